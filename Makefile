@@ -1,0 +1,55 @@
+# coop - one graph; objects go to build/<flavour>/. `make help` is the front page.
+#
+# Flavours: debug (default), release, asan, ubsan, tsan, fuzz.  Which object is in which program is named here, and nowhere else:
+# broker/ and worker/ share proto/ and include/ only, so a diff of this file shows any code that crosses the wall.
+
+FLAVOUR ?= debug
+B       := build/$(FLAVOUR)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+CC       ?= cc
+CFLAGS_debug   := -Og -g3
+CFLAGS_release := -O2 -g
+CFLAGS_asan    := -O1 -g -fsanitize=address -fno-omit-frame-pointer -DCOOP_ASAN
+CFLAGS_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all -DCOOP_UBSAN
+CFLAGS_tsan    := -O1 -g -fsanitize=thread -DCOOP_TSAN
+CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DCOOP_ASAN
+ifeq ($(FLAVOUR),fuzz)
+CC := clang
+endif
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Werror
+HARD := -fstack-protector-strong -fPIE -fno-strict-aliasing
+COOP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARD) $(CFLAGS_$(FLAVOUR)) -I$(B)/gen -Iproto -Iinclude -I. $(CFLAGS)
+ifeq ($(FLAVOUR),release)
+COOP_CFLAGS += -D_FORTIFY_SOURCE=2
+endif
+COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS)
+
+# ---- what each program is made of ---------------------------------------------------------------------------------------------
+
+SCHEMAS     := job control link zygote
+PROTO_OBJS  := frame sp units nearest job_limits log ulid
+BROKER_OBJS := config loop timers inbox control control_verbs gate link jobs job_matrix pool zygote_client store_sqlite spool
+WORKER_OBJS := zygote seal policy bpf link output engines
+LUA_OBJS    := engine env io os sandbox
+CLIENT_OBJS := client endpoint
+CLI_OBJS    := verbs args json submit_spec follow signals
+
+BROKER_LIBS := -lnng -lsqlite3 -lprotobuf-c -lpthread
+WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
+CLIENT_LIBS := -lnng -lprotobuf-c -lpthread
+CLI_LIBS    := -ljansson
+
+# ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
+
+UNIT_proto  := frame sp units job_limits ulid nearest
+UNIT_broker := gate job_matrix timers store spool
+UNIT_worker := policy lua
+UNIT_cli    := json args
+SYSTEM      := verbs causes kill bad_input flood
+ESCAPE      := attempts
+FUZZ        := frame control link limits
+
+-include build/local.mk
+include tools/rules.mk

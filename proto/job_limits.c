@@ -1,0 +1,128 @@
+/* job_limits.c - see job_limits.h. */
+#include "job_limits.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nearest.h"
+#include "units.h"
+
+#define SECOND 1000000ull
+#define MIB    (1ull << 20)
+#define ROW(field) offsetof(Pb__Limits, field)
+
+const struct limits_row limits_table[] = {
+    /* name      kind         field                default       min           max */
+    { "cpu",    LIMITS_TIME, ROW(cpu_us),       10 * SECOND,  1000,         3600 * SECOND,  "CPU time, user and system together" },
+    { "wall",   LIMITS_TIME, ROW(wall_us),      60 * SECOND,  1000,         86400 * SECOND, "time on the clock since the job was assigned" },
+    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the script may hold" },
+    { "stdout", LIMITS_SIZE, ROW(stdout_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard output" },
+    { "stderr", LIMITS_SIZE, ROW(stderr_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard error" },
+};
+const size_t limits_count = sizeof(limits_table) / sizeof(limits_table[0]);
+
+static uint64_t *cell(Pb__Limits *l, const struct limits_row *row)
+{
+    return (uint64_t *)((char *)l + row->offset);
+}
+
+uint64_t limits_get(const Pb__Limits *l, const struct limits_row *row)
+{
+    return *(const uint64_t *)((const char *)l + row->offset);
+}
+
+char *limits_format(const struct limits_row *row, uint64_t value, char *buf)
+{
+    return row->kind == LIMITS_TIME ? units_format_duration(value, buf) : units_format_size(value, buf);
+}
+
+static const struct limits_row *find(const char *name)
+{
+    for (size_t i = 0; i < limits_count; i++)
+        if (strcmp(limits_table[i].name, name) == 0)
+            return &limits_table[i];
+    return NULL;
+}
+
+static int refuse_name(const char *name, char why[LIMITS_WHY])
+{
+    enum { ROWS = sizeof(limits_table) / sizeof(limits_table[0]) };
+    const char *names[ROWS + 1], *close;
+
+    for (size_t i = 0; i < ROWS; i++)
+        names[i] = limits_table[i].name;
+    names[ROWS] = NULL;
+    close = nearest_word(name, names);
+    if (close != NULL)
+        snprintf(why, LIMITS_WHY, "unknown limit '%s'; did you mean '%s'?", name, close);
+    else
+        snprintf(why, LIMITS_WHY, "unknown limit '%s'; known: cpu, wall, memory, stdout, stderr", name);
+    return -EINVAL;
+}
+
+static int parse_value(const struct limits_row *row, const char *text, uint64_t *ret, char why[LIMITS_WHY])
+{
+    int rc = row->kind == LIMITS_TIME ? units_parse_duration(text, ret) : units_parse_size(text, ret);
+
+    if (rc == -ERANGE)
+        snprintf(why, LIMITS_WHY, "limit %s: '%s' is too large a number", row->name, text);
+    else if (rc != 0)
+        snprintf(why, LIMITS_WHY, "limit %s: '%s' is not %s", row->name, text,
+                 row->kind == LIMITS_TIME ? "a time; write 500ms, 2s, 5m or 1h" : "a size; write 4096, 512K, 64M or 1G");
+    else if (*ret == 0)
+        snprintf(why, LIMITS_WHY, "limit %s: must be above 0", row->name);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+int limits_parse(const char *text, Pb__Limits *l, char why[LIMITS_WHY])
+{
+    char copy[512], *rest = copy, *item;
+
+    if (strlen(text) >= sizeof(copy)) {
+        snprintf(why, LIMITS_WHY, "--limit is longer than %zu bytes", sizeof(copy) - 1);
+        return -EINVAL;
+    }
+    strcpy(copy, text);
+    while ((item = strsep(&rest, ",")) != NULL) {
+        const struct limits_row *row;
+        char *value = strchr(item, '=');
+        uint64_t number;
+        int rc;
+
+        if (value == NULL || value == item) {
+            snprintf(why, LIMITS_WHY, "--limit wants NAME=VALUE pairs like cpu=2s,memory=64M, not '%.100s'", item);
+            return -EINVAL;
+        }
+        *value++ = '\0';
+        if ((row = find(item)) == NULL)
+            return refuse_name(item, why);
+        rc = parse_value(row, value, &number, why);
+        if (rc != 0)
+            return rc;
+        *cell(l, row) = number;
+    }
+    return 0;
+}
+
+int limits_settle(Pb__Limits *l, char why[LIMITS_WHY])
+{
+    for (size_t i = 0; i < limits_count; i++) {
+        const struct limits_row *row = &limits_table[i];
+        uint64_t *value = cell(l, row);
+        char asked[UNITS_BUF], bound[UNITS_BUF];
+
+        if (*value == 0)
+            *value = row->initial;
+        if (*value >= row->min && *value <= row->max)
+            continue;
+        limits_format(row, *value, asked);
+        limits_format(row, *value < row->min ? row->min : row->max, bound);
+        snprintf(why, LIMITS_WHY, "limit %s: %s is %s the %s of %s", row->name, asked, *value < row->min ? "below" : "above",
+                 *value < row->min ? "minimum" : "maximum", bound);
+        return *value < row->min ? -EINVAL : -EDQUOT;
+    }
+    return 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * job_limits.h - the limits of a job as one table, and the fixed bounds of a job spec.
+ *
+ * Side:    both: the CLI parses with it, the broker fills in and refuses with it.
+ * Returns: 0 or -errno; every refusal also writes one sentence for the user into why.
+ */
+#ifndef PROTO_JOB_LIMITS_H
+#define PROTO_JOB_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "job.pb-c.h"
+
+/* Fixed bounds of a spec, bytes or counts. A name for each, because the refusal names it. */
+#define LIMITS_SOURCE      (8u << 20) /* "source": the script */
+#define LIMITS_MODULES     (8u << 20) /* "modules": all modules together */
+#define LIMITS_MODULE_N    256        /* "module count" */
+#define LIMITS_STDIN       (4u << 20) /* "stdin": when sent with the job */
+#define LIMITS_ARGS        (1u << 20) /* "args": all arguments and variables together */
+#define LIMITS_ARG_N       4096       /* "argument count" */
+#define LIMITS_NAME        128        /* "name": of a job, a source, a variable or a module */
+#define LIMITS_WHY         256
+
+enum limits_kind { LIMITS_TIME, LIMITS_SIZE };
+
+struct limits_row {
+    const char *name;       /* as typed after --limit */
+    enum limits_kind kind;
+    size_t offset;          /* of the uint64_t in Pb__Limits */
+    uint64_t initial;       /* default */
+    uint64_t min, max;
+    const char *help;
+};
+
+extern const struct limits_row limits_table[];
+extern const size_t limits_count;
+
+/* Reads "cpu=2s,memory=64M" into l; rows not named stay as they are. -EINVAL with why. */
+int limits_parse(const char *text, Pb__Limits *l, char why[LIMITS_WHY]);
+
+/* Fills in defaults for rows that are 0, and checks each against min and max. -EINVAL below min, -EDQUOT above max, with why. */
+int limits_settle(Pb__Limits *l, char why[LIMITS_WHY]);
+
+/* The value of one row, and it as text (units_format_*, buf of UNITS_BUF bytes). */
+uint64_t limits_get(const Pb__Limits *l, const struct limits_row *row);
+char *limits_format(const struct limits_row *row, uint64_t value, char *buf);
+
+#endif

@@ -1,0 +1,105 @@
+/* sp.c - see sp.h. */
+#include "sp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const uint8_t sp_hello[SP_HELLO_LEN] = { 0, 'S', 'P', 0, 0, SP_PROTO_PAIR0, 0, 0 };
+
+static int write_all(int fd, struct iovec *iov, int n)
+{
+    while (n > 0) {
+        ssize_t put = writev(fd, iov, n);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        while (n > 0 && (size_t)put >= iov->iov_len) {
+            put -= (ssize_t)iov->iov_len;
+            iov++;
+            n--;
+        }
+        if (n > 0) {
+            iov->iov_base = (char *)iov->iov_base + put;
+            iov->iov_len -= (size_t)put;
+        }
+    }
+    return 0;
+}
+
+/* may_interrupt: -EINTR is passed on as long as nothing was read. */
+static int read_all(int fd, void *into, size_t len, int may_interrupt)
+{
+    uint8_t *p = into;
+    size_t got = 0;
+
+    while (got < len) {
+        ssize_t n = read(fd, p + got, len - got);
+
+        if (n < 0 && errno == EINTR) {
+            if (may_interrupt && got == 0)
+                return -EINTR;
+            continue;
+        }
+        if (n < 0)
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        if (n == 0)
+            return -EPIPE;
+        got += (size_t)n;
+    }
+    return 0;
+}
+
+int sp_handshake(int fd)
+{
+    uint8_t theirs[SP_HELLO_LEN];
+    struct iovec iov = { (void *)sp_hello, sizeof(sp_hello) };
+    int rc = write_all(fd, &iov, 1);
+
+    if (rc == 0)
+        rc = read_all(fd, theirs, sizeof(theirs), 0);
+    if (rc == 0 && memcmp(theirs, sp_hello, sizeof(theirs)) != 0)
+        rc = -EPROTO;
+    return rc;
+}
+
+int sp_send(int fd, const void *body, size_t len)
+{
+    uint8_t head[SP_HEADER_LEN] = { 1 };
+    struct iovec iov[2] = { { head, sizeof(head) }, { (void *)body, len } };
+
+    for (int i = 0; i < 8; i++)
+        head[1 + i] = (uint8_t)((uint64_t)len >> (56 - 8 * i));
+    return write_all(fd, iov, len > 0 ? 2 : 1);
+}
+
+int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
+{
+    uint8_t head[SP_HEADER_LEN];
+    uint64_t len = 0;
+    int rc = read_all(fd, head, sizeof(head), 1);
+
+    if (rc != 0)
+        return rc;
+    if (head[0] != 1)
+        return -EPROTO;
+    for (int i = 0; i < 8; i++)
+        len = len << 8 | head[1 + i];
+    if (len > max_len)
+        return -EMSGSIZE;
+    if (len > *cap) {
+        uint8_t *bigger = realloc(*buf, len);
+        if (bigger == NULL)
+            return -ENOMEM;
+        *buf = bigger;
+        *cap = len;
+    }
+    rc = read_all(fd, *buf, len, 0);
+    if (rc == 0)
+        *ret_len = len;
+    return rc;
+}

@@ -1,0 +1,67 @@
+/* ulid.c - see ulid.h. */
+#include "ulid.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; /* no I, L, O, U */
+
+static uint64_t last_ms;
+static uint8_t last_random[10];
+
+/* The random part plus one, so that ids made within one millisecond still sort by age. */
+static void bump_random(void)
+{
+    for (int i = 9; i >= 0; i--)
+        if (++last_random[i] != 0)
+            return;
+}
+
+void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1])
+{
+    uint8_t raw[16];
+    unsigned bits = 0, have = 2, n = 0; /* 128 bits in 26 characters: two zero bits come first */
+
+    if (unix_ms > last_ms) {
+        ssize_t got = getrandom(last_random, sizeof(last_random), 0);
+        assert(got == (ssize_t)sizeof(last_random));
+        last_random[0] &= 0x7f; /* room to count up */
+        last_ms = unix_ms;
+    } else {
+        bump_random(); /* same millisecond, or the clock stepped back */
+    }
+    for (int i = 0; i < 6; i++)
+        raw[i] = (uint8_t)(last_ms >> (40 - 8 * i));
+    memcpy(raw + 6, last_random, sizeof(last_random));
+    for (int i = 0; i < 16; i++) {
+        bits = bits << 8 | raw[i];
+        have += 8;
+        while (have >= 5) {
+            have -= 5;
+            ret_id[n++] = alphabet[bits >> have & 31];
+        }
+        bits &= (1u << have) - 1;
+    }
+    ret_id[n] = '\0';
+    assert(n == ULID_LEN);
+}
+
+int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
+{
+    size_t len = strlen(text);
+
+    if (len < ULID_MIN_PREFIX || len > ULID_LEN)
+        return -EINVAL;
+    for (size_t i = 0; i <= len; i++) {
+        char c = text[i];
+
+        if (c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        if (c != '\0' && strchr(alphabet, c) == NULL)
+            return -EINVAL;
+        ret_id[i] = c;
+    }
+    return 0;
+}

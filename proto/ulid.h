@@ -1,0 +1,20 @@
+/*
+ * ulid.h - job ids: 26 characters, 48 bits of milliseconds and 80 random bits, Crockford base 32, so that ids sort by age.
+ *
+ * Side: the broker makes them, everybody may check them.      Source: the ULID specification (github.com/ulid/spec).
+ */
+#ifndef PROTO_ULID_H
+#define PROTO_ULID_H
+
+#include <stdint.h>
+
+#define ULID_LEN 26
+#define ULID_MIN_PREFIX 8 /* an id may be shortened to this many leading characters when they name one job */
+
+/* Writes an id and a NUL. Two calls within one millisecond still rise. unix_ms: the time to put in. Not thread-safe. */
+void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1]);
+
+/* Upper-cases text into ret_id and checks it. 0, or -EINVAL when it is not ULID_MIN_PREFIX..ULID_LEN characters of the alphabet. */
+int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1]);
+
+#endif
