@@ -1,0 +1,43 @@
+/*
+ * spool.h - the output of one stream of one job while it runs: the first bytes in memory, the rest in a file.
+ *
+ * Side:    broker. The bytes are the job's own words: never interpreted here.
+ * Owned:   the caller's struct; spool_finish() closes what is open. The broker's memory stays below SPOOL_MEMORY bytes a stream.
+ * Returns: 0 or -errno of the file system (-ENOSPC, -EIO).
+ */
+#ifndef BROKER_SPOOL_H
+#define BROKER_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPOOL_MEMORY (64u << 10)
+
+struct spool {
+    int dir_fd;         /* borrowed: the directory for files */
+    char name[64];      /* of the file, "<job>.<stream>" */
+    uint64_t cap;       /* bytes kept at most */
+    uint64_t len;       /* bytes kept */
+    uint64_t refused;   /* bytes offered past the cap */
+    uint8_t *memory;    /* all of it while len <= SPOOL_MEMORY, else NULL */
+    size_t memory_cap;
+    int fd;             /* the file once it exists, else -1 */
+};
+
+/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr. */
+void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
+/* Keeps as much as the cap allows, counts the rest as refused. On a short or failed write nothing of this call is kept. */
+int spool_append(struct spool *s, const void *bytes, size_t len);
+/* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */
+int spool_read(const struct spool *s, uint64_t offset, void *buf, size_t max, size_t *ret_len);
+/* Gives the memory away (malloc'd, caller frees) when the stream is small; *ret_bytes NULL and *ret_len 0 otherwise. */
+void spool_take_memory(struct spool *s, uint8_t **ret_bytes, size_t *ret_len);
+/* Starts again from nothing (a new attempt): the file is removed. */
+void spool_reset(struct spool *s);
+void spool_finish(struct spool *s);
+
+/* Reads the file of a job that has ended. -ENOENT: it has none (its output is in the store, or it printed nothing). */
+int spool_read_file(int dir_fd, const char *job, int stream, uint64_t offset, void *buf, size_t max, size_t *ret_len);
+void spool_remove_file(int dir_fd, const char *job, int stream);
+
+#endif

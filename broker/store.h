@@ -1,0 +1,94 @@
+/*
+ * store.h - the broker's memory on disk: jobs, their specs, their receipts and their output.
+ *
+ * Side:    broker (trusted). The main thread pushes changes and reads; a writer thread of the store's own commits the changes in
+ *          groups (one fsync for all that have gathered) and hands them back. Nothing is promised to anybody before its op came back
+ *          with status 0.
+ * Owned:   a pushed op belongs to the store until store_collect() returns it, then to the caller again, who calls store_op_free().
+ * Returns: 0 or -errno. -ENOSPC: the disk is full; -EROFS: the directory is read-only; -EBUSY: another broker holds it;
+ *          -EPROTONOSUPPORT: written by a newer coop; -EUCLEAN: the database is damaged; -ENOENT: no such job;
+ *          -ENOTUNIQ: the prefix names several jobs.
+ */
+#ifndef BROKER_STORE_H
+#define BROKER_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "job.pb-c.h"
+#include "ulid.h"
+
+struct store;
+
+enum store_kind {
+    STORE_SUBMIT, /* a new job: id, spec, status fields. Wakes the writer at once. */
+    STORE_START,  /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
+    STORE_REQUEUE,/* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
+    STORE_FINISH, /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+};
+
+struct store_blob {
+    uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
+    size_t len;
+};
+
+struct store_op {
+    enum store_kind kind;
+    char job[ULID_LEN + 1];
+    char name[129];           /* SUBMIT */
+    char engine[33];          /* SUBMIT */
+    uint64_t submitted_us;    /* SUBMIT, wall clock */
+    uint32_t stdin_mode;      /* SUBMIT: Pb__StdinMode */
+    uint32_t attempt;         /* START, REQUEUE, FINISH */
+    uint64_t epoch;           /* START, REQUEUE, FINISH */
+    Pb__State state;          /* FINISH: the outcome */
+    Pb__Cause cause;          /* FINISH */
+    struct store_blob spec;   /* SUBMIT: packed Pb__JobSpec */
+    struct store_blob receipt;/* FINISH: packed Pb__Receipt */
+    struct store_blob out[2]; /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
+    int sync_fd[2];           /* FINISH: spool files to fdatasync before the commit, -1 when none. Not closed by the store. */
+
+    int status;               /* set by the store: 0 or -errno */
+    void *owner;              /* the caller's */
+    struct store_op *next;    /* the store's while it owns the op; the list link of store_collect() */
+};
+
+/* What is known of a job without its spec. */
+struct store_job {
+    char id[ULID_LEN + 1];
+    char name[129];
+    char engine[33];
+    Pb__State state;
+    Pb__Cause cause;
+    uint32_t attempt;
+    uint64_t epoch;
+    uint64_t submitted_us;
+    uint32_t stdin_mode;
+};
+
+/* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
+#define STORE_WHY 512
+int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY]);
+/* Commits what was pushed, ends the writer, closes. NULL is fine. Ops not collected are freed. */
+void store_close(struct store *s);
+
+struct store_op *store_op_new(enum store_kind kind, const char *job); /* zeroed, sync_fd -1; NULL without memory */
+void store_op_free(struct store_op *op);
+
+void store_push(struct store *s, struct store_op *op);
+int store_event_fd(const struct store *s);            /* readable when store_collect() has something */
+struct store_op *store_collect(struct store *s);      /* list of finished ops in commit order, NULL when none; clears the event */
+size_t store_pending(const struct store *s);          /* ops pushed and not yet collected */
+
+/* Reads, main thread only. Blobs returned are malloc'd; the caller frees. */
+int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
+int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
+int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);          /* -ENOENT: has none */
+/* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr. Empty when past its end or kept in a file. */
+int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
+/* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
+int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
+/* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on. */
+int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
+
+#endif
