@@ -30,13 +30,13 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp units nearest job_limits log ulid
-BROKER_OBJS := config loop timers inbox control control_verbs gate link jobs job_matrix pool zygote_client store_sqlite spool
-WORKER_OBJS := zygote seal policy bpf link output engines
-LUA_OBJS    := engine env io os sandbox
-CLIENT_OBJS := client endpoint
-CLI_OBJS    := verbs args json submit_spec follow signals
+BROKER_OBJS := config loop timers inbox control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
+WORKER_OBJS := zygote children worker seal landlock policy bpf signals link output input serve engines
+LUA_OBJS    := engine alloc base io os modules coroutine errors
+CLIENT_OBJS := client endpoint error
+CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
-BROKER_LIBS := -lnng -lsqlite3 -lprotobuf-c -lpthread
+BROKER_LIBS := -lnng -lseccomp -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lnng -lprotobuf-c -lpthread
 CLI_LIBS    := -ljansson
@@ -45,7 +45,7 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate job_matrix timers store spool
-UNIT_worker := policy lua
+UNIT_worker := policy seal lua
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood
 ESCAPE      := attempts

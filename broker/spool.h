@@ -15,7 +15,7 @@
 
 struct spool {
     int dir_fd;         /* borrowed: the directory for files */
-    char name[64];      /* of the file, "<job>.<stream>" */
+    char name[64];      /* of the file: "<job>.stdout" or "<job>.stderr" */
     uint64_t cap;       /* bytes kept at most */
     uint64_t len;       /* bytes kept */
     uint64_t refused;   /* bytes offered past the cap */
@@ -24,17 +24,18 @@ struct spool {
     int fd;             /* the file once it exists, else -1 */
 };
 
-/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr. */
+/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr. A file of this name, left by a broker that crashed, is removed. */
 void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
 /* Keeps as much as the cap allows, counts the rest as refused. On a short or failed write nothing of this call is kept. */
 int spool_append(struct spool *s, const void *bytes, size_t len);
 /* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */
 int spool_read(const struct spool *s, uint64_t offset, void *buf, size_t max, size_t *ret_len);
-/* Gives the memory away (malloc'd, caller frees) when the stream is small; *ret_bytes NULL and *ret_len 0 otherwise. */
+/* Gives the memory away (malloc'd, caller frees) when the stream is small; *ret_bytes NULL and *ret_len 0 otherwise.
+ * len and refused stay, for the receipt; after it reads give nothing and appends -EBADF, until spool_reset(). */
 void spool_take_memory(struct spool *s, uint8_t **ret_bytes, size_t *ret_len);
 /* Starts again from nothing (a new attempt): the file is removed. */
 void spool_reset(struct spool *s);
-void spool_finish(struct spool *s);
+void spool_finish(struct spool *s); /* the file stays: it is the job's output from now on */
 
 /* Reads the file of a job that has ended. -ENOENT: it has none (its output is in the store, or it printed nothing). */
 int spool_read_file(int dir_fd, const char *job, int stream, uint64_t offset, void *buf, size_t max, size_t *ret_len);

@@ -46,9 +46,12 @@ struct store_op {
     struct store_blob spec;   /* SUBMIT: packed Pb__JobSpec */
     struct store_blob receipt;/* FINISH: packed Pb__Receipt */
     struct store_blob out[2]; /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
-    int sync_fd[2];           /* FINISH: spool files to fdatasync before the commit, -1 when none. Not closed by the store. */
+    int sync_fd[2];           /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+                                 closed by the store. */
 
-    int status;               /* set by the store: 0 or -errno */
+    int status;               /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
+                                 lower epoch than the stored one), -ENOENT. Anything else is the disk's: not promised, push it again. */
+    int sync_status;          /* the store's: what fdatasync said */
     void *owner;              /* the caller's */
     struct store_op *next;    /* the store's while it owns the op; the list link of store_collect() */
 };
@@ -75,12 +78,13 @@ void store_close(struct store *s);
 struct store_op *store_op_new(enum store_kind kind, const char *job); /* zeroed, sync_fd -1; NULL without memory */
 void store_op_free(struct store_op *op);
 
-void store_push(struct store *s, struct store_op *op);
+void store_push(struct store *s, struct store_op *op); /* never blocks on the disk */
 int store_event_fd(const struct store *s);            /* readable when store_collect() has something */
 struct store_op *store_collect(struct store *s);      /* list of finished ops in commit order, NULL when none; clears the event */
 size_t store_pending(const struct store *s);          /* ops pushed and not yet collected */
 
-/* Reads, main thread only. Blobs returned are malloc'd; the caller frees. */
+/* Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least
+ * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. */
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);          /* -ENOENT: has none */
@@ -88,7 +92,8 @@ int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
-/* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on. */
+/* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;
+ * anything else ends the walk and is returned. */
 int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
 
 #endif

@@ -1,0 +1,45 @@
+/*
+ * broker.h - everything the one main thread owns, in one place.
+ *
+ * Side:    broker (trusted). No function that takes a struct broker may be called from an nng thread or the store's writer.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdint.h>
+
+#include "broker/config.h"
+#include "broker/control.h"
+#include "broker/inbox.h"
+#include "broker/jobs.h"
+#include "broker/loop.h"
+#include "broker/pool.h"
+#include "broker/store.h"
+#include "broker/zygote_client.h"
+
+enum broker_phase { BROKER_UP, BROKER_DRAINING };
+
+struct broker {
+    struct config config;
+    enum broker_phase phase;
+    struct loop loop;
+    struct inbox inbox;
+    struct inbox_item *backlog; /* taken out of the inbox, not handled yet */
+    struct loop_watch inbox_watch, store_watch, signals;
+    struct store *store;
+    int output_dir; /* where spool files are */
+    char kernel[65];
+    struct zygote zygote;
+    struct pool pool;
+    struct jobs jobs;
+    struct control control;
+    struct timer idle_timer, drain_timer;
+};
+
+/* Handles what lies in the inbox from this worker now, ahead of its turn. */
+void broker_drain_inbox(struct broker *b, uint64_t worker);
+
+/* Looks whether the broker may leave (draining done, idle for long enough), and arms what it takes to look again. */
+void broker_check_rest(struct broker *b);
+
+#endif

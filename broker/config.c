@@ -1,0 +1,198 @@
+/* config.c - see config.h. */
+#include "broker/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coop/version.h"
+#include "nearest.h"
+#include "units.h"
+
+enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_HELP, OPT_VERSION };
+
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    size_t offset, size;
+    const char *argument, *help;
+};
+
+#define CELL(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
+
+static const struct option_row options[] = {
+    { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
+    { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: /var/lib/coop for root, else ~/.local/state/coop)" },
+    { "--worker",     OPT_TEXT,    CELL(worker),       "FILE",  "the worker program (default: coop-worker beside coopd or in ../libexec/coop)" },
+    { "--ready-fd",   OPT_FD,      CELL(ready_fd),     "N",     "write \"ready\" to this descriptor once jobs are accepted" },
+    { "--idle-exit",  OPT_TIME,    CELL(idle_exit_us), "TIME",  "leave after so long without jobs or clients (default: stay)" },
+    { "--drain",      OPT_TIME,    CELL(drain_us),     "TIME",  "how long SIGTERM waits for running jobs (default: 30s)" },
+    { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
+    { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
+    { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
+    { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
+    { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
+    { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
+};
+enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static void print_help(void)
+{
+    printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n\n");
+    for (size_t i = 0; i < OPTIONS; i++)
+        printf("  %-12s %-6s %s\n", options[i].name, options[i].argument != NULL ? options[i].argument : "", options[i].help);
+}
+
+static int refuse(const char *name, const char *why)
+{
+    fprintf(stderr, "coopd: %s: %s\n", name, why);
+    return -EINVAL;
+}
+
+static int parse_number(const char *text, unsigned long max, unsigned long *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoul(text, &end, 10);
+    return errno != 0 || end == text || *end != '\0' || text[0] == '-' || *ret > max ? -EINVAL : 0;
+}
+
+static int parse_level(const char *text, enum log_level *ret)
+{
+    static const char *const names[] = { "error", "warn", "info", "debug" };
+
+    for (int i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum log_level)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int set_option(struct config *c, const struct option_row *o, const char *value)
+{
+    void *at = (char *)c + o->offset;
+    unsigned long number;
+
+    switch (o->kind) {
+    case OPT_TEXT:
+        if (strlen(value) >= o->size)
+            return refuse(o->name, "the path is too long");
+        strcpy(at, value);
+        return 0;
+    case OPT_COUNT:
+        if (parse_number(value, 1000000, &number) != 0 || number == 0)
+            return refuse(o->name, "wants a whole number from 1 to 1000000");
+        *(unsigned *)at = (unsigned)number;
+        return 0;
+    case OPT_FD:
+        if (parse_number(value, 1u << 20, &number) != 0 || number < 3)
+            return refuse(o->name, "wants the number of an open descriptor above 2");
+        *(int *)at = (int)number;
+        return 0;
+    case OPT_TIME:
+        if (units_parse_duration(value, at) != 0)
+            return refuse(o->name, "wants a time like 500ms, 30s or 5m");
+        return 0;
+    case OPT_LEVEL:
+        return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
+    default:
+        return refuse(o->name, "takes no value");
+    }
+}
+
+static const struct option_row *find_option(const char *name)
+{
+    const char *names[OPTIONS + 1], *close;
+
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+        names[i] = options[i].name;
+    }
+    names[OPTIONS] = NULL;
+    close = nearest_word(name, names);
+    fprintf(stderr, "coopd: unknown option '%s'%s%s%s; coopd --help lists them\n", name, close != NULL ? ", did you mean '" : "",
+            close != NULL ? close : "", close != NULL ? "'?" : "");
+    return NULL;
+}
+
+/* The worker program beside our own file, or where `make install` puts it. */
+static int find_worker(char *ret, size_t size)
+{
+    static const char *const places[] = { "coop-worker", "../libexec/coop/coop-worker" };
+    char self[4096], path[4096 + 32], *slash;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (n < 0)
+        return -errno;
+    self[n] = '\0';
+    slash = strrchr(self, '/');
+    slash[1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s%s", self, places[i]);
+        if (access(path, X_OK) == 0 && strlen(path) < size) {
+            strcpy(ret, path);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+static int default_dirs(struct config *c)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int n = 0, m = 0;
+
+    if (c->run_dir[0] == '\0') {
+        if (geteuid() == 0)
+            strcpy(c->run_dir, "/run/coop");
+        else if (runtime != NULL && runtime[0] == '/')
+            n = snprintf(c->run_dir, sizeof(c->run_dir), "%s/coop", runtime);
+        else
+            n = snprintf(c->run_dir, sizeof(c->run_dir), "/tmp/coop-%u", (unsigned)geteuid());
+    }
+    if (c->state_dir[0] == '\0') {
+        if (geteuid() == 0)
+            strcpy(c->state_dir, "/var/lib/coop");
+        else if (state != NULL && state[0] == '/')
+            m = snprintf(c->state_dir, sizeof(c->state_dir), "%s/coop", state);
+        else if (home != NULL && home[0] == '/')
+            m = snprintf(c->state_dir, sizeof(c->state_dir), "%s/.local/state/coop", home);
+        else
+            return refuse("--state-dir", "neither given nor to be found: $HOME is not set");
+    }
+    if ((size_t)n >= sizeof(c->run_dir) || (size_t)m >= sizeof(c->state_dir))
+        return refuse("directories", "a path is too long");
+    return 0;
+}
+
+int config_parse(struct config *c, int argc, char **argv)
+{
+    *c = (struct config){ .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO };
+    for (int i = 1; i < argc; i++) {
+        const struct option_row *o = find_option(argv[i]);
+        int rc;
+
+        if (o == NULL)
+            return -EINVAL;
+        if (o->kind == OPT_HELP || o->kind == OPT_VERSION) {
+            if (o->kind == OPT_HELP)
+                print_help();
+            else
+                printf("coopd %s\n", COOP_VERSION);
+            return 1;
+        }
+        if (++i == argc)
+            return refuse(o->name, "wants a value");
+        if ((rc = set_option(c, o, argv[i])) != 0)
+            return rc;
+    }
+    if (c->worker[0] == '\0' && find_worker(c->worker, sizeof(c->worker)) != 0)
+        return refuse("--worker", "no coop-worker beside coopd, nor in ../libexec/coop");
+    return default_dirs(c);
+}

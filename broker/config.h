@@ -1,0 +1,29 @@
+/*
+ * config.h - what coopd was told on its command line.
+ *
+ * Side:    broker.
+ * Returns: 0, 1 when a text was asked for and printed (--help, --version), or -EINVAL with a sentence on standard error.
+ */
+#ifndef BROKER_CONFIG_H
+#define BROKER_CONFIG_H
+
+#include <stdint.h>
+
+#include "log.h"
+
+struct config {
+    char run_dir[92];    /* sockets; short, because a socket's path holds 107 bytes */
+    char state_dir[4096];
+    char worker[4096];   /* the worker program */
+    int ready_fd;        /* -1: none; "ready\n" or "busy\n" is written here once */
+    uint64_t idle_exit_us; /* 0: stay */
+    uint64_t drain_us;   /* how long SIGTERM waits for running jobs */
+    unsigned pool;       /* idle workers kept ready */
+    unsigned workers;    /* jobs that run at once */
+    unsigned max_queued; /* jobs that wait, at most */
+    enum log_level log_level;
+};
+
+int config_parse(struct config *c, int argc, char **argv);
+
+#endif

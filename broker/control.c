@@ -1,0 +1,405 @@
+/* control.c - see control.h. */
+#include "broker/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/transport/ipc/ipc.h>
+
+#include "broker/broker.h"
+#include "broker/control_verbs.h"
+#include "coop/version.h"
+#include "frame.h"
+#include "log.h"
+
+/*
+ * The raw form of the rep protocol: a message carries its own way back, so any number of requests can wait for their answer at
+ * once, and each is answered when its time has come.
+ */
+
+/* ---- on nng's threads ---- */
+
+static void received(void *arg)
+{
+    struct control_slot *s = arg;
+    struct inbox *inbox = &s->control->broker->inbox;
+
+    if (nng_aio_result(s->aio) == 0)
+        inbox_push(inbox, INBOX_CONTROL, s->index, nng_aio_get_msg(s->aio));
+}
+
+/* Only our own user and root may speak to this broker; the directory's mode says the same, this is the second lock. */
+static void before_add(nng_pipe p, nng_pipe_ev ev, void *arg)
+{
+    uint64_t uid;
+
+    (void)ev;
+    (void)arg;
+    if (nng_pipe_get_uint64(p, NNG_OPT_IPC_PEER_UID, &uid) != 0 || (uid != geteuid() && uid != 0)) {
+        log_event(LOG_LEVEL_WARN, "peer_refused", "why=\"not our user\"");
+        nng_pipe_close(p);
+    }
+}
+
+static void after_add(nng_pipe p, nng_pipe_ev ev, void *arg)
+{
+    struct control *c = arg;
+
+    inbox_push(&c->broker->inbox, ev == NNG_PIPE_EV_ADD_POST ? INBOX_CONTROL_NEW : INBOX_CONTROL_GONE, (uint64_t)nng_pipe_id(p), NULL);
+}
+
+/* ---- the socket ---- */
+
+static int open_slots(struct control *c)
+{
+    for (unsigned i = 0; i < CONTROL_SLOTS; i++) {
+        struct control_slot *s = &c->slots[i];
+
+        s->control = c;
+        s->index = i;
+        if (nng_aio_alloc(&s->aio, received, s) != 0)
+            return -ENOMEM;
+        nng_recv_aio(c->socket, s->aio);
+    }
+    return 0;
+}
+
+static int listen_at(struct control *c, const char *path)
+{
+    char url[sizeof("ipc://") + 256];
+    int rc;
+
+    snprintf(c->path, sizeof(c->path), "%s", path);
+    snprintf(url, sizeof(url), "ipc://%s", path);
+    unlink(path); /* we hold the lock: a socket that lies here belongs to a broker that has died */
+    rc = nng_listener_create(&c->listener, c->socket, url);
+    if (rc == 0)
+        rc = nng_listener_set_int(c->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
+    if (rc == 0)
+        rc = nng_listener_start(c->listener, 0);
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "listen_failed", "path=%s error=\"%s\"", path, nng_strerror(rc));
+    return rc == 0 ? 0 : -EADDRNOTAVAIL;
+}
+
+int control_open(struct control *c, struct broker *b)
+{
+    char path[sizeof(c->path)];
+    int rc;
+
+    *c = (struct control){ .broker = b };
+    snprintf(path, sizeof(path), "%s/control.sock", b->config.run_dir);
+    if (nng_rep0_open_raw(&c->socket) != 0)
+        return -ENOMEM;
+    c->open = 1;
+    nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, FRAME_MAX_CONTROL);
+    nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_PRE, before_add, c);
+    nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, after_add, c);
+    nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, after_add, c);
+    rc = open_slots(c);
+    return rc != 0 ? rc : listen_at(c, path);
+}
+
+static struct control_peer *find_peer(struct control *c, uint64_t pipe)
+{
+    struct control_peer *p;
+
+    HASH_FIND(hh, c->peers, &pipe, sizeof(pipe), p);
+    return p;
+}
+
+static void forget_peer(struct control *c, struct control_peer *p)
+{
+    HASH_DEL(c->peers, p);
+    c->peer_count--;
+    free(p);
+}
+
+void control_close(struct control *c)
+{
+    struct control_peer *p, *next;
+
+    if (!c->open)
+        return;
+    c->open = 0;
+    nng_close(c->socket);
+    for (unsigned i = 0; i < CONTROL_SLOTS; i++)
+        if (c->slots[i].aio != NULL)
+            nng_aio_free(c->slots[i].aio);
+    HASH_ITER(hh, c->peers, p, next)
+        forget_peer(c, p);
+}
+
+static void drop_pipe(uint64_t pipe)
+{
+    nng_pipe p = { .id = (uint32_t)pipe };
+
+    nng_pipe_close(p);
+}
+
+/* ---- answers ---- */
+
+/* The pipe's queue of replies is nng's and short; a client that does not read its answers loses them, not we our memory. */
+void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply)
+{
+    size_t len = protobuf_c_message_get_packed_size(&reply->base);
+
+    nng_msg_clear(msg);
+    if (nng_msg_realloc(msg, len) != 0) {
+        nng_msg_free(msg);
+        return;
+    }
+    protobuf_c_message_pack(&reply->base, nng_msg_body(msg));
+    if (nng_sendmsg(b->control.socket, msg, NNG_FLAG_NONBLOCK) != 0)
+        nng_msg_free(msg);
+}
+
+void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...)
+{
+    char text[512];
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__Error e = PB__ERROR__INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    e.code = code;
+    e.message = text;
+    r.body_case = PB__REPLY__BODY_ERROR;
+    r.error = &e;
+    control_reply(b, msg, &r);
+}
+
+/* ---- waiters ---- */
+
+static void waiter_free(struct waiter *w)
+{
+    struct control_peer *p = find_peer(&w->broker->control, w->pipe);
+
+    if (p != NULL)
+        p->parked--;
+    timers_cancel(&w->broker->loop.timers, &w->deadline);
+    if (w->msg != NULL)
+        nng_msg_free(w->msg);
+    free(w->bytes);
+    free(w);
+}
+
+static void unlink_waiter(struct waiter *w)
+{
+    struct waiter **at = &w->job->waiters;
+
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+}
+
+static void on_deadline(void *ctx)
+{
+    struct waiter *w = ctx;
+
+    unlink_waiter(w);
+    verb_answer(w, 1);
+    waiter_free(w);
+}
+
+struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind, uint32_t timeout_ms)
+{
+    struct control_peer *p = find_peer(&b->control, pipe);
+    struct waiter *w;
+
+    if (p == NULL || p->parked >= CONTROL_PARKED || (w = calloc(1, sizeof(*w))) == NULL) {
+        control_refuse(b, msg, PB__ERROR_CODE__ERROR_CODE_QUOTA, "this connection has %d requests waiting already", CONTROL_PARKED);
+        return NULL;
+    }
+    p->parked++;
+    w->broker = b;
+    w->job = job;
+    w->msg = msg;
+    w->pipe = pipe;
+    w->kind = kind;
+    w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
+    w->next = job->waiters;
+    job->waiters = w;
+    if (timeout_ms > CONTROL_WAIT_MS)
+        timeout_ms = CONTROL_WAIT_MS;
+    timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + (uint64_t)timeout_ms * 1000);
+    return w;
+}
+
+void control_wake(struct job *job)
+{
+    struct waiter **at = &job->waiters;
+
+    while (*at != NULL) {
+        struct waiter *w = *at;
+
+        if (verb_answer(w, 0)) {
+            *at = w->next;
+            waiter_free(w);
+        } else {
+            at = &w->next;
+        }
+    }
+}
+
+void control_release(struct job *job)
+{
+    while (job->waiters != NULL) {
+        struct waiter *w = job->waiters;
+
+        job->waiters = w->next;
+        verb_answer_ended(w);
+        waiter_free(w);
+    }
+}
+
+/* The client behind these waiters is gone: nobody will read the answers. */
+static void drop_waiters(struct broker *b, uint64_t pipe)
+{
+    struct job *job, *next;
+
+    HASH_ITER(hh, b->jobs.by_id, job, next) {
+        struct waiter **at = &job->waiters;
+
+        while (*at != NULL) {
+            struct waiter *w = *at;
+
+            if (w->pipe == pipe) {
+                *at = w->next;
+                waiter_free(w);
+            } else {
+                at = &w->next;
+            }
+        }
+    }
+}
+
+void control_on_peer(struct control *c, uint64_t pipe, int arrived)
+{
+    struct control_peer *p = find_peer(c, pipe);
+
+    if (arrived && p == NULL) {
+        p = calloc(1, sizeof(*p));
+        if (p == NULL || c->peer_count >= CONTROL_PIPES) {
+            free(p);
+            drop_pipe(pipe);
+            return;
+        }
+        p->pipe = pipe;
+        HASH_ADD(hh, c->peers, pipe, sizeof(p->pipe), p);
+        c->peer_count++;
+    } else if (!arrived && p != NULL) {
+        if (p->parked > 0)
+            drop_waiters(c->broker, pipe);
+        forget_peer(c, p);
+    }
+    broker_check_rest(c->broker);
+}
+
+/* ---- the table ---- */
+
+#define UP  (1u << BROKER_UP)
+#define ANY (1u << BROKER_UP | 1u << BROKER_DRAINING)
+
+/* Each body that names a job has its id as first member, which the table's test checks. */
+struct any_with_id {
+    ProtobufCMessage base;
+    char *id;
+};
+
+const struct control_rule control_rules[] = {
+    /* message                                  name           legal in  names a job  acted on */
+    [PB__REQUEST__BODY_SUBMIT]      = { "submit",      UP,  0, verb_submit },
+    [PB__REQUEST__BODY_WAIT]        = { "wait",        ANY, 1, verb_wait },
+    [PB__REQUEST__BODY_LOGS]        = { "logs",        ANY, 1, verb_logs },
+    [PB__REQUEST__BODY_RESULT]      = { "result",      ANY, 1, verb_result },
+    [PB__REQUEST__BODY_SHOW]        = { "show",        ANY, 1, verb_show },
+    [PB__REQUEST__BODY_LS]          = { "ls",          ANY, 0, verb_ls },
+    [PB__REQUEST__BODY_CANCEL]      = { "cancel",      ANY, 1, verb_cancel },
+    [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, 1, verb_kill },
+    [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, 1, verb_stdin_write },
+    [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0, verb_version },
+};
+const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
+
+/* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
+static int resolve_id(struct control_call *c, const char *text)
+{
+    char id[ULID_LEN + 1];
+    struct store_job stored;
+    int rc;
+
+    if (ulid_normalize(text, id) != 0) {
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE,
+                       "'%.40s' is not a job id: an id has 26 letters and digits (no I, L, O, U), and may be cut to its first %d or more",
+                       text, ULID_MIN_PREFIX);
+        return -1;
+    }
+    if (strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
+        memcpy(c->id, id, sizeof(id));
+        return 0;
+    }
+    rc = store_find(c->broker->store, id, &stored);
+    if (rc == 0)
+        memcpy(c->id, stored.id, sizeof(c->id));
+    else if (rc == -ENOTUNIQ)
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it", text);
+    else if (rc == -ENOENT)
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
+    else
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_INTERNAL, "the store cannot be read: %s", strerror(-rc));
+    return rc == 0 ? 0 : -1;
+}
+
+static void dispatch(struct control_call *c)
+{
+    const Pb__Request *q = c->request;
+    const struct control_rule *r = &control_rules[q->body_case];
+
+    if (q->protocol != COOP_PROTOCOL) {
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
+                       COOP_VERSION, COOP_PROTOCOL, q->protocol);
+        return;
+    }
+    if ((r->phases & 1u << c->broker->phase) == 0) {
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_TEMPORARY, "the broker is draining and takes no new jobs; try again later");
+        return;
+    }
+    if (r->names_job && resolve_id(c, ((const struct any_with_id *)q->submit)->id) != 0)
+        return;
+    r->apply(c);
+}
+
+static void refuse_peer(uint64_t pipe, const char *why)
+{
+    log_event(LOG_LEVEL_WARN, "peer_dropped", "pipe=%llu why=\"%s\"", (unsigned long long)pipe, why);
+    drop_pipe(pipe);
+}
+
+void control_on_message(struct control *c, unsigned slot, nng_msg *msg)
+{
+    struct control_call call = { .broker = c->broker, .msg = msg, .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg)) };
+    struct frame f;
+    int rc = frame_decode(&f, &pb__request__descriptor, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
+    const Pb__Request *q = (const Pb__Request *)f.msg;
+
+    c->requests++;
+    if (find_peer(c, call.pipe) == NULL)
+        control_on_peer(c, call.pipe, 1); /* its message overtook the notice of its arrival */
+    if (rc != 0 || (unsigned)q->body_case >= control_rules_count || control_rules[q->body_case].apply == NULL) {
+        refuse_peer(call.pipe, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
+        nng_msg_free(msg);
+    } else {
+        call.request = q;
+        dispatch(&call);
+    }
+    frame_release(&f);
+    nng_recv_aio(c->socket, c->slots[slot].aio);
+}

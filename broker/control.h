@@ -1,0 +1,100 @@
+/*
+ * control.h - the control socket: requests of host programs, answers, and the long-polls that wait for them.
+ *
+ * Side:    broker. Peers are local processes of our own user or root (checked when they connect); what they send is still only bytes.
+ * Bounded: CONTROL_SLOTS requests in hand, CONTROL_PARKED parked ones for each connection, CONTROL_PIPES connections.
+ * Owned:   a waiter belongs to the control module; a job only links it.
+ */
+#ifndef BROKER_CONTROL_H
+#define BROKER_CONTROL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nng/nng.h>
+#include <uthash.h>
+
+#include "broker/loop.h"
+#include "control.pb-c.h"
+
+struct broker;
+struct job;
+struct control_call;
+
+/* One row per request of control.proto. */
+struct control_rule {
+    const char *name;     /* the field's name in control.proto */
+    unsigned phases;      /* of the broker, 1u << phase */
+    int names_job;        /* its first field is a job id, made whole before apply is called */
+    void (*apply)(struct control_call *c);
+};
+extern const struct control_rule control_rules[];
+extern const size_t control_rules_count;
+
+#define CONTROL_SLOTS   8
+#define CONTROL_PARKED  16
+#define CONTROL_PIPES   1024
+#define CONTROL_WAIT_MS 30000       /* longest long-poll */
+#define CONTROL_CHUNK   (256u << 10) /* bytes of one stream in one reply */
+
+struct control_peer {
+    uint64_t pipe;
+    unsigned parked;
+    UT_hash_handle hh;
+};
+
+struct control_slot {
+    struct control *control;
+    unsigned index;
+    nng_aio *aio;
+};
+
+struct control {
+    struct broker *broker;
+    nng_socket socket;
+    nng_listener listener;
+    int open;
+    char path[108];
+    struct control_slot slots[CONTROL_SLOTS];
+    struct control_peer *peers;
+    unsigned peer_count;
+    uint64_t requests;
+};
+
+/* A request that waits for something. */
+struct waiter {
+    struct broker *broker;
+    struct job *job;
+    nng_msg *msg;         /* holds the way back */
+    uint64_t pipe;
+    Pb__Request__BodyCase kind;
+    uint64_t offset[2];
+    uint32_t attempt;
+    Pb__State known_state;
+    int want_receipt;
+    uint8_t *bytes;       /* of a StdinWrite not yet taken */
+    size_t len;
+    int eof;
+    int busy;
+    struct timer deadline;
+    struct waiter *next;
+};
+
+int control_open(struct control *c, struct broker *b);
+void control_close(struct control *c);
+void control_on_message(struct control *c, unsigned slot, nng_msg *msg);
+void control_on_peer(struct control *c, uint64_t pipe, int arrived);
+
+/* Sends the reply the request behind msg waits for; msg is gone afterwards. */
+void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply);
+__attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...);
+
+/* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and msg has been answered so. */
+struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind, uint32_t timeout_ms);
+
+/* Something about the job changed: answers the waiters that were waiting for it. */
+void control_wake(struct job *job);
+/* The job has its receipt and is about to be freed: answers all its waiters from the store. */
+void control_release(struct job *job);
+
+#endif

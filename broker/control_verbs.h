@@ -1,0 +1,48 @@
+/*
+ * control_verbs.h - what each request of a host program means. The table that names them is in control.c.
+ *
+ * Side:    broker.
+ * Owned:   a check gets the request and says what is wrong with it; an apply owns msg (the way back) and answers it now or later.
+ */
+#ifndef BROKER_CONTROL_VERBS_H
+#define BROKER_CONTROL_VERBS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nng/nng.h>
+
+#include "control.pb-c.h"
+#include "ulid.h"
+
+struct broker;
+struct waiter;
+
+/* A request on its way through the table. id is the job it names, made whole and upper case. */
+struct control_call {
+    struct broker *broker;
+    nng_msg *msg;
+    uint64_t pipe;
+    const Pb__Request *request;
+    char id[ULID_LEN + 1];
+};
+
+void verb_submit(struct control_call *c);
+void verb_wait(struct control_call *c);
+void verb_logs(struct control_call *c);
+void verb_result(struct control_call *c);
+void verb_show(struct control_call *c);
+void verb_ls(struct control_call *c);
+void verb_cancel(struct control_call *c);
+void verb_kill(struct control_call *c);
+void verb_stdin_write(struct control_call *c);
+void verb_version(struct control_call *c);
+
+/* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->msg is gone then). */
+int verb_answer(struct waiter *w, int now);
+/* The same for a job that has ended and is only in the store. */
+void verb_answer_ended(struct waiter *w);
+/* The submit behind w is committed, or failed with -errno. */
+void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Limits *limits, int status);
+
+#endif

@@ -1,0 +1,243 @@
+/* gate.c - see gate.h. */
+#include "broker/gate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "frame.h"
+#include "log.h"
+
+#define IN(phase)   GATE_IN(phase)
+#define WITH_JOB    (IN(WORKER_BUSY))
+enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, VIOLATION_ARGS = 6 };
+
+static int fits(const char *text, size_t max)
+{
+    return strlen(text) <= max;
+}
+
+/* ---- meaning: looks only at the body and at what is fixed about this worker ---- */
+
+static int check_hello(const struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__Hello *h = m->hello;
+
+    if (h->token.len != ZYGOTE_TOKEN || memcmp(h->token.data, w->token, ZYGOTE_TOKEN) != 0)
+        return -EPROTO;
+    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != w->uid)
+        return -EPROTO;
+    for (size_t i = 0; i < h->n_seal; i++)
+        if (!fits(h->seal[i], 63))
+            return -EPROTO;
+    return 0;
+}
+
+static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__SealFailed *s = m->seal_failed;
+
+    if (s->token.len != ZYGOTE_TOKEN || memcmp(s->token.data, w->token, ZYGOTE_TOKEN) != 0)
+        return -EPROTO;
+    return fits(s->step, sizeof(w->failed_step) - 1) ? 0 : -EPROTO;
+}
+
+static int check_started(const struct worker *w, const Pb__FromWorker *m)
+{
+    (void)w;
+    (void)m;
+    return 0; /* it has no body to be wrong */
+}
+
+static int check_output(const struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__Output *o = m->output;
+    int stream = o->stream == PB__STREAM__STREAM_STDERR;
+
+    if (o->stream != PB__STREAM__STREAM_STDOUT && o->stream != PB__STREAM__STREAM_STDERR)
+        return -EPROTO;
+    if (o->data.len == 0) /* a flood of nothing */
+        return -EPROTO;
+    /* past the credit that Assign gave */
+    return o->data.len <= w->job->spools[stream].cap - w->job->spools[stream].len ? 0 : -EPROTO;
+}
+
+static int check_stdin_want(const struct worker *w, const Pb__FromWorker *m)
+{
+    const struct job_stdin *in = &w->job->input;
+
+    if (m->stdin_want->max == 0 || m->stdin_want->max > STDIN_WANT_MAX)
+        return -EPROTO;
+    return in->wanted || in->told_eof ? -EPROTO : 0;
+}
+
+static int check_result(const struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__Result *r = m->result;
+
+    (void)w;
+    if (r->kind <= PB__RESULT_KIND__RESULT_KIND_NONE || r->kind > PB__RESULT_KIND__RESULT_KIND_CANCELLED)
+        return -EPROTO;
+    if (r->exit_code < 0 || r->exit_code > 255)
+        return -EPROTO;
+    if (r->kind == PB__RESULT_KIND__RESULT_KIND_CANCELLED && !w->job->cancelling)
+        return -EPROTO; /* nobody asked it to */
+    if (r->error == NULL)
+        return 0;
+    return fits(r->error->type, 255) && fits(r->error->message, ERROR_TEXT_MAX) && fits(r->error->traceback, ERROR_TEXT_MAX) ? 0 : -EPROTO;
+}
+
+static int check_violation(const struct worker *w, const Pb__FromWorker *m)
+{
+    (void)w;
+    return m->violation->n_args == VIOLATION_ARGS ? 0 : -EPROTO;
+}
+
+static int check_log(const struct worker *w, const Pb__FromWorker *m)
+{
+    (void)w;
+    return fits(m->log->text, LOG_TEXT_MAX) ? 0 : -EPROTO;
+}
+
+/* ---- action ---- */
+
+static int apply_hello(struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__Hello *h = m->hello;
+
+    for (size_t i = 0; i < h->n_seal; i++) {
+        w->seal[i] = strdup(h->seal[i]);
+        if (w->seal[i] == NULL)
+            return -ENOMEM;
+        w->seal_count++;
+    }
+    w->landlock_abi = h->landlock_abi;
+    pool_on_hello(w);
+    return 0;
+}
+
+static int apply_seal_failed(struct worker *w, const Pb__FromWorker *m)
+{
+    snprintf(w->failed_step, sizeof(w->failed_step), "%s", m->seal_failed->step);
+    w->failed_error = m->seal_failed->error;
+    return 0; /* its exit is what the pool acts on */
+}
+
+static int apply_started(struct worker *w, const Pb__FromWorker *m)
+{
+    (void)m;
+    pool_set_phase(w, WORKER_BUSY);
+    jobs_on_started(w->job);
+    return 0;
+}
+
+static int apply_output(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_output(w->job, m->output->stream == PB__STREAM__STREAM_STDERR, m->output->data.data, m->output->data.len);
+    return 0;
+}
+
+static int apply_stdin_want(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_stdin_want(w->job, m->stdin_want->max);
+    return 0;
+}
+
+static int apply_result(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_result(w->job, m->result);
+    return 0;
+}
+
+static int apply_violation(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_violation(w->job, m->violation);
+    return 0;
+}
+
+static int apply_log(struct worker *w, const Pb__FromWorker *m)
+{
+    char text[256];
+
+    log_escape(text, sizeof(text), m->log->text, strlen(m->log->text));
+    log_event(LOG_LEVEL_INFO, "worker_says", "worker=%llu text=\"%s\"", (unsigned long long)w->id, text);
+    return 0;
+}
+
+const struct gate_rule gate_rules[] = {
+    /* message                                    name           legal in           at most  meaning checked     acted on */
+    [PB__FROM_WORKER__BODY_HELLO]       = { "hello",       IN(WORKER_BOOT),     1,  check_hello,        apply_hello },
+    [PB__FROM_WORKER__BODY_SEAL_FAILED] = { "seal_failed", IN(WORKER_BOOT),     1,  check_seal_failed,  apply_seal_failed },
+    [PB__FROM_WORKER__BODY_STARTED]     = { "started",     IN(WORKER_ASSIGNED), 1,  check_started,      apply_started },
+    [PB__FROM_WORKER__BODY_OUTPUT]      = { "output",      WITH_JOB,            0,  check_output,       apply_output },
+    [PB__FROM_WORKER__BODY_STDIN_WANT]  = { "stdin_want",  WITH_JOB,            0,  check_stdin_want,   apply_stdin_want },
+    [PB__FROM_WORKER__BODY_RESULT]      = { "result",      WITH_JOB,            1,  check_result,       apply_result },
+    [PB__FROM_WORKER__BODY_VIOLATION]   = { "violation",   WITH_JOB,            1,  check_violation,    apply_violation },
+    [PB__FROM_WORKER__BODY_LOG]         = { "log",         WITH_JOB,            64, check_log,          apply_log },
+};
+const size_t gate_rules_count = sizeof(gate_rules) / sizeof(gate_rules[0]);
+
+const struct gate_say_rule gate_say_rules[] = {
+    /* message                                 name          legal in         at most */
+    [PB__TO_WORKER__BODY_ASSIGN]     = { "assign",     IN(WORKER_ASSIGNED), 1 },
+    [PB__TO_WORKER__BODY_STDIN_DATA] = { "stdin_data", WITH_JOB,            0 },
+};
+const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);
+
+/* The worker lied or is broken: its job ends as bad_result and the process with it. */
+static int gate_refuse(struct worker *w, const char *name, const char *why)
+{
+    log_event(LOG_LEVEL_WARN, "refused", "worker=%llu job=%s msg=%s phase=%d why=\"%s\"", (unsigned long long)w->id,
+              w->job != NULL ? w->job->id : "-", name, (int)w->phase, why);
+    if (w->job != NULL)
+        jobs_decide(w->job, PB__CAUSE__CAUSE_BAD_RESULT, "the worker sent a message that is refused (%s): %s", name, why);
+    pool_kill(w);
+    return -EPROTO;
+}
+
+int gate_deliver(struct worker *w, const Pb__FromWorker *m)
+{
+    const struct gate_rule *r;
+    int rc;
+
+    if (w->phase == WORKER_ENDING)
+        return 0; /* its end is decided: nothing it says counts */
+    if ((unsigned)m->body_case >= gate_rules_count || gate_rules[m->body_case].apply == NULL)
+        return gate_refuse(w, "?", "unknown message");
+    r = &gate_rules[m->body_case];
+    if ((r->phases & IN(w->phase)) == 0)
+        return gate_refuse(w, r->name, "not allowed in this phase");
+    if (r->max_times != 0 && ++w->seen[m->body_case] > r->max_times)
+        return gate_refuse(w, r->name, "sent too often");
+    if (r->check(w, m) != 0)
+        return gate_refuse(w, r->name, "body makes no sense");
+    rc = r->apply(w, m);
+    return rc == 0 ? 0 : gate_refuse(w, r->name, strerror(-rc));
+}
+
+int gate_receive(struct worker *w, const void *bytes, size_t len)
+{
+    struct frame f;
+    int rc;
+
+    if (w->phase == WORKER_ENDING)
+        return 0;
+    w->msgs_in++;
+    rc = frame_decode(&f, &pb__from_worker__descriptor, bytes, len, FRAME_MAX_LINK);
+    if (rc != 0)
+        return gate_refuse(w, "?", rc == -E2BIG ? "would need too much memory" : "not a message");
+    rc = gate_deliver(w, (const Pb__FromWorker *)f.msg);
+    frame_release(&f);
+    return rc;
+}
+
+int gate_say(struct worker *w, const Pb__ToWorker *m)
+{
+    const struct gate_say_rule *r = &gate_say_rules[m->body_case];
+
+    if ((unsigned)m->body_case >= gate_say_rules_count || r->name == NULL || (r->phases & IN(w->phase)) == 0)
+        return -EPROTO;
+    w->msgs_out++;
+    return link_send(&w->link, &m->base);
+}

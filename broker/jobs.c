@@ -1,0 +1,814 @@
+/* jobs.c - see jobs.h. */
+#include "broker/jobs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/control_verbs.h"
+#include "broker/gate.h"
+#include "broker/meter.h"
+#include "broker/receipt.h"
+#include "frame.h"
+#include "log.h"
+#include "units.h"
+
+#define CA(name) PB__CAUSE__CAUSE_##name
+enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000 };
+
+static void on_wall(void *ctx);
+static void on_cpu(void *ctx);
+static void on_grace(void *ctx);
+static void on_store_retry(void *ctx);
+static void finish(struct job *job);
+
+/* ---- the table ---- */
+
+void jobs_init(struct jobs *j, struct broker *b)
+{
+    *j = (struct jobs){ .broker = b };
+}
+
+static void step(struct job *job, enum job_event event)
+{
+    Pb__State next = job_next[job->state][event];
+
+    assert(next != PB__STATE__STATE_NONE); /* our own bug, whatever the worker did */
+    log_event(LOG_LEVEL_DEBUG, "job_state", "job=%s from=%s to=%s", job->id, job_state_name(job->state), job_state_name(next));
+    job->state = next;
+}
+
+static struct job *job_alloc(struct jobs *j, const char *id, const char *name, const char *engine)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL)
+        return NULL;
+    job->broker = j->broker;
+    snprintf(job->id, sizeof(job->id), "%s", id);
+    snprintf(job->name, sizeof(job->name), "%s", name);
+    snprintf(job->engine, sizeof(job->engine), "%s", engine);
+    job->state = PB__STATE__STATE_READY;
+    job->wall = (struct timer){ .fn = on_wall, .ctx = job };
+    job->cpu = (struct timer){ .fn = on_cpu, .ctx = job };
+    job->grace = (struct timer){ .fn = on_grace, .ctx = job };
+    job->store_retry = (struct timer){ .fn = on_store_retry, .ctx = job };
+    pb__usage__init(&job->usage);
+    pb__enforcement__init(&job->enforcement);
+    HASH_ADD_STR(j->by_id, id, job);
+    return job;
+}
+
+static void job_open_spools(struct job *job)
+{
+    spool_init(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
+    spool_init(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
+}
+
+static void drop_spec(struct job *job)
+{
+    if (job->spec != NULL)
+        job->broker->jobs.spec_bytes -= job->spec_len;
+    free(job->spec);
+    job->spec = NULL;
+}
+
+static void drop_seal(struct job *job)
+{
+    for (size_t i = 0; i < job->enforcement.n_seal; i++)
+        free(job->seal[i]);
+    job->enforcement.n_seal = 0;
+}
+
+static void stop_timers(struct job *job)
+{
+    struct timers *t = &job->broker->loop.timers;
+
+    timers_cancel(t, &job->wall);
+    timers_cancel(t, &job->cpu);
+    timers_cancel(t, &job->grace);
+    timers_cancel(t, &job->store_retry);
+}
+
+static void job_free(struct job *job)
+{
+    HASH_DEL(job->broker->jobs.by_id, job);
+    stop_timers(job);
+    if (job->submit_msg != NULL)
+        nng_msg_free(job->submit_msg);
+    drop_spec(job);
+    drop_seal(job);
+    spool_finish(&job->spools[0]);
+    spool_finish(&job->spools[1]);
+    free(job->input.bytes);
+    free(job->end.error_type);
+    free(job->end.error_message);
+    free(job->end.error_traceback);
+    free(job);
+}
+
+void jobs_finish(struct jobs *j)
+{
+    struct job *job, *next;
+
+    HASH_ITER(hh, j->by_id, job, next) {
+        if (job->worker != NULL)
+            job->worker->job = NULL;
+        job_free(job);
+    }
+}
+
+struct job *jobs_find(struct jobs *j, const char *id)
+{
+    struct job *job;
+
+    HASH_FIND_STR(j->by_id, id, job);
+    return job;
+}
+
+/* ---- the queue ---- */
+
+static void enqueue(struct job *job, int at_head)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    job->ready_at = job->broker->loop.now_us;
+    if (j->queue == NULL) {
+        job->queue_next = job->queue_prev = job;
+        j->queue = job;
+    } else {
+        job->queue_next = j->queue;
+        job->queue_prev = j->queue->queue_prev;
+        job->queue_prev->queue_next = job;
+        j->queue->queue_prev = job;
+        if (at_head)
+            j->queue = job;
+    }
+    j->waiting++;
+}
+
+static void dequeue(struct job *job)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    if (job->queue_next == NULL)
+        return;
+    if (job->queue_next == job) {
+        j->queue = NULL;
+    } else {
+        job->queue_prev->queue_next = job->queue_next;
+        job->queue_next->queue_prev = job->queue_prev;
+        if (j->queue == job)
+            j->queue = job->queue_next;
+    }
+    job->queue_next = job->queue_prev = NULL;
+    j->waiting--;
+}
+
+static void put_in_queue(struct job *job, int at_head)
+{
+    enqueue(job, at_head);
+    jobs_dispatch(&job->broker->jobs);
+    pool_refill(&job->broker->pool);
+}
+
+/* ---- coming in ---- */
+
+struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
+{
+    struct store_op *op = NULL;
+    char id[ULID_LEN + 1];
+    struct job *job;
+
+    ulid_make(loop_wall_us() / 1000, id);
+    job = job_alloc(j, id, spec->name, spec->engine);
+    if (job != NULL)
+        op = store_op_new(STORE_SUBMIT, id);
+    if (op == NULL) {
+        free(packed);
+        if (job != NULL)
+            job_free(job);
+        return NULL;
+    }
+    job->limits = *spec->limits;
+    job->stdin_mode = spec->stdin_mode;
+    job->input.eof = spec->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
+    job->on_output_limit = (int)spec->on_output_limit;
+    job->submitted_us = loop_wall_us();
+    job_open_spools(job);
+    snprintf(op->name, sizeof(op->name), "%s", job->name);
+    snprintf(op->engine, sizeof(op->engine), "%s", job->engine);
+    op->submitted_us = job->submitted_us;
+    op->stdin_mode = job->stdin_mode;
+    op->spec.bytes = packed;
+    op->spec.len = len;
+    store_push(j->broker->store, op);
+    return job;
+}
+
+/* The op gives its copy of the spec back; small ones are kept so that the store need not be read again. */
+void jobs_keep_spec(struct job *job, struct store_blob *spec)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    if (job->spec != NULL || j->spec_bytes + spec->len > JOB_SPEC_CACHE)
+        return;
+    job->spec = spec->bytes;
+    job->spec_len = spec->len;
+    j->spec_bytes += spec->len;
+    *spec = (struct store_blob){ 0 };
+}
+
+void jobs_stored(struct job *job, int status)
+{
+    nng_msg *msg = job->submit_msg;
+
+    job->submit_msg = NULL;
+    verb_submitted(job->broker, msg, job->id, &job->limits, status);
+    if (status != 0) {
+        job_free(job);
+        return;
+    }
+    job->stored = 1;
+    put_in_queue(job, 0);
+}
+
+static int recover_one(void *ctx, const struct store_job *s)
+{
+    struct jobs *j = ctx;
+    struct store_blob spec = { 0 };
+    struct frame f;
+    struct job *job;
+    int rc = store_read_spec(j->broker->store, s->id, &spec);
+
+    if (rc == 0)
+        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
+    free(spec.bytes);
+    if (rc != 0)
+        return rc;
+    job = job_alloc(j, s->id, s->name, s->engine);
+    if (job != NULL) {
+        job->limits = *((const Pb__JobSpec *)f.msg)->limits;
+        job->on_output_limit = (int)((const Pb__JobSpec *)f.msg)->on_output_limit;
+        job->stdin_mode = s->stdin_mode;
+        job->submitted_us = s->submitted_us;
+        job->attempt = s->attempt;
+        job->epoch = s->epoch;
+        job->stored = 1;
+        job_open_spools(job);
+        job->input.eof = job->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
+        enqueue(job, 0);
+        if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM)
+            jobs_decide(job, CA(BROKER_LOST), "the broker ended, and with it the stream of its standard input");
+        else if (job->attempt >= JOB_INFRA_ATTEMPTS && s->state == PB__STATE__STATE_RUNNING)
+            jobs_decide(job, CA(BROKER_LOST), "the broker ended during each of its %u attempts", job->attempt);
+    }
+    frame_release(&f);
+    return job == NULL ? -ENOMEM : 0;
+}
+
+int jobs_recover(struct jobs *j)
+{
+    int rc = store_each_unfinished(j->broker->store, recover_one, j);
+
+    if (rc == 0 && j->waiting > 0)
+        log_event(LOG_LEVEL_INFO, "recovered", "jobs=%u", j->waiting);
+    return rc;
+}
+
+/* ---- to a worker ---- */
+
+static int load_spec(struct job *job, struct frame *f)
+{
+    struct store_blob spec = { job->spec, job->spec_len };
+    int rc = 0;
+
+    if (spec.bytes == NULL)
+        rc = store_read_spec(job->broker->store, job->id, &spec);
+    if (rc == 0)
+        rc = frame_decode(f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
+    if (job->spec == NULL)
+        free(spec.bytes);
+    return rc;
+}
+
+static void take_evidence(struct job *job, struct worker *w)
+{
+    const struct zygote *z = &job->broker->zygote;
+
+    drop_seal(job);
+    memcpy(job->seal, w->seal, w->seal_count * sizeof(w->seal[0]));
+    job->enforcement.n_seal = w->seal_count;
+    w->seal_count = 0; /* the texts are the job's now */
+    job->enforcement.landlock_abi = w->landlock_abi;
+    job->enforcement.uid = w->uid;
+    job->enforcement.seccomp = (char *)z->profile;
+    snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", z->filter_hash);
+    snprintf(job->engine_version, sizeof(job->engine_version), "%s", z->engine_version);
+    job->worker_pid = (uint32_t)w->pid;
+}
+
+static void note_start(struct job *job, enum store_kind kind)
+{
+    struct store_op *op = store_op_new(kind, job->id);
+
+    if (op == NULL)
+        return; /* only the count of attempts is less exact after a crash */
+    op->attempt = job->attempt;
+    op->epoch = job->epoch;
+    store_push(job->broker->store, op);
+}
+
+static int send_assign(struct job *job, struct worker *w)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__Assign a = PB__ASSIGN__INIT;
+    struct frame f;
+    int rc = load_spec(job, &f);
+
+    if (rc != 0)
+        return rc;
+    a.job = job->id;
+    a.spec = (Pb__JobSpec *)f.msg;
+    m.body_case = PB__TO_WORKER__BODY_ASSIGN;
+    m.assign = &a;
+    rc = gate_say(w, &m);
+    frame_release(&f);
+    return rc;
+}
+
+static void assign(struct job *job, struct worker *w)
+{
+    struct broker *b = job->broker;
+    int rc;
+
+    dequeue(job);
+    step(job, JOB_EV_ASSIGN);
+    job->attempt++;
+    job->epoch++;
+    job->worker = w;
+    w->job = job;
+    pool_set_phase(w, WORKER_ASSIGNED);
+    job->assigned_at = b->loop.now_us;
+    job->usage.queue_us = job->assigned_at - job->ready_at;
+    meter_cpu(w->pid, &w->boot_cpu_us);
+    take_evidence(job, w);
+    rc = send_assign(job, w);
+    if (rc != 0) {
+        log_event(LOG_LEVEL_WARN, "assign_failed", "job=%s worker=%llu error=\"%s\"", job->id, (unsigned long long)w->id, strerror(-rc));
+        if (rc != -ESRCH && rc != -EPIPE) /* a dead worker's job is judged by how it died */
+            jobs_decide(job, CA(INTERNAL), "the job could not be handed to a worker: %s", strerror(-rc));
+        else
+            pool_kill(w);
+        return;
+    }
+    note_start(job, STORE_START);
+    drop_spec(job);
+    timers_arm(&b->loop.timers, &job->wall, job->assigned_at + job->limits.wall_us);
+    timers_arm(&b->loop.timers, &job->cpu, job->assigned_at + job->limits.cpu_us);
+    control_wake(job);
+}
+
+void jobs_dispatch(struct jobs *j)
+{
+    struct broker *b = j->broker;
+    struct worker *w;
+
+    if (b->phase == BROKER_DRAINING)
+        return;
+    while (j->queue != NULL && b->pool.busy < b->config.workers && (w = pool_idle(&b->pool)) != NULL)
+        assign(j->queue, w);
+    pool_refill(&b->pool);
+}
+
+/* ---- while it runs ---- */
+
+void jobs_on_started(struct job *job)
+{
+    step(job, JOB_EV_STARTED);
+    job->started_us = loop_wall_us();
+    job->started_at = job->broker->loop.now_us;
+    job->usage.start_us = job->started_at - job->assigned_at;
+    control_wake(job);
+}
+
+void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
+{
+    int rc = spool_append(&job->spools[stream], bytes, len);
+
+    if (job->first_output_us == 0)
+        job->first_output_us = loop_wall_us();
+    if (rc != 0)
+        jobs_decide(job, CA(INTERNAL), "its output cannot be kept: %s", strerror(-rc));
+    control_wake(job);
+}
+
+/* Answers the worker's wish when there is something to answer with. */
+static void feed(struct job *job)
+{
+    struct job_stdin *in = &job->input;
+    size_t n = in->len < in->want_max ? in->len : in->want_max;
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__StdinData d = PB__STDIN_DATA__INIT;
+
+    if (!in->wanted || (n == 0 && !in->eof) || job->worker == NULL)
+        return;
+    d.data = (ProtobufCBinaryData){ n, in->bytes };
+    d.eof = n == in->len && in->eof;
+    m.body_case = PB__TO_WORKER__BODY_STDIN_DATA;
+    m.stdin_data = &d;
+    if (gate_say(job->worker, &m) != 0)
+        return; /* it is going away; its end will be reported */
+    in->wanted = 0;
+    in->told_eof = d.eof;
+    in->len -= n;
+    memmove(in->bytes, in->bytes + n, in->len);
+    control_wake(job);
+}
+
+void jobs_on_stdin_want(struct job *job, uint32_t max)
+{
+    job->input.wanted = 1;
+    job->input.want_max = max;
+    feed(job);
+}
+
+size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof)
+{
+    struct job_stdin *in = &job->input;
+
+    if (in->bytes == NULL && (in->bytes = malloc(JOB_STDIN_BUFFER)) == NULL)
+        return 0;
+    if (len > JOB_STDIN_BUFFER - in->len) {
+        len = JOB_STDIN_BUFFER - in->len;
+        eof = 0;
+    }
+    if (len > 0)
+        memcpy(in->bytes + in->len, bytes, len);
+    in->len += len;
+    in->taken += len;
+    in->eof |= eof;
+    feed(job);
+    return len;
+}
+
+static void on_wall(void *ctx)
+{
+    struct job *job = ctx;
+    char limit[UNITS_BUF];
+
+    jobs_decide(job, CA(WALL_LIMIT), "it ran for its wall limit of %s", units_format_duration(job->limits.wall_us, limit));
+}
+
+/* CPU time passes no faster than the clock in a single thread, so the next look is due when the limit can be reached at the earliest. */
+static void on_cpu(void *ctx)
+{
+    struct job *job = ctx;
+    uint64_t used = 0, left;
+    char limit[UNITS_BUF];
+
+    if (job->worker == NULL || meter_cpu(job->worker->pid, &used) != 0)
+        return;
+    used -= job->worker->boot_cpu_us;
+    if (used >= job->limits.cpu_us) {
+        jobs_decide(job, CA(CPU_LIMIT), "it used its cpu limit of %s", units_format_duration(job->limits.cpu_us, limit));
+        return;
+    }
+    left = job->limits.cpu_us - used;
+    timers_arm(&job->broker->loop.timers, &job->cpu, loop_clock_us() + (left > CPU_LOOK_AGAIN_US ? left : CPU_LOOK_AGAIN_US));
+}
+
+void jobs_cancel(struct job *job)
+{
+    if (job->cancelling || job->end.cause != CA(NONE))
+        return;
+    if (job->worker == NULL) {
+        jobs_decide(job, CA(CANCELLED), "cancelled before it started");
+        return;
+    }
+    job->cancelling = 1;
+    pool_signal(job->worker, SIGTERM);
+    timers_arm(&job->broker->loop.timers, &job->grace, job->broker->loop.now_us + JOB_GRACE_US);
+}
+
+static void on_grace(void *ctx)
+{
+    jobs_decide(ctx, CA(CANCELLED), "cancelled; it did not end by itself in time");
+}
+
+void jobs_kill(struct job *job)
+{
+    jobs_decide(job, CA(CANCELLED), "killed by request");
+}
+
+/* ---- the end ---- */
+
+static void set_end(struct job *job, Pb__Cause cause, const char *fmt, va_list ap)
+{
+    if (job->end.cause != CA(NONE))
+        return;
+    job->end.cause = cause;
+    vsnprintf(job->end.detail, sizeof(job->end.detail), fmt, ap);
+    job->ended_us = loop_wall_us();
+    job->ended_at = loop_clock_us();
+    if (job->assigned_at != 0)
+        job->usage.wall_us = job->ended_at - job->assigned_at;
+}
+
+__attribute__((format(printf, 3, 4))) static void note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    set_end(job, cause, fmt, ap);
+    va_end(ap);
+}
+
+void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (job->end.cause != CA(NONE))
+        return;
+    va_start(ap, fmt);
+    set_end(job, cause, fmt, ap);
+    va_end(ap);
+    if (job->worker != NULL)
+        pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
+    else
+        finish(job);
+}
+
+static void keep_error(struct job *job, const Pb__JobError *e)
+{
+    if (e == NULL)
+        return;
+    job->end.error_type = strdup(e->type);
+    job->end.error_message = strdup(e->message);
+    job->end.error_traceback = strdup(e->traceback);
+}
+
+static void decide_output_limit(struct job *job)
+{
+    char out[UNITS_BUF], err[UNITS_BUF];
+
+    jobs_decide(job, CA(OUTPUT_LIMIT), "it wrote past its limit of %s on stdout or %s on stderr",
+                units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
+}
+
+void jobs_on_result(struct job *job, const Pb__Result *r)
+{
+    char text[128];
+
+    if (job->end.cause != CA(NONE))
+        return;
+    job->end.dropped[0] = r->stdout_dropped;
+    job->end.dropped[1] = r->stderr_dropped;
+    job->end.exit_code = r->exit_code;
+    keep_error(job, r->error);
+    switch (r->kind) {
+    case PB__RESULT_KIND__RESULT_KIND_EXIT:
+        if (r->exit_code == 0)
+            jobs_decide(job, CA(OK), "%s", "");
+        else
+            jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION:
+        log_escape(text, sizeof(text), r->error != NULL ? r->error->message : "", r->error != NULL ? strlen(r->error->message) : 0);
+        jobs_decide(job, CA(EXCEPTION), "%s", text);
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_OOM:
+        jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT:
+        decide_output_limit(job);
+        break;
+    default:
+        jobs_decide(job, CA(CANCELLED), "cancelled");
+    }
+}
+
+void jobs_on_violation(struct job *job, const Pb__Violation *v)
+{
+    jobs_decide(job, CA(POLICY), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), job->broker->zygote.profile);
+}
+
+static void account(struct job *job, const struct worker *w)
+{
+    Pb__Usage *u = &job->usage;
+
+    u->cpu_user_us = w->usage.cpu_user_us;
+    u->cpu_sys_us = w->usage.cpu_sys_us;
+    u->mem_peak_bytes = w->usage.max_rss_bytes;
+    u->page_faults = w->usage.minor_faults + w->usage.major_faults;
+    u->csw_vol = w->usage.csw_vol;
+    u->csw_forced = w->usage.csw_forced;
+    u->msgs_in = w->msgs_in;
+    u->msgs_out = w->msgs_out;
+}
+
+/* Nothing the job did explains that its worker is gone: may it run again? A stream that was read cannot be read twice. */
+static void worker_lost(struct job *job)
+{
+    if (job->cancelling) {
+        note_end(job, CA(CANCELLED), "cancelled");
+        return;
+    }
+    job->losses++;
+    if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
+        note_end(job, CA(WORKER_LOST), "the worker was lost, and its standard input cannot be read again");
+    else if (job->losses >= JOB_INFRA_ATTEMPTS)
+        note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
+}
+
+static void judge_death(struct job *job, const struct worker *w)
+{
+    int sig = w->exit_status;
+
+    if (w->exit_code != CLD_KILLED && w->exit_code != CLD_DUMPED) {
+        if (w->exit_code == CLD_EXITED)
+            note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
+        else
+            worker_lost(job);
+        return;
+    }
+    if (sig == SIGKILL) { /* not ours: each of our kills has decided the end before */
+        worker_lost(job);
+        return;
+    }
+    job->end.signal = sig;
+    if (sig == SIGXCPU)
+        note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
+    else if (sig == SIGSYS)
+        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", job->broker->zygote.profile);
+    else
+        note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
+}
+
+static void run_again(struct job *job)
+{
+    log_event(LOG_LEVEL_WARN, "job_requeued", "job=%s attempt=%u losses=%u", job->id, job->attempt, job->losses);
+    step(job, JOB_EV_LOST);
+    spool_reset(&job->spools[0]);
+    spool_reset(&job->spools[1]);
+    job->first_output_us = job->started_us = 0;
+    job->assigned_at = job->started_at = 0;
+    job->input.wanted = 0;
+    job->worker_pid = 0;
+    note_start(job, STORE_REQUEUE);
+    control_wake(job);
+    put_in_queue(job, 1);
+}
+
+void jobs_on_worker_end(struct job *job)
+{
+    struct worker *w = job->worker;
+
+    job->worker = NULL;
+    w->job = NULL;
+    stop_timers(job);
+    account(job, w);
+    if (job->end.cause == CA(NONE))
+        judge_death(job, w);
+    if (job->end.cause == CA(NONE))
+        run_again(job);
+    else
+        finish(job);
+}
+
+void jobs_start_failed(struct jobs *j, const char *why)
+{
+    if (j->queue != NULL && j->broker->pool.idle == 0)
+        jobs_decide(j->queue, CA(START_FAILED), "%s", why);
+}
+
+/* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */
+static void attach_output(struct store_op *op, struct job *job, int stream)
+{
+    struct spool *s = &job->spools[stream];
+    size_t len = s->len;
+
+    if (s->fd >= 0) {
+        op->sync_fd[stream] = s->fd;
+        return;
+    }
+    if (len == 0 || (op->out[stream].bytes = malloc(len)) == NULL)
+        return;
+    if (spool_read(s, 0, op->out[stream].bytes, len, &op->out[stream].len) != 0)
+        op->out[stream].len = 0;
+}
+
+static int push_finish(struct job *job)
+{
+    struct store_op *op = store_op_new(STORE_FINISH, job->id);
+    int rc;
+
+    if (op == NULL)
+        return -ENOMEM;
+    rc = receipt_pack(job, &op->receipt.bytes, &op->receipt.len);
+    if (rc != 0) {
+        store_op_free(op);
+        return rc;
+    }
+    op->attempt = job->attempt;
+    op->epoch = job->epoch;
+    op->cause = job->end.cause;
+    op->state = job_outcome(job->end.cause);
+    attach_output(op, job, 0);
+    attach_output(op, job, 1);
+    store_push(job->broker->store, op);
+    return 0;
+}
+
+static void retry_later(struct job *job, int status)
+{
+    log_event(LOG_LEVEL_ERROR, "receipt_not_stored", "job=%s error=\"%s\"", job->id, strerror(-status));
+    timers_arm(&job->broker->loop.timers, &job->store_retry, job->broker->loop.now_us + STORE_RETRY_US);
+}
+
+static void on_store_retry(void *ctx)
+{
+    int rc = push_finish(ctx);
+
+    if (rc != 0)
+        retry_later(ctx, rc);
+}
+
+static void finish(struct job *job)
+{
+    int rc;
+
+    dequeue(job);
+    step(job, JOB_EV_END);
+    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause),
+              job->attempt, (unsigned long long)job->usage.wall_us);
+    rc = push_finish(job);
+    if (rc != 0)
+        retry_later(job, rc);
+    control_wake(job);
+}
+
+void jobs_finished(struct job *job, int status)
+{
+    static const enum job_event events[JOB_STATES] = {
+        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED, [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
+        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT, [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
+    };
+
+    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
+        retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
+        return;
+    }
+    if (status != 0)
+        log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
+    step(job, events[job_outcome(job->end.cause)]);
+    control_release(job);
+    job_free(job);
+}
+
+/* ---- for those who look ---- */
+
+static const char *waiting_reason(const struct job *job)
+{
+    const struct broker *b = job->broker;
+
+    if (job->state != PB__STATE__STATE_READY)
+        return "";
+    if (b->phase == BROKER_DRAINING)
+        return "DRAINING";
+    return b->pool.busy >= b->config.workers ? "NO_SLOT" : "NO_WORKER";
+}
+
+void jobs_status(const struct job *job, Pb__JobStatus *ret)
+{
+    pb__job_status__init(ret);
+    ret->id = (char *)job->id;
+    ret->name = (char *)job->name;
+    ret->engine = (char *)job->engine;
+    ret->state = job->state;
+    ret->cause = job->end.cause;
+    ret->cause_detail = (char *)job->end.detail;
+    ret->reason = (char *)waiting_reason(job);
+    ret->attempt = job->attempt;
+    ret->exit_code = job->end.exit_code;
+    ret->submitted_us = job->submitted_us;
+    ret->stdout_bytes = job->spools[0].len;
+    ret->stderr_bytes = job->spools[1].len;
+    if (job->worker == NULL) {
+        ret->elapsed_us = job->usage.wall_us;
+        ret->cpu_us = job->usage.cpu_user_us + job->usage.cpu_sys_us;
+        ret->mem_bytes = job->usage.mem_peak_bytes;
+        return;
+    }
+    ret->elapsed_us = loop_clock_us() - job->assigned_at;
+    meter_cpu(job->worker->pid, &ret->cpu_us);
+    meter_resident(job->worker->pid, &ret->mem_bytes);
+}

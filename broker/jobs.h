@@ -1,0 +1,124 @@
+/*
+ * jobs.h - jobs that have no receipt yet: their queue, their limits, their output, their end.
+ *
+ * Side:    broker. State changes go through the matrix of job_matrix.h, in one function.
+ * Owned:   jobs belong to the table until their receipt is committed; a pointer is good until control returns to the loop.
+ * Returns: 0 or -errno.
+ */
+#ifndef BROKER_JOBS_H
+#define BROKER_JOBS_H
+
+#include <stdint.h>
+
+#include <nng/nng.h>
+#include <uthash.h>
+
+#include "broker/job_matrix.h"
+#include "broker/loop.h"
+#include "broker/spool.h"
+#include "broker/store.h"
+#include "job_limits.h"
+#include "link.pb-c.h"
+
+struct broker;
+struct worker;
+struct waiter;
+
+#define JOB_STDIN_BUFFER (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
+#define JOB_INFRA_ATTEMPTS 3         /* times a job is started again after its worker was lost */
+#define JOB_GRACE_US 2000000         /* between a cancel's SIGTERM and SIGKILL */
+#define JOB_DETAIL 256
+#define JOB_SPEC_CACHE (64u << 20)   /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
+
+/* How a job ended: decided once, the first decision stands. */
+struct job_end {
+    Pb__Cause cause; /* NONE: not decided */
+    char detail[JOB_DETAIL];
+    int exit_code, signal;
+    uint64_t dropped[2];
+    char *error_type, *error_message, *error_traceback; /* malloc'd or NULL */
+};
+
+struct job_stdin {
+    uint8_t *bytes;      /* JOB_STDIN_BUFFER once something came */
+    size_t len;
+    uint64_t taken;      /* bytes taken from the client in all */
+    int eof, wanted, told_eof;
+    uint32_t want_max;
+};
+
+struct job {
+    char id[ULID_LEN + 1];
+    char name[LIMITS_NAME + 1];
+    char engine[33];
+    Pb__State state;
+    struct broker *broker;
+    Pb__Limits limits;
+    uint32_t stdin_mode;
+    int on_output_limit;
+    uint8_t *spec;               /* packed; NULL when it has to be read from the store */
+    size_t spec_len;
+    uint32_t attempt, losses;
+    uint64_t epoch;
+    struct worker *worker;
+    int cancelling;
+    struct spool spools[2];
+    struct job_stdin input;
+    struct job_end end;
+    uint64_t submitted_us, started_us, first_output_us, ended_us; /* wall clock */
+    uint64_t ready_at, assigned_at, started_at, ended_at;         /* monotonic */
+    struct timer wall, cpu, grace, store_retry;
+    Pb__Usage usage;
+    Pb__Enforcement enforcement; /* texts are constants or the two buffers below */
+    char seccomp_hash[65], engine_version[64];
+    char *seal[32];
+    uint32_t worker_pid;
+    struct waiter *waiters;
+    int stored;                  /* the submit is committed */
+    nng_msg *submit_msg;         /* the way back for the answer to the submit, until then */
+    struct job *queue_next, *queue_prev;
+    UT_hash_handle hh;
+};
+
+struct jobs {
+    struct broker *broker;
+    struct job *by_id;
+    struct job *queue;           /* READY jobs, oldest first */
+    unsigned waiting, running;
+    size_t spec_bytes;
+};
+
+void jobs_init(struct jobs *j, struct broker *b);
+void jobs_finish(struct jobs *j);
+/* Takes up what an earlier broker left without a receipt. */
+int jobs_recover(struct jobs *j);
+struct job *jobs_find(struct jobs *j, const char *id_or_prefix);
+
+/* A checked spec becomes a job; spec bytes become the job's. It waits for its commit; then jobs_stored() answers and queues it. */
+struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
+void jobs_keep_spec(struct job *job, struct store_blob *spec); /* may take the bytes out of spec */
+void jobs_stored(struct job *job, int status);
+void jobs_finished(struct job *job, int status); /* the receipt's commit came back */
+
+/* Gives waiting jobs to idle workers. */
+void jobs_dispatch(struct jobs *j);
+void jobs_on_started(struct job *job);
+void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len);
+void jobs_on_stdin_want(struct job *job, uint32_t max);
+void jobs_on_result(struct job *job, const Pb__Result *r);
+void jobs_on_violation(struct job *job, const Pb__Violation *v);
+/* The worker's process has ended and everything it said has been heard. */
+void jobs_on_worker_end(struct job *job);
+/* No worker can be made: the oldest waiting job takes the blame's text. */
+void jobs_start_failed(struct jobs *j, const char *why);
+
+/* Decides the end of a job and ends its worker. Later decisions change nothing. */
+__attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
+void jobs_cancel(struct job *job);
+void jobs_kill(struct job *job);
+
+void jobs_status(const struct job *job, Pb__JobStatus *ret); /* fills ret; texts are borrowed from the job */
+/* Bytes the job's stdin can take now; appends at most that many. */
+size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof);
+
+#endif

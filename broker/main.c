@@ -1,0 +1,344 @@
+/*
+ * main.c - coopd: puts the parts together, runs the loop, leaves in order.
+ *
+ * Side:    broker. Only this file ends the process.
+ * Exit:    0 asked to leave; 2 usage; 75 another broker is here or the store cannot be had; 77 a directory is not ours.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/gate.h"
+#include "coop/exit_codes.h"
+#include "log.h"
+
+static struct broker broker; /* the one thing main owns; everybody else is handed a pointer */
+
+/* ---- inbox ---- */
+
+static void handle_link(struct broker *b, struct inbox_item *i)
+{
+    struct worker *w = pool_find(&b->pool, i->id);
+
+    if (w == NULL)
+        return;
+    if (i->kind == INBOX_LINK_GONE) {
+        pool_on_link_gone(w); /* may free w */
+        return;
+    }
+    gate_receive(w, nng_msg_body(i->msg), nng_msg_len(i->msg));
+    if (w->phase != WORKER_ENDING)
+        link_next(&w->link);
+}
+
+static void handle_item(struct broker *b, struct inbox_item *i)
+{
+    switch (i->kind) {
+    case INBOX_CONTROL:
+        control_on_message(&b->control, (unsigned)i->id, i->msg);
+        i->msg = NULL; /* the answer needs it */
+        break;
+    case INBOX_CONTROL_NEW:
+    case INBOX_CONTROL_GONE:
+        control_on_peer(&b->control, i->id, i->kind == INBOX_CONTROL_NEW);
+        break;
+    case INBOX_LINK:
+    case INBOX_LINK_GONE:
+        handle_link(b, i);
+        break;
+    }
+}
+
+static void item_free(struct inbox_item *i)
+{
+    if (i->msg != NULL)
+        nng_msg_free(i->msg);
+    free(i);
+}
+
+static void on_inbox(void *ctx)
+{
+    struct broker *b = ctx;
+
+    if (b->backlog == NULL)
+        b->backlog = inbox_take(&b->inbox);
+    while (b->backlog != NULL) {
+        struct inbox_item *i = b->backlog;
+
+        b->backlog = i->next;
+        handle_item(b, i);
+        item_free(i);
+    }
+}
+
+/* Called while a worker is being settled, from inside on_inbox() perhaps: what this worker said is taken out of both queues. */
+void broker_drain_inbox(struct broker *b, uint64_t worker)
+{
+    struct inbox_item **at = &b->backlog;
+    struct worker *w = pool_find(&b->pool, worker);
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = inbox_take(&b->inbox);
+    for (at = &b->backlog; *at != NULL;) {
+        struct inbox_item *i = *at;
+
+        if (i->kind != INBOX_LINK || i->id != worker) {
+            at = &i->next;
+            continue;
+        }
+        *at = i->next;
+        gate_receive(w, nng_msg_body(i->msg), nng_msg_len(i->msg));
+        item_free(i);
+    }
+}
+
+/* ---- store ---- */
+
+static void handle_op(struct broker *b, struct store_op *op)
+{
+    struct job *job = jobs_find(&b->jobs, op->job);
+
+    if (job == NULL)
+        return;
+    if (op->kind == STORE_SUBMIT) {
+        if (op->status == 0)
+            jobs_keep_spec(job, &op->spec);
+        jobs_stored(job, op->status);
+    } else if (op->kind == STORE_FINISH) {
+        jobs_finished(job, op->status);
+    }
+}
+
+static void on_store(void *ctx)
+{
+    struct broker *b = ctx;
+    struct store_op *op = store_collect(b->store), *next;
+
+    for (; op != NULL; op = next) {
+        next = op->next;
+        handle_op(b, op);
+        store_op_free(op);
+    }
+    broker_check_rest(b);
+}
+
+/* ---- leaving ---- */
+
+static void drain(struct broker *b)
+{
+    if (b->phase == BROKER_DRAINING) {
+        log_event(LOG_LEVEL_WARN, "leaving", "why=\"asked twice\" running=%u", b->pool.busy);
+        loop_stop(&b->loop);
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "draining", "running=%u waiting=%u", b->pool.busy, b->jobs.waiting);
+    b->phase = BROKER_DRAINING;
+    timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
+    broker_check_rest(b);
+}
+
+static void on_drain_over(void *ctx)
+{
+    struct broker *b = ctx;
+
+    log_event(LOG_LEVEL_WARN, "leaving", "why=\"drain time is over\" running=%u", b->pool.busy);
+    loop_stop(&b->loop);
+}
+
+static void on_signal(void *ctx)
+{
+    struct broker *b = ctx;
+    struct signalfd_siginfo s;
+
+    if (read(b->signals.fd, &s, sizeof(s)) == sizeof(s))
+        drain(b);
+}
+
+static int at_rest(const struct broker *b)
+{
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == 0 && b->control.peer_count == 0;
+}
+
+static void on_idle_over(void *ctx)
+{
+    struct broker *b = ctx;
+
+    if (!at_rest(b))
+        return;
+    log_event(LOG_LEVEL_INFO, "leaving", "why=idle");
+    loop_stop(&b->loop);
+}
+
+/* Draining waits for what runs and for receipts on their way; waiting jobs stay in the store for the next broker. */
+static int drained(const struct broker *b)
+{
+    return b->phase == BROKER_DRAINING && b->pool.busy == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting;
+}
+
+void broker_check_rest(struct broker *b)
+{
+    if (drained(b))
+        loop_stop(&b->loop);
+    if (b->config.idle_exit_us == 0)
+        return;
+    if (!at_rest(b))
+        timers_cancel(&b->loop.timers, &b->idle_timer);
+    else if (b->idle_timer.place == 0)
+        timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + b->config.idle_exit_us);
+}
+
+/* ---- coming up ---- */
+
+/* A directory for sockets: ours alone, and really a directory, or we do not use it. */
+static int own_dir(const char *path)
+{
+    struct stat st;
+
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return -errno;
+    if (lstat(path, &st) != 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    if (st.st_uid != geteuid()) {
+        log_event(LOG_LEVEL_ERROR, "directory_refused", "path=%s owner=%u we=%u", path, (unsigned)st.st_uid, (unsigned)geteuid());
+        return -EPERM;
+    }
+    if ((st.st_mode & 0077) != 0 && chmod(path, 0700) != 0)
+        return -errno;
+    return 0;
+}
+
+static int open_signals(struct broker *b)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before nng starts its threads, which inherit it */
+        return -errno;
+    signal(SIGPIPE, SIG_IGN);
+    b->signals = (struct loop_watch){ signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, b };
+    return b->signals.fd < 0 ? -errno : loop_add(&b->loop, &b->signals);
+}
+
+static int open_output_dir(struct broker *b)
+{
+    char path[sizeof(b->config.state_dir) + 8];
+
+    snprintf(path, sizeof(path), "%s/output", b->config.state_dir);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return -errno;
+    b->output_dir = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return b->output_dir < 0 ? -errno : 0;
+}
+
+static int open_parts(struct broker *b)
+{
+    int rc;
+
+    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = inbox_init(&b->inbox)) != 0)
+        return rc;
+    b->inbox_watch = (struct loop_watch){ b->inbox.event_fd, on_inbox, b };
+    b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
+    if ((rc = loop_add(&b->loop, &b->inbox_watch)) != 0 || (rc = loop_add(&b->loop, &b->store_watch)) != 0)
+        return rc;
+    if ((rc = open_output_dir(b)) != 0)
+        return rc;
+    jobs_init(&b->jobs, b);
+    pool_init(&b->pool, b);
+    zygote_init(&b->zygote, b);
+    b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
+    b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
+    if ((rc = zygote_start(&b->zygote)) != 0) {
+        log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
+        return rc;
+    }
+    if ((rc = jobs_recover(&b->jobs)) != 0)
+        return rc;
+    return control_open(&b->control, b);
+}
+
+static void say_ready(struct broker *b, const char *word)
+{
+    if (b->config.ready_fd < 0)
+        return;
+    if (write(b->config.ready_fd, word, strlen(word)) < 0)
+        log_event(LOG_LEVEL_WARN, "ready_not_said", "error=\"%s\"", strerror(errno));
+    close(b->config.ready_fd);
+    b->config.ready_fd = -1;
+}
+
+static void close_parts(struct broker *b)
+{
+    control_close(&b->control);
+    pool_finish(&b->pool);
+    zygote_stop(&b->zygote);
+    if (b->store != NULL && b->loop.epoll_fd >= 0)
+        on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
+    jobs_finish(&b->jobs);
+    store_close(b->store);
+    unlink(b->control.path);
+    if (b->output_dir >= 0)
+        close(b->output_dir);
+}
+
+static int open_store(struct broker *b)
+{
+    char why[STORE_WHY];
+    int rc = store_open(b->config.state_dir, &b->store, why);
+
+    if (rc == 0)
+        return 0;
+    log_event(LOG_LEVEL_ERROR, "store_refused", "dir=%s why=\"%s\"", b->config.state_dir, why);
+    fprintf(stderr, "coopd: %s\n", why);
+    if (rc == -EBUSY)
+        say_ready(b, "busy\n");
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct broker *b = &broker;
+    struct utsname uts;
+    int rc = config_parse(&b->config, argc, argv);
+
+    if (rc != 0)
+        return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+    b->output_dir = -1;
+    umask(077);
+    prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
+    log_init("coopd", b->config.log_level);
+    uname(&uts);
+    snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
+    rc = own_dir(b->config.run_dir);
+    if (rc != 0) {
+        fprintf(stderr, "coopd: run directory %s: %s\n", b->config.run_dir, strerror(-rc));
+        return rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    }
+    rc = open_store(b);
+    if (rc != 0)
+        return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
+    rc = open_parts(b);
+    if (rc == 0) {
+        log_event(LOG_LEVEL_INFO, "ready", "control=%s", b->control.path);
+        say_ready(b, "ready\n");
+        broker_check_rest(b);
+        rc = loop_run(&b->loop);
+    }
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "failed", "error=\"%s\"", strerror(-rc));
+    close_parts(b);
+    return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
+}

@@ -1,0 +1,61 @@
+/* meter.c - see meter.h. */
+#include "broker/meter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <seccomp.h>
+
+int meter_cpu(pid_t pid, uint64_t *ret_us)
+{
+    clockid_t clock;
+    struct timespec t;
+
+    if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        return -ESRCH;
+    *ret_us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return 0;
+}
+
+/* Column 0 or 1 of /proc/PID/statm, pages. */
+static int statm(pid_t pid, int column, uint64_t *ret_bytes)
+{
+    char path[32], text[128];
+    unsigned long long pages[2];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -ESRCH;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return -ESRCH;
+    text[n] = '\0';
+    if (sscanf(text, "%llu %llu", &pages[0], &pages[1]) != 2)
+        return -ESRCH;
+    *ret_bytes = pages[column] * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+
+int meter_resident(pid_t pid, uint64_t *ret_bytes)
+{
+    return statm(pid, 1, ret_bytes);
+}
+
+const char *meter_syscall_name(uint32_t arch, uint32_t nr)
+{
+    static char text[80];
+    char *name = seccomp_syscall_resolve_num_arch(arch, (int)nr);
+
+    snprintf(text, sizeof(text), "%.60s (%u)", name != NULL ? name : "unknown", nr);
+    free(name);
+    return text;
+}

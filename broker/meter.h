@@ -1,0 +1,19 @@
+/*
+ * meter.h - looks at a process from outside: its CPU clock, its memory; and names a system call.
+ *
+ * Side:    broker. The pid must be one whose reaping we control, so that it cannot be another's.
+ * Returns: 0 or -errno (-ESRCH: it has ended); on failure *ret is untouched.
+ */
+#ifndef BROKER_METER_H
+#define BROKER_METER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+int meter_cpu(pid_t pid, uint64_t *ret_us);          /* user and system, all its threads, microseconds */
+int meter_resident(pid_t pid, uint64_t *ret_bytes);
+
+/* "openat (257)"; static storage, good until the next call. arch: AUDIT_ARCH_* as the worker reported it. */
+const char *meter_syscall_name(uint32_t arch, uint32_t nr);
+
+#endif

@@ -1,0 +1,361 @@
+/* pool.c - see pool.h. */
+#include "broker/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/gate.h"
+#include "log.h"
+
+enum {
+    BOOT_US = 20000000,       /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    LAST_WORDS_US = 500000,   /* exit seen, link not yet closed: only when the worker died before it spoke SP */
+    RETRY_FIRST_US = 100000,
+    RETRY_LAST_US = 5000000,
+};
+
+/*
+ * Started by root, each live worker gets a uid of its own, so that none can signal or inspect another even without the filter.
+ * 1879048192..2147483647 is left unused by Debian, systemd and the subordinate id tools.
+ */
+enum { UID_BASE = 1879100000, UID_COUNT = 65536 };
+
+static void settle(struct worker *w);
+static void on_deadline(void *ctx);
+static void on_retry(void *ctx);
+static void on_pidfd(void *ctx);
+
+void pool_init(struct pool *p, struct broker *b)
+{
+    *p = (struct pool){ .broker = b };
+    p->retry = (struct timer){ .fn = on_retry, .ctx = p };
+}
+
+struct worker *pool_find(struct pool *p, uint64_t id)
+{
+    for (struct worker *w = p->all; w != NULL; w = w->next)
+        if (w->id == id)
+            return w;
+    return NULL;
+}
+
+static unsigned *phase_count(struct pool *p, enum worker_phase phase)
+{
+    switch (phase) {
+    case WORKER_BOOT:     return &p->booting;
+    case WORKER_IDLE:     return &p->idle;
+    case WORKER_ASSIGNED:
+    case WORKER_BUSY:     return &p->busy;
+    default:              return NULL;
+    }
+}
+
+void pool_set_phase(struct worker *w, enum worker_phase phase)
+{
+    unsigned *from = phase_count(&w->broker->pool, w->phase), *to = phase_count(&w->broker->pool, phase);
+
+    if (from != NULL)
+        --*from;
+    if (to != NULL)
+        ++*to;
+    w->phase = phase;
+}
+
+static void worker_free(struct worker *w)
+{
+    struct pool *p = &w->broker->pool;
+
+    assert(w->phase == WORKER_ENDING && w->job == NULL);
+    timers_cancel(&w->broker->loop.timers, &w->deadline);
+    loop_del(&w->broker->loop, &w->pidfd);
+    if (w->pidfd.fd >= 0)
+        close(w->pidfd.fd);
+    link_close(&w->link);
+    for (unsigned i = 0; i < w->seal_count; i++)
+        free(w->seal[i]);
+    if (w->prev != NULL)
+        w->prev->next = w->next;
+    else
+        p->all = w->next;
+    if (w->next != NULL)
+        w->next->prev = w->prev;
+    free(w);
+}
+
+static struct worker *worker_new(struct pool *p)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    if (w == NULL)
+        return NULL;
+    w->id = ++p->last_id;
+    w->broker = p->broker;
+    w->uid = geteuid() == 0 ? UID_BASE + (uint32_t)(w->id % UID_COUNT) : geteuid();
+    w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
+    w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
+    if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
+        free(w);
+        return NULL;
+    }
+    w->next = p->all;
+    if (p->all != NULL)
+        p->all->prev = w;
+    p->all = w;
+    p->booting++;
+    return w;
+}
+
+static int spawn_one(struct pool *p)
+{
+    struct broker *b = p->broker;
+    struct worker *w = worker_new(p);
+    int fd, rc;
+
+    if (w == NULL)
+        return -ENOMEM;
+    rc = link_open(&w->link, &b->inbox, w->id, b->config.run_dir, &fd);
+    if (rc == 0) {
+        rc = zygote_spawn(&b->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, fd);
+        close(fd);
+    }
+    if (rc == 0)
+        rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
+    if (rc != 0) {
+        pool_set_phase(w, WORKER_ENDING);
+        worker_free(w);
+    }
+    return rc;
+}
+
+/* As many as the waiting jobs need, and the pool on top, within what may run at once. */
+static unsigned wanted(const struct pool *p)
+{
+    const struct broker *b = p->broker;
+    unsigned room = b->config.workers > p->busy ? b->config.workers - p->busy : 0;
+    unsigned waiting = b->jobs.waiting < room ? b->jobs.waiting : room;
+    unsigned want = waiting + b->config.pool;
+
+    return want < p->idle + p->booting ? 0 : want - p->idle - p->booting;
+}
+
+void pool_refill(struct pool *p)
+{
+    if (p->broker->phase == BROKER_DRAINING || !p->broker->zygote.ready || p->retry.place != 0)
+        return;
+    for (unsigned n = wanted(p); n > 0; n--) {
+        int rc = spawn_one(p);
+
+        if (rc == -EAGAIN)
+            return; /* its next report brings us here again */
+        if (rc != 0) {
+            log_event(LOG_LEVEL_ERROR, "spawn_failed", "error=\"%s\"", strerror(-rc));
+            timers_arm(&p->broker->loop.timers, &p->retry, p->broker->loop.now_us + RETRY_LAST_US);
+            return;
+        }
+    }
+}
+
+static void on_retry(void *ctx)
+{
+    pool_refill(ctx);
+}
+
+struct worker *pool_idle(struct pool *p)
+{
+    for (struct worker *w = p->all; w != NULL; w = w->next)
+        if (w->phase == WORKER_IDLE)
+            return w;
+    return NULL;
+}
+
+int pool_signal(struct worker *w, int sig)
+{
+    if (w->pidfd.fd < 0)
+        return -ESRCH;
+    return syscall(SYS_pidfd_send_signal, w->pidfd.fd, sig, NULL, 0) != 0 ? -errno : 0;
+}
+
+void pool_kill(struct worker *w)
+{
+    if (w->phase != WORKER_ENDING)
+        pool_set_phase(w, WORKER_ENDING);
+    pool_signal(w, SIGKILL); /* no pidfd yet: pool_on_spawned() comes back to it */
+}
+
+/* Becomes idle when both halves are there: its own hello, and the zygote's word of which process it is. */
+static void maybe_idle(struct worker *w)
+{
+    struct pool *p = &w->broker->pool;
+
+    if (w->phase != WORKER_BOOT || !w->hello || w->pid == 0)
+        return;
+    timers_cancel(&w->broker->loop.timers, &w->deadline);
+    p->boot_failures = 0;
+    pool_set_phase(w, WORKER_IDLE);
+    jobs_dispatch(&w->broker->jobs);
+}
+
+void pool_on_hello(struct worker *w)
+{
+    w->hello = 1;
+    maybe_idle(w);
+}
+
+void pool_on_spawned(struct worker *w, pid_t pid, int pidfd)
+{
+    w->pid = pid;
+    w->pidfd.fd = pidfd;
+    if (w->phase == WORKER_ENDING)
+        pool_kill(w);
+    maybe_idle(w);
+}
+
+void pool_on_spawn_failed(struct worker *w, int error)
+{
+    snprintf(w->failed_step, sizeof(w->failed_step), "fork");
+    w->failed_error = (uint32_t)error;
+    w->exited = 1;
+    w->gone = 1;
+    settle(w);
+}
+
+void pool_on_exited(struct worker *w, const Pb__Exited *e)
+{
+    w->exited = 1;
+    w->exit_code = (int)e->code;
+    w->exit_status = e->status;
+    w->usage = *e;
+    settle(w);
+}
+
+void pool_on_link_gone(struct worker *w)
+{
+    w->gone = 1;
+    settle(w);
+}
+
+static void on_pidfd(void *ctx)
+{
+    struct worker *w = ctx;
+
+    loop_del(&w->broker->loop, &w->pidfd);
+    w->exited = 1;
+    settle(w);
+}
+
+/* The zygote's children die with it; its reports have ended, so the pidfds tell. */
+void pool_on_zygote_gone(struct pool *p)
+{
+    struct worker *next;
+
+    for (struct worker *w = p->all; w != NULL; w = next) {
+        next = w->next;
+        if (w->exited)
+            continue;
+        if (w->pidfd.fd >= 0) {
+            pool_signal(w, SIGKILL);
+            if (loop_add(&p->broker->loop, &w->pidfd) == 0)
+                continue;
+        }
+        w->exited = 1;
+        settle(w);
+    }
+}
+
+static void on_deadline(void *ctx)
+{
+    struct worker *w = ctx;
+
+    if (w->exited) {
+        w->gone = 1;
+        settle(w);
+        return;
+    }
+    log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);
+    snprintf(w->failed_step, sizeof(w->failed_step), "boot");
+    w->failed_error = ETIMEDOUT;
+    pool_kill(w);
+}
+
+/* Everything the worker managed to say is heard before its end is judged. */
+static void hear_last_words(struct worker *w)
+{
+    nng_msg *msg;
+
+    link_stop(&w->link);
+    broker_drain_inbox(w->broker, w->id);
+    while ((msg = link_rest(&w->link)) != NULL) {
+        gate_receive(w, nng_msg_body(msg), nng_msg_len(msg));
+        nng_msg_free(msg);
+    }
+}
+
+/* A worker that was to be sealed and is not: say why, tell a waiting job, do not spin. */
+static void boot_failed(struct worker *w)
+{
+    struct pool *p = &w->broker->pool;
+    struct broker *b = w->broker;
+    uint64_t delay = (uint64_t)RETRY_FIRST_US << (p->boot_failures < 6 ? p->boot_failures : 6);
+    char why[160];
+
+    if (b->zygote.socket.fd < 0)
+        return; /* the zygote's end took it along: no fault of the seal */
+    if (w->failed_step[0] != '\0')
+        snprintf(why, sizeof(why), "seal step %s failed: %s (errno %u)", w->failed_step, strerror((int)w->failed_error), w->failed_error);
+    else
+        snprintf(why, sizeof(why), "the worker ended before it was sealed (code %d, status %d)", w->exit_code, w->exit_status);
+    log_event(LOG_LEVEL_ERROR, "start_failed", "worker=%llu why=\"%s\"", (unsigned long long)w->id, why);
+    p->boot_failures++;
+    jobs_start_failed(&b->jobs, why);
+    if (p->retry.place == 0)
+        timers_arm(&b->loop.timers, &p->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
+}
+
+/* The worker's process has ended: hears the rest of its link, closes its job's account, lets the zygote reap it. */
+static void settle(struct worker *w)
+{
+    struct broker *b = w->broker;
+    int booting = w->phase == WORKER_BOOT;
+
+    if (!w->exited)
+        return;
+    if (w->phase != WORKER_ENDING) {
+        if (!w->gone) { /* died by itself; its last words may still be on the way */
+            timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + LAST_WORDS_US);
+            return;
+        }
+        hear_last_words(w);
+        if (w->phase != WORKER_ENDING)
+            pool_set_phase(w, WORKER_ENDING);
+    }
+    if (w->job != NULL)
+        jobs_on_worker_end(w->job);
+    assert(w->job == NULL);
+    if (booting || (w->failed_step[0] != '\0' && !w->hello))
+        boot_failed(w);
+    if (w->pid != 0)
+        zygote_reap(&b->zygote, w->id);
+    worker_free(w);
+    pool_refill(&b->pool);
+    broker_check_rest(b);
+}
+
+void pool_finish(struct pool *p)
+{
+    timers_cancel(&p->broker->loop.timers, &p->retry);
+    while (p->all != NULL) {
+        struct worker *w = p->all;
+
+        pool_kill(w);
+        w->job = NULL;
+        worker_free(w);
+    }
+}

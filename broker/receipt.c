@@ -1,0 +1,123 @@
+/* receipt.c - see receipt.h. */
+#include "broker/receipt.h"
+
+#include <string.h>
+
+#include "broker/broker.h"
+#include "coop/version.h"
+#include "frame.h"
+
+/* Sub-messages of one receipt; they must live until it is packed. */
+struct parts {
+    Pb__Receipt receipt;
+    Pb__JobError error;
+    Pb__StreamTotal streams[2];
+    Pb__Usage usage;
+    Pb__Limits limits;
+    Pb__Enforcement enforcement;
+    Pb__Times times;
+    Pb__Where where;
+};
+
+static char *or_empty(char *text)
+{
+    return text != NULL ? text : (char *)protobuf_c_empty_string;
+}
+
+static void fill_streams(const struct job *job, struct parts *p)
+{
+    for (int i = 0; i < 2; i++) {
+        pb__stream_total__init(&p->streams[i]);
+        p->streams[i].bytes = job->spools[i].len;
+        p->streams[i].dropped = job->end.dropped[i] + job->spools[i].refused;
+        p->streams[i].truncated = p->streams[i].dropped > 0;
+    }
+    p->receipt.stdout = &p->streams[0];
+    p->receipt.stderr = &p->streams[1];
+}
+
+static void fill_error(const struct job *job, struct parts *p)
+{
+    if (job->end.error_type == NULL)
+        return;
+    pb__job_error__init(&p->error);
+    p->error.type = job->end.error_type;
+    p->error.message = or_empty(job->end.error_message);
+    p->error.traceback = or_empty(job->end.error_traceback);
+    p->receipt.error = &p->error;
+}
+
+/* What held each limit, by name; a job that never reached a worker was held by nothing. */
+static void fill_enforcement(const struct job *job, struct parts *p)
+{
+    Pb__Enforcement *e = &p->enforcement;
+    int ran = job->worker_pid != 0;
+
+    *e = job->enforcement;
+    e->tier = !ran ? "none" : e->landlock_abi > 0 ? "T2" : "T3";
+    e->cpu = ran ? "broker timer on the process clock, RLIMIT_CPU" : "none";
+    e->wall = ran ? "broker timer" : "none";
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+    e->memory = ran ? "allocator" : "none"; /* the sanitizer's shadow leaves no room for an address-space limit */
+#else
+    e->memory = ran ? "allocator, RLIMIT_AS" : "none";
+#endif
+    e->output = ran ? "link credit" : "none";
+    e->seccomp = ran ? or_empty(e->seccomp) : "none";
+    e->seccomp_hash = (char *)job->seccomp_hash;
+    e->seal = (char **)job->seal;
+    p->receipt.enforcement = e;
+}
+
+static void fill_times(const struct job *job, struct parts *p)
+{
+    Pb__Times *t = &p->times;
+
+    pb__times__init(t);
+    t->submitted_us = job->submitted_us;
+    t->started_us = job->started_us;
+    t->first_output_us = job->first_output_us;
+    t->ended_us = job->ended_us;
+    t->recorded_us = loop_wall_us();
+    p->receipt.times = t;
+}
+
+static void fill_where(const struct job *job, struct parts *p)
+{
+    Pb__Where *w = &p->where;
+
+    pb__where__init(w);
+    w->broker = COOP_VERSION;
+    w->worker_pid = job->worker_pid;
+    w->engine_version = (char *)job->engine_version;
+    w->kernel = job->broker->kernel;
+    p->receipt.where = w;
+}
+
+int receipt_pack(const struct job *job, uint8_t **ret_bytes, size_t *ret_len)
+{
+    struct parts p;
+    Pb__Receipt *r = &p.receipt;
+
+    pb__receipt__init(r);
+    r->job = (char *)job->id;
+    r->name = (char *)job->name;
+    r->engine = (char *)job->engine;
+    r->attempt = job->attempt;
+    r->epoch = job->epoch;
+    r->outcome = job_outcome(job->end.cause);
+    r->cause = job->end.cause;
+    r->cause_detail = (char *)job->end.detail;
+    r->exit_code = job->end.exit_code;
+    r->signal = job->end.signal;
+    fill_error(job, &p);
+    fill_streams(job, &p);
+    p.usage = job->usage;
+    r->usage = &p.usage;
+    p.limits = job->limits;
+    r->limits_effective = &p.limits;
+    fill_enforcement(job, &p);
+    fill_times(job, &p);
+    fill_where(job, &p);
+    return frame_pack(&r->base, ret_bytes, ret_len);
+}

@@ -1,0 +1,135 @@
+/* spec_check.c - see spec_check.h. */
+#include "broker/spec_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "job_limits.h"
+#include "nearest.h"
+
+static const char *const engines[] = { "lua", NULL };
+
+static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
+{
+    snprintf(why, SPEC_WHY, "the limit '%s' allows %zu, this job has %zu", limit, max, is);
+    return -EDQUOT;
+}
+
+static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const char *close;
+
+    for (size_t i = 0; engines[i] != NULL; i++)
+        if (strcmp(engines[i], s->engine) == 0)
+            return 0;
+    close = nearest_word(s->engine, engines);
+    snprintf(why, SPEC_WHY, "unknown engine '%.40s'%s%s%s; this broker has: lua", s->engine, close != NULL ? "; did you mean '" : "",
+             close != NULL ? close : "", close != NULL ? "'?" : "");
+    return -EINVAL;
+}
+
+/* Names are shown on terminals and in logs. */
+static int check_name(const char *what, const char *name, int may_be_empty, char why[SPEC_WHY])
+{
+    if (strlen(name) > LIMITS_NAME)
+        return too_much(why, "name", strlen(name), LIMITS_NAME);
+    for (const char *p = name; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            snprintf(why, SPEC_WHY, "the %s has a control character in it", what);
+            return -EINVAL;
+        }
+    if (*name == '\0' && !may_be_empty) {
+        snprintf(why, SPEC_WHY, "the %s is empty", what);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int has_nul(const ProtobufCBinaryData *b)
+{
+    return b->len > 0 && memchr(b->data, 0, b->len) != NULL;
+}
+
+static int check_args(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    size_t total = 0;
+    int rc;
+
+    if (s->n_args > LIMITS_ARG_N || s->n_env > LIMITS_ARG_N)
+        return too_much(why, "argument count", s->n_args > s->n_env ? s->n_args : s->n_env, LIMITS_ARG_N);
+    for (size_t i = 0; i < s->n_args; i++) {
+        total += s->args[i].len;
+        if (has_nul(&s->args[i])) {
+            snprintf(why, SPEC_WHY, "argument %zu has a NUL byte in it", i + 1);
+            return -EINVAL;
+        }
+    }
+    for (size_t i = 0; i < s->n_env; i++) {
+        total += strlen(s->env[i]->name) + s->env[i]->value.len;
+        rc = check_name("name of a variable", s->env[i]->name, 0, why);
+        if (rc != 0)
+            return rc;
+        if (strchr(s->env[i]->name, '=') != NULL || has_nul(&s->env[i]->value)) {
+            snprintf(why, SPEC_WHY, "variable %zu has '=' in its name or a NUL byte in its value", i + 1);
+            return -EINVAL;
+        }
+    }
+    return total > LIMITS_ARGS ? too_much(why, "args", total, LIMITS_ARGS) : 0;
+}
+
+static int check_modules(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    size_t total = 0;
+
+    if (s->n_modules > LIMITS_MODULE_N)
+        return too_much(why, "module count", s->n_modules, LIMITS_MODULE_N);
+    for (size_t i = 0; i < s->n_modules; i++) {
+        int rc = check_name("name of a module", s->modules[i]->name, 0, why);
+
+        if (rc != 0)
+            return rc;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(s->modules[i]->name, s->modules[k]->name) == 0) {
+                snprintf(why, SPEC_WHY, "two modules are named '%s'", s->modules[i]->name);
+                return -EINVAL;
+            }
+        total += s->modules[i]->source.len;
+    }
+    return total > LIMITS_MODULES ? too_much(why, "modules", total, LIMITS_MODULES) : 0;
+}
+
+static int check_stdin(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    if (s->stdin_mode > PB__STDIN_MODE__STDIN_MODE_STREAM || s->on_output_limit > PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE) {
+        snprintf(why, SPEC_WHY, "unknown stdin_mode or on_output_limit");
+        return -EINVAL;
+    }
+    if (s->stdin_data.len > 0 && s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_INLINE) {
+        snprintf(why, SPEC_WHY, "stdin_data is given, but stdin_mode is not inline");
+        return -EINVAL;
+    }
+    return s->stdin_data.len > LIMITS_STDIN ? too_much(why, "stdin", s->stdin_data.len, LIMITS_STDIN) : 0;
+}
+
+static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    if (s->source.len > LIMITS_SOURCE)
+        return too_much(why, "source", s->source.len, LIMITS_SOURCE);
+    if (s->source.len == 0) {
+        snprintf(why, SPEC_WHY, "the source is empty");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    int rc;
+
+    if ((rc = check_engine(s, why)) != 0 || (rc = check_name("name of the job", s->name, 1, why)) != 0 ||
+        (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
+        (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
+        return rc;
+    return limits_settle(s->limits, why);
+}

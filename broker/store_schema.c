@@ -1,0 +1,109 @@
+/*
+ * store_schema.c - the tables, and the steps that lead to them.
+ *
+ * A released step is never edited: databases out there have taken it. The version is PRAGMA user_version, written in the transaction
+ * of the step, so that a crash leaves a database of the version before or after, never between.
+ * job is narrow and WITHOUT ROWID (one b-tree, in order of age); bodies live in tables with a rowid, where long rows do not
+ * thin out the inner pages.
+ */
+#include "store_sqlite.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define APPLICATION_ID 0x636f6f70 /* "coop", for file(1) and for us */
+
+const struct schema_step store_schema[SCHEMA_VERSION] = {
+    { 1, "jobs, specs, results, outputs",
+      "PRAGMA application_id = 0x636f6f70;"
+      "CREATE TABLE job("
+      "  id           TEXT    NOT NULL PRIMARY KEY," /* ULID: sorts by age */
+      "  name         TEXT    NOT NULL,"
+      "  engine       TEXT    NOT NULL,"
+      "  state        INTEGER NOT NULL," /* pb.State */
+      "  cause        INTEGER NOT NULL DEFAULT 0," /* pb.Cause */
+      "  attempt      INTEGER NOT NULL DEFAULT 0,"
+      "  epoch        INTEGER NOT NULL DEFAULT 0," /* fencing: only rises */
+      "  submitted_us INTEGER NOT NULL,"
+      "  stdin_mode   INTEGER NOT NULL," /* pb.StdinMode */
+      "  updated_us   INTEGER NOT NULL"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE spec("
+      "  job  TEXT NOT NULL PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+      "  body BLOB NOT NULL" /* pb.JobSpec */
+      ");"
+      "CREATE TABLE result(" /* a row here is the receipt: written once, never changed */
+      "  job         TEXT    NOT NULL PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+      "  epoch       INTEGER NOT NULL,"
+      "  outcome     INTEGER NOT NULL,"
+      "  cause       INTEGER NOT NULL,"
+      "  recorded_us INTEGER NOT NULL,"
+      "  receipt     BLOB    NOT NULL" /* pb.Receipt */
+      ");"
+      "CREATE TABLE output(" /* small outputs; long ones are files beside the database */
+      "  job    TEXT    NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
+      "  stream INTEGER NOT NULL," /* 0 stdout, 1 stderr */
+      "  data   BLOB    NOT NULL,"
+      "  PRIMARY KEY(job, stream)"
+      ");" },
+    { 2, "an index of the jobs that have not ended",
+      "CREATE INDEX job_unfinished ON job(id) WHERE " UNFINISHED_SQL ";" },
+};
+
+int store_schema_check(sqlite3 *db, char why[STORE_WHY])
+{
+    int64_t version = 0, application = 0, tables = 0;
+    int rc;
+
+    if ((rc = store_number(db, "PRAGMA user_version", &version)) != 0 ||
+        (rc = store_number(db, "PRAGMA application_id", &application)) != 0 ||
+        (rc = store_number(db, "SELECT count(*) FROM sqlite_schema", &tables)) != 0) {
+        store_say(why, "cannot read the job database: %s", sqlite3_errmsg(db));
+        return rc;
+    }
+    if (version == 0 && application == 0 && tables == 0)
+        return 0; /* new */
+    if (application != APPLICATION_ID) {
+        store_say(why, "coop.db is a database of another program");
+        return -EUCLEAN;
+    }
+    if (version > SCHEMA_VERSION) {
+        store_say(why, "the job database has schema version %lld, this coop knows versions up to %d: install the newer coop again",
+                  (long long)version, SCHEMA_VERSION);
+        return -EPROTONOSUPPORT;
+    }
+    return 0;
+}
+
+static int take_step(sqlite3 *db, const struct schema_step *step, char why[STORE_WHY])
+{
+    char stamp[64];
+    int rc;
+
+    (void)snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d", step->version);
+    rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, stamp, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return 0;
+    store_say(why, "cannot bring the job database to version %d (%s): %s", step->version, step->what, sqlite3_errmsg(db));
+    rc = store_errno(db, rc);
+    if (!sqlite3_get_autocommit(db))
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY])
+{
+    int64_t version = 0;
+    int rc = store_number(db, "PRAGMA user_version", &version);
+
+    for (int i = 0; i < SCHEMA_VERSION && rc == 0; i++)
+        if (store_schema[i].version > version)
+            rc = take_step(db, &store_schema[i], why);
+    return rc;
+}

@@ -1,0 +1,82 @@
+/*
+ * store_sqlite.h - what the parts of the SQLite store share; nobody else includes it.
+ *
+ *   store_sqlite.c  the directory, the lock, opening and closing         store_schema.c  tables and their versions
+ *   store_writer.c  the queue, the writer thread, group commit           store_reads.c   what the main thread asks
+ *
+ * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
+ * Returns: 0 or -errno.
+ */
+#ifndef BROKER_STORE_SQLITE_H
+#define BROKER_STORE_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store.h"
+
+/* The states before a receipt are those below this one; SQL says it as a number, because a partial index needs a literal. */
+#define UNFINISHED_SQL "state < 5"
+_Static_assert(PB__STATE__STATE_SUCCEEDED == 5 && PB__STATE__STATE_FINISHING == 4, "UNFINISHED_SQL names the end states");
+
+enum write_sql { W_BEGIN, W_COMMIT, W_ROLLBACK, W_SUBMIT, W_SPEC, W_MOVE, W_FINISH, W_RESULT, W_OUTPUT, W_WHY_NOT, W_COUNT };
+enum read_sql { R_FIND, R_SPEC, R_RECEIPT, R_OUTPUT, R_LIST, R_LIST_UNFINISHED, R_COUNT };
+
+struct op_list {
+    struct store_op *first, **last;
+};
+
+struct store {
+    int lock_fd; /* holds the flock */
+    int event_fd;
+
+    sqlite3 *reader; /* main thread */
+    sqlite3_stmt *r[R_COUNT];
+
+    sqlite3 *writer; /* writer thread, once it runs */
+    sqlite3_stmt *w[W_COUNT];
+    int wal_pages; /* writer thread: how long the log is */
+
+    bool running; /* main thread: there is a writer to join */
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t wake;
+    struct op_list queue, done;
+    struct timespec oldest; /* CLOCK_MONOTONIC: when the first op of the queue was pushed */
+    size_t pending;         /* in the queue, in the writer's hands, or done and not collected */
+    bool urgent, stop;
+};
+
+/* -errno for what SQLite just said on this connection. */
+int store_errno(sqlite3 *db, int rc);
+/* Steps a statement that returns no rows, and resets it. */
+int store_step(sqlite3_stmt *stmt);
+/* Compiles count statements; the ones compiled so far are left in ret on failure, for store_drop(). */
+int store_prepare(sqlite3 *db, const char *const *sql, sqlite3_stmt **ret, int count);
+void store_drop(sqlite3_stmt **stmt, int count);
+/* The first column of the first row as a number. */
+int store_number(sqlite3 *db, const char *sql, int64_t *ret);
+__attribute__((format(printf, 2, 3))) void store_say(char why[STORE_WHY], const char *fmt, ...);
+
+/* One step of the schema: what brings a database of version-1 to version. */
+struct schema_step {
+    int version;
+    const char *what;
+    const char *sql;
+};
+#define SCHEMA_VERSION 2
+extern const struct schema_step store_schema[SCHEMA_VERSION];
+/* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
+int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
+/* Takes the missing steps, each in a transaction of its own. */
+int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY]);
+
+extern const char *const store_write_sql[W_COUNT];
+extern const char *const store_read_sql[R_COUNT];
+int store_writer_start(struct store *s);
+void store_writer_stop(struct store *s); /* commits what is queued, joins; fine when never started */
+
+#endif

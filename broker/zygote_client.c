@@ -1,0 +1,299 @@
+/* zygote_client.c - see zygote_client.h. */
+#include "broker/zygote_client.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "frame.h"
+#include "log.h"
+#include "zygote.pb-c.h"
+
+extern char **environ;
+
+enum { CONTROL_FD = 3, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20 };
+
+static void on_readable(void *ctx);
+static void on_restart(void *ctx);
+
+void zygote_init(struct zygote *z, struct broker *b)
+{
+    *z = (struct zygote){ .broker = b };
+    z->socket = (struct loop_watch){ -1, on_readable, z };
+    z->restart = (struct timer){ .fn = on_restart, .ctx = z };
+}
+
+/* posix_spawn, not fork: nng's threads are running, and none of their locks may be copied into a child that goes on living. */
+static int launch(struct zygote *z, int their_end)
+{
+    char *argv[] = { z->broker->config.worker, "--engine", "lua", "--control-fd", "3", NULL };
+    char *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
+    posix_spawn_file_actions_t files;
+    int rc = posix_spawn_file_actions_init(&files);
+
+    if (rc != 0)
+        return -rc;
+    rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(&files, their_end, CONTROL_FD);
+    if (rc == 0)
+        rc = posix_spawn(&z->pid, z->broker->config.worker, &files, NULL, argv, empty);
+    posix_spawn_file_actions_destroy(&files);
+    return -rc;
+}
+
+int zygote_start(struct zygote *z)
+{
+    int pair[2], rc, size = SOCKET_BUFFER;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return -errno;
+    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    z->pid = 0;
+    z->ready = 0;
+    rc = launch(z, pair[1]);
+    close(pair[1]);
+    if (rc == 0) {
+        z->socket.fd = pair[0];
+        rc = loop_add(&z->broker->loop, &z->socket);
+    } else {
+        close(pair[0]);
+    }
+    if (rc == 0)
+        log_event(LOG_LEVEL_INFO, "zygote_started", "engine=lua pid=%d", (int)z->pid);
+    return rc;
+}
+
+static void hang_up(struct zygote *z)
+{
+    loop_del(&z->broker->loop, &z->socket);
+    if (z->socket.fd >= 0)
+        close(z->socket.fd);
+    z->socket.fd = -1;
+    z->ready = 0;
+}
+
+/* The socket is closed, so the zygote is ending or has ended; SIGKILL makes sure of it. */
+static void bury(struct zygote *z)
+{
+    if (z->pid > 0) {
+        kill(z->pid, SIGKILL); /* our unreaped child: the pid is still its own */
+        while (waitpid(z->pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    z->pid = 0;
+}
+
+void zygote_stop(struct zygote *z)
+{
+    timers_cancel(&z->broker->loop.timers, &z->restart);
+    hang_up(z);
+    bury(z);
+}
+
+static void on_restart(void *ctx)
+{
+    struct zygote *z = ctx;
+    int rc = zygote_start(z);
+
+    if (rc != 0) {
+        log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", z->broker->config.worker, strerror(-rc));
+        timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + RESTART_LAST_US);
+    }
+}
+
+static void on_gone(struct zygote *z)
+{
+    uint64_t delay = RESTART_FIRST_US << (z->failures < 6 ? z->failures : 6);
+
+    log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=lua pid=%d ready=%d", (int)z->pid, z->ready);
+    z->failures = z->ready ? 0 : z->failures + 1;
+    if (z->failures > 0) /* it never came up: whoever waits should hear it */
+        jobs_start_failed(&z->broker->jobs, "the zygote ended before it was ready; see the broker's log");
+    hang_up(z);
+    bury(z);
+    pool_on_zygote_gone(&z->broker->pool);
+    if (delay > RESTART_LAST_US)
+        delay = RESTART_LAST_US;
+    timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
+}
+
+static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    const Pb__ZygoteReady *r = m->ready;
+
+    (void)fd;
+    if (r->filter_hash.len != 32)
+        return -EPROTO;
+    for (size_t i = 0; i < 32; i++)
+        snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
+    snprintf(z->engine, sizeof(z->engine), "%s", r->engine);
+    snprintf(z->engine_version, sizeof(z->engine_version), "%s", r->engine_version);
+    snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
+    z->ready = 1;
+    z->failures = 0;
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" filter=%s instructions=%u", z->engine, z->engine_version,
+              z->filter_hash, r->filter_len);
+    pool_refill(&z->broker->pool);
+    return 0;
+}
+
+static int apply_spawned(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    struct worker *w = pool_find(&z->broker->pool, m->spawned->worker);
+
+    if (w == NULL || w->pid != 0 || m->spawned->pid == 0 || fd < 0)
+        return -EPROTO;
+    pool_on_spawned(w, (pid_t)m->spawned->pid, fd);
+    return 1; /* the descriptor has an owner */
+}
+
+static int apply_spawn_failed(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    struct worker *w = pool_find(&z->broker->pool, m->spawn_failed->worker);
+
+    (void)fd;
+    if (w == NULL || w->pid != 0)
+        return -EPROTO;
+    pool_on_spawn_failed(w, (int)m->spawn_failed->error);
+    return 0;
+}
+
+static int apply_exited(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    struct worker *w = pool_find(&z->broker->pool, m->exited->worker);
+
+    (void)fd;
+    if (w == NULL || w->pid == 0 || w->exited)
+        return -EPROTO;
+    pool_on_exited(w, m->exited);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int before_ready;
+    int (*apply)(struct zygote *z, const Pb__FromZygote *m, int fd); /* 1: took fd */
+} zygote_rules[] = {
+    [PB__FROM_ZYGOTE__BODY_READY]        = { "ready",        1, apply_ready },
+    [PB__FROM_ZYGOTE__BODY_SPAWNED]      = { "spawned",      0, apply_spawned },
+    [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
+    [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },
+};
+
+static int dispatch(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    unsigned i = (unsigned)m->body_case;
+
+    if (i >= sizeof(zygote_rules) / sizeof(zygote_rules[0]) || zygote_rules[i].apply == NULL)
+        return -EPROTO;
+    if (zygote_rules[i].before_ready == z->ready)
+        return -EPROTO;
+    return zygote_rules[i].apply(z, m, fd);
+}
+
+/* One packet and at most one descriptor. Returns its length, 0 when the zygote is gone, -EAGAIN when there is none. */
+static ssize_t receive(int socket_fd, uint8_t *bytes, size_t size, int *ret_fd)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ancillary;
+    struct iovec iov = { bytes, size };
+    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof(ancillary) };
+    ssize_t n = recvmsg(socket_fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c;
+
+    *ret_fd = -1;
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? -EAGAIN : 0;
+    c = CMSG_FIRSTHDR(&h);
+    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+    return n;
+}
+
+static void on_readable(void *ctx)
+{
+    struct zygote *z = ctx;
+    uint8_t bytes[FRAME_MAX_ZYGOTE];
+    struct frame f;
+    int fd, rc;
+    ssize_t n = receive(z->socket.fd, bytes, sizeof(bytes), &fd);
+
+    if (n == -EAGAIN)
+        return;
+    if (n <= 0) {
+        on_gone(z);
+        return;
+    }
+    rc = frame_decode(&f, &pb__from_zygote__descriptor, bytes, (size_t)n, sizeof(bytes));
+    if (rc == 0) {
+        rc = dispatch(z, (const Pb__FromZygote *)f.msg, fd);
+        frame_release(&f);
+    }
+    if (rc != 1 && fd >= 0)
+        close(fd);
+    if (rc < 0) {
+        log_event(LOG_LEVEL_ERROR, "zygote_refused", "why=\"%s\"", strerror(-rc));
+        on_gone(z); /* it is ours and it is wrong: start afresh */
+    }
+}
+
+static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
+{
+    uint8_t bytes[FRAME_MAX_ZYGOTE];
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } ancillary = { 0 };
+    struct iovec iov = { bytes, protobuf_c_message_get_packed_size(&m->base) };
+    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (z->socket.fd < 0)
+        return -ENOTCONN;
+    protobuf_c_message_pack(&m->base, bytes);
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        h.msg_control = &ancillary;
+        h.msg_controllen = sizeof(ancillary);
+        c = CMSG_FIRSTHDR(&h);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    }
+    return sendmsg(z->socket.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, int link_fd)
+{
+    Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
+    Pb__Spawn s = PB__SPAWN__INIT;
+
+    s.worker = worker;
+    s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)token };
+    s.uid = uid;
+    m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
+    m.spawn = &s;
+    return send_packet(z, &m, link_fd);
+}
+
+int zygote_reap(struct zygote *z, uint64_t worker)
+{
+    Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
+    Pb__Reap r = PB__REAP__INIT;
+
+    r.worker = worker;
+    m.body_case = PB__TO_ZYGOTE__BODY_REAP;
+    m.reap = &r;
+    return send_packet(z, &m, -1);
+}

@@ -1,0 +1,36 @@
+/*
+ * zygote_client.h - the broker's side of a zygote: starts it, asks it to spawn and to reap, takes its reports.
+ *
+ * Side:    broker. A zygote is ours and runs no tenant code; still, what it says is decoded within a budget and looked up in a table.
+ * Owned:   descriptors handed to zygote_spawn() stay the caller's; a pidfd that arrives becomes the pool's.
+ * Returns: 0 or -errno. -EAGAIN: the zygote is behind with its reading, try after its next report.
+ */
+#ifndef BROKER_ZYGOTE_CLIENT_H
+#define BROKER_ZYGOTE_CLIENT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "broker/loop.h"
+
+struct broker;
+
+#define ZYGOTE_TOKEN 16
+
+struct zygote {
+    struct broker *broker;
+    pid_t pid;                /* 0: none runs */
+    struct loop_watch socket; /* fd -1 when none runs */
+    int ready;
+    unsigned failures;        /* deaths in a row before it was ready */
+    struct timer restart;
+    char engine[32], engine_version[64], profile[32], filter_hash[65];
+};
+
+void zygote_init(struct zygote *z, struct broker *b);
+int zygote_start(struct zygote *z);
+void zygote_stop(struct zygote *z); /* closes the socket: the zygote and its workers end; waits for the zygote */
+int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, int link_fd);
+int zygote_reap(struct zygote *z, uint64_t worker);
+
+#endif

@@ -1,0 +1,382 @@
+/* args.c - see args.h. */
+#include "cli/args.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/text.h"
+#include "frame.h"
+#include "job_limits.h"
+#include "nearest.h"
+#include "units.h"
+
+#include <coop/exit_codes.h>
+
+enum { WORDS_MAX = 64, LS_MAX = 1000 };
+
+const char *const state_words[] = {
+    "none", "ready", "starting", "running", "finishing", "succeeded", "failed", "timed_out", "cancelled", NULL,
+};
+
+/* ---- values ------------------------------------------------------------------------------------------------------------------- */
+
+#define refuse(why, ...) coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
+
+void hint_nearest(struct coop_error *why, const char *typed, const char *const *words, const char *prefix)
+{
+    const char *near = nearest_word(typed, words);
+
+    if (near != NULL)
+        coop_error_hint(why, "did you mean '%s%s'?", prefix, near);
+}
+
+static int list_add(struct text_list *l, const char *item, struct coop_error *why)
+{
+    const char **grown = realloc(l->items, (l->n + 1) * sizeof(*grown));
+
+    if (grown == NULL)
+        return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+    l->items = grown;
+    grown[l->n++] = item;
+    return 0;
+}
+
+static int read_limit(struct options *o, const char *text, struct coop_error *why)
+{
+    Pb__Limits trial;
+    char words[LIMITS_WHY];
+    int rc = limits_parse(text, &o->limits, words);
+
+    if (rc == 0) {
+        trial = o->limits;
+        rc = limits_settle(&trial, words); /* only to refuse early: the broker fills in its own defaults */
+    }
+    if (rc != 0)
+        coop_error_set(why, EINVAL, rc == -EDQUOT ? COOP_EXIT_QUOTA : COOP_EXIT_USAGE, "%s", words);
+    return rc != 0 ? -EINVAL : 0;
+}
+
+static int read_env(struct options *o, const char *text, struct coop_error *why)
+{
+    const char *equals = strchr(text, '=');
+
+    if (equals == NULL || equals == text) {
+        refuse(why, "--env '%.100s' is not NAME=VALUE", text);
+        coop_error_hint(why, "write -e LANG=C");
+        return -EINVAL;
+    }
+    if ((size_t)(equals - text) > LIMITS_NAME || !frame_is_utf8(text, (size_t)(equals - text)))
+        return refuse(why, "--env: the name of a variable is UTF-8 text of at most %d bytes", LIMITS_NAME);
+    return list_add(&o->env, text, why);
+}
+
+static int read_file(struct options *o, const char *text, struct coop_error *why)
+{
+    if (text[0] == '\0' || text[0] == ':')
+        return refuse(why, "--file '%.100s' names no file; write --file PATH or --file PATH:NAME", text);
+    return list_add(&o->files, text, why);
+}
+
+static int read_name(struct options *o, const char *text, struct coop_error *why)
+{
+    char safe[LIMITS_NAME * 4 + 1];
+
+    if (text[0] == '\0' || strlen(text) > LIMITS_NAME)
+        return refuse(why, "--name takes 1 to %d bytes", LIMITS_NAME);
+    if (strcmp(text_safe_str(safe, sizeof(safe), text), text) != 0)
+        return refuse(why, "--name '%s': a name is printable UTF-8 text", safe);
+    o->name = text;
+    return 0;
+}
+
+static int read_on_output_limit(struct options *o, const char *text, struct coop_error *why)
+{
+    static const char *const words[] = { "kill", "truncate", NULL };
+
+    if (strcmp(text, "kill") == 0)
+        o->on_output_limit = PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_KILL;
+    else if (strcmp(text, "truncate") == 0)
+        o->on_output_limit = PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE;
+    else {
+        refuse(why, "--on-output-limit is kill or truncate, not '%.100s'", text);
+        hint_nearest(why, text, words, "");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int read_timeout(struct options *o, const char *text, struct coop_error *why)
+{
+    int rc = units_parse_duration(text, &o->timeout_us);
+
+    if (rc == -ERANGE || (rc == 0 && o->timeout_us > 366 * 86400000000ull))
+        return refuse(why, "--timeout %.100s is longer than a year", text);
+    if (rc != 0 || o->timeout_us == 0)
+        return refuse(why, "--timeout '%.100s' is not a time above 0; write 500ms, 2s, 5m or 1h", text);
+    return 0;
+}
+
+static int read_count(struct options *o, const char *text, struct coop_error *why)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > LS_MAX)
+        return refuse(why, "--limit of ls is how many jobs to list, 1 to %d, not '%.100s'", LS_MAX, text);
+    o->count = (uint32_t)n;
+    return 0;
+}
+
+static int read_states(struct options *o, const char *text, struct coop_error *why)
+{
+    char copy[256], *rest = copy, *item;
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    while ((item = strsep(&rest, ",")) != NULL) {
+        unsigned s = 1;
+
+        while (state_words[s] != NULL && strcmp(state_words[s], item) != 0)
+            s++;
+        if (state_words[s] == NULL) {
+            refuse(why, "unknown state '%.100s'; known: ready, starting, running, finishing, succeeded, failed, timed_out, cancelled", item);
+            hint_nearest(why, item, state_words + 1, "");
+            return -EINVAL;
+        }
+        o->states |= 1u << s;
+    }
+    return 0;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------------------------------- */
+
+#define AT(field) offsetof(struct options, field)
+#define NEW_JOB (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
+
+const struct flag flag_table[] = {
+    /* name             letter value             verbs              field             read                  completes  help */
+    { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
+      "what runs the script: lua (default: by the file's extension or its #! line)" },
+    { "limit",           0,  "NAME=VALUE[,...]", NEW_JOB,           0,                read_limit,           FLAG_LIMIT,
+      "bound the job: cpu, wall (times), memory, stdout, stderr (sizes); may be repeated" },
+    { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                read_on_output_limit, FLAG_OUTPUT_LIMIT,
+      "when stdout or stderr reaches its limit: end the job (default), or drop what is beyond" },
+    { "env",             'e', "NAME=VALUE",      NEW_JOB,           0,                read_env,             FLAG_NOTHING,
+      "set a variable for the job, which gets no others; may be repeated" },
+    { "stdin",           0,  "FILE|-",           NEW_JOB,           AT(stdin_path),   NULL,                 FLAG_FILE,
+      "the job's standard input: run streams it, submit sends it with the job (at most 4M)" },
+    { "file",            0,  "PATH[:NAME]",      NEW_JOB,           0,                read_file,            FLAG_FILE,
+      "send a module with the job, to be required by NAME (default: the file's name); may be repeated" },
+    { "name",            0,  "TEXT",             NEW_JOB,           0,                read_name,            FLAG_NOTHING,
+      "call the job so in lists (default: the file's name)" },
+    { "receipt",         0,  NULL,               VERB_BIT(RUN),     AT(receipt),      NULL,                 FLAG_NOTHING,
+      "when the job has ended, print a short receipt on standard error" },
+    { "follow",          'f', NULL,              VERB_BIT(LOGS),    AT(follow),       NULL,                 FLAG_NOTHING,
+      "stay until the job has ended" },
+    { "stdout",          0,  NULL,               VERB_BIT(LOGS),    AT(only_stdout),  NULL,                 FLAG_NOTHING,
+      "only the job's standard output" },
+    { "stderr",          0,  NULL,               VERB_BIT(LOGS),    AT(only_stderr),  NULL,                 FLAG_NOTHING,
+      "only the job's standard error" },
+    { "state",           0,  "STATE[,...]",      VERB_BIT(LS),      0,                read_states,          FLAG_STATE,
+      "only jobs in these states" },
+    { "limit",           0,  "N",                VERB_BIT(LS),      0,                read_count,           FLAG_NOTHING,
+      "list at most N jobs, up to 1000 (default 50)" },
+    { "man",             0,  NULL,               VERB_BIT(HELP),    AT(man),          NULL,                 FLAG_NOTHING,
+      "print the manual page, as roff" },
+    { "timeout",         0,  "TIME",             VERB_ALL,          0,                read_timeout,         FLAG_NOTHING,
+      "give up after TIME with exit code 124; run also cancels the job" },
+    { "json",            0,  NULL,               VERB_ALL,          AT(json),         NULL,                 FLAG_NOTHING,
+      "print JSON, one document a line; errors too, on standard output" },
+    { "quiet",           'q', NULL,              VERB_ALL,          AT(quiet),        NULL,                 FLAG_NOTHING,
+      "print nothing but the job's own output or the value asked for (and errors)" },
+    { "endpoint",        0,  "URL",              VERB_ALL,          AT(endpoint),     NULL,                 FLAG_NOTHING,
+      "the broker's address, ipc://PATH" },
+    { "no-autostart",    0,  NULL,               VERB_ALL,          AT(no_autostart), NULL,                 FLAG_NOTHING,
+      "start no broker when none runs" },
+    { "help",            'h', NULL,              VERB_ALL,          AT(help),         NULL,                 FLAG_NOTHING,
+      "say how the verb is used" },
+};
+const size_t flag_count = sizeof(flag_table) / sizeof(flag_table[0]);
+
+/* ---- parsing ------------------------------------------------------------------------------------------------------------------ */
+
+static bool name_is(const struct flag *f, const char *text, size_t len)
+{
+    return strlen(f->name) == len && memcmp(f->name, text, len) == 0;
+}
+
+static const struct flag *find_long(const char *text, size_t len, unsigned verbs)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (name_is(&flag_table[i], text, len) && (flag_table[i].verbs & verbs) == verbs)
+            return &flag_table[i];
+    return NULL;
+}
+
+static const struct flag *find_letter(char letter, unsigned verbs)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (flag_table[i].letter == letter && (flag_table[i].verbs & verbs) == verbs)
+            return &flag_table[i];
+    return NULL;
+}
+
+/* A flag of other verbs is named as such; a flag of none gets the nearest one of this verb. */
+static int refuse_flag(const char *typed, size_t name_len, const struct verb *verb, unsigned verbs, struct coop_error *why)
+{
+    const char *words[WORDS_MAX];
+    char name[64];
+    size_t n = 0;
+
+    snprintf(name, sizeof(name), "%.*s", (int)name_len, typed);
+    for (size_t i = 0; i < flag_count; i++) {
+        const struct flag *f = &flag_table[i];
+
+        if ((f->verbs & verbs) == verbs && n < WORDS_MAX - 1)
+            words[n++] = f->name;
+        else if (name_is(f, typed, name_len))
+            return verb == NULL ? refuse(why, "--%s belongs after the verb", name)
+                                : refuse(why, "--%s is not a flag of '%s'; see coop help %s", name, verb->name, verb->name);
+    }
+    words[n] = NULL;
+    if (verb != NULL)
+        refuse(why, "unknown flag --%s; see coop help %s", name, verb->name);
+    else
+        refuse(why, "unknown flag --%s; see coop help", name);
+    hint_nearest(why, name, words, "--");
+    return -EINVAL;
+}
+
+static int apply_flag(struct options *o, const struct flag *f, const char *value, struct coop_error *why)
+{
+    char *at = (char *)o + f->offset;
+
+    if (f->value == NULL)
+        *(bool *)at = true;
+    else if (f->read != NULL)
+        return f->read(o, value, why);
+    else
+        *(const char **)at = value;
+    return 0;
+}
+
+/* One flag at argv[*i], its value perhaps at the next; moves *i to the last one used. verbs: 0 before the verb is known. */
+static int parse_flag(int argc, char **argv, int *i, struct command *c, unsigned verbs, struct coop_error *why)
+{
+    const char *word = argv[*i], *equals = strchr(word, '='), *value = NULL;
+    const struct flag *f;
+
+    if (word[1] == '-') {
+        size_t len = equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2;
+
+        f = find_long(word + 2, len, verbs);
+        if (f == NULL)
+            return refuse_flag(word + 2, len, c->verb, verbs, why);
+        value = equals != NULL ? equals + 1 : NULL;
+    } else {
+        f = find_letter(word[1], verbs);
+        if (f == NULL || (f->value == NULL && word[2] != '\0'))
+            return refuse(why, "unknown flag %.60s; see coop help%s%s", word, c->verb != NULL ? " " : "",
+                          c->verb != NULL ? c->verb->name : "");
+        value = word[2] != '\0' ? word + 2 : NULL;
+    }
+    if (f->value == NULL && value != NULL)
+        return refuse(why, "--%s takes no value", f->name);
+    if (f->value != NULL && value == NULL) {
+        if (*i + 1 >= argc)
+            return refuse(why, "--%s wants a value: --%s %s", f->name, f->name, f->value);
+        value = argv[++*i];
+    }
+    return apply_flag(&c->opt, f, value, why);
+}
+
+static int parse_verb(const char *word, struct command *c, struct coop_error *why)
+{
+    const char *words[WORDS_MAX];
+
+    c->verb = verb_find(word);
+    if (c->verb != NULL)
+        return 0;
+    for (size_t i = 0; i < verb_count; i++)
+        words[i] = verb_table[i].name;
+    words[verb_count] = NULL;
+    refuse(why, "unknown verb '%.60s'; see coop help", word);
+    hint_nearest(why, word, words, "coop ");
+    return -EINVAL;
+}
+
+static int check_count(const struct command *c, struct coop_error *why)
+{
+    const struct verb *v = c->verb;
+
+    if (c->opt.help)
+        return 0;
+    if (c->n_args < v->min_args)
+        refuse(why, "coop %s wants %s", v->name, v->usage);
+    else if (v->max_args >= 0 && c->n_args > v->max_args)
+        refuse(why, "coop %s takes %s%s, so '%.60s' is too much", v->name, v->max_args == 0 ? "no arguments" : v->usage,
+               v->max_args == 0 ? "" : " only", c->args[v->max_args]);
+    else
+        return 0;
+    coop_error_hint(why, "usage: coop %s [flags]%s%s", v->name, v->usage[0] != '\0' ? " " : "", v->usage);
+    return -EINVAL;
+}
+
+static int parse_words(int argc, char **argv, struct command *c, struct coop_error *why)
+{
+    unsigned verbs = VERB_ALL;
+    bool flags = true;
+    int rc = 0;
+
+    for (int i = 1; i < argc && rc == 0; i++) {
+        char *word = argv[i];
+
+        if (flags && strcmp(word, "--") == 0) {
+            flags = false;
+        } else if (flags && word[0] == '-' && word[1] != '\0') {
+            rc = parse_flag(argc, argv, &i, c, verbs, why);
+        } else if (c->verb == NULL) {
+            rc = parse_verb(word, c, why);
+            verbs = rc == 0 ? 1u << verb_id_of(c->verb) : VERB_ALL;
+        } else {
+            c->args[c->n_args++] = word;
+            if (!c->verb->job_args)
+                continue;
+            if (i + 1 < argc && strcmp(argv[i + 1], "--") == 0)
+                i++;
+            while (++i < argc)
+                c->args[c->n_args++] = argv[i];
+        }
+    }
+    return rc;
+}
+
+int command_parse(int argc, char **argv, struct command *ret, struct coop_error *why)
+{
+    struct command c = { .opt = { .limits = PB__LIMITS__INIT } };
+    int rc = 0;
+
+    c.args = calloc((size_t)argc + 1, sizeof(*c.args));
+    if (c.args == NULL)
+        return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        c.verb = &verb_table[VERB_VERSION];
+    else
+        rc = parse_words(argc, argv, &c, why);
+    if (rc == 0 && c.verb == NULL && c.opt.help)
+        c.verb = &verb_table[VERB_HELP];
+    else if (rc == 0 && c.verb == NULL)
+        rc = refuse(why, "no verb given; see coop help");
+    if (rc == 0)
+        rc = check_count(&c, why);
+    *ret = c; /* also when refused: --json says how the refusal is printed */
+    return rc;
+}
+
+void command_finish(struct command *c)
+{
+    free(c->args);
+    free(c->opt.env.items);
+    free(c->opt.files.items);
+}

@@ -1,0 +1,69 @@
+/*
+ * args.h - the flags as a table, and a command line turned into a struct command by it.
+ *
+ * Side:    host (CLI). Help, manual, completion and "did you mean" come from the same rows.
+ * Owned:   a command borrows argv; command_finish() frees its lists.
+ * Returns: 0 or -EINVAL with why filled in (exit code 2, or 79 for a limit above its maximum).
+ */
+#ifndef CLI_ARGS_H
+#define CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/verbs.h"
+#include "client/error.h"
+#include "control.pb-c.h"
+
+struct text_list {
+    const char **items;
+    size_t n;
+};
+
+struct options {
+    bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
+    const char *endpoint, *engine, *name, *stdin_path;
+    uint64_t timeout_us; /* 0: none */
+    uint32_t count;      /* ls --limit; 0: the broker's default */
+    unsigned states;     /* ls --state: 1u << Pb__State */
+    Pb__Limits limits;   /* 0: not given */
+    Pb__OnOutputLimit on_output_limit;
+    struct text_list env, files;
+};
+
+struct command {
+    const struct verb *verb;
+    struct options opt;
+    char **args; /* what is left: FILE and the job's own, or ids */
+    int n_args;
+};
+
+enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT };
+
+struct flag {
+    const char *name;  /* without dashes */
+    char letter;       /* 0: none */
+    const char *value; /* how its value is called; NULL: takes none */
+    unsigned verbs;    /* VERB_BIT() of each verb that has it */
+    size_t offset;     /* in struct options: a bool (value NULL) or a const char * (read NULL) */
+    int (*read)(struct options *o, const char *text, struct coop_error *why);
+    enum flag_completes completes;
+    const char *help;
+};
+
+extern const struct flag flag_table[];
+extern const size_t flag_count;
+
+#define VERB_ALL (~0u)
+
+int command_parse(int argc, char **argv, struct command *ret, struct coop_error *why);
+void command_finish(struct command *c);
+
+/* "did you mean X?" as a hint when a word of the list is near. */
+void hint_nearest(struct coop_error *why, const char *typed, const char *const *words, const char *prefix);
+
+/* The states by their names in JSON, NULL-terminated; index: Pb__State. */
+extern const char *const state_words[];
+
+#endif

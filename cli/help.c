@@ -1,0 +1,353 @@
+/* help.c - see help.h. */
+#include "cli/help.h"
+
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/outcome.h"
+#include "cli/submit_spec.h"
+#include "job_limits.h"
+#include "units.h"
+
+#include <coop/exit_codes.h>
+#include <coop/version.h>
+
+enum { WIDTH = 92, FLAG_COLUMN = 30 };
+
+/* Exit codes that are not a job's end; those stand in outcome_table. */
+static const struct {
+    int code;
+    const char *help;
+} exit_table[] = {
+    { COOP_EXIT_OK,          "success" },
+    { COOP_EXIT_JOB_FAILED,  "wait, result: the job ended itself with another code than 0" },
+    { COOP_EXIT_USAGE,       "the command line makes no sense, or its files are not what they should be" },
+    { COOP_EXIT_TEMPORARY,   "try again later: no broker, disk full, draining" },
+    { COOP_EXIT_PROTOCOL,    "coop and the broker are of different versions" },
+    { COOP_EXIT_PERMISSION,  "not allowed, or a directory that is not safe to use" },
+    { COOP_EXIT_CONFIG,      "bad configuration" },
+    { COOP_EXIT_QUOTA,       "a limit above its maximum, too much data, queue full" },
+    { COOP_EXIT_NOT_FOUND,   "no such job" },
+    { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
+};
+
+static const struct {
+    const char *name, *help;
+} variables[] = {
+    { "COOP_ENDPOINT",     "the broker's address when --endpoint is not given; no broker is started then" },
+    { "COOP_NO_AUTOSTART", "1: as --no-autostart" },
+    { "COOP_RUN_DIR",      "directory of this user's own broker's socket (root: /run/coop; others: $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
+    { "COOP_STATE_DIR",    "directory where this user's own broker keeps jobs (root: /var/lib/coop; others: $XDG_STATE_HOME/coop or ~/.local/state/coop)" },
+};
+
+static bool has_flag(const struct verb *v, const struct flag *f)
+{
+    return (f->verbs & (1u << verb_id_of(v))) != 0;
+}
+
+/* Words of text, broken into lines that begin at column indent; the first line already stands at column. */
+static void wrapped(FILE *out, const char *text, int indent, int column)
+{
+    fprintf(out, "%*s", indent - column, "");
+    for (column = indent; *text != '\0';) {
+        int len = (int)strcspn(text, " \n");
+
+        if (column > indent && column + 1 + len > WIDTH)
+            fprintf(out, "\n%*s", indent, ""), column = indent;
+        if (column > indent)
+            fputc(' ', out), column++;
+        fprintf(out, "%.*s", len, text);
+        column += len;
+        text += len;
+        if (*text == '\n' && text[1] != '\0')
+            fprintf(out, "\n%*s", indent, ""), column = indent;
+        if (*text != '\0')
+            text++;
+    }
+    fputc('\n', out);
+}
+
+static void entry(FILE *out, const char *left, const char *text)
+{
+    int used = fprintf(out, "  %s", left);
+
+    if (used + 1 >= FLAG_COLUMN) {
+        fputc('\n', out);
+        used = 0;
+    }
+    wrapped(out, text, FLAG_COLUMN, used);
+}
+
+static void flag_entry(FILE *out, const struct flag *f)
+{
+    char left[80], letter[8] = "    ";
+
+    if (f->letter != 0)
+        snprintf(letter, sizeof(letter), "-%c, ", f->letter);
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter, f->name, f->value != NULL ? " " : "", f->value != NULL ? f->value : "");
+    entry(out, left, f->help);
+}
+
+static void flags_of(FILE *out, const struct verb *v, bool common)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (has_flag(v, &flag_table[i]) && (flag_table[i].verbs == VERB_ALL) == common)
+            flag_entry(out, &flag_table[i]);
+}
+
+static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
+{
+    for (size_t i = 0; i < limits_count; i++) {
+        char text[160], initial[UNITS_BUF], max[UNITS_BUF];
+
+        snprintf(text, sizeof(text), "%s; default %s, at most %s", limits_table[i].help,
+                 limits_format(&limits_table[i], limits_table[i].initial, initial),
+                 limits_format(&limits_table[i], limits_table[i].max, max));
+        row(out, limits_table[i].name, text);
+    }
+}
+
+static int outcome_sort_key(const struct outcome_row *row)
+{
+    return row->kind == OUTCOME_SIGNAL ? COOP_EXIT_SIGNAL_BASE : row->code;
+}
+
+/* Both tables, by rising code. */
+static void exit_codes(FILE *out, void (*row)(FILE *, const char *, const char *))
+{
+    char text[16];
+
+    for (int code = 0; code < 256; code++) {
+        snprintf(text, sizeof(text), "%d", code);
+        for (size_t i = 0; i < sizeof(exit_table) / sizeof(exit_table[0]); i++)
+            if (exit_table[i].code == code)
+                row(out, text, exit_table[i].help);
+        for (size_t i = 0; i < outcome_count; i++)
+            if (outcome_table[i].help != NULL && outcome_sort_key(&outcome_table[i]) == code)
+                row(out, outcome_table[i].kind == OUTCOME_SIGNAL ? "128+n" : text, outcome_table[i].help);
+    }
+}
+
+static void usage_line(FILE *out, const struct verb *v)
+{
+    fprintf(out, "usage: coop %s [flags]%s%s\n", v->name, v->usage[0] != '\0' ? " " : "", v->usage);
+}
+
+void help_overview(FILE *out)
+{
+    fputs("coop runs untrusted scripts, each in a sealed process of its own.\n\nusage: coop VERB [flags] [arguments]\n\n", out);
+    for (size_t i = 0; i < verb_count; i++)
+        fprintf(out, "  %-12s%s\n", verb_table[i].name, verb_table[i].summary);
+    fputs("\nflags of every verb:\n", out);
+    flags_of(out, &verb_table[VERB_HELP], true);
+    fputs("\ncoop help VERB says more. A first try: coop run examples/wordfreq.lua < README.md\n", out);
+}
+
+void help_verb(FILE *out, const struct verb *v)
+{
+    usage_line(out, v);
+    fprintf(out, "\n%s\n", v->summary);
+    if (v->text[0] != '\0') {
+        fputc('\n', out);
+        wrapped(out, v->text, 0, 0);
+    }
+    fputs("\nflags:\n", out);
+    flags_of(out, v, false);
+    flags_of(out, v, true);
+    if (v->job_args) {
+        fputs("\nlimits:\n", out);
+        limits(out, entry);
+    }
+    if (v == &verb_table[VERB_RUN] || v == &verb_table[VERB_WAIT] || v == &verb_table[VERB_RESULT]) {
+        fputs("\nexit codes:\n", out);
+        exit_codes(out, entry);
+    }
+}
+
+/* ---- manual page --------------------------------------------------------------------------------------------------------------- */
+
+/* Text with roff's special characters made plain: backslashes, hyphens that must stay ASCII, a dot or quote that begins a line. */
+static void roff(FILE *out, const char *text)
+{
+    int line_start = 1;
+
+    for (; *text != '\0'; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            fputs("\\&", out);
+        if (*text == '\\')
+            fputs("\\e", out);
+        else if (*text == '-')
+            fputs("\\-", out);
+        else
+            fputc(*text, out);
+        if (*text == '\n' && text[1] != '\0')
+            fputs(".PP\n", out);
+        line_start = *text == '\n';
+    }
+}
+
+static void roff_entry(FILE *out, const char *left, const char *text)
+{
+    fputs(".TP\n.B ", out);
+    roff(out, left);
+    fputc('\n', out);
+    roff(out, text);
+    fputc('\n', out);
+}
+
+static void roff_flag(FILE *out, const struct flag *f)
+{
+    fputs(".TP\n", out);
+    if (f->letter != 0)
+        fprintf(out, "\\fB\\-%c\\fR, ", f->letter);
+    fputs("\\fB\\-\\-", out);
+    roff(out, f->name);
+    fputs("\\fR", out);
+    if (f->value != NULL) {
+        fputs(" \\fI", out);
+        roff(out, f->value);
+        fputs("\\fR", out);
+    }
+    fputc('\n', out);
+    roff(out, f->help);
+    fputc('\n', out);
+}
+
+static void roff_verb(FILE *out, const struct verb *v)
+{
+    fprintf(out, ".SS coop %s [flags]%s%s\n", v->name, v->usage[0] != '\0' ? " " : "", v->usage);
+    roff(out, v->summary);
+    fputs(".\n", out);
+    if (v->text[0] != '\0') {
+        fputs(".PP\n", out);
+        roff(out, v->text);
+    }
+    for (size_t i = 0; i < flag_count; i++)
+        if (has_flag(v, &flag_table[i]) && flag_table[i].verbs != VERB_ALL)
+            roff_flag(out, &flag_table[i]);
+}
+
+void help_man(FILE *out)
+{
+    fputs(".\\\" Made by `coop help --man` from the tables in cli/; edit those.\n", out);
+    fprintf(out, ".TH COOP 1 \"\" \"coop %s\" \"User Commands\"\n", COOP_VERSION);
+    fputs(".SH NAME\ncoop \\- run untrusted scripts, each in a sealed process of its own\n", out);
+    fputs(".SH SYNOPSIS\n.B coop\n.I VERB\n[flags] [arguments]\n", out);
+    fputs(".SH DESCRIPTION\n"
+          "A job is a script with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
+          "and records how it ended as a receipt.\n"
+          "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
+          "which leaves when it has been idle for a minute.\n"
+          ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
+          "Standard output is what was asked for; messages go to standard error.\n", out);
+    fputs(".SH VERBS\n", out);
+    for (size_t i = 0; i < verb_count; i++)
+        roff_verb(out, &verb_table[i]);
+    fputs(".SH FLAGS OF EVERY VERB\n", out);
+    for (size_t i = 0; i < flag_count; i++)
+        if (flag_table[i].verbs == VERB_ALL)
+            roff_flag(out, &flag_table[i]);
+    fputs(".SH LIMITS\n", out);
+    limits(out, roff_entry);
+    fputs(".SH JSON\n"
+          "With --json every document is one line and begins with \"schema\": \"coop.\\fINAME\\fR/1\". Fields are named as in proto/job.proto and "
+          "proto/control.proto; every field is present; names of enums are in lower case; sizes are bytes, times microseconds. "
+          "An error is a coop.Error/1 (code, message, hint, exit_code) on standard output. "
+          "Job output is coop.LogChunk/1 (stream, offset, data, encoding): encoding is utf8, or base64 for a chunk that is not UTF-8 text.\n", out);
+    fputs(".SH EXIT CODES\nrun passes the job's own code through; a program may collide with these by nature, --json tells them apart.\n", out);
+    exit_codes(out, roff_entry);
+    fputs(".SH ENVIRONMENT\n", out);
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+        roff_entry(out, variables[i].name, variables[i].help);
+}
+
+/* ---- completion ---------------------------------------------------------------------------------------------------------------- */
+
+static void verb_flags_words(FILE *out, const struct verb *v)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (has_flag(v, &flag_table[i]))
+            fprintf(out, " --%s", flag_table[i].name);
+}
+
+static const char *value_reply(const struct flag *f)
+{
+    switch (f->completes) {
+    case FLAG_FILE: return "COMPREPLY=($(compgen -f -- \"$cur\"))";
+    case FLAG_OUTPUT_LIMIT: return "COMPREPLY=($(compgen -W \"kill truncate\" -- \"$cur\"))";
+    case FLAG_ENGINE: return "COMPREPLY=($(compgen -W \"$engines\" -- \"$cur\"))";
+    case FLAG_LIMIT: return "COMPREPLY=($(compgen -W \"$limits\" -- \"$cur\")); compopt -o nospace 2>/dev/null";
+    case FLAG_STATE: return "COMPREPLY=($(compgen -W \"$states\" -- \"$cur\"))";
+    case FLAG_NOTHING: break;
+    }
+    return "COMPREPLY=()";
+}
+
+static void argument_reply(FILE *out, const struct verb *v)
+{
+    static const char *const replies[] = {
+        [COMPLETE_NOTHING] = "COMPREPLY=()",
+        [COMPLETE_FILE] = "COMPREPLY=($(compgen -f -- \"$cur\"))",
+        [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
+        [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
+        [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
+    };
+
+    fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);
+}
+
+/* Which flags want a value depends on the verb only where two flags share a name; then the case is verb:flag. */
+static void value_cases(FILE *out)
+{
+    for (size_t i = 0; i < flag_count; i++) {
+        const struct flag *f = &flag_table[i];
+
+        if (f->value == NULL)
+            continue;
+        fputs("        ", out);
+        for (size_t v = 0, n = 0; v < verb_count; v++)
+            if (has_flag(&verb_table[v], f)) {
+                fprintf(out, "%s%s:--%s", n++ > 0 ? "|" : "", verb_table[v].name, f->name);
+                if (f->letter != 0)
+                    fprintf(out, "|%s:-%c", verb_table[v].name, f->letter);
+            }
+        fprintf(out, ") %s; return ;;\n", value_reply(f));
+    }
+}
+
+static void words(FILE *out, const char *name, const char *const *list)
+{
+    fprintf(out, "    local %s=\"", name);
+    for (size_t i = 0; list[i] != NULL; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", list[i]);
+    fputs("\"\n", out);
+}
+
+void help_completion_bash(FILE *out)
+{
+    fputs("# bash completion for coop, made by `coop completion bash`\n_coop() {\n"
+          "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"\" i\n    local verbs=\"", out);
+    for (size_t i = 0; i < verb_count; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", verb_table[i].name);
+    fputs("\"\n    local limits=\"", out);
+    for (size_t i = 0; i < limits_count; i++)
+        fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
+    fputs("\"\n", out);
+    words(out, "states", state_words + 1);
+    words(out, "engines", engine_words);
+    fputs("    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+          "        case \" $verbs \" in *\" ${COMP_WORDS[i]} \"*) verb=\"${COMP_WORDS[i]}\"; break ;; esac\n    done\n"
+          "    if [[ -z $verb ]]; then\n        COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n        return\n    fi\n"
+          "    case \"$verb:$prev\" in\n", out);
+    value_cases(out);
+    fputs("    esac\n    if [[ $cur == -* ]]; then\n        case \"$verb\" in\n", out);
+    for (size_t i = 0; i < verb_count; i++) {
+        fprintf(out, "        %s) COMPREPLY=($(compgen -W \"", verb_table[i].name);
+        verb_flags_words(out, &verb_table[i]);
+        fputs("\" -- \"$cur\")) ;;\n", out);
+    }
+    fputs("        esac\n        return\n    fi\n    case \"$verb\" in\n", out);
+    for (size_t i = 0; i < verb_count; i++)
+        argument_reply(out, &verb_table[i]);
+    fputs("    esac\n}\ncomplete -o filenames -F _coop coop\n", out);
+}

@@ -1,0 +1,269 @@
+/* human.c - see human.h. */
+#include "cli/human.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/json.h"
+#include "cli/text.h"
+#include "job_limits.h"
+#include "units.h"
+
+enum { LABEL = 12 };
+
+static const char *enum_name(const ProtobufCEnumDescriptor *d, int value, char *buf)
+{
+    return json_enum_name(d, value, buf);
+}
+
+char *human_outcome(Pb__State state, Pb__Cause cause, char buf[HUMAN_BUF])
+{
+    char s[JSON_ENUM_BUF], c[JSON_ENUM_BUF];
+
+    enum_name(&pb__state__descriptor, (int)state, s);
+    enum_name(&pb__cause__descriptor, (int)cause, c);
+    if (cause == PB__CAUSE__CAUSE_NONE || strcmp(s, c) == 0)
+        snprintf(buf, HUMAN_BUF, "%s", s);
+    else
+        snprintf(buf, HUMAN_BUF, "%s (%s)", s, c);
+    return buf;
+}
+
+/* "used X of Y" of a limit by its name in limits_table. */
+static char *used_of(const Pb__Receipt *r, const char *limit, const char *verb, uint64_t used, char *buf)
+{
+    char a[UNITS_BUF], b[UNITS_BUF];
+
+    for (size_t i = 0; i < limits_count; i++)
+        if (strcmp(limits_table[i].name, limit) == 0 && r->limits_effective != NULL)
+            snprintf(buf, HUMAN_BUF, "%s %s of %s", verb, limits_format(&limits_table[i], used, a),
+                     limits_format(&limits_table[i], limits_get(r->limits_effective, &limits_table[i]), b));
+    return buf;
+}
+
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+
+    return name != NULL ? name : "?";
+}
+
+char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
+{
+    const Pb__Usage *u = r->usage;
+    const char *stream = r->stderr != NULL && r->stderr->truncated ? "stderr" : "stdout";
+
+    buf[0] = '\0';
+    if (r->cause == PB__CAUSE__CAUSE_CPU_LIMIT && u != NULL)
+        used_of(r, "cpu", "used", u->cpu_user_us + u->cpu_sys_us, buf);
+    else if (r->cause == PB__CAUSE__CAUSE_WALL_LIMIT && u != NULL)
+        used_of(r, "wall", "took", u->wall_us, buf);
+    else if (r->cause == PB__CAUSE__CAUSE_OUTPUT_LIMIT && r->stdout != NULL && r->stderr != NULL)
+        used_of(r, stream, stream, stream[3] == 'o' ? r->stdout->bytes : r->stderr->bytes, buf);
+    else if (r->cause_detail[0] != '\0')
+        text_safe_str(buf, HUMAN_BUF, r->cause_detail);
+    else if (r->cause == PB__CAUSE__CAUSE_OOM && u != NULL)
+        used_of(r, "memory", "used", u->mem_peak_bytes, buf);
+    else if (r->cause == PB__CAUSE__CAUSE_SIGNAL)
+        snprintf(buf, HUMAN_BUF, "SIG%s", signal_name(r->signal));
+    return buf;
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static void row(FILE *out, const char *label, const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(out, "%-*s", LABEL, label);
+    va_start(ap, fmt);
+    vfprintf(out, fmt, ap);
+    va_end(ap);
+    fputc('\n', out);
+}
+
+/* A row of someone else's words; nothing when there are none. */
+static void words_row(FILE *out, const char *label, const char *text)
+{
+    char safe[2048];
+
+    if (text[0] != '\0')
+        row(out, label, "%s", text_safe_str(safe, sizeof(safe), text));
+}
+
+static void time_row(FILE *out, const char *label, uint64_t unix_us)
+{
+    time_t t = (time_t)(unix_us / 1000000);
+    char text[64];
+    struct tm tm;
+
+    if (unix_us == 0 || localtime_r(&t, &tm) == NULL)
+        return;
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+    row(out, label, "%s.%06u", text, (unsigned)(unix_us % 1000000));
+}
+
+/* "label   used of limit   by who" */
+static void limit_row(FILE *out, const Pb__Receipt *r, const char *name, uint64_t used, const char *by, const char *note)
+{
+    char text[HUMAN_BUF] = "", who[128];
+
+    used_of(r, name, "", used, text);
+    row(out, name, "%-22s%s%s%s", text[0] == ' ' ? text + 1 : text, by[0] != '\0' ? "held by " : "",
+        text_safe_str(who, sizeof(who), by), note);
+}
+
+static const char *cut_note(const Pb__StreamTotal *t, char *buf, size_t size)
+{
+    buf[0] = '\0';
+    if (t->truncated)
+        snprintf(buf, size, ", cut: %" PRIu64 " bytes dropped", t->dropped);
+    return buf;
+}
+
+static void limit_rows(FILE *out, const Pb__Receipt *r)
+{
+    const Pb__Enforcement none = PB__ENFORCEMENT__INIT, *e = r->enforcement != NULL ? r->enforcement : &none;
+    char note[64];
+
+    if (r->usage != NULL) {
+        limit_row(out, r, "wall", r->usage->wall_us, e->wall, "");
+        limit_row(out, r, "cpu", r->usage->cpu_user_us + r->usage->cpu_sys_us, e->cpu, "");
+        limit_row(out, r, "memory", r->usage->mem_peak_bytes, e->memory, "");
+    }
+    if (r->stdout != NULL)
+        limit_row(out, r, "stdout", r->stdout->bytes, e->output, cut_note(r->stdout, note, sizeof(note)));
+    if (r->stderr != NULL)
+        limit_row(out, r, "stderr", r->stderr->bytes, e->output, cut_note(r->stderr, note, sizeof(note)));
+}
+
+static void seal_rows(FILE *out, const Pb__Enforcement *e)
+{
+    char steps[1024], safe[64];
+    size_t used = 0;
+
+    words_row(out, "tier", e->tier);
+    if (e->seccomp[0] != '\0')
+        row(out, "seccomp", "%s %.16s", text_safe_str(safe, sizeof(safe), e->seccomp), e->seccomp_hash);
+    if (e->landlock_abi != 0)
+        row(out, "landlock", "ABI %u", e->landlock_abi);
+    else
+        row(out, "landlock", "none");
+    row(out, "worker uid", "%u", e->uid);
+    steps[0] = '\0';
+    for (size_t i = 0; i < e->n_seal && used < sizeof(steps) - 70; i++)
+        used += (size_t)snprintf(steps + used, sizeof(steps) - used, "%s%s", i > 0 ? " " : "",
+                                 text_safe_str(safe, sizeof(safe), e->seal[i]));
+    words_row(out, "seal", steps);
+}
+
+static void head_rows(FILE *out, const Pb__Receipt *r)
+{
+    char text[HUMAN_BUF], detail[HUMAN_BUF];
+
+    row(out, "job", "%s", r->job);
+    human_end_detail(r, detail);
+    row(out, "outcome", "%s%s%s", human_outcome(r->outcome, r->cause, text), detail[0] != '\0' ? ": " : "", detail);
+    if (r->cause == PB__CAUSE__CAUSE_OK || r->cause == PB__CAUSE__CAUSE_EXIT)
+        row(out, "exit code", "%d", r->exit_code);
+    if (r->signal != 0)
+        row(out, "signal", "%d SIG%s", r->signal, signal_name(r->signal));
+}
+
+void human_receipt_short(FILE *out, const Pb__Receipt *r)
+{
+    head_rows(out, r);
+    limit_rows(out, r);
+    if (r->enforcement != NULL)
+        words_row(out, "tier", r->enforcement->tier);
+}
+
+/* Line by line, so that a traceback stays readable and its lines cannot play tricks. */
+static void traceback_rows(FILE *out, const char *text)
+{
+    char safe[2048];
+
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+
+        row(out, line == text ? "traceback" : "", "%s", text_safe(safe, sizeof(safe), line, len));
+        line += len + (line[len] == '\n');
+    }
+}
+
+void human_receipt(FILE *out, const Pb__Receipt *r)
+{
+    char a[UNITS_BUF], b[UNITS_BUF];
+
+    head_rows(out, r);
+    words_row(out, "name", r->name);
+    words_row(out, "engine", r->where != NULL && r->where->engine_version[0] != '\0' ? r->where->engine_version : r->engine);
+    row(out, "attempt", "%u (epoch %" PRIu64 ")", r->attempt, r->epoch);
+    if (r->error != NULL) {
+        words_row(out, "error", r->error->message);
+        traceback_rows(out, r->error->traceback);
+    }
+    limit_rows(out, r);
+    if (r->usage != NULL) {
+        row(out, "queued", "%s, start %s", units_format_duration(r->usage->queue_us, a), units_format_duration(r->usage->start_us, b));
+        row(out, "faults", "%" PRIu64 " pages; switches %" PRIu64 " own, %" PRIu64 " forced", r->usage->page_faults, r->usage->csw_vol,
+            r->usage->csw_forced);
+        row(out, "messages", "%" PRIu64 " in, %" PRIu64 " out", r->usage->msgs_in, r->usage->msgs_out);
+    }
+    if (r->enforcement != NULL)
+        seal_rows(out, r->enforcement);
+    if (r->times != NULL) {
+        time_row(out, "submitted", r->times->submitted_us);
+        time_row(out, "started", r->times->started_us);
+        time_row(out, "ended", r->times->ended_us);
+    }
+    if (r->where != NULL) {
+        words_row(out, "broker", r->where->broker);
+        row(out, "worker pid", "%u", r->where->worker_pid);
+        words_row(out, "kernel", r->where->kernel);
+    }
+}
+
+void human_status(FILE *out, const Pb__JobStatus *s)
+{
+    char text[HUMAN_BUF], a[UNITS_BUF], b[UNITS_BUF];
+
+    row(out, "job", "%s", s->id);
+    words_row(out, "name", s->name);
+    words_row(out, "engine", s->engine);
+    row(out, "state", "%s", human_outcome(s->state, s->cause, text));
+    words_row(out, "detail", s->cause_detail);
+    words_row(out, "waits for", s->reason);
+    if (s->attempt > 1)
+        row(out, "attempt", "%u", s->attempt);
+    time_row(out, "submitted", s->submitted_us);
+    if (s->elapsed_us != 0)
+        row(out, "elapsed", "%s, cpu %s", units_format_duration(s->elapsed_us, a), units_format_duration(s->cpu_us, b));
+    if (s->mem_bytes != 0)
+        row(out, "memory", "%s", units_format_size(s->mem_bytes, a));
+    row(out, "output", "%s stdout, %s stderr", units_format_size(s->stdout_bytes, a), units_format_size(s->stderr_bytes, b));
+}
+
+void human_spec(FILE *out, const Pb__JobSpec *s)
+{
+    char safe[1024], text[JSON_ENUM_BUF], value[UNITS_BUF];
+
+    words_row(out, "source", s->source_name);
+    for (size_t i = 0; i < s->n_args; i++)
+        row(out, i == 0 ? "arguments" : "", "%s", text_safe(safe, sizeof(safe), s->args[i].data, s->args[i].len));
+    for (size_t i = 0; i < s->n_env; i++) {
+        char name[256];
+
+        row(out, i == 0 ? "variables" : "", "%s=%s", text_safe_str(name, sizeof(name), s->env[i]->name),
+            text_safe(safe, sizeof(safe), s->env[i]->value.data, s->env[i]->value.len));
+    }
+    for (size_t i = 0; i < s->n_modules; i++)
+        row(out, i == 0 ? "modules" : "", "%s", text_safe_str(safe, sizeof(safe), s->modules[i]->name));
+    row(out, "stdin", "%s", enum_name(&pb__stdin_mode__descriptor, (int)s->stdin_mode, text));
+    for (size_t i = 0; s->limits != NULL && i < limits_count; i++)
+        row(out, i == 0 ? "limits" : "", "%-8s%s", limits_table[i].name,
+            limits_format(&limits_table[i], limits_get(s->limits, &limits_table[i]), value));
+    row(out, "at limit", "%s", enum_name(&pb__on_output_limit__descriptor, (int)s->on_output_limit, text));
+}

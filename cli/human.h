@@ -1,0 +1,26 @@
+/*
+ * human.h - statuses and receipts as aligned text for people.
+ *
+ * Side: host (CLI). Words of jobs and peers are escaped here.
+ */
+#ifndef CLI_HUMAN_H
+#define CLI_HUMAN_H
+
+#include <stdio.h>
+
+#include "control.pb-c.h"
+
+#define HUMAN_BUF 512
+
+/* "state (cause)", or "state" when the cause adds nothing. */
+char *human_outcome(Pb__State state, Pb__Cause cause, char buf[HUMAN_BUF]);
+
+/* What there is to say about the end beyond its cause, "used 2.1s of 2s"; "" when nothing. */
+char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF]);
+
+void human_status(FILE *out, const Pb__JobStatus *s);
+void human_spec(FILE *out, const Pb__JobSpec *s);
+void human_receipt(FILE *out, const Pb__Receipt *r);
+void human_receipt_short(FILE *out, const Pb__Receipt *r);
+
+#endif

@@ -1,0 +1,126 @@
+/* say.c - see say.h. */
+#include "cli/say.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/json.h"
+#include "cli/text.h"
+#include "ulid.h"
+#include "units.h"
+
+#include <coop/exit_codes.h>
+
+enum { LINE = 4096, STATUS_LINE = 256 };
+
+static bool status_drawn;
+
+int say_error(const struct command *c, const struct coop_error *e)
+{
+    char message[LINE], hint[LINE];
+
+    status_clear();
+    if (c->opt.json) {
+        json_print(json_error(e));
+        return e->exit_code;
+    }
+    fprintf(stderr, "coop: %s\n", text_safe_str(message, sizeof(message), e->message));
+    if (e->hint[0] != '\0')
+        fprintf(stderr, "coop: %s\n", text_safe_str(hint, sizeof(hint), e->hint));
+    return e->exit_code;
+}
+
+void say_note(const struct command *c, const char *fmt, ...)
+{
+    char text[LINE / 4], safe[LINE];
+    va_list ap;
+
+    if (c->opt.quiet)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    status_clear();
+    fprintf(stderr, "coop: %s\n", text_safe_str(safe, sizeof(safe), text));
+}
+
+int say_open(const struct command *c, struct coop_client **ret_client)
+{
+    struct endpoint e;
+    struct coop_error why;
+
+    if (endpoint_find(c->opt.endpoint, c->opt.no_autostart, &e, &why) != 0 || coop_client_open(&e, ret_client, &why) != 0)
+        return say_error(c, &why);
+    return 0;
+}
+
+int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply)
+{
+    uint64_t timeout_ms = c->opt.timeout_us != 0 ? (c->opt.timeout_us + 999) / 1000 : COOP_CALL_TIMEOUT_MS;
+    struct coop_error why;
+    int rc = coop_call(client, req, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms, ret_reply);
+
+    if (rc != 0) {
+        coop_call_explain(rc, &why);
+        if (rc == -ETIMEDOUT && c->opt.timeout_us != 0)
+            why.exit_code = COOP_EXIT_TIME_LIMIT;
+        if (rc == -ECONNRESET && req->body_case == PB__REQUEST__BODY_SUBMIT)
+            coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away; the job may or may not have been accepted: see coop ls");
+        return say_error(c, &why);
+    }
+    if (coop_reply_check(ret_reply, wanted, &why) == 0)
+        return 0;
+    frame_release(ret_reply);
+    return say_error(c, &why);
+}
+
+int say_id(const struct command *c, const char *typed, char *ret_id)
+{
+    struct coop_error why;
+
+    if (ulid_normalize(typed, ret_id) == 0)
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "'%.60s' is not a job id", typed);
+    coop_error_hint(&why, "an id has %d letters and digits, like 01J9ZQ6W3V8XK2T5M7N4P0RBCD; its first %d or more are enough when they name one job",
+                    ULID_LEN, ULID_MIN_PREFIX);
+    return say_error(c, &why);
+}
+
+/* ---- one live line ------------------------------------------------------------------------------------------------------------- */
+
+bool status_wanted(const struct command *c)
+{
+    return !c->opt.quiet && !c->opt.json && isatty(STDERR_FILENO) == 1;
+}
+
+void status_show(const Pb__JobStatus *s)
+{
+    char line[STATUS_LINE], state[JSON_ENUM_BUF], elapsed[UNITS_BUF], cpu[UNITS_BUF], memory[UNITS_BUF], reason[64];
+    struct winsize w;
+    size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? (size_t)w.ws_col - 1 : 79;
+    int n;
+
+    json_enum_name(&pb__state__descriptor, (int)s->state, state);
+    if (s->state == PB__STATE__STATE_READY)
+        n = snprintf(line, sizeof(line), "%s  %s  %s", s->id, state, text_safe_str(reason, sizeof(reason), s->reason));
+    else
+        n = snprintf(line, sizeof(line), "%s  %s  %s  cpu %s  memory %s", s->id, state,
+                     units_format_duration(s->elapsed_us / 100000 * 100000, elapsed),
+                     units_format_duration(s->cpu_us / 10000 * 10000, cpu), units_format_size(s->mem_bytes, memory));
+    if (n > 0 && (size_t)n > width)
+        line[width < sizeof(line) ? width : sizeof(line) - 1] = '\0';
+    fprintf(stderr, "\r\033[K%s", line);
+    status_drawn = true;
+}
+
+void status_clear(void)
+{
+    if (!status_drawn)
+        return;
+    fputs("\r\033[K", stderr);
+    status_drawn = false;
+}

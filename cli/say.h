@@ -1,0 +1,37 @@
+/*
+ * say.h - what the command says of itself: errors, notes, and the live status line. All of it on standard error, except that with
+ * --json an error is a coop.Error/1 on standard output.
+ *
+ * Side: host (CLI). Peers' words are escaped here (text.h), so callers pass them on as they came.
+ */
+#ifndef CLI_SAY_H
+#define CLI_SAY_H
+
+#include <stdbool.h>
+
+#include "cli/args.h"
+#include "client/client.h"
+
+/* Prints the error and returns its exit code. */
+int say_error(const struct command *c, const struct coop_error *e);
+
+/* "coop: ..." unless --quiet. */
+__attribute__((format(printf, 2, 3))) void say_note(const struct command *c, const char *fmt, ...);
+
+/* Opens a connection as the flags say. 0, or the exit code after having said why. */
+int say_open(const struct command *c, struct coop_client **ret_client);
+
+/* Calls, and says what went wrong when it did: 0 (the caller releases the reply) or the exit code. */
+int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply);
+
+/* Checks an id as typed. 0, or the exit code after having said why. ret_id: ULID_LEN + 1 bytes. */
+int say_id(const struct command *c, const char *typed, char *ret_id);
+
+/* ---- one live line ------------------------------------------------------------------------------------------------------------- */
+
+/* Whether this command shows one: a terminal on standard error, and neither --quiet nor --json. */
+bool status_wanted(const struct command *c);
+void status_show(const Pb__JobStatus *s);
+void status_clear(void); /* before anything else is printed */
+
+#endif

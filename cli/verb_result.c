@@ -1,0 +1,46 @@
+/* verb_result.c - the receipt of an ended job; the exit code says how it ended. */
+#include "cli/human.h"
+#include "cli/json.h"
+#include "cli/outcome.h"
+#include "cli/say.h"
+#include "ulid.h"
+
+static void print(const struct command *c, const Pb__Receipt *r)
+{
+    char text[HUMAN_BUF];
+
+    if (c->opt.json)
+        json_print(json_document(&r->base));
+    else if (c->opt.quiet)
+        printf("%s\n", human_outcome(r->outcome, r->cause, text));
+    else
+        human_receipt(stdout, r);
+}
+
+int verb_result(const struct command *c)
+{
+    Pb__GetResult body = PB__GET_RESULT__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    struct coop_client *client;
+    const Pb__Receipt *r;
+    struct frame reply;
+    char id[ULID_LEN + 1];
+    int code = say_id(c, c->args[0], id);
+
+    if (code == 0)
+        code = say_open(c, &client);
+    if (code != 0)
+        return code;
+    body.id = id;
+    req.body_case = PB__REQUEST__BODY_RESULT;
+    req.result = &body;
+    code = say_call(c, client, &req, PB__REPLY__BODY_RESULT, &reply);
+    if (code == 0) {
+        r = ((const Pb__Reply *)reply.msg)->result;
+        print(c, r);
+        code = outcome_of_wait(r->cause, r->exit_code, r->signal);
+        frame_release(&reply);
+    }
+    coop_client_close(client);
+    return code;
+}

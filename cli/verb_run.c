@@ -1,0 +1,155 @@
+/* verb_run.c - submit, follow, and end as the job ended. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cli/follow.h"
+#include "cli/human.h"
+#include "cli/json.h"
+#include "cli/outcome.h"
+#include "cli/signals.h"
+#include "cli/submit_spec.h"
+#include "ulid.h"
+
+#include <coop/exit_codes.h>
+
+/* Whether standard input has anything to give: not when closed, /dev/null, or a terminal that is another program's to read now. */
+static bool stdin_speaks(void)
+{
+    struct stat st;
+
+    if (fstat(STDIN_FILENO, &st) != 0)
+        return false;
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+        return false;
+    return isatty(STDIN_FILENO) != 1 || tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+/* The descriptor that streams into the job, or -1. */
+static int open_input(const struct command *c, const struct spec *s, int *ret_fd, struct coop_error *why)
+{
+    const char *path = c->opt.stdin_path;
+    struct stat st;
+
+    *ret_fd = -1;
+    if (path == NULL || strcmp(path, "-") == 0) {
+        if (!s->script_from_stdin && stdin_speaks())
+            *ret_fd = STDIN_FILENO;
+        return 0;
+    }
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (*ret_fd < 0)
+        return coop_error_set(why, errno, COOP_EXIT_USAGE, "--stdin %s: %s", path, strerror(errno));
+    if (fstat(*ret_fd, &st) == 0 && S_ISDIR(st.st_mode))
+        return coop_error_set(why, EISDIR, COOP_EXIT_USAGE, "--stdin %s is a directory; name a file", path);
+    return 0;
+}
+
+static int submit(const struct command *c, struct coop_client *client, struct spec *s, char ret_id[ULID_LEN + 1])
+{
+    Pb__Submit body = PB__SUBMIT__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    struct frame reply;
+    int code;
+
+    body.spec = &s->pb;
+    req.body_case = PB__REQUEST__BODY_SUBMIT;
+    req.submit = &body;
+    code = say_call(c, client, &req, PB__REPLY__BODY_SUBMIT, &reply);
+    if (code != 0)
+        return code;
+    snprintf(ret_id, ULID_LEN + 1, "%s", ((const Pb__Reply *)reply.msg)->submit->id);
+    frame_release(&reply);
+    return 0;
+}
+
+/* One line about an end that the job's own output does not explain. */
+static void tell_end(const struct command *c, const Pb__Receipt *r)
+{
+    char cause[JSON_ENUM_BUF], detail[HUMAN_BUF];
+
+    if ((unsigned)r->cause < outcome_count && outcome_table[r->cause].said_by_job)
+        return;
+    json_enum_name(&pb__cause__descriptor, (int)r->cause, cause);
+    human_end_detail(r, detail);
+    say_note(c, "job %s ended: %s%s%s%s", r->job, cause, detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
+}
+
+static void tell_cut(const struct command *c, const Pb__Receipt *r, const char *name, const Pb__StreamTotal *t)
+{
+    if (t != NULL && t->truncated && r->cause != PB__CAUSE__CAUSE_OUTPUT_LIMIT)
+        say_note(c, "job %s: its %s was cut after %llu bytes, %llu dropped", r->job, name, (unsigned long long)t->bytes,
+                 (unsigned long long)t->dropped);
+}
+
+static int finish(const struct command *c, const char *id, const struct follow_end *end)
+{
+    const Pb__Receipt *r = end->receipt;
+    struct coop_error why;
+
+    if (r == NULL) {
+        coop_error_set(&why, EPROTO, COOP_EXIT_PLATFORM, "job %s has ended but the broker sent no receipt; see coop result", id);
+        return say_error(c, &why);
+    }
+    tell_end(c, r);
+    tell_cut(c, r, "stdout", r->stdout);
+    tell_cut(c, r, "stderr", r->stderr);
+    if (c->opt.receipt)
+        human_receipt_short(stderr, r);
+    if (c->opt.json && json_print(json_document(&r->base)) != 0)
+        return COOP_EXIT_SIGNAL_BASE + 13;
+    return end->timed_out ? COOP_EXIT_TIME_LIMIT : outcome_of_run(r->cause, r->exit_code, r->signal);
+}
+
+static int run_spec(const struct command *c, struct spec *s, int signal_fd)
+{
+    struct follow_plan plan = { .show_stdout = true, .show_stderr = true, .to_the_end = true, .want_receipt = true, .owns_job = true,
+                                .signal_fd = signal_fd, .stdin_fd = -1 };
+    struct coop_client *client = NULL;
+    struct follow_end end = { .receipt = NULL };
+    struct coop_error why;
+    char id[ULID_LEN + 1];
+    int code;
+
+    if (open_input(c, s, &plan.stdin_fd, &why) != 0)
+        return say_error(c, &why);
+    s->pb.stdin_mode = plan.stdin_fd >= 0 ? PB__STDIN_MODE__STDIN_MODE_STREAM : PB__STDIN_MODE__STDIN_MODE_NONE;
+    code = say_open(c, &client);
+    if (code == 0)
+        code = submit(c, client, s, id);
+    if (code == 0) {
+        plan.id = id;
+        code = follow_job(c, client, &plan, &end);
+        if (code == 0)
+            code = finish(c, id, &end);
+        follow_end_finish(&end);
+    }
+    coop_client_close(client);
+    if (plan.stdin_fd > STDERR_FILENO)
+        close(plan.stdin_fd);
+    return code;
+}
+
+int verb_run(const struct command *c)
+{
+    struct coop_error why;
+    struct spec s;
+    int signal_fd, code;
+
+    if (spec_make(c, false, &s, &why) != 0)
+        return say_error(c, &why);
+    signal_fd = signals_hold();
+    if (signal_fd < 0) {
+        coop_error_set(&why, -signal_fd, COOP_EXIT_PLATFORM, "signals: %s", strerror(-signal_fd));
+        code = say_error(c, &why);
+    } else {
+        code = run_spec(c, &s, signal_fd);
+        close(signal_fd);
+    }
+    spec_finish(&s);
+    return code;
+}

@@ -1,0 +1,87 @@
+/* verbs.c - see verbs.h. */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+const struct verb verb_table[] = {
+    [VERB_RUN] = {
+        .name = "run", .usage = "FILE [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_FILE,
+        .run = verb_run,
+        .summary = "run a script and stay with it: its output, its input, its exit code",
+        .text = "Submits FILE (- is standard input) as a job and follows it. What the job writes to its standard output and error arrives on ours, byte for byte, as it is written; our standard input streams into the job unless it is /dev/null, closed, or the script itself came from it.\n"
+                "Everything after FILE belongs to the job; one -- directly after FILE is dropped.\n"
+                "The exit code is the job's own, or one of those under EXIT CODES. Ctrl-C cancels the job, a second one kills it, a third leaves it to the broker.\n"
+                "If the broker is lost, run reconnects and goes on where the output stopped; a job that had to be started again says so and its output starts again.\n"
+                "With --json the output comes as lines of schema coop.LogChunk/1, and the last line is the coop.Receipt/1.\n",
+    },
+    [VERB_SUBMIT] = {
+        .name = "submit", .usage = "FILE [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_FILE,
+        .run = verb_submit,
+        .summary = "hand a script in as a job and print its id",
+        .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty.\n",
+    },
+    [VERB_WAIT] = {
+        .name = "wait", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
+        .summary = "wait until jobs have ended",
+        .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, 1 when one ended itself with another code, else as under EXIT CODES for the first that did not succeed. --timeout stops the waiting, not the job.\n",
+    },
+    [VERB_LOGS] = {
+        .name = "logs", .usage = "ID", .min_args = 1, .max_args = 1, .completes = COMPLETE_ID, .run = verb_logs,
+        .summary = "print what a job has written so far",
+        .text = "Standard output goes to standard output and standard error to standard error, byte for byte. With -f stays until the job has ended.\n",
+    },
+    [VERB_RESULT] = {
+        .name = "result", .usage = "ID", .min_args = 1, .max_args = 1, .completes = COMPLETE_ID, .run = verb_result,
+        .summary = "print the receipt of a job that has ended",
+        .text = "The receipt says how it ended, what it used, the limits in effect and what enforced each. Exits as wait does; 81 while the job has not ended.\n",
+    },
+    [VERB_SHOW] = {
+        .name = "show", .usage = "ID", .min_args = 1, .max_args = 1, .completes = COMPLETE_ID, .run = verb_show,
+        .summary = "print all that is known of a job: status, what was asked for, receipt",
+        .text = "",
+    },
+    [VERB_LS] = {
+        .name = "ls", .usage = "", .min_args = 0, .max_args = 0, .run = verb_ls,
+        .summary = "list jobs, newest first",
+        .text = "With --quiet the ids alone.\n",
+    },
+    [VERB_CANCEL] = {
+        .name = "cancel", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_cancel,
+        .summary = "ask jobs to end; those that do not are killed after a grace period",
+        .text = "A job that has ended already is a conflict (81).\n",
+    },
+    [VERB_KILL] = {
+        .name = "kill", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_kill,
+        .summary = "end jobs at once",
+        .text = "A job that has ended already is a conflict (81).\n",
+    },
+    [VERB_VERSION] = {
+        .name = "version", .usage = "", .min_args = 0, .max_args = 0, .run = verb_version,
+        .summary = "print the version of coop and of the broker it would talk to",
+        .text = "Starts no broker.\n",
+    },
+    [VERB_HELP] = {
+        .name = "help", .usage = "[VERB]", .min_args = 0, .max_args = 1, .completes = COMPLETE_VERB, .run = verb_help,
+        .summary = "say how coop, or one verb of it, is used",
+        .text = "",
+    },
+    [VERB_COMPLETION] = {
+        .name = "completion", .usage = "bash", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
+        .summary = "print a script that completes coop's words in a shell",
+        .text = "For bash: source <(coop completion bash)\n",
+    },
+};
+const size_t verb_count = sizeof(verb_table) / sizeof(verb_table[0]);
+
+const struct verb *verb_find(const char *name)
+{
+    for (size_t i = 0; i < verb_count; i++)
+        if (strcmp(verb_table[i].name, name) == 0)
+            return &verb_table[i];
+    return NULL;
+}
+
+enum verb_id verb_id_of(const struct verb *v)
+{
+    return (enum verb_id)(v - verb_table);
+}

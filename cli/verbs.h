@@ -1,0 +1,51 @@
+/*
+ * verbs.h - the commands of coop as one table; each runs in its own file, verb_NAME.c.
+ *
+ * Side: host (CLI).
+ */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct command;
+
+enum verb_id { VERB_RUN, VERB_SUBMIT, VERB_WAIT, VERB_LOGS, VERB_RESULT, VERB_SHOW, VERB_LS, VERB_CANCEL, VERB_KILL, VERB_VERSION,
+               VERB_HELP, VERB_COMPLETION };
+#define VERB_BIT(v) (1u << (VERB_##v))
+
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL };
+
+struct verb {
+    const char *name;
+    const char *usage;   /* what follows the name and the flags */
+    const char *summary; /* one line */
+    const char *text;    /* paragraphs of the manual, each one line, ended by \n */
+    int min_args, max_args; /* max -1: any number */
+    bool job_args;       /* after the first argument everything belongs to the job */
+    enum verb_completes completes;
+    int (*run)(const struct command *c); /* returns the exit code */
+};
+
+/* Index: enum verb_id. */
+extern const struct verb verb_table[];
+extern const size_t verb_count;
+
+const struct verb *verb_find(const char *name);
+enum verb_id verb_id_of(const struct verb *v);
+
+int verb_run(const struct command *c);
+int verb_submit(const struct command *c);
+int verb_wait(const struct command *c);
+int verb_logs(const struct command *c);
+int verb_result(const struct command *c);
+int verb_show(const struct command *c);
+int verb_ls(const struct command *c);
+int verb_cancel(const struct command *c);
+int verb_kill(const struct command *c);
+int verb_version(const struct command *c);
+int verb_help(const struct command *c);
+int verb_completion(const struct command *c);
+
+#endif

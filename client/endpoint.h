@@ -1,0 +1,38 @@
+/*
+ * endpoint.h - where the broker listens, whether we may trust that place, and how to start one for this user.
+ *
+ * Side:    host (client). Anybody may have made the directories looked at here.
+ * Order:   --endpoint, $COOP_ENDPOINT, $COOP_RUN_DIR, the system broker /run/coop/control.sock when we may use it, this user's own.
+ * Returns: 0 or -errno with why filled in.
+ */
+#ifndef CLIENT_ENDPOINT_H
+#define CLIENT_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client/error.h"
+
+#define ENDPOINT_PATH_MAX 108 /* sun_path of unix(7), NUL included */
+#define ENDPOINT_DIR_MAX  1024
+
+struct endpoint {
+    char url[ENDPOINT_PATH_MAX + 8];  /* ipc://PATH */
+    char run_dir[ENDPOINT_PATH_MAX];  /* "" when the endpoint was given */
+    char state_dir[ENDPOINT_DIR_MAX]; /* "" when the broker is not ours to start */
+    bool autostart;
+};
+
+/* given: the --endpoint flag or NULL. Checks the socket's directory; makes it when it is ours and missing. */
+int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, struct coop_error *why);
+
+/*
+ * Starts coopd for this endpoint and waits until it says it is ready, or that it is not. 0: ready. -EBUSY: another broker has the
+ * run directory, so connect to that one. Else it failed: why holds the last line of its log.
+ */
+int endpoint_start_broker(const struct endpoint *e, struct coop_error *why);
+
+/* The directory of a socket: a real one, of owner or root, that others may not write into (unless shared_ok and sticky). */
+int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why);
+
+#endif

@@ -1,0 +1,771 @@
+/*
+ * probe_worker.c - the real zygote, seal, policy and link around an engine whose "script" names things a tenant must not manage.
+ *
+ * A script is lines of "case NAME", tried in order. Each attempt that returns prints "NAME RET ERRNO" on standard output. The
+ * engine is registered as "lua", so that the broker and the policy cannot tell it from the real one.
+ *
+ * The table below is also printed by `probe-worker --cases` as "NAME NUMBER CODE": the number in the list of escape attempts that
+ * the sandbox is judged by (sandbox.md, section 5), and the outcome that the policy promises:
+ *
+ *   K  killed, cause policy; the receipt names the call, except Ks where the kernel kills at once and no report is possible
+ *   N  RET -1, ERRNO ENOSYS, and the job goes on (ends with 0)
+ *   P  RET -1 and EACCES, EPERM or ENOTTY, and the job goes on
+ *   O  the call works and is harmless; the job goes on
+ *   C  contained: ends by a limit, a signal or a plain error, as the case's comment says, and nobody else notices
+ *   B  the broker drops the worker for what it sent: cause bad_result
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sp.h"
+#include "worker/link.h"
+#include "worker/output.h"
+#include "worker/zygote.h"
+
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
+#ifndef SYS_process_mrelease
+#define SYS_process_mrelease 448
+#endif
+
+static pid_t parent_pid, own_pid;
+static char page[4096] __attribute__((aligned(4096)));
+
+/* To be called straight after the attempt: takes errno from it. */
+static void say(const char *name, long ret)
+{
+    int error = ret == -1 ? errno : 0;
+    char line[256];
+    int n = snprintf(line, sizeof(line), "%s %ld %d\n", name, ret, error);
+
+    output_write(PB__STREAM__STREAM_STDOUT, line, (size_t)n);
+    output_flush();
+}
+
+/* ---- attempts that are more than one call ------------------------------------------------------------------------------------- */
+
+static void try_int80(const char *name, long nr)
+{
+    long ret;
+
+    __asm__ volatile("int $0x80" : "=a"(ret) : "a"(nr), "b"(0), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    say(name, ret);
+}
+
+static void try_int80_getpid(const char *name)
+{
+    try_int80(name, 20);
+}
+
+static void try_int80_execve(const char *name)
+{
+    try_int80(name, 11);
+}
+
+static void try_vsyscall(const char *name)
+{
+    long (*vtime)(long *) = (long (*)(long *))0xffffffffff600400ul;
+
+    say(name, vtime(NULL));
+}
+
+static void try_sigsys_blocked(const char *name)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    say(name, prctl(PR_SET_DUMPABLE, 1));
+}
+
+static void try_sigaltstack_gone(const char *name)
+{
+    stack_t none = { .ss_flags = SS_DISABLE };
+
+    sigaltstack(&none, NULL);
+    say(name, prctl(PR_SET_DUMPABLE, 1));
+}
+
+static void try_ppid(const char *name, long nr, long a, long b, long c)
+{
+    say(name, syscall(nr, a, b, c));
+}
+
+static void try_kill_parent(const char *name)
+{
+    try_ppid(name, SYS_kill, parent_pid, SIGKILL, 0);
+}
+
+static void try_tgkill_parent(const char *name)
+{
+    try_ppid(name, SYS_tgkill, parent_pid, parent_pid, SIGKILL);
+}
+
+static void try_ptrace_parent(const char *name)
+{
+    try_ppid(name, SYS_ptrace, 16, parent_pid, 0);
+}
+
+static void try_stop_self(const char *name)
+{
+    try_ppid(name, SYS_kill, own_pid, SIGSTOP, 0);
+}
+
+static void try_read_parent(const char *name)
+{
+    say(name, syscall(SYS_process_vm_readv, parent_pid, page, 1, page, 1, 0));
+}
+
+static void try_memory(const char *name)
+{
+    long mib = 0;
+    char *p;
+
+    while ((p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED) {
+        memset(p, 1, 1 << 20);
+        mib++;
+    }
+    say(name, mib);
+}
+
+static void try_many_maps(const char *name)
+{
+    long n = 0;
+
+    while (mmap(NULL, 4096, n % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+        n++;
+    say(name, n);
+}
+
+static __attribute__((noinline)) long deeper(long n)
+{
+    volatile char eat[4096];
+
+    eat[0] = (char)n;
+    return n < 0 ? n : deeper(n + 1) + eat[0];
+}
+
+static void try_stack(const char *name)
+{
+    say(name, deeper(0));
+}
+
+static void try_null(const char *name)
+{
+    volatile char *volatile nowhere = NULL;
+
+    say(name, *nowhere);
+}
+
+static void try_abort(const char *name)
+{
+    (void)name;
+    abort();
+}
+
+static void try_spin(const char *name)
+{
+    sigset_t all;
+
+    (void)name;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    for (volatile long i = 0;; i++)
+        ;
+}
+
+static void try_sleep(const char *name)
+{
+    static int word;
+
+    for (;;)
+        say(name, syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0));
+}
+
+/* Only 0, 1, 2 (/dev/null) and the link may be open: prints "NAME COUNT 0" and "NAME.FD FD 0" for each. */
+static void try_descriptors(const char *name)
+{
+    const struct timespec now = { 0, 0 };
+    long n = 0;
+
+    for (int fd = 0; fd < 65536; fd++) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        char sub[64];
+
+        ppoll(&p, 1, &now, NULL);
+        if ((p.revents & POLLNVAL) != 0)
+            continue;
+        snprintf(sub, sizeof(sub), "%s.fd", name);
+        say(sub, fd);
+        n++;
+    }
+    say(name, n);
+}
+
+static void try_raw_exit(const char *name)
+{
+    (void)name;
+    _exit(7);
+}
+
+static void flood(Pb__Stream stream)
+{
+    memset(page, 'x', sizeof(page));
+    for (;;)
+        output_write(stream, page, sizeof(page));
+}
+
+static void try_flood_stdout(const char *name)
+{
+    (void)name;
+    flood(PB__STREAM__STREAM_STDOUT);
+}
+
+static void try_flood_stderr(const char *name)
+{
+    (void)name;
+    flood(PB__STREAM__STREAM_STDERR);
+}
+
+/* ---- forged frames: after each the worker waits for what the broker does about it ---------------------------------------------- */
+
+static void raw(const void *bytes, size_t len)
+{
+    if (write(LINK_FD, bytes, len) < 0)
+        _exit(0);
+}
+
+/* SP header with any length, then any bytes. */
+static void raw_frame(uint64_t claimed, const void *body, size_t len)
+{
+    uint8_t head[SP_HEADER_LEN] = { 1 };
+
+    for (int i = 0; i < 8; i++)
+        head[1 + i] = (uint8_t)(claimed >> (56 - 8 * i));
+    raw(head, sizeof(head));
+    if (len > 0)
+        raw(body, len);
+}
+
+static void wait_for_verdict(const char *name)
+{
+    (void)name;
+    link_rest();
+}
+
+static void forge(const char *name, const void *body, size_t len)
+{
+    raw_frame(len, body, len);
+    wait_for_verdict(name);
+}
+
+static void try_frame_2_63(const char *name)
+{
+    raw_frame(1ull << 63, NULL, 0);
+    wait_for_verdict(name);
+}
+
+static void try_frame_2_31(const char *name)
+{
+    raw_frame(1ull << 31, NULL, 0);
+    wait_for_verdict(name);
+}
+
+static void try_frame_empty(const char *name)
+{
+    forge(name, "", 0);
+}
+
+static void try_frame_silence(const char *name)
+{
+    raw_frame(100, "half", 4);
+    wait_for_verdict(name);
+}
+
+static void try_frame_bad_type(const char *name)
+{
+    raw("\x07\0\0\0\0\0\0\0\1x", 10);
+    wait_for_verdict(name);
+}
+
+static void try_frame_oversize(const char *name)
+{
+    static uint8_t big[FRAME_MAX_LINK + 1];
+
+    raw_frame(sizeof(big), NULL, 0);
+    for (size_t at = 0; at < sizeof(big); at += 4096)
+        raw(big + at, sizeof(big) - at < 4096 ? sizeof(big) - at : 4096);
+    wait_for_verdict(name);
+}
+
+static void try_frame_truncated(const char *name)
+{
+    forge(name, "\x22\x10\x08\x01", 4); /* Output of 16 bytes, 2 present */
+}
+
+static void try_frame_unknown(const char *name)
+{
+    forge(name, "\x9a\x06\x01x", 4); /* field 99 */
+}
+
+static void try_frame_field_max(const char *name)
+{
+    forge(name, "\xf8\xff\xff\xff\x0f\x01", 6); /* field 2^29-1 */
+}
+
+static void try_frame_varint_11(const char *name)
+{
+    forge(name, "\x22\x0c\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 14);
+}
+
+static void try_frame_bad_stream(const char *name)
+{
+    forge(name, "\x22\x05\x08\x63\x12\x01x", 7); /* Output on stream 99 */
+}
+
+static void try_frame_bad_utf8(const char *name)
+{
+    forge(name, "\x42\x04\x0a\x02\xff\xfe", 6); /* WorkerLog with text that is none */
+}
+
+static void try_frame_many_fields(const char *name)
+{
+    static uint8_t body[200000];
+
+    /* Violation with args = 99,990 zeros, one field each: 2 bytes here, far more once decoded. */
+    memcpy(body, "\x3a\xac\x9a\x0c", 4);
+    for (size_t i = 4; i + 1 < sizeof(body); i += 2)
+        body[i] = 0x18;
+    forge(name, body, 4 + 199980);
+}
+
+static void send_empty(Pb__FromWorker__BodyCase which)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__Hello hello = PB__HELLO__INIT;
+    Pb__Started started = PB__STARTED__INIT;
+    Pb__StdinWant want = PB__STDIN_WANT__INIT;
+    Pb__Result result = PB__RESULT__INIT;
+
+    m.body_case = which;
+    if (which == PB__FROM_WORKER__BODY_HELLO)
+        m.hello = &hello;
+    else if (which == PB__FROM_WORKER__BODY_STARTED)
+        m.started = &started;
+    else if (which == PB__FROM_WORKER__BODY_STDIN_WANT)
+        m.stdin_want = &want, want.max = 1;
+    else
+        m.result = &result, result.kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+    link_send(&m);
+}
+
+static void try_second_hello(const char *name)
+{
+    send_empty(PB__FROM_WORKER__BODY_HELLO);
+    wait_for_verdict(name);
+}
+
+static void try_second_started(const char *name)
+{
+    send_empty(PB__FROM_WORKER__BODY_STARTED);
+    wait_for_verdict(name);
+}
+
+static void try_two_wants(const char *name)
+{
+    for (int i = 0; i < 10; i++)
+        send_empty(PB__FROM_WORKER__BODY_STDIN_WANT);
+    wait_for_verdict(name);
+}
+
+/* The first result stands; what follows it harms nobody. */
+static void try_result_twice(const char *name)
+{
+    send_empty(PB__FROM_WORKER__BODY_RESULT);
+    send_empty(PB__FROM_WORKER__BODY_RESULT);
+    wait_for_verdict(name);
+}
+
+static void send_result(Pb__Result *r)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+
+    m.body_case = PB__FROM_WORKER__BODY_RESULT;
+    m.result = r;
+    link_send(&m);
+}
+
+static void try_result_bad_kind(const char *name)
+{
+    Pb__Result r = PB__RESULT__INIT;
+
+    r.kind = (Pb__ResultKind)77;
+    send_result(&r);
+    wait_for_verdict(name);
+}
+
+static void try_result_bad_code(const char *name)
+{
+    Pb__Result r = PB__RESULT__INIT;
+
+    r.kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+    r.exit_code = -5;
+    send_result(&r);
+    wait_for_verdict(name);
+}
+
+static void try_result_huge(const char *name)
+{
+    static char message[100000];
+    Pb__Result r = PB__RESULT__INIT;
+    Pb__JobError e = PB__JOB_ERROR__INIT;
+
+    memset(message, 'm', sizeof(message) - 1);
+    e.message = message;
+    r.kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+    r.error = &e;
+    send_result(&r);
+    wait_for_verdict(name);
+}
+
+/* Straight to the link, past output.c, which would stop at the cap. */
+static void try_past_credit(const char *name)
+{
+    static uint8_t data[64 << 10];
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__Output o = PB__OUTPUT__INIT;
+
+    o.stream = PB__STREAM__STREAM_STDOUT;
+    o.data.data = data;
+    o.data.len = sizeof(data);
+    m.body_case = PB__FROM_WORKER__BODY_OUTPUT;
+    m.output = &o;
+    for (int i = 0; i < 4096; i++) /* 256 MiB, above every cap */
+        link_send(&m);
+    wait_for_verdict(name);
+}
+
+static void send_log(const char *text)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__WorkerLog l = PB__WORKER_LOG__INIT;
+
+    l.text = (char *)text;
+    m.body_case = PB__FROM_WORKER__BODY_LOG;
+    m.log = &l;
+    link_send(&m);
+}
+
+static void try_log_escapes(const char *name)
+{
+    send_log("\x1b[2J\n%s%n event=forged job=1");
+    say(name, 0);
+}
+
+static void try_log_flood(const char *name)
+{
+    for (int i = 0; i < 1000000; i++)
+        send_log("x");
+    say(name, 0);
+}
+
+static void try_empty_output_flood(const char *name)
+{
+    for (int i = 0; i < 1000000; i++)
+        raw_frame(4, "\x22\x02\x08\x01", 4); /* Output without a byte */
+    say(name, 0);
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------------------------- */
+
+struct probe {
+    const char *name;
+    int number;
+    const char *code;
+    void (*try)(const char *name); /* NULL: the one call below */
+    long nr;
+    uintptr_t args[5];
+};
+
+#define P_(x)  ((uintptr_t)(x))
+#define BUF    P_(page)
+#define RW     (PROT_READ | PROT_WRITE)
+#define ANON   (MAP_PRIVATE | MAP_ANONYMOUS)
+#define CWD    P_(-100)
+#define DO(f)  f, 0, { 0 }
+#define CALL   NULL
+
+static const struct probe probes[] = {
+    /* ABI and filter tricks */
+    { "x32_getpid",         1,  "Ks", CALL, 0x40000000 | SYS_getpid, { 0 } },
+    { "int80_getpid",       2,  "Ks", DO(try_int80_getpid) },
+    { "int80_execve",       2,  "Ks", DO(try_int80_execve) },
+    { "execve",             3,  "K",  CALL, SYS_execve, { P_("/bin/true"), 0, 0 } },
+    { "uretprobe_335",      4,  "C",  CALL, 335, { 0 } }, /* N; since Linux 6.11 SIGILL: uretprobe, which passes by every filter */
+    { "unknown_400",        4,  "N",  CALL, 400, { 0 } },
+    { "unknown_512",        4,  "N",  CALL, 512, { 0 } },
+    { "unknown_547",        4,  "N",  CALL, 547, { 0 } },
+    { "unknown_1000",       4,  "N",  CALL, 1000, { 0 } },
+    { "unknown_minus_1",    4,  "N",  CALL, -1, { 0 } },
+    { "unknown_0x12345",    4,  "N",  CALL, 0x12345, { 0 } },
+    { "vsyscall",           7,  "C",  DO(try_vsyscall) }, /* K, or a value, or SIGSEGV: as the kernel maps it */
+    { "seccomp_allow_all",  8,  "K",  CALL, SYS_seccomp, { 1, 0, 0 } },
+    { "seccomp_listener",   9,  "K",  CALL, SYS_seccomp, { 1, 8, 0 } },
+    { "prctl_strict",       10, "K",  CALL, SYS_prctl, { PR_SET_SECCOMP, 1 } },
+    { "prctl_nnp_off",      10, "K",  CALL, SYS_prctl, { PR_SET_NO_NEW_PRIVS, 0 } },
+    { "prctl_securebits",   10, "K",  CALL, SYS_prctl, { PR_SET_SECUREBITS, 0 } },
+    { "prctl_ambient",      10, "K",  CALL, SYS_prctl, { PR_CAP_AMBIENT, 2, 21 } },
+    { "sigaction_sigsys",   12, "K",  CALL, SYS_rt_sigaction, { SIGSYS, 0, BUF, 8 } },
+    { "sigsys_blocked",     12, "Ks", DO(try_sigsys_blocked) },
+    { "sigaltstack_gone",   12, "K",  DO(try_sigaltstack_gone) },
+    { "modify_ldt",         15, "K",  CALL, SYS_modify_ldt, { 0, BUF, 16 } },
+    { "arch_prctl_gs",      15, "K",  CALL, SYS_arch_prctl, { 0x1001, 0 } },
+    { "arch_prctl_vdso32",  15, "K",  CALL, SYS_arch_prctl, { 0x2002, 0 } },
+    { "arch_prctl_xcomp",   15, "K",  CALL, SYS_arch_prctl, { 0x1023, 18 } },
+    { "personality",        16, "K",  CALL, SYS_personality, { 0x0440000 } },
+    /* memory */
+    { "mmap_wx",            17, "K",  CALL, SYS_mmap, { 0, 4096, RW | PROT_EXEC, ANON, P_(-1) } },
+    { "mmap_x",             17, "K",  CALL, SYS_mmap, { 0, 4096, PROT_EXEC, ANON, P_(-1) } },
+    { "mmap_x_high_bits",   17, "K",  CALL, SYS_mmap, { 0, 4096, PROT_EXEC | 1ull << 32, ANON, P_(-1) } },
+    { "mmap_shared",        17, "K",  CALL, SYS_mmap, { 0, 4096, RW, MAP_SHARED | MAP_ANONYMOUS, P_(-1) } },
+    { "mmap_file",          17, "K",  CALL, SYS_mmap, { 0, 4096, PROT_READ, MAP_PRIVATE, 0 } },
+    { "mprotect_x",         17, "K",  CALL, SYS_mprotect, { BUF, 4096, PROT_READ | PROT_EXEC } },
+    { "pkey_mprotect_x",    17, "K",  CALL, SYS_pkey_mprotect, { BUF, 4096, PROT_READ | PROT_EXEC, P_(-1) } },
+    { "shmat_exec",         17, "K",  CALL, SYS_shmat, { 0, 0, 0100000 } },
+    { "memfd_create",       19, "K",  CALL, SYS_memfd_create, { P_("x"), 0 } },
+    { "execveat",           19, "K",  CALL, SYS_execveat, { 0, P_(""), 0, 0, 0x1000 } },
+    { "proc_self_mem",      20, "P",  CALL, SYS_openat, { CWD, P_("/proc/self/mem"), O_RDWR } },
+    { "userfaultfd",        21, "K",  CALL, SYS_userfaultfd, { 0 } },
+    { "process_madvise",    21, "K",  CALL, SYS_process_madvise, { 0, BUF, 0, MADV_DONTNEED } },
+    { "process_mrelease",   21, "K",  CALL, SYS_process_mrelease, { 0, 0 } },
+    { "memory",             23, "C",  DO(try_memory) }, /* prints the MiB it got before mmap said no */
+    { "mmap_1tb",           24, "C",  CALL, SYS_mmap, { 0, 1ull << 40, RW, ANON | MAP_NORESERVE, P_(-1) } },
+    { "stack",              25, "C",  DO(try_stack) },  /* SIGSEGV */
+    { "many_maps",          26, "C",  DO(try_many_maps) },
+    /* processes, scheduling */
+    { "fork",               30, "K",  CALL, SYS_fork, { 0 } },
+    { "vfork",              30, "K",  CALL, SYS_vfork, { 0 } },
+    { "clone",              30, "K",  CALL, SYS_clone, { SIGCHLD, 0 } },
+    { "clone3",             30, "N",  CALL, SYS_clone3, { BUF, 88 } },
+    { "clone_thread",       31, "K",  CALL, SYS_clone, { CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, BUF } },
+    { "clone_untraced",     31, "K",  CALL, SYS_clone, { CLONE_UNTRACED, 0 } },
+    { "clone_parent",       31, "K",  CALL, SYS_clone, { CLONE_PARENT, 0 } },
+    { "clone_newuser",      32, "K",  CALL, SYS_clone, { CLONE_NEWUSER, 0 } },
+    { "unshare_ns",         32, "K",  CALL, SYS_unshare, { CLONE_NEWNS } },
+    { "unshare_uts",        32, "K",  CALL, SYS_unshare, { CLONE_NEWUTS } },
+    { "unshare_ipc",        32, "K",  CALL, SYS_unshare, { CLONE_NEWIPC } },
+    { "unshare_user",       32, "K",  CALL, SYS_unshare, { CLONE_NEWUSER } },
+    { "unshare_pid",        32, "K",  CALL, SYS_unshare, { CLONE_NEWPID } },
+    { "unshare_net",        32, "K",  CALL, SYS_unshare, { CLONE_NEWNET } },
+    { "unshare_cgroup",     32, "K",  CALL, SYS_unshare, { CLONE_NEWCGROUP } },
+    { "unshare_time",       32, "K",  CALL, SYS_unshare, { 0x80 } },
+    { "setns",              32, "K",  CALL, SYS_setns, { 0, 0 } },
+    { "setsid",             34, "K",  CALL, SYS_setsid, { 0 } },
+    { "spin_all_blocked",   35, "C",  DO(try_spin) },   /* cpu or wall limit */
+    { "stop_self",          36, "K",  DO(try_stop_self) },
+    { "sleep_forever",      37, "C",  DO(try_sleep) },  /* wall limit */
+    { "sched_setscheduler", 40, "K",  CALL, SYS_sched_setscheduler, { 0, 1, BUF } },
+    { "setpriority",        40, "K",  CALL, SYS_setpriority, { 0, 0, P_(-20) } },
+    { "sched_setaffinity",  40, "K",  CALL, SYS_sched_setaffinity, { 0, 8, BUF } },
+    { "ioprio_set",         40, "K",  CALL, SYS_ioprio_set, { 1, 0, 0 } },
+    { "prctl_sched_core",   40, "K",  CALL, SYS_prctl, { 62, 1, 0, 0 } },
+    { "prlimit_raise",      41, "K",  CALL, SYS_prlimit64, { 0, RLIMIT_CPU, BUF, 0 } },
+    { "setrlimit",          41, "K",  CALL, SYS_setrlimit, { RLIMIT_NOFILE, BUF } },
+    { "kill_all",           42, "K",  CALL, SYS_kill, { P_(-1), SIGKILL } },
+    { "kill_init",          42, "K",  CALL, SYS_kill, { 1, SIGKILL } },
+    { "kill_parent",        42, "K",  DO(try_kill_parent) },
+    { "tgkill_parent",      42, "K",  DO(try_tgkill_parent) },
+    { "ptrace_traceme",     44, "K",  CALL, SYS_ptrace, { 0, 0, 0, 0 } },
+    { "ptrace_attach",      44, "K",  DO(try_ptrace_parent) },
+    { "process_vm_readv",   44, "K",  DO(try_read_parent) },
+    { "process_vm_writev",  44, "K",  CALL, SYS_process_vm_writev, { 1, BUF, 1, BUF, 1 } },
+    { "kcmp",               44, "K",  CALL, SYS_kcmp, { 1, 1, 0, 0, 0 } },
+    { "perf_event_open",    44, "K",  CALL, SYS_perf_event_open, { BUF, 0, P_(-1), P_(-1), 0 } },
+    { "prctl_ptracer",      45, "K",  CALL, SYS_prctl, { 0x59616d61, P_(-1) } },
+    { "prctl_dumpable",     45, "K",  CALL, SYS_prctl, { PR_SET_DUMPABLE, 1 } },
+    { "prctl_subreaper",    45, "K",  CALL, SYS_prctl, { PR_SET_CHILD_SUBREAPER, 1 } },
+    { "prctl_pdeathsig",    45, "K",  CALL, SYS_prctl, { PR_SET_PDEATHSIG, 0 } },
+    { "abort",              47, "K",  DO(try_abort) },  /* abort raises by tgkill, which has no row */
+    { "segv",               47, "C",  DO(try_null) },   /* SIGSEGV, no core */
+    /* descriptors and the link */
+    { "descriptors",        49, "O",  DO(try_descriptors) }, /* prints 4: 0 1 2 3 */
+    { "openat_parent",      51, "P",  CALL, SYS_openat, { 0, P_("../../.."), 0 } },
+    { "openat_high_bits",   51, "P",  CALL, SYS_openat, { CWD | 1ull << 40, P_("/etc/passwd"), 0 } },
+    { "openat2",            51, "N",  CALL, SYS_openat2, { CWD, P_("/"), BUF, 24 } },
+    { "fchdir",             51, "K",  CALL, SYS_fchdir, { 0 } },
+    { "open_by_handle_at",  51, "K",  CALL, SYS_open_by_handle_at, { 0, BUF, 0 } },
+    { "dup2_link",          52, "K",  CALL, SYS_dup2, { 0, LINK_FD } },
+    { "close_link",         52, "K",  CALL, SYS_close, { LINK_FD } },
+    { "shutdown_link",      52, "K",  CALL, SYS_shutdown, { LINK_FD, 2 } },
+    { "nonblock_link",      52, "K",  CALL, SYS_fcntl, { LINK_FD, F_SETFL, O_NONBLOCK } },
+    { "send_link",          54, "K",  CALL, SYS_sendmsg, { LINK_FD, BUF, 0 } },
+    { "frame_empty",        55, "B",  DO(try_frame_empty) },
+    { "frame_2_31",         55, "B",  DO(try_frame_2_31) },
+    { "frame_2_63",         55, "B",  DO(try_frame_2_63) },
+    { "frame_oversize",     55, "B",  DO(try_frame_oversize) },
+    { "frame_silence",      55, "C",  DO(try_frame_silence) }, /* wall limit: a half frame is no frame */
+    { "frame_bad_type",     55, "B",  DO(try_frame_bad_type) },
+    { "frame_truncated",    56, "B",  DO(try_frame_truncated) },
+    { "frame_unknown",      56, "B",  DO(try_frame_unknown) },
+    { "frame_field_max",    56, "B",  DO(try_frame_field_max) },
+    { "frame_varint_11",    56, "B",  DO(try_frame_varint_11) },
+    { "frame_bad_stream",   56, "B",  DO(try_frame_bad_stream) },
+    { "frame_bad_utf8",     56, "B",  DO(try_frame_bad_utf8) },
+    { "frame_many_fields",  56, "B",  DO(try_frame_many_fields) },
+    { "second_hello",       56, "B",  DO(try_second_hello) },
+    { "second_started",     56, "B",  DO(try_second_started) },
+    { "many_wants",         56, "B",  DO(try_two_wants) },
+    { "past_credit",        58, "B",  DO(try_past_credit) },
+    { "log_flood",          58, "C",  DO(try_log_flood) },          /* B, or all swallowed: the broker's memory stays flat */
+    { "empty_output_flood", 58, "C",  DO(try_empty_output_flood) }, /* as log_flood */
+    { "result_twice",       60, "C",  DO(try_result_twice) },       /* the first one stands: ok */
+    { "result_bad_kind",    60, "B",  DO(try_result_bad_kind) },
+    { "result_bad_code",    60, "B",  DO(try_result_bad_code) },
+    { "result_huge",        60, "C",  DO(try_result_huge) },        /* B, or kept shortened */
+    { "log_escapes",        60, "O",  DO(try_log_escapes) },        /* the broker's log shows \x1b and one line */
+    /* files */
+    { "mount",              67, "K",  CALL, SYS_mount, { P_("none"), P_("/"), P_("tmpfs"), 0, 0 } },
+    { "umount2",            67, "K",  CALL, SYS_umount2, { P_("/"), 2 } },
+    { "pivot_root",         67, "K",  CALL, SYS_pivot_root, { P_("/"), P_("/") } },
+    { "chroot",             67, "K",  CALL, SYS_chroot, { P_("/") } },
+    { "fsopen",             67, "K",  CALL, SYS_fsopen, { P_("tmpfs"), 0 } },
+    { "open_tree",          67, "K",  CALL, SYS_open_tree, { CWD, P_("/"), 0 } },
+    { "move_mount",         67, "K",  CALL, SYS_move_mount, { 0, P_(""), 0, P_(""), 0 } },
+    { "proc_1_root",        68, "P",  CALL, SYS_openat, { CWD, P_("/proc/1/root"), 0 } },
+    { "proc_self_exe",      68, "P",  CALL, SYS_openat, { CWD, P_("/proc/self/exe"), O_RDWR } },
+    { "core_pattern",       68, "P",  CALL, SYS_open, { P_("/proc/sys/kernel/core_pattern"), O_WRONLY } },
+    { "etc_passwd",         69, "P",  CALL, SYS_openat, { CWD, P_("/etc/passwd"), 0 } },
+    { "etc_shadow",         69, "P",  CALL, SYS_open, { P_("/etc/shadow"), 0 } },
+    { "creat",              69, "K",  CALL, SYS_creat, { P_("/tmp/coop-escaped"), 0600 } },
+    { "unlink",             69, "K",  CALL, SYS_unlink, { P_("/tmp/coop-escaped") } },
+    /* channels to others */
+    { "socket_unix",        70, "K",  CALL, SYS_socket, { 1, 1, 0 } },
+    { "socketpair",         70, "K",  CALL, SYS_socketpair, { 1, 1, 0, BUF } },
+    { "connect_link",       70, "K",  CALL, SYS_connect, { LINK_FD, BUF, 16 } },
+    { "shmget",             71, "K",  CALL, SYS_shmget, { 0, 4096, 0600 } },
+    { "semget",             71, "K",  CALL, SYS_semget, { 0, 1, 0600 } },
+    { "msgget",             71, "K",  CALL, SYS_msgget, { 0, 0600 } },
+    { "mq_open",            71, "K",  CALL, SYS_mq_open, { P_("x"), O_CREAT, 0600, 0 } },
+    { "add_key",            72, "K",  CALL, SYS_add_key, { P_("user"), P_("x"), BUF, 1, P_(-3) } },
+    { "keyctl",             72, "K",  CALL, SYS_keyctl, { 0, P_(-3) } },
+    { "request_key",        72, "K",  CALL, SYS_request_key, { P_("user"), P_("x"), 0, 0 } },
+    { "socket_inet",        74, "K",  CALL, SYS_socket, { 2, 1, 0 } },
+    { "socket_inet6",       74, "K",  CALL, SYS_socket, { 10, 1, 0 } },
+    { "socket_inet_raw",    74, "K",  CALL, SYS_socket, { 2, 3, 1 } },
+    { "socket_netlink",     74, "K",  CALL, SYS_socket, { 16, 3, 0 } },
+    { "socket_packet",      74, "K",  CALL, SYS_socket, { 17, 3, 0 } },
+    { "socket_alg",         74, "K",  CALL, SYS_socket, { 38, 5, 0 } },
+    { "socket_vsock",       74, "K",  CALL, SYS_socket, { 40, 1, 0 } },
+    { "uname",              76, "K",  CALL, SYS_uname, { BUF } },
+    { "sysinfo",            76, "K",  CALL, SYS_sysinfo, { BUF } },
+    { "memory_merge",       81, "K",  CALL, SYS_prctl, { PR_SET_MEMORY_MERGE, 1, 0, 0, 0 } },
+    /* kernel surface */
+    { "io_uring_setup",     84, "N",  CALL, SYS_io_uring_setup, { 1, BUF } },
+    { "io_uring_enter",     84, "N",  CALL, SYS_io_uring_enter, { 0, 0, 0, 0, 0 } },
+    { "io_uring_register",  84, "N",  CALL, SYS_io_uring_register, { 0, 0, 0, 0 } },
+    { "bpf",                85, "K",  CALL, SYS_bpf, { 5, BUF, 48 } },
+    { "landlock_create",    85, "K",  CALL, SYS_landlock_create_ruleset, { 0, 0, 1 } },
+    { "kexec_load",         85, "K",  CALL, SYS_kexec_load, { 0, 0, 0, 0 } },
+    { "init_module",        85, "K",  CALL, SYS_init_module, { BUF, 0, BUF } },
+    { "quotactl",           85, "K",  CALL, SYS_quotactl, { 0, 0, 0, 0 } },
+    { "swapon",             85, "K",  CALL, SYS_swapon, { P_("/nowhere"), 0 } },
+    { "reboot",             85, "K",  CALL, SYS_reboot, { 0, 0, 0, 0 } },
+    { "syslog",             85, "K",  CALL, SYS_syslog, { 10, 0, 0 } },
+    { "iopl",               85, "K",  CALL, SYS_iopl, { 3 } },
+    { "ioperm",             85, "K",  CALL, SYS_ioperm, { 0, 1, 1 } },
+    { "vhangup",            85, "K",  CALL, SYS_vhangup, { 0 } },
+    { "splice",             86, "K",  CALL, SYS_splice, { 0, 0, 1, 0, 1 } },
+    { "tee",                86, "K",  CALL, SYS_tee, { 0, 1, 1, 0 } },
+    { "vmsplice",           86, "K",  CALL, SYS_vmsplice, { 1, BUF, 0, 0 } },
+    { "sendfile",           86, "K",  CALL, SYS_sendfile, { 1, 0, 0, 1 } },
+    { "copy_file_range",    86, "K",  CALL, SYS_copy_file_range, { 0, 0, 1, 0, 1 } },
+    { "futex_lock_pi",      86, "K",  CALL, SYS_futex, { BUF, FUTEX_LOCK_PI, 0, 0, 0 } },
+    { "futex_requeue_pi",   86, "K",  CALL, SYS_futex, { BUF, FUTEX_CMP_REQUEUE_PI | FUTEX_PRIVATE_FLAG, 0, 0, BUF } },
+    { "ioctl_tiocsti",      90, "P",  CALL, SYS_ioctl, { 0, 0x5412, BUF } },
+    { "acct",               93, "K",  CALL, SYS_acct, { 0 } },
+    { "membarrier",         93, "K",  CALL, SYS_membarrier, { 1, 0, 0 } },
+    { "sync",               93, "K",  CALL, SYS_sync, { 0 } },
+    /* output and end */
+    { "flood_stdout",       104, "C", DO(try_flood_stdout) }, /* output_limit */
+    { "flood_stderr",       104, "C", DO(try_flood_stderr) }, /* output_limit */
+    { "raw_exit",           106, "C", DO(try_raw_exit) },     /* worker_lost: an exit without a result */
+};
+
+enum { N_PROBES = sizeof(probes) / sizeof(probes[0]) };
+
+/* ---- the engine ---------------------------------------------------------------------------------------------------------------- */
+
+static void attempt(const struct probe *p)
+{
+    if (p->try != NULL)
+        p->try(p->name);
+    else
+        say(p->name, syscall(p->nr, p->args[0], p->args[1], p->args[2], p->args[3], p->args[4], 0L));
+}
+
+static void attempt_named(const char *name, size_t len)
+{
+    for (int i = 0; i < N_PROBES; i++)
+        if (strlen(probes[i].name) == len && memcmp(probes[i].name, name, len) == 0) {
+            attempt(&probes[i]);
+            return;
+        }
+    errno = EINVAL;
+    say("unknown_case", -1);
+}
+
+static int probe_prepare(void)
+{
+    return 0;
+}
+
+static int probe_open(void)
+{
+    parent_pid = getppid();
+    own_pid = getpid();
+    return 0;
+}
+
+static void probe_run(const Pb__JobSpec *spec, struct outcome *o)
+{
+    const char *p = (const char *)spec->source.data, *end = p + spec->source.len;
+
+    while (p < end) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        size_t len = nl != NULL ? (size_t)(nl - p) : (size_t)(end - p);
+
+        if (len > 5 && memcmp(p, "case ", 5) == 0)
+            attempt_named(p + 5, len - 5);
+        p += len + 1;
+    }
+    o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+}
+
+static const struct engine probe_engine = { "lua", "probe", probe_prepare, probe_open, probe_run, NULL };
+
+int main(int argc, char **argv)
+{
+    static const struct engine *const engines[] = { &probe_engine, NULL };
+
+    if (argc == 2 && strcmp(argv[1], "--cases") == 0) {
+        for (int i = 0; i < N_PROBES; i++)
+            printf("%s %d %s\n", probes[i].name, probes[i].number, probes[i].code);
+        return 0;
+    }
+    return zygote_main(argc, argv, engines);
+}

@@ -1,0 +1,197 @@
+/* test_seal.c - a worker whose seal fails says which step and never runs a tenant's byte; a sealed one is as sealed as it says. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#include "fake_broker.h"
+#include "worker/bpf.h"
+#include "worker/output.h"
+#include "worker/seal.h"
+#include "worker/zygote.h"
+
+static struct bpf_program filter;
+static const char *fault_at;
+static void (*tenant)(void);
+
+static int fault(const char *step)
+{
+    return strcmp(step, fault_at) == 0 ? -EXDEV : 0;
+}
+
+static int engine_nothing(void)
+{
+    return 0;
+}
+
+static int engine_broken(void)
+{
+    return -ENOMEM;
+}
+
+static void engine_run(const Pb__JobSpec *spec, struct outcome *o)
+{
+    (void)spec;
+    output_write(PB__STREAM__STREAM_STDOUT, "tenant", 6);
+    if (tenant != NULL)
+        tenant();
+    o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+}
+
+static const struct engine marker = { "lua", "0", engine_nothing, engine_nothing, engine_run, NULL };
+static const struct engine no_open = { "lua", "0", engine_nothing, engine_broken, engine_run, NULL };
+
+/* Forks a worker, greets it, assigns a job at once, and listens. */
+static void live(const struct engine *e, struct told *t)
+{
+    static const struct told_how how;
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Limits limits = PB__LIMITS__INIT;
+    int pair[2];
+    pid_t self = getpid(), pid;
+
+    memset(t, 0, sizeof(*t));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct worker_start w = { .link_fd = pair[1], .null_fd = open("/dev/null", O_RDWR), .zygote = self, .token = "0123456789abcdef",
+                                  .token_len = 16, .engine = e, .filter = &filter };
+        close(pair[0]);
+        worker_main(&w);
+    }
+    close(pair[1]);
+    limits.stdout_bytes = limits.stderr_bytes = 1000;
+    spec.limits = &limits;
+    assert_int_equal(sp_handshake(pair[0]), 0);
+    signal(SIGPIPE, SIG_IGN);
+    told_assign(pair[0], &spec);
+    told_listen(pair[0], pid, &how, t);
+    close(pair[0]);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return bpf_compile(policy_find("lua"), &filter);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bpf_finish(&filter);
+    return 0;
+}
+
+static void each_failing_step_ends_the_worker_before_the_tenant(void **state)
+{
+    (void)state;
+    seal_fault = fault;
+    for (const char *const *name = seal_step_names(); *name != NULL; name++) {
+        struct told t;
+
+        fault_at = *name;
+        live(&marker, &t);
+        assert_int_equal(t.seal_failed, 1);
+        assert_string_equal(t.step, *name);
+        assert_int_equal(t.step_error, EXDEV);
+        assert_int_equal(t.hello + t.started + t.results, 0);
+        assert_string_equal(t.out, "");
+        assert_true(t.lost);
+        assert_true(WIFEXITED(t.status) || WIFSIGNALED(t.status));
+        told_finish(&t);
+    }
+    seal_fault = NULL;
+}
+
+static void an_engine_that_cannot_open_is_a_failed_seal(void **state)
+{
+    struct told t;
+
+    (void)state;
+    live(&no_open, &t);
+    assert_int_equal(t.seal_failed, 1);
+    assert_string_equal(t.step, "engine");
+    assert_int_equal(t.step_error, ENOMEM);
+    assert_int_equal(t.started, 0);
+    told_finish(&t);
+}
+
+static void a_sealed_worker_says_hello_and_serves(void **state)
+{
+    struct told t;
+
+    (void)state;
+    tenant = NULL;
+    live(&marker, &t);
+    assert_int_equal(t.hello, 1);
+    assert_int_equal(t.started, 1);
+    assert_int_equal(t.results, 1);
+    assert_string_equal(t.out, "tenant");
+    told_finish(&t);
+}
+
+static void call_prctl(void)
+{
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static void a_forbidden_call_is_reported_by_number_after_what_was_printed(void **state)
+{
+    struct told t;
+
+    (void)state;
+    tenant = call_prctl;
+    live(&marker, &t);
+    assert_int_equal(t.violations, 1);
+    assert_int_equal(t.violation_nr, SYS_prctl);
+    assert_string_equal(t.out, "tenant");
+    assert_int_equal(t.results, 0);
+    told_finish(&t);
+}
+
+static void a_worker_whose_zygote_is_not_its_parent_refuses_to_live(void **state)
+{
+    (void)state;
+    struct seal s = { .zygote = 1 };
+    const char *step = NULL;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(seal_take(&s, &step) == -ESRCH && strcmp(step, "parent_death") == 0 ? 7 : 8);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void step_names_are_distinct(void **state)
+{
+    const char *const *names = seal_step_names();
+
+    (void)state;
+    for (size_t i = 0; names[i] != NULL; i++)
+        for (size_t k = i + 1; names[k] != NULL; k++)
+            assert_string_not_equal(names[i], names[k]);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_failing_step_ends_the_worker_before_the_tenant),
+        cmocka_unit_test(an_engine_that_cannot_open_is_a_failed_seal),
+        cmocka_unit_test(a_sealed_worker_says_hello_and_serves),
+        cmocka_unit_test(a_forbidden_call_is_reported_by_number_after_what_was_printed),
+        cmocka_unit_test(a_worker_whose_zygote_is_not_its_parent_refuses_to_live),
+        cmocka_unit_test(step_names_are_distinct),
+    };
+
+    return cmocka_run_group_tests_name("seal", tests, setup, teardown);
+}

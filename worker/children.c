@@ -1,0 +1,82 @@
+/* children.c - see children.h. */
+#include "worker/children.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int children_reserve(struct children *c)
+{
+    size_t cap = c->cap > 0 ? c->cap * 2 : 64;
+    struct child *rows;
+
+    if (c->n < c->cap)
+        return 0;
+    rows = reallocarray(c->rows, cap, sizeof(*rows));
+    if (rows == NULL)
+        return -ENOMEM;
+    c->rows = rows;
+    c->cap = cap;
+    return 0;
+}
+
+void children_add(struct children *c, uint64_t worker, pid_t pid)
+{
+    c->rows[c->n++] = (struct child){ .worker = worker, .pid = pid };
+}
+
+static uint64_t micros(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+/* Looks without reaping. The raw call, because libc's waitid has no rusage. 1 when the child has ended. */
+static int peek(const struct child *ch, Pb__Exited *ret_e)
+{
+    siginfo_t si = { .si_pid = 0 };
+    struct rusage ru;
+
+    if (syscall(SYS_waitid, P_PID, ch->pid, &si, WEXITED | WNOHANG | WNOWAIT, &ru) != 0 || si.si_pid == 0)
+        return 0;
+    ret_e->worker = ch->worker;
+    ret_e->code = (uint32_t)si.si_code;
+    ret_e->status = si.si_status;
+    ret_e->cpu_user_us = micros(ru.ru_utime);
+    ret_e->cpu_sys_us = micros(ru.ru_stime);
+    ret_e->max_rss_bytes = (uint64_t)ru.ru_maxrss * 1024;
+    ret_e->minor_faults = (uint64_t)ru.ru_minflt;
+    ret_e->major_faults = (uint64_t)ru.ru_majflt;
+    ret_e->csw_vol = (uint64_t)ru.ru_nvcsw;
+    ret_e->csw_forced = (uint64_t)ru.ru_nivcsw;
+    return 1;
+}
+
+void children_collect(struct children *c, void (*tell)(void *arg, const Pb__Exited *e), void *arg)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        Pb__Exited e = PB__EXITED__INIT;
+
+        if (c->rows[i].told || !peek(&c->rows[i], &e))
+            continue;
+        c->rows[i].told = 1;
+        tell(arg, &e);
+    }
+}
+
+int children_reap(struct children *c, uint64_t worker)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->rows[i].worker != worker)
+            continue;
+        if (!c->rows[i].told)
+            return -EBUSY;
+        if (waitpid(c->rows[i].pid, NULL, 0) < 0)
+            return -errno;
+        c->rows[i] = c->rows[--c->n];
+        return 0;
+    }
+    return -ENOENT;
+}

@@ -1,0 +1,103 @@
+/*
+ * coroutine.c - see job.h. The standard library, with resume and wrap of our own: they keep lua_job.current true, so that a cancel
+ * finds the coroutine that is running.       Source of the shape: Lua 5.4's lcorolib.c.
+ */
+#include "worker/engines/lua/job.h"
+
+static lua_State *check_coroutine(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, 1);
+
+    luaL_argexpected(L, co != NULL, 1, "coroutine");
+    return co;
+}
+
+/* lua_resume, with current moved along; when a cancel came meanwhile the resumer is told as well. */
+static int run_on(lua_State *L, lua_State *co, int n_args, int *ret_n)
+{
+    int status;
+
+    lua_job.current = co;
+    if (lua_job.cancelled)
+        lua_job_hook(co);
+    status = lua_resume(co, L, n_args, ret_n);
+    lua_job.current = L;
+    if (lua_job.cancelled)
+        lua_job_hook(L);
+    return status;
+}
+
+/* Number of results, now on L; or -1 with the error there. */
+static int resume(lua_State *L, lua_State *co, int n_args)
+{
+    int status, n;
+
+    if (!lua_checkstack(co, n_args)) {
+        lua_pushliteral(L, "too many arguments to resume");
+        return -1;
+    }
+    lua_xmove(L, co, n_args);
+    status = run_on(L, co, n_args, &n);
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_xmove(co, L, 1);
+        return -1;
+    }
+    if (!lua_checkstack(L, n + 1)) {
+        lua_pop(co, n);
+        lua_pushliteral(L, "too many results to resume");
+        return -1;
+    }
+    lua_xmove(co, L, n);
+    return n;
+}
+
+static int co_resume(lua_State *L)
+{
+    lua_State *co = check_coroutine(L);
+    int n = resume(L, co, lua_gettop(L) - 1);
+
+    lua_pushboolean(L, n >= 0);
+    lua_insert(L, n >= 0 ? -(n + 1) : -2);
+    return n >= 0 ? n + 1 : 2;
+}
+
+static int wrapped(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    int n = resume(L, co, lua_gettop(L)), status;
+
+    if (n >= 0)
+        return n;
+    status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD) { /* it died: close its variables, which may change the error */
+        status = lua_resetthread(co);
+        lua_xmove(co, L, 1);
+    }
+    if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int co_wrap(lua_State *L)
+{
+    lua_State *co;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushcclosure(L, wrapped, 1);
+    return 1;
+}
+
+int lib_coroutine(lua_State *L)
+{
+    static const luaL_Reg ours[] = { { "resume", co_resume }, { "wrap", co_wrap }, { NULL, NULL } };
+
+    luaopen_coroutine(L);
+    luaL_setfuncs(L, ours, 0);
+    return 1;
+}

@@ -1,0 +1,212 @@
+/* engine.c - see engine.h: one state, one script, one outcome. */
+#include "worker/engines/lua/engine.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "worker/engines/lua/job.h"
+#include "worker/output.h"
+
+struct lua_job lua_job = { .memory.cap = SIZE_MAX };
+
+/* ---- cancel ------------------------------------------------------------------------------------------------------------------ */
+
+/* Raised again at every instruction: a pcall catches it once, and what comes after the pcall meets the next. */
+static void on_hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(L, "cancelled");
+}
+
+void lua_job_hook(lua_State *L)
+{
+    lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
+}
+
+static void lua_cancel(void)
+{
+    lua_State *L = lua_job.current;
+
+    lua_job.cancelled = 1;
+    if (L != NULL)
+        lua_job_hook(L);
+}
+
+/* ---- before the job ---------------------------------------------------------------------------------------------------------- */
+
+static int lua_prepare(void)
+{
+    return 0; /* the state is made in each worker: its hash seed must differ from its siblings' */
+}
+
+/*
+ * Lua seeds its string hashes with the time and the address of the state, and the address is the same in every fork of a zygote.
+ * So the first block, which is the state, goes to a random place of its own.
+ */
+static void *first_block_then_malloc(void *ud, void *block, size_t old_size, size_t new_size)
+{
+    struct lua_memory *m = ud;
+    uint64_t where = 0;
+    void *p;
+
+    if (block != NULL || new_size == 0 || m->used != 0)
+        return lua_job_alloc(ud, block, old_size, new_size);
+    if (getrandom(&where, sizeof(where), 0) != sizeof(where))
+        return NULL;
+    p = mmap((void *)((where & 0x3fffffffffffULL) & ~0xfffULL), new_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    m->used = new_size;
+    m->first = p;
+    return p;
+}
+
+static int open_libraries(lua_State *L)
+{
+    return lib_open_all(L);
+}
+
+static int lua_open(void)
+{
+    lua_State *L = lua_newstate(first_block_then_malloc, &lua_job.memory);
+
+    if (L == NULL)
+        return -ENOMEM;
+    lua_setallocf(L, lua_job_alloc, &lua_job.memory);
+    lua_pushcfunction(L, open_libraries);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        return -ENOMEM; /* nothing else can go wrong in there */
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_job.main = L;
+    return 0;
+}
+
+/* ---- the job ----------------------------------------------------------------------------------------------------------------- */
+
+static void seed_random(lua_State *L)
+{
+    lua_Integer seed[2] = { 0, 0 };
+
+    if (getrandom(seed, sizeof(seed), 0) < 0)
+        luaL_error(L, "no random numbers");
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, seed[0]);
+    lua_pushinteger(L, seed[1]);
+    lua_call(L, 2, 0);
+    lua_pop(L, 1);
+}
+
+static void push_arg(lua_State *L, const ProtobufCBinaryData *a)
+{
+    lua_pushlstring(L, (const char *)a->data, a->len);
+}
+
+/* What the script finds when it starts: arg, and a generator of its own. */
+static int prepare_job(lua_State *L)
+{
+    const Pb__JobSpec *spec = lua_touserdata(L, 1);
+
+    lua_createtable(L, (int)spec->n_args, 1);
+    lua_pushstring(L, spec->source_name);
+    lua_rawseti(L, -2, 0);
+    for (size_t i = 0; i < spec->n_args; i++) {
+        push_arg(L, &spec->args[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setglobal(L, "arg");
+    seed_random(L);
+    return 0;
+}
+
+/* A script's text without byte order mark and #! line; the newline stays, so that line numbers are right. */
+static const char *source_text(const Pb__JobSpec *spec, size_t *ret_len)
+{
+    const char *p = (const char *)spec->source.data, *end = p + spec->source.len;
+
+    if (end - p >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+        p += 3;
+    if (p < end && *p == '#')
+        while (p < end && *p != '\n')
+            p++;
+    *ret_len = (size_t)(end - p);
+    return p;
+}
+
+static int load_script(lua_State *L, const Pb__JobSpec *spec)
+{
+    char name[256];
+    size_t len;
+    const char *text = source_text(spec, &len);
+
+    snprintf(name, sizeof(name), "@%s", spec->source_name);
+    if (len > 0 && *text == LUA_SIGNATURE[0]) {
+        lua_pushfstring(L, "%s: this is compiled Lua (bytecode); coop runs Lua source text only", name + 1);
+        return LUA_ERRSYNTAX;
+    }
+    return luaL_loadbufferx(L, text != NULL ? text : "", len, name, "t");
+}
+
+/* With the script's function on the stack: its arguments, and the call. */
+static int call_script(lua_State *L, const Pb__JobSpec *spec)
+{
+    int handler = lua_gettop(L);
+
+    lua_pushcfunction(L, lua_job_on_error);
+    lua_insert(L, handler);
+    if (!lua_checkstack(L, (int)spec->n_args + LUA_MINSTACK)) {
+        lua_pushliteral(L, "too many arguments");
+        return LUA_ERRMEM;
+    }
+    lua_getglobal(L, "arg");
+    for (size_t i = 0; i < spec->n_args; i++)
+        lua_rawgeti(L, handler + 2, (lua_Integer)i + 1);
+    lua_remove(L, handler + 2);
+    return lua_pcall(L, (int)spec->n_args, 0, handler);
+}
+
+static int run_script(lua_State *L, const Pb__JobSpec *spec)
+{
+    int status;
+
+    lua_pushcfunction(L, prepare_job);
+    lua_pushlightuserdata(L, (void *)spec);
+    status = lua_pcall(L, 1, 0, 0);
+    if (status == LUA_OK)
+        status = load_script(L, spec);
+    if (status == LUA_OK)
+        status = call_script(L, spec);
+    return status;
+}
+
+static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    lua_State *L = lua_job.main;
+    int status;
+
+    lua_job.spec = spec;
+    if (spec->limits != NULL && spec->limits->memory_bytes > 0)
+        lua_job.memory.cap = spec->limits->memory_bytes;
+    lua_job.current = L;
+    if (lua_job.cancelled)
+        lua_job_hook(L);
+    status = run_script(L, spec);
+    lua_job.current = NULL;
+    if (status != LUA_OK)
+        lua_job_report(L, status, ret_o);
+    else
+        ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+}
+
+const struct engine lua_engine = {
+    .name = "lua",
+    .version = LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE,
+    .prepare = lua_prepare,
+    .open = lua_open,
+    .run = lua_run,
+    .cancel = lua_cancel,
+};

@@ -1,0 +1,116 @@
+/* errors.c - see job.h. */
+#include "worker/engines/lua/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/output.h"
+
+/* Finds the name in "attempt to call a nil value (field 'execute')", which is how the use of something absent reads. */
+static int name_of_nil(const char *message, char *ret_name, size_t size)
+{
+    const char *at = strstr(message, "attempt to call a nil value (");
+    const char *from, *to;
+
+    if (at == NULL)
+        at = strstr(message, "attempt to index a nil value (");
+    from = at != NULL ? strchr(at, '\'') : NULL;
+    to = from != NULL ? strchr(from + 1, '\'') : NULL;
+    if (to == NULL || (size_t)(to - from) > size)
+        return 0;
+    memcpy(ret_name, from + 1, (size_t)(to - from - 1));
+    ret_name[to - from - 1] = '\0';
+    return 1;
+}
+
+/* Replaces the message on top by itself and a line that says why the name is not there. */
+static void add_hint(lua_State *L)
+{
+    char name[64];
+    const char *message = lua_tostring(L, -1), *full, *why;
+
+    if (message == NULL || !name_of_nil(message, name, sizeof(name)))
+        return;
+    why = lib_absent(name, &full);
+    if (why == NULL)
+        return;
+    lua_pushfstring(L, "%s\nhint: %s is not available in a coop interpreter: %s", message, full, why);
+    lua_remove(L, -2);
+}
+
+/* What an error object is: "error" for the usual message, else its __name or its Lua type. */
+static void remember_type(lua_State *L)
+{
+    const char *type = "error";
+
+    if (lua_type(L, 1) != LUA_TSTRING) {
+        type = luaL_typename(L, 1);
+        if (luaL_getmetafield(L, 1, "__name") == LUA_TSTRING)
+            type = lua_tostring(L, -1); /* stays alive: the metatable holds it */
+    }
+    outcome_text(lua_job.error_type, sizeof(lua_job.error_type), type, strlen(type));
+    lua_settop(L, 1);
+}
+
+static void push_message(lua_State *L)
+{
+    int type = lua_type(L, 1);
+
+    if (type == LUA_TSTRING || type == LUA_TNUMBER || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL) {
+        lua_settop(L, 1);
+        luaL_tolstring(L, 1, NULL);
+    } else {
+        lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+    }
+}
+
+int lua_job_on_error(lua_State *L)
+{
+    size_t len;
+
+    lua_settop(L, 1);
+    remember_type(L);
+    push_message(L);
+    add_hint(L);
+    lua_tolstring(L, -1, &len);
+    lua_job.message_len = len;
+    lua_pushliteral(L, "\n"); /* not by luaL_traceback, which would cut the message at its first NUL */
+    luaL_traceback(L, L, NULL, 1);
+    lua_concat(L, 3);
+    return 1;
+}
+
+static const char *fallback_text(int status)
+{
+    return status == LUA_ERRMEM ? "not enough memory" : "error in error handling";
+}
+
+/* The error as the script's user sees it on standard error, and as the receipt has it. */
+static void report_text(const char *type, const char *text, size_t len, size_t message_len, struct outcome *o)
+{
+    output_write(PB__STREAM__STREAM_STDERR, text, len);
+    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
+    outcome_text(o->type, sizeof(o->type), type, strlen(type));
+    outcome_text(o->message, sizeof(o->message), text, message_len);
+    if (message_len < len)
+        outcome_text(o->traceback, sizeof(o->traceback), text + message_len + 1, len - message_len - 1);
+}
+
+void lua_job_report(lua_State *L, int status, struct outcome *o)
+{
+    size_t len = 0, message_len;
+    const char *type = status == LUA_ERRSYNTAX ? "syntax" : status == LUA_ERRMEM ? "memory" : lua_job.error_type;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+
+    if (lua_job.cancelled) {
+        o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
+        return;
+    }
+    o->kind = status == LUA_ERRMEM ? PB__RESULT_KIND__RESULT_KIND_OOM : PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+    if (text == NULL) {
+        text = fallback_text(status);
+        len = strlen(text);
+    }
+    message_len = status == LUA_ERRRUN ? lua_job.message_len : len;
+    report_text(type[0] != '\0' ? type : "error", text, len, message_len < len ? message_len : len, o);
+}

@@ -1,0 +1,60 @@
+/*
+ * job.h - what the parts of the Lua engine know of the one job of this process, and what each part offers.
+ *
+ * Side:    worker, sealed; tenant code calls everything registered here.
+ * Owned:   the spec belongs to serve.c and lives as long as the process.
+ * Returns: the lib_* functions follow Lua's convention: they push, and raise Lua errors (inside a protected call).
+ */
+#ifndef LUA_JOB_H
+#define LUA_JOB_H
+
+#include <signal.h>
+#include <stddef.h>
+
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lua.h>
+#include <lua5.4/lualib.h>
+
+#include "link.pb-c.h"
+#include "worker/engine.h"
+
+struct lua_memory {
+    size_t used, cap; /* bytes alive, and how many may be; cap SIZE_MAX until a job brings its own */
+    void *first;      /* the state's own block: not from malloc */
+};
+
+struct lua_job {
+    lua_State *main;
+    lua_State *volatile current;      /* the coroutine that runs now: where a cancel must put its hook */
+    volatile sig_atomic_t cancelled;
+    struct lua_memory memory;
+    const Pb__JobSpec *spec;
+    size_t message_len;               /* of the last uncaught error: where its traceback begins */
+    char error_type[OUTCOME_TYPE + 1];
+};
+
+extern struct lua_job lua_job;
+
+/* alloc.c - lua_Alloc with a hard cap; ud is a struct lua_memory. */
+void *lua_job_alloc(void *ud, void *block, size_t old_size, size_t new_size);
+
+/* base.c - the globals: the standard library less what reaches outside. */
+int lib_open_all(lua_State *L);
+/* The call of a stripped name, "os.execute", and why it is not here; NULL when the name was never there. */
+const char *lib_absent(const char *last_part, const char **ret_full);
+
+/* io.c, os.c, modules.c, coroutine.c - one library each, as luaL_requiref wants it. */
+int lib_io(lua_State *L);
+int lib_os(lua_State *L);
+int lib_package(lua_State *L);
+int lib_coroutine(lua_State *L);
+
+/* Puts the cancel hook on a coroutine. May be called from a signal handler. */
+void lua_job_hook(lua_State *L);
+
+/* errors.c - message handler of the script's call: message plus hint plus traceback. */
+int lua_job_on_error(lua_State *L);
+/* Fills the outcome for a failed call (its error is on the stack) and prints it on standard error. */
+void lua_job_report(lua_State *L, int status, struct outcome *o);
+
+#endif

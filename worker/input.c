@@ -1,0 +1,91 @@
+/* input.c - see input.h. */
+#include "worker/input.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "worker/link.h"
+#include "worker/output.h"
+#include "worker/serve.h"
+
+enum { INPUT_ASK = 64 << 10 }; /* bytes per request */
+
+static struct {
+    Pb__StdinMode mode;
+    const uint8_t *at;
+    size_t left;
+    int ended;
+    struct frame piece; /* holds the bytes at `at`, with STREAM */
+} input;
+
+void input_begin(const Pb__JobSpec *spec)
+{
+    input.mode = spec->stdin_mode;
+    input.ended = input.mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
+    if (input.mode == PB__STDIN_MODE__STDIN_MODE_INLINE) {
+        input.at = spec->stdin_data.data;
+        input.left = spec->stdin_data.len;
+    }
+}
+
+/* SIGTERM is let in only while we sleep, so a cancel cannot slip in between the look at the flag and the sleep. */
+static int wait_for_piece(struct frame *ret_f)
+{
+    sigset_t none, all;
+    int rc = -EINTR;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &none);
+    sigdelset(&all, SIGTERM);
+    while (rc == -EINTR)
+        rc = serve_cancelled() ? -ECANCELED : link_wait_masked(ret_f, &all);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    return rc;
+}
+
+static int ask(void)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__StdinWant want = PB__STDIN_WANT__INIT;
+    int rc;
+
+    if (serve_cancelled())
+        return -ECANCELED;
+    output_flush();
+    want.max = INPUT_ASK;
+    m.body_case = PB__FROM_WORKER__BODY_STDIN_WANT;
+    m.stdin_want = &want;
+    link_send(&m);
+    frame_release(&input.piece);
+    rc = wait_for_piece(&input.piece);
+    if (rc == -ECANCELED)
+        return rc;
+    if (rc != 0 || ((Pb__ToWorker *)input.piece.msg)->body_case != PB__TO_WORKER__BODY_STDIN_DATA)
+        _exit(70); /* the broker does not keep to the protocol */
+    return 0;
+}
+
+int input_peek(const uint8_t **ret_bytes, size_t *ret_len)
+{
+    while (input.left == 0 && !input.ended) {
+        const Pb__StdinData *d;
+        int rc = ask();
+
+        if (rc != 0)
+            return rc;
+        d = ((Pb__ToWorker *)input.piece.msg)->stdin_data;
+        input.at = d->data.data;
+        input.left = d->data.len;
+        input.ended = d->eof;
+    }
+    *ret_bytes = input.at;
+    *ret_len = input.left;
+    return input.left > 0;
+}
+
+void input_take(size_t n)
+{
+    input.at += n;
+    input.left -= n;
+}

@@ -1,0 +1,25 @@
+/*
+ * input.h - what the job reads: its standard input, asked from the broker piece by piece.
+ *
+ * Side:    worker.
+ * Owned:   the bytes behind input_peek stay ours, until the next input_peek.
+ * Returns: 1 bytes are there, 0 end of input, -ECANCELED the job is being cancelled.
+ */
+#ifndef WORKER_INPUT_H
+#define WORKER_INPUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link.pb-c.h"
+
+/* Which stdin the job has. spec must outlive the job. */
+void input_begin(const Pb__JobSpec *spec);
+
+/* Shows the bytes that are there; asks and waits when there are none. */
+int input_peek(const uint8_t **ret_bytes, size_t *ret_len);
+
+/* Takes n of the bytes shown. */
+void input_take(size_t n);
+
+#endif

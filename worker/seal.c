@@ -1,0 +1,269 @@
+/* seal.c - see seal.h. Read seal_steps[] first: it is the order in which power is given up. */
+#include "worker/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "worker/landlock.h"
+#include "worker/link.h"
+#include "worker/signals.h"
+
+#ifndef PR_SET_MDWE /* Linux 6.3 */
+#define PR_SET_MDWE             65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+enum { ABSENT = 1 }; /* a step's answer: this kernel (or this user) has nothing to give up here */
+
+int (*seal_fault)(const char *step);
+
+static int errno_of(long result)
+{
+    return result == 0 ? 0 : -errno;
+}
+
+static int step_signals(struct seal *s)
+{
+    (void)s;
+    return signals_install();
+}
+
+/* Also again after the change of uid, which clears it. When the zygote died first there will be no signal: look. */
+static int step_parent(struct seal *s)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return -errno;
+    return getppid() == s->zygote ? 0 : -ESRCH;
+}
+
+static int step_session(struct seal *s)
+{
+    (void)s;
+    return setsid() >= 0 ? 0 : -errno;
+}
+
+static int step_directory(struct seal *s)
+{
+    (void)s;
+    umask(077);
+    return errno_of(chdir("/"));
+}
+
+static const struct {
+    int resource;
+    rlim_t most;
+} rlimits[] = {
+    /* CPU and AS are the job's, and set from outside when it is assigned */
+    { RLIMIT_CORE, 0 },        { RLIMIT_NOFILE, 8 },  { RLIMIT_NPROC, 0 },      { RLIMIT_FSIZE, 0 },      { RLIMIT_STACK, 8 << 20 },
+    { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },   { RLIMIT_MSGQUEUE, 0 },   { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },
+    { RLIMIT_RTPRIO, 0 },
+};
+
+static int step_rlimits(struct seal *s)
+{
+    (void)s;
+    for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]); i++) {
+        struct rlimit had, want = { rlimits[i].most, rlimits[i].most };
+
+        if (getrlimit(rlimits[i].resource, &had) != 0)
+            return -errno;
+        if (had.rlim_max < want.rlim_max) /* already tighter; raising it is not ours */
+            want.rlim_cur = want.rlim_max = had.rlim_max;
+        if (setrlimit(rlimits[i].resource, &want) != 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int step_descriptors(struct seal *s)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+#if defined(COOP_ASAN) || defined(COOP_TSAN) || defined(COOP_UBSAN)
+        if (fd == 2)
+            continue; /* where the sanitizer reports */
+#endif
+        if (dup2(s->null_fd, fd) < 0)
+            return -errno;
+    }
+    if (s->link_fd != LINK_FD && dup2(s->link_fd, LINK_FD) < 0)
+        return -errno;
+    s->link_fd = LINK_FD;
+    link_use(LINK_FD);
+    return errno_of(syscall(SYS_close_range, LINK_FD + 1, ~0U, 0));
+}
+
+/* So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. */
+static int drop_bounding_set(void)
+{
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap) != 0)
+            return errno == EPERM && geteuid() != 0 ? 0 : -errno;
+    return 0;
+}
+
+static int step_capabilities(struct seal *s)
+{
+    int rc = drop_bounding_set();
+
+    (void)s;
+    if (rc == 0)
+        rc = errno_of(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+    return rc;
+}
+
+static int become(uint32_t uid)
+{
+    uid_t r, e, saved;
+    gid_t gr, ge, gsaved;
+
+    if (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+        return -errno;
+    if (getresuid(&r, &e, &saved) != 0 || getresgid(&gr, &ge, &gsaved) != 0)
+        return -errno;
+    return r == uid && e == uid && saved == uid && gr == uid && ge == uid && gsaved == uid ? 0 : -EPERM;
+}
+
+static int step_uid(struct seal *s)
+{
+    return s->uid == 0 ? ABSENT : become(s->uid);
+}
+
+/* What is left when the uid stays, and proof that nothing is when it changed. */
+static int step_no_capabilities(struct seal *s)
+{
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+    s->uid_now = getuid();
+    memset(none, 0, sizeof(none));
+    return errno_of(syscall(SYS_capset, &head, none));
+}
+
+static int step_not_dumpable(struct seal *s)
+{
+    (void)s;
+    return errno_of(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+static int step_no_new_privs(struct seal *s)
+{
+    (void)s;
+    return errno_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/* EPERM is the kernel's word for "this mitigation was switched off for the whole machine". */
+static int end_speculation(unsigned long what)
+{
+    if (prctl(PR_SET_SPECULATION_CTRL, what, PR_SPEC_FORCE_DISABLE, 0, 0) == 0)
+        return 0;
+    return errno == ENXIO || errno == ENODEV || errno == EINVAL || errno == ERANGE || errno == EPERM ? ABSENT : -errno;
+}
+
+static int step_store_bypass(struct seal *s)
+{
+    (void)s;
+    return end_speculation(PR_SPEC_STORE_BYPASS);
+}
+
+static int step_indirect_branch(struct seal *s)
+{
+    (void)s;
+    return end_speculation(PR_SPEC_INDIRECT_BRANCH);
+}
+
+static int step_no_exec_gain(struct seal *s)
+{
+    (void)s;
+    if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0)
+        return 0;
+    return errno == EINVAL ? ABSENT : -errno;
+}
+
+static int step_landlock(struct seal *s)
+{
+    int rc = landlock_take_all(&s->landlock_abi);
+
+    return rc == 0 && s->landlock_abi == 0 ? ABSENT : rc;
+}
+
+static int step_engine(struct seal *s)
+{
+    return s->engine->open();
+}
+
+static int step_seccomp(struct seal *s)
+{
+    struct sock_fprog prog = { .len = s->filter->len, .filter = s->filter->insns };
+    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+
+    if (rc > 0)
+        return -EBUSY; /* a thread id: some thread could not be sealed */
+    return errno_of(rc);
+}
+
+static const struct seal_step {
+    const char *name;
+    int (*take)(struct seal *s);
+} seal_steps[] = {
+    { "signals",           step_signals },         /* handlers now, rt_sigaction never again */
+    { "parent_death",      step_parent },
+    { "session",           step_session },
+    { "directory",         step_directory },
+    { "rlimits",           step_rlimits },
+    { "descriptors",       step_descriptors },     /* from here on: three times /dev/null, and the link */
+    { "capabilities",      step_capabilities },
+    { "uid",               step_uid },
+    { "no_capabilities",   step_no_capabilities },
+    { "parent_death_2",    step_parent },
+    { "not_dumpable",      step_not_dumpable },
+    { "no_new_privs",      step_no_new_privs },
+    { "no_store_bypass",   step_store_bypass },
+    { "no_branch_sharing", step_indirect_branch },
+    { "no_exec_gain",      step_no_exec_gain },
+    { "landlock",          step_landlock },
+    { "engine",            step_engine },          /* not power given up, but the last moment at which it could need some */
+    { "seccomp",           step_seccomp },
+};
+
+enum { N_STEPS = sizeof(seal_steps) / sizeof(seal_steps[0]) };
+_Static_assert((int)N_STEPS < (int)SEAL_STEPS_MAX, "taken[] holds every step");
+
+int seal_take(struct seal *s, const char **ret_step)
+{
+    s->n_taken = 0;
+    s->landlock_abi = 0;
+    for (unsigned i = 0; i < N_STEPS; i++) {
+        const struct seal_step *step = &seal_steps[i];
+        int rc = seal_fault != NULL ? seal_fault(step->name) : 0;
+
+        if (rc == 0)
+            rc = step->take(s);
+        if (rc < 0) {
+            *ret_step = step->name;
+            return rc;
+        }
+        if (rc != ABSENT)
+            s->taken[s->n_taken++] = (char *)step->name;
+    }
+    return 0;
+}
+
+const char *const *seal_step_names(void)
+{
+    static const char *names[N_STEPS + 1];
+
+    for (unsigned i = 0; i < N_STEPS; i++)
+        names[i] = seal_steps[i].name;
+    return names;
+}

@@ -1,0 +1,42 @@
+/*
+ * seal.h - gives up, step by step and for good, everything a worker does not need. The whole order is one table in seal.c.
+ *
+ * Side:    worker, between fork and the first tenant byte.
+ * Owned:   names in taken[] are constants.
+ * Returns: 0, or -errno with *ret_step naming the step that failed: the caller must end the process.
+ * Failure: every step is fatal. A step that the running kernel cannot do is left out of taken[], which goes into the receipt.
+ */
+#ifndef WORKER_SEAL_H
+#define WORKER_SEAL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "worker/bpf.h"
+#include "worker/engine.h"
+
+enum { SEAL_STEPS_MAX = 32 };
+
+struct seal {
+    int link_fd;                /* in: where the link is; a successful seal leaves it at LINK_FD */
+    int null_fd;                /* in: /dev/null, to become 0, 1 and 2 */
+    pid_t zygote;               /* in: whose death is ours */
+    uint32_t uid;               /* in: who to become, user and group; 0 = stay */
+    const struct engine *engine;
+    const struct bpf_program *filter;
+
+    uint32_t uid_now;           /* out: who we are */
+    uint32_t landlock_abi;      /* out: 0 = none */
+    char *taken[SEAL_STEPS_MAX];
+    unsigned n_taken;
+};
+
+int seal_take(struct seal *s, const char **ret_step);
+
+/* Names of all steps in order, NULL-terminated. */
+const char *const *seal_step_names(void);
+
+/* Fault point for tests: asked before each step; anything but 0 is taken for the step's failure. NULL = no faults (the start). */
+extern int (*seal_fault)(const char *step);
+
+#endif

@@ -1,0 +1,119 @@
+/* serve.c - see serve.h. */
+#include "worker/serve.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/input.h"
+#include "worker/link.h"
+#include "worker/output.h"
+
+static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
+static volatile sig_atomic_t cancelled;
+
+void serve_cancel(int signo)
+{
+    int keep_errno = errno;
+    const struct engine *e = running;
+
+    (void)signo;
+    cancelled = 1;
+    if (e != NULL && e->cancel != NULL)
+        e->cancel();
+    errno = keep_errno;
+}
+
+int serve_cancelled(void)
+{
+    return cancelled != 0;
+}
+
+_Noreturn void serve_finish(const struct outcome *o)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__Result r = PB__RESULT__INIT;
+    Pb__JobError e = PB__JOB_ERROR__INIT;
+
+    running = NULL;
+    output_flush();
+    r.kind = o->kind;
+    r.exit_code = o->exit_code;
+    if (o->type[0] != '\0' || o->message[0] != '\0') {
+        e.type = (char *)o->type;
+        e.message = (char *)o->message;
+        e.traceback = (char *)o->traceback;
+        r.error = &e;
+    }
+    r.stdout_dropped = output_dropped(PB__STREAM__STREAM_STDOUT);
+    r.stderr_dropped = output_dropped(PB__STREAM__STREAM_STDERR);
+    m.body_case = PB__FROM_WORKER__BODY_RESULT;
+    m.result = &r;
+    link_send(&m);
+    link_rest();
+}
+
+static void say_started(void)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__Started s = PB__STARTED__INIT;
+
+    m.body_case = PB__FROM_WORKER__BODY_STARTED;
+    m.started = &s;
+    link_send(&m);
+}
+
+_Noreturn void serve(const struct engine *e)
+{
+    static struct outcome o;
+    struct frame f;
+    const Pb__ToWorker *m;
+    int rc;
+
+    do {
+        rc = link_wait(&f);
+    } while (rc == -EINTR);
+    m = rc == 0 ? (const Pb__ToWorker *)f.msg : NULL;
+    if (m == NULL || m->body_case != PB__TO_WORKER__BODY_ASSIGN || m->assign->spec == NULL)
+        _exit(70); /* the broker does not keep to the protocol */
+    output_begin(m->assign->spec);
+    input_begin(m->assign->spec);
+    running = e;
+    if (cancelled && e->cancel != NULL)
+        e->cancel(); /* it came while there was nothing to end */
+    say_started();
+    e->run(m->assign->spec, &o); /* f lives as long as the process: the engine may keep pointers into the spec */
+    serve_finish(&o);
+}
+
+/* Length of the well-formed UTF-8 character at p, or 0. */
+static size_t character_at(const char *p, size_t len)
+{
+    for (size_t n = 1; n <= 4 && n <= len; n++)
+        if (frame_is_utf8(p, n))
+            return p[0] == '\0' ? 0 : n;
+    return 0;
+}
+
+void outcome_text(char *into, size_t size, const char *text, size_t len)
+{
+    size_t used = 0;
+
+    while (len > 0) {
+        size_t n = character_at(text, len);
+        size_t need = n > 0 ? n : 4; /* \xNN */
+
+        if (used + need >= size)
+            break;
+        if (n > 0)
+            memcpy(into + used, text, n);
+        else
+            snprintf(into + used, 5, "\\x%02x", (unsigned char)*text);
+        used += need;
+        text += n > 0 ? n : 1;
+        len -= n > 0 ? n : 1;
+    }
+    into[used] = '\0';
+}

@@ -1,0 +1,24 @@
+/*
+ * serve.h - the life of one worker after its seal: Hello, one Assign, the job, one Result, silence.
+ *
+ * Side:    worker.
+ * Returns: nothing here returns to a caller that could go on: a worker serves one job.
+ */
+#ifndef WORKER_SERVE_H
+#define WORKER_SERVE_H
+
+#include "worker/engine.h"
+
+/* Waits for the Assign and runs it. */
+_Noreturn void serve(const struct engine *e);
+
+/* Ends the job from inside the engine: flushes, sends the Result, and waits for the broker's kill. */
+_Noreturn void serve_finish(const struct outcome *o);
+
+/* 1 when the broker asked the job to end (SIGTERM). */
+int serve_cancelled(void);
+
+/* The SIGTERM handler: remembers it, and tells the engine. */
+void serve_cancel(int signo);
+
+#endif

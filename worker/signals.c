@@ -1,0 +1,111 @@
+/* signals.c - see signals.h. */
+#include "worker/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "worker/link.h"
+#include "worker/output.h"
+#include "worker/serve.h"
+
+static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
+
+/*
+ * The filter refused a call by SIGSYS. Says which one, then waits for the kill. When even that cannot be said (a frame is half
+ * written), the same call again, with SIGSYS now blocked, makes the kernel kill us: the receipt says policy either way.
+ */
+static void on_violation(int signo, siginfo_t *si, void *context)
+{
+    const greg_t *r = ((const ucontext_t *)context)->uc_mcontext.gregs;
+    uint64_t args[6] = { (uint64_t)r[REG_RDI], (uint64_t)r[REG_RSI], (uint64_t)r[REG_RDX],
+                         (uint64_t)r[REG_R10], (uint64_t)r[REG_R8],  (uint64_t)r[REG_R9] };
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__Violation v = PB__VIOLATION__INIT;
+
+    (void)signo;
+    if (!link_is_busy()) {
+        output_flush_now();
+        v.nr = (uint32_t)si->si_syscall;
+        v.arch = si->si_arch;
+        v.args = args;
+        v.n_args = 6;
+        v.ip = (uint64_t)(uintptr_t)si->si_call_addr;
+        m.body_case = PB__FROM_WORKER__BODY_VIOLATION;
+        m.violation = &v;
+        link_send(&m);
+        link_rest();
+    }
+    for (;;)
+        syscall(SYS_kill, 0, 0);
+}
+
+static void on_alarm(int signo, siginfo_t *si, void *context)
+{
+    (void)si;
+    (void)context;
+    output_tick(signo);
+}
+
+static void on_cancel(int signo, siginfo_t *si, void *context)
+{
+    (void)si;
+    (void)context;
+    serve_cancel(signo);
+}
+
+struct signal_row {
+    int signo;
+    void (*handler)(int, siginfo_t *, void *);
+    const char *why;
+};
+
+static const struct signal_row signal_rows[] = {
+    { SIGSYS,  on_violation, "a call the policy refuses: report it" },
+    { SIGALRM, on_alarm,     "held-back output is due" },
+    { SIGTERM, on_cancel,    "the broker wants the job to end" },
+    { SIGPIPE, NULL,         "the broker has gone: the write's error says so too" },
+};
+
+static int defaults(void)
+{
+    struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+    for (int s = 1; s <= SIGRTMAX; s++)
+        if (s != SIGKILL && s != SIGSTOP && sigaction(s, &dfl, NULL) != 0 && errno != EINVAL) /* libc keeps two for itself */
+            return -errno;
+    return 0;
+}
+
+static int install(const struct signal_row *row)
+{
+    struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+
+    if (row->handler == NULL) {
+        sa.sa_flags = 0;
+        sa.sa_handler = SIG_IGN;
+    } else {
+        sa.sa_sigaction = row->handler;
+    }
+    return sigaction(row->signo, &sa, NULL) == 0 ? 0 : -errno;
+}
+
+int signals_install(void)
+{
+    stack_t stack = { .ss_sp = handler_stack, .ss_size = sizeof(handler_stack) };
+    sigset_t none;
+    int rc = defaults();
+
+    if (rc == 0 && sigaltstack(&stack, NULL) != 0)
+        rc = -errno;
+    for (size_t i = 0; i < sizeof(signal_rows) / sizeof(signal_rows[0]) && rc == 0; i++)
+        rc = install(&signal_rows[i]);
+    sigemptyset(&none);
+    if (rc == 0 && sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+        rc = -errno;
+    return rc;
+}

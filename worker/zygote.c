@@ -1,0 +1,434 @@
+/* zygote.c - see zygote.h. */
+#include "worker/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "coop/exit_codes.h"
+#include "coop/version.h"
+#include "frame.h"
+#include "log.h"
+#include "worker/children.h"
+
+enum { FDS_MAX = 8 }; /* descriptors taken from one packet; all but the first are closed */
+
+struct zygote {
+    const struct engine *engine;
+    const struct policy *policy;
+    struct bpf_program filter;
+    struct children children;
+    int control_fd, signal_fd, null_fd;
+    int over; /* the control socket has closed */
+};
+
+/* A packet as it came: the message, and at most one descriptor. */
+struct packet {
+    struct frame frame;
+    int fd; /* -1 = none */
+};
+
+/* ---- saying ------------------------------------------------------------------------------------------------------------------ */
+
+/* fd -1 = send none. The broker is all we live for: when it cannot be told, the zygote ends, and its workers with it. */
+static void say(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    uint8_t bytes[FRAME_MAX_ZYGOTE];
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = { .room = { 0 } };
+    struct iovec iov = { bytes, protobuf_c_message_get_packed_size(&m->base) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    ssize_t put;
+
+    if (iov.iov_len > sizeof(bytes))
+        abort(); /* every message of ours is small */
+    protobuf_c_message_pack(&m->base, bytes);
+    if (fd >= 0) {
+        msg.msg_control = control.room;
+        msg.msg_controllen = sizeof(control.room);
+        control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+    }
+    do {
+        put = sendmsg(z->control_fd, &msg, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    if (put < 0)
+        z->over = 1;
+}
+
+static void say_ready(struct zygote *z)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__ZygoteReady r = PB__ZYGOTE_READY__INIT;
+
+    r.engine = (char *)z->engine->name;
+    r.engine_version = (char *)z->engine->version;
+    r.profile = (char *)z->policy->name;
+    r.filter_hash.data = z->filter.hash;
+    r.filter_hash.len = sizeof(z->filter.hash);
+    r.filter_len = z->filter.len;
+    m.body_case = PB__FROM_ZYGOTE__BODY_READY;
+    m.ready = &r;
+    say(z, &m, -1);
+}
+
+static void say_spawned(struct zygote *z, uint64_t worker, pid_t pid, int pidfd)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__Spawned s = PB__SPAWNED__INIT;
+
+    s.worker = worker;
+    s.pid = (uint32_t)pid;
+    m.body_case = PB__FROM_ZYGOTE__BODY_SPAWNED;
+    m.spawned = &s;
+    say(z, &m, pidfd);
+}
+
+static void say_spawn_failed(struct zygote *z, uint64_t worker, int error)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__SpawnFailed f = PB__SPAWN_FAILED__INIT;
+
+    f.worker = worker;
+    f.error = (uint32_t)-error;
+    m.body_case = PB__FROM_ZYGOTE__BODY_SPAWN_FAILED;
+    m.spawn_failed = &f;
+    say(z, &m, -1);
+}
+
+static void say_exited(void *arg, const Pb__Exited *e)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+
+    m.body_case = PB__FROM_ZYGOTE__BODY_EXITED;
+    m.exited = (Pb__Exited *)e;
+    say(arg, &m, -1);
+}
+
+/* ---- hearing ----------------------------------------------------------------------------------------------------------------- */
+
+/* Keeps the first descriptor that came along, closes the others. Returns how many came. */
+static int keep_first_fd(struct msghdr *msg, int *ret_fd)
+{
+    int n = 0;
+
+    *ret_fd = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+            continue;
+        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            if (n++ == 0)
+                *ret_fd = fd;
+            else
+                close(fd);
+        }
+    }
+    return n;
+}
+
+/* -EPIPE: the broker has gone. -EPROTO and the like: a packet that makes no sense; it is dropped and what it carried is closed. */
+static int hear(struct zygote *z, struct packet *ret_p)
+{
+    uint8_t bytes[FRAME_MAX_ZYGOTE];
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(FDS_MAX * sizeof(int))];
+    } control;
+    struct iovec iov = { bytes, sizeof(bytes) };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+    ssize_t got = recvmsg(z->control_fd, &msg, MSG_CMSG_CLOEXEC);
+    int rc;
+
+    if (got < 0)
+        return errno == ECONNRESET ? -EPIPE : -errno;
+    if (keep_first_fd(&msg, &ret_p->fd) > 1 || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
+        rc = -EPROTO;
+    else if (got == 0)
+        rc = -EPIPE;
+    else
+        rc = frame_decode(&ret_p->frame, &pb__to_zygote__descriptor, bytes, (size_t)got, FRAME_MAX_ZYGOTE);
+    if (rc != 0 && ret_p->fd >= 0)
+        close(ret_p->fd);
+    return rc;
+}
+
+/* ---- doing ------------------------------------------------------------------------------------------------------------------- */
+
+static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int link_fd, pid_t zygote)
+{
+    struct worker_start w = { .link_fd = link_fd, .null_fd = z->null_fd, .zygote = zygote, .uid = s->uid, .token = s->token.data,
+                              .token_len = s->token.len, .engine = z->engine, .filter = &z->filter };
+
+    worker_main(&w);
+}
+
+static int fork_worker(struct zygote *z, const Pb__Spawn *s, int link_fd)
+{
+    pid_t self = getpid(), pid;
+    int pidfd, rc = children_reserve(&z->children);
+
+    if (rc != 0)
+        return rc;
+    pid = fork();
+    if (pid < 0)
+        return -errno;
+    if (pid == 0)
+        become_worker(z, s, link_fd, self);
+    children_add(&z->children, s->worker, pid);
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* nobody but us can reap it, so the pid is still this child's */
+    if (pidfd < 0) {
+        rc = -errno;
+        kill(pid, SIGKILL);
+        return rc; /* its Exited follows the SpawnFailed */
+    }
+    say_spawned(z, s->worker, pid, pidfd);
+    close(pidfd);
+    return 0;
+}
+
+static void do_spawn(struct zygote *z, const Pb__Spawn *s, int link_fd)
+{
+    int rc = link_fd >= 0 ? fork_worker(z, s, link_fd) : -EBADF;
+
+    if (rc != 0)
+        say_spawn_failed(z, s->worker, rc);
+}
+
+static void do_reap(struct zygote *z, const Pb__Reap *r)
+{
+    int rc = children_reap(&z->children, r->worker);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_WARN, "no_reap", "worker=%llu error=%d", (unsigned long long)r->worker, -rc);
+}
+
+static void on_control(struct zygote *z)
+{
+    struct packet p;
+    int rc = hear(z, &p);
+
+    if (rc == -EINTR)
+        return;
+    if (rc == -EPIPE) {
+        z->over = 1;
+        return;
+    }
+    if (rc != 0) {
+        log_event(LOG_LEVEL_ERROR, "bad_packet", "error=%d", -rc);
+        return;
+    }
+    const Pb__ToZygote *m = (const Pb__ToZygote *)p.frame.msg;
+    if (m->body_case == PB__TO_ZYGOTE__BODY_SPAWN)
+        do_spawn(z, m->spawn, p.fd);
+    else if (m->body_case == PB__TO_ZYGOTE__BODY_REAP)
+        do_reap(z, m->reap);
+    if (p.fd >= 0)
+        close(p.fd);
+    frame_release(&p.frame);
+}
+
+static void on_sigchld(struct zygote *z)
+{
+    struct signalfd_siginfo si[16];
+
+    if (read(z->signal_fd, si, sizeof(si)) < 0) /* how many and whose does not matter: signals of one kind merge */
+        return;
+    children_collect(&z->children, say_exited, z);
+}
+
+static int loop(struct zygote *z)
+{
+    struct pollfd p[2] = { { .fd = z->control_fd, .events = POLLIN }, { .fd = z->signal_fd, .events = POLLIN } };
+
+    while (!z->over) {
+        if (poll(p, 2, -1) < 0 && errno != EINTR)
+            return -errno;
+        if (p[1].revents != 0)
+            on_sigchld(z);
+        if (p[0].revents != 0)
+            on_control(z);
+    }
+    return 0;
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------------------- */
+
+/* Dies with the broker, also when that died before we asked. */
+static int tie_to_parent(void)
+{
+    pid_t parent = getppid();
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return -errno;
+    return getppid() == parent ? 0 : -ESRCH;
+}
+
+static int watch_children(int *ret_fd)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would have the kernel reap for us */
+    if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
+        return -errno;
+    *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *ret_fd >= 0 ? 0 : -errno;
+}
+
+/* libc reads the time zone from a file, once: now. */
+static void warm_libc(void)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    char text[64];
+
+    tzset();
+    if (localtime_r(&now, &tm) != NULL && strftime(text, sizeof(text), "%X %Z", &tm) == 0)
+        text[0] = '\0';
+}
+
+/* Workers are copies of us: what stands in the broker's environment is none of theirs. TZ stays, libc looks at it again. */
+static void forget_environment(void)
+{
+    const char *tz = getenv("TZ");
+    char keep[256] = "";
+
+    if (tz != NULL)
+        snprintf(keep, sizeof(keep), "%s", tz);
+    for (char **e = environ; e != NULL && *e != NULL; e++)
+        explicit_bzero(*e, strlen(*e));
+    clearenv();
+    if (tz != NULL)
+        setenv("TZ", keep, 1);
+}
+
+static int prepare(struct zygote *z)
+{
+    int rc = tie_to_parent();
+
+    if (rc == 0)
+        rc = watch_children(&z->signal_fd);
+    if (rc != 0)
+        return rc;
+    z->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (z->null_fd < 0)
+        return -errno;
+    warm_libc();
+    forget_environment();
+    rc = z->engine->prepare();
+    if (rc == 0)
+        rc = bpf_compile(z->policy, &z->filter);
+    malloc_trim(0); /* what libseccomp used is not for our children to carry */
+    return rc;
+}
+
+static int run_zygote(const struct engine *e, int control_fd)
+{
+    static struct zygote z = { .signal_fd = -1, .null_fd = -1 };
+    int rc;
+
+    log_init("zygote", LOG_LEVEL_INFO);
+    z.engine = e;
+    z.policy = policy_find(e->name);
+    z.control_fd = control_fd;
+    rc = z.policy != NULL ? prepare(&z) : -ENOENT;
+    if (rc == 0) {
+        say_ready(&z);
+        rc = loop(&z);
+    }
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));
+    return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
+}
+
+/* ---- the command line: the broker's, and --explain-policy for people --------------------------------------------------------- */
+
+static const struct engine *find_engine(const struct engine *const *engines, const char *name)
+{
+    for (; *engines != NULL; engines++)
+        if (strcmp((*engines)->name, name) == 0)
+            return *engines;
+    return NULL;
+}
+
+static int usage(FILE *to, const struct engine *const *engines)
+{
+    fprintf(to, "usage: coop-worker --engine NAME --control-fd N    (started by coopd)\n"
+                "       coop-worker --explain-policy NAME            prints the system call policy, with reasons\n"
+                "       coop-worker --version\n"
+                "engines:");
+    for (; *engines != NULL; engines++)
+        fprintf(to, " %s", (*engines)->name);
+    fprintf(to, "\n");
+    return to == stdout ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+}
+
+static int explain(const char *profile)
+{
+    const struct policy *p = policy_find(profile);
+
+    if (p == NULL) {
+        fprintf(stderr, "coop-worker: no policy is called \"%s\"\n", profile);
+        return COOP_EXIT_USAGE;
+    }
+    policy_explain(p, stdout);
+    return COOP_EXIT_OK;
+}
+
+/* A small non-negative number and nothing else, or -1. */
+static int parse_fd(const char *text)
+{
+    char *end;
+    long n;
+
+    errno = 0;
+    n = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && n >= 0 && n < 1 << 20 ? (int)n : -1;
+}
+
+int zygote_main(int argc, char **argv, const struct engine *const *engines)
+{
+    static const struct option options[] = {
+        { "engine", required_argument, NULL, 'e' },  { "control-fd", required_argument, NULL, 'c' },
+        { "explain-policy", required_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+    };
+    const struct engine *engine = NULL;
+    int control_fd = -1, c;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (c == 'p')
+            return explain(optarg);
+        if (c == 'v')
+            return printf("coop-worker %s\n", COOP_VERSION) > 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
+        if (c == 'h')
+            return usage(stdout, engines);
+        if (c == 'e')
+            engine = find_engine(engines, optarg);
+        else if (c == 'c')
+            control_fd = parse_fd(optarg);
+        else
+            return usage(stderr, engines);
+    }
+    if (engine == NULL || control_fd < 0 || optind != argc)
+        return usage(stderr, engines);
+    return run_zygote(engine, control_fd);
+}

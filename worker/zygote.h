@@ -1,0 +1,31 @@
+/*
+ * zygote.h - the process that workers are forked from: one engine, one thread, nothing of a tenant ever in it.
+ *
+ * Side:    worker (trusted until it forks; the child is hostile from its first tenant byte). Speaks proto/zygote.proto with the
+ *          broker over one SEQPACKET socket; never links nng, which panics in forked children.
+ * Ends:    with 0 when the control socket closes. Its workers die with it (parent-death signal).
+ */
+#ifndef WORKER_ZYGOTE_H
+#define WORKER_ZYGOTE_H
+
+#include <sys/types.h>
+
+#include "worker/bpf.h"
+#include "worker/engine.h"
+
+/* The whole program coop-worker, for a NULL-terminated table of engines. Returns the exit code. */
+int zygote_main(int argc, char **argv, const struct engine *const *engines);
+
+/* What a worker does from fork to end, on a connected link. zygote: the parent's pid. For zygote.c and for tests. */
+struct worker_start {
+    int link_fd, null_fd;
+    pid_t zygote;
+    uint32_t uid;
+    const void *token;
+    size_t token_len;
+    const struct engine *engine;
+    const struct bpf_program *filter;
+};
+_Noreturn void worker_main(const struct worker_start *w);
+
+#endif
