@@ -18,7 +18,7 @@ CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 ifeq ($(FLAVOUR),fuzz)
 CC := clang
 endif
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Werror
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror
 HARD := -fstack-protector-strong -fPIE -fno-strict-aliasing
 COOP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARD) $(CFLAGS_$(FLAVOUR)) -I$(B)/gen -Iproto -Iinclude -I. $(CFLAGS)
 ifeq ($(FLAVOUR),release)
@@ -31,7 +31,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp units nearest job_limits log ulid
 BROKER_OBJS := config loop timers inbox control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
-WORKER_OBJS := zygote children worker seal landlock policy bpf signals link output input serve engines
+WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 LUA_OBJS    := engine alloc base io os modules coroutine errors
 CLIENT_OBJS := client endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
@@ -44,8 +44,8 @@ CLI_LIBS    := -ljansson
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
 UNIT_proto  := frame sp units job_limits ulid nearest
-UNIT_broker := gate job_matrix timers store spool
-UNIT_worker := policy seal lua
+UNIT_broker := gate control_table spec_check job_matrix timers store spool
+UNIT_worker := policy seal zygote lua
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood
 ESCAPE      := attempts

@@ -98,6 +98,7 @@ int control_open(struct control *c, struct broker *b)
         return -ENOMEM;
     c->open = 1;
     nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, FRAME_MAX_CONTROL);
+    nng_socket_set_int(c->socket, NNG_OPT_SENDBUF, CONTROL_REPLIES);
     nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_PRE, before_add, c);
     nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, after_add, c);
     nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, after_add, c);
@@ -155,7 +156,8 @@ void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply)
         return;
     }
     protobuf_c_message_pack(&reply->base, nng_msg_body(msg));
-    if (nng_sendmsg(b->control.socket, msg, NNG_FLAG_NONBLOCK) != 0)
+    /* raw rep never waits for a peer when it takes a message over, so this does not block the loop; a full pipe drops the reply */
+    if (nng_sendmsg(b->control.socket, msg, 0) != 0)
         nng_msg_free(msg);
 }
 

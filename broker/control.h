@@ -34,6 +34,7 @@ extern const size_t control_rules_count;
 #define CONTROL_SLOTS   8
 #define CONTROL_PARKED  16
 #define CONTROL_PIPES   1024
+#define CONTROL_REPLIES 256          /* replies on their way to nng's pipes */
 #define CONTROL_WAIT_MS 30000       /* longest long-poll */
 #define CONTROL_CHUNK   (256u << 10) /* bytes of one stream in one reply */
 

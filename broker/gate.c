@@ -38,7 +38,8 @@ static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
 {
     const Pb__SealFailed *s = m->seal_failed;
 
-    if (s->token.len != ZYGOTE_TOKEN || memcmp(s->token.data, w->token, ZYGOTE_TOKEN) != 0)
+    /* with a job the worker has proved itself already */
+    if (w->phase == WORKER_BOOT && (s->token.len != ZYGOTE_TOKEN || memcmp(s->token.data, w->token, ZYGOTE_TOKEN) != 0))
         return -EPROTO;
     return fits(s->step, sizeof(w->failed_step) - 1) ? 0 : -EPROTO;
 }
@@ -121,6 +122,9 @@ static int apply_seal_failed(struct worker *w, const Pb__FromWorker *m)
 {
     snprintf(w->failed_step, sizeof(w->failed_step), "%s", m->seal_failed->step);
     w->failed_error = m->seal_failed->error;
+    if (w->job != NULL)
+        jobs_decide(w->job, PB__CAUSE__CAUSE_START_FAILED, "seal step %s failed: %s (errno %u)", w->failed_step,
+                    strerror((int)w->failed_error), w->failed_error);
     return 0; /* its exit is what the pool acts on */
 }
 
@@ -168,7 +172,7 @@ static int apply_log(struct worker *w, const Pb__FromWorker *m)
 const struct gate_rule gate_rules[] = {
     /* message                                    name           legal in           at most  meaning checked     acted on */
     [PB__FROM_WORKER__BODY_HELLO]       = { "hello",       IN(WORKER_BOOT),     1,  check_hello,        apply_hello },
-    [PB__FROM_WORKER__BODY_SEAL_FAILED] = { "seal_failed", IN(WORKER_BOOT),     1,  check_seal_failed,  apply_seal_failed },
+    [PB__FROM_WORKER__BODY_SEAL_FAILED] = { "seal_failed", IN(WORKER_BOOT) | IN(WORKER_ASSIGNED), 1, check_seal_failed,  apply_seal_failed },
     [PB__FROM_WORKER__BODY_STARTED]     = { "started",     IN(WORKER_ASSIGNED), 1,  check_started,      apply_started },
     [PB__FROM_WORKER__BODY_OUTPUT]      = { "output",      WITH_JOB,            0,  check_output,       apply_output },
     [PB__FROM_WORKER__BODY_STDIN_WANT]  = { "stdin_want",  WITH_JOB,            0,  check_stdin_want,   apply_stdin_want },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "job_limits.h"
+#include "log.h"
 #include "nearest.h"
 
 static const char *const engines[] = { "lua", NULL };
@@ -19,14 +20,24 @@ static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max
 static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
     const char *close;
+    char shown[64]; /* the answer must stay text, whatever was typed and wherever it is cut */
 
     for (size_t i = 0; engines[i] != NULL; i++)
         if (strcmp(engines[i], s->engine) == 0)
             return 0;
     close = nearest_word(s->engine, engines);
-    snprintf(why, SPEC_WHY, "unknown engine '%.40s'%s%s%s; this broker has: lua", s->engine, close != NULL ? "; did you mean '" : "",
+    log_escape(shown, sizeof(shown), s->engine, strlen(s->engine));
+    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua", shown, close != NULL ? "; did you mean '" : "",
              close != NULL ? close : "", close != NULL ? "'?" : "");
     return -EINVAL;
+}
+
+/* Of the UTF-8 text at p: C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
+static int is_control(const char *p)
+{
+    const unsigned char *c = (const unsigned char *)p;
+
+    return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
 }
 
 /* Names are shown on terminals and in logs. */
@@ -35,7 +46,7 @@ static int check_name(const char *what, const char *name, int may_be_empty, char
     if (strlen(name) > LIMITS_NAME)
         return too_much(why, "name", strlen(name), LIMITS_NAME);
     for (const char *p = name; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+        if (is_control(p)) {
             snprintf(why, SPEC_WHY, "the %s has a control character in it", what);
             return -EINVAL;
         }

@@ -140,7 +140,8 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
         while (state_words[s] != NULL && strcmp(state_words[s], item) != 0)
             s++;
         if (state_words[s] == NULL) {
-            refuse(why, "unknown state '%.100s'; known: ready, starting, running, finishing, succeeded, failed, timed_out, cancelled", item);
+            refuse(why, "unknown state '%.100s'; known: ready, starting, running, finishing, succeeded, failed, timed_out, cancelled",
+                   item);
             hint_nearest(why, item, state_words + 1, "");
             return -EINVAL;
         }
@@ -152,8 +153,9 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
 /* ---- the table ---------------------------------------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct options, field)
-#define NEW_JOB (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
+#define NEW_JOB   (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
 
+/* clang-format off */
 const struct flag flag_table[] = {
     /* name             letter value             verbs              field             read                  completes  help */
     { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
@@ -197,6 +199,7 @@ const struct flag flag_table[] = {
     { "help",            'h', NULL,              VERB_ALL,          AT(help),         NULL,                 FLAG_NOTHING,
       "say how the verb is used" },
 };
+/* clang-format on */
 const size_t flag_count = sizeof(flag_table) / sizeof(flag_table[0]);
 
 /* ---- parsing ------------------------------------------------------------------------------------------------------------------ */

@@ -18,17 +18,17 @@
 #include <coop/exit_codes.h>
 
 enum {
-    LONG_POLL_MS = 25000,   /* the broker caps at 30 s */
-    STATUS_FIRST_MS = 300,  /* silence before the live line appears */
+    LONG_POLL_MS = 25000,  /* the broker caps at 30 s */
+    STATUS_FIRST_MS = 300, /* silence before the live line appears */
     STATUS_NEXT_MS = 1000,
     ANSWER_SLACK_MS = 30000,
     CONTROL_TIMEOUT_MS = 5000,
     SIGPIPE_EXIT = COOP_EXIT_SIGNAL_BASE + 13,
 };
-#define SECOND_US    1000000ull
-#define LOST_FOR_US  (30 * SECOND_US)
-#define REVIVE_US    (2 * SECOND_US)
-#define GRACE_US     (2 * SECOND_US) /* after --timeout: between cancel and kill, and then until we leave */
+#define SECOND_US   1000000ull
+#define LOST_FOR_US (30 * SECOND_US)
+#define REVIVE_US   (2 * SECOND_US)
+#define GRACE_US    (2 * SECOND_US) /* after --timeout: between cancel and kill, and then until we leave */
 
 enum stream_id { STREAM_OUT, STREAM_ERR, STREAMS };
 
@@ -36,9 +36,9 @@ struct stream {
     const char *name;
     int fd;
     bool show;
-    bool gone;        /* nobody reads it any more */
-    bool plain_file;  /* writing never blocks for long */
-    bool mid_line;    /* on a terminal: the last byte was not a line feed */
+    bool gone;       /* nobody reads it any more */
+    bool plain_file; /* writing never blocks for long */
+    bool mid_line;   /* on a terminal: the last byte was not a line feed */
     uint64_t offset;
 };
 
@@ -50,7 +50,7 @@ struct follow {
     struct stream streams[STREAMS];
     struct input input;
     uint32_t attempt;
-    bool pending;           /* a Logs is under way */
+    bool pending; /* a Logs is under way */
     bool live_line;
     bool live_due;          /* the next answer without output draws it */
     uint64_t deadline_us;   /* of --timeout and what follows it; 0: none */
@@ -133,9 +133,7 @@ static void on_signal(struct follow *f)
         say_note(f->c, "killing job %s", f->plan->id);
         end_job(f, true);
         break;
-    default:
-        say_note(f->c, "leaving job %s to the broker", f->plan->id);
-        stop(f, COOP_EXIT_CANCELLED);
+    default: say_note(f->c, "leaving job %s to the broker", f->plan->id); stop(f, COOP_EXIT_CANCELLED);
     }
 }
 
@@ -189,8 +187,10 @@ static void on_write_error(struct follow *f, struct stream *s)
 /* Waits until fd takes bytes. Ctrl-C and --timeout work meanwhile: a pager that holds our pipe must not hold the keyboard. */
 static bool wait_writable(struct follow *f, const struct stream *s)
 {
-    struct pollfd p[] = { { .fd = s->fd, .events = POLLOUT }, { .fd = f->plan->signal_fd, .events = POLLIN } };
+    struct pollfd p[2];
 
+    p[0] = (struct pollfd){ .fd = s->fd, .events = POLLOUT };
+    p[1] = (struct pollfd){ .fd = f->plan->signal_fd, .events = POLLIN };
     while (!f->done) {
         int rc = poll(p, 2, f->deadline_us != 0 ? follow_ms_until(f->deadline_us) : -1);
 
@@ -373,8 +373,7 @@ static void on_input(struct follow *f, const struct pollfd p[2])
     struct coop_error why;
 
     switch (input_step(&f->input, p, &why)) {
-    case INPUT_GOES_ON:
-        break;
+    case INPUT_GOES_ON: break;
     case INPUT_CANNOT_REPEAT:
         say_note(f->c, "the job starts again but its input cannot be read twice: cancelling it");
         end_job(f, false);
@@ -394,8 +393,8 @@ static void on_still_lost(struct follow *f)
         on_lost(f);
         return;
     }
-    coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away and has not come back for 30 s; what became of job %s is not known",
-                   f->plan->id);
+    coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY,
+                   "the broker went away and has not come back for 30 s; what became of job %s is not known", f->plan->id);
     coop_error_hint(&why, "when it is back: coop wait %s", f->plan->id);
     fail(f, &why);
 }
@@ -411,9 +410,11 @@ static int poll_timeout(const struct follow *f)
 
 static void turn(struct follow *f)
 {
-    struct pollfd p[4] = { { .fd = coop_client_fd(f->client), .events = POLLIN }, { .fd = f->plan->signal_fd, .events = POLLIN } };
+    struct pollfd p[4];
     int rc;
 
+    p[0] = (struct pollfd){ .fd = coop_client_fd(f->client), .events = POLLIN };
+    p[1] = (struct pollfd){ .fd = f->plan->signal_fd, .events = POLLIN };
     input_poll(&f->input, p + 2);
     rc = poll(p, 4, poll_timeout(f));
     if (rc < 0)

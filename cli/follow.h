@@ -23,10 +23,10 @@ struct follow_plan {
 };
 
 struct follow_end {
-    struct frame reply; /* holds the last LogsReply; the caller releases it */
+    struct frame reply;         /* holds the last LogsReply; the caller releases it */
     const Pb__Receipt *receipt; /* NULL when there is none */
     const Pb__JobStatus *status;
-    bool timed_out; /* --timeout ended it */
+    bool timed_out;   /* --timeout ended it */
     bool broken_pipe; /* our standard output was closed */
 };
 

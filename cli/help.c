@@ -15,6 +15,7 @@
 enum { WIDTH = 92, FLAG_COLUMN = 30 };
 
 /* Exit codes that are not a job's end; those stand in outcome_table. */
+/* clang-format off */
 static const struct {
     int code;
     const char *help;
@@ -30,7 +31,9 @@ static const struct {
     { COOP_EXIT_NOT_FOUND,   "no such job" },
     { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct {
     const char *name, *help;
 } variables[] = {
@@ -39,6 +42,7 @@ static const struct {
     { "COOP_RUN_DIR",      "directory of this user's own broker's socket (root: /run/coop; others: $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
     { "COOP_STATE_DIR",    "directory where this user's own broker keeps jobs (root: /var/lib/coop; others: $XDG_STATE_HOME/coop or ~/.local/state/coop)" },
 };
+/* clang-format on */
 
 static bool has_flag(const struct verb *v, const struct flag *f)
 {
@@ -239,7 +243,8 @@ void help_man(FILE *out)
           "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
           "which leaves when it has been idle for a minute.\n"
           ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
-          "Standard output is what was asked for; messages go to standard error.\n", out);
+          "Standard output is what was asked for; messages go to standard error.\n",
+          out);
     fputs(".SH VERBS\n", out);
     for (size_t i = 0; i < verb_count; i++)
         roff_verb(out, &verb_table[i]);
@@ -249,12 +254,15 @@ void help_man(FILE *out)
             roff_flag(out, &flag_table[i]);
     fputs(".SH LIMITS\n", out);
     limits(out, roff_entry);
-    fputs(".SH JSON\n"
-          "With --json every document is one line and begins with \"schema\": \"coop.\\fINAME\\fR/1\". Fields are named as in proto/job.proto and "
-          "proto/control.proto; every field is present; names of enums are in lower case; sizes are bytes, times microseconds. "
-          "An error is a coop.Error/1 (code, message, hint, exit_code) on standard output. "
-          "Job output is coop.LogChunk/1 (stream, offset, data, encoding): encoding is utf8, or base64 for a chunk that is not UTF-8 text.\n", out);
-    fputs(".SH EXIT CODES\nrun passes the job's own code through; a program may collide with these by nature, --json tells them apart.\n", out);
+    fputs(
+        ".SH JSON\n"
+        "With --json every document is one line and begins with \"schema\": \"coop.\\fINAME\\fR/1\". Fields are named as in proto/job.proto and "
+        "proto/control.proto; every field is present; names of enums are in lower case; sizes are bytes, times microseconds. "
+        "An error is a coop.Error/1 (code, message, hint, exit_code) on standard output. "
+        "Job output is coop.LogChunk/1 (stream, offset, data, encoding): encoding is utf8, or base64 for a chunk that is not UTF-8 text.\n",
+        out);
+    fputs(".SH EXIT CODES\nrun passes the job's own code through; a program may collide with these by nature, --json tells them apart.\n",
+          out);
     exit_codes(out, roff_entry);
     fputs(".SH ENVIRONMENT\n", out);
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
@@ -326,7 +334,8 @@ static void words(FILE *out, const char *name, const char *const *list)
 void help_completion_bash(FILE *out)
 {
     fputs("# bash completion for coop, made by `coop completion bash`\n_coop() {\n"
-          "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"\" i\n    local verbs=\"", out);
+          "    local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"\" i\n    local verbs=\"",
+          out);
     for (size_t i = 0; i < verb_count; i++)
         fprintf(out, "%s%s", i > 0 ? " " : "", verb_table[i].name);
     fputs("\"\n    local limits=\"", out);
@@ -338,7 +347,8 @@ void help_completion_bash(FILE *out)
     fputs("    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case \" $verbs \" in *\" ${COMP_WORDS[i]} \"*) verb=\"${COMP_WORDS[i]}\"; break ;; esac\n    done\n"
           "    if [[ -z $verb ]]; then\n        COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n        return\n    fi\n"
-          "    case \"$verb:$prev\" in\n", out);
+          "    case \"$verb:$prev\" in\n",
+          out);
     value_cases(out);
     fputs("    esac\n    if [[ $cur == -* ]]; then\n        case \"$verb\" in\n", out);
     for (size_t i = 0; i < verb_count; i++) {

@@ -12,7 +12,7 @@
 
 void help_overview(FILE *out);
 void help_verb(FILE *out, const struct verb *v);
-void help_man(FILE *out);             /* docs/man/coop.1 */
+void help_man(FILE *out); /* docs/man/coop.1 */
 void help_completion_bash(FILE *out);
 
 #endif

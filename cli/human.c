@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -50,6 +51,15 @@ static const char *signal_name(int number)
     return name != NULL ? name : "?";
 }
 
+/* Whether the detail adds to the cause: not for exit, where there is only the code, nor when it is the cause's own name. */
+static bool says_more(const Pb__Receipt *r)
+{
+    char cause[JSON_ENUM_BUF];
+
+    return r->cause_detail[0] != '\0' && r->cause != PB__CAUSE__CAUSE_EXIT &&
+           strcmp(r->cause_detail, enum_name(&pb__cause__descriptor, (int)r->cause, cause)) != 0;
+}
+
 char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
 {
     const Pb__Usage *u = r->usage;
@@ -62,7 +72,7 @@ char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
         used_of(r, "wall", "took", u->wall_us, buf);
     else if (r->cause == PB__CAUSE__CAUSE_OUTPUT_LIMIT && r->stdout != NULL && r->stderr != NULL)
         used_of(r, stream, stream, stream[3] == 'o' ? r->stdout->bytes : r->stderr->bytes, buf);
-    else if (r->cause_detail[0] != '\0')
+    else if (says_more(r))
         text_safe_str(buf, HUMAN_BUF, r->cause_detail);
     else if (r->cause == PB__CAUSE__CAUSE_OOM && u != NULL)
         used_of(r, "memory", "used", u->mem_peak_bytes, buf);
@@ -111,8 +121,8 @@ static void limit_row(FILE *out, const Pb__Receipt *r, const char *name, uint64_
     char text[HUMAN_BUF] = "", who[128];
 
     used_of(r, name, "", used, text);
-    row(out, name, "%-22s%s%s%s", text[0] == ' ' ? text + 1 : text, by[0] != '\0' ? "held by " : "",
-        text_safe_str(who, sizeof(who), by), note);
+    row(out, name, "%-22s%s%s%s", text[0] == ' ' ? text + 1 : text, by[0] != '\0' ? "held by " : "", text_safe_str(who, sizeof(who), by),
+        note);
 }
 
 static const char *cut_note(const Pb__StreamTotal *t, char *buf, size_t size)
@@ -154,8 +164,8 @@ static void seal_rows(FILE *out, const Pb__Enforcement *e)
     row(out, "worker uid", "%u", e->uid);
     steps[0] = '\0';
     for (size_t i = 0; i < e->n_seal && used < sizeof(steps) - 70; i++)
-        used += (size_t)snprintf(steps + used, sizeof(steps) - used, "%s%s", i > 0 ? " " : "",
-                                 text_safe_str(safe, sizeof(safe), e->seal[i]));
+        used +=
+            (size_t)snprintf(steps + used, sizeof(steps) - used, "%s%s", i > 0 ? " " : "", text_safe_str(safe, sizeof(safe), e->seal[i]));
     words_row(out, "seal", steps);
 }
 
@@ -199,7 +209,8 @@ void human_receipt(FILE *out, const Pb__Receipt *r)
 
     head_rows(out, r);
     words_row(out, "name", r->name);
-    words_row(out, "engine", r->where != NULL && r->where->engine_version[0] != '\0' ? r->where->engine_version : r->engine);
+    snprintf(a, sizeof(a), "%.15s %.14s", r->engine, r->where != NULL ? r->where->engine_version : "");
+    words_row(out, "engine", a);
     row(out, "attempt", "%u (epoch %" PRIu64 ")", r->attempt, r->epoch);
     if (r->error != NULL) {
         words_row(out, "error", r->error->message);

@@ -18,15 +18,15 @@ enum { INPUT_CHUNK = 64 << 10 };
 struct input {
     struct coop_client *client;
     const char *id;
-    int fd;            /* -1: nothing streams */
-    int64_t start;     /* where fd stood at first; -1: it cannot be read again */
-    uint64_t base;     /* offset of bytes[0] in the stream: all before it is the broker's */
+    int fd;        /* -1: nothing streams */
+    int64_t start; /* where fd stood at first; -1: it cannot be read again */
+    uint64_t base; /* offset of bytes[0] in the stream: all before it is the broker's */
     size_t have;
-    bool eof;          /* fd has ended */
-    bool told_eof;     /* and the broker knows */
-    bool closed;       /* the job does not read, or has ended */
-    bool pending;      /* a StdinWrite is under way */
-    bool probe;        /* ask the broker where it stands, even without news */
+    bool eof;      /* fd has ended */
+    bool told_eof; /* and the broker knows */
+    bool closed;   /* the job does not read, or has ended */
+    bool pending;  /* a StdinWrite is under way */
+    bool probe;    /* ask the broker where it stands, even without news */
     uint8_t bytes[INPUT_CHUNK];
 };
 

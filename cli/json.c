@@ -213,6 +213,7 @@ json_t *json_document(const ProtobufCMessage *m)
 }
 
 /* Names of the codes, as in control.proto's ErrorCode where it has one. */
+/* clang-format off */
 static const struct {
     int exit_code;
     const char *name;
@@ -228,6 +229,7 @@ static const struct {
     { COOP_EXIT_TIME_LIMIT,     "timeout" },
     { COOP_EXIT_ENGINE_MISSING, "engine_missing" },
 };
+/* clang-format on */
 
 json_t *json_error(const struct coop_error *e)
 {

@@ -5,6 +5,7 @@
 
 #define CAUSE(x) [PB__CAUSE__CAUSE_##x]
 
+/* clang-format off */
 const struct outcome_row outcome_table[] = {
     /* cause              how             code                   job said  for the manual */
     CAUSE(NONE)         = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
@@ -24,6 +25,7 @@ const struct outcome_row outcome_table[] = {
     CAUSE(BROKER_LOST)  = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
     CAUSE(INTERNAL)     = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
 };
+/* clang-format on */
 const size_t outcome_count = sizeof(outcome_table) / sizeof(outcome_table[0]);
 
 static const struct outcome_row *row_of(Pb__Cause cause)

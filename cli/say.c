@@ -69,7 +69,8 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
         if (rc == -ETIMEDOUT && c->opt.timeout_us != 0)
             why.exit_code = COOP_EXIT_TIME_LIMIT;
         if (rc == -ECONNRESET && req->body_case == PB__REQUEST__BODY_SUBMIT)
-            coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away; the job may or may not have been accepted: see coop ls");
+            coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY,
+                           "the broker went away; the job may or may not have been accepted: see coop ls");
         return say_error(c, &why);
     }
     if (coop_reply_check(ret_reply, wanted, &why) == 0)
@@ -85,8 +86,9 @@ int say_id(const struct command *c, const char *typed, char *ret_id)
     if (ulid_normalize(typed, ret_id) == 0)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "'%.60s' is not a job id", typed);
-    coop_error_hint(&why, "an id has %d letters and digits, like 01J9ZQ6W3V8XK2T5M7N4P0RBCD; its first %d or more are enough when they name one job",
-                    ULID_LEN, ULID_MIN_PREFIX);
+    coop_error_hint(
+        &why, "an id has %d letters and digits, like 01J9ZQ6W3V8XK2T5M7N4P0RBCD; its first %d or more are enough when they name one job",
+        ULID_LEN, ULID_MIN_PREFIX);
     return say_error(c, &why);
 }
 
@@ -109,8 +111,8 @@ void status_show(const Pb__JobStatus *s)
         n = snprintf(line, sizeof(line), "%s  %s  %s", s->id, state, text_safe_str(reason, sizeof(reason), s->reason));
     else
         n = snprintf(line, sizeof(line), "%s  %s  %s  cpu %s  memory %s", s->id, state,
-                     units_format_duration(s->elapsed_us / 100000 * 100000, elapsed),
-                     units_format_duration(s->cpu_us / 10000 * 10000, cpu), units_format_size(s->mem_bytes, memory));
+                     units_format_duration(s->elapsed_us / 100000 * 100000, elapsed), units_format_duration(s->cpu_us / 10000 * 10000, cpu),
+                     units_format_size(s->mem_bytes, memory));
     if (n > 0 && (size_t)n > width)
         line[width < sizeof(line) ? width : sizeof(line) - 1] = '\0';
     fprintf(stderr, "\r\033[K%s", line);

@@ -17,11 +17,12 @@
 
 enum { READ_FIRST = 64 << 10 };
 
-#define refuse(why, ...) coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
+#define refuse(why, ...)      coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
 #define refuse_size(why, ...) coop_error_set((why), EDQUOT, COOP_EXIT_QUOTA, __VA_ARGS__)
 
 const char *const engine_words[] = { "lua", NULL };
 
+/* clang-format off */
 static const struct engine_row {
     const char *name;
     const char *ending;      /* of the file's name */
@@ -30,6 +31,7 @@ static const struct engine_row {
 } engine_rows[] = {
     { "lua", ".lua", "lua", "\033Lua" },
 };
+/* clang-format on */
 enum { ENGINES = sizeof(engine_rows) / sizeof(engine_rows[0]) };
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------------------- */
@@ -115,8 +117,11 @@ static int open_file(const char *what, const char *path, struct coop_error *why)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
     if (fd < 0) {
-        refuse(why, errno == ENOENT ? "%s %s does not exist" : errno == EACCES ? "%s %s: you may not read it" : "%s %s cannot be opened", what,
-               path);
+        refuse(why,
+               errno == ENOENT   ? "%s %s does not exist"
+               : errno == EACCES ? "%s %s: you may not read it"
+                                 : "%s %s cannot be opened",
+               what, path);
         return -EINVAL;
     }
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -326,7 +331,8 @@ static int check_args_size(const struct spec *s, struct coop_error *why)
         total += strlen(s->pb.env[i]->name) + s->pb.env[i]->value.len;
     if (total <= LIMITS_ARGS)
         return 0;
-    return refuse_size(why, "arguments and variables together are larger than the limit 'args' of %s", units_format_size(LIMITS_ARGS, text));
+    return refuse_size(why, "arguments and variables together are larger than the limit 'args' of %s",
+                       units_format_size(LIMITS_ARGS, text));
 }
 
 /* "PATH:NAME" unless a file is called so; NAME defaults to the file's own. */

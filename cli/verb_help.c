@@ -13,7 +13,8 @@ static json_t *json_of_flag(const struct flag *f)
 {
     char letter[2] = { f->letter, '\0' };
 
-    return json_pack("{s:s, s:s?, s:s?, s:s}", "name", f->name, "letter", f->letter != 0 ? letter : NULL, "value", f->value, "help", f->help);
+    return json_pack("{s:s, s:s?, s:s?, s:s}", "name", f->name, "letter", f->letter != 0 ? letter : NULL, "value", f->value, "help",
+                     f->help);
 }
 
 static json_t *json_of_verb(const struct verb *v)
@@ -23,7 +24,8 @@ static json_t *json_of_verb(const struct verb *v)
     for (size_t i = 0; i < flag_count; i++)
         if ((flag_table[i].verbs & (1u << verb_id_of(v))) != 0)
             json_array_append_new(flags, json_of_flag(&flag_table[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", v->name, "usage", v->usage, "summary", v->summary, "text", v->text, "flags", flags);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", v->name, "usage", v->usage, "summary", v->summary, "text", v->text, "flags",
+                     flags);
 }
 
 /* One verb, or all. */

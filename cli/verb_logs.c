@@ -5,8 +5,11 @@
 int verb_logs(const struct command *c)
 {
     bool both = c->opt.only_stdout == c->opt.only_stderr;
-    struct follow_plan plan = { .show_stdout = both || c->opt.only_stdout, .show_stderr = both || c->opt.only_stderr,
-                                .to_the_end = c->opt.follow, .signal_fd = -1, .stdin_fd = -1 };
+    struct follow_plan plan = { .show_stdout = both || c->opt.only_stdout,
+                                .show_stderr = both || c->opt.only_stderr,
+                                .to_the_end = c->opt.follow,
+                                .signal_fd = -1,
+                                .stdin_fd = -1 };
     struct coop_client *client;
     struct follow_end end;
     char id[ULID_LEN + 1];

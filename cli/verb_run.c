@@ -107,8 +107,13 @@ static int finish(const struct command *c, const char *id, const struct follow_e
 
 static int run_spec(const struct command *c, struct spec *s, int signal_fd)
 {
-    struct follow_plan plan = { .show_stdout = true, .show_stderr = true, .to_the_end = true, .want_receipt = true, .owns_job = true,
-                                .signal_fd = signal_fd, .stdin_fd = -1 };
+    struct follow_plan plan = { .show_stdout = true,
+                                .show_stderr = true,
+                                .to_the_end = true,
+                                .want_receipt = true,
+                                .owns_job = true,
+                                .signal_fd = signal_fd,
+                                .stdin_fd = -1 };
     struct coop_client *client = NULL;
     struct follow_end end = { .receipt = NULL };
     struct coop_error why;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* clang-format off */
 const struct verb verb_table[] = {
     [VERB_RUN] = {
         .name = "run", .usage = "FILE [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_FILE,
@@ -71,6 +72,7 @@ const struct verb verb_table[] = {
         .text = "For bash: source <(coop completion bash)\n",
     },
 };
+/* clang-format on */
 const size_t verb_count = sizeof(verb_table) / sizeof(verb_table[0]);
 
 const struct verb *verb_find(const char *name)

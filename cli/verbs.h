@@ -11,19 +11,31 @@
 
 struct command;
 
-enum verb_id { VERB_RUN, VERB_SUBMIT, VERB_WAIT, VERB_LOGS, VERB_RESULT, VERB_SHOW, VERB_LS, VERB_CANCEL, VERB_KILL, VERB_VERSION,
-               VERB_HELP, VERB_COMPLETION };
+enum verb_id {
+    VERB_RUN,
+    VERB_SUBMIT,
+    VERB_WAIT,
+    VERB_LOGS,
+    VERB_RESULT,
+    VERB_SHOW,
+    VERB_LS,
+    VERB_CANCEL,
+    VERB_KILL,
+    VERB_VERSION,
+    VERB_HELP,
+    VERB_COMPLETION
+};
 #define VERB_BIT(v) (1u << (VERB_##v))
 
 enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL };
 
 struct verb {
     const char *name;
-    const char *usage;   /* what follows the name and the flags */
-    const char *summary; /* one line */
-    const char *text;    /* paragraphs of the manual, each one line, ended by \n */
+    const char *usage;      /* what follows the name and the flags */
+    const char *summary;    /* one line */
+    const char *text;       /* paragraphs of the manual, each one line, ended by \n */
     int min_args, max_args; /* max -1: any number */
-    bool job_args;       /* after the first argument everything belongs to the job */
+    bool job_args;          /* after the first argument everything belongs to the job */
     enum verb_completes completes;
     int (*run)(const struct command *c); /* returns the exit code */
 };

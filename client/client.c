@@ -122,18 +122,16 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
     if (c->stranger)
         return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url, c->peer_uid);
     switch (rc) {
-    case -EACCES:
-        return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
-    case -EPROTO:
-        return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
+    case -EACCES: return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
+    case -EPROTO: return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
     case -ECONNREFUSED:
         coop_error_set(why, ECONNREFUSED, COOP_EXIT_TEMPORARY, "no broker listens at %s", url);
         if (c->endpoint.run_dir[0] != '\0')
-            coop_error_hint(why, "start one: coopd --run-dir %.200s --state-dir %.200s; or let coop do it (no --no-autostart, no COOP_NO_AUTOSTART)",
-                            c->endpoint.run_dir, c->endpoint.state_dir);
+            coop_error_hint(
+                why, "start one: coopd --run-dir %.200s --state-dir %.200s; or let coop do it (no --no-autostart, no COOP_NO_AUTOSTART)",
+                c->endpoint.run_dir, c->endpoint.state_dir);
         return -ECONNREFUSED;
-    default:
-        return coop_error_set(why, -rc, COOP_EXIT_TEMPORARY, "cannot connect to the broker at %s: %s", url, strerror(-rc));
+    default: return coop_error_set(why, -rc, COOP_EXIT_TEMPORARY, "cannot connect to the broker at %s: %s", url, strerror(-rc));
     }
 }
 
@@ -403,22 +401,15 @@ int coop_reply_check(const struct frame *reply, Pb__Reply__BodyCase wanted, stru
 void coop_call_explain(int rc, struct coop_error *why)
 {
     switch (rc) {
-    case -ECONNRESET:
-        coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away before it answered");
-        break;
-    case -ETIMEDOUT:
-        coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer");
-        break;
-    case -ENOMEM:
-        coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
-        break;
+    case -ECONNRESET: coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away before it answered"); break;
+    case -ETIMEDOUT: coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer"); break;
+    case -ENOMEM: coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory"); break;
     case -EMSGSIZE:
     case -E2BIG:
     case -EPROTO:
         coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker's answer makes no sense (%s); is it of another version?",
                        strerror(-rc));
         break;
-    default:
-        coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "the call failed: %s", strerror(-rc));
+    default: coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "the call failed: %s", strerror(-rc));
     }
 }

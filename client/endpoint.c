@@ -72,8 +72,7 @@ int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
 static int put_url(struct endpoint *e, const char *path, int exit_code, struct coop_error *why)
 {
     if (strlen(path) >= ENDPOINT_PATH_MAX)
-        return coop_error_set(why, ENAMETOOLONG, exit_code, "the socket path is longer than %d bytes: %.200s", ENDPOINT_PATH_MAX - 1,
-                              path);
+        return coop_error_set(why, ENAMETOOLONG, exit_code, "the socket path is longer than %d bytes: %.200s", ENDPOINT_PATH_MAX - 1, path);
     snprintf(e->url, sizeof(e->url), "ipc://%s", path);
     return 0;
 }
@@ -185,7 +184,8 @@ static int own_endpoint(struct endpoint *e, struct coop_error *why)
     if (rc != 0)
         return rc;
     if (!e->autostart && access(e->run_dir, F_OK) != 0 && errno == ENOENT) {
-        coop_error_set(why, ECONNREFUSED, COOP_EXIT_TEMPORARY, "no broker runs, and starting one was refused: %s does not exist", e->run_dir);
+        coop_error_set(why, ECONNREFUSED, COOP_EXIT_TEMPORARY, "no broker runs, and starting one was refused: %s does not exist",
+                       e->run_dir);
         coop_error_hint(why, "coop starts one without --no-autostart and COOP_NO_AUTOSTART; or name one by --endpoint ipc://PATH");
         return -ECONNREFUSED;
     }
@@ -280,8 +280,8 @@ static void log_last_line(const char *path, off_t from, char *ret, size_t size)
  */
 static int spawn_coopd(const char *coopd, const struct endpoint *e, int log_fd, int ready_fd, pid_t *ret_pid)
 {
-    char *argv[] = { "coopd", "--run-dir", (char *)e->run_dir, "--state-dir", (char *)e->state_dir, "--idle-exit", "60s",
-                     "--ready-fd", "3", NULL };
+    char *argv[] = { "coopd",       "--run-dir", (char *)e->run_dir, "--state-dir", (char *)e->state_dir,
+                     "--idle-exit", "60s",       "--ready-fd",       "3",           NULL };
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t at;
     sigset_t none, all;
@@ -339,7 +339,7 @@ static int read_verdict(int fd)
 static int explain_failure(pid_t pid, int verdict, const char *log_path, off_t log_end, struct coop_error *why)
 {
     char line[600];
-    int status, code = COOP_EXIT_TEMPORARY;
+    int status = 0, code = COOP_EXIT_TEMPORARY;
 
     if (verdict == -ETIMEDOUT)
         return coop_error_set(why, ETIMEDOUT, code, "the broker that was started (pid %ld) is not ready after %d s; its log is %s",
@@ -349,7 +349,11 @@ static int explain_failure(pid_t pid, int verdict, const char *log_path, off_t l
             code = WEXITSTATUS(status);
     }
     log_last_line(log_path, log_end, line, sizeof(line));
-    coop_error_set(why, ECONNREFUSED, code, "the broker could not start%s%s", line[0] != '\0' ? ": " : "", line);
+    if (line[0] == '\0' && WIFSIGNALED(status))
+        snprintf(line, sizeof(line), "it died of signal %d", WTERMSIG(status));
+    else if (line[0] == '\0')
+        snprintf(line, sizeof(line), "it left with code %d and without a word (is the disk full?)", WEXITSTATUS(status));
+    coop_error_set(why, ECONNREFUSED, code, "the broker could not start: %s", line);
     coop_error_hint(why, "its log is %.400s", log_path);
     return -ECONNREFUSED;
 }

@@ -6,10 +6,11 @@
 #include <string.h>
 
 /*
- * Budget of one decode: its own length a few times over, and a floor for the fixed part of small messages. A peer that sends
- * a million empty repeated fields (2 bytes each on the wire, dozens in memory) meets this wall, not our heap.
+ * Budget of one decode: its own length a few times over, a floor for the fixed part of small messages, and a share of what this
+ * kind of peer may send at most: a job's 4096 one-letter arguments take some 70 bytes each. A peer that sends a million empty
+ * repeated fields (2 bytes each on the wire, dozens in memory) meets this wall, not our heap.
  */
-enum { BUDGET_FACTOR = 4, BUDGET_FLOOR = 16 << 10, CHUNK_MIN = 4 << 10 };
+enum { BUDGET_FACTOR = 4, BUDGET_FLOOR = 16 << 10, BUDGET_SHARE = 8, CHUNK_MIN = 4 << 10 };
 
 struct frame_chunk {
     struct frame_chunk *next;
@@ -129,7 +130,7 @@ int frame_decode(struct frame *f, const ProtobufCMessageDescriptor *d, const voi
     memset(f, 0, sizeof(*f));
     if (len > max_len)
         return -EMSGSIZE;
-    f->budget = len * BUDGET_FACTOR + BUDGET_FLOOR;
+    f->budget = len * BUDGET_FACTOR + BUDGET_FLOOR + max_len / BUDGET_SHARE;
     f->msg = protobuf_c_message_unpack(d, &arena, len, bytes);
     if (f->msg == NULL)
         rc = f->broke ? -E2BIG : -EPROTO;

@@ -120,6 +120,8 @@ int limits_settle(Pb__Limits *l, char why[LIMITS_WHY])
             continue;
         limits_format(row, *value, asked);
         limits_format(row, *value < row->min ? row->min : row->max, bound);
+        if (strcmp(asked, bound) == 0) /* too near for two decimals */
+            snprintf(asked, sizeof(asked), "%llu%s", (unsigned long long)*value, row->kind == LIMITS_TIME ? "us" : "B");
         snprintf(why, LIMITS_WHY, "limit %s: %s is %s the %s of %s", row->name, asked, *value < row->min ? "below" : "above",
                  *value < row->min ? "minimum" : "maximum", bound);
         return *value < row->min ? -EINVAL : -EDQUOT;

@@ -11,38 +11,45 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
     return m < c ? m : c;
 }
 
-/* Levenshtein distance, one row at a time (Wagner and Fischer 1974). Longer words than WORD_MAX are never close. */
+/*
+ * Letters wrong, missing, too many, or swapped with their neighbour (Wagner and Fischer 1974, with Damerau's swap), three rows at a
+ * time. Longer words than WORD_MAX are never close.
+ */
 static unsigned distance(const char *a, const char *b)
 {
-    unsigned row[WORD_MAX + 1];
+    unsigned rows[3][WORD_MAX + 1], *two_up = rows[0], *up = rows[1], *row = rows[2];
     size_t la = strlen(a), lb = strlen(b);
 
     if (la > WORD_MAX || lb > WORD_MAX)
         return WORD_MAX;
     for (unsigned j = 0; j <= lb; j++)
-        row[j] = j;
+        up[j] = j;
     for (unsigned i = 1; i <= la; i++) {
-        unsigned diagonal = row[0];
+        unsigned *spare = two_up;
+
         row[0] = i;
         for (unsigned j = 1; j <= lb; j++) {
-            unsigned above = row[j];
-            row[j] = min3(row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
+            row[j] = min3(row[j - 1] + 1, up[j] + 1, up[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && two_up[j - 2] + 1 < row[j])
+                row[j] = two_up[j - 2] + 1;
         }
+        two_up = up;
+        up = row;
+        row = spare;
     }
-    return row[lb];
+    return up[lb];
 }
 
 const char *nearest_word(const char *typed, const char *const *words)
 {
+    size_t allowed = strlen(typed) / 2; /* at least half of it must be right */
+    unsigned best_distance = (allowed < 3 ? (unsigned)allowed : 3) + 1;
     const char *best = NULL;
-    unsigned best_distance = (unsigned)strlen(typed) / 2 + 1; /* at least half of it must be right */
 
-    if (best_distance > 3)
-        best_distance = 3;
     for (; *words != NULL; words++) {
         unsigned d = distance(typed, *words);
-        if (d < best_distance || (d == best_distance && best == NULL && d < strlen(typed))) {
+
+        if (d < best_distance) {
             best = *words;
             best_distance = d;
         }

@@ -51,6 +51,7 @@ void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1])
 int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
 {
     size_t len = strlen(text);
+    char id[ULID_LEN + 1];
 
     if (len < ULID_MIN_PREFIX || len > ULID_LEN)
         return -EINVAL;
@@ -61,7 +62,8 @@ int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
             c = (char)(c - 'a' + 'A');
         if (c != '\0' && strchr(alphabet, c) == NULL)
             return -EINVAL;
-        ret_id[i] = c;
+        id[i] = c;
     }
+    memcpy(ret_id, id, len + 1);
     return 0;
 }

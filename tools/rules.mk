@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench cover compile_commands.json
+.PHONY: all demo check tests help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -65,10 +65,91 @@ $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKE
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS))))
 $(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libclient.a,$(CLI_LIBS) $(CLIENT_LIBS))))
 
-$(B)/tests/system/test_% $(B)/tests/escape/test_%: LINK_TEST = 1
 $(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -ljansson -lcmocka -o $@)
 
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+
+$(B)/tests/support/deny: $(B)/tests/support/deny.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lseccomp -o $@)
+
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
+
+TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
+TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny
+
+# ---- what a developer types ---------------------------------------------------------------------------------------------------
+
+demo: deps ## set up, build, and run a real job: the word frequencies of the GPL, with its receipt
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(B)
+
+check: deps ## set up, build, and run every test (T=gate picks some); the last line counts
+	@$(MAKE) --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
+	@tests/run.sh $(TEST_BINS)
+
+tests: all $(TEST_BINS) $(TEST_TOOLS)
+
+asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
+	@$(MAKE) --no-print-directory FLAVOUR=$@ check
+
+fuzz: ## each reader from its corpus for FUZZ_SECONDS (30), under ASan and UBSan
+	@tools/deps.sh build dev
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz $(FUZZ:%=fuzz-%)
+FUZZ_SECONDS ?= 30
+fuzz-%: $(B)/tests/fuzz/fuzz_%
+	@mkdir -p $(B)/tests/fuzz/found/$*
+	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
+
+bench: deps ## what coop costs, beside the bare limit of the same run (release build)
+	@$(MAKE) --no-print-directory FLAVOUR=release all build/release/bench/bench
+	@build/release/bench/bench
+$(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
+
+SOURCES = $(shell git ls-files '*.c' '*.h')
+fmt: ## clang-format in place
+	@tools/deps.sh dev
+	clang-format -i $(SOURCES)
+fmt-check: ## fail when clang-format would change something
+	@tools/deps.sh dev
+	clang-format --dry-run --Werror $(SOURCES)
+tidy: compile_commands.json ## clang-tidy, and the wall between broker/ and worker/
+	@tools/deps.sh dev
+	@tools/layers.sh
+	clang-tidy --quiet -p . $(filter-out tests/% bench/%,$(filter %.c,$(SOURCES)))
+
+# Made from what make would run, so that editors see the same flags.
+compile_commands.json: $(GEN_HDRS) ## for editors and clang-tidy
+	@tools/compile_commands.sh '$(CC) $(COOP_CFLAGS)' $(filter %.c,$(SOURCES)) > $@
+
+docs: all ## write the pages that come from tables: the man page and the policy in docs/security.md
+	@tools/docs.sh $(B)
+docs-check: all ## fail when a generated page is out of date, or a document names a file that is not there
+	@tools/docs.sh --check $(B)
+
+RELEASE := build/release
+install: deps ## into PREFIX (/usr/local) under DESTDIR
+	@$(MAKE) --no-print-directory FLAVOUR=release all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(RELEASE)/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop
+	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
+	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+
+clean: ## remove build/
+	rm -rf build compile_commands.json
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk

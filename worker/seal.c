@@ -64,7 +64,7 @@ static const struct {
     int resource;
     rlim_t most;
 } rlimits[] = {
-    /* CPU and AS are the job's, and set from outside when it is assigned */
+    /* CPU and AS are the job's: walls.c sets them when it is assigned */
     { RLIMIT_CORE, 0 },        { RLIMIT_NOFILE, 8 },  { RLIMIT_NPROC, 0 },      { RLIMIT_FSIZE, 0 },      { RLIMIT_STACK, 8 << 20 },
     { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },   { RLIMIT_MSGQUEUE, 0 },   { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },
     { RLIMIT_RTPRIO, 0 },

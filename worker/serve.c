@@ -10,6 +10,7 @@
 #include "worker/input.h"
 #include "worker/link.h"
 #include "worker/output.h"
+#include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
 static volatile sig_atomic_t cancelled;
@@ -65,6 +66,19 @@ static void say_started(void)
     link_send(&m);
 }
 
+/* The seal has one step after Assign; when it fails no tenant byte runs either. */
+static void say_failed(const char *step, int error)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__SealFailed f = PB__SEAL_FAILED__INIT;
+
+    f.step = (char *)step;
+    f.error = (uint32_t)error;
+    m.body_case = PB__FROM_WORKER__BODY_SEAL_FAILED;
+    m.seal_failed = &f;
+    link_send(&m);
+}
+
 _Noreturn void serve(const struct engine *e)
 {
     static struct outcome o;
@@ -78,6 +92,11 @@ _Noreturn void serve(const struct engine *e)
     m = rc == 0 ? (const Pb__ToWorker *)f.msg : NULL;
     if (m == NULL || m->body_case != PB__TO_WORKER__BODY_ASSIGN || m->assign->spec == NULL)
         _exit(70); /* the broker does not keep to the protocol */
+    rc = m->assign->spec->limits != NULL ? walls_set(m->assign->spec->limits) : -EPROTO;
+    if (rc != 0) {
+        say_failed("walls", -rc);
+        _exit(70);
+    }
     output_begin(m->assign->spec);
     input_begin(m->assign->spec);
     running = e;

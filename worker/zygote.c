@@ -22,6 +22,7 @@
 #include "frame.h"
 #include "log.h"
 #include "worker/children.h"
+#include "worker/walls.h"
 
 enum { FDS_MAX = 8 }; /* descriptors taken from one packet; all but the first are closed */
 
@@ -333,7 +334,9 @@ static int prepare(struct zygote *z)
         return -errno;
     warm_libc();
     forget_environment();
-    rc = z->engine->prepare();
+    rc = walls_measure();
+    if (rc == 0)
+        rc = z->engine->prepare();
     if (rc == 0)
         rc = bpf_compile(z->policy, &z->filter);
     malloc_trim(0); /* what libseccomp used is not for our children to carry */

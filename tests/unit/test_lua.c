@@ -466,6 +466,14 @@ static void exit_codes_are_those_of_os_exit(void **state)
     }
 }
 
+static void finalizers_run_at_the_end_also_after_an_error(void **state)
+{
+    struct told *t = run(*state, "F = setmetatable({}, {__gc = function() print('finalized') end}) error('x')");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_EXCEPTION);
+    assert_string_equal(t->out, "finalized\n");
+}
+
 static void an_uncaught_error_has_the_scripts_name_line_and_traceback(void **state)
 {
     struct told *t = run(*state, "local function inner()\n  error('boom')\nend\nlocal function outer()\n  inner()\nend\nouter()");
@@ -646,6 +654,7 @@ int main(void)
         TEST(a_script_may_survive_a_refused_allocation),
         TEST(memory_that_is_given_back_can_be_used_again),
         TEST(exit_codes_are_those_of_os_exit),
+        TEST(finalizers_run_at_the_end_also_after_an_error),
         TEST(an_uncaught_error_has_the_scripts_name_line_and_traceback),
         TEST(a_syntax_error_has_file_and_line),
         TEST(bytecode_as_a_script_is_refused_in_words),

@@ -32,8 +32,14 @@ static void lua_cancel(void)
     lua_State *L = lua_job.current;
 
     lua_job.cancelled = 1;
-    if (L != NULL)
+    if (L != NULL && !lua_job.closing)
         lua_job_hook(L);
+}
+
+void lua_job_close(lua_State *L)
+{
+    lua_job.closing = 1; /* from here on a cancel finds no state to hook; Lua calls no hooks in finalizers anyway */
+    lua_close(L);
 }
 
 /* ---- before the job ---------------------------------------------------------------------------------------------------------- */
@@ -195,11 +201,12 @@ static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
     if (lua_job.cancelled)
         lua_job_hook(L);
     status = run_script(L, spec);
-    lua_job.current = NULL;
     if (status != LUA_OK)
         lua_job_report(L, status, ret_o);
     else
         ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+    if (ret_o->kind != PB__RESULT_KIND__RESULT_KIND_CANCELLED)
+        lua_job_close(L); /* finalizers are part of the script, and may print */
 }
 
 const struct engine lua_engine = {

@@ -27,6 +27,7 @@ struct lua_job {
     lua_State *main;
     lua_State *volatile current;      /* the coroutine that runs now: where a cancel must put its hook */
     volatile sig_atomic_t cancelled;
+    volatile sig_atomic_t closing;    /* the state is being taken down */
     struct lua_memory memory;
     const Pb__JobSpec *spec;
     size_t message_len;               /* of the last uncaught error: where its traceback begins */
@@ -51,6 +52,9 @@ int lib_coroutine(lua_State *L);
 
 /* Puts the cancel hook on a coroutine. May be called from a signal handler. */
 void lua_job_hook(lua_State *L);
+
+/* Takes the state down, which runs the pending finalizers. */
+void lua_job_close(lua_State *L);
 
 /* errors.c - message handler of the script's call: message plus hint plus traceback. */
 int lua_job_on_error(lua_State *L);

@@ -33,7 +33,7 @@ static int os_exit(lua_State *L)
     else
         code = luaL_optinteger(L, 1, EXIT_SUCCESS);
     if (lua_toboolean(L, 2))
-        lua_close(L); /* as the manual says: runs the pending finalizers */
+        lua_job_close(L); /* as the manual says: runs the pending finalizers */
     o.exit_code = (int)(code & 0xff);
     serve_finish(&o);
     return 0;

@@ -1,0 +1,30 @@
+#!/bin/sh
+# run.sh PROGRAM... - runs each test program (cmocka), shows what failed, and ends with one line: "N passed, N failed, N skipped".
+#
+# T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 240), then it has failed.
+set -u
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT INT TERM
+for program in "$@"; do
+    case $program in *"${T:-}"*) ;; *) continue ;; esac
+    start=$(date +%s)
+    timeout -k 10 "${TEST_TIMEOUT:-240}" "$program" >"$log" 2>&1 </dev/null
+    code=$?
+    p=$(grep -c '^\[       OK \]' "$log")
+    f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")
+    s=$(grep -c '^\[  SKIPPED \] [^0-9]' "$log")
+    # cmocka names a failed test twice, in its place and in its summary
+    [ "$f" -gt 1 ] && f=$((f / 2))
+    [ "$s" -gt 1 ] && s=$((s / 2))
+    if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then
+        f=1
+        echo "$program ended with code $code"
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf '%-52s %4d passed %3d failed %3d skipped  %3ds\n' "${program#build/}" "$p" "$f" "$s" "$(($(date +%s) - start))"
+    [ "$s" -eq 0 ] || grep '^\[  SKIPPED \] [^0-9]' "$log" | sort -u | sed 's/^/    /'
+    [ "$f" -eq 0 ] || sed 's/^/    /' "$log"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

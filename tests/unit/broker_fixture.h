@@ -1,0 +1,148 @@
+/*
+ * broker_fixture.h - a broker with its loop, pool and job table, one hand-made worker and one hand-made job: no zygote, no process.
+ *
+ * The worker has no pidfd, so killing it only changes its phase; its link stays closed unless a test opens it.
+ * Shared by the gate's test and the fuzzers. The program that includes it is linked with libbroker.a and stands in for main.c.
+ */
+#ifndef TESTS_UNIT_BROKER_FIXTURE_H
+#define TESTS_UNIT_BROKER_FIXTURE_H
+
+#include <fcntl.h>
+
+#include "broker/broker.h"
+#include "broker/gate.h"
+#include "log.h"
+#include "scratch.h"
+
+enum { FIXTURE_CREDIT = 1000 }; /* bytes of each output stream that the job may write */
+
+struct broker_fixture {
+    struct broker b;
+    char *dir;
+    struct worker *w;
+    struct job *job; /* NULL in phases that have none */
+};
+
+/* Of main.c, which is in no archive. */
+void broker_drain_inbox(struct broker *b, uint64_t worker);
+void broker_check_rest(struct broker *b);
+
+void broker_drain_inbox(struct broker *b, uint64_t worker)
+{
+    (void)b;
+    (void)worker;
+}
+
+void broker_check_rest(struct broker *b)
+{
+    (void)b;
+}
+
+static inline struct worker *fixture_worker(struct broker_fixture *fx)
+{
+    struct pool *p = &fx->b.pool;
+    struct worker *w = calloc(1, sizeof(*w));
+
+    w->id = ++p->last_id;
+    w->broker = &fx->b;
+    w->uid = 1000;
+    w->pidfd = (struct loop_watch){ .fd = -1 };
+    for (unsigned i = 0; i < ZYGOTE_TOKEN; i++)
+        w->token[i] = (uint8_t)(i * 17 + w->id);
+    w->next = p->all;
+    if (p->all != NULL)
+        p->all->prev = w;
+    p->all = w;
+    p->booting++;
+    return w;
+}
+
+static inline void fixture_unused_timer(void *ctx)
+{
+    (void)ctx;
+}
+
+static inline struct job *fixture_job(struct broker_fixture *fx, Pb__State state)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    struct timer quiet = { .fn = fixture_unused_timer };
+
+    (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
+    (void)snprintf(job->engine, sizeof(job->engine), "lua");
+    job->broker = &fx->b;
+    job->state = state;
+    job->stored = 1;
+    job->attempt = 1;
+    job->wall = job->cpu = job->grace = job->store_retry = quiet;
+    pb__limits__init(&job->limits);
+    job->limits.stdout_bytes = job->limits.stderr_bytes = FIXTURE_CREDIT;
+    pb__usage__init(&job->usage);
+    pb__enforcement__init(&job->enforcement);
+    spool_init(&job->spools[0], fx->b.output_dir, job->id, 0, FIXTURE_CREDIT);
+    spool_init(&job->spools[1], fx->b.output_dir, job->id, 1, FIXTURE_CREDIT);
+    HASH_ADD_STR(fx->b.jobs.by_id, id, job);
+    return job;
+}
+
+/* Brings a fresh worker to a phase by the pool's own hand; with a job where that phase has one. */
+static inline struct worker *fixture_worker_in(struct broker_fixture *fx, enum worker_phase phase, struct job **ret_job)
+{
+    struct worker *w = fixture_worker(fx);
+
+    *ret_job = NULL;
+    if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY) {
+        *ret_job = fixture_job(fx, phase == WORKER_ASSIGNED ? PB__STATE__STATE_STARTING : PB__STATE__STATE_RUNNING);
+        (*ret_job)->worker = w;
+        w->job = *ret_job;
+    }
+    if (phase != WORKER_BOOT) {
+        w->hello = 1;
+        pool_set_phase(w, phase);
+    }
+    return w;
+}
+
+static inline int fixture_start(struct broker_fixture *fx)
+{
+    log_init("test", LOG_LEVEL_ERROR);
+    memset(fx, 0, sizeof(*fx));
+    fx->dir = scratch_make();
+    if (fx->dir == NULL || loop_init(&fx->b.loop) != 0 || inbox_init(&fx->b.inbox) != 0)
+        return -1;
+    fx->b.output_dir = open(fx->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fx->b.config.workers = 4;
+    fx->b.config.max_queued = 100;
+    (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
+    zygote_init(&fx->b.zygote, &fx->b);
+    pool_init(&fx->b.pool, &fx->b);
+    jobs_init(&fx->b.jobs, &fx->b);
+    return 0;
+}
+
+/* Everything made since fixture_start() but the broker itself. */
+static inline void fixture_clear(struct broker_fixture *fx)
+{
+    jobs_finish(&fx->b.jobs);
+    pool_finish(&fx->b.pool);
+    fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
+    fx->w = NULL;
+    fx->job = NULL;
+}
+
+static inline void fixture_stop(struct broker_fixture *fx)
+{
+    fixture_clear(fx);
+    inbox_finish(&fx->b.inbox);
+    loop_finish(&fx->b.loop);
+    (void)close(fx->b.output_dir);
+    scratch_remove(fx->dir);
+}
+
+/* A fresh worker, and nobody else. */
+static inline void fixture_enter(struct broker_fixture *fx, enum worker_phase phase)
+{
+    fixture_clear(fx);
+    fx->w = fixture_worker_in(fx, phase, &fx->job);
+}
+
+#endif

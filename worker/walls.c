@@ -1,0 +1,46 @@
+/* walls.c - see walls.h. */
+#include "worker/walls.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/*
+ * Above what the script may hold: the interpreter's own blocks, frames on their way, and what malloc maps but does not use (its
+ * arenas come 64 MiB at a time only for threads, of which there are none).
+ */
+enum { AS_SLACK = 16 << 20, CPU_SLACK_S = 2 };
+
+static uint64_t mapped_bytes;
+
+int walls_measure(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    unsigned long long pages;
+    int n;
+
+    if (f == NULL)
+        return -errno;
+    n = fscanf(f, "%llu", &pages);
+    fclose(f);
+    mapped_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return n == 1 ? 0 : -EIO;
+}
+
+int walls_set(const Pb__Limits *l)
+{
+    rlim_t seconds = l->cpu_us / 1000000 + CPU_SLACK_S;
+    struct rlimit cpu = { seconds, seconds + 1 };
+
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0)
+        return -errno;
+#if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
+    struct rlimit as = { mapped_bytes + l->memory_bytes + AS_SLACK, mapped_bytes + l->memory_bytes + AS_SLACK };
+
+    if (setrlimit(RLIMIT_AS, &as) != 0)
+        return -errno;
+#endif
+    return 0;
+}

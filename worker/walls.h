@@ -1,0 +1,18 @@
+/*
+ * walls.h - the kernel's own limits on one job: RLIMIT_CPU and RLIMIT_AS, set by the worker on itself between Assign and the first
+ * tenant byte.
+ *
+ * Side:    worker. The broker cannot set them from outside: another uid's limits want CAP_SYS_RESOURCE, which root in a container
+ *          often lacks. They are the second wall: the broker's timer and the engine's allocator stand before them.
+ * Returns: 0 or -errno; failing is fatal to the worker.
+ */
+#ifndef WORKER_WALLS_H
+#define WORKER_WALLS_H
+
+#include "job.pb-c.h"
+
+/* In the zygote, once: how much address space the program itself has mapped. */
+int walls_measure(void);
+int walls_set(const Pb__Limits *l);
+
+#endif
