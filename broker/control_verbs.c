@@ -47,6 +47,7 @@ void verb_submit(struct control_call *c)
         return;
     }
     job->submit_msg = c->msg;
+    jobs_start_early(job);
 }
 
 void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Limits *limits, int status)

@@ -18,6 +18,12 @@ static int fits(const char *text, size_t max)
     return strlen(text) <= max;
 }
 
+/* Seal steps are named by our own code, like no_new_privs; their names go into logs, receipts and messages for people. */
+static int names_a_step(const char *text, size_t max)
+{
+    return *text != '\0' && fits(text, max) && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
 /* ---- meaning: looks only at the body and at what is fixed about this worker ---- */
 
 static int check_hello(const struct worker *w, const Pb__FromWorker *m)
@@ -29,9 +35,9 @@ static int check_hello(const struct worker *w, const Pb__FromWorker *m)
     if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != w->uid)
         return -EPROTO;
     for (size_t i = 0; i < h->n_seal; i++)
-        if (!fits(h->seal[i], 63))
+        if (!names_a_step(h->seal[i], 63))
             return -EPROTO;
-    return 0;
+    return w->failed_step[0] == '\0' ? 0 : -EPROTO; /* it says hello or seal_failed, not both */
 }
 
 static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
@@ -41,7 +47,9 @@ static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
     /* with a job the worker has proved itself already */
     if (w->phase == WORKER_BOOT && (s->token.len != ZYGOTE_TOKEN || memcmp(s->token.data, w->token, ZYGOTE_TOKEN) != 0))
         return -EPROTO;
-    return fits(s->step, sizeof(w->failed_step) - 1) ? 0 : -EPROTO;
+    if (w->phase == WORKER_BOOT && w->hello)
+        return -EPROTO;
+    return names_a_step(s->step, sizeof(w->failed_step) - 1) ? 0 : -EPROTO;
 }
 
 static int check_started(const struct worker *w, const Pb__FromWorker *m)
@@ -238,10 +246,18 @@ int gate_receive(struct worker *w, const void *bytes, size_t len)
 
 int gate_say(struct worker *w, const Pb__ToWorker *m)
 {
-    const struct gate_say_rule *r = &gate_say_rules[m->body_case];
+    const struct gate_say_rule *r;
+    int rc;
 
-    if ((unsigned)m->body_case >= gate_say_rules_count || r->name == NULL || (r->phases & IN(w->phase)) == 0)
+    if ((unsigned)m->body_case >= gate_say_rules_count)
         return -EPROTO;
-    w->msgs_out++;
-    return link_send(&w->link, &m->base);
+    r = &gate_say_rules[m->body_case];
+    if (r->name == NULL || (r->phases & IN(w->phase)) == 0 || (r->max_times != 0 && w->told[m->body_case] >= r->max_times))
+        return -EPROTO;
+    rc = link_send(&w->link, &m->base);
+    if (rc == 0) {
+        w->told[m->body_case]++;
+        w->msgs_out++;
+    }
+    return rc;
 }

@@ -182,6 +182,18 @@ static void put_in_queue(struct job *job, int at_head)
 
 /* ---- coming in ---- */
 
+/* A copy at hand, so that the store need not be read again; without room for it the job starts after its commit. */
+static void keep_spec(struct job *job, const uint8_t *packed, size_t len)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    if (j->spec_bytes + len > JOB_SPEC_CACHE || (job->spec = malloc(len)) == NULL)
+        return;
+    memcpy(job->spec, packed, len);
+    job->spec_len = len;
+    j->spec_bytes += len;
+}
+
 struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
 {
     struct store_op *op = NULL;
@@ -210,21 +222,32 @@ struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, s
     op->stdin_mode = job->stdin_mode;
     op->spec.bytes = packed;
     op->spec.len = len;
+    keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
 }
 
-/* The op gives its copy of the spec back; small ones are kept so that the store need not be read again. */
-void jobs_keep_spec(struct job *job, struct store_blob *spec)
+/*
+ * The commit is under way, and the job starts meanwhile: nobody has been promised anything, and a sandboxed run that is never
+ * recorded harms nobody. Its receipt follows its submit through the same queue, so the store sees them in order.
+ */
+void jobs_start_early(struct job *job)
 {
-    struct jobs *j = &job->broker->jobs;
+    if (job->spec != NULL)
+        put_in_queue(job, 0);
+}
 
-    if (job->spec != NULL || j->spec_bytes + spec->len > JOB_SPEC_CACHE)
-        return;
-    job->spec = spec->bytes;
-    job->spec_len = spec->len;
-    j->spec_bytes += spec->len;
-    *spec = (struct store_blob){ 0 };
+/* The store would not have it: the client was told so, and every trace of a run that began early goes. */
+static void forget(struct job *job)
+{
+    job->refused = 1;
+    if (job->worker != NULL) {
+        jobs_decide(job, CA(INTERNAL), "%s", "its submit was not stored");
+        return; /* jobs_on_worker_end() lets it go */
+    }
+    dequeue(job);
+    if (job->state != PB__STATE__STATE_FINISHING) /* else its receipt comes back refused, and jobs_finished() lets it go */
+        job_free(job);
 }
 
 void jobs_stored(struct job *job, int status)
@@ -233,12 +256,10 @@ void jobs_stored(struct job *job, int status)
 
     job->submit_msg = NULL;
     verb_submitted(job->broker, msg, job->id, &job->limits, status);
-    if (status != 0) {
-        job_free(job);
-        return;
-    }
-    job->stored = 1;
-    put_in_queue(job, 0);
+    if (status != 0)
+        forget(job);
+    else if (job->state == PB__STATE__STATE_READY && job->queue_next == NULL)
+        put_in_queue(job, 0); /* its spec is read back from the store */
 }
 
 static int recover_one(void *ctx, const struct store_job *s)
@@ -262,7 +283,6 @@ static int recover_one(void *ctx, const struct store_job *s)
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
         job->epoch = s->epoch;
-        job->stored = 1;
         job_open_spools(job);
         job->input.eof = job->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
         enqueue(job, 0);
@@ -676,6 +696,10 @@ void jobs_on_worker_end(struct job *job)
     w->job = NULL;
     stop_timers(job);
     account(job, w);
+    if (job->refused) {
+        job_free(job);
+        return;
+    }
     if (job->end.cause == CA(NONE))
         judge_death(job, w);
     if (job->end.cause == CA(NONE))
@@ -763,6 +787,10 @@ void jobs_finished(struct job *job, int status)
         [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT, [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
     };
 
+    if (status != 0 && job->refused) {
+        job_free(job);
+        return;
+    }
     if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
         retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
         return;

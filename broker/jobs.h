@@ -74,7 +74,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
-    int stored;                  /* the submit is committed */
+    int refused;                 /* its submit could not be stored: it leaves no trace */
     nng_msg *submit_msg;         /* the way back for the answer to the submit, until then */
     struct job *queue_next, *queue_prev;
     UT_hash_handle hh;
@@ -94,9 +94,9 @@ void jobs_finish(struct jobs *j);
 int jobs_recover(struct jobs *j);
 struct job *jobs_find(struct jobs *j, const char *id_or_prefix);
 
-/* A checked spec becomes a job; spec bytes become the job's. It waits for its commit; then jobs_stored() answers and queues it. */
+/* A checked spec becomes a job; spec bytes become the job's. jobs_stored() answers when its commit is back. */
 struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
-void jobs_keep_spec(struct job *job, struct store_blob *spec); /* may take the bytes out of spec */
+void jobs_start_early(struct job *job);
 void jobs_stored(struct job *job, int status);
 void jobs_finished(struct job *job, int status); /* the receipt's commit came back */
 

@@ -110,13 +110,10 @@ static void handle_op(struct broker *b, struct store_op *op)
 
     if (job == NULL)
         return;
-    if (op->kind == STORE_SUBMIT) {
-        if (op->status == 0)
-            jobs_keep_spec(job, &op->spec);
+    if (op->kind == STORE_SUBMIT)
         jobs_stored(job, op->status);
-    } else if (op->kind == STORE_FINISH) {
+    else if (op->kind == STORE_FINISH)
         jobs_finished(job, op->status);
-    }
 }
 
 static void on_store(void *ctx)

@@ -18,6 +18,7 @@
 enum {
     BOOT_US = 20000000,       /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
     LAST_WORDS_US = 500000,   /* exit seen, link not yet closed: only when the worker died before it spoke SP */
+    REFILL_US = 1000,         /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };
@@ -31,12 +32,14 @@ enum { UID_BASE = 1879100000, UID_COUNT = 65536 };
 static void settle(struct worker *w);
 static void on_deadline(void *ctx);
 static void on_retry(void *ctx);
+static void on_refill(void *ctx);
 static void on_pidfd(void *ctx);
 
 void pool_init(struct pool *p, struct broker *b)
 {
     *p = (struct pool){ .broker = b };
     p->retry = (struct timer){ .fn = on_retry, .ctx = p };
+    p->refill = (struct timer){ .fn = on_refill, .ctx = p };
 }
 
 struct worker *pool_find(struct pool *p, uint64_t id)
@@ -135,22 +138,21 @@ static int spawn_one(struct pool *p)
     return rc;
 }
 
-/* As many as the waiting jobs need, and the pool on top, within what may run at once. */
-static unsigned wanted(const struct pool *p)
+/* How many workers are missing: what the waiting jobs need, within what may run at once, and spare ones on top. */
+static unsigned missing(const struct pool *p, unsigned spare)
 {
     const struct broker *b = p->broker;
     unsigned room = b->config.workers > p->busy ? b->config.workers - p->busy : 0;
-    unsigned waiting = b->jobs.waiting < room ? b->jobs.waiting : room;
-    unsigned want = waiting + b->config.pool;
+    unsigned want = (b->jobs.waiting < room ? b->jobs.waiting : room) + spare;
 
     return want < p->idle + p->booting ? 0 : want - p->idle - p->booting;
 }
 
-void pool_refill(struct pool *p)
+static void spawn_missing(struct pool *p, unsigned spare)
 {
     if (p->broker->phase == BROKER_DRAINING || !p->broker->zygote.ready || p->retry.place != 0)
         return;
-    for (unsigned n = wanted(p); n > 0; n--) {
+    for (unsigned n = missing(p, spare); n > 0; n--) {
         int rc = spawn_one(p);
 
         if (rc == -EAGAIN)
@@ -166,6 +168,24 @@ void pool_refill(struct pool *p)
 static void on_retry(void *ctx)
 {
     pool_refill(ctx);
+}
+
+static void on_refill(void *ctx)
+{
+    struct pool *p = ctx;
+
+    spawn_missing(p, p->broker->config.pool);
+}
+
+/*
+ * Workers that a job waits for are asked for at once. Spare ones come a moment later: making one costs this thread and both cores as
+ * much as a small job does, and the job that has just been handed out would pay for it.
+ */
+void pool_refill(struct pool *p)
+{
+    spawn_missing(p, 0);
+    if (p->refill.place == 0 && missing(p, p->broker->config.pool) > 0)
+        timers_arm(&p->broker->loop.timers, &p->refill, p->broker->loop.now_us + REFILL_US);
 }
 
 struct worker *pool_idle(struct pool *p)
@@ -351,6 +371,7 @@ static void settle(struct worker *w)
 void pool_finish(struct pool *p)
 {
     timers_cancel(&p->broker->loop.timers, &p->retry);
+    timers_cancel(&p->broker->loop.timers, &p->refill);
     while (p->all != NULL) {
         struct worker *w = p->all;
 

@@ -28,7 +28,7 @@ enum worker_phase {
     WORKER_PHASES
 };
 
-#define WORKER_MESSAGES 16 /* above the highest field number of FromWorker */
+#define WORKER_MESSAGES 16 /* above the highest field number of FromWorker and ToWorker */
 #define WORKER_SEAL_MAX 32 /* seal steps a Hello may name */
 
 struct worker {
@@ -42,7 +42,7 @@ struct worker {
     int hello;                 /* its hello was accepted */
     struct loop_watch pidfd;   /* fd -1 until known; watched only when the zygote is gone */
     struct job *job;
-    unsigned seen[WORKER_MESSAGES];
+    unsigned seen[WORKER_MESSAGES], told[WORKER_MESSAGES]; /* messages from it and to it, by field number */
     uint64_t boot_cpu_us;      /* used before it had a job */
     uint64_t msgs_in, msgs_out;
     uint32_t landlock_abi;
@@ -63,7 +63,7 @@ struct pool {
     uint64_t last_id;
     unsigned booting, idle, busy;
     unsigned boot_failures;    /* in a row */
-    struct timer retry;
+    struct timer retry, refill;
 };
 
 void pool_init(struct pool *p, struct broker *b);

@@ -71,7 +71,6 @@ static inline struct job *fixture_job(struct broker_fixture *fx, Pb__State state
     (void)snprintf(job->engine, sizeof(job->engine), "lua");
     job->broker = &fx->b;
     job->state = state;
-    job->stored = 1;
     job->attempt = 1;
     job->wall = job->cpu = job->grace = job->store_retry = quiet;
     pb__limits__init(&job->limits);

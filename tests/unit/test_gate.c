@@ -265,8 +265,15 @@ static const struct {
     enum worker_phase phase;
     unsigned body;
 } legal[] = {
-    { WORKER_BOOT, SAYS(HELLO) },     { WORKER_BOOT, SAYS(SEAL_FAILED) }, { WORKER_ASSIGNED, SAYS(STARTED) }, { WORKER_BUSY, SAYS(OUTPUT) },
-    { WORKER_BUSY, SAYS(STDIN_WANT) }, { WORKER_BUSY, SAYS(RESULT) },     { WORKER_BUSY, SAYS(VIOLATION) },   { WORKER_BUSY, SAYS(LOG) },
+    { WORKER_BOOT, SAYS(HELLO) },
+    { WORKER_BOOT, SAYS(SEAL_FAILED) },
+    { WORKER_ASSIGNED, SAYS(SEAL_FAILED) }, /* the limits that come with the job */
+    { WORKER_ASSIGNED, SAYS(STARTED) },
+    { WORKER_BUSY, SAYS(OUTPUT) },
+    { WORKER_BUSY, SAYS(STDIN_WANT) },
+    { WORKER_BUSY, SAYS(RESULT) },
+    { WORKER_BUSY, SAYS(VIOLATION) },
+    { WORKER_BUSY, SAYS(LOG) },
 };
 
 static int is_legal(enum worker_phase phase, unsigned body)
@@ -573,15 +580,36 @@ static void a_worker_says_hello_or_seal_failed_but_not_both(void **state)
     assert_senseless(fx, good(fx->w, SAYS(SEAL_FAILED)));
 }
 
-static void a_failed_step_has_a_name(void **state)
+static void a_step_has_a_name_of_plain_letters(void **state)
+{
+    static char *const bad[] = { "", "two words", "\x1b[31mred", "line\n", "\"", "\xc3\xbc", "\x7f" };
+    struct broker_fixture *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        for (unsigned body = SAYS(HELLO); body <= SAYS(SEAL_FAILED); body++) {
+            struct said *s;
+
+            fixture_enter(fx, WORKER_BOOT);
+            s = good(fx->w, body);
+            s->seal[1] = s->seal_failed.step = bad[i];
+            assert_senseless(fx, s);
+        }
+}
+
+/* The last steps are taken when the job's limits are known. The token has done its work by then. */
+static void a_step_that_fails_for_a_job_ends_it_as_start_failed(void **state)
 {
     struct broker_fixture *fx = *state;
     struct said *s;
 
-    fixture_enter(fx, WORKER_BOOT);
+    fixture_enter(fx, WORKER_ASSIGNED);
     s = good(fx->w, SAYS(SEAL_FAILED));
-    s->seal_failed.step = "";
-    assert_senseless(fx, s);
+    s->seal_failed.step = "rlimits";
+    s->seal_failed.token.len = 0;
+    assert_taken(fx, s);
+    assert_int_equal(fx->w->phase, WORKER_ENDING);
+    assert_int_equal(fx->job->end.cause, CA(START_FAILED));
+    assert_non_null(strstr(fx->job->end.detail, "seal step rlimits failed: Operation not permitted (errno 1)"));
 }
 
 /* ---- started and output ------------------------------------------------------------------------------------------------------------------ */
@@ -1032,7 +1060,8 @@ int main(void)
         TEST(names_of_steps_have_at_most_63_bytes),
         TEST(a_failed_step_is_kept_for_the_pool_to_tell),
         TEST(a_worker_says_hello_or_seal_failed_but_not_both),
-        TEST(a_failed_step_has_a_name),
+        TEST(a_step_has_a_name_of_plain_letters),
+        TEST(a_step_that_fails_for_a_job_ends_it_as_start_failed),
         TEST(started_makes_the_worker_busy_and_the_job_running),
         TEST(output_is_kept_byte_for_byte_in_its_own_stream),
         TEST(output_of_nothing_is_refused),
