@@ -190,10 +190,22 @@ static void the_broker_closing_its_end_is_epipe(void **state)
     struct fixture *f = *state;
 
     nng_listens_we_connect(f);
+    to_nng(f, (const uint8_t *)"x", 1); /* its side of the connection stands as well; nng 1.5.2 leaks one that is closed half made */
     nng_close(f->nng);
     f->nng = (nng_socket)NNG_SOCKET_INITIALIZER;
     assert_int_equal(sp_recv(f->fd, &f->buf, &f->cap, MAX, &f->len), -EPIPE);
     assert_int_equal(sp_send(f->fd, "x", 1), -EPIPE);
+}
+
+static void read_to_the_end(int fd)
+{
+    uint8_t rest[64];
+    ssize_t n;
+
+    do
+        n = read(fd, rest, sizeof(rest));
+    while (n > 0);
+    assert_true(n == 0 || errno == ECONNRESET);
 }
 
 static void another_protocol_of_nng_is_refused_by_us(void **state)
@@ -203,21 +215,17 @@ static void another_protocol_of_nng_is_refused_by_us(void **state)
     assert_int_equal(nng_pair1_open(&f->nng), 0);
     connect_to_nng(f);
     assert_int_equal(sp_handshake(f->fd), -EPROTO);
+    read_to_the_end(f->fd); /* it refuses us, too */
 }
 
 static void nng_hangs_up_on_a_hello_that_is_not_ours(void **state)
 {
     struct fixture *f = *state;
-    uint8_t rest[64];
-    ssize_t n;
 
     assert_int_equal(nng_pair0_open(&f->nng), 0);
     connect_to_nng(f);
     assert_int_equal(write(f->fd, "GET / HT", 8), 8);
-    do
-        n = read(f->fd, rest, sizeof(rest)); /* its own hello, then the end */
-    while (n > 0);
-    assert_true(n == 0 || errno == ECONNRESET);
+    read_to_the_end(f->fd); /* its own hello, then the end */
 }
 
 static void nng_hangs_up_on_a_message_longer_than_it_allows(void **state)

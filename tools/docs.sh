@@ -1,0 +1,49 @@
+#!/bin/sh
+# docs.sh [--check] BUILD - writes the parts of the documents that come from tables: docs/man/coop.1 from the CLI's tables, the policy in
+# docs/security.md from the worker's. With --check changes nothing and fails when a part is out of date, or a link leads nowhere.
+set -eu
+check=0
+if [ "$1" = --check ]; then
+    check=1
+    shift
+fi
+build=$1
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+
+"$build/coop" help --man >"$new/coop.1"
+"$build/coop-worker" --explain-policy lua >"$new/policy"
+awk -v policy="$new/policy" '
+    /^<!-- generated: policy lua -->/ {
+        print; print "```"
+        while ((getline line < policy) > 0) print line
+        print "```"; skip = 1; next
+    }
+    /^<!-- end -->/ { skip = 0 }
+    !skip' docs/security.md >"$new/security.md"
+
+bad=0
+put() { # NEW OLD
+    if cmp -s "$1" "$2"; then
+        return
+    fi
+    if [ $check -eq 1 ]; then
+        echo "$2 is out of date; run: make docs" >&2
+        bad=1
+    else
+        cp "$1" "$2"
+        echo "wrote $2"
+    fi
+}
+put "$new/coop.1" docs/man/coop.1
+put "$new/security.md" docs/security.md
+
+for page in README.md CONTRIBUTING.md docs/*.md; do
+    for link in $(grep -o '](\([^)#:]*\))' "$page" | sed 's/](\(.*\))/\1/'); do
+        if [ ! -e "$(dirname "$page")/$link" ]; then
+            echo "$page: $link is not there" >&2
+            bad=1
+        fi
+    done
+done
+exit $bad
