@@ -17,8 +17,9 @@ CFLAGS_tsan    := -O1 -g -fsanitize=thread -DCOOP_TSAN
 CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DCOOP_ASAN
 ifeq ($(FLAVOUR),fuzz)
 CC := clang
+CLANG_WARN := -Wno-unknown-warning-option
 endif
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror $(CLANG_WARN)
 HARD := -fstack-protector-strong -fPIE -fno-strict-aliasing
 COOP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARD) $(CFLAGS_$(FLAVOUR)) -I$(B)/gen -Iproto -Iinclude -I. $(CFLAGS)
 ifeq ($(FLAVOUR),release)

@@ -171,6 +171,10 @@ void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const ch
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    if (!frame_is_utf8(text, strlen(text))) /* cut inside a letter, or a path that is not text: the client would refuse it all */
+        for (char *p = text; *p != '\0'; p++)
+            if ((*p & 0x80) != 0)
+                *p = '?';
     e.code = code;
     e.message = text;
     r.body_case = PB__REPLY__BODY_ERROR;

@@ -450,7 +450,8 @@ static void feed(struct job *job)
     in->wanted = 0;
     in->told_eof = d.eof;
     in->len -= n;
-    memmove(in->bytes, in->bytes + n, in->len);
+    if (in->len > 0) /* bytes is NULL until something came */
+        memmove(in->bytes, in->bytes + n, in->len);
     control_wake(job);
 }
 
@@ -531,7 +532,7 @@ void jobs_kill(struct job *job)
 
 /* ---- the end ---- */
 
-static void set_end(struct job *job, Pb__Cause cause, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void set_end(struct job *job, Pb__Cause cause, const char *fmt, va_list ap)
 {
     if (job->end.cause != CA(NONE))
         return;

@@ -116,7 +116,7 @@ static struct proc *launch(struct broker *b, int ready_fd)
 {
     const char *argv[10 + BROKER_ARGS + 1] = { support_program("coopd"), "--run-dir", b->run_dir, "--state-dir", b->state_dir, "--ready-fd",
                                                support_text("%d", ready_fd), "--log-level", "debug" };
-    struct proc_how how = { .uid = b->uid, .err_file = b->log_path, .pass_fd = ready_fd, .arg = b->deny };
+    struct proc_how how = { .uid = b->uid, .env = b->env, .err_file = b->log_path, .pass_fd = ready_fd, .arg = b->deny };
     struct stat st;
 
     b->socket = support_text("%s/control.sock", b->run_dir);
@@ -126,7 +126,7 @@ static struct proc *launch(struct broker *b, int ready_fd)
         argv[9 + i] = b->args[i];
     if (b->deny != NULL)
         how.before_exec = refuse_call;
-    if (b->uid != 0)
+    if (b->uid != 0 && b->env == NULL)
         how.env = env_of_other_user;
     return proc_start(&how, argv);
 }
@@ -139,7 +139,7 @@ static void read_word(int fd, char word[16])
     size_t len = 0;
     ssize_t n = 1;
 
-    while (n > 0 && len < 15) {
+    while (n > 0 && len < 15 && memchr(word, '\n', len) == NULL) {
         if (poll(&f, 1, support_left_ms(started)) == 0)
             support_fail("coopd does not become ready: %s", shown != NULL ? broker_log(shown) : "");
         n = read(fd, word + len, 15 - len);

@@ -20,6 +20,7 @@ struct broker {
     uid_t uid;                     /* 0: as we are */
     const char *deny;              /* a row of deny.c that the broker and all its children are refused; NULL: none */
     const char *args[BROKER_ARGS]; /* more options for coopd */
+    const char *const *env;        /* as in struct proc_how */
     const char *run_dir, *state_dir;
 
     char *dir;                     /* all of it lies in here */

@@ -100,6 +100,16 @@ long tree_status_kb(pid_t pid, const char *name)
     return kb;
 }
 
+uint64_t tree_limit(pid_t pid, const char *name)
+{
+    const char *text = support_get(support_text("/proc/%d/limits", (int)pid), NULL), *row = strstr(text, name);
+
+    if (row == NULL)
+        support_fail("no limit \"%s\" of process %d", name, (int)pid);
+    row += strlen(name);
+    return strncmp(row + strspn(row, " "), "unlimited", 9) == 0 ? UINT64_MAX : strtoull(row, NULL, 10);
+}
+
 uint64_t tree_cpu_us(pid_t pid)
 {
     clockid_t clock;

@@ -24,6 +24,9 @@ struct tree *tree_of(pid_t root);
 /* kB from /proc/PID/status: "VmRSS", "VmHWM". */
 long tree_status_kb(pid_t pid, const char *name);
 
+/* A soft limit from /proc/PID/limits: "Max cpu time". UINT64_MAX: unlimited. */
+uint64_t tree_limit(pid_t pid, const char *name);
+
 /* CPU time of a whole process, microseconds; 0 when there is none. */
 uint64_t tree_cpu_us(pid_t pid);
 

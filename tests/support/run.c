@@ -336,17 +336,29 @@ void proc_read(struct proc *p)
     p->unread = false;
 }
 
+static void turn_or_fail(struct proc *p, uint64_t started_ms, const char *what)
+{
+    if (p->code >= 0 && p->out_fd < 0 && p->err_fd < 0) {
+        show_proc(p);
+        support_fail("ended without saying %s: %s", what, p->what);
+    }
+    turn(p, started_ms);
+}
+
 void proc_until(struct proc *p, const struct heard *h, const char *text)
 {
     uint64_t started = support_now_ms();
 
-    while (memmem(h->bytes, h->len, text, strlen(text)) == NULL) {
-        if (p->code >= 0 && p->out_fd < 0 && p->err_fd < 0) {
-            show_proc(p);
-            support_fail("ended without saying \"%s\": %s", text, p->what);
-        }
-        turn(p, started);
-    }
+    while (memmem(h->bytes, h->len, text, strlen(text)) == NULL)
+        turn_or_fail(p, started, text);
+}
+
+void proc_until_len(struct proc *p, const struct heard *h, size_t len)
+{
+    uint64_t started = support_now_ms();
+
+    while (h->len < len)
+        turn_or_fail(p, started, "enough");
 }
 
 int proc_end(struct proc *p)

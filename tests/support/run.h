@@ -52,6 +52,9 @@ void proc_write(struct proc *p, const void *bytes, size_t len);
 void proc_close_in(struct proc *p);
 void proc_read(struct proc *p); /* of an unread one: from now on */
 
+/* Waits until a stream holds so many bytes; ending before that is a failure, as below. */
+void proc_until_len(struct proc *p, const struct heard *h, size_t len);
+
 /* Wait until a stream holds this text, and until the process has ended and both streams with it; the second returns the exit code. */
 void proc_until(struct proc *p, const struct heard *h, const char *text);
 int proc_end(struct proc *p);

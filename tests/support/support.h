@@ -15,7 +15,7 @@
  * Nothing that a test waits for takes this long, also not under a sanitizer on a busy machine: who gets here has failed. It is a
  * way out of a hang and never a measure; no test asserts a time.
  */
-#define SUPPORT_WAIT_MS 100000
+#define SUPPORT_WAIT_MS 60000
 
 #define SUPPORT_NOBODY 65534 /* the other user, in tests that need one and are run by root */
 

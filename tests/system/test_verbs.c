@@ -330,7 +330,7 @@ static void wait_says_how_each_job_ended_and_exits_for_the_first_that_failed(voi
     struct proc *p;
 
     p = proc_expect(coop(b, "wait", good), 0);
-    expect_text(p->out, support_text("%s succeeded\n", good));
+    expect_text(p->out, support_text("%s succeeded (ok)\n", good));
     p = proc_expect(coop(b, "wait", bad), COOP_EXIT_JOB_FAILED);
     expect_text(p->out, support_text("%s failed (exit)\n", bad));
     p = proc_expect(coop(b, "wait", good, ugly, bad), COOP_EXIT_EXCEPTION);
@@ -491,7 +491,7 @@ static void show_tells_status_spec_and_receipt(void **state)
     assert_string_equal(json_str(s, "spec.stdin_mode"), "none");
     assert_int_equal(json_num(s, "spec.limits.wall_us"), 9000000);
     expect_has(proc_expect(coop(b, "show", id), 0)->out, "asked for");
-    expect_text(proc_expect(coop(b, "show", "--quiet", id), 0)->out, "succeeded\n");
+    expect_text(proc_expect(coop(b, "show", "--quiet", id), 0)->out, "succeeded (ok)\n");
 }
 
 static void show_of_a_running_job_has_no_receipt_yet(void **state)
@@ -546,7 +546,7 @@ static void a_filter_of_ls_finds_jobs_that_run(void **state)
     char *id = submit(b, path);
 
     for (int i = 0; i < 5; i++)
-        (void)expect_end(b, submit(b, script(b, "ok.lua", "")), "ok");
+        (void)expect_end(b, submit(b, script(b, "ok.lua", "-- nothing")), "ok");
     broker_says(b, "to=running", id);
     expect_text(proc_expect(coop(b, "ls", "-q", "--state", "running", "--limit", "1"), 0)->out, support_text("%s\n", id));
     (void)proc_expect(coop(b, "kill", id), 0);
@@ -649,7 +649,8 @@ static void every_verb_has_help_and_says_its_own_flags(void **state)
         expect_has(all->out, json_str(v, "name"));
         expect_has(man->out, support_text("coop %s", json_str(v, "name")));
         expect_has(p->out, support_text("usage: coop %s", json_str(v, "name")));
-        expect_text(proc_expect(coop(b, json_str(v, "name"), "--help"), 0)->out, p->out.bytes);
+        if (strcmp(json_str(v, "name"), "help") != 0)
+            expect_text(proc_expect(coop(b, json_str(v, "name"), "--help"), 0)->out, p->out.bytes);
         for (size_t k = 0; k < json_array_size(flags); k++)
             expect_has(p->out, support_text("--%s", json_str(json_array_get(flags, k), "name")));
     }
@@ -677,7 +678,7 @@ static struct proc *complete(const struct broker *b, const char *const *words)
 static void completion_knows_verbs_flags_and_ids(void **state)
 {
     struct broker *b = *state;
-    char *id = submit(b, script(b, "a.lua", ""));
+    char *id = submit(b, script(b, "a.lua", "-- nothing"));
     struct proc *p;
 
     if (access("/bin/bash", X_OK) != 0)
@@ -769,5 +770,6 @@ int main(void)
         TEST(a_wait_without_a_terminal_shows_none),
     };
 
+    cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return cmocka_run_group_tests_name("verbs", tests, NULL, NULL);
 }

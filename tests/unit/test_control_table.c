@@ -71,7 +71,7 @@ static void every_row_is_a_request_in_the_schema(void **state)
             assert_true(f != NULL && is_body(f));
     }
     assert_null(control_rules[PB__REQUEST__BODY__NOT_SET].apply); /* a request without a body */
-    assert_null(control_rules[1].apply);                           /* 1 is the protocol's number */
+    assert_null(control_rules[1].apply);                          /* 1 is the protocol's number */
 }
 
 static void no_two_rows_do_the_same(void **state)

@@ -265,13 +265,13 @@ static void a_million_empty_repeated_fields_meet_the_budget_not_the_heap(void **
         const ProtobufCMessageDescriptor *d;
         uint8_t tag;
     } rows[] = {
-        { &pb__job_spec__descriptor, 5 << 3 | BYTES },      /* modules: messages */
-        { &pb__job_spec__descriptor, 6 << 3 | BYTES },      /* args: bytes */
-        { &pb__job_spec__descriptor, 7 << 3 | BYTES },      /* env: messages */
-        { &pb__hello__descriptor, 2 << 3 | BYTES },         /* seal: strings */
-        { &pb__violation__descriptor, 3 << 3 | VARINT },    /* args, not packed */
-        { &pb__enforcement__descriptor, 10 << 3 | BYTES },  /* seal */
-        { &pb__from_worker__descriptor, 1 << 3 | BYTES },   /* the same oneof member a million times */
+        {&pb__job_spec__descriptor,     5 << 3 | BYTES }, /* modules: messages */
+        { &pb__job_spec__descriptor,    6 << 3 | BYTES }, /* args: bytes */
+        { &pb__job_spec__descriptor,    7 << 3 | BYTES }, /* env: messages */
+        { &pb__hello__descriptor,       2 << 3 | BYTES }, /* seal: strings */
+        { &pb__violation__descriptor,   3 << 3 | VARINT}, /* args, not packed */
+        { &pb__enforcement__descriptor, 10 << 3 | BYTES}, /* seal */
+        { &pb__from_worker__descriptor, 1 << 3 | BYTES }, /* the same oneof member a million times */
     };
     uint8_t *bytes = malloc(2 * N);
     long before;
@@ -284,7 +284,7 @@ static void a_million_empty_repeated_fields_meet_the_budget_not_the_heap(void **
         }
         before = peak_kib();
         assert_int_equal(decode(rows[r].d, bytes, 2 * N, FRAME_MAX_CONTROL), -E2BIG);
-#ifndef COOP_ASAN /* keeps freed memory in quarantine */
+#ifndef COOP_ASAN                                          /* keeps freed memory in quarantine */
         assert_in_range(peak_kib() - before, 0, 16 << 10); /* 2 MB in; far below the 40 MB and more that it asks for */
 #else
         (void)before;
@@ -413,13 +413,13 @@ static void a_known_field_of_the_wrong_wire_type_is_refused(void **state)
         const char *value;
         size_t len;
     } rows[] = {
-        { 8, VARINT, "\x01", 1 },                  /* a message as a number */
-        { 8, FIXED32, "\0\0\0\0", 4 },
-        { 8, FIXED64, "\0\0\0\0\0\0\0\0", 8 },
-        { 8, GROUP, "", 0 },
-        { 8, GROUP_END, "", 0 },
-        { 8, 6, "", 0 },                           /* wire types 6 and 7 do not exist */
-        { 8, 7, "", 0 },
+        {8,  VARINT,    "\x01",             1}, /* a message as a number */
+        { 8, FIXED32,   "\0\0\0\0",         4},
+        { 8, FIXED64,   "\0\0\0\0\0\0\0\0", 8},
+        { 8, GROUP,     "",                 0},
+        { 8, GROUP_END, "",                 0},
+        { 8, 6,         "",                 0}, /* wire types 6 and 7 do not exist */
+        { 8, 7,         "",                 0},
     };
     struct wire w, body = { .len = 0 };
 
@@ -471,8 +471,25 @@ static void a_oneof_given_twice_hides_nothing_bad_in_the_first(void **state)
 static void text_that_is_not_utf8_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "\x80", "\xbf", "\xff", "\xfe", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xe2\x82", "\xe2(\xa1",
-        "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x99", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+        "\x80",
+        "\xbf",
+        "\xff",
+        "\xfe",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xc3",
+        "\xc3(",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xe2\x82",
+        "\xe2(\xa1",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf0\x9f\x99",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
         "good until the last byte\xc3",
     };
 
@@ -500,7 +517,17 @@ static void text_that_is_not_utf8_is_refused(void **state)
 static void text_that_is_utf8_is_taken(void **state)
 {
     static const char *const good[] = {
-        "", "ascii", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+        "",
+        "ascii",
+        "\x7f",
+        "\xc2\x80",
+        "\xdf\xbf",
+        "\xe0\xa0\x80",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf",
     };
 
     (void)state;

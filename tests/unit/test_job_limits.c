@@ -88,25 +88,25 @@ static void what_makes_no_sense_is_refused_in_words(void **state)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        { "", "NAME=VALUE" },
-        { "cpu", "not 'cpu'" },
-        { "=2s", "NAME=VALUE" },
-        { "cpu=2s,", "NAME=VALUE" },
-        { ",cpu=2s", "NAME=VALUE" },
-        { "cpu=2s,,wall=1s", "NAME=VALUE" },
-        { "cpu=", "limit cpu: '' is not a time; write 500ms" },
-        { "cpu=2x", "limit cpu: '2x' is not a time" },
-        { "cpu=64M", "limit cpu: '64M' is not a time" },
-        { "memory=2s", "limit memory: '2s' is not a size; write 4096" },
-        { "memory=-1", "limit memory: '-1' is not a size" },
-        { "stdout=0", "limit stdout: must be above 0" },
-        { "cpu=0.0000001s", "limit cpu: must be above 0" },
-        { "cpu=2s=3s", "limit cpu: '2s=3s' is not a time" },
-        { "memory=99999999999999999999", "limit memory: '99999999999999999999' is too large" },
-        { "memroy=64M", "unknown limit 'memroy'; did you mean 'memory'?" },
-        { "CPU=2s", "unknown limit 'CPU'" },
-        { "cpu =2s", "unknown limit 'cpu '; did you mean 'cpu'?" },
-        { "bandwidth=1M", "unknown limit 'bandwidth'; known: cpu, wall, memory, stdout, stderr" },
+        {"",                             "NAME=VALUE"                                                         },
+        { "cpu",                         "not 'cpu'"                                                          },
+        { "=2s",                         "NAME=VALUE"                                                         },
+        { "cpu=2s,",                     "NAME=VALUE"                                                         },
+        { ",cpu=2s",                     "NAME=VALUE"                                                         },
+        { "cpu=2s,,wall=1s",             "NAME=VALUE"                                                         },
+        { "cpu=",                        "limit cpu: '' is not a time; write 500ms"                           },
+        { "cpu=2x",                      "limit cpu: '2x' is not a time"                                      },
+        { "cpu=64M",                     "limit cpu: '64M' is not a time"                                     },
+        { "memory=2s",                   "limit memory: '2s' is not a size; write 4096"                       },
+        { "memory=-1",                   "limit memory: '-1' is not a size"                                   },
+        { "stdout=0",                    "limit stdout: must be above 0"                                      },
+        { "cpu=0.0000001s",              "limit cpu: must be above 0"                                         },
+        { "cpu=2s=3s",                   "limit cpu: '2s=3s' is not a time"                                   },
+        { "memory=99999999999999999999", "limit memory: '99999999999999999999' is too large"                  },
+        { "memroy=64M",                  "unknown limit 'memroy'; did you mean 'memory'?"                     },
+        { "CPU=2s",                      "unknown limit 'CPU'"                                                },
+        { "cpu =2s",                     "unknown limit 'cpu '; did you mean 'cpu'?"                          },
+        { "bandwidth=1M",                "unknown limit 'bandwidth'; known: cpu, wall, memory, stdout, stderr"},
     };
 
     (void)state;
@@ -173,11 +173,11 @@ static void both_bounds_of_each_row_are_allowed_and_one_past_them_is_not(void **
             int rc;
             const char *word;
         } edges[] = {
-            { row->min, 0, "" },
-            { row->max, 0, "" },
-            { row->min - 1, row->min == 1 ? 0 : -EINVAL, "below the minimum" }, /* 0 is "not given" */
-            { row->max + 1, -EDQUOT, "above the maximum" },
-            { UINT64_MAX, -EDQUOT, "above the maximum" },
+            {row->min,      0,                           ""                 },
+            { row->max,     0,                           ""                 },
+            { row->min - 1, row->min == 1 ? 0 : -EINVAL, "below the minimum"}, /* 0 is "not given" */
+            { row->max + 1, -EDQUOT,                     "above the maximum"},
+            { UINT64_MAX,   -EDQUOT,                     "above the maximum"},
         };
 
         for (size_t k = 0; k < sizeof(edges) / sizeof(edges[0]); k++) {

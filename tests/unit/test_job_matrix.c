@@ -19,17 +19,17 @@ static const struct {
     enum job_event event;
     Pb__State to;
 } legal[] = {
-    { ST(READY), JOB_EV_ASSIGN, ST(STARTING) },
-    { ST(READY), JOB_EV_END, ST(FINISHING) },       /* cancelled in the queue */
-    { ST(STARTING), JOB_EV_STARTED, ST(RUNNING) },
-    { ST(STARTING), JOB_EV_LOST, ST(READY) },
-    { ST(STARTING), JOB_EV_END, ST(FINISHING) },
-    { ST(RUNNING), JOB_EV_LOST, ST(READY) },
-    { ST(RUNNING), JOB_EV_END, ST(FINISHING) },
-    { ST(FINISHING), JOB_EV_SUCCEEDED, ST(SUCCEEDED) },
-    { ST(FINISHING), JOB_EV_FAILED, ST(FAILED) },
-    { ST(FINISHING), JOB_EV_TIMED_OUT, ST(TIMED_OUT) },
-    { ST(FINISHING), JOB_EV_CANCELLED, ST(CANCELLED) },
+    {ST(READY),      JOB_EV_ASSIGN,    ST(STARTING) },
+    { ST(READY),     JOB_EV_END,       ST(FINISHING)}, /* cancelled in the queue */
+    { ST(STARTING),  JOB_EV_STARTED,   ST(RUNNING)  },
+    { ST(STARTING),  JOB_EV_LOST,      ST(READY)    },
+    { ST(STARTING),  JOB_EV_END,       ST(FINISHING)},
+    { ST(RUNNING),   JOB_EV_LOST,      ST(READY)    },
+    { ST(RUNNING),   JOB_EV_END,       ST(FINISHING)},
+    { ST(FINISHING), JOB_EV_SUCCEEDED, ST(SUCCEEDED)},
+    { ST(FINISHING), JOB_EV_FAILED,    ST(FAILED)   },
+    { ST(FINISHING), JOB_EV_TIMED_OUT, ST(TIMED_OUT)},
+    { ST(FINISHING), JOB_EV_CANCELLED, ST(CANCELLED)},
 };
 enum { LEGAL = sizeof(legal) / sizeof(legal[0]) };
 
@@ -151,11 +151,12 @@ static void every_cause_has_an_outcome(void **state)
     static const struct {
         Pb__Cause cause;
         Pb__State outcome;
-    } special[] = { /* every other cause is a failure */
-        { CA(OK), ST(SUCCEEDED) },
-        { CA(CPU_LIMIT), ST(TIMED_OUT) },
-        { CA(WALL_LIMIT), ST(TIMED_OUT) },
-        { CA(CANCELLED), ST(CANCELLED) },
+    } special[] = {
+  /* every other cause is a failure */
+        {CA(OK),          ST(SUCCEEDED)},
+        { CA(CPU_LIMIT),  ST(TIMED_OUT)},
+        { CA(WALL_LIMIT), ST(TIMED_OUT)},
+        { CA(CANCELLED),  ST(CANCELLED)},
     };
 
     (void)state;

@@ -20,29 +20,29 @@ static void a_slip_finds_the_word(void **state)
         const char *const *words;
         const char *nearest;
     } rows[] = {
-        { "cpu", limits, "cpu" },         /* the word itself */
-        { "cpus", limits, "cpu" },        /* one too many */
-        { "cp", limits, "cpu" },          /* one missing */
-        { "cpi", limits, "cpu" },         /* one wrong */
-        { "cup", limits, "cpu" },         /* two swapped: one slip */
-        { "memroy", limits, "memory" },
-        { "memeory", limits, "memory" },
-        { "mem0ry", limits, "memory" },
-        { "stdotu", limits, "stdout" },
-        { "strerr", limits, "stderr" },
-        { "wal", limits, "wall" },
-        { "walls", limits, "wall" },
-        { "lau", engines, "lua" },
-        { "Lua", engines, "lua" },
-        { "luau", engines, "lua" },
-        { "lua5", engines, "lua" },
-        { "sumbit", verbs, "submit" },
-        { "cancle", verbs, "cancel" },
-        { "verison", verbs, "version" },
-        { "rnu", verbs, "run" },
-        { "sl", verbs, "ls" },
-        { "log", verbs, "logs" },
-        { "resutls", verbs, "result" },
+        {"cpu",      limits,  "cpu"    }, /* the word itself */
+        { "cpus",    limits,  "cpu"    }, /* one too many */
+        { "cp",      limits,  "cpu"    }, /* one missing */
+        { "cpi",     limits,  "cpu"    }, /* one wrong */
+        { "cup",     limits,  "cpu"    }, /* two swapped: one slip */
+        { "memroy",  limits,  "memory" },
+        { "memeory", limits,  "memory" },
+        { "mem0ry",  limits,  "memory" },
+        { "stdotu",  limits,  "stdout" },
+        { "strerr",  limits,  "stderr" },
+        { "wal",     limits,  "wall"   },
+        { "walls",   limits,  "wall"   },
+        { "lau",     engines, "lua"    },
+        { "Lua",     engines, "lua"    },
+        { "luau",    engines, "lua"    },
+        { "lua5",    engines, "lua"    },
+        { "sumbit",  verbs,   "submit" },
+        { "cancle",  verbs,   "cancel" },
+        { "verison", verbs,   "version"},
+        { "rnu",     verbs,   "run"    },
+        { "sl",      verbs,   "ls"     },
+        { "log",     verbs,   "logs"   },
+        { "resutls", verbs,   "result" },
     };
 
     (void)state;
@@ -60,9 +60,21 @@ static void another_word_finds_nothing(void **state)
         const char *typed;
         const char *const *words;
     } rows[] = {
-        { "", limits },        { "x", limits },      { "xy", limits },     { "disk", limits },      { "bandwidth", limits },
-        { "python", engines }, { "java", engines },  { "ruby", engines },  { "perl", engines },     { "sh", engines },
-        { "js", engines },     { "", engines },      { "l", engines },     { "abcdefgh", verbs },   { "start", engines },
+        {"",           limits },
+        { "x",         limits },
+        { "xy",        limits },
+        { "disk",      limits },
+        { "bandwidth", limits },
+        { "python",    engines},
+        { "java",      engines},
+        { "ruby",      engines},
+        { "perl",      engines},
+        { "sh",        engines},
+        { "js",        engines},
+        { "",          engines},
+        { "l",         engines},
+        { "abcdefgh",  verbs  },
+        { "start",     engines},
     };
 
     (void)state;

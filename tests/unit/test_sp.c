@@ -30,8 +30,8 @@ struct fixture {
     char url[128];
     const char *path;
     nng_socket nng;
-    int fd;        /* our endpoint */
-    uint8_t *buf;  /* of sp_recv() */
+    int fd;       /* our endpoint */
+    uint8_t *buf; /* of sp_recv() */
     size_t cap, len;
 };
 
@@ -320,10 +320,10 @@ static void a_frame_on_the_wire_is_type_length_body(void **state)
 static void a_length_above_the_allowed_is_refused_before_any_memory_is_taken(void **state)
 {
     static const uint8_t headers[][SP_HEADER_LEN] = {
-        { 1, 0, 0, 0, 0, 0, 0x20, 0, 1 },                          /* MAX + 1 */
-        { 1, 0, 0, 0, 1, 0, 0, 0, 0 },                             /* 4 GiB: a cut to 32 bits would be 0 */
-        { 1, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
-        { 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+        {1,  0,    0,    0,    0,    0,    0x20, 0,    1   }, /* MAX + 1 */
+        { 1, 0,    0,    0,    1,    0,    0,    0,    0   }, /* 4 GiB: a cut to 32 bits would be 0 */
+        { 1, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+        { 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
     };
     struct fixture *f = *state;
 

@@ -31,7 +31,7 @@ enum { BIG = LIMITS_SOURCE + 1, MANY = LIMITS_ARG_N + 1 };
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    char (*names)[8];
+    char(*names)[8];
 
     f->args = calloc(MANY, sizeof(*f->args));
     f->env = calloc(MANY, sizeof(*f->env));
@@ -40,7 +40,7 @@ static int setup(void **state)
     f->modules_at = calloc(LIMITS_MODULE_N + 1, sizeof(*f->modules_at));
     f->zeros = malloc(BIG);
     f->text = calloc(LIMITS_MODULE_N + 1, sizeof(*names));
-    names = (char (*)[8])f->text;
+    names = (char(*)[8])f->text;
     memset(f->zeros, 'x', BIG);
     for (unsigned i = 0; i < MANY; i++) {
         f->args[i] = (ProtobufCBinaryData){ 1, f->zeros };
@@ -259,13 +259,13 @@ static void an_unknown_engine_is_answered_with_the_known_ones(void **state)
     static const struct {
         char *engine, *words;
     } rows[] = {
-        { "", "unknown engine ''; this broker has: lua" },
-        { "lau", "unknown engine 'lau'; did you mean 'lua'?" },
-        { "lua5.4", "unknown engine 'lua5.4'" },
-        { "python", "unknown engine 'python'; this broker has: lua" },
-        { "LUA", "unknown engine 'LUA'" },
-        { "\x1b[2Jlua", "unknown engine" },
-        { "\n", "unknown engine" },
+        {"",            "unknown engine ''; this broker has: lua"      },
+        { "lau",        "unknown engine 'lau'; did you mean 'lua'?"    },
+        { "lua5.4",     "unknown engine 'lua5.4'"                      },
+        { "python",     "unknown engine 'python'; this broker has: lua"},
+        { "LUA",        "unknown engine 'LUA'"                         },
+        { "\x1b[2Jlua", "unknown engine"                               },
+        { "\n",         "unknown engine"                               },
     };
     struct fixture *f = *state;
 
@@ -296,15 +296,22 @@ static void the_answer_to_an_unknown_engine_of_any_length_is_text(void **state)
 
 static void control_characters_in_names_are_refused(void **state)
 {
-    static char *const bad[] = { "a\nb", "\x1b[31mred", "tab\there", "del\x7f", "\x01", "end\r", "csi\xc2\x9b" "31m" };
+    static char *const bad[] = { "a\nb",
+                                 "\x1b[31mred",
+                                 "tab\there",
+                                 "del\x7f",
+                                 "\x01",
+                                 "end\r",
+                                 "csi\xc2\x9b"
+                                 "31m" };
     struct fixture *f = *state;
     const struct {
         char **name, *words;
     } names[] = {
-        { &f->spec.name, "name of the job has a control character" },
-        { &f->spec.source_name, "name of the source has a control character" },
-        { &f->env[0].name, "name of a variable has a control character" },
-        { &f->modules[1].name, "name of a module has a control character" },
+        {&f->spec.name,         "name of the job has a control character"   },
+        { &f->spec.source_name, "name of the source has a control character"},
+        { &f->env[0].name,      "name of a variable has a control character"},
+        { &f->modules[1].name,  "name of a module has a control character"  },
     };
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)

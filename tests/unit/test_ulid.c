@@ -36,9 +36,9 @@ static void the_time_stands_in_front(void **state)
         uint64_t ms;
         const char *prefix;
     } rows[] = {
-        { 1469918176385, "01ARYZ6S41" }, /* the specification's own example */
-        { 1, "0000000001" },
-        { 281474976710655, "7ZZZZZZZZZ" }, /* 48 bits: the year 10889 */
+        {1469918176385,    "01ARYZ6S41"}, /* the specification's own example */
+        { 1,               "0000000001"},
+        { 281474976710655, "7ZZZZZZZZZ"}, /* 48 bits: the year 10889 */
     };
     char id[ULID_LEN + 1];
 
@@ -106,10 +106,10 @@ static void lower_case_and_beginnings_are_made_whole_where_they_can_be(void **st
     static const struct {
         const char *text, *id;
     } rows[] = {
-        { "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAV" },
-        { "01arz3ndektsv4rrffq69g5fav", "01ARZ3NDEKTSV4RRFFQ69G5FAV" },
-        { "01arZ3nD", "01ARZ3ND" }, /* ULID_MIN_PREFIX */
-        { "00000000000000000000000000", "00000000000000000000000000" },
+        {"01ARZ3NDEKTSV4RRFFQ69G5FAV",  "01ARZ3NDEKTSV4RRFFQ69G5FAV"},
+        { "01arz3ndektsv4rrffq69g5fav", "01ARZ3NDEKTSV4RRFFQ69G5FAV"},
+        { "01arZ3nD",                   "01ARZ3ND"                  }, /* ULID_MIN_PREFIX */
+        { "00000000000000000000000000", "00000000000000000000000000"},
     };
 
     (void)state;
@@ -124,8 +124,23 @@ static void lower_case_and_beginnings_are_made_whole_where_they_can_be(void **st
 static void what_cannot_be_an_id_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "0", "01ARZ3N", "01ARZ3NDEKTSV4RRFFQ69G5FAV0", "01ARZ3NDI", "01ARZ3NDL", "01ARZ3NDO", "01ARZ3NDU", "01arz3ndu", "01ARZ3ND ",
-        " 01ARZ3ND", "01ARZ3N-", "01ARZ3N/../", "01ARZ3N%", "01ARZ3N\xc3\xbc", "01ARZ3N\n", "01ARZ3N\x80",
+        "",
+        "0",
+        "01ARZ3N",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV0",
+        "01ARZ3NDI",
+        "01ARZ3NDL",
+        "01ARZ3NDO",
+        "01ARZ3NDU",
+        "01arz3ndu",
+        "01ARZ3ND ",
+        " 01ARZ3ND",
+        "01ARZ3N-",
+        "01ARZ3N/../",
+        "01ARZ3N%",
+        "01ARZ3N\xc3\xbc",
+        "01ARZ3N\n",
+        "01ARZ3N\x80",
     };
 
     (void)state;

@@ -1,11 +1,11 @@
 /*
- * broker_fixture.h - a broker with its loop, pool and job table, one hand-made worker and one hand-made job: no zygote, no process.
+ * bare_broker.h - a broker with its loop, pool and job table, one hand-made worker and one hand-made job: no zygote, no process.
  *
  * The worker has no pidfd, so killing it only changes its phase; its link stays closed unless a test opens it.
  * Shared by the gate's test and the fuzzers. The program that includes it is linked with libbroker.a and stands in for main.c.
  */
-#ifndef TESTS_UNIT_BROKER_FIXTURE_H
-#define TESTS_UNIT_BROKER_FIXTURE_H
+#ifndef TESTS_UNIT_BARE_BROKER_H
+#define TESTS_UNIT_BARE_BROKER_H
 
 #include <fcntl.h>
 
@@ -14,9 +14,9 @@
 #include "log.h"
 #include "scratch.h"
 
-enum { FIXTURE_CREDIT = 1000 }; /* bytes of each output stream that the job may write */
+enum { BARE_CREDIT = 1000 }; /* bytes of each output stream that the job may write */
 
-struct broker_fixture {
+struct bare_broker {
     struct broker b;
     char *dir;
     struct worker *w;
@@ -38,7 +38,7 @@ void broker_check_rest(struct broker *b)
     (void)b;
 }
 
-static inline struct worker *fixture_worker(struct broker_fixture *fx)
+static inline struct worker *bare_worker(struct bare_broker *fx)
 {
     struct pool *p = &fx->b.pool;
     struct worker *w = calloc(1, sizeof(*w));
@@ -57,15 +57,15 @@ static inline struct worker *fixture_worker(struct broker_fixture *fx)
     return w;
 }
 
-static inline void fixture_unused_timer(void *ctx)
+static inline void bare_unused_timer(void *ctx)
 {
     (void)ctx;
 }
 
-static inline struct job *fixture_job(struct broker_fixture *fx, Pb__State state)
+static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
 {
     struct job *job = calloc(1, sizeof(*job));
-    struct timer quiet = { .fn = fixture_unused_timer };
+    struct timer quiet = { .fn = bare_unused_timer };
 
     (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
     (void)snprintf(job->engine, sizeof(job->engine), "lua");
@@ -74,23 +74,23 @@ static inline struct job *fixture_job(struct broker_fixture *fx, Pb__State state
     job->attempt = 1;
     job->wall = job->cpu = job->grace = job->store_retry = quiet;
     pb__limits__init(&job->limits);
-    job->limits.stdout_bytes = job->limits.stderr_bytes = FIXTURE_CREDIT;
+    job->limits.stdout_bytes = job->limits.stderr_bytes = BARE_CREDIT;
     pb__usage__init(&job->usage);
     pb__enforcement__init(&job->enforcement);
-    spool_init(&job->spools[0], fx->b.output_dir, job->id, 0, FIXTURE_CREDIT);
-    spool_init(&job->spools[1], fx->b.output_dir, job->id, 1, FIXTURE_CREDIT);
+    spool_init(&job->spools[0], fx->b.output_dir, job->id, 0, BARE_CREDIT);
+    spool_init(&job->spools[1], fx->b.output_dir, job->id, 1, BARE_CREDIT);
     HASH_ADD_STR(fx->b.jobs.by_id, id, job);
     return job;
 }
 
 /* Brings a fresh worker to a phase by the pool's own hand; with a job where that phase has one. */
-static inline struct worker *fixture_worker_in(struct broker_fixture *fx, enum worker_phase phase, struct job **ret_job)
+static inline struct worker *bare_worker_in(struct bare_broker *fx, enum worker_phase phase, struct job **ret_job)
 {
-    struct worker *w = fixture_worker(fx);
+    struct worker *w = bare_worker(fx);
 
     *ret_job = NULL;
     if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY) {
-        *ret_job = fixture_job(fx, phase == WORKER_ASSIGNED ? PB__STATE__STATE_STARTING : PB__STATE__STATE_RUNNING);
+        *ret_job = bare_job(fx, phase == WORKER_ASSIGNED ? PB__STATE__STATE_STARTING : PB__STATE__STATE_RUNNING);
         (*ret_job)->worker = w;
         w->job = *ret_job;
     }
@@ -101,7 +101,7 @@ static inline struct worker *fixture_worker_in(struct broker_fixture *fx, enum w
     return w;
 }
 
-static inline int fixture_start(struct broker_fixture *fx)
+static inline int bare_start(struct bare_broker *fx)
 {
     log_init("test", LOG_LEVEL_ERROR);
     memset(fx, 0, sizeof(*fx));
@@ -118,19 +118,20 @@ static inline int fixture_start(struct broker_fixture *fx)
     return 0;
 }
 
-/* Everything made since fixture_start() but the broker itself. */
-static inline void fixture_clear(struct broker_fixture *fx)
+/* Everything made since bare_start() but the broker itself. */
+static inline void bare_clear(struct bare_broker *fx)
 {
     jobs_finish(&fx->b.jobs);
+    jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
     fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
     fx->w = NULL;
     fx->job = NULL;
 }
 
-static inline void fixture_stop(struct broker_fixture *fx)
+static inline void bare_stop(struct bare_broker *fx)
 {
-    fixture_clear(fx);
+    bare_clear(fx);
     inbox_finish(&fx->b.inbox);
     loop_finish(&fx->b.loop);
     (void)close(fx->b.output_dir);
@@ -138,10 +139,10 @@ static inline void fixture_stop(struct broker_fixture *fx)
 }
 
 /* A fresh worker, and nobody else. */
-static inline void fixture_enter(struct broker_fixture *fx, enum worker_phase phase)
+static inline void bare_enter(struct bare_broker *fx, enum worker_phase phase)
 {
-    fixture_clear(fx);
-    fx->w = fixture_worker_in(fx, phase, &fx->job);
+    bare_clear(fx);
+    fx->w = bare_worker_in(fx, phase, &fx->job);
 }
 
 #endif

@@ -1,0 +1,439 @@
+/*
+ * fuzz_control.c - any requests from several clients, dispatched for real: control.c, the verbs, the jobs, the pool and the gate, over
+ * a store that is an array and workers that are only structs.
+ *
+ * Input: records of what (one byte: low three bits, who in the others), length (two bytes, little-endian), bytes.
+ * Held: every request has exactly one fate, every answer is a Reply, what goes to a worker is a ToWorker, every receipt is a Receipt.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include <sys/random.h>
+
+/* Ids that a corpus can name: the real checks, another maker. */
+#define ulid_make ulid_make_real
+#include "proto/ulid.c"
+#undef ulid_make
+
+#include "../unit/bare_broker.h"
+#include "broker/control_verbs.h"
+#include "coop/version.h"
+#include "frame.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1]);
+
+enum { REQUEST, REQUEST_2, WORKER_SAYS, WORKER_NEW, WORKER_ENDS, CLOCK, PEER_GONE, STORE };
+enum { NOBODY = 1 << 22 }; /* above every pid that Linux gives */
+enum { ROWS = 32, SOCKET_CONTROL = 1, SOCKET_LINK = 2 };
+
+/* ---- a store of ROWS jobs ------------------------------------------------------------------------------------------------------------- */
+
+struct row {
+    struct store_job job;
+    struct store_blob spec, receipt, out[2];
+};
+
+struct store {
+    struct row rows[ROWS];
+    unsigned count, made;
+    struct store_op *first, **last;
+    size_t pending;
+    int fail; /* the status of ops from now on */
+};
+
+static struct bare_broker bare;
+static struct store disk;
+static unsigned replies, dropped, forsaken; /* requests answered, whose peer lied, whose peer left while they waited */
+
+void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1])
+{
+    if (disk.fail != 0) /* will be refused: nobody can know this id before */
+        ulid_make_real(unix_ms, ret_id);
+    else
+        (void)snprintf(ret_id, ULID_LEN + 1, "01HZZZZZZZ00000000000000%02u", disk.made++ % 100);
+}
+
+struct store_op *store_op_new(enum store_kind kind, const char *job)
+{
+    struct store_op *op = calloc(1, sizeof(*op));
+
+    op->kind = kind;
+    op->sync_fd[0] = op->sync_fd[1] = -1;
+    (void)snprintf(op->job, sizeof(op->job), "%s", job);
+    return op;
+}
+
+void store_op_free(struct store_op *op)
+{
+    free(op->spec.bytes);
+    free(op->receipt.bytes);
+    free(op->out[0].bytes);
+    free(op->out[1].bytes);
+    free(op);
+}
+
+void store_push(struct store *s, struct store_op *op)
+{
+    op->next = NULL;
+    *s->last = op;
+    s->last = &op->next;
+    s->pending++;
+}
+
+size_t store_pending(const struct store *s)
+{
+    return s->pending;
+}
+
+static struct row *row_of(struct store *s, const char *id)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (strcmp(s->rows[i].job.id, id) == 0)
+            return &s->rows[i];
+    return NULL;
+}
+
+int store_find(struct store *s, const char *id, struct store_job *ret)
+{
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < s->count; i++)
+        if (strncmp(s->rows[i].job.id, id, strlen(id)) == 0) {
+            *ret = s->rows[i].job;
+            found++;
+        }
+    return found == 1 ? 0 : found == 0 ? -ENOENT : -ENOTUNIQ;
+}
+
+static int copy_blob(const struct store_blob *from, size_t offset, size_t max, struct store_blob *ret)
+{
+    size_t n = offset >= from->len ? 0 : from->len - offset < max ? from->len - offset : max;
+
+    *ret = (struct store_blob){ n > 0 ? malloc(n) : NULL, n };
+    if (n > 0)
+        memcpy(ret->bytes, from->bytes + offset, n);
+    return 0;
+}
+
+int store_read_spec(struct store *s, const char *id, struct store_blob *ret)
+{
+    struct row *r = row_of(s, id);
+
+    return r == NULL ? -ENOENT : copy_blob(&r->spec, 0, SIZE_MAX, ret);
+}
+
+int store_read_receipt(struct store *s, const char *id, struct store_blob *ret)
+{
+    struct row *r = row_of(s, id);
+
+    return r == NULL || r->receipt.bytes == NULL ? -ENOENT : copy_blob(&r->receipt, 0, SIZE_MAX, ret);
+}
+
+int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret)
+{
+    struct row *r = row_of(s, id);
+
+    return r == NULL ? -ENOENT : copy_blob(&r->out[stream], offset, max, ret);
+}
+
+int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret, int max)
+{
+    int n = 0;
+
+    for (unsigned i = s->count; i-- > 0 && n < max;)
+        if ((states == 0 || (states & 1u << s->rows[i].job.state) != 0) && (before == NULL || strcmp(s->rows[i].job.id, before) < 0))
+            ret[n++] = s->rows[i].job;
+    return n;
+}
+
+int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx)
+{
+    (void)s;
+    (void)fn;
+    (void)ctx;
+    return 0;
+}
+
+static void take(struct store_blob *to, struct store_blob *from)
+{
+    *to = *from;
+    *from = (struct store_blob){ 0 };
+}
+
+static int commit_submit(struct store *s, struct store_op *op)
+{
+    struct row *r = &s->rows[s->count];
+
+    if (row_of(s, op->job) != NULL)
+        return -EEXIST;
+    if (s->count == ROWS)
+        return -ENOSPC;
+    *r = (struct row){
+        .job = {.state = PB__STATE__STATE_READY, .submitted_us = op->submitted_us, .stdin_mode = op->stdin_mode}
+    };
+    memcpy(r->job.id, op->job, sizeof(op->job));
+    memcpy(r->job.name, op->name, sizeof(op->name));
+    memcpy(r->job.engine, op->engine, sizeof(op->engine));
+    take(&r->spec, &op->spec);
+    s->count++;
+    return 0;
+}
+
+static int commit(struct store *s, struct store_op *op)
+{
+    struct row *r = row_of(s, op->job);
+
+    if (s->fail != 0)
+        return s->fail;
+    if (op->kind == STORE_SUBMIT)
+        return commit_submit(s, op);
+    if (r == NULL)
+        return -ENOENT;
+    if (r->receipt.bytes != NULL)
+        return -EEXIST;
+    r->job.attempt = op->attempt;
+    r->job.epoch = op->epoch;
+    r->job.state = op->kind == STORE_FINISH ? op->state : op->kind == STORE_START ? PB__STATE__STATE_RUNNING : PB__STATE__STATE_READY;
+    if (op->kind == STORE_FINISH) {
+        struct frame f;
+
+        assert(frame_decode(&f, &pb__receipt__descriptor, op->receipt.bytes, op->receipt.len, FRAME_MAX_CONTROL) == 0);
+        frame_release(&f);
+        r->job.cause = op->cause;
+        take(&r->receipt, &op->receipt);
+        take(&r->out[0], &op->out[0]);
+        take(&r->out[1], &op->out[1]);
+    }
+    return 0;
+}
+
+/* As on_store() of main.c. */
+static void collect(struct broker *b)
+{
+    struct store *s = b->store;
+
+    while (s->first != NULL) {
+        struct store_op *op = s->first;
+        struct job *job;
+
+        s->first = op->next;
+        if (s->first == NULL)
+            s->last = &s->first;
+        s->pending--;
+        op->status = commit(s, op);
+        job = jobs_find(&b->jobs, op->job);
+        if (job != NULL && op->kind == STORE_SUBMIT)
+            jobs_stored(job, op->status);
+        else if (job != NULL && op->kind == STORE_FINISH)
+            jobs_finished(job, op->status);
+        store_op_free(op);
+    }
+}
+
+static void empty_store(struct store *s)
+{
+    while (s->first != NULL) {
+        struct store_op *next = s->first->next;
+
+        store_op_free(s->first);
+        s->first = next;
+    }
+    for (unsigned i = 0; i < s->count; i++) {
+        free(s->rows[i].spec.bytes);
+        free(s->rows[i].receipt.bytes);
+        free(s->rows[i].out[0].bytes);
+        free(s->rows[i].out[1].bytes);
+    }
+    *s = (struct store){ .last = &s->first };
+}
+
+/* ---- in nng's place --------------------------------------------------------------------------------------------------------------------- */
+
+int nng_sendmsg(nng_socket s, nng_msg *msg, int flags)
+{
+    struct frame f;
+    const ProtobufCMessageDescriptor *d = s.id == SOCKET_CONTROL ? &pb__reply__descriptor : &pb__to_worker__descriptor;
+    int rc = frame_decode(&f, d, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
+
+    (void)flags;
+    assert(s.id == SOCKET_CONTROL || s.id == SOCKET_LINK);
+    assert(rc == 0);
+    replies += s.id == SOCKET_CONTROL;
+    frame_release(&f);
+    nng_msg_free(msg);
+    return 0;
+}
+
+void nng_recv_aio(nng_socket s, nng_aio *aio)
+{
+    (void)s;
+    (void)aio;
+}
+
+int nng_pipe_close(nng_pipe p)
+{
+    (void)p;
+    dropped++;
+    return 0;
+}
+
+/* ---- what can happen ---------------------------------------------------------------------------------------------------------------------- */
+
+static unsigned parked(const struct control *c)
+{
+    const struct control_peer *p;
+    unsigned n = 0;
+
+    for (p = c->peers; p != NULL; p = p->hh.next)
+        n += p->parked;
+    return n;
+}
+
+static void check_fates(const struct broker *b)
+{
+    unsigned in_flight = 0;
+
+    for (const struct job *job = b->jobs.by_id; job != NULL; job = job->hh.next)
+        in_flight += job->submit_msg != NULL;
+    assert(b->control.requests == replies + dropped + forsaken + parked(&b->control) + in_flight);
+}
+
+static void peer_gone(struct broker *b, unsigned who)
+{
+    unsigned before = parked(&b->control);
+
+    control_on_peer(&b->control, who, 0);
+    forsaken += before - parked(&b->control);
+}
+
+static void request(struct broker *b, uint32_t who, const uint8_t *bytes, size_t len)
+{
+    nng_msg *msg;
+    nng_pipe pipe = { .id = who + 1 };
+
+    if (nng_msg_alloc(&msg, 0) != 0 || nng_msg_append(msg, bytes, len) != 0)
+        abort();
+    nng_msg_set_pipe(msg, pipe);
+    control_on_message(&b->control, 0, msg);
+}
+
+static struct worker *working(struct broker *b)
+{
+    for (struct worker *w = b->pool.all; w != NULL; w = w->next)
+        if (w->job != NULL)
+            return w;
+    return b->pool.all;
+}
+
+static void new_worker(struct bare_broker *bb)
+{
+    struct worker *w;
+
+    if (bb->b.pool.idle + bb->b.pool.busy >= 4)
+        return;
+    w = bare_worker(bb);
+    w->link.socket.id = SOCKET_LINK;
+    w->hello = 1;
+    w->pid = NOBODY;
+    w->seal[w->seal_count++] = strdup("seccomp");
+    pool_set_phase(w, WORKER_IDLE);
+    jobs_dispatch(&bb->b.jobs);
+}
+
+static void end_worker(struct worker *w, const uint8_t *bytes, size_t len)
+{
+    Pb__Exited e = PB__EXITED__INIT;
+
+    if (w == NULL)
+        return;
+    e.code = len > 0 ? bytes[0] % 8 : 1;
+    e.status = len > 1 ? bytes[1] : 0;
+    w->gone = 1;
+    pool_on_exited(w, &e);
+}
+
+static void turn_clock(struct broker *b, const uint8_t *bytes, size_t len)
+{
+    uint64_t ms = 0;
+
+    for (size_t i = 0; i < len && i < 3; i++)
+        ms = ms << 8 | bytes[i];
+    b->loop.now_us += ms * 1000;
+    timers_run(&b->loop.timers, b->loop.now_us);
+}
+
+static void happen(struct broker *b, unsigned what, unsigned who, const uint8_t *bytes, size_t len)
+{
+    struct worker *w = working(b);
+
+    switch (what) {
+    case REQUEST:
+    case REQUEST_2: request(b, who % 4, bytes, len); break;
+    case WORKER_SAYS:
+        if (w != NULL)
+            gate_receive(w, bytes, len);
+        break;
+    case WORKER_NEW: new_worker(&bare); break;
+    case WORKER_ENDS: end_worker(w, bytes, len); break;
+    case CLOCK: turn_clock(b, bytes, len); break;
+    case PEER_GONE: peer_gone(b, who % 4 + 1); break;
+    default: /* who: collect, or break the disk, mend it, drain */
+        if (who % 4 == 0)
+            collect(b);
+        else if (who % 4 == 3)
+            b->phase = BROKER_DRAINING;
+        else if (store_pending(b->store) == 0) /* an id that was promised a good disk keeps it */
+            b->store->fail = who % 4 == 1 ? -ENOSPC : 0;
+    }
+}
+
+static void begin(struct broker *b)
+{
+    if (bare.dir == NULL && bare_start(&bare) != 0)
+        abort();
+    empty_store(&disk);
+    b->store = &disk;
+    b->phase = BROKER_UP;
+    b->loop.now_us = loop_clock_us();
+    b->control = (struct control){ .broker = b, .socket = { .id = SOCKET_CONTROL } };
+    b->pool.last_id = 0;
+    replies = dropped = forsaken = 0;
+}
+
+static void end(struct broker *b)
+{
+    for (unsigned who = 1; who <= 4; who++)
+        peer_gone(b, who);
+    assert(parked(&b->control) == 0 && b->control.peer_count == 0);
+    bare_clear(&bare);
+    assert(b->loop.timers.count == 0); /* all were cancelled by their owners */
+    empty_store(&disk);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct broker *b = &bare.b;
+
+    begin(b);
+    while (size >= 3) {
+        unsigned what = data[0] & 7, who = data[0] >> 3;
+        size_t len = data[1] | (size_t)data[2] << 8;
+
+        data += 3;
+        size -= 3;
+        len = len < size ? len : size;
+        happen(b, what, who, data, len);
+        check_fates(b);
+        data += len;
+        size -= len;
+    }
+    end(b);
+    return 0;
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+    if (bare.dir != NULL)
+        bare_stop(&bare);
+}

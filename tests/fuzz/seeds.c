@@ -1,0 +1,450 @@
+/*
+ * seeds.c - writes the seed corpus of the fuzzers: one small file for each thing worth starting from.
+ *
+ * By hand, when a schema or an input format has changed (the files are in the repository):
+ *   make && cc -std=gnu11 -D_GNU_SOURCE -Ibuild/debug/gen -Iproto -I. tests/fuzz/seeds.c build/debug/libproto.a -lprotobuf-c -o build/seeds
+ *   build/seeds tests/fuzz/corpus
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "control.pb-c.h"
+#include "frame.h"
+#include "link.pb-c.h"
+#include "zygote.pb-c.h"
+
+/* ---- files ---------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *corpus;
+static uint8_t bytes[64 << 10];
+static size_t len;
+
+static void add(const void *p, size_t n)
+{
+    memcpy(bytes + len, p, n);
+    len += n;
+}
+
+static void add_byte(unsigned b)
+{
+    uint8_t byte = (uint8_t)b;
+
+    add(&byte, 1);
+}
+
+static void add_length(size_t n)
+{
+    add_byte(n & 0xff);
+    add_byte(n >> 8);
+}
+
+static void save(const char *fuzzer, const char *name)
+{
+    char path[4096];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", corpus, fuzzer);
+    (void)mkdir(path, 0777);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s", corpus, fuzzer, name);
+    f = fopen(path, "wb");
+    if (f == NULL || fwrite(bytes, 1, len, f) != len || fclose(f) != 0) {
+        perror(path);
+        exit(1);
+    }
+    len = 0;
+}
+
+static size_t pack(const ProtobufCMessage *m, uint8_t **ret)
+{
+    size_t n;
+
+    if (frame_pack(m, ret, &n) != 0)
+        abort();
+    return n;
+}
+
+static void add_message(const ProtobufCMessage *m)
+{
+    uint8_t *p;
+    size_t n = pack(m, &p);
+
+    add(p, n);
+    free(p);
+}
+
+static void add_frame(const ProtobufCMessage *m)
+{
+    add_length(protobuf_c_message_get_packed_size(m));
+    add_message(m);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------------------------------- */
+
+static Pb__JobSpec *spec(void)
+{
+    static Pb__JobSpec s;
+    static Pb__Limits l;
+    static ProtobufCBinaryData args[2] = {
+        {1,  (uint8_t *)"a" },
+        { 2, (uint8_t *)"bc"}
+    };
+    static Pb__EnvVar env, *env_at = &env;
+    static Pb__Module module, *module_at = &module;
+
+    pb__job_spec__init(&s);
+    pb__limits__init(&l);
+    pb__env_var__init(&env);
+    pb__module__init(&module);
+    l.wall_us = 1000000;
+    env.name = "LANG";
+    env.value = (ProtobufCBinaryData){ 1, (uint8_t *)"C" };
+    module.name = "m";
+    module.source = (ProtobufCBinaryData){ 9, (uint8_t *)"return {}" };
+    s.name = "seed";
+    s.engine = "lua";
+    s.source_name = "seed.lua";
+    s.source = (ProtobufCBinaryData){ 8, (uint8_t *)"print(1)" };
+    s.args = args;
+    s.n_args = 2;
+    s.env = &env_at;
+    s.n_env = 1;
+    s.modules = &module_at;
+    s.n_modules = 1;
+    s.limits = &l;
+    return &s;
+}
+
+static char job_id[] = "01HZZZZZZZ0000000000000000"; /* the first that fuzz_control.c makes */
+
+static Pb__Request *request(unsigned body)
+{
+    static Pb__Request q;
+    static Pb__Submit submit;
+    static Pb__Wait wait;
+    static Pb__Logs logs;
+    static Pb__GetResult result;
+    static Pb__Show show;
+    static Pb__Ls ls;
+    static Pb__Cancel cancel;
+    static Pb__Kill kill;
+    static Pb__StdinWrite stdin_write;
+    static Pb__GetVersion version;
+    ProtobufCMessage *const bodies[] = {
+        [PB__REQUEST__BODY_SUBMIT] = &submit.base,
+        [PB__REQUEST__BODY_WAIT] = &wait.base,
+        [PB__REQUEST__BODY_LOGS] = &logs.base,
+        [PB__REQUEST__BODY_RESULT] = &result.base,
+        [PB__REQUEST__BODY_SHOW] = &show.base,
+        [PB__REQUEST__BODY_LS] = &ls.base,
+        [PB__REQUEST__BODY_CANCEL] = &cancel.base,
+        [PB__REQUEST__BODY_KILL] = &kill.base,
+        [PB__REQUEST__BODY_STDIN_WRITE] = &stdin_write.base,
+        [PB__REQUEST__BODY_VERSION] = &version.base,
+    };
+
+    pb__request__init(&q);
+    pb__submit__init(&submit);
+    pb__wait__init(&wait);
+    pb__logs__init(&logs);
+    pb__get_result__init(&result);
+    pb__show__init(&show);
+    pb__ls__init(&ls);
+    pb__cancel__init(&cancel);
+    pb__kill__init(&kill);
+    pb__stdin_write__init(&stdin_write);
+    pb__get_version__init(&version);
+    submit.spec = spec();
+    wait.id = logs.id = result.id = show.id = cancel.id = kill.id = stdin_write.id = job_id;
+    wait.timeout_ms = logs.timeout_ms = 1000;
+    logs.want_receipt = 1;
+    stdin_write.data = (ProtobufCBinaryData){ 5, (uint8_t *)"hello" };
+    q.protocol = 1;
+    q.body_case = (Pb__Request__BodyCase)body;
+    q.submit = (Pb__Submit *)bodies[body];
+    return &q;
+}
+
+static uint8_t token[16];
+
+static Pb__FromWorker *says(unsigned body)
+{
+    static Pb__FromWorker m;
+    static Pb__Hello hello;
+    static Pb__SealFailed seal_failed;
+    static Pb__Started started;
+    static Pb__Output output;
+    static Pb__StdinWant stdin_want;
+    static Pb__Result result;
+    static Pb__JobError error;
+    static Pb__Violation violation;
+    static Pb__WorkerLog log;
+    static char *seal[] = { "no_new_privs", "seccomp" };
+    static uint64_t args[6];
+    ProtobufCMessage *const bodies[] = {
+        [PB__FROM_WORKER__BODY_HELLO] = &hello.base,           [PB__FROM_WORKER__BODY_SEAL_FAILED] = &seal_failed.base,
+        [PB__FROM_WORKER__BODY_STARTED] = &started.base,       [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
+        [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base, [PB__FROM_WORKER__BODY_RESULT] = &result.base,
+        [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,   [PB__FROM_WORKER__BODY_LOG] = &log.base,
+    };
+
+    for (unsigned i = 0; i < sizeof(token); i++)
+        token[i] = (uint8_t)(i * 17 + 1); /* of the first worker in bare_broker.h */
+    pb__from_worker__init(&m);
+    pb__hello__init(&hello);
+    pb__seal_failed__init(&seal_failed);
+    pb__started__init(&started);
+    pb__output__init(&output);
+    pb__stdin_want__init(&stdin_want);
+    pb__result__init(&result);
+    pb__job_error__init(&error);
+    pb__violation__init(&violation);
+    pb__worker_log__init(&log);
+    hello.token = seal_failed.token = (ProtobufCBinaryData){ sizeof(token), token };
+    hello.seal = seal;
+    hello.n_seal = 2;
+    hello.uid = 1000;
+    seal_failed.step = "landlock";
+    seal_failed.error = 1;
+    output.stream = PB__STREAM__STREAM_STDOUT;
+    output.data = (ProtobufCBinaryData){ 6, (uint8_t *)"hello\n" };
+    stdin_want.max = 4096;
+    error.type = "RuntimeError";
+    error.message = "boom";
+    error.traceback = "seed.lua:1: boom";
+    result.kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+    result.error = &error;
+    violation.nr = 41;
+    violation.arch = 0xc000003e;
+    violation.args = args;
+    violation.n_args = 6;
+    log.text = "words";
+    m.body_case = (Pb__FromWorker__BodyCase)body;
+    m.hello = (Pb__Hello *)bodies[body];
+    return &m;
+}
+
+/* ---- frame: type byte, message --------------------------------------------------------------------------------------------------------- */
+
+static void frame_seeds(void)
+{
+    static const uint8_t header[] = { 1, 0, 0, 0, 0, 0, 0, 0 };
+    Pb__Receipt receipt = PB__RECEIPT__INIT;
+    Pb__Exited exited = PB__EXITED__INIT;
+    Pb__FromZygote from = PB__FROM_ZYGOTE__INIT;
+
+    add_byte(0);
+    add_message(&request(PB__REQUEST__BODY_SUBMIT)->base);
+    save("frame", "submit");
+    add_byte(0);
+    add_message(&request(PB__REQUEST__BODY_LOGS)->base);
+    save("frame", "logs");
+    add_byte(2);
+    add_message(&says(PB__FROM_WORKER__BODY_RESULT)->base);
+    save("frame", "result");
+    add_byte(2);
+    for (unsigned i = 0; i < 1000; i++)
+        add("\x0a\x00", 2);
+    save("frame", "empty-hellos");
+    exited.worker = 3;
+    exited.status = -1;
+    from.body_case = PB__FROM_ZYGOTE__BODY_EXITED;
+    from.exited = &exited;
+    add_byte(4);
+    add_message(&from.base);
+    save("frame", "exited");
+    add_byte(6);
+    add_message(&spec()->base);
+    save("frame", "spec");
+    receipt.job = job_id;
+    add_byte(7);
+    add_message(&receipt.base);
+    save("frame", "receipt");
+    add_byte(8);
+    for (unsigned i = 0; i < 2; i++) {
+        add(header, sizeof(header));
+        add_byte(protobuf_c_message_get_packed_size(&says(PB__FROM_WORKER__BODY_LOG)->base));
+        add_message(&says(PB__FROM_WORKER__BODY_LOG)->base);
+    }
+    save("frame", "stream");
+}
+
+/* ---- link: phase byte, frames and actions ---------------------------------------------------------------------------------------------- */
+
+static void say(unsigned body)
+{
+    add_frame(&says(body)->base);
+}
+
+static void link_seeds(void)
+{
+    enum { BOOT, IDLE, ASSIGNED, BUSY };
+
+    add_byte(BOOT);
+    say(PB__FROM_WORKER__BODY_HELLO);
+    add_length(0xfff4); /* the pid becomes known */
+    save("link", "boot");
+    add_byte(BOOT);
+    say(PB__FROM_WORKER__BODY_SEAL_FAILED);
+    save("link", "seal-failed");
+    add_byte(IDLE);
+    say(PB__FROM_WORKER__BODY_LOG);
+    save("link", "idle");
+    add_byte(ASSIGNED);
+    say(PB__FROM_WORKER__BODY_STARTED);
+    say(PB__FROM_WORKER__BODY_OUTPUT);
+    say(PB__FROM_WORKER__BODY_STDIN_WANT);
+    add_length(0xfff0);
+    say(PB__FROM_WORKER__BODY_STDIN_WANT);
+    add_length(0xfff1);
+    say(PB__FROM_WORKER__BODY_LOG);
+    say(PB__FROM_WORKER__BODY_RESULT);
+    save("link", "whole-job");
+    add_byte(ASSIGNED);
+    say(PB__FROM_WORKER__BODY_SEAL_FAILED);
+    save("link", "seal-failed-late");
+    add_byte(BUSY);
+    say(PB__FROM_WORKER__BODY_OUTPUT);
+    say(PB__FROM_WORKER__BODY_VIOLATION);
+    save("link", "violation");
+    add_byte(BUSY);
+    add_length(0xfff2);
+    add_length(4);
+    add("\x32\x02\x08\x05", 4); /* result of kind CANCELLED */
+    save("link", "cancelled");
+}
+
+/* ---- control: what and who, length, bytes ----------------------------------------------------------------------------------------------- */
+
+static void event(unsigned what, unsigned who, const void *p, size_t n)
+{
+    add_byte(what | who << 3);
+    add_length(n);
+    add(p, n);
+}
+
+static void ask(unsigned who, unsigned body)
+{
+    add_byte(0 | who << 3);
+    add_frame(&request(body)->base);
+}
+
+static void worker_says(unsigned body)
+{
+    add_byte(2);
+    add_frame(&says(body)->base);
+}
+
+static void collect(void)
+{
+    event(7, 0, "", 0);
+}
+
+static void control_seeds(void)
+{
+    Pb__Request *bad_id;
+    static const struct {
+        unsigned body;
+        const char *name;
+    } rows[] = {
+        {PB__REQUEST__BODY_WAIT,         "wait"   },
+        { PB__REQUEST__BODY_LOGS,        "logs"   },
+        { PB__REQUEST__BODY_RESULT,      "result" },
+        { PB__REQUEST__BODY_SHOW,        "show"   },
+        { PB__REQUEST__BODY_LS,          "ls"     },
+        { PB__REQUEST__BODY_CANCEL,      "cancel" },
+        { PB__REQUEST__BODY_KILL,        "kill"   },
+        { PB__REQUEST__BODY_STDIN_WRITE, "stdin"  },
+        { PB__REQUEST__BODY_VERSION,     "version"},
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) { /* each verb on a waiting job, and after its end */
+        ask(0, PB__REQUEST__BODY_SUBMIT);
+        collect();
+        ask(1, rows[i].body);
+        event(3, 0, "", 0);
+        ask(1, rows[i].body);
+        worker_says(PB__FROM_WORKER__BODY_STARTED);
+        worker_says(PB__FROM_WORKER__BODY_OUTPUT);
+        ask(1, rows[i].body);
+        worker_says(PB__FROM_WORKER__BODY_RESULT);
+        event(4, 0, "\x02\x09", 2);
+        ask(2, rows[i].body);
+        collect();
+        ask(1, rows[i].body);
+        save("control", rows[i].name);
+    }
+    bad_id = request(PB__REQUEST__BODY_WAIT);
+    bad_id->wait->id = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9"; /* the answer must not cut the letter in two */
+    add_byte(0);
+    add_frame(&bad_id->base);
+    save("control", "bad-id");
+    ask(0, PB__REQUEST__BODY_SUBMIT);
+    collect();
+    for (unsigned i = 0; i < 3; i++) { /* lost three times, with somebody waiting */
+        ask(1, PB__REQUEST__BODY_WAIT);
+        event(3, 0, "", 0);
+        worker_says(PB__FROM_WORKER__BODY_STARTED);
+        event(4, 0, "\x02\x09", 2);
+        event(5, 0, "\x00\x10\x00", 3);
+    }
+    collect();
+    save("control", "lost");
+    event(7, 1, "", 0); /* the disk is full */
+    ask(0, PB__REQUEST__BODY_SUBMIT);
+    event(3, 0, "", 0);
+    worker_says(PB__FROM_WORKER__BODY_STARTED);
+    collect();
+    event(4, 0, "\x02\x09", 2);
+    event(7, 2, "", 0);
+    collect();
+    ask(0, PB__REQUEST__BODY_SUBMIT);
+    collect();
+    save("control", "disk-full");
+    ask(0, PB__REQUEST__BODY_SUBMIT);
+    event(6, 0, "", 0);
+    event(7, 3, "", 0);
+    ask(0, PB__REQUEST__BODY_SUBMIT);
+    collect();
+    save("control", "leaving");
+}
+
+/* ---- limits: text ------------------------------------------------------------------------------------------------------------------------ */
+
+static void limits_seeds(void)
+{
+    static const struct {
+        const char *name, *text;
+    } rows[] = {
+        {"all",         "cpu=2s,wall=1.5m,memory=64M,stdout=1000,stderr=512KiB"},
+        { "unknown",    "memroy=64M"                                           },
+        { "too-large",  "memory=18446744073709551615T"                         },
+        { "fraction",   "cpu=0.000001s"                                        },
+        { "empty-item", "cpu=1s,,wall="                                        },
+        { "size",       "1.5G"                                                 },
+        { "time",       "300ms"                                                },
+        { "id",         "01arz3ndektsv4rrffq69g5fav"                           },
+        { "word",       "sumbit"                                               },
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add(rows[i].text, strlen(rows[i].text));
+        save("limits", rows[i].name);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: seeds DIRECTORY\n");
+        return 2;
+    }
+    corpus = argv[1];
+    (void)mkdir(corpus, 0777);
+    frame_seeds();
+    link_seeds();
+    control_seeds();
+    limits_seeds();
+    return 0;
+}
