@@ -33,7 +33,7 @@ struct broker {
     struct pool pool;
     struct jobs jobs;
     struct control control;
-    struct timer idle_timer, drain_timer;
+    struct timer idle_timer, drain_timer, linger_timer;
 };
 
 /* Handles what lies in the inbox from this worker now, ahead of its turn. */

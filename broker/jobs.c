@@ -22,7 +22,7 @@
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
-enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000 };
+enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000, RECEIPT_ROOM = 1 << 20 };
 
 static void on_wall(void *ctx);
 static void on_cpu(void *ctx);
@@ -426,8 +426,10 @@ void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
 
     if (job->first_output_us == 0)
         job->first_output_us = loop_wall_us();
-    if (rc != 0)
+    if (rc != 0) {
+        spool_give_back(&job->spools[stream], RECEIPT_ROOM); /* the receipt needs a place on the same disk */
         jobs_decide(job, CA(INTERNAL), "its output cannot be kept: %s", strerror(-rc));
+    }
     control_wake(job);
 }
 
@@ -650,6 +652,14 @@ static void worker_lost(struct job *job)
         note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
 }
 
+/* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. */
+static int own_limit_lowered(const struct job *job, const struct worker *w)
+{
+    uint64_t seconds;
+
+    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us;
+}
+
 static void judge_death(struct job *job, const struct worker *w)
 {
     int sig = w->exit_status;
@@ -661,12 +671,14 @@ static void judge_death(struct job *job, const struct worker *w)
             worker_lost(job);
         return;
     }
-    if (sig == SIGKILL) { /* not ours: each of our kills has decided the end before */
+    if (sig == SIGKILL && !own_limit_lowered(job, w)) { /* not ours: each of our kills has decided the end before */
         worker_lost(job);
         return;
     }
     job->end.signal = sig;
-    if (sig == SIGXCPU)
+    if (sig == SIGKILL)
+        note_end(job, CA(SIGNAL), "it lowered its own RLIMIT_CPU and was killed by it");
+    else if (sig == SIGXCPU)
         note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
     else if (sig == SIGSYS)
         note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", job->broker->zygote.profile);

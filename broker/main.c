@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@
 #include "broker/gate.h"
 #include "coop/exit_codes.h"
 #include "log.h"
+
+enum { LINGER_US = 1000000 };
 
 static struct broker broker; /* the one thing main owns; everybody else is handed a pointer */
 
@@ -182,10 +185,26 @@ static int drained(const struct broker *b)
     return b->phase == BROKER_DRAINING && b->pool.busy == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting;
 }
 
+static void on_linger_over(void *ctx)
+{
+    struct broker *b = ctx;
+
+    loop_stop(&b->loop);
+}
+
+/* Whoever followed the last job is still to hear its end, and hangs up then; who stays on does not hold us for long. */
+static void leave_when_heard(struct broker *b)
+{
+    if (b->control.peer_count == 0)
+        loop_stop(&b->loop);
+    else if (b->linger_timer.place == 0)
+        timers_arm(&b->loop.timers, &b->linger_timer, b->loop.now_us + LINGER_US);
+}
+
 void broker_check_rest(struct broker *b)
 {
     if (drained(b))
-        loop_stop(&b->loop);
+        leave_when_heard(b);
     if (b->config.idle_exit_us == 0)
         return;
     if (!at_rest(b))
@@ -214,6 +233,44 @@ static int own_dir(const char *path)
     if ((st.st_mode & 0077) != 0 && chmod(path, 0700) != 0)
         return -errno;
     return 0;
+}
+
+static void say_ready(struct broker *b, const char *word)
+{
+    if (b->config.ready_fd < 0)
+        return;
+    if (write(b->config.ready_fd, word, strlen(word)) < 0)
+        log_event(LOG_LEVEL_WARN, "ready_not_said", "error=\"%s\"", strerror(errno));
+    close(b->config.ready_fd);
+    b->config.ready_fd = -1;
+}
+
+/* One broker a run directory; the lock goes with the process, however it ends. */
+static int lock_run_dir(struct broker *b)
+{
+    char path[sizeof(b->config.run_dir) + 8];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/lock", b->config.run_dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    return flock(fd, LOCK_EX | LOCK_NB) != 0 ? -EBUSY : 0;
+}
+
+static int open_run_dir(struct broker *b)
+{
+    int rc = own_dir(b->config.run_dir);
+
+    if (rc == 0)
+        rc = lock_run_dir(b);
+    if (rc == -EBUSY) {
+        fprintf(stderr, "coopd: another broker uses the run directory %s\n", b->config.run_dir);
+        say_ready(b, "busy\n");
+    } else if (rc != 0) {
+        fprintf(stderr, "coopd: run directory %s: %s\n", b->config.run_dir, strerror(-rc));
+    }
+    return rc;
 }
 
 static int open_signals(struct broker *b)
@@ -257,6 +314,7 @@ static int open_parts(struct broker *b)
     pool_init(&b->pool, b);
     zygote_init(&b->zygote, b);
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
+    b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = zygote_start(&b->zygote)) != 0) {
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -265,16 +323,6 @@ static int open_parts(struct broker *b)
     if ((rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
-}
-
-static void say_ready(struct broker *b, const char *word)
-{
-    if (b->config.ready_fd < 0)
-        return;
-    if (write(b->config.ready_fd, word, strlen(word)) < 0)
-        log_event(LOG_LEVEL_WARN, "ready_not_said", "error=\"%s\"", strerror(errno));
-    close(b->config.ready_fd);
-    b->config.ready_fd = -1;
 }
 
 static void close_parts(struct broker *b)
@@ -319,11 +367,9 @@ int main(int argc, char **argv)
     log_init("coopd", b->config.log_level);
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
-    rc = own_dir(b->config.run_dir);
-    if (rc != 0) {
-        fprintf(stderr, "coopd: run directory %s: %s\n", b->config.run_dir, strerror(-rc));
-        return rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
-    }
+    rc = open_run_dir(b);
+    if (rc != 0)
+        return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
     rc = open_store(b);
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;

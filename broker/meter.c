@@ -21,6 +21,26 @@ int meter_cpu(pid_t pid, uint64_t *ret_us)
     return 0;
 }
 
+int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
+{
+    char path[32], line[256];
+    unsigned long long soft, hard;
+    int rc = -ERANGE;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+    f = fopen(path, "re");
+    if (f == NULL)
+        return -ESRCH;
+    while (rc != 0 && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "Max cpu time %llu %llu", &soft, &hard) == 2) {
+            *ret_seconds = hard;
+            rc = 0;
+        }
+    fclose(f);
+    return rc;
+}
+
 /* Column 0 or 1 of /proc/PID/statm, pages. */
 static int statm(pid_t pid, int column, uint64_t *ret_bytes)
 {

@@ -271,11 +271,16 @@ static void on_pidfd(void *ctx)
     settle(w);
 }
 
-/* The zygote's children die with it; its reports have ended, so the pidfds tell. */
+/* The zygote's children die with it; its reports have ended, so the pidfds tell. Idle ones are no place for a job to run again. */
 void pool_on_zygote_gone(struct pool *p)
 {
     struct worker *next;
 
+    for (struct worker *w = p->all; w != NULL; w = w->next) {
+        w->orphan = 1;
+        if (w->job == NULL)
+            pool_kill(w);
+    }
     for (struct worker *w = p->all; w != NULL; w = next) {
         next = w->next;
         if (w->exited)
@@ -326,7 +331,7 @@ static void boot_failed(struct worker *w)
     uint64_t delay = (uint64_t)RETRY_FIRST_US << (p->boot_failures < 6 ? p->boot_failures : 6);
     char why[160];
 
-    if (b->zygote.socket.fd < 0)
+    if (w->orphan)
         return; /* the zygote's end took it along: no fault of the seal */
     if (w->failed_step[0] != '\0')
         snprintf(why, sizeof(why), "seal step %s failed: %s (errno %u)", w->failed_step, strerror((int)w->failed_error), w->failed_error);
@@ -361,7 +366,7 @@ static void settle(struct worker *w)
     assert(w->job == NULL);
     if (booting || (w->failed_step[0] != '\0' && !w->hello))
         boot_failed(w);
-    if (w->pid != 0)
+    if (w->pid != 0 && !w->orphan)
         zygote_reap(&b->zygote, w->id);
     worker_free(w);
     pool_refill(&b->pool);

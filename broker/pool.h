@@ -51,6 +51,7 @@ struct worker {
     char failed_step[64];      /* the seal step that failed, "" when none did */
     uint32_t failed_error;
     int exited, gone;          /* process ended; link's far end closed */
+    int orphan;                /* its zygote is gone: nobody reaps it, its pid may be another's once it has ended */
     int exit_code, exit_status;/* si_code, si_status; code 0: unknown, the zygote died with it */
     Pb__Exited usage;          /* what the zygote reported */
     struct timer deadline;     /* of the boot, then of the last words */

@@ -170,6 +170,16 @@ void spool_take_memory(struct spool *s, uint8_t **ret_bytes, size_t *ret_len)
     s->memory_cap = 0;
 }
 
+void spool_give_back(struct spool *s, uint64_t bytes)
+{
+    uint64_t keep = s->len > bytes ? s->len - bytes : 0;
+
+    if (s->fd < 0 || ftruncate(s->fd, (off_t)keep) != 0)
+        return;
+    s->refused += s->len - keep;
+    s->len = keep;
+}
+
 void spool_reset(struct spool *s)
 {
     drop_memory(s);

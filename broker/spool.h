@@ -28,6 +28,8 @@ struct spool {
 void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
 /* Keeps as much as the cap allows, counts the rest as refused. On a short or failed write nothing of this call is kept. */
 int spool_append(struct spool *s, const void *bytes, size_t len);
+/* Makes room on the disk by letting go of the last bytes that were kept (they count as refused); nothing when there is no file. */
+void spool_give_back(struct spool *s, uint64_t bytes);
 /* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */
 int spool_read(const struct spool *s, uint64_t offset, void *buf, size_t max, size_t *ret_len);
 /* Gives the memory away (malloc'd, caller frees) when the stream is small; *ret_bytes NULL and *ret_len 0 otherwise.

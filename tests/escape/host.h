@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/broker_fixture.h"
 
@@ -84,9 +85,29 @@ static inline const char *host_list(const char *dir)
     return list;
 }
 
+static inline void host_drop(struct heard *h)
+{
+    free(h->bytes);
+    *h = (struct heard){ NULL, 0, 0 };
+}
+
+/* Of a process that has ended and been judged: what it said. A group of hundreds of tests would grow, and each fork copies it all. */
+static inline void host_forget(struct proc *p)
+{
+    host_drop(&p->out);
+    host_drop(&p->err);
+    if (p->pidfd >= 0)
+        (void)close(p->pidfd);
+    p->pidfd = -1;
+}
+
 static inline json_int_t host_count(const struct host *h, const char *path)
 {
-    return json_num(json_of(&coop(h->b, "version", "--json")->out), path);
+    struct proc *p = coop(h->b, "version", "--json");
+    json_int_t n = json_num(json_of(&p->out), path);
+
+    host_forget(p);
+    return n;
 }
 
 /* Waits until no job runs and the spare workers are there. */

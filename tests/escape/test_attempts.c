@@ -32,6 +32,15 @@ static size_t n_attempts;
 
 enum { NOISE = 20000 };
 
+static uint8_t neighbour_says[2 * NOISE + 8];
+
+static void neighbour_up(void)
+{
+    memcpy(neighbour_says, support_noise(NOISE, 7), NOISE);
+    memcpy(neighbour_says + NOISE, "waiting\n", 8);
+    memcpy(neighbour_says + NOISE + 8, support_noise(NOISE, 8), NOISE);
+}
+
 static struct proc *neighbour_start(const struct host *h)
 {
     const char *text = support_text("noise 7 %d\nwait\nnoise 8 %d\n", NOISE, NOISE);
@@ -43,16 +52,12 @@ static struct proc *neighbour_start(const struct host *h)
 
 static void neighbour_is_unharmed(struct proc *p)
 {
-    char *want = support_keep(malloc(2 * NOISE + 8));
-
-    memcpy(want, support_noise(NOISE, 7), NOISE);
-    memcpy(want + NOISE, "waiting\n", 8);
-    memcpy(want + NOISE + 8, support_noise(NOISE, 8), NOISE);
     proc_write(p, "\n", 1);
     proc_close_in(p);
     (void)proc_expect(p, 0);
-    expect_bytes(p->out, want, 2 * NOISE + 8);
+    expect_bytes(p->out, neighbour_says, sizeof(neighbour_says));
     expect_text(p->err, "");
+    host_forget(p);
 }
 
 /* ---- what a receipt has to say ------------------------------------------------------------------------------------------------- */
@@ -145,6 +150,7 @@ static struct ended run_probe(const struct host *h, const char *text, const char
     e.detail = json_str(e.receipt, "cause_detail");
     e.signal = (int)json_num(e.receipt, "signal");
     e.out = text_of_chunks(p, lines);
+    host_forget(p);
     return e;
 }
 
@@ -429,15 +435,18 @@ static void attempt_holds(void **state)
     receipt_is_true(host, &e);
     host_worker_is_gone(host, (pid_t)json_num(e.receipt, "where.worker_pid"));
     neighbour_is_unharmed(neighbour);
+    neighbour = NULL;
     host_unharmed(host);
 }
 
-/* Also after a failure: nobody waits for a line that will not come. */
+/* After a failure too: no job is left that waits for a line. */
 static int leave_no_neighbour(void **state)
 {
     (void)state;
-    if (neighbour != NULL)
-        proc_kill(neighbour, SIGKILL);
+    if (neighbour != NULL) {
+        proc_close_in(neighbour); /* killing the command would leave its job, waiting */
+        (void)proc_end(neighbour);
+    }
     neighbour = NULL;
     return 0;
 }
@@ -461,6 +470,7 @@ static int group_up(void **state)
     h->b->args[3] = support_program("tests/escape/probe-worker");
     if (group_uid != 0 && !broker_belongs_to(h->b, group_uid))
         return 0;
+    neighbour_up();
     host_up(h, script(h->b, "noop.lua", "noise 1 1\n"));
     host = h;
     return 0;

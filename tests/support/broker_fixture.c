@@ -114,8 +114,10 @@ static const char *const env_of_other_user[] = { "ASAN_OPTIONS=detect_leaks=0", 
 
 static struct proc *launch(struct broker *b, int ready_fd)
 {
-    const char *argv[10 + BROKER_ARGS + 1] = { support_program("coopd"), "--run-dir", b->run_dir, "--state-dir", b->state_dir, "--ready-fd",
-                                               support_text("%d", ready_fd), "--log-level", "debug" };
+    const char *argv[10 + BROKER_ARGS + 1] = {
+        support_program("coopd"),     "--run-dir",   b->run_dir, "--state-dir", b->state_dir, "--ready-fd",
+        support_text("%d", ready_fd), "--log-level", "debug"
+    };
     struct proc_how how = { .uid = b->uid, .env = b->env, .err_file = b->log_path, .pass_fd = ready_fd, .arg = b->deny };
     struct stat st;
 

@@ -23,10 +23,10 @@ struct broker {
     const char *const *env;        /* as in struct proc_how */
     const char *run_dir, *state_dir;
 
-    char *dir;                     /* all of it lies in here */
+    char *dir; /* all of it lies in here */
     const char *socket, *url, *log_path;
-    struct proc *proc;             /* NULL: down */
-    long log_from;                 /* where the log of this coopd begins */
+    struct proc *proc; /* NULL: down */
+    long log_from;     /* where the log of this coopd begins */
 };
 
 struct broker *broker_new(void);
@@ -36,11 +36,11 @@ int broker_teardown(void **state);
 /* Hands the fixture's directory to another user. Skips the test by returning false when we are not root or they cannot run coopd. */
 bool broker_belongs_to(struct broker *b, uid_t uid);
 
-void broker_up(struct broker *b);        /* returns when it is ready */
-int broker_up_fails(struct broker *b);   /* it must not become ready; its exit code */
-int broker_down(struct broker *b);       /* SIGTERM; its exit code */
-void broker_kill(struct broker *b);      /* SIGKILL */
-int broker_wait(struct broker *b);       /* it is leaving by itself; its exit code */
+void broker_up(struct broker *b);      /* returns when it is ready */
+int broker_up_fails(struct broker *b); /* it must not become ready; its exit code */
+int broker_down(struct broker *b);     /* SIGTERM; its exit code */
+void broker_kill(struct broker *b);    /* SIGKILL */
+int broker_wait(struct broker *b);     /* it is leaving by itself; its exit code */
 
 /* Waits for a line of this coopd's log that has both texts in it. count: how many such lines there are by now. */
 void broker_says(struct broker *b, const char *text, const char *more);
@@ -50,7 +50,7 @@ const char *broker_log(const struct broker *b);
 
 /* ---- its processes ---- */
 
-pid_t broker_zygote(const struct broker *b);                 /* 0: none now */
+pid_t broker_zygote(const struct broker *b);                  /* 0: none now */
 unsigned broker_workers(const struct broker *b, pid_t *into); /* TREE_MAX */
 
 /* The worker that burns, or has burnt, more CPU time than any start takes. Scripts say BURN first to be found by it. */
@@ -66,10 +66,10 @@ const char *script(const struct broker *b, const char *name, const char *text);
 /* coop ARGS to its end, standard input /dev/null. */
 #define coop(b, ...) coop_run_((b), &(struct proc_how){ .in = PROC_IN_NULL }, (const char *const[]){ __VA_ARGS__, NULL })
 /* The same with bytes on standard input. */
-#define coop_in(b, p, n, ...) \
+#define coop_in(b, p, n, ...)                                                                                                              \
     coop_run_((b), &(struct proc_how){ .in = PROC_IN_BYTES, .bytes = (p), .len = (n) }, (const char *const[]){ __VA_ARGS__, NULL })
 /* Only started, with a pipe that the test holds as standard input; or as how says. */
-#define coop_start(b, ...) coop_start_((b), &(struct proc_how){ .in = PROC_IN_OPEN }, (const char *const[]){ __VA_ARGS__, NULL })
+#define coop_start(b, ...)         coop_start_((b), &(struct proc_how){ .in = PROC_IN_OPEN }, (const char *const[]){ __VA_ARGS__, NULL })
 #define coop_start_as(b, how, ...) coop_start_((b), (how), (const char *const[]){ __VA_ARGS__, NULL })
 struct proc *coop_run_(const struct broker *b, const struct proc_how *how, const char *const *args);
 struct proc *coop_start_(const struct broker *b, const struct proc_how *how, const char *const *args);

@@ -18,23 +18,26 @@ static const struct deny_row {
     int nr;
     int first;
 } rows[] = {
-    { "landlock_create_ruleset",    SYS_landlock_create_ruleset, ANY },
-    { "landlock_restrict_self",     SYS_landlock_restrict_self,  ANY },
-    { "prctl:PR_SET_NO_NEW_PRIVS",  SYS_prctl,                   PR_SET_NO_NEW_PRIVS },
-    { "prctl:PR_SET_DUMPABLE",      SYS_prctl,                   PR_SET_DUMPABLE },
-    { "close_range",                SYS_close_range,             ANY },
-    { "setsid",                     SYS_setsid,                  ANY },
-    { "seccomp",                    SYS_seccomp,                 ANY },
+    {"landlock_create_ruleset",    SYS_landlock_create_ruleset, ANY                },
+    { "landlock_restrict_self",    SYS_landlock_restrict_self,  ANY                },
+    { "prctl:PR_SET_NO_NEW_PRIVS", SYS_prctl,                   PR_SET_NO_NEW_PRIVS},
+    { "prctl:PR_SET_DUMPABLE",     SYS_prctl,                   PR_SET_DUMPABLE    },
+    { "close_range",               SYS_close_range,             ANY                },
+    { "setsid",                    SYS_setsid,                  ANY                },
+    { "seccomp",                   SYS_seccomp,                 ANY                },
 };
 
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD(field)         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(value), 0, skip)
-#define ANSWER(what) BPF_STMT(BPF_RET | BPF_K, what)
+#define ANSWER(what)        BPF_STMT(BPF_RET | BPF_K, what)
 
 static int install(const struct deny_row *r)
 {
     struct sock_filter any[] = {
-        LOAD(nr), UNLESS(r->nr, 1), ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW),
+        LOAD(nr),
+        UNLESS(r->nr, 1),
+        ANSWER(SECCOMP_RET_ERRNO | EPERM),
+        ANSWER(SECCOMP_RET_ALLOW),
     };
     struct sock_filter one[] = {
         LOAD(nr), UNLESS(r->nr, 3), LOAD(args[0]), UNLESS(r->first, 1), ANSWER(SECCOMP_RET_ERRNO | EPERM), ANSWER(SECCOMP_RET_ALLOW),

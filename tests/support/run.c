@@ -296,10 +296,10 @@ static void feed(struct proc *p)
 static void turn(struct proc *p, uint64_t started_ms)
 {
     struct pollfd f[] = {
-        { .fd = p->in_left > 0 ? p->in_fd : -1, .events = POLLOUT },
-        { .fd = p->unread ? -1 : p->out_fd, .events = POLLIN },
-        { .fd = p->unread ? -1 : p->err_fd, .events = POLLIN },
-        { .fd = p->code < 0 ? p->pidfd : -1, .events = POLLIN },
+        {.fd = p->in_left > 0 ? p->in_fd : -1, .events = POLLOUT},
+        { .fd = p->unread ? -1 : p->out_fd,    .events = POLLIN },
+        { .fd = p->unread ? -1 : p->err_fd,    .events = POLLIN },
+        { .fd = p->code < 0 ? p->pidfd : -1,   .events = POLLIN },
     };
 
     if (poll(f, 4, support_left_ms(started_ms)) == 0) {

@@ -21,14 +21,14 @@ enum proc_in { PROC_IN_NULL, PROC_IN_BYTES, PROC_IN_OPEN }; /* /dev/null; a pipe
 
 struct proc_how {
     enum proc_in in;
-    const void *bytes;      /* with PROC_IN_BYTES, borrowed until the end */
+    const void *bytes; /* with PROC_IN_BYTES, borrowed until the end */
     size_t len;
     const char *const *env; /* "NAME=VALUE" sets, "NAME" unsets; NULL-terminated, or NULL */
     uid_t uid;              /* 0: as we are; else a user that we, being root, become */
     bool err_is_terminal;
-    bool unread;            /* its output is not read until proc_read() */
-    const char *err_file;   /* standard error goes there, appended; heard err stays empty */
-    int pass_fd;            /* > 2: this descriptor of ours is the child's too */
+    bool unread;                          /* its output is not read until proc_read() */
+    const char *err_file;                 /* standard error goes there, appended; heard err stays empty */
+    int pass_fd;                          /* > 2: this descriptor of ours is the child's too */
     void (*before_exec)(const void *arg); /* in the child, last thing; may _exit */
     const void *arg;
 };
@@ -40,8 +40,8 @@ struct proc {
     size_t in_left;
     bool in_ends, unread;
     struct heard out, err;
-    int code;                         /* exit code, 128 + signal; -1 while it runs */
-    const char *what;                 /* the command line, for messages */
+    int code;         /* exit code, 128 + signal; -1 while it runs */
+    const char *what; /* the command line, for messages */
     struct proc *next;
 };
 
@@ -68,10 +68,10 @@ void proc_wait_gone(int pidfd);
 struct proc *proc_expect_at(const char *file, int line, struct proc *p, int code);
 
 /* h has this text in it; has not; is exactly these bytes. */
-#define expect_has(h, text)       heard_has_at(__FILE__, __LINE__, &(h), text, true)
-#define expect_lacks(h, text)     heard_has_at(__FILE__, __LINE__, &(h), text, false)
-#define expect_text(h, text)      heard_is_at(__FILE__, __LINE__, &(h), text, (size_t)-1)
-#define expect_bytes(h, b, n)     heard_is_at(__FILE__, __LINE__, &(h), b, n)
+#define expect_has(h, text)   heard_has_at(__FILE__, __LINE__, &(h), text, true)
+#define expect_lacks(h, text) heard_has_at(__FILE__, __LINE__, &(h), text, false)
+#define expect_text(h, text)  heard_is_at(__FILE__, __LINE__, &(h), text, (size_t)-1)
+#define expect_bytes(h, b, n) heard_is_at(__FILE__, __LINE__, &(h), b, n)
 void heard_has_at(const char *file, int line, const struct heard *h, const char *text, bool wanted);
 void heard_is_at(const char *file, int line, const struct heard *h, const void *bytes, size_t len);
 

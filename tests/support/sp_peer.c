@@ -20,18 +20,33 @@ static void close_it(void *thing)
     (void)close((int)(intptr_t)thing);
 }
 
-int sp_peer_connect(const char *socket_path)
+static int connect_to(const char *socket_path)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || strlen(socket_path) >= sizeof(addr.sun_path))
         support_fail("no socket for %s", socket_path);
-    support_on_release(close_it, (void *)(intptr_t)fd);
     strcpy(addr.sun_path, socket_path);
     if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0)
         support_fail("connect %s: %s", socket_path, strerror(errno));
     return fd;
+}
+
+int sp_peer_connect(const char *socket_path)
+{
+    int fd = connect_to(socket_path);
+
+    support_on_release(close_it, (void *)(intptr_t)fd);
+    return fd;
+}
+
+void sp_peer_pass_by(const char *socket_path, const void *bytes, size_t len)
+{
+    int fd = connect_to(socket_path);
+
+    (void)sp_peer_write(fd, bytes, len);
+    (void)close(fd);
 }
 
 int sp_peer_write(int fd, const void *bytes, size_t len)

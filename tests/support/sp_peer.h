@@ -15,6 +15,9 @@
 int sp_peer_connect(const char *socket_path);
 int sp_peer_open(const char *socket_path);
 
+/* Connects, says these bytes, and has gone before anybody could answer. */
+void sp_peer_pass_by(const char *socket_path, const void *bytes, size_t len);
+
 /* All of the bytes; 0, or -errno when the other side has hung up. */
 int sp_peer_write(int fd, const void *bytes, size_t len);
 

@@ -22,7 +22,7 @@
 #include "tests/support/sp_peer.h"
 #include "tests/unit/scratch.h"
 
-#define FOR_EVER "while true do end\n"
+#define FOR_EVER   "while true do end\n"
 #define NOBODYS_ID "01HZZZZZZZ0000000000000000"
 
 /* ---- the command line ------------------------------------------------------------------------------------------------------------ */
@@ -32,7 +32,7 @@ enum { WORDS = 8 };
 struct bad_line {
     const char *words[WORDS]; /* "@name": a file of that name in the fixture's directory */
     int code;
-    const char *says[3];      /* on standard error: what is wrong, what would be right */
+    const char *says[3]; /* on standard error: what is wrong, what would be right */
 };
 
 static void expect_refusal(const struct broker *b, const struct bad_line *l)
@@ -70,32 +70,32 @@ static void expect_refusals(const struct broker *b, const struct bad_line *lines
 static void a_command_line_that_makes_no_sense_is_refused(void **state)
 {
     static const struct bad_line lines[] = {
-        { { NULL }, 2, { "no verb", "coop help" } },
-        { { "rnu" }, 2, { "unknown verb 'rnu'", "did you mean 'coop run'" } },
-        { { "frobnicate" }, 2, { "unknown verb", "coop help" } },
-        { { "run" }, 2, { "wants FILE", "usage: coop run" } },
-        { { "wait" }, 2, { "wants ID", "usage: coop wait" } },
-        { { "ls", "x" }, 2, { "takes no arguments", "usage: coop ls" } },
-        { { "result", NOBODYS_ID, "x" }, 2, { "'x' is too much" } },
-        { { "run", "--tiemout", "3s", "@ok.lua" }, 2, { "unknown flag --tiemout", "--timeout" } },
-        { { "ls", "--follow" }, 2, { "--follow is not a flag of 'ls'" } },
-        { { "run", "-z", "@ok.lua" }, 2, { "unknown flag -z", "coop help run" } },
-        { { "run", "--timeout" }, 2, { "--timeout wants a value" } },
-        { { "run", "--timeout", "soon", "@ok.lua" }, 2, { "'soon' is not a time", "500ms" } },
-        { { "run", "--timeout", "0", "@ok.lua" }, 2, { "time above 0" } },
-        { { "run", "--quiet=yes", "@ok.lua" }, 2, { "--quiet takes no value" } },
-        { { "run", "--name", "a\nb", "@ok.lua" }, 2, { "printable" } },
-        { { "run", "--name", "", "@ok.lua" }, 2, { "--name takes 1 to" } },
-        { { "run", "-e", "NOVALUE", "@ok.lua" }, 2, { "is not NAME=VALUE" } },
-        { { "run", "-e", "=x", "@ok.lua" }, 2, { "is not NAME=VALUE" } },
-        { { "run", "--on-output-limit", "kil", "@ok.lua" }, 2, { "kill or truncate", "did you mean 'kill'" } },
-        { { "ls", "--limit", "0" }, 2, { "1 to 1000" } },
-        { { "ls", "--limit", "many" }, 2, { "1 to 1000" } },
-        { { "ls", "--state", "runing" }, 2, { "unknown state 'runing'", "did you mean 'running'" } },
-        { { "help", "subnit" }, 2, { "unknown verb", "did you mean 'coop help submit'" } },
-        { { "completion", "zsh" }, 2, { "no completion for 'zsh'", "bash" } },
-        { { "run", "--endpoint", "tcp://here:1", "@ok.lua" }, 2, { "tcp", "ipc:///path" } },
-        { { "run", "--endpoint", "/tmp/x.sock", "@ok.lua" }, 2, { "is not an address", "ipc:///path" } },
+        {{ NULL },                                            2, { "no verb", "coop help" }                            },
+        { { "rnu" },                                          2, { "unknown verb 'rnu'", "did you mean 'coop run'" }   },
+        { { "frobnicate" },                                   2, { "unknown verb", "coop help" }                       },
+        { { "run" },                                          2, { "wants FILE", "usage: coop run" }                   },
+        { { "wait" },                                         2, { "wants ID", "usage: coop wait" }                    },
+        { { "ls", "x" },                                      2, { "takes no arguments", "usage: coop ls" }            },
+        { { "result", NOBODYS_ID, "x" },                      2, { "'x' is too much" }                                 },
+        { { "run", "--tiemout", "3s", "@ok.lua" },            2, { "unknown flag --tiemout", "--timeout" }             },
+        { { "ls", "--follow" },                               2, { "--follow is not a flag of 'ls'" }                  },
+        { { "run", "-z", "@ok.lua" },                         2, { "unknown flag -z", "coop help run" }                },
+        { { "run", "--timeout" },                             2, { "--timeout wants a value" }                         },
+        { { "run", "--timeout", "soon", "@ok.lua" },          2, { "'soon' is not a time", "500ms" }                   },
+        { { "run", "--timeout", "0", "@ok.lua" },             2, { "time above 0" }                                    },
+        { { "run", "--quiet=yes", "@ok.lua" },                2, { "--quiet takes no value" }                          },
+        { { "run", "--name", "a\nb", "@ok.lua" },             2, { "printable" }                                       },
+        { { "run", "--name", "", "@ok.lua" },                 2, { "--name takes 1 to" }                               },
+        { { "run", "-e", "NOVALUE", "@ok.lua" },              2, { "is not NAME=VALUE" }                               },
+        { { "run", "-e", "=x", "@ok.lua" },                   2, { "is not NAME=VALUE" }                               },
+        { { "run", "--on-output-limit", "kil", "@ok.lua" },   2, { "kill or truncate", "did you mean 'kill'" }         },
+        { { "ls", "--limit", "0" },                           2, { "1 to 1000" }                                       },
+        { { "ls", "--limit", "many" },                        2, { "1 to 1000" }                                       },
+        { { "ls", "--state", "runing" },                      2, { "unknown state 'runing'", "did you mean 'running'" }},
+        { { "help", "subnit" },                               2, { "unknown verb", "did you mean 'coop help submit'" } },
+        { { "completion", "zsh" },                            2, { "no completion for 'zsh'", "bash" }                 },
+        { { "run", "--endpoint", "tcp://here:1", "@ok.lua" }, 2, { "tcp", "ipc:///path" }                              },
+        { { "run", "--endpoint", "/tmp/x.sock", "@ok.lua" },  2, { "is not an address", "ipc:///path" }                },
     };
     struct broker *b = *state;
 
@@ -106,19 +106,19 @@ static void a_command_line_that_makes_no_sense_is_refused(void **state)
 static void limits_that_make_no_sense_are_refused(void **state)
 {
     static const struct bad_line lines[] = {
-        { { "run", "--limit", "memroy=1M", "@ok.lua" }, 2, { "unknown limit 'memroy'", "did you mean 'memory'" } },
-        { { "run", "--limit", "files=3", "@ok.lua" }, 2, { "unknown limit 'files'", "cpu, wall, memory" } },
-        { { "run", "--limit", "memory=64Q", "@ok.lua" }, 2, { "'64Q' is not a size", "64M" } },
-        { { "run", "--limit", "cpu=2x", "@ok.lua" }, 2, { "'2x' is not a time", "500ms" } },
-        { { "run", "--limit", "cpu=-1s", "@ok.lua" }, 2, { "cpu" } },
-        { { "run", "--limit", "cpu", "@ok.lua" }, 2, { "NAME=VALUE" } },
-        { { "run", "--limit", "", "@ok.lua" }, 2, { "NAME=VALUE" } },
-        { { "run", "--limit", "cpu=0", "@ok.lua" }, 2, { "above 0" } },
-        { { "run", "--limit", "memory=99999999999999999999T", "@ok.lua" }, 2, { "too large a number" } },
-        { { "run", "--limit", "wall=1us", "@ok.lua" }, 2, { "below the minimum of 1ms" } },
-        { { "run", "--limit", "memory=8G", "@ok.lua" }, COOP_EXIT_QUOTA, { "limit memory: 8G", "maximum of 4G" } },
-        { { "run", "--limit", "cpu=2h", "@ok.lua" }, COOP_EXIT_QUOTA, { "limit cpu: 2h", "maximum of 1h" } },
-        { { "submit", "--limit", "stdout=2G", "@ok.lua" }, COOP_EXIT_QUOTA, { "limit stdout", "maximum of 1G" } },
+        {{ "run", "--limit", "memroy=1M", "@ok.lua" },                     2,               { "unknown limit 'memroy'", "did you mean 'memory'" }},
+        { { "run", "--limit", "files=3", "@ok.lua" },                      2,               { "unknown limit 'files'", "cpu, wall, memory" }     },
+        { { "run", "--limit", "memory=64Q", "@ok.lua" },                   2,               { "'64Q' is not a size", "64M" }                     },
+        { { "run", "--limit", "cpu=2x", "@ok.lua" },                       2,               { "'2x' is not a time", "500ms" }                    },
+        { { "run", "--limit", "cpu=-1s", "@ok.lua" },                      2,               { "cpu" }                                            },
+        { { "run", "--limit", "cpu", "@ok.lua" },                          2,               { "NAME=VALUE" }                                     },
+        { { "run", "--limit", "", "@ok.lua" },                             2,               { "NAME=VALUE" }                                     },
+        { { "run", "--limit", "cpu=0", "@ok.lua" },                        2,               { "above 0" }                                        },
+        { { "run", "--limit", "memory=99999999999999999999T", "@ok.lua" }, 2,               { "too large a number" }                             },
+        { { "run", "--limit", "wall=1us", "@ok.lua" },                     2,               { "below the minimum of 1ms" }                       },
+        { { "run", "--limit", "memory=8G", "@ok.lua" },                    COOP_EXIT_QUOTA, { "limit memory: 8G", "maximum of 4G" }              },
+        { { "run", "--limit", "cpu=2h", "@ok.lua" },                       COOP_EXIT_QUOTA, { "limit cpu: 2h", "maximum of 1h" }                 },
+        { { "submit", "--limit", "stdout=2G", "@ok.lua" },                 COOP_EXIT_QUOTA, { "limit stdout", "maximum of 1G" }                  },
     };
     struct broker *b = *state;
 
@@ -129,23 +129,23 @@ static void limits_that_make_no_sense_are_refused(void **state)
 static void files_that_cannot_be_a_job_are_refused(void **state)
 {
     static const struct bad_line lines[] = {
-        { { "run", "@nothing.lua" }, 2, { "nothing.lua does not exist" } },
-        { { "run", "@dir.lua" }, 2, { "dir.lua is a directory", "name a file" } },
-        { { "run", "@empty.lua" }, 2, { "empty.lua is empty" } },
-        { { "run", "@nul.lua" }, 2, { "nul.lua is not text", "NUL" } },
-        { { "run", "@compiled.lua" }, 2, { "compiled lua", "source" } },
-        { { "run", "@huge.lua" }, COOP_EXIT_QUOTA, { "huge.lua is larger", "'source' of 8M" } },
-        { { "run", "@what.xyz" }, 2, { "cannot tell what runs", "--engine lua" } },
-        { { "run", "--engine", "lau", "@ok.lua" }, 2, { "unknown engine 'lau'", "did you mean '--engine lua'" } },
-        { { "run", "--engine", "python", "@ok.lua" }, 2, { "unknown engine 'python'", "known: lua" } },
-        { { "run", "--file", "@nothing.lua", "@ok.lua" }, 2, { "module", "nothing.lua does not exist" } },
-        { { "run", "--file", "@dir.lua", "@ok.lua" }, 2, { "is a directory" } },
-        { { "run", "--file", "@ok.lua", "--file", "@ok.lua", "@ok.lua" }, 2, { "two modules are called 'ok.lua'", "--file PATH:NAME" } },
-        { { "run", "--file", "@huge.lua", "@ok.lua" }, COOP_EXIT_QUOTA, { "'modules' of 8M" } },
-        { { "run", "--stdin", "@nothing", "@ok.lua" }, 2, { "nothing" } },
-        { { "run", "--stdin", "@dir.lua", "@ok.lua" }, 2, { "is a directory" } },
-        { { "run", "--stdin", "-", "-" }, 2, { "cannot be both" } },
-        { { "submit", "--stdin", "@huge.lua", "@ok.lua" }, COOP_EXIT_QUOTA, { "'stdin' of 4M" } },
+        {{ "run", "@nothing.lua" },                                       2,               { "nothing.lua does not exist" }                         },
+        { { "run", "@dir.lua" },                                          2,               { "dir.lua is a directory", "name a file" }              },
+        { { "run", "@empty.lua" },                                        2,               { "empty.lua is empty" }                                 },
+        { { "run", "@nul.lua" },                                          2,               { "nul.lua is not text", "NUL" }                         },
+        { { "run", "@compiled.lua" },                                     2,               { "compiled lua", "source" }                             },
+        { { "run", "@huge.lua" },                                         COOP_EXIT_QUOTA, { "huge.lua is larger", "'source' of 8M" }               },
+        { { "run", "@what.xyz" },                                         2,               { "cannot tell what runs", "--engine lua" }              },
+        { { "run", "--engine", "lau", "@ok.lua" },                        2,               { "unknown engine 'lau'", "did you mean '--engine lua'" }},
+        { { "run", "--engine", "python", "@ok.lua" },                     2,               { "unknown engine 'python'", "known: lua" }              },
+        { { "run", "--file", "@nothing.lua", "@ok.lua" },                 2,               { "module", "nothing.lua does not exist" }               },
+        { { "run", "--file", "@dir.lua", "@ok.lua" },                     2,               { "is a directory" }                                     },
+        { { "run", "--file", "@ok.lua", "--file", "@ok.lua", "@ok.lua" }, 2,               { "two modules are called 'ok.lua'", "--file PATH:NAME" }},
+        { { "run", "--file", "@huge.lua", "@ok.lua" },                    COOP_EXIT_QUOTA, { "'modules' of 8M" }                                    },
+        { { "run", "--stdin", "@nothing", "@ok.lua" },                    2,               { "nothing" }                                            },
+        { { "run", "--stdin", "@dir.lua", "@ok.lua" },                    2,               { "is a directory" }                                     },
+        { { "run", "--stdin", "-", "-" },                                 2,               { "cannot be both" }                                     },
+        { { "submit", "--stdin", "@huge.lua", "@ok.lua" },                COOP_EXIT_QUOTA, { "'stdin' of 4M" }                                      },
     };
     struct broker *b = *state;
 
@@ -177,7 +177,9 @@ static void a_file_that_we_may_not_read_is_refused(void **state)
 static void ids_that_are_none_are_refused(void **state)
 {
     static const char *const verbs[] = { "wait", "logs", "result", "show", "cancel", "kill" };
-    static const char *const malformed[] = { "x", "01HZZZZ", "01HZZZZZZZ00000000000000000", "01HZZZZZZZ000000000000000U", "../../etc/passwd", "" };
+    static const char *const malformed[] = {
+        "x", "01HZZZZ", "01HZZZZZZZ00000000000000000", "01HZZZZZZZ000000000000000U", "../../etc/passwd", ""
+    };
     struct broker *b = *state;
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -239,21 +241,20 @@ static void a_queue_that_is_full_refuses_and_loses_nothing(void **state)
 /* ---- no broker, or not ours -------------------------------------------------------------------------------------------------------- */
 
 /* coop with these variables and no others of coop's. */
-#define coop_with(b, ...) \
-    (&(struct proc_how){ .env = (const char *const[]){ "COOP_ENDPOINT", "COOP_RUN_DIR", "COOP_STATE_DIR", "COOP_NO_AUTOSTART", __VA_ARGS__, NULL } })
+#define VARS(...) ((const char *const[]){ "COOP_ENDPOINT", "COOP_RUN_DIR", "COOP_STATE_DIR", "COOP_NO_AUTOSTART", __VA_ARGS__, NULL })
 
-static struct proc *run_bare(const struct proc_how *how, const char *const *args)
+static struct proc *run_bare(const char *const *vars, const char *const *args)
 {
     const char *argv[16] = { support_program("coop") };
     struct proc *p;
 
     for (size_t i = 0; args[i] != NULL && i < 14; i++)
         argv[i + 1] = args[i];
-    p = proc_start(how, argv);
+    p = proc_start(&(struct proc_how){ .env = vars }, argv);
     (void)proc_end(p);
     return p;
 }
-#define bare(how, ...) run_bare((how), (const char *const[]){ __VA_ARGS__, NULL })
+#define bare(vars, ...) run_bare((vars), (const char *const[]){ __VA_ARGS__, NULL })
 
 static void without_a_broker_where_none_may_be_started_one_is_told_so(void **state)
 {
@@ -266,13 +267,13 @@ static void without_a_broker_where_none_may_be_started_one_is_told_so(void **sta
     assert_int_equal(broker_down(b), 0);
     p = proc_expect(coop(b, "run", path), COOP_EXIT_TEMPORARY);
     expect_has(p->err, "no broker listens at");
-    p = proc_expect(bare(coop_with(b, run, kept, "COOP_NO_AUTOSTART=1"), "run", path), COOP_EXIT_TEMPORARY);
+    p = proc_expect(bare(VARS(run, kept, "COOP_NO_AUTOSTART=1"), "run", path), COOP_EXIT_TEMPORARY);
     expect_has(p->err, "no broker runs, and starting one was refused");
     expect_has(p->err, "--no-autostart");
-    p = proc_expect(bare(coop_with(b, run, kept), "submit", "--no-autostart", path), COOP_EXIT_TEMPORARY);
+    p = proc_expect(bare(VARS(run, kept), "submit", "--no-autostart", path), COOP_EXIT_TEMPORARY);
     expect_has(p->err, "no broker runs, and starting one was refused");
     assert_int_equal(stat(support_text("%s/none", b->dir), &st), -1); /* nothing was made on the way */
-    p = proc_expect(bare(coop_with(b, support_text("COOP_RUN_DIR=%s", b->run_dir), kept), "submit", "--no-autostart", path), COOP_EXIT_TEMPORARY);
+    p = proc_expect(bare(VARS(support_text("COOP_RUN_DIR=%s", b->run_dir), kept), "submit", "--no-autostart", path), COOP_EXIT_TEMPORARY);
     expect_has(p->err, "no broker listens at");
     expect_has(p->err, "coopd --run-dir");
 }
@@ -282,9 +283,9 @@ static void an_endpoint_from_the_environment_that_is_none_is_configuration(void 
     struct broker *b = *state;
     struct proc *p;
 
-    p = proc_expect(bare(coop_with(b, "COOP_ENDPOINT=nonsense"), "ls"), COOP_EXIT_CONFIG);
+    p = proc_expect(bare(VARS("COOP_ENDPOINT=nonsense"), "ls"), COOP_EXIT_CONFIG);
     expect_has(p->err, "COOP_ENDPOINT 'nonsense' is not an address");
-    p = proc_expect(bare(coop_with(b, support_text("COOP_ENDPOINT=ipc://%s/%0100d/s", b->dir, 0)), "ls"), COOP_EXIT_CONFIG);
+    p = proc_expect(bare(VARS(support_text("COOP_ENDPOINT=ipc://%s/%0100d/s", b->dir, 0)), "ls"), COOP_EXIT_CONFIG);
     expect_has(p->err, "longer than 107 bytes");
 }
 
@@ -295,7 +296,7 @@ static void a_socket_directory_of_someone_else_is_not_trusted(void **state)
     struct proc *p;
 
     assert_int_equal(symlink(b->run_dir, link), 0);
-    p = proc_expect(bare(coop_with(b, support_text("COOP_RUN_DIR=%s", link)), "run", path), COOP_EXIT_PERMISSION);
+    p = proc_expect(bare(VARS(support_text("COOP_RUN_DIR=%s", link)), "run", path), COOP_EXIT_PERMISSION);
     expect_has(p->err, "symbolic link");
     assert_int_equal(chmod(b->run_dir, 0777), 0);
     p = proc_expect(coop(b, "run", path), COOP_EXIT_PERMISSION);
@@ -333,7 +334,7 @@ static void an_autostart_that_fails_says_why(void **state)
 {
     struct broker *b = broker_new();
     const char *path = script(b, "ok.lua", "print(1)"), *state_dir = support_put(b->dir, "file", "x", 1);
-    struct proc *p = bare(coop_with(b, support_text("COOP_RUN_DIR=%s/r", b->dir), support_text("COOP_STATE_DIR=%s/sub", state_dir)), "run", path);
+    struct proc *p = bare(VARS(support_text("COOP_RUN_DIR=%s/r", b->dir), support_text("COOP_STATE_DIR=%s/sub", state_dir)), "run", path);
 
     (void)state;
     (void)proc_expect(p, COOP_EXIT_CONFIG); /* a file where a directory should be */
@@ -366,10 +367,13 @@ static void coopds_own_options_are_checked(void **state)
     static const struct {
         const char *args[3], *says;
     } rows[] = {
-        { { "--pol", "3" }, "did you mean '--pool'" },     { { "--pool", "0" }, "--pool: wants a whole number" },
-        { { "--pool" }, "--pool: wants a value" },         { { "--idle-exit", "x" }, "--idle-exit: wants a time like" },
-        { { "--ready-fd", "1" }, "--ready-fd: wants" },    { { "--log-level", "loud" }, "error, warn, info or debug" },
-        { { "--worker", "/nonexistent" }, "/nonexistent" },
+        {{ "--pol", "3" },                "did you mean '--pool'"         },
+        { { "--pool", "0" },              "--pool: wants a whole number"  },
+        { { "--pool" },                   "--pool: wants a value"         },
+        { { "--idle-exit", "x" },         "--idle-exit: wants a time like"},
+        { { "--ready-fd", "1" },          "--ready-fd: wants"             },
+        { { "--log-level", "loud" },      "error, warn, info or debug"    },
+        { { "--worker", "/nonexistent" }, "/nonexistent"                  },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -504,7 +508,7 @@ static void a_state_directory_that_is_read_only_is_refused_with_a_sentence(void 
     assert_int_equal(mount(NULL, b->state_dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
     assert_int_equal(broker_up_fails(b), COOP_EXIT_TEMPORARY);
     assert_non_null(strstr(broker_log(b), "read-only"));
-    p = bare(coop_with(b, support_text("COOP_RUN_DIR=%s", b->run_dir), support_text("COOP_STATE_DIR=%s", b->state_dir)), "submit",
+    p = bare(VARS(support_text("COOP_RUN_DIR=%s", b->run_dir), support_text("COOP_STATE_DIR=%s", b->state_dir)), "submit",
              script(b, "ok.lua", "print(1)"));
     assert_int_not_equal(proc_end(p), 0);
     expect_text(p->out, "");
@@ -547,7 +551,10 @@ struct bytes {
     const void *bytes;
     size_t len;
 };
-#define BYTES(name, text) { name, text, sizeof(text) - 1 }
+#define BYTES(name, text)                                                                                                                  \
+    {                                                                                                                                      \
+        name, text, sizeof(text) - 1                                                                                                       \
+    }
 
 static void bodies_that_are_no_request_drop_their_sender_only(void **state)
 {
@@ -578,8 +585,10 @@ static void bodies_that_are_no_request_drop_their_sender_only(void **state)
     for (size_t i = 0; i + 6 <= DEEP; i += 6) { /* a submit in a submit in a submit */
         size_t left = DEEP - i - 6;
 
-        memcpy(deep + i, (uint8_t[]){ 0x12, (uint8_t)(left | 0x80), (uint8_t)(left >> 7 | 0x80), (uint8_t)(left >> 14 | 0x80),
-                                      (uint8_t)(left >> 21 & 0x7f) | 0x80, 0 }, 6);
+        memcpy(deep + i,
+               (uint8_t[]){ 0x12, (uint8_t)(left | 0x80), (uint8_t)(left >> 7 | 0x80), (uint8_t)(left >> 14 | 0x80),
+                            (uint8_t)(left >> 21 & 0x7f) | 0x80, 0 },
+               6);
     }
     for (int i = 0; i < 2; i++) {
         int fd = sp_peer_open(b->socket);
@@ -646,14 +655,8 @@ static void a_peer_that_leaves_before_it_has_greeted_is_no_bodys_trouble(void **
     struct broker *b = *state;
     struct bystander y = bystand(b);
 
-    for (int i = 0; i < 200; i++)
-        (void)shutdown(sp_peer_connect(b->socket), SHUT_RDWR);
-    for (int i = 0; i < 20; i++) {
-        int fd = sp_peer_connect(b->socket);
-
-        assert_int_equal(sp_peer_write(fd, "\0SP", 3), 0);
-        (void)shutdown(fd, SHUT_RDWR);
-    }
+    for (int i = 0; i < 1000; i++)
+        sp_peer_pass_by(b->socket, "\0SP", i % 4 == 3 ? 3 : 0);
     (void)proc_expect(coop(b, "ls", "--timeout", "10s"), 0);
     expect_undisturbed(b, &y);
 }
@@ -762,7 +765,8 @@ static void spoil_source_name(Pb__JobSpec *s)
 }
 static void spoil_name(Pb__JobSpec *s)
 {
-    s->name = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+    s->name =
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
 }
 static void spoil_args(Pb__JobSpec *s)
 {
@@ -817,19 +821,19 @@ static void the_broker_checks_a_spec_as_if_no_command_had(void **state)
         Pb__ErrorCode code;
         const char *says;
     } rows[] = {
-        { spoil_engine, PB__ERROR_CODE__ERROR_CODE_USAGE, "unknown engine 'lau'" },
-        { spoil_source, PB__ERROR_CODE__ERROR_CODE_USAGE, "source is empty" },
-        { spoil_source_name, PB__ERROR_CODE__ERROR_CODE_USAGE, "control character" },
-        { spoil_name, PB__ERROR_CODE__ERROR_CODE_QUOTA, "'name'" },
-        { spoil_args, PB__ERROR_CODE__ERROR_CODE_USAGE, "NUL" },
-        { spoil_env, PB__ERROR_CODE__ERROR_CODE_USAGE, "'='" },
-        { spoil_modules, PB__ERROR_CODE__ERROR_CODE_USAGE, "two modules" },
-        { spoil_stdin_mode, PB__ERROR_CODE__ERROR_CODE_USAGE, "stdin_mode" },
-        { spoil_stdin_data, PB__ERROR_CODE__ERROR_CODE_USAGE, "stdin_data" },
-        { spoil_on_output_limit, PB__ERROR_CODE__ERROR_CODE_USAGE, "on_output_limit" },
-        { spoil_cpu_low, PB__ERROR_CODE__ERROR_CODE_USAGE, "minimum" },
-        { spoil_memory_high, PB__ERROR_CODE__ERROR_CODE_QUOTA, "maximum of 4G" },
-        { spoil_nothing, PB__ERROR_CODE__ERROR_CODE_NONE, NULL },
+        {spoil_engine,           PB__ERROR_CODE__ERROR_CODE_USAGE, "unknown engine 'lau'"},
+        { spoil_source,          PB__ERROR_CODE__ERROR_CODE_USAGE, "source is empty"     },
+        { spoil_source_name,     PB__ERROR_CODE__ERROR_CODE_USAGE, "control character"   },
+        { spoil_name,            PB__ERROR_CODE__ERROR_CODE_QUOTA, "'name'"              },
+        { spoil_args,            PB__ERROR_CODE__ERROR_CODE_USAGE, "NUL"                 },
+        { spoil_env,             PB__ERROR_CODE__ERROR_CODE_USAGE, "'='"                 },
+        { spoil_modules,         PB__ERROR_CODE__ERROR_CODE_USAGE, "two modules"         },
+        { spoil_stdin_mode,      PB__ERROR_CODE__ERROR_CODE_USAGE, "stdin_mode"          },
+        { spoil_stdin_data,      PB__ERROR_CODE__ERROR_CODE_USAGE, "stdin_data"          },
+        { spoil_on_output_limit, PB__ERROR_CODE__ERROR_CODE_USAGE, "on_output_limit"     },
+        { spoil_cpu_low,         PB__ERROR_CODE__ERROR_CODE_USAGE, "minimum"             },
+        { spoil_memory_high,     PB__ERROR_CODE__ERROR_CODE_QUOTA, "maximum of 4G"       },
+        { spoil_nothing,         PB__ERROR_CODE__ERROR_CODE_NONE,  NULL                  },
     };
     struct broker *b = *state;
     int fd = sp_peer_open(b->socket);
@@ -891,9 +895,9 @@ static void input_sent_twice_out_of_place_or_too_late_is_harmless(void **state)
     id = support_text("%s", json_str(json_of(&coop(b, "ls", "--json", "--limit", "2")->out), "jobs.0.id"));
     if (strcmp(id, other) == 0)
         id = support_text("%s", json_str(json_of(&coop(b, "ls", "--json", "--limit", "2")->out), "jobs.1.id"));
-    assert_int_equal(write_stdin(fd, 1, id, 0, "one\n", false)->stdin_write->offset, 4);       /* had that */
-    assert_int_equal(write_stdin(fd, 2, id, 2, "e\ntwo\n", false)->stdin_write->offset, 8);    /* had half of that */
-    assert_int_equal(write_stdin(fd, 3, id, 1000, "hole\n", false)->stdin_write->offset, 8);   /* cannot know what came before */
+    assert_int_equal(write_stdin(fd, 1, id, 0, "one\n", false)->stdin_write->offset, 4);     /* had that */
+    assert_int_equal(write_stdin(fd, 2, id, 2, "e\ntwo\n", false)->stdin_write->offset, 8);  /* had half of that */
+    assert_int_equal(write_stdin(fd, 3, id, 1000, "hole\n", false)->stdin_write->offset, 8); /* cannot know what came before */
     assert_int_equal(write_stdin(fd, 4, other, 0, "x", false)->error->code, PB__ERROR_CODE__ERROR_CODE_CONFLICT);
     memset(much, 'x', 69999);
     much[69999] = '\0';

@@ -42,10 +42,21 @@ static void a_job_that_reaches_its_end_is_ok(void **state)
 static void a_receipt_tells_what_was_used(void **state)
 {
     struct broker *b = *state;
-    static const char *const above_zero[] = { "usage.wall_us",       "usage.cpu_user_us",  "usage.mem_peak_bytes",  "usage.page_faults",
-                                              "usage.msgs_in",       "usage.msgs_out",     "times.submitted_us",    "times.started_us",
-                                              "times.first_output_us", "times.ended_us",   "times.recorded_us",     "where.worker_pid",
-                                              "attempt",             "epoch",              "usage.csw_vol" };
+    static const char *const above_zero[] = { "usage.wall_us",
+                                              "usage.cpu_user_us",
+                                              "usage.mem_peak_bytes",
+                                              "usage.page_faults",
+                                              "usage.msgs_in",
+                                              "usage.msgs_out",
+                                              "times.submitted_us",
+                                              "times.started_us",
+                                              "times.first_output_us",
+                                              "times.ended_us",
+                                              "times.recorded_us",
+                                              "where.worker_pid",
+                                              "attempt",
+                                              "epoch",
+                                              "usage.csw_vol" };
     json_t *r;
 
     (void)proc_expect(coop(b, "run", script(b, "a.lua", BURN "local t = ('x'):rep(8 << 20)\nprint(#t)")), 0);
@@ -192,7 +203,7 @@ static void an_endless_loop_ends_at_its_cpu_limit(void **state)
         FOR_EVER,
         "while true do pcall(function() while true do end end) end",
         "while true do pcall(error) end",
-        "string.find(('a'):rep(60), ('a-'):rep(60) .. 'b')",                /* inside one call of a C function */
+        "string.find(('a'):rep(60), ('a-'):rep(60) .. 'b')", /* inside one call of a C function */
         "local t = setmetatable({}, { __gc = function() while true do end end })\nt = nil\ncollectgarbage()",
         "coroutine.wrap(function() while true do end end)()",
         "table.sort({ 3, 2, 1, 5, 4 }, function() while true do end end)",
@@ -253,8 +264,9 @@ static void past_its_output_limit_a_job_ends(void **state)
 static void or_its_output_is_cut_at_the_limit_exactly(void **state)
 {
     struct broker *b = *state;
-    const char *path = script(b, "a.lua", "for i = 0, 9999 do\n local c = string.char(i % 256)\n io.write(c)\n io.stderr:write(c, c)\nend\n"
-                                          "os.exit(5)");
+    const char *path = script(b, "a.lua",
+                              "for i = 0, 9999 do\n local c = string.char(i % 256)\n io.write(c)\n io.stderr:write(c, c)\nend\n"
+                              "os.exit(5)");
     uint8_t out[1000], err[3001];
     struct proc *p;
     json_t *r;
@@ -317,7 +329,8 @@ static void ctrl_c_cancels_a_job_that_waits_for_input(void **state)
 static void a_second_ctrl_c_kills(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\nio.stdout:flush()\nstring.find(('a'):rep(90), ('a-'):rep(90) .. 'b')"));
+    struct proc *p =
+        coop_start(b, "run", script(b, "a.lua", "print('up')\nio.stdout:flush()\nstring.find(('a'):rep(90), ('a-'):rep(90) .. 'b')"));
 
     proc_until(p, &p->out, "up\n");
     proc_kill(p, SIGINT);
@@ -475,12 +488,12 @@ static void a_worker_that_cannot_be_sealed_runs_nothing(void **state)
     static const struct {
         const char *deny, *step;
     } rows[] = {
-        { "landlock_restrict_self", "landlock" },
-        { "landlock_create_ruleset", "landlock" },
-        { "prctl:PR_SET_NO_NEW_PRIVS", "no_new_privs" },
-        { "prctl:PR_SET_DUMPABLE", "not_dumpable" },
-        { "close_range", "descriptors" },
-        { "setsid", "session" },
+        {"landlock_restrict_self",     "landlock"    },
+        { "landlock_create_ruleset",   "landlock"    },
+        { "prctl:PR_SET_NO_NEW_PRIVS", "no_new_privs"},
+        { "prctl:PR_SET_DUMPABLE",     "not_dumpable"},
+        { "close_range",               "descriptors" },
+        { "setsid",                    "session"     },
     };
 
     (void)state;

@@ -116,7 +116,8 @@ static void sixty_four_mebibytes_arrive_to_the_byte(void **state)
 static void what_is_cut_is_cut_at_the_byte(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop(b, "run", "--limit", "stdout=5000011", "--on-output-limit", "truncate", script(b, "a.lua", COUNT("stdout", "8192")));
+    struct proc *p =
+        coop(b, "run", "--limit", "stdout=5000011", "--on-output-limit", "truncate", script(b, "a.lua", COUNT("stdout", "8192")));
 
     (void)proc_expect(p, 0);
     expect_count(&p->out, 5000011);
@@ -150,8 +151,8 @@ static void input_that_is_not_read_stays_with_the_client(void **state)
     enum { LEN = 64 * MIB };
     struct broker *b = *state;
     long before = settled_kb(b);
-    struct proc *p = coop_in(b, support_noise(LEN, 3), LEN, "run", "--limit", "cpu=300ms",
-                             script(b, "a.lua", "io.read(1)\nwhile true do end"));
+    struct proc *p =
+        coop_in(b, support_noise(LEN, 3), LEN, "run", "--limit", "cpu=300ms", script(b, "a.lua", "io.read(1)\nwhile true do end"));
 
     (void)proc_expect(p, COOP_EXIT_TIME_LIMIT);
     expect_flat(b, before);

@@ -1,13 +1,17 @@
 /* test_kill.c - broker, zygote and worker killed in every phase of a job: what was acknowledged is kept, and ends once. */
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,8 +28,8 @@ enum phase { WAITING, STARTING, RUNNING, PRINTING, READING, FINISHING, PHASES };
 struct scene {
     struct broker *b;
     const char *id;
-    const char *blocker;    /* WAITING: the job that has the only place */
-    struct proc *client;    /* READING: the coop run that feeds it */
+    const char *blocker;     /* WAITING: the job that has the only place */
+    struct proc *client;     /* READING: the coop run that feeds it */
     pid_t stopped[TREE_MAX]; /* STARTING: the workers that cannot say they started */
     unsigned n_stopped;
     size_t jobs;
@@ -88,7 +92,8 @@ static void hold_finishing(struct scene *s)
     s->jobs = 1;
 }
 
-static void (*const hold[PHASES])(struct scene *s) = { hold_waiting, hold_starting, hold_running, hold_printing, hold_reading, hold_finishing };
+static void (*const hold[PHASES])(struct scene *s) = { hold_waiting,  hold_starting, hold_running,
+                                                       hold_printing, hold_reading,  hold_finishing };
 
 /* ---- who is killed --------------------------------------------------------------------------------------------------------------- */
 
@@ -158,17 +163,13 @@ static void expect_fate(const struct scene *s, enum phase phase, enum victim vic
         assert_int_equal(json_num(expect_end(s->b, s->id, "ok"), "attempt"), 1);
         break;
     case RUNNING:
-    case PRINTING:
-        expect_second_run(s, victim);
-        break;
+    case PRINTING: expect_second_run(s, victim); break;
     case READING:
         (void)proc_expect(s->client, COOP_EXIT_PLATFORM);
         (void)expect_end(s->b, s->id, victim == BROKER ? "broker_lost" : "worker_lost");
         expect_text(s->client->out, "got one\n");
         break;
-    default:
-        (void)expect_end(s->b, s->id, "ok");
-        expect_text(proc_expect(coop(s->b, "logs", s->id), 0)->out, "ok\n");
+    default: (void)expect_end(s->b, s->id, "ok"); expect_text(proc_expect(coop(s->b, "logs", s->id), 0)->out, "ok\n");
     }
     expect_receipts(s->b, s->jobs);
 }
@@ -191,10 +192,10 @@ static void play(struct broker *b, enum phase phase, enum victim victim)
     assert_int_equal(broker_down(b), 0);
 }
 
-#define CELL(sentence, phase, victim)      \
-    static void sentence(void **state)     \
-    {                                      \
-        play(*state, phase, victim);       \
+#define CELL(sentence, phase, victim)                                                                                                      \
+    static void sentence(void **state)                                                                                                     \
+    {                                                                                                                                      \
+        play(*state, phase, victim);                                                                                                       \
     }
 CELL(the_broker_is_killed_while_a_job_waits, WAITING, BROKER)
 CELL(the_broker_is_killed_while_a_job_starts, STARTING, BROKER)
@@ -297,10 +298,15 @@ static void one_job_outlives_many_brokers(void **state)
 /* A process that submits a script n times, one after the other, and prints the ids; it stops at the first that is refused. */
 static struct proc *submitter(const struct broker *b, const char *path, int n)
 {
-    const char *loop = support_text("i=0; while [ $i -lt %d ]; do '%s' submit '%s' || exit 9; i=$((i + 1)); done", n, support_program("coop"), path);
+    const char *loop =
+        support_text("i=0; while [ $i -lt %d ]; do '%s' submit '%s' || exit 9; i=$((i + 1)); done", n, support_program("coop"), path);
 
-    return proc_start(&(struct proc_how){ .env = (const char *const[]){ support_text("COOP_ENDPOINT=%s", b->url), NULL }, .uid = b->uid },
-                      (const char *const[]){ "/bin/sh", "-c", loop, NULL });
+    return proc_start(
+        &(struct proc_how){
+            .env = (const char *const[]){support_text("COOP_ENDPOINT=%s", b->url), NULL},
+                .uid = b->uid
+    },
+        (const char *const[]){ "/bin/sh", "-c", loop, NULL });
 }
 
 /* The ids that a submitter printed whole. Returns how many; appends to ids. */
@@ -382,6 +388,106 @@ static void a_client_that_waits_hears_the_end_from_the_next_broker(void **state)
     (void)proc_expect(coop(b, "kill", s.id), 0);
     (void)proc_expect(wait, COOP_EXIT_CANCELLED);
     (void)proc_expect(follow, 0);
+    assert_int_equal(broker_down(b), 0);
+}
+
+/* Whoever has the socket between two brokers, and hangs up on everybody: a client goes on trying. */
+static void hang_up_on_clients(const struct broker *b, int clients)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct pollfd f = { .fd = fd, .events = POLLIN };
+
+    assert_true(strlen(b->socket) < sizeof(addr.sun_path));
+    strcpy(addr.sun_path, b->socket);
+    (void)unlink(b->socket);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    while (clients-- > 0 && poll(&f, 1, 1000) > 0) /* one that has given up does not come: the test goes on, and will see */
+        (void)close(accept(fd, NULL, NULL));
+    (void)close(fd);
+    (void)unlink(b->socket);
+}
+
+static void a_client_finds_its_way_back_past_one_that_hangs_up(void **state)
+{
+    struct broker *b = *state;
+    struct proc *follow;
+    char *id;
+
+    broker_up(b);
+    id = submit(b, script(b, "loop.lua", "print('up')\n" FOR_EVER));
+    follow = coop_start(b, "logs", "-f", id);
+    proc_until(follow, &follow->out, "up\n");
+    broker_kill(b);
+    hang_up_on_clients(b, 8);
+    broker_up(b);
+    proc_until(follow, &follow->err, "runs again");
+    (void)proc_expect(coop(b, "kill", id), 0);
+    (void)proc_expect(follow, 0);
+    assert_int_equal(broker_down(b), 0);
+}
+
+/* Each line says whose it is: a number of its own for each run, and which of that run's lines it is. */
+static void the_output_of_two_runs_is_never_mixed(void **state)
+{
+    enum { ROUNDS = 6, LINES = 30 };
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              "local run = ('%08d'):format(math.random(99999999))\nfor i = 1, 30 do\n print(run, i)\n"
+                              " local t = os.clock(); while os.clock() - t < 0.005 do end\nend");
+
+    broker_up(b);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct proc *run = coop_start_as(b, (&(struct proc_how){ .in = PROC_IN_NULL }), "run", path);
+        char one[32] = "", is[32];
+        int last = 0, n, runs = 0;
+
+        proc_until(run, &run->out, "\n");
+        broker_kill(b);
+        broker_up(b);
+        (void)proc_expect(run, 0);
+        for (const char *line = run->out.bytes; sscanf(line, "%8s\t%d", is, &n) == 2; line = strchr(line, '\n') + 1) {
+            if (strcmp(is, one) != 0 ? n != 1 : n != last + 1)
+                fail_msg("line %d of run %s follows line %d of run %s", n, is, last, one);
+            runs += strcmp(is, one) != 0;
+            strcpy(one, is);
+            last = n;
+        }
+        assert_int_equal(runs, 2);
+        assert_int_equal(last, LINES);
+        expect_has(run->err, "runs again");
+    }
+    assert_int_equal(broker_down(b), 0);
+}
+
+/* A job starts while its submit is still being committed, and so it may lose its worker before that. */
+static void a_worker_lost_before_the_submit_is_committed_is_one_attempt(void **state)
+{
+    enum { ROUNDS = 20 };
+    struct broker *b = *state;
+    const char *path = script(b, "ok.lua", "print('ok')");
+
+    b->args[0] = "--pool";
+    b->args[1] = "1";
+    broker_up(b);
+    for (int i = 0; i < ROUNDS; i++) {
+        pid_t stopped[TREE_MAX];
+        unsigned n, starts = broker_said(b, "to=starting", NULL);
+        struct proc *run;
+
+        broker_expect_idle(b, 1);
+        n = broker_workers(b, stopped);
+        for (unsigned k = 0; k < n; k++)
+            (void)kill(stopped[k], SIGSTOP);
+        run = coop_start(b, "run", path);
+        broker_says_times(b, "to=starting", NULL, starts + 1);
+        for (unsigned k = 0; k < n; k++)
+            (void)kill(stopped[k], SIGKILL);
+        (void)proc_expect(run, 0);
+        expect_text(run->out, "ok\n");
+    }
+    expect_receipts(b, ROUNDS);
     assert_int_equal(broker_down(b), 0);
 }
 
@@ -639,6 +745,9 @@ int main(void)
         TEST(two_hundred_jobs_at_once_give_two_hundred_receipts),
         TEST(what_was_acknowledged_outlives_a_kill_at_any_moment),
         TEST(a_client_that_waits_hears_the_end_from_the_next_broker),
+        TEST(a_client_finds_its_way_back_past_one_that_hangs_up),
+        TEST(the_output_of_two_runs_is_never_mixed),
+        TEST(a_worker_lost_before_the_submit_is_committed_is_one_attempt),
         TEST(sigterm_lets_running_jobs_end_and_leaves_waiting_ones_to_the_next_broker),
         TEST(a_drain_that_takes_too_long_leaves_the_job_to_the_next_broker),
         TEST(a_client_hears_the_end_even_if_it_is_the_brokers_last_word),

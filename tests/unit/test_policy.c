@@ -250,11 +250,19 @@ static void priority_inheriting_futexes_are_out_of_reach(void **state)
     }
 }
 
+static void limits_are_the_workers_own_business_and_nobody_elses(void **state)
+{
+    assert_int_equal(answer(*state, SYS_prlimit64, 0, 0, 0, 0), SECCOMP_RET_ALLOW); /* raising them is the kernel's no: no capability */
+    assert_int_equal(answer(*state, SYS_prlimit64, 1, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_prlimit64, (uint64_t)-1, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_prlimit64, 1ull << 32 | 1, 0, 0, 0), SECCOMP_RET_TRAP);
+}
+
 static void calls_that_would_widen_a_worker_end_it(void **state)
 {
     static const int bad[] = {
         SYS_execve, SYS_execveat, SYS_clone, SYS_fork, SYS_vfork, SYS_prctl, SYS_seccomp, SYS_rt_sigaction, SYS_ptrace, SYS_socket,
-        SYS_connect, SYS_sendmsg, SYS_recvmsg, SYS_kill, SYS_tgkill, SYS_prlimit64, SYS_dup, SYS_dup2, SYS_dup3, SYS_fcntl, SYS_setsid,
+        SYS_connect, SYS_sendmsg, SYS_recvmsg, SYS_kill, SYS_tgkill, SYS_dup, SYS_dup2, SYS_dup3, SYS_fcntl, SYS_setsid,
         SYS_mount, SYS_bpf, SYS_userfaultfd, SYS_process_vm_readv, SYS_memfd_create, SYS_keyctl, SYS_shmget, SYS_arch_prctl,
         SYS_modify_ldt, SYS_personality, SYS_splice, SYS_sendfile, SYS_pidfd_getfd, SYS_unshare, SYS_setns, SYS_chdir, SYS_unlink,
     };
@@ -360,6 +368,7 @@ int main(void)
         cmocka_unit_test(small_argument_values_of_conditional_calls_get_the_answer_of_the_table),
         cmocka_unit_test(memory_can_never_become_executable_or_shared),
         cmocka_unit_test(priority_inheriting_futexes_are_out_of_reach),
+        cmocka_unit_test(limits_are_the_workers_own_business_and_nobody_elses),
         cmocka_unit_test(calls_that_would_widen_a_worker_end_it),
         cmocka_unit_test(every_row_has_a_reason_a_verdict_and_its_right_name),
         cmocka_unit_test(only_rows_with_conditions_share_a_call),
