@@ -49,7 +49,7 @@ UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood
-ESCAPE      := attempts
+ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
 
 -include build/local.mk

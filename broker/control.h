@@ -70,7 +70,7 @@ struct waiter {
     uint64_t pipe;
     Pb__Request__BodyCase kind;
     uint64_t offset[2];
-    uint32_t attempt;
+    uint64_t run;
     Pb__State known_state;
     int want_receipt;
     uint8_t *bytes;       /* of a StdinWrite not yet taken */

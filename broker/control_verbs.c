@@ -168,11 +168,11 @@ static void send_chunk(struct broker *b, nng_msg *msg, struct chunk *k)
     free(k->bytes[1]);
 }
 
-static int start_chunk(struct chunk *k, const struct waiter *w, uint32_t attempt)
+static int start_chunk(struct chunk *k, const struct waiter *w, uint64_t run)
 {
     memset(k, 0, sizeof(*k));
     pb__logs_reply__init(&k->reply);
-    k->reply.attempt = attempt;
+    k->reply.run = run;
     k->reply.stdout_offset = w->offset[0];
     k->reply.stderr_offset = w->offset[1];
     k->bytes[0] = malloc(CONTROL_CHUNK);
@@ -180,10 +180,10 @@ static int start_chunk(struct chunk *k, const struct waiter *w, uint32_t attempt
     return k->bytes[0] != NULL && k->bytes[1] != NULL ? 0 : -ENOMEM;
 }
 
-/* Another attempt than the asked one: its output begins at 0. */
-static void settle_offsets(struct waiter *w, uint32_t attempt)
+/* Another run than the asked one: its output begins at 0. */
+static void settle_offsets(struct waiter *w, uint64_t run)
 {
-    if (w->attempt != 0 && w->attempt != attempt)
+    if (w->run != 0 && w->run != run)
         w->offset[0] = w->offset[1] = 0;
 }
 
@@ -191,7 +191,7 @@ static int logs_have_news(const struct waiter *w)
 {
     const struct job *job = w->job;
 
-    if (w->attempt != 0 && w->attempt != job->attempt)
+    if (w->run != 0 && w->run != job->epoch)
         return 1;
     if (w->known_state != PB__STATE__STATE_NONE && w->known_state != job->state)
         return 1;
@@ -204,8 +204,8 @@ static void answer_logs(struct waiter *w)
     Pb__JobStatus status;
     struct chunk k;
 
-    settle_offsets(w, job->attempt);
-    if (start_chunk(&k, w, job->attempt) == 0) {
+    settle_offsets(w, job->epoch);
+    if (start_chunk(&k, w, job->epoch) == 0) {
         spool_read(&job->spools[0], w->offset[0], k.bytes[0], CONTROL_CHUNK, &k.reply.stdout_data.len);
         spool_read(&job->spools[1], w->offset[1], k.bytes[1], CONTROL_CHUNK, &k.reply.stderr_data.len);
     }
@@ -287,8 +287,8 @@ static void answer_logs_ended(struct waiter *w, struct stored *s)
 {
     struct chunk k;
 
-    settle_offsets(w, s->job.attempt);
-    if (start_chunk(&k, w, s->job.attempt) == 0) {
+    settle_offsets(w, s->job.epoch);
+    if (start_chunk(&k, w, s->job.epoch) == 0) {
         k.reply.stdout_data.len = read_ended_output(w->broker, s->job.id, 0, w->offset[0], k.bytes[0]);
         k.reply.stderr_data.len = read_ended_output(w->broker, s->job.id, 1, w->offset[1], k.bytes[1]);
     }
@@ -356,7 +356,7 @@ void verb_wait(struct control_call *c)
 
 static void fill_logs(struct waiter *w, const Pb__Request *q)
 {
-    w->attempt = q->logs->attempt;
+    w->run = q->logs->run;
     w->offset[0] = q->logs->stdout_offset;
     w->offset[1] = q->logs->stderr_offset;
     w->known_state = q->logs->known_state;

@@ -365,6 +365,14 @@ static int send_assign(struct job *job, struct worker *w)
     return rc;
 }
 
+/* Names this run, for the store and for whoever follows its output: above every one before, also those a dead broker did not write down. */
+static uint64_t next_epoch(const struct job *job)
+{
+    uint64_t now = loop_wall_us();
+
+    return now > job->epoch ? now : job->epoch + 1;
+}
+
 static void assign(struct job *job, struct worker *w)
 {
     struct broker *b = job->broker;
@@ -373,7 +381,7 @@ static void assign(struct job *job, struct worker *w)
     dequeue(job);
     step(job, JOB_EV_ASSIGN);
     job->attempt++;
-    job->epoch++;
+    job->epoch = next_epoch(job);
     job->worker = w;
     w->job = job;
     pool_set_phase(w, WORKER_ASSIGNED);
@@ -391,7 +399,6 @@ static void assign(struct job *job, struct worker *w)
         return;
     }
     note_start(job, STORE_START);
-    drop_spec(job);
     timers_arm(&b->loop.timers, &job->wall, job->assigned_at + job->limits.wall_us);
     timers_arm(&b->loop.timers, &job->cpu, job->assigned_at + job->limits.cpu_us);
     control_wake(job);

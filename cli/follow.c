@@ -49,7 +49,7 @@ struct follow {
     struct coop_client *client;
     struct stream streams[STREAMS];
     struct input input;
-    uint32_t attempt;
+    uint64_t run;
     bool pending; /* a Logs is under way */
     bool live_line;
     bool live_due;          /* the next answer without output draws it */
@@ -281,7 +281,7 @@ static void ask(struct follow *f)
     int rc;
 
     logs.id = (char *)f->plan->id;
-    logs.attempt = f->attempt;
+    logs.run = f->run;
     logs.stdout_offset = f->streams[STREAM_OUT].offset;
     logs.stderr_offset = f->streams[STREAM_ERR].offset;
     logs.timeout_ms = poll_ms(f);
@@ -300,15 +300,15 @@ static void ask(struct follow *f)
 }
 
 /* True when this is another run of the job than the one we were reading: both streams begin again. */
-static bool is_new_run(struct follow *f, uint32_t attempt)
+static bool is_new_run(struct follow *f, uint64_t run, const Pb__JobStatus *status)
 {
-    bool again = attempt != 0 && f->attempt != 0 && attempt != f->attempt;
+    bool again = run != 0 && f->run != 0 && run != f->run;
 
-    if (attempt != 0)
-        f->attempt = attempt;
+    if (run != 0)
+        f->run = run;
     if (!again)
         return false;
-    say_note(f->c, "the job runs again (attempt %u)", attempt);
+    say_note(f->c, "the job runs again (attempt %u)", status != NULL ? status->attempt : 0);
     f->streams[STREAM_OUT].offset = f->streams[STREAM_ERR].offset = 0;
     input_rewind(&f->input);
     return true;
@@ -323,7 +323,7 @@ static void on_log(struct follow *f, const Pb__LogsReply *r)
 {
     bool news;
 
-    if (is_new_run(f, r->attempt) && (r->stdout_offset != 0 || r->stderr_offset != 0))
+    if (is_new_run(f, r->run, r->status) && (r->stdout_offset != 0 || r->stderr_offset != 0))
         return; /* answered for the offsets of the old one: ask again from the start */
     news = put(f, &f->streams[STREAM_OUT], r->stdout_offset, &r->stdout_data);
     news |= put(f, &f->streams[STREAM_ERR], r->stderr_offset, &r->stderr_data);

@@ -14,11 +14,9 @@
 
 #include <cmocka.h>
 
-#include "coop/exit_codes.h"
-#include "tests/escape/host.h"
+#include "tests/escape/attempt.h"
 
-#define LIMITS "cpu=20s,wall=60s,memory=32M,stdout=64K,stderr=64K"
-enum { OUT_CAP = 64 << 10, MEMORY_MIB = 32, AS_SLACK_MIB = 16, CASES_MAX = 512 };
+enum { MEMORY_MIB = 32, AS_SLACK_MIB = 16, CASES_MAX = 512, NOISE = 20000 };
 
 struct attempt {
     char name[64], code[4], call[64];
@@ -27,132 +25,6 @@ struct attempt {
 
 static struct attempt attempts[CASES_MAX];
 static size_t n_attempts;
-
-/* ---- the honest neighbour ------------------------------------------------------------------------------------------------------ */
-
-enum { NOISE = 20000 };
-
-static uint8_t neighbour_says[2 * NOISE + 8];
-
-static void neighbour_up(void)
-{
-    memcpy(neighbour_says, support_noise(NOISE, 7), NOISE);
-    memcpy(neighbour_says + NOISE, "waiting\n", 8);
-    memcpy(neighbour_says + NOISE + 8, support_noise(NOISE, 8), NOISE);
-}
-
-static struct proc *neighbour_start(const struct host *h)
-{
-    const char *text = support_text("noise 7 %d\nwait\nnoise 8 %d\n", NOISE, NOISE);
-    struct proc *p = coop_start(h->b, "run", "--limit", LIMITS, script(h->b, "neighbour.lua", text));
-
-    proc_until(p, &p->out, "waiting\n");
-    return p;
-}
-
-static void neighbour_is_unharmed(struct proc *p)
-{
-    proc_write(p, "\n", 1);
-    proc_close_in(p);
-    (void)proc_expect(p, 0);
-    expect_bytes(p->out, neighbour_says, sizeof(neighbour_says));
-    expect_text(p->err, "");
-    host_forget(p);
-}
-
-/* ---- what a receipt has to say ------------------------------------------------------------------------------------------------- */
-
-struct ended {
-    json_t *receipt;
-    const char *cause, *detail, *out; /* out: what it wrote to stdout, as far as that is text */
-    int signal, code;
-};
-
-static const struct cause_row {
-    const char *cause, *outcome;
-    int code;
-} causes[] = {
-    { "ok",           "succeeded", COOP_EXIT_OK },
-    { "policy",       "failed",    COOP_EXIT_POLICY },
-    { "bad_result",   "failed",    COOP_EXIT_PLATFORM },
-    { "cpu_limit",    "timed_out", COOP_EXIT_TIME_LIMIT },
-    { "wall_limit",   "timed_out", COOP_EXIT_TIME_LIMIT },
-    { "output_limit", "failed",    COOP_EXIT_JOB_FAILED },
-    { "exception",    "failed",    COOP_EXIT_EXCEPTION },
-    { "signal",       "failed",    COOP_EXIT_SIGNAL_BASE }, /* + the signal */
-};
-
-static void numbers_are_not_negative(json_t *at)
-{
-    const char *key;
-    json_t *value;
-
-    if (json_is_integer(at) && json_integer_value(at) < 0)
-        support_fail("a receipt has a negative number");
-    json_object_foreach(at, key, value)
-        numbers_are_not_negative(value);
-}
-
-static void outcome_fits_cause(const struct ended *e)
-{
-    for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
-        if (strcmp(e->cause, causes[i].cause) == 0) {
-            assert_string_equal(json_str(e->receipt, "outcome"), causes[i].outcome);
-            assert_int_equal(e->code, causes[i].code + (causes[i].code == COOP_EXIT_SIGNAL_BASE ? e->signal : 0));
-            return;
-        }
-    support_fail("it ended %s, which no attempt may: %s", e->cause, json_shown(e->receipt));
-}
-
-/* Whatever a worker did, these hold: it ran once, sealed, and the texts are fit for a terminal. */
-static void receipt_is_true(const struct host *h, const struct ended *e)
-{
-    json_t *r = e->receipt, *seal = json_at(r, "enforcement.seal");
-    bool own_uid = geteuid() == 0 && h->b->uid == 0;
-
-    outcome_fits_cause(e);
-    if (json_num(r, "attempt") != 1)
-        support_fail("it made the broker run it %lld times", (long long)json_num(r, "attempt"));
-    for (const char *p = e->detail; *p != '\0'; p++)
-        assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
-    assert_string_equal(json_str(r, "enforcement.seccomp"), "lua");
-    assert_int_equal(strlen(json_str(r, "enforcement.seccomp_hash")), 64);
-    assert_string_equal(json_string_value(json_array_get(seal, json_array_size(seal) - 1)), "seccomp");
-    assert_true(own_uid ? json_num(r, "enforcement.uid") >= 1879100000 : json_num(r, "enforcement.uid") == (h->b->uid ? h->b->uid : geteuid()));
-    assert_true(json_num(r, "stdout.bytes") <= OUT_CAP && json_num(r, "stderr.bytes") <= OUT_CAP);
-    numbers_are_not_negative(r);
-}
-
-static const char *text_of_chunks(const struct proc *p, size_t lines)
-{
-    const char *out = "";
-
-    for (size_t i = 0; i + 1 < lines; i++) {
-        json_t *chunk = json_line(&p->out, i);
-
-        if (strcmp(json_str(chunk, "stream"), "stdout") == 0 && strlen(out) < 40000)
-            out = support_text("%s%s", out, json_str(chunk, "data"));
-    }
-    return out;
-}
-
-static struct ended run_probe(const struct host *h, const char *text, const char *limits)
-{
-    struct proc *p = coop(h->b, "run", "--json", "--limit", LIMITS, "--limit", limits != NULL ? limits : "cpu=20s",
-                          script(h->b, "attempt.lua", text), "--", h->canary);
-    size_t lines = json_lines(&p->out);
-    struct ended e = { .code = p->code };
-
-    if (lines == 0)
-        support_fail("no receipt: %s%s", p->out.bytes, p->err.bytes);
-    e.receipt = json_line(&p->out, lines - 1);
-    e.cause = json_str(e.receipt, "cause");
-    e.detail = json_str(e.receipt, "cause_detail");
-    e.signal = (int)json_num(e.receipt, "signal");
-    e.out = text_of_chunks(p, lines);
-    host_forget(p);
-    return e;
-}
 
 /* ---- the ends that are right --------------------------------------------------------------------------------------------------- */
 
@@ -249,7 +121,7 @@ static void into_nothing(const struct host *h, const struct ended *e)
 static void cap_of_stdout(const struct host *h, const struct ended *e)
 {
     (void)h;
-    assert_int_equal(json_num(e->receipt, "stdout.bytes"), OUT_CAP);
+    assert_int_equal(json_num(e->receipt, "stdout.bytes"), ATTEMPT_OUT_CAP);
     assert_int_equal(json_num(e->receipt, "stderr.bytes"), 0);
     assert_true(json_is_true(json_at(e->receipt, "stdout.truncated")));
 }
@@ -257,7 +129,7 @@ static void cap_of_stdout(const struct host *h, const struct ended *e)
 static void cap_of_stderr(const struct host *h, const struct ended *e)
 {
     (void)h;
-    assert_int_equal(json_num(e->receipt, "stderr.bytes"), OUT_CAP);
+    assert_int_equal(json_num(e->receipt, "stderr.bytes"), ATTEMPT_OUT_CAP);
     assert_int_equal(json_num(e->receipt, "stdout.bytes"), 0);
 }
 
@@ -292,7 +164,7 @@ static void no_such_call(const struct host *h, const struct ended *e)
 
 static const struct contained {
     const char *name, *causes; /* with spaces between */
-    const char *limits;        /* tighter ones; NULL: LIMITS */
+    const char *limits;        /* tighter ones; NULL: ATTEMPT_LIMITS */
     void (*check)(const struct host *h, const struct ended *e);
 } contained[] = {
     { "uretprobe_335",      "ok signal",               NULL,         enosys_or_sigill },
@@ -341,15 +213,9 @@ static const struct contained *contained_row(const char *name)
     return NULL;
 }
 
-static void wanted(const struct ended *e, const char *cause)
-{
-    if (strcmp(e->cause, cause) != 0)
-        support_fail("it ended %s, wanted %s; it said: %s%.2000s", e->cause, cause, e->out, json_shown(e->receipt));
-}
-
 static void expect_named(const struct attempt *a, const struct ended *e)
 {
-    wanted(e, "policy");
+    attempt_ended(e, "policy");
     assert_int_equal(e->signal, 0);
     if (strncmp(e->detail, "system call ", 12) != 0 || strncmp(e->detail + 12, a->call, strlen(a->call)) != 0 || e->detail[12 + strlen(a->call)] != ' ')
         support_fail("the receipt says \"%s\" of %s", e->detail, a->call);
@@ -358,7 +224,7 @@ static void expect_named(const struct attempt *a, const struct ended *e)
 
 static void expect_killed_at_once(const struct ended *e)
 {
-    wanted(e, "policy");
+    attempt_ended(e, "policy");
     assert_int_equal(e->signal, SIGSYS);
     assert_string_equal(e->out, "");
 }
@@ -369,7 +235,7 @@ static void expect_answer(const struct attempt *a, const struct ended *e, const 
     int error = 0;
     long ret = 0;
 
-    wanted(e, "ok");
+    attempt_ended(e, "ok");
     if (sscanf(e->out, "%63s %ld %d\n", name, &ret, &error) != 3 || strcmp(name, a->name) != 0)
         support_fail("it said \"%s\"", e->out);
     if (ret != -1 || strstr(answers, strerrorname_np(error)) == NULL)
@@ -382,8 +248,7 @@ static void expect_contained(const struct host *h, const struct attempt *a, cons
 
     if (c == NULL)
         support_fail("contained[] has to say which ends are right for %s; it ended %s", a->name, e->cause);
-    if (strstr(c->causes, e->cause) == NULL)
-        support_fail("it ended %s (%s), wanted: %s; %.2000s", e->cause, e->detail, c->causes, json_shown(e->receipt));
+    attempt_ended(e, c->causes);
     if (c->check != NULL)
         c->check(h, e);
 }
@@ -399,7 +264,7 @@ static void expect_outcome(const struct host *h, const struct attempt *a, const 
     else if (strcmp(a->code, "P") == 0)
         expect_answer(a, e, "EACCES EPERM ENOTTY");
     else if (strcmp(a->code, "B") == 0)
-        wanted(e, "bad_result");
+        attempt_ended(e, "bad_result");
     else
         expect_contained(h, a, e);
 }
@@ -408,8 +273,18 @@ static void expect_outcome(const struct host *h, const struct attempt *a, const 
 
 static struct host *host; /* of the group that runs; NULL: it cannot run here */
 static struct broker *group_broker;
-static struct proc *neighbour;
+static struct neighbour neighbour;
 static uid_t group_uid;
+
+static void neighbour_up(void)
+{
+    char *says = support_keep(malloc(2 * NOISE + 8));
+
+    memcpy(says, support_noise(NOISE, 7), NOISE);
+    memcpy(says + NOISE, "waiting\n", 8);
+    memcpy(says + NOISE + 8, support_noise(NOISE, 8), NOISE);
+    neighbour = (struct neighbour){ support_text("noise 7 %d\nwait\nnoise 8 %d\n", NOISE, NOISE), says, 2 * NOISE + 8, NULL };
+}
 
 static bool would_fill_the_machine(const struct attempt *a)
 {
@@ -429,25 +304,17 @@ static void attempt_holds(void **state)
 
     if (host == NULL || would_fill_the_machine(a))
         skip();
-    neighbour = neighbour_start(host);
-    e = run_probe(host, support_text("case %s\n", a->name), c != NULL ? c->limits : NULL);
+    attempt_neighbour(host, &neighbour);
+    e = attempt_run(host, support_text("case %s\n", a->name), c != NULL ? c->limits : NULL);
     expect_outcome(host, a, &e);
-    receipt_is_true(host, &e);
-    host_worker_is_gone(host, (pid_t)json_num(e.receipt, "where.worker_pid"));
-    neighbour_is_unharmed(neighbour);
-    neighbour = NULL;
-    host_unharmed(host);
+    attempt_harmed_nobody(host, &neighbour, &e);
 }
 
-/* After a failure too: no job is left that waits for a line. */
 static int leave_no_neighbour(void **state)
 {
     (void)state;
-    if (neighbour != NULL) {
-        proc_close_in(neighbour); /* killing the command would leave its job, waiting */
-        (void)proc_end(neighbour);
-    }
-    neighbour = NULL;
+    if (host != NULL)
+        attempt_teardown(host, &neighbour);
     return 0;
 }
 

@@ -464,7 +464,7 @@ static void the_output_of_two_runs_is_never_mixed(void **state)
 /* A job starts while its submit is still being committed, and so it may lose its worker before that. */
 static void a_worker_lost_before_the_submit_is_committed_is_one_attempt(void **state)
 {
-    enum { ROUNDS = 20 };
+    enum { ROUNDS = 40 };
     struct broker *b = *state;
     const char *path = script(b, "ok.lua", "print('ok')");
 
