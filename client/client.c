@@ -29,6 +29,7 @@ enum call_state { CALL_NONE, CALL_PENDING, CALL_DONE };
 struct coop_client {
     struct endpoint endpoint;
     nng_socket sock;
+    nng_dialer dialer;
     nng_aio *aio;
     int event_fd;
 
@@ -138,7 +139,7 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
 /* Dials and waits; after 0 the dialer redials by itself whenever the connection is lost. */
 static int dial(struct coop_client *c)
 {
-    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, NULL, 0));
+    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, &c->dialer, 0));
 
     if (rc == 0 && !wait_until_up(c, SEND_TIMEOUT_MS))
         rc = -ECONNRESET;
@@ -148,12 +149,11 @@ static int dial(struct coop_client *c)
 /* Another broker has the run directory but does not listen: it is starting, and will, or ending, and then we may start one. */
 static int dial_for_a_turn(struct coop_client *c)
 {
-    nng_dialer d;
-    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, &d, NNG_FLAG_NONBLOCK));
+    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, &c->dialer, NNG_FLAG_NONBLOCK));
 
     if (rc != 0 || wait_until_up(c, CONNECT_TURN_MS))
         return rc;
-    nng_dialer_close(d);
+    nng_dialer_close(c->dialer);
     return -ECONNREFUSED;
 }
 
@@ -358,14 +358,28 @@ bool coop_client_connected(struct coop_client *c)
     return up;
 }
 
+/* nng's dialer redials by itself, but not after somebody accepted and hung up before the greeting: then it rests for ever. */
+static void redial(struct coop_client *c)
+{
+    if (coop_client_connected(c))
+        return; /* it has just come up */
+    nng_dialer_close(c->dialer);
+    if (nng_dial(c->sock, c->endpoint.url, &c->dialer, NNG_FLAG_NONBLOCK) != 0)
+        c->dialer = (nng_dialer)NNG_DIALER_INITIALIZER; /* out of memory: the next call tries again */
+}
+
 int coop_client_revive(struct coop_client *c, struct coop_error *why)
 {
-    int rc;
+    int rc = 0;
 
-    if (!c->endpoint.autostart || coop_client_connected(c))
+    if (coop_client_connected(c))
         return 0;
-    rc = endpoint_start_broker(&c->endpoint, why);
-    return rc == -EBUSY ? 0 : rc;
+    if (c->endpoint.autostart)
+        rc = endpoint_start_broker(&c->endpoint, why);
+    if (rc != 0 && rc != -EBUSY)
+        return rc;
+    redial(c);
+    return 0;
 }
 
 /* ---- words -------------------------------------------------------------------------------------------------------------------- */
