@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ int meter_cpu(pid_t pid, uint64_t *ret_us)
 int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
 {
     char path[32], line[256];
-    unsigned long long soft, hard;
+    static const char label[] = "Max cpu time ";
     int rc = -ERANGE;
     FILE *f;
 
@@ -32,10 +33,14 @@ int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
     f = fopen(path, "re");
     if (f == NULL)
         return -ESRCH;
-    while (rc != 0 && fgets(line, sizeof(line), f) != NULL)
-        if (sscanf(line, "Max cpu time %llu %llu", &soft, &hard) == 2) {
-            *ret_seconds = hard;
-            rc = 0;
+    while (fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, label, sizeof(label) - 1) == 0) {
+            char *soft_end, *hard_end;
+
+            strtoull(line + sizeof(label) - 1, &soft_end, 10);
+            *ret_seconds = strtoull(soft_end, &hard_end, 10);
+            rc = hard_end != soft_end ? 0 : -ERANGE;
+            break;
         }
     fclose(f);
     return rc;
@@ -45,7 +50,8 @@ int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
 static int statm(pid_t pid, int column, uint64_t *ret_bytes)
 {
     char path[32], text[128];
-    unsigned long long pages[2];
+    unsigned long long pages;
+    char *at = text;
     ssize_t n;
     int fd;
 
@@ -58,9 +64,10 @@ static int statm(pid_t pid, int column, uint64_t *ret_bytes)
     if (n <= 0)
         return -ESRCH;
     text[n] = '\0';
-    if (sscanf(text, "%llu %llu", &pages[0], &pages[1]) != 2)
-        return -ESRCH;
-    *ret_bytes = pages[column] * (uint64_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < column; i++)
+        strtoull(at, &at, 10);
+    pages = strtoull(at, NULL, 10);
+    *ret_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # compile_commands.sh 'COMPILER FLAGS' FILE... - the JSON compilation database of these files, on standard output.
 set -eu
-command=$(printf '%s' "$1" | sed 's/["\\]/\\&/g')
+# clang does not know gcc's -Wno-format-truncation
+command=$(printf '%s' "$1" | sed 's/["\\]/\\&/g; s/ -Wno-format-truncation//')
 shift
 comma=
 echo '['

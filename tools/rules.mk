@@ -84,28 +84,28 @@ TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 
 demo: deps ## set up, build, and run a real job: the word frequencies of the GPL, with its receipt
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 	@tools/demo.sh $(B)
 
 check: deps ## set up, build, and run every test (T=gate picks some); the last line counts
-	@$(MAKE) --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh $(TEST_BINS)
 
 tests: all $(TEST_BINS) $(TEST_TOOLS)
 
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
-	@$(MAKE) --no-print-directory FLAVOUR=$@ check
+	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
 
 fuzz: ## each reader from its corpus for FUZZ_SECONDS (30), under ASan and UBSan
 	@tools/deps.sh build dev
-	@$(MAKE) --no-print-directory FLAVOUR=fuzz $(FUZZ:%=fuzz-%)
+	@$(MAKE) -s --no-print-directory FLAVOUR=fuzz $(FUZZ:%=fuzz-%)
 FUZZ_SECONDS ?= 30
 fuzz-%: $(B)/tests/fuzz/fuzz_%
 	@mkdir -p $(B)/tests/fuzz/found/$*
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
 
 bench: deps ## what coop costs, beside the bare limit of the same run (release build)
-	@$(MAKE) --no-print-directory FLAVOUR=release all build/release/bench/bench
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench
 	@build/release/bench/bench
 $(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
@@ -133,7 +133,7 @@ docs-check: all ## fail when a generated page is out of date, or a document name
 
 RELEASE := build/release
 install: deps ## into PREFIX (/usr/local) under DESTDIR
-	@$(MAKE) --no-print-directory FLAVOUR=release all
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin

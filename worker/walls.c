@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -17,16 +18,15 @@ static uint64_t mapped_bytes;
 
 int walls_measure(void)
 {
+    char text[128] = "";
     FILE *f = fopen("/proc/self/statm", "re");
-    unsigned long long pages;
-    int n;
 
     if (f == NULL)
         return -errno;
-    n = fscanf(f, "%llu", &pages);
+    if (fgets(text, sizeof(text), f) != NULL)
+        mapped_bytes = strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
     fclose(f);
-    mapped_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    return n == 1 ? 0 : -EIO;
+    return mapped_bytes > 0 ? 0 : -EIO;
 }
 
 int walls_set(const Pb__Limits *l)

@@ -784,6 +784,7 @@ static const struct probe probes[] = {
     { "int80_execve",       2,  "Ks", DO(try_int80_execve) },
     { "execve",             3,  "K",  CALL(execve), { P_("/bin/true"), 0, 0 } },
     { "uretprobe_335",      4,  "C",  NUMBER(335), { 0 } }, /* N; since Linux 6.11 SIGILL: uretprobe, which passes by every filter */
+    { "uprobe_336",         4,  "C",  NUMBER(336), { 0 } }, /* N; since Linux 6.18 ENXIO: uprobe, as uretprobe */
     { "unknown_400",        4,  "N",  NUMBER(400), { 0 } },
     { "unknown_512",        4,  "N",  NUMBER(512), { 0 } },
     { "unknown_547",        4,  "N",  NUMBER(547), { 0 } },

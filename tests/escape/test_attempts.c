@@ -66,6 +66,13 @@ static void enosys_or_sigill(const struct host *h, const struct ended *e)
     died_by(e, SIGILL);
 }
 
+static void enosys_or_enxio(const struct host *h, const struct ended *e)
+{
+    (void)h;
+    if (strcmp(e->out, "uprobe_336 -1 38\n") != 0)
+        assert_string_equal(e->out, "uprobe_336 -1 6\n");
+}
+
 static void little_memory(const struct host *h, const struct ended *e)
 {
     long mib = 0;
@@ -168,6 +175,7 @@ static const struct contained {
     void (*check)(const struct host *h, const struct ended *e);
 } contained[] = {
     { "uretprobe_335",      "ok signal",               NULL,         enosys_or_sigill },
+    { "uprobe_336",         "ok",                      NULL,         enosys_or_enxio },
     { "vsyscall",           "ok policy signal",        NULL,         by_sigsegv },
     { "memory",             "ok",                      NULL,         little_memory },
     { "mmap_1tb",           "ok",                      NULL,         no_terabyte },
