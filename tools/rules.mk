@@ -123,7 +123,7 @@ tidy: compile_commands.json ## clang-tidy, and the wall between broker/ and work
 	clang-tidy --quiet -p . $(filter-out tests/% bench/%,$(filter %.c,$(SOURCES)))
 
 # Made from what make would run, so that editors see the same flags.
-compile_commands.json: $(GEN_HDRS) ## for editors and clang-tidy
+compile_commands.json: $(GEN_HDRS) Makefile tools/rules.mk tools/compile_commands.sh ## for editors and clang-tidy
 	@tools/compile_commands.sh '$(CC) $(COOP_CFLAGS)' $(filter %.c,$(SOURCES)) > $@
 
 docs: all ## write the pages that come from tables: the man page and the policy in docs/security.md
