@@ -23,6 +23,7 @@ struct option_row {
 
 #define CELL(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 
+/* clang-format off */
 static const struct option_row options[] = {
     { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
     { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: /var/lib/coop for root, else ~/.local/state/coop)" },
@@ -37,6 +38,7 @@ static const struct option_row options[] = {
     { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
     { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
 };
+/* clang-format on */
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 static void print_help(void)
@@ -98,10 +100,8 @@ static int set_option(struct config *c, const struct option_row *o, const char *
         if (units_parse_duration(value, at) != 0)
             return refuse(o->name, "wants a time like 500ms, 30s or 5m");
         return 0;
-    case OPT_LEVEL:
-        return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
-    default:
-        return refuse(o->name, "takes no value");
+    case OPT_LEVEL: return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
+    default: return refuse(o->name, "takes no value");
     }
 }
 
@@ -173,7 +173,8 @@ static int default_dirs(struct config *c)
 
 int config_parse(struct config *c, int argc, char **argv)
 {
-    *c = (struct config){ .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO };
+    *c =
+        (struct config){ .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO };
     for (int i = 1; i < argc; i++) {
         const struct option_row *o = find_option(argv[i]);
         int rc;

@@ -132,7 +132,7 @@ void control_close(struct control *c)
     for (unsigned i = 0; i < CONTROL_SLOTS; i++)
         if (c->slots[i].aio != NULL)
             nng_aio_free(c->slots[i].aio);
-    HASH_ITER(hh, c->peers, p, next)
+    HASH_ITER (hh, c->peers, p, next)
         forget_peer(c, p);
 }
 
@@ -271,7 +271,7 @@ static void drop_waiters(struct broker *b, uint64_t pipe)
 {
     struct job *job, *next;
 
-    HASH_ITER(hh, b->jobs.by_id, job, next) {
+    HASH_ITER (hh, b->jobs.by_id, job, next) {
         struct waiter **at = &job->waiters;
 
         while (*at != NULL) {
@@ -320,6 +320,7 @@ struct any_with_id {
     char *id;
 };
 
+/* clang-format off */
 const struct control_rule control_rules[] = {
     /* message                                  name           legal in  names a job  acted on */
     [PB__REQUEST__BODY_SUBMIT]      = { "submit",      UP,  0, verb_submit },
@@ -333,6 +334,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, 1, verb_stdin_write },
     [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0, verb_version },
 };
+/* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
 
 /* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
@@ -356,7 +358,8 @@ static int resolve_id(struct control_call *c, const char *text)
     if (rc == 0)
         memcpy(c->id, stored.id, sizeof(c->id));
     else if (rc == -ENOTUNIQ)
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it", text);
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
+                       text);
     else if (rc == -ENOENT)
         control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
     else
@@ -375,7 +378,8 @@ static void dispatch(struct control_call *c)
         return;
     }
     if ((r->phases & 1u << c->broker->phase) == 0) {
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_TEMPORARY, "the broker is draining and takes no new jobs; try again later");
+        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_TEMPORARY,
+                       "the broker is draining and takes no new jobs; try again later");
         return;
     }
     if (r->names_job && resolve_id(c, ((const struct any_with_id *)q->submit)->id) != 0)

@@ -23,9 +23,9 @@ struct control_call;
 
 /* One row per request of control.proto. */
 struct control_rule {
-    const char *name;     /* the field's name in control.proto */
-    unsigned phases;      /* of the broker, 1u << phase */
-    int names_job;        /* its first field is a job id, made whole before apply is called */
+    const char *name; /* the field's name in control.proto */
+    unsigned phases;  /* of the broker, 1u << phase */
+    int names_job;    /* its first field is a job id, made whole before apply is called */
     void (*apply)(struct control_call *c);
 };
 extern const struct control_rule control_rules[];
@@ -35,7 +35,7 @@ extern const size_t control_rules_count;
 #define CONTROL_PARKED  16
 #define CONTROL_PIPES   1024
 #define CONTROL_REPLIES 256          /* replies on their way to nng's pipes */
-#define CONTROL_WAIT_MS 30000       /* longest long-poll */
+#define CONTROL_WAIT_MS 30000        /* longest long-poll */
 #define CONTROL_CHUNK   (256u << 10) /* bytes of one stream in one reply */
 
 struct control_peer {
@@ -66,14 +66,14 @@ struct control {
 struct waiter {
     struct broker *broker;
     struct job *job;
-    nng_msg *msg;         /* holds the way back */
+    nng_msg *msg; /* holds the way back */
     uint64_t pipe;
     Pb__Request__BodyCase kind;
     uint64_t offset[2];
     uint64_t run;
     Pb__State known_state;
     int want_receipt;
-    uint8_t *bytes;       /* of a StdinWrite not yet taken */
+    uint8_t *bytes; /* of a StdinWrite not yet taken */
     size_t len;
     int eof;
     int busy;
@@ -91,7 +91,8 @@ void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply);
 __attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...);
 
 /* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and msg has been answered so. */
-struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind, uint32_t timeout_ms);
+struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind,
+                            uint32_t timeout_ms);
 
 /* Something about the job changed: answers the waiters that were waiting for it. */
 void control_wake(struct job *job);

@@ -34,7 +34,8 @@ void verb_submit(struct control_call *c)
     if (spec->limits == NULL)
         spec->limits = &defaults;
     if (b->jobs.waiting + store_pending(b->store) >= b->config.max_queued) {
-        control_refuse(b, c->msg, ER(QUOTA), "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
+        control_refuse(b, c->msg, ER(QUOTA), "%u jobs are waiting already, the most this broker takes (--max-queued)",
+                       b->config.max_queued);
         return;
     }
     rc = spec_check(spec, why);
@@ -56,7 +57,8 @@ void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Li
     Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
 
     if (status != 0) {
-        control_refuse(b, msg, ER(TEMPORARY), "the job was not accepted, it could not be stored in %s: %s", b->config.state_dir, strerror(-status));
+        control_refuse(b, msg, ER(TEMPORARY), "the job was not accepted, it could not be stored in %s: %s", b->config.state_dir,
+                       strerror(-status));
         return;
     }
     s.id = (char *)id;
@@ -323,7 +325,8 @@ void verb_answer_ended(struct waiter *w)
 }
 
 /* Common to the three: parked on a live job and looked at once, or answered from the store. fill sets the waiter's own fields. */
-static void answer_or_park(struct control_call *c, Pb__Request__BodyCase kind, uint32_t timeout_ms, void (*fill)(struct waiter *w, const Pb__Request *q))
+static void answer_or_park(struct control_call *c, Pb__Request__BodyCase kind, uint32_t timeout_ms,
+                           void (*fill)(struct waiter *w, const Pb__Request *q))
 {
     struct job *job = jobs_find(&c->broker->jobs, c->id);
 

@@ -9,8 +9,8 @@
 #include "frame.h"
 #include "log.h"
 
-#define IN(phase)   GATE_IN(phase)
-#define WITH_JOB    (IN(WORKER_BUSY))
+#define IN(phase) GATE_IN(phase)
+#define WITH_JOB  (IN(WORKER_BUSY))
 enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, VIOLATION_ARGS = 6 };
 
 static int fits(const char *text, size_t max)
@@ -177,6 +177,7 @@ static int apply_log(struct worker *w, const Pb__FromWorker *m)
     return 0;
 }
 
+/* clang-format off */
 const struct gate_rule gate_rules[] = {
     /* message                                    name           legal in           at most  meaning checked     acted on */
     [PB__FROM_WORKER__BODY_HELLO]       = { "hello",       IN(WORKER_BOOT),     1,  check_hello,        apply_hello },
@@ -188,13 +189,16 @@ const struct gate_rule gate_rules[] = {
     [PB__FROM_WORKER__BODY_VIOLATION]   = { "violation",   WITH_JOB,            1,  check_violation,    apply_violation },
     [PB__FROM_WORKER__BODY_LOG]         = { "log",         WITH_JOB,            64, check_log,          apply_log },
 };
+/* clang-format on */
 const size_t gate_rules_count = sizeof(gate_rules) / sizeof(gate_rules[0]);
 
+/* clang-format off */
 const struct gate_say_rule gate_say_rules[] = {
     /* message                                 name          legal in         at most */
     [PB__TO_WORKER__BODY_ASSIGN]     = { "assign",     IN(WORKER_ASSIGNED), 1 },
     [PB__TO_WORKER__BODY_STDIN_DATA] = { "stdin_data", WITH_JOB,            0 },
 };
+/* clang-format on */
 const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);
 
 /* The worker lied or is broken: its job ends as bad_result and the process with it. */

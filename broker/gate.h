@@ -16,9 +16,9 @@
 #define GATE_IN(phase) (1u << (phase))
 
 struct gate_rule {
-    const char *name;          /* the field's name in link.proto */
-    unsigned phases;           /* legal in these phases of the worker */
-    unsigned max_times;        /* in a worker's life; 0 = no cap */
+    const char *name;                                              /* the field's name in link.proto */
+    unsigned phases;                                               /* legal in these phases of the worker */
+    unsigned max_times;                                            /* in a worker's life; 0 = no cap */
     int (*check)(const struct worker *w, const Pb__FromWorker *m); /* 0, or -EPROTO when the body makes no sense */
     int (*apply)(struct worker *w, const Pb__FromWorker *m);
 };

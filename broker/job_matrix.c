@@ -4,6 +4,7 @@
 #define ST(name) PB__STATE__STATE_##name
 #define CA(name) PB__CAUSE__CAUSE_##name
 
+/* clang-format off */
 const unsigned char job_next[JOB_STATES][JOB_EVENTS] = {
     [ST(READY)]     = { [JOB_EV_ASSIGN] = ST(STARTING), [JOB_EV_END] = ST(FINISHING) },
     [ST(STARTING)]  = { [JOB_EV_STARTED] = ST(RUNNING), [JOB_EV_LOST] = ST(READY), [JOB_EV_END] = ST(FINISHING) },
@@ -11,13 +12,17 @@ const unsigned char job_next[JOB_STATES][JOB_EVENTS] = {
     [ST(FINISHING)] = { [JOB_EV_SUCCEEDED] = ST(SUCCEEDED), [JOB_EV_FAILED] = ST(FAILED),
                         [JOB_EV_TIMED_OUT] = ST(TIMED_OUT), [JOB_EV_CANCELLED] = ST(CANCELLED) },
 };
+/* clang-format on */
 
+/* clang-format off */
 static const char *const state_names[JOB_STATES] = {
     [ST(NONE)] = "none",           [ST(READY)] = "ready",     [ST(STARTING)] = "starting",
     [ST(RUNNING)] = "running",     [ST(FINISHING)] = "finishing", [ST(SUCCEEDED)] = "succeeded",
     [ST(FAILED)] = "failed",       [ST(TIMED_OUT)] = "timed_out", [ST(CANCELLED)] = "cancelled",
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct {
     const char *name;
     Pb__State outcome;
@@ -39,6 +44,7 @@ static const struct {
     [CA(BROKER_LOST)]  = { "broker_lost",  ST(FAILED) },
     [CA(INTERNAL)]     = { "internal",     ST(FAILED) },
 };
+/* clang-format on */
 
 int job_is_terminal(Pb__State s)
 {

@@ -119,7 +119,7 @@ void jobs_finish(struct jobs *j)
 {
     struct job *job, *next;
 
-    HASH_ITER(hh, j->by_id, job, next) {
+    HASH_ITER (hh, j->by_id, job, next) {
         if (job->worker != NULL)
             job->worker->job = NULL;
         job_free(job);
@@ -618,11 +618,8 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     case PB__RESULT_KIND__RESULT_KIND_OOM:
         jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
         break;
-    case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT:
-        decide_output_limit(job);
-        break;
-    default:
-        jobs_decide(job, CA(CANCELLED), "cancelled");
+    case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT: decide_output_limit(job); break;
+    default: jobs_decide(job, CA(CANCELLED), "cancelled");
     }
 }
 
@@ -688,7 +685,8 @@ static void judge_death(struct job *job, const struct worker *w)
     else if (sig == SIGXCPU)
         note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
     else if (sig == SIGSYS)
-        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", job->broker->zygote.profile);
+        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s",
+                 job->broker->zygote.profile);
     else
         note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
 }
@@ -792,8 +790,8 @@ static void finish(struct job *job)
 
     dequeue(job);
     step(job, JOB_EV_END);
-    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause),
-              job->attempt, (unsigned long long)job->usage.wall_us);
+    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause), job->attempt,
+              (unsigned long long)job->usage.wall_us);
     rc = push_finish(job);
     if (rc != 0)
         retry_later(job, rc);
@@ -803,8 +801,10 @@ static void finish(struct job *job)
 void jobs_finished(struct job *job, int status)
 {
     static const enum job_event events[JOB_STATES] = {
-        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED, [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
-        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT, [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
+        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED,
+        [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
+        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT,
+        [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
     };
 
     if (status != 0 && job->refused) {

@@ -24,11 +24,11 @@ struct broker;
 struct worker;
 struct waiter;
 
-#define JOB_STDIN_BUFFER (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
-#define JOB_INFRA_ATTEMPTS 3         /* times a job is started again after its worker was lost */
-#define JOB_GRACE_US 2000000         /* between a cancel's SIGTERM and SIGKILL */
-#define JOB_DETAIL 256
-#define JOB_SPEC_CACHE (64u << 20)   /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
+#define JOB_STDIN_BUFFER   (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
+#define JOB_INFRA_ATTEMPTS 3           /* times a job is started again after its worker was lost */
+#define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
+#define JOB_DETAIL         256
+#define JOB_SPEC_CACHE     (64u << 20) /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
 
 /* How a job ended: decided once, the first decision stands. */
 struct job_end {
@@ -40,9 +40,9 @@ struct job_end {
 };
 
 struct job_stdin {
-    uint8_t *bytes;      /* JOB_STDIN_BUFFER once something came */
+    uint8_t *bytes; /* JOB_STDIN_BUFFER once something came */
     size_t len;
-    uint64_t taken;      /* bytes taken from the client in all */
+    uint64_t taken; /* bytes taken from the client in all */
     int eof, wanted, told_eof;
     uint32_t want_max;
 };
@@ -56,7 +56,7 @@ struct job {
     Pb__Limits limits;
     uint32_t stdin_mode;
     int on_output_limit;
-    uint8_t *spec;               /* packed; NULL when it has to be read from the store */
+    uint8_t *spec; /* packed; NULL when it has to be read from the store */
     size_t spec_len;
     uint32_t attempt, losses;
     uint64_t epoch;
@@ -74,8 +74,8 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
-    int refused;                 /* its submit could not be stored: it leaves no trace */
-    nng_msg *submit_msg;         /* the way back for the answer to the submit, until then */
+    int refused;         /* its submit could not be stored: it leaves no trace */
+    nng_msg *submit_msg; /* the way back for the answer to the submit, until then */
     struct job *queue_next, *queue_prev;
     UT_hash_handle hh;
 };
@@ -83,7 +83,7 @@ struct job {
 struct jobs {
     struct broker *broker;
     struct job *by_id;
-    struct job *queue;           /* READY jobs, oldest first */
+    struct job *queue; /* READY jobs, oldest first */
     unsigned waiting, running;
     size_t spec_bytes;
 };

@@ -19,11 +19,11 @@ enum { RECEIVE_BUFFER = 4, SEND_BUFFER = 4 };
 static int from_nng(int rc)
 {
     switch (rc) {
-    case 0:           return 0;
-    case NNG_EAGAIN:  return -EAGAIN;
-    case NNG_ENOMEM:  return -ENOMEM;
+    case 0: return 0;
+    case NNG_EAGAIN: return -EAGAIN;
+    case NNG_ENOMEM: return -ENOMEM;
     case NNG_ECLOSED: return -EPIPE;
-    default:          return (rc & NNG_ESYSERR) != 0 ? -(rc & ~NNG_ESYSERR) : -EIO;
+    default: return (rc & NNG_ESYSERR) != 0 ? -(rc & ~NNG_ESYSERR) : -EIO;
     }
 }
 

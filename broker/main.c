@@ -51,13 +51,9 @@ static void handle_item(struct broker *b, struct inbox_item *i)
         i->msg = NULL; /* the answer needs it */
         break;
     case INBOX_CONTROL_NEW:
-    case INBOX_CONTROL_GONE:
-        control_on_peer(&b->control, i->id, i->kind == INBOX_CONTROL_NEW);
-        break;
+    case INBOX_CONTROL_GONE: control_on_peer(&b->control, i->id, i->kind == INBOX_CONTROL_NEW); break;
     case INBOX_LINK:
-    case INBOX_LINK_GONE:
-        handle_link(b, i);
-        break;
+    case INBOX_LINK_GONE: handle_link(b, i); break;
     }
 }
 

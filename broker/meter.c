@@ -71,7 +71,6 @@ static int statm(pid_t pid, int column, uint64_t *ret_bytes)
     return 0;
 }
 
-
 int meter_resident(pid_t pid, uint64_t *ret_bytes)
 {
     return statm(pid, 1, ret_bytes);

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-int meter_cpu(pid_t pid, uint64_t *ret_us);          /* user and system, all its threads, microseconds */
+int meter_cpu(pid_t pid, uint64_t *ret_us); /* user and system, all its threads, microseconds */
 int meter_resident(pid_t pid, uint64_t *ret_bytes);
-int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds);  /* hard RLIMIT_CPU; -ERANGE: unlimited */
+int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds); /* hard RLIMIT_CPU; -ERANGE: unlimited */
 
 /* "openat (257)"; static storage, good until the next call. arch: AUDIT_ARCH_* as the worker reported it. */
 const char *meter_syscall_name(uint32_t arch, uint32_t nr);

@@ -16,9 +16,9 @@
 #include "log.h"
 
 enum {
-    BOOT_US = 20000000,       /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
-    LAST_WORDS_US = 500000,   /* exit seen, link not yet closed: only when the worker died before it spoke SP */
-    REFILL_US = 1000,         /* longer than a small job takes */
+    BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    LAST_WORDS_US = 500000, /* exit seen, link not yet closed: only when the worker died before it spoke SP */
+    REFILL_US = 1000,       /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };
@@ -53,11 +53,11 @@ struct worker *pool_find(struct pool *p, uint64_t id)
 static unsigned *phase_count(struct pool *p, enum worker_phase phase)
 {
     switch (phase) {
-    case WORKER_BOOT:     return &p->booting;
-    case WORKER_IDLE:     return &p->idle;
+    case WORKER_BOOT: return &p->booting;
+    case WORKER_IDLE: return &p->idle;
     case WORKER_ASSIGNED:
-    case WORKER_BUSY:     return &p->busy;
-    default:              return NULL;
+    case WORKER_BUSY: return &p->busy;
+    default: return NULL;
     }
 }
 

@@ -24,7 +24,7 @@ enum worker_phase {
     WORKER_IDLE,     /* sealed, said hello, has no job */
     WORKER_ASSIGNED, /* has a job, has not said started */
     WORKER_BUSY,
-    WORKER_ENDING,   /* said its result, broke a rule or was killed: nothing it says counts any more */
+    WORKER_ENDING, /* said its result, broke a rule or was killed: nothing it says counts any more */
     WORKER_PHASES
 };
 
@@ -38,32 +38,32 @@ struct worker {
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
     uint32_t uid;
-    pid_t pid;                 /* 0 until the zygote reported it */
-    int hello;                 /* its hello was accepted */
-    struct loop_watch pidfd;   /* fd -1 until known; watched only when the zygote is gone */
+    pid_t pid;               /* 0 until the zygote reported it */
+    int hello;               /* its hello was accepted */
+    struct loop_watch pidfd; /* fd -1 until known; watched only when the zygote is gone */
     struct job *job;
     unsigned seen[WORKER_MESSAGES], told[WORKER_MESSAGES]; /* messages from it and to it, by field number */
-    uint64_t boot_cpu_us;      /* used before it had a job */
+    uint64_t boot_cpu_us;                                  /* used before it had a job */
     uint64_t msgs_in, msgs_out;
     uint32_t landlock_abi;
     char *seal[WORKER_SEAL_MAX];
     unsigned seal_count;
-    char failed_step[64];      /* the seal step that failed, "" when none did */
+    char failed_step[64]; /* the seal step that failed, "" when none did */
     uint32_t failed_error;
-    int exited, gone;          /* process ended; link's far end closed */
-    int orphan;                /* its zygote is gone: nobody reaps it, its pid may be another's once it has ended */
-    int exit_code, exit_status;/* si_code, si_status; code 0: unknown, the zygote died with it */
-    Pb__Exited usage;          /* what the zygote reported */
-    struct timer deadline;     /* of the boot, then of the last words */
+    int exited, gone;           /* process ended; link's far end closed */
+    int orphan;                 /* its zygote is gone: nobody reaps it, its pid may be another's once it has ended */
+    int exit_code, exit_status; /* si_code, si_status; code 0: unknown, the zygote died with it */
+    Pb__Exited usage;           /* what the zygote reported */
+    struct timer deadline;      /* of the boot, then of the last words */
     struct worker *next, *prev;
 };
 
 struct pool {
     struct broker *broker;
-    struct worker *all;        /* list */
+    struct worker *all; /* list */
     uint64_t last_id;
     unsigned booting, idle, busy;
-    unsigned boot_failures;    /* in a row */
+    unsigned boot_failures; /* in a row */
     struct timer retry, refill;
 };
 

@@ -14,14 +14,14 @@
 #define SPOOL_MEMORY (64u << 10)
 
 struct spool {
-    int dir_fd;         /* borrowed: the directory for files */
-    char name[64];      /* of the file: "<job>.stdout" or "<job>.stderr" */
-    uint64_t cap;       /* bytes kept at most */
-    uint64_t len;       /* bytes kept */
-    uint64_t refused;   /* bytes offered past the cap */
-    uint8_t *memory;    /* all of it while len <= SPOOL_MEMORY, else NULL */
+    int dir_fd;       /* borrowed: the directory for files */
+    char name[64];    /* of the file: "<job>.stdout" or "<job>.stderr" */
+    uint64_t cap;     /* bytes kept at most */
+    uint64_t len;     /* bytes kept */
+    uint64_t refused; /* bytes offered past the cap */
+    uint8_t *memory;  /* all of it while len <= SPOOL_MEMORY, else NULL */
     size_t memory_cap;
-    int fd;             /* the file once it exists, else -1 */
+    int fd; /* the file once it exists, else -1 */
 };
 
 /* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr. A file of this name, left by a broker that crashed, is removed. */

@@ -21,10 +21,10 @@
 struct store;
 
 enum store_kind {
-    STORE_SUBMIT, /* a new job: id, spec, status fields. Wakes the writer at once. */
-    STORE_START,  /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
-    STORE_REQUEUE,/* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
-    STORE_FINISH, /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_SUBMIT,  /* a new job: id, spec, status fields. Wakes the writer at once. */
+    STORE_START,   /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
+    STORE_REQUEUE, /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
+    STORE_FINISH,  /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
 };
 
 struct store_blob {
@@ -35,25 +35,25 @@ struct store_blob {
 struct store_op {
     enum store_kind kind;
     char job[ULID_LEN + 1];
-    char name[129];           /* SUBMIT */
-    char engine[33];          /* SUBMIT */
-    uint64_t submitted_us;    /* SUBMIT, wall clock */
-    uint32_t stdin_mode;      /* SUBMIT: Pb__StdinMode */
-    uint32_t attempt;         /* START, REQUEUE, FINISH */
-    uint64_t epoch;           /* START, REQUEUE, FINISH */
-    Pb__State state;          /* FINISH: the outcome */
-    Pb__Cause cause;          /* FINISH */
-    struct store_blob spec;   /* SUBMIT: packed Pb__JobSpec */
-    struct store_blob receipt;/* FINISH: packed Pb__Receipt */
-    struct store_blob out[2]; /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
-    int sync_fd[2];           /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+    char name[129];            /* SUBMIT */
+    char engine[33];           /* SUBMIT */
+    uint64_t submitted_us;     /* SUBMIT, wall clock */
+    uint32_t stdin_mode;       /* SUBMIT: Pb__StdinMode */
+    uint32_t attempt;          /* START, REQUEUE, FINISH */
+    uint64_t epoch;            /* START, REQUEUE, FINISH */
+    Pb__State state;           /* FINISH: the outcome */
+    Pb__Cause cause;           /* FINISH */
+    struct store_blob spec;    /* SUBMIT: packed Pb__JobSpec */
+    struct store_blob receipt; /* FINISH: packed Pb__Receipt */
+    struct store_blob out[2];  /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
+    int sync_fd[2];            /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
 
-    int status;               /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
+    int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
                                  lower epoch than the stored one), -ENOENT. Anything else is the disk's: not promised, push it again. */
-    int sync_status;          /* the store's: what fdatasync said */
-    void *owner;              /* the caller's */
-    struct store_op *next;    /* the store's while it owns the op; the list link of store_collect() */
+    int sync_status;       /* the store's: what fdatasync said */
+    void *owner;           /* the caller's */
+    struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
 };
 
 /* What is known of a job without its spec. */
@@ -79,15 +79,15 @@ struct store_op *store_op_new(enum store_kind kind, const char *job); /* zeroed,
 void store_op_free(struct store_op *op);
 
 void store_push(struct store *s, struct store_op *op); /* never blocks on the disk */
-int store_event_fd(const struct store *s);            /* readable when store_collect() has something */
-struct store_op *store_collect(struct store *s);      /* list of finished ops in commit order, NULL when none; clears the event */
-size_t store_pending(const struct store *s);          /* ops pushed and not yet collected */
+int store_event_fd(const struct store *s);             /* readable when store_collect() has something */
+struct store_op *store_collect(struct store *s);       /* list of finished ops in commit order, NULL when none; clears the event */
+size_t store_pending(const struct store *s);           /* ops pushed and not yet collected */
 
 /* Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least
  * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. */
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
-int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);          /* -ENOENT: has none */
+int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
 /* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_COLUMNS "id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode"
+#define JOB_COLUMNS       "id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode"
 #define UNFINISHED_STATES ((1u << PB__STATE__STATE_SUCCEEDED) - 1)
-#define PAST_EVERY_ID "~" /* sorts behind the alphabet of ids */
+#define PAST_EVERY_ID     "~" /* sorts behind the alphabet of ids */
 
+/* clang-format off */
 const char *const store_read_sql[R_COUNT] = {
     [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 LIMIT 2",
     [R_SPEC] = "SELECT body FROM spec WHERE job = ?1",
@@ -21,6 +22,7 @@ const char *const store_read_sql[R_COUNT] = {
     [R_LIST_UNFINISHED] = "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished "
                           "WHERE " UNFINISHED_SQL " AND id < ?1 AND (?2 >> state) & 1 ORDER BY id DESC LIMIT ?3",
 };
+/* clang-format on */
 
 static const char each_unfinished[] = "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished "
                                       "WHERE " UNFINISHED_SQL " ORDER BY id";

@@ -13,6 +13,7 @@
 
 #define APPLICATION_ID 0x636f6f70 /* "coop", for file(1) and for us */
 
+/* clang-format off */
 const struct schema_step store_schema[SCHEMA_VERSION] = {
     { 1, "jobs, specs, results, outputs",
       "PRAGMA application_id = 0x636f6f70;"
@@ -49,6 +50,7 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
     { 2, "an index of the jobs that have not ended",
       "CREATE INDEX job_unfinished ON job(id) WHERE " UNFINISHED_SQL ";" },
 };
+/* clang-format on */
 
 int store_schema_check(sqlite3 *db, char why[STORE_WHY])
 {

@@ -25,12 +25,11 @@ enum {
     QUICK_CHECK_MAX = 64 << 20, /* bytes of database up to which every page is looked at when opening */
 };
 
-static const char writer_setup[] =
-    "PRAGMA synchronous = FULL;"               /* an acknowledged commit survives a power cut */
-    "PRAGMA foreign_keys = ON;"
-    "PRAGMA trusted_schema = OFF;"
-    "PRAGMA wal_autocheckpoint = 0;"           /* store_writer.c does it, after the ops were handed back */
-    "PRAGMA journal_size_limit = 67108864;";   /* a log that grew past this is cut again */
+static const char writer_setup[] = "PRAGMA synchronous = FULL;" /* an acknowledged commit survives a power cut */
+                                   "PRAGMA foreign_keys = ON;"
+                                   "PRAGMA trusted_schema = OFF;"
+                                   "PRAGMA wal_autocheckpoint = 0;"         /* store_writer.c does it, after the ops were handed back */
+                                   "PRAGMA journal_size_limit = 67108864;"; /* a log that grew past this is cut again */
 
 /* ---- shared by the parts -------------------------------------------------------------------------------------------------------- */
 
@@ -43,6 +42,7 @@ void store_say(char why[STORE_WHY], const char *fmt, ...)
     va_end(ap);
 }
 
+/* clang-format off */
 static const struct {
     int sqlite, err;
 } errno_rows[] = {
@@ -50,6 +50,7 @@ static const struct {
     { SQLITE_NOMEM, ENOMEM },  { SQLITE_BUSY, EBUSY },     { SQLITE_LOCKED, EBUSY },    { SQLITE_TOOBIG, EFBIG },
     { SQLITE_PERM, EACCES },
 };
+/* clang-format on */
 
 int store_errno(sqlite3 *db, int rc)
 {
@@ -207,8 +208,7 @@ static int open_dir(const char *dir, int *ret_fd, char why[STORE_WHY])
         goto out;
     if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
         err = -errno;
-        store_say(why, err == -EROFS ? "%.200s is on a file system mounted read-only" : "%.200s is a directory we may not write to",
-                  dir);
+        store_say(why, err == -EROFS ? "%.200s is on a file system mounted read-only" : "%.200s is a directory we may not write to", dir);
         goto out;
     }
     *ret_fd = fd;

@@ -21,6 +21,7 @@ enum {
     CHECKPOINT_PAGES = 2000, /* 8 MiB of log: hot pages are folded in once for many commits, and recovery stays short */
 };
 
+/* clang-format off */
 const char *const store_write_sql[W_COUNT] = {
     [W_BEGIN] = "BEGIN IMMEDIATE",
     [W_COMMIT] = "COMMIT",
@@ -36,6 +37,7 @@ const char *const store_write_sql[W_COUNT] = {
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
     [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",
 };
+/* clang-format on */
 
 /* ---- ops -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -196,6 +198,7 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
 }
 
 /* apply: 0 and op->status says whether it was refused; -errno when the database failed and the transaction has to go back. */
+/* clang-format off */
 static const struct {
     const char *name;
     bool urgent; /* somebody waits for it */
@@ -206,6 +209,7 @@ static const struct {
     [STORE_REQUEUE] = { "requeue", false, apply_requeue },
     [STORE_FINISH]  = { "finish",  true,  apply_finish  },
 };
+/* clang-format on */
 
 /* ---- the writer: transactions --------------------------------------------------------------------------------------------------- */
 

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 struct timer {
-    uint64_t at_us;           /* monotonic */
+    uint64_t at_us; /* monotonic */
     void (*fn)(void *ctx);
     void *ctx;
-    size_t place;             /* 1 + index in the heap, 0 = not armed */
+    size_t place; /* 1 + index in the heap, 0 = not armed */
 };
 
 struct timers {

@@ -177,6 +177,7 @@ static int apply_exited(struct zygote *z, const Pb__FromZygote *m, int fd)
     return 0;
 }
 
+/* clang-format off */
 static const struct {
     const char *name;
     int before_ready;
@@ -187,6 +188,7 @@ static const struct {
     [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
     [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },
 };
+/* clang-format on */
 
 static int dispatch(struct zygote *z, const Pb__FromZygote *m, int fd)
 {

@@ -22,7 +22,7 @@ struct zygote {
     pid_t pid;                /* 0: none runs */
     struct loop_watch socket; /* fd -1 when none runs */
     int ready;
-    unsigned failures;        /* deaths in a row before it was ready */
+    unsigned failures; /* deaths in a row before it was ready */
     struct timer restart;
     char engine[32], engine_version[64], profile[32], filter_hash[65];
 };

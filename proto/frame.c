@@ -112,8 +112,7 @@ static int check_message(const ProtobufCMessage *m)
             if (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_MESSAGE)
                 for (size_t k = 0; k < n && rc == 0; k++)
                     rc = check_value(f, *(char *const *)at + k * sizeof(void *));
-        } else if (!(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
-                   *(const unsigned *)((const char *)m + f->quantifier_offset) == f->id) {
+        } else if (!(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || *(const unsigned *)((const char *)m + f->quantifier_offset) == f->id) {
             rc = check_value(f, at);
         }
         if (rc != 0)

@@ -8,10 +8,11 @@
 #include "nearest.h"
 #include "units.h"
 
-#define SECOND 1000000ull
-#define MIB    (1ull << 20)
+#define SECOND     1000000ull
+#define MIB        (1ull << 20)
 #define ROW(field) offsetof(Pb__Limits, field)
 
+/* clang-format off */
 const struct limits_row limits_table[] = {
     /* name      kind         field                default       min           max */
     { "cpu",    LIMITS_TIME, ROW(cpu_us),       10 * SECOND,  1000,         3600 * SECOND,  "CPU time, user and system together" },
@@ -20,6 +21,7 @@ const struct limits_row limits_table[] = {
     { "stdout", LIMITS_SIZE, ROW(stdout_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard output" },
     { "stderr", LIMITS_SIZE, ROW(stderr_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard error" },
 };
+/* clang-format on */
 const size_t limits_count = sizeof(limits_table) / sizeof(limits_table[0]);
 
 static uint64_t *cell(Pb__Limits *l, const struct limits_row *row)

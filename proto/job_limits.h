@@ -13,22 +13,22 @@
 #include "job.pb-c.h"
 
 /* Fixed bounds of a spec, bytes or counts. A name for each, because the refusal names it. */
-#define LIMITS_SOURCE      (8u << 20) /* "source": the script */
-#define LIMITS_MODULES     (8u << 20) /* "modules": all modules together */
-#define LIMITS_MODULE_N    256        /* "module count" */
-#define LIMITS_STDIN       (4u << 20) /* "stdin": when sent with the job */
-#define LIMITS_ARGS        (1u << 20) /* "args": all arguments and variables together */
-#define LIMITS_ARG_N       4096       /* "argument count" */
-#define LIMITS_NAME        128        /* "name": of a job, a source, a variable or a module */
-#define LIMITS_WHY         256
+#define LIMITS_SOURCE   (8u << 20) /* "source": the script */
+#define LIMITS_MODULES  (8u << 20) /* "modules": all modules together */
+#define LIMITS_MODULE_N 256        /* "module count" */
+#define LIMITS_STDIN    (4u << 20) /* "stdin": when sent with the job */
+#define LIMITS_ARGS     (1u << 20) /* "args": all arguments and variables together */
+#define LIMITS_ARG_N    4096       /* "argument count" */
+#define LIMITS_NAME     128        /* "name": of a job, a source, a variable or a module */
+#define LIMITS_WHY      256
 
 enum limits_kind { LIMITS_TIME, LIMITS_SIZE };
 
 struct limits_row {
-    const char *name;       /* as typed after --limit */
+    const char *name; /* as typed after --limit */
     enum limits_kind kind;
-    size_t offset;          /* of the uint64_t in Pb__Limits */
-    uint64_t initial;       /* default */
+    size_t offset;    /* of the uint64_t in Pb__Limits */
+    uint64_t initial; /* default */
     uint64_t min, max;
     const char *help;
 };

@@ -12,9 +12,11 @@ enum { LINE_MAX_BYTES = 2048 };
 static const char *log_program = "coop";
 static enum log_level log_least = LOG_LEVEL_INFO;
 
+/* clang-format off */
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARN] = "warn", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug",
 };
+/* clang-format on */
 
 void log_init(const char *program, enum log_level level)
 {

@@ -70,7 +70,10 @@ int sp_handshake(int fd)
 int sp_send(int fd, const void *body, size_t len)
 {
     uint8_t head[SP_HEADER_LEN] = { 1 };
-    struct iovec iov[2] = { { head, sizeof(head) }, { (void *)body, len } };
+    struct iovec iov[2] = {
+        {head,          sizeof(head)},
+        { (void *)body, len         }
+    };
 
     for (int i = 0; i < 8; i++)
         head[1 + i] = (uint8_t)((uint64_t)len >> (56 - 8 * i));

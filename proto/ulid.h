@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define ULID_LEN 26
+#define ULID_LEN        26
 #define ULID_MIN_PREFIX 8 /* an id may be shortened to this many leading characters when they name one job */
 
 /* Writes an id and a NUL. Two calls within one millisecond still rise. unix_ms: the time to put in. Not thread-safe. */

@@ -11,6 +11,7 @@ struct unit {
     uint64_t factor;
 };
 
+/* clang-format off */
 static const struct unit size_units[] = {
     { "", 1 },          { "B", 1 },
     { "K", 1ull << 10 }, { "KB", 1ull << 10 }, { "KiB", 1ull << 10 },
@@ -19,12 +20,15 @@ static const struct unit size_units[] = {
     { "T", 1ull << 40 }, { "TB", 1ull << 40 }, { "TiB", 1ull << 40 },
     { NULL, 0 },
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct unit time_units[] = {
     { "", 1000000 },      { "us", 1 },          { "ms", 1000 },         { "s", 1000000 },
     { "m", 60000000 },    { "min", 60000000 },  { "h", 3600000000ull }, { "d", 86400000000ull },
     { NULL, 0 },
 };
+/* clang-format on */
 
 /* digits [. digits] unit. Integer arithmetic throughout, so that 0.1s is 100000 us and nothing depends on the locale. */
 static int parse(const char *text, const struct unit *units, uint64_t *ret)

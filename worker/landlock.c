@@ -12,6 +12,7 @@ struct ruleset { /* struct landlock_ruleset_attr of ABI 6; older kernels want th
 enum { CREATE_VERSION = 1 };
 
 /* What each ABI can take away, all of it. A later ABI than the last row gets the last row. */
+/* clang-format off */
 static const struct {
     struct ruleset all;
     const char *news;
@@ -23,6 +24,7 @@ static const struct {
     [5] = { { 0xffff, 0x3, 0x0 }, "ioctl on devices" },
     [6] = { { 0xffff, 0x3, 0x3 }, "abstract Unix sockets, signals out of the domain" },
 };
+/* clang-format on */
 
 int landlock_take_all(uint32_t *ret_abi)
 {

@@ -14,7 +14,7 @@ enum { HEAD_ROOM = 16, HOLD = 32 << 10, STREAMS = 3 };
 enum { TAG_OUTPUT = 4 << 3 | 2, TAG_STREAM = 1 << 3 | 0, TAG_DATA = 2 << 3 | 2 };
 
 struct stream {
-    uint64_t left;    /* of the cap */
+    uint64_t left; /* of the cap */
     uint64_t dropped;
     size_t held;
     uint8_t frame[HEAD_ROOM + HOLD]; /* the head is written backwards from HEAD_ROOM when the frame leaves */

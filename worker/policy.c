@@ -13,24 +13,54 @@
 #error "the system call policy knows x86-64 only"
 #endif
 
-#define SYS(x)          __NR_##x, #x
-#define ANY             { { 0, 0, 0, NULL } }
+#define SYS(x) __NR_##x, #x
+#define ANY                                                                                                                                \
+    {                                                                                                                                      \
+        {                                                                                                                                  \
+            0, 0, 0, NULL                                                                                                                  \
+        }                                                                                                                                  \
+    }
 /*
  * An int argument: the kernel looks at the low 32 bits only, so must we; a call is not made legal or illegal by what lies above.
  * A long argument: the kernel looks at all 64 bits, so must we.
  */
-#define INT_IS(i, v)    { { i, 0xffffffffu, (uint32_t)(v), #v } }
-#define INT_IN(i, bits) { { i, 0xffffffffu & ~(uint32_t)(bits), 0, "only " #bits } }
-#define LONG_IN(i, bits) { i, ~(uint64_t)(bits), 0, "only " #bits }
-#define FUTEX_IS(op)    { { 1, 0xffffffffu & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), op, #op } }
+#define INT_IS(i, v)                                                                                                                       \
+    {                                                                                                                                      \
+        {                                                                                                                                  \
+            i, 0xffffffffu, (uint32_t)(v), #v                                                                                              \
+        }                                                                                                                                  \
+    }
+#define INT_IN(i, bits)                                                                                                                    \
+    {                                                                                                                                      \
+        {                                                                                                                                  \
+            i, 0xffffffffu & ~(uint32_t)(bits), 0, "only " #bits                                                                           \
+        }                                                                                                                                  \
+    }
+#define LONG_IN(i, bits)                                                                                                                   \
+    {                                                                                                                                      \
+        i, ~(uint64_t)(bits), 0, "only " #bits                                                                                             \
+    }
+#define FUTEX_IS(op)                                                                                                                       \
+    {                                                                                                                                      \
+        {                                                                                                                                  \
+            1, 0xffffffffu & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), op, #op                                               \
+        }                                                                                                                                  \
+    }
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 #define MAP_MUST (MAP_PRIVATE | MAP_ANONYMOUS)
 #define MAP_MAY  (MAP_STACK | MAP_NORESERVE | MAP_FIXED | MAP_FIXED_NOREPLACE)
-#define MMAP_ANON { LONG_IN(2, PROT_READ | PROT_WRITE), { 3, ~(uint64_t)MAP_MAY, MAP_MUST, "MAP_PRIVATE|MAP_ANONYMOUS, no file" } }
+#define MMAP_ANON                                                                                                                          \
+    {                                                                                                                                      \
+        LONG_IN(2, PROT_READ | PROT_WRITE),                                                                                                \
+        {                                                                                                                                  \
+            3, ~(uint64_t)MAP_MAY, MAP_MUST, "MAP_PRIVATE|MAP_ANONYMOUS, no file"                                                          \
+        }                                                                                                                                  \
+    }
 
+/* clang-format off */
 static const struct policy_row lua_rows[] = {
     /* the link, and memory of our own */
     { SYS(read),            POLICY_ALLOW,  0,      ANY,                                "frames from the broker, on the link" },
@@ -101,16 +131,21 @@ static const struct policy_row lua_rows[] = {
     { SYS(close),           POLICY_REFUSE, EPERM,  ANY,                                "sanitizer: on its way out" },
 #endif
 };
+/* clang-format on */
 
 /*
  * x86-64: 335..423 were skipped when the ABIs' numbers were unified; from 512 on lie x32's own. Linux 6.11 put uretprobe at 335,
  * and lets it pass by every filter; called by anyone but the kernel's own probe it ends the process with SIGILL.
  */
-static const struct policy_gap x86_64_gaps[] = { { 335, 423 } };
+static const struct policy_gap x86_64_gaps[] = {
+    {335, 423}
+};
 
+/* clang-format off */
 static const struct policy policies[] = {
     { "lua", lua_rows, sizeof(lua_rows) / sizeof(lua_rows[0]), x86_64_gaps, 1, 450 /* set_mempolicy_home_node, Linux 5.17 */ },
 };
+/* clang-format on */
 
 const struct policy *policy_find(const char *profile)
 {

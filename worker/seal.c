@@ -20,7 +20,7 @@
 #include "worker/signals.h"
 
 #ifndef PR_SET_MDWE /* Linux 6.3 */
-#define PR_SET_MDWE             65
+#define PR_SET_MDWE              65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
@@ -60,6 +60,7 @@ static int step_directory(struct seal *s)
     return errno_of(chdir("/"));
 }
 
+/* clang-format off */
 static const struct {
     int resource;
     rlim_t most;
@@ -69,6 +70,7 @@ static const struct {
     { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },   { RLIMIT_MSGQUEUE, 0 },   { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },
     { RLIMIT_RTPRIO, 0 },
 };
+/* clang-format on */
 
 static int step_rlimits(struct seal *s)
 {
@@ -212,6 +214,7 @@ static int step_seccomp(struct seal *s)
     return errno_of(rc);
 }
 
+/* clang-format off */
 static const struct seal_step {
     const char *name;
     int (*take)(struct seal *s);
@@ -235,6 +238,7 @@ static const struct seal_step {
     { "engine",            step_engine },          /* not power given up, but the last moment at which it could need some */
     { "seccomp",           step_seccomp },
 };
+/* clang-format on */
 
 enum { N_STEPS = sizeof(seal_steps) / sizeof(seal_steps[0]) };
 _Static_assert((int)N_STEPS < (int)SEAL_STEPS_MAX, "taken[] holds every step");

@@ -18,15 +18,15 @@
 enum { SEAL_STEPS_MAX = 32 };
 
 struct seal {
-    int link_fd;                /* in: where the link is; a successful seal leaves it at LINK_FD */
-    int null_fd;                /* in: /dev/null, to become 0, 1 and 2 */
-    pid_t zygote;               /* in: whose death is ours */
-    uint32_t uid;               /* in: who to become, user and group; 0 = stay */
+    int link_fd;  /* in: where the link is; a successful seal leaves it at LINK_FD */
+    int null_fd;  /* in: /dev/null, to become 0, 1 and 2 */
+    pid_t zygote; /* in: whose death is ours */
+    uint32_t uid; /* in: who to become, user and group; 0 = stay */
     const struct engine *engine;
     const struct bpf_program *filter;
 
-    uint32_t uid_now;           /* out: who we are */
-    uint32_t landlock_abi;      /* out: 0 = none */
+    uint32_t uid_now;      /* out: who we are */
+    uint32_t landlock_abi; /* out: 0 = none */
     char *taken[SEAL_STEPS_MAX];
     unsigned n_taken;
 };

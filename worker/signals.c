@@ -64,12 +64,14 @@ struct signal_row {
     const char *why;
 };
 
+/* clang-format off */
 static const struct signal_row signal_rows[] = {
     { SIGSYS,  on_violation, "a call the policy refuses: report it" },
     { SIGALRM, on_alarm,     "held-back output is due" },
     { SIGTERM, on_cancel,    "the broker wants the job to end" },
     { SIGPIPE, NULL,         "the broker has gone: the write's error says so too" },
 };
+/* clang-format on */
 
 static int defaults(void)
 {

@@ -174,8 +174,14 @@ static int hear(struct zygote *z, struct packet *ret_p)
 
 static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int link_fd, pid_t zygote)
 {
-    struct worker_start w = { .link_fd = link_fd, .null_fd = z->null_fd, .zygote = zygote, .uid = s->uid, .token = s->token.data,
-                              .token_len = s->token.len, .engine = z->engine, .filter = &z->filter };
+    struct worker_start w = { .link_fd = link_fd,
+                              .null_fd = z->null_fd,
+                              .zygote = zygote,
+                              .uid = s->uid,
+                              .token = s->token.data,
+                              .token_len = s->token.len,
+                              .engine = z->engine,
+                              .filter = &z->filter };
 
     worker_main(&w);
 }
@@ -256,7 +262,10 @@ static void on_sigchld(struct zygote *z)
 
 static int loop(struct zygote *z)
 {
-    struct pollfd p[2] = { { .fd = z->control_fd, .events = POLLIN }, { .fd = z->signal_fd, .events = POLLIN } };
+    struct pollfd p[2] = {
+        {.fd = z->control_fd, .events = POLLIN},
+        { .fd = z->signal_fd, .events = POLLIN}
+    };
 
     while (!z->over) {
         if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -410,9 +419,12 @@ static int parse_fd(const char *text)
 int zygote_main(int argc, char **argv, const struct engine *const *engines)
 {
     static const struct option options[] = {
-        { "engine", required_argument, NULL, 'e' },  { "control-fd", required_argument, NULL, 'c' },
-        { "explain-policy", required_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
+        {"engine",          required_argument, NULL, 'e'},
+        { "control-fd",     required_argument, NULL, 'c'},
+        { "explain-policy", required_argument, NULL, 'p'},
+        { "version",        no_argument,       NULL, 'v'},
+        { "help",           no_argument,       NULL, 'h'},
+        { NULL,             0,                 NULL, 0  },
     };
     const struct engine *engine = NULL;
     int control_fd = -1, c;

@@ -74,13 +74,16 @@ static int base_load(lua_State *L)
 }
 
 /* The tables we keep whole, and then take the absent names out of. */
+/* clang-format off */
 static const luaL_Reg libraries[] = {
     { LUA_GNAME, luaopen_base },        { LUA_TABLIBNAME, luaopen_table },   { LUA_STRLIBNAME, luaopen_string },
     { LUA_MATHLIBNAME, luaopen_math },  { LUA_UTF8LIBNAME, luaopen_utf8 },   { LUA_COLIBNAME, lib_coroutine },
     { LUA_IOLIBNAME, lib_io },          { LUA_OSLIBNAME, lib_os },           { LUA_LOADLIBNAME, lib_package },
     { NULL, NULL },
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct absent_row {
     const char *table, *name, *why;
 } absent_rows[] = {
@@ -118,6 +121,7 @@ static const struct absent_row {
     { "debug",   "getuservalue", "debug has traceback only" },
     { "debug",   "setuservalue", "debug has traceback only" },
 };
+/* clang-format on */
 
 enum { N_ABSENT = sizeof(absent_rows) / sizeof(absent_rows[0]) };
 
@@ -149,7 +153,11 @@ static void open_debug(lua_State *L)
 
 int lib_open_all(lua_State *L)
 {
-    static const luaL_Reg ours[] = { { "print", base_print }, { "load", base_load }, { NULL, NULL } };
+    static const luaL_Reg ours[] = {
+        {"print", base_print},
+        { "load", base_load },
+        { NULL,   NULL      }
+    };
 
     for (const luaL_Reg *r = libraries; r->func != NULL; r++) {
         luaL_requiref(L, r->name, r->func, 1);

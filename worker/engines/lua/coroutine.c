@@ -95,7 +95,11 @@ static int co_wrap(lua_State *L)
 
 int lib_coroutine(lua_State *L)
 {
-    static const luaL_Reg ours[] = { { "resume", co_resume }, { "wrap", co_wrap }, { NULL, NULL } };
+    static const luaL_Reg ours[] = {
+        {"resume", co_resume},
+        { "wrap",  co_wrap  },
+        { NULL,    NULL     }
+    };
 
     luaopen_coroutine(L);
     luaL_setfuncs(L, ours, 0);

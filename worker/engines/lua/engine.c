@@ -209,6 +209,7 @@ static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
         lua_job_close(L); /* finalizers are part of the script, and may print */
 }
 
+/* clang-format off */
 const struct engine lua_engine = {
     .name = "lua",
     .version = LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE,
@@ -217,3 +218,4 @@ const struct engine lua_engine = {
     .run = lua_run,
     .cancel = lua_cancel,
 };
+/* clang-format on */

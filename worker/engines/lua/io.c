@@ -186,17 +186,11 @@ static int read_format(lua_State *L, int i)
     if (*p == '*')
         p++; /* as Lua 5.2 wrote them */
     switch (*p) {
-    case 'n':
-        return read_number(L);
-    case 'l':
-        return read_line(L, 0);
-    case 'L':
-        return read_line(L, 1);
-    case 'a':
-        read_all(L);
-        return 1;
-    default:
-        return luaL_argerror(L, i, "invalid format");
+    case 'n': return read_number(L);
+    case 'l': return read_line(L, 0);
+    case 'L': return read_line(L, 1);
+    case 'a': read_all(L); return 1;
+    default: return luaL_argerror(L, i, "invalid format");
     }
 }
 
@@ -436,8 +430,14 @@ static void add_file(lua_State *L, const char *name, Pb__Stream stream)
 static void make_metatable(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        { "read", file_read },       { "lines", file_lines }, { "write", file_write }, { "flush", file_flush },
-        { "setvbuf", file_setvbuf }, { "seek", file_seek },   { "close", file_close }, { NULL, NULL },
+        {"read",     file_read   },
+        { "lines",   file_lines  },
+        { "write",   file_write  },
+        { "flush",   file_flush  },
+        { "setvbuf", file_setvbuf},
+        { "seek",    file_seek   },
+        { "close",   file_close  },
+        { NULL,      NULL        },
     };
 
     luaL_newmetatable(L, FILE_TYPE);
@@ -451,8 +451,15 @@ static void make_metatable(lua_State *L)
 int lib_io(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "read", io_read },   { "lines", io_lines }, { "write", io_write }, { "flush", io_flush },   { "close", io_close },
-        { "type", io_type },   { "input", io_input }, { "output", io_output }, { NULL, NULL },
+        {"read",    io_read  },
+        { "lines",  io_lines },
+        { "write",  io_write },
+        { "flush",  io_flush },
+        { "close",  io_close },
+        { "type",   io_type  },
+        { "input",  io_input },
+        { "output", io_output},
+        { NULL,     NULL     },
     };
 
     make_metatable(L);

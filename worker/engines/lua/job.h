@@ -25,12 +25,12 @@ struct lua_memory {
 
 struct lua_job {
     lua_State *main;
-    lua_State *volatile current;      /* the coroutine that runs now: where a cancel must put its hook */
+    lua_State *volatile current; /* the coroutine that runs now: where a cancel must put its hook */
     volatile sig_atomic_t cancelled;
-    volatile sig_atomic_t closing;    /* the state is being taken down */
+    volatile sig_atomic_t closing; /* the state is being taken down */
     struct lua_memory memory;
     const Pb__JobSpec *spec;
-    size_t message_len;               /* of the last uncaught error: where its traceback begins */
+    size_t message_len; /* of the last uncaught error: where its traceback begins */
     char error_type[OUTCOME_TYPE + 1];
 };
 

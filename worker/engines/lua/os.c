@@ -42,7 +42,11 @@ static int os_exit(lua_State *L)
 int lib_os(lua_State *L)
 {
     static const char *const kept[] = { "clock", "date", "difftime", "time" };
-    static const luaL_Reg ours[] = { { "getenv", os_getenv }, { "exit", os_exit }, { NULL, NULL } };
+    static const luaL_Reg ours[] = {
+        {"getenv", os_getenv},
+        { "exit",  os_exit  },
+        { NULL,    NULL     }
+    };
 
     lua_newtable(L);
     luaopen_os(L);
