@@ -31,7 +31,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp units nearest job_limits log ulid
-BROKER_OBJS := config loop timers inbox control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
+BROKER_OBJS := config loop timers inbox rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 LUA_OBJS    := engine alloc base io os modules coroutine errors
 CLIENT_OBJS := client endpoint error

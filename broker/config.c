@@ -2,6 +2,7 @@
 #include "broker/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,8 @@ int config_parse(struct config *c, int argc, char **argv)
         if ((rc = set_option(c, o, argv[i])) != 0)
             return rc;
     }
+    if (c->ready_fd >= 0 && fcntl(c->ready_fd, F_SETFD, FD_CLOEXEC) != 0)
+        return refuse("--ready-fd", "that descriptor is not open");
     if (c->worker[0] == '\0' && find_worker(c->worker, sizeof(c->worker)) != 0)
         return refuse("--worker", "no coop-worker beside coopd, nor in ../libexec/coop");
     return default_dirs(c);

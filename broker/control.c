@@ -8,102 +8,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <nng/protocol/reqrep0/rep.h>
-#include <nng/transport/ipc/ipc.h>
-
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "coop/version.h"
 #include "frame.h"
 #include "log.h"
 
-/*
- * The raw form of the rep protocol: a message carries its own way back, so any number of requests can wait for their answer at
- * once, and each is answered when its time has come.
- */
-
-/* ---- on nng's threads ---- */
-
-static void received(void *arg)
-{
-    struct control_slot *s = arg;
-    struct inbox *inbox = &s->control->broker->inbox;
-
-    if (nng_aio_result(s->aio) == 0)
-        inbox_push(inbox, INBOX_CONTROL, s->index, nng_aio_get_msg(s->aio));
-}
-
-/* Only our own user and root may speak to this broker; the directory's mode says the same, this is the second lock. */
-static void before_add(nng_pipe p, nng_pipe_ev ev, void *arg)
-{
-    uint64_t uid;
-
-    (void)ev;
-    (void)arg;
-    if (nng_pipe_get_uint64(p, NNG_OPT_IPC_PEER_UID, &uid) != 0 || (uid != geteuid() && uid != 0)) {
-        log_event(LOG_LEVEL_WARN, "peer_refused", "why=\"not our user\"");
-        nng_pipe_close(p);
-    }
-}
-
-static void after_add(nng_pipe p, nng_pipe_ev ev, void *arg)
-{
-    struct control *c = arg;
-
-    inbox_push(&c->broker->inbox, ev == NNG_PIPE_EV_ADD_POST ? INBOX_CONTROL_NEW : INBOX_CONTROL_GONE, (uint64_t)nng_pipe_id(p), NULL);
-}
-
 /* ---- the socket ---- */
 
-static int open_slots(struct control *c)
+static void on_message(void *ctx, uint64_t peer, nng_msg *msg)
 {
-    for (unsigned i = 0; i < CONTROL_SLOTS; i++) {
-        struct control_slot *s = &c->slots[i];
-
-        s->control = c;
-        s->index = i;
-        if (nng_aio_alloc(&s->aio, received, s) != 0)
-            return -ENOMEM;
-        nng_recv_aio(c->socket, s->aio);
-    }
-    return 0;
+    control_on_message(ctx, peer, msg);
 }
 
-static int listen_at(struct control *c, const char *path)
+static void on_peer(void *ctx, uint64_t peer, int arrived)
 {
-    char url[sizeof("ipc://") + 256];
-    int rc;
-
-    snprintf(c->path, sizeof(c->path), "%s", path);
-    snprintf(url, sizeof(url), "ipc://%s", path);
-    unlink(path); /* we hold the lock: a socket that lies here belongs to a broker that has died */
-    rc = nng_listener_create(&c->listener, c->socket, url);
-    if (rc == 0)
-        rc = nng_listener_set_int(c->listener, NNG_OPT_IPC_PERMISSIONS, 0600);
-    if (rc == 0)
-        rc = nng_listener_start(c->listener, 0);
-    if (rc != 0)
-        log_event(LOG_LEVEL_ERROR, "listen_failed", "path=%s error=\"%s\"", path, nng_strerror(rc));
-    return rc == 0 ? 0 : -EADDRNOTAVAIL;
+    control_on_peer(ctx, peer, arrived);
 }
 
 int control_open(struct control *c, struct broker *b)
 {
-    char path[sizeof(c->path)];
-    int rc;
+    struct rep_handler h = { on_message, on_peer, c };
 
-    *c = (struct control){ .broker = b };
-    snprintf(path, sizeof(path), "%s/control.sock", b->config.run_dir);
-    if (nng_rep0_open_raw(&c->socket) != 0)
-        return -ENOMEM;
-    c->open = 1;
-    nng_socket_set_size(c->socket, NNG_OPT_RECVMAXSZ, FRAME_MAX_CONTROL);
-    nng_socket_set_int(c->socket, NNG_OPT_SENDBUF, CONTROL_REPLIES);
-    nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_PRE, before_add, c);
-    nng_pipe_notify(c->socket, NNG_PIPE_EV_ADD_POST, after_add, c);
-    nng_pipe_notify(c->socket, NNG_PIPE_EV_REM_POST, after_add, c);
-    rc = open_slots(c);
-    return rc != 0 ? rc : listen_at(c, path);
+    *c = (struct control){ .broker = b, .send = rep_send, .drop = rep_drop };
+    snprintf(c->path, sizeof(c->path), "%s/control.sock", b->config.run_dir);
+    return rep_open(&c->socket, &b->loop, c->path, FRAME_MAX_CONTROL, &h);
 }
 
 static struct control_peer *find_peer(struct control *c, uint64_t pipe)
@@ -125,27 +54,13 @@ void control_close(struct control *c)
 {
     struct control_peer *p, *next;
 
-    if (!c->open)
-        return;
-    c->open = 0;
-    nng_close(c->socket);
-    for (unsigned i = 0; i < CONTROL_SLOTS; i++)
-        if (c->slots[i].aio != NULL)
-            nng_aio_free(c->slots[i].aio);
+    rep_close(&c->socket);
     HASH_ITER (hh, c->peers, p, next)
         forget_peer(c, p);
 }
 
-static void drop_pipe(uint64_t pipe)
-{
-    nng_pipe p = { .id = (uint32_t)pipe };
-
-    nng_pipe_close(p);
-}
-
 /* ---- answers ---- */
 
-/* The pipe's queue of replies is nng's and short; a client that does not read its answers loses them, not we our memory. */
 void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply)
 {
     size_t len = protobuf_c_message_get_packed_size(&reply->base);
@@ -156,9 +71,7 @@ void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply)
         return;
     }
     protobuf_c_message_pack(&reply->base, nng_msg_body(msg));
-    /* raw rep never waits for a peer when it takes a message over, so this does not block the loop; a full pipe drops the reply */
-    if (nng_sendmsg(b->control.socket, msg, 0) != 0)
-        nng_msg_free(msg);
+    b->control.send(&b->control.socket, msg);
 }
 
 void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...)
@@ -293,9 +206,8 @@ void control_on_peer(struct control *c, uint64_t pipe, int arrived)
 
     if (arrived && p == NULL) {
         p = calloc(1, sizeof(*p));
-        if (p == NULL || c->peer_count >= CONTROL_PIPES) {
-            free(p);
-            drop_pipe(pipe);
+        if (p == NULL) {
+            c->drop(&c->socket, pipe);
             return;
         }
         p->pipe = pipe;
@@ -387,29 +299,26 @@ static void dispatch(struct control_call *c)
     r->apply(c);
 }
 
-static void refuse_peer(uint64_t pipe, const char *why)
+static void refuse_peer(struct control *c, uint64_t pipe, const char *why)
 {
     log_event(LOG_LEVEL_WARN, "peer_dropped", "pipe=%llu why=\"%s\"", (unsigned long long)pipe, why);
-    drop_pipe(pipe);
+    c->drop(&c->socket, pipe);
 }
 
-void control_on_message(struct control *c, unsigned slot, nng_msg *msg)
+void control_on_message(struct control *c, uint64_t peer, nng_msg *msg)
 {
-    struct control_call call = { .broker = c->broker, .msg = msg, .pipe = (uint32_t)nng_pipe_id(nng_msg_get_pipe(msg)) };
+    struct control_call call = { .broker = c->broker, .msg = msg, .pipe = peer };
     struct frame f;
     int rc = frame_decode(&f, &pb__request__descriptor, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
     const Pb__Request *q = (const Pb__Request *)f.msg;
 
     c->requests++;
-    if (find_peer(c, call.pipe) == NULL)
-        control_on_peer(c, call.pipe, 1); /* its message overtook the notice of its arrival */
     if (rc != 0 || (unsigned)q->body_case >= control_rules_count || control_rules[q->body_case].apply == NULL) {
-        refuse_peer(call.pipe, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
+        refuse_peer(c, call.pipe, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
         nng_msg_free(msg);
     } else {
         call.request = q;
         dispatch(&call);
     }
     frame_release(&f);
-    nng_recv_aio(c->socket, c->slots[slot].aio);
 }

@@ -2,7 +2,7 @@
  * control.h - the control socket: requests of host programs, answers, and the long-polls that wait for them.
  *
  * Side:    broker. Peers are local processes of our own user or root (checked when they connect); what they send is still only bytes.
- * Bounded: CONTROL_SLOTS requests in hand, CONTROL_PARKED parked ones for each connection, CONTROL_PIPES connections.
+ * Bounded: CONTROL_PARKED waiting requests for each connection, REP_PEERS connections.
  * Owned:   a waiter belongs to the control module; a job only links it.
  */
 #ifndef BROKER_CONTROL_H
@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "broker/loop.h"
+#include "broker/rep_socket.h"
 #include "control.pb-c.h"
 
 struct broker;
@@ -31,10 +32,7 @@ struct control_rule {
 extern const struct control_rule control_rules[];
 extern const size_t control_rules_count;
 
-#define CONTROL_SLOTS   8
 #define CONTROL_PARKED  16
-#define CONTROL_PIPES   1024
-#define CONTROL_REPLIES 256          /* replies on their way to nng's pipes */
 #define CONTROL_WAIT_MS 30000        /* longest long-poll */
 #define CONTROL_CHUNK   (256u << 10) /* bytes of one stream in one reply */
 
@@ -44,19 +42,12 @@ struct control_peer {
     UT_hash_handle hh;
 };
 
-struct control_slot {
-    struct control *control;
-    unsigned index;
-    nng_aio *aio;
-};
-
 struct control {
     struct broker *broker;
-    nng_socket socket;
-    nng_listener listener;
-    int open;
+    struct rep_socket socket;
     char path[108];
-    struct control_slot slots[CONTROL_SLOTS];
+    void (*send)(struct rep_socket *s, nng_msg *msg);   /* rep_send; a test may listen in */
+    void (*drop)(struct rep_socket *s, uint64_t peer);  /* rep_drop */
     struct control_peer *peers;
     unsigned peer_count;
     uint64_t requests;
@@ -83,7 +74,7 @@ struct waiter {
 
 int control_open(struct control *c, struct broker *b);
 void control_close(struct control *c);
-void control_on_message(struct control *c, unsigned slot, nng_msg *msg);
+void control_on_message(struct control *c, uint64_t peer, nng_msg *msg);
 void control_on_peer(struct control *c, uint64_t pipe, int arrived);
 
 /* Sends the reply the request behind msg waits for; msg is gone afterwards. */

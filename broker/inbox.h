@@ -2,8 +2,8 @@
  * inbox.h - hands what nng's threads received over to the main thread.
  *
  * Side:    broker. inbox_push() is the only function here that runs on nng's threads.
- * Bounded: a control slot or a link is given its next receive only after the main thread has handled the last one, so the inbox
- *          holds at most one message for each of them, and one notice for each connection.
+ * Bounded: a link is given its next receive only after the main thread has handled the last one, so the inbox holds at most one
+ *          message and one notice for each worker.
  */
 #ifndef BROKER_INBOX_H
 #define BROKER_INBOX_H
@@ -14,9 +14,6 @@
 #include <nng/nng.h>
 
 enum inbox_kind {
-    INBOX_CONTROL,      /* msg from a client; id = receive slot */
-    INBOX_CONTROL_NEW,  /* id = pipe */
-    INBOX_CONTROL_GONE, /* id = pipe */
     INBOX_LINK,         /* msg from a worker; id = worker */
     INBOX_LINK_GONE,    /* the worker's end is closed; id = worker */
 };

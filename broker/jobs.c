@@ -699,8 +699,11 @@ static void run_again(struct job *job)
     spool_reset(&job->spools[1]);
     job->first_output_us = job->started_us = 0;
     job->assigned_at = job->started_at = 0;
-    job->input.wanted = 0;
+    job->input.wanted = job->input.told_eof = 0;
     job->worker_pid = 0;
+    job->seccomp_hash[0] = '\0';
+    drop_seal(job);
+    pb__enforcement__init(&job->enforcement);
     note_start(job, STORE_REQUEUE);
     control_wake(job);
     put_in_queue(job, 1);

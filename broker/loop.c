@@ -48,6 +48,13 @@ int loop_add(struct loop *l, struct loop_watch *w)
     return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) != 0 ? -errno : 0;
 }
 
+int loop_change(struct loop *l, struct loop_watch *w, uint32_t events)
+{
+    struct epoll_event ev = { .events = events, .data.ptr = w };
+
+    return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) != 0 ? -errno : 0;
+}
+
 void loop_del(struct loop *l, struct loop_watch *w)
 {
     if (w->fd < 0)

@@ -43,20 +43,6 @@ static void handle_link(struct broker *b, struct inbox_item *i)
         link_next(&w->link);
 }
 
-static void handle_item(struct broker *b, struct inbox_item *i)
-{
-    switch (i->kind) {
-    case INBOX_CONTROL:
-        control_on_message(&b->control, (unsigned)i->id, i->msg);
-        i->msg = NULL; /* the answer needs it */
-        break;
-    case INBOX_CONTROL_NEW:
-    case INBOX_CONTROL_GONE: control_on_peer(&b->control, i->id, i->kind == INBOX_CONTROL_NEW); break;
-    case INBOX_LINK:
-    case INBOX_LINK_GONE: handle_link(b, i); break;
-    }
-}
-
 static void item_free(struct inbox_item *i)
 {
     if (i->msg != NULL)
@@ -74,7 +60,7 @@ static void on_inbox(void *ctx)
         struct inbox_item *i = b->backlog;
 
         b->backlog = i->next;
-        handle_item(b, i);
+        handle_link(b, i);
         item_free(i);
     }
 }

@@ -93,6 +93,24 @@ static void worker_free(struct worker *w)
     free(w);
 }
 
+/* The next uid in turn that no live worker has; there are far fewer workers than uids. */
+static uint32_t free_uid(const struct pool *p)
+{
+    uint64_t turn = p->last_id;
+    const struct worker *w;
+
+    if (geteuid() != 0)
+        return geteuid();
+    do {
+        uint32_t uid = UID_BASE + (uint32_t)(turn++ % UID_COUNT);
+
+        for (w = p->all; w != NULL && w->uid != uid; w = w->next)
+            ;
+        if (w == NULL)
+            return uid;
+    } while (1);
+}
+
 static struct worker *worker_new(struct pool *p)
 {
     struct worker *w = calloc(1, sizeof(*w));
@@ -101,7 +119,7 @@ static struct worker *worker_new(struct pool *p)
         return NULL;
     w->id = ++p->last_id;
     w->broker = p->broker;
-    w->uid = geteuid() == 0 ? UID_BASE + (uint32_t)(w->id % UID_COUNT) : geteuid();
+    w->uid = free_uid(p);
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
@@ -124,13 +142,13 @@ static int spawn_one(struct pool *p)
 
     if (w == NULL)
         return -ENOMEM;
-    rc = link_open(&w->link, &b->inbox, w->id, b->config.run_dir, &fd);
+    rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
+    if (rc == 0)
+        rc = link_open(&w->link, &b->inbox, w->id, b->config.run_dir, &fd);
     if (rc == 0) {
         rc = zygote_spawn(&b->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, fd);
         close(fd);
     }
-    if (rc == 0)
-        rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
     if (rc != 0) {
         pool_set_phase(w, WORKER_ENDING);
         worker_free(w);
@@ -308,6 +326,8 @@ static void on_deadline(void *ctx)
     snprintf(w->failed_step, sizeof(w->failed_step), "boot");
     w->failed_error = ETIMEDOUT;
     pool_kill(w);
+    if (w->pid == 0) /* not even reported: the zygote hangs, and all that wait for it with it */
+        zygote_replace(&w->broker->zygote);
 }
 
 /* Everything the worker managed to say is heard before its end is judged. */
@@ -381,6 +401,8 @@ void pool_finish(struct pool *p)
         struct worker *w = p->all;
 
         pool_kill(w);
+        if (w->job != NULL)
+            w->job->worker = NULL; /* it runs again with the next broker */
         w->job = NULL;
         worker_free(w);
     }

@@ -51,7 +51,7 @@ static void fill_error(const struct job *job, struct parts *p)
 static void fill_enforcement(const struct job *job, struct parts *p)
 {
     Pb__Enforcement *e = &p->enforcement;
-    int ran = job->worker_pid != 0;
+    int ran = job->started_us != 0; /* said by the worker after its last step, the kernel's limits */
 
     *e = job->enforcement;
     e->tier = !ran ? "none" : e->landlock_abi > 0 ? "T2" : "T3";

@@ -98,6 +98,12 @@ void zygote_stop(struct zygote *z)
     bury(z);
 }
 
+void zygote_replace(struct zygote *z)
+{
+    if (z->pid > 0)
+        kill(z->pid, SIGKILL); /* unreaped: still its own; the socket's end comes next */
+}
+
 static void on_restart(void *ctx)
 {
     struct zygote *z = ctx;
@@ -171,7 +177,9 @@ static int apply_exited(struct zygote *z, const Pb__FromZygote *m, int fd)
     struct worker *w = pool_find(&z->broker->pool, m->exited->worker);
 
     (void)fd;
-    if (w == NULL || w->pid == 0 || w->exited)
+    if (w == NULL) /* its spawn was reported as failed after the fork: we have forgotten it, the zygote may too */
+        return zygote_reap(z, m->exited->worker) == 0 ? 0 : -EPROTO;
+    if (w->pid == 0 || w->exited)
         return -EPROTO;
     pool_on_exited(w, m->exited);
     return 0;

@@ -23,10 +23,6 @@ int input_start(struct input *in, const struct command *c, const char *id, int f
     return say_open(c, &in->client);
 }
 
-void input_finish(struct input *in)
-{
-    coop_client_close(in->client);
-}
 
 void input_poll(const struct input *in, struct pollfd p[2])
 {

@@ -1,6 +1,7 @@
 /* main.c - coop: reads the command line, runs the verb, and leaves with its code. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/args.h"
 #include "cli/help.h"
@@ -37,5 +38,9 @@ int main(int argc, char **argv)
     command_finish(&c);
     if (fflush(stdout) != 0 && code == COOP_EXIT_OK)
         code = COOP_EXIT_SIGNAL_BASE + 13; /* what was asked for did not arrive */
-    return code;
+    /*
+     * Connections are left to the kernel, and nng's own ending is skipped: nng 1.5.2 can wait for ever in nng_close(), or panic,
+     * while an answer is timing out, and a command that has its result must not hang.
+     */
+    _exit(code);
 }

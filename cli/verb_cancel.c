@@ -51,7 +51,6 @@ static int end_all(const struct command *c, bool kill)
         if (first == 0)
             first = code;
     }
-    coop_client_close(client);
     return first;
 }
 

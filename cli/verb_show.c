@@ -50,6 +50,5 @@ int verb_show(const struct command *c)
         print(c, ((const Pb__Reply *)reply.msg)->show);
         frame_release(&reply);
     }
-    coop_client_close(client);
     return code;
 }

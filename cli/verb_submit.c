@@ -32,7 +32,6 @@ int verb_submit(const struct command *c)
             printf("%s\n", r->id);
         frame_release(&reply);
     }
-    coop_client_close(client);
     spec_finish(&s);
     return code;
 }

@@ -250,32 +250,42 @@ static void empty_store(struct store *s)
 
 /* ---- in nng's place --------------------------------------------------------------------------------------------------------------------- */
 
-int nng_sendmsg(nng_socket s, nng_msg *msg, int flags)
+static void swallow(nng_msg *msg, const ProtobufCMessageDescriptor *d)
 {
     struct frame f;
-    const ProtobufCMessageDescriptor *d = s.id == SOCKET_CONTROL ? &pb__reply__descriptor : &pb__to_worker__descriptor;
     int rc = frame_decode(&f, d, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
 
-    (void)flags;
-    assert(s.id == SOCKET_CONTROL || s.id == SOCKET_LINK);
     assert(rc == 0);
-    replies += s.id == SOCKET_CONTROL;
     frame_release(&f);
     nng_msg_free(msg);
+}
+
+int nng_sendmsg(nng_socket s, nng_msg *msg, int flags)
+{
+    (void)flags;
+    assert(s.id == SOCKET_LINK);
+    swallow(msg, &pb__to_worker__descriptor);
     return 0;
+}
+
+static void reply_goes_out(struct rep_socket *s, nng_msg *msg)
+{
+    (void)s;
+    replies++;
+    swallow(msg, &pb__reply__descriptor);
+}
+
+static void peer_is_dropped(struct rep_socket *s, uint64_t peer)
+{
+    (void)s;
+    (void)peer;
+    dropped++;
 }
 
 void nng_recv_aio(nng_socket s, nng_aio *aio)
 {
     (void)s;
     (void)aio;
-}
-
-int nng_pipe_close(nng_pipe p)
-{
-    (void)p;
-    dropped++;
-    return 0;
 }
 
 /* ---- what can happen ---------------------------------------------------------------------------------------------------------------------- */
@@ -310,12 +320,11 @@ static void peer_gone(struct broker *b, unsigned who)
 static void request(struct broker *b, uint32_t who, const uint8_t *bytes, size_t len)
 {
     nng_msg *msg;
-    nng_pipe pipe = { .id = who + 1 };
 
+    control_on_peer(&b->control, who + 1, 1);
     if (nng_msg_alloc(&msg, 0) != 0 || nng_msg_append(msg, bytes, len) != 0)
         abort();
-    nng_msg_set_pipe(msg, pipe);
-    control_on_message(&b->control, 0, msg);
+    control_on_message(&b->control, who + 1, msg);
 }
 
 static struct worker *working(struct broker *b)
@@ -396,7 +405,7 @@ static void begin(struct broker *b)
     b->store = &disk;
     b->phase = BROKER_UP;
     b->loop.now_us = loop_clock_us();
-    b->control = (struct control){ .broker = b, .socket = { .id = SOCKET_CONTROL } };
+    b->control = (struct control){ .broker = b, .send = reply_goes_out, .drop = peer_is_dropped };
     b->pool.last_id = 0;
     replies = dropped = forsaken = 0;
 }

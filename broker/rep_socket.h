@@ -1,0 +1,51 @@
+/*
+ * rep_socket.h - the serving side of nng's req/rep over ipc, spoken on the main loop. Clients are ordinary nng req sockets.
+ *
+ * Side:    broker. Peers are local; each is only bytes until it has greeted, and one that breaks the transport's rules is dropped.
+ * Why own: nng 1.5.2 stops accepting for ever when one peer hangs up during its greeting (nanomsg/nng#1518; docs/decisions/0007).
+ * Bounded: REP_PEERS connections; a body is allocated as it arrives, up to max_body; a peer that does not read its replies is not read
+ *          from, and loses what lies beyond REP_OUT_MAX.
+ * Owned:   a delivered message is the handler's; its header holds the way back. rep_send() takes a message over.
+ * Wire:    proto/sp.h, protocols 48 (req) and 49 (rep); a body begins with the request's id, 32 bits big-endian, the top bit set.
+ */
+#ifndef BROKER_REP_SOCKET_H
+#define BROKER_REP_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nng/nng.h>
+#include <uthash.h>
+
+#include "broker/loop.h"
+
+#define REP_PEERS   1024
+#define REP_OUT_MAX (16u << 20)
+
+struct rep_peer;
+
+struct rep_handler {
+    void (*on_message)(void *ctx, uint64_t peer, nng_msg *msg);
+    void (*on_peer)(void *ctx, uint64_t peer, int arrived); /* 1: it has greeted; 0: it is gone */
+    void *ctx;
+};
+
+struct rep_socket {
+    struct loop *loop;
+    struct rep_handler handler;
+    size_t max_body;
+    struct loop_watch listener;
+    struct timer accept_again; /* out of descriptors: a pause */
+    struct rep_peer *peers;
+    uint32_t last_id;
+};
+
+/* Listens at path (an old socket there is removed: the caller holds the lock of its directory). Returns 0 or -errno. */
+int rep_open(struct rep_socket *s, struct loop *l, const char *path, size_t max_body, const struct rep_handler *h);
+void rep_close(struct rep_socket *s);
+/* Sends the body of a delivered message back to where it came from; a peer that has gone is no error. */
+void rep_send(struct rep_socket *s, nng_msg *msg);
+/* Hears nothing more from this peer and hangs up; on_peer() follows. */
+void rep_drop(struct rep_socket *s, uint64_t peer);
+
+#endif
