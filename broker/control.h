@@ -46,8 +46,8 @@ struct control {
     struct broker *broker;
     struct rep_socket socket;
     char path[108];
-    void (*send)(struct rep_socket *s, nng_msg *msg);   /* rep_send; a test may listen in */
-    void (*drop)(struct rep_socket *s, uint64_t peer);  /* rep_drop */
+    void (*send)(struct rep_socket *s, nng_msg *msg);  /* rep_send; a test may listen in */
+    void (*drop)(struct rep_socket *s, uint64_t peer); /* rep_drop */
     struct control_peer *peers;
     unsigned peer_count;
     uint64_t requests;

@@ -31,10 +31,17 @@ void inbox_finish(struct inbox *b)
     pthread_mutex_destroy(&b->lock);
 }
 
+void inbox_poke(struct inbox *b)
+{
+    uint64_t one = 1;
+
+    if (write(b->event_fd, &one, sizeof(one)) < 0)
+        assert(errno == EAGAIN); /* the counter is full: it is readable anyway */
+}
+
 void inbox_push(struct inbox *b, enum inbox_kind kind, uint64_t id, nng_msg *msg)
 {
     struct inbox_item *i = malloc(sizeof(*i));
-    uint64_t one = 1;
     int was_empty;
 
     assert(i != NULL); /* a lost notice would leave a job without an owner; small, bounded, and Linux overcommits */
@@ -44,8 +51,8 @@ void inbox_push(struct inbox *b, enum inbox_kind kind, uint64_t id, nng_msg *msg
     *b->last = i;
     b->last = &i->next;
     pthread_mutex_unlock(&b->lock);
-    if (was_empty && write(b->event_fd, &one, sizeof(one)) < 0)
-        assert(errno == EAGAIN); /* the counter is full: it is readable anyway */
+    if (was_empty)
+        inbox_poke(b);
 }
 
 struct inbox_item *inbox_take(struct inbox *b)

@@ -14,8 +14,8 @@
 #include <nng/nng.h>
 
 enum inbox_kind {
-    INBOX_LINK,         /* msg from a worker; id = worker */
-    INBOX_LINK_GONE,    /* the worker's end is closed; id = worker */
+    INBOX_LINK,      /* msg from a worker; id = worker */
+    INBOX_LINK_GONE, /* the worker's end is closed; id = worker */
 };
 
 struct inbox_item {
@@ -34,6 +34,8 @@ struct inbox {
 int inbox_init(struct inbox *b);
 void inbox_finish(struct inbox *b);
 void inbox_push(struct inbox *b, enum inbox_kind kind, uint64_t id, nng_msg *msg);
+/* Makes the inbox readable once, though it may be empty. */
+void inbox_poke(struct inbox *b);
 /* All items, oldest first; NULL when none. The caller frees each (free()). */
 struct inbox_item *inbox_take(struct inbox *b);
 

@@ -100,6 +100,7 @@ static void stop_timers(struct job *job)
 
 static void job_free(struct job *job)
 {
+    control_release(job); /* nobody is left waiting for what is gone */
     HASH_DEL(job->broker->jobs.by_id, job);
     stop_timers(job);
     if (job->submit_msg != NULL)

@@ -34,9 +34,9 @@ struct loop {
 
 int loop_init(struct loop *l);
 void loop_finish(struct loop *l);
-int loop_add(struct loop *l, struct loop_watch *w);  /* readable or hung up: fn is called each round until it is not */
+int loop_add(struct loop *l, struct loop_watch *w);                     /* readable or hung up: fn is called each round until it is not */
 int loop_change(struct loop *l, struct loop_watch *w, uint32_t events); /* other epoll events than EPOLLIN; fn finds out which */
-void loop_del(struct loop *l, struct loop_watch *w); /* safe inside a handler; a watch with fd -1 is ignored */
+void loop_del(struct loop *l, struct loop_watch *w);                    /* safe inside a handler; a watch with fd -1 is ignored */
 /* Runs until loop_stop(). */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l);

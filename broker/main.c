@@ -53,9 +53,11 @@ static void item_free(struct inbox_item *i)
 static void on_inbox(void *ctx)
 {
     struct broker *b = ctx;
+    struct inbox_item **end = &b->backlog;
 
-    if (b->backlog == NULL)
-        b->backlog = inbox_take(&b->inbox);
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = inbox_take(&b->inbox);
     while (b->backlog != NULL) {
         struct inbox_item *i = b->backlog;
 
@@ -85,6 +87,8 @@ void broker_drain_inbox(struct broker *b, uint64_t worker)
         gate_receive(w, nng_msg_body(i->msg), nng_msg_len(i->msg));
         item_free(i);
     }
+    if (b->backlog != NULL)
+        inbox_poke(&b->inbox); /* taken out, but not handled: come back to it */
 }
 
 /* ---- store ---- */

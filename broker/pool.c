@@ -17,6 +17,7 @@
 
 enum {
     BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    REPORT_US = 5000000,    /* from our SIGKILL to the zygote's report */
     LAST_WORDS_US = 500000, /* exit seen, link not yet closed: only when the worker died before it spoke SP */
     REFILL_US = 1000,       /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
@@ -209,7 +210,7 @@ void pool_refill(struct pool *p)
 struct worker *pool_idle(struct pool *p)
 {
     for (struct worker *w = p->all; w != NULL; w = w->next)
-        if (w->phase == WORKER_IDLE)
+        if (w->phase == WORKER_IDLE && !w->exited && !w->gone)
             return w;
     return NULL;
 }
@@ -223,8 +224,10 @@ int pool_signal(struct worker *w, int sig)
 
 void pool_kill(struct worker *w)
 {
-    if (w->phase != WORKER_ENDING)
+    if (w->phase != WORKER_ENDING) {
         pool_set_phase(w, WORKER_ENDING);
+        timers_arm(&w->broker->loop.timers, &w->deadline, w->broker->loop.now_us + REPORT_US);
+    }
     pool_signal(w, SIGKILL); /* no pidfd yet: pool_on_spawned() comes back to it */
 }
 
@@ -233,7 +236,7 @@ static void maybe_idle(struct worker *w)
 {
     struct pool *p = &w->broker->pool;
 
-    if (w->phase != WORKER_BOOT || !w->hello || w->pid == 0)
+    if (w->phase != WORKER_BOOT || !w->hello || w->pid == 0 || w->exited)
         return;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
     p->boot_failures = 0;
@@ -320,6 +323,11 @@ static void on_deadline(void *ctx)
     if (w->exited) {
         w->gone = 1;
         settle(w);
+        return;
+    }
+    if (w->phase == WORKER_ENDING) { /* nothing outlives SIGKILL for so long: it is the zygote that does not report */
+        log_event(LOG_LEVEL_ERROR, "zygote_silent", "worker=%llu", (unsigned long long)w->id);
+        zygote_replace(&w->broker->zygote);
         return;
     }
     log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);

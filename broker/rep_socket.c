@@ -408,8 +408,7 @@ void rep_close(struct rep_socket *s)
     if (s->loop == NULL)
         return;
     timers_cancel(&s->loop->timers, &s->accept_again);
-    HASH_ITER(hh, s->peers, p, next)
-    {
+    HASH_ITER (hh, s->peers, p, next) {
         peer_free(p);
     }
     if (s->listener.fd >= 0) {

@@ -29,7 +29,7 @@ struct zygote {
 
 void zygote_init(struct zygote *z, struct broker *b);
 int zygote_start(struct zygote *z);
-void zygote_stop(struct zygote *z); /* closes the socket: the zygote and its workers end; waits for the zygote */
+void zygote_stop(struct zygote *z);    /* closes the socket: the zygote and its workers end; waits for the zygote */
 void zygote_replace(struct zygote *z); /* it does not answer: SIGKILL; its end is handled as any other */
 int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, int link_fd);
 int zygote_reap(struct zygote *z, uint64_t worker);

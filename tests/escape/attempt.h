@@ -64,6 +64,7 @@ struct ended {
 
 static inline void attempt_outcome_fits_cause(const struct ended *e)
 {
+    /* clang-format off */
     static const struct {
         const char *cause, *outcome;
         int code;
@@ -79,6 +80,7 @@ static inline void attempt_outcome_fits_cause(const struct ended *e)
         { "oom",          "failed",    COOP_EXIT_OOM },
         { "signal",       "failed",    COOP_EXIT_SIGNAL_BASE }, /* + the signal */
     };
+    /* clang-format on */
 
     for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
         int code = causes[i].code;
@@ -103,8 +105,7 @@ static inline void attempt_numbers_are_not_negative(json_t *at)
 
     if (json_is_integer(at) && json_integer_value(at) < 0)
         support_fail("a receipt has a negative number");
-    json_object_foreach(at, key, value)
-        attempt_numbers_are_not_negative(value);
+    json_object_foreach(at, key, value) attempt_numbers_are_not_negative(value);
 }
 
 /* Whatever a worker did, these hold: it ran once, sealed, and the texts are fit for a terminal. */

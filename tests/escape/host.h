@@ -144,8 +144,8 @@ static inline void host_canary_unchanged(const struct host *h)
 
     if (lstat(h->canary, &st) != 0)
         support_fail("the canary is gone: %s", strerror(errno));
-    if (st.st_ino != h->canary_was.st_ino || st.st_mode != h->canary_was.st_mode || st.st_uid != h->canary_was.st_uid ||
-        st.st_nlink != 1 || st.st_mtim.tv_nsec != h->canary_was.st_mtim.tv_nsec || st.st_ctim.tv_nsec != h->canary_was.st_ctim.tv_nsec)
+    if (st.st_ino != h->canary_was.st_ino || st.st_mode != h->canary_was.st_mode || st.st_uid != h->canary_was.st_uid || st.st_nlink != 1 ||
+        st.st_mtim.tv_nsec != h->canary_was.st_mtim.tv_nsec || st.st_ctim.tv_nsec != h->canary_was.st_ctim.tv_nsec)
         support_fail("the canary was touched");
     if (strcmp(support_get(h->canary, &len), host_canary_text) != 0)
         support_fail("the canary was written to");

@@ -63,11 +63,11 @@ static char page[4096] __attribute__((aligned(4096)));
 static char canary[4096]; /* the job's first argument */
 static struct rlimit cap_raised = { RLIM_INFINITY, RLIM_INFINITY };
 
-#define P_(x)  ((uintptr_t)(x))
-#define BUF    P_(page)
-#define RW     (PROT_READ | PROT_WRITE)
-#define ANON   (MAP_PRIVATE | MAP_ANONYMOUS)
-#define CWD    P_(-100)
+#define P_(x) ((uintptr_t)(x))
+#define BUF   P_(page)
+#define RW    (PROT_READ | PROT_WRITE)
+#define ANON  (MAP_PRIVATE | MAP_ANONYMOUS)
+#define CWD   P_(-100)
 
 /* To be called straight after the attempt: takes errno from it. */
 static void say(const char *name, long ret)
@@ -442,7 +442,8 @@ static void try_frame_oversize(const char *name)
 /* Started by link_send(), a byte at a time instead. */
 static void try_frame_drip(const char *name)
 {
-    static const char line[] = "\x01\0\0\0\0\0\0\0\x0a\x22\x08\x08\x01\x12\x04" "drip";
+    static const char line[] = "\x01\0\0\0\0\0\0\0\x0a\x22\x08\x08\x01\x12\x04"
+                               "drip";
 
     output_flush();
     for (size_t i = 0; i < sizeof(line) - 1; i++)
@@ -762,14 +763,16 @@ struct probe {
     const char *code;
     void (*try)(const char *name); /* NULL: the one call below */
     long nr;
-    const char *call;              /* what a receipt has to name; "-": nothing */
+    const char *call; /* what a receipt has to name; "-": nothing */
     uintptr_t args[5];
 };
 
+/* clang-format off */
 #define CALL(x)     NULL, SYS_##x, #x
 #define NUMBER(n)   NULL, n, "-"
 #define DO(f)       f, 0, "-", { 0 }
 #define DO_BY(f, x) f, 0, #x, { 0 } /* ends by this call */
+/* clang-format on */
 
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
 #define SAN_P "P" /* policy.c has a row more for the sanitizer */
@@ -777,6 +780,7 @@ struct probe {
 #define SAN_P "K"
 #endif
 
+/* clang-format off */
 static const struct probe probes[] = {
     /* ABI and filter tricks */
     { "x32_getpid",         1,  "Ks", NUMBER(0x40000000 | SYS_getpid), { 0 } },
@@ -1057,6 +1061,7 @@ static const struct probe probes[] = {
     { "raw_exit_0",         106, "C", DO(try_raw_exit_0) },   /* bad_result: 0 is no result either */
     { "thread_exit",        106, "C", DO(try_thread_exit) },  /* as raw_exit */
 };
+/* clang-format on */
 
 enum { N_PROBES = sizeof(probes) / sizeof(probes[0]) };
 

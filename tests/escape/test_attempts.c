@@ -169,6 +169,7 @@ static void no_such_call(const struct host *h, const struct ended *e)
     assert_string_equal(e->detail, "system call unknown (4294967295) is not in profile lua");
 }
 
+/* clang-format off */
 static const struct contained {
     const char *name, *causes; /* with spaces between */
     const char *limits;        /* tighter ones; NULL: ATTEMPT_LIMITS */
@@ -212,6 +213,7 @@ static const struct contained {
     { "raw_exit_0",         "bad_result",              NULL,         NULL },
     { "thread_exit",        "bad_result",              NULL,         NULL },
 };
+/* clang-format on */
 
 static const struct contained *contained_row(const char *name)
 {
@@ -225,7 +227,8 @@ static void expect_named(const struct attempt *a, const struct ended *e)
 {
     attempt_ended(e, "policy");
     assert_int_equal(e->signal, 0);
-    if (strncmp(e->detail, "system call ", 12) != 0 || strncmp(e->detail + 12, a->call, strlen(a->call)) != 0 || e->detail[12 + strlen(a->call)] != ' ')
+    if (strncmp(e->detail, "system call ", 12) != 0 || strncmp(e->detail + 12, a->call, strlen(a->call)) != 0 ||
+        e->detail[12 + strlen(a->call)] != ' ')
         support_fail("the receipt says \"%s\" of %s", e->detail, a->call);
     assert_string_equal(e->out, "");
 }
@@ -362,6 +365,7 @@ static int group_down(void **state)
 
 /* ---- groups -------------------------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 static const struct group {
     const char *name;
     int first, last; /* of the numbers in the list of attempts */
@@ -370,15 +374,19 @@ static const struct group {
     { "link frames", 55, 60 },    { "files", 61, 69 },           { "cross-tenant", 70, 83 },    { "kernel surface", 84, 103 },
     { "output and time", 104, 110 },
 };
+/* clang-format on */
 
 static const char *sentence_of(const struct attempt *a)
 {
     static const struct {
         const char *code, *sentence;
     } sentences[] = {
-        { "K", "ends its job, and the receipt names the call" }, { "Ks", "is killed by the kernel at once" },
-        { "N", "is answered ENOSYS, and the job goes on" },      { "P", "is refused, and the job goes on" },
-        { "B", "ends its own job as bad_result" },               { "O", "is harmless" },
+        {"K",   "ends its job, and the receipt names the call"},
+        { "Ks", "is killed by the kernel at once"             },
+        { "N",  "is answered ENOSYS, and the job goes on"     },
+        { "P",  "is refused, and the job goes on"             },
+        { "B",  "ends its own job as bad_result"              },
+        { "O",  "is harmless"                                 },
     };
 
     for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
@@ -411,10 +419,11 @@ static int run_group(const struct group *g, const char *user)
 
         if (a->number < g->first || a->number > g->last)
             continue;
-        tests[n++] = (struct CMUnitTest){ test_name("%s: %s (%d) %s, %s", g->name, a->name, a->number, sentence_of(a), user),
-                                          attempt_holds, NULL, leave_no_neighbour, a };
+        tests[n++] = (struct CMUnitTest){ test_name("%s: %s (%d) %s, %s", g->name, a->name, a->number, sentence_of(a), user), attempt_holds,
+                                          NULL, leave_no_neighbour, a };
     }
-    tests[n++] = (struct CMUnitTest){ test_name("%s: the broker is as it was before, %s", g->name, user), broker_is_as_before, NULL, NULL, NULL };
+    tests[n++] =
+        (struct CMUnitTest){ test_name("%s: the broker is as it was before, %s", g->name, user), broker_is_as_before, NULL, NULL, NULL };
     return _cmocka_run_group_tests(g->name, tests, n, group_up, group_down);
 }
 
@@ -464,7 +473,8 @@ static void read_attempts(void)
 
 int main(void)
 {
-    static const struct CMUnitTest of_the_table[] = { cmocka_unit_test(every_attempt_is_in_a_group), cmocka_unit_test(every_contained_row_is_an_attempt) };
+    static const struct CMUnitTest of_the_table[] = { cmocka_unit_test(every_attempt_is_in_a_group),
+                                                      cmocka_unit_test(every_contained_row_is_an_attempt) };
     int failed;
 
     read_attempts();

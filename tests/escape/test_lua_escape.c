@@ -24,6 +24,7 @@ struct row {
     const char *sentence, *script, *causes, *out, *limits;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     /* bytecode */
     { "bytecode is not loaded from a string", "print(load('\\27Lua\\x54\\0\\x19\\x93\\r\\n\\x1a\\n\\4\\8\\8'))", "ok",
@@ -200,6 +201,7 @@ static const struct row rows[] = {
       "local t = setmetatable({}, { __newindex = function(t, k, v) collectgarbage() rawset(t, k, v) end })\nfor i = 1, 1000 do t[i] = {} end\n"
       "print((pcall(load, ('local a <const> = 1; '):rep(190) .. 'a = 2')))", "ok exception signal", NULL, NULL },
 };
+/* clang-format on */
 
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -210,8 +212,9 @@ static struct neighbour neighbour;
 
 static void neighbour_up(void)
 {
-    neighbour = (struct neighbour){ "print('waiting')\nio.read()\nlocal t = {}\nfor i = 1, 20 do t[i] = i * i end\nprint(table.concat(t, ' '))\n",
-                                    "waiting\n1 4 9 16 25 36 49 64 81 100 121 144 169 196 225 256 289 324 361 400\n", 0, NULL };
+    neighbour =
+        (struct neighbour){ "print('waiting')\nio.read()\nlocal t = {}\nfor i = 1, 20 do t[i] = i * i end\nprint(table.concat(t, ' '))\n",
+                            "waiting\n1 4 9 16 25 36 49 64 81 100 121 144 169 196 225 256 289 324 361 400\n", 0, NULL };
     neighbour.len = strlen(neighbour.says);
 }
 

@@ -43,6 +43,7 @@ static size_t n_rules, n_absent;
 static struct host *host;
 
 /* What the other arguments are; where a rule looks, its value stands instead. @: the probe's page. */
+/* clang-format off */
 static const struct harmless {
     const char *name, *args[CALL_ARGS];
 } harmless[] = {
@@ -57,6 +58,7 @@ static const struct harmless {
     { "getrandom",     { "@", "8", "0", "0", "0", "0" } },
     { "prlimit64",     { "0", "4", "0", "@", "0", "0" } },
 };
+/* clang-format on */
 
 static const struct harmless *harmless_args(const char *name)
 {
@@ -122,7 +124,8 @@ static void denied_end(struct denied *d)
         struct proc *p = d->p[i];
 
         if (proc_end(p) != COOP_EXIT_POLICY || strstr(p->err.bytes, d->named[i]) == NULL || p->out.len != 0)
-            support_fail("\"%s\" ended with %d and said: %s%s\nwanted: policy, \"%s\"", d->text[i], p->code, p->out.bytes, p->err.bytes, d->named[i]);
+            support_fail("\"%s\" ended with %d and said: %s%s\nwanted: policy, \"%s\"", d->text[i], p->code, p->out.bytes, p->err.bytes,
+                         d->named[i]);
         host_forget(p);
     }
     d->n = 0;
@@ -180,7 +183,8 @@ static void a_call_without_a_row_ends_the_job_and_is_named(void **state)
     (void)state;
     assert_true(n_absent > 250);
     for (size_t i = 0; i < n_absent; i++)
-        denied_start(&d, support_text("call %u", absent[i].nr), support_text("system call %s (%u) is not in profile", absent[i].name, absent[i].nr));
+        denied_start(&d, support_text("call %u", absent[i].nr),
+                     support_text("system call %s (%u) is not in profile", absent[i].name, absent[i].nr));
     denied_end(&d);
     host_unharmed(host);
 }
@@ -190,7 +194,14 @@ static void a_number_that_is_no_call_is_answered_enosys(void **state)
 {
     static const struct {
         long first, last;
-    } spans[] = { { 337, 423 }, { 451, 800 }, { 1023, 1025 }, { 0xffff, 0x10000 }, { 0x3fffffff, 0x3fffffff }, { -1, -1 } };
+    } spans[] = {
+        {337,         423       },
+        { 451,        800       },
+        { 1023,       1025      },
+        { 0xffff,     0x10000   },
+        { 0x3fffffff, 0x3fffffff},
+        { -1,         -1        }
+    };
     const char *text = "";
     size_t calls = 0, answers = 0;
     struct proc *p;
@@ -296,8 +307,8 @@ int main(void)
     }
     for (size_t i = 0; i < n_rules; i++) {
         tests[n++] = (struct CMUnitTest){ name_of(&rules[i], "what it leaves free passes"), allowed_arguments_pass, NULL, NULL, &rules[i] };
-        tests[n++] = (struct CMUnitTest){ name_of(&rules[i], "each bit of it changed ends the job"), changed_arguments_end_the_job, NULL, NULL,
-                                          &rules[i] };
+        tests[n++] = (struct CMUnitTest){ name_of(&rules[i], "each bit of it changed ends the job"), changed_arguments_end_the_job, NULL,
+                                          NULL, &rules[i] };
     }
     memcpy(tests + n, others, sizeof(others));
     n += sizeof(others) / sizeof(others[0]);

@@ -102,6 +102,7 @@ static void expect_limit(const char *limits, const char *name, const char *most)
 
 static void expect_limits(pid_t pid)
 {
+    /* clang-format off */
     static const struct {
         const char *name, *most;
     } rows[] = {
@@ -110,6 +111,7 @@ static void expect_limits(pid_t pid)
         { "Max realtime priority", "0 " }, { "Max pending signals", "16 " },    { "Max stack size", "8388608 " },
         { "Max file locks", "0 " },        { "Max nice priority", "0 " },
     };
+    /* clang-format on */
     const char *limits = proc_file(pid, "limits");
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -254,7 +256,7 @@ static void what_stands_in_the_brokers_environment_is_not_in_a_workers_memory(vo
 
     (void)state;
     if (host == NULL || geteuid() != 0)
-        skip(); /* /proc/PID/mem is not for us to see */
+        skip();                                          /* /proc/PID/mem is not for us to see */
     assert_true(memory_has(host->b->proc->pid, SECRET)); /* the look itself works */
     for (unsigned i = 0, n = broker_workers(host->b, workers); i < n; i++)
         assert_false(memory_has(workers[i], SECRET));
