@@ -436,7 +436,7 @@ static void a_script_may_survive_a_refused_allocation(void **state)
 
 static void memory_that_is_given_back_can_be_used_again(void **state)
 {
-    expect_output(*state, "for i = 1, 100 do local s = ('x'):rep(5 * 1024 * 1024) end print('ok')", "ok\n");
+    expect_output(*state, "for i = 1, 500 do local s = ('x'):rep(1024 * 1024) end print('ok')", "ok\n");
 }
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------------------- */
