@@ -16,8 +16,6 @@ struct lua_job lua_job = { .memory.cap = SIZE_MAX };
 /* ---- cancel ------------------------------------------------------------------------------------------------------------------ */
 
 /* Raised again at every instruction: a pcall catches it once, and what comes after the pcall meets the next. */
-enum { GC_PAUSE_PERCENT = 110 };
-
 static void on_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -88,11 +86,6 @@ static int lua_open(void)
     lua_pushcfunction(L, open_libraries);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK)
         return -ENOMEM; /* nothing else can go wrong in there */
-    /*
-     * A collection when the heap has grown by a tenth, not by its whole size again (Lua's default): under a cap, garbage that lies
-     * about is memory the script cannot have, and the buffers of the string library do not trigger a collection when they are refused.
-     */
-    lua_gc(L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
     lua_gc(L, LUA_GCCOLLECT);
     lua_job.main = L;
     return 0;
