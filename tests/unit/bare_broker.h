@@ -38,6 +38,12 @@ void broker_check_rest(struct broker *b)
     (void)b;
 }
 
+/* pool_kill() arms it; a bare worker has no process whose report could be late. */
+static inline void bare_deadline(void *ctx)
+{
+    (void)ctx;
+}
+
 static inline struct worker *bare_worker(struct bare_broker *fx)
 {
     struct pool *p = &fx->b.pool;
@@ -47,6 +53,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
     w->broker = &fx->b;
     w->uid = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
+    w->deadline = (struct timer){ .fn = bare_deadline, .ctx = w };
     for (unsigned i = 0; i < ZYGOTE_TOKEN; i++)
         w->token[i] = (uint8_t)(i * 17 + w->id);
     w->next = p->all;
