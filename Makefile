@@ -34,12 +34,12 @@ PROTO_OBJS  := frame sp units nearest job_limits log ulid
 BROKER_OBJS := config loop timers inbox rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 LUA_OBJS    := engine alloc base io os modules coroutine errors
-CLIENT_OBJS := client endpoint error
+CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
 BROKER_LIBS := -lnng -lseccomp -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
-CLIENT_LIBS := -lnng -lprotobuf-c -lpthread
+CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
@@ -47,6 +47,7 @@ CLI_LIBS    := -ljansson
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua
+UNIT_client := req_socket
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood
 ESCAPE      := attempts policy_rows sealed lua_escape

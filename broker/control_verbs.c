@@ -15,7 +15,7 @@
 
 /* ---- submit ---- */
 
-/* The answer waits for the commit; the way back travels in the op's owner, found again by the job's id. */
+/* The answer waits for the commit; the way back is kept in the job (submit_msg). */
 void verb_submit(struct control_call *c)
 {
     struct broker *b = c->broker;

@@ -25,7 +25,7 @@ struct worker;
 struct waiter;
 
 #define JOB_STDIN_BUFFER   (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
-#define JOB_INFRA_ATTEMPTS 3           /* times a job is started again after its worker was lost */
+#define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
 #define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
 #define JOB_DETAIL         256
 #define JOB_SPEC_CACHE     (64u << 20) /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
@@ -92,9 +92,9 @@ void jobs_init(struct jobs *j, struct broker *b);
 void jobs_finish(struct jobs *j);
 /* Takes up what an earlier broker left without a receipt. */
 int jobs_recover(struct jobs *j);
-struct job *jobs_find(struct jobs *j, const char *id_or_prefix);
+struct job *jobs_find(struct jobs *j, const char *id); /* a whole id; NULL: no live job has it */
 
-/* A checked spec becomes a job; spec bytes become the job's. jobs_stored() answers when its commit is back. */
+/* A checked spec becomes a job; the packed bytes become the store's. jobs_stored() answers when its commit is back. */
 struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
 void jobs_start_early(struct job *job);
 void jobs_stored(struct job *job, int status);

@@ -98,8 +98,6 @@ int loop_run(struct loop *l)
                 w->fn(w->ctx);
         }
         timers_run(&l->timers, l->now_us);
-        if (l->after_round != NULL)
-            l->after_round(l->after_ctx);
     }
     return 0;
 }

@@ -28,8 +28,6 @@ struct loop {
     struct timers timers;
     struct epoll_event batch[LOOP_BATCH];
     int batch_at, batch_len;
-    void (*after_round)(void *ctx); /* called once a round, after all events; NULL is fine */
-    void *after_ctx;
 };
 
 int loop_init(struct loop *l);

@@ -46,12 +46,9 @@ int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
     return rc;
 }
 
-/* Column 0 or 1 of /proc/PID/statm, pages. */
-static int statm(pid_t pid, int column, uint64_t *ret_bytes)
+int meter_resident(pid_t pid, uint64_t *ret_bytes)
 {
-    char path[32], text[128];
-    unsigned long long pages;
-    char *at = text;
+    char path[32], text[128], *resident;
     ssize_t n;
     int fd;
 
@@ -64,16 +61,9 @@ static int statm(pid_t pid, int column, uint64_t *ret_bytes)
     if (n <= 0)
         return -ESRCH;
     text[n] = '\0';
-    for (int i = 0; i < column; i++)
-        strtoull(at, &at, 10);
-    pages = strtoull(at, NULL, 10);
-    *ret_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    strtoull(text, &resident, 10); /* the first column is what is mapped */
+    *ret_bytes = strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
-}
-
-int meter_resident(pid_t pid, uint64_t *ret_bytes)
-{
-    return statm(pid, 1, ret_bytes);
 }
 
 const char *meter_syscall_name(uint32_t arch, uint32_t nr)

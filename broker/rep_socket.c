@@ -19,11 +19,10 @@ enum {
     READ_MAX = 256 << 10, /* of one peer in one round */
     BODY_FIRST = 4 << 10,
     OUT_PAUSE = 256 << 10, /* unread replies beyond which a peer is not heard */
-    ID_LEN = 4,
 };
 
-static const uint8_t greeting_ours[SP_HELLO_LEN] = { 0, 'S', 'P', 0, 0, 49, 0, 0 };
-static const uint8_t greeting_theirs[SP_HELLO_LEN] = { 0, 'S', 'P', 0, 0, 48, 0, 0 };
+static const uint8_t greeting_ours[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REP0);
+static const uint8_t greeting_theirs[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REQ0);
 
 enum rep_state { REP_GREETING, REP_HEADER, REP_BODY };
 
@@ -143,17 +142,14 @@ static int append(struct rep_peer *p, const void *bytes, size_t len)
 
 void rep_send(struct rep_socket *s, nng_msg *msg)
 {
-    uint8_t head[SP_HEADER_LEN + ID_LEN] = { 1 };
-    uint64_t len = nng_msg_len(msg) + ID_LEN;
+    uint8_t head[SP_HEADER_LEN + SP_REQUEST_ID];
     uint32_t request, peer;
     struct rep_peer *p;
 
     if (nng_msg_header_trim_u32(msg, &peer) == 0 && nng_msg_header_trim_u32(msg, &request) == 0 && (p = find(s, peer)) != NULL &&
         !p->dropped) {
-        for (int i = 0; i < 8; i++)
-            head[1 + i] = (uint8_t)(len >> (56 - 8 * i));
-        for (int i = 0; i < ID_LEN; i++)
-            head[SP_HEADER_LEN + i] = (uint8_t)(request >> (24 - 8 * i));
+        sp_header_put(head, nng_msg_len(msg) + SP_REQUEST_ID);
+        sp_request_id_put(head + SP_HEADER_LEN, request);
         if (out_left(p) + sizeof(head) + nng_msg_len(msg) > REP_OUT_MAX || append(p, head, sizeof(head)) != 0 ||
             append(p, nng_msg_body(msg), nng_msg_len(msg)) != 0)
             rep_drop(s, peer); /* half a frame may lie there now: nothing after it would make sense */
@@ -197,11 +193,9 @@ static int take_greeting(struct rep_peer *p)
 
 static int take_header(struct rep_peer *p)
 {
-    uint64_t len = 0;
+    uint64_t len;
 
-    for (int i = 0; i < 8; i++)
-        len = len << 8 | p->head[1 + i];
-    if (p->head[0] != 1 || len < ID_LEN || len > p->socket->max_body + ID_LEN)
+    if (sp_header_get(p->head, &len) != 0 || len < SP_REQUEST_ID || len > p->socket->max_body + SP_REQUEST_ID)
         return -EPROTO;
     p->state = REP_BODY;
     p->head_have = 0;
@@ -214,7 +208,7 @@ static int take_body(struct rep_peer *p)
 {
     struct rep_socket *s = p->socket;
     uint8_t *body = p->body;
-    uint32_t request = (uint32_t)body[0] << 24 | (uint32_t)body[1] << 16 | (uint32_t)body[2] << 8 | body[3];
+    uint32_t request = sp_request_id_get(body);
     nng_msg *msg;
     int rc = 0;
 
@@ -224,7 +218,7 @@ static int take_body(struct rep_peer *p)
         rc = -EPROTO;
     else if (nng_msg_alloc(&msg, 0) != 0)
         rc = -ENOMEM;
-    else if (nng_msg_append(msg, body + ID_LEN, p->body_len - ID_LEN) != 0 || nng_msg_header_append_u32(msg, p->id) != 0 ||
+    else if (nng_msg_append(msg, body + SP_REQUEST_ID, p->body_len - SP_REQUEST_ID) != 0 || nng_msg_header_append_u32(msg, p->id) != 0 ||
              nng_msg_header_append_u32(msg, request) != 0) {
         nng_msg_free(msg);
         rc = -ENOMEM;

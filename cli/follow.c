@@ -27,7 +27,6 @@ enum {
 };
 #define SECOND_US   1000000ull
 #define LOST_FOR_US (30 * SECOND_US)
-#define REVIVE_US   (2 * SECOND_US)
 #define GRACE_US    (2 * SECOND_US) /* after --timeout: between cancel and kill, and then until we leave */
 
 enum stream_id { STREAM_OUT, STREAM_ERR, STREAMS };
@@ -400,11 +399,7 @@ static void on_still_lost(struct follow *f)
 
 static int poll_timeout(const struct follow *f)
 {
-    int ms = f->deadline_us != 0 ? follow_ms_until(f->deadline_us) : -1;
-
-    if (f->lost_until_us != 0 && (ms < 0 || ms > (int)(REVIVE_US / 1000)))
-        ms = (int)(REVIVE_US / 1000);
-    return ms;
+    return f->deadline_us != 0 ? follow_ms_until(f->deadline_us) : -1;
 }
 
 static void turn(struct follow *f)
@@ -426,7 +421,7 @@ static void turn(struct follow *f)
         on_input(f, p + 2);
     if (!f->done && p[0].revents != 0)
         on_reply(f);
-    if (!f->done && rc == 0 && f->lost_until_us != 0)
+    if (!f->done && f->lost_until_us != 0 && !coop_client_connected(f->client))
         on_still_lost(f);
     if (!f->done && !f->pending && coop_client_connected(f->client))
         ask(f);

@@ -38,9 +38,5 @@ int main(int argc, char **argv)
     command_finish(&c);
     if (fflush(stdout) != 0 && code == COOP_EXIT_OK)
         code = COOP_EXIT_SIGNAL_BASE + 13; /* what was asked for did not arrive */
-    /*
-     * Connections are left to the kernel, and nng's own ending is skipped: nng 1.5.2 can wait for ever in nng_close(), or panic,
-     * while an answer is timing out, and a command that has its result must not hang.
-     */
-    _exit(code);
+    return code;
 }

@@ -92,6 +92,13 @@ int say_id(const struct command *c, const char *typed, char *ret_id)
     return say_error(c, &why);
 }
 
+int say_open_for(const struct command *c, const char *typed, char *ret_id, struct coop_client **ret_client)
+{
+    int code = say_id(c, typed, ret_id);
+
+    return code == 0 ? say_open(c, ret_client) : code;
+}
+
 /* ---- one live line ------------------------------------------------------------------------------------------------------------- */
 
 bool status_wanted(const struct command *c)

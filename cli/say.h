@@ -27,6 +27,9 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
 /* Checks an id as typed. 0, or the exit code after having said why. ret_id: ULID_LEN + 1 bytes. */
 int say_id(const struct command *c, const char *typed, char *ret_id);
 
+/* Both: the id of the job a verb is about, and a connection to ask about it. 0, or the exit code after having said why. */
+int say_open_for(const struct command *c, const char *typed, char *ret_id, struct coop_client **ret_client);
+
 /* ---- one live line ------------------------------------------------------------------------------------------------------------- */
 
 /* Whether this command shows one: a terminal on standard error, and neither --quiet nor --json. */

@@ -13,10 +13,8 @@ int verb_logs(const struct command *c)
     struct coop_client *client;
     struct follow_end end;
     char id[ULID_LEN + 1];
-    int code = say_id(c, c->args[0], id);
+    int code = say_open_for(c, c->args[0], id, &client);
 
-    if (code == 0)
-        code = say_open(c, &client);
     if (code != 0)
         return code;
     plan.id = id;

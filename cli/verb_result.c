@@ -25,10 +25,8 @@ int verb_result(const struct command *c)
     const Pb__Receipt *r;
     struct frame reply;
     char id[ULID_LEN + 1];
-    int code = say_id(c, c->args[0], id);
+    int code = say_open_for(c, c->args[0], id, &client);
 
-    if (code == 0)
-        code = say_open(c, &client);
     if (code != 0)
         return code;
     body.id = id;

@@ -36,10 +36,8 @@ int verb_show(const struct command *c)
     struct coop_client *client;
     struct frame reply;
     char id[ULID_LEN + 1];
-    int code = say_id(c, c->args[0], id);
+    int code = say_open_for(c, c->args[0], id, &client);
 
-    if (code == 0)
-        code = say_open(c, &client);
     if (code != 0)
         return code;
     body.id = id;

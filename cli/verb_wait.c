@@ -11,7 +11,7 @@
 
 #include <coop/exit_codes.h>
 
-enum { LONG_POLL_MS = 25000, FIRST_LINE_MS = 300, NEXT_LINE_MS = 1000, SLACK_MS = 30000, LOST_FOR_MS = 30000, REVIVE_MS = 2000 };
+enum { LONG_POLL_MS = 25000, FIRST_LINE_MS = 300, NEXT_LINE_MS = 1000, SLACK_MS = 30000, LOST_FOR_MS = 30000 };
 
 struct waiting {
     const struct command *c;
@@ -47,7 +47,7 @@ static int come_back(const struct waiting *w)
         }
         if (coop_client_revive(w->client, &why) != 0)
             return say_error(w->c, &why);
-        if (poll(&p, 1, REVIVE_MS) > 0)
+        if (poll(&p, 1, -1) > 0)
             (void)coop_call_end(w->client, &nothing); /* empties the descriptor; no call is under way */
     }
     return 0;

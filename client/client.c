@@ -2,127 +2,58 @@
 #include "client/client.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/req.h>
 
 #include <coop/exit_codes.h>
 #include <coop/version.h>
 
+#include "client/req_socket.h"
+
 enum {
     CONNECT_TIMEOUT_S = 30, /* for a broker that is starting, or ending, under someone else's hand */
     CONNECT_TURN_MS = 500,  /* how long to wait for that before trying to start one again */
-    SEND_TIMEOUT_MS = 5000,
-    REDIAL_MIN_MS = 10,
-    REDIAL_MAX_MS = 200,
+    REVIVE_EVERY_MS = 2000,
+    PATIENCE_MS = 5000, /* with a broker that is there, but full or just ending */
 };
-
-enum call_state { CALL_NONE, CALL_PENDING, CALL_DONE };
 
 struct coop_client {
     struct endpoint endpoint;
-    nng_socket sock;
-    nng_dialer dialer;
-    nng_aio *aio;
-    int event_fd;
-
-    pthread_mutex_t lock; /* what follows is written by nng's threads */
-    pthread_cond_t changed;
-    enum call_state call;
-    bool up;
-    bool stranger; /* the peer was neither root nor us, and was refused */
-    unsigned peer_uid;
+    struct req_socket *req;
+    int64_t revive_at_ms; /* not again before */
 };
-
-static void wake(struct coop_client *c)
-{
-    uint64_t one = 1;
-
-    while (write(c->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
-static int errno_of_nng(int rv)
-{
-    switch (rv) {
-    case 0: return 0;
-    case NNG_ETIMEDOUT: return -ETIMEDOUT;
-    case NNG_ENOMEM: return -ENOMEM;
-    case NNG_EMSGSIZE: return -EMSGSIZE;
-    case NNG_EPROTO: return -EPROTO;
-    case NNG_EPERM: return -EACCES;
-    case NNG_ENOENT:
-    case NNG_ECONNREFUSED: return -ECONNREFUSED;
-    default: return -ECONNRESET; /* closed, reset, cancelled: for a caller one thing */
-    }
-}
-
-/* Runs in an nng thread. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
-{
-    struct coop_client *c = arg;
-    uint64_t uid = 0;
-
-    pthread_mutex_lock(&c->lock);
-    if (ev == NNG_PIPE_EV_ADD_PRE) {
-        c->stranger = nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid) != 0 || (uid != 0 && uid != geteuid());
-        c->peer_uid = (unsigned)uid;
-        if (c->stranger)
-            nng_pipe_close(pipe);
-    } else {
-        c->up = ev == NNG_PIPE_EV_ADD_POST && !c->stranger;
-        pthread_cond_broadcast(&c->changed);
-        wake(c);
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
-/* Runs in an nng thread. */
-static void on_reply(void *arg)
-{
-    struct coop_client *c = arg;
-
-    pthread_mutex_lock(&c->lock);
-    c->call = CALL_DONE;
-    wake(c);
-    pthread_mutex_unlock(&c->lock);
-}
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------ */
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static bool wait_until_up(struct coop_client *c, int timeout_ms)
 {
-    struct timespec until;
-    bool up;
-    int rc = 0;
+    int64_t until = now_ms() + timeout_ms, now;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (timeout_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L)
-        until.tv_sec++, until.tv_nsec -= 1000000000L;
-    pthread_mutex_lock(&c->lock);
-    while (!c->up && rc == 0)
-        rc = pthread_cond_timedwait(&c->changed, &c->lock, &until);
-    up = c->up;
-    pthread_mutex_unlock(&c->lock);
-    return up;
+    while (req_state(c->req) != REQ_UP && (now = now_ms()) < until) {
+        req_wait(c->req, (int)(until - now));
+        req_step(c->req);
+    }
+    return req_state(c->req) == REQ_UP;
 }
 
 static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
 {
     const char *url = c->endpoint.url;
+    uid_t uid;
 
-    if (c->stranger)
-        return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url, c->peer_uid);
+    (void)req_last_error(c->req, &uid);
     switch (rc) {
+    case -EPERM: return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url, (unsigned)uid);
     case -EACCES: return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
     case -EPROTO: return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
     case -ECONNREFUSED:
@@ -136,95 +67,57 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
     }
 }
 
-/* Dials and waits; after 0 the dialer redials by itself whenever the connection is lost. */
+/* Dials once and waits for what comes of it; whatever comes, the socket dials again by itself when the connection is lost. */
 static int dial(struct coop_client *c)
 {
-    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, &c->dialer, 0));
+    uid_t uid;
+    int rc;
 
-    if (rc == 0 && !wait_until_up(c, SEND_TIMEOUT_MS))
-        rc = -ECONNRESET;
+    req_dial(c->req);
+    while (req_state(c->req) == REQ_GREETING) {
+        req_wait(c->req, -1);
+        req_step(c->req);
+    }
+    if (req_state(c->req) == REQ_UP)
+        return 0;
+    rc = req_last_error(c->req, &uid);
+    if ((rc == -EAGAIN || rc == -ECONNRESET) && wait_until_up(c, PATIENCE_MS))
+        rc = 0;
     return rc;
-}
-
-/* Another broker has the run directory but does not listen: it is starting, and will, or ending, and then we may start one. */
-static int dial_for_a_turn(struct coop_client *c)
-{
-    int rc = errno_of_nng(nng_dial(c->sock, c->endpoint.url, &c->dialer, NNG_FLAG_NONBLOCK));
-
-    if (rc != 0 || wait_until_up(c, CONNECT_TURN_MS))
-        return rc;
-    nng_dialer_close(c->dialer);
-    return -ECONNREFUSED;
 }
 
 static int connect_or_start(struct coop_client *c, struct coop_error *why)
 {
-    struct timespec now;
-    time_t give_up;
+    int64_t give_up = now_ms() + CONNECT_TIMEOUT_S * 1000;
     int rc = dial(c);
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    give_up = now.tv_sec + CONNECT_TIMEOUT_S;
-    while (rc == -ECONNREFUSED && c->endpoint.autostart && now.tv_sec < give_up) {
+    while (rc == -ECONNREFUSED && c->endpoint.autostart && now_ms() < give_up) {
         rc = endpoint_start_broker(&c->endpoint, why);
         if (rc == 0)
             rc = dial(c);
         else if (rc == -EBUSY)
-            rc = dial_for_a_turn(c);
+            /* it has the run directory but does not listen: it is starting, and will, or ending, and then we may start one */
+            rc = wait_until_up(c, CONNECT_TURN_MS) ? 0 : -ECONNREFUSED;
         else
             return rc;
-        clock_gettime(CLOCK_MONOTONIC, &now);
     }
     return rc == 0 ? 0 : explain_dial(c, rc, why);
-}
-
-static int socket_options(nng_socket s)
-{
-    int rv = nng_socket_set_ms(s, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-
-    if (rv == 0)
-        rv = nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, FRAME_MAX_CONTROL);
-    if (rv == 0)
-        rv = nng_socket_set_ms(s, NNG_OPT_SENDTIMEO, SEND_TIMEOUT_MS);
-    if (rv == 0)
-        rv = nng_socket_set_ms(s, NNG_OPT_RECONNMINT, REDIAL_MIN_MS);
-    if (rv == 0)
-        rv = nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, REDIAL_MAX_MS);
-    return rv;
 }
 
 static int client_new(const struct endpoint *e, struct coop_client **ret)
 {
     struct coop_client *c = calloc(1, sizeof(*c));
-    pthread_condattr_t attr;
-    int rv;
+    int rc;
 
     if (c == NULL)
         return -ENOMEM;
     c->endpoint = *e;
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->changed, &attr);
-    pthread_condattr_destroy(&attr);
-    c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->event_fd < 0 || (rv = nng_req0_open(&c->sock)) != 0) {
-        if (c->event_fd >= 0)
-            close(c->event_fd);
+    rc = req_open(e->url + strlen("ipc://"), FRAME_MAX_CONTROL, &c->req); /* endpoint_find() gives no other kind */
+    if (rc != 0)
         free(c);
-        return -ENOMEM;
-    }
-    rv = socket_options(c->sock);
-    if (rv == 0)
-        rv = nng_aio_alloc(&c->aio, on_reply, c);
-    for (int ev = NNG_PIPE_EV_ADD_PRE; rv == 0 && ev <= NNG_PIPE_EV_REM_POST; ev++)
-        rv = nng_pipe_notify(c->sock, (nng_pipe_ev)ev, on_pipe, c);
-    if (rv != 0) {
-        coop_client_close(c);
-        return -ENOMEM;
-    }
-    *ret = c;
-    return 0;
+    else
+        *ret = c;
+    return rc;
 }
 
 int coop_client_open(const struct endpoint *e, struct coop_client **ret_client, struct coop_error *why)
@@ -246,90 +139,43 @@ void coop_client_close(struct coop_client *c)
 {
     if (c == NULL)
         return;
-    if (c->aio != NULL)
-        nng_aio_stop(c->aio);
-    nng_close(c->sock); /* no callback of ours runs after this */
-    if (c->aio != NULL) {
-        nng_msg *msg = c->call == CALL_DONE && nng_aio_result(c->aio) == 0 ? nng_aio_get_msg(c->aio) : NULL;
-
-        if (msg != NULL)
-            nng_msg_free(msg);
-        nng_aio_free(c->aio);
-    }
-    close(c->event_fd);
-    pthread_cond_destroy(&c->changed);
-    pthread_mutex_destroy(&c->lock);
+    req_close(c->req);
     free(c);
 }
 
 /* ---- calling ------------------------------------------------------------------------------------------------------------------ */
 
-static int send_request(struct coop_client *c, Pb__Request *req)
+int coop_call_begin(struct coop_client *c, Pb__Request *req, int timeout_ms)
 {
+    uint8_t *bytes;
     size_t len;
-    nng_msg *msg;
-    int rv;
+    int rc;
 
     req->protocol = COOP_PROTOCOL;
     len = pb__request__get_packed_size(req);
     if (len > FRAME_MAX_CONTROL)
         return -EMSGSIZE;
-    if (nng_msg_alloc(&msg, len) != 0)
+    bytes = malloc(len);
+    if (bytes == NULL)
         return -ENOMEM;
-    pb__request__pack(req, nng_msg_body(msg));
-    rv = nng_sendmsg(c->sock, msg, 0);
-    if (rv != 0)
-        nng_msg_free(msg); /* sent: nng owns it; not sent: still ours */
-    return rv == NNG_ETIMEDOUT ? -ECONNRESET : errno_of_nng(rv);
-}
-
-int coop_call_begin(struct coop_client *c, Pb__Request *req, int timeout_ms)
-{
-    bool busy, up;
-    int rc;
-
-    pthread_mutex_lock(&c->lock);
-    busy = c->call != CALL_NONE;
-    up = c->up;
-    pthread_mutex_unlock(&c->lock);
-    if (busy)
-        return -EBUSY;
-    if (!up)
-        return -ECONNRESET;
-    rc = send_request(c, req);
-    if (rc != 0)
-        return rc;
-    pthread_mutex_lock(&c->lock);
-    c->call = CALL_PENDING;
-    pthread_mutex_unlock(&c->lock);
-    nng_aio_set_timeout(c->aio, timeout_ms < 0 ? NNG_DURATION_INFINITE : timeout_ms);
-    nng_recv_aio(c->sock, c->aio);
-    return 0;
+    pb__request__pack(req, bytes);
+    rc = req_send(c->req, bytes, len, timeout_ms);
+    free(bytes);
+    return rc;
 }
 
 int coop_call_end(struct coop_client *c, struct frame *ret_reply)
 {
-    uint64_t count;
-    nng_msg *msg;
-    bool done;
+    uint8_t *body;
+    size_t len;
     int rc;
 
-    if (read(c->event_fd, &count, sizeof(count)) < 0)
-        count = 0; /* nothing had happened */
-    pthread_mutex_lock(&c->lock);
-    done = c->call == CALL_DONE;
-    if (done)
-        c->call = CALL_NONE;
-    pthread_mutex_unlock(&c->lock);
-    if (!done)
-        return -EAGAIN;
-    rc = errno_of_nng(nng_aio_result(c->aio));
+    req_step(c->req);
+    rc = req_take(c->req, &body, &len);
     if (rc != 0)
         return rc;
-    msg = nng_aio_get_msg(c->aio);
-    nng_aio_set_msg(c->aio, NULL);
-    rc = frame_decode(ret_reply, &pb__reply__descriptor, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
-    nng_msg_free(msg);
+    rc = frame_decode(ret_reply, &pb__reply__descriptor, body, len, FRAME_MAX_CONTROL);
+    free(body);
     return rc;
 }
 
@@ -339,46 +185,33 @@ int coop_call(struct coop_client *c, Pb__Request *req, int timeout_ms, struct fr
 
     if (rc != 0)
         return rc;
-    nng_aio_wait(c->aio);
-    return coop_call_end(c, ret_reply);
+    while ((rc = coop_call_end(c, ret_reply)) == -EAGAIN)
+        req_wait(c->req, -1); /* the call's own time limit wakes it */
+    return rc;
 }
 
 int coop_client_fd(const struct coop_client *c)
 {
-    return c->event_fd;
+    return req_fd(c->req);
 }
 
-bool coop_client_connected(struct coop_client *c)
+bool coop_client_connected(const struct coop_client *c)
 {
-    bool up;
-
-    pthread_mutex_lock(&c->lock);
-    up = c->up;
-    pthread_mutex_unlock(&c->lock);
-    return up;
-}
-
-/* nng's dialer redials by itself, but not after somebody accepted and hung up before the greeting: then it rests for ever. */
-static void redial(struct coop_client *c)
-{
-    if (coop_client_connected(c))
-        return; /* it has just come up */
-    nng_dialer_close(c->dialer);
-    if (nng_dial(c->sock, c->endpoint.url, &c->dialer, NNG_FLAG_NONBLOCK) != 0)
-        c->dialer = (nng_dialer)NNG_DIALER_INITIALIZER; /* out of memory: the next call tries again */
+    return req_state(c->req) == REQ_UP;
 }
 
 int coop_client_revive(struct coop_client *c, struct coop_error *why)
 {
     int rc = 0;
 
-    if (coop_client_connected(c))
+    if (coop_client_connected(c) || now_ms() < c->revive_at_ms)
         return 0;
+    c->revive_at_ms = now_ms() + REVIVE_EVERY_MS;
     if (c->endpoint.autostart)
         rc = endpoint_start_broker(&c->endpoint, why);
     if (rc != 0 && rc != -EBUSY)
         return rc;
-    redial(c);
+    req_dial(c->req);
     return 0;
 }
 

@@ -5,6 +5,7 @@
  * Owned:   coop_client_open() gives a client that coop_client_close() takes back; a reply lives in the caller's frame.
  * Returns: 0 or -errno. -ECONNRESET: the broker went away before it answered; whether it acted is not known (every request but
  *          Submit may be repeated). -ETIMEDOUT. -EPROTO, -EMSGSIZE, -E2BIG: the answer is not one. -EBUSY: a call is under way.
+ * Threads: a client belongs to one thread at a time; it makes none, and shares nothing with another client.
  * Never:   a request is sent twice by itself, so that a Submit is one job.
  */
 #ifndef CLIENT_CLIENT_H
@@ -36,10 +37,11 @@ int coop_call_end(struct coop_client *c, struct frame *ret_reply);
 int coop_client_fd(const struct coop_client *c);
 
 /*
- * After -ECONNRESET: the connection is redialled in the background for as long as the client lives. coop_client_revive() starts a broker
- * if that is ours to do, and returns 0 even when nobody answers yet; coop_client_fd() tells when it is up.
+ * After -ECONNRESET: the connection is redialled, by every coop_call_end(), for as long as the client lives; coop_client_fd() wakes the
+ * caller when that is due. coop_client_revive() starts a broker if that is ours to do, at most every two seconds however often it is
+ * called, and returns 0 even when nobody answers yet.
  */
-bool coop_client_connected(struct coop_client *c);
+bool coop_client_connected(const struct coop_client *c);
 int coop_client_revive(struct coop_client *c, struct coop_error *why);
 
 /* The reply as the body the request asks for; an Error reply, or another body, becomes why and -errno. */

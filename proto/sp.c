@@ -7,7 +7,35 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const uint8_t sp_hello[SP_HELLO_LEN] = { 0, 'S', 'P', 0, 0, SP_PROTO_PAIR0, 0, 0 };
+static const uint8_t sp_hello[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_PAIR0);
+
+void sp_header_put(uint8_t head[SP_HEADER_LEN], uint64_t len)
+{
+    head[0] = 1;
+    for (int i = 0; i < 8; i++)
+        head[1 + i] = (uint8_t)(len >> (56 - 8 * i));
+}
+
+int sp_header_get(const uint8_t head[SP_HEADER_LEN], uint64_t *ret_len)
+{
+    uint64_t len = 0;
+
+    for (int i = 0; i < 8; i++)
+        len = len << 8 | head[1 + i];
+    *ret_len = len;
+    return head[0] == 1 ? 0 : -EPROTO;
+}
+
+void sp_request_id_put(uint8_t at[SP_REQUEST_ID], uint32_t id)
+{
+    for (int i = 0; i < SP_REQUEST_ID; i++)
+        at[i] = (uint8_t)(id >> (24 - 8 * i));
+}
+
+uint32_t sp_request_id_get(const uint8_t at[SP_REQUEST_ID])
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
 
 static int write_all(int fd, struct iovec *iov, int n)
 {
@@ -69,29 +97,26 @@ int sp_handshake(int fd)
 
 int sp_send(int fd, const void *body, size_t len)
 {
-    uint8_t head[SP_HEADER_LEN] = { 1 };
+    uint8_t head[SP_HEADER_LEN];
     struct iovec iov[2] = {
         {head,          sizeof(head)},
         { (void *)body, len         }
     };
 
-    for (int i = 0; i < 8; i++)
-        head[1 + i] = (uint8_t)((uint64_t)len >> (56 - 8 * i));
+    sp_header_put(head, len);
     return write_all(fd, iov, len > 0 ? 2 : 1);
 }
 
 int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
 {
     uint8_t head[SP_HEADER_LEN];
-    uint64_t len = 0;
+    uint64_t len;
     int rc = read_all(fd, head, sizeof(head), 1);
 
+    if (rc == 0)
+        rc = sp_header_get(head, &len);
     if (rc != 0)
         return rc;
-    if (head[0] != 1)
-        return -EPROTO;
-    for (int i = 0; i < 8; i++)
-        len = len << 8 | head[1 + i];
     if (len > max_len)
         return -EMSGSIZE;
     if (len > *cap) {

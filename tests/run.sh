@@ -1,11 +1,12 @@
 #!/bin/sh
-# run.sh PROGRAM... - runs each test program (cmocka), shows what failed, and ends with one line: "N passed, N failed, N skipped".
+# run.sh PROGRAM... - runs each test program (cmocka); at the end shows the output of each that failed, so that the end of a CI log tells
+# why, and one line: "N passed, N failed, N skipped".
 #
 # T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 240), then it has failed.
 set -u
 passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT INT TERM
+log=$(mktemp) why=$(mktemp)
+trap 'rm -f "$log" "$why"' EXIT INT TERM
 for program in "$@"; do
     case $program in *"${T:-}"*) ;; *) continue ;; esac
     start=$(date +%s)
@@ -24,7 +25,11 @@ for program in "$@"; do
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '%-52s %4d passed %3d failed %3d skipped  %3ds\n' "${program#build/}" "$p" "$f" "$s" "$(($(date +%s) - start))"
     [ "$s" -eq 0 ] || grep '^\[  SKIPPED \] [^0-9]' "$log" | sort -u | sed 's/^/    /'
-    [ "$f" -eq 0 ] || sed 's/^/    /' "$log"
+    if [ "$f" -gt 0 ]; then
+        echo "---- $program"
+        grep -v '^\[ RUN      \]\|^\[       OK \]' "$log"
+    fi >>"$why"
 done
+cat "$why"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -229,11 +229,6 @@ unsigned broker_said(const struct broker *b, const char *text, const char *more)
     return count_lines(broker_log(b), text, more);
 }
 
-static void close_watch(void *thing)
-{
-    (void)close((int)(intptr_t)thing);
-}
-
 void broker_says_times(struct broker *b, const char *text, const char *more, unsigned times)
 {
     uint64_t started = support_now_ms();
@@ -243,7 +238,6 @@ void broker_says_times(struct broker *b, const char *text, const char *more, uns
 
     if (fd < 0 || inotify_add_watch(fd, b->log_path, IN_MODIFY) < 0)
         support_fail("inotify: %s", strerror(errno));
-    support_on_release(close_watch, (void *)(intptr_t)fd);
     while (broker_said(b, text, more) < times) {
         if (poll(&f, 1, support_left_ms(started)) == 0) {
             show_log();
@@ -252,6 +246,7 @@ void broker_says_times(struct broker *b, const char *text, const char *more, uns
         while (read(fd, events, sizeof(events)) > 0)
             ;
     }
+    (void)close(fd); /* at once: a user has few of these */
 }
 
 void broker_says(struct broker *b, const char *text, const char *more)

@@ -5,20 +5,50 @@
 
 #include "worker/output.h"
 
+/* A line that fits is written in one piece, so that a run that is killed, or a reader that looks, does not see half of it. */
+struct line {
+    char bytes[1024];
+    size_t len;
+};
+
+static void line_flush(struct line *l)
+{
+    output_write(PB__STREAM__STREAM_STDOUT, l->bytes, l->len);
+    l->len = 0;
+}
+
+static void line_add(struct line *l, const char *s, size_t len)
+{
+    if (l->len + len > sizeof(l->bytes))
+        line_flush(l);
+    if (len > sizeof(l->bytes)) {
+        output_write(PB__STREAM__STREAM_STDOUT, s, len);
+        return;
+    }
+    memcpy(l->bytes + l->len, s, len);
+    l->len += len;
+}
+
 static int base_print(lua_State *L)
 {
     int n = lua_gettop(L);
+    struct line line;
 
+    line.len = 0;
     for (int i = 1; i <= n; i++) {
         size_t len;
-        const char *s = luaL_tolstring(L, i, &len);
+        const char *s;
 
         if (i > 1)
-            output_write(PB__STREAM__STREAM_STDOUT, "\t", 1);
-        output_write(PB__STREAM__STREAM_STDOUT, s, len);
+            line_add(&line, "\t", 1);
+        if (lua_istable(L, i) || lua_isuserdata(L, i))
+            line_flush(&line); /* its __tostring may print, or fail: what stands before it comes first */
+        s = luaL_tolstring(L, i, &len);
+        line_add(&line, s, len);
         lua_pop(L, 1);
     }
-    output_write(PB__STREAM__STREAM_STDOUT, "\n", 1);
+    line_add(&line, "\n", 1);
+    line_flush(&line);
     return 0;
 }
 
