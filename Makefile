@@ -30,14 +30,14 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := frame sp units nearest job_limits log ulid
-BROKER_OBJS := config loop timers inbox rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
+PROTO_OBJS  := frame sp sp_stream units nearest job_limits log ulid
+BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 LUA_OBJS    := engine alloc base io os modules coroutine errors
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
-BROKER_LIBS := -lnng -lseccomp -lsqlite3 -lprotobuf-c -lpthread
+BROKER_LIBS := -lseccomp -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson

@@ -1,7 +1,7 @@
 /*
  * broker.h - everything the one main thread owns, in one place.
  *
- * Side:    broker (trusted). No function that takes a struct broker may be called from an nng thread or the store's writer.
+ * Side:    broker (trusted). No function that takes a struct broker may be called from the store's writer thread.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
@@ -10,7 +10,6 @@
 
 #include "broker/config.h"
 #include "broker/control.h"
-#include "broker/inbox.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
 #include "broker/pool.h"
@@ -23,9 +22,7 @@ struct broker {
     struct config config;
     enum broker_phase phase;
     struct loop loop;
-    struct inbox inbox;
-    struct inbox_item *backlog; /* taken out of the inbox, not handled yet */
-    struct loop_watch inbox_watch, store_watch, signals;
+    struct loop_watch store_watch, signals;
     struct store *store;
     int output_dir; /* where spool files are */
     char kernel[65];
@@ -35,9 +32,6 @@ struct broker {
     struct control control;
     struct timer idle_timer, drain_timer, linger_timer;
 };
-
-/* Handles what lies in the inbox from this worker now, ahead of its turn. */
-void broker_drain_inbox(struct broker *b, uint64_t worker);
 
 /* Looks whether the broker may leave (draining done, idle for long enough), and arms what it takes to look again. */
 void broker_check_rest(struct broker *b);

@@ -15,12 +15,12 @@
 
 /* ---- the socket ---- */
 
-static void on_message(void *ctx, uint64_t peer, nng_msg *msg)
+static void on_message(void *ctx, struct rep_way way, const uint8_t *bytes, size_t len)
 {
-    control_on_message(ctx, peer, msg);
+    control_on_message(ctx, way, bytes, len);
 }
 
-static void on_peer(void *ctx, uint64_t peer, int arrived)
+static void on_peer(void *ctx, uint32_t peer, int arrived)
 {
     control_on_peer(ctx, peer, arrived);
 }
@@ -34,11 +34,11 @@ int control_open(struct control *c, struct broker *b)
     return rep_open(&c->socket, &b->loop, c->path, FRAME_MAX_CONTROL, &h);
 }
 
-static struct control_peer *find_peer(struct control *c, uint64_t pipe)
+static struct control_peer *find_peer(struct control *c, uint32_t peer)
 {
     struct control_peer *p;
 
-    HASH_FIND(hh, c->peers, &pipe, sizeof(pipe), p);
+    HASH_FIND(hh, c->peers, &peer, sizeof(peer), p);
     return p;
 }
 
@@ -60,20 +60,12 @@ void control_close(struct control *c)
 
 /* ---- answers ---- */
 
-void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply)
+void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
 {
-    size_t len = protobuf_c_message_get_packed_size(&reply->base);
-
-    nng_msg_clear(msg);
-    if (nng_msg_realloc(msg, len) != 0) {
-        nng_msg_free(msg);
-        return;
-    }
-    protobuf_c_message_pack(&reply->base, nng_msg_body(msg));
-    b->control.send(&b->control.socket, msg);
+    b->control.send(&b->control.socket, way, &reply->base);
 }
 
-void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...)
+void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
 {
     char text[512];
     Pb__Reply r = PB__REPLY__INIT;
@@ -91,20 +83,18 @@ void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const ch
     e.message = text;
     r.body_case = PB__REPLY__BODY_ERROR;
     r.error = &e;
-    control_reply(b, msg, &r);
+    control_reply(b, way, &r);
 }
 
 /* ---- waiters ---- */
 
 static void waiter_free(struct waiter *w)
 {
-    struct control_peer *p = find_peer(&w->broker->control, w->pipe);
+    struct control_peer *p = find_peer(&w->broker->control, w->way.peer);
 
     if (p != NULL)
         p->parked--;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
-    if (w->msg != NULL)
-        nng_msg_free(w->msg);
     free(w->bytes);
     free(w);
 }
@@ -127,20 +117,19 @@ static void on_deadline(void *ctx)
     waiter_free(w);
 }
 
-struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind, uint32_t timeout_ms)
+struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind, uint32_t timeout_ms)
 {
-    struct control_peer *p = find_peer(&b->control, pipe);
+    struct control_peer *p = find_peer(&b->control, way.peer);
     struct waiter *w;
 
     if (p == NULL || p->parked >= CONTROL_PARKED || (w = calloc(1, sizeof(*w))) == NULL) {
-        control_refuse(b, msg, PB__ERROR_CODE__ERROR_CODE_QUOTA, "this connection has %d requests waiting already", CONTROL_PARKED);
+        control_refuse(b, way, PB__ERROR_CODE__ERROR_CODE_QUOTA, "this connection has %d requests waiting already", CONTROL_PARKED);
         return NULL;
     }
     p->parked++;
     w->broker = b;
     w->job = job;
-    w->msg = msg;
-    w->pipe = pipe;
+    w->way = way;
     w->kind = kind;
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     w->next = job->waiters;
@@ -179,7 +168,7 @@ void control_release(struct job *job)
 }
 
 /* The client behind these waiters is gone: nobody will read the answers. */
-static void drop_waiters(struct broker *b, uint64_t pipe)
+static void drop_waiters(struct broker *b, uint32_t peer)
 {
     struct job *job, *next;
 
@@ -189,7 +178,7 @@ static void drop_waiters(struct broker *b, uint64_t pipe)
         while (*at != NULL) {
             struct waiter *w = *at;
 
-            if (w->pipe == pipe) {
+            if (w->way.peer == peer) {
                 *at = w->next;
                 waiter_free(w);
             } else {
@@ -199,22 +188,22 @@ static void drop_waiters(struct broker *b, uint64_t pipe)
     }
 }
 
-void control_on_peer(struct control *c, uint64_t pipe, int arrived)
+void control_on_peer(struct control *c, uint32_t peer, int arrived)
 {
-    struct control_peer *p = find_peer(c, pipe);
+    struct control_peer *p = find_peer(c, peer);
 
     if (arrived && p == NULL) {
         p = calloc(1, sizeof(*p));
         if (p == NULL) {
-            c->drop(&c->socket, pipe);
+            c->drop(&c->socket, peer);
             return;
         }
-        p->pipe = pipe;
-        HASH_ADD(hh, c->peers, pipe, sizeof(p->pipe), p);
+        p->peer = peer;
+        HASH_ADD(hh, c->peers, peer, sizeof(p->peer), p);
         c->peer_count++;
     } else if (!arrived && p != NULL) {
         if (p->parked > 0)
-            drop_waiters(c->broker, pipe);
+            drop_waiters(c->broker, peer);
         forget_peer(c, p);
     }
     broker_check_rest(c->broker);
@@ -256,7 +245,7 @@ static int resolve_id(struct control_call *c, const char *text)
     int rc;
 
     if (ulid_normalize(text, id) != 0) {
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE,
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "'%.40s' is not a job id: an id has 26 letters and digits (no I, L, O, U), and may be cut to its first %d or more",
                        text, ULID_MIN_PREFIX);
         return -1;
@@ -269,12 +258,12 @@ static int resolve_id(struct control_call *c, const char *text)
     if (rc == 0)
         memcpy(c->id, stored.id, sizeof(c->id));
     else if (rc == -ENOTUNIQ)
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);
     else if (rc == -ENOENT)
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
     else
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_INTERNAL, "the store cannot be read: %s", strerror(-rc));
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_INTERNAL, "the store cannot be read: %s", strerror(-rc));
     return rc == 0 ? 0 : -1;
 }
 
@@ -284,12 +273,12 @@ static void dispatch(struct control_call *c)
     const struct control_rule *r = &control_rules[q->body_case];
 
     if (q->protocol != COOP_PROTOCOL) {
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
                        COOP_VERSION, COOP_PROTOCOL, q->protocol);
         return;
     }
     if ((r->phases & 1u << c->broker->phase) == 0) {
-        control_refuse(c->broker, c->msg, PB__ERROR_CODE__ERROR_CODE_TEMPORARY,
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_TEMPORARY,
                        "the broker is draining and takes no new jobs; try again later");
         return;
     }
@@ -298,23 +287,22 @@ static void dispatch(struct control_call *c)
     r->apply(c);
 }
 
-static void refuse_peer(struct control *c, uint64_t pipe, const char *why)
+static void refuse_peer(struct control *c, uint32_t peer, const char *why)
 {
-    log_event(LOG_LEVEL_WARN, "peer_dropped", "pipe=%llu why=\"%s\"", (unsigned long long)pipe, why);
-    c->drop(&c->socket, pipe);
+    log_event(LOG_LEVEL_WARN, "peer_dropped", "peer=%u why=\"%s\"", peer, why);
+    c->drop(&c->socket, peer);
 }
 
-void control_on_message(struct control *c, uint64_t peer, nng_msg *msg)
+void control_on_message(struct control *c, struct rep_way way, const uint8_t *bytes, size_t len)
 {
-    struct control_call call = { .broker = c->broker, .msg = msg, .pipe = peer };
+    struct control_call call = { .broker = c->broker, .way = way };
     struct frame f;
-    int rc = frame_decode(&f, &pb__request__descriptor, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
+    int rc = frame_decode(&f, &pb__request__descriptor, bytes, len, FRAME_MAX_CONTROL);
     const Pb__Request *q = (const Pb__Request *)f.msg;
 
     c->requests++;
     if (rc != 0 || (unsigned)q->body_case >= control_rules_count || control_rules[q->body_case].apply == NULL) {
-        refuse_peer(c, call.pipe, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
-        nng_msg_free(msg);
+        refuse_peer(c, way.peer, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
     } else {
         call.request = q;
         dispatch(&call);

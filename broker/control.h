@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <nng/nng.h>
 #include <uthash.h>
 
 #include "broker/loop.h"
@@ -37,7 +36,7 @@ extern const size_t control_rules_count;
 #define CONTROL_CHUNK   (256u << 10) /* bytes of one stream in one reply */
 
 struct control_peer {
-    uint64_t pipe;
+    uint32_t peer;
     unsigned parked;
     UT_hash_handle hh;
 };
@@ -46,8 +45,8 @@ struct control {
     struct broker *broker;
     struct rep_socket socket;
     char path[108];
-    void (*send)(struct rep_socket *s, nng_msg *msg);  /* rep_send; a test may listen in */
-    void (*drop)(struct rep_socket *s, uint64_t peer); /* rep_drop */
+    void (*send)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m); /* rep_send; a test may listen in */
+    void (*drop)(struct rep_socket *s, uint32_t peer); /* rep_drop */
     struct control_peer *peers;
     unsigned peer_count;
     uint64_t requests;
@@ -57,8 +56,7 @@ struct control {
 struct waiter {
     struct broker *broker;
     struct job *job;
-    nng_msg *msg; /* holds the way back */
-    uint64_t pipe;
+    struct rep_way way;
     Pb__Request__BodyCase kind;
     uint64_t offset[2];
     uint64_t run;
@@ -74,15 +72,15 @@ struct waiter {
 
 int control_open(struct control *c, struct broker *b);
 void control_close(struct control *c);
-void control_on_message(struct control *c, uint64_t peer, nng_msg *msg);
-void control_on_peer(struct control *c, uint64_t pipe, int arrived);
+void control_on_message(struct control *c, struct rep_way way, const uint8_t *bytes, size_t len);
+void control_on_peer(struct control *c, uint32_t peer, int arrived);
 
-/* Sends the reply the request behind msg waits for; msg is gone afterwards. */
-void control_reply(struct broker *b, nng_msg *msg, const Pb__Reply *reply);
-__attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, nng_msg *msg, Pb__ErrorCode code, const char *fmt, ...);
+/* Answers a request; each gets one answer. */
+void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply);
+__attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...);
 
-/* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and msg has been answered so. */
-struct waiter *control_park(struct broker *b, struct job *job, nng_msg *msg, uint64_t pipe, Pb__Request__BodyCase kind,
+/* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and it has been answered so. */
+struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind,
                             uint32_t timeout_ms);
 
 /* Something about the job changed: answers the waiters that were waiting for it. */

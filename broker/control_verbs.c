@@ -15,7 +15,7 @@
 
 /* ---- submit ---- */
 
-/* The answer waits for the commit; the way back is kept in the job (submit_msg). */
+/* The answer waits for the commit; the way back is kept in the job (submit_way). */
 void verb_submit(struct control_call *c)
 {
     struct broker *b = c->broker;
@@ -28,36 +28,36 @@ void verb_submit(struct control_call *c)
     int rc;
 
     if (spec == NULL) {
-        control_refuse(b, c->msg, ER(USAGE), "a submit without a job spec");
+        control_refuse(b, c->way, ER(USAGE), "a submit without a job spec");
         return;
     }
     if (spec->limits == NULL)
         spec->limits = &defaults;
     if (b->jobs.waiting + store_pending(b->store) >= b->config.max_queued) {
-        control_refuse(b, c->msg, ER(QUOTA), "%u jobs are waiting already, the most this broker takes (--max-queued)",
+        control_refuse(b, c->way, ER(QUOTA), "%u jobs are waiting already, the most this broker takes (--max-queued)",
                        b->config.max_queued);
         return;
     }
     rc = spec_check(spec, why);
     if (rc != 0) {
-        control_refuse(b, c->msg, rc == -EDQUOT ? ER(QUOTA) : ER(USAGE), "%s", why);
+        control_refuse(b, c->way, rc == -EDQUOT ? ER(QUOTA) : ER(USAGE), "%s", why);
         return;
     }
     if (frame_pack(&spec->base, &packed, &len) != 0 || (job = jobs_new(&b->jobs, spec, packed, len)) == NULL) {
-        control_refuse(b, c->msg, ER(TEMPORARY), "out of memory");
+        control_refuse(b, c->way, ER(TEMPORARY), "out of memory");
         return;
     }
-    job->submit_msg = c->msg;
+    job->submit_way = c->way;
     jobs_start_early(job);
 }
 
-void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Limits *limits, int status)
+void verb_submitted(struct broker *b, struct rep_way way, const char *id, const Pb__Limits *limits, int status)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
 
     if (status != 0) {
-        control_refuse(b, msg, ER(TEMPORARY), "the job was not accepted, it could not be stored in %s: %s", b->config.state_dir,
+        control_refuse(b, way, ER(TEMPORARY), "the job was not accepted, it could not be stored in %s: %s", b->config.state_dir,
                        strerror(-status));
         return;
     }
@@ -65,7 +65,7 @@ void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Li
     s.limits_effective = (Pb__Limits *)limits;
     r.body_case = PB__REPLY__BODY_SUBMIT;
     r.submit = &s;
-    control_reply(b, msg, &r);
+    control_reply(b, way, &r);
 }
 
 /* ---- what the store knows ---- */
@@ -122,12 +122,12 @@ static int read_stored(struct broker *b, const char *id, struct stored *ret)
 
 static void refuse_store(struct control_call *c, int rc)
 {
-    control_refuse(c->broker, c->msg, rc == -ENOENT ? ER(NOT_FOUND) : ER(INTERNAL), "job %s cannot be read: %s", c->id, strerror(-rc));
+    control_refuse(c->broker, c->way, rc == -ENOENT ? ER(NOT_FOUND) : ER(INTERNAL), "job %s cannot be read: %s", c->id, strerror(-rc));
 }
 
 /* ---- wait, logs, stdin: now, or parked ---- */
 
-static void reply_wait(struct broker *b, nng_msg *msg, Pb__JobStatus *status)
+static void reply_wait(struct broker *b, struct rep_way way, Pb__JobStatus *status)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__WaitReply w = PB__WAIT_REPLY__INIT;
@@ -136,10 +136,10 @@ static void reply_wait(struct broker *b, nng_msg *msg, Pb__JobStatus *status)
     w.ended = job_is_terminal(status->state);
     r.body_case = PB__REPLY__BODY_WAIT;
     r.wait = &w;
-    control_reply(b, msg, &r);
+    control_reply(b, way, &r);
 }
 
-static void reply_stdin(struct broker *b, nng_msg *msg, uint64_t taken, int closed)
+static void reply_stdin(struct broker *b, struct rep_way way, uint64_t taken, int closed)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__StdinReply s = PB__STDIN_REPLY__INIT;
@@ -148,7 +148,7 @@ static void reply_stdin(struct broker *b, nng_msg *msg, uint64_t taken, int clos
     s.closed = closed;
     r.body_case = PB__REPLY__BODY_STDIN_WRITE;
     r.stdin_write = &s;
-    control_reply(b, msg, &r);
+    control_reply(b, way, &r);
 }
 
 /* One reply of output; the bytes are malloc'd here and freed after packing. */
@@ -157,7 +157,7 @@ struct chunk {
     uint8_t *bytes[2];
 };
 
-static void send_chunk(struct broker *b, nng_msg *msg, struct chunk *k)
+static void send_chunk(struct broker *b, struct rep_way way, struct chunk *k)
 {
     Pb__Reply r = PB__REPLY__INIT;
 
@@ -165,7 +165,7 @@ static void send_chunk(struct broker *b, nng_msg *msg, struct chunk *k)
     k->reply.stderr_data.data = k->bytes[1];
     r.body_case = PB__REPLY__BODY_LOGS;
     r.logs = &k->reply;
-    control_reply(b, msg, &r);
+    control_reply(b, way, &r);
     free(k->bytes[0]);
     free(k->bytes[1]);
 }
@@ -213,7 +213,7 @@ static void answer_logs(struct waiter *w)
     }
     jobs_status(job, &status);
     k.reply.status = &status;
-    send_chunk(w->broker, w->msg, &k);
+    send_chunk(w->broker, w->way, &k);
 }
 
 /* Takes what the job has room for. Returns 1 when the client can be answered: some was taken, or all, or it is no use. */
@@ -247,7 +247,7 @@ int verb_answer(struct waiter *w, int now)
         if (!now) /* only the end is news, and control_release() brings it */
             return 0;
         jobs_status(w->job, &status);
-        reply_wait(w->broker, w->msg, &status);
+        reply_wait(w->broker, w->way, &status);
         break;
     case PB__REQUEST__BODY_LOGS:
         if (!now && !logs_have_news(w))
@@ -263,9 +263,8 @@ int verb_answer(struct waiter *w, int now)
             w->busy = 0;
             return 0;
         }
-        reply_stdin(w->broker, w->msg, w->job->input.taken, stdin_closed(w->job));
+        reply_stdin(w->broker, w->way, w->job->input.taken, stdin_closed(w->job));
     }
-    w->msg = NULL;
     return 1;
 }
 
@@ -299,7 +298,7 @@ static void answer_logs_ended(struct waiter *w, struct stored *s)
                     w->offset[1] + k.reply.stderr_data.len >= s->status.stderr_bytes;
     if (k.reply.ended && w->want_receipt)
         k.reply.receipt = (Pb__Receipt *)s->receipt.msg;
-    send_chunk(w->broker, w->msg, &k);
+    send_chunk(w->broker, w->way, &k);
 }
 
 static void answer_ended(struct waiter *w, const char *id)
@@ -308,14 +307,13 @@ static void answer_ended(struct waiter *w, const char *id)
     int rc = read_stored(w->broker, id, &s);
 
     if (rc != 0)
-        control_refuse(w->broker, w->msg, ER(INTERNAL), "job %s cannot be read: %s", id, strerror(-rc));
+        control_refuse(w->broker, w->way, ER(INTERNAL), "job %s cannot be read: %s", id, strerror(-rc));
     else if (w->kind == PB__REQUEST__BODY_WAIT)
-        reply_wait(w->broker, w->msg, &s.status);
+        reply_wait(w->broker, w->way, &s.status);
     else if (w->kind == PB__REQUEST__BODY_LOGS)
         answer_logs_ended(w, &s);
     else
-        reply_stdin(w->broker, w->msg, w->offset[0], 1);
-    w->msg = NULL;
+        reply_stdin(w->broker, w->way, w->offset[0], 1);
     frame_release(&s.receipt);
 }
 
@@ -331,13 +329,13 @@ static void answer_or_park(struct control_call *c, Pb__Request__BodyCase kind, u
     struct job *job = jobs_find(&c->broker->jobs, c->id);
 
     if (job == NULL) {
-        struct waiter w = { .broker = c->broker, .msg = c->msg, .kind = kind };
+        struct waiter w = { .broker = c->broker, .way = c->way, .kind = kind };
 
         fill(&w, c->request);
         answer_ended(&w, c->id);
         free(w.bytes);
     } else {
-        struct waiter *w = control_park(c->broker, job, c->msg, c->pipe, kind, timeout_ms);
+        struct waiter *w = control_park(c->broker, job, c->way, kind, timeout_ms);
 
         if (w == NULL)
             return;
@@ -390,11 +388,11 @@ void verb_stdin_write(struct control_call *c)
     struct job *job = jobs_find(&c->broker->jobs, c->id);
 
     if (job != NULL && job->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM) {
-        control_refuse(c->broker, c->msg, ER(CONFLICT), "job %s does not take a stream on its standard input", c->id);
+        control_refuse(c->broker, c->way, ER(CONFLICT), "job %s does not take a stream on its standard input", c->id);
         return;
     }
     if (c->request->stdin_write->data.len > JOB_STDIN_BUFFER) {
-        control_refuse(c->broker, c->msg, ER(USAGE), "a stdin_write carries at most %u bytes", JOB_STDIN_BUFFER);
+        control_refuse(c->broker, c->way, ER(USAGE), "a stdin_write carries at most %u bytes", JOB_STDIN_BUFFER);
         return;
     }
     answer_or_park(c, PB__REQUEST__BODY_STDIN_WRITE, CONTROL_WAIT_MS, fill_stdin);
@@ -409,7 +407,7 @@ void verb_result(struct control_call *c)
     int rc;
 
     if (jobs_find(&c->broker->jobs, c->id) != NULL) {
-        control_refuse(c->broker, c->msg, ER(CONFLICT), "job %s has not ended; wait for it first (coop wait)", c->id);
+        control_refuse(c->broker, c->way, ER(CONFLICT), "job %s has not ended; wait for it first (coop wait)", c->id);
         return;
     }
     rc = read_stored(c->broker, c->id, &s);
@@ -419,7 +417,7 @@ void verb_result(struct control_call *c)
     }
     r.body_case = PB__REPLY__BODY_RESULT;
     r.result = (Pb__Receipt *)s.receipt.msg;
-    control_reply(c->broker, c->msg, &r);
+    control_reply(c->broker, c->way, &r);
     frame_release(&s.receipt);
 }
 
@@ -462,7 +460,7 @@ void verb_show(struct control_call *c)
     show.receipt = (Pb__Receipt *)s.receipt.msg;
     r.body_case = PB__REPLY__BODY_SHOW;
     r.show = &show;
-    control_reply(c->broker, c->msg, &r);
+    control_reply(c->broker, c->way, &r);
     frame_release(&spec);
     frame_release(&s.receipt);
 }
@@ -533,7 +531,7 @@ void verb_ls(struct control_call *c)
 
     n = rows != NULL && list != NULL && pointers != NULL ? read_ls(c->broker, q, state_set(q), max + 1, rows, list) : -ENOMEM;
     if (n < 0) {
-        control_refuse(c->broker, c->msg, n == -EINVAL ? ER(USAGE) : ER(INTERNAL), "the jobs cannot be listed: %s", strerror(-n));
+        control_refuse(c->broker, c->way, n == -EINVAL ? ER(USAGE) : ER(INTERNAL), "the jobs cannot be listed: %s", strerror(-n));
     } else {
         ls.more = n > max;
         ls.n_jobs = (size_t)(n > max ? max : n);
@@ -542,7 +540,7 @@ void verb_ls(struct control_call *c)
         ls.jobs = pointers;
         r.body_case = PB__REPLY__BODY_LS;
         r.ls = &ls;
-        control_reply(c->broker, c->msg, &r);
+        control_reply(c->broker, c->way, &r);
     }
     free(rows);
     free(list);
@@ -558,7 +556,7 @@ static void act_on_job(struct control_call *c, void (*act)(struct job *job))
     Pb__JobStatus status;
 
     if (job == NULL) {
-        control_refuse(c->broker, c->msg, ER(CONFLICT), "job %s has already ended", c->id);
+        control_refuse(c->broker, c->way, ER(CONFLICT), "job %s has already ended", c->id);
         return;
     }
     act(job); /* the job may go on to FINISHING, but stays in the table until its receipt is committed */
@@ -566,7 +564,7 @@ static void act_on_job(struct control_call *c, void (*act)(struct job *job))
     s.status = &status;
     r.body_case = PB__REPLY__BODY_SIGNAL;
     r.signal = &s;
-    control_reply(c->broker, c->msg, &r);
+    control_reply(c->broker, c->way, &r);
 }
 
 void verb_cancel(struct control_call *c)
@@ -598,5 +596,5 @@ void verb_version(struct control_call *c)
     v.engines = engines;
     r.body_case = PB__REPLY__BODY_VERSION;
     r.version = &v;
-    control_reply(b, c->msg, &r);
+    control_reply(b, c->way, &r);
 }

@@ -2,7 +2,7 @@
  * control_verbs.h - what each request of a host program means. The table that names them is in control.c.
  *
  * Side:    broker.
- * Owned:   a check gets the request and says what is wrong with it; an apply owns msg (the way back) and answers it now or later.
+ * Owned:   a check gets the request and says what is wrong with it; an apply answers it now or later.
  */
 #ifndef BROKER_CONTROL_VERBS_H
 #define BROKER_CONTROL_VERBS_H
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <nng/nng.h>
 
+#include "broker/rep_socket.h"
 #include "control.pb-c.h"
 #include "ulid.h"
 
@@ -21,8 +21,7 @@ struct waiter;
 /* A request on its way through the table. id is the job it names, made whole and upper case. */
 struct control_call {
     struct broker *broker;
-    nng_msg *msg;
-    uint64_t pipe;
+    struct rep_way way;
     const Pb__Request *request;
     char id[ULID_LEN + 1];
 };
@@ -38,11 +37,11 @@ void verb_kill(struct control_call *c);
 void verb_stdin_write(struct control_call *c);
 void verb_version(struct control_call *c);
 
-/* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->msg is gone then). */
+/* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
 int verb_answer(struct waiter *w, int now);
 /* The same for a job that has ended and is only in the store. */
 void verb_answer_ended(struct waiter *w);
 /* The submit behind w is committed, or failed with -errno. */
-void verb_submitted(struct broker *b, nng_msg *msg, const char *id, const Pb__Limits *limits, int status);
+void verb_submitted(struct broker *b, struct rep_way way, const char *id, const Pb__Limits *limits, int status);
 
 #endif

@@ -201,8 +201,7 @@ const struct gate_say_rule gate_say_rules[] = {
 /* clang-format on */
 const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);
 
-/* The worker lied or is broken: its job ends as bad_result and the process with it. */
-static int gate_refuse(struct worker *w, const char *name, const char *why)
+int gate_refuse(struct worker *w, const char *name, const char *why)
 {
     log_event(LOG_LEVEL_WARN, "refused", "worker=%llu job=%s msg=%s phase=%d why=\"%s\"", (unsigned long long)w->id,
               w->job != NULL ? w->job->id : "-", name, (int)w->phase, why);

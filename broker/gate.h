@@ -38,6 +38,8 @@ extern const size_t gate_say_rules_count;
 /* Bytes as they came from the link. */
 int gate_receive(struct worker *w, const void *bytes, size_t len);
 int gate_deliver(struct worker *w, const Pb__FromWorker *m);
+/* The worker lied or is broken: its job ends as bad_result and the process with it. name: of the message, "?" when it is none. -EPROTO. */
+int gate_refuse(struct worker *w, const char *name, const char *why);
 /* Sends m to the worker when the table allows it now. */
 int gate_say(struct worker *w, const Pb__ToWorker *m);
 

@@ -103,8 +103,6 @@ static void job_free(struct job *job)
     control_release(job); /* nobody is left waiting for what is gone */
     HASH_DEL(job->broker->jobs.by_id, job);
     stop_timers(job);
-    if (job->submit_msg != NULL)
-        nng_msg_free(job->submit_msg);
     drop_spec(job);
     drop_seal(job);
     spool_finish(&job->spools[0]);
@@ -253,10 +251,10 @@ static void forget(struct job *job)
 
 void jobs_stored(struct job *job, int status)
 {
-    nng_msg *msg = job->submit_msg;
+    struct rep_way way = job->submit_way;
 
-    job->submit_msg = NULL;
-    verb_submitted(job->broker, msg, job->id, &job->limits, status);
+    job->submit_way = (struct rep_way){ 0 };
+    verb_submitted(job->broker, way, job->id, &job->limits, status);
     if (status != 0)
         forget(job);
     else if (job->state == PB__STATE__STATE_READY && job->queue_next == NULL)

@@ -10,11 +10,11 @@
 
 #include <stdint.h>
 
-#include <nng/nng.h>
 #include <uthash.h>
 
 #include "broker/job_matrix.h"
 #include "broker/loop.h"
+#include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
 #include "job_limits.h"
@@ -75,7 +75,7 @@ struct job {
     uint32_t worker_pid;
     struct waiter *waiters;
     int refused;         /* its submit could not be stored: it leaves no trace */
-    nng_msg *submit_msg; /* the way back for the answer to the submit, until then */
+    struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;
     UT_hash_handle hh;
 };

@@ -2,155 +2,115 @@
 #include "broker/link.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include <nng/protocol/pair0/pair.h>
 
 #include "frame.h"
 
-/* Messages nng may hold for us. While they fit nng goes on reading, so that a worker's last words outlive the worker. */
-enum { RECEIVE_BUFFER = 4, SEND_BUFFER = 4 };
+enum { READ_MAX = 256 << 10 }; /* of one worker in one round */
 
-static int from_nng(int rc)
+static void flush(struct link *l)
 {
-    switch (rc) {
-    case 0: return 0;
-    case NNG_EAGAIN: return -EAGAIN;
-    case NNG_ENOMEM: return -ENOMEM;
-    case NNG_ECLOSED: return -EPIPE;
-    default: return (rc & NNG_ESYSERR) != 0 ? -(rc & ~NNG_ESYSERR) : -EIO;
+    uint32_t want;
+
+    sp_stream_flush(&l->stream);
+    want = EPOLLIN | (sp_stream_unsent(&l->stream) > 0 ? EPOLLOUT : 0);
+    if (l->events != 0 && want != l->events && loop_change(l->loop, &l->watch, want) == 0)
+        l->events = want;
+}
+
+void link_mute(struct link *l)
+{
+    if (l->events == 0)
+        return;
+    loop_del(l->loop, &l->watch);
+    l->events = 0;
+}
+
+/* One message: 1. None now: 0. The end: -errno. */
+static int hear(struct link *l)
+{
+    uint8_t *body;
+    size_t len;
+    int rc = sp_stream_hear(&l->stream, READ_MAX, &body, &len);
+
+    if (rc == 1) {
+        l->handler.on_message(l->handler.ctx, body, len);
+        free(body);
     }
+    return rc;
 }
 
-/* On an nng thread. */
-static void received(void *arg)
+static void on_ready(void *ctx)
 {
-    struct link *l = arg;
-
-    if (nng_aio_result(l->receive) == 0)
-        inbox_push(l->inbox, INBOX_LINK, l->worker, nng_aio_get_msg(l->receive));
-}
-
-/* On an nng thread. */
-static void pipe_gone(nng_pipe p, nng_pipe_ev ev, void *arg)
-{
-    struct link *l = arg;
-
-    (void)p;
-    (void)ev;
-    inbox_push(l->inbox, INBOX_LINK_GONE, l->worker, NULL);
-}
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int fd;
-
-    if (strlen(path) >= sizeof(addr.sun_path))
-        return -ENAMETOOLONG;
-    strcpy(addr.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
-        int rc = -errno;
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-static int listen_and_connect(struct link *l, const char *run_dir, int *ret_fd)
-{
-    char url[sizeof("ipc://") + 108], *path = url + sizeof("ipc://") - 1;
-    int rc, fd, n = snprintf(url, sizeof(url), "ipc://%s/w%" PRIu64, run_dir, l->worker);
-
-    if (n < 0 || (size_t)n >= sizeof(url))
-        return -ENAMETOOLONG;
-    rc = from_nng(nng_listen(l->socket, url, NULL, 0));
-    if (rc != 0)
-        return rc;
-    fd = connect_to(path);
-    unlink(path); /* one connection, ours: nobody else finds the way */
-    if (fd < 0)
-        return fd;
-    *ret_fd = fd;
-    return 0;
-}
-
-int link_open(struct link *l, struct inbox *inbox, uint64_t worker, const char *run_dir, int *ret_fd)
-{
+    struct link *l = ctx;
     int rc;
 
-    *l = (struct link){ .worker = worker, .inbox = inbox };
-    rc = from_nng(nng_pair0_open(&l->socket));
-    if (rc != 0)
-        return rc;
-    l->open = 1;
-    if ((rc = nng_aio_alloc(&l->receive, received, l)) != 0 ||
-        (rc = nng_socket_set_size(l->socket, NNG_OPT_RECVMAXSZ, FRAME_MAX_LINK)) != 0 ||
-        (rc = nng_socket_set_int(l->socket, NNG_OPT_RECVBUF, RECEIVE_BUFFER)) != 0 ||
-        (rc = nng_socket_set_int(l->socket, NNG_OPT_SENDBUF, SEND_BUFFER)) != 0 ||
-        (rc = nng_pipe_notify(l->socket, NNG_PIPE_EV_REM_POST, pipe_gone, l)) != 0)
-        rc = from_nng(rc);
-    else
-        rc = listen_and_connect(l, run_dir, ret_fd);
-    if (rc != 0) {
-        link_close(l);
-        return rc;
-    }
-    link_next(l);
-    return 0;
+    flush(l);
+    rc = hear(l);
+    if (rc >= 0)
+        return;
+    link_mute(l);
+    l->handler.on_gone(l->handler.ctx, rc);
 }
 
-void link_next(struct link *l)
+void link_drain(struct link *l)
 {
-    if (l->open)
-        nng_recv_aio(l->socket, l->receive);
+    if (!l->open)
+        return;
+    while (hear(l) > 0)
+        ;
+    link_mute(l);
+}
+
+int link_open(struct link *l, struct loop *loop, const struct link_handler *h, int *ret_fd)
+{
+    int ends[2], rc;
+
+    *l = (struct link){ .loop = loop, .handler = *h };
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return -errno;
+    l->watch = (struct loop_watch){ ends[0], on_ready, l };
+    rc = fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 ? -errno : 0;
+    if (sp_stream_init(&l->stream, ends[0], SP_PROTO_PAIR0, SP_PROTO_PAIR0, FRAME_MAX_LINK) != 0)
+        rc = -ENOMEM;
+    if (rc == 0)
+        rc = loop_add(loop, &l->watch);
+    if (rc != 0) {
+        sp_stream_finish(&l->stream);
+        close(ends[1]);
+        return rc;
+    }
+    l->open = 1;
+    l->events = EPOLLIN;
+    flush(l); /* our greeting waits for the worker in its socket */
+    *ret_fd = ends[1];
+    return 0;
 }
 
 int link_send(struct link *l, const ProtobufCMessage *m)
 {
-    nng_msg *msg;
-    int rc = nng_msg_alloc(&msg, protobuf_c_message_get_packed_size(m));
+    uint8_t *at;
 
-    if (rc != 0)
+    if (!l->open)
+        return -EPIPE;
+    if (sp_stream_unsent(&l->stream) > LINK_OUT_MAX)
+        return -EAGAIN;
+    at = sp_stream_frame(&l->stream, protobuf_c_message_get_packed_size(m));
+    if (at == NULL)
         return -ENOMEM;
-    protobuf_c_message_pack(m, nng_msg_body(msg));
-    rc = nng_sendmsg(l->socket, msg, NNG_FLAG_NONBLOCK);
-    if (rc != 0)
-        nng_msg_free(msg); /* a refused message is still ours */
-    return from_nng(rc);
-}
-
-void link_stop(struct link *l)
-{
-    if (l->receive != NULL)
-        nng_aio_stop(l->receive); /* waits for its callback */
-}
-
-nng_msg *link_rest(struct link *l)
-{
-    nng_msg *msg = NULL;
-
-    if (!l->open || nng_recvmsg(l->socket, &msg, NNG_FLAG_NONBLOCK) != 0)
-        return NULL;
-    return msg;
+    protobuf_c_message_pack(m, at);
+    flush(l);
+    return 0;
 }
 
 void link_close(struct link *l)
 {
     if (!l->open)
         return;
+    link_mute(l);
+    sp_stream_finish(&l->stream);
     l->open = 0;
-    nng_pipe_notify(l->socket, NNG_PIPE_EV_REM_POST, NULL, NULL); /* we know */
-    nng_close(l->socket);
-    if (l->receive != NULL)
-        nng_aio_free(l->receive);
-    l->receive = NULL;
 }

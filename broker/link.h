@@ -1,37 +1,48 @@
 /*
- * link.h - the broker's end of one worker's link: a fresh nng pair0 socket and listener for each worker.
+ * link.h - the broker's end of one worker's link: SP pair0 (proto/sp.h) on one end of a socket pair, spoken on the main loop.
  *
- * Side:    broker. The far end is hostile; nng bounds the frame, the gate judges what is in it.
- * Owned:   struct link is the worker's; link_close() frees what is inside. Messages arrive in the inbox as INBOX_LINK items whose
- *          msg the taker frees; link_next() then asks for the next one.
- * Returns: 0 or -errno. A listener is never reused: nng refuses the next worker while the last pipe is being torn down.
+ * Side:    broker. The far end is hostile; the stream bounds the frame, the gate judges what is in it.
+ * Why own: nng 1.5.2 can wait for ever in nng_close(), and its threads cost every message four hand-overs (docs/decisions/0008).
+ * Owned:   struct link is the worker's; link_close() frees what is inside. A message is valid during the call that brings it.
+ * Bounded: one message from each worker in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read.
+ * Returns: 0 or -errno.
  */
 #ifndef BROKER_LINK_H
 #define BROKER_LINK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include <nng/nng.h>
 #include <protobuf-c/protobuf-c.h>
 
-#include "broker/inbox.h"
+#include "broker/loop.h"
+#include "sp_stream.h"
+
+#define LINK_OUT_MAX (256u << 10)
+
+struct link_handler {
+    void (*on_message)(void *ctx, const uint8_t *bytes, size_t len);
+    void (*on_gone)(void *ctx, int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ENOMEM of ours. May link_close(). */
+    void *ctx;
+};
 
 struct link {
-    uint64_t worker;
-    struct inbox *inbox;
-    nng_socket socket;
-    nng_aio *receive;
+    struct loop *loop;
+    struct link_handler handler;
+    struct loop_watch watch;
+    struct sp_stream stream;
+    uint32_t events; /* what epoll watches for; 0: not watched */
     int open;
 };
 
-/* Listens at a fresh path in run_dir, connects to it, unlinks it: *ret_fd is the worker's end (caller closes). */
-int link_open(struct link *l, struct inbox *inbox, uint64_t worker, const char *run_dir, int *ret_fd);
-void link_next(struct link *l);
-/* Queues one message. -EAGAIN: the worker has not read the ones before. */
+/* Makes the pair: *ret_fd is the worker's end, blocking (caller closes). */
+int link_open(struct link *l, struct loop *loop, const struct link_handler *h, int *ret_fd);
+/* Queues one message. -EAGAIN: the worker has not read the ones before. -EPIPE: the link is not open. */
 int link_send(struct link *l, const ProtobufCMessage *m);
-/* Ends receiving for good. When it returns, all that nng has received lies in the inbox or comes from link_rest(). */
-void link_stop(struct link *l);
-nng_msg *link_rest(struct link *l); /* after link_stop(): the next undelivered message, NULL when none */
+/* Hears nothing more, and does not tell of the far end's going. */
+void link_mute(struct link *l);
+/* The far end's process is dead: brings all that it has said, then mutes. */
+void link_drain(struct link *l);
 void link_close(struct link *l);
 
 #endif

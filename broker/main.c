@@ -26,71 +26,6 @@ enum { LINGER_US = 1000000 };
 
 static struct broker broker; /* the one thing main owns; everybody else is handed a pointer */
 
-/* ---- inbox ---- */
-
-static void handle_link(struct broker *b, struct inbox_item *i)
-{
-    struct worker *w = pool_find(&b->pool, i->id);
-
-    if (w == NULL)
-        return;
-    if (i->kind == INBOX_LINK_GONE) {
-        pool_on_link_gone(w); /* may free w */
-        return;
-    }
-    gate_receive(w, nng_msg_body(i->msg), nng_msg_len(i->msg));
-    if (w->phase != WORKER_ENDING)
-        link_next(&w->link);
-}
-
-static void item_free(struct inbox_item *i)
-{
-    if (i->msg != NULL)
-        nng_msg_free(i->msg);
-    free(i);
-}
-
-static void on_inbox(void *ctx)
-{
-    struct broker *b = ctx;
-    struct inbox_item **end = &b->backlog;
-
-    while (*end != NULL)
-        end = &(*end)->next;
-    *end = inbox_take(&b->inbox);
-    while (b->backlog != NULL) {
-        struct inbox_item *i = b->backlog;
-
-        b->backlog = i->next;
-        handle_link(b, i);
-        item_free(i);
-    }
-}
-
-/* Called while a worker is being settled, from inside on_inbox() perhaps: what this worker said is taken out of both queues. */
-void broker_drain_inbox(struct broker *b, uint64_t worker)
-{
-    struct inbox_item **at = &b->backlog;
-    struct worker *w = pool_find(&b->pool, worker);
-
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = inbox_take(&b->inbox);
-    for (at = &b->backlog; *at != NULL;) {
-        struct inbox_item *i = *at;
-
-        if (i->kind != INBOX_LINK || i->id != worker) {
-            at = &i->next;
-            continue;
-        }
-        *at = i->next;
-        gate_receive(w, nng_msg_body(i->msg), nng_msg_len(i->msg));
-        item_free(i);
-    }
-    if (b->backlog != NULL)
-        inbox_poke(&b->inbox); /* taken out, but not handled: come back to it */
-}
-
 /* ---- store ---- */
 
 static void handle_op(struct broker *b, struct store_op *op)
@@ -288,11 +223,10 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
-    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = inbox_init(&b->inbox)) != 0)
+    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0)
         return rc;
-    b->inbox_watch = (struct loop_watch){ b->inbox.event_fd, on_inbox, b };
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
-    if ((rc = loop_add(&b->loop, &b->inbox_watch)) != 0 || (rc = loop_add(&b->loop, &b->store_watch)) != 0)
+    if ((rc = loop_add(&b->loop, &b->store_watch)) != 0)
         return rc;
     if ((rc = open_output_dir(b)) != 0)
         return rc;

@@ -18,7 +18,6 @@
 enum {
     BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
     REPORT_US = 5000000,    /* from our SIGKILL to the zygote's report */
-    LAST_WORDS_US = 500000, /* exit seen, link not yet closed: only when the worker died before it spoke SP */
     REFILL_US = 1000,       /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
@@ -135,17 +134,40 @@ static struct worker *worker_new(struct pool *p)
     return w;
 }
 
+static void on_link_message(void *ctx, const uint8_t *bytes, size_t len)
+{
+    struct worker *w = ctx;
+
+    gate_receive(w, bytes, len);
+    if (w->phase == WORKER_ENDING)
+        link_mute(&w->link);
+}
+
+static void on_link_gone(void *ctx, int why)
+{
+    struct worker *w = ctx;
+
+    w->gone = 1;
+    if (w->phase == WORKER_ENDING)
+        return;
+    if (why == -EPROTO || why == -EMSGSIZE)
+        gate_refuse(w, "?", why == -EPROTO ? "not a frame" : "too long a frame");
+    else if (why != -EPIPE)
+        pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
+}
+
 static int spawn_one(struct pool *p)
 {
     struct broker *b = p->broker;
     struct worker *w = worker_new(p);
+    struct link_handler h = { on_link_message, on_link_gone, w };
     int fd, rc;
 
     if (w == NULL)
         return -ENOMEM;
     rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
     if (rc == 0)
-        rc = link_open(&w->link, &b->inbox, w->id, b->config.run_dir, &fd);
+        rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
         rc = zygote_spawn(&b->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, fd);
         close(fd);
@@ -277,12 +299,6 @@ void pool_on_exited(struct worker *w, const Pb__Exited *e)
     settle(w);
 }
 
-void pool_on_link_gone(struct worker *w)
-{
-    w->gone = 1;
-    settle(w);
-}
-
 static void on_pidfd(void *ctx)
 {
     struct worker *w = ctx;
@@ -320,11 +336,6 @@ static void on_deadline(void *ctx)
 {
     struct worker *w = ctx;
 
-    if (w->exited) {
-        w->gone = 1;
-        settle(w);
-        return;
-    }
     if (w->phase == WORKER_ENDING) { /* nothing outlives SIGKILL for so long: it is the zygote that does not report */
         log_event(LOG_LEVEL_ERROR, "zygote_silent", "worker=%llu", (unsigned long long)w->id);
         zygote_replace(&w->broker->zygote);
@@ -336,19 +347,6 @@ static void on_deadline(void *ctx)
     pool_kill(w);
     if (w->pid == 0) /* not even reported: the zygote hangs, and all that wait for it with it */
         zygote_replace(&w->broker->zygote);
-}
-
-/* Everything the worker managed to say is heard before its end is judged. */
-static void hear_last_words(struct worker *w)
-{
-    nng_msg *msg;
-
-    link_stop(&w->link);
-    broker_drain_inbox(w->broker, w->id);
-    while ((msg = link_rest(&w->link)) != NULL) {
-        gate_receive(w, nng_msg_body(msg), nng_msg_len(msg));
-        nng_msg_free(msg);
-    }
 }
 
 /* A worker that was to be sealed and is not: say why, tell a waiting job, do not spin. */
@@ -381,11 +379,7 @@ static void settle(struct worker *w)
     if (!w->exited)
         return;
     if (w->phase != WORKER_ENDING) {
-        if (!w->gone) { /* died by itself; its last words may still be on the way */
-            timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + LAST_WORDS_US);
-            return;
-        }
-        hear_last_words(w);
+        link_drain(&w->link); /* everything it managed to say is heard before its end is judged */
         if (w->phase != WORKER_ENDING)
             pool_set_phase(w, WORKER_ENDING);
     }

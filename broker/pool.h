@@ -54,7 +54,7 @@ struct worker {
     int orphan;                 /* its zygote is gone: nobody reaps it, its pid may be another's once it has ended */
     int exit_code, exit_status; /* si_code, si_status; code 0: unknown, the zygote died with it */
     Pb__Exited usage;           /* what the zygote reported */
-    struct timer deadline;      /* of the boot, then of the last words */
+    struct timer deadline;      /* of the boot, then of the zygote's report */
     struct worker *next, *prev;
 };
 
@@ -79,11 +79,10 @@ void pool_set_phase(struct worker *w, enum worker_phase phase);
 void pool_kill(struct worker *w);
 int pool_signal(struct worker *w, int sig);
 
-/* Reports from the zygote and the link. */
+/* Reports from the zygote, and a hello that the gate has accepted. */
 void pool_on_spawned(struct worker *w, pid_t pid, int pidfd);
 void pool_on_spawn_failed(struct worker *w, int error);
 void pool_on_exited(struct worker *w, const Pb__Exited *e);
-void pool_on_link_gone(struct worker *w);
 void pool_on_hello(struct worker *w);
 void pool_on_zygote_gone(struct pool *p);
 

@@ -10,35 +10,24 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "sp.h"
+#include "sp_stream.h"
 
 enum {
     BACKLOG = 128,
     GREETING_US = 10000000, /* to say the eight bytes */
     ACCEPT_PAUSE_US = 100000,
-    READ_MAX = 256 << 10, /* of one peer in one round */
-    BODY_FIRST = 4 << 10,
+    READ_MAX = 256 << 10,  /* of one peer in one round */
     OUT_PAUSE = 256 << 10, /* unread replies beyond which a peer is not heard */
 };
-
-static const uint8_t greeting_ours[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REP0);
-static const uint8_t greeting_theirs[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REQ0);
-
-enum rep_state { REP_GREETING, REP_HEADER, REP_BODY };
 
 struct rep_peer {
     struct rep_socket *socket;
     uint32_t id;
     struct loop_watch watch;
+    struct sp_stream stream;
     struct timer greeting;
-    enum rep_state state;
+    int greeted; /* and said so to the handler */
     int dropped; /* nothing it says counts any more */
-    uint8_t head[SP_HEADER_LEN];
-    size_t head_have;
-    uint8_t *body;
-    size_t body_len, body_have, body_cap;
-    uint8_t *out;
-    size_t out_at, out_len, out_cap;
     uint32_t events; /* what epoll watches for */
     UT_hash_handle hh;
 };
@@ -51,10 +40,8 @@ static void peer_free(struct rep_peer *p)
 
     timers_cancel(&s->loop->timers, &p->greeting);
     loop_del(s->loop, &p->watch);
-    close(p->watch.fd);
     HASH_DEL(s->peers, p);
-    free(p->body);
-    free(p->out);
+    sp_stream_finish(&p->stream);
     free(p);
 }
 
@@ -62,7 +49,7 @@ static void hang_up(struct rep_peer *p)
 {
     struct rep_handler h = p->socket->handler;
     uint32_t id = p->id;
-    int greeted = p->state != REP_GREETING;
+    int greeted = p->greeted;
 
     peer_free(p);
     if (greeted)
@@ -77,9 +64,9 @@ static struct rep_peer *find(struct rep_socket *s, uint32_t id)
     return p;
 }
 
-void rep_drop(struct rep_socket *s, uint64_t peer)
+void rep_drop(struct rep_socket *s, uint32_t peer)
 {
-    struct rep_peer *p = find(s, (uint32_t)peer);
+    struct rep_peer *p = find(s, peer);
 
     if (p == NULL)
         return;
@@ -89,216 +76,79 @@ void rep_drop(struct rep_socket *s, uint64_t peer)
 
 /* ---- out ---- */
 
-static size_t out_left(const struct rep_peer *p)
+static void flush(struct rep_peer *p)
 {
-    return p->out_len - p->out_at;
-}
+    uint32_t want;
 
-static void watch_for(struct rep_peer *p)
-{
-    uint32_t want = (out_left(p) > 0 ? EPOLLOUT : 0) | (out_left(p) <= OUT_PAUSE ? EPOLLIN : 0);
-
+    sp_stream_flush(&p->stream);
+    want = (sp_stream_unsent(&p->stream) > 0 ? EPOLLOUT : 0) | (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
     if (want != p->events && loop_change(p->socket->loop, &p->watch, want) == 0)
         p->events = want;
 }
 
-/* Writes what the peer takes now. One that is gone takes everything: its end is read later, by on_ready(). */
-static void flush(struct rep_peer *p)
+void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m)
 {
-    while (out_left(p) > 0) {
-        ssize_t n = send(p->watch.fd, p->out + p->out_at, out_left(p), MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct rep_peer *p = find(s, way.peer);
+    size_t len = protobuf_c_message_get_packed_size(m);
+    uint8_t *at;
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            break;
-        p->out_at += n < 0 ? out_left(p) : (size_t)n;
+    if (p == NULL || p->dropped)
+        return;
+    if (sp_stream_unsent(&p->stream) + len > REP_OUT_MAX || (at = sp_stream_frame(&p->stream, SP_REQUEST_ID + len)) == NULL) {
+        rep_drop(s, way.peer); /* it would wait for ever for this one */
+        return;
     }
-    if (out_left(p) == 0)
-        p->out_at = p->out_len = 0;
-    watch_for(p);
-}
-
-static int append(struct rep_peer *p, const void *bytes, size_t len)
-{
-    if (p->out_at > 0) {
-        memmove(p->out, p->out + p->out_at, out_left(p));
-        p->out_len -= p->out_at;
-        p->out_at = 0;
-    }
-    if (p->out_len + len > p->out_cap) {
-        size_t cap = p->out_len + len;
-        uint8_t *more = realloc(p->out, cap);
-
-        if (more == NULL)
-            return -ENOMEM;
-        p->out = more;
-        p->out_cap = cap;
-    }
-    memcpy(p->out + p->out_len, bytes, len);
-    p->out_len += len;
-    return 0;
-}
-
-void rep_send(struct rep_socket *s, nng_msg *msg)
-{
-    uint8_t head[SP_HEADER_LEN + SP_REQUEST_ID];
-    uint32_t request, peer;
-    struct rep_peer *p;
-
-    if (nng_msg_header_trim_u32(msg, &peer) == 0 && nng_msg_header_trim_u32(msg, &request) == 0 && (p = find(s, peer)) != NULL &&
-        !p->dropped) {
-        sp_header_put(head, nng_msg_len(msg) + SP_REQUEST_ID);
-        sp_request_id_put(head + SP_HEADER_LEN, request);
-        if (out_left(p) + sizeof(head) + nng_msg_len(msg) > REP_OUT_MAX || append(p, head, sizeof(head)) != 0 ||
-            append(p, nng_msg_body(msg), nng_msg_len(msg)) != 0)
-            rep_drop(s, peer); /* half a frame may lie there now: nothing after it would make sense */
-        else
-            flush(p);
-    }
-    nng_msg_free(msg);
+    sp_request_id_put(at, way.request);
+    protobuf_c_message_pack(m, at + SP_REQUEST_ID);
+    flush(p);
 }
 
 /* ---- in ---- */
 
-static int grow_body(struct rep_peer *p)
-{
-    size_t cap = p->body_cap == 0 ? BODY_FIRST : p->body_cap * 2;
-    uint8_t *more;
-
-    if (p->body_have < p->body_cap)
-        return 0;
-    if (cap > p->body_len)
-        cap = p->body_len;
-    more = realloc(p->body, cap);
-    if (more == NULL)
-        return -ENOMEM;
-    p->body = more;
-    p->body_cap = cap;
-    return 0;
-}
-
-static int take_greeting(struct rep_peer *p)
+static void note_greeting(struct rep_peer *p)
 {
     struct rep_socket *s = p->socket;
 
-    if (memcmp(p->head, greeting_theirs, SP_HELLO_LEN) != 0)
-        return -EPROTO;
+    p->greeted = 1;
     timers_cancel(&s->loop->timers, &p->greeting);
-    p->state = REP_HEADER;
-    p->head_have = 0;
     s->handler.on_peer(s->handler.ctx, p->id, 1);
-    return 0;
 }
 
-static int take_header(struct rep_peer *p)
-{
-    uint64_t len;
-
-    if (sp_header_get(p->head, &len) != 0 || len < SP_REQUEST_ID || len > p->socket->max_body + SP_REQUEST_ID)
-        return -EPROTO;
-    p->state = REP_BODY;
-    p->head_have = 0;
-    p->body_len = (size_t)len;
-    p->body_have = p->body_cap = 0;
-    return 0;
-}
-
-static int take_body(struct rep_peer *p)
+static int deliver(struct rep_peer *p, const uint8_t *body, size_t len)
 {
     struct rep_socket *s = p->socket;
-    uint8_t *body = p->body;
-    uint32_t request = sp_request_id_get(body);
-    nng_msg *msg;
-    int rc = 0;
+    struct rep_way way = { .peer = p->id };
 
-    p->state = REP_HEADER;
-    p->body = NULL;
-    if ((request & 0x80000000u) == 0)
-        rc = -EPROTO;
-    else if (nng_msg_alloc(&msg, 0) != 0)
-        rc = -ENOMEM;
-    else if (nng_msg_append(msg, body + SP_REQUEST_ID, p->body_len - SP_REQUEST_ID) != 0 || nng_msg_header_append_u32(msg, p->id) != 0 ||
-             nng_msg_header_append_u32(msg, request) != 0) {
-        nng_msg_free(msg);
-        rc = -ENOMEM;
-    } else {
-        s->handler.on_message(s->handler.ctx, p->id, msg);
-    }
-    free(body);
-    return rc;
-}
-
-/* Where the next bytes go, and how many are still wanted there. */
-static int wanted(struct rep_peer *p, uint8_t **ret_at, size_t *ret_len)
-{
-    size_t head_len = p->state == REP_GREETING ? SP_HELLO_LEN : SP_HEADER_LEN;
-
-    if (p->state != REP_BODY) {
-        *ret_at = p->head + p->head_have;
-        *ret_len = head_len - p->head_have;
-        return 0;
-    }
-    if (grow_body(p) != 0)
-        return -ENOMEM;
-    *ret_at = p->body + p->body_have;
-    *ret_len = p->body_cap - p->body_have;
+    if (len < SP_REQUEST_ID)
+        return -EPROTO;
+    way.request = sp_request_id_get(body);
+    if ((way.request & 0x80000000u) == 0)
+        return -EPROTO;
+    s->handler.on_message(s->handler.ctx, way, body + SP_REQUEST_ID, len - SP_REQUEST_ID);
     return 0;
 }
 
-/* n bytes have come. 1: a message was delivered; 0: more is wanted; -errno: the peer is wrong. */
-static int advance(struct rep_peer *p, size_t n)
-{
-    if (p->state == REP_BODY) {
-        p->body_have += n;
-        if (p->body_have < p->body_len)
-            return 0;
-        return take_body(p) == 0 ? 1 : -EPROTO;
-    }
-    p->head_have += n;
-    if (p->state == REP_GREETING)
-        return p->head_have < SP_HELLO_LEN ? 0 : take_greeting(p);
-    return p->head_have < SP_HEADER_LEN ? 0 : take_header(p);
-}
-
-/* Reads at most one message, so that no peer keeps the others waiting. -EPIPE: it is gone. */
-static int hear(struct rep_peer *p)
-{
-    size_t budget = READ_MAX;
-    int rc = 0;
-
-    while (rc == 0 && budget > 0) {
-        uint8_t *at;
-        size_t len;
-        ssize_t n;
-
-        if ((rc = wanted(p, &at, &len)) != 0)
-            return rc;
-        n = recv(p->watch.fd, at, len < budget ? len : budget, MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return 0;
-        if (n <= 0)
-            return -EPIPE;
-        budget -= (size_t)n;
-        rc = p->dropped ? 0 : advance(p, (size_t)n);
-        if (p->dropped) /* read to the end, which is near, without hearing */
-            p->head_have = p->body_have = 0;
-    }
-    return rc < 0 ? rc : 0;
-}
-
+/* At most one message, so that no peer keeps the others waiting. A handler may drop the peer, but not free it. */
 static void on_ready(void *ctx)
 {
     struct rep_peer *p = ctx;
+    uint8_t *body;
+    size_t len;
     int rc;
 
     flush(p);
-    if (out_left(p) > OUT_PAUSE)
+    if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
-    rc = hear(p);
-    if (rc == 0)
+    rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);
+    if (rc >= 0 && p->stream.greeted && !p->greeted && !p->dropped)
+        note_greeting(p);
+    if (rc == 1) {
+        rc = p->dropped ? 0 : deliver(p, body, len);
+        free(body);
+    }
+    if (rc >= 0)
         return;
-    if (rc != -EPIPE)
+    if (rc != -EPIPE && !p->dropped)
         log_event(LOG_LEVEL_WARN, "peer_dropped", "peer=%u why=\"%s\"", p->id, strerror(-rc));
     hang_up(p);
 }
@@ -331,11 +181,12 @@ static void add_peer(struct rep_socket *s, int fd)
     p->socket = s;
     p->id = ++s->last_id;
     p->watch = (struct loop_watch){ fd, on_ready, p };
+    p->stream.fd = fd;
     p->greeting = (struct timer){ .fn = on_greeting_over, .ctx = p };
     p->events = EPOLLIN;
     HASH_ADD(hh, s->peers, id, sizeof(p->id), p);
     if (loop_add(s->loop, &p->watch) != 0 || timers_arm(&s->loop->timers, &p->greeting, s->loop->now_us + GREETING_US) != 0 ||
-        append(p, greeting_ours, sizeof(greeting_ours)) != 0)
+        sp_stream_init(&p->stream, fd, SP_PROTO_REP0, SP_PROTO_REQ0, s->max_body + SP_REQUEST_ID) != 0)
         hang_up(p);
     else
         flush(p);

@@ -5,7 +5,7 @@
  * Why own: nng 1.5.2 stops accepting for ever when one peer hangs up during its greeting (nanomsg/nng#1518; docs/decisions/0007).
  * Bounded: REP_PEERS connections; a body is allocated as it arrives, up to max_body; a peer that does not read its replies is not read
  *          from, and loses what lies beyond REP_OUT_MAX.
- * Owned:   a delivered message is the handler's; its header holds the way back. rep_send() takes a message over.
+ * Owned:   a delivered message is valid during the call; the way back is a value that may be kept, and outlive its peer.
  * Wire:    proto/sp.h, protocols 48 (req) and 49 (rep); a body begins with the request's id, 32 bits big-endian, the top bit set.
  */
 #ifndef BROKER_REP_SOCKET_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <nng/nng.h>
+#include <protobuf-c/protobuf-c.h>
 #include <uthash.h>
 
 #include "broker/loop.h"
@@ -24,9 +24,14 @@
 
 struct rep_peer;
 
+/* Where the reply to a request goes. peer 0: nowhere. */
+struct rep_way {
+    uint32_t peer, request;
+};
+
 struct rep_handler {
-    void (*on_message)(void *ctx, uint64_t peer, nng_msg *msg);
-    void (*on_peer)(void *ctx, uint64_t peer, int arrived); /* 1: it has greeted; 0: it is gone */
+    void (*on_message)(void *ctx, struct rep_way way, const uint8_t *bytes, size_t len);
+    void (*on_peer)(void *ctx, uint32_t peer, int arrived); /* 1: it has greeted; 0: it is gone */
     void *ctx;
 };
 
@@ -43,9 +48,9 @@ struct rep_socket {
 /* Listens at path (an old socket there is removed: the caller holds the lock of its directory). Returns 0 or -errno. */
 int rep_open(struct rep_socket *s, struct loop *l, const char *path, size_t max_body, const struct rep_handler *h);
 void rep_close(struct rep_socket *s);
-/* Sends the body of a delivered message back to where it came from; a peer that has gone is no error. */
-void rep_send(struct rep_socket *s, nng_msg *msg);
+/* Answers a request, once; a peer that has gone is no error. */
+void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m);
 /* Hears nothing more from this peer and hangs up; on_peer() follows. */
-void rep_drop(struct rep_socket *s, uint64_t peer);
+void rep_drop(struct rep_socket *s, uint32_t peer);
 
 #endif

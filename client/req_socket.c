@@ -12,18 +12,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sp.h"
+#include "sp_stream.h"
 
 enum {
     GREETING_MS = 5000, /* for the peer to say its eight bytes */
     REDIAL_MIN_MS = 10,
     REDIAL_MAX_MS = 200,
+    READ_MAX = 1 << 20, /* in one step */
 };
 
 #define NEVER UINT64_MAX
-
-static const uint8_t greeting_ours[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REQ0);
-static const uint8_t greeting_theirs[SP_HELLO_LEN] = SP_HELLO(SP_PROTO_REP0);
 
 enum req_call { CALL_NONE, CALL_PENDING, CALL_DONE };
 
@@ -31,7 +29,7 @@ struct req_socket {
     struct sockaddr_un addr;
     size_t max_body;
     int epoll_fd, timer_fd;
-    int fd; /* -1 when down */
+    struct sp_stream stream; /* of nothing when down */
     enum req_state state;
     int last_error;
     uid_t peer_uid;
@@ -44,13 +42,6 @@ struct req_socket {
     uint64_t call_at_ms; /* when to give up */
     uint8_t *reply;
     size_t reply_len;
-
-    uint8_t *out;
-    size_t out_at, out_len;
-    uint8_t head[SP_HEADER_LEN];
-    size_t head_have;
-    uint8_t *body; /* NULL while a header is read */
-    size_t body_len, body_have;
 };
 
 static uint64_t now_ms(void)
@@ -86,13 +77,7 @@ static void end_call(struct req_socket *s, int rc)
 
 static void go_down(struct req_socket *s, int why)
 {
-    if (s->fd >= 0)
-        close(s->fd); /* leaves the epoll set by that */
-    s->fd = -1;
-    free(s->out);
-    free(s->body);
-    s->out = s->body = NULL;
-    s->out_at = s->out_len = s->head_have = 0;
+    sp_stream_finish(&s->stream); /* its descriptor leaves the epoll set by that */
     s->state = REQ_DOWN;
     s->last_error = why;
     s->link_at_ms = now_ms() + s->redial_ms;
@@ -101,110 +86,50 @@ static void go_down(struct req_socket *s, int why)
     arm(s);
 }
 
-/* ---- out ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- out and in ---------------------------------------------------------------------------------------------------------------- */
 
-static void watch_for(const struct req_socket *s, uint32_t events)
+static void flush(struct req_socket *s)
 {
-    struct epoll_event ev = { .events = events, .data.fd = s->fd };
+    struct epoll_event ev = { .data.fd = s->stream.fd };
 
-    epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->fd, &ev);
+    sp_stream_flush(&s->stream);
+    ev.events = EPOLLIN | (sp_stream_unsent(&s->stream) > 0 ? EPOLLOUT : 0);
+    epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->stream.fd, &ev);
 }
 
-static int flush(struct req_socket *s)
+static void note_greeting(struct req_socket *s)
 {
-    while (s->out_at < s->out_len) {
-        ssize_t n = send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
-            watch_for(s, EPOLLIN | EPOLLOUT);
-            return 0;
-        }
-        if (n < 0)
-            return -ECONNRESET;
-        s->out_at += (size_t)n;
-    }
-    if (s->out != NULL) {
-        free(s->out);
-        s->out = NULL;
-        s->out_at = s->out_len = 0;
-        watch_for(s, EPOLLIN);
-    }
-    return 0;
-}
-
-/* ---- in ------------------------------------------------------------------------------------------------------------------------ */
-
-static int take_greeting(struct req_socket *s)
-{
-    if (memcmp(s->head, greeting_theirs, SP_HELLO_LEN) != 0)
-        return -EPROTO;
     s->state = REQ_UP;
-    s->head_have = 0;
     s->redial_ms = REDIAL_MIN_MS;
     s->link_at_ms = NEVER;
     arm(s);
-    return 0;
-}
-
-static int take_header(struct req_socket *s)
-{
-    uint64_t len;
-
-    if (sp_header_get(s->head, &len) != 0 || len < SP_REQUEST_ID)
-        return -EPROTO;
-    if (len > s->max_body + SP_REQUEST_ID) {
-        end_call(s, -EMSGSIZE);
-        return -EPROTO;
-    }
-    s->body = malloc(len);
-    s->body_len = len;
-    s->body_have = 0;
-    s->head_have = 0;
-    if (s->body != NULL)
-        return 0;
-    end_call(s, -ENOMEM);
-    return -ENOMEM;
 }
 
 /* An answer to what is no longer asked is dropped. */
-static int take_body(struct req_socket *s)
+static void take_reply(struct req_socket *s, uint8_t *body, size_t len)
 {
-    if (s->call == CALL_PENDING && sp_request_id_get(s->body) == s->call_id) {
-        s->reply = s->body;
-        s->reply_len = s->body_len - SP_REQUEST_ID;
-        memmove(s->reply, s->reply + SP_REQUEST_ID, s->reply_len);
-        end_call(s, 0);
-        arm(s);
-    } else {
-        free(s->body);
+    if (s->call != CALL_PENDING || len < SP_REQUEST_ID || sp_request_id_get(body) != s->call_id) {
+        free(body);
+        return;
     }
-    s->body = NULL;
-    return 0;
+    s->reply = body;
+    s->reply_len = len - SP_REQUEST_ID;
+    memmove(s->reply, s->reply + SP_REQUEST_ID, s->reply_len);
+    end_call(s, 0);
+    arm(s);
 }
 
-/* One read of what is wanted next. 1: there may be more; 0: not now; -errno: the connection is over. */
 static int hear(struct req_socket *s)
 {
-    size_t head_len = s->state == REQ_GREETING ? SP_HELLO_LEN : SP_HEADER_LEN;
-    uint8_t *at = s->body != NULL ? s->body + s->body_have : s->head + s->head_have;
-    size_t want = s->body != NULL ? s->body_len - s->body_have : head_len - s->head_have;
-    ssize_t n = recv(s->fd, at, want, MSG_DONTWAIT);
+    uint8_t *body;
+    size_t len;
     int rc;
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-    if (n <= 0)
-        return -ECONNRESET;
-    if (s->body != NULL)
-        s->body_have += (size_t)n;
-    else
-        s->head_have += (size_t)n;
-    if ((size_t)n < want)
-        return 1;
-    rc = s->body != NULL ? take_body(s) : s->state == REQ_GREETING ? take_greeting(s) : take_header(s);
-    return rc == 0 ? 1 : rc;
+    while ((rc = sp_stream_hear(&s->stream, READ_MAX, &body, &len)) == 1)
+        take_reply(s, body, len);
+    if (rc == 0 && s->stream.greeted && s->state == REQ_GREETING)
+        note_greeting(s);
+    return rc == -EPIPE ? -ECONNRESET : rc;
 }
 
 /* ---- dialling ------------------------------------------------------------------------------------------------------------------ */
@@ -215,7 +140,7 @@ static int check_peer(struct req_socket *s)
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    if (getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+    if (getsockopt(s->stream.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return -errno;
     s->peer_uid = peer.uid;
     return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
@@ -225,13 +150,16 @@ static int connect_now(struct req_socket *s)
 {
     struct epoll_event ev = { .events = EPOLLIN };
 
-    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd < 0)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
         return -errno;
-    ev.data.fd = s->fd;
-    if (connect(s->fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) != 0)
+    if (sp_stream_init(&s->stream, fd, SP_PROTO_REQ0, SP_PROTO_REP0, s->max_body + SP_REQUEST_ID) != 0)
+        return -ENOMEM;
+    ev.data.fd = s->stream.fd;
+    if (connect(s->stream.fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) != 0)
         return errno == ENOENT ? -ECONNREFUSED : -errno; /* EAGAIN: its queue is full, it lives */
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) != 0)
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stream.fd, &ev) != 0)
         return -errno;
     return check_peer(s);
 }
@@ -243,8 +171,6 @@ void req_dial(struct req_socket *s)
     if (s->state != REQ_DOWN)
         return;
     rc = connect_now(s);
-    if (rc == 0 && send(s->fd, greeting_ours, sizeof(greeting_ours), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(greeting_ours))
-        rc = -ECONNRESET;
     if (rc != 0) {
         go_down(s, rc);
         return;
@@ -252,6 +178,7 @@ void req_dial(struct req_socket *s)
     s->state = REQ_GREETING;
     s->link_at_ms = now_ms() + GREETING_MS;
     arm(s);
+    flush(s);
 }
 
 /* ---- the socket ---------------------------------------------------------------------------------------------------------------- */
@@ -275,48 +202,39 @@ static void on_timer(struct req_socket *s)
 
 void req_step(struct req_socket *s)
 {
-    int rc = 0;
+    int rc;
 
     on_timer(s);
     if (s->state == REQ_DOWN)
         return;
-    if (s->state == REQ_UP)
-        rc = flush(s);
-    while (rc >= 0 && (rc = hear(s)) > 0)
-        ;
-    if (rc < 0)
-        go_down(s, rc);
+    flush(s);
+    rc = hear(s);
+    if (rc >= 0)
+        return;
+    if (rc == -EMSGSIZE || rc == -ENOMEM)
+        end_call(s, rc);
+    go_down(s, rc);
 }
 
 int req_send(struct req_socket *s, const void *body, size_t len, int timeout_ms)
 {
-    uint8_t *out;
-    int rc;
+    uint8_t *at;
 
     if (s->call != CALL_NONE)
         return -EBUSY;
     if (s->state != REQ_UP)
         return -ECONNRESET;
-    out = realloc(s->out, s->out_len + SP_HEADER_LEN + SP_REQUEST_ID + len);
-    if (out == NULL)
+    at = sp_stream_frame(&s->stream, SP_REQUEST_ID + len);
+    if (at == NULL)
         return -ENOMEM;
-    s->out = out;
-    out += s->out_len; /* what an earlier, timed-out request left unsent goes first */
     s->call_id = (s->call_id + 1) | 0x80000000u;
-    sp_header_put(out, len + SP_REQUEST_ID);
-    sp_request_id_put(out + SP_HEADER_LEN, s->call_id);
-    memcpy(out + SP_HEADER_LEN + SP_REQUEST_ID, body, len);
-    s->out_len += SP_HEADER_LEN + SP_REQUEST_ID + len;
+    sp_request_id_put(at, s->call_id);
+    memcpy(at + SP_REQUEST_ID, body, len);
     s->call = CALL_PENDING;
     s->call_at_ms = timeout_ms < 0 ? NEVER : now_ms() + (uint64_t)timeout_ms;
-    rc = flush(s);
-    if (rc != 0) {
-        s->call = CALL_NONE;
-        go_down(s, rc);
-    } else {
-        arm(s);
-    }
-    return rc;
+    arm(s);
+    flush(s); /* a peer that is gone is found by the next step, which ends the call */
+    return 0;
 }
 
 int req_take(struct req_socket *s, uint8_t **ret_body, size_t *ret_len)
@@ -369,7 +287,7 @@ int req_open(const char *path, size_t max_body, struct req_socket **ret)
     s->addr.sun_family = AF_UNIX;
     strcpy(s->addr.sun_path, path);
     s->max_body = max_body;
-    s->fd = -1;
+    s->stream.fd = -1;
     s->redial_ms = REDIAL_MIN_MS;
     s->link_at_ms = NEVER;
     s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -389,14 +307,11 @@ void req_close(struct req_socket *s)
 {
     if (s == NULL)
         return;
-    if (s->fd >= 0)
-        close(s->fd);
+    sp_stream_finish(&s->stream);
     if (s->timer_fd >= 0)
         close(s->timer_fd);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s->reply);
-    free(s->out);
-    free(s->body);
     free(s);
 }

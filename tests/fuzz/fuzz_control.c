@@ -25,7 +25,7 @@ void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1]);
 
 enum { REQUEST, REQUEST_2, WORKER_SAYS, WORKER_NEW, WORKER_ENDS, CLOCK, PEER_GONE, STORE };
 enum { NOBODY = 1 << 22 }; /* above every pid that Linux gives */
-enum { ROWS = 32, SOCKET_CONTROL = 1, SOCKET_LINK = 2 };
+enum { ROWS = 32, LINKS = 8 };
 
 /* ---- a store of ROWS jobs ------------------------------------------------------------------------------------------------------------- */
 
@@ -248,44 +248,29 @@ static void empty_store(struct store *s)
     *s = (struct store){ .last = &s->first };
 }
 
-/* ---- in nng's place --------------------------------------------------------------------------------------------------------------------- */
+/* ---- in the socket's place --------------------------------------------------------------------------------------------------------------------- */
 
-static void swallow(nng_msg *msg, const ProtobufCMessageDescriptor *d)
+static void reply_goes_out(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m)
 {
     struct frame f;
-    int rc = frame_decode(&f, d, nng_msg_body(msg), nng_msg_len(msg), FRAME_MAX_CONTROL);
+    uint8_t *bytes;
+    size_t len;
+    int rc = frame_pack(m, &bytes, &len);
 
+    (void)s;
+    assert(rc == 0 && way.peer != 0);
+    rc = frame_decode(&f, &pb__reply__descriptor, bytes, len, FRAME_MAX_CONTROL);
     assert(rc == 0);
     frame_release(&f);
-    nng_msg_free(msg);
-}
-
-int nng_sendmsg(nng_socket s, nng_msg *msg, int flags)
-{
-    (void)flags;
-    assert(s.id == SOCKET_LINK);
-    swallow(msg, &pb__to_worker__descriptor);
-    return 0;
-}
-
-static void reply_goes_out(struct rep_socket *s, nng_msg *msg)
-{
-    (void)s;
+    free(bytes);
     replies++;
-    swallow(msg, &pb__reply__descriptor);
 }
 
-static void peer_is_dropped(struct rep_socket *s, uint64_t peer)
+static void peer_is_dropped(struct rep_socket *s, uint32_t peer)
 {
     (void)s;
     (void)peer;
     dropped++;
-}
-
-void nng_recv_aio(nng_socket s, nng_aio *aio)
-{
-    (void)s;
-    (void)aio;
 }
 
 /* ---- what can happen ---------------------------------------------------------------------------------------------------------------------- */
@@ -305,7 +290,7 @@ static void check_fates(const struct broker *b)
     unsigned in_flight = 0;
 
     for (const struct job *job = b->jobs.by_id; job != NULL; job = job->hh.next)
-        in_flight += job->submit_msg != NULL;
+        in_flight += job->submit_way.peer != 0;
     assert(b->control.requests == replies + dropped + forsaken + parked(&b->control) + in_flight);
 }
 
@@ -319,12 +304,8 @@ static void peer_gone(struct broker *b, unsigned who)
 
 static void request(struct broker *b, uint32_t who, const uint8_t *bytes, size_t len)
 {
-    nng_msg *msg;
-
     control_on_peer(&b->control, who + 1, 1);
-    if (nng_msg_alloc(&msg, 0) != 0 || nng_msg_append(msg, bytes, len) != 0)
-        abort();
-    control_on_message(&b->control, who + 1, msg);
+    control_on_message(&b->control, (struct rep_way){ who + 1, 0x80000000u }, bytes, len);
 }
 
 static struct worker *working(struct broker *b)
@@ -335,14 +316,40 @@ static struct worker *working(struct broker *b)
     return b->pool.all;
 }
 
+/* The workers' ends of their links. */
+static struct far_end {
+    uint64_t worker;
+    int fd; /* 0: none */
+} far_ends[LINKS];
+
+static void hear_all(void)
+{
+    for (unsigned i = 0; i < LINKS; i++)
+        if (far_ends[i].fd != 0)
+            (void)bare_heard(far_ends[i].fd);
+}
+
+static void close_ends_of_the_dead(struct pool *p)
+{
+    for (unsigned i = 0; i < LINKS; i++)
+        if (far_ends[i].fd != 0 && pool_find(p, far_ends[i].worker) == NULL) {
+            (void)close(far_ends[i].fd);
+            far_ends[i].fd = 0;
+        }
+}
+
 static void new_worker(struct bare_broker *bb)
 {
     struct worker *w;
+    unsigned at = 0;
 
-    if (bb->b.pool.idle + bb->b.pool.busy >= 4)
+    close_ends_of_the_dead(&bb->b.pool);
+    while (at < LINKS && far_ends[at].fd != 0)
+        at++;
+    if (at == LINKS || bb->b.pool.idle + bb->b.pool.busy >= 4)
         return;
     w = bare_worker(bb);
-    w->link.socket.id = SOCKET_LINK;
+    far_ends[at] = (struct far_end){ w->id, bare_open_link(bb, w) };
     w->hello = 1;
     w->pid = NOBODY;
     w->seal[w->seal_count++] = strdup("seccomp");
@@ -416,6 +423,7 @@ static void end(struct broker *b)
         peer_gone(b, who);
     assert(parked(&b->control) == 0 && b->control.peer_count == 0);
     bare_clear(&bare);
+    close_ends_of_the_dead(&b->pool);
     assert(b->loop.timers.count == 0); /* all were cancelled by their owners */
     empty_store(&disk);
 }
@@ -433,6 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= 3;
         len = len < size ? len : size;
         happen(b, what, who, data, len);
+        hear_all();
         check_fates(b);
         data += len;
         size -= len;

@@ -7,10 +7,13 @@
 #ifndef TESTS_UNIT_BARE_BROKER_H
 #define TESTS_UNIT_BARE_BROKER_H
 
+#include <assert.h>
 #include <fcntl.h>
+#include <poll.h>
 
 #include "broker/broker.h"
 #include "broker/gate.h"
+#include "frame.h"
 #include "log.h"
 #include "scratch.h"
 
@@ -24,14 +27,7 @@ struct bare_broker {
 };
 
 /* Of main.c, which is in no archive. */
-void broker_drain_inbox(struct broker *b, uint64_t worker);
 void broker_check_rest(struct broker *b);
-
-void broker_drain_inbox(struct broker *b, uint64_t worker)
-{
-    (void)b;
-    (void)worker;
-}
 
 void broker_check_rest(struct broker *b)
 {
@@ -62,6 +58,50 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
     p->all = w;
     p->booting++;
     return w;
+}
+
+static inline void bare_gone(void *ctx, int why)
+{
+    (void)ctx;
+    (void)why;
+}
+
+static inline void bare_unheard(void *ctx, const uint8_t *bytes, size_t len)
+{
+    (void)ctx;
+    (void)bytes;
+    (void)len;
+}
+
+/* The worker's end of a real link; what it writes there is not heard, tests call gate_receive(). The caller closes it. */
+static inline int bare_open_link(struct bare_broker *fx, struct worker *w)
+{
+    const struct link_handler deaf = { bare_unheard, bare_gone, w };
+    int fd = -1;
+
+    if (link_open(&w->link, &fx->b.loop, &deaf, &fd) != 0 || sp_handshake(fd) != 0)
+        abort();
+    return fd;
+}
+
+/* Messages that the broker has said on a link, each checked to be one. Returns how many. */
+static inline unsigned bare_heard(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    uint8_t *buf = NULL;
+    size_t cap = 0, len;
+    unsigned n = 0;
+
+    while (poll(&p, 1, 0) == 1 && sp_recv(fd, &buf, &cap, FRAME_MAX_LINK, &len) == 0) {
+        struct frame f;
+        int rc = frame_decode(&f, &pb__to_worker__descriptor, buf, len, FRAME_MAX_LINK);
+
+        assert(rc == 0);
+        frame_release(&f);
+        n++;
+    }
+    free(buf);
+    return n;
 }
 
 static inline void bare_unused_timer(void *ctx)
@@ -113,7 +153,7 @@ static inline int bare_start(struct bare_broker *fx)
     log_init("test", LOG_LEVEL_ERROR);
     memset(fx, 0, sizeof(*fx));
     fx->dir = scratch_make();
-    if (fx->dir == NULL || loop_init(&fx->b.loop) != 0 || inbox_init(&fx->b.inbox) != 0)
+    if (fx->dir == NULL || loop_init(&fx->b.loop) != 0)
         return -1;
     fx->b.output_dir = open(fx->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fx->b.config.workers = 4;
@@ -139,7 +179,6 @@ static inline void bare_clear(struct bare_broker *fx)
 static inline void bare_stop(struct bare_broker *fx)
 {
     bare_clear(fx);
-    inbox_finish(&fx->b.inbox);
     loop_finish(&fx->b.loop);
     (void)close(fx->b.output_dir);
     scratch_remove(fx->dir);

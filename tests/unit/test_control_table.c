@@ -11,13 +11,7 @@
 #include "broker/control.h"
 #include "broker/control_verbs.h"
 
-/* Of main.c, which is in no archive. Nothing here reaches them. */
-void broker_drain_inbox(struct broker *b, uint64_t worker)
-{
-    (void)b;
-    (void)worker;
-}
-
+/* Of main.c, which is in no archive. Nothing here reaches it. */
 void broker_check_rest(struct broker *b)
 {
     (void)b;

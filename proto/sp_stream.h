@@ -1,0 +1,50 @@
+/*
+ * sp_stream.h - one connection that speaks SP (sp.h), for a program with an event loop: nothing here blocks.
+ *
+ * Side:    broker and client. The peer may be hostile: it is only bytes until it has greeted, and it decides nothing but when.
+ * Owned:   the stream owns its descriptor and buffers; sp_stream_finish() ends both. A body that was heard is the caller's to free().
+ * Bounded: a body grows as it arrives, up to max_body; what waits to be written is the caller's to bound (sp_stream_unsent()).
+ * Returns: 0 or -errno. -EPIPE: the peer is gone. -EPROTO: it does not speak this protocol. -EMSGSIZE: longer than allowed. -ENOMEM.
+ *          After any of them the stream is of no use.
+ */
+#ifndef PROTO_SP_STREAM_H
+#define PROTO_SP_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sp.h"
+
+struct sp_stream {
+    int fd;
+    uint8_t theirs;    /* the peer's protocol number, SP_PROTO_* */
+    bool greeted;      /* its greeting has been read */
+    bool in_body;      /* its header has been read */
+    bool write_failed; /* whatever is put afterwards is dropped; hearing goes on, and finds the end */
+    size_t max_body;
+    uint8_t head[SP_HEADER_LEN];
+    size_t head_have;
+    uint8_t *body;
+    size_t body_len, body_have, body_cap;
+    uint8_t *out;
+    size_t out_at, out_len, out_cap;
+};
+
+/* fd: connected, non-blocking; taken over even when this fails. Our greeting is the first thing that sp_stream_flush() sends. */
+int sp_stream_init(struct sp_stream *s, int fd, uint8_t ours, uint8_t theirs, size_t max_body);
+void sp_stream_finish(struct sp_stream *s);
+
+/* Room for a frame of len bytes behind what is unsent; the caller fills it before it calls anything else here. NULL: no memory. */
+uint8_t *sp_stream_frame(struct sp_stream *s, size_t len);
+/* Writes what the peer takes now. A peer that is gone takes everything: its end is for sp_stream_hear() to find. */
+void sp_stream_flush(struct sp_stream *s);
+size_t sp_stream_unsent(const struct sp_stream *s);
+
+/*
+ * Reads up to budget bytes, and at most one message. 1: *ret_body (never NULL) and *ret_len are a message. 0: none yet, or only the
+ * greeting (s->greeted). Else as above.
+ */
+int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len);
+
+#endif
