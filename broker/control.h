@@ -46,7 +46,7 @@ struct control {
     struct rep_socket socket;
     char path[108];
     void (*send)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m); /* rep_send; a test may listen in */
-    void (*drop)(struct rep_socket *s, uint32_t peer); /* rep_drop */
+    void (*drop)(struct rep_socket *s, uint32_t peer);                                 /* rep_drop */
     struct control_peer *peers;
     unsigned peer_count;
     uint64_t requests;
@@ -80,8 +80,7 @@ void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
 __attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...);
 
 /* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and it has been answered so. */
-struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind,
-                            uint32_t timeout_ms);
+struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind, uint32_t timeout_ms);
 
 /* Something about the job changed: answers the waiters that were waiting for it. */
 void control_wake(struct job *job);

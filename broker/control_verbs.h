@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 #include "broker/rep_socket.h"
 #include "control.pb-c.h"
 #include "ulid.h"

@@ -74,7 +74,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
-    int refused;         /* its submit could not be stored: it leaves no trace */
+    int refused;               /* its submit could not be stored: it leaves no trace */
     struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;
     UT_hash_handle hh;

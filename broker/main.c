@@ -201,7 +201,7 @@ static int open_signals(struct broker *b)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before nng starts its threads, which inherit it */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before the store starts its thread, which inherits it */
         return -errno;
     signal(SIGPIPE, SIG_IGN);
     b->signals = (struct loop_watch){ signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), on_signal, b };

@@ -16,9 +16,9 @@
 #include "log.h"
 
 enum {
-    BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
-    REPORT_US = 5000000,    /* from our SIGKILL to the zygote's report */
-    REFILL_US = 1000,       /* longer than a small job takes */
+    BOOT_US = 20000000,  /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    REPORT_US = 5000000, /* from our SIGKILL to the zygote's report */
+    REFILL_US = 1000,    /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };

@@ -26,8 +26,8 @@ struct rep_peer {
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer greeting;
-    int greeted; /* and said so to the handler */
-    int dropped; /* nothing it says counts any more */
+    int greeted;     /* and said so to the handler */
+    int dropped;     /* nothing it says counts any more */
     uint32_t events; /* what epoll watches for */
     UT_hash_handle hh;
 };

@@ -1,5 +1,5 @@
 /*
- * rep_socket.h - the serving side of nng's req/rep over ipc, spoken on the main loop. Clients are ordinary nng req sockets.
+ * rep_socket.h - the serving side of SP req/rep over a unix socket, spoken on the main loop. A client may be nng's.
  *
  * Side:    broker. Peers are local; each is only bytes until it has greeted, and one that breaks the transport's rules is dropped.
  * Why own: nng 1.5.2 stops accepting for ever when one peer hangs up during its greeting (nanomsg/nng#1518; docs/decisions/0007).

@@ -29,7 +29,7 @@ void zygote_init(struct zygote *z, struct broker *b)
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
 }
 
-/* posix_spawn, not fork: nng's threads are running, and none of their locks may be copied into a child that goes on living. */
+/* posix_spawn, not fork: the store's writer is running, and no lock of its may be copied into a child that goes on living. */
 static int launch(struct zygote *z, int their_end)
 {
     char *argv[] = { z->broker->config.worker, "--engine", "lua", "--control-fd", "3", NULL };

@@ -2,7 +2,6 @@
  * signals.h - Ctrl-C as something to poll for.
  *
  * Side: host (CLI).
- * Order: signals_hold() before the first nng call, so that nng's threads inherit the mask and leave these signals to us.
  */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H

@@ -53,7 +53,9 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
 
     (void)req_last_error(c->req, &uid);
     switch (rc) {
-    case -EPERM: return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url, (unsigned)uid);
+    case -EPERM:
+        return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url,
+                              (unsigned)uid);
     case -EACCES: return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
     case -EPROTO: return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
     case -ECONNREFUSED:

@@ -1,7 +1,7 @@
 /*
  * sp.h - the SP wire protocol over a stream socket, without nng: what a frame looks like, and pair0 on one connected descriptor.
  *
- * Side:    both. sp_handshake(), sp_send(), sp_recv(): worker, zygote and tests, with nng at the broker's end.
+ * Side:    both. sp_handshake(), sp_send(), sp_recv(): worker, zygote and tests.
  * Wire:    8 bytes each way once: 00 'S' 'P' 00, protocol number big-endian, 00 00. Then per message: type byte 01, a 64-bit
  *          big-endian length, the body.   Source: nanomsg RFCs "SP TCP mapping" and the type byte of nng's ipc transport.
  * Blocks:  every call that takes a descriptor; it is in blocking mode.
@@ -21,7 +21,10 @@
 #define SP_REQUEST_ID  4 /* bytes of a req/rep body before the message; the highest bit is set */
 
 /* The first bytes on a connection, for one of SP_PROTO_*. */
-#define SP_HELLO(protocol) { 0, 'S', 'P', 0, 0, (protocol), 0, 0 }
+#define SP_HELLO(protocol)                                                                                                                 \
+    {                                                                                                                                      \
+        0, 'S', 'P', 0, 0, (protocol), 0, 0                                                                                                \
+    }
 
 /* A frame's header: its body has len bytes. */
 void sp_header_put(uint8_t head[SP_HEADER_LEN], uint64_t len);

@@ -2,7 +2,7 @@
  * zygote.h - the process that workers are forked from: one engine, one thread, nothing of a tenant ever in it.
  *
  * Side:    worker (trusted until it forks; the child is hostile from its first tenant byte). Speaks proto/zygote.proto with the
- *          broker over one SEQPACKET socket; never links nng, which panics in forked children.
+ *          broker over one SEQPACKET socket; no threads, so that it may fork.
  * Ends:    with 0 when the control socket closes. Its workers die with it (parent-death signal).
  */
 #ifndef WORKER_ZYGOTE_H

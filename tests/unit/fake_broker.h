@@ -41,7 +41,7 @@ struct told {
 struct told_how {
     const char *stdin_pieces[8]; /* one per want; NULL = end of input */
     int never_feed;
-    int term_after_ms;           /* 0 = never */
+    int term_after_ms;                 /* 0 = never */
     int (*stop)(const struct told *t); /* end early, as after a wall limit; NULL = on the result only */
 };
 
@@ -122,32 +122,21 @@ static inline void told_feed(int fd, struct told *t, const struct told_how *how)
 static inline void told_message(int fd, struct told *t, const struct told_how *how, const Pb__FromWorker *m)
 {
     switch (m->body_case) {
-    case PB__FROM_WORKER__BODY_HELLO:
-        t->hello++;
-        break;
+    case PB__FROM_WORKER__BODY_HELLO: t->hello++; break;
     case PB__FROM_WORKER__BODY_SEAL_FAILED:
         t->seal_failed++;
         told_copy(t->step, sizeof(t->step), m->seal_failed->step);
         t->step_error = (int)m->seal_failed->error;
         break;
-    case PB__FROM_WORKER__BODY_STARTED:
-        t->started++;
-        break;
-    case PB__FROM_WORKER__BODY_OUTPUT:
-        told_output(t, m->output);
-        break;
-    case PB__FROM_WORKER__BODY_STDIN_WANT:
-        told_feed(fd, t, how);
-        break;
-    case PB__FROM_WORKER__BODY_RESULT:
-        told_result(t, m->result);
-        break;
+    case PB__FROM_WORKER__BODY_STARTED: t->started++; break;
+    case PB__FROM_WORKER__BODY_OUTPUT: told_output(t, m->output); break;
+    case PB__FROM_WORKER__BODY_STDIN_WANT: told_feed(fd, t, how); break;
+    case PB__FROM_WORKER__BODY_RESULT: told_result(t, m->result); break;
     case PB__FROM_WORKER__BODY_VIOLATION:
         t->violations++;
         t->violation_nr = m->violation->nr;
         break;
-    default:
-        abort();
+    default: abort();
     }
 }
 

@@ -134,10 +134,11 @@ static void print_separates_by_tabs_and_uses_tostring(void **state)
 
 static void the_libraries_that_compute_are_there(void **state)
 {
-    expect_output(*state,
-                  "print(string.format('%5.2f', 1.234), table.concat({1,2,3}, '-'), math.max(1, 2), utf8.char(228), #utf8.charpattern > 0)\n"
-                  "print(coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end)(1), ('x'):rep(3), _VERSION)",
-                  " 1.23\t1-2-3\t2\t\xc3\xa4\ttrue\n2\txxx\tLua 5.4\n");
+    expect_output(
+        *state,
+        "print(string.format('%5.2f', 1.234), table.concat({1,2,3}, '-'), math.max(1, 2), utf8.char(228), #utf8.charpattern > 0)\n"
+        "print(coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end)(1), ('x'):rep(3), _VERSION)",
+        " 1.23\t1-2-3\t2\t\xc3\xa4\ttrue\n2\txxx\tLua 5.4\n");
 }
 
 static void what_reaches_outside_is_absent(void **state)
@@ -449,9 +450,15 @@ static void exit_codes_are_those_of_os_exit(void **state)
         const char *call;
         int code;
     } rows[] = {
-        { "os.exit()", 0 },     { "os.exit(true)", 0 }, { "os.exit(false)", 1 },    { "os.exit(7)", 7 },
-        { "os.exit(256)", 0 },  { "os.exit(-1)", 255 }, { "os.exit(3, true)", 3 },  { "pcall(os.exit, 9)", 9 },
-        { "coroutine.wrap(os.exit)(5)", 5 },
+        {"os.exit()",                   0  },
+        { "os.exit(true)",              0  },
+        { "os.exit(false)",             1  },
+        { "os.exit(7)",                 7  },
+        { "os.exit(256)",               0  },
+        { "os.exit(-1)",                255},
+        { "os.exit(3, true)",           3  },
+        { "pcall(os.exit, 9)",          9  },
+        { "coroutine.wrap(os.exit)(5)", 5  },
     };
     struct job *j = *state;
 
@@ -503,8 +510,8 @@ static void bytecode_as_a_script_is_refused_in_words(void **state)
 
 static void error_objects_are_shown_by_their_tostring_and_name(void **state)
 {
-    expect_exception(run(*state, "error(setmetatable({}, {__name = 'MyError', __tostring = function() return 'my words' end}))"),
-                     "MyError", "my words");
+    expect_exception(run(*state, "error(setmetatable({}, {__name = 'MyError', __tostring = function() return 'my words' end}))"), "MyError",
+                     "my words");
 }
 
 static void an_error_object_without_words_is_described(void **state)
@@ -596,9 +603,8 @@ static void cancel_ends_a_loop_that_catches_errors(void **state)
 
 static void cancel_ends_a_coroutine_that_catches_errors(void **state)
 {
-    cancel_within(*state,
-                  "local co = coroutine.create(function() while true do pcall(function() while true do end end) end end)\n"
-                  "while true do coroutine.resume(co) end");
+    cancel_within(*state, "local co = coroutine.create(function() while true do pcall(function() while true do end end) end end)\n"
+                          "while true do coroutine.resume(co) end");
 }
 
 static void cancel_ends_coroutines_in_coroutines(void **state)

@@ -47,17 +47,11 @@ static int jump_taken(const struct sock_filter *i, uint32_t a, uint32_t x)
     uint32_t with = BPF_SRC(i->code) == BPF_X ? x : i->k;
 
     switch (BPF_OP(i->code)) {
-    case BPF_JEQ:
-        return a == with;
-    case BPF_JGT:
-        return a > with;
-    case BPF_JGE:
-        return a >= with;
-    case BPF_JSET:
-        return (a & with) != 0;
-    default:
-        fail_msg("jump %#x", i->code);
-        return 0;
+    case BPF_JEQ: return a == with;
+    case BPF_JGT: return a > with;
+    case BPF_JGE: return a >= with;
+    case BPF_JSET: return (a & with) != 0;
+    default: fail_msg("jump %#x", i->code); return 0;
     }
 }
 
@@ -218,7 +212,9 @@ static void small_argument_values_of_conditional_calls_get_the_answer_of_the_tab
 
 static uint32_t answer(const struct fixture *f, int nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
-    struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = { a0, a1, a2, a3, 0, 0 } };
+    struct seccomp_data d = {
+        .nr = nr, .arch = AUDIT_ARCH_X86_64, .args = {a0, a1, a2, a3, 0, 0}
+    };
 
     return evaluate(&f->prog, &d);
 }
@@ -242,7 +238,9 @@ static void memory_can_never_become_executable_or_shared(void **state)
 
 static void priority_inheriting_futexes_are_out_of_reach(void **state)
 {
-    static const int bad[] = { FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI2 };
+    static const int bad[] = {
+        FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI2
+    };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(answer(*state, SYS_futex, 0, (uint64_t)bad[i], 0, 0), SECCOMP_RET_TRAP);
@@ -261,10 +259,11 @@ static void limits_are_the_workers_own_business_and_nobody_elses(void **state)
 static void calls_that_would_widen_a_worker_end_it(void **state)
 {
     static const int bad[] = {
-        SYS_execve, SYS_execveat, SYS_clone, SYS_fork, SYS_vfork, SYS_prctl, SYS_seccomp, SYS_rt_sigaction, SYS_ptrace, SYS_socket,
-        SYS_connect, SYS_sendmsg, SYS_recvmsg, SYS_kill, SYS_tgkill, SYS_dup, SYS_dup2, SYS_dup3, SYS_fcntl, SYS_setsid,
-        SYS_mount, SYS_bpf, SYS_userfaultfd, SYS_process_vm_readv, SYS_memfd_create, SYS_keyctl, SYS_shmget, SYS_arch_prctl,
-        SYS_modify_ldt, SYS_personality, SYS_splice, SYS_sendfile, SYS_pidfd_getfd, SYS_unshare, SYS_setns, SYS_chdir, SYS_unlink,
+        SYS_execve,       SYS_execveat, SYS_clone,   SYS_fork,       SYS_vfork,      SYS_prctl,       SYS_seccomp,     SYS_rt_sigaction,
+        SYS_ptrace,       SYS_socket,   SYS_connect, SYS_sendmsg,    SYS_recvmsg,    SYS_kill,        SYS_tgkill,      SYS_dup,
+        SYS_dup2,         SYS_dup3,     SYS_fcntl,   SYS_setsid,     SYS_mount,      SYS_bpf,         SYS_userfaultfd, SYS_process_vm_readv,
+        SYS_memfd_create, SYS_keyctl,   SYS_shmget,  SYS_arch_prctl, SYS_modify_ldt, SYS_personality, SYS_splice,      SYS_sendfile,
+        SYS_pidfd_getfd,  SYS_unshare,  SYS_setns,   SYS_chdir,      SYS_unlink,
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -62,8 +62,13 @@ static void live(const struct engine *e, struct told *t)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct worker_start w = { .link_fd = pair[1], .null_fd = open("/dev/null", O_RDWR), .zygote = self, .token = "0123456789abcdef",
-                                  .token_len = 16, .engine = e, .filter = &filter };
+        struct worker_start w = { .link_fd = pair[1],
+                                  .null_fd = open("/dev/null", O_RDWR),
+                                  .zygote = self,
+                                  .token = "0123456789abcdef",
+                                  .token_len = 16,
+                                  .engine = e,
+                                  .filter = &filter };
         close(pair[0]);
         worker_main(&w);
     }

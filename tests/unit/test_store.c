@@ -474,8 +474,15 @@ static void kept_output_is_read_at_offsets(void **state)
         size_t max, len;
         const char *want;
     } rows[] = {
-        { 0, 100, 11, "hello\0world" }, { 0, 5, 5, "hello" }, { 5, 1, 1, "\0" }, { 6, 100, 5, "world" }, { 10, 1, 1, "d" },
-        { 11, 1, 0, "" }, { 0, 0, 0, "" }, { 1ull << 32, 9, 0, "" }, { UINT64_MAX, SIZE_MAX, 0, "" },
+        {0,           100,      11, "hello\0world"},
+        { 0,          5,        5,  "hello"       },
+        { 5,          1,        1,  "\0"          },
+        { 6,          100,      5,  "world"       },
+        { 10,         1,        1,  "d"           },
+        { 11,         1,        0,  ""            },
+        { 0,          0,        0,  ""            },
+        { 1ull << 32, 9,        0,  ""            },
+        { UINT64_MAX, SIZE_MAX, 0,  ""            },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_int_equal(store_read_output(f->store, id_of(1), 0, rows[i].offset, rows[i].max, &b), 0);
@@ -580,14 +587,14 @@ static void lists_keep_to_the_states_asked_for(void **state)
         uint32_t states;
         int want;
     } rows[] = {
-        { 0, 30 },
-        { 1u << PB__STATE__STATE_RUNNING, 10 },
-        { 1u << PB__STATE__STATE_READY, 0 },
-        { 1u << PB__STATE__STATE_READY | 1u << PB__STATE__STATE_RUNNING, 10 },
-        { 1u << PB__STATE__STATE_FAILED, 10 },
-        { 1u << PB__STATE__STATE_FAILED | 1u << PB__STATE__STATE_RUNNING, 20 },
-        { 1u << PB__STATE__STATE_CANCELLED, 0 },
-        { UINT32_MAX, 30 },
+        {0,                                                               30},
+        { 1u << PB__STATE__STATE_RUNNING,                                 10},
+        { 1u << PB__STATE__STATE_READY,                                   0 },
+        { 1u << PB__STATE__STATE_READY | 1u << PB__STATE__STATE_RUNNING,  10},
+        { 1u << PB__STATE__STATE_FAILED,                                  10},
+        { 1u << PB__STATE__STATE_FAILED | 1u << PB__STATE__STATE_RUNNING, 20},
+        { 1u << PB__STATE__STATE_CANCELLED,                               0 },
+        { UINT32_MAX,                                                     30},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int n = store_list(f->store, rows[i].states, NULL, jobs, 40);
@@ -615,18 +622,18 @@ static void a_prefix_finds_one_job_or_says_that_it_names_several(void **state)
         int want;
         const char *id;
     } rows[] = {
-        { "01J00000", 0, "01J00000000000000000000000" },
-        { "01j00000", 0, "01J00000000000000000000000" },
-        { "01HZZZZZZZZ", 0, "01HZZZZZZZZZZZZZZZZZZZZZZZ" },
-        { "01HZZZZZZZ0000000000000002", 0, "01HZZZZZZZ0000000000000002" },
-        { "01HZZZZZZZ", -ENOTUNIQ, NULL },
-        { "01HZZZZZZZ000000000000000", -ENOTUNIQ, NULL },
-        { "01HZZZZZZZ0000000000000003", -ENOENT, NULL },
-        { "01J00001", -ENOENT, NULL },
-        { "01J0000", -ENOENT, NULL },
-        { "", -ENOENT, NULL },
-        { "01J00000%", -ENOENT, NULL },
-        { "01HZZZZZZZ0000000000000002X", -ENOENT, NULL },
+        {"01J00000",                     0,         "01J00000000000000000000000"},
+        { "01j00000",                    0,         "01J00000000000000000000000"},
+        { "01HZZZZZZZZ",                 0,         "01HZZZZZZZZZZZZZZZZZZZZZZZ"},
+        { "01HZZZZZZZ0000000000000002",  0,         "01HZZZZZZZ0000000000000002"},
+        { "01HZZZZZZZ",                  -ENOTUNIQ, NULL                        },
+        { "01HZZZZZZZ000000000000000",   -ENOTUNIQ, NULL                        },
+        { "01HZZZZZZZ0000000000000003",  -ENOENT,   NULL                        },
+        { "01J00001",                    -ENOENT,   NULL                        },
+        { "01J0000",                     -ENOENT,   NULL                        },
+        { "",                            -ENOENT,   NULL                        },
+        { "01J00000%",                   -ENOENT,   NULL                        },
+        { "01HZZZZZZZ0000000000000002X", -ENOENT,   NULL                        },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_int_equal(store_find(f->store, rows[i].text, &job), rows[i].want);
@@ -814,8 +821,7 @@ static void a_file_system_mounted_read_only_is_refused_with_a_sentence(void **st
 {
     struct fixture *f = *state;
 
-    if (!scratch_can_mount || scratch_mount(f->dir, 1 << 20) != 0 ||
-        mount(NULL, f->dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
+    if (!scratch_can_mount || scratch_mount(f->dir, 1 << 20) != 0 || mount(NULL, f->dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) != 0)
         skip();
     assert_int_equal(store_open(f->dir, &f->store, f->why), -EROFS);
     assert_non_null(strstr(f->why, "read-only"));
@@ -980,7 +986,11 @@ static void a_damaged_database_is_refused_wherever_the_damage_is(void **state)
         const char *name;
         off_t at;
         size_t len;
-    } rows[] = { { "header", 0, 100 }, { "schema", 100, 2000 }, { "pages", 4096, 40960 } };
+    } rows[] = {
+        {"header",  0,    100  },
+        { "schema", 100,  2000 },
+        { "pages",  4096, 40960}
+    };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         submit_many(f->store, 0, 500);
@@ -1002,7 +1012,7 @@ static void a_damaged_database_is_refused_wherever_the_damage_is(void **state)
 }
 
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, setup_dir, teardown)
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
