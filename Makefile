@@ -20,6 +20,9 @@ CC := clang
 CLANG_WARN := -Wno-unknown-warning-option
 endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror $(CLANG_WARN)
+ifeq ($(SWITCH),ucontext)
+WARN += -DCOOP_SWITCH_UCONTEXT
+endif
 HARD := -fstack-protector-strong -fPIE -fno-strict-aliasing
 COOP_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARD) $(CFLAGS_$(FLAVOUR)) -I$(B)/gen -Iproto -Iinclude -I. $(CFLAGS)
 ifeq ($(FLAVOUR),release)
@@ -33,7 +36,8 @@ SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp sp_stream units nearest job_limits log ulid
 BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
-LUA_OBJS    := engine alloc base io os modules coroutine errors
+TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched poll task describe chan select gen locks events scope future timer local
+LUA_OBJS    := engine alloc base io os modules coroutine errors task task_chan task_locks task_slice
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
@@ -46,12 +50,15 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
-UNIT_worker := policy seal zygote lua
+UNIT_worker := policy seal zygote lua lua_task
+UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
-SYSTEM      := verbs causes kill bad_input flood
+SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
+
+TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 
 -include build/local.mk
 include tools/rules.mk

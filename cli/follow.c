@@ -116,6 +116,7 @@ static void end_job(struct follow *f, bool kill)
         coop_call_explain(rc, &why);
     if (rc != 0 && why.exit_code != COOP_EXIT_CONFLICT)
         say_note(f->c, "cannot %s job %s: %s", kill ? "kill" : "cancel", f->plan->id, why.message);
+    coop_client_close(control);
 }
 
 static void on_signal(struct follow *f)
@@ -455,6 +456,7 @@ int follow_job(const struct command *c, struct coop_client *client, const struct
     while (!f.done)
         turn(&f);
     status_clear();
+    input_finish(&f.input);
     return f.code;
 }
 

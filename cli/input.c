@@ -23,6 +23,12 @@ int input_start(struct input *in, const struct command *c, const char *id, int f
     return say_open(c, &in->client);
 }
 
+void input_finish(struct input *in)
+{
+    coop_client_close(in->client);
+    in->client = NULL;
+}
+
 void input_poll(const struct input *in, struct pollfd p[2])
 {
     bool room = in->fd >= 0 && !in->closed && !in->eof && !in->pending && in->have == 0;

@@ -35,6 +35,8 @@ enum input_verdict { INPUT_GOES_ON, INPUT_CANNOT_REPEAT, INPUT_FAILED };
 /* Opens a connection of its own. 0, or the exit code after having said why. fd < 0: does nothing. */
 int input_start(struct input *in, const struct command *c, const char *id, int fd);
 
+void input_finish(struct input *in);
+
 /* Two entries for poll(2): the connection and, when there is room, the file. fd -1 where nothing is awaited. */
 void input_poll(const struct input *in, struct pollfd p[2]);
 

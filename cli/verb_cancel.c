@@ -51,6 +51,7 @@ static int end_all(const struct command *c, bool kill)
         if (first == 0)
             first = code;
     }
+    coop_client_close(client);
     return first;
 }
 

@@ -20,5 +20,6 @@ int verb_logs(const struct command *c)
     plan.id = id;
     code = follow_job(c, client, &plan, &end);
     follow_end_finish(&end);
+    coop_client_close(client);
     return code;
 }

@@ -102,5 +102,6 @@ int verb_ls(const struct command *c)
         print(c, ((const Pb__Reply *)reply.msg)->ls);
         frame_release(&reply);
     }
+    coop_client_close(client);
     return code;
 }

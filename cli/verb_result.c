@@ -39,5 +39,6 @@ int verb_result(const struct command *c)
         code = outcome_of_wait(r->cause, r->exit_code, r->signal);
         frame_release(&reply);
     }
+    coop_client_close(client);
     return code;
 }

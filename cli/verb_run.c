@@ -133,6 +133,7 @@ static int run_spec(const struct command *c, struct spec *s, int signal_fd)
             code = finish(c, id, &end);
         follow_end_finish(&end);
     }
+    coop_client_close(client);
     if (plan.stdin_fd > STDERR_FILENO)
         close(plan.stdin_fd);
     return code;

@@ -48,5 +48,6 @@ int verb_show(const struct command *c)
         print(c, ((const Pb__Reply *)reply.msg)->show);
         frame_release(&reply);
     }
+    coop_client_close(client);
     return code;
 }

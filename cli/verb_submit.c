@@ -32,6 +32,7 @@ int verb_submit(const struct command *c)
             printf("%s\n", r->id);
         frame_release(&reply);
     }
+    coop_client_close(client);
     spec_finish(&s);
     return code;
 }

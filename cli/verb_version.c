@@ -23,6 +23,7 @@ static const Pb__VersionReply *ask(const struct command *c, struct frame *ret_re
     req.body_case = PB__REQUEST__BODY_VERSION;
     req.version = &body;
     rc = coop_call(client, &req, VERSION_TIMEOUT_MS, ret_reply);
+    coop_client_close(client);
     if (rc != 0) {
         coop_call_explain(rc, why);
         return NULL;

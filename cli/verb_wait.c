@@ -165,5 +165,6 @@ int verb_wait(const struct command *c)
         if (first == 0)
             first = code;
     }
+    coop_client_close(w.client);
     return first;
 }

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -31,9 +31,21 @@ $(B)/%.o: %.c Makefile tools/rules.mk | $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(COOP_CFLAGS) -MMD -MP -c $< -o $@)
 
+$(B)/%.o: %.S Makefile tools/rules.mk
+	@mkdir -p $(@D)
+	$(call run,AS,$(CC) $(COOP_CFLAGS) -c $< -o $@)
+
+# Frame pointers: backtraces of parked tasklets follow them.
+$(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -fno-omit-frame-pointer
+# Clearing a new tasklet by rep stos, gcc's choice for x86, takes longer to start than all the rest of making it.
+ifeq ($(shell uname -m)-$(notdir $(CC)),x86_64-cc)
+$(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -mmemset-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign
+endif
+
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
 $(B)/lib%.a:
@@ -42,8 +54,22 @@ $(B)/lib%.a:
 
 $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
+# A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
+ifeq ($(FLAVOUR),tsan)
+UNIT_WORKER :=
+$(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
+	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/$*
+	@mkdir -p $(@D)
+	$(call run,COPY,cp build/debug/$* $@)
+FORCE:
+else
+UNIT_WORKER := worker
 $(B)/coop-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+# The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
+$(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+endif
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
 
@@ -52,7 +78,7 @@ $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
-UNIT_BINS   := $(foreach a,proto broker worker client cli,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
+UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 
@@ -63,15 +89,12 @@ endef
 $(foreach t,$(UNIT_proto),$(eval $(call unit_rule,$(t),,-lnng -lprotobuf-c -lpthread)))
 $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKER_LIBS))))
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS))))
+$(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
 $(foreach t,$(UNIT_client),$(eval $(call unit_rule,$(t),$(B)/libclient.a,-lnng $(CLIENT_LIBS))))
 $(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libclient.a,$(CLI_LIBS) $(CLIENT_LIBS))))
 
 $(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -ljansson -lcmocka -o $@)
-
-# The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
-$(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 
 $(B)/tests/support/deny: $(B)/tests/support/deny.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lseccomp -o $@)
@@ -106,8 +129,15 @@ fuzz-%: $(B)/tests/fuzz/fuzz_%
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
 
 bench: deps ## what coop costs, beside the bare limit of the same run (release build)
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench build/release/bench/bench_task
 	@build/release/bench/bench
+	@echo
+	@build/release/bench/bench_task
+$(B)/bench/bench_task: $(B)/bench/bench_task.o $(B)/libcoop-task.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
+$(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
+examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) ## the programs of examples/task/, which show how tasklets are used from C
 $(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
@@ -134,7 +164,11 @@ docs-check: all ## fail when a generated page is out of date, or a document name
 
 RELEASE := build/release
 install: deps ## into PREFIX (/usr/local) under DESTDIR
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/libcoop-task.a
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(RELEASE)/libcoop-task.a $(DESTDIR)$(PREFIX)/lib
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)|' tools/coop-task.pc.in \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
@@ -145,7 +179,8 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
-	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h $(DESTDIR)$(PREFIX)/include/coop/task.h
+	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
 

@@ -28,6 +28,7 @@ struct engine {
     int (*open)(void);                                           /* in the worker, the step before the system call filter */
     void (*run)(const Pb__JobSpec *spec, struct outcome *ret_o); /* sealed: the first tenant byte */
     void (*cancel)(void);                                        /* from a signal handler: make run() end soon */
+    void (*preempt)(void); /* from a signal handler: a slice of CPU time is over; NULL: nothing in it takes turns */
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */

@@ -47,6 +47,9 @@
         }                                                                                                                                  \
     }
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -74,6 +77,8 @@ static const struct policy_row lua_rows[] = {
     { SYS(mprotect),        POLICY_ALLOW,  0,      { LONG_IN(2, PROT_READ | PROT_WRITE) }, "malloc; never executable" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_DONTNEED),           "malloc giving pages back" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_FREE),               "malloc giving pages back" },
+    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_INSTALL),      "guards below tasklets' stacks" },
+    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_NOHUGEPAGE),         "tasklets' stacks: a few small pages each" },
     { SYS(brk),             POLICY_ALLOW,  0,      ANY,                                "malloc" },
     { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAIT),               "libc locks; never priority inheritance" },
     { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAKE),               "libc locks" },
@@ -84,6 +89,7 @@ static const struct policy_row lua_rows[] = {
     { SYS(clock_gettime),   POLICY_ALLOW,  0,      INT_IN(0, 7),                       "os.time, os.clock; not another process's clock" },
     { SYS(clock_getres),    POLICY_ALLOW,  0,      INT_IN(0, 7),                       "as clock_gettime" },
     { SYS(setitimer),       POLICY_ALLOW,  0,      INT_IS(0, ITIMER_REAL),             "pushes buffered output out while the job computes" },
+    { SYS(setitimer),       POLICY_ALLOW,  0,      INT_IS(0, ITIMER_VIRTUAL),          "turns for tasklets that do not yield" },
     { SYS(getrandom),       POLICY_ALLOW,  0,      INT_IN(2, GRND_NONBLOCK),           "seeds: forks of one zygote must differ" },
 
     /* signals: handlers are fixed before the seal, so rt_sigaction has no row; raise() and abort() need the worker's own pid in
@@ -126,7 +132,6 @@ static const struct policy_row lua_rows[] = {
     { SYS(sched_yield),     POLICY_ALLOW,  0,      ANY,                                "sanitizer: spin locks" },
     { SYS(sched_getaffinity), POLICY_REFUSE, EPERM, ANY,                               "sanitizer: counts processors" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_DONTDUMP),           "sanitizer: shadow memory" },
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_NOHUGEPAGE),         "sanitizer: shadow memory" },
     { SYS(rt_sigaction),    POLICY_REFUSE, EPERM,  ANY,                                "sanitizer: on its way out" },
     { SYS(close),           POLICY_REFUSE, EPERM,  ANY,                                "sanitizer: on its way out" },
 #endif

@@ -27,6 +27,16 @@ void serve_cancel(int signo)
     errno = keep_errno;
 }
 
+void serve_slice_over(void)
+{
+    int keep_errno = errno;
+    const struct engine *e = running;
+
+    if (e != NULL && e->preempt != NULL)
+        e->preempt();
+    errno = keep_errno;
+}
+
 int serve_cancelled(void)
 {
     return cancelled != 0;

@@ -18,6 +18,9 @@ _Noreturn void serve_finish(const struct outcome *o);
 /* 1 when the broker asked the job to end (SIGTERM). */
 int serve_cancelled(void);
 
+/* The SIGVTALRM handler: tells the engine. */
+void serve_slice_over(void);
+
 /* The SIGTERM handler: remembers it, and tells the engine. */
 void serve_cancel(int signo);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -12,6 +13,7 @@
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/serve.h"
+#include "worker/task/sched.h"
 
 static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
 
@@ -58,18 +60,51 @@ static void on_cancel(int signo, siginfo_t *si, void *context)
     serve_cancel(signo);
 }
 
+static void on_slice(int signo, siginfo_t *si, void *context)
+{
+    (void)signo;
+    (void)si;
+    (void)context;
+    serve_slice_over();
+}
+
+/*
+ * A tasklet that ran into the guard below its stack is told apart. Any other fault comes again when this returns, and kills: the handler is
+ * gone by then. A signal that somebody sent does not come again, so a fault is made of it.
+ */
+static void on_fault(int signo, siginfo_t *si, void *context)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "StackOverflow" };
+    static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
+
+    (void)signo;
+    (void)context;
+    if (si->si_code <= 0)
+        *nowhere = 0;
+    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
+        return;
+    snprintf(o.message, sizeof(o.message), "stack overflow in tasklet %llu %s", (unsigned long long)sched->current->id,
+             sched->current->name);
+    output_write(PB__STREAM__STREAM_STDERR, o.message, strlen(o.message));
+    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
+    serve_finish(&o);
+}
+
 struct signal_row {
     int signo;
+    int flags;
     void (*handler)(int, siginfo_t *, void *);
     const char *why;
 };
 
 /* clang-format off */
 static const struct signal_row signal_rows[] = {
-    { SIGSYS,  on_violation, "a call the policy refuses: report it" },
-    { SIGALRM, on_alarm,     "held-back output is due" },
-    { SIGTERM, on_cancel,    "the broker wants the job to end" },
-    { SIGPIPE, NULL,         "the broker has gone: the write's error says so too" },
+    { SIGSYS,    0,            on_violation, "a call the policy refuses: report it" },
+    { SIGALRM,   0,            on_alarm,     "held-back output is due" },
+    { SIGVTALRM, 0,            on_slice,     "a tasklet has computed for long enough" },
+    { SIGSEGV,   SA_RESETHAND, on_fault,     "a tasklet's stack is too small: say so" },
+    { SIGTERM,   0,            on_cancel,    "the broker wants the job to end" },
+    { SIGPIPE,   0,            NULL,         "the broker has gone: the write's error says so too" },
 };
 /* clang-format on */
 
@@ -85,7 +120,7 @@ static int defaults(void)
 
 static int install(const struct signal_row *row)
 {
-    struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+    struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | row->flags };
 
     if (row->handler == NULL) {
         sa.sa_flags = 0;

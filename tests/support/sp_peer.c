@@ -155,7 +155,7 @@ const Pb__Reply *sp_peer_answer(int fd, uint32_t id)
     if (read_all(fd, body, len) != 0)
         support_fail("the answer breaks off");
     id |= 0x80000000u;
-    if ((uint32_t)(body[0] << 24 | body[1] << 16 | body[2] << 8 | body[3]) != id)
+    if (sp_request_id_get(body) != id)
         support_fail("the answer to another request");
     if (frame_decode(f, &pb__reply__descriptor, body + 4, len - 4, FRAME_MAX_CONTROL) != 0)
         support_fail("the answer is not a Reply");

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "worker/engines/lua/job.h"
+#include "worker/engines/lua/task.h"
 #include "worker/output.h"
 
 struct lua_job lua_job = { .memory.cap = SIZE_MAX };
@@ -34,6 +35,7 @@ static void lua_cancel(void)
     lua_job.cancelled = 1;
     if (L != NULL && !lua_job.closing)
         lua_job_hook(L);
+    lua_task_interrupt();
 }
 
 void lua_job_close(lua_State *L)
@@ -189,6 +191,14 @@ static int run_script(lua_State *L, const Pb__JobSpec *spec)
     return status;
 }
 
+/* What a tasklet died of after the script's own last line. */
+static int meet_late_error(lua_State *L)
+{
+    lua_pushcfunction(L, lua_job_on_error);
+    lua_pushcfunction(L, lua_task_late_error);
+    return lua_pcall(L, 0, 0, -2);
+}
+
 static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
 {
     lua_State *L = lua_job.main;
@@ -201,6 +211,10 @@ static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
     if (lua_job.cancelled)
         lua_job_hook(L);
     status = run_script(L, spec);
+    if (!lua_job.cancelled)
+        lua_task_finish();
+    if (status == LUA_OK && !lua_job.cancelled)
+        status = meet_late_error(L);
     if (status != LUA_OK)
         lua_job_report(L, status, ret_o);
     else
@@ -217,5 +231,6 @@ const struct engine lua_engine = {
     .open = lua_open,
     .run = lua_run,
     .cancel = lua_cancel,
+    .preempt = lua_task_preempt,
 };
 /* clang-format on */

@@ -4,6 +4,7 @@
  * A module is sent under a file's name; "a/b.lua" and "a/b" answer require "a.b", "a/init.lua" answers require "a".
  */
 #include "worker/engines/lua/job.h"
+#include "worker/engines/lua/task.h"
 
 #include <string.h>
 
@@ -148,6 +149,8 @@ int lib_package(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_setfield(L, -2, "loaded");
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, lib_coop);
+    lua_setfield(L, -2, "coop");
     lua_setfield(L, -2, "preload");
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, package_require, 1);

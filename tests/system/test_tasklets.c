@@ -1,0 +1,142 @@
+/* test_tasklets.c - tasklets of a real job: what they print, how the job ends, and that those who compute take turns. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coop/exit_codes.h"
+#include "tests/support/broker_fixture.h"
+
+#define COOP "local coop = require 'coop'\n"
+
+/* The receipt of the job that was submitted last. */
+static json_t *last_receipt(const struct broker *b, const char *cause)
+{
+    return expect_end(b, json_str(json_of(&coop(b, "ls", "--json", "--limit", "1")->out), "jobs.0.id"), cause);
+}
+
+static void a_channel_carries_values_from_one_to_another(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local c = coop.channel()\n"
+                                   "coop.spawn(function() for i = 1, 3 do c:send(i) end c:close() end)\n"
+                                   "for v in c:each() do print(v) end");
+
+    expect_text(proc_expect(coop(b, "run", path), 0)->out, "1\n2\n3\n");
+}
+
+static void the_example_finds_the_primes(void **state)
+{
+    struct broker *b = *state;
+
+    expect_has(proc_expect(coop(b, "run", "examples/tasklets.lua"), 0)->out, "2 3 5 7 11 13");
+}
+
+static void a_deadlock_ends_the_job_at_once_as_an_exception_that_names_everybody(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop(b, "run",
+                          script(b, "a.lua",
+                                 COOP "coop.spawn(function() coop.channel():receive() end)\n"
+                                      "coop.channel():receive()"));
+    json_t *r;
+
+    (void)proc_expect(p, COOP_EXIT_EXCEPTION);
+    expect_has(p->err, "Deadlock: the last runnable tasklet cannot be blocked.");
+    expect_has(p->err, "tasklet 2 ");
+    r = last_receipt(b, "exception");
+    assert_string_equal(json_str(r, "error.type"), "Deadlock");
+}
+
+static void an_error_that_nobody_joins_ends_the_job(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p =
+        coop(b, "run", script(b, "a.lua", COOP "coop.spawn(function() error('alone') end)\ncoop.sleep(60)\nprint('not here')"));
+
+    (void)proc_expect(p, COOP_EXIT_EXCEPTION);
+    expect_has(p->err, "a.lua:2: alone");
+    expect_text(p->out, "");
+}
+
+/* In slices of CPU time, so a busy machine changes nothing about the shares but their grain. */
+static void three_that_compute_share_the_processor(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local n, stop = { 0, 0, 0 }, os.clock() + 0.6\n"
+                                   "for i = 1, 3 do coop.spawn(function() while os.clock() < stop do n[i] = n[i] + 1 end end) end\n"
+                                   "coop.run()\n"
+                                   "local all = n[1] + n[2] + n[3]\n"
+                                   "for i = 1, 3 do print(n[i] > all * 0.2 and n[i] < all * 0.5 and 'fair' or n[i] / all) end");
+
+    expect_text(proc_expect(coop(b, "run", path), 0)->out, "fair\nfair\nfair\n");
+}
+
+static void one_that_computes_does_not_keep_a_timer_waiting(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local done\n"
+                                   "coop.spawn(function() coop.sleep(0.02) done = true end)\n"
+                                   "coop.spawn(function() while not done do end end)\n"
+                                   "coop.run() print('ended')");
+
+    expect_text(proc_expect(coop(b, "run", path), 0)->out, "ended\n");
+}
+
+static void one_that_is_cancelled_while_it_computes_ends(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local t = coop.async(function() while true do end end)\n"
+                                   "coop.sleep(0.02) t:cancel() print(pcall(t.join, t))");
+
+    expect_has(proc_expect(coop(b, "run", path), 0)->out, "false\t");
+}
+
+static void a_cancelled_job_ends_though_all_its_tasklets_sleep(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(
+        b, "run", script(b, "a.lua", COOP "for i = 1, 50 do coop.spawn(coop.sleep, 1000) end\nprint('up') io.flush() coop.run()"));
+
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+}
+
+static void what_is_left_at_the_end_of_the_script_is_cancelled(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua", COOP "coop.spawn(function() print(pcall(coop.sleep, 1000)) end)\ncoop.yield()");
+
+    expect_text(proc_expect(coop(b, "run", path), 0)->out, "false\tcancelled\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_channel_carries_values_from_one_to_another),
+        TEST(the_example_finds_the_primes),
+        TEST(a_deadlock_ends_the_job_at_once_as_an_exception_that_names_everybody),
+        TEST(an_error_that_nobody_joins_ends_the_job),
+        TEST(three_that_compute_share_the_processor),
+        TEST(one_that_computes_does_not_keep_a_timer_waiting),
+        TEST(one_that_is_cancelled_while_it_computes_ends),
+        TEST(a_cancelled_job_ends_though_all_its_tasklets_sleep),
+        TEST(what_is_left_at_the_end_of_the_script_is_cancelled),
+    };
+
+    cmocka_set_test_filter(getenv("TEST"));
+    return cmocka_run_group_tests_name("tasklets", tests, NULL, NULL);
+}

@@ -1,0 +1,999 @@
+/* test_lua_task.c - require "coop": tasklets of Lua, what they share with the rest of Lua, and scripts that mean them ill. */
+#include "lua_fixture.h"
+
+#define COOP "local coop = require 'coop'\n"
+
+static struct job *with_memory(void *state, uint64_t mib)
+{
+    struct job *j = state;
+
+    j->limits.memory_bytes = mib * MIB;
+    return j;
+}
+
+/* ---- tasklets -------------------------------------------------------------------------------------------------------------------------- */
+
+static void what_a_tasklet_returns_is_what_join_gives(void **state)
+{
+    expect_output(*state,
+                  COOP "print(coop.spawn(function(...) return ... end, 1, nil, 'x'):join()) print(coop.spawn(function() end):join())\n"
+                       "local t = coop.async(function() return 7 end) print(t:join(), t:join(), t:status())",
+                  "1\tnil\tx\n"
+                  "\n"
+                  "7\t7\tdone\n");
+}
+
+static void an_error_reaches_whoever_joins(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local t = coop.async(function() error({code = 5}) end) local ok, e = pcall(t.join, t) print(ok, e.code, t:status())\n"
+                  "t = coop.async(error) print(pcall(t.join, t))\n"
+                  "t = coop.async(function() error('boom') end) ok, e = pcall(t.join, t) print(e:match('^[^\\n]*'))",
+                  "false\t5\tfailed\n"
+                  "false\tnil\n"
+                  "script.lua:4: boom\n");
+}
+
+static void gather_gives_the_first_result_of_each(void **state)
+{
+    expect_output(*state,
+                  COOP "local function f(i) coop.sleep(0.003 * (4 - i)) return i, 'more' end print(coop.gather(coop.async(f, 1), "
+                       "coop.async(f, 2), coop.async(f, 3))) print(coop.gather())",
+                  "1\t2\t3\n"
+                  "\n");
+}
+
+static void tasklets_take_turns_in_order(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "for i = 1, 3 do coop.spawn(function() for k = 1, 2 do io.write(i, k, ' ') coop.yield() end end) end io.write('main ') "
+                  "coop.run() print()",
+                  "main 11 21 31 12 22 32 \n");
+}
+
+static void run_puts_a_tasklet_first(void **state)
+{
+    expect_output(*state,
+                  COOP "local a = coop.spawn(io.write, 'a') local b = coop.spawn(io.write, 'b') b:run() print(b:status()) coop.run() "
+                       "print(pcall(b.run, b))",
+                  "badone\n"
+                  "false\tonly a runnable tasklet can be run\n");
+}
+
+static void sleepers_wake_in_the_order_of_their_times(void **state)
+{
+    expect_output(*state,
+                  COOP "for _, n in ipairs{3, 1, 2} do coop.spawn(function() coop.sleep(n / 100) io.write(n, ' ') end) end local t = "
+                       "coop.now() coop.run() print(coop.now() - t >= 0.03)",
+                  "1 2 3 true\n");
+}
+
+static void a_join_may_time_out(void **state)
+{
+    expect_output(*state, COOP "local t = coop.spawn(coop.sleep, 0.05) print(t:join(0.001)) print(t:status(), t:join(0), t:join())",
+                  "nil\ttimeout\n"
+                  "blocked\tnil\n");
+}
+
+static void who_joins_wrongly_is_told(void **state)
+{
+    expect_output(*state,
+                  COOP "local t t = coop.async(function() return pcall(t.join, t) end) print(t:join())\n"
+                       "local s = coop.async(coop.sleep, 0.01) coop.spawn(function() s:join() end) coop.yield() coop.yield() "
+                       "print(pcall(s.join, s))",
+                  "false\ta tasklet cannot join itself\n"
+                  "false\tanother tasklet joins it already\n");
+}
+
+static void self_is_the_tasklet_and_nil_in_main(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "print(coop.self()) local t t = coop.spawn(function() print(coop.self() == t, t:status(), t:id() > 1) end) coop.run()\n"
+                  "local g = coop.generator(function() coop.give(coop.self() == nil) end) print(g:next())",
+                  "\n"
+                  "true\trunning\ttrue\n"
+                  "true\n");
+}
+
+static void only_main_runs_the_others(void **state)
+{
+    expect_output(*state, COOP "print(coop.async(function() return pcall(coop.run) end):join())",
+                  "false\tonly the main tasklet can run the others\n");
+}
+
+static void requiring_it_twice_gives_the_same(void **state)
+{
+    expect_output(*state,
+                  COOP "print(require 'coop' == coop) package.loaded.coop = nil local again = require 'coop' local c = again.channel(1) "
+                       "c:send(1) print(c:receive(), coop.async(function() return 2 end):join())",
+                  "true\n"
+                  "1\t2\n");
+}
+
+static void an_uncaught_error_reaches_main_with_its_traceback(void **state)
+{
+    expect_exception(run(*state, COOP "local function deep() error('boom') end\n"
+                                      "coop.spawn(function() deep() end)\n"
+                                      "coop.sleep(10)"),
+                     "error",
+                     "script.lua:2: boom\n"
+                     "stack traceback:");
+}
+
+static void an_uncaught_error_can_be_caught_in_main_and_is_gone_then(void **state)
+{
+    expect_output(*state,
+                  COOP "coop.spawn(function() error({}) end) local ok, e = pcall(coop.sleep, 10) print(ok, type(e)) coop.spawn(error) "
+                       "print(pcall(coop.run)) coop.yield() print('on')",
+                  "false\ttable\n"
+                  "false\tnil\n"
+                  "on\n");
+}
+
+/* ---- channels -------------------------------------------------------------------------------------------------------------------------- */
+
+static void preference_says_who_goes_on_when_two_meet(void **state)
+{
+    expect_output(*state,
+                  COOP "for p = -1, 1 do\n"
+                       "  local c = coop.channel(0, p)\n"
+                       "  coop.spawn(function() c:receive() io.write('r1 ') c:receive() io.write('r2 ') end)\n"
+                       "  coop.yield()\n"
+                       "  coop.spawn(function() c:send(1) io.write('s1 ') c:send(2) io.write('s2 ') end)\n"
+                       "  coop.run() print(c:preference())\n"
+                       "end",
+                  "r1 s1 r2 s2 -1\n"
+                  "s1 r1 r2 s2 0\n"
+                  "s1 r1 s2 r2 1\n");
+}
+
+static void a_buffered_channel_holds_its_capacity(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel(2) print(c:send(1), c:send(nil), #c) print(c:send(3, 0)) print(c:receive(), c:receive()) "
+                       "print(c:receive(0))",
+                  "true\ttrue\t2\n"
+                  "nil\ttimeout\n"
+                  "1\tnil\n"
+                  "nil\ttimeout\n");
+}
+
+static void a_closed_channel_gives_what_it_holds_and_then_says_so(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel(2) c:send('x') c:close() print(c:closing(), c:closed()) print(c:send(1)) print(c:receive()) "
+                       "print(c:receive()) print(c:closed(), pcall(c.close, c)) c:open() print(c:send(1))",
+                  "true\tfalse\n"
+                  "nil\tclosed\n"
+                  "x\n"
+                  "nil\tclosed\n"
+                  "true\tfalse\tclose of closed channel\n"
+                  "true\n");
+}
+
+static void close_wakes_those_that_wait(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local c = coop.channel() for i = 1, 2 do coop.spawn(function() print(i, c:receive()) end) end coop.yield() c:close() "
+                  "coop.run() local d = coop.channel() local t = coop.async(function() return d:send(1) end) coop.yield() d:close() "
+                  "print(t:join())",
+                  "1\tnil\tclosed\n"
+                  "2\tnil\tclosed\n"
+                  "nil\tclosed\n");
+}
+
+static void a_sent_error_is_raised_by_the_receiver(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local c = coop.channel(1) c:send_error('bad') print(pcall(c.receive, c)) c:send_error(nil) print(pcall(c.receive, c)) "
+                  "c:send_error({1}) local ok, e = pcall(c.receive, c) print(e[1])",
+                  "false\tbad\n"
+                  "false\tnil\n"
+                  "1\n");
+}
+
+static void each_goes_on_until_the_close(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() coop.spawn(function() for i = 1, 3 do c:send(i) end c:close() end) for v in c:each() do "
+                       "io.write(v, ' ') end print()",
+                  "1 2 3 \n");
+}
+
+static void balance_counts_those_that_wait(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() for i = 1, 2 do coop.spawn(c.receive, c) end coop.yield() io.write(c:balance(), ' ') "
+                       "c:send(1) c:send(2) for i = 1, 3 do coop.spawn(c.send, c, i) end coop.yield() print(c:balance()) for i = 1, 3 do "
+                       "c:receive() end",
+                  "-2 3\n");
+}
+
+static void a_capacity_without_sense_is_refused(void **state)
+{
+    expect_output(*state,
+                  COOP "for _, n in ipairs{-1, 2^24 + 1, math.maxinteger, math.mininteger} do print(pcall(coop.channel, n)) end "
+                       "print(pcall(coop.channel, 0, 2))",
+                  "false\tbad argument #1 to 'coop.channel' (a channel cannot hold a negative number of values)\n"
+                  "false\tbad argument #1 to 'coop.channel' (a channel cannot hold so many values)\n"
+                  "false\tbad argument #1 to 'coop.channel' (a channel cannot hold so many values)\n"
+                  "false\tbad argument #1 to 'coop.channel' (a channel cannot hold a negative number of values)\n"
+                  "false\tbad argument #2 to 'coop.channel' (preference is -1, 0 or 1)\n");
+}
+
+static void a_capacity_past_the_memory_is_oom(void **state)
+{
+    assert_int_equal(run(*state, COOP "coop.channel(2^24)")->kind, PB__RESULT_KIND__RESULT_KIND_OOM);
+}
+
+static void timeouts_of_every_kind_are_understood(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() print(c:receive(-1)) print(c:receive(0/0)) print(c:receive(0.001)) print(c:send(1, "
+                       "-math.huge)) print(pcall(c.receive, c, 'x'))",
+                  "nil\ttimeout\n"
+                  "nil\ttimeout\n"
+                  "nil\ttimeout\n"
+                  "nil\ttimeout\n"
+                  "false\tbad argument #2 to '?' (number expected, got string)\n");
+}
+
+/* ---- select ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void select_takes_what_is_ready(void **state)
+{
+    expect_output(*state,
+                  COOP "local a, b = coop.channel(1), coop.channel(1) b:send('v') print(coop.select{{a, 'receive'}, {b, 'receive'}}) "
+                       "print(coop.select{{b, 'receive'}, {a, 'send', 5}}) print(a:receive()) print(coop.select{{a, 'receive'}, timeout = "
+                       "0.001}) print(coop.select{{a, 'receive'}, policy = 'default'})",
+                  "2\tv\n"
+                  "2\n"
+                  "5\n"
+                  "nil\ttimeout\n"
+                  "nil\ttimeout\n");
+}
+
+static void a_closed_channel_is_ready(void **state)
+{
+    expect_output(*state,
+                  COOP "local a, b = coop.channel(), coop.channel() a:close() print(coop.select{{b, 'receive'}, {a, 'receive'}}) "
+                       "print(coop.select{{a, 'send', 1}})",
+                  "2\tnil\tclosed\n"
+                  "1\tnil\tclosed\n");
+}
+
+static void select_waits_and_only_one_clause_happens(void **state)
+{
+    expect_output(*state,
+                  COOP "local a, b = coop.channel(), coop.channel() local t = coop.async(function() return coop.select{{a, 'receive'}, {b, "
+                       "'send', 'x'}} end) coop.yield() print(a:balance(), b:balance(), b:receive(), a:balance()) print(t:join())",
+                  "-1\t1\tx\t0\n"
+                  "2\n");
+}
+
+static void first_takes_the_first_and_fair_takes_all_in_time(void **state)
+{
+    expect_output(*state,
+                  COOP "local a, b = coop.channel(1000), coop.channel(1000) for i = 1, 200 do a:send(i) b:send(i) end for i = 1, 100 do "
+                       "assert(coop.select{{a, 'receive'}, {b, 'receive'}, policy = 'first'} == 1) end local n = {0, 0} for i = 1, 100 do "
+                       "local k = coop.select{{a, 'receive'}, {b, 'receive'}} n[k] = n[k] + 1 end print(n[1] > 10, n[2] > 10)",
+                  "true\ttrue\n");
+}
+
+static void a_clause_without_sense_is_refused(void **state)
+{
+    expect_output(*state,
+                  COOP "print(pcall(coop.select, {1})) print((pcall(coop.select, {{}}))) print((pcall(coop.select, {{io.stdout}}))) "
+                       "print((pcall(coop.select, {{coop.channel(), 'x'}}))) print((pcall(coop.select, {policy = 'x'}))) "
+                       "print((pcall(coop.select, setmetatable({}, {__len = function() return 1 << 40 end})))) print(coop.select{{false}, "
+                       "timeout = 0})",
+                  "false\tclause 1 is not a table\n"
+                  "false\n"
+                  "false\n"
+                  "false\n"
+                  "false\n"
+                  "false\n"
+                  "nil\ttimeout\n");
+}
+
+static void a_select_keeps_its_channels_whatever_becomes_of_its_table(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local t = {{coop.channel(), 'receive'}, timeout = 0.02} local s = coop.async(coop.select, t) coop.yield() t[1][1] = "
+                  "nil t[1] = nil collectgarbage() collectgarbage() print(s:join())",
+                  "nil\ttimeout\n");
+}
+
+/* ---- locks ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void locks_do_what_they_are_for(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local m = coop.mutex() local log = {}\n"
+                  "for i = 1, 3 do coop.spawn(function() m:lock() log[#log + 1] = i coop.yield() log[#log + 1] = i m:unlock() end) end "
+                  "coop.run() print(table.concat(log))\n"
+                  "print((pcall(m.unlock, m))) m:lock() print((pcall(m.lock, m))) local t = coop.async(m.lock, m, 0.001) "
+                  "print(t:join())\n"
+                  "local s = coop.semaphore(1) print(s:wait(0), s:wait(0)) s:post() print(s:wait())\n"
+                  "local e = coop.event() coop.spawn(function() e:set() end) print(e:wait(), e:is_set()) e:clear() print(e:wait(0))\n"
+                  "local w = coop.waitgroup() w:add(2) for i = 1, 2 do coop.spawn(function() w:done() end) end print(w:wait()) "
+                  "print((pcall(w.done, w)))\n"
+                  "local b = coop.barrier(2) local u = coop.async(b.wait, b) print(b:wait() ~= u:join())\n"
+                  "local c = coop.condition() local k = coop.async(function() m:lock() c:wait(m) m:unlock() return 'signalled' end) "
+                  "m:unlock() coop.yield() c:signal() print(k:join())\n"
+                  "local r = coop.rwlock() print(r:read(), r:read(), r:write(0)) r:unlock() r:unlock() print(r:write(), (pcall(r.read, "
+                  "r, 0))) r:unlock()",
+                  "112233\n"
+                  "false\n"
+                  "false\n"
+                  "nil\ttimeout\n"
+                  "true\tnil\ttimeout\n"
+                  "true\n"
+                  "true\ttrue\n"
+                  "nil\ttimeout\n"
+                  "true\n"
+                  "false\n"
+                  "true\n"
+                  "signalled\n"
+                  "true\ttrue\tnil\ttimeout\n"
+                  "true\tfalse\n");
+}
+
+static void counts_without_sense_are_refused(void **state)
+{
+    expect_output(*state,
+                  COOP "for _, f in ipairs{coop.semaphore, coop.barrier} do print((pcall(f, -1)), (pcall(f, math.maxinteger))) end "
+                       "print((pcall(coop.barrier, 0)), (pcall(coop.waitgroup().add, coop.waitgroup(), math.mininteger)))",
+                  "false\tfalse\n"
+                  "false\tfalse\n"
+                  "false\tfalse\n");
+}
+
+/* ---- scopes ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_scope_ends_after_its_children(void **state)
+{
+    expect_output(*state,
+                  COOP "local n = 0 print(coop.scope(function(s) for i = 1, 3 do s:spawn(function() coop.sleep(0.005) n = n + 1 end) end "
+                       "end), n)",
+                  "true\t3\n");
+}
+
+static void the_failure_of_one_child_cancels_the_others(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local ended = {} local ok, e = pcall(coop.scope, function(s) s:spawn(function() local x <close> = setmetatable({}, "
+                  "{__close = function() ended[1] = true end}) coop.sleep(100) end) s:spawn(function() coop.yield() error({'mine'}) end) "
+                  "end) print(ok, e[1], ended[1])",
+                  "false\tmine\ttrue\n");
+}
+
+static void an_error_of_the_scopes_own_function_cancels_the_children(void **state)
+{
+    expect_output(*state,
+                  COOP "local t print(pcall(coop.scope, function(s) t = s:spawn(coop.sleep, 100) coop.yield() error('own', 0) end)) "
+                       "print(t:status())",
+                  "false\town\n"
+                  "failed\n");
+}
+
+static void a_scope_has_its_time(void **state)
+{
+    expect_output(*state,
+                  COOP "local at = coop.now() print(coop.scope(function(s) s:spawn(coop.sleep, 100) end, 0.01)) print(coop.now() - at < 5)",
+                  "nil\ttimeout\n"
+                  "true\n");
+}
+
+static void a_scope_that_is_over_makes_no_more_children(void **state)
+{
+    expect_output(*state, COOP "local kept coop.scope(function(s) kept = s end) print(pcall(kept.spawn, kept, print))",
+                  "false\tthe scope is closed\n");
+}
+
+static void a_scope_waits_for_its_children_though_main_is_disturbed(void **state)
+{
+    expect_output(*state,
+                  COOP "local done coop.spawn(function() coop.sleep(0.01) error('bomb', 0) end) print(pcall(coop.scope, function(s) "
+                       "s:spawn(function() coop.shield(coop.sleep, 0.05) done = true end) coop.yield() error('own', 0) end)) print(done) "
+                       "print((select(2, pcall(coop.run)):match('^[^\\n]*')))",
+                  "false\town\n"
+                  "true\n"
+                  "bomb\n");
+}
+
+/* ---- generators ------------------------------------------------------------------------------------------------------------------------ */
+
+static void a_generator_gives_its_values_in_a_loop(void **state)
+{
+    expect_output(*state,
+                  COOP "for v in coop.generator(function(n) for i = 1, n do coop.give(i) end end, 3) do io.write(v, ' ') end print()",
+                  "1 2 3 \n");
+}
+
+static void what_is_sent_is_what_give_returns(void **state)
+{
+    expect_output(*state,
+                  COOP "local g = coop.generator(function() local x = coop.give(1) while x do x = coop.give(x * 2) end end) "
+                       "print(pcall(g.next, g, 5)) print(g:next(), g:next(4), g:next(8), g:next(), g:next())",
+                  "false\tcan't send a value to a just-started generator\n"
+                  "1\t8\t16\tnil\n");
+}
+
+static void nil_and_false_are_given_as_they_are(void **state)
+{
+    expect_output(*state,
+                  COOP "local g = coop.generator(function() coop.give(nil) coop.give(false) end) print(select('#', g:next()), g:next()) "
+                       "print(select('#', g:next()))",
+                  "1\tfalse\n"
+                  "0\n");
+}
+
+static void an_error_in_a_generator_reaches_its_caller_once(void **state)
+{
+    expect_output(*state,
+                  COOP "local g = coop.generator(function() coop.give(1) error({2}) end) g:next() local ok, e = pcall(g.next, g) print(ok, "
+                       "e[1]) print(pcall(g.next, g))",
+                  "false\t2\n"
+                  "true\n");
+}
+
+static void a_generator_cannot_run_inside_itself(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local g g = coop.generator(function() coop.give(pcall(g.next, g)) coop.give((pcall(g.close, g))) end) print(g:next(), "
+                  "g:next())",
+                  "false\tfalse\n");
+}
+
+static void close_lets_a_generator_clean_up(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local g = coop.generator(function() local x <close> = setmetatable({}, {__close = function() print('cleaned') end}) "
+                  "coop.give(1) end) g:next() g:close() print(g:next()) g:close() coop.generator(print):close()",
+                  "cleaned\n"
+                  "\n");
+}
+
+static void a_generator_that_ignores_its_end_is_told_of(void **state)
+{
+    expect_output(*state,
+                  COOP "local n = 0 local g = coop.generator(function() while n < 5 do n = n + 1 pcall(coop.give, n) end end) g:next() "
+                       "print(pcall(g.close, g)) g = nil collectgarbage() collectgarbage() coop.run() print(n)",
+                  "false\tgenerator ignored its end\n"
+                  "5\n");
+}
+
+static void a_dropped_generator_ends_in_its_own_turn(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local g = coop.generator(function() local x <close> = setmetatable({}, {__close = function() io.write('ended ') end}) "
+                  "coop.give(1) end) g:next() g = nil collectgarbage() collectgarbage() io.write('collected ') coop.run() "
+                  "print(coop.stats().alive)",
+                  "collected ended 0\n");
+}
+
+static void generators_may_wait_and_be_nested(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local c = coop.channel() coop.spawn(function() for i = 1, 3 do coop.sleep(0.001) c:send(i) end c:close() end) local "
+                  "inner = coop.generator(function() for v in c:each() do coop.give(v) end end) for v in coop.generator(function() for v "
+                  "in inner do coop.give(v * 10) end end) do io.write(v, ' ') end print()",
+                  "10 20 30 \n");
+}
+
+static void give_outside_of_a_generator_is_refused(void **state)
+{
+    expect_output(*state,
+                  COOP "print(pcall(coop.give, 1)) print(coop.async(pcall, coop.give, 1):join()) print(coop.async(function() local me = "
+                       "coop.self() return rawequal(me.__gc, nil), pcall(coop.give, 1) end):join())",
+                  "false\tgive() is for the inside of a generator\n"
+                  "false\tgive() is for the inside of a generator\n"
+                  "true\tfalse\tgive() is for the inside of a generator\n");
+}
+
+/* ---- cancel ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void every_blocking_call_can_be_cancelled(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local m, r, e, b, w, c, full = coop.mutex(), coop.rwlock(), coop.event(), coop.barrier(2), coop.waitgroup(), "
+                  "coop.condition(), coop.channel(1)\n"
+                  "m:lock() r:write() w:add(1) full:send(1)\n"
+                  "local calls = {\n"
+                  "  sleep = function() coop.sleep(100) end, receive = function() coop.channel():receive() end, send = function() "
+                  "coop.channel():send(1) end, full = function() full:send(2) end,\n"
+                  "  each = function() for _ in coop.channel():each() do end end, select = function() coop.select{{coop.channel(), "
+                  "'receive'}, {coop.channel(), 'send', 1}} end,\n"
+                  "  join = function() coop.async(coop.sleep, 0.01):join() end, gather = function() coop.gather(coop.async(coop.sleep, "
+                  "0.01)) end, mutex = function() m:lock() end, read = function() r:read() end,\n"
+                  "  write = function() r:write() end, sem = function() coop.semaphore(0):wait() end, event = function() e:wait() end, "
+                  "barrier = function() b:wait() end,\n"
+                  "  waitgroup = function() w:wait() end, cond = function() local own = coop.mutex() own:lock() c:wait(own) end, scope = "
+                  "function() coop.scope(function(s) s:spawn(coop.sleep, 0.01) end) end,\n"
+                  "  generator = function() coop.generator(function() coop.sleep(100) end):next() end, yield = function() while true do "
+                  "coop.yield() end end,\n"
+                  "}\n"
+                  "local n = 0\n"
+                  "for name, f in pairs(calls) do\n"
+                  "  local t = coop.async(f) coop.yield() coop.yield() t:cancel()\n"
+                  "  local ok, err = pcall(t.join, t)\n"
+                  "  if ok or not tostring(err):find('cancelled') then print(name, ok, err) end\n"
+                  "  n = n + 1\n"
+                  "end\n"
+                  "print(n) m:unlock() r:unlock() w:done() coop.run() print(coop.stats().alive)",
+                  "19\n"
+                  "0\n");
+}
+
+static void a_tasklet_cancelled_before_its_first_turn_meets_it_where_it_blocks(void **state)
+{
+    expect_output(*state,
+                  COOP "local t = coop.spawn(function() io.write('starts ') coop.sleep(100) end) t:cancel() coop.run() print(t:status(), "
+                       "pcall(coop.yield))",
+                  "starts failed\ttrue\n");
+}
+
+static void shield_holds_a_cancellation_back(void **state)
+{
+    expect_output(*state,
+                  COOP "local t = coop.async(function() local r = coop.shield(function() coop.sleep(0.01) return coop.cancelled() end) "
+                       "print(r, coop.cancelled()) coop.sleep(1) end) coop.yield() t:cancel() print((pcall(t.join, t))) "
+                       "print(pcall(coop.shield, error, 'x'))",
+                  "false\ttrue\n"
+                  "false\n"
+                  "false\tx\n");
+}
+
+static void handlers_of_closed_variables_may_wait_unless_cancelled(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local function f() local x <close> = setmetatable({}, {__close = function() coop.sleep(0.001) io.write('waited ') "
+                  "end}) coop.yield() end coop.spawn(f) coop.run() local t = coop.async(f) coop.yield() t:cancel() print((pcall(t.join, "
+                  "t)))",
+                  "waited false\n");
+}
+
+static void the_jobs_cancel_ends_sleepers(void **state)
+{
+    cancel_within(*state, COOP "for i = 1, 10 do coop.spawn(function() while true do pcall(coop.sleep, 100) end end) end coop.run()");
+}
+
+static void the_jobs_cancel_ends_those_that_compute_in_turn(void **state)
+{
+    cancel_within(*state, COOP
+                  "for i = 1, 10 do coop.spawn(function() while true do pcall(coop.yield) end end) end while true do pcall(coop.run) end");
+}
+
+static void the_jobs_cancel_ends_generators_and_scopes(void **state)
+{
+    cancel_within(*state,
+                  COOP "coop.scope(function(s) s:spawn(function() for v in coop.generator(function() while true do pcall(coop.give, 1) end "
+                       "end) do end end) s:spawn(coop.sleep, 100) end)");
+}
+
+static void the_jobs_cancel_ends_a_coroutine_in_a_tasklet(void **state)
+{
+    cancel_within(*state, COOP
+                  "coop.spawn(function() coroutine.wrap(function() while true do pcall(function() while true do end end) end end)() end) "
+                  "coop.run()");
+}
+
+/* ---- deadlock -------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_deadlock_names_all_tasklets(void **state)
+{
+    expect_exception(run(*state,
+                         COOP "local c = coop.channel() for i = 1, 3 do coop.spawn(function() c:receive() end) end coop.mutex():lock() "
+                              "coop.channel():send(1)"),
+                     "Deadlock", "tasklet 4 [chan recv]");
+}
+
+static void a_deadlock_can_be_caught(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() local t = coop.spawn(c.receive, c) local ok, e = pcall(coop.run) print(ok, "
+                       "tostring(e):match('^[^\\n]*'), e.message:find('tasklet 2', 1, true) ~= nil) c:send(1) coop.run() print(t:status())",
+                  "false\tDeadlock: the last runnable tasklet cannot be blocked.\ttrue\n"
+                  "done\n");
+}
+
+static void a_deadlock_of_thousands_is_told_in_bounded_time(void **state)
+{
+    expect_output(with_memory(*state, 1024),
+                  COOP
+                  "local c = coop.channel() for i = 1, 2000 do coop.spawn(c.receive, c) end local ok, e = pcall(c.receive, c) print(ok, "
+                  "#tostring(e) < 1e6)",
+                  "false\ttrue\n");
+}
+
+/* ---- switching anywhere ---------------------------------------------------------------------------------------------------------------- */
+
+static void a_tasklet_may_switch_in_any_call(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local function hop(v) coop.yield() return v end\n"
+                  "local mt = {__index = function(_, k) return hop(k) end, __add = function() return hop(5) end, __eq = function() "
+                  "return hop(true) end, __lt = function() return hop(true) end, __concat = function() return hop('cat') end,\n"
+                  "  __call = function(_, a) return hop(a) end, __len = function() return hop(9) end, __tostring = function() return "
+                  "hop('str') end, __newindex = function() hop() end, __close = function() hop() end}\n"
+                  "local function all(i)\n"
+                  "  local o = setmetatable({}, mt)\n"
+                  "  local x <close> = o\n"
+                  "  o.z = 1\n"
+                  "  local words = (('a b c'):gsub('%a', function(w) return hop(w .. i) end))\n"
+                  "  local t = {5, 3, 9, 1, i} table.sort(t, function(a, b) return hop(a < b) end)\n"
+                  "  local it = 0 for v in function() it = it + 1 if it < 4 then return hop(it) end end do it = v end\n"
+                  "  return table.concat({words, table.concat(t), o.key, o + 1, tostring(o == setmetatable({}, mt)), tostring(o < o), o "
+                  ".. 'x', o(i), #o, tostring(o), select(2, pcall(hop, 'p')), select(2, pcall(error, hop('e'))), select(2, xpcall(hop, "
+                  "hop, 'h')), (select(2, xpcall(error, function(m) return hop(m) end, 'H'))), load(function() return hop(nil) end) and "
+                  "'l' or '', coroutine.wrap(function() coroutine.yield(hop('w')) end)()}, ' ')\n"
+                  "end\n"
+                  "local list = {} for i = 1, 5 do list[i] = coop.async(all, i) end\n"
+                  "local first = all(1) for i = 1, 5 do local r = list[i]:join() if i == 1 then print(r == first, r) end end",
+                  "true\ta1 b1 c1 11359 key 5 true true cat 1 9 str p e h H l w\n");
+}
+
+/* ---- coroutines ------------------------------------------------------------------------------------------------------------------------ */
+
+static void coroutines_in_a_tasklet_are_as_ever(void **state)
+{
+    expect_output(*state,
+                  COOP "local function f()\n"
+                       "  local co, main = coroutine.running() print(type(co), main, coroutine.isyieldable(), coroutine.status(co))\n"
+                       "  local w = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) coop.yield() error('in' .. b) end) "
+                       "print(w(1)) print(pcall(w, 2))\n"
+                       "  local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() print('closed') "
+                       "end}) coroutine.yield(coroutine.isyieldable()) end)\n"
+                       "  print(coroutine.resume(c)) print(coroutine.close(c), coroutine.status(c)) print((coroutine.resume(c)))\n"
+                       "end\n"
+                       "coop.spawn(f) coop.run()",
+                  "thread\tfalse\tfalse\trunning\n"
+                  "2\n"
+                  "false\tscript.lua:4: in2\n"
+                  "true\ttrue\n"
+                  "closed\n"
+                  "true\tdead\n"
+                  "false\n");
+}
+
+static void a_yield_from_a_tasklets_own_function_is_an_error(void **state)
+{
+    expect_output(*state, COOP "local t = coop.async(coroutine.yield, 1) print((select(2, pcall(t.join, t)):match('^[^\\n]*')))",
+                  "attempt to yield across a C-call boundary\n");
+}
+
+static void a_coroutine_that_waits_in_one_tasklet_cannot_be_resumed_by_another(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local co = coroutine.create(function() coop.sleep(0.01) return 'end' end) local t = coop.async(coroutine.resume, co) "
+                  "coop.yield() print(coroutine.resume(co)) print(coroutine.status(co), pcall(coroutine.close, co)) print(t:join())",
+                  "false\tcannot resume non-suspended coroutine\n"
+                  "normal\tfalse\tcannot close a normal coroutine\n"
+                  "true\tend\n");
+}
+
+static void a_coroutine_may_be_resumed_by_several_tasklets_in_turn(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local co = coroutine.wrap(function() for i = 1, 9 do coop.yield() coroutine.yield(i) end end) for i = 1, 3 do local t "
+                  "= coop.async(function() local a = co() coop.yield() return a end) io.write(t:join(), ' ') end print()",
+                  "1 2 3 \n");
+}
+
+static void the_thread_of_a_tasklet_is_nobodys_to_resume(void **state)
+{
+    expect_output(*state,
+                  COOP "local th local t = coop.async(function() th = coroutine.running() coop.yield() return print, 2 end) coop.yield() "
+                       "print(coroutine.resume(th)) print(pcall(coroutine.close, th)) t:join() print(coroutine.resume(th, 1)) "
+                       "print(coroutine.status(th), coroutine.close(th)) print(select('#', t:join()))\n"
+                       "t = coop.async(function() th = coroutine.running() error('kept', 0) end) pcall(t.join, t) coroutine.close(th) "
+                       "print((select(2, pcall(t.join, t)):match('kept')))",
+                  "false\tcannot resume non-suspended coroutine\n"
+                  "false\tcannot close a normal coroutine\n"
+                  "false\tcannot resume dead coroutine\n"
+                  "dead\ttrue\n"
+                  "2\n"
+                  "kept\n");
+}
+
+/* ---- garbage --------------------------------------------------------------------------------------------------------------------------- */
+
+static void collections_while_others_are_parked_deep_lose_nothing(void **state)
+{
+    expect_output(with_memory(*state, 256),
+                  COOP
+                  "local function deep(n, s) if n == 0 then for i = 1, 3 do collectgarbage() coop.yield() end return s end local keep = "
+                  "{s .. n} local r = pcall(deep, n - 1, s) and (s:gsub('x', function() coop.yield() return keep[1] end)) return r end\n"
+                  "local list = {} for i = 1, 20 do list[i] = coop.async(deep, 15, 'x' .. i) end for i = 1, 20 do assert(list[i]:join() "
+                  "== 'x' .. i .. '15' .. i) end print('ok')",
+                  "ok\n");
+}
+
+static void thousands_of_dropped_things_are_collected(void **state)
+{
+    expect_output(with_memory(*state, 128),
+                  COOP
+                  "local function n() collectgarbage() collectgarbage() return collectgarbage('count') end\n"
+                  "local function round() for i = 1, 3000 do local c = coop.channel(2) c:send({}) c:send_error('x') coop.mutex() "
+                  "coop.event() coop.barrier(3) coop.waitgroup() coop.condition() coop.rwlock() coop.semaphore(1) coop.generator(print) "
+                  "end\n"
+                  "  for i = 1, 300 do coop.spawn(function() end) coop.async(error) local g = coop.generator(function() coop.give(1) "
+                  "end) g:next() g = nil if i % 50 == 0 then collectgarbage() collectgarbage() coop.run() end end end\n"
+                  "round() n() coop.run() local before = n() round() n() coop.run() local after = n() print(after - before < 100, "
+                  "coop.stats().alive)",
+                  "true\t0\n");
+}
+
+static void the_script_may_end_with_live_tasklets(void **state)
+{
+    expect_output(*state,
+                  COOP "for i = 1, 5 do coop.spawn(function() local x <close> = setmetatable({}, {__close = function() io.write('c') end}) "
+                       "coop.sleep(1000) end) end coop.spawn(function() coop.channel():receive() end) local g = coop.generator(function() "
+                       "coop.give(1) end) g:next() coop.yield() io.write('end ')",
+                  "end ccccc");
+}
+
+static void tasklets_that_refuse_to_end_do_not_hold_the_job(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "coop.spawn(function() while true do pcall(coop.sleep, 1) end end) coop.spawn(function() while true do "
+                  "pcall(coop.channel().receive, coop.channel()) end end) coop.spawn(function() coop.shield(function() "
+                  "coop.channel():receive() end) end) local function again() coop.spawn(again) coop.yield() end coop.spawn(again) local "
+                  "g = coop.generator(function() while true do pcall(coop.give, 1) end end) g:next() coop.yield() print('end')",
+                  "end\n");
+}
+
+/* ---- attacks --------------------------------------------------------------------------------------------------------------------------- */
+
+static void finalizers_cannot_wait(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local function try(f) local r setmetatable({}, {__gc = function() r = select(2, pcall(f)) end}) collectgarbage() "
+                  "return r end\n"
+                  "local c, m, g, t = coop.channel(), coop.mutex(), coop.generator(function() coop.give(1) end), coop.async(coop.sleep, "
+                  "0.001)\n"
+                  "for _, f in ipairs{coop.yield, function() c:receive() end, function() c:send(1) end, function() for _ in c:each() do "
+                  "end end, function() coop.select{{c}} end, function() g:next() end, function() t:join() end, coop.run, function() "
+                  "m:lock() end, function() coop.scope(print) end, function() t:run() end} do io.write(tostring(try(f):find('a finalizer "
+                  "cannot wait') ~= nil), ' ') end print()\n"
+                  "try(function() coop.spawn(print, 'spawned') end) coop.run()",
+                  "true true true true true true true true true true true \n"
+                  "spawned\n");
+}
+
+static void finalizers_at_the_end_cannot_switch_either(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() K = setmetatable({}, {__gc = function() print(pcall(coop.run)) print(pcall(c.send, c, 1)) "
+                       "print((pcall(coop.spawn, print))) end}) coop.spawn(function() coop.shield(function() c:receive() end) end) "
+                       "coop.yield()",
+                  "false\ta finalizer cannot wait\n"
+                  "false\ta finalizer cannot wait\n"
+                  "false\n");
+}
+
+static void wrong_things_are_refused_by_every_method(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local things = {coop.channel(), coop.mutex(), coop.rwlock(), coop.semaphore(1), coop.event(), coop.condition(), "
+                  "coop.barrier(1), coop.waitgroup(), coop.generator(print), coop.async(print)}\n"
+                  "local n = 0 for i, o in ipairs(things) do print(getmetatable(o), o.__gc, o.__index) for _, name in ipairs{'send', "
+                  "'receive', 'close', 'each', 'lock', 'unlock', 'read', 'write', 'wait', 'post', 'set', 'signal', 'add', 'done', "
+                  "'next', 'join', 'run', 'cancel', 'status'} do local f = o[name] if f then for k, other in ipairs{false, 5, 'x', {}, "
+                  "io.stdout, things[i % #things + 1]} do if pcall(f, other) then print(i, name, k) end n = n + 1 end end end end "
+                  "print(n > 100)",
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "locked\tnil\tnil\n"
+                  "true\n"
+                  "\n");
+}
+
+static void recursion_through_c_in_a_tasklet_is_an_ordinary_error(void **state)
+{
+    expect_output(with_memory(*state, 256),
+                  COOP
+                  "local kinds = {\n"
+                  "  function(go, n) return (string.gsub('x', 'x', function() return go(n - 1) end)) end, function(go, n) return "
+                  "pcall(go, n - 1) and 'x' end, function(go, n) return setmetatable({}, {__index = function() return go(n - 1) end}).x "
+                  "end,\n"
+                  "  function(go, n) return string.format('%s', setmetatable({}, {__tostring = function() return go(n - 1) end})) end, "
+                  "function(go, n) return coroutine.wrap(go)(n - 1) end,\n"
+                  "  function(go, n) local t = {2, 1} table.sort(t, function(a, b) if n then local k = n n = nil go(k - 1) end return a "
+                  "< b end) return 'x' end, function(go, n) load(function() if n then local k = n n = nil go(k - 1) end end) return 'x' "
+                  "end,\n"
+                  "  function(go, n) local x <close> = setmetatable({}, {__close = function() go(n - 1) end}) return 'x' end,\n"
+                  "  function(go, n) return xpcall(function() go(n - 1) end, function() go(n - 1) end) and 'x' end,\n"
+                  "}\n"
+                  "local ends = {function() error('x') end, function() return ('a'):rep(300):match(('a?'):rep(190)) end, function() "
+                  "return load(('if x then '):rep(250)) end, function() return load('return ' .. ('f{'):rep(250)) end, function() return "
+                  "debug.traceback() end, function() return string.format('%99.99f', 1e300) end}\n"
+                  "for i, kind in ipairs(kinds) do for _, leaf in ipairs(ends) do for _, depth in ipairs{70, 85, 95, 300} do\n"
+                  "  if i < 9 or depth < 70 then local function go(n) if n == 0 then leaf() return 'x' end return kind(go, n) end\n"
+                  "  local t = coop.async(function() local ok, e = pcall(go, depth) xpcall(go, function() return go(depth) end, depth) "
+                  "return ok, e end) t:join() end\n"
+                  "end end end\n"
+                  "local function f() return (string.gsub('x', 'x', f)) end local t = coop.async(f) local ok, e = pcall(t.join, t) "
+                  "print(ok, e:match('C stack overflow'))\n"
+                  "print(coop.async(function() local function deep(n) if n == 0 then return 'deep' end return (string.gsub('x', 'x', "
+                  "function() return deep(n - 1) end)) end return deep(75) end):join())",
+                  "false\tC stack overflow\n"
+                  "deep\n");
+}
+
+static void stacks_are_in_the_jobs_memory(void **state)
+{
+    assert_int_equal(run(*state, COOP "local t = {} for i = 1, 1e6 do t[i] = coop.spawn(coop.sleep, 100) end")->kind,
+                     PB__RESULT_KIND__RESULT_KIND_OOM);
+}
+
+static void a_script_may_survive_the_refusal_of_a_stack(void **state)
+{
+    expect_output(with_memory(*state, 64),
+                  COOP "local reserve, n = ('x'):rep(1 << 22), 0 while pcall(coop.spawn, coop.sleep, 0.01) do n = n + 1 end print(n > 50, "
+                       "(pcall(coop.spawn, print))) reserve = nil collectgarbage() coop.run() coop.spawn(print, 'again') coop.run() "
+                       "print(('x'):rep(1000):len())",
+                  "true\tfalse\n"
+                  "again\n"
+                  "1000\n");
+}
+
+static void locks_are_in_the_jobs_memory(void **state)
+{
+    assert_int_equal(run(*state, COOP "local t = {} for i = 1, 1e8 do t[i] = coop.mutex() end")->kind, PB__RESULT_KIND__RESULT_KIND_OOM);
+}
+
+static void memory_that_ends_inside_a_tasklet_is_an_ordinary_error(void **state)
+{
+    expect_output(with_memory(*state, 64),
+                  COOP "local t = coop.async(function() local t = {} while true do t[#t + 1] = ('x'):rep(10000) .. #t end end) "
+                       "print(pcall(t.join, t)) local u = coop.async(function() return table.unpack({}, 1, 900000) end) local ok, n = "
+                       "pcall(function() return select('#', u:join()) end) print(not ok or n == 900000)",
+                  "false\tnot enough memory\n"
+                  "true\n");
+}
+
+static void memory_that_ends_inside_a_tasklet_is_oom(void **state)
+{
+    assert_int_equal(
+        run(*state, COOP "coop.spawn(function() local t = {} while true do t[#t + 1] = ('x'):rep(10000) .. #t end end) coop.run()")->kind,
+        PB__RESULT_KIND__RESULT_KIND_OOM);
+}
+
+static void coop_works_from_inside_coroutines(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local c = coop.channel() local co = coroutine.wrap(function() coop.spawn(function() coop.sleep(0.001) c:send(5) end) "
+                  "coroutine.yield(c:receive()) local g = coop.generator(function() coroutine.wrap(function() coop.give(7) end)() end) "
+                  "coroutine.yield(g:next()) end) print(co(), co())",
+                  "5\t7\n");
+}
+
+static void handlers_that_block_after_a_cancel_fail_and_the_tasklet_ends(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local log = {} local t = coop.async(function() local a <close> = setmetatable({}, {__close = function() log[#log + 1] "
+                  "= select(2, pcall(coop.sleep, 1)) coop.channel():receive() end}) coop.sleep(100) end) coop.yield() t:cancel() "
+                  "print((pcall(t.join, t))) print(#log, t:status())",
+                  "false\n"
+                  "1\tfailed\n");
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(what_a_tasklet_returns_is_what_join_gives),
+        TEST(an_error_reaches_whoever_joins),
+        TEST(gather_gives_the_first_result_of_each),
+        TEST(tasklets_take_turns_in_order),
+        TEST(run_puts_a_tasklet_first),
+        TEST(sleepers_wake_in_the_order_of_their_times),
+        TEST(a_join_may_time_out),
+        TEST(who_joins_wrongly_is_told),
+        TEST(self_is_the_tasklet_and_nil_in_main),
+        TEST(only_main_runs_the_others),
+        TEST(requiring_it_twice_gives_the_same),
+        TEST(an_uncaught_error_reaches_main_with_its_traceback),
+        TEST(an_uncaught_error_can_be_caught_in_main_and_is_gone_then),
+        TEST(preference_says_who_goes_on_when_two_meet),
+        TEST(a_buffered_channel_holds_its_capacity),
+        TEST(a_closed_channel_gives_what_it_holds_and_then_says_so),
+        TEST(close_wakes_those_that_wait),
+        TEST(a_sent_error_is_raised_by_the_receiver),
+        TEST(each_goes_on_until_the_close),
+        TEST(balance_counts_those_that_wait),
+        TEST(a_capacity_without_sense_is_refused),
+        TEST(a_capacity_past_the_memory_is_oom),
+        TEST(timeouts_of_every_kind_are_understood),
+        TEST(select_takes_what_is_ready),
+        TEST(a_closed_channel_is_ready),
+        TEST(select_waits_and_only_one_clause_happens),
+        TEST(first_takes_the_first_and_fair_takes_all_in_time),
+        TEST(a_clause_without_sense_is_refused),
+        TEST(a_select_keeps_its_channels_whatever_becomes_of_its_table),
+        TEST(locks_do_what_they_are_for),
+        TEST(counts_without_sense_are_refused),
+        TEST(a_scope_ends_after_its_children),
+        TEST(the_failure_of_one_child_cancels_the_others),
+        TEST(an_error_of_the_scopes_own_function_cancels_the_children),
+        TEST(a_scope_has_its_time),
+        TEST(a_scope_that_is_over_makes_no_more_children),
+        TEST(a_scope_waits_for_its_children_though_main_is_disturbed),
+        TEST(a_generator_gives_its_values_in_a_loop),
+        TEST(what_is_sent_is_what_give_returns),
+        TEST(nil_and_false_are_given_as_they_are),
+        TEST(an_error_in_a_generator_reaches_its_caller_once),
+        TEST(a_generator_cannot_run_inside_itself),
+        TEST(close_lets_a_generator_clean_up),
+        TEST(a_generator_that_ignores_its_end_is_told_of),
+        TEST(a_dropped_generator_ends_in_its_own_turn),
+        TEST(generators_may_wait_and_be_nested),
+        TEST(give_outside_of_a_generator_is_refused),
+        TEST(every_blocking_call_can_be_cancelled),
+        TEST(a_tasklet_cancelled_before_its_first_turn_meets_it_where_it_blocks),
+        TEST(shield_holds_a_cancellation_back),
+        TEST(handlers_of_closed_variables_may_wait_unless_cancelled),
+        TEST(the_jobs_cancel_ends_sleepers),
+        TEST(the_jobs_cancel_ends_those_that_compute_in_turn),
+        TEST(the_jobs_cancel_ends_generators_and_scopes),
+        TEST(the_jobs_cancel_ends_a_coroutine_in_a_tasklet),
+        TEST(a_deadlock_names_all_tasklets),
+        TEST(a_deadlock_can_be_caught),
+        TEST(a_deadlock_of_thousands_is_told_in_bounded_time),
+        TEST(a_tasklet_may_switch_in_any_call),
+        TEST(coroutines_in_a_tasklet_are_as_ever),
+        TEST(a_yield_from_a_tasklets_own_function_is_an_error),
+        TEST(a_coroutine_that_waits_in_one_tasklet_cannot_be_resumed_by_another),
+        TEST(a_coroutine_may_be_resumed_by_several_tasklets_in_turn),
+        TEST(the_thread_of_a_tasklet_is_nobodys_to_resume),
+        TEST(collections_while_others_are_parked_deep_lose_nothing),
+        TEST(thousands_of_dropped_things_are_collected),
+        TEST(the_script_may_end_with_live_tasklets),
+        TEST(tasklets_that_refuse_to_end_do_not_hold_the_job),
+        TEST(finalizers_cannot_wait),
+        TEST(finalizers_at_the_end_cannot_switch_either),
+        TEST(wrong_things_are_refused_by_every_method),
+        TEST(recursion_through_c_in_a_tasklet_is_an_ordinary_error),
+        TEST(stacks_are_in_the_jobs_memory),
+        TEST(a_script_may_survive_the_refusal_of_a_stack),
+        TEST(locks_are_in_the_jobs_memory),
+        TEST(memory_that_ends_inside_a_tasklet_is_an_ordinary_error),
+        TEST(memory_that_ends_inside_a_tasklet_is_oom),
+        TEST(coop_works_from_inside_coroutines),
+        TEST(handlers_that_block_after_a_cancel_fail_and_the_tasklet_ends),
+    };
+
+    if (walls_measure() != 0)
+        return 1;
+    return cmocka_run_group_tests_name("lua_task", tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/*
+ * task_slice.c - see task.h: turns for tasklets that do not yield.
+ *
+ * A timer of the process's own CPU time ends a slice. Its handler sets Lua's hook on whoever runs, which Lua allows a signal handler to
+ * do; the hook takes itself away and yields. So a script that has one tasklet, or only polite ones, pays nothing.
+ */
+#include "worker/engines/lua/task.h"
+
+#include <errno.h>
+#include <sys/time.h>
+
+enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
+
+/* Cancelled and computing on: the end of its slice is the end. Nobody else looks, so an error here is met at once. */
+static void on_slice_over(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    if (coop_yield() == -ECANCELED)
+        luaL_error(L, "cancelled");
+}
+
+void lua_task_preempt(void)
+{
+    lua_State *L = lua_job.current;
+    bool others;
+
+    if (sched == NULL || L == NULL || lua_job.cancelled || lua_job.closing || lua_task_finishing)
+        return;
+    others = sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
+    if (sched->current->cancelled || (others && !sched->current->atomic && sched->switch_trap == 0))
+        lua_sethook(L, on_slice_over, LUA_MASKCOUNT, 1);
+}
+
+static void set_timer(long us)
+{
+    struct itimerval slice = { .it_interval.tv_usec = us, .it_value.tv_usec = us };
+
+    setitimer(ITIMER_VIRTUAL, &slice, NULL);
+}
+
+/* slice(seconds): how long one may compute while others wait; at least a millisecond; 0: for ever. */
+static int slice(lua_State *L)
+{
+    lua_Number us = luaL_checknumber(L, 1) * 1e6;
+
+    luaL_argcheck(L, us >= 0 && us < 1e6, 1, "a slice is less than a second");
+    set_timer(us == 0 ? 0 : us < SLICE_MIN_US ? SLICE_MIN_US : (long)us);
+    return 0;
+}
+
+/* atomic(f, ...): no slice ends in f. */
+static int atomic(lua_State *L)
+{
+    bool old;
+    int status;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    old = coop_atomic(true);
+    status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+    coop_atomic(old);
+    return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+void lua_task_open_slices(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"slice",   slice },
+        { "atomic", atomic},
+        { NULL,     NULL  }
+    };
+
+    luaL_setfuncs(L, functions, 0);
+    set_timer(SLICE_US);
+}

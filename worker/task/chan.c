@@ -1,0 +1,278 @@
+/* chan.c - see coop/task.h: values from tasklet to tasklet, who runs when two meet, and the buffer between them. */
+#include "worker/task/chan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { CAPACITY_MAX = 1 << 24 };
+
+/* In the hook: it has been told what a channel is about to do, so no channel may change under it. */
+static __thread bool telling;
+
+/* ---- making and freeing -------------------------------------------------------------------------------------------------------- */
+
+static int make_ring(coop_chan *c, size_t capacity)
+{
+    size_t places = 1;
+
+    if (capacity == 0)
+        return 0;
+    while (places < capacity)
+        places *= 2;
+    c->ring = malloc(places * sizeof(*c->ring));
+    if (c->ring == NULL)
+        return -ENOMEM;
+    c->mask = places - 1;
+    c->cap = capacity;
+    return 0;
+}
+
+int coop_chan_new(size_t capacity, coop_chan **ret_chan)
+{
+    coop_chan *c;
+
+    if (ret_chan == NULL || capacity > CAPACITY_MAX)
+        return -EINVAL;
+    c = calloc(1, sizeof(*c));
+    if (c == NULL || make_ring(c, capacity) != 0) {
+        free(c);
+        return -ENOMEM;
+    }
+    c->preference = COOP_PREFER_RECEIVER;
+    *ret_chan = c;
+    return 0;
+}
+
+int coop_chan_free(coop_chan *c)
+{
+    if (c == NULL)
+        return 0;
+    if (!wait_empty(&c->waiting[COOP_SEND]) || !wait_empty(&c->waiting[COOP_RECV]))
+        return -EBUSY;
+    if (telling)
+        return -EPERM;
+    free(c->ring);
+    free(c);
+    return 0;
+}
+
+/* ---- meeting ------------------------------------------------------------------------------------------------------------------- */
+
+/* The wait of n is over. A select leaves all its queues by this, n among them: it is gone afterwards. */
+static void complete(struct wait_node *n, struct coop_value v, bool now)
+{
+    coop_task *t = n->task;
+
+    t->wait.index = n->index;
+    t->wait.word = v.word;
+    t->wait.err = v.err;
+    if (now)
+        task_wake_now(t, 0);
+    else
+        task_wake(t, 0);
+}
+
+static void ring_push(coop_chan *c, struct coop_value v)
+{
+    c->ring[(c->head + c->len++) & c->mask] = v;
+}
+
+static struct coop_value ring_pop(coop_chan *c)
+{
+    struct coop_value v = c->ring[c->head & c->mask];
+
+    c->head++;
+    c->len--;
+    return v;
+}
+
+bool chan_try_send(coop_chan *c, struct coop_value *v)
+{
+    struct wait_node *n = c->waiting[COOP_RECV].first;
+    struct coop_value sent = *v;
+
+    if (!c->closing && n == NULL && c->len == c->cap)
+        return false;
+    v->err = c->closing ? -EPIPE : 0;
+    if (c->closing)
+        return true;
+    if (n != NULL)
+        complete(n, sent, c->preference == COOP_PREFER_RECEIVER);
+    else
+        ring_push(c, sent);
+    return true;
+}
+
+/* A sender waits only when the buffer is full: its value takes the place of the one that leaves. */
+bool chan_try_recv(coop_chan *c, struct coop_value *v)
+{
+    static const struct coop_value done;
+    struct wait_node *n = c->waiting[COOP_SEND].first;
+
+    if (n == NULL && c->len == 0) {
+        v->err = -EPIPE;
+        return c->closing;
+    }
+    if (c->len > 0)
+        *v = ring_pop(c);
+    else
+        *v = (struct coop_value){ n->word, n->err };
+    if (n == NULL)
+        return true;
+    if (c->cap > 0)
+        ring_push(c, (struct coop_value){ n->word, n->err });
+    complete(n, done, c->preference == COOP_PREFER_SENDER);
+    return true;
+}
+
+/* ---- the hook ------------------------------------------------------------------------------------------------------------------ */
+
+int chan_tell(coop_chan *c, enum coop_select_op op, bool will_block)
+{
+    if (telling)
+        return -EPERM;
+    telling = true;
+    sched->switch_trap++;
+    sched->chan_hook(c, sched->current, op == COOP_SEND, will_block);
+    sched->switch_trap--;
+    telling = false;
+    return 0;
+}
+
+/* A call that fails is no operation: nobody hears of it. */
+static int tell(coop_chan *c, enum coop_select_op op, int64_t deadline)
+{
+    bool ready = chan_ready(c, op);
+    int rc = ready ? 0 : task_may_block(deadline);
+
+    return rc != 0 ? rc : chan_tell(c, op, !ready);
+}
+
+/* ---- send and receive ---------------------------------------------------------------------------------------------------------- */
+
+static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
+{
+    const coop_task *t = sched->current;
+
+    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
+        return -ECANCELED;
+    return __builtin_expect(sched->chan_hook != NULL, 0) ? tell(c, op, deadline) : 0;
+}
+
+static int send_value(coop_chan *c, struct coop_value v, int64_t deadline)
+{
+    coop_task *t;
+    int rc;
+
+    if (c == NULL || sched == NULL)
+        return -EINVAL;
+    rc = check(c, COOP_SEND, deadline);
+    if (rc != 0)
+        return rc;
+    if (chan_try_send(c, &v))
+        return v.err;
+    t = sched->current;
+    t->wait.word = v.word;
+    t->wait.err = v.err;
+    rc = task_block(&c->waiting[COOP_SEND], deadline, "chan send", c);
+    return rc != 0 ? rc : t->wait.err;
+}
+
+int coop_chan_send(coop_chan *c, intptr_t word, int64_t deadline)
+{
+    return send_value(c, (struct coop_value){ word, 0 }, deadline);
+}
+
+int coop_chan_send_error(coop_chan *c, int err, int64_t deadline)
+{
+    return err < 0 ? send_value(c, (struct coop_value){ 0, err }, deadline) : -EINVAL;
+}
+
+int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
+{
+    struct coop_value v;
+    int rc;
+
+    if (c == NULL || ret_word == NULL || sched == NULL)
+        return -EINVAL;
+    rc = check(c, COOP_RECV, deadline);
+    if (rc != 0)
+        return rc;
+    if (!chan_try_recv(c, &v)) {
+        rc = task_block(&c->waiting[COOP_RECV], deadline, "chan recv", c);
+        v = (struct coop_value){ sched->current->wait.word, sched->current->wait.err };
+    }
+    if (rc != 0 || v.err != 0)
+        return rc != 0 ? rc : v.err;
+    *ret_word = v.word;
+    return 0;
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------------------------------- */
+
+int coop_chan_close(coop_chan *c)
+{
+    static const struct coop_value closed = { 0, -EPIPE };
+
+    if (c == NULL)
+        return -EINVAL;
+    if (telling)
+        return -EPERM;
+    if (c->closing)
+        return -EPIPE;
+    c->closing = true;
+    for (int op = COOP_SEND; op <= COOP_RECV; op++)
+        while (!wait_empty(&c->waiting[op]))
+            complete(c->waiting[op].first, closed, false);
+    return 0;
+}
+
+int coop_chan_open(coop_chan *c)
+{
+    if (c == NULL)
+        return -EINVAL;
+    if (telling)
+        return -EPERM;
+    c->closing = false;
+    return 0;
+}
+
+bool coop_chan_is_closing(const coop_chan *c)
+{
+    return c != NULL && c->closing;
+}
+
+bool coop_chan_is_closed(const coop_chan *c)
+{
+    return c != NULL && c->closing && c->len == 0;
+}
+
+/* ---- looking in ---------------------------------------------------------------------------------------------------------------- */
+
+long coop_chan_balance(const coop_chan *c)
+{
+    return c != NULL ? c->waiting[COOP_SEND].count - c->waiting[COOP_RECV].count : 0;
+}
+
+size_t coop_chan_len(const coop_chan *c)
+{
+    return c != NULL ? c->len : 0;
+}
+
+size_t coop_chan_cap(const coop_chan *c)
+{
+    return c != NULL ? c->cap : 0;
+}
+
+int coop_chan_set_preference(coop_chan *c, enum coop_preference p)
+{
+    if (c == NULL || (p != COOP_PREFER_RECEIVER && p != COOP_PREFER_NEITHER && p != COOP_PREFER_SENDER))
+        return -EINVAL;
+    c->preference = p;
+    return 0;
+}
+
+enum coop_preference coop_chan_preference(const coop_chan *c)
+{
+    return c != NULL ? c->preference : COOP_PREFER_NEITHER;
+}

@@ -1,0 +1,287 @@
+/*
+ * events.c - sem, event, barrier, waitgroup, once: waiting for something to happen, or to have happened often enough.
+ *
+ * Side:    worker. One thread state's.
+ * Rules:   as in locks.c: a woken waiter does not look at the object again, because the object may be gone by then.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "worker/task/locks.h"
+
+struct coop_sem {
+    unsigned value; /* above 0: nobody waits */
+    struct wait_queue waiters;
+};
+
+struct coop_event {
+    bool set;
+    struct wait_queue waiters;
+};
+
+struct coop_barrier {
+    unsigned parties;
+    unsigned waiting; /* in the queue, or gave up and not run since */
+    bool broken;
+    struct wait_queue waiters;
+};
+
+struct coop_waitgroup {
+    int64_t count;
+    struct wait_queue waiters;
+};
+
+/* ---- sem ----------------------------------------------------------------------------------------------------------------------- */
+
+int coop_sem_new(unsigned value, coop_sem **ret)
+{
+    if (ret == NULL)
+        return -EINVAL;
+    coop_sem *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    s->value = value;
+    *ret = s;
+    return 0;
+}
+
+int coop_sem_free(coop_sem *s)
+{
+    if (s != NULL && !wait_empty(&s->waiters))
+        return -EBUSY;
+    free(s);
+    return 0;
+}
+
+int coop_sem_wait(coop_sem *s, int64_t deadline)
+{
+    int rc;
+
+    if (s == NULL)
+        return -EINVAL;
+    if ((rc = coop_cancelled()) != 0)
+        return rc;
+    if (s->value == 0)
+        return task_block(&s->waiters, deadline, "sem", s);
+    s->value--;
+    return 0;
+}
+
+int coop_sem_post(coop_sem *s)
+{
+    if (s == NULL)
+        return -EINVAL;
+    if (!wait_empty(&s->waiters))
+        task_wake(s->waiters.first->task, 0);
+    else if (s->value == UINT_MAX)
+        return -EOVERFLOW;
+    else
+        s->value++;
+    return 0;
+}
+
+unsigned coop_sem_value(const coop_sem *s)
+{
+    return s != NULL ? s->value : 0;
+}
+
+/* ---- event --------------------------------------------------------------------------------------------------------------------- */
+
+int coop_event_new(coop_event **ret)
+{
+    if (ret == NULL)
+        return -EINVAL;
+    coop_event *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return -ENOMEM;
+    *ret = e;
+    return 0;
+}
+
+int coop_event_free(coop_event *e)
+{
+    if (e != NULL && !wait_empty(&e->waiters))
+        return -EBUSY;
+    free(e);
+    return 0;
+}
+
+int coop_event_wait(coop_event *e, int64_t deadline)
+{
+    int rc;
+
+    if (e == NULL)
+        return -EINVAL;
+    if ((rc = coop_cancelled()) != 0 || e->set)
+        return rc;
+    return task_block(&e->waiters, deadline, "event", e);
+}
+
+int coop_event_set(coop_event *e)
+{
+    if (e == NULL)
+        return -EINVAL;
+    e->set = true;
+    wake_all(&e->waiters, 0);
+    return 0;
+}
+
+int coop_event_clear(coop_event *e)
+{
+    if (e == NULL)
+        return -EINVAL;
+    e->set = false;
+    return 0;
+}
+
+bool coop_event_is_set(const coop_event *e)
+{
+    return e != NULL && e->set;
+}
+
+/* ---- barrier ------------------------------------------------------------------------------------------------------------------- */
+
+int coop_barrier_new(unsigned parties, coop_barrier **ret)
+{
+    if (ret == NULL || parties == 0)
+        return -EINVAL;
+    coop_barrier *b = calloc(1, sizeof(*b));
+    if (b == NULL)
+        return -ENOMEM;
+    b->parties = parties;
+    *ret = b;
+    return 0;
+}
+
+int coop_barrier_free(coop_barrier *b)
+{
+    if (b != NULL && b->waiting > 0)
+        return -EBUSY;
+    free(b);
+    return 0;
+}
+
+static void let_go(coop_barrier *b, int rc)
+{
+    b->waiting -= (unsigned)b->waiters.count;
+    wake_all(&b->waiters, rc);
+}
+
+int coop_barrier_wait(coop_barrier *b, int64_t deadline)
+{
+    int rc;
+
+    if (b == NULL)
+        return -EINVAL;
+    if ((rc = coop_cancelled()) != 0)
+        return rc;
+    if (b->broken)
+        return -EPIPE;
+    if ((unsigned long)b->waiters.count + 1 >= b->parties) {
+        let_go(b, 0);
+        return 1;
+    }
+    if ((rc = task_may_block(deadline)) != 0)
+        return rc; /* it never waited, so it breaks nothing */
+    b->waiting++;
+    rc = task_block(&b->waiters, deadline, "barrier", b);
+    if (rc != 0 && rc != -EPIPE) {
+        b->waiting--;
+        b->broken = true;
+        let_go(b, -EPIPE);
+    }
+    return rc;
+}
+
+/* ---- waitgroup ----------------------------------------------------------------------------------------------------------------- */
+
+int coop_waitgroup_new(coop_waitgroup **ret)
+{
+    if (ret == NULL)
+        return -EINVAL;
+    coop_waitgroup *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return -ENOMEM;
+    *ret = w;
+    return 0;
+}
+
+int coop_waitgroup_free(coop_waitgroup *w)
+{
+    if (w != NULL && !wait_empty(&w->waiters))
+        return -EBUSY;
+    free(w);
+    return 0;
+}
+
+int coop_waitgroup_add(coop_waitgroup *w, int delta)
+{
+    if (w == NULL || w->count + delta < 0)
+        return -EINVAL;
+    w->count += delta;
+    if (w->count == 0)
+        wake_all(&w->waiters, 0);
+    return 0;
+}
+
+int coop_waitgroup_done(coop_waitgroup *w)
+{
+    return coop_waitgroup_add(w, -1);
+}
+
+int coop_waitgroup_wait(coop_waitgroup *w, int64_t deadline)
+{
+    int rc;
+
+    if (w == NULL)
+        return -EINVAL;
+    if ((rc = coop_cancelled()) != 0 || w->count == 0)
+        return rc;
+    return task_block(&w->waiters, deadline, "waitgroup", w);
+}
+
+/* ---- once ---------------------------------------------------------------------------------------------------------------------- */
+
+enum { ONCE_NEW, ONCE_RUNNING, ONCE_DONE }; /* below 0: done, and failed with that, which everybody is told */
+
+struct once_run {
+    coop_event done; /* first: coop_once.done is its address */
+    uint64_t runner;
+};
+
+static int run_it(coop_once *o, coop_fn fn, void *arg)
+{
+    struct once_run *run = calloc(1, sizeof(*run));
+    int rc;
+
+    if (run == NULL)
+        return -ENOMEM;
+    run->runner = sched->current->id;
+    o->done = &run->done;
+    o->state = ONCE_RUNNING;
+    rc = fn(arg);
+    o->state = rc < 0 ? rc : ONCE_DONE;
+    o->done = NULL;
+    (void)coop_event_set(&run->done);
+    free(run);
+    return rc < 0 ? rc : 0;
+}
+
+int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline)
+{
+    int rc;
+
+    if (o == NULL || fn == NULL)
+        return -EINVAL;
+    if ((rc = coop_cancelled()) != 0)
+        return rc;
+    if (o->state == ONCE_NEW)
+        return run_it(o, fn, arg);
+    if (o->state == ONCE_RUNNING) {
+        if (((const struct once_run *)o->done)->runner == sched->current->id)
+            return -EDEADLK;
+        rc = coop_event_wait(o->done, deadline);
+    }
+    return rc == 0 && o->state < 0 ? o->state : rc;
+}

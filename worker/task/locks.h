@@ -1,0 +1,18 @@
+/*
+ * locks.h - what locks, events and scopes share: waking who waits in a queue. The objects themselves are in coop/task.h.
+ *
+ * Side: worker. One thread state's.
+ */
+#ifndef WORKER_TASK_LOCKS_H
+#define WORKER_TASK_LOCKS_H
+
+#include "worker/task/sched.h"
+
+/* For queues that hold only the tasks' own wait nodes: task_wake() takes those out. */
+static inline void wake_all(struct wait_queue *q, int rc)
+{
+    while (!wait_empty(q))
+        task_wake(q->first->task, rc);
+}
+
+#endif

@@ -1,0 +1,182 @@
+/* poll.c - see sched.h: the clock, the descriptors, and sleeping when there is nothing to do. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/task/task.h"
+
+enum { EVENTS = 16, POLLEES_FIRST = 64, FD_MAX = 1 << 20 };
+
+int64_t coop_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t coop_after(int64_t us)
+{
+    int64_t at;
+
+    return __builtin_add_overflow(coop_now(), us, &at) ? (us > 0 ? COOP_NEVER : 0) : at;
+}
+
+/* ---- waking -------------------------------------------------------------------------------------------------------------------- */
+
+static void wake_late(void)
+{
+    struct wheel_node *n;
+
+    if (sched->wheel.count == 0)
+        return;
+    sched->now_us = coop_now();
+    while ((n = wheel_expire(&sched->wheel, sched->now_us)) != NULL)
+        task_wake((coop_task *)((char *)n - offsetof(coop_task, timer)), -ETIMEDOUT);
+}
+
+static int events_of(uint32_t e)
+{
+    int events = 0;
+
+    if ((e & (EPOLLIN | EPOLLHUP | EPOLLRDHUP | EPOLLERR)) != 0)
+        events |= COOP_READABLE;
+    if ((e & (EPOLLOUT | EPOLLERR)) != 0)
+        events |= COOP_WRITABLE;
+    return events;
+}
+
+static void wake_polled(int timeout_ms)
+{
+    struct epoll_event ev[EVENTS];
+    int n = epoll_wait(sched->epoll_fd, ev, EVENTS, timeout_ms);
+
+    for (int i = 0; i < n; i++) {
+        coop_task *t = sched->pollees[ev[i].data.fd].task;
+
+        if (t == NULL || t->state != TASK_BLOCKED)
+            continue; /* it has just timed out, or was cancelled */
+        t->wait.word = events_of(ev[i].events);
+        task_wake(t, 0);
+    }
+}
+
+/* Until a signal, a descriptor or the next deadline. */
+static void sleep_until_due(void)
+{
+    int64_t us = wheel_wait_us(&sched->wheel, coop_now());
+    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+
+    if (sched->polled > 0)
+        wake_polled(us < 0 ? -1 : us / 1000 >= INT32_MAX ? INT32_MAX : (int)((us + 999) / 1000));
+    else
+        (void)ppoll(NULL, 0, &t, NULL); /* the call that every policy allows; a signal ends it */
+}
+
+bool sched_poll(bool wait)
+{
+    for (;;) {
+        if (sched->interrupted) {
+            sched->interrupted = 0;
+            task_cancel_all();
+        }
+        wake_late();
+        if (sched->polled > 0)
+            wake_polled(0);
+        if (sched->first != NULL || !wait)
+            return true;
+        if (sched->wheel.count == 0 && sched->polled == 0)
+            return false;
+        sleep_until_due();
+    }
+}
+
+/* ---- descriptors --------------------------------------------------------------------------------------------------------------- */
+
+static int make_place(int fd)
+{
+    size_t n = sched->n_pollees == 0 ? POLLEES_FIRST : sched->n_pollees;
+    struct sched_pollee *more;
+
+    if (fd < 0 || fd >= FD_MAX)
+        return -EBADF;
+    if (sched->epoll_fd < 0) {
+        sched->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (sched->epoll_fd < 0)
+            return -errno;
+    }
+    while (n <= (size_t)fd)
+        n *= 2;
+    if (n == sched->n_pollees)
+        return 0;
+    more = realloc(sched->pollees, n * sizeof(*more));
+    if (more == NULL)
+        return -ENOMEM;
+    for (size_t i = sched->n_pollees; i < n; i++)
+        more[i] = (struct sched_pollee){ NULL, false };
+    sched->pollees = more;
+    sched->n_pollees = n;
+    return 0;
+}
+
+/* Once: epoll forgets a descriptor that was closed, and so must we. */
+static int watch(int fd, int events)
+{
+    struct epoll_event ev = { .events = EPOLLONESHOT | EPOLLRDHUP, .data.fd = fd };
+    bool known = sched->pollees[fd].known;
+    int rc;
+
+    ev.events |= ((events & COOP_READABLE) != 0 ? EPOLLIN : 0) | ((events & COOP_WRITABLE) != 0 ? EPOLLOUT : 0);
+    rc = epoll_ctl(sched->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+    if (rc != 0 && (errno == ENOENT || errno == EEXIST))
+        rc = epoll_ctl(sched->epoll_fd, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &ev);
+    sched->pollees[fd].known = rc == 0;
+    return rc == 0 ? 0 : -errno;
+}
+
+static int ready_now(int fd, int events)
+{
+    struct pollfd p = { .fd = fd };
+    int n;
+
+    p.events = (short)(((events & COOP_READABLE) != 0 ? POLLIN : 0) | ((events & COOP_WRITABLE) != 0 ? POLLOUT : 0));
+    n = poll(&p, 1, 0);
+    if (n <= 0)
+        return n == 0 ? 0 : -errno;
+    if ((p.revents & POLLNVAL) != 0)
+        return -EBADF;
+    return ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? COOP_READABLE : 0) |
+           ((p.revents & (POLLOUT | POLLERR)) != 0 ? COOP_WRITABLE : 0);
+}
+
+int coop_fd_wait(int fd, int events, int64_t deadline)
+{
+    int rc;
+
+    if (sched == NULL || events == 0 || (events & ~(COOP_READABLE | COOP_WRITABLE)) != 0)
+        return -EINVAL;
+    rc = task_may_block(COOP_NEVER);
+    if (rc == -ECANCELED)
+        return rc;
+    rc = ready_now(fd, events);
+    if (rc < 0 || (rc & events) != 0)
+        return rc < 0 ? rc : rc & events;
+    rc = task_may_block(deadline);
+    if (rc == 0)
+        rc = make_place(fd);
+    if (rc == 0 && sched->pollees[fd].task != NULL)
+        rc = -EBUSY;
+    if (rc == 0)
+        rc = watch(fd, events);
+    if (rc != 0)
+        return rc;
+    sched->pollees[fd].task = sched->current;
+    sched->polled++;
+    rc = task_block(NULL, deadline, "descriptor", NULL);
+    sched->pollees[fd].task = NULL;
+    sched->polled--;
+    return rc == 0 ? (int)sched->current->wait.word : rc;
+}

@@ -1,0 +1,170 @@
+/*
+ * sched.h - a thread state: who runs, who may run, who waits and for what. What everything in this folder is built on.
+ *
+ * Side:    worker. One thread state for each OS thread; no function here is called for another thread's.
+ * Rules:   A tasklet waits by task_block() and is woken by task_wake(), nothing else. Nobody writes into a parked tasklet's stack: what is
+ *          given to it goes into its struct coop_task, its wait nodes are there too. So a parked stack may be packed away.
+ * Order:   the run queue is first in, first out; the running tasklet is not in it.
+ * Clock:   read when the queue runs dry, and every SCHED_POLL_EVERY switches; never by an operation.
+ */
+#ifndef WORKER_TASK_SCHED_H
+#define WORKER_TASK_SCHED_H
+
+#include <signal.h>
+
+#include <coop/task.h>
+
+#include "worker/task/stacks.h"
+#include "worker/task/switch.h"
+#include "worker/task/wheel.h"
+
+enum { SCHED_POLL_EVERY = 61, TASK_NAME = 16, TASK_KEYS = 64, TASK_BACKTRACE = 32 };
+
+enum task_state { TASK_READY, TASK_RUNNING, TASK_BLOCKED, TASK_ENDED };
+
+/* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
+
+struct wait_node {
+    struct wait_node *next, *prev; /* both NULL in no queue, and in a queue of one */
+    coop_task *task;
+    intptr_t word; /* what it brings, or was given; the queue's owner says */
+    int err;
+    int index; /* of a select's clause; the queue's owner says */
+};
+
+struct wait_queue {
+    struct wait_node *first, *last;
+    long count;
+};
+
+static inline bool wait_empty(const struct wait_queue *q)
+{
+    return q->first == NULL;
+}
+
+void wait_push(struct wait_queue *q, struct wait_node *n);
+void wait_remove(struct wait_queue *q, struct wait_node *n); /* in no queue: nothing */
+
+/* ---- tasklets ------------------------------------------------------------------------------------------------------------------ */
+
+struct task_context { /* one inherited value */
+    const void *name;
+    void *value;
+    struct task_context *next;
+};
+
+struct coop_task {
+    struct switch_regs regs; /* first: the switch's */
+    coop_task *next, *prev;  /* in the run queue */
+    enum task_state state;
+    bool cancelled, atomic;
+    uint8_t shield, block_trap; /* levels */
+    bool joined;                /* somebody waits in coop_join() */
+    bool detached;
+    bool has_permit; /* an unpark before the park */
+    intptr_t permit;
+    struct wait_queue *blocked_on; /* that wait.next is in; NULL: none */
+    void (*on_wake)(coop_task *t); /* takes further nodes out of their queues; NULL: none. Called by task_wake(), before t runs. */
+    struct wait_node wait;
+    struct wheel_node timer;
+    const char *why; /* it is blocked: "chan send", for backtraces */
+    void *waits_for; /* the object, for the same */
+
+    coop_fn fn;
+    void *arg;
+    int result;
+    int stack_class;
+    void *stack;
+    size_t stack_size;
+    uint64_t id;
+    char name[TASK_NAME];
+    struct wait_queue joiners;
+    coop_scope *scope;
+    coop_task *scope_next, *scope_prev;
+    void **keys; /* TASK_KEYS of them, or NULL */
+    struct task_context *context;
+    void *engine; /* of the language that runs in it */
+    int saved_errno;
+    coop_task *all_next, *all_prev;
+#if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
+    void *fake_stack;
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(COOP_TSAN)
+    void *fiber;
+#endif
+};
+
+/* ---- the thread state ---------------------------------------------------------------------------------------------------------- */
+
+struct sched_pollee { /* one descriptor's waiter */
+    coop_task *task;
+    bool known; /* to epoll */
+};
+
+struct sched {
+    coop_task *current;
+    coop_task *first, *last; /* run queue */
+    size_t runnable;
+    unsigned until_poll;
+    int switch_trap;
+    struct wheel wheel;
+    int64_t now_us; /* of the last look at the clock */
+    struct stacks stacks;
+    coop_task main;
+    coop_task *all; /* list of all that have not been freed, main not among them */
+    coop_task *free_tasks;
+    coop_task *dead;  /* the last that ended detached: it may still be leaving its stack; freed when the next ends */
+    void *dead_stack; /* the same of the last stack that was left */
+    int dead_class;
+    void *slabs;
+    size_t alive, max_tasklets;
+    int default_class;
+    uint64_t last_id;
+    bool main_runs_all;           /* in coop_run(): wakes when alive is 0 */
+    int epoll_fd;                 /* -1 until a descriptor is waited for */
+    struct sched_pollee *pollees; /* by descriptor */
+    size_t n_pollees, polled;     /* places; how many tasklets wait */
+    volatile sig_atomic_t interrupted;
+    coop_switch_hook switch_hook;
+    coop_chan_hook chan_hook;
+    struct {
+        void (*destroy)(void *value);
+        bool used;
+    } keys[TASK_KEYS];
+    struct coop_stats stats;
+    /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
+    void (*on_deadlock)(void);
+    /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. */
+    void (*on_switch)(coop_task *from, coop_task *to);
+    /* A tasklet of this engine has ended: t->engine is its own. */
+    void (*on_end)(coop_task *t);
+};
+
+extern __thread struct sched *sched; /* this thread's; NULL before coop_init() */
+
+/*
+ * Blocks the running tasklet at the end of q (NULL: in no queue) until task_wake(), its deadline, or its cancellation.
+ * Returns what it was woken with, -ETIMEDOUT, -ECANCELED or -EDEADLK; when it was not woken by task_wake(), its node has left q.
+ * The caller has filled in current->wait.word and the like. why: a constant, for backtraces; object: what it names.
+ */
+int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *object);
+
+/* What task_block() would return at once: -ECANCELED, -EPERM, or -ETIMEDOUT for a deadline that is past; 0: it would block. */
+int task_may_block(int64_t deadline);
+
+/* Takes t out of what it waits for and puts it at the end of the run queue. t must be blocked. */
+void task_wake(coop_task *t, int rc);
+
+/* The same, but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. */
+void task_wake_now(coop_task *t, int rc);
+
+/* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
+void sched_interrupt(struct sched *s);
+
+/* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */
+bool sched_poll(bool wait);
+
+/* Who waits for what, a line each, and up to depth lines of its calls. Nothing is allocated. */
+void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int depth);
+
+#endif

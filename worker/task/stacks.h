@@ -1,0 +1,61 @@
+/*
+ * stacks.h - stacks of a few sizes, each with a guard below it, the one freed last handed out first.
+ *
+ * Side:    worker. One thread state's.
+ * Owned:   stacks_finish() unmaps everything; nobody may be on one of its stacks then.
+ * Guards:  MADV_GUARD_INSTALL (Linux 6.13: no mapping of its own); else mprotect(2) for the first STACKS_MPROTECT stacks, because each costs
+ *          two of the 65,530 mappings a process may have; else a canary in the lowest words, looked at when the stack is given back.
+ * Returns: NULL or -errno where memory ends.
+ */
+#ifndef WORKER_TASK_STACKS_H
+#define WORKER_TASK_STACKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { STACKS_CLASSES = 5, STACKS_MPROTECT = 16000 };
+
+#define STACKS_LARGEST ((size_t)1 << 20)
+
+enum stack_guard { STACK_GUARD_MADVISE, STACK_GUARD_MPROTECT, STACK_GUARD_CANARY };
+
+struct stack_class {
+    size_t size; /* guard page included */
+    char **free; /* LIFO */
+    size_t n_free, cap_free;
+    unsigned n_chunks;
+    char *fresh, *fresh_end; /* never used yet, of the newest chunk */
+};
+
+struct stack_chunk {
+    char *base;
+    size_t len;
+    size_t slot; /* bytes of each stack in it */
+    enum stack_guard guard;
+    struct stack_chunk *next;
+};
+
+struct stacks {
+    struct stack_class classes[STACKS_CLASSES];
+    struct stack_chunk *chunks;
+    size_t mprotected;
+    uint64_t in_use; /* bytes */
+};
+
+int stacks_init(struct stacks *s);
+void stacks_finish(struct stacks *s);
+
+/* The class that holds size bytes; -EINVAL above STACKS_LARGEST. */
+int stacks_class_of(size_t size);
+
+/* The lowest usable byte, above the guard; *ret_size are usable. */
+void *stacks_get(struct stacks *s, int class, size_t *ret_size);
+
+/* The caller may still be on it: nothing is touched or unmapped. -EFAULT: the canary is gone, somebody wrote below the stack. */
+int stacks_put(struct stacks *s, int class, void *stack);
+
+/* Whether a fault at this address hit the guard of one of the stacks. Async-signal-safe. */
+bool stacks_is_guard(const struct stacks *s, const void *address);
+
+#endif

@@ -1,0 +1,490 @@
+/* task.c - see coop/task.h: the life of a tasklet, and of a thread state. */
+#include "worker/task/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/task/local.h"
+#include "worker/task/sanitize.h"
+#include "worker/task/scope.h"
+
+enum { MAX_TASKLETS = 1 << 20, STACK_SIZE = 64 << 10, SLAB = 128, CANCEL_ROUNDS = 10 };
+
+struct slab {
+    struct slab *next;
+    coop_task tasks[SLAB];
+};
+
+static const char parked[] = "park";
+
+/* ---- thread state -------------------------------------------------------------------------------------------------------------- */
+
+int coop_init(const struct coop_options *options)
+{
+    static const struct coop_options none;
+    const struct coop_options *o = options != NULL ? options : &none;
+    int class = stacks_class_of(o->stack_size != 0 ? o->stack_size : STACK_SIZE);
+    struct sched *s;
+
+    if (sched != NULL)
+        return -EALREADY;
+    if (class < 0)
+        return class;
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    stacks_init(&s->stacks);
+    s->now_us = coop_now();
+    wheel_init(&s->wheel, s->now_us);
+    s->max_tasklets = o->max_tasklets != 0 ? o->max_tasklets : MAX_TASKLETS;
+    s->default_class = class;
+    s->until_poll = SCHED_POLL_EVERY;
+    s->epoll_fd = -1;
+    s->current = &s->main;
+    s->main.state = TASK_RUNNING;
+    s->main.id = s->last_id = 1;
+    strcpy(s->main.name, "main");
+    sanitize_main(&s->main);
+    sched = s;
+    return 0;
+}
+
+void task_cancel_all(void)
+{
+    for (coop_task *t = sched->all; t != NULL; t = t->all_next) {
+        t->shield = 0; /* a shield is against others of its kind, not against the end of the job */
+        coop_cancel(t);
+    }
+    sched->main.shield = 0;
+    coop_cancel(&sched->main);
+}
+
+static void task_put(coop_task *t)
+{
+    sanitize_end(t);
+    if (t->all_prev != NULL)
+        t->all_prev->all_next = t->all_next;
+    else
+        sched->all = t->all_next;
+    if (t->all_next != NULL)
+        t->all_next->all_prev = t->all_prev;
+    t->state = TASK_ENDED;
+    t->id = 0;
+    t->next = sched->free_tasks;
+    sched->free_tasks = t;
+}
+
+/* What the last one to end could not free, because it was still on it. */
+static void bury(void)
+{
+    if (sched->dead_stack != NULL && stacks_put(&sched->stacks, sched->dead_class, sched->dead_stack) != 0)
+        abort(); /* it wrote below its stack: what lies there is nobody's to trust */
+    sched->dead_stack = NULL;
+    if (sched->dead != NULL)
+        task_put(sched->dead);
+    sched->dead = NULL;
+}
+
+/* Main stays out of the run queue while it waits for the others. */
+int coop_run(int64_t deadline)
+{
+    int rc = 0;
+
+    if (sched == NULL)
+        return -EINVAL;
+    if (sched->current != &sched->main)
+        return -EPERM;
+    while (sched->alive > 0 && rc == 0) {
+        sched->main_runs_all = true;
+        rc = task_block(NULL, deadline, "run", NULL);
+        sched->main_runs_all = false;
+    }
+    return rc;
+}
+
+static void free_memory(struct sched *s)
+{
+    while (s->slabs != NULL) {
+        struct slab *next = ((struct slab *)s->slabs)->next;
+
+        free(s->slabs);
+        s->slabs = next;
+    }
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
+    free(s->pollees);
+    stacks_finish(&s->stacks);
+#ifdef COOP_SWITCH_UCONTEXT
+    free(s->main.regs.context);
+#endif
+    free(s);
+}
+
+int coop_finish(void)
+{
+    if (sched == NULL)
+        return -EINVAL;
+    if (sched->current != &sched->main)
+        return -EPERM;
+    sched->main.cancelled = false;
+    sched->main.shield = sched->main.block_trap = 0;
+    sched->switch_trap = 0;
+    for (int i = 0; i < CANCEL_ROUNDS && sched->alive > 0; i++) { /* one that ends may have made another */
+        for (coop_task *t = sched->all; t != NULL; t = t->all_next)
+            coop_cancel(t);
+        (void)coop_run(COOP_NEVER);
+    }
+    if (sched->alive > 0)
+        return -EBUSY;
+    bury();
+    local_end(&sched->main);
+    free_memory(sched);
+    sched = NULL;
+    return 0;
+}
+
+/* ---- making one ---------------------------------------------------------------------------------------------------------------- */
+
+static coop_task *task_get(void)
+{
+    coop_task *t = sched->free_tasks;
+
+    if (t == NULL) {
+        struct slab *more = calloc(1, sizeof(*more));
+
+        if (more == NULL)
+            return NULL;
+        more->next = sched->slabs;
+        sched->slabs = more;
+        for (int i = SLAB - 1; i >= 0; i--) {
+            more->tasks[i].next = sched->free_tasks;
+            sched->free_tasks = &more->tasks[i];
+        }
+        t = sched->free_tasks;
+    }
+    sched->free_tasks = t->next;
+    memset(t, 0, sizeof(*t));
+    t->all_next = sched->all;
+    if (sched->all != NULL)
+        sched->all->all_prev = t;
+    sched->all = t;
+    return t;
+}
+
+/* The tasklet's last act, on its own stack. */
+static _Noreturn void end(int result)
+{
+    coop_task *t = sched->current;
+
+    t->result = result;
+    local_end(t);
+    if (sched->on_end != NULL)
+        sched->on_end(t);
+    if (t->scope != NULL)
+        scope_child_ended(t);
+    t->state = TASK_ENDED;
+    if (sched->switch_hook != NULL)
+        sched->switch_hook(t, NULL);
+    while (!wait_empty(&t->joiners)) /* one joins, others may wait for the first of several */
+        task_wake(t->joiners.first->task, 0);
+    sched->alive--;
+    sched->stats.ended++;
+    if (sched->alive == 0 && sched->main_runs_all && sched->main.state == TASK_BLOCKED)
+        task_wake(&sched->main, 0);
+    bury();
+    sched->dead_stack = t->stack;
+    sched->dead_class = t->stack_class;
+    if (t->detached)
+        sched->dead = t;
+    (void)sched_switch(sched_next());
+    abort(); /* nobody switches to one that has ended */
+}
+
+static void begin(void)
+{
+    coop_task *t = sched->current;
+
+    sanitize_arrive(t);
+    end(t->fn(t->arg));
+}
+
+static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *attr)
+{
+    t->stack_class = attr->stack_size != 0 ? stacks_class_of(attr->stack_size) : sched->default_class;
+    if (t->stack_class < 0)
+        return t->stack_class;
+    t->fn = fn;
+    t->arg = arg;
+    t->wait.task = t;
+    if (attr->name != NULL)
+        strncpy(t->name, attr->name, TASK_NAME - 1);
+    if (attr->scope != NULL) {
+        int rc = scope_adopt(attr->scope, t);
+
+        if (rc != 0)
+            return rc;
+    }
+    t->stack = stacks_get(&sched->stacks, t->stack_class, &t->stack_size);
+    return t->stack != NULL ? 0 : -ENOMEM;
+}
+
+int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
+{
+    static const struct coop_attr none;
+    coop_task *t;
+    int rc;
+
+    if (sched == NULL || fn == NULL)
+        return -EINVAL;
+    if (sched->alive >= sched->max_tasklets)
+        return -EAGAIN;
+    t = task_get();
+    if (t == NULL)
+        return -ENOMEM;
+    rc = set_up(t, fn, arg, attr != NULL ? attr : &none);
+    if (rc != 0) {
+        if (t->scope != NULL)
+            scope_child_ended(t);
+        task_put(t);
+        return rc;
+    }
+    t->id = ++sched->last_id;
+    t->detached = ret_task == NULL;
+    switch_prepare(&t->regs, t->stack, t->stack_size, begin);
+    local_inherit(t);
+    sanitize_start(t);
+    sched->stats.spawned++;
+    if (++sched->alive > sched->stats.peak)
+        sched->stats.peak = sched->alive;
+    sched_ready(t);
+    if (ret_task != NULL)
+        *ret_task = t;
+    return 0;
+}
+
+/* ---- its end ------------------------------------------------------------------------------------------------------------------- */
+
+int coop_join(coop_task *t, int *ret_result, int64_t deadline)
+{
+    int rc;
+
+    if (sched == NULL || t == NULL || t->id <= 1 || t->detached)
+        return -EINVAL;
+    if (t == sched->current)
+        return -EDEADLK;
+    if (t->joined)
+        return -EBUSY;
+    rc = coop_cancelled();
+    if (rc == 0 && t->state != TASK_ENDED) {
+        t->joined = true;
+        rc = task_block(&t->joiners, deadline, "join", t);
+        t->joined = false;
+    }
+    if (rc != 0)
+        return rc;
+    if (ret_result != NULL)
+        *ret_result = t->result;
+    task_put(t);
+    return 0;
+}
+
+int coop_detach(coop_task *t)
+{
+    if (sched == NULL || t == NULL || t->id <= 1 || t->detached)
+        return -EINVAL;
+    if (t->joined)
+        return -EBUSY;
+    t->detached = true;
+    if (t->state == TASK_ENDED)
+        task_put(t);
+    return 0;
+}
+
+int coop_exit(int result)
+{
+    if (sched == NULL)
+        return -EINVAL;
+    if (sched->current == &sched->main)
+        return -EPERM;
+    end(result);
+}
+
+/* ---- cancel -------------------------------------------------------------------------------------------------------------------- */
+
+int coop_cancel(coop_task *t)
+{
+    if (sched == NULL || t == NULL || t->id == 0)
+        return -EINVAL;
+    if (t->state == TASK_ENDED)
+        return 0;
+    t->cancelled = true;
+    if (t->state == TASK_BLOCKED && t->shield == 0)
+        task_wake(t, -ECANCELED);
+    return 0;
+}
+
+int coop_cancelled(void)
+{
+    const coop_task *t = sched->current;
+
+    return t->cancelled && t->shield == 0 ? -ECANCELED : 0;
+}
+
+void coop_shield(bool on)
+{
+    coop_task *t = sched->current;
+
+    if (on && t->shield < UINT8_MAX)
+        t->shield++;
+    else if (!on && t->shield > 0)
+        t->shield--;
+}
+
+/* ---- taking turns -------------------------------------------------------------------------------------------------------------- */
+
+int coop_yield(void)
+{
+    coop_task *t = sched->current;
+
+    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
+        return -ECANCELED;
+    if (__builtin_expect(sched->switch_trap > 0, 0))
+        return -EPERM;
+    if (sched->first == NULL && !sched_poll(false))
+        return 0;
+    if (sched->first == NULL)
+        return 0;
+    t->regs.result = 0;
+    sched_ready(t);
+    return sched_switch(sched_next());
+}
+
+int coop_yield_to(coop_task *t)
+{
+    if (sched == NULL || t == NULL || t->id == 0 || t->state != TASK_READY)
+        return -EINVAL;
+    if (coop_cancelled() != 0)
+        return -ECANCELED;
+    if (sched->switch_trap > 0)
+        return -EPERM;
+    sched_unready(t);
+    sched->current->regs.result = 0;
+    sched_ready(sched->current);
+    return sched_switch(t);
+}
+
+int coop_park(intptr_t *ret_value, int64_t deadline)
+{
+    coop_task *t = sched->current;
+    int rc = coop_cancelled();
+
+    if (rc == 0 && !t->has_permit)
+        rc = task_block(NULL, deadline, parked, NULL);
+    if (rc != 0)
+        return rc;
+    t->has_permit = false;
+    if (ret_value != NULL)
+        *ret_value = t->permit;
+    return 0;
+}
+
+int coop_unpark(coop_task *t, intptr_t value)
+{
+    if (sched == NULL || t == NULL || t->id == 0 || t->state == TASK_ENDED)
+        return -EINVAL;
+    t->has_permit = true;
+    t->permit = value;
+    if (t->state == TASK_BLOCKED && t->why == parked)
+        task_wake(t, 0);
+    return 0;
+}
+
+int coop_sleep_until(int64_t deadline)
+{
+    int rc = coop_cancelled();
+
+    if (rc != 0)
+        return rc;
+    if (deadline <= sched->now_us)
+        return coop_yield(); /* the others have their turn all the same */
+    rc = task_block(NULL, deadline, "sleep", NULL);
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+/* ---- looking in ---------------------------------------------------------------------------------------------------------------- */
+
+coop_task *coop_self(void)
+{
+    return sched != NULL ? sched->current : NULL;
+}
+
+coop_task *coop_main(void)
+{
+    return sched != NULL ? &sched->main : NULL;
+}
+
+uint64_t coop_id(const coop_task *t)
+{
+    return t != NULL ? t->id : 0;
+}
+
+const char *coop_name(const coop_task *t)
+{
+    return t != NULL ? t->name : "";
+}
+
+bool coop_alive(const coop_task *t)
+{
+    return t != NULL && t->id != 0 && t->state != TASK_ENDED;
+}
+
+bool coop_blocked(const coop_task *t)
+{
+    return t != NULL && t->state == TASK_BLOCKED;
+}
+
+void coop_block_trap(bool on)
+{
+    coop_task *t = sched->current;
+
+    if (on && t->block_trap < UINT8_MAX)
+        t->block_trap++;
+    else if (!on && t->block_trap > 0)
+        t->block_trap--;
+}
+
+int coop_switch_trap(int delta)
+{
+    int old = sched->switch_trap;
+
+    sched->switch_trap = old + delta > 0 ? old + delta : 0;
+    return old;
+}
+
+bool coop_atomic(bool on)
+{
+    bool old = sched->current->atomic;
+
+    sched->current->atomic = on;
+    return old;
+}
+
+void coop_get_stats(struct coop_stats *ret)
+{
+    *ret = sched->stats;
+    ret->alive = sched->alive;
+    ret->runnable = sched->runnable;
+    ret->stack_bytes = sched->stacks.in_use;
+}
+
+void coop_set_switch_hook(coop_switch_hook hook)
+{
+    sched->switch_hook = hook;
+}
+
+void coop_set_chan_hook(coop_chan_hook hook)
+{
+    sched->chan_hook = hook;
+}

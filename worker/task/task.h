@@ -1,0 +1,65 @@
+/*
+ * task.h - between the files of this folder: the parts of the scheduler that only they use.
+ *
+ * Side: worker. Rules: sched.h.
+ */
+#ifndef WORKER_TASK_TASK_H
+#define WORKER_TASK_TASK_H
+
+#include "worker/task/sched.h"
+
+/* Puts t, which is in no queue, at the end of the run queue. */
+static inline void sched_ready(coop_task *t)
+{
+    t->state = TASK_READY;
+    t->next = NULL;
+    t->prev = sched->last;
+    if (sched->last != NULL)
+        sched->last->next = t;
+    else
+        sched->first = t;
+    sched->last = t;
+    sched->runnable++;
+}
+
+/* The same at its head. */
+static inline void sched_ready_first(coop_task *t)
+{
+    t->state = TASK_READY;
+    t->prev = NULL;
+    t->next = sched->first;
+    if (sched->first != NULL)
+        sched->first->prev = t;
+    else
+        sched->last = t;
+    sched->first = t;
+    sched->runnable++;
+}
+
+/* Takes it out. */
+static inline void sched_unready(coop_task *t)
+{
+    if (t->prev != NULL)
+        t->prev->next = t->next;
+    else
+        sched->first = t->next;
+    if (t->next != NULL)
+        t->next->prev = t->prev;
+    else
+        sched->last = t->prev;
+    sched->runnable--;
+}
+
+/*
+ * Leaves the running tasklet, whose state the caller has set, for to, which is in no queue. Returns what the tasklet's regs.result is by
+ * the time it goes on: a caller that has nothing else to do returns it in tail position (switch.h).
+ */
+int sched_switch(coop_task *to);
+
+/* Takes the next of the run queue out of it; sleeps until there is one; breaks a deadlock. */
+coop_task *sched_next(void);
+
+/* Cancels everybody, main too. */
+void task_cancel_all(void);
+
+#endif
