@@ -77,9 +77,8 @@ struct stored {
     Pb__JobStatus status;
 };
 
-static void fill_from_receipt(Pb__JobStatus *s, const Pb__Receipt *r)
+static void fill_numbers(Pb__JobStatus *s, const Pb__Receipt *r)
 {
-    s->cause_detail = r->cause_detail;
     s->exit_code = r->exit_code;
     if (r->usage != NULL) {
         s->elapsed_us = r->usage->wall_us;
@@ -88,6 +87,12 @@ static void fill_from_receipt(Pb__JobStatus *s, const Pb__Receipt *r)
     }
     s->stdout_bytes = r->stdout != NULL ? r->stdout->bytes : 0;
     s->stderr_bytes = r->stderr != NULL ? r->stderr->bytes : 0;
+}
+
+static void fill_from_receipt(Pb__JobStatus *s, const Pb__Receipt *r)
+{
+    fill_numbers(s, r);
+    s->cause_detail = r->cause_detail; /* lives in the receipt */
 }
 
 static void fill_from_store(Pb__JobStatus *s, const struct store_job *job)
@@ -467,6 +472,21 @@ void verb_show(struct control_call *c)
 
 enum { LS_DEFAULT = 50, LS_MAX = 1000 };
 
+/* How an ended job ended, in numbers. One that cannot be read shows none: the list is still of use. */
+static void fill_ended(struct broker *b, Pb__JobStatus *ret)
+{
+    struct store_blob blob = { 0 };
+    struct frame receipt;
+
+    if (store_read_receipt(b->store, ret->id, &blob) != 0)
+        return;
+    if (frame_decode(&receipt, &pb__receipt__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL) == 0) {
+        fill_numbers(ret, (const Pb__Receipt *)receipt.msg);
+        frame_release(&receipt);
+    }
+    free(blob.bytes);
+}
+
 /* The store's word for a job, and where the job is alive, its own. */
 static void fill_ls_row(struct broker *b, const struct store_job *row, Pb__JobStatus *ret)
 {
@@ -475,6 +495,8 @@ static void fill_ls_row(struct broker *b, const struct store_job *row, Pb__JobSt
     fill_from_store(ret, row);
     if (job != NULL)
         jobs_status(job, ret);
+    else if (job_is_terminal(ret->state))
+        fill_ended(b, ret);
     ret->id = (char *)row->id;
 }
 

@@ -24,7 +24,7 @@ const struct verb verb_table[] = {
     [VERB_WAIT] = {
         .name = "wait", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
         .summary = "wait until jobs have ended",
-        .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, 1 when one ended itself with another code, else as under EXIT CODES for the first that did not succeed. --timeout stops the waiting, not the job.\n",
+        .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, else with the code of the first of them, in the order given, that did not: 1 when it ended itself with another code, else as under EXIT CODES. --timeout stops the waiting, not the job.\n",
     },
     [VERB_LOGS] = {
         .name = "logs", .usage = "ID", .min_args = 1, .max_args = 1, .completes = COMPLETE_ID, .run = verb_logs,

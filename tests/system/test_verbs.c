@@ -531,6 +531,9 @@ static void ls_lists_newest_first_and_filters(void **state)
     json_expect_shape(json_at(l, "jobs.0"), NULL, STATUS_FIELDS);
     assert_int_equal(json_array_size(json_at(l, "jobs")), 2);
     assert_string_equal(json_str(l, "jobs.0.name"), "job 2");
+    assert_int_equal(json_num(l, "jobs.0.exit_code"), 0);
+    assert_int_equal(json_num(l, "jobs.1.exit_code"), 1);
+    assert_true(json_num(l, "jobs.1.elapsed_us") > 0);
     assert_true(json_is_true(json_at(l, "more")));
     expect_text(proc_expect(coop(b, "ls", "-q", "--state", "failed"), 0)->out, support_text("%s\n", ids[1]));
     expect_text(proc_expect(coop(b, "ls", "-q", "--state", "ready,running"), 0)->out, "");
