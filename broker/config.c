@@ -26,8 +26,8 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row options[] = {
-    { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
-    { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: /var/lib/coop for root, else ~/.local/state/coop)" },
+    { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: $COOP_RUN_DIR, else /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
+    { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: $COOP_STATE_DIR, else /var/lib/coop for root, else ~/.local/state/coop)" },
     { "--worker",     OPT_TEXT,    CELL(worker),       "FILE",  "the worker program (default: coop-worker beside coopd or in ../libexec/coop)" },
     { "--ready-fd",   OPT_FD,      CELL(ready_fd),     "N",     "write \"ready\" to this descriptor once jobs are accepted" },
     { "--idle-exit",  OPT_TIME,    CELL(idle_exit_us), "TIME",  "leave after so long without jobs or clients (default: stay)" },
@@ -144,25 +144,39 @@ static int find_worker(char *ret, size_t size)
     return -ENOENT;
 }
 
+/* A variable that names an absolute path; NULL when it does not. */
+static const char *path_from(const char *variable)
+{
+    const char *path = getenv(variable);
+
+    return path != NULL && path[0] == '/' ? path : NULL;
+}
+
+/* As the command finds them (client/endpoint.c), so that both meet. */
 static int default_dirs(struct config *c)
 {
-    const char *runtime = getenv("XDG_RUNTIME_DIR"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *runtime = path_from("XDG_RUNTIME_DIR"), *state = path_from("XDG_STATE_HOME"), *home = path_from("HOME");
+    const char *our_run = path_from("COOP_RUN_DIR"), *our_state = path_from("COOP_STATE_DIR");
     int n = 0, m = 0;
 
     if (c->run_dir[0] == '\0') {
-        if (geteuid() == 0)
+        if (our_run != NULL)
+            n = snprintf(c->run_dir, sizeof(c->run_dir), "%s", our_run);
+        else if (geteuid() == 0)
             strcpy(c->run_dir, "/run/coop");
-        else if (runtime != NULL && runtime[0] == '/')
+        else if (runtime != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s/coop", runtime);
         else
             n = snprintf(c->run_dir, sizeof(c->run_dir), "/tmp/coop-%u", (unsigned)geteuid());
     }
     if (c->state_dir[0] == '\0') {
-        if (geteuid() == 0)
+        if (our_state != NULL)
+            m = snprintf(c->state_dir, sizeof(c->state_dir), "%s", our_state);
+        else if (geteuid() == 0)
             strcpy(c->state_dir, "/var/lib/coop");
-        else if (state != NULL && state[0] == '/')
+        else if (state != NULL)
             m = snprintf(c->state_dir, sizeof(c->state_dir), "%s/coop", state);
-        else if (home != NULL && home[0] == '/')
+        else if (home != NULL)
             m = snprintf(c->state_dir, sizeof(c->state_dir), "%s/.local/state/coop", home);
         else
             return refuse("--state-dir", "neither given nor to be found: $HOME is not set");

@@ -253,7 +253,7 @@ void coop_call_explain(int rc, struct coop_error *why)
     case -ECONNRESET: coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away before it answered"); break;
     case -ETIMEDOUT: coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer"); break;
     case -ENOMEM: coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory"); break;
-    case -EMSGSIZE:
+    case -EMSGSIZE: coop_error_set(why, EMSGSIZE, COOP_EXIT_PROTOCOL, "the request or its answer is too large"); break;
     case -E2BIG:
     case -EPROTO:
         coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker's answer makes no sense (%s); is it of another version?",

@@ -103,7 +103,7 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny
+TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%)
 
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 

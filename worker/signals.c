@@ -83,6 +83,7 @@ static void on_fault(int signo, siginfo_t *si, void *context)
         *nowhere = 0;
     if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
         return;
+    /* the fault was in a script's own deep calls, not in libc's stdio, so its formatting may be used here */
     snprintf(o.message, sizeof(o.message), "stack overflow in tasklet %llu %s", (unsigned long long)sched->current->id,
              sched->current->name);
     output_write(PB__STREAM__STREAM_STDERR, o.message, strlen(o.message));

@@ -513,6 +513,36 @@ static void those_that_are_left_are_cancelled_at_the_end(void **state)
     /* teardown asserts that coop_finish() says 0 */
 }
 
+/* ---- stacks -------------------------------------------------------------------------------------------------------------------- */
+
+/* As on a kernel before 6.13, where the guards are of more than one kind. */
+static void stacks_of_every_kind_of_guard_come_back_whole(void **state)
+{
+    enum { N = STACKS_MPROTECT + 200 };
+    struct stacks s;
+    static void *small[N];
+    size_t size;
+    void *large;
+
+    (void)state;
+    stacks_init(&s);
+    s.no_madvise = true;
+    for (int i = 0; i < N; i++)
+        assert_non_null(small[i] = stacks_get(&s, 0, &size));
+    s.mprotected = STACKS_MPROTECT; /* none left for the large one */
+    assert_non_null(large = stacks_get(&s, 4, &size));
+    assert_true(s.any_canary);
+    assert_true(stacks_is_guard(&s, (char *)small[0] - 1));
+    assert_false(stacks_is_guard(&s, small[0]));
+    for (int i = 0; i < N; i++)
+        assert_int_equal(stacks_put(&s, 0, small[i]), 0);
+    assert_int_equal(stacks_put(&s, 4, large), 0);
+    assert_non_null(large = stacks_get(&s, 4, &size));
+    memset(large, 'x', 16); /* somebody wrote down to the end */
+    assert_int_equal(stacks_put(&s, 4, large), -EFAULT);
+    stacks_finish(&s);
+}
+
 /* ---- the wheel ----------------------------------------------------------------------------------------------------------------- */
 
 static void a_deadline_is_never_early_and_never_forgotten(void **state)
@@ -598,6 +628,7 @@ int main(void)
         TEST(a_description_names_everybody_and_what_it_waits_for),
         TEST(traps_refuse_to_block_and_to_switch),
         TEST(those_that_are_left_are_cancelled_at_the_end),
+        cmocka_unit_test(stacks_of_every_kind_of_guard_come_back_whole),
         cmocka_unit_test(a_deadline_is_never_early_and_never_forgotten),
         cmocka_unit_test(a_wait_is_exact_when_the_next_deadline_is_near),
     };

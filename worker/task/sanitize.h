@@ -17,7 +17,6 @@
 #endif
 
 #if defined(COOP_ASAN)
-#include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -45,7 +44,14 @@ static inline void sanitize_arrive(coop_task *self)
 {
     (void)self;
 #if defined(COOP_ASAN)
-    __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+    const void *left;
+    size_t size;
+
+    __sanitizer_finish_switch_fiber(self->fake_stack, &left, &size);
+    if (sched->main.stack == NULL) { /* the first switch of all is main's: AddressSanitizer knows its stack, we may not ask the kernel */
+        sched->main.stack = (void *)(uintptr_t)left;
+        sched->main.stack_size = size;
+    }
 #endif
 }
 
@@ -66,14 +72,6 @@ static inline void sanitize_start(coop_task *t)
 static inline void sanitize_main(coop_task *t)
 {
     (void)t;
-#if defined(COOP_ASAN)
-    pthread_attr_t a;
-
-    if (pthread_getattr_np(pthread_self(), &a) == 0) {
-        pthread_attr_getstack(&a, &t->stack, &t->stack_size);
-        pthread_attr_destroy(&a);
-    }
-#endif
 #if defined(COOP_TSAN)
     t->fiber = __tsan_get_current_fiber();
 #endif

@@ -57,11 +57,10 @@ static enum stack_guard guard_chunk(struct stacks *s, char *base, size_t len, si
 {
     size_t n = len / slot;
 
-    for (char *p = base; p < base + len; p += slot)
-        if (madvise(p, PAGE, MADV_GUARD_INSTALL) != 0)
-            goto no_madvise;
-    return STACK_GUARD_MADVISE;
-no_madvise:
+    for (char *p = base; p < base + len && !s->no_madvise; p += slot)
+        s->no_madvise = madvise(p, PAGE, MADV_GUARD_INSTALL) != 0;
+    if (!s->no_madvise)
+        return STACK_GUARD_MADVISE;
     if (s->mprotected + n <= STACKS_MPROTECT) {
         char *p = base;
 
@@ -104,6 +103,8 @@ static int add_chunk(struct stacks *s, struct stack_class *c)
     (void)madvise(k->base, k->len, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses: good */
     c->cap_free += k->len / c->size;
     k->guard = guard_chunk(s, k->base, k->len, c->size);
+    c->fresh_canary = k->guard == STACK_GUARD_CANARY;
+    s->any_canary |= c->fresh_canary;
     k->next = s->chunks;
     s->chunks = k;
     c->fresh = k->base;
@@ -132,7 +133,7 @@ void *stacks_get(struct stacks *s, int class, size_t *ret_size)
             return NULL;
         slot = c->fresh;
         c->fresh += c->size;
-        if (s->chunks->guard == STACK_GUARD_CANARY)
+        if (c->fresh_canary)
             *(uint64_t *)(slot + PAGE) = canary;
     }
     s->in_use += c->size;
@@ -146,7 +147,7 @@ int stacks_put(struct stacks *s, int class, void *stack)
     char *slot = (char *)stack - PAGE;
     int rc = 0;
 
-    if (s->mprotected > 0 || s->chunks->guard == STACK_GUARD_CANARY) {
+    if (s->any_canary) {
         const struct stack_chunk *k = chunk_of(s, slot);
 
         if (k->guard == STACK_GUARD_CANARY && *(const uint64_t *)stack != canary)

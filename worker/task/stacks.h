@@ -25,6 +25,7 @@ struct stack_class {
     char **free; /* LIFO */
     size_t n_free, cap_free;
     unsigned n_chunks;
+    bool fresh_canary;
     char *fresh, *fresh_end; /* never used yet, of the newest chunk */
 };
 
@@ -40,6 +41,8 @@ struct stacks {
     struct stack_class classes[STACKS_CLASSES];
     struct stack_chunk *chunks;
     size_t mprotected;
+    bool no_madvise; /* the kernel knows no such guards; a test may say so */
+    bool any_canary;
     uint64_t in_use; /* bytes */
 };
 

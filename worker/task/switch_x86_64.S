@@ -63,7 +63,7 @@ switch_stacks:
     .cfi_endproc
     .size   switch_stacks, . - switch_stacks
 
-/* Where a new stack begins: unwinders stop here. rbx, set by switch_prepare()'s bp, is the entry. */
+/* Where a new stack begins: unwinders stop here. rbp, set by switch_prepare(), is the entry. */
     .globl  switch_begin
     .hidden switch_begin
     .type   switch_begin, @function

@@ -133,13 +133,27 @@ static int package_require(lua_State *L)
     return 2;
 }
 
+/* Last, so that a module of the job's own with such a name comes first. */
+static int search_built_in(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+
+    if (strcmp(name, "coop") != 0) {
+        lua_pushfstring(L, "no built-in module '%s'", name);
+        return 1;
+    }
+    lua_pushcfunction(L, lib_coop);
+    lua_pushliteral(L, ":built-in:");
+    return 2;
+}
+
 int lib_package(lua_State *L)
 {
-    static const lua_CFunction searchers[] = { search_preload, search_sent };
+    static const lua_CFunction searchers[] = { search_preload, search_sent, search_built_in };
 
     lua_newtable(L);
     lua_newtable(L);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         lua_pushcfunction(L, searchers[i]);
         lua_rawseti(L, -2, i + 1);
     }
@@ -149,8 +163,6 @@ int lib_package(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_setfield(L, -2, "loaded");
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    lua_pushcfunction(L, lib_coop);
-    lua_setfield(L, -2, "coop");
     lua_setfield(L, -2, "preload");
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, package_require, 1);

@@ -22,6 +22,8 @@ bool lua_task_finishing;
 
 #define SCOPE_TYPE "coop.scope"
 
+static const char cancelled_text[] = "cancelled";
+
 /* ---- errors -------------------------------------------------------------------------------------------------------------------- */
 
 static void add_line(void *ctx, const char *text)
@@ -87,6 +89,13 @@ static int raise_bomb(lua_State *L)
     return lua_error(L);
 }
 
+/* The text alone, without a place: by that it is known again, as no failure of the tasklet's own. */
+int lua_task_raise_cancelled(lua_State *L)
+{
+    lua_pushstring(L, cancelled_text);
+    return lua_error(L);
+}
+
 int lua_task_failed(lua_State *L, int rc)
 {
     switch (rc) {
@@ -99,7 +108,7 @@ int lua_task_failed(lua_State *L, int rc)
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
         return 2;
-    case -ECANCELED: return luaL_error(L, "cancelled");
+    case -ECANCELED: return lua_task_raise_cancelled(L);
     case -EINTR: return raise_bomb(L);
     case -EDEADLK: return raise_deadlock(L);
     case -EPERM: return luaL_error(L, "this tasklet does not like to be blocked.");
@@ -277,14 +286,14 @@ static void send_bomb(lua_State *T)
 /* As the job's own handler, but a string stays a string: the traceback belongs to it from here on. */
 static int with_traceback(lua_State *L)
 {
-    if (lua_type(L, 1) == LUA_TSTRING)
+    if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), cancelled_text) != 0)
         luaL_traceback(L, L, lua_tostring(L, 1), 1);
     return 1;
 }
 
 static bool was_cancelled(lua_State *T)
 {
-    return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strstr(lua_tostring(T, -1), "cancelled") != NULL;
+    return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strcmp(lua_tostring(T, -1), cancelled_text) == 0;
 }
 
 int lua_task_protected(lua_State *T, int n_results)
@@ -327,7 +336,7 @@ static int base(lua_State *T)
 
     t->status = lua_task_protected(T, LUA_MULTRET);
     luaL_checkstack(T, LUA_MINSTACK, "too many results");
-    if (t->status != LUA_OK && was_cancelled(T))
+    if (t->status != LUA_OK && (t->forced || was_cancelled(T)))
         t->was_cancelled = true;
     else if (t->status != LUA_OK && !t->quiet && wait_empty(&sched->current->joiners))
         send_bomb(T);
@@ -366,7 +375,7 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
 
     luaL_checktype(L, first, LUA_TFUNCTION);
     if (lua_task_finishing)
-        luaL_error(L, "cancelled");
+        lua_task_raise_cancelled(L);
     lua_task_need_stack(L);
     n = lua_gettop(L) - first + 1;
     t = lua_newuserdatauv(L, sizeof(*t), RESULT_SLOT);
@@ -743,7 +752,11 @@ void lua_task_interrupt(void)
 /* It has had its time to clean up. */
 static void on_late(lua_State *L, lua_Debug *ar)
 {
+    struct lua_task *t = sched->current->engine;
+
     (void)ar;
+    if (t != NULL)
+        t->forced = true;
     lua_job_hook(L);
 }
 

@@ -21,6 +21,7 @@ struct lua_task {
     int n_results;
     bool ended, was_cancelled;
     bool generates; /* it is a generator's */
+    bool forced;    /* its end is, at the end of the job: its error is ours */
     bool quiet;     /* its error waits for whoever joins; otherwise main meets it */
 };
 
@@ -53,6 +54,8 @@ void lua_task_push_anchored(lua_State *L, const void *p);
 int lua_task_resume(lua_State *T, lua_CFunction base, int n);
 /* For a base: calls the function at 2 with all above it; the message handler is at 2 then, results or the error from 3 on. */
 int lua_task_protected(lua_State *T, int n_results);
+
+int lua_task_raise_cancelled(lua_State *L);
 
 /* A reference to the value at index; and its value, pushed, with the reference given up. */
 intptr_t lua_task_ref(lua_State *L, int index);

@@ -16,8 +16,10 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
-    if (coop_yield() == -ECANCELED)
-        luaL_error(L, "cancelled");
+    if (lua_job.cancelled) /* the cancel's own hook may have been the one just taken away */
+        lua_job_hook(L);
+    else if (coop_yield() == -ECANCELED)
+        lua_task_raise_cancelled(L);
 }
 
 void lua_task_preempt(void)
