@@ -30,11 +30,11 @@ void link_mute(struct link *l)
 }
 
 /* One message: 1. None now: 0. The end: -errno. */
-static int hear(struct link *l)
+static int hear(struct link *l, size_t budget)
 {
     uint8_t *body;
     size_t len;
-    int rc = sp_stream_hear(&l->stream, READ_MAX, &body, &len);
+    int rc = sp_stream_hear(&l->stream, budget, &body, &len);
 
     if (rc == 1) {
         l->handler.on_message(l->handler.ctx, body, len);
@@ -49,7 +49,7 @@ static void on_ready(void *ctx)
     int rc;
 
     flush(l);
-    rc = hear(l);
+    rc = hear(l, READ_MAX);
     if (rc >= 0)
         return;
     link_mute(l);
@@ -58,11 +58,15 @@ static void on_ready(void *ctx)
 
 void link_drain(struct link *l)
 {
+    int rc;
+
     if (!l->open)
         return;
-    while (hear(l) > 0)
+    while ((rc = hear(l, SIZE_MAX)) > 0) /* no more than the socket holds: nobody writes any more */
         ;
     link_mute(l);
+    if (rc < 0 && rc != -EPIPE)
+        l->handler.on_gone(l->handler.ctx, rc);
 }
 
 int link_open(struct link *l, struct loop *loop, const struct link_handler *h, int *ret_fd)

@@ -41,7 +41,7 @@ int link_open(struct link *l, struct loop *loop, const struct link_handler *h, i
 int link_send(struct link *l, const ProtobufCMessage *m);
 /* Hears nothing more, and does not tell of the far end's going. */
 void link_mute(struct link *l);
-/* The far end's process is dead: brings all that it has said, then mutes. */
+/* The far end's process is dead: brings all that it has said, then mutes. on_gone() only when what it said breaks the rules. */
 void link_drain(struct link *l);
 void link_close(struct link *l);
 

@@ -762,6 +762,32 @@ static void tasklets_that_refuse_to_end_do_not_hold_the_job(void **state)
                   "end\n");
 }
 
+/* Lua would put its refusal on the stack of one that runs elsewhere, and memory may run out there. */
+static void resuming_one_that_runs_in_another_tasklet_touches_nothing_of_it(void **state)
+{
+    struct job *j = *state;
+
+    j->limits.memory_bytes = 8 * MIB;
+    (void)run(*state, COOP "local R, objs, ops = math.random, {}\n"
+                           "local function rnd(n) for i = 1, n do pcall(ops[R(#ops)]) end end\n"
+                           "ops = { coop.yield, function() coop.async(rnd, R(12)) end, function() objs[R(20)] = coroutine.running() end,\n"
+                           "function() local co = objs[R(20)] if co then coroutine.resume(co, 1, 2, 3) end end,\n"
+                           "function() collectgarbage('step') end, function() local t = {} for i = 1, 300 do t[i] = { i } end end }\n"
+                           "for _ = 1, 300 do pcall(rnd, 20) pcall(coop.sleep, 0) end");
+    assert_int_equal(j->t.results, 1); /* whatever it says: it has not crashed */
+}
+
+static void a_generator_that_a_finalizer_kept_is_dead(void **state)
+{
+    expect_output(*state,
+                  COOP "local kept\n"
+                       "do local g = coop.generator(function() coop.give(1) end) g:next()\n"
+                       "setmetatable({ g = g }, { __gc = function(o) kept = o.g end }) end\n"
+                       "collectgarbage() collectgarbage() coop.yield() collectgarbage()\n"
+                       "print(kept ~= nil, select('#', kept:next()))",
+                  "true\t0\n");
+}
+
 /* ---- attacks --------------------------------------------------------------------------------------------------------------------------- */
 
 static void finalizers_cannot_wait(void **state)
@@ -980,6 +1006,8 @@ int main(void)
         TEST(thousands_of_dropped_things_are_collected),
         TEST(the_script_may_end_with_live_tasklets),
         TEST(tasklets_that_refuse_to_end_do_not_hold_the_job),
+        TEST(resuming_one_that_runs_in_another_tasklet_touches_nothing_of_it),
+        TEST(a_generator_that_a_finalizer_kept_is_dead),
         TEST(finalizers_cannot_wait),
         TEST(finalizers_at_the_end_cannot_switch_either),
         TEST(wrong_things_are_refused_by_every_method),

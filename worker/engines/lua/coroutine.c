@@ -27,11 +27,34 @@ static int run_on(lua_State *L, lua_State *co, int n_args, int *ret_n)
     return status;
 }
 
+/*
+ * Why lua_resume() would refuse it, else NULL. Asked here, because Lua puts its own refusal on the coroutine's stack: one that runs in
+ * another tasklet has its error handler on another C stack, and memory running out just then would jump there.
+ */
+static const char *refusal(lua_State *co)
+{
+    lua_Debug ar;
+
+    switch (lua_status(co)) {
+    case LUA_YIELD: return NULL;
+    case LUA_OK:
+        if (lua_getstack(co, 0, &ar))
+            return "cannot resume non-suspended coroutine";
+        return lua_gettop(co) > 0 ? NULL : "cannot resume dead coroutine";
+    default: return "cannot resume dead coroutine";
+    }
+}
+
 /* Number of results, now on L; or -1 with the error there. */
 static int resume(lua_State *L, lua_State *co, int n_args)
 {
+    const char *why = refusal(co);
     int status, n;
 
+    if (why != NULL) {
+        lua_pushstring(L, why);
+        return -1;
+    }
     if (!lua_checkstack(co, n_args)) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
@@ -102,6 +125,8 @@ int lib_coroutine(lua_State *L)
     };
 
     luaopen_coroutine(L);
+    lua_pushliteral(L, "C stack overflow"); /* made by lua_resume() too; there, it must be found, not allocated */
+    lua_setfield(L, LUA_REGISTRYINDEX, "coop.overflow");
     luaL_setfuncs(L, ours, 0);
     return 1;
 }

@@ -89,6 +89,12 @@ static int raise_bomb(lua_State *L)
     return lua_error(L);
 }
 
+/* Raises Lua's own memory error, which no script can mistake for another: nothing can be as large as this. */
+static void no_memory(lua_State *L)
+{
+    lua_newuserdatauv(L, lua_job.memory.cap, 0);
+}
+
 /* The text alone, without a place: by that it is known again, as no failure of the tasklet's own. */
 int lua_task_raise_cancelled(lua_State *L)
 {
@@ -112,7 +118,7 @@ int lua_task_failed(lua_State *L, int rc)
     case -EINTR: return raise_bomb(L);
     case -EDEADLK: return raise_deadlock(L);
     case -EPERM: return luaL_error(L, "this tasklet does not like to be blocked.");
-    case -ENOMEM: return luaL_error(L, "not enough memory");
+    case -ENOMEM: no_memory(L); return 0;
     default: return luaL_error(L, "%s", strerror(-rc));
     }
 }
@@ -120,9 +126,14 @@ int lua_task_failed(lua_State *L, int rc)
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
 
 /* While a finalizer runs there is no garbage collection, so it must not run for long; and Lua says so of no other time. */
+bool lua_task_in_finalizer(lua_State *L)
+{
+    return lua_gc(L, LUA_GCCOUNT, 0) < 0;
+}
+
 void lua_task_may_switch(lua_State *L)
 {
-    if (lua_gc(L, LUA_GCCOUNT, 0) < 0)
+    if (lua_task_in_finalizer(L))
         luaL_error(L, "a finalizer cannot wait");
 }
 
@@ -167,12 +178,6 @@ void lua_task_type(lua_State *L, const char *name, const luaL_Reg *methods)
 }
 
 /* ---- memory -------------------------------------------------------------------------------------------------------------------- */
-
-/* Raises Lua's own memory error, which no script can mistake for another: nothing can be as large as this. */
-static void no_memory(lua_State *L)
-{
-    lua_newuserdatauv(L, lua_job.memory.cap, 0);
-}
 
 static bool is_room(size_t bytes)
 {

@@ -38,6 +38,7 @@ int lua_task_failed(lua_State *L, int rc);
 
 /* Raises an error in a finalizer. */
 void lua_task_may_switch(lua_State *L);
+bool lua_task_in_finalizer(lua_State *L);
 
 /* Memory that Lua does not see, in the job's account: charge() raises a memory error, and has taken nothing then. */
 void lua_task_charge(lua_State *L, size_t bytes);

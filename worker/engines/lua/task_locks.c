@@ -250,7 +250,7 @@ static int gen_result(lua_State *L, const struct lua_gen *g, int rc)
     take(L, -1, GIVEN_SLOT);
     if (rc == 0)
         return 1;
-    return g->task.status == LUA_ERRMEM ? luaL_error(L, "not enough memory") : lua_error(L);
+    return g->task.status == LUA_ERRMEM ? lua_task_failed(L, -ENOMEM) : lua_error(L);
 }
 
 /* next([value]) -> the value it gives next; nothing when it has ended. value is what its give() returns. */
@@ -315,6 +315,7 @@ static int gen_body_gc(lua_State *L)
 
     if (sched != NULL && g->runs == NULL)
         (void)coop_gen_free(g->gen);
+    g->gen = NULL; /* a finalizer of something older may have kept the handle */
     return 0;
 }
 

@@ -18,7 +18,7 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
     lua_sethook(L, NULL, 0, 0);
     if (lua_job.cancelled) /* the cancel's own hook may have been the one just taken away */
         lua_job_hook(L);
-    else if (coop_yield() == -ECANCELED)
+    else if (!lua_task_in_finalizer(L) && coop_yield() == -ECANCELED)
         lua_task_raise_cancelled(L);
 }
 
