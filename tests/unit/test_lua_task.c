@@ -777,6 +777,23 @@ static void resuming_one_that_runs_in_another_tasklet_touches_nothing_of_it(void
     assert_int_equal(j->t.results, 1); /* whatever it says: it has not crashed */
 }
 
+/* What __close runs, runs on the dying coroutine: afterwards nothing may point to that. */
+static void a_coroutine_that_resumed_another_while_it_was_closed_is_forgotten(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "coop.slice(0.001)\n"
+                  "local function dying() return coroutine.wrap(function()\n"
+                  "local x <close> = setmetatable({}, { __close = function() coroutine.resume(coroutine.create(function() end)) end })\n"
+                  "error('e') end) end\n"
+                  "coop.spawn(function() for _ = 1, 20 do\n"
+                  "pcall(dying()) collectgarbage() local t = {} for i = 1, 1000 do t[i] = { i } end\n"
+                  "local stop = os.clock() + 0.005 while os.clock() < stop do end coop.yield() end end)\n"
+                  "coop.spawn(function() for _ = 1, 100 do coop.yield() end end)\n"
+                  "coop.run() print('ok')",
+                  "ok\n");
+}
+
 static void a_generator_that_a_finalizer_kept_is_dead(void **state)
 {
     expect_output(*state,
@@ -1007,6 +1024,7 @@ int main(void)
         TEST(the_script_may_end_with_live_tasklets),
         TEST(tasklets_that_refuse_to_end_do_not_hold_the_job),
         TEST(resuming_one_that_runs_in_another_tasklet_touches_nothing_of_it),
+        TEST(a_coroutine_that_resumed_another_while_it_was_closed_is_forgotten),
         TEST(a_generator_that_a_finalizer_kept_is_dead),
         TEST(finalizers_cannot_wait),
         TEST(finalizers_at_the_end_cannot_switch_either),

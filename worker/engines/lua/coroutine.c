@@ -15,13 +15,14 @@ static lua_State *check_coroutine(lua_State *L)
 /* lua_resume, with current moved along; when a cancel came meanwhile the resumer is told as well. */
 static int run_on(lua_State *L, lua_State *co, int n_args, int *ret_n)
 {
+    lua_State *before = lua_job.current; /* not always L: what __close runs, runs on a thread that nobody resumed */
     int status;
 
     lua_job.current = co;
     if (lua_job.cancelled)
         lua_job_hook(co);
     status = lua_resume(co, L, n_args, ret_n);
-    lua_job.current = L;
+    lua_job.current = before;
     if (lua_job.cancelled)
         lua_job_hook(L);
     return status;
@@ -84,6 +85,33 @@ static int co_resume(lua_State *L)
     return n >= 0 ? n + 1 : 2;
 }
 
+static int reset(lua_State *co)
+{
+    lua_State *before = lua_job.current;
+    int status;
+
+    lua_job.current = co;
+    status = lua_resetthread(co);
+    lua_job.current = before;
+    return status;
+}
+
+static int co_close(lua_State *L)
+{
+    lua_State *co = check_coroutine(L);
+    lua_Debug ar;
+
+    if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar))
+        return luaL_error(L, "cannot close a %s coroutine", co == L ? "running" : "normal");
+    if (reset(co) == LUA_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushboolean(L, 0);
+    lua_xmove(co, L, 1);
+    return 2;
+}
+
 static int wrapped(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
@@ -93,7 +121,7 @@ static int wrapped(lua_State *L)
         return n;
     status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) { /* it died: close its variables, which may change the error */
-        status = lua_resetthread(co);
+        status = reset(co);
         lua_xmove(co, L, 1);
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -120,6 +148,7 @@ int lib_coroutine(lua_State *L)
 {
     static const luaL_Reg ours[] = {
         {"resume", co_resume},
+        { "close", co_close },
         { "wrap",  co_wrap  },
         { NULL,    NULL     }
     };
