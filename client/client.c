@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <coop/exit_codes.h>
 #include <coop/version.h>
@@ -22,24 +21,16 @@ enum {
 struct coop_client {
     struct endpoint endpoint;
     struct req_socket *req;
-    int64_t revive_at_ms; /* not again before */
+    uint64_t revive_at_ms; /* not again before */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool wait_until_up(struct coop_client *c, int timeout_ms)
 {
-    int64_t until = now_ms() + timeout_ms, now;
+    uint64_t until = req_now_ms() + (uint64_t)timeout_ms, now;
 
-    while (req_state(c->req) != REQ_UP && (now = now_ms()) < until) {
+    while (req_state(c->req) != REQ_UP && (now = req_now_ms()) < until) {
         req_wait(c->req, (int)(until - now));
         req_step(c->req);
     }
@@ -90,10 +81,10 @@ static int dial(struct coop_client *c)
 
 static int connect_or_start(struct coop_client *c, struct coop_error *why)
 {
-    int64_t give_up = now_ms() + CONNECT_TIMEOUT_S * 1000;
+    uint64_t give_up = req_now_ms() + CONNECT_TIMEOUT_S * 1000;
     int rc = dial(c);
 
-    while (rc == -ECONNREFUSED && c->endpoint.autostart && now_ms() < give_up) {
+    while (rc == -ECONNREFUSED && c->endpoint.autostart && req_now_ms() < give_up) {
         rc = endpoint_start_broker(&c->endpoint, why);
         if (rc == 0)
             rc = dial(c);
@@ -206,9 +197,9 @@ int coop_client_revive(struct coop_client *c, struct coop_error *why)
 {
     int rc = 0;
 
-    if (coop_client_connected(c) || now_ms() < c->revive_at_ms)
+    if (coop_client_connected(c) || req_now_ms() < c->revive_at_ms)
         return 0;
-    c->revive_at_ms = now_ms() + REVIVE_EVERY_MS;
+    c->revive_at_ms = req_now_ms() + REVIVE_EVERY_MS;
     if (c->endpoint.autostart)
         rc = endpoint_start_broker(&c->endpoint, why);
     if (rc != 0 && rc != -EBUSY)

@@ -44,7 +44,7 @@ struct req_socket {
     size_t reply_len;
 };
 
-static uint64_t now_ms(void)
+uint64_t req_now_ms(void)
 {
     struct timespec t;
 
@@ -80,7 +80,7 @@ static void go_down(struct req_socket *s, int why)
     sp_stream_finish(&s->stream); /* its descriptor leaves the epoll set by that */
     s->state = REQ_DOWN;
     s->last_error = why;
-    s->link_at_ms = now_ms() + s->redial_ms;
+    s->link_at_ms = req_now_ms() + s->redial_ms;
     s->redial_ms = s->redial_ms * 2 > REDIAL_MAX_MS ? REDIAL_MAX_MS : s->redial_ms * 2;
     end_call(s, -ECONNRESET);
     arm(s);
@@ -176,7 +176,7 @@ void req_dial(struct req_socket *s)
         return;
     }
     s->state = REQ_GREETING;
-    s->link_at_ms = now_ms() + GREETING_MS;
+    s->link_at_ms = req_now_ms() + GREETING_MS;
     arm(s);
     flush(s);
 }
@@ -185,7 +185,7 @@ void req_dial(struct req_socket *s)
 
 static void on_timer(struct req_socket *s)
 {
-    uint64_t fired, now = now_ms();
+    uint64_t fired, now = req_now_ms();
 
     if (read(s->timer_fd, &fired, sizeof(fired)) < 0)
         return; /* not yet */
@@ -231,7 +231,7 @@ int req_send(struct req_socket *s, const void *body, size_t len, int timeout_ms)
     sp_request_id_put(at, s->call_id);
     memcpy(at + SP_REQUEST_ID, body, len);
     s->call = CALL_PENDING;
-    s->call_at_ms = timeout_ms < 0 ? NEVER : now_ms() + (uint64_t)timeout_ms;
+    s->call_at_ms = timeout_ms < 0 ? NEVER : req_now_ms() + (uint64_t)timeout_ms;
     arm(s);
     flush(s); /* a peer that is gone is found by the next step, which ends the call */
     return 0;

@@ -43,6 +43,9 @@ int req_send(struct req_socket *s, const void *body, size_t len, int timeout_ms)
 /* The answer: 0 with *ret_body (free() it), -EAGAIN: none yet, -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -ENOMEM; any but -EAGAIN ends the request. */
 int req_take(struct req_socket *s, uint8_t **ret_body, size_t *ret_len);
 
+/* Milliseconds of CLOCK_MONOTONIC, by which all its time limits go. */
+uint64_t req_now_ms(void);
+
 /* Sleeps until req_step() has something to do, or for timeout_ms (< 0: no limit). */
 void req_wait(const struct req_socket *s, int timeout_ms);
 

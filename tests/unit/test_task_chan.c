@@ -10,28 +10,16 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
+#include "task_fixture.h"
 
-enum { LOG = 256, SHORT_US = 3000 };
+enum { SHORT_US = 3000 };
 
-static char story[LOG]; /* who did what, in order */
 static coop_chan *chan;
-
-static void note(char c)
-{
-    size_t n = strlen(story);
-
-    assert_true(n + 1 < LOG);
-    story[n] = c;
-    story[n + 1] = '\0';
-}
 
 static int setup(void **state)
 {
-    (void)state;
-    story[0] = '\0';
     chan = NULL;
-    return coop_init(NULL);
+    return task_setup(state);
 }
 
 static int teardown(void **state)
@@ -40,22 +28,6 @@ static int teardown(void **state)
     if (coop_finish() != 0)
         return 1;
     return coop_chan_free(chan);
-}
-
-static coop_task *spawn(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
-
-static int join(coop_task *t)
-{
-    int result = -1;
-
-    assert_int_equal(coop_join(t, &result, COOP_NEVER), 0);
-    return result;
 }
 
 static coop_chan *make(size_t capacity, enum coop_preference p)
@@ -129,14 +101,14 @@ static void meet(coop_fn first, enum coop_preference p, bool main_sends, const c
     coop_task *t, *b;
 
     make(0, p);
-    t = spawn(first, (void *)9);
+    t = start(first, (void *)9);
     assert_int_equal(coop_yield(), 0);
-    b = spawn(by_stander, (void *)'B');
+    b = start(by_stander, (void *)'B');
     assert_int_equal(main_sends ? coop_chan_send(chan, 9, COOP_NEVER) : coop_chan_recv(chan, &word, COOP_NEVER), 0);
     note('M');
-    assert_int_equal(join(t), 0);
-    assert_int_equal(join(b), 0);
-    assert_string_equal(story, expected);
+    assert_int_equal(joined(t), 0);
+    assert_int_equal(joined(b), 0);
+    assert_string_equal(trace, expected);
 }
 
 static void a_waiting_receiver_runs_at_once_when_receivers_are_preferred(void **state)
@@ -181,14 +153,14 @@ static void a_preferred_partner_only_becomes_runnable_while_switching_is_forbidd
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    t = spawn(recv_noted, NULL);
+    t = start(recv_noted, NULL);
     coop_yield();
     (void)coop_switch_trap(1);
     assert_int_equal(coop_chan_send(chan, 1, COOP_NEVER), 0);
     note('M');
     (void)coop_switch_trap(-1);
-    assert_int_equal(join(t), 0);
-    assert_string_equal(story, "MR");
+    assert_int_equal(joined(t), 0);
+    assert_string_equal(trace, "MR");
 }
 
 static int receive_all(void *arg)
@@ -210,14 +182,14 @@ static void a_message_costs_two_switches_at_most(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    t = spawn(receive_all, (void *)N);
+    t = start(receive_all, (void *)N);
     coop_yield();
     coop_get_stats(&before);
     for (intptr_t i = 0; i < N; i++)
         assert_int_equal(coop_chan_send(chan, i, COOP_NEVER), 0);
     coop_get_stats(&after);
     assert_in_range(after.switches - before.switches, N, 2 * N);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 static void messages_keep_their_order_in_every_preference_and_capacity(void **state)
@@ -231,10 +203,10 @@ static void messages_keep_their_order_in_every_preference_and_capacity(void **st
             coop_task *t;
 
             make(capacities[k], (enum coop_preference)p);
-            t = spawn(receive_all, (void *)N);
+            t = start(receive_all, (void *)N);
             for (intptr_t i = 0; i < N; i++)
                 assert_int_equal(coop_chan_send(chan, i, COOP_NEVER), 0);
-            assert_int_equal(join(t), 0);
+            assert_int_equal(joined(t), 0);
             assert_int_equal(coop_chan_free(chan), 0);
             chan = NULL;
         }
@@ -248,16 +220,16 @@ static void receivers_and_senders_are_served_in_the_order_they_came(void **state
     (void)state;
     make(0, COOP_PREFER_NEITHER);
     for (int i = 0; i < 3; i++)
-        t[i] = spawn(recv_it, NULL);
+        t[i] = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_balance(chan), -3);
     for (int i = 0; i < 3; i++)
         assert_int_equal(coop_chan_send(chan, 'a' + i, 0), 0);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(join(t[i]), 0);
-    assert_string_equal(story, "abc");
+        assert_int_equal(joined(t[i]), 0);
+    assert_string_equal(trace, "abc");
     for (int i = 0; i < 3; i++)
-        t[i] = spawn(send_it, (void *)(intptr_t)i);
+        t[i] = start(send_it, (void *)(intptr_t)i);
     coop_yield();
     assert_int_equal(coop_chan_balance(chan), 3);
     for (int i = 0; i < 3; i++) {
@@ -266,7 +238,7 @@ static void receivers_and_senders_are_served_in_the_order_they_came(void **state
     }
     assert_int_equal(coop_chan_balance(chan), 0);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(join(t[i]), 0);
+        assert_int_equal(joined(t[i]), 0);
 }
 
 /* ---- the buffer ---------------------------------------------------------------------------------------------------------------- */
@@ -302,7 +274,7 @@ static void a_sender_that_waits_for_a_place_comes_after_what_is_buffered(void **
     (void)state;
     make(1, COOP_PREFER_RECEIVER);
     assert_int_equal(coop_chan_send(chan, 1, 0), 0);
-    t = spawn(send_it, (void *)2);
+    t = start(send_it, (void *)2);
     coop_yield();
     assert_int_equal(coop_chan_balance(chan), 1);
     assert_int_equal(coop_chan_recv(chan, &word, 0), 0);
@@ -311,7 +283,7 @@ static void a_sender_that_waits_for_a_place_comes_after_what_is_buffered(void **
     assert_int_equal(coop_chan_balance(chan), 0);
     assert_int_equal(coop_chan_recv(chan, &word, 0), 0);
     assert_int_equal(word, 2);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 static void a_capacity_beyond_the_limit_is_refused(void **state)
@@ -341,10 +313,10 @@ static void an_error_that_is_sent_is_what_the_receiver_gets(void **state)
     assert_int_equal(word, 1);
     assert_int_equal(coop_chan_recv(chan, &word, 0), -EIO);
     assert_int_equal(word, 1);
-    t = spawn(recv_it, NULL);
+    t = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_send_error(chan, -ENXIO, 0), 0);
-    assert_int_equal(join(t), -ENXIO);
+    assert_int_equal(joined(t), -ENXIO);
 }
 
 static int send_an_error(void *arg)
@@ -359,10 +331,10 @@ static void a_blocked_sender_of_an_error_succeeds(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    t = spawn(send_an_error, (void *)(intptr_t)-EIO);
+    t = start(send_an_error, (void *)(intptr_t)-EIO);
     coop_yield();
     assert_int_equal(coop_chan_recv(chan, &word, COOP_NEVER), -EIO);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 static void what_is_no_error_cannot_be_sent_as_one(void **state)
@@ -382,18 +354,18 @@ static void a_close_fails_all_that_wait(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    t[0] = spawn(recv_it, NULL);
-    t[1] = spawn(recv_it, NULL);
+    t[0] = start(recv_it, NULL);
+    t[1] = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_close(chan), 0);
     assert_int_equal(coop_chan_balance(chan), 0);
-    assert_int_equal(join(t[0]), -EPIPE);
-    assert_int_equal(join(t[1]), -EPIPE);
+    assert_int_equal(joined(t[0]), -EPIPE);
+    assert_int_equal(joined(t[1]), -EPIPE);
     assert_int_equal(coop_chan_open(chan), 0);
-    t[0] = spawn(send_it, (void *)1);
+    t[0] = start(send_it, (void *)1);
     coop_yield();
     assert_int_equal(coop_chan_close(chan), 0);
-    assert_int_equal(join(t[0]), -EPIPE);
+    assert_int_equal(joined(t[0]), -EPIPE);
 }
 
 static void what_is_buffered_survives_a_close(void **state)
@@ -452,12 +424,12 @@ static void a_deadline_ends_the_wait_and_leaves_the_queue(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    r = spawn(recv_shortly, (void *)SHORT_US);
-    assert_int_equal(join(r), -ETIMEDOUT);
+    r = start(recv_shortly, (void *)SHORT_US);
+    assert_int_equal(joined(r), -ETIMEDOUT);
     assert_true(coop_now() - before >= SHORT_US);
     assert_int_equal(coop_chan_balance(chan), 0);
-    s = spawn(send_shortly, (void *)SHORT_US);
-    assert_int_equal(join(s), -ETIMEDOUT);
+    s = start(send_shortly, (void *)SHORT_US);
+    assert_int_equal(joined(s), -ETIMEDOUT);
     assert_int_equal(coop_chan_balance(chan), 0);
 }
 
@@ -467,16 +439,16 @@ static void a_cancel_ends_the_wait_and_leaves_the_queue(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    r = spawn(recv_it, NULL);
+    r = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_cancel(r), 0);
     assert_int_equal(coop_chan_balance(chan), 0);
-    assert_int_equal(join(r), -ECANCELED);
-    s = spawn(send_it, NULL);
+    assert_int_equal(joined(r), -ECANCELED);
+    s = start(send_it, NULL);
     coop_yield();
     assert_int_equal(coop_cancel(s), 0);
     assert_int_equal(coop_chan_balance(chan), 0);
-    assert_int_equal(join(s), -ECANCELED);
+    assert_int_equal(joined(s), -ECANCELED);
 }
 
 static void a_cancelled_tasklet_does_not_even_try(void **state)
@@ -486,14 +458,14 @@ static void a_cancelled_tasklet_does_not_even_try(void **state)
 
     (void)state;
     make(1, COOP_PREFER_RECEIVER);
-    t = spawn(send_it, (void *)1);
+    t = start(send_it, (void *)1);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
     assert_int_equal(coop_chan_len(chan), 0);
     assert_int_equal(coop_chan_send(chan, 2, 0), 0);
-    t = spawn(recv_it, NULL);
+    t = start(recv_it, NULL);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
     assert_int_equal(coop_chan_recv(chan, &word, 0), 0);
     assert_int_equal(word, 2);
 }
@@ -504,12 +476,12 @@ static void a_value_handed_over_before_a_cancel_is_received(void **state)
 
     (void)state;
     make(0, COOP_PREFER_NEITHER);
-    t = spawn(recv_it, NULL);
+    t = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_send(chan, 'v', 0), 0);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), 0);
-    assert_string_equal(story, "v");
+    assert_int_equal(joined(t), 0);
+    assert_string_equal(trace, "v");
 }
 
 static void a_trapped_tasklet_may_do_what_does_not_block(void **state)
@@ -575,16 +547,16 @@ static void a_channel_somebody_waits_on_is_not_freed(void **state)
 
     (void)state;
     make(0, COOP_PREFER_RECEIVER);
-    t = spawn(recv_it, NULL);
+    t = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_free(chan), -EBUSY);
     assert_int_equal(coop_chan_send(chan, 'x', 0), 0);
-    assert_int_equal(join(t), 0);
-    t = spawn(send_it, NULL);
+    assert_int_equal(joined(t), 0);
+    t = start(send_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_free(chan), -EBUSY);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
 }
 
 static void a_channel_may_be_freed_before_the_one_it_served_has_run(void **state)
@@ -593,13 +565,13 @@ static void a_channel_may_be_freed_before_the_one_it_served_has_run(void **state
 
     (void)state;
     make(0, COOP_PREFER_NEITHER);
-    t = spawn(recv_it, NULL);
+    t = start(recv_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_send(chan, 'x', 0), 0);
     assert_int_equal(coop_chan_free(chan), 0);
     chan = NULL;
-    assert_int_equal(join(t), 0);
-    assert_string_equal(story, "x");
+    assert_int_equal(joined(t), 0);
+    assert_string_equal(trace, "x");
 }
 
 static int nested_rc;
@@ -624,15 +596,15 @@ static void the_hook_hears_of_each_operation_and_cannot_do_any(void **state)
     assert_int_equal(coop_chan_send(chan, 1, COOP_NEVER), 0);
     assert_int_equal(nested_rc, -EPERM);
     assert_int_equal(coop_chan_send(chan, 1, 0), -ETIMEDOUT); /* not done: not told */
-    t = spawn(send_it, NULL);
+    t = start(send_it, NULL);
     coop_yield();
     assert_int_equal(coop_chan_recv(chan, &word, COOP_NEVER), 0);
-    assert_int_equal(join(t), 0);
-    assert_string_equal(story, "sSr");
+    assert_int_equal(joined(t), 0);
+    assert_string_equal(trace, "sSr");
     assert_int_equal(coop_chan_len(chan), 1);
     coop_set_chan_hook(NULL);
     assert_int_equal(coop_chan_recv(chan, &word, 0), 0);
-    assert_string_equal(story, "sSr");
+    assert_string_equal(trace, "sSr");
 }
 
 int main(void)

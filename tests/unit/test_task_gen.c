@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
+#include "task_fixture.h"
 
 static coop_gen *gen;
 static coop_chan *chan;
@@ -18,11 +18,10 @@ static int seen; /* what a generator's last call returned */
 
 static int setup(void **state)
 {
-    (void)state;
     gen = NULL;
     chan = NULL;
     seen = 0;
-    return coop_init(NULL);
+    return task_setup(state);
 }
 
 static int teardown(void **state)
@@ -37,22 +36,6 @@ static coop_gen *make(coop_gen_fn fn, void *arg)
 {
     assert_int_equal(coop_gen_new(fn, arg, &gen), 0);
     return gen;
-}
-
-static coop_task *spawn(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
-
-static int join(coop_task *t)
-{
-    int result = -1;
-
-    assert_int_equal(coop_join(t, &result, COOP_NEVER), 0);
-    return result;
 }
 
 static void assert_next(coop_gen *g, intptr_t expected)
@@ -165,7 +148,7 @@ static void nobody_runs_between_a_caller_and_its_generator(void **state)
 {
     bool ran = false;
     struct coop_stats before, after;
-    coop_task *t = spawn(mark, &ran);
+    coop_task *t = start(mark, &ran);
 
     (void)state;
     make(count_to, (void *)3);
@@ -177,7 +160,7 @@ static void nobody_runs_between_a_caller_and_its_generator(void **state)
     assert_next(gen, 2);
     assert_int_equal(next_of(gen), -EPIPE);
     assert_false(ran);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 static void it_does_not_run_before_it_is_asked(void **state)
@@ -221,13 +204,13 @@ static int sleep_then_yield(coop_gen *g, void *arg)
 static void one_that_blocks_lets_others_run(void **state)
 {
     bool ran = false;
-    coop_task *t = spawn(mark, &ran);
+    coop_task *t = start(mark, &ran);
 
     (void)state;
     make(sleep_then_yield, NULL);
     assert_next(gen, 5);
     assert_true(ran);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 /* ---- words and errors in ------------------------------------------------------------------------------------------------------- */
@@ -364,9 +347,9 @@ static void a_cancelled_tasklet_can_close_it(void **state)
     (void)state;
     make(clean_up, &slept);
     assert_next(gen, 1);
-    t = spawn(close_it, NULL);
+    t = start(close_it, NULL);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
     assert_int_equal(seen, -ECANCELED);
     assert_int_equal(slept, 0);
 }
@@ -415,13 +398,13 @@ static void one_that_runs_is_busy_for_other_tasklets(void **state)
 
     (void)state;
     assert_int_equal(coop_chan_new(0, &chan), 0);
-    t = spawn(next_word, make(recv_then_yield, NULL));
+    t = start(next_word, make(recv_then_yield, NULL));
     coop_yield();
     assert_int_equal(next_of(gen), -EBUSY);
     assert_int_equal(coop_gen_close(gen), -EBUSY);
     assert_int_equal(coop_gen_free(gen), -EBUSY);
     assert_int_equal(coop_chan_send(chan, 8, COOP_NEVER), 0);
-    assert_int_equal(join(t), 8);
+    assert_int_equal(joined(t), 8);
     assert_int_equal(coop_gen_close(gen), 0);
 }
 
@@ -433,10 +416,10 @@ static void a_cancel_of_the_caller_reaches_the_generator(void **state)
 
     (void)state;
     assert_int_equal(coop_chan_new(0, &chan), 0);
-    t = spawn(next_word, make(recv_then_yield, NULL));
+    t = start(next_word, make(recv_then_yield, NULL));
     coop_yield();
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
     assert_int_equal(seen, -ECANCELED);
     assert_int_equal(coop_chan_balance(chan), 0);
     assert_int_equal(next_of(gen), -EPIPE);
@@ -458,10 +441,10 @@ static void an_end_that_a_cancel_brought_about_is_no_normal_end(void **state)
 
     (void)state;
     assert_int_equal(coop_chan_new(0, &chan), 0);
-    t = spawn(next_word, make(shrug, NULL));
+    t = start(next_word, make(shrug, NULL));
     coop_yield();
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
 }
 
 static void a_cancelled_caller_does_not_run_it(void **state)
@@ -471,9 +454,9 @@ static void a_cancelled_caller_does_not_run_it(void **state)
     (void)state;
     make(count_to, (void *)5);
     assert_next(gen, 0);
-    t = spawn(next_word, gen);
+    t = start(next_word, gen);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
     assert_next(gen, 1);
 }
 

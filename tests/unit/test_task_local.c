@@ -10,47 +10,7 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
-
-static char trace[64];
-
-static void note(char c)
-{
-    size_t n = strlen(trace);
-
-    assert_true(n + 1 < sizeof(trace));
-    trace[n] = c;
-    trace[n + 1] = '\0';
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    trace[0] = '\0';
-    return coop_init(NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return coop_finish();
-}
-
-static int joined(coop_task *t)
-{
-    int result = INT_MIN;
-
-    assert_int_equal(coop_join(t, &result, coop_after(5000000)), 0);
-    return result;
-}
-
-static coop_task *start(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
+#include "task_fixture.h"
 
 static unsigned key, other;
 
@@ -251,7 +211,7 @@ static void a_value_can_be_taken_back_and_a_name_is_needed(void **state)
     assert_null(coop_context_get(&colour));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, task_setup, task_teardown)
 
 int main(void)
 {

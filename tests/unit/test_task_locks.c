@@ -10,58 +10,9 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
+#include "task_fixture.h"
 
 enum { SHORT_US = 3000, WAITERS = 3 };
-
-static char trace[64];
-
-static void note(char c)
-{
-    size_t n = strlen(trace);
-
-    assert_true(n + 1 < sizeof(trace));
-    trace[n] = c;
-    trace[n + 1] = '\0';
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    trace[0] = '\0';
-    return coop_init(NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return coop_finish();
-}
-
-static int joined(coop_task *t)
-{
-    int result = INT_MIN;
-
-    assert_int_equal(coop_join(t, &result, coop_after(5000000)), 0);
-    return result;
-}
-
-static coop_task *start(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
-
-static coop_task *start_blocked(coop_fn fn, void *arg)
-{
-    coop_task *t = start(fn, arg);
-
-    assert_int_equal(coop_yield(), 0);
-    assert_true(coop_blocked(t));
-    return t;
-}
 
 /* ---- what all of them promise: one row each ------------------------------------------------------------------------------------- */
 
@@ -890,7 +841,7 @@ static void a_cancelled_caller_does_not_run_once(void **state)
     assert_int_equal(coop_event_free(u.go), 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, task_setup, task_teardown)
 
 int main(void)
 {

@@ -10,58 +10,9 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
+#include "task_fixture.h"
 
 enum { SHORT_US = 3000 };
-
-static char trace[64];
-
-static void note(char c)
-{
-    size_t n = strlen(trace);
-
-    assert_true(n + 1 < sizeof(trace));
-    trace[n] = c;
-    trace[n + 1] = '\0';
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    trace[0] = '\0';
-    return coop_init(NULL);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    return coop_finish();
-}
-
-static int joined(coop_task *t)
-{
-    int result = INT_MIN;
-
-    assert_int_equal(coop_join(t, &result, coop_after(5000000)), 0);
-    return result;
-}
-
-static coop_task *start(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
-
-static coop_task *start_blocked(coop_fn fn, void *arg)
-{
-    coop_task *t = start(fn, arg);
-
-    assert_int_equal(coop_yield(), 0);
-    assert_true(coop_blocked(t));
-    return t;
-}
 
 static coop_task *child(coop_scope *s, coop_fn fn, void *arg, const char *name)
 {
@@ -459,7 +410,7 @@ static void several_scopes_of_one_parent_close_in_any_order(void **state)
     assert_string_equal(trace, "ccc");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, task_setup, task_teardown)
 
 int main(void)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include <coop/task.h>
+#include "task_fixture.h"
 
 enum { CHANS = 4, SHORT_US = 3000 };
 
@@ -18,8 +18,7 @@ static coop_chan *chans[CHANS];
 
 static int setup(void **state)
 {
-    (void)state;
-    if (coop_init(NULL) != 0)
+    if (task_setup(state) != 0)
         return 1;
     for (int i = 0; i < CHANS; i++)
         if (coop_chan_new(0, &chans[i]) != 0)
@@ -36,22 +35,6 @@ static int teardown(void **state)
         if (coop_chan_free(chans[i]) != 0)
             return 1;
     return 0;
-}
-
-static coop_task *spawn(coop_fn fn, void *arg)
-{
-    coop_task *t = NULL;
-
-    assert_int_equal(coop_spawn(&t, fn, arg, NULL), 0);
-    return t;
-}
-
-static int join(coop_task *t)
-{
-    int result = -1;
-
-    assert_int_equal(coop_join(t, &result, COOP_NEVER), 0);
-    return result;
 }
 
 static struct coop_clause recv_from(coop_chan *c)
@@ -160,18 +143,18 @@ static void a_select_meets_those_that_wait_already(void **state)
     coop_task *t;
 
     (void)state;
-    t = spawn(send_word, (void *)1);
+    t = start(send_word, (void *)1);
     coop_yield();
     c[0] = recv_from(chans[0]);
     c[1] = recv_from(chans[1]);
     assert_int_equal(coop_select(c, 2, COOP_FAIR, COOP_NEVER), 1);
     assert_int_equal(c[1].word, 1);
-    assert_int_equal(join(t), 0);
-    t = spawn(recv_word, (void *)0);
+    assert_int_equal(joined(t), 0);
+    t = start(recv_word, (void *)0);
     coop_yield();
     c[0] = send_to(chans[0], 33);
     assert_int_equal(coop_select(c, 2, COOP_FAIR, COOP_NEVER), 0);
-    assert_int_equal(join(t), 33);
+    assert_int_equal(joined(t), 33);
     assert_nobody_waits();
 }
 
@@ -212,7 +195,7 @@ static void one_clause_happens_and_the_others_do_not(void **state)
           .n = 3, .deadline = COOP_NEVER
     };
     intptr_t word;
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
@@ -222,7 +205,7 @@ static void one_clause_happens_and_the_others_do_not(void **state)
     assert_nobody_waits();
     assert_int_equal(coop_chan_send(chans[0], 8, 0), -ETIMEDOUT);
     assert_int_equal(coop_chan_recv(chans[2], &word, 0), -ETIMEDOUT);
-    assert_int_equal(join(t), 1);
+    assert_int_equal(joined(t), 1);
     assert_int_equal(j.clauses[1].rc, 0);
     assert_int_equal(j.clauses[1].word, 8);
     assert_int_equal(j.clauses[0].rc, 1);
@@ -236,14 +219,14 @@ static void a_waiting_send_clause_gives_its_word(void **state)
           .n = 2, .deadline = COOP_NEVER
     };
     intptr_t word = 0;
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_int_equal(coop_chan_recv(chans[2], &word, 0), 0);
     assert_int_equal(word, 5);
     assert_nobody_waits();
-    assert_int_equal(join(t), 1);
+    assert_int_equal(joined(t), 1);
     assert_int_equal(j.clauses[1].rc, 0);
 }
 
@@ -253,13 +236,13 @@ static void a_waiting_select_is_preferred_like_any_receiver(void **state)
         .clauses = {recv_from(chans[0]), recv_from(chans[1])},
           .n = 2, .deadline = COOP_NEVER, .rc = -1
     };
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_int_equal(coop_chan_send(chans[0], 1, 0), 0);
     assert_int_equal(j.rc, 0); /* it has run already */
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
 }
 
 static void a_close_wakes_a_waiting_select(void **state)
@@ -268,13 +251,13 @@ static void a_close_wakes_a_waiting_select(void **state)
         .clauses = {send_to(chans[0], 1), send_to(chans[1], 2)},
           .n = 2, .deadline = COOP_NEVER
     };
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_int_equal(coop_chan_close(chans[1]), 0);
     assert_nobody_waits();
-    assert_int_equal(join(t), 1);
+    assert_int_equal(joined(t), 1);
     assert_int_equal(j.clauses[1].rc, -EPIPE);
 }
 
@@ -288,11 +271,11 @@ static void two_selects_meet_each_other(void **state)
         .clauses = {send_to(chans[1], 2), recv_from(chans[2])},
           .n = 2, .deadline = COOP_NEVER
     };
-    coop_task *ta = spawn(select_it, &a), *tb = spawn(select_it, &b);
+    coop_task *ta = start(select_it, &a), *tb = start(select_it, &b);
 
     (void)state;
-    assert_int_equal(join(ta), 1);
-    assert_int_equal(join(tb), 0);
+    assert_int_equal(joined(ta), 1);
+    assert_int_equal(joined(tb), 0);
     assert_int_equal(a.clauses[1].word, 2);
     assert_nobody_waits();
 }
@@ -304,19 +287,19 @@ static void a_select_never_meets_itself(void **state)
           .n = 2, .deadline = COOP_NEVER
     };
     intptr_t word = 0;
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_true(coop_blocked(t));
     assert_int_equal(coop_chan_recv(chans[0], &word, 0), 0);
     assert_int_equal(word, 4);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
     j.rc = -1;
-    t = spawn(select_it, &j);
+    t = start(select_it, &j);
     coop_yield();
     assert_int_equal(coop_chan_send(chans[0], 6, 0), 0);
-    assert_int_equal(join(t), 1);
+    assert_int_equal(joined(t), 1);
     assert_int_equal(j.clauses[1].word, 6);
     assert_nobody_waits();
 }
@@ -327,13 +310,13 @@ static void the_same_clause_twice_counts_once(void **state)
         .clauses = {recv_from(chans[0]), recv_from(chans[0])},
           .n = 2, .policy = COOP_FIRST, .deadline = COOP_NEVER
     };
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_int_equal(coop_chan_balance(chans[0]), -1);
     assert_int_equal(coop_chan_send(chans[0], 6, 0), 0);
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
     assert_int_equal(j.clauses[0].word, 6);
     assert_int_equal(j.clauses[1].rc, 1);
 }
@@ -350,7 +333,7 @@ static void several_selects_on_the_same_channels_are_served_in_order(void **stat
             .clauses = {recv_from(chans[0]), recv_from(chans[1])},
               .n = 2, .deadline = COOP_NEVER
         };
-        t[i] = spawn(select_it, &j[i]);
+        t[i] = start(select_it, &j[i]);
     }
     coop_yield();
     assert_int_equal(coop_chan_balance(chans[0]), -N);
@@ -359,7 +342,7 @@ static void several_selects_on_the_same_channels_are_served_in_order(void **stat
         assert_int_equal(coop_chan_balance(chans[0]), i + 1 - N);
     }
     for (int i = 0; i < N; i++) {
-        assert_int_equal(join(t[i]), i % 2);
+        assert_int_equal(joined(t[i]), i % 2);
         assert_int_equal(j[i].clauses[i % 2].word, i);
     }
     assert_nobody_waits();
@@ -371,7 +354,7 @@ static void channels_may_be_freed_before_the_select_they_served_has_run(void **s
         .clauses = {recv_from(chans[0]), recv_from(chans[1])},
           .n = 2, .deadline = COOP_NEVER
     };
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
@@ -382,7 +365,7 @@ static void channels_may_be_freed_before_the_select_they_served_has_run(void **s
         assert_int_equal(coop_chan_free(chans[i]), 0);
         chans[i] = NULL;
     }
-    assert_int_equal(join(t), 0);
+    assert_int_equal(joined(t), 0);
     assert_int_equal(j.clauses[0].word, 3);
 }
 
@@ -419,13 +402,13 @@ static void a_cancel_ends_the_wait_and_leaves_all_queues(void **state)
         .clauses = {recv_from(chans[0]), send_to(chans[1], 1)},
           .n = 2, .deadline = COOP_NEVER
     };
-    coop_task *t = spawn(select_it, &j);
+    coop_task *t = start(select_it, &j);
 
     (void)state;
     coop_yield();
     assert_int_equal(coop_cancel(t), 0);
     assert_nobody_waits();
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
 }
 
 static void a_cancelled_tasklet_does_not_even_try(void **state)
@@ -436,9 +419,9 @@ static void a_cancelled_tasklet_does_not_even_try(void **state)
     (void)state;
     use_buffers(1);
     j.clauses[0] = send_to(chans[0], 1);
-    t = spawn(select_it, &j);
+    t = start(select_it, &j);
     assert_int_equal(coop_cancel(t), 0);
-    assert_int_equal(join(t), -ECANCELED);
+    assert_int_equal(joined(t), -ECANCELED);
     assert_int_equal(coop_chan_len(chans[0]), 0);
 }
 
@@ -518,9 +501,9 @@ static void what_was_sent_is_what_was_received(void **state)
     (void)state;
     sum_sent = sum_received = 0;
     for (intptr_t i = 0; i < WORKERS; i++)
-        t[i] = spawn(trade, (void *)i);
+        t[i] = start(trade, (void *)i);
     for (int i = 0; i < WORKERS; i++)
-        assert_int_equal(join(t[i]), 0);
+        assert_int_equal(joined(t[i]), 0);
     assert_true(sum_sent > 0);
     assert_int_equal(sum_sent, sum_received);
     assert_nobody_waits();

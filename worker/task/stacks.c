@@ -133,6 +133,7 @@ void *stacks_get(struct stacks *s, int class, size_t *ret_size)
             return NULL;
         slot = c->fresh;
         c->fresh += c->size;
+        c->handed_out += c->size;
         if (c->fresh_canary)
             *(uint64_t *)(slot + PAGE) = canary;
     }

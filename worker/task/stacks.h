@@ -25,6 +25,7 @@ struct stack_class {
     char **free; /* LIFO */
     size_t n_free, cap_free;
     unsigned n_chunks;
+    size_t handed_out; /* bytes of those that ever were */
     bool fresh_canary;
     char *fresh, *fresh_end; /* never used yet, of the newest chunk */
 };

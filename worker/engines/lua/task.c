@@ -218,12 +218,8 @@ void lua_task_need_stack(lua_State *L)
 /* Those that were ever handed out: they may hold pages for good, while the rest of what is mapped has none. */
 void lua_task_charge_stacks(void)
 {
-    const struct stack_class *c = &sched->stacks.classes[stacks_class_of(LUA_STACK)];
-    size_t bytes = 0;
+    size_t bytes = sched->stacks.classes[stacks_class_of(LUA_STACK)].handed_out;
 
-    for (const struct stack_chunk *k = sched->stacks.chunks; k != NULL; k = k->next)
-        bytes += k->slot == c->size ? k->len : 0;
-    bytes -= (size_t)(c->fresh_end - c->fresh);
     lua_job.memory.used += bytes - charged_stacks;
     charged_stacks = bytes;
 }
