@@ -2,8 +2,9 @@
  * chan.h - what a channel is inside, for select.c.
  *
  * Side:  worker. Rules: sched.h.
- * Ends:  whoever completes a waiter writes what it got into its task's wait.word, the outcome into wait.err and, for a select, the clause
- *        into wait.index; the waiter touches nothing else afterwards, so the channel may be freed between its wake-up and its turn.
+ * Ends:  whoever completes a waiter writes what it got into its task's regs.word and wakes it with the outcome; a select is woken with 0, the
+ *        outcome is in wait.err and the clause in wait.index. The waiter touches nothing else afterwards, so the channel may be freed between
+ *        its wake-up and its turn.
  */
 #ifndef WORKER_TASK_CHAN_H
 #define WORKER_TASK_CHAN_H

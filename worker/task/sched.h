@@ -84,7 +84,6 @@ struct coop_task {
     void **keys; /* TASK_KEYS of them, or NULL */
     struct task_context *context;
     void *engine; /* of the language that runs in it */
-    int saved_errno;
     coop_task *all_next, *all_prev;
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
@@ -107,6 +106,9 @@ struct sched {
     size_t runnable;
     unsigned until_poll;
     int switch_trap;
+    int *errno_at;     /* this thread's: errno is a call */
+    bool hooked;       /* somebody wants to know of each switch: switch_hook, on_switch */
+    uint64_t switches; /* of coop_stats */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
     struct stacks stacks;
@@ -134,7 +136,7 @@ struct sched {
     struct coop_stats stats;
     /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
     void (*on_deadlock)(void);
-    /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. */
+    /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. Set by sched_on_switch(). */
     void (*on_switch)(coop_task *from, coop_task *to);
     /* A tasklet of this engine has ended: t->engine is its own. */
     void (*on_end)(coop_task *t);
@@ -149,14 +151,19 @@ extern __thread struct sched *sched; /* this thread's; NULL before coop_init() *
  */
 int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *object);
 
+/* The same, for somebody who waits for a word: regs.word goes to *into when it returns 0. Both are for tail position. */
+int task_block_receive(struct wait_queue *q, int64_t deadline, const char *why, void *object, intptr_t *into);
+
 /* What task_block() would return at once: -ECANCELED, -EPERM, or -ETIMEDOUT for a deadline that is past; 0: it would block. */
 int task_may_block(int64_t deadline);
 
 /* Takes t out of what it waits for and puts it at the end of the run queue. t must be blocked. */
 void task_wake(coop_task *t, int rc);
 
-/* The same, but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. */
-void task_wake_now(coop_task *t, int rc);
+/* The same, but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. Returns 0. */
+int task_wake_now(coop_task *t, int rc);
+
+void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);

@@ -167,7 +167,7 @@ static int wait_for_one(struct coop_clause *clauses, size_t n, enum coop_select_
         leave_all(t); /* it did not block */
     if (rc != 0)
         return rc;
-    finish(&clauses[t->wait.index], (struct coop_value){ t->wait.word, t->wait.err });
+    finish(&clauses[t->wait.index], (struct coop_value){ t->regs.word, t->wait.err });
     return t->wait.index;
 }
 

@@ -7,7 +7,8 @@
 _Static_assert(offsetof(struct switch_regs, sp) == 0 && offsetof(struct switch_regs, ip) == 8 && offsetof(struct switch_regs, bp) == 16,
                "the assembly's offsets");
 _Static_assert(offsetof(struct switch_regs, float_control) == 24 && offsetof(struct switch_regs, x87_control) == 28 &&
-                   offsetof(struct switch_regs, result) == 32,
+                   offsetof(struct switch_regs, result) == 32 && offsetof(struct switch_regs, word) == 40 &&
+                   offsetof(struct switch_regs, into) == 48,
                "the assembly's offsets");
 
 #ifndef COOP_SWITCH_UCONTEXT
@@ -73,5 +74,14 @@ int switch_stacks(struct switch_regs *from, struct switch_regs *to)
     from->sp = (void *)&from;
     swapcontext(from->context, to->context);
     return from->result;
+}
+
+int switch_receive(struct switch_regs *from, struct switch_regs *to)
+{
+    int rc = switch_stacks(from, to);
+
+    if (rc == 0)
+        *from->into = from->word;
+    return rc;
 }
 #endif

@@ -42,6 +42,7 @@ int coop_init(const struct coop_options *options)
     s->default_class = class;
     s->until_poll = SCHED_POLL_EVERY;
     s->epoll_fd = -1;
+    s->errno_at = &errno;
     s->current = &s->main;
     s->main.state = TASK_RUNNING;
     s->main.id = s->last_id = 1;
@@ -344,23 +345,6 @@ void coop_shield(bool on)
 
 /* ---- taking turns -------------------------------------------------------------------------------------------------------------- */
 
-int coop_yield(void)
-{
-    coop_task *t = sched->current;
-
-    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
-        return -ECANCELED;
-    if (__builtin_expect(sched->switch_trap > 0, 0))
-        return -EPERM;
-    if (sched->first == NULL && !sched_poll(false))
-        return 0;
-    if (sched->first == NULL)
-        return 0;
-    t->regs.result = 0;
-    sched_ready(t);
-    return sched_switch(sched_next());
-}
-
 int coop_yield_to(coop_task *t)
 {
     if (sched == NULL || t == NULL || t->id == 0 || t->state != TASK_READY)
@@ -474,6 +458,7 @@ bool coop_atomic(bool on)
 void coop_get_stats(struct coop_stats *ret)
 {
     *ret = sched->stats;
+    ret->switches = sched->switches;
     ret->alive = sched->alive;
     ret->runnable = sched->runnable;
     ret->stack_bytes = sched->stacks.in_use;
@@ -482,6 +467,7 @@ void coop_get_stats(struct coop_stats *ret)
 void coop_set_switch_hook(coop_switch_hook hook)
 {
     sched->switch_hook = hook;
+    sched->hooked = hook != NULL || sched->on_switch != NULL;
 }
 
 void coop_set_chan_hook(coop_chan_hook hook)

@@ -36,6 +36,19 @@ static inline void sched_ready_first(coop_task *t)
     sched->runnable++;
 }
 
+/* Takes the head out; there is one. */
+static inline void sched_unready_first(struct sched *s)
+{
+    coop_task *next = s->first->next;
+
+    s->first = next;
+    if (next != NULL)
+        next->prev = NULL;
+    else
+        s->last = NULL;
+    s->runnable--;
+}
+
 /* Takes it out. */
 static inline void sched_unready(coop_task *t)
 {
