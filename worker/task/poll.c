@@ -86,7 +86,7 @@ bool sched_poll(bool wait)
         wake_late();
         if (sched->polled > 0)
             wake_polled(0);
-        if (sched->first != NULL || !wait)
+        if (sched->ring->next != sched->ring || !wait)
             return true;
         if (sched->wheel.count == 0 && sched->polled == 0)
             return false;

@@ -3,10 +3,60 @@
 
 #include <errno.h>
 
+#include "worker/task/chan.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
 
 __thread struct sched *sched;
+
+#if COOP_TASK_INLINE
+#define SAME(internal, field, public, its_field)                                                                                           \
+    _Static_assert(offsetof(internal, field) == offsetof(public, its_field), "coop/task_inline.h knows where " #field " is")
+
+SAME(coop_task, regs, struct coop_hot_task, sp);
+SAME(coop_task, regs.float_control, struct coop_hot_task, float_control);
+SAME(coop_task, regs.x87_control, struct coop_hot_task, x87_control);
+SAME(coop_task, regs.result, struct coop_hot_task, result);
+SAME(coop_task, regs.kept_errno, struct coop_hot_task, kept_errno);
+SAME(coop_task, regs.word, struct coop_hot_task, word);
+SAME(coop_task, regs.into, struct coop_hot_task, into);
+SAME(coop_task, next, struct coop_hot_task, next);
+SAME(coop_task, prev, struct coop_hot_task, prev);
+SAME(coop_task, state, struct coop_hot_task, state);
+SAME(coop_task, cancelled, struct coop_hot_task, cancelled);
+SAME(coop_task, block_trap, struct coop_hot_task, block_trap);
+SAME(coop_task, blocked_on, struct coop_hot_task, blocked_on);
+SAME(coop_task, on_wake, struct coop_hot_task, on_wake);
+SAME(coop_task, wait, struct coop_hot_task, wait);
+SAME(coop_task, timer.next, struct coop_hot_task, timer);
+SAME(coop_task, why, struct coop_hot_task, why);
+SAME(coop_task, waits_for, struct coop_hot_task, waits_for);
+SAME(struct wait_node, next, struct coop_hot_node, next);
+SAME(struct wait_node, prev, struct coop_hot_node, prev);
+SAME(struct wait_node, task, struct coop_hot_node, task);
+SAME(struct wait_node, word, struct coop_hot_node, word);
+SAME(struct wait_queue, first, struct coop_hot_queue, first);
+SAME(struct wait_queue, last, struct coop_hot_queue, last);
+SAME(struct wait_queue, count, struct coop_hot_queue, count);
+SAME(struct sched, current, struct coop_hot_thread, current);
+SAME(struct sched, ring, struct coop_hot_thread, ring);
+SAME(struct sched, runnable, struct coop_hot_thread, runnable);
+SAME(struct sched, until_poll, struct coop_hot_thread, until_poll);
+SAME(struct sched, switch_trap, struct coop_hot_thread, switch_trap);
+SAME(struct sched, errno_at, struct coop_hot_thread, errno_at);
+SAME(struct sched, hooked, struct coop_hot_thread, hooked);
+SAME(struct sched, switches, struct coop_hot_thread, switches);
+SAME(struct coop_chan, waiting, struct coop_hot_chan, waiting);
+SAME(struct coop_chan, ring, struct coop_hot_chan, ring);
+SAME(struct coop_chan, mask, struct coop_hot_chan, mask);
+SAME(struct coop_chan, head, struct coop_hot_chan, head);
+SAME(struct coop_chan, len, struct coop_hot_chan, len);
+SAME(struct coop_chan, cap, struct coop_hot_chan, cap);
+SAME(struct coop_chan, preference, struct coop_hot_chan, preference);
+SAME(struct coop_chan, closing, struct coop_hot_chan, closing);
+_Static_assert(sizeof(struct wait_queue) == sizeof(struct coop_hot_queue), "channels have two of them");
+_Static_assert((int)TASK_READY == 0 && (int)TASK_RUNNING == 1 && (int)TASK_BLOCKED == 2, "coop/task_inline.h knows the states");
+#endif
 
 /* ---- queues -------------------------------------------------------------------------------------------------------------------- */
 
@@ -48,10 +98,15 @@ static void call_hooks(coop_task *from, coop_task *to)
         sched->on_switch(from, to);
 }
 
+void sched_hooks_changed(void)
+{
+    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL;
+}
+
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
 {
     sched->on_switch = fn;
-    sched->hooked = fn != NULL || sched->switch_hook != NULL;
+    sched_hooks_changed();
 }
 
 /* The two ways differ in what they do on the way back only. */
@@ -63,7 +118,7 @@ static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *
 
     from->regs.kept_errno = *here;
     *here = to->regs.kept_errno;
-    s->current = to;
+    s->current = s->ring = to;
     to->state = TASK_RUNNING;
     s->switches++;
 #ifdef SANITIZE_SWITCH
@@ -99,63 +154,76 @@ static void break_deadlock(void)
     task_wake(&sched->main, -EDEADLK);
 }
 
-static __attribute__((noinline)) void look_around(void)
+/* While nobody runs a place in the ring is kept for whoever is next. Returns him: from, too, when that was woken meanwhile. */
+static __attribute__((noinline)) coop_task *look_around(coop_task *from)
 {
-    sched->until_poll = SCHED_POLL_EVERY;
-    if (!sched_poll(sched->first == NULL))
+    struct sched *s = sched;
+    coop_task *to, *idle = &s->idle;
+
+    ring_insert(from, idle);
+    ring_remove(from);
+    s->ring = idle;
+    s->until_poll = SCHED_POLL_EVERY;
+    if (!sched_poll(idle->next == idle))
         break_deadlock();
+    to = idle->next;
+    ring_remove(idle);
+    s->ring = to;
+    s->runnable--;
+    return to;
 }
 
 static inline coop_task *take_next(void)
 {
-    coop_task *t;
-
-    if (__builtin_expect(sched->first == NULL || --sched->until_poll == 0, 0))
-        look_around();
-    t = sched->first;
-    sched_unready_first(sched);
-    return t;
-}
-
-/* With something to look at first: the clock, descriptors, hooks. */
-static __attribute__((noinline)) int yield_slowly(void)
-{
-    coop_task *t = sched->current;
-
-    if (t->cancelled && t->shield == 0)
-        return -ECANCELED;
-    if (sched->switch_trap > 0)
-        return -EPERM;
-    if (sched->first == NULL && (!sched_poll(false) || sched->first == NULL))
-        return 0;
-    t->regs.result = 0;
-    sched_ready(t);
-    return sched_switch(take_next());
-}
-
-/* The queue is not empty afterwards, which saves it all its cases. */
-int coop_yield(void)
-{
     struct sched *s = sched;
-    coop_task *from = s->current, *to = s->first;
+    coop_task *from = s->current, *to = from->next;
 
-    if (__builtin_expect(from->cancelled || s->hooked || s->switch_trap > 0 || to == NULL || s->until_poll <= 1, 0))
-        return yield_slowly();
-    s->until_poll--;
-    from->regs.result = 0;
-    from->state = TASK_READY;
-    from->next = NULL;
-    from->prev = s->last;
-    s->last->next = from;
-    s->last = from;
-    s->first = to->next;
-    to->next->prev = NULL;
-    return go(s, from, to, switch_stacks);
+    if (__builtin_expect(to == from || --s->until_poll == 0, 0))
+        return look_around(from);
+    ring_remove(from);
+    s->runnable--;
+    return to;
 }
 
 coop_task *sched_next(void)
 {
     return take_next();
+}
+
+/* With something to look at first: the clock, descriptors, hooks. */
+static __attribute__((noinline)) int yield_slowly(void)
+{
+    struct sched *s = sched;
+    coop_task *t = s->current;
+
+    if (t->cancelled && t->shield == 0)
+        return -ECANCELED;
+    if (s->switch_trap > 0)
+        return -EPERM;
+    s->ring = t->next; /* whoever is woken now comes behind t, unless it is alone */
+    if (t->next == t || --s->until_poll == 0) {
+        s->until_poll = SCHED_POLL_EVERY;
+        (void)sched_poll(false);
+    }
+    s->ring = t;
+    if (t->next == t)
+        return 0;
+    t->regs.result = 0;
+    t->state = TASK_READY;
+    return sched_switch(t->next);
+}
+
+int coop_yield(void)
+{
+    struct sched *s = sched;
+    coop_task *from = s->current, *to = from->next;
+
+    if (__builtin_expect(from->cancelled || s->hooked || s->switch_trap > 0 || to == from || s->until_poll <= 1, 0))
+        return yield_slowly();
+    s->until_poll--;
+    from->regs.result = 0;
+    from->state = TASK_READY;
+    return go(s, from, to, switch_stacks);
 }
 
 /* ---- blocking ------------------------------------------------------------------------------------------------------------------ */
@@ -255,7 +323,7 @@ int task_wake_now(coop_task *t, int rc)
         return 0;
     }
     self->regs.result = 0;
-    sched_ready(self);
+    sched_put_before(t);
     return leave_for(t, switch_stacks);
 }
 

@@ -4,7 +4,7 @@
  * Side:    worker. One thread state for each OS thread; no function here is called for another thread's.
  * Rules:   A tasklet waits by task_block() and is woken by task_wake(), nothing else. Nobody writes into a parked tasklet's stack: what is
  *          given to it goes into its struct coop_task, its wait nodes are there too. So a parked stack may be packed away.
- * Order:   the run queue is first in, first out; the running tasklet is not in it.
+ * Order:   the run queue is first in, first out. It is a ring that the running tasklet is part of: to yield is to go on in the next.
  * Clock:   read when the queue runs dry, and every SCHED_POLL_EVERY switches; never by an operation.
  */
 #ifndef WORKER_TASK_SCHED_H
@@ -12,7 +12,7 @@
 
 #include <signal.h>
 
-#include <coop/task.h>
+#include <coop/task_inline.h>
 
 #include "worker/task/stacks.h"
 #include "worker/task/switch.h"
@@ -55,11 +55,12 @@ struct task_context { /* one inherited value */
 
 struct coop_task {
     struct switch_regs regs; /* first: the switch's */
-    coop_task *next, *prev;  /* in the run queue */
+    coop_task *next, *prev;  /* in the ring */
     enum task_state state;
-    bool cancelled, atomic;
-    uint8_t shield, block_trap; /* levels */
-    bool joined;                /* somebody waits in coop_join() */
+    bool cancelled;
+    uint8_t block_trap, shield; /* levels */
+    bool atomic;
+    bool joined; /* somebody waits in coop_join() */
     bool detached;
     bool has_permit; /* an unpark before the park */
     intptr_t permit;
@@ -102,17 +103,18 @@ struct sched_pollee { /* one descriptor's waiter */
 
 struct sched {
     coop_task *current;
-    coop_task *first, *last; /* run queue */
-    size_t runnable;
+    coop_task *ring; /* those that run or may: current, or what keeps its place. The run queue begins behind it and ends before it. */
+    size_t runnable; /* length of the run queue */
     unsigned until_poll;
     int switch_trap;
     int *errno_at;     /* this thread's: errno is a call */
-    bool hooked;       /* somebody wants to know of each switch: switch_hook, on_switch */
+    bool hooked;       /* one of switch_hook, on_switch, chan_hook is set */
     uint64_t switches; /* of coop_stats */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
     struct stacks stacks;
     coop_task main;
+    coop_task idle; /* in the ring while nobody runs */
     coop_task *all; /* list of all that have not been freed, main not among them */
     coop_task *free_tasks;
     coop_task *dead;  /* the last that ended detached: it may still be leaving its stack; freed when the next ends */
@@ -142,7 +144,7 @@ struct sched {
     void (*on_end)(coop_task *t);
 };
 
-extern __thread struct sched *sched; /* this thread's; NULL before coop_init() */
+extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */
 
 /*
  * Blocks the running tasklet at the end of q (NULL: in no queue) until task_wake(), its deadline, or its cancellation.

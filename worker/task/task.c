@@ -43,7 +43,9 @@ int coop_init(const struct coop_options *options)
     s->until_poll = SCHED_POLL_EVERY;
     s->epoll_fd = -1;
     s->errno_at = &errno;
-    s->current = &s->main;
+    s->current = s->ring = &s->main;
+    s->main.next = s->main.prev = &s->main;
+    s->idle.next = s->idle.prev = &s->idle;
     s->main.state = TASK_RUNNING;
     s->main.id = s->last_id = 1;
     strcpy(s->main.name, "main");
@@ -355,7 +357,7 @@ int coop_yield_to(coop_task *t)
         return -EPERM;
     sched_unready(t);
     sched->current->regs.result = 0;
-    sched_ready(sched->current);
+    sched_put_before(t);
     return sched_switch(t);
 }
 
@@ -467,10 +469,11 @@ void coop_get_stats(struct coop_stats *ret)
 void coop_set_switch_hook(coop_switch_hook hook)
 {
     sched->switch_hook = hook;
-    sched->hooked = hook != NULL || sched->on_switch != NULL;
+    sched_hooks_changed();
 }
 
 void coop_set_chan_hook(coop_chan_hook hook)
 {
     sched->chan_hook = hook;
+    sched_hooks_changed();
 }

@@ -8,17 +8,26 @@
 
 #include "worker/task/sched.h"
 
-/* Puts t, which is in no queue, at the end of the run queue. */
+/* t, which is in no ring, comes before at. */
+static inline void ring_insert(coop_task *at, coop_task *t)
+{
+    t->next = at;
+    t->prev = at->prev;
+    at->prev->next = t;
+    at->prev = t;
+}
+
+static inline void ring_remove(coop_task *t)
+{
+    t->prev->next = t->next;
+    t->next->prev = t->prev;
+}
+
+/* Puts t at the end of the run queue. */
 static inline void sched_ready(coop_task *t)
 {
     t->state = TASK_READY;
-    t->next = NULL;
-    t->prev = sched->last;
-    if (sched->last != NULL)
-        sched->last->next = t;
-    else
-        sched->first = t;
-    sched->last = t;
+    ring_insert(sched->ring, t);
     sched->runnable++;
 }
 
@@ -26,50 +35,34 @@ static inline void sched_ready(coop_task *t)
 static inline void sched_ready_first(coop_task *t)
 {
     t->state = TASK_READY;
-    t->prev = NULL;
-    t->next = sched->first;
-    if (sched->first != NULL)
-        sched->first->prev = t;
-    else
-        sched->last = t;
-    sched->first = t;
+    ring_insert(sched->ring->next, t);
     sched->runnable++;
-}
-
-/* Takes the head out; there is one. */
-static inline void sched_unready_first(struct sched *s)
-{
-    coop_task *next = s->first->next;
-
-    s->first = next;
-    if (next != NULL)
-        next->prev = NULL;
-    else
-        s->last = NULL;
-    s->runnable--;
 }
 
 /* Takes it out. */
 static inline void sched_unready(coop_task *t)
 {
-    if (t->prev != NULL)
-        t->prev->next = t->next;
-    else
-        sched->first = t->next;
-    if (t->next != NULL)
-        t->next->prev = t->prev;
-    else
-        sched->last = t->prev;
+    ring_remove(t);
     sched->runnable--;
 }
 
+/* The running tasklet stays in the ring, and so comes behind everybody; t, which is in no ring, runs. Goes with sched_switch(t). */
+static inline void sched_put_before(coop_task *t)
+{
+    sched->current->state = TASK_READY;
+    ring_insert(sched->current->next, t);
+    sched->runnable++;
+}
+
 /*
- * Leaves the running tasklet, whose state the caller has set, for to, which is in no queue. Returns what the tasklet's regs.result is by
+ * Leaves the running tasklet, whose state the caller has set, for to, which is in the ring. Returns what the tasklet's regs.result is by
  * the time it goes on: a caller that has nothing else to do returns it in tail position (switch.h).
  */
 int sched_switch(coop_task *to);
 
-/* Takes the next of the run queue out of it; sleeps until there is one; breaks a deadlock. */
+void sched_hooks_changed(void);
+
+/* Takes the running tasklet out of the ring and says who is next; sleeps until somebody is; breaks a deadlock. */
 coop_task *sched_next(void);
 
 /* Cancels everybody, main too. */
