@@ -89,8 +89,7 @@ struct coop_hot_chan {
 extern __thread struct coop_hot_thread *coop_thread_state __attribute__((tls_model("initial-exec")));
 
 /* Leaves from, whose state is set, for to. Returns from: whoever comes back here has it in the second register. */
-COOP_ALWAYS_INLINE struct coop_hot_task *coop_hot_switch(struct coop_hot_thread *s, struct coop_hot_task *from,
-                                                                                   struct coop_hot_task *to)
+COOP_ALWAYS_INLINE struct coop_hot_task *coop_hot_switch(struct coop_hot_thread *s, struct coop_hot_task *from, struct coop_hot_task *to)
 {
     int *here = s->errno_at;
 
@@ -167,10 +166,10 @@ COOP_ALWAYS_INLINE struct coop_hot_task *coop_hot_switch(struct coop_hot_thread 
                      "hint #36"
                      : "+r"(x0), "+r"(x1)
                      :
-                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x19", "x20",
-                       "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "memory", "cc", "v0", "v1", "v2", "v3", "v4", "v5",
-                       "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22",
-                       "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+                     : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19",
+                       "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "memory", "cc", "v0", "v1", "v2", "v3", "v4",
+                       "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21",
+                       "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
     return x1;
 #endif
 }
