@@ -58,6 +58,10 @@ SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
 
+# What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
+BENCH_TASK := bench_task peers rows_switch rows_chan rows_life
+PEERS      := ucontext lua
+
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 
 -include build/local.mk

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench bench-task bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -128,12 +128,20 @@ fuzz-%: $(B)/tests/fuzz/fuzz_%
 	@mkdir -p $(B)/tests/fuzz/found/$*
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
 
-bench: deps ## what coop costs, beside the bare limit of the same run (release build)
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench build/release/bench/bench_task
+bench: deps ## what coop costs, beside the bare limit and other libraries in the same run (release build)
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench
 	@echo
 	@build/release/bench/bench_task
-$(B)/bench/bench_task: $(B)/bench/bench_task.o $(B)/libcoop-task.a
+bench-task: deps ## the part of it about tasklets
+	@$(MAKE) -s --no-print-directory FLAVOUR=release bench-programs
+	@build/release/bench/bench_task
+bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lm -o $@)
+$(B)/bench/peers/ucontext: $(B)/bench/peers/ucontext.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
+$(B)/bench/peers/lua: $(B)/bench/peers/lua.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
