@@ -61,6 +61,9 @@ FUZZ        := frame control link limits
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life
 PEERS      := ucontext lua
+PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
+PEERS      += $(if $(wildcard /usr/include/st.h),st)
+PEERS      += $(if $(wildcard /usr/bin/go),go)
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench bench-task bench-programs docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench bench-task bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -133,6 +133,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench
 	@echo
 	@build/release/bench/bench_task
+bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
+	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
 	@$(MAKE) -s --no-print-directory FLAVOUR=release bench-programs
 	@build/release/bench/bench_task
@@ -143,6 +145,14 @@ $(B)/bench/peers/ucontext: $(B)/bench/peers/ucontext.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 $(B)/bench/peers/lua: $(B)/bench/peers/lua.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
+$(B)/bench/peers/st: $(B)/bench/peers/st.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:libst.a -Wl,-z,noexecstack -o $@)
+$(B)/bench/peers/boost: bench/peers/boost.cc bench/measure.h
+	@mkdir -p $(@D)
+	$(call run,C++,g++ -std=c++17 -O2 -Wall -Wextra -Werror -I. $< -l:libboost_context.a -o $@)
+$(B)/bench/peers/go: bench/peers/go.go
+	@mkdir -p $(@D)
+	$(call run,GO,GO111MODULE=off GOCACHE=$(CURDIR)/build/go-cache go build -o $@ $<)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) ## the programs of examples/task/, which show how tasklets are used from C
