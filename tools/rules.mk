@@ -146,7 +146,7 @@ $(B)/bench/peers/ucontext: $(B)/bench/peers/ucontext.o
 $(B)/bench/peers/lua: $(B)/bench/peers/lua.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
 $(B)/bench/peers/st: $(B)/bench/peers/st.o
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:libst.a -Wl,-z,noexecstack -o $@)
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:libst.a -z noexecstack -o $@)
 $(B)/bench/peers/boost: bench/peers/boost.cc bench/measure.h
 	@mkdir -p $(@D)
 	$(call run,C++,g++ -std=c++17 -O2 -Wall -Wextra -Werror -I. $< -l:libboost_context.a -o $@)
