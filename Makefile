@@ -1,10 +1,10 @@
 # coop - one graph; objects go to build/<flavour>/. `make help` is the front page.
 #
-# Flavours: debug (default), release, asan, ubsan, tsan, fuzz.  Which object is in which program is named here, and nowhere else:
+# Flavours: debug (default), release, asan, ubsan, tsan, fuzz, aarch64 (tasklets only).  Which object is in which program is named here, and nowhere else:
 # broker/ and worker/ share proto/ and include/ only, so a diff of this file shows any code that crosses the wall.
 
 FLAVOUR ?= debug
-B       := build/$(FLAVOUR)
+B       := build/$(FLAVOUR)$(SWITCH:%=-%)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -18,6 +18,11 @@ CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 ifeq ($(FLAVOUR),fuzz)
 CC := clang
 CLANG_WARN := -Wno-unknown-warning-option
+endif
+CFLAGS_aarch64 := -O1 -g -Itests/arch -DCOOP_EMULATED
+ifeq ($(FLAVOUR),aarch64)
+CC      := aarch64-linux-gnu-gcc
+LDFLAGS := -static -no-pie
 endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror $(CLANG_WARN)
 ifeq ($(SWITCH),ucontext)
@@ -52,11 +57,20 @@ UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua lua_task
 UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics
+# Those that also run with the switch of ucontext, and on aarch64 under an emulator.
+VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
+
+# What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
+BENCH_TASK := bench_task peers rows_switch rows_chan rows_life
+PEERS      := ucontext lua
+PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
+PEERS      += $(if $(wildcard /usr/include/st.h),st)
+PEERS      += $(if $(wildcard /usr/bin/go),go)
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 
