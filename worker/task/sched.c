@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
 
@@ -46,13 +47,15 @@ static void call_hooks(coop_task *from, coop_task *to)
         sched->switch_hook(from->state == TASK_ENDED ? NULL : from, to);
     if (sched->on_switch != NULL)
         sched->on_switch(from, to);
+    if (sched->stacks.any_canary)
+        overflow_check(from);
 }
 
 int sched_switch(coop_task *to)
 {
     coop_task *from = sched->current;
 
-    if (__builtin_expect(sched->switch_hook != NULL || sched->on_switch != NULL, 0))
+    if (__builtin_expect(sched->switch_hook != NULL || sched->on_switch != NULL || sched->stacks.any_canary, 0))
         call_hooks(from, to);
     from->saved_errno = errno;
     errno = to->saved_errno;
@@ -60,6 +63,8 @@ int sched_switch(coop_task *to)
     to->state = TASK_RUNNING;
     sched->stats.switches++;
 #ifdef SANITIZE_SWITCH
+    if (to->frozen != NULL) /* here, and not on a stack that they have not heard of */
+        hibernate_wake(to);
     sanitize_leave(from, to);
     (void)switch_stacks(&from->regs, &to->regs);
     sanitize_arrive(from);
@@ -112,6 +117,7 @@ int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *ob
     if (rc != 0)
         return rc;
     t->state = TASK_BLOCKED;
+    t->blocked_at = (uint32_t)sched->stats.switches;
     t->why = why;
     t->waits_for = object;
     t->blocked_on = q;

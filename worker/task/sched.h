@@ -14,6 +14,7 @@
 
 #include <coop/task.h>
 
+#include "worker/task/hibernate.h"
 #include "worker/task/stacks.h"
 #include "worker/task/switch.h"
 #include "worker/task/wheel.h"
@@ -62,6 +63,7 @@ struct coop_task {
     bool joined;                /* somebody waits in coop_join() */
     bool detached;
     bool has_permit; /* an unpark before the park */
+    uint8_t pins;    /* levels: its stack stays where it is */
     intptr_t permit;
     struct wait_queue *blocked_on; /* that wait.next is in; NULL: none */
     void (*on_wake)(coop_task *t); /* takes further nodes out of their queues; NULL: none. Called by task_wake(), before t runs. */
@@ -85,7 +87,9 @@ struct coop_task {
     struct task_context *context;
     void *engine; /* of the language that runs in it */
     int saved_errno;
+    uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
+    struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
@@ -138,6 +142,9 @@ struct sched {
     void (*on_switch)(coop_task *from, coop_task *to);
     /* A tasklet of this engine has ended: t->engine is its own. */
     void (*on_end)(coop_task *t);
+    coop_task *all_last;
+    struct hibernate hibernate;
+    void *signal_stack; /* this thread had none before; NULL: it had */
 };
 
 extern __thread struct sched *sched; /* this thread's; NULL before coop_init() */

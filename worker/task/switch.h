@@ -36,6 +36,11 @@ int switch_stacks(struct switch_regs *from, struct switch_regs *to);
 /* The first switch to regs calls entry() on this stack; entry never returns. The control bits are the caller's. */
 void switch_prepare(struct switch_regs *regs, void *stack, size_t size, void (*entry)(void));
 
+#ifndef COOP_SWITCH_UCONTEXT
+/* Where a new stack begins, and where a parked switch_stacks() goes on: what regs.ip is then. Assembly; not to be called. */
+extern void switch_begin(void), switch_resumed(void);
+#endif
+
 /* "x86-64 assembly", … */
 extern const char switch_name[];
 

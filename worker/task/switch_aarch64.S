@@ -10,7 +10,8 @@
  */
 #if defined(__aarch64__) && !defined(COOP_SWITCH_UCONTEXT)
     .text
-    .globl  switch_stacks
+    .globl  switch_stacks, switch_resumed
+    .hidden switch_resumed
     .type   switch_stacks, %function
     .p2align 4
 switch_stacks:
@@ -29,7 +30,7 @@ switch_stacks:
     stp     d14, d15, [sp, #128]
     str     x30, [sp, #144]
     .cfi_rel_offset x30, 144
-    adr     x9, .Lresumed
+    adr     x9, switch_resumed
     mov     x10, sp
     stp     x10, x9, [x0]
     str     x29, [x0, #16]
@@ -47,7 +48,7 @@ switch_stacks:
     msr     fpcr, x12
     b       .Lgo
     .p2align 4
-.Lresumed:
+switch_resumed:
     hint    #36                     /* bti j */
     ldr     w0, [x1, #32]           /* x1: our own registers, as the other's to */
     ldp     x19, x20, [sp]

@@ -10,7 +10,8 @@
  */
 #if defined(__x86_64__) && !defined(COOP_SWITCH_UCONTEXT)
     .text
-    .globl  switch_stacks
+    .globl  switch_stacks, switch_resumed
+    .hidden switch_resumed
     .type   switch_stacks, @function
     .p2align 4
 switch_stacks:
@@ -23,7 +24,7 @@ switch_stacks:
     mov     %r13, 16(%rsp)
     mov     %r14, 24(%rsp)
     mov     %r15, 32(%rsp)
-    lea     .Lresumed(%rip), %rax
+    lea     switch_resumed(%rip), %rax
     stmxcsr 24(%rdi)
     fnstcw  28(%rdi)
     mov     %rsp, (%rdi)
@@ -48,7 +49,7 @@ switch_stacks:
     fldcw   28(%rsi)
     jmp     .Lgo
     .p2align 4
-.Lresumed:                          /* rsi: our own registers, as the other's to */
+switch_resumed:                      /* rsi: our own registers, as the other's to */
     endbr64
     mov     32(%rsi), %eax
     mov     (%rsp), %rbx
