@@ -47,9 +47,17 @@ typedef int (*coop_fn)(void *arg);
 struct coop_options {
     size_t max_tasklets; /* alive at once, main not counted; 0: 1,048,576 */
     size_t stack_size;   /* of a tasklet that asks for none; 0: 64 KiB */
+    /* Stacks that may stay in memory while more tasklets are alive: beyond, those that have waited longest are hibernated. 0: 65,536, and
+     * none where the kernel has no guards (Linux before 6.13) and private_stacks is false. SIZE_MAX: never by itself. */
+    size_t hibernate_above;
+    bool private_stacks; /* the program promises: nothing outside a waiting tasklet points into its stack. Needed before Linux 6.13 only. */
 };
 
-/* Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one. */
+/*
+ * Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one.
+ * The first of a process installs a handler of SIGSEGV, which names the tasklet whose stack is too small and brings hibernated stacks back;
+ * every other fault is handed to the handler that was there. A thread without an alternate signal stack is given one.
+ */
 int coop_init(const struct coop_options *options);
 
 /* Cancels and joins every tasklet, then takes the thread state down. Only main may (-EPERM); -EBUSY: some refuse to end. */
@@ -122,6 +130,21 @@ int coop_switch_trap(int delta);
 
 /* No slice of the caller is ended for it by preemption. Returns the old value. */
 bool coop_atomic(bool on);
+
+/* ---- hibernation: a waiting tasklet takes a few hundred bytes instead of a page and more -------------------------------------------
+
+ * What is on its stack is kept in a block of that size, and its pages are given back. Before it runs again, or when this thread follows a
+ * pointer into its stack, all is put back where it was. Two do not get that help: the kernel (a system call that is handed such a pointer
+ * fails with EFAULT), and other threads (they fault). Whoever gives its stack's addresses to them pins its stack meanwhile.
+ */
+
+/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOTSUP: this build cannot, or
+ * the kernel has no guards and the program has not promised private_stacks. */
+int coop_hibernate(coop_task *t);
+bool coop_hibernated(const coop_task *t);
+
+/* While on (they nest), the caller's stack is not hibernated. */
+void coop_pin_stack(bool on);
 
 /* ---- tasklet-local values ------------------------------------------------------------------------------------------------------ */
 
@@ -309,7 +332,10 @@ int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline);
 struct coop_stats {
     uint64_t switches, spawned, ended;
     size_t alive, peak, runnable;
-    uint64_t stack_bytes; /* address space of all stacks in use */
+    uint64_t stack_bytes;         /* address space of all stacks in use */
+    size_t hibernated;            /* tasklets, now */
+    uint64_t hibernated_bytes;    /* that their blocks take */
+    uint64_t hibernations, wakes; /* so far */
 };
 void coop_get_stats(struct coop_stats *ret);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "worker/task/chan.h"
+#include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
 
@@ -96,11 +97,13 @@ static void call_hooks(coop_task *from, coop_task *to)
         sched->switch_hook(from->state == TASK_ENDED ? NULL : from, to);
     if (sched->on_switch != NULL)
         sched->on_switch(from, to);
+    if (sched->stacks.any_canary)
+        overflow_check(from);
 }
 
 void sched_hooks_changed(void)
 {
-    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL;
+    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL || sched->stacks.any_canary;
 }
 
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
@@ -122,6 +125,8 @@ static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *
     to->state = TASK_RUNNING;
     s->switches++;
 #ifdef SANITIZE_SWITCH
+    if (to->frozen != NULL) /* here, and not on a stack that they have not heard of */
+        hibernate_wake(to);
     sanitize_leave(from, to);
     (void)way(&from->regs, &to->regs);
     sanitize_arrive(from);
@@ -250,6 +255,7 @@ static __attribute__((noinline)) void arm(coop_task *t, int64_t deadline)
 static inline void lie_down(coop_task *t, struct wait_queue *q, int64_t deadline, const char *why, void *object)
 {
     t->state = TASK_BLOCKED;
+    t->blocked_at = (uint32_t)sched->switches;
     t->why = why;
     t->waits_for = object;
     t->blocked_on = q;

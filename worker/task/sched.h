@@ -14,6 +14,7 @@
 
 #include <coop/task_inline.h>
 
+#include "worker/task/hibernate.h"
 #include "worker/task/stacks.h"
 #include "worker/task/switch.h"
 #include "worker/task/wheel.h"
@@ -63,6 +64,7 @@ struct coop_task {
     bool joined; /* somebody waits in coop_join() */
     bool detached;
     bool has_permit; /* an unpark before the park */
+    uint8_t pins;    /* levels: its stack stays where it is */
     intptr_t permit;
     struct wait_queue *blocked_on; /* that wait.next is in; NULL: none */
     void (*on_wake)(coop_task *t); /* takes further nodes out of their queues; NULL: none. Called by task_wake(), before t runs. */
@@ -84,8 +86,10 @@ struct coop_task {
     coop_task *scope_next, *scope_prev;
     void **keys; /* TASK_KEYS of them, or NULL */
     struct task_context *context;
-    void *engine; /* of the language that runs in it */
+    void *engine;        /* of the language that runs in it */
+    uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
+    struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
@@ -108,7 +112,7 @@ struct sched {
     unsigned until_poll;
     int switch_trap;
     int *errno_at;     /* this thread's: errno is a call */
-    bool hooked;       /* one of switch_hook, on_switch, chan_hook is set */
+    bool hooked;       /* one of switch_hook, on_switch, chan_hook is set, or canaries are to be looked at */
     uint64_t switches; /* of coop_stats */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
@@ -142,6 +146,9 @@ struct sched {
     void (*on_switch)(coop_task *from, coop_task *to);
     /* A tasklet of this engine has ended: t->engine is its own. */
     void (*on_end)(coop_task *t);
+    coop_task *all_last;
+    struct hibernate hibernate;
+    void *signal_stack; /* this thread had none before; NULL: it had */
 };
 
 extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */

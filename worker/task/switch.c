@@ -13,8 +13,6 @@ _Static_assert(offsetof(struct switch_regs, float_control) == 24 && offsetof(str
 
 #ifndef COOP_SWITCH_UCONTEXT
 
-extern void switch_begin(void); /* assembly; finds the entry in the frame pointer */
-
 #if defined(__x86_64__)
 const char switch_name[] = "x86-64 assembly";
 

@@ -42,6 +42,11 @@ int switch_receive(struct switch_regs *from, struct switch_regs *to);
 /* The first switch to regs calls entry() on this stack; entry never returns. The control bits are the caller's. */
 void switch_prepare(struct switch_regs *regs, void *stack, size_t size, void (*entry)(void));
 
+#ifndef COOP_SWITCH_UCONTEXT
+/* Where a new stack begins, and where a parked switch_stacks() or switch_receive() goes on: what regs.ip is then. Not to be called. */
+extern void switch_begin(void), switch_resumed(void), switch_received(void);
+#endif
+
 /* "x86-64 assembly", … */
 extern const char switch_name[];
 

@@ -17,18 +17,19 @@
 switch_receive:
     .cfi_startproc
     hint    #34                     /* bti c */
-    adr     x9, .Lreceived
+    adr     x9, switch_received
     b       .Lpark
     .cfi_endproc
     .size   switch_receive, . - switch_receive
 
-    .globl  switch_stacks
+    .globl  switch_stacks, switch_resumed, switch_received
+    .hidden switch_resumed, switch_received
     .type   switch_stacks, %function
     .p2align 4
 switch_stacks:
     .cfi_startproc
     hint    #34
-    adr     x9, .Lresumed
+    adr     x9, switch_resumed
 .Lpark:
     sub     sp, sp, #160
     .cfi_adjust_cfa_offset 160
@@ -60,7 +61,7 @@ switch_stacks:
     msr     fpcr, x12
     b       .Lgo
     .p2align 4
-.Lreceived:
+switch_received:
     hint    #36                     /* bti j */
     ldr     w0, [x1, #32]           /* x1: our own registers, as the other's to */
     cbnz    w0, .Lrestore
@@ -68,7 +69,7 @@ switch_stacks:
     str     x9, [x10]
     b       .Lrestore
     .p2align 4
-.Lresumed:
+switch_resumed:
     hint    #36
     ldr     w0, [x1, #32]
 .Lrestore:

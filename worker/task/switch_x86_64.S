@@ -17,18 +17,19 @@
 switch_receive:
     .cfi_startproc
     endbr64
-    lea     .Lreceived(%rip), %rax
+    lea     switch_received(%rip), %rax
     jmp     .Lpark
     .cfi_endproc
     .size   switch_receive, . - switch_receive
 
-    .globl  switch_stacks
+    .globl  switch_stacks, switch_resumed, switch_received
+    .hidden switch_resumed, switch_received
     .type   switch_stacks, @function
     .p2align 4
 switch_stacks:
     .cfi_startproc
     endbr64
-    lea     .Lresumed(%rip), %rax
+    lea     switch_resumed(%rip), %rax
 .Lpark:
     lea     -40(%rsp), %rsp
     .cfi_adjust_cfa_offset 40
@@ -61,7 +62,7 @@ switch_stacks:
     fldcw   28(%rsi)
     jmp     .Lgo
     .p2align 4
-.Lreceived:                         /* rsi: our own registers, as the other's to */
+switch_received:                         /* rsi: our own registers, as the other's to */
     endbr64
     mov     32(%rsi), %eax
     mov     48(%rsi), %rdx
@@ -71,7 +72,7 @@ switch_stacks:
     mov     %rcx, (%rdx)
     jmp     .Lrestore
     .p2align 4
-.Lresumed:                          /* the same */
+switch_resumed:                          /* the same */
     endbr64
     mov     32(%rsi), %eax
 .Lrestore:

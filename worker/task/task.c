@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/task/fault.h"
 #include "worker/task/local.h"
+#include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/scope.h"
 
@@ -27,6 +29,7 @@ int coop_init(const struct coop_options *options)
     const struct coop_options *o = options != NULL ? options : &none;
     int class = stacks_class_of(o->stack_size != 0 ? o->stack_size : STACK_SIZE);
     struct sched *s;
+    int rc;
 
     if (sched != NULL)
         return -EALREADY;
@@ -35,6 +38,11 @@ int coop_init(const struct coop_options *options)
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
+    rc = fault_open(s);
+    if (rc != 0) {
+        free(s);
+        return rc;
+    }
     stacks_init(&s->stacks);
     s->now_us = coop_now();
     wheel_init(&s->wheel, s->now_us);
@@ -42,6 +50,7 @@ int coop_init(const struct coop_options *options)
     s->default_class = class;
     s->until_poll = SCHED_POLL_EVERY;
     s->epoll_fd = -1;
+    hibernate_init(&s->hibernate, o->hibernate_above, o->private_stacks);
     s->errno_at = &errno;
     s->current = s->ring = &s->main;
     s->main.next = s->main.prev = &s->main;
@@ -67,12 +76,7 @@ void task_cancel_all(void)
 static void task_put(coop_task *t)
 {
     sanitize_end(t);
-    if (t->all_prev != NULL)
-        t->all_prev->all_next = t->all_next;
-    else
-        sched->all = t->all_next;
-    if (t->all_next != NULL)
-        t->all_next->all_prev = t->all_prev;
+    all_remove(t);
     t->state = TASK_ENDED;
     t->id = 0;
     t->next = sched->free_tasks;
@@ -83,7 +87,7 @@ static void task_put(coop_task *t)
 static void bury(void)
 {
     if (sched->dead_stack != NULL && stacks_put(&sched->stacks, sched->dead_class, sched->dead_stack) != 0)
-        abort(); /* it wrote below its stack: what lies there is nobody's to trust */
+        abort(); /* overflow_check() had seen its canary alive when it ended: somebody else's write */
     sched->dead_stack = NULL;
     if (sched->dead != NULL)
         task_put(sched->dead);
@@ -118,6 +122,8 @@ static void free_memory(struct sched *s)
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s->pollees);
+    hibernate_finish(&s->hibernate);
+    fault_close(s);
     stacks_finish(&s->stacks);
 #ifdef COOP_SWITCH_UCONTEXT
     free(s->main.regs.context);
@@ -169,10 +175,7 @@ static coop_task *task_get(void)
     }
     sched->free_tasks = t->next;
     memset(t, 0, sizeof(*t));
-    t->all_next = sched->all;
-    if (sched->all != NULL)
-        sched->all->all_prev = t;
-    sched->all = t;
+    all_push(t);
     return t;
 }
 
@@ -230,6 +233,8 @@ static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *a
             return rc;
     }
     t->stack = stacks_get(&sched->stacks, t->stack_class, &t->stack_size);
+    if (__builtin_expect(sched->stacks.any_canary && !sched->hooked, 0))
+        sched_hooks_changed();
     return t->stack != NULL ? 0 : -ENOMEM;
 }
 
@@ -262,6 +267,8 @@ int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_at
     if (++sched->alive > sched->stats.peak)
         sched->stats.peak = sched->alive;
     sched_ready(t);
+    if (__builtin_expect(sched->alive > sched->hibernate.trigger, 0))
+        (void)hibernate_some(false);
     if (ret_task != NULL)
         *ret_task = t;
     return 0;
@@ -464,6 +471,8 @@ void coop_get_stats(struct coop_stats *ret)
     ret->alive = sched->alive;
     ret->runnable = sched->runnable;
     ret->stack_bytes = sched->stacks.in_use;
+    ret->hibernated = sched->hibernate.count;
+    ret->hibernated_bytes = sched->hibernate.bytes;
 }
 
 void coop_set_switch_hook(coop_switch_hook hook)

@@ -54,6 +54,42 @@ static inline void sched_put_before(coop_task *t)
     sched->runnable++;
 }
 
+/* Into sched->all, in front of next (NULL: at its end). */
+static inline void all_insert(coop_task *t, coop_task *next)
+{
+    coop_task *prev = next != NULL ? next->all_prev : sched->all_last;
+
+    t->all_prev = prev;
+    t->all_next = next;
+    if (prev != NULL)
+        prev->all_next = t;
+    else
+        sched->all = t;
+    if (next != NULL)
+        next->all_prev = t;
+    else
+        sched->all_last = t;
+}
+
+static inline void all_push(coop_task *t)
+{
+    all_insert(t, sched->all);
+}
+
+static inline void all_remove(coop_task *t)
+{
+    if (sched->hibernate.edge == t)
+        sched->hibernate.edge = t->all_next;
+    if (t->all_prev != NULL)
+        t->all_prev->all_next = t->all_next;
+    else
+        sched->all = t->all_next;
+    if (t->all_next != NULL)
+        t->all_next->all_prev = t->all_prev;
+    else
+        sched->all_last = t->all_prev;
+}
+
 /*
  * Leaves the running tasklet, whose state the caller has set, for to, which is in the ring. Returns what the tasklet's regs.result is by
  * the time it goes on: a caller that has nothing else to do returns it in tail position (switch.h).
