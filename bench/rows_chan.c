@@ -1,5 +1,5 @@
 /* rows_chan.c - messages between tasklets. */
-#include <coop/task.h>
+#include <coop/task_inline.h>
 
 #include "bench/rows.h"
 
@@ -22,6 +22,48 @@ static int receives(void *arg)
     while (n-- > 0)
         coop_chan_recv(chan, &word, COOP_NEVER);
     return 0;
+}
+
+static int sends_inline(void *arg)
+{
+    unsigned n = *(unsigned *)arg;
+
+    while (n-- > 0)
+        coop_chan_send_inline(chan, 1);
+    return 0;
+}
+
+static int receives_inline(void *arg)
+{
+    unsigned n = *(unsigned *)arg;
+    intptr_t word;
+
+    while (n-- > 0)
+        coop_chan_recv_inline(chan, &word);
+    return 0;
+}
+
+static void op_message_inline(unsigned n)
+{
+    bench_must(coop_chan_new(0, &chan));
+    bench_must(coop_spawn(NULL, receives_inline, &n, NULL));
+    bench_must(coop_spawn(NULL, sends_inline, &n, NULL));
+    bench_must(coop_run(COOP_NEVER));
+    bench_must(coop_chan_free(chan));
+}
+
+static void op_buffered_inline(unsigned n)
+{
+    intptr_t word;
+
+    bench_must(coop_chan_new(128, &chan));
+    for (unsigned i = 0; i < n; i += 64) {
+        for (int k = 0; k < 64; k++)
+            coop_chan_send_inline(chan, k);
+        for (int k = 0; k < 64; k++)
+            coop_chan_recv_inline(chan, &word);
+    }
+    bench_must(coop_chan_free(chan));
 }
 
 static void op_message(unsigned n)
@@ -68,8 +110,10 @@ static void op_select(unsigned n)
 static const struct bench_row rows[] = {
     {"channel message, unbuffered, by call",             .op = op_message, .unit = "ns", .ask = 25, .peers = "message" },
     { "channel message, buffered: a send and a receive",                                      .op = op_buffered, .unit = "ns", .ask = 6, .peers = "buffered" },
-    { "select of two ready, and a send",                                .op = op_select, .unit = "ns", .ask = 30, .peers = "select" },
-    { NULL},
+    { "channel message, unbuffered, inlined",                                .op = op_message_inline, .unit = "ns", .ask = 12 },
+    { "channel message, buffered, inlined", .op = op_buffered_inline, .unit = "ns", .ask = 6 },
+    { "select of two ready, and a send",                                      .op = op_select, .unit = "ns", .ask = 30, .peers = "select" },
+    { NULL                              },
 };
 
 const struct bench_group bench_chan = { "channels", rows };
