@@ -4,9 +4,11 @@
  * Method: an operation is repeated for about 20 ms and that is repeated 15 times; the median is shown. Peers: swapcontext(3) of this libc, and
  * the coroutines of Lua 5.4, in this process.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -285,11 +287,155 @@ static void show(const char *what, double value, const char *unit, double ask)
         printf("  %-52s %9.1f %s\n", what, value, unit);
 }
 
+/* ---- hibernation --------------------------------------------------------------------------------------------------------------- */
+
+enum { MILLION = 1000000 };
+
+static long page_tables_kb(void)
+{
+    char line[128];
+    long kb = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "VmPTE: %ld", &kb) == 1)
+            break;
+    if (f != NULL)
+        fclose(f);
+    return kb;
+}
+
+/* In an order that no neighbour follows. */
+static void shuffle(coop_task **t, size_t n)
+{
+    uint64_t x = 88172645463325252u;
+
+    for (size_t i = n - 1; i > 0; i--) {
+        coop_task *swap = t[i];
+
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        t[i] = t[x % (i + 1)];
+        t[x % (i + 1)] = swap;
+    }
+}
+
+static coop_task **spawn_parked(int n, coop_fn fn)
+{
+    coop_task **t = malloc((size_t)n * sizeof(coop_task *));
+
+    if (t == NULL)
+        must(-1);
+    for (int i = 0; i < n; i++) {
+        must(coop_spawn(&t[i], fn, NULL, NULL));
+        if (i % 64 == 63)
+            must(coop_yield());
+    }
+    must(coop_yield());
+    return t;
+}
+
+static void end_all(coop_task **t, int n)
+{
+    for (int i = 0; i < n; i++) {
+        must(coop_cancel(t[i]));
+        must(coop_detach(t[i]));
+    }
+    must(coop_run(COOP_NEVER));
+    free(t);
+}
+
+static int parks_twice(void *arg)
+{
+    return parks(arg) == 0 ? parks(arg) : 0;
+}
+
+/* By name, one after the other; each woken by an unpark in random order, parked again; and all at once, by the watermark. */
+static void hibernation(void)
+{
+    struct coop_options o = { .hibernate_above = SIZE_MAX };
+    double before, start;
+    coop_task **t;
+
+    must(coop_init(&o));
+    before = (double)resident_kb();
+    t = spawn_parked(IDLE, parks_twice);
+    start = now_ns();
+    for (int i = 0; i < IDLE; i++)
+        if (coop_hibernate(t[i]) != 0) {
+            printf("  this build or this kernel cannot\n");
+            return;
+        }
+    show("hibernate one, by name", (now_ns() - start) / IDLE, "ns", 0);
+    show("idle tasklet, hibernated", ((double)resident_kb() - before) * 1024 / IDLE - sizeof(coop_task *), "bytes", 700);
+    shuffle(t, IDLE);
+    start = now_ns();
+    for (int i = 0; i < IDLE; i++) {
+        must(coop_unpark(t[i], 0));
+        must(coop_yield());
+    }
+    show("wake one and park it again, in random order", (now_ns() - start) / IDLE, "ns", 3000);
+    sched->hibernate.above = 1;
+    start = now_ns();
+    while (hibernate_some(true) > 0)
+        ;
+    show("hibernate one of many", (now_ns() - start) / IDLE, "ns", 1000);
+    end_all(t, IDLE);
+    must(coop_finish());
+}
+
+/* What a million takes: bytes of memory, and of page tables. */
+static void million(size_t above, const char *what, double ask_gb)
+{
+    struct coop_options o = { .max_tasklets = MILLION, .hibernate_above = above };
+    long before = resident_kb(), tables = page_tables_kb();
+    double start;
+    coop_task **t;
+    struct coop_stats s;
+
+    must(coop_init(&o));
+    start = now_ns();
+    t = spawn_parked(MILLION, parks);
+    must(coop_sleep_until(coop_after(2000)));
+    coop_get_stats(&s);
+    printf("  %s: %zu hibernated, %.2f us each to make and park\n", what, s.hibernated, (now_ns() - start) / MILLION / 1000);
+    show("  resident", (double)(resident_kb() - before) / 1e6 * 1.024, "GB", ask_gb);
+    show("  page tables", (double)(page_tables_kb() - tables) / 1e6 * 1.024, "GB", 0);
+    end_all(t, MILLION);
+    must(coop_finish());
+}
+
+/* In a process of its own: what is measured begins without pages that others have left. above: of a million; 0: the figures for one. */
+static void in_child(size_t above)
+{
+    int status;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        if (above == 0)
+            hibernation();
+        else
+            million(above,
+                    above == SIZE_MAX ? "1,000,000 idle, hibernation off"
+                    : above == 1      ? "1,000,000 idle, above 1"
+                                      : "1,000,000 idle, above 65,536",
+                    above == SIZE_MAX ? 4.5 : 0);
+        fflush(stdout);
+        _exit(0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        must(-EIO);
+}
+
 int main(void)
 {
+    const struct coop_options all_stay = { .hibernate_above = SIZE_MAX };
     double swap, yield, cold, bytes, lua_switch;
 
-    must(coop_init(NULL));
+    must(coop_init(&all_stay));
     open_lua();
     printf("tasklets: medians of %d, switch by %s\n\n", ROUNDS, switch_name);
     swap = measure(op_swapcontext);
@@ -312,5 +458,10 @@ int main(void)
     show("  against a yield", lua_switch / yield, "x", 0);
     lua_close(lua);
     must(coop_finish());
+    printf("\nhibernation\n");
+    in_child(0);
+    in_child(SIZE_MAX);
+    in_child(65536);
+    in_child(1);
     return 0;
 }
