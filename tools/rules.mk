@@ -36,7 +36,7 @@ $(B)/%.o: %.S Makefile tools/rules.mk
 	$(call run,AS,$(CC) $(COOP_CFLAGS) -c $< -o $@)
 
 # Frame pointers: backtraces of parked tasklets follow them.
-$(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -fno-omit-frame-pointer
+$(call objs,worker/task,$(TASK_OBJS)) $(B)/tests/unit/test_task_stacks.o: COOP_CFLAGS += -fno-omit-frame-pointer
 # Clearing a new tasklet by rep stos, gcc's choice for x86, takes longer to start than all the rest of making it.
 ifeq ($(shell uname -m)-$(notdir $(CC)),x86_64-cc)
 $(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -mmemset-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign
