@@ -54,6 +54,7 @@ UNIT_worker := policy seal zygote lua lua_task
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
+VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind fuzz bench docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -119,6 +119,12 @@ tests: all $(TEST_BINS) $(TEST_TOOLS)
 
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
 	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
+
+VALGRIND := $(VALGRIND_task:%=$(B)/tests/unit/test_%)
+valgrind: ## tests of tasklets under Valgrind: no errors, no leaks, every stack known to it
+	@tools/deps.sh build dev
+	@$(MAKE) -s --no-print-directory $(VALGRIND)
+	@tools/valgrind.sh $(VALGRIND)
 
 fuzz: ## each reader from its corpus for FUZZ_SECONDS (30), under ASan and UBSan
 	@tools/deps.sh build dev
