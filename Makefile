@@ -56,17 +56,18 @@ CLI_LIBS    := -ljansson
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua lua_task
-UNIT_task   := task_sched task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk
+UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
+VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
-BENCH_TASK := bench_task peers rows_switch rows_chan rows_life
+BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
 PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)

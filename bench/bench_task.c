@@ -3,6 +3,7 @@
  *
  * The rows are in bench/rows_*.c, the peers in bench/peers/, the method in bench/measure.h.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "bench/rows.h"
 #include "worker/task/switch.h"
 
-static const struct bench_group *const groups[] = { &bench_switch, &bench_chan, &bench_life };
+static const struct bench_group *const groups[] = { &bench_switch, &bench_chan, &bench_life, &bench_hibernate };
 
 void bench_must(int rc)
 {
@@ -43,9 +44,10 @@ static size_t available(void)
 /* The child: its tasklets end with it. */
 static void child(const struct bench_row *row, int out)
 {
+    const struct coop_options all_stay = { .hibernate_above = SIZE_MAX };
     double figure;
 
-    bench_must(coop_init(NULL));
+    bench_must(coop_init(&all_stay));
     figure = row->op != NULL ? measure(row->op) : row->value();
     _exit(write(out, &figure, sizeof(figure)) == sizeof(figure) ? 0 : 1);
 }

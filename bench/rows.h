@@ -2,7 +2,7 @@
  * rows.h - what bench_task measures: a table of rows, in groups, a file each (bench/rows_*.c). A new row goes into the group it belongs to;
  * a new group also into the list in bench_task.c and into BENCH_TASK in the Makefile.
  *
- * Each row is measured in a process of its own, in which coop_init() has been called and nothing else has run.
+ * Each row is measured in a process of its own, in which coop_init() has been called, without hibernation, and nothing else has run.
  */
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
@@ -26,7 +26,7 @@ struct bench_group {
     const struct bench_row *rows; /* ends with a name of NULL */
 };
 
-extern const struct bench_group bench_switch, bench_chan, bench_life;
+extern const struct bench_group bench_switch, bench_chan, bench_life, bench_hibernate;
 
 /* Ends the program with a message when rc is below 0. */
 void bench_must(int rc);

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -36,7 +36,7 @@ $(B)/%.o: %.S Makefile tools/rules.mk
 	$(call run,AS,$(CC) $(COOP_CFLAGS) -c $< -o $@)
 
 # Frame pointers: backtraces of parked tasklets follow them.
-$(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -fno-omit-frame-pointer
+$(call objs,worker/task,$(TASK_OBJS)) $(B)/tests/unit/test_task_stacks.o: COOP_CFLAGS += -fno-omit-frame-pointer
 # Clearing a new tasklet by rep stos, gcc's choice for x86, takes longer to start than all the rest of making it.
 ifeq ($(shell uname -m)-$(notdir $(CC)),x86_64-cc)
 $(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -mmemset-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign
@@ -143,6 +143,12 @@ tests: all $(TEST_BINS) $(TEST_TOOLS)
 
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
 	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
+
+VALGRIND := $(VALGRIND_task:%=$(B)/tests/unit/test_%)
+valgrind: ## tests of tasklets under Valgrind: no errors, no leaks, every stack known to it
+	@tools/deps.sh build dev
+	@$(MAKE) -s --no-print-directory $(VALGRIND)
+	@tools/valgrind.sh $(VALGRIND)
 
 fuzz: ## each reader from its corpus for FUZZ_SECONDS (30), under ASan and UBSan
 	@tools/deps.sh build dev

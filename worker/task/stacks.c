@@ -19,7 +19,8 @@ enum {
     CHUNK_FIRST = 16,      /* stacks */
     CHUNK_SMALL = 4 << 20, /* bytes; a class's first CHUNKS_SMALL chunks are no larger, so that little is taken in advance */
     CHUNKS_SMALL = 64,
-    KEEP_HOT = 256, /* free stacks that keep their pages */
+    MPROTECT_FEW = 4000, /* stacks, under Valgrind */
+    KEEP_HOT = 256,      /* free stacks that keep their pages */
 };
 
 static const size_t class_size[STACKS_CLASSES] = { 8 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20 };
@@ -31,7 +32,10 @@ int stacks_init(struct stacks *s)
     for (int i = 0; i < STACKS_CLASSES; i++)
         s->classes[i].size = class_size[i];
     s->valgrind = valgrind_is_running();
-    s->no_madvise = s->valgrind; /* what such a guard makes of a page is unknown to it */
+    if (s->valgrind) { /* what madvise() makes of a page is unknown to it, and it counts to 30,000 mappings only */
+        s->no_madvise = true;
+        s->mprotected = STACKS_MPROTECT - MPROTECT_FEW;
+    }
     return 0;
 }
 
@@ -113,13 +117,14 @@ struct stack_chunk *stacks_find(const struct stacks *s, const void *address, siz
     return s->chunks[i];
 }
 
+/* With the address above it: that is where the stack pointer of a new tasklet is, and it must not be nobody's. */
 static void tell_valgrind(struct stack_chunk *k)
 {
     size_t n = k->len / k->slot;
 
     k->valgrind = malloc(n * sizeof(*k->valgrind));
     for (size_t i = 0; k->valgrind != NULL && i < n; i++)
-        k->valgrind[i] = valgrind_stack_is_new(k->base + i * k->slot + PAGE, k->base + (i + 1) * k->slot - 1);
+        k->valgrind[i] = valgrind_stack_is_new(k->base + i * k->slot + PAGE, k->base + (i + 1) * k->slot);
 }
 
 /* Places for n more stacks and one more chunk. */

@@ -43,7 +43,7 @@ static inline bool valgrind_is_running(void)
     return valgrind_ask(VALGRIND_IS_RUNNING, 0, 0) != 0;
 }
 
-/* Its lowest byte, and its highest; the name to take it back by. */
+/* Every value that its stack pointer can have; returns the name to take it back by. */
 static inline unsigned valgrind_stack_is_new(const void *low, const void *high)
 {
     return (unsigned)valgrind_ask(VALGRIND_STACK_IS_NEW, (uintptr_t)low, (uintptr_t)high);
