@@ -121,12 +121,12 @@ static double million_gb(void)
 }
 
 static const struct bench_row rows[] = {
-    { "hibernate one, by name", .value = by_name_ns, .unit = "ns", .needs = 1u << 30 },
-    { "hibernate one of many, by the watermark", .value = of_many_ns, .unit = "ns", .ask = 1000, .needs = 1u << 30 },
-    { "wake one in random order, and park it again", .value = wake_ns, .unit = "ns", .ask = 3000, .needs = 1u << 30 },
-    { "idle tasklet, hibernated", .value = hibernated_bytes, .unit = "bytes", .ask = 700, .needs = 1u << 30 },
-    { "1,000,000 tasklets, hibernated", .value = million_gb, .unit = "GB", .needs = 5ul << 30 },
-    { NULL },
+    {"hibernate one, by name", .value = by_name_ns, .unit = "ns", .needs = 1u << 30 },
+    { "hibernate one of many, by the watermark",            .value = of_many_ns, .unit = "ns", .ask = 1000, .needs = 1u << 30 },
+    { "wake one in random order, and park it again",                       .value = wake_ns, .unit = "ns", .ask = 3000, .needs = 1u << 30 },
+    { "idle tasklet, hibernated",.value = hibernated_bytes, .unit = "bytes", .ask = 700, .needs = 1u << 30 },
+    { "1,000,000 tasklets, hibernated",             .value = million_gb, .unit = "GB", .needs = 5ul << 30 },
+    { NULL                      },
 };
 
 const struct bench_group bench_hibernate = { "hibernation", rows };
