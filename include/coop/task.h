@@ -47,6 +47,7 @@ typedef int (*coop_fn)(void *arg);
 struct coop_options {
     size_t max_tasklets; /* alive at once, main not counted; 0: 1,048,576 */
     size_t stack_size;   /* of a tasklet that asks for none; 0: 64 KiB */
+    unsigned threads;    /* thread states in the group, each on an OS thread of its own, at most 64 (-EINVAL); 0 or 1: the caller's alone */
 };
 
 /* Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one. */
@@ -54,6 +55,10 @@ int coop_init(const struct coop_options *options);
 
 /* Cancels and joins every tasklet, then takes the thread state down. Only main may (-EPERM); -EBUSY: some refuse to end. */
 int coop_finish(void);
+
+/* The number of the caller's thread state, from 1, and how many there are. */
+unsigned coop_thread(void);
+unsigned coop_threads(void);
 
 /* Runs the others until none is alive but main. Only main may (-EPERM). -EDEADLK: those that are left wait for each other, or for
  * somebody to go on with a generator, which is a tasklet too. */
@@ -68,7 +73,9 @@ int64_t coop_after(int64_t us);
 struct coop_attr {
     const char *name;  /* copied, at most 15 bytes are kept; NULL: none */
     size_t stack_size; /* bytes, rounded up to 8, 16, 64, 256 KiB or 1 MiB; 0: the thread state's. -EINVAL above 1 MiB. */
-    coop_scope *scope; /* whose child it is; NULL: nobody's */
+    coop_scope *scope; /* whose child it is; NULL: nobody's. -EXDEV: with thread or movable, it would run on another thread state */
+    unsigned thread;   /* the thread state it starts on, from 1; 0: the caller's. -EINVAL: there are not so many */
+    bool movable;      /* a thread state that has nothing to do may take it out of another's run queue */
 };
 
 /*

@@ -132,7 +132,7 @@ static void pass_on(coop_gen *g, int rc)
     if (rc == -ECANCELED)
         (void)coop_cancel(g->task);
     else if (g->task->state == TASK_BLOCKED)
-        task_wake(g->task, rc);
+        task_interrupt(g->task, rc);
 }
 
 static bool goes_on(coop_gen *g)

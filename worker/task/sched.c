@@ -5,6 +5,7 @@
 
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
+#include "worker/task/threads.h"
 
 __thread struct sched *sched;
 
@@ -63,8 +64,11 @@ int sched_switch(coop_task *to)
     sanitize_leave(from, to);
     (void)switch_stacks(&from->regs, &to->regs);
     sanitize_arrive(from);
+    threads_arrive();
     return from->regs.result;
 #else
+    if (__builtin_expect(sched->member != NULL, 0))
+        return threads_switch(from, to);
     return switch_stacks(&from->regs, &to->regs);
 #endif
 }
@@ -74,7 +78,7 @@ static void break_deadlock(void)
 {
     if (sched->on_deadlock != NULL)
         sched->on_deadlock();
-    task_wake(&sched->main, -EDEADLK);
+    task_interrupt(&sched->main, -EDEADLK);
 }
 
 coop_task *sched_next(void)
@@ -82,6 +86,8 @@ coop_task *sched_next(void)
     coop_task *t;
 
     if (__builtin_expect(sched->first == NULL || --sched->until_poll == 0, 0)) {
+        if (sched->member != NULL)
+            return threads_next();
         sched->until_poll = SCHED_POLL_EVERY;
         if (!sched_poll(sched->first == NULL))
             break_deadlock();
@@ -147,7 +153,16 @@ static void unblock(coop_task *t, int rc)
 void task_wake(coop_task *t, int rc)
 {
     unblock(t, rc);
-    sched_ready(t);
+    if (__builtin_expect(t->loose, 0))
+        steal_put(sched->member, t);
+    else
+        sched_ready(t);
+}
+
+void task_interrupt(coop_task *t, int rc)
+{
+    if (task_claim(t))
+        task_wake(t, rc);
 }
 
 void task_wake_now(coop_task *t, int rc)
@@ -158,11 +173,16 @@ void task_wake_now(coop_task *t, int rc)
         return;
     }
     sched->current->regs.result = 0;
-    sched_ready(sched->current);
+    if (__builtin_expect(sched->current->movable, 0))
+        sched->member->left = sched->current;
+    else
+        sched_ready(sched->current);
     (void)sched_switch(t);
 }
 
 void sched_interrupt(struct sched *s)
 {
     s->interrupted = 1;
+    if (s->member != NULL)
+        inbox_poke(s->member);
 }
