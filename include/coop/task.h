@@ -308,7 +308,7 @@ int coop_waitgroup_wait(coop_waitgroup *w, int64_t deadline);
 typedef struct {
     int state;
     coop_event *done;
-} coop_once;
+} coop_once; /* also one of several thread states; while it runs on another: -EXDEV */
 int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline);
 
 /* ---- looking in ---------------------------------------------------------------------------------------------------------------- */

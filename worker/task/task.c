@@ -57,15 +57,25 @@ void task_cancel_all(void)
     coop_cancel(&sched->main);
 }
 
+/* In a group others may walk the list. */
 static void all_lock(bool on)
 {
     if (__builtin_expect(sched->member != NULL, 0))
         (void)(on ? pthread_mutex_lock : pthread_mutex_unlock)(&sched->member->all);
 }
 
-void task_put(coop_task *t)
+static inline void all_add(coop_task *t)
 {
-    sanitize_end(t);
+    all_lock(true);
+    t->all_next = sched->all;
+    if (sched->all != NULL)
+        sched->all->all_prev = t;
+    sched->all = t;
+    all_lock(false);
+}
+
+static void all_remove(const coop_task *t)
+{
     all_lock(true);
     if (t->all_prev != NULL)
         t->all_prev->all_next = t->all_next;
@@ -74,10 +84,22 @@ void task_put(coop_task *t)
     if (t->all_next != NULL)
         t->all_next->all_prev = t->all_prev;
     all_lock(false);
+}
+
+/* It is not among all. */
+static void task_unget(coop_task *t)
+{
     t->state = TASK_ENDED;
     t->id = 0;
     t->next = sched->free_tasks;
     sched->free_tasks = t;
+}
+
+void task_put(coop_task *t)
+{
+    sanitize_end(t);
+    all_remove(t);
+    task_unget(t);
 }
 
 /* What the last one to end could not free, because it was still on it. */
@@ -214,12 +236,6 @@ static coop_task *task_get(void)
     }
     sched->free_tasks = t->next;
     memset(t, 0, sizeof(*t));
-    all_lock(true);
-    t->all_next = sched->all;
-    if (sched->all != NULL)
-        sched->all->all_prev = t;
-    sched->all = t;
-    all_lock(false);
     return t;
 }
 
@@ -294,7 +310,7 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
     if (rc != 0) {
         if (t->scope != NULL)
             scope_child_ended(t);
-        task_put(t);
+        task_unget(t);
         return rc;
     }
     t->id = sched->last_id += sched->id_step;
@@ -302,6 +318,9 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
     local_inherit(t);
     sanitize_start(t);
     sched->stats.spawned++;
+    if (__builtin_expect(sched->member != NULL, 0))
+        atomic_store(&t->owner, t->home = sched);
+    all_add(t);
     *ret_task = t;
     return 0;
 }

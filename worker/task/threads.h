@@ -87,17 +87,20 @@ struct group {
     struct shared_lock locks[SHARED_LOCKS];
 };
 
-/* ---- threads.c: the OS threads, and a thread state's round ----------------------------------------------------------------------- */
+/* ---- threads.c: the OS threads ---------------------------------------------------------------------------------------------------- */
 
 /* Makes a group of n thread states, the first of which is the caller's, and starts the threads of the others. */
 int threads_start(struct sched *const *states, unsigned n);
 /* All tasklets have ended: ends and joins the other threads. The thread states of all are in states[THREADS_MAX], alone again; their number. */
 unsigned threads_finish(struct sched **states);
 
+/* ---- turns.c: a thread state's round ----------------------------------------------------------------------------------------------- */
+
 coop_task *threads_next(void); /* never sleeps: idle, when there is nobody else */
 int threads_yield(void);
 int threads_switch(coop_task *from, coop_task *to);
 void threads_arrive(void);
+void threads_idle(struct member *m); /* until it is told to stop */
 void threads_end(coop_task *t) __attribute__((noreturn));
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
 /* Frees t, which is over and which nobody else knows. */
