@@ -51,6 +51,7 @@ struct coop_options {
      * none where the kernel has no guards (Linux before 6.13) and private_stacks is false. SIZE_MAX: never by itself. */
     size_t hibernate_above;
     bool private_stacks; /* the program promises: nothing outside a waiting tasklet points into its stack. Needed before Linux 6.13 only. */
+    unsigned threads;    /* thread states in the group, each on an OS thread of its own, at most 64 (-EINVAL); 0 or 1: the caller's alone */
 };
 
 /*
@@ -62,6 +63,10 @@ int coop_init(const struct coop_options *options);
 
 /* Cancels and joins every tasklet, then takes the thread state down. Only main may (-EPERM); -EBUSY: some refuse to end. */
 int coop_finish(void);
+
+/* The number of the caller's thread state, from 1, and how many there are. */
+unsigned coop_thread(void);
+unsigned coop_threads(void);
 
 /* Runs the others until none is alive but main. Only main may (-EPERM). -EDEADLK: those that are left wait for each other, or for
  * somebody to go on with a generator, which is a tasklet too. */
@@ -76,7 +81,9 @@ int64_t coop_after(int64_t us);
 struct coop_attr {
     const char *name;  /* copied, at most 15 bytes are kept; NULL: none */
     size_t stack_size; /* bytes, rounded up to 8, 16, 64, 256 KiB or 1 MiB; 0: the thread state's. -EINVAL above 1 MiB. */
-    coop_scope *scope; /* whose child it is; NULL: nobody's */
+    coop_scope *scope; /* whose child it is; NULL: nobody's. -EXDEV: with thread or movable, it would run on another thread state */
+    unsigned thread;   /* the thread state it starts on, from 1; 0: the caller's. -EINVAL: there are not so many */
+    bool movable;      /* a thread state that has nothing to do may take it out of another's run queue */
 };
 
 /*
@@ -138,8 +145,8 @@ bool coop_atomic(bool on);
  * fails with EFAULT), and other threads (they fault). Whoever gives its stack's addresses to them pins its stack meanwhile.
  */
 
-/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOTSUP: this build cannot, or
- * the kernel has no guards and the program has not promised private_stacks. */
+/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOTSUP: this build cannot, there
+ * are several thread states, or the kernel has no guards and the program has not promised private_stacks. */
 int coop_hibernate(coop_task *t);
 bool coop_hibernated(const coop_task *t);
 
@@ -324,7 +331,7 @@ int coop_waitgroup_wait(coop_waitgroup *w, int64_t deadline);
 typedef struct {
     int state;
     coop_event *done;
-} coop_once;
+} coop_once; /* also one of several thread states; while it runs on another: -EXDEV */
 int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline);
 
 /* ---- looking in ---------------------------------------------------------------------------------------------------------------- */

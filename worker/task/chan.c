@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "worker/task/threads.h"
+
 enum { CAPACITY_MAX = 1 << 24 };
 
 /* In the hook: it has been told what a channel is about to do, so no channel may change under it. */
@@ -39,15 +41,23 @@ int coop_chan_new(size_t capacity, coop_chan **ret_chan)
         return -ENOMEM;
     }
     c->preference = COOP_PREFER_RECEIVER;
+    c->group = task_group();
     *ret_chan = c;
     return 0;
+}
+
+static bool chan_has_waiters(coop_chan *c)
+{
+    struct chan_sight s = shared_chan_look(c);
+
+    return s.waiting[COOP_SEND] > 0 || s.waiting[COOP_RECV] > 0;
 }
 
 int coop_chan_free(coop_chan *c)
 {
     if (c == NULL)
         return 0;
-    if (!wait_empty(&c->waiting[COOP_SEND]) || !wait_empty(&c->waiting[COOP_RECV]))
+    if (chan_has_waiters(c))
         return -EBUSY;
     if (telling)
         return -EPERM;
@@ -76,20 +86,6 @@ static inline int complete(struct wait_node *n, struct coop_value v, bool now)
     return 0;
 }
 
-static void ring_push(coop_chan *c, struct coop_value v)
-{
-    c->ring[(c->head + c->len++) & c->mask] = v;
-}
-
-static struct coop_value ring_pop(coop_chan *c)
-{
-    struct coop_value v = c->ring[c->head & c->mask];
-
-    c->head++;
-    c->len--;
-    return v;
-}
-
 bool chan_try_send(coop_chan *c, struct coop_value *v)
 {
     struct wait_node *n = c->waiting[COOP_RECV].first;
@@ -103,7 +99,7 @@ bool chan_try_send(coop_chan *c, struct coop_value *v)
     if (n != NULL)
         (void)complete(n, sent, c->preference == COOP_PREFER_RECEIVER);
     else
-        ring_push(c, sent);
+        chan_ring_push(c, sent);
     return true;
 }
 
@@ -118,13 +114,13 @@ bool chan_try_recv(coop_chan *c, struct coop_value *v)
         return c->closing;
     }
     if (c->len > 0)
-        *v = ring_pop(c);
+        *v = chan_ring_pop(c);
     else
         *v = (struct coop_value){ n->word, n->err };
     if (n == NULL)
         return true;
     if (c->cap > 0)
-        ring_push(c, (struct coop_value){ n->word, n->err });
+        chan_ring_push(c, (struct coop_value){ n->word, n->err });
     (void)complete(n, done, c->preference == COOP_PREFER_SENDER);
     return true;
 }
@@ -172,6 +168,8 @@ static inline int send_value(coop_chan *c, struct coop_value v, int64_t deadline
 
     if (c == NULL || sched == NULL)
         return -EINVAL;
+    if (chan_is_shared(c))
+        return shared_chan_send(c, v, deadline);
     rc = check(c, COOP_SEND, deadline);
     if (rc != 0)
         return rc;
@@ -181,7 +179,7 @@ static inline int send_value(coop_chan *c, struct coop_value v, int64_t deadline
     if (n != NULL)
         return complete(n, v, c->preference == COOP_PREFER_RECEIVER);
     if (c->len < c->cap) {
-        ring_push(c, v);
+        chan_ring_push(c, v);
         return 0;
     }
     t = sched->current;
@@ -217,6 +215,8 @@ int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
 
     if (c == NULL || ret_word == NULL || sched == NULL)
         return -EINVAL;
+    if (chan_is_shared(c))
+        return shared_chan_recv(c, ret_word, deadline);
     rc = check(c, COOP_RECV, deadline);
     if (rc != 0)
         return rc;
@@ -235,6 +235,8 @@ int coop_chan_close(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
+    if (c->group != NULL || task_group() != NULL)
+        return shared_chan_close(c);
     if (c->closing)
         return -EPIPE;
     c->closing = true;
@@ -250,30 +252,42 @@ int coop_chan_open(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
+    if (c->group != NULL || task_group() != NULL)
+        return shared_chan_open(c);
     c->closing = false;
     return 0;
 }
 
 bool coop_chan_is_closing(const coop_chan *c)
 {
-    return c != NULL && c->closing;
+    return c != NULL && shared_chan_look(c).closing;
 }
 
 bool coop_chan_is_closed(const coop_chan *c)
 {
-    return c != NULL && c->closing && c->len == 0;
+    struct chan_sight s;
+
+    if (c == NULL)
+        return false;
+    s = shared_chan_look(c);
+    return s.closing && s.len == 0;
 }
 
 /* ---- looking in ---------------------------------------------------------------------------------------------------------------- */
 
 long coop_chan_balance(const coop_chan *c)
 {
-    return c != NULL ? c->waiting[COOP_SEND].count - c->waiting[COOP_RECV].count : 0;
+    struct chan_sight s;
+
+    if (c == NULL)
+        return 0;
+    s = shared_chan_look(c);
+    return s.waiting[COOP_SEND] - s.waiting[COOP_RECV];
 }
 
 size_t coop_chan_len(const coop_chan *c)
 {
-    return c != NULL ? c->len : 0;
+    return c != NULL ? shared_chan_look(c).len : 0;
 }
 
 size_t coop_chan_cap(const coop_chan *c)
@@ -285,11 +299,10 @@ int coop_chan_set_preference(coop_chan *c, enum coop_preference p)
 {
     if (c == NULL || (p != COOP_PREFER_RECEIVER && p != COOP_PREFER_NEITHER && p != COOP_PREFER_SENDER))
         return -EINVAL;
-    c->preference = p;
-    return 0;
+    return shared_chan_prefer(c, p);
 }
 
 enum coop_preference coop_chan_preference(const coop_chan *c)
 {
-    return c != NULL ? c->preference : COOP_PREFER_NEITHER;
+    return c != NULL ? shared_chan_look(c).preference : COOP_PREFER_NEITHER;
 }

@@ -26,7 +26,8 @@ struct coop_chan {
     enum coop_preference preference;
     bool closing;
     struct select_node lent[2];
-    uint64_t seen[2]; /* the last select that queued here */
+    uint64_t seen[2];    /* the last select that queued here */
+    struct group *group; /* whose thread states share it, under its lock (threads.h); NULL: it is one thread state's */
 };
 
 static inline bool chan_ready(const coop_chan *c, enum coop_select_op op)
@@ -36,9 +37,33 @@ static inline bool chan_ready(const coop_chan *c, enum coop_select_op op)
     return op == COOP_SEND ? c->len < c->cap : c->len > 0;
 }
 
+static inline void chan_ring_push(coop_chan *c, struct coop_value v)
+{
+    c->ring[(c->head + c->len++) & c->mask] = v;
+}
+
+static inline struct coop_value chan_ring_pop(coop_chan *c)
+{
+    struct coop_value v = c->ring[c->head & c->mask];
+
+    c->head++;
+    c->len--;
+    return v;
+}
+
+/* Between several threads of the OS, or of a group that this thread does not belong to. */
+static inline bool chan_is_shared(const coop_chan *c)
+{
+    return __builtin_expect(((uintptr_t)c->group | (uintptr_t)sched->member) != 0, 0);
+}
+
 /* Does it at once and says so; false: it would block. v->err is the outcome afterwards: 0, -EPIPE, or the error that was sent. */
 bool chan_try_send(coop_chan *c, struct coop_value *v);
 bool chan_try_recv(coop_chan *c, struct coop_value *v);
+
+/* select.c: what came of the chosen clause. */
+void select_finish(struct coop_clause *clause, struct coop_value v);
+uint32_t select_random(uint32_t below);
 
 /* Calls the hook, which is set. -EPERM: from inside it. */
 int chan_tell(coop_chan *c, enum coop_select_op op, bool will_block);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "worker/task/task.h"
+#include "worker/task/threads.h"
 
 struct out {
     describe_line line;
@@ -84,10 +84,42 @@ static void describe(const struct out *o, const coop_task *t, int depth)
     }
 }
 
+/* In a group only the owner may look into one; of the others there is a name. */
+static void describe_any(const struct out *o, const coop_task *t, int depth)
+{
+    char text[DESCRIBE_LINE];
+
+    if (sched->member == NULL || shared_is_ours(t)) {
+        if (t->state != TASK_ENDED)
+            describe(o, t, depth);
+    } else if (!shared_is_over(t)) {
+        snprintf(text, sizeof(text), "tasklet %llu%s%s [of thread %u]", (unsigned long long)t->id, t->name[0] != '\0' ? " " : "", t->name,
+                 atomic_load(&t->owner)->member->index + 1);
+        o->line(o->ctx, text);
+    }
+}
+
+static void describe_members(const struct out *o, int depth)
+{
+    const struct group *g = sched->member->group;
+
+    describe_any(o, &g->members[0]->sched->main, depth);
+    for (unsigned i = 0; i < g->n; i++) {
+        pthread_mutex_lock(&g->members[i]->all);
+        for (const coop_task *t = g->members[i]->sched->all; t != NULL; t = t->all_next)
+            describe_any(o, t, depth);
+        pthread_mutex_unlock(&g->members[i]->all);
+    }
+}
+
 void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int depth)
 {
     struct out o = { line, ctx };
 
+    if (sched->member != NULL) {
+        describe_members(&o, depth);
+        return;
+    }
     describe(&o, &sched->main, depth);
     for (const coop_task *t = sched->all; t != NULL; t = t->all_next)
         if (t->state != TASK_ENDED)

@@ -11,16 +11,19 @@
 #include "worker/task/locks.h"
 
 struct coop_sem {
+    struct member *home;
     unsigned value; /* above 0: nobody waits */
     struct wait_queue waiters;
 };
 
 struct coop_event {
+    struct member *home;
     bool set;
     struct wait_queue waiters;
 };
 
 struct coop_barrier {
+    struct member *home;
     unsigned parties;
     unsigned waiting; /* in the queue, or gave up and not run since */
     bool broken;
@@ -28,6 +31,7 @@ struct coop_barrier {
 };
 
 struct coop_waitgroup {
+    struct member *home;
     int64_t count;
     struct wait_queue waiters;
 };
@@ -41,6 +45,7 @@ int coop_sem_new(unsigned value, coop_sem **ret)
     coop_sem *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
+    s->home = task_home();
     s->value = value;
     *ret = s;
     return 0;
@@ -48,6 +53,8 @@ int coop_sem_new(unsigned value, coop_sem **ret)
 
 int coop_sem_free(coop_sem *s)
 {
+    if (s != NULL && task_foreign(s->home))
+        return -EXDEV;
     if (s != NULL && !wait_empty(&s->waiters))
         return -EBUSY;
     free(s);
@@ -60,6 +67,8 @@ int coop_sem_wait(coop_sem *s, int64_t deadline)
 
     if (s == NULL)
         return -EINVAL;
+    if (task_foreign(s->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (s->value == 0)
@@ -72,6 +81,8 @@ int coop_sem_post(coop_sem *s)
 {
     if (s == NULL)
         return -EINVAL;
+    if (task_foreign(s->home))
+        return -EXDEV;
     if (!wait_empty(&s->waiters))
         task_wake(s->waiters.first->task, 0);
     else if (s->value == UINT_MAX)
@@ -83,7 +94,7 @@ int coop_sem_post(coop_sem *s)
 
 unsigned coop_sem_value(const coop_sem *s)
 {
-    return s != NULL ? s->value : 0;
+    return s != NULL && !task_foreign(s->home) ? s->value : 0;
 }
 
 /* ---- event --------------------------------------------------------------------------------------------------------------------- */
@@ -95,12 +106,15 @@ int coop_event_new(coop_event **ret)
     coop_event *e = calloc(1, sizeof(*e));
     if (e == NULL)
         return -ENOMEM;
+    e->home = task_home();
     *ret = e;
     return 0;
 }
 
 int coop_event_free(coop_event *e)
 {
+    if (e != NULL && task_foreign(e->home))
+        return -EXDEV;
     if (e != NULL && !wait_empty(&e->waiters))
         return -EBUSY;
     free(e);
@@ -113,6 +127,8 @@ int coop_event_wait(coop_event *e, int64_t deadline)
 
     if (e == NULL)
         return -EINVAL;
+    if (task_foreign(e->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0 || e->set)
         return rc;
     return task_block(&e->waiters, deadline, "event", e);
@@ -122,6 +138,8 @@ int coop_event_set(coop_event *e)
 {
     if (e == NULL)
         return -EINVAL;
+    if (task_foreign(e->home))
+        return -EXDEV;
     e->set = true;
     wake_all(&e->waiters, 0);
     return 0;
@@ -131,13 +149,15 @@ int coop_event_clear(coop_event *e)
 {
     if (e == NULL)
         return -EINVAL;
+    if (task_foreign(e->home))
+        return -EXDEV;
     e->set = false;
     return 0;
 }
 
 bool coop_event_is_set(const coop_event *e)
 {
-    return e != NULL && e->set;
+    return e != NULL && !task_foreign(e->home) && e->set;
 }
 
 /* ---- barrier ------------------------------------------------------------------------------------------------------------------- */
@@ -149,6 +169,7 @@ int coop_barrier_new(unsigned parties, coop_barrier **ret)
     coop_barrier *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return -ENOMEM;
+    b->home = task_home();
     b->parties = parties;
     *ret = b;
     return 0;
@@ -156,6 +177,8 @@ int coop_barrier_new(unsigned parties, coop_barrier **ret)
 
 int coop_barrier_free(coop_barrier *b)
 {
+    if (b != NULL && task_foreign(b->home))
+        return -EXDEV;
     if (b != NULL && b->waiting > 0)
         return -EBUSY;
     free(b);
@@ -174,6 +197,8 @@ int coop_barrier_wait(coop_barrier *b, int64_t deadline)
 
     if (b == NULL)
         return -EINVAL;
+    if (task_foreign(b->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (b->broken)
@@ -203,12 +228,15 @@ int coop_waitgroup_new(coop_waitgroup **ret)
     coop_waitgroup *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return -ENOMEM;
+    w->home = task_home();
     *ret = w;
     return 0;
 }
 
 int coop_waitgroup_free(coop_waitgroup *w)
 {
+    if (w != NULL && task_foreign(w->home))
+        return -EXDEV;
     if (w != NULL && !wait_empty(&w->waiters))
         return -EBUSY;
     free(w);
@@ -217,7 +245,11 @@ int coop_waitgroup_free(coop_waitgroup *w)
 
 int coop_waitgroup_add(coop_waitgroup *w, int delta)
 {
-    if (w == NULL || w->count + delta < 0)
+    if (w == NULL)
+        return -EINVAL;
+    if (task_foreign(w->home))
+        return -EXDEV;
+    if (w->count + delta < 0)
         return -EINVAL;
     w->count += delta;
     if (w->count == 0)
@@ -236,6 +268,8 @@ int coop_waitgroup_wait(coop_waitgroup *w, int64_t deadline)
 
     if (w == NULL)
         return -EINVAL;
+    if (task_foreign(w->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0 || w->count == 0)
         return rc;
     return task_block(&w->waiters, deadline, "waitgroup", w);
@@ -243,26 +277,34 @@ int coop_waitgroup_wait(coop_waitgroup *w, int64_t deadline)
 
 /* ---- once ---------------------------------------------------------------------------------------------------------------------- */
 
-enum { ONCE_NEW, ONCE_RUNNING, ONCE_DONE }; /* below 0: done, and failed with that, which everybody is told */
+/* Below 0: done, and failed with that, which everybody is told. From ONCE_RUNNING on: runs on the thread state of that number. */
+enum { ONCE_NEW, ONCE_DONE, ONCE_RUNNING };
 
 struct once_run {
     coop_event done; /* first: coop_once.done is its address */
     uint64_t runner;
 };
 
-static int run_it(coop_once *o, coop_fn fn, void *arg)
+/* *state, o's, says that we run it. */
+static int run_it(coop_once *o, _Atomic int *state, coop_fn fn, void *arg)
 {
     struct once_run *run = calloc(1, sizeof(*run));
+    coop_task *self = sched->current;
+    bool movable = self->movable;
     int rc;
 
-    if (run == NULL)
+    if (run == NULL) {
+        atomic_store(state, ONCE_NEW);
         return -ENOMEM;
-    run->runner = sched->current->id;
+    }
+    run->runner = self->id;
+    run->done.home = task_home();
     o->done = &run->done;
-    o->state = ONCE_RUNNING;
+    self->movable = false; /* others of this thread state wait for its end */
     rc = fn(arg);
-    o->state = rc < 0 ? rc : ONCE_DONE;
+    self->movable = movable;
     o->done = NULL;
+    atomic_store(state, rc < 0 ? rc : ONCE_DONE);
     (void)coop_event_set(&run->done);
     free(run);
     return rc < 0 ? rc : 0;
@@ -270,18 +312,24 @@ static int run_it(coop_once *o, coop_fn fn, void *arg)
 
 int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline)
 {
-    int rc;
+    int rc, now = ONCE_NEW, running;
+    _Atomic int *state;
 
     if (o == NULL || fn == NULL)
         return -EINVAL;
     if ((rc = coop_cancelled()) != 0)
         return rc;
-    if (o->state == ONCE_NEW)
-        return run_it(o, fn, arg);
-    if (o->state == ONCE_RUNNING) {
+    state = (_Atomic int *)&o->state;
+    running = ONCE_RUNNING + (int)coop_thread();
+    if (atomic_compare_exchange_strong(state, &now, running))
+        return run_it(o, state, fn, arg);
+    if (now == running) {
         if (((const struct once_run *)o->done)->runner == sched->current->id)
             return -EDEADLK;
         rc = coop_event_wait(o->done, deadline);
+    } else if (now > ONCE_RUNNING) {
+        return -EXDEV;
     }
-    return rc == 0 && o->state < 0 ? o->state : rc;
+    now = atomic_load(state);
+    return rc == 0 && now < 0 ? now : rc;
 }

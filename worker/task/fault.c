@@ -172,6 +172,17 @@ static void take_signal_stack(struct sched *s)
     munmap(s->signal_stack, SIGNAL_STACK);
 }
 
+/* Without one an overflow there is a plain SIGSEGV; nothing else changes. */
+void fault_begin_thread(struct sched *s)
+{
+    (void)give_signal_stack(s);
+}
+
+void fault_end_thread(struct sched *s)
+{
+    take_signal_stack(s);
+}
+
 int fault_open(struct sched *s)
 {
     int rc = elsewhere ? 0 : give_signal_stack(s);

@@ -35,4 +35,8 @@ void fault_handler_is_elsewhere(void);
 int fault_open(struct sched *s);
 void fault_close(struct sched *s);
 
+/* The same alternate stack for a further thread of a group, called on it. */
+void fault_begin_thread(struct sched *s);
+void fault_end_thread(struct sched *s);
+
 #endif

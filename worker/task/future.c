@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "worker/task/sched.h"
+#include "worker/task/threads.h"
 
 static int may_join(const coop_task *t)
 {
@@ -55,6 +55,8 @@ int coop_gather(coop_task *const *tasks, size_t n, int *results, int64_t deadlin
 
     if (sched == NULL || (tasks == NULL && n > 0))
         return -EINVAL;
+    if (sched->member != NULL)
+        return shared_gather(tasks, n, results, deadline);
     rc = claim(tasks, n);
     if (rc != 0)
         return rc;
@@ -128,6 +130,8 @@ int coop_wait_first(coop_task *const *tasks, size_t n, int64_t deadline)
 
     if (sched == NULL || tasks == NULL || n == 0 || n > INT32_MAX)
         return -EINVAL;
+    if (sched->member != NULL)
+        return shared_wait_first(tasks, n, deadline);
     for (size_t i = n; i-- > 0;) {
         if ((rc = may_join(tasks[i])) != 0)
             return rc;

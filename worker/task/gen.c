@@ -15,6 +15,7 @@
 enum gen_state { GEN_NEW, GEN_WAITING, GEN_RUNNING, GEN_ENDED };
 
 struct coop_gen {
+    struct member *home;
     coop_gen_fn fn;
     void *arg;
     enum gen_state state;
@@ -89,6 +90,7 @@ int coop_gen_new(coop_gen_fn fn, void *arg, coop_gen **ret_gen)
     g = calloc(1, sizeof(*g));
     if (g == NULL)
         return -ENOMEM;
+    g->home = task_home();
     g->fn = fn;
     g->arg = arg;
     *ret_gen = g;
@@ -102,6 +104,8 @@ static int check(coop_gen *g)
 
     if (sched == NULL)
         return -EINVAL;
+    if (task_foreign(g->home))
+        return -EXDEV;
     rc = task_may_block(COOP_NEVER);
     if (rc != 0)
         return rc;
@@ -132,7 +136,7 @@ static void pass_on(coop_gen *g, int rc)
     if (rc == -ECANCELED)
         (void)coop_cancel(g->task);
     else if (g->task->state == TASK_BLOCKED)
-        task_wake(g->task, rc);
+        task_interrupt(g->task, rc);
 }
 
 static bool goes_on(coop_gen *g)
@@ -214,7 +218,7 @@ int coop_gen_throw(coop_gen *g, int err, intptr_t *ret_word)
 
 static bool is_inside(const coop_gen *g)
 {
-    return g != NULL && sched != NULL && g->task == sched->current;
+    return g != NULL && sched != NULL && !task_foreign(g->home) && g->task == sched->current;
 }
 
 /* A cancelled tasklet must be able to clean up: it is shielded here, and one that runs alone is waited for. */
@@ -239,6 +243,8 @@ int coop_gen_close(coop_gen *g)
 {
     if (g == NULL)
         return -EINVAL;
+    if (task_foreign(g->home))
+        return -EXDEV;
     if (g->state == GEN_NEW || sched == NULL) /* coop_finish() has ended all */
         g->state = GEN_ENDED;
     return g->state == GEN_ENDED ? 0 : close_waiting(g);

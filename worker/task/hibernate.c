@@ -321,6 +321,8 @@ int coop_hibernate(coop_task *t)
 #ifdef COOP_SWITCH_UCONTEXT
     return -ENOTSUP; /* its registers lie on its stack */
 #endif
+    if (sched->member != NULL)
+        return -ENOTSUP; /* another thread's access would not be repeated */
     if (!is_safe(t))
         return -ENOTSUP;
     rc = make_stack(&sched->hibernate);

@@ -9,18 +9,34 @@
 #include <stdlib.h>
 
 #include "worker/task/scope.h"
+#include "worker/task/threads.h"
 
 enum {
     SCOPES = TASK_KEYS, /* one place more than there are keys */
     DESTROY_ROUNDS = 4, /* a destructor may set values again, but not for ever */
+    KEY_BITS = 8,       /* of a key; above them: the place of its thread state in the group */
 };
 
 struct context_node {
     struct task_context entry; /* first: what the tasklet points to */
-    size_t refs;               /* tasklets and nodes that point here */
+    atomic_size_t refs;        /* tasklets and nodes that point here, of any thread state */
 };
 
 /* ---- keys ---------------------------------------------------------------------------------------------------------------------- */
+
+static unsigned key_home(void)
+{
+    return sched->member != NULL ? sched->member->index << KEY_BITS : 0;
+}
+
+/* -EXDEV: it is another thread state's, or the caller may come to another, where nobody could destroy its value. */
+static int check_key(unsigned *key)
+{
+    if (sched->member != NULL && (*key >> KEY_BITS != sched->member->index || sched->current->movable))
+        return -EXDEV;
+    *key -= key_home();
+    return *key < TASK_KEYS && sched->keys[*key].used ? 0 : -EINVAL;
+}
 
 int coop_key_new(unsigned *ret_key, void (*destroy)(void *value))
 {
@@ -31,7 +47,7 @@ int coop_key_new(unsigned *ret_key, void (*destroy)(void *value))
             continue;
         sched->keys[i].used = true;
         sched->keys[i].destroy = destroy;
-        *ret_key = i;
+        *ret_key = i + key_home();
         return 0;
     }
     return -ENOSPC;
@@ -49,9 +65,10 @@ static void **keys_of_current(void)
 int coop_key_set(unsigned key, void *value)
 {
     void **keys;
+    int rc = sched != NULL ? check_key(&key) : -EINVAL;
 
-    if (sched == NULL || key >= TASK_KEYS || !sched->keys[key].used)
-        return -EINVAL;
+    if (rc != 0)
+        return rc;
     if ((keys = keys_of_current()) == NULL)
         return -ENOMEM;
     keys[key] = value;
@@ -62,7 +79,7 @@ void *coop_key_get(unsigned key)
 {
     void *const *keys = sched->current->keys;
 
-    return keys != NULL && key < TASK_KEYS ? keys[key] : NULL;
+    return keys != NULL && check_key(&key) == 0 ? keys[key] : NULL;
 }
 
 coop_scope **local_scopes(void)
@@ -99,13 +116,13 @@ static struct context_node *node_of(struct task_context *c)
 static struct task_context *context_ref(struct task_context *c)
 {
     if (c != NULL)
-        node_of(c)->refs++;
+        atomic_fetch_add(&node_of(c)->refs, 1);
     return c;
 }
 
 static void context_unref(struct task_context *c)
 {
-    while (c != NULL && --node_of(c)->refs == 0) {
+    while (c != NULL && atomic_fetch_sub(&node_of(c)->refs, 1) == 1) {
         struct task_context *next = c->next;
 
         free(c);

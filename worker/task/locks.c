@@ -14,12 +14,14 @@
 enum { READER, WRITER };
 
 struct coop_mutex {
+    struct member *home;
     uint64_t owner; /* 0: unlocked */
     struct wait_queue waiters;
     unsigned borrowers; /* in coop_cond_wait(), and will want it back */
 };
 
 struct coop_rwlock {
+    struct member *home;
     uint64_t writer; /* 0: none */
     size_t readers;
     size_t waiting;            /* in the queue, or gave up and not run since */
@@ -27,6 +29,7 @@ struct coop_rwlock {
 };
 
 struct coop_cond {
+    struct member *home;
     struct wait_queue waiters;
 };
 
@@ -39,12 +42,15 @@ int coop_mutex_new(coop_mutex **ret)
     coop_mutex *m = calloc(1, sizeof(*m));
     if (m == NULL)
         return -ENOMEM;
+    m->home = task_home();
     *ret = m;
     return 0;
 }
 
 int coop_mutex_free(coop_mutex *m)
 {
+    if (m != NULL && task_foreign(m->home))
+        return -EXDEV;
     if (m != NULL && (!wait_empty(&m->waiters) || m->borrowers > 0))
         return -EBUSY;
     free(m);
@@ -57,6 +63,8 @@ int coop_mutex_lock(coop_mutex *m, int64_t deadline)
 
     if (m == NULL)
         return -EINVAL;
+    if (task_foreign(m->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (m->owner == sched->current->id)
@@ -73,6 +81,8 @@ int coop_mutex_unlock(coop_mutex *m)
 
     if (m == NULL)
         return -EINVAL;
+    if (task_foreign(m->home))
+        return -EXDEV;
     if (m->owner != sched->current->id)
         return -EPERM;
     m->owner = 0;
@@ -93,12 +103,15 @@ int coop_rwlock_new(coop_rwlock **ret)
     coop_rwlock *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return -ENOMEM;
+    l->home = task_home();
     *ret = l;
     return 0;
 }
 
 int coop_rwlock_free(coop_rwlock *l)
 {
+    if (l != NULL && task_foreign(l->home))
+        return -EXDEV;
     if (l != NULL && l->waiting > 0)
         return -EBUSY;
     free(l);
@@ -144,6 +157,8 @@ int coop_rwlock_read(coop_rwlock *l, int64_t deadline)
 
     if (l == NULL)
         return -EINVAL;
+    if (task_foreign(l->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (l->writer != 0 || !wait_empty(&l->waiters))
@@ -158,6 +173,8 @@ int coop_rwlock_write(coop_rwlock *l, int64_t deadline)
 
     if (l == NULL)
         return -EINVAL;
+    if (task_foreign(l->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (l->writer != 0 || l->readers > 0 || !wait_empty(&l->waiters))
@@ -170,6 +187,8 @@ int coop_rwlock_unlock(coop_rwlock *l)
 {
     if (l == NULL)
         return -EINVAL;
+    if (task_foreign(l->home))
+        return -EXDEV;
     if (l->writer == sched->current->id)
         l->writer = 0;
     else if (l->readers > 0)
@@ -189,12 +208,15 @@ int coop_cond_new(coop_cond **ret)
     coop_cond *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return -ENOMEM;
+    c->home = task_home();
     *ret = c;
     return 0;
 }
 
 int coop_cond_free(coop_cond *c)
 {
+    if (c != NULL && task_foreign(c->home))
+        return -EXDEV;
     if (c != NULL && !wait_empty(&c->waiters))
         return -EBUSY;
     free(c);
@@ -207,6 +229,8 @@ int coop_cond_wait(coop_cond *c, coop_mutex *m, int64_t deadline)
 
     if (c == NULL || m == NULL)
         return -EINVAL;
+    if (task_foreign(c->home) || task_foreign(m->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (m->owner != sched->current->id)
@@ -227,6 +251,8 @@ int coop_cond_signal(coop_cond *c)
 {
     if (c == NULL)
         return -EINVAL;
+    if (task_foreign(c->home))
+        return -EXDEV;
     if (!wait_empty(&c->waiters))
         task_wake(c->waiters.first->task, 0);
     return 0;
@@ -236,6 +262,8 @@ int coop_cond_broadcast(coop_cond *c)
 {
     if (c == NULL)
         return -EINVAL;
+    if (task_foreign(c->home))
+        return -EXDEV;
     wake_all(&c->waiters, 0);
     return 0;
 }

@@ -35,7 +35,7 @@ static void wake_late(void)
         return;
     sched->now_us = coop_now();
     while ((n = wheel_expire(&sched->wheel, sched->now_us)) != NULL)
-        task_wake((coop_task *)((char *)n - offsetof(coop_task, timer)), -ETIMEDOUT);
+        task_interrupt((coop_task *)((char *)n - offsetof(coop_task, timer)), -ETIMEDOUT);
 }
 
 static int events_of(uint32_t e)
@@ -55,8 +55,11 @@ static void wake_polled(int timeout_ms)
     int n = epoll_wait(sched->epoll_fd, ev, EVENTS, timeout_ms);
 
     for (int i = 0; i < n; i++) {
-        coop_task *t = sched->pollees[ev[i].data.fd].task;
+        coop_task *t;
 
+        if (ev[i].data.fd < 0)
+            continue; /* somebody pokes us: inbox.c */
+        t = sched->pollees[ev[i].data.fd].task;
         if (t == NULL || t->state != TASK_BLOCKED)
             continue; /* it has just timed out, or was cancelled */
         t->wait.word = events_of(ev[i].events);
@@ -64,13 +67,12 @@ static void wake_polled(int timeout_ms)
     }
 }
 
-/* Until a signal, a descriptor or the next deadline. */
-static void sleep_until_due(void)
+void sched_sleep(void)
 {
     int64_t us = wheel_wait_us(&sched->wheel, coop_now());
     struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
-    if (sched->polled > 0)
+    if (sched->polled > 0 || sched->member != NULL)
         wake_polled(us < 0 ? -1 : us / 1000 >= INT32_MAX ? INT32_MAX : (int)((us + 999) / 1000));
     else
         (void)ppoll(NULL, 0, &t, NULL); /* the call that every policy allows; a signal ends it */
@@ -95,7 +97,7 @@ bool sched_poll(bool wait)
             continue; /* a batch takes a while */
         if (sched->wheel.count == 0 && sched->polled == 0)
             return false;
-        sleep_until_due();
+        sched_sleep();
     }
 }
 

@@ -45,12 +45,14 @@ static inline void sanitize_arrive(coop_task *self)
     (void)self;
 #if defined(COOP_ASAN)
     const void *left;
+    struct sched *here;
     size_t size;
 
     __sanitizer_finish_switch_fiber(self->fake_stack, &left, &size);
-    if (sched->main.stack == NULL) { /* the first switch of all is main's: AddressSanitizer knows its stack, we may not ask the kernel */
-        sched->main.stack = (void *)(uintptr_t)left;
-        sched->main.stack_size = size;
+    here = sched_here();
+    if (here->main.stack == NULL) { /* the first switch of all is main's: AddressSanitizer knows its stack, we may not ask the kernel */
+        here->main.stack = (void *)(uintptr_t)left;
+        here->main.stack_size = size;
     }
 #endif
 }

@@ -7,6 +7,7 @@
 #include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
+#include "worker/task/threads.h"
 
 __thread struct sched *sched;
 
@@ -101,15 +102,15 @@ static void call_hooks(coop_task *from, coop_task *to)
         overflow_check(from);
 }
 
-void sched_hooks_changed(void)
+void sched_hooks_changed(struct sched *s)
 {
-    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL || sched->stacks.any_canary;
+    s->hooked = s->on_switch != NULL || s->switch_hook != NULL || s->chan_hook != NULL || s->stacks.any_canary || s->member != NULL;
 }
 
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
 {
     sched->on_switch = fn;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }
 
 /* The two ways differ in what they do on the way back only. */
@@ -136,13 +137,35 @@ static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *
 #endif
 }
 
+/* In a group the running tasklet is not in the ring: there are more places than that to which it may go. */
+static __attribute__((noinline)) int go_in_group(struct sched *s, coop_task *from, coop_task *to)
+{
+    from->regs.kept_errno = *s->errno_at;
+    *s->errno_at = to->regs.kept_errno;
+    s->current = to;
+    to->state = TASK_RUNNING;
+    s->switches++;
+#ifdef SANITIZE_SWITCH
+    sanitize_leave(from, to);
+#endif
+    (void)switch_stacks(&from->regs, &to->regs);
+#ifdef SANITIZE_SWITCH
+    sanitize_arrive(from);
+#endif
+    threads_arrive();
+    return from->regs.result;
+}
+
 static inline __attribute__((always_inline)) int leave_for(coop_task *to, switch_way way)
 {
     struct sched *s = sched;
     coop_task *from = s->current;
 
-    if (__builtin_expect(s->hooked, 0))
+    if (__builtin_expect(s->hooked, 0)) {
         call_hooks(from, to);
+        if (s->member != NULL)
+            return go_in_group(s, from, to);
+    }
     return go(s, from, to, way);
 }
 
@@ -156,7 +179,7 @@ static void break_deadlock(void)
 {
     if (sched->on_deadlock != NULL)
         sched->on_deadlock();
-    task_wake(&sched->main, -EDEADLK);
+    task_interrupt(&sched->main, -EDEADLK);
 }
 
 /* While nobody runs a place in the ring is kept for whoever is next. Returns him: from, too, when that was woken meanwhile. */
@@ -165,6 +188,8 @@ static __attribute__((noinline)) coop_task *look_around(coop_task *from)
     struct sched *s = sched;
     coop_task *to, *idle = &s->idle;
 
+    if (s->member != NULL)
+        return threads_next();
     ring_insert(from, idle);
     ring_remove(from);
     s->ring = idle;
@@ -201,6 +226,8 @@ static __attribute__((noinline)) int yield_slowly(void)
     struct sched *s = sched;
     coop_task *t = s->current;
 
+    if (s->member != NULL)
+        return threads_yield();
     if (t->cancelled && t->shield == 0)
         return -ECANCELED;
     if (s->switch_trap > 0)
@@ -316,7 +343,16 @@ static inline void unblock(coop_task *t, int rc)
 void task_wake(coop_task *t, int rc)
 {
     unblock(t, rc);
-    sched_ready(t);
+    if (__builtin_expect(t->loose, 0))
+        steal_put(sched->member, t);
+    else
+        sched_ready(t);
+}
+
+void task_interrupt(coop_task *t, int rc)
+{
+    if (task_claim(t))
+        task_wake(t, rc);
 }
 
 int task_wake_now(coop_task *t, int rc)
@@ -329,6 +365,8 @@ int task_wake_now(coop_task *t, int rc)
         return 0;
     }
     self->regs.result = 0;
+    if (__builtin_expect(sched->member != NULL, 0))
+        return threads_give_way(t);
     sched_put_before(t);
     return leave_for(t, switch_stacks);
 }
@@ -336,4 +374,6 @@ int task_wake_now(coop_task *t, int rc)
 void sched_interrupt(struct sched *s)
 {
     s->interrupted = 1;
+    if (s->member != NULL)
+        inbox_poke(s->member);
 }

@@ -1,7 +1,7 @@
 /*
  * sched.h - a thread state: who runs, who may run, who waits and for what. What everything in this folder is built on.
  *
- * Side:    worker. One thread state for each OS thread; no function here is called for another thread's.
+ * Side:    worker. One thread state for each OS thread; no function here is called for another thread's. Several of a group: threads.h.
  * Rules:   A tasklet waits by task_block() and is woken by task_wake(), nothing else. Nobody writes into a parked tasklet's stack: what is
  *          given to it goes into its struct coop_task, its wait nodes are there too. So a parked stack may be packed away.
  * Order:   the run queue is first in, first out. It is a ring that the running tasklet is part of: to yield is to go on in the next.
@@ -11,6 +11,7 @@
 #define WORKER_TASK_SCHED_H
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include <coop/task_inline.h>
 
@@ -65,6 +66,10 @@ struct coop_task {
     bool detached;
     bool has_permit; /* an unpark before the park */
     uint8_t pins;    /* levels: its stack stays where it is */
+    bool movable;    /* may be stolen by another thread state of its group */
+    bool loose;      /* blocked where it may go on anywhere */
+    bool over;       /* in a group, under its lock: has ended and left its stack */
+    atomic_uchar claim;
     intptr_t permit;
     struct wait_queue *blocked_on; /* that wait.next is in; NULL: none */
     void (*on_wake)(coop_task *t); /* takes further nodes out of their queues; NULL: none. Called by task_wake(), before t runs. */
@@ -90,6 +95,12 @@ struct coop_task {
     uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
     struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
+    /* Of a group, threads.h. */
+    struct sched *home; /* whose stack and memory it has */
+    _Atomic(struct sched *) owner;
+    coop_task *mail_next;
+    atomic_intptr_t mail_value;
+    atomic_uint mail;
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
@@ -111,9 +122,10 @@ struct sched {
     size_t runnable; /* length of the run queue */
     unsigned until_poll;
     int switch_trap;
-    int *errno_at;     /* this thread's: errno is a call */
-    bool hooked;       /* one of switch_hook, on_switch, chan_hook is set, or canaries are to be looked at */
-    uint64_t switches; /* of coop_stats */
+    int *errno_at;         /* this thread's: errno is a call */
+    bool hooked;           /* one of switch_hook, on_switch, chan_hook is set, canaries are to be looked at, or member is set */
+    uint64_t switches;     /* of coop_stats */
+    struct member *member; /* of a group of thread states; NULL: is alone */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
     struct stacks stacks;
@@ -127,7 +139,7 @@ struct sched {
     void *slabs;
     size_t alive, max_tasklets;
     int default_class;
-    uint64_t last_id;
+    uint64_t last_id, id_step;
     bool main_runs_all;           /* in coop_run(): wakes when alive is 0 */
     int epoll_fd;                 /* -1 until a descriptor is waited for */
     struct sched_pollee *pollees; /* by descriptor */
@@ -153,6 +165,21 @@ struct sched {
 
 extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */
 
+/* The same, asked for again: a compiler may keep the address of a thread's variable across a switch, after which a movable tasklet is on
+ * another thread. For code that goes on after a switch of one that may have moved. */
+struct sched *sched_here(void);
+
+/* Who an object belongs to that is made now, and whether one is somebody else's: -EXDEV. Without a group there is nobody else. */
+static inline struct member *task_home(void)
+{
+    return sched != NULL ? sched->member : NULL;
+}
+
+static inline bool task_foreign(const struct member *home)
+{
+    return sched != NULL && sched->member != home;
+}
+
 /*
  * Blocks the running tasklet at the end of q (NULL: in no queue) until task_wake(), its deadline, or its cancellation.
  * Returns what it was woken with, -ETIMEDOUT, -ECANCELED or -EDEADLK; when it was not woken by task_wake(), its node has left q.
@@ -169,7 +196,11 @@ int task_may_block(int64_t deadline);
 /* Takes t out of what it waits for and puts it at the end of the run queue. t must be blocked. */
 void task_wake(coop_task *t, int rc);
 
-/* The same, but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. Returns 0. */
+/* The same for one that is blocked, unless somebody of another thread state has woken it: that wins. */
+void task_interrupt(coop_task *t, int rc);
+
+/* The same as task_wake(), but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden.
+ * Returns 0. */
 int task_wake_now(coop_task *t, int rc);
 
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
@@ -179,6 +210,9 @@ void sched_interrupt(struct sched *s);
 
 /* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */
 bool sched_poll(bool wait);
+
+/* poll.c: sleeps until a signal, a descriptor or the next deadline, and wakes who waits for a descriptor. */
+void sched_sleep(void);
 
 /* Who waits for what, a line each, and up to depth lines of its calls. Nothing is allocated. */
 void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int depth);

@@ -14,6 +14,7 @@
 #include "worker/task/locks.h"
 
 struct coop_scope {
+    struct member *home;
     coop_task *parent;               /* NULL: has ended */
     struct coop_scope *next, **link; /* among those the parent has opened */
     coop_task *children;             /* by scope_next */
@@ -54,10 +55,13 @@ int coop_scope_new(coop_scope **ret_scope, int64_t deadline)
 
     if (sched == NULL || ret_scope == NULL)
         return -EINVAL;
+    if (sched->current->movable)
+        return -EXDEV; /* it might end where its scopes are not */
     open = local_scopes();
     s = open != NULL ? calloc(1, sizeof(*s)) : NULL;
     if (s == NULL)
         return -ENOMEM;
+    s->home = task_home();
     s->deadline = deadline;
     if (deadline != COOP_NEVER && coop_timer_new(at_deadline, s, &s->timer) != 0) {
         free(s);
@@ -98,6 +102,8 @@ int scope_adopt(coop_scope *s, coop_task *t)
 {
     int rc;
 
+    if (task_foreign(s->home))
+        return -EXDEV;
     if (s->parent == NULL)
         return -EINVAL;
     if (s->closing)
@@ -160,6 +166,8 @@ int coop_scope_cancel(coop_scope *s)
 {
     if (s == NULL)
         return -EINVAL;
+    if (task_foreign(s->home))
+        return -EXDEV;
     s->cancelled = true;
     if (s->timer != NULL)
         (void)coop_timer_stop(s->timer);
@@ -189,6 +197,8 @@ int coop_scope_join(coop_scope *s, int64_t deadline)
 
     if (s == NULL)
         return -EINVAL;
+    if (task_foreign(s->home))
+        return -EXDEV;
     if ((rc = coop_cancelled()) != 0)
         return rc;
     if (is_inside(s))
@@ -221,6 +231,8 @@ int coop_scope_close(coop_scope *s)
 
     if (s == NULL)
         return -EINVAL;
+    if (task_foreign(s->home))
+        return -EXDEV;
     if (is_inside(s))
         return -EDEADLK;
     if (s->closing || !wait_empty(&s->waiters))
@@ -239,7 +251,7 @@ int coop_scope_close(coop_scope *s)
 
 size_t coop_scope_failures(const coop_scope *s, const struct coop_failure **ret_list)
 {
-    if (s == NULL)
+    if (s == NULL || task_foreign(s->home))
         return 0;
     if (ret_list != NULL)
         *ret_list = s->failures;

@@ -9,11 +9,12 @@
 #include <stdlib.h>
 
 #include "worker/task/chan.h"
+#include "worker/task/threads.h"
 
 /* ---- choosing ------------------------------------------------------------------------------------------------------------------ */
 
 /* xorshift64: fairness among the ready needs no secret, and a run that can be repeated is worth more. */
-static uint32_t at_random(uint32_t below)
+uint32_t select_random(uint32_t below)
 {
     static __thread uint64_t state = 0x9e3779b97f4a7c15u;
 
@@ -48,7 +49,7 @@ static int any_ready(const struct coop_clause *clauses, size_t n)
         }
     if (count < 2)
         return last;
-    chosen = at_random(count);
+    chosen = select_random(count);
     for (size_t i = 0;; i++)
         if (is_ready(&clauses[i]) && chosen-- == 0)
             return (int)i;
@@ -59,7 +60,7 @@ static int choose(const struct coop_clause *clauses, size_t n, enum coop_select_
     return policy == COOP_FAIR ? any_ready(clauses, n) : first_ready(clauses, n);
 }
 
-static void finish(struct coop_clause *clause, struct coop_value v)
+void select_finish(struct coop_clause *clause, struct coop_value v)
 {
     clause->rc = v.err;
     if (v.err == 0 && clause->op == COOP_RECV)
@@ -75,7 +76,7 @@ static void act(struct coop_clause *clause)
         (void)chan_try_send(clause->chan, &v);
     else
         (void)chan_try_recv(clause->chan, &v);
-    finish(clause, v);
+    select_finish(clause, v);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
@@ -138,7 +139,7 @@ static int enter(struct select_node **list, const struct coop_clause *clause, in
 static int enter_all(const struct coop_clause *clauses, size_t n, enum coop_select_policy policy)
 {
     static __thread uint64_t tickets;
-    size_t start = policy == COOP_FAIR && n > 1 ? at_random((uint32_t)n) : 0;
+    size_t start = policy == COOP_FAIR && n > 1 ? select_random((uint32_t)n) : 0;
     struct select_node *list = NULL;
     int rc = 0;
 
@@ -167,7 +168,7 @@ static int wait_for_one(struct coop_clause *clauses, size_t n, enum coop_select_
         leave_all(t); /* it did not block */
     if (rc != 0)
         return rc;
-    finish(&clauses[t->wait.index], (struct coop_value){ t->regs.word, t->wait.err });
+    select_finish(&clauses[t->wait.index], (struct coop_value){ t->regs.word, t->wait.err });
     return t->wait.index;
 }
 
@@ -199,6 +200,8 @@ int coop_select(struct coop_clause *clauses, size_t n, enum coop_select_policy p
 
     if (!makes_sense(clauses, n, policy))
         return -EINVAL;
+    if (sched->member != NULL)
+        return shared_select(clauses, n, policy, deadline);
     rc = coop_cancelled();
     if (rc != 0)
         return rc;

@@ -11,6 +11,7 @@
 #include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/scope.h"
+#include "worker/task/threads.h"
 
 enum { MAX_TASKLETS = 1 << 20, STACK_SIZE = 64 << 10, SLAB = 128, CANCEL_ROUNDS = 10 };
 
@@ -19,30 +20,16 @@ struct slab {
     coop_task tasks[SLAB];
 };
 
-static const char parked[] = "park";
+const char task_parked[] = "park";
 
 /* ---- thread state -------------------------------------------------------------------------------------------------------------- */
 
-int coop_init(const struct coop_options *options)
+static struct sched *state_new(const struct coop_options *o, int class)
 {
-    static const struct coop_options none;
-    const struct coop_options *o = options != NULL ? options : &none;
-    int class = stacks_class_of(o->stack_size != 0 ? o->stack_size : STACK_SIZE);
-    struct sched *s;
-    int rc;
+    struct sched *s = calloc(1, sizeof(*s));
 
-    if (sched != NULL)
-        return -EALREADY;
-    if (class < 0)
-        return class;
-    s = calloc(1, sizeof(*s));
     if (s == NULL)
-        return -ENOMEM;
-    rc = fault_open(s);
-    if (rc != 0) {
-        free(s);
-        return rc;
-    }
+        return NULL;
     stacks_init(&s->stacks);
     s->now_us = coop_now();
     wheel_init(&s->wheel, s->now_us);
@@ -56,15 +43,18 @@ int coop_init(const struct coop_options *options)
     s->main.next = s->main.prev = &s->main;
     s->idle.next = s->idle.prev = &s->idle;
     s->main.state = TASK_RUNNING;
-    s->main.id = s->last_id = 1;
+    s->main.id = s->last_id = s->id_step = 1;
     strcpy(s->main.name, "main");
-    sanitize_main(&s->main);
-    sched = s;
-    return 0;
+    return s;
 }
 
 void task_cancel_all(void)
 {
+    if (sched->member != NULL) {
+        threads_cancel_all(sched->member->group, MAIL_FORCE);
+        mail_post(&sched->member->group->members[0]->sched->main, MAIL_CANCEL | MAIL_FORCE);
+        return;
+    }
     for (coop_task *t = sched->all; t != NULL; t = t->all_next) {
         t->shield = 0; /* a shield is against others of its kind, not against the end of the job */
         coop_cancel(t);
@@ -73,14 +63,41 @@ void task_cancel_all(void)
     coop_cancel(&sched->main);
 }
 
-static void task_put(coop_task *t)
+/* In a group others may walk the list. */
+static void all_lock(bool on)
 {
-    sanitize_end(t);
+    if (__builtin_expect(sched->member != NULL, 0))
+        (void)(on ? pthread_mutex_lock : pthread_mutex_unlock)(&sched->member->all);
+}
+
+static inline void list_it(coop_task *t)
+{
+    all_lock(true);
+    all_push(t);
+    all_lock(false);
+}
+
+static void unlist(coop_task *t)
+{
+    all_lock(true);
     all_remove(t);
+    all_lock(false);
+}
+
+/* It is not among all. */
+static void task_unget(coop_task *t)
+{
     t->state = TASK_ENDED;
     t->id = 0;
     t->next = sched->free_tasks;
     sched->free_tasks = t;
+}
+
+void task_put(coop_task *t)
+{
+    sanitize_end(t);
+    unlist(t);
+    task_unget(t);
 }
 
 /* What the last one to end could not free, because it was still on it. */
@@ -94,6 +111,11 @@ static void bury(void)
     sched->dead = NULL;
 }
 
+static size_t alive(void)
+{
+    return sched->member != NULL ? atomic_load(&sched->member->group->alive) : sched->alive;
+}
+
 /* Main stays out of the run queue while it waits for the others. */
 int coop_run(int64_t deadline)
 {
@@ -103,7 +125,7 @@ int coop_run(int64_t deadline)
         return -EINVAL;
     if (sched->current != &sched->main)
         return -EPERM;
-    while (sched->alive > 0 && rc == 0) {
+    while (alive() > 0 && rc == 0) {
         sched->main_runs_all = true;
         rc = task_block(NULL, deadline, "run", NULL);
         sched->main_runs_all = false;
@@ -123,7 +145,6 @@ static void free_memory(struct sched *s)
         close(s->epoll_fd);
     free(s->pollees);
     hibernate_finish(&s->hibernate);
-    fault_close(s);
     stacks_finish(&s->stacks);
 #ifdef COOP_SWITCH_UCONTEXT
     free(s->main.regs.context);
@@ -131,8 +152,48 @@ static void free_memory(struct sched *s)
     free(s);
 }
 
+static void cancel_those_made(void)
+{
+    if (sched->member != NULL)
+        threads_cancel_all(sched->member->group, 0);
+    else
+        for (coop_task *t = sched->all; t != NULL; t = t->all_next)
+            coop_cancel(t);
+}
+
+int coop_init(const struct coop_options *options)
+{
+    static const struct coop_options none;
+    const struct coop_options *o = options != NULL ? options : &none;
+    int class = stacks_class_of(o->stack_size != 0 ? o->stack_size : STACK_SIZE), rc = 0;
+    struct sched *states[THREADS_MAX];
+    unsigned n = o->threads > 1 ? o->threads : 1, made = 0;
+
+    if (sched != NULL)
+        return -EALREADY;
+    if (class < 0 || n > THREADS_MAX)
+        return -EINVAL;
+    while (made < n && (states[made] = state_new(o, class)) != NULL)
+        made++;
+    rc = made < n ? -ENOMEM : fault_open(states[0]);
+    if (rc == 0) {
+        sanitize_main(&states[0]->main);
+        rc = n > 1 ? threads_start(states, n) : 0;
+        if (rc != 0)
+            fault_close(states[0]);
+    }
+    while (rc != 0 && made > 0)
+        free_memory(states[--made]);
+    if (rc == 0)
+        sched = states[0];
+    return rc;
+}
+
 int coop_finish(void)
 {
+    struct sched *states[THREADS_MAX];
+    unsigned n = 1;
+
     if (sched == NULL)
         return -EINVAL;
     if (sched->current != &sched->main)
@@ -140,16 +201,20 @@ int coop_finish(void)
     sched->main.cancelled = false;
     sched->main.shield = sched->main.block_trap = 0;
     sched->switch_trap = 0;
-    for (int i = 0; i < CANCEL_ROUNDS && sched->alive > 0; i++) { /* one that ends may have made another */
-        for (coop_task *t = sched->all; t != NULL; t = t->all_next)
-            coop_cancel(t);
+    for (int i = 0; i < CANCEL_ROUNDS && alive() > 0; i++) { /* one that ends may have made another */
+        cancel_those_made();
         (void)coop_run(COOP_NEVER);
     }
-    if (sched->alive > 0)
+    if (alive() > 0)
         return -EBUSY;
     bury();
     local_end(&sched->main);
-    free_memory(sched);
+    states[0] = sched;
+    if (sched->member != NULL)
+        n = threads_finish(states);
+    fault_close(states[0]);
+    while (n-- > 0)
+        free_memory(states[n]);
     sched = NULL;
     return 0;
 }
@@ -175,12 +240,11 @@ static coop_task *task_get(void)
     }
     sched->free_tasks = t->next;
     memset(t, 0, sizeof(*t));
-    all_push(t);
     return t;
 }
 
 /* The tasklet's last act, on its own stack. */
-static _Noreturn void end(int result)
+static __attribute__((noinline)) _Noreturn void end(int result) /* not inline: sched_here() says why */
 {
     coop_task *t = sched->current;
 
@@ -193,6 +257,8 @@ static _Noreturn void end(int result)
     t->state = TASK_ENDED;
     if (sched->switch_hook != NULL)
         sched->switch_hook(t, NULL);
+    if (sched->member != NULL)
+        threads_end(t);
     while (!wait_empty(&t->joiners)) /* one joins, others may wait for the first of several */
         task_wake(t->joiners.first->task, 0);
     sched->alive--;
@@ -213,6 +279,7 @@ static void begin(void)
     coop_task *t = sched->current;
 
     sanitize_arrive(t);
+    threads_arrive();
     end(t->fn(t->arg));
 }
 
@@ -234,8 +301,39 @@ static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *a
     }
     t->stack = stacks_get(&sched->stacks, t->stack_class, &t->stack_size);
     if (__builtin_expect(sched->stacks.any_canary && !sched->hooked, 0))
-        sched_hooks_changed();
+        sched_hooks_changed(sched);
     return t->stack != NULL ? 0 : -ENOMEM;
+}
+
+static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
+{
+    coop_task *t = task_get();
+    int rc;
+
+    if (t == NULL)
+        return -ENOMEM;
+    rc = set_up(t, fn, arg, attr);
+    if (rc != 0) {
+        if (t->scope != NULL)
+            scope_child_ended(t);
+        task_unget(t);
+        return rc;
+    }
+    t->id = sched->last_id += sched->id_step;
+    switch_prepare(&t->regs, t->stack, t->stack_size, begin);
+    local_inherit(t);
+    sanitize_start(t);
+    sched->stats.spawned++;
+    if (__builtin_expect(sched->member != NULL, 0))
+        atomic_store(&t->owner, t->home = sched);
+    list_it(t);
+    *ret_task = t;
+    return 0;
+}
+
+int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
+{
+    return make(ret_task, fn, arg, attr);
 }
 
 int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
@@ -246,24 +344,16 @@ int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_at
 
     if (sched == NULL || fn == NULL)
         return -EINVAL;
+    if (attr == NULL)
+        attr = &none;
+    if (__builtin_expect(sched->member != NULL, 0))
+        return threads_spawn(ret_task, fn, arg, attr);
     if (sched->alive >= sched->max_tasklets)
         return -EAGAIN;
-    t = task_get();
-    if (t == NULL)
-        return -ENOMEM;
-    rc = set_up(t, fn, arg, attr != NULL ? attr : &none);
-    if (rc != 0) {
-        if (t->scope != NULL)
-            scope_child_ended(t);
-        task_put(t);
+    rc = attr->thread <= 1 ? make(&t, fn, arg, attr) : -EINVAL;
+    if (rc != 0)
         return rc;
-    }
-    t->id = ++sched->last_id;
     t->detached = ret_task == NULL;
-    switch_prepare(&t->regs, t->stack, t->stack_size, begin);
-    local_inherit(t);
-    sanitize_start(t);
-    sched->stats.spawned++;
     if (++sched->alive > sched->stats.peak)
         sched->stats.peak = sched->alive;
     sched_ready(t);
@@ -280,7 +370,11 @@ int coop_join(coop_task *t, int *ret_result, int64_t deadline)
 {
     int rc;
 
-    if (sched == NULL || t == NULL || t->id <= 1 || t->detached)
+    if (sched == NULL)
+        return -EINVAL;
+    if (sched->member != NULL)
+        return shared_join(t, ret_result, deadline);
+    if (t == NULL || t->id <= 1 || t->detached)
         return -EINVAL;
     if (t == sched->current)
         return -EDEADLK;
@@ -302,7 +396,11 @@ int coop_join(coop_task *t, int *ret_result, int64_t deadline)
 
 int coop_detach(coop_task *t)
 {
-    if (sched == NULL || t == NULL || t->id <= 1 || t->detached)
+    if (sched == NULL)
+        return -EINVAL;
+    if (sched->member != NULL)
+        return shared_detach(t);
+    if (t == NULL || t->id <= 1 || t->detached)
         return -EINVAL;
     if (t->joined)
         return -EBUSY;
@@ -327,6 +425,8 @@ int coop_cancel(coop_task *t)
 {
     if (sched == NULL || t == NULL || t->id == 0)
         return -EINVAL;
+    if (sched->member != NULL)
+        return shared_cancel(t);
     if (t->state == TASK_ENDED)
         return 0;
     t->cancelled = true;
@@ -339,6 +439,8 @@ int coop_cancelled(void)
 {
     const coop_task *t = sched->current;
 
+    if (__builtin_expect(sched->member != NULL, 0))
+        return threads_cancelled(t);
     return t->cancelled && t->shield == 0 ? -ECANCELED : 0;
 }
 
@@ -356,13 +458,19 @@ void coop_shield(bool on)
 
 int coop_yield_to(coop_task *t)
 {
-    if (sched == NULL || t == NULL || t->id == 0 || t->state != TASK_READY)
+    if (sched == NULL || t == NULL || t->id == 0)
+        return -EINVAL;
+    if (sched->member != NULL && !shared_is_ours(t))
+        return -EXDEV;
+    if (t->state != TASK_READY)
         return -EINVAL;
     if (coop_cancelled() != 0)
         return -ECANCELED;
     if (sched->switch_trap > 0)
         return -EPERM;
     sched_unready(t);
+    if (sched->member != NULL)
+        return threads_give_way(t);
     sched->current->regs.result = 0;
     sched_put_before(t);
     return sched_switch(t);
@@ -374,7 +482,7 @@ int coop_park(intptr_t *ret_value, int64_t deadline)
     int rc = coop_cancelled();
 
     if (rc == 0 && !t->has_permit)
-        rc = task_block(NULL, deadline, parked, NULL);
+        rc = shared_block(deadline, task_parked, NULL);
     if (rc != 0)
         return rc;
     t->has_permit = false;
@@ -385,11 +493,15 @@ int coop_park(intptr_t *ret_value, int64_t deadline)
 
 int coop_unpark(coop_task *t, intptr_t value)
 {
-    if (sched == NULL || t == NULL || t->id == 0 || t->state == TASK_ENDED)
+    if (sched == NULL || t == NULL || t->id == 0)
+        return -EINVAL;
+    if (sched->member != NULL)
+        return shared_unpark(t, value);
+    if (t->state == TASK_ENDED)
         return -EINVAL;
     t->has_permit = true;
     t->permit = value;
-    if (t->state == TASK_BLOCKED && t->why == parked)
+    if (t->state == TASK_BLOCKED && t->why == task_parked)
         task_wake(t, 0);
     return 0;
 }
@@ -402,7 +514,7 @@ int coop_sleep_until(int64_t deadline)
         return rc;
     if (deadline <= sched->now_us)
         return coop_yield(); /* the others have their turn all the same */
-    rc = task_block(NULL, deadline, "sleep", NULL);
+    rc = shared_block(deadline, "sleep", NULL);
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -415,7 +527,9 @@ coop_task *coop_self(void)
 
 coop_task *coop_main(void)
 {
-    return sched != NULL ? &sched->main : NULL;
+    if (sched == NULL)
+        return NULL;
+    return sched->member != NULL ? &sched->member->group->members[0]->sched->main : &sched->main;
 }
 
 uint64_t coop_id(const coop_task *t)
@@ -430,12 +544,16 @@ const char *coop_name(const coop_task *t)
 
 bool coop_alive(const coop_task *t)
 {
-    return t != NULL && t->id != 0 && t->state != TASK_ENDED;
+    if (t == NULL || t->id == 0)
+        return false;
+    return task_group() != NULL ? !shared_is_over(t) : t->state != TASK_ENDED;
 }
 
 bool coop_blocked(const coop_task *t)
 {
-    return t != NULL && t->state == TASK_BLOCKED;
+    if (t == NULL || (task_group() != NULL && !shared_is_ours(t)))
+        return false;
+    return t->state == TASK_BLOCKED;
 }
 
 void coop_block_trap(bool on)
@@ -468,7 +586,7 @@ void coop_get_stats(struct coop_stats *ret)
 {
     *ret = sched->stats;
     ret->switches = sched->switches;
-    ret->alive = sched->alive;
+    ret->alive = alive();
     ret->runnable = sched->runnable;
     ret->stack_bytes = sched->stacks.in_use;
     ret->hibernated = sched->hibernate.count;
@@ -478,11 +596,11 @@ void coop_get_stats(struct coop_stats *ret)
 void coop_set_switch_hook(coop_switch_hook hook)
 {
     sched->switch_hook = hook;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }
 
 void coop_set_chan_hook(coop_chan_hook hook)
 {
     sched->chan_hook = hook;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }

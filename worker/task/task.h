@@ -96,12 +96,28 @@ static inline void all_remove(coop_task *t)
  */
 int sched_switch(coop_task *to);
 
-void sched_hooks_changed(void);
+void sched_hooks_changed(struct sched *s);
 
 /* Takes the running tasklet out of the ring and says who is next; sleeps until somebody is; breaks a deadlock. */
 coop_task *sched_next(void);
 
+extern const char task_parked[]; /* why, of one in coop_park() */
+
 /* Cancels everybody, main too. */
 void task_cancel_all(void);
+
+/* Makes a tasklet of this thread state's memory, all but runnable. */
+int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
+
+/* Its memory can be used again, its stack is given back. */
+void task_put(coop_task *t);
+
+/* The claim on a blocked tasklet: whoever has it wakes it, nobody else. One that waits only for its own thread state needs none. */
+static inline bool task_claim(coop_task *t)
+{
+    unsigned char open = 1; /* CLAIM_OPEN */
+
+    return atomic_load_explicit(&t->claim, memory_order_relaxed) == 0 || atomic_compare_exchange_strong(&t->claim, &open, 2);
+}
 
 #endif

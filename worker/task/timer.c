@@ -16,6 +16,7 @@ struct sleep {
 };
 
 struct coop_timer {
+    struct member *home;
     coop_fn fn;
     void *arg;
     struct sleep *sleep; /* NULL: not set */
@@ -28,6 +29,7 @@ int coop_timer_new(coop_fn fn, void *arg, coop_timer **ret_timer)
     coop_timer *t = calloc(1, sizeof(*t));
     if (t == NULL)
         return -ENOMEM;
+    t->home = task_home();
     t->fn = fn;
     t->arg = arg;
     *ret_timer = t;
@@ -79,6 +81,8 @@ int coop_timer_set(coop_timer *t, int64_t deadline, int64_t period_us)
 
     if (sched == NULL || t == NULL || deadline == COOP_NEVER || period_us < 0)
         return -EINVAL;
+    if (task_foreign(t->home))
+        return -EXDEV;
     s = malloc(sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
@@ -100,6 +104,8 @@ int coop_timer_stop(coop_timer *t)
 
     if (t == NULL)
         return -EINVAL;
+    if (task_foreign(t->home))
+        return -EXDEV;
     s = t->sleep;
     if (s == NULL)
         return 0;
@@ -111,6 +117,8 @@ int coop_timer_stop(coop_timer *t)
 
 int coop_timer_free(coop_timer *t)
 {
+    if (t != NULL && task_foreign(t->home))
+        return -EXDEV;
     if (t != NULL)
         (void)coop_timer_stop(t);
     free(t);
