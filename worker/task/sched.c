@@ -206,9 +206,13 @@ static __attribute__((noinline)) coop_task *look_around(coop_task *from)
 static inline coop_task *take_next(void)
 {
     struct sched *s = sched;
-    coop_task *from = s->current, *to = from->next;
+    coop_task *from = s->current, *to;
 
-    if (__builtin_expect(to == from || --s->until_poll == 0, 0))
+    /* In a group it always is: there others may already be changing from->next. */
+    if (__builtin_expect(--s->until_poll == 0, 0))
+        return look_around(from);
+    to = from->next;
+    if (__builtin_expect(to == from, 0))
         return look_around(from);
     ring_remove(from);
     s->runnable--;
