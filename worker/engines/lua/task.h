@@ -27,6 +27,11 @@ struct lua_task {
 
 #define LUA_TASK_TYPE "coop.tasklet"
 
+enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task.c says why */
+
+extern struct lua_task lua_task_main;
+extern lua_State *lua_task_ballast; /* has counted as many nested calls as a tasklet's stack is smaller than the process's own */
+
 /* Spawns the function at index first of L with all above it as arguments; pops them, pushes the tasklet. */
 struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope *scope);
 
@@ -35,6 +40,23 @@ int64_t lua_task_deadline(lua_State *L, int index);
 
 /* For rc < 0: pushes nil and a word and returns 2, or raises an error. */
 int lua_task_failed(lua_State *L, int rc);
+
+/* What the tasklet at index returned, or its error, raised. */
+int lua_task_results(lua_State *L, int index);
+
+/* The error on top of T goes to main, unless one is on its way already; has it come; and raises it. */
+void lua_task_send_bomb(lua_State *T);
+int lua_task_bomb_is_here(lua_State *L);
+int lua_task_raise_bomb(lua_State *L);
+
+/* Raises Lua's own memory error. */
+void lua_task_no_memory(lua_State *L);
+/* Message handler: a string gets the traceback, but for the cancel's own. */
+int lua_task_with_traceback(lua_State *L);
+/* Whether the error on top is that of the current tasklet's cancel. */
+bool lua_task_was_cancelled(lua_State *T);
+/* For sched_describe(); ctx is a luaL_Buffer. */
+void lua_task_add_line(void *ctx, const char *text);
 
 /* Raises an error in a finalizer. */
 void lua_task_may_switch(lua_State *L);
@@ -80,7 +102,14 @@ void lua_task_interrupt(void);
 /* From the handler of the slice's timer. */
 void lua_task_preempt(void);
 
+/* What start() puts into the registry. */
+void lua_task_open_errors(lua_State *L);
+void lua_task_open_values(lua_State *L);
+
 /* Parts of the module table, which is on top. */
+void lua_task_open_tasklets(lua_State *L);
+void lua_task_open_turns(lua_State *L);
+void lua_task_open_scopes(lua_State *L);
 void lua_task_open_channels(lua_State *L);
 void lua_task_open_locks(lua_State *L);
 void lua_task_open_slices(lua_State *L);

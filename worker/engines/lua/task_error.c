@@ -1,0 +1,160 @@
+/* task_error.c - see task.h: what a blocking call that failed means to Lua, and the error of a tasklet that nobody joins. */
+#include "worker/engines/lua/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { TRACES_MAX = 100 };
+
+static const char bomb_key;
+
+static const char cancelled_text[] = "cancelled";
+
+void lua_task_add_line(void *ctx, const char *text)
+{
+    luaL_Buffer *b = ctx;
+
+    luaL_addchar(b, '\n');
+    luaL_addstring(b, text);
+}
+
+static int error_text(lua_State *L)
+{
+    lua_getfield(L, 1, "message");
+    return 1;
+}
+
+/* An error object whose type the receipt shows. */
+static int raise_typed(lua_State *L, const char *type)
+{
+    lua_newtable(L);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "message");
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "__name");
+    lua_pushcfunction(L, error_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_setmetatable(L, -2);
+    return lua_error(L);
+}
+
+static int raise_deadlock(lua_State *L)
+{
+    luaL_Buffer b;
+    int left = TRACES_MAX;
+
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, "Deadlock: the last runnable tasklet cannot be blocked.");
+    sched_describe(lua_task_add_line, &b, 0);
+    for (const coop_task *t = sched->all; t != NULL && left > 0; t = t->all_next) {
+        const struct lua_task *lt = t->engine;
+
+        if (lt == NULL || t->state != TASK_BLOCKED)
+            continue;
+        lua_pushfstring(L, "\ntasklet %d %s", (int)t->id, t->name);
+        luaL_traceback(L, lt->current, lua_tostring(L, -1), 0);
+        lua_remove(L, -2);
+        luaL_addvalue(&b);
+        left--;
+    }
+    luaL_pushresult(&b);
+    return raise_typed(L, "Deadlock");
+}
+
+/* An uncaught error of a tasklet that nobody joins, which main meets. */
+int lua_task_raise_bomb(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &bomb_key) != LUA_TTABLE)
+        return luaL_error(L, "interrupted");
+    lua_rawgeti(L, -1, 1);
+    lua_pushboolean(L, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &bomb_key);
+    return lua_error(L);
+}
+
+/* Raises Lua's own memory error, which no script can mistake for another: nothing can be as large as this. */
+void lua_task_no_memory(lua_State *L)
+{
+    lua_newuserdatauv(L, lua_job.memory.cap, 0);
+}
+
+/* The text alone, without a place: by that it is known again, as no failure of the tasklet's own. */
+int lua_task_raise_cancelled(lua_State *L)
+{
+    lua_pushstring(L, cancelled_text);
+    return lua_error(L);
+}
+
+int lua_task_failed(lua_State *L, int rc)
+{
+    switch (rc) {
+    case -ETIMEDOUT:
+    case -EAGAIN:
+        lua_pushnil(L);
+        lua_pushliteral(L, "timeout");
+        return 2;
+    case -EPIPE:
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    case -ECANCELED: return lua_task_raise_cancelled(L);
+    case -EINTR: return lua_task_raise_bomb(L);
+    case -EDEADLK: return raise_deadlock(L);
+    case -EPERM: return luaL_error(L, "this tasklet does not like to be blocked.");
+    case -ENOMEM: lua_task_no_memory(L); return 0;
+    default: return luaL_error(L, "%s", strerror(-rc));
+    }
+}
+
+/* ---- bombs --------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_bomb(lua_State *L)
+{
+    bool is = lua_rawgetp(L, LUA_REGISTRYINDEX, &bomb_key) == LUA_TTABLE;
+
+    lua_pop(L, 1);
+    return is;
+}
+
+/* The error on top goes to main, unless one is on its way already. */
+void lua_task_send_bomb(lua_State *T)
+{
+    if (is_bomb(T))
+        return;
+    lua_createtable(T, 1, 0); /* so that the error may be nil */
+    lua_pushvalue(T, -2);
+    lua_rawseti(T, -2, 1);
+    lua_rawsetp(T, LUA_REGISTRYINDEX, &bomb_key);
+    if (sched->main.state == TASK_BLOCKED)
+        task_wake(&sched->main, -EINTR);
+}
+
+/* As the job's own handler, but a string stays a string: the traceback belongs to it from here on. */
+int lua_task_with_traceback(lua_State *L)
+{
+    if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), cancelled_text) != 0)
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}
+
+bool lua_task_was_cancelled(lua_State *T)
+{
+    return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strcmp(lua_tostring(T, -1), cancelled_text) == 0;
+}
+
+int lua_task_bomb_is_here(lua_State *L)
+{
+    return sched->current == &sched->main && is_bomb(L);
+}
+
+int lua_task_late_error(lua_State *L)
+{
+    return sched != NULL && lua_task_bomb_is_here(L) ? lua_task_raise_bomb(L) : 0;
+}
+
+void lua_task_open_errors(lua_State *L)
+{
+    lua_pushboolean(L, 0); /* there from now on: setting it takes no memory */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &bomb_key);
+}
