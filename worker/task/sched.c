@@ -83,6 +83,8 @@ coop_task *sched_next(void)
 
     if (__builtin_expect(sched->first == NULL || --sched->until_poll == 0, 0)) {
         sched->until_poll = SCHED_POLL_EVERY;
+        if (sched->first == NULL && sched->on_idle != NULL)
+            sched->on_idle();
         if (!sched_poll(sched->first == NULL))
             break_deadlock();
     }

@@ -132,6 +132,8 @@ struct sched {
         bool used;
     } keys[TASK_KEYS];
     struct coop_stats stats;
+    /* The run queue is empty, before anybody sleeps: may wake somebody. */
+    void (*on_idle)(void);
     /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
     void (*on_deadlock)(void);
     /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. */

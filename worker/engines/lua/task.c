@@ -1,5 +1,5 @@
 /* task.c - see task.h: the thread state of the job, its start and its end. */
-#include "worker/engines/lua/task.h"
+#include "worker/engines/lua/sl.h"
 
 #include <errno.h>
 
@@ -23,6 +23,8 @@ static void on_switch(coop_task *from, coop_task *to)
         leaves->current = lua_job.current;
     if (comes != NULL)
         lua_job.current = comes->current;
+    if (sl_counts && comes != NULL)
+        sl_count_slice(comes);
     if (lua_job.cancelled && lua_job.current != NULL)
         lua_job_hook(lua_job.current);
 }
@@ -92,7 +94,7 @@ static void make_ballast(lua_State *L)
     lua_task_ballast = pair[(BALLAST - 1) % 2];
 }
 
-static void start(lua_State *L)
+void lua_task_start(lua_State *L)
 {
     static const struct coop_options options = { .stack_size = LUA_STACK };
 
@@ -104,13 +106,14 @@ static void start(lua_State *L)
     if (coop_init(&options) != 0)
         luaL_error(L, "not enough memory");
     lua_task_main.current = lua_task_main.thread = lua_job.main;
+    lua_task_main.task = &sched->main;
     sched->main.engine = &lua_task_main;
     sched->on_switch = on_switch;
 }
 
 int lib_coop(lua_State *L)
 {
-    start(L);
+    lua_task_start(L);
     lua_newtable(L);
     lua_task_open_tasklets(L);
     lua_task_open_turns(L);
@@ -118,5 +121,6 @@ int lib_coop(lua_State *L)
     lua_task_open_channels(L);
     lua_task_open_locks(L);
     lua_task_open_slices(L);
+    lua_task_open_hooks(L);
     return 1;
 }

@@ -1,5 +1,5 @@
 /* task_life.c - see task.h: how a tasklet of Lua is made, runs on its C stack, ends, and is joined. */
-#include "worker/engines/lua/task.h"
+#include "worker/engines/lua/sl.h"
 
 #include <errno.h>
 #include <string.h>
@@ -55,6 +55,14 @@ static int base(lua_State *T)
     return 0;
 }
 
+/* The callback is told while the tasklet is still there; from here on a collection may take it. */
+void lua_task_leave(struct lua_task *t)
+{
+    lua_task_tell_end(t);
+    sched->current->engine = NULL;
+    lua_job.current = NULL;
+}
+
 /* Nothing may be left on its thread, which the script may know: somebody could resume it. */
 static int body(void *arg)
 {
@@ -71,8 +79,9 @@ static int body(void *arg)
         lua_setiuservalue(T, -2, RESULT_SLOT);
     }
     t->ended = true;
-    lua_task_let_go(T, t);
     lua_settop(T, 0);
+    lua_task_leave(t);
+    lua_task_let_go(T, t);
     return t->status == LUA_OK ? 0 : t->was_cancelled ? -ECANCELED : -EINVAL;
 }
 

@@ -166,6 +166,11 @@ struct lua_handle {
 /* User values of a body. A value that is given, and the error at the end, share a slot. */
 enum { THREAD_SLOT = 1, GIVEN_SLOT, SENT_SLOT };
 
+void *lua_task_generator(struct lua_task *t)
+{
+    return (char *)t - offsetof(struct lua_gen, task);
+}
+
 /* Of the generator's thread: the body, its function, its arguments. */
 static int base(lua_State *T)
 {
@@ -183,14 +188,15 @@ static int gen_body(coop_gen *gen, void *arg)
     lua_State *T = g->task.thread;
 
     (void)gen;
-    g->runs = sched->current;
+    g->runs = g->task.task = sched->current;
     sched->current->engine = &g->task;
     if (lua_task_resume(T, base, lua_gettop(T)) != LUA_OK)
         g->task.status = LUA_ERRMEM;
     g->task.ended = true;
-    g->runs = NULL;
-    lua_task_let_go(T, g);
+    g->runs = g->task.task = NULL;
     lua_settop(T, 0);
+    lua_task_leave(&g->task);
+    lua_task_let_go(T, g);
     return g->task.status == LUA_OK ? 0 : -EIO;
 }
 
@@ -331,7 +337,7 @@ static int give(lua_State *L)
     if (t == NULL || !t->generates)
         return luaL_error(L, "give() is for the inside of a generator");
     lua_task_may_switch(L);
-    g = (struct lua_gen *)((char *)t - offsetof(struct lua_gen, task));
+    g = lua_task_generator(t);
     lua_task_push_anchored(L, g);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, GIVEN_SLOT);

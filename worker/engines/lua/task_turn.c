@@ -9,7 +9,7 @@ static int yield(lua_State *L)
 
     lua_task_may_switch(L);
     rc = coop_yield();
-    if (rc == 0 && lua_task_bomb_is_here(L))
+    if (rc == 0 && lua_task_bomb_is_here())
         rc = -EINTR;
     return rc == 0 ? 0 : lua_task_failed(L, rc);
 }
@@ -29,8 +29,8 @@ static int run(lua_State *L)
 
     if (sched->current != &sched->main)
         return luaL_error(L, "only the main tasklet can run the others");
-    rc = lua_task_bomb_is_here(L) ? -EINTR : coop_run(lua_task_deadline(L, 1));
-    if (rc == 0 && lua_task_bomb_is_here(L))
+    rc = lua_task_bomb_is_here() ? -EINTR : coop_run(lua_task_deadline(L, 1));
+    if (rc == 0 && lua_task_bomb_is_here())
         rc = -EINTR;
     if (rc != 0)
         return lua_task_failed(L, rc);

@@ -18,6 +18,8 @@ void lua_task_may_switch(lua_State *L)
 {
     if (lua_task_in_finalizer(L))
         luaL_error(L, "a finalizer cannot wait");
+    if (lua_task_bomb_is_here())
+        lua_task_raise_bomb(L);
 }
 
 int64_t lua_task_deadline(lua_State *L, int index)
