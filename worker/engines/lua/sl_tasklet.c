@@ -305,6 +305,7 @@ void sl_begin(lua_State *L, int index)
         luaL_error(L, rc == -EAGAIN ? "too many tasklets" : "%s", strerror(-rc));
     }
     s->own.task->engine = &s->own;
+    lua_task_inherit(L, &s->own);
     s->own.task->atomic = s->own.atomic;
     s->own.task->block_trap = s->own.block_trap;
     lua_task_charge_stacks();
@@ -446,13 +447,17 @@ static int schedule(lua_State *L)
     lua_task_may_switch(L);
     if (lua_gettop(L) == 0)
         sl_push(L, sched->current->engine);
-    lua_settop(L, 1);
+    else
+        lua_settop(L, 1);
     if (__builtin_expect(sched->switch_trap > 0, 0))
         return sched->first != NULL ? sl_failed(L, -EPERM) : 1;
     me = sl_park(L, 1);
     sl_soft_interrupt();
     rc = coop_yield();
-    return sl_resumed(L, me, rc);
+    if (__builtin_expect(rc != 0 || me->bombed || lua_type(L, 1) == LUA_TTABLE, 0))
+        return sl_resumed(L, me, rc);
+    me->parked = NULL;
+    return 1;
 }
 
 /* schedule_remove([value]): the same, and out of the run queue. */

@@ -122,5 +122,8 @@ int lib_coop(lua_State *L)
     lua_task_open_locks(L);
     lua_task_open_slices(L);
     lua_task_open_hooks(L);
+    lua_task_open_generators(L);
+    lua_task_open_locals(L);
+    lua_task_open_parks(L);
     return 1;
 }

@@ -60,7 +60,12 @@ void lua_task_bomb(lua_State *T, struct lua_task *t);
 /* The same to main or, inside stackless.run(), to whoever called that; unless one is on its way already. */
 void lua_task_send_bomb(lua_State *T);
 /* Has one come to the running tasklet; and raises it. */
-bool lua_task_bomb_is_here(void);
+static inline bool lua_task_bomb_is_here(void)
+{
+    const struct lua_task *t = sched->current->engine;
+
+    return t != NULL && __builtin_expect(t->bombed, 0);
+}
 int lua_task_raise_bomb(lua_State *L);
 /* The last act of a tasklet on its C stack: nothing of Lua is touched after it. */
 void lua_task_leave(struct lua_task *t);
@@ -71,8 +76,8 @@ void lua_task_no_memory(lua_State *L);
 int lua_task_with_traceback(lua_State *L);
 /* Whether the error on top is that of the current tasklet's cancel. */
 bool lua_task_was_cancelled(lua_State *T);
-/* For sched_describe(); ctx is a luaL_Buffer. */
-void lua_task_add_line(void *ctx, const char *text);
+/* Pushes text and, below it, who waits for what; traces: where each one of Lua stands, too. */
+void lua_task_push_describe(lua_State *L, const char *text, bool traces);
 
 /* Raises an error in a finalizer. */
 void lua_task_may_switch(lua_State *L);
@@ -102,6 +107,11 @@ void lua_task_push_ref(lua_State *L, intptr_t word);
 
 /* The script's callbacks hear of the end of t, while it is still there. */
 void lua_task_tell_end(struct lua_task *t);
+/* The child starts with the running tasklet's context; and t is over: its tables go. */
+void lua_task_inherit(lua_State *L, const struct lua_task *child);
+void lua_task_forget(lua_State *L, const struct lua_task *t);
+void lua_task_drop_permit(lua_State *L, coop_task *t);
+
 /* Pushes, on H, the userdata of the channel that is told to its callback. */
 void lua_task_push_channel(lua_State *H, const coop_chan *chan);
 
@@ -141,6 +151,9 @@ void lua_task_open_channels(lua_State *L);
 void lua_task_open_locks(lua_State *L);
 void lua_task_open_slices(lua_State *L);
 void lua_task_open_hooks(lua_State *L);
+void lua_task_open_generators(lua_State *L);
+void lua_task_open_locals(lua_State *L);
+void lua_task_open_parks(lua_State *L);
 
 /* What package.preload holds. */
 int lib_coop(lua_State *L);

@@ -181,6 +181,12 @@ static int chan_len(lua_State *L)
     return 1;
 }
 
+static int chan_capacity(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)coop_chan_cap(check(L, 1)->chan));
+    return 1;
+}
+
 /* preference([new]) -> the old one */
 static int chan_preference(lua_State *L)
 {
@@ -317,6 +323,7 @@ void lua_task_open_channels(lua_State *L)
         { "closing",    chan_closing   },
         { "balance",    chan_balance   },
         { "preference", chan_preference},
+        { "capacity",   chan_capacity  },
         { "each",       chan_each      },
         { "__len",      chan_len       },
         { "__gc",       chan_gc        },

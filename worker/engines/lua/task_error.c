@@ -10,12 +10,40 @@ static const char bombs_key; /* a table: [struct lua_task *] = { error } */
 
 static const char cancelled_text[] = "cancelled";
 
-void lua_task_add_line(void *ctx, const char *text)
+static void add_line(void *ctx, const char *text)
 {
     luaL_Buffer *b = ctx;
 
     luaL_addchar(b, '\n');
     luaL_addstring(b, text);
+}
+
+/* Where t stands, which is not the running one. */
+static void add_trace(lua_State *L, luaL_Buffer *b, const coop_task *t)
+{
+    const struct lua_task *lt = t->engine;
+
+    lua_pushfstring(L, "\ntasklet %d %s", (int)t->id, t->name);
+    luaL_traceback(L, lt->current, lua_tostring(L, -1), 0);
+    lua_remove(L, -2);
+    luaL_addvalue(b);
+}
+
+void lua_task_push_describe(lua_State *L, const char *text, bool traces)
+{
+    luaL_Buffer b;
+    int left = TRACES_MAX;
+
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, text);
+    sched_describe(add_line, &b, 0);
+    for (const coop_task *t = sched->all; t != NULL && traces && left > 0; t = t->all_next) {
+        if (t->engine == NULL || t == sched->current || t->state == TASK_ENDED)
+            continue;
+        add_trace(L, &b, t);
+        left--;
+    }
+    luaL_pushresult(&b);
 }
 
 static int error_text(lua_State *L)
@@ -41,24 +69,7 @@ static int raise_typed(lua_State *L, const char *type)
 
 static int raise_deadlock(lua_State *L)
 {
-    luaL_Buffer b;
-    int left = TRACES_MAX;
-
-    luaL_buffinit(L, &b);
-    luaL_addstring(&b, "Deadlock: the last runnable tasklet cannot be blocked.");
-    sched_describe(lua_task_add_line, &b, 0);
-    for (const coop_task *t = sched->all; t != NULL && left > 0; t = t->all_next) {
-        const struct lua_task *lt = t->engine;
-
-        if (lt == NULL || t->state != TASK_BLOCKED)
-            continue;
-        lua_pushfstring(L, "\ntasklet %d %s", (int)t->id, t->name);
-        luaL_traceback(L, lt->current, lua_tostring(L, -1), 0);
-        lua_remove(L, -2);
-        luaL_addvalue(&b);
-        left--;
-    }
-    luaL_pushresult(&b);
+    lua_task_push_describe(L, "Deadlock: the last runnable tasklet cannot be blocked.", true);
     return raise_typed(L, "Deadlock");
 }
 
@@ -147,13 +158,6 @@ int lua_task_with_traceback(lua_State *L)
 bool lua_task_was_cancelled(lua_State *T)
 {
     return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strcmp(lua_tostring(T, -1), cancelled_text) == 0;
-}
-
-bool lua_task_bomb_is_here(void)
-{
-    const struct lua_task *t = sched->current->engine;
-
-    return t != NULL && t->bombed;
 }
 
 int lua_task_late_error(lua_State *L)

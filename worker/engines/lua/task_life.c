@@ -59,6 +59,8 @@ static int base(lua_State *T)
 void lua_task_leave(struct lua_task *t)
 {
     lua_task_tell_end(t);
+    lua_task_forget(t->thread, t);
+    lua_task_drop_permit(t->thread, sched->current);
     sched->current->engine = NULL;
     lua_job.current = NULL;
 }
@@ -118,6 +120,7 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
         luaL_error(L, rc == -EAGAIN ? "too many tasklets" : "%s", strerror(-rc));
     }
     t->task->engine = t;
+    lua_task_inherit(L, t);
     lua_task_charge_stacks();
     return t;
 }
@@ -218,6 +221,70 @@ static int task_id(lua_State *L)
     return 1;
 }
 
+/* name([text]) -> its name, at most 15 bytes of it */
+static int task_name(lua_State *L)
+{
+    const struct lua_task *t = check(L);
+
+    if (t->task == NULL)
+        return luaL_error(L, "it has ended");
+    if (!lua_isnoneornil(L, 2))
+        strncpy(t->task->name, luaL_checkstring(L, 2), TASK_NAME - 1);
+    lua_pushstring(L, coop_name(t->task));
+    return 1;
+}
+
+/* wait_for(seconds): joins; after the seconds it is cancelled, and its end waited for: nil, "timeout". */
+static int task_wait_for(lua_State *L)
+{
+    struct lua_task *t = check(L);
+    int64_t deadline = lua_task_deadline(L, 2);
+    int rc;
+
+    if (t->task == NULL)
+        return task_join(L);
+    rc = coop_wait_for(t->task, NULL, deadline);
+    if (rc == -EBUSY || rc == -EDEADLK)
+        return task_join(L);
+    if (rc == 0 || rc == -ETIMEDOUT)
+        t->task = NULL;
+    return rc == 0 ? lua_task_results(L, 1) : lua_task_failed(L, rc);
+}
+
+/* wait_first({t, ...} [, seconds]) -> the index of one that has ended, joined or not */
+static int wait_first(lua_State *L)
+{
+    int64_t deadline = lua_task_deadline(L, 2);
+    lua_Integer n;
+    coop_task **tasks;
+    int rc;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    n = luaL_len(L, 1);
+    luaL_argcheck(L, n > 0 && n <= 1000000, 1, "a list of tasklets is needed");
+    tasks = lua_newuserdatauv(L, (size_t)n * sizeof(*tasks), 1);
+    lua_createtable(L, (int)n, 0); /* keeps them, whatever becomes of the list */
+    for (int i = 0; i < n; i++) {
+        const struct lua_task *t;
+
+        lua_rawgeti(L, 1, i + 1);
+        t = luaL_checkudata(L, -1, LUA_TASK_TYPE);
+        lua_rawseti(L, -2, i + 1);
+        tasks[i] = t->task;
+        if (t->ended) {
+            lua_pushinteger(L, i + 1);
+            return 1;
+        }
+    }
+    rc = coop_wait_first(tasks, (size_t)n, deadline);
+    if (rc == -EDEADLK)
+        return luaL_error(L, "a tasklet cannot join itself");
+    if (rc < 0)
+        return lua_task_failed(L, rc);
+    lua_pushinteger(L, rc + 1);
+    return 1;
+}
+
 static int task_gc(lua_State *L)
 {
     struct lua_task *t = check(L);
@@ -254,20 +321,23 @@ static int gather(lua_State *L)
 void lua_task_open_tasklets(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"join",    task_join  },
-        { "cancel", task_cancel},
-        { "status", task_status},
-        { "run",    task_run   },
-        { "id",     task_id    },
-        { "__gc",   task_gc    },
-        { NULL,     NULL       }
+        {"join",      task_join    },
+        { "cancel",   task_cancel  },
+        { "status",   task_status  },
+        { "run",      task_run     },
+        { "id",       task_id      },
+        { "name",     task_name    },
+        { "wait_for", task_wait_for},
+        { "__gc",     task_gc      },
+        { NULL,       NULL         }
     };
     static const luaL_Reg functions[] = {
-        {"spawn",   spawn },
-        { "async",  async },
-        { "self",   self  },
-        { "gather", gather},
-        { NULL,     NULL  }
+        {"spawn",       spawn     },
+        { "async",      async     },
+        { "self",       self      },
+        { "gather",     gather    },
+        { "wait_first", wait_first},
+        { NULL,         NULL      }
     };
 
     lua_task_type(L, LUA_TASK_TYPE, methods);

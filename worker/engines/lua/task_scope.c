@@ -34,6 +34,25 @@ static int scope_cancel(lua_State *L)
     return 0;
 }
 
+/* failures() -> the ids of the children that have failed, oldest first, at most 16 */
+static int scope_failures(lua_State *L)
+{
+    const struct lua_scope *s = luaL_checkudata(L, 1, SCOPE_TYPE);
+    const struct coop_failure *list;
+    size_t n;
+
+    if (s->scope == NULL)
+        return luaL_error(L, "the scope is closed");
+    n = coop_scope_failures(s->scope, &list);
+    n = n < COOP_FAILURES_KEPT ? n : COOP_FAILURES_KEPT;
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushinteger(L, (lua_Integer)list[i].task);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 /* The error of the child whose failure was first; it lies on its thread, which children (a table) holds. */
 static int raise_failure(lua_State *L, uint64_t id, int children)
 {
@@ -118,9 +137,10 @@ static int scope(lua_State *L)
 void lua_task_open_scopes(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"spawn",   scope_spawn },
-        { "cancel", scope_cancel},
-        { NULL,     NULL        }
+        {"spawn",     scope_spawn   },
+        { "cancel",   scope_cancel  },
+        { "failures", scope_failures},
+        { NULL,       NULL          }
     };
     static const luaL_Reg functions[] = {
         {"scope", scope},

@@ -67,7 +67,7 @@ static int stats(lua_State *L)
     struct coop_stats s;
 
     coop_get_stats(&s);
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
     lua_pushinteger(L, (lua_Integer)s.switches);
     lua_setfield(L, -2, "switches");
     lua_pushinteger(L, (lua_Integer)s.spawned);
@@ -80,17 +80,15 @@ static int stats(lua_State *L)
     lua_setfield(L, -2, "peak");
     lua_pushinteger(L, (lua_Integer)s.runnable);
     lua_setfield(L, -2, "runnable");
+    lua_pushinteger(L, (lua_Integer)s.stack_bytes);
+    lua_setfield(L, -2, "stack_bytes");
     return 1;
 }
 
+/* backtrace([traces]): who waits for what, a line each; traces true: and where each stands. */
 static int backtrace(lua_State *L)
 {
-    luaL_Buffer b;
-
-    luaL_buffinit(L, &b);
-    luaL_addstring(&b, "tasklets:");
-    sched_describe(lua_task_add_line, &b, 0);
-    luaL_pushresult(&b);
+    lua_task_push_describe(L, "tasklets:", lua_toboolean(L, 1));
     return 1;
 }
 
