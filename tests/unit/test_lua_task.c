@@ -976,8 +976,8 @@ static void a_context_is_inherited_and_changed_for_oneself(void **state)
         "print(get'user', get'none') set('user', nil) print(get'user', pcall(set, nil, 1)) set('g', 1) print(coop.generator(function() "
         "coop.give(get'g') end):next())",
         "ann\tbob\tbob\n"
-        "eve\n"
-        "nil\tfalse\tbad argument #1 to '?' (a name is needed)\n"
+        "eve\tnil\n"
+        "nil\tfalse\tbad argument #1 to 'coop.context_set' (a name is needed)\n"
         "1\n");
 }
 

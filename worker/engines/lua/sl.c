@@ -188,6 +188,7 @@ int lib_stackless(lua_State *L)
     lua_newtable(L);
     sl_open_errors(L);
     sl_open_tasklets(L);
+    sl_open_ring(L);
     sl_open_channels(L);
     sl_open_runs(L);
     sl_open_hooks(L);

@@ -58,7 +58,7 @@ int sl_failed(lua_State *L, int rc);
 /* Main was blocked, and the last other tasklet has ended. */
 extern bool sl_end_broke;
 
-/* ---- tasklets: sl_tasklet.c, sl_throw.c, sl_attr.c ---- */
+/* ---- tasklets: sl_tasklet.c, sl_ring.c, sl_throw.c, sl_attr.c ---- */
 
 struct sl_tasklet *sl_check(lua_State *L, int index);
 /* The tasklet as the script sees it, pushed; nil for NULL. */
@@ -119,10 +119,11 @@ void sl_type(lua_State *L, const char *name, const luaL_Reg *methods, const stru
 
 void sl_open_errors(lua_State *L);
 void sl_open_tasklets(lua_State *L);
+void sl_open_ring(lua_State *L);
 void sl_open_channels(lua_State *L);
 void sl_open_runs(lua_State *L);
 void sl_open_hooks(lua_State *L);
-extern const luaL_Reg sl_throw_methods[], sl_run_methods[];
+extern const luaL_Reg sl_ring_methods[], sl_throw_methods[], sl_run_methods[];
 extern const struct sl_attr sl_tasklet_attrs[];
 
 int lib_stackless(lua_State *L);
