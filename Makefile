@@ -41,9 +41,9 @@ SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp sp_stream units nearest job_limits log ulid
 BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
-TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
+TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
-LUA_OBJS    := engine alloc base io os modules coroutine errors task task_chan task_locks task_slice
+LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
@@ -56,7 +56,7 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
-UNIT_worker := policy seal zygote lua lua_task
+UNIT_worker := policy seal zygote lua lua_task lua_stackless lua_header
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics

@@ -88,7 +88,7 @@ bool sched_poll(bool wait)
         wake_late();
         if (sched->polled > 0)
             wake_polled(0);
-        if (sched->ring->next != sched->ring || !wait) {
+        if (sched_any() || !wait) {
             if (sched->alive - sched->hibernate.count > sched->hibernate.above && sched->switches >= sched->hibernate.not_before)
                 (void)hibernate_some(false);
             return true;

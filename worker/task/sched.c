@@ -190,14 +190,16 @@ static __attribute__((noinline)) coop_task *look_around(coop_task *from)
 
     if (s->member != NULL)
         return threads_next();
-    ring_insert(from, idle);
-    ring_remove(from);
+    link_before(from, idle);
+    unlink_task(from);
     s->ring = idle;
     s->until_poll = SCHED_POLL_EVERY;
+    if (idle->next == idle && s->on_idle != NULL)
+        s->on_idle();
     if (!sched_poll(idle->next == idle))
         break_deadlock();
     to = idle->next;
-    ring_remove(idle);
+    unlink_task(idle);
     s->ring = to;
     s->runnable--;
     return to;
@@ -214,7 +216,7 @@ static inline coop_task *take_next(void)
     to = from->next;
     if (__builtin_expect(to == from, 0))
         return look_around(from);
-    ring_remove(from);
+    unlink_task(from);
     s->runnable--;
     return to;
 }

@@ -152,6 +152,8 @@ struct sched {
         bool used;
     } keys[TASK_KEYS];
     struct coop_stats stats;
+    /* The run queue is empty, before anybody sleeps: may wake somebody. */
+    void (*on_idle)(void);
     /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
     void (*on_deadlock)(void);
     /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. Set by sched_on_switch(). */
@@ -178,6 +180,12 @@ static inline struct member *task_home(void)
 static inline bool task_foreign(const struct member *home)
 {
     return sched != NULL && sched->member != home;
+}
+
+/* Whether the run queue has somebody. */
+static inline bool sched_any(void)
+{
+    return sched->ring->next != sched->ring;
 }
 
 /*

@@ -9,7 +9,7 @@
 #include "worker/task/sched.h"
 
 /* t, which is in no ring, comes before at. */
-static inline void ring_insert(coop_task *at, coop_task *t)
+static inline void link_before(coop_task *at, coop_task *t)
 {
     t->next = at;
     t->prev = at->prev;
@@ -17,7 +17,7 @@ static inline void ring_insert(coop_task *at, coop_task *t)
     at->prev = t;
 }
 
-static inline void ring_remove(coop_task *t)
+static inline void unlink_task(coop_task *t)
 {
     t->prev->next = t->next;
     t->next->prev = t->prev;
@@ -27,7 +27,7 @@ static inline void ring_remove(coop_task *t)
 static inline void sched_ready(coop_task *t)
 {
     t->state = TASK_READY;
-    ring_insert(sched->ring, t);
+    link_before(sched->ring, t);
     sched->runnable++;
 }
 
@@ -35,14 +35,14 @@ static inline void sched_ready(coop_task *t)
 static inline void sched_ready_first(coop_task *t)
 {
     t->state = TASK_READY;
-    ring_insert(sched->ring->next, t);
+    link_before(sched->ring->next, t);
     sched->runnable++;
 }
 
 /* Takes it out. */
 static inline void sched_unready(coop_task *t)
 {
-    ring_remove(t);
+    unlink_task(t);
     sched->runnable--;
 }
 
@@ -50,7 +50,7 @@ static inline void sched_unready(coop_task *t)
 static inline void sched_put_before(coop_task *t)
 {
     sched->current->state = TASK_READY;
-    ring_insert(sched->current->next, t);
+    link_before(sched->current->next, t);
     sched->runnable++;
 }
 
