@@ -608,6 +608,26 @@ static void the_memory_really_comes_back(void **state)
     end_parked(t, N);
 }
 
+static int gives_nothing(void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+static void a_crowd_that_has_ended_leaves_no_pages_behind(void **state)
+{
+    enum { N = 6000 };
+    long before, crowded;
+
+    (void)state;
+    restart((struct coop_options){ .hibernate_above = SIZE_MAX });
+    before = resident_bytes();
+    end_parked(start_parked(N), N);
+    crowded = resident_bytes();
+    assert_true(crowded - before < N * 4096L / 2);
+    for (int i = 0; i < N; i++) /* on the stacks they had */
+        assert_int_equal(joined(start(gives_nothing, (void *)(intptr_t)i)), i);
+}
+
 /* ---- without guards -------------------------------------------------------------------------------------------------------------- */
 
 /* As on a kernel before 6.13. */
@@ -700,6 +720,7 @@ int main(void)
         TEST(never_is_never),
         TEST(with_a_watermark_of_one_everybody_still_gets_what_is_theirs),
         TEST(the_memory_really_comes_back),
+        TEST(a_crowd_that_has_ended_leaves_no_pages_behind),
         TEST(without_guards_it_is_refused_unless_the_stacks_are_private),
         TEST(a_backtrace_of_one_that_hibernates_is_the_same_and_does_not_wake_it),
     };

@@ -26,6 +26,7 @@ struct stack_class {
     size_t size; /* guard page included */
     char **free; /* LIFO */
     size_t n_free, cap_free;
+    size_t n_cold; /* of the free ones, from the first on: their pages are given back */
     unsigned n_chunks;
     size_t handed_out; /* bytes of those that ever were */
     bool fresh_canary;
