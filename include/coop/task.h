@@ -145,8 +145,9 @@ bool coop_atomic(bool on);
  * fails with EFAULT), and other threads (they fault). Whoever gives its stack's addresses to them pins its stack meanwhile.
  */
 
-/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOTSUP: this build cannot, there
- * are several thread states, or the kernel has no guards and the program has not promised private_stacks. */
+/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOMEM: also when its memory is
+ * locked. -ENOTSUP: this build cannot, there are several thread states, or the kernel has no guards and the program has not promised
+ * private_stacks. */
 int coop_hibernate(coop_task *t);
 bool coop_hibernated(const coop_task *t);
 

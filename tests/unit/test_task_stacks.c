@@ -344,6 +344,27 @@ static void an_address_is_found_in_the_stack_it_lies_in(void **state)
     stacks_finish(&s);
 }
 
+static void a_stack_that_was_cold_has_its_canary_again(void **state)
+{
+    enum { N = 2000 };
+    static void *stack[N];
+    struct stacks s;
+    size_t size;
+
+    (void)state;
+    stacks_init(&s);
+    s.no_madvise = true;
+    s.mprotected = STACKS_MPROTECT;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < N; i++)
+            assert_non_null(stack[i] = stacks_get(&s, 0, &size));
+        for (int i = 0; i < N; i++)
+            assert_int_equal(stacks_put(&s, 0, stack[i]), 0);
+        assert_true(s.classes[0].n_cold > N / 2);
+    }
+    stacks_finish(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +376,7 @@ int main(void)
         cmocka_unit_test(handlers_that_call_each_other_come_to_an_end),
         cmocka_unit_test(a_thread_gets_a_signal_stack_and_gives_it_back),
         cmocka_unit_test(an_address_is_found_in_the_stack_it_lies_in),
+        cmocka_unit_test(a_stack_that_was_cold_has_its_canary_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

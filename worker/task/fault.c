@@ -185,11 +185,9 @@ void fault_end_thread(struct sched *s)
 
 int fault_open(struct sched *s)
 {
-    int rc = elsewhere ? 0 : give_signal_stack(s);
+    int rc = give_signal_stack(s);
 
-    if (rc == 0 && !elsewhere)
-        rc = install();
-    if (rc != 0)
+    if (rc == 0 && !elsewhere && (rc = install()) != 0)
         take_signal_stack(s);
     return rc;
 }

@@ -28,7 +28,7 @@ struct fault_place fault_place(const void *ucontext);
 /* The handler returns, the fault comes again, and ends the process, whatever handler there is: SIGSEGV is blocked by then. */
 void fault_repeat(void *ucontext);
 
-/* From now on the process's handler is the caller's, and coop_init() installs none. It calls fault_look(), on an alternate stack. */
+/* From now on the process's handler is the caller's, and coop_init() installs none. It calls fault_look(), with SA_ONSTACK. */
 void fault_handler_is_elsewhere(void);
 
 /* coop_init() and coop_finish(): the handler, and an alternate stack for this thread. 0 or -errno. */

@@ -288,7 +288,7 @@ static size_t choose(size_t want, uint32_t min_age)
 size_t hibernate_some(bool idle)
 {
     struct hibernate *h = &sched->hibernate;
-    size_t resident = sched->alive - h->count, spare = h->above / 8 < BATCH / 2 ? h->above / 8 : BATCH / 2, want, n;
+    size_t resident = sched->alive - h->count, spare = h->above / 8 < BATCH / 2 ? h->above / 8 : BATCH / 2, before = h->count, want, n;
 
     if (resident <= h->above || (sched->stacks.no_madvise && !h->private_stacks) || make_stack(h) != 0)
         return 0;
@@ -296,6 +296,7 @@ size_t hibernate_some(bool idle)
     want = resident - h->above + spare < BATCH ? resident - h->above + spare : BATCH;
     n = choose(want, idle ? 0 : (uint32_t)(resident / 2));
     empty_all(h->batch, n);
+    n = h->count > before ? h->count - before : 0; /* the kernel may have refused */
     if (n < want) {
         h->trigger = sched->alive + resident / 8 + BATCH;
         h->not_before = sched->switches + resident / 4 + BATCH;

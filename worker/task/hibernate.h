@@ -2,8 +2,8 @@
  * hibernate.h - the bytes of a parked stack in a block of their own size, its pages given back; and back again before it runs.
  *
  * Side:    worker. One thread state's.
- * Seen by: nobody. A hibernated tasklet's registers lead to a small stack of the thread state, where hibernate_wake() is called and the
- *          real registers are gone on with: the switch knows nothing of it and pays nothing for it.
+ * Seen by: nobody. A hibernated tasklet's registers lead to a small stack of the thread state, where hibernate_wake() is called and
+ *          its own registers are gone on with: the switch knows nothing of it and pays nothing for it.
  * Foreign: whoever of this thread follows a pointer into a hibernated stack faults on a guard; hibernate_touched() brings the stack back and
  *          the access is repeated. Where the kernel has no such guards it would be lost, so there the program must have promised that
  *          nobody does that (coop_options.private_stacks). The kernel itself, and other threads, get no such help: coop_pin_stack().

@@ -20,7 +20,7 @@ enum {
     CHUNK_SMALL = 4 << 20, /* bytes; a class's first CHUNKS_SMALL chunks are no larger, so that little is taken in advance */
     CHUNKS_SMALL = 64,
     MPROTECT_FEW = 4000, /* stacks, under Valgrind */
-    KEEP_HOT = 256,      /* free stacks that keep their pages */
+    KEEP_HOT = 256,      /* free stacks that keep their pages; up to twice as many, and then the older half gives them back */
 };
 
 static const size_t class_size[STACKS_CLASSES] = { 8 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20 };
@@ -203,6 +203,38 @@ static int add_chunk(struct stacks *s, struct stack_class *c)
 
 /* ---- stacks -------------------------------------------------------------------------------------------------------------------- */
 
+static int by_address(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The older half of those that are hot: not the last one, on which its user may still be. One system call for each run of neighbours. */
+static void cool(struct stack_class *c)
+{
+    char **old = &c->free[c->n_cold], *low;
+    size_t first = 0;
+
+    qsort(old, KEEP_HOT, sizeof(*old), by_address);
+    for (size_t i = 1; i <= KEEP_HOT; i++)
+        if (i == KEEP_HOT || old[i] != old[i - 1] + c->size) {
+            low = old[first] + PAGE;
+            (void)madvise(low, (size_t)(old[i - 1] + c->size - low), MADV_DONTNEED);
+            first = i;
+        }
+    c->n_cold += KEEP_HOT;
+}
+
+/* It went with the page it was on. */
+static void renew_canary(const struct stacks *s, void *stack)
+{
+    size_t slot;
+
+    if (s->any_canary && stacks_find(s, stack, &slot)->guard == STACK_GUARD_CANARY)
+        *(uint64_t *)stack = canary;
+}
+
 void *stacks_get(struct stacks *s, int class, size_t *ret_size)
 {
     struct stack_class *c = &s->classes[class];
@@ -210,6 +242,10 @@ void *stacks_get(struct stacks *s, int class, size_t *ret_size)
 
     if (c->n_free > 0) {
         slot = c->free[--c->n_free];
+        if (c->n_cold > c->n_free) {
+            c->n_cold = c->n_free;
+            renew_canary(s, slot + PAGE);
+        }
     } else {
         if (c->fresh == c->fresh_end && add_chunk(s, c) != 0)
             return NULL;
@@ -233,9 +269,9 @@ int stacks_put(struct stacks *s, int class, void *stack)
     if (s->any_canary && stacks_is_spoilt(s, stack))
         rc = -EFAULT;
     s->in_use -= c->size;
-    if (c->n_free >= KEEP_HOT && c->size > 2 * PAGE) /* all but the page its last user may stand on */
-        (void)madvise(slot + 2 * PAGE, c->size - 3 * PAGE, MADV_DONTNEED);
     c->free[c->n_free++] = slot;
+    if (c->n_free - c->n_cold >= (size_t)2 * KEEP_HOT)
+        cool(c);
     return rc;
 }
 

@@ -3,8 +3,9 @@
  *
  * Side:    worker. One thread state's.
  * Owned:   stacks_finish() unmaps everything; nobody may be on one of its stacks then.
- * Guards:  MADV_GUARD_INSTALL (Linux 6.13: no mapping of its own); else mprotect(2) for the first STACKS_MPROTECT stacks, because each costs
- *          two of the 65,530 mappings a process may have; else a canary in the lowest words, looked at when the stack is left or given back.
+ * Guards:  MADV_GUARD_INSTALL (Linux 6.13: no mapping of its own); else mprotect(2) for the first STACKS_MPROTECT stacks, because each
+ *          costs two of the 65,530 mappings a process may have; else a canary in the lowest words, looked at when the stack is left or
+ *          given back.
  * Emptied: a stack whose bytes are somewhere else gives its pages back; where guards are of the first kind, whoever touches it faults.
  * Returns: NULL or -errno where memory ends.
  */
@@ -25,6 +26,7 @@ struct stack_class {
     size_t size; /* guard page included */
     char **free; /* LIFO */
     size_t n_free, cap_free;
+    size_t n_cold; /* of the free ones, from the first on: their pages are given back */
     unsigned n_chunks;
     size_t handed_out; /* bytes of those that ever were */
     bool fresh_canary;
