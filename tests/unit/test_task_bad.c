@@ -539,6 +539,19 @@ static void each_misuse_is_refused_and_harms_nothing(void **state)
     }
 }
 
+static void one_that_may_not_wait_for_anothers_end_does_not_cancel_it(void **state)
+{
+    coop_task *t = start_blocked(parks, NULL);
+
+    (void)state;
+    coop_block_trap(true);
+    assert_int_equal(coop_wait_for(t, NULL, 0), -EPERM);
+    coop_block_trap(false);
+    assert_true(coop_blocked(t));
+    assert_int_equal(coop_unpark(t, 0), 0);
+    assert_int_equal(joined(t), 0);
+}
+
 /* ---- limits -------------------------------------------------------------------------------------------------------------------- */
 
 static void limit_to(size_t n)
@@ -632,6 +645,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(each_misuse_is_refused_and_harms_nothing),
+        T(one_that_may_not_wait_for_anothers_end_does_not_cancel_it),
         T(what_needs_a_tasklet_beyond_the_limit_can_be_tried_again),
 #if HAVE_MEMORY_TEST
         T(without_memory_for_a_stack_the_others_go_on),
