@@ -593,6 +593,24 @@ static void what_needs_a_tasklet_beyond_the_limit_can_be_tried_again(void **stat
     assert_int_equal(coop_gen_free(g), 0);
 }
 
+static void a_scope_with_a_deadline_keeps_to_the_limit(void **state)
+{
+    struct coop_attr attr = { .name = "child" };
+    struct coop_stats stats;
+
+    (void)state;
+    limit_to(2);
+    assert_int_equal(coop_spawn(NULL, parks, NULL, NULL), 0);
+    assert_int_equal(coop_scope_new(&attr.scope, coop_after(60000000)), 0);
+    assert_int_equal(coop_spawn(NULL, parks, NULL, &attr), -EAGAIN); /* the scope's clock would be the second, this the third */
+    coop_get_stats(&stats);
+    assert_in_range(stats.alive, 1, 2);
+    assert_int_equal(coop_yield(), 0);
+    coop_get_stats(&stats);
+    assert_int_equal(stats.alive, 1); /* nothing is left of it */
+    assert_int_equal(coop_scope_close(attr.scope), 0);
+}
+
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) && !defined(COOP_EMULATED) /* these need far more address space than the limit leaves */
 static int yields_once(void *arg)
 {
@@ -647,6 +665,7 @@ int main(void)
         T(each_misuse_is_refused_and_harms_nothing),
         T(one_that_may_not_wait_for_anothers_end_does_not_cancel_it),
         T(what_needs_a_tasklet_beyond_the_limit_can_be_tried_again),
+        T(a_scope_with_a_deadline_keeps_to_the_limit),
 #if HAVE_MEMORY_TEST
         T(without_memory_for_a_stack_the_others_go_on),
 #endif

@@ -223,6 +223,8 @@ static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *a
     if (attr->scope != NULL) {
         int rc = scope_adopt(attr->scope, t);
 
+        if (rc == 0 && sched->alive >= sched->max_tasklets)
+            rc = -EAGAIN; /* who minds the scope's deadline has the last place */
         if (rc != 0)
             return rc;
     }
