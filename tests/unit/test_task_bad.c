@@ -552,6 +552,16 @@ static void one_that_may_not_wait_for_anothers_end_does_not_cancel_it(void **sta
     assert_int_equal(joined(t), 0);
 }
 
+static void a_switch_trap_does_not_wrap(void **state)
+{
+    (void)state;
+    assert_int_equal(coop_switch_trap(INT_MAX), 0);
+    assert_int_equal(coop_switch_trap(INT_MAX), INT_MAX);
+    assert_int_equal(coop_yield(), -EPERM);
+    assert_int_equal(coop_switch_trap(INT_MIN), INT_MAX);
+    assert_int_equal(coop_yield(), 0);
+}
+
 /* ---- limits -------------------------------------------------------------------------------------------------------------------- */
 
 static void limit_to(size_t n)
@@ -664,6 +674,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(each_misuse_is_refused_and_harms_nothing),
         T(one_that_may_not_wait_for_anothers_end_does_not_cancel_it),
+        T(a_switch_trap_does_not_wrap),
         T(what_needs_a_tasklet_beyond_the_limit_can_be_tried_again),
         T(a_scope_with_a_deadline_keeps_to_the_limit),
 #if HAVE_MEMORY_TEST
