@@ -347,7 +347,8 @@ struct coop_stats {
 };
 void coop_get_stats(struct coop_stats *ret);
 
-/* Called before each switch (from or to NULL: start and end of a tasklet), and before each channel operation. They must not switch. NULL: none. */
+/* Called before each switch (to NULL: from has ended, and from is NULL in the call after that), and before each channel operation. They must
+ * not switch. NULL: none. */
 typedef void (*coop_switch_hook)(coop_task *from, coop_task *to);
 typedef void (*coop_chan_hook)(coop_chan *c, coop_task *t, bool sending, bool will_block);
 void coop_set_switch_hook(coop_switch_hook hook);

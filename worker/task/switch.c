@@ -59,6 +59,8 @@ void switch_prepare(struct switch_regs *regs, void *stack, size_t size, void (*e
     c->uc_stack.ss_size = (size_t)((char *)c - (char *)stack);
     makecontext(c, entry, 0);
     regs->context = c;
+    regs->sp = c; /* nobody has run on it yet: no frames */
+    regs->bp = NULL;
 }
 
 /* sp and bp are where the others look for the caller's frames: backtraces, and how much of the stack is in use. */

@@ -2,6 +2,7 @@
 #include "worker/task/task.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -296,6 +297,8 @@ static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *a
     if (attr->scope != NULL) {
         int rc = scope_adopt(attr->scope, t);
 
+        if (rc == 0 && sched->alive >= sched->max_tasklets)
+            rc = -EAGAIN; /* who minds the scope's deadline has the last place */
         if (rc != 0)
             return rc;
     }
@@ -568,9 +571,11 @@ void coop_block_trap(bool on)
 
 int coop_switch_trap(int delta)
 {
-    int old = sched->switch_trap;
+    int old = sched->switch_trap, level;
 
-    sched->switch_trap = old + delta > 0 ? old + delta : 0;
+    if (__builtin_add_overflow(old, delta, &level))
+        level = INT_MAX; /* old is never below 0 */
+    sched->switch_trap = level > 0 ? level : 0;
     return old;
 }
 
