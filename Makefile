@@ -56,9 +56,9 @@ CLI_LIBS    := -ljansson
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua lua_task
-UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics task_walk task_bad task_look
+UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics task_walk task_bad task_look task_fair
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
-VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_classics task_walk task_bad task_look
+VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_classics task_walk task_bad task_look task_fair
 UNIT_client := req_socket
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood tasklets
