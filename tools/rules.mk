@@ -230,4 +230,4 @@ clean: ## remove build/
 	rm -rf build compile_commands.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk
+	@awk -F ':.*## ' '/^[a-z0-9_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk
