@@ -1,7 +1,8 @@
 # coop - one graph; objects go to build/<flavour>/. `make help` is the front page.
 #
 # Flavours: debug (default), release, asan, ubsan, tsan, fuzz, aarch64 (tasklets only).
-# Which object is in which program is named here, and nowhere else: broker/ and worker/ share proto/ and include/ only, so a diff of this file shows any code that crosses the wall.
+# Which object is in which program is named here, and nowhere else: broker/ and worker/ share proto/ and include/ only, so a diff of this
+# file shows any code that crosses the wall.
 
 FLAVOUR ?= debug
 B       := build/$(FLAVOUR)$(SWITCH:%=-%)
