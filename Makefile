@@ -1,7 +1,8 @@
 # coop - one graph; objects go to build/<flavour>/. `make help` is the front page.
 #
-# Flavours: debug (default), release, asan, ubsan, tsan, fuzz, aarch64 (tasklets only).  Which object is in which program is named here, and nowhere else:
-# broker/ and worker/ share proto/ and include/ only, so a diff of this file shows any code that crosses the wall.
+# Flavours: debug (default), release, asan, ubsan, tsan, fuzz, aarch64 (tasklets only).
+# Which object is in which program is named here, and nowhere else: broker/ and worker/ share proto/ and include/ only, so a diff of this
+# file shows any code that crosses the wall.
 
 FLAVOUR ?= debug
 B       := build/$(FLAVOUR)$(SWITCH:%=-%)
@@ -57,9 +58,9 @@ CLI_LIBS    := -ljansson
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
 UNIT_worker := policy seal zygote lua lua_task lua_stackless lua_header
-UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_threads
+UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
-VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look
+VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
 UNIT_client := req_socket
 UNIT_cli    := json args
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate

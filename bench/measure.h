@@ -68,7 +68,7 @@ static inline double measure_resident(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* One line of a peer's program: the operation, as bench/rows.h names it, the figure in that row's unit, and what it is in the peer's words. */
+/* One line of a peer's program: the operation, as a row names it, the figure in that row's unit, and what it is in the peer's words. */
 static inline void measure_say(const char *operation, double value, const char *what)
 {
     printf("%s\t%.3f\t%s\n", operation, value, what);

@@ -129,8 +129,8 @@ check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS)
 
-# The tests of tasklets that depend on the machine, with the switch of ucontext, and on aarch64 when this machine can: who is root gets what it
-# takes, for others they are skipped, by name.
+# The tests of tasklets that depend on the machine, with the switch of ucontext, and on aarch64 when this machine can: who is root gets
+# what it takes, for others they are skipped, by name.
 variant-ucontext: deps
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) SWITCH=ucontext $(VARIANT:%=build/debug-ucontext/tests/unit/test_%)
 variant-aarch64: deps
@@ -237,4 +237,4 @@ clean: ## remove build/
 	rm -rf build compile_commands.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk
+	@awk -F ':.*## ' '/^[a-z0-9_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk

@@ -1,6 +1,6 @@
 /*
- * st.c - libst, State Threads. It has no channel and no yield: a switch is a signal to one condition variable and a wait for another, a message
- * a slot with two of them.
+ * st.c - libst, State Threads. It has no channel and no yield: a switch is a signal to one condition variable and a wait for another, a
+ * message a slot with two of them.
  */
 #include <st.h>
 

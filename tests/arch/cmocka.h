@@ -1,6 +1,6 @@
 /*
- * cmocka.h - the part of cmocka that the tests of tasklets use, for machines whose cmocka Debian does not carry here: those that we cross-compile
- * for. It prints what cmocka prints, so that tests/run.sh counts it.
+ * cmocka.h - the part of cmocka that the tests of tasklets use, for machines that we cross-compile for: Debian carries no cmocka for them
+ * here. It prints what cmocka prints, so that tests/run.sh counts it.
  *
  * Side: tests. Only the flavours that need it have this folder on their include path.
  */

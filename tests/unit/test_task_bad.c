@@ -1,5 +1,6 @@
 /* test_task_bad.c - misuse, a row each: what it gives, and that the thread state works afterwards; and what happens at the limits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -334,6 +335,15 @@ static int bad_fd_events(void)
     return coop_fd_wait(0, 4, 0);
 }
 
+static int bad_fd_plain(void)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int rc = coop_fd_wait(fd, COOP_READABLE, COOP_NEVER);
+
+    close(fd);
+    return rc;
+}
+
 static int bad_period_negative(void)
 {
     coop_timer *t;
@@ -459,48 +469,49 @@ static const struct bad {
     int (*act)(void);
     int gives;
 } bad[] = {
-    {"send to a closed channel",               bad_send_to_closed,             -EPIPE    },
-    { "send of an error to a closed channel",  bad_error_to_closed,            -EPIPE    },
-    { "receive from a closed channel",         bad_receive_from_closed,        -EPIPE    },
-    { "select: send to a closed channel",      bad_select_send_to_closed,      -EPIPE    },
-    { "select: receive from a closed channel", bad_select_receive_from_closed, -EPIPE    },
-    { "close twice",                           bad_close_twice,                -EPIPE    },
-    { "close of no channel",                   bad_close_of_nil,               -EINVAL   },
-    { "select: no channel, alone",             bad_select_nil_alone,           -EDEADLK  },
-    { "select: no channel, try",               bad_select_nil_try,             -ETIMEDOUT},
-    { "select: no channel, default",           bad_select_nil_default,         -EAGAIN   },
-    { "select: no clause, default",            bad_select_nothing_default,     -EAGAIN   },
-    { "select: -1 clauses",                    bad_select_negative_count,      -EINVAL   },
-    { "channel of -1 places",                  bad_capacity_negative,          -EINVAL   },
-    { "channel of 2^24 + 1 places",            bad_capacity_huge,              -EINVAL   },
-    { "stack of -1 bytes",                     bad_stack_negative,             -EINVAL   },
-    { "init with a stack above 1 MiB",         bad_init_stack_huge,            -EINVAL   },
-    { "join oneself",                          bad_join_self,                  -EDEADLK  },
-    { "gather oneself",                        bad_gather_self,                -EDEADLK  },
-    { "wait for oneself first",                bad_wait_first_self,            -EDEADLK  },
-    { "wait for oneself, with a deadline",     bad_wait_for_self,              -EDEADLK  },
-    { "join main",                             bad_join_main,                  -EINVAL   },
-    { "detach main",                           bad_detach_main,                -EINVAL   },
-    { "exit from main",                        bad_exit_main,                  -EPERM    },
-    { "run by a tasklet",                      bad_run_by_tasklet,             -EPERM    },
-    { "finish by a tasklet",                   bad_finish_by_tasklet,          -EPERM    },
-    { "yield to oneself",                      bad_yield_to_self,              -EINVAL   },
-    { "yield to one that is blocked",          bad_yield_to_blocked,           -EINVAL   },
-    { "detach twice",                          bad_detach_twice,               -EINVAL   },
-    { "unpark one that has ended",             bad_unpark_ended,               -EINVAL   },
-    { "cancel one that has ended",             bad_cancel_ended,               0         },
-    { "wait for descriptor -1",                bad_fd_negative,                -EBADF    },
-    { "wait for descriptor INT_MAX",           bad_fd_huge,                    -EBADF    },
-    { "wait for an unknown event",             bad_fd_events,                  -EINVAL   },
-    { "timer with a negative period",          bad_period_negative,            -EINVAL   },
-    { "next of the generator one is in",       bad_gen_next_inside,            -EBUSY    },
-    { "free of the generator one is in",       bad_gen_free_inside,            -EBUSY    },
-    { "close of the scope one is in",          bad_close_scope_inside,         -EDEADLK  },
-    { "unlock of an unlocked mutex",           bad_unlock_unlocked,            -EPERM    },
-    { "unlock of an unlocked rwlock",          bad_unlock_rwlock,              -EPERM    },
-    { "post beyond the largest count",         bad_post_too_often,             -EOVERFLOW},
-    { "waitgroup below 0",                     bad_waitgroup_negative,         -EINVAL   },
-    { "barrier for nobody",                    bad_barrier_of_none,            -EINVAL   },
+    {"send to a closed channel",               bad_send_to_closed,             -EPIPE       },
+    { "send of an error to a closed channel",  bad_error_to_closed,            -EPIPE       },
+    { "receive from a closed channel",         bad_receive_from_closed,        -EPIPE       },
+    { "select: send to a closed channel",      bad_select_send_to_closed,      -EPIPE       },
+    { "select: receive from a closed channel", bad_select_receive_from_closed, -EPIPE       },
+    { "close twice",                           bad_close_twice,                -EPIPE       },
+    { "close of no channel",                   bad_close_of_nil,               -EINVAL      },
+    { "select: no channel, alone",             bad_select_nil_alone,           -EDEADLK     },
+    { "select: no channel, try",               bad_select_nil_try,             -ETIMEDOUT   },
+    { "select: no channel, default",           bad_select_nil_default,         -EAGAIN      },
+    { "select: no clause, default",            bad_select_nothing_default,     -EAGAIN      },
+    { "select: -1 clauses",                    bad_select_negative_count,      -EINVAL      },
+    { "channel of -1 places",                  bad_capacity_negative,          -EINVAL      },
+    { "channel of 2^24 + 1 places",            bad_capacity_huge,              -EINVAL      },
+    { "stack of -1 bytes",                     bad_stack_negative,             -EINVAL      },
+    { "init with a stack above 1 MiB",         bad_init_stack_huge,            -EINVAL      },
+    { "join oneself",                          bad_join_self,                  -EDEADLK     },
+    { "gather oneself",                        bad_gather_self,                -EDEADLK     },
+    { "wait for oneself first",                bad_wait_first_self,            -EDEADLK     },
+    { "wait for oneself, with a deadline",     bad_wait_for_self,              -EDEADLK     },
+    { "join main",                             bad_join_main,                  -EINVAL      },
+    { "detach main",                           bad_detach_main,                -EINVAL      },
+    { "exit from main",                        bad_exit_main,                  -EPERM       },
+    { "run by a tasklet",                      bad_run_by_tasklet,             -EPERM       },
+    { "finish by a tasklet",                   bad_finish_by_tasklet,          -EPERM       },
+    { "yield to oneself",                      bad_yield_to_self,              -EINVAL      },
+    { "yield to one that is blocked",          bad_yield_to_blocked,           -EINVAL      },
+    { "detach twice",                          bad_detach_twice,               -EINVAL      },
+    { "unpark one that has ended",             bad_unpark_ended,               -EINVAL      },
+    { "cancel one that has ended",             bad_cancel_ended,               0            },
+    { "wait for descriptor -1",                bad_fd_negative,                -EBADF       },
+    { "wait for descriptor INT_MAX",           bad_fd_huge,                    -EBADF       },
+    { "wait for an unknown event",             bad_fd_events,                  -EINVAL      },
+    { "wait for a plain file",                 bad_fd_plain,                   COOP_READABLE},
+    { "timer with a negative period",          bad_period_negative,            -EINVAL      },
+    { "next of the generator one is in",       bad_gen_next_inside,            -EBUSY       },
+    { "free of the generator one is in",       bad_gen_free_inside,            -EBUSY       },
+    { "close of the scope one is in",          bad_close_scope_inside,         -EDEADLK     },
+    { "unlock of an unlocked mutex",           bad_unlock_unlocked,            -EPERM       },
+    { "unlock of an unlocked rwlock",          bad_unlock_rwlock,              -EPERM       },
+    { "post beyond the largest count",         bad_post_too_often,             -EOVERFLOW   },
+    { "waitgroup below 0",                     bad_waitgroup_negative,         -EINVAL      },
+    { "barrier for nobody",                    bad_barrier_of_none,            -EINVAL      },
 };
 
 /* Two tasklets and a channel still do what they do. */
