@@ -5,6 +5,7 @@
  * operating-system thread that calls coop_init() has a thread state: a run queue, timers, descriptors, and the main tasklet, which is
  * the caller of coop_init(). Everything here belongs to the thread state that made it, and is called from its tasklets only.
  *
+ * Before:    nothing but coop_init(), coop_now() and coop_after() may be called before coop_init() or after coop_finish().
  * Returns:   0 (or a documented count) or -errno, always. -EINVAL: a NULL, dead or senseless argument. -ENOMEM.
  * Blocking:  a function with a deadline blocks until it is done, or returns -ETIMEDOUT at the deadline, -ECANCELED when the caller is
  *            cancelled (and again each time, until it returns: cancellation is a level, not an edge), -EDEADLK when nothing can ever wake

@@ -57,8 +57,8 @@ struct coop_hot_task {
     struct coop_hot_task *next, *prev;
     int state; /* 0: ready, 1: running, 2: blocked */
     bool cancelled;
-    uint8_t block_trap;
-    bool unused_0[5];
+    uint32_t block_trap, shield;
+    bool unused_0[9];
     intptr_t unused_1;
     struct coop_hot_queue *blocked_on;
     void (*on_wake)(struct coop_hot_task *t);

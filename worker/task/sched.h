@@ -60,7 +60,7 @@ struct coop_task {
     coop_task *next, *prev;  /* in the ring */
     enum task_state state;
     bool cancelled;
-    uint8_t block_trap, shield; /* levels */
+    uint32_t block_trap, shield; /* levels */
     bool atomic;
     bool joined; /* somebody waits in coop_join() */
     bool detached;

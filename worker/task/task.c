@@ -451,7 +451,7 @@ void coop_shield(bool on)
 {
     coop_task *t = sched->current;
 
-    if (on && t->shield < UINT8_MAX)
+    if (on && t->shield < UINT32_MAX)
         t->shield++;
     else if (!on && t->shield > 0)
         t->shield--;
@@ -563,7 +563,7 @@ void coop_block_trap(bool on)
 {
     coop_task *t = sched->current;
 
-    if (on && t->block_trap < UINT8_MAX)
+    if (on && t->block_trap < UINT32_MAX)
         t->block_trap++;
     else if (!on && t->block_trap > 0)
         t->block_trap--;

@@ -70,7 +70,7 @@ int sl_resumed(lua_State *L, struct lua_task *t, int rc)
 int sl_float(const char *why)
 {
     coop_task *task = sched->current;
-    uint8_t trap = task->block_trap;
+    uint32_t trap = task->block_trap;
     int rc;
 
     task->block_trap = 0;
