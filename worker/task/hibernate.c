@@ -15,6 +15,11 @@ enum {
     STACK_SIZE = 16 << 10, /* of the stack on which the others wake */
     LOOK = 2,              /* so many times the batch are looked at, … */
     LOOK_MORE = 64,        /* … and some */
+#ifdef SANITIZE_SWITCH
+    NEEDS_STACK = 16 << 10, /* bytes, of whoever does it for all: a sanitizer's malloc() */
+#else
+    NEEDS_STACK = 2 << 10, /* bytes, of whoever does it for all: mostly malloc() */
+#endif
 };
 
 struct frozen {
@@ -183,16 +188,11 @@ static int freeze(coop_task *t)
     return 0;
 }
 
-static enum stack_guard guard_of(const coop_task *t)
+static bool is_safe(const coop_task *t)
 {
     size_t slot;
 
-    return stacks_find(&sched->stacks, t->stack, &slot)->guard;
-}
-
-static bool is_safe(const coop_task *t)
-{
-    return guard_of(t) == STACK_GUARD_MADVISE || sched->hibernate.private_stacks;
+    return stacks_find(&sched->stacks, t->stack, &slot)->guard == STACK_GUARD_MADVISE || sched->hibernate.private_stacks;
 }
 
 static int make_stack(struct hibernate *h)
@@ -200,7 +200,7 @@ static int make_stack(struct hibernate *h)
     if (h->stack != NULL)
         return 0;
     if (h->batch == NULL)
-        h->batch = malloc(BATCH * sizeof(coop_task *));
+        h->batch = malloc(BATCH * sizeof(*h->batch));
     if (h->batch == NULL)
         return -ENOMEM;
     h->stack = stacks_get(&sched->stacks, stacks_class_of(STACK_SIZE), &h->stack_size);
@@ -212,32 +212,42 @@ static int make_stack(struct hibernate *h)
 
 /* ---- many of them -------------------------------------------------------------------------------------------------------------- */
 
-static int by_stack(const void *a, const void *b)
+static coop_task *who_was_on(char *stack, struct stack_chunk **ret_chunk)
 {
-    const char *x = (*(coop_task *const *)a)->stack, *y = (*(coop_task *const *)b)->stack;
+    size_t slot;
 
-    return (x > y) - (x < y);
+    *ret_chunk = stacks_find(&sched->stacks, stack, &slot);
+    return (*ret_chunk)->away[slot];
 }
 
-/* Gives back the pages of stacks first..last of the batch, which lie side by side. Refused: they come back as they were. */
-static void empty(coop_task **first, coop_task **last)
+/* Gives back the pages of the stacks first..last, which lie side by side. Refused: they come back as they were. */
+static void empty(char **first, char **last)
 {
-    if (stacks_empty(guard_of(*first), (*first)->stack, (size_t)(top_of(*last) - (char *)(*first)->stack)) == 0)
+    struct stack_chunk *k;
+    coop_task *t = who_was_on(*last, &k);
+
+    if (stacks_empty(k->guard, *first, (size_t)(top_of(t) - *first)) == 0)
         return;
     for (; first <= last; first++)
-        hibernate_wake(*first);
+        hibernate_wake(who_was_on(*first, &k));
+}
+
+static bool are_neighbours(char *low, char *high)
+{
+    struct stack_chunk *k, *other;
+
+    return high - top_of(who_was_on(low, &k)) == STACKS_GUARD && who_was_on(high, &other) != NULL && other->guard == k->guard;
 }
 
 /* One system call for each run of neighbours: their guards lie between them, and are guards already. */
-static void empty_all(coop_task **batch, size_t n)
+static void empty_all(char **stacks, size_t n)
 {
     size_t first = 0;
 
-    if (n > 1)
-        qsort(batch, n, sizeof(coop_task *), by_stack);
+    stacks_sort(stacks, n);
     for (size_t i = 1; i <= n; i++)
-        if (i == n || (char *)batch[i]->stack - top_of(batch[i - 1]) != STACKS_GUARD || guard_of(batch[i]) != guard_of(batch[first])) {
-            empty(&batch[first], &batch[i - 1]);
+        if (i == n || !are_neighbours(stacks[i - 1], stacks[i])) {
+            empty(&stacks[first], &stacks[i - 1]);
             first = i;
         }
 }
@@ -272,13 +282,22 @@ static size_t choose(size_t want, uint32_t min_age)
             break;
         if (may_go(t, min_age) && freeze(t) == 0) {
             put_away(t);
-            h->batch[n++] = t;
+            h->batch[n++] = t->stack;
         } else {
             all_remove(t);
             all_push(t);
         }
     }
     return n;
+}
+
+/* It is done on the stack of the one that spawns or blocks, which may be small. Another will come. */
+static bool has_room(void)
+{
+    const coop_task *t = sched->current;
+    const char *here = __builtin_frame_address(0);
+
+    return t == &sched->main || here - (const char *)t->stack > NEEDS_STACK;
 }
 
 /*
@@ -290,7 +309,7 @@ size_t hibernate_some(bool idle)
     struct hibernate *h = &sched->hibernate;
     size_t resident = sched->alive - h->count, spare = h->above / 8 < BATCH / 2 ? h->above / 8 : BATCH / 2, before = h->count, want, n;
 
-    if (resident <= h->above || (sched->stacks.no_madvise && !h->private_stacks) || make_stack(h) != 0)
+    if (resident <= h->above || (sched->stacks.no_madvise && !h->private_stacks) || !has_room() || make_stack(h) != 0)
         return 0;
     free_spent(h);
     want = resident - h->above + spare < BATCH ? resident - h->above + spare : BATCH;
@@ -311,6 +330,7 @@ size_t hibernate_some(bool idle)
 
 int coop_hibernate(coop_task *t)
 {
+    char *stack;
     int rc;
 
     if (sched == NULL || t == NULL || t->id == 0 || t->stack == NULL || (t->state != TASK_READY && t->state != TASK_BLOCKED))
@@ -332,7 +352,8 @@ int coop_hibernate(coop_task *t)
     if (rc != 0)
         return rc;
     put_away(t);
-    empty_all(&t, 1);
+    stack = t->stack;
+    empty_all(&stack, 1);
     return t->frozen != NULL ? 0 : -ENOMEM;
 }
 

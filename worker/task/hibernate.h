@@ -31,8 +31,8 @@ struct hibernate {
     coop_task *edge;     /* of sched->all: the first that is hibernated; NULL: none */
     size_t count, bytes; /* hibernated now, and what their blocks take */
     struct frozen *spent;
-    coop_task **batch;
-    void *stack; /* whoever is woken runs there until its own is back */
+    char **batch; /* stacks */
+    void *stack;  /* whoever is woken runs there until its own is back */
     size_t stack_size;
     struct switch_regs entry;
 };

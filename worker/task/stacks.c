@@ -203,11 +203,18 @@ static int add_chunk(struct stacks *s, struct stack_class *c)
 
 /* ---- stacks -------------------------------------------------------------------------------------------------------------------- */
 
-static int by_address(const void *a, const void *b)
+/* Shell's: qsort(3) may want memory and more stack than a small tasklet has left. */
+void stacks_sort(char **addresses, size_t n)
 {
-    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    for (size_t gap = n / 2; gap > 0; gap /= 2)
+        for (size_t i = gap; i < n; i++) {
+            char *moved = addresses[i];
+            size_t to = i;
 
-    return (x > y) - (x < y);
+            for (; to >= gap && addresses[to - gap] > moved; to -= gap)
+                addresses[to] = addresses[to - gap];
+            addresses[to] = moved;
+        }
 }
 
 /* The older half of those that are hot: not the last one, on which its user may still be. One system call for each run of neighbours. */
@@ -216,7 +223,7 @@ static void cool(struct stack_class *c)
     char **old = &c->free[c->n_cold], *low;
     size_t first = 0;
 
-    qsort(old, KEEP_HOT, sizeof(*old), by_address);
+    stacks_sort(old, KEEP_HOT);
     for (size_t i = 1; i <= KEEP_HOT; i++)
         if (i == KEEP_HOT || old[i] != old[i - 1] + c->size) {
             low = old[first] + PAGE;

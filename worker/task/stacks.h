@@ -74,6 +74,9 @@ bool stacks_is_spoilt(const struct stacks *s, const void *stack);
 /* The chunk that an address lies in, and which of its stacks; NULL: none. Async-signal-safe. */
 struct stack_chunk *stacks_find(const struct stacks *s, const void *address, size_t *ret_slot);
 
+/* In ascending order. Uses no memory, and little stack. */
+void stacks_sort(char **addresses, size_t n);
+
 /*
  * Gives back the pages of [low, low + len): whole stacks of chunks with this guard, that lie side by side. What was in them is lost, also
  * when it fails. stacks_fill() brings one stack's back, as zeroes; both are async-signal-safe.
