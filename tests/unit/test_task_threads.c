@@ -845,19 +845,20 @@ static __attribute__((noinline)) void set_errno(int to)
     errno = to;
 }
 
+/* Made on the first thread; until one has been elsewhere the other has nothing to do, once its pinned ones have ended. */
 static int wander(void *arg)
 {
-    atomic_int *moves = arg;
-    unsigned at = coop_thread();
     int mine = (int)coop_id(coop_self());
+    atomic_int *moves = arg;
+    unsigned at = 1;
 
     set_errno(mine);
     for (int i = 0; i < MANY || atomic_load(moves) == 0; i++) {
-        if (coop_yield() != 0 || errno_now() != mine)
-            return -EINVAL;
         if (coop_thread() != at)
             atomic_fetch_add(moves, 1);
         at = coop_thread();
+        if (coop_yield() != 0 || errno_now() != mine)
+            return -EINVAL;
     }
     return 0;
 }

@@ -20,8 +20,8 @@
 
 enum {
     THREADS_MAX = 64,
-    STEAL_SLOTS = 256,  /* a power of two */
-    SHARED_LOCKS = 256, /* as many objects may be worked on at once */
+    STEAL_SLOTS = 256, /* a power of two */
+    SHARED_LOCKS = 64, /* as many objects may be worked on at once; ThreadSanitizer follows no more of one thread */
     CACHE_LINE = 64,
 };
 
