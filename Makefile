@@ -59,7 +59,7 @@ SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
 
-TASK_EXAMPLES := hello sieve many timeouts pipeline scope
+TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 
 -include build/local.mk
 include tools/rules.mk
