@@ -56,7 +56,7 @@ struct coop_options {
 
 /*
  * Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one.
- * Threads are made here and at no other time, so a program may forbid itself to make more afterwards. They block all signals; each sleeps in an
+ * Threads are made here and at no other time, so a program may forbid itself to make more afterwards. They block all signals but those of their own faults; each sleeps in an
  * epoll of its own when none of its tasklets can run. -EAGAIN, -EMFILE: the system has no thread, no descriptor for them (two each).
  */
 int coop_init(const struct coop_options *options);
