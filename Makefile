@@ -75,7 +75,7 @@ PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/
 PEERS      += $(if $(wildcard /usr/include/st.h),st)
 PEERS      += $(if $(wildcard /usr/bin/go),go)
 
-TASK_EXAMPLES := hello sieve many timeouts pipeline scope
+TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 
 -include build/local.mk
 include tools/rules.mk

@@ -6,6 +6,10 @@
  * the caller of coop_init(). Everything here belongs to the thread state that made it, and is called from its tasklets only.
  *
  * Before:    nothing but coop_init(), coop_now() and coop_after() may be called before coop_init() or after coop_finish().
+ * Threads:   coop_options.threads makes a group of thread states. Their tasklets share channels (select too) and each other: spawn, join,
+ *            gather, wait, detach, cancel, unpark. Mutexes, rwlocks, semaphores, events, conditions, barriers, waitgroups, generators, timers,
+ *            keys and scopes stay one thread state's: -EXDEV from a tasklet of another, and what they would tell (a value, whether it is
+ *            set) is 0 there. Channels that were made before coop_init(), or in a group that is gone: -EXDEV.
  * Returns:   0 (or a documented count) or -errno, always. -EINVAL: a NULL, dead or senseless argument. -ENOMEM.
  * Blocking:  a function with a deadline blocks until it is done, or returns -ETIMEDOUT at the deadline, -ECANCELED when the caller is
  *            cancelled (and again each time, until it returns: cancellation is a level, not an edge), -EDEADLK when nothing can ever wake
@@ -46,7 +50,7 @@ typedef int (*coop_fn)(void *arg);
 /* ---- thread state -------------------------------------------------------------------------------------------------------------- */
 
 struct coop_options {
-    size_t max_tasklets; /* alive at once, main not counted; 0: 1,048,576 */
+    size_t max_tasklets; /* alive at once in the group, main not counted; 0: 1,048,576 */
     size_t stack_size;   /* of a tasklet that asks for none; 0: 64 KiB */
     /* Stacks that may stay in memory while more tasklets are alive: beyond, those that have waited longest are hibernated. 0: 65,536, and
      * none where the kernel has no guards (Linux before 6.13) and private_stacks is false. SIZE_MAX: never by itself. */
@@ -59,10 +63,14 @@ struct coop_options {
  * Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one.
  * The first of a process installs a handler of SIGSEGV, which names the tasklet whose stack is too small and brings hibernated stacks back;
  * every other fault is handed to the handler that was there. A thread without an alternate signal stack is given one.
+ * Threads are made here and at no other time, so a program may forbid itself to make more afterwards. They block all signals but those of
+ * their own faults; each sleeps in an epoll of its own when none of its tasklets can run. -EAGAIN, -EMFILE: the system has no thread, no
+ * descriptor for them (two each).
  */
 int coop_init(const struct coop_options *options);
 
-/* Cancels and joins every tasklet, then takes the thread state down. Only main may (-EPERM); -EBUSY: some refuse to end. */
+/* Cancels and joins every tasklet, then takes the thread state down, with all the threads of a group. Only main may (-EPERM), of the first
+ * thread; -EBUSY: some refuse to end. */
 int coop_finish(void);
 
 /* The number of the caller's thread state, from 1, and how many there are. */
@@ -70,7 +78,7 @@ unsigned coop_thread(void);
 unsigned coop_threads(void);
 
 /* Runs the others until none is alive but main. Only main may (-EPERM). -EDEADLK: those that are left wait for each other, or for
- * somebody to go on with a generator, which is a tasklet too. */
+ * somebody to go on with a generator, which is a tasklet too; found as soon as all threads sleep, and no deadline or descriptor can wake one. */
 int coop_run(int64_t deadline);
 
 /* Now, by the clock; and us microseconds from now (a negative one is the past). */
@@ -84,8 +92,15 @@ struct coop_attr {
     size_t stack_size; /* bytes, rounded up to 8, 16, 64, 256 KiB or 1 MiB; 0: the thread state's. -EINVAL above 1 MiB. */
     coop_scope *scope; /* whose child it is; NULL: nobody's. -EXDEV: with thread or movable, it would run on another thread state */
     unsigned thread;   /* the thread state it starts on, from 1; 0: the caller's. -EINVAL: there are not so many */
-    bool movable;      /* a thread state that has nothing to do may take it out of another's run queue */
+    bool movable;      /* see below; alone it means nothing */
 };
+
+/*
+ * Movable: a thread state that has nothing to do takes it out of another's run queue, so it may go on on another OS thread after yield, sleep,
+ * park, join, gather, wait and what it does to channels; not after other calls. It has neither keys nor scopes (-EXDEV), and what it makes of
+ * the objects above stays where it was made. A compiler may keep the address of errno, or of any variable of a thread, over such a call: do not
+ * use either in the same function on both sides of one. errno's value goes with the tasklet.
+ */
 
 /*
  * Makes a tasklet and puts it at the end of the run queue. attr may be NULL. With ret_task it stays joinable until coop_join(); with NULL
@@ -102,7 +117,8 @@ int coop_detach(coop_task *t);
 /* Ends the calling tasklet with this result, as if its function had returned it. Main cannot (-EPERM). */
 int coop_exit(int result);
 
-/* From now on every blocking call of t fails with -ECANCELED, the one it is in too. Ended: 0. Never blocks. */
+/* From now on every blocking call of t fails with -ECANCELED, the one it is in too. Ended: 0. Never blocks. On another thread it takes
+ * effect there: a value that is on its way to t arrives first. */
 int coop_cancel(coop_task *t);
 
 /* Whether the caller is cancelled and not shielded: -ECANCELED, else 0. For loops that do not block. */
@@ -114,7 +130,7 @@ void coop_shield(bool on);
 /* Lets the others run once around. 0, or -ECANCELED. */
 int coop_yield(void);
 
-/* Runs t now; the caller stays in the run queue, behind it. -EINVAL: t is not in the run queue. */
+/* Runs t now; the caller stays in the run queue, behind it. -EINVAL: t is not in the run queue. -EXDEV: it is in another's, or may be moved. */
 int coop_yield_to(coop_task *t);
 
 /* Blocks until somebody unparks the caller; *ret_value (may be NULL) is what was given. An unpark before the park is kept: once. */
@@ -125,10 +141,10 @@ int coop_sleep_until(int64_t deadline); /* 0 at the deadline, never -ETIMEDOUT *
 
 coop_task *coop_self(void);
 coop_task *coop_main(void);
-uint64_t coop_id(const coop_task *t);      /* 1: main; never given twice in a thread state */
+uint64_t coop_id(const coop_task *t);      /* 1: main; never given twice in a group */
 const char *coop_name(const coop_task *t); /* "" when it has none */
 bool coop_alive(const coop_task *t);
-bool coop_blocked(const coop_task *t);
+bool coop_blocked(const coop_task *t); /* false also of one on another thread */
 
 /* While on (they nest), a call of the caller that would block fails with -EPERM. */
 void coop_block_trap(bool on);
@@ -181,10 +197,10 @@ struct coop_value {
     int err;
 };
 
-enum coop_preference {
-    COOP_PREFER_RECEIVER = -1, /* a sender that meets a waiting receiver lets it run at once */
-    COOP_PREFER_NEITHER = 0,
-    COOP_PREFER_SENDER = 1,
+enum coop_preference { /* between two of the same thread state; a partner on another is made runnable there, and the caller goes on */
+                       COOP_PREFER_RECEIVER = -1, /* a sender that meets a waiting receiver lets it run at once */
+                       COOP_PREFER_NEITHER = 0,
+                       COOP_PREFER_SENDER = 1,
 };
 
 /* capacity: values held without a receiver, at most 2^24 (-EINVAL); 0: each send meets a receive. Preference starts at RECEIVER. */
@@ -339,9 +355,10 @@ int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline);
 /* ---- looking in ---------------------------------------------------------------------------------------------------------------- */
 
 struct coop_stats {
-    uint64_t switches, spawned, ended;
-    size_t alive, peak, runnable;
-    uint64_t stack_bytes;         /* address space of all stacks in use */
+    uint64_t switches, spawned, ended; /* of the caller's thread state, as are those below */
+    size_t alive;                      /* in the group */
+    size_t peak, runnable;
+    uint64_t stack_bytes;         /* address space of all stacks in use, of those it has made */
     size_t hibernated;            /* tasklets, now */
     uint64_t hibernated_bytes;    /* that their blocks take */
     uint64_t hibernations, wakes; /* so far */
@@ -355,7 +372,8 @@ typedef void (*coop_chan_hook)(coop_chan *c, coop_task *t, bool sending, bool wi
 void coop_set_switch_hook(coop_switch_hook hook);
 void coop_set_chan_hook(coop_chan_hook hook);
 
-/* One line for each tasklet and up to depth lines of its calls, by write(2) to fd. */
+/* One line for each tasklet and up to depth lines of its calls, by write(2) to fd. Of those on other threads, and of movable ones that wait for
+ * their turn: the name and the thread. */
 void coop_backtrace(int fd, int depth);
 
 #ifdef __cplusplus

@@ -38,12 +38,13 @@ static void the_examples_in_c_end_well(void **state)
     static const struct {
         const char *name, *prints;
     } examples[] = {
-        {"hello",     "hello 1\nworld 1\nhello 2\nworld 2\nhello 3\nworld 3\nboth have ended: 5 and 5 letters\n"},
-        { "sieve",    "2\n3\n5\n7\n11\n13\n17\n19\n23\n29\n31\n37\n41\n43\n47\n53\n59\n61\n67\n71\n"            },
-        { "many",     "came out as 100000\n"                                                                    },
-        { "timeouts", "the same with one word in it: 7\nfast 1\n"                                               },
-        { "pipeline", "  3  that\n100  returns\n101  many\n"                                                    },
-        { "scope",    "broken  4 of  9 parts\n"                                                                 },
+        {"hello",         "hello 1\nworld 1\nhello 2\nworld 2\nhello 3\nworld 3\nboth have ended: 5 and 5 letters\n"},
+        { "sieve",        "2\n3\n5\n7\n11\n13\n17\n19\n23\n29\n31\n37\n41\n43\n47\n53\n59\n61\n67\n71\n"            },
+        { "many",         "came out as 100000\n"                                                                    },
+        { "timeouts",     "the same with one word in it: 7\nfast 1\n"                                               },
+        { "pipeline",     "  3  that\n100  returns\n101  many\n"                                                    },
+        { "scope",        "broken  4 of  9 parts\n"                                                                 },
+        { "parallel_sum", "49999995000000\n"                                                                        },
     };
 
     (void)state;

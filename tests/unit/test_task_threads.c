@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -13,11 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "task_fixture.h"
+#include "worker/task/sched.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { LONG = 2000, MANY = 1000 };
@@ -845,19 +849,20 @@ static __attribute__((noinline)) void set_errno(int to)
     errno = to;
 }
 
+/* Made on the first thread; until one has been elsewhere the other has nothing to do, once its pinned ones have ended. */
 static int wander(void *arg)
 {
-    atomic_int *moves = arg;
-    unsigned at = coop_thread();
     int mine = (int)coop_id(coop_self());
+    atomic_int *moves = arg;
+    unsigned at = 1;
 
     set_errno(mine);
     for (int i = 0; i < MANY || atomic_load(moves) == 0; i++) {
-        if (coop_yield() != 0 || errno_now() != mine)
-            return -EINVAL;
         if (coop_thread() != at)
             atomic_fetch_add(moves, 1);
         at = coop_thread();
+        if (coop_yield() != 0 || errno_now() != mine)
+            return -EINVAL;
     }
     return 0;
 }
@@ -1296,6 +1301,77 @@ static void coop_finish_says_that_some_refuse_to_end(void **state)
     assert_int_equal(coop_chan_free(c), 0);
 }
 
+static int sleep_and_spawn(void *arg)
+{
+    int rc = sleep_long(arg);
+
+    for (unsigned i = 0; i < 4; i++) /* they would sleep for an hour, were they not cancelled from the start */
+        (void)coop_spawn(NULL, sleep_long, NULL, &(struct coop_attr){ .thread = i % 2 + 1 });
+    return rc;
+}
+
+static void what_is_spawned_while_the_group_finishes_ends_too(void **state)
+{
+    (void)state;
+    assert_int_equal(init_threads(2), 0);
+    for (unsigned i = 0; i < 8; i++)
+        (void)start_on(i % 2 + 1, sleep_and_spawn, NULL);
+    assert_int_equal(coop_finish(), 0);
+}
+
+static void a_group_that_finds_no_descriptors_leaves_none_behind(void **state)
+{
+    struct rlimit before, few;
+    int fd = dup(0), after;
+
+    (void)state;
+    close(fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = (rlim_t)fd + 5;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(init_threads(4), -EMFILE);
+    assert_null(coop_self());
+    after = dup(0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(after, fd);
+    close(after);
+    assert_int_equal(init_threads(4), 0);
+    assert_int_equal(ask(4, own_thread, NULL), 4);
+    assert_int_equal(coop_finish(), 0);
+}
+
+static struct sched *first;
+static volatile sig_atomic_t handled_on;
+
+static void interrupt(int signo)
+{
+    (void)signo;
+    handled_on = (sig_atomic_t)coop_thread();
+    sched_interrupt(first);
+}
+
+static void a_signal_comes_to_the_first_thread_and_cancels_those_on_all(void **state)
+{
+    const struct itimerval soon_ = { .it_value.tv_usec = 20000 };
+    coop_chan *c = channel(0);
+    coop_task *t[2] = { start_on(2, sleep_long, NULL), start_on(3, wait_for_close, c) };
+    intptr_t word;
+
+    (void)state;
+    first = sched;
+    handled_on = 0;
+    signal(SIGALRM, interrupt);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon_, NULL), 0);
+    assert_int_equal(coop_chan_recv(c, &word, COOP_NEVER), -ECANCELED);
+    assert_int_equal(handled_on, 1);
+    coop_shield(true);
+    assert_int_equal(joined(t[0]), -ECANCELED);
+    assert_int_equal(joined(t[1]), -ECANCELED);
+    signal(SIGALRM, SIG_DFL);
+    assert_int_equal(coop_chan_free(c), 0);
+}
+
 static void a_backtrace_names_the_tasklets_of_all_threads(void **state)
 {
     coop_chan *c = channel(0);
@@ -1504,6 +1580,9 @@ int main(void)
         TEST3(a_descriptor_on_another_thread_is_hope),
         cmocka_unit_test(coop_finish_ends_whatever_waits_on_any_thread),
         TEST2(coop_finish_says_that_some_refuse_to_end),
+        cmocka_unit_test(what_is_spawned_while_the_group_finishes_ends_too),
+        cmocka_unit_test(a_group_that_finds_no_descriptors_leaves_none_behind),
+        TEST3(a_signal_comes_to_the_first_thread_and_cancels_those_on_all),
         TEST2(a_backtrace_names_the_tasklets_of_all_threads),
         cmocka_unit_test(whatever_they_do_each_value_is_received_once),
     };

@@ -11,12 +11,6 @@
 #include "worker/task/chan.h"
 #include "worker/task/threads.h"
 
-enum { WORDS = SHARED_LOCKS / 64 };
-
-struct lock_set {
-    uint64_t bits[WORDS];
-};
-
 struct node {
     struct wait_node wait;
     coop_chan *chan;
@@ -30,21 +24,22 @@ struct nodes { /* coop_task.waits_for */
 
 /* ---- the locks ---------------------------------------------------------------------------------------------------------------------- */
 
-static struct lock_set locks_of(const struct coop_clause *clauses, size_t n)
+_Static_assert(SHARED_LOCKS == 64, "a word of bits");
+
+static uint64_t locks_of(const struct coop_clause *clauses, size_t n)
 {
-    struct lock_set set = { { 0 } };
+    uint64_t set = 0;
 
     for (size_t i = 0; i < n; i++)
         if (clauses[i].chan != NULL)
-            set.bits[shared_index(clauses[i].chan) / 64] |= 1ull << (shared_index(clauses[i].chan) % 64);
+            set |= 1ull << shared_index(clauses[i].chan);
     return set;
 }
 
-static void for_each(struct group *g, const struct lock_set *set, int (*fn)(pthread_mutex_t *))
+static void for_each(struct group *g, uint64_t set, int (*fn)(pthread_mutex_t *))
 {
-    for (unsigned w = 0; w < WORDS; w++)
-        for (uint64_t left = set->bits[w]; left != 0; left &= left - 1)
-            (void)fn(&g->locks[w * 64 + (unsigned)__builtin_ctzll(left)].mutex);
+    for (; set != 0; set &= set - 1)
+        (void)fn(&g->locks[__builtin_ctzll(set)].mutex);
 }
 
 /* ---- choosing ----------------------------------------------------------------------------------------------------------------------- */
@@ -151,15 +146,15 @@ static int choose(struct coop_clause *clauses, size_t n, enum coop_select_policy
                   struct shared_partner *ret_partner)
 {
     struct group *g = sched->member->group;
-    const struct lock_set set = locks_of(clauses, n);
+    const uint64_t set = locks_of(clauses, n);
     int i, rc;
 
-    for_each(g, &set, pthread_mutex_lock);
+    for_each(g, set, pthread_mutex_lock);
     i = try_any(clauses, n, policy, ret_partner);
     rc = i >= 0 || policy == COOP_DEFAULT ? -EAGAIN : task_may_block(deadline);
     if (rc == 0)
         rc = enter_all(clauses, n, policy);
-    for_each(g, &set, pthread_mutex_unlock);
+    for_each(g, set, pthread_mutex_unlock);
     return i >= 0 ? i : rc != 0 ? rc : (int)n;
 }
 
@@ -168,13 +163,13 @@ static int choose(struct coop_clause *clauses, size_t n, enum coop_select_policy
 static int tell(const struct coop_clause *clauses, size_t n, enum coop_select_policy policy, int64_t deadline)
 {
     struct group *g = sched->member->group;
-    const struct lock_set set = locks_of(clauses, n);
+    const uint64_t set = locks_of(clauses, n);
     bool ready;
     int rc;
 
-    for_each(g, &set, pthread_mutex_lock);
+    for_each(g, set, pthread_mutex_lock);
     ready = count_ready(clauses, n) > 0;
-    for_each(g, &set, pthread_mutex_unlock);
+    for_each(g, set, pthread_mutex_unlock);
     rc = ready || policy == COOP_DEFAULT ? 0 : task_may_block(deadline);
     for (size_t i = 0; i < n && rc == 0; i++)
         if (clauses[i].chan != NULL)

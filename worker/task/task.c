@@ -156,7 +156,7 @@ static void free_memory(struct sched *s)
 static void cancel_those_made(void)
 {
     if (sched->member != NULL)
-        threads_cancel_all(sched->member->group, 0);
+        threads_finishing(sched->member->group, true);
     else
         for (coop_task *t = sched->all; t != NULL; t = t->all_next)
             coop_cancel(t);
@@ -206,8 +206,11 @@ int coop_finish(void)
         cancel_those_made();
         (void)coop_run(COOP_NEVER);
     }
-    if (alive() > 0)
+    if (alive() > 0) {
+        if (sched->member != NULL)
+            threads_finishing(sched->member->group, false);
         return -EBUSY;
+    }
     bury();
     local_end(&sched->main);
     states[0] = sched;

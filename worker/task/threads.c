@@ -61,9 +61,10 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* No signal is theirs: those of the process go to the first thread. */
+/* No signal is theirs, those of the process go to the first thread; but for those that a fault of the thread itself raises. */
 static int start_thread(struct member *m)
 {
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
     pthread_attr_t attr;
     sigset_t all, kept;
     int rc = pthread_attr_init(&attr);
@@ -71,6 +72,8 @@ static int start_thread(struct member *m)
     if (rc != 0)
         return -rc;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &kept);
     pthread_attr_setstacksize(&attr, THREAD_STACK);
     rc = pthread_create(&m->thread, &attr, thread_main, m->sched);
@@ -101,6 +104,7 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
     m->group = g;
     m->sched = s;
     m->index = index;
+    m->event_fd = -1;
     m->until_look = SCHED_POLL_EVERY;
     m->idle = &s->main;
     pthread_mutex_init(&m->all, NULL);
@@ -140,7 +144,7 @@ static void group_free(struct group *g)
 
         if (m == NULL)
             continue;
-        if (m->event_fd > 0)
+        if (m->event_fd >= 0)
             close(m->event_fd);
         if (m->idle != &m->sched->main && m->idle != NULL) {
             sanitize_end(m->idle);

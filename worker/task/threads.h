@@ -21,8 +21,8 @@
 
 enum {
     THREADS_MAX = 64,
-    STEAL_SLOTS = 256,  /* a power of two */
-    SHARED_LOCKS = 256, /* as many objects may be worked on at once */
+    STEAL_SLOTS = 256, /* a power of two */
+    SHARED_LOCKS = 64, /* as many objects may be worked on at once; ThreadSanitizer follows no more of one thread */
     CACHE_LINE = 64,
 };
 
@@ -79,6 +79,7 @@ struct group {
     unsigned n;
     struct member *members[THREADS_MAX];
     atomic_size_t alive;
+    atomic_bool finishing; /* who is spawned now starts cancelled */
     atomic_uint searching; /* 0 or 1 */
     pthread_mutex_t sleep; /* who sleeps */
     atomic_uint n_asleep;  /* written under it */
@@ -108,6 +109,8 @@ int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop
 void threads_release(coop_task *t);
 /* mail: MAIL_FORCE or 0. */
 void threads_cancel_all(struct group *g, unsigned mail);
+/* on: cancels them all, and those they spawn from now on. */
+void threads_finishing(struct group *g, bool on);
 
 /* ---- inbox.c: mail, sleeping, deadlock ------------------------------------------------------------------------------------------- */
 

@@ -102,9 +102,9 @@ static void bury(struct sched *s, coop_task *t)
     detached = t->detached;
     joiners = shared_claim_all(&t->joiners, 0);
     shared_unlock(g, t);
+    shared_wake_all(joiners);
     if (detached)
         threads_release(t);
-    shared_wake_all(joiners);
     if (atomic_fetch_sub(&g->alive, 1) == 1)
         mail_post(&g->members[0]->sched->main, MAIL_ALL_ENDED);
 }
@@ -169,6 +169,7 @@ int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop
         return rc;
     t->detached = ret_task == NULL;
     t->movable = attr->movable;
+    t->cancelled |= atomic_load(&m->group->finishing); /* it is in the list by now: MAIL_CANCEL_ALL comes to it, or has been before */
     atomic_store(&t->owner, to->sched);
     if (ret_task != NULL)
         *ret_task = t;
@@ -185,6 +186,13 @@ void threads_cancel_all(struct group *g, unsigned mail)
 {
     for (unsigned i = 0; i < g->n; i++)
         mail_post(&g->members[i]->sched->main, MAIL_CANCEL_ALL | mail);
+}
+
+void threads_finishing(struct group *g, bool on)
+{
+    atomic_store(&g->finishing, on);
+    if (on)
+        threads_cancel_all(g, 0);
 }
 
 /* ---- idle --------------------------------------------------------------------------------------------------------------------------- */
