@@ -33,10 +33,11 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := frame sp sp_stream units nearest job_limits log ulid
+PROTO_OBJS  := frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
 BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched poll task describe chan select gen locks events scope future timer local
+NATIVE_OBJS := engine load stdio turns
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_chan task_locks task_slice
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
+#include "engine_table.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -343,7 +344,7 @@ void help_completion_bash(FILE *out)
         fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
-    words(out, "engines", engine_words);
+    words(out, "engines", engine_names);
     fputs("    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case \" $verbs \" in *\" ${COMP_WORDS[i]} \"*) verb=\"${COMP_WORDS[i]}\"; break ;; esac\n    done\n"
           "    if [[ -z $verb ]]; then\n        COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n        return\n    fi\n"

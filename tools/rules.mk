@@ -4,6 +4,7 @@ GEN_OBJS := $(SCHEMAS:%=$(B)/gen/%.pb-c.o)
 GEN_HDRS := $(SCHEMAS:%=$(B)/gen/%.pb-c.h)
 # One short line a command; V=1 shows the whole of it.
 run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
+comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
@@ -44,7 +45,7 @@ endif
 
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
@@ -64,8 +65,10 @@ $(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
 FORCE:
 else
 UNIT_WORKER := worker
-$(B)/coop-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+# Native jobs find coop/task.h here: all of it, and nothing else by name.
+$(B)/coop-worker: $(B)/worker/main.o $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
+		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)

@@ -22,6 +22,7 @@ struct seal {
     int null_fd;  /* in: /dev/null, to become 0, 1 and 2 */
     pid_t zygote; /* in: whose death is ours */
     uint32_t uid; /* in: who to become, user and group; 0 = stay */
+    unsigned threads; /* in: of the operating system, that the engine makes; 1 is the caller alone */
     const struct engine *engine;
     const struct bpf_program *filter;
 

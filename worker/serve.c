@@ -27,14 +27,21 @@ void serve_cancel(int signo)
     errno = keep_errno;
 }
 
-void serve_slice_over(void)
+void serve_slice_over(const void *context)
 {
     int keep_errno = errno;
     const struct engine *e = running;
 
     if (e != NULL && e->preempt != NULL)
-        e->preempt();
+        e->preempt(context);
     errno = keep_errno;
+}
+
+bool serve_answer(long nr, const uint64_t args[6], long *ret_result)
+{
+    const struct engine *e = running;
+
+    return e != NULL && e->answer != NULL && e->answer(nr, args, ret_result);
 }
 
 int serve_cancelled(void)

@@ -55,7 +55,8 @@ static int open_link(int fd)
 _Noreturn void worker_main(const struct worker_start *w)
 {
     struct seal s = {
-        .link_fd = w->link_fd, .null_fd = w->null_fd, .zygote = w->zygote, .uid = w->uid, .engine = w->engine, .filter = w->filter
+        .link_fd = w->link_fd, .null_fd = w->null_fd, .zygote = w->zygote, .uid = w->uid,
+        .threads = w->threads > 0 ? w->threads : 1, .engine = w->engine, .filter = w->filter
     };
     const char *step;
     int rc;

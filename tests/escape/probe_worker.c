@@ -1144,8 +1144,9 @@ static int probe_prepare(void)
     return 0;
 }
 
-static int probe_open(void)
+static int probe_open(unsigned threads)
 {
+    (void)threads;
     parent_pid = getppid();
     own_pid = getpid();
     return 0;
@@ -1169,7 +1170,9 @@ static void probe_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine probe_engine = { "lua", "probe", probe_prepare, probe_open, probe_run, NULL, NULL };
+static const struct engine probe_engine = {
+    .name = "lua", .version = "probe", .prepare = probe_prepare, .open = probe_open, .run = probe_run
+};
 
 /* ---- what the tests ask of it, outside of any job ------------------------------------------------------------------------------ */
 

@@ -31,8 +31,14 @@ static int engine_nothing(void)
     return 0;
 }
 
-static int engine_broken(void)
+static int opens(unsigned threads)
 {
+    return threads == 1 ? 0 : -EINVAL;
+}
+
+static int does_not_open(unsigned threads)
+{
+    (void)threads;
     return -ENOMEM;
 }
 
@@ -45,8 +51,8 @@ static void engine_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine marker = { "lua", "0", engine_nothing, engine_nothing, engine_run, NULL, NULL };
-static const struct engine no_open = { "lua", "0", engine_nothing, engine_broken, engine_run, NULL, NULL };
+static const struct engine marker = { .name = "lua", .version = "0", .prepare = engine_nothing, .open = opens, .run = engine_run };
+static const struct engine no_open = { .name = "lua", .version = "0", .prepare = engine_nothing, .open = does_not_open, .run = engine_run };
 
 /* Forks a worker, greets it, assigns a job at once, and listens. */
 static void live(const struct engine *e, struct told *t)

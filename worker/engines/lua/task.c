@@ -396,7 +396,9 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
         lua_task_let_go(L, t);
         if (rc == -ENOMEM)
             no_memory(L);
-        luaL_error(L, rc == -EAGAIN ? "too many tasklets" : "%s", strerror(-rc));
+        if (rc == -EAGAIN)
+            luaL_error(L, "tasklets limit (%I) reached", (LUAI_UACINT)sched->max_tasklets);
+        luaL_error(L, "%s", strerror(-rc));
     }
     t->task->engine = t;
     lua_task_charge_stacks();
@@ -816,7 +818,8 @@ static void make_ballast(lua_State *L)
 
 static void start(lua_State *L)
 {
-    static const struct coop_options options = { .stack_size = LUA_STACK };
+    const Pb__Limits *limits = lua_job.spec->limits;
+    const struct coop_options options = { .stack_size = LUA_STACK, .max_tasklets = limits != NULL ? limits->tasklets : 0 };
 
     if (sched != NULL)
         return;

@@ -78,7 +78,7 @@ int lua_task_late_error(lua_State *L);
 void lua_task_interrupt(void);
 
 /* From the handler of the slice's timer. */
-void lua_task_preempt(void);
+void lua_task_preempt(const void *context);
 
 /* Parts of the module table, which is on top. */
 void lua_task_open_channels(lua_State *L);

@@ -22,11 +22,12 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
         lua_task_raise_cancelled(L);
 }
 
-void lua_task_preempt(void)
+void lua_task_preempt(const void *context)
 {
     lua_State *L = lua_job.current;
     bool others;
 
+    (void)context;
     if (sched == NULL || L == NULL || lua_job.cancelled || lua_job.closing || lua_task_finishing)
         return;
     others = sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
