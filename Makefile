@@ -55,9 +55,13 @@ UNIT_worker := policy seal zygote lua lua_task
 UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
-SYSTEM      := verbs causes kill bad_input flood tasklets
+SYSTEM      := verbs causes kill bad_input flood tasklets native
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
+
+NATIVE_EXAMPLES := hello primes fetch
+# Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
+NATIVE_JOBS := behave throws no_entry unresolved early early_ifunc early_exits needs_absent textrel execstack attack
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 

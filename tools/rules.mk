@@ -106,7 +106,41 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%)
+TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+
+# ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
+
+NATIVE_CFLAGS := -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -fno-omit-frame-pointer -fstack-protector-strong -shared -fPIC -Iinclude
+NATIVE_CC = $(call run,CC,cc -std=gnu11 -D_GNU_SOURCE $(NATIVE_CFLAGS) $< $(1) -o $@)
+
+$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call NATIVE_CC)
+$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call NATIVE_CC)
+$(B)/tests/native/%.so: tests/native/%.cc include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call run,CXX,c++ $(NATIVE_CFLAGS) $< -o $@)
+$(B)/tests/native/textrel.so: tests/native/textrel.S
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-z$(comma)notext -Wl$(comma)--no-warnings)
+$(B)/tests/native/early_ifunc.so: tests/native/early.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-DIN_IFUNC)
+$(B)/tests/native/early_exits.so: tests/native/early.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-DEXITS)
+$(B)/tests/native/execstack.so: tests/native/plain.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-z$(comma)execstack)
+$(B)/tests/native/libabsent.so: tests/native/plain.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-soname$(comma)libabsent.so.7)
+$(B)/tests/native/needs_absent.so: tests/native/plain.c $(B)/tests/native/libabsent.so
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)--no-as-needed $(B)/tests/native/libabsent.so)
 
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +174,7 @@ $(B)/bench/bench_task: $(B)/bench/bench_task.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
-examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) ## the programs of examples/task/, which show how tasklets are used from C
+examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
 $(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 

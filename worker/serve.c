@@ -55,6 +55,7 @@ _Noreturn void serve_finish(const struct outcome *o)
     Pb__Result r = PB__RESULT__INIT;
     Pb__JobError e = PB__JOB_ERROR__INIT;
 
+    link_enter(); /* for good: another thread has nothing to add */
     running = NULL;
     output_flush();
     r.kind = o->kind;

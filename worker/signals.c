@@ -39,8 +39,9 @@ static void on_violation(int signo, siginfo_t *si, void *context)
         errno = keep_errno;
         return;
     }
-    if (!link_is_busy()) {
-        output_flush_now();
+    if (!link_is_mine()) {
+        link_enter(); /* for good: nobody says anything after it */
+        output_flush();
         v.nr = (uint32_t)si->si_syscall;
         v.arch = si->si_arch;
         v.args = args;
@@ -89,7 +90,7 @@ static void on_fault(int signo, siginfo_t *si, void *context)
     (void)context;
     if (si->si_code <= 0)
         *nowhere = 0;
-    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
+    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_mine())
         return;
     /* the fault was in a script's own deep calls, not in libc's stdio, so its formatting may be used here */
     snprintf(o.message, sizeof(o.message), "stack overflow in tasklet %llu %s", (unsigned long long)sched->current->id,

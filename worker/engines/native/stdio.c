@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -27,17 +28,21 @@ static bool is_output(uint64_t fd)
 /* At most what is there: a read that waits for more than it needs would stall a dialogue. */
 static ssize_t take_input(void *into, size_t size)
 {
+    static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
     const uint8_t *bytes;
     size_t len;
-    int rc = input_peek(&bytes, &len);
+    int rc;
 
-    if (rc <= 0)
-        return rc;
-    if (len > size)
-        len = size;
-    memcpy(into, bytes, len);
-    input_take(len);
-    return (ssize_t)len;
+    pthread_mutex_lock(&one_reader);
+    rc = input_peek(&bytes, &len);
+    if (rc > 0) {
+        if (len > size)
+            len = size;
+        memcpy(into, bytes, len);
+        input_take(len);
+    }
+    pthread_mutex_unlock(&one_reader);
+    return rc > 0 ? (ssize_t)len : rc;
 }
 
 /* ---- libc's streams ------------------------------------------------------------------------------------------------------------ */

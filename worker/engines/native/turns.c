@@ -104,6 +104,8 @@ void turns_slice(const void *context)
         turns.slices = 0;
         return;
     }
-    if (++turns.slices >= TURNS_PATIENCE_US / TURNS_SLICE_US && sched->current->engine != &told && !link_is_busy())
+    if (++turns.slices >= TURNS_PATIENCE_US / TURNS_SLICE_US && sched->current->engine != &told && link_try_enter()) {
         tell(context);
+        link_leave();
+    }
 }
