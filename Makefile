@@ -56,7 +56,7 @@ UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope t
 UNIT_client := req_socket
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood tasklets native
-ESCAPE      := attempts policy_rows sealed lua_escape
+ESCAPE      := attempts policy_rows sealed lua_escape native_escape
 FUZZ        := frame control link limits
 
 NATIVE_EXAMPLES := hello primes fetch

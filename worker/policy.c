@@ -76,9 +76,10 @@
         }                                                                                                                                  \
     }
 
-#define MMAP_MODULE(prot)                                                                                                                  \
+#define MMAP_MODULE(prot, text)                                                                                                            \
     {                                                                                                                                      \
-        LONG_IN(2, prot), { 3, ~(uint64_t)(MAP_FIXED | MAP_DENYWRITE), MAP_PRIVATE, "MAP_PRIVATE" }, FD_IS(4, MODULE_FD, "the module")        \
+        { 2, ~(uint64_t)(prot), 0, "only " text }, { 3, ~(uint64_t)(MAP_FIXED | MAP_DENYWRITE), MAP_PRIVATE, "MAP_PRIVATE" },                \
+            FD_IS(4, MODULE_FD, "the module")                                                                                              \
     }
 #define SEAL_MODULE                                                                                                                        \
     {                                                                                                                                      \
@@ -197,8 +198,8 @@ static const struct policy_row native_rows[] = {
     { SYS(close),           POLICY_ANSWER, 0,      ANY,                                "EBADF: a job has no descriptors; nobody closes the link by mistake" },
     { SYS(pread64),         POLICY_ALLOW,  0,      FD_ONLY(MODULE_FD, "the module"),   "the loader: program headers" },
     { SYS(fcntl),           POLICY_ALLOW,  0,      SEAL_MODULE,                        "the module can never be written again: before it is mapped" },
-    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_EXEC), "the loader: code and constants; nothing else becomes executable" },
-    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_WRITE), "the loader: data, a private copy" },
+    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_EXEC, "PROT_READ | PROT_EXEC"), "the loader: code and constants; nothing else becomes executable" },
+    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_WRITE, "PROT_READ | PROT_WRITE"), "the loader: data, a private copy" },
     { SYS(openat),          POLICY_ANSWER, 0,      ANY,                                "the loader opens the module: by that one name, once; else EACCES" },
     { SYS(newfstatat),      POLICY_ANSWER, 0,      ANY,                                "the loader asks what it opened; else EACCES" },
     { SYS(fstat),           POLICY_ANSWER, 0,      ANY,                                "as newfstatat, for newer libcs" },

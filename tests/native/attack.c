@@ -118,7 +118,7 @@ static long another_memfd(void)
 
 static long unmap_all(void)
 {
-    return munmap(NULL, (size_t)1 << 46);
+    return munmap(NULL, 0x7ffffffff000); /* all that a process may map */
 }
 
 /* ---- files ------------------------------------------------------------------------------------------------------------------------ */
@@ -451,14 +451,14 @@ static const struct {
 
 static void call_line(char *line)
 {
+    void *fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* the last call may have spoilt its own */
     long a[7] = { 0 };
     char *save = NULL;
     int n = 0;
 
     strtok_r(line, " \n", &save); /* "call" */
     for (char *w = strtok_r(NULL, " \n", &save); w != NULL && n < 7; w = strtok_r(NULL, " \n", &save))
-        a[n++] = *w == '@' ? (long)(uintptr_t)page : (long)strtoull(w, NULL, 0);
-    memset(page, 0, sizeof(page));
+        a[n++] = *w == '@' ? (long)(uintptr_t)fresh : (long)strtoull(w, NULL, 0);
     say("call", syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]));
     fflush(stdout);
 }
