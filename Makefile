@@ -49,9 +49,9 @@ CLI_LIBS    := -ljansson
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
-UNIT_proto  := frame sp units job_limits ulid nearest
+UNIT_proto  := frame sp units job_limits ulid nearest elf_check
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
-UNIT_worker := policy seal zygote lua lua_task
+UNIT_worker := policy seal zygote output lua lua_task
 UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args
@@ -61,7 +61,7 @@ FUZZ        := frame control link limits
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
-NATIVE_JOBS := behave throws no_entry unresolved early early_ifunc early_exits needs_absent textrel execstack attack
+NATIVE_JOBS := behave throws no_entry unresolved early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 

@@ -135,6 +135,12 @@ $(B)/tests/native/early_exits.so: tests/native/early.c
 $(B)/tests/native/execstack.so: tests/native/plain.c
 	@mkdir -p $(@D)
 	$(call NATIVE_CC,-Wl$(comma)-z$(comma)execstack)
+# Calls nothing, names everything: each function that coop/task.h declares or speaks of.
+$(B)/tests/native/all_symbols.c: include/coop/task.h tools/all_symbols.sh
+	@mkdir -p $(@D)
+	$(call run,GEN,tools/all_symbols.sh $< > $@)
+$(B)/tests/native/all_symbols.so: $(B)/tests/native/all_symbols.c include/coop/native.h
+	$(call NATIVE_CC)
 $(B)/tests/native/libabsent.so: tests/native/plain.c
 	@mkdir -p $(@D)
 	$(call NATIVE_CC,-Wl$(comma)-soname$(comma)libabsent.so.7)

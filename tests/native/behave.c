@@ -82,6 +82,16 @@ static int flood_raw(void)
     return 0;
 }
 
+/* What guards its stack frames. */
+static int canary(void)
+{
+    unsigned long word;
+
+    __asm__("mov %%fs:0x28, %0" : "=r"(word));
+    printf("%lx\n", word);
+    return 0;
+}
+
 /* ---- ends ------------------------------------------------------------------------------------------------------------------------ */
 
 static int code(void)
@@ -367,6 +377,7 @@ static const struct {
     int (*run)(void);
 } rows[] = {
     { "echo", echo },
+    { "canary", canary },
     { "streams", streams },
     { "descriptors", descriptors },
     { "live", live },

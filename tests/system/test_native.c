@@ -93,6 +93,8 @@ static const struct end ends[] = {
     { "a function chosen by IFUNC is chosen after the seal", "early_ifunc", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "", "system call socket (41) is not in profile native" },
     { "a constructor runs after the seal", "early", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "in the constructor\n", "system call socket (41) is not in profile native" },
 
+    { "everything that coop/task.h declares is there", "all_symbols", { NULL }, DEFAULTS, ENDS(0), "", NULL },
+
     /* files that are shared objects, and no jobs */
     { "an entry point is missing", "no_entry", { NULL }, DEFAULTS, FAILS, "", "no_entry.so has no coop_job()" },
     { "a function is missing", "unresolved", { NULL }, DEFAULTS, FAILS, "", "unresolved.so: undefined symbol: nobody_has_this_function" },
@@ -189,6 +191,15 @@ static void truncated_output_is_counted(void **state)
     r = last_receipt();
     assert_string_equal(json_str(r, "cause"), "cpu_limit");
     assert_int_equal(json_num(r, "stdout.bytes"), 1024);
+}
+
+static void no_two_jobs_have_the_same_canary(void **state)
+{
+    struct proc *one = proc_expect(coop(b, "run", behave(), "canary"), 0), *other = proc_expect(coop(b, "run", behave(), "canary"), 0);
+
+    (void)state;
+    assert_true(one->out.len > 8 && other->out.len > 8);
+    assert_string_not_equal(one->out.bytes, other->out.bytes);
 }
 
 /* ---- cancel ----------------------------------------------------------------------------------------------------------------------- */
@@ -380,6 +391,35 @@ static void native_jobs_and_scripts_do_not_wait_for_each_other(void **state)
         (void)proc_expect(many[i], 3);
 }
 
+/* One slot, and three that wait for it: they get it in the order in which they came, whatever runs them. */
+static void who_came_first_goes_first_whatever_runs_it(void **state)
+{
+    struct broker *own = broker_new();
+    struct proc *first;
+    char *ids[3];
+    json_int_t last = 0;
+
+    (void)state;
+    own->args[0] = "--workers";
+    own->args[1] = "1";
+    broker_up(own);
+    (void)proc_expect(coop(own, "run", behave(), "code", "3"), 3); /* there is a native zygote, and a worker to spare */
+    first = coop_start(own, "run", script(own, "wait.lua", "print('waiting') io.read()"));
+    proc_until(first, &first->out, "waiting\n");
+    ids[0] = submit(own, behave(), "code", "0");
+    ids[1] = submit(own, script(own, "a.lua", "print(1)"));
+    ids[2] = submit(own, behave(), "code", "0");
+    proc_write(first, "\n", 1);
+    (void)proc_expect(first, 0);
+    for (int i = 0; i < 3; i++) {
+        json_int_t started = json_num(expect_end(own, ids[i], "ok"), "times.started_us");
+
+        assert_true(started > last);
+        last = started;
+    }
+    assert_int_equal(broker_down(own), 0);
+}
+
 static void what_is_submitted_is_run_and_kept(void **state)
 {
     char *id = submit(b, behave(), "code", "4");
@@ -429,6 +469,7 @@ int main(void)
         TEST(cpp_streams_out_of_step_with_stdio_work),
         TEST(variables_are_the_environment),
         TEST(truncated_output_is_counted),
+        TEST(no_two_jobs_have_the_same_canary),
         TEST(a_cancel_reaches_main_and_all_tasklets),
         TEST(one_that_does_not_listen_is_killed),
         TEST(files_of_other_kinds_are_refused_by_name),
@@ -442,6 +483,7 @@ int main(void)
         TEST(what_is_submitted_is_run_and_kept),
         TEST(the_examples_run),
         TEST(the_zygote_comes_with_the_first_native_job),
+        TEST(who_came_first_goes_first_whatever_runs_it),
     };
     static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
 
