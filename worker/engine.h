@@ -28,7 +28,9 @@ struct engine {
     const char *name;
     const char *version;
     int (*prepare)(void);                                        /* in the zygote, once: whatever needs files */
-    int (*open)(unsigned threads);                               /* in the worker, before the system call filter: makes all it will have */
+    /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have
+     * all begun: what libc calls at a thread's begin is in no policy. */
+    int (*open)(unsigned threads);
     void (*run)(const Pb__JobSpec *spec, struct outcome *ret_o); /* sealed: the first tenant byte */
     void (*cancel)(void);                                        /* from a signal handler: make run() end soon */
     /* From a signal handler: a slice of CPU time is over. context: of the interrupted code, as in sigaction(2). NULL: nothing in it takes turns. */

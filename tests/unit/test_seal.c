@@ -55,12 +55,13 @@ static void engine_run(const Pb__JobSpec *spec, struct outcome *o)
 }
 
 /* An engine with a thread of its own, made before the seal, that does what the tenant asks of it. */
-static pthread_barrier_t asked, done;
+static pthread_barrier_t begun, asked, done;
 static void (*elsewhere)(void);
 
 static void *other_thread(void *arg)
 {
     (void)arg;
+    pthread_barrier_wait(&begun);
     pthread_barrier_wait(&asked);
     if (elsewhere != NULL)
         elsewhere();
@@ -71,10 +72,15 @@ static void *other_thread(void *arg)
 static int opens_two(unsigned threads)
 {
     pthread_t t;
+    int rc;
 
+    pthread_barrier_init(&begun, NULL, 2);
     pthread_barrier_init(&asked, NULL, 2);
     pthread_barrier_init(&done, NULL, 2);
-    return threads == 2 ? -pthread_create(&t, NULL, other_thread, NULL) : -EINVAL;
+    rc = threads == 2 ? -pthread_create(&t, NULL, other_thread, NULL) : -EINVAL;
+    if (rc == 0)
+        pthread_barrier_wait(&begun);
+    return rc;
 }
 
 static void ask_the_other(void)

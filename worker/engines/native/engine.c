@@ -63,7 +63,8 @@ static int native_prepare(void)
 /*
  * TO BE JOINED: threads=N wants coop_options.threads, which makes the other threads in coop_init(), here, while clone() is still allowed.
  * Everything around is there: the broker asks for a worker of so many threads, RLIMIT_NPROC falls after this step, the filter goes onto
- * all threads, output and input have locks. Until then more than one is refused, and the job's receipt says that this step failed.
+ * all threads, output and input have locks. What it has to see to: it returns when the threads have begun (engine.h), and each of them has
+ * a signal stack and takes no SIGALRM, SIGTERM or SIGVTALRM from main. Until then more than one is refused: this step fails, by name.
  */
 static int make_thread_states(unsigned threads)
 {
