@@ -57,7 +57,7 @@ UNIT_client := req_socket
 UNIT_cli    := json args
 SYSTEM      := verbs causes kill bad_input flood tasklets native
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
-FUZZ        := frame control link limits
+FUZZ        := frame control link limits elf
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).

@@ -140,7 +140,7 @@ static void usage_line(FILE *out, const struct verb *v)
 
 void help_overview(FILE *out)
 {
-    fputs("coop runs untrusted scripts, each in a sealed process of its own.\n\nusage: coop VERB [flags] [arguments]\n\n", out);
+    fputs("coop runs untrusted code, each job in a sealed process of its own.\n\nusage: coop VERB [flags] [arguments]\n\n", out);
     for (size_t i = 0; i < verb_count; i++)
         fprintf(out, "  %-12s%s\n", verb_table[i].name, verb_table[i].summary);
     fputs("\nflags of every verb:\n", out);
@@ -236,10 +236,10 @@ void help_man(FILE *out)
 {
     fputs(".\\\" Made by `coop help --man` from the tables in cli/; edit those.\n", out);
     fprintf(out, ".TH COOP 1 \"\" \"coop %s\" \"User Commands\"\n", COOP_VERSION);
-    fputs(".SH NAME\ncoop \\- run untrusted scripts, each in a sealed process of its own\n", out);
+    fputs(".SH NAME\ncoop \\- run untrusted code, each job in a sealed process of its own\n", out);
     fputs(".SH SYNOPSIS\n.B coop\n.I VERB\n[flags] [arguments]\n", out);
     fputs(".SH DESCRIPTION\n"
-          "A job is a script with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
+          "A job is a script, or a shared object of machine code, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
           "and records how it ended as a receipt.\n"
           "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
           "which leaves when it has been idle for a minute.\n"

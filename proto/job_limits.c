@@ -17,7 +17,7 @@ const struct limits_row limits_table[] = {
     /* name      kind         field                default       min           max */
     { "cpu",    LIMITS_TIME, ROW(cpu_us),       10 * SECOND,  1000,         3600 * SECOND,  "CPU time, user and system together" },
     { "wall",   LIMITS_TIME, ROW(wall_us),      60 * SECOND,  1000,         86400 * SECOND, "time on the clock since the job was assigned" },
-    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the script may hold" },
+    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the job may hold" },
     { "stdout", LIMITS_SIZE, ROW(stdout_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard output" },
     { "stderr", LIMITS_SIZE, ROW(stderr_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard error" },
     { "tasklets", LIMITS_COUNT, ROW(tasklets),  100000,       1,            1u << 20,       "tasklets alive at once, main not counted" },
