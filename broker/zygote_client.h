@@ -20,7 +20,7 @@ struct crew;
 
 struct zygote {
     struct broker *broker;
-    struct crew *crew; /* whose it is: what it says concerns their workers only */
+    struct crew *crew;        /* whose it is: what it says concerns their workers only */
     pid_t pid;                /* 0: none runs */
     struct loop_watch socket; /* fd -1 when none runs */
     int ready;

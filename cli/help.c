@@ -238,14 +238,15 @@ void help_man(FILE *out)
     fprintf(out, ".TH COOP 1 \"\" \"coop %s\" \"User Commands\"\n", COOP_VERSION);
     fputs(".SH NAME\ncoop \\- run untrusted code, each job in a sealed process of its own\n", out);
     fputs(".SH SYNOPSIS\n.B coop\n.I VERB\n[flags] [arguments]\n", out);
-    fputs(".SH DESCRIPTION\n"
-          "A job is a script, or a shared object of machine code, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
-          "and records how it ended as a receipt.\n"
-          "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
-          "which leaves when it has been idle for a minute.\n"
-          ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
-          "Standard output is what was asked for; messages go to standard error.\n",
-          out);
+    fputs(
+        ".SH DESCRIPTION\n"
+        "A job is a script, or a shared object of machine code, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
+        "and records how it ended as a receipt.\n"
+        "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
+        "which leaves when it has been idle for a minute.\n"
+        ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
+        "Standard output is what was asked for; messages go to standard error.\n",
+        out);
     fputs(".SH VERBS\n", out);
     for (size_t i = 0; i < verb_count; i++)
         roff_verb(out, &verb_table[i]);

@@ -224,7 +224,8 @@ static int check_dynamic(const struct file *f, char why[ELF_WHY])
     if (d.pie)
         return refuse(why, "is an executable, and executables are not run yet; give it a coop_job() and " HOW_TO_BUILD);
     if (d.textrel)
-        return refuse(why, "has text relocations: its code would have to be written to, which no interpreter may do; compile it with -fPIC");
+        return refuse(why,
+                      "has text relocations: its code would have to be written to, which no interpreter may do; compile it with -fPIC");
     return 0;
 }
 

@@ -9,26 +9,16 @@
  * has been compiled and is loaded before it begins; one spare takes the fork and the seal out of the way of those that come one after
  * another, and several would hold memory for an engine that most brokers use now and then.
  */
+/* clang-format off */
 const struct engine_row engine_table[ENGINE_COUNT] = {
-    [ENGINE_LUA] = { .name = "lua",
-                     .shown = "Lua",
-                     .ending = ".lua",
-                     .interpreter = "lua",
-                     .bytecode = "\033Lua",
-                     .is_text = true,
-                     .has_modules = true,
-                     .own_allocator = true,
-                     .threads_max = 1,
-                     .spares_max = UINT_MAX },
-    [ENGINE_NATIVE] = { .name = "native",
-                        .shown = "native",
-                        .ending = ".so",
-                        .magic = "\177ELF",
-                        .threads_max = 64,
-                        .spares_max = 1,
-                        .on_demand = true,
-                        .may_exit = true },
+    [ENGINE_LUA]    = { .name = "lua",    .ending = ".lua", .interpreter = "lua",  .bytecode = "\033Lua",
+                        .is_text = true,  .has_modules = true, .own_allocator = true,
+                        .threads_max = 1, .spares_max = UINT_MAX },
+    [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
+                        .on_demand = true, .may_exit = true,
+                        .threads_max = 64, .spares_max = 1 },
 };
+/* clang-format on */
 
 const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", NULL };
 

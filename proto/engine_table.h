@@ -12,7 +12,6 @@
 
 struct engine_row {
     const char *name;
-    const char *shown;       /* in sentences */
     const char *ending;      /* of the source's file name */
     const char *interpreter; /* in a #! line, at the start of a word; NULL: no such line */
     const char *magic;       /* what a source begins with; NULL: nothing of its own */

@@ -85,14 +85,16 @@ static int parse_count(const char *text, uint64_t *ret)
     return 0;
 }
 
+/* clang-format off */
 static const struct {
     int (*parse)(const char *text, uint64_t *ret);
     const char *form, *unit;
 } limits_kinds[] = {
-    [LIMITS_TIME] = { units_parse_duration, "a time; write 500ms, 2s, 5m or 1h", "us" },
-    [LIMITS_SIZE] = { units_parse_size, "a size; write 4096, 512K, 64M or 1G", "B" },
-    [LIMITS_COUNT] = { parse_count, "a whole number", "" },
+    [LIMITS_TIME]  = { units_parse_duration, "a time; write 500ms, 2s, 5m or 1h",   "us" },
+    [LIMITS_SIZE]  = { units_parse_size,     "a size; write 4096, 512K, 64M or 1G", "B" },
+    [LIMITS_COUNT] = { parse_count,          "a whole number",                      "" },
 };
+/* clang-format on */
 
 static int parse_value(const struct limits_row *row, const char *text, uint64_t *ret, char why[LIMITS_WHY])
 {

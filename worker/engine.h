@@ -27,7 +27,7 @@ struct outcome {
 struct engine {
     const char *name;
     const char *version;
-    int (*prepare)(void);                                        /* in the zygote, once: whatever needs files */
+    int (*prepare)(void); /* in the zygote, once: whatever needs files */
     /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have
      * all begun: what libc calls at a thread's begin is in no policy. */
     int (*open)(unsigned threads);

@@ -78,14 +78,14 @@
 
 #define MMAP_MODULE(prot, text)                                                                                                            \
     {                                                                                                                                      \
-        { 2, ~(uint64_t)(prot), 0, "only " text }, { 3, ~(uint64_t)(MAP_FIXED | MAP_DENYWRITE), MAP_PRIVATE, "MAP_PRIVATE" },                \
+        { 2, ~(uint64_t)(prot), 0, "only " text }, { 3, ~(uint64_t)(MAP_FIXED | MAP_DENYWRITE), MAP_PRIVATE, "MAP_PRIVATE" },              \
             FD_IS(4, MODULE_FD, "the module")                                                                                              \
     }
 #define SEAL_MODULE                                                                                                                        \
     {                                                                                                                                      \
-        FD_IS(0, MODULE_FD, "the module"), { 1, 0xffffffffu, F_ADD_SEALS, "F_ADD_SEALS" },                                                   \
+        FD_IS(0, MODULE_FD, "the module"), { 1, 0xffffffffu, F_ADD_SEALS, "F_ADD_SEALS" },                                                 \
         {                                                                                                                                  \
-            2, ~(uint64_t)0, MODULE_SEALS, "no writing, shrinking, growing, or unsealing"                                                    \
+            2, ~(uint64_t)0, MODULE_SEALS, "no writing, shrinking, growing, or unsealing"                                                  \
         }                                                                                                                                  \
     }
 

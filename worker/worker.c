@@ -71,10 +71,13 @@ __attribute__((always_inline)) static inline int new_canary(void)
 
 __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct worker_start *w)
 {
-    struct seal s = {
-        .link_fd = w->link_fd, .null_fd = w->null_fd, .zygote = w->zygote, .uid = w->uid,
-        .threads = w->threads > 0 ? w->threads : 1, .engine = w->engine, .filter = w->filter
-    };
+    struct seal s = { .link_fd = w->link_fd,
+                      .null_fd = w->null_fd,
+                      .zygote = w->zygote,
+                      .uid = w->uid,
+                      .threads = w->threads > 0 ? w->threads : 1,
+                      .engine = w->engine,
+                      .filter = w->filter };
     const char *step;
     int rc;
 

@@ -20,7 +20,11 @@ static int fetch(void *arg)
 
 int coop_job(int argc, char **argv)
 {
-    static struct work all[] = { { "fast", 1, 0 }, { "broken", 20, -EIO }, { "slow", 1000000, 0 } };
+    static struct work all[] = {
+        {"fast",    1,       0   },
+        { "broken", 20,      -EIO},
+        { "slow",   1000000, 0   }
+    };
     const struct coop_failure *list;
     coop_scope *scope;
     size_t n;

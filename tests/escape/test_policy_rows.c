@@ -93,8 +93,8 @@ static struct proc *start_lines(const char *name, const char *lines)
 
     if (way->probe)
         return coop_start_as(host->b, &(struct proc_how){ .in = PROC_IN_NULL }, "run", path);
-    return coop_start_as(host->b, &(struct proc_how){ .in = PROC_IN_NULL }, "run", "--stdin", path, support_program("tests/native/attack.so"),
-                         "-");
+    return coop_start_as(host->b, &(struct proc_how){ .in = PROC_IN_NULL }, "run", "--stdin", path,
+                         support_program("tests/native/attack.so"), "-");
 }
 
 /* The rule's call with one argument's value changed. */
@@ -227,7 +227,8 @@ static void changed_arguments_end_the_job(void **state)
             tried++;
         }
     denied_end(&d);
-    if (*go_on != '\0') { /* but for those that the worker answers: that they are none of a job's descriptors, or its input, of which nothing is asked */
+    if (*go_on !=
+        '\0') { /* but for those that the worker answers: that they are none of a job's descriptors, or its input, of which nothing is asked */
         struct proc *p = proc_expect(start_lines("answered.lua", go_on), 0);
         size_t answers = 0;
 
@@ -318,8 +319,8 @@ static size_t read_calls(const char *what, struct named_call *into)
 static void read_rule(const char *line, struct rule *r)
 {
     struct arg_rule *a = r->args;
-    int n = sscanf(line, "%39s %u %u %" SCNx64 " %" SCNx64 " %u %" SCNx64 " %" SCNx64 " %u %" SCNx64 " %" SCNx64, r->name, &r->nr, &a[0].index,
-                   &a[0].mask, &a[0].value, &a[1].index, &a[1].mask, &a[1].value, &a[2].index, &a[2].mask, &a[2].value);
+    int n = sscanf(line, "%39s %u %u %" SCNx64 " %" SCNx64 " %u %" SCNx64 " %" SCNx64 " %u %" SCNx64 " %" SCNx64, r->name, &r->nr,
+                   &a[0].index, &a[0].mask, &a[0].value, &a[1].index, &a[1].mask, &a[1].value, &a[2].index, &a[2].mask, &a[2].value);
 
     r->n_args = (unsigned)(n - 2) / 3;
 }

@@ -448,16 +448,19 @@ struct least_elf {
 static void elf_seeds(void)
 {
     static const struct least_elf least = {
-        .head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-                  .e_type = ET_DYN,
-                  .e_machine = EM_X86_64,
-                  .e_version = EV_CURRENT,
-                  .e_phoff = offsetof(struct least_elf, load),
-                  .e_phentsize = sizeof(Elf64_Phdr),
-                  .e_phnum = 2 },
-        .load = { .p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = sizeof(struct least_elf), .p_memsz = sizeof(struct least_elf) },
-        .dynamic = { .p_type = PT_DYNAMIC, .p_offset = offsetof(struct least_elf, entries), .p_filesz = sizeof(least.entries) },
-        .entries = { { DT_STRTAB, { offsetof(struct least_elf, strings) } }, { DT_STRSZ, { 16 } }, { DT_NEEDED, { 1 } }, { DT_FLAGS_1, { 1 } } },
+        .head = {.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+                 .e_type = ET_DYN,
+                 .e_machine = EM_X86_64,
+                 .e_version = EV_CURRENT,
+                 .e_phoff = offsetof(struct least_elf, load),
+                 .e_phentsize = sizeof(Elf64_Phdr),
+                 .e_phnum = 2 },
+        .load = { .p_type = PT_LOAD,                                                                                 .p_flags = PF_R,                                                                                                      .p_filesz = sizeof(struct least_elf),.p_memsz = sizeof(struct least_elf)},
+        .dynamic = { .p_type = PT_DYNAMIC,.p_offset = offsetof(struct least_elf,entries),.p_filesz = sizeof(least.entries)},
+        .entries = { { DT_STRTAB, { offsetof(struct least_elf, strings) } },
+                 { DT_STRSZ, { 16 } },
+                 { DT_NEEDED, { 1 } },
+                 { DT_FLAGS_1, { 1 } }                                                                                                                                                                                                                            },
         .strings = "\0libc.so.6",
     };
 

@@ -386,7 +386,10 @@ static long rest(void)
 static long frame(const void *body, size_t len)
 {
     unsigned char head[9] = { 1 };
-    struct iovec io[2] = { { head, sizeof(head) }, { (void *)(uintptr_t)body, len } };
+    struct iovec io[2] = {
+        {head,                     sizeof(head)},
+        { (void *)(uintptr_t)body, len         }
+    };
 
     for (int i = 0; i < 8; i++)
         head[8 - i] = (unsigned char)(len >> (8 * i));
@@ -432,6 +435,7 @@ static long overdraws(void)
 
 /* ---- which -------------------------------------------------------------------------------------------------------------------------- */
 
+/* clang-format off */
 #define ROW(f) { #f, f }
 static const struct {
     const char *name;
@@ -448,6 +452,7 @@ static const struct {
     ROW(closes_link),    ROW(shuts_link),       ROW(garbage),        ROW(second_hello),   ROW(exit_code_300),    ROW(endless_frame),
     ROW(overdraws),
 };
+/* clang-format on */
 
 static void call_line(char *line)
 {

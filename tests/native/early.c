@@ -14,7 +14,10 @@ static long forbidden(void)
 {
     long ret;
 
-    __asm__ volatile("syscall" : "=a"(ret) : "a"(SYS_socket), "D"(2), "S"(1), "d"(0) : "rcx", "r11", "memory"); /* no libc: not relocated yet */
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "a"(SYS_socket), "D"(2), "S"(1), "d"(0)
+                     : "rcx", "r11", "memory"); /* no libc: not relocated yet */
     return ret;
 }
 #endif

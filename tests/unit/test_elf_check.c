@@ -22,22 +22,22 @@ struct least {
 };
 
 static const struct least good = {
-    .head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-              .e_type = ET_DYN,
-              .e_machine = EM_X86_64,
-              .e_version = EV_CURRENT,
-              .e_phoff = offsetof(struct least, load),
-              .e_ehsize = sizeof(Elf64_Ehdr),
-              .e_phentsize = sizeof(Elf64_Phdr),
-              .e_phnum = 3 },
-    .load = { .p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = sizeof(struct least), .p_memsz = sizeof(struct least) },
-    .dynamic = { .p_type = PT_DYNAMIC, .p_flags = PF_R, .p_offset = offsetof(struct least, entries), .p_filesz = sizeof(good.entries) },
-    .stack = { .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W },
+    .head = {.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+             .e_type = ET_DYN,
+             .e_machine = EM_X86_64,
+             .e_version = EV_CURRENT,
+             .e_phoff = offsetof(struct least,                                                                                                                                                                                                                         load),
+             .e_ehsize = sizeof(Elf64_Ehdr),
+             .e_phentsize = sizeof(Elf64_Phdr),
+             .e_phnum = 3 },
+    .load = { .p_type = PT_LOAD,                                                         .p_flags = PF_R,                                  .p_filesz = sizeof(struct least),                                                                                           .p_memsz = sizeof(struct least)},
+    .dynamic = { .p_type = PT_DYNAMIC,                                                      .p_flags = PF_R,.p_offset = offsetof(struct least,entries),.p_filesz = sizeof(good.entries)                                                                                                                                                                                                                      },
+    .stack = { .p_type = PT_GNU_STACK,                                                                              .p_flags = PF_R | PF_W                       },
     .entries = { { DT_STRTAB, { offsetof(struct least, strings) } },
-                 { DT_STRSZ, { sizeof(good.strings) } },
-                 { DT_NEEDED, { 1 } },
-                 { DT_NEEDED, { 11 } },
-                 { DT_FLAGS, { DF_BIND_NOW } } },
+             { DT_STRSZ, { sizeof(good.strings) } },
+             { DT_NEEDED, { 1 } },
+             { DT_NEEDED, { 11 } },
+             { DT_FLAGS, { DF_BIND_NOW } }},
     .strings = "\0libc.so.6\0libm.so.6",
 };
 
@@ -102,7 +102,10 @@ struct spoilt {
     const char *why;
 };
 
-#define CELL(field, value, why) { offsetof(struct least, field), sizeof(good.field), (value), (why) }
+#define CELL(field, value, why)                                                                                                            \
+    {                                                                                                                                      \
+        offsetof(struct least, field), sizeof(good.field), (value), (why)                                                                  \
+    }
 
 static void each_thing_that_is_wrong_is_named(void **state)
 {

@@ -32,7 +32,10 @@ static void on_tick(int signo)
 static void storm(void)
 {
     struct sigaction sa = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
-    struct itimerval often = { { 0, 50 }, { 0, 50 } };
+    struct itimerval often = {
+        {0,  50},
+        { 0, 50}
+    };
 
     sigaction(SIGPROF, &sa, NULL);
     sigaction(SIGALRM, &sa, NULL);

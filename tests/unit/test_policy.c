@@ -441,13 +441,13 @@ static void an_unknown_profile_is_not_found(void **state)
 }
 
 #define OF_BOTH                                                                                                                            \
-    cmocka_unit_test(every_number_on_every_abi_gets_the_answer_of_the_table),                                                               \
-        cmocka_unit_test(every_argument_rule_holds_on_each_of_its_64_bits),                                                                 \
-        cmocka_unit_test(small_argument_values_of_conditional_calls_get_the_answer_of_the_table),                                           \
-        cmocka_unit_test(memory_can_never_become_executable_or_shared), cmocka_unit_test(priority_inheriting_futexes_are_out_of_reach),     \
-        cmocka_unit_test(limits_are_the_workers_own_business_and_nobody_elses), cmocka_unit_test(calls_that_would_widen_a_worker_end_it),   \
-        cmocka_unit_test(every_row_has_a_reason_a_verdict_and_its_right_name), cmocka_unit_test(only_rows_with_conditions_share_a_call),    \
-        cmocka_unit_test(known_numbers_are_those_libseccomp_knows), cmocka_unit_test(the_program_is_the_same_each_time_and_short),          \
+    cmocka_unit_test(every_number_on_every_abi_gets_the_answer_of_the_table),                                                              \
+        cmocka_unit_test(every_argument_rule_holds_on_each_of_its_64_bits),                                                                \
+        cmocka_unit_test(small_argument_values_of_conditional_calls_get_the_answer_of_the_table),                                          \
+        cmocka_unit_test(memory_can_never_become_executable_or_shared), cmocka_unit_test(priority_inheriting_futexes_are_out_of_reach),    \
+        cmocka_unit_test(limits_are_the_workers_own_business_and_nobody_elses), cmocka_unit_test(calls_that_would_widen_a_worker_end_it),  \
+        cmocka_unit_test(every_row_has_a_reason_a_verdict_and_its_right_name), cmocka_unit_test(only_rows_with_conditions_share_a_call),   \
+        cmocka_unit_test(known_numbers_are_those_libseccomp_knows), cmocka_unit_test(the_program_is_the_same_each_time_and_short),         \
         cmocka_unit_test(a_program_that_disagrees_with_the_table_is_noticed), cmocka_unit_test(an_unknown_profile_is_not_found)
 
 int main(void)

@@ -124,8 +124,9 @@ static int check_needed(const char *name, const void *bytes, size_t len, char *w
 
     while (elf_next_needed(bytes, len, &at, &needed))
         if (dlopen(needed, RTLD_LAZY | RTLD_NOLOAD) == NULL) {
-            snprintf(why, why_size, "%s needs the library %.100s, which is not there: an interpreter has libc, libm, libgcc_s and libstdc++; "
-                                    "link what else it needs statically",
+            snprintf(why, why_size,
+                     "%s needs the library %.100s, which is not there: an interpreter has libc, libm, libgcc_s and libstdc++; "
+                     "link what else it needs statically",
                      name, needed);
             return -ENOEXEC;
         }

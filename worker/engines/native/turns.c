@@ -23,7 +23,10 @@ static struct {
 
 void turns_watch(void)
 {
-    struct itimerval slice = { { 0, TURNS_SLICE_US }, { 0, TURNS_SLICE_US } };
+    struct itimerval slice = {
+        {0,  TURNS_SLICE_US},
+        { 0, TURNS_SLICE_US}
+    };
 
     setitimer(ITIMER_VIRTUAL, &slice, NULL);
 }
