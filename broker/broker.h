@@ -26,7 +26,7 @@ struct broker {
     struct store *store;
     int output_dir; /* where spool files are */
     char kernel[65];
-    struct zygote zygote;
+    struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
     struct pool pool;
     struct jobs jobs;
     struct control control;

@@ -602,7 +602,6 @@ void verb_kill(struct control_call *c)
 void verb_version(struct control_call *c)
 {
     struct broker *b = c->broker;
-    char *engines[] = { "lua" };
     Pb__Reply r = PB__REPLY__INIT;
     Pb__VersionReply v = PB__VERSION_REPLY__INIT;
 
@@ -614,8 +613,8 @@ void verb_version(struct control_call *c)
     v.workers_idle = b->pool.idle;
     v.workers_busy = b->pool.busy;
     v.jobs_waiting = b->jobs.waiting;
-    v.n_engines = 1;
-    v.engines = engines;
+    v.n_engines = ENGINE_COUNT;
+    v.engines = (char **)engine_names;
     r.body_case = PB__REPLY__BODY_VERSION;
     r.version = &v;
     control_reply(b, c->way, &r);

@@ -86,7 +86,7 @@ static int check_result(const struct worker *w, const Pb__FromWorker *m)
     const Pb__Result *r = m->result;
 
     (void)w;
-    if (r->kind <= PB__RESULT_KIND__RESULT_KIND_NONE || r->kind > PB__RESULT_KIND__RESULT_KIND_CANCELLED)
+    if (r->kind <= PB__RESULT_KIND__RESULT_KIND_NONE || r->kind > PB__RESULT_KIND__RESULT_KIND_ABORTED)
         return -EPROTO;
     if (r->exit_code < 0 || r->exit_code > 255)
         return -EPROTO;

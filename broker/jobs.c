@@ -56,6 +56,7 @@ static struct job *job_alloc(struct jobs *j, const char *id, const char *name, c
     snprintf(job->id, sizeof(job->id), "%s", id);
     snprintf(job->name, sizeof(job->name), "%s", name);
     snprintf(job->engine, sizeof(job->engine), "%s", engine);
+    job->crew = &j->broker->crews[engine_find(engine) >= 0 ? engine_find(engine) : ENGINE_LUA];
     job->state = PB__STATE__STATE_READY;
     job->wall = (struct timer){ .fn = on_wall, .ctx = job };
     job->cpu = (struct timer){ .fn = on_cpu, .ctx = job };
@@ -135,41 +136,53 @@ struct job *jobs_find(struct jobs *j, const char *id)
 
 /* ---- the queue ---- */
 
+static unsigned threads_of(const struct job *job)
+{
+    return job->limits.threads > 1 ? (unsigned)job->limits.threads : 1;
+}
+
+static struct crew_queue *queue_of(const struct job *job)
+{
+    return threads_of(job) > 1 ? &job->crew->wide : &job->crew->plain;
+}
+
 static void enqueue(struct job *job, int at_head)
 {
-    struct jobs *j = &job->broker->jobs;
+    struct crew_queue *q = queue_of(job);
 
     job->ready_at = job->broker->loop.now_us;
-    if (j->queue == NULL) {
+    if (q->first == NULL) {
         job->queue_next = job->queue_prev = job;
-        j->queue = job;
+        q->first = job;
     } else {
-        job->queue_next = j->queue;
-        job->queue_prev = j->queue->queue_prev;
+        job->queue_next = q->first;
+        job->queue_prev = q->first->queue_prev;
         job->queue_prev->queue_next = job;
-        j->queue->queue_prev = job;
+        q->first->queue_prev = job;
         if (at_head)
-            j->queue = job;
+            q->first = job;
     }
-    j->waiting++;
+    q->waiting++;
+    job->broker->jobs.waiting++;
 }
 
 static void dequeue(struct job *job)
 {
-    struct jobs *j = &job->broker->jobs;
+    struct crew_queue *q = queue_of(job);
 
     if (job->queue_next == NULL)
         return;
     if (job->queue_next == job) {
-        j->queue = NULL;
+        q->first = NULL;
     } else {
         job->queue_prev->queue_next = job->queue_next;
         job->queue_next->queue_prev = job->queue_prev;
-        if (j->queue == job)
-            j->queue = job->queue_next;
+        if (q->first == job)
+            q->first = job->queue_next;
     }
     job->queue_next = job->queue_prev = NULL;
-    j->waiting--;
+    q->waiting--;
+    job->broker->jobs.waiting--;
 }
 
 static void put_in_queue(struct job *job, int at_head)
@@ -289,6 +302,8 @@ static int recover_one(void *ctx, const struct store_job *s)
             jobs_decide(job, CA(BROKER_LOST), "the broker ended, and with it the stream of its standard input");
         else if (job->attempt >= JOB_INFRA_ATTEMPTS && s->state == PB__STATE__STATE_RUNNING)
             jobs_decide(job, CA(BROKER_LOST), "the broker ended during each of its %u attempts", job->attempt);
+        else if (engine_find(s->engine) < 0)
+            jobs_decide(job, CA(START_FAILED), "this broker has no engine '%.32s'", s->engine);
     }
     frame_release(&f);
     return job == NULL ? -ENOMEM : 0;
@@ -321,7 +336,7 @@ static int load_spec(struct job *job, struct frame *f)
 
 static void take_evidence(struct job *job, struct worker *w)
 {
-    const struct zygote *z = &job->broker->zygote;
+    const struct zygote *z = &job->crew->zygote;
 
     drop_seal(job);
     memcpy(job->seal, w->seal, w->seal_count * sizeof(w->seal[0]));
@@ -403,15 +418,40 @@ static void assign(struct job *job, struct worker *w)
     control_wake(job);
 }
 
+/* The first of a queue, when it has waited longer than best and there is a worker for it. */
+static void take_if_older(const struct crew_queue *q, struct job **best, struct worker **ret_w)
+{
+    struct job *job = q->first;
+    struct worker *w;
+
+    if (job == NULL || (*best != NULL && (*best)->ready_at <= job->ready_at))
+        return;
+    w = pool_idle(&job->broker->pool, job->crew, threads_of(job));
+    if (w == NULL)
+        return;
+    *best = job;
+    *ret_w = w;
+}
+
+/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. */
 void jobs_dispatch(struct jobs *j)
 {
     struct broker *b = j->broker;
-    struct worker *w;
 
     if (b->phase == BROKER_DRAINING)
         return;
-    while (j->queue != NULL && b->pool.busy < b->config.workers && (w = pool_idle(&b->pool)) != NULL)
-        assign(j->queue, w);
+    while (j->waiting > 0 && b->pool.busy < b->config.workers) {
+        struct job *job = NULL;
+        struct worker *w = NULL;
+
+        for (int i = 0; i < ENGINE_COUNT; i++) {
+            take_if_older(&b->crews[i].plain, &job, &w);
+            take_if_older(&b->crews[i].wide, &job, &w);
+        }
+        if (job == NULL)
+            break;
+        assign(job, w);
+    }
     pool_refill(&b->pool);
 }
 
@@ -497,7 +537,7 @@ static void on_wall(void *ctx)
     jobs_decide(job, CA(WALL_LIMIT), "it ran for its wall limit of %s", units_format_duration(job->limits.wall_us, limit));
 }
 
-/* CPU time passes no faster than the clock in a single thread, so the next look is due when the limit can be reached at the earliest. */
+/* CPU time passes no faster than the clock in each thread, so the next look is due when the limit can be reached at the earliest. */
 static void on_cpu(void *ctx)
 {
     struct job *job = ctx;
@@ -511,7 +551,7 @@ static void on_cpu(void *ctx)
         jobs_decide(job, CA(CPU_LIMIT), "it used its cpu limit of %s", units_format_duration(job->limits.cpu_us, limit));
         return;
     }
-    left = job->limits.cpu_us - used;
+    left = (job->limits.cpu_us - used) / threads_of(job);
     timers_arm(&job->broker->loop.timers, &job->cpu, loop_clock_us() + (left > CPU_LOOK_AGAIN_US ? left : CPU_LOOK_AGAIN_US));
 }
 
@@ -617,6 +657,10 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     case PB__RESULT_KIND__RESULT_KIND_OOM:
         jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
         break;
+    case PB__RESULT_KIND__RESULT_KIND_ABORTED:
+        job->end.signal = SIGABRT;
+        jobs_decide(job, CA(SIGNAL), "it called abort()");
+        break;
     case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT: decide_output_limit(job); break;
     default: jobs_decide(job, CA(CANCELLED), "cancelled");
     }
@@ -624,7 +668,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
 
 void jobs_on_violation(struct job *job, const Pb__Violation *v)
 {
-    jobs_decide(job, CA(POLICY), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), job->broker->zygote.profile);
+    jobs_decide(job, CA(POLICY), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), job->crew->zygote.profile);
 }
 
 static void account(struct job *job, const struct worker *w)
@@ -663,12 +707,26 @@ static int own_limit_lowered(const struct job *job, const struct worker *w)
     return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us;
 }
 
+/* By _exit(), without a word: what it had printed by then has been heard. */
+static void exited(struct job *job, int code)
+{
+    job->end.exit_code = code;
+    if (job->cancelling)
+        note_end(job, CA(CANCELLED), "cancelled");
+    else if (code == 0)
+        note_end(job, CA(OK), "%s", "");
+    else
+        note_end(job, CA(EXIT), "it ended with exit code %d", code);
+}
+
 static void judge_death(struct job *job, const struct worker *w)
 {
     int sig = w->exit_status;
 
     if (w->exit_code != CLD_KILLED && w->exit_code != CLD_DUMPED) {
-        if (w->exit_code == CLD_EXITED)
+        if (w->exit_code == CLD_EXITED && job->crew->engine->may_exit && job->started_at != 0)
+            exited(job, w->exit_status);
+        else if (w->exit_code == CLD_EXITED)
             note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
         else
             worker_lost(job);
@@ -685,7 +743,7 @@ static void judge_death(struct job *job, const struct worker *w)
         note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
     else if (sig == SIGSYS)
         note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s",
-                 job->broker->zygote.profile);
+                 job->crew->zygote.profile);
     else
         note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
 }
@@ -728,10 +786,10 @@ void jobs_on_worker_end(struct job *job)
         finish(job);
 }
 
-void jobs_start_failed(struct jobs *j, const char *why)
+void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why)
 {
-    if (j->queue != NULL && j->broker->pool.idle == 0)
-        jobs_decide(j->queue, CA(START_FAILED), "%s", why);
+    if (q->first != NULL && (q == &c->wide || c->idle == 0))
+        jobs_decide(q->first, CA(START_FAILED), "%s", why);
 }
 
 /* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */

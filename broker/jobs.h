@@ -21,6 +21,8 @@
 #include "link.pb-c.h"
 
 struct broker;
+struct crew;
+struct crew_queue;
 struct worker;
 struct waiter;
 
@@ -53,6 +55,7 @@ struct job {
     char engine[33];
     Pb__State state;
     struct broker *broker;
+    struct crew *crew; /* of its engine */
     Pb__Limits limits;
     uint32_t stdin_mode;
     int on_output_limit;
@@ -83,8 +86,8 @@ struct job {
 struct jobs {
     struct broker *broker;
     struct job *by_id;
-    struct job *queue; /* READY jobs, oldest first */
-    unsigned waiting, running;
+    unsigned waiting; /* in the crews' queues */
+    unsigned running;
     size_t spec_bytes;
 };
 
@@ -109,8 +112,8 @@ void jobs_on_result(struct job *job, const Pb__Result *r);
 void jobs_on_violation(struct job *job, const Pb__Violation *v);
 /* The worker's process has ended and everything it said has been heard. */
 void jobs_on_worker_end(struct job *job);
-/* No worker can be made: the oldest waiting job takes the blame's text. */
-void jobs_start_failed(struct jobs *j, const char *why);
+/* No worker can be made: the oldest job of this queue takes the blame's text. */
+void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);

@@ -219,10 +219,26 @@ static int open_output_dir(struct broker *b)
     return b->output_dir < 0 ? -errno : 0;
 }
 
+/* Those of the engines that every broker uses; the others come with their first job. */
+static int start_zygotes(struct broker *b)
+{
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].zygote);
+
+        if (rc != 0) {
+            log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
+            return rc;
+        }
+    }
+    return 0;
+}
+
 static int open_parts(struct broker *b)
 {
     int rc;
 
+    jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0)
         return rc;
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
@@ -230,17 +246,10 @@ static int open_parts(struct broker *b)
         return rc;
     if ((rc = open_output_dir(b)) != 0)
         return rc;
-    jobs_init(&b->jobs, b);
-    pool_init(&b->pool, b);
-    zygote_init(&b->zygote, b);
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = zygote_start(&b->zygote)) != 0) {
-        log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
-        return rc;
-    }
-    if ((rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -249,7 +258,8 @@ static void close_parts(struct broker *b)
 {
     control_close(&b->control);
     pool_finish(&b->pool);
-    zygote_stop(&b->zygote);
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        zygote_stop(&b->crews[i].zygote);
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);

@@ -38,8 +38,14 @@ static void on_pidfd(void *ctx);
 void pool_init(struct pool *p, struct broker *b)
 {
     *p = (struct pool){ .broker = b };
-    p->retry = (struct timer){ .fn = on_retry, .ctx = p };
-    p->refill = (struct timer){ .fn = on_refill, .ctx = p };
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        struct crew *c = &b->crews[i];
+
+        *c = (struct crew){ .broker = b, .engine = &engine_table[i] };
+        c->retry = (struct timer){ .fn = on_retry, .ctx = c };
+        c->refill = (struct timer){ .fn = on_refill, .ctx = c };
+        zygote_init(&c->zygote, c);
+    }
 }
 
 struct worker *pool_find(struct pool *p, uint64_t id)
@@ -50,25 +56,35 @@ struct worker *pool_find(struct pool *p, uint64_t id)
     return NULL;
 }
 
-static unsigned *phase_count(struct pool *p, enum worker_phase phase)
+/* The pool's count, and the crew's of those that any of its plain jobs may get; NULL: not counted. */
+static void phase_counts(struct worker *w, enum worker_phase phase, unsigned *ret[2])
 {
-    switch (phase) {
-    case WORKER_BOOT: return &p->booting;
-    case WORKER_IDLE: return &p->idle;
-    case WORKER_ASSIGNED:
-    case WORKER_BUSY: return &p->busy;
-    default: return NULL;
-    }
+    struct pool *p = &w->broker->pool;
+    int plain = w->threads == 1;
+
+    ret[0] = ret[1] = NULL;
+    if (phase == WORKER_BOOT)
+        ret[0] = &p->booting, ret[1] = plain ? &w->crew->booting : NULL;
+    else if (phase == WORKER_IDLE)
+        ret[0] = &p->idle, ret[1] = plain ? &w->crew->idle : NULL;
+    else if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY)
+        ret[0] = &p->busy;
+}
+
+static void count(struct worker *w, enum worker_phase phase, int by)
+{
+    unsigned *counts[2];
+
+    phase_counts(w, phase, counts);
+    for (int i = 0; i < 2; i++)
+        if (counts[i] != NULL)
+            *counts[i] += (unsigned)by;
 }
 
 void pool_set_phase(struct worker *w, enum worker_phase phase)
 {
-    unsigned *from = phase_count(&w->broker->pool, w->phase), *to = phase_count(&w->broker->pool, phase);
-
-    if (from != NULL)
-        --*from;
-    if (to != NULL)
-        ++*to;
+    count(w, w->phase, -1);
+    count(w, phase, 1);
     w->phase = phase;
 }
 
@@ -111,7 +127,7 @@ static uint32_t free_uid(const struct pool *p)
     } while (1);
 }
 
-static struct worker *worker_new(struct pool *p)
+static struct worker *worker_new(struct pool *p, struct crew *c, unsigned threads)
 {
     struct worker *w = calloc(1, sizeof(*w));
 
@@ -119,6 +135,8 @@ static struct worker *worker_new(struct pool *p)
         return NULL;
     w->id = ++p->last_id;
     w->broker = p->broker;
+    w->crew = c;
+    w->threads = threads;
     w->uid = free_uid(p);
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
@@ -130,7 +148,7 @@ static struct worker *worker_new(struct pool *p)
     if (p->all != NULL)
         p->all->prev = w;
     p->all = w;
-    p->booting++;
+    count(w, WORKER_BOOT, 1);
     return w;
 }
 
@@ -156,10 +174,10 @@ static void on_link_gone(void *ctx, int why)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }
 
-static int spawn_one(struct pool *p)
+static int spawn_one(struct crew *c, unsigned threads)
 {
-    struct broker *b = p->broker;
-    struct worker *w = worker_new(p);
+    struct broker *b = c->broker;
+    struct worker *w = worker_new(&b->pool, c, threads);
     struct link_handler h = { on_link_message, on_link_gone, w };
     int fd, rc;
 
@@ -169,7 +187,7 @@ static int spawn_one(struct pool *p)
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
-        rc = zygote_spawn(&b->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, fd);
+        rc = zygote_spawn(&c->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, threads, fd);
         close(fd);
     }
     if (rc != 0) {
@@ -179,60 +197,141 @@ static int spawn_one(struct pool *p)
     return rc;
 }
 
-/* How many workers are missing: what the waiting jobs need, within what may run at once, and spare ones on top. */
-static unsigned missing(const struct pool *p, unsigned spare)
+/*
+ * How many of this crew's plain jobs are among the first room of all that wait, whatever they wait for: so many workers are worth making.
+ * Who came first is told by ready_at; each queue is in its order.
+ */
+static unsigned jobs_due(const struct crew *mine, unsigned room)
 {
-    const struct broker *b = p->broker;
-    unsigned room = b->config.workers > p->busy ? b->config.workers - p->busy : 0;
-    unsigned want = (b->jobs.waiting < room ? b->jobs.waiting : room) + spare;
+    const struct broker *b = mine->broker;
+    const struct job *at[ENGINE_COUNT];
+    unsigned left[ENGINE_COUNT], due = 0;
 
-    return want < p->idle + p->booting ? 0 : want - p->idle - p->booting;
+    if (b->jobs.waiting == mine->plain.waiting)
+        return room < mine->plain.waiting ? room : mine->plain.waiting;
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        at[i] = b->crews[i].plain.first;
+        left[i] = b->crews[i].plain.waiting;
+    }
+    for (; room > 0; room--) {
+        int first = -1;
+
+        for (int i = 0; i < ENGINE_COUNT; i++)
+            if (left[i] > 0 && (first < 0 || at[i]->ready_at < at[first]->ready_at))
+                first = i;
+        if (first < 0)
+            break;
+        due += &b->crews[first] == mine;
+        at[first] = at[first]->queue_next;
+        left[first]--;
+    }
+    return due;
 }
 
-static void spawn_missing(struct pool *p, unsigned spare)
+/* How many workers are missing: what the waiting jobs need, within what may run at once, and spare ones on top. */
+static unsigned missing(const struct crew *c, unsigned spare)
 {
-    if (p->broker->phase == BROKER_DRAINING || !p->broker->zygote.ready || p->retry.place != 0)
-        return;
-    for (unsigned n = missing(p, spare); n > 0; n--) {
-        int rc = spawn_one(p);
+    const struct broker *b = c->broker;
+    unsigned room = b->config.workers > b->pool.busy ? b->config.workers - b->pool.busy : 0;
+    unsigned want = jobs_due(c, room) + spare;
 
-        if (rc == -EAGAIN)
-            return; /* its next report brings us here again */
-        if (rc != 0) {
-            log_event(LOG_LEVEL_ERROR, "spawn_failed", "error=\"%s\"", strerror(-rc));
-            timers_arm(&p->broker->loop.timers, &p->retry, p->broker->loop.now_us + RETRY_LAST_US);
-            return;
-        }
+    return want < c->idle + c->booting ? 0 : want - c->idle - c->booting;
+}
+
+static unsigned spares(const struct crew *c)
+{
+    unsigned pool = c->broker->config.pool, max = c->engine->spares_max;
+
+    return pool < max ? pool : max;
+}
+
+static int may_spawn(const struct crew *c)
+{
+    return c->broker->phase != BROKER_DRAINING && c->zygote.ready && c->retry.place == 0;
+}
+
+/* 0, or -errno: no more of them now. */
+static int spawn_or_wait(struct crew *c, unsigned threads)
+{
+    int rc = spawn_one(c, threads);
+
+    if (rc != 0 && rc != -EAGAIN) { /* EAGAIN: its next report brings us here again */
+        log_event(LOG_LEVEL_ERROR, "spawn_failed", "error=\"%s\"", strerror(-rc));
+        timers_arm(&c->broker->loop.timers, &c->retry, c->broker->loop.now_us + RETRY_LAST_US);
     }
+    return rc;
+}
+
+static void spawn_missing(struct crew *c, unsigned spare)
+{
+    if (!may_spawn(c))
+        return;
+    for (unsigned n = missing(c, spare); n > 0; n--)
+        if (spawn_or_wait(c, 1) != 0)
+            return;
+}
+
+static struct worker *wide_without_job(const struct crew *c)
+{
+    for (struct worker *w = c->broker->pool.all; w != NULL; w = w->next)
+        if (w->crew == c && w->threads > 1 && (w->phase == WORKER_BOOT || w->phase == WORKER_IDLE))
+            return w;
+    return NULL;
+}
+
+/* Jobs of several threads get a worker made to measure, one after another. One that its job has no use for any more goes. */
+static void spawn_wide(struct crew *c)
+{
+    const struct job *first = c->wide.first;
+    struct worker *w = wide_without_job(c);
+
+    if (w != NULL && (first == NULL || first->limits.threads != w->threads)) {
+        if (w->phase == WORKER_IDLE)
+            pool_kill(w);
+        return; /* its end brings us here again */
+    }
+    if (w == NULL && first != NULL && may_spawn(c) && c->broker->pool.busy < c->broker->config.workers)
+        (void)spawn_or_wait(c, (unsigned)first->limits.threads);
 }
 
 static void on_retry(void *ctx)
 {
-    pool_refill(ctx);
+    const struct crew *c = ctx;
+
+    pool_refill(&c->broker->pool);
 }
 
 static void on_refill(void *ctx)
 {
-    struct pool *p = ctx;
+    struct crew *c = ctx;
 
-    spawn_missing(p, p->broker->config.pool);
+    spawn_missing(c, spares(c));
 }
 
 /*
  * Workers that a job waits for are asked for at once. Spare ones come a moment later: making one costs this thread and both cores as
  * much as a small job does, and the job that has just been handed out would pay for it.
  */
-void pool_refill(struct pool *p)
+static void refill(struct crew *c)
 {
-    spawn_missing(p, 0);
-    if (p->refill.place == 0 && missing(p, p->broker->config.pool) > 0)
-        timers_arm(&p->broker->loop.timers, &p->refill, p->broker->loop.now_us + REFILL_US);
+    if ((c->plain.waiting > 0 || c->wide.waiting > 0) && c->broker->phase != BROKER_DRAINING)
+        zygote_want(&c->zygote);
+    spawn_missing(c, 0);
+    spawn_wide(c);
+    if (c->refill.place == 0 && c->zygote.ready && missing(c, spares(c)) > 0)
+        timers_arm(&c->broker->loop.timers, &c->refill, c->broker->loop.now_us + REFILL_US);
 }
 
-struct worker *pool_idle(struct pool *p)
+void pool_refill(struct pool *p)
+{
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        refill(&p->broker->crews[i]);
+}
+
+struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
 {
     for (struct worker *w = p->all; w != NULL; w = w->next)
-        if (w->phase == WORKER_IDLE && !w->exited && !w->gone)
+        if (w->phase == WORKER_IDLE && w->crew == c && w->threads == threads && !w->exited && !w->gone)
             return w;
     return NULL;
 }
@@ -256,12 +355,10 @@ void pool_kill(struct worker *w)
 /* Becomes idle when both halves are there: its own hello, and the zygote's word of which process it is. */
 static void maybe_idle(struct worker *w)
 {
-    struct pool *p = &w->broker->pool;
-
     if (w->phase != WORKER_BOOT || !w->hello || w->pid == 0 || w->exited)
         return;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
-    p->boot_failures = 0;
+    w->crew->boot_failures = 0;
     pool_set_phase(w, WORKER_IDLE);
     jobs_dispatch(&w->broker->jobs);
 }
@@ -309,18 +406,20 @@ static void on_pidfd(void *ctx)
 }
 
 /* The zygote's children die with it; its reports have ended, so the pidfds tell. Idle ones are no place for a job to run again. */
-void pool_on_zygote_gone(struct pool *p)
+void pool_on_zygote_gone(struct pool *p, const struct crew *c)
 {
     struct worker *next;
 
     for (struct worker *w = p->all; w != NULL; w = w->next) {
+        if (w->crew != c)
+            continue;
         w->orphan = 1;
         if (w->job == NULL)
             pool_kill(w);
     }
     for (struct worker *w = p->all; w != NULL; w = next) {
         next = w->next;
-        if (w->exited)
+        if (w->exited || w->crew != c)
             continue;
         if (w->pidfd.fd >= 0) {
             pool_signal(w, SIGKILL);
@@ -338,7 +437,7 @@ static void on_deadline(void *ctx)
 
     if (w->phase == WORKER_ENDING) { /* nothing outlives SIGKILL for so long: it is the zygote that does not report */
         log_event(LOG_LEVEL_ERROR, "zygote_silent", "worker=%llu", (unsigned long long)w->id);
-        zygote_replace(&w->broker->zygote);
+        zygote_replace(&w->crew->zygote);
         return;
     }
     log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);
@@ -346,15 +445,15 @@ static void on_deadline(void *ctx)
     w->failed_error = ETIMEDOUT;
     pool_kill(w);
     if (w->pid == 0) /* not even reported: the zygote hangs, and all that wait for it with it */
-        zygote_replace(&w->broker->zygote);
+        zygote_replace(&w->crew->zygote);
 }
 
 /* A worker that was to be sealed and is not: say why, tell a waiting job, do not spin. */
 static void boot_failed(struct worker *w)
 {
-    struct pool *p = &w->broker->pool;
     struct broker *b = w->broker;
-    uint64_t delay = (uint64_t)RETRY_FIRST_US << (p->boot_failures < 6 ? p->boot_failures : 6);
+    struct crew *c = w->crew;
+    uint64_t delay = (uint64_t)RETRY_FIRST_US << (c->boot_failures < 6 ? c->boot_failures : 6);
     char why[160];
 
     if (w->orphan)
@@ -364,10 +463,10 @@ static void boot_failed(struct worker *w)
     else
         snprintf(why, sizeof(why), "the worker ended before it was sealed (code %d, status %d)", w->exit_code, w->exit_status);
     log_event(LOG_LEVEL_ERROR, "start_failed", "worker=%llu why=\"%s\"", (unsigned long long)w->id, why);
-    p->boot_failures++;
-    jobs_start_failed(&b->jobs, why);
-    if (p->retry.place == 0)
-        timers_arm(&b->loop.timers, &p->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
+    c->boot_failures++;
+    jobs_start_failed(c, w->threads > 1 ? &c->wide : &c->plain, why);
+    if (c->retry.place == 0)
+        timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
 }
 
 /* The worker's process has ended: hears the rest of its link, closes its job's account, lets the zygote reap it. */
@@ -389,7 +488,7 @@ static void settle(struct worker *w)
     if (booting || (w->failed_step[0] != '\0' && !w->hello))
         boot_failed(w);
     if (w->pid != 0 && !w->orphan)
-        zygote_reap(&b->zygote, w->id);
+        zygote_reap(&w->crew->zygote, w->id);
     worker_free(w);
     pool_refill(&b->pool);
     broker_check_rest(b);
@@ -397,8 +496,10 @@ static void settle(struct worker *w)
 
 void pool_finish(struct pool *p)
 {
-    timers_cancel(&p->broker->loop.timers, &p->retry);
-    timers_cancel(&p->broker->loop.timers, &p->refill);
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        timers_cancel(&p->broker->loop.timers, &p->broker->crews[i].retry);
+        timers_cancel(&p->broker->loop.timers, &p->broker->crews[i].refill);
+    }
     while (p->all != NULL) {
         struct worker *w = p->all;
 

@@ -1,5 +1,6 @@
 /*
- * pool.h - workers: made ahead of need, given one job, ended.
+ * pool.h - workers: made ahead of need, given one job, ended. Each engine has a crew: its zygote, the workers that were forked from it, and
+ * the jobs that wait for one.
  *
  * Side:    broker. A worker is hostile from the moment it has a job; what it says arrives through gate.h.
  * Owned:   workers belong to the pool. A worker is freed when its process has been reaped (or its zygote is gone) and its link is closed.
@@ -13,6 +14,7 @@
 #include "broker/link.h"
 #include "broker/loop.h"
 #include "broker/zygote_client.h"
+#include "engine_table.h"
 #include "zygote.pb-c.h"
 
 struct broker;
@@ -34,6 +36,8 @@ enum worker_phase {
 struct worker {
     uint64_t id;
     struct broker *broker;
+    struct crew *crew;
+    unsigned threads; /* of the operating system; one of several was made for one job, and is never a spare */
     enum worker_phase phase;
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
@@ -58,22 +62,36 @@ struct worker {
     struct worker *next, *prev;
 };
 
+struct crew_queue {
+    struct job *first; /* ring, oldest first */
+    unsigned waiting;
+};
+
+struct crew {
+    struct broker *broker;
+    const struct engine_row *engine;
+    struct zygote zygote;
+    struct crew_queue plain, wide; /* READY jobs of one thread, and of several */
+    unsigned booting, idle;        /* workers of one thread */
+    unsigned boot_failures;        /* in a row */
+    struct timer retry, refill;
+};
+
 struct pool {
     struct broker *broker;
     struct worker *all; /* list */
     uint64_t last_id;
-    unsigned booting, idle, busy;
-    unsigned boot_failures; /* in a row */
-    struct timer retry, refill;
+    unsigned booting, idle, busy; /* of all crews */
 };
 
+/* Also makes the broker's crews, without a zygote yet. */
 void pool_init(struct pool *p, struct broker *b);
 void pool_finish(struct pool *p);
 struct worker *pool_find(struct pool *p, uint64_t id);
 /* Asks for workers until the pool is as large as it should be now. */
 void pool_refill(struct pool *p);
-/* An idle worker, or NULL. */
-struct worker *pool_idle(struct pool *p);
+/* An idle worker of this crew with so many threads, or NULL. */
+struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads);
 void pool_set_phase(struct worker *w, enum worker_phase phase);
 /* Ends a worker at once (SIGKILL by pidfd); its job's end must have been decided before. */
 void pool_kill(struct worker *w);
@@ -84,6 +102,6 @@ void pool_on_spawned(struct worker *w, pid_t pid, int pidfd);
 void pool_on_spawn_failed(struct worker *w, int error);
 void pool_on_exited(struct worker *w, const Pb__Exited *e);
 void pool_on_hello(struct worker *w);
-void pool_on_zygote_gone(struct pool *p);
+void pool_on_zygote_gone(struct pool *p, const struct crew *c);
 
 #endif

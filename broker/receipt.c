@@ -47,6 +47,16 @@ static void fill_error(const struct job *job, struct parts *p)
     p->receipt.error = &p->error;
 }
 
+/* The sanitizer's shadow leaves no room for an address-space limit. */
+static char *memory_walls(const struct job *job)
+{
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+    return job->crew->engine->own_allocator ? "allocator" : "none";
+#else
+    return job->crew->engine->own_allocator ? "allocator, RLIMIT_AS" : "RLIMIT_AS";
+#endif
+}
+
 /* What held each limit, by name; a job that never reached a worker was held by nothing. */
 static void fill_enforcement(const struct job *job, struct parts *p)
 {
@@ -57,11 +67,7 @@ static void fill_enforcement(const struct job *job, struct parts *p)
     e->tier = !ran ? "none" : e->landlock_abi > 0 ? "T2" : "T3";
     e->cpu = ran ? "broker timer on the process clock, RLIMIT_CPU" : "none";
     e->wall = ran ? "broker timer" : "none";
-#if defined(COOP_ASAN) || defined(COOP_TSAN)
-    e->memory = ran ? "allocator" : "none"; /* the sanitizer's shadow leaves no room for an address-space limit */
-#else
-    e->memory = ran ? "allocator, RLIMIT_AS" : "none";
-#endif
+    e->memory = ran ? memory_walls(job) : "none";
     e->output = ran ? "link credit" : "none";
     e->seccomp = ran ? or_empty(e->seccomp) : "none";
     e->seccomp_hash = (char *)job->seccomp_hash;

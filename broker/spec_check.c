@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine_table.h"
 #include "job_limits.h"
 #include "log.h"
 #include "nearest.h"
-
-static const char *const engines[] = { "lua", NULL };
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -22,12 +21,11 @@ static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
     const char *close;
     char shown[64]; /* the answer must stay text, whatever was typed and wherever it is cut */
 
-    for (size_t i = 0; engines[i] != NULL; i++)
-        if (strcmp(engines[i], s->engine) == 0)
-            return 0;
-    close = nearest_word(s->engine, engines);
+    if (engine_find(s->engine) >= 0)
+        return 0;
+    close = nearest_word(s->engine, engine_names);
     log_escape(shown, sizeof(shown), s->engine, strlen(s->engine));
-    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua", shown, close != NULL ? "; did you mean '" : "",
+    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua, native", shown, close != NULL ? "; did you mean '" : "",
              close != NULL ? close : "", close != NULL ? "'?" : "");
     return -EINVAL;
 }
@@ -93,6 +91,10 @@ static int check_modules(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
     size_t total = 0;
 
+    if (s->n_modules > 0 && !engine_table[engine_find(s->engine)].has_modules) {
+        snprintf(why, SPEC_WHY, "the engine '%s' takes no modules", s->engine);
+        return -EINVAL;
+    }
     if (s->n_modules > LIMITS_MODULE_N)
         return too_much(why, "module count", s->n_modules, LIMITS_MODULE_N);
     for (size_t i = 0; i < s->n_modules; i++) {
@@ -134,6 +136,18 @@ static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
     return 0;
 }
 
+/* After the limits' own bounds: what this engine can do. */
+static int check_threads(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const struct engine_row *e = &engine_table[engine_find(s->engine)];
+
+    if (s->limits->threads <= e->threads_max)
+        return 0;
+    snprintf(why, SPEC_WHY, "limit threads: %llu is above the maximum of %u for the engine '%s'", (unsigned long long)s->limits->threads,
+             e->threads_max, e->name);
+    return -EINVAL;
+}
+
 int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     int rc;
@@ -142,5 +156,6 @@ int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
         (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
         (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
         return rc;
-    return limits_settle(s->limits, why);
+    rc = limits_settle(s->limits, why);
+    return rc != 0 ? rc : check_threads(s, why);
 }

@@ -22,9 +22,9 @@ enum { CONTROL_FD = 3, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOC
 static void on_readable(void *ctx);
 static void on_restart(void *ctx);
 
-void zygote_init(struct zygote *z, struct broker *b)
+void zygote_init(struct zygote *z, struct crew *c)
 {
-    *z = (struct zygote){ .broker = b };
+    *z = (struct zygote){ .broker = c->broker, .crew = c };
     z->socket = (struct loop_watch){ -1, on_readable, z };
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
 }
@@ -32,7 +32,7 @@ void zygote_init(struct zygote *z, struct broker *b)
 /* posix_spawn, not fork: the store's writer is running, and no lock of its may be copied into a child that goes on living. */
 static int launch(struct zygote *z, int their_end)
 {
-    char *argv[] = { z->broker->config.worker, "--engine", "lua", "--control-fd", "3", NULL };
+    char *argv[] = { z->broker->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3", NULL };
     char *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
     posix_spawn_file_actions_t files;
     int rc = posix_spawn_file_actions_init(&files);
@@ -67,7 +67,7 @@ int zygote_start(struct zygote *z)
         close(pair[0]);
     }
     if (rc == 0)
-        log_event(LOG_LEVEL_INFO, "zygote_started", "engine=lua pid=%d", (int)z->pid);
+        log_event(LOG_LEVEL_INFO, "zygote_started", "engine=%s pid=%d", z->crew->engine->name, (int)z->pid);
     return rc;
 }
 
@@ -115,17 +115,25 @@ static void on_restart(void *ctx)
     }
 }
 
+void zygote_want(struct zygote *z)
+{
+    if (z->socket.fd < 0 && z->restart.place == 0)
+        timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us);
+}
+
 static void on_gone(struct zygote *z)
 {
     uint64_t delay = RESTART_FIRST_US << (z->failures < 6 ? z->failures : 6);
 
-    log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=lua pid=%d ready=%d", (int)z->pid, z->ready);
+    log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=%s pid=%d ready=%d", z->crew->engine->name, (int)z->pid, z->ready);
     z->failures = z->ready ? 0 : z->failures + 1;
-    if (z->failures > 0) /* it never came up: whoever waits should hear it */
-        jobs_start_failed(&z->broker->jobs, "the zygote ended before it was ready; see the broker's log");
+    if (z->failures > 0) { /* it never came up: whoever waits should hear it */
+        jobs_start_failed(z->crew, &z->crew->plain, "the zygote ended before it was ready; see the broker's log");
+        jobs_start_failed(z->crew, &z->crew->wide, "the zygote ended before it was ready; see the broker's log");
+    }
     hang_up(z);
     bury(z);
-    pool_on_zygote_gone(&z->broker->pool);
+    pool_on_zygote_gone(&z->broker->pool, z->crew);
     if (delay > RESTART_LAST_US)
         delay = RESTART_LAST_US;
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
@@ -136,7 +144,7 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     const Pb__ZygoteReady *r = m->ready;
 
     (void)fd;
-    if (r->filter_hash.len != 32)
+    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0)
         return -EPROTO;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
@@ -151,9 +159,17 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     return 0;
 }
 
+/* A worker that this zygote may speak of. */
+static struct worker *find_own(struct zygote *z, uint64_t id)
+{
+    struct worker *w = pool_find(&z->broker->pool, id);
+
+    return w != NULL && w->crew == z->crew ? w : NULL;
+}
+
 static int apply_spawned(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
-    struct worker *w = pool_find(&z->broker->pool, m->spawned->worker);
+    struct worker *w = find_own(z, m->spawned->worker);
 
     if (w == NULL || w->pid != 0 || m->spawned->pid == 0 || fd < 0)
         return -EPROTO;
@@ -163,7 +179,7 @@ static int apply_spawned(struct zygote *z, const Pb__FromZygote *m, int fd)
 
 static int apply_spawn_failed(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
-    struct worker *w = pool_find(&z->broker->pool, m->spawn_failed->worker);
+    struct worker *w = find_own(z, m->spawn_failed->worker);
 
     (void)fd;
     if (w == NULL || w->pid != 0)
@@ -174,7 +190,7 @@ static int apply_spawn_failed(struct zygote *z, const Pb__FromZygote *m, int fd)
 
 static int apply_exited(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
-    struct worker *w = pool_find(&z->broker->pool, m->exited->worker);
+    struct worker *w = find_own(z, m->exited->worker);
 
     (void)fd;
     if (w == NULL) /* its spawn was reported as failed after the fork: we have forgotten it, the zygote may too */
@@ -284,7 +300,7 @@ static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
     return sendmsg(z->socket.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, int link_fd)
+int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, unsigned threads, int link_fd)
 {
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
@@ -292,6 +308,7 @@ int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_T
     s.worker = worker;
     s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)token };
     s.uid = uid;
+    s.threads = threads;
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
     return send_packet(z, &m, link_fd);

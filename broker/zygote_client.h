@@ -14,11 +14,13 @@
 #include "broker/loop.h"
 
 struct broker;
+struct crew;
 
 #define ZYGOTE_TOKEN 16
 
 struct zygote {
     struct broker *broker;
+    struct crew *crew;        /* whose it is: what it says concerns their workers only */
     pid_t pid;                /* 0: none runs */
     struct loop_watch socket; /* fd -1 when none runs */
     int ready;
@@ -27,11 +29,12 @@ struct zygote {
     char engine[32], engine_version[64], profile[32], filter_hash[65];
 };
 
-void zygote_init(struct zygote *z, struct broker *b);
+void zygote_init(struct zygote *z, struct crew *c);
 int zygote_start(struct zygote *z);
+void zygote_want(struct zygote *z);    /* starts it from the loop, unless it runs or is about to */
 void zygote_stop(struct zygote *z);    /* closes the socket: the zygote and its workers end; waits for the zygote */
 void zygote_replace(struct zygote *z); /* it does not answer: SIGKILL; its end is handled as any other */
-int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, int link_fd);
+int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, unsigned threads, int link_fd);
 int zygote_reap(struct zygote *z, uint64_t worker);
 
 #endif

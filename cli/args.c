@@ -159,7 +159,7 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
 const struct flag flag_table[] = {
     /* name             letter value             verbs              field             read                  completes  help */
     { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
-      "what runs the script: lua (default: by the file's extension or its #! line)" },
+      "what runs the file: lua or native (default: by how it begins, its extension or its #! line)" },
     { "limit",           0,  "NAME=VALUE[,...]", NEW_JOB,           0,                read_limit,           FLAG_LIMIT,
       "bound the job: cpu, wall (times), memory, stdout, stderr (sizes); may be repeated" },
     { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                read_on_output_limit, FLAG_OUTPUT_LIMIT,

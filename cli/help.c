@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
+#include "engine_table.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -139,7 +140,7 @@ static void usage_line(FILE *out, const struct verb *v)
 
 void help_overview(FILE *out)
 {
-    fputs("coop runs untrusted scripts, each in a sealed process of its own.\n\nusage: coop VERB [flags] [arguments]\n\n", out);
+    fputs("coop runs untrusted code, each job in a sealed process of its own.\n\nusage: coop VERB [flags] [arguments]\n\n", out);
     for (size_t i = 0; i < verb_count; i++)
         fprintf(out, "  %-12s%s\n", verb_table[i].name, verb_table[i].summary);
     fputs("\nflags of every verb:\n", out);
@@ -235,16 +236,17 @@ void help_man(FILE *out)
 {
     fputs(".\\\" Made by `coop help --man` from the tables in cli/; edit those.\n", out);
     fprintf(out, ".TH COOP 1 \"\" \"coop %s\" \"User Commands\"\n", COOP_VERSION);
-    fputs(".SH NAME\ncoop \\- run untrusted scripts, each in a sealed process of its own\n", out);
+    fputs(".SH NAME\ncoop \\- run untrusted code, each job in a sealed process of its own\n", out);
     fputs(".SH SYNOPSIS\n.B coop\n.I VERB\n[flags] [arguments]\n", out);
-    fputs(".SH DESCRIPTION\n"
-          "A job is a script with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
-          "and records how it ended as a receipt.\n"
-          "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
-          "which leaves when it has been idle for a minute.\n"
-          ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
-          "Standard output is what was asked for; messages go to standard error.\n",
-          out);
+    fputs(
+        ".SH DESCRIPTION\n"
+        "A job is a script, or a shared object of machine code, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
+        "and records how it ended as a receipt.\n"
+        "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
+        "which leaves when it has been idle for a minute.\n"
+        ".PP\nIds may be shortened to their first eight or more characters when these name one job.\n"
+        "Standard output is what was asked for; messages go to standard error.\n",
+        out);
     fputs(".SH VERBS\n", out);
     for (size_t i = 0; i < verb_count; i++)
         roff_verb(out, &verb_table[i]);
@@ -343,7 +345,7 @@ void help_completion_bash(FILE *out)
         fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
-    words(out, "engines", engine_words);
+    words(out, "engines", engine_names);
     fputs("    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case \" $verbs \" in *\" ${COMP_WORDS[i]} \"*) verb=\"${COMP_WORDS[i]}\"; break ;; esac\n    done\n"
           "    if [[ -z $verb ]]; then\n        COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n        return\n    fi\n"

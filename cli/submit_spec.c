@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "cli/text.h"
+#include "elf_check.h"
+#include "engine_table.h"
 #include "frame.h"
 #include "units.h"
 
@@ -19,20 +21,6 @@ enum { READ_FIRST = 64 << 10 };
 
 #define refuse(why, ...)      coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
 #define refuse_size(why, ...) coop_error_set((why), EDQUOT, COOP_EXIT_QUOTA, __VA_ARGS__)
-
-const char *const engine_words[] = { "lua", NULL };
-
-/* clang-format off */
-static const struct engine_row {
-    const char *name;
-    const char *ending;      /* of the file's name */
-    const char *interpreter; /* in a #! line, at the start of a word */
-    const char *bytecode;    /* how its compiled form begins: never accepted, it can break the engine */
-} engine_rows[] = {
-    { "lua", ".lua", "lua", "\033Lua" },
-};
-/* clang-format on */
-enum { ENGINES = sizeof(engine_rows) / sizeof(engine_rows[0]) };
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------------------- */
 
@@ -150,17 +138,29 @@ static int read_file(struct spec *s, const char *what, const char *path, const c
     return rc;
 }
 
+static bool begins_with(const ProtobufCBinaryData *b, const char *with)
+{
+    size_t n = with != NULL ? strlen(with) : 0;
+
+    return n > 0 && b->len >= n && memcmp(b->data, with, n) == 0;
+}
+
 static int check_text(const char *what, const char *path, const ProtobufCBinaryData *b, struct coop_error *why)
 {
-    for (size_t i = 0; i < ENGINES; i++) {
-        size_t n = strlen(engine_rows[i].bytecode);
-
-        if (b->len >= n && memcmp(b->data, engine_rows[i].bytecode, n) == 0)
-            return refuse(why, "%s %s is compiled %s; send the source, which the sandbox can check", what, path, engine_rows[i].name);
-    }
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        if (begins_with(b, engine_table[i].bytecode))
+            return refuse(why, "%s %s is compiled %s; send the source, which the sandbox can check", what, path, engine_table[i].name);
     if (b->len > 0 && memchr(b->data, '\0', b->len) != NULL)
         return refuse(why, "%s %s is not text: it has NUL bytes", what, path);
     return 0;
+}
+
+/* Early and by name what the worker would refuse as well, after it had been sent and stored. */
+static int check_module(const char *path, const ProtobufCBinaryData *b, struct coop_error *why)
+{
+    char reason[ELF_WHY];
+
+    return elf_check(b->data, b->len, reason) == 0 ? 0 : refuse(why, "%s %s", path, reason);
 }
 
 /* ---- engine ------------------------------------------------------------------------------------------------------------------- */
@@ -198,13 +198,20 @@ const char *spec_guess_engine(const char *path, const void *source, size_t len)
     const char *program = NULL;
     size_t n = interpreter_of(source, len, &program);
 
-    for (size_t i = 0; i < ENGINES; i++) {
-        const struct engine_row *e = &engine_rows[i];
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        const struct engine_row *e = &engine_table[i];
+        size_t magic = e->magic != NULL ? strlen(e->magic) : 0;
+
+        if (magic > 0 && len >= magic && memcmp(source, e->magic, magic) == 0)
+            return e->name;
+    }
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        const struct engine_row *e = &engine_table[i];
         size_t ending = strlen(e->ending), name = strlen(path);
 
         if (name > ending && strcmp(path + name - ending, e->ending) == 0)
             return e->name;
-        if (n >= strlen(e->interpreter) && memcmp(program, e->interpreter, strlen(e->interpreter)) == 0)
+        if (e->interpreter != NULL && n >= strlen(e->interpreter) && memcmp(program, e->interpreter, strlen(e->interpreter)) == 0)
             return e->name;
     }
     return NULL;
@@ -217,20 +224,15 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
     if (engine == NULL) {
         engine = spec_guess_engine(path, s->pb.source.data, s->pb.source.len);
         if (engine == NULL) {
-            refuse(why, "cannot tell what runs %s: its name does not end in .lua and it has no #! line of lua", path);
+            refuse(why, "cannot tell what runs %s: its name does not end in .lua, it has no #! line of lua, and it is no shared object",
+                   path);
             coop_error_hint(why, "give --engine lua");
             return -EINVAL;
         }
-    } else {
-        size_t i = 0;
-
-        while (engine_words[i] != NULL && strcmp(engine_words[i], engine) != 0)
-            i++;
-        if (engine_words[i] == NULL) {
-            refuse(why, "unknown engine '%.60s'; known: lua", engine);
-            hint_nearest(why, engine, engine_words, "--engine ");
-            return -EINVAL;
-        }
+    } else if (engine_find(engine) < 0) {
+        refuse(why, "unknown engine '%.60s'; known: lua, native", engine);
+        hint_nearest(why, engine, engine_names, "--engine ");
+        return -EINVAL;
     }
     s->pb.engine = (char *)engine;
     return 0;
@@ -256,16 +258,26 @@ static void put_source_name(struct spec *s, const char *path)
     s->pb.source_name = s->source_name;
 }
 
+/* As far as can be told before the engine is chosen. */
+static bool wants_text(const struct command *c, const ProtobufCBinaryData *b)
+{
+    int engine = c->opt.engine != NULL ? engine_find(c->opt.engine) : -1;
+
+    return engine >= 0 ? engine_table[engine].is_text : !elf_is(b->data, b->len);
+}
+
 static int add_source(const struct command *c, const char *path, struct spec *s, struct coop_error *why)
 {
     int rc = read_file(s, "script", path, "source", LIMITS_SOURCE, &s->pb.source, why);
 
     if (rc == 0 && s->pb.source.len == 0)
         rc = refuse(why, "script %s is empty", path);
-    if (rc == 0)
+    if (rc == 0 && wants_text(c, &s->pb.source))
         rc = check_text("script", path, &s->pb.source, why);
     if (rc == 0)
         rc = choose_engine(c, path, s, why);
+    if (rc == 0 && !engine_table[engine_find(s->pb.engine)].is_text)
+        rc = check_module(path, &s->pb.source, why);
     if (rc != 0)
         return rc;
     s->script_from_stdin = strcmp(path, "-") == 0;
@@ -380,6 +392,8 @@ static int add_modules(const struct command *c, struct spec *s, struct coop_erro
     Pb__Module *modules;
     size_t n = c->opt.files.n, total = 0;
 
+    if (n > 0 && !engine_table[engine_find(s->pb.engine)].has_modules)
+        return refuse(why, "a job of the engine %s takes no --file", s->pb.engine);
     if (n > LIMITS_MODULE_N)
         return refuse_size(why, "%zu modules are more than the limit 'module count' of %d", n, LIMITS_MODULE_N);
     modules = own_zeroed(s, n, sizeof(*modules), why);

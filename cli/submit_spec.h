@@ -11,9 +11,6 @@
 #include "cli/args.h"
 #include "job_limits.h"
 
-/* Engines that this command knows by name, NULL-terminated. */
-extern const char *const engine_words[];
-
 struct spec {
     Pb__JobSpec pb;
     char source_name[LIMITS_NAME + 1];

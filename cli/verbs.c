@@ -8,8 +8,8 @@ const struct verb verb_table[] = {
     [VERB_RUN] = {
         .name = "run", .usage = "FILE [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_FILE,
         .run = verb_run,
-        .summary = "run a script and stay with it: its output, its input, its exit code",
-        .text = "Submits FILE (- is standard input) as a job and follows it. What the job writes to its standard output and error arrives on ours, byte for byte, as it is written; our standard input streams into the job unless it is /dev/null, closed, or the script itself came from it.\n"
+        .summary = "run a script or a shared object and stay with it: its output, its input, its exit code",
+        .text = "Submits FILE (- is standard input) as a job and follows it. FILE is a Lua script, or a shared object with an int coop_job(int argc, char **argv), made by cc -shared -fPIC; coop/native.h says what such a job may rely on. What the job writes to its standard output and error arrives on ours, byte for byte, as it is written; our standard input streams into the job unless it is /dev/null, closed, or the script itself came from it.\n"
                 "Everything after FILE belongs to the job; one -- directly after FILE is dropped.\n"
                 "The exit code is the job's own, or one of those under EXIT CODES. Ctrl-C cancels the job, a second one kills it, a third leaves it to the broker.\n"
                 "If the broker is lost, run reconnects and goes on where the output stopped; a job that had to be started again says so and its output starts again.\n"
@@ -18,7 +18,7 @@ const struct verb verb_table[] = {
     [VERB_SUBMIT] = {
         .name = "submit", .usage = "FILE [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_FILE,
         .run = verb_submit,
-        .summary = "hand a script in as a job and print its id",
+        .summary = "hand a script or a shared object in as a job and print its id",
         .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty.\n",
     },
     [VERB_WAIT] = {

@@ -17,9 +17,11 @@ const struct limits_row limits_table[] = {
     /* name      kind         field                default       min           max */
     { "cpu",    LIMITS_TIME, ROW(cpu_us),       10 * SECOND,  1000,         3600 * SECOND,  "CPU time, user and system together" },
     { "wall",   LIMITS_TIME, ROW(wall_us),      60 * SECOND,  1000,         86400 * SECOND, "time on the clock since the job was assigned" },
-    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the script may hold" },
+    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the job may hold" },
     { "stdout", LIMITS_SIZE, ROW(stdout_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard output" },
     { "stderr", LIMITS_SIZE, ROW(stderr_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard error" },
+    { "tasklets", LIMITS_COUNT, ROW(tasklets),  100000,       1,            1u << 20,       "tasklets alive at once, main not counted" },
+    { "threads", LIMITS_COUNT, ROW(threads),    1,            1,            64,             "threads of the operating system (native jobs)" },
 };
 /* clang-format on */
 const size_t limits_count = sizeof(limits_table) / sizeof(limits_table[0]);
@@ -36,7 +38,11 @@ uint64_t limits_get(const Pb__Limits *l, const struct limits_row *row)
 
 char *limits_format(const struct limits_row *row, uint64_t value, char *buf)
 {
-    return row->kind == LIMITS_TIME ? units_format_duration(value, buf) : units_format_size(value, buf);
+    switch (row->kind) {
+    case LIMITS_TIME: return units_format_duration(value, buf);
+    case LIMITS_SIZE: return units_format_size(value, buf);
+    default: snprintf(buf, UNITS_BUF, "%llu", (unsigned long long)value); return buf;
+    }
 }
 
 static const struct limits_row *find(const char *name)
@@ -59,19 +65,45 @@ static int refuse_name(const char *name, char why[LIMITS_WHY])
     if (close != NULL)
         snprintf(why, LIMITS_WHY, "unknown limit '%s'; did you mean '%s'?", name, close);
     else
-        snprintf(why, LIMITS_WHY, "unknown limit '%s'; known: cpu, wall, memory, stdout, stderr", name);
+        snprintf(why, LIMITS_WHY, "unknown limit '%s'; known: cpu, wall, memory, stdout, stderr, tasklets, threads", name);
     return -EINVAL;
 }
 
+static int parse_count(const char *text, uint64_t *ret)
+{
+    uint64_t n = 0;
+
+    if (*text == '\0')
+        return -EINVAL;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return -EINVAL;
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n))
+            return -ERANGE;
+    }
+    *ret = n;
+    return 0;
+}
+
+/* clang-format off */
+static const struct {
+    int (*parse)(const char *text, uint64_t *ret);
+    const char *form, *unit;
+} limits_kinds[] = {
+    [LIMITS_TIME]  = { units_parse_duration, "a time; write 500ms, 2s, 5m or 1h",   "us" },
+    [LIMITS_SIZE]  = { units_parse_size,     "a size; write 4096, 512K, 64M or 1G", "B" },
+    [LIMITS_COUNT] = { parse_count,          "a whole number",                      "" },
+};
+/* clang-format on */
+
 static int parse_value(const struct limits_row *row, const char *text, uint64_t *ret, char why[LIMITS_WHY])
 {
-    int rc = row->kind == LIMITS_TIME ? units_parse_duration(text, ret) : units_parse_size(text, ret);
+    int rc = limits_kinds[row->kind].parse(text, ret);
 
     if (rc == -ERANGE)
         snprintf(why, LIMITS_WHY, "limit %s: '%s' is too large a number", row->name, text);
     else if (rc != 0)
-        snprintf(why, LIMITS_WHY, "limit %s: '%s' is not %s", row->name, text,
-                 row->kind == LIMITS_TIME ? "a time; write 500ms, 2s, 5m or 1h" : "a size; write 4096, 512K, 64M or 1G");
+        snprintf(why, LIMITS_WHY, "limit %s: '%s' is not %s", row->name, text, limits_kinds[row->kind].form);
     else if (*ret == 0)
         snprintf(why, LIMITS_WHY, "limit %s: must be above 0", row->name);
     else
@@ -123,7 +155,7 @@ int limits_settle(Pb__Limits *l, char why[LIMITS_WHY])
         limits_format(row, *value, asked);
         limits_format(row, *value < row->min ? row->min : row->max, bound);
         if (strcmp(asked, bound) == 0) /* too near for two decimals */
-            snprintf(asked, sizeof(asked), "%llu%s", (unsigned long long)*value, row->kind == LIMITS_TIME ? "us" : "B");
+            snprintf(asked, sizeof(asked), "%llu%s", (unsigned long long)*value, limits_kinds[row->kind].unit);
         snprintf(why, LIMITS_WHY, "limit %s: %s is %s the %s of %s", row->name, asked, *value < row->min ? "below" : "above",
                  *value < row->min ? "minimum" : "maximum", bound);
         return *value < row->min ? -EINVAL : -EDQUOT;

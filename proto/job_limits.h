@@ -22,7 +22,7 @@
 #define LIMITS_NAME     128        /* "name": of a job, a source, a variable or a module */
 #define LIMITS_WHY      256
 
-enum limits_kind { LIMITS_TIME, LIMITS_SIZE };
+enum limits_kind { LIMITS_TIME, LIMITS_SIZE, LIMITS_COUNT };
 
 struct limits_row {
     const char *name; /* as typed after --limit */

@@ -12,9 +12,12 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
 "$build/coop" help --man >"$new/coop.1"
-"$build/coop-worker" --explain-policy lua >"$new/policy"
-awk -v policy="$new/policy" '
-    /^<!-- generated: policy lua -->/ {
+for profile in lua native; do
+    "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
+done
+awk -v new="$new" '
+    /^<!-- generated: policy [a-z]* -->/ {
+        policy = new "/policy." $4
         print; print "```"
         while ((getline line < policy) > 0) print line
         print "```"; skip = 1; next

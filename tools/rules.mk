@@ -4,6 +4,7 @@ GEN_OBJS := $(SCHEMAS:%=$(B)/gen/%.pb-c.o)
 GEN_HDRS := $(SCHEMAS:%=$(B)/gen/%.pb-c.h)
 # One short line a command; V=1 shows the whole of it.
 run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
+comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
@@ -44,7 +45,7 @@ endif
 
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
@@ -64,8 +65,10 @@ $(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
 FORCE:
 else
 UNIT_WORKER := worker
-$(B)/coop-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+# Native jobs find coop/task.h here: all of it, and nothing else by name.
+$(B)/coop-worker: $(B)/worker/main.o $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
+		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
@@ -117,7 +120,47 @@ CHECK_VARIANTS := variant-ucontext variant-aarch64
 VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/tests/unit/test_%))
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%)
+TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+
+# ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
+
+NATIVE_CFLAGS := -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -fno-omit-frame-pointer -fstack-protector-strong -shared -fPIC -Iinclude
+NATIVE_CC = $(call run,CC,cc -std=gnu11 -D_GNU_SOURCE $(NATIVE_CFLAGS) $< $(1) -o $@)
+
+$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call NATIVE_CC)
+$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call NATIVE_CC)
+$(B)/tests/native/%.so: tests/native/%.cc include/coop/native.h include/coop/task.h
+	@mkdir -p $(@D)
+	$(call run,CXX,c++ $(NATIVE_CFLAGS) $< -o $@)
+$(B)/tests/native/textrel.so: tests/native/textrel.S
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-z$(comma)notext -Wl$(comma)--no-warnings)
+$(B)/tests/native/early_ifunc.so: tests/native/early.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-DIN_IFUNC)
+$(B)/tests/native/early_exits.so: tests/native/early.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-DEXITS)
+$(B)/tests/native/execstack.so: tests/native/plain.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-z$(comma)execstack)
+# Calls nothing, names everything: each function that coop/task.h declares or speaks of.
+$(B)/tests/native/all_symbols.c: include/coop/task.h tools/all_symbols.sh
+	@mkdir -p $(@D)
+	$(call run,GEN,tools/all_symbols.sh $< > $@)
+$(B)/tests/native/all_symbols.so: $(B)/tests/native/all_symbols.c include/coop/native.h
+	$(call NATIVE_CC)
+$(B)/tests/native/libabsent.so: tests/native/plain.c
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)-soname$(comma)libabsent.so.7)
+$(B)/tests/native/needs_absent.so: tests/native/plain.c $(B)/tests/native/libabsent.so
+	@mkdir -p $(@D)
+	$(call NATIVE_CC,-Wl$(comma)--no-as-needed $(B)/tests/native/libabsent.so)
 
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 
@@ -185,7 +228,7 @@ $(B)/bench/peers/go: bench/peers/go.go
 	$(call run,GO,GO111MODULE=off GOCACHE=$(CURDIR)/build/go-cache go build -o $@ $<)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
-examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) ## the programs of examples/task/, which show how tasklets are used from C
+examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
 $(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
@@ -228,7 +271,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
-	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop

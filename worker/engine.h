@@ -8,6 +8,9 @@
 #ifndef WORKER_ENGINE_H
 #define WORKER_ENGINE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "link.pb-c.h"
 
 enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 10 }; /* bytes, without the NUL */
@@ -24,11 +27,17 @@ struct outcome {
 struct engine {
     const char *name;
     const char *version;
-    int (*prepare)(void);                                        /* in the zygote, once: whatever needs files */
-    int (*open)(void);                                           /* in the worker, the step before the system call filter */
+    int (*prepare)(void); /* in the zygote, once: whatever needs files */
+    /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have
+     * all begun: what libc calls at a thread's begin is in no policy. */
+    int (*open)(unsigned threads);
     void (*run)(const Pb__JobSpec *spec, struct outcome *ret_o); /* sealed: the first tenant byte */
     void (*cancel)(void);                                        /* from a signal handler: make run() end soon */
-    void (*preempt)(void); /* from a signal handler: a slice of CPU time is over; NULL: nothing in it takes turns */
+    /* From a signal handler: a slice of CPU time is over. context: of the interrupted code, as in sigaction(2). NULL: nothing in it takes turns. */
+    void (*preempt)(const void *context);
+    /* From a signal handler: a call that its policy has answered by us. True with *ret_result, as the kernel gives it; false: it has no row. */
+    bool (*answer)(long nr, const uint64_t args[6], long *ret_result);
+    uint64_t file_bytes; /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */

@@ -2,5 +2,6 @@
 #include "worker/engines.h"
 
 #include "worker/engines/lua/engine.h"
+#include "worker/engines/native/engine.h"
 
-const struct engine *const engines_built_in[] = { &lua_engine, NULL };
+const struct engine *const engines_built_in[] = { &lua_engine, &native_engine, NULL };

@@ -2,15 +2,23 @@
 #include "worker/link.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sp.h"
 
+enum { LOCK_FREE, LOCK_HELD, LOCK_WAITED_FOR };
+
 static int link_fd = -1;
-static volatile sig_atomic_t link_busy;
+static _Atomic int lock;                 /* a futex */
+static _Atomic(const char *) lock_owner; /* the address of its thread's me */
+static __thread char me;
+static unsigned lock_depth; /* the owner's */
 static uint8_t link_scratch[LINK_SEND_MAX];
 
 void link_use(int fd)
@@ -18,21 +26,59 @@ void link_use(int fd)
     link_fd = fd;
 }
 
+/* Sleeps until it was free. A mutex of libc's would do, but for handlers, which may only try. */
+static void lock_wait(void)
+{
+    while (atomic_exchange(&lock, LOCK_WAITED_FOR) != LOCK_FREE)
+        (void)syscall(SYS_futex, &lock, FUTEX_WAIT_PRIVATE, LOCK_WAITED_FOR, NULL, NULL, 0);
+}
+
+int link_is_mine(void)
+{
+    return atomic_load_explicit(&lock_owner, memory_order_relaxed) == &me;
+}
+
+static int lock_try(void)
+{
+    int was = LOCK_FREE;
+
+    return atomic_compare_exchange_strong(&lock, &was, LOCK_HELD);
+}
+
 void link_enter(void)
 {
-    link_busy++;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (link_is_mine()) {
+        lock_depth++;
+        return;
+    }
+    if (!lock_try())
+        lock_wait();
+    atomic_store(&lock_owner, &me);
+    lock_depth = 1;
+}
+
+/* A handler between the two that take the lock finds it taken, and by nobody: it keeps off as well. */
+int link_try_enter(void)
+{
+    if (!lock_try())
+        return 0;
+    atomic_store(&lock_owner, &me);
+    lock_depth = 1;
+    return 1;
 }
 
 void link_leave(void)
 {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    link_busy--;
+    if (--lock_depth > 0)
+        return;
+    atomic_store(&lock_owner, NULL);
+    if (atomic_exchange(&lock, LOCK_FREE) == LOCK_WAITED_FOR)
+        (void)syscall(SYS_futex, &lock, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 int link_is_busy(void)
 {
-    return link_busy != 0;
+    return atomic_load(&lock) != LOCK_FREE;
 }
 
 void link_send_packed(const void *bytes, size_t len)

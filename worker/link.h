@@ -4,7 +4,9 @@
  * Side:    worker. What arrives was written by the broker; what leaves is not believed there.
  * Owned:   a received frame is the caller's: frame_release().
  * Returns: link_wait: 0 or -errno. Without a peer there is nothing left to do, so every other failure ends the process.
- * Signals: link_send may be called from a handler when link_is_busy() says 0; nothing here allocates but link_wait.
+ * Threads: any. One at a time sends; the others wait, but for handlers.
+ * Signals: a handler may send when link_is_busy() says 0, or after link_try_enter(), and never waits for another thread. The handler of a
+ *          fault or a call of its own thread's may wait, unless link_is_mine(). Nothing here allocates but link_wait.
  */
 #ifndef WORKER_LINK_H
 #define WORKER_LINK_H
@@ -26,10 +28,12 @@ void link_send(const Pb__FromWorker *m);
 /* Sends bytes that already are a packed FromWorker. */
 void link_send_packed(const void *bytes, size_t len);
 
-/* Between enter and leave a frame may be half written, or a buffer half filled: handlers keep off. */
+/* Between enter and leave (they nest) a frame may be half written, or a buffer half filled: handlers and other threads keep off. */
 void link_enter(void);
 void link_leave(void);
-int link_is_busy(void);
+int link_try_enter(void); /* 0: somebody is in there, perhaps the code that this handler interrupted */
+int link_is_busy(void);   /* anybody's */
+int link_is_mine(void);   /* this thread's */
 
 /* Waits for the next message. -EINTR when a signal came first. */
 int link_wait(struct frame *ret_f);

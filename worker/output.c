@@ -82,23 +82,13 @@ void output_tick(int signo)
 
     (void)signo;
     timer_armed = 0;
-    if (link_is_busy()) {
-        tick_pending = 1;
-    } else {
-        link_enter();
+    if (link_try_enter()) {
         send_all_held();
         link_leave();
+    } else {
+        tick_pending = 1;
     }
     errno = keep_errno;
-}
-
-void output_flush_now(void)
-{
-    if (link_is_busy())
-        return;
-    link_enter();
-    send_all_held();
-    link_leave();
 }
 
 /*
@@ -138,27 +128,33 @@ static _Noreturn void end_at_cap(void)
     serve_finish(&o);
 }
 
+/* What fits goes in, what does not is counted. Returns whether bytes are held back. */
+static int put(struct stream *s, Pb__Stream id, const void *bytes, size_t len)
+{
+    size_t fits;
+    int held;
+
+    link_enter();
+    fits = len <= s->left ? len : (size_t)s->left;
+    if (fits > 0 && id == PB__STREAM__STREAM_STDERR)
+        send_held(PB__STREAM__STREAM_STDOUT);
+    s->left -= fits;
+    s->dropped += len - fits;
+    hold(id, bytes, fits);
+    if (id == PB__STREAM__STREAM_STDERR || !gather)
+        send_held(id);
+    held = s->held > 0;
+    leave();
+    return held;
+}
+
 void output_write(Pb__Stream id, const void *bytes, size_t len)
 {
     struct stream *s = &streams[id];
-    size_t fits = len <= s->left ? len : (size_t)s->left;
 
-    if (fits > 0) {
-        link_enter();
-        if (id == PB__STREAM__STREAM_STDERR)
-            send_held(PB__STREAM__STREAM_STDOUT);
-        s->left -= fits;
-        hold(id, bytes, fits);
-        if (id == PB__STREAM__STREAM_STDERR || !gather)
-            send_held(id);
-        leave();
-        if (s->held > 0)
-            arm_timer();
-    }
-    if (fits == len)
-        return;
-    s->dropped += len - fits;
-    if (kill_at_cap)
+    if (put(s, id, bytes, len))
+        arm_timer();
+    if (s->dropped > 0 && kill_at_cap)
         end_at_cap();
 }
 

@@ -5,7 +5,8 @@
  * Order:    stdout and stderr keep the order in which the job wrote them: stderr is never held back, and takes stdout with it.
  * Delay:    a held-back byte leaves when the buffer is full, at the end, before a wait for stdin, and at the latest after
  *           OUTPUT_DELAY_US, by a timer signal: also when the job computes and never calls us again.
- * Signals:  output_tick and output_flush_now use no allocation. They must run as handlers or between handlers of this process.
+ * Threads:  any; a write is whole, others' bytes do not come between.
+ * Signals:  output_tick is one's handler. In others a write or a flush is allowed as link.h says; nothing here allocates.
  */
 #ifndef WORKER_OUTPUT_H
 #define WORKER_OUTPUT_H
@@ -34,8 +35,5 @@ uint64_t output_dropped(Pb__Stream stream);
 
 /* Timer signal: flushes, or has it done at the end of the critical section that was interrupted. */
 void output_tick(int signo);
-
-/* For the last handler of a worker: flushes unless a frame is half written. */
-void output_flush_now(void);
 
 #endif

@@ -16,6 +16,7 @@ enum policy_verdict {
     POLICY_VIOLATION, /* SIGSYS: reported, then the worker is killed. Never in a row: it is what no row means */
     POLICY_ALLOW,     /* when every condition of the row holds; several rows of one call are alternatives */
     POLICY_REFUSE,    /* answered with the row's errno, nothing happens */
+    POLICY_ANSWER,    /* SIGSYS: the worker's own handler gives the answer (struct engine, trapped); the kernel does nothing */
     POLICY_KILL,      /* killed on the spot, nothing reported */
 };
 
@@ -26,7 +27,7 @@ struct policy_arg {
     const char *text;
 };
 
-enum { POLICY_ARGS = 2 };
+enum { POLICY_ARGS = 3 };
 
 struct policy_row {
     uint32_t nr;

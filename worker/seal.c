@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "worker/engines/native/engine.h"
 #include "worker/landlock.h"
 #include "worker/link.h"
 #include "worker/signals.h"
@@ -66,26 +67,32 @@ static const struct {
     rlim_t most;
 } rlimits[] = {
     /* CPU and AS are the job's: walls.c sets them when it is assigned */
-    { RLIMIT_CORE, 0 },        { RLIMIT_NOFILE, 8 },  { RLIMIT_NPROC, 0 },      { RLIMIT_FSIZE, 0 },      { RLIMIT_STACK, 8 << 20 },
-    { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },   { RLIMIT_MSGQUEUE, 0 },   { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },
-    { RLIMIT_RTPRIO, 0 },
+    { RLIMIT_CORE, 0 },        { RLIMIT_STACK, 8 << 20 }, { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },
+    { RLIMIT_MSGQUEUE, 0 },    { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },    { RLIMIT_RTPRIO, 0 },
 };
 /* clang-format on */
 
+static int limit(int resource, rlim_t most)
+{
+    struct rlimit had, want = { most, most };
+
+    if (getrlimit(resource, &had) != 0)
+        return -errno;
+    if (had.rlim_max < want.rlim_max) /* already tighter; raising it is not ours */
+        want.rlim_cur = want.rlim_max = had.rlim_max;
+    return errno_of(setrlimit(resource, &want));
+}
+
+/* Files: none of its own, but what its engine keeps in memory before the seal. Threads sleep on descriptors of known numbers. */
 static int step_rlimits(struct seal *s)
 {
-    (void)s;
-    for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]); i++) {
-        struct rlimit had, want = { rlimits[i].most, rlimits[i].most };
+    int rc = limit(RLIMIT_FSIZE, s->engine->file_bytes);
 
-        if (getrlimit(rlimits[i].resource, &had) != 0)
-            return -errno;
-        if (had.rlim_max < want.rlim_max) /* already tighter; raising it is not ours */
-            want.rlim_cur = want.rlim_max = had.rlim_max;
-        if (setrlimit(rlimits[i].resource, &want) != 0)
-            return -errno;
-    }
-    return 0;
+    if (rc == 0)
+        rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : 8);
+    for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]) && rc == 0; i++)
+        rc = limit(rlimits[i].resource, rlimits[i].most);
+    return rc;
 }
 
 static int step_descriptors(struct seal *s)
@@ -201,13 +208,20 @@ static int step_landlock(struct seal *s)
 
 static int step_engine(struct seal *s)
 {
-    return s->engine->open();
+    return s->engine->open(s->threads);
+}
+
+/* Only now: an engine with several threads has just made them, and there will be no more. */
+static int step_no_processes(struct seal *s)
+{
+    (void)s;
+    return limit(RLIMIT_NPROC, 0);
 }
 
 static int step_seccomp(struct seal *s)
 {
     struct sock_fprog prog = { .len = s->filter->len, .filter = s->filter->insns };
-    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, s->threads > 1 ? SECCOMP_FILTER_FLAG_TSYNC : 0, &prog);
 
     if (rc > 0)
         return -EBUSY; /* a thread id: some thread could not be sealed */
@@ -236,7 +250,8 @@ static const struct seal_step {
     { "no_exec_gain",      step_no_exec_gain },
     { "landlock",          step_landlock },
     { "engine",            step_engine },          /* not power given up, but the last moment at which it could need some */
-    { "seccomp",           step_seccomp },
+    { "no_processes",      step_no_processes },
+    { "seccomp",           step_seccomp },         /* onto every thread there is */
 };
 /* clang-format on */
 

@@ -18,10 +18,11 @@
 enum { SEAL_STEPS_MAX = 32 };
 
 struct seal {
-    int link_fd;  /* in: where the link is; a successful seal leaves it at LINK_FD */
-    int null_fd;  /* in: /dev/null, to become 0, 1 and 2 */
-    pid_t zygote; /* in: whose death is ours */
-    uint32_t uid; /* in: who to become, user and group; 0 = stay */
+    int link_fd;      /* in: where the link is; a successful seal leaves it at LINK_FD */
+    int null_fd;      /* in: /dev/null, to become 0, 1 and 2 */
+    pid_t zygote;     /* in: whose death is ours */
+    uint32_t uid;     /* in: who to become, user and group; 0 = stay */
+    unsigned threads; /* in: of the operating system, that the engine makes; 1 is the caller alone */
     const struct engine *engine;
     const struct bpf_program *filter;
 

@@ -27,14 +27,21 @@ void serve_cancel(int signo)
     errno = keep_errno;
 }
 
-void serve_slice_over(void)
+void serve_slice_over(const void *context)
 {
     int keep_errno = errno;
     const struct engine *e = running;
 
     if (e != NULL && e->preempt != NULL)
-        e->preempt();
+        e->preempt(context);
     errno = keep_errno;
+}
+
+bool serve_answer(long nr, const uint64_t args[6], long *ret_result)
+{
+    const struct engine *e = running;
+
+    return e != NULL && e->answer != NULL && e->answer(nr, args, ret_result);
 }
 
 int serve_cancelled(void)
@@ -48,6 +55,7 @@ _Noreturn void serve_finish(const struct outcome *o)
     Pb__Result r = PB__RESULT__INIT;
     Pb__JobError e = PB__JOB_ERROR__INIT;
 
+    link_enter(); /* for good: another thread has nothing to add */
     running = NULL;
     output_flush();
     r.kind = o->kind;

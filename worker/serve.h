@@ -18,8 +18,11 @@ _Noreturn void serve_finish(const struct outcome *o);
 /* 1 when the broker asked the job to end (SIGTERM). */
 int serve_cancelled(void);
 
-/* The SIGVTALRM handler: tells the engine. */
-void serve_slice_over(void);
+/* The SIGVTALRM handler: tells the engine. context: as in sigaction(2). */
+void serve_slice_over(const void *context);
+
+/* The SIGSYS handler, of a call without leave: whether the engine answers it in the kernel's place, and with what. */
+bool serve_answer(long nr, const uint64_t args[6], long *ret_result);
 
 /* The SIGTERM handler: remembers it, and tells the engine. */
 void serve_cancel(int signo);

@@ -2,6 +2,7 @@
 #include "worker/signals.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,20 +20,29 @@
 static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
 
 /*
- * The filter refused a call by SIGSYS. Says which one, then waits for the kill. When even that cannot be said (a frame is half
- * written), the same call again, with SIGSYS now blocked, makes the kernel kill us: the receipt says policy either way.
+ * The filter refused a call by SIGSYS. Unless the engine answers it: says which one, then waits for the kill. When even that cannot be
+ * said (a frame is half written), the same call again, with SIGSYS now blocked, makes the kernel kill us: the receipt says policy either
+ * way.
  */
 static void on_violation(int signo, siginfo_t *si, void *context)
 {
-    const greg_t *r = ((const ucontext_t *)context)->uc_mcontext.gregs;
+    greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
     uint64_t args[6] = { (uint64_t)r[REG_RDI], (uint64_t)r[REG_RSI], (uint64_t)r[REG_RDX],
                          (uint64_t)r[REG_R10], (uint64_t)r[REG_R8],  (uint64_t)r[REG_R9] };
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
     Pb__Violation v = PB__VIOLATION__INIT;
+    int keep_errno = errno;
+    long result;
 
     (void)signo;
-    if (!link_is_busy()) {
-        output_flush_now();
+    if (si->si_arch == AUDIT_ARCH_X86_64 && serve_answer(si->si_syscall, args, &result)) {
+        r[REG_RAX] = result;
+        errno = keep_errno;
+        return;
+    }
+    if (!link_is_mine()) {
+        link_enter(); /* for good: nobody says anything after it */
+        output_flush();
         v.nr = (uint32_t)si->si_syscall;
         v.arch = si->si_arch;
         v.args = args;
@@ -65,8 +75,7 @@ static void on_slice(int signo, siginfo_t *si, void *context)
 {
     (void)signo;
     (void)si;
-    (void)context;
-    serve_slice_over();
+    serve_slice_over(context);
 }
 
 /* Into the traceback, a line each; those that find no room are left out. */
@@ -109,7 +118,7 @@ static void on_fault(int signo, siginfo_t *si, void *context)
     if (si->si_code <= 0)
         *nowhere = 0;
     at = fault_place(context);
-    if (what == FAULT_OVERFLOW && !link_is_busy())
+    if (what == FAULT_OVERFLOW && !link_is_mine())
         on_overflow(sched->current, at.ip, at.bp); /* in a script's own deep calls, not in libc's stdio: its formatting may be used */
     fault_repeat(context);
 }

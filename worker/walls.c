@@ -10,9 +10,9 @@
 
 /*
  * Above what the script may hold: the interpreter's own blocks, frames on their way, and what malloc maps but does not use (its
- * arenas come 64 MiB at a time only for threads, of which there are none).
+ * arenas come 64 MiB at a time only for threads, and where there is no room a thread shares another's). A further thread has a stack.
  */
-enum { AS_SLACK = 16 << 20, CPU_SLACK_S = 2 };
+enum { AS_SLACK = 16 << 20, THREAD_SLACK = 9 << 20, CPU_SLACK_S = 2 };
 
 static uint64_t mapped_bytes;
 
@@ -37,7 +37,8 @@ int walls_set(const Pb__Limits *l)
     if (setrlimit(RLIMIT_CPU, &cpu) != 0)
         return -errno;
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
-    struct rlimit as = { mapped_bytes + l->memory_bytes + AS_SLACK, mapped_bytes + l->memory_bytes + AS_SLACK };
+    uint64_t slack = AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
+    struct rlimit as = { mapped_bytes + l->memory_bytes + slack, mapped_bytes + l->memory_bytes + slack };
 
     if (setrlimit(RLIMIT_AS, &as) != 0)
         return -errno;

@@ -1,6 +1,8 @@
 /* worker.c - from fork to the first tenant byte: greet, seal, say so, serve. See zygote.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "sp.h"
@@ -52,16 +54,37 @@ static int open_link(int fd)
     return sp_handshake(fd);
 }
 
-_Noreturn void worker_main(const struct worker_start *w)
+/*
+ * All forks of a zygote have its stack canary, and a native job can read it: so each gets its own. The functions that are on the stack now,
+ * down to main(), never return, so none of them looks for the old one.
+ */
+__attribute__((always_inline)) static inline int new_canary(void)
 {
-    struct seal s = {
-        .link_fd = w->link_fd, .null_fd = w->null_fd, .zygote = w->zygote, .uid = w->uid, .engine = w->engine, .filter = w->filter
-    };
+    uintptr_t canary;
+
+    if (getrandom(&canary, sizeof(canary), 0) != sizeof(canary))
+        return -EIO;
+    canary &= ~(uintptr_t)0xff; /* ends strings, as libc's */
+    __asm__ volatile("mov %0, %%fs:0x28" : : "r"(canary) : "memory");
+    return 0;
+}
+
+__attribute__((no_stack_protector)) _Noreturn void worker_main(const struct worker_start *w)
+{
+    struct seal s = { .link_fd = w->link_fd,
+                      .null_fd = w->null_fd,
+                      .zygote = w->zygote,
+                      .uid = w->uid,
+                      .threads = w->threads > 0 ? w->threads : 1,
+                      .engine = w->engine,
+                      .filter = w->filter };
     const char *step;
     int rc;
 
     if (open_link(w->link_fd) != 0)
         _exit(EXIT_NO_LINK);
+    if (new_canary() != 0)
+        _exit(EXIT_NO_SEAL);
     rc = seal_take(&s, &step);
     if (rc != 0) {
         say_seal_failed(w, step, rc);

@@ -178,6 +178,7 @@ static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int li
                               .null_fd = z->null_fd,
                               .zygote = zygote,
                               .uid = s->uid,
+                              .threads = s->threads,
                               .token = s->token.data,
                               .token_len = s->token.len,
                               .engine = z->engine,
@@ -343,9 +344,9 @@ static int prepare(struct zygote *z)
         return -errno;
     warm_libc();
     forget_environment();
-    rc = walls_measure();
+    rc = z->engine->prepare();
     if (rc == 0)
-        rc = z->engine->prepare();
+        rc = walls_measure();
     if (rc == 0)
         rc = bpf_compile(z->policy, &z->filter);
     malloc_trim(0); /* what libseccomp used is not for our children to carry */

@@ -21,6 +21,7 @@ struct worker_start {
     int link_fd, null_fd;
     pid_t zygote;
     uint32_t uid;
+    uint32_t threads; /* 0 is 1 */
     const void *token;
     size_t token_len;
     const struct engine *engine;

@@ -119,7 +119,7 @@ static inline void attempt_receipt_is_true(const struct host *h, const struct en
         support_fail("it made the broker run it %lld times", (long long)json_num(r, "attempt"));
     for (const char *p = e->detail; *p != '\0'; p++)
         assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
-    assert_string_equal(json_str(r, "enforcement.seccomp"), "lua");
+    assert_string_equal(json_str(r, "enforcement.seccomp"), h->profile);
     assert_int_equal(strlen(json_str(r, "enforcement.seccomp_hash")), 64);
     assert_string_equal(json_string_value(json_array_get(seal, json_array_size(seal) - 1)), "seccomp");
     if (geteuid() == 0 && h->b->uid == 0)
@@ -145,11 +145,9 @@ static inline const char *attempt_chunks(const struct proc *p, size_t lines, con
     return text;
 }
 
-/* limits: tighter ones, or NULL. The script's first argument is the canary's path. */
-static inline struct ended attempt_run(const struct host *h, const char *text, const char *limits)
+/* What became of a `coop run --json` that has ended. */
+static inline struct ended attempt_heard(struct proc *p)
 {
-    struct proc *p = coop(h->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--limit", limits != NULL ? limits : "cpu=20s",
-                          script(h->b, "attempt.lua", text), "--", h->canary);
     size_t lines = json_lines(&p->out);
     struct ended e = { .code = p->code };
 
@@ -163,6 +161,13 @@ static inline struct ended attempt_run(const struct host *h, const char *text, c
     e.err = attempt_chunks(p, lines, "stderr");
     host_forget(p);
     return e;
+}
+
+/* limits: tighter ones, or NULL. The script's first argument is the canary's path. */
+static inline struct ended attempt_run(const struct host *h, const char *text, const char *limits)
+{
+    return attempt_heard(coop(h->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--limit", limits != NULL ? limits : "cpu=20s",
+                              script(h->b, "attempt.lua", text), "--", h->canary));
 }
 
 /* causes: those that are right, with spaces between. */

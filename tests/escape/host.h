@@ -29,6 +29,8 @@ struct host {
     pid_t zygote;
     long fds, threads, rss_kb;
     const char *run_dir_was;
+    const char *profile; /* that attempts are sealed with */
+    unsigned zygotes;    /* of as many engines as are used */
 };
 
 static const char host_canary_text[] = "nobody has been here\n";
@@ -39,6 +41,7 @@ static inline struct host *host_new(void)
     const char *dir;
 
     h->b = broker_new();
+    h->profile = "lua";
     h->b->args[0] = "--pool";
     h->b->args[1] = "2"; /* HOST_SPARE */
     dir = support_dir();
@@ -110,6 +113,13 @@ static inline json_int_t host_count(const struct host *h, const char *path)
     return n;
 }
 
+static inline unsigned host_zygotes(const struct host *h)
+{
+    pid_t children[TREE_MAX];
+
+    return tree_children(h->b->proc->pid, children);
+}
+
 /* Waits until no job runs and the spare workers are there. */
 static inline void host_rest(const struct host *h)
 {
@@ -131,6 +141,7 @@ static inline void host_up(struct host *h, const char *noop)
     host_rest(h);
     pid = h->b->proc->pid;
     h->zygote = broker_zygote(h->b);
+    h->zygotes = host_zygotes(h);
     h->fds = host_fds(pid);
     h->threads = tree_status_kb(pid, "Threads");
     h->rss_kb = tree_status_kb(pid, "VmRSS");
@@ -172,7 +183,7 @@ static inline void host_worker_is_gone(const struct host *h, pid_t worker)
 {
     uint64_t started = support_now_ms();
 
-    while (host_parent_of(worker) == h->zygote)
+    while (host_parent_of(worker) != 0 && host_parent_of(host_parent_of(worker)) == h->b->proc->pid)
         support_turn(started, "the end of a job's worker");
 }
 
@@ -195,7 +206,7 @@ static inline void host_at_rest(const struct host *h)
 
     host_rest(h);
     idle = broker_workers(h->b, workers);
-    if (idle > HOST_SPARE + 2 || tree_children(pid, children) != 1)
+    if (idle > HOST_SPARE + 2 || tree_children(pid, children) != h->zygotes)
         support_fail("%u workers are left, and %u children of coopd", idle, tree_children(pid, children));
     for (unsigned i = 0; i < idle; i++)
         if (tree_children(workers[i], children) != 0)

@@ -13,8 +13,9 @@
  *
  * The table is also printed by `probe-worker --cases` as "NAME NUMBER CODE CALL": the number in the list of escape attempts that
  * the sandbox is judged by (sandbox.md, section 5), the outcome that the policy promises, and the call that a receipt has to name
- * ("-": none). `--rules` prints each row of the policy that looks at arguments, as "NAME NR INDEX MASK VALUE [INDEX MASK VALUE]", and
- * `--absent` each call that has no row, as "NAME NR".
+ * ("-": none). `--rules PROFILE` prints each row of a policy that allows by its arguments, as "NAME NR INDEX MASK VALUE...",
+ * `--absent PROFILE` each call that has no row, and `--answered PROFILE` each that the worker answers whatever else it is called with, as
+ * "NAME NR".
  *
  *   K  killed, cause policy; the receipt names the call, except Ks where the kernel kills at once and no report is possible
  *   N  RET -1, ERRNO ENOSYS, and the job goes on (ends with 0)
@@ -1211,8 +1212,9 @@ static int probe_prepare(void)
     return 0;
 }
 
-static int probe_open(void)
+static int probe_open(unsigned threads)
 {
+    (void)threads;
     parent_pid = getppid();
     own_pid = getpid();
     return 0;
@@ -1236,7 +1238,9 @@ static void probe_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine probe_engine = { "lua", "probe", probe_prepare, probe_open, probe_run, NULL, NULL };
+static const struct engine probe_engine = {
+    .name = "lua", .version = "probe", .prepare = probe_prepare, .open = probe_open, .run = probe_run
+};
 
 /* ---- what the tests ask of it, outside of any job ------------------------------------------------------------------------------ */
 
@@ -1247,10 +1251,8 @@ static int print_cases(void)
     return 0;
 }
 
-static int print_rules(void)
+static int print_rules(const struct policy *p)
 {
-    const struct policy *p = policy_find("lua");
-
     for (size_t i = 0; i < p->n_rows; i++) {
         const struct policy_row *r = &p->rows[i];
 
@@ -1275,10 +1277,16 @@ static int has_row(const struct policy *p, uint32_t nr)
     return 0;
 }
 
-static int print_absent(void)
+static int print_answered(const struct policy *p)
 {
-    const struct policy *p = policy_find("lua");
+    for (size_t i = 0; i < p->n_rows; i++)
+        if (p->rows[i].verdict == POLICY_ANSWER && p->rows[i].args[0].mask == 0)
+            printf("%s %" PRIu32 "\n", p->rows[i].name, p->rows[i].nr);
+    return 0;
+}
 
+static int print_absent(const struct policy *p)
+{
     for (uint32_t nr = 0; nr <= p->newest; nr++)
         if (!has_row(p, nr)) {
             char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, (int)nr);
@@ -1292,12 +1300,19 @@ static int print_absent(void)
 int main(int argc, char **argv)
 {
     static const struct engine *const engines[] = { &probe_engine, NULL };
+    static const struct {
+        const char *option;
+        int (*print)(const struct policy *p);
+    } lists[] = {
+        {"--rules",     print_rules   },
+        { "--absent",   print_absent  },
+        { "--answered", print_answered}
+    };
 
     if (argc == 2 && strcmp(argv[1], "--cases") == 0)
         return print_cases();
-    if (argc == 2 && strcmp(argv[1], "--rules") == 0)
-        return print_rules();
-    if (argc == 2 && strcmp(argv[1], "--absent") == 0)
-        return print_absent();
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (argc == 3 && strcmp(argv[1], lists[i].option) == 0 && policy_find(argv[2]) != NULL)
+            return lists[i].print(policy_find(argv[2]));
     return zygote_main(argc, argv, engines);
 }

@@ -5,6 +5,8 @@
  *   make && cc -std=gnu11 -D_GNU_SOURCE -Ibuild/debug/gen -Iproto -I. tests/fuzz/seeds.c build/debug/libproto.a -lprotobuf-c -o build/seeds
  *   build/seeds tests/fuzz/corpus
  */
+#include <elf.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -434,6 +436,40 @@ static void limits_seeds(void)
     }
 }
 
+/* ---- elf: the least shared object that passes -------------------------------------------------------------------------------------------- */
+
+struct least_elf {
+    Elf64_Ehdr head;
+    Elf64_Phdr load, dynamic;
+    Elf64_Dyn entries[5];
+    char strings[16];
+};
+
+static void elf_seeds(void)
+{
+    static const struct least_elf least = {
+        .head = {.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+                 .e_type = ET_DYN,
+                 .e_machine = EM_X86_64,
+                 .e_version = EV_CURRENT,
+                 .e_phoff = offsetof(struct least_elf, load),
+                 .e_phentsize = sizeof(Elf64_Phdr),
+                 .e_phnum = 2 },
+        .load = { .p_type = PT_LOAD,                                                                                 .p_flags = PF_R,                                                                                                      .p_filesz = sizeof(struct least_elf),.p_memsz = sizeof(struct least_elf)},
+        .dynamic = { .p_type = PT_DYNAMIC,.p_offset = offsetof(struct least_elf,entries),.p_filesz = sizeof(least.entries)},
+        .entries = { { DT_STRTAB, { offsetof(struct least_elf, strings) } },
+                 { DT_STRSZ, { 16 } },
+                 { DT_NEEDED, { 1 } },
+                 { DT_FLAGS_1, { 1 } }                                                                                                                                                                                                                            },
+        .strings = "\0libc.so.6",
+    };
+
+    add(&least, sizeof(least));
+    save("elf", "least");
+    add(&least, sizeof(least.head));
+    save("elf", "head");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -446,5 +482,6 @@ int main(int argc, char **argv)
     link_seeds();
     control_seeds();
     limits_seeds();
+    elf_seeds();
     return 0;
 }

@@ -256,11 +256,37 @@ void broker_says(struct broker *b, const char *text, const char *more)
 
 /* ---- its processes ------------------------------------------------------------------------------------------------------------- */
 
+/* The command line of a process, words with spaces between; "" when it is gone. */
+static const char *command_line(pid_t pid)
+{
+    static char line[4096];
+    FILE *f = fopen(support_text("/proc/%d/cmdline", (int)pid), "re");
+    size_t n = f != NULL ? fread(line, 1, sizeof(line) - 1, f) : 0;
+
+    if (f != NULL)
+        (void)fclose(f);
+    for (size_t i = 0; i < n; i++)
+        if (line[i] == '\0')
+            line[i] = ' ';
+    line[n] = '\0';
+    return line;
+}
+
+pid_t broker_zygote_of(const struct broker *b, const char *engine)
+{
+    const char *option = support_text(" --engine %s ", engine);
+    pid_t children[TREE_MAX];
+    unsigned n = tree_children(b->proc->pid, children);
+
+    for (unsigned i = 0; i < n; i++)
+        if (strstr(command_line(children[i]), option) != NULL)
+            return children[i];
+    return 0;
+}
+
 pid_t broker_zygote(const struct broker *b)
 {
-    pid_t children[TREE_MAX];
-
-    return tree_children(b->proc->pid, children) > 0 ? children[0] : 0;
+    return broker_zygote_of(b, "lua");
 }
 
 unsigned broker_workers(const struct broker *b, pid_t *into)

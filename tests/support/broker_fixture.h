@@ -50,8 +50,9 @@ const char *broker_log(const struct broker *b);
 
 /* ---- its processes ---- */
 
-pid_t broker_zygote(const struct broker *b);                  /* 0: none now */
-unsigned broker_workers(const struct broker *b, pid_t *into); /* TREE_MAX */
+pid_t broker_zygote_of(const struct broker *b, const char *engine); /* 0: none now */
+pid_t broker_zygote(const struct broker *b);                        /* Lua's */
+unsigned broker_workers(const struct broker *b, pid_t *into);       /* Lua's; TREE_MAX */
 
 /* The worker that burns, or has burnt, more CPU time than any start takes. Scripts say BURN first to be found by it. */
 #define BURN "local t0 = os.clock(); while os.clock() - t0 < 0.25 do end\n"

@@ -670,7 +670,7 @@ static void a_peer_that_is_slow_holds_up_nobody_and_is_heard_in_the_end(void **s
     Pb__Request q = PB__REQUEST__INIT;
     Pb__GetVersion v = PB__GET_VERSION__INIT;
     int silent = sp_peer_connect(b->socket), half = sp_peer_connect(b->socket), slow = sp_peer_open(b->socket);
-    static const uint8_t request[] = { 1, 0, 0, 0, 0, 0, 0, 0, 8, 0x80, 0, 0, 7, 0x08, 0x01, 0x5a, 0x00 };
+    static const uint8_t request[] = { 1, 0, 0, 0, 0, 0, 0, 0, 8, 0x80, 0, 0, 7, 0x08, COOP_PROTOCOL, 0x5a, 0x00 };
 
     (void)silent;
     assert_int_equal(sp_peer_write(half, "\0SP\0", 4), 0);
@@ -721,7 +721,7 @@ static void another_protocol_version_is_answered_with_both(void **state)
     r = sp_peer_answer(fd, 3);
     assert_int_equal(r->body_case, PB__REPLY__BODY_ERROR);
     assert_int_equal(r->error->code, PB__ERROR_CODE__ERROR_CODE_PROTOCOL);
-    assert_non_null(strstr(r->error->message, "speaks protocol 1, the client 99"));
+    assert_non_null(strstr(r->error->message, support_text("speaks protocol %d, the client 99", COOP_PROTOCOL)));
 }
 
 static void one_connection_cannot_park_requests_without_end(void **state)

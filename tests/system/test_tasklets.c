@@ -144,6 +144,17 @@ static void what_is_left_at_the_end_of_the_script_is_cancelled(void **state)
     expect_text(proc_expect(coop(b, "run", path), 0)->out, "false\tcancelled\n");
 }
 
+static void more_tasklets_than_the_limit_are_an_error_that_names_it(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local n = 0\n"
+                                   "local ok, e = pcall(function() while true do coop.spawn(coop.sleep, 1000) n = n + 1 end end)\n"
+                                   "print(n, ok, e)");
+
+    expect_text(proc_expect(coop(b, "run", "--limit", "tasklets=7", path), 0)->out, "7\tfalse\ta.lua:3: tasklets limit (7) reached\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -159,6 +170,7 @@ int main(void)
         TEST(one_that_is_cancelled_while_it_computes_ends),
         TEST(a_cancelled_job_ends_though_all_its_tasklets_sleep),
         TEST(what_is_left_at_the_end_of_the_script_is_cancelled),
+        TEST(more_tasklets_than_the_limit_are_an_error_that_names_it),
     };
 
     cmocka_set_test_filter(getenv("TEST"));

@@ -19,7 +19,7 @@
     "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes"
 #define RECEIPT_FIELDS                                                                                                                     \
     "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where"
-#define LIMITS_FIELDS      "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes"
+#define LIMITS_FIELDS      "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads"
 #define STREAM_FIELDS      "bytes dropped truncated"
 #define USAGE_FIELDS       "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out"
 #define ENFORCEMENT_FIELDS "tier cpu wall memory output seccomp seccomp_hash landlock_abi uid seal"

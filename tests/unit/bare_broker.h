@@ -47,6 +47,8 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
 
     w->id = ++p->last_id;
     w->broker = &fx->b;
+    w->crew = &fx->b.crews[ENGINE_LUA];
+    w->threads = 1;
     w->uid = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
     w->deadline = (struct timer){ .fn = bare_deadline, .ctx = w };
@@ -57,6 +59,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
         p->all->prev = w;
     p->all = w;
     p->booting++;
+    w->crew->booting++;
     return w;
 }
 
@@ -117,6 +120,7 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
     (void)snprintf(job->engine, sizeof(job->engine), "lua");
     job->broker = &fx->b;
+    job->crew = &fx->b.crews[ENGINE_LUA];
     job->state = state;
     job->attempt = 1;
     job->wall = job->cpu = job->grace = job->store_retry = quiet;
@@ -159,7 +163,6 @@ static inline int bare_start(struct bare_broker *fx)
     fx->b.config.workers = 4;
     fx->b.config.max_queued = 100;
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
-    zygote_init(&fx->b.zygote, &fx->b);
     pool_init(&fx->b.pool, &fx->b);
     jobs_init(&fx->b.jobs, &fx->b);
     return 0;
@@ -172,6 +175,8 @@ static inline void bare_clear(struct bare_broker *fx)
     jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
     fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
     fx->w = NULL;
     fx->job = NULL;
 }

@@ -89,7 +89,7 @@ static inline void run_bytes(struct job *j, const char *source, size_t len)
     if (pid == 0) {
         close(pair[0]);
         link_use(pair[1]);
-        if (signals_install() != 0 || lua_engine.prepare() != 0 || lua_engine.open() != 0)
+        if (signals_install() != 0 || lua_engine.prepare() != 0 || lua_engine.open(1) != 0)
             _exit(99);
         serve(&lua_engine);
     }

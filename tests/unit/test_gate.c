@@ -804,6 +804,7 @@ static void each_kind_of_result_ends_the_job_with_its_cause(void **state)
         { KIND(EXCEPTION),    0,   CA(EXCEPTION)   },
         { KIND(OOM),          0,   CA(OOM)         },
         { KIND(OUTPUT_LIMIT), 0,   CA(OUTPUT_LIMIT)},
+        { KIND(ABORTED),      0,   CA(SIGNAL)      },
     };
     struct bare_broker *fx = *state;
 
@@ -826,7 +827,7 @@ static void each_kind_of_result_ends_the_job_with_its_cause(void **state)
 
 static void results_of_no_kind_are_refused(void **state)
 {
-    static const unsigned kinds[] = { KIND(NONE), KIND(CANCELLED) + 1, 1000, INT32_MAX, UINT32_MAX };
+    static const unsigned kinds[] = { KIND(NONE), KIND(ABORTED) + 1, 1000, INT32_MAX, UINT32_MAX };
     struct bare_broker *fx = *state;
 
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

@@ -19,6 +19,8 @@ static void set(Pb__Limits *l, const struct limits_row *row, uint64_t value)
 
 /* ---- the table --------------------------------------------------------------------------------------------------------------------- */
 
+static const char *const unit_ending[] = { [LIMITS_TIME] = "_us", [LIMITS_SIZE] = "_bytes", [LIMITS_COUNT] = "" };
+
 static void every_field_of_the_schema_has_one_row_and_every_row_a_field(void **state)
 {
     const ProtobufCMessageDescriptor *d = &pb__limits__descriptor;
@@ -36,7 +38,7 @@ static void every_field_of_the_schema_has_one_row_and_every_row_a_field(void **s
 
                 rows++;
                 assert_true(strncmp(f->name, limits_table[k].name, n) == 0); /* "cpu" stands for cpu_us */
-                assert_string_equal(f->name + n, limits_table[k].kind == LIMITS_TIME ? "_us" : "_bytes");
+                assert_string_equal(f->name + n, unit_ending[limits_table[k].kind]);
             }
         assert_int_equal(rows, 1);
     }
@@ -217,11 +219,12 @@ static void a_refusal_never_gives_the_same_number_twice(void **state)
 
 static void a_row_is_written_in_its_own_unit(void **state)
 {
+    static const char *const million[] = { [LIMITS_TIME] = "1s", [LIMITS_SIZE] = "976.56K", [LIMITS_COUNT] = "1000000" };
     char buf[UNITS_BUF];
 
     (void)state;
     for (size_t i = 0; i < limits_count; i++)
-        assert_string_equal(limits_format(&limits_table[i], 1000000, buf), limits_table[i].kind == LIMITS_TIME ? "1s" : "976.56K");
+        assert_string_equal(limits_format(&limits_table[i], 1000000, buf), million[limits_table[i].kind]);
 }
 
 #define TEST(name) cmocka_unit_test(name)

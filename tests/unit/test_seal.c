@@ -1,12 +1,15 @@
 /* test_seal.c - a worker whose seal fails says which step and never runs a tenant's byte; a sealed one is as sealed as it says. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <cmocka.h>
@@ -31,8 +34,14 @@ static int engine_nothing(void)
     return 0;
 }
 
-static int engine_broken(void)
+static int opens(unsigned threads)
 {
+    return threads == 1 ? 0 : -EINVAL;
+}
+
+static int does_not_open(unsigned threads)
+{
+    (void)threads;
     return -ENOMEM;
 }
 
@@ -45,11 +54,48 @@ static void engine_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine marker = { "lua", "0", engine_nothing, engine_nothing, engine_run, NULL, NULL };
-static const struct engine no_open = { "lua", "0", engine_nothing, engine_broken, engine_run, NULL, NULL };
+/* An engine with a thread of its own, made before the seal, that does what the tenant asks of it. */
+static pthread_barrier_t begun, asked, done;
+static void (*elsewhere)(void);
+
+static void *other_thread(void *arg)
+{
+    (void)arg;
+    pthread_barrier_wait(&begun);
+    pthread_barrier_wait(&asked);
+    if (elsewhere != NULL)
+        elsewhere();
+    pthread_barrier_wait(&done);
+    return NULL;
+}
+
+static int opens_two(unsigned threads)
+{
+    pthread_t t;
+    int rc;
+
+    pthread_barrier_init(&begun, NULL, 2);
+    pthread_barrier_init(&asked, NULL, 2);
+    pthread_barrier_init(&done, NULL, 2);
+    rc = threads == 2 ? -pthread_create(&t, NULL, other_thread, NULL) : -EINVAL;
+    if (rc == 0)
+        pthread_barrier_wait(&begun);
+    return rc;
+}
+
+static void ask_the_other(void)
+{
+    pthread_barrier_wait(&asked);
+    pthread_barrier_wait(&done);
+}
+
+static const struct engine two_threads = { .name = "lua", .version = "0", .prepare = engine_nothing, .open = opens_two, .run = engine_run };
+
+static const struct engine marker = { .name = "lua", .version = "0", .prepare = engine_nothing, .open = opens, .run = engine_run };
+static const struct engine no_open = { .name = "lua", .version = "0", .prepare = engine_nothing, .open = does_not_open, .run = engine_run };
 
 /* Forks a worker, greets it, assigns a job at once, and listens. */
-static void live(const struct engine *e, struct told *t)
+static void live_with(const struct engine *e, unsigned threads, struct told *t)
 {
     static const struct told_how how;
     Pb__JobSpec spec = PB__JOB_SPEC__INIT;
@@ -67,6 +113,7 @@ static void live(const struct engine *e, struct told *t)
                                   .zygote = self,
                                   .token = "0123456789abcdef",
                                   .token_len = 16,
+                                  .threads = threads,
                                   .engine = e,
                                   .filter = &filter };
         close(pair[0]);
@@ -80,6 +127,11 @@ static void live(const struct engine *e, struct told *t)
     told_assign(pair[0], &spec);
     told_listen(pair[0], pid, &how, t);
     close(pair[0]);
+}
+
+static void live(const struct engine *e, struct told *t)
+{
+    live_with(e, 1, t);
 }
 
 static int setup(void **state)
@@ -162,6 +214,60 @@ static void a_forbidden_call_is_reported_by_number_after_what_was_printed(void *
     told_finish(&t);
 }
 
+static void print_elsewhere(void)
+{
+    output_write(PB__STREAM__STREAM_STDOUT, " and its thread", 15);
+}
+
+static void a_thread_made_before_the_seal_works_in_it(void **state)
+{
+    struct told t;
+
+    (void)state;
+    tenant = ask_the_other;
+    elsewhere = print_elsewhere;
+    live_with(&two_threads, 2, &t);
+    assert_int_equal(t.results, 1);
+    assert_string_equal(t.out, "tenant and its thread");
+    told_finish(&t);
+}
+
+static void a_thread_made_before_the_seal_is_sealed_too(void **state)
+{
+    struct told t;
+
+    (void)state;
+    tenant = ask_the_other;
+    elsewhere = call_prctl;
+    live_with(&two_threads, 2, &t);
+    assert_int_equal(t.violations, 1);
+    assert_int_equal(t.violation_nr, SYS_prctl);
+    assert_string_equal(t.out, "tenant");
+    assert_int_equal(t.results, 0);
+    told_finish(&t);
+}
+
+static void no_thread_can_be_made_after_the_seal(void)
+{
+    struct rlimit processes;
+
+    if (getrlimit(RLIMIT_NPROC, &processes) != 0 || processes.rlim_max != 0)
+        output_write(PB__STREAM__STREAM_STDOUT, "?", 1);
+    syscall(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, NULL, NULL, NULL, 0);
+}
+
+static void making_a_thread_is_a_violation(void **state)
+{
+    struct told t;
+
+    (void)state;
+    tenant = no_thread_can_be_made_after_the_seal;
+    live(&marker, &t);
+    assert_int_equal(t.violation_nr, SYS_clone);
+    assert_string_equal(t.out, "tenant");
+    told_finish(&t);
+}
+
 static void a_worker_whose_zygote_is_not_its_parent_refuses_to_live(void **state)
 {
     (void)state;
@@ -194,6 +300,9 @@ int main(void)
         cmocka_unit_test(an_engine_that_cannot_open_is_a_failed_seal),
         cmocka_unit_test(a_sealed_worker_says_hello_and_serves),
         cmocka_unit_test(a_forbidden_call_is_reported_by_number_after_what_was_printed),
+        cmocka_unit_test(a_thread_made_before_the_seal_works_in_it),
+        cmocka_unit_test(a_thread_made_before_the_seal_is_sealed_too),
+        cmocka_unit_test(making_a_thread_is_a_violation),
         cmocka_unit_test(a_worker_whose_zygote_is_not_its_parent_refuses_to_live),
         cmocka_unit_test(step_names_are_distinct),
     };

@@ -12,6 +12,7 @@
 
 #include "broker/spec_check.h"
 #include "frame.h"
+#include "engine_table.h"
 #include "job_limits.h"
 
 /* A spec that is taken, with a little of everything; tests spoil one thing. */
@@ -276,6 +277,45 @@ static void an_unknown_engine_is_answered_with_the_known_ones(void **state)
 }
 
 /* A cut in the middle of a letter would make the answer a message that the client must refuse. */
+static void every_engine_of_the_table_is_known_by_its_name(void **state)
+{
+    struct fixture *f = *state;
+    char why[SPEC_WHY];
+
+    f->spec.n_modules = 0;
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        f->spec.engine = (char *)engine_table[i].name;
+        assert_string_equal(engine_names[i], engine_table[i].name);
+        assert_int_equal(engine_find(engine_table[i].name), i);
+        assert_int_equal(spec_check(&f->spec, why), 0);
+    }
+    assert_null(engine_names[ENGINE_COUNT]);
+}
+
+static void threads_are_bound_by_what_the_engine_has(void **state)
+{
+    struct fixture *f = *state;
+    char why[SPEC_WHY];
+
+    f->limits.threads = 2;
+    expect(f, -EINVAL, "limit threads: 2 is above the maximum of 1 for the engine 'lua'");
+    f->spec.engine = "native";
+    f->spec.n_modules = 0;
+    assert_int_equal(spec_check(&f->spec, why), 0);
+    f->limits.threads = 64;
+    assert_int_equal(spec_check(&f->spec, why), 0);
+    f->limits.threads = 65;
+    expect(f, -EDQUOT, "limit threads: 65 is above the maximum of 64");
+}
+
+static void a_native_job_has_no_modules(void **state)
+{
+    struct fixture *f = *state;
+
+    f->spec.engine = "native";
+    expect(f, -EINVAL, "the engine 'native' takes no modules");
+}
+
 static void the_answer_to_an_unknown_engine_of_any_length_is_text(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +447,9 @@ int main(void)
         TEST(names_too_long_name_name),
         TEST(a_limit_above_its_maximum_or_below_its_minimum_is_named),
         TEST(an_unknown_engine_is_answered_with_the_known_ones),
+        TEST(every_engine_of_the_table_is_known_by_its_name),
+        TEST(threads_are_bound_by_what_the_engine_has),
+        TEST(a_native_job_has_no_modules),
         TEST(the_answer_to_an_unknown_engine_of_any_length_is_text),
         TEST(control_characters_in_names_are_refused),
         TEST(empty_names_and_an_empty_source_are_refused),

@@ -13,6 +13,8 @@
 
 #include "fake_broker.h"
 #include "worker/engines.h"
+#include "engine_table.h"
+#include "worker/policy.h"
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
@@ -316,6 +318,19 @@ static void a_hundred_ends_at_once_are_all_told(void **state)
     }
 }
 
+/* The broker's table and the worker's list are two: they name the same engines, and each has a policy of its name. */
+static void every_engine_is_built_in_and_has_a_policy(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    for (; engines_built_in[n] != NULL; n++) {
+        assert_true(engine_find(engines_built_in[n]->name) >= 0);
+        assert_non_null(policy_find(engines_built_in[n]->name));
+    }
+    assert_int_equal(n, ENGINE_COUNT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -328,6 +343,7 @@ int main(void)
         TEST(workers_die_with_their_zygote),
         TEST(a_worker_ends_by_itself_when_its_link_closes),
         TEST(a_hundred_ends_at_once_are_all_told),
+        cmocka_unit_test(every_engine_is_built_in_and_has_a_policy),
     };
 
     return cmocka_run_group_tests_name("zygote", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "worker/task/threads.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "worker/task/sanitize.h"
 
 enum { IDLE_STACK = 64 << 10, THREAD_STACK = 256 << 10 }; /* nothing but threads_idle() runs on a thread's own stack */
+
+int threads_descriptors;
 
 /* ---- the first's idle tasklet ------------------------------------------------------------------------------------------------------------ */
 
@@ -56,6 +59,7 @@ static void *thread_main(void *arg)
     s->errno_at = &errno;
     fault_begin_thread(s);
     sanitize_main(&s->main);
+    sem_post(&s->member->group->begun);
     threads_idle(s->member);
     fault_end_thread(s);
     return NULL;
@@ -82,13 +86,24 @@ static int start_thread(struct member *m)
     return -rc;
 }
 
+/* fd is taken. */
+static int move_to(int fd, int from)
+{
+    int moved = fd >= 0 && threads_descriptors > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, from) : fd, kept = errno;
+
+    if (moved != fd && fd >= 0)
+        close(fd);
+    errno = kept;
+    return moved;
+}
+
 static int open_inbox(struct member *m)
 {
     struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = -1 }; /* each write is an edge: nobody need read it */
     struct sched *s = m->sched;
 
-    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->epoll_fd = move_to(epoll_create1(EPOLL_CLOEXEC), threads_descriptors);
+    m->event_fd = move_to(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), threads_descriptors + THREADS_MAX);
     if (s->epoll_fd < 0 || m->event_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, m->event_fd, &ev) != 0)
         return -errno;
     return 0;
@@ -131,6 +146,7 @@ static struct group *group_new(unsigned n)
     g->n = n;
     pthread_mutex_init(&g->sleep, NULL);
     pthread_mutex_init(&g->overflow, NULL);
+    sem_init(&g->begun, 0, 0);
     for (unsigned i = 0; i < SHARED_LOCKS; i++)
         pthread_mutex_init(&g->locks[i].mutex, NULL);
     return g;
@@ -179,6 +195,9 @@ int threads_start(struct sched *const *states, unsigned n)
         rc = start_thread(g->members[started]);
         started += rc == 0;
     }
+    for (unsigned i = 1; i < started; i++) /* what libc does at a thread's start may be forbidden soon */
+        while (sem_wait(&g->begun) != 0)
+            ;
     if (rc == 0)
         return 0;
     if (g != NULL) {
@@ -210,6 +229,15 @@ unsigned threads_finish(struct sched **states)
         states[i] = g->members[i]->sched;
     group_free(g);
     return n;
+}
+
+void threads_set_max(size_t max_tasklets)
+{
+    const struct group *g = task_group();
+
+    sched->max_tasklets = max_tasklets;
+    for (unsigned i = 0; g != NULL && i < g->n; i++)
+        g->members[i]->sched->max_tasklets = max_tasklets;
 }
 
 /* ---- looking in ----------------------------------------------------------------------------------------------------------------------- */

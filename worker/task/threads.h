@@ -15,6 +15,7 @@
 #define WORKER_TASK_THREADS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "worker/task/task.h"
@@ -79,6 +80,7 @@ struct group {
     unsigned n;
     struct member *members[THREADS_MAX];
     atomic_size_t alive;
+    sem_t begun;           /* each further thread, once */
     atomic_bool finishing; /* who is spawned now starts cancelled */
     atomic_uint searching; /* 0 or 1 */
     pthread_mutex_t sleep; /* who sleeps */
@@ -90,6 +92,12 @@ struct group {
 };
 
 /* ---- threads.c: the OS threads ---------------------------------------------------------------------------------------------------- */
+
+/* Above 0: the epolls of a group have the descriptors from here on, its eventfds those from here + THREADS_MAX on; a filter can name them. */
+extern int threads_descriptors;
+
+/* How many may be alive in the group of this thread state, from now on. */
+void threads_set_max(size_t max_tasklets);
 
 /* Makes a group of n thread states, the first of which is the caller's, and starts the threads of the others. */
 int threads_start(struct sched *const *states, unsigned n);

@@ -78,10 +78,11 @@ static int open_libraries(lua_State *L)
     return lib_open_all(L);
 }
 
-static int lua_open(void)
+static int lua_open(unsigned threads)
 {
     lua_State *L = lua_newstate(first_block_then_malloc, &lua_job.memory);
 
+    (void)threads; /* 1: the broker gives Lua no more */
     if (L == NULL)
         return -ENOMEM;
     lua_setallocf(L, lua_job_alloc, &lua_job.memory);

@@ -301,9 +301,7 @@ void sl_begin(lua_State *L, int index)
     if (rc != 0) {
         luaL_unref(L, LUA_REGISTRYINDEX, s->own.ref);
         s->own.ref = 0;
-        if (rc == -ENOMEM)
-            lua_task_no_memory(L);
-        luaL_error(L, rc == -EAGAIN ? "too many tasklets" : "%s", strerror(-rc));
+        lua_task_not_spawned(L, rc);
     }
     s->own.task->engine = &s->own;
     lua_task_inherit(L, &s->own);

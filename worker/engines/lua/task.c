@@ -96,7 +96,8 @@ static void make_ballast(lua_State *L)
 
 void lua_task_start(lua_State *L)
 {
-    static const struct coop_options options = { .stack_size = LUA_STACK };
+    const Pb__Limits *limits = lua_job.spec->limits;
+    const struct coop_options options = { .stack_size = LUA_STACK, .max_tasklets = limits != NULL ? limits->tasklets : 0 };
 
     if (sched != NULL)
         return;

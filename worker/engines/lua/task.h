@@ -72,6 +72,9 @@ void lua_task_leave(struct lua_task *t);
 
 /* Raises Lua's own memory error. */
 void lua_task_no_memory(lua_State *L);
+
+/* Raises what coop_spawn() returned. */
+void lua_task_not_spawned(lua_State *L, int rc);
 /* Message handler: a string gets the traceback, but for the cancel's own. */
 int lua_task_with_traceback(lua_State *L);
 /* Whether the error on top is that of the current tasklet's cancel. */
@@ -134,7 +137,7 @@ int lua_task_late_error(lua_State *L);
 void lua_task_interrupt(void);
 
 /* From the handler of the slice's timer. */
-void lua_task_preempt(void);
+void lua_task_preempt(const void *context);
 
 /* Makes the thread state, once. */
 void lua_task_start(lua_State *L);

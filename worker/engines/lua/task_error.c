@@ -102,6 +102,15 @@ int lua_task_raise_cancelled(lua_State *L)
     return lua_error(L);
 }
 
+void lua_task_not_spawned(lua_State *L, int rc)
+{
+    if (rc == -ENOMEM)
+        lua_task_no_memory(L);
+    if (rc == -EAGAIN)
+        luaL_error(L, "tasklets limit (%I) reached", (LUAI_UACINT)sched->max_tasklets);
+    luaL_error(L, "%s", strerror(-rc));
+}
+
 int lua_task_failed(lua_State *L, int rc)
 {
     switch (rc) {

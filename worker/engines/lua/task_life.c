@@ -115,9 +115,7 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
     rc = coop_spawn(&t->task, body, t, &attr);
     if (rc != 0) {
         lua_task_let_go(L, t);
-        if (rc == -ENOMEM)
-            lua_task_no_memory(L);
-        luaL_error(L, rc == -EAGAIN ? "too many tasklets" : "%s", strerror(-rc));
+        lua_task_not_spawned(L, rc);
     }
     t->task->engine = t;
     lua_task_inherit(L, t);

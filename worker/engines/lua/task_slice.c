@@ -24,12 +24,13 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
         lua_task_raise_bomb(L);
 }
 
-void lua_task_preempt(void)
+void lua_task_preempt(const void *context)
 {
     lua_State *L = lua_job.current;
     const struct lua_task *t;
     bool others;
 
+    (void)context;
     if (sched == NULL || L == NULL || lua_job.cancelled || lua_job.closing || lua_task_finishing || sl_counts)
         return;
     t = sched->current->engine;

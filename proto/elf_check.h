@@ -1,0 +1,29 @@
+/*
+ * elf_check.h - is this file a shared object that this machine's interpreters could load? And if not, why, in words for its author.
+ *
+ * Side:    both: the command asks before it sends a job, the worker, which believes nobody, before it hands the bytes to libc's loader.
+ *          The broker never looks into one.
+ * Rule:    what is refused here is refused by name, because the loader or the seal would refuse it without one. It is no promise that the
+ *          file loads, and nothing depends on it for safety: loader and file are inside the seal.
+ */
+#ifndef PROTO_ELF_CHECK_H
+#define PROTO_ELF_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ELF_WHY = 256 };
+
+/* Whether it begins like any ELF file. */
+bool elf_is(const void *bytes, size_t len);
+
+/* 0, or -ENOEXEC with a sentence that goes on after the file's name: "is an executable; ...". */
+int elf_check(const void *bytes, size_t len, char why[ELF_WHY]);
+
+/*
+ * The libraries it says it needs, by name, in turn: *ret_name lies in bytes and ends with a NUL. at starts with 0. False: no more. The
+ * file must have passed elf_check().
+ */
+bool elf_next_needed(const void *bytes, size_t len, size_t *at, const char **ret_name);
+
+#endif

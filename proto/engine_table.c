@@ -1,0 +1,31 @@
+/* engine_table.c - see engine_table.h. */
+#include "engine_table.h"
+
+#include <limits.h>
+#include <string.h>
+
+/*
+ * Spare workers: a script is a matter of milliseconds, and what makes it wait is the fork, so Lua has as many as --pool says. A native job
+ * has been compiled and is loaded before it begins; one spare takes the fork and the seal out of the way of those that come one after
+ * another, and several would hold memory for an engine that most brokers use now and then.
+ */
+/* clang-format off */
+const struct engine_row engine_table[ENGINE_COUNT] = {
+    [ENGINE_LUA]    = { .name = "lua",    .ending = ".lua", .interpreter = "lua",  .bytecode = "\033Lua",
+                        .is_text = true,  .has_modules = true, .own_allocator = true,
+                        .threads_max = 1, .spares_max = UINT_MAX },
+    [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
+                        .on_demand = true, .may_exit = true,
+                        .threads_max = 64, .spares_max = 1 },
+};
+/* clang-format on */
+
+const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", NULL };
+
+int engine_find(const char *name)
+{
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        if (strcmp(engine_table[i].name, name) == 0)
+            return i;
+    return -1;
+}

@@ -1,0 +1,36 @@
+/*
+ * engine_table.h - the engines there are, as one table: how a job for each is known, and how the broker keeps workers for it.
+ *
+ * Side: both: the command chooses by it, the broker refuses and makes processes by it. The worker's own list is worker/engines.c, under
+ *       the same names; a test holds them together.
+ */
+#ifndef PROTO_ENGINE_TABLE_H
+#define PROTO_ENGINE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct engine_row {
+    const char *name;
+    const char *ending;      /* of the source's file name */
+    const char *interpreter; /* in a #! line, at the start of a word; NULL: no such line */
+    const char *magic;       /* what a source begins with; NULL: nothing of its own */
+    const char *bytecode;    /* how its compiled form begins, which is never accepted: it can break the engine; NULL: it has none */
+    bool is_text;            /* sources have no NUL bytes */
+    bool has_modules;        /* jobs may bring some */
+    unsigned threads_max;    /* of the operating system, in a job */
+    unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
+    bool own_allocator;      /* counts the job's memory before the kernel does */
+    bool on_demand;          /* its zygote is started by its first job */
+    bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
+};
+
+enum { ENGINE_COUNT = 2, ENGINE_LUA = 0, ENGINE_NATIVE = 1 };
+
+extern const struct engine_row engine_table[ENGINE_COUNT];
+extern const char *const engine_names[ENGINE_COUNT + 1]; /* the same names, NULL-terminated */
+
+/* The place of an engine in the table, by its exact name; -1: none. */
+int engine_find(const char *name);
+
+#endif
