@@ -32,6 +32,7 @@ static const struct row rows[] = {
     { "run_data",         "signal", "signal 11" },
     { "patch_code",       "signal", "signal 11" },        /* code that was made writable is no code any more */
     { "map_module_again", "ok",     "-1 9" },             /* the loader has closed it */
+    { "map_module_early", "ok",     "-1 9" },             /* before its first IFUNC is resolved */
     { "write_module",     "ok",     "-1 9" },
     { "map_link",         "policy", NAMES("mmap (9)") },
     { "map_null",         "policy", NAMES("mmap (9)") },
