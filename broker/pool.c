@@ -463,8 +463,12 @@ static void boot_failed(struct worker *w)
     else
         snprintf(why, sizeof(why), "the worker ended before it was sealed (code %d, status %d)", w->exit_code, w->exit_status);
     log_event(LOG_LEVEL_ERROR, "start_failed", "worker=%llu why=\"%s\"", (unsigned long long)w->id, why);
+    if (w->threads > 1) { /* made for one job, which takes the blame: nothing to be tried again, nobody else to wait */
+        jobs_start_failed(c, &c->wide, why);
+        return;
+    }
     c->boot_failures++;
-    jobs_start_failed(c, w->threads > 1 ? &c->wide : &c->plain, why);
+    jobs_start_failed(c, &c->plain, why);
     if (c->retry.place == 0)
         timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
 }

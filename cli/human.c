@@ -274,7 +274,7 @@ void human_spec(FILE *out, const Pb__JobSpec *s)
         row(out, i == 0 ? "modules" : "", "%s", text_safe_str(safe, sizeof(safe), s->modules[i]->name));
     row(out, "stdin", "%s", enum_name(&pb__stdin_mode__descriptor, (int)s->stdin_mode, text));
     for (size_t i = 0; s->limits != NULL && i < limits_count; i++)
-        row(out, i == 0 ? "limits" : "", "%-8s%s", limits_table[i].name,
+        row(out, i == 0 ? "limits" : "", "%-9s%s", limits_table[i].name,
             limits_format(&limits_table[i], limits_get(s->limits, &limits_table[i]), value));
     row(out, "at limit", "%s", enum_name(&pb__on_output_limit__descriptor, (int)s->on_output_limit, text));
 }

@@ -254,8 +254,10 @@ bool elf_next_needed(const void *bytes, size_t len, size_t *at, const char **ret
         Elf64_Dyn e;
 
         (void)copy_out(&f, d.at + (*at)++ * sizeof(e), &e, sizeof(e)); /* read_dynamic() has been there */
+        if (e.d_tag != DT_NEEDED || e.d_un.d_val >= d.strings_len)
+            continue;
         name = (const char *)f.bytes + d.strings + e.d_un.d_val;
-        if (e.d_tag != DT_NEEDED || e.d_un.d_val >= d.strings_len || memchr(name, '\0', d.strings_len - e.d_un.d_val) == NULL)
+        if (memchr(name, '\0', d.strings_len - e.d_un.d_val) == NULL)
             continue;
         *ret_name = name;
         return true;

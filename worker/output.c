@@ -2,7 +2,7 @@
 #include "worker/output.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -22,7 +22,7 @@ struct stream {
 
 static struct stream streams[STREAMS];
 static int kill_at_cap, gather = 1;
-static volatile sig_atomic_t tick_pending, timer_armed;
+static _Atomic int tick_pending, timer_armed;
 
 void output_begin(const Pb__JobSpec *spec)
 {

@@ -15,7 +15,7 @@
 #include "tests/escape/attempt.h"
 
 struct row {
-    const char *name;   /* of the attempt */
+    const char *name;   /* of the attempt, or "behave" and what that job is to do */
     const char *causes; /* those that are right */
     const char *said;   /* what its output is after the name, or what the cause's detail has in it; NULL: not looked at */
 };
@@ -32,6 +32,7 @@ static const struct row rows[] = {
     { "run_data",         "signal", "signal 11" },
     { "patch_code",       "signal", "signal 11" },        /* code that was made writable is no code any more */
     { "map_module_again", "ok",     "-1 9" },             /* the loader has closed it */
+    { "map_module_early", "ok",     "-1 9" },             /* before its first IFUNC is resolved */
     { "write_module",     "ok",     "-1 9" },
     { "map_link",         "policy", NAMES("mmap (9)") },
     { "map_null",         "policy", NAMES("mmap (9)") },
@@ -79,6 +80,12 @@ static const struct row rows[] = {
     { "int80",            "policy", "foreign ABI" },
     { "x32",              "policy", "foreign ABI" },
 
+    /* the scheduler's own memory: what it does then is not ours to say, but whose end it is */
+    { "behave forges_yield_to", "signal", "signal 11" },
+    { "behave forges_unpark", "ok exit signal exception", NULL },
+    { "behave forges_join", "signal", "signal 11" },
+    { "behave overwrites", "ok exit signal exception cpu_limit", NULL },
+
     /* talking */
     { "internet",         "policy", NAMES("socket (41)") },
     { "abstract_socket",  "policy", NAMES("socket (41)") },
@@ -107,8 +114,12 @@ static const char *attack(void)
 
 static struct ended run(const char *name)
 {
-    return attempt_heard(
-        coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "-e", support_text("CANARY=%s", host->canary), attack(), name));
+    const char *space = strchr(name, ' '), *variable = support_text("CANARY=%s", host->canary);
+
+    if (space != NULL)
+        return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--limit", "cpu=1s",
+                                  support_program("tests/native/behave.so"), space + 1));
+    return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "-e", variable, attack(), name));
 }
 
 static void a_row_holds(void **state)
@@ -121,7 +132,9 @@ static void a_row_holds(void **state)
     attempt_neighbour(host, &neighbour);
     e = run(r->name);
     attempt_ended(&e, r->causes);
-    if (strcmp(e.cause, "ok") == 0 && r->said != NULL)
+    if (strchr(r->name, ' ') != NULL && r->said == NULL)
+        ; /* any of its causes */
+    else if (strcmp(e.cause, "ok") == 0 && r->said != NULL)
         assert_string_equal(e.out, support_text("%s %s\n", r->name, r->said));
     else if (strcmp(e.cause, "ok") == 0)
         assert_non_null(strstr(e.out, support_text("%s -1 ", r->name)));

@@ -96,6 +96,35 @@ static long map_module_again(void)
     return mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, MODULE, 0) == MAP_FAILED ? -1 : 0;
 }
 
+/* The first of its code that runs, before it is even relocated: nothing of libc's, and only what the compiler reaches by itself. */
+static long seen_early;
+
+static int one(void)
+{
+    return 1;
+}
+
+static int (*resolve(void))(void)
+{
+    register long flags __asm__("r10") = MAP_PRIVATE, fd __asm__("r8") = MODULE, offset __asm__("r9") = 0;
+    long ret;
+
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "a"(SYS_mmap), "D"(0), "S"(PAGE), "d"(PROT_READ | PROT_EXEC), "r"(flags), "r"(fd), "r"(offset)
+                     : "rcx", "r11", "memory");
+    seen_early = ret;
+    return one;
+}
+
+int chosen_early(void) __attribute__((ifunc("resolve")));
+
+static long map_module_early(void)
+{
+    errno = (int)-seen_early;
+    return chosen_early() == 1 && seen_early < 0 ? -1 : 0;
+}
+
 static long write_module(void)
 {
     return pwrite(MODULE, ret_42, sizeof(ret_42), 0);
@@ -442,7 +471,7 @@ static const struct {
     long (*attempt)(void);
 } rows[] = {
     ROW(rwx_mmap),       ROW(rx_mmap),          ROW(exec_gain),      ROW(rwx_mprotect),   ROW(run_data),         ROW(patch_code),
-    ROW(map_module_again), ROW(write_module),   ROW(map_link),       ROW(map_null),       ROW(another_memfd),    ROW(unmap_all),
+    ROW(map_module_again), ROW(map_module_early), ROW(write_module),   ROW(map_link),       ROW(map_null),       ROW(another_memfd),    ROW(unmap_all),
     ROW(open_canary),    ROW(stdio_canary),     ROW(list_root),      ROW(open_own_memory), ROW(open_module_name), ROW(load_passwd),
     ROW(load_library),   ROW(unload_self),      ROW(make_link),      ROW(forks),          ROW(vforks),           ROW(thread),
     ROW(runs_shell),     ROW(spawns),           ROW(execs),          ROW(kill_parent),    ROW(kill_everybody),   ROW(kill_neighbour),

@@ -346,6 +346,61 @@ static void several_threads_are_refused_by_the_step_that_would_make_them(void **
     (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
 }
 
+/* A broker whose native engine has threads already (tests/escape/probe_worker.c). */
+static struct broker *threaded_broker(void)
+{
+    struct broker *own = broker_new();
+
+    own->args[0] = "--worker";
+    own->args[1] = support_program("tests/escape/probe-worker");
+    broker_up(own);
+    return own;
+}
+
+static void a_job_of_several_threads_gets_a_worker_made_for_it(void **state)
+{
+    struct broker *own = threaded_broker();
+    struct proc *p;
+
+    (void)state;
+    p = proc_expect(coop(own, "run", behave()), 0);
+    expect_text(p->out, "1 threads\n");
+    p = proc_expect(coop(own, "run", "--limit", "threads=3", behave()), 0);
+    expect_has(p->out, "3 threads\n");
+    expect_has(p->out, "thread 1\n");
+    expect_has(p->out, "thread 2\n");
+    assert_int_equal(p->out.len, strlen("3 threads\nthread 1\nthread 2\n"));
+    expect_has(proc_expect(coop(own, "run", "--limit", "threads=64", behave()), 0)->out, "thread 63\n");
+    expect_text(proc_expect(coop(own, "run", behave()), 0)->out, "1 threads\n");
+    assert_int_equal(broker_down(own), 0);
+}
+
+static void several_jobs_of_several_threads_wait_for_each_other_only(void **state)
+{
+    static const char *const threads[] = { "threads=2", "threads=5", "threads=1", "threads=2", "threads=9", "threads=1" };
+    struct broker *own = threaded_broker();
+    struct proc *many[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        many[i] = coop_start(own, "run", "--limit", threads[i], behave());
+    for (int i = 0; i < 6; i++)
+        expect_has(proc_expect(many[i], 0)->out, support_text("%s threads\n", threads[i] + strlen("threads=")));
+    assert_int_equal(broker_down(own), 0);
+}
+
+static void each_of_several_threads_is_sealed(void **state)
+{
+    struct broker *own = threaded_broker();
+    struct proc *p;
+
+    (void)state;
+    p = proc_expect(coop(own, "run", "--limit", "threads=2", behave(), "attack"), COOP_EXIT_POLICY);
+    expect_has(p->err, "system call socket (41) is not in profile native");
+    expect_has(p->out, "thread 1\n");
+    assert_int_equal(broker_down(own), 0);
+}
+
 /* ---- beside other engines ----------------------------------------------------------------------------------------------------------- */
 
 static unsigned zygotes(void)
@@ -431,6 +486,25 @@ static void who_came_first_goes_first_whatever_runs_it(void **state)
     assert_int_equal(broker_down(own), 0);
 }
 
+static void one_that_waits_when_the_broker_dies_is_run_by_the_next(void **state)
+{
+    struct broker *own = broker_new();
+    struct proc *first;
+    char *id;
+
+    (void)state;
+    own->args[0] = "--workers";
+    own->args[1] = "1";
+    broker_up(own);
+    first = coop_start(own, "run", script(own, "wait.lua", "print('waiting') io.read()"));
+    proc_until(first, &first->out, "waiting\n");
+    id = submit(own, behave(), "code", "6");
+    broker_kill(own);
+    broker_up(own);
+    assert_int_equal(json_num(expect_end(own, id, "exit"), "exit_code"), 6);
+    assert_int_equal(broker_down(own), 0);
+}
+
 static void what_is_submitted_is_run_and_kept(void **state)
 {
     char *id = submit(b, behave(), "code", "4");
@@ -497,6 +571,10 @@ int main(void)
         TEST(the_examples_run),
         TEST(the_zygote_comes_with_the_first_native_job),
         TEST(who_came_first_goes_first_whatever_runs_it),
+        TEST(one_that_waits_when_the_broker_dies_is_run_by_the_next),
+        TEST(a_job_of_several_threads_gets_a_worker_made_for_it),
+        TEST(several_jobs_of_several_threads_wait_for_each_other_only),
+        TEST(each_of_several_threads_is_sealed),
     };
     static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
 
