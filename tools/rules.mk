@@ -129,10 +129,14 @@ fuzz-%: $(B)/tests/fuzz/fuzz_%
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
 
 bench: deps ## what coop costs, beside the bare limit of the same run (release build)
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench build/release/bench/bench_task
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench build/release/bench/bench_task build/release/bench/bench_lua
 	@build/release/bench/bench
 	@echo
 	@build/release/bench/bench_task
+	@echo
+	@build/release/bench/bench_lua
+$(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(B)/bench/bench_task.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
