@@ -61,7 +61,7 @@ void sl_push_refs(lua_State *L)
 
 void sl_push(lua_State *L, struct lua_task *t)
 {
-    if (t == NULL) {
+    if (t == NULL || t == &lua_task_nobody) {
         lua_pushnil(L);
         return;
     }

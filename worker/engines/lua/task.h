@@ -41,6 +41,7 @@ struct lua_task {
 enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task.c says why */
 
 extern struct lua_task lua_task_main;
+extern struct lua_task lua_task_nobody; /* what one that is over is to the callbacks that hear of it */
 extern lua_State *lua_task_ballast; /* has counted as many nested calls as a tasklet's stack is smaller than the process's own */
 
 /* Spawns the function at index first of L with all above it as arguments; pops them, pushes the tasklet. */
