@@ -206,12 +206,18 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench
 	@echo
 	@build/release/bench/bench_task
+	@echo
+	@build/release/bench/bench_lua
 bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
 	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
 	@$(MAKE) -s --no-print-directory FLAVOUR=release bench-programs
 	@build/release/bench/bench_task
-bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(PEERS:%=$(B)/bench/peers/%)
+	@echo
+	@build/release/bench/bench_lua
+bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lm -o $@)
 $(B)/bench/peers/ucontext: $(B)/bench/peers/ucontext.o

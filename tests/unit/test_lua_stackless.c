@@ -682,6 +682,22 @@ static void a_schedule_callback_cannot_switch_and_its_error_is_printed(void **st
     expect_contains(t->err, "error in a callback: ");
 }
 
+static void a_callback_after_an_end_finds_nobody_running(void **state)
+{
+    expect_output(
+        *state,
+        SL
+        "local coop, n = require 'coop', 0 local t = coop.async(function() end) stackless.set_schedule_callback(function(prev, next) if prev "
+        "then return end n = n + 1 local calls = {stackless.schedule, stackless.schedule_remove, stackless.run, stackless.getcurrent, "
+        "coop.yield, coop.locals, coop.park, coop.cancelled, function() coop.give(1) end, function() local _ <close> = stackless.atomic() end, "
+        "function() stackless.channel():receive() end, function() coop.context_set('a', 1) end, function() coop.context_get('a') end, "
+        "function() coop.self() end, function() coop.backtrace(true) end, function() coop.spawn(print, 'spawned') end, function() "
+        "stackless.tasklet(print)('made') end, function() stackless.main:kill() end, function() stackless.main:run() end, "
+        "function() coop.channel(1):send(1) end, function() coop.generator(coop.give, 1):next() end} "
+        "stackless.set_schedule_callback(nil) for _, f in ipairs(calls) do pcall(f) end end) t:join() print(n) coop.run()",
+        "1\nspawned\nmade\n");
+}
+
 /* ---- deadlock --------------------------------------------------------------------------------------------------------------------------- */
 
 static void the_last_runnable_tasklet_cannot_be_blocked(void **state)
@@ -864,6 +880,7 @@ int main(void)
         TEST(the_switch_trap_stops_every_switch),
         TEST(the_schedule_callback_sees_each_switch),
         TEST(a_schedule_callback_cannot_switch_and_its_error_is_printed),
+        TEST(a_callback_after_an_end_finds_nobody_running),
         TEST(the_last_runnable_tasklet_cannot_be_blocked),
         TEST(main_is_told_when_nobody_is_left_to_send_or_receive),
         TEST(the_deadlock_of_another_tasklet_reaches_a_blocked_main),

@@ -1148,6 +1148,27 @@ static void small_things_can_be_asked_for(void **state)
         "x\n");
 }
 
+static void slices_go_around_in_turn(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "coop.slice(0.001) local order, stop = {}, false for i = 1, 3 do coop.spawn(function() while not stop do end end) end "
+                  "coop.set_schedule_callback(function(_, to) if to then order[#order + 1] = to stop = #order >= 61 end end) coop.run() "
+                  "coop.set_schedule_callback(nil) local n = {} for i = 1, 60 do n[order[i]] = (n[order[i]] or 0) + 1 if i > 3 then "
+                  "assert(order[i] == order[i - 3]) end end print(n[2], n[3], n[4])",
+                  "20\t20\t20\n");
+}
+
+static void an_atomic_function_is_one_slice(void **state)
+{
+    expect_output(
+        *state,
+        COOP "coop.slice(0.001) local log, stop = {}, false coop.spawn(function() while not stop do end end) "
+             "coop.set_schedule_callback(function() log[#log + 1] = 1 end) local at, n = os.clock(), #log coop.atomic(function() while "
+             "os.clock() - at < 0.02 do end end) print(#log - n) stop = true coop.set_schedule_callback(nil)",
+        "0\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -1246,6 +1267,8 @@ int main(void)
         TEST(errors_can_be_thrown_into_a_generator),
         TEST(give_from_hands_sends_throws_and_closes_on),
         TEST(small_things_can_be_asked_for),
+        TEST(slices_go_around_in_turn),
+        TEST(an_atomic_function_is_one_slice),
     };
 
     if (walls_measure() != 0)

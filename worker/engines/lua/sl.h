@@ -63,6 +63,8 @@ extern bool sl_end_broke;
 struct sl_tasklet *sl_check(lua_State *L, int index);
 /* The tasklet as the script sees it, pushed; nil for NULL. */
 void sl_push(lua_State *L, struct lua_task *t);
+/* The list of running tasklets of our own that their ref is an index of. */
+void sl_push_refs(lua_State *L);
 bool sl_alive(const struct sl_tasklet *s);
 bool sl_begun(const struct sl_tasklet *s);
 /* Paused, or in run(): in no queue, and waiting for nothing. */
@@ -77,7 +79,14 @@ void sl_insert(lua_State *L, int index);
 /* Runs to now, which is in the run queue; the value on top is the caller's tempval. Returns 1: what it was given meanwhile. */
 int sl_switch_to(lua_State *L, coop_task *to, bool stays);
 /* The running tasklet waits in a call: slot is its tempval's place. And: waits no more; pushes that value, or raises. */
-struct lua_task *sl_park(lua_State *L, int slot);
+static inline struct lua_task *sl_park(lua_State *L, int slot)
+{
+    struct lua_task *t = sched->current->engine;
+
+    t->parked = L;
+    t->slot = slot;
+    return t;
+}
 int sl_resumed(lua_State *L, struct lua_task *t, int rc);
 /* Whether the running tasklet, about to block, is the last that could run, so that nobody could ever wake it. */
 bool sl_is_last(void);
@@ -92,7 +101,14 @@ extern bool sl_in_callback; /* of a channel: no other channel may move */
 void sl_count_slice(struct lua_task *comes);
 void sl_count_coroutine(lua_State *from, lua_State *co);
 /* Before the running tasklet leaves: a soft interrupt that is due puts its watchdog first. */
-void sl_soft_interrupt(void);
+void sl_interrupt_softly(void);
+static inline void sl_soft_interrupt(void)
+{
+    const struct lua_task *t = sched->current->engine;
+
+    if (__builtin_expect(t->irq_pending, 0))
+        sl_interrupt_softly();
+}
 /* The running tasklet leaves for to at a time that is none for it: the interrupt goes with it. */
 void sl_pass_interrupt(struct lua_task *to);
 /* The running tasklet may be interrupted again: one that waited comes at the next instruction. */

@@ -43,15 +43,6 @@ static int remove_it(lua_State *L)
     return 1;
 }
 
-struct lua_task *sl_park(lua_State *L, int slot)
-{
-    struct lua_task *t = sched->current->engine;
-
-    t->parked = L;
-    t->slot = slot;
-    return t;
-}
-
 int sl_resumed(lua_State *L, struct lua_task *t, int rc)
 {
     t->parked = NULL;
@@ -128,20 +119,22 @@ bool sl_is_last(void)
     return !sched_any() && sched->wheel.count == 0 && sched->polled == 0 && !sl_floating(sl_watchdog());
 }
 
-/* schedule([value]): to the end of the run queue; returns its tempval, which is value, or the tasklet itself. */
+/* schedule([value]), with the list of references as an upvalue, because it is at hand there: to the end of the run queue; returns its tempval, which is value, or the tasklet itself. */
 static int schedule(lua_State *L)
 {
-    struct lua_task *me;
-    int rc;
+    struct lua_task *me = sched->current->engine;
+    int n = lua_gettop(L), rc;
 
     lua_task_may_switch(L);
-    if (lua_gettop(L) == 0)
-        sl_push(L, sched->current->engine);
-    else
+    if (n == 0 && me->ref != 0)
+        lua_rawgeti(L, lua_upvalueindex(1), me->ref);
+    else if (n == 0)
+        sl_push(L, me);
+    else if (n > 1)
         lua_settop(L, 1);
     if (__builtin_expect(sched->switch_trap > 0, 0))
         return sched_any() ? sl_failed(L, -EPERM) : 1;
-    me = sl_park(L, 1);
+    (void)sl_park(L, 1);
     sl_soft_interrupt();
     rc = coop_yield();
     if (__builtin_expect(rc != 0 || me->bombed || lua_type(L, 1) == LUA_TTABLE, 0))
@@ -181,10 +174,12 @@ const luaL_Reg sl_ring_methods[] = {
 void sl_open_ring(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"schedule",         schedule       },
-        { "schedule_remove", schedule_remove},
-        { NULL,              NULL           }
+        {"schedule_remove", schedule_remove},
+        { NULL,             NULL           }
     };
 
     luaL_setfuncs(L, functions, 0);
+    sl_push_refs(L);
+    lua_pushcclosure(L, schedule, 1);
+    lua_setfield(L, -2, "schedule");
 }

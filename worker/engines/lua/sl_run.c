@@ -132,11 +132,11 @@ void sl_irq_allowed(lua_State *L)
     count_on(L, 1);
 }
 
-void sl_soft_interrupt(void)
+void sl_interrupt_softly(void)
 {
     struct lua_task *t = sched->current->engine;
 
-    if (__builtin_expect(!t->irq_pending, 1) || irq.watchdog == NULL || !irq.soft)
+    if (irq.watchdog == NULL || !irq.soft)
         return;
     t->irq_pending = false;
     if (sl_floating(irq.watchdog) && t != irq.watchdog && sched_any())

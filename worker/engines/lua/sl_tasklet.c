@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+static const char refs_key;     /* the list that struct lua_task's ref is an index of */
 static const char wrappers_key; /* weak: [struct lua_task *] = userdata, of tasklets that stackless has not made */
 
 const char sl_paused[] = "paused", sl_watching[] = "run";
@@ -53,17 +54,24 @@ static void push_owner(lua_State *L, struct lua_task *t)
         lua_task_push_anchored(L, t->generates ? lua_task_generator(t) : (void *)t);
 }
 
+void sl_push_refs(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &refs_key);
+}
+
 void sl_push(lua_State *L, struct lua_task *t)
 {
-    if (t == NULL) {
+    if (t == NULL || t == &lua_task_nobody) {
         lua_pushnil(L);
         return;
     }
+    luaL_checkstack(L, 6, NULL);
     if (t->ref != 0) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, t->ref);
+        sl_push_refs(L);
+        lua_rawgeti(L, -1, t->ref);
+        lua_remove(L, -2);
         return;
     }
-    luaL_checkstack(L, 6, NULL);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &wrappers_key);
     if (lua_rawgetp(L, -1, t) == LUA_TNIL) {
         struct sl_tasklet *s;
@@ -280,7 +288,9 @@ static int body(void *arg)
     lua_task_leave(&s->own);
     coop_detach(task);
     s->own.ref = 0;
-    luaL_unref(T, LUA_REGISTRYINDEX, ref);
+    sl_push_refs(T);
+    luaL_unref(T, -1, ref);
+    lua_pop(T, 1);
     return 0;
 }
 
@@ -295,15 +305,17 @@ void sl_begin(lua_State *L, int index)
         lua_error(L);
     }
     lua_task_need_stack(L);
+    sl_push_refs(L);
     lua_pushvalue(L, index);
-    s->own.ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    s->own.ref = luaL_ref(L, -2);
     rc = coop_spawn(&s->own.task, body, s, &attr);
     if (rc != 0) {
-        luaL_unref(L, LUA_REGISTRYINDEX, s->own.ref);
+        luaL_unref(L, -1, s->own.ref);
         s->own.ref = 0;
         lua_task_not_spawned(L, rc);
     }
     s->own.task->engine = &s->own;
+    lua_pop(L, 1);
     lua_task_inherit(L, &s->own);
     s->own.task->atomic = s->own.atomic;
     s->own.task->block_trap = s->own.block_trap;
@@ -335,6 +347,8 @@ void sl_open_tasklets(lua_State *L)
     methods[n] = (luaL_Reg){ NULL, NULL };
     sl_type(L, SL_TASKLET, methods, sl_tasklet_attrs);
     luaL_setfuncs(L, functions, 0);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &refs_key);
     lua_newtable(L);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "v");

@@ -9,7 +9,7 @@
  */
 enum { BALLAST = 112, FINISH_STEPS = 1000000 };
 
-struct lua_task lua_task_main;
+struct lua_task lua_task_main, lua_task_nobody;
 lua_State *lua_task_ballast;
 bool lua_task_finishing;
 

@@ -33,7 +33,7 @@ struct lua_task {
     struct lua_task *watched; /* by the watchdog stack: the next outer one */
     bool watches, waits_for_sleepers;
     bool irq_pending, ignore_nesting, block_trap, atomic;
-    int ref; /* of its userdata in the registry; 0: has none there */
+    int ref; /* of its userdata, which is kept; 0: it is not */
 };
 
 #define LUA_TASK_TYPE "coop.tasklet"
@@ -41,7 +41,8 @@ struct lua_task {
 enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task.c says why */
 
 extern struct lua_task lua_task_main;
-extern lua_State *lua_task_ballast; /* has counted as many nested calls as a tasklet's stack is smaller than the process's own */
+extern struct lua_task lua_task_nobody; /* what one that is over is to the callbacks that hear of it */
+extern lua_State *lua_task_ballast;     /* has counted as many nested calls as a tasklet's stack is smaller than the process's own */
 
 /* Spawns the function at index first of L with all above it as arguments; pops them, pushes the tasklet. */
 struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope *scope);
@@ -70,6 +71,20 @@ int lua_task_raise_bomb(lua_State *L);
 /* The last act of a tasklet on its C stack: nothing of Lua is touched after it. */
 void lua_task_leave(struct lua_task *t);
 
+/* While a finalizer runs there is no garbage collection, so it must not run for long; and Lua says so of no other time. */
+static inline bool lua_task_in_finalizer(lua_State *L)
+{
+    return lua_gc(L, LUA_GCCOUNT, 0) < 0;
+}
+
+/* Every call that may wait begins with this: raises an error in a finalizer, and the one that waits for the tasklet. */
+void lua_task_may_not_switch(lua_State *L);
+static inline void lua_task_may_switch(lua_State *L)
+{
+    if (__builtin_expect(lua_task_bomb_is_here() || lua_task_in_finalizer(L), 0))
+        lua_task_may_not_switch(L);
+}
+
 /* Raises Lua's own memory error. */
 void lua_task_no_memory(lua_State *L);
 
@@ -81,10 +96,6 @@ int lua_task_with_traceback(lua_State *L);
 bool lua_task_was_cancelled(lua_State *T);
 /* Pushes text and, below it, who waits for what; traces: where each one of Lua stands, too. */
 void lua_task_push_describe(lua_State *L, const char *text, bool traces);
-
-/* Raises an error in a finalizer. */
-void lua_task_may_switch(lua_State *L);
-bool lua_task_in_finalizer(lua_State *L);
 
 /* Memory that Lua does not see, in the job's account: charge() raises a memory error, and has taken nothing then. */
 void lua_task_charge(lua_State *L, size_t bytes);

@@ -61,7 +61,7 @@ void lua_task_leave(struct lua_task *t)
     lua_task_tell_end(t);
     lua_task_forget(t->thread, t);
     lua_task_drop_permit(t->thread, sched->current);
-    sched->current->engine = NULL;
+    sched->current->engine = &lua_task_nobody;
     lua_job.current = NULL;
 }
 

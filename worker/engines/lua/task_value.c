@@ -8,18 +8,11 @@ static size_t charged_stacks; /* bytes of them in lua_job.memory */
 
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
 
-/* While a finalizer runs there is no garbage collection, so it must not run for long; and Lua says so of no other time. */
-bool lua_task_in_finalizer(lua_State *L)
-{
-    return lua_gc(L, LUA_GCCOUNT, 0) < 0;
-}
-
-void lua_task_may_switch(lua_State *L)
+void lua_task_may_not_switch(lua_State *L)
 {
     if (lua_task_in_finalizer(L))
         luaL_error(L, "a finalizer cannot wait");
-    if (lua_task_bomb_is_here())
-        lua_task_raise_bomb(L);
+    lua_task_raise_bomb(L);
 }
 
 int64_t lua_task_deadline(lua_State *L, int index)
