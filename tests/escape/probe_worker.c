@@ -9,7 +9,7 @@
  *   wait                  prints "waiting" and reads a line of standard input
  *
  * The job's first argument is the path of a file that no attempt may change. The engine is registered as "lua", so that the broker
- * and the policy cannot tell it from the real one. Another, as "native", has threads.
+ * and the policy cannot tell it from the real one.
  *
  * The table is also printed by `probe-worker --cases` as "NAME NUMBER CODE CALL": the number in the list of escape attempts that
  * the sandbox is judged by (sandbox.md, section 5), the outcome that the policy promises, and the call that a receipt has to name
@@ -29,7 +29,6 @@
 #include <inttypes.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -1243,64 +1242,6 @@ static const struct engine probe_engine = {
     .name = "lua", .version = "probe", .prepare = probe_prepare, .open = probe_open, .run = probe_run
 };
 
-/* ---- several threads ----------------------------------------------------------------------------------------------------------- */
-
-/*
- * Stands in the place of the native engine, with the one thing that one has not yet: threads of the operating system, as many as the job's
- * limit says. Each says a line; then, when the job has an argument, one of them tries a call that no policy allows.
- */
-static pthread_barrier_t wide_begun, wide_asked, wide_done;
-static unsigned wide_threads;
-static bool wide_attacks;
-
-static void *wide_thread(void *arg)
-{
-    char line[64];
-    int n = snprintf(line, sizeof(line), "thread %zu\n", (size_t)(uintptr_t)arg);
-
-    pthread_barrier_wait(&wide_begun);
-    pthread_barrier_wait(&wide_asked);
-    output_write(PB__STREAM__STREAM_STDOUT, line, (size_t)n);
-    if (wide_attacks)
-        syscall(SYS_socket, 2, 1, 0);
-    pthread_barrier_wait(&wide_done);
-    return NULL;
-}
-
-static int wide_open(unsigned threads)
-{
-    int rc = 0;
-
-    wide_threads = threads;
-    pthread_barrier_init(&wide_begun, NULL, threads);
-    pthread_barrier_init(&wide_asked, NULL, threads);
-    pthread_barrier_init(&wide_done, NULL, threads);
-    for (unsigned i = 1; i < threads && rc == 0; i++) {
-        pthread_t t;
-
-        rc = -pthread_create(&t, NULL, wide_thread, (void *)(uintptr_t)i);
-    }
-    if (rc == 0)
-        pthread_barrier_wait(&wide_begun);
-    return rc;
-}
-
-static void wide_run(const Pb__JobSpec *spec, struct outcome *o)
-{
-    char line[64];
-    int n = snprintf(line, sizeof(line), "%u threads\n", wide_threads);
-
-    output_write(PB__STREAM__STREAM_STDOUT, line, (size_t)n);
-    wide_attacks = spec->n_args > 0;
-    pthread_barrier_wait(&wide_asked);
-    pthread_barrier_wait(&wide_done);
-    o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
-}
-
-static const struct engine wide_engine = {
-    .name = "native", .version = "probe", .prepare = probe_prepare, .open = wide_open, .run = wide_run
-};
-
 /* ---- what the tests ask of it, outside of any job ------------------------------------------------------------------------------ */
 
 static int print_cases(void)
@@ -1358,7 +1299,7 @@ static int print_absent(const struct policy *p)
 
 int main(int argc, char **argv)
 {
-    static const struct engine *const engines[] = { &probe_engine, &wide_engine, NULL };
+    static const struct engine *const engines[] = { &probe_engine, NULL };
     static const struct {
         const char *option;
         int (*print)(const struct policy *p);

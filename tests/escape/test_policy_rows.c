@@ -74,6 +74,8 @@ static const struct harmless {
     { "pwrite64",      { "0", "@", "0", "0", "0", "0" } },
     { "close",         { "0", "0", "0", "0", "0", "0" } },
     { "fcntl",         { "0", "0", "0", "0", "0", "0" } },
+    { "write",         { "0", "@", "0", "0", "0", "0" } }, /* no threads, so no such descriptors: EBADF */
+    { "epoll_wait",    { "0", "@", "1", "0", "0", "0" } },
     { "clock_nanosleep", { "0", "0", "@", "0", "0", "0" } }, /* the page holds 0 seconds */
 };
 /* clang-format on */
@@ -210,9 +212,10 @@ static void changed_arguments_end_the_job(void **state)
     const struct rule *r = *state;
     const char *named = support_text("system call %s (%u) is not in profile", r->name, r->nr), *go_on = "";
     struct denied d = { .n = 0 };
-    size_t tried = 0;
+    size_t tried = 0, bits = 0;
 
-    for (unsigned a = 0; a < r->n_args; a++)
+    for (unsigned a = 0; a < r->n_args; a++) {
+        bits += (size_t)__builtin_popcountll(r->args[a].mask);
         for (unsigned bit = 0; bit < 64; bit++) {
             uint64_t value = r->args[a].value ^ 1ull << bit;
             const char *text;
@@ -226,6 +229,7 @@ static void changed_arguments_end_the_job(void **state)
                 denied_start(&d, text, named);
             tried++;
         }
+    }
     denied_end(&d);
     if (*go_on !=
         '\0') { /* but for those that the worker answers: that they are none of a job's descriptors, or its input, of which nothing is asked */
@@ -236,7 +240,7 @@ static void changed_arguments_end_the_job(void **state)
             answers += strncmp(at, "call -1 9\n", 10) == 0 || strncmp(at, "call 0 0\n", 9) == 0;
         assert_int_equal(answers, tried);
     }
-    assert_true(tried >= 28);
+    assert_true(tried + 4 >= bits); /* a few lead to another row */
     host_unharmed(host);
 }
 

@@ -333,72 +333,71 @@ static void what_a_native_job_cannot_have_is_refused(void **state)
     expect_has(proc_expect(coop(b, "run", "--limit", "threads=65", behave()), COOP_EXIT_QUOTA)->err, "above the maximum of 64");
 }
 
-/* Until the scheduler has several thread states: refused where they would be made, and the next job is none the worse. */
-static void several_threads_are_refused_by_the_step_that_would_make_them(void **state)
+static const char *wide(void)
 {
-    struct proc *p = coop(b, "run", "--limit", "threads=2", behave(), "code", "0");
-    json_t *r = last_receipt();
-
-    (void)state;
-    assert_string_equal(json_str(r, "cause"), "start_failed");
-    assert_non_null(strstr(json_str(r, "cause_detail"), "seal step engine failed: Operation not supported"));
-    assert_int_equal(p->code, COOP_EXIT_PLATFORM);
-    (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
-}
-
-/* A broker whose native engine has threads already (tests/escape/probe_worker.c). */
-static struct broker *threaded_broker(void)
-{
-    struct broker *own = broker_new();
-
-    own->args[0] = "--worker";
-    own->args[1] = support_program("tests/escape/probe-worker");
-    broker_up(own);
-    return own;
+    return support_program("tests/native/wide.so");
 }
 
 static void a_job_of_several_threads_gets_a_worker_made_for_it(void **state)
 {
-    struct broker *own = threaded_broker();
     struct proc *p;
 
     (void)state;
-    p = proc_expect(coop(own, "run", behave()), 0);
-    expect_text(p->out, "1 threads\n");
-    p = proc_expect(coop(own, "run", "--limit", "threads=3", behave()), 0);
+    expect_text(proc_expect(coop(b, "run", wide()), 0)->out, "1 threads\nthread 1\nsum 5000050000\n");
+    p = proc_expect(coop(b, "run", "--limit", "threads=3", wide()), 0);
     expect_has(p->out, "3 threads\n");
-    expect_has(p->out, "thread 1\n");
-    expect_has(p->out, "thread 2\n");
-    assert_int_equal(p->out.len, strlen("3 threads\nthread 1\nthread 2\n"));
-    expect_has(proc_expect(coop(own, "run", "--limit", "threads=64", behave()), 0)->out, "thread 63\n");
-    expect_text(proc_expect(coop(own, "run", behave()), 0)->out, "1 threads\n");
-    assert_int_equal(broker_down(own), 0);
+    for (int k = 1; k <= 3; k++)
+        expect_has(p->out, support_text("thread %d\n", k));
+    expect_has(p->out, "sum 5000050000\n");
+    p = proc_expect(coop(b, "run", "--limit", "threads=64", "--limit", "memory=256M", wide()), 0);
+    expect_has(p->out, "thread 64\n");
+    expect_has(p->out, "sum 5000050000\n");
+    expect_has(proc_expect(coop(b, "run", wide()), 0)->out, "1 threads\n");
 }
 
 static void several_jobs_of_several_threads_wait_for_each_other_only(void **state)
 {
     static const char *const threads[] = { "threads=2", "threads=5", "threads=1", "threads=2", "threads=9", "threads=1" };
-    struct broker *own = threaded_broker();
     struct proc *many[6];
 
     (void)state;
     for (int i = 0; i < 6; i++)
-        many[i] = coop_start(own, "run", "--limit", threads[i], behave());
+        many[i] = coop_start(b, "run", "--limit", threads[i], wide());
     for (int i = 0; i < 6; i++)
         expect_has(proc_expect(many[i], 0)->out, support_text("%s threads\n", threads[i] + strlen("threads=")));
-    assert_int_equal(broker_down(own), 0);
 }
 
 static void each_of_several_threads_is_sealed(void **state)
 {
-    struct broker *own = threaded_broker();
     struct proc *p;
 
     (void)state;
-    p = proc_expect(coop(own, "run", "--limit", "threads=2", behave(), "attack"), COOP_EXIT_POLICY);
+    p = proc_expect(coop(b, "run", "--limit", "threads=2", wide(), "socket"), COOP_EXIT_POLICY);
     expect_has(p->err, "system call socket (41) is not in profile native");
-    expect_has(p->out, "thread 1\n");
-    assert_int_equal(broker_down(own), 0);
+}
+
+static void a_crash_of_any_thread_ends_its_job_only(void **state)
+{
+    struct proc *p;
+
+    (void)state;
+    (void)proc_expect(coop(b, "run", "--limit", "threads=2", wide(), "crash"), 128 + SIGSEGV);
+    (void)proc_expect(coop(b, "run", "--limit", "threads=2", wide(), "abort"), 128 + SIGABRT);
+    (void)proc_expect(coop(b, "run", "--limit", "threads=2", wide(), "exit"), 5);
+    p = coop(b, "run", "--limit", "threads=2", wide(), "overflow");
+    expect_has(p->err, "stack overflow in tasklet");
+    expect_has(p->err, "adds");
+    expect_has(proc_expect(coop(b, "run", "--limit", "threads=2", wide()), 0)->out, "sum 5000050000\n");
+}
+
+static void a_deadlock_is_of_all_threads(void **state)
+{
+    struct proc *p;
+
+    (void)state;
+    p = coop(b, "run", "--limit", "threads=3", wide(), "nothing");
+    expect_has(p->err, "Deadlock: every tasklet is blocked");
+    assert_string_equal(json_str(last_receipt(), "cause"), "exception");
 }
 
 /* ---- beside other engines ----------------------------------------------------------------------------------------------------------- */
@@ -564,7 +563,6 @@ int main(void)
         TEST(one_that_is_too_large_is_refused_before_it_is_sent),
         TEST(one_of_any_size_within_the_limit_is_loaded),
         TEST(what_a_native_job_cannot_have_is_refused),
-        TEST(several_threads_are_refused_by_the_step_that_would_make_them),
         TEST(a_native_zygote_that_dies_is_replaced_and_lua_does_not_notice),
         TEST(native_jobs_and_scripts_do_not_wait_for_each_other),
         TEST(what_is_submitted_is_run_and_kept),
@@ -575,6 +573,8 @@ int main(void)
         TEST(a_job_of_several_threads_gets_a_worker_made_for_it),
         TEST(several_jobs_of_several_threads_wait_for_each_other_only),
         TEST(each_of_several_threads_is_sealed),
+        TEST(a_crash_of_any_thread_ends_its_job_only),
+        TEST(a_deadlock_is_of_all_threads),
     };
     static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
 

@@ -162,6 +162,8 @@ static inline __attribute__((always_inline)) int leave_for(coop_task *to, switch
     coop_task *from = s->current;
 
     if (__builtin_expect(s->hooked, 0)) {
+        if (s->member == NULL)
+            s->ring = to; /* from may have left it, and a hook may make somebody runnable */
         call_hooks(from, to);
         if (s->member != NULL)
             return go_in_group(s, from, to);
