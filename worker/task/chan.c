@@ -41,7 +41,7 @@ int coop_chan_new(size_t capacity, coop_chan **ret_chan)
         return -ENOMEM;
     }
     c->preference = COOP_PREFER_RECEIVER;
-    c->group = task_group();
+    c->group = task_group() != NULL ? task_group()->id : 0;
     *ret_chan = c;
     return 0;
 }
@@ -139,20 +139,22 @@ int chan_tell(coop_chan *c, enum coop_select_op op, bool will_block)
 static int tell(coop_chan *c, enum coop_select_op op, int64_t deadline)
 {
     bool ready = chan_ready(c, op);
-    int rc = ready ? 0 : task_may_block(deadline);
+    int rc;
+
+    if (sched->chan_hook == NULL)
+        return 0;
+    rc = ready ? 0 : task_may_block(deadline);
 
     return rc != 0 ? rc : chan_tell(c, op, !ready);
 }
 
 /* ---- send and receive ---------------------------------------------------------------------------------------------------------- */
 
-static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
+static inline bool is_cancelled(void)
 {
     const coop_task *t = sched->current;
 
-    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
-        return -ECANCELED;
-    return __builtin_expect(sched->chan_hook != NULL, 0) ? tell(c, op, deadline) : 0;
+    return __builtin_expect(t->cancelled, 0) && t->shield == 0;
 }
 
 static int send_value(coop_chan *c, struct coop_value v, int64_t deadline)
@@ -162,11 +164,14 @@ static int send_value(coop_chan *c, struct coop_value v, int64_t deadline)
 
     if (c == NULL || sched == NULL)
         return -EINVAL;
-    if (chan_is_shared(c))
-        return shared_chan_send(c, v, deadline);
-    rc = check(c, COOP_SEND, deadline);
-    if (rc != 0)
-        return rc;
+    if (is_cancelled())
+        return -ECANCELED;
+    if (__builtin_expect(sched->hooked, 0)) {
+        if (sched->member != NULL)
+            return shared_chan_send(c, v, deadline);
+        if ((rc = tell(c, COOP_SEND, deadline)) != 0)
+            return rc;
+    }
     if (chan_try_send(c, &v))
         return v.err;
     t = sched->current;
@@ -193,11 +198,15 @@ int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
 
     if (c == NULL || ret_word == NULL || sched == NULL)
         return -EINVAL;
-    if (chan_is_shared(c))
-        return shared_chan_recv(c, ret_word, deadline);
-    rc = check(c, COOP_RECV, deadline);
-    if (rc != 0)
-        return rc;
+    if (is_cancelled())
+        return -ECANCELED;
+    if (__builtin_expect(sched->hooked, 0)) {
+        if (sched->member != NULL)
+            return shared_chan_recv(c, ret_word, deadline);
+        if ((rc = tell(c, COOP_RECV, deadline)) != 0)
+            return rc;
+    }
+    rc = 0;
     if (!chan_try_recv(c, &v)) {
         rc = task_block(&c->waiting[COOP_RECV], deadline, "chan recv", c);
         v = (struct coop_value){ sched->current->wait.word, sched->current->wait.err };
@@ -218,7 +227,7 @@ int coop_chan_close(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (c->group != NULL || task_group() != NULL)
+    if (task_group() != NULL)
         return shared_chan_close(c);
     if (c->closing)
         return -EPIPE;
@@ -235,7 +244,7 @@ int coop_chan_open(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (c->group != NULL || task_group() != NULL)
+    if (task_group() != NULL)
         return shared_chan_open(c);
     c->closing = false;
     return 0;

@@ -49,11 +49,23 @@ static void call_hooks(coop_task *from, coop_task *to)
         sched->on_switch(from, to);
 }
 
+void sched_hooks_changed(void)
+{
+    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL || sched->member != NULL;
+}
+
+void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
+{
+    sched->on_switch = fn;
+    sched_hooks_changed();
+}
+
 int sched_switch(coop_task *to)
 {
     coop_task *from = sched->current;
+    bool hooked = sched->hooked;
 
-    if (__builtin_expect(sched->switch_hook != NULL || sched->on_switch != NULL, 0))
+    if (__builtin_expect(hooked, 0))
         call_hooks(from, to);
     from->saved_errno = errno;
     errno = to->saved_errno;
@@ -67,7 +79,7 @@ int sched_switch(coop_task *to)
     threads_arrive();
     return from->regs.result;
 #else
-    if (__builtin_expect(sched->member != NULL, 0))
+    if (__builtin_expect(hooked, 0) && sched->member != NULL)
         return threads_switch(from, to);
     return switch_stacks(&from->regs, &to->regs);
 #endif
@@ -153,15 +165,21 @@ static void unblock(coop_task *t, int rc)
 void task_wake(coop_task *t, int rc)
 {
     unblock(t, rc);
-    if (__builtin_expect(t->loose, 0))
-        steal_put(sched->member, t);
-    else
-        sched_ready(t);
+    sched_ready(t);
+}
+
+void task_unblock(coop_task *t, int rc)
+{
+    unblock(t, rc);
 }
 
 void task_interrupt(coop_task *t, int rc)
 {
-    if (task_claim(t))
+    if (!task_claim(t))
+        return;
+    if (t->loose)
+        threads_wake(t, rc);
+    else
         task_wake(t, rc);
 }
 
@@ -173,10 +191,7 @@ void task_wake_now(coop_task *t, int rc)
         return;
     }
     sched->current->regs.result = 0;
-    if (__builtin_expect(sched->current->movable, 0))
-        sched->member->left = sched->current;
-    else
-        sched_ready(sched->current);
+    sched_ready(sched->current);
     (void)sched_switch(t);
 }
 

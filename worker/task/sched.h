@@ -91,18 +91,18 @@ struct coop_task {
     void *engine; /* of the language that runs in it */
     int saved_errno;
     coop_task *all_next, *all_prev;
-    /* Of a group, threads.h. */
-    struct sched *home; /* whose stack and memory it has */
-    _Atomic(struct sched *) owner;
-    coop_task *mail_next;
-    atomic_intptr_t mail_value;
-    atomic_uint mail;
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
 #if defined(__SANITIZE_THREAD__) || defined(COOP_TSAN)
     void *fiber;
 #endif
+    /* Of a group, threads.h. */
+    struct sched *home; /* the first of them; whose stack and memory it has */
+    _Atomic(struct sched *) owner;
+    coop_task *mail_next;
+    atomic_intptr_t mail_value;
+    atomic_uint mail;
 };
 
 /* ---- the thread state ---------------------------------------------------------------------------------------------------------- */
@@ -118,6 +118,7 @@ struct sched {
     size_t runnable;
     unsigned until_poll;
     int switch_trap;
+    bool hooked;           /* one of switch_hook, on_switch, chan_hook is set, or member is: nothing goes the straight way */
     struct member *member; /* of a group of thread states; NULL: is alone */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
@@ -131,7 +132,7 @@ struct sched {
     void *slabs;
     size_t alive, max_tasklets;
     int default_class;
-    uint64_t last_id, id_step;
+    uint64_t last_id;
     bool main_runs_all;           /* in coop_run(): wakes when alive is 0 */
     int epoll_fd;                 /* -1 until a descriptor is waited for */
     struct sched_pollee *pollees; /* by descriptor */
@@ -146,7 +147,7 @@ struct sched {
     struct coop_stats stats;
     /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
     void (*on_deadlock)(void);
-    /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. */
+    /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. Set by sched_on_switch(). */
     void (*on_switch)(coop_task *from, coop_task *to);
     /* A tasklet of this engine has ended: t->engine is its own. */
     void (*on_end)(coop_task *t);
@@ -187,6 +188,8 @@ void task_interrupt(coop_task *t, int rc);
 
 /* The same as task_wake(), but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. */
 void task_wake_now(coop_task *t, int rc);
+
+void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);

@@ -37,7 +37,7 @@ static struct sched *state_new(const struct coop_options *o, int class)
     s->epoll_fd = -1;
     s->current = &s->main;
     s->main.state = TASK_RUNNING;
-    s->main.id = s->last_id = s->id_step = 1;
+    s->main.id = s->last_id = 1;
     strcpy(s->main.name, "main");
     return s;
 }
@@ -57,37 +57,26 @@ void task_cancel_all(void)
     coop_cancel(&sched->main);
 }
 
-/* In a group others may walk the list. */
-static void all_lock(bool on)
-{
-    if (__builtin_expect(sched->member != NULL, 0))
-        (void)(on ? pthread_mutex_lock : pthread_mutex_unlock)(&sched->member->all);
-}
-
 static inline void all_add(coop_task *t)
 {
-    all_lock(true);
     t->all_next = sched->all;
     if (sched->all != NULL)
         sched->all->all_prev = t;
     sched->all = t;
-    all_lock(false);
 }
 
-static void all_remove(const coop_task *t)
+static inline void all_remove(const coop_task *t)
 {
-    all_lock(true);
     if (t->all_prev != NULL)
         t->all_prev->all_next = t->all_next;
     else
         sched->all = t->all_next;
     if (t->all_next != NULL)
         t->all_next->all_prev = t->all_prev;
-    all_lock(false);
 }
 
 /* It is not among all. */
-static void task_unget(coop_task *t)
+static inline void task_unget(coop_task *t)
 {
     t->state = TASK_ENDED;
     t->id = 0;
@@ -238,7 +227,7 @@ static coop_task *task_get(void)
         t = sched->free_tasks;
     }
     sched->free_tasks = t->next;
-    memset(t, 0, sizeof(*t));
+    memset(t, 0, offsetof(coop_task, home)); /* what is of a group is its to set */
     return t;
 }
 
@@ -256,7 +245,7 @@ static __attribute__((noinline)) _Noreturn void end(int result) /* not inline: s
     t->state = TASK_ENDED;
     if (sched->switch_hook != NULL)
         sched->switch_hook(t, NULL);
-    if (sched->member != NULL)
+    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
         threads_end(t);
     while (!wait_empty(&t->joiners)) /* one joins, others may wait for the first of several */
         task_wake(t->joiners.first->task, 0);
@@ -278,7 +267,8 @@ static void begin(void)
     coop_task *t = sched->current;
 
     sanitize_arrive(t);
-    threads_arrive();
+    if (__builtin_expect(sched->hooked, 0))
+        threads_arrive();
     end(t->fn(t->arg));
 }
 
@@ -316,14 +306,11 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
         task_unget(t);
         return rc;
     }
-    t->id = sched->last_id += sched->id_step;
+    t->id = ++sched->last_id;
     switch_prepare(&t->regs, t->stack, t->stack_size, begin);
     local_inherit(t);
     sanitize_start(t);
     sched->stats.spawned++;
-    if (__builtin_expect(sched->member != NULL, 0))
-        atomic_store(&t->owner, t->home = sched);
-    all_add(t);
     *ret_task = t;
     return 0;
 }
@@ -331,6 +318,11 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
 int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
 {
     return make(ret_task, fn, arg, attr);
+}
+
+void task_enlist(coop_task *t)
+{
+    all_add(t);
 }
 
 int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
@@ -341,15 +333,15 @@ int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_at
 
     if (sched == NULL || fn == NULL)
         return -EINVAL;
-    if (attr == NULL)
-        attr = &none;
-    if (__builtin_expect(sched->member != NULL, 0))
+    attr = attr != NULL ? attr : &none;
+    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
         return threads_spawn(ret_task, fn, arg, attr);
     if (sched->alive >= sched->max_tasklets)
         return -EAGAIN;
     rc = attr->thread <= 1 ? make(&t, fn, arg, attr) : -EINVAL;
     if (rc != 0)
         return rc;
+    all_add(t);
     t->detached = ret_task == NULL;
     if (++sched->alive > sched->stats.peak)
         sched->stats.peak = sched->alive;
@@ -434,7 +426,7 @@ int coop_cancelled(void)
 {
     const coop_task *t = sched->current;
 
-    if (__builtin_expect(sched->member != NULL, 0))
+    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
         return threads_cancelled(t);
     return t->cancelled && t->shield == 0 ? -ECANCELED : 0;
 }
@@ -455,7 +447,7 @@ int coop_yield(void)
 {
     coop_task *t = sched->current;
 
-    if (__builtin_expect(sched->member != NULL, 0))
+    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
         return threads_yield();
     if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
         return -ECANCELED;
@@ -605,9 +597,11 @@ void coop_get_stats(struct coop_stats *ret)
 void coop_set_switch_hook(coop_switch_hook hook)
 {
     sched->switch_hook = hook;
+    sched_hooks_changed();
 }
 
 void coop_set_chan_hook(coop_chan_hook hook)
 {
     sched->chan_hook = hook;
+    sched_hooks_changed();
 }

@@ -61,13 +61,21 @@ coop_task *sched_next(void);
 
 extern const char task_parked[]; /* why, of one in coop_park() */
 
+/* After one of hooked's reasons has changed. */
+void sched_hooks_changed(void);
+
+/* The part of task_wake() that comes before the run queue. */
+void task_unblock(coop_task *t, int rc);
+
 /* Cancels everybody, main too. */
 void task_cancel_all(void);
 
-/* Makes a tasklet of this thread state's memory, all but runnable. */
+/* Makes a tasklet of this thread state's memory, all but runnable and known: task_enlist(). */
 int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
 
-/* Its memory can be used again, its stack is given back. */
+void task_enlist(coop_task *t);
+
+/* Its memory can be used again; its stack has been given back. This and task_enlist() under member.all, when there is one. */
 void task_put(coop_task *t);
 
 /* The claim on a blocked tasklet: whoever has it wakes it, nobody else. One that waits only for its own thread state needs none. */

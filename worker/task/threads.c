@@ -105,9 +105,10 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
     m->idle = &s->main;
     pthread_mutex_init(&m->all, NULL);
     s->member = g->members[index] = m;
+    s->hooked = true;
     s->until_poll = 1;
-    s->last_id = s->main.id = index + 1;
-    s->id_step = g->n;
+    s->last_id = 0;
+    s->main.id = index + 1; /* of the others: turns.c */
     s->main.home = s;
     atomic_store(&s->main.owner, s);
     if (index > 0)
@@ -117,12 +118,14 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
 
 static struct group *group_new(unsigned n)
 {
+    static atomic_uint_fast64_t ids;
     struct group *g = aligned_alloc(_Alignof(struct group), sizeof(*g));
 
     if (g == NULL)
         return NULL;
     memset(g, 0, sizeof(*g));
     g->n = n;
+    g->id = atomic_fetch_add(&ids, 1) + 1;
     pthread_mutex_init(&g->sleep, NULL);
     pthread_mutex_init(&g->overflow, NULL);
     for (unsigned i = 0; i < SHARED_LOCKS; i++)
@@ -145,6 +148,7 @@ static void group_free(struct group *g)
             free(m->idle);
         }
         m->sched->member = NULL;
+        m->sched->hooked = false;
         free(m);
     }
     free(g);

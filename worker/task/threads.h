@@ -76,6 +76,7 @@ struct shared_lock {
 
 struct group {
     unsigned n;
+    uint64_t id; /* no other group of this process has it; above 0 */
     struct member *members[THREADS_MAX];
     atomic_size_t alive;
     atomic_bool finishing; /* who is spawned now starts cancelled */
@@ -104,6 +105,10 @@ void threads_arrive(void);
 void threads_idle(struct member *m); /* until it is told to stop */
 void threads_end(coop_task *t) __attribute__((noreturn));
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
+void threads_put(coop_task *t); /* task_put() */
+/* task_wake(), task_wake_now() of one that may be loose. */
+void threads_wake(coop_task *t, int rc);
+void threads_wake_now(coop_task *t);
 /* Frees t, which is over and which nobody else knows. */
 void threads_release(coop_task *t);
 /* mail: MAIL_FORCE or 0. */

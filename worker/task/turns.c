@@ -67,12 +67,49 @@ int threads_yield(void)
     return sched_switch(next);
 }
 
+void threads_wake(coop_task *t, int rc)
+{
+    task_unblock(t, rc);
+    if (t->loose)
+        steal_put(sched->member, t);
+    else
+        sched_ready(t);
+}
+
+/* The caller may be moved on, unlike by task_wake_now(). */
+static void wake_now(struct sched *s, coop_task *t)
+{
+    task_unblock(t, 0);
+    s->current->regs.result = 0;
+    s->member->left = s->current;
+    (void)sched_switch(t);
+}
+
+void threads_wake_now(coop_task *t)
+{
+    struct sched *s = sched;
+
+    if (s->switch_trap > 0)
+        threads_wake(t, 0);
+    else if (s->current->movable)
+        wake_now(s, t);
+    else
+        task_wake_now(t, 0);
+}
+
 /* ---- arriving ----------------------------------------------------------------------------------------------------------------------- */
+
+void threads_put(coop_task *t)
+{
+    pthread_mutex_lock(&sched->member->all);
+    task_put(t);
+    pthread_mutex_unlock(&sched->member->all);
+}
 
 void threads_release(coop_task *t)
 {
     if (t->home == sched && atomic_load(&t->mail) == 0)
-        task_put(t);
+        threads_put(t);
     else
         mail_post(t, MAIL_FREE);
 }
@@ -136,18 +173,37 @@ void threads_end(coop_task *t)
 
 /* ---- spawning ----------------------------------------------------------------------------------------------------------------------- */
 
+/* The n-th that a thread state makes has n of the group's ids below it: no two thread states give the same. */
+static void set_home(coop_task *t)
+{
+    struct sched *s = sched;
+
+    t->id = t->id * s->member->group->n + s->member->index + 1;
+    t->home = s;
+    atomic_store(&t->owner, s);
+    atomic_store(&t->mail, 0);
+}
+
 static int make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
 {
     struct sched *s = sched;
     struct group *g = s->member->group;
     size_t alive = atomic_fetch_add(&g->alive, 1) + 1;
-    int rc = alive <= s->max_tasklets ? task_make(ret_task, fn, arg, attr) : -EAGAIN;
+    int rc = -EAGAIN;
 
-    if (rc != 0)
+    if (alive <= s->max_tasklets)
+        rc = task_make(ret_task, fn, arg, attr);
+    if (rc != 0) {
         atomic_fetch_sub(&g->alive, 1);
-    else if (alive > s->stats.peak)
+        return rc;
+    }
+    set_home(*ret_task);
+    pthread_mutex_lock(&s->member->all);
+    task_enlist(*ret_task);
+    pthread_mutex_unlock(&s->member->all);
+    if (alive > s->stats.peak)
         s->stats.peak = alive;
-    return rc;
+    return 0;
 }
 
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)

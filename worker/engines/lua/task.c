@@ -829,7 +829,7 @@ static void start(lua_State *L)
         luaL_error(L, "not enough memory");
     main_task.current = main_task.thread = lua_job.main;
     sched->main.engine = &main_task;
-    sched->on_switch = on_switch;
+    sched_on_switch(on_switch);
 }
 
 int lib_coop(lua_State *L)
