@@ -60,29 +60,33 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
     sched_hooks_changed();
 }
 
-int sched_switch(coop_task *to)
+/* Everything but what hooks and groups do. */
+static inline __attribute__((always_inline)) void leave_for(coop_task *from, coop_task *to)
 {
-    coop_task *from = sched->current;
-    bool hooked = sched->hooked;
-
-    if (__builtin_expect(hooked, 0))
-        call_hooks(from, to);
     from->saved_errno = errno;
     errno = to->saved_errno;
     sched->current = to;
     to->state = TASK_RUNNING;
     sched->stats.switches++;
-#ifdef SANITIZE_SWITCH
-    sanitize_leave(from, to);
-    (void)switch_stacks(&from->regs, &to->regs);
-    sanitize_arrive(from);
-    threads_arrive();
-    return from->regs.result;
-#else
-    if (__builtin_expect(hooked, 0) && sched->member != NULL)
-        return threads_switch(from, to);
+}
+
+static __attribute__((noinline)) int switch_hooked(coop_task *to)
+{
+    coop_task *from = sched->current;
+
+    call_hooks(from, to);
+    leave_for(from, to);
+    return threads_switch(from, to);
+}
+
+int sched_switch(coop_task *to)
+{
+    coop_task *from = sched->current;
+
+    if (SWITCH_IS_SANITIZED || __builtin_expect(sched->hooked, 0))
+        return switch_hooked(to);
+    leave_for(from, to);
     return switch_stacks(&from->regs, &to->regs);
-#endif
 }
 
 /* Nothing can ever run again: main is told, whatever it waits for. Main is blocked, or somebody would be runnable. */

@@ -100,7 +100,7 @@ unsigned threads_finish(struct sched **states);
 
 coop_task *threads_next(void); /* never sleeps: idle, when there is nobody else */
 int threads_yield(void);
-int threads_switch(coop_task *from, coop_task *to);
+int threads_switch(coop_task *from, coop_task *to); /* also of one that is alone, when there is something to do on the way */
 void threads_arrive(void);
 void threads_idle(struct member *m); /* until it is told to stop */
 void threads_end(coop_task *t) __attribute__((noreturn));

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "worker/task/sanitize.h"
 #include "worker/task/threads.h"
 
 __attribute__((noinline)) struct sched *sched_here(void)
@@ -119,13 +120,14 @@ static void bury(struct sched *s, coop_task *t)
 {
     struct group *g = s->member->group;
     coop_task *joiners;
-    bool detached;
+    bool detached, last;
 
     atomic_store(&t->owner, t->home);
     if (t->home != s)
         mail_post(t, MAIL_STACK);
     else if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
-        abort(); /* it wrote below its stack */
+        abort();                                /* it wrote below its stack */
+    last = atomic_fetch_sub(&g->alive, 1) == 1; /* before who joins it can know: there is room for another then */
     shared_lock(g, t);
     t->over = true;
     detached = t->detached;
@@ -134,7 +136,7 @@ static void bury(struct sched *s, coop_task *t)
     shared_wake_all(joiners);
     if (detached)
         threads_release(t);
-    if (atomic_fetch_sub(&g->alive, 1) == 1)
+    if (last)
         mail_post(&g->members[0]->sched->main, MAIL_ALL_ENDED);
 }
 
@@ -158,7 +160,9 @@ void threads_arrive(void)
 
 int threads_switch(coop_task *from, coop_task *to)
 {
+    sanitize_leave(from, to);
     (void)switch_stacks(&from->regs, &to->regs);
+    sanitize_arrive(from);
     threads_arrive();
     return from->regs.result;
 }
