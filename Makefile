@@ -1,10 +1,11 @@
 # coop - one graph; objects go to build/<flavour>/. `make help` is the front page.
 #
-# Flavours: debug (default), release, asan, ubsan, tsan, fuzz.  Which object is in which program is named here, and nowhere else:
-# broker/ and worker/ share proto/ and include/ only, so a diff of this file shows any code that crosses the wall.
+# Flavours: debug (default), release, asan, ubsan, tsan, fuzz, aarch64 (tasklets only).
+# Which object is in which program is named here, and nowhere else: broker/ and worker/ share proto/ and include/ only, so a diff of this
+# file shows any code that crosses the wall.
 
 FLAVOUR ?= debug
-B       := build/$(FLAVOUR)
+B       := build/$(FLAVOUR)$(SWITCH:%=-%)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -18,6 +19,11 @@ CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 ifeq ($(FLAVOUR),fuzz)
 CC := clang
 CLANG_WARN := -Wno-unknown-warning-option
+endif
+CFLAGS_aarch64 := -O1 -g -Itests/arch -DCOOP_EMULATED
+ifeq ($(FLAVOUR),aarch64)
+CC      := aarch64-linux-gnu-gcc
+LDFLAGS := -static -no-pie
 endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-truncation -Wundef -Werror $(CLANG_WARN)
 ifeq ($(SWITCH),ucontext)
@@ -36,9 +42,9 @@ SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp sp_stream units nearest job_limits log ulid
 BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
-TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched poll task describe chan select gen locks events scope future timer local \
+TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
-LUA_OBJS    := engine alloc base io os modules coroutine errors task task_chan task_locks task_slice
+LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
@@ -51,13 +57,23 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
-UNIT_worker := policy seal zygote lua lua_task
-UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics task_threads
+UNIT_worker := policy seal zygote lua lua_task lua_stackless lua_header
+UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
+# Those that also run with the switch of ucontext, and on aarch64 under an emulator.
+VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
 UNIT_client := req_socket
 UNIT_cli    := json args
+VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs causes kill bad_input flood tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape
 FUZZ        := frame control link limits
+
+# What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
+BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
+PEERS      := ucontext lua
+PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
+PEERS      += $(if $(wildcard /usr/include/st.h),st)
+PEERS      += $(if $(wildcard /usr/bin/go),go)
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 

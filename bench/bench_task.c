@@ -1,67 +1,24 @@
 /*
- * bench_task.c - what a tasklet costs: nanoseconds for each operation, and bytes for an idle one, with the peers of the same run beside it.
+ * bench_task.c - what a tasklet costs, a row an operation: the figure, what was asked of it, and below it the same by others in this run.
  *
- * Method: an operation is repeated for about 20 ms and that is repeated 15 times; the median is shown. Peers: swapcontext(3) of this libc, and
- * the coroutines of Lua 5.4, in this process.
+ * The rows are in bench/rows_*.c, the peers in bench/peers/, the method in bench/measure.h.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <ucontext.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <coop/task.h>
-#include <lua5.4/lauxlib.h>
-#include <lua5.4/lua.h>
-#include <lua5.4/lualib.h>
 
-#include "worker/task/sched.h"
+#include "bench/peers.h"
+#include "bench/rows.h"
+#include "worker/task/switch.h"
 
-enum { ROUNDS = 15, IDLE = 100000 };
+static const struct bench_group *const groups[] = { &bench_switch, &bench_chan, &bench_life, &bench_hibernate };
 
-typedef void (*op_fn)(unsigned n);
-
-static double now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Nanoseconds for one of op's operations: the median of ROUNDS. */
-static double measure(op_fn op)
-{
-    double results[ROUNDS], start, ns;
-    unsigned n = 1000;
-
-    for (;;) {
-        start = now_ns();
-        op(n);
-        ns = now_ns() - start;
-        if (ns > 5e6)
-            break;
-        n *= 2;
-    }
-    n = (unsigned)(n * (20e6 / ns));
-    for (int i = 0; i < ROUNDS; i++) {
-        start = now_ns();
-        op(n);
-        results[i] = (now_ns() - start) / n;
-    }
-    qsort(results, ROUNDS, sizeof(results[0]), by_size);
-    return results[ROUNDS / 2];
-}
-
-static void must(int rc)
+void bench_must(int rc)
 {
     if (rc >= 0)
         return;
@@ -69,248 +26,80 @@ static void must(int rc)
     exit(1);
 }
 
-/* ---- switching ----------------------------------------------------------------------------------------------------------------- */
-
-static unsigned turns;
-static volatile double sum;
-
-static int yields(void *arg)
+/* Bytes that may still be used without swapping. */
+static size_t available(void)
 {
-    (void)arg;
-    while (turns > 0) {
-        turns--;
-        coop_yield();
-    }
-    return 0;
-}
+    char line[128];
+    unsigned long kib = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
 
-static int yields_and_computes(void *arg)
-{
-    double x = 1.0 / 3;
-
-    (void)arg;
-    while (turns > 0) {
-        turns--;
-        x = x * 1.0000001 + 0.1; /* inexact: a sticky flag that the other side lacks */
-        coop_yield();
-    }
-    sum = x;
-    return 0;
-}
-
-static void op_yield(unsigned n)
-{
-    turns = n;
-    must(coop_spawn(NULL, yields, NULL, NULL));
-    must(coop_spawn(NULL, yields, NULL, NULL));
-    must(coop_run(COOP_NEVER));
-}
-
-static void op_yield_mixed(unsigned n)
-{
-    turns = n;
-    must(coop_spawn(NULL, yields, NULL, NULL));
-    must(coop_spawn(NULL, yields_and_computes, NULL, NULL));
-    must(coop_run(COOP_NEVER));
-}
-
-static ucontext_t here, there;
-
-static void swaps(void)
-{
-    for (;;)
-        swapcontext(&there, &here);
-}
-
-static void op_swapcontext(unsigned n)
-{
-    static char stack[64 << 10];
-
-    getcontext(&there);
-    there.uc_stack.ss_sp = stack;
-    there.uc_stack.ss_size = sizeof(stack);
-    makecontext(&there, swaps, 0);
-    for (unsigned i = 0; i < n; i += 2)
-        swapcontext(&here, &there);
-}
-
-/* ---- channels ------------------------------------------------------------------------------------------------------------------ */
-
-static coop_chan *chan, *other;
-
-static int sends(void *arg)
-{
-    unsigned n = *(unsigned *)arg;
-
-    while (n-- > 0)
-        coop_chan_send(chan, 1, COOP_NEVER);
-    return 0;
-}
-
-static int receives(void *arg)
-{
-    unsigned n = *(unsigned *)arg;
-    intptr_t word;
-
-    while (n-- > 0)
-        coop_chan_recv(chan, &word, COOP_NEVER);
-    return 0;
-}
-
-static void op_message(unsigned n)
-{
-    must(coop_chan_new(0, &chan));
-    must(coop_spawn(NULL, receives, &n, NULL));
-    must(coop_spawn(NULL, sends, &n, NULL));
-    must(coop_run(COOP_NEVER));
-    must(coop_chan_free(chan));
-}
-
-static void op_buffered(unsigned n)
-{
-    intptr_t word;
-
-    must(coop_chan_new(128, &chan));
-    for (unsigned i = 0; i < n; i += 64) {
-        for (int k = 0; k < 64; k++)
-            coop_chan_send(chan, k, COOP_NEVER);
-        for (int k = 0; k < 64; k++)
-            coop_chan_recv(chan, &word, COOP_NEVER);
-    }
-    must(coop_chan_free(chan));
-}
-
-static void op_select(unsigned n)
-{
-    struct coop_clause k[2];
-
-    must(coop_chan_new(1, &chan));
-    must(coop_chan_new(1, &other));
-    must(coop_chan_send(chan, 1, 0));
-    must(coop_chan_send(other, 1, 0));
-    for (unsigned i = 0; i < n; i++) {
-        k[0] = (struct coop_clause){ .op = COOP_RECV, .chan = chan };
-        k[1] = (struct coop_clause){ .op = COOP_RECV, .chan = other };
-        must(coop_chan_send(coop_select(k, 2, COOP_FAIR, COOP_NEVER) == 0 ? chan : other, 1, 0));
-    }
-    must(coop_chan_free(chan));
-    must(coop_chan_free(other));
-}
-
-/* ---- life ---------------------------------------------------------------------------------------------------------------------- */
-
-static int nothing(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-
-static void op_spawn_warm(unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        coop_spawn(NULL, nothing, NULL, NULL);
-        coop_yield();
-    }
-}
-
-static void op_timer(unsigned n)
-{
-    struct wheel_node node = { 0 };
-    int64_t soon = coop_after(1000000);
-
-    for (unsigned i = 0; i < n; i++) {
-        wheel_arm(&sched->wheel, &node, soon + i);
-        wheel_cancel(&sched->wheel, &node);
-    }
-}
-
-static long resident_kb(void)
-{
-    long pages = 0, ignored;
-    FILE *f = fopen("/proc/self/statm", "r");
-
-    if (f == NULL || fscanf(f, "%ld %ld", &ignored, &pages) != 2)
-        pages = 0;
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "MemAvailable: %lu", &kib) == 1)
+            break;
     if (f != NULL)
         fclose(f);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+    return (size_t)kib << 10;
 }
 
-static int parks(void *arg)
+/* The child: its tasklets end with it. */
+static void child(const struct bench_row *row, int out)
 {
-    (void)arg;
-    return coop_park(NULL, COOP_NEVER);
+    const struct coop_options all_stay = { .hibernate_above = SIZE_MAX };
+    double figure;
+
+    bench_must(coop_init(&all_stay));
+    figure = row->op != NULL ? measure(row->op) : row->value();
+    _exit(write(out, &figure, sizeof(figure)) == sizeof(figure) ? 0 : 1);
 }
 
-/* Spawning for the first time, and what stays in memory. */
-static void idle(double *ret_spawn_ns, double *ret_bytes)
+static double figure_of(const struct bench_row *row)
 {
-    long before = resident_kb();
-    double start = now_ns();
+    double figure;
+    int out[2];
+    pid_t pid;
 
-    for (int i = 0; i < IDLE; i++)
-        must(coop_spawn(NULL, parks, NULL, NULL));
-    coop_yield();
-    *ret_spawn_ns = (now_ns() - start) / IDLE;
-    *ret_bytes = (double)(resident_kb() - before) * 1024 / IDLE;
-}
-
-/* ---- Lua ----------------------------------------------------------------------------------------------------------------------- */
-
-static lua_State *lua;
-
-static void op_lua(unsigned n)
-{
-    lua_getglobal(lua, "turn");
-    lua_pushinteger(lua, (lua_Integer)n / 2);
-    lua_call(lua, 1, 0);
-}
-
-static void open_lua(void)
-{
-    lua = luaL_newstate();
-    luaL_openlibs(lua);
-    if (luaL_dostring(lua, "local co = coroutine.wrap(function() while true do coroutine.yield() end end)\n"
-                           "function turn(n) for _ = 1, n do co() end end") != LUA_OK)
+    fflush(stdout);
+    if (pipe(out) != 0 || (pid = fork()) < 0) {
+        perror("bench_task");
         exit(1);
+    }
+    if (pid == 0)
+        child(row, out[1]);
+    close(out[1]);
+    if (read(out[0], &figure, sizeof(figure)) != sizeof(figure)) {
+        fprintf(stderr, "bench_task: %s: failed\n", row->name);
+        exit(1);
+    }
+    close(out[0]);
+    waitpid(pid, NULL, 0);
+    return figure;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------------------- */
-
-static void show(const char *what, double value, const char *unit, double ask)
+static void show(const struct bench_row *row)
 {
-    if (ask > 0)
-        printf("  %-52s %9.1f %-6s ask: %-6g %s\n", what, value, unit, ask, value <= ask ? "met" : "MISSED");
-    else
-        printf("  %-52s %9.1f %s\n", what, value, unit);
+    double figure;
+
+    if (row->needs > available()) {
+        printf("  %-56s skipped: it needs %zu MiB of memory\n", row->name, row->needs >> 20);
+        return;
+    }
+    figure = figure_of(row);
+    printf("  %-56s %9.1f %-5s", row->name, figure, row->unit);
+    if (row->ask > 0)
+        printf("  ask: %-6g %s", row->ask, figure <= row->ask ? "met" : "MISSED");
+    printf("\n");
+    if (row->peers != NULL)
+        peers_show(row->peers, figure, row->unit);
 }
 
 int main(void)
 {
-    double swap, yield, cold, bytes, lua_switch;
-
-    must(coop_init(NULL));
-    open_lua();
-    printf("tasklets: medians of %d, switch by %s\n\n", ROUNDS, switch_name);
-    swap = measure(op_swapcontext);
-    yield = measure(op_yield);
-    show("yield, by call", yield, "ns", 7);
-    show("yield, different bodies, one with floating point", measure(op_yield_mixed), "ns", 7);
-    show("channel message, unbuffered, by call", measure(op_message), "ns", 25);
-    show("channel message, buffered: half a send and receive", measure(op_buffered), "ns", 6);
-    show("select of two ready, and a send", measure(op_select), "ns", 30);
-    show("spawn, run and die, warm", measure(op_spawn_warm), "ns", 20);
-    show("timer: arm and cancel", measure(op_timer), "ns", 15);
-    idle(&cold, &bytes);
-    show("spawn and first run, cold", cold, "ns", 2100);
-    show("idle tasklet, resident", bytes, "bytes", 4403);
-    lua_switch = measure(op_lua);
-    printf("\npeers in this run\n");
-    show("swapcontext(3)", swap, "ns", 0);
-    show("  against a yield", swap / yield, "x", 0);
-    show("Lua 5.4 resume or yield", lua_switch, "ns", 0);
-    show("  against a yield", lua_switch / yield, "x", 0);
-    lua_close(lua);
-    must(coop_finish());
+    printf("tasklets: medians of %d rounds, switch by %s\n", MEASURE_ROUNDS, switch_name);
+    peers_run();
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+        printf("\n%s\n", groups[i]->title);
+        for (const struct bench_row *row = groups[i]->rows; row->name != NULL; row++)
+            show(row);
+    }
     return 0;
 }

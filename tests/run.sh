@@ -2,6 +2,8 @@
 # run.sh PROGRAM... - runs each test program (cmocka); at the end shows the output of each that failed, so that the end of a CI log tells
 # why, and one line: "N passed, N failed, N skipped".
 #
+# A program of another machine runs by an emulator; where that, or the compiler that makes it, is not installed it is skipped by name.
+#
 # T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 240), then it has failed.
 set -u
 passed=0 failed=0 skipped=0
@@ -9,8 +11,19 @@ log=$(mktemp) why=$(mktemp)
 trap 'rm -f "$log" "$why"' EXIT INT TERM
 for program in "$@"; do
     case $program in *"${T:-}"*) ;; *) continue ;; esac
+    emulator=
+    case $program in build/aarch64/*)
+        emulator=qemu-aarch64
+        if ! command -v $emulator >/dev/null || [ ! -x "$program" ]; then
+            skipped=$((skipped + 1))
+            printf '%-52s skipped: as root, tools/deps.sh cross installs what it takes\n' "${program#build/}"
+            continue
+        fi
+        ;;
+    esac
     start=$(date +%s)
-    timeout -k 10 "${TEST_TIMEOUT:-240}" "$program" >"$log" 2>&1 </dev/null
+    # shellcheck disable=SC2086  # none, or one word
+    timeout -k 10 "${TEST_TIMEOUT:-240}" $emulator "$program" >"$log" 2>&1 </dev/null
     code=$?
     p=$(grep -c '^\[       OK \]' "$log")
     f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")

@@ -7,7 +7,7 @@ run = $(if $(V),$(2),@printf '  %-5s %s\n' '$(1)' '$@'; $(2))
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan fuzz bench docs docs-check
+.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -36,7 +36,7 @@ $(B)/%.o: %.S Makefile tools/rules.mk
 	$(call run,AS,$(CC) $(COOP_CFLAGS) -c $< -o $@)
 
 # Frame pointers: backtraces of parked tasklets follow them.
-$(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -fno-omit-frame-pointer
+$(call objs,worker/task,$(TASK_OBJS)) $(B)/tests/unit/test_task_stacks.o: COOP_CFLAGS += -fno-omit-frame-pointer
 # Clearing a new tasklet by rep stos, gcc's choice for x86, takes longer to start than all the rest of making it.
 ifeq ($(shell uname -m)-$(notdir $(CC)),x86_64-cc)
 $(call objs,worker/task,$(TASK_OBJS)): COOP_CFLAGS += -mmemset-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign
@@ -82,9 +82,18 @@ UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli,$(UNIT_$(
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 
+# What is cross-compiled has the libc of its machine and nothing else.
+ifeq ($(FLAVOUR),aarch64)
+UNIT_OBJS :=
+UNIT_LIBS :=
+else
+UNIT_OBJS := $(B)/libproto.a
+UNIT_LIBS := -lcmocka
+endif
+
 define unit_rule
-$(B)/tests/unit/test_$(1): $(B)/tests/unit/test_$(1).o $(2) $(B)/libproto.a
-	$$(call run,LINK,$$(CC) $$(COOP_LDFLAGS) $$^ $(3) -lcmocka -o $$@)
+$(B)/tests/unit/test_$(1): $(B)/tests/unit/test_$(1).o $(2) $(UNIT_OBJS)
+	$$(call run,LINK,$$(CC) $$(COOP_LDFLAGS) $$^ $(3) $(UNIT_LIBS) -o $$@)
 endef
 $(foreach t,$(UNIT_proto),$(eval $(call unit_rule,$(t),,-lnng -lprotobuf-c -lpthread)))
 $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKER_LIBS))))
@@ -102,6 +111,11 @@ $(B)/tests/support/deny: $(B)/tests/support/deny.o
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
+# Once is enough: not again with each sanitizer.
+ifeq ($(FLAVOUR)$(SWITCH),debug)
+CHECK_VARIANTS := variant-ucontext variant-aarch64
+VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/tests/unit/test_%))
+endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
 TEST_TOOLS := $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%)
 
@@ -111,14 +125,30 @@ demo: deps ## set up, build, and run a real job: the word frequencies of the GPL
 	@$(MAKE) -s --no-print-directory all
 	@tools/demo.sh $(B)
 
-check: deps ## set up, build, and run every test (T=gate picks some); the last line counts
+check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks some); the last line counts
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
-	@tests/run.sh $(TEST_BINS)
+	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS)
+
+# The tests of tasklets that depend on the machine, with the switch of ucontext, and on aarch64 when this machine can: who is root gets
+# what it takes, for others they are skipped, by name.
+variant-ucontext: deps
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) SWITCH=ucontext $(VARIANT:%=build/debug-ucontext/tests/unit/test_%)
+variant-aarch64: deps
+	@! tools/deps.sh cross 2>/dev/null || \
+		$(MAKE) -s --no-print-directory -j$(shell nproc) FLAVOUR=aarch64 $(VARIANT:%=build/aarch64/tests/unit/test_%)
+aarch64: variant-aarch64 ## the tasklets' tests, cross-compiled and run by an emulator
+	@tests/run.sh $(VARIANT:%=build/aarch64/tests/unit/test_%)
 
 tests: all $(TEST_BINS) $(TEST_TOOLS)
 
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
 	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
+
+VALGRIND := $(VALGRIND_task:%=$(B)/tests/unit/test_%)
+valgrind: ## tests of tasklets under Valgrind: no errors, no leaks, every stack known to it
+	@tools/deps.sh build dev
+	@$(MAKE) -s --no-print-directory $(VALGRIND)
+	@tools/valgrind.sh $(VALGRIND)
 
 fuzz: ## each reader from its corpus for FUZZ_SECONDS (30), under ASan and UBSan
 	@tools/deps.sh build dev
@@ -128,13 +158,31 @@ fuzz-%: $(B)/tests/fuzz/fuzz_%
 	@mkdir -p $(B)/tests/fuzz/found/$*
 	$< -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/tests/fuzz/ $(B)/tests/fuzz/found/$* tests/fuzz/corpus/$*
 
-bench: deps ## what coop costs, beside the bare limit of the same run (release build)
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench build/release/bench/bench_task
+bench: deps ## what coop costs, beside the bare limit and other libraries in the same run (release build)
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench
 	@echo
 	@build/release/bench/bench_task
-$(B)/bench/bench_task: $(B)/bench/bench_task.o $(B)/libcoop-task.a
+bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
+	@tools/deps.sh peers
+bench-task: deps ## the part of it about tasklets
+	@$(MAKE) -s --no-print-directory FLAVOUR=release bench-programs
+	@build/release/bench/bench_task
+bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lm -o $@)
+$(B)/bench/peers/ucontext: $(B)/bench/peers/ucontext.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
+$(B)/bench/peers/lua: $(B)/bench/peers/lua.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:liblua5.4.a -lm -o $@)
+$(B)/bench/peers/st: $(B)/bench/peers/st.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -l:libst.a -z noexecstack -o $@)
+$(B)/bench/peers/boost: bench/peers/boost.cc bench/measure.h
+	@mkdir -p $(@D)
+	$(call run,C++,g++ -std=c++17 -O2 -Wall -Wextra -Werror -I. $< -l:libboost_context.a -o $@)
+$(B)/bench/peers/go: bench/peers/go.go
+	@mkdir -p $(@D)
+	$(call run,GO,GO111MODULE=off GOCACHE=$(CURDIR)/build/go-cache go build -o $@ $<)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) ## the programs of examples/task/, which show how tasklets are used from C
@@ -179,7 +227,8 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
-	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h $(DESTDIR)$(PREFIX)/include/coop/task.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
@@ -188,4 +237,4 @@ clean: ## remove build/
 	rm -rf build compile_commands.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk
+	@awk -F ':.*## ' '/^[a-z0-9_. -]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile tools/rules.mk

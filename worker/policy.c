@@ -49,6 +49,7 @@
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
 #endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -77,7 +78,8 @@ static const struct policy_row lua_rows[] = {
     { SYS(mprotect),        POLICY_ALLOW,  0,      { LONG_IN(2, PROT_READ | PROT_WRITE) }, "malloc; never executable" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_DONTNEED),           "malloc giving pages back" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_FREE),               "malloc giving pages back" },
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_INSTALL),      "guards below tasklets' stacks" },
+    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_INSTALL),      "guards below tasklets' stacks, and in the place of those that are hibernated" },
+    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_REMOVE),       "a hibernated stack comes back" },
     { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_NOHUGEPAGE),         "tasklets' stacks: a few small pages each" },
     { SYS(brk),             POLICY_ALLOW,  0,      ANY,                                "malloc" },
     { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAIT),               "libc locks; never priority inheritance" },

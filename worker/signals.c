@@ -13,7 +13,8 @@
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/serve.h"
-#include "worker/task/sched.h"
+#include "worker/task/fault.h"
+#include "worker/task/overflow.h"
 
 static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
 
@@ -68,27 +69,49 @@ static void on_slice(int signo, siginfo_t *si, void *context)
     serve_slice_over();
 }
 
+/* Into the traceback, a line each; those that find no room are left out. */
+static void add_line(void *ctx, const char *text)
+{
+    struct outcome *o = ctx;
+    size_t len = strlen(o->traceback);
+
+    if (o->message[0] == '\0') /* the first says who */
+        outcome_text(o->message, sizeof(o->message), text, strlen(text));
+    else
+        snprintf(o->traceback + len, sizeof(o->traceback) - len, "%s%s", len > 0 ? "\n" : "", text);
+    output_write(PB__STREAM__STREAM_STDERR, text, strlen(text));
+    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
+}
+
+/* The job ends; nothing else does. */
+static void on_overflow(const coop_task *t, const void *ip, const void *bp)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "StackOverflow" };
+
+    overflow_describe(t, ip, bp, add_line, &o);
+    serve_finish(&o);
+}
+
 /*
- * A tasklet that ran into the guard below its stack is told apart. Any other fault comes again when this returns, and kills: the handler is
- * gone by then. A signal that somebody sent does not come again, so a fault is made of it.
+ * A stack that is away comes back, and the access is repeated. A tasklet that ran into the guard below its stack is told apart. Any other
+ * fault comes again when this returns, and kills. A signal that somebody sent does not come again, so a fault is made of it: while this
+ * runs SIGSEGV is blocked, so that one kills too.
  */
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
-    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "StackOverflow" };
     static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
+    enum fault what = fault_look(si);
+    struct fault_place at;
 
     (void)signo;
-    (void)context;
+    if (what == FAULT_WOKEN)
+        return;
     if (si->si_code <= 0)
         *nowhere = 0;
-    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
-        return;
-    /* the fault was in a script's own deep calls, not in libc's stdio, so its formatting may be used here */
-    snprintf(o.message, sizeof(o.message), "stack overflow in tasklet %llu %s", (unsigned long long)sched->current->id,
-             sched->current->name);
-    output_write(PB__STREAM__STREAM_STDERR, o.message, strlen(o.message));
-    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
-    serve_finish(&o);
+    at = fault_place(context);
+    if (what == FAULT_OVERFLOW && !link_is_busy())
+        on_overflow(sched->current, at.ip, at.bp); /* in a script's own deep calls, not in libc's stdio: its formatting may be used */
+    fault_repeat(context);
 }
 
 struct signal_row {
@@ -103,7 +126,7 @@ static const struct signal_row signal_rows[] = {
     { SIGSYS,    0,            on_violation, "a call the policy refuses: report it" },
     { SIGALRM,   0,            on_alarm,     "held-back output is due" },
     { SIGVTALRM, 0,            on_slice,     "a tasklet has computed for long enough" },
-    { SIGSEGV,   SA_RESETHAND, on_fault,     "a tasklet's stack is too small: say so" },
+    { SIGSEGV,   0,            on_fault,     "a tasklet's stack is away, or too small: say so" },
     { SIGTERM,   0,            on_cancel,    "the broker wants the job to end" },
     { SIGPIPE,   0,            NULL,         "the broker has gone: the write's error says so too" },
 };
@@ -143,6 +166,8 @@ int signals_install(void)
     for (size_t i = 0; i < sizeof(signal_rows) / sizeof(signal_rows[0]) && rc == 0; i++)
         rc = install(&signal_rows[i]);
     sigemptyset(&none);
+    fault_handler_is_elsewhere();
+    overflow_end = on_overflow;
     if (rc == 0 && sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         rc = -errno;
     return rc;

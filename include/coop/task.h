@@ -5,10 +5,11 @@
  * operating-system thread that calls coop_init() has a thread state: a run queue, timers, descriptors, and the main tasklet, which is
  * the caller of coop_init(). Everything here belongs to the thread state that made it, and is called from its tasklets only.
  *
+ * Before:    nothing but coop_init(), coop_now() and coop_after() may be called before coop_init() or after coop_finish().
  * Threads:   coop_options.threads makes a group of thread states. Their tasklets share channels (select too) and each other: spawn, join,
  *            gather, wait, detach, cancel, unpark. Mutexes, rwlocks, semaphores, events, conditions, barriers, waitgroups, generators, timers,
  *            keys and scopes stay one thread state's: -EXDEV from a tasklet of another, and what they would tell (a value, whether it is
- *            set) is 0 there. In a group, channels that were made outside of it: -EXDEV.
+ *            set) is 0 there. Channels that were made before coop_init(), or in a group that is gone: -EXDEV.
  * Returns:   0 (or a documented count) or -errno, always. -EINVAL: a NULL, dead or senseless argument. -ENOMEM.
  * Blocking:  a function with a deadline blocks until it is done, or returns -ETIMEDOUT at the deadline, -ECANCELED when the caller is
  *            cancelled (and again each time, until it returns: cancellation is a level, not an edge), -EDEADLK when nothing can ever wake
@@ -51,13 +52,20 @@ typedef int (*coop_fn)(void *arg);
 struct coop_options {
     size_t max_tasklets; /* alive at once in the group, main not counted; 0: 1,048,576 */
     size_t stack_size;   /* of a tasklet that asks for none; 0: 64 KiB */
+    /* Stacks that may stay in memory while more tasklets are alive: beyond, those that have waited longest are hibernated. 0: 65,536, and
+     * none where the kernel has no guards (Linux before 6.13) and private_stacks is false. SIZE_MAX: never by itself. */
+    size_t hibernate_above;
+    bool private_stacks; /* the program promises: nothing outside a waiting tasklet points into its stack. Needed before Linux 6.13 only. */
     unsigned threads;    /* thread states in the group, each on an OS thread of its own, at most 64 (-EINVAL); 0 or 1: the caller's alone */
 };
 
 /*
  * Makes this thread's state; the caller becomes its main tasklet. options may be NULL. -EALREADY: it has one.
- * Threads are made here and at no other time, so a program may forbid itself to make more afterwards. They block all signals but those of their own faults; each sleeps in an
- * epoll of its own when none of its tasklets can run. -EAGAIN, -EMFILE: the system has no thread, no descriptor for them (two each).
+ * The first of a process installs a handler of SIGSEGV, which names the tasklet whose stack is too small and brings hibernated stacks back;
+ * every other fault is handed to the handler that was there. A thread without an alternate signal stack is given one.
+ * Threads are made here and at no other time, so a program may forbid itself to make more afterwards. They block all signals but those of
+ * their own faults; each sleeps in an epoll of its own when none of its tasklets can run. -EAGAIN, -EMFILE: the system has no thread, no
+ * descriptor for them (two each).
  */
 int coop_init(const struct coop_options *options);
 
@@ -147,6 +155,22 @@ int coop_switch_trap(int delta);
 /* No slice of the caller is ended for it by preemption. Returns the old value. */
 bool coop_atomic(bool on);
 
+/* ---- hibernation: a waiting tasklet takes a few hundred bytes instead of a page and more -------------------------------------------
+
+ * What is on its stack is kept in a block of that size, and its pages are given back. Before it runs again, or when this thread follows a
+ * pointer into its stack, all is put back where it was. Two do not get that help: the kernel (a system call that is handed such a pointer
+ * fails with EFAULT), and other threads (they fault). Whoever gives its stack's addresses to them pins its stack meanwhile.
+ */
+
+/* Hibernates t now, which waits. 0: also when it is already. -EINVAL: it does not wait. -EBUSY: pinned. -ENOMEM: also when its memory is
+ * locked. -ENOTSUP: this build cannot, there are several thread states, or the kernel has no guards and the program has not promised
+ * private_stacks. */
+int coop_hibernate(coop_task *t);
+bool coop_hibernated(const coop_task *t);
+
+/* While on (they nest), the caller's stack is not hibernated. */
+void coop_pin_stack(bool on);
+
 /* ---- tasklet-local values ------------------------------------------------------------------------------------------------------ */
 
 /* A key of this thread state; destroy (may be NULL) is called with a value that is not NULL, when its tasklet ends. -ENOSPC: 64 exist. */
@@ -162,7 +186,7 @@ void *coop_context_get(const void *name);
 
 enum { COOP_READABLE = 1, COOP_WRITABLE = 2 };
 
-/* Blocks until fd is ready for one of events; returns those that are. -EBUSY: another tasklet waits on this fd. -EPERM: a plain file. */
+/* Blocks until fd is ready for one of events; returns those that are. -EBUSY: another tasklet waits on this fd. A plain file always is. */
 int coop_fd_wait(int fd, int events, int64_t deadline);
 
 /* ---- channels ------------------------------------------------------------------------------------------------------------------ */
@@ -334,11 +358,15 @@ struct coop_stats {
     uint64_t switches, spawned, ended; /* of the caller's thread state, as are those below */
     size_t alive;                      /* in the group */
     size_t peak, runnable;
-    uint64_t stack_bytes; /* address space of all stacks in use, of those it has made */
+    uint64_t stack_bytes;         /* address space of all stacks in use, of those it has made */
+    size_t hibernated;            /* tasklets, now */
+    uint64_t hibernated_bytes;    /* that their blocks take */
+    uint64_t hibernations, wakes; /* so far */
 };
 void coop_get_stats(struct coop_stats *ret);
 
-/* Called before each switch (from or to NULL: start and end of a tasklet), and before each channel operation. They must not switch. NULL: none. */
+/* Called before each switch (to NULL: from has ended, and from is NULL in the call after that), and before each channel operation. They must
+ * not switch. NULL: none. */
 typedef void (*coop_switch_hook)(coop_task *from, coop_task *to);
 typedef void (*coop_chan_hook)(coop_chan *c, coop_task *t, bool sending, bool will_block);
 void coop_set_switch_hook(coop_switch_hook hook);

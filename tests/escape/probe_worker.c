@@ -49,6 +49,7 @@
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/policy.h"
+#include "worker/task/sched.h"
 #include "worker/zygote.h"
 
 #ifndef PR_SET_MEMORY_MERGE
@@ -207,6 +208,69 @@ static __attribute__((noinline)) long deeper(long n)
 static void try_stack(const char *name)
 {
     say(name, deeper(0));
+}
+
+static int tasklet_deeper(void *arg)
+{
+    (void)arg;
+    return (int)deeper(0);
+}
+
+/* Runs into the guard below the stack of a tasklet: nothing but its own outcome. */
+static void try_tasklet_stack(const char *name)
+{
+    const struct coop_attr attr = { .name = "digger" };
+
+    if (coop_init(NULL) != 0 || coop_spawn(NULL, tasklet_deeper, NULL, &attr) != 0)
+        errno = ENOMEM;
+    say(name, coop_run(COOP_NEVER));
+}
+
+static int tasklet_below(void *arg)
+{
+    (void)arg;
+    memset(coop_self()->stack, 'x', 64);
+    return coop_yield();
+}
+
+/* The same where no guard stops it. */
+static void try_tasklet_canary(const char *name)
+{
+    const struct coop_attr attr = { .name = "digger" };
+
+    if (coop_init(NULL) != 0)
+        errno = ENOMEM;
+    sched->stacks.no_madvise = true;
+    sched->stacks.mprotected = STACKS_MPROTECT;
+    if (coop_spawn(NULL, tasklet_below, NULL, &attr) != 0)
+        errno = ENOMEM;
+    say(name, coop_run(COOP_NEVER));
+}
+
+static volatile int *on_a_parked_stack;
+
+static int tasklet_parks(void *arg)
+{
+    volatile int word = 1;
+
+    (void)arg;
+    on_a_parked_stack = &word;
+    return coop_park(NULL, COOP_NEVER) == 0 ? word : -1;
+}
+
+/* A write into a hibernated stack, sealed: 0, or 95 where the kernel has no guards. Prints 42 when the write was not lost. */
+static void try_tasklet_hibernates(const char *name)
+{
+    coop_task *t;
+    int rc, word = 0;
+
+    if (coop_init(NULL) != 0 || coop_spawn(&t, tasklet_parks, NULL, NULL) != 0 || coop_yield() != 0)
+        errno = ENOMEM;
+    rc = coop_hibernate(t);
+    *on_a_parked_stack = 42;
+    if (rc == 0 && !coop_hibernated(t) && coop_hibernate(t) == 0 && coop_unpark(t, 0) == 0)
+        (void)coop_join(t, &word, COOP_NEVER);
+    say(name, rc == 0 ? word : rc);
 }
 
 static void try_null(const char *name)
@@ -911,6 +975,9 @@ static const struct probe probes[] = {
     { "fpe",                47, "C",  DO(try_fpe) },    /* SIGFPE */
     { "ill",                47, "C",  DO(try_ill) },    /* SIGILL */
     { "trap",               47, "C",  DO(try_trap) },   /* SIGTRAP */
+    { "tasklet_stack",      47, "C",  DO(try_tasklet_stack) },      /* exception, by name */
+    { "tasklet_canary",     47, "C",  DO(try_tasklet_canary) },     /* as tasklet_stack */
+    { "tasklet_hibernates", 47, "C",  DO(try_tasklet_hibernates) }, /* prints 42: the access was repeated */
     { "jump_into_data",     47, "C",  DO(try_jump) },   /* SIGSEGV: data is not executable */
     /* descriptors and the link */
     { "descriptors",        49, "O",  DO(try_descriptors) }, /* prints 4: 0 1 2 3 */

@@ -163,6 +163,31 @@ static void dripped(const struct host *h, const struct ended *e)
     assert_string_equal(e->out, "dripframe_drip 0 0\n");
 }
 
+static void names_the_tasklet(const struct host *h, const struct ended *e)
+{
+    (void)h;
+    assert_string_equal(e->detail, "stack overflow in tasklet 2 digger");
+    assert_string_equal(json_str(e->receipt, "error.type"), "StackOverflow");
+    assert_non_null(strstr(e->err, "stack overflow in tasklet 2 digger\n    "));
+    assert_string_equal(e->out, "");
+}
+
+static void names_the_tasklet_and_its_calls(const struct host *h, const struct ended *e)
+{
+    const char *calls = json_str(e->receipt, "error.traceback");
+
+    names_the_tasklet(h, e);
+    assert_non_null(strstr(calls, "probe-worker+0x"));
+    assert_non_null(strstr(e->err, calls)); /* the same on standard error */
+}
+
+static void write_was_not_lost(const struct host *h, const struct ended *e)
+{
+    (void)h;
+    if (strcmp(e->out, "tasklet_hibernates -95 0\n") != 0) /* a kernel or a build without */
+        assert_string_equal(e->out, "tasklet_hibernates 42 0\n");
+}
+
 static void no_such_call(const struct host *h, const struct ended *e)
 {
     (void)h;
@@ -192,6 +217,9 @@ static const struct contained {
     { "ill",                "signal",                  NULL,         by_sigill },
     { "trap",               "signal",                  NULL,         by_sigtrap },
     { "jump_into_data",     "signal",                  NULL,         by_sigsegv },
+    { "tasklet_stack",      "exception",               NULL,         names_the_tasklet_and_its_calls },
+    { "tasklet_canary",     "exception",               NULL,         names_the_tasklet },
+    { "tasklet_hibernates", "ok",                      NULL,         write_was_not_lost },
     { "descriptors",        "ok",                      NULL,         four_descriptors },
     { "write_elsewhere",    "ok",                      NULL,         into_nothing },
     { "frame_silence",      "wall_limit",              "wall=300ms", NULL },

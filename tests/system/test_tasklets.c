@@ -32,21 +32,27 @@ static void a_channel_carries_values_from_one_to_another(void **state)
     expect_text(proc_expect(coop(b, "run", path), 0)->out, "1\n2\n3\n");
 }
 
-static void run_example(const char *path)
-{
-    const char *const argv[] = { path, NULL };
-
-    (void)proc_expect(proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, argv), 0);
-}
-
-/* Each ends with 0 only when what it found is right. */
+/* Each ends with 0 only when it went well; and it printed what it found. */
 static void the_examples_in_c_end_well(void **state)
 {
-    static const char *const names[] = { "hello", "sieve", "many", "timeouts", "pipeline", "scope", "parallel_sum" };
+    static const struct {
+        const char *name, *prints;
+    } examples[] = {
+        {"hello",         "hello 1\nworld 1\nhello 2\nworld 2\nhello 3\nworld 3\nboth have ended: 5 and 5 letters\n"},
+        { "sieve",        "2\n3\n5\n7\n11\n13\n17\n19\n23\n29\n31\n37\n41\n43\n47\n53\n59\n61\n67\n71\n"            },
+        { "many",         "came out as 100000\n"                                                                    },
+        { "timeouts",     "the same with one word in it: 7\nfast 1\n"                                               },
+        { "pipeline",     "  3  that\n100  returns\n101  many\n"                                                    },
+        { "scope",        "broken  4 of  9 parts\n"                                                                 },
+        { "parallel_sum", "49999995000000\n"                                                                        },
+    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        run_example(support_program(support_text("examples/task/%s", names[i])));
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        const char *const argv[] = { support_program(support_text("examples/task/%s", examples[i].name)), NULL };
+
+        expect_has(proc_expect(proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, argv), 0)->out, examples[i].prints);
+    }
 }
 
 static void the_example_finds_the_primes(void **state)

@@ -952,6 +952,202 @@ static void handlers_that_block_after_a_cancel_fail_and_the_tasklet_ends(void **
                   "1\tfailed\n");
 }
 
+/* ---- what a tasklet has for itself ---------------------------------------------------------------------------------------------------- */
+
+static void locals_are_a_tasklets_own(void **state)
+{
+    expect_output(
+        *state,
+        COOP "coop.locals().x = 'main' local function f(v) coop.locals().x = v coop.yield() return coop.locals().x end local a, b = "
+             "coop.async(f, 1), coop.async(f, 2) print(a:join(), b:join(), coop.locals().x, coop.locals() == coop.locals()) local weak = "
+             "setmetatable({}, {__mode = 'v'}) coop.async(function() weak[1] = coop.locals() end):join() collectgarbage() "
+             "print(weak[1])",
+        "1\t2\tmain\ttrue\n"
+        "nil\n");
+}
+
+static void a_context_is_inherited_and_changed_for_oneself(void **state)
+{
+    expect_output(
+        *state,
+        COOP
+        "local get, set = coop.context_get, coop.context_set set('user', 'ann') local t = coop.async(function() local seen = "
+        "get'user' set('user', 'bob') return seen, get'user', coop.async(get, 'user'):join() end) set('user', 'eve') print(t:join()) "
+        "print(get'user', get'none') set('user', nil) print(get'user', pcall(set, nil, 1)) set('g', 1) print(coop.generator(function() "
+        "coop.give(get'g') end):next())",
+        "ann\tbob\tbob\n"
+        "eve\tnil\n"
+        "nil\tfalse\tbad argument #1 to 'coop.context_set' (a name is needed)\n"
+        "1\n");
+}
+
+static void an_unpark_before_the_park_is_kept_once(void **state)
+{
+    expect_output(
+        *state,
+        COOP
+        "local t = coop.async(function() return coop.park(), coop.park() end) coop.unpark(t, 'lost') coop.unpark(t, 'kept') "
+        "coop.yield() coop.unpark(t, {}) print(t:join() == 'kept', type((select(2, t:join())))) print(coop.park(0.001)) coop.spawn(function() coop.unpark(nil, 'main') end) "
+        "print(coop.park()) print(pcall(coop.unpark, t, 1))",
+        "true\ttable\n"
+        "nil\ttimeout\n"
+        "main\n"
+        "false\tit has ended\n");
+}
+
+static void names_show_in_the_backtrace(void **state)
+{
+    expect_output(*state,
+                  COOP "local t = coop.spawn(coop.sleep, 0.01) print(t:name(), t:name('sleepy'), t:name()) coop.yield() local b = "
+                       "coop.backtrace(true) print(b:find('sleepy', 1, true) ~= nil, b:find(\"in function 'coop.sleep'\", 1, true) ~= nil, "
+                       "coop.backtrace():find('stack traceback', 1, true))",
+                  "\tsleepy\tsleepy\n"
+                  "true\ttrue\tnil\n");
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------------------------------------------------- */
+
+static void callbacks_hear_of_switches_and_channels(void **state)
+{
+    expect_output(
+        *state,
+        COOP
+        "local log = {} print(coop.set_schedule_callback(function(from, to) log[#log + 1] = tostring(from) .. '-' .. tostring(to) end)) "
+        "local t = coop.async(coop.yield) t:join() coop.set_schedule_callback(nil) print(table.concat(log, ' ')) local c = "
+        "coop.channel(1) coop.set_channel_callback(function(ch, id, sending, blocks) print(ch == c, id, sending, blocks) end) c:send(1) "
+        "c:receive() coop.select{{coop.channel(), 'receive'}, {c, 'send', 2}} coop.set_channel_callback(nil) c:receive()",
+        "nil\n"
+        "1-2 2-nil nil-1\n"
+        "true\t1\ttrue\tfalse\n"
+        "true\t1\tfalse\tfalse\n"
+        "true\t1\ttrue\tfalse\n");
+}
+
+static void callbacks_that_fail_or_block_are_printed_and_passed_over(void **state)
+{
+    struct told *t = run(*state, COOP "coop.set_schedule_callback(function() error('mine') end) coop.async(print, 'ran'):join() "
+                                      "coop.set_schedule_callback(function() coop.sleep(1) end) coop.async(print, 'too'):join() "
+                                      "coop.set_schedule_callback(function() coroutine.yield() end) coop.async(print, 'three'):join() "
+                                      "coop.set_schedule_callback(nil) print(pcall(coop.set_schedule_callback, 5))");
+
+    assert_string_equal(t->out, "ran\ntoo\nthree\nfalse\tthe callback must be a function or nil\n");
+    expect_contains(t->err, "error in a callback: script.lua:2: mine\n");
+    expect_contains(t->err, "error in a callback: script.lua:2: this tasklet does not like to be blocked.\n");
+}
+
+/* ---- the rest of the library ----------------------------------------------------------------------------------------------------------- */
+
+static void timers_call_once_or_again_and_again(void **state)
+{
+    expect_output(
+        *state,
+        COOP "local n, e = 0, coop.event() local t = coop.timer(function(by) n = n + by if n >= 3 then e:set() end end, 1) t:set(0.001, "
+             "0.001) e:wait() print(t:stop(), t:stop()) coop.run() print(n >= 3) local once = coop.timer(print, 'once', nil, 3) "
+             "once:set(0.002) once:set(0.001) coop.run() print(once:stop()) once:set(100) print(once:stop()) coop.run() local bad = "
+             "coop.timer(error, 'bad', 0) bad:set(0) print((select(2, pcall(coop.run))):match('^[^\\n]*')) print(pcall(t.set, t, -1))",
+        "true\tfalse\n"
+        "true\n"
+        "once\tnil\t3\n"
+        "false\n"
+        "true\n"
+        "bad\n"
+        "false\tbad argument #2 to '?' (seconds out of range)\n");
+}
+
+static void once_runs_once_whoever_comes(void **state)
+{
+    expect_output(
+        *state,
+        COOP
+        "local o, n = coop.once(), 0 local function slow(by) coop.sleep(0.005) n = n + by end local a, b = coop.async(o.run, o, slow, "
+        "1), coop.async(o.run, o, slow, 10) print(a:join(), b:join(), o:run(slow, 100), n) local bad = coop.once() print(pcall(bad.run, "
+        "bad, error, 'why')) print(pcall(bad.run, bad, print))",
+        "true\ttrue\ttrue\t1\n"
+        "false\twhy\n"
+        "false\twhy\n");
+}
+
+static void the_first_to_end_can_be_waited_for(void **state)
+{
+    expect_output(*state,
+                  COOP "local function nap(s) coop.sleep(s) return s end local a, b = coop.async(nap, 0.05), coop.async(nap, 0.005) "
+                       "print(coop.wait_first({a, b})) print(b:join()) print(coop.wait_first({a}, 0.001)) print(coop.wait_first{a, b}) "
+                       "print(a:wait_for(0.001)) print(a:status(), coop.async(nap, 0.001):wait_for(1)) print(pcall(coop.wait_first, {}))",
+                  "2\n"
+                  "0.005\n"
+                  "nil\ttimeout\n"
+                  "2\n"
+                  "nil\ttimeout\n"
+                  "failed\t0.001\n"
+                  "false\tbad argument #1 to 'coop.wait_first' (a list of tasklets is needed)\n");
+}
+
+static void traps_make_blocking_and_switching_errors(void **state)
+{
+    expect_output(
+        *state,
+        COOP "print(pcall(coop.block_trap, coop.sleep, 1)) print(coop.block_trap(function() coop.yield() return 'yields' end)) "
+             "coop.spawn(print, 'other') print(pcall(coop.switch_trap, coop.yield)) coop.yield() print(pcall(coop.block_trap, error, 'x')) "
+             "coop.sleep(0.001) print('on')",
+        "false\tthis tasklet does not like to be blocked.\n"
+        "yields\n"
+        "false\tthis tasklet does not like to be blocked.\n"
+        "other\n"
+        "false\tx\n"
+        "on\n");
+}
+
+static void errors_can_be_thrown_into_a_generator(void **state)
+{
+    expect_output(
+        *state,
+        COOP "local g = coop.generator(function() for i = 1, 3 do local ok, e = pcall(coop.give, i) print('caught', ok, type(e)) end end) "
+             "g:next() print(g:throw('a')) print(g:throw({})) print(g:next(), g:next()) g = coop.generator(function() coop.give(1) end) "
+             "g:next() print((select(2, pcall(g.throw, g, 'through')):match('^[^\\n]*'))) print(g:next()) g = coop.generator(print) "
+             "print(pcall(g.throw, g, 'early')) print(g:next())",
+        "caught\tfalse\tstring\n"
+        "2\n"
+        "caught\tfalse\ttable\n"
+        "3\n"
+        "caught\ttrue\tnil\n"
+        "nil\n"
+        "through\n"
+        "\n"
+        "false\tearly\n"
+        "\n");
+}
+
+static void give_from_hands_sends_throws_and_closes_on(void **state)
+{
+    expect_output(
+        *state,
+        COOP
+        "local inner = coop.generator(function() local x <close> = setmetatable({}, {__close = function() print('closed') end}) local s "
+        "= coop.give('a') print('sent', s) local ok, e = pcall(coop.give, 'b') print('thrown', e) coop.give('c') end) local g = "
+        "coop.generator(function() coop.give_from(inner) coop.give('end') end) print(g:next()) print(g:next('x')) print(g:throw('y')) "
+        "g:close() print(inner:next()) local all = coop.generator(function() for i = 1, 2 do coop.give_from(coop.generator(function() "
+        "coop.give(i) end)) end end) print(all:next(), all:next(), (all:next()))",
+        "a\n"
+        "sent\tx\n"
+        "b\n"
+        "thrown\ty\n"
+        "c\n"
+        "closed\n"
+        "\n"
+        "1\t2\tnil\n");
+}
+
+static void small_things_can_be_asked_for(void **state)
+{
+    expect_output(
+        *state,
+        COOP "print(coop.semaphore(3):value(), coop.channel(5):capacity(), coop.stats().stack_bytes) print(select(2, pcall(coop.scope, "
+             "function(s) s:spawn(error, 'x') coop.yield() print(#s:failures()) end)):match('^[^\\n]*'))",
+        "3\t5\t0\n"
+        "1\n"
+        "x\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -1037,6 +1233,19 @@ int main(void)
         TEST(memory_that_ends_inside_a_tasklet_is_oom),
         TEST(coop_works_from_inside_coroutines),
         TEST(handlers_that_block_after_a_cancel_fail_and_the_tasklet_ends),
+        TEST(locals_are_a_tasklets_own),
+        TEST(a_context_is_inherited_and_changed_for_oneself),
+        TEST(an_unpark_before_the_park_is_kept_once),
+        TEST(names_show_in_the_backtrace),
+        TEST(callbacks_hear_of_switches_and_channels),
+        TEST(callbacks_that_fail_or_block_are_printed_and_passed_over),
+        TEST(timers_call_once_or_again_and_again),
+        TEST(once_runs_once_whoever_comes),
+        TEST(the_first_to_end_can_be_waited_for),
+        TEST(traps_make_blocking_and_switching_errors),
+        TEST(errors_can_be_thrown_into_a_generator),
+        TEST(give_from_hands_sends_throws_and_closes_on),
+        TEST(small_things_can_be_asked_for),
     };
 
     if (walls_measure() != 0)

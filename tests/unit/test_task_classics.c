@@ -19,7 +19,7 @@
 
 #if defined(COOP_TSAN) /* its runtime knows 8,000 threads, and each tasklet is one to it */
 enum { MANY = 4000, STORM_OPS = 100000 };
-#elif defined(COOP_ASAN) || defined(COOP_UBSAN) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_UNDEFINED__)
+#elif defined(COOP_ASAN) || defined(COOP_UBSAN) || defined(__SANITIZE_ADDRESS__) || defined(COOP_SWITCH_UCONTEXT) || defined(COOP_EMULATED)
 enum { MANY = 20000, STORM_OPS = 100000 };
 #else
 enum { MANY = 1000000, STORM_OPS = 1000000 };

@@ -841,6 +841,46 @@ static void a_cancelled_caller_does_not_run_once(void **state)
     assert_int_equal(coop_event_free(u.go), 0);
 }
 
+struct leaver {
+    coop_once once, inner;
+    int result;
+};
+
+static int leaves(void *arg)
+{
+    const struct leaver *l = arg;
+
+    (void)coop_yield();
+    return coop_exit(l->result);
+}
+
+static int leaves_from_inner(void *arg)
+{
+    struct leaver *l = arg;
+
+    return coop_once_run(&l->inner, leaves, l, COOP_NEVER);
+}
+
+static int run_outer(void *arg)
+{
+    struct leaver *l = arg;
+
+    return coop_once_run(&l->once, leaves_from_inner, l, COOP_NEVER);
+}
+
+static void an_exit_inside_once_counts_as_its_end(void **state)
+{
+    (void)state;
+    for (int result = -EIO; result <= 3; result += EIO + 3) {
+        struct leaver l = { .result = result };
+        coop_task *runner = start(run_outer, &l), *waiter = start(run_outer, &l);
+
+        assert_int_equal(joined(runner), result);
+        assert_int_equal(joined(waiter), result < 0 ? result : 0);
+        assert_int_equal(coop_once_run(&l.inner, leaves, &l, 0), result < 0 ? result : 0);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, task_setup, task_teardown)
 
 int main(void)
@@ -877,6 +917,7 @@ int main(void)
         T(a_waitgroup_does_not_go_below_0),
         T(once_runs_once_and_the_others_wait_for_its_end),
         T(everybody_is_told_that_once_failed),
+        T(an_exit_inside_once_counts_as_its_end),
         T(a_cancelled_caller_does_not_run_once),
     };
 

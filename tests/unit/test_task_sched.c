@@ -602,6 +602,19 @@ static void a_wait_is_exact_when_the_next_deadline_is_near(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void shields_nest_deep(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        coop_shield(true);
+    for (int i = 0; i < 299; i++)
+        coop_shield(false);
+    assert_int_equal(coop_cancel(coop_self()), 0);
+    assert_int_equal(coop_cancelled(), 0);
+    coop_shield(false);
+    assert_int_equal(coop_cancelled(), -ECANCELED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +641,7 @@ int main(void)
         TEST(a_description_names_everybody_and_what_it_waits_for),
         TEST(traps_refuse_to_block_and_to_switch),
         TEST(those_that_are_left_are_cancelled_at_the_end),
+        TEST(shields_nest_deep),
         cmocka_unit_test(stacks_of_every_kind_of_guard_come_back_whole),
         cmocka_unit_test(a_deadline_is_never_early_and_never_forgotten),
         cmocka_unit_test(a_wait_is_exact_when_the_next_deadline_is_near),

@@ -41,7 +41,7 @@ int coop_chan_new(size_t capacity, coop_chan **ret_chan)
         return -ENOMEM;
     }
     c->preference = COOP_PREFER_RECEIVER;
-    c->group = task_group() != NULL ? task_group()->id : 0;
+    c->group = task_group();
     *ret_chan = c;
     return 0;
 }
@@ -68,18 +68,22 @@ int coop_chan_free(coop_chan *c)
 
 /* ---- meeting ------------------------------------------------------------------------------------------------------------------- */
 
-/* The wait of n is over. A select leaves all its queues by this, n among them: it is gone afterwards. */
-static void complete(struct wait_node *n, struct coop_value v, bool now)
+/* The wait of n is over. A select leaves all its queues by this, n among them: it is gone afterwards. Returns 0, in its turn: for tail position. */
+static inline int complete(struct wait_node *n, struct coop_value v, bool now)
 {
     coop_task *t = n->task;
+    int rc = v.err;
 
-    t->wait.index = n->index;
-    t->wait.word = v.word;
-    t->wait.err = v.err;
+    t->regs.word = v.word;
+    if (t->on_wake != NULL) {
+        t->wait.index = n->index;
+        t->wait.err = v.err;
+        rc = 0;
+    }
     if (now)
-        task_wake_now(t, 0);
-    else
-        task_wake(t, 0);
+        return task_wake_now(t, rc);
+    task_wake(t, rc);
+    return 0;
 }
 
 bool chan_try_send(coop_chan *c, struct coop_value *v)
@@ -93,7 +97,7 @@ bool chan_try_send(coop_chan *c, struct coop_value *v)
     if (c->closing)
         return true;
     if (n != NULL)
-        complete(n, sent, c->preference == COOP_PREFER_RECEIVER);
+        (void)complete(n, sent, c->preference == COOP_PREFER_RECEIVER);
     else
         chan_ring_push(c, sent);
     return true;
@@ -117,7 +121,7 @@ bool chan_try_recv(coop_chan *c, struct coop_value *v)
         return true;
     if (c->cap > 0)
         chan_ring_push(c, (struct coop_value){ n->word, n->err });
-    complete(n, done, c->preference == COOP_PREFER_SENDER);
+    (void)complete(n, done, c->preference == COOP_PREFER_SENDER);
     return true;
 }
 
@@ -139,46 +143,49 @@ int chan_tell(coop_chan *c, enum coop_select_op op, bool will_block)
 static int tell(coop_chan *c, enum coop_select_op op, int64_t deadline)
 {
     bool ready = chan_ready(c, op);
-    int rc;
-
-    if (sched->chan_hook == NULL)
-        return 0;
-    rc = ready ? 0 : task_may_block(deadline);
+    int rc = ready ? 0 : task_may_block(deadline);
 
     return rc != 0 ? rc : chan_tell(c, op, !ready);
 }
 
 /* ---- send and receive ---------------------------------------------------------------------------------------------------------- */
 
-static inline bool is_cancelled(void)
+static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
 {
     const coop_task *t = sched->current;
 
-    return __builtin_expect(t->cancelled, 0) && t->shield == 0;
+    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
+        return -ECANCELED;
+    return __builtin_expect(sched->chan_hook != NULL, 0) ? tell(c, op, deadline) : 0;
 }
 
-static int send_value(coop_chan *c, struct coop_value v, int64_t deadline)
+/* Each switch is in tail position, and so nothing here may have its address taken (switch.h). */
+static inline int send_value(coop_chan *c, struct coop_value v, int64_t deadline)
 {
+    struct wait_node *n;
     coop_task *t;
     int rc;
 
     if (c == NULL || sched == NULL)
         return -EINVAL;
-    if (is_cancelled())
-        return -ECANCELED;
-    if (__builtin_expect(sched->hooked, 0)) {
-        if (sched->member != NULL)
-            return shared_chan_send(c, v, deadline);
-        if ((rc = tell(c, COOP_SEND, deadline)) != 0)
-            return rc;
+    if (chan_is_shared(c))
+        return shared_chan_send(c, v, deadline);
+    rc = check(c, COOP_SEND, deadline);
+    if (rc != 0)
+        return rc;
+    if (c->closing)
+        return -EPIPE;
+    n = c->waiting[COOP_RECV].first;
+    if (n != NULL)
+        return complete(n, v, c->preference == COOP_PREFER_RECEIVER);
+    if (c->len < c->cap) {
+        chan_ring_push(c, v);
+        return 0;
     }
-    if (chan_try_send(c, &v))
-        return v.err;
     t = sched->current;
     t->wait.word = v.word;
     t->wait.err = v.err;
-    rc = task_block(&c->waiting[COOP_SEND], deadline, "chan send", c);
-    return rc != 0 ? rc : t->wait.err;
+    return task_block(&c->waiting[COOP_SEND], deadline, "chan send", c);
 }
 
 int coop_chan_send(coop_chan *c, intptr_t word, int64_t deadline)
@@ -191,30 +198,31 @@ int coop_chan_send_error(coop_chan *c, int err, int64_t deadline)
     return err < 0 ? send_value(c, (struct coop_value){ 0, err }, deadline) : -EINVAL;
 }
 
-int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
+/* There is something to have, if only the end. */
+static __attribute__((noinline)) int take(coop_chan *c, intptr_t *ret_word)
 {
     struct coop_value v;
+
+    (void)chan_try_recv(c, &v);
+    if (v.err == 0)
+        *ret_word = v.word;
+    return v.err;
+}
+
+int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
+{
     int rc;
 
     if (c == NULL || ret_word == NULL || sched == NULL)
         return -EINVAL;
-    if (is_cancelled())
-        return -ECANCELED;
-    if (__builtin_expect(sched->hooked, 0)) {
-        if (sched->member != NULL)
-            return shared_chan_recv(c, ret_word, deadline);
-        if ((rc = tell(c, COOP_RECV, deadline)) != 0)
-            return rc;
-    }
-    rc = 0;
-    if (!chan_try_recv(c, &v)) {
-        rc = task_block(&c->waiting[COOP_RECV], deadline, "chan recv", c);
-        v = (struct coop_value){ sched->current->wait.word, sched->current->wait.err };
-    }
-    if (rc != 0 || v.err != 0)
-        return rc != 0 ? rc : v.err;
-    *ret_word = v.word;
-    return 0;
+    if (chan_is_shared(c))
+        return shared_chan_recv(c, ret_word, deadline);
+    rc = check(c, COOP_RECV, deadline);
+    if (rc != 0)
+        return rc;
+    if (c->len == 0 && wait_empty(&c->waiting[COOP_SEND]) && !c->closing)
+        return task_block_receive(&c->waiting[COOP_RECV], deadline, "chan recv", c, ret_word);
+    return take(c, ret_word);
 }
 
 /* ---- closing ------------------------------------------------------------------------------------------------------------------- */
@@ -227,14 +235,14 @@ int coop_chan_close(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (task_group() != NULL)
+    if (c->group != NULL || task_group() != NULL)
         return shared_chan_close(c);
     if (c->closing)
         return -EPIPE;
     c->closing = true;
     for (int op = COOP_SEND; op <= COOP_RECV; op++)
         while (!wait_empty(&c->waiting[op]))
-            complete(c->waiting[op].first, closed, false);
+            (void)complete(c->waiting[op].first, closed, false);
     return 0;
 }
 
@@ -244,7 +252,7 @@ int coop_chan_open(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (task_group() != NULL)
+    if (c->group != NULL || task_group() != NULL)
         return shared_chan_open(c);
     c->closing = false;
     return 0;

@@ -1,4 +1,6 @@
 /* describe.c - see sched.h: who waits for what, and where it stands. */
+#include "worker/task/describe.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,47 +8,56 @@
 
 #include "worker/task/threads.h"
 
-enum { LINE = 256, FRAMES_MAX = 64 };
-
 struct out {
-    void (*line)(void *ctx, const char *text);
+    describe_line line;
     void *ctx;
 };
 
-/* Frame pointers only: cheap, needs no tables, and never leaves the stack. Code built without them ends the walk early. */
-static int walk(const coop_task *t, void **ret_frames, int max)
+/* ---- calls --------------------------------------------------------------------------------------------------------------------- */
+
+struct frames frames_of_parked(const coop_task *t)
 {
-    uintptr_t low = (uintptr_t)t->regs.sp, high = (uintptr_t)t->stack + t->stack_size, bp = (uintptr_t)t->regs.bp;
-    int n = 0;
+    struct frames none = { 1, 0, 0, NULL };
+    struct switch_regs regs;
+    const char *bytes;
 
     if (t->stack == NULL || t->state == TASK_RUNNING || t->state == TASK_ENDED)
-        return 0;
-    while (n < max && bp >= low && bp + 16 <= high && bp % sizeof(void *) == 0) {
-        const uintptr_t *frame = (const uintptr_t *)bp;
-
-        if (frame[1] == 0)
-            break;
-        ret_frames[n++] = (void *)frame[1];
-        if (frame[0] <= bp)
-            break;
-        bp = frame[0];
-    }
-    return n;
+        return none;
+    bytes = hibernate_look(t, &regs);
+    return (struct frames){ (uintptr_t)regs.sp, (uintptr_t)t->stack + t->stack_size, (uintptr_t)regs.bp, bytes };
 }
 
-static void describe_frame(const struct out *o, const void *address)
+struct frames frames_from(const coop_task *t, const void *bp)
 {
-    char text[LINE];
+    return (struct frames){ (uintptr_t)t->stack, (uintptr_t)t->stack + t->stack_size, (uintptr_t)bp, t->stack };
+}
+
+void *frames_next(struct frames *f)
+{
+    const uintptr_t *frame;
+    void *address;
+
+    if (f->bp < f->low || f->bp + 2 * sizeof(void *) > f->high || f->bp % sizeof(void *) != 0)
+        return NULL;
+    frame = (const uintptr_t *)(f->bytes + (f->bp - f->low));
+    address = (void *)frame[1];
+    f->bp = frame[0] > f->bp ? frame[0] : 0;
+    return address;
+}
+
+void describe_address(char text[DESCRIBE_LINE], const void *address)
+{
     Dl_info info;
 
     if (dladdr(address, &info) != 0 && info.dli_sname != NULL)
-        snprintf(text, sizeof(text), "    %s+0x%zx", info.dli_sname, (size_t)((const char *)address - (const char *)info.dli_saddr));
+        snprintf(text, DESCRIBE_LINE, "    %s+0x%zx", info.dli_sname, (size_t)((const char *)address - (const char *)info.dli_saddr));
     else if (dladdr(address, &info) != 0 && info.dli_fname != NULL)
-        snprintf(text, sizeof(text), "    %.200s+0x%zx", info.dli_fname, (size_t)((const char *)address - (const char *)info.dli_fbase));
+        snprintf(text, DESCRIBE_LINE, "    %.200s+0x%zx", info.dli_fname, (size_t)((const char *)address - (const char *)info.dli_fbase));
     else
-        snprintf(text, sizeof(text), "    %p", address);
-    o->line(o->ctx, text);
+        snprintf(text, DESCRIBE_LINE, "    %p", address);
 }
+
+/* ---- tasklets ------------------------------------------------------------------------------------------------------------------ */
 
 static const char *state_of(const coop_task *t)
 {
@@ -60,21 +71,23 @@ static const char *state_of(const coop_task *t)
 
 static void describe(const struct out *o, const coop_task *t, int depth)
 {
-    void *frames[FRAMES_MAX];
-    char text[LINE];
-    int n = walk(t, frames, depth < FRAMES_MAX ? depth : FRAMES_MAX);
+    struct frames f = frames_of_parked(t);
+    char text[DESCRIBE_LINE];
+    const void *address;
 
-    snprintf(text, sizeof(text), "tasklet %llu%s%s [%s]%s", (unsigned long long)t->id, t->name[0] != '\0' ? " " : "", t->name, state_of(t),
-             t->cancelled ? " cancelled" : "");
+    snprintf(text, sizeof(text), "tasklet %llu%s%s [%s]%s%s", (unsigned long long)t->id, t->name[0] != '\0' ? " " : "", t->name,
+             state_of(t), t->cancelled ? " cancelled" : "", t->frozen != NULL ? " hibernated" : "");
     o->line(o->ctx, text);
-    for (int i = 0; i < n; i++)
-        describe_frame(o, frames[i]);
+    while (depth-- > 0 && (address = frames_next(&f)) != NULL) {
+        describe_address(text, address);
+        o->line(o->ctx, text);
+    }
 }
 
 /* In a group only the owner may look into one; of the others there is a name. */
 static void describe_any(const struct out *o, const coop_task *t, int depth)
 {
-    char text[LINE];
+    char text[DESCRIBE_LINE];
 
     if (sched->member == NULL || shared_is_ours(t)) {
         if (t->state != TASK_ENDED)
@@ -115,7 +128,7 @@ void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int de
 
 static void to_fd(void *ctx, const char *text)
 {
-    char nl[LINE + 2];
+    char nl[DESCRIBE_LINE + 2];
     int n = snprintf(nl, sizeof(nl), "%s\n", text);
 
     if (write(*(const int *)ctx, nl, (size_t)n) < 0)

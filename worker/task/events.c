@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "worker/task/local.h"
 #include "worker/task/locks.h"
 
 struct coop_sem {
@@ -283,30 +284,48 @@ enum { ONCE_NEW, ONCE_DONE, ONCE_RUNNING };
 struct once_run {
     coop_event done; /* first: coop_once.done is its address */
     uint64_t runner;
+    coop_once *once;
+    struct once_run *outer; /* another of the same runner */
+    bool movable;           /* what the runner was before */
 };
+
+/* The innermost of *runs has ended with rc. */
+static void end_run(struct once_run **runs, int rc)
+{
+    struct once_run *run = *runs;
+
+    *runs = run->outer;
+    sched->current->movable = run->movable;
+    run->once->done = NULL;
+    atomic_store((_Atomic int *)&run->once->state, rc < 0 ? rc : ONCE_DONE);
+    (void)coop_event_set(&run->done);
+    free(run);
+}
+
+void once_runner_ended(struct once_run **runs, int rc)
+{
+    while (*runs != NULL)
+        end_run(runs, rc);
+}
 
 /* *state, o's, says that we run it. */
 static int run_it(coop_once *o, _Atomic int *state, coop_fn fn, void *arg)
 {
-    struct once_run *run = calloc(1, sizeof(*run));
+    struct once_run **runs = local_onces(), *run = runs != NULL ? calloc(1, sizeof(*run)) : NULL;
     coop_task *self = sched->current;
-    bool movable = self->movable;
     int rc;
 
     if (run == NULL) {
         atomic_store(state, ONCE_NEW);
         return -ENOMEM;
     }
-    run->runner = self->id;
+    *run = (struct once_run){ .runner = self->id, .once = o, .outer = *runs, .movable = self->movable };
     run->done.home = task_home();
+    *runs = run;
     o->done = &run->done;
     self->movable = false; /* others of this thread state wait for its end */
     rc = fn(arg);
-    self->movable = movable;
-    o->done = NULL;
-    atomic_store(state, rc < 0 ? rc : ONCE_DONE);
-    (void)coop_event_set(&run->done);
-    free(run);
+    end_run(runs, rc);
     return rc < 0 ? rc : 0;
 }
 

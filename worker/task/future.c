@@ -153,6 +153,8 @@ int coop_wait_for(coop_task *t, int *ret_result, int64_t deadline)
 
     if (rc != -ETIMEDOUT)
         return rc;
+    if ((rc = task_may_block(COOP_NEVER)) != 0)
+        return rc; /* it cannot wait for the end, so it does not bring it about */
     (void)coop_cancel(t);
     rc = coop_join(t, NULL, COOP_NEVER);
     return rc == 0 ? -ETIMEDOUT : rc;

@@ -107,7 +107,7 @@ static void at_home(struct sched *s, coop_task *t, unsigned bits)
         t->stack = NULL;
     }
     if ((bits & MAIL_FREE) != 0)
-        threads_put(t);
+        task_put(t);
 }
 
 static void for_main(struct member *m, coop_task *t, unsigned bits)
@@ -136,11 +136,11 @@ static void may_run(coop_task *t, unsigned bits)
     else if ((bits & MAIL_START) != 0)
         sched_ready(t);
     else if ((bits & MAIL_WAKE) != 0)
-        threads_wake(t, 0);
+        task_wake(t, 0);
     else if (t->state == TASK_BLOCKED && t->cancelled && t->shield == 0)
         task_interrupt(t, -ECANCELED);
     else if (t->state == TASK_BLOCKED && t->has_permit && t->why == task_parked)
-        threads_wake(t, 0);
+        task_wake(t, 0);
 }
 
 static void open_mail(struct member *m, coop_task *t, unsigned bits)

@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "worker/task/locks.h"
 #include "worker/task/scope.h"
 #include "worker/task/threads.h"
 
 enum {
-    SCOPES = TASK_KEYS, /* one place more than there are keys */
+    SCOPES = TASK_KEYS, /* more places than there are keys */
+    ONCES,
+    PLACES,
     DESTROY_ROUNDS = 4, /* a destructor may set values again, but not for ever */
     KEY_BITS = 8,       /* of a key; above them: the place of its thread state in the group */
 };
@@ -58,7 +61,7 @@ static void **keys_of_current(void)
     coop_task *t = sched->current;
 
     if (t->keys == NULL)
-        t->keys = calloc(SCOPES + 1, sizeof(*t->keys));
+        t->keys = calloc(PLACES, sizeof(*t->keys));
     return t->keys;
 }
 
@@ -87,6 +90,13 @@ coop_scope **local_scopes(void)
     void **keys = keys_of_current();
 
     return keys != NULL ? (coop_scope **)&keys[SCOPES] : NULL;
+}
+
+struct once_run **local_onces(void)
+{
+    void **keys = keys_of_current();
+
+    return keys != NULL ? (struct once_run **)&keys[ONCES] : NULL;
 }
 
 /* Returns whether there was anything to destroy. */
@@ -200,8 +210,10 @@ void local_end(coop_task *t)
 {
     for (int i = 0; i < DESTROY_ROUNDS && t->keys != NULL && destroy_values(t); i++)
         ;
-    if (t->keys != NULL)
+    if (t->keys != NULL) {
+        once_runner_ended((struct once_run **)&t->keys[ONCES], t->result);
         scope_parent_ended((coop_scope **)&t->keys[SCOPES]);
+    }
     free(t->keys);
     t->keys = NULL;
     context_unref(t->context);

@@ -17,4 +17,8 @@ void local_end(coop_task *t);
 /* Where scope.c keeps the list of scopes that the running tasklet has opened. NULL: no memory. */
 coop_scope **local_scopes(void);
 
+/* Where the running tasklet's unfinished runs of coop_once_run() hang, the innermost first. NULL: no memory. */
+struct once_run;
+struct once_run **local_onces(void);
+
 #endif

@@ -15,4 +15,8 @@ static inline void wake_all(struct wait_queue *q, int rc)
         task_wake(q->first->task, rc);
 }
 
+/* events.c: who ran these ended, by coop_exit() inside, with rc: that counts as their end. */
+struct once_run;
+void once_runner_ended(struct once_run **runs, int rc);
+
 #endif

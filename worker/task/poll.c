@@ -88,8 +88,13 @@ bool sched_poll(bool wait)
         wake_late();
         if (sched->polled > 0)
             wake_polled(0);
-        if (sched->first != NULL || !wait)
+        if (sched_any() || !wait) {
+            if (sched->alive - sched->hibernate.count > sched->hibernate.above && sched->switches >= sched->hibernate.not_before)
+                (void)hibernate_some(false);
             return true;
+        }
+        if (hibernate_some(true) > 0)
+            continue; /* a batch takes a while */
         if (sched->wheel.count == 0 && sched->polled == 0)
             return false;
         sched_sleep();

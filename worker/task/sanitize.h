@@ -25,9 +25,7 @@
 #endif
 
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
-#define SWITCH_IS_SANITIZED 1
-#else
-#define SWITCH_IS_SANITIZED 0
+#define SANITIZE_SWITCH 1
 #endif
 
 static inline void sanitize_leave(coop_task *from, coop_task *to)

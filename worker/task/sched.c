@@ -3,11 +3,62 @@
 
 #include <errno.h>
 
+#include "worker/task/chan.h"
+#include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/task.h"
 #include "worker/task/threads.h"
 
 __thread struct sched *sched;
+
+#if COOP_TASK_INLINE
+#define SAME(internal, field, public, its_field)                                                                                           \
+    _Static_assert(offsetof(internal, field) == offsetof(public, its_field), "coop/task_inline.h knows where " #field " is")
+
+SAME(coop_task, regs, struct coop_hot_task, sp);
+SAME(coop_task, regs.float_control, struct coop_hot_task, float_control);
+SAME(coop_task, regs.x87_control, struct coop_hot_task, x87_control);
+SAME(coop_task, regs.result, struct coop_hot_task, result);
+SAME(coop_task, regs.kept_errno, struct coop_hot_task, kept_errno);
+SAME(coop_task, regs.word, struct coop_hot_task, word);
+SAME(coop_task, regs.into, struct coop_hot_task, into);
+SAME(coop_task, next, struct coop_hot_task, next);
+SAME(coop_task, prev, struct coop_hot_task, prev);
+SAME(coop_task, state, struct coop_hot_task, state);
+SAME(coop_task, cancelled, struct coop_hot_task, cancelled);
+SAME(coop_task, block_trap, struct coop_hot_task, block_trap);
+SAME(coop_task, blocked_on, struct coop_hot_task, blocked_on);
+SAME(coop_task, on_wake, struct coop_hot_task, on_wake);
+SAME(coop_task, wait, struct coop_hot_task, wait);
+SAME(coop_task, timer.next, struct coop_hot_task, timer);
+SAME(coop_task, why, struct coop_hot_task, why);
+SAME(coop_task, waits_for, struct coop_hot_task, waits_for);
+SAME(struct wait_node, next, struct coop_hot_node, next);
+SAME(struct wait_node, prev, struct coop_hot_node, prev);
+SAME(struct wait_node, task, struct coop_hot_node, task);
+SAME(struct wait_node, word, struct coop_hot_node, word);
+SAME(struct wait_queue, first, struct coop_hot_queue, first);
+SAME(struct wait_queue, last, struct coop_hot_queue, last);
+SAME(struct wait_queue, count, struct coop_hot_queue, count);
+SAME(struct sched, current, struct coop_hot_thread, current);
+SAME(struct sched, ring, struct coop_hot_thread, ring);
+SAME(struct sched, runnable, struct coop_hot_thread, runnable);
+SAME(struct sched, until_poll, struct coop_hot_thread, until_poll);
+SAME(struct sched, switch_trap, struct coop_hot_thread, switch_trap);
+SAME(struct sched, errno_at, struct coop_hot_thread, errno_at);
+SAME(struct sched, hooked, struct coop_hot_thread, hooked);
+SAME(struct sched, switches, struct coop_hot_thread, switches);
+SAME(struct coop_chan, waiting, struct coop_hot_chan, waiting);
+SAME(struct coop_chan, ring, struct coop_hot_chan, ring);
+SAME(struct coop_chan, mask, struct coop_hot_chan, mask);
+SAME(struct coop_chan, head, struct coop_hot_chan, head);
+SAME(struct coop_chan, len, struct coop_hot_chan, len);
+SAME(struct coop_chan, cap, struct coop_hot_chan, cap);
+SAME(struct coop_chan, preference, struct coop_hot_chan, preference);
+SAME(struct coop_chan, closing, struct coop_hot_chan, closing);
+_Static_assert(sizeof(struct wait_queue) == sizeof(struct coop_hot_queue), "channels have two of them");
+_Static_assert((int)TASK_READY == 0 && (int)TASK_RUNNING == 1 && (int)TASK_BLOCKED == 2, "coop/task_inline.h knows the states");
+#endif
 
 /* ---- queues -------------------------------------------------------------------------------------------------------------------- */
 
@@ -47,46 +98,80 @@ static void call_hooks(coop_task *from, coop_task *to)
         sched->switch_hook(from->state == TASK_ENDED ? NULL : from, to);
     if (sched->on_switch != NULL)
         sched->on_switch(from, to);
+    if (sched->stacks.any_canary)
+        overflow_check(from);
 }
 
-void sched_hooks_changed(void)
+void sched_hooks_changed(struct sched *s)
 {
-    sched->hooked = sched->on_switch != NULL || sched->switch_hook != NULL || sched->chan_hook != NULL || sched->member != NULL;
+    s->hooked = s->on_switch != NULL || s->switch_hook != NULL || s->chan_hook != NULL || s->stacks.any_canary || s->member != NULL;
 }
 
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
 {
     sched->on_switch = fn;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }
 
-/* Everything but what hooks and groups do. */
-static inline __attribute__((always_inline)) void leave_for(coop_task *from, coop_task *to)
+/* The two ways differ in what they do on the way back only. */
+typedef int (*switch_way)(struct switch_regs *from, struct switch_regs *to);
+
+static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *from, coop_task *to, switch_way way)
 {
-    from->saved_errno = errno;
-    errno = to->saved_errno;
-    sched->current = to;
+    int *here = s->errno_at;
+
+    from->regs.kept_errno = *here;
+    *here = to->regs.kept_errno;
+    s->current = s->ring = to;
     to->state = TASK_RUNNING;
-    sched->stats.switches++;
+    s->switches++;
+#ifdef SANITIZE_SWITCH
+    if (to->frozen != NULL) /* here, and not on a stack that they have not heard of */
+        hibernate_wake(to);
+    sanitize_leave(from, to);
+    (void)way(&from->regs, &to->regs);
+    sanitize_arrive(from);
+    return from->regs.result;
+#else
+    return way(&from->regs, &to->regs);
+#endif
 }
 
-static __attribute__((noinline)) int switch_hooked(coop_task *to)
+/* In a group the running tasklet is not in the ring: there are more places than that to which it may go. */
+static __attribute__((noinline)) int go_in_group(struct sched *s, coop_task *from, coop_task *to)
 {
-    coop_task *from = sched->current;
+    from->regs.kept_errno = *s->errno_at;
+    *s->errno_at = to->regs.kept_errno;
+    s->current = to;
+    to->state = TASK_RUNNING;
+    s->switches++;
+#ifdef SANITIZE_SWITCH
+    sanitize_leave(from, to);
+#endif
+    (void)switch_stacks(&from->regs, &to->regs);
+#ifdef SANITIZE_SWITCH
+    sanitize_arrive(from);
+#endif
+    threads_arrive();
+    return from->regs.result;
+}
 
-    call_hooks(from, to);
-    leave_for(from, to);
-    return threads_switch(from, to);
+static inline __attribute__((always_inline)) int leave_for(coop_task *to, switch_way way)
+{
+    struct sched *s = sched;
+    coop_task *from = s->current;
+
+    if (__builtin_expect(s->hooked, 0)) {
+        call_hooks(from, to);
+        if (s->member != NULL)
+            return go_in_group(s, from, to);
+    }
+    return go(s, from, to, way);
 }
 
 int sched_switch(coop_task *to)
 {
-    coop_task *from = sched->current;
-
-    if (SWITCH_IS_SANITIZED || __builtin_expect(sched->hooked, 0))
-        return switch_hooked(to);
-    leave_for(from, to);
-    return switch_stacks(&from->regs, &to->regs);
+    return leave_for(to, switch_stacks);
 }
 
 /* Nothing can ever run again: main is told, whatever it waits for. Main is blocked, or somebody would be runnable. */
@@ -97,20 +182,86 @@ static void break_deadlock(void)
     task_interrupt(&sched->main, -EDEADLK);
 }
 
+/* While nobody runs a place in the ring is kept for whoever is next. Returns him: from, too, when that was woken meanwhile. */
+static __attribute__((noinline)) coop_task *look_around(coop_task *from)
+{
+    struct sched *s = sched;
+    coop_task *to, *idle = &s->idle;
+
+    if (s->member != NULL)
+        return threads_next();
+    link_before(from, idle);
+    unlink_task(from);
+    s->ring = idle;
+    s->until_poll = SCHED_POLL_EVERY;
+    if (idle->next == idle && s->on_idle != NULL)
+        s->on_idle();
+    if (!sched_poll(idle->next == idle))
+        break_deadlock();
+    to = idle->next;
+    unlink_task(idle);
+    s->ring = to;
+    s->runnable--;
+    return to;
+}
+
+static inline coop_task *take_next(void)
+{
+    struct sched *s = sched;
+    coop_task *from = s->current, *to;
+
+    /* In a group it always is: there others may already be changing from->next. */
+    if (__builtin_expect(--s->until_poll == 0, 0))
+        return look_around(from);
+    to = from->next;
+    if (__builtin_expect(to == from, 0))
+        return look_around(from);
+    unlink_task(from);
+    s->runnable--;
+    return to;
+}
+
 coop_task *sched_next(void)
 {
-    coop_task *t;
+    return take_next();
+}
 
-    if (__builtin_expect(sched->first == NULL || --sched->until_poll == 0, 0)) {
-        if (sched->member != NULL)
-            return threads_next();
-        sched->until_poll = SCHED_POLL_EVERY;
-        if (!sched_poll(sched->first == NULL))
-            break_deadlock();
+/* With something to look at first: the clock, descriptors, hooks. */
+static __attribute__((noinline)) int yield_slowly(void)
+{
+    struct sched *s = sched;
+    coop_task *t = s->current;
+
+    if (s->member != NULL)
+        return threads_yield();
+    if (t->cancelled && t->shield == 0)
+        return -ECANCELED;
+    if (s->switch_trap > 0)
+        return -EPERM;
+    s->ring = t->next; /* whoever is woken now comes behind t, unless it is alone */
+    if (t->next == t || --s->until_poll == 0) {
+        s->until_poll = SCHED_POLL_EVERY;
+        (void)sched_poll(false);
     }
-    t = sched->first;
-    sched_unready(t);
-    return t;
+    s->ring = t;
+    if (t->next == t)
+        return 0;
+    t->regs.result = 0;
+    t->state = TASK_READY;
+    return sched_switch(t->next);
+}
+
+int coop_yield(void)
+{
+    struct sched *s = sched;
+    coop_task *from = s->current, *to = from->next;
+
+    if (__builtin_expect(from->cancelled || s->hooked || s->switch_trap > 0 || to == from || s->until_poll <= 1, 0))
+        return yield_slowly();
+    s->until_poll--;
+    from->regs.result = 0;
+    from->state = TASK_READY;
+    return go(s, from, to, switch_stacks);
 }
 
 /* ---- blocking ------------------------------------------------------------------------------------------------------------------ */
@@ -126,14 +277,18 @@ int task_may_block(int64_t deadline)
     return t->block_trap > 0 || sched->switch_trap > 0 ? -EPERM : 0;
 }
 
-int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *object)
+static __attribute__((noinline)) void arm(coop_task *t, int64_t deadline)
 {
-    coop_task *t = sched->current, *next;
-    int rc = task_may_block(deadline);
+    if (sched->wheel.count == 0)
+        sched->now_us = coop_now(); /* nobody has looked for long */
+    wheel_arm(&sched->wheel, &t->timer, deadline);
+}
 
-    if (rc != 0)
-        return rc;
+/* Puts t, the running tasklet, where it waits; task_may_block() has said that it may. */
+static inline void lie_down(coop_task *t, struct wait_queue *q, int64_t deadline, const char *why, void *object)
+{
     t->state = TASK_BLOCKED;
+    t->blocked_at = (uint32_t)sched->switches;
     t->why = why;
     t->waits_for = object;
     t->blocked_on = q;
@@ -141,19 +296,44 @@ int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *ob
         t->wait.task = t;
         wait_push(q, &t->wait);
     }
-    if (deadline != COOP_NEVER) {
-        if (sched->wheel.count == 0)
-            sched->now_us = coop_now(); /* nobody has looked for long */
-        wheel_arm(&sched->wheel, &t->timer, deadline);
-    }
-    next = sched_next();
+    if (deadline != COOP_NEVER)
+        arm(t, deadline);
+}
+
+int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *object)
+{
+    coop_task *t = sched->current, *next;
+    int rc = task_may_block(deadline);
+
+    if (rc != 0)
+        return rc;
+    lie_down(t, q, deadline, why, object);
+    next = take_next();
     if (next != t)
-        return sched_switch(next);
+        return leave_for(next, switch_stacks);
     t->state = TASK_RUNNING;
     return t->regs.result;
 }
 
-static void unblock(coop_task *t, int rc)
+int task_block_receive(struct wait_queue *q, int64_t deadline, const char *why, void *object, intptr_t *into)
+{
+    coop_task *t = sched->current, *next;
+    int rc = task_may_block(deadline);
+
+    if (rc != 0)
+        return rc;
+    lie_down(t, q, deadline, why, object);
+    t->regs.into = into;
+    next = take_next();
+    if (next != t)
+        return leave_for(next, switch_receive);
+    t->state = TASK_RUNNING;
+    if (t->regs.result == 0)
+        *into = t->regs.word;
+    return t->regs.result;
+}
+
+static inline void unblock(coop_task *t, int rc)
 {
     if (t->blocked_on != NULL)
         wait_remove(t->blocked_on, &t->wait);
@@ -169,34 +349,32 @@ static void unblock(coop_task *t, int rc)
 void task_wake(coop_task *t, int rc)
 {
     unblock(t, rc);
-    sched_ready(t);
-}
-
-void task_unblock(coop_task *t, int rc)
-{
-    unblock(t, rc);
+    if (__builtin_expect(t->loose, 0))
+        steal_put(sched->member, t);
+    else
+        sched_ready(t);
 }
 
 void task_interrupt(coop_task *t, int rc)
 {
-    if (!task_claim(t))
-        return;
-    if (t->loose)
-        threads_wake(t, rc);
-    else
+    if (task_claim(t))
         task_wake(t, rc);
 }
 
-void task_wake_now(coop_task *t, int rc)
+int task_wake_now(coop_task *t, int rc)
 {
+    coop_task *self = sched->current;
+
     unblock(t, rc);
     if (sched->switch_trap > 0) {
         sched_ready(t);
-        return;
+        return 0;
     }
-    sched->current->regs.result = 0;
-    sched_ready(sched->current);
-    (void)sched_switch(t);
+    self->regs.result = 0;
+    if (__builtin_expect(sched->member != NULL, 0))
+        return threads_give_way(t);
+    sched_put_before(t);
+    return leave_for(t, switch_stacks);
 }
 
 void sched_interrupt(struct sched *s)

@@ -4,7 +4,7 @@
  * Side:    worker. One thread state for each OS thread; no function here is called for another thread's. Several of a group: threads.h.
  * Rules:   A tasklet waits by task_block() and is woken by task_wake(), nothing else. Nobody writes into a parked tasklet's stack: what is
  *          given to it goes into its struct coop_task, its wait nodes are there too. So a parked stack may be packed away.
- * Order:   the run queue is first in, first out; the running tasklet is not in it.
+ * Order:   the run queue is first in, first out. It is a ring that the running tasklet is part of: to yield is to go on in the next.
  * Clock:   read when the queue runs dry, and every SCHED_POLL_EVERY switches; never by an operation.
  */
 #ifndef WORKER_TASK_SCHED_H
@@ -13,8 +13,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include <coop/task.h>
+#include <coop/task_inline.h>
 
+#include "worker/task/hibernate.h"
 #include "worker/task/stacks.h"
 #include "worker/task/switch.h"
 #include "worker/task/wheel.h"
@@ -56,13 +57,15 @@ struct task_context { /* one inherited value */
 
 struct coop_task {
     struct switch_regs regs; /* first: the switch's */
-    coop_task *next, *prev;  /* in the run queue */
+    coop_task *next, *prev;  /* in the ring */
     enum task_state state;
-    bool cancelled, atomic;
-    uint8_t shield, block_trap; /* levels */
-    bool joined;                /* somebody waits in coop_join() */
+    bool cancelled;
+    uint32_t block_trap, shield; /* levels */
+    bool atomic;
+    bool joined; /* somebody waits in coop_join() */
     bool detached;
     bool has_permit; /* an unpark before the park */
+    uint8_t pins;    /* levels: its stack stays where it is */
     bool movable;    /* may be stolen by another thread state of its group */
     bool loose;      /* blocked where it may go on anywhere */
     bool over;       /* in a group, under its lock: has ended and left its stack */
@@ -88,21 +91,22 @@ struct coop_task {
     coop_task *scope_next, *scope_prev;
     void **keys; /* TASK_KEYS of them, or NULL */
     struct task_context *context;
-    void *engine; /* of the language that runs in it */
-    int saved_errno;
+    void *engine;        /* of the language that runs in it */
+    uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
+    struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
+    /* Of a group, threads.h. */
+    struct sched *home; /* whose stack and memory it has */
+    _Atomic(struct sched *) owner;
+    coop_task *mail_next;
+    atomic_intptr_t mail_value;
+    atomic_uint mail;
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
 #if defined(__SANITIZE_THREAD__) || defined(COOP_TSAN)
     void *fiber;
 #endif
-    /* Of a group, threads.h. */
-    struct sched *home; /* the first of them; whose stack and memory it has */
-    _Atomic(struct sched *) owner;
-    coop_task *mail_next;
-    atomic_intptr_t mail_value;
-    atomic_uint mail;
 };
 
 /* ---- the thread state ---------------------------------------------------------------------------------------------------------- */
@@ -114,16 +118,19 @@ struct sched_pollee { /* one descriptor's waiter */
 
 struct sched {
     coop_task *current;
-    coop_task *first, *last; /* run queue */
-    size_t runnable;
+    coop_task *ring; /* those that run or may: current, or what keeps its place. The run queue begins behind it and ends before it. */
+    size_t runnable; /* length of the run queue */
     unsigned until_poll;
     int switch_trap;
-    bool hooked;           /* one of switch_hook, on_switch, chan_hook is set, or member is: nothing goes the straight way */
+    int *errno_at;         /* this thread's: errno is a call */
+    bool hooked;           /* one of switch_hook, on_switch, chan_hook is set, canaries are to be looked at, or member is set */
+    uint64_t switches;     /* of coop_stats */
     struct member *member; /* of a group of thread states; NULL: is alone */
     struct wheel wheel;
     int64_t now_us; /* of the last look at the clock */
     struct stacks stacks;
     coop_task main;
+    coop_task idle; /* in the ring while nobody runs */
     coop_task *all; /* list of all that have not been freed, main not among them */
     coop_task *free_tasks;
     coop_task *dead;  /* the last that ended detached: it may still be leaving its stack; freed when the next ends */
@@ -132,7 +139,7 @@ struct sched {
     void *slabs;
     size_t alive, max_tasklets;
     int default_class;
-    uint64_t last_id;
+    uint64_t last_id, id_step;
     bool main_runs_all;           /* in coop_run(): wakes when alive is 0 */
     int epoll_fd;                 /* -1 until a descriptor is waited for */
     struct sched_pollee *pollees; /* by descriptor */
@@ -145,15 +152,20 @@ struct sched {
         bool used;
     } keys[TASK_KEYS];
     struct coop_stats stats;
+    /* The run queue is empty, before anybody sleeps: may wake somebody. */
+    void (*on_idle)(void);
     /* Nothing can ever run again; main is woken with -EDEADLK afterwards. The default does nothing. */
     void (*on_deadlock)(void);
     /* Before the switch, on the old stack: what an engine keeps that belongs to whoever runs. Set by sched_on_switch(). */
     void (*on_switch)(coop_task *from, coop_task *to);
     /* A tasklet of this engine has ended: t->engine is its own. */
     void (*on_end)(coop_task *t);
+    coop_task *all_last;
+    struct hibernate hibernate;
+    void *signal_stack; /* this thread had none before; NULL: it had */
 };
 
-extern __thread struct sched *sched; /* this thread's; NULL before coop_init() */
+extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */
 
 /* The same, asked for again: a compiler may keep the address of a thread's variable across a switch, after which a movable tasklet is on
  * another thread. For code that goes on after a switch of one that may have moved. */
@@ -170,12 +182,21 @@ static inline bool task_foreign(const struct member *home)
     return sched != NULL && sched->member != home;
 }
 
+/* Whether the run queue has somebody. */
+static inline bool sched_any(void)
+{
+    return sched->ring->next != sched->ring;
+}
+
 /*
  * Blocks the running tasklet at the end of q (NULL: in no queue) until task_wake(), its deadline, or its cancellation.
  * Returns what it was woken with, -ETIMEDOUT, -ECANCELED or -EDEADLK; when it was not woken by task_wake(), its node has left q.
  * The caller has filled in current->wait.word and the like. why: a constant, for backtraces; object: what it names.
  */
 int task_block(struct wait_queue *q, int64_t deadline, const char *why, void *object);
+
+/* The same, for somebody who waits for a word: regs.word goes to *into when it returns 0. Both are for tail position. */
+int task_block_receive(struct wait_queue *q, int64_t deadline, const char *why, void *object, intptr_t *into);
 
 /* What task_block() would return at once: -ECANCELED, -EPERM, or -ETIMEDOUT for a deadline that is past; 0: it would block. */
 int task_may_block(int64_t deadline);
@@ -186,8 +207,9 @@ void task_wake(coop_task *t, int rc);
 /* The same for one that is blocked, unless somebody of another thread state has woken it: that wins. */
 void task_interrupt(coop_task *t, int rc);
 
-/* The same as task_wake(), but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden. */
-void task_wake_now(coop_task *t, int rc);
+/* The same as task_wake(), but t runs now and the caller comes behind everybody. Falls back to task_wake() while switching is forbidden.
+ * Returns 0. */
+int task_wake_now(coop_task *t, int rc);
 
 void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 

@@ -168,7 +168,7 @@ static int wait_for_one(struct coop_clause *clauses, size_t n, enum coop_select_
         leave_all(t); /* it did not block */
     if (rc != 0)
         return rc;
-    select_finish(&clauses[t->wait.index], (struct coop_value){ t->wait.word, t->wait.err });
+    select_finish(&clauses[t->wait.index], (struct coop_value){ t->regs.word, t->wait.err });
     return t->wait.index;
 }
 
@@ -200,14 +200,14 @@ int coop_select(struct coop_clause *clauses, size_t n, enum coop_select_policy p
 
     if (!makes_sense(clauses, n, policy))
         return -EINVAL;
-    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
+    if (sched->member != NULL)
         return shared_select(clauses, n, policy, deadline);
     rc = coop_cancelled();
     if (rc != 0)
         return rc;
     i = choose(clauses, n, policy);
     rc = i >= 0 ? 0 : policy == COOP_DEFAULT ? -EAGAIN : task_may_block(deadline);
-    if (__builtin_expect(sched->hooked, 0) && rc == 0 && sched->chan_hook != NULL)
+    if (rc == 0 && sched->chan_hook != NULL)
         rc = i >= 0 ? chan_tell(clauses[i].chan, clauses[i].op, false) : tell_all(clauses, n);
     if (rc != 0)
         return rc;

@@ -69,9 +69,9 @@ void shared_wake(coop_task *t, bool now)
     if (atomic_load(&t->owner) != sched)
         mail_post(t, MAIL_WAKE);
     else if (now)
-        threads_wake_now(t);
+        task_wake_now(t, 0);
     else
-        threads_wake(t, 0);
+        task_wake(t, 0);
 }
 
 void shared_wake_all(coop_task *list)

@@ -7,16 +7,20 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "worker/task/valgrind.h"
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
 #endif
 
 enum {
-    PAGE = 4096,           /* of both machines; a larger one makes the guards larger than they need be */
+    PAGE = STACKS_GUARD,   /* of both machines; a larger one makes the guards larger than they need be */
     CHUNK_FIRST = 16,      /* stacks */
     CHUNK_SMALL = 4 << 20, /* bytes; a class's first CHUNKS_SMALL chunks are no larger, so that little is taken in advance */
     CHUNKS_SMALL = 64,
-    KEEP_HOT = 256, /* free stacks that keep their pages */
+    MPROTECT_FEW = 4000, /* stacks, under Valgrind */
+    KEEP_HOT = 256,      /* free stacks that keep their pages; up to twice as many, and then the older half gives them back */
 };
 
 static const size_t class_size[STACKS_CLASSES] = { 8 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20 };
@@ -27,18 +31,30 @@ int stacks_init(struct stacks *s)
     memset(s, 0, sizeof(*s));
     for (int i = 0; i < STACKS_CLASSES; i++)
         s->classes[i].size = class_size[i];
+    s->valgrind = valgrind_is_running();
+    if (s->valgrind) { /* what madvise() makes of a page is unknown to it, and it counts to 30,000 mappings only */
+        s->no_madvise = true;
+        s->mprotected = STACKS_MPROTECT - MPROTECT_FEW;
+    }
     return 0;
+}
+
+/* ---- chunks -------------------------------------------------------------------------------------------------------------------- */
+
+static void free_chunk(struct stack_chunk *k)
+{
+    for (size_t i = 0; k->valgrind != NULL && i < k->len / k->slot; i++)
+        valgrind_stack_is_gone(k->valgrind[i]);
+    munmap(k->base, k->len);
+    free(k->valgrind);
+    free(k);
 }
 
 void stacks_finish(struct stacks *s)
 {
-    while (s->chunks != NULL) {
-        struct stack_chunk *next = s->chunks->next;
-
-        munmap(s->chunks->base, s->chunks->len);
-        free(s->chunks);
-        s->chunks = next;
-    }
+    for (size_t i = 0; i < s->n_chunks; i++)
+        free_chunk(s->chunks[i]);
+    free(s->chunks);
     for (int i = 0; i < STACKS_CLASSES; i++)
         free(s->classes[i].free);
     memset(s, 0, sizeof(*s));
@@ -75,50 +91,155 @@ static enum stack_guard guard_chunk(struct stacks *s, char *base, size_t len, si
     return STACK_GUARD_CANARY;
 }
 
-static int add_chunk(struct stacks *s, struct stack_class *c)
+/* The first chunk that ends above the address: where it is, or would have to be put. */
+static size_t place_of(const struct stacks *s, const char *address)
 {
-    struct stack_chunk *k = malloc(sizeof(*k));
-    size_t n = CHUNK_FIRST;
-    char **more;
+    size_t low = 0, high = s->n_chunks;
 
-    n <<= c->n_chunks < 6 ? c->n_chunks : 6;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (address < s->chunks[mid]->base + s->chunks[mid]->len)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+struct stack_chunk *stacks_find(const struct stacks *s, const void *address, size_t *ret_slot)
+{
+    size_t i = place_of(s, address);
+
+    if (i == s->n_chunks || (const char *)address < s->chunks[i]->base)
+        return NULL;
+    *ret_slot = (size_t)((const char *)address - s->chunks[i]->base) / s->chunks[i]->slot;
+    return s->chunks[i];
+}
+
+/* With the address above it: that is where the stack pointer of a new tasklet is, and it must not be nobody's. */
+static void tell_valgrind(struct stack_chunk *k)
+{
+    size_t n = k->len / k->slot;
+
+    k->valgrind = malloc(n * sizeof(*k->valgrind));
+    for (size_t i = 0; k->valgrind != NULL && i < n; i++)
+        k->valgrind[i] = valgrind_stack_is_new(k->base + i * k->slot + PAGE, k->base + (i + 1) * k->slot);
+}
+
+/* Places for n more stacks and one more chunk. */
+static int make_room(struct stacks *s, struct stack_class *c, size_t n)
+{
+    char **more = realloc(c->free, (c->cap_free + n) * sizeof(*more));
+    struct stack_chunk **chunks;
+
+    if (more == NULL)
+        return -ENOMEM;
+    c->free = more;
+    if (s->n_chunks < s->cap_chunks)
+        return 0;
+    chunks = realloc(s->chunks, (s->cap_chunks * 2 + 16) * sizeof(struct stack_chunk *));
+    if (chunks == NULL)
+        return -ENOMEM;
+    s->chunks = chunks;
+    s->cap_chunks = s->cap_chunks * 2 + 16;
+    return 0;
+}
+
+/* How many stacks the class's next chunk has. */
+static size_t stacks_in_next(struct stack_class *c)
+{
+    size_t n = (size_t)CHUNK_FIRST << (c->n_chunks < 6 ? c->n_chunks : 6);
+
     if (c->n_chunks < CHUNKS_SMALL && n * c->size > CHUNK_SMALL)
         n = CHUNK_SMALL / c->size;
     c->n_chunks++;
-    more = k != NULL ? realloc(c->free, (c->cap_free + n) * sizeof(*more)) : NULL;
-    if (more == NULL) {
-        free(k);
-        return -ENOMEM;
-    }
-    c->free = more;
-    k->slot = c->size;
-    for (k->base = MAP_FAILED; k->base == MAP_FAILED && n > 0; n /= 2) { /* near a limit a few may still be had */
-        k->len = n * c->size;
+    return n;
+}
+
+/* Near a limit fewer may still be had. */
+static struct stack_chunk *map_chunk(size_t n, size_t slot)
+{
+    struct stack_chunk *k = calloc(1, sizeof(*k) + n * sizeof(k->away[0]));
+
+    if (k == NULL)
+        return NULL;
+    k->slot = slot;
+    for (k->base = MAP_FAILED; k->base == MAP_FAILED && n > 0; n /= 2) {
+        k->len = n * slot;
         k->base = mmap(NULL, k->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
-    if (k->base == MAP_FAILED) {
-        free(k);
+    if (k->base != MAP_FAILED)
+        return k;
+    free(k);
+    return NULL;
+}
+
+static int add_chunk(struct stacks *s, struct stack_class *c)
+{
+    size_t n = stacks_in_next(c), at;
+    struct stack_chunk *k;
+
+    if (make_room(s, c, n) != 0)
         return -ENOMEM;
-    }
+    k = map_chunk(n, c->size);
+    if (k == NULL)
+        return -ENOMEM;
     (void)madvise(k->base, k->len, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses: good */
     c->cap_free += k->len / c->size;
     k->guard = guard_chunk(s, k->base, k->len, c->size);
     c->fresh_canary = k->guard == STACK_GUARD_CANARY;
     s->any_canary |= c->fresh_canary;
-    k->next = s->chunks;
-    s->chunks = k;
+    if (s->valgrind)
+        tell_valgrind(k);
+    at = place_of(s, k->base);
+    memmove(&s->chunks[at + 1], &s->chunks[at], (s->n_chunks - at) * sizeof(struct stack_chunk *));
+    s->chunks[at] = k;
+    s->n_chunks++;
     c->fresh = k->base;
     c->fresh_end = k->base + k->len;
     return 0;
 }
 
-static const struct stack_chunk *chunk_of(const struct stacks *s, const void *address)
-{
-    const struct stack_chunk *k = s->chunks;
+/* ---- stacks -------------------------------------------------------------------------------------------------------------------- */
 
-    while (k != NULL && ((const char *)address < k->base || (const char *)address >= k->base + k->len))
-        k = k->next;
-    return k;
+/* Shell's: qsort(3) may want memory and more stack than a small tasklet has left. */
+void stacks_sort(char **addresses, size_t n)
+{
+    for (size_t gap = n / 2; gap > 0; gap /= 2)
+        for (size_t i = gap; i < n; i++) {
+            char *moved = addresses[i];
+            size_t to = i;
+
+            for (; to >= gap && addresses[to - gap] > moved; to -= gap)
+                addresses[to] = addresses[to - gap];
+            addresses[to] = moved;
+        }
+}
+
+/* The older half of those that are hot: not the last one, on which its user may still be. One system call for each run of neighbours. */
+static void cool(struct stack_class *c)
+{
+    char **old = &c->free[c->n_cold], *low;
+    size_t first = 0;
+
+    stacks_sort(old, KEEP_HOT);
+    for (size_t i = 1; i <= KEEP_HOT; i++)
+        if (i == KEEP_HOT || old[i] != old[i - 1] + c->size) {
+            low = old[first] + PAGE;
+            (void)madvise(low, (size_t)(old[i - 1] + c->size - low), MADV_DONTNEED);
+            first = i;
+        }
+    c->n_cold += KEEP_HOT;
+}
+
+/* It went with the page it was on. */
+static void renew_canary(const struct stacks *s, void *stack)
+{
+    size_t slot;
+
+    if (s->any_canary && stacks_find(s, stack, &slot)->guard == STACK_GUARD_CANARY)
+        *(uint64_t *)stack = canary;
 }
 
 void *stacks_get(struct stacks *s, int class, size_t *ret_size)
@@ -128,6 +249,10 @@ void *stacks_get(struct stacks *s, int class, size_t *ret_size)
 
     if (c->n_free > 0) {
         slot = c->free[--c->n_free];
+        if (c->n_cold > c->n_free) {
+            c->n_cold = c->n_free;
+            renew_canary(s, slot + PAGE);
+        }
     } else {
         if (c->fresh == c->fresh_end && add_chunk(s, c) != 0)
             return NULL;
@@ -148,22 +273,44 @@ int stacks_put(struct stacks *s, int class, void *stack)
     char *slot = (char *)stack - PAGE;
     int rc = 0;
 
-    if (s->any_canary) {
-        const struct stack_chunk *k = chunk_of(s, slot);
-
-        if (k->guard == STACK_GUARD_CANARY && *(const uint64_t *)stack != canary)
-            rc = -EFAULT;
-    }
+    if (s->any_canary && stacks_is_spoilt(s, stack))
+        rc = -EFAULT;
     s->in_use -= c->size;
-    if (c->n_free >= KEEP_HOT && c->size > 2 * PAGE) /* all but the page its last user may stand on */
-        (void)madvise(slot + 2 * PAGE, c->size - 3 * PAGE, MADV_DONTNEED);
     c->free[c->n_free++] = slot;
+    if (c->n_free - c->n_cold >= (size_t)2 * KEEP_HOT)
+        cool(c);
     return rc;
 }
 
 bool stacks_is_guard(const struct stacks *s, const void *address)
 {
-    const struct stack_chunk *k = chunk_of(s, address);
+    size_t slot;
+    const struct stack_chunk *k = stacks_find(s, address, &slot);
 
     return k != NULL && (size_t)((const char *)address - k->base) % k->slot < PAGE;
+}
+
+bool stacks_is_spoilt(const struct stacks *s, const void *stack)
+{
+    size_t slot;
+    const struct stack_chunk *k = stacks_find(s, stack, &slot);
+
+    return k->guard == STACK_GUARD_CANARY && *(const uint64_t *)stack != canary;
+}
+
+/* ---- pages --------------------------------------------------------------------------------------------------------------------- */
+
+/* A guard zaps the page it is put on, and needs no more than the entry in the page table that the page had. */
+int stacks_empty(enum stack_guard guard, char *low, size_t len)
+{
+    return madvise(low, len, guard == STACK_GUARD_MADVISE ? MADV_GUARD_INSTALL : MADV_DONTNEED) == 0 ? 0 : -errno;
+}
+
+int stacks_fill(enum stack_guard guard, void *stack, size_t size)
+{
+    if (guard == STACK_GUARD_MADVISE && madvise(stack, size, MADV_GUARD_REMOVE) != 0)
+        return -errno;
+    if (guard == STACK_GUARD_CANARY)
+        *(uint64_t *)stack = canary;
+    return 0;
 }

@@ -7,12 +7,11 @@
 _Static_assert(offsetof(struct switch_regs, sp) == 0 && offsetof(struct switch_regs, ip) == 8 && offsetof(struct switch_regs, bp) == 16,
                "the assembly's offsets");
 _Static_assert(offsetof(struct switch_regs, float_control) == 24 && offsetof(struct switch_regs, x87_control) == 28 &&
-                   offsetof(struct switch_regs, result) == 32,
+                   offsetof(struct switch_regs, result) == 32 && offsetof(struct switch_regs, word) == 40 &&
+                   offsetof(struct switch_regs, into) == 48,
                "the assembly's offsets");
 
 #ifndef COOP_SWITCH_UCONTEXT
-
-extern void switch_begin(void); /* assembly; finds the entry in the frame pointer */
 
 #if defined(__x86_64__)
 const char switch_name[] = "x86-64 assembly";
@@ -60,6 +59,8 @@ void switch_prepare(struct switch_regs *regs, void *stack, size_t size, void (*e
     c->uc_stack.ss_size = (size_t)((char *)c - (char *)stack);
     makecontext(c, entry, 0);
     regs->context = c;
+    regs->sp = c; /* nobody has run on it yet: no frames */
+    regs->bp = NULL;
 }
 
 /* sp and bp are where the others look for the caller's frames: backtraces, and how much of the stack is in use. */
@@ -73,5 +74,14 @@ int switch_stacks(struct switch_regs *from, struct switch_regs *to)
     from->sp = (void *)&from;
     swapcontext(from->context, to->context);
     return from->result;
+}
+
+int switch_receive(struct switch_regs *from, struct switch_regs *to)
+{
+    int rc = switch_stacks(from, to);
+
+    if (rc == 0)
+        *from->into = from->word;
+    return rc;
 }
 #endif

@@ -22,6 +22,9 @@ struct switch_regs {
     uint32_t float_control; /* MXCSR, or FPCR */
     uint16_t x87_control;
     int32_t result; /* what the parked switch_stacks() returns: put there by whoever wakes it */
+    int32_t kept_errno;
+    intptr_t word;  /* what the parked switch_receive() stores in *into when result is 0: the same */
+    intptr_t *into; /* set before switch_receive() */
 #ifdef COOP_SWITCH_UCONTEXT
     ucontext_t *context; /* lies at the top of the stack; main's is malloc'ed */
 #endif
@@ -33,8 +36,16 @@ struct switch_regs {
  */
 int switch_stacks(struct switch_regs *from, struct switch_regs *to);
 
+/* The same; back in from, with from->result 0, it stores from->word in *from->into: in C that would be a return more. */
+int switch_receive(struct switch_regs *from, struct switch_regs *to);
+
 /* The first switch to regs calls entry() on this stack; entry never returns. The control bits are the caller's. */
 void switch_prepare(struct switch_regs *regs, void *stack, size_t size, void (*entry)(void));
+
+#ifndef COOP_SWITCH_UCONTEXT
+/* Where a new stack begins, and where a parked switch_stacks() or switch_receive() goes on: what regs.ip is then. Not to be called. */
+extern void switch_begin(void), switch_resumed(void), switch_received(void);
+#endif
 
 /* "x86-64 assembly", … */
 extern const char switch_name[];

@@ -6,16 +6,31 @@
  *    8  ip
  *   16  bp (x29)
  *   24  FPCR
- *   32  result
+ *   32  result, 36 errno (not ours)
+ *   40  word, 48 into
  */
 #if defined(__aarch64__) && !defined(COOP_SWITCH_UCONTEXT)
     .text
-    .globl  switch_stacks
+    .globl  switch_receive
+    .type   switch_receive, %function
+    .p2align 4
+switch_receive:
+    .cfi_startproc
+    hint    #34                     /* bti c */
+    adr     x9, switch_received
+    b       .Lpark
+    .cfi_endproc
+    .size   switch_receive, . - switch_receive
+
+    .globl  switch_stacks, switch_resumed, switch_received
+    .hidden switch_resumed, switch_received
     .type   switch_stacks, %function
     .p2align 4
 switch_stacks:
     .cfi_startproc
-    hint    #34                     /* bti c */
+    hint    #34
+    adr     x9, switch_resumed
+.Lpark:
     sub     sp, sp, #160
     .cfi_adjust_cfa_offset 160
     stp     x19, x20, [sp]
@@ -29,7 +44,6 @@ switch_stacks:
     stp     d14, d15, [sp, #128]
     str     x30, [sp, #144]
     .cfi_rel_offset x30, 144
-    adr     x9, .Lresumed
     mov     x10, sp
     stp     x10, x9, [x0]
     str     x29, [x0, #16]
@@ -47,9 +61,18 @@ switch_stacks:
     msr     fpcr, x12
     b       .Lgo
     .p2align 4
-.Lresumed:
+switch_received:
     hint    #36                     /* bti j */
     ldr     w0, [x1, #32]           /* x1: our own registers, as the other's to */
+    cbnz    w0, .Lrestore
+    ldp     x9, x10, [x1, #40]
+    str     x9, [x10]
+    b       .Lrestore
+    .p2align 4
+switch_resumed:
+    hint    #36
+    ldr     w0, [x1, #32]
+.Lrestore:
     ldp     x19, x20, [sp]
     ldp     x21, x22, [sp, #16]
     ldp     x23, x24, [sp, #32]

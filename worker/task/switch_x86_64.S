@@ -6,16 +6,31 @@
  *    8  ip                        40 return address of switch_stacks()
  *   16  bp
  *   24  MXCSR, 28 x87 control word
- *   32  result
+ *   32  result, 36 errno (not ours)
+ *   40  word, 48 into
  */
 #if defined(__x86_64__) && !defined(COOP_SWITCH_UCONTEXT)
     .text
-    .globl  switch_stacks
+    .globl  switch_receive
+    .type   switch_receive, @function
+    .p2align 4
+switch_receive:
+    .cfi_startproc
+    endbr64
+    lea     switch_received(%rip), %rax
+    jmp     .Lpark
+    .cfi_endproc
+    .size   switch_receive, . - switch_receive
+
+    .globl  switch_stacks, switch_resumed, switch_received
+    .hidden switch_resumed, switch_received
     .type   switch_stacks, @function
     .p2align 4
 switch_stacks:
     .cfi_startproc
     endbr64
+    lea     switch_resumed(%rip), %rax
+.Lpark:
     lea     -40(%rsp), %rsp
     .cfi_adjust_cfa_offset 40
     mov     %rbx, (%rsp)
@@ -23,7 +38,6 @@ switch_stacks:
     mov     %r13, 16(%rsp)
     mov     %r14, 24(%rsp)
     mov     %r15, 32(%rsp)
-    lea     .Lresumed(%rip), %rax
     stmxcsr 24(%rdi)
     fnstcw  28(%rdi)
     mov     %rsp, (%rdi)
@@ -48,9 +62,20 @@ switch_stacks:
     fldcw   28(%rsi)
     jmp     .Lgo
     .p2align 4
-.Lresumed:                          /* rsi: our own registers, as the other's to */
+switch_received:                         /* rsi: our own registers, as the other's to */
     endbr64
     mov     32(%rsi), %eax
+    mov     48(%rsi), %rdx
+    mov     40(%rsi), %rcx
+    test    %eax, %eax
+    jne     .Lrestore
+    mov     %rcx, (%rdx)
+    jmp     .Lrestore
+    .p2align 4
+switch_resumed:                          /* the same */
+    endbr64
+    mov     32(%rsi), %eax
+.Lrestore:
     mov     (%rsp), %rbx
     mov     8(%rsp), %r12
     mov     16(%rsp), %r13

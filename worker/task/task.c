@@ -2,11 +2,14 @@
 #include "worker/task/task.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/task/fault.h"
 #include "worker/task/local.h"
+#include "worker/task/overflow.h"
 #include "worker/task/sanitize.h"
 #include "worker/task/scope.h"
 #include "worker/task/threads.h"
@@ -35,9 +38,13 @@ static struct sched *state_new(const struct coop_options *o, int class)
     s->default_class = class;
     s->until_poll = SCHED_POLL_EVERY;
     s->epoll_fd = -1;
-    s->current = &s->main;
+    hibernate_init(&s->hibernate, o->hibernate_above, o->private_stacks);
+    s->errno_at = &errno;
+    s->current = s->ring = &s->main;
+    s->main.next = s->main.prev = &s->main;
+    s->idle.next = s->idle.prev = &s->idle;
     s->main.state = TASK_RUNNING;
-    s->main.id = s->last_id = 1;
+    s->main.id = s->last_id = s->id_step = 1;
     strcpy(s->main.name, "main");
     return s;
 }
@@ -57,26 +64,29 @@ void task_cancel_all(void)
     coop_cancel(&sched->main);
 }
 
-static inline void all_add(coop_task *t)
+/* In a group others may walk the list. */
+static void all_lock(bool on)
 {
-    t->all_next = sched->all;
-    if (sched->all != NULL)
-        sched->all->all_prev = t;
-    sched->all = t;
+    if (__builtin_expect(sched->member != NULL, 0))
+        (void)(on ? pthread_mutex_lock : pthread_mutex_unlock)(&sched->member->all);
 }
 
-static inline void all_remove(const coop_task *t)
+static inline void list_it(coop_task *t)
 {
-    if (t->all_prev != NULL)
-        t->all_prev->all_next = t->all_next;
-    else
-        sched->all = t->all_next;
-    if (t->all_next != NULL)
-        t->all_next->all_prev = t->all_prev;
+    all_lock(true);
+    all_push(t);
+    all_lock(false);
+}
+
+static void unlist(coop_task *t)
+{
+    all_lock(true);
+    all_remove(t);
+    all_lock(false);
 }
 
 /* It is not among all. */
-static inline void task_unget(coop_task *t)
+static void task_unget(coop_task *t)
 {
     t->state = TASK_ENDED;
     t->id = 0;
@@ -87,7 +97,7 @@ static inline void task_unget(coop_task *t)
 void task_put(coop_task *t)
 {
     sanitize_end(t);
-    all_remove(t);
+    unlist(t);
     task_unget(t);
 }
 
@@ -95,7 +105,7 @@ void task_put(coop_task *t)
 static void bury(void)
 {
     if (sched->dead_stack != NULL && stacks_put(&sched->stacks, sched->dead_class, sched->dead_stack) != 0)
-        abort(); /* it wrote below its stack: what lies there is nobody's to trust */
+        abort(); /* overflow_check() had seen its canary alive when it ended: somebody else's write */
     sched->dead_stack = NULL;
     if (sched->dead != NULL)
         task_put(sched->dead);
@@ -135,6 +145,7 @@ static void free_memory(struct sched *s)
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s->pollees);
+    hibernate_finish(&s->hibernate);
     stacks_finish(&s->stacks);
 #ifdef COOP_SWITCH_UCONTEXT
     free(s->main.regs.context);
@@ -165,9 +176,13 @@ int coop_init(const struct coop_options *options)
         return -EINVAL;
     while (made < n && (states[made] = state_new(o, class)) != NULL)
         made++;
-    if (made == n)
+    rc = made < n ? -ENOMEM : fault_open(states[0]);
+    if (rc == 0) {
         sanitize_main(&states[0]->main);
-    rc = made < n ? -ENOMEM : n > 1 ? threads_start(states, n) : 0;
+        rc = n > 1 ? threads_start(states, n) : 0;
+        if (rc != 0)
+            fault_close(states[0]);
+    }
     while (rc != 0 && made > 0)
         free_memory(states[--made]);
     if (rc == 0)
@@ -201,6 +216,7 @@ int coop_finish(void)
     states[0] = sched;
     if (sched->member != NULL)
         n = threads_finish(states);
+    fault_close(states[0]);
     while (n-- > 0)
         free_memory(states[n]);
     sched = NULL;
@@ -227,7 +243,7 @@ static coop_task *task_get(void)
         t = sched->free_tasks;
     }
     sched->free_tasks = t->next;
-    memset(t, 0, offsetof(coop_task, home)); /* what is of a group is its to set */
+    memset(t, 0, sizeof(*t));
     return t;
 }
 
@@ -245,7 +261,7 @@ static __attribute__((noinline)) _Noreturn void end(int result) /* not inline: s
     t->state = TASK_ENDED;
     if (sched->switch_hook != NULL)
         sched->switch_hook(t, NULL);
-    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
+    if (sched->member != NULL)
         threads_end(t);
     while (!wait_empty(&t->joiners)) /* one joins, others may wait for the first of several */
         task_wake(t->joiners.first->task, 0);
@@ -267,8 +283,7 @@ static void begin(void)
     coop_task *t = sched->current;
 
     sanitize_arrive(t);
-    if (__builtin_expect(sched->hooked, 0))
-        threads_arrive();
+    threads_arrive();
     end(t->fn(t->arg));
 }
 
@@ -285,10 +300,14 @@ static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *a
     if (attr->scope != NULL) {
         int rc = scope_adopt(attr->scope, t);
 
+        if (rc == 0 && sched->alive >= sched->max_tasklets)
+            rc = -EAGAIN; /* who minds the scope's deadline has the last place */
         if (rc != 0)
             return rc;
     }
     t->stack = stacks_get(&sched->stacks, t->stack_class, &t->stack_size);
+    if (__builtin_expect(sched->stacks.any_canary && !sched->hooked, 0))
+        sched_hooks_changed(sched);
     return t->stack != NULL ? 0 : -ENOMEM;
 }
 
@@ -306,11 +325,14 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
         task_unget(t);
         return rc;
     }
-    t->id = ++sched->last_id;
+    t->id = sched->last_id += sched->id_step;
     switch_prepare(&t->regs, t->stack, t->stack_size, begin);
     local_inherit(t);
     sanitize_start(t);
     sched->stats.spawned++;
+    if (__builtin_expect(sched->member != NULL, 0))
+        atomic_store(&t->owner, t->home = sched);
+    list_it(t);
     *ret_task = t;
     return 0;
 }
@@ -318,11 +340,6 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
 int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
 {
     return make(ret_task, fn, arg, attr);
-}
-
-void task_enlist(coop_task *t)
-{
-    all_add(t);
 }
 
 int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
@@ -333,19 +350,21 @@ int coop_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_at
 
     if (sched == NULL || fn == NULL)
         return -EINVAL;
-    attr = attr != NULL ? attr : &none;
-    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
+    if (attr == NULL)
+        attr = &none;
+    if (__builtin_expect(sched->member != NULL, 0))
         return threads_spawn(ret_task, fn, arg, attr);
     if (sched->alive >= sched->max_tasklets)
         return -EAGAIN;
     rc = attr->thread <= 1 ? make(&t, fn, arg, attr) : -EINVAL;
     if (rc != 0)
         return rc;
-    all_add(t);
     t->detached = ret_task == NULL;
     if (++sched->alive > sched->stats.peak)
         sched->stats.peak = sched->alive;
     sched_ready(t);
+    if (__builtin_expect(sched->alive > sched->hibernate.trigger, 0))
+        (void)hibernate_some(false);
     if (ret_task != NULL)
         *ret_task = t;
     return 0;
@@ -426,7 +445,7 @@ int coop_cancelled(void)
 {
     const coop_task *t = sched->current;
 
-    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
+    if (__builtin_expect(sched->member != NULL, 0))
         return threads_cancelled(t);
     return t->cancelled && t->shield == 0 ? -ECANCELED : 0;
 }
@@ -435,32 +454,13 @@ void coop_shield(bool on)
 {
     coop_task *t = sched->current;
 
-    if (on && t->shield < UINT8_MAX)
+    if (on && t->shield < UINT32_MAX)
         t->shield++;
     else if (!on && t->shield > 0)
         t->shield--;
 }
 
 /* ---- taking turns -------------------------------------------------------------------------------------------------------------- */
-
-int coop_yield(void)
-{
-    coop_task *t = sched->current;
-
-    if (__builtin_expect(sched->hooked, 0) && sched->member != NULL)
-        return threads_yield();
-    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
-        return -ECANCELED;
-    if (__builtin_expect(sched->switch_trap > 0, 0))
-        return -EPERM;
-    if (sched->first == NULL && !sched_poll(false))
-        return 0;
-    if (sched->first == NULL)
-        return 0;
-    t->regs.result = 0;
-    sched_ready(t);
-    return sched_switch(sched_next());
-}
 
 int coop_yield_to(coop_task *t)
 {
@@ -475,8 +475,10 @@ int coop_yield_to(coop_task *t)
     if (sched->switch_trap > 0)
         return -EPERM;
     sched_unready(t);
+    if (sched->member != NULL)
+        return threads_give_way(t);
     sched->current->regs.result = 0;
-    sched_ready(sched->current);
+    sched_put_before(t);
     return sched_switch(t);
 }
 
@@ -564,7 +566,7 @@ void coop_block_trap(bool on)
 {
     coop_task *t = sched->current;
 
-    if (on && t->block_trap < UINT8_MAX)
+    if (on && t->block_trap < UINT32_MAX)
         t->block_trap++;
     else if (!on && t->block_trap > 0)
         t->block_trap--;
@@ -572,9 +574,11 @@ void coop_block_trap(bool on)
 
 int coop_switch_trap(int delta)
 {
-    int old = sched->switch_trap;
+    int old = sched->switch_trap, level;
 
-    sched->switch_trap = old + delta > 0 ? old + delta : 0;
+    if (__builtin_add_overflow(old, delta, &level))
+        level = INT_MAX; /* old is never below 0 */
+    sched->switch_trap = level > 0 ? level : 0;
     return old;
 }
 
@@ -589,19 +593,22 @@ bool coop_atomic(bool on)
 void coop_get_stats(struct coop_stats *ret)
 {
     *ret = sched->stats;
+    ret->switches = sched->switches;
     ret->alive = alive();
     ret->runnable = sched->runnable;
     ret->stack_bytes = sched->stacks.in_use;
+    ret->hibernated = sched->hibernate.count;
+    ret->hibernated_bytes = sched->hibernate.bytes;
 }
 
 void coop_set_switch_hook(coop_switch_hook hook)
 {
     sched->switch_hook = hook;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }
 
 void coop_set_chan_hook(coop_chan_hook hook)
 {
     sched->chan_hook = hook;
-    sched_hooks_changed();
+    sched_hooks_changed(sched);
 }

@@ -8,17 +8,26 @@
 
 #include "worker/task/sched.h"
 
-/* Puts t, which is in no queue, at the end of the run queue. */
+/* t, which is in no ring, comes before at. */
+static inline void link_before(coop_task *at, coop_task *t)
+{
+    t->next = at;
+    t->prev = at->prev;
+    at->prev->next = t;
+    at->prev = t;
+}
+
+static inline void unlink_task(coop_task *t)
+{
+    t->prev->next = t->next;
+    t->next->prev = t->prev;
+}
+
+/* Puts t at the end of the run queue. */
 static inline void sched_ready(coop_task *t)
 {
     t->state = TASK_READY;
-    t->next = NULL;
-    t->prev = sched->last;
-    if (sched->last != NULL)
-        sched->last->next = t;
-    else
-        sched->first = t;
-    sched->last = t;
+    link_before(sched->ring, t);
     sched->runnable++;
 }
 
@@ -26,56 +35,81 @@ static inline void sched_ready(coop_task *t)
 static inline void sched_ready_first(coop_task *t)
 {
     t->state = TASK_READY;
-    t->prev = NULL;
-    t->next = sched->first;
-    if (sched->first != NULL)
-        sched->first->prev = t;
-    else
-        sched->last = t;
-    sched->first = t;
+    link_before(sched->ring->next, t);
     sched->runnable++;
 }
 
 /* Takes it out. */
 static inline void sched_unready(coop_task *t)
 {
-    if (t->prev != NULL)
-        t->prev->next = t->next;
-    else
-        sched->first = t->next;
-    if (t->next != NULL)
-        t->next->prev = t->prev;
-    else
-        sched->last = t->prev;
+    unlink_task(t);
     sched->runnable--;
 }
 
+/* The running tasklet stays in the ring, and so comes behind everybody; t, which is in no ring, runs. Goes with sched_switch(t). */
+static inline void sched_put_before(coop_task *t)
+{
+    sched->current->state = TASK_READY;
+    link_before(sched->current->next, t);
+    sched->runnable++;
+}
+
+/* Into sched->all, in front of next (NULL: at its end). */
+static inline void all_insert(coop_task *t, coop_task *next)
+{
+    coop_task *prev = next != NULL ? next->all_prev : sched->all_last;
+
+    t->all_prev = prev;
+    t->all_next = next;
+    if (prev != NULL)
+        prev->all_next = t;
+    else
+        sched->all = t;
+    if (next != NULL)
+        next->all_prev = t;
+    else
+        sched->all_last = t;
+}
+
+static inline void all_push(coop_task *t)
+{
+    all_insert(t, sched->all);
+}
+
+static inline void all_remove(coop_task *t)
+{
+    if (sched->hibernate.edge == t)
+        sched->hibernate.edge = t->all_next;
+    if (t->all_prev != NULL)
+        t->all_prev->all_next = t->all_next;
+    else
+        sched->all = t->all_next;
+    if (t->all_next != NULL)
+        t->all_next->all_prev = t->all_prev;
+    else
+        sched->all_last = t->all_prev;
+}
+
 /*
- * Leaves the running tasklet, whose state the caller has set, for to, which is in no queue. Returns what the tasklet's regs.result is by
+ * Leaves the running tasklet, whose state the caller has set, for to, which is in the ring. Returns what the tasklet's regs.result is by
  * the time it goes on: a caller that has nothing else to do returns it in tail position (switch.h).
  */
 int sched_switch(coop_task *to);
 
-/* Takes the next of the run queue out of it; sleeps until there is one; breaks a deadlock. */
+void sched_hooks_changed(struct sched *s);
+
+/* Takes the running tasklet out of the ring and says who is next; sleeps until somebody is; breaks a deadlock. */
 coop_task *sched_next(void);
 
 extern const char task_parked[]; /* why, of one in coop_park() */
 
-/* After one of hooked's reasons has changed. */
-void sched_hooks_changed(void);
-
-/* The part of task_wake() that comes before the run queue. */
-void task_unblock(coop_task *t, int rc);
-
 /* Cancels everybody, main too. */
 void task_cancel_all(void);
 
-/* Makes a tasklet of this thread state's memory, all but runnable and known: task_enlist(). */
+/* Makes a tasklet of this thread state's memory, all but runnable. */
 int task_make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
 
-void task_enlist(coop_task *t);
-
-/* Its memory can be used again; its stack has been given back. This and task_enlist() under member.all, when there is one. */
+/* Its memory can be used again, its stack is given back. */
 void task_put(coop_task *t);
 
 /* The claim on a blocked tasklet: whoever has it wakes it, nobody else. One that waits only for its own thread state needs none. */

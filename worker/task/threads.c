@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "worker/task/fault.h"
 #include "worker/task/sanitize.h"
 
 enum { IDLE_STACK = 64 << 10, THREAD_STACK = 256 << 10 }; /* nothing but threads_idle() runs on a thread's own stack */
@@ -52,15 +53,18 @@ static void *thread_main(void *arg)
     struct sched *s = arg;
 
     sched = s;
+    s->errno_at = &errno;
+    fault_begin_thread(s);
     sanitize_main(&s->main);
     threads_idle(s->member);
+    fault_end_thread(s);
     return NULL;
 }
 
 /* No signal is theirs, those of the process go to the first thread; but for those that a fault of the thread itself raises. */
 static int start_thread(struct member *m)
 {
-    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
     pthread_attr_t attr;
     sigset_t all, kept;
     int rc = pthread_attr_init(&attr);
@@ -105,10 +109,11 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
     m->idle = &s->main;
     pthread_mutex_init(&m->all, NULL);
     s->member = g->members[index] = m;
-    s->hooked = true;
     s->until_poll = 1;
-    s->last_id = 0;
-    s->main.id = index + 1; /* of the others: turns.c */
+    s->ring = &s->idle;
+    sched_hooks_changed(s);
+    s->last_id = s->main.id = index + 1;
+    s->id_step = g->n;
     s->main.home = s;
     atomic_store(&s->main.owner, s);
     if (index > 0)
@@ -118,14 +123,12 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
 
 static struct group *group_new(unsigned n)
 {
-    static atomic_uint_fast64_t ids;
     struct group *g = aligned_alloc(_Alignof(struct group), sizeof(*g));
 
     if (g == NULL)
         return NULL;
     memset(g, 0, sizeof(*g));
     g->n = n;
-    g->id = atomic_fetch_add(&ids, 1) + 1;
     pthread_mutex_init(&g->sleep, NULL);
     pthread_mutex_init(&g->overflow, NULL);
     for (unsigned i = 0; i < SHARED_LOCKS; i++)
@@ -148,7 +151,6 @@ static void group_free(struct group *g)
             free(m->idle);
         }
         m->sched->member = NULL;
-        m->sched->hooked = false;
         free(m);
     }
     free(g);

@@ -8,6 +8,7 @@
  *          way when it is put there.
  * Shared:  wait queues that several thread states use (of channels, and of those who join) are changed under a lock found by the object's
  *          address: the lock outlives the object. Who wakes somebody in such a queue has claimed it first (task_claim()), once.
+ * Ring:    that of a thread state of a group holds those that wait for their turn only, and sched->idle keeps the place before them.
  * Left:    what must not be seen by others before a tasklet has left its stack is done by whoever runs next (threads_arrive()).
  */
 #ifndef WORKER_TASK_THREADS_H
@@ -76,7 +77,6 @@ struct shared_lock {
 
 struct group {
     unsigned n;
-    uint64_t id; /* no other group of this process has it; above 0 */
     struct member *members[THREADS_MAX];
     atomic_size_t alive;
     atomic_bool finishing; /* who is spawned now starts cancelled */
@@ -100,15 +100,11 @@ unsigned threads_finish(struct sched **states);
 
 coop_task *threads_next(void); /* never sleeps: idle, when there is nobody else */
 int threads_yield(void);
-int threads_switch(coop_task *from, coop_task *to); /* also of one that is alone, when there is something to do on the way */
+int threads_give_way(coop_task *to); /* which is in no queue: it runs now, and the caller behind everybody. Returns 0, in its turn. */
 void threads_arrive(void);
 void threads_idle(struct member *m); /* until it is told to stop */
 void threads_end(coop_task *t) __attribute__((noreturn));
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
-void threads_put(coop_task *t); /* task_put() */
-/* task_wake(), task_wake_now() of one that may be loose. */
-void threads_wake(coop_task *t, int rc);
-void threads_wake_now(coop_task *t);
 /* Frees t, which is over and which nobody else knows. */
 void threads_release(coop_task *t);
 /* mail: MAIL_FORCE or 0. */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "worker/task/sanitize.h"
 #include "worker/task/threads.h"
 
 __attribute__((noinline)) struct sched *sched_here(void)
@@ -15,10 +14,11 @@ __attribute__((noinline)) struct sched *sched_here(void)
 
 static coop_task *run_queue_take(struct sched *s)
 {
-    coop_task *t = s->first;
+    coop_task *t = s->ring->next;
 
-    if (t != NULL)
-        sched_unready(t);
+    if (t == s->ring)
+        return NULL;
+    sched_unready(t);
     return t;
 }
 
@@ -36,7 +36,7 @@ static coop_task *pick(struct sched *s)
         t = steal_take_fairly(m);
     }
     m->other_turn = !m->other_turn;
-    if (t == NULL && (m->other_turn || s->first == NULL))
+    if (t == NULL && (m->other_turn || s->ring->next == s->ring))
         t = steal_take(m);
     return t != NULL ? t : run_queue_take(s);
 }
@@ -60,57 +60,27 @@ int threads_yield(void)
     next = pick(s);
     if (next == NULL)
         return 0;
+    return threads_give_way(next);
+}
+
+int threads_give_way(coop_task *to)
+{
+    coop_task *t = sched->current;
+
     t->regs.result = 0;
     if (t->movable)
-        s->member->left = t;
+        sched->member->left = t;
     else
         sched_ready(t);
-    return sched_switch(next);
-}
-
-void threads_wake(coop_task *t, int rc)
-{
-    task_unblock(t, rc);
-    if (t->loose)
-        steal_put(sched->member, t);
-    else
-        sched_ready(t);
-}
-
-/* The caller may be moved on, unlike by task_wake_now(). */
-static void wake_now(struct sched *s, coop_task *t)
-{
-    task_unblock(t, 0);
-    s->current->regs.result = 0;
-    s->member->left = s->current;
-    (void)sched_switch(t);
-}
-
-void threads_wake_now(coop_task *t)
-{
-    struct sched *s = sched;
-
-    if (s->switch_trap > 0)
-        threads_wake(t, 0);
-    else if (s->current->movable)
-        wake_now(s, t);
-    else
-        task_wake_now(t, 0);
+    return sched_switch(to);
 }
 
 /* ---- arriving ----------------------------------------------------------------------------------------------------------------------- */
 
-void threads_put(coop_task *t)
-{
-    pthread_mutex_lock(&sched->member->all);
-    task_put(t);
-    pthread_mutex_unlock(&sched->member->all);
-}
-
 void threads_release(coop_task *t)
 {
     if (t->home == sched && atomic_load(&t->mail) == 0)
-        threads_put(t);
+        task_put(t);
     else
         mail_post(t, MAIL_FREE);
 }
@@ -126,7 +96,7 @@ static void bury(struct sched *s, coop_task *t)
     if (t->home != s)
         mail_post(t, MAIL_STACK);
     else if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
-        abort();                                /* it wrote below its stack */
+        abort(); /* it wrote below its stack */
     last = atomic_fetch_sub(&g->alive, 1) == 1; /* before who joins it can know: there is room for another then */
     shared_lock(g, t);
     t->over = true;
@@ -158,15 +128,6 @@ void threads_arrive(void)
         bury(s, t);
 }
 
-int threads_switch(coop_task *from, coop_task *to)
-{
-    sanitize_leave(from, to);
-    (void)switch_stacks(&from->regs, &to->regs);
-    sanitize_arrive(from);
-    threads_arrive();
-    return from->regs.result;
-}
-
 void threads_end(coop_task *t)
 {
     sched->stats.ended++;
@@ -177,37 +138,18 @@ void threads_end(coop_task *t)
 
 /* ---- spawning ----------------------------------------------------------------------------------------------------------------------- */
 
-/* The n-th that a thread state makes has n of the group's ids below it: no two thread states give the same. */
-static void set_home(coop_task *t)
-{
-    struct sched *s = sched;
-
-    t->id = t->id * s->member->group->n + s->member->index + 1;
-    t->home = s;
-    atomic_store(&t->owner, s);
-    atomic_store(&t->mail, 0);
-}
-
 static int make(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)
 {
     struct sched *s = sched;
     struct group *g = s->member->group;
     size_t alive = atomic_fetch_add(&g->alive, 1) + 1;
-    int rc = -EAGAIN;
+    int rc = alive <= s->max_tasklets ? task_make(ret_task, fn, arg, attr) : -EAGAIN;
 
-    if (alive <= s->max_tasklets)
-        rc = task_make(ret_task, fn, arg, attr);
-    if (rc != 0) {
+    if (rc != 0)
         atomic_fetch_sub(&g->alive, 1);
-        return rc;
-    }
-    set_home(*ret_task);
-    pthread_mutex_lock(&s->member->all);
-    task_enlist(*ret_task);
-    pthread_mutex_unlock(&s->member->all);
-    if (alive > s->stats.peak)
+    else if (alive > s->stats.peak)
         s->stats.peak = alive;
-    return 0;
+    return rc;
 }
 
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr)

@@ -2,7 +2,7 @@
  * coroutine.c - see job.h. The standard library, with resume and wrap of our own: they keep lua_job.current true, so that a cancel
  * finds the coroutine that is running.       Source of the shape: Lua 5.4's lcorolib.c.
  */
-#include "worker/engines/lua/job.h"
+#include "worker/engines/lua/sl.h"
 
 static lua_State *check_coroutine(lua_State *L)
 {
@@ -19,6 +19,8 @@ static int run_on(lua_State *L, lua_State *co, int n_args, int *ret_n)
     int status;
 
     lua_job.current = co;
+    if (sl_counts)
+        sl_count_coroutine(L, co);
     if (lua_job.cancelled)
         lua_job_hook(co);
     status = lua_resume(co, L, n_args, ret_n);

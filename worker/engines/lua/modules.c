@@ -4,7 +4,7 @@
  * A module is sent under a file's name; "a/b.lua" and "a/b" answer require "a.b", "a/init.lua" answers require "a".
  */
 #include "worker/engines/lua/job.h"
-#include "worker/engines/lua/task.h"
+#include "worker/engines/lua/sl.h"
 
 #include <string.h>
 
@@ -136,15 +136,21 @@ static int package_require(lua_State *L)
 /* Last, so that a module of the job's own with such a name comes first. */
 static int search_built_in(lua_State *L)
 {
+    static const luaL_Reg built_in[] = {
+        {"coop",       lib_coop     },
+        { "stackless", lib_stackless},
+    };
     const char *name = luaL_checkstring(L, 1);
 
-    if (strcmp(name, "coop") != 0) {
-        lua_pushfstring(L, "no built-in module '%s'", name);
-        return 1;
+    for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
+        if (strcmp(name, built_in[i].name) != 0)
+            continue;
+        lua_pushcfunction(L, built_in[i].func);
+        lua_pushliteral(L, ":built-in:");
+        return 2;
     }
-    lua_pushcfunction(L, lib_coop);
-    lua_pushliteral(L, ":built-in:");
-    return 2;
+    lua_pushfstring(L, "no built-in module '%s'", name);
+    return 1;
 }
 
 int lib_package(lua_State *L)

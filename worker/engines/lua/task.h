@@ -23,9 +23,25 @@ struct lua_task {
     bool generates; /* it is a generator's */
     bool forced;    /* its end is, at the end of the job: its error is ours */
     bool quiet;     /* its error waits for whoever joins; otherwise main meets it */
+    bool bombed;    /* an error waits for it, that it meets where it blocks */
+
+    /* What stackless knows of it: sl.h. */
+    bool own;                 /* it is made by stackless */
+    lua_State *parked;        /* while it waits in a call of stackless: on whose stack its tempval lies */
+    int slot;                 /* and where */
+    struct sl_chan *chan;     /* that it waits on; NULL: none */
+    struct lua_task *watched; /* by the watchdog stack: the next outer one */
+    bool watches, waits_for_sleepers;
+    bool irq_pending, ignore_nesting, block_trap, atomic;
+    int ref; /* of its userdata in the registry; 0: has none there */
 };
 
 #define LUA_TASK_TYPE "coop.tasklet"
+
+enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task.c says why */
+
+extern struct lua_task lua_task_main;
+extern lua_State *lua_task_ballast; /* has counted as many nested calls as a tasklet's stack is smaller than the process's own */
 
 /* Spawns the function at index first of L with all above it as arguments; pops them, pushes the tasklet. */
 struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope *scope);
@@ -35,6 +51,33 @@ int64_t lua_task_deadline(lua_State *L, int index);
 
 /* For rc < 0: pushes nil and a word and returns 2, or raises an error. */
 int lua_task_failed(lua_State *L, int rc);
+
+/* What the tasklet at index returned, or its error, raised. */
+int lua_task_results(lua_State *L, int index);
+
+/* The error on top of T goes to t, which meets it where it waits, or will wait next. */
+void lua_task_bomb(lua_State *T, struct lua_task *t);
+/* The same to main or, inside stackless.run(), to whoever called that; unless one is on its way already. */
+void lua_task_send_bomb(lua_State *T);
+/* Has one come to the running tasklet; and raises it. */
+static inline bool lua_task_bomb_is_here(void)
+{
+    const struct lua_task *t = sched->current->engine;
+
+    return t != NULL && __builtin_expect(t->bombed, 0);
+}
+int lua_task_raise_bomb(lua_State *L);
+/* The last act of a tasklet on its C stack: nothing of Lua is touched after it. */
+void lua_task_leave(struct lua_task *t);
+
+/* Raises Lua's own memory error. */
+void lua_task_no_memory(lua_State *L);
+/* Message handler: a string gets the traceback, but for the cancel's own. */
+int lua_task_with_traceback(lua_State *L);
+/* Whether the error on top is that of the current tasklet's cancel. */
+bool lua_task_was_cancelled(lua_State *T);
+/* Pushes text and, below it, who waits for what; traces: where each one of Lua stands, too. */
+void lua_task_push_describe(lua_State *L, const char *text, bool traces);
 
 /* Raises an error in a finalizer. */
 void lua_task_may_switch(lua_State *L);
@@ -62,6 +105,19 @@ int lua_task_raise_cancelled(lua_State *L);
 intptr_t lua_task_ref(lua_State *L, int index);
 void lua_task_push_ref(lua_State *L, intptr_t word);
 
+/* The script's callbacks hear of the end of t, while it is still there. */
+void lua_task_tell_end(struct lua_task *t);
+/* The child starts with the running tasklet's context; and t is over: its tables go. */
+void lua_task_inherit(lua_State *L, const struct lua_task *child);
+void lua_task_forget(lua_State *L, const struct lua_task *t);
+void lua_task_drop_permit(lua_State *L, coop_task *t);
+
+/* Pushes, on H, the userdata of the channel that is told to its callback. */
+void lua_task_push_channel(lua_State *H, const coop_chan *chan);
+
+/* The generator's anchored userdata that this is the tasklet of. */
+void *lua_task_generator(struct lua_task *t);
+
 /* Registers methods under a type's name. */
 void lua_task_type(lua_State *L, const char *name, const luaL_Reg *methods);
 
@@ -80,10 +136,24 @@ void lua_task_interrupt(void);
 /* From the handler of the slice's timer. */
 void lua_task_preempt(void);
 
+/* Makes the thread state, once. */
+void lua_task_start(lua_State *L);
+
+/* What it puts into the registry. */
+void lua_task_open_errors(lua_State *L);
+void lua_task_open_values(lua_State *L);
+
 /* Parts of the module table, which is on top. */
+void lua_task_open_tasklets(lua_State *L);
+void lua_task_open_turns(lua_State *L);
+void lua_task_open_scopes(lua_State *L);
 void lua_task_open_channels(lua_State *L);
 void lua_task_open_locks(lua_State *L);
 void lua_task_open_slices(lua_State *L);
+void lua_task_open_hooks(lua_State *L);
+void lua_task_open_generators(lua_State *L);
+void lua_task_open_locals(lua_State *L);
+void lua_task_open_parks(lua_State *L);
 
 /* What package.preload holds. */
 int lib_coop(lua_State *L);

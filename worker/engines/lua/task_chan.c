@@ -18,6 +18,23 @@ static struct lua_chan *check(lua_State *L, int index)
     return luaL_checkudata(L, index, CHAN_TYPE);
 }
 
+/* Whose stack has the channels of the operation that is about to happen: the callback is given one of them. */
+static lua_State *acting;
+
+void lua_task_push_channel(lua_State *H, const coop_chan *chan)
+{
+    for (int i = lua_gettop(acting); i > 0; i--) {
+        const struct lua_chan *c = luaL_testudata(acting, i, CHAN_TYPE);
+
+        if (c == NULL || c->chan != chan)
+            continue;
+        lua_pushvalue(acting, i);
+        lua_xmove(acting, H, 1);
+        return;
+    }
+    lua_pushnil(H);
+}
+
 /* channel([capacity [, preference]]) */
 static int channel(lua_State *L)
 {
@@ -71,6 +88,7 @@ static int chan_send(lua_State *L)
 
     luaL_checkany(L, 2);
     word = lua_task_ref(L, 2);
+    acting = L;
     rc = coop_chan_send(c->chan, word, deadline);
     if (rc != 0) {
         luaL_unref(L, LUA_REGISTRYINDEX, (int)word);
@@ -115,9 +133,12 @@ static int received(lua_State *L, intptr_t word)
 static int chan_receive(lua_State *L)
 {
     const struct lua_chan *c = check(L, 1);
+    int64_t deadline = lua_task_deadline(L, 2);
     intptr_t word;
-    int rc = coop_chan_recv(c->chan, &word, lua_task_deadline(L, 2));
+    int rc;
 
+    acting = L;
+    rc = coop_chan_recv(c->chan, &word, deadline);
     return rc == 0 ? received(L, word) : lua_task_failed(L, rc);
 }
 
@@ -160,6 +181,12 @@ static int chan_len(lua_State *L)
     return 1;
 }
 
+static int chan_capacity(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)coop_chan_cap(check(L, 1)->chan));
+    return 1;
+}
+
 /* preference([new]) -> the old one */
 static int chan_preference(lua_State *L)
 {
@@ -183,6 +210,7 @@ static int next_value(lua_State *L)
     int rc;
 
     lua_task_may_switch(L);
+    acting = L;
     rc = coop_chan_recv(c->chan, &word, COOP_NEVER);
     if (rc == -EPIPE)
         return 0;
@@ -267,6 +295,7 @@ static int select(lua_State *L)
     for (int i = 0; i < n; i++)
         read_clause(L, &clauses[i], i + 1);
     take_values(L, clauses, n);
+    acting = L;
     chosen = coop_select(clauses, (size_t)n, policy, deadline);
     drop_values(L, clauses, n, chosen >= 0 && clauses[chosen].rc == 0 ? chosen : -1);
     if (chosen < 0)
@@ -294,6 +323,7 @@ void lua_task_open_channels(lua_State *L)
         { "closing",    chan_closing   },
         { "balance",    chan_balance   },
         { "preference", chan_preference},
+        { "capacity",   chan_capacity  },
         { "each",       chan_each      },
         { "__len",      chan_len       },
         { "__gc",       chan_gc        },

@@ -4,7 +4,7 @@
  * A timer of the process's own CPU time ends a slice. Its handler sets Lua's hook on whoever runs, which Lua allows a signal handler to
  * do; the hook takes itself away and yields. So a script that has one tasklet, or only polite ones, pays nothing.
  */
-#include "worker/engines/lua/task.h"
+#include "worker/engines/lua/sl.h"
 
 #include <errno.h>
 #include <sys/time.h>
@@ -20,14 +20,20 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
         lua_job_hook(L);
     else if (!lua_task_in_finalizer(L) && coop_yield() == -ECANCELED)
         lua_task_raise_cancelled(L);
+    else if (lua_task_bomb_is_here())
+        lua_task_raise_bomb(L);
 }
 
 void lua_task_preempt(void)
 {
     lua_State *L = lua_job.current;
+    const struct lua_task *t;
     bool others;
 
-    if (sched == NULL || L == NULL || lua_job.cancelled || lua_job.closing || lua_task_finishing)
+    if (sched == NULL || L == NULL || lua_job.cancelled || lua_job.closing || lua_task_finishing || sl_counts)
+        return;
+    t = sched->current->engine;
+    if (t != NULL && t->own) /* Stackless has no slices: its tasklets take turns where they say so */
         return;
     others = sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
     if (sched->current->cancelled || (others && !sched->current->atomic && sched->switch_trap == 0))
