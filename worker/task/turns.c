@@ -90,13 +90,14 @@ static void bury(struct sched *s, coop_task *t)
 {
     struct group *g = s->member->group;
     coop_task *joiners;
-    bool detached;
+    bool detached, last;
 
     atomic_store(&t->owner, t->home);
     if (t->home != s)
         mail_post(t, MAIL_STACK);
     else if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
         abort(); /* it wrote below its stack */
+    last = atomic_fetch_sub(&g->alive, 1) == 1; /* before who joins it can know: there is room for another then */
     shared_lock(g, t);
     t->over = true;
     detached = t->detached;
@@ -105,7 +106,7 @@ static void bury(struct sched *s, coop_task *t)
     shared_wake_all(joiners);
     if (detached)
         threads_release(t);
-    if (atomic_fetch_sub(&g->alive, 1) == 1)
+    if (last)
         mail_post(&g->members[0]->sched->main, MAIL_ALL_ENDED);
 }
 
