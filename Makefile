@@ -61,7 +61,7 @@ FUZZ        := frame control link limits elf
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
-NATIVE_JOBS := behave throws no_entry unresolved early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
+NATIVE_JOBS := behave throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope
 
