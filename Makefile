@@ -34,7 +34,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
-BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
+BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched poll task describe chan select gen locks events scope future timer local
 NATIVE_OBJS := engine load stdio turns
@@ -50,7 +50,7 @@ CLI_LIBS    := -ljansson
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
 UNIT_proto  := frame sp units job_limits ulid nearest elf_check
-UNIT_broker := gate control_table spec_check job_matrix timers store spool
+UNIT_broker := gate control_table spec_check job_matrix timers store spool crew
 UNIT_worker := policy seal zygote output lua lua_task
 UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
