@@ -107,7 +107,14 @@ static void the_first_that_came_share_the_room(void **state)
     static const struct {
         int engine;
         uint64_t came;
-    } rows[] = { { ENGINE_LUA, 1 }, { ENGINE_LUA, 2 }, { ENGINE_NATIVE, 3 }, { ENGINE_LUA, 4 }, { ENGINE_NATIVE, 5 }, { ENGINE_NATIVE, 6 } };
+    } rows[] = {
+        {ENGINE_LUA,     1},
+        { ENGINE_LUA,    2},
+        { ENGINE_NATIVE, 3},
+        { ENGINE_LUA,    4},
+        { ENGINE_NATIVE, 5},
+        { ENGINE_NATIVE, 6}
+    };
     struct fixture *f = *state;
 
     f->bare.b.config.workers = 4;
@@ -140,10 +147,8 @@ static void a_flood_of_one_engine_does_not_starve_the_other(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(nobody_waits_and_nothing_is_lacking_but_spares),
-        TEST(spares_are_as_many_as_asked_for_and_the_engine_wants),
-        TEST(one_engines_jobs_need_as_many_as_may_run),
-        TEST(the_first_that_came_share_the_room),
+        TEST(nobody_waits_and_nothing_is_lacking_but_spares),  TEST(spares_are_as_many_as_asked_for_and_the_engine_wants),
+        TEST(one_engines_jobs_need_as_many_as_may_run),        TEST(the_first_that_came_share_the_room),
         TEST(a_flood_of_one_engine_does_not_starve_the_other),
     };
 
