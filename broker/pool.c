@@ -197,54 +197,6 @@ static int spawn_one(struct crew *c, unsigned threads)
     return rc;
 }
 
-/*
- * How many of this crew's plain jobs are among the first room of all that wait, whatever they wait for: so many workers are worth making.
- * Who came first is told by ready_at; each queue is in its order.
- */
-static unsigned jobs_due(const struct crew *mine, unsigned room)
-{
-    const struct broker *b = mine->broker;
-    const struct job *at[ENGINE_COUNT];
-    unsigned left[ENGINE_COUNT], due = 0;
-
-    if (b->jobs.waiting == mine->plain.waiting)
-        return room < mine->plain.waiting ? room : mine->plain.waiting;
-    for (int i = 0; i < ENGINE_COUNT; i++) {
-        at[i] = b->crews[i].plain.first;
-        left[i] = b->crews[i].plain.waiting;
-    }
-    for (; room > 0; room--) {
-        int first = -1;
-
-        for (int i = 0; i < ENGINE_COUNT; i++)
-            if (left[i] > 0 && (first < 0 || at[i]->ready_at < at[first]->ready_at))
-                first = i;
-        if (first < 0)
-            break;
-        due += &b->crews[first] == mine;
-        at[first] = at[first]->queue_next;
-        left[first]--;
-    }
-    return due;
-}
-
-/* How many workers are missing: what the waiting jobs need, within what may run at once, and spare ones on top. */
-static unsigned missing(const struct crew *c, unsigned spare)
-{
-    const struct broker *b = c->broker;
-    unsigned room = b->config.workers > b->pool.busy ? b->config.workers - b->pool.busy : 0;
-    unsigned want = jobs_due(c, room) + spare;
-
-    return want < c->idle + c->booting ? 0 : want - c->idle - c->booting;
-}
-
-static unsigned spares(const struct crew *c)
-{
-    unsigned pool = c->broker->config.pool, max = c->engine->spares_max;
-
-    return pool < max ? pool : max;
-}
-
 static int may_spawn(const struct crew *c)
 {
     return c->broker->phase != BROKER_DRAINING && c->zygote.ready && c->retry.place == 0;
@@ -266,7 +218,7 @@ static void spawn_missing(struct crew *c, unsigned spare)
 {
     if (!may_spawn(c))
         return;
-    for (unsigned n = missing(c, spare); n > 0; n--)
+    for (unsigned n = crew_missing(c, spare); n > 0; n--)
         if (spawn_or_wait(c, 1) != 0)
             return;
 }
@@ -305,7 +257,7 @@ static void on_refill(void *ctx)
 {
     struct crew *c = ctx;
 
-    spawn_missing(c, spares(c));
+    spawn_missing(c, crew_spares(c));
 }
 
 /*
@@ -318,7 +270,7 @@ static void refill(struct crew *c)
         zygote_want(&c->zygote);
     spawn_missing(c, 0);
     spawn_wide(c);
-    if (c->refill.place == 0 && c->zygote.ready && missing(c, spares(c)) > 0)
+    if (c->refill.place == 0 && c->zygote.ready && crew_missing(c, crew_spares(c)) > 0)
         timers_arm(&c->broker->loop.timers, &c->refill, c->broker->loop.now_us + REFILL_US);
 }
 

@@ -92,6 +92,10 @@ struct worker *pool_find(struct pool *p, uint64_t id);
 void pool_refill(struct pool *p);
 /* An idle worker of this crew with so many threads, or NULL. */
 struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads);
+/* How many workers of one thread a crew lacks: for the jobs that wait, as far as they may run now, and so many spare ones on top. */
+unsigned crew_missing(const struct crew *c, unsigned spare);
+/* How many spare ones it keeps. */
+unsigned crew_spares(const struct crew *c);
 void pool_set_phase(struct worker *w, enum worker_phase phase);
 /* Ends a worker at once (SIGKILL by pidfd); its job's end must have been decided before. */
 void pool_kill(struct worker *w);

@@ -95,6 +95,7 @@ static const struct end ends[] = {
     /* files that are shared objects, and no jobs */
     { "an entry point is missing", "no_entry", { NULL }, DEFAULTS, FAILS, "", "no_entry.so has no coop_job()" },
     { "a function is missing", "unresolved", { NULL }, DEFAULTS, FAILS, "", "unresolved.so: undefined symbol: nobody_has_this_function" },
+    { "what the interpreter has inside is not offered", "internal", { NULL }, DEFAULTS, FAILS, "", "internal.so: undefined symbol: link_send_packed" },
     { "a library is missing", "needs_absent", { NULL }, DEFAULTS, FAILS, "", "needs_absent.so needs the library libabsent.so.7, which is not there" },
 
 #ifndef SANITIZED
@@ -141,6 +142,8 @@ static void an_exception_has_its_type_in_the_receipt(void **state)
     (void)coop(b, "run", behave(), "deadlocks");
     assert_string_equal(json_str(last_receipt(), "error.type"), "Deadlock");
     assert_non_null(strstr(json_str(last_receipt(), "error.traceback"), "listener [chan recv]"));
+    assert_non_null(strstr(json_str(last_receipt(), "error.traceback"), "\n    /behave.so+0x")); /* where in the job */
+    assert_null(strstr(json_str(last_receipt(), "error.traceback"), "coop-worker"));
     (void)coop(b, "run", job("no_entry"));
     assert_string_equal(json_str(last_receipt(), "error.type"), "LoadError");
     (void)coop(b, "run", behave(), "code", "-1");

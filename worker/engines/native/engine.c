@@ -100,12 +100,21 @@ static void fail(const char *type, const char *message, const char *trace)
         say(o->traceback);
 }
 
+/* A frame that has no symbol is told by its file: only the job's own says something to its author. */
+static bool is_foreign_frame(const char *line)
+{
+    return strncmp(line, "    /", 5) == 0 && strncmp(line + 5, load_name(), strlen(load_name())) != 0;
+}
+
 static void keep_line(void *ctx, const char *line)
 {
     size_t left = sizeof(native.trace) - native.trace_len;
-    int n = snprintf(native.trace + native.trace_len, left, "%s%s", native.trace_len > 0 ? "\n" : "", line);
+    int n;
 
     (void)ctx;
+    if (is_foreign_frame(line))
+        return;
+    n = snprintf(native.trace + native.trace_len, left, "%s%s", native.trace_len > 0 ? "\n" : "", line);
     if (n > 0)
         native.trace_len += (size_t)n < left ? (size_t)n : left - 1;
 }
@@ -113,6 +122,10 @@ static void keep_line(void *ctx, const char *line)
 /* Main is told -EDEADLK next, and may know what to do. If the job then ends badly, this is why. */
 static void on_deadlock(void)
 {
+    coop_task *last = sched->current;
+
+    if (last->state == TASK_BLOCKED) /* the last to block has not left its stack yet: its registers are of the time before, until it does */
+        last->regs.sp = last->regs.bp = __builtin_frame_address(0);
     native.deadlocked = true;
     native.trace_len = 0;
     native.trace[0] = '\0';
