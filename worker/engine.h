@@ -29,6 +29,8 @@ struct engine {
     void (*run)(const Pb__JobSpec *spec, struct outcome *ret_o); /* sealed: the first tenant byte */
     void (*cancel)(void);                                        /* from a signal handler: make run() end soon */
     void (*preempt)(void); /* from a signal handler: a slice of CPU time is over; NULL: nothing in it takes turns */
+    /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */
+    int (*fault)(void *address);
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */

@@ -37,6 +37,13 @@ void serve_slice_over(void)
     errno = keep_errno;
 }
 
+int serve_fault(void *address)
+{
+    const struct engine *e = running;
+
+    return e != NULL && e->fault != NULL ? e->fault(address) : 0;
+}
+
 int serve_cancelled(void)
 {
     return cancelled != 0;

@@ -21,6 +21,9 @@ int serve_cancelled(void);
 /* The SIGVTALRM handler: tells the engine. */
 void serve_slice_over(void);
 
+/* From the fault's handler: what struct engine's fault says. */
+int serve_fault(void *address);
+
 /* The SIGTERM handler: remembers it, and tells the engine. */
 void serve_cancel(int signo);
 

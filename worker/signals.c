@@ -68,21 +68,35 @@ static void on_slice(int signo, siginfo_t *si, void *context)
     serve_slice_over();
 }
 
+static void out_of_memory(void)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
+
+    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
+    serve_finish(&o);
+}
+
 /*
- * A tasklet that ran into the guard below its stack is told apart. Any other fault comes again when this returns, and kills: the handler is
- * gone by then. A signal that somebody sent does not come again, so a fault is made of it.
+ * The engine may mend it: a tasklet's stack grows. One that ran into the guard below its stack is told apart. Any other fault, or a signal
+ * that somebody sent, kills: a fault in here, where the signal is blocked, does.
  */
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "StackOverflow" };
     static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
+    int rc;
 
     (void)signo;
     (void)context;
     if (si->si_code <= 0)
         *nowhere = 0;
-    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
+    rc = serve_fault(si->si_addr);
+    if (rc > 0)
         return;
+    if (rc < 0 && !link_is_busy())
+        out_of_memory();
+    if (sched == NULL || !stacks_is_guard(&sched->stacks, si->si_addr) || link_is_busy())
+        *nowhere = 0;
     /* the fault was in a script's own deep calls, not in libc's stdio, so its formatting may be used here */
     snprintf(o.message, sizeof(o.message), "stack overflow in tasklet %llu %s", (unsigned long long)sched->current->id,
              sched->current->name);
@@ -103,7 +117,7 @@ static const struct signal_row signal_rows[] = {
     { SIGSYS,    0,            on_violation, "a call the policy refuses: report it" },
     { SIGALRM,   0,            on_alarm,     "held-back output is due" },
     { SIGVTALRM, 0,            on_slice,     "a tasklet has computed for long enough" },
-    { SIGSEGV,   SA_RESETHAND, on_fault,     "a tasklet's stack is too small: say so" },
+    { SIGSEGV,   0,            on_fault,     "a tasklet's stack grows; or is too small: say so" },
     { SIGTERM,   0,            on_cancel,    "the broker wants the job to end" },
     { SIGPIPE,   0,            NULL,         "the broker has gone: the write's error says so too" },
 };

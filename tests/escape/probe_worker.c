@@ -1169,7 +1169,7 @@ static void probe_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine probe_engine = { "lua", "probe", probe_prepare, probe_open, probe_run, NULL, NULL };
+static const struct engine probe_engine = { "lua", "probe", probe_prepare, probe_open, probe_run, NULL, NULL, NULL };
 
 /* ---- what the tests ask of it, outside of any job ------------------------------------------------------------------------------ */
 

@@ -45,8 +45,8 @@ static void engine_run(const Pb__JobSpec *spec, struct outcome *o)
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
 }
 
-static const struct engine marker = { "lua", "0", engine_nothing, engine_nothing, engine_run, NULL, NULL };
-static const struct engine no_open = { "lua", "0", engine_nothing, engine_broken, engine_run, NULL, NULL };
+static const struct engine marker = { "lua", "0", engine_nothing, engine_nothing, engine_run, NULL, NULL, NULL };
+static const struct engine no_open = { "lua", "0", engine_nothing, engine_broken, engine_run, NULL, NULL, NULL };
 
 /* Forks a worker, greets it, assigns a job at once, and listens. */
 static void live(const struct engine *e, struct told *t)
