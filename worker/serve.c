@@ -44,6 +44,13 @@ bool serve_answer(long nr, const uint64_t args[6], long *ret_result)
     return e != NULL && e->answer != NULL && e->answer(nr, args, ret_result);
 }
 
+int serve_fault(void *address)
+{
+    const struct engine *e = running;
+
+    return e != NULL && e->fault != NULL ? e->fault(address) : 0;
+}
+
 int serve_cancelled(void)
 {
     return cancelled != 0;

@@ -24,6 +24,9 @@ void serve_slice_over(const void *context);
 /* The SIGSYS handler, of a call without leave: whether the engine answers it in the kernel's place, and with what. */
 bool serve_answer(long nr, const uint64_t args[6], long *ret_result);
 
+/* From the fault's handler: what struct engine's fault says. */
+int serve_fault(void *address);
+
 /* The SIGTERM handler: remembers it, and tells the engine. */
 void serve_cancel(int signo);
 

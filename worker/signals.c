@@ -101,22 +101,36 @@ static void on_overflow(const coop_task *t, const void *ip, const void *bp)
     serve_finish(&o);
 }
 
+static void out_of_memory(void)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
+
+    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
+    serve_finish(&o);
+}
+
 /*
- * A stack that is away comes back, and the access is repeated. A tasklet that ran into the guard below its stack is told apart. Any other
- * fault comes again when this returns, and kills. A signal that somebody sent does not come again, so a fault is made of it: while this
- * runs SIGSEGV is blocked, so that one kills too.
+ * A stack that is away comes back, and the access is repeated; so it is when the engine mends it: a tasklet's stack grows. A tasklet that ran
+ * into the guard below its stack is told apart. Any other fault comes again when this returns, and kills. A signal that somebody sent does
+ * not come again, so a fault is made of it: while this runs SIGSEGV is blocked, so that one kills too.
  */
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
     static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
     enum fault what = fault_look(si);
     struct fault_place at;
+    int rc;
 
     (void)signo;
     if (what == FAULT_WOKEN)
         return;
     if (si->si_code <= 0)
         *nowhere = 0;
+    rc = serve_fault(si->si_addr);
+    if (rc > 0)
+        return;
+    if (rc < 0 && !link_is_mine())
+        out_of_memory();
     at = fault_place(context);
     if (what == FAULT_OVERFLOW && !link_is_mine())
         on_overflow(sched->current, at.ip, at.bp); /* in a script's own deep calls, not in libc's stdio: its formatting may be used */
@@ -135,7 +149,7 @@ static const struct signal_row signal_rows[] = {
     { SIGSYS,    0,            on_violation, "a call the policy refuses: report it" },
     { SIGALRM,   0,            on_alarm,     "held-back output is due" },
     { SIGVTALRM, 0,            on_slice,     "a tasklet has computed for long enough" },
-    { SIGSEGV,   0,            on_fault,     "a tasklet's stack is away, or too small: say so" },
+    { SIGSEGV,   0,            on_fault,     "a tasklet's stack is away, grows, or is too small: say so" },
     { SIGTERM,   0,            on_cancel,    "the broker wants the job to end" },
     { SIGPIPE,   0,            NULL,         "the broker has gone: the write's error says so too" },
 };

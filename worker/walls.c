@@ -2,9 +2,9 @@
 #include "worker/walls.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,7 +14,13 @@
  */
 enum { AS_SLACK = 16 << 20, THREAD_SLACK = 9 << 20, CPU_SLACK_S = 2 };
 
-static uint64_t mapped_bytes;
+/*
+ * What may be written is RLIMIT_DATA's business. Addresses alone are many more: those of the stacks of tasklets, most of which are closed
+ * (PROT_NONE) and would count when they are opened. As many as have room in the kernel's 65,530 mappings, two each.
+ */
+static const uint64_t stack_addresses = 4ULL << 30;
+
+static uint64_t mapped_bytes, data_bytes;
 
 int walls_measure(void)
 {
@@ -23,10 +29,12 @@ int walls_measure(void)
 
     if (f == NULL)
         return -errno;
-    if (fgets(text, sizeof(text), f) != NULL)
-        mapped_bytes = strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (fgets(text, sizeof(text), f) != NULL && sscanf(text, "%" SCNu64 " %*u %*u %*u %*u %" SCNu64, &mapped_bytes, &data_bytes) == 2) {
+        mapped_bytes *= (uint64_t)sysconf(_SC_PAGESIZE);
+        data_bytes *= (uint64_t)sysconf(_SC_PAGESIZE);
+    }
     fclose(f);
-    return mapped_bytes > 0 ? 0 : -EIO;
+    return mapped_bytes > 0 && data_bytes > 0 ? 0 : -EIO;
 }
 
 int walls_set(const Pb__Limits *l)
@@ -37,10 +45,11 @@ int walls_set(const Pb__Limits *l)
     if (setrlimit(RLIMIT_CPU, &cpu) != 0)
         return -errno;
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
-    uint64_t slack = AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
-    struct rlimit as = { mapped_bytes + l->memory_bytes + slack, mapped_bytes + l->memory_bytes + slack };
+    rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
+    struct rlimit data = { data_bytes + above, data_bytes + above };
+    struct rlimit as = { mapped_bytes + above + stack_addresses, mapped_bytes + above + stack_addresses };
 
-    if (setrlimit(RLIMIT_AS, &as) != 0)
+    if (setrlimit(RLIMIT_DATA, &data) != 0 || setrlimit(RLIMIT_AS, &as) != 0)
         return -errno;
 #endif
     return 0;

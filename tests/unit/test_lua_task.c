@@ -767,13 +767,13 @@ static void resuming_one_that_runs_in_another_tasklet_touches_nothing_of_it(void
 {
     struct job *j = *state;
 
-    j->limits.memory_bytes = 8 * MIB;
+    j->limits.memory_bytes = MIB / 2; /* some dozens of tasklets: memory runs out in every call there is */
     (void)run(*state, COOP "local R, objs, ops = math.random, {}\n"
                            "local function rnd(n) for i = 1, n do pcall(ops[R(#ops)]) end end\n"
                            "ops = { coop.yield, function() coop.async(rnd, R(12)) end, function() objs[R(20)] = coroutine.running() end,\n"
                            "function() local co = objs[R(20)] if co then coroutine.resume(co, 1, 2, 3) end end,\n"
                            "function() collectgarbage('step') end, function() local t = {} for i = 1, 300 do t[i] = { i } end end }\n"
-                           "for _ = 1, 300 do pcall(rnd, 20) pcall(coop.sleep, 0) end");
+                           "for _ = 1, 100 do pcall(rnd, 20) pcall(coop.sleep, 0) end");
     assert_int_equal(j->t.results, 1); /* whatever it says: it has not crashed */
 }
 
@@ -900,13 +900,14 @@ static void stacks_are_in_the_jobs_memory(void **state)
 
 static void a_script_may_survive_the_refusal_of_a_stack(void **state)
 {
-    expect_output(with_memory(*state, 64),
-                  COOP "local reserve, n = ('x'):rep(1 << 22), 0 while pcall(coop.spawn, coop.sleep, 0.01) do n = n + 1 end print(n > 50, "
-                       "(pcall(coop.spawn, print))) reserve = nil collectgarbage() coop.run() coop.spawn(print, 'again') coop.run() "
-                       "print(('x'):rep(1000):len())",
-                  "true\tfalse\n"
-                  "again\n"
-                  "1000\n");
+    expect_output(
+        with_memory(*state, 8),
+        COOP "local reserve, n, e = ('x'):rep(1 << 20), 0, coop.event() while pcall(coop.spawn, e.wait, e) do n = n + 1 end print(n > 500, "
+             "(pcall(coop.spawn, print))) reserve = nil collectgarbage() e:set() coop.run() coop.spawn(print, 'again') coop.run() "
+             "print(('x'):rep(1000):len())",
+        "true\tfalse\n"
+        "again\n"
+        "1000\n");
 }
 
 static void locks_are_in_the_jobs_memory(void **state)
@@ -1169,6 +1170,49 @@ static void an_atomic_function_is_one_slice(void **state)
         "0\n");
 }
 
+static void ten_thousand_idle_tasklets_fit_in_the_default_memory(void **state)
+{
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+    skip(); /* a sanitizer touches a stack anywhere: there it is paid for as a whole */
+#endif
+    expect_output(with_memory(*state, 64),
+                  COOP
+                  "local e = coop.event() for i = 1, 10000 do coop.spawn(e.wait, e) if i % 100 == 0 then coop.yield() end end coop.yield() "
+                  "print(coop.stats().alive) e:set() coop.run() print(coop.stats().alive)",
+                  "10000\n0\n");
+}
+
+/* A dip takes a hundred KiB of its stack, and comes back before anybody looks. */
+#define DIPS                                                                                                                               \
+    COOP "local function dip(n) if n == 0 then return 'x' end return (('a'):gsub('a', function() return dip(n - 1) end)) end local c = "   \
+         "coop.channel() "
+
+static void stacks_that_were_used_deep_are_in_the_jobs_memory(void **state)
+{
+    assert_int_equal(run(*state, DIPS "for i = 1, 1000 do coop.spawn(function() dip(50) c:receive() end) coop.yield() end")->kind,
+                     PB__RESULT_KIND__RESULT_KIND_OOM);
+}
+
+static void stacks_that_were_used_deep_are_given_back_at_the_end_of_their_tasklets(void **state)
+{
+    expect_output(with_memory(*state, 8),
+                  DIPS
+                  "for i = 1, 1000 do coop.spawn(dip, 50) if i % 20 == 0 then coop.yield() end end coop.run() for v in "
+                  "coop.generator(function() for i = 1, 300 do coop.generator(function() dip(50) coop.give(1) end):next() collectgarbage() "
+                  "coop.yield() end end) do end print(coop.stats().alive)",
+                  "0\n");
+}
+
+static void a_stack_that_must_grow_without_memory_ends_the_job(void **state)
+{
+    struct told *t =
+        run(with_memory(*state, 4), DIPS "local t = {} for i = 1, 100 do t[i] = coop.spawn(function() dip(60) c:receive() end) end "
+                                         "local keep = {} pcall(function() while true do keep[#keep + 1] = {} end end) coop.run()");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_OOM);
+    assert_string_equal(t->message, "not enough memory");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -1269,6 +1313,10 @@ int main(void)
         TEST(small_things_can_be_asked_for),
         TEST(slices_go_around_in_turn),
         TEST(an_atomic_function_is_one_slice),
+        TEST(ten_thousand_idle_tasklets_fit_in_the_default_memory),
+        TEST(stacks_that_were_used_deep_are_in_the_jobs_memory),
+        TEST(stacks_that_were_used_deep_are_given_back_at_the_end_of_their_tasklets),
+        TEST(a_stack_that_must_grow_without_memory_ends_the_job),
     };
 
     if (walls_measure() != 0)

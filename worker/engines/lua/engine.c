@@ -233,5 +233,6 @@ const struct engine lua_engine = {
     .run = lua_run,
     .cancel = lua_cancel,
     .preempt = lua_task_preempt,
+    .fault = lua_task_fault,
 };
 /* clang-format on */

@@ -319,7 +319,7 @@ void sl_begin(lua_State *L, int index)
     lua_task_inherit(L, &s->own);
     s->own.task->atomic = s->own.atomic;
     s->own.task->block_trap = s->own.block_trap;
-    lua_task_charge_stacks();
+    lua_task_took_stack(s->own.task, &s->own);
 }
 
 void sl_open_tasklets(lua_State *L)

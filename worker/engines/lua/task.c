@@ -2,12 +2,16 @@
 #include "worker/engines/lua/sl.h"
 
 #include <errno.h>
+#include <stdint.h>
 
 /*
  * A nested call through C takes up to 2.1 KiB (string.gsub), and Lua stops them at 200, or 220 while it handles an error: 460 KiB. So a
  * tasklet's count begins at BALLAST: 108 calls take 230 KiB, a pattern or a syntax error at their end 15 KiB more.
  */
 enum { BALLAST = 112, FINISH_STEPS = 1000000 };
+
+/* Above the job's memory while its tasklets end: or each of thousands would collect all the garbage there is for its own last error. */
+enum { FINISH_ROOM = 4 << 20 };
 
 struct lua_task lua_task_main, lua_task_nobody;
 lua_State *lua_task_ballast;
@@ -60,6 +64,8 @@ void lua_task_finish(void)
     if (sched == NULL)
         return;
     lua_task_finishing = true;
+    if (lua_job.memory.cap < SIZE_MAX - FINISH_ROOM)
+        lua_job.memory.cap += FINISH_ROOM;
     for (coop_task *t = sched->all; t != NULL; t = t->all_next)
         if (t->state != TASK_ENDED)
             end_soon(t);

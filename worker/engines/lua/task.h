@@ -16,6 +16,7 @@
 struct lua_task {
     coop_task *task; /* NULL: joined, or never spawned */
     lua_State *thread;
+    char *stack_low;    /* of its C stack, from where it is open; NULL: not known */
     lua_State *current; /* while another runs: thread, or a coroutine that it has resumed */
     int status;         /* of its end: LUA_OK, or the error that lies on its thread */
     int n_results;
@@ -100,8 +101,16 @@ void lua_task_push_describe(lua_State *L, const char *text, bool traces);
 /* Memory that Lua does not see, in the job's account: charge() raises a memory error, and has taken nothing then. */
 void lua_task_charge(lua_State *L, size_t bytes);
 void lua_task_discharge(size_t bytes);
-void lua_task_charge_stacks(void);
-void lua_task_need_stack(lua_State *L); /* raises a memory error when there is no room for one more */
+bool lua_task_is_room(size_t bytes);
+
+/*
+ * task_stack.c - before a spawn: raises a memory error when there is no room for one more stack. After it: t has one. At the end of t, on
+ * it: it is closed but for what the end itself needs. From the fault's handler: 1, opened; 0, not the stack of a tasklet's; -ENOMEM.
+ */
+void lua_task_need_stack(lua_State *L);
+void lua_task_took_stack(const coop_task *t, struct lua_task *lt);
+void lua_task_leave_stack(struct lua_task *lt);
+int lua_task_fault(void *address);
 
 /* Keeps the userdata p, at index, from being collected; no more; and pushes it, or nil. */
 void lua_task_anchor(lua_State *L, const void *p, int index);

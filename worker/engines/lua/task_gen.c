@@ -53,6 +53,7 @@ static int gen_body(coop_gen *gen, void *arg)
     (void)gen;
     g->runs = g->task.task = sched->current;
     sched->current->engine = &g->task;
+    lua_task_took_stack(sched->current, &g->task);
     if (lua_task_resume(T, base, lua_gettop(T)) != LUA_OK)
         g->task.status = LUA_ERRMEM;
     g->task.ended = true;
@@ -136,7 +137,6 @@ static void settle(lua_State *L, struct lua_gen *g)
 {
     if (!g->task.ended && g->runs == NULL)
         lua_task_let_go(L, g);
-    lua_task_charge_stacks();
 }
 
 /* next([value]) -> the value it gives next; nothing when it has ended. value is what its give() returns. */

@@ -61,6 +61,7 @@ void lua_task_leave(struct lua_task *t)
     lua_task_tell_end(t);
     lua_task_forget(t->thread, t);
     lua_task_drop_permit(t->thread, sched->current);
+    lua_task_leave_stack(t);
     sched->current->engine = &lua_task_nobody;
     lua_job.current = NULL;
 }
@@ -119,7 +120,7 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
     }
     t->task->engine = t;
     lua_task_inherit(L, t);
-    lua_task_charge_stacks();
+    lua_task_took_stack(t->task, t);
     return t;
 }
 

@@ -4,7 +4,6 @@
 #include <math.h>
 
 static const char anchors_key;
-static size_t charged_stacks; /* bytes of them in lua_job.memory */
 
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
 
@@ -57,7 +56,7 @@ void lua_task_type(lua_State *L, const char *name, const luaL_Reg *methods)
 
 /* ---- memory -------------------------------------------------------------------------------------------------------------------- */
 
-static bool is_room(size_t bytes)
+bool lua_task_is_room(size_t bytes)
 {
     const struct lua_memory *m = &lua_job.memory;
 
@@ -66,9 +65,9 @@ static bool is_room(size_t bytes)
 
 void lua_task_charge(lua_State *L, size_t bytes)
 {
-    if (!is_room(bytes))
+    if (!lua_task_is_room(bytes))
         lua_gc(L, LUA_GCCOLLECT);
-    if (!is_room(bytes))
+    if (!lua_task_is_room(bytes))
         lua_task_no_memory(L);
     lua_job.memory.used += bytes;
 }
@@ -76,30 +75,6 @@ void lua_task_charge(lua_State *L, size_t bytes)
 void lua_task_discharge(size_t bytes)
 {
     lua_job.memory.used -= bytes;
-}
-
-static bool is_stack_left(void)
-{
-    const struct stack_class *c = &sched->stacks.classes[stacks_class_of(LUA_STACK)];
-
-    return c->n_free > 0 || c->fresh != c->fresh_end || is_room(LUA_STACK);
-}
-
-void lua_task_need_stack(lua_State *L)
-{
-    if (!is_stack_left())
-        lua_gc(L, LUA_GCCOLLECT);
-    if (!is_stack_left())
-        lua_task_no_memory(L);
-}
-
-/* Those that were ever handed out: they may hold pages for good, while the rest of what is mapped has none. */
-void lua_task_charge_stacks(void)
-{
-    size_t bytes = sched->stacks.classes[stacks_class_of(LUA_STACK)].handed_out;
-
-    lua_job.memory.used += bytes - charged_stacks;
-    charged_stacks = bytes;
 }
 
 /* ---- anchors ------------------------------------------------------------------------------------------------------------------- */
