@@ -96,8 +96,9 @@ static void bury(struct sched *s, coop_task *t)
     if (t->home != s)
         mail_post(t, MAIL_STACK);
     else if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
-        abort();                                /* it wrote below its stack */
-    last = atomic_fetch_sub(&g->alive, 1) == 1; /* before who joins it can know: there is room for another then */
+        abort(); /* it wrote below its stack */
+    /* Before who joins it can know: there is room for another then. */
+    last = atomic_fetch_sub(&g->alive, 1) == 1;
     shared_lock(g, t);
     t->over = true;
     detached = t->detached;
