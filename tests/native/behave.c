@@ -117,6 +117,11 @@ static int exits(void)
     return do_exit(NULL);
 }
 
+static int exits_late(void)
+{
+    return 0; /* and its destructor exits */
+}
+
 static int tasklet_exits(void)
 {
     atexit(last_words);
@@ -386,6 +391,7 @@ static const struct {
     { "code",                 code                },
     { "exits",                exits               },
     { "tasklet_exits",        tasklet_exits       },
+    { "exits_late",           exits_late          },
     { "leaves",               leaves              },
     { "aborts",               aborts              },
     { "asserts",              asserts             },
@@ -417,6 +423,10 @@ __attribute__((destructor)) static void destroyed(void)
 {
     if (strcmp(arg(1), "code") == 0)
         printf(", destroyed\n");
+    if (strcmp(arg(1), "exits_late") == 0) {
+        printf("late\n");
+        exit(8);
+    }
 }
 
 int coop_job(int argc, char **argv)

@@ -66,6 +66,7 @@ static const struct end ends[] = {
     { "a negative errno is no exit code", "behave", { "code", "-5" }, DEFAULTS, FAILS, NULL, "coop_job() returned -5 (Input/output error)" },
     { "exit() ends it, after its handlers", "behave", { "exits" }, DEFAULTS, ENDS(5), "atexit\n", NULL },
     { "exit() in a tasklet does", "behave", { "tasklet_exits" }, DEFAULTS, ENDS(5), "atexit\n", NULL },
+    { "exit() in a destructor does, with its code", "behave", { "exits_late" }, DEFAULTS, ENDS(8), "late\n", NULL },
     { "_exit() ends it, and what stdio holds is lost as anywhere", "behave", { "leaves", "6" }, DEFAULTS, ENDS(6), "kept\n", NULL },
     { "_exit(0) is a good end", "behave", { "leaves", "0" }, DEFAULTS, ENDS(0), "kept\n", NULL },
     { "exit() in a constructor ends it before it begins", "early_exits", { NULL }, DEFAULTS, ENDS(4), "in the constructor\n", NULL },

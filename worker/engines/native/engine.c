@@ -33,16 +33,27 @@ static struct {
 /* What a job may need and a sealed worker cannot find. One that this machine does not have is missed by the job that needs it. */
 static const char *const libraries[] = { "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6" };
 
-/* exit(), after the handlers and destructors of the job, which were registered after this. */
-static void on_exit_called(int status, void *arg)
+/*
+ * exit() calls these two last, in this order, after whatever the job has registered: they were there before it. Two, because a destructor
+ * may call exit() again, which goes on with the handlers that are left, and with another code.
+ */
+static void run_destructors(int status, void *arg)
+{
+    (void)status;
+    (void)arg;
+    if (!native.running)
+        return; /* the zygote itself */
+    fflush(NULL);
+    load_close();
+}
+
+static void tell_end(int status, void *arg)
 {
     struct outcome *o = &native.outcome;
 
     (void)arg;
     if (!native.running)
-        return; /* the zygote itself */
-    fflush(NULL);
-    load_close(); /* its destructors are part of the job, and may print */
+        return;
     fflush(stdout);
     if (!native.ended || o->kind == PB__RESULT_KIND__RESULT_KIND_EXIT) {
         o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
@@ -53,7 +64,7 @@ static void on_exit_called(int status, void *arg)
 
 static int native_prepare(void)
 {
-    int rc = on_exit(on_exit_called, NULL) == 0 ? stdio_replace() : -ENOMEM;
+    int rc = on_exit(tell_end, NULL) == 0 && on_exit(run_destructors, NULL) == 0 ? stdio_replace() : -ENOMEM;
 
     for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]) && rc == 0; i++)
         (void)dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -151,7 +162,7 @@ static void judge(int result, bool deadlocked)
     }
 }
 
-/* The job's own handlers come first; on_exit_called() is the last, and tells the broker. */
+/* The job's own handlers come first; tell_end() is the last. */
 static _Noreturn void end_job(void)
 {
     native.ended = true;
