@@ -50,7 +50,7 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest
 UNIT_broker := gate control_table spec_check job_matrix timers store spool
-UNIT_worker := policy seal zygote lua lua_task lua_stackless lua_header
+UNIT_worker := policy walls seal zygote lua lua_task lua_stackless lua_header
 UNIT_task   := task_sched task_chan task_select task_gen task_locks task_scope task_future task_local task_classics
 UNIT_client := req_socket
 UNIT_cli    := json args

@@ -60,7 +60,7 @@ static void fill_enforcement(const struct job *job, struct parts *p)
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
     e->memory = ran ? "allocator" : "none"; /* the sanitizer's shadow leaves no room for an address-space limit */
 #else
-    e->memory = ran ? "allocator, RLIMIT_AS" : "none";
+    e->memory = ran ? "allocator, RLIMIT_DATA" : "none";
 #endif
     e->output = ran ? "link credit" : "none";
     e->seccomp = ran ? or_empty(e->seccomp) : "none";
