@@ -115,10 +115,31 @@ static void show(const char *what, double value, const char *unit, double ask)
         printf("  %-52s %9.1f %s\n", what, value, unit);
 }
 
-static void on_slice(int sig)
+static void on_slice(int sig, siginfo_t *si, void *context)
 {
     (void)sig;
+    (void)si;
+    (void)context;
     lua_engine.preempt();
+}
+
+static void on_fault(int sig, siginfo_t *si, void *context)
+{
+    (void)sig;
+    (void)context;
+    if (lua_engine.fault(si->si_addr) <= 0)
+        _Exit(1);
+}
+
+/* As in a worker: signals have a stack of their own, because a tasklet's opens by one. */
+static void install(int signo, void (*handler)(int, siginfo_t *, void *))
+{
+    static char room[64 << 10];
+    stack_t stack = { .ss_sp = room, .ss_size = sizeof(room) };
+    struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART };
+
+    if (sigaltstack(&stack, NULL) != 0 || sigaction(signo, &sa, NULL) != 0)
+        exit(1);
 }
 
 static int nothing(lua_State *L)
@@ -130,11 +151,12 @@ static int nothing(lua_State *L)
 static lua_State *open_engine(void)
 {
     static Pb__JobSpec spec;
-    struct sigaction slice = { .sa_handler = on_slice, .sa_flags = SA_RESTART };
     lua_State *L;
 
     pb__job_spec__init(&spec);
-    if (sigaction(SIGVTALRM, &slice, NULL) != 0 || lua_engine.prepare() != 0 || lua_engine.open() != 0)
+    install(SIGVTALRM, on_slice);
+    install(SIGSEGV, on_fault);
+    if (lua_engine.prepare() != 0 || lua_engine.open() != 0)
         exit(1);
     L = lua_job.main;
     lua_job.spec = &spec;

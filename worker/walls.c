@@ -18,7 +18,7 @@ enum { AS_SLACK = 16 << 20, THREAD_SLACK = 9 << 20, CPU_SLACK_S = 2 };
  * What may be written is RLIMIT_DATA's business. Addresses alone are many more: those of the stacks of tasklets, most of which are closed
  * (PROT_NONE) and would count when they are opened. As many as have room in the kernel's 65,530 mappings, two each.
  */
-static const uint64_t stack_addresses = 4ULL << 30;
+#define STACK_ADDRESSES (4ULL << 30)
 
 static uint64_t mapped_bytes, data_bytes;
 
@@ -47,7 +47,7 @@ int walls_set(const Pb__Limits *l)
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
     rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
     struct rlimit data = { data_bytes + above, data_bytes + above };
-    struct rlimit as = { mapped_bytes + above + stack_addresses, mapped_bytes + above + stack_addresses };
+    struct rlimit as = { mapped_bytes + above + STACK_ADDRESSES, mapped_bytes + above + STACK_ADDRESSES };
 
     if (setrlimit(RLIMIT_DATA, &data) != 0 || setrlimit(RLIMIT_AS, &as) != 0)
         return -errno;

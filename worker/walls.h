@@ -1,6 +1,6 @@
 /*
- * walls.h - the kernel's own limits on one job: RLIMIT_CPU and RLIMIT_AS, set by the worker on itself between Assign and the first
- * tenant byte.
+ * walls.h - the kernel's own limits on one job: RLIMIT_CPU, RLIMIT_DATA and RLIMIT_AS, set by the worker on itself between Assign and the
+ * first tenant byte.
  *
  * Side:    worker. The broker cannot set them from outside: another uid's limits want CAP_SYS_RESOURCE, which root in a container
  *          often lacks. They are the second wall: the broker's timer and the engine's allocator stand before them.
@@ -11,7 +11,7 @@
 
 #include "job.pb-c.h"
 
-/* In the zygote, once: how much address space the program itself has mapped. */
+/* In the zygote, once: how much address space the program itself has mapped, and how much of it can be written. */
 int walls_measure(void);
 int walls_set(const Pb__Limits *l);
 

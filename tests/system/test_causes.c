@@ -107,19 +107,22 @@ static void the_kernels_limits_that_a_receipt_names_are_set(void **state)
     struct broker *b = *state;
     char *id;
     json_t *r;
-    uint64_t cpu, memory;
+    uint64_t cpu, memory, addresses;
     pid_t worker;
 
     id = submit(b, "--limit", "cpu=20s,memory=32M", script(b, "a.lua", FOR_EVER));
     worker = broker_worker_with_job(b);
     cpu = tree_limit(worker, "Max cpu time");
-    memory = tree_limit(worker, "Max address space");
+    memory = tree_limit(worker, "Max data size");
+    addresses = tree_limit(worker, "Max address space");
     (void)proc_expect(coop(b, "kill", id), 0);
     r = expect_end(b, id, "cancelled");
     if (strstr(json_str(r, "enforcement.cpu"), "RLIMIT_CPU") != NULL)
         assert_in_range(cpu, 20, 30); /* seconds */
-    if (strstr(json_str(r, "enforcement.memory"), "RLIMIT_AS") != NULL)
+    if (strstr(json_str(r, "enforcement.memory"), "RLIMIT_DATA") != NULL) {
         assert_in_range(memory, 32 << 20, 1 << 30);
+        assert_in_range(addresses, memory, memory + (5ULL << 30)); /* those of stacks that are closed, too */
+    }
 }
 
 static void a_code_that_is_not_zero_is_exit(void **state)

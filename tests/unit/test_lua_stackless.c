@@ -813,6 +813,19 @@ static void objects_of_other_kinds_are_refused(void **state)
         "integer\nlocked\tlocked\n");
 }
 
+static void the_example_does_what_it_says(void **state)
+{
+    static char script[16 << 10];
+    FILE *f = fopen("examples/stackless.lua", "re"); /* in the top folder, as make check is */
+
+    assert_non_null(f);
+    assert_true(fread(script, 1, sizeof(script) - 1, f) > 0);
+    fclose(f);
+    expect_output(*state, script,
+                  "soup 1\nbread 1\nsoup 2\nbread 2\nbread 3\nfalse\tRuntimeError: the main tasklet is receiving without a sender "
+                  "available.\ntrue\ttrue\nfalse\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -892,6 +905,7 @@ int main(void)
         TEST(thousands_come_and_go_and_none_is_kept),
         TEST(an_error_too_large_for_the_memory_ends_the_job_as_oom),
         TEST(objects_of_other_kinds_are_refused),
+        TEST(the_example_does_what_it_says),
     };
 
     if (walls_measure() != 0)
