@@ -120,7 +120,7 @@ static void on_slice(int sig, siginfo_t *si, void *context)
     (void)sig;
     (void)si;
     (void)context;
-    lua_engine.preempt();
+    lua_engine.preempt(NULL);
 }
 
 static void on_fault(int sig, siginfo_t *si, void *context)
@@ -156,7 +156,7 @@ static lua_State *open_engine(void)
     pb__job_spec__init(&spec);
     install(SIGVTALRM, on_slice);
     install(SIGSEGV, on_fault);
-    if (lua_engine.prepare() != 0 || lua_engine.open() != 0)
+    if (lua_engine.prepare() != 0 || lua_engine.open(1) != 0)
         exit(1);
     L = lua_job.main;
     lua_job.spec = &spec;
