@@ -9,7 +9,7 @@
  * Threads:   coop_options.threads makes a group of thread states. Their tasklets share channels (select too) and each other: spawn, join,
  *            gather, wait, detach, cancel, unpark. Mutexes, rwlocks, semaphores, events, conditions, barriers, waitgroups, generators, timers,
  *            keys and scopes stay one thread state's: -EXDEV from a tasklet of another, and what they would tell (a value, whether it is
- *            set) is 0 there. Channels that were made before coop_init(), or in a group that is gone: -EXDEV.
+ *            set) is 0 there. In a group, channels that were made outside of it: -EXDEV.
  * Returns:   0 (or a documented count) or -errno, always. -EINVAL: a NULL, dead or senseless argument. -ENOMEM.
  * Blocking:  a function with a deadline blocks until it is done, or returns -ETIMEDOUT at the deadline, -ECANCELED when the caller is
  *            cancelled (and again each time, until it returns: cancellation is a level, not an edge), -EDEADLK when nothing can ever wake

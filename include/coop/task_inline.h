@@ -69,8 +69,9 @@ struct coop_hot_task {
 };
 
 struct coop_hot_thread {
-    struct coop_hot_task *current, *ring;
+    struct coop_hot_task *current;
     size_t runnable;
+    struct coop_hot_task *ring;
     unsigned until_poll;
     int switch_trap;
     int *errno_at;

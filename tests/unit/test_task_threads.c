@@ -440,16 +440,27 @@ static void a_channel_made_before_there_were_threads_is_refused(void **state)
     assert_int_equal(coop_chan_free(c), 0);
 }
 
-static void a_channel_of_a_group_is_refused_when_the_group_is_gone(void **state)
+static void a_channel_outlives_its_group_and_is_refused_in_another(void **state)
 {
     coop_chan *c;
+    intptr_t word = 0;
 
     (void)state;
     assert_int_equal(init_threads(2), 0);
-    c = channel(1);
+    c = channel(2);
+    assert_int_equal(coop_chan_send(c, 7, COOP_NEVER), 0);
     assert_int_equal(coop_finish(), 0);
-    assert_int_equal(coop_init(NULL), 0);
+
+    assert_int_equal(coop_init(NULL), 0); /* alone: nobody can be in the way */
+    assert_int_equal(coop_chan_send(c, 8, COOP_NEVER), 0);
+    assert_int_equal(coop_chan_recv(c, &word, COOP_NEVER), 0);
+    assert_int_equal(word, 7);
+    assert_int_equal(coop_finish(), 0);
+
+    assert_int_equal(init_threads(2), 0);
     assert_int_equal(coop_chan_send(c, 1, COOP_NEVER), -EXDEV);
+    assert_int_equal(coop_chan_recv(c, &word, COOP_NEVER), -EXDEV);
+    assert_int_equal(coop_chan_close(c), -EXDEV);
     assert_int_equal(coop_finish(), 0);
     assert_int_equal(coop_chan_free(c), 0);
 }
@@ -1602,7 +1613,7 @@ int main(void)
         TEST2(on_the_same_thread_a_preferred_receiver_still_runs_at_once),
         TEST2(hooks_hear_of_what_their_own_thread_does),
         cmocka_unit_test(a_channel_made_before_there_were_threads_is_refused),
-        cmocka_unit_test(a_channel_of_a_group_is_refused_when_the_group_is_gone),
+        cmocka_unit_test(a_channel_outlives_its_group_and_is_refused_in_another),
         TEST3(a_select_takes_from_channels_of_senders_on_other_threads),
         TEST2(two_selects_on_two_threads_serve_each_other),
         TEST2(the_channel_a_select_did_not_choose_can_be_freed_at_once),

@@ -41,7 +41,7 @@ int coop_chan_new(size_t capacity, coop_chan **ret_chan)
         return -ENOMEM;
     }
     c->preference = COOP_PREFER_RECEIVER;
-    c->group = task_group();
+    c->group = task_group() != NULL ? task_group()->id : 0;
     *ret_chan = c;
     return 0;
 }
@@ -143,20 +143,21 @@ int chan_tell(coop_chan *c, enum coop_select_op op, bool will_block)
 static int tell(coop_chan *c, enum coop_select_op op, int64_t deadline)
 {
     bool ready = chan_ready(c, op);
-    int rc = ready ? 0 : task_may_block(deadline);
+    int rc;
 
+    if (sched->chan_hook == NULL)
+        return 0;
+    rc = ready ? 0 : task_may_block(deadline);
     return rc != 0 ? rc : chan_tell(c, op, !ready);
 }
 
 /* ---- send and receive ---------------------------------------------------------------------------------------------------------- */
 
-static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
+static inline bool is_cancelled(void)
 {
     const coop_task *t = sched->current;
 
-    if (__builtin_expect(t->cancelled, 0) && t->shield == 0)
-        return -ECANCELED;
-    return __builtin_expect(sched->chan_hook != NULL, 0) ? tell(c, op, deadline) : 0;
+    return __builtin_expect(t->cancelled, 0) && t->shield == 0;
 }
 
 /* Each switch is in tail position, and so nothing here may have its address taken (switch.h). */
@@ -168,11 +169,14 @@ static inline int send_value(coop_chan *c, struct coop_value v, int64_t deadline
 
     if (c == NULL || sched == NULL)
         return -EINVAL;
-    if (chan_is_shared(c))
-        return shared_chan_send(c, v, deadline);
-    rc = check(c, COOP_SEND, deadline);
-    if (rc != 0)
-        return rc;
+    if (__builtin_expect(sched->hooked, 0)) {
+        if (sched->member != NULL)
+            return shared_chan_send(c, v, deadline);
+        if (!is_cancelled() && (rc = tell(c, COOP_SEND, deadline)) != 0)
+            return rc;
+    }
+    if (is_cancelled())
+        return -ECANCELED;
     if (c->closing)
         return -EPIPE;
     n = c->waiting[COOP_RECV].first;
@@ -215,11 +219,14 @@ int coop_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
 
     if (c == NULL || ret_word == NULL || sched == NULL)
         return -EINVAL;
-    if (chan_is_shared(c))
-        return shared_chan_recv(c, ret_word, deadline);
-    rc = check(c, COOP_RECV, deadline);
-    if (rc != 0)
-        return rc;
+    if (__builtin_expect(sched->hooked, 0)) {
+        if (sched->member != NULL)
+            return shared_chan_recv(c, ret_word, deadline);
+        if (!is_cancelled() && (rc = tell(c, COOP_RECV, deadline)) != 0)
+            return rc;
+    }
+    if (is_cancelled())
+        return -ECANCELED;
     if (c->len == 0 && wait_empty(&c->waiting[COOP_SEND]) && !c->closing)
         return task_block_receive(&c->waiting[COOP_RECV], deadline, "chan recv", c, ret_word);
     return take(c, ret_word);
@@ -235,7 +242,7 @@ int coop_chan_close(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (c->group != NULL || task_group() != NULL)
+    if (task_group() != NULL)
         return shared_chan_close(c);
     if (c->closing)
         return -EPIPE;
@@ -252,7 +259,7 @@ int coop_chan_open(coop_chan *c)
         return -EINVAL;
     if (telling)
         return -EPERM;
-    if (c->group != NULL || task_group() != NULL)
+    if (task_group() != NULL)
         return shared_chan_open(c);
     c->closing = false;
     return 0;

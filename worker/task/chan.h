@@ -26,8 +26,8 @@ struct coop_chan {
     enum coop_preference preference;
     bool closing;
     struct select_node lent[2];
-    uint64_t seen[2];    /* the last select that queued here */
-    struct group *group; /* whose thread states share it, under its lock (threads.h); NULL: it is one thread state's */
+    uint64_t seen[2]; /* the last select that queued here */
+    uint64_t group;   /* id of the one whose thread states share it, under its lock (threads.h); 0: made by one that was alone */
 };
 
 static inline bool chan_ready(const coop_chan *c, enum coop_select_op op)
@@ -49,12 +49,6 @@ static inline struct coop_value chan_ring_pop(coop_chan *c)
     c->head++;
     c->len--;
     return v;
-}
-
-/* Between several threads of the OS, or of a group that this thread does not belong to. */
-static inline bool chan_is_shared(const coop_chan *c)
-{
-    return __builtin_expect(((uintptr_t)c->group | (uintptr_t)sched->member) != 0, 0);
 }
 
 /* Does it at once and says so; false: it would block. v->err is the outcome afterwards: 0, -EPIPE, or the error that was sent. */

@@ -118,8 +118,9 @@ struct sched_pollee { /* one descriptor's waiter */
 
 struct sched {
     coop_task *current;
+    size_t
+        runnable; /* length of the run queue; and between two that a switch stores the same in: together, in a vector, that takes longer */
     coop_task *ring; /* those that run or may: current, or what keeps its place. The run queue begins behind it and ends before it. */
-    size_t runnable; /* length of the run queue */
     unsigned until_poll;
     int switch_trap;
     int *errno_at;         /* this thread's: errno is a call */

@@ -123,7 +123,7 @@ static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
     struct sched *s = sched;
     int rc;
 
-    if (s->member == NULL || s->member->group != c->group)
+    if (s->member->group->id != c->group)
         return -EXDEV;
     rc = threads_cancelled(s->current);
     return rc == 0 && s->chan_hook != NULL ? tell(c, op, deadline) : rc;
@@ -132,7 +132,7 @@ static int check(coop_chan *c, enum coop_select_op op, int64_t deadline)
 /* *v: what is sent; or what was received. */
 static int transfer(coop_chan *c, enum coop_select_op op, struct coop_value *v, int64_t deadline)
 {
-    struct group *g = c->group;
+    struct group *g = task_group();
     coop_task *self = sched->current;
     struct shared_partner partner;
     bool done;
@@ -173,11 +173,11 @@ int shared_chan_recv(coop_chan *c, intptr_t *ret_word, int64_t deadline)
 
 int shared_chan_close(coop_chan *c)
 {
-    struct group *g = c->group;
+    struct group *g = task_group();
     coop_task *woken[2] = { NULL, NULL };
     bool twice;
 
-    if (task_group() != g)
+    if (g->id != c->group)
         return -EXDEV;
     shared_lock(g, c);
     twice = c->closing;
@@ -192,19 +192,21 @@ int shared_chan_close(coop_chan *c)
 
 int shared_chan_open(coop_chan *c)
 {
-    if (task_group() != c->group)
+    struct group *g = task_group();
+
+    if (g->id != c->group)
         return -EXDEV;
-    shared_lock(c->group, c);
+    shared_lock(g, c);
     c->closing = false;
-    shared_unlock(c->group, c);
+    shared_unlock(g, c);
     return 0;
 }
 
 int shared_chan_prefer(coop_chan *c, enum coop_preference p)
 {
-    struct group *g = c->group;
+    struct group *g = task_group();
 
-    if (task_group() != g)
+    if (g != NULL && g->id != c->group)
         return -EXDEV;
     if (g != NULL)
         shared_lock(g, c);
@@ -218,7 +220,7 @@ int shared_chan_prefer(coop_chan *c, enum coop_preference p)
 struct chan_sight shared_chan_look(const coop_chan *chan)
 {
     coop_chan *c = (coop_chan *)(uintptr_t)chan;
-    struct group *g = task_group() == c->group ? c->group : NULL;
+    struct group *g = task_group() != NULL && task_group()->id == c->group ? task_group() : NULL;
     struct chan_sight sight;
 
     if (g != NULL)

@@ -180,7 +180,7 @@ static int tell(const struct coop_clause *clauses, size_t n, enum coop_select_po
 static int check(const struct coop_clause *clauses, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (clauses[i].chan != NULL && clauses[i].chan->group != task_group())
+        if (clauses[i].chan != NULL && clauses[i].chan->group != task_group()->id)
             return -EXDEV;
     return threads_cancelled(sched->current);
 }

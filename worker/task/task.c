@@ -65,24 +65,30 @@ void task_cancel_all(void)
 }
 
 /* In a group others may walk the list. */
-static void all_lock(bool on)
+static __attribute__((noinline)) void change_shared_list(coop_task *t, bool add)
 {
-    if (__builtin_expect(sched->member != NULL, 0))
-        (void)(on ? pthread_mutex_lock : pthread_mutex_unlock)(&sched->member->all);
+    pthread_mutex_lock(&sched->member->all);
+    if (add)
+        all_push(t);
+    else
+        all_remove(t);
+    pthread_mutex_unlock(&sched->member->all);
 }
 
 static inline void list_it(coop_task *t)
 {
-    all_lock(true);
-    all_push(t);
-    all_lock(false);
+    if (__builtin_expect(sched->member != NULL, 0))
+        change_shared_list(t, true);
+    else
+        all_push(t);
 }
 
-static void unlist(coop_task *t)
+static inline void unlist(coop_task *t)
 {
-    all_lock(true);
-    all_remove(t);
-    all_lock(false);
+    if (__builtin_expect(sched->member != NULL, 0))
+        change_shared_list(t, false);
+    else
+        all_remove(t);
 }
 
 /* It is not among all. */

@@ -138,11 +138,13 @@ static int add_member(struct group *g, unsigned index, struct sched *s)
 
 static struct group *group_new(unsigned n)
 {
+    static atomic_uint_fast64_t ids;
     struct group *g = aligned_alloc(_Alignof(struct group), sizeof(*g));
 
     if (g == NULL)
         return NULL;
     memset(g, 0, sizeof(*g));
+    g->id = atomic_fetch_add(&ids, 1) + 1;
     g->n = n;
     pthread_mutex_init(&g->sleep, NULL);
     pthread_mutex_init(&g->overflow, NULL);

@@ -77,6 +77,7 @@ struct shared_lock {
 };
 
 struct group {
+    uint64_t id; /* from 1; never given twice in a process */
     unsigned n;
     struct member *members[THREADS_MAX];
     atomic_size_t alive;
