@@ -16,6 +16,7 @@ static struct {
     const uint8_t *at;
     size_t left;
     int ended;
+    int asked;          /* and not answered */
     struct frame piece; /* holds the bytes at `at`, with STREAM */
 } input;
 
@@ -36,6 +37,7 @@ static int wait_for_piece(struct frame *ret_f)
     int rc = -EINTR;
 
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV); /* a tasklet's stack may grow here by that */
     sigprocmask(SIG_BLOCK, &all, &none);
     sigdelset(&all, SIGTERM);
     while (rc == -EINTR)
@@ -44,23 +46,38 @@ static int wait_for_piece(struct frame *ret_f)
     return rc;
 }
 
-static int ask(void)
+int input_is_empty(void)
+{
+    return input.left == 0 && !input.ended;
+}
+
+void input_ask(void)
 {
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
     Pb__StdinWant want = PB__STDIN_WANT__INIT;
-    int rc;
 
-    if (serve_cancelled())
-        return -ECANCELED;
+    if (input.asked)
+        return;
     output_flush();
     want.max = INPUT_ASK;
     m.body_case = PB__FROM_WORKER__BODY_STDIN_WANT;
     m.stdin_want = &want;
     link_send(&m);
+    input.asked = 1;
+}
+
+static int ask_and_wait(void)
+{
+    int rc;
+
+    if (serve_cancelled())
+        return -ECANCELED;
+    input_ask();
     frame_release(&input.piece);
     rc = wait_for_piece(&input.piece);
     if (rc == -ECANCELED)
         return rc;
+    input.asked = 0;
     if (rc != 0 || ((Pb__ToWorker *)input.piece.msg)->body_case != PB__TO_WORKER__BODY_STDIN_DATA)
         _exit(70); /* the broker does not keep to the protocol */
     return 0;
@@ -68,9 +85,9 @@ static int ask(void)
 
 int input_peek(const uint8_t **ret_bytes, size_t *ret_len)
 {
-    while (input.left == 0 && !input.ended) {
+    while (input_is_empty()) {
         const Pb__StdinData *d;
-        int rc = ask();
+        int rc = ask_and_wait();
 
         if (rc != 0)
             return rc;

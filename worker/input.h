@@ -19,6 +19,10 @@ void input_begin(const Pb__JobSpec *spec);
 /* Shows the bytes that are there; asks and waits when there are none. */
 int input_peek(const uint8_t **ret_bytes, size_t *ret_len);
 
+/* Whether input_peek() would have to wait. Then input_ask() asks without waiting: the answer comes on the link, and input_peek() takes it. */
+int input_is_empty(void);
+void input_ask(void);
+
 /* Takes n of the bytes shown. */
 void input_take(size_t n);
 

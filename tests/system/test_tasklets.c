@@ -155,6 +155,74 @@ static void more_tasklets_than_the_limit_are_an_error_that_names_it(void **state
     expect_text(proc_expect(coop(b, "run", "--limit", "tasklets=7", path), 0)->out, "7\tfalse\ta.lua:3: tasklets limit (7) reached\n");
 }
 
+/* The others must go on, or the second word never comes. */
+static void who_reads_standard_input_waits_alone(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local c = coop.channel()\n"
+                                   "coop.spawn(function() for l in io.lines() do c:send(l) end c:close() end)\n"
+                                   "coop.spawn(function() coop.sleep(0.01) print('meanwhile') end)\n"
+                                   "for l in c:each() do print('got ' .. l) end print('end')");
+    struct proc *p = coop_start(b, "run", path);
+
+    proc_until(p, &p->out, "meanwhile\n");
+    proc_write(p, "one\ntw", 6);
+    proc_until(p, &p->out, "got one\n");
+    proc_write(p, "o\n", 2);
+    proc_until(p, &p->out, "got two\n");
+    proc_close_in(p);
+    expect_text(proc_expect(p, 0)->out, "meanwhile\ngot one\ngot two\nend\n");
+}
+
+static void two_readers_of_standard_input_take_whole_lines_in_turn(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local function reads(name) return coop.async(function() local s = {} for l in io.lines() do "
+                                   "s[#s + 1] = l coop.yield() end return name .. ': ' .. table.concat(s, ' ') end) end\n"
+                                   "local a, b = reads('a'), reads('b') print(a:join()) print(b:join())");
+    struct proc *p = coop_start(b, "run", path);
+
+    for (int i = 1; i <= 4; i++) {
+        const char *line = support_text("line %d\n", i);
+
+        proc_write(p, line, 3); /* in two pieces: the one that began is to have the rest */
+        proc_write(p, line + 3, strlen(line) - 3);
+    }
+    proc_close_in(p);
+    p = proc_expect(p, 0);
+    expect_has(p->out, "line 1");
+    expect_has(p->out, "line 4");
+    expect_lacks(p->out, "lin ");
+}
+
+static void a_tasklet_that_is_cancelled_while_it_reads_leaves_the_input_to_the_next(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              COOP "local t = coop.async(function() return io.read() end) coop.yield() coop.yield() t:cancel()\n"
+                                   "print(pcall(t.join, t)) io.stdout:flush() print(io.read())");
+    struct proc *p = coop_start(b, "run", path);
+
+    proc_until(p, &p->out, "cancelled");
+    proc_write(p, "for main\n", 9);
+    proc_close_in(p);
+    expect_has(proc_expect(p, 0)->out, "for main\n");
+}
+
+static void a_job_that_is_cancelled_while_a_tasklet_reads_ends(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua", COOP "coop.spawn(function() print('up') io.read() end) coop.run()");
+    struct proc *p = coop_start(b, "run", path);
+
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    (void)proc_end(p);
+    (void)last_receipt(b, "cancelled");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -171,6 +239,10 @@ int main(void)
         TEST(a_cancelled_job_ends_though_all_its_tasklets_sleep),
         TEST(what_is_left_at_the_end_of_the_script_is_cancelled),
         TEST(more_tasklets_than_the_limit_are_an_error_that_names_it),
+        TEST(who_reads_standard_input_waits_alone),
+        TEST(two_readers_of_standard_input_take_whole_lines_in_turn),
+        TEST(a_tasklet_that_is_cancelled_while_it_reads_leaves_the_input_to_the_next),
+        TEST(a_job_that_is_cancelled_while_a_tasklet_reads_ends),
     };
 
     cmocka_set_test_filter(getenv("TEST"));

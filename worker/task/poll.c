@@ -1,6 +1,7 @@
 /* poll.c - see sched.h: the clock, the descriptors, and sleeping when there is nothing to do. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -67,15 +68,48 @@ static void wake_polled(int timeout_ms)
     }
 }
 
+/* The call that every policy allows. us: below 0: no end. Signals come in the sleep or before the look at what they leave, not between. */
+static void nap(struct pollfd *p, nfds_t n, int64_t us)
+{
+    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+    sigset_t all, kept;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV); /* a stack may grow here by that */
+    sigprocmask(SIG_BLOCK, &all, &kept);
+    if (!sched->interrupted)
+        (void)ppoll(p, n, us < 0 ? NULL : &t, &kept);
+    sigprocmask(SIG_SETMASK, &kept, NULL);
+}
+
+/* The watched descriptor, and behind its epoll all others. */
+static void wake_watched(int64_t us)
+{
+    struct pollfd p[2] = {
+        {.fd = sched->watched_fd, .events = POLLIN},
+        { .fd = sched->epoll_fd,  .events = POLLIN}
+    };
+
+    if (us != 0)
+        nap(p, 2, us);
+    else
+        (void)ppoll(p, 2, &(struct timespec){ 0 }, NULL);
+    if (p[1].revents != 0)
+        wake_polled(0);
+    if (p[0].revents != 0 && sched->watcher != NULL && sched->watcher->state == TASK_BLOCKED)
+        task_wake(sched->watcher, 0);
+}
+
 void sched_sleep(void)
 {
     int64_t us = wheel_wait_us(&sched->wheel, coop_now());
-    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
 
-    if (sched->polled > 0 || sched->member != NULL)
+    if (sched->watcher != NULL)
+        wake_watched(us);
+    else if (sched->polled > 0 || sched->member != NULL)
         wake_polled(us < 0 ? -1 : us / 1000 >= INT32_MAX ? INT32_MAX : (int)((us + 999) / 1000));
     else
-        (void)ppoll(NULL, 0, &t, NULL); /* the call that every policy allows; a signal ends it */
+        nap(NULL, 0, us);
 }
 
 bool sched_poll(bool wait)
@@ -86,7 +120,9 @@ bool sched_poll(bool wait)
             task_cancel_all();
         }
         wake_late();
-        if (sched->polled > 0)
+        if (sched->watcher != NULL)
+            wake_watched(0);
+        else if (sched->polled > 0)
             wake_polled(0);
         if (sched_any() || !wait) {
             if (sched->alive - sched->hibernate.count > sched->hibernate.above && sched->switches >= sched->hibernate.not_before)
@@ -99,6 +135,21 @@ bool sched_poll(bool wait)
             return false;
         sched_sleep();
     }
+}
+
+int sched_watch(int fd, const char *why)
+{
+    int rc;
+
+    if (sched->watcher != NULL || sched->member != NULL)
+        return -EBUSY;
+    sched->watcher = sched->current;
+    sched->watched_fd = fd;
+    sched->polled++;
+    rc = task_block(NULL, COOP_NEVER, why, NULL);
+    sched->polled--;
+    sched->watcher = NULL;
+    return rc;
 }
 
 /* ---- descriptors --------------------------------------------------------------------------------------------------------------- */

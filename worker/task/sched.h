@@ -145,6 +145,8 @@ struct sched {
     int epoll_fd;                 /* -1 until a descriptor is waited for */
     struct sched_pollee *pollees; /* by descriptor */
     size_t n_pollees, polled;     /* places; how many tasklets wait */
+    coop_task *watcher;           /* waits for watched_fd, beside the pollees; NULL: nobody */
+    int watched_fd;
     volatile sig_atomic_t interrupted;
     coop_switch_hook switch_hook;
     coop_chan_hook chan_hook;
@@ -222,6 +224,9 @@ bool sched_poll(bool wait);
 
 /* poll.c: sleeps until a signal, a descriptor or the next deadline, and wakes who waits for a descriptor. */
 void sched_sleep(void);
+
+/* Blocks the running tasklet until fd can be read, by calls that every policy has; why: a constant. -EBUSY: another does, or there is a group. */
+int sched_watch(int fd, const char *why);
 
 /* Who waits for what, a line each, and up to depth lines of its calls. Nothing is allocated. */
 void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int depth);

@@ -1,7 +1,7 @@
 /*
  * io.c - see job.h. Three files exist: stdin, stdout, stderr. Reading follows Lua 5.4's liolib.c, over input.h instead of stdio.
  */
-#include "worker/engines/lua/job.h"
+#include "worker/engines/lua/task.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -37,6 +37,7 @@ static __attribute__((noinline)) const char *peek(lua_State *L, size_t *ret_len)
 {
     const uint8_t *bytes = NULL;
 
+    lua_task_await_input(L);
     if (input_peek(&bytes, ret_len) < 0)
         luaL_error(L, "cancelled");
     return (const char *)bytes;
@@ -195,7 +196,7 @@ static int read_format(lua_State *L, int i)
 }
 
 /* Reads as the arguments from first on ask, n of them. */
-static int read_formats(lua_State *L, int first, int n)
+static int read_now(lua_State *L, int first, int n)
 {
     int ok = 1, got = 0;
 
@@ -211,6 +212,11 @@ static int read_formats(lua_State *L, int first, int n)
         lua_pushnil(L);
     }
     return got;
+}
+
+static int read_formats(lua_State *L, int first, int n)
+{
+    return lua_task_read(L, read_now, first, n);
 }
 
 static int refuse_direction(lua_State *L, const struct file *f, const char *what)

@@ -91,6 +91,12 @@ void lua_task_no_memory(lua_State *L);
 
 /* Raises what coop_spawn() returned. */
 void lua_task_not_spawned(lua_State *L, int rc);
+
+/* read(L, first, n) reads standard input as n arguments from first on ask, calling lua_task_await_input() whenever there is nothing left. */
+typedef int (*lua_task_reader)(lua_State *L, int first, int n);
+int lua_task_read(lua_State *L, lua_task_reader read, int first, int n);
+void lua_task_await_input(lua_State *L);
+
 /* Message handler: a string gets the traceback, but for the cancel's own. */
 int lua_task_with_traceback(lua_State *L);
 /* Whether the error on top is that of the current tasklet's cancel. */
