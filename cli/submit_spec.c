@@ -217,6 +217,17 @@ const char *spec_guess_engine(const char *path, const void *source, size_t len)
     return NULL;
 }
 
+/* For those that a user is likely to try. */
+static void hint_what_runs(struct coop_error *why, const char *path)
+{
+    size_t len = strlen(path);
+
+    if ((len > 2 && strcmp(path + len - 2, ".c") == 0) || (len > 3 && strcmp(path + len - 3, ".cc") == 0))
+        coop_error_hint(why, "a native job is a shared object with a coop_job(): cc -shared -fPIC -o job.so %.200s, and run job.so", path);
+    else
+        coop_error_hint(why, "known engines: lua, native; for a script of Lua with another name give --engine lua");
+}
+
 static int choose_engine(const struct command *c, const char *path, struct spec *s, struct coop_error *why)
 {
     const char *engine = c->opt.engine;
@@ -226,7 +237,7 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
         if (engine == NULL) {
             refuse(why, "cannot tell what runs %s: its name does not end in .lua, it has no #! line of lua, and it is no shared object",
                    path);
-            coop_error_hint(why, "give --engine lua");
+            hint_what_runs(why, path);
             return -EINVAL;
         }
     } else if (engine_find(engine) < 0) {

@@ -51,9 +51,15 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
     case -EPROTO: return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
     case -ECONNREFUSED:
         coop_error_set(why, ECONNREFUSED, COOP_EXIT_TEMPORARY, "no broker listens at %s", url);
-        if (c->endpoint.run_dir[0] != '\0')
+        if (c->endpoint.autostart)
+            coop_error_hint(why,
+                            "one was started and did not stay; when another coopd has the state directory %.200s, name that one by "
+                            "--endpoint, or give this one another by COOP_STATE_DIR",
+                            c->endpoint.state_dir);
+        else if (c->endpoint.run_dir[0] != '\0')
             coop_error_hint(
-                why, "start one: coopd --run-dir %.200s --state-dir %.200s; or let coop do it (no --no-autostart, no COOP_NO_AUTOSTART)",
+                why,
+                "start one: coopd --run-dir %.200s --state-dir %.200s; or let coop do it, without --no-autostart and COOP_NO_AUTOSTART",
                 c->endpoint.run_dir, c->endpoint.state_dir);
         return -ECONNREFUSED;
     default: return coop_error_set(why, -rc, COOP_EXIT_TEMPORARY, "cannot connect to the broker at %s: %s", url, strerror(-rc));

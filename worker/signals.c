@@ -117,7 +117,7 @@ static void out_of_memory(void)
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
     static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
-    enum fault what = fault_look(si);
+    enum fault what = fault_look(si, context);
     struct fault_place at;
     int rc;
 

@@ -8,8 +8,9 @@
  *
  * Streams:  stdin, stdout and stderr are the job's, by stdio, by C++'s streams, and by read(2) and write(2) on 0, 1 and 2. stdout goes out
  *           line by line.
- * Tasklets: the thread state is there; coop_job() is its main tasklet. The job's limit tasklets= is its max_tasklets.
- * Memory:   limit memory= is address space (RLIMIT_AS): malloc() returns NULL at its end. Stacks of tasklets count whole.
+ * Tasklets: the thread state is there; coop_job() is its main tasklet. The job's limit tasklets= is its max_tasklets, and threads= the number
+ *           of thread states, coop_threads(): attr.thread and attr.movable of coop_spawn() reach the others.
+ * Memory:   limit memory= is what can be written (RLIMIT_DATA): malloc() returns NULL at its end. Stacks of tasklets count whole.
  */
 #ifndef COOP_NATIVE_H
 #define COOP_NATIVE_H

@@ -186,7 +186,7 @@ void *coop_context_get(const void *name);
 
 enum { COOP_READABLE = 1, COOP_WRITABLE = 2 };
 
-/* Blocks until fd is ready for one of events; returns those that are. -EBUSY: another tasklet waits on this fd. A plain file always is. */
+/* Blocks until fd is ready for one of events; returns those that are. -EPERM in a job: it has none. -EBUSY: another tasklet waits on this fd. A plain file always is. */
 int coop_fd_wait(int fd, int events, int64_t deadline);
 
 /* ---- channels ------------------------------------------------------------------------------------------------------------------ */

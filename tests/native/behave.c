@@ -184,6 +184,14 @@ __attribute__((noinline)) static int deeper(volatile int *up)
     return deeper(here) + here[0];
 }
 
+static int waits_on_descriptors(void)
+{
+    for (int fd = 0; fd < 8; fd++)
+        if (coop_fd_wait(fd, COOP_READABLE, 0) != -EPERM || coop_fd_wait(fd, COOP_WRITABLE, COOP_NEVER) != -EPERM)
+            return 1;
+    return 0;
+}
+
 static int recurses(void)
 {
     return deeper(NULL);
@@ -416,6 +424,7 @@ static const struct {
     { "forges_yield_to",      forges_yield_to     },
     { "forges_unpark",        forges_unpark       },
     { "forges_join",          forges_join         },
+    { "waits_on_descriptors", waits_on_descriptors},
     { "overwrites",           overwrites          },
 };
 

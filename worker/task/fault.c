@@ -8,7 +8,10 @@
 
 #include "worker/task/overflow.h"
 
-enum { SIGNAL_STACK = 64 << 10 }; /* bytes: the handler that was there before may be one that writes reports */
+enum {
+    SIGNAL_STACK = 64 << 10, /* bytes: the handler that was there before may be one that writes reports */
+    NEAR = 64 << 10,         /* a function's locals, as a rule */
+};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction before;
@@ -20,7 +23,26 @@ static __thread const char *passing;
 
 /* ---- what it means --------------------------------------------------------------------------------------------------------------- */
 
-enum fault fault_look(const siginfo_t *si)
+static uintptr_t stack_pointer(const void *ucontext)
+{
+    const mcontext_t *m = &((const ucontext_t *)ucontext)->uc_mcontext;
+
+#if defined(__x86_64__)
+    return (uintptr_t)m->gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)m->sp;
+#endif
+}
+
+/* Main's stack is the thread's: nobody told us where it ends. But nothing else near a stack pointer is unmapped. */
+static bool is_mains_overflow(const siginfo_t *si, const void *ucontext)
+{
+    uintptr_t sp = stack_pointer(ucontext), address = (uintptr_t)si->si_addr;
+
+    return si->si_code == SEGV_MAPERR && (address < sp ? sp - address : address - sp) < NEAR;
+}
+
+enum fault fault_look(const siginfo_t *si, const void *ucontext)
 {
     const coop_task *t;
     const char *address = si->si_addr;
@@ -30,7 +52,9 @@ enum fault fault_look(const siginfo_t *si)
     if (hibernate_touched(address))
         return FAULT_WOKEN;
     t = sched->current;
-    if (t == &sched->main || address >= (const char *)t->stack || address < (const char *)t->stack - STACKS_GUARD)
+    if (t == &sched->main)
+        return is_mains_overflow(si, ucontext) ? FAULT_OVERFLOW : FAULT_FOREIGN;
+    if (address >= (const char *)t->stack || address < (const char *)t->stack - STACKS_GUARD)
         return FAULT_FOREIGN;
     return FAULT_OVERFLOW;
 }
@@ -86,7 +110,7 @@ static void pass_on(int signo, siginfo_t *si, void *context)
 
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
-    enum fault what = fault_look(si);
+    enum fault what = fault_look(si, context);
     struct fault_place at;
 
     if (what == FAULT_WOKEN)

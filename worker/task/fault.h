@@ -17,7 +17,7 @@ enum fault {
     FAULT_OVERFLOW, /* the running tasklet hit the guard below its stack */
 };
 
-enum fault fault_look(const siginfo_t *si);
+enum fault fault_look(const siginfo_t *si, const void *ucontext);
 
 /* Where it happened. */
 struct fault_place {

@@ -9,6 +9,8 @@
 
 #include "worker/task/task.h"
 
+bool sched_no_descriptors;
+
 enum { EVENTS = 16, POLLEES_FIRST = 64, FD_MAX = 1 << 20 };
 
 int64_t coop_now(void)
@@ -216,6 +218,8 @@ int coop_fd_wait(int fd, int events, int64_t deadline)
 
     if (sched == NULL || events == 0 || (events & ~(COOP_READABLE | COOP_WRITABLE)) != 0)
         return -EINVAL;
+    if (sched_no_descriptors)
+        return -EPERM;
     rc = task_may_block(COOP_NEVER);
     if (rc == -ECANCELED)
         return rc;

@@ -225,6 +225,9 @@ bool sched_poll(bool wait);
 /* poll.c: sleeps until a signal, a descriptor or the next deadline, and wakes who waits for a descriptor. */
 void sched_sleep(void);
 
+/* In a sandbox: there is nothing to wait on, coop_fd_wait() is -EPERM. */
+extern bool sched_no_descriptors;
+
 /* Blocks the running tasklet until fd can be read, by calls that every policy has; why: a constant. -EBUSY: another does, or there is a group. */
 int sched_watch(int fd, const char *why);
 

@@ -249,6 +249,8 @@ static void native_run(const Pb__JobSpec *spec, struct outcome *ret_o)
         sched->on_deadlock = on_deadlock;
     }
     turns_watch();
+    sched_no_descriptors = true;
+    program_invocation_name = program_invocation_short_name = spec->source_name; /* who a failed assert() says it is */
     native.running = true;
     if (load_module(spec->source_name, spec->source.data, spec->source.len, &entry, why, sizeof(why)) == 0)
         run_entry(entry, (int)spec->n_args + 1, argv);
