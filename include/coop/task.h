@@ -130,7 +130,8 @@ void coop_shield(bool on);
 /* Lets the others run once around. 0, or -ECANCELED. */
 int coop_yield(void);
 
-/* Runs t now; the caller stays in the run queue, behind it. -EINVAL: t is not in the run queue. -EXDEV: it is in another's, or may be moved. */
+/* Runs t now, but every 61st time when its turn comes; the caller stays in the run queue, behind it. -EINVAL: t is not in the run queue.
+ * -EXDEV: it is in another's, or may be moved. */
 int coop_yield_to(coop_task *t);
 
 /* Blocks until somebody unparks the caller; *ret_value (may be NULL) is what was given. An unpark before the park is kept: once. */
@@ -356,6 +357,7 @@ int coop_once_run(coop_once *o, coop_fn fn, void *arg, int64_t deadline);
 
 struct coop_stats {
     uint64_t switches, spawned, ended; /* of the caller's thread state, as are those below */
+    uint64_t slices;                   /* that preemption has ended; in C there is none */
     size_t alive;                      /* in the group */
     size_t peak, runnable;
     uint64_t stack_bytes;         /* address space of all stacks in use, of those it has made */

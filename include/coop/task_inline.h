@@ -10,6 +10,8 @@
  *            or traps may define COOP_FIXED_FLOAT before it includes this.
  * Layout:    the structs are the first parts of the library's own, checked when that is built. They may change with each version: a
  *            program that includes this header is built with the library that it is linked with.
+ * Not in:    a function with __attribute__((target("avx512..."))) in a file that is not built for it: the compiler does not let the switch name
+ *            the registers that only such a function has, and they would be lost.
  * Elsewhere: under ASan, TSan, SWITCH=ucontext (define COOP_SWITCH_UCONTEXT) and on other machines these are the plain functions.
  * Source:    "clobber-all context switch" in inline assembly, as libfringe and Photon have it; nothing is pushed, so the red zone stays.
  */
@@ -23,6 +25,12 @@
 #define COOP_TASK_INLINE 1
 #else
 #define COOP_TASK_INLINE 0
+#endif
+#if defined(__has_feature) /* clang says it so */
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#undef COOP_TASK_INLINE
+#define COOP_TASK_INLINE 0
+#endif
 #endif
 
 #ifdef __cplusplus

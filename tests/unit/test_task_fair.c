@@ -95,6 +95,14 @@ static int unparks(void *arg)
     return 0;
 }
 
+/* To the other of the pair, by name; when it has ended there is nobody. */
+static int yields_to(void *arg)
+{
+    while (goes_on())
+        (void)coop_yield_to(*(coop_task **)arg);
+    return 0;
+}
+
 /* ---- those that are due -------------------------------------------------------------------------------------------------------- */
 
 static int has_turn(void *arg)
@@ -137,14 +145,15 @@ static const struct busy {
     coop_fn one, other; /* other NULL: none */
     enum coop_preference preference;
 } busy[] = {
-    {"two that yield",                             yields,  yields,  COOP_PREFER_NEITHER },
-    { "one that yields",                           yields,  NULL,    COOP_PREFER_NEITHER },
-    { "a channel that prefers receivers",          serves,  returns, COOP_PREFER_RECEIVER},
-    { "a channel that prefers nobody",             serves,  returns, COOP_PREFER_NEITHER },
-    { "a channel that prefers senders",            serves,  returns, COOP_PREFER_SENDER  },
-    { "selects on channels that prefer receivers", selects, selects, COOP_PREFER_RECEIVER},
-    { "selects on channels that prefer senders",   selects, selects, COOP_PREFER_SENDER  },
-    { "two that park",                             unparks, unparks, COOP_PREFER_NEITHER },
+    {"two that yield",                             yields,    yields,    COOP_PREFER_NEITHER },
+    { "one that yields",                           yields,    NULL,      COOP_PREFER_NEITHER },
+    { "a channel that prefers receivers",          serves,    returns,   COOP_PREFER_RECEIVER},
+    { "a channel that prefers nobody",             serves,    returns,   COOP_PREFER_NEITHER },
+    { "a channel that prefers senders",            serves,    returns,   COOP_PREFER_SENDER  },
+    { "selects on channels that prefer receivers", selects,   selects,   COOP_PREFER_RECEIVER},
+    { "selects on channels that prefer senders",   selects,   selects,   COOP_PREFER_SENDER  },
+    { "two that yield to each other",              yields_to, yields_to, COOP_PREFER_NEITHER },
+    { "two that park",                             unparks,   unparks,   COOP_PREFER_NEITHER },
 };
 
 static void run_busy(const struct busy *b, const char *due)
@@ -297,6 +306,46 @@ static void threads_have_thread_states_of_their_own(void **state)
     assert_ptr_equal(coop_self(), coop_main()); /* ours is as it was */
 }
 
+enum { QUEUED = 200 };
+
+static int turns_before_due, due_at = -1;
+
+static int counts_turns(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        turns_before_due++;
+        (void)coop_yield();
+    }
+    return 0;
+}
+
+static int comes_due(void *arg)
+{
+    int rc = coop_sleep_until(coop_after(1));
+
+    (void)arg;
+    due_at = turns_before_due;
+    return rc;
+}
+
+/* It is woken at one of the looks at the clock, each 61 switches; all that stand in the queue then have their turn first. */
+static void one_that_comes_due_goes_behind_those_who_wait(void **state)
+{
+    coop_task *t = start_blocked(comes_due, NULL), *others[QUEUED];
+
+    (void)state;
+    for (int i = 0; i < QUEUED; i++)
+        others[i] = start(counts_turns, NULL);
+    for (int64_t until = coop_after(3000); coop_now() < until;)
+        ; /* it is due, and nobody has looked */
+    assert_int_equal(coop_yield(), 0);
+    assert_int_equal(joined(t), 0);
+    assert_true(due_at >= QUEUED);
+    for (int i = 0; i < QUEUED; i++)
+        assert_int_equal(joined(others[i]), 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, task_setup, task_teardown)
 
 int main(void)
@@ -304,7 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_sleeper_wakes_however_busy_the_others_are),      T(a_deadline_comes_however_busy_the_others_are),
         T(a_descriptor_is_seen_however_busy_the_others_are), T(a_timer_fires_however_busy_the_others_are),
-        T(threads_have_thread_states_of_their_own),
+        T(threads_have_thread_states_of_their_own),          T(one_that_comes_due_goes_behind_those_who_wait),
     };
 
     cmocka_set_test_filter(getenv("TEST"));

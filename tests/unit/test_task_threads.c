@@ -390,10 +390,11 @@ static void hear(coop_chan *c, coop_task *t, bool sending, bool will_block)
     heard[will_block]++;
 }
 
+static int nobodies;
+
 static void see(coop_task *from, coop_task *to)
 {
-    (void)from;
-    (void)to;
+    nobodies += (from != NULL && coop_id(from) == 0) || (to != NULL && coop_id(to) == 0);
     switches++;
 }
 
@@ -404,7 +405,7 @@ static void hooks_hear_of_what_their_own_thread_does(void **state)
     intptr_t word;
 
     (void)state;
-    heard[0] = heard[1] = switches = 0;
+    heard[0] = heard[1] = switches = nobodies = 0;
     coop_set_chan_hook(hear);
     assert_int_equal(ask(2, send_five, c), 0);
     assert_int_equal(heard[0] + heard[1], 0);
@@ -419,6 +420,7 @@ static void hooks_hear_of_what_their_own_thread_does(void **state)
     coop_set_switch_hook(NULL);
     coop_set_chan_hook(NULL);
     assert_true(switches >= 2);
+    assert_int_equal(nobodies, 0); /* what a thread does when it has nothing to do is nobody's business */
     assert_int_equal(coop_chan_free(c), 0);
 }
 
@@ -1593,6 +1595,62 @@ static void whatever_they_do_each_value_is_received_once(void **state)
         run_bedlam(threads, seed + threads);
 }
 
+static int ends_at_once(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void one_that_has_ended_is_not_unparked(void **state)
+{
+    coop_task *t = start_on(2, ends_at_once, NULL);
+
+    (void)state;
+    assert_int_equal(coop_wait_first(&t, 1, COOP_NEVER), 0);
+    assert_int_equal(coop_unpark(t, 1), -EINVAL);
+    assert_int_equal(joined(t), 0);
+}
+
+/* Cancelled, it gives the whole program up, and then needs some turns. */
+static int cancels_main_and_tidies(void *arg)
+{
+    (void)coop_park(NULL, COOP_NEVER);
+    (void)coop_cancel(arg);
+    coop_shield(true);
+    for (int i = 0; i < 5; i++)
+        (void)coop_sleep_until(coop_after(1000));
+    coop_shield(false);
+    return 0;
+}
+
+static void a_cancelled_main_still_waits_for_those_that_tidy_up(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        assert_int_equal(init_threads(threads), 0);
+        assert_int_equal(coop_spawn(NULL, cancels_main_and_tidies, coop_main(), NULL), 0);
+        assert_int_equal(coop_yield(), 0);
+        assert_int_equal(coop_finish(), 0);
+    }
+}
+
+/* Their memory goes home while mail for them is still under way. */
+static void those_that_end_elsewhere_are_freed_once(void **state)
+{
+    enum { ROUNDS = 2000, CROWD = 8 };
+    coop_task *t[CROWD];
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CROWD; i++)
+            t[i] = start_movable(ends_at_once, NULL);
+        for (int i = 0; i < CROWD; i++)
+            (void)coop_cancel(t[i]);
+        for (int i = 0; i < CROWD; i++)
+            (void)joined(t[i]);
+    }
+}
+
 #define TEST2(name) cmocka_unit_test_setup_teardown(name, setup2, task_teardown)
 #define TEST3(name) cmocka_unit_test_setup_teardown(name, setup3, task_teardown)
 
@@ -1606,6 +1664,9 @@ int main(void)
         TEST3(no_id_is_given_twice_in_a_group),
         cmocka_unit_test(the_limit_of_tasklets_is_the_groups),
         TEST2(only_the_first_threads_main_ends_the_group),
+        TEST2(one_that_has_ended_is_not_unparked),
+        cmocka_unit_test(a_cancelled_main_still_waits_for_those_that_tidy_up),
+        TEST3(those_that_end_elsewhere_are_freed_once),
         TEST2(a_ball_goes_to_and_fro_between_two_threads),
         TEST2(what_four_senders_on_two_threads_send_arrives_once_each),
         TEST3(a_close_ends_those_that_wait_on_other_threads),

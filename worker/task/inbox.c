@@ -101,12 +101,11 @@ static void at_home(struct sched *s, coop_task *t, unsigned bits)
         mail_post(t, bits & ONLY_FOR_HOME);
         return;
     }
-    if ((bits & MAIL_STACK) != 0) {
-        if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
-            abort(); /* it wrote below its stack */
-        t->stack = NULL;
-    }
+    if ((bits & MAIL_STACK) != 0)
+        threads_take_stack(s, t);
     if ((bits & MAIL_FREE) != 0)
+        t->released = true;
+    if (t->released && t->stack == NULL) /* in whichever order they came */
         task_put(t);
 }
 

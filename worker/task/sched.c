@@ -92,10 +92,27 @@ void wait_remove(struct wait_queue *q, struct wait_node *n)
 
 /* ---- switching ----------------------------------------------------------------------------------------------------------------- */
 
+/* A group's idle tasklet is nobody: who ran before it gives way to who runs after it. One that may be gone by then is not named. */
+static void tell_switch(coop_task *from, coop_task *to)
+{
+    struct member *m = sched->member;
+
+    if (from->state == TASK_ENDED)
+        from = NULL;
+    if (m != NULL && to == m->idle) {
+        m->before_idle = from != NULL && from->movable ? NULL : from;
+        return;
+    }
+    if (m != NULL && from == m->idle)
+        from = m->before_idle;
+    if (from != to)
+        sched->switch_hook(from, to);
+}
+
 static void call_hooks(coop_task *from, coop_task *to)
 {
     if (sched->switch_hook != NULL)
-        sched->switch_hook(from->state == TASK_ENDED ? NULL : from, to);
+        tell_switch(from, to);
     if (sched->on_switch != NULL)
         sched->on_switch(from, to);
     if (sched->stacks.any_canary)
@@ -232,7 +249,7 @@ coop_task *sched_next(void)
 static __attribute__((noinline)) int yield_slowly(void)
 {
     struct sched *s = sched;
-    coop_task *t = s->current;
+    coop_task *t = s->current, *to = t->next;
 
     if (s->member != NULL)
         return threads_yield();
@@ -240,17 +257,19 @@ static __attribute__((noinline)) int yield_slowly(void)
         return -ECANCELED;
     if (s->switch_trap > 0)
         return -EPERM;
-    s->ring = t->next; /* whoever is woken now comes behind t, unless it is alone */
-    if (t->next == t || --s->until_poll == 0) {
+    s->ring = to; /* whoever is woken now comes behind t, before to's next turn; or behind nobody, when t is alone */
+    if (to == t || --s->until_poll == 0) {
         s->until_poll = SCHED_POLL_EVERY;
         (void)sched_poll(false);
     }
     s->ring = t;
-    if (t->next == t)
+    if (to == t)
+        to = t->next;
+    if (to == t)
         return 0;
     t->regs.result = 0;
     t->state = TASK_READY;
-    return sched_switch(t->next);
+    return sched_switch(to);
 }
 
 int coop_yield(void)

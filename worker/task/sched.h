@@ -69,6 +69,7 @@ struct coop_task {
     bool movable;    /* may be stolen by another thread state of its group */
     bool loose;      /* blocked where it may go on anywhere */
     bool over;       /* in a group, under its lock: has ended and left its stack */
+    bool released;   /* the same, at home: nobody knows it any more */
     atomic_uchar claim;
     intptr_t permit;
     struct wait_queue *blocked_on; /* that wait.next is in; NULL: none */
@@ -95,18 +96,18 @@ struct coop_task {
     uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
     struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
-    /* Of a group, threads.h. */
-    struct sched *home; /* whose stack and memory it has */
-    _Atomic(struct sched *) owner;
-    coop_task *mail_next;
-    atomic_intptr_t mail_value;
-    atomic_uint mail;
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
 #if defined(__SANITIZE_THREAD__) || defined(COOP_TSAN)
     void *fiber;
 #endif
+    /* Of a group, threads.h; outside of one there is no memory for it, but in main. */
+    struct sched *home; /* the first of them; whose stack and memory it has */
+    _Atomic(struct sched *) owner;
+    coop_task *mail_next;
+    atomic_intptr_t mail_value;
+    atomic_uint mail;
 };
 
 /* ---- the thread state ---------------------------------------------------------------------------------------------------------- */

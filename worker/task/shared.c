@@ -148,6 +148,8 @@ bool shared_is_ours(const coop_task *t)
 
 int shared_unpark(coop_task *t, intptr_t value)
 {
+    if (shared_is_over(t))
+        return -EINVAL;
     atomic_store(&t->mail_value, value);
     mail_post(t, MAIL_UNPARK);
     return 0;

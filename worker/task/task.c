@@ -18,7 +18,7 @@ enum { MAX_TASKLETS = 1 << 20, STACK_SIZE = 64 << 10, SLAB = 128, CANCEL_ROUNDS 
 
 struct slab {
     struct slab *next;
-    coop_task tasks[SLAB];
+    _Alignas(coop_task) char tasks[]; /* SLAB of them */
 };
 
 const char task_parked[] = "park";
@@ -196,6 +196,16 @@ int coop_init(const struct coop_options *options)
     return rc;
 }
 
+/* Of whatever would keep it from waiting for the others. */
+static void free_main(void)
+{
+    sched->main.cancelled = false;
+    sched->main.shield = sched->main.block_trap = 0;
+    sched->switch_trap = 0;
+    if (sched->member != NULL)
+        atomic_fetch_and(&sched->main.mail, ~(unsigned)(MAIL_CANCEL | MAIL_FORCE));
+}
+
 int coop_finish(void)
 {
     struct sched *states[THREADS_MAX];
@@ -205,10 +215,8 @@ int coop_finish(void)
         return -EINVAL;
     if (sched->current != &sched->main)
         return -EPERM;
-    sched->main.cancelled = false;
-    sched->main.shield = sched->main.block_trap = 0;
-    sched->switch_trap = 0;
-    for (int i = 0; i < CANCEL_ROUNDS && alive() > 0; i++) { /* one that ends may have made another */
+    for (int i = 0; i < CANCEL_ROUNDS && alive() > 0; i++) { /* one that ends may have made another, or cancelled main */
+        free_main();
         cancel_those_made();
         (void)coop_run(COOP_NEVER);
     }
@@ -231,25 +239,33 @@ int coop_finish(void)
 
 /* ---- making one ---------------------------------------------------------------------------------------------------------------- */
 
+static inline size_t task_size(void)
+{
+    return sched->member != NULL ? sizeof(coop_task) : offsetof(coop_task, home);
+}
+
 static coop_task *task_get(void)
 {
     coop_task *t = sched->free_tasks;
 
     if (t == NULL) {
-        struct slab *more = calloc(1, sizeof(*more));
+        size_t size = task_size();
+        struct slab *more = calloc(1, sizeof(*more) + SLAB * size);
 
         if (more == NULL)
             return NULL;
         more->next = sched->slabs;
         sched->slabs = more;
         for (int i = SLAB - 1; i >= 0; i--) {
-            more->tasks[i].next = sched->free_tasks;
-            sched->free_tasks = &more->tasks[i];
+            coop_task *free_one = (coop_task *)(void *)(more->tasks + (size_t)i * size);
+
+            free_one->next = sched->free_tasks;
+            sched->free_tasks = free_one;
         }
         t = sched->free_tasks;
     }
     sched->free_tasks = t->next;
-    memset(t, 0, sizeof(*t));
+    memset(t, 0, task_size());
     return t;
 }
 
@@ -468,6 +484,22 @@ void coop_shield(bool on)
 
 /* ---- taking turns -------------------------------------------------------------------------------------------------------------- */
 
+/* Two that yield to each other are not alone: true when the others, those who are due among them, are to have their turn. */
+static bool is_time_for_others(void)
+{
+    struct member *m = sched->member;
+
+    if (m != NULL) {
+        threads_look_around(m);
+        return m->until_look == SCHED_POLL_EVERY;
+    }
+    if (--sched->until_poll > 0)
+        return false;
+    sched->until_poll = SCHED_POLL_EVERY;
+    (void)sched_poll(false);
+    return true;
+}
+
 int coop_yield_to(coop_task *t)
 {
     if (sched == NULL || t == NULL || t->id == 0)
@@ -480,6 +512,8 @@ int coop_yield_to(coop_task *t)
         return -ECANCELED;
     if (sched->switch_trap > 0)
         return -EPERM;
+    if (is_time_for_others())
+        return coop_yield();
     sched_unready(t);
     if (sched->member != NULL)
         return threads_give_way(t);

@@ -60,9 +60,10 @@ struct member {                                      /* what a thread state has 
     struct sched *sched;
     unsigned index;
     int event_fd;
-    coop_task *idle;   /* runs when nobody else can: the main of an extra thread, a tasklet of the first's */
-    coop_task *left;   /* has just yielded, or been overtaken; others may have it as soon as it has left its stack */
-    coop_task *ending; /* the same: it has ended */
+    coop_task *idle;        /* runs when nobody else can: the main of an extra thread, a tasklet of the first's */
+    coop_task *before_idle; /* who ran before idle did, for the switch hook; NULL: has ended, or may be elsewhere */
+    coop_task *left;        /* has just yielded, or been overtaken; others may have it as soon as it has left its stack */
+    coop_task *ending;      /* the same: it has ended */
     unsigned until_look;
     bool other_turn; /* run queue and steal queue take turns */
     bool searching;  /* was woken to steal: nobody else is until it has found something or given up */
@@ -109,11 +110,14 @@ unsigned threads_finish(struct sched **states);
 
 coop_task *threads_next(void); /* never sleeps: idle, when there is nobody else */
 int threads_yield(void);
+void threads_look_around(struct member *m); /* mail, and at times the clock and descriptors */
 int threads_give_way(coop_task *to); /* which is in no queue: it runs now, and the caller behind everybody. Returns 0, in its turn. */
 void threads_arrive(void);
 void threads_idle(struct member *m); /* until it is told to stop */
 void threads_end(coop_task *t) __attribute__((noreturn));
 int threads_spawn(coop_task **ret_task, coop_fn fn, void *arg, const struct coop_attr *attr);
+/* t has left its stack, which is home's again. */
+void threads_take_stack(struct sched *home, coop_task *t);
 /* Frees t, which is over and which nobody else knows. */
 void threads_release(coop_task *t);
 /* mail: MAIL_FORCE or 0. */

@@ -22,6 +22,15 @@ static coop_task *run_queue_take(struct sched *s)
     return t;
 }
 
+void threads_look_around(struct member *m)
+{
+    inbox_drain(m);
+    if (--m->until_look > 0)
+        return;
+    m->until_look = SCHED_POLL_EVERY;
+    (void)sched_poll(false);
+}
+
 /* NULL: nobody. until_poll stays at 1, so that each round comes here. */
 static coop_task *pick(struct sched *s)
 {
@@ -29,12 +38,9 @@ static coop_task *pick(struct sched *s)
     coop_task *t = NULL;
 
     s->until_poll = 1;
-    inbox_drain(m);
-    if (--m->until_look == 0) {
-        m->until_look = SCHED_POLL_EVERY;
-        (void)sched_poll(false);
+    threads_look_around(m);
+    if (m->until_look == SCHED_POLL_EVERY)
         t = steal_take_fairly(m);
-    }
     m->other_turn = !m->other_turn;
     if (t == NULL && (m->other_turn || s->ring->next == s->ring))
         t = steal_take(m);
@@ -77,12 +83,20 @@ int threads_give_way(coop_task *to)
 
 /* ---- arriving ----------------------------------------------------------------------------------------------------------------------- */
 
+/* Its memory is not free before its stack is at home: until then somebody else may still have it in an inbox. */
 void threads_release(coop_task *t)
 {
-    if (t->home == sched && atomic_load(&t->mail) == 0)
+    if (t->home == sched && t->stack == NULL && atomic_load(&t->mail) == 0)
         task_put(t);
     else
         mail_post(t, MAIL_FREE);
+}
+
+void threads_take_stack(struct sched *home, coop_task *t)
+{
+    if (stacks_put(&home->stacks, t->stack_class, t->stack) != 0)
+        abort(); /* it wrote below its stack */
+    t->stack = NULL;
 }
 
 /* t has left its stack. As soon as it is over who joins it may free it. */
@@ -95,8 +109,8 @@ static void bury(struct sched *s, coop_task *t)
     atomic_store(&t->owner, t->home);
     if (t->home != s)
         mail_post(t, MAIL_STACK);
-    else if (stacks_put(&s->stacks, t->stack_class, t->stack) != 0)
-        abort(); /* it wrote below its stack */
+    else
+        threads_take_stack(s, t);
     /* Before who joins it can know: there is room for another then. */
     last = atomic_fetch_sub(&g->alive, 1) == 1;
     shared_lock(g, t);

@@ -9,7 +9,7 @@
 #include "worker/engines/native/load.h"
 #include "worker/link.h"
 #include "worker/output.h"
-#include "worker/task/sched.h"
+#include "worker/task/threads.h"
 
 enum { FRAMES = 16, TEXT = 2048 };
 
@@ -33,7 +33,7 @@ void turns_watch(void)
 
 static bool others_wait(void)
 {
-    return sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
+    return sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0 || (task_group() != NULL && steal_any(task_group()));
 }
 
 struct text {
