@@ -336,15 +336,21 @@ static void an_error_goes_to_the_innermost_watchdog(void **state)
 
 static void the_error_handler_takes_errors_instead_of_main(void **state)
 {
-    expect_output(
-        *state,
-        SHOW "print(stackless.set_error_handler(function(t, v, tb) print(t, v, tb ~= nil) end)) stackless.tasklet(function() "
-             "error(stackless.ValueError('x')) end)() stackless.tasklet(function() error('y', 0) end)() "
-             "show(stackless.run) print(type(stackless.set_error_handler(function() error('handler', 0) end))) "
-             "stackless.tasklet(error)('z') show(stackless.run) stackless.set_error_handler(nil) stackless.tasklet(function() "
-             "error('main', 0) end)() show(stackless.run)",
-        "nil\nValueError\tValueError: x\ttrue\nerror\ty\nstack traceback:\n\t[C]: in function 'error'\n\tscript.lua:4: in function "
-        "<script.lua:4>\n\t[C]: in ?\tfalse\ntrue nil\nfunction\nfalse handler\nfalse main\n");
+    expect_output(*state,
+                  SHOW "print(stackless.set_error_handler(function(t, v, tb) print(t, v, tb ~= nil) end)) stackless.tasklet(function() "
+                       "error(stackless.ValueError('x')) end)() stackless.tasklet(function() error('y', 0) end)() "
+                       "show(stackless.run) print(type(stackless.set_error_handler(function() error('handler', 0) end))) "
+                       "stackless.tasklet(error)('z') show(stackless.run) stackless.set_error_handler(nil) stackless.tasklet(function() "
+                       "error('main', 0) end)() show(stackless.run)",
+                  "nil\nValueError\tValueError: x\ttrue\nerror\ty\ttrue\ntrue nil\nfunction\nfalse handler\nfalse main\n");
+}
+
+static void an_error_its_watchdog_has_no_more_turn_for_goes_on_to_main(void **state)
+{
+    expect_output(*state,
+                  SL "local coop = require 'coop' stackless.tasklet(function() for i = 1, 2 do coop.spawn(error, 'e' .. i, 0) end "
+                     "print(pcall(stackless.run)) end)() print(pcall(stackless.run)) print(pcall(stackless.run))",
+                  "false\te1\nfalse\te2\ntrue\tnil\n");
 }
 
 static void bombs_are_raised_where_they_arrive(void **state)
@@ -860,6 +866,7 @@ int main(void)
         TEST(an_uncaught_error_ends_the_job_with_its_class),
         TEST(an_error_goes_to_the_innermost_watchdog),
         TEST(the_error_handler_takes_errors_instead_of_main),
+        TEST(an_error_its_watchdog_has_no_more_turn_for_goes_on_to_main),
         TEST(bombs_are_raised_where_they_arrive),
         TEST(balance_and_queue_show_who_waits),
         TEST(preference_minus_one_runs_the_receiver),

@@ -115,12 +115,129 @@ static void requiring_it_twice_gives_the_same(void **state)
 
 static void an_uncaught_error_reaches_main_with_its_traceback(void **state)
 {
-    expect_exception(run(*state, COOP "local function deep() error('boom') end\n"
-                                      "coop.spawn(function() deep() end)\n"
-                                      "coop.sleep(10)"),
-                     "error",
-                     "script.lua:2: boom\n"
-                     "stack traceback:");
+    struct told *t = run(*state, COOP "local function deep() error('boom') end\n"
+                                      "coop.spawn(function() deep() end):name('alice')\n"
+                                      "coop.sleep(10)");
+
+    expect_exception(t, "error", "tasklet 2 alice: script.lua:2: boom");
+    assert_string_equal(t->message, "tasklet 2 alice: script.lua:2: boom");
+    expect_contains(t->err, "tasklet 2 alice: script.lua:2: boom\nstack traceback:\n\t[C]: in function 'error'\n\tscript.lua:2: in ");
+    expect_contains(
+        t->traceback,
+        "\tscript.lua:3: in function <script.lua:3>\n\t[C]: in ?\nmet in main:\nstack traceback:\n\t[C]: in function 'coop.sleep'");
+}
+
+static void one_that_ends_the_job_after_its_last_line_has_one_traceback(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(function() local x <close> = setmetatable({}, {__close = function() error('late') end}) "
+                                      "coop.sleep(9) end) coop.yield()");
+
+    expect_exception(t, "error", "tasklet 2: script.lua:2: late");
+    assert_null(strstr(strstr(t->err, "stack traceback:") + 1, "stack traceback:"));
+    assert_null(strstr(t->err, "met in main"));
+}
+
+static int times(const char *text, const char *part)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void errors_that_nobody_joins_come_to_main_one_by_one_in_order(void **state)
+{
+    expect_output(*state,
+                  COOP "for _, w in ipairs{'one', 'two', 'three'} do coop.spawn(function() error(w, 0) end) end for i = 1, 3 do "
+                       "print(pcall(coop.sleep, 0.01)) end coop.sleep(0.001) print(coop.run())",
+                  "false\tone\n"
+                  "false\ttwo\n"
+                  "false\tthree\n"
+                  "true\n");
+}
+
+static void errors_that_main_does_not_meet_are_printed_when_the_job_ends(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, setmetatable({}, {__tostring = function() return "
+                                      "'two' end})) coop.spawn(error, nil) coop.yield()");
+
+    expect_exception(t, "error", "tasklet 2: one");
+    assert_string_equal(t->message, "tasklet 2: one");
+    assert_true(strstr(t->err, "tasklet 2: one\n") < strstr(t->err, "tasklet 3: two\nstack traceback:"));
+    assert_true(strstr(t->err, "tasklet 3: two\n") < strstr(t->err, "tasklet 4: (error object is a nil value)\n"));
+}
+
+static void errors_left_over_are_printed_beside_the_scripts_own(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, 'two', 0) pcall(coop.yield) error('own', 0)");
+
+    expect_exception(t, "error", "own");
+    assert_int_equal(times(t->err, "one"), 0);
+    expect_contains(t->err, "tasklet 3: two\nstack traceback:");
+}
+
+static void errors_left_over_at_os_exit_are_printed_and_the_code_stays(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, 'two', 0) pcall(coop.yield) os.exit(3)");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_EXIT);
+    assert_int_equal(t->exit_code, 3);
+    expect_contains(t->err, "tasklet 3: two\nstack traceback:");
+}
+
+static void more_errors_than_there_is_room_for_are_printed_at_once(void **state)
+{
+    struct told *t = run(*state, COOP "for i = 1, 20 do coop.spawn(error, 'e' .. i .. '.', 0) end local n = 0 while true do local ok, e = "
+                                      "pcall(coop.yield) if ok then break end n = n + 1 assert(e == 'e' .. n .. '.', e) end print(n)");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_EXIT);
+    assert_string_equal(t->out, "16\n");
+    assert_int_equal(times(t->err, "stack traceback:"), 4);
+    expect_contains(t->err, "tasklet 18: e17.\n");
+    expect_contains(t->err, "tasklet 21: e20.\n");
+}
+
+static void an_error_stays_what_it_was_for_whoever_handles_it(void **state)
+{
+    expect_output(*state,
+                  COOP "local function bad() error('plain', 0) end local function show(ok, e) print(ok, e == 'plain') end\n"
+                       "local t = coop.async(bad) show(pcall(t.join, t)) t = coop.async(bad) show(pcall(t.wait_for, t, 1))\n"
+                       "show(pcall(coop.gather, coop.async(bad))) show(pcall(coop.scope, function(s) s:spawn(bad) end))\n"
+                       "local g = coop.generator(bad) show(pcall(g.next, g)) coop.spawn(bad) show(pcall(coop.run))",
+                  "false\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\n");
+}
+
+static void a_joined_error_that_ends_the_job_names_where_it_began(void **state)
+{
+    static const char *const ways[] = {
+        "local t = coop.async(bad) t:name('bob') t:join()",
+        "coop.async(function() local t = coop.async(bad) t:name('bob') t:join() end):join()",
+        "coop.scope(function(s) s:spawn(bad):name('bob') end)",
+        "local t = coop.async(bad) t:name('bob') local ok, e = pcall(t.join, t) error(e, 0)",
+    };
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        char source[512];
+        struct job *j = *state;
+        struct told *t;
+
+        snprintf(source, sizeof(source), COOP "local function bad() error('oops') end\n%s", ways[i]);
+        t = run(j, source);
+        expect_exception(t, "error", " bob: script.lua:2: oops");
+        expect_contains(t->traceback, "in function 'error'\n\tscript.lua:2: in ");
+        expect_contains(t->traceback, "\nmet in main:\nstack traceback:\n");
+        told_finish(t);
+        memset(t, 0, sizeof(*t));
+    }
+}
+
+static void an_equal_error_of_another_tasklet_is_its_own(void **state)
+{
+    struct told *t = run(*state, COOP "local function bad() error('same', 0) end local a = coop.async(bad) pcall(a.join, a) local b = "
+                                      "coop.async(bad) b:join()");
+
+    expect_exception(t, "error", "tasklet 3: same");
 }
 
 static void an_uncaught_error_can_be_caught_in_main_and_is_gone_then(void **state)
@@ -1227,6 +1344,15 @@ int main(void)
         TEST(only_main_runs_the_others),
         TEST(requiring_it_twice_gives_the_same),
         TEST(an_uncaught_error_reaches_main_with_its_traceback),
+        TEST(one_that_ends_the_job_after_its_last_line_has_one_traceback),
+        TEST(errors_that_nobody_joins_come_to_main_one_by_one_in_order),
+        TEST(errors_that_main_does_not_meet_are_printed_when_the_job_ends),
+        TEST(errors_left_over_are_printed_beside_the_scripts_own),
+        TEST(errors_left_over_at_os_exit_are_printed_and_the_code_stays),
+        TEST(more_errors_than_there_is_room_for_are_printed_at_once),
+        TEST(an_error_stays_what_it_was_for_whoever_handles_it),
+        TEST(a_joined_error_that_ends_the_job_names_where_it_began),
+        TEST(an_equal_error_of_another_tasklet_is_its_own),
         TEST(an_uncaught_error_can_be_caught_in_main_and_is_gone_then),
         TEST(preference_says_who_goes_on_when_two_meet),
         TEST(a_buffered_channel_holds_its_capacity),

@@ -1,12 +1,10 @@
-/* task_error.c - see task.h: what a blocking call that failed means to Lua, and the error of a tasklet that nobody joins. */
+/* task_error.c - see task.h: what a blocking call that failed means to Lua. */
 #include "worker/engines/lua/sl.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { TRACES_MAX = 100 };
-
-static const char bombs_key; /* a table: [struct lua_task *] = { error } */
 
 static const char cancelled_text[] = "cancelled";
 
@@ -73,22 +71,6 @@ static int raise_deadlock(lua_State *L)
     return raise_typed(L, "Deadlock");
 }
 
-int lua_task_raise_bomb(lua_State *L)
-{
-    struct lua_task *t = sched->current->engine;
-
-    if (t == NULL || !t->bombed)
-        return luaL_error(L, "interrupted");
-    t->bombed = false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &bombs_key);
-    if (lua_rawgetp(L, -1, t) != LUA_TTABLE)
-        lua_task_no_memory(L); /* there was too little for the error itself */
-    lua_rawgeti(L, -1, 1);
-    lua_pushboolean(L, 0);
-    lua_rawsetp(L, -4, t);
-    return lua_error(L);
-}
-
 /* Raises Lua's own memory error, which no script can mistake for another: nothing can be as large as this. */
 void lua_task_no_memory(lua_State *L)
 {
@@ -132,52 +114,12 @@ int lua_task_failed(lua_State *L, int rc)
     }
 }
 
-/* ---- bombs --------------------------------------------------------------------------------------------------------------------- */
-
-void lua_task_bomb(lua_State *T, struct lua_task *t)
+bool lua_task_is_cancelled_text(lua_State *L, int index)
 {
-    lua_rawgetp(T, LUA_REGISTRYINDEX, &bombs_key);
-    lua_createtable(T, 1, 0); /* so that the error may be nil */
-    lua_pushvalue(T, -3);
-    lua_rawseti(T, -2, 1);
-    lua_rawsetp(T, -2, t);
-    lua_pop(T, 1);
-    t->bombed = true;
-}
-
-void lua_task_send_bomb(lua_State *T)
-{
-    struct lua_task *t = sl_watchdog();
-
-    if (t->bombed)
-        return;
-    lua_task_bomb(T, t);
-    if (t->task->state == TASK_BLOCKED)
-        task_wake(t->task, -EINTR);
-}
-
-/* As the job's own handler, but a string stays a string: the traceback belongs to it from here on. */
-int lua_task_with_traceback(lua_State *L)
-{
-    if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), cancelled_text) != 0)
-        luaL_traceback(L, L, lua_tostring(L, 1), 1);
-    return 1;
+    return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), cancelled_text) == 0;
 }
 
 bool lua_task_was_cancelled(lua_State *T)
 {
-    return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strcmp(lua_tostring(T, -1), cancelled_text) == 0;
-}
-
-int lua_task_late_error(lua_State *L)
-{
-    return sched != NULL && lua_task_bomb_is_here() ? lua_task_raise_bomb(L) : 0;
-}
-
-void lua_task_open_errors(lua_State *L)
-{
-    lua_newtable(L);
-    lua_pushboolean(L, 0); /* there from now on: setting it takes no memory */
-    lua_rawsetp(L, -2, &lua_task_main);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &bombs_key);
+    return sched->current->cancelled && lua_task_is_cancelled_text(T, -1);
 }
