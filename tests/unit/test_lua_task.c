@@ -445,6 +445,31 @@ static void locks_do_what_they_are_for(void **state)
                   "local b = coop.barrier(2) local u = coop.async(b.wait, b) print(b:wait() ~= u:join())\n"
                   "local c = coop.condition() local k = coop.async(function() m:lock() c:wait(m) m:unlock() return 'signalled' end) "
                   "m:unlock() coop.yield() c:signal() print(k:join())\n"
+static void a_lock_that_is_not_held_is_named_as_the_reason(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local m, rw, c = coop.mutex(), coop.rwlock(), coop.condition() print(pcall(m.unlock, m)) print(pcall(rw.unlock, rw)) "
+                  "print(pcall(c.wait, c, m)) m:lock() print(pcall(coop.block_trap, c.wait, c, m)) print(pcall(coop.switch_trap, "
+                  "c.wait, c, m)) print(coop.async(function() return pcall(m.unlock, m) end):join()) print(m:unlock())",
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not like to be blocked.\n"
+                  "false\tswitch_trap\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "true\n");
+}
+
+static void a_waitgroup_does_not_go_below_0(void **state)
+{
+    expect_output(*state,
+                  COOP "local w = coop.waitgroup() print(pcall(w.done, w)) print(pcall(w.add, w, -1)) print(w:add(1), w:done(), w:wait(0))",
+                  "false\tthe waitgroup would go below 0\n"
+                  "false\tthe waitgroup would go below 0\n"
+                  "true\ttrue\ttrue\n");
+}
+
                   "local r = coop.rwlock() print(r:read(), r:read(), r:write(0)) r:unlock() r:unlock() print(r:write(), (pcall(r.read, "
                   "r, 0))) r:unlock()",
                   "112233\n"
@@ -1149,7 +1174,7 @@ static void callbacks_that_fail_or_block_are_printed_and_passed_over(void **stat
 
     assert_string_equal(t->out, "ran\ntoo\nthree\nfalse\tthe callback must be a function or nil\n");
     expect_contains(t->err, "error in a callback: script.lua:2: mine\n");
-    expect_contains(t->err, "error in a callback: script.lua:2: this tasklet does not like to be blocked.\n");
+    expect_contains(t->err, "error in a callback: script.lua:2: switch_trap\n");
 }
 
 /* ---- the rest of the library ----------------------------------------------------------------------------------------------------------- */
@@ -1208,7 +1233,7 @@ static void traps_make_blocking_and_switching_errors(void **state)
              "coop.sleep(0.001) print('on')",
         "false\tthis tasklet does not like to be blocked.\n"
         "yields\n"
-        "false\tthis tasklet does not like to be blocked.\n"
+        "false\tswitch_trap\n"
         "other\n"
         "false\tx\n"
         "on\n");
@@ -1414,6 +1439,8 @@ int main(void)
         TEST(a_generator_that_a_finalizer_kept_is_dead),
         TEST(finalizers_cannot_wait),
         TEST(finalizers_at_the_end_cannot_switch_either),
+        TEST(a_lock_that_is_not_held_is_named_as_the_reason),
+        TEST(a_waitgroup_does_not_go_below_0),
         TEST(wrong_things_are_refused_by_every_method),
         TEST(recursion_through_c_in_a_tasklet_is_an_ordinary_error),
         TEST(stacks_are_in_the_jobs_memory),

@@ -108,7 +108,7 @@ int lua_task_failed(lua_State *L, int rc)
     case -ECANCELED: return lua_task_raise_cancelled(L);
     case -EINTR: return lua_task_raise_bomb(L);
     case -EDEADLK: return raise_deadlock(L);
-    case -EPERM: return luaL_error(L, "this tasklet does not like to be blocked.");
+    case -EPERM: return luaL_error(L, "%s", sched->switch_trap > 0 ? "switch_trap" : "this tasklet does not like to be blocked.");
     case -ENOMEM: lua_task_no_memory(L); return 0;
     default: return luaL_error(L, "%s", strerror(-rc));
     }
