@@ -418,6 +418,22 @@ static void a_clause_without_sense_is_refused(void **state)
                   "nil\ttimeout\n");
 }
 
+static void what_select_does_not_know_is_named(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() local function try(t) print((select(2, pcall(coop.select, t)))) end "
+                       "try{{c, 'receive'}, timout = 1} try{{c, 'recv'}} try{{c, 'receive'}, {c, 7}} try{{c}, policy = 'fare'} "
+                       "try{{c}, policy = 5} try{{{}, 'send', 1}} print(coop.select{{c}, timeout = 0, policy = 'first', [0] = 'kept', "
+                       "[1.5] = 1})",
+                  "unknown option 'timout'; known: timeout, policy\n"
+                  "clause 1: 'recv' is not 'send' or 'receive'\n"
+                  "clause 2: '7' is not 'send' or 'receive'\n"
+                  "policy 'fare' is not 'fair', 'first' or 'default'\n"
+                  "policy '5' is not 'fair', 'first' or 'default'\n"
+                  "clause 1: its first value is not a channel, nor false\n"
+                  "nil\ttimeout\n");
+}
+
 static void a_select_keeps_its_channels_whatever_becomes_of_its_table(void **state)
 {
     expect_output(*state,
@@ -1421,6 +1437,7 @@ int main(void)
         TEST(the_jobs_cancel_ends_those_that_compute_in_turn),
         TEST(the_jobs_cancel_ends_generators_and_scopes),
         TEST(the_jobs_cancel_ends_a_coroutine_in_a_tasklet),
+        TEST(what_select_does_not_know_is_named),
         TEST(a_deadlock_names_all_tasklets),
         TEST(a_deadlock_can_be_caught),
         TEST(a_deadlock_of_thousands_is_told_in_bounded_time),
