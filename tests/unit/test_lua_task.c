@@ -774,6 +774,20 @@ static void a_deadlock_of_thousands_is_told_in_bounded_time(void **state)
 {
     expect_output(with_memory(*state, 1024),
                   COOP
+static void a_deadlock_lists_each_once_and_the_oldest_first(void **state)
+{
+    expect_output(*state,
+                  COOP "local c, e = coop.channel(), coop.event() for i = 1, 3 do coop.spawn(function() if i == 1 then e:wait() end "
+                       "c:receive() end) end coop.yield() e:set() coop.yield() local _, e = pcall(c.receive, c) print(e.type) for line in "
+                       "e.message:gmatch('[^\\n]+') do if not line:find('^\\t') then print(line .. '|') end end",
+                  "Deadlock\n"
+                  "Deadlock: the last runnable tasklet cannot be blocked.|\n"
+                  "tasklet 1 main [running]|\n"
+                  "tasklet 2 [chan recv]|\nstack traceback:|\n"
+                  "tasklet 3 [chan recv]|\nstack traceback:|\n"
+                  "tasklet 4 [chan recv]|\nstack traceback:|\n");
+}
+
                   "local c = coop.channel() for i = 1, 2000 do coop.spawn(c.receive, c) end local ok, e = pcall(c.receive, c) print(ok, "
                   "#tostring(e) < 1e6)",
                   "false\ttrue\n");
@@ -1456,6 +1470,7 @@ int main(void)
         TEST(a_generator_that_a_finalizer_kept_is_dead),
         TEST(finalizers_cannot_wait),
         TEST(finalizers_at_the_end_cannot_switch_either),
+        TEST(a_deadlock_lists_each_once_and_the_oldest_first),
         TEST(a_lock_that_is_not_held_is_named_as_the_reason),
         TEST(a_waitgroup_does_not_go_below_0),
         TEST(wrong_things_are_refused_by_every_method),

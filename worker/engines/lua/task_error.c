@@ -2,46 +2,74 @@
 #include "worker/engines/lua/sl.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "worker/task/describe.h"
 
 enum { TRACES_MAX = 100 };
 
 static const char cancelled_text[] = "cancelled";
-
-static void add_line(void *ctx, const char *text)
-{
-    luaL_Buffer *b = ctx;
-
-    luaL_addchar(b, '\n');
-    luaL_addstring(b, text);
-}
 
 /* Where t stands, which is not the running one. */
 static void add_trace(lua_State *L, luaL_Buffer *b, const coop_task *t)
 {
     const struct lua_task *lt = t->engine;
 
-    lua_pushfstring(L, "\ntasklet %d %s", (int)t->id, t->name);
-    luaL_traceback(L, lt->current, lua_tostring(L, -1), 0);
-    lua_remove(L, -2);
+    luaL_addchar(b, '\n');
+    luaL_traceback(L, lt->current, NULL, 0);
     luaL_addvalue(b);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const coop_task *s = *(coop_task *const *)a, *t = *(coop_task *const *)b;
+
+    return s->id < t->id ? -1 : s->id > t->id;
+}
+
+/* Pushes a list of those alive, main too: none of them can end while nobody switches. */
+static coop_task **push_alive(lua_State *L, size_t *ret_n)
+{
+    coop_task **list;
+    size_t n = 1;
+
+    for (const coop_task *t = sched->all; t != NULL; t = t->all_next)
+        n += t->state != TASK_ENDED;
+    list = lua_newuserdatauv(L, n * sizeof(*list), 0);
+    *ret_n = n;
+    list[--n] = &sched->main;
+    for (coop_task *t = sched->all; t != NULL && n > 0; t = t->all_next)
+        if (t->state != TASK_ENDED)
+            list[--n] = t;
+    qsort(list + n, *ret_n - n, sizeof(*list), oldest_first);
+    if (n > 0) /* a finalizer has let some go meanwhile */
+        memmove(list, list + n, (*ret_n - n) * sizeof(*list));
+    *ret_n -= n;
+    return list;
 }
 
 void lua_task_push_describe(lua_State *L, const char *text, bool traces)
 {
+    size_t n;
+    coop_task **list = push_alive(L, &n);
+    char line[DESCRIBE_LINE];
     luaL_Buffer b;
-    int left = TRACES_MAX;
+    int left = traces ? TRACES_MAX : 0;
 
     luaL_buffinit(L, &b);
     luaL_addstring(&b, text);
-    sched_describe(add_line, &b, 0);
-    for (const coop_task *t = sched->all; t != NULL && traces && left > 0; t = t->all_next) {
-        if (t->engine == NULL || t == sched->current || t->state == TASK_ENDED)
+    for (size_t i = 0; i < n; i++) {
+        describe_task(line, list[i]);
+        luaL_addchar(&b, '\n');
+        luaL_addstring(&b, line);
+        if (left == 0 || list[i]->engine == NULL || list[i] == sched->current)
             continue;
-        add_trace(L, &b, t);
+        add_trace(L, &b, list[i]);
         left--;
     }
     luaL_pushresult(&b);
+    lua_remove(L, -2);
 }
 
 static int error_text(lua_State *L)
@@ -53,9 +81,11 @@ static int error_text(lua_State *L)
 /* An error object whose type the receipt shows. */
 static int raise_typed(lua_State *L, const char *type)
 {
-    lua_newtable(L);
+    lua_createtable(L, 0, 2);
     lua_insert(L, -2);
     lua_setfield(L, -2, "message");
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "type");
     lua_createtable(L, 0, 2);
     lua_pushstring(L, type);
     lua_setfield(L, -2, "__name");
