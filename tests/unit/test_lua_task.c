@@ -445,22 +445,6 @@ static void a_select_keeps_its_channels_whatever_becomes_of_its_table(void **sta
 
 /* ---- locks ----------------------------------------------------------------------------------------------------------------------------- */
 
-static void locks_do_what_they_are_for(void **state)
-{
-    expect_output(*state,
-                  COOP
-                  "local m = coop.mutex() local log = {}\n"
-                  "for i = 1, 3 do coop.spawn(function() m:lock() log[#log + 1] = i coop.yield() log[#log + 1] = i m:unlock() end) end "
-                  "coop.run() print(table.concat(log))\n"
-                  "print((pcall(m.unlock, m))) m:lock() print((pcall(m.lock, m))) local t = coop.async(m.lock, m, 0.001) "
-                  "print(t:join())\n"
-                  "local s = coop.semaphore(1) print(s:wait(0), s:wait(0)) s:post() print(s:wait())\n"
-                  "local e = coop.event() coop.spawn(function() e:set() end) print(e:wait(), e:is_set()) e:clear() print(e:wait(0))\n"
-                  "local w = coop.waitgroup() w:add(2) for i = 1, 2 do coop.spawn(function() w:done() end) end print(w:wait()) "
-                  "print((pcall(w.done, w)))\n"
-                  "local b = coop.barrier(2) local u = coop.async(b.wait, b) print(b:wait() ~= u:join())\n"
-                  "local c = coop.condition() local k = coop.async(function() m:lock() c:wait(m) m:unlock() return 'signalled' end) "
-                  "m:unlock() coop.yield() c:signal() print(k:join())\n"
 static void a_lock_that_is_not_held_is_named_as_the_reason(void **state)
 {
     expect_output(*state,
@@ -486,6 +470,22 @@ static void a_waitgroup_does_not_go_below_0(void **state)
                   "true\ttrue\ttrue\n");
 }
 
+static void locks_do_what_they_are_for(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local m = coop.mutex() local log = {}\n"
+                  "for i = 1, 3 do coop.spawn(function() m:lock() log[#log + 1] = i coop.yield() log[#log + 1] = i m:unlock() end) end "
+                  "coop.run() print(table.concat(log))\n"
+                  "print((pcall(m.unlock, m))) m:lock() print((pcall(m.lock, m))) local t = coop.async(m.lock, m, 0.001) "
+                  "print(t:join())\n"
+                  "local s = coop.semaphore(1) print(s:wait(0), s:wait(0)) s:post() print(s:wait())\n"
+                  "local e = coop.event() coop.spawn(function() e:set() end) print(e:wait(), e:is_set()) e:clear() print(e:wait(0))\n"
+                  "local w = coop.waitgroup() w:add(2) for i = 1, 2 do coop.spawn(function() w:done() end) end print(w:wait()) "
+                  "print((pcall(w.done, w)))\n"
+                  "local b = coop.barrier(2) local u = coop.async(b.wait, b) print(b:wait() ~= u:join())\n"
+                  "local c = coop.condition() local k = coop.async(function() m:lock() c:wait(m) m:unlock() return 'signalled' end) "
+                  "m:unlock() coop.yield() c:signal() print(k:join())\n"
                   "local r = coop.rwlock() print(r:read(), r:read(), r:write(0)) r:unlock() r:unlock() print(r:write(), (pcall(r.read, "
                   "r, 0))) r:unlock()",
                   "112233\n"

@@ -119,7 +119,7 @@ void lua_task_not_spawned(lua_State *L, int rc)
     if (rc == -ENOMEM)
         lua_task_no_memory(L);
     if (rc == -EAGAIN)
-        luaL_error(L, "tasklets limit (%I) reached", (LUAI_UACINT)sched->max_tasklets);
+        luaL_error(L, "tasklets limit (%I) reached; raise it with --limit tasklets=N", (LUAI_UACINT)sched->max_tasklets);
     luaL_error(L, "%s", strerror(-rc));
 }
 

@@ -154,15 +154,24 @@ static int barrier_wait(lua_State *L)
 
 MAKE_PLAIN(waitgroup)
 TIMED(waitgroup, wait)
-PLAIN(waitgroup, done)
 COLLECT(waitgroup)
+
+static int counted(lua_State *L, int rc)
+{
+    return rc == -EINVAL ? luaL_error(L, "the waitgroup would go below 0") : done(L, rc);
+}
 
 static int waitgroup_add(lua_State *L)
 {
     lua_Integer n = luaL_optinteger(L, 2, 1);
 
     luaL_argcheck(L, n >= -INT32_MAX && n <= INT32_MAX, 2, "number out of range");
-    return done(L, coop_waitgroup_add(IT(waitgroup), (int)n));
+    return counted(L, coop_waitgroup_add(IT(waitgroup), (int)n));
+}
+
+static int waitgroup_done(lua_State *L)
+{
+    return counted(L, coop_waitgroup_done(IT(waitgroup)));
 }
 
 /* ---- once ---------------------------------------------------------------------------------------------------------------------- */
