@@ -543,6 +543,19 @@ static void an_error_of_the_scopes_own_function_cancels_the_children(void **stat
                   "failed\n");
 }
 
+static void a_scope_gives_what_its_function_returned(void **state)
+{
+    expect_output(*state,
+                  COOP "print(coop.scope(function(s) local t = s:spawn(coop.sleep, 0.001) return 1, nil, t:status() end)) "
+                       "print(select('#', coop.scope(function(s) s:spawn(coop.yield) return table.unpack({}, 1, 5000) end)))",
+                  "true\t1\tnil\trunnable\n5001\n");
+}
+
+static void a_generators_return_value_is_dropped(void **state)
+{
+    expect_output(*state, COOP "local g = coop.generator(function() coop.give(1) return 2 end) print(g:next()) print(g:next())", "1\n\n");
+}
+
 static void a_scope_has_its_time(void **state)
 {
     expect_output(*state,
@@ -761,19 +774,6 @@ static void a_deadlock_names_all_tasklets(void **state)
                      "Deadlock", "tasklet 4 [chan recv]");
 }
 
-static void a_deadlock_can_be_caught(void **state)
-{
-    expect_output(*state,
-                  COOP "local c = coop.channel() local t = coop.spawn(c.receive, c) local ok, e = pcall(coop.run) print(ok, "
-                       "tostring(e):match('^[^\\n]*'), e.message:find('tasklet 2', 1, true) ~= nil) c:send(1) coop.run() print(t:status())",
-                  "false\tDeadlock: the last runnable tasklet cannot be blocked.\ttrue\n"
-                  "done\n");
-}
-
-static void a_deadlock_of_thousands_is_told_in_bounded_time(void **state)
-{
-    expect_output(with_memory(*state, 1024),
-                  COOP
 static void a_deadlock_lists_each_once_and_the_oldest_first(void **state)
 {
     expect_output(*state,
@@ -788,6 +788,19 @@ static void a_deadlock_lists_each_once_and_the_oldest_first(void **state)
                   "tasklet 4 [chan recv]|\nstack traceback:|\n");
 }
 
+static void a_deadlock_can_be_caught(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() local t = coop.spawn(c.receive, c) local ok, e = pcall(coop.run) print(ok, "
+                       "tostring(e):match('^[^\\n]*'), e.message:find('tasklet 2', 1, true) ~= nil) c:send(1) coop.run() print(t:status())",
+                  "false\tDeadlock: the last runnable tasklet cannot be blocked.\ttrue\n"
+                  "done\n");
+}
+
+static void a_deadlock_of_thousands_is_told_in_bounded_time(void **state)
+{
+    expect_output(with_memory(*state, 1024),
+                  COOP
                   "local c = coop.channel() for i = 1, 2000 do coop.spawn(c.receive, c) end local ok, e = pcall(c.receive, c) print(ok, "
                   "#tostring(e) < 1e6)",
                   "false\ttrue\n");
@@ -1424,12 +1437,17 @@ int main(void)
         TEST(select_waits_and_only_one_clause_happens),
         TEST(first_takes_the_first_and_fair_takes_all_in_time),
         TEST(a_clause_without_sense_is_refused),
+        TEST(what_select_does_not_know_is_named),
         TEST(a_select_keeps_its_channels_whatever_becomes_of_its_table),
+        TEST(a_lock_that_is_not_held_is_named_as_the_reason),
+        TEST(a_waitgroup_does_not_go_below_0),
         TEST(locks_do_what_they_are_for),
         TEST(counts_without_sense_are_refused),
         TEST(a_scope_ends_after_its_children),
         TEST(the_failure_of_one_child_cancels_the_others),
         TEST(an_error_of_the_scopes_own_function_cancels_the_children),
+        TEST(a_scope_gives_what_its_function_returned),
+        TEST(a_generators_return_value_is_dropped),
         TEST(a_scope_has_its_time),
         TEST(a_scope_that_is_over_makes_no_more_children),
         TEST(a_scope_waits_for_its_children_though_main_is_disturbed),
@@ -1451,8 +1469,8 @@ int main(void)
         TEST(the_jobs_cancel_ends_those_that_compute_in_turn),
         TEST(the_jobs_cancel_ends_generators_and_scopes),
         TEST(the_jobs_cancel_ends_a_coroutine_in_a_tasklet),
-        TEST(what_select_does_not_know_is_named),
         TEST(a_deadlock_names_all_tasklets),
+        TEST(a_deadlock_lists_each_once_and_the_oldest_first),
         TEST(a_deadlock_can_be_caught),
         TEST(a_deadlock_of_thousands_is_told_in_bounded_time),
         TEST(a_tasklet_may_switch_in_any_call),
@@ -1470,9 +1488,6 @@ int main(void)
         TEST(a_generator_that_a_finalizer_kept_is_dead),
         TEST(finalizers_cannot_wait),
         TEST(finalizers_at_the_end_cannot_switch_either),
-        TEST(a_deadlock_lists_each_once_and_the_oldest_first),
-        TEST(a_lock_that_is_not_held_is_named_as_the_reason),
-        TEST(a_waitgroup_does_not_go_below_0),
         TEST(wrong_things_are_refused_by_every_method),
         TEST(recursion_through_c_in_a_tasklet_is_an_ordinary_error),
         TEST(stacks_are_in_the_jobs_memory),
