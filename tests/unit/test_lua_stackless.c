@@ -429,6 +429,15 @@ static void a_closing_channel_serves_those_that_wait_and_refuses_the_rest(void *
         "operation on a closed channel\nfalse\tfalse\ntrue again\n");
 }
 
+static void a_close_does_not_wake_one_that_receives_already(void **state)
+{
+    expect_output(*state,
+                  SL
+                  "local c = stackless.channel() stackless.tasklet(function() print('got', c:receive()) end)() stackless.run() c:close() "
+                  "stackless.run() print(c.balance, c.closing, c.closed) c:open() c:send('it')",
+                  "-1\ttrue\tfalse\ngot\tit\n");
+}
+
 static void the_block_trap_comes_before_the_close(void **state)
 {
     expect_output(
@@ -875,6 +884,7 @@ int main(void)
         TEST(schedule_all_lets_the_caller_yield_whatever_the_preference),
         TEST(flags_of_the_wrong_kind_are_refused),
         TEST(a_closing_channel_serves_those_that_wait_and_refuses_the_rest),
+        TEST(a_close_does_not_wake_one_that_receives_already),
         TEST(the_block_trap_comes_before_the_close),
         TEST(send_exception_and_send_throw_raise_in_the_receiver),
         TEST(send_sequence_counts_what_it_sent),
