@@ -152,7 +152,8 @@ static void more_tasklets_than_the_limit_are_an_error_that_names_it(void **state
                                    "local ok, e = pcall(function() while true do coop.spawn(coop.sleep, 1000) n = n + 1 end end)\n"
                                    "print(n, ok, e)");
 
-    expect_text(proc_expect(coop(b, "run", "--limit", "tasklets=7", path), 0)->out, "7\tfalse\ta.lua:3: tasklets limit (7) reached\n");
+    expect_text(proc_expect(coop(b, "run", "--limit", "tasklets=7", path), 0)->out,
+                "7\tfalse\ta.lua:3: tasklets limit (7) reached; raise it with --limit tasklets=N\n");
 }
 
 /* The others must go on, or the second word never comes. */

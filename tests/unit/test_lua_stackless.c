@@ -336,15 +336,21 @@ static void an_error_goes_to_the_innermost_watchdog(void **state)
 
 static void the_error_handler_takes_errors_instead_of_main(void **state)
 {
-    expect_output(
-        *state,
-        SHOW "print(stackless.set_error_handler(function(t, v, tb) print(t, v, tb ~= nil) end)) stackless.tasklet(function() "
-             "error(stackless.ValueError('x')) end)() stackless.tasklet(function() error('y', 0) end)() "
-             "show(stackless.run) print(type(stackless.set_error_handler(function() error('handler', 0) end))) "
-             "stackless.tasklet(error)('z') show(stackless.run) stackless.set_error_handler(nil) stackless.tasklet(function() "
-             "error('main', 0) end)() show(stackless.run)",
-        "nil\nValueError\tValueError: x\ttrue\nerror\ty\nstack traceback:\n\t[C]: in function 'error'\n\tscript.lua:4: in function "
-        "<script.lua:4>\n\t[C]: in ?\tfalse\ntrue nil\nfunction\nfalse handler\nfalse main\n");
+    expect_output(*state,
+                  SHOW "print(stackless.set_error_handler(function(t, v, tb) print(t, v, tb ~= nil) end)) stackless.tasklet(function() "
+                       "error(stackless.ValueError('x')) end)() stackless.tasklet(function() error('y', 0) end)() "
+                       "show(stackless.run) print(type(stackless.set_error_handler(function() error('handler', 0) end))) "
+                       "stackless.tasklet(error)('z') show(stackless.run) stackless.set_error_handler(nil) stackless.tasklet(function() "
+                       "error('main', 0) end)() show(stackless.run)",
+                  "nil\nValueError\tValueError: x\ttrue\nerror\ty\ttrue\ntrue nil\nfunction\nfalse handler\nfalse main\n");
+}
+
+static void an_error_its_watchdog_has_no_more_turn_for_goes_on_to_main(void **state)
+{
+    expect_output(*state,
+                  SL "local coop = require 'coop' stackless.tasklet(function() for i = 1, 2 do coop.spawn(error, 'e' .. i, 0) end "
+                     "print(pcall(stackless.run)) end)() print(pcall(stackless.run)) print(pcall(stackless.run))",
+                  "false\te1\nfalse\te2\ntrue\tnil\n");
 }
 
 static void bombs_are_raised_where_they_arrive(void **state)
@@ -421,6 +427,15 @@ static void a_closing_channel_serves_those_that_wait_and_refuses_the_rest(void *
              "stackless.tasklet(c.send)(c, 'again') show(c.receive, c)",
         "true\tfalse\ntrue last\ntrue\nfalse ValueError: Send/receive operation on a closed channel\nfalse ValueError: Send/receive "
         "operation on a closed channel\nfalse\tfalse\ntrue again\n");
+}
+
+static void a_close_does_not_wake_one_that_receives_already(void **state)
+{
+    expect_output(*state,
+                  SL
+                  "local c = stackless.channel() stackless.tasklet(function() print('got', c:receive()) end)() stackless.run() c:close() "
+                  "stackless.run() print(c.balance, c.closing, c.closed) c:open() c:send('it')",
+                  "-1\ttrue\tfalse\ngot\tit\n");
 }
 
 static void the_block_trap_comes_before_the_close(void **state)
@@ -860,6 +875,7 @@ int main(void)
         TEST(an_uncaught_error_ends_the_job_with_its_class),
         TEST(an_error_goes_to_the_innermost_watchdog),
         TEST(the_error_handler_takes_errors_instead_of_main),
+        TEST(an_error_its_watchdog_has_no_more_turn_for_goes_on_to_main),
         TEST(bombs_are_raised_where_they_arrive),
         TEST(balance_and_queue_show_who_waits),
         TEST(preference_minus_one_runs_the_receiver),
@@ -868,6 +884,7 @@ int main(void)
         TEST(schedule_all_lets_the_caller_yield_whatever_the_preference),
         TEST(flags_of_the_wrong_kind_are_refused),
         TEST(a_closing_channel_serves_those_that_wait_and_refuses_the_rest),
+        TEST(a_close_does_not_wake_one_that_receives_already),
         TEST(the_block_trap_comes_before_the_close),
         TEST(send_exception_and_send_throw_raise_in_the_receiver),
         TEST(send_sequence_counts_what_it_sent),

@@ -115,12 +115,129 @@ static void requiring_it_twice_gives_the_same(void **state)
 
 static void an_uncaught_error_reaches_main_with_its_traceback(void **state)
 {
-    expect_exception(run(*state, COOP "local function deep() error('boom') end\n"
-                                      "coop.spawn(function() deep() end)\n"
-                                      "coop.sleep(10)"),
-                     "error",
-                     "script.lua:2: boom\n"
-                     "stack traceback:");
+    struct told *t = run(*state, COOP "local function deep() error('boom') end\n"
+                                      "coop.spawn(function() deep() end):name('alice')\n"
+                                      "coop.sleep(10)");
+
+    expect_exception(t, "error", "tasklet 2 alice: script.lua:2: boom");
+    assert_string_equal(t->message, "tasklet 2 alice: script.lua:2: boom");
+    expect_contains(t->err, "tasklet 2 alice: script.lua:2: boom\nstack traceback:\n\t[C]: in function 'error'\n\tscript.lua:2: in ");
+    expect_contains(
+        t->traceback,
+        "\tscript.lua:3: in function <script.lua:3>\n\t[C]: in ?\nmet in main:\nstack traceback:\n\t[C]: in function 'coop.sleep'");
+}
+
+static void one_that_ends_the_job_after_its_last_line_has_one_traceback(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(function() local x <close> = setmetatable({}, {__close = function() error('late') end}) "
+                                      "coop.sleep(9) end) coop.yield()");
+
+    expect_exception(t, "error", "tasklet 2: script.lua:2: late");
+    assert_null(strstr(strstr(t->err, "stack traceback:") + 1, "stack traceback:"));
+    assert_null(strstr(t->err, "met in main"));
+}
+
+static int times(const char *text, const char *part)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void errors_that_nobody_joins_come_to_main_one_by_one_in_order(void **state)
+{
+    expect_output(*state,
+                  COOP "for _, w in ipairs{'one', 'two', 'three'} do coop.spawn(function() error(w, 0) end) end for i = 1, 3 do "
+                       "print(pcall(coop.sleep, 0.01)) end coop.sleep(0.001) print(coop.run())",
+                  "false\tone\n"
+                  "false\ttwo\n"
+                  "false\tthree\n"
+                  "true\n");
+}
+
+static void errors_that_main_does_not_meet_are_printed_when_the_job_ends(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, setmetatable({}, {__tostring = function() return "
+                                      "'two' end})) coop.spawn(error, nil) coop.yield()");
+
+    expect_exception(t, "error", "tasklet 2: one");
+    assert_string_equal(t->message, "tasklet 2: one");
+    assert_true(strstr(t->err, "tasklet 2: one\n") < strstr(t->err, "tasklet 3: two\nstack traceback:"));
+    assert_true(strstr(t->err, "tasklet 3: two\n") < strstr(t->err, "tasklet 4: (error object is a nil value)\n"));
+}
+
+static void errors_left_over_are_printed_beside_the_scripts_own(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, 'two', 0) pcall(coop.yield) error('own', 0)");
+
+    expect_exception(t, "error", "own");
+    assert_int_equal(times(t->err, "one"), 0);
+    expect_contains(t->err, "tasklet 3: two\nstack traceback:");
+}
+
+static void errors_left_over_at_os_exit_are_printed_and_the_code_stays(void **state)
+{
+    struct told *t = run(*state, COOP "coop.spawn(error, 'one', 0) coop.spawn(error, 'two', 0) pcall(coop.yield) os.exit(3)");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_EXIT);
+    assert_int_equal(t->exit_code, 3);
+    expect_contains(t->err, "tasklet 3: two\nstack traceback:");
+}
+
+static void more_errors_than_there_is_room_for_are_printed_at_once(void **state)
+{
+    struct told *t = run(*state, COOP "for i = 1, 20 do coop.spawn(error, 'e' .. i .. '.', 0) end local n = 0 while true do local ok, e = "
+                                      "pcall(coop.yield) if ok then break end n = n + 1 assert(e == 'e' .. n .. '.', e) end print(n)");
+
+    assert_int_equal(t->kind, PB__RESULT_KIND__RESULT_KIND_EXIT);
+    assert_string_equal(t->out, "16\n");
+    assert_int_equal(times(t->err, "stack traceback:"), 4);
+    expect_contains(t->err, "tasklet 18: e17.\n");
+    expect_contains(t->err, "tasklet 21: e20.\n");
+}
+
+static void an_error_stays_what_it_was_for_whoever_handles_it(void **state)
+{
+    expect_output(*state,
+                  COOP "local function bad() error('plain', 0) end local function show(ok, e) print(ok, e == 'plain') end\n"
+                       "local t = coop.async(bad) show(pcall(t.join, t)) t = coop.async(bad) show(pcall(t.wait_for, t, 1))\n"
+                       "show(pcall(coop.gather, coop.async(bad))) show(pcall(coop.scope, function(s) s:spawn(bad) end))\n"
+                       "local g = coop.generator(bad) show(pcall(g.next, g)) coop.spawn(bad) show(pcall(coop.run))",
+                  "false\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\nfalse\ttrue\n");
+}
+
+static void a_joined_error_that_ends_the_job_names_where_it_began(void **state)
+{
+    static const char *const ways[] = {
+        "local t = coop.async(bad) t:name('bob') t:join()",
+        "coop.async(function() local t = coop.async(bad) t:name('bob') t:join() end):join()",
+        "coop.scope(function(s) s:spawn(bad):name('bob') end)",
+        "local t = coop.async(bad) t:name('bob') local ok, e = pcall(t.join, t) error(e, 0)",
+    };
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        char source[512];
+        struct job *j = *state;
+        struct told *t;
+
+        snprintf(source, sizeof(source), COOP "local function bad() error('oops') end\n%s", ways[i]);
+        t = run(j, source);
+        expect_exception(t, "error", " bob: script.lua:2: oops");
+        expect_contains(t->traceback, "in function 'error'\n\tscript.lua:2: in ");
+        expect_contains(t->traceback, "\nmet in main:\nstack traceback:\n");
+        told_finish(t);
+        memset(t, 0, sizeof(*t));
+    }
+}
+
+static void an_equal_error_of_another_tasklet_is_its_own(void **state)
+{
+    struct told *t = run(*state, COOP "local function bad() error('same', 0) end local a = coop.async(bad) pcall(a.join, a) local b = "
+                                      "coop.async(bad) b:join()");
+
+    expect_exception(t, "error", "tasklet 3: same");
 }
 
 static void an_uncaught_error_can_be_caught_in_main_and_is_gone_then(void **state)
@@ -301,6 +418,22 @@ static void a_clause_without_sense_is_refused(void **state)
                   "nil\ttimeout\n");
 }
 
+static void what_select_does_not_know_is_named(void **state)
+{
+    expect_output(*state,
+                  COOP "local c = coop.channel() local function try(t) print((select(2, pcall(coop.select, t)))) end "
+                       "try{{c, 'receive'}, timout = 1} try{{c, 'recv'}} try{{c, 'receive'}, {c, 7}} try{{c}, policy = 'fare'} "
+                       "try{{c}, policy = 5} try{{{}, 'send', 1}} print(coop.select{{c}, timeout = 0, policy = 'first', [0] = 'kept', "
+                       "[1.5] = 1})",
+                  "unknown option 'timout'; known: timeout, policy\n"
+                  "clause 1: 'recv' is not 'send' or 'receive'\n"
+                  "clause 2: '7' is not 'send' or 'receive'\n"
+                  "policy 'fare' is not 'fair', 'first' or 'default'\n"
+                  "policy '5' is not 'fair', 'first' or 'default'\n"
+                  "clause 1: its first value is not a channel, nor false\n"
+                  "nil\ttimeout\n");
+}
+
 static void a_select_keeps_its_channels_whatever_becomes_of_its_table(void **state)
 {
     expect_output(*state,
@@ -311,6 +444,31 @@ static void a_select_keeps_its_channels_whatever_becomes_of_its_table(void **sta
 }
 
 /* ---- locks ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_lock_that_is_not_held_is_named_as_the_reason(void **state)
+{
+    expect_output(*state,
+                  COOP
+                  "local m, rw, c = coop.mutex(), coop.rwlock(), coop.condition() print(pcall(m.unlock, m)) print(pcall(rw.unlock, rw)) "
+                  "print(pcall(c.wait, c, m)) m:lock() print(pcall(coop.block_trap, c.wait, c, m)) print(pcall(coop.switch_trap, "
+                  "c.wait, c, m)) print(coop.async(function() return pcall(m.unlock, m) end):join()) print(m:unlock())",
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "false\tthis tasklet does not like to be blocked.\n"
+                  "false\tswitch_trap\n"
+                  "false\tthis tasklet does not hold the lock\n"
+                  "true\n");
+}
+
+static void a_waitgroup_does_not_go_below_0(void **state)
+{
+    expect_output(*state,
+                  COOP "local w = coop.waitgroup() print(pcall(w.done, w)) print(pcall(w.add, w, -1)) print(w:add(1), w:done(), w:wait(0))",
+                  "false\tthe waitgroup would go below 0\n"
+                  "false\tthe waitgroup would go below 0\n"
+                  "true\ttrue\ttrue\n");
+}
 
 static void locks_do_what_they_are_for(void **state)
 {
@@ -383,6 +541,19 @@ static void an_error_of_the_scopes_own_function_cancels_the_children(void **stat
                        "print(t:status())",
                   "false\town\n"
                   "failed\n");
+}
+
+static void a_scope_gives_what_its_function_returned(void **state)
+{
+    expect_output(*state,
+                  COOP "print(coop.scope(function(s) local t = s:spawn(coop.sleep, 0.001) return 1, nil, t:status() end)) "
+                       "print(select('#', coop.scope(function(s) s:spawn(coop.yield) return table.unpack({}, 1, 5000) end)))",
+                  "true\t1\tnil\trunnable\n5001\n");
+}
+
+static void a_generators_return_value_is_dropped(void **state)
+{
+    expect_output(*state, COOP "local g = coop.generator(function() coop.give(1) return 2 end) print(g:next()) print(g:next())", "1\n\n");
 }
 
 static void a_scope_has_its_time(void **state)
@@ -601,6 +772,20 @@ static void a_deadlock_names_all_tasklets(void **state)
                          COOP "local c = coop.channel() for i = 1, 3 do coop.spawn(function() c:receive() end) end coop.mutex():lock() "
                               "coop.channel():send(1)"),
                      "Deadlock", "tasklet 4 [chan recv]");
+}
+
+static void a_deadlock_lists_each_once_and_the_oldest_first(void **state)
+{
+    expect_output(*state,
+                  COOP "local c, e = coop.channel(), coop.event() for i = 1, 3 do coop.spawn(function() if i == 1 then e:wait() end "
+                       "c:receive() end) end coop.yield() e:set() coop.yield() local _, e = pcall(c.receive, c) print(e.type) for line in "
+                       "e.message:gmatch('[^\\n]+') do if not line:find('^\\t') then print(line .. '|') end end",
+                  "Deadlock\n"
+                  "Deadlock: the last runnable tasklet cannot be blocked.|\n"
+                  "tasklet 1 main [running]|\n"
+                  "tasklet 2 [chan recv]|\nstack traceback:|\n"
+                  "tasklet 3 [chan recv]|\nstack traceback:|\n"
+                  "tasklet 4 [chan recv]|\nstack traceback:|\n");
 }
 
 static void a_deadlock_can_be_caught(void **state)
@@ -1032,7 +1217,7 @@ static void callbacks_that_fail_or_block_are_printed_and_passed_over(void **stat
 
     assert_string_equal(t->out, "ran\ntoo\nthree\nfalse\tthe callback must be a function or nil\n");
     expect_contains(t->err, "error in a callback: script.lua:2: mine\n");
-    expect_contains(t->err, "error in a callback: script.lua:2: this tasklet does not like to be blocked.\n");
+    expect_contains(t->err, "error in a callback: script.lua:2: switch_trap\n");
 }
 
 /* ---- the rest of the library ----------------------------------------------------------------------------------------------------------- */
@@ -1091,7 +1276,7 @@ static void traps_make_blocking_and_switching_errors(void **state)
              "coop.sleep(0.001) print('on')",
         "false\tthis tasklet does not like to be blocked.\n"
         "yields\n"
-        "false\tthis tasklet does not like to be blocked.\n"
+        "false\tswitch_trap\n"
         "other\n"
         "false\tx\n"
         "on\n");
@@ -1227,6 +1412,15 @@ int main(void)
         TEST(only_main_runs_the_others),
         TEST(requiring_it_twice_gives_the_same),
         TEST(an_uncaught_error_reaches_main_with_its_traceback),
+        TEST(one_that_ends_the_job_after_its_last_line_has_one_traceback),
+        TEST(errors_that_nobody_joins_come_to_main_one_by_one_in_order),
+        TEST(errors_that_main_does_not_meet_are_printed_when_the_job_ends),
+        TEST(errors_left_over_are_printed_beside_the_scripts_own),
+        TEST(errors_left_over_at_os_exit_are_printed_and_the_code_stays),
+        TEST(more_errors_than_there_is_room_for_are_printed_at_once),
+        TEST(an_error_stays_what_it_was_for_whoever_handles_it),
+        TEST(a_joined_error_that_ends_the_job_names_where_it_began),
+        TEST(an_equal_error_of_another_tasklet_is_its_own),
         TEST(an_uncaught_error_can_be_caught_in_main_and_is_gone_then),
         TEST(preference_says_who_goes_on_when_two_meet),
         TEST(a_buffered_channel_holds_its_capacity),
@@ -1243,12 +1437,17 @@ int main(void)
         TEST(select_waits_and_only_one_clause_happens),
         TEST(first_takes_the_first_and_fair_takes_all_in_time),
         TEST(a_clause_without_sense_is_refused),
+        TEST(what_select_does_not_know_is_named),
         TEST(a_select_keeps_its_channels_whatever_becomes_of_its_table),
+        TEST(a_lock_that_is_not_held_is_named_as_the_reason),
+        TEST(a_waitgroup_does_not_go_below_0),
         TEST(locks_do_what_they_are_for),
         TEST(counts_without_sense_are_refused),
         TEST(a_scope_ends_after_its_children),
         TEST(the_failure_of_one_child_cancels_the_others),
         TEST(an_error_of_the_scopes_own_function_cancels_the_children),
+        TEST(a_scope_gives_what_its_function_returned),
+        TEST(a_generators_return_value_is_dropped),
         TEST(a_scope_has_its_time),
         TEST(a_scope_that_is_over_makes_no_more_children),
         TEST(a_scope_waits_for_its_children_though_main_is_disturbed),
@@ -1271,6 +1470,7 @@ int main(void)
         TEST(the_jobs_cancel_ends_generators_and_scopes),
         TEST(the_jobs_cancel_ends_a_coroutine_in_a_tasklet),
         TEST(a_deadlock_names_all_tasklets),
+        TEST(a_deadlock_lists_each_once_and_the_oldest_first),
         TEST(a_deadlock_can_be_caught),
         TEST(a_deadlock_of_thousands_is_told_in_bounded_time),
         TEST(a_tasklet_may_switch_in_any_call),

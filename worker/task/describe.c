@@ -69,14 +69,19 @@ static const char *state_of(const coop_task *t)
     }
 }
 
+void describe_task(char text[DESCRIBE_LINE], const coop_task *t)
+{
+    snprintf(text, DESCRIBE_LINE, "tasklet %llu%s%s [%s]%s%s", (unsigned long long)t->id, t->name[0] != '\0' ? " " : "", t->name,
+             state_of(t), t->cancelled ? " cancelled" : "", t->frozen != NULL ? " hibernated" : "");
+}
+
 static void describe(const struct out *o, const coop_task *t, int depth)
 {
     struct frames f = frames_of_parked(t);
     char text[DESCRIBE_LINE];
     const void *address;
 
-    snprintf(text, sizeof(text), "tasklet %llu%s%s [%s]%s%s", (unsigned long long)t->id, t->name[0] != '\0' ? " " : "", t->name,
-             state_of(t), t->cancelled ? " cancelled" : "", t->frozen != NULL ? " hibernated" : "");
+    describe_task(text, t);
     o->line(o->ctx, text);
     while (depth-- > 0 && (address = frames_next(&f)) != NULL) {
         describe_address(text, address);

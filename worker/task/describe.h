@@ -26,6 +26,9 @@ struct frames frames_from(const coop_task *t, const void *bp);
 /* The next return address, from the innermost out; NULL: there is no more. */
 void *frames_next(struct frames *f);
 
+/* "tasklet 2 alice [chan recv]", without a newline: one of this thread. */
+void describe_task(char text[DESCRIBE_LINE], const coop_task *t);
+
 /* "    function+0x12", without a newline. */
 void describe_address(char text[DESCRIBE_LINE], const void *address);
 

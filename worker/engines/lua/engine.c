@@ -200,6 +200,13 @@ static int meet_late_error(lua_State *L)
     return lua_pcall(L, 0, 0, -2);
 }
 
+static void print_late_errors(lua_State *L)
+{
+    lua_pushcfunction(L, lua_task_print_late_errors);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1); /* too little memory for it; the job has its outcome */
+}
+
 static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
 {
     lua_State *L = lua_job.main;
@@ -220,6 +227,8 @@ static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
         lua_job_report(L, status, ret_o);
     else
         ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+    if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_EXCEPTION)
+        print_late_errors(L);
     if (ret_o->kind != PB__RESULT_KIND__RESULT_KIND_CANCELLED)
         lua_job_close(L); /* finalizers are part of the script, and may print */
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/lua/task.h"
 #include "worker/output.h"
 
 /* Finds the name in "attempt to call a nil value (field 'execute')", which is how the use of something absent reads. */
@@ -64,19 +65,55 @@ static void push_message(lua_State *L)
     }
 }
 
-int lua_job_on_error(lua_State *L)
+int lua_job_error_text(lua_State *L)
 {
-    size_t len;
-
     lua_settop(L, 1);
-    remember_type(L);
     push_message(L);
     add_hint(L);
-    lua_tolstring(L, -1, &len);
-    lua_job.message_len = len;
-    lua_pushliteral(L, "\n"); /* not by luaL_traceback, which would cut the message at its first NUL */
+    return 1;
+}
+
+/* With the message on top and main's own error at 1: where it was raised, not by luaL_traceback, which would cut it at its first NUL. */
+static void add_traceback(lua_State *L)
+{
+    lua_pushliteral(L, "\n");
     luaL_traceback(L, L, NULL, 1);
     lua_concat(L, 3);
+}
+
+/* Another tasklet's name and traceback on top of the message: those come first, and where main met it when it did in the script. */
+static void add_origin(lua_State *L)
+{
+    lua_Debug ar;
+    int message = lua_gettop(L) - 2;
+    bool in_script = lua_getstack(L, 2, &ar) != 0; /* 0: this handler, 1: what raised it */
+
+    lua_pushvalue(L, message + 1);
+    lua_pushliteral(L, ": ");
+    lua_pushvalue(L, message);
+    lua_concat(L, 3);
+    lua_replace(L, message);
+    lua_job.message_len = lua_rawlen(L, message);
+    lua_remove(L, message + 1);
+    lua_pushliteral(L, "\n");
+    lua_insert(L, message + 1);
+    if (in_script)
+        luaL_traceback(L, L, "\nmet in main:", 1);
+    lua_concat(L, in_script ? 4 : 3);
+}
+
+int lua_job_on_error(lua_State *L)
+{
+    lua_settop(L, 1);
+    remember_type(L);
+    lua_pushcfunction(L, lua_job_error_text);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_job.message_len = lua_rawlen(L, -1);
+    if (lua_task_push_met(L, 1))
+        add_origin(L);
+    else
+        add_traceback(L);
     return 1;
 }
 

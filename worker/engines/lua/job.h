@@ -58,6 +58,8 @@ void lua_job_close(lua_State *L);
 
 /* errors.c - message handler of the script's call: message plus hint plus traceback. */
 int lua_job_on_error(lua_State *L);
+/* A Lua function: an error's message plus hint. */
+int lua_job_error_text(lua_State *L);
 /* Fills the outcome for a failed call (its error is on the stack) and prints it on standard error. */
 void lua_job_report(lua_State *L, int status, struct outcome *o);
 

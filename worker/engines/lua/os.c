@@ -1,5 +1,5 @@
 /* os.c - see job.h. Time comes from the standard library; getenv knows the job's variables only; exit ends the job. */
-#include "worker/engines/lua/job.h"
+#include "worker/engines/lua/task.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +23,14 @@ static int os_getenv(lua_State *L)
     return 1;
 }
 
+/* The code is the script's, whatever its tasklets died of; but that is said. */
+static void print_late_errors(lua_State *L)
+{
+    lua_pushcfunction(L, lua_task_print_late_errors);
+    if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+}
+
 static int os_exit(lua_State *L)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXIT };
@@ -32,6 +40,7 @@ static int os_exit(lua_State *L)
         code = lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
     else
         code = luaL_optinteger(L, 1, EXIT_SUCCESS);
+    print_late_errors(L);
     if (lua_toboolean(L, 2))
         lua_job_close(L); /* as the manual says: runs the pending finalizers */
     o.exit_code = (int)(code & 0xff);

@@ -313,7 +313,7 @@ bool sl_handle(lua_State *L)
     if (lua_type(L, error) == LUA_TTABLE)
         raw_field(L, error, "traceback");
     else
-        lua_pushnil(L);
+        lua_task_push_traceback(L);
     if (lua_pcall(L, 3, 0, 0) == LUA_OK)
         return true;
     lua_replace(L, error);

@@ -223,10 +223,13 @@ static int setup(lua_State *L)
 /* As coop's, and an error object of ours gets it as a field. */
 static int with_traceback(lua_State *L)
 {
+    if (sl_is_a(L, 1, SL_TASKLET_EXIT))
+        return 1;
+    lua_task_with_traceback(L);
     if (!sl_is_a(L, 1, SL_EXCEPTION))
-        return lua_task_with_traceback(L);
+        return 1;
     lua_pushliteral(L, "traceback");
-    if (lua_rawget(L, 1) == LUA_TNIL && !sl_is_a(L, 1, SL_TASKLET_EXIT)) {
+    if (lua_rawget(L, 1) == LUA_TNIL) {
         lua_pushliteral(L, "traceback");
         luaL_traceback(L, L, NULL, 1);
         lua_rawset(L, 1);
@@ -240,9 +243,16 @@ static void carry_bomb(lua_State *T)
 {
     struct lua_task *t = sl_watchdog();
 
+    lua_task_push_trace(T, sched->current->engine);
     lua_task_send_bomb(T);
+    lua_pop(T, 1);
     if (t->task->state == TASK_READY)
         ring_turn_to(t->task);
+}
+
+static bool has_failed(lua_State *T, int status, const struct lua_task *t)
+{
+    return status != LUA_OK && !t->forced && !sl_is_a(T, -1, SL_TASKLET_EXIT) && !lua_task_was_cancelled(T);
 }
 
 /* Of its thread: its userdata, its function, its arguments. */
@@ -261,10 +271,9 @@ static int base(lua_State *T)
         lua_insert(T, 2);
         status = lua_pcall(T, lua_gettop(T) - 3, 0, 2);
     }
-    if (status == LUA_OK || s->own.forced || sl_is_a(T, -1, SL_TASKLET_EXIT) || lua_task_was_cancelled(T))
-        return 0;
-    if (!sl_handle(T))
+    if (has_failed(T, status, &s->own) && !sl_handle(T))
         carry_bomb(T);
+    lua_task_pass_bombs(T);
     return 0;
 }
 
@@ -275,13 +284,8 @@ static int body(void *arg)
     coop_task *task = s->own.task;
     int ref = s->own.ref;
 
-    if (lua_task_resume(T, base, lua_gettop(T)) != LUA_OK) { /* too little memory for the error itself */
-        struct lua_task *w = sl_watchdog();
-
-        w->bombed = true;
-        if (w->task->state == TASK_BLOCKED)
-            task_wake(w->task, -EINTR);
-    }
+    if (lua_task_resume(T, base, lua_gettop(T)) != LUA_OK)
+        lua_task_send_starved();
     s->own.ended = true;
     s->own.task = NULL;
     lua_settop(T, 0);

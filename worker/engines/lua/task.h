@@ -24,7 +24,8 @@ struct lua_task {
     bool generates; /* it is a generator's */
     bool forced;    /* its end is, at the end of the job: its error is ours */
     bool quiet;     /* its error waits for whoever joins; otherwise main meets it */
-    bool bombed;    /* an error waits for it, that it meets where it blocks */
+    bool bombed;    /* errors wait for it, that it meets where it blocks */
+    bool starved;   /* the last of them is that there was too little memory for one */
 
     /* What stackless knows of it: sl.h. */
     bool own;                 /* it is made by stackless */
@@ -57,10 +58,15 @@ int lua_task_failed(lua_State *L, int rc);
 /* What the tasklet at index returned, or its error, raised. */
 int lua_task_results(lua_State *L, int index);
 
-/* The error on top of T goes to t, which meets it where it waits, or will wait next. */
+/* The error on top of T is thrown at t, which meets it where it waits, or will wait next. */
 void lua_task_bomb(lua_State *T, struct lua_task *t);
-/* The same to main or, inside stackless.run(), to whoever called that; unless one is on its way already. */
+/* An error that nobody caught, with its trace on top, goes to main or, inside stackless.run(), to whoever called that. */
 void lua_task_send_bomb(lua_State *T);
+/* The same for one that died of too little memory to say so. */
+void lua_task_send_starved(void);
+/* At the end of the running tasklet: those that it has not met go on, as if they were its own; and what is still known of them goes. */
+void lua_task_pass_bombs(lua_State *T);
+void lua_task_forget_bombs(lua_State *L, const struct lua_task *t);
 /* Has one come to the running tasklet; and raises it. */
 static inline bool lua_task_bomb_is_here(void)
 {
@@ -97,8 +103,21 @@ typedef int (*lua_task_reader)(lua_State *L, int first, int n);
 int lua_task_read(lua_State *L, lua_task_reader read, int first, int n);
 void lua_task_await_input(lua_State *L);
 
-/* Message handler: a string gets the traceback, but for the cancel's own. */
+/* Message handler: the error stays as it is; its trace is kept for lua_task_push_trace(), but for the cancel's own. */
 int lua_task_with_traceback(lua_State *L);
+/* Pushes the trace of the error that ends t, or nil; and forgets it. */
+void lua_task_push_trace(lua_State *L, const struct lua_task *t);
+void lua_task_forget_trace(lua_State *L, const struct lua_task *t);
+/* Pushes the traceback alone of the error that ends the running tasklet, or nil. */
+void lua_task_push_traceback(lua_State *L);
+/* Raises another tasklet's error, below its trace (or nil) on top: the trace is found by lua_task_push_met() from then on. */
+int lua_task_raise_met(lua_State *L);
+/* Whether the error at index is another tasklet's that the running one has met: pushes that one's name, and its traceback. */
+bool lua_task_push_met(lua_State *L, int index);
+/* Prints the error, below its trace on top, on standard error; pops both. Raises nothing but for want of stack. */
+void lua_task_print_uncaught(lua_State *L);
+/* Whether the value at index is the cancel's own error. */
+bool lua_task_is_cancelled_text(lua_State *L, int index);
 /* Whether the error on top is that of the current tasklet's cancel. */
 bool lua_task_was_cancelled(lua_State *T);
 /* Pushes text and, below it, who waits for what; traces: where each one of Lua stands, too. */
@@ -156,8 +175,9 @@ extern bool lua_task_finishing;
 /* At the end of the job: cancels those that are left and lets them end. */
 void lua_task_finish(void);
 
-/* A Lua function for after that: raises the error that nobody has met. */
+/* Lua functions for after that: raises the first error that nobody has met; prints those that are left. */
 int lua_task_late_error(lua_State *L);
+int lua_task_print_late_errors(lua_State *L);
 
 /* From the cancel's signal handler. */
 void lua_task_interrupt(void);
@@ -170,6 +190,7 @@ void lua_task_start(lua_State *L);
 
 /* What it puts into the registry. */
 void lua_task_open_errors(lua_State *L);
+void lua_task_open_traces(lua_State *L);
 void lua_task_open_values(lua_State *L);
 
 /* Parts of the module table, which is on top. */

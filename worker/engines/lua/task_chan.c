@@ -228,29 +228,65 @@ static int chan_each(lua_State *L)
 
 /* ---- select -------------------------------------------------------------------------------------------------------------------- */
 
+/* A list has no names but these. */
+static void check_options(lua_State *L)
+{
+    lua_pushnil(L);
+    while (lua_next(L, 1) != 0) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+
+        if (name != NULL && strcmp(name, "timeout") != 0 && strcmp(name, "policy") != 0)
+            luaL_error(L, "unknown option '%s'; known: timeout, policy", name);
+        lua_pop(L, 1);
+    }
+}
+
+/* Which of the words the value on top is, and pops it; nil: the default; none: -1, and it stays, as a string. */
+static int word_on_top(lua_State *L, const char *const words[], int n, int by_default)
+{
+    int found = lua_isnil(L, -1) ? by_default : -1;
+
+    for (int i = 0; i < n && found < 0; i++)
+        if (lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), words[i]) == 0)
+            found = i;
+    if (found < 0)
+        luaL_tolstring(L, -1, NULL);
+    else
+        lua_pop(L, 1);
+    return found;
+}
+
 static enum coop_select_policy policy_of(lua_State *L)
 {
-    static const char *const names[] = { "fair", "first", "default", NULL };
+    static const char *const names[] = { "fair", "first", "default" };
     int choice;
 
     lua_getfield(L, 1, "policy");
-    choice = luaL_checkoption(L, -1, "fair", names);
-    lua_pop(L, 1);
+    choice = word_on_top(L, names, 3, 0);
+    if (choice < 0)
+        luaL_error(L, "policy '%s' is not 'fair', 'first' or 'default'", lua_tostring(L, -1));
     return (enum coop_select_policy)choice;
 }
 
 /* { channel, "receive" } or { channel, "send", value }; leaves the channel on the stack: the table may change meanwhile. */
 static void read_clause(lua_State *L, struct coop_clause *k, int i)
 {
-    static const char *const ops[] = { "send", "receive", NULL };
+    static const char *const ops[] = { "send", "receive" };
+    const struct lua_chan *c;
+    int op;
 
     if (lua_rawgeti(L, 1, i) != LUA_TTABLE)
         luaL_error(L, "clause %d is not a table", i);
     lua_rawgeti(L, -1, 1);
-    k->chan = lua_isboolean(L, -1) ? NULL : ((struct lua_chan *)luaL_checkudata(L, -1, CHAN_TYPE))->chan;
+    c = luaL_testudata(L, -1, CHAN_TYPE);
+    if (c == NULL && !lua_isboolean(L, -1))
+        luaL_error(L, "clause %d: its first value is not a channel, nor false", i);
+    k->chan = c != NULL ? c->chan : NULL;
     lua_rawgeti(L, -2, 2);
-    k->op = luaL_checkoption(L, -1, "receive", ops) == 0 ? COOP_SEND : COOP_RECV;
-    lua_pop(L, 1);
+    op = word_on_top(L, ops, 2, 1);
+    if (op < 0)
+        luaL_error(L, "clause %d: '%s' is not 'send' or 'receive'", i, lua_tostring(L, -1));
+    k->op = op == 0 ? COOP_SEND : COOP_RECV;
     lua_remove(L, -2);
 }
 
@@ -286,6 +322,7 @@ static int select(lua_State *L)
     lua_settop(L, 1);
     n = (int)luaL_len(L, 1);
     luaL_argcheck(L, n >= 0 && n <= CLAUSES_MAX, 1, "too many clauses");
+    check_options(L);
     policy = policy_of(L);
     lua_getfield(L, 1, "timeout");
     deadline = lua_task_deadline(L, -1);

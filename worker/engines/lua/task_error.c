@@ -1,49 +1,75 @@
-/* task_error.c - see task.h: what a blocking call that failed means to Lua, and the error of a tasklet that nobody joins. */
+/* task_error.c - see task.h: what a blocking call that failed means to Lua. */
 #include "worker/engines/lua/sl.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "worker/task/describe.h"
 
 enum { TRACES_MAX = 100 };
 
-static const char bombs_key; /* a table: [struct lua_task *] = { error } */
-
 static const char cancelled_text[] = "cancelled";
-
-static void add_line(void *ctx, const char *text)
-{
-    luaL_Buffer *b = ctx;
-
-    luaL_addchar(b, '\n');
-    luaL_addstring(b, text);
-}
 
 /* Where t stands, which is not the running one. */
 static void add_trace(lua_State *L, luaL_Buffer *b, const coop_task *t)
 {
     const struct lua_task *lt = t->engine;
 
-    lua_pushfstring(L, "\ntasklet %d %s", (int)t->id, t->name);
-    luaL_traceback(L, lt->current, lua_tostring(L, -1), 0);
-    lua_remove(L, -2);
+    luaL_addchar(b, '\n');
+    luaL_traceback(L, lt->current, NULL, 0);
     luaL_addvalue(b);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const coop_task *s = *(coop_task *const *)a, *t = *(coop_task *const *)b;
+
+    return s->id < t->id ? -1 : s->id > t->id;
+}
+
+/* Pushes a list of those alive, main too: none of them can end while nobody switches. */
+static coop_task **push_alive(lua_State *L, size_t *ret_n)
+{
+    coop_task **list;
+    size_t n = 1;
+
+    for (const coop_task *t = sched->all; t != NULL; t = t->all_next)
+        n += t->state != TASK_ENDED;
+    list = lua_newuserdatauv(L, n * sizeof(*list), 0);
+    *ret_n = n;
+    list[--n] = &sched->main;
+    for (coop_task *t = sched->all; t != NULL && n > 0; t = t->all_next)
+        if (t->state != TASK_ENDED)
+            list[--n] = t;
+    qsort(list + n, *ret_n - n, sizeof(*list), oldest_first);
+    if (n > 0) /* a finalizer has let some go meanwhile */
+        memmove(list, list + n, (*ret_n - n) * sizeof(*list));
+    *ret_n -= n;
+    return list;
 }
 
 void lua_task_push_describe(lua_State *L, const char *text, bool traces)
 {
+    size_t n;
+    coop_task **list = push_alive(L, &n);
+    char line[DESCRIBE_LINE];
     luaL_Buffer b;
-    int left = TRACES_MAX;
+    int left = traces ? TRACES_MAX : 0;
 
     luaL_buffinit(L, &b);
     luaL_addstring(&b, text);
-    sched_describe(add_line, &b, 0);
-    for (const coop_task *t = sched->all; t != NULL && traces && left > 0; t = t->all_next) {
-        if (t->engine == NULL || t == sched->current || t->state == TASK_ENDED)
+    for (size_t i = 0; i < n; i++) {
+        describe_task(line, list[i]);
+        luaL_addchar(&b, '\n');
+        luaL_addstring(&b, line);
+        if (left == 0 || list[i]->engine == NULL || list[i] == sched->current)
             continue;
-        add_trace(L, &b, t);
+        add_trace(L, &b, list[i]);
         left--;
     }
     luaL_pushresult(&b);
+    lua_remove(L, -2);
 }
 
 static int error_text(lua_State *L)
@@ -55,9 +81,11 @@ static int error_text(lua_State *L)
 /* An error object whose type the receipt shows. */
 static int raise_typed(lua_State *L, const char *type)
 {
-    lua_newtable(L);
+    lua_createtable(L, 0, 2);
     lua_insert(L, -2);
     lua_setfield(L, -2, "message");
+    lua_pushstring(L, type);
+    lua_setfield(L, -2, "type");
     lua_createtable(L, 0, 2);
     lua_pushstring(L, type);
     lua_setfield(L, -2, "__name");
@@ -71,22 +99,6 @@ static int raise_deadlock(lua_State *L)
 {
     lua_task_push_describe(L, "Deadlock: the last runnable tasklet cannot be blocked.", true);
     return raise_typed(L, "Deadlock");
-}
-
-int lua_task_raise_bomb(lua_State *L)
-{
-    struct lua_task *t = sched->current->engine;
-
-    if (t == NULL || !t->bombed)
-        return luaL_error(L, "interrupted");
-    t->bombed = false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &bombs_key);
-    if (lua_rawgetp(L, -1, t) != LUA_TTABLE)
-        lua_task_no_memory(L); /* there was too little for the error itself */
-    lua_rawgeti(L, -1, 1);
-    lua_pushboolean(L, 0);
-    lua_rawsetp(L, -4, t);
-    return lua_error(L);
 }
 
 /* Raises Lua's own memory error, which no script can mistake for another: nothing can be as large as this. */
@@ -107,7 +119,7 @@ void lua_task_not_spawned(lua_State *L, int rc)
     if (rc == -ENOMEM)
         lua_task_no_memory(L);
     if (rc == -EAGAIN)
-        luaL_error(L, "tasklets limit (%I) reached", (LUAI_UACINT)sched->max_tasklets);
+        luaL_error(L, "tasklets limit (%I) reached; raise it with --limit tasklets=N", (LUAI_UACINT)sched->max_tasklets);
     luaL_error(L, "%s", strerror(-rc));
 }
 
@@ -126,58 +138,18 @@ int lua_task_failed(lua_State *L, int rc)
     case -ECANCELED: return lua_task_raise_cancelled(L);
     case -EINTR: return lua_task_raise_bomb(L);
     case -EDEADLK: return raise_deadlock(L);
-    case -EPERM: return luaL_error(L, "this tasklet does not like to be blocked.");
+    case -EPERM: return luaL_error(L, "%s", sched->switch_trap > 0 ? "switch_trap" : "this tasklet does not like to be blocked.");
     case -ENOMEM: lua_task_no_memory(L); return 0;
     default: return luaL_error(L, "%s", strerror(-rc));
     }
 }
 
-/* ---- bombs --------------------------------------------------------------------------------------------------------------------- */
-
-void lua_task_bomb(lua_State *T, struct lua_task *t)
+bool lua_task_is_cancelled_text(lua_State *L, int index)
 {
-    lua_rawgetp(T, LUA_REGISTRYINDEX, &bombs_key);
-    lua_createtable(T, 1, 0); /* so that the error may be nil */
-    lua_pushvalue(T, -3);
-    lua_rawseti(T, -2, 1);
-    lua_rawsetp(T, -2, t);
-    lua_pop(T, 1);
-    t->bombed = true;
-}
-
-void lua_task_send_bomb(lua_State *T)
-{
-    struct lua_task *t = sl_watchdog();
-
-    if (t->bombed)
-        return;
-    lua_task_bomb(T, t);
-    if (t->task->state == TASK_BLOCKED)
-        task_wake(t->task, -EINTR);
-}
-
-/* As the job's own handler, but a string stays a string: the traceback belongs to it from here on. */
-int lua_task_with_traceback(lua_State *L)
-{
-    if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), cancelled_text) != 0)
-        luaL_traceback(L, L, lua_tostring(L, 1), 1);
-    return 1;
+    return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), cancelled_text) == 0;
 }
 
 bool lua_task_was_cancelled(lua_State *T)
 {
-    return sched->current->cancelled && lua_type(T, -1) == LUA_TSTRING && strcmp(lua_tostring(T, -1), cancelled_text) == 0;
-}
-
-int lua_task_late_error(lua_State *L)
-{
-    return sched != NULL && lua_task_bomb_is_here() ? lua_task_raise_bomb(L) : 0;
-}
-
-void lua_task_open_errors(lua_State *L)
-{
-    lua_newtable(L);
-    lua_pushboolean(L, 0); /* there from now on: setting it takes no memory */
-    lua_rawsetp(L, -2, &lua_task_main);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &bombs_key);
+    return sched->current->cancelled && lua_task_is_cancelled_text(T, -1);
 }

@@ -25,7 +25,7 @@ struct lua_handle {
 };
 
 /* User values of a body. A value that is given, and the error at the end, share a slot. */
-enum { THREAD_SLOT = 1, GIVEN_SLOT, SENT_SLOT };
+enum { THREAD_SLOT = 1, GIVEN_SLOT, SENT_SLOT, TRACE_SLOT };
 
 enum { THROWN = -ENODATA }; /* the error is in SENT_SLOT */
 
@@ -40,8 +40,12 @@ static int base(lua_State *T)
     struct lua_gen *g = lua_touserdata(T, 1);
 
     g->task.status = lua_task_protected(T, 0);
-    if (g->task.status != LUA_OK)
+    if (g->task.status != LUA_OK) {
         lua_setiuservalue(T, 1, GIVEN_SLOT);
+        lua_task_push_trace(T, &g->task);
+        lua_setiuservalue(T, 1, TRACE_SLOT);
+    }
+    lua_task_pass_bombs(T);
     return 0;
 }
 
@@ -73,7 +77,7 @@ static int generator(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TFUNCTION);
     h = lua_newuserdatauv(L, sizeof(*h), 1);
-    g = lua_newuserdatauv(L, sizeof(*g), SENT_SLOT);
+    g = lua_newuserdatauv(L, sizeof(*g), TRACE_SLOT);
     memset(g, 0, sizeof(*g));
     luaL_setmetatable(L, GENERATOR_BODY);
     g->task.generates = true;
@@ -120,7 +124,10 @@ static int gen_result(lua_State *L, const struct lua_gen *g, int rc)
     take(L, -1, GIVEN_SLOT);
     if (rc == 0)
         return 1;
-    return g->task.status == LUA_ERRMEM ? lua_task_failed(L, -ENOMEM) : lua_error(L);
+    if (g->task.status == LUA_ERRMEM)
+        return lua_task_failed(L, -ENOMEM);
+    take(L, -2, TRACE_SLOT);
+    return lua_task_raise_met(L);
 }
 
 /* Before it runs: it has a stack, and stays; and afterwards, when it did not start. The body is on top. */

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* User values of a tasklet: its Lua thread, and what it returned: the value, a table of several, or the error. */
-enum { THREAD_SLOT = 1, RESULT_SLOT };
+/* User values of a tasklet: its Lua thread; what it returned: the value, a table of several, or the error; and where that came from. */
+enum { THREAD_SLOT = 1, RESULT_SLOT, TRACE_SLOT };
 
 int lua_task_protected(lua_State *T, int n_results)
 {
@@ -40,6 +40,15 @@ static void keep_results(lua_State *T, struct lua_task *t)
         lua_setiuservalue(T, 1, RESULT_SLOT);
 }
 
+/* With its error on top: where that came from is kept too; and when nobody is there to join it, main has to meet both. */
+static void keep_trace(lua_State *T, const struct lua_task *t)
+{
+    lua_task_push_trace(T, t);
+    if (!t->quiet && wait_empty(&sched->current->joiners))
+        lua_task_send_bomb(T);
+    lua_setiuservalue(T, 1, TRACE_SLOT);
+}
+
 /* Of a tasklet's thread: the tasklet, its function, its arguments. */
 static int base(lua_State *T)
 {
@@ -49,9 +58,10 @@ static int base(lua_State *T)
     luaL_checkstack(T, LUA_MINSTACK, "too many results");
     if (t->status != LUA_OK && (t->forced || lua_task_was_cancelled(T)))
         t->was_cancelled = true;
-    else if (t->status != LUA_OK && !t->quiet && wait_empty(&sched->current->joiners))
-        lua_task_send_bomb(T);
+    else if (t->status != LUA_OK)
+        keep_trace(T, t);
     keep_results(T, t);
+    lua_task_pass_bombs(T);
     return 0;
 }
 
@@ -60,6 +70,8 @@ void lua_task_leave(struct lua_task *t)
 {
     lua_task_tell_end(t);
     lua_task_forget(t->thread, t);
+    lua_task_forget_bombs(t->thread, t);
+    lua_task_forget_trace(t->thread, t);
     lua_task_drop_permit(t->thread, sched->current);
     lua_task_leave_stack(t);
     sched->current->engine = &lua_task_nobody;
@@ -73,7 +85,9 @@ static int body(void *arg)
     lua_State *T = t->thread;
     int status = lua_task_resume(T, base, lua_gettop(T));
 
-    if (status != LUA_OK) { /* too little memory for the results */
+    if (status != LUA_OK) { /* too little memory for the results, or the error */
+        if (!t->quiet && !t->was_cancelled && wait_empty(&sched->current->joiners))
+            lua_task_send_starved();
         t->status = status;
         t->n_results = 1;
         lua_resetthread(T);
@@ -101,7 +115,7 @@ struct lua_task *lua_task_spawn(lua_State *L, int first, bool quiet, coop_scope 
         lua_task_raise_cancelled(L);
     lua_task_need_stack(L);
     n = lua_gettop(L) - first + 1;
-    t = lua_newuserdatauv(L, sizeof(*t), RESULT_SLOT);
+    t = lua_newuserdatauv(L, sizeof(*t), TRACE_SLOT);
     *t = (struct lua_task){ .quiet = quiet };
     luaL_setmetatable(L, LUA_TASK_TYPE);
     t->thread = t->current = lua_newthread(L);
@@ -150,8 +164,10 @@ int lua_task_results(lua_State *L, int index)
     index = lua_absindex(L, index);
     luaL_checkstack(L, n + 2, "too many results");
     lua_getiuservalue(L, index, RESULT_SLOT);
-    if (t->status != LUA_OK)
-        return lua_error(L);
+    if (t->status != LUA_OK) {
+        lua_getiuservalue(L, index, TRACE_SLOT);
+        return lua_task_raise_met(L);
+    }
     for (int i = 1; n > 1 && i <= n; i++)
         lua_rawgeti(L, -i, i);
     return n;

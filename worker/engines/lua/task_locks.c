@@ -19,6 +19,12 @@ static int done(lua_State *L, int rc)
     return 1;
 }
 
+/* -EPERM of an unlock, which no trap can be the reason of. */
+static int unlocked(lua_State *L, int rc)
+{
+    return rc == -EPERM ? luaL_error(L, "this tasklet does not hold the lock") : done(L, rc);
+}
+
 static struct lua_lock *new_lock(lua_State *L, const char *type)
 {
     struct lua_lock *k = lua_newuserdatauv(L, sizeof(*k), 0);
@@ -42,6 +48,11 @@ static struct lua_lock *new_lock(lua_State *L, const char *type)
     static int type##_##name(lua_State *L)                                                                                                 \
     {                                                                                                                                      \
         return done(L, coop_##type##_##name(IT(type)));                                                                                    \
+    }
+#define UNLOCK(type)                                                                                                                       \
+    static int type##_unlock(lua_State *L)                                                                                                 \
+    {                                                                                                                                      \
+        return unlocked(L, coop_##type##_unlock(IT(type)));                                                                                \
     }
 /* Nobody can wait on what nobody refers to, so it is never -EBUSY; at the end of the job the scheduler is gone, and with it the need. */
 #define COLLECT(type)                                                                                                                      \
@@ -81,13 +92,13 @@ static struct lua_lock *new_lock(lua_State *L, const char *type)
 
 MAKE_PLAIN(mutex)
 TIMED(mutex, lock)
-PLAIN(mutex, unlock)
+UNLOCK(mutex)
 COLLECT(mutex)
 
 MAKE_PLAIN(rwlock)
 TIMED(rwlock, read)
 TIMED(rwlock, write)
-PLAIN(rwlock, unlock)
+UNLOCK(rwlock)
 COLLECT(rwlock)
 
 MAKE_COUNTED(sem, 0)
@@ -122,8 +133,10 @@ COLLECT(cond)
 static int cond_wait(lua_State *L)
 {
     const struct lua_lock *m = luaL_checkudata(L, 2, TYPE(mutex));
+    bool trapped = sched->switch_trap > 0 || sched->current->block_trap > 0;
+    int rc = coop_cond_wait(IT(cond), m->it, lua_task_deadline(L, 3));
 
-    return done(L, coop_cond_wait(IT(cond), m->it, lua_task_deadline(L, 3)));
+    return trapped ? done(L, rc) : unlocked(L, rc);
 }
 
 MAKE_COUNTED(barrier, 1)
@@ -141,15 +154,24 @@ static int barrier_wait(lua_State *L)
 
 MAKE_PLAIN(waitgroup)
 TIMED(waitgroup, wait)
-PLAIN(waitgroup, done)
 COLLECT(waitgroup)
+
+static int counted(lua_State *L, int rc)
+{
+    return rc == -EINVAL ? luaL_error(L, "the waitgroup would go below 0") : done(L, rc);
+}
 
 static int waitgroup_add(lua_State *L)
 {
     lua_Integer n = luaL_optinteger(L, 2, 1);
 
     luaL_argcheck(L, n >= -INT32_MAX && n <= INT32_MAX, 2, "number out of range");
-    return done(L, coop_waitgroup_add(IT(waitgroup), (int)n));
+    return counted(L, coop_waitgroup_add(IT(waitgroup), (int)n));
+}
+
+static int waitgroup_done(lua_State *L)
+{
+    return counted(L, coop_waitgroup_done(IT(waitgroup)));
 }
 
 /* ---- once ---------------------------------------------------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ static bool any_cancelled(lua_State *L, int children)
 }
 
 /*
- * scope(f [, seconds]): calls f(s); s:spawn(g, ...) makes children. Returns true when f and all children have ended. An error of f or
+ * scope(f [, seconds]): calls f(s); s:spawn(g, ...) makes children. Returns true and what f returned, when all have ended. An error of f or
  * of a child cancels the rest and is raised here. After the seconds all are cancelled: nil, "timeout".
  */
 static int scope(lua_State *L)
@@ -112,13 +112,14 @@ static int scope(lua_State *L)
         return lua_task_failed(L, rc);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
-    status = lua_pcall(L, 1, 0, 0);
+    status = lua_pcall(L, 1, LUA_MULTRET, 0); /* from 4 on: the results, or the error */
     rc = status == LUA_OK ? coop_scope_join(s->scope, COOP_NEVER) : 0;
     if (coop_scope_failures(s->scope, &list) > 0)
         failed = list[0].task;
     while (coop_scope_close(s->scope) == -EINTR)
         ; /* a bomb woke it: the children have not ended yet */
     s->scope = NULL;
+    luaL_checkstack(L, LUA_MINSTACK, "too many results");
     if (status != LUA_OK)
         return lua_error(L);
     if (failed != 0)
@@ -131,7 +132,8 @@ static int scope(lua_State *L)
         return 2;
     }
     lua_pushboolean(L, 1);
-    return 1;
+    lua_insert(L, 4);
+    return lua_gettop(L) - 3;
 }
 
 void lua_task_open_scopes(lua_State *L)
