@@ -98,9 +98,9 @@ static void three_that_compute_take_turns(void **state)
                                    "for i = 1, 3 do coop.spawn(function() while os.clock() < stop do n[i] = n[i] + 1 end end) end\n"
                                    "coop.run()\n"
                                    "local all = n[1] + n[2] + n[3]\n"
-                                   "for i = 1, 3 do print(n[i] > all * 0.05 and 'turns' or n[i] / all) end");
+                                   "for i = 1, 3 do print(n[i] > all * 0.05 and 'turns' or n[i] / all) end print(coop.stats().slices > 3)");
 
-    expect_text(proc_expect(coop(b, "run", path), 0)->out, "turns\nturns\nturns\n");
+    expect_text(proc_expect(coop(b, "run", path), 0)->out, "turns\nturns\nturns\ntrue\n");
 }
 
 static void one_that_computes_does_not_keep_a_timer_waiting(void **state)

@@ -153,14 +153,21 @@ static int wait_for_first(void *arg)
     return coop_wait_first(l->tasks, l->n, COOP_NEVER);
 }
 
+static int park_and_give(void *arg)
+{
+    return coop_park(NULL, COOP_NEVER) != 0 ? -ECANCELED : (int)(intptr_t)arg;
+}
+
 static void the_first_that_ends_is_named_and_not_joined(void **state)
 {
-    coop_task *t[N] = { start(sleep_long, NULL), start(sleep_and_give, (void *)2), start(sleep_and_give, (void *)1) };
+    coop_task *t[N] = { start(sleep_long, NULL), start(park_and_give, (void *)2), start(park_and_give, (void *)1) };
 
     (void)state;
+    assert_int_equal(coop_unpark(t[2], 0), 0);
     assert_int_equal(coop_wait_first(t, N, COOP_NEVER), 2);
     assert_int_equal(coop_wait_first(t, N, 0), 2); /* still there */
     assert_int_equal(joined(t[2]), 1);
+    assert_int_equal(coop_unpark(t[1], 0), 0);
     assert_int_equal(coop_wait_first(t, 2, COOP_NEVER), 1);
     assert_int_equal(joined(t[1]), 2);
     end_it(t[0]);

@@ -11,6 +11,12 @@
 
 enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
 
+static int end_slice(void)
+{
+    sched->stats.slices++;
+    return coop_yield();
+}
+
 /* Cancelled and computing on: the end of its slice is the end. Nobody else looks, so an error here is met at once. */
 static void on_slice_over(lua_State *L, lua_Debug *ar)
 {
@@ -18,7 +24,7 @@ static void on_slice_over(lua_State *L, lua_Debug *ar)
     lua_sethook(L, NULL, 0, 0);
     if (lua_job.cancelled) /* the cancel's own hook may have been the one just taken away */
         lua_job_hook(L);
-    else if (!lua_task_in_finalizer(L) && coop_yield() == -ECANCELED)
+    else if (!lua_task_in_finalizer(L) && end_slice() == -ECANCELED)
         lua_task_raise_cancelled(L);
     else if (lua_task_bomb_is_here())
         lua_task_raise_bomb(L);

@@ -62,26 +62,26 @@ static int shield(lua_State *L)
     return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
+static void set_number(lua_State *L, const char *name, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
 static int stats(lua_State *L)
 {
     struct coop_stats s;
 
     coop_get_stats(&s);
-    lua_createtable(L, 0, 7);
-    lua_pushinteger(L, (lua_Integer)s.switches);
-    lua_setfield(L, -2, "switches");
-    lua_pushinteger(L, (lua_Integer)s.spawned);
-    lua_setfield(L, -2, "spawned");
-    lua_pushinteger(L, (lua_Integer)s.ended);
-    lua_setfield(L, -2, "ended");
-    lua_pushinteger(L, (lua_Integer)s.alive);
-    lua_setfield(L, -2, "alive");
-    lua_pushinteger(L, (lua_Integer)s.peak);
-    lua_setfield(L, -2, "peak");
-    lua_pushinteger(L, (lua_Integer)s.runnable);
-    lua_setfield(L, -2, "runnable");
-    lua_pushinteger(L, (lua_Integer)s.stack_bytes);
-    lua_setfield(L, -2, "stack_bytes");
+    lua_createtable(L, 0, 8);
+    set_number(L, "switches", s.switches);
+    set_number(L, "spawned", s.spawned);
+    set_number(L, "ended", s.ended);
+    set_number(L, "slices", s.slices);
+    set_number(L, "alive", s.alive);
+    set_number(L, "peak", s.peak);
+    set_number(L, "runnable", s.runnable);
+    set_number(L, "stack_bytes", s.stack_bytes);
     return 1;
 }
 
