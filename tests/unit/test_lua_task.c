@@ -232,6 +232,15 @@ static void a_joined_error_that_ends_the_job_names_where_it_began(void **state)
     }
 }
 
+static void a_generators_error_that_ends_the_job_names_where_it_began(void **state)
+{
+    struct told *t = run(*state, COOP "local function bad() error('oops') end\n"
+                                      "for v in coop.generator(function() coop.give(1) bad() end) do end");
+
+    expect_exception(t, "error", "tasklet 2 generator: script.lua:2: oops");
+    expect_contains(t->traceback, "script.lua:2: in upvalue 'bad'\n\tscript.lua:3: in function <script.lua:3>");
+}
+
 static void an_equal_error_of_another_tasklet_is_its_own(void **state)
 {
     struct told *t = run(*state, COOP "local function bad() error('same', 0) end local a = coop.async(bad) pcall(a.join, a) local b = "
@@ -1420,6 +1429,7 @@ int main(void)
         TEST(more_errors_than_there_is_room_for_are_printed_at_once),
         TEST(an_error_stays_what_it_was_for_whoever_handles_it),
         TEST(a_joined_error_that_ends_the_job_names_where_it_began),
+        TEST(a_generators_error_that_ends_the_job_names_where_it_began),
         TEST(an_equal_error_of_another_tasklet_is_its_own),
         TEST(an_uncaught_error_can_be_caught_in_main_and_is_gone_then),
         TEST(preference_says_who_goes_on_when_two_meet),
