@@ -22,7 +22,7 @@
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
-enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000, RECEIPT_ROOM = 1 << 20 };
+enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000, RECEIPT_ROOM = 1 << 20, WALL_ABOVE_US = 1000000 };
 
 static void on_wall(void *ctx);
 static void on_cpu(void *ctx);
@@ -699,12 +699,13 @@ static void worker_lost(struct job *job)
         note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
 }
 
-/* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. */
+/* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. Its walls.c
+ * sets it seconds above the job's. */
 static int own_limit_lowered(const struct job *job, const struct worker *w)
 {
     uint64_t seconds;
 
-    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us;
+    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us + WALL_ABOVE_US;
 }
 
 /* By _exit(), without a word: what it had printed by then has been heard. */

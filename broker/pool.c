@@ -446,7 +446,7 @@ static void settle(struct worker *w)
     if (w->pid != 0 && !w->orphan)
         zygote_reap(&w->crew->zygote, w->id);
     worker_free(w);
-    pool_refill(&b->pool);
+    jobs_dispatch(&b->jobs); /* there is a place now; and it refills the pool */
     broker_check_rest(b);
 }
 

@@ -53,7 +53,7 @@ static char *memory_walls(const struct job *job)
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
     return job->crew->engine->own_allocator ? "allocator" : "none";
 #else
-    return job->crew->engine->own_allocator ? "allocator, RLIMIT_DATA" : "RLIMIT_DATA";
+    return job->crew->engine->own_allocator ? "allocator, RLIMIT_DATA" : "RLIMIT_AS, RLIMIT_DATA";
 #endif
 }
 

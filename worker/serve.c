@@ -117,7 +117,7 @@ _Noreturn void serve(const struct engine *e)
     m = rc == 0 ? (const Pb__ToWorker *)f.msg : NULL;
     if (m == NULL || m->body_case != PB__TO_WORKER__BODY_ASSIGN || m->assign->spec == NULL)
         _exit(70); /* the broker does not keep to the protocol */
-    rc = m->assign->spec->limits != NULL ? walls_set(m->assign->spec->limits) : -EPROTO;
+    rc = m->assign->spec->limits != NULL ? walls_set(m->assign->spec->limits, e->closed_bytes) : -EPROTO;
     if (rc != 0) {
         say_failed("walls", -rc);
         _exit(70);

@@ -12,13 +12,7 @@
  * Above what the script may hold: the interpreter's own blocks, frames on their way, and what malloc maps but does not use (its
  * arenas come 64 MiB at a time only for threads, and where there is no room a thread shares another's). A further thread has a stack.
  */
-enum { AS_SLACK = 16 << 20, THREAD_SLACK = 9 << 20, CPU_SLACK_S = 2 };
-
-/*
- * What may be written is RLIMIT_DATA's business. Addresses alone are many more: those of the stacks of tasklets, most of which are closed
- * (PROT_NONE) and would count when they are opened. As many as have room in the kernel's 65,530 mappings, two each.
- */
-#define STACK_ADDRESSES (4ULL << 30)
+enum { AS_SLACK = 16 << 20, THREAD_SLACK = 1 << 20, CPU_SLACK_S = 2 };
 
 static uint64_t mapped_bytes, data_bytes;
 
@@ -37,7 +31,12 @@ int walls_measure(void)
     return mapped_bytes > 0 && data_bytes > 0 ? 0 : -EIO;
 }
 
-int walls_set(const Pb__Limits *l)
+/*
+ * RLIMIT_DATA is what can be written, and RLIMIT_AS what there is in all. For machine code the second is the wall: it may write a page, and
+ * then make it one that cannot be written, or grow the process's own stack, and neither counts for the first. An engine whose own code alone
+ * makes mappings may have addresses that are closed beside what it holds.
+ */
+int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
 {
     rlim_t seconds = l->cpu_us / 1000000 + CPU_SLACK_S;
     struct rlimit cpu = { seconds, seconds + 1 };
@@ -47,7 +46,7 @@ int walls_set(const Pb__Limits *l)
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
     rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
     struct rlimit data = { data_bytes + above, data_bytes + above };
-    struct rlimit as = { mapped_bytes + above + STACK_ADDRESSES, mapped_bytes + above + STACK_ADDRESSES };
+    struct rlimit as = { mapped_bytes + above + closed_bytes, mapped_bytes + above + closed_bytes };
 
     if (setrlimit(RLIMIT_DATA, &data) != 0 || setrlimit(RLIMIT_AS, &as) != 0)
         return -errno;

@@ -13,6 +13,7 @@
 
 /* In the zygote, once: how much address space the program itself has mapped, and how much of it can be written. */
 int walls_measure(void);
-int walls_set(const Pb__Limits *l);
+/* closed_bytes: of addresses that the engine keeps closed, beside what the job may hold (struct engine). */
+int walls_set(const Pb__Limits *l, uint64_t closed_bytes);
 
 #endif

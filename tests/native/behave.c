@@ -4,9 +4,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,6 +184,30 @@ __attribute__((noinline)) static int deeper(volatile int *up)
 
     here[0] = up != NULL ? up[0] + 1 : 0;
     return deeper(here) + here[0];
+}
+
+/* Pages that were written and cannot be any more are memory too. */
+static int eats_read_only(void)
+{
+    size_t mib = 0;
+    char *p;
+
+    while (mib < 4096 && (p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED) {
+        memset(p, 1, 1 << 20);
+        if (mprotect(p, 1 << 20, PROT_READ) != 0)
+            return 2;
+        mib++;
+    }
+    printf("%d\n", mib > 16 && mib < 100);
+    return 0;
+}
+
+static int grows_the_stack(void)
+{
+    char here[64], *page = (char *)((uintptr_t)here & ~(uintptr_t)4095), *p = mremap(page, 4096, (size_t)1 << 30, MREMAP_MAYMOVE);
+
+    printf("%d\n", p == MAP_FAILED);
+    return 0;
 }
 
 static int waits_on_descriptors(void)
@@ -424,6 +450,8 @@ static const struct {
     { "forges_yield_to",      forges_yield_to     },
     { "forges_unpark",        forges_unpark       },
     { "forges_join",          forges_join         },
+    { "eats_read_only",       eats_read_only      },
+    { "grows_the_stack",      grows_the_stack     },
     { "waits_on_descriptors", waits_on_descriptors},
     { "overwrites",           overwrites          },
 };

@@ -104,6 +104,8 @@ static const struct end ends[] = {
     { "abort() is SIGABRT", "behave", { "aborts" }, DEFAULTS, SIG(SIGABRT), "before\n", "it called abort()" },
     { "a failed assert says so and is SIGABRT", "behave", { "asserts" }, DEFAULTS, SIG(SIGABRT), "", "behave.so: " },
     { "a smashed stack is found out", "behave", { "smashes" }, DEFAULTS, SIG(SIGABRT), NULL, "stack smashing detected" },
+    { "memory that cannot be written any more counts", "behave", { "eats_read_only" }, "memory=64M", ENDS(0), "1\n", NULL },
+    { "so does a stack that was made to grow", "behave", { "grows_the_stack" }, "memory=64M", ENDS(0), "1\n", NULL },
     { "endless recursion of coop_job() is one of main's", "behave", { "recurses" }, DEFAULTS, FAILS, "", "stack overflow in tasklet 1 main" },
     { "endless recursion of a tasklet is an overflow of its stack", "behave", { "tasklet_recurses" }, DEFAULTS, FAILS, "", "stack overflow in tasklet 2 deep" },
     { "output past the cap by write(2) ends it", "behave", { "flood_raw" }, "stdout=10K", COOP_EXIT_JOB_FAILED, "output_limit", 0, NULL, "output_limit" },
@@ -372,6 +374,26 @@ static void several_jobs_of_several_threads_wait_for_each_other_only(void **stat
         expect_has(proc_expect(many[i], 0)->out, support_text("%s threads\n", threads[i] + strlen("threads=")));
 }
 
+/* Its worker may not be made while the others hold the only place; when the last of them ends somebody has to think of it. */
+static void one_of_several_threads_gets_its_turn_behind_others(void **state)
+{
+    struct broker *own = broker_new();
+    const char *busy;
+    char *id;
+
+    (void)state;
+    own->args[0] = "--workers";
+    own->args[1] = "1";
+    broker_up(own);
+    (void)proc_expect(coop(own, "run", behave(), "code", "0"), 0); /* the zygote is there */
+    busy = script(own, "a.lua", "local stop = os.clock() + 0.3 while os.clock() < stop do end");
+    (void)submit(own, busy);
+    (void)submit(own, busy);
+    id = submit(own, "--limit", "threads=3", wide());
+    (void)proc_expect(coop(own, "wait", id), 0);
+    assert_int_equal(broker_down(own), 0);
+}
+
 static void each_of_several_threads_is_sealed(void **state)
 {
     struct proc *p;
@@ -577,6 +599,7 @@ int main(void)
         TEST(one_that_waits_when_the_broker_dies_is_run_by_the_next),
         TEST(a_job_of_several_threads_gets_a_worker_made_for_it),
         TEST(several_jobs_of_several_threads_wait_for_each_other_only),
+        TEST(one_of_several_threads_gets_its_turn_behind_others),
         TEST(each_of_several_threads_is_sealed),
         TEST(a_crash_of_any_thread_ends_its_job_only),
         TEST(a_deadlock_is_of_all_threads),

@@ -514,6 +514,8 @@ int coop_yield_to(coop_task *t)
         return -EPERM;
     if (is_time_for_others())
         return coop_yield();
+    if (t->next == NULL) /* of a group: has been given to this thread state, which has not heard of it */
+        return -EINVAL;
     sched_unready(t);
     if (sched->member != NULL)
         return threads_give_way(t);

@@ -243,5 +243,6 @@ const struct engine lua_engine = {
     .cancel = lua_cancel,
     .preempt = lua_task_preempt,
     .fault = lua_task_fault,
+    .closed_bytes = (uint64_t)4 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 };
 /* clang-format on */

@@ -3,7 +3,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +35,29 @@ static struct {
 /* What a job may need and a sealed worker cannot find. One that this machine does not have is missed by the job that needs it. */
 static const char *const libraries[] = { "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6" };
 
+static void pause_for_ever(void)
+{
+    (void)ppoll(NULL, 0, NULL, NULL);
+}
+
 /*
  * exit() calls these two last, in this order, after whatever the job has registered: they were there before it. Two, because a destructor
  * may call exit() again, which goes on with the handlers that are left, and with another code.
  */
 static void run_destructors(int status, void *arg)
 {
+    static atomic_flag once = ATOMIC_FLAG_INIT;
+
     (void)status;
     (void)arg;
     if (!native.running)
         return; /* the zygote itself */
-    fflush(NULL);
-    load_close();
+    while (!native.ended && task_group() != NULL && atomic_flag_test_and_set(&once))
+        pause_for_ever(); /* another thread has called exit() too */
+    fflush(stdout);       /* not all there is: somebody may be reading stdin, with its lock */
+    fflush(stderr);
+    if (task_group() == NULL)
+        load_close(); /* else others are still in the code that this would unmap */
 }
 
 static void tell_end(int status, void *arg)
