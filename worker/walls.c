@@ -43,6 +43,7 @@ int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
 
     if (setrlimit(RLIMIT_CPU, &cpu) != 0)
         return -errno;
+    (void)closed_bytes;
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
     rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
     struct rlimit data = { data_bytes + above, data_bytes + above };

@@ -325,10 +325,12 @@ static void neighbour_up(void)
     neighbour = (struct neighbour){ support_text("noise 7 %d\nwait\nnoise 8 %d\n", NOISE, NOISE), says, 2 * NOISE + 8, NULL };
 }
 
-static bool would_fill_the_machine(const struct attempt *a)
+/* There is no address-space limit in these builds; and the end of an overflow, on a signal's stack, makes the sanitizer look for the stack's
+ * bounds in a file, which is not there. */
+static bool is_not_for_sanitizers(const struct attempt *a)
 {
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
-    return strcmp(a->name, "memory") == 0; /* no address-space limit in these builds */
+    return strcmp(a->name, "memory") == 0 || strcmp(a->name, "tasklet_stack") == 0;
 #else
     (void)a;
     return false;
@@ -341,7 +343,7 @@ static void attempt_holds(void **state)
     const struct contained *c = contained_row(a->name);
     struct ended e;
 
-    if (host == NULL || would_fill_the_machine(a))
+    if (host == NULL || is_not_for_sanitizers(a))
         skip();
     attempt_neighbour(host, &neighbour);
     e = attempt_run(host, support_text("case %s\n", a->name), c != NULL ? c->limits : NULL);
