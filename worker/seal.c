@@ -66,7 +66,7 @@ static const struct {
     int resource;
     rlim_t most;
 } rlimits[] = {
-    /* CPU and AS are the job's: walls.c sets them when it is assigned */
+    /* CPU, DATA and AS are the job's: walls.c sets them when it is assigned */
     { RLIMIT_CORE, 0 },        { RLIMIT_STACK, 8 << 20 }, { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },
     { RLIMIT_MSGQUEUE, 0 },    { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },    { RLIMIT_RTPRIO, 0 },
 };

@@ -304,6 +304,17 @@ static int watch_children(int *ret_fd)
     return *ret_fd >= 0 ? 0 : -errno;
 }
 
+/* When the machine has no memory left, let it be ours that go: they are what a broker can start again. Nothing depends on it. */
+static void be_first_to_go(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)!write(fd, "1000", 4);
+    close(fd);
+}
+
 /* libc reads the time zone from a file, once: now. */
 static void warm_libc(void)
 {
@@ -342,6 +353,7 @@ static int prepare(struct zygote *z)
     z->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (z->null_fd < 0)
         return -errno;
+    be_first_to_go();
     warm_libc();
     forget_environment();
     rc = z->engine->prepare();

@@ -1,9 +1,9 @@
 /*
- * coop/task.h - tasklets: many threads of control that take turns on one operating-system thread, and what they wait on.
+ * coop/task.h - tasklets: many threads of control that take turns on one operating-system thread, or on a few, and what they wait on.
  *
  * A tasklet is a C function with a stack of its own. It runs until it blocks, yields or returns; nothing else interrupts it. Each
  * operating-system thread that calls coop_init() has a thread state: a run queue, timers, descriptors, and the main tasklet, which is
- * the caller of coop_init(). Everything here belongs to the thread state that made it, and is called from its tasklets only.
+ * the caller of coop_init(). What is made here belongs to the thread state that made it, but for what Threads names.
  *
  * Before:    nothing but coop_init(), coop_now() and coop_after() may be called before coop_init() or after coop_finish().
  * Threads:   coop_options.threads makes a group of thread states. Their tasklets share channels (select too) and each other: spawn, join,

@@ -547,7 +547,7 @@ int main(void)
         TEST(cancel_ends_a_wait_for_input),
     };
 
-    if (walls_measure() != 0) /* the zygote's part: without it RLIMIT_AS would not know of the program itself */
+    if (walls_measure() != 0) /* the zygote's part: without it RLIMIT_DATA would not know of the program itself */
         return 1;
     return cmocka_run_group_tests_name("lua", tests, NULL, NULL);
 }

@@ -186,6 +186,12 @@ static inline bool task_foreign(const struct member *home)
     return sched != NULL && sched->member != home;
 }
 
+/* Whether somebody could have the turn of the one that runs, now or when a look at clock and descriptors finds him due. Async-signal-safe. */
+static inline bool sched_others_wait(void)
+{
+    return sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
+}
+
 /* Whether the run queue has somebody. */
 static inline bool sched_any(void)
 {

@@ -244,7 +244,7 @@ static inline size_t task_size(void)
     return sched->member != NULL ? sizeof(coop_task) : offsetof(coop_task, home);
 }
 
-static coop_task *task_get(void)
+static inline coop_task *task_get(void)
 {
     coop_task *t = sched->free_tasks;
 
@@ -265,7 +265,9 @@ static coop_task *task_get(void)
         t = sched->free_tasks;
     }
     sched->free_tasks = t->next;
-    memset(t, 0, task_size());
+    memset(t, 0, offsetof(coop_task, home)); /* of a size that the compiler knows */
+    if (__builtin_expect(sched->member != NULL, 0))
+        memset(&t->home, 0, sizeof(*t) - offsetof(coop_task, home));
     return t;
 }
 
@@ -305,11 +307,12 @@ static void begin(void)
     coop_task *t = sched->current;
 
     sanitize_arrive(t);
-    threads_arrive();
+    if (__builtin_expect(sched->member != NULL, 0))
+        threads_arrive();
     end(t->fn(t->arg));
 }
 
-static int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *attr)
+static inline int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_attr *attr)
 {
     t->stack_class = attr->stack_size != 0 ? stacks_class_of(attr->stack_size) : sched->default_class;
     if (t->stack_class < 0)

@@ -40,7 +40,7 @@ struct lua_task {
 
 #define LUA_TASK_TYPE "coop.tasklet"
 
-enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task.c says why */
+enum { LUA_STACK = 256 << 10 }; /* bytes of a tasklet's C stack: task_stack.c says what they cost */
 
 extern struct lua_task lua_task_main;
 extern struct lua_task lua_task_nobody; /* what one that is over is to the callbacks that hear of it */

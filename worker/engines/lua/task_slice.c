@@ -42,7 +42,7 @@ void lua_task_preempt(const void *context)
     t = sched->current->engine;
     if (t != NULL && t->own) /* Stackless has no slices: its tasklets take turns where they say so */
         return;
-    others = sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0;
+    others = sched_others_wait();
     if (sched->current->cancelled || (others && !sched->current->atomic && sched->switch_trap == 0))
         lua_sethook(L, on_slice_over, LUA_MASKCOUNT, 1);
 }

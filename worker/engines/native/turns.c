@@ -33,7 +33,7 @@ void turns_watch(void)
 
 static bool others_wait(void)
 {
-    return sched->runnable > 0 || sched->wheel.count > 0 || sched->polled > 0 || (task_group() != NULL && steal_any(task_group()));
+    return sched_others_wait() || (task_group() != NULL && steal_any(task_group()));
 }
 
 struct text {
