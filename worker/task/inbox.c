@@ -121,8 +121,7 @@ static void for_main(struct member *m, coop_task *t, unsigned bits)
     if ((bits & MAIL_ALL_ENDED) != 0 && t->state == TASK_BLOCKED && s->main_runs_all)
         task_interrupt(t, 0);
     if ((bits & MAIL_DEADLOCK) != 0 && t->state == TASK_BLOCKED) {
-        if (s->on_deadlock != NULL)
-            s->on_deadlock();
+        sched_tell_deadlock();
         task_interrupt(t, -EDEADLK);
     }
 }

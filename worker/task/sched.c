@@ -133,15 +133,21 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to))
 /* The two ways differ in what they do on the way back only. */
 typedef int (*switch_way)(struct switch_regs *from, struct switch_regs *to);
 
-static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *from, coop_task *to, switch_way way)
+static inline __attribute__((always_inline)) void hand_on(struct sched *s, coop_task *from, coop_task *to)
 {
     int *here = s->errno_at;
 
     from->regs.kept_errno = *here;
     *here = to->regs.kept_errno;
-    s->current = s->ring = to;
+    s->current = to;
     to->state = TASK_RUNNING;
     s->switches++;
+}
+
+static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *from, coop_task *to, switch_way way)
+{
+    hand_on(s, from, to);
+    s->ring = to;
 #ifdef SANITIZE_SWITCH
     if (to->frozen != NULL) /* here, and not on a stack that they have not heard of */
         hibernate_wake(to);
@@ -157,11 +163,7 @@ static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *
 /* In a group the running tasklet is not in the ring: there are more places than that to which it may go. */
 static __attribute__((noinline)) int go_in_group(struct sched *s, coop_task *from, coop_task *to)
 {
-    from->regs.kept_errno = *s->errno_at;
-    *s->errno_at = to->regs.kept_errno;
-    s->current = to;
-    to->state = TASK_RUNNING;
-    s->switches++;
+    hand_on(s, from, to);
 #ifdef SANITIZE_SWITCH
     sanitize_leave(from, to);
 #endif
@@ -193,11 +195,22 @@ int sched_switch(coop_task *to)
     return leave_for(to, switch_stacks);
 }
 
+/* The last to block has not left its stack: its registers are of the time before, and who describes it is to see where it stands now. */
+__attribute__((noinline)) void sched_tell_deadlock(void)
+{
+    coop_task *last = sched->current;
+
+    if (sched->on_deadlock == NULL)
+        return;
+    if (last->state == TASK_BLOCKED)
+        last->regs.sp = last->regs.bp = __builtin_frame_address(0);
+    sched->on_deadlock();
+}
+
 /* Nothing can ever run again: main is told, whatever it waits for. Main is blocked, or somebody would be runnable. */
 static void break_deadlock(void)
 {
-    if (sched->on_deadlock != NULL)
-        sched->on_deadlock();
+    sched_tell_deadlock();
     task_interrupt(&sched->main, -EDEADLK);
 }
 

@@ -103,6 +103,9 @@ coop_task *sched_next(void);
 
 extern const char task_parked[]; /* why, of one in coop_park() */
 
+/* Calls on_deadlock, when there is one. */
+void sched_tell_deadlock(void);
+
 /* Cancels everybody, main too. */
 void task_cancel_all(void);
 

@@ -146,10 +146,6 @@ static void keep_line(void *ctx, const char *line)
 /* Main is told -EDEADLK next, and may know what to do. If the job then ends badly, this is why. */
 static void on_deadlock(void)
 {
-    coop_task *last = sched->current;
-
-    if (last->state == TASK_BLOCKED) /* the last to block has not left its stack yet: its registers are of the time before, until it does */
-        last->regs.sp = last->regs.bp = __builtin_frame_address(0);
     native.deadlocked = true;
     native.trace_len = 0;
     native.trace[0] = '\0';
