@@ -43,6 +43,10 @@ static const struct {
     [CA(WORKER_LOST)]  = { "worker_lost",  ST(FAILED) },
     [CA(BROKER_LOST)]  = { "broker_lost",  ST(FAILED) },
     [CA(INTERNAL)]     = { "internal",     ST(FAILED) },
+    [CA(IDLE_LIMIT)]   = { "idle_limit",   ST(TIMED_OUT) },
+    [CA(DISK_LIMIT)]   = { "disk_limit",   ST(FAILED) },
+    [CA(PIDS_LIMIT)]   = { "pids_limit",   ST(FAILED) },
+    [CA(BAD_SPEC)]     = { "bad_spec",     ST(FAILED) },
 };
 /* clang-format on */
 

@@ -24,6 +24,10 @@ const struct outcome_row outcome_table[] = {
     CAUSE(WORKER_LOST)  = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
     CAUSE(BROKER_LOST)  = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
     CAUSE(INTERNAL)     = { OUTCOME_FIXED,  COOP_EXIT_PLATFORM,    0, NULL },
+    CAUSE(IDLE_LIMIT)   = { OUTCOME_FIXED,  COOP_EXIT_TIME_LIMIT,  0, NULL },
+    CAUSE(DISK_LIMIT)   = { OUTCOME_FIXED,  COOP_EXIT_JOB_FAILED,  0, NULL },
+    CAUSE(PIDS_LIMIT)   = { OUTCOME_FIXED,  COOP_EXIT_JOB_FAILED,  0, NULL },
+    CAUSE(BAD_SPEC)     = { OUTCOME_OWN,    0,                     0, NULL },
 };
 /* clang-format on */
 const size_t outcome_count = sizeof(outcome_table) / sizeof(outcome_table[0]);

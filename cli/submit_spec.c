@@ -207,9 +207,9 @@ const char *spec_guess_engine(const char *path, const void *source, size_t len)
     }
     for (int i = 0; i < ENGINE_COUNT; i++) {
         const struct engine_row *e = &engine_table[i];
-        size_t ending = strlen(e->ending), name = strlen(path);
+        size_t ending = e->ending != NULL ? strlen(e->ending) : 0, name = strlen(path);
 
-        if (name > ending && strcmp(path + name - ending, e->ending) == 0)
+        if (ending > 0 && name > ending && strcmp(path + name - ending, e->ending) == 0)
             return e->name;
         if (e->interpreter != NULL && n >= strlen(e->interpreter) && memcmp(program, e->interpreter, strlen(e->interpreter)) == 0)
             return e->name;

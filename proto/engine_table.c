@@ -17,10 +17,11 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
                         .on_demand = true, .may_exit = true,
                         .threads_max = 64, .spares_max = 1 },
+    [ENGINE_EXEC]   = { .name = "exec", .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX },
 };
 /* clang-format on */
 
-const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", NULL };
+const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", NULL };
 
 int engine_find(const char *name)
 {

@@ -12,7 +12,7 @@
 
 struct engine_row {
     const char *name;
-    const char *ending;      /* of the source's file name */
+    const char *ending;      /* of the source's file name; NULL: none is its own */
     const char *interpreter; /* in a #! line, at the start of a word; NULL: no such line */
     const char *magic;       /* what a source begins with; NULL: nothing of its own */
     const char *bytecode;    /* how its compiled form begins, which is never accepted: it can break the engine; NULL: it has none */
@@ -25,7 +25,7 @@ struct engine_row {
     bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
 };
 
-enum { ENGINE_COUNT = 2, ENGINE_LUA = 0, ENGINE_NATIVE = 1 };
+enum { ENGINE_COUNT = 3, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2 };
 
 extern const struct engine_row engine_table[ENGINE_COUNT];
 extern const char *const engine_names[ENGINE_COUNT + 1]; /* the same names, NULL-terminated */

@@ -1,0 +1,42 @@
+/*
+ * space.h - the namespaces a worker lives in and the files it sees: made by the zygote, narrowed by each worker.
+ *
+ * Side:    worker. The zygote's half runs once, before it says ready; the worker's half before its program, or its engine, begins.
+ * Returns: 0 or -errno. Whoever gets an error ends: nothing runs with less than the tier that was said.
+ *
+ * Tiers (docs/security.md): T0 namespaces and a range of uids, given by a broker that root started; T1 namespaces of an ordinary user;
+ * T2 Landlock and the system call filter alone; T3 the filter alone.
+ */
+#ifndef WORKER_SPACE_H
+#define WORKER_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tier { TIER_T0, TIER_T1, TIER_T2, TIER_T3, TIERS };
+
+extern const char *const tier_names[TIERS + 1]; /* "T0" ..., NULL-terminated */
+
+/* What a program's worker (engine exec) asks for once it has its job, before anything of the job's is used. */
+struct space_work {
+    uint64_t disk_bytes, inodes; /* of the work directory, /tmp and /dev/shm together; not enforced at T2, which the receipt says */
+    bool loopback;               /* a network with nothing but lo, up */
+    bool proc;                   /* a /proc of its own */
+};
+
+/*
+ * Makes the work directory and what else the job asked for. *ret_work_fd: the directory, the caller's to close; *ret_path: its name inside,
+ * constant: "/work" at T0 and T1. Mounting needs capabilities that space_close() gives up.
+ */
+int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path);
+
+/* A private procfs that is mounted nowhere, to look at the job's own processes; -1 where there is none (T2). Owned by space.c. */
+int space_proc_fd(void);
+
+/*
+ * The last of it, inherited by every program: all capabilities gone for good, no_new_privs, Landlock on what the view shows (read and execute)
+ * and on the work directory (everything but devices). After this nothing can be mounted.
+ */
+int space_close(void);
+
+#endif
