@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,7 +366,19 @@ static int prepare(struct zygote *z)
     return rc;
 }
 
-static int run_zygote(const struct engine *e, int control_fd)
+/* The broker's namespace: its uid is 0 in there, and above it is one for each worker. */
+static int enter_userns(int fd)
+{
+    int rc;
+
+    if (fd < 0)
+        return 0;
+    rc = setns(fd, CLONE_NEWUSER) != 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+static int run_zygote(const struct engine *e, int control_fd, int userns_fd)
 {
     static struct zygote z = { .signal_fd = -1, .null_fd = -1 };
     int rc;
@@ -374,7 +387,10 @@ static int run_zygote(const struct engine *e, int control_fd)
     z.engine = e;
     z.policy = policy_find(e->name);
     z.control_fd = control_fd;
-    rc = z.policy != NULL ? prepare(&z) : -ENOENT;
+    (void)prctl(PR_SET_NAME, "coop-worker"); /* a program started by descriptor is named by its number */
+    rc = z.policy != NULL ? enter_userns(userns_fd) : -ENOENT;
+    if (rc == 0)
+        rc = prepare(&z);
     if (rc == 0) {
         say_ready(&z);
         rc = loop(&z);
@@ -434,13 +450,14 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
     static const struct option options[] = {
         {"engine",          required_argument, NULL, 'e'},
         { "control-fd",     required_argument, NULL, 'c'},
+        { "userns-fd",      required_argument, NULL, 'u'},
         { "explain-policy", required_argument, NULL, 'p'},
         { "version",        no_argument,       NULL, 'v'},
         { "help",           no_argument,       NULL, 'h'},
         { NULL,             0,                 NULL, 0  },
     };
     const struct engine *engine = NULL;
-    int control_fd = -1, c;
+    int control_fd = -1, userns_fd = -1, c;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'p')
@@ -453,10 +470,12 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
             engine = find_engine(engines, optarg);
         else if (c == 'c')
             control_fd = parse_fd(optarg);
+        else if (c == 'u')
+            userns_fd = parse_fd(optarg);
         else
             return usage(stderr, engines);
     }
     if (engine == NULL || control_fd < 0 || optind != argc)
         return usage(stderr, engines);
-    return run_zygote(engine, control_fd);
+    return run_zygote(engine, control_fd, userns_fd);
 }
