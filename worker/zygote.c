@@ -409,6 +409,7 @@ static int run_zygote(const struct engine *e, int control_fd, const struct space
     z.policy = policy_find(e->name);
     z.control_fd = control_fd;
     z.ask = *ask;
+    (void)prctl(PR_SET_NAME, "coop-worker"); /* a program started by descriptor is named by its number */
     z.ask.programs = e->programs;
     rc = z.policy != NULL ? prepare(&z) : -ENOENT;
     if (rc == 0)
