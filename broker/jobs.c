@@ -68,6 +68,17 @@ static void job_open_spools(struct job *job)
 {
     spool_init(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
     spool_init(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
+    outputs_init(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);
+}
+
+/* What its spec says that is needed while it runs. */
+static void take_spec(struct job *job, const Pb__JobSpec *spec)
+{
+    job->limits = *spec->limits;
+    job->on_output_limit = (int)spec->on_output_limit;
+    job->learn = spec->learn;
+    job->collects = spec->n_outputs > 0;
+    job->tty.wanted = spec->tty != NULL;
 }
 
 static void drop_spec(struct job *job)
@@ -104,11 +115,22 @@ void jobs_free(struct job *job)
     jobs_drop_seal(job);
     spool_finish(&job->spools[0]);
     spool_finish(&job->spools[1]);
+    outputs_finish(&job->outputs);
+    evidence_finish(&job->evidence);
     free(job->input.bytes);
     free(job->end.error_type);
     free(job->end.error_message);
     free(job->end.error_traceback);
+    free(job->end.outputs_note);
     free(job);
+}
+
+void jobs_forget(struct job *job)
+{
+    spool_reset(&job->spools[0]);
+    spool_reset(&job->spools[1]);
+    outputs_reset(&job->outputs);
+    jobs_free(job);
 }
 
 void jobs_finish(struct jobs *j)
@@ -218,10 +240,9 @@ struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, s
             jobs_free(job);
         return NULL;
     }
-    job->limits = *spec->limits;
+    take_spec(job, spec);
     job->stdin_mode = spec->stdin_mode;
     job->input.eof = spec->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
-    job->on_output_limit = (int)spec->on_output_limit;
     job->submitted_us = loop_wall_us();
     job_open_spools(job);
     snprintf(op->name, sizeof(op->name), "%s", job->name);
@@ -255,7 +276,7 @@ static void forget(struct job *job)
     }
     jobs_dequeue(job);
     if (job->state != PB__STATE__STATE_FINISHING) /* else its receipt comes back refused, and jobs_finished() lets it go */
-        jobs_free(job);
+        jobs_forget(job);
 }
 
 void jobs_stored(struct job *job, int status)
@@ -285,8 +306,7 @@ static int recover_one(void *ctx, const struct store_job *s)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
-        job->limits = *((const Pb__JobSpec *)f.msg)->limits;
-        job->on_output_limit = (int)((const Pb__JobSpec *)f.msg)->on_output_limit;
+        take_spec(job, (const Pb__JobSpec *)f.msg);
         job->stdin_mode = s->stdin_mode;
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
@@ -305,12 +325,23 @@ static int recover_one(void *ctx, const struct store_job *s)
     return job == NULL ? -ENOMEM : 0;
 }
 
+/* A job that began before its submit was committed may have left a file, and the broker no word of it. */
+static int is_known(void *ctx, const char *id)
+{
+    struct jobs *j = ctx;
+    struct store_job stored;
+
+    return jobs_find(j, id) != NULL || store_find(j->broker->store, id, &stored) != -ENOENT;
+}
+
 int jobs_recover(struct jobs *j)
 {
     int rc = store_each_unfinished(j->broker->store, recover_one, j);
 
     if (rc == 0 && j->waiting > 0)
         log_event(LOG_LEVEL_INFO, "recovered", "jobs=%u", j->waiting);
+    if (rc == 0)
+        spool_sweep(j->broker->output_dir, is_known, j);
     return rc;
 }
 
@@ -459,7 +490,28 @@ void jobs_on_started(struct job *job)
     job->started_us = loop_wall_us();
     job->started_at = job->broker->loop.now_us;
     job->usage.start_us = job->started_at - job->assigned_at;
+    if (job->tty.changed)
+        jobs_resize_tty(job, job->tty.rows, job->tty.columns);
     control_wake(job);
+}
+
+int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__TtySize size = PB__TTY_SIZE__INIT;
+
+    if (!job->tty.wanted)
+        return -ENOTTY;
+    job->tty.rows = rows;
+    job->tty.columns = columns;
+    job->tty.changed = job->worker == NULL || job->worker->phase != WORKER_BUSY;
+    if (job->tty.changed)
+        return 0;
+    size.rows = rows;
+    size.columns = columns;
+    m.body_case = PB__TO_WORKER__BODY_TTY_SIZE;
+    m.tty_size = &size;
+    return gate_say(job->worker, &m) == -EAGAIN ? -EAGAIN : 0; /* a worker that is going away needs none */
 }
 
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
@@ -473,6 +525,16 @@ void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
         jobs_decide(job, CA(INTERNAL), "its output cannot be kept: %s", strerror(-rc));
     }
     control_wake(job);
+}
+
+void jobs_on_collected(struct job *job, const Pb__Collected *c)
+{
+    int rc = outputs_take(&job->outputs, c);
+
+    if (rc == 0)
+        return;
+    outputs_reset(&job->outputs); /* as above: half of the files would be no answer either */
+    jobs_decide(job, CA(INTERNAL), "its output files cannot be kept: %s", strerror(-rc));
 }
 
 /* Answers the worker's wish when there is something to answer with. */

@@ -74,15 +74,24 @@ static void decide_output_limit(struct job *job)
                 units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
 }
 
+/* The worker's own, fit for a log and a terminal. */
+static const char *words_of(const Pb__JobError *e, char *buf, size_t size)
+{
+    return log_escape(buf, size, e != NULL ? e->message : "", e != NULL ? strlen(e->message) : 0);
+}
+
 void jobs_on_result(struct job *job, const Pb__Result *r)
 {
-    char text[128];
+    char text[JOB_DETAIL];
 
     if (job->end.cause != CA(NONE))
         return;
     job->end.dropped[0] = r->stdout_dropped;
     job->end.dropped[1] = r->stderr_dropped;
     job->end.exit_code = r->exit_code;
+    job->end.disk_full = r->disk_full;
+    if (r->outputs_note[0] != '\0')
+        job->end.outputs_note = strdup(r->outputs_note);
     keep_error(job, r->error);
     switch (r->kind) {
     case PB__RESULT_KIND__RESULT_KIND_EXIT:
@@ -92,8 +101,12 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
             jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
         break;
     case PB__RESULT_KIND__RESULT_KIND_EXCEPTION:
-        log_escape(text, sizeof(text), r->error != NULL ? r->error->message : "", r->error != NULL ? strlen(r->error->message) : 0);
-        jobs_decide(job, CA(EXCEPTION), "%s", text);
+        jobs_decide(job, CA(EXCEPTION), "%s", words_of(r->error, text, 128));
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(r->error, text, sizeof(text))); break;
+    case PB__RESULT_KIND__RESULT_KIND_SIGNAL:
+        job->end.signal = r->signal;
+        jobs_decide(job, CA(SIGNAL), "it died by signal %d (%s)", r->signal, strsignal(r->signal));
         break;
     case PB__RESULT_KIND__RESULT_KIND_OOM:
         jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
@@ -109,7 +122,19 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
 
 void jobs_on_violation(struct job *job, const Pb__Violation *v)
 {
-    jobs_decide(job, CA(POLICY), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), job->crew->zygote.profile);
+    char text[EVIDENCE_TEXT] = "";
+
+    if (job->end.cause != CA(NONE))
+        return;
+    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile) == 0)
+        log_escape(text, sizeof(text), job->evidence.violation->text, strlen(job->evidence.violation->text));
+    jobs_decide(job, CA(POLICY), "%s", text);
+}
+
+void jobs_on_learned(struct job *job, const Pb__Learned *l)
+{
+    if (evidence_take_learned(&job->evidence, l) != 0)
+        jobs_decide(job, CA(INTERNAL), "out of memory");
 }
 
 /* ---- the worker is gone ---- */
@@ -198,6 +223,9 @@ static void run_again(struct job *job)
     jobs_step(job, JOB_EV_LOST);
     spool_reset(&job->spools[0]);
     spool_reset(&job->spools[1]);
+    outputs_reset(&job->outputs);
+    evidence_finish(&job->evidence);
+    job->tty.changed = job->tty.rows != 0;
     job->first_output_us = job->started_us = 0;
     job->assigned_at = job->started_at = 0;
     job->input.wanted = job->input.told_eof = 0;
@@ -219,9 +247,10 @@ void jobs_on_worker_end(struct job *job)
     jobs_stop_timers(job);
     account(job, w);
     if (job->refused) {
-        jobs_free(job);
+        jobs_forget(job);
         return;
     }
+    outputs_close(&job->outputs);
     if (job->end.cause == CA(NONE))
         judge_death(job, w);
     if (job->end.cause == CA(NONE))
@@ -239,9 +268,8 @@ void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why)
 /* ---- written down ---- */
 
 /* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */
-static void attach_output(struct store_op *op, struct job *job, int stream)
+static void attach_output(struct store_op *op, const struct spool *s, int stream)
 {
-    struct spool *s = &job->spools[stream];
     size_t len = s->len;
 
     if (s->fd >= 0) {
@@ -270,8 +298,9 @@ static int push_finish(struct job *job)
     op->epoch = job->epoch;
     op->cause = job->end.cause;
     op->state = job_outcome(job->end.cause);
-    attach_output(op, job, 0);
-    attach_output(op, job, 1);
+    attach_output(op, &job->spools[0], 0);
+    attach_output(op, &job->spools[1], 1);
+    attach_output(op, &job->outputs.spool, OUTPUTS_STREAM);
     store_push(job->broker->store, op);
     return 0;
 }
@@ -314,7 +343,7 @@ void jobs_finished(struct job *job, int status)
     };
 
     if (status != 0 && job->refused) {
-        jobs_free(job);
+        jobs_forget(job);
         return;
     }
     if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {

@@ -10,6 +10,7 @@
 
 void jobs_step(struct job *job, enum job_event event); /* the only place where a job's state changes */
 void jobs_free(struct job *job);                       /* answers who still waits for it */
+void jobs_forget(struct job *job);                     /* the same, and no file of it stays */
 void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
 void jobs_dequeue(struct job *job); /* nothing when it does not wait */
