@@ -205,6 +205,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench
 	@echo
+	@build/release/bench/bench_exec
+	@echo
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
@@ -215,7 +217,10 @@ bench-task: deps ## the part of it about tasklets
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
-bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-exec: deps ## the part of it about programs
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
+	@build/release/bench/bench_exec
+bench-programs: $(B)/bench/bench $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
@@ -235,7 +240,12 @@ $(B)/bench/peers/go: bench/peers/go.go
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(BENCH_PROGRAMS:%=$(B)/bench/programs/%): $(B)/bench/programs/%: bench/programs/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $< -o $@)
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
