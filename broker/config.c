@@ -29,6 +29,7 @@ static const struct option_row options[] = {
     { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: $COOP_RUN_DIR, else /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
     { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: $COOP_STATE_DIR, else /var/lib/coop for root, else ~/.local/state/coop)" },
     { "--worker",     OPT_TEXT,    CELL(worker),       "FILE",  "the worker program (default: coop-worker beside coopd or in ../libexec/coop)" },
+    { "--user",       OPT_TEXT,    CELL(user),         "NAME",  "started by root: become this user, a name or a number (default: $COOP_USER, else coop when there is one, else a number that nobody uses)" },
     { "--ready-fd",   OPT_FD,      CELL(ready_fd),     "N",     "write \"ready\" to this descriptor once jobs are accepted" },
     { "--idle-exit",  OPT_TIME,    CELL(idle_exit_us), "TIME",  "leave after so long without jobs or clients (default: stay)" },
     { "--drain",      OPT_TIME,    CELL(drain_us),     "TIME",  "how long SIGTERM waits for running jobs (default: 30s)" },

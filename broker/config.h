@@ -15,6 +15,7 @@ struct config {
     char run_dir[92]; /* sockets; short, because a socket's path holds 107 bytes */
     char state_dir[4096];
     char worker[4096];     /* the worker program */
+    char user[64];         /* whom a broker that root starts becomes; "": see broker_user.h */
     int ready_fd;          /* -1: none; "ready\n" or "busy\n" is written here once */
     uint64_t idle_exit_us; /* 0: stay */
     uint64_t drain_us;     /* how long SIGTERM waits for running jobs */

@@ -47,6 +47,7 @@ struct engine {
     /* Between Assign and Started: the part of its seal that wants to know the job; then the engine sets the job's walls itself. assign lives as
      * long as the process. 0, or -errno with *ret_step naming what failed: nothing of the job has run. NULL: walls.h, and nothing else. */
     int (*enter)(const Pb__Assign *assign, Pb__Started *started, const char **ret_step);
+    bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */

@@ -293,5 +293,6 @@ const struct engine exec_engine = {
     .open = exec_open,
     .enter = exec_enter,
     .run = exec_run,
+    .programs = true,
 };
 /* clang-format on */
