@@ -39,7 +39,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := broker_user frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
+PROTO_OBJS  := broker_user require frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
 BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \

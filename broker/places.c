@@ -203,7 +203,7 @@ static bool lies_in(const char *path, const char *dir)
 /* Programs may look at anything but the broker: jobs of other people lie in its state, and its socket is a way out. */
 static int check_view(const char *dir, const char *own, char why[PLACES_WHY])
 {
-    char *view = realpath(dir, NULL), *real = realpath(own, NULL);
+    char *view = realpath(dir, NULL), *real = NULL;
     struct stat st;
     int rc = 0;
 
@@ -211,7 +211,7 @@ static int check_view(const char *dir, const char *own, char why[PLACES_WHY])
         rc = say(why, -errno, "--view %.200s: %s", dir, strerror(errno));
     else if (!S_ISDIR(st.st_mode))
         rc = say(why, -ENOTDIR, "--view %.200s: that is no directory", dir);
-    else if (real == NULL)
+    else if ((real = realpath(own, NULL)) == NULL)
         rc = say(why, -errno, "%.200s: %s", own, strerror(errno));
     else if (lies_in(real, view) || lies_in(view, real))
         rc = say(why, -EPERM, "--view %.200s: that would show %.200s, the broker's own, to jobs", dir, own);
