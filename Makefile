@@ -39,9 +39,9 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := broker_user require frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
-BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
-WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
+PROTO_OBJS  := broker_user frame sp sp_stream units nearest job_limits engine_table elf_check log ulid rel_path require
+BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool jobs_end job_outputs job_evidence
+WORKER_OBJS := zygote children worker seal space space_enter space_join view sys_mount walls landlock policy bpf signals link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
 NATIVE_OBJS := engine load stdio turns
@@ -49,7 +49,7 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
-BROKER_LIBS := -lseccomp -lsqlite3 -lprotobuf-c -lpthread
+BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson
@@ -58,7 +58,7 @@ CLI_LIBS    := -ljansson
 
 UNIT_proto  := frame sp units job_limits ulid nearest elf_check
 UNIT_broker := gate control_table spec_check job_matrix timers store spool crew
-UNIT_worker := policy walls seal zygote output lua lua_task lua_stackless lua_header
+UNIT_worker := policy walls seal space zygote output lua lua_task lua_stackless lua_header
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
@@ -75,6 +75,7 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
+BENCH_PROGRAMS := true spin copy512
 PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)

@@ -41,6 +41,7 @@ struct engine {
     uint64_t closed_bytes; /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
     /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */
     int (*fault)(void *address);
+    bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */
