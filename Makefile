@@ -39,8 +39,8 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := frame sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid
-BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
+PROTO_OBJS  := frame sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path
+BROKER_OBJS := config loop timers rep_socket control control_verbs gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
 WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
@@ -49,7 +49,7 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal input follow signals
 
-BROKER_LIBS := -lseccomp -lsqlite3 -lprotobuf-c -lpthread
+BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson
@@ -75,6 +75,7 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
+BENCH_PROGRAMS := true spin copy512
 PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)

@@ -8,12 +8,13 @@
 
 #include "job_limits.h"
 #include "nearest.h"
+#include "rel_path.h"
 
-enum { SHOWN = 96, PART_MAX = 255, CAPS_MAX = 16 };
+enum { SHOWN = 96, CAPS_MAX = 16 };
 
 #define refuse(why, ...) (snprintf((why), JOB_FILES_WHY, __VA_ARGS__), -EINVAL)
 
-/* ---- names ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- what is shown ----------------------------------------------------------------------------------------------------------------------- */
 
 /* C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
 static bool has_control(const char *text)
@@ -37,37 +38,6 @@ static const char *shown(const char *name, char buf[SHOWN + 4])
         ;
     snprintf(buf, SHOWN + 4, "%.*s...", (int)len, name);
     return buf;
-}
-
-static int part_check(const char *part, size_t len, char why[JOB_FILES_WHY])
-{
-    if (len == 0)
-        return refuse(why, "has an empty part: nothing between, before or behind a '/'");
-    if ((len == 1 && part[0] == '.') || (len == 2 && part[0] == '.' && part[1] == '.'))
-        return refuse(why, "has the part '%.*s', which would lead elsewhere", (int)len, part);
-    if (len > PART_MAX)
-        return refuse(why, "has a part of %zu bytes; a file's name has at most %d", len, PART_MAX);
-    return 0;
-}
-
-int job_file_name_check(const char *name, char why[JOB_FILES_WHY])
-{
-    if (name[0] == '\0')
-        return refuse(why, "is empty");
-    if (strlen(name) > LIMITS_PATH)
-        return refuse(why, "is longer than %d bytes", LIMITS_PATH);
-    if (has_control(name))
-        return refuse(why, "has a control character in it");
-    if (name[0] == '/')
-        return refuse(why, "is absolute; it lies below the work directory");
-    for (;;) {
-        size_t len = strcspn(name, "/");
-        int rc = part_check(name, len, why);
-
-        if (rc != 0 || name[len] == '\0')
-            return rc;
-        name += len + 1;
-    }
 }
 
 /* ---- staged files ------------------------------------------------------------------------------------------------------------------ */
@@ -103,10 +73,11 @@ static int collisions_check(const char **names, size_t n, char why[JOB_FILES_WHY
 
 static int file_check(const char *what, const char *name, uint32_t mode, char why[JOB_FILES_WHY])
 {
-    char reason[JOB_FILES_WHY], buf[SHOWN + 4];
+    const char *fault = rel_path_fault(name);
+    char buf[SHOWN + 4];
 
-    if (job_file_name_check(name, reason) != 0)
-        return refuse(why, "the name '%s' of a %s %.160s", shown(name, buf), what, reason);
+    if (fault != NULL)
+        return refuse(why, "the name '%s' of a %s %s; it is one below the work directory", shown(name, buf), what, fault);
     if ((mode & ~0777u) != 0)
         return refuse(why, "%s '%s': the mode %o has more than the bits of reading, writing and executing (777)", what, shown(name, buf),
                       mode);
@@ -151,10 +122,11 @@ int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
         return -EDQUOT;
     }
     for (size_t i = 0; i < s->n_outputs; i++) {
-        char reason[JOB_FILES_WHY], buf[SHOWN + 4];
+        const char *fault = rel_path_fault(s->outputs[i]);
+        char buf[SHOWN + 4];
 
-        if (job_file_name_check(s->outputs[i], reason) != 0)
-            return refuse(why, "the output '%s' %.160s", shown(s->outputs[i], buf), reason);
+        if (fault != NULL)
+            return refuse(why, "the output '%s' %s; it is a glob below the work directory", shown(s->outputs[i], buf), fault);
     }
     return 0;
 }

@@ -15,12 +15,6 @@
 
 enum { JOB_FILES_WHY = 320 };
 
-/*
- * Is this the name of a file below a directory, whoever wrote it? Relative, no empty part, no "." and no "..", no part longer than a file
- * system takes, no control characters. On -EINVAL why goes on after the name: "is absolute".
- */
-int job_file_name_check(const char *name, char why[JOB_FILES_WHY]);
-
 /* All staged files of a spec, its program among them: names, modes, how many, how large together, and that no two are in each other's way. */
 int job_files_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY]);
 
