@@ -100,14 +100,9 @@ static int check_program_end(const struct worker *w, const Pb__Result *r)
         return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full ? -EPROTO : 0;
     if (signaled ? r->signal < 1 || r->signal > SIGNAL_MAX : r->signal != 0)
         return -EPROTO;
-<<<<<<< HEAD
     if (cannot_run && r->exit_code != NOT_EXECUTABLE && r->exit_code != NOT_FOUND)
         return -EPROTO;
     if (cannot_run && (r->error == NULL || r->error->message[0] == '\0')) /* it has to name what is missing */
-=======
-    if (cannot_run &&
-        ((r->exit_code != CANNOT_RUN_FIRST && r->exit_code != CANNOT_RUN_FIRST + 1) || r->error == NULL || !r->error->message[0]))
->>>>>>> 62d1d0f8ba8f0819cd3cd69b5b83abd477158ac6
         return -EPROTO;
     if (w->job->outputs.name != NULL || (r->outputs_note[0] != '\0' && !w->job->collects))
         return -EPROTO; /* a file has begun and not ended; nobody asked for files */
