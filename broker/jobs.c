@@ -373,6 +373,10 @@ static void take_evidence(struct job *job, struct worker *w)
     job->enforcement.uid = w->uid;
     job->enforcement.seccomp = (char *)z->profile;
     snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", z->filter_hash);
+    job->enforcement.filter_len = z->filter_len;
+    job->tier = z->tier;
+    memcpy(job->namespaces, z->namespaces, sizeof(job->namespaces));
+    job->enforcement.n_namespaces = z->namespace_count;
     snprintf(job->engine_version, sizeof(job->engine_version), "%s", z->engine_version);
     job->worker_pid = (uint32_t)w->pid;
 }
@@ -484,8 +488,20 @@ void jobs_dispatch(struct jobs *j)
 
 /* ---- while it runs ---- */
 
-void jobs_on_started(struct job *job)
+/* A program's filter is made for it. */
+static void take_filter(struct job *job, const Pb__Started *s)
 {
+    job->unnamed_violations = s->unnamed_violations;
+    if (s->filter_hash.len == 0)
+        return;
+    for (size_t i = 0; i < s->filter_hash.len; i++)
+        snprintf(job->seccomp_hash + 2 * i, 3, "%02x", s->filter_hash.data[i]);
+    job->enforcement.filter_len = s->filter_len;
+}
+
+void jobs_on_started(struct job *job, const Pb__Started *s)
+{
+    take_filter(job, s);
     jobs_step(job, JOB_EV_STARTED);
     job->started_us = loop_wall_us();
     job->started_at = job->broker->loop.now_us;

@@ -139,13 +139,38 @@ static void on_gone(struct zygote *z)
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
 }
 
+const char *const zygote_tiers[] = { "T0", "T1", "T2", "T3", NULL };
+const char *const zygote_namespaces[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup", NULL };
+
+/* The constant of this text, or NULL. */
+static const char *word_of(const char *const *words, const char *text)
+{
+    while (*words != NULL && strcmp(*words, text) != 0)
+        words++;
+    return *words;
+}
+
+static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
+{
+    z->tier = word_of(zygote_tiers, r->tier);
+    z->namespace_count = 0;
+    if ((z->tier == NULL && r->tier[0] != '\0') || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < r->n_namespaces; i++)
+        if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
+            return -EPROTO;
+    snprintf(z->tier_why, sizeof(z->tier_why), "%s", r->tier_why);
+    return 0;
+}
+
 static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
     const Pb__ZygoteReady *r = m->ready;
 
     (void)fd;
-    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0)
+    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0 || take_tier(z, r) != 0)
         return -EPROTO;
+    z->filter_len = r->filter_len;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
     snprintf(z->engine, sizeof(z->engine), "%s", r->engine);
@@ -153,8 +178,8 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
     z->ready = 1;
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" filter=%s instructions=%u", z->engine, z->engine_version,
-              z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
+              z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len);
     pool_refill(&z->broker->pool);
     return 0;
 }
