@@ -22,7 +22,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { MIB = 1 << 20, EXEC_WAIT_MS = 20000, EXEC_FILES = 8, EXEC_ARGS = 8 };
+enum { MIB = 1 << 20, EXEC_WAIT_MS = 20000, EXEC_UID = 61234, EXEC_FILES = 8, EXEC_ARGS = 8 };
 
 /* A job and what came of it. Fields of spec may be changed before run(). */
 struct job {
@@ -144,6 +144,7 @@ static inline int zygote_spawn(pid_t *ret_pid)
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     s.worker = ++zygote.last;
+    s.uid = geteuid() == 0 ? EXEC_UID : 0; /* programs never run as root */
     s.token = (ProtobufCBinaryData){ 16, (uint8_t *)"0123456789abcdef" };
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
@@ -151,6 +152,8 @@ static inline int zygote_spawn(pid_t *ret_pid)
     close(pair[1]);
     zygote_hear(&f, &fd);
     got = (const Pb__FromZygote *)f.msg;
+    if (got->body_case == PB__FROM_ZYGOTE__BODY_SPAWN_FAILED)
+        print_message("not spawned: %s\n", strerror((int)got->spawn_failed->error));
     assert_int_equal(got->body_case, PB__FROM_ZYGOTE__BODY_SPAWNED);
     *ret_pid = (pid_t)got->spawned->pid;
     close(fd);
