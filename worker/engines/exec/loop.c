@@ -98,7 +98,7 @@ static void on_in(struct exec_job *j, uint32_t events)
     if ((events & EPOLLERR) != 0)
         streams_close_input(j);
     else if (!streams_feed(j))
-        loop_want_write(j, j->in, false);
+        loop_want_write(j, j->in, false); /* until the broker has answered */
 }
 
 static void on_master(struct exec_job *j, uint32_t events)
