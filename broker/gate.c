@@ -95,7 +95,8 @@ static int check_program_end(const struct worker *w, const Pb__Result *r)
         return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full ? -EPROTO : 0;
     if (signaled ? r->signal < 1 || r->signal > SIGNAL_MAX : r->signal != 0)
         return -EPROTO;
-    if (cannot_run && ((r->exit_code != CANNOT_RUN_FIRST && r->exit_code != CANNOT_RUN_FIRST + 1) || r->error == NULL || !r->error->message[0]))
+    if (cannot_run &&
+        ((r->exit_code != CANNOT_RUN_FIRST && r->exit_code != CANNOT_RUN_FIRST + 1) || r->error == NULL || !r->error->message[0]))
         return -EPROTO;
     if (w->job->outputs.name != NULL || (r->outputs_note[0] != '\0' && !w->job->collects))
         return -EPROTO; /* a file has begun and not ended; nobody asked for files */

@@ -100,9 +100,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
         else
             jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
         break;
-    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION:
-        jobs_decide(job, CA(EXCEPTION), "%s", words_of(r->error, text, 128));
-        break;
+    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION: jobs_decide(job, CA(EXCEPTION), "%s", words_of(r->error, text, 128)); break;
     case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(r->error, text, sizeof(text))); break;
     case PB__RESULT_KIND__RESULT_KIND_SIGNAL:
         job->end.signal = r->signal;

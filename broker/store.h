@@ -37,18 +37,18 @@ struct store_blob {
 struct store_op {
     enum store_kind kind;
     char job[ULID_LEN + 1];
-    char name[129];            /* SUBMIT */
-    char engine[33];           /* SUBMIT */
-    uint64_t submitted_us;     /* SUBMIT, wall clock */
-    uint32_t stdin_mode;       /* SUBMIT: Pb__StdinMode */
-    uint32_t attempt;          /* START, REQUEUE, FINISH */
-    uint64_t epoch;            /* START, REQUEUE, FINISH */
-    Pb__State state;           /* FINISH: the outcome */
-    Pb__Cause cause;           /* FINISH */
-    struct store_blob spec;    /* SUBMIT: packed Pb__JobSpec */
-    struct store_blob receipt; /* FINISH: packed Pb__Receipt */
+    char name[129];                       /* SUBMIT */
+    char engine[33];                      /* SUBMIT */
+    uint64_t submitted_us;                /* SUBMIT, wall clock */
+    uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
+    uint32_t attempt;                     /* START, REQUEUE, FINISH */
+    uint64_t epoch;                       /* START, REQUEUE, FINISH */
+    Pb__State state;                      /* FINISH: the outcome */
+    Pb__Cause cause;                      /* FINISH */
+    struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
+    struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
     struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
-    int sync_fd[STORE_STREAMS];           /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+    int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
