@@ -13,7 +13,7 @@
 #include "nearest.h"
 #include "units.h"
 
-enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_HELP, OPT_VERSION };
+enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_CHOICE, OPT_HELP, OPT_VERSION };
 
 struct option_row {
     const char *name;
@@ -35,6 +35,7 @@ static const struct option_row options[] = {
     { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
     { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
     { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
+    { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
     { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
     { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
@@ -76,6 +77,19 @@ static int parse_level(const char *text, enum log_level *ret)
     return -EINVAL;
 }
 
+/* One of the words of "a|b|c". */
+static int parse_choice(const char *text, const char *choices, size_t size, char *ret)
+{
+    size_t n = strlen(text);
+
+    for (const char *p = choices; p != NULL; p = strchr(p, '|'), p = p != NULL ? p + 1 : NULL)
+        if (n > 0 && n < size && strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0')) {
+            strcpy(ret, text);
+            return 0;
+        }
+    return -EINVAL;
+}
+
 static int set_option(struct config *c, const struct option_row *o, const char *value)
 {
     void *at = (char *)c + o->offset;
@@ -102,6 +116,11 @@ static int set_option(struct config *c, const struct option_row *o, const char *
             return refuse(o->name, "wants a time like 500ms, 30s or 5m");
         return 0;
     case OPT_LEVEL: return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
+    case OPT_CHOICE:
+        if (parse_choice(value, o->argument, o->size, at) == 0)
+            return 0;
+        fprintf(stderr, "coopd: %s: is one of %s, not '%.100s'\n", o->name, o->argument, value);
+        return -EINVAL;
     default: return refuse(o->name, "takes no value");
     }
 }
@@ -188,8 +207,9 @@ static int default_dirs(struct config *c)
 
 int config_parse(struct config *c, int argc, char **argv)
 {
-    *c =
-        (struct config){ .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO };
+    *c = (struct config){
+        .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO, .cgroup = "auto"
+    };
     for (int i = 1; i < argc; i++) {
         const struct option_row *o = find_option(argv[i]);
         int rc;

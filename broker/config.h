@@ -22,6 +22,7 @@ struct config {
     unsigned workers;      /* jobs that run at once */
     unsigned max_queued;   /* jobs that wait, at most */
     enum log_level log_level;
+    char cgroup[8]; /* "auto", "v2", "v1" or "none" */
 };
 
 int config_parse(struct config *c, int argc, char **argv);

@@ -239,7 +239,7 @@ static int open_parts(struct broker *b)
 
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
-    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0)
+    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_watch(&b->cgroups, &b->loop)) != 0)
         return rc;
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
     if ((rc = loop_add(&b->loop, &b->store_watch)) != 0)
@@ -260,6 +260,7 @@ static void close_parts(struct broker *b)
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].zygote);
+    cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
@@ -300,6 +301,8 @@ int main(int argc, char **argv)
     rc = open_run_dir(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    if (cgroup_open(&b->cgroups, b->config.run_dir, geteuid(), b->config.cgroup) == 0)
+        log_event(LOG_LEVEL_INFO, "cgroups", "kind=%s why=\"%s\"", cgroup_kind_names[b->cgroups.kind], b->cgroups.why);
     rc = open_store(b);
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;

@@ -23,6 +23,7 @@ struct engine_row {
     bool own_allocator;      /* counts the job's memory before the kernel does */
     bool on_demand;          /* its zygote is started by its first job */
     bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
+    bool grouped;            /* its jobs may be several processes: each worker gets a control group, where there are any */
 };
 
 enum { ENGINE_COUNT = 3, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2 };
