@@ -190,14 +190,10 @@ int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char 
         if (try_kind(g, CGROUP_V1, owner) == 0 && strcmp(want, "auto") == 0)
             snprintf(g->why, sizeof(g->why), "%s", why_not); /* v1 it is, and this is why not v2 */
     }
-    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
-        if (cgroup_distinct(g, part))
-            cgroup_sweep(g, part);
-    cgroup_wait_for_dying(g);
     return 0;
 }
 
-int cgroup_watch(struct cgroups *g, struct loop *loop)
+int cgroup_start(struct cgroups *g, struct loop *loop)
 {
     int rc = 0;
 
@@ -206,7 +202,9 @@ int cgroup_watch(struct cgroups *g, struct loop *loop)
         g->inotify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         rc = g->inotify.fd < 0 ? -errno : loop_add(loop, &g->inotify);
     }
-    cgroup_remove_dying(g); /* and again, by the loop's timer */
+    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
+        if (cgroup_distinct(g, part))
+            cgroup_sweep(g, part);
     return rc;
 }
 

@@ -50,7 +50,7 @@ struct cgroups {
     uint64_t last_leaf;
     struct cgroup_leaf *spare, *dying;
     unsigned spares;
-    struct loop *loop; /* NULL until cgroup_watch() */
+    struct loop *loop; /* NULL until cgroup_start() */
     struct loop_watch inotify;
     struct timer again; /* the removal of dying leaves */
 };
@@ -65,13 +65,13 @@ struct cgroup_usage {
 };
 
 /*
- * Finds what there is, by making a group in it; takes what an earlier broker of this run directory left away, with what lives in it. owner:
- * the uid that will work with it from now on, which may be another than ours (root's last act). want: "auto", "v2", "v1" or "none".
+ * Finds what there is, by making a group in it. owner: the uid that will work with it from now on, which may be another than ours (root's
+ * last act). want: "auto", "v2", "v1" or "none".
  * Never fails for want of control groups: kind is CGROUP_NONE then, and why says it. -EINVAL: want is none of these.
  */
 int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char *want);
-/* Removal goes on in this loop. */
-int cgroup_watch(struct cgroups *g, struct loop *loop);
+/* The run directory is ours: ends and removes what an earlier broker of it left. Removal goes on in this loop. */
+int cgroup_start(struct cgroups *g, struct loop *loop);
 /* Ends what is left in any leaf, and removes all. */
 void cgroup_close(struct cgroups *g);
 

@@ -17,7 +17,14 @@
 
 extern char **environ;
 
-enum { CONTROL_FD = 3, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20, SPAWN_FDS = CGROUP_FDS_MAX + 2 };
+enum {
+    CONTROL_FD = 3,
+    USERNS_FD = 4,
+    RESTART_FIRST_US = 100000,
+    RESTART_LAST_US = 5000000,
+    SOCKET_BUFFER = 1 << 20,
+    SPAWN_FDS = CGROUP_FDS_MAX + 2
+};
 
 static void on_readable(void *ctx);
 static void on_restart(void *ctx);
@@ -29,21 +36,49 @@ void zygote_init(struct zygote *z, struct crew *c)
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
 }
 
+enum { ARGS = 5 + 2 + 2 + 2 * CONFIG_VIEWS + 1 };
+
+/* What is not given to it is left to what the zygote does by itself. */
+static void command_line(const struct zygote *z, char *argv[ARGS])
+{
+    const struct broker *b = z->broker;
+    int n = 5;
+
+    memcpy(argv, ((char *[]){ (char *)b->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3" }),
+           5 * sizeof(*argv));
+    if (strcmp(b->config.tier, "auto") != 0) {
+        argv[n++] = "--tier";
+        argv[n++] = (char *)b->config.tier;
+    }
+    if (b->privilege.userns_fd >= 0) {
+        argv[n++] = "--userns-fd";
+        argv[n++] = "4";
+    }
+    for (int i = 0; b->config.views[i] != NULL; i++) {
+        argv[n++] = "--view";
+        argv[n++] = (char *)b->config.views[i];
+    }
+    argv[n] = NULL;
+}
+
 /* posix_spawn, not fork: the store's writer is running, and no lock of its may be copied into a child that goes on living. */
 static int launch(struct zygote *z, int their_end)
 {
-    char *argv[] = { z->broker->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3", NULL };
-    char *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
+    const struct broker *b = z->broker;
+    char *argv[ARGS], *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
     posix_spawn_file_actions_t files;
     int rc = posix_spawn_file_actions_init(&files);
 
     if (rc != 0)
         return -rc;
+    command_line(z, argv);
     rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&files, their_end, CONTROL_FD);
+    if (rc == 0 && b->privilege.userns_fd >= 0)
+        rc = posix_spawn_file_actions_adddup2(&files, b->privilege.userns_fd, USERNS_FD);
     if (rc == 0)
-        rc = posix_spawn(&z->pid, z->broker->config.worker, &files, NULL, argv, empty);
+        rc = posix_spawn(&z->pid, b->places.worker_path, &files, NULL, argv, empty);
     posix_spawn_file_actions_destroy(&files);
     return -rc;
 }
@@ -139,13 +174,38 @@ static void on_gone(struct zygote *z)
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
 }
 
+const char *const zygote_tiers[] = { "T0", "T1", "T2", "T3", NULL };
+const char *const zygote_namespaces[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup", NULL };
+
+/* The constant of this text, or NULL. */
+static const char *word_of(const char *const *words, const char *text)
+{
+    while (*words != NULL && strcmp(*words, text) != 0)
+        words++;
+    return *words;
+}
+
+static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
+{
+    z->tier = word_of(zygote_tiers, r->tier);
+    z->namespace_count = 0;
+    if ((z->tier == NULL && r->tier[0] != '\0') || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < r->n_namespaces; i++)
+        if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
+            return -EPROTO;
+    snprintf(z->tier_why, sizeof(z->tier_why), "%s", r->tier_why);
+    return 0;
+}
+
 static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
     const Pb__ZygoteReady *r = m->ready;
 
     (void)fd;
-    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0)
+    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0 || take_tier(z, r) != 0)
         return -EPROTO;
+    z->filter_len = r->filter_len;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
     snprintf(z->engine, sizeof(z->engine), "%s", r->engine);
@@ -153,8 +213,8 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
     z->ready = 1;
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" filter=%s instructions=%u", z->engine, z->engine_version,
-              z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
+              z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len);
     pool_refill(&z->broker->pool);
     return 0;
 }

@@ -450,6 +450,7 @@ static void a_dropped_leaf_is_gone_with_all_that_was_in_it_also_what_stands_stil
 static void what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_only(void **state)
 {
     struct cgroups other;
+    struct loop loop;
     struct cgroup_leaf *leaf;
     char name[CGROUP_NAME_MAX];
     const char *kind = cgroup_kind_names[real.kind];
@@ -462,13 +463,17 @@ static void what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_on
     (void)strcpy(name, leaf->name);
     pid = in_leaf(leaf, sleep_on);
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_int_equal(loop_init(&loop), 0);
     assert_int_equal(cgroup_open(&other, "/", geteuid(), kind), 0);
+    assert_int_equal(cgroup_start(&other, &loop), 0);
     assert_true(leaf_is_there(name));
     cgroup_close(&other);
     assert_int_equal(cgroup_open(&other, run_dir, geteuid(), kind), 0); /* the first one is as good as dead: it has done nothing since */
+    assert_int_equal(cgroup_start(&other, &loop), 0);
     assert_true(WIFSIGNALED(status_of(pid)));
-    assert_false(leaf_is_there(name));
     cgroup_close(&other);
+    assert_false(leaf_is_there(name));
+    loop_finish(&loop);
 }
 
 static void leaves_are_made_ahead_and_each_is_used_once(void **state)
