@@ -32,6 +32,8 @@ static const struct {
     { COOP_EXIT_QUOTA,       "a limit above its maximum, too much data, queue full" },
     { COOP_EXIT_NOT_FOUND,   "no such job" },
     { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
+    { COOP_EXIT_NOT_EXECUTABLE,  "what is to run cannot be run: a directory, another machine's, truncated, no program" },
+    { COOP_EXIT_PROGRAM_MISSING, "what is to run is not there, or what it needs: its interpreter, a library" },
 };
 /* clang-format on */
 

@@ -235,7 +235,7 @@ static void globs_are_names_of_the_work_directory(void **state)
         const char *glob, *words;
     } bad[] = {
         {"",           "is empty"         },
-        { "/work/x",   "is absolute"      },
+        { "/work/x",   "is not relative"  },
         { "../*",      "the part '..'"    },
         { "*/../../x", "the part '..'"    },
         { "a//b",      "an empty part"    },
