@@ -23,7 +23,7 @@ struct text_list {
 
 struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
-    const char *endpoint, *engine, *name, *stdin_path;
+    const char *endpoint, *engine, *name, *stdin_path, *head;
     uint64_t timeout_us; /* 0: none */
     uint32_t count;      /* ls --limit; 0: the broker's default */
     unsigned states;     /* ls --state: 1u << Pb__State */
