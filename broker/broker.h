@@ -12,7 +12,9 @@
 #include "broker/control.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
+#include "broker/places.h"
 #include "broker/pool.h"
+#include "broker/privilege.h"
 #include "broker/store.h"
 #include "broker/zygote_client.h"
 
@@ -20,6 +22,8 @@ enum broker_phase { BROKER_UP, BROKER_DRAINING };
 
 struct broker {
     struct config config;
+    struct privilege privilege;
+    struct places places;
     enum broker_phase phase;
     struct loop loop;
     struct loop_watch store_watch, signals;

@@ -23,12 +23,6 @@ enum {
     RETRY_LAST_US = 5000000,
 };
 
-/*
- * Started by root, each live worker gets a uid of its own, so that none can signal or inspect another even without the filter.
- * 1879048192..2147483647 is left unused by Debian, systemd and the subordinate id tools.
- */
-enum { UID_BASE = 1879100000, UID_COUNT = 65536 };
-
 static void settle(struct worker *w);
 static void on_deadline(void *ctx);
 static void on_retry(void *ctx);
@@ -109,21 +103,25 @@ static void worker_free(struct worker *w)
     free(w);
 }
 
-/* The next uid in turn that no live worker has; there are far fewer workers than uids. */
+/*
+ * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
+ * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
+ */
 static uint32_t free_uid(const struct pool *p)
 {
+    const struct privilege *range = &p->broker->privilege;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (geteuid() != 0)
-        return geteuid();
+    if (range->ids == 0)
+        return 0;
     do {
-        uint32_t uid = UID_BASE + (uint32_t)(turn++ % UID_COUNT);
+        uint32_t inside = 1 + (uint32_t)(turn++ % range->ids);
 
-        for (w = p->all; w != NULL && w->uid != uid; w = w->next)
+        for (w = p->all; w != NULL && w->uid_inside != inside; w = w->next)
             ;
         if (w == NULL)
-            return uid;
+            return inside;
     } while (1);
 }
 
@@ -137,7 +135,8 @@ static struct worker *worker_new(struct pool *p, struct crew *c, unsigned thread
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
-    w->uid = free_uid(p);
+    w->uid_inside = free_uid(p);
+    w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
@@ -187,7 +186,7 @@ static int spawn_one(struct crew *c, unsigned threads)
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
-        rc = zygote_spawn(&c->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, threads, fd);
+        rc = zygote_spawn(&c->zygote, w->id, w->token, w->uid_inside, threads, fd);
         close(fd);
     }
     if (rc != 0) {

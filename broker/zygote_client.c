@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-enum { CONTROL_FD = 3, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20 };
+enum { CONTROL_FD = 3, USERNS_FD = 4, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20 };
 
 static void on_readable(void *ctx);
 static void on_restart(void *ctx);
@@ -29,21 +29,48 @@ void zygote_init(struct zygote *z, struct crew *c)
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
 }
 
+enum { ARGS = 5 + 2 + 2 + 2 * CONFIG_VIEWS + 1 };
+
+/* What is not given to it is left to what the zygote does by itself. */
+static void command_line(const struct zygote *z, char *argv[ARGS])
+{
+    const struct broker *b = z->broker;
+    int n = 5;
+
+    memcpy(argv, ((char *[]){ (char *)b->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3" }), 5 * sizeof(*argv));
+    if (strcmp(b->config.tier, "auto") != 0) {
+        argv[n++] = "--tier";
+        argv[n++] = (char *)b->config.tier;
+    }
+    if (b->privilege.userns_fd >= 0) {
+        argv[n++] = "--userns-fd";
+        argv[n++] = "4";
+    }
+    for (int i = 0; b->config.views[i] != NULL; i++) {
+        argv[n++] = "--view";
+        argv[n++] = (char *)b->config.views[i];
+    }
+    argv[n] = NULL;
+}
+
 /* posix_spawn, not fork: the store's writer is running, and no lock of its may be copied into a child that goes on living. */
 static int launch(struct zygote *z, int their_end)
 {
-    char *argv[] = { z->broker->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3", NULL };
-    char *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
+    const struct broker *b = z->broker;
+    char *argv[ARGS], *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
     posix_spawn_file_actions_t files;
     int rc = posix_spawn_file_actions_init(&files);
 
     if (rc != 0)
         return -rc;
+    command_line(z, argv);
     rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&files, their_end, CONTROL_FD);
+    if (rc == 0 && b->privilege.userns_fd >= 0)
+        rc = posix_spawn_file_actions_adddup2(&files, b->privilege.userns_fd, USERNS_FD);
     if (rc == 0)
-        rc = posix_spawn(&z->pid, z->broker->config.worker, &files, NULL, argv, empty);
+        rc = posix_spawn(&z->pid, b->places.worker_path, &files, NULL, argv, empty);
     posix_spawn_file_actions_destroy(&files);
     return -rc;
 }

@@ -12,6 +12,7 @@
 
 #include "worker/bpf.h"
 #include "worker/engine.h"
+#include "worker/space_join.h"
 
 /* The whole program coop-worker, for a NULL-terminated table of engines. Returns the exit code. */
 int zygote_main(int argc, char **argv, const struct engine *const *engines);
@@ -26,6 +27,7 @@ struct worker_start {
     size_t token_len;
     const struct engine *engine;
     const struct bpf_program *filter;
+    const struct space_spawn *space; /* NULL: nothing came along */
 };
 _Noreturn void worker_main(const struct worker_start *w);
 
