@@ -11,9 +11,10 @@
 #include "job_limits.h"
 #include "log.h"
 #include "nearest.h"
+#include "require.h"
 #include "units.h"
 
-_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY, "sentences of job_files.h fit");
+_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && SPEC_WHY >= REQUIRE_WHY, "sentences of job_files.h and require.h fit");
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -208,7 +209,7 @@ static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
 
     if (strlen(s->require) > LIMITS_REQUIRE)
         return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
-    if ((rc = check_text("list of what is required", s->require, why)) != 0)
+    if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
         return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);

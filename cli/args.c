@@ -11,6 +11,7 @@
 #include "job_files.h"
 #include "job_limits.h"
 #include "nearest.h"
+#include "require.h"
 #include "units.h"
 
 #include <coop/exit_codes.h>
@@ -98,14 +99,14 @@ static int read_cap(struct options *o, const char *text, struct coop_error *why)
 
 static int read_require(struct options *o, const char *text, struct coop_error *why)
 {
-    char safe[LIMITS_REQUIRE * 4 + 1];
+    char safe[LIMITS_REQUIRE * 4 + 1], words[REQUIRE_WHY];
 
     if (text[0] == '\0' || strlen(text) > LIMITS_REQUIRE)
         return refuse(why, "--require takes 1 to %d bytes, like tier=T1,memory=cgroup", LIMITS_REQUIRE);
     if (strcmp(text_safe_str(safe, sizeof(safe), text), text) != 0)
         return refuse(why, "--require '%s' is not printable UTF-8 text", safe);
     o->require = text;
-    return 0;
+    return require_check(text, words) == 0 ? 0 : refuse(why, "--%s", words);
 }
 
 static int read_name(struct options *o, const char *text, struct coop_error *why)

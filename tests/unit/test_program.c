@@ -391,6 +391,8 @@ static void outputs_and_words_are_checked(void **state)
     word[257] = '\0';
     snprintf(line, sizeof(line), "run --require %s true", word);
     refused(line, 2, "--require takes 1 to 256 bytes", NULL);
+    refused("run --require tier=T9 true", 2, "--require tier: ", NULL);
+    refused("run --require teir=T1 true", 2, "--require: there is no 'teir', did you mean 'tier'?", NULL);
     refused("run --tty true", 2, "--tty: standard input is no terminal", "pipes");
     refused("run --tty --json true", 2, "--tty and --json", NULL);
     refused("run --output x a.lua", 2, "a job of the engine lua takes no --output", "--engine exec");

@@ -606,6 +606,14 @@ static void policies_and_requirements_have_a_length(void **state)
     over(f, "require", LIMITS_REQUIRE, LIMITS_REQUIRE + 1);
     f->spec.require = "tier=T1\n";
     expect(f, -EINVAL, "what is required has a control character");
+    f->spec.require = "teir=T1";
+    expect(f, -EINVAL, "tier");
+    f->spec.engine = "lua"; /* it is for every engine */
+    pb__limits__init(&f->limits);
+    f->spec.policy = "";
+    expect(f, -EINVAL, "tier");
+    f->spec.require = "tier=T1";
+    expect(f, 0, "");
     free(text);
 }
 
