@@ -64,7 +64,7 @@ UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
 UNIT_client := req_socket
-UNIT_cli    := json args
+UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs causes kill bad_input flood tasklets native
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape

@@ -166,8 +166,10 @@ static void on_gone(struct zygote *z)
         char why[160] = "the zygote ended before it was ready; see the broker's log";
 
         if (strcmp(z->broker->config.tier, "auto") != 0)
-            snprintf(why, sizeof(why), "the broker is to give tier %s and no other, and the zygote ended before it was ready; see the broker's "
-                                       "log, and coop doctor", z->broker->config.tier);
+            snprintf(why, sizeof(why),
+                     "the broker is to give tier %s and no other, and the zygote ended before it was ready; see the broker's "
+                     "log, and coop doctor",
+                     z->broker->config.tier);
         jobs_start_failed(z->crew, &z->crew->plain, why);
         jobs_start_failed(z->crew, &z->crew->wide, why);
     }

@@ -108,7 +108,7 @@ static int read_require(struct options *o, const char *text, struct coop_error *
     if (require_check(text, words) != 0)
         return refuse(why, "--%s", words);
     o->require = text;
-    return 0;
+    return require_check(text, words) == 0 ? 0 : refuse(why, "--%s", words);
 }
 
 static int read_name(struct options *o, const char *text, struct coop_error *why)

@@ -89,7 +89,8 @@ static inline void zygote_tell(const Pb__ToZygote *m, int fd)
 
 static inline _Noreturn void zygote_become(int control)
 {
-    char fd[16], *argv[] = { (char *)"zygote", (char *)"--engine", (char *)"exec", (char *)"--control-fd", fd, (char *)"--tier", NULL, NULL };
+    char fd[16],
+        *argv[] = { (char *)"zygote", (char *)"--engine", (char *)"exec", (char *)"--control-fd", fd, (char *)"--tier", NULL, NULL };
     const char *tier = getenv("EXEC_TIER");
 
     snprintf(fd, sizeof(fd), "%d", control);

@@ -67,7 +67,7 @@ struct told {
 struct told_how {
     const char *stdin_pieces[8]; /* one per want; NULL = end of input */
     int never_feed;
-    const Pb__TtySize *resize_on; /* sent with the first piece of output */
+    const Pb__TtySize *resize_on;      /* sent with the first piece of output */
     int term_after_ms;                 /* 0 = never */
     int (*stop)(const struct told *t); /* end early, as after a wall limit; NULL = on the result only */
 };

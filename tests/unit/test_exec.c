@@ -83,7 +83,9 @@ static void the_program_is_not_the_first_process_and_leads_its_session(void **st
     struct job *j = *state;
 
     add_cap(j, "proc");
-    run_shell(j, "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
+    run_shell(
+        j,
+        "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
     ended_with(j, 0);
     assert_string_equal(j->t.out, "1 0 0 0\n");
 }
@@ -204,8 +206,8 @@ static void without_input_it_reads_the_end(void **state)
 static void cannot_run(const struct job *j, int code, const char *type, const char *words)
 {
     if (j->t.kind != PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN || strstr(j->t.message, words) == NULL)
-        print_message("kind %d code %d signal %d violation %u %s: %s\n%s\n", (int)j->t.kind, j->t.exit_code, j->t.signal, j->t.violation_nr, j->t.type,
-                      j->t.message, j->t.err);
+        print_message("kind %d code %d signal %d violation %u %s: %s\n%s\n", (int)j->t.kind, j->t.exit_code, j->t.signal, j->t.violation_nr,
+                      j->t.type, j->t.message, j->t.err);
     assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN);
     assert_int_equal(j->t.exit_code, code);
     assert_string_equal(j->t.type, type);
@@ -379,15 +381,15 @@ static void staged_names_that_are_refused(void **state)
     static const struct {
         const char *name, *words;
     } rows[] = {
-        {"/etc/x",    "the name is absolute"           },
-        { "../x",     "would lead out"                 },
-        { "a/../../x", "would lead out"                },
-        { "a//b",     "a part that is empty"           },
-        { "./a",      "a part that is empty or \".\""  },
-        { "a/",       "a part that is empty"           },
-        { "",         "has no name"                    },
-        { "taken",    "there already is one"           },
-        { "taken/x",  "is already there as a file"     },
+        {"/etc/x",     "the name is absolute"         },
+        { "../x",      "would lead out"               },
+        { "a/../../x", "would lead out"               },
+        { "a//b",      "a part that is empty"         },
+        { "./a",       "a part that is empty or \".\""},
+        { "a/",        "a part that is empty"         },
+        { "",          "has no name"                  },
+        { "taken",     "there already is one"         },
+        { "taken/x",   "is already there as a file"   },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
