@@ -45,7 +45,7 @@ endif
 
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/engines/exec,$(EXEC_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
@@ -215,6 +215,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench
 	@echo
+	@build/release/bench/bench_exec
+	@echo
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
@@ -225,7 +227,10 @@ bench-task: deps ## the part of it about tasklets
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
-bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-exec: deps ## the part of it about programs
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
+	@build/release/bench/bench_exec
+bench-programs: $(B)/bench/bench $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
@@ -245,7 +250,12 @@ $(B)/bench/peers/go: bench/peers/go.go
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(BENCH_PROGRAMS:%=$(B)/bench/programs/%): $(B)/bench/programs/%: bench/programs/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $< -o $@)
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
