@@ -18,7 +18,8 @@
 
 static struct halt_area *area;
 static enum halt_role role = HALT_NOBODY;
-static int number; /* of this worker */
+static int number;   /* of this worker */
+static int is_ready; /* this zygote */
 
 static long raw(long nr, long a, long b)
 {
@@ -38,11 +39,23 @@ static int is_the_same_step(const char *name)
     return same;
 }
 
+static int is_the_call(void)
+{
+    int is_worker = role == HALT_WORKER, none = 0;
+
+    if (atomic_fetch_add(is_worker ? &area->count_of[number] : &area->count[role], 1) + 1 != atomic_load(&area->at[role]))
+        return 0;
+    if (!atomic_compare_exchange_strong(&area->halting, &none, 1))
+        return 0;
+    atomic_store(&area->halted_worker, number);
+    return 1;
+}
+
 static void before(const char *name)
 {
-    if (area == NULL || role == HALT_NOBODY || !atomic_load(&area->armed) || (role == HALT_WORKER && number != 0) || is_the_same_step(name))
-        return;
-    if (atomic_fetch_add(&area->count[role], 1) + 1 != atomic_load(&area->at[role]))
+    if (role == HALT_ZYGOTE && strcmp(name, "sendmsg") == 0)
+        is_ready = 1; /* its first word to the broker */
+    if (area == NULL || role == HALT_NOBODY || !atomic_load(&area->armed) || is_the_same_step(name) || !is_the_call())
         return;
     for (int i = 0; i < HALT_NAME - 1 && name[i] != '\0'; i++)
         area->name[i] = name[i];
@@ -89,7 +102,7 @@ WRAPPED(WRAPPER)
 /* Taken before the fork, so that the worker knows it. */
 static int take_number(void)
 {
-    return role == HALT_ZYGOTE && area != NULL ? atomic_fetch_add(&area->workers, 1) : HALT_WORKERS;
+    return role == HALT_ZYGOTE && is_ready && area != NULL ? atomic_fetch_add(&area->workers, 1) : HALT_WORKERS;
 }
 
 static long after_fork(long pid, int taken)

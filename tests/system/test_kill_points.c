@@ -52,9 +52,26 @@ static const char *const *native_job(const struct broker *b)
     return args;
 }
 
+static const char *const *exec_job(const struct broker *b)
+{
+    static const char *args[10];
+    const char *staged = script(b, "staged.txt", "staged\n");
+
+    args[0] = "--file";
+    args[1] = staged;
+    args[2] = "--output";
+    args[3] = "made*";
+    args[4] = "--";
+    args[5] = "sh";
+    args[6] = "-c";
+    args[7] = "cat staged.txt; (sleep 100 &) ; echo x >made.txt; echo y >/tmp/left-here; echo z >/dev/shm/left-here; echo to 2 >&2";
+    return args;
+}
+
 static const struct kind kinds[] = {
     {"lua",     lua_job   },
     { "native", native_job},
+    { "exec",   exec_job  },
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -89,14 +106,15 @@ static struct halt_area *make_area(const char *path)
     return area;
 }
 
-/* coop-worker with halt.so in it: a zygote has an empty environment, so a program of its name puts it there. */
-static const char *worker_with_halt(const struct broker *b, const char *area)
+/* coop-worker with halt.so in it, in a directory where it finds what it needs. */
+static const char *worker_with_halt(const char *dir, const char *area)
 {
-    char *path = support_put(b->dir, "halting-worker",
-                             support_text("#!/bin/sh\nexec env -i LD_PRELOAD='%s' " HALT_ENV_AREA "='%s' " HALT_ENV_ROLE "=zygote '%s' \"$@\"\n",
-                                          support_program("tests/halt/halt.so"), area, support_program("coop-worker")),
-                             (size_t)-1);
+    const char *from = support_program("tests/halt/halting-worker");
+    size_t len;
+    const char *bytes = support_get(from, &len), *path = support_put(dir, "halting-worker", bytes, len);
 
+    (void)support_put(dir, "halting", support_text("%s\n%s\n%s\n", support_program("tests/halt/halt.so"), area, support_program("coop-worker")),
+                      (size_t)-1);
     if (chmod(path, 0755) != 0)
         support_fail("%s: %s", path, strerror(errno));
     return path;
@@ -117,7 +135,7 @@ static void stage_set(struct stage *s, struct broker *b, const struct kind *k)
     b->args[0] = "--pool";
     b->args[1] = "1";
     b->args[2] = "--worker";
-    b->args[3] = worker_with_halt(b, path);
+    b->args[3] = worker_with_halt(dir, path);
     traces_begin();
 }
 
@@ -131,10 +149,13 @@ static void up_and_armed(const struct stage *s, enum halt_role role, int at)
         atomic_store(&a->count[i], 0);
         atomic_store(&a->at[i], i == (int)role ? at : 0);
     }
-    for (int i = 0; i < HALT_WORKERS; i++)
+    for (int i = 0; i < HALT_WORKERS; i++) {
         atomic_store(&a->pids[i], 0);
+        atomic_store(&a->count_of[i], 0);
+    }
     atomic_store(&a->workers, 0);
     atomic_store(&a->halted, 0);
+    atomic_store(&a->halting, 0);
     memset(a->name, 0, sizeof(a->name));
     atomic_store(&a->armed, role != HALT_BROKER);
     broker_up(s->b);
@@ -239,7 +260,7 @@ static void lose_worker(struct stage *s, struct proc *client)
 
     atomic_store(&s->area->armed, 0);
     if (halted)
-        (void)kill(atomic_load(&s->area->pids[0]), SIGKILL);
+        (void)kill(atomic_load(&s->area->pids[atomic_load(&s->area->halted_worker)]), SIGKILL);
     expect_end_of(s, heard_line(&client->out));
     all_have_ended(s);
 }
@@ -255,17 +276,29 @@ static void down_and_nothing_left(const struct stage *s)
     traces_expect(s->b, s->nothing);
 }
 
-/* How many calls each role makes in the life of a job, when nobody is killed. */
+/* Among the zygote's workers. */
+static int number_of(const struct halt_area *a, pid_t worker)
+{
+    for (int i = 0; i < HALT_WORKERS; i++)
+        if (atomic_load(&a->pids[i]) == worker)
+            return i;
+    support_fail("the zygote has no child %d", (int)worker);
+}
+
+/* How many calls the role makes in the life of a job, when nobody is killed. */
 static int count_calls(struct stage *s, enum halt_role role)
 {
     const struct proc *client;
+    json_t *r;
     int calls;
 
     up_and_armed(s, role, 0);
     client = proc_expect(submit_later(s), 0);
     broker_says(s->b, "to=succeeded", NULL);
     calls = atomic_load(&s->area->count[role]);
-    (void)expect_end(s->b, heard_line(&client->out), "ok");
+    r = expect_end(s->b, heard_line(&client->out), "ok");
+    if (role == HALT_WORKER)
+        calls = atomic_load(&s->area->count_of[number_of(s->area, (pid_t)json_num(r, "where.worker_pid"))]);
     s->jobs = 1;
     down_and_nothing_left(s);
     return calls;
@@ -319,6 +352,7 @@ static void play(struct broker *b, const struct kind *k, enum halt_role role)
     }
 CELLS(lua, 0)
 CELLS(native, 1)
+CELLS(exec, 2)
 
 static int setup(void **state)
 {
@@ -333,7 +367,7 @@ static int setup(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { TESTS(lua), TESTS(native) };
+    const struct CMUnitTest tests[] = { TESTS(lua), TESTS(native), TESTS(exec) };
 
 #if defined(COOP_ASAN) || defined(COOP_TSAN) || defined(COOP_UBSAN)
     printf("[  SKIPPED ] kill_points: a sanitizer's library has to be the first that is loaded\n");
