@@ -343,7 +343,7 @@ static void ask_host(int work)
     say("work %s ", how(openat(work, "f", O_WRONLY | O_CREAT, 0600)));
     say("exec %s ", how(open("/bin/sh", O_RDONLY)));
     say("etc %s %s ", how(open("/etc/passwd", O_RDONLY)), how(open("/etc/ld.so.cache", O_RDONLY)));
-    say("tmp %s ", how(open("/tmp/coop-test-space", O_WRONLY | O_CREAT, 0600)));
+    say("tmp %s ", how(open("/tmp/coop-space-x", O_WRONLY | O_CREAT, 0600)));
     say("root %s proc %s null %s", how(open("/", O_RDONLY)), how(open("/proc/self/mem", O_RDONLY)), how(open("/dev/null", O_RDWR)));
 }
 
@@ -1143,7 +1143,7 @@ static char *start_t2(struct world *w, int (*become)(char fd[16]))
     start(w, "T2", become);
     expect_ready(w);
     owner = become == where_no_namespace_is && geteuid() == 0 ? NOBODY : w->uid;
-    snprintf(dir, sizeof(dir), "/tmp/coop-test-XXXXXX");
+    snprintf(dir, sizeof(dir), "/tmp/coop-space-XXXXXX");
     assert_non_null(mkdtemp(dir));
     if (geteuid() == 0)
         assert_int_equal(chown(dir, owner, owner), 0);
