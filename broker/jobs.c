@@ -15,8 +15,10 @@
 #include "broker/gate.h"
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
+#include "broker/receipt.h"
 #include "frame.h"
 #include "log.h"
+#include "require.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
@@ -373,6 +375,10 @@ static void take_evidence(struct job *job, struct worker *w)
     job->enforcement.uid = w->uid;
     job->enforcement.seccomp = (char *)z->profile;
     snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", z->filter_hash);
+    job->enforcement.filter_len = z->filter_len;
+    job->tier = z->tier;
+    memcpy(job->namespaces, z->namespaces, sizeof(job->namespaces));
+    job->enforcement.n_namespaces = z->namespace_count;
     snprintf(job->engine_version, sizeof(job->engine_version), "%s", z->engine_version);
     job->worker_pid = (uint32_t)w->pid;
 }
@@ -388,6 +394,20 @@ void jobs_note_start(struct job *job, enum store_kind kind)
     store_push(job->broker->store, op);
 }
 
+/* Only now is all of it known. What was made for it is not used for a job that asked for more. */
+static int check_required(struct job *job, const char *require)
+{
+    char why[REQUIRE_WHY];
+    Pb__Enforcement held;
+    int rc;
+
+    receipt_held(job, &held);
+    rc = require_met(require, &held, why);
+    if (rc != 0)
+        jobs_decide(job, CA(START_FAILED), "%s", why);
+    return rc;
+}
+
 static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
@@ -401,7 +421,9 @@ static int send_assign(struct job *job, struct worker *w)
     a.spec = (Pb__JobSpec *)f.msg;
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
-    rc = gate_say(w, &m);
+    rc = check_required(job, a.spec->require);
+    if (rc == 0)
+        rc = gate_say(w, &m);
     frame_release(&f);
     return rc;
 }
@@ -431,6 +453,8 @@ static void assign(struct job *job, struct worker *w)
     meter_cpu(w->pid, &w->boot_cpu_us);
     take_evidence(job, w);
     rc = send_assign(job, w);
+    if (rc == -ENOTSUP)
+        return; /* decided */
     if (rc != 0) {
         log_event(LOG_LEVEL_WARN, "assign_failed", "job=%s worker=%llu error=\"%s\"", job->id, (unsigned long long)w->id, strerror(-rc));
         if (rc != -ESRCH && rc != -EPIPE) /* a dead worker's job is judged by how it died */
@@ -484,8 +508,20 @@ void jobs_dispatch(struct jobs *j)
 
 /* ---- while it runs ---- */
 
-void jobs_on_started(struct job *job)
+/* A program's filter is made for it. */
+static void take_filter(struct job *job, const Pb__Started *s)
 {
+    job->unnamed_violations = s->unnamed_violations;
+    if (s->filter_hash.len == 0)
+        return;
+    for (size_t i = 0; i < s->filter_hash.len; i++)
+        snprintf(job->seccomp_hash + 2 * i, 3, "%02x", s->filter_hash.data[i]);
+    job->enforcement.filter_len = s->filter_len;
+}
+
+void jobs_on_started(struct job *job, const Pb__Started *s)
+{
+    take_filter(job, s);
     jobs_step(job, JOB_EV_STARTED);
     job->started_us = loop_wall_us();
     job->started_at = job->broker->loop.now_us;

@@ -74,6 +74,20 @@ static void decide_output_limit(struct job *job)
                 units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
 }
 
+/* A program's filter has a listener that names the call; SIGSYS is what the others get, those of another ABI first. */
+static void decide_signal(struct job *job, int sig)
+{
+    const char *profile = job->crew->zygote.profile;
+
+    if (sig != SIGSYS)
+        jobs_decide(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
+    else if (job->unnamed_violations)
+        jobs_decide(job, CA(POLICY), "a system call that is not in profile %s; which one cannot be told where coop itself is supervised",
+                    profile);
+    else
+        jobs_decide(job, CA(POLICY), "a system call of a foreign ABI (i386 or x32) is not in profile %s", profile);
+}
+
 /* The worker's own, fit for a log and a terminal. */
 static const char *words_of(const Pb__JobError *e, char *buf, size_t size)
 {
@@ -104,7 +118,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(r->error, text, sizeof(text))); break;
     case PB__RESULT_KIND__RESULT_KIND_SIGNAL:
         job->end.signal = r->signal;
-        jobs_decide(job, CA(SIGNAL), "it died by signal %d (%s)", r->signal, strsignal(r->signal));
+        decide_signal(job, r->signal);
         break;
     case PB__RESULT_KIND__RESULT_KIND_OOM:
         jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
@@ -229,6 +243,8 @@ static void run_again(struct job *job)
     job->input.wanted = job->input.told_eof = 0;
     job->worker_pid = 0;
     job->seccomp_hash[0] = '\0';
+    job->tier = NULL;
+    job->unnamed_violations = 0;
     jobs_drop_seal(job);
     pb__enforcement__init(&job->enforcement);
     jobs_note_start(job, STORE_REQUEUE);

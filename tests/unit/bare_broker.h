@@ -24,6 +24,7 @@ struct bare_broker {
     char *dir;
     struct worker *w;
     struct job *job; /* NULL in phases that have none */
+    int engine;      /* of the workers and jobs that are made; ENGINE_LUA unless a test says otherwise */
 };
 
 /* Of main.c, which is in no archive. */
@@ -47,7 +48,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
 
     w->id = ++p->last_id;
     w->broker = &fx->b;
-    w->crew = &fx->b.crews[ENGINE_LUA];
+    w->crew = &fx->b.crews[fx->engine];
     w->threads = 1;
     w->uid = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
@@ -118,9 +119,9 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     struct timer quiet = { .fn = bare_unused_timer };
 
     (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
-    (void)snprintf(job->engine, sizeof(job->engine), "lua");
+    (void)snprintf(job->engine, sizeof(job->engine), "%s", engine_names[fx->engine]);
     job->broker = &fx->b;
-    job->crew = &fx->b.crews[ENGINE_LUA];
+    job->crew = &fx->b.crews[fx->engine];
     job->state = state;
     job->attempt = 1;
     job->wall = job->cpu = job->grace = job->store_retry = quiet;
@@ -130,6 +131,8 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     pb__enforcement__init(&job->enforcement);
     spool_init(&job->spools[0], fx->b.output_dir, job->id, 0, BARE_CREDIT);
     spool_init(&job->spools[1], fx->b.output_dir, job->id, 1, BARE_CREDIT);
+    outputs_init(&job->outputs, fx->b.output_dir, job->id, BARE_CREDIT);
+    job->collects = job->learn = 1; /* means something to programs only */
     HASH_ADD_STR(fx->b.jobs.by_id, id, job);
     return job;
 }
