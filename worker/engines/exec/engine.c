@@ -129,6 +129,15 @@ static int step_stage(void)
     return 0;
 }
 
+static int step_outputs(void)
+{
+    char why[GLOB_WHY] = "";
+
+    if (collect_read(job.spec, why) != 0)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "%s", why);
+    return 0;
+}
+
 static int step_arguments(void)
 {
     char why[ARGUMENTS_WHY] = "";
@@ -151,6 +160,7 @@ static const struct enter_step {
     { "events",           step_events },
     { "stage",            step_stage },
     { "arguments",        step_arguments },
+    { "outputs",          step_outputs },
 };
 /* clang-format on */
 
@@ -281,7 +291,7 @@ static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
         judge(&job);
     look_at_disk(&job);
     if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_EXIT || ret_o->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL)
-        collect_outputs(&job, ret_o->outputs_note, sizeof(ret_o->outputs_note));
+        collect_send(job.work_fd, ret_o->outputs_note, sizeof(ret_o->outputs_note));
     learn_tell();
 }
 
