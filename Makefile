@@ -41,7 +41,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := broker_user frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
 BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
-WORKER_OBJS := zygote children worker seal space space_enter space_join view sys_mount walls landlock policy bpf signals link output input serve engines
+WORKER_OBJS := zygote children worker seal space space_enter space_join view sys_mount walls landlock policy bpf signals link output input serve engines policy_pure policy_exec policy_init
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
 NATIVE_OBJS := engine load stdio turns
