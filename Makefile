@@ -39,9 +39,9 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job control link zygote
-PROTO_OBJS  := broker_user frame sp sp_stream units nearest job_limits engine_table elf_check log ulid
-BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool
-WORKER_OBJS := zygote children worker seal space space_enter space_join view sys_mount walls landlock policy bpf signals link output input serve engines policy_pure policy_exec policy_init
+PROTO_OBJS  := broker_user frame sp sp_stream units nearest job_limits engine_table elf_check log ulid rel_path
+BROKER_OBJS := config privilege places loop timers rep_socket control control_verbs gate link jobs job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads spool jobs_end job_outputs job_evidence
+WORKER_OBJS := zygote children worker seal space space_enter space_join view sys_mount walls landlock policy bpf signals link output input serve engines policy_pure policy_exec policy_init zygote_main probe
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
 NATIVE_OBJS := engine load stdio turns
@@ -50,7 +50,7 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec input follow signals
 
-BROKER_LIBS := -lseccomp -lsqlite3 -lprotobuf-c -lpthread
+BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson
@@ -76,6 +76,7 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
+BENCH_PROGRAMS := true spin copy512
 PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)

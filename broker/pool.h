@@ -41,8 +41,8 @@ struct worker {
     enum worker_phase phase;
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
-    uint32_t uid;        /* as the machine counts */
-    uint32_t uid_inside; /* the same in the zygotes' user namespace; 0: there is none, it has our own */
+    uint32_t uid;            /* as the machine counts */
+    uint32_t uid_inside;     /* the same in the zygotes' user namespace; 0: there is none, it has our own */
     pid_t pid;               /* 0 until the zygote reported it */
     int hello;               /* its hello was accepted */
     struct loop_watch pidfd; /* fd -1 until known; watched only when the zygote is gone */

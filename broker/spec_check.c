@@ -156,6 +156,7 @@ int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
         (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
         (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
         return rc;
-    rc = limits_settle(s->limits, why);
+    s->limits_asked = limits_asked(s->limits);
+    rc = limits_settle(s->limits, engine_find(s->engine), why);
     return rc != 0 ? rc : check_threads(s, why);
 }

@@ -27,6 +27,8 @@ enum store_kind {
     STORE_FINISH,  /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
 };
 
+#define STORE_STREAMS 3
+
 struct store_blob {
     uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
     size_t len;
@@ -35,18 +37,18 @@ struct store_blob {
 struct store_op {
     enum store_kind kind;
     char job[ULID_LEN + 1];
-    char name[129];            /* SUBMIT */
-    char engine[33];           /* SUBMIT */
-    uint64_t submitted_us;     /* SUBMIT, wall clock */
-    uint32_t stdin_mode;       /* SUBMIT: Pb__StdinMode */
-    uint32_t attempt;          /* START, REQUEUE, FINISH */
-    uint64_t epoch;            /* START, REQUEUE, FINISH */
-    Pb__State state;           /* FINISH: the outcome */
-    Pb__Cause cause;           /* FINISH */
-    struct store_blob spec;    /* SUBMIT: packed Pb__JobSpec */
-    struct store_blob receipt; /* FINISH: packed Pb__Receipt */
-    struct store_blob out[2];  /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
-    int sync_fd[2];            /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+    char name[129];                       /* SUBMIT */
+    char engine[33];                      /* SUBMIT */
+    uint64_t submitted_us;                /* SUBMIT, wall clock */
+    uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
+    uint32_t attempt;                     /* START, REQUEUE, FINISH */
+    uint64_t epoch;                       /* START, REQUEUE, FINISH */
+    Pb__State state;                      /* FINISH: the outcome */
+    Pb__Cause cause;                      /* FINISH */
+    struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
+    struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
+    struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
+    int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
@@ -91,7 +93,7 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
-/* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr. Empty when past its end or kept in a file. */
+/* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);

@@ -51,7 +51,8 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     assert(len <= ULID_LEN);
     op->kind = kind;
     memcpy(op->job, job, len + 1);
-    op->sync_fd[0] = op->sync_fd[1] = -1;
+    for (int i = 0; i < STORE_STREAMS; i++)
+        op->sync_fd[i] = -1;
     return op;
 }
 
@@ -61,8 +62,8 @@ void store_op_free(struct store_op *op)
         return;
     free(op->spec.bytes);
     free(op->receipt.bytes);
-    free(op->out[0].bytes);
-    free(op->out[1].bytes);
+    for (int i = 0; i < STORE_STREAMS; i++)
+        free(op->out[i].bytes);
     free(op);
 }
 
@@ -185,7 +186,7 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
     err = bind_blob(stmt, 6, &op->receipt);
     if (err == 0)
         err = run(s, W_RESULT);
-    for (int i = 0; i < 2 && err == 0; i++) {
+    for (int i = 0; i < STORE_STREAMS && err == 0; i++) {
         if (op->out[i].len == 0)
             continue;
         bind_text(s->w[W_OUTPUT], 1, op->job);
@@ -243,7 +244,7 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
 static void sync_files(struct store_op *op)
 {
     op->sync_status = 0;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < STORE_STREAMS; i++)
         if (op->sync_fd[i] >= 0 && fdatasync(op->sync_fd[i]) != 0)
             op->sync_status = -errno;
 }

@@ -51,7 +51,7 @@ static int read_limit(struct options *o, const char *text, struct coop_error *wh
 
     if (rc == 0) {
         trial = o->limits;
-        rc = limits_settle(&trial, words); /* only to refuse early: the broker fills in its own defaults */
+        rc = limits_settle(&trial, LIMITS_ANY_ENGINE, words); /* only to refuse early: the broker knows the engine and its defaults */
     }
     if (rc != 0)
         coop_error_set(why, EINVAL, rc == -EDQUOT ? COOP_EXIT_QUOTA : COOP_EXIT_USAGE, "%s", words);

@@ -100,14 +100,36 @@ static void flags_of(FILE *out, const struct verb *v, bool common)
             flag_entry(out, &flag_table[i]);
 }
 
+/* "default 64M (exec 256M), at most 4G", or "exec only; default 64, at most 16384" */
+static void describe_limit(const struct limits_row *row, char *text, size_t size)
+{
+    char names[48] = "", others[64] = "", value[UNITS_BUF];
+    const struct limits_range *first = NULL;
+    unsigned has = 0;
+
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        const struct limits_range *r = &row->of[i];
+
+        if (r->min == 0)
+            continue;
+        if (first == NULL)
+            first = r;
+        else if (r->initial != first->initial)
+            snprintf(others + strlen(others), sizeof(others) - strlen(others), "%s%s %s", others[0] != '\0' ? ", " : " (", engine_names[i],
+                     limits_format(row, r->initial, value));
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", has++ > 0 ? ", " : "", engine_names[i]);
+    }
+    snprintf(text, size, "%s%s%s; default %s%s%s, at most ", row->help, has < ENGINE_COUNT ? "; only " : "",
+             has < ENGINE_COUNT ? names : "", limits_format(row, first->initial, value), others, others[0] != '\0' ? ")" : "");
+    snprintf(text + strlen(text), size - strlen(text), "%s", limits_format(row, row->max, value));
+}
+
 static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
 {
     for (size_t i = 0; i < limits_count; i++) {
-        char text[160], initial[UNITS_BUF], max[UNITS_BUF];
+        char text[240];
 
-        snprintf(text, sizeof(text), "%s; default %s, at most %s", limits_table[i].help,
-                 limits_format(&limits_table[i], limits_table[i].initial, initial),
-                 limits_format(&limits_table[i], limits_table[i].max, max));
+        describe_limit(&limits_table[i], text, sizeof(text));
         row(out, limits_table[i].name, text);
     }
 }

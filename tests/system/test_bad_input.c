@@ -107,7 +107,8 @@ static void limits_that_make_no_sense_are_refused(void **state)
 {
     static const struct bad_line lines[] = {
         {{ "run", "--limit", "memroy=1M", "@ok.lua" },                     2,               { "unknown limit 'memroy'", "did you mean 'memory'" }},
-        { { "run", "--limit", "files=3", "@ok.lua" },                      2,               { "unknown limit 'files'", "cpu, wall, memory" }     },
+        { { "run", "--limit", "sockets=3", "@ok.lua" },                    2,               { "unknown limit 'sockets'", "cpu, wall, idle" }     },
+        { { "run", "--limit", "pids=3", "@ok.lua" },                       2,               { "limit pids", "engine lua have no such limit" }    },
         { { "run", "--limit", "memory=64Q", "@ok.lua" },                   2,               { "'64Q' is not a size", "64M" }                     },
         { { "run", "--limit", "cpu=2x", "@ok.lua" },                       2,               { "'2x' is not a time", "500ms" }                    },
         { { "run", "--limit", "cpu=-1s", "@ok.lua" },                      2,               { "cpu" }                                            },

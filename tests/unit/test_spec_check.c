@@ -127,7 +127,7 @@ static void a_good_spec_is_taken_and_its_limits_are_settled(void **state)
     f->limits.wall_us = 5000000;
     expect(f, 0, "");
     for (size_t i = 0; i < limits_count; i++)
-        assert_true(limits_get(&f->limits, &limits_table[i]) > 0);
+        assert_int_equal(limits_get(&f->limits, &limits_table[i]) > 0, limits_table[i].of[ENGINE_LUA].min > 0);
     assert_true(f->limits.wall_us == 5000000);
 }
 
@@ -244,9 +244,14 @@ static void a_limit_above_its_maximum_or_below_its_minimum_is_named(void **state
 
         (void)snprintf(words, sizeof(words), "limit %s: ", limits_table[i].name);
         *cell = limits_table[i].max + 1;
+        if (limits_table[i].of[ENGINE_LUA].min == 0) {
+            expect(f, -EINVAL, words);
+            *cell = 0;
+            continue;
+        }
         expect(f, -EDQUOT, words);
-        if (limits_table[i].min > 1) {
-            *cell = limits_table[i].min - 1;
+        if (limits_table[i].of[ENGINE_LUA].min > 1) {
+            *cell = limits_table[i].of[ENGINE_LUA].min - 1;
             expect(f, -EINVAL, words);
         }
         *cell = 0;
@@ -287,6 +292,7 @@ static void every_engine_of_the_table_is_known_by_its_name(void **state)
         f->spec.engine = (char *)engine_table[i].name;
         assert_string_equal(engine_names[i], engine_table[i].name);
         assert_int_equal(engine_find(engine_table[i].name), i);
+        pb__limits__init(&f->limits); /* settled ones are one engine's */
         assert_int_equal(spec_check(&f->spec, why), 0);
     }
     assert_null(engine_names[ENGINE_COUNT]);
