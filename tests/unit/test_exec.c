@@ -379,15 +379,16 @@ static void staged_names_that_are_refused(void **state)
     static const struct {
         const char *name, *words;
     } rows[] = {
-        {"/etc/x",    "the name is absolute"           },
-        { "../x",     "would lead out"                 },
-        { "a/../../x", "would lead out"                },
-        { "a//b",     "a part that is empty"           },
-        { "./a",      "a part that is empty or \".\""  },
-        { "a/",       "a part that is empty"           },
-        { "",         "has no name"                    },
-        { "taken",    "there already is one"           },
-        { "taken/x",  "is already there as a file"     },
+        {"/etc/x",     "is not relative"             },
+        { "../x",      "has a component '..'"        },
+        { "a/../../x", "has a component '..'"        },
+        { "a//b",      "has an empty component"      },
+        { "./a",       "has a component '.'"         },
+        { "a/",        "has an empty component"      },
+        { "",          "is empty"                    },
+        { "a\nb",      "has a control character"     },
+        { "taken",     "there already is one"        },
+        { "taken/x",   "is already there as a file"  },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

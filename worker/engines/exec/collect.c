@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "rel_path.h"
 #include "worker/engines/exec/beneath.h"
 #include "worker/engines/exec/note.h"
 #include "worker/link.h"
@@ -76,23 +77,33 @@ static void send_piece(const struct stat *st, bool first, uint8_t *bytes, size_t
     link_send(&m);
 }
 
-/* As many bytes as its size was, in pieces. What cannot be read after all is missing at its end, and said. */
+static ssize_t read_some(int fd, uint8_t *into, size_t size)
+{
+    ssize_t n;
+
+    do {
+        n = read(fd, into, size);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* As many bytes as its size was, in pieces. What a disk does not give after all is zero, and the note says so. */
 static void send_file(int fd, const struct stat *st)
 {
     static uint8_t piece[COLLECT_PIECE];
     uint64_t left = (uint64_t)st->st_size;
-    bool first = true;
-    ssize_t n;
+    bool first = true, broken = false;
 
     do {
-        n = left > 0 ? read(fd, piece, left < sizeof(piece) ? (size_t)left : sizeof(piece)) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0 && left > 0) {
-            note_add(&walk.note, walk.path, "only its first %llu bytes could be read (%s)", (unsigned long long)((uint64_t)st->st_size - left),
-                     n < 0 ? strerror(errno) : "it is shorter than it says");
-            left = 0;
-            n = 0;
+        size_t most = left < sizeof(piece) ? (size_t)left : sizeof(piece);
+        ssize_t n = broken || most == 0 ? 0 : read_some(fd, piece, most);
+
+        if (n <= 0 && most > 0) {
+            if (!broken)
+                note_add(&walk.note, walk.path, "its last %llu bytes could not be read; they are zeros here", (unsigned long long)left);
+            broken = true;
+            n = (ssize_t)most;
+            memset(piece, 0, most);
         }
         left -= (uint64_t)n;
         send_piece(st, first, piece, (size_t)n, left == 0);
@@ -115,13 +126,10 @@ static const char *kind_of(mode_t mode)
     }
 }
 
-/* A name goes into messages for people, and becomes a file's on the host. */
-static bool has_good_name(void)
+/* It goes into messages for people, and becomes the name of a file on the host. */
+static const char *name_fault(void)
 {
-    for (const char *p = walk.path; *p != '\0'; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return false;
-    return frame_is_utf8(walk.path, strlen(walk.path));
+    return frame_is_utf8(walk.path, strlen(walk.path)) ? rel_path_fault(walk.path) : "is not UTF-8";
 }
 
 static void judge_file(int fd, const struct stat *st)
@@ -130,8 +138,8 @@ static void judge_file(int fd, const struct stat *st)
         note_add(&walk.note, walk.path, "%s", kind_of(st->st_mode));
     else if ((st->st_mode & (S_ISUID | S_ISGID)) != 0)
         note_add(&walk.note, walk.path, "would run as somebody else (its mode is %o)", (unsigned)st->st_mode & 07777);
-    else if (!has_good_name())
-        note_add(&walk.note, walk.path, "its name is not UTF-8 text without control characters");
+    else if (name_fault() != NULL)
+        note_add(&walk.note, walk.path, "its name %s", name_fault());
     else if ((uint64_t)st->st_size > walk.room)
         note_add(&walk.note, walk.path, "its %llu bytes do not fit into the %llu left (see --limit result)", (unsigned long long)st->st_size,
                  (unsigned long long)walk.room);
