@@ -87,12 +87,16 @@ static inline void zygote_tell(const Pb__ToZygote *m, int fd)
     free(bytes);
 }
 
+static void (*zygote_prelude)(void); /* in the zygote's process, before it is one */
+
 static inline _Noreturn void zygote_become(int control)
 {
     char fd[16], *argv[] = { (char *)"zygote", (char *)"--engine", (char *)"exec", (char *)"--control-fd", fd, (char *)"--tier", NULL, NULL };
     const char *tier = getenv("EXEC_TIER");
 
     snprintf(fd, sizeof(fd), "%d", control);
+    if (zygote_prelude != NULL)
+        zygote_prelude();
     argv[6] = (char *)(tier != NULL ? tier : "auto");
     exit(zygote_main(7, argv, engines_built_in));
 }
