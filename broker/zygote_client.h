@@ -27,6 +27,7 @@ struct zygote {
     unsigned failures; /* deaths in a row before it was ready */
     struct timer restart;
     char engine[32], engine_version[64], profile[32], filter_hash[65];
+    char refused[256]; /* why it could not begin, in its words; "" */
 };
 
 void zygote_init(struct zygote *z, struct crew *c);

@@ -51,7 +51,8 @@ static int try_user(const struct space_ask *ask, struct probe_answer *a)
 
 static int try_range(const struct space_ask *ask, struct probe_answer *a)
 {
-    snprintf(a->detail, sizeof(a->detail), "%s", ask->userns_fd >= 0 ? "given by the broker" : "only a broker that root starts can make one");
+    snprintf(a->detail, sizeof(a->detail), "%s",
+             ask->userns_fd >= 0 ? "given by the broker" : "only a broker that root starts can make one");
     return ask->userns_fd >= 0 ? errno_of(setns(ask->userns_fd, CLONE_NEWUSER)) : -EPERM;
 }
 

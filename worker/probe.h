@@ -23,8 +23,8 @@ struct probe_answer {
 struct probe_row {
     const char *name;
     int (*try)(const struct space_ask *ask, struct probe_answer *ret_a); /* in the child */
-    const char *needed; /* what coop does with it */
-    const char *lost;   /* what it does instead */
+    const char *needed;                                                  /* what coop does with it */
+    const char *lost;                                                    /* what it does instead */
 };
 
 extern const struct probe_row probe_rows[]; /* ends with a row without a name */
