@@ -266,6 +266,8 @@ static void a_full_disk_is_told(void **state)
 {
     struct job *j = *state;
 
+    if (without_namespaces())
+        skip();
     j->limits.disk_bytes = MIB;
     run_shell(j, "head -c 3000000 /dev/zero > f || exit 9");
     ended_with(j, 9);
@@ -276,6 +278,8 @@ static void inodes_that_are_used_up_are_told(void **state)
 {
     struct job *j = *state;
 
+    if (without_namespaces())
+        skip();
     j->limits.inodes = 50;
     run_shell(j, "for i in {1..100}; do : > f$i || exit 9; done");
     ended_with(j, 9);

@@ -114,8 +114,10 @@ static void a_call_without_a_row_ends_the_job_and_is_told(void **state)
     run_probe(j, "call");
     is_violated(j);
     assert_true(j->t.violation_tid > 1);
-    assert_string_equal(j->t.who, "probe");
-    assert_non_null(strstr(j->t.module, "libc"));
+    if (!without_namespaces()) { /* no /proc of its own */
+        assert_string_equal(j->t.who, "probe");
+        assert_non_null(strstr(j->t.module, "libc"));
+    }
 }
 
 static void a_handler_does_not_help(void **state)
@@ -130,7 +132,8 @@ static void a_threads_call_is_its_own(void **state)
 
     run_probe(j, "thread");
     is_violated(j);
-    assert_string_equal(j->t.who, "second");
+    if (!without_namespaces())
+        assert_string_equal(j->t.who, "second");
 }
 
 static void a_childs_call_ends_the_job_too(void **state)

@@ -100,7 +100,8 @@ static int step_space(void)
     const struct space_work want = { .disk_bytes = job.spec->limits->disk_bytes,
                                      .inodes = job.spec->limits->inodes,
                                      .loopback = has_cap(job.spec, "net=loopback"),
-                                     .proc = has_cap(job.spec, "proc") };
+                                     .proc = has_cap(job.spec, "proc"),
+                                     .terminal = job.spec->tty != NULL };
 
     return space_work(&want, &job.work_fd, &job.work_path);
 }
