@@ -60,6 +60,11 @@ static char *memory_walls(const struct job *job)
 #endif
 }
 
+static char *held_by(int ran, const char *words)
+{
+    return ran && words != NULL ? (char *)words : "none";
+}
+
 /* What held each limit, by name; a job that never reached a worker was held by nothing. */
 static void fill_enforcement(const struct job *job, struct parts *p)
 {
@@ -68,9 +73,13 @@ static void fill_enforcement(const struct job *job, struct parts *p)
 
     *e = job->enforcement;
     e->tier = !ran ? "none" : job->tier != NULL ? (char *)job->tier : e->landlock_abi > 0 ? "T2" : "T3";
-    e->cpu = ran ? "broker timer on the process clock, RLIMIT_CPU" : "none";
+    e->cpu = held_by(ran, job->watch.words.cpu);
+    e->swap = held_by(ran, job->watch.words.swap);
+    e->pids = held_by(ran, job->watch.words.pids);
+    e->disk = held_by(ran, job->watch.words.disk);
+    e->idle = held_by(ran, job->watch.words.idle);
     e->wall = ran ? "broker timer" : "none";
-    e->memory = ran ? memory_walls(job) : "none";
+    e->memory = job->watch.words.memory != NULL ? held_by(ran, job->watch.words.memory) : ran ? memory_walls(job) : "none";
     e->output = ran ? "link credit" : "none";
     e->seccomp = ran ? or_empty(e->seccomp) : "none";
     e->seccomp_hash = (char *)job->seccomp_hash;
