@@ -163,8 +163,15 @@ static void on_gone(struct zygote *z)
     log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=%s pid=%d ready=%d", z->crew->engine->name, (int)z->pid, z->ready);
     z->failures = z->ready ? 0 : z->failures + 1;
     if (z->failures > 0) { /* it never came up: whoever waits should hear it */
-        jobs_start_failed(z->crew, &z->crew->plain, "the zygote ended before it was ready; see the broker's log");
-        jobs_start_failed(z->crew, &z->crew->wide, "the zygote ended before it was ready; see the broker's log");
+        char why[160] = "the zygote ended before it was ready; see the broker's log";
+
+        if (strcmp(z->broker->config.tier, "auto") != 0)
+            snprintf(why, sizeof(why),
+                     "the broker is to give tier %s and no other, and the zygote ended before it was ready; see the broker's "
+                     "log, and coop doctor",
+                     z->broker->config.tier);
+        jobs_start_failed(z->crew, &z->crew->plain, why);
+        jobs_start_failed(z->crew, &z->crew->wide, why);
     }
     hang_up(z);
     bury(z);

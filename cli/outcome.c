@@ -42,8 +42,8 @@ int outcome_of_run(Pb__Cause cause, int exit_code, int signal)
     const struct outcome_row *row = row_of(cause);
 
     switch (row->kind) {
-    case OUTCOME_OWN:
-    case OUTCOME_GIVEN: return exit_code & 0xff;
+    case OUTCOME_OWN: return exit_code & 0xff;
+    case OUTCOME_GIVEN: return (exit_code & 0xff) != 0 ? exit_code & 0xff : COOP_EXIT_NOT_EXECUTABLE;
     case OUTCOME_SIGNAL: return COOP_EXIT_SIGNAL_BASE + (signal & 0x7f);
     case OUTCOME_FIXED: break;
     }

@@ -15,9 +15,9 @@
 #include "worker/engines/exec/job.h"
 
 enum {
-    COLLECT_FILES = 1024,    /* handed over, at most */
+    COLLECT_FILES = 1024,     /* handed over, at most */
     COLLECT_ENTRIES = 100000, /* looked at */
-    COLLECT_DEEP = 64,       /* directories in one another */
+    COLLECT_DEEP = 64,        /* directories in one another */
     COLLECT_PIECE = 64 << 10,
 };
 
