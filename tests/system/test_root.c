@@ -389,10 +389,13 @@ static void roots_broker_without_user_namespaces_gives_root_up_and_works_at_tier
     assert_int_equal(broker_said(b, "no_worker_uids", NULL), 1);
 }
 
-/* Root of a container that has no other user: it stays number 0, which is somebody ordinary outside, and has no capability. */
+/*
+ * Root of a container that has no other user: it stays number 0, which is somebody ordinary outside, and has no capability. Without
+ * CAP_SETFCAP the kernel lets nobody map a number 0 into a further namespace, so that it gets none even where it may make them.
+ */
 static void a_lone_root_of_a_container_has_only_its_number(void **state)
 {
-    static const char *const cages[] = { "lone_root", "both" }, *const tiers[] = { "T1", "T2" };
+    static const char *const cages[] = { "lone_root", "both" };
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -405,7 +408,8 @@ static void a_lone_root_of_a_container_has_only_its_number(void **state)
         expect_line(b->proc->pid, "CapEff", "0000000000000000");
         expect_line(b->proc->pid, "CapBnd", "0000000000000000");
         assert_int_equal(broker_down(b), 0);
-        run_caged(b, tiers[i], i == 0);
+        run_caged(b, "T2", false);
+        broker_says(b, "no_worker_uids", "uid_map");
     }
 }
 
