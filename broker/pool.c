@@ -92,6 +92,8 @@ static void worker_free(struct worker *w)
     if (w->pidfd.fd >= 0)
         close(w->pidfd.fd);
     link_close(&w->link);
+    if (w->leaf != NULL)
+        cgroup_drop(w->leaf);
     for (unsigned i = 0; i < w->seal_count; i++)
         free(w->seal[i]);
     if (w->prev != NULL)
@@ -173,6 +175,20 @@ static void on_link_gone(void *ctx, int why)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }
 
+/* A control group for those that may be several processes. Without one the broker samples (watch.h), which their receipts say. */
+static struct cgroup_leaf *leaf_for(const struct crew *c)
+{
+    struct cgroups *g = &c->broker->cgroups;
+    struct cgroup_leaf *leaf;
+
+    if (!c->engine->runs_programs || g->kind == CGROUP_NONE)
+        return NULL;
+    leaf = cgroup_take(g);
+    if (leaf == NULL)
+        log_event(LOG_LEVEL_ERROR, "cgroup_failed", "error=\"%s\"", strerror(errno));
+    return leaf;
+}
+
 static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
@@ -186,7 +202,15 @@ static int spawn_one(struct crew *c, unsigned threads)
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
-        rc = zygote_spawn(&c->zygote, w->id, w->token, w->uid_inside, threads, fd);
+        struct zygote_order order = { .worker = w->id,
+                                      .token = w->token,
+                                      .uid = w->uid_inside,
+                                      .threads = threads,
+                                      .link_fd = fd,
+                                      .leaf = w->leaf = leaf_for(c),
+                                      .work_dir = -1 };
+
+        rc = zygote_spawn(&c->zygote, &order);
         close(fd);
     }
     if (rc != 0) {
@@ -257,6 +281,8 @@ static void on_refill(void *ctx)
     struct crew *c = ctx;
 
     spawn_missing(c, crew_spares(c));
+    if (c->engine->runs_programs)
+        cgroup_stock(&c->broker->cgroups, crew_spares(c)); /* for those that come after these */
 }
 
 /*

@@ -12,8 +12,9 @@
 #include "log.h"
 #include "nearest.h"
 #include "require.h"
+#include "units.h"
 
-_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY, "sentences of job_files.h fit");
+_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && SPEC_WHY >= REQUIRE_WHY, "sentences of job_files.h and require.h fit");
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -231,6 +232,23 @@ static int check_threads(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
+/* A disk that does not even hold what is sent: said now, and not as a file system that is full. */
+static int check_disk(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    uint64_t total = s->source.len;
+    char is[UNITS_BUF], max[UNITS_BUF];
+
+    if (!engine_table[engine_find(s->engine)].runs_programs)
+        return 0;
+    for (size_t i = 0; i < s->n_files; i++)
+        total += s->files[i]->data.len;
+    if (total <= s->limits->disk_bytes)
+        return 0;
+    snprintf(why, SPEC_WHY, "limit disk: the program and its files have %s, the limit is %s", units_format_size(total, is),
+             units_format_size(s->limits->disk_bytes, max));
+    return -EINVAL;
+}
+
 int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     int rc;
@@ -242,5 +260,7 @@ int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
         return rc;
     s->limits_asked = limits_asked(s->limits);
     rc = limits_settle(s->limits, engine_find(s->engine), why);
-    return rc != 0 ? rc : check_threads(s, why);
+    if (rc == 0)
+        rc = check_threads(s, why);
+    return rc == 0 ? check_disk(s, why) : rc;
 }

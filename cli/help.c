@@ -32,6 +32,8 @@ static const struct {
     { COOP_EXIT_QUOTA,       "a limit above its maximum, too much data, queue full" },
     { COOP_EXIT_NOT_FOUND,   "no such job" },
     { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
+    { COOP_EXIT_NOT_EXECUTABLE,  "what is to run cannot be run: a directory, another machine's, truncated, no program" },
+    { COOP_EXIT_PROGRAM_MISSING, "what is to run is not there, or what it needs: its interpreter, a library" },
 };
 /* clang-format on */
 
@@ -325,6 +327,7 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
+        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head\" -- \"$cur\"))",
     };
 
     fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);

@@ -323,7 +323,7 @@ static bool names_inside(const struct command *c, const char *word)
 {
     bool exec = c->opt.engine != NULL && engine_find(c->opt.engine) == ENGINE_EXEC;
 
-    if ((c->opt.engine != NULL && !exec) || strcmp(word, "-") == 0)
+    if ((c->opt.engine != NULL && !exec) || strcmp(word, "-") == 0 || strcmp(word, ".") == 0 || strcmp(word, "..") == 0)
         return false;
     if (strchr(word, '/') == NULL)
         return exec || (engine_by_ending(word) < 0 && (c->after_dashes || !is_file_here(word)));

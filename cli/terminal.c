@@ -59,6 +59,11 @@ int terminal_raw(void)
     return tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0 ? 0 : -errno;
 }
 
+const char *terminal_line_end(void)
+{
+    return changed ? "\r\n" : "\n";
+}
+
 /* Waits for what is still to be shown, and leaves what was typed too early to the shell. */
 void terminal_restore(void)
 {

@@ -2,7 +2,7 @@
  * terminal.h - our terminal, lent to a job that has one of its own (--tty): raw while the job runs, as it was at every end.
  *
  * Side:  host (CLI). There is one, on standard input; so is this.
- * Order: terminal_check(), signals_hold_terminal(), terminal_raw(), ..., terminal_restore(). The last may come twice.
+ * Order: terminal_check(), terminal_raw(), ..., terminal_restore(). The last may come twice.
  */
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
@@ -20,5 +20,8 @@ void terminal_size(uint32_t *ret_rows, uint32_t *ret_columns);
 /* Every key goes to the job, every byte of the job's to the screen. 0 or -errno. */
 int terminal_raw(void);
 void terminal_restore(void);
+
+/* A raw terminal does not go to the line's start by itself. */
+const char *terminal_line_end(void);
 
 #endif

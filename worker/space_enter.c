@@ -116,6 +116,12 @@ static int step_groups(const struct space_ask *ask)
     return 0;
 }
 
+int space_enter_user(const struct space_ask *ask)
+{
+    space_now.real_root = is_real_root();
+    return ask->tier != TIER_T1 && (ask->userns_fd >= 0 || space_now.real_root) ? step_given_user(ask) : step_new_user(ask);
+}
+
 static int step_mnt(const struct space_ask *ask)
 {
     (void)ask;
@@ -231,7 +237,7 @@ static int trial_worker(const char **ret_step)
     const char *path;
     pid_t pid = space_clone(&s, &pidfd);
 
-    *ret_step = "clone3";
+    *ret_step = space_now.real_root && s.uid == 0 ? "a program would be root" : "clone3";
     if (pid < 0)
         return pid;
     if (pid == 0) {

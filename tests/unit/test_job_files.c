@@ -234,13 +234,13 @@ static void globs_are_names_of_the_work_directory(void **state)
     static const struct {
         const char *glob, *words;
     } bad[] = {
-        {"",           "is empty"         },
-        { "/work/x",   "is absolute"      },
-        { "../*",      "the part '..'"    },
-        { "*/../../x", "the part '..'"    },
-        { "a//b",      "an empty part"    },
-        { "out/",      "an empty part"    },
-        { "\n",        "control character"},
+        {"",           "is empty"          },
+        { "/work/x",   "is not relative"   },
+        { "../*",      "a component '..'"  },
+        { "*/../../x", "a component '..'"  },
+        { "a//b",      "an empty component"},
+        { "out/",      "an empty component"},
+        { "\n",        "control character" },
     };
     struct fixture *f = *state;
 

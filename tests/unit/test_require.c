@@ -19,7 +19,8 @@ static void each_row_names_a_field_of_the_receipt(void **state)
         const struct require_row *r = &require_table[i];
         const ProtobufCFieldDescriptor *f;
 
-        f = protobuf_c_message_descriptor_get_field_by_name(&pb__enforcement__descriptor, r->words[0].word != NULL ? r->key : "landlock_abi");
+        f = protobuf_c_message_descriptor_get_field_by_name(&pb__enforcement__descriptor,
+                                                            r->words[0].word != NULL ? r->key : "landlock_abi");
         assert_non_null(f);
         assert_int_equal(f->offset, r->offset);
         assert_int_equal(f->type, r->words[0].word != NULL ? PROTOBUF_C_TYPE_STRING : PROTOBUF_C_TYPE_UINT32);
@@ -35,27 +36,27 @@ static void what_cannot_be_asked_for_is_refused_in_words(void **state)
     static const struct {
         const char *text, *says;
     } rows[] = {
-        {"tier",                 "not KEY=WORD"                                                                        },
-        { "tier=",               "not KEY=WORD"                                                                        },
-        { "=T1",                 "not KEY=WORD"                                                                        },
-        { "=",                   "not KEY=WORD"                                                                        },
-        { ",",                   "not KEY=WORD"                                                                        },
-        { "tier=T1,",            "last comma"                                                                          },
-        { "tier=T1,,memory=rlimit", "not KEY=WORD"                                                                     },
-        { "tier=T4",             "T3 T2 T1 T0"                                                                         },
-        { "tier=t1",             "T3 T2 T1 T0"                                                                         },
-        { "tire=T1",             "did you mean 'tier'"                                                                 },
-        { "colour=red",          "one of tier"                                                                         },
-        { "memory=plenty",       "cgroup"                                                                              },
-        { "landlock=",           "not KEY=WORD"                                                                        },
-        { "landlock=two",        "not a number"                                                                        },
-        { "landlock=-1",         "not a number"                                                                        },
-        { "landlock=2x",         "not a number"                                                                        },
-        { "landlock=99999999999999999999", "not a number"                                                              },
-        { "tier=T1 ",            "without spaces"                                                                      },
-        { "tier=\033[2J",        "without spaces"                                                                      },
-        { "tier=\xc3\xa4",       "without spaces"                                                                      },
-        { "memory=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "is none" },
+        {"tier",                                                                                                         "not KEY=WORD"       },
+        { "tier=",                                                                                                       "not KEY=WORD"       },
+        { "=T1",                                                                                                         "not KEY=WORD"       },
+        { "=",                                                                                                           "not KEY=WORD"       },
+        { ",",                                                                                                           "not KEY=WORD"       },
+        { "tier=T1,",                                                                                                    "last comma"         },
+        { "tier=T1,,memory=rlimit",                                                                                      "not KEY=WORD"       },
+        { "tier=T4",                                                                                                     "T3 T2 T1 T0"        },
+        { "tier=t1",                                                                                                     "T3 T2 T1 T0"        },
+        { "tire=T1",                                                                                                     "did you mean 'tier'"},
+        { "colour=red",                                                                                                  "one of tier"        },
+        { "memory=plenty",                                                                                               "cgroup"             },
+        { "landlock=",                                                                                                   "not KEY=WORD"       },
+        { "landlock=two",                                                                                                "not a number"       },
+        { "landlock=-1",                                                                                                 "not a number"       },
+        { "landlock=2x",                                                                                                 "not a number"       },
+        { "landlock=99999999999999999999",                                                                               "not a number"       },
+        { "tier=T1 ",                                                                                                    "without spaces"     },
+        { "tier=\033[2J",                                                                                                "without spaces"     },
+        { "tier=\xc3\xa4",                                                                                               "without spaces"     },
+        { "memory=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "is none"            },
     };
 
     (void)state;

@@ -49,7 +49,8 @@ static void ask_who(void)
 
 static void ask_outside(void)
 {
-    static const char *const paths[] = { "/root", "/home", "/etc/shadow", "/var", "/proc/self", "/proc/outer", "/proc/1", "/sys", "/dev/mem", "/tmp/wt", "/run", "/mnt" };
+    static const char *const paths[] = { "/root",   "/home", "/etc/shadow", "/var",    "/proc/self", "/proc/outer",
+                                         "/proc/1", "/sys",  "/dev/mem",    "/tmp/wt", "/run",       "/mnt" };
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (access(paths[i], F_OK) == 0)
@@ -116,7 +117,9 @@ static int opens(unsigned threads)
     return threads == 1 ? 0 : -EINVAL;
 }
 
-static const struct engine asker = { .name = "lua", .version = "0", .prepare = nothing, .open = opens, .run = run_question, .programs = true };
+static const struct engine asker = {
+    .name = "lua", .version = "0", .prepare = nothing, .open = opens, .run = run_question, .programs = true
+};
 static const struct engine *const askers[] = { &asker, NULL };
 
 /* ---- the broker's side ---------------------------------------------------------------------------------------------------------------- */
@@ -137,7 +140,8 @@ static void start(struct world *w, const char *tier, uid_t uid)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     w->zygote = fork();
     if (w->zygote == 0) {
-        char fd[16], *argv[] = { (char *)"coop-worker", (char *)"--engine", (char *)"lua", (char *)"--control-fd", fd, (char *)"--tier", (char *)tier, NULL };
+        char fd[16], *argv[] = { (char *)"coop-worker", (char *)"--engine", (char *)"lua", (char *)"--control-fd", fd,
+                                 (char *)"--tier",      (char *)tier,       NULL };
 
         close(pair[0]);
         snprintf(fd, sizeof(fd), "%d", pair[1]);
@@ -244,7 +248,8 @@ static void stop(struct world *w)
 
 static void dump(const struct told *t)
 {
-    printf("hello %d started %d seal_failed %d step %s error %d results %d lost %d status %x out [%s] err [%s]\n", t->hello, t->started, t->seal_failed, t->step, t->step_error, t->results, t->lost, t->status, t->out ? t->out : "", t->err ? t->err : "");
+    printf("hello %d started %d seal_failed %d step %s error %d results %d lost %d status %x out [%s] err [%s]\n", t->hello, t->started,
+           t->seal_failed, t->step, t->step_error, t->results, t->lost, t->status, t->out ? t->out : "", t->err ? t->err : "");
 }
 
 static void first_look(void **state)
