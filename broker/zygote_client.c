@@ -221,8 +221,8 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     z->ready = 1;
     z->refused[0] = '\0';
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
-              z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
+              z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
     pool_refill(&z->broker->pool);
     return 0;
 }
