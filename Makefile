@@ -41,7 +41,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 SCHEMAS     := job control link zygote
 PROTO_OBJS  := frame sp sp_stream units nearest job_limits engine_table elf_check log ulid rel_path
 BROKER_OBJS := config loop timers rep_socket control control_verbs control_records gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew zygote_client meter receipt spec_check store_sqlite store_schema store_writer store_reads store_chain spool
-WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals link output input serve engines
+WORKER_OBJS := zygote children worker seal walls landlock policy bpf signals place link output input serve engines
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
 NATIVE_OBJS := engine load stdio turns
