@@ -30,8 +30,7 @@ int control_open(struct control *c, struct broker *b)
     struct rep_handler h = { on_message, on_peer, c };
 
     *c = (struct control){ .broker = b, .send = rep_send, .drop = rep_drop };
-    snprintf(c->path, sizeof(c->path), "%s/control.sock", b->config.run_dir);
-    return rep_open(&c->socket, &b->loop, c->path, FRAME_MAX_CONTROL, &h);
+    return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
 }
 
 static struct control_peer *find_peer(struct control *c, uint32_t peer)

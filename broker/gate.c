@@ -38,7 +38,7 @@ static int check_hello(const struct worker *w, const Pb__FromWorker *m)
 
     if (h->token.len != ZYGOTE_TOKEN || memcmp(h->token.data, w->token, ZYGOTE_TOKEN) != 0)
         return -EPROTO;
-    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != w->uid)
+    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != (w->uid_inside != 0 ? w->uid_inside : w->uid))
         return -EPROTO;
     for (size_t i = 0; i < h->n_seal; i++)
         if (!names_a_step(h->seal[i], 63))

@@ -75,6 +75,9 @@ struct store_job {
 /* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
 #define STORE_WHY 512
 int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY]);
+/* The same in two steps, between which whoever could reach the directory may stop being able to. dir: for messages; dir_fd stays the caller's. */
+int store_open_dir(const char *dir, int *ret_fd, char why[STORE_WHY]);
+int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char why[STORE_WHY]);
 /* Commits what was pushed, ends the writer, closes. NULL is fine. Ops not collected are freed. */
 void store_close(struct store *s);
 

@@ -44,6 +44,7 @@ struct op_list {
 };
 
 struct store {
+    int dir_fd;  /* the directory; the database is opened through it, whatever its path is by now */
     int lock_fd; /* holds the flock */
     int event_fd;
 

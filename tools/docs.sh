@@ -12,7 +12,7 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
 "$build/coop" help --man >"$new/coop.1"
-for profile in lua native; do
+for profile in compute lua python native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
 awk -v new="$new" '

@@ -1,234 +1,10 @@
-/* policy.c - see policy.h. */
+/* policy.c - see policy.h. The tables themselves are in policy_pure.c, policy_exec.c and policy_init.c. */
 #include "worker/policy.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/futex.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
 
-#include "worker/engines/native/engine.h"
-#include "worker/engines/native/load.h"
-#include "worker/link.h"
-
-#ifndef __x86_64__
-#error "the system call policy knows x86-64 only"
-#endif
-
-#define SYS(x) __NR_##x, #x
-#define ANY                                                                                                                                \
-    {                                                                                                                                      \
-        {                                                                                                                                  \
-            0, 0, 0, NULL                                                                                                                  \
-        }                                                                                                                                  \
-    }
-/*
- * An int argument: the kernel looks at the low 32 bits only, so must we; a call is not made legal or illegal by what lies above.
- * A long argument: the kernel looks at all 64 bits, so must we.
- */
-#define INT_IS(i, v)                                                                                                                       \
-    {                                                                                                                                      \
-        {                                                                                                                                  \
-            i, 0xffffffffu, (uint32_t)(v), #v                                                                                              \
-        }                                                                                                                                  \
-    }
-#define FD_IS(i, v, what)                                                                                                                  \
-    {                                                                                                                                      \
-        i, 0xffffffffu, (uint32_t)(v), what                                                                                                \
-    }
-#define FD_AMONG(first, what)                                                                                                              \
-    {                                                                                                                                      \
-        {                                                                                                                                  \
-            0, 0xffffffffu & ~(uint32_t)(NATIVE_THREADS - 1), first, what                                                                  \
-        }                                                                                                                                  \
-    }
-#define FD_ONLY(v, what)                                                                                                                   \
-    {                                                                                                                                      \
-        FD_IS(0, v, what)                                                                                                                  \
-    }
-#define INT_IN(i, bits)                                                                                                                    \
-    {                                                                                                                                      \
-        {                                                                                                                                  \
-            i, 0xffffffffu & ~(uint32_t)(bits), 0, "only " #bits                                                                           \
-        }                                                                                                                                  \
-    }
-#define LONG_IN(i, bits)                                                                                                                   \
-    {                                                                                                                                      \
-        i, ~(uint64_t)(bits), 0, "only " #bits                                                                                             \
-    }
-#define FUTEX_IS(op)                                                                                                                       \
-    {                                                                                                                                      \
-        {                                                                                                                                  \
-            1, 0xffffffffu & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME), op, #op                                               \
-        }                                                                                                                                  \
-    }
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE  103
-#endif
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-#define MAP_MUST (MAP_PRIVATE | MAP_ANONYMOUS)
-#define MAP_MAY  (MAP_STACK | MAP_NORESERVE | MAP_FIXED | MAP_FIXED_NOREPLACE)
-#define MMAP_ANON                                                                                                                          \
-    {                                                                                                                                      \
-        LONG_IN(2, PROT_READ | PROT_WRITE),                                                                                                \
-        {                                                                                                                                  \
-            3, ~(uint64_t)MAP_MAY, MAP_MUST, "MAP_PRIVATE|MAP_ANONYMOUS, no file"                                                          \
-        }                                                                                                                                  \
-    }
-
-#define MMAP_MODULE(prot, text)                                                                                                            \
-    {                                                                                                                                      \
-        { 2, ~(uint64_t)(prot), 0, "only " text }, { 3, ~(uint64_t)(MAP_FIXED | MAP_DENYWRITE), MAP_PRIVATE, "MAP_PRIVATE" },              \
-            FD_IS(4, MODULE_FD, "the module")                                                                                              \
-    }
-#define SEAL_MODULE                                                                                                                        \
-    {                                                                                                                                      \
-        FD_IS(0, MODULE_FD, "the module"), { 1, 0xffffffffu, F_ADD_SEALS, "F_ADD_SEALS" },                                                 \
-        {                                                                                                                                  \
-            2, ~(uint64_t)0, MODULE_SEALS, "no writing, shrinking, growing, or unsealing"                                                  \
-        }                                                                                                                                  \
-    }
-
-/* clang-format off */
-/* memory of our own */
-#define ROWS_MEMORY \
-    { SYS(ppoll),           POLICY_ALLOW,  0,      ANY,                                "waiting for stdin so that a cancel can interrupt" }, \
-    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_ANON,                          "malloc; never a file, never executable" }, \
-    { SYS(munmap),          POLICY_ALLOW,  0,      ANY,                                "malloc" }, \
-    { SYS(mremap),          POLICY_ALLOW,  0,      { LONG_IN(3, MREMAP_MAYMOVE) },     "malloc growing a large block" }, \
-    { SYS(mprotect),        POLICY_ALLOW,  0,      { LONG_IN(2, PROT_READ | PROT_WRITE) }, "malloc; never executable" }, \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_DONTNEED),           "malloc giving pages back" }, \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_FREE),               "malloc giving pages back" }, \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_INSTALL),      "guards below tasklets' stacks, and in the place of those that are hibernated" }, \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_GUARD_REMOVE),       "a hibernated stack comes back" }, \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_NOHUGEPAGE),         "tasklets' stacks: a few small pages each" }, \
-    { SYS(brk),             POLICY_ALLOW,  0,      ANY,                                "malloc" }, \
-    { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAIT),               "libc locks; never priority inheritance" }, \
-    { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAKE),               "libc locks" }, \
-    { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAIT_BITSET),        "libc locks" }, \
-    { SYS(futex),           POLICY_ALLOW,  0,      FUTEX_IS(FUTEX_WAKE_BITSET),        "libc locks" },
-
-/* time and chance */
-#define ROWS_TIME \
-    { SYS(clock_gettime),   POLICY_ALLOW,  0,      INT_IN(0, 7),                       "os.time, os.clock; not another process's clock" }, \
-    { SYS(clock_getres),    POLICY_ALLOW,  0,      INT_IN(0, 7),                       "as clock_gettime" }, \
-    { SYS(setitimer),       POLICY_ALLOW,  0,      INT_IS(0, ITIMER_REAL),             "pushes buffered output out while the job computes" }, \
-    { SYS(setitimer),       POLICY_ALLOW,  0,      INT_IS(0, ITIMER_VIRTUAL),          "turns for tasklets that do not yield" }, \
-    { SYS(getrandom),       POLICY_ALLOW,  0,      INT_IN(2, GRND_NONBLOCK),           "seeds: forks of one zygote must differ" },
-
-/* signals: handlers are fixed before the seal, so rt_sigaction has no row; raise() and abort() need the worker's own pid in
- * the filter, which is compiled once for all workers, so tgkill has no row either */
-#define ROWS_SELF \
-    { SYS(rt_sigreturn),    POLICY_ALLOW,  0,      ANY,                                "end of a signal handler" }, \
-    { SYS(rt_sigprocmask),  POLICY_ALLOW,  0,      ANY,                                "closing the race of cancel and wait; a blocked SIGSYS still kills" }, \
-    { SYS(sigaltstack),     POLICY_ALLOW,  0,      ANY,                                "harmless: a handler without a stack dies" }, \
-    { SYS(restart_syscall), POLICY_ALLOW,  0,      ANY,                                "the kernel's own way to resume a wait" }, \
-    { SYS(getpid),          POLICY_ALLOW,  0,      ANY,                                "libc" }, \
-    { SYS(gettid),          POLICY_ALLOW,  0,      ANY,                                "libc" }, \
-    { SYS(prlimit64),       POLICY_ALLOW,  0,      INT_IS(0, 0),                       "the job's own walls, between Assign and its first byte; later it could only lower them" }, \
-    { SYS(exit),            POLICY_ALLOW,  0,      ANY,                                "the end" }, \
-    { SYS(exit_group),      POLICY_ALLOW,  0,      ANY,                                "the end" },
-
-/* soft answers: libc asks these out of habit and copes with no */
-#define ROWS_SOFT \
-    { SYS(open),            POLICY_REFUSE, EACCES, ANY,                                "libc looks for locale and time zone files" }, \
-    { SYS(stat),            POLICY_REFUSE, EACCES, ANY,                                "libc looks for files" }, \
-    { SYS(lstat),           POLICY_REFUSE, EACCES, ANY,                                "libc looks for files" }, \
-    { SYS(access),          POLICY_REFUSE, EACCES, ANY,                                "libc looks for files" }, \
-    { SYS(faccessat),       POLICY_REFUSE, EACCES, ANY,                                "libc looks for files" }, \
-    { SYS(readlink),        POLICY_REFUSE, EACCES, ANY,                                "libc looks for itself" }, \
-    { SYS(readlinkat),      POLICY_REFUSE, EACCES, ANY,                                "libc looks for itself" }, \
-    { SYS(lseek),           POLICY_REFUSE, ESPIPE, ANY,                                "stdio" }, \
-    { SYS(ioctl),           POLICY_REFUSE, ENOTTY, ANY,                                "stdio asks whether this is a terminal" }, \
-    { SYS(clone3),          POLICY_REFUSE, ENOSYS, ANY,                                "its argument is a pointer that no filter can read" }, \
-    { SYS(statx),           POLICY_REFUSE, ENOSYS, ANY,                                "libc falls back" }, \
-    { SYS(openat2),         POLICY_REFUSE, ENOSYS, ANY,                                "its argument is a pointer that no filter can read" }, \
-    { SYS(faccessat2),      POLICY_REFUSE, ENOSYS, ANY,                                "libc falls back" }, \
-    { SYS(pidfd_open),      POLICY_REFUSE, ENOSYS, ANY,                                "libc falls back" }, \
-    { SYS(futex_waitv),     POLICY_REFUSE, ENOSYS, ANY,                                "libc falls back" }, \
-    { SYS(io_uring_setup),  POLICY_REFUSE, ENOSYS, ANY,                                "its operations pass by every filter" }, \
-    { SYS(io_uring_enter),  POLICY_REFUSE, ENOSYS, ANY,                                "as io_uring_setup" }, \
-    { SYS(io_uring_register), POLICY_REFUSE, ENOSYS, ANY,                              "as io_uring_setup" },
-
-#if defined(COOP_ASAN) || defined(COOP_TSAN)
-/* builds with a sanitizer only: its runtime lives in the worker too */
-#define ROWS_SANITIZER \
-    { SYS(madvise),         POLICY_ALLOW,  0,      INT_IS(2, MADV_DONTDUMP),           "sanitizer: shadow memory" }, \
-    { SYS(rt_sigaction),    POLICY_REFUSE, EPERM,  ANY,                                "sanitizer: on its way out" },
-#define ROWS_SANITIZER_LUA \
-    { SYS(sched_yield),     POLICY_ALLOW,  0,      ANY,                                "sanitizer: spin locks" }, \
-    { SYS(sched_getaffinity), POLICY_REFUSE, EPERM, ANY,                               "sanitizer: counts processors" }, \
-    { SYS(close),           POLICY_REFUSE, EPERM,  ANY,                                "sanitizer: on its way out" },
-#else
-#define ROWS_SANITIZER
-#define ROWS_SANITIZER_LUA
-#endif
-
-static const struct policy_row lua_rows[] = {
-    { SYS(read),            POLICY_ALLOW,  0,      ANY,                                "frames from the broker, on the link" },
-    { SYS(write),           POLICY_ALLOW,  0,      ANY,                                "libc's own last words, to /dev/null" },
-    { SYS(readv),           POLICY_ALLOW,  0,      ANY,                                "as read" },
-    { SYS(writev),          POLICY_ALLOW,  0,      ANY,                                "frames to the broker, on the link" },
-    ROWS_MEMORY
-    ROWS_TIME
-    ROWS_SELF
-    { SYS(openat),          POLICY_REFUSE, EACCES, ANY,                                "libc looks for locale and time zone files" },
-    { SYS(fstat),           POLICY_REFUSE, EACCES, ANY,                                "stdio sizes its buffers" },
-    { SYS(newfstatat),      POLICY_REFUSE, EACCES, ANY,                                "libc looks for files" },
-    ROWS_SOFT
-    ROWS_SANITIZER
-    ROWS_SANITIZER_LUA
-};
-
-/*
- * A native job can make any of these calls at any time with any argument that passes. So: it has no descriptor but the link and /dev/null,
- * and no call that makes one; memory becomes executable in one way only, as a private mapping of the module, which is sealed against
- * writing before it is mapped, and whose one descriptor the loader closes. openat, newfstatat and fstat are asked by libc's loader: the
- * worker's own handler says what it is to believe, and the kernel is never asked about a path.
- */
-static const struct policy_row native_rows[] = {
-    { SYS(read),            POLICY_ALLOW,  0,      FD_ONLY(LINK_FD, "the link"),       "frames from the broker" },
-    { SYS(read),            POLICY_ALLOW,  0,      FD_ONLY(MODULE_FD, "the module"),   "the loader: the module's header; gone once it is mapped" },
-    { SYS(read),            POLICY_ANSWER, 0,      ANY,                                "0: the job's standard input; else EBADF" },
-    { SYS(pwrite64),        POLICY_ALLOW,  0,      FD_ONLY(MODULE_FD, "the module"),   "the module's bytes, into memory, before it is sealed" },
-    { SYS(write),           POLICY_ALLOW,  0,      FD_AMONG(NATIVE_EVENTS, "a thread's eventfd"), "a thread of the job wakes another; made before the seal" },
-    { SYS(epoll_wait),      POLICY_ALLOW,  0,      FD_AMONG(NATIVE_EPOLLS, "a thread's epoll"), "a thread of the job sleeps; made before the seal" },
-    { SYS(epoll_ctl),       POLICY_REFUSE, EPERM,  ANY,                                "as epoll_create1" },
-    { SYS(write),           POLICY_ANSWER, 0,      ANY,                                "1 and 2: the job's output, counted as any; else EBADF" },
-    { SYS(readv),           POLICY_ALLOW,  0,      FD_ONLY(LINK_FD, "the link"),       "as read" },
-    { SYS(writev),          POLICY_ALLOW,  0,      FD_ONLY(LINK_FD, "the link"),       "frames to the broker" },
-    { SYS(writev),          POLICY_ANSWER, 0,      ANY,                                "as write; libc's last words before it aborts" },
-    { SYS(close),           POLICY_ALLOW,  0,      FD_ONLY(MODULE_FD, "the module"),   "the loader, when it has mapped it: from then on nothing can be mapped" },
-    { SYS(close),           POLICY_ANSWER, 0,      ANY,                                "EBADF: a job has no descriptors; nobody closes the link by mistake" },
-    { SYS(pread64),         POLICY_ALLOW,  0,      FD_ONLY(MODULE_FD, "the module"),   "the loader: program headers" },
-    { SYS(fcntl),           POLICY_ALLOW,  0,      SEAL_MODULE,                        "the module can never be written again: before it is mapped" },
-    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_EXEC, "PROT_READ | PROT_EXEC"), "the loader: code and constants; nothing else becomes executable" },
-    { SYS(mmap),            POLICY_ALLOW,  0,      MMAP_MODULE(PROT_READ | PROT_WRITE, "PROT_READ | PROT_WRITE"), "the loader: data, a private copy" },
-    { SYS(openat),          POLICY_ANSWER, 0,      ANY,                                "the loader opens the module: by that one name, once; else EACCES" },
-    { SYS(newfstatat),      POLICY_ANSWER, 0,      ANY,                                "the loader asks what it opened; else EACCES" },
-    { SYS(fstat),           POLICY_ANSWER, 0,      ANY,                                "as newfstatat, for newer libcs" },
-    { SYS(tgkill),          POLICY_ANSWER, 0,      INT_IS(2, SIGABRT),                 "abort(): told as its signal; no signal is sent" },
-    ROWS_MEMORY
-    ROWS_TIME
-    { SYS(nanosleep),       POLICY_ALLOW,  0,      ANY,                                "sleep(), within the wall limit" },
-    { SYS(clock_nanosleep), POLICY_ALLOW,  0,      INT_IN(0, 7),                       "sleep(); not by another process's clock" },
-    { SYS(poll),            POLICY_ALLOW,  0,      ANY,                                "as ppoll" },
-    { SYS(epoll_create1),   POLICY_REFUSE, EPERM,  ANY,                                "coop_fd_wait(): a job has no descriptor to wait on" },
-    ROWS_SELF
-    { SYS(sched_yield),     POLICY_ALLOW,  0,      ANY,                                "spin locks" },
-    { SYS(sched_getaffinity), POLICY_REFUSE, EPERM, ANY,                               "C++ counts processors" },
-    ROWS_SOFT
-    ROWS_SANITIZER
-};
-/* clang-format on */
+#include "worker/policy_rows.h"
 
 /*
  * x86-64: 335..423 were skipped when the ABIs' numbers were unified; from 512 on lie x32's own. Linux 6.11 put uretprobe at 335,
@@ -240,18 +16,28 @@ static const struct policy_gap x86_64_gaps[] = {
 
 enum { NEWEST = 450 }; /* set_mempolicy_home_node, Linux 5.17 */
 
-/* clang-format off */
-static const struct policy policies[] = {
-    { "lua",    lua_rows,    sizeof(lua_rows) / sizeof(lua_rows[0]),       x86_64_gaps, 1, NEWEST },
-    { "native", native_rows, sizeof(native_rows) / sizeof(native_rows[0]), x86_64_gaps, 1, NEWEST },
-};
-/* clang-format on */
+static const struct policy_table *const tables[] = { &policy_table_compute, &policy_table_lua,  &policy_table_python,
+                                                     &policy_table_native,  &policy_table_exec, &policy_table_init };
+
+enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
+
+const char *const policy_names[N_TABLES + 1] = { "compute", "lua", "python", "native", "exec", "init", NULL };
 
 const struct policy *policy_find(const char *profile)
 {
-    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-        if (strcmp(policies[i].name, profile) == 0)
-            return &policies[i];
+    static struct policy found[N_TABLES];
+
+    for (size_t i = 0; i < N_TABLES; i++)
+        if (strcmp(tables[i]->name, profile) == 0) {
+            found[i] = (struct policy){ .name = tables[i]->name,
+                                        .rows = tables[i]->rows,
+                                        .n_rows = tables[i]->n_rows,
+                                        .gaps = x86_64_gaps,
+                                        .n_gaps = sizeof(x86_64_gaps) / sizeof(x86_64_gaps[0]),
+                                        .newest = NEWEST,
+                                        .unlisted = tables[i]->unlisted };
+            return &found[i];
+        }
     return NULL;
 }
 
@@ -262,10 +48,11 @@ static void explain_row(const struct policy_row *r, FILE *to)
     if (r->verdict == POLICY_REFUSE)
         snprintf(verdict, sizeof(verdict), "refuse %s", strerrorname_np(r->error));
     else
-        snprintf(verdict, sizeof(verdict), "%s", r->verdict == POLICY_ANSWER ? "answer" : "allow");
+        snprintf(verdict, sizeof(verdict), "%s", r->verdict == POLICY_ANSWER ? "answer" : r->verdict == POLICY_ALLOW ? "allow" : "end");
     fprintf(to, "%-20s %-15s %s", r->name, verdict, r->why);
     for (int i = 0; i < POLICY_ARGS && r->args[i].mask != 0; i++)
-        fprintf(to, "%s argument %u: %s", i == 0 ? "  [if" : ",", r->args[i].index, r->args[i].text);
+        fprintf(to, "%s argument %u & %#llx is %#llx", i == 0 ? "  [if" : ",", r->args[i].index, (unsigned long long)r->args[i].mask,
+                (unsigned long long)r->args[i].value);
     fprintf(to, "%s\n", r->args[0].mask != 0 ? "]" : "");
 }
 

@@ -75,6 +75,9 @@ _Noreturn void serve_finish(const struct outcome *o)
     output_flush();
     r.kind = o->kind;
     r.exit_code = o->exit_code;
+    r.signal = o->signal;
+    r.disk_full = o->disk_full;
+    r.outputs_note = (char *)o->outputs_note;
     if (o->type[0] != '\0' || o->message[0] != '\0') {
         e.type = (char *)o->type;
         e.message = (char *)o->message;
@@ -89,17 +92,16 @@ _Noreturn void serve_finish(const struct outcome *o)
     link_rest();
 }
 
-static void say_started(void)
+static void say_started(Pb__Started *s)
 {
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
-    Pb__Started s = PB__STARTED__INIT;
 
     m.body_case = PB__FROM_WORKER__BODY_STARTED;
-    m.started = &s;
+    m.started = s;
     link_send(&m);
 }
 
-/* The seal has one step after Assign; when it fails no tenant byte runs either. */
+/* The seal has steps after Assign; when one fails no tenant byte runs either. */
 static void say_failed(const char *step, int error)
 {
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
@@ -112,9 +114,19 @@ static void say_failed(const char *step, int error)
     link_send(&m);
 }
 
+static int enter(const struct engine *e, const Pb__Assign *assign, Pb__Started *started, const char **ret_step)
+{
+    if (e->enter != NULL)
+        return e->enter(assign, started, ret_step);
+    *ret_step = "walls";
+    return walls_set(assign->spec->limits, e->closed_bytes);
+}
+
 _Noreturn void serve(const struct engine *e)
 {
     static struct outcome o;
+    Pb__Started started = PB__STARTED__INIT;
+    const char *step = "limits";
     struct frame f;
     const Pb__ToWorker *m;
     int rc;
@@ -125,17 +137,17 @@ _Noreturn void serve(const struct engine *e)
     m = rc == 0 ? (const Pb__ToWorker *)f.msg : NULL;
     if (m == NULL || m->body_case != PB__TO_WORKER__BODY_ASSIGN || m->assign->spec == NULL)
         _exit(70); /* the broker does not keep to the protocol */
-    rc = m->assign->spec->limits != NULL ? walls_set(m->assign->spec->limits, e->closed_bytes) : -EPROTO;
-    if (rc != 0) {
-        say_failed("walls", -rc);
-        _exit(70);
-    }
     output_begin(m->assign->spec);
     input_begin(m->assign->spec);
+    rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
+    if (rc != 0) {
+        say_failed(step, -rc);
+        _exit(70);
+    }
     running = e;
     if (cancelled && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
-    say_started();
+    say_started(&started);
     e->run(m->assign->spec, &o); /* f lives as long as the process: the engine may keep pointers into the spec */
     serve_finish(&o);
 }

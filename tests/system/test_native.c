@@ -284,8 +284,8 @@ static void files_of_other_kinds_are_refused_by_name(void **state)
     (void)state;
     refused(support_put(b->dir, "text.so", "int coop_job;", (size_t)-1), "text.so is not an ELF file; build it with: cc -shared -fPIC");
     refused(support_put(b->dir, "empty.so", "", 0), "empty.so is empty");
-    refused(support_program("coop"), "is an executable, and executables are not run yet");
-    refused(changed("exec.so", offsetof(Elf64_Ehdr, e_type), &exec, 2), "is an executable, and executables are not run yet");
+    refused(support_program("coop"), "is an executable, which the engine exec runs");
+    refused(changed("exec.so", offsetof(Elf64_Ehdr, e_type), &exec, 2), "is an executable, which the engine exec runs");
     refused(changed("object.so", offsetof(Elf64_Ehdr, e_type), &object, 2), "is an object file that is not linked");
     refused(changed("core.so", offsetof(Elf64_Ehdr, e_type), &core, 2), "is a core dump");
     refused(changed("arm.so", offsetof(Elf64_Ehdr, e_machine), &aarch64, 2), "is built for aarch64, this machine is x86-64");

@@ -876,6 +876,7 @@ int main(void)
         TEST(audit_finds_a_chain_that_is_whole),
         TEST(audit_names_the_first_receipt_that_was_changed),
         TEST(audit_looks_for_a_hash_that_was_kept),
+        TEST(an_output_that_was_not_collected_is_not_found),
         TEST(there_is_no_result_before_the_end),
         TEST(show_tells_status_spec_and_receipt),
         TEST(show_of_a_running_job_has_no_receipt_yet),

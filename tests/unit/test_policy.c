@@ -24,19 +24,23 @@
 #include "worker/policy.h"
 
 struct fixture {
-    const struct policy *policy;
+    struct policy policy;
     struct bpf_program prog;
 };
 
 static const char *profile;
+static unsigned given;
 
 static int setup(void **state)
 {
     static struct fixture f;
 
-    f.policy = policy_find(profile);
+    if (policy_find(profile) == NULL)
+        return -1;
+    f.policy = *policy_find(profile);
+    f.policy.given = given;
     *state = &f;
-    return f.policy != NULL ? bpf_compile(f.policy, &f.prog) : -1;
+    return bpf_compile(&f.policy, &f.prog);
 }
 
 static int teardown(void **state)
@@ -121,13 +125,17 @@ static uint32_t walk(const struct policy *p, const struct seccomp_data *d)
     if (in_gap(p, (uint32_t)d->nr))
         return SECCOMP_RET_ERRNO | ENOSYS;
     for (size_t i = 0; i < p->n_rows; i++) {
-        if (p->rows[i].nr != (uint32_t)d->nr || !holds(&p->rows[i], args))
+        const struct policy_row *r = &p->rows[i];
+
+        if (r->nr != (uint32_t)d->nr || (r->given & p->given) != r->given || !holds(r, args))
             continue;
-        if (p->rows[i].verdict == POLICY_ANSWER)
+        if (r->verdict == POLICY_VIOLATION)
+            break;
+        if (r->verdict == POLICY_ANSWER)
             return SECCOMP_RET_TRAP; /* the kernel makes no difference: the worker does */
-        return p->rows[i].verdict == POLICY_ALLOW ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | (uint32_t)p->rows[i].error;
+        return r->verdict == POLICY_ALLOW ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | (uint32_t)r->error;
     }
-    return SECCOMP_RET_TRAP;
+    return p->unlisted == POLICY_NOTIFY ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRAP;
 }
 
 static void check(const struct fixture *f, uint32_t arch, uint32_t nr, const uint64_t args[6])
@@ -137,7 +145,7 @@ static void check(const struct fixture *f, uint32_t arch, uint32_t nr, const uin
 
     memcpy(d.args, args, sizeof(d.args));
     is = evaluate(&f->prog, &d);
-    wanted = walk(f->policy, &d);
+    wanted = walk(&f->policy, &d);
     if (is != wanted)
         fail_msg("arch %#x nr %#x args %#llx %#llx %#llx %#llx: program %#x, table %#x", arch, nr, d.args[0], d.args[1], d.args[2],
                  d.args[3], is, wanted);
@@ -193,24 +201,24 @@ static void every_argument_rule_holds_on_each_of_its_64_bits(void **state)
 {
     const struct fixture *f = *state;
 
-    for (size_t i = 0; i < f->policy->n_rows; i++)
-        check_row_edges(f, &f->policy->rows[i]);
+    for (size_t i = 0; i < f->policy.n_rows; i++)
+        check_row_edges(f, &f->policy.rows[i]);
 }
 
 static void small_argument_values_of_conditional_calls_get_the_answer_of_the_table(void **state)
 {
     const struct fixture *f = *state;
 
-    for (size_t i = 0; i < f->policy->n_rows; i++) {
-        const struct policy_arg *a = &f->policy->rows[i].args[0];
+    for (size_t i = 0; i < f->policy.n_rows; i++) {
+        const struct policy_arg *a = &f->policy.rows[i].args[0];
 
         for (uint64_t v = 0; v < 4096 && a->mask != 0; v++) {
             uint64_t args[6] = { 0 };
 
             args[a->index] = v;
-            check(f, AUDIT_ARCH_X86_64, f->policy->rows[i].nr, args);
+            check(f, AUDIT_ARCH_X86_64, f->policy.rows[i].nr, args);
             args[a->index] = v | 1ull << 32;
-            check(f, AUDIT_ARCH_X86_64, f->policy->rows[i].nr, args);
+            check(f, AUDIT_ARCH_X86_64, f->policy.rows[i].nr, args);
         }
     }
 }
@@ -361,7 +369,7 @@ static void calls_that_would_widen_a_worker_end_it(void **state)
 
 static void every_row_has_a_reason_a_verdict_and_its_right_name(void **state)
 {
-    const struct policy *p = ((struct fixture *)*state)->policy;
+    const struct policy *p = &((struct fixture *)*state)->policy;
 
     for (size_t i = 0; i < p->n_rows; i++) {
         const struct policy_row *r = &p->rows[i];
@@ -382,7 +390,7 @@ static void every_row_has_a_reason_a_verdict_and_its_right_name(void **state)
 /* Or the last of them says what becomes of all other arguments: that the worker answers. */
 static void only_rows_with_conditions_share_a_call(void **state)
 {
-    const struct policy *p = ((struct fixture *)*state)->policy;
+    const struct policy *p = &((struct fixture *)*state)->policy;
 
     for (size_t i = 0; i < p->n_rows; i++)
         for (size_t k = i + 1; k < p->n_rows; k++)
@@ -395,7 +403,7 @@ static void only_rows_with_conditions_share_a_call(void **state)
 
 static void known_numbers_are_those_libseccomp_knows(void **state)
 {
-    const struct policy *p = ((struct fixture *)*state)->policy;
+    const struct policy *p = &((struct fixture *)*state)->policy;
 
     for (uint32_t nr = 0; nr <= p->newest; nr++) {
         char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, (int)nr);
@@ -410,7 +418,7 @@ static void the_program_is_the_same_each_time_and_short(void **state)
     const struct fixture *f = *state;
     struct bpf_program again;
 
-    assert_int_equal(bpf_compile(f->policy, &again), 0);
+    assert_int_equal(bpf_compile(&f->policy, &again), 0);
     assert_memory_equal(again.hash, f->prog.hash, BPF_HASH_LEN);
     assert_int_equal(again.len, f->prog.len);
     assert_true(again.len < 400); /* long programs are slow to install */
@@ -430,7 +438,7 @@ static void a_program_that_disagrees_with_the_table_is_noticed(void **state)
     for (size_t i = 0; i < bent.len; i++)
         if (bent.insns[i].code == (BPF_RET | BPF_K) && bent.insns[i].k == (SECCOMP_RET_ERRNO | EACCES))
             bent.insns[i].k = SECCOMP_RET_ALLOW;
-    assert_int_not_equal(evaluate(&bent, &d), walk(f->policy, &d));
+    assert_int_not_equal(evaluate(&bent, &d), walk(&f->policy, &d));
     free(bent.insns);
 }
 

@@ -151,7 +151,7 @@ static void each_failing_step_ends_the_worker_before_the_tenant(void **state)
 {
     (void)state;
     seal_fault = fault;
-    for (const char *const *name = seal_step_names(); *name != NULL; name++) {
+    for (const char *const *name = seal_step_names(false); *name != NULL; name++) {
         struct told t;
 
         fault_at = *name;
@@ -285,7 +285,7 @@ static void a_worker_whose_zygote_is_not_its_parent_refuses_to_live(void **state
 
 static void step_names_are_distinct(void **state)
 {
-    const char *const *names = seal_step_names();
+    const char *const *names = seal_step_names(false);
 
     (void)state;
     for (size_t i = 0; names[i] != NULL; i++)

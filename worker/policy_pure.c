@@ -1,0 +1,227 @@
+/* policy_pure.c - profiles of processes that only compute: compute, lua, python, native. No files, no processes, no network. */
+#include "worker/policy_rows.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/time.h>
+
+#include "worker/engines/native/engine.h"
+#include "worker/engines/native/load.h"
+#include "worker/link.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define FD_AMONG(first) INT_BUT(0, NATIVE_THREADS - 1, first)
+#define FUTEX_IS(op)    INT_BUT(1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, op)
+#define MMAP_ANON                                                                                                                          \
+    LONG_IN(2, PROT_READ | PROT_WRITE),                                                                                                    \
+        LONG_BUT(3, MAP_STACK | MAP_NORESERVE | MAP_FIXED | MAP_FIXED_NOREPLACE, MAP_PRIVATE | MAP_ANONYMOUS)
+#define MMAP_MODULE(prot) LONG_IN(2, prot), LONG_BUT(3, MAP_FIXED | MAP_DENYWRITE, MAP_PRIVATE), INT_IS(4, MODULE_FD)
+#define SEAL_MODULE       INT_IS(0, MODULE_FD), INT_IS(1, F_ADD_SEALS), LONG_IS(2, MODULE_SEALS)
+#define PTHREAD_FLAGS                                                                                                                      \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |               \
+     CLONE_CHILD_CLEARTID)
+
+/* clang-format off */
+/* memory of our own */
+#define ROWS_MEMORY \
+    { ALLOW(ppoll),                      ANY,                                       "waiting for stdin so that a cancel can interrupt" }, \
+    { ALLOW(mmap),                       IF(MMAP_ANON),                             "malloc; never a file, never executable" }, \
+    { ALLOW(munmap),                     ANY,                                       "malloc" }, \
+    { ALLOW(mremap),                     IF(LONG_IN(3, MREMAP_MAYMOVE)),            "malloc growing a large block" }, \
+    { ALLOW(mprotect),                   IF(LONG_IN(2, PROT_READ | PROT_WRITE)),    "malloc; never executable" }, \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_DONTNEED)),              "malloc giving pages back" }, \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_FREE)),                  "malloc giving pages back" }, \
+    { ALLOW(brk),                        ANY,                                       "malloc" }, \
+    { ALLOW(futex),                      IF(FUTEX_IS(FUTEX_WAIT)),                  "libc locks; never priority inheritance" }, \
+    { ALLOW(futex),                      IF(FUTEX_IS(FUTEX_WAKE)),                  "libc locks" }, \
+    { ALLOW(futex),                      IF(FUTEX_IS(FUTEX_WAIT_BITSET)),           "libc locks" }, \
+    { ALLOW(futex),                      IF(FUTEX_IS(FUTEX_WAKE_BITSET)),           "libc locks" },
+
+/* tasklets, in the engines that have them */
+#define ROWS_TASKLETS \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_GUARD_INSTALL)),         "guards below tasklets' stacks, and in the place of those that are hibernated" }, \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_GUARD_REMOVE)),          "a hibernated stack comes back" }, \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_NOHUGEPAGE)),            "tasklets' stacks: a few small pages each" }, \
+    { ALLOW(setitimer),                  IF(INT_IS(0, ITIMER_VIRTUAL)),             "turns for tasklets that do not yield" },
+
+/* time and chance */
+#define ROWS_TIME \
+    { ALLOW(clock_gettime),              IF(INT_IN(0, 7)),                          "os.time, os.clock; not another process's clock" }, \
+    { ALLOW(clock_getres),               IF(INT_IN(0, 7)),                          "as clock_gettime" }, \
+    { ALLOW(setitimer),                  IF(INT_IS(0, ITIMER_REAL)),                "pushes buffered output out while the job computes" }, \
+    { ALLOW(getrandom),                  IF(INT_IN(2, GRND_NONBLOCK)),              "seeds: forks of one zygote must differ" },
+
+/* signals: handlers are fixed before the seal, so rt_sigaction has no row; raise() and abort() need the worker's own pid in
+ * the filter, which is compiled once for all workers, so tgkill has no row either */
+#define ROWS_SELF \
+    { ALLOW(rt_sigreturn),               ANY,                                       "end of a signal handler" }, \
+    { ALLOW(rt_sigprocmask),             ANY,                                       "closing the race of cancel and wait; a blocked SIGSYS still kills" }, \
+    { ALLOW(sigaltstack),                ANY,                                       "harmless: a handler without a stack dies" }, \
+    { ALLOW(restart_syscall),            ANY,                                       "the kernel's own way to resume a wait" }, \
+    { ALLOW(getpid),                     ANY,                                       "libc" }, \
+    { ALLOW(gettid),                     ANY,                                       "libc" }, \
+    { ALLOW(prlimit64),                  IF(INT_IS(0, 0)),                          "the job's own walls, between Assign and its first byte; later it could only lower them" }, \
+    { ALLOW(exit),                       ANY,                                       "the end" }, \
+    { ALLOW(exit_group),                 ANY,                                       "the end" },
+
+/* no files at all; native answers these itself */
+#define ROWS_NO_FILES \
+    { REFUSE(openat, EACCES),            ANY,                                       "libc looks for locale and time zone files" }, \
+    { REFUSE(fstat, EACCES),             ANY,                                       "stdio sizes its buffers" }, \
+    { REFUSE(newfstatat, EACCES),        ANY,                                       "libc looks for files" },
+
+/* soft answers: libc asks these out of habit and copes with no */
+#define ROWS_SOFT \
+    { REFUSE(open, EACCES),              ANY,                                       "libc looks for locale and time zone files" }, \
+    { REFUSE(stat, EACCES),              ANY,                                       "libc looks for files" }, \
+    { REFUSE(lstat, EACCES),             ANY,                                       "libc looks for files" }, \
+    { REFUSE(access, EACCES),            ANY,                                       "libc looks for files" }, \
+    { REFUSE(faccessat, EACCES),         ANY,                                       "libc looks for files" }, \
+    { REFUSE(readlink, EACCES),          ANY,                                       "libc looks for itself" }, \
+    { REFUSE(readlinkat, EACCES),        ANY,                                       "libc looks for itself" }, \
+    { REFUSE(lseek, ESPIPE),             ANY,                                       "stdio" }, \
+    { REFUSE(ioctl, ENOTTY),             ANY,                                       "stdio asks whether this is a terminal" }, \
+    { REFUSE(clone3, ENOSYS),            ANY,                                       "its argument is a pointer that no filter can read" }, \
+    { REFUSE(statx, ENOSYS),             ANY,                                       "libc falls back" }, \
+    { REFUSE(openat2, ENOSYS),           ANY,                                       "its argument is a pointer that no filter can read" }, \
+    { REFUSE(faccessat2, ENOSYS),        ANY,                                       "libc falls back" }, \
+    { REFUSE(pidfd_open, ENOSYS),        ANY,                                       "libc falls back" }, \
+    { REFUSE(futex_waitv, ENOSYS),       ANY,                                       "libc falls back" }, \
+    { REFUSE(io_uring_setup, ENOSYS),    ANY,                                       "its operations pass by every filter" }, \
+    { REFUSE(io_uring_enter, ENOSYS),    ANY,                                       "as io_uring_setup" }, \
+    { REFUSE(io_uring_register, ENOSYS), ANY,                                       "as io_uring_setup" },
+
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+/* builds with a sanitizer only: its runtime lives in the worker too */
+#define ROWS_SANITIZER \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_DONTDUMP)),              "sanitizer: shadow memory" }, \
+    { REFUSE(rt_sigaction, EPERM),       ANY,                                       "sanitizer: on its way out" },
+#define ROWS_SANITIZER_LUA \
+    { ALLOW(sched_yield),                ANY,                                       "sanitizer: spin locks" }, \
+    { REFUSE(sched_getaffinity, EPERM),  ANY,                                       "sanitizer: counts processors" }, \
+    { REFUSE(close, EPERM),              ANY,                                       "sanitizer: on its way out" },
+#else
+#define ROWS_SANITIZER
+#define ROWS_SANITIZER_LUA
+#endif
+
+/* the link: the only descriptor but /dev/null */
+#define ROWS_LINK \
+    { ALLOW(read),                       ANY,                                       "frames from the broker, on the link" }, \
+    { ALLOW(write),                      ANY,                                       "libc's own last words, to /dev/null" }, \
+    { ALLOW(readv),                      ANY,                                       "as read" }, \
+    { ALLOW(writev),                     ANY,                                       "frames to the broker, on the link" },
+
+/*
+ * The common part of the pure profiles: a process that computes, and speaks on its link. It is nobody's profile yet; whoever writes an engine
+ * begins from it.
+ */
+static const struct policy_row compute_rows[] = {
+    ROWS_LINK
+    ROWS_MEMORY
+    ROWS_TIME
+    ROWS_SELF
+    ROWS_NO_FILES
+    ROWS_SOFT
+};
+
+static const struct policy_row lua_rows[] = {
+    ROWS_LINK
+    ROWS_MEMORY
+    ROWS_TASKLETS
+    ROWS_TIME
+    ROWS_SELF
+    ROWS_NO_FILES
+    ROWS_SOFT
+    ROWS_SANITIZER
+    ROWS_SANITIZER_LUA
+};
+
+/*
+ * What CPython 3.11 still asks for once it has started and its modules are there. Threads: the flag word of glibc's pthread_create, no other.
+ * asyncio's self-pipe and its epoll are made before the seal.
+ */
+static const struct policy_row python_rows[] = {
+    ROWS_LINK
+    ROWS_MEMORY
+    ROWS_TIME
+    { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "time.sleep()" },
+    { ALLOW(nanosleep),                  ANY,                                       "time.sleep(), older libcs" },
+    { ALLOW(poll),                       ANY,                                       "select.poll(), selectors" },
+    { ALLOW(epoll_wait),                 ANY,                                       "asyncio" },
+    { ALLOW(epoll_pwait),                ANY,                                       "asyncio" },
+    { ALLOW(epoll_ctl),                  ANY,                                       "asyncio; on descriptors that were made before the seal" },
+    { ALLOW(sendto),                     IF(LONG_IS(4, 0)),                         "asyncio's self-pipe, a socketpair made before the seal; no address" },
+    { ALLOW(recvfrom),                   IF(LONG_IS(4, 0)),                         "as sendto" },
+    ROWS_SELF
+    { ALLOW(rt_sigaction),               ANY,                                       "the signal module; a SIGSYS that is handled was still refused" },
+    { ALLOW(clone),                      IF(INT_IS(0, PTHREAD_FLAGS)),              "threading: exactly what pthread_create asks for" },
+    { ALLOW(set_robust_list),            ANY,                                       "a thread's begin" },
+    { ALLOW(rseq),                       ANY,                                       "a thread's begin" },
+    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_NAME)),                "a thread's name" },
+    { ALLOW(sched_yield),                ANY,                                       "the interpreter lock" },
+    ROWS_NO_FILES
+    ROWS_SOFT
+    ROWS_SANITIZER
+};
+
+/*
+ * A native job can make any of these calls at any time with any argument that passes. So: it has no descriptor but the link and /dev/null,
+ * and no call that makes one; memory becomes executable in one way only, as a private mapping of the module, which is sealed against
+ * writing before it is mapped, and whose one descriptor the loader closes. openat, newfstatat and fstat are asked by libc's loader: the
+ * worker's own handler says what it is to believe, and the kernel is never asked about a path.
+ */
+static const struct policy_row native_rows[] = {
+    { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" },
+    { ALLOW(read),                       IF(INT_IS(0, MODULE_FD)),                  "the loader: the module's header; gone once it is mapped" },
+    { ANSWER(read),                      ANY,                                       "0: the job's standard input; else EBADF" },
+    { ALLOW(pwrite64),                   IF(INT_IS(0, MODULE_FD)),                  "the module's bytes, into memory, before it is sealed" },
+    { ALLOW(write),                      IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job wakes another; made before the seal" },
+    { ALLOW(epoll_wait),                 IF(FD_AMONG(NATIVE_EPOLLS)),               "a thread of the job sleeps; made before the seal" },
+    { REFUSE(epoll_ctl, EPERM),          ANY,                                       "as epoll_create1" },
+    { ANSWER(write),                     ANY,                                       "1 and 2: the job's output, counted as any; else EBADF" },
+    { ALLOW(readv),                      IF(INT_IS(0, LINK_FD)),                    "as read" },
+    { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" },
+    { ANSWER(writev),                    ANY,                                       "as write; libc's last words before it aborts" },
+    { ALLOW(close),                      IF(INT_IS(0, MODULE_FD)),                  "the loader, when it has mapped it: from then on nothing can be mapped" },
+    { ANSWER(close),                     ANY,                                       "EBADF: a job has no descriptors; nobody closes the link by mistake" },
+    { ALLOW(pread64),                    IF(INT_IS(0, MODULE_FD)),                  "the loader: program headers" },
+    { ALLOW(fcntl),                      IF(SEAL_MODULE),                           "the module can never be written again: before it is mapped" },
+    { ALLOW(mmap),                       IF(MMAP_MODULE(PROT_READ | PROT_EXEC)),    "the loader: code and constants; nothing else becomes executable" },
+    { ALLOW(mmap),                       IF(MMAP_MODULE(PROT_READ | PROT_WRITE)),   "the loader: data, a private copy" },
+    { ANSWER(openat),                    ANY,                                       "the loader opens the module: by that one name, once; else EACCES" },
+    { ANSWER(newfstatat),                ANY,                                       "the loader asks what it opened; else EACCES" },
+    { ANSWER(fstat),                     ANY,                                       "as newfstatat, for newer libcs" },
+    { ANSWER(tgkill),                    IF(INT_IS(2, SIGABRT)),                    "abort(): told as its signal; no signal is sent" },
+    ROWS_MEMORY
+    ROWS_TASKLETS
+    ROWS_TIME
+    { ALLOW(nanosleep),                  ANY,                                       "sleep(), within the wall limit" },
+    { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "sleep(); not by another process's clock" },
+    { ALLOW(poll),                       ANY,                                       "as ppoll" },
+    { REFUSE(epoll_create1, EPERM),      ANY,                                       "coop_fd_wait(): a job has no descriptor to wait on" },
+    ROWS_SELF
+    { ALLOW(sched_yield),                ANY,                                       "spin locks" },
+    { REFUSE(sched_getaffinity, EPERM),  ANY,                                       "C++ counts processors" },
+    ROWS_SOFT
+    ROWS_SANITIZER
+};
+/* clang-format on */
+
+const struct policy_table policy_table_compute = POLICY_TABLE("compute", compute_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_lua = POLICY_TABLE("lua", lua_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_python = POLICY_TABLE("python", python_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_native = POLICY_TABLE("native", native_rows, POLICY_VIOLATION);
