@@ -196,7 +196,7 @@ static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
 {
     z->tier = word_of(zygote_tiers, r->tier);
     z->namespace_count = 0;
-    if ((z->tier == NULL && r->tier[0] != '\0') || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+    if (z->tier == NULL || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
         return -EPROTO;
     for (size_t i = 0; i < r->n_namespaces; i++)
         if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
