@@ -67,7 +67,7 @@ UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs causes kill kill_points leftovers bad_input flood tasklets native root
-ESCAPE      := attempts policy_rows sealed lua_escape native_escape
+ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf
 
 NATIVE_EXAMPLES := hello primes fetch
