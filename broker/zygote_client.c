@@ -196,7 +196,7 @@ static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
 {
     z->tier = word_of(zygote_tiers, r->tier);
     z->namespace_count = 0;
-    if ((z->tier == NULL && r->tier[0] != '\0') || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+    if (z->tier == NULL || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
         return -EPROTO;
     for (size_t i = 0; i < r->n_namespaces; i++)
         if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
@@ -221,8 +221,8 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     z->ready = 1;
     z->refused[0] = '\0';
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
-              z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
+              z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
     pool_refill(&z->broker->pool);
     return 0;
 }

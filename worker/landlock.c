@@ -186,6 +186,8 @@ int landlock_take_view(bool ports)
     if (g.ruleset < 0)
         return -errno;
     rc = space_now.entered ? grant_view(&g) : grant_host(&g);
+    if (rc == 0 && space_now.own_proc_fd >= 0)
+        rc = grant_fd(&g, space_now.own_proc_fd, granted[VIEW_PROC]); /* init's alone: no path leads there */
     if (rc == 0)
         rc = restrict_self(g.ruleset);
     close(g.ruleset);
