@@ -68,16 +68,16 @@ static void a_denied_call_is_the_rows_answer(void **state)
         const char *row;
         int nr, error, answer;
     } denied[] = {
-        {"user_namespaces",   SYS_unshare,                 EPERM,  EPERM     },
-        { "mounting",         SYS_fsopen,                  ENOSYS, ENOSYS    },
-        { "mounting",         SYS_mount_setattr,           ENOSYS, ENOSYS    },
-        { "pivot_root",       SYS_pivot_root,              EPERM,  EPERM     },
-        { "private_proc",     SYS_fsmount,                 EPERM,  EPERM     },
-        { "clone_into_cgroup", SYS_clone3,                 ENOSYS, ENOSYS    },
-        { "landlock",         SYS_landlock_create_ruleset, ENOSYS, EOPNOTSUPP},
-        { "seccomp",          SYS_seccomp,                 EPERM,  EPERM     },
-        { "memfd",            SYS_memfd_create,            ENOSYS, ENOSYS    },
-        { "tier_T2",          SYS_landlock_create_ruleset, ENOSYS, EOPNOTSUPP},
+        {"user_namespaces",    SYS_unshare,                 EPERM,  EPERM     },
+        { "mounting",          SYS_fsopen,                  ENOSYS, ENOSYS    },
+        { "mounting",          SYS_mount_setattr,           ENOSYS, ENOSYS    },
+        { "pivot_root",        SYS_pivot_root,              EPERM,  EPERM     },
+        { "private_proc",      SYS_fsmount,                 EPERM,  EPERM     },
+        { "clone_into_cgroup", SYS_clone3,                  ENOSYS, ENOSYS    },
+        { "landlock",          SYS_landlock_create_ruleset, ENOSYS, EOPNOTSUPP},
+        { "seccomp",           SYS_seccomp,                 EPERM,  EPERM     },
+        { "memfd",             SYS_memfd_create,            ENOSYS, ENOSYS    },
+        { "tier_T2",           SYS_landlock_create_ruleset, ENOSYS, EOPNOTSUPP},
     };
 
     (void)state;
@@ -190,10 +190,8 @@ static void a_probe_that_is_killed_has_failed(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_denied_call_is_the_rows_answer),
-        cmocka_unit_test(a_listener_that_another_has_is_seen),
-        cmocka_unit_test(rows_are_distinct_and_say_what_for),
-        cmocka_unit_test(probing_changes_nothing_here_and_prints_a_line_for_each),
+        cmocka_unit_test(a_denied_call_is_the_rows_answer),   cmocka_unit_test(a_listener_that_another_has_is_seen),
+        cmocka_unit_test(rows_are_distinct_and_say_what_for), cmocka_unit_test(probing_changes_nothing_here_and_prints_a_line_for_each),
         cmocka_unit_test(a_probe_that_is_killed_has_failed),
     };
 
