@@ -93,7 +93,8 @@ static void (*zygote_prelude)(void); /* in the zygote's process, before it is on
 
 static inline _Noreturn void zygote_become(int control)
 {
-    char fd[16], *argv[] = { (char *)"zygote", (char *)"--engine", (char *)"exec", (char *)"--control-fd", fd, (char *)"--tier", NULL, NULL };
+    char fd[16],
+        *argv[] = { (char *)"zygote", (char *)"--engine", (char *)"exec", (char *)"--control-fd", fd, (char *)"--tier", NULL, NULL };
     const char *tier = getenv("EXEC_TIER");
 
     snprintf(fd, sizeof(fd), "%d", control);

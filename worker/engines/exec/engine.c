@@ -32,7 +32,7 @@
 #include "worker/space.h"
 #include "worker/space_join.h"
 
-enum { LACKING = 127, LANDLOCK_SIGNALS = 6, LANDLOCK_SOCKETS = 9 }; /* the loader's exit code; ABIs */
+enum { LACKING = 127 }; /* the exit code of libc's loader */
 
 static struct {
     struct bpf_program usual, init; /* made by the zygote: of programs that ask for nothing special, and init's own */
@@ -173,14 +173,14 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
-/* What rows may depend on. Without namespaces of our own it is Landlock that keeps signals and sockets in, since the ABI that can. */
+/* What rows may depend on. Without namespaces of our own a socket's file is in reach where any file is, and signals are kept in by Landlock. */
 static unsigned given(void)
 {
     unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
 
     if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
         g |= POLICY_SHARED_SIGNALS;
-    if (!space_now.entered && landlock_abi() < LANDLOCK_SOCKETS)
+    if (!space_now.entered)
         g |= POLICY_SHARED_SOCKETS;
     return g;
 }
