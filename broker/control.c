@@ -232,6 +232,9 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, 1, verb_kill },
     [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, 1, verb_stdin_write },
     [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0, verb_version },
+    [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, 1, verb_output },
+    [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, 1, verb_resize_tty },
+    [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, 0, verb_audit },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);

@@ -11,7 +11,8 @@
 
 #define IN(phase) GATE_IN(phase)
 #define WITH_JOB  (IN(WORKER_BUSY))
-enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, NOTE_MAX = 4096, SIGNAL_MAX = 64, CANNOT_RUN_FIRST = 126 };
+enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, NOTE_MAX = 4096 };
+enum { SIGNAL_MAX = 64, NOT_EXECUTABLE = 126, NOT_FOUND = 127, FILTER_HASH = 32 };
 
 static int fits(const char *text, size_t max)
 {
@@ -22,6 +23,11 @@ static int fits(const char *text, size_t max)
 static int names_a_step(const char *text, size_t max)
 {
     return *text != '\0' && fits(text, max) && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+static int runs_programs(const struct worker *w)
+{
+    return w->crew->engine == &engine_table[ENGINE_EXEC];
 }
 
 /* ---- meaning: looks only at the body and at what is fixed about this worker ---- */
@@ -54,9 +60,13 @@ static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
 
 static int check_started(const struct worker *w, const Pb__FromWorker *m)
 {
-    (void)w;
-    (void)m;
-    return 0; /* it has no body to be wrong */
+    const Pb__Started *s = m->started;
+
+    if (!runs_programs(w))
+        return s->filter_hash.len != 0 || s->filter_len != 0 || s->unnamed_violations ? -EPROTO : 0;
+    if (s->filter_hash.len == 0)
+        return s->filter_len == 0 ? 0 : -EPROTO;
+    return s->filter_hash.len == FILTER_HASH ? 0 : -EPROTO;
 }
 
 static int check_output(const struct worker *w, const Pb__FromWorker *m)
@@ -81,11 +91,6 @@ static int check_stdin_want(const struct worker *w, const Pb__FromWorker *m)
     return in->wanted || in->told_eof ? -EPROTO : 0;
 }
 
-static int runs_programs(const struct worker *w)
-{
-    return w->crew->engine == &engine_table[ENGINE_EXEC];
-}
-
 /* What only the worker of a program may say of its end. */
 static int check_program_end(const struct worker *w, const Pb__Result *r)
 {
@@ -95,8 +100,9 @@ static int check_program_end(const struct worker *w, const Pb__Result *r)
         return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full ? -EPROTO : 0;
     if (signaled ? r->signal < 1 || r->signal > SIGNAL_MAX : r->signal != 0)
         return -EPROTO;
-    if (cannot_run &&
-        ((r->exit_code != CANNOT_RUN_FIRST && r->exit_code != CANNOT_RUN_FIRST + 1) || r->error == NULL || !r->error->message[0]))
+    if (cannot_run && r->exit_code != NOT_EXECUTABLE && r->exit_code != NOT_FOUND)
+        return -EPROTO;
+    if (cannot_run && (r->error == NULL || r->error->message[0] == '\0')) /* it has to name what is missing */
         return -EPROTO;
     if (w->job->outputs.name != NULL || (r->outputs_note[0] != '\0' && !w->job->collects))
         return -EPROTO; /* a file has begun and not ended; nobody asked for files */
@@ -169,9 +175,8 @@ static int apply_seal_failed(struct worker *w, const Pb__FromWorker *m)
 
 static int apply_started(struct worker *w, const Pb__FromWorker *m)
 {
-    (void)m;
     pool_set_phase(w, WORKER_BUSY);
-    jobs_on_started(w->job);
+    jobs_on_started(w->job, m->started);
     return 0;
 }
 

@@ -19,7 +19,9 @@
 #include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
+#include "broker/watch.h"
 #include "job_limits.h"
+#include "broker/zygote_client.h"
 #include "link.pb-c.h"
 
 struct broker;
@@ -83,10 +85,14 @@ struct job {
     struct job_end end;
     uint64_t submitted_us, started_us, first_output_us, ended_us; /* wall clock */
     uint64_t ready_at, assigned_at, started_at, ended_at;         /* monotonic */
-    struct timer wall, cpu, grace, store_retry;
+    struct timer grace, store_retry;
+    struct watch watch; /* its limits */
     Pb__Usage usage;
     Pb__Enforcement enforcement; /* texts are constants or the two buffers below */
     char seccomp_hash[65], engine_version[64];
+    const char *tier;                              /* said by its zygote; NULL: not said */
+    const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
+    int unnamed_violations;                        /* a call that its policy refuses kills it, and nobody hears which */
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
@@ -118,7 +124,7 @@ void jobs_finished(struct job *job, int status); /* the receipt's commit came ba
 
 /* Gives waiting jobs to idle workers. */
 void jobs_dispatch(struct jobs *j);
-void jobs_on_started(struct job *job);
+void jobs_on_started(struct job *job, const Pb__Started *s);
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len);
 void jobs_on_stdin_want(struct job *job, uint32_t max);
 void jobs_on_result(struct job *job, const Pb__Result *r);

@@ -85,9 +85,7 @@ static int hand_over_file(int dir_fd, const char *name, const struct privilege *
 
     if (fd < 0 || fstat(fd, &st) != 0)
         rc = -errno;
-    else if (S_ISSOCK(st.st_mode))
-        rc = unlinkat(dir_fd, name, 0) != 0 ? -errno : 0; /* of a broker that is gone: its run directory's lock was free */
-    else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != who->user.uid))
+    else if ((!S_ISREG(st.st_mode) && !S_ISSOCK(st.st_mode)) || st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != who->user.uid))
         rc = -EPERM;
     else if (fchownat(fd, "", who->user.uid, who->user.gid, AT_EMPTY_PATH) != 0)
         rc = -errno;
@@ -192,6 +190,48 @@ static int open_worker(struct places *p, const char *path, const struct privileg
     return 0;
 }
 
+/* path is dir, or lies below it. Both real. */
+static bool lies_in(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    while (n > 0 && dir[n - 1] == '/')
+        n--;
+    return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* Programs may look at anything but the broker: jobs of other people lie in its state, and its socket is a way out. */
+static int check_view(const char *dir, const char *own, char why[PLACES_WHY])
+{
+    char *view = realpath(dir, NULL), *real = NULL;
+    struct stat st;
+    int rc = 0;
+
+    if (view == NULL || stat(view, &st) != 0)
+        rc = say(why, -errno, "--view %.200s: %s", dir, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        rc = say(why, -ENOTDIR, "--view %.200s: that is no directory", dir);
+    else if ((real = realpath(own, NULL)) == NULL)
+        rc = say(why, -errno, "%.200s: %s", own, strerror(errno));
+    else if (lies_in(real, view) || lies_in(view, real))
+        rc = say(why, -EPERM, "--view %.200s: that would show %.200s, the broker's own, to jobs", dir, own);
+    free(view);
+    free(real);
+    return rc;
+}
+
+static int check_views(const struct config *c, char why[PLACES_WHY])
+{
+    int rc = 0;
+
+    for (int i = 0; c->views[i] != NULL && rc == 0; i++) {
+        rc = check_view(c->views[i], c->run_dir, why);
+        if (rc == 0)
+            rc = check_view(c->views[i], c->state_dir, why);
+    }
+    return rc;
+}
+
 int places_open(struct places *p, const struct config *c, const struct privilege *who, char why[PLACES_WHY])
 {
     int rc;
@@ -202,6 +242,8 @@ int places_open(struct places *p, const struct config *c, const struct privilege
         rc = store_open_dir(c->state_dir, &p->state_dir, why);
     if (rc == 0)
         rc = take(p->state_dir, c->state_dir, who, why);
+    if (rc == 0)
+        rc = check_views(c, why);
     if (rc == 0)
         rc = open_worker(p, c->worker, who, why);
     return rc;

@@ -12,6 +12,7 @@
 #ifndef BROKER_STORE_H
 #define BROKER_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -95,6 +96,41 @@ int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
 /* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
+#define STORE_HASH 32
+
+/* Where a receipt stands in the chain; previous: zeros for the first. -ENOENT: not in it. */
+struct store_link {
+    uint64_t seq;
+    uint8_t hash[STORE_HASH], previous[STORE_HASH];
+};
+int store_read_link(struct store *s, const char *job, struct store_link *ret);
+
+/* The last record of the chain; seq 0: it has not begun. */
+struct store_head {
+    bool there;
+    uint64_t seq, recorded_us;
+    uint8_t hash[STORE_HASH];
+};
+int store_read_head(struct store *s, struct store_head *ret);
+
+/* What does not fit; see AuditFaultKind in control.proto, which has the same numbers. */
+enum audit_fault { AUDIT_NONE, AUDIT_CHANGED, AUDIT_REMOVED, AUDIT_GAP, AUDIT_TRUNCATED, AUDIT_HEAD, AUDIT_ADDED, AUDIT_JOB };
+
+/* A walk along the chain, some milliseconds a call: all zero at first, then as the call before left it, until ended or fault. */
+struct store_audit {
+    uint64_t seq; /* checked up to this record */
+    uint8_t hash[STORE_HASH];
+    char job[ULID_LEN + 1]; /* not "": the chain itself is done, receipts up to this job's have been looked up in it */
+    const uint8_t *find;    /* a hash to look for, or NULL; found_seq: its record, when it was in this slice */
+    uint64_t found_seq;
+    struct store_head head;
+    bool ended;
+    enum audit_fault fault;
+    uint64_t fault_seq;
+    char fault_job[ULID_LEN + 1], text[160];
+};
+int store_audit(struct store *s, struct store_audit *a);
+
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
 /* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;

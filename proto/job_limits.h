@@ -23,6 +23,15 @@
 #define LIMITS_NAME     128        /* "name": of a job, a source, a variable or a module */
 #define LIMITS_WHY      256
 
+/* The same of what only programs have. */
+#define LIMITS_STAGED   (16u << 20) /* "staged": a program and the files sent with it, together */
+#define LIMITS_STAGED_N 1024        /* "file count" */
+#define LIMITS_PATH     1024        /* "program": its name */
+#define LIMITS_OUTPUT_N 64          /* "output count": globs */
+#define LIMITS_POLICY   (64u << 10) /* "policy": rows added, as text */
+#define LIMITS_REQUIRE  256         /* "require" */
+#define LIMITS_TTY      4096        /* rows and columns of a terminal */
+
 enum limits_kind { LIMITS_TIME, LIMITS_SIZE, LIMITS_COUNT };
 
 /* What a row is for one engine. All 0: its jobs have no such thing, and asking for a limit of it is refused. */

@@ -1,8 +1,18 @@
 /* rel_path.c - see rel_path.h. */
 #include "rel_path.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+/* C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
+static bool has_control(const char *path)
+{
+    for (const unsigned char *c = (const unsigned char *)path; *c != '\0'; c++)
+        if (c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
+            return true;
+    return false;
+}
 
 static const char *component_fault(const char *name, size_t len)
 {
@@ -25,9 +35,8 @@ const char *rel_path_fault(const char *path)
         return "is not relative";
     if (strlen(path) > REL_PATH_MAX)
         return "has more than 1024 bytes";
-    for (const char *p = path; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return "has a control character";
+    if (has_control(path))
+        return "has a control character";
     while (fault == NULL && at != NULL) {
         fault = component_fault(at, strcspn(at, "/"));
         at = strchr(at, '/');
