@@ -17,7 +17,8 @@ struct epoll_event;
 struct exec_job {
     const Pb__Assign *assign;
     const Pb__JobSpec *spec;
-    int work_fd; /* the work directory */
+    unsigned given; /* enum policy_given: what rows of its policy may depend on */
+    int work_fd;    /* the work directory */
     const char *work_path;
     char **argv, **envp;
 
