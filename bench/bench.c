@@ -23,7 +23,7 @@
 
 #include <seccomp.h>
 
-#include "client/client.h"
+#include "bench/host.h"
 #include "link.pb-c.h"
 #include "sp.h"
 #include "zygote.pb-c.h"
@@ -31,45 +31,6 @@
 extern char **environ;
 
 enum { BARE_RUNS = 400, JOB_RUNS = 1500, JOB_WARM = 100, CLIENTS = 32, JOBS_EACH = 100 };
-
-static char build_dir[4096], work_dir[64];
-
-static void die(const char *what, int rc)
-{
-    fprintf(stderr, "bench: %s: %s\n", what, strerror(-rc));
-    exit(1);
-}
-
-/* ---- numbers ---- */
-
-static double now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static double percentile(double *v, size_t n, double p)
-{
-    size_t i = (size_t)(p * (double)n);
-
-    qsort(v, n, sizeof(*v), by_value);
-    return v[i < n ? i : n - 1];
-}
-
-static void print_row(const char *name, double value, const char *unit, const char *ask)
-{
-    printf("  %-58s %10.1f %-4s  %s\n", name, value, unit, ask);
-    fflush(stdout);
-}
 
 /* ---- the bare limits ---- */
 
@@ -101,11 +62,11 @@ static double median_of(void (*fn)(void))
     double v[BARE_RUNS];
 
     for (int i = 0; i < BARE_RUNS; i++) {
-        double start = now_us();
+        double start = host_now_us();
         fn();
-        v[i] = now_us() - start;
+        v[i] = host_now_us() - start;
     }
-    return percentile(v, BARE_RUNS, 0.5);
+    return host_percentile(v, BARE_RUNS, 0.5);
 }
 
 /* ---- a sealed worker, from the request to its exit, without a broker ---- */
@@ -123,19 +84,19 @@ static void zygote_launch(struct spawner *z)
     uint8_t bytes[4096];
     int pair[2], rc;
 
-    snprintf(path, sizeof(path), "%s/coop-worker", build_dir);
+    snprintf(path, sizeof(path), "%s/coop-worker", host_build_dir);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        die("socketpair", -errno);
+        host_die("socketpair", -errno);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, pair[1], 3);
     rc = posix_spawn(&z->pid, path, &files, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     close(pair[1]);
     if (rc != 0)
-        die(path, -rc);
+        host_die(path, -rc);
     z->socket = pair[0];
     if (recv(z->socket, bytes, sizeof(bytes), 0) <= 0) /* ready */
-        die("zygote", -EPIPE);
+        host_die("zygote", -EPIPE);
 }
 
 static void zygote_send(struct spawner *z, const Pb__ToZygote *m, int fd)
@@ -158,7 +119,7 @@ static void zygote_send(struct spawner *z, const Pb__ToZygote *m, int fd)
         memcpy(CMSG_DATA(c), &fd, sizeof(fd));
     }
     if (sendmsg(z->socket, &h, 0) < 0)
-        die("sendmsg", -errno);
+        host_die("sendmsg", -errno);
 }
 
 /* Receives reports until one of this kind came; closes descriptors that come along. */
@@ -175,7 +136,7 @@ static void zygote_expect(struct spawner *z, Pb__FromZygote__BodyCase kind)
         int found;
 
         if (m == NULL)
-            die("zygote report", -EPIPE);
+            host_die("zygote report", -EPIPE);
         if (c != NULL) {
             int fd;
             memcpy(&fd, CMSG_DATA(c), sizeof(fd));
@@ -195,12 +156,12 @@ static double sealed_worker(struct spawner *z, uint64_t id, uint8_t **buf, size_
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
     Pb__Reap r = PB__REAP__INIT;
-    double start = now_us(), took;
+    double start = host_now_us(), took;
     int pair[2], rc;
     size_t len;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        die("socketpair", -errno);
+        host_die("socketpair", -errno);
     s.worker = id;
     s.token = (ProtobufCBinaryData){ sizeof(token), token };
     s.uid = geteuid() == 0 ? 1879000000 : 0;
@@ -209,10 +170,10 @@ static double sealed_worker(struct spawner *z, uint64_t id, uint8_t **buf, size_
     zygote_send(z, &m, pair[1]);
     close(pair[1]);
     if ((rc = sp_handshake(pair[0])) != 0 || (rc = sp_recv(pair[0], buf, cap, 65536, &len)) != 0)
-        die("worker's hello", rc);
+        host_die("worker's hello", rc);
     close(pair[0]);
     zygote_expect(z, PB__FROM_ZYGOTE__BODY_EXITED);
-    took = now_us() - start;
+    took = host_now_us() - start;
     r.worker = id;
     m.body_case = PB__TO_ZYGOTE__BODY_REAP;
     m.reap = &r;
@@ -233,123 +194,31 @@ static double median_sealed_worker(void)
     free(buf);
     close(z.socket);
     waitpid(z.pid, NULL, 0);
-    return percentile(v, BARE_RUNS, 0.5);
+    return host_percentile(v, BARE_RUNS, 0.5);
 }
 
-/* ---- a broker of our own ---- */
-
-static pid_t broker_pid;
-static struct endpoint endpoint;
-
-static void broker_start(void)
+static double noop(struct coop_client *c)
 {
-    char path[4200], state[128], word[16];
-    char *argv[] = { path, "--run-dir", work_dir, "--state-dir", state, "--ready-fd", "3", "--pool", "8", "--log-level", "warn", NULL };
-    posix_spawn_file_actions_t files;
-    int ready[2], rc;
-
-    snprintf(path, sizeof(path), "%s/coopd", build_dir);
-    snprintf(state, sizeof(state), "%s/state", work_dir);
-    snprintf(endpoint.url, sizeof(endpoint.url), "ipc://%s/control.sock", work_dir);
-    if (pipe2(ready, O_CLOEXEC) != 0)
-        die("pipe", -errno);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, ready[1], 3);
-    rc = posix_spawn(&broker_pid, path, &files, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    close(ready[1]);
-    if (rc != 0 || read(ready[0], word, sizeof(word)) <= 0)
-        die("coopd did not become ready", rc != 0 ? -rc : -EPIPE);
-    close(ready[0]);
-}
-
-static void broker_stop(void)
-{
-    char command[128];
-
-    kill(broker_pid, SIGTERM);
-    waitpid(broker_pid, NULL, 0);
-    snprintf(command, sizeof(command), "rm -rf %s", work_dir);
-    if (system(command) != 0)
-        fprintf(stderr, "bench: %s is left behind\n", work_dir);
-}
-
-static struct coop_client *client_new(void)
-{
-    struct coop_client *c;
-    struct coop_error why;
-    int rc = coop_client_open(&endpoint, &c, &why);
-
-    if (rc != 0)
-        die(why.message, rc);
-    return c;
-}
-
-static void call(struct coop_client *c, Pb__Request *q, struct frame *reply)
-{
-    int rc = coop_call(c, q, COOP_CALL_TIMEOUT_MS, reply);
-
-    if (rc != 0)
-        die("call", rc);
-    if (((Pb__Reply *)reply->msg)->body_case == PB__REPLY__BODY_ERROR) {
-        fprintf(stderr, "bench: %s\n", ((Pb__Reply *)reply->msg)->error->message);
-        exit(1);
-    }
-}
-
-/* Submit a no-op script and wait for its committed receipt: what `coop run` does. */
-static double one_job(struct coop_client *c)
-{
-    Pb__Request q = PB__REQUEST__INIT;
-    Pb__Submit submit = PB__SUBMIT__INIT;
     Pb__JobSpec spec = PB__JOB_SPEC__INIT;
-    Pb__Logs logs = PB__LOGS__INIT;
-    struct frame reply;
-    char id[32];
-    double start = now_us();
-    int ended;
 
     spec.engine = "lua";
     spec.source_name = "noop.lua";
     spec.source = (ProtobufCBinaryData){ 8, (uint8_t *)"return 0" };
-    submit.spec = &spec;
-    q.body_case = PB__REQUEST__BODY_SUBMIT;
-    q.submit = &submit;
-    call(c, &q, &reply);
-    snprintf(id, sizeof(id), "%s", ((Pb__Reply *)reply.msg)->submit->id);
-    frame_release(&reply);
-    logs.id = id;
-    logs.timeout_ms = 30000;
-    logs.want_receipt = 1;
-    q.body_case = PB__REQUEST__BODY_LOGS;
-    q.logs = &logs;
-    do {
-        const Pb__LogsReply *r;
-
-        call(c, &q, &reply);
-        r = ((Pb__Reply *)reply.msg)->logs;
-        ended = r->ended;
-        if (ended && (r->receipt == NULL || r->receipt->cause != PB__CAUSE__CAUSE_OK)) {
-            fprintf(stderr, "bench: the job ended with cause %d\n", r->receipt != NULL ? (int)r->receipt->cause : -1);
-            exit(1);
-        }
-        frame_release(&reply);
-    } while (!ended);
-    return now_us() - start;
+    return host_job(c, &spec);
 }
 
 static void latency(double *ret_p50, double *ret_p99)
 {
     static double v[JOB_RUNS];
-    struct coop_client *c = client_new();
+    struct coop_client *c = host_client_new();
 
     for (int i = 0; i < JOB_WARM; i++)
-        one_job(c);
+        noop(c);
     for (int i = 0; i < JOB_RUNS; i++)
-        v[i] = one_job(c);
+        v[i] = noop(c);
     coop_client_close(c);
-    *ret_p50 = percentile(v, JOB_RUNS, 0.5);
-    *ret_p99 = percentile(v, JOB_RUNS, 0.99);
+    *ret_p50 = host_percentile(v, JOB_RUNS, 0.5);
+    *ret_p99 = host_percentile(v, JOB_RUNS, 0.99);
 }
 
 static void *client_thread(void *arg)
@@ -357,7 +226,7 @@ static void *client_thread(void *arg)
     struct coop_client *c = arg;
 
     for (int i = 0; i < JOBS_EACH; i++)
-        one_job(c);
+        noop(c);
     return NULL;
 }
 
@@ -368,14 +237,14 @@ static double jobs_per_second(void)
     double start;
 
     for (int i = 0; i < CLIENTS; i++)
-        clients[i] = client_new();
-    start = now_us();
+        clients[i] = host_client_new();
+    start = host_now_us();
     for (int i = 0; i < CLIENTS; i++)
         if (pthread_create(&threads[i], NULL, client_thread, clients[i]) != 0)
-            die("thread", -EAGAIN);
+            host_die("thread", -EAGAIN);
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(threads[i], NULL);
-    start = now_us() - start;
+    start = host_now_us() - start;
     for (int i = 0; i < CLIENTS; i++)
         coop_client_close(clients[i]);
     return CLIENTS * JOBS_EACH / (start / 1e6);
@@ -417,7 +286,7 @@ static int child_of(int pid)
 
 static long idle_worker_kib(void)
 {
-    int worker = child_of(child_of(broker_pid)); /* coopd, its zygote, its first idle worker */
+    int worker = child_of(child_of(host_broker_pid)); /* coopd, its zygote, its first idle worker */
 
     return worker == 0 ? -1 : read_kib(worker, "Private_Clean:") + read_kib(worker, "Private_Dirty:");
 }
@@ -426,40 +295,32 @@ int main(void)
 {
     struct sock_filter allow = { 0x06, 0, 0, 0x7fff0000 }; /* RET ALLOW */
     double fork_us, exec_us, sealed_us, p50, p99, rate;
-    ssize_t n = readlink("/proc/self/exe", build_dir, sizeof(build_dir) - 1);
 
-    if (n <= 0)
-        die("/proc/self/exe", -errno);
-    build_dir[n] = '\0';
-    *strrchr(build_dir, '/') = '\0';
-    *strrchr(build_dir, '/') = '\0';
-    strcpy(work_dir, "/tmp/coop-bench-XXXXXX");
-    if (mkdtemp(work_dir) == NULL)
-        die("mkdtemp", -errno);
+    host_init();
     allow_all = (struct sock_fprog){ 1, &allow };
-    setvbuf(stdout, NULL, _IOLBF, 0);
 
     printf("coop bench: medians, %ld cores\n\nbare limits of this run\n", sysconf(_SC_NPROCESSORS_ONLN));
     fork_us = median_of(bare_fork);
     exec_us = median_of(bare_exec);
-    print_row("fork + seccomp + exit", fork_us, "us", "");
-    print_row("posix_spawn of /bin/true", exec_us, "us", "");
+    host_print_row("fork + seccomp + exit", fork_us, "us", "");
+    host_print_row("posix_spawn of /bin/true", exec_us, "us", "");
 
     printf("\ncoop\n");
     sealed_us = median_sealed_worker();
-    print_row("sealed Lua worker, fork to exit", sealed_us, "us", "");
-    print_row("  against fork + seccomp + exit", sealed_us / fork_us, "x", "design: 2");
-    print_row("  against exec of /bin/true", sealed_us / exec_us, "x", "design: below 1");
-    broker_start();
+    host_print_row("sealed Lua worker, fork to exit", sealed_us, "us", "");
+    host_print_row("  against fork + seccomp + exit", sealed_us / fork_us, "x", "design: 2");
+    host_print_row("  against exec of /bin/true", sealed_us / exec_us, "x", "design: below 1");
+    if (!host_broker_start(NULL))
+        host_die("coopd did not become ready", -EPIPE);
     latency(&p50, &p99);
-    print_row("submit -> receipt, one client, warm pool, p50", p50, "us", "ask: 1000");
-    print_row("submit -> receipt, one client, warm pool, p99", p99, "us", "ask: 5000");
+    host_print_row("submit -> receipt, one client, warm pool, p50", p50, "us", "ask: 1000");
+    host_print_row("submit -> receipt, one client, warm pool, p99", p99, "us", "ask: 5000");
     rate = jobs_per_second();
-    print_row("jobs/s, 32 clients, fresh sealed process and durable each", rate, "", "ask: 800");
-    print_row("private memory of an idle sealed Lua worker", (double)idle_worker_kib(), "KiB", "ask: 400");
-    broker_stop();
+    host_print_row("jobs/s, 32 clients, fresh sealed process and durable each", rate, "", "ask: 800");
+    host_print_row("private memory of an idle sealed Lua worker", (double)idle_worker_kib(), "KiB", "ask: 400");
+    host_broker_stop();
     printf("\nbare limits again\n");
-    print_row("fork + seccomp + exit", median_of(bare_fork), "us", "");
-    print_row("posix_spawn of /bin/true", median_of(bare_exec), "us", "");
+    host_print_row("fork + seccomp + exit", median_of(bare_fork), "us", "");
+    host_print_row("posix_spawn of /bin/true", median_of(bare_exec), "us", "");
     return 0;
 }

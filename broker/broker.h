@@ -8,11 +8,14 @@
 
 #include <stdint.h>
 
+#include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
+#include "broker/places.h"
 #include "broker/pool.h"
+#include "broker/privilege.h"
 #include "broker/store.h"
 #include "broker/zygote_client.h"
 
@@ -20,6 +23,8 @@ enum broker_phase { BROKER_UP, BROKER_DRAINING };
 
 struct broker {
     struct config config;
+    struct privilege privilege;
+    struct places places;
     enum broker_phase phase;
     struct loop loop;
     struct loop_watch store_watch, signals;
@@ -27,6 +32,7 @@ struct broker {
     int output_dir; /* where spool files are */
     char kernel[65];
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
+    struct cgroups cgroups;
     struct pool pool;
     struct jobs jobs;
     struct control control;

@@ -13,7 +13,7 @@
 #include "nearest.h"
 #include "units.h"
 
-enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_HELP, OPT_VERSION };
+enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_CHOICE, OPT_DIRS, OPT_DOCTOR, OPT_HELP, OPT_VERSION };
 
 struct option_row {
     const char *name;
@@ -29,13 +29,18 @@ static const struct option_row options[] = {
     { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: $COOP_RUN_DIR, else /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
     { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: $COOP_STATE_DIR, else /var/lib/coop for root, else ~/.local/state/coop)" },
     { "--worker",     OPT_TEXT,    CELL(worker),       "FILE",  "the worker program (default: coop-worker beside coopd or in ../libexec/coop)" },
+    { "--user",       OPT_TEXT,    CELL(user),         "NAME",  "started by root: become this user, a name or a number (default: $COOP_USER, else coop when there is one, else a number that nobody uses)" },
+    { "--tier",       OPT_CHOICE,  CELL(tier),         "auto|T0|T1|T2|T3", "what holds the workers: the best that this machine gives, or exactly this; where that cannot be had no job runs (default: auto)" },
+    { "--view",       OPT_DIRS,    CELL(views),        "DIR",   "programs see this directory too, read-only, at its own path; may be given several times" },
     { "--ready-fd",   OPT_FD,      CELL(ready_fd),     "N",     "write \"ready\" to this descriptor once jobs are accepted" },
     { "--idle-exit",  OPT_TIME,    CELL(idle_exit_us), "TIME",  "leave after so long without jobs or clients (default: stay)" },
     { "--drain",      OPT_TIME,    CELL(drain_us),     "TIME",  "how long SIGTERM waits for running jobs (default: 30s)" },
     { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
     { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
     { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
+    { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
+    { "--doctor",     OPT_DOCTOR,  0, 0,               NULL,    "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
     { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
     { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
 };
@@ -76,6 +81,34 @@ static int parse_level(const char *text, enum log_level *ret)
     return -EINVAL;
 }
 
+/* One of the words of "a|b|c". */
+static int parse_choice(const char *text, const char *choices, size_t size, char *ret)
+{
+    size_t n = strlen(text);
+
+    for (const char *p = choices; p != NULL; p = strchr(p, '|'), p = p != NULL ? p + 1 : NULL)
+        if (n > 0 && n < size && strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0')) {
+            strcpy(ret, text);
+            return 0;
+        }
+    return -EINVAL;
+}
+
+/* The next free place of a list; the text stays the command line's. */
+static int add_dir(const char **list, size_t places, const struct option_row *o, const char *value)
+{
+    size_t n = 0;
+
+    while (n < places && list[n] != NULL)
+        n++;
+    if (n + 1 >= places) /* NULL behind the last */
+        return refuse(o->name, "given too often");
+    if (value[0] != '/')
+        return refuse(o->name, "wants an absolute path");
+    list[n] = value;
+    return 0;
+}
+
 static int set_option(struct config *c, const struct option_row *o, const char *value)
 {
     void *at = (char *)c + o->offset;
@@ -102,6 +135,12 @@ static int set_option(struct config *c, const struct option_row *o, const char *
             return refuse(o->name, "wants a time like 500ms, 30s or 5m");
         return 0;
     case OPT_LEVEL: return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
+    case OPT_CHOICE:
+        if (parse_choice(value, o->argument, o->size, at) == 0)
+            return 0;
+        fprintf(stderr, "coopd: %s: is one of %s, not '%.100s'\n", o->name, o->argument, value);
+        return -EINVAL;
+    case OPT_DIRS: return add_dir(at, o->size / sizeof(char *), o, value);
     default: return refuse(o->name, "takes no value");
     }
 }
@@ -188,8 +227,14 @@ static int default_dirs(struct config *c)
 
 int config_parse(struct config *c, int argc, char **argv)
 {
-    *c =
-        (struct config){ .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO };
+    *c = (struct config){ .ready_fd = -1,
+                          .drain_us = 30000000,
+                          .pool = 4,
+                          .workers = 32,
+                          .max_queued = 10000,
+                          .log_level = LOG_LEVEL_INFO,
+                          .tier = "auto",
+                          .cgroup = "auto" };
     for (int i = 1; i < argc; i++) {
         const struct option_row *o = find_option(argv[i]);
         int rc;
@@ -202,6 +247,10 @@ int config_parse(struct config *c, int argc, char **argv)
             else
                 printf("coopd %s\n", COOP_VERSION);
             return 1;
+        }
+        if (o->kind == OPT_DOCTOR) {
+            c->doctor = true;
+            continue;
         }
         if (++i == argc)
             return refuse(o->name, "wants a value");

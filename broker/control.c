@@ -30,8 +30,7 @@ int control_open(struct control *c, struct broker *b)
     struct rep_handler h = { on_message, on_peer, c };
 
     *c = (struct control){ .broker = b, .send = rep_send, .drop = rep_drop };
-    snprintf(c->path, sizeof(c->path), "%s/control.sock", b->config.run_dir);
-    return rep_open(&c->socket, &b->loop, c->path, FRAME_MAX_CONTROL, &h);
+    return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
 }
 
 static struct control_peer *find_peer(struct control *c, uint32_t peer)
@@ -233,6 +232,9 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, 1, verb_kill },
     [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, 1, verb_stdin_write },
     [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0, verb_version },
+    [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, 1, verb_output },
+    [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, 1, verb_resize_tty },
+    [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, 0, verb_audit },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);

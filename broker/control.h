@@ -44,7 +44,6 @@ struct control_peer {
 struct control {
     struct broker *broker;
     struct rep_socket socket;
-    char path[108];
     void (*send)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m); /* rep_send; a test may listen in */
     void (*drop)(struct rep_socket *s, uint32_t peer);                                 /* rep_drop */
     struct control_peer *peers;

@@ -2,6 +2,7 @@
 #include "broker/control_verbs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,8 +75,31 @@ void verb_submitted(struct broker *b, struct rep_way way, const char *id, const 
 struct stored {
     struct store_job job;
     struct frame receipt;
+    Pb__Chain chain;
+    char hashes[2][2 * STORE_HASH + 1];
     Pb__JobStatus status;
 };
+
+static char *hex(const uint8_t hash[STORE_HASH], char text[2 * STORE_HASH + 1])
+{
+    for (size_t i = 0; i < STORE_HASH; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return text;
+}
+
+/* Its place among all receipts; a receipt that somebody put beside the chain shows none. */
+static void fill_chain(struct broker *b, struct stored *s)
+{
+    struct store_link link;
+
+    if (store_read_link(b->store, s->job.id, &link) != 0)
+        return;
+    pb__chain__init(&s->chain);
+    s->chain.seq = link.seq;
+    s->chain.sha256 = hex(link.hash, s->hashes[0]);
+    s->chain.previous = hex(link.previous, s->hashes[1]);
+    ((Pb__Receipt *)s->receipt.msg)->chain = &s->chain;
+}
 
 static void fill_numbers(Pb__JobStatus *s, const Pb__Receipt *r)
 {
@@ -120,8 +144,10 @@ static int read_stored(struct broker *b, const char *id, struct stored *ret)
     if (rc == 0)
         rc = frame_decode(&ret->receipt, &pb__receipt__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
     free(blob.bytes);
-    if (rc == 0)
+    if (rc == 0) {
         fill_from_receipt(&ret->status, (const Pb__Receipt *)ret->receipt.msg);
+        fill_chain(b, ret);
+    }
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -597,6 +623,33 @@ void verb_cancel(struct control_call *c)
 void verb_kill(struct control_call *c)
 {
     act_on_job(c, jobs_kill);
+}
+
+enum { TTY_SIDE_MAX = UINT16_MAX }; /* of struct winsize */
+
+void verb_resize_tty(struct control_call *c)
+{
+    struct job *job = jobs_find(&c->broker->jobs, c->id);
+    const Pb__TtySize *size = c->request->resize_tty->size;
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__ResizeReply done = PB__RESIZE_REPLY__INIT;
+    int rc;
+
+    if (size == NULL || size->rows == 0 || size->columns == 0 || size->rows > TTY_SIDE_MAX || size->columns > TTY_SIDE_MAX) {
+        control_refuse(c->broker, c->way, ER(USAGE), "a terminal has 1 to %d rows and columns", TTY_SIDE_MAX);
+        return;
+    }
+    rc = job != NULL ? jobs_resize_tty(job, size->rows, size->columns) : -ESRCH;
+    if (rc != 0) {
+        control_refuse(c->broker, c->way, rc == -EAGAIN ? ER(TEMPORARY) : ER(CONFLICT), "job %s %s", c->id,
+                       rc == -ESRCH    ? "has ended"
+                       : rc == -EAGAIN ? "does not listen at the moment"
+                                       : "has no terminal");
+        return;
+    }
+    r.body_case = PB__REPLY__BODY_RESIZE_TTY;
+    r.resize_tty = &done;
+    control_reply(c->broker, c->way, &r);
 }
 
 void verb_version(struct control_call *c)

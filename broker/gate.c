@@ -11,7 +11,8 @@
 
 #define IN(phase) GATE_IN(phase)
 #define WITH_JOB  (IN(WORKER_BUSY))
-enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, VIOLATION_ARGS = 6 };
+enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, NOTE_MAX = 4096 };
+enum { SIGNAL_MAX = 64, NOT_EXECUTABLE = 126, NOT_FOUND = 127, FILTER_HASH = 32 };
 
 static int fits(const char *text, size_t max)
 {
@@ -24,6 +25,11 @@ static int names_a_step(const char *text, size_t max)
     return *text != '\0' && fits(text, max) && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
+static int runs_programs(const struct worker *w)
+{
+    return w->crew->engine == &engine_table[ENGINE_EXEC];
+}
+
 /* ---- meaning: looks only at the body and at what is fixed about this worker ---- */
 
 static int check_hello(const struct worker *w, const Pb__FromWorker *m)
@@ -32,7 +38,7 @@ static int check_hello(const struct worker *w, const Pb__FromWorker *m)
 
     if (h->token.len != ZYGOTE_TOKEN || memcmp(h->token.data, w->token, ZYGOTE_TOKEN) != 0)
         return -EPROTO;
-    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != w->uid)
+    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != (w->uid_inside != 0 ? w->uid_inside : w->uid))
         return -EPROTO;
     for (size_t i = 0; i < h->n_seal; i++)
         if (!names_a_step(h->seal[i], 63))
@@ -54,9 +60,13 @@ static int check_seal_failed(const struct worker *w, const Pb__FromWorker *m)
 
 static int check_started(const struct worker *w, const Pb__FromWorker *m)
 {
-    (void)w;
-    (void)m;
-    return 0; /* it has no body to be wrong */
+    const Pb__Started *s = m->started;
+
+    if (!runs_programs(w))
+        return s->filter_hash.len != 0 || s->filter_len != 0 || s->unnamed_violations ? -EPROTO : 0;
+    if (s->filter_hash.len == 0)
+        return s->filter_len == 0 ? 0 : -EPROTO;
+    return s->filter_hash.len == FILTER_HASH ? 0 : -EPROTO;
 }
 
 static int check_output(const struct worker *w, const Pb__FromWorker *m)
@@ -81,12 +91,29 @@ static int check_stdin_want(const struct worker *w, const Pb__FromWorker *m)
     return in->wanted || in->told_eof ? -EPROTO : 0;
 }
 
+/* What only the worker of a program may say of its end. */
+static int check_program_end(const struct worker *w, const Pb__Result *r)
+{
+    int signaled = r->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL, cannot_run = r->kind == PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN;
+
+    if (!runs_programs(w))
+        return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full ? -EPROTO : 0;
+    if (signaled ? r->signal < 1 || r->signal > SIGNAL_MAX : r->signal != 0)
+        return -EPROTO;
+    if (cannot_run && r->exit_code != NOT_EXECUTABLE && r->exit_code != NOT_FOUND)
+        return -EPROTO;
+    if (cannot_run && (r->error == NULL || r->error->message[0] == '\0')) /* it has to name what is missing */
+        return -EPROTO;
+    if (w->job->outputs.name != NULL || (r->outputs_note[0] != '\0' && !w->job->collects))
+        return -EPROTO; /* a file has begun and not ended; nobody asked for files */
+    return fits(r->outputs_note, NOTE_MAX) ? 0 : -EPROTO;
+}
+
 static int check_result(const struct worker *w, const Pb__FromWorker *m)
 {
     const Pb__Result *r = m->result;
 
-    (void)w;
-    if (r->kind <= PB__RESULT_KIND__RESULT_KIND_NONE || r->kind > PB__RESULT_KIND__RESULT_KIND_ABORTED)
+    if (r->kind <= PB__RESULT_KIND__RESULT_KIND_NONE || r->kind > PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN || check_program_end(w, r) != 0)
         return -EPROTO;
     if (r->exit_code < 0 || r->exit_code > 255)
         return -EPROTO;
@@ -100,7 +127,17 @@ static int check_result(const struct worker *w, const Pb__FromWorker *m)
 static int check_violation(const struct worker *w, const Pb__FromWorker *m)
 {
     (void)w;
-    return m->violation->n_args == VIOLATION_ARGS ? 0 : -EPROTO;
+    return evidence_check_violation(m->violation);
+}
+
+static int check_collected(const struct worker *w, const Pb__FromWorker *m)
+{
+    return runs_programs(w) && w->job->collects ? outputs_check(&w->job->outputs, m->collected) : -EPROTO;
+}
+
+static int check_learned(const struct worker *w, const Pb__FromWorker *m)
+{
+    return runs_programs(w) && w->job->learn ? evidence_check_learned(m->learned) : -EPROTO;
 }
 
 static int check_log(const struct worker *w, const Pb__FromWorker *m)
@@ -138,9 +175,8 @@ static int apply_seal_failed(struct worker *w, const Pb__FromWorker *m)
 
 static int apply_started(struct worker *w, const Pb__FromWorker *m)
 {
-    (void)m;
     pool_set_phase(w, WORKER_BUSY);
-    jobs_on_started(w->job);
+    jobs_on_started(w->job, m->started);
     return 0;
 }
 
@@ -168,6 +204,18 @@ static int apply_violation(struct worker *w, const Pb__FromWorker *m)
     return 0;
 }
 
+static int apply_collected(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_collected(w->job, m->collected);
+    return 0;
+}
+
+static int apply_learned(struct worker *w, const Pb__FromWorker *m)
+{
+    jobs_on_learned(w->job, m->learned);
+    return 0;
+}
+
 static int apply_log(struct worker *w, const Pb__FromWorker *m)
 {
     char text[256];
@@ -188,6 +236,8 @@ const struct gate_rule gate_rules[] = {
     [PB__FROM_WORKER__BODY_RESULT]      = { "result",      WITH_JOB,            1,  check_result,       apply_result },
     [PB__FROM_WORKER__BODY_VIOLATION]   = { "violation",   WITH_JOB,            1,  check_violation,    apply_violation },
     [PB__FROM_WORKER__BODY_LOG]         = { "log",         WITH_JOB,            64, check_log,          apply_log },
+    [PB__FROM_WORKER__BODY_COLLECTED]   = { "collected",   WITH_JOB,            0,  check_collected,    apply_collected },
+    [PB__FROM_WORKER__BODY_LEARNED]     = { "learned",     WITH_JOB, EVIDENCE_ROWS, check_learned,      apply_learned },
 };
 /* clang-format on */
 const size_t gate_rules_count = sizeof(gate_rules) / sizeof(gate_rules[0]);
@@ -197,6 +247,7 @@ const struct gate_say_rule gate_say_rules[] = {
     /* message                                 name          legal in         at most */
     [PB__TO_WORKER__BODY_ASSIGN]     = { "assign",     IN(WORKER_ASSIGNED), 1 },
     [PB__TO_WORKER__BODY_STDIN_DATA] = { "stdin_data", WITH_JOB,            0 },
+    [PB__TO_WORKER__BODY_TTY_SIZE]   = { "tty_size",   WITH_JOB,            0 },
 };
 /* clang-format on */
 const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);

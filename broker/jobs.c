@@ -4,31 +4,27 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/gate.h"
+#include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
 #include "frame.h"
 #include "log.h"
+#include "require.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
-enum { STORE_RETRY_US = 1000000, CPU_LOOK_AGAIN_US = 1000, RECEIPT_ROOM = 1 << 20, WALL_ABOVE_US = 1000000 };
+enum { RECEIPT_ROOM = 1 << 20 };
 
-static void on_wall(void *ctx);
-static void on_cpu(void *ctx);
 static void on_grace(void *ctx);
-static void on_store_retry(void *ctx);
-static void finish(struct job *job);
 
 /* ---- the table ---- */
 
@@ -37,7 +33,7 @@ void jobs_init(struct jobs *j, struct broker *b)
     *j = (struct jobs){ .broker = b };
 }
 
-static void step(struct job *job, enum job_event event)
+void jobs_step(struct job *job, enum job_event event)
 {
     Pb__State next = job_next[job->state][event];
 
@@ -58,10 +54,9 @@ static struct job *job_alloc(struct jobs *j, const char *id, const char *name, c
     snprintf(job->engine, sizeof(job->engine), "%s", engine);
     job->crew = &j->broker->crews[engine_find(engine) >= 0 ? engine_find(engine) : ENGINE_LUA];
     job->state = PB__STATE__STATE_READY;
-    job->wall = (struct timer){ .fn = on_wall, .ctx = job };
-    job->cpu = (struct timer){ .fn = on_cpu, .ctx = job };
+    watch_init(job);
     job->grace = (struct timer){ .fn = on_grace, .ctx = job };
-    job->store_retry = (struct timer){ .fn = on_store_retry, .ctx = job };
+    job->store_retry = (struct timer){ .fn = jobs_on_store_retry, .ctx = job };
     pb__usage__init(&job->usage);
     pb__enforcement__init(&job->enforcement);
     HASH_ADD_STR(j->by_id, id, job);
@@ -72,6 +67,17 @@ static void job_open_spools(struct job *job)
 {
     spool_init(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
     spool_init(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
+    outputs_init(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);
+}
+
+/* What its spec says that is needed while it runs. */
+static void take_spec(struct job *job, const Pb__JobSpec *spec)
+{
+    job->limits = *spec->limits;
+    job->on_output_limit = (int)spec->on_output_limit;
+    job->learn = spec->learn;
+    job->collects = spec->n_outputs > 0;
+    job->tty.wanted = spec->tty != NULL;
 }
 
 static void drop_spec(struct job *job)
@@ -82,37 +88,47 @@ static void drop_spec(struct job *job)
     job->spec = NULL;
 }
 
-static void drop_seal(struct job *job)
+void jobs_drop_seal(struct job *job)
 {
     for (size_t i = 0; i < job->enforcement.n_seal; i++)
         free(job->seal[i]);
     job->enforcement.n_seal = 0;
 }
 
-static void stop_timers(struct job *job)
+void jobs_stop_timers(struct job *job)
 {
     struct timers *t = &job->broker->loop.timers;
 
-    timers_cancel(t, &job->wall);
-    timers_cancel(t, &job->cpu);
+    watch_stop(job);
     timers_cancel(t, &job->grace);
     timers_cancel(t, &job->store_retry);
 }
 
-static void job_free(struct job *job)
+void jobs_free(struct job *job)
 {
     control_release(job); /* nobody is left waiting for what is gone */
     HASH_DEL(job->broker->jobs.by_id, job);
-    stop_timers(job);
+    jobs_stop_timers(job);
     drop_spec(job);
-    drop_seal(job);
+    jobs_drop_seal(job);
     spool_finish(&job->spools[0]);
     spool_finish(&job->spools[1]);
+    outputs_finish(&job->outputs);
+    evidence_finish(&job->evidence);
     free(job->input.bytes);
     free(job->end.error_type);
     free(job->end.error_message);
     free(job->end.error_traceback);
+    free(job->end.outputs_note);
     free(job);
+}
+
+void jobs_forget(struct job *job)
+{
+    spool_reset(&job->spools[0]);
+    spool_reset(&job->spools[1]);
+    outputs_reset(&job->outputs);
+    jobs_free(job);
 }
 
 void jobs_finish(struct jobs *j)
@@ -122,7 +138,7 @@ void jobs_finish(struct jobs *j)
     HASH_ITER (hh, j->by_id, job, next) {
         if (job->worker != NULL)
             job->worker->job = NULL;
-        job_free(job);
+        jobs_free(job);
     }
 }
 
@@ -166,7 +182,7 @@ static void enqueue(struct job *job, int at_head)
     job->broker->jobs.waiting++;
 }
 
-static void dequeue(struct job *job)
+void jobs_dequeue(struct job *job)
 {
     struct crew_queue *q = queue_of(job);
 
@@ -185,7 +201,7 @@ static void dequeue(struct job *job)
     job->broker->jobs.waiting--;
 }
 
-static void put_in_queue(struct job *job, int at_head)
+void jobs_put_in_queue(struct job *job, int at_head)
 {
     enqueue(job, at_head);
     jobs_dispatch(&job->broker->jobs);
@@ -219,13 +235,12 @@ struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, s
     if (op == NULL) {
         free(packed);
         if (job != NULL)
-            job_free(job);
+            jobs_free(job);
         return NULL;
     }
-    job->limits = *spec->limits;
+    take_spec(job, spec);
     job->stdin_mode = spec->stdin_mode;
     job->input.eof = spec->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
-    job->on_output_limit = (int)spec->on_output_limit;
     job->submitted_us = loop_wall_us();
     job_open_spools(job);
     snprintf(op->name, sizeof(op->name), "%s", job->name);
@@ -246,7 +261,7 @@ struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, s
 void jobs_start_early(struct job *job)
 {
     if (job->spec != NULL)
-        put_in_queue(job, 0);
+        jobs_put_in_queue(job, 0);
 }
 
 /* The store would not have it: the client was told so, and every trace of a run that began early goes. */
@@ -257,9 +272,9 @@ static void forget(struct job *job)
         jobs_decide(job, CA(INTERNAL), "%s", "its submit was not stored");
         return; /* jobs_on_worker_end() lets it go */
     }
-    dequeue(job);
+    jobs_dequeue(job);
     if (job->state != PB__STATE__STATE_FINISHING) /* else its receipt comes back refused, and jobs_finished() lets it go */
-        job_free(job);
+        jobs_forget(job);
 }
 
 void jobs_stored(struct job *job, int status)
@@ -271,7 +286,7 @@ void jobs_stored(struct job *job, int status)
     if (status != 0)
         forget(job);
     else if (job->state == PB__STATE__STATE_READY && job->queue_next == NULL)
-        put_in_queue(job, 0); /* its spec is read back from the store */
+        jobs_put_in_queue(job, 0); /* its spec is read back from the store */
 }
 
 static int recover_one(void *ctx, const struct store_job *s)
@@ -289,8 +304,7 @@ static int recover_one(void *ctx, const struct store_job *s)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
-        job->limits = *((const Pb__JobSpec *)f.msg)->limits;
-        job->on_output_limit = (int)((const Pb__JobSpec *)f.msg)->on_output_limit;
+        take_spec(job, (const Pb__JobSpec *)f.msg);
         job->stdin_mode = s->stdin_mode;
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
@@ -309,12 +323,23 @@ static int recover_one(void *ctx, const struct store_job *s)
     return job == NULL ? -ENOMEM : 0;
 }
 
+/* A job that began before its submit was committed may have left a file, and the broker no word of it. */
+static int is_known(void *ctx, const char *id)
+{
+    struct jobs *j = ctx;
+    struct store_job stored;
+
+    return jobs_find(j, id) != NULL || store_find(j->broker->store, id, &stored) != -ENOENT;
+}
+
 int jobs_recover(struct jobs *j)
 {
     int rc = store_each_unfinished(j->broker->store, recover_one, j);
 
     if (rc == 0 && j->waiting > 0)
         log_event(LOG_LEVEL_INFO, "recovered", "jobs=%u", j->waiting);
+    if (rc == 0)
+        spool_sweep(j->broker->output_dir, is_known, j);
     return rc;
 }
 
@@ -338,7 +363,7 @@ static void take_evidence(struct job *job, struct worker *w)
 {
     const struct zygote *z = &job->crew->zygote;
 
-    drop_seal(job);
+    jobs_drop_seal(job);
     memcpy(job->seal, w->seal, w->seal_count * sizeof(w->seal[0]));
     job->enforcement.n_seal = w->seal_count;
     w->seal_count = 0; /* the texts are the job's now */
@@ -346,11 +371,15 @@ static void take_evidence(struct job *job, struct worker *w)
     job->enforcement.uid = w->uid;
     job->enforcement.seccomp = (char *)z->profile;
     snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", z->filter_hash);
+    job->enforcement.filter_len = z->filter_len;
+    job->tier = z->tier;
+    memcpy(job->namespaces, z->namespaces, sizeof(job->namespaces));
+    job->enforcement.n_namespaces = z->namespace_count;
     snprintf(job->engine_version, sizeof(job->engine_version), "%s", z->engine_version);
     job->worker_pid = (uint32_t)w->pid;
 }
 
-static void note_start(struct job *job, enum store_kind kind)
+void jobs_note_start(struct job *job, enum store_kind kind)
 {
     struct store_op *op = store_op_new(kind, job->id);
 
@@ -359,6 +388,20 @@ static void note_start(struct job *job, enum store_kind kind)
     op->attempt = job->attempt;
     op->epoch = job->epoch;
     store_push(job->broker->store, op);
+}
+
+/* Only now is all of it known. What was made for it is not used for a job that asked for more. */
+static int check_required(struct job *job, const char *require)
+{
+    char why[REQUIRE_WHY];
+    Pb__Enforcement held;
+    int rc;
+
+    receipt_held(job, &held);
+    rc = require_met(require, &held, why);
+    if (rc != 0)
+        jobs_decide(job, CA(START_FAILED), "%s", why);
+    return rc;
 }
 
 static int send_assign(struct job *job, struct worker *w)
@@ -372,9 +415,13 @@ static int send_assign(struct job *job, struct worker *w)
         return rc;
     a.job = job->id;
     a.spec = (Pb__JobSpec *)f.msg;
+    a.rlimit_memory = w->leaf == NULL || !w->leaf->groups->has[CGROUP_MEMORY];
+    a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
-    rc = gate_say(w, &m);
+    rc = check_required(job, a.spec->require);
+    if (rc == 0)
+        rc = gate_say(w, &m);
     frame_release(&f);
     return rc;
 }
@@ -392,8 +439,8 @@ static void assign(struct job *job, struct worker *w)
     struct broker *b = job->broker;
     int rc;
 
-    dequeue(job);
-    step(job, JOB_EV_ASSIGN);
+    jobs_dequeue(job);
+    jobs_step(job, JOB_EV_ASSIGN);
     job->attempt++;
     job->epoch = next_epoch(job);
     job->worker = w;
@@ -403,7 +450,14 @@ static void assign(struct job *job, struct worker *w)
     job->usage.queue_us = job->assigned_at - job->ready_at;
     meter_cpu(w->pid, &w->boot_cpu_us);
     take_evidence(job, w);
+    rc = watch_start(job);
+    if (rc != 0) {
+        jobs_decide(job, CA(START_FAILED), "its limits could not be written into its control group: %s", strerror(-rc));
+        return;
+    }
     rc = send_assign(job, w);
+    if (rc == -ENOTSUP)
+        return; /* decided */
     if (rc != 0) {
         log_event(LOG_LEVEL_WARN, "assign_failed", "job=%s worker=%llu error=\"%s\"", job->id, (unsigned long long)w->id, strerror(-rc));
         if (rc != -ESRCH && rc != -EPIPE) /* a dead worker's job is judged by how it died */
@@ -412,9 +466,7 @@ static void assign(struct job *job, struct worker *w)
             pool_kill(w);
         return;
     }
-    note_start(job, STORE_START);
-    timers_arm(&b->loop.timers, &job->wall, job->assigned_at + job->limits.wall_us);
-    timers_arm(&b->loop.timers, &job->cpu, job->assigned_at + job->limits.cpu_us);
+    jobs_note_start(job, STORE_START);
     control_wake(job);
 }
 
@@ -457,19 +509,53 @@ void jobs_dispatch(struct jobs *j)
 
 /* ---- while it runs ---- */
 
-void jobs_on_started(struct job *job)
+/* A program's filter is made for it. */
+static void take_filter(struct job *job, const Pb__Started *s)
 {
-    step(job, JOB_EV_STARTED);
+    job->unnamed_violations = s->unnamed_violations;
+    if (s->filter_hash.len == 0)
+        return;
+    for (size_t i = 0; i < s->filter_hash.len; i++)
+        snprintf(job->seccomp_hash + 2 * i, 3, "%02x", s->filter_hash.data[i]);
+    job->enforcement.filter_len = s->filter_len;
+}
+
+void jobs_on_started(struct job *job, const Pb__Started *s)
+{
+    take_filter(job, s);
+    jobs_step(job, JOB_EV_STARTED);
     job->started_us = loop_wall_us();
     job->started_at = job->broker->loop.now_us;
     job->usage.start_us = job->started_at - job->assigned_at;
+    if (job->tty.changed)
+        jobs_resize_tty(job, job->tty.rows, job->tty.columns);
     control_wake(job);
+}
+
+int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__TtySize size = PB__TTY_SIZE__INIT;
+
+    if (!job->tty.wanted)
+        return -ENOTTY;
+    job->tty.rows = rows;
+    job->tty.columns = columns;
+    job->tty.changed = job->worker == NULL || job->worker->phase != WORKER_BUSY;
+    if (job->tty.changed)
+        return 0;
+    size.rows = rows;
+    size.columns = columns;
+    m.body_case = PB__TO_WORKER__BODY_TTY_SIZE;
+    m.tty_size = &size;
+    return gate_say(job->worker, &m) == -EAGAIN ? -EAGAIN : 0; /* a worker that is going away needs none */
 }
 
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
 {
     int rc = spool_append(&job->spools[stream], bytes, len);
 
+    watch_active(job);
     if (job->first_output_us == 0)
         job->first_output_us = loop_wall_us();
     if (rc != 0) {
@@ -477,6 +563,16 @@ void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
         jobs_decide(job, CA(INTERNAL), "its output cannot be kept: %s", strerror(-rc));
     }
     control_wake(job);
+}
+
+void jobs_on_collected(struct job *job, const Pb__Collected *c)
+{
+    int rc = outputs_take(&job->outputs, c);
+
+    if (rc == 0)
+        return;
+    outputs_reset(&job->outputs); /* as above: half of the files would be no answer either */
+    jobs_decide(job, CA(INTERNAL), "its output files cannot be kept: %s", strerror(-rc));
 }
 
 /* Answers the worker's wish when there is something to answer with. */
@@ -495,6 +591,7 @@ static void feed(struct job *job)
     m.stdin_data = &d;
     if (gate_say(job->worker, &m) != 0)
         return; /* it is going away; its end will be reported */
+    watch_active(job);
     in->wanted = 0;
     in->told_eof = d.eof;
     in->len -= n;
@@ -529,32 +626,6 @@ size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof)
     return len;
 }
 
-static void on_wall(void *ctx)
-{
-    struct job *job = ctx;
-    char limit[UNITS_BUF];
-
-    jobs_decide(job, CA(WALL_LIMIT), "it ran for its wall limit of %s", units_format_duration(job->limits.wall_us, limit));
-}
-
-/* CPU time passes no faster than the clock in each thread, so the next look is due when the limit can be reached at the earliest. */
-static void on_cpu(void *ctx)
-{
-    struct job *job = ctx;
-    uint64_t used = 0, left;
-    char limit[UNITS_BUF];
-
-    if (job->worker == NULL || meter_cpu(job->worker->pid, &used) != 0)
-        return;
-    used -= job->worker->boot_cpu_us;
-    if (used >= job->limits.cpu_us) {
-        jobs_decide(job, CA(CPU_LIMIT), "it used its cpu limit of %s", units_format_duration(job->limits.cpu_us, limit));
-        return;
-    }
-    left = (job->limits.cpu_us - used) / threads_of(job);
-    timers_arm(&job->broker->loop.timers, &job->cpu, loop_clock_us() + (left > CPU_LOOK_AGAIN_US ? left : CPU_LOOK_AGAIN_US));
-}
-
 void jobs_cancel(struct job *job)
 {
     if (job->cancelling || job->end.cause != CA(NONE))
@@ -576,311 +647,6 @@ static void on_grace(void *ctx)
 void jobs_kill(struct job *job)
 {
     jobs_decide(job, CA(CANCELLED), "killed by request");
-}
-
-/* ---- the end ---- */
-
-__attribute__((format(printf, 3, 0))) static void set_end(struct job *job, Pb__Cause cause, const char *fmt, va_list ap)
-{
-    if (job->end.cause != CA(NONE))
-        return;
-    job->end.cause = cause;
-    vsnprintf(job->end.detail, sizeof(job->end.detail), fmt, ap);
-    job->ended_us = loop_wall_us();
-    job->ended_at = loop_clock_us();
-    if (job->assigned_at != 0)
-        job->usage.wall_us = job->ended_at - job->assigned_at;
-}
-
-__attribute__((format(printf, 3, 4))) static void note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    set_end(job, cause, fmt, ap);
-    va_end(ap);
-}
-
-void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (job->end.cause != CA(NONE))
-        return;
-    va_start(ap, fmt);
-    set_end(job, cause, fmt, ap);
-    va_end(ap);
-    if (job->worker != NULL)
-        pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
-    else
-        finish(job);
-}
-
-static void keep_error(struct job *job, const Pb__JobError *e)
-{
-    if (e == NULL)
-        return;
-    job->end.error_type = strdup(e->type);
-    job->end.error_message = strdup(e->message);
-    job->end.error_traceback = strdup(e->traceback);
-}
-
-static void decide_output_limit(struct job *job)
-{
-    char out[UNITS_BUF], err[UNITS_BUF];
-
-    jobs_decide(job, CA(OUTPUT_LIMIT), "it wrote past its limit of %s on stdout or %s on stderr",
-                units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
-}
-
-void jobs_on_result(struct job *job, const Pb__Result *r)
-{
-    char text[128];
-
-    if (job->end.cause != CA(NONE))
-        return;
-    job->end.dropped[0] = r->stdout_dropped;
-    job->end.dropped[1] = r->stderr_dropped;
-    job->end.exit_code = r->exit_code;
-    keep_error(job, r->error);
-    switch (r->kind) {
-    case PB__RESULT_KIND__RESULT_KIND_EXIT:
-        if (r->exit_code == 0)
-            jobs_decide(job, CA(OK), "%s", "");
-        else
-            jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
-        break;
-    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION:
-        log_escape(text, sizeof(text), r->error != NULL ? r->error->message : "", r->error != NULL ? strlen(r->error->message) : 0);
-        jobs_decide(job, CA(EXCEPTION), "%s", text);
-        break;
-    case PB__RESULT_KIND__RESULT_KIND_OOM:
-        jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
-        break;
-    case PB__RESULT_KIND__RESULT_KIND_ABORTED:
-        job->end.signal = SIGABRT;
-        jobs_decide(job, CA(SIGNAL), "it called abort()");
-        break;
-    case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT: decide_output_limit(job); break;
-    default: jobs_decide(job, CA(CANCELLED), "cancelled");
-    }
-}
-
-void jobs_on_violation(struct job *job, const Pb__Violation *v)
-{
-    jobs_decide(job, CA(POLICY), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), job->crew->zygote.profile);
-}
-
-static void account(struct job *job, const struct worker *w)
-{
-    Pb__Usage *u = &job->usage;
-
-    u->cpu_user_us = w->usage.cpu_user_us;
-    u->cpu_sys_us = w->usage.cpu_sys_us;
-    u->mem_peak_bytes = w->usage.max_rss_bytes;
-    u->page_faults = w->usage.minor_faults + w->usage.major_faults;
-    u->csw_vol = w->usage.csw_vol;
-    u->csw_forced = w->usage.csw_forced;
-    u->msgs_in = w->msgs_in;
-    u->msgs_out = w->msgs_out;
-}
-
-/* Nothing the job did explains that its worker is gone: may it run again? A stream that was read cannot be read twice. */
-static void worker_lost(struct job *job)
-{
-    if (job->cancelling) {
-        note_end(job, CA(CANCELLED), "cancelled");
-        return;
-    }
-    job->losses++;
-    if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
-        note_end(job, CA(WORKER_LOST), "the worker was lost, and its standard input cannot be read again");
-    else if (job->losses >= JOB_INFRA_ATTEMPTS)
-        note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
-}
-
-/* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. Its walls.c
- * sets it seconds above the job's. */
-static int own_limit_lowered(const struct job *job, const struct worker *w)
-{
-    uint64_t seconds;
-
-    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us + WALL_ABOVE_US;
-}
-
-/* By _exit(), without a word: what it had printed by then has been heard. */
-static void exited(struct job *job, int code)
-{
-    job->end.exit_code = code;
-    if (job->cancelling)
-        note_end(job, CA(CANCELLED), "cancelled");
-    else if (code == 0)
-        note_end(job, CA(OK), "%s", "");
-    else
-        note_end(job, CA(EXIT), "it ended with exit code %d", code);
-}
-
-static void judge_death(struct job *job, const struct worker *w)
-{
-    int sig = w->exit_status;
-
-    if (w->exit_code != CLD_KILLED && w->exit_code != CLD_DUMPED) {
-        if (w->exit_code == CLD_EXITED && job->crew->engine->may_exit && job->started_at != 0)
-            exited(job, w->exit_status);
-        else if (w->exit_code == CLD_EXITED)
-            note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
-        else
-            worker_lost(job);
-        return;
-    }
-    if (sig == SIGKILL && !own_limit_lowered(job, w)) { /* not ours: each of our kills has decided the end before */
-        worker_lost(job);
-        return;
-    }
-    job->end.signal = sig;
-    if (sig == SIGKILL)
-        note_end(job, CA(SIGNAL), "it lowered its own RLIMIT_CPU and was killed by it");
-    else if (sig == SIGXCPU)
-        note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
-    else if (sig == SIGSYS)
-        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s",
-                 job->crew->zygote.profile);
-    else
-        note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
-}
-
-static void run_again(struct job *job)
-{
-    log_event(LOG_LEVEL_WARN, "job_requeued", "job=%s attempt=%u losses=%u", job->id, job->attempt, job->losses);
-    step(job, JOB_EV_LOST);
-    spool_reset(&job->spools[0]);
-    spool_reset(&job->spools[1]);
-    job->first_output_us = job->started_us = 0;
-    job->assigned_at = job->started_at = 0;
-    job->input.wanted = job->input.told_eof = 0;
-    job->worker_pid = 0;
-    job->seccomp_hash[0] = '\0';
-    drop_seal(job);
-    pb__enforcement__init(&job->enforcement);
-    note_start(job, STORE_REQUEUE);
-    control_wake(job);
-    put_in_queue(job, 1);
-}
-
-void jobs_on_worker_end(struct job *job)
-{
-    struct worker *w = job->worker;
-
-    job->worker = NULL;
-    w->job = NULL;
-    stop_timers(job);
-    account(job, w);
-    if (job->refused) {
-        job_free(job);
-        return;
-    }
-    if (job->end.cause == CA(NONE))
-        judge_death(job, w);
-    if (job->end.cause == CA(NONE))
-        run_again(job);
-    else
-        finish(job);
-}
-
-void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why)
-{
-    if (q->first != NULL && (q == &c->wide || c->idle == 0))
-        jobs_decide(q->first, CA(START_FAILED), "%s", why);
-}
-
-/* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */
-static void attach_output(struct store_op *op, struct job *job, int stream)
-{
-    struct spool *s = &job->spools[stream];
-    size_t len = s->len;
-
-    if (s->fd >= 0) {
-        op->sync_fd[stream] = s->fd;
-        return;
-    }
-    if (len == 0 || (op->out[stream].bytes = malloc(len)) == NULL)
-        return;
-    if (spool_read(s, 0, op->out[stream].bytes, len, &op->out[stream].len) != 0)
-        op->out[stream].len = 0;
-}
-
-static int push_finish(struct job *job)
-{
-    struct store_op *op = store_op_new(STORE_FINISH, job->id);
-    int rc;
-
-    if (op == NULL)
-        return -ENOMEM;
-    rc = receipt_pack(job, &op->receipt.bytes, &op->receipt.len);
-    if (rc != 0) {
-        store_op_free(op);
-        return rc;
-    }
-    op->attempt = job->attempt;
-    op->epoch = job->epoch;
-    op->cause = job->end.cause;
-    op->state = job_outcome(job->end.cause);
-    attach_output(op, job, 0);
-    attach_output(op, job, 1);
-    store_push(job->broker->store, op);
-    return 0;
-}
-
-static void retry_later(struct job *job, int status)
-{
-    log_event(LOG_LEVEL_ERROR, "receipt_not_stored", "job=%s error=\"%s\"", job->id, strerror(-status));
-    timers_arm(&job->broker->loop.timers, &job->store_retry, job->broker->loop.now_us + STORE_RETRY_US);
-}
-
-static void on_store_retry(void *ctx)
-{
-    int rc = push_finish(ctx);
-
-    if (rc != 0)
-        retry_later(ctx, rc);
-}
-
-static void finish(struct job *job)
-{
-    int rc;
-
-    dequeue(job);
-    step(job, JOB_EV_END);
-    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause), job->attempt,
-              (unsigned long long)job->usage.wall_us);
-    rc = push_finish(job);
-    if (rc != 0)
-        retry_later(job, rc);
-    control_wake(job);
-}
-
-void jobs_finished(struct job *job, int status)
-{
-    static const enum job_event events[JOB_STATES] = {
-        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED,
-        [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
-        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT,
-        [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
-    };
-
-    if (status != 0 && job->refused) {
-        job_free(job);
-        return;
-    }
-    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
-        retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
-        return;
-    }
-    if (status != 0)
-        log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
-    step(job, events[job_outcome(job->end.cause)]);
-    control_release(job);
-    job_free(job);
 }
 
 /* ---- for those who look ---- */
@@ -918,6 +684,5 @@ void jobs_status(const struct job *job, Pb__JobStatus *ret)
         return;
     }
     ret->elapsed_us = loop_clock_us() - job->assigned_at;
-    meter_cpu(job->worker->pid, &ret->cpu_us);
-    meter_resident(job->worker->pid, &ret->mem_bytes);
+    watch_status(job, &ret->cpu_us, &ret->mem_bytes);
 }

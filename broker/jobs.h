@@ -12,12 +12,16 @@
 
 #include <uthash.h>
 
+#include "broker/job_evidence.h"
 #include "broker/job_matrix.h"
+#include "broker/job_outputs.h"
 #include "broker/loop.h"
 #include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
+#include "broker/watch.h"
 #include "job_limits.h"
+#include "broker/zygote_client.h"
 #include "link.pb-c.h"
 
 struct broker;
@@ -39,6 +43,8 @@ struct job_end {
     int exit_code, signal;
     uint64_t dropped[2];
     char *error_type, *error_message, *error_traceback; /* malloc'd or NULL */
+    char *outputs_note;                                 /* the same */
+    int disk_full;                                      /* its work directory, when its program had ended */
 };
 
 struct job_stdin {
@@ -47,6 +53,11 @@ struct job_stdin {
     uint64_t taken; /* bytes taken from the client in all */
     int eof, wanted, told_eof;
     uint32_t want_max;
+};
+
+struct job_tty {
+    int wanted, changed; /* changed: before it had begun, and its worker has not been told */
+    uint32_t rows, columns;
 };
 
 struct job {
@@ -67,13 +78,21 @@ struct job {
     int cancelling;
     struct spool spools[2];
     struct job_stdin input;
+    struct job_outputs outputs;
+    struct job_evidence evidence;
+    int learn, collects; /* its spec asks for it */
+    struct job_tty tty;
     struct job_end end;
     uint64_t submitted_us, started_us, first_output_us, ended_us; /* wall clock */
     uint64_t ready_at, assigned_at, started_at, ended_at;         /* monotonic */
-    struct timer wall, cpu, grace, store_retry;
+    struct timer grace, store_retry;
+    struct watch watch; /* its limits */
     Pb__Usage usage;
     Pb__Enforcement enforcement; /* texts are constants or the two buffers below */
     char seccomp_hash[65], engine_version[64];
+    const char *tier;                              /* said by its zygote; NULL: not said */
+    const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
+    int unnamed_violations;                        /* a call that its policy refuses kills it, and nobody hears which */
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
@@ -105,11 +124,13 @@ void jobs_finished(struct job *job, int status); /* the receipt's commit came ba
 
 /* Gives waiting jobs to idle workers. */
 void jobs_dispatch(struct jobs *j);
-void jobs_on_started(struct job *job);
+void jobs_on_started(struct job *job, const Pb__Started *s);
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len);
 void jobs_on_stdin_want(struct job *job, uint32_t max);
 void jobs_on_result(struct job *job, const Pb__Result *r);
 void jobs_on_violation(struct job *job, const Pb__Violation *v);
+void jobs_on_collected(struct job *job, const Pb__Collected *c);
+void jobs_on_learned(struct job *job, const Pb__Learned *l);
 /* The worker's process has ended and everything it said has been heard. */
 void jobs_on_worker_end(struct job *job);
 /* No worker can be made: the oldest job of this queue takes the blame's text. */
@@ -121,6 +142,8 @@ void jobs_cancel(struct job *job);
 void jobs_kill(struct job *job);
 
 void jobs_status(const struct job *job, Pb__JobStatus *ret); /* fills ret; texts are borrowed from the job */
+/* Its terminal has this size from now on. -ENOTTY: it has none. -EAGAIN: its worker does not listen at the moment. */
+int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns);
 /* Bytes the job's stdin can take now; appends at most that many. */
 size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof);
 

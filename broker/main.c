@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/doctor.h"
 #include "broker/gate.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -136,26 +137,6 @@ void broker_check_rest(struct broker *b)
 
 /* ---- coming up ---- */
 
-/* A directory for sockets: ours alone, and really a directory, or we do not use it. */
-static int own_dir(const char *path)
-{
-    struct stat st;
-
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return -errno;
-    if (lstat(path, &st) != 0)
-        return -errno;
-    if (!S_ISDIR(st.st_mode))
-        return -ENOTDIR;
-    if (st.st_uid != geteuid()) {
-        log_event(LOG_LEVEL_ERROR, "directory_refused", "path=%s owner=%u we=%u", path, (unsigned)st.st_uid, (unsigned)geteuid());
-        return -EPERM;
-    }
-    if ((st.st_mode & 0077) != 0 && chmod(path, 0700) != 0)
-        return -errno;
-    return 0;
-}
-
 static void say_ready(struct broker *b, const char *word)
 {
     if (b->config.ready_fd < 0)
@@ -169,29 +150,51 @@ static void say_ready(struct broker *b, const char *word)
 /* One broker a run directory; the lock goes with the process, however it ends. */
 static int lock_run_dir(struct broker *b)
 {
-    char path[sizeof(b->config.run_dir) + 8];
-    int fd;
+    int fd = openat(b->places.run_dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    snprintf(path, sizeof(path), "%s/lock", b->config.run_dir);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    return flock(fd, LOCK_EX | LOCK_NB) != 0 ? -EBUSY : 0;
+    if (fd < 0) {
+        int rc = -errno;
+
+        fprintf(stderr, "coopd: run directory %s: %s\n", b->config.run_dir, strerror(-rc));
+        return rc;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    fprintf(stderr, "coopd: another broker uses the run directory %s\n", b->config.run_dir);
+    say_ready(b, "busy\n");
+    return -EBUSY;
 }
 
-static int open_run_dir(struct broker *b)
+/*
+ * What only root can do, then root no more. Nothing has been read that another user wrote, and there is one thread.
+ */
+static int take_places(struct broker *b)
 {
-    int rc = own_dir(b->config.run_dir);
+    struct privilege *p = &b->privilege;
+    char why[PLACES_WHY];
+    const char *step;
+    int rc = privilege_choose(p, b->config.user, why);
 
+    b->places = (struct places){ -1, -1, -1, "", "" };
     if (rc == 0)
-        rc = lock_run_dir(b);
-    if (rc == -EBUSY) {
-        fprintf(stderr, "coopd: another broker uses the run directory %s\n", b->config.run_dir);
-        say_ready(b, "busy\n");
-    } else if (rc != 0) {
-        fprintf(stderr, "coopd: run directory %s: %s\n", b->config.run_dir, strerror(-rc));
+        rc = places_open(&b->places, &b->config, p, why);
+    if (rc != 0) {
+        fprintf(stderr, "coopd: %s\n", why);
+        return rc;
     }
-    return rc;
+    privilege_make_range(p);
+    cgroup_open(&b->cgroups, b->config.run_dir, p->user.uid, b->config.cgroup);
+    rc = privilege_give_up(p, &step);
+    if (rc != 0) {
+        fprintf(stderr, "coopd: root could not be given up, step %s: %s\n", step, strerror(-rc));
+        return rc;
+    }
+    log_event(LOG_LEVEL_INFO, "cgroups", "kind=%s why=\"%s\"", cgroup_kind_names[b->cgroups.kind], b->cgroups.why);
+    if (p->was_root)
+        log_event(LOG_LEVEL_INFO, "root_given_up", "user=%s uid=%u worker_uids=%u", p->user.name, (unsigned)p->user.uid, p->ids);
+    if (p->was_root && p->ids == 0)
+        log_event(LOG_LEVEL_WARN, "no_worker_uids", "lost=\"a uid of its own for each worker\" why=\"%s\"", p->why_no_range);
+    return 0;
 }
 
 static int open_signals(struct broker *b)
@@ -210,12 +213,9 @@ static int open_signals(struct broker *b)
 
 static int open_output_dir(struct broker *b)
 {
-    char path[sizeof(b->config.state_dir) + 8];
-
-    snprintf(path, sizeof(path), "%s/output", b->config.state_dir);
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    if (mkdirat(b->places.state_dir, "output", 0700) != 0 && errno != EEXIST)
         return -errno;
-    b->output_dir = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    b->output_dir = openat(b->places.state_dir, "output", O_DIRECTORY | O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     return b->output_dir < 0 ? -errno : 0;
 }
 
@@ -239,7 +239,7 @@ static int open_parts(struct broker *b)
 
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
-    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0)
+    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
     if ((rc = loop_add(&b->loop, &b->store_watch)) != 0)
@@ -260,19 +260,22 @@ static void close_parts(struct broker *b)
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].zygote);
+    cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
     store_close(b->store);
-    unlink(b->control.path);
+    unlinkat(b->places.run_dir, "control.sock", 0);
     if (b->output_dir >= 0)
         close(b->output_dir);
+    privilege_finish(&b->privilege);
+    places_close(&b->places);
 }
 
 static int open_store(struct broker *b)
 {
     char why[STORE_WHY];
-    int rc = store_open(b->config.state_dir, &b->store, why);
+    int rc = store_open_at(b->places.state_dir, b->config.state_dir, &b->store, why);
 
     if (rc == 0)
         return 0;
@@ -291,13 +294,17 @@ int main(int argc, char **argv)
 
     if (rc != 0)
         return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+    if (b->config.doctor)
+        return doctor_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
-    rc = open_run_dir(b);
+    rc = take_places(b);
+    if (rc == 0)
+        rc = lock_run_dir(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
     rc = open_store(b);
@@ -305,7 +312,7 @@ int main(int argc, char **argv)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
     rc = open_parts(b);
     if (rc == 0) {
-        log_event(LOG_LEVEL_INFO, "ready", "control=%s", b->control.path);
+        log_event(LOG_LEVEL_INFO, "ready", "control=%s/control.sock", b->config.run_dir);
         say_ready(b, "ready\n");
         broker_check_rest(b);
         rc = loop_run(&b->loop);

@@ -23,12 +23,6 @@ enum {
     RETRY_LAST_US = 5000000,
 };
 
-/*
- * Started by root, each live worker gets a uid of its own, so that none can signal or inspect another even without the filter.
- * 1879048192..2147483647 is left unused by Debian, systemd and the subordinate id tools.
- */
-enum { UID_BASE = 1879100000, UID_COUNT = 65536 };
-
 static void settle(struct worker *w);
 static void on_deadline(void *ctx);
 static void on_retry(void *ctx);
@@ -98,6 +92,8 @@ static void worker_free(struct worker *w)
     if (w->pidfd.fd >= 0)
         close(w->pidfd.fd);
     link_close(&w->link);
+    if (w->leaf != NULL)
+        cgroup_drop(w->leaf);
     for (unsigned i = 0; i < w->seal_count; i++)
         free(w->seal[i]);
     if (w->prev != NULL)
@@ -109,21 +105,25 @@ static void worker_free(struct worker *w)
     free(w);
 }
 
-/* The next uid in turn that no live worker has; there are far fewer workers than uids. */
-static uint32_t free_uid(const struct pool *p)
+/*
+ * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
+ * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
+ */
+static uint32_t free_uid(const struct pool *p, const struct crew *c)
 {
+    const struct privilege *range = &p->broker->privilege;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (geteuid() != 0)
-        return geteuid();
+    if (range->ids == 0 || c->zygote.tier == NULL || strcmp(c->zygote.tier, "T0") != 0) /* the others do not enter it */
+        return 0;
     do {
-        uint32_t uid = UID_BASE + (uint32_t)(turn++ % UID_COUNT);
+        uint32_t inside = 1 + (uint32_t)(turn++ % range->ids);
 
-        for (w = p->all; w != NULL && w->uid != uid; w = w->next)
+        for (w = p->all; w != NULL && w->uid_inside != inside; w = w->next)
             ;
         if (w == NULL)
-            return uid;
+            return inside;
     } while (1);
 }
 
@@ -137,7 +137,8 @@ static struct worker *worker_new(struct pool *p, struct crew *c, unsigned thread
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
-    w->uid = free_uid(p);
+    w->uid_inside = free_uid(p, c);
+    w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
@@ -174,6 +175,20 @@ static void on_link_gone(void *ctx, int why)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }
 
+/* A control group for those that may be several processes. Without one the broker samples (watch.h), which their receipts say. */
+static struct cgroup_leaf *leaf_for(const struct crew *c)
+{
+    struct cgroups *g = &c->broker->cgroups;
+    struct cgroup_leaf *leaf;
+
+    if (!c->engine->runs_programs || g->kind == CGROUP_NONE)
+        return NULL;
+    leaf = cgroup_take(g);
+    if (leaf == NULL)
+        log_event(LOG_LEVEL_ERROR, "cgroup_failed", "error=\"%s\"", strerror(errno));
+    return leaf;
+}
+
 static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
@@ -187,7 +202,15 @@ static int spawn_one(struct crew *c, unsigned threads)
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
-        rc = zygote_spawn(&c->zygote, w->id, w->token, geteuid() == 0 ? w->uid : 0, threads, fd);
+        struct zygote_order order = { .worker = w->id,
+                                      .token = w->token,
+                                      .uid = w->uid_inside,
+                                      .threads = threads,
+                                      .link_fd = fd,
+                                      .leaf = w->leaf = leaf_for(c),
+                                      .work_dir = -1 };
+
+        rc = zygote_spawn(&c->zygote, &order);
         close(fd);
     }
     if (rc != 0) {
@@ -258,6 +281,8 @@ static void on_refill(void *ctx)
     struct crew *c = ctx;
 
     spawn_missing(c, crew_spares(c));
+    if (c->engine->runs_programs)
+        cgroup_stock(&c->broker->cgroups, crew_spares(c)); /* for those that come after these */
 }
 
 /*

@@ -2,13 +2,19 @@
 #include "broker/spec_check.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine_table.h"
+#include "job_files.h"
 #include "job_limits.h"
 #include "log.h"
 #include "nearest.h"
+#include "require.h"
+#include "units.h"
+
+_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && SPEC_WHY >= REQUIRE_WHY, "sentences of job_files.h and require.h fit");
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -25,7 +31,7 @@ static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
         return 0;
     close = nearest_word(s->engine, engine_names);
     log_escape(shown, sizeof(shown), s->engine, strlen(s->engine));
-    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua, native", shown, close != NULL ? "; did you mean '" : "",
+    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua, native, exec", shown, close != NULL ? "; did you mean '" : "",
              close != NULL ? close : "", close != NULL ? "'?" : "");
     return -EINVAL;
 }
@@ -38,16 +44,23 @@ static int is_control(const char *p)
     return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
 }
 
-/* Names are shown on terminals and in logs. */
-static int check_name(const char *what, const char *name, int may_be_empty, char why[SPEC_WHY])
+/* What is shown on terminals and in logs. */
+static int check_text(const char *what, const char *text, char why[SPEC_WHY])
 {
-    if (strlen(name) > LIMITS_NAME)
-        return too_much(why, "name", strlen(name), LIMITS_NAME);
-    for (const char *p = name; *p != '\0'; p++)
+    for (const char *p = text; *p != '\0'; p++)
         if (is_control(p)) {
             snprintf(why, SPEC_WHY, "the %s has a control character in it", what);
             return -EINVAL;
         }
+    return 0;
+}
+
+static int check_name(const char *what, const char *name, int may_be_empty, char why[SPEC_WHY])
+{
+    if (strlen(name) > LIMITS_NAME)
+        return too_much(why, "name", strlen(name), LIMITS_NAME);
+    if (check_text(what, name, why) != 0)
+        return -EINVAL;
     if (*name == '\0' && !may_be_empty) {
         snprintf(why, SPEC_WHY, "the %s is empty", what);
         return -EINVAL;
@@ -125,8 +138,30 @@ static int check_stdin(const Pb__JobSpec *s, char why[SPEC_WHY])
     return s->stdin_data.len > LIMITS_STDIN ? too_much(why, "stdin", s->stdin_data.len, LIMITS_STDIN) : 0;
 }
 
+/* Source and program: one of them. A name for PATH, or a path that is the same wherever the job stands. */
+static int check_program(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    int rc = 0;
+
+    if (s->program[0] == '\0' && s->source.len == 0)
+        snprintf(why, SPEC_WHY, "there is nothing to run: neither a program's name nor a program");
+    else if (s->program[0] != '\0' && s->source.len > 0)
+        snprintf(why, SPEC_WHY, "a program is named and another one is sent");
+    else if (strlen(s->program) > LIMITS_PATH)
+        return too_much(why, "program", strlen(s->program), LIMITS_PATH);
+    else if ((rc = check_text("name of the program", s->program, why)) != 0)
+        return rc;
+    else if (s->program[0] != '/' && strchr(s->program, '/') != NULL)
+        snprintf(why, SPEC_WHY, "the program's path is not absolute; send the program, or name it as it is inside");
+    else
+        return 0;
+    return -EINVAL;
+}
+
 static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
+    if (engine_table[engine_find(s->engine)].runs_programs)
+        return check_program(s, why);
     if (s->source.len > LIMITS_SOURCE)
         return too_much(why, "source", s->source.len, LIMITS_SOURCE);
     if (s->source.len == 0) {
@@ -134,6 +169,55 @@ static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
         return -EINVAL;
     }
     return 0;
+}
+
+/* What only programs have, refused by its name for the other engines. */
+static int check_no_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const struct {
+        bool given;
+        const char *what;
+    } rows[] = {
+        {s->program[0] != '\0', "program"             },
+        { s->n_files > 0,       "files"               },
+        { s->n_outputs > 0,     "outputs"             },
+        { s->n_caps > 0,        "capabilities"        },
+        { s->tty != NULL,       "terminal"            },
+        { s->policy[0] != '\0', "policy of its own"   },
+        { s->learn,             "learning of a policy"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].given) {
+            snprintf(why, SPEC_WHY, "the engine '%s' takes no %s", s->engine, rows[i].what);
+            return -EINVAL;
+        }
+    return 0;
+}
+
+static int check_terminal(const Pb__TtySize *t, char why[SPEC_WHY])
+{
+    if (t == NULL || (t->rows >= 1 && t->rows <= LIMITS_TTY && t->columns >= 1 && t->columns <= LIMITS_TTY))
+        return 0;
+    snprintf(why, SPEC_WHY, "a terminal of %u rows and %u columns is none: 1 to %d of each", t->rows, t->columns, LIMITS_TTY);
+    return -EINVAL;
+}
+
+static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    int rc;
+
+    if (strlen(s->require) > LIMITS_REQUIRE)
+        return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
+    if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
+        return rc;
+    if (!engine_table[engine_find(s->engine)].runs_programs)
+        return check_no_parts(s, why);
+    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_caps_check(s, why)) != 0)
+        return rc;
+    if (strlen(s->policy) > LIMITS_POLICY)
+        return too_much(why, "policy", strlen(s->policy), LIMITS_POLICY);
+    return check_terminal(s->tty, why);
 }
 
 /* After the limits' own bounds: what this engine can do. */
@@ -148,14 +232,35 @@ static int check_threads(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
+/* A disk that does not even hold what is sent: said now, and not as a file system that is full. */
+static int check_disk(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    uint64_t total = s->source.len;
+    char is[UNITS_BUF], max[UNITS_BUF];
+
+    if (!engine_table[engine_find(s->engine)].runs_programs)
+        return 0;
+    for (size_t i = 0; i < s->n_files; i++)
+        total += s->files[i]->data.len;
+    if (total <= s->limits->disk_bytes)
+        return 0;
+    snprintf(why, SPEC_WHY, "limit disk: the program and its files have %s, the limit is %s", units_format_size(total, is),
+             units_format_size(s->limits->disk_bytes, max));
+    return -EINVAL;
+}
+
 int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     int rc;
 
     if ((rc = check_engine(s, why)) != 0 || (rc = check_name("name of the job", s->name, 1, why)) != 0 ||
         (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
-        (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
+        (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_parts(s, why)) != 0 ||
+        (rc = check_stdin(s, why)) != 0)
         return rc;
-    rc = limits_settle(s->limits, why);
-    return rc != 0 ? rc : check_threads(s, why);
+    s->limits_asked = limits_asked(s->limits);
+    rc = limits_settle(s->limits, engine_find(s->engine), why);
+    if (rc == 0)
+        rc = check_threads(s, why);
+    return rc == 0 ? check_disk(s, why) : rc;
 }

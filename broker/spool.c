@@ -2,6 +2,7 @@
 #include "spool.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,11 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ulid.h"
+
 #define SPOOL_FIRST (4u << 10) /* most jobs print less */
+
+const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
 
 static void file_name(char name[64], const char *job, int stream)
 {
-    int n = snprintf(name, 64, "%s.%s", job, stream == 0 ? "stdout" : "stderr");
+    int n = snprintf(name, 64, "%s.%s", job, spool_endings[stream]);
 
     assert(n > 0 && n < 64 && strchr(name, '/') == NULL);
 }
@@ -180,6 +185,16 @@ void spool_give_back(struct spool *s, uint64_t bytes)
     s->len = keep;
 }
 
+void spool_cut(struct spool *s, uint64_t len)
+{
+    if (len >= s->len)
+        return;
+    if (s->fd >= 0 && ftruncate(s->fd, (off_t)len) != 0) {
+        /* What lies behind len is never read, and written over by the next append. */
+    }
+    s->len = len;
+}
+
 void spool_reset(struct spool *s)
 {
     drop_memory(s);
@@ -215,4 +230,36 @@ void spool_remove_file(int dir_fd, const char *job, int stream)
 
     file_name(name, job, stream);
     (void)unlinkat(dir_fd, name, 0);
+}
+
+/* The job that a file belongs to, by its name; 0: none of ours. */
+static int job_of(const char *name, char job[ULID_LEN + 1])
+{
+    const char *dot = strchr(name, '.');
+
+    if (dot == NULL || dot - name != ULID_LEN)
+        return 0;
+    memcpy(job, name, ULID_LEN);
+    job[ULID_LEN] = '\0';
+    for (int i = 0; i < SPOOL_STREAMS; i++)
+        if (strcmp(dot + 1, spool_endings[i]) == 0)
+            return 1;
+    return 0;
+}
+
+void spool_sweep(int dir_fd, int (*known)(void *ctx, const char *job), void *ctx)
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    char job[ULID_LEN + 1];
+
+    if (dir == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        if (job_of(e->d_name, job) && !known(ctx, job))
+            (void)unlinkat(dir_fd, e->d_name, 0);
+    (void)closedir(dir);
 }

@@ -1,5 +1,5 @@
 /*
- * spool.h - the output of one stream of one job while it runs: the first bytes in memory, the rest in a file.
+ * spool.h - the output of one stream of one job while it runs, or the files collected from it: the first bytes in memory, the rest in a file.
  *
  * Side:    broker. The bytes are the job's own words: never interpreted here.
  * Owned:   the caller's struct; spool_finish() closes what is open. The broker's memory stays below SPOOL_MEMORY bytes a stream.
@@ -11,11 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPOOL_MEMORY (64u << 10)
+#define SPOOL_MEMORY  (64u << 10)
+#define SPOOL_STREAMS 3
+
+extern const char *const spool_endings[SPOOL_STREAMS]; /* of file names, by stream */
 
 struct spool {
     int dir_fd;       /* borrowed: the directory for files */
-    char name[64];    /* of the file: "<job>.stdout" or "<job>.stderr" */
+    char name[64];    /* of the file: "<job>." and one of spool_endings */
     uint64_t cap;     /* bytes kept at most */
     uint64_t len;     /* bytes kept */
     uint64_t refused; /* bytes offered past the cap */
@@ -24,12 +27,14 @@ struct spool {
     int fd; /* the file once it exists, else -1 */
 };
 
-/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr. A file of this name, left by a broker that crashed, is removed. */
+/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr, 2 collected outputs. A file of this name, left by a broker that crashed, is removed. */
 void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
 /* Keeps as much as the cap allows, counts the rest as refused. On a short or failed write nothing of this call is kept. */
 int spool_append(struct spool *s, const void *bytes, size_t len);
 /* Makes room on the disk by letting go of the last bytes that were kept (they count as refused); nothing when there is no file. */
 void spool_give_back(struct spool *s, uint64_t bytes);
+/* Forgets what lies behind the first len bytes; nothing when it has fewer. */
+void spool_cut(struct spool *s, uint64_t len);
 /* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */
 int spool_read(const struct spool *s, uint64_t offset, void *buf, size_t max, size_t *ret_len);
 /* Gives the memory away (malloc'd, caller frees) when the stream is small; *ret_bytes NULL and *ret_len 0 otherwise.
@@ -41,6 +46,8 @@ void spool_finish(struct spool *s); /* the file stays: it is the job's output fr
 
 /* Reads the file of a job that has ended. -ENOENT: it has none (its output is in the store, or it printed nothing). */
 int spool_read_file(int dir_fd, const char *job, int stream, uint64_t offset, void *buf, size_t max, size_t *ret_len);
+/* Removes each file of a job that known() does not know (0); other names are left alone. */
+void spool_sweep(int dir_fd, int (*known)(void *ctx, const char *job), void *ctx);
 void spool_remove_file(int dir_fd, const char *job, int stream);
 
 #endif

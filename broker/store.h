@@ -12,6 +12,7 @@
 #ifndef BROKER_STORE_H
 #define BROKER_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ enum store_kind {
     STORE_FINISH,  /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
 };
 
+#define STORE_STREAMS 3
+
 struct store_blob {
     uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
     size_t len;
@@ -35,18 +38,18 @@ struct store_blob {
 struct store_op {
     enum store_kind kind;
     char job[ULID_LEN + 1];
-    char name[129];            /* SUBMIT */
-    char engine[33];           /* SUBMIT */
-    uint64_t submitted_us;     /* SUBMIT, wall clock */
-    uint32_t stdin_mode;       /* SUBMIT: Pb__StdinMode */
-    uint32_t attempt;          /* START, REQUEUE, FINISH */
-    uint64_t epoch;            /* START, REQUEUE, FINISH */
-    Pb__State state;           /* FINISH: the outcome */
-    Pb__Cause cause;           /* FINISH */
-    struct store_blob spec;    /* SUBMIT: packed Pb__JobSpec */
-    struct store_blob receipt; /* FINISH: packed Pb__Receipt */
-    struct store_blob out[2];  /* FINISH: stdout, stderr; absent when they are empty or live in spool files */
-    int sync_fd[2];            /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+    char name[129];                       /* SUBMIT */
+    char engine[33];                      /* SUBMIT */
+    uint64_t submitted_us;                /* SUBMIT, wall clock */
+    uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
+    uint32_t attempt;                     /* START, REQUEUE, FINISH */
+    uint64_t epoch;                       /* START, REQUEUE, FINISH */
+    Pb__State state;                      /* FINISH: the outcome */
+    Pb__Cause cause;                      /* FINISH */
+    struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
+    struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
+    struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
+    int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
@@ -72,6 +75,9 @@ struct store_job {
 /* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
 #define STORE_WHY 512
 int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY]);
+/* The same in two steps, between which whoever could reach the directory may stop being able to. dir: for messages; dir_fd stays the caller's. */
+int store_open_dir(const char *dir, int *ret_fd, char why[STORE_WHY]);
+int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char why[STORE_WHY]);
 /* Commits what was pushed, ends the writer, closes. NULL is fine. Ops not collected are freed. */
 void store_close(struct store *s);
 
@@ -88,8 +94,43 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
-/* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr. Empty when past its end or kept in a file. */
+/* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
+#define STORE_HASH 32
+
+/* Where a receipt stands in the chain; previous: zeros for the first. -ENOENT: not in it. */
+struct store_link {
+    uint64_t seq;
+    uint8_t hash[STORE_HASH], previous[STORE_HASH];
+};
+int store_read_link(struct store *s, const char *job, struct store_link *ret);
+
+/* The last record of the chain; seq 0: it has not begun. */
+struct store_head {
+    bool there;
+    uint64_t seq, recorded_us;
+    uint8_t hash[STORE_HASH];
+};
+int store_read_head(struct store *s, struct store_head *ret);
+
+/* What does not fit; see AuditFaultKind in control.proto, which has the same numbers. */
+enum audit_fault { AUDIT_NONE, AUDIT_CHANGED, AUDIT_REMOVED, AUDIT_GAP, AUDIT_TRUNCATED, AUDIT_HEAD, AUDIT_ADDED, AUDIT_JOB };
+
+/* A walk along the chain, some milliseconds a call: all zero at first, then as the call before left it, until ended or fault. */
+struct store_audit {
+    uint64_t seq; /* checked up to this record */
+    uint8_t hash[STORE_HASH];
+    char job[ULID_LEN + 1]; /* not "": the chain itself is done, receipts up to this job's have been looked up in it */
+    const uint8_t *find;    /* a hash to look for, or NULL; found_seq: its record, when it was in this slice */
+    uint64_t found_seq;
+    struct store_head head;
+    bool ended;
+    enum audit_fault fault;
+    uint64_t fault_seq;
+    char fault_job[ULID_LEN + 1], text[160];
+};
+int store_audit(struct store *s, struct store_audit *a);
+
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
 /* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;

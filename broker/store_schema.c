@@ -46,9 +46,21 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  stream INTEGER NOT NULL," /* 0 stdout, 1 stderr */
       "  data   BLOB    NOT NULL,"
       "  PRIMARY KEY(job, stream)"
-      ");" },
+      ");", NULL },
     { 2, "an index of the jobs that have not ended",
-      "CREATE INDEX job_unfinished ON job(id) WHERE " UNFINISHED_SQL ";" },
+      "CREATE INDEX job_unfinished ON job(id) WHERE " UNFINISHED_SQL ";", NULL },
+    { 3, "receipts in a chain of hashes",
+      "CREATE TABLE chain(" /* a row here is never changed, and stays when its job is deleted */
+      "  seq  INTEGER NOT NULL PRIMARY KEY," /* 1, 2, 3, ... */
+      "  job  TEXT    NOT NULL UNIQUE,"
+      "  hash BLOB    NOT NULL" /* SHA-256: see docs/security.md */
+      ");"
+      "CREATE TABLE head(" /* one row: the last of the chain */
+      "  one  INTEGER NOT NULL PRIMARY KEY CHECK(one = 1),"
+      "  seq  INTEGER NOT NULL,"
+      "  hash BLOB    NOT NULL"
+      ");"
+      "INSERT INTO head(one, seq, hash) VALUES(1, 0, zeroblob(32));", store_chain_adopt },
 };
 /* clang-format on */
 
@@ -80,20 +92,22 @@ int store_schema_check(sqlite3 *db, char why[STORE_WHY])
 static int take_step(sqlite3 *db, const struct schema_step *step, char why[STORE_WHY])
 {
     char stamp[64];
-    int rc;
+    int rc, err = 0;
 
     (void)snprintf(stamp, sizeof(stamp), "PRAGMA user_version = %d", step->version);
     rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && step->also != NULL)
+        err = step->also(db);
+    if (rc == SQLITE_OK && err == 0)
         rc = sqlite3_exec(db, stamp, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && err == 0)
         rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && err == 0)
         return 0;
     store_say(why, "cannot bring the job database to version %d (%s): %s", step->version, step->what, sqlite3_errmsg(db));
-    rc = store_errno(db, rc);
+    rc = err != 0 ? err : store_errno(db, rc);
     if (!sqlite3_get_autocommit(db))
         (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return rc;

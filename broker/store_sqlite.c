@@ -188,34 +188,41 @@ static int check_owner(const char *what, const struct stat *st, char why[STORE_W
     return 0;
 }
 
-static int open_dir(const char *dir, int *ret_fd, char why[STORE_WHY])
+int store_open_dir(const char *dir, int *ret_fd, char why[STORE_WHY])
 {
-    struct stat st;
-    int fd = -1, err = make_dirs(dir);
+    int fd, err = make_dirs(dir);
 
     if (err != 0) {
         store_say(why, "cannot create %.200s: %s", dir, strerror(-err));
         return err;
     }
     fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
+    if (fd < 0) {
         err = -errno;
         store_say(why, "cannot open %.200s: %s", dir, strerror(-err));
-        goto out;
+        return err;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int check_dir(int fd, const char *dir, char why[STORE_WHY])
+{
+    struct stat st;
+    int err;
+
+    if (fstat(fd, &st) != 0) {
+        err = -errno;
+        store_say(why, "cannot open %.200s: %s", dir, strerror(-err));
+        return err;
     }
     err = check_owner(dir, &st, why);
     if (err != 0)
-        goto out;
+        return err;
     if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0) {
         err = -errno;
         store_say(why, err == -EROFS ? "%.200s is on a file system mounted read-only" : "%.200s is a directory we may not write to", dir);
-        goto out;
     }
-    *ret_fd = fd;
-    fd = -1;
-out:
-    if (fd >= 0)
-        (void)close(fd);
     return err;
 }
 
@@ -267,10 +274,37 @@ static int make_file(int dir_fd, char why[STORE_WHY])
     return err;
 }
 
+/*
+ * SQLite makes a path absolute, by the working directory and every link on the way, and then has to get through all of it again. Ours goes
+ * through a descriptor instead, so that a directory is good whose parents are shut to us; it is whole already and is left alone.
+ */
+static int keep_path(sqlite3_vfs *vfs, const char *path, int size, char *ret)
+{
+    (void)vfs;
+    return sqlite3_snprintf(size, ret, "%s", path) != NULL && strlen(path) < (size_t)size ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+static const char *own_vfs(void)
+{
+    static sqlite3_vfs vfs;
+
+    if (vfs.zName == NULL) {
+        const sqlite3_vfs *usual = sqlite3_vfs_find("unix");
+
+        if (usual == NULL)
+            return NULL;
+        vfs = *usual;
+        vfs.pNext = NULL;
+        vfs.zName = "coop";
+        vfs.xFullPathname = keep_path;
+    }
+    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? vfs.zName : NULL;
+}
+
 static int connect_db(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY])
 {
     /* NOMUTEX: each connection is used by one thread at a time. */
-    int rc = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+    int rc = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, own_vfs());
 
     if (rc != SQLITE_OK) {
         store_say(why, "cannot open %.200s: %s", path, *ret == NULL ? "no memory" : sqlite3_errmsg(*ret));
@@ -392,7 +426,7 @@ static struct store *store_new(void)
 
     if (s == NULL)
         return NULL;
-    s->lock_fd = s->event_fd = -1;
+    s->dir_fd = s->lock_fd = s->event_fd = -1;
     s->queue.last = &s->queue.first;
     s->done.last = &s->done.first;
     (void)pthread_mutex_init(&s->lock, NULL);
@@ -403,26 +437,27 @@ static struct store *store_new(void)
     return s;
 }
 
-int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY])
+int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char why[STORE_WHY])
 {
     struct store *s = store_new();
-    char path[PATH_MAX], *real = NULL;
-    int dir_fd = -1, err;
+    char path[64];
+    int err;
 
     why[0] = '\0';
     if (s == NULL) {
         store_say(why, "no memory");
         return -ENOMEM;
     }
-    if ((err = open_dir(dir, &dir_fd, why)) != 0 || (err = take_lock(dir_fd, dir, &s->lock_fd, why)) != 0 ||
-        (err = make_file(dir_fd, why)) != 0)
-        goto out;
-    real = realpath(dir, NULL); /* NOFOLLOW minds every part of the path, and /var/run is a link on most machines */
-    if (real == NULL || snprintf(path, sizeof(path), "%s/coop.db", real) >= (int)sizeof(path)) {
-        err = real == NULL ? -errno : -ENAMETOOLONG;
+    s->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+    if (s->dir_fd < 0) {
+        err = -errno;
         store_say(why, "cannot open %.200s: %s", dir, strerror(-err));
         goto out;
     }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/coop.db", s->dir_fd);
+    if ((err = check_dir(s->dir_fd, dir, why)) != 0 || (err = take_lock(s->dir_fd, dir, &s->lock_fd, why)) != 0 ||
+        (err = make_file(s->dir_fd, why)) != 0)
+        goto out;
     if ((err = open_writer(s, path, why)) != 0 || (err = open_reader(s, path, why)) != 0)
         goto out;
     s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -434,10 +469,20 @@ int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY])
     *ret_store = s;
     s = NULL;
 out:
-    free(real);
-    if (dir_fd >= 0)
-        (void)close(dir_fd);
     store_close(s);
+    return err;
+}
+
+int store_open(const char *dir, struct store **ret_store, char why[STORE_WHY])
+{
+    int fd = -1, err;
+
+    why[0] = '\0';
+    err = store_open_dir(dir, &fd, why);
+    if (err == 0)
+        err = store_open_at(fd, dir, ret_store, why);
+    if (fd >= 0)
+        (void)close(fd);
     return err;
 }
 
@@ -465,6 +510,8 @@ void store_close(struct store *s)
         (void)close(s->event_fd);
     if (s->lock_fd >= 0)
         (void)close(s->lock_fd);
+    if (s->dir_fd >= 0)
+        (void)close(s->dir_fd);
     (void)pthread_cond_destroy(&s->wake);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);

@@ -3,6 +3,7 @@
  *
  *   store_sqlite.c  the directory, the lock, opening and closing         store_schema.c  tables and their versions
  *   store_writer.c  the queue, the writer thread, group commit           store_reads.c   what the main thread asks
+ *   store_chain.c   receipts in a chain of hashes, and its audit
  *
  * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
  * Returns: 0 or -errno.
@@ -22,14 +23,28 @@
 #define UNFINISHED_SQL "state < 5"
 _Static_assert(PB__STATE__STATE_SUCCEEDED == 5 && PB__STATE__STATE_FINISHING == 4, "UNFINISHED_SQL names the end states");
 
-enum write_sql { W_BEGIN, W_COMMIT, W_ROLLBACK, W_SUBMIT, W_SPEC, W_MOVE, W_FINISH, W_RESULT, W_OUTPUT, W_WHY_NOT, W_COUNT };
-enum read_sql { R_FIND, R_SPEC, R_RECEIPT, R_OUTPUT, R_LIST, R_LIST_UNFINISHED, R_COUNT };
+enum write_sql {
+    W_BEGIN,
+    W_COMMIT,
+    W_ROLLBACK,
+    W_SUBMIT,
+    W_SPEC,
+    W_MOVE,
+    W_FINISH,
+    W_RESULT,
+    W_OUTPUT,
+    W_WHY_NOT,
+    W_CHAIN,
+    W_COUNT = W_CHAIN + 3
+};
+enum read_sql { R_FIND, R_SPEC, R_RECEIPT, R_OUTPUT, R_LIST, R_LIST_UNFINISHED, R_HEAD, R_LINK, R_AUDIT, R_AUDIT_OTHERS, R_COUNT };
 
 struct op_list {
     struct store_op *first, **last;
 };
 
 struct store {
+    int dir_fd;  /* the directory; the database is opened through it, whatever its path is by now */
     int lock_fd; /* holds the flock */
     int event_fd;
 
@@ -66,13 +81,38 @@ struct schema_step {
     int version;
     const char *what;
     const char *sql;
+    int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
 /* Takes the missing steps, each in a transaction of its own. */
 int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY]);
+
+/* What a record's hash is made of, beside the hash before it. Pointers are borrowed. */
+struct chain_record {
+    uint64_t seq;
+    const char *job;
+    uint64_t epoch, outcome, cause, recorded_us;
+    const void *receipt;
+    size_t receipt_len;
+};
+/* The statements that append, in this order wherever they are prepared. */
+enum chain_sql { CHAIN_END, CHAIN_ADD, CHAIN_HEAD, CHAIN_STMTS };
+_Static_assert(W_COUNT - W_CHAIN == CHAIN_STMTS, "the writer has all of them");
+/* The later of what the head says and what is there: a damaged one must not make two records of one number. */
+#define CHAIN_END_SQL                                                                                                                      \
+    "SELECT seq, hash FROM (SELECT seq, hash FROM head UNION ALL SELECT * FROM (SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1)) "  \
+    "ORDER BY seq DESC LIMIT 1"
+#define CHAIN_ADD_SQL  "INSERT INTO chain(seq, job, hash) VALUES(?1, ?2, ?3)"
+#define CHAIN_HEAD_SQL "UPDATE head SET seq = ?1, hash = ?2"
+
+void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH]);
+/* Appends, inside the caller's transaction; sets r->seq. */
+int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_record *r);
+/* Chains the receipts that are there already, in the order in which they were written. */
+int store_chain_adopt(sqlite3 *db);
 
 extern const char *const store_write_sql[W_COUNT];
 extern const char *const store_read_sql[R_COUNT];

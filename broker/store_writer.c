@@ -36,6 +36,9 @@ const char *const store_write_sql[W_COUNT] = {
     [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
     [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",
+    [W_CHAIN + CHAIN_END] = CHAIN_END_SQL,
+    [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
+    [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
 };
 /* clang-format on */
 
@@ -51,7 +54,8 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     assert(len <= ULID_LEN);
     op->kind = kind;
     memcpy(op->job, job, len + 1);
-    op->sync_fd[0] = op->sync_fd[1] = -1;
+    for (int i = 0; i < STORE_STREAMS; i++)
+        op->sync_fd[i] = -1;
     return op;
 }
 
@@ -61,8 +65,8 @@ void store_op_free(struct store_op *op)
         return;
     free(op->spec.bytes);
     free(op->receipt.bytes);
-    free(op->out[0].bytes);
-    free(op->out[1].bytes);
+    for (int i = 0; i < STORE_STREAMS; i++)
+        free(op->out[i].bytes);
     free(op);
 }
 
@@ -164,6 +168,21 @@ static int apply_requeue(struct store *s, struct store_op *op, int64_t now_us)
     return move(s, op, PB__STATE__STATE_READY, now_us);
 }
 
+static int chain(struct store *s, const struct store_op *op, int64_t now_us)
+{
+    struct chain_record r = {
+        .job = op->job,
+        .epoch = op->epoch,
+        .outcome = (uint64_t)op->state,
+        .cause = (uint64_t)op->cause,
+        .recorded_us = (uint64_t)now_us,
+        .receipt = op->receipt.bytes,
+        .receipt_len = op->receipt.len,
+    };
+
+    return store_chain_append(&s->w[W_CHAIN], &r);
+}
+
 static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
 {
     sqlite3_stmt *stmt = s->w[W_FINISH];
@@ -185,7 +204,9 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
     err = bind_blob(stmt, 6, &op->receipt);
     if (err == 0)
         err = run(s, W_RESULT);
-    for (int i = 0; i < 2 && err == 0; i++) {
+    if (err == 0)
+        err = chain(s, op, now_us);
+    for (int i = 0; i < STORE_STREAMS && err == 0; i++) {
         if (op->out[i].len == 0)
             continue;
         bind_text(s->w[W_OUTPUT], 1, op->job);
@@ -243,7 +264,7 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
 static void sync_files(struct store_op *op)
 {
     op->sync_status = 0;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < STORE_STREAMS; i++)
         if (op->sync_fd[i] >= 0 && fdatasync(op->sync_fd[i]) != 0)
             op->sync_status = -errno;
 }

@@ -17,7 +17,14 @@
 
 extern char **environ;
 
-enum { CONTROL_FD = 3, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20 };
+enum {
+    CONTROL_FD = 3,
+    USERNS_FD = 4,
+    RESTART_FIRST_US = 100000,
+    RESTART_LAST_US = 5000000,
+    SOCKET_BUFFER = 1 << 20,
+    SPAWN_FDS = CGROUP_FDS_MAX + 2
+};
 
 static void on_readable(void *ctx);
 static void on_restart(void *ctx);
@@ -29,21 +36,49 @@ void zygote_init(struct zygote *z, struct crew *c)
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
 }
 
+enum { ARGS = 5 + 2 + 2 + 2 * CONFIG_VIEWS + 1 };
+
+/* What is not given to it is left to what the zygote does by itself. */
+static void command_line(const struct zygote *z, char *argv[ARGS])
+{
+    const struct broker *b = z->broker;
+    int n = 5;
+
+    memcpy(argv, ((char *[]){ (char *)b->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3" }),
+           5 * sizeof(*argv));
+    if (strcmp(b->config.tier, "auto") != 0) {
+        argv[n++] = "--tier";
+        argv[n++] = (char *)b->config.tier;
+    }
+    if (b->privilege.userns_fd >= 0) {
+        argv[n++] = "--userns-fd";
+        argv[n++] = "4";
+    }
+    for (int i = 0; b->config.views[i] != NULL; i++) {
+        argv[n++] = "--view";
+        argv[n++] = (char *)b->config.views[i];
+    }
+    argv[n] = NULL;
+}
+
 /* posix_spawn, not fork: the store's writer is running, and no lock of its may be copied into a child that goes on living. */
 static int launch(struct zygote *z, int their_end)
 {
-    char *argv[] = { z->broker->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3", NULL };
-    char *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
+    const struct broker *b = z->broker;
+    char *argv[ARGS], *empty[] = { NULL }; /* nothing of our environment reaches an interpreter */
     posix_spawn_file_actions_t files;
     int rc = posix_spawn_file_actions_init(&files);
 
     if (rc != 0)
         return -rc;
+    command_line(z, argv);
     rc = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", 0, 0);
     if (rc == 0)
         rc = posix_spawn_file_actions_adddup2(&files, their_end, CONTROL_FD);
+    if (rc == 0 && b->privilege.userns_fd >= 0)
+        rc = posix_spawn_file_actions_adddup2(&files, b->privilege.userns_fd, USERNS_FD);
     if (rc == 0)
-        rc = posix_spawn(&z->pid, z->broker->config.worker, &files, NULL, argv, empty);
+        rc = posix_spawn(&z->pid, b->places.worker_path, &files, NULL, argv, empty);
     posix_spawn_file_actions_destroy(&files);
     return -rc;
 }
@@ -128,8 +163,15 @@ static void on_gone(struct zygote *z)
     log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=%s pid=%d ready=%d", z->crew->engine->name, (int)z->pid, z->ready);
     z->failures = z->ready ? 0 : z->failures + 1;
     if (z->failures > 0) { /* it never came up: whoever waits should hear it */
-        jobs_start_failed(z->crew, &z->crew->plain, "the zygote ended before it was ready; see the broker's log");
-        jobs_start_failed(z->crew, &z->crew->wide, "the zygote ended before it was ready; see the broker's log");
+        char why[400] = "the zygote ended before it was ready; see the broker's log";
+
+        if (z->refused[0] != '\0')
+            snprintf(why, sizeof(why), "%s (coop doctor says more)", z->refused);
+        if (z->refused[0] != '\0' && strcmp(z->broker->config.tier, "auto") != 0)
+            snprintf(why, sizeof(why), "the broker is to give tier %s and no other: %s (coop doctor says more)", z->broker->config.tier,
+                     z->refused);
+        jobs_start_failed(z->crew, &z->crew->plain, why);
+        jobs_start_failed(z->crew, &z->crew->wide, why);
     }
     hang_up(z);
     bury(z);
@@ -139,24 +181,57 @@ static void on_gone(struct zygote *z)
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
 }
 
+const char *const zygote_tiers[] = { "T0", "T1", "T2", "T3", NULL };
+const char *const zygote_namespaces[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup", NULL };
+
+/* The constant of this text, or NULL. */
+static const char *word_of(const char *const *words, const char *text)
+{
+    while (*words != NULL && strcmp(*words, text) != 0)
+        words++;
+    return *words;
+}
+
+static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
+{
+    z->tier = word_of(zygote_tiers, r->tier);
+    z->namespace_count = 0;
+    if (z->tier == NULL || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < r->n_namespaces; i++)
+        if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
+            return -EPROTO;
+    snprintf(z->tier_why, sizeof(z->tier_why), "%s", r->tier_why);
+    return 0;
+}
+
 static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
     const Pb__ZygoteReady *r = m->ready;
 
     (void)fd;
-    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0)
+    if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0 || take_tier(z, r) != 0)
         return -EPROTO;
+    z->filter_len = r->filter_len;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
     snprintf(z->engine, sizeof(z->engine), "%s", r->engine);
     snprintf(z->engine_version, sizeof(z->engine_version), "%s", r->engine_version);
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
     z->ready = 1;
+    z->refused[0] = '\0';
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" filter=%s instructions=%u", z->engine, z->engine_version,
-              z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
+              z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
     pool_refill(&z->broker->pool);
     return 0;
+}
+
+static int apply_refused(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    (void)fd;
+    snprintf(z->refused, sizeof(z->refused), "%s", m->refused->why);
+    return 0; /* its end comes next */
 }
 
 /* A worker that this zygote may speak of. */
@@ -208,6 +283,7 @@ static const struct {
     int (*apply)(struct zygote *z, const Pb__FromZygote *m, int fd); /* 1: took fd */
 } zygote_rules[] = {
     [PB__FROM_ZYGOTE__BODY_READY]        = { "ready",        1, apply_ready },
+    [PB__FROM_ZYGOTE__BODY_REFUSED]      = { "refused",      1, apply_refused },
     [PB__FROM_ZYGOTE__BODY_SPAWNED]      = { "spawned",      0, apply_spawned },
     [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
     [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },
@@ -273,12 +349,12 @@ static void on_readable(void *ctx)
     }
 }
 
-static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
+static int send_packet(struct zygote *z, const Pb__ToZygote *m, const int *fds, unsigned count)
 {
     uint8_t bytes[FRAME_MAX_ZYGOTE];
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(SPAWN_FDS * sizeof(int))];
     } ancillary = { 0 };
     struct iovec iov = { bytes, protobuf_c_message_get_packed_size(&m->base) };
     struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -286,32 +362,47 @@ static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
     if (z->socket.fd < 0)
         return -ENOTCONN;
     protobuf_c_message_pack(&m->base, bytes);
-    if (fd >= 0) {
+    if (count > 0) {
         struct cmsghdr *c;
 
         h.msg_control = &ancillary;
-        h.msg_controllen = sizeof(ancillary);
+        h.msg_controllen = CMSG_SPACE(count * sizeof(int));
         c = CMSG_FIRSTHDR(&h);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     }
     return sendmsg(z->socket.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, unsigned threads, int link_fd)
+/* The link first, then its group, the work directory last: as zygote.proto says. */
+int zygote_spawn(struct zygote *z, const struct zygote_order *order)
 {
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
+    int fds[SPAWN_FDS];
+    unsigned count = 0, grouped;
 
-    s.worker = worker;
-    s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)token };
-    s.uid = uid;
-    s.threads = threads;
+    fds[count++] = order->link_fd;
+    if (order->leaf != NULL) {
+        grouped = cgroup_fds(order->leaf, fds + count);
+        count += grouped;
+        if (order->leaf->groups->kind == CGROUP_V2)
+            s.cgroup_v2 = grouped;
+        else
+            s.cgroup_v1 = grouped;
+    }
+    if (order->work_dir >= 0)
+        fds[count++] = order->work_dir;
+    s.work_dir = order->work_dir >= 0;
+    s.worker = order->worker;
+    s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)order->token };
+    s.uid = order->uid;
+    s.threads = order->threads;
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
-    return send_packet(z, &m, link_fd);
+    return send_packet(z, &m, fds, count);
 }
 
 int zygote_reap(struct zygote *z, uint64_t worker)
@@ -322,5 +413,5 @@ int zygote_reap(struct zygote *z, uint64_t worker)
     r.worker = worker;
     m.body_case = PB__TO_ZYGOTE__BODY_REAP;
     m.reap = &r;
-    return send_packet(z, &m, -1);
+    return send_packet(z, &m, NULL, 0);
 }

@@ -8,8 +8,10 @@
 
 #include "cli/text.h"
 #include "frame.h"
+#include "job_files.h"
 #include "job_limits.h"
 #include "nearest.h"
+#include "require.h"
 #include "units.h"
 
 #include <coop/exit_codes.h>
@@ -51,7 +53,7 @@ static int read_limit(struct options *o, const char *text, struct coop_error *wh
 
     if (rc == 0) {
         trial = o->limits;
-        rc = limits_settle(&trial, words); /* only to refuse early: the broker fills in its own defaults */
+        rc = limits_settle(&trial, LIMITS_ANY_ENGINE, words); /* only to refuse early: the broker knows the engine and its defaults */
     }
     if (rc != 0)
         coop_error_set(why, EINVAL, rc == -EDQUOT ? COOP_EXIT_QUOTA : COOP_EXIT_USAGE, "%s", words);
@@ -77,6 +79,36 @@ static int read_file(struct options *o, const char *text, struct coop_error *why
     if (text[0] == '\0' || text[0] == ':')
         return refuse(why, "--file '%.100s' names no file; write --file PATH or --file PATH:NAME", text);
     return list_add(&o->files, text, why);
+}
+
+static int read_output(struct options *o, const char *text, struct coop_error *why)
+{
+    if (text[0] == '\0')
+        return refuse(why, "--output '' names no file; write --output result.txt or --output 'out/*.csv'");
+    return list_add(&o->outputs, text, why);
+}
+
+static int read_cap(struct options *o, const char *text, struct coop_error *why)
+{
+    char words[JOB_FILES_WHY];
+
+    if (!frame_is_utf8(text, strlen(text)) || job_cap_check(text, words) != 0)
+        return refuse(why, "--cap: %s", frame_is_utf8(text, strlen(text)) ? words : "a capability is UTF-8 text");
+    return list_add(&o->caps, text, why);
+}
+
+static int read_require(struct options *o, const char *text, struct coop_error *why)
+{
+    char safe[LIMITS_REQUIRE * 4 + 1], words[REQUIRE_WHY];
+
+    if (text[0] == '\0' || strlen(text) > LIMITS_REQUIRE)
+        return refuse(why, "--require takes 1 to %d bytes, like tier=T1,memory=cgroup", LIMITS_REQUIRE);
+    if (strcmp(text_safe_str(safe, sizeof(safe), text), text) != 0)
+        return refuse(why, "--require '%s' is not printable UTF-8 text", safe);
+    if (require_check(text, words) != 0)
+        return refuse(why, "--%s", words);
+    o->require = text;
+    return require_check(text, words) == 0 ? 0 : refuse(why, "--%s", words);
 }
 
 static int read_name(struct options *o, const char *text, struct coop_error *why)
@@ -159,7 +191,7 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
 const struct flag flag_table[] = {
     /* name             letter value             verbs              field             read                  completes  help */
     { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
-      "what runs the file: lua or native (default: by how it begins, its extension or its #! line)" },
+      "what runs it: lua, native or exec (default: by how the file begins, its extension or its #! line)" },
     { "limit",           0,  "NAME=VALUE[,...]", NEW_JOB,           0,                read_limit,           FLAG_LIMIT,
       "bound the job: cpu, wall (times), memory, stdout, stderr (sizes), tasklets, threads (counts); may be repeated" },
     { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                read_on_output_limit, FLAG_OUTPUT_LIMIT,
@@ -168,8 +200,28 @@ const struct flag flag_table[] = {
       "set a variable for the job, which gets no others; may be repeated" },
     { "stdin",           0,  "FILE|-",           NEW_JOB,           AT(stdin_path),   NULL,                 FLAG_FILE,
       "the job's standard input: run streams it, submit sends it with the job (at most 4M)" },
-    { "file",            0,  "PATH[:NAME]",      NEW_JOB,           0,                read_file,            FLAG_FILE,
-      "send a module with the job, to be required by NAME (default: the file's name); may be repeated" },
+    { "file",            0,  "PATH[:NAME[:MODE]]", NEW_JOB,         0,                read_file,            FLAG_FILE,
+      "send a file with the job: a program finds it in its work directory as NAME (default: the file's name; may have directories) with the octal MODE (default 755 or 644); a script requires it by NAME; may be repeated" },
+    { "output",          0,  "GLOB",             NEW_JOB,           0,                read_output,          FLAG_NOTHING,
+      "of a program: when it has ended, collect the files of its work directory that match; may be repeated" },
+    { "output-dir",      0,  "DIR",              VERB_BIT(RUN) | VERB_BIT(RESULT), AT(output_dir), NULL,     FLAG_FILE,
+      "write outputs below DIR, which is made when missing (run: default here); a file that is there already is kept and said so" },
+    { "force",           0,  NULL,               VERB_BIT(RUN) | VERB_BIT(RESULT), AT(force), NULL,          FLAG_NOTHING,
+      "outputs replace files that are there already" },
+    { "output",          0,  "NAME",             VERB_BIT(RESULT),  AT(output),       NULL,                 FLAG_NOTHING,
+      "print this output of the job instead, byte for byte" },
+    { "learned",         0,  NULL,               VERB_BIT(RESULT),  AT(learned),      NULL,                 FLAG_NOTHING,
+      "print the rows that run --learn found instead, as --policy takes them" },
+    { "cap",             0,  "NAME[=VALUE]",     NEW_JOB,           0,                read_cap,             FLAG_CAP,
+      "give a program what it has not by itself: net=loopback, proc; may be repeated" },
+    { "tty",             't', NULL,              VERB_BIT(RUN),     AT(tty),          NULL,                 FLAG_NOTHING,
+      "give a program a terminal: keys go to it as they are typed, Ctrl-C too; end it from elsewhere by coop kill" },
+    { "require",         0,  "LIST",             NEW_JOB,           0,                read_require,         FLAG_NOTHING,
+      "run with no less than this: tier=T1, memory=cgroup, ...; see coop doctor" },
+    { "policy",          0,  "FILE",             NEW_JOB,           AT(policy_path),  NULL,                 FLAG_FILE,
+      "add the rows in FILE to the system calls that a program may make (at most 64K)" },
+    { "learn",           0,  NULL,               NEW_JOB,           AT(learn),        NULL,                 FLAG_NOTHING,
+      "let a program's calls that no row allows pass where that is harmless, and print the rows it would need" },
     { "name",            0,  "TEXT",             NEW_JOB,           0,                read_name,            FLAG_NOTHING,
       "call the job so in lists (default: the file's name)" },
     { "receipt",         0,  NULL,               VERB_BIT(RUN),     AT(receipt),      NULL,                 FLAG_NOTHING,
@@ -184,6 +236,8 @@ const struct flag flag_table[] = {
       "only jobs in these states" },
     { "limit",           0,  "N",                VERB_BIT(LS),      0,                read_count,           FLAG_NOTHING,
       "list at most N jobs, up to 1000 (default 50)" },
+    { "head",            0,  "HASH",             VERB_BIT(AUDIT),   AT(head),         NULL,                 FLAG_NOTHING,
+      "verify: the record of this hash, as audit head once printed it, must be in the chain" },
     { "man",             0,  NULL,               VERB_BIT(HELP),    AT(man),          NULL,                 FLAG_NOTHING,
       "print the manual page, as roff" },
     { "timeout",         0,  "TIME",             VERB_ALL,          0,                read_timeout,         FLAG_NOTHING,
@@ -346,6 +400,7 @@ static int parse_words(int argc, char **argv, struct command *c, struct coop_err
             c->args[c->n_args++] = word;
             if (!c->verb->job_args)
                 continue;
+            c->after_dashes = !flags;
             if (i + 1 < argc && strcmp(argv[i + 1], "--") == 0)
                 i++;
             while (++i < argc)
@@ -382,4 +437,6 @@ void command_finish(struct command *c)
     free(c->args);
     free(c->opt.env.items);
     free(c->opt.files.items);
+    free(c->opt.outputs.items);
+    free(c->opt.caps.items);
 }

@@ -23,13 +23,15 @@ struct text_list {
 
 struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
-    const char *endpoint, *engine, *name, *stdin_path;
-    uint64_t timeout_us; /* 0: none */
-    uint32_t count;      /* ls --limit; 0: the broker's default */
-    unsigned states;     /* ls --state: 1u << Pb__State */
-    Pb__Limits limits;   /* 0: not given */
+    bool tty, learn, force, learned;
+    const char *endpoint, *engine, *name, *stdin_path, *head;
+    const char *output_dir, *policy_path, *require, *output; /* output: the one of result */
+    uint64_t timeout_us;                                     /* 0: none */
+    uint32_t count;                                          /* ls --limit; 0: the broker's default */
+    unsigned states;                                         /* ls --state: 1u << Pb__State */
+    Pb__Limits limits;                                       /* 0: not given */
     Pb__OnOutputLimit on_output_limit;
-    struct text_list env, files;
+    struct text_list env, files, outputs, caps;
 };
 
 struct command {
@@ -37,9 +39,10 @@ struct command {
     struct options opt;
     char **args; /* what is left: FILE and the job's own, or ids */
     int n_args;
+    bool after_dashes; /* the first of args stood behind -- */
 };
 
-enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT };
+enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT, FLAG_CAP };
 
 struct flag {
     const char *name;  /* without dashes */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "cli/input.h"
 #include "cli/json.h"
 #include "cli/signals.h"
+#include "cli/terminal.h"
 #include "frame.h"
 
 #include <coop/exit_codes.h>
@@ -22,7 +24,6 @@ enum {
     STATUS_FIRST_MS = 300, /* silence before the live line appears */
     STATUS_NEXT_MS = 1000,
     ANSWER_SLACK_MS = 30000,
-    CONTROL_TIMEOUT_MS = 5000,
     SIGPIPE_EXIT = COOP_EXIT_SIGNAL_BASE + 13,
 };
 #define SECOND_US   1000000ull
@@ -88,17 +89,13 @@ static void fail(struct follow *f, const struct coop_error *why)
 
 /* ---- ending the job ------------------------------------------------------------------------------------------------------------ */
 
-/* On a connection of its own, because ours waits. A job that has ended meanwhile is fine. */
+/* A job that has ended meanwhile is fine. */
 static void end_job(struct follow *f, bool kill)
 {
     Pb__Cancel cancel = PB__CANCEL__INIT;
     Pb__Kill murder = PB__KILL__INIT;
     Pb__Request req = PB__REQUEST__INIT;
-    struct coop_client *control = NULL;
     struct coop_error why;
-    struct endpoint e;
-    struct frame reply;
-    int rc;
 
     cancel.id = murder.id = (char *)f->plan->id;
     req.body_case = kill ? PB__REQUEST__BODY_KILL : PB__REQUEST__BODY_CANCEL;
@@ -106,22 +103,35 @@ static void end_job(struct follow *f, bool kill)
         req.kill = &murder;
     else
         req.cancel = &cancel;
-    rc = endpoint_find(f->c->opt.endpoint, true, &e, &why);
-    if (rc == 0)
-        rc = coop_client_open(&e, &control, &why);
-    if (rc == 0 && (rc = coop_call(control, &req, CONTROL_TIMEOUT_MS, &reply)) == 0) {
-        rc = coop_reply_check(&reply, PB__REPLY__BODY_SIGNAL, &why);
-        frame_release(&reply);
-    } else if (control != NULL)
-        coop_call_explain(rc, &why);
-    if (rc != 0 && why.exit_code != COOP_EXIT_CONFLICT)
+    if (say_aside(f->c, &req, PB__REPLY__BODY_SIGNAL, &why) != 0 && why.exit_code != COOP_EXIT_CONFLICT)
         say_note(f->c, "cannot %s job %s: %s", kill ? "kill" : "cancel", f->plan->id, why.message);
-    coop_client_close(control);
+}
+
+/* The job's terminal becomes as large as ours. One that has no more of it, or a broker that is away for now, is no trouble. */
+static void resize(struct follow *f)
+{
+    Pb__ResizeTty body = PB__RESIZE_TTY__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    Pb__TtySize size = PB__TTY_SIZE__INIT;
+    struct coop_error why;
+
+    terminal_size(&size.rows, &size.columns);
+    body.id = (char *)f->plan->id;
+    body.size = &size;
+    req.body_case = PB__REQUEST__BODY_RESIZE_TTY;
+    req.resize_tty = &body;
+    (void)say_aside(f->c, &req, PB__REPLY__BODY_RESIZE_TTY, &why);
 }
 
 static void on_signal(struct follow *f)
 {
-    if (signals_next(f->plan->signal_fd) == 0)
+    int sig = signals_next(f->plan->signal_fd);
+
+    if (sig == SIGCONT)
+        (void)terminal_raw(); /* whoever stopped us, or the shell meanwhile, may have changed it */
+    if (sig == SIGCONT || sig == SIGWINCH)
+        resize(f);
+    if (sig == 0 || sig == SIGCONT || sig == SIGWINCH)
         return;
     switch (++f->interrupts) {
     case 1:
@@ -441,7 +451,9 @@ static void stream_init(struct stream *s, const char *name, int fd, bool show)
 
 int follow_job(const struct command *c, struct coop_client *client, const struct follow_plan *plan, struct follow_end *ret)
 {
-    struct follow f = { .c = c, .plan = plan, .end = ret, .client = client, .live_line = plan->to_the_end && status_wanted(c) };
+    struct follow f = {
+        .c = c, .plan = plan, .end = ret, .client = client, .live_line = plan->to_the_end && !plan->tty && status_wanted(c)
+    };
     int rc;
 
     memset(ret, 0, sizeof(*ret));

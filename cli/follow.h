@@ -19,6 +19,7 @@ struct follow_plan {
     bool want_receipt; /* into follow_end.receipt */
     bool owns_job;     /* signals, --timeout and a closed standard output end the job */
     int signal_fd;     /* from signals_hold(), or -1 */
+    bool tty;          /* the job has a terminal, which follows ours in size */
     int stdin_fd;      /* what streams into the job, or -1 */
 };
 

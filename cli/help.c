@@ -7,6 +7,7 @@
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
 #include "engine_table.h"
+#include "job_files.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -31,6 +32,8 @@ static const struct {
     { COOP_EXIT_QUOTA,       "a limit above its maximum, too much data, queue full" },
     { COOP_EXIT_NOT_FOUND,   "no such job" },
     { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
+    { COOP_EXIT_NOT_EXECUTABLE,  "what is to run cannot be run: a directory, another machine's, truncated, no program" },
+    { COOP_EXIT_PROGRAM_MISSING, "what is to run is not there, or what it needs: its interpreter, a library" },
 };
 /* clang-format on */
 
@@ -100,14 +103,36 @@ static void flags_of(FILE *out, const struct verb *v, bool common)
             flag_entry(out, &flag_table[i]);
 }
 
+/* "default 64M (exec 256M), at most 4G", or "exec only; default 64, at most 16384" */
+static void describe_limit(const struct limits_row *row, char *text, size_t size)
+{
+    char names[48] = "", others[64] = "", value[UNITS_BUF];
+    const struct limits_range *first = NULL;
+    unsigned has = 0;
+
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        const struct limits_range *r = &row->of[i];
+
+        if (r->min == 0)
+            continue;
+        if (first == NULL)
+            first = r;
+        else if (r->initial != first->initial)
+            snprintf(others + strlen(others), sizeof(others) - strlen(others), "%s%s %s", others[0] != '\0' ? ", " : " (", engine_names[i],
+                     limits_format(row, r->initial, value));
+        snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", has++ > 0 ? ", " : "", engine_names[i]);
+    }
+    snprintf(text, size, "%s%s%s; default %s%s%s, at most ", row->help, has < ENGINE_COUNT ? "; only " : "",
+             has < ENGINE_COUNT ? names : "", limits_format(row, first->initial, value), others, others[0] != '\0' ? ")" : "");
+    snprintf(text + strlen(text), size - strlen(text), "%s", limits_format(row, row->max, value));
+}
+
 static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
 {
     for (size_t i = 0; i < limits_count; i++) {
-        char text[160], initial[UNITS_BUF], max[UNITS_BUF];
+        char text[240];
 
-        snprintf(text, sizeof(text), "%s; default %s, at most %s", limits_table[i].help,
-                 limits_format(&limits_table[i], limits_table[i].initial, initial),
-                 limits_format(&limits_table[i], limits_table[i].max, max));
+        describe_limit(&limits_table[i], text, sizeof(text));
         row(out, limits_table[i].name, text);
     }
 }
@@ -284,6 +309,7 @@ static const char *value_reply(const struct flag *f)
 {
     switch (f->completes) {
     case FLAG_FILE: return "COMPREPLY=($(compgen -f -- \"$cur\"))";
+    case FLAG_CAP: return "COMPREPLY=($(compgen -W \"$caps\" -- \"$cur\"))";
     case FLAG_OUTPUT_LIMIT: return "COMPREPLY=($(compgen -W \"kill truncate\" -- \"$cur\"))";
     case FLAG_ENGINE: return "COMPREPLY=($(compgen -W \"$engines\" -- \"$cur\"))";
     case FLAG_LIMIT: return "COMPREPLY=($(compgen -W \"$limits\" -- \"$cur\")); compopt -o nospace 2>/dev/null";
@@ -301,6 +327,7 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
+        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head\" -- \"$cur\"))",
     };
 
     fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);
@@ -343,6 +370,10 @@ void help_completion_bash(FILE *out)
     fputs("\"\n    local limits=\"", out);
     for (size_t i = 0; i < limits_count; i++)
         fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
+    fputs("\"\n    local caps=\"", out);
+    for (size_t i = 0; i < job_caps_count; i++)
+        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", job_caps[i].name, job_caps[i].value != NULL ? "=" : "",
+                job_caps[i].value != NULL ? job_caps[i].value : "");
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
     words(out, "engines", engine_names);

@@ -72,6 +72,8 @@ char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
         used_of(r, "wall", "took", u->wall_us, buf);
     else if (r->cause == PB__CAUSE__CAUSE_OUTPUT_LIMIT && r->stdout != NULL && r->stderr != NULL)
         used_of(r, stream, stream, stream[3] == 'o' ? r->stdout->bytes : r->stderr->bytes, buf);
+    else if (r->cause == PB__CAUSE__CAUSE_POLICY && r->violation != NULL && r->violation->text[0] != '\0')
+        text_safe_str(buf, HUMAN_BUF, r->violation->text);
     else if (says_more(r))
         text_safe_str(buf, HUMAN_BUF, r->cause_detail);
     else if (r->cause == PB__CAUSE__CAUSE_OOM && u != NULL)
@@ -143,30 +145,44 @@ static void limit_rows(FILE *out, const Pb__Receipt *r)
         limit_row(out, r, "cpu", r->usage->cpu_user_us + r->usage->cpu_sys_us, e->cpu, "");
         limit_row(out, r, "memory", r->usage->mem_peak_bytes, e->memory, "");
     }
+    if (r->limits_effective != NULL && r->limits_effective->pids != 0 && r->usage != NULL)
+        limit_row(out, r, "pids", r->usage->pids_peak, e->pids, "");
     if (r->stdout != NULL)
         limit_row(out, r, "stdout", r->stdout->bytes, e->output, cut_note(r->stdout, note, sizeof(note)));
     if (r->stderr != NULL)
         limit_row(out, r, "stderr", r->stderr->bytes, e->output, cut_note(r->stderr, note, sizeof(note)));
 }
 
-static void seal_rows(FILE *out, const Pb__Enforcement *e)
+/* Words of a list with spaces between. */
+static void list_row(FILE *out, const char *label, char *const *items, size_t n)
 {
-    char steps[1024], safe[64];
+    char text[1024] = "", safe[64];
     size_t used = 0;
 
+    for (size_t i = 0; i < n && used < sizeof(text) - 70; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i > 0 ? " " : "", text_safe_str(safe, sizeof(safe), items[i]));
+    words_row(out, label, text);
+}
+
+static void seal_rows(FILE *out, const Pb__Enforcement *e)
+{
+    char safe[64];
+
     words_row(out, "tier", e->tier);
+    words_row(out, "idle", e->idle);
+    words_row(out, "disk", e->disk);
+    words_row(out, "swap", e->swap);
+    words_row(out, "net", e->net);
+    words_row(out, "files by", e->fs);
+    list_row(out, "namespaces", e->namespaces, e->n_namespaces);
     if (e->seccomp[0] != '\0')
-        row(out, "seccomp", "%s %.16s", text_safe_str(safe, sizeof(safe), e->seccomp), e->seccomp_hash);
+        row(out, "seccomp", "%s %.16s, %u instructions", text_safe_str(safe, sizeof(safe), e->seccomp), e->seccomp_hash, e->filter_len);
     if (e->landlock_abi != 0)
         row(out, "landlock", "ABI %u", e->landlock_abi);
     else
         row(out, "landlock", "none");
     row(out, "worker uid", "%u", e->uid);
-    steps[0] = '\0';
-    for (size_t i = 0; i < e->n_seal && used < sizeof(steps) - 70; i++)
-        used +=
-            (size_t)snprintf(steps + used, sizeof(steps) - used, "%s%s", i > 0 ? " " : "", text_safe_str(safe, sizeof(safe), e->seal[i]));
-    words_row(out, "seal", steps);
+    list_row(out, "seal", e->seal, e->n_seal);
 }
 
 static void head_rows(FILE *out, const Pb__Receipt *r)
@@ -178,14 +194,56 @@ static void head_rows(FILE *out, const Pb__Receipt *r)
     row(out, "outcome", "%s%s%s", human_outcome(r->outcome, r->cause, text), detail[0] != '\0' ? ": " : "", detail);
     if (r->cause == PB__CAUSE__CAUSE_OK || r->cause == PB__CAUSE__CAUSE_EXIT)
         row(out, "exit code", "%d", r->exit_code);
+    if (r->cause == PB__CAUSE__CAUSE_BAD_SPEC)
+        row(out, "exit code", "%d", r->exit_code);
     if (r->signal != 0)
         row(out, "signal", "%d SIG%s", r->signal, signal_name(r->signal));
+}
+
+/* Which call, made where, by whom. What it was is said in words where the end is. */
+static void violation_rows(FILE *out, const Pb__PolicyReport *v)
+{
+    char name[128], module[256], who[128], args[160] = "";
+
+    for (size_t i = 0; i < v->n_args && i < 6; i++)
+        snprintf(args + strlen(args), sizeof(args) - strlen(args), "%s0x%" PRIx64, i > 0 ? ", " : "", v->args[i]);
+    row(out, "call", "%s(%s), number %u, ABI %s", text_safe_str(name, sizeof(name), v->name), args, v->nr,
+        text_safe_str(who, sizeof(who), v->abi));
+    if (v->module[0] != '\0')
+        row(out, "made at", "0x%" PRIx64 " (%s+0x%" PRIx64 ")", v->ip, text_safe_str(module, sizeof(module), v->module), v->offset);
+    else
+        row(out, "made at", "0x%" PRIx64, v->ip);
+    if (v->pid != 0 || v->who[0] != '\0')
+        row(out, "made by", "%s%spid %u, thread %u", text_safe_str(who, sizeof(who), v->who), v->who[0] != '\0' ? ", " : "", v->pid,
+            v->tid);
+}
+
+static void output_rows(FILE *out, const Pb__Receipt *r, bool all)
+{
+    char name[512], size[UNITS_BUF];
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < r->n_outputs; i++) {
+        const Pb__OutputFile *f = r->outputs[i];
+
+        bytes += f->bytes;
+        if (all)
+            row(out, i == 0 ? "outputs" : "", "%-8s %03o %.16s %s", units_format_size(f->bytes, size), f->mode & 0777, f->sha256,
+                text_safe_str(name, sizeof(name), f->name));
+    }
+    if (!all && r->n_outputs > 0)
+        row(out, "outputs", "%zu files, %s", r->n_outputs, units_format_size(bytes, size));
+    if (all)
+        words_row(out, "not kept", r->outputs_note);
+    if (r->n_learned > 0)
+        row(out, "learned", "%zu rows: coop result --learned %s", r->n_learned, r->job);
 }
 
 void human_receipt_short(FILE *out, const Pb__Receipt *r)
 {
     head_rows(out, r);
     limit_rows(out, r);
+    output_rows(out, r, false);
     if (r->enforcement != NULL)
         words_row(out, "tier", r->enforcement->tier);
 }
@@ -216,11 +274,17 @@ void human_receipt(FILE *out, const Pb__Receipt *r)
         words_row(out, "error", r->error->message);
         traceback_rows(out, r->error->traceback);
     }
+    if (r->violation != NULL)
+        violation_rows(out, r->violation);
     limit_rows(out, r);
+    output_rows(out, r, true);
     if (r->usage != NULL) {
         row(out, "queued", "%s, start %s", units_format_duration(r->usage->queue_us, a), units_format_duration(r->usage->start_us, b));
         row(out, "faults", "%" PRIu64 " pages; switches %" PRIu64 " own, %" PRIu64 " forced", r->usage->page_faults, r->usage->csw_vol,
             r->usage->csw_forced);
+        if (r->usage->io_read_bytes != 0 || r->usage->io_write_bytes != 0)
+            row(out, "io", "%s read, %s written", units_format_size(r->usage->io_read_bytes, a),
+                units_format_size(r->usage->io_write_bytes, b));
         row(out, "messages", "%" PRIu64 " in, %" PRIu64 " out", r->usage->msgs_in, r->usage->msgs_out);
     }
     if (r->enforcement != NULL)
@@ -235,6 +299,8 @@ void human_receipt(FILE *out, const Pb__Receipt *r)
         row(out, "worker pid", "%u", r->where->worker_pid);
         words_row(out, "kernel", r->where->kernel);
     }
+    if (r->chain != NULL)
+        row(out, "record", "%" PRIu64 ", sha256 %.64s", r->chain->seq, r->chain->sha256);
 }
 
 void human_status(FILE *out, const Pb__JobStatus *s)
@@ -261,7 +327,7 @@ void human_spec(FILE *out, const Pb__JobSpec *s)
 {
     char safe[1024], text[JSON_ENUM_BUF], value[UNITS_BUF];
 
-    words_row(out, "source", s->source_name);
+    words_row(out, s->program[0] != '\0' ? "program" : "source", s->program[0] != '\0' ? s->program : s->source_name);
     for (size_t i = 0; i < s->n_args; i++)
         row(out, i == 0 ? "arguments" : "", "%s", text_safe(safe, sizeof(safe), s->args[i].data, s->args[i].len));
     for (size_t i = 0; i < s->n_env; i++) {
@@ -272,9 +338,23 @@ void human_spec(FILE *out, const Pb__JobSpec *s)
     }
     for (size_t i = 0; i < s->n_modules; i++)
         row(out, i == 0 ? "modules" : "", "%s", text_safe_str(safe, sizeof(safe), s->modules[i]->name));
+    for (size_t i = 0; i < s->n_files; i++)
+        row(out, i == 0 ? "files" : "", "%03o %s", s->files[i]->mode & 0777, text_safe_str(safe, sizeof(safe), s->files[i]->name));
+    for (size_t i = 0; i < s->n_outputs; i++)
+        row(out, i == 0 ? "outputs" : "", "%s", text_safe_str(safe, sizeof(safe), s->outputs[i]));
+    for (size_t i = 0; i < s->n_caps; i++)
+        row(out, i == 0 ? "may have" : "", "%s", text_safe_str(safe, sizeof(safe), s->caps[i]));
+    words_row(out, "requires", s->require);
+    if (s->policy[0] != '\0')
+        row(out, "policy", "%zu bytes of rows added", strlen(s->policy));
+    if (s->learn)
+        row(out, "learns", "yes");
+    if (s->tty != NULL)
+        row(out, "terminal", "%u rows, %u columns", s->tty->rows, s->tty->columns);
     row(out, "stdin", "%s", enum_name(&pb__stdin_mode__descriptor, (int)s->stdin_mode, text));
     for (size_t i = 0; s->limits != NULL && i < limits_count; i++)
-        row(out, i == 0 ? "limits" : "", "%-9s%s", limits_table[i].name,
-            limits_format(&limits_table[i], limits_get(s->limits, &limits_table[i]), value));
+        if (limits_get(s->limits, &limits_table[i]) != 0) /* else its engine has no such thing */
+            row(out, i == 0 ? "limits" : "", "%-10s%s", limits_table[i].name,
+                limits_format(&limits_table[i], limits_get(s->limits, &limits_table[i]), value));
     row(out, "at limit", "%s", enum_name(&pb__on_output_limit__descriptor, (int)s->on_output_limit, text));
 }

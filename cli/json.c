@@ -227,7 +227,8 @@ static const struct {
     { COOP_EXIT_NOT_FOUND,      "not_found" },
     { COOP_EXIT_CONFLICT,       "conflict" },
     { COOP_EXIT_TIME_LIMIT,     "timeout" },
-    { COOP_EXIT_ENGINE_MISSING, "engine_missing" },
+    { COOP_EXIT_NOT_EXECUTABLE, "not_executable" },
+    { COOP_EXIT_PROGRAM_MISSING, "program_missing" },
 };
 /* clang-format on */
 

@@ -12,6 +12,7 @@
 
 enum outcome_kind {
     OUTCOME_OWN,    /* the job's own code (run), 0 or 1 (wait, result) */
+    OUTCOME_GIVEN,  /* the code that the receipt has, for all of them */
     OUTCOME_SIGNAL, /* 128 + the signal */
     OUTCOME_FIXED,
 };

@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "cli/json.h"
+#include "cli/terminal.h"
 #include "cli/text.h"
 #include "ulid.h"
 #include "units.h"
 
 #include <coop/exit_codes.h>
 
-enum { LINE = 4096, STATUS_LINE = 256 };
+enum { LINE = 4096, STATUS_LINE = 256, ASIDE_TIMEOUT_MS = 5000 };
 
 static bool status_drawn;
 
@@ -28,9 +29,9 @@ int say_error(const struct command *c, const struct coop_error *e)
         json_print(json_error(e));
         return e->exit_code;
     }
-    fprintf(stderr, "coop: %s\n", text_safe_str(message, sizeof(message), e->message));
+    fprintf(stderr, "coop: %s%s", text_safe_str(message, sizeof(message), e->message), terminal_line_end());
     if (e->hint[0] != '\0')
-        fprintf(stderr, "coop: %s\n", text_safe_str(hint, sizeof(hint), e->hint));
+        fprintf(stderr, "coop: %s%s", text_safe_str(hint, sizeof(hint), e->hint), terminal_line_end());
     return e->exit_code;
 }
 
@@ -45,7 +46,7 @@ void say_note(const struct command *c, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     status_clear();
-    fprintf(stderr, "coop: %s\n", text_safe_str(safe, sizeof(safe), text));
+    fprintf(stderr, "coop: %s%s", text_safe_str(safe, sizeof(safe), text), terminal_line_end());
 }
 
 int say_open(const struct command *c, struct coop_client **ret_client)
@@ -77,6 +78,27 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
         return 0;
     frame_release(ret_reply);
     return say_error(c, &why);
+}
+
+int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why)
+{
+    struct coop_client *client = NULL;
+    struct endpoint e;
+    struct frame reply;
+    int rc = endpoint_find(c->opt.endpoint, true, &e, why);
+
+    if (rc == 0)
+        rc = coop_client_open(&e, &client, why);
+    if (rc != 0)
+        return rc;
+    rc = coop_call(client, req, ASIDE_TIMEOUT_MS, &reply);
+    if (rc == 0) {
+        rc = coop_reply_check(&reply, wanted, why);
+        frame_release(&reply);
+    } else
+        coop_call_explain(rc, why);
+    coop_client_close(client);
+    return rc;
 }
 
 int say_id(const struct command *c, const char *typed, char *ret_id)

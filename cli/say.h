@@ -24,6 +24,9 @@ int say_open(const struct command *c, struct coop_client **ret_client);
 /* Calls, and says what went wrong when it did: 0 (the caller releases the reply) or the exit code. */
 int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply);
 
+/* One request on a connection of its own, because the other one waits; starts no broker. 0 or -errno with why; the answer is dropped. */
+int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why);
+
 /* Checks an id as typed. 0, or the exit code after having said why. ret_id: ULID_LEN + 1 bytes. */
 int say_id(const struct command *c, const char *typed, char *ret_id);
 

@@ -1,9 +1,9 @@
 /*
- * submit_spec.h - a JobSpec from the command line: reads the script, the modules and the input, and finds the engine.
+ * submit_spec.h - a JobSpec from the command line: what is to run (program.h), its arguments, variables, files and input.
  *
  * Side:    host (CLI).
  * Owned:   spec_finish() frees what spec_make() read; strings of argv are borrowed.
- * Returns: 0 or -errno with why filled in (exit code 2, or 79 when something is larger than its named bound).
+ * Returns: 0 or -errno with why filled in (exit code 2; 79 when something is larger than its named bound; 126 and 127 for what is to run).
  */
 #ifndef CLI_SUBMIT_SPEC_H
 #define CLI_SUBMIT_SPEC_H
@@ -14,6 +14,7 @@
 struct spec {
     Pb__JobSpec pb;
     char source_name[LIMITS_NAME + 1];
+    Pb__TtySize tty;
     void **owned; /* blocks to free */
     size_t n_owned;
     bool script_from_stdin;
@@ -22,8 +23,6 @@ struct spec {
 /* stdin_inline: read --stdin into the spec (submit); else the caller streams it, and sets pb.stdin_mode. */
 int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, struct coop_error *why);
 void spec_finish(struct spec *s);
-
-/* What runs this script: by its name's ending, or its #! line. NULL: cannot tell. */
-const char *spec_guess_engine(const char *path, const void *source, size_t len);
+bool spec_runs_programs(const struct spec *s);
 
 #endif

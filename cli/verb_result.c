@@ -1,7 +1,11 @@
 /* verb_result.c - the receipt of an ended job; the exit code says how it ended. */
+#include <unistd.h>
+
+#include "cli/ending.h"
 #include "cli/human.h"
 #include "cli/json.h"
 #include "cli/outcome.h"
+#include "cli/outputs.h"
 #include "cli/say.h"
 #include "ulid.h"
 
@@ -11,10 +15,37 @@ static void print(const struct command *c, const Pb__Receipt *r)
 
     if (c->opt.json)
         json_print(json_document(&r->base));
+    else if (c->opt.learned)
+        ending_print_learned(stdout, r);
     else if (c->opt.quiet)
         printf("%s\n", human_outcome(r->outcome, r->cause, text));
     else
         human_receipt(stdout, r);
+}
+
+static int write_outputs(const struct command *c, struct coop_client *client, const Pb__Receipt *r)
+{
+    struct coop_error why;
+    int fd, code;
+
+    if (outputs_open(c->opt.output_dir, &fd, &why) != 0)
+        return say_error(c, &why);
+    code = outputs_write(c, client, r, fd);
+    close(fd);
+    return code;
+}
+
+/* What is asked for of an ended job, and how that ended. */
+static int serve(const struct command *c, struct coop_client *client, const Pb__Receipt *r)
+{
+    int code = 0, outcome = outcome_of_wait(r->cause, r->exit_code, r->signal);
+
+    if (c->opt.output != NULL)
+        return outputs_print(c, client, r->job, c->opt.output);
+    if (c->opt.output_dir != NULL)
+        code = write_outputs(c, client, r);
+    print(c, r);
+    return code != 0 ? code : outcome;
 }
 
 int verb_result(const struct command *c)
@@ -35,8 +66,7 @@ int verb_result(const struct command *c)
     code = say_call(c, client, &req, PB__REPLY__BODY_RESULT, &reply);
     if (code == 0) {
         r = ((const Pb__Reply *)reply.msg)->result;
-        print(c, r);
-        code = outcome_of_wait(r->cause, r->exit_code, r->signal);
+        code = serve(c, client, r);
         frame_release(&reply);
     }
     coop_client_close(client);

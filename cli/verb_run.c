@@ -7,12 +7,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cli/ending.h"
 #include "cli/follow.h"
-#include "cli/human.h"
-#include "cli/json.h"
-#include "cli/outcome.h"
+#include "cli/outputs.h"
 #include "cli/signals.h"
 #include "cli/submit_spec.h"
+#include "cli/terminal.h"
 #include "ulid.h"
 
 #include <coop/exit_codes.h>
@@ -67,42 +67,42 @@ static int submit(const struct command *c, struct coop_client *client, struct sp
     return 0;
 }
 
-/* One line about an end that the job's own output does not explain. */
-static void tell_end(const struct command *c, const Pb__Receipt *r)
+static int finish(const struct command *c, struct coop_client *client, const struct spec *s, const char *id, const struct follow_end *end,
+                  int output_fd)
 {
-    char cause[JSON_ENUM_BUF], detail[HUMAN_BUF];
-
-    if ((unsigned)r->cause < outcome_count && outcome_table[r->cause].said_by_job)
-        return;
-    json_enum_name(&pb__cause__descriptor, (int)r->cause, cause);
-    human_end_detail(r, detail);
-    say_note(c, "job %s ended: %s%s%s%s", r->job, cause, detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
-}
-
-static void tell_cut(const struct command *c, const Pb__Receipt *r, const char *name, const Pb__StreamTotal *t)
-{
-    if (t != NULL && t->truncated && r->cause != PB__CAUSE__CAUSE_OUTPUT_LIMIT)
-        say_note(c, "job %s: its %s was cut after %llu bytes, %llu dropped", r->job, name, (unsigned long long)t->bytes,
-                 (unsigned long long)t->dropped);
-}
-
-static int finish(const struct command *c, const char *id, const struct follow_end *end)
-{
-    const Pb__Receipt *r = end->receipt;
     struct coop_error why;
+    int code;
 
-    if (r == NULL) {
+    if (end->receipt == NULL) {
         coop_error_set(&why, EPROTO, COOP_EXIT_PLATFORM, "job %s has ended but the broker sent no receipt; see coop result", id);
         return say_error(c, &why);
     }
-    tell_end(c, r);
-    tell_cut(c, r, "stdout", r->stdout);
-    tell_cut(c, r, "stderr", r->stderr);
-    if (c->opt.receipt)
-        human_receipt_short(stderr, r);
-    if (c->opt.json && json_print(json_document(&r->base)) != 0)
-        return COOP_EXIT_SIGNAL_BASE + 13;
-    return end->timed_out ? COOP_EXIT_TIME_LIMIT : outcome_of_run(r->cause, r->exit_code, r->signal);
+    code = ending_tell(c, client, &s->pb, end->receipt, output_fd);
+    return end->timed_out ? COOP_EXIT_TIME_LIMIT : code;
+}
+
+/* The terminal is the job's from here to the end of it, and as it was whatever happened. */
+static int follow_on_terminal(const struct command *c, struct coop_client *client, const struct follow_plan *plan, struct follow_end *end)
+{
+    int code, rc = plan->tty ? terminal_raw() : 0;
+
+    if (rc != 0)
+        say_note(c, "--tty: the terminal cannot be made raw: %s", strerror(-rc));
+    code = follow_job(c, client, plan, end);
+    terminal_restore();
+    return code;
+}
+
+/* Before there is a job: what could only fail after it. */
+static int open_files(const struct command *c, const struct spec *s, int *ret_stdin, int *ret_output, struct coop_error *why)
+{
+    int rc = open_input(c, s, ret_stdin, why);
+
+    *ret_output = -1;
+    if (rc != 0 || s->pb.n_outputs == 0)
+        return rc;
+    rc = outputs_open(c->opt.output_dir, ret_output, why);
+    return rc == 0 ? outputs_free(*ret_output, &c->opt, why) : rc;
 }
 
 static int run_spec(const struct command *c, struct spec *s, int signal_fd)
@@ -113,14 +113,15 @@ static int run_spec(const struct command *c, struct spec *s, int signal_fd)
                                 .want_receipt = true,
                                 .owns_job = true,
                                 .signal_fd = signal_fd,
+                                .tty = s->pb.tty != NULL,
                                 .stdin_fd = -1 };
     struct coop_client *client = NULL;
     struct follow_end end = { .receipt = NULL };
     struct coop_error why;
     char id[ULID_LEN + 1];
-    int code;
+    int output_fd = -1, code;
 
-    if (open_input(c, s, &plan.stdin_fd, &why) != 0)
+    if (open_files(c, s, &plan.stdin_fd, &output_fd, &why) != 0)
         return say_error(c, &why);
     s->pb.stdin_mode = plan.stdin_fd >= 0 ? PB__STDIN_MODE__STDIN_MODE_STREAM : PB__STDIN_MODE__STDIN_MODE_NONE;
     code = say_open(c, &client);
@@ -128,14 +129,16 @@ static int run_spec(const struct command *c, struct spec *s, int signal_fd)
         code = submit(c, client, s, id);
     if (code == 0) {
         plan.id = id;
-        code = follow_job(c, client, &plan, &end);
+        code = follow_on_terminal(c, client, &plan, &end);
         if (code == 0)
-            code = finish(c, id, &end);
+            code = finish(c, client, s, id, &end, output_fd);
         follow_end_finish(&end);
     }
     coop_client_close(client);
     if (plan.stdin_fd > STDERR_FILENO)
         close(plan.stdin_fd);
+    if (output_fd >= 0)
+        close(output_fd);
     return code;
 }
 
@@ -147,7 +150,7 @@ int verb_run(const struct command *c)
 
     if (spec_make(c, false, &s, &why) != 0)
         return say_error(c, &why);
-    signal_fd = signals_hold();
+    signal_fd = signals_hold(s.pb.tty != NULL);
     if (signal_fd < 0) {
         coop_error_set(&why, -signal_fd, COOP_EXIT_PLATFORM, "signals: %s", strerror(-signal_fd));
         code = say_error(c, &why);

@@ -17,6 +17,8 @@
 
 #include <coop/exit_codes.h>
 
+#include "broker_user.h"
+
 #ifndef COOP_PREFIX
 #define COOP_PREFIX "/usr/local"
 #endif
@@ -42,6 +44,11 @@ static int exit_code_of(int err)
     return err == EROFS || err == ENOTDIR ? COOP_EXIT_CONFIG : COOP_EXIT_TEMPORARY;
 }
 
+bool endpoint_trusts(uid_t uid)
+{
+    return uid == 0 || uid == geteuid() || (geteuid() == 0 && broker_user_may_be(uid));
+}
+
 int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
 {
     struct stat st;
@@ -54,10 +61,11 @@ int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
         coop_error_hint(why, "it must be a real directory of mode 0700");
         return -EPERM;
     }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
+    if (!endpoint_trusts(st.st_uid)) {
         coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "socket directory %s belongs to uid %u, not to you (uid %u) or root", dir,
                        (unsigned)st.st_uid, (unsigned)geteuid());
-        coop_error_hint(why, "whoever owns it could answer in the broker's place; use a directory of your own");
+        coop_error_hint(why, "whoever owns it could answer in the broker's place; use a directory of your own%s",
+                        geteuid() == 0 ? ", or say by $COOP_USER whom root's broker runs as" : "");
         return -EPERM;
     }
     if ((st.st_mode & 022) != 0 && !(shared_ok && (st.st_mode & S_ISVTX) != 0)) {
@@ -238,14 +246,20 @@ static int find_coopd(char ret_path[PATH_MAX], struct coop_error *why)
 static int open_log(const struct endpoint *e, char *ret_path, size_t size, off_t *ret_end, struct coop_error *why)
 {
     int fd, err;
+    struct stat st;
 
     snprintf(ret_path, size, "%s/coopd.log", e->state_dir);
-    fd = open(ret_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
+    fd = open(ret_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    err = fd < 0 ? errno : 0;
+    /* The directory may be another user's, the one that root's broker becomes: a second name of a file elsewhere must not be written to. */
+    if (err == 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1))
+        err = EPERM;
+    if (err == 0) {
         *ret_end = lseek(fd, 0, SEEK_END);
         return fd;
     }
-    err = errno;
+    if (fd >= 0)
+        close(fd);
     coop_error_set(why, err, exit_code_of(err), "cannot start a broker: its log %s: %s", ret_path, strerror(err));
     coop_error_hint(why, "COOP_STATE_DIR names another directory to keep jobs in");
     return -err;

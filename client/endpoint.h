@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "client/error.h"
 
@@ -32,7 +33,10 @@ int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, st
  */
 int endpoint_start_broker(const struct endpoint *e, struct coop_error *why);
 
-/* The directory of a socket: a real one, of owner or root, that others may not write into (unless shared_ok and sticky). */
+/* Whether a broker may be this user: root, ourselves, and for root also whom a broker that root started becomes (broker_user.h). */
+bool endpoint_trusts(uid_t uid);
+
+/* The directory of a socket: a real one, of somebody we trust, that others may not write into (unless shared_ok and sticky). */
 int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why);
 
 #endif

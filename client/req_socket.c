@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/endpoint.h"
 #include "sp_stream.h"
 
 enum {
@@ -134,7 +135,7 @@ static int hear(struct req_socket *s)
 
 /* ---- dialling ------------------------------------------------------------------------------------------------------------------ */
 
-/* Whoever made the socket we connected to: root, or this user. */
+/* Whoever made the socket we connected to must be somebody we trust. */
 static int check_peer(struct req_socket *s)
 {
     struct ucred peer;
@@ -143,7 +144,7 @@ static int check_peer(struct req_socket *s)
     if (getsockopt(s->stream.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return -errno;
     s->peer_uid = peer.uid;
-    return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
+    return endpoint_trusts(peer.uid) ? 0 : -EPERM;
 }
 
 static int connect_now(struct req_socket *s)

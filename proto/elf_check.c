@@ -17,7 +17,8 @@ enum { OUR_MACHINE = EM_AARCH64 };
 #error "elf_check.c does not know this machine"
 #endif
 
-#define HOW_TO_BUILD "build it with: cc -shared -fPIC -o job.so job.c"
+#define HOW_TO_BUILD  "build it with: cc -shared -fPIC -o job.so job.c"
+#define AN_EXECUTABLE "is an executable, which the engine exec runs; for this one give it a coop_job() and " HOW_TO_BUILD
 
 #define refuse(why, ...) (snprintf((why), ELF_WHY, __VA_ARGS__), -ENOEXEC)
 
@@ -30,6 +31,7 @@ struct file {
 struct dynamic { /* what the loader is told */
     uint64_t at, n;
     uint64_t strings, strings_len; /* offset in the file; 0: none */
+    uint64_t symbols;
     bool textrel, pie;
 };
 
@@ -85,7 +87,7 @@ static int check_type(const struct file *f, char why[ELF_WHY])
 {
     switch (f->head.e_type) {
     case ET_DYN: return 0;
-    case ET_EXEC: return refuse(why, "is an executable, and executables are not run yet; give it a coop_job() and " HOW_TO_BUILD);
+    case ET_EXEC: return refuse(why, AN_EXECUTABLE);
     case ET_REL: return refuse(why, "is an object file that is not linked; " HOW_TO_BUILD);
     case ET_CORE: return refuse(why, "is a core dump, not a shared object");
     default: return refuse(why, "is an ELF file of unknown type %u, not a shared object", f->head.e_type);
@@ -107,10 +109,10 @@ static int check_head(struct file *f, char why[ELF_WHY])
     if (!copy_out(f, 0, &f->head, sizeof(f->head)))
         return refuse(why, "is truncated: an ELF header has %zu bytes, the file %zu", sizeof(f->head), f->len);
     rc = check_machine(f, why);
-    if (rc == 0)
-        rc = check_type(f, why);
     if (rc != 0)
         return rc;
+    if (f->head.e_type != ET_DYN && f->head.e_type != ET_EXEC)
+        return check_type(f, why);
     if (f->head.e_phentsize != sizeof(Elf64_Phdr) || f->head.e_phnum == 0)
         return refuse(why, "has no program headers that could be loaded");
     if (__builtin_add_overflow(f->head.e_phoff, (uint64_t)f->head.e_phnum * sizeof(Elf64_Phdr), &headers) || headers > f->len)
@@ -184,6 +186,7 @@ static void take_entry(const struct file *f, const Elf64_Dyn *e, struct dynamic 
     case DT_FLAGS_1: d->pie |= (e->d_un.d_val & DF_1_PIE) != 0; break;
     case DT_STRTAB: d->strings = offset_of(f, e->d_un.d_ptr); break;
     case DT_STRSZ: d->strings_len = e->d_un.d_val; break;
+    case DT_SYMTAB: d->symbols = offset_of(f, e->d_un.d_ptr); break;
     default: break;
     }
 }
@@ -222,7 +225,7 @@ static int check_dynamic(const struct file *f, char why[ELF_WHY])
     if (d.n == 0)
         return refuse(why, "is not dynamic: it has nothing to tell the loader; " HOW_TO_BUILD);
     if (d.pie)
-        return refuse(why, "is an executable, and executables are not run yet; give it a coop_job() and " HOW_TO_BUILD);
+        return refuse(why, AN_EXECUTABLE);
     if (d.textrel)
         return refuse(why,
                       "has text relocations: its code would have to be written to, which no interpreter may do; compile it with -fPIC");
@@ -235,10 +238,74 @@ int elf_check(const void *bytes, size_t len, char why[ELF_WHY])
     int rc = check_head(&f, why);
 
     if (rc == 0)
+        rc = check_type(&f, why);
+    if (rc == 0)
         rc = check_segments(&f, why);
     if (rc == 0)
         rc = check_dynamic(&f, why);
     return rc;
+}
+
+/* ---- a job or a program -------------------------------------------------------------------------------------------------------- */
+
+/* Segments that lie in the file, one at least that is loaded: what the kernel wants of a program. Its own affair is how it is mapped. */
+static int check_program(const struct file *f, bool *ret_interpreted, char why[ELF_WHY])
+{
+    bool loads = false;
+
+    *ret_interpreted = false;
+    for (unsigned i = 0; i < f->head.e_phnum; i++) {
+        Elf64_Phdr p;
+        uint64_t end;
+
+        header(f, i, &p);
+        *ret_interpreted |= p.p_type == PT_INTERP;
+        if (p.p_type != PT_LOAD && p.p_type != PT_INTERP)
+            continue;
+        if (__builtin_add_overflow(p.p_offset, p.p_filesz, &end) || end > f->len)
+            return truncated(f, "segments", end, why);
+        loads |= p.p_type == PT_LOAD;
+    }
+    return loads ? 0 : refuse(why, "has nothing in it that could be loaded");
+}
+
+/* Whether it defines a function of this name for others. The symbols have no count of their own; the names behind them end them. */
+static bool exports(const struct file *f, const struct dynamic *d, const char *name)
+{
+    uint64_t end = d->strings > d->symbols ? d->strings : f->len;
+    size_t size = strlen(name) + 1;
+
+    if (d->symbols == 0)
+        return false;
+    for (uint64_t at = d->symbols; at + sizeof(Elf64_Sym) <= end; at += sizeof(Elf64_Sym)) {
+        Elf64_Sym s;
+
+        if (!copy_out(f, at, &s, sizeof(s)))
+            return false;
+        if (s.st_shndx != SHN_UNDEF && s.st_name < d->strings_len && size <= d->strings_len - s.st_name &&
+            memcmp(f->bytes + d->strings + s.st_name, name, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+int elf_kind(const void *bytes, size_t len, enum elf_kind *ret_kind, char why[ELF_WHY])
+{
+    struct file f = { .bytes = bytes, .len = len };
+    bool interpreted = false;
+    struct dynamic d;
+    int rc = check_head(&f, why);
+
+    if (rc == 0)
+        rc = check_program(&f, &interpreted, why);
+    if (rc != 0)
+        return rc;
+    read_dynamic(&f, &d);
+    if (f.head.e_type == ET_EXEC || d.pie)
+        *ret_kind = ELF_PROGRAM;
+    else
+        *ret_kind = interpreted && !exports(&f, &d, "coop_job") ? ELF_PROGRAM : ELF_JOB;
+    return 0;
 }
 
 bool elf_next_needed(const void *bytes, size_t len, size_t *at, const char **ret_name)

@@ -1,5 +1,6 @@
 /*
- * elf_check.h - is this file a shared object that this machine's interpreters could load? And if not, why, in words for its author.
+ * elf_check.h - is this file a program of this machine, or a shared object that its interpreters could load? And if not, why, in
+ * words for its author.
  *
  * Side:    both: the command asks before it sends a job, the worker, which believes nobody, before it hands the bytes to libc's loader.
  *          The broker never looks into one.
@@ -19,6 +20,13 @@ bool elf_is(const void *bytes, size_t len);
 
 /* 0, or -ENOEXEC with a sentence that goes on after the file's name: "is an executable; ...". */
 int elf_check(const void *bytes, size_t len, char why[ELF_WHY]);
+
+/*
+ * What a file of this machine is for: a program of its own (an executable, also a position-independent one, or a shared object that names
+ * a loader and no coop_job(), as libc does), or a job to be loaded. 0, or -ENOEXEC with a sentence as above: another machine, truncated.
+ */
+enum elf_kind { ELF_PROGRAM, ELF_JOB };
+int elf_kind(const void *bytes, size_t len, enum elf_kind *ret_kind, char why[ELF_WHY]);
 
 /*
  * The libraries it says it needs, by name, in turn: *ret_name lies in bytes and ends with a NUL. at starts with 0. False: no more. The

@@ -17,7 +17,7 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
                         .on_demand = true, .may_exit = true,
                         .threads_max = 64, .spares_max = 1 },
-    [ENGINE_EXEC]   = { .name = "exec", .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX },
+    [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX },
 };
 /* clang-format on */
 

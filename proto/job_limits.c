@@ -9,22 +9,49 @@
 #include "units.h"
 
 #define SECOND     1000000ull
+#define DAY        (86400 * SECOND)
 #define MIB        (1ull << 20)
 #define ROW(field) offsetof(Pb__Limits, field)
+#define ALL(...)                                                                                                                           \
+    {                                                                                                                                      \
+        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_EXEC] = { __VA_ARGS__ }                                 \
+    }
+#define PURE(...)                                                                                                                          \
+    {                                                                                                                                      \
+        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }                                                                  \
+    }
+#define EXEC(...)                                                                                                                          \
+    {                                                                                                                                      \
+        [ENGINE_EXEC] = { __VA_ARGS__ }                                                                                                    \
+    }
 
+/*
+ * The minimum of an engine is what the smallest program of it needs, not what a useful one does. exec: its memory holds the files of the
+ * job and the first process of its sandbox too; a program opens files to find its libraries, and makes directories on its disk.
+ */
 /* clang-format off */
 const struct limits_row limits_table[] = {
-    /* name      kind         field                default       min           max */
-    { "cpu",    LIMITS_TIME, ROW(cpu_us),       10 * SECOND,  1000,         3600 * SECOND,  "CPU time, user and system together" },
-    { "wall",   LIMITS_TIME, ROW(wall_us),      60 * SECOND,  1000,         86400 * SECOND, "time on the clock since the job was assigned" },
-    { "memory", LIMITS_SIZE, ROW(memory_bytes), 64 * MIB,     1 * MIB,      4096 * MIB,     "memory the job may hold" },
-    { "stdout", LIMITS_SIZE, ROW(stdout_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard output" },
-    { "stderr", LIMITS_SIZE, ROW(stderr_bytes), 1 * MIB,      1,            1024 * MIB,     "bytes kept of standard error" },
-    { "tasklets", LIMITS_COUNT, ROW(tasklets),  100000,       1,            1u << 20,       "tasklets alive at once, main not counted" },
-    { "threads", LIMITS_COUNT, ROW(threads),    1,            1,            64,             "threads of the operating system (native jobs)" },
+    /* name        kind          field               max           default, min by engine */
+    { "cpu",       LIMITS_TIME,  ROW(cpu_us),        3600 * SECOND, ALL(10 * SECOND, 1000), "CPU time, user and system, of all processes together" },
+    { "wall",      LIMITS_TIME,  ROW(wall_us),       DAY,           ALL(60 * SECOND, 1000), "time on the clock since the job was assigned" },
+    { "idle",      LIMITS_TIME,  ROW(idle_us),       DAY,           ALL(DAY, 100000),       "time without CPU use, output and input taken" },
+    { "memory",    LIMITS_SIZE,  ROW(memory_bytes),  4096 * MIB,
+      { [ENGINE_LUA] = { 64 * MIB, MIB }, [ENGINE_NATIVE] = { 64 * MIB, MIB }, [ENGINE_EXEC] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
+    { "pids",      LIMITS_COUNT, ROW(pids),          16384,         EXEC(64, 1),            "processes and threads alive at once" },
+    { "files",     LIMITS_COUNT, ROW(files),         65536,         EXEC(256, 8),           "files each process has open at once" },
+    { "file_size", LIMITS_SIZE,  ROW(file_bytes),    4096 * MIB,    EXEC(64 * MIB, 1),      "size of each file written; default as disk" },
+    { "disk",      LIMITS_SIZE,  ROW(disk_bytes),    4096 * MIB,    EXEC(64 * MIB, 65536),  "all files of the job; they count as memory too" },
+    { "inodes",    LIMITS_COUNT, ROW(inodes),        1u << 20,      EXEC(10000, 16),        "files and directories of the job" },
+    { "stdout",    LIMITS_SIZE,  ROW(stdout_bytes),  1024 * MIB,    ALL(MIB, 1),            "bytes kept of standard output" },
+    { "stderr",    LIMITS_SIZE,  ROW(stderr_bytes),  1024 * MIB,    ALL(MIB, 1),            "bytes kept of standard error" },
+    { "result",    LIMITS_SIZE,  ROW(result_bytes),  1024 * MIB,    EXEC(16 * MIB, 1),      "bytes kept of collected output files" },
+    { "tasklets",  LIMITS_COUNT, ROW(tasklets),      1u << 20,      PURE(100000, 1),        "tasklets alive at once, main not counted" },
+    { "threads",   LIMITS_COUNT, ROW(threads),       64,            PURE(1, 1),             "threads of the operating system; of lua 1" },
 };
 /* clang-format on */
-const size_t limits_count = sizeof(limits_table) / sizeof(limits_table[0]);
+enum { ROWS = sizeof(limits_table) / sizeof(limits_table[0]) };
+_Static_assert(ROWS <= 32, "limits_asked() has one bit a row");
+const size_t limits_count = ROWS;
 
 static uint64_t *cell(Pb__Limits *l, const struct limits_row *row)
 {
@@ -45,7 +72,7 @@ char *limits_format(const struct limits_row *row, uint64_t value, char *buf)
     }
 }
 
-static const struct limits_row *find(const char *name)
+const struct limits_row *limits_find(const char *name)
 {
     for (size_t i = 0; i < limits_count; i++)
         if (strcmp(limits_table[i].name, name) == 0)
@@ -55,17 +82,20 @@ static const struct limits_row *find(const char *name)
 
 static int refuse_name(const char *name, char why[LIMITS_WHY])
 {
-    enum { ROWS = sizeof(limits_table) / sizeof(limits_table[0]) };
     const char *names[ROWS + 1], *close;
+    size_t len;
 
     for (size_t i = 0; i < ROWS; i++)
         names[i] = limits_table[i].name;
     names[ROWS] = NULL;
     close = nearest_word(name, names);
-    if (close != NULL)
-        snprintf(why, LIMITS_WHY, "unknown limit '%s'; did you mean '%s'?", name, close);
-    else
-        snprintf(why, LIMITS_WHY, "unknown limit '%s'; known: cpu, wall, memory, stdout, stderr, tasklets, threads", name);
+    if (close != NULL) {
+        snprintf(why, LIMITS_WHY, "unknown limit '%.64s'; did you mean '%s'?", name, close);
+        return -EINVAL;
+    }
+    len = (size_t)snprintf(why, LIMITS_WHY, "unknown limit '%.64s'; known: ", name);
+    for (size_t i = 0; i < ROWS; i++)
+        len += (size_t)snprintf(why + len, LIMITS_WHY - len, "%s%s", i > 0 ? ", " : "", names[i]);
     return -EINVAL;
 }
 
@@ -131,7 +161,7 @@ int limits_parse(const char *text, Pb__Limits *l, char why[LIMITS_WHY])
             return -EINVAL;
         }
         *value++ = '\0';
-        if ((row = find(item)) == NULL)
+        if ((row = limits_find(item)) == NULL)
             return refuse_name(item, why);
         rc = parse_value(row, value, &number, why);
         if (rc != 0)
@@ -141,24 +171,72 @@ int limits_parse(const char *text, Pb__Limits *l, char why[LIMITS_WHY])
     return 0;
 }
 
-int limits_settle(Pb__Limits *l, char why[LIMITS_WHY])
+uint32_t limits_asked(const Pb__Limits *l)
 {
-    for (size_t i = 0; i < limits_count; i++) {
-        const struct limits_row *row = &limits_table[i];
-        uint64_t *value = cell(l, row);
-        char asked[UNITS_BUF], bound[UNITS_BUF];
+    uint32_t asked = 0;
 
-        if (*value == 0)
-            *value = row->initial;
-        if (*value >= row->min && *value <= row->max)
-            continue;
-        limits_format(row, *value, asked);
-        limits_format(row, *value < row->min ? row->min : row->max, bound);
-        if (strcmp(asked, bound) == 0) /* too near for two decimals */
-            snprintf(asked, sizeof(asked), "%llu%s", (unsigned long long)*value, limits_kinds[row->kind].unit);
-        snprintf(why, LIMITS_WHY, "limit %s: %s is %s the %s of %s", row->name, asked, *value < row->min ? "below" : "above",
-                 *value < row->min ? "minimum" : "maximum", bound);
-        return *value < row->min ? -EINVAL : -EDQUOT;
+    for (size_t i = 0; i < ROWS; i++)
+        if (limits_get(l, &limits_table[i]) != 0)
+            asked |= 1u << i;
+    return asked;
+}
+
+/* Of an engine that is not known: no default, and the least that any of them needs. */
+static struct limits_range range_for(const struct limits_row *row, int engine)
+{
+    struct limits_range any = { 0, UINT64_MAX };
+
+    if (engine != LIMITS_ANY_ENGINE)
+        return row->of[engine];
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        if (row->of[i].min > 0 && row->of[i].min < any.min)
+            any.min = row->of[i].min;
+    return any;
+}
+
+static int refuse_bound(const struct limits_row *row, uint64_t value, uint64_t bound, int engine, char why[LIMITS_WHY])
+{
+    int below = value < bound;
+    char asked[UNITS_BUF], limit[UNITS_BUF];
+
+    limits_format(row, value, asked);
+    limits_format(row, bound, limit);
+    if (strcmp(asked, limit) == 0) /* too near for two decimals */
+        snprintf(asked, sizeof(asked), "%llu%s", (unsigned long long)value, limits_kinds[row->kind].unit);
+    snprintf(why, LIMITS_WHY, "limit %s: %s is %s the %s of %s%s%s", row->name, asked, below ? "below" : "above",
+             below ? "minimum" : "maximum", limit, below && engine != LIMITS_ANY_ENGINE ? " for the engine " : "",
+             below && engine != LIMITS_ANY_ENGINE ? engine_table[engine].name : "");
+    return below ? -EINVAL : -EDQUOT;
+}
+
+static int settle_row(const struct limits_row *row, uint64_t *value, int engine, char why[LIMITS_WHY])
+{
+    struct limits_range r = range_for(row, engine);
+
+    if (*value != 0 && r.min == 0) {
+        snprintf(why, LIMITS_WHY, "limit %s: jobs of the engine %s have no such limit", row->name, engine_table[engine].name);
+        return -EINVAL;
     }
+    if (*value == 0)
+        *value = r.initial;
+    if (*value == 0)
+        return 0;
+    if (*value > row->max)
+        return refuse_bound(row, *value, row->max, engine, why);
+    return *value < r.min ? refuse_bound(row, *value, r.min, engine, why) : 0;
+}
+
+int limits_settle(Pb__Limits *l, int engine, char why[LIMITS_WHY])
+{
+    int own_file_size = l->file_bytes != 0;
+
+    for (size_t i = 0; i < ROWS; i++) {
+        int rc = settle_row(&limits_table[i], cell(l, &limits_table[i]), engine, why);
+
+        if (rc != 0)
+            return rc;
+    }
+    if (!own_file_size && l->file_bytes != 0) /* a larger disk is asked for to hold a larger file */
+        l->file_bytes = l->disk_bytes;
     return 0;
 }

@@ -2,6 +2,8 @@
 # run.sh PROGRAM... - runs each test program (cmocka); at the end shows the output of each that failed, so that the end of a CI log tells
 # why, and one line: "N passed, N failed, N skipped".
 #
+# Lines of a program's output that begin with "@ " are shown as they are: figures, and seeds to repeat it with.
+#
 # A program of another machine runs by an emulator; where that, or the compiler that makes it, is not installed it is skipped by name.
 #
 # T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 240), then it has failed.
@@ -21,9 +23,11 @@ for program in "$@"; do
         fi
         ;;
     esac
+    limit=${TEST_TIMEOUT:-240}
+    case $program in tests/vm/*) limit=$((limit * 3)) ;; esac # many programs, on an emulated machine
     start=$(date +%s)
     # shellcheck disable=SC2086  # none, or one word
-    timeout -k 10 "${TEST_TIMEOUT:-240}" $emulator "$program" >"$log" 2>&1 </dev/null
+    timeout -k 10 "$limit" $emulator "$program" >"$log" 2>&1 </dev/null
     code=$?
     p=$(grep -c '^\[       OK \]' "$log")
     f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")
@@ -37,10 +41,11 @@ for program in "$@"; do
     fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     printf '%-52s %4d passed %3d failed %3d skipped  %3ds\n' "${program#build/}" "$p" "$f" "$s" "$(($(date +%s) - start))"
+    sed -n 's/^@ /    /p' "$log"
     [ "$s" -eq 0 ] || grep '^\[  SKIPPED \] [^0-9]' "$log" | sort -u | sed 's/^/    /'
     if [ "$f" -gt 0 ]; then
         echo "---- $program"
-        grep -v '^\[ RUN      \]\|^\[       OK \]' "$log"
+        grep -v '^\[ RUN      \]\|^\[       OK \]\|^@ ' "$log"
     fi >>"$why"
 done
 cat "$why"

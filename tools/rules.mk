@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
+.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -45,7 +45,7 @@ endif
 
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/engines/exec,$(EXEC_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
@@ -111,6 +111,14 @@ $(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.
 $(B)/tests/support/deny: $(B)/tests/support/deny.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lseccomp -o $@)
 
+$(B)/tests/halt/halting-worker: $(B)/tests/halt/halting_worker.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
+
+# Loaded into the programs under test, so without a sanitizer; its wrappers have no arguments' types, which libc's headers would insist on.
+$(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
+
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -118,9 +126,10 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.
 ifeq ($(FLAVOUR)$(SWITCH),debug)
 CHECK_VARIANTS := variant-ucontext variant-aarch64
 VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/tests/unit/test_%))
+VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
@@ -170,7 +179,11 @@ demo: deps ## set up, build, and run a real job: the word frequencies of the GPL
 
 check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks some); the last line counts
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
-	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS)
+	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS) $(VM_CHECK)
+
+check-vm: deps ## the tests of tests/vm/programs.txt on Debian's own kernel, emulated (VM_ONLY=seal picks some); part of check
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
+	@tests/run.sh tests/vm/check.sh
 
 # The tests of tasklets that depend on the machine, with the switch of ucontext, and on aarch64 when this machine can: who is root gets
 # what it takes, for others they are skipped, by name.
@@ -205,6 +218,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench
 	@echo
+	@build/release/bench/bench_exec
+	@echo
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
@@ -215,7 +230,10 @@ bench-task: deps ## the part of it about tasklets
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
-bench-programs: $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-exec: deps ## the part of it about programs
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
+	@build/release/bench/bench_exec
+bench-programs: $(B)/bench/bench $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
@@ -235,7 +253,12 @@ $(B)/bench/peers/go: bench/peers/go.go
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench: $(B)/bench/bench.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(BENCH_PROGRAMS:%=$(B)/bench/programs/%): $(B)/bench/programs/%: bench/programs/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $< -o $@)
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 SOURCES = $(shell git ls-files '*.c' '*.h')

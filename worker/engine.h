@@ -13,15 +13,18 @@
 
 #include "link.pb-c.h"
 
-enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 10 }; /* bytes, without the NUL */
+enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 10, OUTCOME_NOTE = 2 << 10 }; /* bytes, without the NUL */
 
 /* How a job ended. Texts are well-formed UTF-8 (outcome_text makes them so) and empty when there is nothing to say. */
 struct outcome {
     Pb__ResultKind kind;
-    int exit_code; /* 0..255, with kind EXIT */
+    int exit_code; /* 0..255, with kind EXIT; 126 or 127 with CANNOT_RUN */
+    int signal;    /* with kind SIGNAL */
+    bool disk_full;
     char type[OUTCOME_TYPE + 1];
     char message[OUTCOME_MESSAGE + 1];
     char traceback[OUTCOME_TRACEBACK + 1];
+    char outputs_note[OUTCOME_NOTE + 1]; /* what was asked for and not collected, and why */
 };
 
 struct engine {
@@ -37,10 +40,16 @@ struct engine {
     void (*preempt)(const void *context);
     /* From a signal handler: a call that its policy has answered by us. True with *ret_result, as the kernel gives it; false: it has no row. */
     bool (*answer)(long nr, const uint64_t args[6], long *ret_result);
+    /* From a signal handler: the file of the job's own that address lies in, and how far from its beginning; NULL: none. NULL: never one. */
+    const char *(*place)(uintptr_t address, uintptr_t *ret_offset);
     uint64_t file_bytes;   /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
     uint64_t closed_bytes; /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
     /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */
     int (*fault)(void *address);
+    /* Between Assign and Started: the part of its seal that wants to know the job; then the engine sets the job's walls itself. assign lives as
+     * long as the process. 0, or -errno with *ret_step naming what failed: nothing of the job has run. NULL: walls.h, and nothing else. */
+    int (*enter)(const Pb__Assign *assign, Pb__Started *started, const char **ret_step);
+    bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 
 /* Copies text into at most size-1 bytes of into: bytes that are not UTF-8, and NULs, become \xNN. */

@@ -1,7 +1,8 @@
 /* engines.c - see engines.h. */
 #include "worker/engines.h"
 
+#include "worker/engines/exec/engine.h"
 #include "worker/engines/lua/engine.h"
 #include "worker/engines/native/engine.h"
 
-const struct engine *const engines_built_in[] = { &lua_engine, &native_engine, NULL };
+const struct engine *const engines_built_in[] = { &lua_engine, &native_engine, &exec_engine, NULL };

@@ -66,19 +66,45 @@ void input_ask(void)
     input.asked = 1;
 }
 
+int input_is_asked(void)
+{
+    return input.asked;
+}
+
+int input_answer(struct frame *f)
+{
+    const Pb__ToWorker *m = (const Pb__ToWorker *)f->msg;
+
+    if (m->body_case != PB__TO_WORKER__BODY_STDIN_DATA || !input.asked)
+        return -EPROTO;
+    frame_release(&input.piece);
+    input.piece = *f;
+    input.asked = 0;
+    input.at = m->stdin_data->data.data;
+    input.left = m->stdin_data->data.len;
+    input.ended = m->stdin_data->eof;
+    return 0;
+}
+
+int input_look(const uint8_t **ret_bytes, size_t *ret_len)
+{
+    *ret_bytes = input.at;
+    *ret_len = input.left;
+    return input_is_empty() ? -EAGAIN : input.left > 0;
+}
+
 static int ask_and_wait(void)
 {
+    struct frame f;
     int rc;
 
     if (serve_cancelled())
         return -ECANCELED;
     input_ask();
-    frame_release(&input.piece);
-    rc = wait_for_piece(&input.piece);
+    rc = wait_for_piece(&f);
     if (rc == -ECANCELED)
         return rc;
-    input.asked = 0;
-    if (rc != 0 || ((Pb__ToWorker *)input.piece.msg)->body_case != PB__TO_WORKER__BODY_STDIN_DATA)
+    if (rc != 0 || input_answer(&f) != 0)
         _exit(70); /* the broker does not keep to the protocol */
     return 0;
 }
@@ -86,15 +112,10 @@ static int ask_and_wait(void)
 int input_peek(const uint8_t **ret_bytes, size_t *ret_len)
 {
     while (input_is_empty()) {
-        const Pb__StdinData *d;
         int rc = ask_and_wait();
 
         if (rc != 0)
             return rc;
-        d = ((Pb__ToWorker *)input.piece.msg)->stdin_data;
-        input.at = d->data.data;
-        input.left = d->data.len;
-        input.ended = d->eof;
     }
     *ret_bytes = input.at;
     *ret_len = input.left;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "frame.h"
 #include "link.pb-c.h"
 
 /* Which stdin the job has. spec must outlive the job. */
@@ -22,6 +23,13 @@ int input_peek(const uint8_t **ret_bytes, size_t *ret_len);
 /* Whether input_peek() would have to wait. Then input_ask() asks without waiting: the answer comes on the link, and input_peek() takes it. */
 int input_is_empty(void);
 void input_ask(void);
+
+/* For those that never wait. 1: *ret_bytes are there; 0: the end; -EAGAIN: they have to be asked for, or are on their way. */
+int input_look(const uint8_t **ret_bytes, size_t *ret_len);
+int input_is_asked(void);
+
+/* The answer to input_ask() has come: f is input's from now on. -EPROTO: it is none. */
+int input_answer(struct frame *f);
 
 /* Takes n of the bytes shown. */
 void input_take(size_t n);

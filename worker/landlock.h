@@ -7,8 +7,21 @@
 #ifndef WORKER_LANDLOCK_H
 #define WORKER_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 int landlock_take_all(uint32_t *ret_abi);
+
+/* The ABI of this kernel; 0: none. */
+int landlock_abi(void);
+
+/*
+ * For programs: what view.h shows may be read and run, its devices read and written, the work directories be worked in; no TCP port unless
+ * ports is true, no abstract socket and no process outside. 0 also where the kernel has no Landlock.
+ */
+int landlock_take_view(bool ports);
+
+/* One more domain, inside the others: no signal and no abstract socket out of it. 0 also below ABI 6, which cannot. */
+int landlock_take_signals(void);
 
 #endif

@@ -148,13 +148,18 @@ static int put(struct stream *s, Pb__Stream id, const void *bytes, size_t len)
     return held;
 }
 
-void output_write(Pb__Stream id, const void *bytes, size_t len)
+int output_put(Pb__Stream id, const void *bytes, size_t len)
 {
     struct stream *s = &streams[id];
 
     if (put(s, id, bytes, len))
         arm_timer();
-    if (s->dropped > 0 && kill_at_cap)
+    return s->dropped > 0 && kill_at_cap ? -EFBIG : 0;
+}
+
+void output_write(Pb__Stream id, const void *bytes, size_t len)
+{
+    if (output_put(id, bytes, len) != 0)
         end_at_cap();
 }
 

@@ -24,6 +24,9 @@ void output_begin(const Pb__JobSpec *spec);
 /* Writes. Past the cap: counts and drops, or (the job's choice) ends the job, and then does not return. */
 void output_write(Pb__Stream stream, const void *bytes, size_t len);
 
+/* The same for an engine that has to tidy up first: -EFBIG where output_write() would have ended the job. */
+int output_put(Pb__Stream stream, const void *bytes, size_t len);
+
 /* 0: frames leave at each write; else gathered (the start). Standard output only; standard error is never gathered. */
 void output_gather(int on);
 

@@ -25,6 +25,7 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
+enum { PROGRAM_STACK = 8 << 20 };
 enum { ABSENT = 1 }; /* a step's answer: this kernel (or this user) has nothing to give up here */
 
 int (*seal_fault)(const char *step);
@@ -56,19 +57,22 @@ static int step_session(struct seal *s)
 
 static int step_directory(struct seal *s)
 {
-    (void)s;
-    umask(077);
+    umask(s->engine->programs ? 022 : 077);
     return errno_of(chdir("/"));
 }
 
 /* clang-format off */
-static const struct {
+static const struct wall {
     int resource;
     rlim_t most;
 } rlimits[] = {
     /* CPU, DATA and AS are the job's: walls.c sets them when it is assigned */
     { RLIMIT_CORE, 0 },        { RLIMIT_STACK, 8 << 20 }, { RLIMIT_MEMLOCK, 0 },     { RLIMIT_LOCKS, 0 },
     { RLIMIT_MSGQUEUE, 0 },    { RLIMIT_SIGPENDING, 16 }, { RLIMIT_NICE, 0 },    { RLIMIT_RTPRIO, 0 },
+}, program_rlimits[] = {
+    /* NOFILE, NPROC, FSIZE and the like are the job's. A core of one byte: the only size that also keeps a core_pattern's program away */
+    { RLIMIT_CORE, 1 },        { RLIMIT_STACK, 64 << 20 }, { RLIMIT_MEMLOCK, 0 },
+    { RLIMIT_MSGQUEUE, 0 },    { RLIMIT_SIGPENDING, 256 }, { RLIMIT_NICE, 0 },   { RLIMIT_RTPRIO, 0 },
 };
 /* clang-format on */
 
@@ -95,8 +99,38 @@ static int step_rlimits(struct seal *s)
     return rc;
 }
 
+static int step_program_rlimits(struct seal *s)
+{
+    struct rlimit stack;
+    int rc = 0;
+
+    (void)s;
+    for (size_t i = 0; i < sizeof(program_rlimits) / sizeof(program_rlimits[0]) && rc == 0; i++)
+        rc = limit(program_rlimits[i].resource, program_rlimits[i].most);
+    if (rc != 0 || getrlimit(RLIMIT_STACK, &stack) != 0)
+        return rc != 0 ? rc : -errno;
+    if (stack.rlim_cur > PROGRAM_STACK) /* to begin with: what each thread gets too */
+        stack.rlim_cur = PROGRAM_STACK;
+    return errno_of(setrlimit(RLIMIT_STACK, &stack));
+}
+
+/* A job's work directory, where the broker makes it, comes right behind the link. Returns the first descriptor that is nobody's. */
+static int keep_work_fd(const struct seal *s)
+{
+    int fd = s->space != NULL ? s->space->work_fd : -1;
+
+    if (fd < 0)
+        return LINK_FD + 1;
+    if (fd != LINK_FD + 1 && dup2(fd, LINK_FD + 1) < 0)
+        return -errno;
+    space_now.work_fd = LINK_FD + 1;
+    return LINK_FD + 2;
+}
+
 static int step_descriptors(struct seal *s)
 {
+    int first;
+
     for (int fd = 0; fd <= 2; fd++) {
 #if defined(COOP_ASAN) || defined(COOP_TSAN) || defined(COOP_UBSAN)
         if (fd == 2)
@@ -109,14 +143,15 @@ static int step_descriptors(struct seal *s)
         return -errno;
     s->link_fd = LINK_FD;
     link_use(LINK_FD);
-    return errno_of(syscall(SYS_close_range, LINK_FD + 1, ~0U, 0));
+    first = keep_work_fd(s);
+    return first < 0 ? first : errno_of(syscall(SYS_close_range, first, ~0U, 0));
 }
 
 /* So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. */
 static int drop_bounding_set(void)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap) != 0)
+    for (int cap = 0, has; (has = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
+        if (has > 0 && prctl(PR_CAPBSET_DROP, cap) != 0)
             return errno == EPERM && geteuid() != 0 ? 0 : -errno;
     return 0;
 }
@@ -146,6 +181,47 @@ static int become(uint32_t uid)
 static int step_uid(struct seal *s)
 {
     return s->uid == 0 ? ABSENT : become(s->uid);
+}
+
+static int step_cgroups(struct seal *s)
+{
+    return s->space == NULL ? ABSENT : join_cgroups(s->space);
+}
+
+/* In namespaces of its own it becomes coop; outside, and for the broker, that is the uid it was given. */
+static int step_program_uid(struct seal *s)
+{
+    s->uid_now = s->uid != 0 ? s->uid : space_now.uid;
+    if (s->space == NULL || s->space->go_fd < 0)
+        return step_uid(s);
+    return join_user(s->space);
+}
+
+static int step_program_parent(struct seal *s)
+{
+    (void)s;
+    return join_parent_death();
+}
+
+static int step_cgroup_namespace(struct seal *s)
+{
+    (void)s;
+    return join_cgroup_namespace();
+}
+
+static int step_keyring(struct seal *s)
+{
+    (void)s;
+    return join_keyring();
+}
+
+/* Without a pid namespace, what its program leaves behind is adopted by it. */
+static int step_orphans(struct seal *s)
+{
+    (void)s;
+    if (space_now.entered)
+        return ABSENT;
+    return errno_of(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
 }
 
 /* What is left when the uid stays, and proof that nothing is when it changed. */
@@ -233,6 +309,7 @@ static const struct seal_step {
     const char *name;
     int (*take)(struct seal *s);
 } seal_steps[] = {
+    { "cgroups",           step_cgroups },         /* first: all that follows is counted there */
     { "signals",           step_signals },         /* handlers now, rt_sigaction never again */
     { "parent_death",      step_parent },
     { "session",           step_session },
@@ -252,18 +329,35 @@ static const struct seal_step {
     { "engine",            step_engine },          /* not power given up, but the last moment at which it could need some */
     { "no_processes",      step_no_processes },
     { "seccomp",           step_seccomp },         /* onto every thread there is */
+}, program_steps[] = {
+    /* No tenant's byte comes before space_close(), which takes the capabilities, and the filters that the engine installs behind it. */
+    { "cgroups",           step_cgroups },
+    { "signals",           step_signals },
+    { "uid",               step_program_uid },
+    { "parent_death",      step_program_parent },
+    { "session",           step_session },
+    { "cgroup_namespace",  step_cgroup_namespace },
+    { "keyring",           step_keyring },
+    { "orphans",           step_orphans },
+    { "directory",         step_directory },
+    { "rlimits",           step_program_rlimits },
+    { "descriptors",       step_descriptors },     /* from here on: three times /dev/null, the link, and at T2 the work directory */
+    { "capabilities",      step_capabilities },    /* of programs to come; its own are needed once more, to mount */
+    { "not_dumpable",      step_not_dumpable },
+    { "no_new_privs",      step_no_new_privs },
+    { "no_store_bypass",   step_store_bypass },
+    { "no_branch_sharing", step_indirect_branch },
+    { "engine",            step_engine },
 };
 /* clang-format on */
 
-enum { N_STEPS = sizeof(seal_steps) / sizeof(seal_steps[0]) };
-_Static_assert((int)N_STEPS < (int)SEAL_STEPS_MAX, "taken[] holds every step");
+enum { N_STEPS = sizeof(seal_steps) / sizeof(seal_steps[0]), N_PROGRAM_STEPS = sizeof(program_steps) / sizeof(program_steps[0]) };
+_Static_assert((int)N_STEPS < (int)SEAL_STEPS_MAX && (int)N_PROGRAM_STEPS < (int)SEAL_STEPS_MAX, "taken[] holds every step");
 
-int seal_take(struct seal *s, const char **ret_step)
+static int take_all(struct seal *s, const struct seal_step *steps, unsigned n, const char **ret_step)
 {
-    s->n_taken = 0;
-    s->landlock_abi = 0;
-    for (unsigned i = 0; i < N_STEPS; i++) {
-        const struct seal_step *step = &seal_steps[i];
+    for (unsigned i = 0; i < n; i++) {
+        const struct seal_step *step = &steps[i];
         int rc = seal_fault != NULL ? seal_fault(step->name) : 0;
 
         if (rc == 0)
@@ -278,11 +372,22 @@ int seal_take(struct seal *s, const char **ret_step)
     return 0;
 }
 
-const char *const *seal_step_names(void)
+int seal_take(struct seal *s, const char **ret_step)
 {
-    static const char *names[N_STEPS + 1];
+    bool programs = s->engine != NULL && s->engine->programs;
 
-    for (unsigned i = 0; i < N_STEPS; i++)
-        names[i] = seal_steps[i].name;
+    s->n_taken = 0;
+    s->landlock_abi = programs ? (uint32_t)landlock_abi() : 0; /* it comes with space_close() */
+    return programs ? take_all(s, program_steps, N_PROGRAM_STEPS, ret_step) : take_all(s, seal_steps, N_STEPS, ret_step);
+}
+
+const char *const *seal_step_names(bool programs)
+{
+    static const char *names[SEAL_STEPS_MAX + 1];
+    unsigned n = programs ? N_PROGRAM_STEPS : N_STEPS;
+
+    for (unsigned i = 0; i < n; i++)
+        names[i] = programs ? program_steps[i].name : seal_steps[i].name;
+    names[n] = NULL;
     return names;
 }

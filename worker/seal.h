@@ -1,7 +1,8 @@
 /*
  * seal.h - gives up, step by step and for good, everything a worker does not need. The whole order is one table in seal.c.
  *
- * Side:    worker, between fork and the first tenant byte.
+ * Side:    worker, between fork and the first tenant byte. The worker of an engine that runs programs keeps, until space_close(), what it
+ *          takes to mount its job's directories: it has a table of its own.
  * Owned:   names in taken[] are constants.
  * Returns: 0, or -errno with *ret_step naming the step that failed: the caller must end the process.
  * Failure: every step is fatal. A step that the running kernel cannot do is left out of taken[], which goes into the receipt.
@@ -9,11 +10,13 @@
 #ifndef WORKER_SEAL_H
 #define WORKER_SEAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "worker/bpf.h"
 #include "worker/engine.h"
+#include "worker/space_join.h"
 
 enum { SEAL_STEPS_MAX = 32 };
 
@@ -25,6 +28,7 @@ struct seal {
     unsigned threads; /* in: of the operating system, that the engine makes; 1 is the caller alone */
     const struct engine *engine;
     const struct bpf_program *filter;
+    const struct space_spawn *space; /* in: what came along for it; NULL: nothing */
 
     uint32_t uid_now;      /* out: who we are */
     uint32_t landlock_abi; /* out: 0 = none */
@@ -34,8 +38,8 @@ struct seal {
 
 int seal_take(struct seal *s, const char **ret_step);
 
-/* Names of all steps in order, NULL-terminated. */
-const char *const *seal_step_names(void);
+/* Names of all steps in order, NULL-terminated. programs: of the worker of an engine that runs programs. */
+const char *const *seal_step_names(bool programs);
 
 /* Fault point for tests: asked before each step; anything but 0 is taken for the step's failure. NULL = no faults (the start). */
 extern int (*seal_fault)(const char *step);

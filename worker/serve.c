@@ -10,6 +10,7 @@
 #include "worker/input.h"
 #include "worker/link.h"
 #include "worker/output.h"
+#include "worker/place.h"
 #include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
@@ -35,6 +36,13 @@ void serve_slice_over(const void *context)
     if (e != NULL && e->preempt != NULL)
         e->preempt(context);
     errno = keep_errno;
+}
+
+const char *serve_place(uintptr_t address, uintptr_t *ret_offset)
+{
+    const char *file = running != NULL && running->place != NULL ? running->place(address, ret_offset) : NULL;
+
+    return file != NULL ? file : place_of(address, ret_offset);
 }
 
 bool serve_answer(long nr, const uint64_t args[6], long *ret_result)
@@ -67,6 +75,9 @@ _Noreturn void serve_finish(const struct outcome *o)
     output_flush();
     r.kind = o->kind;
     r.exit_code = o->exit_code;
+    r.signal = o->signal;
+    r.disk_full = o->disk_full;
+    r.outputs_note = (char *)o->outputs_note;
     if (o->type[0] != '\0' || o->message[0] != '\0') {
         e.type = (char *)o->type;
         e.message = (char *)o->message;
@@ -81,17 +92,16 @@ _Noreturn void serve_finish(const struct outcome *o)
     link_rest();
 }
 
-static void say_started(void)
+static void say_started(Pb__Started *s)
 {
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
-    Pb__Started s = PB__STARTED__INIT;
 
     m.body_case = PB__FROM_WORKER__BODY_STARTED;
-    m.started = &s;
+    m.started = s;
     link_send(&m);
 }
 
-/* The seal has one step after Assign; when it fails no tenant byte runs either. */
+/* The seal has steps after Assign; when one fails no tenant byte runs either. */
 static void say_failed(const char *step, int error)
 {
     Pb__FromWorker m = PB__FROM_WORKER__INIT;
@@ -104,9 +114,19 @@ static void say_failed(const char *step, int error)
     link_send(&m);
 }
 
+static int enter(const struct engine *e, const Pb__Assign *assign, Pb__Started *started, const char **ret_step)
+{
+    if (e->enter != NULL)
+        return e->enter(assign, started, ret_step);
+    *ret_step = "walls";
+    return walls_set(assign->spec->limits, e->closed_bytes);
+}
+
 _Noreturn void serve(const struct engine *e)
 {
     static struct outcome o;
+    Pb__Started started = PB__STARTED__INIT;
+    const char *step = "limits";
     struct frame f;
     const Pb__ToWorker *m;
     int rc;
@@ -117,17 +137,17 @@ _Noreturn void serve(const struct engine *e)
     m = rc == 0 ? (const Pb__ToWorker *)f.msg : NULL;
     if (m == NULL || m->body_case != PB__TO_WORKER__BODY_ASSIGN || m->assign->spec == NULL)
         _exit(70); /* the broker does not keep to the protocol */
-    rc = m->assign->spec->limits != NULL ? walls_set(m->assign->spec->limits, e->closed_bytes) : -EPROTO;
-    if (rc != 0) {
-        say_failed("walls", -rc);
-        _exit(70);
-    }
     output_begin(m->assign->spec);
     input_begin(m->assign->spec);
+    rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
+    if (rc != 0) {
+        say_failed(step, -rc);
+        _exit(70);
+    }
     running = e;
     if (cancelled && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
-    say_started();
+    say_started(&started);
     e->run(m->assign->spec, &o); /* f lives as long as the process: the engine may keep pointers into the spec */
     serve_finish(&o);
 }

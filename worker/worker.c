@@ -77,7 +77,8 @@ __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct work
                       .uid = w->uid,
                       .threads = w->threads > 0 ? w->threads : 1,
                       .engine = w->engine,
-                      .filter = w->filter };
+                      .filter = w->filter,
+                      .space = w->space };
     const char *step;
     int rc;
 

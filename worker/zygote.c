@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,13 +17,14 @@
 #include <unistd.h>
 
 #include "coop/exit_codes.h"
-#include "coop/version.h"
 #include "frame.h"
 #include "log.h"
 #include "worker/children.h"
+#include "worker/space_enter.h"
+#include "worker/space_join.h"
 #include "worker/walls.h"
 
-enum { FDS_MAX = 8 }; /* descriptors taken from one packet; all but the first are closed */
+enum { FDS_MAX = 8 }; /* descriptors of one packet: the link, cgroups, a work directory */
 
 struct zygote {
     const struct engine *engine;
@@ -32,13 +32,16 @@ struct zygote {
     struct bpf_program filter;
     struct children children;
     int control_fd, signal_fd, null_fd;
+    struct space_ask ask;
+    struct space_got space;
     int over; /* the control socket has closed */
 };
 
-/* A packet as it came: the message, and at most one descriptor. */
+/* A packet as it came: the message, and its descriptors. */
 struct packet {
     struct frame frame;
-    int fd; /* -1 = none */
+    int fds[FDS_MAX];
+    unsigned n_fds;
 };
 
 /* ---- saying ------------------------------------------------------------------------------------------------------------------ */
@@ -82,8 +85,23 @@ static void say_ready(struct zygote *z)
     r.filter_hash.data = z->filter.hash;
     r.filter_hash.len = sizeof(z->filter.hash);
     r.filter_len = z->filter.len;
+    r.tier = (char *)tier_names[z->space.tier];
+    r.namespaces = z->space.namespaces;
+    r.n_namespaces = z->space.n_namespaces;
+    r.tier_why = z->space.why;
     m.body_case = PB__FROM_ZYGOTE__BODY_READY;
     m.ready = &r;
+    say(z, &m, -1);
+}
+
+static void say_refused(struct zygote *z)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__ZygoteRefused r = PB__ZYGOTE_REFUSED__INIT;
+
+    r.why = z->space.why;
+    m.body_case = PB__FROM_ZYGOTE__BODY_REFUSED;
+    m.refused = &r;
     say(z, &m, -1);
 }
 
@@ -122,26 +140,23 @@ static void say_exited(void *arg, const Pb__Exited *e)
 
 /* ---- hearing ----------------------------------------------------------------------------------------------------------------- */
 
-/* Keeps the first descriptor that came along, closes the others. Returns how many came. */
-static int keep_first_fd(struct msghdr *msg, int *ret_fd)
+static void close_fds(struct packet *p)
 {
-    int n = 0;
+    for (unsigned i = 0; i < p->n_fds; i++)
+        close(p->fds[i]);
+    p->n_fds = 0;
+}
 
-    *ret_fd = -1;
+/* All that came along; there is room for as many as the kernel could give. */
+static void take_fds(struct msghdr *msg, struct packet *p)
+{
+    p->n_fds = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
             continue;
-        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
-            int fd;
-
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (n++ == 0)
-                *ret_fd = fd;
-            else
-                close(fd);
-        }
+        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) && p->n_fds < FDS_MAX; i++)
+            memcpy(&p->fds[p->n_fds++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
     }
-    return n;
 }
 
 /* -EPIPE: the broker has gone. -EPROTO and the like: a packet that makes no sense; it is dropped and what it carried is closed. */
@@ -159,20 +174,21 @@ static int hear(struct zygote *z, struct packet *ret_p)
 
     if (got < 0)
         return errno == ECONNRESET ? -EPIPE : -errno;
-    if (keep_first_fd(&msg, &ret_p->fd) > 1 || (msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
+    take_fds(&msg, ret_p);
+    if ((msg.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
         rc = -EPROTO;
     else if (got == 0)
         rc = -EPIPE;
     else
         rc = frame_decode(&ret_p->frame, &pb__to_zygote__descriptor, bytes, (size_t)got, FRAME_MAX_ZYGOTE);
-    if (rc != 0 && ret_p->fd >= 0)
-        close(ret_p->fd);
+    if (rc != 0)
+        close_fds(ret_p);
     return rc;
 }
 
 /* ---- doing ------------------------------------------------------------------------------------------------------------------- */
 
-static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int link_fd, pid_t zygote)
+static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int link_fd, const struct space_spawn *space, pid_t zygote)
 {
     struct worker_start w = { .link_fd = link_fd,
                               .null_fd = z->null_fd,
@@ -182,38 +198,55 @@ static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int li
                               .token = s->token.data,
                               .token_len = s->token.len,
                               .engine = z->engine,
-                              .filter = &z->filter };
+                              .filter = &z->filter,
+                              .space = space };
 
     worker_main(&w);
 }
 
-static int fork_worker(struct zygote *z, const Pb__Spawn *s, int link_fd)
+/* The link, then what Spawn says comes behind it, and nothing else. -EBADF: it did not come. */
+static int read_fds(const struct packet *p, const Pb__Spawn *s, struct space_spawn *ret_space)
+{
+    unsigned at = 1;
+
+    *ret_space = (struct space_spawn){ .uid = s->uid, .cgroup_v2 = -1, .work_fd = -1, .go_fd = -1 };
+    if (s->cgroup_v2 > 1 || s->work_dir > 1 || s->cgroup_v1 > SPACE_CGROUPS)
+        return -EINVAL;
+    if (p->n_fds != 1 + s->cgroup_v2 + s->cgroup_v1 + s->work_dir)
+        return -EBADF;
+    if (s->cgroup_v2 == 1)
+        ret_space->cgroup_v2 = p->fds[at++];
+    for (unsigned i = 0; i < s->cgroup_v1; i++)
+        ret_space->cgroups_v1[ret_space->n_cgroups_v1++] = p->fds[at++];
+    if (s->work_dir == 1)
+        ret_space->work_fd = p->fds[at];
+    return 0;
+}
+
+static int fork_worker(struct zygote *z, const Pb__Spawn *s, const struct packet *p)
 {
     pid_t self = getpid(), pid;
-    int pidfd, rc = children_reserve(&z->children);
+    struct space_spawn space;
+    int pidfd, rc = read_fds(p, s, &space);
 
+    if (rc == 0)
+        rc = children_reserve(&z->children);
     if (rc != 0)
         return rc;
-    pid = fork();
-    if (pid < 0)
-        return -errno;
+    pid = space_clone(&space, &pidfd);
     if (pid == 0)
-        become_worker(z, s, link_fd, self);
+        become_worker(z, s, p->fds[0], &space, self);
+    if (pid < 0)
+        return pid;
     children_add(&z->children, s->worker, pid);
-    pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* nobody but us can reap it, so the pid is still this child's */
-    if (pidfd < 0) {
-        rc = -errno;
-        kill(pid, SIGKILL);
-        return rc; /* its Exited follows the SpawnFailed */
-    }
     say_spawned(z, s->worker, pid, pidfd);
     close(pidfd);
     return 0;
 }
 
-static void do_spawn(struct zygote *z, const Pb__Spawn *s, int link_fd)
+static void do_spawn(struct zygote *z, const Pb__Spawn *s, const struct packet *p)
 {
-    int rc = link_fd >= 0 ? fork_worker(z, s, link_fd) : -EBADF;
+    int rc = fork_worker(z, s, p);
 
     if (rc != 0)
         say_spawn_failed(z, s->worker, rc);
@@ -244,11 +277,10 @@ static void on_control(struct zygote *z)
     }
     const Pb__ToZygote *m = (const Pb__ToZygote *)p.frame.msg;
     if (m->body_case == PB__TO_ZYGOTE__BODY_SPAWN)
-        do_spawn(z, m->spawn, p.fd);
+        do_spawn(z, m->spawn, &p);
     else if (m->body_case == PB__TO_ZYGOTE__BODY_REAP)
         do_reap(z, m->reap);
-    if (p.fd >= 0)
-        close(p.fd);
+    close_fds(&p);
     frame_release(&p.frame);
 }
 
@@ -259,6 +291,8 @@ static void on_sigchld(struct zygote *z)
     if (read(z->signal_fd, si, sizeof(si)) < 0) /* how many and whose does not matter: signals of one kind merge */
         return;
     children_collect(&z->children, say_exited, z);
+    if (z->ask.programs && !space_now.entered)
+        children_end_orphans(&z->children, space_now.proc_fd);
 }
 
 static int loop(struct zygote *z)
@@ -365,7 +399,19 @@ static int prepare(struct zygote *z)
     return rc;
 }
 
-static int run_zygote(const struct engine *e, int control_fd)
+/* After all that needs the host's files. What changes our credentials may have forgotten whose death is ours. */
+static int enter_space(struct zygote *z)
+{
+    int rc = space_enter(&z->ask, &z->space);
+
+    if (rc == 0)
+        return tie_to_parent();
+    log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
+    say_refused(z);
+    return rc;
+}
+
+int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)
 {
     static struct zygote z = { .signal_fd = -1, .null_fd = -1 };
     int rc;
@@ -374,7 +420,12 @@ static int run_zygote(const struct engine *e, int control_fd)
     z.engine = e;
     z.policy = policy_find(e->name);
     z.control_fd = control_fd;
+    z.ask = *ask;
+    (void)prctl(PR_SET_NAME, "coop-worker"); /* a program started by descriptor is named by its number */
+    z.ask.programs = e->programs;
     rc = z.policy != NULL ? prepare(&z) : -ENOENT;
+    if (rc == 0)
+        rc = enter_space(&z);
     if (rc == 0) {
         say_ready(&z);
         rc = loop(&z);
@@ -382,81 +433,4 @@ static int run_zygote(const struct engine *e, int control_fd)
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));
     return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
-}
-
-/* ---- the command line: the broker's, and --explain-policy for people --------------------------------------------------------- */
-
-static const struct engine *find_engine(const struct engine *const *engines, const char *name)
-{
-    for (; *engines != NULL; engines++)
-        if (strcmp((*engines)->name, name) == 0)
-            return *engines;
-    return NULL;
-}
-
-static int usage(FILE *to, const struct engine *const *engines)
-{
-    fprintf(to, "usage: coop-worker --engine NAME --control-fd N    (started by coopd)\n"
-                "       coop-worker --explain-policy NAME            prints the system call policy, with reasons\n"
-                "       coop-worker --version\n"
-                "engines:");
-    for (; *engines != NULL; engines++)
-        fprintf(to, " %s", (*engines)->name);
-    fprintf(to, "\n");
-    return to == stdout ? COOP_EXIT_OK : COOP_EXIT_USAGE;
-}
-
-static int explain(const char *profile)
-{
-    const struct policy *p = policy_find(profile);
-
-    if (p == NULL) {
-        fprintf(stderr, "coop-worker: no policy is called \"%s\"\n", profile);
-        return COOP_EXIT_USAGE;
-    }
-    policy_explain(p, stdout);
-    return COOP_EXIT_OK;
-}
-
-/* A small non-negative number and nothing else, or -1. */
-static int parse_fd(const char *text)
-{
-    char *end;
-    long n;
-
-    errno = 0;
-    n = strtol(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && n >= 0 && n < 1 << 20 ? (int)n : -1;
-}
-
-int zygote_main(int argc, char **argv, const struct engine *const *engines)
-{
-    static const struct option options[] = {
-        {"engine",          required_argument, NULL, 'e'},
-        { "control-fd",     required_argument, NULL, 'c'},
-        { "explain-policy", required_argument, NULL, 'p'},
-        { "version",        no_argument,       NULL, 'v'},
-        { "help",           no_argument,       NULL, 'h'},
-        { NULL,             0,                 NULL, 0  },
-    };
-    const struct engine *engine = NULL;
-    int control_fd = -1, c;
-
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (c == 'p')
-            return explain(optarg);
-        if (c == 'v')
-            return printf("coop-worker %s\n", COOP_VERSION) > 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
-        if (c == 'h')
-            return usage(stdout, engines);
-        if (c == 'e')
-            engine = find_engine(engines, optarg);
-        else if (c == 'c')
-            control_fd = parse_fd(optarg);
-        else
-            return usage(stderr, engines);
-    }
-    if (engine == NULL || control_fd < 0 || optind != argc)
-        return usage(stderr, engines);
-    return run_zygote(engine, control_fd);
 }

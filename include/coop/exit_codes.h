@@ -17,13 +17,13 @@ enum coop_exit {
     COOP_EXIT_QUOTA = 79,
     COOP_EXIT_NOT_FOUND = 80,
     COOP_EXIT_CONFLICT = 81,
-    COOP_EXIT_EXCEPTION = 122,  /* uncaught error in the job, traceback on stderr */
-    COOP_EXIT_POLICY = 123,     /* ended by the system call policy */
-    COOP_EXIT_TIME_LIMIT = 124, /* cpu or wall limit, or --timeout */
-    COOP_EXIT_PLATFORM = 125,   /* not the job's fault */
-    COOP_EXIT_NOT_EXECUTABLE = 126,
-    COOP_EXIT_ENGINE_MISSING = 127,
-    COOP_EXIT_SIGNAL_BASE = 128, /* + the signal the job died of */
+    COOP_EXIT_EXCEPTION = 122,       /* uncaught error in the job, traceback on stderr */
+    COOP_EXIT_POLICY = 123,          /* ended by the system call policy */
+    COOP_EXIT_TIME_LIMIT = 124,      /* cpu or wall limit, or --timeout */
+    COOP_EXIT_PLATFORM = 125,        /* not the job's fault */
+    COOP_EXIT_NOT_EXECUTABLE = 126,  /* what is to run is there, and cannot be run */
+    COOP_EXIT_PROGRAM_MISSING = 127, /* or what it needs: an interpreter, a library */
+    COOP_EXIT_SIGNAL_BASE = 128,     /* + the signal the job died of */
     COOP_EXIT_CANCELLED = 130,
     COOP_EXIT_OOM = 137, /* and "oom" on stderr and in --json */
 };

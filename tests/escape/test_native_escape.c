@@ -221,5 +221,7 @@ int main(void)
     int failed = run_as("native, as started by us");
 
     group_uid = SUPPORT_NOBODY;
-    return failed + run_as("native, as started by another user") == 0 ? 0 : 1;
+    if (host_as_other())
+        failed += run_as("native, as started by another user");
+    return failed == 0 ? 0 : 1;
 }

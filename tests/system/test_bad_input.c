@@ -107,7 +107,8 @@ static void limits_that_make_no_sense_are_refused(void **state)
 {
     static const struct bad_line lines[] = {
         {{ "run", "--limit", "memroy=1M", "@ok.lua" },                     2,               { "unknown limit 'memroy'", "did you mean 'memory'" }},
-        { { "run", "--limit", "files=3", "@ok.lua" },                      2,               { "unknown limit 'files'", "cpu, wall, memory" }     },
+        { { "run", "--limit", "sockets=3", "@ok.lua" },                    2,               { "unknown limit 'sockets'", "cpu, wall, idle" }     },
+        { { "run", "--limit", "pids=3", "@ok.lua" },                       2,               { "limit pids", "engine lua have no such limit" }    },
         { { "run", "--limit", "memory=64Q", "@ok.lua" },                   2,               { "'64Q' is not a size", "64M" }                     },
         { { "run", "--limit", "cpu=2x", "@ok.lua" },                       2,               { "'2x' is not a time", "500ms" }                    },
         { { "run", "--limit", "cpu=-1s", "@ok.lua" },                      2,               { "cpu" }                                            },
@@ -129,13 +130,13 @@ static void limits_that_make_no_sense_are_refused(void **state)
 static void files_that_cannot_be_a_job_are_refused(void **state)
 {
     static const struct bad_line lines[] = {
-        {{ "run", "@nothing.lua" },                                       2,               { "nothing.lua does not exist" }                         },
-        { { "run", "@dir.lua" },                                          2,               { "dir.lua is a directory", "name a file" }              },
+        {{ "run", "@nothing.lua" },                                       127,             { "nothing.lua does not exist" }                         },
+        { { "run", "@dir.lua" },                                          126,             { "dir.lua is a directory", "name a file" }              },
         { { "run", "@empty.lua" },                                        2,               { "empty.lua is empty" }                                 },
         { { "run", "@nul.lua" },                                          2,               { "nul.lua is not text", "NUL" }                         },
         { { "run", "@compiled.lua" },                                     2,               { "compiled lua", "source" }                             },
         { { "run", "@huge.lua" },                                         COOP_EXIT_QUOTA, { "huge.lua is larger", "'source' of 8M" }               },
-        { { "run", "@what.xyz" },                                         2,               { "cannot tell what runs", "--engine lua" }              },
+        { { "run", "@what.xyz" },                                         126,             { "cannot tell what runs", "--engine lua" }              },
         { { "run", "--engine", "lau", "@ok.lua" },                        2,               { "unknown engine 'lau'", "did you mean '--engine lua'" }},
         { { "run", "--engine", "python", "@ok.lua" },                     2,               { "unknown engine 'python'", "known: lua" }              },
         { { "run", "--file", "@nothing.lua", "@ok.lua" },                 2,               { "module", "nothing.lua does not exist" }               },
@@ -170,7 +171,7 @@ static void a_file_that_we_may_not_read_is_refused(void **state)
     p = coop_start_as(b, (&(struct proc_how){ .uid = geteuid() == 0 ? SUPPORT_NOBODY : 0 }), "run", path);
     if (proc_end(p) == 121)
         skip(); /* that user cannot get at the programs */
-    (void)proc_expect(p, 2);
+    (void)proc_expect(p, COOP_EXIT_NOT_EXECUTABLE);
     expect_has(p->err, "you may not read it");
 }
 

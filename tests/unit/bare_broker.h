@@ -24,6 +24,7 @@ struct bare_broker {
     char *dir;
     struct worker *w;
     struct job *job; /* NULL in phases that have none */
+    int engine;      /* of the workers and jobs that are made; ENGINE_LUA unless a test says otherwise */
 };
 
 /* Of main.c, which is in no archive. */
@@ -47,7 +48,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
 
     w->id = ++p->last_id;
     w->broker = &fx->b;
-    w->crew = &fx->b.crews[ENGINE_LUA];
+    w->crew = &fx->b.crews[fx->engine];
     w->threads = 1;
     w->uid = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
@@ -118,18 +119,20 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     struct timer quiet = { .fn = bare_unused_timer };
 
     (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
-    (void)snprintf(job->engine, sizeof(job->engine), "lua");
+    (void)snprintf(job->engine, sizeof(job->engine), "%s", engine_names[fx->engine]);
     job->broker = &fx->b;
-    job->crew = &fx->b.crews[ENGINE_LUA];
+    job->crew = &fx->b.crews[fx->engine];
     job->state = state;
     job->attempt = 1;
-    job->wall = job->cpu = job->grace = job->store_retry = quiet;
+    job->watch.look = job->grace = job->store_retry = quiet;
     pb__limits__init(&job->limits);
     job->limits.stdout_bytes = job->limits.stderr_bytes = BARE_CREDIT;
     pb__usage__init(&job->usage);
     pb__enforcement__init(&job->enforcement);
     spool_init(&job->spools[0], fx->b.output_dir, job->id, 0, BARE_CREDIT);
     spool_init(&job->spools[1], fx->b.output_dir, job->id, 1, BARE_CREDIT);
+    outputs_init(&job->outputs, fx->b.output_dir, job->id, BARE_CREDIT);
+    job->collects = job->learn = 1; /* means something to programs only */
     HASH_ADD_STR(fx->b.jobs.by_id, id, job);
     return job;
 }
@@ -164,6 +167,8 @@ static inline int bare_start(struct bare_broker *fx)
     fx->b.config.max_queued = 100;
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
     pool_init(&fx->b.pool, &fx->b);
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        fx->b.crews[i].zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
     jobs_init(&fx->b.jobs, &fx->b);
     return 0;
 }
@@ -175,8 +180,11 @@ static inline void bare_clear(struct bare_broker *fx)
     jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
     fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
-    for (int i = 0; i < ENGINE_COUNT; i++)
+    for (int i = 0; i < ENGINE_COUNT; i++) {
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
+        fx->b.crews[i].plain = fx->b.crews[i].wide = (struct crew_queue){ 0 };
+        timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].zygote.restart); /* as zygote_stop() */
+    }
     fx->w = NULL;
     fx->job = NULL;
 }

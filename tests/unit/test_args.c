@@ -13,6 +13,7 @@
 
 #include "cli/args.h"
 #include "cli/help.h"
+#include "cli/program.h"
 #include "cli/submit_spec.h"
 
 #include <coop/exit_codes.h>
@@ -297,8 +298,12 @@ static void scripts_that_are_none_are_refused(void **state)
         { "empty.lua",    "",            0, "submit *",                  2, "is empty" },
         { "nul.lua",      "a\0b",        3, "submit *",                  2, "not text" },
         { "code.lua",     "\033LuaS",    5, "submit *",                  2, "compiled lua" },
-        { "noend",        "print(1)",    8, "submit *",                  2, "cannot tell what runs" },
-        { "py.x",         "#!python3\n", 10, "submit *",                 2, "cannot tell what runs" },
+        { "noend",        "print(1)",    8, "submit *",                  126, "cannot tell what runs" },
+        { "noword",       "#!  \n",      5, "submit *",                  126, "cannot tell what runs" },
+        { "luac.out",     "\033LuaS",    5, "submit *",                  2, "compiled lua" },
+        { "py.py",        "print(1)",    8, "submit --engine exec *",    126, "is no program: it is no ELF file" },
+        { "cut",          "\177ELF\2\1", 6, "submit *",                 126, "is truncated: an ELF header has 64 bytes, the file 6" },
+        { "cut",          "\177ELF\2\1", 6, "submit --engine exec *",   126, "is truncated" },
         { "x.lua",        "x",           1, "submit --engine luaa *",    2, "unknown engine 'luaa'" },
         { "x.lua",        "x",           1, "submit --file /nonesuch *", 2, "module /nonesuch does not exist" },
         { "x.lua",        "x",           1, "submit --stdin /nonesuch *", 2, "input /nonesuch does not exist" },
@@ -378,9 +383,12 @@ static void the_engine_is_found_by_ending_or_first_line(void **state)
         { "a", "#!/usr/bin/lua5.4\n", "lua" },
         { "a", "#!/usr/bin/env lua\nx", "lua" },
         { "a", "#! /usr/bin/env -S lua -x", "lua" },
-        { "a", "#!/bin/sh\nlua", NULL },
+        { "a", "#!/bin/sh\nlua", "exec" },
+        { "a", "#!/usr/bin/env -S python3 -u\n", "exec" },
+        { "a.lua", "#!/bin/sh\n", "lua" },
         { "a", "#!", NULL },
-        { "a", "#!env", NULL },
+        { "a", "#! \t\r\n/bin/sh", NULL },
+        { "a", "#!env", "exec" }, /* the kernel will say what it thinks of it */
         { "a", "", NULL },
         { "a.py", "print(1)", NULL },
     };
@@ -388,7 +396,7 @@ static void the_engine_is_found_by_ending_or_first_line(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const char *engine = spec_guess_engine(rows[i].path, rows[i].source, strlen(rows[i].source));
+        const char *engine = program_guess_engine(rows[i].path, rows[i].source, strlen(rows[i].source));
 
         if (rows[i].engine == NULL ? engine != NULL : engine == NULL || strcmp(engine, rows[i].engine) != 0)
             fail_msg("row %zu: %s", i, engine != NULL ? engine : "none");

@@ -14,6 +14,7 @@
 #include "broker/receipt.h"
 #include "bare_broker.h"
 #include "frame.h"
+#include "rel_path.h"
 #include "sp.h"
 
 #define SAYS(name) PB__FROM_WORKER__BODY_##name
@@ -21,7 +22,7 @@
 #define KIND(name) PB__RESULT_KIND__RESULT_KIND_##name
 #define CA(name)   PB__CAUSE__CAUSE_##name
 
-enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(LOG) };
+enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(LEARNED) };
 
 /* ---- one good message of each kind; tests spoil one thing ------------------------------------------------------------------------------ */
 
@@ -35,6 +36,8 @@ struct said {
     Pb__Result result;
     Pb__Violation violation;
     Pb__WorkerLog log;
+    Pb__Collected collected;
+    Pb__Learned learned;
     Pb__JobError error;
     char *seal[SEAL_ROOM];
     uint64_t args[8];
@@ -71,6 +74,15 @@ static void fill(struct said *s, const struct worker *w)
     s->violation.n_args = 6;
     pb__worker_log__init(&s->log);
     s->log.text = "words";
+    pb__collected__init(&s->collected);
+    s->collected.name = "dir/file";
+    s->collected.mode = 0644;
+    s->collected.size = 3;
+    s->collected.data = (ProtobufCBinaryData){ 3, (uint8_t *)"abc" };
+    s->collected.last = 1;
+    pb__learned__init(&s->learned);
+    s->learned.row = "allow uname";
+    s->learned.times = 1;
 }
 
 static struct said *good(const struct worker *w, unsigned body)
@@ -81,6 +93,7 @@ static struct said *good(const struct worker *w, unsigned body)
         [SAYS(STARTED)] = &s.started.base,       [SAYS(OUTPUT)] = &s.output.base,
         [SAYS(STDIN_WANT)] = &s.stdin_want.base, [SAYS(RESULT)] = &s.result.base,
         [SAYS(VIOLATION)] = &s.violation.base,   [SAYS(LOG)] = &s.log.base,
+        [SAYS(COLLECTED)] = &s.collected.base,   [SAYS(LEARNED)] = &s.learned.base,
     };
 
     memset(&s, 0, sizeof(s));
@@ -119,6 +132,20 @@ static int receive(struct worker *w, const struct said *s)
     rc = gate_receive(w, bytes, len);
     free(bytes);
     return rc;
+}
+
+/* A fresh worker of the engine that may say this at all. */
+static void enter_for(struct bare_broker *fx, enum worker_phase phase, unsigned body)
+{
+    fx->engine = body == SAYS(COLLECTED) || body == SAYS(LEARNED) ? ENGINE_EXEC : ENGINE_LUA;
+    bare_enter(fx, phase);
+}
+
+/* One that runs a program. */
+static void enter_program(struct bare_broker *fx)
+{
+    fx->engine = ENGINE_EXEC;
+    bare_enter(fx, WORKER_BUSY);
 }
 
 static void assert_pool_counts(const struct bare_broker *fx)
@@ -266,6 +293,8 @@ static const struct {
     { WORKER_BUSY,     SAYS(RESULT)     },
     { WORKER_BUSY,     SAYS(VIOLATION)  },
     { WORKER_BUSY,     SAYS(LOG)        },
+    { WORKER_BUSY,     SAYS(COLLECTED)  },
+    { WORKER_BUSY,     SAYS(LEARNED)    },
 };
 
 static int is_legal(enum worker_phase phase, unsigned body)
@@ -284,7 +313,7 @@ static void a_good_message_is_taken_in_its_phase_and_refused_in_every_other(void
         for (unsigned body = FIRST; body <= LAST; body++) {
             int rc;
 
-            bare_enter(fx, (enum worker_phase)phase);
+            enter_for(fx, (enum worker_phase)phase, body);
             rc = receive(fx->w, good(fx->w, body));
             if (is_legal((enum worker_phase)phase, body))
                 assert_int_equal(rc, 0);
@@ -339,7 +368,7 @@ static void bytes_that_are_no_message_are_refused_in_every_phase(void **state)
         {"\xff",                  1},
         { "\x42",                 1},
         { "\x42\x05wor",          5},
-        { "\x4a\x00",             2},
+        { "\x5a\x00",             2},
         { "\x42\x03\x0a\x01\xff", 5},
         { "\x08\x01",             2},
     };
@@ -394,7 +423,7 @@ static void what_is_capped_is_refused_one_past_its_cap(void **state)
     for (unsigned i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
         const struct gate_rule *r = &gate_rules[legal[i].body];
 
-        bare_enter(fx, legal[i].phase);
+        enter_for(fx, legal[i].phase, legal[i].body);
         fx->w->seen[legal[i].body] = r->max_times;
         if (r->max_times != 0)
             assert_refused(fx, receive(fx->w, good(fx->w, legal[i].body)), r->name, "sent too often");
@@ -827,7 +856,7 @@ static void each_kind_of_result_ends_the_job_with_its_cause(void **state)
 
 static void results_of_no_kind_are_refused(void **state)
 {
-    static const unsigned kinds[] = { KIND(NONE), KIND(ABORTED) + 1, 1000, INT32_MAX, UINT32_MAX };
+    static const unsigned kinds[] = { KIND(NONE), KIND(CANNOT_RUN) + 1, 1000, INT32_MAX, UINT32_MAX };
     struct bare_broker *fx = *state;
 
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -982,6 +1011,629 @@ static void a_log_of_1024_bytes_is_taken_and_of_1025_refused(void **state)
     assert_senseless(fx, s);
 }
 
+/* ---- what programs' workers say: ends ---------------------------------------------------------------------------------------------------------- */
+
+static struct said *result_of(struct bare_broker *fx, unsigned kind)
+{
+    struct said *s = good(fx->w, SAYS(RESULT));
+
+    s->result.kind = (Pb__ResultKind)kind;
+    if (kind == KIND(CANNOT_RUN)) {
+        s->result.exit_code = 127;
+        s->result.error = &s->error;
+        s->error.message = "no program 'frobnicate' in PATH";
+    }
+    if (kind == KIND(SIGNAL))
+        s->result.signal = 11;
+    return s;
+}
+
+static void a_program_that_died_by_a_signal_says_which(void **state)
+{
+    static const struct {
+        int signal;
+        Pb__Cause cause; /* NONE: refused */
+    } rows[] = {
+        {1,          CA(SIGNAL)},
+        { 9,         CA(SIGNAL)},
+        { 31,        CA(POLICY)}, /* SIGSYS: a call of a foreign ABI */
+        { 64,        CA(SIGNAL)},
+        { 0,         CA(NONE)  },
+        { -1,        CA(NONE)  },
+        { 65,        CA(NONE)  },
+        { INT32_MIN, CA(NONE)  },
+        { INT32_MAX, CA(NONE)  },
+    };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct said *s;
+
+        enter_program(fx);
+        s = result_of(fx, KIND(SIGNAL));
+        s->result.signal = rows[i].signal;
+        if (rows[i].cause == CA(NONE)) {
+            assert_senseless(fx, s);
+            continue;
+        }
+        assert_taken(fx, s);
+        assert_int_equal(fx->job->end.cause, rows[i].cause);
+        assert_int_equal(fx->job->end.signal, rows[i].signal);
+    }
+}
+
+static void a_program_that_cannot_run_names_what_is_missing(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    for (int code = 125; code <= 128; code++) {
+        enter_program(fx);
+        s = result_of(fx, KIND(CANNOT_RUN));
+        s->result.exit_code = code;
+        if (code != 126 && code != 127) {
+            assert_senseless(fx, s);
+            continue;
+        }
+        s->error.message = "no program \x1b[31m'frobnicate' in PATH";
+        assert_taken(fx, s);
+        assert_int_equal(fx->job->end.cause, CA(BAD_SPEC));
+        assert_int_equal(fx->job->end.exit_code, code);
+        assert_string_equal(fx->job->end.detail, "no program \\x1b[31m'frobnicate' in PATH");
+    }
+    enter_program(fx);
+    s = result_of(fx, KIND(CANNOT_RUN));
+    s->error.message = "";
+    assert_senseless(fx, s);
+    enter_program(fx);
+    s = result_of(fx, KIND(CANNOT_RUN));
+    s->result.error = NULL;
+    assert_senseless(fx, s);
+}
+
+static void no_other_engine_ends_as_programs_do(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    for (int engine = 0; engine < ENGINE_COUNT; engine++) {
+        if (engine == ENGINE_EXEC)
+            continue;
+        fx->engine = engine;
+        for (unsigned i = 0; i < 5; i++) {
+            struct said *s;
+
+            bare_enter(fx, WORKER_BUSY);
+            s = result_of(fx, i == 0 ? KIND(SIGNAL) : i == 1 ? KIND(CANNOT_RUN) : KIND(EXIT));
+            if (i == 2)
+                s->result.signal = 9;
+            else if (i == 3)
+                s->result.outputs_note = "a: is a symbolic link";
+            else if (i == 4)
+                s->result.disk_full = 1;
+            assert_senseless(fx, s);
+        }
+        bare_enter(fx, WORKER_BUSY);
+        assert_senseless(fx, good(fx->w, SAYS(COLLECTED)));
+        bare_enter(fx, WORKER_BUSY);
+        assert_senseless(fx, good(fx->w, SAYS(LEARNED)));
+    }
+}
+
+static void a_signal_without_death_by_one_is_refused(void **state)
+{
+    static const unsigned kinds[] = { KIND(EXIT), KIND(OOM), KIND(CANNOT_RUN), KIND(OUTPUT_LIMIT) };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        struct said *s;
+
+        enter_program(fx);
+        s = result_of(fx, kinds[i]);
+        s->result.signal = 9;
+        assert_senseless(fx, s);
+    }
+}
+
+static void a_note_on_files_has_bounds_and_somebody_who_asked(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    for (size_t n = 4095; n <= 4097; n++) {
+        enter_program(fx);
+        s = good(fx->w, SAYS(RESULT));
+        s->result.outputs_note = text_of(n);
+        s->result.disk_full = 1;
+        if (n > 4096) {
+            assert_senseless(fx, s);
+            continue;
+        }
+        assert_taken(fx, s);
+        assert_int_equal(strlen(fx->job->end.outputs_note), n);
+        assert_true(fx->job->end.disk_full);
+    }
+    enter_program(fx);
+    fx->job->collects = 0;
+    s = good(fx->w, SAYS(RESULT));
+    s->result.outputs_note = "x";
+    assert_senseless(fx, s);
+}
+
+static void a_program_tells_the_filter_it_runs_under(void **state)
+{
+    static uint8_t hash[33] = { 0xab, 0xcd };
+    static const struct {
+        size_t hash;
+        uint32_t len;
+        int taken, taken_of_lua;
+    } rows[] = {
+        {0,   0,   1, 1},
+        { 32, 400, 1, 0},
+        { 32, 0,   1, 0},
+        { 0,  400, 0, 0},
+        { 31, 400, 0, 0},
+        { 33, 400, 0, 0},
+        { 1,  1,   0, 0},
+    };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int exec = 0; exec <= 1; exec++) {
+            struct said *s;
+
+            fx->engine = exec ? ENGINE_EXEC : ENGINE_LUA;
+            bare_enter(fx, WORKER_ASSIGNED);
+            s = good(fx->w, SAYS(STARTED));
+            s->started.filter_hash = (ProtobufCBinaryData){ rows[i].hash, hash };
+            s->started.filter_len = rows[i].len;
+            if (!(exec ? rows[i].taken : rows[i].taken_of_lua)) {
+                assert_senseless(fx, s);
+                continue;
+            }
+            assert_taken(fx, s);
+            assert_int_equal(fx->job->enforcement.filter_len, rows[i].len);
+            assert_int_equal(strncmp(fx->job->seccomp_hash, "abcd00", 6) == 0, rows[i].hash == 32);
+        }
+}
+
+/* ---- what programs' workers say: files ---------------------------------------------------------------------------------------------------------- */
+
+static struct said *piece(struct bare_broker *fx, const char *name, uint64_t size, const char *data, int last)
+{
+    struct said *s = good(fx->w, SAYS(COLLECTED));
+
+    s->collected.name = (char *)name;
+    s->collected.mode = name[0] != '\0' ? 0600 : 0;
+    s->collected.size = size;
+    s->collected.data = (ProtobufCBinaryData){ strlen(data), (uint8_t *)data };
+    s->collected.last = last;
+    return s;
+}
+
+static void files_come_in_pieces_and_are_kept_with_their_hashes(void **state)
+{
+    struct bare_broker *fx = *state;
+    const struct job_outputs *o;
+
+    enter_program(fx);
+    o = &fx->job->outputs;
+    assert_taken(fx, piece(fx, "a/b", 5, "he", 0));
+    assert_int_equal(o->count, 0); /* not before it is whole */
+    assert_taken(fx, piece(fx, "", 0, "ll", 0));
+    assert_taken(fx, piece(fx, "", 0, "o", 1));
+    assert_taken(fx, piece(fx, "empty", 0, "", 1));
+    assert_taken(fx, piece(fx, "c", 3, "abc", 1));
+    assert_int_equal(o->count, 3);
+    assert_string_equal(o->files[0].name, "a/b");
+    assert_int_equal(o->files[0].mode, 0600);
+    assert_int_equal(o->files[0].bytes, 5);
+    assert_string_equal(o->files[0].sha256, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    assert_string_equal(o->files[1].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_string_equal(o->files[2].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(o->spool.len, 8);
+    assert_memory_equal(o->spool.memory, "helloabc", 8);
+    assert_taken(fx, good(fx->w, SAYS(RESULT)));
+    assert_int_equal(fx->job->end.cause, CA(OK));
+}
+
+static void names_of_files_stay_below_their_directory(void **state)
+{
+    static const char *const bad[] = {
+        "",     "/",  "/etc/passwd", "..",   "../a",       "a/..",  "a/../b", ".",     "./a",   "a/.",
+        "a//b", "a/", "//a",         "a\nb", "\x1b[2Jred", "a\x7f", "\x01",   "a/\tb", "a/./b", "a/../../etc/passwd",
+    };
+    static const char *const fine[] = {
+        "a", "...", ".hidden", "a..b", "..a", "a/..b/c", "a b", "\xc3\xbc", "-rf", "*", "a\\b", "con", "~"
+    };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        enter_program(fx);
+        assert_senseless(fx, piece(fx, bad[i], 1, "x", 1));
+        assert_int_equal(fx->job->outputs.count, 0);
+    }
+    enter_program(fx);
+    for (unsigned i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+        assert_taken(fx, piece(fx, fine[i], 1, "x", 1));
+    assert_int_equal(fx->job->outputs.count, sizeof(fine) / sizeof(fine[0]));
+}
+
+static void a_name_that_is_not_utf8_is_no_message(void **state)
+{
+    static const char *const bad[] = { "\xff", "a\xc0\xaf", "\xed\xa0\x80", "\xc3" };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        enter_program(fx);
+        assert_refused(fx, receive(fx->w, piece(fx, bad[i], 1, "x", 1)), "?", "not a message");
+    }
+}
+
+static void names_of_files_have_bounds(void **state)
+{
+    struct bare_broker *fx = *state;
+    char name[REL_PATH_MAX + 2];
+
+    for (size_t n = REL_NAME_MAX; n <= REL_NAME_MAX + 1; n++) {
+        enter_program(fx);
+        if (n == REL_NAME_MAX)
+            assert_taken(fx, piece(fx, text_of(n), 1, "x", 1));
+        else
+            assert_senseless(fx, piece(fx, text_of(n), 1, "x", 1));
+    }
+    for (size_t n = REL_PATH_MAX; n <= REL_PATH_MAX + 1; n++) {
+        for (size_t i = 0; i < n; i++)
+            name[i] = i % 200 == 199 ? '/' : 'd';
+        name[n] = '\0';
+        enter_program(fx);
+        if (n == REL_PATH_MAX)
+            assert_taken(fx, piece(fx, name, 1, "x", 1));
+        else
+            assert_senseless(fx, piece(fx, name, 1, "x", 1));
+    }
+}
+
+static void no_file_comes_twice(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    assert_taken(fx, piece(fx, "a", 1, "x", 1));
+    assert_taken(fx, piece(fx, "b", 1, "x", 1));
+    assert_senseless(fx, piece(fx, "a", 1, "y", 1));
+    assert_int_equal(fx->job->outputs.count, 2);
+}
+
+static void a_mode_is_nine_bits(void **state)
+{
+    static const uint32_t bad[] = { 01000, 02000, 04000, 04755, 0100644, 0120777, UINT32_MAX };
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        enter_program(fx);
+        s = good(fx->w, SAYS(COLLECTED));
+        s->collected.mode = bad[i];
+        assert_senseless(fx, s);
+    }
+    enter_program(fx);
+    s = good(fx->w, SAYS(COLLECTED));
+    s->collected.mode = 0777;
+    assert_taken(fx, s);
+}
+
+/* Each row is a file's pieces, the last of which is refused. */
+static void pieces_that_do_not_fit_together_are_refused(void **state)
+{
+    static const struct {
+        const char *what;
+        struct {
+            const char *name;
+            uint64_t size;
+            const char *data;
+            int last;
+        } pieces[4];
+    } rows[] = {
+        {"more than was said",         { { "a", 2, "xyz", 1 } }                            },
+        { "more in the second",        { { "a", 3, "xy", 0 }, { "", 0, "zz", 1 } }         },
+        { "last too early",            { { "a", 3, "xy", 1 } }                             },
+        { "whole and not the last",    { { "a", 3, "xyz", 0 } }                            },
+        { "nothing of something",      { { "a", 3, "", 0 } }                               },
+        { "nothing in the middle",     { { "a", 3, "x", 0 }, { "", 0, "", 0 } }            },
+        { "nothing at the end",        { { "a", 3, "xy", 0 }, { "", 0, "", 1 } }           },
+        { "an empty one that goes on", { { "a", 0, "", 0 } }                               },
+        { "something of nothing",      { { "a", 0, "x", 1 } }                              },
+        { "another before the last",   { { "a", 3, "x", 0 }, { "b", 1, "x", 1 } }          },
+        { "the same name again",       { { "a", 3, "x", 0 }, { "a", 0, "y", 0 } }          },
+        { "the size again",            { { "a", 3, "x", 0 }, { "", 3, "y", 0 } }           },
+        { "no name",                   { { "", 3, "xyz", 1 } }                             },
+        { "past the credit",           { { "a", BARE_CREDIT + 1, "x", 0 } }                },
+        { "past all credit",           { { "a", UINT64_MAX, "x", 0 } }                     },
+        { "past what the first left",  { { "a", 1, "x", 1 }, { "b", BARE_CREDIT, "x", 0 } }},
+    };
+    struct bare_broker *fx = *state;
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned n = 1;
+
+        while (n < 4 && rows[i].pieces[n].name != NULL)
+            n++;
+        enter_program(fx);
+        for (unsigned k = 0; k < n; k++) {
+            struct said *s = piece(fx, rows[i].pieces[k].name, rows[i].pieces[k].size, rows[i].pieces[k].data, rows[i].pieces[k].last);
+
+            if (k + 1 < n)
+                assert_taken(fx, s);
+            else
+                assert_senseless(fx, s);
+        }
+    }
+}
+
+static void files_fill_their_credit_and_no_more(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    assert_taken(fx, piece(fx, "a", BARE_CREDIT, text_of(BARE_CREDIT - 1), 0));
+    assert_taken(fx, piece(fx, "", 0, "x", 1));
+    assert_taken(fx, piece(fx, "empty", 0, "", 1));
+    assert_senseless(fx, piece(fx, "b", 1, "x", 1));
+}
+
+static void the_file_after_the_last_is_refused(void **state)
+{
+    struct bare_broker *fx = *state;
+    char name[16];
+
+    enter_program(fx);
+    for (unsigned i = 0; i <= OUTPUTS_MAX; i++) {
+        struct said *s;
+
+        (void)snprintf(name, sizeof(name), "f%u", i);
+        s = piece(fx, name, 0, "", 1);
+        if (i < OUTPUTS_MAX)
+            assert_taken(fx, s);
+        else
+            assert_senseless(fx, s);
+    }
+    assert_int_equal(fx->job->outputs.count, OUTPUTS_MAX);
+}
+
+static void a_result_in_the_middle_of_a_file_is_refused(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    assert_taken(fx, piece(fx, "whole", 1, "w", 1));
+    assert_taken(fx, piece(fx, "half", 4, "ha", 0));
+    assert_senseless(fx, good(fx->w, SAYS(RESULT)));
+}
+
+static void files_that_nobody_asked_for_are_refused(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    fx->job->collects = 0;
+    assert_senseless(fx, good(fx->w, SAYS(COLLECTED)));
+}
+
+static void what_came_of_half_a_file_is_forgotten(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct job_outputs *o;
+
+    enter_program(fx);
+    o = &fx->job->outputs;
+    assert_taken(fx, piece(fx, "whole", 1, "w", 1));
+    assert_taken(fx, piece(fx, "half", 4, "ha", 0));
+    assert_int_equal(o->spool.len, 3);
+    outputs_close(o);
+    assert_int_equal(o->spool.len, 1);
+    assert_int_equal(o->count, 1);
+    assert_null(o->name);
+}
+
+/* ---- what programs' workers say: rows and calls --------------------------------------------------------------------------------------------------- */
+
+static void learned_rows_have_bounds(void **state)
+{
+    static const struct {
+        const char *row, *why_not;
+        uint64_t times;
+        int taken;
+    } rows[] = {
+        {"allow uname",   "",            1,          1},
+        { "allow uname",  "",            UINT64_MAX, 1},
+        { "allow uname",  "",            0,          0},
+        { "",             "",            1,          0},
+        { "a\nallow bpf", "",            1,          0},
+        { "a\rb",         "",            1,          0},
+        { "a\x1b[31m",    "",            1,          0},
+        { "a\x7f",        "",            1,          0},
+        { "\xc3\xbc",     "",            1,          1},
+        { "allow mount",  "never",       1,          1},
+        { "allow mount",  "never\nmore", 1,          0},
+    };
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enter_program(fx);
+        s = good(fx->w, SAYS(LEARNED));
+        s->learned.row = (char *)rows[i].row;
+        s->learned.why_not = (char *)rows[i].why_not;
+        s->learned.times = rows[i].times;
+        if (rows[i].taken)
+            assert_taken(fx, s);
+        else
+            assert_senseless(fx, s);
+    }
+    for (size_t n = EVIDENCE_ROW; n <= EVIDENCE_ROW + 1; n++)
+        for (int which = 0; which <= 1; which++) {
+            enter_program(fx);
+            s = good(fx->w, SAYS(LEARNED));
+            *(which ? &s->learned.row : &s->learned.why_not) = text_of(n);
+            if (n == EVIDENCE_ROW)
+                assert_taken(fx, s);
+            else
+                assert_senseless(fx, s);
+        }
+}
+
+static void five_hundred_and_twelve_rows_are_kept_and_one_more_is_refused(void **state)
+{
+    struct bare_broker *fx = *state;
+    char row[32];
+
+    enter_program(fx);
+    for (unsigned i = 0; i <= EVIDENCE_ROWS; i++) {
+        struct said *s = good(fx->w, SAYS(LEARNED));
+
+        (void)snprintf(row, sizeof(row), "allow call%u", i);
+        s->learned.row = row;
+        s->learned.granted = i % 2 != 0;
+        if (i < EVIDENCE_ROWS)
+            assert_taken(fx, s);
+        else
+            assert_refused(fx, receive(fx->w, s), "learned", "sent too often");
+    }
+    assert_int_equal(fx->job->evidence.learned_count, EVIDENCE_ROWS);
+    assert_string_equal(fx->job->evidence.learned[511].row, "allow call511");
+    assert_true(fx->job->evidence.learned[511].granted);
+}
+
+static void rows_that_nobody_wants_to_learn_are_refused(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    fx->job->learn = 0;
+    assert_senseless(fx, good(fx->w, SAYS(LEARNED)));
+}
+
+static void a_violation_names_its_place_within_bounds(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    for (size_t n = EVIDENCE_MODULE; n <= EVIDENCE_MODULE + 1; n++)
+        for (int which = 0; which <= 1; which++) {
+            struct said *s;
+
+            enter_program(fx);
+            s = good(fx->w, SAYS(VIOLATION));
+            *(which ? &s->violation.module : &s->violation.who) = text_of(which ? n : n - EVIDENCE_MODULE + EVIDENCE_WHO);
+            if (n == EVIDENCE_MODULE)
+                assert_taken(fx, s);
+            else
+                assert_senseless(fx, s);
+        }
+}
+
+/* A process may call itself anything: kept as it is, for JSON; what is shown is made safe where it is shown. */
+static void a_violation_is_kept_whole(void **state)
+{
+    struct bare_broker *fx = *state;
+    const Pb__PolicyReport *r;
+    struct said *s;
+
+    enter_program(fx);
+    s = good(fx->w, SAYS(VIOLATION));
+    for (unsigned i = 0; i < 6; i++)
+        s->args[i] = UINT64_MAX - i;
+    s->violation.arch = 0xc000003e;
+    s->violation.ip = 0x7f0000001234;
+    s->violation.offset = 0x1234;
+    s->violation.pid = 3;
+    s->violation.tid = 4;
+    s->violation.module = "/usr/lib/libc.so.6";
+    s->violation.who = "\x1b[31mevil\n";
+    assert_taken(fx, s);
+    r = fx->job->evidence.violation;
+    assert_non_null(r);
+    assert_int_equal(r->nr, 41);
+    assert_string_equal(r->abi, "x86_64");
+    assert_int_equal(r->n_args, 6);
+    assert_true(r->args[5] == UINT64_MAX - 5);
+    assert_true(r->ip == 0x7f0000001234 && r->offset == 0x1234);
+    assert_int_equal(r->pid, 3);
+    assert_int_equal(r->tid, 4);
+    assert_string_equal(r->module, "/usr/lib/libc.so.6");
+    assert_string_equal(r->who, "\x1b[31mevil\n");
+    for (const char *p = fx->job->end.detail; *p != '\0'; p++)
+        assert_in_range((unsigned char)*p, 0x20, 0x7e);
+}
+
+/* All that a program's worker can say arrives in the receipt as it was said. */
+static void a_receipt_holds_files_rows_and_the_call(void **state)
+{
+    struct bare_broker *fx = *state;
+    const Pb__Receipt *r;
+    struct said *s;
+    struct frame f;
+    uint8_t *bytes;
+    size_t len;
+
+    enter_program(fx);
+    assert_taken(fx, piece(fx, "out/a", 3, "abc", 1));
+    assert_taken(fx, piece(fx, "out/b", 0, "", 1));
+    assert_taken(fx, good(fx->w, SAYS(LEARNED)));
+    s = good(fx->w, SAYS(RESULT));
+    s->result.outputs_note = "out/c: is a symbolic link";
+    assert_taken(fx, s);
+    assert_int_equal(receipt_pack(fx->job, &bytes, &len), 0);
+    assert_int_equal(frame_decode(&f, &pb__receipt__descriptor, bytes, len, FRAME_MAX_CONTROL), 0);
+    r = (const Pb__Receipt *)f.msg;
+    assert_int_equal(r->n_outputs, 2);
+    assert_string_equal(r->outputs[1]->name, "out/b");
+    assert_int_equal(r->outputs[0]->bytes, 3);
+    assert_string_equal(r->outputs[0]->sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(r->outputs_note, "out/c: is a symbolic link");
+    assert_int_equal(r->n_learned, 1);
+    assert_string_equal(r->learned[0]->row, "allow uname");
+    assert_null(r->violation);
+    assert_null(r->chain);
+    frame_release(&f);
+    free(bytes);
+    enter_program(fx);
+    assert_taken(fx, good(fx->w, SAYS(VIOLATION)));
+    assert_int_equal(receipt_pack(fx->job, &bytes, &len), 0);
+    assert_int_equal(frame_decode(&f, &pb__receipt__descriptor, bytes, len, FRAME_MAX_CONTROL), 0);
+    assert_int_equal(((const Pb__Receipt *)f.msg)->violation->nr, 41);
+    frame_release(&f);
+    free(bytes);
+}
+
+/* ---- terminals ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_terminal_that_nobody_asked_for_has_no_size(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    enter_program(fx);
+    assert_int_equal(jobs_resize_tty(fx->job, 24, 80), -ENOTTY);
+}
+
+static void a_size_told_before_the_start_arrives_with_it(void **state)
+{
+    struct bare_broker *fx = *state;
+    int fd;
+
+    fx->engine = ENGINE_EXEC;
+    bare_enter(fx, WORKER_ASSIGNED);
+    fd = bare_open_link(fx, fx->w);
+    fx->job->tty.wanted = 1;
+    assert_int_equal(jobs_resize_tty(fx->job, 24, 80), 0);
+    assert_int_equal(jobs_resize_tty(fx->job, 25, 81), 0);
+    assert_int_equal(fx->w->msgs_out, 0);
+    assert_taken(fx, good(fx->w, SAYS(STARTED)));
+    assert_int_equal(fx->w->msgs_out, 1); /* the last one */
+    assert_int_equal(jobs_resize_tty(fx->job, 26, 82), 0);
+    assert_int_equal(fx->w->msgs_out, 2);
+    (void)close(fd);
+}
+
 /* ---- the other direction ----------------------------------------------------------------------------------------------------------------- */
 
 static int tell(struct worker *w, unsigned body)
@@ -989,13 +1641,16 @@ static int tell(struct worker *w, unsigned body)
     Pb__ToWorker m = PB__TO_WORKER__INIT;
     Pb__Assign a = PB__ASSIGN__INIT;
     Pb__StdinData d = PB__STDIN_DATA__INIT;
+    Pb__TtySize size = PB__TTY_SIZE__INIT;
 
     a.job = "01HZZZZZZZ0000000000000000";
     m.body_case = (Pb__ToWorker__BodyCase)body;
     if (body == TELL(ASSIGN))
         m.assign = &a;
-    else
+    else if (body == TELL(STDIN_DATA))
         m.stdin_data = &d;
+    else
+        m.tty_size = &size;
     return gate_say(w, &m);
 }
 
@@ -1004,8 +1659,8 @@ static void the_broker_says_each_thing_in_its_phase_only(void **state)
     struct bare_broker *fx = *state;
 
     for (unsigned phase = WORKER_BOOT; phase < WORKER_PHASES; phase++)
-        for (unsigned body = TELL(ASSIGN); body <= TELL(STDIN_DATA); body++) {
-            int want = (phase == WORKER_ASSIGNED && body == TELL(ASSIGN)) || (phase == WORKER_BUSY && body == TELL(STDIN_DATA));
+        for (unsigned body = TELL(ASSIGN); body <= TELL(TTY_SIZE); body++) {
+            int want = (phase == WORKER_ASSIGNED && body == TELL(ASSIGN)) || (phase == WORKER_BUSY && body != TELL(ASSIGN));
             int fd;
 
             bare_enter(fx, (enum worker_phase)phase);
@@ -1018,7 +1673,7 @@ static void the_broker_says_each_thing_in_its_phase_only(void **state)
 
 static void the_broker_says_nothing_that_is_not_in_its_table(void **state)
 {
-    static const unsigned bodies[] = { 0, TELL(STDIN_DATA) + 1, 100, INT32_MAX, UINT32_MAX };
+    static const unsigned bodies[] = { 0, TELL(TTY_SIZE) + 1, 100, INT32_MAX, UINT32_MAX };
     struct bare_broker *fx = *state;
 
     for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
@@ -1099,6 +1754,32 @@ int main(void)
         TEST(a_violation_has_six_arguments),
         TEST(a_violation_of_an_impossible_call_is_still_only_text),
         TEST(a_log_of_1024_bytes_is_taken_and_of_1025_refused),
+        TEST(a_program_that_died_by_a_signal_says_which),
+        TEST(a_program_that_cannot_run_names_what_is_missing),
+        TEST(no_other_engine_ends_as_programs_do),
+        TEST(a_signal_without_death_by_one_is_refused),
+        TEST(a_note_on_files_has_bounds_and_somebody_who_asked),
+        TEST(a_program_tells_the_filter_it_runs_under),
+        TEST(files_come_in_pieces_and_are_kept_with_their_hashes),
+        TEST(names_of_files_stay_below_their_directory),
+        TEST(a_name_that_is_not_utf8_is_no_message),
+        TEST(names_of_files_have_bounds),
+        TEST(no_file_comes_twice),
+        TEST(a_mode_is_nine_bits),
+        TEST(pieces_that_do_not_fit_together_are_refused),
+        TEST(files_fill_their_credit_and_no_more),
+        TEST(the_file_after_the_last_is_refused),
+        TEST(a_result_in_the_middle_of_a_file_is_refused),
+        TEST(files_that_nobody_asked_for_are_refused),
+        TEST(what_came_of_half_a_file_is_forgotten),
+        TEST(learned_rows_have_bounds),
+        TEST(five_hundred_and_twelve_rows_are_kept_and_one_more_is_refused),
+        TEST(rows_that_nobody_wants_to_learn_are_refused),
+        TEST(a_violation_names_its_place_within_bounds),
+        TEST(a_violation_is_kept_whole),
+        TEST(a_receipt_holds_files_rows_and_the_call),
+        TEST(a_terminal_that_nobody_asked_for_has_no_size),
+        TEST(a_size_told_before_the_start_arrives_with_it),
         TEST(the_broker_says_each_thing_in_its_phase_only),
         TEST(the_broker_says_nothing_that_is_not_in_its_table),
         TEST(a_worker_is_given_one_job_in_its_life),

@@ -34,25 +34,34 @@ static void every_field_of_the_schema_has_one_row_and_every_row_a_field(void **s
         assert_int_equal(f->type, PROTOBUF_C_TYPE_UINT64);
         for (size_t k = 0; k < limits_count; k++)
             if (limits_table[k].offset == f->offset) {
-                size_t n = strlen(limits_table[k].name);
+                const char *name = strcmp(limits_table[k].name, "file_size") == 0 ? "file" : limits_table[k].name;
+                size_t n = strlen(name);
 
                 rows++;
-                assert_true(strncmp(f->name, limits_table[k].name, n) == 0); /* "cpu" stands for cpu_us */
+                assert_true(strncmp(f->name, name, n) == 0); /* "cpu" stands for cpu_us */
                 assert_string_equal(f->name + n, unit_ending[limits_table[k].kind]);
             }
         assert_int_equal(rows, 1);
     }
 }
 
-static void every_row_has_a_help_text_and_a_default_within_its_bounds(void **state)
+static void every_row_has_a_help_text_and_defaults_within_its_bounds(void **state)
 {
     (void)state;
     for (size_t i = 0; i < limits_count; i++) {
         const struct limits_row *row = &limits_table[i];
+        unsigned engines = 0;
 
         assert_true(row->help != NULL && row->help[0] != '\0');
-        assert_true(row->min > 0 && row->min <= row->initial && row->initial <= row->max);
         assert_true(row->max < UINT64_MAX / 1000); /* room for sums */
+        for (int e = 0; e < ENGINE_COUNT; e++) {
+            const struct limits_range *r = &row->of[e];
+
+            assert_int_equal(r->min == 0, r->initial == 0); /* both, or neither */
+            assert_true(r->min <= r->initial && r->initial <= row->max);
+            engines += r->min > 0;
+        }
+        assert_true(engines > 0);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(row->name, limits_table[k].name);
     }
@@ -90,25 +99,25 @@ static void what_makes_no_sense_is_refused_in_words(void **state)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {"",                             "NAME=VALUE"                                                         },
-        { "cpu",                         "not 'cpu'"                                                          },
-        { "=2s",                         "NAME=VALUE"                                                         },
-        { "cpu=2s,",                     "NAME=VALUE"                                                         },
-        { ",cpu=2s",                     "NAME=VALUE"                                                         },
-        { "cpu=2s,,wall=1s",             "NAME=VALUE"                                                         },
-        { "cpu=",                        "limit cpu: '' is not a time; write 500ms"                           },
-        { "cpu=2x",                      "limit cpu: '2x' is not a time"                                      },
-        { "cpu=64M",                     "limit cpu: '64M' is not a time"                                     },
-        { "memory=2s",                   "limit memory: '2s' is not a size; write 4096"                       },
-        { "memory=-1",                   "limit memory: '-1' is not a size"                                   },
-        { "stdout=0",                    "limit stdout: must be above 0"                                      },
-        { "cpu=0.0000001s",              "limit cpu: must be above 0"                                         },
-        { "cpu=2s=3s",                   "limit cpu: '2s=3s' is not a time"                                   },
-        { "memory=99999999999999999999", "limit memory: '99999999999999999999' is too large"                  },
-        { "memroy=64M",                  "unknown limit 'memroy'; did you mean 'memory'?"                     },
-        { "CPU=2s",                      "unknown limit 'CPU'"                                                },
-        { "cpu =2s",                     "unknown limit 'cpu '; did you mean 'cpu'?"                          },
-        { "bandwidth=1M",                "unknown limit 'bandwidth'; known: cpu, wall, memory, stdout, stderr"},
+        {"",                             "NAME=VALUE"                                                            },
+        { "cpu",                         "not 'cpu'"                                                             },
+        { "=2s",                         "NAME=VALUE"                                                            },
+        { "cpu=2s,",                     "NAME=VALUE"                                                            },
+        { ",cpu=2s",                     "NAME=VALUE"                                                            },
+        { "cpu=2s,,wall=1s",             "NAME=VALUE"                                                            },
+        { "cpu=",                        "limit cpu: '' is not a time; write 500ms"                              },
+        { "cpu=2x",                      "limit cpu: '2x' is not a time"                                         },
+        { "cpu=64M",                     "limit cpu: '64M' is not a time"                                        },
+        { "memory=2s",                   "limit memory: '2s' is not a size; write 4096"                          },
+        { "memory=-1",                   "limit memory: '-1' is not a size"                                      },
+        { "stdout=0",                    "limit stdout: must be above 0"                                         },
+        { "cpu=0.0000001s",              "limit cpu: must be above 0"                                            },
+        { "cpu=2s=3s",                   "limit cpu: '2s=3s' is not a time"                                      },
+        { "memory=99999999999999999999", "limit memory: '99999999999999999999' is too large"                     },
+        { "memroy=64M",                  "unknown limit 'memroy'; did you mean 'memory'?"                        },
+        { "CPU=2s",                      "unknown limit 'CPU'"                                                   },
+        { "cpu =2s",                     "unknown limit 'cpu '; did you mean 'cpu'?"                             },
+        { "bandwidth=1M",                "unknown limit 'bandwidth'; known: cpu, wall, idle, memory, pids, files"},
     };
 
     (void)state;
@@ -153,46 +162,120 @@ static void a_text_of_any_length_is_answered(void **state)
 
 /* ---- what is filled in and refused -------------------------------------------------------------------------------------------------- */
 
-static void what_is_not_given_gets_its_default(void **state)
+static void what_is_not_given_gets_its_engines_default(void **state)
+{
+    (void)state;
+    for (int e = 0; e < ENGINE_COUNT; e++) {
+        Pb__Limits l = PB__LIMITS__INIT;
+        char why[LIMITS_WHY];
+
+        l.wall_us = 5000000;
+        assert_int_equal(limits_settle(&l, e, why), 0);
+        for (size_t i = 0; i < limits_count; i++)
+            assert_true(limits_get(&l, &limits_table[i]) ==
+                        (strcmp(limits_table[i].name, "wall") == 0 ? 5000000 : limits_table[i].of[e].initial));
+    }
+}
+
+static void an_engine_that_is_not_known_yet_fills_in_nothing(void **state)
 {
     Pb__Limits l = PB__LIMITS__INIT;
     char why[LIMITS_WHY];
 
     (void)state;
-    l.wall_us = 5000000;
-    assert_int_equal(limits_settle(&l, why), 0);
+    l.pids = 1;
+    l.threads = 64;
+    assert_int_equal(limits_settle(&l, LIMITS_ANY_ENGINE, why), 0);
     for (size_t i = 0; i < limits_count; i++)
-        assert_true(limits_get(&l, &limits_table[i]) == (strcmp(limits_table[i].name, "wall") == 0 ? 5000000 : limits_table[i].initial));
+        if (strcmp(limits_table[i].name, "pids") != 0 && strcmp(limits_table[i].name, "threads") != 0)
+            assert_true(limits_get(&l, &limits_table[i]) == 0);
+}
+
+static void a_limit_of_what_an_engine_does_not_have_is_refused_by_name(void **state)
+{
+    unsigned refused = 0;
+
+    (void)state;
+    for (size_t i = 0; i < limits_count; i++)
+        for (int e = 0; e < ENGINE_COUNT; e++) {
+            const struct limits_row *row = &limits_table[i];
+            Pb__Limits l = PB__LIMITS__INIT;
+            char why[LIMITS_WHY], words[LIMITS_WHY];
+
+            if (row->of[e].min > 0)
+                continue;
+            set(&l, row, row->max);
+            assert_int_equal(limits_settle(&l, e, why), -EINVAL);
+            (void)snprintf(words, sizeof(words), "limit %s: jobs of the engine %s have no such limit", row->name, engine_table[e].name);
+            assert_string_equal(why, words);
+            refused++;
+        }
+    assert_true(refused > 0);
+}
+
+static void a_larger_disk_holds_a_larger_file_unless_told_otherwise(void **state)
+{
+    Pb__Limits l = PB__LIMITS__INIT;
+    char why[LIMITS_WHY];
+
+    (void)state;
+    l.disk_bytes = 200 << 20;
+    assert_int_equal(limits_settle(&l, ENGINE_EXEC, why), 0);
+    assert_true(l.file_bytes == 200 << 20);
+    l.file_bytes = 4096;
+    assert_int_equal(limits_settle(&l, ENGINE_EXEC, why), 0);
+    assert_true(l.file_bytes == 4096 && l.disk_bytes == 200 << 20);
+}
+
+static void what_was_asked_for_is_told_from_what_was_filled_in(void **state)
+{
+    Pb__Limits l = PB__LIMITS__INIT;
+    char why[LIMITS_WHY];
+
+    (void)state;
+    assert_int_equal(limits_asked(&l), 0);
+    for (size_t i = 0; i < limits_count; i++) {
+        Pb__Limits one = PB__LIMITS__INIT;
+
+        set(&one, &limits_table[i], 1);
+        assert_int_equal(limits_asked(&one), 1u << i);
+        assert_ptr_equal(limits_find(limits_table[i].name), &limits_table[i]);
+    }
+    assert_int_equal(limits_settle(&l, ENGINE_EXEC, why), 0);
+    assert_int_not_equal(limits_asked(&l), 0); /* it has to be asked before */
 }
 
 static void both_bounds_of_each_row_are_allowed_and_one_past_them_is_not(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < limits_count; i++) {
-        const struct limits_row *row = &limits_table[i];
+    for (size_t i = 0; i < limits_count * ENGINE_COUNT; i++) {
+        const struct limits_row *row = &limits_table[i / ENGINE_COUNT];
+        int engine = (int)(i % ENGINE_COUNT);
+        uint64_t min = row->of[engine].min;
         const struct {
             uint64_t value;
             int rc;
             const char *word;
         } edges[] = {
-            {row->min,      0,                           ""                 },
-            { row->max,     0,                           ""                 },
-            { row->min - 1, row->min == 1 ? 0 : -EINVAL, "below the minimum"}, /* 0 is "not given" */
-            { row->max + 1, -EDQUOT,                     "above the maximum"},
-            { UINT64_MAX,   -EDQUOT,                     "above the maximum"},
+            {min,           0,                      ""                 },
+            { row->max,     0,                      ""                 },
+            { min - 1,      min == 1 ? 0 : -EINVAL, "below the minimum"}, /* 0 is "not given" */
+            { row->max + 1, -EDQUOT,                "above the maximum"},
+            { UINT64_MAX,   -EDQUOT,                "above the maximum"},
         };
 
-        for (size_t k = 0; k < sizeof(edges) / sizeof(edges[0]); k++) {
+        for (size_t k = 0; min > 0 && k < sizeof(edges) / sizeof(edges[0]); k++) {
             Pb__Limits l = PB__LIMITS__INIT;
             char why[LIMITS_WHY] = "", start[64];
 
             set(&l, row, edges[k].value);
-            assert_int_equal(limits_settle(&l, why), edges[k].rc);
+            assert_int_equal(limits_settle(&l, engine, why), edges[k].rc);
             if (edges[k].rc == 0)
                 continue;
             (void)snprintf(start, sizeof(start), "limit %s: ", row->name);
             assert_true(strncmp(why, start, strlen(start)) == 0);
             assert_non_null(strstr(why, edges[k].word));
+            assert_int_equal(edges[k].rc == -EINVAL, strstr(why, engine_table[engine].name) != NULL); /* whose minimum it is */
         }
     }
 }
@@ -201,17 +284,18 @@ static void both_bounds_of_each_row_are_allowed_and_one_past_them_is_not(void **
 static void a_refusal_never_gives_the_same_number_twice(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < limits_count; i++)
+    for (size_t i = 0; i < limits_count * ENGINE_COUNT; i++)
         for (int above = 0; above < 2; above++) {
-            const struct limits_row *row = &limits_table[i];
+            const struct limits_row *row = &limits_table[i / ENGINE_COUNT];
+            uint64_t min = row->of[i % ENGINE_COUNT].min;
             Pb__Limits l = PB__LIMITS__INIT;
             char why[LIMITS_WHY], asked[64], bound[64], word[16];
 
-            if (!above && row->min == 1)
+            if (min == 0 || (!above && min == 1))
                 continue;
-            set(&l, row, above ? row->max + 1 : row->min - 1);
-            assert_int_not_equal(limits_settle(&l, why), 0);
-            assert_int_equal(sscanf(why, "limit %*[a-z]: %63s is %15s the %*s of %63s", asked, word, bound), 3);
+            set(&l, row, above ? row->max + 1 : min - 1);
+            assert_int_not_equal(limits_settle(&l, (int)(i % ENGINE_COUNT), why), 0);
+            assert_int_equal(sscanf(why, "limit %*[a-z_]: %63s is %15s the %*s of %63s", asked, word, bound), 3);
             assert_string_equal(word, above ? "above" : "below");
             assert_string_not_equal(asked, bound);
         }
@@ -233,13 +317,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_field_of_the_schema_has_one_row_and_every_row_a_field),
-        TEST(every_row_has_a_help_text_and_a_default_within_its_bounds),
+        TEST(every_row_has_a_help_text_and_defaults_within_its_bounds),
         TEST(all_limits_can_be_given_in_one_text),
         TEST(rows_that_are_not_named_stay_as_they_are),
         TEST(what_makes_no_sense_is_refused_in_words),
         TEST(the_list_of_known_limits_names_every_row),
         TEST(a_text_of_any_length_is_answered),
-        TEST(what_is_not_given_gets_its_default),
+        TEST(what_is_not_given_gets_its_engines_default),
+        TEST(an_engine_that_is_not_known_yet_fills_in_nothing),
+        TEST(a_limit_of_what_an_engine_does_not_have_is_refused_by_name),
+        TEST(a_larger_disk_holds_a_larger_file_unless_told_otherwise),
+        TEST(what_was_asked_for_is_told_from_what_was_filled_in),
         TEST(both_bounds_of_each_row_are_allowed_and_one_past_them_is_not),
         TEST(a_refusal_never_gives_the_same_number_twice),
         TEST(a_row_is_written_in_its_own_unit),

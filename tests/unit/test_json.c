@@ -56,7 +56,8 @@ static void a_receipt_without_its_parts_says_null_for_each(void **state)
         json_document(&r.base),
         "{\"schema\":\"coop.Receipt/1\",\"job\":\"\",\"name\":\"\",\"engine\":\"\",\"attempt\":0,\"epoch\":0,\"outcome\":\"failed\","
         "\"cause\":\"oom\",\"cause_detail\":\"\",\"exit_code\":-1,\"signal\":0,\"error\":null,\"stdout\":null,\"stderr\":null,"
-        "\"usage\":null,\"limits_effective\":null,\"enforcement\":null,\"times\":null,\"where\":null}");
+        "\"usage\":null,\"limits_effective\":null,\"enforcement\":null,\"times\":null,\"where\":null,"
+        "\"violation\":null,\"outputs\":[],\"learned\":[],\"outputs_note\":\"\",\"chain\":null}");
 }
 
 static void a_receipt_with_its_parts_nests_them_without_schema(void **state)
@@ -187,6 +188,12 @@ static void every_cause_has_its_documented_exit_code(void **state)
         { PB__CAUSE__CAUSE_WORKER_LOST,  0,   9,  125, 125 },
         { PB__CAUSE__CAUSE_BROKER_LOST,  0,   0,  125, 125 },
         { PB__CAUSE__CAUSE_INTERNAL,     0,   0,  125, 125 },
+        { PB__CAUSE__CAUSE_IDLE_LIMIT,   0,   9,  124, 124 },
+        { PB__CAUSE__CAUSE_DISK_LIMIT,   0,   9,  1,   1 },
+        { PB__CAUSE__CAUSE_PIDS_LIMIT,   1,   0,  1,   1 },
+        { PB__CAUSE__CAUSE_BAD_SPEC,     126, 0,  126, 126 },
+        { PB__CAUSE__CAUSE_BAD_SPEC,     127, 0,  127, 127 },
+        { PB__CAUSE__CAUSE_BAD_SPEC,     0,   0,  126, 126 }, /* never a success */
         { PB__CAUSE__CAUSE_NONE,         0,   0,  125, 125 },
         { (Pb__Cause)99,                 0,   0,  125, 125 },
     };

@@ -27,7 +27,7 @@ struct fixture {
     char why[SPEC_WHY];
 };
 
-enum { BIG = LIMITS_SOURCE + 1, MANY = LIMITS_ARG_N + 1 };
+enum { BIG = LIMITS_STAGED + 1, MANY = LIMITS_ARG_N + 1 };
 
 static int setup(void **state)
 {
@@ -111,7 +111,7 @@ static void over(struct fixture *f, const char *limit, unsigned max, unsigned is
 
 static char *long_name(size_t n)
 {
-    static char name[1024];
+    static char name[2048];
 
     memset(name, 'n', n);
     name[n] = '\0';
@@ -127,7 +127,7 @@ static void a_good_spec_is_taken_and_its_limits_are_settled(void **state)
     f->limits.wall_us = 5000000;
     expect(f, 0, "");
     for (size_t i = 0; i < limits_count; i++)
-        assert_true(limits_get(&f->limits, &limits_table[i]) > 0);
+        assert_int_equal(limits_get(&f->limits, &limits_table[i]) > 0, limits_table[i].of[ENGINE_LUA].min > 0);
     assert_true(f->limits.wall_us == 5000000);
 }
 
@@ -244,9 +244,14 @@ static void a_limit_above_its_maximum_or_below_its_minimum_is_named(void **state
 
         (void)snprintf(words, sizeof(words), "limit %s: ", limits_table[i].name);
         *cell = limits_table[i].max + 1;
+        if (limits_table[i].of[ENGINE_LUA].min == 0) {
+            expect(f, -EINVAL, words);
+            *cell = 0;
+            continue;
+        }
         expect(f, -EDQUOT, words);
-        if (limits_table[i].min > 1) {
-            *cell = limits_table[i].min - 1;
+        if (limits_table[i].of[ENGINE_LUA].min > 1) {
+            *cell = limits_table[i].of[ENGINE_LUA].min - 1;
             expect(f, -EINVAL, words);
         }
         *cell = 0;
@@ -287,6 +292,7 @@ static void every_engine_of_the_table_is_known_by_its_name(void **state)
         f->spec.engine = (char *)engine_table[i].name;
         assert_string_equal(engine_names[i], engine_table[i].name);
         assert_int_equal(engine_find(engine_table[i].name), i);
+        pb__limits__init(&f->limits); /* settled ones are one engine's */
         assert_int_equal(spec_check(&f->spec, why), 0);
     }
     assert_null(engine_names[ENGINE_COUNT]);
@@ -430,6 +436,187 @@ static void modes_that_do_not_exist_are_refused(void **state)
     }
 }
 
+/* ---- programs ------------------------------------------------------------------------------------------------------------------------- */
+
+static void becomes_a_program(struct fixture *f)
+{
+    f->spec.engine = "exec";
+    f->spec.n_modules = 0;
+    pb__limits__init(&f->limits); /* another engine's defaults may stand there */
+}
+
+static void a_program_is_sent_or_named(void **state)
+{
+    static const struct {
+        const char *program;
+        size_t source;
+        const char *words; /* NULL: taken */
+    } rows[] = {
+        {"",               1,                 NULL                                             },
+        { "",              LIMITS_SOURCE + 1, NULL                                             }, /* a script is not so long */
+        { "bash",          0,                 NULL                                             },
+        { "/usr/bin/env",  0,                 NULL                                             },
+        { "W\xc3\xb6rter", 0,                 NULL                                             },
+        { "",              0,                 "nothing to run"                                 },
+        { "bash",          1,                 "a program is named and another one is sent"     },
+        { "bin/bash",      0,                 "the program's path is not absolute"             },
+        { "./bash",        0,                 "the program's path is not absolute"             },
+        { "../bash",       0,                 "the program's path is not absolute"             },
+        { "ba\nsh",        0,                 "the name of the program has a control character"},
+    };
+    struct fixture *f = *state;
+
+    becomes_a_program(f);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        f->spec.program = (char *)rows[i].program;
+        f->spec.source = (ProtobufCBinaryData){ rows[i].source, f->zeros };
+        expect(f, rows[i].words != NULL ? -EINVAL : 0, rows[i].words != NULL ? rows[i].words : "");
+    }
+    f->spec.source.len = 0;
+    f->spec.program = long_name(LIMITS_PATH / 2);
+    expect(f, 0, "");
+    f->spec.program = long_name(LIMITS_PATH + 1);
+    over(f, "program", LIMITS_PATH, LIMITS_PATH + 1);
+}
+
+static void what_only_programs_have_is_refused_for_the_other_engines(void **state)
+{
+    static const char *const engines[] = { "lua", "native" };
+    struct fixture *f = *state;
+    Pb__StagedFile file = PB__STAGED_FILE__INIT, *files[] = { &file };
+    Pb__TtySize tty = PB__TTY_SIZE__INIT;
+    char *words[] = { "proc" };
+
+    file.name = "x";
+    tty.rows = tty.columns = 1;
+    f->spec.n_modules = 0;
+    f->spec.files = files;
+    f->spec.outputs = f->spec.caps = words;
+    for (unsigned i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
+        f->spec.engine = (char *)engines[i];
+        f->spec.program = "bash";
+        expect(f, -EINVAL, "takes no program");
+        f->spec.program = "";
+        f->spec.n_files = 1;
+        expect(f, -EINVAL, "takes no files");
+        f->spec.n_files = 0;
+        f->spec.n_outputs = 1;
+        expect(f, -EINVAL, "takes no outputs");
+        f->spec.n_outputs = 0;
+        f->spec.n_caps = 1;
+        expect(f, -EINVAL, "takes no capabilities");
+        f->spec.n_caps = 0;
+        f->spec.tty = &tty;
+        expect(f, -EINVAL, "takes no terminal");
+        f->spec.tty = NULL;
+        f->spec.policy = "x";
+        expect(f, -EINVAL, "takes no policy of its own");
+        f->spec.policy = "";
+        f->spec.learn = 1;
+        expect(f, -EINVAL, "takes no learning of a policy");
+        f->spec.learn = 0;
+        expect(f, 0, "");
+    }
+    becomes_a_program(f);
+    f->spec.n_files = f->spec.n_outputs = f->spec.n_caps = 1;
+    f->spec.tty = &tty;
+    f->spec.policy = "x";
+    f->spec.learn = 1;
+    expect(f, 0, "");
+    f->spec.tty = NULL;
+}
+
+/* The details are test_job_files.c's. */
+static void a_programs_files_outputs_and_capabilities_are_looked_at(void **state)
+{
+    struct fixture *f = *state;
+    Pb__StagedFile file = PB__STAGED_FILE__INIT, *files[] = { &file };
+    char *outputs[] = { "../*" }, *caps[] = { "nett" };
+
+    becomes_a_program(f);
+    f->spec.files = files;
+    f->spec.n_files = 1;
+    file.name = "../x";
+    expect(f, -EINVAL, "has a component '..'");
+    file.name = f->spec.source_name;
+    expect(f, -EINVAL, "two files are named");
+    file.name = "x";
+    file.mode = 04755;
+    expect(f, -EINVAL, "the mode 4755");
+    file.mode = 0755;
+    file.data = (ProtobufCBinaryData){ LIMITS_STAGED, f->zeros };
+    expect(f, -EDQUOT, "the limit 'staged'");
+    file.data.len = 0;
+    f->spec.outputs = outputs;
+    f->spec.n_outputs = 1;
+    expect(f, -EINVAL, "the output '../*' has a component '..'");
+    f->spec.n_outputs = 0;
+    f->spec.caps = caps;
+    f->spec.n_caps = 1;
+    expect(f, -EINVAL, "unknown capability 'nett'; did you mean 'net'?");
+}
+
+static void files_that_the_disk_limit_does_not_hold_are_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    becomes_a_program(f);
+    f->spec.source = (ProtobufCBinaryData){ 1 << 20, f->zeros };
+    f->limits.disk_bytes = 1 << 20;
+    expect(f, 0, "");
+    f->limits.disk_bytes = (1 << 20) - 1;
+    f->limits.file_bytes = 0;
+    expect(f, -EINVAL, "limit disk: the program and its files have");
+}
+
+static void terminals_have_a_size(void **state)
+{
+    static const uint32_t good[] = { 1, 24, LIMITS_TTY }, bad[] = { 0, LIMITS_TTY + 1, UINT32_MAX };
+    struct fixture *f = *state;
+    Pb__TtySize tty = PB__TTY_SIZE__INIT;
+
+    becomes_a_program(f);
+    f->spec.tty = &tty;
+    for (unsigned i = 0; i < 3; i++) {
+        tty.rows = tty.columns = good[i];
+        expect(f, 0, "");
+        tty.rows = bad[i];
+        expect(f, -EINVAL, "a terminal of");
+        tty.rows = 1;
+        tty.columns = bad[i];
+        expect(f, -EINVAL, "a terminal of 1 rows and");
+    }
+    f->spec.tty = NULL;
+}
+
+static void policies_and_requirements_have_a_length(void **state)
+{
+    struct fixture *f = *state;
+    char *text = malloc(LIMITS_POLICY + 2);
+
+    memset(text, 'x', LIMITS_POLICY + 1);
+    text[LIMITS_POLICY + 1] = '\0';
+    becomes_a_program(f);
+    f->spec.policy = text + 1;
+    expect(f, 0, "");
+    f->spec.policy = text;
+    over(f, "policy", LIMITS_POLICY, LIMITS_POLICY + 1);
+    f->spec.policy = "";
+    f->spec.require = long_name(LIMITS_REQUIRE + 1);
+    over(f, "require", LIMITS_REQUIRE, LIMITS_REQUIRE + 1);
+    f->spec.require = "tier=T1\n";
+    expect(f, -EINVAL, "what is required has a control character");
+    f->spec.require = "teir=T1";
+    expect(f, -EINVAL, "tier");
+    f->spec.engine = "lua"; /* it is for every engine */
+    pb__limits__init(&f->limits);
+    f->spec.policy = "";
+    expect(f, -EINVAL, "tier");
+    f->spec.require = "tier=T1";
+    expect(f, 0, "");
+    free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -457,6 +644,12 @@ int main(void)
         TEST(two_modules_of_one_name_are_refused),
         TEST(stdin_data_without_inline_is_refused),
         TEST(modes_that_do_not_exist_are_refused),
+        TEST(a_program_is_sent_or_named),
+        TEST(what_only_programs_have_is_refused_for_the_other_engines),
+        TEST(a_programs_files_outputs_and_capabilities_are_looked_at),
+        TEST(files_that_the_disk_limit_does_not_hold_are_refused),
+        TEST(terminals_have_a_size),
+        TEST(policies_and_requirements_have_a_length),
     };
 
     return cmocka_run_group_tests_name("spec_check", tests, NULL, NULL);

@@ -187,6 +187,7 @@ static void the_first_word_says_engine_version_and_filter(void **state)
     assert_string_equal(r->profile, "lua");
     assert_int_equal(r->filter_hash.len, 32);
     assert_true(r->filter_len > 20);
+    assert_non_null(strstr("T0 T1 T2 T3", r->tier));
 }
 
 static void a_spawned_worker_greets_and_its_end_is_told_before_its_pid_is_freed(void **state)
@@ -255,6 +256,7 @@ static void packets_that_make_no_sense_are_dropped_with_their_descriptors(void *
     ask_spawn(z, 1, many, 2);
     ask_spawn(z, 1, many, 16);
     ask_reap(z, 99);
+    expect(z, PB__FROM_ZYGOTE__BODY_SPAWN_FAILED); /* the one with a descriptor too many: it could be read, so it is answered */
     int link = spawn(z, 2, &pid);
     wait_for_hello(link);
     assert_int_equal(open_descriptors(z->pid), before);

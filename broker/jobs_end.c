@@ -1,0 +1,400 @@
+/* jobs_end.c - how a job's end is decided, and how it becomes a receipt; see jobs.h. */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "broker/broker.h"
+#include "broker/jobs.h"
+#include "broker/jobs_own.h"
+#include "broker/meter.h"
+#include "broker/receipt.h"
+#include "log.h"
+#include "units.h"
+
+#define CA(name) PB__CAUSE__CAUSE_##name
+enum { STORE_RETRY_US = 1000000, WALL_ABOVE_US = 1000000 };
+
+/* ---- decided ---- */
+
+__attribute__((format(printf, 3, 0))) static void set_end(struct job *job, Pb__Cause cause, const char *fmt, va_list ap)
+{
+    if (job->end.cause != CA(NONE))
+        return;
+    job->end.cause = cause;
+    vsnprintf(job->end.detail, sizeof(job->end.detail), fmt, ap);
+    job->ended_us = loop_wall_us();
+    job->ended_at = loop_clock_us();
+    if (job->assigned_at != 0)
+        job->usage.wall_us = job->ended_at - job->assigned_at;
+}
+
+__attribute__((format(printf, 3, 4))) static void note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    set_end(job, cause, fmt, ap);
+    va_end(ap);
+}
+
+void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (job->end.cause != CA(NONE))
+        return;
+    va_start(ap, fmt);
+    set_end(job, cause, fmt, ap);
+    va_end(ap);
+    if (job->worker != NULL)
+        pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
+    else
+        jobs_write_receipt(job);
+}
+
+static void keep_error(struct job *job, const Pb__JobError *e)
+{
+    if (e == NULL)
+        return;
+    job->end.error_type = strdup(e->type);
+    job->end.error_message = strdup(e->message);
+    job->end.error_traceback = strdup(e->traceback);
+}
+
+static void decide_output_limit(struct job *job)
+{
+    char out[UNITS_BUF], err[UNITS_BUF];
+
+    jobs_decide(job, CA(OUTPUT_LIMIT), "it wrote past its limit of %s on stdout or %s on stderr",
+                units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
+}
+
+/* A program's filter has a listener that names the call; SIGSYS is what the others get, those of another ABI first. */
+static void decide_signal(struct job *job, int sig)
+{
+    const char *profile = job->crew->zygote.profile;
+
+    if (sig != SIGSYS)
+        jobs_decide(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
+    else if (job->unnamed_violations)
+        jobs_decide(job, CA(POLICY), "a system call that is not in profile %s; which one cannot be told where coop itself is supervised",
+                    profile);
+    else
+        jobs_decide(job, CA(POLICY), "a system call of a foreign ABI (i386 or x32) is not in profile %s", profile);
+}
+
+/* The worker's own, fit for a log and a terminal. */
+static const char *words_of(const Pb__JobError *e, char *buf, size_t size)
+{
+    return log_escape(buf, size, e != NULL ? e->message : "", e != NULL ? strlen(e->message) : 0);
+}
+
+/*
+ * Evidence that says more about a program's end than the end itself: the table of causes.h. NULL: there is none. Of a policy's signal the
+ * profile is to be named, which others do.
+ */
+static const struct causes_row *evidence_of(const struct job *job, const struct worker *w, bool failed, int sig, char detail[CAUSES_DETAIL])
+{
+    const struct causes_row *row;
+    struct causes_facts facts;
+
+    if (!job->crew->engine->runs_programs)
+        return NULL;
+    watch_facts(job, w, &facts);
+    facts.ended = true;
+    facts.failed = failed;
+    facts.exit_code = job->end.exit_code;
+    facts.signal = sig;
+    facts.disk_full = job->end.disk_full;
+    row = causes_find(&facts);
+    if (row == NULL || row->say == NULL)
+        return NULL;
+    row->say(&facts, detail);
+    return row;
+}
+
+void jobs_on_result(struct job *job, const Pb__Result *r)
+{
+    const struct causes_row *row;
+    char text[JOB_DETAIL];
+    bool by_signal = r->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL;
+    bool failed = by_signal || (r->kind == PB__RESULT_KIND__RESULT_KIND_EXIT && r->exit_code != 0);
+
+    if (job->end.cause != CA(NONE))
+        return;
+    job->end.dropped[0] = r->stdout_dropped;
+    job->end.dropped[1] = r->stderr_dropped;
+    job->end.exit_code = r->exit_code;
+    job->end.disk_full = r->disk_full;
+    if (r->outputs_note[0] != '\0')
+        job->end.outputs_note = strdup(r->outputs_note);
+    keep_error(job, r->error);
+    row = evidence_of(job, job->worker, failed, by_signal ? r->signal : 0, text);
+    if (row != NULL) {
+        job->end.signal = by_signal ? r->signal : 0;
+        jobs_decide(job, row->cause, "%s", text);
+        return;
+    }
+    switch (r->kind) {
+    case PB__RESULT_KIND__RESULT_KIND_EXIT:
+        if (r->exit_code == 0)
+            jobs_decide(job, CA(OK), "%s", "");
+        else
+            jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION: jobs_decide(job, CA(EXCEPTION), "%s", words_of(r->error, text, 128)); break;
+    case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(r->error, text, sizeof(text))); break;
+    case PB__RESULT_KIND__RESULT_KIND_SIGNAL:
+        job->end.signal = r->signal;
+        decide_signal(job, r->signal);
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_OOM:
+        jobs_decide(job, CA(OOM), "it needed more than its memory limit of %s", units_format_size(job->limits.memory_bytes, text));
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_ABORTED:
+        job->end.signal = SIGABRT;
+        jobs_decide(job, CA(SIGNAL), "it called abort()");
+        break;
+    case PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT: decide_output_limit(job); break;
+    default: jobs_decide(job, CA(CANCELLED), "cancelled");
+    }
+}
+
+void jobs_on_violation(struct job *job, const Pb__Violation *v)
+{
+    char text[EVIDENCE_TEXT] = "";
+
+    if (job->end.cause != CA(NONE))
+        return;
+    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile) == 0)
+        log_escape(text, sizeof(text), job->evidence.violation->text, strlen(job->evidence.violation->text));
+    jobs_decide(job, CA(POLICY), "%s", text);
+}
+
+void jobs_on_learned(struct job *job, const Pb__Learned *l)
+{
+    if (evidence_take_learned(&job->evidence, l) != 0)
+        jobs_decide(job, CA(INTERNAL), "out of memory");
+}
+
+/* ---- the worker is gone ---- */
+
+/* Nothing the job did explains that its worker is gone: may it run again? A stream that was read cannot be read twice. */
+static void worker_lost(struct job *job)
+{
+    if (job->cancelling) {
+        note_end(job, CA(CANCELLED), "cancelled");
+        return;
+    }
+    job->losses++;
+    if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
+        note_end(job, CA(WORKER_LOST), "the worker was lost, and its standard input cannot be read again");
+    else if (job->losses >= JOB_INFRA_ATTEMPTS)
+        note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
+}
+
+/* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. Its walls.c
+ * sets it seconds above the job's. */
+static int own_limit_lowered(const struct job *job, const struct worker *w)
+{
+    uint64_t seconds;
+
+    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds * 1000000 < job->limits.cpu_us + WALL_ABOVE_US;
+}
+
+/* By _exit(), without a word: what it had printed by then has been heard. */
+static void exited(struct job *job, int code)
+{
+    job->end.exit_code = code;
+    if (job->cancelling)
+        note_end(job, CA(CANCELLED), "cancelled");
+    else if (code == 0)
+        note_end(job, CA(OK), "%s", "");
+    else
+        note_end(job, CA(EXIT), "it ended with exit code %d", code);
+}
+
+static void judge_death(struct job *job, const struct worker *w)
+{
+    bool killed = w->exit_code == CLD_KILLED || w->exit_code == CLD_DUMPED;
+    int sig = w->exit_status;
+    char detail[CAUSES_DETAIL];
+    const struct causes_row *row = evidence_of(job, w, killed, killed ? sig : 0, detail);
+
+    if (row != NULL) {
+        note_end(job, row->cause, "%s", detail);
+        return;
+    }
+    if (!killed) {
+        if (w->exit_code == CLD_EXITED && job->crew->engine->may_exit && job->started_at != 0)
+            exited(job, w->exit_status);
+        else if (w->exit_code == CLD_EXITED)
+            note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
+        else
+            worker_lost(job);
+        return;
+    }
+    if (sig == SIGKILL && !own_limit_lowered(job, w)) { /* not ours: each of our kills has decided the end before */
+        worker_lost(job);
+        return;
+    }
+    job->end.signal = sig;
+    if (sig == SIGKILL)
+        note_end(job, CA(SIGNAL), "it lowered its own RLIMIT_CPU and was killed by it");
+    else if (sig == SIGXCPU)
+        note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
+    else if (sig == SIGSYS)
+        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s",
+                 job->crew->zygote.profile);
+    else
+        note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
+}
+
+static void run_again(struct job *job)
+{
+    log_event(LOG_LEVEL_WARN, "job_requeued", "job=%s attempt=%u losses=%u", job->id, job->attempt, job->losses);
+    jobs_step(job, JOB_EV_LOST);
+    spool_reset(&job->spools[0]);
+    spool_reset(&job->spools[1]);
+    outputs_reset(&job->outputs);
+    evidence_finish(&job->evidence);
+    job->tty.changed = job->tty.rows != 0;
+    job->first_output_us = job->started_us = 0;
+    job->assigned_at = job->started_at = 0;
+    job->input.wanted = job->input.told_eof = 0;
+    job->worker_pid = 0;
+    job->seccomp_hash[0] = '\0';
+    job->tier = NULL;
+    job->unnamed_violations = 0;
+    jobs_drop_seal(job);
+    pb__enforcement__init(&job->enforcement);
+    jobs_note_start(job, STORE_REQUEUE);
+    control_wake(job);
+    jobs_put_in_queue(job, 1);
+}
+
+void jobs_on_worker_end(struct job *job)
+{
+    struct worker *w = job->worker;
+
+    jobs_stop_timers(job); /* while it has its worker */
+    job->worker = NULL;
+    w->job = NULL;
+    watch_account(job, w);
+    job->usage.msgs_in = w->msgs_in;
+    job->usage.msgs_out = w->msgs_out;
+    if (job->refused) {
+        jobs_forget(job);
+        return;
+    }
+    outputs_close(&job->outputs);
+    if (job->end.cause == CA(NONE))
+        judge_death(job, w);
+    if (job->end.cause == CA(NONE))
+        run_again(job);
+    else
+        jobs_write_receipt(job);
+}
+
+void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why)
+{
+    if (q->first != NULL && (q == &c->wide || c->idle == 0))
+        jobs_decide(q->first, CA(START_FAILED), "%s", why);
+}
+
+/* ---- written down ---- */
+
+/* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */
+static void attach_output(struct store_op *op, const struct spool *s, int stream)
+{
+    size_t len = s->len;
+
+    if (s->fd >= 0) {
+        op->sync_fd[stream] = s->fd;
+        return;
+    }
+    if (len == 0 || (op->out[stream].bytes = malloc(len)) == NULL)
+        return;
+    if (spool_read(s, 0, op->out[stream].bytes, len, &op->out[stream].len) != 0)
+        op->out[stream].len = 0;
+}
+
+static int push_finish(struct job *job)
+{
+    struct store_op *op = store_op_new(STORE_FINISH, job->id);
+    int rc;
+
+    if (op == NULL)
+        return -ENOMEM;
+    rc = receipt_pack(job, &op->receipt.bytes, &op->receipt.len);
+    if (rc != 0) {
+        store_op_free(op);
+        return rc;
+    }
+    op->attempt = job->attempt;
+    op->epoch = job->epoch;
+    op->cause = job->end.cause;
+    op->state = job_outcome(job->end.cause);
+    attach_output(op, &job->spools[0], 0);
+    attach_output(op, &job->spools[1], 1);
+    attach_output(op, &job->outputs.spool, OUTPUTS_STREAM);
+    store_push(job->broker->store, op);
+    return 0;
+}
+
+static void retry_later(struct job *job, int status)
+{
+    log_event(LOG_LEVEL_ERROR, "receipt_not_stored", "job=%s error=\"%s\"", job->id, strerror(-status));
+    timers_arm(&job->broker->loop.timers, &job->store_retry, job->broker->loop.now_us + STORE_RETRY_US);
+}
+
+void jobs_on_store_retry(void *ctx)
+{
+    int rc = push_finish(ctx);
+
+    if (rc != 0)
+        retry_later(ctx, rc);
+}
+
+void jobs_write_receipt(struct job *job)
+{
+    int rc;
+
+    jobs_dequeue(job);
+    jobs_step(job, JOB_EV_END);
+    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause), job->attempt,
+              (unsigned long long)job->usage.wall_us);
+    rc = push_finish(job);
+    if (rc != 0)
+        retry_later(job, rc);
+    control_wake(job);
+}
+
+void jobs_finished(struct job *job, int status)
+{
+    static const enum job_event events[JOB_STATES] = {
+        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED,
+        [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
+        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT,
+        [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
+    };
+
+    if (status != 0 && job->refused) {
+        jobs_forget(job);
+        return;
+    }
+    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
+        retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
+        return;
+    }
+    if (status != 0)
+        log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
+    jobs_step(job, events[job_outcome(job->end.cause)]);
+    control_release(job);
+    jobs_free(job);
+}

@@ -1,0 +1,90 @@
+/* ending.c - see ending.h. */
+#include "cli/ending.h"
+
+#include <stdio.h>
+
+#include "cli/human.h"
+#include "cli/json.h"
+#include "cli/outcome.h"
+#include "cli/outputs.h"
+#include "cli/program.h"
+#include "cli/text.h"
+
+#include <coop/exit_codes.h>
+
+enum { LINE = 4096 };
+
+static void tell_hint(const struct command *c, const Pb__JobSpec *spec, const Pb__Receipt *r)
+{
+    struct coop_error why;
+
+    if (r->cause != PB__CAUSE__CAUSE_BAD_SPEC || r->exit_code != COOP_EXIT_PROGRAM_MISSING)
+        return;
+    program_hint(&why, spec);
+    if (why.hint[0] != '\0')
+        say_note(c, "%s", why.hint);
+}
+
+/* One line about an end that the job's own output does not explain. */
+static void tell_end(const struct command *c, const Pb__JobSpec *spec, const Pb__Receipt *r)
+{
+    char cause[JSON_ENUM_BUF], detail[HUMAN_BUF];
+
+    if ((unsigned)r->cause < outcome_count && outcome_table[r->cause].said_by_job)
+        return;
+    json_enum_name(&pb__cause__descriptor, (int)r->cause, cause);
+    human_end_detail(r, detail);
+    say_note(c, "job %s ended: %s%s%s%s", r->job, cause, detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
+    tell_hint(c, spec, r);
+}
+
+static void tell_cut(const struct command *c, const Pb__Receipt *r, const char *name, const Pb__StreamTotal *t)
+{
+    if (t != NULL && t->truncated && r->cause != PB__CAUSE__CAUSE_OUTPUT_LIMIT)
+        say_note(c, "job %s: its %s was cut after %llu bytes, %llu dropped", r->job, name, (unsigned long long)t->bytes,
+                 (unsigned long long)t->dropped);
+}
+
+void ending_print_learned(FILE *out, const Pb__Receipt *r)
+{
+    char row[LINE], why[LINE];
+
+    for (size_t i = 0; i < r->n_learned; i++) {
+        const Pb__LearnedRow *l = r->learned[i];
+
+        text_safe_str(row, sizeof(row), l->row);
+        if (l->granted)
+            fprintf(out, "# %llu times\n%s\n", (unsigned long long)l->times, row);
+        else
+            fprintf(out, "# %llu times, and no row can allow it (%s)\n# %s\n", (unsigned long long)l->times,
+                    text_safe_str(why, sizeof(why), l->why_not), row);
+    }
+}
+
+static void tell_learned(const struct command *c, const Pb__Receipt *r)
+{
+    if (!c->opt.learn || c->opt.json)
+        return; /* the receipt has them */
+    if (r->n_learned == 0)
+        say_note(c, "job %s needed no row more than the policy has", r->job);
+    else
+        ending_print_learned(stderr, r);
+}
+
+int ending_tell(const struct command *c, struct coop_client *client, const Pb__JobSpec *spec, const Pb__Receipt *r, int dir_fd)
+{
+    int code = outcome_of_run(r->cause, r->exit_code, r->signal), written;
+
+    tell_end(c, spec, r);
+    tell_cut(c, r, "stdout", r->stdout);
+    tell_cut(c, r, "stderr", r->stderr);
+    written = dir_fd >= 0 ? outputs_write(c, client, r, dir_fd) : 0;
+    if (r->outputs_note[0] != '\0')
+        say_note(c, "job %s: outputs: %s", r->job, r->outputs_note);
+    tell_learned(c, r);
+    if (c->opt.receipt)
+        human_receipt_short(stderr, r);
+    if (c->opt.json && json_print(json_document(&r->base)) != 0)
+        return COOP_EXIT_SIGNAL_BASE + 13;
+    return code != 0 ? code : written;
+}

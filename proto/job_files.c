@@ -1,0 +1,214 @@
+/* job_files.c - see job_files.h. */
+#include "job_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "job_limits.h"
+#include "nearest.h"
+#include "rel_path.h"
+
+enum { SHOWN = 96, CAPS_MAX = 16 };
+
+#define refuse(why, ...) (snprintf((why), JOB_FILES_WHY, __VA_ARGS__), -EINVAL)
+
+/* ---- what is shown ----------------------------------------------------------------------------------------------------------------------- */
+
+/* C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
+static bool has_control(const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
+        if (c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
+            return true;
+    return false;
+}
+
+/* For a sentence: the name when it is short and harmless, else its beginning, cut between letters, and never a control character. */
+static const char *shown(const char *name, char buf[SHOWN + 4])
+{
+    size_t len = strlen(name);
+
+    if (has_control(name))
+        return "?";
+    if (len <= SHOWN)
+        return name;
+    for (len = SHOWN; len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80; len--)
+        ;
+    snprintf(buf, SHOWN + 4, "%.*s...", (int)len, name);
+    return buf;
+}
+
+/* ---- staged files ------------------------------------------------------------------------------------------------------------------ */
+
+/* As strcmp(), but '/' before every other character: then what lies in a directory follows the directory's own name at once. */
+static int by_place(const void *pa, const void *pb)
+{
+    const unsigned char *a = *(const unsigned char *const *)pa, *b = *(const unsigned char *const *)pb;
+
+    while (*a != '\0' && *a == *b)
+        a++, b++;
+    return (*a == '/' ? 1 : *a != '\0' ? *a + 1 : 0) - (*b == '/' ? 1 : *b != '\0' ? *b + 1 : 0);
+}
+
+static int collisions_check(const char **names, size_t n, char why[JOB_FILES_WHY])
+{
+    char a[SHOWN + 4], b[SHOWN + 4];
+
+    qsort(names, n, sizeof(*names), by_place);
+    for (size_t i = 1; i < n; i++) {
+        const char *first = names[i - 1], *second = names[i];
+        size_t len = strlen(first);
+
+        if (strncmp(first, second, len) != 0)
+            continue;
+        if (second[len] == '\0')
+            return refuse(why, "two files are named '%s'", shown(first, a));
+        if (second[len] == '/')
+            return refuse(why, "'%s' is a file, and '%s' wants it to be a directory", shown(first, a), shown(second, b));
+    }
+    return 0;
+}
+
+static int file_check(const char *what, const char *name, uint32_t mode, char why[JOB_FILES_WHY])
+{
+    const char *fault = rel_path_fault(name);
+    char buf[SHOWN + 4];
+
+    if (fault != NULL)
+        return refuse(why, "the name '%s' of a %s %s; it is one below the work directory", shown(name, buf), what, fault);
+    if ((mode & ~0777u) != 0)
+        return refuse(why, "%s '%s': the mode %o has more than the bits of reading, writing and executing (777)", what, shown(name, buf),
+                      mode);
+    return 0;
+}
+
+int job_files_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
+{
+    const char *names[LIMITS_STAGED_N + 1];
+    uint64_t total = s->source.len;
+    size_t n = 0;
+    int rc;
+
+    if (s->n_files > LIMITS_STAGED_N) {
+        snprintf(why, JOB_FILES_WHY, "the limit 'file count' allows %d, this job has %zu", LIMITS_STAGED_N, s->n_files);
+        return -EDQUOT;
+    }
+    if (s->program[0] == '\0' && (rc = file_check("program", names[n++] = s->source_name, 0, why)) != 0)
+        return rc;
+    for (size_t i = 0; i < s->n_files; i++) {
+        const Pb__StagedFile *f = s->files[i];
+
+        if ((rc = file_check("file", f->name, f->mode, why)) != 0)
+            return rc;
+        names[n++] = f->name;
+        total += f->data.len;
+    }
+    if (total > LIMITS_STAGED) {
+        snprintf(why, JOB_FILES_WHY, "the limit 'staged' allows %u bytes for the program and its files together, this job has %llu",
+                 LIMITS_STAGED, (unsigned long long)total);
+        return -EDQUOT;
+    }
+    return collisions_check(names, n, why);
+}
+
+/* ---- outputs ----------------------------------------------------------------------------------------------------------------------- */
+
+int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
+{
+    if (s->n_outputs > LIMITS_OUTPUT_N) {
+        snprintf(why, JOB_FILES_WHY, "the limit 'output count' allows %d, this job has %zu", LIMITS_OUTPUT_N, s->n_outputs);
+        return -EDQUOT;
+    }
+    for (size_t i = 0; i < s->n_outputs; i++) {
+        const char *fault = rel_path_fault(s->outputs[i]);
+        char buf[SHOWN + 4];
+
+        if (fault != NULL)
+            return refuse(why, "the output '%s' %s; it is a glob below the work directory", shown(s->outputs[i], buf), fault);
+    }
+    return 0;
+}
+
+/* ---- capabilities ------------------------------------------------------------------------------------------------------------------ */
+
+/* clang-format off */
+const struct job_cap job_caps[] = {
+    { "net",  "loopback", "a network with nothing but lo, up; else there is none" },
+    { "proc", NULL,       "a /proc that shows the job's own processes" },
+};
+/* clang-format on */
+const size_t job_caps_count = sizeof(job_caps) / sizeof(job_caps[0]);
+_Static_assert(sizeof(job_caps) / sizeof(job_caps[0]) < CAPS_MAX, "names have room");
+
+static const struct job_cap *cap_find(const char *text, size_t len)
+{
+    for (size_t i = 0; i < job_caps_count; i++)
+        if (strlen(job_caps[i].name) == len && memcmp(job_caps[i].name, text, len) == 0)
+            return &job_caps[i];
+    return NULL;
+}
+
+static int refuse_cap(const char *name, char why[JOB_FILES_WHY])
+{
+    const char *names[CAPS_MAX], *close;
+    char buf[SHOWN + 4];
+
+    for (size_t i = 0; i < job_caps_count; i++)
+        names[i] = job_caps[i].name;
+    names[job_caps_count] = NULL;
+    close = nearest_word(name, names);
+    if (close != NULL)
+        return refuse(why, "unknown capability '%s'; did you mean '%s'?", shown(name, buf), close);
+    return refuse(why, "unknown capability '%s'; known: net=loopback, proc", shown(name, buf));
+}
+
+int job_cap_check(const char *text, char why[JOB_FILES_WHY])
+{
+    size_t len = strcspn(text, "=");
+    const char *value = text[len] == '=' ? text + len + 1 : NULL;
+    const struct job_cap *cap = cap_find(text, len);
+    char name[64], buf[SHOWN + 4];
+
+    if (cap == NULL) {
+        snprintf(name, sizeof(name), "%.*s", (int)len, text);
+        return refuse_cap(len < sizeof(name) ? name : text, why);
+    }
+    if (cap->value == NULL && value != NULL)
+        return refuse(why, "the capability '%s' takes no value, so '%s' is too much", cap->name, shown(value, buf));
+    if (cap->value != NULL && value == NULL)
+        return refuse(why, "the capability '%s' wants a value: %s=%s", cap->name, cap->name, cap->value);
+    if (cap->value != NULL && strcmp(value, cap->value) != 0)
+        return refuse(why, "the capability '%s' is not to be had as '%s', only as '%s=%s'", cap->name, shown(value, buf), cap->name,
+                      cap->value);
+    return 0;
+}
+
+int job_caps_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
+{
+    if (s->n_caps > job_caps_count) {
+        snprintf(why, JOB_FILES_WHY, "%zu capabilities are more than there are", s->n_caps);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < s->n_caps; i++) {
+        int rc = job_cap_check(s->caps[i], why);
+
+        if (rc != 0)
+            return rc;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(s->caps[k], s->caps[i]) == 0)
+                return refuse(why, "the capability '%s' is asked for twice", s->caps[i]);
+    }
+    return 0;
+}
+
+bool job_has_cap(const Pb__JobSpec *s, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < s->n_caps; i++)
+        if (strncmp(s->caps[i], name, len) == 0 && (s->caps[i][len] == '\0' || s->caps[i][len] == '='))
+            return true;
+    return false;
+}

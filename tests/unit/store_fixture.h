@@ -1,0 +1,190 @@
+/*
+ * store_fixture.h - a store in a directory of its own, ops made and waited for, and another program's hand on its database.
+ *
+ * Shared by the tests of the store. The program that includes it is linked with libbroker.a.
+ */
+#ifndef TESTS_UNIT_STORE_FIXTURE_H
+#define TESTS_UNIT_STORE_FIXTURE_H
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/store.h"
+#include "broker/store_sqlite.h"
+#include "scratch.h"
+
+struct fixture {
+    char *dir;
+    struct store *store;
+    char why[STORE_WHY];
+};
+
+static inline int setup_dir(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->dir = scratch_make();
+    *state = f;
+    return f->dir == NULL;
+}
+
+static inline int setup(void **state)
+{
+    struct fixture *f;
+
+    if (setup_dir(state) != 0)
+        return 1;
+    f = *state;
+    if (store_open(f->dir, &f->store, f->why) == 0)
+        return 0;
+    print_error("store_open: %s\n", f->why);
+    return 1;
+}
+
+static inline int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    store_close(f->store);
+    scratch_remove(f->dir);
+    free(f);
+    return 0;
+}
+
+/* ---- little helpers --------------------------------------------------------------------------------------------------------------- */
+
+/* The n-th of ids that sort by n; they share their first 20 characters for n < 32768. */
+static const char *id_of(unsigned n)
+{
+    static const char digit[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    static char id[4][ULID_LEN + 1];
+    static unsigned turn;
+    char *p = id[turn++ % 4];
+
+    memcpy(p, "01HZZZZZZZ0000000000000000", ULID_LEN + 1);
+    for (int i = ULID_LEN - 1; n != 0; i--, n /= 32)
+        p[i] = digit[n % 32];
+    return p;
+}
+
+static inline struct store_blob blob_of(const void *bytes, size_t len)
+{
+    struct store_blob b = { len == 0 ? NULL : malloc(len), len };
+
+    if (len != 0)
+        memcpy(b.bytes, bytes, len);
+    return b;
+}
+
+static inline struct store_op *submit_of(const char *id)
+{
+    struct store_op *op = store_op_new(STORE_SUBMIT, id);
+
+    (void)snprintf(op->name, sizeof(op->name), "job %s", id);
+    (void)snprintf(op->engine, sizeof(op->engine), "lua");
+    op->submitted_us = 1700000000000000u;
+    op->stdin_mode = PB__STDIN_MODE__STDIN_MODE_INLINE;
+    op->spec = blob_of(id, ULID_LEN);
+    return op;
+}
+
+static inline struct store_op *move_of(enum store_kind kind, const char *id, uint32_t attempt, uint64_t epoch)
+{
+    struct store_op *op = store_op_new(kind, id);
+
+    op->attempt = attempt;
+    op->epoch = epoch;
+    return op;
+}
+
+static inline struct store_op *finish_of(const char *id, uint64_t epoch, const char *receipt)
+{
+    struct store_op *op = move_of(STORE_FINISH, id, 1, epoch);
+
+    op->state = PB__STATE__STATE_SUCCEEDED;
+    op->cause = PB__CAUSE__CAUSE_OK;
+    op->receipt = blob_of(receipt, strlen(receipt));
+    return op;
+}
+
+static inline struct store_op *wait_for_ops(struct store *s)
+{
+    struct pollfd p = { .fd = store_event_fd(s), .events = POLLIN };
+
+    while (poll(&p, 1, -1) < 0)
+        ;
+    return store_collect(s);
+}
+
+/* Pushes, waits, returns the status of this one op, and frees it. */
+static inline int do_op(struct store *s, struct store_op *op)
+{
+    int status;
+
+    store_push(s, op);
+    assert_ptr_equal(wait_for_ops(s), op);
+    status = op->status;
+    store_op_free(op);
+    return status;
+}
+
+/* Waits until nothing is pending; returns how many of the ops had this status. */
+static inline unsigned collect_all(struct store *s, int status)
+{
+    unsigned n = 0;
+
+    while (store_pending(s) > 0)
+        for (struct store_op *op = wait_for_ops(s), *next; op != NULL; op = next) {
+            next = op->next;
+            n += op->status == status;
+            store_op_free(op);
+        }
+    return n;
+}
+
+static inline void submit_many(struct store *s, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        store_push(s, submit_of(id_of(i)));
+    assert_int_equal(collect_all(s, 0), to - from);
+}
+
+static inline void reopen(struct fixture *f)
+{
+    store_close(f->store);
+    f->store = NULL;
+    if (store_open(f->dir, &f->store, f->why) != 0)
+        fail_msg("%s", f->why);
+}
+
+static inline void assert_blob(struct store_blob b, const void *want, size_t len)
+{
+    assert_int_equal(b.len, len);
+    if (len != 0)
+        assert_memory_equal(b.bytes, want, len);
+    else
+        assert_null(b.bytes);
+    free(b.bytes);
+}
+
+static inline void path_of(const struct fixture *f, const char *name, char path[256])
+{
+    (void)snprintf(path, 256, "%s/%s", f->dir, name);
+}
+
+/* Runs SQL on the closed store's database, as another program would. */
+static inline void run_sql(const struct fixture *f, const char *sql)
+{
+    char path[256], *said = NULL;
+    sqlite3 *db = NULL;
+
+    path_of(f, "coop.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &said) != SQLITE_OK)
+        fail_msg("%s", said);
+    (void)sqlite3_close(db);
+}
+
+#endif

@@ -1,0 +1,70 @@
+#!/bin/bash
+# image.sh BUILD DIR - writes DIR/initrd: a small Debian of files of this machine (the packages named below), and coop with the tests of
+# tests/vm/programs.txt from BUILD, without their debug information. The first part is made once, or when this file changes.
+set -eu -o pipefail
+build=$1 dir=$2
+here=$(dirname "$0")
+flavour=$(basename "$build")
+
+PACKAGES="bash dash coreutils findutils grep sed util-linux util-linux-extra mount procps diffutils python3-minimal python3.11-minimal libpython3.11-minimal base-files libc-bin"
+EXTRA="/usr/bin/busybox /bin/busybox /usr/bin/mount /usr/bin/umount /usr/sbin/ip"
+
+into() { # ROOT FILE...: each at its real place, for here /bin is /usr/bin
+    local root=$1 file real
+    shift
+    for file; do
+        [ -e "$file" ] || continue
+        real=$(realpath -s "$(realpath "$(dirname "$file")")/$(basename "$file")")
+        mkdir -p "$root$(dirname "$real")"
+        [ -e "$root$real" ] || [ -L "$root$real" ] || cp -P --preserve=mode "$real" "$root$real"
+        [ ! -L "$real" ] || into "$root" "$(realpath "$real")"
+    done
+}
+libraries() { # ROOT: what its programs are linked with
+    local root=$1 lib
+    find "$root" -type f -perm -100 -exec sh -c 'for f; do ldd "$f" 2>/dev/null || true; done' sh {} + | grep -o '/[^ ]*' | sort -u |
+        while read -r lib; do into "$root" "$lib"; done
+}
+skeleton() { # ROOT
+    local root=$1 d
+    mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},proc,sys,dev,run,tmp,etc,root,home/user,mnt,var/tmp,var/lib}
+    for d in bin sbin lib lib64; do ln -s usr/$d "$root/$d"; done
+    printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n' >"$root/etc/passwd"
+    printf 'root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n' >"$root/etc/group"
+    printf 'root:*:19000:0:99999:7:::\n' >"$root/etc/shadow"
+    chmod 600 "$root/etc/shadow"
+    printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
+    printf 'passwd: files\ngroup: files\nhosts: files\n' >"$root/etc/nsswitch.conf"
+}
+pack() { # ROOT FILE
+    (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc --quiet -R 0:0) >"$2"
+}
+
+tmp=$(mktemp -d "$dir/image.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+if [ ! -e "$dir/base.cpio" ] || [ "$0" -nt "$dir/base.cpio" ]; then
+    skeleton "$tmp/base"
+    # shellcheck disable=SC2046,SC2086  # lists of words
+    into "$tmp/base" $EXTRA $(for p in $PACKAGES; do dpkg -L $p | grep -vE '^/(usr/share/(doc|man|locale|info|lintian|bash-completion)|etc/(init|cron))' |
+        while read -r f; do [ -d "$f" ] || echo "$f"; done; done)
+    libraries "$tmp/base"
+    cp /etc/ld.so.cache "$tmp/base/etc/"
+    pack "$tmp/base" "$tmp/base.cpio"
+    mv "$tmp/base.cpio" "$dir/base.cpio"
+fi
+
+to=$tmp/coop/coop
+mkdir -p "$to/build/$flavour" "$to/tests/vm"
+cp "$here/programs.txt" "$here/guest.sh" "$to/tests/vm/"
+cp "$here/init" "$tmp/coop/init"
+programs=$(sed -n 's|^\([a-z][^ ]*\) .*|tests/\1|p' "$here/programs.txt")
+mkdir -p "$build/tests/escape/probes"
+# shellcheck disable=SC2086  # a list of words
+(cd "$build" && find $programs coop coopd coop-worker tests/escape/probe-worker tests/escape/probes tests/support/deny tests/native examples \
+    -type f \( -perm -100 -o -name '*.so' \) | cpio -pdm --quiet "$OLDPWD/$to/build/$flavour")
+cp -r docs README.md "$to/"
+find "$to/build" -type f -exec strip -g {} + 2>/dev/null || true
+libraries "$tmp/coop"
+pack "$tmp/coop" "$tmp/coop.cpio"
+cat "$dir/base.cpio" "$tmp/coop.cpio" >"$tmp/initrd"
+mv "$tmp/initrd" "$dir/initrd"

@@ -1,0 +1,334 @@
+/* engine.c - see engine.h: what an init does, in its order. */
+#include "worker/engines/exec/engine.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sha256.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/engines/exec/arguments.h"
+#include "worker/engines/exec/collect.h"
+#include "worker/engines/exec/launch.h"
+#include "worker/engines/exec/learn.h"
+#include "worker/engines/exec/loop.h"
+#include "worker/engines/exec/notify.h"
+#include "worker/engines/exec/reap.h"
+#include "worker/engines/exec/stage.h"
+#include "worker/engines/exec/streams.h"
+#include "worker/engines/exec/terminal.h"
+#include "worker/landlock.h"
+#include "worker/link.h"
+#include "worker/output.h"
+#include "worker/serve.h"
+#include "worker/space.h"
+#include "worker/space_join.h"
+
+enum { LACKING = 127, LANDLOCK_SIGNALS = 6, LANDLOCK_SOCKETS = 9 }; /* the loader's exit code; ABIs */
+
+static struct {
+    struct bpf_program usual, init; /* made by the zygote: of programs that ask for nothing special, and init's own */
+    struct bpf_program notify;      /* the job's */
+    struct bpf_program kill;        /* the same, for where there can be no listener */
+} filters;
+
+static struct outcome refusal; /* filled where the job cannot be run, found before Started */
+static struct exec_job job = { .work_fd = -1,
+                               .children_fd = -1,
+                               .launch_fd = -1,
+                               .in = -1,
+                               .out = -1,
+                               .err = -1,
+                               .master = -1,
+                               .slave = -1,
+                               .listener = -1,
+                               .signals = -1,
+                               .epoll = -1 };
+
+void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const char *format, ...)
+{
+    struct outcome *o = j->outcome;
+    char text[OUTCOME_MESSAGE];
+    va_list ap;
+
+    if (o->kind != PB__RESULT_KIND__RESULT_KIND_NONE)
+        return;
+    o->kind = PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN;
+    o->exit_code = exit_code;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    outcome_text(o->type, sizeof(o->type), type, strlen(type));
+    outcome_text(o->message, sizeof(o->message), text, strlen(text));
+}
+
+/* ---- in the zygote ------------------------------------------------------------------------------------------------------------- */
+
+static int exec_prepare(void)
+{
+    int rc = bpf_compile(policy_find("exec"), &filters.usual);
+
+    return rc == 0 ? bpf_compile(policy_find("init"), &filters.init) : rc;
+}
+
+static int exec_open(unsigned threads)
+{
+    (void)threads;
+    return 0;
+}
+
+/* ---- between Assign and Started ------------------------------------------------------------------------------------------------ */
+
+static bool has_cap(const Pb__JobSpec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->n_caps; i++)
+        if (strcmp(spec->caps[i], name) == 0)
+            return true;
+    return false;
+}
+
+static int step_space(void)
+{
+    const struct space_work want = { .disk_bytes = job.spec->limits->disk_bytes,
+                                     .inodes = job.spec->limits->inodes,
+                                     .loopback = has_cap(job.spec, "net=loopback"),
+                                     .proc = has_cap(job.spec, "proc"),
+                                     .terminal = job.spec->tty != NULL };
+
+    return space_work(&want, &job.work_fd, &job.work_path);
+}
+
+static int step_terminal(void)
+{
+    return job.spec->tty != NULL ? terminal_open(&job) : 0;
+}
+
+static int step_processes(void)
+{
+    return reap_prepare(&job);
+}
+
+static int step_events(void)
+{
+    int rc = loop_prepare(&job);
+
+    return rc == 0 ? notify_prepare() : rc;
+}
+
+/* A mistake of the job's is no failure of the seal: it is told as its result. */
+static int step_stage(void)
+{
+    char why[STAGE_WHY] = "";
+
+    umask(022); /* the program's */
+    if (stage_job(job.work_fd, job.spec, why) != 0)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "Staging", "%s", why);
+    return 0;
+}
+
+static int step_outputs(void)
+{
+    char why[GLOB_WHY] = "";
+
+    if (collect_read(job.spec, why) != 0)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "%s", why);
+    return 0;
+}
+
+static int step_arguments(void)
+{
+    char why[ARGUMENTS_WHY] = "";
+    int rc = arguments_make(&job, why);
+
+    if (rc == -EINVAL)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "%s", why);
+    return rc == -EINVAL ? 0 : rc;
+}
+
+/* The same filter, but that what would be asked about ends the process. */
+static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
+{
+    SHA2_CTX sha;
+
+    *ret = *from;
+    ret->insns = malloc(from->len * sizeof(*from->insns));
+    if (ret->insns == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < from->len; i++) {
+        ret->insns[i] = from->insns[i];
+        if (from->insns[i].code == (BPF_RET | BPF_K) && from->insns[i].k == SECCOMP_RET_USER_NOTIF)
+            ret->insns[i].k = SECCOMP_RET_KILL_PROCESS;
+    }
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const uint8_t *)ret->insns, ret->len * sizeof(*ret->insns));
+    SHA256Final(ret->hash, &sha);
+    return 0;
+}
+
+/* What rows may depend on. Without namespaces of our own it is Landlock that keeps signals and sockets in, since the ABI that can. */
+static unsigned given(void)
+{
+    unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
+
+    if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
+        g |= POLICY_SHARED_SIGNALS;
+    if (!space_now.entered && landlock_abi() < LANDLOCK_SOCKETS)
+        g |= POLICY_SHARED_SOCKETS;
+    return g;
+}
+
+static int make_filters(void)
+{
+    struct policy p = *policy_find("exec");
+    int rc = 0;
+
+    p.given = given();
+    if (p.given == 0)
+        filters.notify = filters.usual;
+    else
+        rc = bpf_compile(&p, &filters.notify);
+    return rc == 0 ? make_killing(&filters.notify, &filters.kill) : rc;
+}
+
+/* clang-format off */
+static const struct enter_step {
+    const char *name;
+    int (*take)(void);
+} enter_steps[] = {
+    { "space_work",       step_space },     /* the last mounts */
+    { "terminal",         step_terminal },
+    { "processes",        step_processes }, /* what their end is brought about by */
+    { "space_close",      space_close },    /* no capability from here on */
+    { "events",           step_events },
+    { "stage",            step_stage },
+    { "arguments",        step_arguments },
+    { "outputs",          step_outputs },
+    { "program_policy",   make_filters },
+};
+/* clang-format on */
+
+/* The child is ready under its filter when this returns, we are under ours, and nothing of the job has run. */
+static int launch(Pb__Started *started, const char **ret_step)
+{
+    const struct launch_filters both = { &filters.notify, &filters.kill };
+    const struct bpf_program *used;
+    bool unnamed = false;
+    int rc = launch_fork(&job, &both, &unnamed, ret_step);
+
+    if (rc != 0)
+        return rc;
+    *ret_step = "events";
+    rc = loop_watch(&job);
+    if (rc != 0)
+        return rc;
+    used = unnamed ? both.kill : both.notify;
+    started->filter_hash.data = (uint8_t *)used->hash;
+    started->filter_hash.len = sizeof(used->hash);
+    started->filter_len = used->len;
+    started->unnamed_violations = unnamed;
+    *ret_step = "seccomp";
+    return bpf_install(&filters.init, 0);
+}
+
+static int exec_enter(const Pb__Assign *assign, Pb__Started *started, const char **ret_step)
+{
+    job.assign = assign;
+    job.spec = assign->spec;
+    job.outcome = &refusal;
+    for (size_t i = 0; i < sizeof(enter_steps) / sizeof(enter_steps[0]); i++) {
+        int rc = enter_steps[i].take();
+
+        *ret_step = enter_steps[i].name;
+        if (rc != 0)
+            return rc;
+    }
+    return refusal.kind == PB__RESULT_KIND__RESULT_KIND_NONE ? launch(started, ret_step) : 0;
+}
+
+/* ---- its end ------------------------------------------------------------------------------------------------------------------- */
+
+static _Noreturn void end_violated(void)
+{
+    reap_all(&job);
+    streams_drain(&job);
+    output_flush();
+    notify_report();
+    link_rest();
+}
+
+/* How the first process ended is how the job did; unless it never became the program. */
+static void judge(struct exec_job *j)
+{
+    struct program_fault failed, lacks;
+    struct outcome *o = j->outcome;
+
+    if (launch_failed(j, &failed, &lacks)) {
+        job_cannot_run(j, failed.exit_code, failed.type, "%s", failed.why);
+    } else if (lacks.exit_code != 0 && j->code == CLD_EXITED && j->status == LACKING) {
+        job_cannot_run(j, lacks.exit_code, lacks.type, "%s", lacks.why);
+    } else if (j->term_sent) {
+        o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
+    } else if (j->code == CLD_EXITED) {
+        o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+        o->exit_code = j->status;
+    } else {
+        o->kind = PB__RESULT_KIND__RESULT_KIND_SIGNAL;
+        o->signal = j->status;
+    }
+}
+
+static void look_at_disk(struct exec_job *j)
+{
+    struct statvfs s;
+
+    if (fstatvfs(j->work_fd, &s) == 0)
+        j->outcome->disk_full = (s.f_blocks > 0 && s.f_bfree == 0) || (s.f_files > 0 && s.f_ffree == 0);
+}
+
+static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    (void)spec;
+    if (refusal.kind != PB__RESULT_KIND__RESULT_KIND_NONE) {
+        *ret_o = refusal;
+        return;
+    }
+    job.outcome = ret_o;
+    if (serve_cancelled()) {
+        ret_o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
+        return;
+    }
+    if (spec->tty != NULL)
+        output_gather(0);
+    launch_go(&job);
+    loop_run(&job);
+    if (job.violated)
+        end_violated();
+    reap_all(&job);
+    streams_drain(&job);
+    if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_NONE)
+        judge(&job);
+    look_at_disk(&job);
+    if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_EXIT || ret_o->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL)
+        collect_send(job.work_fd, ret_o->outputs_note, sizeof(ret_o->outputs_note));
+    learn_tell();
+}
+
+/* clang-format off */
+const struct engine exec_engine = {
+    .name = "exec",
+    .version = "1",
+    .prepare = exec_prepare,
+    .open = exec_open,
+    .enter = exec_enter,
+    .run = exec_run,
+    .programs = true,
+};
+/* clang-format on */

@@ -1,0 +1,46 @@
+/*
+ * job.h - the one job of an exec worker: what its parts share.
+ *
+ * Side:  worker (init).
+ * Owned: descriptors by the part that made them, until the process ends; -1 where there is none.
+ */
+#ifndef WORKER_ENGINES_EXEC_JOB_H
+#define WORKER_ENGINES_EXEC_JOB_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "worker/engine.h"
+
+struct epoll_event;
+
+struct exec_job {
+    const Pb__Assign *assign;
+    const Pb__JobSpec *spec;
+    int work_fd; /* the work directory */
+    const char *work_path;
+    char **argv, **envp;
+
+    pid_t pid;         /* of the program's first process */
+    pid_t broker;      /* as signals from it have it: 0 when it is outside of our pid namespace */
+    bool own_pids;     /* we are pid 1 of a namespace of our own */
+    int children_fd;   /* where not: the kernel's list of our children */
+    int launch_fd;     /* to the child, until it has become the program */
+    int in, out, err;  /* our ends of its stdio */
+    int master, slave; /* of its terminal; then in and out are the master, and there is no err */
+    int listener;      /* calls that its policy does not allow */
+    int signals;       /* signalfd */
+    int epoll;
+
+    bool over;               /* the loop ends */
+    bool ended;              /* the first process has: status says how */
+    int code, status;        /* si_code and si_status */
+    bool term_sent;          /* a cancel has been passed on */
+    bool violated;           /* by a call that notify_report() tells of */
+    struct outcome *outcome; /* kind NONE until it is known */
+};
+
+/* Ends the job as one that cannot be run: exit code 126 or 127, a type, and a sentence. Only the first counts. */
+__attribute__((format(printf, 4, 5))) void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const char *format, ...);
+
+#endif

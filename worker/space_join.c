@@ -1,0 +1,182 @@
+/* space_join.c - see space_join.h. */
+#include "worker/space_join.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { ABSENT = 1 };
+
+struct space_state space_now = { .tier = TIER_T3, .proc_fd = -1, .zygote_fd = -1, .work_fd = -1, .own_proc_fd = -1 };
+
+/* The cgroup namespace is not among them: its root would be the zygote's cgroup, and not the one that the worker is put into. */
+#define OWN_NAMESPACES (CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+/* ---- the zygote ------------------------------------------------------------------------------------------------------------------ */
+
+static bool own_namespaces(void)
+{
+    return space_now.programs && space_now.entered;
+}
+
+static int write_proc(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    int fd, rc = 0;
+
+    snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
+    fd = openat(space_now.proc_fd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+/* Inside: one user and one group. No other can be become, and none of ours is to be seen. */
+static int map_user(pid_t pid, uint32_t uid, uint32_t gid)
+{
+    char text[64];
+    int rc = write_proc(pid, "setgroups", "deny");
+
+    if (rc == 0) {
+        snprintf(text, sizeof(text), "%d %u 1", SPACE_UID_INSIDE, gid);
+        rc = write_proc(pid, "gid_map", text);
+    }
+    if (rc == 0) {
+        snprintf(text, sizeof(text), "%d %u 1", SPACE_UID_INSIDE, uid);
+        rc = write_proc(pid, "uid_map", text);
+    }
+    return rc;
+}
+
+static int may_be(const struct space_spawn *s)
+{
+    if (space_now.programs && space_now.real_root && s->uid == 0)
+        return -EPERM; /* without a capability it would still own what root owns: half of /proc/sys, for one */
+    return own_namespaces() && s->uid != 0 && s->uid != getuid() && !space_now.may_map ? -EINVAL : 0;
+}
+
+static int let_go(const struct space_spawn *s, pid_t pid, int go_fd)
+{
+    int rc = map_user(pid, s->uid != 0 ? s->uid : getuid(), s->uid != 0 ? s->uid : getgid());
+
+    return rc == 0 && write(go_fd, "m", 1) != 1 ? -errno : rc;
+}
+
+/* fork(2) where nothing more is asked: only that keeps libc's own books, for engines with threads. */
+static pid_t split(const struct space_spawn *s, int *ret_pidfd)
+{
+    struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uintptr_t)ret_pidfd, .exit_signal = SIGCHLD };
+    pid_t pid;
+
+    if (own_namespaces())
+        args.flags |= OWN_NAMESPACES;
+    if (s->cgroup_v2 >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)s->cgroup_v2;
+    }
+    if (args.flags != CLONE_PIDFD) {
+        pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+        return pid >= 0 ? pid : -errno;
+    }
+    pid = fork();
+    if (pid <= 0)
+        return pid == 0 ? 0 : -errno;
+    *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* nobody but us can reap it, so the pid is still this child's */
+    if (*ret_pidfd >= 0)
+        return pid;
+    kill(pid, SIGKILL);
+    return -errno;
+}
+
+pid_t space_clone(struct space_spawn *s, int *ret_pidfd)
+{
+    int go[2] = { -1, -1 }, rc = may_be(s);
+    pid_t pid;
+
+    if (rc == 0 && own_namespaces() && pipe2(go, O_CLOEXEC) != 0)
+        rc = -errno;
+    if (rc != 0)
+        return rc;
+    pid = split(s, ret_pidfd);
+    if (pid == 0) {
+        s->go_fd = go[0];
+        close(go[1]);
+        return 0;
+    }
+    if (pid > 0 && own_namespaces() && let_go(s, pid, go[1]) != 0)
+        kill(pid, SIGKILL); /* its Exited says the rest */
+    if (go[0] >= 0)
+        close(go[0]);
+    if (go[1] >= 0)
+        close(go[1]);
+    return pid;
+}
+
+/* ---- the worker ------------------------------------------------------------------------------------------------------------------ */
+
+/* "0": whoever writes. Before anything else, so that all it ever takes is counted there. */
+int join_cgroups(const struct space_spawn *s)
+{
+    for (unsigned i = 0; i < s->n_cgroups_v1; i++)
+        if (write(s->cgroups_v1[i], "0", 1) != 1)
+            return -errno;
+    return s->n_cgroups_v1 > 0 || s->cgroup_v2 >= 0 ? 0 : ABSENT;
+}
+
+/* Zygotes whose maps cannot be written close the pipe, and kill us. */
+int join_user(const struct space_spawn *s)
+{
+    uid_t r, e, saved;
+    gid_t gr, ge, gsaved;
+    char go;
+
+    if (s->go_fd < 0)
+        return ABSENT;
+    if (read(s->go_fd, &go, 1) != 1)
+        return -ESRCH;
+    close(s->go_fd);
+    if (setresgid(SPACE_UID_INSIDE, SPACE_UID_INSIDE, SPACE_UID_INSIDE) != 0 ||
+        setresuid(SPACE_UID_INSIDE, SPACE_UID_INSIDE, SPACE_UID_INSIDE) != 0)
+        return -errno;
+    if (getresuid(&r, &e, &saved) != 0 || getresgid(&gr, &ge, &gsaved) != 0)
+        return -errno;
+    return r == e && e == saved && saved == SPACE_UID_INSIDE && gr == ge && ge == gsaved && gsaved == SPACE_UID_INSIDE ? 0 : -EPERM;
+}
+
+/* getppid() is 0 for the first process of a pid namespace, so the zygote's pidfd is asked. */
+int join_parent_death(void)
+{
+    struct pollfd zygote = { .fd = space_now.zygote_fd, .events = POLLIN };
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return -errno;
+    return poll(&zygote, 1, 0) == 0 ? 0 : -ESRCH;
+}
+
+int join_cgroup_namespace(void)
+{
+    if (!own_namespaces())
+        return ABSENT;
+    return unshare(CLONE_NEWCGROUP) == 0 ? 0 : -errno;
+}
+
+/* Otherwise all programs had the session keyring that the broker was started with. */
+int join_keyring(void)
+{
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
+        return 0;
+    return errno == ENOSYS ? ABSENT : -errno;
+}
