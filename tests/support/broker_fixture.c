@@ -161,6 +161,7 @@ static void start(struct broker *b, char word[16])
 
     if (pipe2(ready, O_CLOEXEC) != 0)
         support_fail("pipe: %s", strerror(errno));
+    b->was_killed = false;
     b->proc = launch(b, ready[1]);
     (void)close(ready[1]);
     read_word(ready[0], word);
@@ -206,6 +207,7 @@ void broker_kill(struct broker *b)
 {
     proc_kill(b->proc, SIGKILL);
     (void)broker_wait(b);
+    b->was_killed = true;
 }
 
 /* ---- the log ------------------------------------------------------------------------------------------------------------------- */

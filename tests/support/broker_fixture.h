@@ -28,6 +28,7 @@ struct broker {
     const char *socket, *url, *log_path;
     struct proc *proc; /* NULL: down */
     long log_from;     /* where the log of this coopd begins */
+    bool was_killed;   /* the last one was, by broker_kill() */
 };
 
 struct broker *broker_new(void);
