@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/doctor.h"
 #include "broker/gate.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -293,6 +294,8 @@ int main(int argc, char **argv)
 
     if (rc != 0)
         return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+    if (b->config.doctor)
+        return doctor_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */

@@ -109,13 +109,13 @@ static void worker_free(struct worker *w)
  * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
  * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
  */
-static uint32_t free_uid(const struct pool *p)
+static uint32_t free_uid(const struct pool *p, const struct crew *c)
 {
     const struct privilege *range = &p->broker->privilege;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (range->ids == 0)
+    if (range->ids == 0 || c->zygote.tier == NULL || strcmp(c->zygote.tier, "T0") != 0) /* the others do not enter it */
         return 0;
     do {
         uint32_t inside = 1 + (uint32_t)(turn++ % range->ids);
@@ -137,7 +137,7 @@ static struct worker *worker_new(struct pool *p, struct crew *c, unsigned thread
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
-    w->uid_inside = free_uid(p);
+    w->uid_inside = free_uid(p, c);
     w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };

@@ -62,6 +62,12 @@ static char *memory_walls(const struct job *job)
 #endif
 }
 
+/* Who holds it; a job that has not been given to a worker is held by nobody. */
+static char *held_by(const char *words)
+{
+    return words != NULL ? (char *)words : "none";
+}
+
 static bool has_namespace(const struct job *job, const char *name)
 {
     for (size_t i = 0; i < job->enforcement.n_namespaces; i++)
@@ -72,13 +78,18 @@ static bool has_namespace(const struct job *job, const char *name)
 
 void receipt_held(const struct job *job, Pb__Enforcement *ret)
 {
+    const struct watch_words *words = &job->watch.words;
     Pb__Enforcement *e = ret;
 
     *e = job->enforcement;
-    e->tier = job->tier != NULL ? (char *)job->tier : "none";
-    e->cpu = "broker timer on the process clock, RLIMIT_CPU";
+    e->tier = job->tier != NULL ? (char *)job->tier : e->landlock_abi > 0 ? "T2" : "T3";
+    e->cpu = held_by(words->cpu);
+    e->swap = held_by(words->swap);
+    e->pids = held_by(words->pids);
+    e->disk = held_by(words->disk);
+    e->idle = held_by(words->idle);
     e->wall = "broker timer";
-    e->memory = memory_walls(job);
+    e->memory = words->memory != NULL ? (char *)words->memory : memory_walls(job);
     e->output = "link credit";
     e->net = has_namespace(job, "net") ? "network namespace, filter" : "filter";
     e->fs = has_namespace(job, "mnt") ? (e->landlock_abi > 0 ? "mount namespace, Landlock" : "mount namespace")
@@ -97,7 +108,7 @@ static void fill_enforcement(const struct job *job, struct parts *p)
 
     receipt_held(job, e);
     if (job->started_us == 0) /* said by the worker after its last step, the kernel's limits */
-        e->tier = e->cpu = e->wall = e->memory = e->output = e->net = e->fs = e->seccomp = "none";
+        e->tier = e->cpu = e->wall = e->memory = e->output = e->net = e->fs = e->seccomp = e->swap = e->pids = e->disk = e->idle = "none";
     p->receipt.enforcement = e;
 }
 

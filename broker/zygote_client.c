@@ -163,13 +163,13 @@ static void on_gone(struct zygote *z)
     log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=%s pid=%d ready=%d", z->crew->engine->name, (int)z->pid, z->ready);
     z->failures = z->ready ? 0 : z->failures + 1;
     if (z->failures > 0) { /* it never came up: whoever waits should hear it */
-        char why[160] = "the zygote ended before it was ready; see the broker's log";
+        char why[400] = "the zygote ended before it was ready; see the broker's log";
 
-        if (strcmp(z->broker->config.tier, "auto") != 0)
-            snprintf(why, sizeof(why),
-                     "the broker is to give tier %s and no other, and the zygote ended before it was ready; see the broker's "
-                     "log, and coop doctor",
-                     z->broker->config.tier);
+        if (z->refused[0] != '\0')
+            snprintf(why, sizeof(why), "%s (coop doctor says more)", z->refused);
+        if (z->refused[0] != '\0' && strcmp(z->broker->config.tier, "auto") != 0)
+            snprintf(why, sizeof(why), "the broker is to give tier %s and no other: %s (coop doctor says more)", z->broker->config.tier,
+                     z->refused);
         jobs_start_failed(z->crew, &z->crew->plain, why);
         jobs_start_failed(z->crew, &z->crew->wide, why);
     }
@@ -219,11 +219,19 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     snprintf(z->engine_version, sizeof(z->engine_version), "%s", r->engine_version);
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
     z->ready = 1;
+    z->refused[0] = '\0';
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
-              z->tier, z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
+              z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
     pool_refill(&z->broker->pool);
     return 0;
+}
+
+static int apply_refused(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    (void)fd;
+    snprintf(z->refused, sizeof(z->refused), "%s", m->refused->why);
+    return 0; /* its end comes next */
 }
 
 /* A worker that this zygote may speak of. */
@@ -275,6 +283,7 @@ static const struct {
     int (*apply)(struct zygote *z, const Pb__FromZygote *m, int fd); /* 1: took fd */
 } zygote_rules[] = {
     [PB__FROM_ZYGOTE__BODY_READY]        = { "ready",        1, apply_ready },
+    [PB__FROM_ZYGOTE__BODY_REFUSED]      = { "refused",      1, apply_refused },
     [PB__FROM_ZYGOTE__BODY_SPAWNED]      = { "spawned",      0, apply_spawned },
     [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
     [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },

@@ -37,6 +37,7 @@ struct zygote {
     const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
     size_t namespace_count;
     char tier_why[256];
+    char refused[256]; /* why it could not begin, in its words; "" */
 };
 
 void zygote_init(struct zygote *z, struct crew *c);

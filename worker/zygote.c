@@ -94,6 +94,17 @@ static void say_ready(struct zygote *z)
     say(z, &m, -1);
 }
 
+static void say_refused(struct zygote *z)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__ZygoteRefused r = PB__ZYGOTE_REFUSED__INIT;
+
+    r.why = z->space.why;
+    m.body_case = PB__FROM_ZYGOTE__BODY_REFUSED;
+    m.refused = &r;
+    say(z, &m, -1);
+}
+
 static void say_spawned(struct zygote *z, uint64_t worker, pid_t pid, int pidfd)
 {
     Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
@@ -280,6 +291,8 @@ static void on_sigchld(struct zygote *z)
     if (read(z->signal_fd, si, sizeof(si)) < 0) /* how many and whose does not matter: signals of one kind merge */
         return;
     children_collect(&z->children, say_exited, z);
+    if (z->ask.programs && !space_now.entered)
+        children_end_orphans(&z->children, space_now.proc_fd);
 }
 
 static int loop(struct zygote *z)
@@ -391,9 +404,11 @@ static int enter_space(struct zygote *z)
 {
     int rc = space_enter(&z->ask, &z->space);
 
-    if (rc != 0)
-        log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
-    return rc == 0 ? tie_to_parent() : rc;
+    if (rc == 0)
+        return tie_to_parent();
+    log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
+    say_refused(z);
+    return rc;
 }
 
 int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)

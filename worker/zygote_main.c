@@ -26,6 +26,7 @@ static int usage(FILE *to, const struct engine *const *engines)
         to,
         "usage: coop-worker --engine NAME --control-fd N [--tier auto|T0|T1|T2|T3] [--userns-fd N] [--view DIR]...    (started by coopd)\n"
         "       coop-worker --explain-policy NAME            prints the system call policy, with reasons\n"
+        "       coop-worker --probe [--userns-fd N]          what this machine lets coop do, one JSON object a line\n"
         "       coop-worker --version\n"
         "engines:");
     for (; *engines != NULL; engines++)

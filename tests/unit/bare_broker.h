@@ -124,7 +124,7 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     job->crew = &fx->b.crews[fx->engine];
     job->state = state;
     job->attempt = 1;
-    job->wall = job->cpu = job->grace = job->store_retry = quiet;
+    job->watch.look = job->grace = job->store_retry = quiet;
     pb__limits__init(&job->limits);
     job->limits.stdout_bytes = job->limits.stderr_bytes = BARE_CREDIT;
     pb__usage__init(&job->usage);

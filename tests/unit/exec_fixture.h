@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "fake_broker.h"
+#include "scratch.h"
 #include "worker/engines.h"
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
@@ -43,6 +44,7 @@ static struct {
     pid_t pid;
     uint64_t last;
     char tier[8], why[512];
+    char *work; /* T2: the directory of the last job, else NULL */
 } zygote = { .control = -1 };
 
 /* ---- the zygote ---------------------------------------------------------------------------------------------------------------- */
@@ -65,9 +67,9 @@ static inline void zygote_hear(struct frame *f, int *ret_fd)
     assert_int_equal(frame_decode(f, &pb__from_zygote__descriptor, bytes, (size_t)got, FRAME_MAX_ZYGOTE), 0);
 }
 
-static inline void zygote_tell(const Pb__ToZygote *m, int fd)
+static inline void zygote_tell(const Pb__ToZygote *m, const int *fds, size_t n)
 {
-    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = { 0 };
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(2 * sizeof(int))] = { 0 };
     struct cmsghdr *c = (struct cmsghdr *)room;
     struct iovec iov = { 0 };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -75,17 +77,19 @@ static inline void zygote_tell(const Pb__ToZygote *m, int fd)
 
     assert_int_equal(frame_pack(&m->base, &bytes, &iov.iov_len), 0);
     iov.iov_base = bytes;
-    if (fd >= 0) {
+    if (n > 0) {
         msg.msg_control = room;
-        msg.msg_controllen = sizeof(room);
-        c->cmsg_len = CMSG_LEN(sizeof(int));
+        msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+        c->cmsg_len = CMSG_LEN(n * sizeof(int));
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n * sizeof(int));
     }
     assert_int_equal(sendmsg(zygote.control, &msg, 0), (ssize_t)iov.iov_len);
     free(bytes);
 }
+
+static void (*zygote_prelude)(void); /* in the zygote's process, before it is one */
 
 static inline _Noreturn void zygote_become(int control)
 {
@@ -94,6 +98,8 @@ static inline _Noreturn void zygote_become(int control)
     const char *tier = getenv("EXEC_TIER");
 
     snprintf(fd, sizeof(fd), "%d", control);
+    if (zygote_prelude != NULL)
+        zygote_prelude();
     argv[6] = (char *)(tier != NULL ? tier : "auto");
     exit(zygote_main(7, argv, engines_built_in));
 }
@@ -135,12 +141,36 @@ static inline int zygote_stop(void **state)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
+static inline int without_namespaces(void)
+{
+    return strcmp(zygote.tier, "T2") == 0;
+}
+
+/* As the broker does: the job's own, gone with it. */
+static inline int make_work(void)
+{
+    int fd;
+
+    zygote.work = scratch_make();
+    assert_non_null(zygote.work);
+    assert_true(geteuid() != 0 || chown(zygote.work, EXEC_UID, EXEC_UID) == 0);
+    fd = open(zygote.work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* Where the program finds its files. */
+static inline const char *work_path(void)
+{
+    return zygote.work != NULL ? zygote.work : "/work";
+}
+
 static inline int zygote_spawn(pid_t *ret_pid)
 {
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
     const Pb__FromZygote *got;
-    int pair[2], fd;
+    int pair[2], fds[2], fd;
     struct frame f;
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -149,8 +179,13 @@ static inline int zygote_spawn(pid_t *ret_pid)
     s.token = (ProtobufCBinaryData){ 16, (uint8_t *)"0123456789abcdef" };
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
-    zygote_tell(&m, pair[1]);
-    close(pair[1]);
+    fds[0] = pair[1];
+    s.work_dir = without_namespaces();
+    if (s.work_dir)
+        fds[1] = make_work();
+    zygote_tell(&m, fds, 1 + s.work_dir);
+    for (unsigned i = 0; i <= s.work_dir; i++)
+        close(fds[i]);
     zygote_hear(&f, &fd);
     got = (const Pb__FromZygote *)f.msg;
     if (got->body_case == PB__FROM_ZYGOTE__BODY_SPAWN_FAILED)
@@ -175,7 +210,7 @@ static inline void zygote_reap(void)
     r.worker = zygote.last;
     m.body_case = PB__TO_ZYGOTE__BODY_REAP;
     m.reap = &r;
-    zygote_tell(&m, -1);
+    zygote_tell(&m, NULL, 0);
 }
 
 /* ---- a job --------------------------------------------------------------------------------------------------------------------- */
@@ -203,6 +238,8 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
     told_finish(&((struct job *)*state)->t);
+    scratch_remove(zygote.work);
+    zygote.work = NULL;
     return 0;
 }
 

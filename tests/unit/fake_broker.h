@@ -39,6 +39,7 @@ struct told_row {
 
 /* Everything a worker told us in its life. */
 struct told {
+    int owed, terminated; /* a want that waits for feed_after; term_after has come */
     int hello, started, seal_failed, results, violations, wants, lost; /* how often; lost: the link closed without a result */
     char step[64];
     int step_error;
@@ -67,7 +68,9 @@ struct told {
 struct told_how {
     const char *stdin_pieces[8]; /* one per want; NULL = end of input */
     int never_feed;
-    const Pb__TtySize *resize_on;      /* sent with the first piece of output */
+    const char *feed_after; /* only when this has been printed; NULL: at once */
+    const char *term_after; /* SIGTERM when this has been printed */
+    const Pb__TtySize *resize_on; /* sent with the first piece of output */
     int term_after_ms;                 /* 0 = never */
     int (*stop)(const struct told *t); /* end early, as after a wall limit; NULL = on the result only */
 };
@@ -138,6 +141,11 @@ static inline void told_feed(int fd, struct told *t, const struct told_how *how)
     Pb__StdinData d = PB__STDIN_DATA__INIT;
     const char *piece = t->wants < 8 ? how->stdin_pieces[t->wants] : NULL;
 
+    if (how->feed_after != NULL && (t->out == NULL || strstr(t->out, how->feed_after) == NULL)) {
+        t->owed = 1;
+        return;
+    }
+    t->owed = 0;
     t->wants++;
     if (how->never_feed)
         return;
@@ -220,6 +228,8 @@ static inline void told_message(int fd, struct told *t, const struct told_how *h
         if (how->resize_on != NULL && t->out_len == 0)
             told_resize(fd, how->resize_on);
         told_output(t, m->output);
+        if (t->owed)
+            told_feed(fd, t, how);
         break;
     case PB__FROM_WORKER__BODY_STDIN_WANT: told_feed(fd, t, how); break;
     case PB__FROM_WORKER__BODY_RESULT: told_result(t, m->result); break;
@@ -257,6 +267,8 @@ static inline void told_listen(int fd, pid_t pid, const struct told_how *how, st
             abort();
         told_message(fd, t, how, (const Pb__FromWorker *)f.msg);
         frame_release(&f);
+        if (how->term_after != NULL && !t->terminated && t->out != NULL && strstr(t->out, how->term_after) != NULL)
+            t->terminated = kill(pid, SIGTERM) == 0;
     }
     free(bytes);
     kill(pid, SIGKILL);

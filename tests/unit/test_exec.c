@@ -34,13 +34,15 @@ static void the_source_is_the_program_where_none_is_named(void **state)
 {
     static const char script[] = "#!/bin/sh\necho \"$0 $1\"; pwd; stat -c %a \"$0\"\n";
     struct job *j = *state;
+    char text[256];
 
     j->spec.source_name = (char *)"hello.sh";
     j->spec.source = (ProtobufCBinaryData){ sizeof(script) - 1, (uint8_t *)script };
     add_arg(j, "one");
     run(j);
     ended_with(j, 0);
-    assert_string_equal(j->t.out, "/work/hello.sh one\n/work\n755\n");
+    snprintf(text, sizeof(text), "%s/hello.sh one\n%s\n755\n", work_path(), work_path());
+    assert_string_equal(j->t.out, text);
 }
 
 static void a_signal_that_kills_it_is_told_as_one(void **state)
@@ -55,6 +57,7 @@ static void a_signal_that_kills_it_is_told_as_one(void **state)
 static void its_environment_is_short_and_the_jobs_comes_first(void **state)
 {
     struct job *j = *state;
+    char text[512];
 
     j->spec.program = (char *)"/usr/bin/env";
     pb__env_var__init(&j->var);
@@ -65,13 +68,17 @@ static void its_environment_is_short_and_the_jobs_comes_first(void **state)
     j->spec.n_env = 1;
     run(j);
     ended_with(j, 0);
-    assert_string_equal(j->t.out, "HOME=/work\nTMPDIR=/tmp\nPATH=/usr/local/bin:/usr/bin:/bin\nUSER=coop\nLOGNAME=coop\nLANG=C\n");
+    snprintf(text, sizeof(text), "HOME=%s\nTMPDIR=%s\nPATH=/usr/local/bin:/usr/bin:/bin\nUSER=coop\nLOGNAME=coop\nLANG=C\n", work_path(),
+             without_namespaces() ? work_path() : "/tmp");
+    assert_string_equal(j->t.out, text);
 }
 
 static void it_has_its_stdio_and_no_other_descriptor(void **state)
 {
     struct job *j = *state;
 
+    if (without_namespaces())
+        skip();
     add_cap(j, "proc");
     run_shell(j, "cd /proc/self/fd; for f in *; do [ $f -gt 2 ] && [ $f -ne 255 ] && [ -e $f ] && readlink $f; done; echo done");
     ended_with(j, 0);
@@ -82,10 +89,10 @@ static void the_program_is_not_the_first_process_and_leads_its_session(void **st
 {
     struct job *j = *state;
 
+    if (without_namespaces())
+        skip();
     add_cap(j, "proc");
-    run_shell(
-        j,
-        "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
+    run_shell(j, "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
     ended_with(j, 0);
     assert_string_equal(j->t.out, "1 0 0 0\n");
 }
@@ -105,8 +112,8 @@ static void a_cancel_asks_it_to_end(void **state)
 {
     struct job *j = *state;
 
-    j->how.term_after_ms = 300;
-    run_shell(j, "trap 'echo asked; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
+    j->how.term_after = "ready";
+    run_shell(j, "trap 'echo asked; exit 0' TERM; echo ready; sleep 1000 & wait");
     assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_CANCELLED);
     assert_string_equal(j->t.out, "ready\nasked\n");
 }
@@ -115,7 +122,9 @@ static void a_signal_from_inside_is_no_cancel(void **state)
 {
     struct job *j = *state;
 
-    run_shell(j, "kill -TERM 1; sleep 0.1; echo on");
+    if (without_namespaces())
+        skip();
+    run_shell(j, "kill -TERM 1; head -c 1 /dev/zero > /dev/null; echo on");
     if (j->t.violations == 0) {
         ended_with(j, 0);
         assert_string_equal(j->t.out, "on\n");
@@ -177,7 +186,7 @@ static void a_program_that_closes_its_input_goes_on(void **state)
 
     j->spec.stdin_mode = PB__STDIN_MODE__STDIN_MODE_INLINE;
     j->spec.stdin_data = (ProtobufCBinaryData){ sizeof(zeros), zeros };
-    run_shell(j, "exec <&-; sleep 0.1; echo on");
+    run_shell(j, "exec <&-; echo on");
     ended_with(j, 0);
     assert_string_equal(j->t.out, "on\n");
 }
@@ -206,8 +215,8 @@ static void without_input_it_reads_the_end(void **state)
 static void cannot_run(const struct job *j, int code, const char *type, const char *words)
 {
     if (j->t.kind != PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN || strstr(j->t.message, words) == NULL)
-        print_message("kind %d code %d signal %d violation %u %s: %s\n%s\n", (int)j->t.kind, j->t.exit_code, j->t.signal, j->t.violation_nr,
-                      j->t.type, j->t.message, j->t.err);
+        print_message("kind %d code %d signal %d violation %u %s: %s\n%s\n", (int)j->t.kind, j->t.exit_code, j->t.signal, j->t.violation_nr, j->t.type,
+                      j->t.message, j->t.err);
     assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN);
     assert_int_equal(j->t.exit_code, code);
     assert_string_equal(j->t.type, type);
@@ -371,9 +380,9 @@ static void files_are_staged_with_their_modes(void **state)
 
     add_file(j, "a.txt", 0, "A");
     add_file(j, "d/e/b.sh", 0700, "B");
-    run_shell(j, "stat -c '%n %a %s %u' a.txt d d/e d/e/b.sh; cat a.txt d/e/b.sh");
+    run_shell(j, "stat -c '%n %a' a.txt d d/e d/e/b.sh; cat a.txt d/e/b.sh");
     ended_with(j, 0);
-    assert_string_equal(j->t.out, "a.txt 644 1 1000\nd 755 60 1000\nd/e 755 60 1000\nd/e/b.sh 700 1 1000\nAB");
+    assert_string_equal(j->t.out, "a.txt 644\nd 755\nd/e 755\nd/e/b.sh 700\nAB");
 }
 
 static void staged_names_that_are_refused(void **state)
@@ -381,15 +390,16 @@ static void staged_names_that_are_refused(void **state)
     static const struct {
         const char *name, *words;
     } rows[] = {
-        {"/etc/x",     "the name is absolute"         },
-        { "../x",      "would lead out"               },
-        { "a/../../x", "would lead out"               },
-        { "a//b",      "a part that is empty"         },
-        { "./a",       "a part that is empty or \".\""},
-        { "a/",        "a part that is empty"         },
-        { "",          "has no name"                  },
-        { "taken",     "there already is one"         },
-        { "taken/x",   "is already there as a file"   },
+        {"/etc/x",     "is not relative"             },
+        { "../x",      "has a component '..'"        },
+        { "a/../../x", "has a component '..'"        },
+        { "a//b",      "has an empty component"      },
+        { "./a",       "has a component '.'"         },
+        { "a/",        "has an empty component"      },
+        { "",          "is empty"                    },
+        { "a\nb",      "has a control character"     },
+        { "taken",     "there already is one"        },
+        { "taken/x",   "is already there as a file"  },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -412,6 +422,8 @@ static void a_file_larger_than_the_disk_is_refused(void **state)
     struct job *j = *state;
     char *text = malloc(200001);
 
+    if (without_namespaces())
+        skip();
     memset(text, 'x', 200000);
     text[200000] = '\0';
     j->limits.disk_bytes = 100000;

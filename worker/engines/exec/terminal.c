@@ -5,12 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "worker/space_join.h"
-#include "worker/sys_mount.h"
 
 enum { END_OF_INPUT = 4, SIZE_MAX_CELLS = 4096 }; /* ctrl-D, as a new terminal has it */
 
@@ -24,38 +22,10 @@ static void set_size(int fd, const Pb__TtySize *size)
     (void)ioctl(fd, TIOCSWINSZ, &w);
 }
 
-/* An instance of devpts with one terminal in it, where the view keeps a place for it. */
-static int own_instance(void)
-{
-    static const struct mount_option options[] = {
-        {"ptmxmode", "0600"},
-        { "mode",    "0600"},
-        { "max",     "16"  },
-        { NULL,      NULL  }
-    };
-    int rc, fd = mount_new("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-
-    if (fd < 0)
-        return fd;
-    rc = mount_put(fd, AT_FDCWD, "/dev/pts");
-    close(fd);
-    return rc;
-}
-
 /* Without mounts (T2) the host's devpts serves: the terminal is nobody else's, but Landlock keeps its name out of the program's reach. */
 static int open_master(void)
 {
-    const char *name = "/dev/ptmx";
-    int fd;
-
-    if (space_now.entered) {
-        int rc = own_instance();
-
-        if (rc != 0)
-            return rc;
-        name = "/dev/pts/ptmx";
-    }
-    fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(space_now.entered ? "/dev/pts/ptmx" : "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 ? fd : -errno;
 }
 
