@@ -53,7 +53,7 @@ CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read
 BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
-CLI_LIBS    := -ljansson
+CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
@@ -66,7 +66,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs causes kill kill_points bad_input flood tasklets native root doctor
+SYSTEM      := verbs records causes kill kill_points bad_input flood tasklets native root doctor
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
 FUZZ        := frame control link limits elf
 
