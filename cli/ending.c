@@ -2,6 +2,7 @@
 #include "cli/ending.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/human.h"
 #include "cli/json.h"
@@ -61,6 +62,17 @@ void ending_print_learned(FILE *out, const Pb__Receipt *r)
     }
 }
 
+/* One line for each thing that was matched and not collected. */
+static void tell_not_kept(const struct command *c, const Pb__Receipt *r)
+{
+    for (const char *line = r->outputs_note; *line != '\0';) {
+        int len = (int)strcspn(line, "\n");
+
+        say_note(c, "job %s: not collected: %.*s", r->job, len, line);
+        line += len + (line[len] == '\n');
+    }
+}
+
 static void tell_learned(const struct command *c, const Pb__Receipt *r)
 {
     if (!c->opt.learn || c->opt.json)
@@ -79,8 +91,7 @@ int ending_tell(const struct command *c, struct coop_client *client, const Pb__J
     tell_cut(c, r, "stdout", r->stdout);
     tell_cut(c, r, "stderr", r->stderr);
     written = dir_fd >= 0 ? outputs_write(c, client, r, dir_fd) : 0;
-    if (r->outputs_note[0] != '\0')
-        say_note(c, "job %s: outputs: %s", r->job, r->outputs_note);
+    tell_not_kept(c, r);
     tell_learned(c, r);
     if (c->opt.receipt)
         human_receipt_short(stderr, r);
