@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/jobs.h"
@@ -31,6 +32,7 @@ struct broker {
     int output_dir; /* where spool files are */
     char kernel[65];
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
+    struct cgroups cgroups;
     struct pool pool;
     struct jobs jobs;
     struct control control;

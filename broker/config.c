@@ -38,7 +38,9 @@ static const struct option_row options[] = {
     { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
     { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
     { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
+    { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
+    { "--doctor",     OPT_DOCTOR,  0, 0,               NULL,    "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
     { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
     { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
 };
@@ -225,9 +227,14 @@ static int default_dirs(struct config *c)
 
 int config_parse(struct config *c, int argc, char **argv)
 {
-    *c = (struct config){
-        .ready_fd = -1, .drain_us = 30000000, .pool = 4, .workers = 32, .max_queued = 10000, .log_level = LOG_LEVEL_INFO, .tier = "auto"
-    };
+    *c = (struct config){ .ready_fd = -1,
+                          .drain_us = 30000000,
+                          .pool = 4,
+                          .workers = 32,
+                          .max_queued = 10000,
+                          .log_level = LOG_LEVEL_INFO,
+                          .tier = "auto",
+                          .cgroup = "auto" };
     for (int i = 1; i < argc; i++) {
         const struct option_row *o = find_option(argv[i]);
         int rc;
@@ -240,6 +247,10 @@ int config_parse(struct config *c, int argc, char **argv)
             else
                 printf("coopd %s\n", COOP_VERSION);
             return 1;
+        }
+        if (o->kind == OPT_DOCTOR) {
+            c->doctor = true;
+            continue;
         }
         if (++i == argc)
             return refuse(o->name, "wants a value");

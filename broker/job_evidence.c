@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <seccomp.h>
+
 #include "broker/meter.h"
 
 enum { X32_BIT = 0x40000000, ROWS_FIRST = 16 };
@@ -59,16 +61,16 @@ static void free_violation(Pb__PolicyReport *r)
 static int fill_texts(Pb__PolicyReport *r, const Pb__Violation *v, const char *profile)
 {
     char text[EVIDENCE_TEXT];
+    char *name = seccomp_syscall_resolve_num_arch(v->arch, (int)v->nr);
 
-    r->name = strdup(meter_syscall_name(v->arch, v->nr));
+    r->name = strdup(name != NULL ? name : "unknown");
+    free(name);
     r->module = strdup(v->module);
     r->who = strdup(v->who);
     r->args = malloc(EVIDENCE_ARGS * sizeof(*r->args));
-    if (r->name == NULL)
-        return -ENOMEM;
-    snprintf(text, sizeof(text), "system call %s is not in profile %s", r->name, profile);
+    snprintf(text, sizeof(text), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), profile);
     r->text = strdup(text);
-    return r->module != NULL && r->who != NULL && r->args != NULL && r->text != NULL ? 0 : -ENOMEM;
+    return r->name != NULL && r->module != NULL && r->who != NULL && r->args != NULL && r->text != NULL ? 0 : -ENOMEM;
 }
 
 int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, const char *profile)

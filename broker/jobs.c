@@ -15,15 +15,15 @@
 #include "broker/gate.h"
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
+#include "broker/receipt.h"
 #include "frame.h"
 #include "log.h"
+#include "require.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
-enum { CPU_LOOK_AGAIN_US = 1000, RECEIPT_ROOM = 1 << 20 };
+enum { RECEIPT_ROOM = 1 << 20 };
 
-static void on_wall(void *ctx);
-static void on_cpu(void *ctx);
 static void on_grace(void *ctx);
 
 /* ---- the table ---- */
@@ -54,8 +54,7 @@ static struct job *job_alloc(struct jobs *j, const char *id, const char *name, c
     snprintf(job->engine, sizeof(job->engine), "%s", engine);
     job->crew = &j->broker->crews[engine_find(engine) >= 0 ? engine_find(engine) : ENGINE_LUA];
     job->state = PB__STATE__STATE_READY;
-    job->wall = (struct timer){ .fn = on_wall, .ctx = job };
-    job->cpu = (struct timer){ .fn = on_cpu, .ctx = job };
+    watch_init(job);
     job->grace = (struct timer){ .fn = on_grace, .ctx = job };
     job->store_retry = (struct timer){ .fn = jobs_on_store_retry, .ctx = job };
     pb__usage__init(&job->usage);
@@ -100,8 +99,7 @@ void jobs_stop_timers(struct job *job)
 {
     struct timers *t = &job->broker->loop.timers;
 
-    timers_cancel(t, &job->wall);
-    timers_cancel(t, &job->cpu);
+    watch_stop(job);
     timers_cancel(t, &job->grace);
     timers_cancel(t, &job->store_retry);
 }
@@ -392,6 +390,20 @@ void jobs_note_start(struct job *job, enum store_kind kind)
     store_push(job->broker->store, op);
 }
 
+/* Only now is all of it known. What was made for it is not used for a job that asked for more. */
+static int check_required(struct job *job, const char *require)
+{
+    char why[REQUIRE_WHY];
+    Pb__Enforcement held;
+    int rc;
+
+    receipt_held(job, &held);
+    rc = require_met(require, &held, why);
+    if (rc != 0)
+        jobs_decide(job, CA(START_FAILED), "%s", why);
+    return rc;
+}
+
 static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
@@ -403,9 +415,13 @@ static int send_assign(struct job *job, struct worker *w)
         return rc;
     a.job = job->id;
     a.spec = (Pb__JobSpec *)f.msg;
+    a.rlimit_memory = w->leaf == NULL || !w->leaf->groups->has[CGROUP_MEMORY];
+    a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
-    rc = gate_say(w, &m);
+    rc = check_required(job, a.spec->require);
+    if (rc == 0)
+        rc = gate_say(w, &m);
     frame_release(&f);
     return rc;
 }
@@ -434,7 +450,14 @@ static void assign(struct job *job, struct worker *w)
     job->usage.queue_us = job->assigned_at - job->ready_at;
     meter_cpu(w->pid, &w->boot_cpu_us);
     take_evidence(job, w);
+    rc = watch_start(job);
+    if (rc != 0) {
+        jobs_decide(job, CA(START_FAILED), "its limits could not be written into its control group: %s", strerror(-rc));
+        return;
+    }
     rc = send_assign(job, w);
+    if (rc == -ENOTSUP)
+        return; /* decided */
     if (rc != 0) {
         log_event(LOG_LEVEL_WARN, "assign_failed", "job=%s worker=%llu error=\"%s\"", job->id, (unsigned long long)w->id, strerror(-rc));
         if (rc != -ESRCH && rc != -EPIPE) /* a dead worker's job is judged by how it died */
@@ -444,8 +467,6 @@ static void assign(struct job *job, struct worker *w)
         return;
     }
     jobs_note_start(job, STORE_START);
-    timers_arm(&b->loop.timers, &job->wall, job->assigned_at + job->limits.wall_us);
-    timers_arm(&b->loop.timers, &job->cpu, job->assigned_at + job->limits.cpu_us);
     control_wake(job);
 }
 
@@ -534,6 +555,7 @@ void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len)
 {
     int rc = spool_append(&job->spools[stream], bytes, len);
 
+    watch_active(job);
     if (job->first_output_us == 0)
         job->first_output_us = loop_wall_us();
     if (rc != 0) {
@@ -569,6 +591,7 @@ static void feed(struct job *job)
     m.stdin_data = &d;
     if (gate_say(job->worker, &m) != 0)
         return; /* it is going away; its end will be reported */
+    watch_active(job);
     in->wanted = 0;
     in->told_eof = d.eof;
     in->len -= n;
@@ -601,32 +624,6 @@ size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof)
     in->eof |= eof;
     feed(job);
     return len;
-}
-
-static void on_wall(void *ctx)
-{
-    struct job *job = ctx;
-    char limit[UNITS_BUF];
-
-    jobs_decide(job, CA(WALL_LIMIT), "it ran for its wall limit of %s", units_format_duration(job->limits.wall_us, limit));
-}
-
-/* CPU time passes no faster than the clock in each thread, so the next look is due when the limit can be reached at the earliest. */
-static void on_cpu(void *ctx)
-{
-    struct job *job = ctx;
-    uint64_t used = 0, left;
-    char limit[UNITS_BUF];
-
-    if (job->worker == NULL || meter_cpu(job->worker->pid, &used) != 0)
-        return;
-    used -= job->worker->boot_cpu_us;
-    if (used >= job->limits.cpu_us) {
-        jobs_decide(job, CA(CPU_LIMIT), "it used its cpu limit of %s", units_format_duration(job->limits.cpu_us, limit));
-        return;
-    }
-    left = (job->limits.cpu_us - used) / threads_of(job);
-    timers_arm(&job->broker->loop.timers, &job->cpu, loop_clock_us() + (left > CPU_LOOK_AGAIN_US ? left : CPU_LOOK_AGAIN_US));
 }
 
 void jobs_cancel(struct job *job)
@@ -687,6 +684,5 @@ void jobs_status(const struct job *job, Pb__JobStatus *ret)
         return;
     }
     ret->elapsed_us = loop_clock_us() - job->assigned_at;
-    meter_cpu(job->worker->pid, &ret->cpu_us);
-    meter_resident(job->worker->pid, &ret->mem_bytes);
+    watch_status(job, &ret->cpu_us, &ret->mem_bytes);
 }

@@ -19,6 +19,7 @@
 #include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
+#include "broker/watch.h"
 #include "job_limits.h"
 #include "broker/zygote_client.h"
 #include "link.pb-c.h"
@@ -84,7 +85,8 @@ struct job {
     struct job_end end;
     uint64_t submitted_us, started_us, first_output_us, ended_us; /* wall clock */
     uint64_t ready_at, assigned_at, started_at, ended_at;         /* monotonic */
-    struct timer wall, cpu, grace, store_retry;
+    struct timer grace, store_retry;
+    struct watch watch; /* its limits */
     Pb__Usage usage;
     Pb__Enforcement enforcement; /* texts are constants or the two buffers below */
     char seccomp_hash[65], engine_version[64];

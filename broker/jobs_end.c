@@ -94,9 +94,36 @@ static const char *words_of(const Pb__JobError *e, char *buf, size_t size)
     return log_escape(buf, size, e != NULL ? e->message : "", e != NULL ? strlen(e->message) : 0);
 }
 
+/*
+ * Evidence that says more about a program's end than the end itself: the table of causes.h. NULL: there is none. Of a policy's signal the
+ * profile is to be named, which others do.
+ */
+static const struct causes_row *evidence_of(const struct job *job, const struct worker *w, bool failed, int sig, char detail[CAUSES_DETAIL])
+{
+    const struct causes_row *row;
+    struct causes_facts facts;
+
+    if (!job->crew->engine->runs_programs)
+        return NULL;
+    watch_facts(job, w, &facts);
+    facts.ended = true;
+    facts.failed = failed;
+    facts.exit_code = job->end.exit_code;
+    facts.signal = sig;
+    facts.disk_full = job->end.disk_full;
+    row = causes_find(&facts);
+    if (row == NULL || row->say == NULL)
+        return NULL;
+    row->say(&facts, detail);
+    return row;
+}
+
 void jobs_on_result(struct job *job, const Pb__Result *r)
 {
+    const struct causes_row *row;
     char text[JOB_DETAIL];
+    bool by_signal = r->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL;
+    bool failed = by_signal || (r->kind == PB__RESULT_KIND__RESULT_KIND_EXIT && r->exit_code != 0);
 
     if (job->end.cause != CA(NONE))
         return;
@@ -107,6 +134,12 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     if (r->outputs_note[0] != '\0')
         job->end.outputs_note = strdup(r->outputs_note);
     keep_error(job, r->error);
+    row = evidence_of(job, job->worker, failed, by_signal ? r->signal : 0, text);
+    if (row != NULL) {
+        job->end.signal = by_signal ? r->signal : 0;
+        jobs_decide(job, row->cause, "%s", text);
+        return;
+    }
     switch (r->kind) {
     case PB__RESULT_KIND__RESULT_KIND_EXIT:
         if (r->exit_code == 0)
@@ -151,20 +184,6 @@ void jobs_on_learned(struct job *job, const Pb__Learned *l)
 
 /* ---- the worker is gone ---- */
 
-static void account(struct job *job, const struct worker *w)
-{
-    Pb__Usage *u = &job->usage;
-
-    u->cpu_user_us = w->usage.cpu_user_us;
-    u->cpu_sys_us = w->usage.cpu_sys_us;
-    u->mem_peak_bytes = w->usage.max_rss_bytes;
-    u->page_faults = w->usage.minor_faults + w->usage.major_faults;
-    u->csw_vol = w->usage.csw_vol;
-    u->csw_forced = w->usage.csw_forced;
-    u->msgs_in = w->msgs_in;
-    u->msgs_out = w->msgs_out;
-}
-
 /* Nothing the job did explains that its worker is gone: may it run again? A stream that was read cannot be read twice. */
 static void worker_lost(struct job *job)
 {
@@ -202,9 +221,16 @@ static void exited(struct job *job, int code)
 
 static void judge_death(struct job *job, const struct worker *w)
 {
+    bool killed = w->exit_code == CLD_KILLED || w->exit_code == CLD_DUMPED;
     int sig = w->exit_status;
+    char detail[CAUSES_DETAIL];
+    const struct causes_row *row = evidence_of(job, w, killed, killed ? sig : 0, detail);
 
-    if (w->exit_code != CLD_KILLED && w->exit_code != CLD_DUMPED) {
+    if (row != NULL) {
+        note_end(job, row->cause, "%s", detail);
+        return;
+    }
+    if (!killed) {
         if (w->exit_code == CLD_EXITED && job->crew->engine->may_exit && job->started_at != 0)
             exited(job, w->exit_status);
         else if (w->exit_code == CLD_EXITED)
@@ -256,10 +282,12 @@ void jobs_on_worker_end(struct job *job)
 {
     struct worker *w = job->worker;
 
+    jobs_stop_timers(job); /* while it has its worker */
     job->worker = NULL;
     w->job = NULL;
-    jobs_stop_timers(job);
-    account(job, w);
+    watch_account(job, w);
+    job->usage.msgs_in = w->msgs_in;
+    job->usage.msgs_out = w->msgs_out;
     if (job->refused) {
         jobs_forget(job);
         return;

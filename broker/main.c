@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/doctor.h"
 #include "broker/gate.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -182,11 +183,13 @@ static int take_places(struct broker *b)
         return rc;
     }
     privilege_make_range(p);
+    cgroup_open(&b->cgroups, b->config.run_dir, p->user.uid, b->config.cgroup);
     rc = privilege_give_up(p, &step);
     if (rc != 0) {
         fprintf(stderr, "coopd: root could not be given up, step %s: %s\n", step, strerror(-rc));
         return rc;
     }
+    log_event(LOG_LEVEL_INFO, "cgroups", "kind=%s why=\"%s\"", cgroup_kind_names[b->cgroups.kind], b->cgroups.why);
     if (p->was_root)
         log_event(LOG_LEVEL_INFO, "root_given_up", "user=%s uid=%u worker_uids=%u", p->user.name, (unsigned)p->user.uid, p->ids);
     if (p->was_root && p->ids == 0)
@@ -236,7 +239,7 @@ static int open_parts(struct broker *b)
 
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
-    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0)
+    if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
     if ((rc = loop_add(&b->loop, &b->store_watch)) != 0)
@@ -257,6 +260,7 @@ static void close_parts(struct broker *b)
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].zygote);
+    cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
@@ -290,6 +294,8 @@ int main(int argc, char **argv)
 
     if (rc != 0)
         return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+    if (b->config.doctor)
+        return doctor_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */

@@ -66,6 +66,51 @@ int meter_resident(pid_t pid, uint64_t *ret_bytes)
     return 0;
 }
 
+static int slurp(pid_t pid, const char *file, char *text, size_t size)
+{
+    char path[48];
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    n = read(fd, text, size - 1);
+    close(fd);
+    if (n <= 0)
+        return -ESRCH;
+    text[n] = '\0';
+    return 0;
+}
+
+int meter_held(pid_t pid, uint64_t *ret_bytes)
+{
+    unsigned long long resident, shared;
+    char text[2048], *at;
+
+    if (slurp(pid, "smaps_rollup", text, sizeof(text)) == 0 && (at = strstr(text, "\nPss:")) != NULL) {
+        *ret_bytes = strtoull(at + 5, NULL, 10) * 1024;
+        return 0;
+    }
+    if (slurp(pid, "statm", text, sizeof(text)) != 0 || sscanf(text, "%*u %llu %llu", &resident, &shared) != 2)
+        return -ESRCH;
+    *ret_bytes = (resident > shared ? resident - shared : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+int meter_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written)
+{
+    char text[1024], *read_at, *write_at;
+
+    if (slurp(pid, "io", text, sizeof(text)) != 0 || (read_at = strstr(text, "\nread_bytes:")) == NULL ||
+        (write_at = strstr(text, "\nwrite_bytes:")) == NULL)
+        return -ESRCH;
+    *ret_read = strtoull(read_at + 12, NULL, 10);
+    *ret_written = strtoull(write_at + 13, NULL, 10);
+    return 0;
+}
+
 const char *meter_syscall_name(uint32_t arch, uint32_t nr)
 {
     static char text[80];

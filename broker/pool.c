@@ -92,6 +92,8 @@ static void worker_free(struct worker *w)
     if (w->pidfd.fd >= 0)
         close(w->pidfd.fd);
     link_close(&w->link);
+    if (w->leaf != NULL)
+        cgroup_drop(w->leaf);
     for (unsigned i = 0; i < w->seal_count; i++)
         free(w->seal[i]);
     if (w->prev != NULL)
@@ -107,13 +109,13 @@ static void worker_free(struct worker *w)
  * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
  * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
  */
-static uint32_t free_uid(const struct pool *p)
+static uint32_t free_uid(const struct pool *p, const struct crew *c)
 {
     const struct privilege *range = &p->broker->privilege;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (range->ids == 0)
+    if (range->ids == 0 || c->zygote.tier == NULL || strcmp(c->zygote.tier, "T0") != 0) /* the others do not enter it */
         return 0;
     do {
         uint32_t inside = 1 + (uint32_t)(turn++ % range->ids);
@@ -135,7 +137,7 @@ static struct worker *worker_new(struct pool *p, struct crew *c, unsigned thread
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
-    w->uid_inside = free_uid(p);
+    w->uid_inside = free_uid(p, c);
     w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
@@ -173,6 +175,20 @@ static void on_link_gone(void *ctx, int why)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }
 
+/* A control group for those that may be several processes. Without one the broker samples (watch.h), which their receipts say. */
+static struct cgroup_leaf *leaf_for(const struct crew *c)
+{
+    struct cgroups *g = &c->broker->cgroups;
+    struct cgroup_leaf *leaf;
+
+    if (!c->engine->runs_programs || g->kind == CGROUP_NONE)
+        return NULL;
+    leaf = cgroup_take(g);
+    if (leaf == NULL)
+        log_event(LOG_LEVEL_ERROR, "cgroup_failed", "error=\"%s\"", strerror(errno));
+    return leaf;
+}
+
 static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
@@ -186,7 +202,15 @@ static int spawn_one(struct crew *c, unsigned threads)
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);
     if (rc == 0) {
-        rc = zygote_spawn(&c->zygote, w->id, w->token, w->uid_inside, threads, fd);
+        struct zygote_order order = { .worker = w->id,
+                                      .token = w->token,
+                                      .uid = w->uid_inside,
+                                      .threads = threads,
+                                      .link_fd = fd,
+                                      .leaf = w->leaf = leaf_for(c),
+                                      .work_dir = -1 };
+
+        rc = zygote_spawn(&c->zygote, &order);
         close(fd);
     }
     if (rc != 0) {
@@ -257,6 +281,8 @@ static void on_refill(void *ctx)
     struct crew *c = ctx;
 
     spawn_missing(c, crew_spares(c));
+    if (c->engine->runs_programs)
+        cgroup_stock(&c->broker->cgroups, crew_spares(c)); /* for those that come after these */
 }
 
 /*

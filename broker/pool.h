@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "broker/cgroup.h"
 #include "broker/link.h"
 #include "broker/loop.h"
 #include "broker/zygote_client.h"
@@ -41,11 +42,12 @@ struct worker {
     enum worker_phase phase;
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
-    uint32_t uid;        /* as the machine counts */
-    uint32_t uid_inside; /* the same in the zygotes' user namespace; 0: there is none, it has our own */
-    pid_t pid;               /* 0 until the zygote reported it */
-    int hello;               /* its hello was accepted */
-    struct loop_watch pidfd; /* fd -1 until known; watched only when the zygote is gone */
+    uint32_t uid;             /* as the machine counts */
+    uint32_t uid_inside;      /* the same in the zygotes' user namespace; 0: there is none, it has our own */
+    pid_t pid;                /* 0 until the zygote reported it */
+    int hello;                /* its hello was accepted */
+    struct loop_watch pidfd;  /* fd -1 until known; watched only when the zygote is gone */
+    struct cgroup_leaf *leaf; /* its control group; NULL: none */
     struct job *job;
     unsigned seen[WORKER_MESSAGES], told[WORKER_MESSAGES]; /* messages from it and to it, by field number */
     uint64_t boot_cpu_us;                                  /* used before it had a job */

@@ -57,8 +57,9 @@ static int refuse_user(const char *wanted, int rc, char why[PRIVILEGE_WHY])
 static int stay_alone(struct privilege *p, char why[PRIVILEGE_WHY])
 {
     if (root_is_root()) {
-        snprintf(why, PRIVILEGE_WHY, "started by root where no other user exists (/proc/self/uid_map): map a range of ids, or start it as "
-                                     "another user");
+        snprintf(why, PRIVILEGE_WHY,
+                 "started by root where no other user exists (/proc/self/uid_map): map a range of ids, or start it as "
+                 "another user");
         return -EPERM;
     }
     p->user = (struct broker_user){ 0, 0, "0" };
@@ -107,8 +108,8 @@ static int set_capabilities(uint64_t caps)
 {
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
-        { (uint32_t)caps,         (uint32_t)caps,         0 },
-        { (uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0 }
+        {(uint32_t)caps,          (uint32_t)caps,         0},
+        { (uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0}
     };
 
     return errno_of(syscall(SYS_capset, &head, data));

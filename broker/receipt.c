@@ -2,7 +2,9 @@
 #include "broker/receipt.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "broker/broker.h"
 #include "coop/version.h"
@@ -60,22 +62,53 @@ static char *memory_walls(const struct job *job)
 #endif
 }
 
+/* Who holds it; a job that has not been given to a worker is held by nobody. */
+static char *held_by(const char *words)
+{
+    return words != NULL ? (char *)words : "none";
+}
+
+static bool has_namespace(const struct job *job, const char *name)
+{
+    for (size_t i = 0; i < job->enforcement.n_namespaces; i++)
+        if (strcmp(job->namespaces[i], name) == 0)
+            return true;
+    return false;
+}
+
+void receipt_held(const struct job *job, Pb__Enforcement *ret)
+{
+    const struct watch_words *words = &job->watch.words;
+    Pb__Enforcement *e = ret;
+
+    *e = job->enforcement;
+    e->tier = job->tier != NULL ? (char *)job->tier : e->landlock_abi > 0 ? "T2" : "T3";
+    e->cpu = held_by(words->cpu);
+    e->swap = held_by(words->swap);
+    e->pids = held_by(words->pids);
+    e->disk = held_by(words->disk);
+    e->idle = held_by(words->idle);
+    e->wall = "broker timer";
+    e->memory = words->memory != NULL ? (char *)words->memory : memory_walls(job);
+    e->output = "link credit";
+    e->net = has_namespace(job, "net") ? "network namespace, filter" : "filter";
+    e->fs = has_namespace(job, "mnt") ? (e->landlock_abi > 0 ? "mount namespace, Landlock" : "mount namespace")
+            : e->landlock_abi > 0     ? "Landlock"
+                                      : "filter";
+    e->seccomp = or_empty(e->seccomp);
+    e->seccomp_hash = (char *)job->seccomp_hash;
+    e->seal = (char **)job->seal;
+    e->namespaces = (char **)job->namespaces;
+}
+
 /* What held each limit, by name; a job that never reached a worker was held by nothing. */
 static void fill_enforcement(const struct job *job, struct parts *p)
 {
     Pb__Enforcement *e = &p->enforcement;
-    int ran = job->started_us != 0; /* said by the worker after its last step, the kernel's limits */
 
-    *e = job->enforcement;
-    e->tier = !ran ? "none" : job->tier != NULL ? (char *)job->tier : e->landlock_abi > 0 ? "T2" : "T3";
-    e->cpu = ran ? "broker timer on the process clock, RLIMIT_CPU" : "none";
-    e->wall = ran ? "broker timer" : "none";
-    e->memory = ran ? memory_walls(job) : "none";
-    e->output = ran ? "link credit" : "none";
-    e->seccomp = ran ? or_empty(e->seccomp) : "none";
-    e->seccomp_hash = (char *)job->seccomp_hash;
-    e->seal = (char **)job->seal;
-    e->namespaces = (char **)job->namespaces;
+    receipt_held(job, e);
+    if (job->started_us == 0) /* said by the worker after its last step, the kernel's limits */
+        e->tier = e->cpu = e->wall = e->memory = e->output = e->net = e->fs = e->seccomp = e->swap = e->pids = e->disk = e->idle = "none";
     p->receipt.enforcement = e;
 }
 

@@ -10,8 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "job.pb-c.h"
+
 struct job;
 
+/* What holds the job once it runs in the worker that it has been given: the texts of its receipt, borrowed from the job. */
+void receipt_held(const struct job *job, Pb__Enforcement *ret);
 int receipt_pack(const struct job *job, uint8_t **ret_bytes, size_t *ret_len);
 
 #endif

@@ -10,6 +10,10 @@
 #define UNFINISHED_STATES ((1u << PB__STATE__STATE_SUCCEEDED) - 1)
 #define PAST_EVERY_ID     "~" /* sorts behind the alphabet of ids */
 
+#define AUDIT_SQL                                                                                                                          \
+    "SELECT c.seq, c.hash, c.job, r.job, r.epoch, r.outcome, r.cause, r.recorded_us, r.receipt, j.state, j.cause "                         \
+    "FROM chain c LEFT JOIN result r ON r.job = c.job LEFT JOIN job j ON j.id = c.job WHERE c.seq > ?1 ORDER BY c.seq"
+
 /* clang-format off */
 const char *const store_read_sql[R_COUNT] = {
     [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 LIMIT 2",
@@ -23,8 +27,7 @@ const char *const store_read_sql[R_COUNT] = {
                           "WHERE " UNFINISHED_SQL " AND id < ?1 AND (?2 >> state) & 1 ORDER BY id DESC LIMIT ?3",
     [R_HEAD] = "SELECT h.seq, h.hash, r.recorded_us FROM head h LEFT JOIN chain c ON c.seq = h.seq LEFT JOIN result r ON r.job = c.job",
     [R_LINK] = "SELECT c.seq, c.hash, (SELECT hash FROM chain WHERE seq = c.seq - 1) FROM chain c WHERE c.job = ?1",
-    [R_AUDIT] = "SELECT c.seq, c.hash, c.job, r.job, r.epoch, r.outcome, r.cause, r.recorded_us, r.receipt, j.state, j.cause "
-                "FROM chain c LEFT JOIN result r ON r.job = c.job LEFT JOIN job j ON j.id = c.job WHERE c.seq > ?1 ORDER BY c.seq",
+    [R_AUDIT] = AUDIT_SQL,
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
 };
 /* clang-format on */

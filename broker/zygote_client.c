@@ -17,7 +17,14 @@
 
 extern char **environ;
 
-enum { CONTROL_FD = 3, USERNS_FD = 4, RESTART_FIRST_US = 100000, RESTART_LAST_US = 5000000, SOCKET_BUFFER = 1 << 20 };
+enum {
+    CONTROL_FD = 3,
+    USERNS_FD = 4,
+    RESTART_FIRST_US = 100000,
+    RESTART_LAST_US = 5000000,
+    SOCKET_BUFFER = 1 << 20,
+    SPAWN_FDS = CGROUP_FDS_MAX + 2
+};
 
 static void on_readable(void *ctx);
 static void on_restart(void *ctx);
@@ -37,7 +44,8 @@ static void command_line(const struct zygote *z, char *argv[ARGS])
     const struct broker *b = z->broker;
     int n = 5;
 
-    memcpy(argv, ((char *[]){ (char *)b->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3" }), 5 * sizeof(*argv));
+    memcpy(argv, ((char *[]){ (char *)b->config.worker, "--engine", (char *)z->crew->engine->name, "--control-fd", "3" }),
+           5 * sizeof(*argv));
     if (strcmp(b->config.tier, "auto") != 0) {
         argv[n++] = "--tier";
         argv[n++] = (char *)b->config.tier;
@@ -155,8 +163,15 @@ static void on_gone(struct zygote *z)
     log_event(LOG_LEVEL_WARN, "zygote_gone", "engine=%s pid=%d ready=%d", z->crew->engine->name, (int)z->pid, z->ready);
     z->failures = z->ready ? 0 : z->failures + 1;
     if (z->failures > 0) { /* it never came up: whoever waits should hear it */
-        jobs_start_failed(z->crew, &z->crew->plain, "the zygote ended before it was ready; see the broker's log");
-        jobs_start_failed(z->crew, &z->crew->wide, "the zygote ended before it was ready; see the broker's log");
+        char why[400] = "the zygote ended before it was ready; see the broker's log";
+
+        if (z->refused[0] != '\0')
+            snprintf(why, sizeof(why), "%s (coop doctor says more)", z->refused);
+        if (z->refused[0] != '\0' && strcmp(z->broker->config.tier, "auto") != 0)
+            snprintf(why, sizeof(why), "the broker is to give tier %s and no other: %s (coop doctor says more)", z->broker->config.tier,
+                     z->refused);
+        jobs_start_failed(z->crew, &z->crew->plain, why);
+        jobs_start_failed(z->crew, &z->crew->wide, why);
     }
     hang_up(z);
     bury(z);
@@ -181,7 +196,7 @@ static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
 {
     z->tier = word_of(zygote_tiers, r->tier);
     z->namespace_count = 0;
-    if ((z->tier == NULL && r->tier[0] != '\0') || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
+    if (z->tier == NULL || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
         return -EPROTO;
     for (size_t i = 0; i < r->n_namespaces; i++)
         if ((z->namespaces[z->namespace_count++] = word_of(zygote_namespaces, r->namespaces[i])) == NULL)
@@ -204,11 +219,19 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     snprintf(z->engine_version, sizeof(z->engine_version), "%s", r->engine_version);
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
     z->ready = 1;
+    z->refused[0] = '\0';
     z->failures = 0;
-    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u", z->engine, z->engine_version,
-              z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len);
+    log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
+              z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
     pool_refill(&z->broker->pool);
     return 0;
+}
+
+static int apply_refused(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    (void)fd;
+    snprintf(z->refused, sizeof(z->refused), "%s", m->refused->why);
+    return 0; /* its end comes next */
 }
 
 /* A worker that this zygote may speak of. */
@@ -260,6 +283,7 @@ static const struct {
     int (*apply)(struct zygote *z, const Pb__FromZygote *m, int fd); /* 1: took fd */
 } zygote_rules[] = {
     [PB__FROM_ZYGOTE__BODY_READY]        = { "ready",        1, apply_ready },
+    [PB__FROM_ZYGOTE__BODY_REFUSED]      = { "refused",      1, apply_refused },
     [PB__FROM_ZYGOTE__BODY_SPAWNED]      = { "spawned",      0, apply_spawned },
     [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
     [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },
@@ -325,12 +349,12 @@ static void on_readable(void *ctx)
     }
 }
 
-static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
+static int send_packet(struct zygote *z, const Pb__ToZygote *m, const int *fds, unsigned count)
 {
     uint8_t bytes[FRAME_MAX_ZYGOTE];
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(SPAWN_FDS * sizeof(int))];
     } ancillary = { 0 };
     struct iovec iov = { bytes, protobuf_c_message_get_packed_size(&m->base) };
     struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -338,32 +362,47 @@ static int send_packet(struct zygote *z, const Pb__ToZygote *m, int fd)
     if (z->socket.fd < 0)
         return -ENOTCONN;
     protobuf_c_message_pack(&m->base, bytes);
-    if (fd >= 0) {
+    if (count > 0) {
         struct cmsghdr *c;
 
         h.msg_control = &ancillary;
-        h.msg_controllen = sizeof(ancillary);
+        h.msg_controllen = CMSG_SPACE(count * sizeof(int));
         c = CMSG_FIRSTHDR(&h);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     }
     return sendmsg(z->socket.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, unsigned threads, int link_fd)
+/* The link first, then its group, the work directory last: as zygote.proto says. */
+int zygote_spawn(struct zygote *z, const struct zygote_order *order)
 {
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
+    int fds[SPAWN_FDS];
+    unsigned count = 0, grouped;
 
-    s.worker = worker;
-    s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)token };
-    s.uid = uid;
-    s.threads = threads;
+    fds[count++] = order->link_fd;
+    if (order->leaf != NULL) {
+        grouped = cgroup_fds(order->leaf, fds + count);
+        count += grouped;
+        if (order->leaf->groups->kind == CGROUP_V2)
+            s.cgroup_v2 = grouped;
+        else
+            s.cgroup_v1 = grouped;
+    }
+    if (order->work_dir >= 0)
+        fds[count++] = order->work_dir;
+    s.work_dir = order->work_dir >= 0;
+    s.worker = order->worker;
+    s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)order->token };
+    s.uid = order->uid;
+    s.threads = order->threads;
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
-    return send_packet(z, &m, link_fd);
+    return send_packet(z, &m, fds, count);
 }
 
 int zygote_reap(struct zygote *z, uint64_t worker)
@@ -374,5 +413,5 @@ int zygote_reap(struct zygote *z, uint64_t worker)
     r.worker = worker;
     m.body_case = PB__TO_ZYGOTE__BODY_REAP;
     m.reap = &r;
-    return send_packet(z, &m, -1);
+    return send_packet(z, &m, NULL, 0);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "broker/cgroup.h"
 #include "broker/loop.h"
 
 struct broker;
@@ -36,6 +37,7 @@ struct zygote {
     const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
     size_t namespace_count;
     char tier_why[256];
+    char refused[256]; /* why it could not begin, in its words; "" */
 };
 
 void zygote_init(struct zygote *z, struct crew *c);
@@ -43,7 +45,17 @@ int zygote_start(struct zygote *z);
 void zygote_want(struct zygote *z);    /* starts it from the loop, unless it runs or is about to */
 void zygote_stop(struct zygote *z);    /* closes the socket: the zygote and its workers end; waits for the zygote */
 void zygote_replace(struct zygote *z); /* it does not answer: SIGKILL; its end is handled as any other */
-int zygote_spawn(struct zygote *z, uint64_t worker, const uint8_t token[ZYGOTE_TOKEN], uint32_t uid, unsigned threads, int link_fd);
+/* What a worker is made with. Descriptors are the caller's; -1, or NULL: it gets none. */
+struct zygote_order {
+    uint64_t worker;
+    const uint8_t *token;
+    uint32_t uid; /* 0: it keeps the zygote's */
+    unsigned threads;
+    int link_fd;
+    const struct cgroup_leaf *leaf;
+    int work_dir;
+};
+int zygote_spawn(struct zygote *z, const struct zygote_order *order);
 int zygote_reap(struct zygote *z, uint64_t worker);
 
 #endif

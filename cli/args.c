@@ -105,6 +105,8 @@ static int read_require(struct options *o, const char *text, struct coop_error *
         return refuse(why, "--require takes 1 to %d bytes, like tier=T1,memory=cgroup", LIMITS_REQUIRE);
     if (strcmp(text_safe_str(safe, sizeof(safe), text), text) != 0)
         return refuse(why, "--require '%s' is not printable UTF-8 text", safe);
+    if (require_check(text, words) != 0)
+        return refuse(why, "--%s", words);
     o->require = text;
     return require_check(text, words) == 0 ? 0 : refuse(why, "--%s", words);
 }
@@ -234,6 +236,8 @@ const struct flag flag_table[] = {
       "only jobs in these states" },
     { "limit",           0,  "N",                VERB_BIT(LS),      0,                read_count,           FLAG_NOTHING,
       "list at most N jobs, up to 1000 (default 50)" },
+    { "head",            0,  "HASH",             VERB_BIT(AUDIT),   AT(head),         NULL,                 FLAG_NOTHING,
+      "verify: the record of this hash, as audit head once printed it, must be in the chain" },
     { "man",             0,  NULL,               VERB_BIT(HELP),    AT(man),          NULL,                 FLAG_NOTHING,
       "print the manual page, as roff" },
     { "timeout",         0,  "TIME",             VERB_ALL,          0,                read_timeout,         FLAG_NOTHING,

@@ -21,13 +21,14 @@ enum verb_id {
     VERB_LS,
     VERB_CANCEL,
     VERB_KILL,
+    VERB_AUDIT,
     VERB_VERSION,
     VERB_HELP,
     VERB_COMPLETION
 };
 #define VERB_BIT(v) (1u << (VERB_##v))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
 struct verb {
     const char *name;
@@ -56,6 +57,7 @@ int verb_show(const struct command *c);
 int verb_ls(const struct command *c);
 int verb_cancel(const struct command *c);
 int verb_kill(const struct command *c);
+int verb_audit(const struct command *c);
 int verb_version(const struct command *c);
 int verb_help(const struct command *c);
 int verb_completion(const struct command *c);

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const struct id_range broker_ranges[] = {
-    { 1879100000, 65536 },
-    { 65000,      534   },
-    { 0,          0     }
+    {1879100000, 65536},
+    { 65000,     534  },
+    { 0,         0    }
 };
 
 bool ids_exist(const char *map, uint32_t first, uint32_t count)

@@ -22,8 +22,9 @@ struct engine_row {
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
     bool own_allocator;      /* counts the job's memory before the kernel does */
     bool on_demand;          /* its zygote is started by its first job */
-    bool runs_programs;      /* its jobs have files, outputs, capabilities, a terminal */
-    bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
+    bool
+        runs_programs; /* its jobs have files, outputs, capabilities, a terminal; of several processes, in a control group where there are any */
+    bool may_exit; /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_COUNT = 3, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2 };

@@ -21,8 +21,8 @@ struct require_word {
 };
 
 struct require_row {
-    const char *key;                         /* as typed; the field of pb.Enforcement has the same name, but for landlock */
-    size_t offset;                           /* of the char * in Pb__Enforcement; words[0].word NULL: of landlock_abi, a number */
+    const char *key;                          /* as typed; the field of pb.Enforcement has the same name, but for landlock */
+    size_t offset;                            /* of the char * in Pb__Enforcement; words[0].word NULL: of landlock_abi, a number */
     struct require_word words[REQUIRE_WORDS]; /* weakest first; what holds satisfies its own word and those before it */
     const char *help;
 };

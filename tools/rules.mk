@@ -111,6 +111,14 @@ $(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.
 $(B)/tests/support/deny: $(B)/tests/support/deny.o
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -lseccomp -o $@)
 
+$(B)/tests/halt/halting-worker: $(B)/tests/halt/halting_worker.o
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
+
+# Loaded into the programs under test, so without a sanitizer; its wrappers have no arguments' types, which libc's headers would insist on.
+$(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
+
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -121,7 +129,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------

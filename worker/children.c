@@ -2,11 +2,18 @@
 #include "worker/children.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "log.h"
 
 int children_reserve(struct children *c)
 {
@@ -79,4 +86,35 @@ int children_reap(struct children *c, uint64_t worker)
         return 0;
     }
     return -ENOENT;
+}
+
+static bool is_worker(const struct children *c, pid_t pid)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->rows[i].pid == pid)
+            return true;
+    return false;
+}
+
+void children_end_orphans(const struct children *c, int proc_fd)
+{
+    char path[64];
+    FILE *f;
+    int pid, fd;
+
+    snprintf(path, sizeof(path), "%d/task/%d/children", (int)getpid(), (int)getpid());
+    fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+    f = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (f == NULL) {
+        log_event(LOG_LEVEL_ERROR, "orphans_unknown", "error=%s", strerrorname_np(errno));
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while (fscanf(f, "%d", &pid) == 1)
+        if (!is_worker(c, pid)) {
+            kill(pid, SIGKILL); /* our own child, and not yet reaped: nobody else has its number */
+            (void)waitpid(pid, NULL, WNOHANG);
+        }
+    fclose(f);
 }

@@ -37,4 +37,10 @@ void children_collect(struct children *c, void (*tell)(void *arg, const Pb__Exit
 /* Frees the pid of an ended worker. -ENOENT no such worker, -EBUSY it still runs. */
 int children_reap(struct children *c, uint64_t worker);
 
+/*
+ * Kills and reaps the children that are no workers: a dead worker's programs, which came to us for want of a pid namespace that would have
+ * ended with it. Each that dies may hand on its own: its SIGCHLD is when to look again. proc_fd: /proc.
+ */
+void children_end_orphans(const struct children *c, int proc_fd);
+
 #endif

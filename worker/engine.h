@@ -40,6 +40,8 @@ struct engine {
     void (*preempt)(const void *context);
     /* From a signal handler: a call that its policy has answered by us. True with *ret_result, as the kernel gives it; false: it has no row. */
     bool (*answer)(long nr, const uint64_t args[6], long *ret_result);
+    /* From a signal handler: the file of the job's own that address lies in, and how far from its beginning; NULL: none. NULL: never one. */
+    const char *(*place)(uintptr_t address, uintptr_t *ret_offset);
     uint64_t file_bytes;   /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
     uint64_t closed_bytes; /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
     /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */

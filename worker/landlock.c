@@ -144,6 +144,8 @@ static int grant_view(const struct grants *g)
 {
     int rc = grant(g, "/", VIEW_TREE);
 
+    if (rc == 0 && space_proc_fd() >= 0) /* init's alone: no program has the descriptor, and it is mounted nowhere */
+        rc = grant_fd(g, space_proc_fd(), granted[VIEW_PROC]);
     for (const struct view_row *r = view_rows; r->kind != VIEW_END && rc == 0; r++)
         if (r->kind != VIEW_TREE && r->kind != VIEW_PROC)
             rc = grant(g, r->path, r->kind);
@@ -184,8 +186,26 @@ int landlock_take_view(bool ports)
     if (g.ruleset < 0)
         return -errno;
     rc = space_now.entered ? grant_view(&g) : grant_host(&g);
+    if (rc == 0 && space_now.own_proc_fd >= 0)
+        rc = grant_fd(&g, space_now.own_proc_fd, granted[VIEW_PROC]); /* init's alone: no path leads there */
     if (rc == 0)
         rc = restrict_self(g.ruleset);
     close(g.ruleset);
+    return rc;
+}
+
+int landlock_take_signals(void)
+{
+    const struct ruleset *all = row_of(landlock_abi());
+    struct ruleset only = { .scoped = all != NULL ? all->scoped : 0 };
+    int fd, rc;
+
+    if (only.scoped == 0)
+        return 0;
+    fd = (int)syscall(SYS_landlock_create_ruleset, &only, sizeof(only), 0);
+    if (fd < 0)
+        return -errno;
+    rc = restrict_self(fd);
+    close(fd);
     return rc;
 }

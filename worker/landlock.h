@@ -21,4 +21,7 @@ int landlock_abi(void);
  */
 int landlock_take_view(bool ports);
 
+/* One more domain, inside the others: no signal and no abstract socket out of it. 0 also below ABI 6, which cannot. */
+int landlock_take_signals(void);
+
 #endif

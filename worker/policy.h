@@ -24,9 +24,10 @@ struct policy {
     size_t n_rows;
     const struct policy_gap *gaps;
     size_t n_gaps;
-    uint32_t newest;              /* the highest number we know; above it: ENOSYS */
-    enum policy_verdict unlisted; /* VIOLATION: by SIGSYS, to the process itself. NOTIFY: by the listener. Also what a row's VIOLATION means */
-    unsigned given;               /* enum policy_given: rows that need more than this do not stand */
+    uint32_t newest; /* the highest number we know; above it: ENOSYS */
+    enum policy_verdict
+        unlisted;   /* VIOLATION: by SIGSYS, to the process itself. NOTIFY: by the listener. Also what a row's VIOLATION means */
+    unsigned given; /* enum policy_given: rows that need more than this do not stand */
 };
 
 #define POLICY_X32_BIT 0x40000000u /* set in the number of an x32 call */

@@ -44,11 +44,14 @@
 #define WITH_NET       POLICY_NET_LOOPBACK
 #define SHARED_SIGNALS POLICY_SHARED_SIGNALS
 #define SHARED_SOCKETS POLICY_SHARED_SOCKETS
-#define NEW_SPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
-#define ASKS(request)            INT_IS(1, request)
-#define OPTION(option)           INT_IS(0, option)
-#define FUTEX_IS(op)             INT_BUT(1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, op)
-#define KIND(i, kind)            { i, S_IFMT, kind }
+#define NEW_SPACES     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define ASKS(request)  INT_IS(1, request)
+#define OPTION(option) INT_IS(0, option)
+#define FUTEX_IS(op)   INT_BUT(1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, op)
+#define KIND(i, kind)                                                                                                                      \
+    {                                                                                                                                      \
+        i, S_IFMT, kind                                                                                                                    \
+    }
 #define INET(family, type, proto) INT_IS(0, family), INT_BUT(1, SOCK_CLOEXEC | SOCK_NONBLOCK, type), INT_IS(2, proto)
 
 /* clang-format off */

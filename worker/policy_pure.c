@@ -31,7 +31,8 @@
 #define MMAP_MODULE(prot) LONG_IN(2, prot), LONG_BUT(3, MAP_FIXED | MAP_DENYWRITE, MAP_PRIVATE), INT_IS(4, MODULE_FD)
 #define SEAL_MODULE       INT_IS(0, MODULE_FD), INT_IS(1, F_ADD_SEALS), LONG_IS(2, MODULE_SEALS)
 #define PTHREAD_FLAGS                                                                                                                      \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |               \
+     CLONE_CHILD_CLEARTID)
 
 /* clang-format off */
 /* memory of our own */

@@ -26,17 +26,52 @@
 #define END(x)                   SYS(x), POLICY_VIOLATION, 0, 0
 
 /* Conditions, one to three in braces; ANY for none. Bits above an int's mask are cut from its value. */
-#define ANY                 { { 0, 0, 0 } }
-#define IF(...)             { __VA_ARGS__ }
-#define INT_IS(i, v)        { i, POLICY_INT, (uint32_t)(v) }
-#define INT_IN(i, bits)     { i, POLICY_INT & ~(uint32_t)(bits), 0 }
-#define INT_BUT(i, but, v)  { i, POLICY_INT & ~(uint32_t)(but), (uint32_t)(v) }
-#define INT_LACKS(i, bits)  { i, (uint32_t)(bits), 0 }
-#define INT_HAS(i, bits)    { i, (uint32_t)(bits), (uint32_t)(bits) }
-#define LONG_IS(i, v)       { i, ~(uint64_t)0, (uint64_t)(v) }
-#define LONG_IN(i, bits)    { i, ~(uint64_t)(bits), 0 }
-#define LONG_BUT(i, but, v) { i, ~(uint64_t)(but), (uint64_t)(v) }
-#define LONG_HAS(i, bits)   { i, (uint64_t)(bits), (uint64_t)(bits) }
+#define ANY                                                                                                                                \
+    {                                                                                                                                      \
+        {                                                                                                                                  \
+            0, 0, 0                                                                                                                        \
+        }                                                                                                                                  \
+    }
+#define IF(...)                                                                                                                            \
+    {                                                                                                                                      \
+        __VA_ARGS__                                                                                                                        \
+    }
+#define INT_IS(i, v)                                                                                                                       \
+    {                                                                                                                                      \
+        i, POLICY_INT, (uint32_t)(v)                                                                                                       \
+    }
+#define INT_IN(i, bits)                                                                                                                    \
+    {                                                                                                                                      \
+        i, POLICY_INT & ~(uint32_t)(bits), 0                                                                                               \
+    }
+#define INT_BUT(i, but, v)                                                                                                                 \
+    {                                                                                                                                      \
+        i, POLICY_INT & ~(uint32_t)(but), (uint32_t)(v)                                                                                    \
+    }
+#define INT_LACKS(i, bits)                                                                                                                 \
+    {                                                                                                                                      \
+        i, (uint32_t)(bits), 0                                                                                                             \
+    }
+#define INT_HAS(i, bits)                                                                                                                   \
+    {                                                                                                                                      \
+        i, (uint32_t)(bits), (uint32_t)(bits)                                                                                              \
+    }
+#define LONG_IS(i, v)                                                                                                                      \
+    {                                                                                                                                      \
+        i, ~(uint64_t)0, (uint64_t)(v)                                                                                                     \
+    }
+#define LONG_IN(i, bits)                                                                                                                   \
+    {                                                                                                                                      \
+        i, ~(uint64_t)(bits), 0                                                                                                            \
+    }
+#define LONG_BUT(i, but, v)                                                                                                                \
+    {                                                                                                                                      \
+        i, ~(uint64_t)(but), (uint64_t)(v)                                                                                                 \
+    }
+#define LONG_HAS(i, bits)                                                                                                                  \
+    {                                                                                                                                      \
+        i, (uint64_t)(bits), (uint64_t)(bits)                                                                                              \
+    }
 
 struct policy_table {
     const char *name;
@@ -45,7 +80,10 @@ struct policy_table {
     enum policy_verdict unlisted;
 };
 
-#define POLICY_TABLE(profile, table, what_else) { profile, table, sizeof(table) / sizeof((table)[0]), what_else }
+#define POLICY_TABLE(profile, table, what_else)                                                                                            \
+    {                                                                                                                                      \
+        profile, table, sizeof(table) / sizeof((table)[0]), what_else                                                                      \
+    }
 
 extern const struct policy_table policy_table_lua, policy_table_native, policy_table_compute, policy_table_python, policy_table_exec,
     policy_table_init;

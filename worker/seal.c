@@ -150,8 +150,8 @@ static int step_descriptors(struct seal *s)
 /* So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. */
 static int drop_bounding_set(void)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap) != 0)
+    for (int cap = 0, has; (has = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
+        if (has > 0 && prctl(PR_CAPBSET_DROP, cap) != 0)
             return errno == EPERM && geteuid() != 0 ? 0 : -errno;
     return 0;
 }

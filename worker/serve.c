@@ -10,6 +10,7 @@
 #include "worker/input.h"
 #include "worker/link.h"
 #include "worker/output.h"
+#include "worker/place.h"
 #include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
@@ -35,6 +36,13 @@ void serve_slice_over(const void *context)
     if (e != NULL && e->preempt != NULL)
         e->preempt(context);
     errno = keep_errno;
+}
+
+const char *serve_place(uintptr_t address, uintptr_t *ret_offset)
+{
+    const char *file = running != NULL && running->place != NULL ? running->place(address, ret_offset) : NULL;
+
+    return file != NULL ? file : place_of(address, ret_offset);
 }
 
 bool serve_answer(long nr, const uint64_t args[6], long *ret_result)

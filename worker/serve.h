@@ -22,6 +22,8 @@ int serve_cancelled(void);
 void serve_slice_over(const void *context);
 
 /* The SIGSYS handler, of a call without leave: whether the engine answers it in the kernel's place, and with what. */
+/* The file that an address of code lies in, the job's own first; NULL: none that is known. From signal handlers. */
+const char *serve_place(uintptr_t address, uintptr_t *ret_offset);
 bool serve_answer(long nr, const uint64_t args[6], long *ret_result);
 
 /* From the fault's handler: what struct engine's fault says. */

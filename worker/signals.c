@@ -13,11 +13,29 @@
 
 #include "worker/link.h"
 #include "worker/output.h"
+#include "worker/place.h"
 #include "worker/serve.h"
 #include "worker/task/fault.h"
 #include "worker/task/overflow.h"
 
+enum { VIOLATION_WHO = 63 }; /* bytes */
+
 static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
+
+/* Whence and by whom. */
+static void fill_place(Pb__Violation *v, uintptr_t ip)
+{
+    static char who[VIOLATION_WHO + 1];
+    uintptr_t offset = 0;
+    const char *file = serve_place(ip, &offset);
+
+    v->ip = ip;
+    v->module = file != NULL ? (char *)file : v->module;
+    v->offset = offset;
+    v->pid = (uint32_t)getpid();
+    v->tid = (uint32_t)gettid();
+    v->who = (char *)place_who(who, sizeof(who));
+}
 
 /*
  * The filter refused a call by SIGSYS. Unless the engine answers it: says which one, then waits for the kill. When even that cannot be
@@ -47,7 +65,7 @@ static void on_violation(int signo, siginfo_t *si, void *context)
         v.arch = si->si_arch;
         v.args = args;
         v.n_args = 6;
-        v.ip = (uint64_t)(uintptr_t)si->si_call_addr;
+        fill_place(&v, (uintptr_t)si->si_call_addr);
         m.body_case = PB__FROM_WORKER__BODY_VIOLATION;
         m.violation = &v;
         link_send(&m);
@@ -184,6 +202,7 @@ int signals_install(void)
     sigset_t none;
     int rc = defaults();
 
+    place_learn();
     if (rc == 0 && sigaltstack(&stack, NULL) != 0)
         rc = -errno;
     for (size_t i = 0; i < sizeof(signal_rows) / sizeof(signal_rows[0]) && rc == 0; i++)

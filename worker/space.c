@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -113,6 +114,25 @@ static int show_proc(void)
     return rc;
 }
 
+/* The host's table of them is limited for all together, so a job gets a few. */
+static int show_terminals(void)
+{
+    static const struct mount_option own[] = {
+        {"newinstance", NULL  },
+        { "ptmxmode",   "0666"},
+        { "mode",       "0620"},
+        { "max",        "16"  },
+        { NULL,         NULL  }
+    };
+    int rc, fd = mount_new("devpts", own, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+
+    if (fd < 0)
+        return fd;
+    rc = mount_put(fd, AT_FDCWD, "/dev/pts");
+    close(fd);
+    return rc;
+}
+
 /* A container whose /proc is covered in parts refuses to have another, whole one: then there is none, and only reports are shorter. */
 static void open_own_proc(void)
 {
@@ -141,27 +161,60 @@ static int work_in_namespaces(const struct space_work *want)
         rc = loopback_up();
     if (rc == 0 && want->proc)
         rc = show_proc();
+    if (rc == 0 && want->terminal)
+        rc = show_terminals();
     if (rc == 0)
         open_own_proc();
     return rc;
 }
 
-int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path)
+static int open_work(int *ret_work_fd, const char **ret_path)
 {
-    int rc, fd;
+    int fd = open(parts[0].place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-    if (!space_now.entered)
-        return -EOPNOTSUPP;
-    rc = work_in_namespaces(want);
-    if (rc != 0)
-        return rc;
-    fd = open(parts[0].place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    space_now.loopback = want->loopback;
     *ret_work_fd = fd;
     *ret_path = parts[0].place;
     return 0;
+}
+
+/* What the broker made, by whatever name it has; it was passed by descriptor, and is ours to write to alone. */
+static int open_given_work(int *ret_work_fd, const char **ret_path)
+{
+    static char path[PATH_MAX];
+    char self[64];
+    ssize_t n;
+    int fd;
+
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", space_now.work_fd);
+    n = readlink(self, path, sizeof(path) - 1);
+    if (n < 0)
+        return -errno;
+    path[n] = '\0';
+    fd = openat(space_now.work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *ret_work_fd = fd;
+    *ret_path = path;
+    return 0;
+}
+
+int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path)
+{
+    int rc;
+
+    if (!space_now.entered) {
+        if (want->loopback || want->proc)
+            return -EOPNOTSUPP;
+        return space_now.work_fd >= 0 ? open_given_work(ret_work_fd, ret_path) : -EBADF;
+    }
+    rc = work_in_namespaces(want);
+    if (rc == 0)
+        rc = open_work(ret_work_fd, ret_path);
+    if (rc == 0)
+        space_now.loopback = want->loopback;
+    return rc;
 }
 
 static int drop_capabilities(void)
@@ -184,4 +237,9 @@ int space_close(void)
     if (rc == 0)
         rc = landlock_take_view(space_now.loopback);
     return rc;
+}
+
+int space_confine(void)
+{
+    return landlock_take_signals();
 }

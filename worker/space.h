@@ -22,11 +22,13 @@ struct space_work {
     uint64_t disk_bytes, inodes; /* of the work directory, /tmp and /dev/shm together; not enforced at T2, which the receipt says */
     bool loopback;               /* a network with nothing but lo, up */
     bool proc;                   /* a /proc of its own */
+    bool terminal; /* terminals of its own, at /dev/pts and /dev/ptmx; at T2 those are the host's, and no program sees their names */
 };
 
 /*
  * Makes the work directory and what else the job asked for. *ret_work_fd: the directory, the caller's to close; *ret_path: its name inside,
- * constant: "/work" at T0 and T1. Mounting needs capabilities that space_close() gives up.
+ * constant: "/work" at T0 and T1, with a TMPDIR of /tmp; at T2 the directory that the broker has made, which is the TMPDIR too. Mounting needs
+ * capabilities that space_close() gives up. -EOPNOTSUPP: loopback or proc where there are no namespaces to have them in.
  */
 int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path);
 
@@ -38,5 +40,11 @@ int space_proc_fd(void);
  * and on the work directory (everything but devices). After this nothing can be mounted.
  */
 int space_close(void);
+
+/*
+ * By a program's process, after space_close() and before its first byte: nothing it starts may signal what is outside of that, init for one.
+ * 0 also where Landlock is older than ABI 6: then it is for the filter to refuse.
+ */
+int space_confine(void);
 
 #endif

@@ -116,6 +116,12 @@ static int step_groups(const struct space_ask *ask)
     return 0;
 }
 
+int space_enter_user(const struct space_ask *ask)
+{
+    space_now.real_root = is_real_root();
+    return ask->tier != TIER_T1 && (ask->userns_fd >= 0 || space_now.real_root) ? step_given_user(ask) : step_new_user(ask);
+}
+
 static int step_mnt(const struct space_ask *ask)
 {
     (void)ask;
@@ -138,6 +144,14 @@ static int step_uts(const struct space_ask *ask)
 {
     (void)ask;
     return unshare(CLONE_NEWUTS) == 0 && sethostname("coop", 4) == 0 ? 0 : -errno;
+}
+
+/* No namespaces are to be had, but uids still are. */
+static int step_range(const struct space_ask *ask)
+{
+    int rc = ask->userns_fd >= 0 ? step_given_user(ask) : 0;
+
+    return rc == 0 && ask->userns_fd >= 0 ? step_groups(ask) : rc;
 }
 
 static int step_landlock(const struct space_ask *ask)
@@ -170,9 +184,9 @@ static const struct step {
     { "unshare user", step_new_user },  { "unshare mnt", step_mnt },    { "unshare net", step_net },
     { "unshare ipc",  step_ipc },       { "unshare uts", step_uts },    { NULL, NULL },
 }, steps_t2[] = {
-    { "landlock",     step_landlock },  { "subreaper",   step_orphans }, { NULL, NULL },
+    { "setns user",   step_range },     { "landlock",    step_landlock }, { "subreaper",   step_orphans }, { NULL, NULL },
 }, steps_t3[] = {
-    { "programs need more than the system call filter", step_no_programs }, { NULL, NULL },
+    { "programs need more than the system call filter", step_no_programs }, { "setns user",   step_range }, { NULL, NULL },
 };
 
 static const struct {
@@ -231,7 +245,7 @@ static int trial_worker(const char **ret_step)
     const char *path;
     pid_t pid = space_clone(&s, &pidfd);
 
-    *ret_step = "clone3";
+    *ret_step = space_now.real_root && s.uid == 0 ? "a program would be root" : "clone3";
     if (pid < 0)
         return pid;
     if (pid == 0) {
@@ -316,18 +330,17 @@ static int choose(const struct space_ask *ask, struct space_got *got)
 
 static void name_namespaces(const struct space_ask *ask, struct space_got *got)
 {
-    static const char *const names[] = { "user", "mnt", "net", "ipc", "uts", "pid", "cgroup" };
+    static const char *const names[] = { "mnt", "net", "ipc", "uts" }, *const programs_have[] = { "pid", "cgroup" };
+
+    bool programs = ask->programs && space_now.entered;
 
     got->n_namespaces = 0;
-    if (!space_now.entered)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        bool user = strcmp(names[i], "user") == 0, programs_only = i >= 5;
-
-        if ((user && !space_now.own_userns && !ask->programs) || (programs_only && !ask->programs))
-            continue;
+    if (space_now.own_userns || programs)
+        got->namespaces[got->n_namespaces++] = (char *)"user";
+    for (size_t i = 0; i < ARRAY_LEN(names) && space_now.entered; i++)
         got->namespaces[got->n_namespaces++] = (char *)names[i];
-    }
+    for (size_t i = 0; i < ARRAY_LEN(programs_have) && programs; i++)
+        got->namespaces[got->n_namespaces++] = (char *)programs_have[i];
 }
 
 int space_enter(const struct space_ask *ask, struct space_got *ret_got)

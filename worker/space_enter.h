@@ -34,6 +34,9 @@ int space_enter(const struct space_ask *ask, struct space_got *ret_got);
 /* The same, for who only wants to know: everything happens in a child that ends. */
 int space_try(const struct space_ask *ask, enum tier tier, char *why, size_t size);
 
+/* Only its first step: the user namespace given, else (T1 by name, or no root) a new one, else none. For probe.c. */
+int space_enter_user(const struct space_ask *ask);
+
 /* "auto", "T0" ... -> -1 or a tier. -EINVAL (as return; -1 is an answer) for another word. */
 int space_tier(const char *name, int *ret_tier);
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,13 +17,11 @@
 #include <unistd.h>
 
 #include "coop/exit_codes.h"
-#include "coop/version.h"
 #include "frame.h"
 #include "log.h"
 #include "worker/children.h"
 #include "worker/space_enter.h"
 #include "worker/space_join.h"
-#include "worker/view.h"
 #include "worker/walls.h"
 
 enum { FDS_MAX = 8 }; /* descriptors of one packet: the link, cgroups, a work directory */
@@ -94,6 +91,17 @@ static void say_ready(struct zygote *z)
     r.tier_why = z->space.why;
     m.body_case = PB__FROM_ZYGOTE__BODY_READY;
     m.ready = &r;
+    say(z, &m, -1);
+}
+
+static void say_refused(struct zygote *z)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__ZygoteRefused r = PB__ZYGOTE_REFUSED__INIT;
+
+    r.why = z->space.why;
+    m.body_case = PB__FROM_ZYGOTE__BODY_REFUSED;
+    m.refused = &r;
     say(z, &m, -1);
 }
 
@@ -283,6 +291,8 @@ static void on_sigchld(struct zygote *z)
     if (read(z->signal_fd, si, sizeof(si)) < 0) /* how many and whose does not matter: signals of one kind merge */
         return;
     children_collect(&z->children, say_exited, z);
+    if (z->ask.programs && !space_now.entered)
+        children_end_orphans(&z->children, space_now.proc_fd);
 }
 
 static int loop(struct zygote *z)
@@ -394,12 +404,14 @@ static int enter_space(struct zygote *z)
 {
     int rc = space_enter(&z->ask, &z->space);
 
-    if (rc != 0)
-        log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
-    return rc == 0 ? tie_to_parent() : rc;
+    if (rc == 0)
+        return tie_to_parent();
+    log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
+    say_refused(z);
+    return rc;
 }
 
-static int run_zygote(const struct engine *e, int control_fd, const struct space_ask *ask)
+int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)
 {
     static struct zygote z = { .signal_fd = -1, .null_fd = -1 };
     int rc;
@@ -421,93 +433,4 @@ static int run_zygote(const struct engine *e, int control_fd, const struct space
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));
     return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
-}
-
-/* ---- the command line: the broker's, and --explain-policy for people --------------------------------------------------------- */
-
-static const struct engine *find_engine(const struct engine *const *engines, const char *name)
-{
-    for (; *engines != NULL; engines++)
-        if (strcmp((*engines)->name, name) == 0)
-            return *engines;
-    return NULL;
-}
-
-static int usage(FILE *to, const struct engine *const *engines)
-{
-    fprintf(
-        to,
-        "usage: coop-worker --engine NAME --control-fd N [--tier auto|T0|T1|T2|T3] [--userns-fd N] [--view DIR]...    (started by coopd)\n"
-        "       coop-worker --explain-policy NAME            prints the system call policy, with reasons\n"
-        "       coop-worker --version\n"
-        "engines:");
-    for (; *engines != NULL; engines++)
-        fprintf(to, " %s", (*engines)->name);
-    fprintf(to, "\n");
-    return to == stdout ? COOP_EXIT_OK : COOP_EXIT_USAGE;
-}
-
-static int explain(const char *profile)
-{
-    const struct policy *p = policy_find(profile);
-
-    if (p == NULL) {
-        fprintf(stderr, "coop-worker: no policy is called \"%s\"\n", profile);
-        return COOP_EXIT_USAGE;
-    }
-    policy_explain(p, stdout);
-    return COOP_EXIT_OK;
-}
-
-/* A small non-negative number and nothing else, or -1. */
-static int parse_fd(const char *text)
-{
-    char *end;
-    long n;
-
-    errno = 0;
-    n = strtol(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && n >= 0 && n < 1 << 20 ? (int)n : -1;
-}
-
-int zygote_main(int argc, char **argv, const struct engine *const *engines)
-{
-    static const struct option options[] = {
-        {"engine",          required_argument, NULL, 'e'},
-        { "control-fd",     required_argument, NULL, 'c'},
-        { "tier",           required_argument, NULL, 't'},
-        { "userns-fd",      required_argument, NULL, 'u'},
-        { "view",           required_argument, NULL, 'd'},
-        { "explain-policy", required_argument, NULL, 'p'},
-        { "version",        no_argument,       NULL, 'v'},
-        { "help",           no_argument,       NULL, 'h'},
-        { NULL,             0,                 NULL, 0  },
-    };
-    struct space_ask ask = { .tier = -1, .userns_fd = -1 };
-    const struct engine *engine = NULL;
-    int control_fd = -1, c, rc = 0;
-
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (c == 'p')
-            return explain(optarg);
-        if (c == 'v')
-            return printf("coop-worker %s\n", COOP_VERSION) > 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
-        if (c == 'h')
-            return usage(stdout, engines);
-        if (c == 'e')
-            engine = find_engine(engines, optarg);
-        else if (c == 'c')
-            control_fd = parse_fd(optarg);
-        else if (c == 't')
-            rc |= space_tier(optarg, &ask.tier);
-        else if (c == 'u')
-            rc |= (ask.userns_fd = parse_fd(optarg)) < 0;
-        else if (c == 'd')
-            rc |= view_add(optarg);
-        else
-            return usage(stderr, engines);
-    }
-    if (rc != 0 || engine == NULL || control_fd < 0 || optind != argc)
-        return usage(stderr, engines);
-    return run_zygote(engine, control_fd, &ask);
 }

@@ -12,10 +12,14 @@
 
 #include "worker/bpf.h"
 #include "worker/engine.h"
+#include "worker/space_enter.h"
 #include "worker/space_join.h"
 
 /* The whole program coop-worker, for a NULL-terminated table of engines. Returns the exit code. */
 int zygote_main(int argc, char **argv, const struct engine *const *engines);
+
+/* What follows the command line, until the control socket closes. */
+int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask);
 
 /* What a worker does from fork to end, on a connected link. zygote: the parent's pid. For zygote.c and for tests. */
 struct worker_start {

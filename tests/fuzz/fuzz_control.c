@@ -31,7 +31,7 @@ enum { ROWS = 32, LINKS = 8 };
 
 struct row {
     struct store_job job;
-    struct store_blob spec, receipt, out[2];
+    struct store_blob spec, receipt, out[STORE_STREAMS];
 };
 
 struct store {
@@ -59,7 +59,8 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     struct store_op *op = calloc(1, sizeof(*op));
 
     op->kind = kind;
-    op->sync_fd[0] = op->sync_fd[1] = -1;
+    for (unsigned i = 0; i < STORE_STREAMS; i++)
+        op->sync_fd[i] = -1;
     (void)snprintf(op->job, sizeof(op->job), "%s", job);
     return op;
 }
@@ -68,8 +69,8 @@ void store_op_free(struct store_op *op)
 {
     free(op->spec.bytes);
     free(op->receipt.bytes);
-    free(op->out[0].bytes);
-    free(op->out[1].bytes);
+    for (unsigned i = 0; i < STORE_STREAMS; i++)
+        free(op->out[i].bytes);
     free(op);
 }
 
@@ -137,6 +138,36 @@ int store_read_output(struct store *s, const char *id, int stream, uint64_t offs
     return r == NULL ? -ENOENT : copy_blob(&r->out[stream], offset, max, ret);
 }
 
+int store_read_link(struct store *s, const char *id, struct store_link *ret)
+{
+    struct row *r = row_of(s, id);
+
+    if (r == NULL || r->receipt.bytes == NULL)
+        return -ENOENT;
+    *ret = (struct store_link){ .seq = (uint64_t)(r - s->rows) + 1 };
+    return 0;
+}
+
+int store_read_head(struct store *s, struct store_head *ret)
+{
+    *ret = (struct store_head){ .there = s->count > 0, .seq = s->count };
+    return 0;
+}
+
+/* Any answer that the real one can give, as the cursor says. */
+int store_audit(struct store *s, struct store_audit *a)
+{
+    if (a->seq > ROWS)
+        return -EIO;
+    a->ended = a->seq >= s->count;
+    a->fault = a->hash[0] % (AUDIT_JOB + 1);
+    a->found_seq = a->find != NULL ? a->find[0] : 0;
+    memcpy(a->fault_job, a->hash, ULID_LEN); /* bytes that are no text */
+    memcpy(a->text, a->hash, ULID_LEN);
+    a->seq++;
+    return store_read_head(s, &a->head);
+}
+
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret, int max)
 {
     int n = 0;
@@ -202,8 +233,8 @@ static int commit(struct store *s, struct store_op *op)
         frame_release(&f);
         r->job.cause = op->cause;
         take(&r->receipt, &op->receipt);
-        take(&r->out[0], &op->out[0]);
-        take(&r->out[1], &op->out[1]);
+        for (unsigned i = 0; i < STORE_STREAMS; i++)
+            take(&r->out[i], &op->out[i]);
     }
     return 0;
 }
@@ -242,8 +273,8 @@ static void empty_store(struct store *s)
     for (unsigned i = 0; i < s->count; i++) {
         free(s->rows[i].spec.bytes);
         free(s->rows[i].receipt.bytes);
-        free(s->rows[i].out[0].bytes);
-        free(s->rows[i].out[1].bytes);
+        for (unsigned k = 0; k < STORE_STREAMS; k++)
+            free(s->rows[i].out[k].bytes);
     }
     *s = (struct store){ .last = &s->first };
 }
@@ -338,7 +369,7 @@ static void close_ends_of_the_dead(struct pool *p)
         }
 }
 
-static void new_worker(struct bare_broker *bb)
+static void new_worker(struct bare_broker *bb, unsigned engine)
 {
     struct worker *w;
     unsigned at = 0;
@@ -348,11 +379,13 @@ static void new_worker(struct bare_broker *bb)
         at++;
     if (at == LINKS || bb->b.pool.idle + bb->b.pool.busy >= 4)
         return;
+    bb->engine = (int)engine % ENGINE_COUNT;
     w = bare_worker(bb);
     far_ends[at] = (struct far_end){ w->id, bare_open_link(bb, w) };
     w->hello = 1;
     w->pid = NOBODY;
     w->seal[w->seal_count++] = strdup("seccomp");
+    w->landlock_abi = 1;
     pool_set_phase(w, WORKER_IDLE);
     jobs_dispatch(&bb->b.jobs);
 }
@@ -390,7 +423,7 @@ static void happen(struct broker *b, unsigned what, unsigned who, const uint8_t 
         if (w != NULL)
             gate_receive(w, bytes, len);
         break;
-    case WORKER_NEW: new_worker(&bare); break;
+    case WORKER_NEW: new_worker(&bare, who); break;
     case WORKER_ENDS: end_worker(w, bytes, len); break;
     case CLOCK: turn_clock(b, bytes, len); break;
     case PEER_GONE: peer_gone(b, who % 4 + 1); break;

@@ -1,7 +1,7 @@
 /*
  * fuzz_link.c - any frames from a worker in any phase, mixed with what clients and the broker do meanwhile.
  *
- * Input: one byte that chooses the phase, then records: length (two bytes, little-endian), bytes. A length from ACT up is not a
+ * Input: one byte that chooses the phase and the engine, then records: length (two bytes, little-endian), bytes. A length from ACT up is not a
  * frame but an action of ours. Held: a refused worker is retired, output never passes its credit, the pool's counts are right, what
  * goes to the worker and the receipt at the end are messages.
  */
@@ -11,10 +11,11 @@
 #include "broker/receipt.h"
 #include "../unit/bare_broker.h"
 #include "frame.h"
+#include "rel_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ACT = 0xfff0, ACT_STDIN = ACT, ACT_STDIN_END, ACT_CANCEL, ACT_KILL, ACT_PID };
+enum { ACT = 0xfff0, ACT_STDIN = ACT, ACT_STDIN_END, ACT_CANCEL, ACT_KILL, ACT_PID, ACT_TTY };
 
 static struct bare_broker bare;
 static int far_end = -1; /* the worker's end of its link */
@@ -33,6 +34,23 @@ static void act(unsigned what)
         jobs_cancel(job);
     else if (what == ACT_KILL)
         jobs_kill(job);
+    else if (what == ACT_TTY)
+        (void)jobs_resize_tty(job, 24, 80);
+}
+
+/* Files never pass their credit, lie one behind the other, and have names that stay below a directory. */
+static void check_kept(const struct job *job)
+{
+    const struct job_outputs *o = &job->outputs;
+    uint64_t bytes = 0;
+
+    assert(o->spool.len <= BARE_CREDIT && o->spool.refused == 0 && o->count <= OUTPUTS_MAX);
+    assert(job->evidence.learned_count <= EVIDENCE_ROWS);
+    for (size_t i = 0; i < o->count; i++) {
+        assert(rel_path_fault(o->files[i].name) == NULL && (o->files[i].mode & ~0777u) == 0);
+        bytes += o->files[i].bytes;
+    }
+    assert(o->name != NULL ? o->begin == bytes && o->spool.len <= bytes + o->size : o->spool.len == bytes);
 }
 
 static void check(int rc)
@@ -50,6 +68,7 @@ static void check(int rc)
         return;
     assert(bare.job->spools[0].len <= BARE_CREDIT && bare.job->spools[1].len <= BARE_CREDIT);
     assert(bare.job->spools[0].refused == 0 && bare.job->spools[1].refused == 0);
+    check_kept(bare.job);
     assert((w->phase == WORKER_ENDING) == (bare.job->end.cause != PB__CAUSE__CAUSE_NONE));
 }
 
@@ -76,7 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (bare.dir == NULL && bare_start(&bare) != 0)
         abort();
     bare.b.pool.last_id = 0; /* the same token each time */
+    bare.engine = data[0] / WORKER_ENDING % ENGINE_COUNT;
     bare_enter(&bare, data[0] % WORKER_ENDING);
+    if (bare.job != NULL)
+        bare.job->tty.wanted = 1;
     far_end = bare_open_link(&bare, bare.w);
     for (data++, size--; size >= 2;) {
         size_t len = data[0] | (size_t)data[1] << 8;

@@ -2,7 +2,7 @@
  * seeds.c - writes the seed corpus of the fuzzers: one small file for each thing worth starting from.
  *
  * By hand, when a schema or an input format has changed (the files are in the repository):
- *   make && cc -std=gnu11 -D_GNU_SOURCE -Ibuild/debug/gen -Iproto -I. tests/fuzz/seeds.c build/debug/libproto.a -lprotobuf-c -o build/seeds
+ *   make && cc -std=gnu11 -D_GNU_SOURCE -Ibuild/debug/gen -Iproto -Iinclude -I. tests/fuzz/seeds.c build/debug/libproto.a -lprotobuf-c -o build/seeds
  *   build/seeds tests/fuzz/corpus
  */
 #include <elf.h>
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "control.pb-c.h"
+#include "coop/version.h"
 #include "frame.h"
 #include "link.pb-c.h"
 #include "zygote.pb-c.h"
@@ -133,6 +134,11 @@ static Pb__Request *request(unsigned body)
     static Pb__Kill kill;
     static Pb__StdinWrite stdin_write;
     static Pb__GetVersion version;
+    static Pb__GetOutput output;
+    static Pb__ResizeTty resize_tty;
+    static Pb__TtySize size;
+    static Pb__Audit audit;
+    static uint8_t hash[32];
     ProtobufCMessage *const bodies[] = {
         [PB__REQUEST__BODY_SUBMIT] = &submit.base,
         [PB__REQUEST__BODY_WAIT] = &wait.base,
@@ -144,6 +150,9 @@ static Pb__Request *request(unsigned body)
         [PB__REQUEST__BODY_KILL] = &kill.base,
         [PB__REQUEST__BODY_STDIN_WRITE] = &stdin_write.base,
         [PB__REQUEST__BODY_VERSION] = &version.base,
+        [PB__REQUEST__BODY_OUTPUT] = &output.base,
+        [PB__REQUEST__BODY_RESIZE_TTY] = &resize_tty.base,
+        [PB__REQUEST__BODY_AUDIT] = &audit.base,
     };
 
     pb__request__init(&q);
@@ -157,12 +166,23 @@ static Pb__Request *request(unsigned body)
     pb__kill__init(&kill);
     pb__stdin_write__init(&stdin_write);
     pb__get_version__init(&version);
+    pb__get_output__init(&output);
+    pb__resize_tty__init(&resize_tty);
+    pb__tty_size__init(&size);
+    pb__audit__init(&audit);
+    output.id = resize_tty.id = job_id;
+    output.name = "dir/file";
+    size.rows = 24;
+    size.columns = 80;
+    resize_tty.size = &size;
+    audit.seq = 1;
+    audit.sha256 = audit.find = (ProtobufCBinaryData){ sizeof(hash), hash };
     submit.spec = spec();
     wait.id = logs.id = result.id = show.id = cancel.id = kill.id = stdin_write.id = job_id;
     wait.timeout_ms = logs.timeout_ms = 1000;
     logs.want_receipt = 1;
     stdin_write.data = (ProtobufCBinaryData){ 5, (uint8_t *)"hello" };
-    q.protocol = 1;
+    q.protocol = COOP_PROTOCOL;
     q.body_case = (Pb__Request__BodyCase)body;
     q.submit = (Pb__Submit *)bodies[body];
     return &q;
@@ -182,6 +202,8 @@ static Pb__FromWorker *says(unsigned body)
     static Pb__JobError error;
     static Pb__Violation violation;
     static Pb__WorkerLog log;
+    static Pb__Collected collected;
+    static Pb__Learned learned;
     static char *seal[] = { "no_new_privs", "seccomp" };
     static uint64_t args[6];
     ProtobufCMessage *const bodies[] = {
@@ -189,6 +211,7 @@ static Pb__FromWorker *says(unsigned body)
         [PB__FROM_WORKER__BODY_STARTED] = &started.base,       [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
         [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base, [PB__FROM_WORKER__BODY_RESULT] = &result.base,
         [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,   [PB__FROM_WORKER__BODY_LOG] = &log.base,
+        [PB__FROM_WORKER__BODY_COLLECTED] = &collected.base,   [PB__FROM_WORKER__BODY_LEARNED] = &learned.base,
     };
 
     for (unsigned i = 0; i < sizeof(token); i++)
@@ -203,6 +226,16 @@ static Pb__FromWorker *says(unsigned body)
     pb__job_error__init(&error);
     pb__violation__init(&violation);
     pb__worker_log__init(&log);
+    pb__collected__init(&collected);
+    pb__learned__init(&learned);
+    collected.name = "dir/file";
+    collected.mode = 0644;
+    collected.size = 5;
+    collected.data = (ProtobufCBinaryData){ 5, (uint8_t *)"hello" };
+    collected.last = 1;
+    learned.row = "allow uname";
+    learned.times = 3;
+    learned.why_not = "never";
     hello.token = seal_failed.token = (ProtobufCBinaryData){ sizeof(token), token };
     hello.seal = seal;
     hello.n_seal = 2;
@@ -221,6 +254,10 @@ static Pb__FromWorker *says(unsigned body)
     violation.arch = 0xc000003e;
     violation.args = args;
     violation.n_args = 6;
+    violation.module = "/lib/x86_64-linux-gnu/libc.so.6";
+    violation.offset = 0x1234;
+    violation.pid = violation.tid = 2;
+    violation.who = "tasklet 2 (name)";
     log.text = "words";
     m.body_case = (Pb__FromWorker__BodyCase)body;
     m.hello = (Pb__Hello *)bodies[body];
@@ -281,7 +318,8 @@ static void say(unsigned body)
 
 static void link_seeds(void)
 {
-    enum { BOOT, IDLE, ASSIGNED, BUSY };
+    enum { BOOT, IDLE, ASSIGNED, BUSY, PHASES, PROGRAM = 2 * PHASES }; /* a byte names the phase, and an engine */
+    Pb__FromWorker *m;
 
     add_byte(BOOT);
     say(PB__FROM_WORKER__BODY_HELLO);
@@ -315,6 +353,37 @@ static void link_seeds(void)
     add_length(4);
     add("\x32\x02\x08\x05", 4); /* result of kind CANCELLED */
     save("link", "cancelled");
+    add_byte(PROGRAM + ASSIGNED);
+    add_length(0xfff5); /* the terminal's size */
+    say(PB__FROM_WORKER__BODY_STARTED);
+    m = says(PB__FROM_WORKER__BODY_COLLECTED); /* in two pieces */
+    m->collected->size = 10;
+    m->collected->last = 0;
+    add_frame(&m->base);
+    m = says(PB__FROM_WORKER__BODY_COLLECTED);
+    m->collected->name = "";
+    m->collected->mode = 0;
+    m->collected->size = 0;
+    add_frame(&m->base);
+    say(PB__FROM_WORKER__BODY_LEARNED);
+    add_length(0xfff5);
+    m = says(PB__FROM_WORKER__BODY_RESULT);
+    m->result->kind = PB__RESULT_KIND__RESULT_KIND_SIGNAL;
+    m->result->signal = 11;
+    m->result->outputs_note = "b: is a symbolic link";
+    add_frame(&m->base);
+    save("link", "program");
+    add_byte(PROGRAM + BUSY);
+    m = says(PB__FROM_WORKER__BODY_COLLECTED);
+    m->collected->name = "../file";
+    add_frame(&m->base);
+    save("link", "file-outside");
+    add_byte(PROGRAM + BUSY);
+    m = says(PB__FROM_WORKER__BODY_RESULT);
+    m->result->kind = PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN;
+    m->result->exit_code = 127;
+    add_frame(&m->base);
+    save("link", "cannot-run");
 }
 
 /* ---- control: what and who, length, bytes ----------------------------------------------------------------------------------------------- */
@@ -359,6 +428,9 @@ static void control_seeds(void)
         { PB__REQUEST__BODY_KILL,        "kill"   },
         { PB__REQUEST__BODY_STDIN_WRITE, "stdin"  },
         { PB__REQUEST__BODY_VERSION,     "version"},
+        { PB__REQUEST__BODY_OUTPUT,      "output" },
+        { PB__REQUEST__BODY_RESIZE_TTY,  "resize" },
+        { PB__REQUEST__BODY_AUDIT,       "audit"  },
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) { /* each verb on a waiting job, and after its end */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -411,6 +412,32 @@ static int overwrites(void)
     return coop_run(COOP_NEVER);
 }
 
+/* ---- calls that the policy refuses: by whom, and where ---------------------------------------------------------------------------- */
+
+/* Its own call, not libc's. */
+static int calls_itself(void)
+{
+    long ret;
+
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "a"(41L), "D"(2L), "S"(1L), "d"(0L)
+                     : "rcx", "r11", "memory"); /* socket(AF_INET, SOCK_STREAM, 0) */
+    return (int)ret;
+}
+
+static int call_libc(void *unused)
+{
+    (void)unused;
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static int calls_in_tasklet(void)
+{
+    coop_spawn(NULL, call_libc, NULL, &(struct coop_attr){ .name = "dialler" });
+    return coop_run(COOP_NEVER);
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -454,6 +481,8 @@ static const struct {
     { "grows_the_stack",      grows_the_stack     },
     { "waits_on_descriptors", waits_on_descriptors},
     { "overwrites",           overwrites          },
+    { "calls_itself",         calls_itself        },
+    { "calls_in_tasklet",     calls_in_tasklet    },
 };
 
 __attribute__((destructor)) static void destroyed(void)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/cage.h"
 #include "tests/support/deny.h"
 
 enum { LOG_SHOWN = 6000, WORKER_CPU_US = 150000 };
@@ -99,13 +100,16 @@ bool broker_belongs_to(struct broker *b, uid_t uid)
     return true;
 }
 
-static void refuse_call(const void *what)
+static void confine(const void *arg)
 {
-    int rc = deny_install(what);
+    const struct broker *b = arg;
+    int rc = b->cage != NULL ? cage_enter(b->cage) : 0;
 
+    if (rc == 0 && b->deny != NULL)
+        rc = deny_install(b->deny);
     if (rc == 0)
         return;
-    dprintf(2, "deny %s: %s\n", (const char *)what, strerror(-rc));
+    dprintf(2, "cage %s, deny %s: %s\n", b->cage != NULL ? b->cage : "", b->deny != NULL ? b->deny : "", strerror(-rc));
     _exit(121);
 }
 
@@ -118,7 +122,7 @@ static struct proc *launch(struct broker *b, int ready_fd)
         support_program("coopd"),     "--run-dir",   b->run_dir, "--state-dir", b->state_dir, "--ready-fd",
         support_text("%d", ready_fd), "--log-level", "debug"
     };
-    struct proc_how how = { .uid = b->uid, .env = b->env, .err_file = b->log_path, .pass_fd = ready_fd, .arg = b->deny };
+    struct proc_how how = { .uid = b->uid, .env = b->env, .err_file = b->log_path, .pass_fd = ready_fd, .arg = b };
     struct stat st;
 
     b->socket = support_text("%s/control.sock", b->run_dir);
@@ -126,8 +130,8 @@ static struct proc *launch(struct broker *b, int ready_fd)
     b->log_from = stat(b->log_path, &st) == 0 ? st.st_size : 0;
     for (size_t i = 0; i < BROKER_ARGS && b->args[i] != NULL; i++)
         argv[9 + i] = b->args[i];
-    if (b->deny != NULL)
-        how.before_exec = refuse_call;
+    if (b->deny != NULL || b->cage != NULL)
+        how.before_exec = confine;
     if (b->uid != 0 && b->env == NULL)
         how.env = env_of_other_user;
     return proc_start(&how, argv);
@@ -157,6 +161,7 @@ static void start(struct broker *b, char word[16])
 
     if (pipe2(ready, O_CLOEXEC) != 0)
         support_fail("pipe: %s", strerror(errno));
+    b->was_killed = false;
     b->proc = launch(b, ready[1]);
     (void)close(ready[1]);
     read_word(ready[0], word);
@@ -202,6 +207,7 @@ void broker_kill(struct broker *b)
 {
     proc_kill(b->proc, SIGKILL);
     (void)broker_wait(b);
+    b->was_killed = true;
 }
 
 /* ---- the log ------------------------------------------------------------------------------------------------------------------- */

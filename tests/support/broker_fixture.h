@@ -19,6 +19,7 @@ struct broker {
     /* to be changed between broker_new() and broker_up() */
     uid_t uid;                     /* 0: as we are */
     const char *deny;              /* a row of deny.c that the broker and all its children are refused; NULL: none */
+    const char *cage;              /* a row of cage.c that the broker is started in; NULL: none */
     const char *args[BROKER_ARGS]; /* more options for coopd */
     const char *const *env;        /* as in struct proc_how */
     const char *run_dir, *state_dir;
@@ -27,6 +28,7 @@ struct broker {
     const char *socket, *url, *log_path;
     struct proc *proc; /* NULL: down */
     long log_from;     /* where the log of this coopd begins */
+    bool was_killed;   /* the last one was, by broker_kill() */
 };
 
 struct broker *broker_new(void);

@@ -25,6 +25,12 @@ static const struct deny_row {
     { "close_range",               SYS_close_range,             ANY                },
     { "setsid",                    SYS_setsid,                  ANY                },
     { "seccomp",                   SYS_seccomp,                 ANY                },
+    { "unshare",                   SYS_unshare,                 ANY                },
+    { "prctl:PR_CAPBSET_DROP",     SYS_prctl,                   PR_CAPBSET_DROP    },
+    { "prctl:PR_SET_SECUREBITS",   SYS_prctl,                   PR_SET_SECUREBITS  },
+    { "setresuid",                 SYS_setresuid,               ANY                },
+    { "setgroups",                 SYS_setgroups,               ANY                },
+    { "capset",                    SYS_capset,                  ANY                },
 };
 
 #define LOAD(field)         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))

@@ -229,6 +229,14 @@ static void forget(void *thing)
     free(p);
 }
 
+bool proc_is_started(pid_t pid)
+{
+    for (const struct proc *p = live; p != NULL; p = p->next)
+        if (p->pid == pid)
+            return true;
+    return false;
+}
+
 struct proc *proc_start(const struct proc_how *how, const char *const *argv)
 {
     struct proc *p = calloc(1, sizeof(*p));

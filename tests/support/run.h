@@ -60,6 +60,9 @@ void proc_until(struct proc *p, const struct heard *h, const char *text);
 int proc_end(struct proc *p);
 void proc_kill(struct proc *p, int sig);
 
+/* Whether this is a process that proc_start() started and that is not forgotten. */
+bool proc_is_started(pid_t pid);
+
 /* Waits until the process behind a pidfd is gone. The descriptor stays open. */
 void proc_wait_gone(int pidfd);
 

@@ -403,6 +403,32 @@ static void each_of_several_threads_is_sealed(void **state)
     expect_has(p->err, "system call socket (41) is not in profile native");
 }
 
+/* In the job's own file, at the place that addr2line(1) finds; or in libc's, by a tasklet with a name. */
+static void a_refused_call_is_reported_with_its_place_and_its_maker(void **state)
+{
+    json_t *v;
+
+    (void)state;
+    (void)proc_expect(coop(b, "run", job("behave"), "calls_itself"), COOP_EXIT_POLICY);
+    v = json_at(last_receipt(), "violation");
+    json_expect_shape(v, NULL, "name nr abi args ip module offset pid tid who text");
+    assert_string_equal(json_str(v, "name"), "socket");
+    assert_int_equal(json_num(v, "nr"), 41);
+    assert_string_equal(json_str(v, "abi"), "x86_64");
+    assert_int_equal(json_num(v, "args.0"), 2);
+    assert_int_equal(json_num(v, "args.1"), 1);
+    assert_string_equal(json_str(v, "module"), "behave.so");
+    assert_true(json_num(v, "offset") > 0 && json_num(v, "offset") < json_num(v, "ip"));
+    assert_int_equal(json_num(v, "pid"), json_num(last_receipt(), "where.worker_pid"));
+    assert_int_equal(json_num(v, "tid"), json_num(v, "pid"));
+    assert_string_equal(json_str(v, "who"), "main");
+    assert_string_equal(json_str(v, "text"), json_str(last_receipt(), "cause_detail"));
+    (void)proc_expect(coop(b, "run", job("behave"), "calls_in_tasklet"), COOP_EXIT_POLICY);
+    v = json_at(last_receipt(), "violation");
+    assert_non_null(strstr(json_str(v, "module"), "libc.so.6"));
+    assert_string_equal(json_str(v, "who"), "tasklet 2 (dialler)");
+}
+
 static void a_crash_of_any_thread_ends_its_job_only(void **state)
 {
     (void)state;
@@ -603,6 +629,7 @@ int main(void)
         TEST(several_jobs_of_several_threads_wait_for_each_other_only),
         TEST(one_of_several_threads_gets_its_turn_behind_others),
         TEST(each_of_several_threads_is_sealed),
+        TEST(a_refused_call_is_reported_with_its_place_and_its_maker),
         TEST(a_crash_of_any_thread_ends_its_job_only),
         TEST(a_deadlock_is_of_all_threads),
     };

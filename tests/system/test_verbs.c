@@ -18,17 +18,22 @@
 #define STATUS_FIELDS                                                                                                                      \
     "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes"
 #define RECEIPT_FIELDS                                                                                                                     \
-    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where"
-#define LIMITS_FIELDS      "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads"
-#define STREAM_FIELDS      "bytes dropped truncated"
-#define USAGE_FIELDS       "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out"
-#define ENFORCEMENT_FIELDS "tier cpu wall memory output seccomp seccomp_hash landlock_abi uid seal"
-#define TIMES_FIELDS       "submitted_us started_us first_output_us ended_us recorded_us"
-#define WHERE_FIELDS       "broker worker_pid engine_version kernel"
-#define SPEC_FIELDS        "name engine source_name source modules args env limits stdin_mode stdin_data on_output_limit"
-#define VERSION_FIELDS     "version protocol pid state_dir kernel workers_idle workers_busy jobs_waiting engines"
-#define CHUNK_FIELDS       "stream offset data encoding"
-#define ERROR_FIELDS       "code message hint exit_code"
+    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where violation outputs learned outputs_note chain"
+#define LIMITS_FIELDS                                                                                                                      \
+    "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads idle_us pids files file_bytes disk_bytes inodes result_bytes"
+#define STREAM_FIELDS "bytes dropped truncated"
+#define USAGE_FIELDS                                                                                                                       \
+    "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out io_read_bytes io_write_bytes pids_peak"
+#define ENFORCEMENT_FIELDS                                                                                                                 \
+    "tier cpu wall memory output seccomp seccomp_hash landlock_abi uid seal pids disk net fs idle swap namespaces filter_len"
+#define TIMES_FIELDS "submitted_us started_us first_output_us ended_us recorded_us"
+#define CHAIN_FIELDS "seq sha256 previous"
+#define WHERE_FIELDS "broker worker_pid engine_version kernel"
+#define SPEC_FIELDS                                                                                                                        \
+    "name engine source_name source modules args env limits stdin_mode stdin_data on_output_limit program files outputs caps tty require policy learn limits_asked"
+#define VERSION_FIELDS "version protocol pid state_dir kernel workers_idle workers_busy jobs_waiting engines"
+#define CHUNK_FIELDS   "stream offset data encoding"
+#define ERROR_FIELDS   "code message hint exit_code"
 
 #define FOR_EVER "while true do end\n"
 #define CAT                                                                                                                                \
@@ -424,6 +429,7 @@ static void expect_receipt_shape(json_t *r)
     json_expect_shape(json_at(r, "enforcement"), NULL, ENFORCEMENT_FIELDS);
     json_expect_shape(json_at(r, "times"), NULL, TIMES_FIELDS);
     json_expect_shape(json_at(r, "where"), NULL, WHERE_FIELDS);
+    json_expect_shape(json_at(r, "chain"), NULL, CHAIN_FIELDS);
 }
 
 static void result_prints_the_receipt(void **state)
@@ -447,6 +453,112 @@ static void result_prints_the_receipt(void **state)
     expect_has(p->out, id);
     expect_has(p->out, "failed (exit)");
     expect_text(proc_expect(coop(b, "result", "--quiet", id), COOP_EXIT_JOB_FAILED)->out, "failed (exit)\n");
+}
+
+static void an_output_that_was_not_collected_is_not_found(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, script(b, "a.lua", "print(1)"));
+    struct proc *p;
+
+    (void)expect_end(b, id, "ok");
+    p = proc_expect(coop(b, "result", "--output", "a.txt", id), COOP_EXIT_NOT_FOUND);
+    expect_text(p->out, "");
+    expect_has(p->err, "has no output file 'a.txt': none was collected");
+}
+
+/* ---- audit ------------------------------------------------------------------------------------------------------------------------- */
+
+static void audit_finds_a_chain_that_is_whole(void **state)
+{
+    struct broker *b = *state;
+    const char *first, *second;
+    json_t *r;
+
+    expect_text(proc_expect(coop(b, "audit", "verify"), 0)->out,
+                "0 records, each fits; the last is 0000000000000000000000000000000000000000000000000000000000000000\n");
+    first = json_str(expect_end(b, submit(b, script(b, "a.lua", "print(1)")), "ok"), "chain.sha256");
+    r = expect_end(b, submit(b, script(b, "b.lua", "error()")), "exception");
+    second = json_str(r, "chain.sha256");
+    assert_string_equal(json_str(r, "chain.previous"), first);
+    assert_int_equal(json_num(r, "chain.seq"), 2);
+    expect_has(proc_expect(coop(b, "audit", "verify"), 0)->out, support_text("2 records, each fits; the last is %s\n", second));
+    expect_text(proc_expect(coop(b, "audit", "verify", "--quiet"), 0)->out, "");
+    expect_text(proc_expect(coop(b, "audit", "head", "--quiet"), 0)->out, support_text("%s\n", second));
+    expect_has(proc_expect(coop(b, "audit", "verify", "--head", first), 0)->out, "is that of record 1: it and all before it");
+    r = json_of(&proc_expect(coop(b, "audit", "verify", "--json", "--head", second), 0)->out);
+    json_expect_shape(r, "coop.Audit/1", "records sha256 whole fault kept_sha256 kept_seq");
+    assert_true(json_is_true(json_at(r, "whole")) && json_is_null(json_at(r, "fault")));
+    assert_int_equal(json_num(r, "kept_seq"), 2);
+    json_expect_shape(json_of(&proc_expect(coop(b, "audit", "head", "--json"), 0)->out), "coop.Audit/1", "records sha256 recorded_us");
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    (void)proc_expect(coop(b, "audit", "verify", "--head", first), 0);
+}
+
+/* As whoever owns the file can: every place where the text stands becomes the other one. */
+static void overwrite_in(const char *path, const char *text, const char *other)
+{
+    FILE *f = fopen(path, "r+");
+    size_t len = strlen(text), size, found = 0;
+    char *bytes;
+
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    size = (size_t)ftell(f);
+    bytes = malloc(size);
+    rewind(f);
+    assert_int_equal(fread(bytes, 1, size, f), size);
+    for (size_t i = 0; i + len <= size; i++)
+        if (memcmp(bytes + i, text, len) == 0) {
+            memcpy(bytes + i, other, len);
+            found++;
+        }
+    assert_true(found > 0);
+    rewind(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    free(bytes);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void audit_names_the_first_receipt_that_was_changed(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+    char *id;
+    json_t *r;
+
+    (void)expect_end(b, submit(b, script(b, "a.lua", "print(1)")), "ok");
+    id = submit(b, "--name", "it-was-me-and-nobody-else", script(b, "b.lua", "print(1)"));
+    (void)expect_end(b, id, "ok");
+    (void)expect_end(b, submit(b, script(b, "c.lua", "print(1)")), "ok");
+    assert_int_equal(broker_down(b), 0);
+    overwrite_in(support_text("%s/coop.db", b->state_dir), "it-was-me-and-nobody-else", "it-was-you-and-all-of-you");
+    broker_up(b);
+    expect_has(proc_expect(coop(b, "result", id), 0)->out, "it-was-you"); /* the receipt itself does not tell */
+    p = proc_expect(coop(b, "audit", "verify"), COOP_EXIT_JOB_FAILED);
+    expect_text(p->out, support_text("does not fit: record 2, of job %s, is not what was recorded in this place\n", id));
+    r = json_of(&proc_expect(coop(b, "audit", "verify", "--json"), COOP_EXIT_JOB_FAILED)->out);
+    json_expect_shape(json_at(r, "fault"), NULL, "kind seq job text");
+    assert_string_equal(json_str(r, "fault.kind"), "changed");
+    assert_string_equal(json_str(r, "fault.job"), id);
+    assert_int_equal(json_num(r, "fault.seq"), 2);
+    assert_true(json_is_false(json_at(r, "whole")));
+}
+
+static void audit_looks_for_a_hash_that_was_kept(void **state)
+{
+    static const char *const bad[] = { "", "0", "xyz", "00000000000000000000000000000000000000000000000000000000000000000",
+                                       "0000000000000000000000000000000000000000000000000000000000000g00" };
+    const char *absent = "00000000000000000000000000000000000000000000000000000000000000ff";
+    struct broker *b = *state;
+
+    expect_has(proc_expect(coop(b, "audit", "verify", "--head", absent), COOP_EXIT_JOB_FAILED)->out, "no record has the hash");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        expect_has(proc_expect(coop(b, "audit", "verify", "--head", bad[i]), COOP_EXIT_USAGE)->err, "is not a hash");
+    expect_has(proc_expect(coop(b, "audit", "head", "--head", absent), COOP_EXIT_USAGE)->err, "is a flag of audit verify");
+    expect_has(proc_expect(coop(b, "audit", "verfy"), COOP_EXIT_USAGE)->err, "did you mean 'coop audit verify'");
+    (void)proc_expect(coop(b, "audit"), COOP_EXIT_USAGE);
 }
 
 static void there_is_no_result_before_the_end(void **state)
@@ -644,7 +756,7 @@ static void every_verb_has_help_and_says_its_own_flags(void **state)
     struct proc *all = proc_expect(coop(b, "help"), 0), *man = proc_expect(coop(b, "help", "--man"), 0);
 
     json_expect_shape(help, "coop.Help/1", "verbs");
-    assert_int_equal(json_array_size(verbs), 12);
+    assert_int_equal(json_array_size(verbs), 13);
     expect_has(man->out, ".TH COOP 1");
     for (size_t i = 0; i < json_array_size(verbs); i++) {
         json_t *v = json_array_get(verbs, i), *flags = json_at(v, "flags");
@@ -761,6 +873,10 @@ int main(void)
         TEST(logs_follow_a_job_until_it_ends),
         TEST(many_followers_of_one_job_all_hear_the_same),
         TEST(result_prints_the_receipt),
+        TEST(audit_finds_a_chain_that_is_whole),
+        TEST(audit_names_the_first_receipt_that_was_changed),
+        TEST(audit_looks_for_a_hash_that_was_kept),
+        TEST(an_output_that_was_not_collected_is_not_found),
         TEST(there_is_no_result_before_the_end),
         TEST(show_tells_status_spec_and_receipt),
         TEST(show_of_a_running_job_has_no_receipt_yet),

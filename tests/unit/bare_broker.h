@@ -124,7 +124,7 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     job->crew = &fx->b.crews[fx->engine];
     job->state = state;
     job->attempt = 1;
-    job->wall = job->cpu = job->grace = job->store_retry = quiet;
+    job->watch.look = job->grace = job->store_retry = quiet;
     pb__limits__init(&job->limits);
     job->limits.stdout_bytes = job->limits.stderr_bytes = BARE_CREDIT;
     pb__usage__init(&job->usage);
@@ -167,6 +167,8 @@ static inline int bare_start(struct bare_broker *fx)
     fx->b.config.max_queued = 100;
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
     pool_init(&fx->b.pool, &fx->b);
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        fx->b.crews[i].zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
     jobs_init(&fx->b.jobs, &fx->b);
     return 0;
 }
@@ -178,8 +180,11 @@ static inline void bare_clear(struct bare_broker *fx)
     jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
     fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
-    for (int i = 0; i < ENGINE_COUNT; i++)
+    for (int i = 0; i < ENGINE_COUNT; i++) {
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
+        fx->b.crews[i].plain = fx->b.crews[i].wide = (struct crew_queue){ 0 };
+        timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].zygote.restart); /* as zygote_stop() */
+    }
     fx->w = NULL;
     fx->job = NULL;
 }

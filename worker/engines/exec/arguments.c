@@ -76,13 +76,13 @@ static int make_environment(struct exec_job *j, char why[ARGUMENTS_WHY])
     const struct {
         const char *name, *value; /* NULL: not here */
     } ours[] = {
-        {"HOME",     j->work_path                               },
-        { "TMPDIR",  private ? "/tmp" : j->work_path            },
-        { "PATH",    "/usr/local/bin:/usr/bin:/bin"             },
-        { "LANG",    "C.UTF-8"                                  },
-        { "USER",    "coop"                                     },
-        { "LOGNAME", "coop"                                     },
-        { "TERM",    j->spec->tty != NULL ? "xterm" : NULL      },
+        {"HOME",     j->work_path                         },
+        { "TMPDIR",  private ? "/tmp" : j->work_path      },
+        { "PATH",    "/usr/local/bin:/usr/bin:/bin"       },
+        { "LANG",    "C.UTF-8"                            },
+        { "USER",    "coop"                               },
+        { "LOGNAME", "coop"                               },
+        { "TERM",    j->spec->tty != NULL ? "xterm" : NULL},
     };
     enum { OURS = sizeof(ours) / sizeof(ours[0]) };
     const Pb__JobSpec *spec = j->spec;

@@ -12,10 +12,10 @@
 enum { CALLER_NAME = 64, CALLER_MODULE = 1024 };
 
 struct caller {
-    uint32_t pid, tid;              /* 0 not known */
-    char name[CALLER_NAME];         /* "" not known */
-    char module[CALLER_MODULE];     /* the file that ip lies in, "" none or not known */
-    uint64_t offset;                /* of ip in it */
+    uint32_t pid, tid;          /* 0 not known */
+    char name[CALLER_NAME];     /* "" not known */
+    char module[CALLER_MODULE]; /* the file that ip lies in, "" none or not known */
+    uint64_t offset;            /* of ip in it */
 };
 
 /* proc_fd: of a procfs that knows tid; -1: there is none, and only tid is told. */

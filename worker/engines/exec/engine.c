@@ -25,15 +25,19 @@
 #include "worker/engines/exec/stage.h"
 #include "worker/engines/exec/streams.h"
 #include "worker/engines/exec/terminal.h"
+#include "worker/landlock.h"
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/serve.h"
 #include "worker/space.h"
+#include "worker/space_join.h"
 
-enum { LACKING = 127 };
+enum { LACKING = 127, LANDLOCK_SIGNALS = 6, LANDLOCK_SOCKETS = 9 }; /* the loader's exit code; ABIs */
 
 static struct {
-    struct bpf_program program, init; /* made by the zygote: the programs' own, and init's */
+    struct bpf_program usual, init; /* made by the zygote: of programs that ask for nothing special, and init's own */
+    struct bpf_program notify;      /* the job's */
+    struct bpf_program kill;        /* the same, for where there can be no listener */
 } filters;
 
 static struct outcome refusal; /* filled where the job cannot be run, found before Started */
@@ -70,7 +74,7 @@ void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const c
 
 static int exec_prepare(void)
 {
-    int rc = bpf_compile(policy_find("exec"), &filters.program);
+    int rc = bpf_compile(policy_find("exec"), &filters.usual);
 
     return rc == 0 ? bpf_compile(policy_find("init"), &filters.init) : rc;
 }
@@ -96,7 +100,8 @@ static int step_space(void)
     const struct space_work want = { .disk_bytes = job.spec->limits->disk_bytes,
                                      .inodes = job.spec->limits->inodes,
                                      .loopback = has_cap(job.spec, "net=loopback"),
-                                     .proc = has_cap(job.spec, "proc") };
+                                     .proc = has_cap(job.spec, "proc"),
+                                     .terminal = job.spec->tty != NULL };
 
     return space_work(&want, &job.work_fd, &job.work_path);
 }
@@ -129,6 +134,15 @@ static int step_stage(void)
     return 0;
 }
 
+static int step_outputs(void)
+{
+    char why[GLOB_WHY] = "";
+
+    if (collect_read(job.spec, why) != 0)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "%s", why);
+    return 0;
+}
+
 static int step_arguments(void)
 {
     char why[ARGUMENTS_WHY] = "";
@@ -138,21 +152,6 @@ static int step_arguments(void)
         job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "%s", why);
     return rc == -EINVAL ? 0 : rc;
 }
-
-/* clang-format off */
-static const struct enter_step {
-    const char *name;
-    int (*take)(void);
-} enter_steps[] = {
-    { "space_work",       step_space },     /* the last mounts */
-    { "terminal",         step_terminal },
-    { "processes",        step_processes }, /* what their end is brought about by */
-    { "space_close",      space_close },    /* no capability from here on */
-    { "events",           step_events },
-    { "stage",            step_stage },
-    { "arguments",        step_arguments },
-};
-/* clang-format on */
 
 /* The same filter, but that what would be asked about ends the process. */
 static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
@@ -174,19 +173,56 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
+/* What rows may depend on. Without namespaces of our own it is Landlock that keeps signals and sockets in, since the ABI that can. */
+static unsigned given(void)
+{
+    unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
+
+    if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
+        g |= POLICY_SHARED_SIGNALS;
+    if (!space_now.entered && landlock_abi() < LANDLOCK_SOCKETS)
+        g |= POLICY_SHARED_SOCKETS;
+    return g;
+}
+
+static int make_filters(void)
+{
+    struct policy p = *policy_find("exec");
+    int rc = 0;
+
+    p.given = given();
+    if (p.given == 0)
+        filters.notify = filters.usual;
+    else
+        rc = bpf_compile(&p, &filters.notify);
+    return rc == 0 ? make_killing(&filters.notify, &filters.kill) : rc;
+}
+
+/* clang-format off */
+static const struct enter_step {
+    const char *name;
+    int (*take)(void);
+} enter_steps[] = {
+    { "space_work",       step_space },     /* the last mounts */
+    { "terminal",         step_terminal },
+    { "processes",        step_processes }, /* what their end is brought about by */
+    { "space_close",      space_close },    /* no capability from here on */
+    { "events",           step_events },
+    { "stage",            step_stage },
+    { "arguments",        step_arguments },
+    { "outputs",          step_outputs },
+    { "program_policy",   make_filters },
+};
+/* clang-format on */
+
 /* The child is ready under its filter when this returns, we are under ours, and nothing of the job has run. */
 static int launch(Pb__Started *started, const char **ret_step)
 {
-    static struct bpf_program killing;
-    const struct launch_filters both = { &filters.program, &killing };
+    const struct launch_filters both = { &filters.notify, &filters.kill };
     const struct bpf_program *used;
     bool unnamed = false;
-    int rc;
+    int rc = launch_fork(&job, &both, &unnamed, ret_step);
 
-    *ret_step = "program_policy";
-    rc = make_killing(both.notify, &killing);
-    if (rc == 0)
-        rc = launch_fork(&job, &both, &unnamed, ret_step);
     if (rc != 0)
         return rc;
     *ret_step = "events";
@@ -281,7 +317,7 @@ static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
         judge(&job);
     look_at_disk(&job);
     if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_EXIT || ret_o->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL)
-        collect_outputs(&job, ret_o->outputs_note, sizeof(ret_o->outputs_note));
+        collect_send(job.work_fd, ret_o->outputs_note, sizeof(ret_o->outputs_note));
     learn_tell();
 }
 

@@ -178,7 +178,9 @@ int image_read(const char *path, struct image *ret_im)
 
 static bool is_in_default_place(const char *name)
 {
-    static const char *const places[] = { "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib" };
+    static const char *const places[] = {
+        "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"
+    };
     char path[PATH_MAX];
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -21,22 +21,22 @@ struct exec_job {
     const char *work_path;
     char **argv, **envp;
 
-    pid_t pid;           /* of the program's first process */
-    pid_t broker;        /* as signals from it have it: 0 when it is outside of our pid namespace */
-    bool own_pids;       /* we are pid 1 of a namespace of our own */
-    int children_fd;     /* where not: the kernel's list of our children */
-    int launch_fd;       /* to the child, until it has become the program */
-    int in, out, err;    /* our ends of its stdio */
-    int master, slave;   /* of its terminal; then in and out are the master, and there is no err */
-    int listener;        /* calls that its policy does not allow */
-    int signals;         /* signalfd */
+    pid_t pid;         /* of the program's first process */
+    pid_t broker;      /* as signals from it have it: 0 when it is outside of our pid namespace */
+    bool own_pids;     /* we are pid 1 of a namespace of our own */
+    int children_fd;   /* where not: the kernel's list of our children */
+    int launch_fd;     /* to the child, until it has become the program */
+    int in, out, err;  /* our ends of its stdio */
+    int master, slave; /* of its terminal; then in and out are the master, and there is no err */
+    int listener;      /* calls that its policy does not allow */
+    int signals;       /* signalfd */
     int epoll;
 
-    bool over;           /* the loop ends */
-    bool ended;          /* the first process has: status says how */
-    int code, status;    /* si_code and si_status */
-    bool term_sent;      /* a cancel has been passed on */
-    bool violated;       /* by a call that notify_report() tells of */
+    bool over;               /* the loop ends */
+    bool ended;              /* the first process has: status says how */
+    int code, status;        /* si_code and si_status */
+    bool term_sent;          /* a cancel has been passed on */
+    bool violated;           /* by a call that notify_report() tells of */
     struct outcome *outcome; /* kind NONE until it is known */
 };
 

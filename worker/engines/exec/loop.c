@@ -98,7 +98,7 @@ static void on_in(struct exec_job *j, uint32_t events)
     if ((events & EPOLLERR) != 0)
         streams_close_input(j);
     else if (!streams_feed(j))
-        loop_want_write(j, j->in, false);
+        loop_want_write(j, j->in, false); /* until the broker has answered */
 }
 
 static void on_master(struct exec_job *j, uint32_t events)
@@ -175,13 +175,13 @@ int loop_watch(struct exec_job *j)
         enum watched what;
         int fd;
     } rows[] = {
-        {ON_LINK,      LINK_FD    },
-        { ON_SIGNALS,  j->signals },
-        { ON_LISTENER, j->listener},
-        { ON_MASTER,   j->master  },
+        {ON_LINK,      LINK_FD                     },
+        { ON_SIGNALS,  j->signals                  },
+        { ON_LISTENER, j->listener                 },
+        { ON_MASTER,   j->master                   },
         { ON_OUT,      j->master >= 0 ? -1 : j->out},
-        { ON_ERR,      j->err     },
-        { ON_IN,       j->master >= 0 ? -1 : j->in},
+        { ON_ERR,      j->err                      },
+        { ON_IN,       j->master >= 0 ? -1 : j->in },
     };
     int rc = 0;
 

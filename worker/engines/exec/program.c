@@ -182,8 +182,8 @@ void program_explain(const char *path, int error, struct program_fault *ret_f)
     case EINVAL:
     case ELIBBAD: explain_format(path, ret_f); break;
     case E2BIG:
-        fault(ret_f, -error, "ArgumentsTooLong", "%.300s: its arguments and environment are longer together than the kernel lets a program have",
-              path);
+        fault(ret_f, -error, "ArgumentsTooLong",
+              "%.300s: its arguments and environment are longer together than the kernel lets a program have", path);
         break;
     case ELOOP: fault(ret_f, -error, "NotRunnable", "%.300s: symbolic links, or #! lines, that lead in a circle", path); break;
     case ENOMEM: fault(ret_f, -error, "NoMemory", "%.300s: does not fit into the job's memory (see --limit memory)", path); break;
@@ -198,6 +198,7 @@ bool program_lacks_library(const char *path, struct program_fault *ret_f)
 
     if (!image_lacks_library(path, name, sizeof(name)))
         return false;
-    fault(ret_f, -ENOENT, "NoLibrary", "%.300s: needs the shared library %s, which is in none of the sandbox's library directories", path, name);
+    fault(ret_f, -ENOENT, "NoLibrary", "%.300s: needs the shared library %s, which is in none of the sandbox's library directories", path,
+          name);
     return true;
 }

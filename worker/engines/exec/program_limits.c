@@ -33,17 +33,17 @@ int program_limits_set(const Pb__Assign *a, bool own_pids)
 {
     const Pb__Limits *l = a->spec->limits;
     const struct limit_row rows[] = {
-        {RLIMIT_CPU,         l->cpu_us / 1000000 + CPU_SLACK_S                       },
-        { RLIMIT_CORE,       CORE_NONE                                               },
-        { RLIMIT_FSIZE,      l->file_bytes != 0 ? l->file_bytes : RLIM_INFINITY      },
-        { RLIMIT_STACK,      STACK_MIB * MIB                                         },
-        { RLIMIT_MEMLOCK,    0                                                       },
-        { RLIMIT_MSGQUEUE,   0                                                       },
-        { RLIMIT_NICE,       0                                                       },
-        { RLIMIT_RTPRIO,     0                                                       },
-        { RLIMIT_SIGPENDING, SIGNALS_QUEUED                                          },
-        { RLIMIT_DATA,       a->rlimit_memory ? l->memory_bytes : RLIM_INFINITY      },
-        { RLIMIT_NPROC,      own_pids && a->rlimit_pids ? l->pids + INIT_ITSELF : RLIM_INFINITY },
+        {RLIMIT_CPU,         l->cpu_us / 1000000 + CPU_SLACK_S                                 },
+        { RLIMIT_CORE,       CORE_NONE                                                         },
+        { RLIMIT_FSIZE,      l->file_bytes != 0 ? l->file_bytes : RLIM_INFINITY                },
+        { RLIMIT_STACK,      STACK_MIB * MIB                                                   },
+        { RLIMIT_MEMLOCK,    0                                                                 },
+        { RLIMIT_MSGQUEUE,   0                                                                 },
+        { RLIMIT_NICE,       0                                                                 },
+        { RLIMIT_RTPRIO,     0                                                                 },
+        { RLIMIT_SIGPENDING, SIGNALS_QUEUED                                                    },
+        { RLIMIT_DATA,       a->rlimit_memory ? l->memory_bytes : RLIM_INFINITY                },
+        { RLIMIT_NPROC,      own_pids && a->rlimit_pids ? l->pids + INIT_ITSELF : RLIM_INFINITY},
     };
     int rc = 0;
 

@@ -3,39 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rel_path.h"
 #include "worker/engines/exec/beneath.h"
 
 #define refuse(rc, why, ...) (snprintf((why), STAGE_WHY, __VA_ARGS__), (rc))
-
-static int check_name(const char *name, char why[STAGE_WHY])
-{
-    const char *part = name;
-    size_t len;
-
-    if (name[0] == '\0')
-        return refuse(-EINVAL, why, "a staged file has no name");
-    if (name[0] == '/')
-        return refuse(-EINVAL, why, "staged file %.200s: the name is absolute; it must lie below the work directory", name);
-    if (strlen(name) >= PATH_MAX)
-        return refuse(-ENAMETOOLONG, why, "staged file %.200s...: the name is longer than %d bytes", name, PATH_MAX - 1);
-    for (;; part += len + 1) {
-        len = strcspn(part, "/");
-        if (len == 2 && part[0] == '.' && part[1] == '.')
-            return refuse(-EINVAL, why, "staged file %.200s: \"..\" would lead out of the work directory", name);
-        if (len == 0 || (len == 1 && part[0] == '.'))
-            return refuse(-EINVAL, why, "staged file %.200s: the name has a part that is empty or \".\"", name);
-        if (len > NAME_MAX)
-            return refuse(-ENAMETOOLONG, why, "staged file %.200s...: a part of the name is longer than %d bytes", name, NAME_MAX);
-        if (part[len] == '\0')
-            return 0;
-    }
-}
 
 static int explain(int rc, const char *name, char why[STAGE_WHY])
 {
@@ -56,7 +32,7 @@ static int open_parent(int work_fd, const char *name, const char **ret_base)
     const char *slash;
 
     while (rc == 0 && (slash = strchr(name, '/')) != NULL) {
-        char part[NAME_MAX + 1];
+        char part[REL_NAME_MAX + 1];
         int below;
 
         snprintf(part, sizeof(part), "%.*s", (int)(slash - name), name);
@@ -103,11 +79,11 @@ static int write_file(int dir, const char *base, uint32_t mode, const void *byte
 
 int stage_file(int work_fd, const char *name, uint32_t mode, const void *bytes, size_t len, char why[STAGE_WHY])
 {
-    const char *base;
-    int rc = check_name(name, why), dir;
+    const char *base, *fault = rel_path_fault(name);
+    int rc, dir;
 
-    if (rc != 0)
-        return rc;
+    if (fault != NULL)
+        return refuse(-EINVAL, why, "staged file \"%.200s\": its name %s", name, fault);
     if ((mode & ~(uint32_t)0777) != 0)
         return refuse(-EINVAL, why, "staged file %.200s: mode %o; only permissions (up to 777) can be given", name, mode);
     dir = open_parent(work_fd, name, &base);

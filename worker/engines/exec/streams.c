@@ -32,7 +32,7 @@ void streams_close_input(struct exec_job *j)
     if (j->in < 0)
         return;
     if (j->in == j->master) {
-        terminal_end_input(j);
+        loop_want_write(j, j->master, false);
     } else {
         loop_forget(j, j->in);
         close(j->in);
@@ -63,10 +63,10 @@ bool streams_feed(struct exec_job *j)
 
     if (rc > 0)
         return write_some(j, bytes, len);
-    if (rc == 0)
-        streams_close_input(j);
-    else
+    if (rc < 0)
         input_ask(); /* once: until it is answered this does nothing */
+    else if (j->in != j->master || terminal_end_input(j))
+        streams_close_input(j);
     return rc == 0;
 }
 

@@ -5,9 +5,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "worker/space_join.h"
 
 enum { END_OF_INPUT = 4, SIZE_MAX_CELLS = 4096 }; /* ctrl-D, as a new terminal has it */
 
@@ -21,13 +22,10 @@ static void set_size(int fd, const Pb__TtySize *size)
     (void)ioctl(fd, TIOCSWINSZ, &w);
 }
 
-/* Where the view has no devpts (T2) the host's serves: a terminal of it is nobody else's, and no name of it is in reach. */
+/* Without mounts (T2) the host's devpts serves: the terminal is nobody else's, but Landlock keeps its name out of the program's reach. */
 static int open_master(void)
 {
-    int fd = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0)
-        fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(space_now.entered ? "/dev/pts/ptmx" : "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     return fd >= 0 ? fd : -errno;
 }
 
@@ -60,10 +58,12 @@ void terminal_note_input(struct exec_job *j, unsigned char last)
     last_typed = last;
 }
 
-/* Within a line the first one only pushes that out. A terminal that takes nothing now is not waited for. */
-void terminal_end_input(struct exec_job *j)
+/* Within a line the first one only pushes that out. */
+bool terminal_end_input(struct exec_job *j)
 {
-    static const char ends[] = { END_OF_INPUT, END_OF_INPUT };
+    static const char end = END_OF_INPUT;
 
-    (void)!write(j->master, ends, last_typed == '\n' ? 1 : 2);
+    if (last_typed != '\n' && write(j->master, &end, 1) == 1)
+        last_typed = '\n';
+    return last_typed == '\n' && write(j->master, &end, 1) == 1;
 }

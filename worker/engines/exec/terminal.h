@@ -17,6 +17,6 @@ void terminal_resize(struct exec_job *j, const Pb__TtySize *size);
 
 /* What was typed last: the end of input is told by a character, and that depends on whether a line has begun. */
 void terminal_note_input(struct exec_job *j, unsigned char last);
-void terminal_end_input(struct exec_job *j);
+bool terminal_end_input(struct exec_job *j); /* false: it takes nothing now */
 
 #endif

@@ -290,6 +290,11 @@ static bool native_answer(long nr, const uint64_t args[6], long *ret_result)
     return load_answer(nr, args, ret_result) || stdio_answer(nr, args, ret_result);
 }
 
+static const char *native_place(uintptr_t address, uintptr_t *ret_offset)
+{
+    return load_holds(address, ret_offset) ? load_name() : NULL;
+}
+
 /* clang-format off */
 const struct engine native_engine = {
     .name = "native",
@@ -300,6 +305,7 @@ const struct engine native_engine = {
     .cancel = native_cancel,
     .preempt = turns_slice,
     .answer = native_answer,
+    .place = native_place,
     .file_bytes = LIMITS_SOURCE,
 };
 /* clang-format on */

@@ -1,0 +1,358 @@
+/* cgroup.c - see cgroup.h: leaves, from making one to what it counted. Their end is cgroup_end.c. */
+#include "broker/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    NEAR = 1 << 20,       /* v1 does not count what fails for memory and swap together: so near to the limit, it has */
+    STAT_TEXT = 64 << 10, /* of /proc/self/mountinfo and /proc/self/cgroup */
+};
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------------------ */
+
+static char *read_whole(const char *path)
+{
+    char *text = malloc(STAT_TEXT);
+    size_t len = 0;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (text == NULL || fd < 0) {
+        free(text);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    while (len < STAT_TEXT - 1 && (n = read(fd, text + len, STAT_TEXT - 1 - len)) > 0)
+        len += (size_t)n;
+    close(fd);
+    text[len] = '\0';
+    return text;
+}
+
+/* FNV-1a of the run directory: the leaves of two brokers never meet, and the next broker of this one knows its own. */
+static void name_prefix(struct cgroups *g, const char *run_dir)
+{
+    char real[CGROUP_PATH];
+    uint64_t h = 14695981039346656037u;
+
+    if (realpath(run_dir, real) == NULL)
+        snprintf(real, sizeof(real), "%s", run_dir);
+    for (const char *p = real; *p != '\0'; p++)
+        h = (h ^ (unsigned char)*p) * 1099511628211u;
+    snprintf(g->prefix, sizeof(g->prefix), "coop-%016llx", (unsigned long long)h);
+}
+
+bool cgroup_distinct(const struct cgroups *g, int part)
+{
+    for (int i = 0; i < part; i++)
+        if (g->has[i] && strcmp(g->base[i], g->base[part]) == 0)
+            return 0;
+    return g->has[part];
+}
+
+void cgroup_leaf_close(struct cgroup_leaf *leaf)
+{
+    if (leaf->groups->loop != NULL)
+        loop_del(leaf->groups->loop, &leaf->oom);
+    if (leaf->oom.fd >= 0)
+        close(leaf->oom.fd);
+    leaf->oom.fd = -1;
+    for (int part = 0; part < CGROUP_PARTS; part++) {
+        if (leaf->dirs[part] >= 0)
+            close(leaf->dirs[part]);
+        if (leaf->procs[part] >= 0)
+            close(leaf->procs[part]);
+        leaf->dirs[part] = leaf->procs[part] = -1;
+    }
+}
+
+struct cgroup_leaf *cgroup_leaf_new(struct cgroups *g, const char *name)
+{
+    struct cgroup_leaf *leaf = calloc(1, sizeof(*leaf));
+
+    if (leaf == NULL)
+        return NULL;
+    leaf->groups = g;
+    leaf->oom.fd = leaf->events_watch = -1;
+    snprintf(leaf->name, sizeof(leaf->name), "%s", name);
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        leaf->dirs[part] = leaf->procs[part] = -1;
+    return leaf;
+}
+
+void cgroup_leaf_path(const struct cgroup_leaf *leaf, int part, const char *file, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s%s", leaf->groups->base[part], leaf->name, file);
+}
+
+/* Opens what there is of the leaf in each part; makes it first when told to. */
+int cgroup_leaf_open(struct cgroup_leaf *leaf, bool make)
+{
+    const struct cgroups *g = leaf->groups;
+    char path[CGROUP_PATH + CGROUP_NAME_MAX + 32];
+
+    for (int part = 0; part < CGROUP_PARTS; part++) {
+        if (!g->has[part])
+            continue;
+        cgroup_leaf_path(leaf, part, "", path, sizeof(path));
+        if (make && mkdir(path, 0700) != 0 && (errno != EEXIST || cgroup_distinct(g, part)))
+            return -errno;
+        leaf->dirs[part] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (leaf->dirs[part] < 0 && make)
+            return -errno;
+    }
+    return 0;
+}
+
+/* v1: to be written by the worker's process itself before it changes its uid; the kernel asks for the rights of who opened it. */
+static int open_procs(struct cgroup_leaf *leaf)
+{
+    for (int part = 0; part < CGROUP_PARTS; part++) {
+        if (!cgroup_distinct(leaf->groups, part))
+            continue;
+        leaf->procs[part] = openat(leaf->dirs[part], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        if (leaf->procs[part] < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* v1: an eventfd that counts how often memory ran out. Without it the death of the victim tells, as far as there is one. */
+static void open_oom(struct cgroup_leaf *leaf)
+{
+    char text[48];
+    int control, fd;
+
+    if (leaf->dirs[CGROUP_MEMORY] < 0)
+        return;
+    control = openat(leaf->dirs[CGROUP_MEMORY], "memory.oom_control", O_RDONLY | O_CLOEXEC);
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (control >= 0 && fd >= 0) {
+        int events = openat(leaf->dirs[CGROUP_MEMORY], "cgroup.event_control", O_WRONLY | O_CLOEXEC);
+
+        snprintf(text, sizeof(text), "%d %d", fd, control);
+        if (events >= 0 && write(events, text, strlen(text)) > 0) {
+            leaf->oom.fd = fd;
+            fd = -1;
+        }
+        if (events >= 0)
+            close(events);
+    }
+    if (control >= 0)
+        close(control);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* ---- for the broker ------------------------------------------------------------------------------------------------------------------ */
+
+static int try_kind(struct cgroups *g, enum cgroup_kind kind, uid_t owner)
+{
+    char *mountinfo = read_whole("/proc/self/mountinfo"), *own = read_whole("/proc/self/cgroup");
+    int rc = mountinfo != NULL && own != NULL ? cgroup_find(g, kind, mountinfo, own, owner) : -ENOENT;
+
+    free(mountinfo);
+    free(own);
+    return rc;
+}
+
+int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char *want)
+{
+    static const char *const words[] = { "auto", "v2", "v1", "none" };
+    bool known = false;
+    char why_not[CGROUP_WHY];
+
+    *g = (struct cgroups){
+        .inotify = {-1, cgroup_on_inotify,     g },
+          .again = { .fn = cgroup_on_again, .ctx = g}
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        known |= strcmp(want, words[i]) == 0;
+    if (!known)
+        return -EINVAL;
+    name_prefix(g, run_dir);
+    snprintf(g->why, sizeof(g->why), "told to use none");
+    if (strcmp(want, "none") == 0)
+        return 0;
+    if (strcmp(want, "v1") == 0 || try_kind(g, CGROUP_V2, owner) != 0) {
+        snprintf(why_not, sizeof(why_not), "%s", g->why);
+        if (strcmp(want, "v2") == 0)
+            return 0;
+        if (try_kind(g, CGROUP_V1, owner) == 0 && strcmp(want, "auto") == 0)
+            snprintf(g->why, sizeof(g->why), "%s", why_not); /* v1 it is, and this is why not v2 */
+    }
+    return 0;
+}
+
+int cgroup_start(struct cgroups *g, struct loop *loop)
+{
+    int rc = 0;
+
+    g->loop = loop;
+    if (g->kind == CGROUP_V2) {
+        g->inotify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        rc = g->inotify.fd < 0 ? -errno : loop_add(loop, &g->inotify);
+    }
+    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
+        if (cgroup_distinct(g, part))
+            cgroup_sweep(g, part);
+    return rc;
+}
+
+void cgroup_close(struct cgroups *g)
+{
+    struct cgroup_leaf *leaf;
+
+    while ((leaf = g->spare) != NULL) {
+        g->spare = leaf->next;
+        cgroup_drop(leaf);
+    }
+    if (g->loop != NULL) {
+        timers_cancel(&g->loop->timers, &g->again);
+        loop_del(g->loop, &g->inotify);
+    }
+    g->loop = NULL;
+    cgroup_wait_for_dying(g);
+    while ((leaf = g->dying) != NULL) {
+        g->dying = leaf->next;
+        cgroup_leaf_free(leaf);
+    }
+    if (g->inotify.fd >= 0)
+        close(g->inotify.fd);
+    g->inotify.fd = -1;
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        if (g->base_made[part])
+            (void)rmdir(g->base[part]); /* not ours to remove when root made it and we are root no more; the next broker uses it again */
+    g->kind = CGROUP_NONE;
+}
+
+static struct cgroup_leaf *leaf_make(struct cgroups *g)
+{
+    char name[CGROUP_NAME_MAX];
+    struct cgroup_leaf *leaf;
+    int rc;
+
+    snprintf(name, sizeof(name), "%s-%llu", g->prefix, (unsigned long long)++g->last_leaf);
+    leaf = cgroup_leaf_new(g, name);
+    if (leaf == NULL)
+        return NULL;
+    rc = cgroup_leaf_open(leaf, true);
+    if (rc == 0 && g->kind == CGROUP_V1)
+        rc = open_procs(leaf);
+    if (rc != 0) {
+        cgroup_drop(leaf);
+        errno = -rc;
+        return NULL;
+    }
+    if (g->kind == CGROUP_V1)
+        open_oom(leaf);
+    return leaf;
+}
+
+struct cgroup_leaf *cgroup_take(struct cgroups *g)
+{
+    struct cgroup_leaf *leaf = g->spare;
+
+    if (g->kind == CGROUP_NONE) {
+        errno = ENOTSUP;
+        return NULL;
+    }
+    if (leaf == NULL)
+        return leaf_make(g);
+    g->spare = leaf->next;
+    g->spares--;
+    leaf->next = NULL;
+    return leaf;
+}
+
+void cgroup_stock(struct cgroups *g, unsigned spares)
+{
+    while (g->kind != CGROUP_NONE && g->spares < spares) {
+        struct cgroup_leaf *leaf = leaf_make(g);
+
+        if (leaf == NULL)
+            return; /* cgroup_take() tries again, and says why */
+        leaf->next = g->spare;
+        g->spare = leaf;
+        g->spares++;
+    }
+}
+
+unsigned cgroup_fds(const struct cgroup_leaf *leaf, int fds[CGROUP_FDS_MAX])
+{
+    unsigned n = 0;
+
+    if (leaf->groups->kind == CGROUP_V2) {
+        fds[0] = leaf->dirs[CGROUP_CPU];
+        return 1;
+    }
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        if (leaf->procs[part] >= 0)
+            fds[n++] = leaf->procs[part];
+    return n;
+}
+
+int cgroup_limit(struct cgroup_leaf *leaf, uint64_t memory_bytes, uint64_t pids)
+{
+    const struct cgroups *g = leaf->groups;
+    char text[32];
+    int rc = 0, swap;
+
+    leaf->memory_bytes = memory_bytes;
+    (void)cgroup_write(leaf, CGROUP_F_MEMORY_PEAK, "0"); /* v1, and v2 since 6.12 for who holds it open: there it changes nothing */
+    if (g->has[CGROUP_MEMORY]) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)memory_bytes);
+        rc = cgroup_write(leaf, CGROUP_F_MEMORY_MAX, text);
+        swap = cgroup_write(leaf, CGROUP_F_SWAP_MAX, g->kind == CGROUP_V2 ? "0" : text);
+        if (rc == 0 && swap != -ENOENT) /* a kernel that does not count swap */
+            rc = swap;
+        if (rc == 0 && g->kind == CGROUP_V2)
+            rc = cgroup_write(leaf, CGROUP_F_OOM_GROUP, "1");
+    }
+    if (rc == 0 && g->has[CGROUP_PIDS]) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)pids);
+        rc = cgroup_write(leaf, CGROUP_F_PIDS_MAX, text);
+    }
+    return rc;
+}
+
+/* The sum is exact; how it divides, v1 knows by ticks only. */
+static int read_cpu(const struct cgroup_leaf *leaf, struct cgroup_usage *u)
+{
+    uint64_t total, user = 0, sys = 0;
+    int rc = cgroup_read(leaf, CGROUP_F_CPU, &total);
+
+    if (rc != 0)
+        return rc;
+    (void)cgroup_read(leaf, CGROUP_F_CPU_USER, &user);
+    (void)cgroup_read(leaf, CGROUP_F_CPU_SYS, &sys);
+    u->cpu_sys_us = user + sys > 0 ? (uint64_t)((double)total * ((double)sys / (double)(user + sys))) : 0;
+    u->cpu_user_us = total - u->cpu_sys_us;
+    return 0;
+}
+
+void cgroup_usage(const struct cgroup_leaf *leaf, struct cgroup_usage *ret)
+{
+    uint64_t hits = 0;
+
+    *ret = (struct cgroup_usage){ 0 };
+    ret->has_cpu = read_cpu(leaf, ret) == 0;
+    ret->has_memory = cgroup_read(leaf, CGROUP_F_MEMORY_PEAK, &ret->memory_peak) == 0;
+    ret->has_io = cgroup_read_io(leaf, &ret->io_read, &ret->io_write) == 0;
+    ret->has_pids_peak = cgroup_read(leaf, CGROUP_F_PIDS_PEAK, &ret->pids_peak) == 0;
+    (void)cgroup_read(leaf, CGROUP_F_MEMORY_NOW, &ret->memory_now);
+    (void)cgroup_read(leaf, CGROUP_F_OOM_KILLS, &ret->oom_kills);
+    (void)cgroup_read(leaf, CGROUP_F_MEMORY_HITS, &hits);
+    ret->memory_full =
+        hits > 0 || (leaf->groups->kind == CGROUP_V1 && leaf->memory_bytes > 0 && ret->memory_peak + NEAR > leaf->memory_bytes);
+    (void)cgroup_read(leaf, CGROUP_F_PIDS_REFUSED, &ret->pids_refused);
+}

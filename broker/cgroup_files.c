@@ -1,0 +1,157 @@
+/* cgroup_files.c - see cgroup.h: what each kind calls its files, and how their values are written. */
+#include "broker/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const cgroup_kind_names[CGROUP_KINDS + 1] = { "none", "v1", "v2", NULL };
+
+const char *const cgroup_controllers[CGROUP_KINDS][CGROUP_PARTS] = {
+    [CGROUP_V1] = {"memory",  "pids", "cpuacct", "blkio", "freezer"},
+    [CGROUP_V2] = { "memory", "pids", "cpu",     "io",    NULL     },
+};
+
+/* key: of a line "key value" in it; NULL: the file is one number. per: of its unit in ours. */
+/* clang-format off */
+static const struct cgroup_name {
+    enum cgroup_part part;
+    const char *name, *key;
+    uint64_t per;
+} names[CGROUP_KINDS][CGROUP_FILES] = {
+    [CGROUP_V2] = {
+        [CGROUP_F_MEMORY_MAX]   = { CGROUP_MEMORY, "memory.max",          NULL,          1 },
+        [CGROUP_F_SWAP_MAX]     = { CGROUP_MEMORY, "memory.swap.max",     NULL,          1 },
+        [CGROUP_F_OOM_GROUP]    = { CGROUP_MEMORY, "memory.oom.group",    NULL,          1 },
+        [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",            NULL,          1 },
+        [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.peak",         NULL,          1 }, /* since Linux 5.19 */
+        [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.current",      NULL,          1 },
+        [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.events.local", "oom_kill",    1 },
+        [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.events.local", "oom",         1 },
+        [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",         "max",         1 },
+        [CGROUP_F_PIDS_PEAK]    = { CGROUP_PIDS,   "pids.peak",           NULL,          1 }, /* since Linux 6.1 */
+        [CGROUP_F_CPU]          = { CGROUP_CPU,    "cpu.stat",            "usage_usec",  1 },
+        [CGROUP_F_CPU_USER]     = { CGROUP_CPU,    "cpu.stat",            "user_usec",   1 },
+        [CGROUP_F_CPU_SYS]      = { CGROUP_CPU,    "cpu.stat",            "system_usec", 1 },
+        [CGROUP_F_IO]           = { CGROUP_IO,     "io.stat",             NULL,          1 },
+        [CGROUP_F_KILL]         = { CGROUP_FREEZER, "cgroup.kill",       NULL,          1 }, /* since Linux 5.14 */
+        [CGROUP_F_FREEZE]       = { CGROUP_FREEZER, "cgroup.freeze",     NULL,          1 },
+    },
+    [CGROUP_V1] = {
+        [CGROUP_F_MEMORY_MAX]   = { CGROUP_MEMORY, "memory.limit_in_bytes",              NULL,       1 },
+        [CGROUP_F_SWAP_MAX]     = { CGROUP_MEMORY, "memory.memsw.limit_in_bytes",        NULL,       1 }, /* memory and swap together */
+        [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",                           NULL,       1 },
+        [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.max_usage_in_bytes",          NULL,       1 },
+        [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.usage_in_bytes",              NULL,       1 },
+        [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.oom_control",                 "oom_kill", 1 },
+        [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.failcnt",                     NULL,       1 },
+        [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",                        "max",      1 },
+        [CGROUP_F_PIDS_PEAK]    = { CGROUP_PIDS,   "pids.peak",                          NULL,       1 },
+        [CGROUP_F_CPU]          = { CGROUP_CPU,    "cpuacct.usage",                      NULL,       1000 }, /* nanoseconds */
+        [CGROUP_F_CPU_USER]     = { CGROUP_CPU,    "cpuacct.usage_user",                 NULL,       1000 }, /* these two by what each tick met */
+        [CGROUP_F_CPU_SYS]      = { CGROUP_CPU,    "cpuacct.usage_sys",                  NULL,       1000 },
+        [CGROUP_F_IO]           = { CGROUP_IO,     "blkio.throttle.io_service_bytes",    NULL,       1 },
+        [CGROUP_F_FREEZE]       = { CGROUP_FREEZER, "freezer.state",                     NULL,       1 },
+    },
+};
+/* clang-format on */
+
+static const struct cgroup_name *name_of(const struct cgroup_leaf *leaf, enum cgroup_file file, int *ret_dir)
+{
+    const struct cgroup_name *n = &names[leaf->groups->kind][file];
+
+    if (n->name == NULL || leaf->dirs[n->part] < 0)
+        return NULL;
+    *ret_dir = leaf->dirs[n->part];
+    return n;
+}
+
+/* The whole of a small file as text. */
+static ssize_t slurp(int dir, const char *name, char *buf, size_t size)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t len = 0;
+    ssize_t n;
+
+    if (fd < 0)
+        return -errno;
+    while (len < size - 1 && (n = read(fd, buf + len, size - 1 - len)) > 0)
+        len += (size_t)n;
+    close(fd);
+    buf[len] = '\0';
+    return (ssize_t)len;
+}
+
+/* The number behind "key " at the start of a line. */
+static const char *find_key(const char *text, const char *key)
+{
+    size_t n = strlen(key);
+
+    for (; text != NULL && *text != '\0'; text = strchr(text, '\n'), text = text != NULL ? text + 1 : NULL)
+        if (strncmp(text, key, n) == 0 && text[n] == ' ')
+            return text + n + 1;
+    return NULL;
+}
+
+int cgroup_read(const struct cgroup_leaf *leaf, enum cgroup_file file, uint64_t *ret)
+{
+    char text[1024], *end;
+    const char *at = text;
+    int dir;
+    const struct cgroup_name *n = name_of(leaf, file, &dir);
+    ssize_t len = n != NULL ? slurp(dir, n->name, text, sizeof(text)) : -ENOENT;
+    uint64_t value;
+
+    if (len < 0)
+        return (int)len;
+    if (n->key != NULL && (at = find_key(text, n->key)) == NULL)
+        return -ENOENT;
+    value = strtoull(at, &end, 10);
+    if (end == at)
+        return -ENOENT; /* "max" */
+    *ret = value / n->per;
+    return 0;
+}
+
+int cgroup_write(const struct cgroup_leaf *leaf, enum cgroup_file file, const char *text)
+{
+    int dir, fd, rc;
+    const struct cgroup_name *n = name_of(leaf, file, &dir);
+
+    if (n == NULL)
+        return -ENOENT;
+    fd = openat(dir, n->name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    rc = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+/* v2: "8:0 rbytes=1 wbytes=2 ..."; v1: "8:0 Read 1", "8:0 Write 2". Lines of other kinds have neither word. */
+static uint64_t sum_after(const char *text, const char *word)
+{
+    uint64_t sum = 0;
+
+    while ((text = strstr(text, word)) != NULL) {
+        text += strlen(word);
+        sum += strtoull(text, NULL, 10);
+    }
+    return sum;
+}
+
+int cgroup_read_io(const struct cgroup_leaf *leaf, uint64_t *ret_read, uint64_t *ret_written)
+{
+    int v2 = leaf->groups->kind == CGROUP_V2, dir;
+    const struct cgroup_name *n = name_of(leaf, CGROUP_F_IO, &dir);
+    char text[4096];
+    ssize_t len = n != NULL ? slurp(dir, n->name, text, sizeof(text)) : -ENOENT;
+
+    if (len < 0)
+        return (int)len;
+    *ret_read = sum_after(text, v2 ? " rbytes=" : " Read ");
+    *ret_written = sum_after(text, v2 ? " wbytes=" : " Write ");
+    return 0;
+}

@@ -1,0 +1,362 @@
+/* watch.c - see watch.h. */
+#include "broker/watch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/meter.h"
+#include "log.h"
+
+enum {
+    AGAIN_US = 1000, /* between two looks at least: so far past its limit may a job compute on each processor */
+    IDLE_LOOKS = 4,  /* in the idle limit: silence is noticed after at most a quarter more */
+    INIT_ITSELF = 1, /* the first process of a program's sandbox is ours */
+};
+
+static void on_look(void *ctx);
+static void on_oom(void *ctx);
+
+void watch_init(struct job *job)
+{
+    job->watch = (struct watch){
+        .look = {.fn = on_look, .ctx = job}
+    };
+}
+
+static bool programs(const struct job *job)
+{
+    return job->crew->engine->runs_programs;
+}
+
+static bool leaf_has(const struct worker *w, enum cgroup_part part)
+{
+    return w->leaf != NULL && w->leaf->groups->has[part];
+}
+
+/* ---- who holds what ----------------------------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const struct watch_words words_of_group[CGROUP_KINDS] = {
+    [CGROUP_NONE] = { "broker timer on sampled process clocks, RLIMIT_CPU", "RLIMIT_DATA, sampled PSS", "none", "RLIMIT_NPROC", NULL, NULL },
+    [CGROUP_V1]   = { "broker timer on cgroup v1 cpuacct.usage, RLIMIT_CPU", "cgroup v1 memory.limit_in_bytes", "cgroup v1 memory.memsw.limit_in_bytes", "cgroup v1 pids.max", NULL, NULL },
+    [CGROUP_V2]   = { "broker timer on cgroup v2 cpu.stat, RLIMIT_CPU", "cgroup v2 memory.max", "cgroup v2 memory.swap.max=0", "cgroup v2 pids.max", NULL, NULL },
+};
+/* clang-format on */
+
+static bool has_swap_limit(const struct worker *w)
+{
+    uint64_t unused;
+
+    /* v2's reads "0" once it is set; a kernel that does not count swap has no such file */
+    return leaf_has(w, CGROUP_MEMORY) && cgroup_read(w->leaf, CGROUP_F_SWAP_MAX, &unused) == 0;
+}
+
+/* By part: a machine may have some of v1's hierarchies and not the others. */
+static void name_holders(struct job *job, const struct worker *w)
+{
+    struct watch_words *words = &job->watch.words;
+    const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
+    const char *tier = job->tier;
+    bool sees_tmpfs = tier != NULL && (strcmp(tier, "T0") == 0 || strcmp(tier, "T1") == 0);
+
+    words->idle = "broker timer";
+    if (!programs(job)) {
+        words->cpu = "broker timer on the process clock, RLIMIT_CPU";
+        words->memory = NULL; /* the engine's own walls: receipt.c */
+        words->swap = "none";
+        words->pids = "RLIMIT_NPROC 0, seccomp filter";
+        words->disk = "no file system";
+        return;
+    }
+    group = w->leaf != NULL ? &words_of_group[w->leaf->groups->kind] : none;
+    words->cpu = leaf_has(w, CGROUP_CPU) ? group->cpu : none->cpu;
+    words->memory = leaf_has(w, CGROUP_MEMORY) ? group->memory : none->memory;
+    words->swap = has_swap_limit(w) ? group->swap : none->swap;
+    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : "none"; /* it counts in a user namespace of its own */
+    words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
+}
+
+/* ---- what it uses ------------------------------------------------------------------------------------------------------------------- */
+
+static void sample(struct job *job, const struct worker *w)
+{
+    struct watch *watch = &job->watch;
+
+    family_walk(&watch->family, w->pid, !leaf_has(w, CGROUP_MEMORY));
+    if (watch->family.memory_bytes > watch->memory_peak)
+        watch->memory_peak = watch->family.memory_bytes;
+    if (watch->family.threads > watch->pids_peak)
+        watch->pids_peak = watch->family.threads;
+}
+
+/* CPU time of all its processes since it has the job; as last seen when it cannot be read any more. */
+static uint64_t used_cpu(const struct job *job, const struct worker *w)
+{
+    const struct watch *watch = &job->watch;
+    uint64_t base = watch->base_user_us + watch->base_sys_us, now;
+    int rc;
+
+    if (leaf_has(w, CGROUP_CPU))
+        rc = cgroup_read(w->leaf, CGROUP_F_CPU, &now);
+    else if (watch->sampled)
+        rc = 0, now = watch->family.cpu_us;
+    else
+        rc = w->exited ? -ESRCH : meter_cpu(w->pid, &now);
+    return rc == 0 && now > base ? now - base : watch->cpu_us;
+}
+
+static void refresh(struct job *job, const struct worker *w)
+{
+    struct watch *watch = &job->watch;
+
+    if (watch->sampled && !w->exited)
+        sample(job, w);
+    watch->cpu_us = used_cpu(job, w);
+    if (watch->cpu_us != watch->active_cpu_us) {
+        watch->active_cpu_us = watch->cpu_us;
+        watch->active_at = loop_clock_us();
+    }
+}
+
+void watch_active(struct job *job)
+{
+    job->watch.active_at = job->broker->loop.now_us;
+}
+
+/* A kill for want of memory is the job's own doing when its own limit was in the way; else the machine had none left. */
+static bool ran_out(const struct job *job, const struct worker *w, struct cgroup_usage *u)
+{
+    const struct watch *watch = &job->watch;
+
+    cgroup_usage(w->leaf, u);
+    return u->memory_full && (u->oom_kills > 0 || watch->oom_told);
+}
+
+void watch_facts(const struct job *job, const struct worker *w, struct causes_facts *ret)
+{
+    const struct watch *watch = &job->watch;
+    uint64_t now = loop_clock_us();
+    struct cgroup_usage u = { 0 };
+
+    *ret = (struct causes_facts){ .limits = &job->limits };
+    ret->cpu_us = used_cpu(job, w);
+    ret->wall_us = now > job->assigned_at ? now - job->assigned_at : 0;
+    ret->idle_us = now > watch->active_at ? now - watch->active_at : 0;
+    if (w->leaf != NULL)
+        ret->oom = ran_out(job, w, &u);
+    ret->pids_refused = u.pids_refused;
+    if (watch->sampled && !leaf_has(w, CGROUP_MEMORY) && watch->memory_peak > job->limits.memory_bytes) {
+        ret->oom = true;
+        ret->memory_bytes = watch->memory_peak;
+    }
+}
+
+/* ---- when to look ------------------------------------------------------------------------------------------------------------------- */
+
+/* So many processors can work for it at once. */
+static uint64_t parallel(const struct job *job)
+{
+    static long processors;
+    uint64_t n = programs(job) ? job->limits.pids + INIT_ITSELF : job->limits.threads;
+
+    if (processors <= 0)
+        processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < 1)
+        n = 1;
+    return processors > 0 && n > (uint64_t)processors ? (uint64_t)processors : n;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* CPU time passes no faster than the clock on each processor. */
+static uint64_t cpu_due(const struct job *job, uint64_t now)
+{
+    uint64_t limit = job->limits.cpu_us, used = job->watch.cpu_us, left = limit > used ? (limit - used) / parallel(job) : 0;
+
+    return now + (left > AGAIN_US ? left : AGAIN_US);
+}
+
+/* CPU time between two looks may have been used at any moment of it, so one look at the end would not do. */
+static uint64_t idle_due(const struct job *job, uint64_t now)
+{
+    uint64_t limit = job->limits.idle_us;
+
+    if (limit >= job->limits.wall_us)
+        return UINT64_MAX;
+    return sooner(job->watch.active_at + limit, now + limit / IDLE_LOOKS);
+}
+
+static void arm(struct job *job)
+{
+    uint64_t now = loop_clock_us(), at = job->assigned_at + job->limits.wall_us;
+
+    at = sooner(at, cpu_due(job, now));
+    at = sooner(at, idle_due(job, now));
+    if (job->watch.sampled)
+        at = sooner(at, now + WATCH_SAMPLE_US);
+    timers_arm(&job->broker->loop.timers, &job->watch.look, at);
+}
+
+static void look(struct job *job)
+{
+    const struct causes_row *row;
+    char detail[CAUSES_DETAIL];
+    struct causes_facts facts;
+
+    if (job->worker == NULL)
+        return;
+    refresh(job, job->worker);
+    watch_facts(job, job->worker, &facts);
+    row = causes_find(&facts);
+    if (row == NULL) {
+        arm(job);
+        return;
+    }
+    row->say(&facts, detail);
+    jobs_decide(job, row->cause, "%s", detail);
+}
+
+static void on_look(void *ctx)
+{
+    look(ctx);
+}
+
+/* v1 tells of the groups above ours too; watch_facts() knows whether it was ours. */
+static void on_oom(void *ctx)
+{
+    struct job *job = ctx;
+    uint64_t times;
+
+    if (job->worker == NULL || job->worker->leaf == NULL || read(job->worker->leaf->oom.fd, &times, sizeof(times)) < 0)
+        return;
+    job->watch.oom_told = 1;
+    look(job);
+}
+
+/* ---- from its start to its end ------------------------------------------------------------------------------------------------------ */
+
+static int limit_group(struct job *job, struct cgroup_leaf *leaf)
+{
+    struct cgroup_usage u;
+    int rc = cgroup_limit(leaf, job->limits.memory_bytes, job->limits.pids + INIT_ITSELF);
+
+    if (rc != 0)
+        return rc;
+    cgroup_usage(leaf, &u);
+    job->watch.base_user_us = u.cpu_user_us;
+    job->watch.base_sys_us = u.cpu_sys_us;
+    if (leaf->oom.fd < 0)
+        return 0;
+    leaf->oom.fn = on_oom;
+    leaf->oom.ctx = job;
+    return loop_add(&job->broker->loop, &leaf->oom);
+}
+
+int watch_start(struct job *job)
+{
+    struct watch *watch = &job->watch;
+    struct worker *w = job->worker;
+    int rc = w->leaf != NULL ? limit_group(job, w->leaf) : 0;
+
+    if (rc != 0)
+        return rc;
+    watch->sampled = programs(job) && !(leaf_has(w, CGROUP_CPU) && leaf_has(w, CGROUP_MEMORY));
+    if (watch->sampled)
+        sample(job, w);
+    if (!leaf_has(w, CGROUP_CPU))
+        watch->base_user_us = w->boot_cpu_us;
+    watch->active_at = job->assigned_at;
+    name_holders(job, w);
+    arm(job);
+    return 0;
+}
+
+void watch_stop(struct job *job)
+{
+    timers_cancel(&job->broker->loop.timers, &job->watch.look);
+    if (job->worker != NULL && job->worker->leaf != NULL)
+        loop_del(&job->broker->loop, &job->worker->leaf->oom);
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* The group knows its dead too; what it does not count comes from the first process's own account, which has those it waited for. */
+static void account_group(struct job *job, const struct worker *w)
+{
+    Pb__Usage *u = &job->usage;
+    struct cgroup_usage g;
+
+    (void)cgroup_kill(w->leaf); /* what outlived the first process ends now, and is counted */
+    cgroup_usage(w->leaf, &g);
+    if (g.has_cpu) {
+        u->cpu_user_us = less(g.cpu_user_us, job->watch.base_user_us);
+        u->cpu_sys_us = less(g.cpu_sys_us, job->watch.base_sys_us);
+    }
+    if (g.has_memory)
+        u->mem_peak_bytes = g.memory_peak;
+    if (g.has_io) {
+        u->io_read_bytes = g.io_read;
+        u->io_write_bytes = g.io_write;
+    }
+    if (g.has_pids_peak)
+        u->pids_peak = less(g.pids_peak, INIT_ITSELF);
+}
+
+static void account_sampled(struct job *job)
+{
+    const struct watch *watch = &job->watch;
+    Pb__Usage *u = &job->usage;
+
+    u->mem_peak_bytes = most(u->mem_peak_bytes, watch->memory_peak);
+    u->pids_peak = less(watch->pids_peak, INIT_ITSELF);
+    if (watch->cpu_us > u->cpu_user_us + u->cpu_sys_us) /* children that nobody waited for; how it divides is not known */
+        u->cpu_user_us = watch->cpu_us - u->cpu_sys_us;
+}
+
+void watch_account(struct job *job, const struct worker *w)
+{
+    Pb__Usage *u = &job->usage;
+
+    u->cpu_user_us = w->usage.cpu_user_us;
+    u->cpu_sys_us = w->usage.cpu_sys_us;
+    u->mem_peak_bytes = w->usage.max_rss_bytes;
+    u->page_faults = w->usage.minor_faults + w->usage.major_faults;
+    u->csw_vol = w->usage.csw_vol;
+    u->csw_forced = w->usage.csw_forced;
+    if (programs(job) && w->pid != 0 && !w->orphan)
+        (void)meter_io(w->pid, &u->io_read_bytes, &u->io_write_bytes);
+    if (job->watch.sampled)
+        account_sampled(job);
+    if (w->leaf != NULL)
+        account_group(job, w);
+    family_finish(&job->watch.family);
+}
+
+void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_memory_bytes)
+{
+    const struct worker *w = job->worker;
+    struct cgroup_usage u = { 0 };
+
+    *ret_cpu_us = used_cpu(job, w);
+    if (leaf_has(w, CGROUP_MEMORY)) {
+        cgroup_usage(w->leaf, &u);
+        *ret_memory_bytes = u.memory_now;
+    } else if (job->watch.sampled) {
+        *ret_memory_bytes = job->watch.family.memory_bytes;
+    } else {
+        (void)meter_resident(w->pid, ret_memory_bytes);
+    }
+}

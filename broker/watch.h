@@ -1,0 +1,54 @@
+/*
+ * watch.h - the eye on a running job: what it uses, and when the next of its limits can be reached. Nothing is polled that need not be:
+ * the next look is due when CPU time, clock or silence can have run out at the earliest. Only where no control group holds the memory of a
+ * job of several processes they are sampled every WATCH_SAMPLE_US, for nothing announces what they take.
+ *
+ * Side:    broker. Wall time is the broker's clock: a stopped process does not stop it.
+ * Owned:   inside its job; watch_stop() before the job, or its worker, goes.
+ */
+#ifndef BROKER_WATCH_H
+#define BROKER_WATCH_H
+
+#include <stdint.h>
+
+#include "broker/causes.h"
+#include "broker/cgroup.h"
+#include "broker/family.h"
+#include "broker/timers.h"
+
+struct job;
+struct worker;
+
+#define WATCH_SAMPLE_US 50000
+
+/* Who holds which limit, for the receipt; constants. NULL: it never ran. */
+struct watch_words {
+    const char *cpu, *memory, *swap, *pids, *disk, *idle;
+};
+
+struct watch {
+    struct timer look;
+    int sampled;                        /* its processes are looked at one by one */
+    uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
+    uint64_t cpu_us;                    /* since; as of the last look */
+    uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
+    uint64_t memory_peak, pids_peak;    /* sampled */
+    int oom_told;                       /* v1: memory ran out */
+    struct family family;
+    struct watch_words words;
+};
+
+void watch_init(struct job *job);
+/* It has a worker, and is about to hear of its job. Writes the limits into the worker's control group. 0, or -errno: it must not start. */
+int watch_start(struct job *job);
+/* It wrote, or took input. */
+void watch_active(struct job *job);
+void watch_stop(struct job *job);
+/* The worker has ended: what the job used, from the best source for each. Called once, after watch_stop(). */
+void watch_account(struct job *job, const struct worker *w);
+/* What is known of the job now; the rest of facts is the caller's. */
+void watch_facts(const struct job *job, const struct worker *w, struct causes_facts *ret);
+/* For those who look at a running job. */
+void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_memory_bytes);
+
+#endif

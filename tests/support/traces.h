@@ -1,0 +1,31 @@
+/*
+ * traces.h - what jobs could leave on the machine, as a list of lines: processes, namespaces, control groups, mounts, SysV objects, files.
+ *
+ * Side:   tests. Only what comes from this test program: its descendants (the program becomes the subreaper of all of them), the directories of
+ *         its broker, the control groups that those processes were seen in; what has no owner (mounts, SysV objects, /dev/shm) by what is new.
+ * Order:  traces_begin() once; a broker; traces_take() when it is at rest; whatever happens; traces_expect().
+ * Owned:  lives until support_release().
+ */
+#ifndef TESTS_SUPPORT_TRACES_H
+#define TESTS_SUPPORT_TRACES_H
+
+#include "tests/support/broker_fixture.h"
+
+struct traces;
+
+/* From now on every process that is started from here, and loses its parent, becomes our child. */
+void traces_begin(void);
+
+/* As it is now. b->proc NULL: nothing but what this program itself has. Notes which control groups there are, to look for them later. */
+struct traces *traces_take(const struct broker *b);
+
+/*
+ * Waits until all is as it was, and fails with the differences when it does not become so. Of a broker that was killed, what it cannot remove any
+ * more is left out, groups and files: the next one does, so look again when that has gone.
+ */
+void traces_expect(const struct broker *b, const struct traces *was);
+
+/* The descendants of this program that it did not start itself. Returns how many. */
+unsigned traces_orphans(pid_t *into);
+
+#endif
