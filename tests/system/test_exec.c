@@ -473,7 +473,7 @@ static void what_is_missing_is_named(void **state)
 
 static void a_missing_library_is_named(void **state)
 {
-    const char *lib = compiled("libabsent.so.7", "int absent(void) { return 1; }\n", "-shared"), *prog;
+    const char *lib = compiled("libabsent.so.7", "int absent(void) { return 1; }\n", "-Wl,-shared,-soname,libabsent.so.7,-e,0"), *prog;
 
     (void)state;
     (void)support_put(b->dir, "needs.c", "int absent(void);\nint main(void) { return absent(); }\n", (size_t)-1);
