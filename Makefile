@@ -53,7 +53,7 @@ CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read
 BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
-CLI_LIBS    := -ljansson
+CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
