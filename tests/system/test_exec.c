@@ -657,7 +657,10 @@ static void until_shown(struct pty *t, const char *text)
     uint64_t started = support_now_ms();
 
     while (t->heard.bytes == NULL || strstr(t->heard.bytes, text) == NULL) {
-        struct pollfd f[2] = { { .fd = t->master, .events = POLLIN }, { .fd = t->p->pidfd, .events = POLLIN } };
+        struct pollfd f[2] = {
+            {.fd = t->master,    .events = POLLIN},
+            { .fd = t->p->pidfd, .events = POLLIN}
+        };
         ssize_t n;
 
         if (poll(f, 2, support_left_ms(started)) <= 0 || f[0].revents == 0)
