@@ -12,6 +12,8 @@
 
 int landlock_take_all(uint32_t *ret_abi);
 
+enum { LANDLOCK_SIGNALS = 6 }; /* the ABI since which a domain can keep signals in */
+
 /* The ABI of this kernel; 0: none. */
 int landlock_abi(void);
 
@@ -20,6 +22,9 @@ int landlock_abi(void);
  * ports is true, no abstract socket and no process outside. 0 also where the kernel has no Landlock.
  */
 int landlock_take_view(bool ports);
+
+/* Keeps our signals from everybody who is in no domain of ours; what comes from there still reaches us. 0 also before LANDLOCK_SIGNALS. */
+int landlock_scope_signals(void);
 
 /* One more domain, inside the others: no signal and no abstract socket out of it. 0 also below ABI 6, which cannot. */
 int landlock_take_signals(void);
