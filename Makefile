@@ -48,7 +48,7 @@ NATIVE_OBJS := engine load stdio turns
 EXEC_OBJS   := engine beneath stage arguments image program program_limits child launch streams terminal loop caller notify learn reap glob note collect
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook
 CLIENT_OBJS := client req_socket endpoint error
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes
 
 BROKER_LIBS := -lseccomp -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
@@ -66,7 +66,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs causes kill kill_points bad_input flood tasklets native root exec tour
+SYSTEM      := verbs causes kill kill_points bad_input flood tasklets native root doctor exec tour
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
 FUZZ        := frame control link limits elf
 

@@ -216,7 +216,7 @@ const struct flag flag_table[] = {
       "give a program what it has not by itself: net=loopback, proc; may be repeated" },
     { "tty",             't', NULL,              VERB_BIT(RUN),     AT(tty),          NULL,                 FLAG_NOTHING,
       "give a program a terminal: keys go to it as they are typed, Ctrl-C too; end it from elsewhere by coop kill" },
-    { "require",         0,  "LIST",             NEW_JOB,           0,                read_require,         FLAG_NOTHING,
+    { "require",         0,  "LIST",             NEW_JOB | VERB_BIT(DOCTOR), 0,                read_require,         FLAG_NOTHING,
       "run with no less than this: tier=T1, memory=cgroup, ...; see coop doctor" },
     { "policy",          0,  "FILE",             NEW_JOB,           AT(policy_path),  NULL,                 FLAG_FILE,
       "add the rows in FILE to the system calls that a program may make (at most 64K)" },

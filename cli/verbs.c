@@ -66,6 +66,12 @@ const struct verb verb_table[] = {
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
                 "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH says whether that record is still in the chain, and with it all before it.\n",
     },
+    [VERB_DOCTOR] = {
+        .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,
+        .summary = "look at what this machine lets coop do, and how to have more",
+        .text = "Tries each thing that coop would use, as a broker started by you now would: what failed and with which error, what is lost by it, and what to do. Then the tier that programs get, and why not the one above. Started by root it looks as root's broker does, which gives root up. A broker that runs is neither asked nor disturbed; one that systemd started may have more or less.\n"
+                "Exits with 0 when what --require asks for can be had (default: tier=T2, programs held by Landlock and the filter at least), else with 1. --quiet prints the tier alone. With --json a document of schema coop.Doctor/1.\n",
+    },
     [VERB_VERSION] = {
         .name = "version", .usage = "", .min_args = 0, .max_args = 0, .run = verb_version,
         .summary = "print the version of coop and of the broker it would talk to",
