@@ -53,11 +53,13 @@ void ending_print_learned(FILE *out, const Pb__Receipt *r)
     for (size_t i = 0; i < r->n_learned; i++) {
         const Pb__LearnedRow *l = r->learned[i];
 
+        const char *plural = l->times == 1 ? "" : "s";
+
         text_safe_str(row, sizeof(row), l->row);
         if (l->granted)
-            fprintf(out, "# %llu times\n%s\n", (unsigned long long)l->times, row);
+            fprintf(out, "# %llu time%s\n%s\n", (unsigned long long)l->times, plural, row);
         else
-            fprintf(out, "# %llu times, and no row can allow it (%s)\n# %s\n", (unsigned long long)l->times,
+            fprintf(out, "# %llu time%s, and no row can allow it: %s\n# %s\n", (unsigned long long)l->times, plural,
                     text_safe_str(why, sizeof(why), l->why_not), row);
     }
 }

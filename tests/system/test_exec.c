@@ -550,6 +550,39 @@ static void what_it_may_not_do_is_told_with_what_would_help(void **state)
     expect_has(coop(b, "result", json_str(r, "job"))->out, "call        socket(0x2, 0x");
 }
 
+/* Learn once, read the rows, add them: the way of a program that the policy does not know. */
+static void what_is_learned_once_can_be_added(void **state)
+{
+    static const char job[] = "import socket; print(socket.socket().family == socket.AF_INET)";
+    const char *rows = into("rows"), *id;
+    struct proc *p, *again;
+
+    (void)state;
+    need("/usr/bin/python3");
+    p = proc_expect(coop(b, "run", "--learn", "--", "python3", "-c", job), 0);
+    expect_text(p->out, "True\n");
+    expect_has(p->err, "\nallow socket if family == AF_INET");
+    id = json_str(last_receipt(), "job");
+    assert_int_equal(json_array_size(json_at(last_receipt(), "learned")), 1);
+    assert_string_equal(json_str(last_receipt(), "cause"), "ok");
+    again = proc_expect(coop(b, "result", "--learned", id), 0);
+    expect_text(again->out, p->err.bytes);
+    (void)support_put(b->dir, "rows", again->out.bytes, again->out.len);
+    expect_text(proc_expect(coop(b, "run", "--policy", rows, "--", "python3", "-c", job), 0)->out, "True\n");
+    expect_text(proc_expect(coop(b, "run", "--learn", "--policy", rows, "--", "python3", "-c", job), 0)->out, "True\n");
+    assert_int_equal(json_array_size(json_at(last_receipt(), "learned")), 0); /* nothing more is missing */
+    expect_has(proc_expect(coop(b, "run", "--learn", "true"), 0)->err, "needed no row more");
+    (void)proc_expect(coop(b, "run", "--", "python3", "-c", job), COOP_EXIT_POLICY); /* and nobody else has it */
+}
+
+static void rows_that_nobody_may_have_are_refused_by_name(void **state)
+{
+    const char *rows = support_put(b->dir, "bad.rows", "# mine\nallow ptrace # to look\n", (size_t)-1);
+
+    (void)state;
+    expect_has(proc_expect(coop(b, "run", "--policy", rows, "true"), COOP_EXIT_USAGE)->err, "bad.rows: line 2: ptrace can not be allowed");
+}
+
 static void capabilities_are_had_when_asked_for(void **state)
 {
     (void)state;
@@ -829,6 +862,8 @@ int main(void)
         TEST(files_of_other_machines_are_refused_by_name),
         TEST(a_job_that_cannot_run_has_its_code_everywhere),
         TEST(what_it_may_not_do_is_told_with_what_would_help),
+        TEST(what_is_learned_once_can_be_added),
+        TEST(rows_that_nobody_may_have_are_refused_by_name),
         TEST(capabilities_are_had_when_asked_for),
         TEST(a_cancel_ends_all_of_it),
         TEST(one_that_heeds_a_cancel_ends_by_itself),
