@@ -61,13 +61,13 @@
     X(40, ioprio_set,            "A EPERM",            SYS_ioprio_set, 1, 0, 0x2000)                                                       \
     X(40, prctl_sched_core,      "A EPERM",            SYS_prctl, 62, 1, 0, 1, 0)                                                          \
     X(41, prlimit_init,          "A EPERM",            SYS_prlimit64, 1, 7, BUF, 0)                                                        \
-    X(42, kill_broker,           "A ESRCH | A EPERM",  SYS_kill, BROKER, 9)                                                                \
-    X(42, kill_zygote,           "A ESRCH | A EPERM",  SYS_kill, ZYGOTE, 9)                                                                \
-    X(42, kill_far,              "A ESRCH | A EPERM",  SYS_kill, 4000000, 9)                                                               \
-    X(42, tgkill_broker,         "A ESRCH | A EPERM",  SYS_tgkill, BROKER, BROKER, 9)                                                      \
-    X(42, tkill_broker,          "A ESRCH | A EPERM",  SYS_tkill, BROKER, 9)                                                               \
+    X(42, kill_broker,           "A ESRCH | A EPERM ESRCH", SYS_kill, BROKER, 9)                                                                \
+    X(42, kill_zygote,           "A ESRCH | A EPERM ESRCH", SYS_kill, ZYGOTE, 9)                                                                \
+    X(42, kill_far,              "A ESRCH | A EPERM ESRCH", SYS_kill, 4000000, 9)                                                               \
+    X(42, tgkill_broker,         "A ESRCH | A EPERM ESRCH", SYS_tgkill, BROKER, BROKER, 9)                                                      \
+    X(42, tkill_broker,          "A ESRCH | A EPERM ESRCH", SYS_tkill, BROKER, 9)                                                               \
     X(42, sigqueue_broker,       "A ESRCH EPERM",      SYS_rt_sigqueueinfo, BROKER, 9, BUF)                                                \
-    X(42, pidfd_open_broker,     "A ESRCH | A EPERM",  SYS_pidfd_open, BROKER, 0)                                                          \
+    X(42, pidfd_open_broker,     "A ESRCH | O",        SYS_pidfd_open, BROKER, 0)                                                          \
     X(42, pidfd_getfd,           "K pidfd_getfd",      SYS_pidfd_getfd, 0, 0, 0)                                                           \
     X(44, ptrace_traceme,        "K ptrace",           SYS_ptrace, 0)                                                                      \
     X(44, ptrace_attach,         "K ptrace",           SYS_ptrace, 16, 1)                                                                  \
@@ -167,7 +167,7 @@
     X(12, sigsys_handled,        "K socket",           NULL)                                                                               \
     X(12, sigsys_blocked,        "K socket",           NULL)                                                                               \
     X(20, proc_self_mem,         "A ENOENT EACCES",    NULL)                                                                               \
-    X(23, memory,                "C oom",              "memory=48M")                                                                       \
+    X(23, memory,                "C oom signal",            "memory=48M")                                                                       \
     X(24, mmap_1tb,              "C ok",               NULL)                                                                               \
     X(25, deep_recursion,        "C signal",           NULL)                                                                               \
     X(25, alloca_jump,           "C signal",           NULL)                                                                               \
@@ -186,8 +186,8 @@
     X(38, burn_in_threads,       "C cpu_limit",        "cpu=300ms")                                                                        \
     X(38, burn_in_children,      "C cpu_limit",        "cpu=300ms")                                                                        \
     X(41, raise_limits,          "O 0",                NULL)                                                                               \
-    X(42, kill_all,              "O 0 | A EPERM",      NULL)                                                                               \
-    X(42, kill_init,             "O 0 | A EPERM",      NULL)                                                                               \
+    X(42, kill_all,              "A ESRCH | A EPERM ESRCH", NULL)                                                                               \
+    X(42, kill_init,             "A EPERM",            NULL)                                                                               \
     X(42, kill_guesses,          "O 0",                NULL)                                                                               \
     X(47, abort,                 "C signal",           NULL)                                                                               \
     X(47, quit,                  "C signal",           NULL)                                                                               \
@@ -213,7 +213,7 @@
     X(69, broker_environ,        "A ENOENT EACCES",    NULL)                                                                               \
     X(69, store,                 "A ENOENT EACCES",    NULL)                                                                               \
     X(70, abstract_socket,       "A ECONNREFUSED EACCES", NULL)                                                                            \
-    X(70, dgram_pair,            "A EACCES",           NULL)                                                                               \
+    X(70, dgram_pair,            "O 0 | A EACCES",     NULL)                                                                               \
     X(71, neighbours_tmp,        "A ENOENT EACCES",    NULL)                                                                               \
     X(71, neighbours_shm,        "A ENOENT EACCES",    NULL)                                                                               \
     X(76, hostname,              "O 0 | S T2 has the host's name", NULL)                                                                   \

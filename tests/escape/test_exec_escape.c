@@ -247,7 +247,7 @@ static bool tier_is_there(void)
 
     if (p->code == 0)
         return true;
-    why_not = strdup(json_shown(r));
+    why_not = strdup(json_str(r, "cause_detail"));
     return false;
 }
 
@@ -266,6 +266,8 @@ static int group_up(void **state)
     if (way->uid != 0 && !broker_belongs_to(h->b, way->uid))
         return 0;
     host = h;
+    if (chmod(h->b->dir, 0711) != 0) /* at T2 a program's own directory has its path in there */
+        support_fail("chmod: %s", strerror(errno));
     broker_up(h->b);
     if (!tier_is_there()) {
         host = NULL;
