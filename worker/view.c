@@ -131,6 +131,19 @@ const char *view_extra(unsigned i)
     return i < n_extra ? extra[i] : NULL;
 }
 
+void view_explain(FILE *to)
+{
+    static const char *const kinds[] = {
+        [VIEW_TREE] = "read, run", [VIEW_NODE] = "device", [VIEW_WORK] = "write", [VIEW_TERM] = "--tty", [VIEW_PROC] = "--cap proc"
+    };
+
+    fprintf(to, "%-26s %-11s %s\n", "path", "for", "why");
+    for (const struct view_row *r = view_rows; r->kind != VIEW_END; r++)
+        fprintf(to, "%-26s %-11s %s\n", r->path, kinds[r->kind], r->why);
+    for (size_t i = 0; i < ARRAY_LEN(written); i++)
+        fprintf(to, "/%-25s %-11s %s\n", written[i].path, "read", "the sandbox's own, not the host's");
+}
+
 /* ---- building, below the descriptor of the new root --------------------------------------------------------------------------- */
 
 static int make_dir(int root, const char *path)
