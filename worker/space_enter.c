@@ -316,7 +316,7 @@ static int choose(const struct space_ask *ask, struct space_got *got)
         char why[SPACE_WHY];
 
         if (t == TIER_T0 && last != t && ask->userns_fd < 0 && !is_real_root()) {
-            snprintf(above, sizeof(above), "T0: coopd was not started by root");
+            snprintf(above, sizeof(above), "T0: no range of uids was given; a broker that root starts makes one");
             continue;
         }
         rc = space_try(ask, (enum tier)t, why, sizeof(why));

@@ -47,6 +47,8 @@ const struct view_row view_rows[] = {
     { VIEW_TREE, "/etc/ssl/openssl.cnf",      "which algorithms are good enough" },
     { VIEW_TREE, "/etc/ca-certificates",      "public certificates" },
     { VIEW_TREE, "/etc/ca-certificates.conf", "the same" },
+    { VIEW_TREE, "/etc/pki/tls/certs",        "the same, elsewhere" },
+    { VIEW_TREE, "/etc/pki/ca-trust",         "the same" },
     { VIEW_TREE, "/etc/perl",                 "a part of its library" },
     { VIEW_TREE, "/etc/python3*",             "what its library links to" },
     { VIEW_TREE, "/etc/java-*-openjdk",       "the same" },

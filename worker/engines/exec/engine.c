@@ -246,7 +246,7 @@ static int exec_enter(const Pb__Assign *assign, Pb__Started *started, const char
     for (size_t i = 0; i < sizeof(enter_steps) / sizeof(enter_steps[0]); i++) {
         int rc = enter_steps[i].take();
 
-        *ret_step = enter_steps[i].name;
+        *ret_step = rc != 0 && enter_steps[i].take == step_space ? space_failed_part() : enter_steps[i].name;
         if (rc != 0)
             return rc;
     }
