@@ -70,7 +70,7 @@ static int mount_work(const struct space_work *want)
     int root, rc;
 
     snprintf(size, sizeof(size), "%llu", (unsigned long long)want->disk_bytes);
-    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)(want->inodes + OWN_INODES));
+    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)want->inodes + OWN_INODES);
     root = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (root < 0)
         return root;
