@@ -1318,16 +1318,29 @@ static void check_view(struct world *w)
     assert_non_null(strstr(said, strcmp(w->tier, "T2") == 0 ? "beside EACCES" : "beside ENOENT"));
 }
 
+/* Below none of the directories that a job has of its own. False: there is none we may make. */
+static bool make_beside_tmp(char parent[64])
+{
+    const char *const places[] = { "/var/tmp", getenv("HOME") };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(parent, 64, "%s/coop-space-XXXXXX", places[i] != NULL ? places[i] : "/nowhere");
+        if (mkdtemp(parent) != NULL)
+            return chmod(parent, 0755) == 0;
+    }
+    return false;
+}
+
 static void a_directory_of_the_brokers_choice_is_shown_and_nothing_beside_it(void **state)
 {
-    char parent[] = "/var/tmp/coop-space-XXXXXX";
     struct world w;
     const char *dir;
+    char parent[64];
 
     (void)state;
-    assert_non_null(mkdtemp(parent));
-    assert_int_equal(chmod(parent, 0755), 0);
-    snprintf(shown, sizeof(shown), "%s/shown", parent);
+    if (!make_beside_tmp(parent))
+        skip();
+    snprintf(shown, sizeof(shown), "%.50s/shown", parent);
     assert_int_equal(mkdir(shown, 0777), 0);
     assert_int_equal(chmod(shown, 0777), 0);
     put(shown, "file");
