@@ -100,13 +100,16 @@ static bool is_beneath(const char *path, const char *dir)
     return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-/* Where the job's own directories come to lie over it, it would never be seen; and where it would lie over them, neither would they. */
+/* Where the job's own files come to lie over it, it would never be seen; and where it would lie over them, neither would they. */
 static bool is_covered(const char *dir)
 {
     if (is_beneath(dir, "/dev"))
         return true;
     for (const struct view_row *r = view_rows; r->kind != VIEW_END; r++)
         if (r->kind != VIEW_TREE && (is_beneath(dir, r->path) || is_beneath(r->path, dir)))
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(written); i++) /* whose paths have no slash in front */
+        if (is_beneath(written[i].path, dir + 1))
             return true;
     return false;
 }

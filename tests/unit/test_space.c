@@ -1362,6 +1362,7 @@ static void directories_of_the_command_line_are_checked(void **state)
 {
     (void)state;
     assert_int_equal(view_add("/tmp"), -EBUSY);
+    assert_int_equal(view_add("/etc"), -EBUSY); /* would show the host's passwd instead of ours */
     assert_int_equal(view_add("/dev/shm"), -EBUSY);
     assert_int_equal(view_add("/proc/sys"), -EBUSY);
     assert_int_equal(view_add("/usr/bin/env"), -ENOTDIR);
