@@ -1298,6 +1298,7 @@ static void put(const char *dir, const char *name)
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     assert_true(fd >= 0);
+    assert_int_equal(fchmod(fd, 0666), 0); /* so that only the view refuses */
     close(fd);
 }
 
@@ -1314,7 +1315,7 @@ static void check_view(struct world *w)
     const char *said = ask(w, "view");
 
     assert_non_null(strstr(said, "read ok "));
-    assert_non_null(strstr(said, landlock_abi() > 0 ? "write EACCES " : "write EROFS "));
+    assert_non_null(strstr(said, strcmp(w->tier, "T2") == 0 ? "write EACCES " : "write EROFS "));
     assert_non_null(strstr(said, strcmp(w->tier, "T2") == 0 ? "beside EACCES" : "beside ENOENT"));
 }
 
