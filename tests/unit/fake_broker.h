@@ -240,8 +240,8 @@ static inline void told_message(int fd, struct told *t, const struct told_how *h
     }
 }
 
-/* Listens until the worker has said all, then kills and reaps it. */
-static inline void told_listen(int fd, pid_t pid, const struct told_how *how, struct told *t)
+/* Listens until the worker has said all. */
+static inline void told_hear(int fd, pid_t pid, const struct told_how *how, struct told *t)
 {
     uint8_t *bytes = NULL;
     size_t cap = 0, len;
@@ -271,12 +271,18 @@ static inline void told_listen(int fd, pid_t pid, const struct told_how *how, st
             t->terminated = kill(pid, SIGTERM) == 0;
     }
     free(bytes);
-    kill(pid, SIGKILL);
-    waitpid(pid, &t->status, 0);
     if (t->out == NULL)
         t->out = calloc(1, 1);
     if (t->err == NULL)
         t->err = calloc(1, 1);
+}
+
+/* The same, then kills and reaps it. */
+static inline void told_listen(int fd, pid_t pid, const struct told_how *how, struct told *t)
+{
+    told_hear(fd, pid, how, t);
+    kill(pid, SIGKILL);
+    waitpid(pid, &t->status, 0);
 }
 
 static inline void told_assign(int fd, Pb__JobSpec *spec)
