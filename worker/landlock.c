@@ -21,7 +21,7 @@ struct beneath { /* struct landlock_path_beneath_attr */
     int32_t fd;
 } __attribute__((packed));
 
-enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1, SCOPE_SIGNAL = 2 };
+enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
 /* What each ABI can take away, all of it. A later ABI than the last row gets the last row. */
 /* clang-format off */
@@ -90,21 +90,6 @@ int landlock_take_all(uint32_t *ret_abi)
     close(fd);
     if (rc == 0)
         *ret_abi = (uint32_t)abi;
-    return rc;
-}
-
-int landlock_scope_signals(void)
-{
-    const struct ruleset signals = { .scoped = SCOPE_SIGNAL };
-    int fd, rc;
-
-    if (landlock_abi() < LANDLOCK_SIGNALS)
-        return 0;
-    fd = (int)syscall(SYS_landlock_create_ruleset, &signals, sizeof(signals), 0);
-    if (fd < 0)
-        return -errno;
-    rc = restrict_self(fd);
-    close(fd);
     return rc;
 }
 

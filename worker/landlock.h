@@ -23,9 +23,6 @@ int landlock_abi(void);
  */
 int landlock_take_view(bool ports);
 
-/* Keeps our signals from everybody who is in no domain of ours; what comes from there still reaches us. 0 also before LANDLOCK_SIGNALS. */
-int landlock_scope_signals(void);
-
 /* One more domain, inside the others: no signal and no abstract socket out of it. 0 also below ABI 6, which cannot. */
 int landlock_take_signals(void);
 

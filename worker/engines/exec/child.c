@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "worker/engines/exec/program_limits.h"
-#include "worker/landlock.h"
+#include "worker/space.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV /* Linux 5.19 */
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -94,12 +94,6 @@ static int step_descriptors(struct child *c)
     return syscall(SYS_close_range, INIT_FD + 1, ~0U, 0) == 0 ? 0 : -errno;
 }
 
-/* Without a pid namespace init is a process like others: this is what keeps it out of the program's reach. It still reaches the program. */
-static int step_scope(struct child *c)
-{
-    return c->job->own_pids ? 0 : landlock_scope_signals();
-}
-
 static int step_limits(struct child *c)
 {
     return program_limits_set(c->job->assign, c->job->own_pids);
@@ -121,6 +115,12 @@ static int step_signals(struct child *c)
     return 0;
 }
 
+static int step_confined(struct child *c)
+{
+    (void)c;
+    return space_confine();
+}
+
 /* clang-format off */
 static const struct child_step {
     const char *name;
@@ -131,9 +131,9 @@ static const struct child_step {
     { "program_directory",   step_directory },
     { "program_stdio",       step_stdio },
     { "program_descriptors", step_descriptors }, /* from here on: its stdio, and the socket to init until execve() */
-    { "program_scope",       step_scope },
     { "program_limits",      step_limits },
     { "program_signals",     step_signals },
+    { "program_confined",    step_confined },    /* init, above all, gets no signal from it */
 };
 /* clang-format on */
 
