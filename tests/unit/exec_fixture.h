@@ -1,5 +1,5 @@
 /*
- * exec_fixture.h - programs as jobs of a real zygote: spawned, sealed and in their namespaces as the broker would have it, one after another.
+ * exec_fixture.h - programs as jobs of a real zygote: spawned, sealed and in namespaces as the broker would have it, one by one.
  *
  * The zygote is asked for the tier in EXEC_TIER, or takes the best there is. A machine that gives none of those that run programs skips.
  * Owned: what run() returns belongs to the fixture; teardown() frees it.

@@ -94,9 +94,7 @@ static void the_program_is_not_the_first_process_and_leads_its_session(void **st
     if (without_namespaces())
         skip();
     add_cap(j, "proc");
-    run_shell(
-        j,
-        "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
+    run_shell(j, "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
     ended_with(j, 0);
     assert_string_equal(j->t.out, "1 0 0 0\n");
 }
@@ -137,9 +135,8 @@ static void daemons_of_daemons_are_found(void **state)
 {
     struct job *j = *state;
 
-    run_shell(
-        j,
-        "chain() { if [ $1 -gt 0 ]; then (chain $(($1 - 1)) &); else exec sleep 1000.25; fi; }; for i in {1..10}; do chain 20; done; exit 5");
+    run_shell(j, "chain() { if [ $1 -gt 0 ]; then (chain $(($1 - 1)) &); else exec sleep 1000.25; fi; }; "
+                 "for i in {1..10}; do chain 20; done; exit 5");
     ended_with(j, 5);
     assert_int_equal(processes_with("1000.25"), 0);
 }

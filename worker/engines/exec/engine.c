@@ -173,7 +173,7 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
-/* What rows may depend on. Without namespaces of our own a socket's file is in reach where any file is, and signals are kept in by Landlock. */
+/* What rows may depend on. Without namespaces a socket's file is in reach where any file is, and signals are kept in by Landlock. */
 static unsigned given(void)
 {
     unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;

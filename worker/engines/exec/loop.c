@@ -149,7 +149,7 @@ static int find_broker(struct exec_job *j)
 }
 
 /*
- * What the program sends us must not matter. A pid namespace keeps back what has no handler, so faults have none: a real one ends us even so.
+ * What the program sends us must not matter. A pid namespace keeps back what has no handler, so faults have none: a real one still ends us.
  * What is left is the timer of held-back output, which comes too early at worst, and the refusal of a call, which only the kernel can make.
  */
 static int drop_handlers(void)

@@ -12,9 +12,9 @@
 #include "worker/landlock.h"
 
 /*
- * Signals to everybody go to everybody in the pid namespace but us; without one, to everybody in the Landlock domain that space_close() puts us
- * into, where that holds signals in. Where neither does, nothing names all our descendants at once. But the children of one that ends become
- * ours, and the kernel lists ours in a file that stays readable once it is open: so all of them come up, layer by layer.
+ * Signals to everybody go to everybody in the pid namespace but us; without one, to everybody in the Landlock domain that space_close() puts
+ * us into, where that holds signals in. Where neither does, nothing names all our descendants at once. But the children of one that ends
+ * become ours, and the kernel lists ours in a file that stays readable once it is open: so all of them come up, layer by layer.
  */
 bool reap_by_list;
 
