@@ -118,6 +118,19 @@ static int has_output(const struct told *t)
     return t->out_len > 0;
 }
 
+static void init_is_sealed_before_the_program_begins(void **state)
+{
+    struct job *j = *state;
+
+    if (without_namespaces())
+        skip();
+    add_cap(j, "proc");
+    run_shell(j, "for p in 1 $$; do grep -E '^(Seccomp|NoNewPrivs|CapPrm|CapBnd):' /proc/$p/status | tr -d '[:space:]'; echo; done");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "CapPrm:0000000000000000CapBnd:0000000000000000NoNewPrivs:1Seccomp:2\n"
+                                  "CapPrm:0000000000000000CapBnd:0000000000000000NoNewPrivs:1Seccomp:2\n");
+}
+
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
 
 static void its_end_is_the_jobs_though_others_hold_its_output(void **state)
@@ -507,6 +520,7 @@ int main(void)
         T(its_environment_is_short_and_the_jobs_comes_first),
         T(it_has_its_stdio_and_no_other_descriptor),
         T(the_program_is_not_the_first_process_and_leads_its_session),
+        T(init_is_sealed_before_the_program_begins),
         T(init_cannot_be_looked_into),
         T(its_end_is_the_jobs_though_others_hold_its_output),
         T(daemons_of_daemons_are_found),

@@ -278,6 +278,17 @@ static void without_a_listener_a_handler_does_not_help(void **state)
     assert_int_equal(j->t.signal, SIGSYS);
 }
 
+static void without_a_listener_nothing_can_be_learned(void **state)
+{
+    struct job *j = *state;
+
+    j->spec.learn = 1;
+    run_probe(j, "call");
+    assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN);
+    assert_string_equal(j->t.type, "NoListener");
+    assert_string_equal(j->t.out, "");
+}
+
 static void without_a_listener_programs_run(void **state)
 {
     struct job *j = *state;
@@ -306,6 +317,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest supervised[] = {
         T(without_a_listener_the_call_kills),
         T(without_a_listener_a_handler_does_not_help),
+        T(without_a_listener_nothing_can_be_learned),
         T(without_a_listener_programs_run),
     };
     int failed;
