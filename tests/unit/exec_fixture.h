@@ -250,6 +250,16 @@ static inline void add_arg(struct job *j, const char *text)
     j->spec.args = j->args;
 }
 
+static inline void set_env(struct job *j, const char *name, const char *value)
+{
+    pb__env_var__init(&j->var);
+    j->var.name = (char *)name;
+    j->var.value = (ProtobufCBinaryData){ strlen(value), (uint8_t *)value };
+    j->var_list[0] = &j->var;
+    j->spec.env = j->var_list;
+    j->spec.n_env = 1;
+}
+
 static inline void add_file(struct job *j, const char *name, uint32_t mode, const char *text)
 {
     Pb__StagedFile *f = &j->files[j->spec.n_files];

@@ -62,12 +62,7 @@ static void its_environment_is_short_and_the_jobs_comes_first(void **state)
     char text[512];
 
     j->spec.program = (char *)"/usr/bin/env";
-    pb__env_var__init(&j->var);
-    j->var.name = (char *)"LANG";
-    j->var.value = (ProtobufCBinaryData){ 1, (uint8_t *)"C" };
-    j->var_list[0] = &j->var;
-    j->spec.env = j->var_list;
-    j->spec.n_env = 1;
+    set_env(j, "LANG", "C");
     run(j);
     ended_with(j, 0);
     snprintf(text, sizeof(text), "HOME=%s\nTMPDIR=%s\nPATH=/usr/local/bin:/usr/bin:/bin\nUSER=coop\nLOGNAME=coop\nLANG=C\n", work_path(),
