@@ -159,7 +159,7 @@ static void without_a_broker_everything_ends(void **state)
     assert_int_equal(sp_handshake(link), 0);
     j->spec.program = (char *)"/bin/bash";
     add_arg(j, "-c");
-    add_arg(j, "setsid sleep 1000.375 & echo ready; sleep 1000.375");
+    add_arg(j, "setsid bash -c 'echo ready; sleep 1000.375' 1000.375 & wait");
     j->how.stop = has_output;
     told_assign(link, &j->spec);
     told_hear(link, pid, &j->how, &j->t);
