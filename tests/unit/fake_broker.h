@@ -61,6 +61,7 @@ struct told {
     uint64_t violation_args[6];
     char module[1024], who[64];
     uint32_t violation_tid;
+    uint64_t violation_offset;
     int unnamed, filter_len; /* of Started */
 };
 
@@ -195,6 +196,7 @@ static inline void told_violation(struct told *t, const Pb__Violation *v)
     t->violations++;
     t->violation_nr = v->nr;
     t->violation_tid = v->tid;
+    t->violation_offset = v->offset;
     for (size_t i = 0; i < v->n_args && i < 6; i++)
         t->violation_args[i] = v->args[i];
     told_copy(t->module, sizeof(t->module), v->module);

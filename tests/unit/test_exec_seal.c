@@ -138,6 +138,7 @@ static void a_call_without_a_row_ends_the_job_and_is_told(void **state)
     if (!without_namespaces()) { /* no /proc of its own */
         assert_string_equal(j->t.who, "probe");
         assert_non_null(strstr(j->t.module, "libc"));
+        assert_in_range(j->t.violation_offset, 4096, 4 * MIB); /* in its code, not where that is mapped */
     }
 }
 
