@@ -59,7 +59,7 @@ CLI_LIBS    := -ljansson -lmd
 
 UNIT_proto  := frame sp units job_limits job_files ulid nearest elf_check require
 UNIT_broker := gate control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs
-UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text probe
+UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
@@ -68,7 +68,7 @@ UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs records causes kill kill_points leftovers bad_input flood tasklets native root doctor exec tour
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
-FUZZ        := frame control link limits elf
+FUZZ        := frame control link limits elf policy
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).

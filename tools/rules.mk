@@ -119,6 +119,8 @@ $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
 
+$(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -129,7 +131,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(B)/bench/bench_policy $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
@@ -220,6 +222,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@echo
 	@build/release/bench/bench_exec
 	@echo
+	@build/release/bench/bench_policy
+	@echo
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
@@ -233,7 +237,9 @@ bench-task: deps ## the part of it about tasklets
 bench-exec: deps ## the part of it about programs
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench_exec
-bench-programs: $(B)/bench/bench $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-programs: $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
