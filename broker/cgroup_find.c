@@ -187,11 +187,21 @@ static int find_v1_part(struct cgroups *g, enum cgroup_part part, const char *mo
     return 0;
 }
 
+/*
+ * No more of them than it takes: to move a process into a group costs a grace period of the kernel in each hierarchy, milliseconds. Where
+ * pids can be forbidden to grow, nothing has to be frozen to be killed whole.
+ */
 static int find_v1(struct cgroups *g, const char *mountinfo, const char *own, uid_t owner)
 {
-    for (int part = CGROUP_PARTS - 1; part >= 0; part--) /* memory last: what is wrong with it is what matters */
-        (void)find_v1_part(g, (enum cgroup_part)part, mountinfo, own, owner);
-    return g->has[CGROUP_MEMORY] || g->has[CGROUP_PIDS] || g->has[CGROUP_CPU] ? 0 : -ENOENT;
+    static const enum cgroup_part parts[] = { CGROUP_CPU, CGROUP_PIDS, CGROUP_MEMORY }; /* last: what is wrong with it is what matters */
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        (void)find_v1_part(g, parts[i], mountinfo, own, owner);
+    if (!g->has[CGROUP_MEMORY] && !g->has[CGROUP_PIDS] && !g->has[CGROUP_CPU])
+        return -ENOENT;
+    if (!g->has[CGROUP_PIDS])
+        (void)find_v1_part(g, CGROUP_FREEZER, mountinfo, own, owner);
+    return 0;
 }
 
 /* ---- v2: our own group when we are alone in it, else one beside it or above ------------------------------------------------------- */

@@ -149,6 +149,28 @@ static void below_what_an_engine_needs_is_refused_with_the_minimum(void **state)
     (void)proc_expect(coop(b, "run", "--limit", "memory=8M,pids=1,files=8,disk=64K,inodes=16,file_size=1,result=1", "--", "true"), 0);
 }
 
+/* At T2 a job has no file system of its own: its disk is the machine's. */
+static void what_nothing_enforces_is_refused_by_name_when_it_was_asked_for(void **state)
+{
+    struct broker *b = broker_new();
+    static const char *const asked[] = { "disk=1M", "inodes=100", "pids=10" };
+
+    *state = b;
+    b->args[0] = "--cgroup";
+    b->args[1] = "none";
+    b->args[2] = "--tier";
+    b->args[3] = "T2";
+    broker_up(b);
+    (void)proc_expect(coop(b, "run", "--", "sh", "-c", "exit 3"), 3); /* defaults are no demand */
+    assert_string_equal(json_str(last_receipt(b), "enforcement.tier"), "T2");
+    assert_string_equal(json_str(last_receipt(b), "enforcement.disk"), "RLIMIT_FSIZE");
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        (void)coop(b, "run", "--limit", asked[i], "--", "true");
+        assert_string_equal(json_str(last_receipt(b), "cause"), "start_failed");
+        assert_non_null(strstr(json_str(last_receipt(b), "cause_detail"), "nothing enforces it here, at tier T2"));
+    }
+}
+
 static int up(void **state, const char *kind)
 {
     struct broker *b = broker_new();
@@ -184,6 +206,7 @@ int main(void)
         BOTH(usage_counts_children_that_nobody_waited_for),
         BOTH(limits_of_one_job_leave_the_next_alone),
         cmocka_unit_test_setup_teardown(below_what_an_engine_needs_is_refused_with_the_minimum, up_auto, broker_teardown),
+        cmocka_unit_test_teardown(what_nothing_enforces_is_refused_by_name_when_it_was_asked_for, broker_teardown),
     };
 
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
