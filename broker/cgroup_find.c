@@ -279,6 +279,18 @@ static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
     return rc;
 }
 
+/* Started by somebody who lives where a broker does: beside that one, with leaves of our own name. */
+static int settle_where_one_is(struct cgroups *g, const char *own, uid_t owner)
+{
+    const char *name = strrchr(own, '/');
+    char base[CGROUP_PATH];
+
+    if (name == NULL || strcmp(name, "/" BROKER_GROUP) != 0)
+        return -ENOENT;
+    snprintf(base, sizeof(base), "%.*s", (int)(name - own), own);
+    return settle_in(g, base, owner);
+}
+
 static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, uid_t owner)
 {
     char dir[CGROUP_PATH], text[256] = "";
@@ -292,7 +304,7 @@ static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, ui
         return cannot(g, "cgroup v2: neither memory nor pids is delegated to %.150s", dir);
     rc = -EBUSY;
     snprintf(g->home, sizeof(g->home), "%s", dir);
-    if (!is_top(dir) && alone_in(dir) && settle_in(g, dir, owner) == 0)
+    if (settle_where_one_is(g, dir, owner) == 0 || (!is_top(dir) && alone_in(dir) && settle_in(g, dir, owner) == 0))
         return 0;
     if (!is_top(dir))
         *strrchr(dir, '/') = '\0'; /* others live in ours: it cannot have children with controllers */
