@@ -66,7 +66,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers bad_input flood tasklets native root doctor exec tour
+SYSTEM      := verbs records causes kill kill_points leftovers bad_input flood tasklets native root doctor exec tour limits
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
 FUZZ        := frame control link limits elf policy
 
@@ -81,6 +81,9 @@ PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)
 PEERS      += $(if $(wildcard /usr/bin/go),go)
+
+# Programs that the tests run as jobs of the engine exec.
+PROGRAMS := use
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 

@@ -131,7 +131,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/bench/bench_policy $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
@@ -172,6 +172,11 @@ $(B)/tests/native/libabsent.so: tests/native/plain.c
 $(B)/tests/native/needs_absent.so: tests/native/plain.c $(B)/tests/native/libabsent.so
 	@mkdir -p $(@D)
 	$(call NATIVE_CC,-Wl$(comma)--no-as-needed $(B)/tests/native/libabsent.so)
+
+# Programs that the tests run as jobs: a tenant's too, and static, so that they start anywhere.
+$(B)/tests/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g -static $< -o $@)
 
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 
