@@ -66,7 +66,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs causes kill kill_points bad_input flood tasklets native root doctor
+SYSTEM      := verbs causes kill kill_points bad_input flood tasklets native root doctor tier2
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape
 FUZZ        := frame control link limits elf
 

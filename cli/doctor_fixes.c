@@ -12,7 +12,7 @@
 #define CONTAINER        "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined IMAGE (podman: the same)"
 #define KEEP(key, value) "sysctl -w " key "=" value "; to keep it: echo " key "=" value " > /etc/sysctl.d/60-coop.conf"
 #define DELEGATE                                                                                                                           \
-    "as a service: coopd.service of " COOP_PREFIX "/lib/systemd/system has Delegate=yes; as a user: systemd-run --user --scope "          \
+    "as a service: coopd.service of " COOP_PREFIX "/lib/systemd/system has Delegate=yes; as a user: systemd-run --user --scope "           \
     "-p Delegate=yes coopd, and for all controllers systemctl edit user@.service with [Service] Delegate=cpu cpuset io memory pids; in a " \
     "container: docker run --cgroupns=private -v /sys/fs/cgroup:/sys/fs/cgroup:rw IMAGE"
 

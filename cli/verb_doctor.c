@@ -27,7 +27,7 @@ static const char *const tiers[TIERS] = { "T0", "T1", "T2", "T3" };
 extern char **environ;
 
 struct findings {
-    json_t *probes; /* of objects, as they came, each with its "fix" */
+    json_t *probes;             /* of objects, as they came, each with its "fix" */
     const char *tier, *why_not; /* why_not: of the tier above, "" when there is none */
     Pb__Enforcement held;       /* what a program would have */
     char refused[REQUIRE_WHY];  /* "" when what is required can be had */
@@ -110,9 +110,7 @@ static const json_t *find(const json_t *probes, const char *name)
     size_t i;
     json_t *p;
 
-    json_array_foreach(probes, i, p)
-        if (strcmp(text_of(p, "probe"), name) == 0)
-            return p;
+    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
     return NULL;
 }
 
@@ -219,8 +217,7 @@ static void print_table(const struct findings *f, const char *require)
     size_t i;
     json_t *p;
 
-    json_array_foreach(f->probes, i, p)
-        print_probe(p);
+    json_array_foreach(f->probes, i, p) print_probe(p);
     printf("\ntier     %s", f->tier);
     if (f->why_not[0] != '\0')
         printf(", and not the one above: %s", text_safe_str(safe, sizeof(safe), f->why_not));
