@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { AUDIT_RECORDS = 256, AUDIT_BYTES = 1 << 20, AUDIT_JOBS = 4096 }; /* of a slice: some milliseconds of the main thread */
+enum { AUDIT_RECORDS = 128, AUDIT_BYTES = 256 << 10, AUDIT_JOBS = 1024 }; /* of a slice: some milliseconds of the main thread */
 
 _Static_assert(STORE_HASH == SHA256_DIGEST_LENGTH, "a hash of the chain is a SHA-256");
 
@@ -65,43 +65,64 @@ static int read_hash(sqlite3_stmt *stmt, int column, uint8_t ret[STORE_HASH])
     return 0;
 }
 
-/* *ret_hash of zeros and *ret_seq 0 for a chain that has not begun. A head that somebody damaged does not keep receipts from being written:
- * the audit tells. */
-static int read_end(sqlite3_stmt *stmt, uint64_t *ret_seq, uint8_t ret_hash[STORE_HASH])
+/* The later one of what is known and what the statement says. */
+static int look_at_end(sqlite3_stmt *stmt, struct chain_end *end)
 {
     int rc = sqlite3_step(stmt), err = store_errno(sqlite3_db_handle(stmt), rc);
+    uint64_t seq = err == 0 && rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
 
-    *ret_seq = 0;
-    memset(ret_hash, 0, STORE_HASH);
-    if (err == 0 && rc == SQLITE_ROW) {
-        *ret_seq = (uint64_t)sqlite3_column_int64(stmt, 0);
-        if (read_hash(stmt, 1, ret_hash) != 0)
-            memset(ret_hash, 0, STORE_HASH);
+    if (seq > end->seq) {
+        end->seq = seq;
+        if (read_hash(stmt, 1, end->hash) != 0)
+            memset(end->hash, 0, STORE_HASH);
     }
     (void)sqlite3_reset(stmt);
     return err;
 }
 
-int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_record *r)
+/* The later of what is there and what the head says: a head that somebody damaged must not make two records of one number, nor keep receipts
+ * from being written. The audit tells. */
+static int find_end(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end *end)
 {
-    uint8_t previous[STORE_HASH], hash[STORE_HASH];
-    uint64_t seq;
-    int err = read_end(stmts[CHAIN_END], &seq, previous);
+    int err;
+
+    *end = (struct chain_end){ 0 };
+    err = look_at_end(stmts[CHAIN_LAST], end);
+    if (err == 0)
+        err = look_at_end(stmts[CHAIN_HEAD], end);
+    end->known = err == 0;
+    return err;
+}
+
+int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end *end, struct chain_record *r)
+{
+    uint8_t hash[STORE_HASH];
+    int err = end->known ? 0 : find_end(stmts, end);
 
     if (err != 0)
         return err;
-    r->seq = seq + 1;
-    store_chain_hash(r, previous, hash);
+    r->seq = end->seq + 1;
+    store_chain_hash(r, end->hash, hash);
     (void)sqlite3_bind_int64(stmts[CHAIN_ADD], 1, (sqlite3_int64)r->seq);
     (void)sqlite3_bind_text(stmts[CHAIN_ADD], 2, r->job, -1, SQLITE_STATIC);
     (void)sqlite3_bind_blob(stmts[CHAIN_ADD], 3, hash, STORE_HASH, SQLITE_STATIC);
     err = store_step(stmts[CHAIN_ADD]);
-    (void)sqlite3_bind_int64(stmts[CHAIN_HEAD], 1, (sqlite3_int64)r->seq);
-    (void)sqlite3_bind_blob(stmts[CHAIN_HEAD], 2, hash, STORE_HASH, SQLITE_STATIC);
-    if (err == 0)
-        err = store_step(stmts[CHAIN_HEAD]);
     (void)sqlite3_clear_bindings(stmts[CHAIN_ADD]); /* hash is of this call */
-    (void)sqlite3_clear_bindings(stmts[CHAIN_HEAD]);
+    end->seq = r->seq;
+    memcpy(end->hash, hash, STORE_HASH);
+    return err;
+}
+
+int store_chain_set_head(sqlite3_stmt *const stmts[CHAIN_STMTS], const struct chain_end *end)
+{
+    int err;
+
+    if (!end->known)
+        return 0;
+    (void)sqlite3_bind_int64(stmts[CHAIN_SET_HEAD], 1, (sqlite3_int64)end->seq);
+    (void)sqlite3_bind_blob(stmts[CHAIN_SET_HEAD], 2, end->hash, STORE_HASH, SQLITE_STATIC);
+    err = store_step(stmts[CHAIN_SET_HEAD]);
+    (void)sqlite3_clear_bindings(stmts[CHAIN_SET_HEAD]);
     return err;
 }
 
@@ -121,8 +142,9 @@ static void read_record(sqlite3_stmt *stmt, int first, struct chain_record *r)
 int store_chain_adopt(sqlite3 *db)
 {
     static const char sql[] = "SELECT job, epoch, outcome, cause, recorded_us, receipt FROM result ORDER BY rowid"; /* as they came */
-    const char *const chain[CHAIN_STMTS] = { CHAIN_END_SQL, CHAIN_ADD_SQL, CHAIN_HEAD_SQL };
+    const char *const chain[CHAIN_STMTS] = { CHAIN_LAST_SQL, CHAIN_HEAD_SQL, CHAIN_ADD_SQL, CHAIN_SET_HEAD_SQL };
     sqlite3_stmt *stmts[CHAIN_STMTS] = { NULL }, *old = NULL;
+    struct chain_end end = { 0 };
     int rc = SQLITE_DONE, err = store_prepare(db, chain, stmts, CHAIN_STMTS);
 
     if (err == 0)
@@ -131,10 +153,12 @@ int store_chain_adopt(sqlite3 *db)
         struct chain_record r;
 
         read_record(old, 0, &r);
-        err = r.job != NULL ? store_chain_append(stmts, &r) : -ENOMEM;
+        err = r.job != NULL ? store_chain_append(stmts, &end, &r) : -ENOMEM;
     }
     if (err == 0)
         err = store_errno(db, rc);
+    if (err == 0)
+        err = store_chain_set_head(stmts, &end);
     (void)sqlite3_finalize(old);
     store_drop(stmts, CHAIN_STMTS);
     return err;

@@ -35,12 +35,19 @@ enum write_sql {
     W_OUTPUT,
     W_WHY_NOT,
     W_CHAIN,
-    W_COUNT = W_CHAIN + 3
+    W_COUNT = W_CHAIN + 4
 };
 enum read_sql { R_FIND, R_SPEC, R_RECEIPT, R_OUTPUT, R_LIST, R_LIST_UNFINISHED, R_HEAD, R_LINK, R_AUDIT, R_AUDIT_OTHERS, R_COUNT };
 
 struct op_list {
     struct store_op *first, **last;
+};
+
+/* Where the chain ends, known for the length of one transaction; all zero at its begin. */
+struct chain_end {
+    bool known;
+    uint64_t seq;
+    uint8_t hash[STORE_HASH];
 };
 
 struct store {
@@ -53,7 +60,8 @@ struct store {
 
     sqlite3 *writer; /* writer thread, once it runs */
     sqlite3_stmt *w[W_COUNT];
-    int wal_pages; /* writer thread: how long the log is */
+    int wal_pages;          /* writer thread: how long the log is */
+    struct chain_end chain; /* the same: of the transaction that is open */
 
     bool running; /* main thread: there is a writer to join */
     pthread_t thread;
@@ -99,18 +107,18 @@ struct chain_record {
     size_t receipt_len;
 };
 /* The statements that append, in this order wherever they are prepared. */
-enum chain_sql { CHAIN_END, CHAIN_ADD, CHAIN_HEAD, CHAIN_STMTS };
+enum chain_sql { CHAIN_LAST, CHAIN_HEAD, CHAIN_ADD, CHAIN_SET_HEAD, CHAIN_STMTS };
 _Static_assert(W_COUNT - W_CHAIN == CHAIN_STMTS, "the writer has all of them");
-/* The later of what the head says and what is there: a damaged one must not make two records of one number. */
-#define CHAIN_END_SQL                                                                                                                      \
-    "SELECT seq, hash FROM (SELECT seq, hash FROM head UNION ALL SELECT * FROM (SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1)) "  \
-    "ORDER BY seq DESC LIMIT 1"
-#define CHAIN_ADD_SQL  "INSERT INTO chain(seq, job, hash) VALUES(?1, ?2, ?3)"
-#define CHAIN_HEAD_SQL "UPDATE head SET seq = ?1, hash = ?2"
+#define CHAIN_LAST_SQL     "SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1"
+#define CHAIN_HEAD_SQL     "SELECT seq, hash FROM head"
+#define CHAIN_ADD_SQL      "INSERT INTO chain(seq, job, hash) VALUES(?1, ?2, ?3)"
+#define CHAIN_SET_HEAD_SQL "UPDATE head SET seq = ?1, hash = ?2"
 
 void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH]);
 /* Appends, inside the caller's transaction; sets r->seq. */
-int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_record *r);
+int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end *end, struct chain_record *r);
+/* At the end of a transaction that has appended. */
+int store_chain_set_head(sqlite3_stmt *const stmts[CHAIN_STMTS], const struct chain_end *end);
 /* Chains the receipts that are there already, in the order in which they were written. */
 int store_chain_adopt(sqlite3 *db);
 

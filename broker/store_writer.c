@@ -36,9 +36,10 @@ const char *const store_write_sql[W_COUNT] = {
     [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
     [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",
-    [W_CHAIN + CHAIN_END] = CHAIN_END_SQL,
-    [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
+    [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
+    [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
+    [W_CHAIN + CHAIN_SET_HEAD] = CHAIN_SET_HEAD_SQL,
 };
 /* clang-format on */
 
@@ -180,7 +181,7 @@ static int chain(struct store *s, const struct store_op *op, int64_t now_us)
         .receipt_len = op->receipt.len,
     };
 
-    return store_chain_append(&s->w[W_CHAIN], &r);
+    return store_chain_append(&s->w[W_CHAIN], &s->chain, &r);
 }
 
 static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
@@ -248,11 +249,14 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     int64_t now_us = wall_us();
     int err = run(s, W_BEGIN);
 
+    s->chain = (struct chain_end){ 0 };
     for (struct store_op *op = first; op != end && err == 0; op = op->next) {
         op->status = op->sync_status;
         if (op->status == 0)
             err = op_rules[op->kind].apply(s, op, now_us);
     }
+    if (err == 0)
+        err = store_chain_set_head(&s->w[W_CHAIN], &s->chain);
     if (err == 0)
         err = run(s, W_COMMIT);
     if (!sqlite3_get_autocommit(s->writer)) /* SQLite rolls back by itself after some errors */

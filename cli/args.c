@@ -193,7 +193,7 @@ const struct flag flag_table[] = {
     { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
       "what runs it: lua, native or exec (default: by how the file begins, its extension or its #! line)" },
     { "limit",           0,  "NAME=VALUE[,...]", NEW_JOB,           0,                read_limit,           FLAG_LIMIT,
-      "bound the job: cpu, wall (times), memory, stdout, stderr (sizes), tasklets, threads (counts); may be repeated" },
+      "bound the job: cpu=2s, memory=64M, ..., as listed at the end; may be repeated" },
     { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                read_on_output_limit, FLAG_OUTPUT_LIMIT,
       "when stdout or stderr reaches its limit: end the job (default), or drop what is beyond" },
     { "env",             'e', "NAME=VALUE",      NEW_JOB,           0,                read_env,             FLAG_NOTHING,

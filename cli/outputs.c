@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,10 +86,12 @@ struct sink {
     int fd;
     const char *name; /* as the receipt has it */
     struct coop_error *why;
+    SHA2_CTX sha;
 };
 
-static int put(const struct sink *s, const uint8_t *p, size_t len)
+static int put(struct sink *s, const uint8_t *p, size_t len)
 {
+    SHA256Update(&s->sha, p, len);
     while (len > 0) {
         ssize_t n = write(s->fd, p, len);
 
@@ -103,7 +106,7 @@ static int put(const struct sink *s, const uint8_t *p, size_t len)
 }
 
 /* One slice from offset on; *ret_end: it was the last. */
-static int ask(struct coop_client *client, const char *id, const struct sink *s, uint64_t *offset, bool *ret_end)
+static int ask(struct coop_client *client, const char *id, struct sink *s, uint64_t *offset, bool *ret_end)
 {
     Pb__GetOutput body = PB__GET_OUTPUT__INIT;
     Pb__Request req = PB__REQUEST__INIT;
@@ -132,14 +135,20 @@ static int ask(struct coop_client *client, const char *id, const struct sink *s,
     return rc;
 }
 
-static int ask_all(struct coop_client *client, const char *id, const struct sink *s)
+/* f: what the receipt says of the file; what has come must be that. */
+static int ask_all(struct coop_client *client, const char *id, const Pb__OutputFile *f, struct sink *s)
 {
+    char hex[SHA256_DIGEST_STRING_LENGTH];
     uint64_t offset = 0;
     bool end = false;
     int rc = 0;
 
+    SHA256Init(&s->sha);
     while (rc == 0 && !end)
         rc = ask(client, id, s, &offset, &end);
+    if (rc == 0 && strcmp(SHA256End(&s->sha, hex), f->sha256) != 0)
+        rc = coop_error_set(s->why, EBADMSG, COOP_EXIT_PLATFORM,
+                            "output %s is not what was collected: its SHA-256 is %s, the receipt says %s", f->name, hex, f->sha256);
     return rc;
 }
 
@@ -167,7 +176,7 @@ static int write_file(struct coop_client *client, const Pb__Receipt *r, const Pb
     s.fd = open_beneath(parent, temp, O_WRONLY | O_CREAT | O_EXCL, (f->mode & 0777) | S_IRUSR | S_IWUSR);
     if (s.fd < 0)
         return coop_error_set(why, -s.fd, COOP_EXIT_USAGE, "output %s: %s", f->name, strerror(-s.fd));
-    rc = ask_all(client, r->job, &s);
+    rc = ask_all(client, r->job, f, &s);
     if (close(s.fd) != 0 && rc == 0)
         rc = coop_error_set(why, errno, COOP_EXIT_TEMPORARY, "output %s: %s", f->name, strerror(errno));
     if (rc != 0) {
@@ -213,12 +222,17 @@ int outputs_write(const struct command *c, struct coop_client *client, const Pb_
     return first;
 }
 
-int outputs_print(const struct command *c, struct coop_client *client, const char *id, const char *name)
+int outputs_print(const struct command *c, struct coop_client *client, const Pb__Receipt *r, const char *name)
 {
     struct coop_error why;
     struct sink s = { .fd = STDOUT_FILENO, .name = name, .why = &why };
-    int rc = ask_all(client, id, &s);
+    Pb__OutputFile none = PB__OUTPUT_FILE__INIT, *f = &none; /* of which the broker says that there is none */
+    int rc;
 
+    for (size_t i = 0; i < r->n_outputs; i++)
+        if (strcmp(r->outputs[i]->name, name) == 0)
+            f = r->outputs[i];
+    rc = ask_all(client, r->job, f, &s);
     if (rc == -EPIPE)
         return COOP_EXIT_SIGNAL_BASE + 13;
     return rc != 0 ? say_error(c, &why) : 0;

@@ -17,12 +17,12 @@ int outputs_open(const char *dir, int *ret_fd, struct coop_error *why);
 int outputs_free(int dir_fd, const struct options *o, struct coop_error *why);
 
 /*
- * Asks for each file of the receipt and writes it; says of each that could not be written why. 0 when all are there, else the exit code of
+ * Asks for each file of the receipt and writes it, when it is what the receipt says; says of each that could not be written why. 0 when all are there, else the exit code of
  * the first that failed.
  */
 int outputs_write(const struct command *c, struct coop_client *client, const Pb__Receipt *r, int dir_fd);
 
-/* One file to standard output, byte for byte. 0 or the exit code after having said why. */
-int outputs_print(const struct command *c, struct coop_client *client, const char *id, const char *name);
+/* One file to standard output, byte for byte; when all is out, that it is what the receipt says. 0 or the exit code after having said why. */
+int outputs_print(const struct command *c, struct coop_client *client, const Pb__Receipt *r, const char *name);
 
 #endif

@@ -41,7 +41,7 @@ static int serve(const struct command *c, struct coop_client *client, const Pb__
     int code = 0, outcome = outcome_of_wait(r->cause, r->exit_code, r->signal);
 
     if (c->opt.output != NULL)
-        return outputs_print(c, client, r->job, c->opt.output);
+        return outputs_print(c, client, r, c->opt.output);
     if (c->opt.output_dir != NULL)
         code = write_outputs(c, client, r);
     print(c, r);

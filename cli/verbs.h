@@ -29,7 +29,7 @@ enum verb_id {
 };
 #define VERB_BIT(v) (1u << (VERB_##v))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
 struct verb {
     const char *name;

@@ -1,7 +1,7 @@
 /* policy.c - see policy.h. The tables themselves are in policy_pure.c, policy_exec.c and policy_init.c. */
 #include "worker/policy.h"
 
-#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "worker/policy_rows.h"
@@ -41,37 +41,26 @@ const struct policy *policy_find(const char *profile)
     return NULL;
 }
 
-static void explain_row(const struct policy_row *r, FILE *to)
-{
-    char verdict[32];
-
-    if (r->verdict == POLICY_REFUSE)
-        snprintf(verdict, sizeof(verdict), "refuse %s", strerrorname_np(r->error));
-    else
-        snprintf(verdict, sizeof(verdict), "%s", r->verdict == POLICY_ANSWER ? "answer" : r->verdict == POLICY_ALLOW ? "allow" : "end");
-    fprintf(to, "%-20s %-15s %s", r->name, verdict, r->why);
-    for (int i = 0; i < POLICY_ARGS && r->args[i].mask != 0; i++)
-        fprintf(to, "%s argument %u & %#llx is %#llx", i == 0 ? "  [if" : ",", r->args[i].index, (unsigned long long)r->args[i].mask,
-                (unsigned long long)r->args[i].value);
-    fprintf(to, "%s\n", r->args[0].mask != 0 ? "]" : "");
-}
-
-static int has_answers(const struct policy *p)
+static bool has_verdict(const struct policy *p, enum policy_verdict v)
 {
     for (size_t i = 0; i < p->n_rows; i++)
-        if (p->rows[i].verdict == POLICY_ANSWER)
-            return 1;
-    return 0;
+        if (p->rows[i].verdict == v)
+            return true;
+    return false;
 }
 
 void policy_explain(const struct policy *p, FILE *to)
 {
-    fprintf(to, "profile %s\n\n%-20s %-15s %s\n", p->name, "system call", "verdict", "why");
-    for (size_t i = 0; i < p->n_rows; i++)
-        explain_row(&p->rows[i], to);
-    if (has_answers(p))
-        fprintf(to, "%-20s %-15s %s\n", "(answer)", "", "the kernel does nothing: the worker's own handler for SIGSYS gives the answer");
-    fprintf(to, "%-20s %-15s %s\n", "any other, known", "end, reported", "nothing a worker needs; the receipt names the call");
-    fprintf(to, "%-20s %-15s %s\n", "unknown number", "refuse ENOSYS", "what an older kernel would say");
-    fprintf(to, "%-20s %-15s %s\n", "i386 or x32 call", "kill", "the numbers mean other calls there");
+    char line[POLICY_LINE];
+
+    fprintf(to, "# profile %s: the first row of a call that holds decides\n", p->name);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        policy_row_print(&p->rows[i], line, sizeof(line));
+        fprintf(to, "%s\n", line);
+    }
+    if (has_verdict(p, POLICY_ANSWER))
+        fprintf(to, "# answer: the kernel does nothing, the worker's own handler for SIGSYS gives the answer\n");
+    fprintf(to, "# any other known call: the job ends, and its receipt names the call\n");
+    fprintf(to, "# a number above %u, or that is no call: refuse ENOSYS, as an older kernel would\n", p->newest);
+    fprintf(to, "# a call of i386 or x32: killed at once; the numbers mean other calls there\n");
 }

@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "policy_grant.h"
 #include "policy_row.h"
+#include "policy_text.h"
 
 struct policy_gap {
     uint32_t first, last; /* numbers that no known call has */
@@ -38,7 +40,16 @@ const struct policy *policy_find(const char *profile);
 /* All profiles' names, NULL-terminated. */
 extern const char *const policy_names[];
 
-/* Prints every row with its reason. */
+/*
+ * The base with a user's rows (policy_text.h) before its own, so that they decide where they hold. They only add: allow what can be allowed at all
+ * (policy_grant.h), or refuse what the base ends a job for, or refuses in another way. A row that would take away what the base allows is refused,
+ * and so is every row for a profile that has no notifications: there the filter is the only wall. 0 with *ret for policy_free(), which keeps
+ * what base points to; -EINVAL with why, naming line and column; -ENOMEM.
+ */
+int policy_merge(const struct policy *base, const char *rows_text, struct policy **ret, char why[POLICY_WHY]);
+void policy_free(struct policy *p);
+
+/* Prints every row with its reason, as policy_text.h reads them. */
 void policy_explain(const struct policy *p, FILE *to);
 
 #endif

@@ -313,6 +313,77 @@ static void a_full_disk_later_keeps_what_was_there_and_goes_on_when_there_is_roo
     assert_reads(&f->s, 0, 1 << 20, 200000);
 }
 
+/* In memory, in a file, at the edge between them; what comes next stands where the cut was. */
+static void what_is_cut_off_is_forgotten_and_written_over(void **state)
+{
+    static const struct {
+        size_t len, cut;
+    } rows[] = {
+        {100,               0                   },
+        { 100,              99                  },
+        { 100,              100                 },
+        { 100,              5000                }, /* there is nothing behind it */
+        { SPOOL_MEMORY,     1                   },
+        { SPOOL_MEMORY + 1, SPOOL_MEMORY        },
+        { 300000,           7                   },
+        { 300000,           0                   },
+        { 300000,           SPOOL_MEMORY + 12345}
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t left = rows[i].cut < rows[i].len ? rows[i].cut : rows[i].len;
+
+        assert_int_equal(append_words(&f->s, 0, rows[i].len), 0);
+        spool_cut(&f->s, rows[i].cut);
+        assert_int_equal(f->s.len, left);
+        assert_int_equal(f->s.refused, 0);
+        assert_reads(&f->s, 0, 400000, left);
+        assert_int_equal(append_words(&f->s, left, 100000), 0);
+        assert_reads(&f->s, 0, 500000, left + 100000);
+        spool_reset(&f->s);
+    }
+}
+
+static int knows_one(void *ctx, const char *job)
+{
+    return strcmp(job, ctx) == 0;
+}
+
+static void a_sweep_takes_files_of_jobs_that_nobody_knows_and_no_others(void **state)
+{
+    static const struct {
+        const char *name;
+        int stays;
+    } rows[] = {
+        {JOB ".stdout",                          1},
+        { JOB ".outputs",                        1},
+        { "01HZZZZZZZ0000000000000001.stdout",   0},
+        { "01HZZZZZZZ0000000000000001.stderr",   0},
+        { "01HZZZZZZZ0000000000000001.outputs",  0},
+        { "01HZZZZZZZ0000000000000001.output",   1},
+        { "01HZZZZZZZ0000000000000001.outputs2", 1},
+        { "01HZZZZZZZ0000000000000001",          1},
+        { "1HZZZZZZZ0000000000000001.stdout",    1},
+        { "x.stdout",                            1},
+        { ".stdout",                             1}
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int fd = openat(f->dir_fd, rows[i].name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        (void)close(fd);
+    }
+    assert_int_equal(mkdirat(f->dir_fd, "01HZZZZZZZ0000000000000002.stdout", 0700),
+                     0); /* not ours: stays, and keeps nothing else from going */
+    spool_sweep(f->dir_fd, knows_one, (void *)JOB);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(faccessat(f->dir_fd, rows[i].name, F_OK, 0) == 0, rows[i].stays);
+    assert_int_equal(unlinkat(f->dir_fd, "01HZZZZZZZ0000000000000002.stdout", AT_REMOVEDIR), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -330,6 +401,8 @@ int main(void)
         TEST(a_left_over_of_a_crashed_broker_is_not_taken_for_ours),
         TEST(a_link_in_place_of_the_file_is_not_followed),
         TEST(two_streams_of_a_job_have_two_files),
+        TEST(what_is_cut_off_is_forgotten_and_written_over),
+        TEST(a_sweep_takes_files_of_jobs_that_nobody_knows_and_no_others),
         TEST(a_full_disk_at_the_spill_keeps_the_memory_and_nothing_of_the_call),
         TEST(a_full_disk_later_keeps_what_was_there_and_goes_on_when_there_is_room),
     };
