@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -85,7 +86,7 @@ int privilege_choose(struct privilege *p, const char *wanted, char why[PRIVILEGE
     if (range != NULL && !ids_exist("/proc/self/gid_map", range->first, range->count))
         range = NULL;
     rc = broker_user_find(wanted, range, &p->user);
-    if (rc == -ENOENT && range == NULL && wanted[0] == '\0')
+    if (rc == -ENOENT && range == NULL && wanted[0] == '\0' && getenv("COOP_USER") == NULL)
         return stay_alone(p, why);
     if (rc != 0)
         return refuse_user(wanted[0] != '\0' ? wanted : "$COOP_USER", rc, why);
