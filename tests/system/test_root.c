@@ -148,13 +148,13 @@ static void it_becomes_nobody_that_it_should_not(void **state)
     static const struct {
         const char *user, *says;
     } rows[] = {
-        {"root",          "that is root"    },
-        { "0",            "that is root"    },
-        { "no-such-user", "no such user"    },
-        { "-1",           "no such user"    },
-        { "4294967295",   "no such user"    },
-        { "12x",          "no such user"    },
-        { "99999999999",  "no such user"    },
+        {"root",          "that is root"},
+        { "0",            "that is root"},
+        { "no-such-user", "no such user"},
+        { "-1",           "no such user"},
+        { "4294967295",   "no such user"},
+        { "12x",          "no such user"},
+        { "99999999999",  "no such user"},
     };
 
     (void)state;
