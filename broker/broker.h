@@ -17,6 +17,7 @@
 #include "broker/pool.h"
 #include "broker/privilege.h"
 #include "broker/store.h"
+#include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
 
 enum broker_phase { BROKER_UP, BROKER_DRAINING };
@@ -33,6 +34,7 @@ struct broker {
     char kernel[65];
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
     struct cgroups cgroups;
+    struct work_dirs work_dirs;
     struct pool pool;
     struct jobs jobs;
     struct control control;

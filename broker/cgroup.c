@@ -229,9 +229,7 @@ void cgroup_close(struct cgroups *g)
     if (g->inotify.fd >= 0)
         close(g->inotify.fd);
     g->inotify.fd = -1;
-    for (int part = 0; part < CGROUP_PARTS; part++)
-        if (g->base_made[part])
-            (void)rmdir(g->base[part]); /* not ours to remove when root made it and we are root no more; the next broker uses it again */
+    cgroup_leave(g);
     g->kind = CGROUP_NONE;
 }
 

@@ -45,6 +45,7 @@ struct cgroups {
     bool has[CGROUP_PARTS];
     char base[CGROUP_PARTS][CGROUP_PATH]; /* the directory of ours that leaves are made in */
     bool base_made[CGROUP_PARTS];         /* it is not our own group: removed at the end, where that is allowed */
+    char home[CGROUP_PATH];               /* v2: the group that we were in */
     char prefix[CGROUP_NAME_MAX];         /* of its leaves' names; each run directory has its own */
     char why[CGROUP_WHY];                 /* why nothing better than kind */
     uint64_t last_leaf;
@@ -139,5 +140,8 @@ int cgroup_read_io(const struct cgroup_leaf *leaf, uint64_t *ret_read, uint64_t 
  * creating what it needs. -ENOENT: this kind cannot be had, and g->why says why.
  */
 int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo, const char *own, uid_t owner);
+
+/* Removes what cgroup_find() made, unless other brokers use it, or root made it and we are root no more: then it stays, empty, for the next. */
+void cgroup_leave(struct cgroups *g);
 
 #endif

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BROKER_GROUP "broker" /* v2: where we live ourselves; a group that has children holds no processes */
+#define BROKER_GROUP "broker"  /* v2: where we live ourselves; a group that has children holds no processes */
+#define BASE_GROUP   "coop-%u" /* made by us: one for all brokers of a user */
 
 /* The files that whoever works in a directory of groups must be able to write. */
 static const char *const delegated[] = { "cgroup.procs", "cgroup.subtree_control", "cgroup.threads", "tasks" };
@@ -176,7 +177,7 @@ static int find_v1_part(struct cgroups *g, enum cgroup_part part, const char *mo
 
     if (rc != 0)
         return cannot(g, "cgroup v1: no hierarchy has %s", controller);
-    snprintf(g->base[part], CGROUP_PATH, "%.*s/%s", CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, g->prefix);
+    snprintf(g->base[part], CGROUP_PATH, "%.*s/" BASE_GROUP, CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, (unsigned)owner);
     rc = make_group(g->base[part]);
     if (rc == 0)
         rc = hand_over(g->base[part], owner);
@@ -253,7 +254,7 @@ static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
     char ours[CGROUP_PATH], text[256];
     int rc;
 
-    snprintf(ours, sizeof(ours), "%.*s/%s", CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, g->prefix);
+    snprintf(ours, sizeof(ours), "%.*s/" BASE_GROUP, CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, (unsigned)owner);
     if ((rc = make_group(ours)) != 0)
         return rc;
     if (is_top(dir))
@@ -280,6 +281,7 @@ static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, ui
     if (rc != 0 || (!has_word(text, "memory") && !has_word(text, "pids")))
         return cannot(g, "cgroup v2: neither memory nor pids is delegated to %.150s", dir);
     rc = -EBUSY;
+    snprintf(g->home, sizeof(g->home), "%s", dir);
     if (!is_top(dir) && alone_in(dir) && settle_in(g, dir, owner) == 0)
         return 0;
     if (!is_top(dir))
@@ -290,6 +292,19 @@ static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, ui
         if ((rc = settle_below(g, dir, owner)) == 0)
             return 0;
     }
+}
+
+void cgroup_leave(struct cgroups *g)
+{
+    char broker[CGROUP_PATH + 16];
+
+    if (g->kind == CGROUP_V2 && g->base_made[CGROUP_MEMORY] && put_in(g->home, "cgroup.procs", "0") == 0) {
+        snprintf(broker, sizeof(broker), "%s/" BROKER_GROUP, g->base[CGROUP_MEMORY]);
+        (void)rmdir(broker);
+    }
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        if (g->base_made[part])
+            (void)rmdir(g->base[part]);
 }
 
 int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo, const char *own, uid_t owner)

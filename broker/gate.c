@@ -38,7 +38,7 @@ static int check_hello(const struct worker *w, const Pb__FromWorker *m)
 
     if (h->token.len != ZYGOTE_TOKEN || memcmp(h->token.data, w->token, ZYGOTE_TOKEN) != 0)
         return -EPROTO;
-    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != (w->uid_inside != 0 ? w->uid_inside : w->uid))
+    if (h->n_seal == 0 || h->n_seal > WORKER_SEAL_MAX || h->uid != w->uid_said)
         return -EPROTO;
     for (size_t i = 0; i < h->n_seal; i++)
         if (!names_a_step(h->seal[i], 63))
@@ -258,6 +258,10 @@ int gate_refuse(struct worker *w, const char *name, const char *why)
               w->job != NULL ? w->job->id : "-", name, (int)w->phase, why);
     if (w->job != NULL)
         jobs_decide(w->job, PB__CAUSE__CAUSE_BAD_RESULT, "the worker sent a message that is refused (%s): %s", name, why);
+    if (w->phase == WORKER_BOOT && w->failed_step[0] == '\0') { /* the next one will hardly do better: not made at once */
+        snprintf(w->failed_step, sizeof(w->failed_step), "hello");
+        w->failed_error = EPROTO;
+    }
     pool_kill(w);
     return -EPROTO;
 }

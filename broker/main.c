@@ -20,6 +20,7 @@
 #include "broker/broker.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
+#include "broker/orphans.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -82,7 +83,11 @@ static void on_signal(void *ctx)
     struct broker *b = ctx;
     struct signalfd_siginfo s;
 
-    if (read(b->signals.fd, &s, sizeof(s)) == sizeof(s))
+    if (read(b->signals.fd, &s, sizeof(s)) != sizeof(s))
+        return;
+    if (s.ssi_signo == SIGCHLD)
+        orphans_end(b);
+    else
         drain(b);
 }
 
@@ -204,6 +209,7 @@ static int open_signals(struct broker *b)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before the store starts its thread, which inherits it */
         return -errno;
     signal(SIGPIPE, SIG_IGN);
@@ -244,7 +250,8 @@ static int open_parts(struct broker *b)
     b->store_watch = (struct loop_watch){ store_event_fd(b->store), on_store, b };
     if ((rc = loop_add(&b->loop, &b->store_watch)) != 0)
         return rc;
-    if ((rc = open_output_dir(b)) != 0)
+    if ((rc = open_output_dir(b)) != 0 || (rc = work_dirs_open(&b->work_dirs, b->places.run_dir, &b->loop)) != 0 ||
+        (rc = orphans_adopt()) != 0)
         return rc;
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
@@ -260,6 +267,8 @@ static void close_parts(struct broker *b)
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].zygote);
+    orphans_finish(b);
+    work_dirs_close(&b->work_dirs);
     cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */

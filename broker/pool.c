@@ -94,6 +94,8 @@ static void worker_free(struct worker *w)
     link_close(&w->link);
     if (w->leaf != NULL)
         cgroup_drop(w->leaf);
+    if (w->has_work_dir)
+        work_dirs_drop(&w->broker->work_dirs, w->id);
     for (unsigned i = 0; i < w->seal_count; i++)
         free(w->seal[i]);
     if (w->prev != NULL)
@@ -105,20 +107,37 @@ static void worker_free(struct worker *w)
     free(w);
 }
 
+static bool is_tier(const struct crew *c, const char *tier)
+{
+    return c->zygote.tier != NULL && strcmp(c->zygote.tier, tier) == 0;
+}
+
+/* Whether its zygote has entered the namespace of the range: at T1 it has one of its own. */
+static bool in_range(const struct crew *c)
+{
+    return c->broker->privilege.ids > 0 && !is_tier(c, "T1");
+}
+
+/* Programs whose worker cannot mount a work directory get one made by us. */
+static bool has_given_dir(const struct crew *c)
+{
+    return c->engine->runs_programs && is_tier(c, "T2");
+}
+
 /*
  * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
  * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
  */
 static uint32_t free_uid(const struct pool *p, const struct crew *c)
 {
-    const struct privilege *range = &p->broker->privilege;
+    uint32_t ids = p->broker->privilege.ids;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (range->ids == 0 || c->zygote.tier == NULL || strcmp(c->zygote.tier, "T0") != 0) /* the others do not enter it */
+    if (!in_range(c) || has_given_dir(c)) /* what another uid leaves in a directory of ours, we could not remove */
         return 0;
     do {
-        uint32_t inside = 1 + (uint32_t)(turn++ % range->ids);
+        uint32_t inside = 1 + (uint32_t)(turn++ % ids);
 
         for (w = p->all; w != NULL && w->uid_inside != inside; w = w->next)
             ;
@@ -139,6 +158,7 @@ static struct worker *worker_new(struct pool *p, struct crew *c, unsigned thread
     w->threads = threads;
     w->uid_inside = free_uid(p, c);
     w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
+    w->uid_said = in_range(c) ? w->uid_inside : w->uid;
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
@@ -189,6 +209,20 @@ static struct cgroup_leaf *leaf_for(const struct crew *c)
     return leaf;
 }
 
+/* -1: it needs none. */
+static int work_dir_for(struct worker *w)
+{
+    int fd;
+
+    if (!has_given_dir(w->crew))
+        return -1;
+    fd = work_dirs_make(&w->broker->work_dirs, w->id);
+    w->has_work_dir = fd >= 0;
+    if (fd < 0)
+        log_event(LOG_LEVEL_ERROR, "work_dir_failed", "error=\"%s\"", strerror(-fd)); /* its worker will say so, too */
+    return fd >= 0 ? fd : -1;
+}
+
 static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
@@ -208,10 +242,12 @@ static int spawn_one(struct crew *c, unsigned threads)
                                       .threads = threads,
                                       .link_fd = fd,
                                       .leaf = w->leaf = leaf_for(c),
-                                      .work_dir = -1 };
+                                      .work_dir = work_dir_for(w) };
 
         rc = zygote_spawn(&c->zygote, &order);
         close(fd);
+        if (order.work_dir >= 0)
+            close(order.work_dir);
     }
     if (rc != 0) {
         pool_set_phase(w, WORKER_ENDING);

@@ -43,10 +43,12 @@ struct worker {
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
     uint32_t uid;             /* as the machine counts */
-    uint32_t uid_inside;      /* the same in the zygotes' user namespace; 0: there is none, it has our own */
+    uint32_t uid_inside; /* the same in the zygotes' user namespace; 0: it has our own */
+    uint32_t uid_said;   /* what it will call itself: in that namespace, where it is in there */
     pid_t pid;                /* 0 until the zygote reported it */
     int hello;                /* its hello was accepted */
     struct loop_watch pidfd;  /* fd -1 until known; watched only when the zygote is gone */
+    bool has_work_dir;        /* T2: in work_dirs, by its id */
     struct cgroup_leaf *leaf; /* its control group; NULL: none */
     struct job *job;
     unsigned seen[WORKER_MESSAGES], told[WORKER_MESSAGES]; /* messages from it and to it, by field number */

@@ -213,10 +213,9 @@ static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);
-    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_caps_check(s, why)) != 0)
+    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_caps_check(s, why)) != 0 ||
+        (rc = job_policy_check(s, why)) != 0)
         return rc;
-    if (strlen(s->policy) > LIMITS_POLICY)
-        return too_much(why, "policy", strlen(s->policy), LIMITS_POLICY);
     return check_terminal(s->tty, why);
 }
 

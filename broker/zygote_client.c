@@ -212,6 +212,8 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     (void)fd;
     if (r->filter_hash.len != 32 || strcmp(r->engine, z->crew->engine->name) != 0 || take_tier(z, r) != 0)
         return -EPROTO;
+    if (strcmp(z->broker->config.tier, "auto") != 0 && strcmp(z->broker->config.tier, z->tier) != 0)
+        return -EPROTO; /* what was asked for by name is taken or refused */
     z->filter_len = r->filter_len;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);

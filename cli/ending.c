@@ -2,6 +2,7 @@
 #include "cli/ending.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/human.h"
 #include "cli/json.h"
@@ -52,12 +53,25 @@ void ending_print_learned(FILE *out, const Pb__Receipt *r)
     for (size_t i = 0; i < r->n_learned; i++) {
         const Pb__LearnedRow *l = r->learned[i];
 
+        const char *plural = l->times == 1 ? "" : "s";
+
         text_safe_str(row, sizeof(row), l->row);
         if (l->granted)
-            fprintf(out, "# %llu times\n%s\n", (unsigned long long)l->times, row);
+            fprintf(out, "# %llu time%s\n%s\n", (unsigned long long)l->times, plural, row);
         else
-            fprintf(out, "# %llu times, and no row can allow it (%s)\n# %s\n", (unsigned long long)l->times,
+            fprintf(out, "# %llu time%s, and no row can allow it: %s\n# %s\n", (unsigned long long)l->times, plural,
                     text_safe_str(why, sizeof(why), l->why_not), row);
+    }
+}
+
+/* One line for each thing that was matched and not collected. */
+static void tell_not_kept(const struct command *c, const Pb__Receipt *r)
+{
+    for (const char *line = r->outputs_note; *line != '\0';) {
+        int len = (int)strcspn(line, "\n");
+
+        say_note(c, "job %s: not collected: %.*s", r->job, len, line);
+        line += len + (line[len] == '\n');
     }
 }
 
@@ -79,8 +93,7 @@ int ending_tell(const struct command *c, struct coop_client *client, const Pb__J
     tell_cut(c, r, "stdout", r->stdout);
     tell_cut(c, r, "stderr", r->stderr);
     written = dir_fd >= 0 ? outputs_write(c, client, r, dir_fd) : 0;
-    if (r->outputs_note[0] != '\0')
-        say_note(c, "job %s: outputs: %s", r->job, r->outputs_note);
+    tell_not_kept(c, r);
     tell_learned(c, r);
     if (c->opt.receipt)
         human_receipt_short(stderr, r);

@@ -67,8 +67,8 @@ static void wrapped(FILE *out, const char *text, int indent, int column)
         fprintf(out, "%.*s", len, text);
         column += len;
         text += len;
-        if (*text == '\n' && text[1] != '\0')
-            fprintf(out, "\n%*s", indent, ""), column = indent;
+        if (*text == '\n' && text[1] != '\0') /* a paragraph */
+            fprintf(out, "\n\n%*s", indent, ""), column = indent;
         if (*text != '\0')
             text++;
     }
@@ -137,6 +137,17 @@ static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
     }
 }
 
+static void capabilities(FILE *out, void (*row)(FILE *, const char *, const char *))
+{
+    for (size_t i = 0; i < job_caps_count; i++) {
+        const struct job_cap *cap = &job_caps[i];
+        char text[64];
+
+        snprintf(text, sizeof(text), "%s%s%s", cap->name, cap->value != NULL ? "=" : "", cap->value != NULL ? cap->value : "");
+        row(out, text, cap->help);
+    }
+}
+
 static int outcome_sort_key(const struct outcome_row *row)
 {
     return row->kind == OUTCOME_SIGNAL ? COOP_EXIT_SIGNAL_BASE : row->code;
@@ -187,6 +198,8 @@ void help_verb(FILE *out, const struct verb *v)
     if (v->job_args) {
         fputs("\nlimits:\n", out);
         limits(out, entry);
+        fputs("\ncapabilities:\n", out);
+        capabilities(out, entry);
     }
     if (v == &verb_table[VERB_RUN] || v == &verb_table[VERB_WAIT] || v == &verb_table[VERB_RESULT]) {
         fputs("\nexit codes:\n", out);
@@ -265,7 +278,7 @@ void help_man(FILE *out)
     fputs(".SH SYNOPSIS\n.B coop\n.I VERB\n[flags] [arguments]\n", out);
     fputs(
         ".SH DESCRIPTION\n"
-        "A job is a script, or a shared object of machine code, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
+        "A job is a script, a shared object of machine code, or a program, with its input and its limits. The broker, coopd, keeps it on disk, gives it to a sealed worker process, "
         "and records how it ended as a receipt.\n"
         "coop talks to the system's broker when there is one you may use, else to your own, which it starts when needed and "
         "which leaves when it has been idle for a minute.\n"
@@ -281,6 +294,8 @@ void help_man(FILE *out)
             roff_flag(out, &flag_table[i]);
     fputs(".SH LIMITS\n", out);
     limits(out, roff_entry);
+    fputs(".SH CAPABILITIES\nWhat a program has only when it is asked for, by --cap.\n", out);
+    capabilities(out, roff_entry);
     fputs(
         ".SH JSON\n"
         "With --json every document is one line and begins with \"schema\": \"coop.\\fINAME\\fR/1\". Fields are named as in proto/job.proto and "
@@ -323,7 +338,7 @@ static void argument_reply(FILE *out, const struct verb *v)
 {
     static const char *const replies[] = {
         [COMPLETE_NOTHING] = "COMPREPLY=()",
-        [COMPLETE_FILE] = "COMPREPLY=($(compgen -f -- \"$cur\"))",
+        [COMPLETE_PROGRAM] = "COMPREPLY=($(compgen -f -c -- \"$cur\" | sort -u))",
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",

@@ -200,6 +200,19 @@ static void head_rows(FILE *out, const Pb__Receipt *r)
         row(out, "signal", "%d SIG%s", r->signal, signal_name(r->signal));
 }
 
+/* Line by line, so that a traceback stays readable and its lines cannot play tricks. */
+static void lines_row(FILE *out, const char *label, const char *text)
+{
+    char safe[2048];
+
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+
+        row(out, line == text ? label : "", "%s", text_safe(safe, sizeof(safe), line, len));
+        line += len + (line[len] == '\n');
+    }
+}
+
 /* Which call, made where, by whom. What it was is said in words where the end is. */
 static void violation_rows(FILE *out, const Pb__PolicyReport *v)
 {
@@ -234,7 +247,7 @@ static void output_rows(FILE *out, const Pb__Receipt *r, bool all)
     if (!all && r->n_outputs > 0)
         row(out, "outputs", "%zu files, %s", r->n_outputs, units_format_size(bytes, size));
     if (all)
-        words_row(out, "not kept", r->outputs_note);
+        lines_row(out, "not kept", r->outputs_note);
     if (r->n_learned > 0)
         row(out, "learned", "%zu rows: coop result --learned %s", r->n_learned, r->job);
 }
@@ -248,19 +261,6 @@ void human_receipt_short(FILE *out, const Pb__Receipt *r)
         words_row(out, "tier", r->enforcement->tier);
 }
 
-/* Line by line, so that a traceback stays readable and its lines cannot play tricks. */
-static void traceback_rows(FILE *out, const char *text)
-{
-    char safe[2048];
-
-    for (const char *line = text; *line != '\0';) {
-        size_t len = strcspn(line, "\n");
-
-        row(out, line == text ? "traceback" : "", "%s", text_safe(safe, sizeof(safe), line, len));
-        line += len + (line[len] == '\n');
-    }
-}
-
 void human_receipt(FILE *out, const Pb__Receipt *r)
 {
     char a[UNITS_BUF], b[UNITS_BUF];
@@ -272,7 +272,7 @@ void human_receipt(FILE *out, const Pb__Receipt *r)
     row(out, "attempt", "%u (epoch %" PRIu64 ")", r->attempt, r->epoch);
     if (r->error != NULL) {
         words_row(out, "error", r->error->message);
-        traceback_rows(out, r->error->traceback);
+        lines_row(out, "traceback", r->error->traceback);
     }
     if (r->violation != NULL)
         violation_rows(out, r->violation);

@@ -155,7 +155,7 @@ static int add_policy(const struct command *c, struct spec *s, struct coop_error
 {
     struct spec_want want = { .what = "policy", .path = c->opt.policy_path, .bound = "policy", .max = LIMITS_POLICY };
     ProtobufCBinaryData bytes = { 0 };
-    char *text;
+    char *text, words[JOB_FILES_WHY];
     int rc;
 
     s->pb.learn = c->opt.learn;
@@ -173,7 +173,7 @@ static int add_policy(const struct command *c, struct spec *s, struct coop_error
         return -ENOMEM;
     memcpy(text, bytes.data, bytes.len);
     s->pb.policy = text;
-    return 0;
+    return job_policy_check(&s->pb, words) == 0 ? 0 : refuse(why, "policy %s: %s", want.path, words);
 }
 
 static int add_terminal(const struct command *c, struct spec *s, struct coop_error *why)

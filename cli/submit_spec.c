@@ -38,12 +38,35 @@ static int add_args(const struct command *c, struct spec *s, struct coop_error *
     return 0;
 }
 
+/* A job with a terminal draws on ours, so it is told what kind ours is; who gives another is believed. */
+static int add_term(const struct command *c, struct spec *s, Pb__EnvVar *var, struct coop_error *why)
+{
+    const char *term = c->opt.tty ? getenv("TERM") : NULL;
+    char *copy;
+    int rc;
+
+    for (size_t i = 0; i < s->pb.n_env; i++)
+        if (strcmp(s->pb.env[i]->name, "TERM") == 0)
+            return 0;
+    if (term == NULL || term[0] == '\0')
+        return 0;
+    copy = strdup(term);
+    rc = spec_own(s, copy, why);
+    if (rc != 0)
+        return rc;
+    pb__env_var__init(var);
+    var->name = "TERM";
+    var->value = (ProtobufCBinaryData){ strlen(copy), (uint8_t *)copy };
+    s->pb.env[s->pb.n_env++] = var;
+    return 0;
+}
+
 /* A variable given twice has its last value. */
 static int add_env(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    Pb__EnvVar *vars = spec_own_zeroed(s, c->opt.env.n, sizeof(*vars), why), **list;
+    Pb__EnvVar *vars = spec_own_zeroed(s, c->opt.env.n + 1, sizeof(*vars), why), **list;
 
-    list = vars != NULL ? spec_own_zeroed(s, c->opt.env.n, sizeof(*list), why) : NULL;
+    list = vars != NULL ? spec_own_zeroed(s, c->opt.env.n + 1, sizeof(*list), why) : NULL;
     if (list == NULL)
         return -ENOMEM;
     s->pb.env = list;
@@ -64,7 +87,7 @@ static int add_env(const struct command *c, struct spec *s, struct coop_error *w
         vars[at].value.data = (uint8_t *)equals + 1;
         vars[at].value.len = strlen(equals + 1);
     }
-    return 0;
+    return add_term(c, s, &vars[c->opt.env.n], why);
 }
 
 static int check_args_size(const struct spec *s, struct coop_error *why)

@@ -22,13 +22,14 @@ enum verb_id {
     VERB_CANCEL,
     VERB_KILL,
     VERB_AUDIT,
+    VERB_DOCTOR,
     VERB_VERSION,
     VERB_HELP,
     VERB_COMPLETION
 };
 #define VERB_BIT(v) (1u << (VERB_##v))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
 struct verb {
     const char *name;
@@ -58,6 +59,7 @@ int verb_ls(const struct command *c);
 int verb_cancel(const struct command *c);
 int verb_kill(const struct command *c);
 int verb_audit(const struct command *c);
+int verb_doctor(const struct command *c);
 int verb_version(const struct command *c);
 int verb_help(const struct command *c);
 int verb_completion(const struct command *c);

@@ -223,7 +223,7 @@ int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, st
 
 /* ---- starting one ------------------------------------------------------------------------------------------------------------ */
 
-static int find_coopd(char ret_path[PATH_MAX], struct coop_error *why)
+int endpoint_find_coopd(char *ret_path, struct coop_error *why)
 {
     ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - 16);
     char *slash;
@@ -238,7 +238,7 @@ static int find_coopd(char ret_path[PATH_MAX], struct coop_error *why)
     strcpy(ret_path, COOP_PREFIX "/bin/coopd");
     if (access(ret_path, X_OK) == 0)
         return 0;
-    coop_error_set(why, ENOENT, COOP_EXIT_CONFIG, "no broker runs, and coopd is neither beside coop nor in " COOP_PREFIX "/bin");
+    coop_error_set(why, ENOENT, COOP_EXIT_CONFIG, "coopd is neither beside coop nor in " COOP_PREFIX "/bin");
     coop_error_hint(why, "build and install all of coop, or name a running broker by --endpoint ipc://PATH");
     return -ENOENT;
 }
@@ -379,7 +379,7 @@ int endpoint_start_broker(const struct endpoint *e, struct coop_error *why)
     off_t log_end = 0;
     pid_t pid;
 
-    rc = find_coopd(coopd, why);
+    rc = endpoint_find_coopd(coopd, why);
     if (rc == 0)
         rc = make_dirs(e->state_dir, why);
     if (rc != 0)

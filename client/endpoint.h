@@ -27,6 +27,9 @@ struct endpoint {
 /* given: the --endpoint flag or NULL. Checks the socket's directory; makes it when it is ours and missing. */
 int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, struct coop_error *why);
 
+/* The broker's program: beside ours, or where it is installed. ret_path: PATH_MAX bytes. */
+int endpoint_find_coopd(char *ret_path, struct coop_error *why);
+
 /*
  * Starts coopd for this endpoint and waits until it says it is ready, or that it is not. 0: ready. -EBUSY: another broker has the
  * run directory, so connect to that one. Else it failed: why holds the last line of its log.

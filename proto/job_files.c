@@ -8,6 +8,7 @@
 
 #include "job_limits.h"
 #include "nearest.h"
+#include "policy_text.h"
 #include "rel_path.h"
 
 enum { SHOWN = 96, CAPS_MAX = 16 };
@@ -201,6 +202,27 @@ int job_caps_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
                 return refuse(why, "the capability '%s' is asked for twice", s->caps[i]);
     }
     return 0;
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------------------------- */
+
+_Static_assert((int)POLICY_WHY <= (int)JOB_FILES_WHY && (int)POLICY_TEXT_MAX == (int)LIMITS_POLICY, "sentences and rows fit");
+
+int job_policy_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
+{
+    struct policy_text rows;
+    int rc;
+
+    if (s->policy[0] == '\0')
+        return 0;
+    if (strlen(s->policy) > LIMITS_POLICY) {
+        snprintf(why, JOB_FILES_WHY, "the limit 'policy' allows %u bytes, this job has %zu", LIMITS_POLICY, strlen(s->policy));
+        return -EDQUOT;
+    }
+    rc = policy_text_check(s->policy, job_has_cap(s, "net") ? POLICY_NET_LOOPBACK : 0, &rows, why);
+    if (rc == 0)
+        policy_text_finish(&rows);
+    return rc;
 }
 
 bool job_has_cap(const Pb__JobSpec *s, const char *name)

@@ -1,6 +1,6 @@
 /*
  * job_files.h - the parts of a spec that only programs have: files staged into the work directory, globs of what is collected from it,
- * capabilities.
+ * capabilities, rows of its policy.
  *
  * Side:    both. The command asks before it sends, the broker believes no command, the worker no broker; what is refused is the same.
  * Returns: 0; -EINVAL or -EDQUOT with one sentence for the user in why.
@@ -32,6 +32,12 @@ extern const size_t job_caps_count;
 
 int job_cap_check(const char *text, char why[JOB_FILES_WHY]);
 int job_caps_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY]); /* each, and none twice */
+
+/*
+ * The rows that are added to the policy: how long, how written, and that a user may have each. Where the job will run may allow less: its
+ * worker asks again.
+ */
+int job_policy_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY]);
 
 /* Whether the spec asks for the capability of this name, with its value when it has one. */
 bool job_has_cap(const Pb__JobSpec *s, const char *name);

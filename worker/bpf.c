@@ -147,7 +147,8 @@ struct call_rows {
 
 static unsigned put_rows(struct code *c, const struct policy *p, const struct call_rows *rows)
 {
-    unsigned next = put_answer(c, answer_of(p, POLICY_VIOLATION, 0));
+    bool always = rows->rows[rows->n - 1]->args[0].mask == 0; /* the last holds for all that is left */
+    unsigned next = always ? c->at : put_answer(c, answer_of(p, POLICY_VIOLATION, 0));
 
     for (size_t i = rows->n; i-- > 0;) {
         const struct policy_row *r = rows->rows[i];
@@ -182,12 +183,42 @@ static bool no_call(const struct policy *p, uint32_t nr)
     return nr > p->newest;
 }
 
+/* Whatever the later one holds for, the earlier one holds for. */
+static bool covers(const struct policy_row *earlier, const struct policy_row *later)
+{
+    for (int i = 0; i < POLICY_ARGS && earlier->args[i].mask != 0; i++) {
+        const struct policy_arg *e = &earlier->args[i];
+        bool said = false;
+
+        for (int k = 0; k < POLICY_ARGS && later->args[k].mask != 0; k++) {
+            const struct policy_arg *l = &later->args[k];
+
+            said = said || (l->index == e->index && (e->mask & ~l->mask) == 0 && (l->value & e->mask) == e->value);
+        }
+        if (!said)
+            return false;
+    }
+    return true;
+}
+
+/* A row that is never asked, because an earlier one of its call holds whenever it does, would only be carried along. */
+static void add_row(struct spans *s, size_t of_call, const struct policy_row *r)
+{
+    for (size_t i = of_call; i < s->n_rows; i++)
+        if (covers(s->sorted[i], r))
+            return;
+    s->sorted[s->n_rows++] = r;
+}
+
 static void sort_rows(const struct policy *p, struct spans *s)
 {
-    for (uint32_t nr = 0; nr <= p->newest; nr++)
+    for (uint32_t nr = 0; nr <= p->newest; nr++) {
+        size_t of_call = s->n_rows;
+
         for (size_t i = 0; i < p->n_rows; i++)
             if (p->rows[i].nr == nr && stands(p, &p->rows[i]))
-                s->sorted[s->n_rows++] = &p->rows[i];
+                add_row(s, of_call, &p->rows[i]);
+    }
 }
 
 static struct span span_of(const struct policy *p, uint32_t nr, const struct policy_row **rows, size_t n)
@@ -223,13 +254,12 @@ static int make_spans(const struct policy *p, struct spans *s)
         return -ENOMEM;
     sort_rows(p, s);
     for (uint32_t nr = 0; nr <= p->newest + 1; nr++) {
-        size_t n = 0, of_call = 0;
+        size_t n = 0;
 
-        for (; row + of_call < s->n_rows && s->sorted[row + of_call]->nr == nr; of_call++)
-            if (n == 0 || s->sorted[row + n - 1]->args[0].mask != 0) /* what comes after a row without conditions is never asked */
-                n++;
+        while (row + n < s->n_rows && s->sorted[row + n]->nr == nr)
+            n++;
         add_span(s, span_of(p, nr, s->sorted + row, n));
-        row += of_call;
+        row += n;
     }
     return 0;
 }

@@ -228,6 +228,8 @@
 #define ROWS_SOCKETS \
     { REFUSE_IF(SHARED_SOCKETS, socket, EACCES),IF(INT_IS(0, AF_UNIX)),                             "could connect to the host's services by name" }, \
     { ALLOW(socket),                          IF(INT_IS(0, AF_UNIX)),                               "between processes of the job" }, \
+    { END_IF(SHARED_SOCKETS, socket),         IF(INT_IS(0, AF_INET)),                               "the loopback would be the host's" }, \
+    { END_IF(SHARED_SOCKETS, socket),         IF(INT_IS(0, AF_INET6)),                              "the loopback would be the host's" }, \
     { ALLOW_IF(WITH_NET, socket),             IF(INET(AF_INET, SOCK_STREAM, 0)),                    "net=loopback" }, \
     { ALLOW_IF(WITH_NET, socket),             IF(INET(AF_INET, SOCK_STREAM, IPPROTO_TCP)),          "net=loopback" }, \
     { ALLOW_IF(WITH_NET, socket),             IF(INET(AF_INET, SOCK_DGRAM, 0)),                     "net=loopback" }, \

@@ -24,6 +24,7 @@
 #define REFUSE_IF(given, x, err) SYS(x), POLICY_REFUSE, err, given
 #define ANSWER(x)                SYS(x), POLICY_ANSWER, 0, 0
 #define END(x)                   SYS(x), POLICY_VIOLATION, 0, 0
+#define END_IF(given, x)         SYS(x), POLICY_VIOLATION, 0, given
 
 /* Conditions, one to three in braces; ANY for none. Bits above an int's mask are cut from its value. */
 #define ANY                                                                                                                                \

@@ -53,6 +53,8 @@ static void on_violation(int signo, siginfo_t *si, void *context)
     long result;
 
     (void)signo;
+    if (si->si_code <= 0)
+        return; /* a process beside us sent it, and says nothing by it */
     if (si->si_arch == AUDIT_ARCH_X86_64 && serve_answer(si->si_syscall, args, &result)) {
         r[REG_RAX] = result;
         errno = keep_errno;

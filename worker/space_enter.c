@@ -239,13 +239,16 @@ struct verdict {
 /* A whole worker's way into its space and to its work directory, on a uid that any worker may have. */
 static int trial_worker(const char **ret_step)
 {
-    struct space_spawn s = { .cgroup_v2 = -1, .work_fd = -1, .go_fd = -1, .uid = space_now.may_map && space_now.real_root ? 65534 : 0 };
+    struct space_spawn s = { .cgroup_v2 = -1, .work_fd = -1, .go_fd = -1, .uid = 0 };
     struct space_work want = { .disk_bytes = 1 << 16, .inodes = 16 };
     int pidfd = -1, status, fd;
     const char *path;
-    pid_t pid = space_clone(&s, &pidfd);
+    pid_t pid;
 
-    *ret_step = space_now.real_root && s.uid == 0 ? "a program would be root" : "clone3";
+    if (space_now.may_map) /* the first of a range; of root's, one that owns nothing */
+        s.uid = space_now.real_root ? 65534 : 1;
+    pid = space_clone(&s, &pidfd);
+    *ret_step = space_now.real_root && !space_now.may_map ? "a program would be root" : "clone3";
     if (pid < 0)
         return pid;
     if (pid == 0) {

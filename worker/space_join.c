@@ -75,23 +75,26 @@ static int let_go(const struct space_spawn *s, pid_t pid, int go_fd)
     return rc == 0 && write(go_fd, "m", 1) != 1 ? -errno : rc;
 }
 
-/* fork(2) where nothing more is asked: only that keeps libc's own books, for engines with threads. */
-static pid_t split(const struct space_spawn *s, int *ret_pidfd)
+static pid_t split_by_clone3(const struct space_spawn *s, int *ret_pidfd)
 {
     struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uintptr_t)ret_pidfd, .exit_signal = SIGCHLD };
     pid_t pid;
 
     if (own_namespaces())
         args.flags |= OWN_NAMESPACES;
-    if (s->cgroup_v2 >= 0) {
+    if (s->cgroup_v2 >= 0 && !s->moves_itself) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)s->cgroup_v2;
     }
-    if (args.flags != CLONE_PIDFD) {
-        pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-        return pid >= 0 ? pid : -errno;
-    }
-    pid = fork();
+    pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    return pid >= 0 ? pid : -errno;
+}
+
+/* Where nothing more is asked: only this keeps libc's own books, for engines with threads. */
+static pid_t split_by_fork(int *ret_pidfd)
+{
+    pid_t pid = fork();
+
     if (pid <= 0)
         return pid == 0 ? 0 : -errno;
     *ret_pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* nobody but us can reap it, so the pid is still this child's */
@@ -99,6 +102,20 @@ static pid_t split(const struct space_spawn *s, int *ret_pidfd)
         return pid;
     kill(pid, SIGKILL);
     return -errno;
+}
+
+/* Containers may have no clone3 (ENOSYS, from a filter): then a worker goes to its cgroup by itself. */
+static pid_t split(struct space_spawn *s, int *ret_pidfd)
+{
+    pid_t pid;
+
+    if (!own_namespaces() && s->cgroup_v2 < 0)
+        return split_by_fork(ret_pidfd);
+    pid = split_by_clone3(s, ret_pidfd);
+    if (pid != -ENOSYS || own_namespaces())
+        return pid;
+    s->moves_itself = true;
+    return split_by_fork(ret_pidfd);
 }
 
 pid_t space_clone(struct space_spawn *s, int *ret_pidfd)
@@ -127,13 +144,30 @@ pid_t space_clone(struct space_spawn *s, int *ret_pidfd)
 
 /* ---- the worker ------------------------------------------------------------------------------------------------------------------ */
 
+static int move_to(int procs)
+{
+    return write(procs, "0", 1) == 1 ? 0 : -errno;
+}
+
+static int move_to_v2(int dir)
+{
+    int rc, procs = openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+    if (procs < 0)
+        return -errno;
+    rc = move_to(procs);
+    close(procs);
+    return rc;
+}
+
 /* "0": whoever writes. Before anything else, so that all it ever takes is counted there. */
 int join_cgroups(const struct space_spawn *s)
 {
-    for (unsigned i = 0; i < s->n_cgroups_v1; i++)
-        if (write(s->cgroups_v1[i], "0", 1) != 1)
-            return -errno;
-    return s->n_cgroups_v1 > 0 || s->cgroup_v2 >= 0 ? 0 : ABSENT;
+    int rc = s->moves_itself ? move_to_v2(s->cgroup_v2) : 0;
+
+    for (unsigned i = 0; i < s->n_cgroups_v1 && rc == 0; i++)
+        rc = move_to(s->cgroups_v1[i]);
+    return rc != 0 ? rc : s->n_cgroups_v1 > 0 || s->cgroup_v2 >= 0 ? 0 : ABSENT;
 }
 
 /* Zygotes whose maps cannot be written close the pipe, and kill us. */

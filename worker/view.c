@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,14 +91,37 @@ static const struct {
 static const char *extra[VIEW_EXTRA_MAX];
 static unsigned n_extra;
 
+static bool is_beneath(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* Where the job's own directories come to lie over it, it would never be seen; and where it would lie over them, neither would they. */
+static bool is_covered(const char *dir)
+{
+    if (is_beneath(dir, "/dev"))
+        return true;
+    for (const struct view_row *r = view_rows; r->kind != VIEW_END; r++)
+        if (r->kind != VIEW_TREE && (is_beneath(dir, r->path) || is_beneath(r->path, dir)))
+            return true;
+    return false;
+}
+
 int view_add(const char *dir)
 {
     char real[PATH_MAX];
+    struct stat st;
 
     if (n_extra == VIEW_EXTRA_MAX)
         return -E2BIG;
     if (dir[0] != '/' || strcmp(dir, "/") == 0 || realpath(dir, real) == NULL || strcmp(dir, real) != 0)
         return -EINVAL;
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    if (is_covered(dir))
+        return -EBUSY;
     extra[n_extra++] = dir;
     return 0;
 }

@@ -31,7 +31,10 @@ struct view_row {
 
 extern const struct view_row view_rows[]; /* ends with VIEW_END */
 
-/* More directories to show, as --view names them: absolute, canonical. Kept, not copied. -E2BIG, -EINVAL. */
+/*
+ * One more directory to show, as --view names it; kept, not copied. -EINVAL: not an absolute path without links to something that is there;
+ * -ENOTDIR; -EBUSY: it would lie under or over a directory of the job's own (/tmp and the like); -E2BIG.
+ */
 int view_add(const char *dir);
 const char *view_extra(unsigned i); /* NULL: no more */
 

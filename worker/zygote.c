@@ -16,6 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(COOP_ASAN)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "coop/exit_codes.h"
 #include "frame.h"
 #include "log.h"
@@ -402,8 +406,12 @@ static int prepare(struct zygote *z)
 /* After all that needs the host's files. What changes our credentials may have forgotten whose death is ours. */
 static int enter_space(struct zygote *z)
 {
-    int rc = space_enter(&z->ask, &z->space);
+    int rc;
 
+#if defined(COOP_ASAN)
+    __lsan_do_leak_check(); /* now instead of at the end: it needs /proc */
+#endif
+    rc = space_enter(&z->ask, &z->space);
     if (rc == 0)
         return tie_to_parent();
     log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);

@@ -58,6 +58,20 @@ static int parse_fd(const char *text)
     return errno == 0 && end != text && *end == '\0' && n >= 0 && n < 1 << 20 ? (int)n : -1;
 }
 
+static int add_view(const char *dir)
+{
+    int rc = view_add(dir);
+
+    if (rc == -EBUSY)
+        fprintf(stderr, "coop-worker: --view %s: jobs have a directory of their own there\n", dir);
+    else if (rc != 0)
+        fprintf(stderr, "coop-worker: --view %s: %s\n", dir,
+                rc == -E2BIG     ? "there are too many already"
+                : rc == -ENOTDIR ? "is not a directory"
+                                 : "is not an absolute path without links");
+    return rc;
+}
+
 int zygote_main(int argc, char **argv, const struct engine *const *engines)
 {
     static const struct option options[] = {
@@ -93,7 +107,7 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
         else if (c == 'u')
             rc |= (ask.userns_fd = parse_fd(optarg)) < 0;
         else if (c == 'd')
-            rc |= view_add(optarg);
+            rc |= add_view(optarg);
         else if (c == 'b')
             probe = true;
         else

@@ -12,15 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINES = 2048, GROUPS = 256 };
+enum { LINES = 2048 };
 
 struct traces {
     unsigned n;
     char *lines[LINES];
 };
-
-static char *groups[GROUPS]; /* directories in which groups were seen, as "DIR/PREFIX" */
-static unsigned n_groups;
 
 void traces_begin(void)
 {
@@ -142,64 +139,37 @@ unsigned traces_orphans(pid_t *into)
 
 /* ---- control groups ------------------------------------------------------------------------------------------------------------ */
 
-/* The name without the number at its end: the groups of one broker differ by that. */
-static void note_group(const char *path)
+/* Everything below a hierarchy whose name begins like those of this run directory's broker; the broker's own group itself is not looked for. */
+static void add_groups_below(struct traces *t, const char *dir, const char *prefix, int deep)
 {
-    size_t len = strlen(path);
+    DIR *d = opendir(dir);
+    struct dirent *e;
 
-    while (len > 0 && strchr("0123456789", path[len - 1]) != NULL)
-        len--;
-    for (unsigned i = 0; i < n_groups; i++)
-        if (strlen(groups[i]) == len && strncmp(groups[i], path, len) == 0)
-            return;
-    if (n_groups < GROUPS)
-        groups[n_groups++] = strndup(path, len);
-}
-
-/* "4:memory:/x" is /sys/fs/cgroup/memory/x, "0::/x" is /sys/fs/cgroup/x or .../unified/x. */
-static void note_line(const char *line, const char *ours)
-{
-    const char *names = strchr(line, ':'), *path = names != NULL ? strchr(names + 1, ':') : NULL;
-    struct stat st;
-    char *dir;
-
-    if (path == NULL || strstr(ours, path + 1) != NULL) /* where this test itself lives is nobody's leaf */
-        return;
-    if (path == names + 1)
-        dir = support_text("/sys/fs/cgroup%s", path + 1);
-    else
-        dir = support_text("/sys/fs/cgroup/%.*s%s", (int)(path - names - 1), names + 1, path + 1);
-    if (stat(dir, &st) != 0 && path == names + 1)
-        dir = support_text("/sys/fs/cgroup/unified%s", path + 1);
-    note_group(dir);
-}
-
-static void note_groups_of(pid_t pid, const char *ours)
-{
-    char line[512];
-    FILE *f = fopen(support_text("/proc/%d/cgroup", (int)pid), "re");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        note_line(line, ours);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (e->d_type != DT_DIR || e->d_name[0] == '.')
+            continue;
+        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && e->d_name[strlen(prefix)] == '-')
+            add(t, support_text("cgroup in %s", dir)); /* their numbers change, how many there are does not */
+        if (deep > 0)
+            add_groups_below(t, support_text("%s/%s", dir, e->d_name), prefix, deep - 1);
     }
-    if (f != NULL)
-        (void)fclose(f);
+    if (d != NULL)
+        (void)closedir(d);
 }
 
-static void add_groups(struct traces *t)
+/* As broker/cgroup.c names them: a broker of another run directory may be at work beside this test. */
+static const char *group_prefix(const struct broker *b)
 {
-    for (unsigned i = 0; i < n_groups; i++) {
-        const char *slash = strrchr(groups[i], '/');
-        DIR *d = opendir(support_text("%.*s", (int)(slash - groups[i]), groups[i]));
-        struct dirent *e;
+    uint64_t h = 0xcbf29ce484222325u;
 
-        while (d != NULL && (e = readdir(d)) != NULL)
-            if (e->d_type == DT_DIR && strncmp(e->d_name, slash + 1, strlen(slash + 1)) == 0)
-                add(t, support_text("cgroup %.*s", (int)strlen(groups[i]), groups[i])); /* their numbers change, how many does not */
-        if (d != NULL)
-            (void)closedir(d);
-    }
+    for (const char *p = b->run_dir; *p != '\0'; p++)
+        h = (h ^ (uint8_t)*p) * 0x100000001b3u;
+    return support_text("coop-%016llx", (unsigned long long)h);
+}
+
+static void add_groups(struct traces *t, const struct broker *b)
+{
+    add_groups_below(t, "/sys/fs/cgroup", group_prefix(b), 5);
 }
 
 /* ---- namespaces, descriptors --------------------------------------------------------------------------------------------------- */
@@ -312,17 +282,14 @@ static void add_processes(struct traces *t, const struct broker *b, const pid_t 
 struct traces *traces_take(const struct broker *b)
 {
     struct traces *t = support_keep(calloc(1, sizeof(*t)));
-    const char *ours = support_get("/proc/self/cgroup", NULL);
     pid_t pids[TREE_MAX];
     unsigned n;
 
     bury();
     n = descendants(getpid(), b->proc != NULL ? b->proc->pid : -1, pids);
-    for (unsigned i = 0; i < n; i++)
-        note_groups_of(pids[i], ours);
     add_processes(t, b, pids, n);
     add_namespaces(t, pids, n);
-    add_groups(t);
+    add_groups(t, b);
     add_lines_of(t, "mount", "/proc/self/mountinfo");
     add_ipc(t, "shm");
     add_ipc(t, "sem");
@@ -375,4 +342,17 @@ void traces_expect(const struct broker *b, const struct traces *was)
         }
         support_turn(started, "nothing to be left");
     }
+}
+
+unsigned traces_differ(const struct broker *b, const struct traces *was, const char *beginning)
+{
+    const struct traces *is = traces_take(b);
+    size_t len = strlen(beginning);
+    unsigned now = 0, then = 0;
+
+    for (unsigned i = 0; i < is->n; i++)
+        now += strncmp(is->lines[i], beginning, len) == 0;
+    for (unsigned i = 0; i < was->n; i++)
+        then += strncmp(was->lines[i], beginning, len) == 0;
+    return now > then ? now - then : 0;
 }

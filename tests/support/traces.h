@@ -2,7 +2,7 @@
  * traces.h - what jobs could leave on the machine, as a list of lines: processes, namespaces, control groups, mounts, SysV objects, files.
  *
  * Side:   tests. Only what comes from this test program: its descendants (the program becomes the subreaper of all of them), the directories of
- *         its broker, the control groups that those processes were seen in; what has no owner (mounts, SysV objects, /dev/shm) by what is new.
+ *         its broker, the control groups of that broker's name; what has no owner (mounts, SysV objects, /dev/shm) by what is new.
  * Order:  traces_begin() once; a broker; traces_take() when it is at rest; whatever happens; traces_expect().
  * Owned:  lives until support_release().
  */
@@ -16,7 +16,7 @@ struct traces;
 /* From now on every process that is started from here, and loses its parent, becomes our child. */
 void traces_begin(void);
 
-/* As it is now. b->proc NULL: nothing but what this program itself has. Notes which control groups there are, to look for them later. */
+/* As it is now. b->proc NULL: nothing but what this program itself has. */
 struct traces *traces_take(const struct broker *b);
 
 /*
@@ -24,6 +24,9 @@ struct traces *traces_take(const struct broker *b);
  * more is left out, groups and files: the next one does, so look again when that has gone.
  */
 void traces_expect(const struct broker *b, const struct traces *was);
+
+/* How many lines that begin so are there now, and were not. */
+unsigned traces_differ(const struct broker *b, const struct traces *was, const char *beginning);
 
 /* The descendants of this program that it did not start itself. Returns how many. */
 unsigned traces_orphans(pid_t *into);

@@ -50,7 +50,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
     w->broker = &fx->b;
     w->crew = &fx->b.crews[fx->engine];
     w->threads = 1;
-    w->uid = 1000;
+    w->uid = w->uid_said = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
     w->deadline = (struct timer){ .fn = bare_deadline, .ctx = w };
     for (unsigned i = 0; i < ZYGOTE_TOKEN; i++)

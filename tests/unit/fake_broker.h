@@ -39,7 +39,7 @@ struct told_row {
 
 /* Everything a worker told us in its life. */
 struct told {
-    int owed, terminated; /* a want that waits for feed_after; term_after has come */
+    int owed, terminated;                                              /* a want that waits for feed_after; term_after has come */
     int hello, started, seal_failed, results, violations, wants, lost; /* how often; lost: the link closed without a result */
     char step[64];
     int step_error;
@@ -68,9 +68,9 @@ struct told {
 struct told_how {
     const char *stdin_pieces[8]; /* one per want; NULL = end of input */
     int never_feed;
-    const char *feed_after; /* only when this has been printed; NULL: at once */
-    const char *term_after; /* SIGTERM when this has been printed */
-    const Pb__TtySize *resize_on; /* sent with the first piece of output */
+    const char *feed_after;            /* only when this has been printed; NULL: at once */
+    const char *term_after;            /* SIGTERM when this has been printed */
+    const Pb__TtySize *resize_on;      /* sent with the first piece of output */
     int term_after_ms;                 /* 0 = never */
     int (*stop)(const struct told *t); /* end early, as after a wall limit; NULL = on the result only */
 };

@@ -164,11 +164,43 @@ static void a_file_cut_anywhere_is_refused(void **state)
         refused(&good, len, len < SELFMAG ? "is not an ELF file" : "is truncated");
 }
 
+static void its_kind_is_not_told_of_a_file_that_is_cut(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < sizeof(good); len++) {
+        void *exact = malloc(len > 0 ? len : 1);
+        char why[ELF_WHY];
+        enum elf_kind kind;
+
+        memcpy(exact, &good, len);
+        assert_int_equal(elf_kind(exact, len, &kind, why), -ENOEXEC);
+        free(exact);
+    }
+}
+
+/* Symbols at the end of the file, or beyond, with names anywhere: looked at as far as they are there. */
+static void symbols_that_lie_outside_are_not_there(void **state)
+{
+    static const uint64_t places[] = { 1, sizeof(good) - 25, sizeof(good) - 24, sizeof(good) - 23, sizeof(good) - 1 };
+    struct least f = good;
+    char why[ELF_WHY];
+    enum elf_kind kind;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        f.entries[4] = (Elf64_Dyn){ DT_SYMTAB, { places[i] } };
+        f.stack.p_type = PT_INTERP;
+        assert_int_equal(elf_kind(&f, sizeof(f), &kind, why), 0);
+        assert_int_equal(kind, ELF_PROGRAM);
+    }
+}
+
 /* Each byte, each value: an answer, and no byte read that is not there (the sanitizer's job, and malloc's). */
 static void any_byte_may_be_anything(void **state)
 {
     struct least *f = malloc(sizeof(*f));
     char why[ELF_WHY];
+    enum elf_kind kind;
 
     (void)state;
     for (size_t at = 0; at < sizeof(*f); at++)
@@ -178,6 +210,7 @@ static void any_byte_may_be_anything(void **state)
 
             *f = good;
             ((unsigned char *)f)[at] = (unsigned char)value;
+            (void)elf_kind(f, sizeof(*f), &kind, why);
             if (elf_check(f, sizeof(*f), why) != 0)
                 continue;
             while (elf_next_needed(f, sizeof(*f), &next, &name))
@@ -195,6 +228,8 @@ int main(void)
         cmocka_unit_test(each_thing_that_is_wrong_is_named),
         cmocka_unit_test(a_position_independent_executable_is_an_executable),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
+        cmocka_unit_test(its_kind_is_not_told_of_a_file_that_is_cut),
+        cmocka_unit_test(symbols_that_lie_outside_are_not_there),
         cmocka_unit_test(any_byte_may_be_anything),
     };
 

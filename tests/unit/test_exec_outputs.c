@@ -30,43 +30,43 @@ static void patterns_match_as_they_say(void **state)
         const char *pattern, *path;
         bool yes;
     } rows[] = {
-        {"a.txt",       "a.txt",       true },
-        { "a.txt",      "a.txtx",      false},
-        { "./a",        "a",           true },
-        { "*.txt",      "a.txt",       true },
-        { "*.txt",      "d/a.txt",     false},
-        { "*",          ".hidden",     false},
-        { ".*",         ".hidden",     true },
-        { "?",          "a",           true },
-        { "?",          "ab",          false},
-        { "?x",         ".x",          false},
-        { "[a-c]x",     "bx",          true },
-        { "[a-c]x",     "dx",          false},
-        { "[!a-c]x",    "dx",          true },
-        { "[]a]",       "]",           true },
-        { "[a",         "[a",          true },
-        { "a[]b",       "a[]b",        true },
-        { "\\*",        "*",           true },
-        { "\\*",        "a",           false},
-        { "a*b*c",      "aXbYbZc",     true },
-        { "a*b*c",      "aXbYbZ",      false},
-        { "d/*",        "d/a",         true },
-        { "d/*",        "d/e/a",       false},
-        { "**",         "a",           true },
-        { "**",         "a/b/c",       true },
-        { "**",         "a/.b/c",      false},
-        { "d/**",       "d/a",         true },
-        { "d/**",       "d/e/f/a",     true },
-        { "d/**",       "d",           false},
-        { "**/*.o",     "x.o",         true },
-        { "**/*.o",     "a/b/x.o",     true },
-        { "a/**/b",     "a/b",         true },
-        { "a/**/b",     "a/x/y/b",     true },
-        { "a/**/b",     "a/x/y",       false},
-        { "**/a/**/b",  "x/a/y/a/b",   true },
-        { "**/**/**/b", "x/b",         true },
-        { "a**",        "abc",         true },
-        { "a**",        "a/b",         false},
+        {"a.txt",       "a.txt",     true },
+        { "a.txt",      "a.txtx",    false},
+        { "./a",        "a",         true },
+        { "*.txt",      "a.txt",     true },
+        { "*.txt",      "d/a.txt",   false},
+        { "*",          ".hidden",   false},
+        { ".*",         ".hidden",   true },
+        { "?",          "a",         true },
+        { "?",          "ab",        false},
+        { "?x",         ".x",        false},
+        { "[a-c]x",     "bx",        true },
+        { "[a-c]x",     "dx",        false},
+        { "[!a-c]x",    "dx",        true },
+        { "[]a]",       "]",         true },
+        { "[a",         "[a",        true },
+        { "a[]b",       "a[]b",      true },
+        { "\\*",        "*",         true },
+        { "\\*",        "a",         false},
+        { "a*b*c",      "aXbYbZc",   true },
+        { "a*b*c",      "aXbYbZ",    false},
+        { "d/*",        "d/a",       true },
+        { "d/*",        "d/e/a",     false},
+        { "**",         "a",         true },
+        { "**",         "a/b/c",     true },
+        { "**",         "a/.b/c",    false},
+        { "d/**",       "d/a",       true },
+        { "d/**",       "d/e/f/a",   true },
+        { "d/**",       "d",         false},
+        { "**/*.o",     "x.o",       true },
+        { "**/*.o",     "a/b/x.o",   true },
+        { "a/**/b",     "a/b",       true },
+        { "a/**/b",     "a/x/y/b",   true },
+        { "a/**/b",     "a/x/y",     false},
+        { "**/a/**/b",  "x/a/y/a/b", true },
+        { "**/**/**/b", "x/b",       true },
+        { "a**",        "abc",       true },
+        { "a**",        "a/b",       false},
     };
 
     (void)state;
@@ -153,8 +153,9 @@ static void what_is_no_regular_file_is_named_and_left(void **state)
     struct job *j = *state;
 
     add_output(j, "*");
-    run_shell(j, "ln -s /etc/passwd link; ln -s /etc dirlink; ln -s nowhere dangling; mkfifo fifo; mkdir dir; echo x > suid; chmod 4755 suid; "
-                 "echo x > secret; chmod 000 secret; printf x > $'new\\nline'; printf x > $'\\xff'; echo x > good; ln good hard");
+    run_shell(j,
+              "ln -s /etc/passwd link; ln -s /etc dirlink; ln -s nowhere dangling; mkfifo fifo; mkdir dir; echo x > suid; chmod 4755 suid; "
+              "echo x > secret; chmod 000 secret; printf x > $'new\\nline'; printf x > $'\\xff'; echo x > good; ln good hard");
     ended_with(j, 0);
     is_noted(j, "link: is a symbolic link");
     is_noted(j, "dirlink: is a symbolic link");
@@ -212,6 +213,8 @@ static void a_tree_without_end_is_left_in_time(void **state)
 {
     struct job *j = *state;
 
+    if (without_namespaces())
+        skip(); /* the walk is the same, and a disk makes so many files slowly */
     j->limits.inodes = 300000;
     add_output(j, "**/wanted");
     run_shell(j, "for i in {1..101}; do mkdir d$i; (cd d$i; seq 1 1000 | xargs touch); done");

@@ -15,7 +15,10 @@
 #define SECCOMP_FILTER_FLAG_NEW_LISTENER (1UL << 3)
 #endif
 
-enum { UNLISTED = SYS_acct }; /* a call without a row: the first test looks */
+enum {
+    UNLISTED = SYS_acct,
+    GRANTABLE = SYS_vserver
+}; /* calls without a row: the first test looks. The kernel has nothing behind the second */
 
 /* ---- what runs inside: this program ---------------------------------------------------------------------------------------------- */
 
@@ -56,6 +59,13 @@ static int probe(const char *what)
         rc = syscall(0x40000000 | SYS_getpid);
     } else if (strcmp(what, "unknown") == 0) {
         rc = syscall(9999) == -1 && errno == ENOSYS ? 0 : -1;
+    } else if (strcmp(what, "learn") == 0) {
+        int never = 0, granted;
+
+        for (int i = 0; i < 3; i++)
+            never += syscall(UNLISTED, NULL) == -1 && errno == EPERM;
+        granted = syscall(GRANTABLE, 0, 0, 0, 0, 0) != -1 || errno != EPERM;
+        printf("%d %d\n", never == 3, granted);
     } else if (strcmp(what, "limits") == 0) {
         struct rlimit files, core;
 
@@ -86,13 +96,15 @@ static void run_probe(struct job *j, const char *what)
 
 /* ---- violations ------------------------------------------------------------------------------------------------------------------ */
 
-static void the_call_that_these_tests_make_has_no_row(void **state)
+static void the_calls_that_these_tests_make_have_no_row(void **state)
 {
     const struct policy *p = policy_find("exec");
 
     (void)state;
     for (size_t i = 0; i < p->n_rows; i++)
-        assert_int_not_equal(p->rows[i].nr, UNLISTED);
+        assert_true(p->rows[i].nr != UNLISTED && p->rows[i].nr != GRANTABLE);
+    assert_false(policy_may_be_granted(UNLISTED));
+    assert_true(policy_may_be_granted(GRANTABLE));
 }
 
 static void is_violated(const struct job *j)
@@ -176,6 +188,58 @@ static void limits_of_each_process_stand(void **state)
     assert_string_equal(j->t.out, "before\n77 1\nafter 0\n");
 }
 
+/* ---- rows of the job's own, and learning ----------------------------------------------------------------------------------------- */
+
+static void a_row_of_the_jobs_own_is_added(void **state)
+{
+    struct job *j = *state;
+
+    j->spec.policy = (char *)"refuse ENOSYS acct  # asked by habit\n";
+    run_probe(j, "call");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "before\nafter -1\n");
+}
+
+static void a_bad_row_is_refused_before_anything_runs(void **state)
+{
+    struct job *j = *state;
+
+    j->spec.policy = (char *)"allow bpf  # please\n";
+    run_probe(j, "call");
+    assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN);
+    assert_int_equal(j->t.exit_code, 126);
+    assert_non_null(strstr(j->t.message, "policy: line 1"));
+    assert_string_equal(j->t.out, "");
+}
+
+static const struct told_row *learned(const struct job *j, const char *row)
+{
+    for (int i = 0; i < j->t.n_rows; i++)
+        if (strncmp(j->t.rows[i].row, row, strlen(row)) == 0)
+            return &j->t.rows[i];
+    for (int i = 0; i < j->t.n_rows; i++)
+        print_message("%s\n", j->t.rows[i].row);
+    fail_msg("nothing was learned of %s", row);
+    return NULL;
+}
+
+static void a_learning_job_goes_on_and_lists_what_it_lacked(void **state)
+{
+    struct job *j = *state;
+
+    j->spec.learn = 1;
+    run_probe(j, "learn");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "before\n1 1\nafter 0\n");
+    assert_int_equal(j->t.violations, 0);
+    assert_int_equal(learned(j, "allow acct")->times, 3);
+    assert_int_equal(learned(j, "allow acct")->granted, 0);
+    assert_true(learned(j, "allow acct")->why_not[0] != '\0');
+    assert_int_equal(learned(j, "allow vserver")->times, 1);
+    assert_int_equal(learned(j, "allow vserver")->granted, 1);
+    assert_int_equal(j->t.all_rows, 2);
+}
+
 /* ---- under a supervisor that has the one listener -------------------------------------------------------------------------------- */
 
 static void be_supervised(void)
@@ -183,7 +247,8 @@ static void be_supervised(void)
     static struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     struct sock_fprog prog = { 1, &allow };
 
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) < 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog) < 0)
         abort();
 }
 
@@ -226,12 +291,15 @@ int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_call_that_these_tests_make_has_no_row),
+        cmocka_unit_test(the_calls_that_these_tests_make_have_no_row),
         T(a_call_without_a_row_ends_the_job_and_is_told),
         T(a_handler_does_not_help),
         T(a_threads_call_is_its_own),
         T(a_childs_call_ends_the_job_too),
         T(a_call_of_another_abi_kills),
+        T(a_row_of_the_jobs_own_is_added),
+        T(a_bad_row_is_refused_before_anything_runs),
+        T(a_learning_job_goes_on_and_lists_what_it_lacked),
         T(a_number_nobody_knows_is_answered),
         T(limits_of_each_process_stand),
     };

@@ -112,9 +112,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(all_three_are_a_terminal_of_the_given_size), T(it_has_a_name_and_is_the_controlling_one), T(what_is_typed_is_echoed_and_read),
-        T(its_end_of_input_is_a_key),                  T(the_interrupt_key_is_a_signal),            T(another_size_is_told_by_its_signal),
-        T(everything_that_was_printed_last_arrives),   T(nobody_types_for_somebody_else),
+        T(all_three_are_a_terminal_of_the_given_size),
+        T(it_has_a_name_and_is_the_controlling_one),
+        T(what_is_typed_is_echoed_and_read),
+        T(its_end_of_input_is_a_key),
+        T(the_interrupt_key_is_a_signal),
+        T(another_size_is_told_by_its_signal),
+        T(everything_that_was_printed_last_arrives),
+        T(nobody_types_for_somebody_else),
     };
 
     return cmocka_run_group_tests(tests, zygote_start, zygote_stop);

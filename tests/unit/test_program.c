@@ -383,6 +383,12 @@ static void outputs_and_words_are_checked(void **state)
     refused("run --policy rows.bin true", 2, "is not text", NULL);
     refused("run --policy rows.nul true", 2, "is not text", NULL);
     refused("run --policy rows.none true", 2, "is empty", NULL);
+    PUT("rows.odd", "allow ptrace # to look\n");
+    refused("run --policy rows.odd true", 2, "policy rows.odd: line 1: ptrace can not be allowed", NULL);
+    PUT("rows.typo", "\n# fine\nallow sokcet # x\n");
+    refused("run --policy rows.typo true", 2, "policy rows.typo: line 3, column 7: \"sokcet\" is not a system call", NULL);
+    PUT("rows.bare", "allow socket\n");
+    refused("run --policy rows.bare true", 2, "line 1", NULL); /* without a reason */
     PUT("rows.long", "x");
     assert_int_equal(truncate("rows.long", (64 << 10) + 1), 0);
     refused("run --policy rows.long true", 79, "larger than the limit 'policy' of 64K", NULL);
@@ -410,7 +416,7 @@ static void a_spec_of_a_program_carries_what_the_line_said(void **state)
     struct spec s;
 
     (void)state;
-    PUT("rows", "add this\n");
+    PUT("rows", "allow getpriority # to see\n");
     assert_int_equal(make("submit --cap proc --cap net=loopback --cap proc --output a --output b/*.c --policy rows --learn "
                           "--require tier=T1 --limit pids=5 -e A=1 bash -c x",
                           &c, &s, &why),
@@ -423,7 +429,7 @@ static void a_spec_of_a_program_carries_what_the_line_said(void **state)
     assert_string_equal(s.pb.caps[1], "net=loopback");
     assert_int_equal(s.pb.n_outputs, 2);
     assert_string_equal(s.pb.outputs[1], "b/*.c");
-    assert_string_equal(s.pb.policy, "add this\n");
+    assert_string_equal(s.pb.policy, "allow getpriority # to see\n");
     assert_string_equal(s.pb.require, "tier=T1");
     assert_true(s.pb.learn);
     assert_int_equal(s.pb.limits->pids, 5);

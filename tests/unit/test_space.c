@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -337,6 +339,19 @@ static void ask_signals(int work)
     say("confined %s", errno == 0 ? "ok" : strerrorname_np(errno));
 }
 
+static char shown[64]; /* a directory for --view */
+
+static void ask_view(int work)
+{
+    char path[128];
+
+    (void)work;
+    snprintf(path, sizeof(path), "%s/file", shown);
+    say("read %s write %s ", how(open(path, O_RDONLY)), how(open(path, O_WRONLY)));
+    snprintf(path, sizeof(path), "%s/../neighbour", shown);
+    say("beside %s", how(open(path, O_RDONLY)));
+}
+
 /* At T2, whose tree is the host's. */
 static void ask_host(int work)
 {
@@ -369,6 +384,7 @@ static const struct question {
     { .name = "daemon", .ask = ask_daemon },
     { .name = "signals", .ask = ask_signals },
     { .name = "host", .ask = ask_host },
+    { .name = "view", .ask = ask_view },
     { .name = "descriptors", .ask = ask_descriptors },
     { .name = "loopback", .ask = ask_network, .loopback = true },
     { .name = "own proc", .ask = ask_processes, .proc = true },
@@ -464,6 +480,23 @@ static int where_no_namespace_is(char fd[16])
     return 0;
 }
 
+/* As in a container whose filter does not know clone3; unshare it may know. */
+static int without_clone3(char fd[16])
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+    (void)fd;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return -errno;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 ? 0 : -errno;
+}
+
 /* As a broker that root started: one uid, and a namespace with a range that belongs to it. */
 static int with_a_range(char fd[16])
 {
@@ -503,16 +536,9 @@ static int with_a_range(char fd[16])
 static _Noreturn void be_zygote(int control, const char *tier, int (*become)(char fd[16]))
 {
     char fd[16], userns[16] = "";
-    char *argv[] = { (char *)"coop-worker",
-                     (char *)"--engine",
-                     (char *)"lua",
-                     (char *)"--control-fd",
-                     fd,
-                     (char *)"--tier",
-                     (char *)tier,
-                     NULL,
-                     NULL,
-                     NULL };
+    char *argv[12] = {
+        (char *)"coop-worker", (char *)"--engine", (char *)"lua", (char *)"--control-fd", fd, (char *)"--tier", (char *)tier
+    };
     int argc = 7;
 
     snprintf(fd, sizeof(fd), "%d", control);
@@ -521,6 +547,10 @@ static _Noreturn void be_zygote(int control, const char *tier, int (*become)(cha
     if (userns[0] != '\0') {
         argv[argc++] = (char *)"--userns-fd";
         argv[argc++] = userns;
+    }
+    if (shown[0] != '\0') {
+        argv[argc++] = (char *)"--view";
+        argv[argc++] = shown;
     }
     _exit(zygote_main(argc, argv, askers));
 }
@@ -538,7 +568,7 @@ static void start(struct world *w, const char *tier, int (*become)(char fd[16]))
     }
     close(pair[1]);
     w->control = pair[0];
-    if (become == as_we_are && geteuid() == 0)
+    if ((become == as_we_are || become == without_clone3) && geteuid() == 0)
         w->uid = SOME_UID;
     if (become == with_a_range)
         w->uid = 7;
@@ -1045,7 +1075,7 @@ static bool is_member(const char *dir, pid_t pid)
 }
 
 /* From its first instruction: by clone3 in the one, by itself in the other. dir: of the group. */
-static void check_cgroup(const char *dir, bool v2)
+static void check_cgroup(const char *dir, bool v2, int (*become)(char fd[16]))
 {
     char procs[160];
     struct world w;
@@ -1054,8 +1084,10 @@ static void check_cgroup(const char *dir, bool v2)
     int link;
 
     snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
-    start(&w, "auto", as_we_are);
+    start(&w, "auto", become);
     expect_ready(&w);
+    if (become == without_clone3)
+        assert_string_equal(w.tier, "T2");
     w.fds[w.n_fds++] = v2 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(procs, O_WRONLY | O_CLOEXEC);
     w.cgroup_v2 = v2;
     w.cgroup_v1 = !v2;
@@ -1092,7 +1124,8 @@ static void a_worker_is_in_the_cgroups_that_came_along(void **state)
         snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
         if (access(procs, W_OK) == 0) {
             checked++;
-            check_cgroup(dir, hierarchies[i].v2);
+            check_cgroup(dir, hierarchies[i].v2, as_we_are);
+            check_cgroup(dir, hierarchies[i].v2, without_clone3);
         }
         assert_int_equal(rmdir(dir), 0);
     }
@@ -1232,9 +1265,68 @@ static void signals_reach_neither_the_zygote_nor_from_a_program_its_init(void **
 
 /* ---- the view ------------------------------------------------------------------------------------------------------------------------ */
 
+static void put(const char *dir, const char *name)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void drop(const char *dir, const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void check_view(struct world *w)
+{
+    const char *said = ask(w, "view");
+
+    assert_non_null(strstr(said, "read ok "));
+    assert_non_null(strstr(said, landlock_abi() > 0 ? "write EACCES " : "write EROFS "));
+    assert_non_null(strstr(said, strcmp(w->tier, "T2") == 0 ? "beside EACCES" : "beside ENOENT"));
+}
+
+static void a_directory_of_the_brokers_choice_is_shown_and_nothing_beside_it(void **state)
+{
+    char parent[] = "/var/tmp/coop-space-XXXXXX";
+    struct world w;
+    const char *dir;
+
+    (void)state;
+    assert_non_null(mkdtemp(parent));
+    assert_int_equal(chmod(parent, 0755), 0);
+    snprintf(shown, sizeof(shown), "%s/shown", parent);
+    assert_int_equal(mkdir(shown, 0777), 0);
+    assert_int_equal(chmod(shown, 0777), 0);
+    put(shown, "file");
+    put(parent, "neighbour");
+    in_each(check_view);
+    if (landlock_abi() > 0) {
+        dir = start_t2(&w, as_we_are);
+        check_view(&w);
+        stop_t2(&w, dir);
+    }
+    drop(shown, "file");
+    drop(parent, "neighbour");
+    assert_int_equal(rmdir(shown), 0);
+    assert_int_equal(rmdir(parent), 0);
+    shown[0] = '\0';
+}
+
 static void directories_of_the_command_line_are_checked(void **state)
 {
     (void)state;
+    assert_int_equal(view_add("/tmp"), -EBUSY);
+    assert_int_equal(view_add("/dev/shm"), -EBUSY);
+    assert_int_equal(view_add("/proc/sys"), -EBUSY);
+    assert_int_equal(view_add("/usr/bin/env"), -ENOTDIR);
     assert_int_equal(view_add("relative"), -EINVAL);
     assert_int_equal(view_add("/"), -EINVAL);
     assert_int_equal(view_add("/no/such/directory"), -EINVAL);
@@ -1279,6 +1371,7 @@ int main(void)
         cmocka_unit_test(what_needs_namespaces_is_refused_without_them),
         cmocka_unit_test(without_a_pid_namespace_the_zygote_ends_what_was_left_behind),
         cmocka_unit_test(signals_reach_neither_the_zygote_nor_from_a_program_its_init),
+        cmocka_unit_test(a_directory_of_the_brokers_choice_is_shown_and_nothing_beside_it),
         cmocka_unit_test(directories_of_the_command_line_are_checked),
         cmocka_unit_test(rows_of_the_view_are_distinct_and_have_reasons),
     };

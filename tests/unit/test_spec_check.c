@@ -520,7 +520,7 @@ static void what_only_programs_have_is_refused_for_the_other_engines(void **stat
     becomes_a_program(f);
     f->spec.n_files = f->spec.n_outputs = f->spec.n_caps = 1;
     f->spec.tty = &tty;
-    f->spec.policy = "x";
+    f->spec.policy = "allow getpriority # to see";
     f->spec.learn = 1;
     expect(f, 0, "");
     f->spec.tty = NULL;
@@ -594,13 +594,17 @@ static void policies_and_requirements_have_a_length(void **state)
     struct fixture *f = *state;
     char *text = malloc(LIMITS_POLICY + 2);
 
-    memset(text, 'x', LIMITS_POLICY + 1);
+    memset(text, '#', LIMITS_POLICY + 1);
     text[LIMITS_POLICY + 1] = '\0';
     becomes_a_program(f);
     f->spec.policy = text + 1;
     expect(f, 0, "");
     f->spec.policy = text;
-    over(f, "policy", LIMITS_POLICY, LIMITS_POLICY + 1);
+    expect(f, -EDQUOT, "the limit 'policy' allows 65536 bytes, this job has 65537");
+    f->spec.policy = "allow getpriority # to see\nallow ptrace # to look\n";
+    expect(f, -EINVAL, "line 2: ptrace can not be allowed");
+    f->spec.policy = "x\x1b[2J\n";
+    expect(f, -EINVAL, "line 1");
     f->spec.policy = "";
     f->spec.require = long_name(LIMITS_REQUIRE + 1);
     over(f, "require", LIMITS_REQUIRE, LIMITS_REQUIRE + 1);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "worker/engines/exec/program_limits.h"
+#include "worker/space.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV /* Linux 5.19 */
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -114,6 +115,12 @@ static int step_signals(struct child *c)
     return 0;
 }
 
+static int step_confined(struct child *c)
+{
+    (void)c;
+    return space_confine();
+}
+
 /* clang-format off */
 static const struct child_step {
     const char *name;
@@ -126,6 +133,7 @@ static const struct child_step {
     { "program_descriptors", step_descriptors }, /* from here on: its stdio, and the socket to init until execve() */
     { "program_limits",      step_limits },
     { "program_signals",     step_signals },
+    { "program_confined",    step_confined },    /* init, above all, gets no signal from it */
 };
 /* clang-format on */
 

@@ -141,8 +141,8 @@ static void judge_file(int fd, const struct stat *st)
     else if (name_fault() != NULL)
         note_add(&walk.note, walk.path, "its name %s", name_fault());
     else if ((uint64_t)st->st_size > walk.room)
-        note_add(&walk.note, walk.path, "its %llu bytes do not fit into the %llu left (see --limit result)", (unsigned long long)st->st_size,
-                 (unsigned long long)walk.room);
+        note_add(&walk.note, walk.path, "its %llu bytes do not fit into the %llu left (see --limit result)",
+                 (unsigned long long)st->st_size, (unsigned long long)walk.room);
     else
         send_file(fd, st);
 }
@@ -223,7 +223,8 @@ static void visit(struct level *l, const struct dirent64 *e)
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
         return;
     if (++walk.entries > COLLECT_ENTRIES) {
-        note_add(&walk.note, "", "the work directory has more than %d entries where outputs may be; the others were not looked at", COLLECT_ENTRIES);
+        note_add(&walk.note, "", "the work directory has more than %d entries where outputs may be; the others were not looked at",
+                 COLLECT_ENTRIES);
         walk.stop = true;
         return;
     }

@@ -32,7 +32,7 @@
 #include "worker/space.h"
 #include "worker/space_join.h"
 
-enum { LACKING = 127, LANDLOCK_SIGNALS = 6, LANDLOCK_SOCKETS = 9 }; /* the loader's exit code; ABIs */
+enum { LACKING = 127 }; /* the exit code of libc's loader */
 
 static struct {
     struct bpf_program usual, init; /* made by the zygote: of programs that ask for nothing special, and init's own */
@@ -173,29 +173,50 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
-/* What rows may depend on. Without namespaces of our own it is Landlock that keeps signals and sockets in, since the ABI that can. */
+/* What rows may depend on. Without namespaces of our own a socket's file is in reach where any file is, and signals are kept in by Landlock. */
 static unsigned given(void)
 {
     unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
 
     if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
         g |= POLICY_SHARED_SIGNALS;
-    if (!space_now.entered && landlock_abi() < LANDLOCK_SOCKETS)
+    if (!space_now.entered)
         g |= POLICY_SHARED_SOCKETS;
     return g;
 }
 
-static int make_filters(void)
+/* The job's own rows are compiled here; without any, and with nothing given, its filter is the one that the zygote has made. */
+static int compile(const struct policy *base)
 {
-    struct policy p = *policy_find("exec");
+    char why[POLICY_WHY] = "";
+    struct policy *merged;
+    int rc;
+
+    if (job.spec->policy[0] == '\0')
+        return bpf_compile(base, &filters.notify);
+    rc = policy_merge(base, job.spec->policy, &merged, why);
+    if (rc == -EINVAL) {
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "policy: %s", why);
+        return 0;
+    }
+    if (rc != 0)
+        return rc;
+    rc = bpf_compile(merged, &filters.notify);
+    policy_free(merged);
+    return rc;
+}
+
+static int step_policy(void)
+{
+    struct policy base = *policy_find("exec");
     int rc = 0;
 
-    p.given = given();
-    if (p.given == 0)
+    base.given = job.given = given();
+    if (base.given == 0 && job.spec->policy[0] == '\0')
         filters.notify = filters.usual;
     else
-        rc = bpf_compile(&p, &filters.notify);
-    return rc == 0 ? make_killing(&filters.notify, &filters.kill) : rc;
+        rc = compile(&base);
+    return rc == 0 && filters.notify.insns != NULL ? make_killing(&filters.notify, &filters.kill) : rc;
 }
 
 /* clang-format off */
@@ -211,7 +232,7 @@ static const struct enter_step {
     { "stage",            step_stage },
     { "arguments",        step_arguments },
     { "outputs",          step_outputs },
-    { "program_policy",   make_filters },
+    { "program_policy",   step_policy },
 };
 /* clang-format on */
 

@@ -16,7 +16,7 @@ static bool match_set(const char *p, const char *end, unsigned char c, bool *ret
     const char *at = p + 1;
 
     not = at < end && (*at == '!' || *at == '^');
-    if (not)
+    if (not )
         at++;
     for (const char *first = at; at < end && (*at != ']' || at == first); at++) {
         unsigned char low = (unsigned char)*at, high = low;
@@ -29,7 +29,7 @@ static bool match_set(const char *p, const char *end, unsigned char c, bool *ret
     }
     if (at >= end)
         return false;
-    *ret_hit = hit != not;
+    *ret_hit = hit != not ;
     *ret_next = at + 1;
     return true;
 }

@@ -17,14 +17,16 @@ struct epoll_event;
 struct exec_job {
     const Pb__Assign *assign;
     const Pb__JobSpec *spec;
-    int work_fd; /* the work directory */
+    unsigned given; /* enum policy_given: what rows of its policy may depend on */
+    int work_fd;    /* the work directory */
     const char *work_path;
     char **argv, **envp;
 
     pid_t pid;         /* of the program's first process */
     pid_t broker;      /* as signals from it have it: 0 when it is outside of our pid namespace */
     bool own_pids;     /* we are pid 1 of a namespace of our own */
-    int children_fd;   /* where not: the kernel's list of our children */
+    bool reach_all;    /* kill(-1) reaches all processes of the job, and nobody else's; only after space_close() */
+    int children_fd;   /* without a namespace: the kernel's list of our children */
     int launch_fd;     /* to the child, until it has become the program */
     int in, out, err;  /* our ends of its stdio */
     int master, slave; /* of its terminal; then in and out are the master, and there is no err */

@@ -1,7 +1,7 @@
 /*
  * learn.h - a job that is run to find out which rows it would need.
  *
- * Side: worker (init). The calls are the tenant's; their numbers and arguments are all that is looked at.
+ * Side: worker (init). The calls are the tenant's: their numbers and arguments are all that is looked at, and what is kept is bounded.
  */
 #ifndef WORKER_ENGINES_EXEC_LEARN_H
 #define WORKER_ENGINES_EXEC_LEARN_H
@@ -9,15 +9,10 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 
-#include "worker/policy.h"
+enum { LEARN_ROWS = 512 }; /* with more different calls than that, the last row counts the others */
 
-enum { LEARN_ROWS = 512 }; /* more than that are counted in the last */
-
-/* The policy that the job runs under. */
-void learn_begin(const struct policy *p);
-
-/* Notes a call that no row of it allows. True: the kernel may do it. */
-bool learn_note(const struct seccomp_data *call);
+/* Notes a call that no row allows; given: enum policy_given. True: the kernel may do it, since a row could allow it. */
+bool learn_note(const struct seccomp_data *call, unsigned given);
 
 /* Says what was noted, before the Result. */
 void learn_tell(void);

@@ -55,7 +55,7 @@ static void answer(const struct exec_job *j, bool granted)
  */
 static void note(struct exec_job *j)
 {
-    answer(j, learn_note(&request.message.data));
+    answer(j, learn_note(&request.message.data, j->given));
 }
 
 static void end_job(struct exec_job *j)

@@ -1,5 +1,6 @@
 /*
- * program_limits.h - the kernel's limits on each process of a job. The job as a whole is held by its cgroup, or counted by the broker.
+ * program_limits.h - the kernel's limits on each process of a job, beside those of every worker (seal.c). The job as a whole is held by its
+ *                    cgroup, or counted by the broker.
  *
  * Side:    worker.
  * Returns: 0 or -errno; failing is fatal.

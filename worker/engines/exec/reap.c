@@ -9,13 +9,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "worker/landlock.h"
+
 /*
- * Without a pid namespace nothing names all our descendants at once. But the children of one that ends become ours, and the kernel lists ours
- * in a file that stays readable once it is open: so all of them come up, layer by layer.
+ * Signals to everybody go to everybody in the pid namespace but us; without one, to everybody in the Landlock domain that space_close() puts us
+ * into, where that holds signals in. Where neither does, nothing names all our descendants at once. But the children of one that ends become
+ * ours, and the kernel lists ours in a file that stays readable once it is open: so all of them come up, layer by layer.
  */
 int reap_prepare(struct exec_job *j)
 {
     j->own_pids = getpid() == 1;
+    j->reach_all = j->own_pids || landlock_abi() >= LANDLOCK_SIGNALS;
     if (j->own_pids)
         return 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
@@ -30,7 +34,7 @@ static int take_one(struct exec_job *j, int flags)
     int rc;
 
     do {
-        rc = waitid(P_ALL, 0, &si, WEXITED | flags);
+        rc = waitid(P_ALL, 0, &si, WEXITED | __WALL | flags);
     } while (rc != 0 && errno == EINTR);
     if (rc != 0 || si.si_pid == 0)
         return -1;
@@ -78,8 +82,8 @@ static void kill_children(struct exec_job *j)
 
 static void kill_all(struct exec_job *j)
 {
-    if (j->own_pids)
-        (void)kill(-1, SIGKILL); /* everybody in the namespace but us */
+    if (j->reach_all)
+        (void)kill(-1, SIGKILL);
     else
         kill_children(j);
 }

@@ -1,0 +1,53 @@
+/* orphans.c - see orphans.h. */
+#include "broker/orphans.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "log.h"
+
+int orphans_adopt(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ? -errno : 0;
+}
+
+static int is_zygote(const struct broker *b, pid_t pid)
+{
+    for (int i = 0; i < ENGINE_COUNT; i++)
+        if (b->crews[i].zygote.pid == pid)
+            return 1;
+    return 0;
+}
+
+/* A zygote's worker that has outlived it dies with it anyway; its pidfd tells the pool. */
+void orphans_end(const struct broker *b)
+{
+    char path[64];
+    int pid;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid()); /* the kernel hands them to the first thread */
+    f = fopen(path, "re");
+    if (f == NULL)
+        return;
+    while (fscanf(f, "%d", &pid) == 1)
+        if (!is_zygote(b, pid)) {
+            log_event(LOG_LEVEL_DEBUG, "orphan", "pid=%d", pid);
+            (void)kill(pid, SIGKILL);
+            (void)waitpid(pid, NULL, WNOHANG); /* else it says when it is dead */
+        }
+    (void)fclose(f);
+}
+
+void orphans_finish(const struct broker *b)
+{
+    do
+        orphans_end(b);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+}

@@ -1,0 +1,230 @@
+/* work_dirs.c - see work_dirs.h. */
+#include "broker/work_dirs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum { PIECE = 256, SOON_US = 1000, LATER_US = 200000 };
+
+#define LIVE "live."
+
+/* A directory that its owner, who is us, may have shut against himself. The path goes by a descriptor: no link is followed. */
+static int open_shut(int at, const char *name)
+{
+    char path[48];
+    int shut = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
+
+    if (shut < 0)
+        return -errno;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", shut);
+    if (chmod(path, 0700) != 0)
+        rc = -errno;
+    close(shut);
+    if (rc != 0)
+        return rc;
+    shut = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return shut < 0 ? -errno : shut;
+}
+
+/* Beside the others, under a name that nothing has; an earlier broker may have used the first ones. */
+static int carry_up(struct work_dirs *d, int at, const char *name)
+{
+    char up[32];
+
+    do {
+        snprintf(up, sizeof(up), "up.%" PRIu64, d->moved++);
+        if (renameat(at, name, d->dir, up) == 0)
+            return 0;
+    } while (errno == ENOTEMPTY || errno == EEXIST);
+    return -errno;
+}
+
+/* One entry of a dying directory. A directory is carried up beside it instead of being gone down into: depth costs nothing then. */
+static int remove_entry(struct work_dirs *d, int at, const char *name)
+{
+    int fd;
+
+    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR)
+        return -errno;
+    fd = open_shut(at, name); /* the kernel lets move only who may write to it */
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return carry_up(d, at, name);
+}
+
+/* Empties it, as far as *left allows, which counts entries. 1: there is more in it. */
+static int empty_some(struct work_dirs *d, int fd, unsigned *left)
+{
+    DIR *dir = fdopendir(fd);
+    const struct dirent *e;
+    int rc = 0;
+
+    if (dir == NULL) {
+        rc = -errno;
+        close(fd);
+        return rc;
+    }
+    while (rc == 0 && *left > 0 && (errno = 0, e = readdir(dir)) != NULL)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            rc = remove_entry(d, fd, e->d_name);
+            (*left)--;
+        }
+    (void)closedir(dir);
+    return rc != 0 ? rc : *left == 0;
+}
+
+/* One name of ours that is not live. */
+static int remove_top(struct work_dirs *d, const char *name, unsigned *left)
+{
+    int fd, rc;
+
+    (*left)--;
+    if (unlinkat(d->dir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR)
+        return -errno;
+    fd = open_shut(d->dir, name);
+    if (fd < 0)
+        return fd;
+    rc = empty_some(d, fd, left);
+    if (rc == 0 && unlinkat(d->dir, name, AT_REMOVEDIR) != 0)
+        rc = errno == ENOTEMPTY ? 1 : -errno; /* readdir() may have missed what was made meanwhile */
+    return rc;
+}
+
+/* 0: nothing but live ones is left. 1: more of it is. */
+static int remove_some(struct work_dirs *d, unsigned left)
+{
+    int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0, more = 0;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
+
+    if (dir == NULL) {
+        rc = -errno;
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    while (left > 0 && (errno = 0, e = readdir(dir)) != NULL) {
+        if (e->d_name[0] == '.' || strncmp(e->d_name, LIVE, strlen(LIVE)) == 0)
+            continue;
+        rc = remove_top(d, e->d_name, &left);
+        if (rc < 0)
+            break;
+        more = 1; /* what was carried up may stand before us in the directory */
+    }
+    (void)closedir(dir);
+    return rc < 0 ? rc : more;
+}
+
+static void remove_all(struct work_dirs *d)
+{
+    int rc;
+
+    while ((rc = remove_some(d, UINT_MAX)) > 0)
+        ;
+    if (rc < 0)
+        log_event(LOG_LEVEL_WARN, "work_dir_stays", "error=\"%s\"", strerror(-rc));
+}
+
+static void again_in(struct work_dirs *d, uint64_t us)
+{
+    if (d->again.place == 0)
+        timers_arm(&d->loop->timers, &d->again, d->loop->now_us + us);
+}
+
+static void on_again(void *ctx)
+{
+    struct work_dirs *d = ctx;
+    int rc = remove_some(d, PIECE);
+
+    if (rc < 0)
+        log_event(LOG_LEVEL_WARN, "work_dir_stays", "error=\"%s\"", strerror(-rc));
+    if (rc != 0)
+        again_in(d, rc > 0 ? SOON_US : LATER_US);
+}
+
+/* Live ones, too: nobody lives yet, or any more. */
+static void bury_live(struct work_dirs *d)
+{
+    int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
+
+    while (dir != NULL && (e = readdir(dir)) != NULL)
+        if (strncmp(e->d_name, LIVE, strlen(LIVE)) == 0)
+            (void)carry_up(d, d->dir, e->d_name);
+    if (dir != NULL)
+        (void)closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+}
+
+int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop)
+{
+    *d = (struct work_dirs){ .loop = loop, .dir = -1 };
+    d->again = (struct timer){ .fn = on_again, .ctx = d };
+    if (mkdirat(run_dir, "work", 0700) != 0 && errno != EEXIST)
+        return -errno;
+    d->dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (d->dir < 0)
+        return -errno;
+    bury_live(d);
+    remove_all(d);
+    return 0;
+}
+
+void work_dirs_close(struct work_dirs *d)
+{
+    if (d->loop == NULL)
+        return;
+    timers_cancel(&d->loop->timers, &d->again);
+    if (d->dir >= 0) {
+        bury_live(d);
+        remove_all(d);
+        close(d->dir);
+    }
+    d->loop = NULL;
+    d->dir = -1;
+}
+
+static void live_name(char name[32], uint64_t id)
+{
+    snprintf(name, 32, LIVE "%" PRIu64, id);
+}
+
+int work_dirs_make(struct work_dirs *d, uint64_t id)
+{
+    char name[32];
+    int fd;
+
+    live_name(name, id);
+    if (mkdirat(d->dir, name, 0700) != 0)
+        return -errno;
+    fd = openat(d->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+void work_dirs_drop(struct work_dirs *d, uint64_t id)
+{
+    char name[32];
+    int rc;
+
+    live_name(name, id);
+    rc = carry_up(d, d->dir, name);
+    if (rc != 0)
+        log_event(LOG_LEVEL_WARN, "work_dir_stays", "error=\"%s\"", strerror(-rc));
+    again_in(d, SOON_US);
+}

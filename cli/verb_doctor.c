@@ -1,0 +1,246 @@
+/* verb_doctor.c - what this machine lets coop do: coopd and coop-worker look, this tells what it means. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/doctor_fixes.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/text.h"
+#include "client/endpoint.h"
+#include "require.h"
+
+#include <coop/exit_codes.h>
+
+#define DEFAULT_REQUIRE "tier=T2"
+
+enum { NOT_REACHED = COOP_EXIT_JOB_FAILED, TIERS = 4, SAFE = 2048 };
+
+static const char *const tiers[TIERS] = { "T0", "T1", "T2", "T3" };
+
+extern char **environ;
+
+struct findings {
+    json_t *probes;             /* of objects, as they came, each with its "fix" */
+    const char *tier, *why_not; /* why_not: of the tier above, "" when there is none */
+    Pb__Enforcement held;       /* what a program would have */
+    char refused[REQUIRE_WHY];  /* "" when what is required can be had */
+};
+
+/* ---- looking --------------------------------------------------------------------------------------------------------------------- */
+
+static int start_coopd(const char *coopd, int out, pid_t *ret_pid)
+{
+    char *argv[] = { "coopd", "--doctor", NULL };
+    posix_spawn_file_actions_t fa;
+    int rc;
+
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
+    rc = posix_spawn(ret_pid, coopd, &fa, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&fa);
+    return -rc;
+}
+
+static const char *text_of(const json_t *probe, const char *key)
+{
+    const char *text = json_string_value(json_object_get(probe, key));
+
+    return text != NULL ? text : "";
+}
+
+/* One line is one probe. */
+static int read_probes(FILE *from, json_t *into)
+{
+    char *line = NULL;
+    size_t room = 0;
+    int rc = 0;
+
+    while (rc == 0 && getline(&line, &room, from) > 0) {
+        json_t *p = json_loads(line, 0, NULL);
+
+        if (p == NULL || text_of(p, "probe")[0] == '\0') {
+            json_decref(p);
+            rc = -EPROTO;
+            break;
+        }
+        json_object_set_new(p, "fix", json_string(doctor_fix_of(text_of(p, "probe"), text_of(p, "error"))));
+        rc = json_array_append_new(into, p) == 0 ? 0 : -ENOMEM;
+    }
+    free(line);
+    return rc;
+}
+
+static int look(json_t *into, struct coop_error *why)
+{
+    char coopd[PATH_MAX];
+    int out[2], rc = endpoint_find_coopd(coopd, why), status = 0;
+    pid_t pid = 0;
+    FILE *f;
+
+    if (rc != 0)
+        return rc;
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return coop_error_set(why, errno, COOP_EXIT_PLATFORM, "pipe: %s", strerror(errno));
+    rc = start_coopd(coopd, out[1], &pid);
+    close(out[1]);
+    f = fdopen(out[0], "re");
+    if (rc == 0)
+        rc = f != NULL ? read_probes(f, into) : -ENOMEM;
+    if (f != NULL)
+        (void)fclose(f);
+    if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0) && rc == 0)
+        rc = -ECHILD;
+    if (rc == 0)
+        return 0;
+    return coop_error_set(why, -rc, WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : COOP_EXIT_PLATFORM,
+                          "%s --doctor failed: %s", coopd, rc == -ECHILD ? "it said so above, or was killed" : strerror(-rc));
+}
+
+/* ---- judging --------------------------------------------------------------------------------------------------------------------- */
+
+static const json_t *find(const json_t *probes, const char *name)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
+    return NULL;
+}
+
+static bool is_ok(const struct findings *f, const char *name)
+{
+    return json_is_true(json_object_get(find(f->probes, name), "ok"));
+}
+
+static void find_tier(struct findings *f)
+{
+    char name[16];
+
+    f->tier = "none";
+    f->why_not = "";
+    for (int i = 0; i < TIERS; i++) {
+        snprintf(name, sizeof(name), "tier_%s", tiers[i]);
+        if (is_ok(f, name)) {
+            f->tier = tiers[i];
+            return;
+        }
+        f->why_not = i == 0 && !is_ok(f, "started_by_root") ? "T0: root did not start it" : text_of(find(f->probes, name), "detail");
+    }
+}
+
+/* In the words of a program's receipt, which is what --require of a job compares. */
+static void find_held(struct findings *f)
+{
+    bool spaces = strcmp(f->tier, "T0") == 0 || strcmp(f->tier, "T1") == 0, landlock = is_ok(f, "landlock");
+    Pb__Enforcement *e = &f->held;
+
+    pb__enforcement__init(e);
+    e->tier = (char *)f->tier;
+    e->landlock_abi = (uint32_t)json_integer_value(json_object_get(find(f->probes, "landlock"), "value"));
+    e->memory = is_ok(f, "cgroup_memory") ? "cgroup" : "RLIMIT_AS, sampled sum";
+    e->pids = is_ok(f, "cgroup_pids") ? "cgroup" : "RLIMIT_NPROC";
+    e->cpu = is_ok(f, "cgroup_cpu") ? "cgroup" : "broker timer, RLIMIT_CPU";
+    e->disk = spaces ? "tmpfs" : "RLIMIT_FSIZE";
+    e->net = spaces ? "network namespace, filter" : "filter";
+    e->fs = spaces ? "mount namespace, Landlock" : landlock ? "Landlock" : "none";
+    e->seccomp = is_ok(f, "seccomp") ? "exec" : "none";
+}
+
+static void judge(struct findings *f, const char *require)
+{
+    find_tier(f);
+    find_held(f);
+    f->refused[0] = '\0';
+    if (strcmp(f->tier, "none") == 0)
+        snprintf(f->refused, sizeof(f->refused), "nothing runs here: %s", f->why_not);
+    else if (require_met(require, &f->held, f->refused) == 0)
+        f->refused[0] = '\0';
+}
+
+/* ---- telling --------------------------------------------------------------------------------------------------------------------- */
+
+static void print_json(const struct findings *f, const char *require)
+{
+    json_t *doc = json_named("Doctor"), *held = json_object();
+
+    json_object_set_new(doc, "tier", json_string(f->tier));
+    json_object_set_new(doc, "why_not_above", json_string(f->why_not));
+    json_object_set_new(doc, "required", json_string(require));
+    json_object_set_new(doc, "reachable", json_boolean(f->refused[0] == '\0'));
+    json_object_set_new(doc, "refused", json_string(f->refused));
+    for (size_t i = 0; i < require_count; i++) {
+        const struct require_row *r = &require_table[i];
+        const char *at = (const char *)&f->held + r->offset, *text;
+
+        if (r->words[0].word == NULL) {
+            json_object_set_new(held, r->key, json_integer(f->held.landlock_abi));
+            continue;
+        }
+        memcpy(&text, at, sizeof(text));
+        json_object_set_new(held, r->key, json_string(text));
+    }
+    json_object_set_new(doc, "held", held);
+    json_object_set(doc, "probes", f->probes);
+    json_print(doc);
+}
+
+static void print_probe(const json_t *p)
+{
+    char name[64], error[64], detail[SAFE];
+    json_int_t value = json_integer_value(json_object_get(p, "value"));
+    bool ok = json_is_true(json_object_get(p, "ok"));
+
+    text_safe_str(name, sizeof(name), text_of(p, "probe"));
+    text_safe_str(error, sizeof(error), text_of(p, "error"));
+    text_safe_str(detail, sizeof(detail), text_of(p, "detail"));
+    if (detail[0] == '\0' && value != 0)
+        snprintf(detail, sizeof(detail), "%lld", (long long)value);
+    printf("%-4s %-26s %-11s %s\n", ok ? "ok" : "-", name, error, detail);
+    if (ok)
+        return;
+    printf("       for   %s\n", text_safe_str(detail, sizeof(detail), text_of(p, "for")));
+    if (text_of(p, "lost")[0] != '\0')
+        printf("       lost  %s\n", text_safe_str(detail, sizeof(detail), text_of(p, "lost")));
+    printf("       fix   %s\n", text_of(p, "fix"));
+}
+
+static void print_table(const struct findings *f, const char *require)
+{
+    char safe[SAFE];
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(f->probes, i, p) print_probe(p);
+    printf("\ntier     %s", f->tier);
+    if (f->why_not[0] != '\0')
+        printf(", and not the one above: %s", text_safe_str(safe, sizeof(safe), f->why_not));
+    printf("\nrequired %s: %s\n", require, f->refused[0] == '\0' ? "can be had" : f->refused);
+}
+
+int verb_doctor(const struct command *c)
+{
+    const char *require = c->opt.require != NULL ? c->opt.require : DEFAULT_REQUIRE;
+    struct findings f = { .probes = json_array() };
+    struct coop_error why = { 0 };
+
+    if (look(f.probes, &why) != 0) {
+        json_decref(f.probes);
+        return say_error(c, &why);
+    }
+    judge(&f, require);
+    if (c->opt.json)
+        print_json(&f, require);
+    else if (c->opt.quiet)
+        printf("%s\n", f.tier);
+    else
+        print_table(&f, require);
+    json_decref(f.probes);
+    return f.refused[0] == '\0' ? COOP_EXIT_OK : NOT_REACHED;
+}
