@@ -34,7 +34,7 @@ static int setup(void **state)
     assert_non_null(f);
     if (geteuid() == 0 && setresuid(65534, 65534, 0) != 0) /* as a broker is: root would not notice shut directories */
         return -1;
-    f->dir = scratch_new();
+    f->dir = scratch_make();
     f->run_dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(f->run_dir >= 0);
     assert_int_equal(loop_init(&f->loop), 0);
