@@ -190,8 +190,8 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
-    if (why == -EPROTO || why == -EMSGSIZE)
-        gate_refuse(w, "?", why == -EPROTO ? "not a frame" : "too long a frame");
+    if (why == -EPROTO || why == -EMSGSIZE || why == -ETIMEDOUT)
+        gate_refuse(w, "?", why == -EPROTO ? "not a frame" : why == -EMSGSIZE ? "too long a frame" : "a frame that does not end");
     else if (why != -EPIPE)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }

@@ -131,8 +131,13 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+
+# Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
+$(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -static -I. $(filter %.c,$^) -o $@ -lpthread)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
 
