@@ -2,16 +2,15 @@
 #include "broker/job_evidence.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <seccomp.h>
+#include "syscall_names.h"
+#include "syscall_words.h"
 
-#include "broker/meter.h"
+enum { ROWS_FIRST = 16 };
 
-enum { X32_BIT = 0x40000000, ROWS_FIRST = 16 };
+_Static_assert((int)EVIDENCE_ARGS == (int)CALL_ARGS && (int)EVIDENCE_TEXT >= (int)CALL_TEXT, "a call is described whole");
 
 int evidence_check_violation(const Pb__Violation *v)
 {
@@ -36,16 +35,6 @@ int evidence_check_learned(const Pb__Learned *l)
     return is_one_line(l->row) && is_one_line(l->why_not) ? 0 : -EPROTO;
 }
 
-static const char *abi_of(uint32_t arch, uint32_t nr)
-{
-    switch (arch) {
-    case AUDIT_ARCH_X86_64: return nr & X32_BIT ? "x32" : "x86_64";
-    case AUDIT_ARCH_I386: return "i386";
-    case AUDIT_ARCH_AARCH64: return "aarch64";
-    default: return "unknown";
-    }
-}
-
 static void free_violation(Pb__PolicyReport *r)
 {
     if (r == NULL)
@@ -60,15 +49,15 @@ static void free_violation(Pb__PolicyReport *r)
 
 static int fill_texts(Pb__PolicyReport *r, const Pb__Violation *v, const char *profile)
 {
+    const char *name = syscall_name(v->nr);
     char text[EVIDENCE_TEXT];
-    char *name = seccomp_syscall_resolve_num_arch(v->arch, (int)v->nr);
 
-    r->name = strdup(name != NULL ? name : "unknown");
-    free(name);
+    r->abi = (char *)policy_abi_name(v->arch, v->nr);
+    r->name = strdup(name != NULL && strcmp(r->abi, "x86_64") == 0 ? name : "unknown");
     r->module = strdup(v->module);
     r->who = strdup(v->who);
     r->args = malloc(EVIDENCE_ARGS * sizeof(*r->args));
-    snprintf(text, sizeof(text), "system call %s is not in profile %s", meter_syscall_name(v->arch, v->nr), profile);
+    policy_describe_call(v->arch, v->nr, v->args, profile, text, sizeof(text));
     r->text = strdup(text);
     return r->name != NULL && r->module != NULL && r->who != NULL && r->args != NULL && r->text != NULL ? 0 : -ENOMEM;
 }
@@ -86,7 +75,6 @@ int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, cons
         return -ENOMEM;
     }
     r->nr = v->nr;
-    r->abi = (char *)abi_of(v->arch, v->nr);
     memcpy(r->args, v->args, EVIDENCE_ARGS * sizeof(*r->args));
     r->n_args = EVIDENCE_ARGS;
     r->ip = v->ip;

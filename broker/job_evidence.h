@@ -19,7 +19,7 @@
 #define EVIDENCE_ROW    512  /* bytes of a row, and of why it may not be granted */
 #define EVIDENCE_MODULE 1024 /* bytes of a file's name */
 #define EVIDENCE_WHO    64   /* bytes of a process's or tasklet's name */
-#define EVIDENCE_TEXT   256
+#define EVIDENCE_TEXT   512
 
 struct job_evidence {
     Pb__PolicyReport *violation; /* NULL: there was none */

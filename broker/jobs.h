@@ -33,7 +33,7 @@ struct waiter;
 #define JOB_STDIN_BUFFER   (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
 #define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
 #define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
-#define JOB_DETAIL         256
+#define JOB_DETAIL         512         /* a refused call with its arguments and what to do about it */
 #define JOB_SPEC_CACHE     (64u << 20) /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
 
 /* How a job ended: decided once, the first decision stands. */

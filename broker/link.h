@@ -24,7 +24,8 @@
 
 struct link_handler {
     void (*on_message)(void *ctx, const uint8_t *bytes, size_t len);
-    void (*on_gone)(void *ctx, int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ETIMEDOUT, -ENOMEM of ours. May link_close(). */
+    void (*on_gone)(void *ctx,
+                    int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ETIMEDOUT, -ENOMEM of ours. May link_close(). */
     void *ctx;
 };
 
@@ -35,7 +36,7 @@ struct link {
     struct sp_stream stream;
     struct timer late; /* armed while a message is begun and not whole */
     uint64_t frame_us; /* LINK_FRAME_US; tests have less time */
-    uint32_t events; /* what epoll watches for; 0: not watched */
+    uint32_t events;   /* what epoll watches for; 0: not watched */
     int open;
 };
 

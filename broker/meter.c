@@ -9,8 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <seccomp.h>
-
 int meter_cpu(pid_t pid, uint64_t *ret_us)
 {
     clockid_t clock;
@@ -109,14 +107,4 @@ int meter_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written)
     *ret_read = strtoull(read_at + 12, NULL, 10);
     *ret_written = strtoull(write_at + 13, NULL, 10);
     return 0;
-}
-
-const char *meter_syscall_name(uint32_t arch, uint32_t nr)
-{
-    static char text[80];
-    char *name = seccomp_syscall_resolve_num_arch(arch, (int)nr);
-
-    snprintf(text, sizeof(text), "%.60s (%u)", name != NULL ? name : "unknown", nr);
-    free(name);
-    return text;
 }

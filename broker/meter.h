@@ -18,7 +18,4 @@ int meter_held(pid_t pid, uint64_t *ret_bytes);
 int meter_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written);
 int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds); /* hard RLIMIT_CPU; -ERANGE: unlimited */
 
-/* "openat (257)"; static storage, good until the next call. arch: AUDIT_ARCH_* as the worker reported it. */
-const char *meter_syscall_name(uint32_t arch, uint32_t nr);
-
 #endif

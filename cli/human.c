@@ -245,7 +245,7 @@ static void output_rows(FILE *out, const Pb__Receipt *r, bool all)
                 text_safe_str(name, sizeof(name), f->name));
     }
     if (!all && r->n_outputs > 0)
-        row(out, "outputs", "%zu files, %s", r->n_outputs, units_format_size(bytes, size));
+        row(out, "outputs", "%zu file%s, %s", r->n_outputs, r->n_outputs == 1 ? "" : "s", units_format_size(bytes, size));
     if (all)
         lines_row(out, "not kept", r->outputs_note);
     if (r->n_learned > 0)

@@ -145,13 +145,19 @@ int spec_read(struct spec *s, const struct spec_want *want, ProtobufCBinaryData 
 
 /* ---- names that are near -------------------------------------------------------------------------------------------------------- */
 
-static size_t list_names(const char *dir, const char **names, size_t n)
+/* Of a thousand names some is always near by letters alone: who mistypes mostly gets the first one right, or swaps the first two. */
+static bool begins_alike(const char *a, const char *b)
+{
+    return a[0] == b[0] || (a[0] == b[1] && a[1] == b[0]);
+}
+
+static size_t list_names(const char *dir, const char *like, const char **names, size_t n)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
 
     while (d != NULL && n < NAMES_MAX - 1 && (e = readdir(d)) != NULL) {
-        char *copy = e->d_name[0] != '.' ? strdup(e->d_name) : NULL;
+        char *copy = begins_alike(e->d_name, like) ? strdup(e->d_name) : NULL;
 
         if (copy != NULL)
             names[n++] = copy;
@@ -169,7 +175,7 @@ void hint_near_name(struct coop_error *why, const char *name, const char *const 
     if (names == NULL)
         return;
     for (; *dirs != NULL; dirs++)
-        n = list_names(*dirs, names, n);
+        n = list_names(*dirs, name, names, n);
     hint_nearest(why, name, names, prefix);
     for (size_t i = 0; i < n; i++)
         free((void *)names[i]);

@@ -194,7 +194,8 @@ void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_A
         return;
     buf[0] = '\0';
     if (strcmp(abi, "x86_64") != 0) {
-        say(&t, "system call %" PRIu32 " of the foreign ABI %s: none of its calls is in a profile", nr & ~X32_BIT, abi);
+        say(&t, "system call %" PRIu32 " of the foreign ABI %s: none of its calls is in a profile",
+            strcmp(abi, "x32") == 0 ? nr & ~X32_BIT : nr, abi);
         return;
     }
     say_call(&t, nr, args);

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <limits.h>
+#undef WORD_BIT /* X/Open has one, in limits.h */
+
 enum word_kind {
     WORD_ONE_OF, /* one value of what is left when the bits of WORD_BIT are taken away */
     WORD_BIT,    /* one bit, or a few that stand together */

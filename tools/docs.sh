@@ -16,6 +16,7 @@ trap 'rm -rf "$new"' EXIT
 for profile in compute lua python native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
+"$build/coop-worker" --explain-view >"$new/view"
 # The last whole run of tests/escape/test_exec_escape.c; without one the page keeps what it has.
 table=build/escape-table.md
 [ -e "$table" ] || table=
@@ -29,6 +30,12 @@ awk -v new="$new" -v table="$table" '
         policy = new "/policy." $4
         print; print "```"
         while ((getline line < policy) > 0) print line
+        print "```"; skip = 1; next
+    }
+    /^<!-- generated: view -->/ {
+        view = new "/view"
+        print; print "```"
+        while ((getline line < view) > 0) print line
         print "```"; skip = 1; next
     }
     /^<!-- end -->/ { skip = 0 }

@@ -47,7 +47,7 @@ static const struct way {
     const char *title, *tier;
     uid_t uid; /* 0: as we are */
 } ways[] = {
-    {"T0, root's broker",             "T0", 0             },
+    {"T0, root's broker",              "T0", 0             },
     { "T1, an ordinary user's broker", "T1", SUPPORT_NOBODY},
     { "T2, root's broker",             "T2", 0             },
     { "T2, an ordinary user's broker", "T2", SUPPORT_NOBODY},
@@ -105,8 +105,9 @@ static const char *expected_of(const struct row *r)
 
 static struct ended run(const struct row *r)
 {
-    struct proc *p = coop(host->b, "run", "--json", "--limit", LIMITS, "--limit", r->limits != NULL ? r->limits : "cpu=20s", probe(), r->name,
-                          support_text("%d", (int)host->b->proc->pid), support_text("%d", (int)zygote), host->canary, host->b->run_dir);
+    struct proc *p =
+        coop(host->b, "run", "--json", "--limit", LIMITS, "--limit", r->limits != NULL ? r->limits : "cpu=20s", probe(), r->name,
+             support_text("%d", (int)host->b->proc->pid), support_text("%d", (int)zygote), host->canary, host->b->run_dir);
 
     return attempt_heard(p);
 }
@@ -147,7 +148,8 @@ static void expect_named(const struct ended *e, const char *call)
 {
     attempt_ended(e, "policy");
     assert_string_equal(e->out, "");
-    if (strcmp(support_text("%.*s", (int)strcspn(json_str(e->receipt, "violation.name"), " ("), json_str(e->receipt, "violation.name")), call) != 0)
+    if (strcmp(support_text("%.*s", (int)strcspn(json_str(e->receipt, "violation.name"), " ("), json_str(e->receipt, "violation.name")),
+               call) != 0)
         support_fail("the receipt names %s, wanted %s: %.1500s", json_str(e->receipt, "violation.name"), call, json_shown(e->receipt));
     assert_non_null(strstr(e->detail, call));
 }
@@ -398,8 +400,8 @@ static void print_figures(void)
 
         for (size_t i = 0; i < N_ROWS; i++)
             n[results[i][w]]++;
-        printf("@ %-32s %3zu attempts, %3u held, %u failed, %u left out by name, %u not run\n", ways[w].title, (size_t)N_ROWS, n[HELD], n[FAILED],
-               n[LEFT], n[NOT_RUN]);
+        printf("@ %-32s %3zu attempts, %3u held, %u failed, %u left out by name, %u not run\n", ways[w].title, (size_t)N_ROWS, n[HELD],
+               n[FAILED], n[LEFT], n[NOT_RUN]);
     }
 }
 

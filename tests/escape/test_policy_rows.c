@@ -210,7 +210,7 @@ static bool is_answered(unsigned nr)
 static void changed_arguments_end_the_job(void **state)
 {
     const struct rule *r = *state;
-    const char *named = support_text("system call %s (%u) is not in profile", r->name, r->nr), *go_on = "";
+    const char *named = support_text("%s(", r->name), *go_on = "";
     struct denied d = { .n = 0 };
     size_t tried = 0, bits = 0;
 
@@ -253,8 +253,7 @@ static void a_call_without_a_row_ends_the_job_and_is_named(void **state)
     (void)state;
     assert_true(n_absent > 250);
     for (size_t i = 0; i < n_absent; i++)
-        denied_start(&d, support_text("call %u", absent[i].nr),
-                     support_text("system call %s (%u) is not in profile", absent[i].name, absent[i].nr));
+        denied_start(&d, support_text("call %u", absent[i].nr), support_text("%s(", absent[i].name));
     denied_end(&d);
     host_unharmed(host);
 }

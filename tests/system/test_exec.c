@@ -269,6 +269,16 @@ static const char *into(const char *name)
     return support_text("%s/%s", b->dir, name);
 }
 
+/* A directory of the user's who runs the command, which may not be us. */
+static const char *directory(const char *name)
+{
+    const char *path = into(name);
+
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(b->uid != 0 ? chown(path, b->uid, b->uid) : 0, 0);
+    return path;
+}
+
 static void expect_file(const char *path, const char *text, unsigned mode)
 {
     struct stat st;
@@ -305,11 +315,10 @@ static void outputs_are_written_with_their_directories_and_modes(void **state)
 
 static void what_is_there_already_is_kept(void **state)
 {
-    const char *dir = into("kept"), *job = "echo new > a; echo new > b";
+    const char *dir = directory("kept"), *job = "echo new > a; echo new > b";
     struct proc *p;
 
     (void)state;
-    assert_int_equal(mkdir(dir, 0755), 0);
     (void)support_put(dir, "a", "old\n", 4);
     p = proc_expect(coop(b, "run", "--output", "a", "--output-dir", dir, "--", "sh", "-c", job), COOP_EXIT_USAGE);
     expect_has(p->err, "the output a is there already"); /* before it ran */
@@ -326,11 +335,10 @@ static void what_is_there_already_is_kept(void **state)
 /* What stands in the user's directory may be a link: an output never goes through it. */
 static void outputs_follow_no_link_of_the_users_directory(void **state)
 {
-    const char *dir = into("linked"), *outside = into("outside");
+    const char *dir = directory("linked"), *outside = directory("outside");
     struct proc *p;
 
     (void)state;
-    assert_int_equal(mkdir(dir, 0755) | mkdir(outside, 0755), 0);
     (void)support_put(outside, "precious", "mine\n", 5);
     assert_int_equal(symlink(outside, support_text("%s/out", dir)), 0);
     assert_int_equal(symlink(support_text("%s/precious", outside), support_text("%s/file", dir)), 0);
@@ -814,12 +822,28 @@ static void show_tells_what_a_program_was_given(void **state)
 
 static int group_up(void **state)
 {
-    void *made = NULL;
-    int rc = broker_setup(&made);
-
     (void)state; /* stays NULL: a group's state would stand before a test's own */
-    b = made;
-    return rc;
+    b = broker_new();
+    broker_up(b);
+    return 0;
+}
+
+static int group_up_as_another_user(void **state)
+{
+    (void)state;
+    b = broker_new();
+    if (!broker_belongs_to(b, SUPPORT_NOBODY))
+        return -1;
+    broker_up(b);
+    return 0;
+}
+
+static bool another_user_can_have_a_broker(void)
+{
+    bool can = broker_belongs_to(broker_new(), SUPPORT_NOBODY);
+
+    support_release();
+    return can;
 }
 
 static int group_down(void **state)
@@ -876,11 +900,16 @@ int main(void)
         TEST(without_a_terminal_there_is_none_to_give),
         TEST(show_tells_what_a_program_was_given),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    enum { N_TESTS = N_ENDS + sizeof(others) / sizeof(others[0]) };
+    static struct CMUnitTest tests[N_TESTS];
+    int failed;
 
     for (size_t i = 0; i < N_ENDS; i++)
         tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
     memcpy(tests + N_ENDS, others, sizeof(others));
     cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("exec", tests, sizeof(tests) / sizeof(tests[0]), group_up, group_down);
+    failed = _cmocka_run_group_tests("exec", tests, N_TESTS, group_up, group_down);
+    if (another_user_can_have_a_broker()) /* only root has one; else this was it already */
+        failed += _cmocka_run_group_tests("exec, an ordinary user's", tests, N_TESTS, group_up_as_another_user, group_down);
+    return failed;
 }

@@ -113,7 +113,8 @@ static const char *worker_with_halt(const char *dir, const char *area)
     size_t len;
     const char *bytes = support_get(from, &len), *path = support_put(dir, "halting-worker", bytes, len);
 
-    (void)support_put(dir, "halting", support_text("%s\n%s\n%s\n", support_program("tests/halt/halt.so"), area, support_program("coop-worker")),
+    (void)support_put(dir, "halting",
+                      support_text("%s\n%s\n%s\n", support_program("tests/halt/halt.so"), area, support_program("coop-worker")),
                       (size_t)-1);
     if (chmod(path, 0755) != 0)
         support_fail("%s: %s", path, strerror(errno));
@@ -143,7 +144,6 @@ static void stage_set(struct stage *s, struct broker *b, const struct kind *k)
 static void up_and_armed(const struct stage *s, enum halt_role role, int at)
 {
     struct halt_area *a = s->area;
-
 
     for (int i = 0; i < HALT_ROLES; i++) {
         atomic_store(&a->count[i], 0);

@@ -88,8 +88,8 @@ static const struct end ends[] = {
     { "a forged tasklet to yield to kills its own interpreter", "behave", { "forges_yield_to" }, DEFAULTS, SIG(SIGSEGV), "", "signal 11" },
     { "a forged tasklet to join does", "behave", { "forges_join" }, DEFAULTS, SIG(SIGSEGV), "", "signal 11" },
 
-    { "a function chosen by IFUNC is chosen after the seal", "early_ifunc", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "", "system call socket (41) is not in profile native" },
-    { "a constructor runs after the seal", "early", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "in the constructor\n", "system call socket (41) is not in profile native" },
+    { "a function chosen by IFUNC is chosen after the seal", "early_ifunc", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "", "socket(AF_INET, SOCK_STREAM, 0) is not in profile native" },
+    { "a constructor runs after the seal", "early", { NULL }, DEFAULTS, COOP_EXIT_POLICY, "policy", 0, "in the constructor\n", "socket(AF_INET, SOCK_STREAM, 0) is not in profile native" },
 
     { "everything that coop/task.h declares is there", "all_symbols", { NULL }, DEFAULTS, ENDS(0), "", NULL },
 
@@ -400,7 +400,7 @@ static void each_of_several_threads_is_sealed(void **state)
 
     (void)state;
     p = proc_expect(coop(b, "run", "--limit", "threads=2", wide(), "socket"), COOP_EXIT_POLICY);
-    expect_has(p->err, "system call socket (41) is not in profile native");
+    expect_has(p->err, "socket(AF_INET, SOCK_STREAM, 0) is not in profile native");
 }
 
 /* In the job's own file, at the place that addr2line(1) finds; or in libc's, by a tasklet with a name. */

@@ -45,11 +45,11 @@ void do_int80_execve(const char *name)
 /* The smallest 32-bit program: mov $1, %eax; mov $7, %ebx; int $0x80. 0 is said when it was not run, or was killed at its first call. */
 void do_elf32(const char *name)
 {
-    static const uint8_t program[] = {
-        0x7f, 'E', 'L', 'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 1, 0, 0, 0, 0x54, 0x80, 4, 8, 0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0x34, 0, 0x20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 4, 8, 0, 0x80, 4, 8, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 5, 0, 0, 0,
-        0, 0x10, 0, 0, 0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80
-    };
+    static const uint8_t program[] = { 0x7f, 'E',  'L',  'F', 1,    1,    1, 0, 0,    0,    0, 0, 0,    0, 0,    0,   2, 0, 3, 0,
+                                       1,    0,    0,    0,   0x54, 0x80, 4, 8, 0x34, 0,    0, 0, 0,    0, 0,    0,   0, 0, 0, 0,
+                                       0x34, 0,    0x20, 0,   1,    0,    0, 0, 0,    0,    0, 0, 1,    0, 0,    0,   0, 0, 0, 0,
+                                       0,    0x80, 4,    8,   0,    0x80, 4, 8, 0x60, 0,    0, 0, 0x60, 0, 0,    0,   5, 0, 0, 0,
+                                       0,    0x10, 0,    0,   0xb8, 1,    0, 0, 0,    0xbb, 7, 0, 0,    0, 0xcd, 0x80 };
     int fd = open("elf32", O_WRONLY | O_CREAT, 0755), status;
     pid_t pid;
 

@@ -236,7 +236,8 @@ void do_odd_addresses(const char *name)
     could += connect(fds[0], (struct sockaddr *)long_one, 0) == 0;
     could += connect(fds[0], (struct sockaddr *)long_one, 4096) == 0;
     could += bind(fds[0], (struct sockaddr *)long_one, 8192) == 0;
-    could += sendto(fds[0], "x", 1, MSG_DONTWAIT, (struct sockaddr *)long_one, 4096) == -1 && errno != EINVAL && errno != EISCONN && errno != EOPNOTSUPP;
+    could += sendto(fds[0], "x", 1, MSG_DONTWAIT, (struct sockaddr *)long_one, 4096) == -1 && errno != EINVAL && errno != EISCONN &&
+             errno != EOPNOTSUPP;
     say(name, could);
 }
 

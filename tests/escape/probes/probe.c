@@ -45,11 +45,15 @@ long write_of(const char *path)
 
 /* ---- the table ----------------------------------------------------------------------------------------------------------------- */
 
-#define BUF       ((uintptr_t)page)
-#define TEXT(x)   ((uintptr_t)(x))
-#define BROKER    broker_pid
-#define ZYGOTE    zygote_pid
-#define ARGS(...) (const long[7]){ __VA_ARGS__ }
+#define BUF     ((uintptr_t)page)
+#define TEXT(x) ((uintptr_t)(x))
+#define BROKER  broker_pid
+#define ZYGOTE  zygote_pid
+#define ARGS(...)                                                                                                                          \
+    (const long[7])                                                                                                                        \
+    {                                                                                                                                      \
+        __VA_ARGS__                                                                                                                        \
+    }
 
 static void call(const char *name, const long a[7])
 {

@@ -354,7 +354,8 @@ void do_exit_256(const char *name)
 /* Children; their death is seen as it is. */
 void do_dies_by_each_signal(const char *name)
 {
-    static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGTERM, SIGSYS, SIGXCPU };
+    static const int fatal[] = { SIGHUP, SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
+                                 SIGFPE, SIGKILL, SIGSEGV, SIGTERM, SIGSYS,  SIGXCPU };
     long wrong = 0;
 
     for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
