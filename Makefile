@@ -57,18 +57,18 @@ CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
-UNIT_proto  := frame sp units job_limits job_files ulid nearest elf_check require
-UNIT_broker := gate control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs
-UNIT_worker := policy walls seal space probe zygote output exec lua lua_task lua_stackless lua_header policy_text exec_outputs exec_seal exec_tty
+UNIT_proto  := frame sp units job_limits job_files ulid nearest elf_check require broker_user
+UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs
+UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
 UNIT_client := req_socket
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers bad_input flood tasklets native root doctor exec tour
-ESCAPE      := attempts policy_rows sealed lua_escape native_escape
-FUZZ        := frame control link limits elf
+SYSTEM      := verbs records causes kill kill_points leftovers bad_input flood tasklets native root doctor exec tour tier2 limits
+ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
+FUZZ        := frame control link limits elf policy
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
@@ -81,6 +81,9 @@ PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
 PEERS      += $(if $(wildcard /usr/include/st.h),st)
 PEERS      += $(if $(wildcard /usr/bin/go),go)
+
+# Programs that the tests run as jobs of the engine exec.
+PROGRAMS := use
 
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 

@@ -91,8 +91,8 @@ static bool populated(const struct cgroup_leaf *leaf)
 }
 
 /*
- * v2 has a word for it. v1: nothing can fork any more (pids.max 0), nothing moves on (frozen), then each is killed; SIGKILL takes effect
- * when they thaw. What joins a hierarchy late is found by the caller's next call.
+ * v2 has a word for it. Else nothing can fork any more (pids.max 0; without that they are frozen, and SIGKILL takes effect when they thaw),
+ * then each is killed. What joins a hierarchy late is found by the caller's next call.
  */
 unsigned cgroup_kill(struct cgroup_leaf *leaf)
 {

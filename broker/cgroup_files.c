@@ -10,8 +10,8 @@
 const char *const cgroup_kind_names[CGROUP_KINDS + 1] = { "none", "v1", "v2", NULL };
 
 const char *const cgroup_controllers[CGROUP_KINDS][CGROUP_PARTS] = {
-    [CGROUP_V1] = {"memory",  "pids", "cpuacct", "blkio", "freezer"},
-    [CGROUP_V2] = { "memory", "pids", "cpu",     "io",    NULL     },
+    [CGROUP_V1] = {"memory",  "pids", "cpuacct", NULL, "freezer"}, /* blkio counts no write but a direct one */
+    [CGROUP_V2] = { "memory", "pids", "cpu",     "io", NULL     },
 };
 
 /* key: of a line "key value" in it; NULL: the file is one number. per: of its unit in ours. */
@@ -52,7 +52,6 @@ static const struct cgroup_name {
         [CGROUP_F_CPU]          = { CGROUP_CPU,    "cpuacct.usage",                      NULL,       1000 }, /* nanoseconds */
         [CGROUP_F_CPU_USER]     = { CGROUP_CPU,    "cpuacct.usage_user",                 NULL,       1000 }, /* these two by what each tick met */
         [CGROUP_F_CPU_SYS]      = { CGROUP_CPU,    "cpuacct.usage_sys",                  NULL,       1000 },
-        [CGROUP_F_IO]           = { CGROUP_IO,     "blkio.throttle.io_service_bytes",    NULL,       1 },
         [CGROUP_F_FREEZE]       = { CGROUP_FREEZER, "freezer.state",                     NULL,       1 },
     },
 };
@@ -130,7 +129,7 @@ int cgroup_write(const struct cgroup_leaf *leaf, enum cgroup_file file, const ch
     return rc;
 }
 
-/* v2: "8:0 rbytes=1 wbytes=2 ..."; v1: "8:0 Read 1", "8:0 Write 2". Lines of other kinds have neither word. */
+/* Of lines like "8:0 rbytes=1 wbytes=2 rios=3". */
 static uint64_t sum_after(const char *text, const char *word)
 {
     uint64_t sum = 0;
@@ -144,14 +143,14 @@ static uint64_t sum_after(const char *text, const char *word)
 
 int cgroup_read_io(const struct cgroup_leaf *leaf, uint64_t *ret_read, uint64_t *ret_written)
 {
-    int v2 = leaf->groups->kind == CGROUP_V2, dir;
+    int dir;
     const struct cgroup_name *n = name_of(leaf, CGROUP_F_IO, &dir);
     char text[4096];
     ssize_t len = n != NULL ? slurp(dir, n->name, text, sizeof(text)) : -ENOENT;
 
     if (len < 0)
         return (int)len;
-    *ret_read = sum_after(text, v2 ? " rbytes=" : " Read ");
-    *ret_written = sum_after(text, v2 ? " wbytes=" : " Write ");
+    *ret_read = sum_after(text, " rbytes=");
+    *ret_written = sum_after(text, " wbytes=");
     return 0;
 }

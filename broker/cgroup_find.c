@@ -187,11 +187,21 @@ static int find_v1_part(struct cgroups *g, enum cgroup_part part, const char *mo
     return 0;
 }
 
+/*
+ * No more of them than it takes: to move a process into a group costs a grace period of the kernel in each hierarchy, milliseconds. Where
+ * pids can be forbidden to grow, nothing has to be frozen to be killed whole.
+ */
 static int find_v1(struct cgroups *g, const char *mountinfo, const char *own, uid_t owner)
 {
-    for (int part = CGROUP_PARTS - 1; part >= 0; part--) /* memory last: what is wrong with it is what matters */
-        (void)find_v1_part(g, (enum cgroup_part)part, mountinfo, own, owner);
-    return g->has[CGROUP_MEMORY] || g->has[CGROUP_PIDS] || g->has[CGROUP_CPU] ? 0 : -ENOENT;
+    static const enum cgroup_part parts[] = { CGROUP_CPU, CGROUP_PIDS, CGROUP_MEMORY }; /* last: what is wrong with it is what matters */
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        (void)find_v1_part(g, parts[i], mountinfo, own, owner);
+    if (!g->has[CGROUP_MEMORY] && !g->has[CGROUP_PIDS] && !g->has[CGROUP_CPU])
+        return -ENOENT;
+    if (!g->has[CGROUP_PIDS])
+        (void)find_v1_part(g, CGROUP_FREEZER, mountinfo, own, owner);
+    return 0;
 }
 
 /* ---- v2: our own group when we are alone in it, else one beside it or above ------------------------------------------------------- */
@@ -269,6 +279,18 @@ static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
     return rc;
 }
 
+/* Started by somebody who lives where a broker does: beside that one, with leaves of our own name. */
+static int settle_where_one_is(struct cgroups *g, const char *own, uid_t owner)
+{
+    const char *name = strrchr(own, '/');
+    char base[CGROUP_PATH];
+
+    if (name == NULL || strcmp(name, "/" BROKER_GROUP) != 0)
+        return -ENOENT;
+    snprintf(base, sizeof(base), "%.*s", (int)(name - own), own);
+    return settle_in(g, base, owner);
+}
+
 static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, uid_t owner)
 {
     char dir[CGROUP_PATH], text[256] = "";
@@ -282,7 +304,7 @@ static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, ui
         return cannot(g, "cgroup v2: neither memory nor pids is delegated to %.150s", dir);
     rc = -EBUSY;
     snprintf(g->home, sizeof(g->home), "%s", dir);
-    if (!is_top(dir) && alone_in(dir) && settle_in(g, dir, owner) == 0)
+    if (settle_where_one_is(g, dir, owner) == 0 || (!is_top(dir) && alone_in(dir) && settle_in(g, dir, owner) == 0))
         return 0;
     if (!is_top(dir))
         *strrchr(dir, '/') = '\0'; /* others live in ours: it cannot have children with controllers */

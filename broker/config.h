@@ -28,7 +28,7 @@ struct config {
     unsigned workers;                    /* jobs that run at once */
     unsigned max_queued;                 /* jobs that wait, at most */
     enum log_level log_level;
-    bool doctor; /* only look at the machine */
+    bool doctor;    /* only look at the machine */
     char cgroup[8]; /* "auto", "v2", "v1" or "none" */
 };
 

@@ -404,6 +404,18 @@ static int check_required(struct job *job, const char *require)
     return rc;
 }
 
+/* A default that cannot be had is said in the receipt; what was asked for is refused. */
+static int check_asked(struct job *job, uint32_t asked)
+{
+    const char *limit = watch_cannot(job, asked);
+
+    if (limit == NULL)
+        return 0;
+    jobs_decide(job, CA(START_FAILED), "limit %s: nothing enforces it here, at tier %s%s", limit, job->tier != NULL ? job->tier : "none",
+                job->worker->leaf == NULL ? " without a control group" : "");
+    return -ENOTSUP;
+}
+
 static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
@@ -419,7 +431,9 @@ static int send_assign(struct job *job, struct worker *w)
     a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
-    rc = check_required(job, a.spec->require);
+    rc = check_asked(job, a.spec->limits_asked);
+    if (rc == 0)
+        rc = check_required(job, a.spec->require);
     if (rc == 0)
         rc = gate_say(w, &m);
     frame_release(&f);

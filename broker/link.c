@@ -25,8 +25,28 @@ void link_mute(struct link *l)
 {
     if (l->events == 0)
         return;
+    timers_cancel(&l->loop->timers, &l->late);
     loop_del(l->loop, &l->watch);
     l->events = 0;
+}
+
+static void on_late(void *ctx)
+{
+    struct link *l = ctx;
+
+    link_mute(l);
+    l->handler.on_gone(l->handler.ctx, -ETIMEDOUT);
+}
+
+/* From the first byte of a message to its last: one that comes byte by byte for ever holds memory here, and hides behind being busy. */
+static void watch_the_time(struct link *l)
+{
+    struct timers *t = &l->loop->timers;
+
+    if (!sp_stream_is_within(&l->stream) || l->events == 0)
+        timers_cancel(t, &l->late);
+    else if (l->late.place == 0)
+        (void)timers_arm(t, &l->late, l->loop->now_us + l->frame_us);
 }
 
 /* One message: 1. None now: 0. The end: -errno. */
@@ -49,7 +69,11 @@ static void on_ready(void *ctx)
     int rc;
 
     flush(l);
-    rc = hear(l, READ_MAX);
+    rc = hear(l, READ_MAX); /* a message's receiver may have closed us */
+    if (rc == 1)
+        timers_cancel(&l->loop->timers, &l->late);
+    else if (rc == 0)
+        watch_the_time(l);
     if (rc >= 0)
         return;
     link_mute(l);
@@ -73,7 +97,8 @@ int link_open(struct link *l, struct loop *loop, const struct link_handler *h, i
 {
     int ends[2], rc;
 
-    *l = (struct link){ .loop = loop, .handler = *h };
+    *l = (struct link){ .loop = loop, .handler = *h, .frame_us = LINK_FRAME_US };
+    l->late = (struct timer){ .fn = on_late, .ctx = l };
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
     l->watch = (struct loop_watch){ ends[0], on_ready, l };

@@ -4,7 +4,8 @@
  * Side:    broker. The far end is hostile; the stream bounds the frame, the gate judges what is in it.
  * Why own: nng 1.5.2 can wait for ever in nng_close(), and its threads cost every message four hand-overs (docs/decisions/0008).
  * Owned:   struct link is the worker's; link_close() frees what is inside. A message is valid during the call that brings it.
- * Bounded: one message from each worker in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read.
+ * Bounded: one message from each worker in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read; a message that
+ *          is begun is whole LINK_FRAME_US later, or the worker is.
  * Returns: 0 or -errno.
  */
 #ifndef BROKER_LINK_H
@@ -18,11 +19,12 @@
 #include "broker/loop.h"
 #include "sp_stream.h"
 
-#define LINK_OUT_MAX (256u << 10)
+#define LINK_OUT_MAX  (256u << 10)
+#define LINK_FRAME_US 10000000u /* a worker writes a frame at once: only the machine can hold it up in between */
 
 struct link_handler {
     void (*on_message)(void *ctx, const uint8_t *bytes, size_t len);
-    void (*on_gone)(void *ctx, int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ENOMEM of ours. May link_close(). */
+    void (*on_gone)(void *ctx, int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ETIMEDOUT, -ENOMEM of ours. May link_close(). */
     void *ctx;
 };
 
@@ -31,6 +33,8 @@ struct link {
     struct link_handler handler;
     struct loop_watch watch;
     struct sp_stream stream;
+    struct timer late; /* armed while a message is begun and not whole */
+    uint64_t frame_us; /* LINK_FRAME_US; tests have less time */
     uint32_t events; /* what epoll watches for; 0: not watched */
     int open;
 };

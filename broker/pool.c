@@ -112,16 +112,17 @@ static bool is_tier(const struct crew *c, const char *tier)
     return c->zygote.tier != NULL && strcmp(c->zygote.tier, tier) == 0;
 }
 
-/* Whether its zygote has entered the namespace of the range: at T1 it has one of its own. */
-static bool in_range(const struct crew *c)
-{
-    return c->broker->privilege.ids > 0 && !is_tier(c, "T1");
-}
-
 /* Programs whose worker cannot mount a work directory get one made by us. */
 static bool has_given_dir(const struct crew *c)
 {
     return c->engine->runs_programs && is_tier(c, "T2");
+}
+
+/* Whether its zygote has entered the namespace of the range. At T1 it has one of its own; and what another uid left in a directory of ours, we
+ * could not remove. */
+static bool in_range(const struct crew *c)
+{
+    return c->broker->privilege.ids > 0 && !is_tier(c, "T1") && !has_given_dir(c);
 }
 
 /*
@@ -134,7 +135,7 @@ static uint32_t free_uid(const struct pool *p, const struct crew *c)
     uint64_t turn = p->last_id;
     const struct worker *w;
 
-    if (!in_range(c) || has_given_dir(c)) /* what another uid leaves in a directory of ours, we could not remove */
+    if (!in_range(c))
         return 0;
     do {
         uint32_t inside = 1 + (uint32_t)(turn++ % ids);
@@ -189,8 +190,8 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
-    if (why == -EPROTO || why == -EMSGSIZE)
-        gate_refuse(w, "?", why == -EPROTO ? "not a frame" : "too long a frame");
+    if (why == -EPROTO || why == -EMSGSIZE || why == -ETIMEDOUT)
+        gate_refuse(w, "?", why == -EPROTO ? "not a frame" : why == -EMSGSIZE ? "too long a frame" : "a frame that does not end");
     else if (why != -EPIPE)
         pool_signal(w, SIGKILL); /* we cannot hear it: lost, through no fault of its own */
 }

@@ -43,8 +43,8 @@ struct worker {
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
     uint32_t uid;             /* as the machine counts */
-    uint32_t uid_inside; /* the same in the zygotes' user namespace; 0: it has our own */
-    uint32_t uid_said;   /* what it will call itself: in that namespace, where it is in there */
+    uint32_t uid_inside;      /* the same in the zygotes' user namespace; 0: it has our own */
+    uint32_t uid_said;        /* what it will call itself: in that namespace, where it is in there */
     pid_t pid;                /* 0 until the zygote reported it */
     int hello;                /* its hello was accepted */
     struct loop_watch pidfd;  /* fd -1 until known; watched only when the zygote is gone */

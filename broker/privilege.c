@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -85,7 +86,7 @@ int privilege_choose(struct privilege *p, const char *wanted, char why[PRIVILEGE
     if (range != NULL && !ids_exist("/proc/self/gid_map", range->first, range->count))
         range = NULL;
     rc = broker_user_find(wanted, range, &p->user);
-    if (rc == -ENOENT && range == NULL && wanted[0] == '\0')
+    if (rc == -ENOENT && range == NULL && wanted[0] == '\0' && getenv("COOP_USER") == NULL)
         return stay_alone(p, why);
     if (rc != 0)
         return refuse_user(wanted[0] != '\0' ? wanted : "$COOP_USER", rc, why);
@@ -146,13 +147,43 @@ static int child_unshares(const struct privilege *p)
     return errno_of(unshare(CLONE_NEWUSER));
 }
 
+/* How it went, and the namespace. By descriptor: to open another process's takes a capability that a container's root may not have. */
+struct verdict {
+    int rc;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+};
+
+static struct msghdr message(struct verdict *v, struct iovec *iov)
+{
+    *iov = (struct iovec){ &v->rc, sizeof(v->rc) };
+    return (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1, .msg_control = v->control.room, .msg_controllen = sizeof(v->control.room) };
+}
+
+static int tell(int socket_fd, int rc, int ns)
+{
+    struct verdict v = { .rc = rc };
+    struct iovec iov;
+    struct msghdr m = message(&v, &iov);
+
+    if (rc != 0)
+        m.msg_controllen = 0;
+    v.control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+    memcpy(CMSG_DATA(&v.control.head), &ns, sizeof(ns));
+    return sendmsg(socket_fd, &m, MSG_NOSIGNAL) == sizeof(v.rc) ? 0 : -errno;
+}
+
 /* In the child: unshares, tells how that went, and holds the namespace until it is let go. */
 _Noreturn static void child(const struct privilege *p, int fd)
 {
-    int rc = prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ? -errno : child_unshares(p);
+    int rc = prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ? -errno : child_unshares(p), ns = -1;
     char go;
 
-    if (write(fd, &rc, sizeof(rc)) != sizeof(rc))
+    if (rc == 0 && (ns = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC)) < 0)
+        rc = -errno;
+    if (tell(fd, rc, ns) != 0)
         _exit(1);
     _exit(read(fd, &go, 1) >= 0 ? 0 : 1);
 }
@@ -173,23 +204,30 @@ static int write_map(pid_t pid, const char *kind, uint32_t own, const struct pri
     return rc;
 }
 
-static int take_namespace(struct privilege *p, pid_t pid)
+static int hear(int socket_fd, int *ret_ns)
 {
-    char path[64];
-    int fd, rc = write_map(pid, "uid", p->user.uid, p);
+    struct verdict v = { 0 };
+    struct iovec iov;
+    struct msghdr m = message(&v, &iov);
+    int fd;
 
-    if (rc == 0)
-        rc = write_map(pid, "gid", p->user.gid, p);
-    if (rc != 0)
-        return rc;
-    snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    p->userns_fd = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
-    rc = p->userns_fd < 0 ? -errno : 0;
+    if (recvmsg(socket_fd, &m, MSG_CMSG_CLOEXEC) != sizeof(v.rc))
+        return -ECHILD;
+    if (v.rc != 0)
+        return v.rc;
+    if (m.msg_controllen < CMSG_LEN(sizeof(int)) || v.control.head.cmsg_type != SCM_RIGHTS)
+        return -EPROTO;
+    memcpy(&fd, CMSG_DATA(&v.control.head), sizeof(fd));
+    *ret_ns = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
     close(fd);
-    return rc;
+    return *ret_ns < 0 ? -errno : 0;
+}
+
+static int write_maps(const struct privilege *p, pid_t pid)
+{
+    int rc = write_map(pid, "uid", p->user.uid, p);
+
+    return rc == 0 ? write_map(pid, "gid", p->user.gid, p) : rc;
 }
 
 static int make_namespace(struct privilege *p, const char **ret_what)
@@ -210,17 +248,23 @@ static int make_namespace(struct privilege *p, const char **ret_what)
     close(pair[1]);
     if (pid > 0) {
         *ret_what = "unshare(CLONE_NEWUSER)";
-        if (read(pair[0], &rc, sizeof(rc)) != sizeof(rc))
-            rc = -ECHILD;
+        rc = hear(pair[0], &p->userns_fd);
         if (rc == 0) {
             *ret_what = "writing its uid_map";
-            rc = take_namespace(p, pid);
+            rc = write_maps(p, pid);
         }
     }
     close(pair[0]);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return rc;
+}
+
+void privilege_finish(struct privilege *p)
+{
+    if (p->userns_fd >= 0)
+        close(p->userns_fd);
+    p->userns_fd = -1;
 }
 
 void privilege_make_range(struct privilege *p)
@@ -233,15 +277,9 @@ void privilege_make_range(struct privilege *p)
     rc = make_namespace(p, &what);
     if (rc == 0)
         return;
+    privilege_finish(p);
     p->ids = 0;
     snprintf(p->why_no_range, sizeof(p->why_no_range), "no user namespace with a range of ids: %s: %s", what, strerror(-rc));
-}
-
-void privilege_finish(struct privilege *p)
-{
-    if (p->userns_fd >= 0)
-        close(p->userns_fd);
-    p->userns_fd = -1;
 }
 
 /* ---- giving it up --------------------------------------------------------------------------------------------------------------- */

@@ -78,6 +78,26 @@ static void name_holders(struct job *job, const struct worker *w)
     words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
 }
 
+const char *watch_cannot(const struct job *job, uint32_t asked)
+{
+    const struct watch_words *words = &job->watch.words;
+    const struct {
+        const char *limit, *held, *by;
+    } needs[] = {
+        {"disk",    words->disk, "tmpfs"}, /* RLIMIT_FSIZE bounds one file, and there may be many */
+        { "inodes", words->disk, "tmpfs"},
+        { "pids",   words->pids, NULL   },
+    };
+
+    for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]) && programs(job); i++) {
+        bool held = strcmp(needs[i].held, "none") != 0 && (needs[i].by == NULL || strstr(needs[i].held, needs[i].by) != NULL);
+
+        if (!held && (asked & 1u << (limits_find(needs[i].limit) - limits_table)) != 0)
+            return needs[i].limit;
+    }
+    return NULL;
+}
+
 /* ---- what it uses ------------------------------------------------------------------------------------------------------------------- */
 
 static void sample(struct job *job, const struct worker *w)

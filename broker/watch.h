@@ -41,6 +41,8 @@ struct watch {
 void watch_init(struct job *job);
 /* It has a worker, and is about to hear of its job. Writes the limits into the worker's control group. 0, or -errno: it must not start. */
 int watch_start(struct job *job);
+/* Of the limits that were asked for (limits_asked()), one that nothing enforces for this job's worker; NULL: all are. */
+const char *watch_cannot(const struct job *job, uint32_t asked);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

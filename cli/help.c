@@ -44,6 +44,7 @@ static const struct {
     { "COOP_ENDPOINT",     "the broker's address when --endpoint is not given; no broker is started then" },
     { "COOP_NO_AUTOSTART", "1: as --no-autostart" },
     { "COOP_RUN_DIR",      "directory of this user's own broker's socket (root: /run/coop; others: $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
+    { "COOP_USER",         "for root: the user that root's broker becomes and that root's commands trust (default: coop, else a number that nobody uses)" },
     { "COOP_STATE_DIR",    "directory where this user's own broker keeps jobs (root: /var/lib/coop; others: $XDG_STATE_HOME/coop or ~/.local/state/coop)" },
 };
 /* clang-format on */

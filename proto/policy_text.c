@@ -221,7 +221,7 @@ static int read_comparison(struct in *in, uint64_t all, struct policy_arg *a)
 {
     char word[WORD_MAX];
     const char *at;
-    uint64_t bits;
+    uint64_t bits = 0;
     int rc;
 
     a->mask = all;
@@ -250,7 +250,7 @@ static int read_comparison(struct in *in, uint64_t all, struct policy_arg *a)
 static int read_condition(struct in *in, uint32_t nr, struct policy_arg *a)
 {
     const char *at;
-    uint64_t all;
+    uint64_t all = 0;
     int rc;
 
     skip_blanks(in);

@@ -177,6 +177,11 @@ int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_
     return 0;
 }
 
+bool sp_stream_is_within(const struct sp_stream *s)
+{
+    return s->in_body || s->head_have > 0;
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------------------- */
 
 int sp_stream_init(struct sp_stream *s, int fd, uint8_t ours, uint8_t theirs, size_t max_body)

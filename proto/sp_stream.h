@@ -47,4 +47,7 @@ size_t sp_stream_unsent(const struct sp_stream *s);
  */
 int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len);
 
+/* Some of a message, or of the greeting, has been read and not all of it. */
+bool sp_stream_is_within(const struct sp_stream *s);
+
 #endif

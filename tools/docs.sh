@@ -15,11 +15,18 @@ trap 'rm -rf "$new"' EXIT
 for profile in compute lua python native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
+"$build/coop-worker" --explain-view >"$new/view"
 awk -v new="$new" '
     /^<!-- generated: policy [a-z]* -->/ {
         policy = new "/policy." $4
         print; print "```"
         while ((getline line < policy) > 0) print line
+        print "```"; skip = 1; next
+    }
+    /^<!-- generated: view -->/ {
+        view = new "/view"
+        print; print "```"
+        while ((getline line < view) > 0) print line
         print "```"; skip = 1; next
     }
     /^<!-- end -->/ { skip = 0 }

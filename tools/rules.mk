@@ -119,6 +119,8 @@ $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
 
+$(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -129,8 +131,13 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+
+# Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
+$(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -static -I. $(filter %.c,$^) -o $@ -lpthread)
 
 # ---- native jobs: as a tenant would build them, so without our flags, and never with a sanitizer ------------------------------------
 
@@ -170,6 +177,11 @@ $(B)/tests/native/libabsent.so: tests/native/plain.c
 $(B)/tests/native/needs_absent.so: tests/native/plain.c $(B)/tests/native/libabsent.so
 	@mkdir -p $(@D)
 	$(call NATIVE_CC,-Wl$(comma)--no-as-needed $(B)/tests/native/libabsent.so)
+
+# Programs that the tests run as jobs: a tenant's too, and static, so that they start anywhere.
+$(B)/tests/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	$(call run,CC,cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -g -static $< -o $@)
 
 # ---- what a developer types ---------------------------------------------------------------------------------------------------
 
@@ -220,6 +232,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@echo
 	@build/release/bench/bench_exec
 	@echo
+	@build/release/bench/bench_policy
+	@echo
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
@@ -233,7 +247,9 @@ bench-task: deps ## the part of it about tasklets
 bench-exec: deps ## the part of it about programs
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench_exec
-bench-programs: $(B)/bench/bench $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-programs: $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_task: $(call objs,bench,$(BENCH_TASK)) $(B)/libcoop-task.a
@@ -297,12 +313,18 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/coop/apparmor
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/coopd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/apparmor.in > $(DESTDIR)$(PREFIX)/share/coop/apparmor/coop
+	install -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
+	rm -rf $(DESTDIR)$(PREFIX)/share/coop
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
 
 clean: ## remove build/

@@ -66,11 +66,12 @@ static const struct policy_row init_rows[] = {
     { ALLOW(exit),             ANY,                                        "the end" },
     { ALLOW(exit_group),       ANY,                                        "the end" },
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
+    { ALLOW(mmap),             IF(LONG_IN(2, PROT_READ | PROT_WRITE), LONG_BUT(3, MAP_FIXED | MAP_NORESERVE, MAP_PRIVATE | MAP_ANONYMOUS)), "sanitizer: its own heap" },
     { ALLOW(madvise),          IF(INT_IS(2, MADV_DONTDUMP)),               "sanitizer: shadow memory" },
     { ALLOW(sched_yield),      ANY,                                        "sanitizer: spin locks" },
     { REFUSE(rt_sigaction, EPERM), ANY,                                    "sanitizer: on its way out" },
     { REFUSE(readlink, EACCES), ANY,                                       "sanitizer: looks for itself" },
-    { REFUSE(sigaltstack, EPERM), ANY,                                     "sanitizer: on its way out" },
+    { ALLOW(sigaltstack),      ANY,                                        "sanitizer: asks before each function that does not return" },
 #endif
 };
 /* clang-format on */

@@ -70,7 +70,7 @@ static int mount_work(const struct space_work *want)
     int root, rc;
 
     snprintf(size, sizeof(size), "%llu", (unsigned long long)want->disk_bytes);
-    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)(want->inodes + OWN_INODES));
+    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)want->inodes + OWN_INODES);
     root = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (root < 0)
         return root;
@@ -153,16 +153,33 @@ int space_proc_fd(void)
 
 /* ---- the two tiers of it ------------------------------------------------------------------------------------------------------------- */
 
+static const char *failed_part = "work_directory";
+
+const char *space_failed_part(void)
+{
+    return failed_part;
+}
+
 static int work_in_namespaces(const struct space_work *want)
 {
-    int rc = mount_work(want);
+    const struct {
+        const char *name;
+        bool wanted;
+        int (*make)(void);
+    } more[] = {
+        {"loopback",   want->loopback, loopback_up   },
+        { "own_proc",  want->proc,     show_proc     },
+        { "terminals", want->terminal, show_terminals},
+    };
+    int rc;
 
-    if (rc == 0 && want->loopback)
-        rc = loopback_up();
-    if (rc == 0 && want->proc)
-        rc = show_proc();
-    if (rc == 0 && want->terminal)
-        rc = show_terminals();
+    failed_part = "work_directory";
+    rc = mount_work(want);
+    for (size_t i = 0; i < ARRAY_LEN(more) && rc == 0; i++)
+        if (more[i].wanted) {
+            failed_part = more[i].name;
+            rc = more[i].make();
+        }
     if (rc == 0)
         open_own_proc();
     return rc;
@@ -205,6 +222,7 @@ int space_work(const struct space_work *want, int *ret_work_fd, const char **ret
     int rc;
 
     if (!space_now.entered) {
+        failed_part = want->loopback ? "loopback" : want->proc ? "own_proc" : "work_directory";
         if (want->loopback || want->proc)
             return -EOPNOTSUPP;
         return space_now.work_fd >= 0 ? open_given_work(ret_work_fd, ret_path) : -EBADF;

@@ -32,6 +32,9 @@ struct space_work {
  */
 int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path);
 
+/* After an error of it: which part could not be had, as a step of the seal is named: "own_proc", say, where a container covers parts of /proc. */
+const char *space_failed_part(void);
+
 /* A private procfs that is mounted nowhere, to look at the job's own processes; -1 where there is none (T2). Owned by space.c. */
 int space_proc_fd(void);
 

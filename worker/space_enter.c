@@ -146,12 +146,15 @@ static int step_uts(const struct space_ask *ask)
     return unshare(CLONE_NEWUTS) == 0 && sethostname("coop", 4) == 0 ? 0 : -errno;
 }
 
-/* No namespaces are to be had, but uids still are. */
+/* No namespaces are to be had, but uids still are; not for programs, whose directory is the broker's: what they leave in it has to be too. */
 static int step_range(const struct space_ask *ask)
 {
-    int rc = ask->userns_fd >= 0 ? step_given_user(ask) : 0;
+    int rc;
 
-    return rc == 0 && ask->userns_fd >= 0 ? step_groups(ask) : rc;
+    if (ask->userns_fd < 0 || ask->programs)
+        return 0;
+    rc = step_given_user(ask);
+    return rc == 0 ? step_groups(ask) : rc;
 }
 
 static int step_landlock(const struct space_ask *ask)
@@ -316,7 +319,7 @@ static int choose(const struct space_ask *ask, struct space_got *got)
         char why[SPACE_WHY];
 
         if (t == TIER_T0 && last != t && ask->userns_fd < 0 && !is_real_root()) {
-            snprintf(above, sizeof(above), "T0: coopd was not started by root");
+            snprintf(above, sizeof(above), "T0: no range of uids was given; a broker that root starts makes one");
             continue;
         }
         rc = space_try(ask, (enum tier)t, why, sizeof(why));

@@ -47,6 +47,8 @@ const struct view_row view_rows[] = {
     { VIEW_TREE, "/etc/ssl/openssl.cnf",      "which algorithms are good enough" },
     { VIEW_TREE, "/etc/ca-certificates",      "public certificates" },
     { VIEW_TREE, "/etc/ca-certificates.conf", "the same" },
+    { VIEW_TREE, "/etc/pki/tls/certs",        "the same, elsewhere" },
+    { VIEW_TREE, "/etc/pki/ca-trust",         "the same" },
     { VIEW_TREE, "/etc/perl",                 "a part of its library" },
     { VIEW_TREE, "/etc/python3*",             "what its library links to" },
     { VIEW_TREE, "/etc/java-*-openjdk",       "the same" },
@@ -98,13 +100,16 @@ static bool is_beneath(const char *path, const char *dir)
     return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-/* Where the job's own directories come to lie over it, it would never be seen; and where it would lie over them, neither would they. */
+/* Where the job's own files come to lie over it, it would never be seen; and where it would lie over them, neither would they. */
 static bool is_covered(const char *dir)
 {
     if (is_beneath(dir, "/dev"))
         return true;
     for (const struct view_row *r = view_rows; r->kind != VIEW_END; r++)
         if (r->kind != VIEW_TREE && (is_beneath(dir, r->path) || is_beneath(r->path, dir)))
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(written); i++) /* whose paths have no slash in front */
+        if (is_beneath(written[i].path, dir + 1))
             return true;
     return false;
 }
@@ -129,6 +134,19 @@ int view_add(const char *dir)
 const char *view_extra(unsigned i)
 {
     return i < n_extra ? extra[i] : NULL;
+}
+
+void view_explain(FILE *to)
+{
+    static const char *const kinds[] = {
+        [VIEW_TREE] = "read, run", [VIEW_NODE] = "device", [VIEW_WORK] = "write", [VIEW_TERM] = "--tty", [VIEW_PROC] = "--cap proc"
+    };
+
+    fprintf(to, "%-26s %-11s %s\n", "path", "for", "why");
+    for (const struct view_row *r = view_rows; r->kind != VIEW_END; r++)
+        fprintf(to, "%-26s %-11s %s\n", r->path, kinds[r->kind], r->why);
+    for (size_t i = 0; i < ARRAY_LEN(written); i++)
+        fprintf(to, "/%-25s %-11s %s\n", written[i].path, "read", "the sandbox's own, not the host's");
 }
 
 /* ---- building, below the descriptor of the new root --------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { VIEW_EXTRA_MAX = 16 };
 
@@ -37,6 +38,9 @@ extern const struct view_row view_rows[]; /* ends with VIEW_END */
  */
 int view_add(const char *dir);
 const char *view_extra(unsigned i); /* NULL: no more */
+
+/* Prints every row with its reason. */
+void view_explain(FILE *to);
 
 /* Builds the view and makes it the root. programs: the whole of it; else an empty root. */
 int view_enter(bool programs, const char **ret_step);

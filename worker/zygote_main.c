@@ -26,6 +26,7 @@ static int usage(FILE *to, const struct engine *const *engines)
         to,
         "usage: coop-worker --engine NAME --control-fd N [--tier auto|T0|T1|T2|T3] [--userns-fd N] [--view DIR]...    (started by coopd)\n"
         "       coop-worker --explain-policy NAME            prints the system call policy, with reasons\n"
+        "       coop-worker --explain-view                   prints what programs see of the host, with reasons\n"
         "       coop-worker --probe [--userns-fd N]          what this machine lets coop do, one JSON object a line\n"
         "       coop-worker --version\n"
         "engines:");
@@ -81,6 +82,7 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
         { "userns-fd",      required_argument, NULL, 'u'},
         { "view",           required_argument, NULL, 'd'},
         { "explain-policy", required_argument, NULL, 'p'},
+        { "explain-view",   no_argument,       NULL, 'w'},
         { "probe",          no_argument,       NULL, 'b'},
         { "version",        no_argument,       NULL, 'v'},
         { "help",           no_argument,       NULL, 'h'},
@@ -94,6 +96,10 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'p')
             return explain(optarg);
+        if (c == 'w') {
+            view_explain(stdout);
+            return COOP_EXIT_OK;
+        }
         if (c == 'v')
             return printf("coop-worker %s\n", COOP_VERSION) > 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
         if (c == 'h')

@@ -253,8 +253,7 @@ static void a_call_without_a_row_ends_the_job_and_is_named(void **state)
     (void)state;
     assert_true(n_absent > 250);
     for (size_t i = 0; i < n_absent; i++)
-        denied_start(&d, support_text("call %u", absent[i].nr),
-                     support_text("%s(", absent[i].name));
+        denied_start(&d, support_text("call %u", absent[i].nr), support_text("%s(", absent[i].name));
     denied_end(&d);
     host_unharmed(host);
 }

@@ -508,6 +508,35 @@ static void limits_seeds(void)
     }
 }
 
+/* ---- policy: what is given, some calls, and rows in each of their forms ------------------------------------------------------------------- */
+
+static void policy_seeds(void)
+{
+    static const struct {
+        const char *name, *text;
+        unsigned char given;
+    } rows[] = {
+        {"one",     "allow io_setup # a database\n",                                                               0},
+        { "all",    "# mine\n\nallow ioctl if request == FS_IOC_GETFLAGS # lsattr\nrefuse EPERM syslog # dmesg\n", 0},
+        { "bits",   "allow vserver if arg0 & 0x8000000100000001 == 0x8000000000000001 and arg1:32 in 0xf0 # x",    0},
+        { "words",  "allow mmap if prot in PROT_READ|PROT_WRITE and flags has MAP_PRIVATE|MAP_ANONYMOUS # x",      1},
+        { "lacks",  "allow vserver if arg2 lacks ~(0xff|CLONE_VM) with net=loopback, shared-signals # x",          7},
+        { "softer", "refuse EAFNOSUPPORT socket if family == AF_INET # goes on without",                           0},
+        { "never",  "allow ptrace # x",                                                                            2},
+        { "wide",   "allow clone # x",                                                                             4},
+        { "slip",   "alow sokcet if famly == AF_UNX # x",                                                          0},
+        { "nested", "end getpid if arg0 == ~(~(1|(2))) # x",                                                       0},
+    };
+    static const unsigned char calls[4 * (4 + 6 * 8)] = { 41, 0, 0, 0, 2 };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add(&rows[i].given, 1);
+        add(calls, sizeof(calls));
+        add(rows[i].text, strlen(rows[i].text));
+        save("policy", rows[i].name);
+    }
+}
+
 /* ---- elf: the least shared object that passes -------------------------------------------------------------------------------------------- */
 
 struct least_elf {
@@ -554,6 +583,7 @@ int main(int argc, char **argv)
     link_seeds();
     control_seeds();
     limits_seeds();
+    policy_seeds();
     elf_seeds();
     return 0;
 }

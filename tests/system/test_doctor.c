@@ -51,15 +51,12 @@ static struct proc *doctor_(struct broker *b, const struct place *place, const c
 
 static const struct place here = { NULL, NULL, false };
 
-
 static json_t *probe(json_t *doc, const char *name)
 {
     json_t *p, *probes = json_at(doc, "probes");
     size_t i;
 
-    json_array_foreach(probes, i, p)
-        if (strcmp(json_str(p, "probe"), name) == 0)
-            return p;
+    json_array_foreach(probes, i, p) if (strcmp(json_str(p, "probe"), name) == 0) return p;
     support_fail("no probe %s", name);
 }
 
@@ -115,12 +112,12 @@ static void what_is_forbidden_is_named_with_its_error_and_its_fix(void **state)
         const char *require, *probe, *error, *fix, *tier;
         int code;
     } rows[] = {
-        {{ "no_userns", NULL, true },                  NULL,                 "max_user_namespaces", "ENOSPC",     "sysctl -w user.max_user_namespaces", "T2", 0           },
-        { { "no_userns", NULL, true },                 "tier=T1",            "user_namespaces",     "ENOSPC",     "sysctl -w user.max_user_namespaces", "T2", 1           },
-        { { NULL, "unshare", true },                   "tier=T1",            "user_namespaces",     "EPERM",      "apparmor_userns",                    "T2", 1           },
-        { { NULL, "unshare", true },                   "tier=T2,landlock=1", "outer_filter",        "EPERM",      "SystemCallFilter",                   "T2", 0           },
-        { { "no_userns", "landlock_create_ruleset", true }, NULL,            "landlock",            "EPERM",      "CONFIG_SECURITY_LANDLOCK",           "T3", 1           },
-        { { "lone_root", NULL, true },                 "tier=T0",            "worker_uids",         "EPERM",      "systemctl enable --now coopd",       "T2", 1           },
+        {{ "no_userns", NULL, true },                       NULL,                 "max_user_namespaces", "ENOSPC", "sysctl -w user.max_user_namespaces", "T2", 0},
+        { { "no_userns", NULL, true },                      "tier=T1",            "user_namespaces",     "ENOSPC", "sysctl -w user.max_user_namespaces", "T2", 1},
+        { { NULL, "unshare", true },                        "tier=T1",            "user_namespaces",     "EPERM",  "apparmor_userns",                    "T2", 1},
+        { { NULL, "unshare", true },                        "tier=T2,landlock=1", "outer_filter",        "EPERM",  "SystemCallFilter",                   "T2", 0},
+        { { "no_userns", "landlock_create_ruleset", true }, NULL,                 "landlock",            "EPERM",  "CONFIG_SECURITY_LANDLOCK",           "T3", 1},
+        { { "lone_root", NULL, true },                      "tier=T0",            "worker_uids",         "EPERM",  "systemctl enable --now coopd",       "T2", 1},
     };
 
     (void)state;
@@ -131,7 +128,8 @@ static void what_is_forbidden_is_named_with_its_error_and_its_fix(void **state)
 
         if (geteuid() == 0 && !broker_belongs_to(b, SUPPORT_NOBODY))
             skip();
-        p = rows[i].require != NULL ? doctor(b, &rows[i].place, "--json", "--require", rows[i].require) : doctor(b, &rows[i].place, "--json");
+        p = rows[i].require != NULL ? doctor(b, &rows[i].place, "--json", "--require", rows[i].require)
+                                    : doctor(b, &rows[i].place, "--json");
         if (proc_end(p) != rows[i].code)
             support_fail("row %zu: code %d: %.1000s%.1000s", i, p->code, p->out.bytes, p->err.bytes);
         doc = json_of(&p->out);
@@ -180,10 +178,8 @@ int main(void)
 {
 #define ALONE(name) cmocka_unit_test_setup_teardown(name, NULL, broker_teardown)
     static const struct CMUnitTest tests[] = {
-        ALONE(what_it_finds_is_a_document_and_each_probe_says_what_to_do),
-        ALONE(the_tier_that_it_says_is_the_one_that_jobs_get),
-        ALONE(what_is_forbidden_is_named_with_its_error_and_its_fix),
-        ALONE(what_nobody_can_have_is_not_reachable),
+        ALONE(what_it_finds_is_a_document_and_each_probe_says_what_to_do), ALONE(the_tier_that_it_says_is_the_one_that_jobs_get),
+        ALONE(what_is_forbidden_is_named_with_its_error_and_its_fix),      ALONE(what_nobody_can_have_is_not_reachable),
         ALONE(directories_that_a_broker_could_not_use_are_found),
     };
 

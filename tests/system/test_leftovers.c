@@ -43,7 +43,7 @@ static const struct end {
     { "a program that uses up its time",     "wall_limit",   "wall=500ms",             "exec",   LEAVES "sleep 1000",                  TO_ITS_END },
     { "a program that does nothing",         "idle_limit",   "idle=500ms",             "exec",   LEAVES "sleep 1000",                  TO_ITS_END },
     { "a program that prints too much",      "output_limit", "stdout=64K",             "exec",   LEAVES "while :; do echo xxxxxxxx; done", TO_ITS_END },
-    { "a program that eats its memory",      "oom",          "memory=32M,cpu=20s",     "exec",   LEAVES "exec tail -c 200M /dev/zero", TO_ITS_END },
+    { "a program that eats its memory",      "oom",          "memory=32M,cpu=20s",     "exec",   LEAVES "exec tail -n 1 /dev/zero", TO_ITS_END },
     { "a program that fills its disk",       "disk_limit",   "disk=1M",                "exec",   LEAVES "set -e; head -c 3M /dev/zero >/work/big", TO_ITS_END },
     { "a program that asks for the network", "policy",       "cpu=20s",                "exec",   LEAVES "exec python3 -c 'import socket; socket.socket()'", TO_ITS_END },
     { "a program that cannot be run",        "bad_spec",     "cpu=20s",                "exec",   "exec true",                          TO_ITS_END }, /* see program_of() */

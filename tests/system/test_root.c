@@ -148,13 +148,13 @@ static void it_becomes_nobody_that_it_should_not(void **state)
     static const struct {
         const char *user, *says;
     } rows[] = {
-        {"root",          "that is root"    },
-        { "0",            "that is root"    },
-        { "no-such-user", "no such user"    },
-        { "-1",           "no such user"    },
-        { "4294967295",   "no such user"    },
-        { "12x",          "no such user"    },
-        { "99999999999",  "no such user"    },
+        {"root",          "that is root"},
+        { "0",            "that is root"},
+        { "no-such-user", "no such user"},
+        { "-1",           "no such user"},
+        { "4294967295",   "no such user"},
+        { "12x",          "no such user"},
+        { "99999999999",  "no such user"},
     };
 
     (void)state;
@@ -344,7 +344,7 @@ static void run_caged(struct broker *b, const char *tier, bool namespaces)
     expect_text(proc_expect(coop_in(b, "in", 2, "run", script(b, "a.lua", "print(io.read('a'))")), 0)->out, "in\n");
     r = expect_end(b, submit(b, script(b, "a.lua", "print(1)")), "ok");
     assert_string_equal(json_str(r, "enforcement.tier"), tier);
-    assert_int_equal(json_array_size(json_at(r, "enforcement.namespaces")) > 0, namespaces);
+    assert_int_equal(json_array_size(json_at(r, "enforcement.namespaces")) > 1, namespaces); /* the user namespace of the range is no wall */
     (void)expect_end(b, submit(b, "--limit", "memory=4M", script(b, "a.lua", "local s = 'x' while true do s = s .. s end")), "oom");
     (void)expect_end(b, submit(b, "--limit", "cpu=50ms", script(b, "a.lua", "while true do end")), "cpu_limit");
     assert_int_equal(broker_down(b), 0);

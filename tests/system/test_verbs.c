@@ -756,7 +756,7 @@ static void every_verb_has_help_and_says_its_own_flags(void **state)
     struct proc *all = proc_expect(coop(b, "help"), 0), *man = proc_expect(coop(b, "help", "--man"), 0);
 
     json_expect_shape(help, "coop.Help/1", "verbs");
-    assert_int_equal(json_array_size(verbs), 13);
+    assert_int_equal(json_array_size(verbs), 14);
     expect_has(man->out, ".TH COOP 1");
     for (size_t i = 0; i < json_array_size(verbs); i++) {
         json_t *v = json_array_get(verbs, i), *flags = json_at(v, "flags");

@@ -1,5 +1,5 @@
 /*
- * exec_fixture.h - programs as jobs of a real zygote: spawned, sealed and in their namespaces as the broker would have it, one after another.
+ * exec_fixture.h - programs as jobs of a real zygote: spawned, sealed and in namespaces as the broker would have it, one by one.
  *
  * The zygote is asked for the tier in EXEC_TIER, or takes the best there is. A machine that gives none of those that run programs skips.
  * Owned: what run() returns belongs to the fixture; teardown() frees it.
@@ -7,6 +7,7 @@
 #ifndef TESTS_EXEC_FIXTURE_H
 #define TESTS_EXEC_FIXTURE_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -249,6 +250,16 @@ static inline void add_arg(struct job *j, const char *text)
     j->spec.args = j->args;
 }
 
+static inline void set_env(struct job *j, const char *name, const char *value)
+{
+    pb__env_var__init(&j->var);
+    j->var.name = (char *)name;
+    j->var.value = (ProtobufCBinaryData){ strlen(value), (uint8_t *)value };
+    j->var_list[0] = &j->var;
+    j->spec.env = j->var_list;
+    j->spec.n_env = 1;
+}
+
 static inline void add_file(struct job *j, const char *name, uint32_t mode, const char *text)
 {
     Pb__StagedFile *f = &j->files[j->spec.n_files];
@@ -287,6 +298,30 @@ static inline void run(struct job *j)
     if (j->t.seal_failed > 0)
         print_message("seal step %s: %s\n", j->t.step, strerror(j->t.step_error));
     assert_int_equal(j->t.seal_failed, 0);
+}
+
+/* How many processes have this text as one of their arguments: nobody else's, if it is odd enough. */
+static inline int processes_with(const char *text)
+{
+    DIR *proc = opendir("/proc");
+    const struct dirent *e;
+    int n = 0;
+
+    assert_non_null(proc);
+    while ((e = readdir(proc)) != NULL) {
+        char path[300], args[4096];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%s/cmdline", e->d_name);
+        f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+        if (f == NULL)
+            continue;
+        for (size_t got = fread(args, 1, sizeof(args), f), at = 0; at < got; at += strnlen(args + at, got - at) + 1)
+            n += strncmp(args + at, text, got - at) == 0;
+        fclose(f);
+    }
+    closedir(proc);
+    return n;
 }
 
 static inline void run_shell(struct job *j, const char *script)

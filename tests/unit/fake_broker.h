@@ -61,6 +61,7 @@ struct told {
     uint64_t violation_args[6];
     char module[1024], who[64];
     uint32_t violation_tid;
+    uint64_t violation_offset;
     int unnamed, filter_len; /* of Started */
 };
 
@@ -195,6 +196,7 @@ static inline void told_violation(struct told *t, const Pb__Violation *v)
     t->violations++;
     t->violation_nr = v->nr;
     t->violation_tid = v->tid;
+    t->violation_offset = v->offset;
     for (size_t i = 0; i < v->n_args && i < 6; i++)
         t->violation_args[i] = v->args[i];
     told_copy(t->module, sizeof(t->module), v->module);
@@ -240,8 +242,8 @@ static inline void told_message(int fd, struct told *t, const struct told_how *h
     }
 }
 
-/* Listens until the worker has said all, then kills and reaps it. */
-static inline void told_listen(int fd, pid_t pid, const struct told_how *how, struct told *t)
+/* Listens until the worker has said all. */
+static inline void told_hear(int fd, pid_t pid, const struct told_how *how, struct told *t)
 {
     uint8_t *bytes = NULL;
     size_t cap = 0, len;
@@ -271,12 +273,18 @@ static inline void told_listen(int fd, pid_t pid, const struct told_how *how, st
             t->terminated = kill(pid, SIGTERM) == 0;
     }
     free(bytes);
-    kill(pid, SIGKILL);
-    waitpid(pid, &t->status, 0);
     if (t->out == NULL)
         t->out = calloc(1, 1);
     if (t->err == NULL)
         t->err = calloc(1, 1);
+}
+
+/* The same, then kills and reaps it. */
+static inline void told_listen(int fd, pid_t pid, const struct told_how *how, struct told *t)
+{
+    told_hear(fd, pid, how, t);
+    kill(pid, SIGKILL);
+    waitpid(pid, &t->status, 0);
 }
 
 static inline void told_assign(int fd, Pb__JobSpec *spec)

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include "worker/engines/exec/reap.h"
+
 /* ---- running ------------------------------------------------------------------------------------------------------------------- */
 
 static void a_program_runs_and_its_exit_code_is_the_jobs(void **state)
@@ -60,12 +62,7 @@ static void its_environment_is_short_and_the_jobs_comes_first(void **state)
     char text[512];
 
     j->spec.program = (char *)"/usr/bin/env";
-    pb__env_var__init(&j->var);
-    j->var.name = (char *)"LANG";
-    j->var.value = (ProtobufCBinaryData){ 1, (uint8_t *)"C" };
-    j->var_list[0] = &j->var;
-    j->spec.env = j->var_list;
-    j->spec.n_env = 1;
+    set_env(j, "LANG", "C");
     run(j);
     ended_with(j, 0);
     snprintf(text, sizeof(text), "HOME=%s\nTMPDIR=%s\nPATH=/usr/local/bin:/usr/bin:/bin\nUSER=coop\nLOGNAME=coop\nLANG=C\n", work_path(),
@@ -92,9 +89,7 @@ static void the_program_is_not_the_first_process_and_leads_its_session(void **st
     if (without_namespaces())
         skip();
     add_cap(j, "proc");
-    run_shell(
-        j,
-        "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; [ $$ = $pid ]; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
+    run_shell(j, "read -r pid comm state ppid pgrp session tty rest < /proc/self/stat; echo $ppid $((pgrp - $$)) $((session - $$)) $tty");
     ended_with(j, 0);
     assert_string_equal(j->t.out, "1 0 0 0\n");
 }
@@ -113,15 +108,66 @@ static void init_cannot_be_looked_into(void **state)
     assert_string_equal(j->t.out, "done\n");
 }
 
+static int has_output(const struct told *t)
+{
+    return t->out_len > 0;
+}
+
+static void init_is_sealed_before_the_program_begins(void **state)
+{
+    struct job *j = *state;
+
+    if (without_namespaces())
+        skip();
+    add_cap(j, "proc");
+    run_shell(j, "for p in 1 $$; do grep -E '^(Seccomp|NoNewPrivs|CapPrm|CapBnd):' /proc/$p/status | tr -d '[:space:]'; echo; done");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "CapPrm:0000000000000000CapBnd:0000000000000000NoNewPrivs:1Seccomp:2\n"
+                                  "CapPrm:0000000000000000CapBnd:0000000000000000NoNewPrivs:1Seccomp:2\n");
+}
+
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
 
 static void its_end_is_the_jobs_though_others_hold_its_output(void **state)
 {
     struct job *j = *state;
 
-    run_shell(j, "(trap '' TERM HUP; setsid sleep 1000) & (sleep 1000 &) ; echo left; exit 5");
+    run_shell(j, "(trap '' TERM HUP; setsid sleep 1000.125) & (sleep 1000.125 &) ; echo left; exit 5");
     ended_with(j, 5);
     assert_string_equal(j->t.out, "left\n");
+    assert_int_equal(processes_with("1000.125"), 0);
+}
+
+/* Whoever forks and ends leaves a child to somebody else; here ten times twenty in a row. */
+static void daemons_of_daemons_are_found(void **state)
+{
+    struct job *j = *state;
+
+    run_shell(j, "chain() { if [ $1 -gt 0 ]; then (chain $(($1 - 1)) &); else exec sleep 1000.25; fi; }; "
+                 "for i in {1..10}; do chain 20; done; exit 5");
+    ended_with(j, 5);
+    assert_int_equal(processes_with("1000.25"), 0);
+}
+
+/* The link closes in the middle of it: what the broker's death looks like. */
+static void without_a_broker_everything_ends(void **state)
+{
+    struct job *j = *state;
+    pid_t pid;
+    int link = zygote_spawn(&pid);
+
+    assert_int_equal(sp_handshake(link), 0);
+    j->spec.program = (char *)"/bin/bash";
+    add_arg(j, "-c");
+    add_arg(j, "setsid bash -c 'echo ready; sleep 1000.375' 1000.375 & wait");
+    j->how.stop = has_output;
+    told_assign(link, &j->spec);
+    told_hear(link, pid, &j->how, &j->t);
+    assert_string_equal(j->t.out, "ready\n");
+    assert_true(processes_with("1000.375") >= 1);
+    close(link);
+    zygote_reap();
+    assert_int_equal(processes_with("1000.375"), 0);
 }
 
 static void a_cancel_asks_it_to_end(void **state)
@@ -469,8 +515,11 @@ int main(void)
         T(its_environment_is_short_and_the_jobs_comes_first),
         T(it_has_its_stdio_and_no_other_descriptor),
         T(the_program_is_not_the_first_process_and_leads_its_session),
+        T(init_is_sealed_before_the_program_begins),
         T(init_cannot_be_looked_into),
         T(its_end_is_the_jobs_though_others_hold_its_output),
+        T(daemons_of_daemons_are_found),
+        T(without_a_broker_everything_ends),
         T(a_cancel_asks_it_to_end),
         T(signals_from_inside_mean_nothing_to_init),
         T(output_past_the_limit_ends_the_job),
@@ -500,5 +549,13 @@ int main(void)
         T(a_mode_that_gives_more_than_permissions_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, zygote_start, zygote_stop);
+    const struct CMUnitTest listed[] = {
+        T(its_end_is_the_jobs_though_others_hold_its_output),
+        T(daemons_of_daemons_are_found),
+        T(without_a_broker_everything_ends),
+    };
+    int failed = cmocka_run_group_tests(tests, zygote_start, zygote_stop);
+
+    reap_by_list = true; /* says something at T2 only */
+    return failed + cmocka_run_group_tests(listed, zygote_start, zygote_stop);
 }

@@ -201,7 +201,7 @@ static void kinds_and_modes_are_no_obstacle(void **state)
 /* Deeper than a path may be long, and than there are descriptors. */
 static void depth_is_no_obstacle(void **state)
 {
-    enum { DEEP = 3000 };
+    enum { DEEP = 2200 };
     struct fixture *f = *state;
     int fd = make(f, 1);
 

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,21 +53,33 @@ static void look_at_status(int proc_fd, pid_t tid, struct caller *c)
         outcome_text(c->name, sizeof(c->name), text + 6, (size_t)(end - text) - 6);
 }
 
-/* "start-end perms offset device inode    path". True: ip lies in it. */
-static int is_in_line(const char *line, uint64_t ip, struct caller *c)
+static const char *skip_word(const char *at)
+{
+    at += strcspn(at, " ");
+    return at + strspn(at, " ");
+}
+
+/* "start-end perms offset device inode    path", numbers in hex. True: ip lies in it. */
+static bool is_in_line(const char *line, uint64_t ip, struct caller *c)
 {
     uint64_t start, end, offset;
-    int path = 0;
+    const char *at = line;
+    char *rest;
 
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end, &offset, &path) < 3)
-        return 0;
+    start = strtoull(at, &rest, 16);
+    if (*rest != '-')
+        return false;
+    end = strtoull(rest + 1, NULL, 16);
     if (ip < start || ip >= end)
-        return 0;
-    if (path > 0 && line[path] != '\0') {
-        outcome_text(c->module, sizeof(c->module), line + path, strlen(line + path));
+        return false;
+    at = skip_word(skip_word(at));
+    offset = strtoull(at, NULL, 16);
+    at = skip_word(skip_word(skip_word(at)));
+    if (*at != '\0') {
+        outcome_text(c->module, sizeof(c->module), at, strlen(at));
         c->offset = ip - start + offset;
     }
-    return 1;
+    return true;
 }
 
 /* Whole lines of text[0..len); returns how much of it they are, or -1 when ip was found. */

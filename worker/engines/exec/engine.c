@@ -173,7 +173,7 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
-/* What rows may depend on. Without namespaces of our own a socket's file is in reach where any file is, and signals are kept in by Landlock. */
+/* What rows may depend on. Without namespaces a socket's file is in reach where any file is, and signals are kept in by Landlock. */
 static unsigned given(void)
 {
     unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
@@ -261,17 +261,25 @@ static int launch(Pb__Started *started, const char **ret_step)
 
 static int exec_enter(const Pb__Assign *assign, Pb__Started *started, const char **ret_step)
 {
+    int rc;
+
     job.assign = assign;
     job.spec = assign->spec;
     job.outcome = &refusal;
     for (size_t i = 0; i < sizeof(enter_steps) / sizeof(enter_steps[0]); i++) {
-        int rc = enter_steps[i].take();
-
-        *ret_step = enter_steps[i].name;
+        rc = enter_steps[i].take();
+        *ret_step = rc != 0 && enter_steps[i].take == step_space ? space_failed_part() : enter_steps[i].name;
         if (rc != 0)
             return rc;
     }
-    return refusal.kind == PB__RESULT_KIND__RESULT_KIND_NONE ? launch(started, ret_step) : 0;
+    if (refusal.kind != PB__RESULT_KIND__RESULT_KIND_NONE)
+        return 0;
+    rc = launch(started, ret_step);
+    if (rc == 0 && started->unnamed_violations && job.spec->learn)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "NoListener",
+                       "a program cannot be watched here: coop itself runs under a supervisor that is told of system calls, "
+                       "and there can be but one");
+    return rc;
 }
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
@@ -306,24 +314,24 @@ static void judge(struct exec_job *j)
     }
 }
 
+/* Its own file system is as large as its limits; the host's being full (T2) says nothing of the job. */
 static void look_at_disk(struct exec_job *j)
 {
     struct statvfs s;
 
-    if (fstatvfs(j->work_fd, &s) == 0)
+    if (space_now.entered && fstatvfs(j->work_fd, &s) == 0)
         j->outcome->disk_full = (s.f_blocks > 0 && s.f_bfree == 0) || (s.f_files > 0 && s.f_ffree == 0);
 }
 
 static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
 {
     (void)spec;
-    if (refusal.kind != PB__RESULT_KIND__RESULT_KIND_NONE) {
-        *ret_o = refusal;
-        return;
-    }
+    *ret_o = refusal;
     job.outcome = ret_o;
-    if (serve_cancelled()) {
+    if (serve_cancelled() && ret_o->kind == PB__RESULT_KIND__RESULT_KIND_NONE)
         ret_o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
+    if (ret_o->kind != PB__RESULT_KIND__RESULT_KIND_NONE) {
+        reap_all(&job); /* a child that waits to be let go */
         return;
     }
     if (spec->tty != NULL)

@@ -2,8 +2,8 @@
  * glob.h - patterns for files, matched one directory at a time: what is known after a directory is a set of places in the pattern.
  *
  * Side: worker (init). Pattern and names are the tenant's: time is bounded by their lengths' product, memory by nothing of theirs.
- * Form: relative, parts divided by "/". In a part "*" any bytes, "?" one, "[a-z]" "[!a-z]" one of or one not of, "\" takes the next as it is;
- *       a name's leading dot is matched only by a dot. "**" as a whole part: any directories, or none; at the end: everything below.
+ * Form: relative, parts divided by "/". In a part "*" any bytes, "?" one, "[a-z]" "[!a-z]" one of or one not of, "\" takes the next as it
+ *       is; a name's leading dot is matched only by a dot. "**" as a whole part: any directories, or none; at the end: everything below.
  */
 #ifndef WORKER_ENGINES_EXEC_GLOB_H
 #define WORKER_ENGINES_EXEC_GLOB_H

@@ -18,8 +18,8 @@ struct launch_filters {
 };
 
 /*
- * Makes pipes or takes the terminal (j->slave), forks, and waits until the child has taken all its steps. Sets pid, launch_fd, in, out, err and
- * listener; the child waits. *ret_unnamed: it is under the second filter. 0, or -errno with *ret_step naming what failed.
+ * Makes pipes or takes the terminal (j->slave), forks, and waits until the child has taken all its steps. Sets pid, launch_fd, in, out, err
+ * and listener; the child waits. *ret_unnamed: it is under the second filter. 0, or -errno with *ret_step naming what failed.
  */
 int launch_fork(struct exec_job *j, const struct launch_filters *filters, bool *ret_unnamed, const char **ret_step);
 

@@ -54,16 +54,18 @@ static void on_link(struct exec_job *j, uint32_t events)
     on_message(j, &f);
 }
 
-/* Anybody inside may send us a signal; only the broker's means something. */
+/* Anybody inside may send us a signal; only the broker's means something, and only to a program that has not ended yet. */
 static void on_signals(struct exec_job *j, uint32_t events)
 {
     struct signalfd_siginfo si;
+    bool asked = false;
 
     (void)events;
     while (read(j->signals, &si, sizeof(si)) == sizeof(si))
-        if (si.ssi_signo == SIGTERM && (pid_t)si.ssi_pid == j->broker && !j->term_sent)
-            reap_ask(j);
+        asked |= si.ssi_signo == SIGTERM && (pid_t)si.ssi_pid == j->broker;
     reap_ended(j);
+    if (asked && !j->ended && !j->term_sent)
+        reap_ask(j);
     j->over |= j->ended;
 }
 
@@ -147,7 +149,7 @@ static int find_broker(struct exec_job *j)
 }
 
 /*
- * What the program sends us must not matter. A pid namespace keeps back what has no handler, so faults have none: a real one ends us even so.
+ * What the program sends us must not matter. A pid namespace keeps back what has no handler, so faults have none: a real one still ends us.
  * What is left is the timer of held-back output, which comes too early at worst, and the refusal of a call, which only the kernel can make.
  */
 static int drop_handlers(void)

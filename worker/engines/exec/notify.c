@@ -50,8 +50,8 @@ static void answer(const struct exec_job *j, bool granted)
 }
 
 /*
- * Only in a job that was asked to learn, and then only calls that may be granted at all: what CONTINUE lets through is decided by the number, and
- * by arguments that another thread cannot change.
+ * Only in a job that was asked to learn, and then only calls that may be granted at all: what CONTINUE lets through is decided by the number,
+ * and by arguments that another thread cannot change.
  */
 static void note(struct exec_job *j)
 {

@@ -12,18 +12,22 @@
 #include "worker/landlock.h"
 
 /*
- * Signals to everybody go to everybody in the pid namespace but us; without one, to everybody in the Landlock domain that space_close() puts us
- * into, where that holds signals in. Where neither does, nothing names all our descendants at once. But the children of one that ends become
- * ours, and the kernel lists ours in a file that stays readable once it is open: so all of them come up, layer by layer.
+ * Signals to everybody go to everybody in the pid namespace but us; without one, to everybody in the Landlock domain that space_close() puts
+ * us into, where that holds signals in. Where neither does, nothing names all our descendants at once. But the children of one that ends
+ * become ours, and the kernel lists ours in a file that stays readable once it is open: so all of them come up, layer by layer.
  */
+bool reap_by_list;
+
 int reap_prepare(struct exec_job *j)
 {
     j->own_pids = getpid() == 1;
-    j->reach_all = j->own_pids || landlock_abi() >= LANDLOCK_SIGNALS;
+    j->reach_all = j->own_pids || (landlock_abi() >= LANDLOCK_SIGNALS && !reap_by_list);
     if (j->own_pids)
         return 0;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         return -errno;
+    if (j->reach_all)
+        return 0;
     j->children_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
     return j->children_fd >= 0 ? 0 : -errno;
 }

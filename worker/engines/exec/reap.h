@@ -8,6 +8,9 @@
 
 #include "worker/engines/exec/job.h"
 
+/* For tests: the list of children is used even where signals could go to all. */
+extern bool reap_by_list;
+
 /* Before the fork: finds out how its processes can be reached. 0 or -errno. */
 int reap_prepare(struct exec_job *j);
 

@@ -1,0 +1,217 @@
+/*
+ * test_tier2.c - programs where there are no user namespaces, as in a container of an ordinary user: they run, and nothing of them stays.
+ *
+ * No first process of a pid namespace ends the others here; what a program leaves behind is adopted and killed one by one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "coop/exit_codes.h"
+#include "tests/support/broker_fixture.h"
+
+static int setup(void **state)
+{
+    struct broker *b = broker_new();
+
+    *state = NULL;
+    if (geteuid() == 0 && !broker_belongs_to(b, SUPPORT_NOBODY))
+        return 0; /* the test skips itself */
+    *state = b;
+    b->cage = "no_userns";
+    b->args[0] = "--cgroup"; /* what a container has not: they would end what lives in one by themselves */
+    b->args[1] = "none";
+    broker_up(b);
+    return 0;
+}
+
+static unsigned work_dirs(const struct broker *b)
+{
+    DIR *d = opendir(support_text("%s/work", b->run_dir));
+    const struct dirent *e;
+    unsigned n = 0;
+
+    if (d == NULL)
+        support_fail("%s/work: %s", b->run_dir, strerror(errno));
+    while ((e = readdir(d)) != NULL)
+        n += e->d_name[0] != '.';
+    (void)closedir(d);
+    return n;
+}
+
+/* Those of the workers that wait for jobs are there all the time. */
+static void expect_no_work_dirs(struct broker *b)
+{
+    assert_int_equal(broker_down(b), 0);
+    assert_int_equal(work_dirs(b), 0);
+}
+
+static void a_program_runs_and_its_receipt_says_by_what_it_was_held(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+    json_t *r;
+    char *id;
+
+    if (b == NULL)
+        skip();
+    p = proc_expect(coop_in(b, "in\n", 3, "run", "--", "sh", "-c", "cat; echo out > file; cat file; ls"), 0);
+    expect_text(p->out, "in\nout\nfile\n");
+    id = submit(b, "--", "sh", "-c", "exit 7");
+    (void)coop(b, "wait", "--quiet", id);
+    r = receipt_of(b, id);
+    assert_string_equal(json_str(r, "cause"), "exit");
+    assert_string_equal(json_str(r, "enforcement.tier"), "T2");
+    assert_int_equal(json_array_size(json_at(r, "enforcement.namespaces")), 0);
+    assert_true(json_num(r, "enforcement.landlock_abi") > 0);
+    p = proc_expect(coop(b, "run", "--require", "tier=T1", "--", "true"), COOP_EXIT_PLATFORM);
+    expect_has(p->err, "it requires tier=T1, and here it is: T2");
+    expect_no_work_dirs(b);
+}
+
+static void what_a_program_leaves_in_its_directory_goes(void **state)
+{
+    struct broker *b = *state;
+    const char *mess = "mkdir -p a/b/c; touch a/b/x; ln -s / root; mkfifo f; chmod 0 a/b a; echo done";
+
+    if (b == NULL)
+        skip();
+    for (int i = 0; i < 3; i++)
+        expect_text(proc_expect(coop(b, "run", "--", "sh", "-c", mess), 0)->out, "done\n");
+    expect_no_work_dirs(b);
+}
+
+/* In the background, in sessions of their own, their parents gone. */
+#define SCATTER "(setsid sleep 1000 &) ; setsid sh -c 'sleep 1000 & sleep 1000' & sh -c 'trap \"\" TERM; sleep 1000' & "
+
+static struct tree *scattered(struct broker *b, struct proc **ret_p)
+{
+    uint64_t started = support_now_ms();
+    struct tree *t;
+
+    *ret_p = coop_start(b, "run", "--", "sh", "-c", SCATTER "echo started; exec sleep 1000");
+    proc_until(*ret_p, &(*ret_p)->out, "started\n");
+    do {
+        t = tree_of(broker_zygote_of(b, "exec"));
+        if (t->n >= 1 + 1 + 5)
+            return t;
+        support_turn(started, "the program's processes");
+    } while (true);
+}
+
+static void expect_gone(struct tree *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        proc_wait_gone(t->pidfds[i]);
+}
+
+static void what_outlives_the_zygote_is_killed_by_the_broker(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+    struct tree *t;
+
+    if (b == NULL)
+        skip();
+    t = scattered(b, &p);
+    assert_int_equal(kill(broker_zygote_of(b, "exec"), SIGKILL), 0);
+    expect_gone(t);
+    proc_kill(p, SIGINT); /* it runs again with the next zygote */
+    proc_kill(p, SIGINT);
+    (void)proc_end(p);
+    expect_text(proc_expect(coop(b, "run", "--", "echo", "again"), 0)->out, "again\n");
+    expect_no_work_dirs(b);
+}
+
+/* False when it is gone already. */
+static bool is_coop(pid_t pid)
+{
+    char name[32] = "";
+    FILE *f = fopen(support_text("/proc/%d/comm", (int)pid), "re");
+
+    if (f != NULL && fgets(name, sizeof(name), f) == NULL)
+        name[0] = '\0';
+    if (f != NULL)
+        (void)fclose(f);
+    return strncmp(name, "coop", 4) == 0;
+}
+
+static void nothing_outlives_a_job_that_is_killed(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+    struct tree *t;
+
+    if (b == NULL)
+        skip();
+    t = scattered(b, &p);
+    proc_kill(p, SIGINT);
+    proc_kill(p, SIGINT);
+    (void)proc_end(p);
+    for (unsigned i = 0; i < t->n; i++)
+        if (!is_coop(t->pids[i])) /* while broker, zygote and the workers of other jobs go on */
+            proc_wait_gone(t->pidfds[i]);
+    expect_no_work_dirs(b);
+}
+
+static void a_broker_that_leaves_takes_all_of_it_along(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+    struct tree *t;
+
+    if (b == NULL)
+        skip();
+    t = scattered(b, &p);
+    proc_kill(b->proc, SIGTERM);
+    proc_kill(b->proc, SIGTERM);
+    assert_int_equal(broker_wait(b), 0);
+    expect_gone(t);
+    proc_kill(p, SIGKILL);
+    assert_int_equal(work_dirs(b), 0);
+}
+
+static void the_next_broker_removes_what_a_killed_one_left(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    if (b == NULL)
+        skip();
+    p = coop_start(b, "run", "--", "sh", "-c", "mkdir -p a/b; echo started; exec sleep 1000");
+    proc_until(p, &p->out, "started\n");
+    broker_kill(b);
+    assert_true(work_dirs(b) > 0);
+    proc_kill(p, SIGKILL);
+    b->args[2] = "--workers"; /* none of its own beside */
+    b->args[3] = "1";
+    broker_up(b);
+    expect_no_work_dirs(b);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(a_program_runs_and_its_receipt_says_by_what_it_was_held),
+        TEST(what_a_program_leaves_in_its_directory_goes),
+        TEST(what_outlives_the_zygote_is_killed_by_the_broker),
+        TEST(nothing_outlives_a_job_that_is_killed),
+        TEST(a_broker_that_leaves_takes_all_of_it_along),
+        TEST(the_next_broker_removes_what_a_killed_one_left),
+    };
+
+    cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
+    return cmocka_run_group_tests_name("tier2", tests, NULL, NULL);
+}
