@@ -1,6 +1,7 @@
 #!/bin/sh
 # docs.sh [--check] BUILD - writes the parts of the documents that come from tables: docs/man/coop.1 from the CLI's tables, the policy in
-# docs/security.md from the worker's. With --check changes nothing and fails when a part is out of date, or a link leads nowhere.
+# docs/security.md from the worker's, and there the attempts of
+# programs from the last run of their test. With --check changes nothing and fails when a part is out of date, or a link leads nowhere.
 set -eu
 check=0
 if [ "$1" = --check ]; then
@@ -16,7 +17,15 @@ for profile in compute lua python native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
 "$build/coop-worker" --explain-view >"$new/view"
-awk -v new="$new" '
+# The last whole run of tests/escape/test_exec_escape.c; without one the page keeps what it has.
+table=build/escape-table.md
+[ -e "$table" ] || table=
+awk -v new="$new" -v table="$table" '
+    /^<!-- generated: attempts -->/ && table != "" {
+        print
+        while ((getline line < table) > 0) print line
+        skip = 1; next
+    }
     /^<!-- generated: policy [a-z]* -->/ {
         policy = new "/policy." $4
         print; print "```"

@@ -180,13 +180,13 @@
     X(31, clone_untraced,        "O 0",                NULL)                                                                               \
     X(34, daemonise,             "O 0",                NULL)                                                                               \
     X(35, ignore_everything,     "C cpu_limit",        "cpu=200ms")                                                                        \
-    X(36, stop_self,             "C wall_limit",       "wall=400ms")                                                                       \
-    X(37, sleep_forever,         "C wall_limit",       "wall=400ms")                                                                       \
-    X(37, futex_forever,         "C wall_limit",       "wall=400ms")                                                                       \
+    X(36, stop_self,             "C wall_limit",       "wall=1500ms")                                                                       \
+    X(37, sleep_forever,         "C wall_limit",       "wall=1500ms")                                                                       \
+    X(37, futex_forever,         "C wall_limit",       "wall=1500ms")                                                                       \
     X(38, burn_in_threads,       "C cpu_limit",        "cpu=300ms")                                                                        \
     X(38, burn_in_children,      "C cpu_limit",        "cpu=300ms")                                                                        \
     X(41, raise_limits,          "O 0",                NULL)                                                                               \
-    X(42, kill_all,              "A ESRCH | A EPERM ESRCH", NULL)                                                                               \
+    X(42, kill_all,              "A ESRCH | O", NULL)                                                                               \
     X(42, kill_init,             "A EPERM",            NULL)                                                                               \
     X(42, kill_guesses,          "O 0",                NULL)                                                                               \
     X(47, abort,                 "C signal",           NULL)                                                                               \
@@ -203,7 +203,7 @@
     X(63, write_canary,          "A ENOENT EACCES EROFS", NULL)                                                                            \
     X(63, setuid_file,           "O 0",                NULL)                                                                               \
     X(68, proc_1_root,           "A ENOENT EACCES",    NULL)                                                                               \
-    X(68, proc_self_exe,         "A ENOENT EACCES",    NULL)                                                                               \
+    X(68, proc_self_exe,         "A ENOENT | A EACCES ETXTBSY", NULL)                                                                           \
     X(68, core_pattern,          "A ENOENT EACCES",    NULL)                                                                               \
     X(68, sysrq,                 "A ENOENT EACCES",    NULL)                                                                               \
     X(68, kcore,                 "A ENOENT EACCES",    NULL)                                                                               \

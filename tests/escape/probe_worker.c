@@ -482,10 +482,40 @@ static void try_frame_empty(const char *name)
     forge(name, "", 0);
 }
 
+static void send_want(const char *name, uint32_t max);
+
 static void try_frame_silence(const char *name)
 {
     raw_frame(100, "half", 4);
     wait_for_verdict(name);
+}
+
+static void rest_ms(int ms)
+{
+    const struct timespec t = { .tv_nsec = ms * 1000000L };
+
+    (void)ppoll(NULL, 0, &t, NULL);
+}
+
+/* A frame of a mebibyte, a byte at a time: before its end there is the broker's patience. */
+static void try_frame_loris(const char *name)
+{
+    (void)name;
+    raw("\x01\0\0\0\0\0\x10\0\0", 9);
+    for (;;) {
+        raw("x", 1);
+        rest_ms(100);
+    }
+}
+
+/* Asks for more input than any buffer takes, and reads none of it. */
+static void try_never_reads(const char *name)
+{
+    (void)name;
+    for (;;) {
+        send_want(NULL, 1 << 20);
+        rest_ms(20);
+    }
 }
 
 static void try_frame_bad_type(const char *name)
@@ -1000,6 +1030,8 @@ static const struct probe probes[] = {
     { "frame_oversize",     55, "B",  DO(try_frame_oversize) },
     { "frame_drip",         55, "C",  DO(try_frame_drip) }, /* a good message byte by byte is a good message */
     { "frame_silence",      55, "C",  DO(try_frame_silence) }, /* wall limit: a half frame is no frame */
+    { "frame_loris",        55, "C",  DO(try_frame_loris) }, /* a frame that does not end: B when the broker's patience does */
+    { "never_reads",        58, "C",  DO(try_never_reads) },
     { "frame_bad_type",     55, "B",  DO(try_frame_bad_type) },
     { "frame_truncated",    56, "B",  DO(try_frame_truncated) },
     { "frame_unknown",      56, "B",  DO(try_frame_unknown) },

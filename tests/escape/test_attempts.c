@@ -223,6 +223,8 @@ static const struct contained {
     { "descriptors",        "ok",                      NULL,         four_descriptors },
     { "write_elsewhere",    "ok",                      NULL,         into_nothing },
     { "frame_silence",      "wall_limit",              "wall=300ms", NULL },
+    { "frame_loris",        "wall_limit",              "wall=300ms", NULL }, /* the broker's patience: tests/system/test_liar.c */
+    { "never_reads",        "wall_limit bad_result",   "wall=300ms", NULL },
     { "frame_drip",         "ok",                      NULL,         dripped },
     { "frame_two_bodies",   "ok bad_result",           NULL,         NULL },
     { "violation_forged",   "policy",                  NULL,         no_such_call },

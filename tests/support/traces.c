@@ -249,6 +249,16 @@ static void add_ipc(struct traces *t, const char *kind)
     }
 }
 
+/* Things of which there is one for each spare worker are numbered: how many there are stays, their numbers go up. */
+static size_t without_number(const char *name)
+{
+    size_t len = strlen(name);
+
+    while (len > 0 && name[len - 1] >= '0' && name[len - 1] <= '9')
+        len--;
+    return len;
+}
+
 static void add_files(struct traces *t, const char *dir, const char *prefix, int deep)
 {
     DIR *d = opendir(dir);
@@ -259,7 +269,7 @@ static void add_files(struct traces *t, const char *dir, const char *prefix, int
             continue;
         if (strcmp(e->d_name, "lock") == 0 || strcmp(e->d_name, "control.sock") == 0)
             continue; /* these stay where a broker was killed, for the next one */
-        add(t, support_text("file %s/%s", dir, e->d_name));
+        add(t, support_text("file %s/%.*s", dir, (int)without_number(e->d_name), e->d_name));
         if (deep && e->d_type == DT_DIR)
             add_files(t, support_text("%s/%s", dir, e->d_name), "", deep);
     }

@@ -102,7 +102,7 @@ void do_write_canary(const char *name)
 /* A set-uid file of its own gives nothing. */
 void do_setuid_file(const char *name)
 {
-    static const char script[] = "[ \"$(/usr/bin/id -u)\" != 0 ]";
+    char script[64];
     int status, fd = open("raise", O_WRONLY | O_CREAT, 0755), from = open("/usr/bin/dash", O_RDONLY);
     static char block[65536];
     pid_t pid;
@@ -111,6 +111,7 @@ void do_setuid_file(const char *name)
         (void)!write(fd, block, (size_t)n);
     (void)fchmod(fd, 06755);
     (void)close(fd);
+    (void)snprintf(script, sizeof(script), "[ \"$(/usr/bin/id -u)\" = %u ]", (unsigned)getuid());
     pid = fork();
     if (pid == 0) {
         (void)execl("./raise", "raise", "-c", script, NULL);

@@ -263,10 +263,11 @@ static int run_and_wait(const char *path, char *const *argv)
 /* A script whose interpreter is a script, and so on: runs or is ELOOP. */
 void do_script_chain(const char *name)
 {
-    char path[32], text[64];
+    char path[32], text[600], here[512] = "";
 
+    (void)!getcwd(here, sizeof(here));
     for (int i = 0; i < 10; i++) {
-        int fd, n = snprintf(text, sizeof(text), i == 0 ? "#!/usr/bin/true\n" : "#!/work/chain%d\n", i - 1);
+        int fd, n = i == 0 ? snprintf(text, sizeof(text), "#!/usr/bin/true\n") : snprintf(text, sizeof(text), "#!%s/chain%d\n", here, i - 1);
 
         (void)snprintf(path, sizeof(path), "chain%d", i);
         fd = open(path, O_WRONLY | O_CREAT, 0755);
