@@ -206,8 +206,8 @@ static void attempt_holds(void **state)
     e = run(r);
     expect_outcome(r, &e);
     receipt_is_true(&e);
-    expect_neighbour_answers();
-    host_unharmed(host);
+    expect_neighbour_answers(); /* through the broker */
+    host_same(host);
     *result = HELD;
 }
 

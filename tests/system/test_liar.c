@@ -148,11 +148,13 @@ static void each_of_many_lies_at_once_ends_its_own_job(void **state)
 /* It comes byte by byte: the broker's patience ends before the job's time does. */
 static void a_message_that_does_not_end_ends_its_job(void **state)
 {
-    const char *id;
+    const char *id, *why;
 
     (void)state;
     id = submit(host->b, "--limit", "wall=10m,cpu=5m", script(host->b, "slow.lua", "case frame_loris\n"));
-    assert_non_null(strstr(json_str(expect_end(host->b, id, "bad_result"), "cause_detail"), "a frame that does not end"));
+    why = json_str(expect_end(host->b, id, "bad_result"), "cause_detail");
+    if (strstr(why, "a frame that does not end") == NULL)
+        support_fail("the receipt says: %s", why);
     host_unharmed(host);
 }
 

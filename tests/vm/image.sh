@@ -57,7 +57,7 @@ to=$tmp/coop/coop
 mkdir -p "$to/build/$flavour" "$to/tests/vm"
 cp "$here/programs.txt" "$here/guest.sh" "$to/tests/vm/"
 cp "$here/init" "$tmp/coop/init"
-programs=$(sed -n 's|^\([a-z][^ ]*\) .*|tests/\1|p' "$here/programs.txt")
+programs=$(sed -n 's|^\([a-z][^ ]*\) .*|tests/\1|p' "$here/programs.txt" | sort -u)
 mkdir -p "$build/tests/escape/probes"
 # shellcheck disable=SC2086  # a list of words
 (cd "$build" && find $programs coop coopd coop-worker tests/escape/probe-worker tests/escape/probes tests/support/deny tests/native examples \
