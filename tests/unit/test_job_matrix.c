@@ -156,6 +156,7 @@ static void every_cause_has_an_outcome(void **state)
         {CA(OK),          ST(SUCCEEDED)},
         { CA(CPU_LIMIT),  ST(TIMED_OUT)},
         { CA(WALL_LIMIT), ST(TIMED_OUT)},
+        { CA(IDLE_LIMIT), ST(TIMED_OUT)},
         { CA(CANCELLED),  ST(CANCELLED)},
     };
 
@@ -174,11 +175,11 @@ static void every_cause_has_an_outcome(void **state)
 
 static void numbers_out_of_range_have_a_harmless_name(void **state)
 {
-    static const int odd[] = { -1, 16, 9, 255, INT32_MAX, INT32_MIN };
+    static const int odd[] = { -1, CA(BAD_SPEC) + 1, 9, 255, INT32_MAX, INT32_MIN };
 
     (void)state;
     for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        if ((unsigned)odd[i] > CA(INTERNAL)) {
+        if ((unsigned)odd[i] > CA(BAD_SPEC)) {
             assert_string_equal(job_cause_name((Pb__Cause)odd[i]), "unknown");
             assert_int_equal(job_outcome((Pb__Cause)odd[i]), ST(FAILED));
         }

@@ -60,10 +60,12 @@ static int teardown(void **state)
 static unsigned names(const struct fixture *f)
 {
     int fd = openat(f->run_dir, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fdopendir(fd);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *e;
     unsigned n = 0;
 
+    if (fd < 0 && errno == ENOENT)
+        return 0; /* there is none before it is needed, and none at the end */
     assert_non_null(d);
     while ((e = readdir(d)) != NULL)
         n += e->d_name[0] != '.';
@@ -262,7 +264,7 @@ static void at_the_end_live_ones_go_too(void **state)
 
     put(fd, "x");
     work_dirs_close(&f->d);
-    assert_int_equal(names(f), 0);
+    assert_int_equal(faccessat(f->run_dir, "work", F_OK, 0), -1);
     close(fd);
 }
 
@@ -271,7 +273,6 @@ static void a_link_in_the_place_of_the_whole_is_refused(void **state)
     struct fixture *f = *state;
 
     work_dirs_close(&f->d);
-    assert_int_equal(unlinkat(f->run_dir, "work", AT_REMOVEDIR), 0);
     assert_int_equal(symlinkat("/tmp", f->run_dir, "work"), 0);
     assert_int_equal(work_dirs_open(&f->d, f->run_dir, &f->loop), -ENOTDIR);
     assert_int_equal(unlinkat(f->run_dir, "work", 0), 0);
