@@ -174,7 +174,7 @@ static void bury_live(struct work_dirs *d)
 
 int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop)
 {
-    *d = (struct work_dirs){ .loop = loop, .dir = -1 };
+    *d = (struct work_dirs){ .loop = loop, .run_dir = run_dir, .dir = -1 };
     d->again = (struct timer){ .fn = on_again, .ctx = d };
     if (mkdirat(run_dir, "work", 0700) != 0 && errno != EEXIST)
         return -errno;
@@ -186,18 +186,32 @@ int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop)
     return 0;
 }
 
+static void finish(struct work_dirs *d)
+{
+    bury_live(d);
+    remove_all(d);
+    (void)unlinkat(d->run_dir, "work", AT_REMOVEDIR);
+    close(d->dir);
+}
+
 void work_dirs_close(struct work_dirs *d)
 {
     if (d->loop == NULL)
         return;
     timers_cancel(&d->loop->timers, &d->again);
-    if (d->dir >= 0) {
-        bury_live(d);
-        remove_all(d);
-        close(d->dir);
-    }
+    if (d->dir >= 0)
+        finish(d);
     d->loop = NULL;
     d->dir = -1;
+}
+
+void work_dirs_clear(int run_dir)
+{
+    struct work_dirs d = { .run_dir = run_dir, .dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) };
+
+    if (d.dir < 0)
+        return;
+    finish(&d);
 }
 
 static void live_name(char name[32], uint64_t id)
