@@ -89,7 +89,8 @@ static void end_it(const struct broker *b, const struct end *e, struct proc *p)
 /* Where no control group counts it, a program is refused memory, and may end as it likes. */
 static bool went_without_memory(const struct end *e, json_t *r)
 {
-    return strcmp(e->cause, "oom") == 0 && strcmp(json_str(r, "cause"), "exit") == 0 && strstr(json_str(r, "enforcement.memory"), "cgroup") == NULL;
+    return strcmp(e->cause, "oom") == 0 && strcmp(json_str(r, "cause"), "exit") == 0 &&
+           strstr(json_str(r, "enforcement.memory"), "cgroup") == NULL;
 }
 
 static void nothing_is_left(void **state)
