@@ -11,6 +11,7 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/janitor.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
 #include "broker/places.h"
@@ -35,6 +36,7 @@ struct broker {
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
     struct cgroups cgroups;
     struct work_dirs work_dirs;
+    struct janitor janitor;
     struct pool pool;
     struct jobs jobs;
     struct control control;

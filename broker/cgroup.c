@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum {
+    CLOSE_MS = 1000,      /* so long may the dead take to leave when the broker itself goes */
     NEAR = 1 << 20,       /* v1 does not count what fails for memory and swap together: so near to the limit, it has */
     STAT_TEXT = 64 << 10, /* of /proc/self/mountinfo and /proc/self/cgroup */
 };
@@ -173,7 +174,8 @@ int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char 
 
     *g = (struct cgroups){
         .inotify = {-1, cgroup_on_inotify,     g },
-          .again = { .fn = cgroup_on_again, .ctx = g}
+          .again = { .fn = cgroup_on_again, .ctx = g},
+          .janitor = -1
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         known |= strcmp(want, words[i]) == 0;
@@ -221,7 +223,7 @@ void cgroup_close(struct cgroups *g)
         loop_del(g->loop, &g->inotify);
     }
     g->loop = NULL;
-    cgroup_wait_for_dying(g);
+    cgroup_wait_for_dying(g, CLOSE_MS);
     while ((leaf = g->dying) != NULL) {
         g->dying = leaf->next;
         cgroup_leaf_free(leaf);

@@ -27,6 +27,8 @@ enum cgroup_part { CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPU, CGROUP_IO, CGROUP_FRE
 #define CGROUP_NAME_MAX 64
 #define CGROUP_WHY      256
 
+enum { CGROUP_AGAIN_US = 5000 }; /* between two tries to remove what the kernel still holds */
+
 struct cgroups;
 
 struct cgroup_leaf {
@@ -54,6 +56,7 @@ struct cgroups {
     struct loop *loop; /* NULL until cgroup_start() */
     struct loop_watch inotify;
     struct timer again; /* the removal of dying leaves */
+    int janitor;        /* a socket that takes the names of leaves to be removed (janitor.h), -1: none; not ours to close */
 };
 
 /* What a leaf's processes, living and dead, have used. Rows that the kernel does not count are 0, and not in has. */
@@ -87,10 +90,10 @@ int cgroup_limit(struct cgroup_leaf *leaf, uint64_t memory_bytes, uint64_t pids)
 void cgroup_usage(const struct cgroup_leaf *leaf, struct cgroup_usage *ret);
 /* SIGKILL to everything in the leaf. Returns how many processes it still saw alive; 0: it is empty. */
 unsigned cgroup_kill(struct cgroup_leaf *leaf);
-/* The leaf is not used any more: killed, closed, and removed as soon as the kernel lets go of it. */
+/* The leaf is not used any more: killed, closed, and removed as soon as the kernel lets go of it; by the janitor, when there is one. */
 void cgroup_drop(struct cgroup_leaf *leaf);
 
-/* ---- between cgroup.c and cgroup_end.c -------------------------------------------------------------------------------------------- */
+/* ---- between cgroup.c, cgroup_end.c and janitor.c -------------------------------------------------------------------------------------------- */
 
 /* This part has a directory of its own; false for one that shares another's, or that is not there. */
 bool cgroup_distinct(const struct cgroups *g, int part);
@@ -101,7 +104,8 @@ void cgroup_leaf_close(struct cgroup_leaf *leaf); /* its descriptors */
 void cgroup_leaf_free(struct cgroup_leaf *leaf);
 void cgroup_sweep(struct cgroups *g, int part); /* what an earlier broker of this run directory left */
 void cgroup_remove_dying(struct cgroups *g);
-void cgroup_wait_for_dying(struct cgroups *g); /* without the loop, for a second at most */
+void cgroup_wait_for_dying(struct cgroups *g, int ms);   /* without the loop, for so long at most */
+void cgroup_remove(struct cgroups *g, const char *name); /* a leaf by its name; nothing that is not this broker's */
 void cgroup_on_inotify(void *ctx);
 void cgroup_on_again(void *ctx);
 

@@ -10,14 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
 
 enum {
-    AGAIN_US = 5000,        /* between two tries to remove what the kernel still holds */
-    CLOSE_TRIES = 200,      /* of AGAIN_US each: so long may the dead take to leave when the broker itself goes */
     PROCS_TEXT = 256 << 10, /* of cgroup.procs read at once */
 };
 
@@ -149,7 +148,7 @@ void cgroup_remove_dying(struct cgroups *g)
         cgroup_leaf_free(leaf);
     }
     if (g->dying != NULL && g->loop != NULL)
-        timers_arm(&g->loop->timers, &g->again, loop_clock_us() + AGAIN_US);
+        timers_arm(&g->loop->timers, &g->again, loop_clock_us() + CGROUP_AGAIN_US);
 }
 
 void cgroup_on_again(void *ctx)
@@ -167,6 +166,14 @@ void cgroup_on_inotify(void *ctx)
     cgroup_remove_dying(g);
 }
 
+/* Never waits: a janitor that does not keep up leaves it to us. */
+static bool give_to_janitor(const struct cgroup_leaf *leaf)
+{
+    int to = leaf->groups->janitor;
+
+    return to >= 0 && send(to, leaf->name, strlen(leaf->name), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
 void cgroup_drop(struct cgroup_leaf *leaf)
 {
     struct cgroups *g = leaf->groups;
@@ -174,6 +181,10 @@ void cgroup_drop(struct cgroup_leaf *leaf)
 
     if (g->loop != NULL)
         loop_del(g->loop, &leaf->oom); /* the kernel tells it of the removal too */
+    if (give_to_janitor(leaf)) {
+        cgroup_leaf_free(leaf);
+        return;
+    }
     if (leaf_remove(leaf) == 0) {
         cgroup_leaf_free(leaf);
         return;
@@ -185,38 +196,61 @@ void cgroup_drop(struct cgroup_leaf *leaf)
     leaf->next = g->dying;
     g->dying = leaf;
     if (g->loop != NULL && g->again.place == 0)
-        timers_arm(&g->loop->timers, &g->again, loop_clock_us() + AGAIN_US);
+        timers_arm(&g->loop->timers, &g->again, loop_clock_us() + CGROUP_AGAIN_US);
+}
+
+/* The number of a leaf that a broker of this run directory has made; 0: the name is none. */
+static uint64_t number_of(const struct cgroups *g, const char *name)
+{
+    size_t n = strlen(g->prefix);
+    char *end;
+    uint64_t number;
+
+    if (strncmp(name, g->prefix, n) != 0 || name[n] != '-' || name[n + 1] < '1' || name[n + 1] > '9' || strlen(name) >= CGROUP_NAME_MAX)
+        return 0;
+    number = strtoull(name + n + 1, &end, 10);
+    return *end == '\0' ? number : 0;
+}
+
+void cgroup_remove(struct cgroups *g, const char *name)
+{
+    uint64_t number = number_of(g, name);
+    struct cgroup_leaf *leaf = number > 0 ? cgroup_leaf_new(g, name) : NULL;
+
+    if (leaf == NULL)
+        return;
+    if (g->last_leaf < number)
+        g->last_leaf = number; /* while it is there none is made of its name */
+    (void)cgroup_leaf_open(leaf, false);
+    cgroup_drop(leaf);
 }
 
 /* What an earlier broker of this run directory left: it died with its jobs, or could not wait for their end. */
 void cgroup_sweep(struct cgroups *g, int part)
 {
     DIR *d = opendir(g->base[part]);
-    size_t n = strlen(g->prefix);
     struct dirent *e;
 
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        struct cgroup_leaf *leaf;
-
-        if (strncmp(e->d_name, g->prefix, n) != 0 || e->d_name[n] != '-' || strlen(e->d_name) >= CGROUP_NAME_MAX)
-            continue;
-        leaf = cgroup_leaf_new(g, e->d_name);
-        if (leaf == NULL)
-            break;
-        log_event(LOG_LEVEL_INFO, "cgroup_swept", "leaf=%s", leaf->name);
-        (void)cgroup_leaf_open(leaf, false);
-        cgroup_drop(leaf);
-    }
+    while (d != NULL && (e = readdir(d)) != NULL)
+        if (number_of(g, e->d_name) > 0) {
+            log_event(LOG_LEVEL_INFO, "cgroup_swept", "leaf=%s", e->d_name);
+            cgroup_remove(g, e->d_name);
+        }
     if (d != NULL)
         closedir(d);
 }
 
-/* The loop is not there, or not any more. */
-void cgroup_wait_for_dying(struct cgroups *g)
+/* The loop is not there, or not any more. v2 tells when something ends; all else is found by trying. */
+void cgroup_wait_for_dying(struct cgroups *g, int ms)
 {
-    for (int i = 0; i < CLOSE_TRIES && g->dying != NULL; i++) {
-        (void)poll(NULL, 0, AGAIN_US / 1000);
-        cgroup_remove_dying(g);
+    uint64_t until = loop_clock_us() + (uint64_t)ms * 1000;
+    struct pollfd p = { .fd = g->inotify.fd, .events = POLLIN };
+
+    while (g->dying != NULL && loop_clock_us() < until) {
+        if (poll(&p, 1, CGROUP_AGAIN_US / 1000) > 0)
+            cgroup_on_inotify(g);
+        else
+            cgroup_remove_dying(g);
     }
     for (const struct cgroup_leaf *leaf = g->dying; leaf != NULL; leaf = leaf->next)
         log_event(LOG_LEVEL_WARN, "cgroup_left", "leaf=%s why=\"something in it does not end\"", leaf->name);

@@ -85,10 +85,12 @@ static void on_signal(void *ctx)
 
     if (read(b->signals.fd, &s, sizeof(s)) != sizeof(s))
         return;
-    if (s.ssi_signo == SIGCHLD)
+    if (s.ssi_signo == SIGCHLD) {
+        janitor_on_child(&b->janitor, &b->cgroups);
         orphans_end(b);
-    else
+    } else {
         drain(b);
+    }
 }
 
 static int at_rest(const struct broker *b)
@@ -152,6 +154,26 @@ static void say_ready(struct broker *b, const char *word)
     b->config.ready_fd = -1;
 }
 
+static int lock_janitor(struct broker *b)
+{
+    int rc = janitor_lock(&b->janitor, b->places.run_dir);
+
+    if (rc == -EBUSY)
+        fprintf(stderr, "coopd: what an earlier broker of the run directory %s left is still being removed\n", b->config.run_dir);
+    else if (rc != 0)
+        fprintf(stderr, "coopd: run directory %s cannot be locked: %s\n", b->config.run_dir, strerror(-rc));
+    return rc;
+}
+
+static void start_janitor(struct broker *b)
+{
+    int rc = janitor_start(&b->janitor, &b->cgroups);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_WARN, "no_janitor", "lost=\"what removes control groups when the broker is killed\" error=\"%s\"",
+                  strerror(-rc));
+}
+
 /* One broker a run directory; the lock goes with the process, however it ends. */
 static int lock_run_dir(struct broker *b)
 {
@@ -164,7 +186,7 @@ static int lock_run_dir(struct broker *b)
         return rc;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
+        return lock_janitor(b);
     fprintf(stderr, "coopd: another broker uses the run directory %s\n", b->config.run_dir);
     say_ready(b, "busy\n");
     return -EBUSY;
@@ -187,6 +209,8 @@ static int take_places(struct broker *b)
         fprintf(stderr, "coopd: %s\n", why);
         return rc;
     }
+    if (!p->was_root && (rc = lock_run_dir(b)) != 0) /* first: an earlier broker's janitor may be removing the groups we are to find */
+        return rc;
     privilege_make_range(p);
     cgroup_open(&b->cgroups, b->config.run_dir, p->user.uid, b->config.cgroup);
     rc = privilege_give_up(p, &step);
@@ -199,7 +223,8 @@ static int take_places(struct broker *b)
         log_event(LOG_LEVEL_INFO, "root_given_up", "user=%s uid=%u worker_uids=%u", p->user.name, (unsigned)p->user.uid, p->ids);
     if (p->was_root && p->ids == 0)
         log_event(LOG_LEVEL_WARN, "no_worker_uids", "lost=\"a uid of its own for each worker\" why=\"%s\"", p->why_no_range);
-    return 0;
+    return p->was_root ? lock_run_dir(b)
+                       : 0; /* root makes no file in another's directory, and its groups are not the janitor's to remove */
 }
 
 static int open_signals(struct broker *b)
@@ -267,6 +292,7 @@ static void close_parts(struct broker *b)
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].zygote);
+    janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);
     cgroup_close(&b->cgroups); /* after its processes' end */
@@ -312,11 +338,12 @@ int main(int argc, char **argv)
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
     rc = take_places(b);
-    if (rc == 0)
-        rc = lock_run_dir(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    start_janitor(b); /* before there are threads, and anything of a job in our memory */
     rc = open_store(b);
+    if (rc != 0)
+        janitor_finish(&b->janitor, &b->cgroups);
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
     rc = open_parts(b);

@@ -17,8 +17,10 @@ int orphans_adopt(void)
     return prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ? -errno : 0;
 }
 
-static int is_zygote(const struct broker *b, pid_t pid)
+static int is_ours(const struct broker *b, pid_t pid)
 {
+    if (pid == b->janitor.pid)
+        return 1;
     for (int i = 0; i < ENGINE_COUNT; i++)
         if (b->crews[i].zygote.pid == pid)
             return 1;
@@ -37,7 +39,7 @@ void orphans_end(const struct broker *b)
     if (f == NULL)
         return;
     while (fscanf(f, "%d", &pid) == 1)
-        if (!is_zygote(b, pid)) {
+        if (!is_ours(b, pid)) {
             log_event(LOG_LEVEL_DEBUG, "orphan", "pid=%d", pid);
             (void)kill(pid, SIGKILL);
             (void)waitpid(pid, NULL, WNOHANG); /* else it says when it is dead */

@@ -11,9 +11,9 @@ struct broker;
 
 /* From now on they come to us. 0 or -errno. */
 int orphans_adopt(void);
-/* Kills and reaps every child that is no zygote. Called when a child has died, because others may have come to us by that. */
+/* Kills and reaps every child that is neither zygote nor janitor. Called when a child has died, because others may have come to us by that. */
 void orphans_end(const struct broker *b);
-/* The same until there is none. When no zygote is left. */
+/* The same until there is none. When no zygote and no janitor is left. */
 void orphans_finish(const struct broker *b);
 
 #endif

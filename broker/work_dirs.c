@@ -202,6 +202,15 @@ void work_dirs_close(struct work_dirs *d)
     d->loop = NULL;
 }
 
+void work_dirs_clear(int run_dir)
+{
+    struct work_dirs d = { .run_dir = run_dir, .dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) };
+
+    if (d.dir < 0)
+        return;
+    remove_whole(&d);
+}
+
 static void live_name(char name[32], uint64_t id)
 {
     snprintf(name, 32, LIVE "%" PRIu64, id);

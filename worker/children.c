@@ -118,3 +118,11 @@ void children_end_orphans(const struct children *c, int proc_fd)
         }
     fclose(f);
 }
+
+void children_finish(struct children *c, int proc_fd)
+{
+    c->n = 0; /* nobody is told any more */
+    do
+        children_end_orphans(c, proc_fd);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+}

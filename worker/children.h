@@ -42,5 +42,7 @@ int children_reap(struct children *c, uint64_t worker);
  * ended with it. Each that dies may hand on its own: its SIGCHLD is when to look again. proc_fd: /proc.
  */
 void children_end_orphans(const struct children *c, int proc_fd);
+/* Kills and reaps all of them, the workers too, and whoever comes to us by that. When the broker has gone. */
+void children_finish(struct children *c, int proc_fd);
 
 #endif

@@ -288,6 +288,12 @@ static void on_control(struct zygote *z)
     frame_release(&p.frame);
 }
 
+/* T2: what a program leaves behind is ours to end. */
+static bool has_orphans(const struct zygote *z)
+{
+    return z->ask.programs && !space_now.entered;
+}
+
 static void on_sigchld(struct zygote *z)
 {
     struct signalfd_siginfo si[16];
@@ -295,7 +301,7 @@ static void on_sigchld(struct zygote *z)
     if (read(z->signal_fd, si, sizeof(si)) < 0) /* how many and whose does not matter: signals of one kind merge */
         return;
     children_collect(&z->children, say_exited, z);
-    if (z->ask.programs && !space_now.entered)
+    if (has_orphans(z))
         children_end_orphans(&z->children, space_now.proc_fd);
 }
 
@@ -412,8 +418,10 @@ static int enter_space(struct zygote *z)
     __lsan_do_leak_check(); /* now instead of at the end: it needs /proc */
 #endif
     rc = space_enter(&z->ask, &z->space);
-    if (rc == 0)
+    if (rc == 0 && !has_orphans(z))
         return tie_to_parent();
+    if (rc == 0) /* it is the socket's end that tells us of the broker's: time is left then to end what nobody else would */
+        return prctl(PR_SET_PDEATHSIG, 0) != 0 ? -errno : 0;
     log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
     say_refused(z);
     return rc;
@@ -437,6 +445,8 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
     if (rc == 0) {
         say_ready(&z);
         rc = loop(&z);
+        if (has_orphans(&z))
+            children_finish(&z.children, space_now.proc_fd);
     }
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));

@@ -161,7 +161,6 @@ static void start(struct broker *b, char word[16])
 
     if (pipe2(ready, O_CLOEXEC) != 0)
         support_fail("pipe: %s", strerror(errno));
-    b->was_killed = false;
     b->proc = launch(b, ready[1]);
     (void)close(ready[1]);
     read_word(ready[0], word);
@@ -207,7 +206,6 @@ void broker_kill(struct broker *b)
 {
     proc_kill(b->proc, SIGKILL);
     (void)broker_wait(b);
-    b->was_killed = true;
 }
 
 /* ---- the log ------------------------------------------------------------------------------------------------------------------- */
@@ -287,6 +285,25 @@ pid_t broker_zygote_of(const struct broker *b, const char *engine)
     for (unsigned i = 0; i < n; i++)
         if (strstr(command_line(children[i]), option) != NULL)
             return children[i];
+    return 0;
+}
+
+pid_t broker_janitor(const struct broker *b)
+{
+    pid_t children[TREE_MAX];
+    unsigned n = tree_children(b->proc->pid, children);
+
+    for (unsigned i = 0; i < n; i++) {
+        char name[32] = "";
+        FILE *f = fopen(support_text("/proc/%d/comm", (int)children[i]), "re");
+
+        if (f != NULL && fgets(name, sizeof(name), f) == NULL)
+            name[0] = '\0';
+        if (f != NULL)
+            (void)fclose(f);
+        if (strcmp(name, "coop-janitor\n") == 0)
+            return children[i];
+    }
     return 0;
 }
 

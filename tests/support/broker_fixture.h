@@ -28,7 +28,6 @@ struct broker {
     const char *socket, *url, *log_path;
     struct proc *proc; /* NULL: down */
     long log_from;     /* where the log of this coopd begins */
-    bool was_killed;   /* the last one was, by broker_kill() */
 };
 
 struct broker *broker_new(void);
@@ -53,6 +52,7 @@ const char *broker_log(const struct broker *b);
 /* ---- its processes ---- */
 
 pid_t broker_zygote_of(const struct broker *b, const char *engine); /* 0: none now */
+pid_t broker_janitor(const struct broker *b);                       /* 0: it has none */
 pid_t broker_zygote(const struct broker *b);                        /* Lua's */
 unsigned broker_workers(const struct broker *b, pid_t *into);       /* Lua's; TREE_MAX */
 

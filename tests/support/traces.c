@@ -267,8 +267,8 @@ static void add_files(struct traces *t, const char *dir, const char *prefix, int
     while (d != NULL && (e = readdir(d)) != NULL) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
-        if (strcmp(e->d_name, "lock") == 0 || strcmp(e->d_name, "control.sock") == 0)
-            continue; /* these stay where a broker was killed, for the next one */
+        if (strcmp(e->d_name, "lock") == 0)
+            continue; /* it stays, for the next broker */
         add(t, support_text("file %s/%.*s", dir, (int)without_number(e->d_name), e->d_name));
         if (deep && e->d_type == DT_DIR)
             add_files(t, support_text("%s/%s", dir, e->d_name), "", deep);
@@ -312,22 +312,15 @@ struct traces *traces_take(const struct broker *b)
     return t;
 }
 
-/* What only a broker can remove: the next one does. */
-static bool is_for_the_next(const char *line)
-{
-    return strncmp(line, "cgroup ", 7) == 0 || strncmp(line, "file ", 5) == 0;
-}
-
 /* Prints what is in one and not in the other when told to. Returns how many lines differ. */
-static unsigned differences(const struct broker *b, const struct traces *was, const struct traces *is, int print)
+static unsigned differences(const struct traces *was, const struct traces *is, int print)
 {
-    bool killed = b->proc == NULL && b->was_killed;
     unsigned n = 0;
 
     for (unsigned i = 0, k = 0; i < was->n || k < is->n;) {
         int order = i == was->n ? 1 : k == is->n ? -1 : strcmp(was->lines[i], is->lines[k]);
 
-        if (order != 0 && !(killed && is_for_the_next(order < 0 ? was->lines[i] : is->lines[k]))) {
+        if (order != 0) {
             n++;
             if (print)
                 fprintf(stderr, "%s: %s\n", order < 0 ? "is gone" : "is left", order < 0 ? was->lines[i] : is->lines[k]);
@@ -343,9 +336,9 @@ void traces_expect(const struct broker *b, const struct traces *was)
     uint64_t started = support_now_ms();
     const struct traces *is;
 
-    while (differences(b, was, is = traces_take(b), 0) > 0) {
+    while (differences(was, is = traces_take(b), 0) > 0) {
         if (support_left_ms(started) == 0) {
-            (void)differences(b, was, is, 1);
+            (void)differences(was, is, 1);
             if (proc_on_failure != NULL)
                 proc_on_failure();
             support_fail("something is left, or gone");

@@ -20,8 +20,7 @@ void traces_begin(void);
 struct traces *traces_take(const struct broker *b);
 
 /*
- * Waits until all is as it was, and fails with the differences when it does not become so. Of a broker that was killed, what it cannot remove any
- * more is left out, groups and files: the next one does, so look again when that has gone.
+ * Waits until all is as it was, and fails with the differences when it does not become so.
  */
 void traces_expect(const struct broker *b, const struct traces *was);
 

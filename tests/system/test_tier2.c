@@ -43,7 +43,7 @@ static unsigned work_dirs(const struct broker *b)
     unsigned n = 0;
 
     if (d == NULL && errno == ENOENT)
-        return 0;
+        return 0; /* it goes with the broker */
     if (d == NULL)
         support_fail("%s/work: %s", b->run_dir, strerror(errno));
     while ((e = readdir(d)) != NULL)

@@ -268,6 +268,30 @@ static void at_the_end_live_ones_go_too(void **state)
     close(fd);
 }
 
+static void without_a_broker_all_of_it_goes(void **state)
+{
+    struct fixture *f = *state;
+    int fd = make(f, 1);
+
+    put(fd, "x");
+    close(fd);
+    work_dirs_clear(f->run_dir);
+    assert_int_equal(faccessat(f->run_dir, "work", F_OK, 0), -1);
+    work_dirs_clear(f->run_dir); /* nothing is there, nothing happens */
+}
+
+static void without_a_broker_no_link_is_followed(void **state)
+{
+    struct fixture *f = *state;
+
+    put(f->run_dir, "live.1");
+    work_dirs_close(&f->d);
+    assert_int_equal(symlinkat(".", f->run_dir, "work"), 0);
+    work_dirs_clear(f->run_dir);
+    assert_int_equal(faccessat(f->run_dir, "live.1", F_OK, 0), 0);
+    assert_int_equal(unlinkat(f->run_dir, "work", 0), 0);
+}
+
 static void a_link_in_the_place_of_the_whole_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +314,8 @@ int main(void)
         TEST(many_files_go_a_piece_at_a_time),
         TEST(what_an_earlier_broker_left_is_gone_when_it_is_open),
         TEST(at_the_end_live_ones_go_too),
+        TEST(without_a_broker_all_of_it_goes),
+        TEST(without_a_broker_no_link_is_followed),
         TEST(a_link_in_the_place_of_the_whole_is_refused),
     };
 
