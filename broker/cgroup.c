@@ -175,7 +175,7 @@ int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char 
     *g = (struct cgroups){
         .inotify = {-1, cgroup_on_inotify,     g },
           .again = { .fn = cgroup_on_again, .ctx = g},
-        .janitor = -1
+          .janitor = -1
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         known |= strcmp(want, words[i]) == 0;

@@ -104,8 +104,8 @@ void cgroup_leaf_close(struct cgroup_leaf *leaf); /* its descriptors */
 void cgroup_leaf_free(struct cgroup_leaf *leaf);
 void cgroup_sweep(struct cgroups *g, int part); /* what an earlier broker of this run directory left */
 void cgroup_remove_dying(struct cgroups *g);
-void cgroup_wait_for_dying(struct cgroups *g, int ms);      /* without the loop, for so long at most */
-void cgroup_remove(struct cgroups *g, const char *name);    /* a leaf by its name; nothing that is not this broker's */
+void cgroup_wait_for_dying(struct cgroups *g, int ms);   /* without the loop, for so long at most */
+void cgroup_remove(struct cgroups *g, const char *name); /* a leaf by its name; nothing that is not this broker's */
 void cgroup_on_inotify(void *ctx);
 void cgroup_on_again(void *ctx);
 

@@ -43,7 +43,7 @@ static int hear(struct cgroups *g, int socket)
 static void serve(struct cgroups *g, int socket)
 {
     struct pollfd p[2] = {
-        {.fd = socket,        .events = POLLIN},
+        {.fd = socket,         .events = POLLIN},
         { .fd = g->inotify.fd, .events = POLLIN},
     };
 
@@ -181,8 +181,8 @@ void janitor_on_child(struct janitor *j, struct cgroups *g)
 
     if (j->pid == 0 || waitpid(j->pid, &status, WNOHANG) != j->pid)
         return;
-    log_event(LOG_LEVEL_WARN, "janitor_gone", "pid=%d status=%d lost=\"what removes control groups when the broker is killed\"", (int)j->pid,
-              status);
+    log_event(LOG_LEVEL_WARN, "janitor_gone", "pid=%d status=%d lost=\"what removes control groups when the broker is killed\"",
+              (int)j->pid, status);
     j->pid = 0;
     hang_up(j, g);
 }

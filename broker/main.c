@@ -170,7 +170,8 @@ static void start_janitor(struct broker *b)
     int rc = janitor_start(&b->janitor, &b->cgroups);
 
     if (rc != 0)
-        log_event(LOG_LEVEL_WARN, "no_janitor", "lost=\"what removes control groups when the broker is killed\" error=\"%s\"", strerror(-rc));
+        log_event(LOG_LEVEL_WARN, "no_janitor", "lost=\"what removes control groups when the broker is killed\" error=\"%s\"",
+                  strerror(-rc));
 }
 
 /* One broker a run directory; the lock goes with the process, however it ends. */
@@ -222,7 +223,8 @@ static int take_places(struct broker *b)
         log_event(LOG_LEVEL_INFO, "root_given_up", "user=%s uid=%u worker_uids=%u", p->user.name, (unsigned)p->user.uid, p->ids);
     if (p->was_root && p->ids == 0)
         log_event(LOG_LEVEL_WARN, "no_worker_uids", "lost=\"a uid of its own for each worker\" why=\"%s\"", p->why_no_range);
-    return p->was_root ? lock_run_dir(b) : 0; /* root makes no file in another's directory, and its groups are not the janitor's to remove */
+    return p->was_root ? lock_run_dir(b)
+                       : 0; /* root makes no file in another's directory, and its groups are not the janitor's to remove */
 }
 
 static int open_signals(struct broker *b)

@@ -15,7 +15,7 @@
 
 struct work_dirs {
     struct loop *loop; /* NULL: not open */
-    int run_dir, dir; /* run_dir: the caller's */
+    int run_dir, dir;  /* run_dir: the caller's */
     struct timer again;
     uint64_t moved; /* directories that were carried up to be emptied: a number for their names */
 };
