@@ -18,7 +18,6 @@
 enum {
     BOOT_US = 20000000,  /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
     REPORT_US = 5000000, /* from our SIGKILL to the zygote's report */
-    REFILL_US = 1000,    /* longer than a small job takes */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };
@@ -333,7 +332,7 @@ static void refill(struct crew *c)
     spawn_missing(c, 0);
     spawn_wide(c);
     if (c->refill.place == 0 && c->zygote.ready && crew_missing(c, crew_spares(c)) > 0)
-        timers_arm(&c->broker->loop.timers, &c->refill, c->broker->loop.now_us + REFILL_US);
+        timers_arm(&c->broker->loop.timers, &c->refill, c->broker->loop.now_us + c->engine->refill_us);
 }
 
 void pool_refill(struct pool *p)

@@ -172,26 +172,24 @@ static void bury_live(struct work_dirs *d)
         close(fd);
 }
 
-int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop)
+static void remove_whole(struct work_dirs *d)
 {
-    *d = (struct work_dirs){ .loop = loop, .run_dir = run_dir, .dir = -1 };
-    d->again = (struct timer){ .fn = on_again, .ctx = d };
-    if (mkdirat(run_dir, "work", 0700) != 0 && errno != EEXIST)
-        return -errno;
-    d->dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (d->dir < 0)
-        return -errno;
     bury_live(d);
     remove_all(d);
-    return 0;
+    close(d->dir);
+    d->dir = -1;
+    (void)unlinkat(d->run_dir, "work", AT_REMOVEDIR); /* what could not be removed has been said */
 }
 
-static void finish(struct work_dirs *d)
+int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop)
 {
-    bury_live(d);
-    remove_all(d);
-    (void)unlinkat(d->run_dir, "work", AT_REMOVEDIR);
-    close(d->dir);
+    *d = (struct work_dirs){ .loop = loop, .run_dir = run_dir };
+    d->again = (struct timer){ .fn = on_again, .ctx = d };
+    d->dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (d->dir < 0)
+        return errno == ENOENT ? 0 : -errno;
+    remove_whole(d);
+    return 0;
 }
 
 void work_dirs_close(struct work_dirs *d)
@@ -200,18 +198,16 @@ void work_dirs_close(struct work_dirs *d)
         return;
     timers_cancel(&d->loop->timers, &d->again);
     if (d->dir >= 0)
-        finish(d);
+        remove_whole(d);
     d->loop = NULL;
-    d->dir = -1;
 }
 
 void work_dirs_clear(int run_dir)
 {
     struct work_dirs d = { .run_dir = run_dir, .dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) };
 
-    if (d.dir < 0)
-        return;
-    finish(&d);
+    if (d.dir >= 0)
+        remove_whole(&d);
 }
 
 static void live_name(char name[32], uint64_t id)
@@ -224,6 +220,10 @@ int work_dirs_make(struct work_dirs *d, uint64_t id)
     char name[32];
     int fd;
 
+    if (d->dir < 0 && mkdirat(d->run_dir, "work", 0700) != 0 && errno != EEXIST)
+        return -errno;
+    if (d->dir < 0 && (d->dir = openat(d->run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+        return -errno;
     live_name(name, id);
     if (mkdirat(d->dir, name, 0700) != 0)
         return -errno;

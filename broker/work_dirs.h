@@ -15,12 +15,14 @@
 
 struct work_dirs {
     struct loop *loop; /* NULL: not open */
-    int run_dir, dir;  /* run_dir: the caller's */
+    int run_dir;       /* the caller's */
+    int dir;           /* RUN-DIR/work, -1: nobody has needed one yet */
     struct timer again;
     uint64_t moved; /* directories that were carried up to be emptied: a number for their names */
 };
 
-/* Removes what an earlier broker left, all of it, before anybody is waiting. run_dir stays the caller's, and open until work_dirs_close(). */
+/* Removes what an earlier broker left, all of it, before anybody is waiting. run_dir stays the caller's, and open until
+ * work_dirs_close(). */
 int work_dirs_open(struct work_dirs *d, int run_dir, struct loop *loop);
 void work_dirs_close(struct work_dirs *d); /* the same at the end, and RUN-DIR/work goes */
 /* All of it, once no broker is there: the janitor's. */

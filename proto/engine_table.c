@@ -13,11 +13,12 @@
 const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_LUA]    = { .name = "lua",    .ending = ".lua", .interpreter = "lua",  .bytecode = "\033Lua",
                         .is_text = true,  .has_modules = true, .own_allocator = true,
-                        .threads_max = 1, .spares_max = UINT_MAX },
+                        .threads_max = 1, .spares_max = UINT_MAX, .refill_us = 1000 },
     [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
                         .on_demand = true, .may_exit = true,
-                        .threads_max = 64, .spares_max = 1 },
-    [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX },
+                        .threads_max = 64, .spares_max = 1, .refill_us = 1000 },
+    [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX,
+                        .refill_us = 5000 },
 };
 /* clang-format on */
 

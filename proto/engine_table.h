@@ -20,6 +20,7 @@ struct engine_row {
     bool has_modules;        /* jobs may bring some */
     unsigned threads_max;    /* of the operating system, in a job */
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
+    unsigned refill_us;      /* until a spare that was used is replaced: longer than a small job takes, which would pay for it */
     bool own_allocator;      /* counts the job's memory before the kernel does */
     bool on_demand;          /* its zygote is started by its first job */
     bool

@@ -179,18 +179,18 @@
     X(31, thread_bomb,           "C ok pids_limit",    "pids=20")                                                                          \
     X(31, clone_untraced,        "O 0",                NULL)                                                                               \
     X(34, daemonise,             "O 0",                NULL)                                                                               \
-    X(35, ignore_everything,     "C cpu_limit",        "cpu=200ms")                                                                        \
-    X(36, stop_self,             "C wall_limit",       "wall=1500ms")                                                                       \
-    X(37, sleep_forever,         "C wall_limit",       "wall=1500ms")                                                                       \
-    X(37, futex_forever,         "C wall_limit",       "wall=1500ms")                                                                       \
-    X(38, burn_in_threads,       "C cpu_limit",        "cpu=300ms")                                                                        \
-    X(38, burn_in_children,      "C cpu_limit",        "cpu=300ms")                                                                        \
+    X(35, ignore_everything,     "C cpu_limit",        "cpu=1s")                                                                        \
+    X(36, stop_self,             "C wall_limit",       "wall=3s")                                                                       \
+    X(37, sleep_forever,         "C wall_limit",       "wall=3s")                                                                       \
+    X(37, futex_forever,         "C wall_limit",       "wall=3s")                                                                       \
+    X(38, burn_in_threads,       "C cpu_limit",        "cpu=1s")                                                                        \
+    X(38, burn_in_children,      "C cpu_limit",        "cpu=1s")                                                                        \
     X(41, raise_limits,          "O 0",                NULL)                                                                               \
     X(42, kill_all,              "A ESRCH | O", NULL)                                                                               \
-    X(42, kill_init,             "A EPERM",            NULL)                                                                               \
+    X(42, kill_init,             "O | A EPERM",        NULL)                                                                               \
     X(42, kill_guesses,          "O 0",                NULL)                                                                               \
     X(47, abort,                 "C signal",           NULL)                                                                               \
-    X(47, quit,                  "C signal",           NULL)                                                                               \
+    X(47, quit,                  "C signal | O",       NULL)                                                                               \
     X(48, vfork_exit,            "O 0",                NULL)                                                                               \
     X(48, script_chain,          "O 0",                NULL)                                                                               \
     X(48, huge_argv,             "A E2BIG",            NULL)                                                                               \
@@ -226,7 +226,7 @@
     X(106, exit_1,               "C exit",             NULL)                                                                               \
     X(106, exit_255,             "C exit",             NULL)                                                                               \
     X(106, exit_256,             "C ok",               NULL)                                                                               \
-    X(106, dies_by_each_signal,  "O 0",                NULL)                                                                               \
+    X(106, dies_by_each_signal,  "O 0 | O",            NULL)                                                                               \
     X(110, own_receipt,          "A ENOENT EACCES",    NULL)
 /* clang-format on */
 

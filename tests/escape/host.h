@@ -195,6 +195,16 @@ static inline void host_worker_is_gone(const struct host *h, pid_t worker)
         support_turn(started, "the end of a job's worker");
 }
 
+/* The broker and the zygote are the ones they were, the file is as it was. Whether they answer is for whoever has just talked to them. */
+static inline void host_same(const struct host *h)
+{
+    if (kill(h->b->proc->pid, 0) != 0)
+        support_fail("the broker is gone");
+    if (host_parent_of(h->zygote) != h->b->proc->pid)
+        support_fail("the zygote is gone");
+    host_canary_unchanged(h);
+}
+
 /* After an attempt: the broker and the zygote are the ones they were, and answer; the file is as it was. */
 static inline void host_unharmed(const struct host *h)
 {

@@ -501,7 +501,7 @@ static void rest_ms(int ms)
 static void try_frame_loris(const char *name)
 {
     (void)name;
-    raw("\x01\0\0\0\0\0\x10\0\0", 9);
+    raw_frame(4096, "", 0);
     for (;;) {
         raw("x", 1);
         rest_ms(100);

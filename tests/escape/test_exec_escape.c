@@ -137,7 +137,9 @@ static void expect_answer(const struct row *r, const struct ended *e, const char
 
 static void expect_return(const struct row *r, const struct ended *e, const char *value)
 {
-    attempt_ended(e, "ok");
+    attempt_ended(e, *value != '\0' ? "ok" : "ok signal"); /* what it does to itself is its own */
+    if (strcmp(e->cause, "signal") == 0)
+        return;
     if (*value != '\0')
         assert_string_equal(e->out, support_text("%s %s 0\n", r->name, value));
     else
@@ -206,8 +208,8 @@ static void attempt_holds(void **state)
     e = run(r);
     expect_outcome(r, &e);
     receipt_is_true(&e);
-    expect_neighbour_answers();
-    host_unharmed(host);
+    expect_neighbour_answers(); /* through the broker */
+    host_same(host);
     *result = HELD;
 }
 
@@ -303,15 +305,27 @@ static int group_down(void **state)
     return broker_teardown(&b);
 }
 
+/* COOP_ESCAPE_ROWS=acts, where time is short: without the rows of one call each, which the filter answers, alike on every kernel. */
+static bool acts_only(void)
+{
+    const char *which = getenv("COOP_ESCAPE_ROWS");
+
+    return which != NULL && strcmp(which, "acts") == 0;
+}
+
+#define ONE(...) +1
+enum { N_CALLS = 0 EXEC_CALLS(ONE) };
+
 static int run_way(const struct way *w)
 {
     static struct CMUnitTest tests[N_ROWS + 2];
     size_t n = 0;
 
     way = w;
-    for (; n < N_ROWS; n++)
-        tests[n] = (struct CMUnitTest){ rows[n].name, attempt_holds, NULL, NULL, (void *)&rows[n] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_hundred_in_a_row_end_the_same);
+    for (size_t i = acts_only() ? N_CALLS : 0; i < N_ROWS; i++)
+        tests[n++] = (struct CMUnitTest){ rows[i].name, attempt_holds, NULL, NULL, (void *)&rows[i] };
+    if (!acts_only())
+        tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_hundred_in_a_row_end_the_same);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(the_broker_is_as_it_was_and_nothing_is_left);
     return _cmocka_run_group_tests(w->title, tests, n, group_up, group_down);
 }
@@ -418,7 +432,7 @@ int main(void)
             failed += run_way(&ways[i]);
     print_figures();
     table = support_text("%s", support_program("../escape-table.md"));
-    if (only == NULL && getenv("TEST") == NULL && host_as_other() && geteuid() == 0)
+    if (only == NULL && !acts_only() && getenv("TEST") == NULL && host_as_other() && geteuid() == 0)
         write_table(table);
     support_release();
     return failed == 0 ? 0 : 1;

@@ -77,14 +77,15 @@ static any_function *find(const char *name)
     return fn;
 }
 
-#define WRAPPED(X)                                                                                                                         \
-    X(read)                                                                                                                                \
-    X(write) X(readv) X(writev) X(pread) X(pwrite) X(pread64) X(pwrite64) X(recv) X(recvmsg) X(send) X(sendmsg) X(open) X(open64)          \
-        X(openat) X(openat64) X(close) X(unlink) X(unlinkat) X(mkdir) X(mkdirat) X(rename) X(renameat) X(symlinkat) X(fsync) X(fdatasync)  \
-            X(ftruncate) X(ftruncate64) X(epoll_wait) X(epoll_ctl) X(poll) X(ppoll) X(prctl) X(dup2) X(dup3) X(pipe2) X(socketpair)        \
-                X(waitpid) X(waitid) X(mount) X(umount2) X(setns) X(unshare) X(setresuid) X(setresgid) X(setgroups) X(setrlimit) X(chdir)  \
-                    X(fchdir) X(fcntl) X(fcntl64) X(setsid) X(sethostname) X(chown) X(fchown) X(fchownat) X(chmod) X(fchmod) X(kill)       \
-                        X(accept4) X(shutdown) X(posix_spawn) X(execve) X(timerfd_settime) X(inotify_add_watch) X(rmdir) X(flock)
+/* clang-format off */
+#define WRAPPED(X) \
+    X(read) X(write) X(readv) X(writev) X(pread) X(pwrite) X(pread64) X(pwrite64) X(recv) X(recvmsg) X(send) X(sendmsg) X(open) \
+    X(open64) X(openat) X(openat64) X(close) X(unlink) X(unlinkat) X(mkdir) X(mkdirat) X(rename) X(renameat) X(symlinkat) X(fsync) \
+    X(fdatasync) X(ftruncate) X(ftruncate64) X(epoll_wait) X(epoll_ctl) X(poll) X(ppoll) X(prctl) X(dup2) X(dup3) X(pipe2) \
+    X(socketpair) X(waitpid) X(waitid) X(mount) X(umount2) X(setns) X(unshare) X(setresuid) X(setresgid) X(setgroups) X(setrlimit) \
+    X(chdir) X(fchdir) X(fcntl) X(fcntl64) X(setsid) X(sethostname) X(chown) X(fchown) X(fchownat) X(chmod) X(fchmod) X(kill) \
+    X(accept4) X(shutdown) X(posix_spawn) X(execve) X(timerfd_settime) X(inotify_add_watch) X(rmdir) X(flock)
+/* clang-format on */
 
 #define WRAPPER(fn)                                                                                                                        \
     static any_function *real_##fn;                                                                                                        \

@@ -86,6 +86,13 @@ static void end_it(const struct broker *b, const struct end *e, struct proc *p)
     (void)proc_expect(coop(b, e->how == BY_CANCEL ? "cancel" : "kill", id), 0);
 }
 
+/* Where no control group counts it, a program is refused memory, and may end as it likes. */
+static bool went_without_memory(const struct end *e, json_t *r)
+{
+    return strcmp(e->cause, "oom") == 0 && strcmp(json_str(r, "cause"), "exit") == 0 &&
+           strstr(json_str(r, "enforcement.memory"), "cgroup") == NULL;
+}
+
 static void nothing_is_left(void **state)
 {
     const struct end *e = *state;
@@ -100,7 +107,7 @@ static void nothing_is_left(void **state)
     end_it(shared, e, p);
     (void)proc_end(p);
     r = json_line(&p->out, json_lines(&p->out) - 1);
-    if (strcmp(json_str(r, "cause"), e->cause) != 0)
+    if (strcmp(json_str(r, "cause"), e->cause) != 0 && !went_without_memory(e, r))
         support_fail("it ended %s, wanted %s: %.3000s", json_str(r, "cause"), e->cause, json_shown(r));
     traces_expect(shared, before);
 }

@@ -23,26 +23,26 @@ enum { HONEST = 100, NOISE = 2000 };
 static const struct lie {
     const char *name, *causes;
 } lies[] = {
-    {"frame_empty",         "bad_result"                      },
-    { "frame_2_31",         "bad_result"                      },
-    { "frame_2_63",         "bad_result"                      },
-    { "frame_oversize",     "bad_result"                      },
-    { "frame_truncated",    "bad_result"                      },
-    { "frame_bad_type",     "bad_result"                      },
-    { "frame_unknown",      "bad_result"                      },
-    { "frame_varint_11",    "bad_result"                      },
-    { "frame_field_max",    "bad_result"                      },
-    { "frame_many_fields",  "bad_result"                      },
-    { "frame_bad_utf8",     "bad_result"                      },
-    { "second_hello",       "bad_result"                      },
-    { "second_started",     "bad_result"                      },
-    { "result_bad_kind",    "bad_result"                      },
-    { "past_credit",        "bad_result"                      },
-    { "log_flood",          "bad_result ok"                   },
-    { "empty_output_flood", "bad_result ok"                   },
-    { "flood_stdout",       "output_limit"                    },
-    { "alternating_flood",  "output_limit"                    },
-    { "never_reads",        "bad_result wall_limit internal"  },
+    {"frame_empty",         "bad_result"                    },
+    { "frame_2_31",         "bad_result"                    },
+    { "frame_2_63",         "bad_result"                    },
+    { "frame_oversize",     "bad_result"                    },
+    { "frame_truncated",    "bad_result"                    },
+    { "frame_bad_type",     "bad_result"                    },
+    { "frame_unknown",      "bad_result"                    },
+    { "frame_varint_11",    "bad_result"                    },
+    { "frame_field_max",    "bad_result"                    },
+    { "frame_many_fields",  "bad_result"                    },
+    { "frame_bad_utf8",     "bad_result"                    },
+    { "second_hello",       "bad_result"                    },
+    { "second_started",     "bad_result"                    },
+    { "result_bad_kind",    "bad_result"                    },
+    { "past_credit",        "bad_result"                    },
+    { "log_flood",          "bad_result ok"                 },
+    { "empty_output_flood", "bad_result ok"                 },
+    { "flood_stdout",       "output_limit"                  },
+    { "alternating_flood",  "output_limit"                  },
+    { "never_reads",        "bad_result wall_limit internal"},
 };
 enum { LIES = sizeof(lies) / sizeof(lies[0]) };
 
@@ -126,9 +126,9 @@ static void honest_jobs_beside_liars_end_well(void **state)
         (void)proc_end(some[i]);
     }
     printf("@ honest jobs, alone and beside liars: p50 %llu and %llu us (x %.2f), p99 %llu and %llu us (x %.2f)\n",
-           (unsigned long long)alone[HONEST / 2], (unsigned long long)beside[HONEST / 2], (double)beside[HONEST / 2] / (double)alone[HONEST / 2],
-           (unsigned long long)alone[HONEST * 99 / 100], (unsigned long long)beside[HONEST * 99 / 100],
-           (double)beside[HONEST * 99 / 100] / (double)alone[HONEST * 99 / 100]);
+           (unsigned long long)alone[HONEST / 2], (unsigned long long)beside[HONEST / 2],
+           (double)beside[HONEST / 2] / (double)alone[HONEST / 2], (unsigned long long)alone[HONEST * 99 / 100],
+           (unsigned long long)beside[HONEST * 99 / 100], (double)beside[HONEST * 99 / 100] / (double)alone[HONEST * 99 / 100]);
     host_unharmed(host);
 }
 
@@ -148,11 +148,13 @@ static void each_of_many_lies_at_once_ends_its_own_job(void **state)
 /* It comes byte by byte: the broker's patience ends before the job's time does. */
 static void a_message_that_does_not_end_ends_its_job(void **state)
 {
-    const char *id;
+    const char *id, *why;
 
     (void)state;
     id = submit(host->b, "--limit", "wall=10m,cpu=5m", script(host->b, "slow.lua", "case frame_loris\n"));
-    assert_non_null(strstr(json_str(expect_end(host->b, id, "bad_result"), "cause_detail"), "a frame that does not end"));
+    why = json_str(expect_end(host->b, id, "bad_result"), "cause_detail");
+    if (strstr(why, "a frame that does not end") == NULL)
+        support_fail("the receipt says: %s", why);
     host_unharmed(host);
 }
 

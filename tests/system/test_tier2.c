@@ -245,6 +245,9 @@ static void the_next_broker_removes_what_a_killed_one_left(void **state)
         skip();
     p = coop_start(b, "run", "--", "sh", "-c", "mkdir -p a/b; echo started; exec sleep 1000");
     proc_until(p, &p->out, "started\n");
+    proc_kill(b->proc, SIGSTOP); /* it would start another janitor */
+    assert_int_not_equal(broker_janitor(b), 0);
+    (void)kill(broker_janitor(b), SIGKILL);
     broker_kill(b);
     assert_true(work_dirs(b) > 0);
     proc_kill(p, SIGKILL);

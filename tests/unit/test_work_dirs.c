@@ -60,10 +60,12 @@ static int teardown(void **state)
 static unsigned names(const struct fixture *f)
 {
     int fd = openat(f->run_dir, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fdopendir(fd);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *e;
     unsigned n = 0;
 
+    if (fd < 0 && errno == ENOENT)
+        return 0; /* there is none before it is needed, and none at the end */
     assert_non_null(d);
     while ((e = readdir(d)) != NULL)
         n += e->d_name[0] != '.';

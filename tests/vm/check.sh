@@ -2,7 +2,7 @@
 # check.sh [BUILD] - boots Debian's cloud kernel under software emulation with coop and the tests of tests/vm/programs.txt, and says in cmocka's
 # words what became of them; lines that begin with "@ " are a table for the reader. What it takes and is not to be had: skipped, by name.
 #
-# VM_SECONDS (420): then it has failed. VM_ONLY=word: only programs with the word in their name.
+# VM_SECONDS (600): then it has failed. VM_ONLY=word: only programs with the word in their name.
 set -u
 build=${1:-build/debug}
 here=$(dirname "$0")
@@ -25,7 +25,7 @@ kernel=$("$here/kernel.sh" "$dir" 2>"$dir/kernel.log") || skip "$(tail -1 "$dir/
 results=$dir/results.log
 rm -f "$results"
 began=$(date +%s)
-timeout -k 5 "${VM_SECONDS:-420}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3G -smp 2 -display none -monitor none -nic none -no-reboot \
+timeout -k 5 "${VM_SECONDS:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 3G -smp 2 -display none -monitor none -nic none -no-reboot \
     -kernel "$kernel" -initrd "$dir/initrd" -serial "file:$dir/console.log" -serial "file:$results" \
     -append "console=ttyS0 rdinit=/init panic=-1 loglevel=4 tsc=unstable coop.only=${VM_ONLY:-}" >"$dir/qemu.log" 2>&1 </dev/null
 code=$?

@@ -267,7 +267,8 @@ void do_script_chain(const char *name)
 
     (void)!getcwd(here, sizeof(here));
     for (int i = 0; i < 10; i++) {
-        int fd, n = i == 0 ? snprintf(text, sizeof(text), "#!/usr/bin/true\n") : snprintf(text, sizeof(text), "#!%s/chain%d\n", here, i - 1);
+        int fd,
+            n = i == 0 ? snprintf(text, sizeof(text), "#!/usr/bin/true\n") : snprintf(text, sizeof(text), "#!%s/chain%d\n", here, i - 1);
 
         (void)snprintf(path, sizeof(path), "chain%d", i);
         fd = open(path, O_WRONLY | O_CREAT, 0755);
