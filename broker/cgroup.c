@@ -204,9 +204,7 @@ int cgroup_start(struct cgroups *g, struct loop *loop)
         g->inotify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         rc = g->inotify.fd < 0 ? -errno : loop_add(loop, &g->inotify);
     }
-    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
-        if (cgroup_distinct(g, part))
-            cgroup_sweep(g, part);
+    cgroup_sweep(g);
     return rc;
 }
 
@@ -223,6 +221,7 @@ void cgroup_close(struct cgroups *g)
         loop_del(g->loop, &g->inotify);
     }
     g->loop = NULL;
+    cgroup_sweep(g); /* what a janitor was to remove when it was killed itself */
     cgroup_wait_for_dying(g, CLOSE_MS);
     while ((leaf = g->dying) != NULL) {
         g->dying = leaf->next;

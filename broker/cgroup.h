@@ -102,7 +102,7 @@ int cgroup_leaf_open(struct cgroup_leaf *leaf, bool make);
 void cgroup_leaf_path(const struct cgroup_leaf *leaf, int part, const char *file, char *path, size_t size);
 void cgroup_leaf_close(struct cgroup_leaf *leaf); /* its descriptors */
 void cgroup_leaf_free(struct cgroup_leaf *leaf);
-void cgroup_sweep(struct cgroups *g, int part); /* what an earlier broker of this run directory left */
+void cgroup_sweep(struct cgroups *g); /* all leaves of this run directory's brokers; when none of them is in use */
 void cgroup_remove_dying(struct cgroups *g);
 void cgroup_wait_for_dying(struct cgroups *g, int ms);   /* without the loop, for so long at most */
 void cgroup_remove(struct cgroups *g, const char *name); /* a leaf by its name; nothing that is not this broker's */

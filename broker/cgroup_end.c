@@ -209,7 +209,7 @@ static uint64_t number_of(const struct cgroups *g, const char *name)
     if (strncmp(name, g->prefix, n) != 0 || name[n] != '-' || name[n + 1] < '1' || name[n + 1] > '9' || strlen(name) >= CGROUP_NAME_MAX)
         return 0;
     number = strtoull(name + n + 1, &end, 10);
-    return *end == '\0' ? number : 0;
+    return *end == '\0' && number < UINT64_MAX ? number : 0;
 }
 
 void cgroup_remove(struct cgroups *g, const char *name)
@@ -225,8 +225,7 @@ void cgroup_remove(struct cgroups *g, const char *name)
     cgroup_drop(leaf);
 }
 
-/* What an earlier broker of this run directory left: it died with its jobs, or could not wait for their end. */
-void cgroup_sweep(struct cgroups *g, int part)
+static void sweep(struct cgroups *g, int part)
 {
     DIR *d = opendir(g->base[part]);
     struct dirent *e;
@@ -238,6 +237,14 @@ void cgroup_sweep(struct cgroups *g, int part)
         }
     if (d != NULL)
         closedir(d);
+}
+
+/* What a broker of this run directory left: it died with its jobs, or could not wait for their end. */
+void cgroup_sweep(struct cgroups *g)
+{
+    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
+        if (cgroup_distinct(g, part))
+            sweep(g, part);
 }
 
 /* The loop is not there, or not any more. v2 tells when something ends; all else is found by trying. */

@@ -63,9 +63,7 @@ static void serve(struct cgroups *g, int socket)
 static void clear(struct cgroups *g, int run_dir)
 {
     (void)unlinkat(run_dir, "control.sock", 0);
-    for (int part = 0; part < CGROUP_PARTS && g->kind != CGROUP_NONE; part++)
-        if (cgroup_distinct(g, part))
-            cgroup_sweep(g, part);
+    cgroup_sweep(g);
     work_dirs_clear(run_dir);
     cgroup_wait_for_dying(g, LEAVES_MS);
     cgroup_leave(g);

@@ -416,6 +416,28 @@ static int check_asked(struct job *job, uint32_t asked)
     return -ENOTSUP;
 }
 
+/* What a namespace of its own gives a job, no other job's could be given. */
+static int check_caps(struct job *job, const Pb__JobSpec *spec)
+{
+    static const struct {
+        const char *cap, *what;
+    } own[] = {
+        {"net=loopback", "network"},
+        { "proc",        "/proc"  },
+    };
+
+    if (job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0))
+        return 0;
+    for (size_t i = 0; i < spec->n_caps; i++)
+        for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
+            if (strcmp(spec->caps[i], own[k].cap) == 0) {
+                jobs_decide(job, CA(START_FAILED), "capability %s: tier %s has no %s of a job's own", own[k].cap,
+                            job->tier != NULL ? job->tier : "none", own[k].what);
+                return -ENOTSUP;
+            }
+    return 0;
+}
+
 static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
@@ -432,6 +454,8 @@ static int send_assign(struct job *job, struct worker *w)
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
     rc = check_asked(job, a.spec->limits_asked);
+    if (rc == 0)
+        rc = check_caps(job, a.spec);
     if (rc == 0)
         rc = check_required(job, a.spec->require);
     if (rc == 0)

@@ -206,9 +206,8 @@ void work_dirs_clear(int run_dir)
 {
     struct work_dirs d = { .run_dir = run_dir, .dir = openat(run_dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) };
 
-    if (d.dir < 0)
-        return;
-    remove_whole(&d);
+    if (d.dir >= 0)
+        remove_whole(&d);
 }
 
 static void live_name(char name[32], uint64_t id)

@@ -2,6 +2,7 @@
  * test_janitor.c - a broker that dies by SIGKILL leaves nothing, at any tier, although nobody starts another: no process, group, mount, file. And
  * what happens to the janitor itself.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -91,6 +92,44 @@ static void expect_gone(const struct jobs *j)
 
 /* ---- tests ---------------------------------------------------------------------------------------------------------------------- */
 
+static long status_number(pid_t pid, const char *name, int base)
+{
+    const char *line = strstr(support_get(support_text("/proc/%d/status", (int)pid), &(size_t){ 0 }), name);
+
+    if (line == NULL)
+        support_fail("/proc/%d/status has no %s", (int)pid, name);
+    return strtol(line + strlen(name), NULL, base);
+}
+
+static void the_janitor_has_no_more_than_it_takes(void **state)
+{
+    struct broker *b = *state;
+    const struct dirent *e;
+    unsigned fds = 0;
+    pid_t janitor;
+    DIR *d;
+
+    if (b == NULL)
+        skip();
+    broker_up(b);
+    (void)proc_expect(coop(b, "run", "--", "true"), 0);
+    janitor = broker_janitor(b);
+    assert_int_equal(status_number(janitor, "\nNoNewPrivs:", 10), 1);
+#if !defined(COOP_ASAN) && !defined(COOP_TSAN) && !defined(COOP_UBSAN)
+    assert_int_equal(status_number(janitor, "\nSeccomp:", 10), 2);
+#endif
+    assert_int_equal(status_number(janitor, "\nCapEff:", 16), 0);
+    assert_int_equal(status_number(janitor, "\nCapPrm:", 16), 0);
+    d = opendir(support_text("/proc/%d/fd", (int)janitor)); /* it is not dumpable: only root may look */
+    assert_true((d != NULL) == (geteuid() == 0));
+    while (d != NULL && (e = readdir(d)) != NULL)
+        fds += e->d_name[0] != '.';
+    if (d != NULL)
+        (void)closedir(d);
+    assert_true(fds <= 6);
+    assert_int_equal(broker_down(b), 0);
+}
+
 static void a_killed_broker_leaves_nothing(void **state)
 {
     struct broker *b = *state;
@@ -113,13 +152,18 @@ static void a_broker_whose_janitor_was_killed_goes_on_and_leaves_nothing(void **
 {
     struct broker *b = *state;
     const struct traces *nothing;
+    pid_t janitor;
 
     if (b == NULL)
         skip();
     traces_begin();
     nothing = traces_take(b);
     broker_up(b);
-    assert_int_equal(kill(broker_janitor(b), SIGKILL), 0);
+    janitor = broker_janitor(b);
+    assert_int_equal(kill(janitor, SIGSTOP), 0);
+    for (int i = 0; i < 3; i++) /* it is told of these, and does not hear it */
+        (void)proc_expect(coop(b, "run", "--", "true"), 0);
+    assert_int_equal(kill(janitor, SIGKILL), 0);
     broker_says(b, "event=janitor_gone", NULL);
     for (int i = 0; i < 3; i++)
         expect_text(proc_expect(coop(b, "run", "--", "sh", "-c", "(setsid sleep 1000 &) ; echo x >file; echo on"), 0)->out, "on\n");
@@ -210,6 +254,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_teardown)
     static const struct CMUnitTest tests[] = {
+        TEST(the_janitor_has_no_more_than_it_takes),
         TEST(a_killed_broker_leaves_nothing),
         TEST(a_broker_whose_janitor_was_killed_goes_on_and_leaves_nothing),
         TEST(what_both_leave_is_removed_by_the_next_broker),

@@ -413,6 +413,7 @@ static void hang_up_on_clients(const struct broker *b, int clients)
 static void a_client_finds_its_way_back_past_one_that_hangs_up(void **state)
 {
     struct broker *b = *state;
+    const struct tree *janitor;
     struct proc *follow;
     char *id;
 
@@ -420,7 +421,9 @@ static void a_client_finds_its_way_back_past_one_that_hangs_up(void **state)
     id = submit(b, script(b, "loop.lua", "print('up')\n" FOR_EVER));
     follow = coop_start(b, "logs", "-f", id);
     proc_until(follow, &follow->out, "up\n");
+    janitor = tree_of(broker_janitor(b));
     broker_kill(b);
+    proc_wait_gone(janitor->pidfds[0]); /* it removes the socket's name, and would take ours for it */
     hang_up_on_clients(b, 8);
     broker_up(b);
     proc_until(follow, &follow->err, "runs again");

@@ -82,6 +82,58 @@ static void a_program_runs_and_its_receipt_says_by_what_it_was_held(void **state
     expect_no_work_dirs(b);
 }
 
+static void what_the_tier_does_not_have_is_refused_by_name(void **state)
+{
+    /* clang-format off */
+    static const struct {
+        const char *option, *value, *why;
+    } rows[] = {
+        { "--limit", "disk=1M",      "limit disk: nothing enforces it here, at tier T2" },
+        { "--limit", "inodes=100",   "limit inodes: nothing enforces it here, at tier T2" },
+        { "--limit", "pids=5",       "limit pids: nothing enforces it here, at tier T2 without a control group" },
+        { "--cap",   "proc",         "capability proc: tier T2 has no /proc of a job's own" },
+        { "--cap",   "net=loopback", "capability net=loopback: tier T2 has no network of a job's own" },
+    };
+    /* clang-format on */
+    struct broker *b = *state;
+
+    if (b == NULL)
+        skip();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *id = submit(b, rows[i].option, rows[i].value, "--", "sh", "-c", "echo ran");
+        json_t *r;
+
+        (void)coop(b, "wait", "--quiet", id);
+        r = receipt_of(b, id);
+        assert_string_equal(json_str(r, "cause"), "start_failed");
+        if (strstr(json_shown(r), rows[i].why) == NULL)
+            support_fail("no \"%s\" in %s", rows[i].why, json_shown(r));
+        expect_text(proc_expect(coop(b, "logs", id), 0)->out, "");
+    }
+    expect_text(proc_expect(coop(b, "run", "--", "echo", "next"), 0)->out, "next\n");
+    expect_no_work_dirs(b);
+}
+
+/* Where root started it and there are control groups, they hold what they can; the rest is as refused. */
+static void a_tier_that_root_asked_for_refuses_the_same(void **state)
+{
+    struct broker *b = broker_new();
+
+    *state = NULL;
+    if (geteuid() != 0)
+        skip();
+    *state = b;
+    b->args[0] = "--tier";
+    b->args[1] = "T2";
+    broker_up(b);
+    expect_has(coop(b, "run", "--cap", "proc", "--", "true")->err, "tier T2 has no /proc of a job's own");
+    expect_has(coop(b, "run", "--cap", "net=loopback", "--", "true")->err, "tier T2 has no network of a job's own");
+    expect_has(coop(b, "run", "--limit", "disk=1M", "--", "true")->err, "limit disk: nothing enforces it here, at tier T2");
+    expect_has(coop(b, "run", "--limit", "inodes=100", "--", "true")->err, "limit inodes: nothing enforces it here, at tier T2");
+    expect_text(proc_expect(coop(b, "run", "--", "echo", "next"), 0)->out, "next\n");
+    expect_no_work_dirs(b);
+}
+
 static void what_a_program_leaves_in_its_directory_goes(void **state)
 {
     struct broker *b = *state;
@@ -205,11 +257,18 @@ static void the_next_broker_removes_what_a_killed_one_left(void **state)
     expect_no_work_dirs(b);
 }
 
+static int teardown_own(void **state)
+{
+    return *state != NULL ? broker_teardown(state) : 0;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(a_program_runs_and_its_receipt_says_by_what_it_was_held),
+        TEST(what_the_tier_does_not_have_is_refused_by_name),
+        cmocka_unit_test_teardown(a_tier_that_root_asked_for_refuses_the_same, teardown_own),
         TEST(what_a_program_leaves_in_its_directory_goes),
         TEST(what_outlives_the_zygote_is_killed_by_the_broker),
         TEST(nothing_outlives_a_job_that_is_killed),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -478,6 +479,62 @@ static void what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_on
     loop_finish(&loop);
 }
 
+/* Its socket fills while nobody reads. What was told to nobody goes at the end, too. */
+static void a_janitor_that_does_not_keep_up_leaves_the_removal_to_the_broker(void **state)
+{
+    enum { MOST = 2000 };
+    char name[CGROUP_NAME_MAX] = "", told[CGROUP_NAME_MAX] = "", first[CGROUP_NAME_MAX];
+    int pair[2], small = 1, n = 0;
+
+    (void)state;
+    need(true);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    real.janitor = pair[0];
+    do {
+        struct cgroup_leaf *leaf = take(64 * MIB, 20);
+
+        (void)strcpy(name, leaf->name);
+        cgroup_drop(leaf);
+        if (n++ == 0)
+            (void)strcpy(first, name);
+    } while (leaf_is_there(name) && n < MOST);
+    assert_true(n > 1 && n < MOST);
+    assert_true(recv(pair[1], told, sizeof(told) - 1, 0) > 0);
+    assert_string_equal(told, first);
+    assert_true(leaf_is_there(first));
+    real.janitor = -1;
+    cgroup_close(&real);
+    assert_false(leaf_is_there(first));
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void only_leaves_of_this_run_directory_are_removed_by_their_names(void **state)
+{
+    static const char *const formats[] = { "%s",      "%.10s-1", "%s-0",
+                                           "%s-01",   "%s-1x",   "%s-",
+                                           "../%s-1", "%s-1/..", "%s-99999999999999999999999999" };
+    struct cgroup_leaf *leaf;
+    char name[2 * CGROUP_NAME_MAX], kept[CGROUP_NAME_MAX];
+
+    (void)state;
+    need(true);
+    leaf = take(64 * MIB, 20);
+    (void)strcpy(kept, leaf->name);
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        (void)snprintf(name, sizeof(name), formats[i], real.prefix);
+#pragma GCC diagnostic pop
+        cgroup_remove(&real, name);
+        assert_true(leaf_is_there(kept));
+    }
+    cgroup_remove(&real, kept);
+    assert_false(leaf_is_there(kept));
+    cgroup_drop(leaf);
+}
+
 static void leaves_are_made_ahead_and_each_is_used_once(void **state)
 {
     struct cgroup_leaf *a, *b, *c;
@@ -532,6 +589,8 @@ int main(void)
         REAL(cpu_is_the_sum_over_children_that_nobody_waited_for),
         REAL(a_dropped_leaf_is_gone_with_all_that_was_in_it_also_what_stands_still),
         REAL(what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_only),
+        REAL(a_janitor_that_does_not_keep_up_leaves_the_removal_to_the_broker),
+        REAL(only_leaves_of_this_run_directory_are_removed_by_their_names),
         REAL(leaves_are_made_ahead_and_each_is_used_once),
     };
 
