@@ -45,6 +45,20 @@ static const struct watch_words words_of_group[CGROUP_KINDS] = {
 };
 /* clang-format on */
 
+/* RLIMIT_NPROC counts for one job only in a user namespace of its own. */
+static bool has_spaces(const struct job *job)
+{
+    return job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0);
+}
+
+/* Nothing in the kernel holds its number of processes: we count them, and end a job that has too many. */
+static bool counts_pids(const struct job *job, const struct worker *w)
+{
+    return !leaf_has(w, CGROUP_PIDS) && !has_spaces(job);
+}
+
+#define COUNTED_PIDS "sampled count"
+
 static bool has_swap_limit(const struct worker *w)
 {
     uint64_t unused;
@@ -58,8 +72,7 @@ static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
     const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
-    const char *tier = job->tier;
-    bool sees_tmpfs = tier != NULL && (strcmp(tier, "T0") == 0 || strcmp(tier, "T1") == 0);
+    bool sees_tmpfs = has_spaces(job);
 
     words->idle = "broker timer";
     if (!programs(job)) {
@@ -74,28 +87,40 @@ static void name_holders(struct job *job, const struct worker *w)
     words->cpu = leaf_has(w, CGROUP_CPU) ? group->cpu : none->cpu;
     words->memory = leaf_has(w, CGROUP_MEMORY) ? group->memory : none->memory;
     words->swap = has_swap_limit(w) ? group->swap : none->swap;
-    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : "none"; /* it counts in a user namespace of its own */
+    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : COUNTED_PIDS;
     words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
 }
 
 const char *watch_cannot(const struct job *job, uint32_t asked)
 {
     const struct watch_words *words = &job->watch.words;
+    bool counted = words->pids != NULL && strcmp(words->pids, COUNTED_PIDS) == 0;
     const struct {
         const char *limit, *held, *by;
     } needs[] = {
-        {"disk",    words->disk, "tmpfs"}, /* RLIMIT_FSIZE bounds one file, and there may be many */
-        { "inodes", words->disk, "tmpfs"},
-        { "pids",   words->pids, NULL   },
+        {"disk",    words->disk,                  "tmpfs"}, /* RLIMIT_FSIZE bounds one file, and there may be many */
+        { "inodes", words->disk,                  "tmpfs"},
+        { "pids",   counted ? NULL : words->pids, NULL   }, /* between two looks there may be more */
     };
 
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]) && programs(job); i++) {
-        bool held = strcmp(needs[i].held, "none") != 0 && (needs[i].by == NULL || strstr(needs[i].held, needs[i].by) != NULL);
+        bool held = needs[i].held != NULL && strcmp(needs[i].held, "none") != 0 &&
+                    (needs[i].by == NULL || strstr(needs[i].held, needs[i].by) != NULL);
 
         if (!held && (asked & 1u << (limits_find(needs[i].limit) - limits_table)) != 0)
             return needs[i].limit;
     }
     return NULL;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
 }
 
 /* ---- what it uses ------------------------------------------------------------------------------------------------------------------- */
@@ -167,6 +192,8 @@ void watch_facts(const struct job *job, const struct worker *w, struct causes_fa
     if (w->leaf != NULL)
         ret->oom = ran_out(job, w, &u);
     ret->pids_refused = u.pids_refused;
+    if (watch->sampled && counts_pids(job, w))
+        ret->pids_seen = less(watch->pids_peak, INIT_ITSELF);
     if (watch->sampled && !leaf_has(w, CGROUP_MEMORY) && watch->memory_peak > job->limits.memory_bytes) {
         ret->oom = true;
         ret->memory_bytes = watch->memory_peak;
@@ -281,11 +308,14 @@ int watch_start(struct job *job)
 {
     struct watch *watch = &job->watch;
     struct worker *w = job->worker;
-    int rc = w->leaf != NULL ? limit_group(job, w->leaf) : 0;
+    int rc;
 
+    if (w->leaf == NULL && programs(job) && job->broker->cgroups.kind != CGROUP_NONE)
+        return -ENODEV; /* other jobs here are held by one: this one is not to be held by less without a word */
+    rc = w->leaf != NULL ? limit_group(job, w->leaf) : 0;
     if (rc != 0)
         return rc;
-    watch->sampled = programs(job) && !(leaf_has(w, CGROUP_CPU) && leaf_has(w, CGROUP_MEMORY));
+    watch->sampled = programs(job) && (!leaf_has(w, CGROUP_CPU) || !leaf_has(w, CGROUP_MEMORY) || counts_pids(job, w));
     if (watch->sampled)
         sample(job, w);
     if (!leaf_has(w, CGROUP_CPU))
@@ -301,16 +331,6 @@ void watch_stop(struct job *job)
     timers_cancel(&job->broker->loop.timers, &job->watch.look);
     if (job->worker != NULL && job->worker->leaf != NULL)
         loop_del(&job->broker->loop, &job->worker->leaf->oom);
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
 }
 
 /* The group knows its dead too; what it does not count comes from the first process's own account, which has those it waited for. */

@@ -423,6 +423,46 @@ static void what_can_never_be_allowed_is_refused_with_its_reason(void **state)
     added(0, "allow kill # x");
 }
 
+/* Without a pid namespace the broker has the job's uid, and a pid names it. */
+static void no_row_reaches_a_process_that_is_not_the_jobs(void **state)
+{
+    static const char *const by_pid[] = { "setpriority",        "ioprio_set",    "sched_setaffinity", "sched_setparam",
+                                          "sched_setscheduler", "sched_setattr", "migrate_pages",     "move_pages" };
+    const uint64_t own[6] = { 0, 7 }, others[6] = { 1234, 7 };
+    char row[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(by_pid) / sizeof(by_pid[0]); i++) {
+        snprintf(row, sizeof(row), "allow %s # x", by_pid[i]);
+        refused(POLICY_SHARED_PIDS, row, "could reach processes");
+        added(0, row);
+    }
+    for (unsigned given = 0; given <= POLICY_SHARED_PIDS; given += POLICY_SHARED_PIDS) {
+        refused(given, "allow prlimit64 # x", "only its own limits");
+        refused(given, "allow prlimit64 if pid == 7 # x", "only its own limits");
+        refused(given, "allow prlimit64 if resource == 7 # x", "only its own limits");
+        assert_true(policy_call_may_be_granted(__NR_prlimit64, own, given, NULL));
+        assert_false(policy_call_may_be_granted(__NR_prlimit64, others, given, NULL)); /* nor by --learn */
+    }
+    refused(POLICY_SHARED_SIGNALS, "allow ioctl if request == 0x8901 # FIOSETOWN", "could reach processes");
+    refused(POLICY_SHARED_SIGNALS, "allow ioctl if request == 0x8902 # SIOCSPGRP", "could reach processes");
+}
+
+/* They are the host's where there is no ipc namespace; nowhere does a limit count them. */
+static void no_row_opens_system_v_ipc_or_message_queues(void **state)
+{
+    static const char *const calls[] = { "shmget",  "shmat",      "shmctl",       "shmdt",           "semget",    "semop",
+                                         "semctl",  "semtimedop", "msgget",       "msgsnd",          "msgrcv",    "msgctl",
+                                         "mq_open", "mq_unlink",  "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr" };
+    char row[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        snprintf(row, sizeof(row), "allow %s # x", calls[i]);
+        refused(0, row, "outside of every limit");
+    }
+}
+
 static void no_row_is_added_where_the_filter_is_the_only_wall(void **state)
 {
     static const char *const pure[] = { "compute", "lua", "python", "native", "init" };
@@ -638,6 +678,8 @@ int main(void)
         cmocka_unit_test(what_helps_can_be_added),
         cmocka_unit_test(a_row_never_takes_away_what_the_base_allows),
         cmocka_unit_test(what_can_never_be_allowed_is_refused_with_its_reason),
+        cmocka_unit_test(no_row_reaches_a_process_that_is_not_the_jobs),
+        cmocka_unit_test(no_row_opens_system_v_ipc_or_message_queues),
         cmocka_unit_test(no_row_is_added_where_the_filter_is_the_only_wall),
         cmocka_unit_test(what_may_be_granted_is_the_same_for_a_call_and_for_a_row),
         cmocka_unit_test(the_kinds_of_calls_that_are_never_granted),

@@ -181,7 +181,7 @@ static unsigned given(void)
     if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
         g |= POLICY_SHARED_SIGNALS;
     if (!space_now.entered)
-        g |= POLICY_SHARED_SOCKETS;
+        g |= POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS;
     return g;
 }
 
