@@ -181,6 +181,7 @@ int cgroup_open(struct cgroups *g, const char *run_dir, uid_t owner, const char 
         known |= strcmp(want, words[i]) == 0;
     if (!known)
         return -EINVAL;
+    memset(g->base_lock, -1, sizeof(g->base_lock));
     name_prefix(g, run_dir);
     snprintf(g->why, sizeof(g->why), "told to use none");
     if (strcmp(want, "none") == 0)
@@ -245,6 +246,8 @@ static struct cgroup_leaf *leaf_make(struct cgroups *g)
     if (leaf == NULL)
         return NULL;
     rc = cgroup_leaf_open(leaf, true);
+    if (rc == -ENOENT && cgroup_remake_bases(g) == 0)
+        rc = cgroup_leaf_open(leaf, true);
     if (rc == 0 && g->kind == CGROUP_V1)
         rc = open_procs(leaf);
     if (rc != 0) {

@@ -47,6 +47,7 @@ struct cgroups {
     bool has[CGROUP_PARTS];
     char base[CGROUP_PARTS][CGROUP_PATH]; /* the directory of ours that leaves are made in */
     bool base_made[CGROUP_PARTS];         /* it is not our own group: removed at the end, where that is allowed */
+    int base_lock[CGROUP_PARTS];          /* v1: held on a base that other brokers may share; -1: none */
     char home[CGROUP_PATH];               /* v2: the group that we were in */
     char prefix[CGROUP_NAME_MAX];         /* of its leaves' names; each run directory has its own */
     char why[CGROUP_WHY];                 /* why nothing better than kind */
@@ -147,5 +148,9 @@ int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo,
 
 /* Removes what cgroup_find() made, unless other brokers use it, or root made it and we are root no more: then it stays, empty, for the next. */
 void cgroup_leave(struct cgroups *g);
+/* Makes those bases again that somebody has removed. 0, or -errno: one cannot be made, by us, now. */
+int cgroup_remake_bases(struct cgroups *g);
+/* Says no more that we use them: a child's word, who has them from us. Ours stays. */
+void cgroup_unlock_bases(struct cgroups *g);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,6 +167,75 @@ static int hand_over(const char *dir, uid_t owner)
     return 0;
 }
 
+/* ---- a directory that several brokers share ---------------------------------------------------------------------------------------- */
+
+enum { TRIES = 10 }; /* each lost to somebody who removed the directory in the moment between */
+
+/* Who uses it holds a shared lock on it, which ends with him however he ends; who can have it alone may remove it. */
+static int lock_base(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat held, there;
+
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_SH) != 0 || fstat(fd, &held) != 0 || stat(dir, &there) != 0 || held.st_ino != there.st_ino) {
+        close(fd);
+        return -ENOENT;
+    }
+    return fd;
+}
+
+static int share_base(struct cgroups *g, int part, uid_t owner)
+{
+    int rc = -ENOENT, fd = -1;
+
+    for (int tries = 0; tries < TRIES && rc == -ENOENT; tries++) {
+        rc = make_group(g->base[part]);
+        if (rc == 0)
+            rc = hand_over(g->base[part], owner);
+        if (rc == 0)
+            rc = fd = lock_base(g->base[part]);
+    }
+    if (rc < 0)
+        return rc;
+    if (g->base_lock[part] >= 0)
+        close(g->base_lock[part]);
+    g->base_lock[part] = fd;
+    return 0;
+}
+
+/* Only of those that are gone: the others' locks are still good. */
+int cgroup_remake_bases(struct cgroups *g)
+{
+    int rc = 0;
+
+    for (int part = 0; part < CGROUP_PARTS && rc == 0; part++)
+        if (g->base_lock[part] >= 0 && access(g->base[part], F_OK) != 0)
+            rc = share_base(g, part, geteuid());
+    return rc;
+}
+
+void cgroup_unlock_bases(struct cgroups *g)
+{
+    for (int part = 0; part < CGROUP_PARTS; part++) {
+        if (g->base_lock[part] >= 0)
+            close(g->base_lock[part]);
+        g->base_lock[part] = -1;
+    }
+}
+
+/* Nothing, as long as another broker uses it, though it may have no group in it at the moment. */
+static void remove_base(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)rmdir(dir);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* ---- v1: a directory below our group in each hierarchy there is -------------------------------------------------------------------- */
 
 static int find_v1_part(struct cgroups *g, enum cgroup_part part, const char *mountinfo, const char *own, uid_t owner)
@@ -178,9 +248,7 @@ static int find_v1_part(struct cgroups *g, enum cgroup_part part, const char *mo
     if (rc != 0)
         return cannot(g, "cgroup v1: no hierarchy has %s", controller);
     snprintf(g->base[part], CGROUP_PATH, "%.*s/" BASE_GROUP, CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, (unsigned)owner);
-    rc = make_group(g->base[part]);
-    if (rc == 0)
-        rc = hand_over(g->base[part], owner);
+    rc = share_base(g, part, owner);
     if (rc != 0)
         return cannot(g, "cgroup v1: no group can be made in %.150s: %s", dir, strerror(-rc));
     g->base_made[part] = g->has[part] = true;
@@ -320,13 +388,14 @@ void cgroup_leave(struct cgroups *g)
 {
     char broker[CGROUP_PATH + 16];
 
+    cgroup_unlock_bases(g);
     if (g->kind == CGROUP_V2 && g->base_made[CGROUP_MEMORY] && put_in(g->home, "cgroup.procs", "0") == 0) {
         snprintf(broker, sizeof(broker), "%s/" BROKER_GROUP, g->base[CGROUP_MEMORY]);
         (void)rmdir(broker);
     }
     for (int part = 0; part < CGROUP_PARTS; part++)
         if (g->base_made[part])
-            (void)rmdir(g->base[part]);
+            remove_base(g->base[part]);
 }
 
 int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo, const char *own, uid_t owner)
@@ -335,6 +404,7 @@ int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo,
 
     memset(g->has, 0, sizeof(g->has));
     memset(g->base_made, 0, sizeof(g->base_made));
+    memset(g->base_lock, -1, sizeof(g->base_lock));
     g->why[0] = '\0';
     rc = kind == CGROUP_V2 ? find_v2(g, mountinfo, own, owner) : find_v1(g, mountinfo, own, owner);
     g->kind = rc == 0 ? kind : CGROUP_NONE;

@@ -80,6 +80,7 @@ static _Noreturn void be_janitor(struct cgroups *g, int socket, int run_dir)
     (void)setsid();
     (void)prctl(PR_SET_NAME, "coop-janitor");
     log_init("janitor", LOG_LEVEL_INFO);
+    cgroup_unlock_bases(g);
     if (g->kind == CGROUP_V2)
         g->inotify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     rc = janitor_seal(kept, g->inotify.fd >= 0 ? 3 : 2);

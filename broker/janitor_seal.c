@@ -32,6 +32,7 @@ static const int calls[] = {
     SYS_getdents64,
     SYS_lseek,
     SYS_fcntl,
+    SYS_flock,
     SYS_unlinkat,
     SYS_renameat,
     SYS_renameat2,

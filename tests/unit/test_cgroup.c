@@ -107,6 +107,25 @@ static void a_v1_hierarchy_is_found_by_its_controller_and_only_what_is_mounted_o
     assert_int_equal(access(expected, F_OK), 0);
 }
 
+static void what_two_brokers_share_goes_with_the_last_of_them(void **state)
+{
+    struct cgroups first = { .prefix = "coop-a" }, second = { .prefix = "coop-b" };
+    char mountinfo[1024];
+
+    (void)state;
+    dir(under("shared", ""));
+    (void)snprintf(mountinfo, sizeof(mountinfo), "31 25 0:27 / %s/shared rw - cgroup cgroup rw,memory\n", tree);
+    assert_int_equal(cgroup_find(&first, CGROUP_V1, mountinfo, "3:memory:/\n", geteuid()), 0);
+    assert_int_equal(cgroup_find(&second, CGROUP_V1, mountinfo, "3:memory:/\n", geteuid()), 0);
+    cgroup_leave(&second); /* coop doctor, say, beside a broker that has no job */
+    assert_int_equal(access(first.base[CGROUP_MEMORY], F_OK), 0);
+    assert_int_equal(cgroup_find(&second, CGROUP_V1, mountinfo, "3:memory:/\n", geteuid()), 0);
+    cgroup_leave(&first); /* who made it leaves first */
+    assert_int_equal(access(second.base[CGROUP_MEMORY], F_OK), 0);
+    cgroup_leave(&second);
+    assert_int_equal(access(second.base[CGROUP_MEMORY], F_OK), -1);
+}
+
 static void without_a_hierarchy_there_is_none_and_the_reason_is_said(void **state)
 {
     struct cgroups g = { .prefix = "coop-test" };
@@ -277,6 +296,10 @@ static struct cgroup_leaf *take(uint64_t memory, uint64_t pids)
     assert_non_null(leaf);
     assert_int_equal(cgroup_limit(leaf, memory, pids), 0);
     return leaf;
+}
+
+static void nothing(void)
+{
 }
 
 static void eat(void)
@@ -535,6 +558,20 @@ static void only_leaves_of_this_run_directory_are_removed_by_their_names(void **
     cgroup_drop(leaf);
 }
 
+static void a_directory_that_somebody_removed_is_made_again(void **state)
+{
+    struct cgroup_leaf *leaf;
+
+    (void)state;
+    need(real.kind == CGROUP_V1);
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        if (cgroup_distinct(&real, part))
+            (void)rmdir(real.base[part]); /* unless a broker of this user is at work here */
+    leaf = take(16 * MIB, 10);
+    assert_int_equal(status_of(in_leaf(leaf, nothing)), 0);
+    cgroup_drop(leaf);
+}
+
 static void leaves_are_made_ahead_and_each_is_used_once(void **state)
 {
     struct cgroup_leaf *a, *b, *c;
@@ -578,6 +615,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_v1_hierarchy_is_found_by_its_controller_and_only_what_is_mounted_of_it_counts),
+        TEST(what_two_brokers_share_goes_with_the_last_of_them),
         TEST(without_a_hierarchy_there_is_none_and_the_reason_is_said),
         TEST(a_v2_group_with_no_controller_of_use_is_refused_by_name),
         TEST(a_v2_group_of_our_own_is_divided),
@@ -591,6 +629,7 @@ int main(void)
         REAL(what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_only),
         REAL(a_janitor_that_does_not_keep_up_leaves_the_removal_to_the_broker),
         REAL(only_leaves_of_this_run_directory_are_removed_by_their_names),
+        REAL(a_directory_that_somebody_removed_is_made_again),
         REAL(leaves_are_made_ahead_and_each_is_used_once),
     };
 
