@@ -107,14 +107,46 @@ int job_files_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
         total += f->data.len;
     }
     if (total > LIMITS_STAGED) {
-        snprintf(why, JOB_FILES_WHY, "the limit 'staged' allows %u bytes for the program and its files together, this job has %llu",
-                 LIMITS_STAGED, (unsigned long long)total);
+        snprintf(why, JOB_FILES_WHY, "a program and its files may have %u bytes together, this job has %llu", LIMITS_STAGED,
+                 (unsigned long long)total);
         return -EDQUOT;
     }
     return collisions_check(names, n, why);
 }
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A [ that nothing ends, and a last backslash, could only stand for themselves: never what was meant. As the worker's glob.c reads them. */
+static const char *part_fault(const char *p, const char *end)
+{
+    while (p < end) {
+        const char *at = p + 1;
+
+        if (*p == '\\' && at++ == end)
+            return "ends with a backslash";
+        if (*p == '[') {
+            at += at < end && (*at == '!' || *at == '^');
+            at = at < end ? memchr(at + 1, ']', (size_t)(end - at - 1)) : NULL;
+            if (at++ == NULL)
+                return "has a [ without its ] (for the character itself write \\[)";
+        }
+        p = at;
+    }
+    return NULL;
+}
+
+static const char *glob_fault(const char *glob)
+{
+    const char *fault = rel_path_fault(glob);
+
+    while (fault == NULL && *glob != '\0') {
+        size_t len = strcspn(glob, "/");
+
+        fault = part_fault(glob, glob + len);
+        glob += len + (glob[len] == '/');
+    }
+    return fault;
+}
 
 int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
 {
@@ -123,7 +155,7 @@ int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
         return -EDQUOT;
     }
     for (size_t i = 0; i < s->n_outputs; i++) {
-        const char *fault = rel_path_fault(s->outputs[i]);
+        const char *fault = glob_fault(s->outputs[i]);
         char buf[SHOWN + 4];
 
         if (fault != NULL)
