@@ -171,6 +171,20 @@ static bool begins_alike(const char *a, const char *b)
     return a[0] == b[0] || (a[0] == b[1] && a[1] == b[0]);
 }
 
+/* Of a short name a slip leaves more than half: ping is no pip3, sudo no sed. And a name that is there is not what is missing. */
+static bool is_slip(const char *typed, const char *near)
+{
+    size_t a = strlen(typed), b = strlen(near), same = 0, last = 0;
+
+    while (typed[same] != '\0' && typed[same] == near[same])
+        same++;
+    if (typed[same] == '\0' && near[same] == '\0')
+        return false;
+    while (last < a - same && last < b - same && typed[a - 1 - last] == near[b - 1 - last])
+        last++;
+    return a > 5 || same + last + 1 >= (a > b ? a : b) || (a == b && same + last + 2 == a && typed[same] == near[same + 1]);
+}
+
 static size_t list_names(const char *dir, const char *like, const char **names, size_t n)
 {
     DIR *d = opendir(dir);
@@ -189,14 +203,16 @@ static size_t list_names(const char *dir, const char *like, const char **names, 
 
 void hint_near_name(struct coop_error *why, const char *name, const char *const *dirs, const char *prefix)
 {
-    const char **names = calloc(NAMES_MAX, sizeof(*names));
+    const char **names = calloc(NAMES_MAX, sizeof(*names)), *near;
     size_t n = 0;
 
     if (names == NULL)
         return;
     for (; *dirs != NULL; dirs++)
         n = list_names(*dirs, name, names, n);
-    hint_nearest(why, name, names, prefix);
+    near = nearest_word(name, names);
+    if (near != NULL && is_slip(name, near))
+        coop_error_hint(why, "did you mean '%s%s'?", prefix, near);
     for (size_t i = 0; i < n; i++)
         free((void *)names[i]);
     free(names);

@@ -78,6 +78,26 @@ static int read_probes(FILE *from, json_t *into)
     return rc;
 }
 
+static json_t *find(const json_t *probes, const char *name)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
+    return NULL;
+}
+
+/* Without root there is no range of uids to enter, so the worker's error on the way into it says nothing to anybody. */
+static void say_no_root(json_t *probes)
+{
+    json_t *root = find(probes, "started_by_root"), *t0 = find(probes, "tier_T0");
+
+    if (root == NULL || t0 == NULL || json_is_true(json_object_get(root, "ok")) || json_is_true(json_object_get(t0, "ok")))
+        return;
+    json_object_set_new(t0, "error", json_string("EPERM"));
+    json_object_set_new(t0, "detail", json_string("root did not start it, so there is no range of uids to take workers' from"));
+}
+
 static int look(json_t *into, struct coop_error *why)
 {
     char coopd[PATH_MAX];
@@ -105,15 +125,6 @@ static int look(json_t *into, struct coop_error *why)
 }
 
 /* ---- judging --------------------------------------------------------------------------------------------------------------------- */
-
-static const json_t *find(const json_t *probes, const char *name)
-{
-    size_t i;
-    json_t *p;
-
-    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
-    return NULL;
-}
 
 static bool is_ok(const struct findings *f, const char *name)
 {
@@ -272,6 +283,7 @@ int verb_doctor(const struct command *c)
         json_decref(f.probes);
         return say_error(c, &why);
     }
+    say_no_root(f.probes);
     judge(&f, require);
     if (c->opt.json)
         print_json(&f, require);

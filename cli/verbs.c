@@ -64,7 +64,7 @@ const struct verb verb_table[] = {
         .name = "audit", .usage = "verify|head", .min_args = 1, .max_args = 1, .completes = COMPLETE_AUDIT, .run = verb_audit,
         .summary = "check the chain of all receipts, or print its head",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
-                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH says whether that record is still in the chain, and with it all before it.\n",
+                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n",
     },
     [VERB_DOCTOR] = {
         .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,

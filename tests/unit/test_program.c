@@ -360,7 +360,7 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     refused("run --file f:x:rw true", 2, "the mode 'rw'", NULL);
     refused("run --file f:x:8 true", 2, "the mode '8'", NULL);
     refused("run --file f:x: true", 2, "the mode ''", NULL);
-    refused("run --file f --file f true", 2, "two files are named 'f'", NULL);
+    refused("run --file f --file f true", 2, "two files are named 'f' (the program counts as one); give one another name: HOST:NAME", NULL);
     refused("run --file f:prog ./prog", 2, "two files are named 'prog'", NULL);
     refused("run --file f:prog/x ./prog", 2, "'prog' is a file, and 'prog/x' wants it to be a directory", NULL);
     refused("run --file big true", 79, "file big is too large: a program and its files may have 16M together", "standard input");
@@ -406,6 +406,7 @@ static void outputs_and_words_are_checked(void **state)
     refused("run --output= true", 2, "names no file", NULL);
     refused("run --output-dir d true", 2, "--output-dir says where outputs go", NULL);
     refused("run --force true", 2, "--force says where outputs go", NULL);
+    refused("run --cap net=loopback,proc true", 2, "'net=loopback,proc' is more than one capability; give each a --cap of its own", NULL);
     refused("run --cap nett true", 2, "unknown capability 'nett'; did you mean 'net'?", NULL);
     refused("run --cap net=all true", 2, "only as 'net=loopback'", NULL);
     refused("run --cap proc=x true", 2, "takes no value", NULL);
