@@ -11,6 +11,7 @@
 #include "job_limits.h"
 #include "log.h"
 #include "nearest.h"
+#include "rel_path.h"
 #include "require.h"
 #include "units.h"
 
@@ -36,23 +37,13 @@ static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-/* Of the UTF-8 text at p: C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
-static int is_control(const char *p)
-{
-    const unsigned char *c = (const unsigned char *)p;
-
-    return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
-}
-
 /* What is shown on terminals and in logs. */
 static int check_text(const char *what, const char *text, char why[SPEC_WHY])
 {
-    for (const char *p = text; *p != '\0'; p++)
-        if (is_control(p)) {
-            snprintf(why, SPEC_WHY, "the %s has a control character in it", what);
-            return -EINVAL;
-        }
-    return 0;
+    if (!text_has_control(text))
+        return 0;
+    snprintf(why, SPEC_WHY, "the %s has a control character in it", what);
+    return -EINVAL;
 }
 
 static int check_name(const char *what, const char *name, int may_be_empty, char why[SPEC_WHY])

@@ -224,6 +224,8 @@ const struct flag flag_table[] = {
       "let a program's calls that no row allows pass where that is harmless, and print the rows it would need" },
     { "name",            0,  "TEXT",             NEW_JOB,           0,                read_name,            FLAG_NOTHING,
       "call the job so in lists (default: the file's name)" },
+    { "explain-policy",  0,  "NAME",             VERB_BIT(DOCTOR),  AT(explain),      NULL,                 FLAG_NOTHING,
+      "print the rows of a system call policy instead, each with its reason: compute, lua, python, native, exec, or init" },
     { "receipt",         0,  NULL,               VERB_BIT(RUN),     AT(receipt),      NULL,                 FLAG_NOTHING,
       "when the job has ended, print a short receipt on standard error" },
     { "follow",          'f', NULL,              VERB_BIT(LOGS),    AT(follow),       NULL,                 FLAG_NOTHING,

@@ -25,7 +25,7 @@ struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
     bool tty, learn, force, learned;
     const char *endpoint, *engine, *name, *stdin_path, *head;
-    const char *output_dir, *policy_path, *require, *output; /* output: the one of result */
+    const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                     /* 0: none */
     uint32_t count;                                          /* ls --limit; 0: the broker's default */
     unsigned states;                                         /* ls --state: 1u << Pb__State */

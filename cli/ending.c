@@ -1,6 +1,8 @@
 /* ending.c - see ending.h. */
 #include "cli/ending.h"
 
+#include <fnmatch.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +87,67 @@ static void tell_learned(const struct command *c, const Pb__Receipt *r)
         ending_print_learned(stderr, r);
 }
 
+/* ---- outputs that were asked for ----------------------------------------------------------------------------------------------------- */
+
+/* As the worker's globs: each part for itself, "**" any directories. */
+static bool matches(const char *glob, const char *name)
+{
+    size_t g = strcspn(glob, "/"), n = strcspn(name, "/");
+    char part[LINE], own[LINE];
+
+    if (strcmp(glob, "**") == 0)
+        return true;
+    if (g == 2 && memcmp(glob, "**", 2) == 0)
+        return matches(glob + 3, name) || (name[n] == '/' && matches(glob, name + n + 1));
+    snprintf(part, sizeof(part), "%.*s", (int)g, glob);
+    snprintf(own, sizeof(own), "%.*s", (int)n, name);
+    if ((glob[g] == '/') != (name[n] == '/') || fnmatch(part, own, FNM_PERIOD) != 0)
+        return false;
+    return glob[g] == '\0' || matches(glob + g + 1, name + n + 1);
+}
+
+static bool was_collected(const Pb__Receipt *r, const char *glob)
+{
+    for (size_t i = 0; i < r->n_outputs; i++)
+        if (matches(glob, r->outputs[i]->name))
+            return true;
+    return false;
+}
+
+static bool ends_as(const char *line, size_t len, const char *with)
+{
+    size_t n = strlen(with);
+
+    return len >= n && memcmp(line + len - n, with, n) == 0;
+}
+
+/* A directory is asked for by its name in vain. */
+static void hint_directory(const struct command *c, const Pb__Receipt *r, const char *asked)
+{
+    size_t n = strlen(asked);
+
+    for (const char *line = r->outputs_note; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+
+        if (len > n && strncmp(line, asked, n) == 0 && line[n] == ':' && ends_as(line, len, "is a directory"))
+            say_note(c, "for the files in it: --output '%s/**'", asked);
+        line += len + (line[len] == '\n');
+    }
+}
+
+/* Whether of each name or glob something came; a program that succeeded without what was wanted of it is no success. */
+static int all_collected(const struct command *c, const Pb__JobSpec *spec, const Pb__Receipt *r)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < spec->n_outputs; i++)
+        if (!was_collected(r, spec->outputs[i])) {
+            hint_directory(c, r, spec->outputs[i]);
+            code = COOP_EXIT_USAGE;
+        }
+    return code;
+}
+
 int ending_tell(const struct command *c, struct coop_client *client, const Pb__JobSpec *spec, const Pb__Receipt *r, int dir_fd)
 {
     int code = outcome_of_run(r->cause, r->exit_code, r->signal), written;
@@ -94,6 +157,8 @@ int ending_tell(const struct command *c, struct coop_client *client, const Pb__J
     tell_cut(c, r, "stderr", r->stderr);
     written = dir_fd >= 0 ? outputs_write(c, client, r, dir_fd) : 0;
     tell_not_kept(c, r);
+    if (written == 0)
+        written = all_collected(c, spec, r);
     tell_learned(c, r);
     if (c->opt.receipt)
         human_receipt_short(stderr, r);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/json.h"
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
 #include "engine_table.h"
@@ -24,7 +25,7 @@ static const struct {
 } exit_table[] = {
     { COOP_EXIT_OK,          "success" },
     { COOP_EXIT_JOB_FAILED,  "wait, result: the job ended itself with another code than 0" },
-    { COOP_EXIT_USAGE,       "the command line makes no sense, or its files are not what they should be" },
+    { COOP_EXIT_USAGE,       "the command line makes no sense, or its files are not what they should be; run: an output that was asked for did not come, or could not be written" },
     { COOP_EXIT_TEMPORARY,   "try again later: no broker, disk full, draining" },
     { COOP_EXIT_PROTOCOL,    "coop and the broker are of different versions" },
     { COOP_EXIT_PERMISSION,  "not allowed, or a directory that is not safe to use" },
@@ -170,6 +171,17 @@ static void exit_codes(FILE *out, void (*row)(FILE *, const char *, const char *
     }
 }
 
+static void causes(FILE *out, void (*row)(FILE *, const char *, const char *))
+{
+    char name[JSON_ENUM_BUF];
+
+    for (size_t i = 0; i < outcome_count; i++)
+        if (outcome_table[i].meaning != NULL) {
+            json_enum_name(&pb__cause__descriptor, (int)i, name);
+            row(out, name, outcome_table[i].meaning);
+        }
+}
+
 static void usage_line(FILE *out, const struct verb *v)
 {
     fprintf(out, "usage: coop %s [flags]%s%s\n", v->name, v->usage[0] != '\0' ? " " : "", v->usage);
@@ -205,6 +217,8 @@ void help_verb(FILE *out, const struct verb *v)
     if (v == &verb_table[VERB_RUN] || v == &verb_table[VERB_WAIT] || v == &verb_table[VERB_RESULT]) {
         fputs("\nexit codes:\n", out);
         exit_codes(out, entry);
+        fputs("\ncauses:\n", out);
+        causes(out, entry);
     }
 }
 
@@ -307,6 +321,13 @@ void help_man(FILE *out)
     fputs(".SH EXIT CODES\nrun passes the job's own code through; a program may collide with these by nature, --json tells them apart.\n",
           out);
     exit_codes(out, roff_entry);
+    fputs(".SH CAUSES\nHow a job ended, in its receipt, in lists and in messages. When several would do, the one that explains the others is told.\n",
+          out);
+    causes(out, roff_entry);
+    fputs(".SH WITHOUT CONTROL GROUPS\nWhere none are delegated (coop doctor says so), a program's memory is a sum that is sampled, beside a bound for each "
+          "of its processes, so it may pass its limit for a moment and each process may fail for itself; its processes are bounded by number for the user "
+          "of its namespace; CPU time is what the broker reads. The receipt says which held what; --require memory=cgroup runs with no less.\n",
+          out);
     fputs(".SH ENVIRONMENT\n", out);
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
         roff_entry(out, variables[i].name, variables[i].help);

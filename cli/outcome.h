@@ -21,7 +21,8 @@ struct outcome_row {
     enum outcome_kind kind;
     int code;         /* of OUTCOME_FIXED */
     int said_by_job;  /* the job's own stderr already tells why: run adds nothing */
-    const char *help; /* for the manual; NULL when it says nothing of its own */
+    const char *help;    /* the exit code, for the manual; NULL when it says nothing of its own */
+    const char *meaning; /* the cause, for the manual; NULL: no end */
 };
 
 /* Index: Pb__Cause. */

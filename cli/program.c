@@ -12,6 +12,7 @@
 #include "cli/text.h"
 #include "elf_check.h"
 #include "engine_table.h"
+#include "units.h"
 
 #include <coop/exit_codes.h>
 
@@ -136,11 +137,24 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
     return 0;
 }
 
+static const char *engines_known(char text[HEAD])
+{
+    text[0] = '\0';
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        size_t used = strlen(text);
+
+        snprintf(text + used, HEAD - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
+    }
+    return text;
+}
+
 static int check_engine(const char *engine, struct coop_error *why)
 {
+    char known[HEAD];
+
     if (engine == NULL || engine_find(engine) >= 0)
         return 0;
-    refuse(why, "unknown engine '%.60s'; known: lua, native, exec", engine);
+    refuse(why, "unknown engine '%.60s'; known: %s", engine, engines_known(known));
     hint_nearest(why, engine, engine_names, "--engine ");
     return -EINVAL;
 }
@@ -233,8 +247,9 @@ static struct spec_want want_of(const struct command *c, const char *path)
 
     return (struct spec_want){ .what = whats[engine >= 0 ? engine : ENGINE_EXEC],
                                .path = path,
-                               .bound = program ? "staged" : "source",
+                               .whole = program ? A_PROGRAM_AND_FILES : NULL,
                                .max = program ? LIMITS_STAGED : LIMITS_SOURCE,
+                               .all = LIMITS_STAGED,
                                .is_job = true };
 }
 
@@ -247,6 +262,17 @@ static void hint_near_file(struct coop_error *why, const char *path)
     if (dir != NULL)
         hint_near_name(why, base, dirs, dir);
     free(dir);
+}
+
+/* It was read as what may be a program, which may be larger. */
+static int check_source_size(const char *path, const struct spec *s, struct coop_error *why)
+{
+    char text[UNITS_BUF];
+
+    if (s->pb.source.len <= LIMITS_SOURCE)
+        return 0;
+    return coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%s is too large: a job of the engine %s may have %s", path, s->pb.engine,
+                          units_format_size(LIMITS_SOURCE, text));
 }
 
 static int add_file(const struct command *c, const char *path, struct spec *s, struct coop_error *why)
@@ -264,8 +290,8 @@ static int add_file(const struct command *c, const char *path, struct spec *s, s
         rc = choose_engine(c, path, s, why);
     if (rc == 0)
         rc = check_source(path, s, why);
-    if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs && s->pb.source.len > LIMITS_SOURCE)
-        rc = coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%s is larger than the limit 'source' of 8M", path);
+    if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs)
+        rc = check_source_size(path, s, why);
     if (rc != 0)
         return rc;
     s->script_from_stdin = strcmp(path, "-") == 0;
@@ -362,8 +388,12 @@ void program_hint(struct coop_error *why, const Pb__JobSpec *spec)
     why->hint[0] = '\0';
     if (spec->program[0] == '\0' || strchr(spec->program, '/') != NULL)
         return;
-    if (is_file_here(spec->program))
+    if (is_file_here(spec->program)) {
         coop_error_hint(why, "a program of the sandbox is meant; for the file here write ./%.200s", spec->program);
+        return;
+    }
+    if (strchr(spec->program, '.') != NULL)
+        coop_error_hint(why, "there is no program of that name inside, and no file %.200s here", spec->program);
     else
         hint_near_name(why, spec->program, path_dirs, "");
 }

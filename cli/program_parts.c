@@ -66,7 +66,7 @@ static int read_mode(const char *text, uint32_t *ret, struct coop_error *why)
 
 static int add_file(struct spec *s, const char *text, Pb__StagedFile *f, size_t *total, struct coop_error *why)
 {
-    struct spec_want want = { .what = "file", .bound = "staged", .max = LIMITS_STAGED - *total, .regular = true };
+    struct spec_want want = { .what = "file", .whole = A_PROGRAM_AND_FILES, .max = LIMITS_STAGED - *total, .all = LIMITS_STAGED, .regular = true };
     struct staged_words words;
     char *copy = strdup(text), *slash;
     struct stat st;
@@ -153,7 +153,7 @@ static int add_caps(const struct command *c, struct spec *s, struct coop_error *
 
 static int add_policy(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    struct spec_want want = { .what = "policy", .path = c->opt.policy_path, .bound = "policy", .max = LIMITS_POLICY };
+    struct spec_want want = { .what = "policy", .path = c->opt.policy_path, .max = LIMITS_POLICY };
     ProtobufCBinaryData bytes = { 0 };
     char *text, words[JOB_FILES_WHY];
     int rc;

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "nearest.h"
@@ -50,8 +52,13 @@ static int too_large(const struct spec_want *w, struct coop_error *why)
 {
     char text[UNITS_BUF];
 
-    return coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%s %s is larger than the limit '%s' of %s", w->what, w->path, w->bound,
-                          units_format_size(w->max, text));
+    if (w->whole == NULL)
+        return coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%s %s is too large: it may have %s", w->what, w->path,
+                              units_format_size(w->max, text));
+    coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%s %s is too large: %s may have %s together", w->what, w->path, w->whole,
+                   units_format_size(w->all, text));
+    coop_error_hint(why, "send more by standard input, which has no such bound");
+    return -EDQUOT;
 }
 
 static int unusable(const struct spec_want *w, int code, struct coop_error *why, const char *is)
@@ -97,20 +104,33 @@ static int read_all(struct spec *s, int fd, const struct spec_want *w, ProtobufC
     return spec_own(s, bytes, why);
 }
 
+/* A FIFO has a name, and to read from it is to wait for somebody who may never come; a pipe by its descriptor has its writer already. */
+static bool is_fifo(int fd, const struct stat *st)
+{
+    struct statfs fs;
+
+    return S_ISFIFO(st->st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type != PIPEFS_MAGIC;
+}
+
 static int open_file(const struct spec_want *w, struct stat *ret_st, struct coop_error *why)
 {
-    int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (w->regular ? O_NONBLOCK : 0));
+    static const char odd[] = " is a pipe, a socket or a device; name a file";
+    int fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (w->waits ? 0 : O_NONBLOCK));
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return unusable(w, COOP_EXIT_PROGRAM_MISSING, why, " does not exist");
     if (fd < 0 && errno == EACCES)
         return unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, ": you may not read it");
-    if (fd < 0 || fstat(fd, ret_st) != 0)
+    if (fd < 0 && errno == ENXIO)
+        unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, odd);
+    else if (fd < 0 || fstat(fd, ret_st) != 0)
         unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, " cannot be opened");
     else if (S_ISDIR(ret_st->st_mode))
         unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, " is a directory; name a file");
-    else if (w->regular && !S_ISREG(ret_st->st_mode))
-        unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, " is a pipe, a socket or a device; name a file");
+    else if ((w->regular && !S_ISREG(ret_st->st_mode)) || (!w->waits && is_fifo(fd, ret_st)))
+        unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, odd);
+    else if (!w->waits && fcntl(fd, F_SETFL, O_RDONLY) != 0)
+        unusable(w, COOP_EXIT_NOT_EXECUTABLE, why, " cannot be opened");
     else
         return fd;
     if (fd >= 0)
@@ -151,6 +171,20 @@ static bool begins_alike(const char *a, const char *b)
     return a[0] == b[0] || (a[0] == b[1] && a[1] == b[0]);
 }
 
+/* Of a short name a slip leaves more than half: ping is no pip3, sudo no sed. And a name that is there is not what is missing. */
+static bool is_slip(const char *typed, const char *near)
+{
+    size_t a = strlen(typed), b = strlen(near), same = 0, last = 0;
+
+    while (typed[same] != '\0' && typed[same] == near[same])
+        same++;
+    if (typed[same] == '\0' && near[same] == '\0')
+        return false;
+    while (last < a - same && last < b - same && typed[a - 1 - last] == near[b - 1 - last])
+        last++;
+    return a > 5 || same + last + 1 >= (a > b ? a : b) || (a == b && same + last + 2 == a && typed[same] == near[same + 1]);
+}
+
 static size_t list_names(const char *dir, const char *like, const char **names, size_t n)
 {
     DIR *d = opendir(dir);
@@ -169,14 +203,16 @@ static size_t list_names(const char *dir, const char *like, const char **names, 
 
 void hint_near_name(struct coop_error *why, const char *name, const char *const *dirs, const char *prefix)
 {
-    const char **names = calloc(NAMES_MAX, sizeof(*names));
+    const char **names = calloc(NAMES_MAX, sizeof(*names)), *near;
     size_t n = 0;
 
     if (names == NULL)
         return;
     for (; *dirs != NULL; dirs++)
         n = list_names(*dirs, name, names, n);
-    hint_nearest(why, name, names, prefix);
+    near = nearest_word(name, names);
+    if (near != NULL && is_slip(name, near))
+        coop_error_hint(why, "did you mean '%s%s'?", prefix, near);
     for (size_t i = 0; i < n; i++)
         free((void *)names[i]);
     free(names);

@@ -12,13 +12,17 @@
 
 #include "cli/submit_spec.h"
 
+#define A_PROGRAM_AND_FILES "a program and its files"
+
 struct spec_want {
     const char *what;  /* "script", "module": in messages */
     const char *path;  /* "-" is standard input, unless regular */
-    const char *bound; /* the limit's name */
-    size_t max;        /* bytes */
+    const char *whole; /* what the bound is for when more than this file counts, "a program and its files"; else NULL */
+    size_t max;        /* bytes that this file may have */
+    size_t all;        /* with whole: bytes of everything together */
     bool is_job;       /* the file to run: 127 when it is not there, 126 when it cannot be read, else 2 */
-    bool regular;      /* a FIFO, a device, a socket is refused without waiting for it */
+    bool regular;      /* nothing else will do; without it also a terminal, a pipe by its descriptor (/dev/fd/N), a device, but no FIFO */
+    bool waits;        /* a FIFO will do: its writer is waited for */
 };
 
 /* A regular file that is too large is refused before it is read (exit code 79). ret_st may be NULL. */

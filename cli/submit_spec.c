@@ -132,7 +132,7 @@ static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *t
 {
     const char *path = NULL, *name = NULL;
     int rc = split_module(s, text, &path, &name, why);
-    struct spec_want want = { .what = "module", .path = path, .bound = "modules", .max = LIMITS_MODULES - *total };
+    struct spec_want want = { .what = "module", .path = path, .whole = "the modules of a job", .max = LIMITS_MODULES - *total, .all = LIMITS_MODULES };
 
     if (rc == 0)
         rc = spec_read(s, &want, &m->source, NULL, why);
@@ -177,7 +177,7 @@ static int add_modules(const struct command *c, struct spec *s, struct coop_erro
 
 static int add_stdin(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    struct spec_want want = { .what = "input", .bound = "stdin", .max = LIMITS_STDIN };
+    struct spec_want want = { .what = "input", .max = LIMITS_STDIN, .waits = true };
     int rc;
 
     if (c->opt.stdin_path == NULL)

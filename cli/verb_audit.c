@@ -34,7 +34,9 @@ static int digit(char c)
 
 static int read_hash(const char *text, uint8_t ret[HASH])
 {
-    if (strlen(text) != 2 * HASH)
+    size_t len = strcspn(text, " "); /* the whole line of audit head will do */
+
+    if (len != 2 * HASH)
         return -EINVAL;
     for (int i = 0; i < HASH; i++) {
         int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);

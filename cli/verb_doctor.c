@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/doctor_fixes.h"
+#include "cli/explain.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
@@ -77,6 +78,26 @@ static int read_probes(FILE *from, json_t *into)
     return rc;
 }
 
+static json_t *find(const json_t *probes, const char *name)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
+    return NULL;
+}
+
+/* Without root there is no range of uids to enter, so the worker's error on the way into it says nothing to anybody. */
+static void say_no_root(json_t *probes)
+{
+    json_t *root = find(probes, "started_by_root"), *t0 = find(probes, "tier_T0");
+
+    if (root == NULL || t0 == NULL || json_is_true(json_object_get(root, "ok")) || json_is_true(json_object_get(t0, "ok")))
+        return;
+    json_object_set_new(t0, "error", json_string("EPERM"));
+    json_object_set_new(t0, "detail", json_string("root did not start it, so there is no range of uids to take workers' from"));
+}
+
 static int look(json_t *into, struct coop_error *why)
 {
     char coopd[PATH_MAX];
@@ -104,15 +125,6 @@ static int look(json_t *into, struct coop_error *why)
 }
 
 /* ---- judging --------------------------------------------------------------------------------------------------------------------- */
-
-static const json_t *find(const json_t *probes, const char *name)
-{
-    size_t i;
-    json_t *p;
-
-    json_array_foreach(probes, i, p) if (strcmp(text_of(p, "probe"), name) == 0) return p;
-    return NULL;
-}
 
 static bool is_ok(const struct findings *f, const char *name)
 {
@@ -191,7 +203,34 @@ static void print_json(const struct findings *f, const char *require)
     json_print(doc);
 }
 
-static void print_probe(const json_t *p)
+/* A fix stands once: those after it that are the same name the probe it stands at. */
+static const char *fixed_before(const json_t *probes, const json_t *p)
+{
+    const json_t *q;
+    size_t i;
+
+    json_array_foreach(probes, i, q)
+    {
+        if (q == p)
+            break;
+        if (!json_is_true(json_object_get(q, "ok")) && strcmp(text_of(q, "fix"), text_of(p, "fix")) == 0)
+            return text_of(q, "probe");
+    }
+    return NULL;
+}
+
+static void print_fix(const json_t *probes, const json_t *p)
+{
+    const char *before = fixed_before(probes, p);
+    char safe[64];
+
+    if (before != NULL)
+        printf("       fix   as for %s\n", text_safe_str(safe, sizeof(safe), before));
+    else
+        printf("       fix   %s\n", text_of(p, "fix"));
+}
+
+static void print_probe(const json_t *probes, const json_t *p)
 {
     char name[64], error[64], detail[SAFE];
     json_int_t value = json_integer_value(json_object_get(p, "value"));
@@ -202,45 +241,56 @@ static void print_probe(const json_t *p)
     text_safe_str(detail, sizeof(detail), text_of(p, "detail"));
     if (detail[0] == '\0' && value != 0)
         snprintf(detail, sizeof(detail), "%lld", (long long)value);
+    if (detail[0] == '\0' && error[0] == '\0')
+        snprintf(detail, sizeof(detail), "%s", ok ? "yes" : "no");
     printf("%-4s %-26s %-11s %s\n", ok ? "ok" : "-", name, error, detail);
     if (ok)
         return;
     printf("       for   %s\n", text_safe_str(detail, sizeof(detail), text_of(p, "for")));
     if (text_of(p, "lost")[0] != '\0')
         printf("       lost  %s\n", text_safe_str(detail, sizeof(detail), text_of(p, "lost")));
-    printf("       fix   %s\n", text_of(p, "fix"));
+    print_fix(probes, p);
 }
 
-static void print_table(const struct findings *f, const char *require)
+/* asked: by --require; else what there must be at least goes without saying, unless it is not there. */
+static void print_table(const struct findings *f, const char *require, bool asked)
 {
     char safe[SAFE];
     size_t i;
     json_t *p;
 
-    json_array_foreach(f->probes, i, p) print_probe(p);
+    json_array_foreach(f->probes, i, p) print_probe(f->probes, p);
     printf("\ntier     %s", f->tier);
     if (f->why_not[0] != '\0')
         printf(", and not the one above: %s", text_safe_str(safe, sizeof(safe), f->why_not));
-    printf("\nrequired %s: %s\n", require, f->refused[0] == '\0' ? "can be had" : f->refused);
+    printf("\n");
+    if (asked)
+        printf("required %s: %s\n", require, f->refused[0] == '\0' ? "can be had" : f->refused);
+    else if (f->refused[0] != '\0')
+        printf("too weak %s\n", f->refused);
 }
 
 int verb_doctor(const struct command *c)
 {
     const char *require = c->opt.require != NULL ? c->opt.require : DEFAULT_REQUIRE;
-    struct findings f = { .probes = json_array() };
+    struct findings f = { 0 };
     struct coop_error why = { 0 };
 
+    if (c->opt.explain != NULL)
+        return explain_policy(c, c->opt.explain);
+    f.probes = json_array();
     if (look(f.probes, &why) != 0) {
         json_decref(f.probes);
         return say_error(c, &why);
     }
+    say_no_root(f.probes);
     judge(&f, require);
     if (c->opt.json)
         print_json(&f, require);
     else if (c->opt.quiet)
         printf("%s\n", f.tier);
     else
-        print_table(&f, require);
+        print_table(&f, require, c->opt.require != NULL);
     json_decref(f.probes);
     return f.refused[0] == '\0' ? COOP_EXIT_OK : NOT_REACHED;
 }

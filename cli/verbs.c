@@ -11,7 +11,7 @@ const struct verb verb_table[] = {
         .summary = "run a script, a shared object or a program and stay with it: its output, its input, its exit code",
         .text = "Submits FILE (- is standard input) as a job and follows it. What runs it is found out by what it is: a Lua script (lua); a shared object with an int coop_job(int argc, char **argv), made by cc -shared -fPIC, of which coop/native.h says more (native); an executable, or any other file that begins with #! (exec).\n"
                 "A program runs in a sandbox: system directories are there, read-only, and nothing else of the host; /work, where it begins, /tmp and /dev/shm are its own, empty, in memory; there is no network and, without --cap proc, no /proc. FILE is sent and lies in /work. A NAME without / that is no file here, or follows --, and an absolute path below /usr, /bin, /sbin or /lib are programs of the sandbox itself, so they are only named: coop run -- bash -c 'echo hi'.\n"
-                "--file sends more files, --output collects what the program has made: when it has ended, however that was, regular files that match are written below --output-dir; links, FIFOs and devices are not, which is said. Nothing that is there is replaced without --force, and no link in that directory is followed. When one cannot be written, a job that has succeeded ends with 2 all the same, or with 75.\n"
+                "--file sends more files, --output collects what the program has made: when it has ended, however that was, regular files that match are written below --output-dir; links, FIFOs and devices are not, which is said. Nothing that is there is replaced without --force, and no link in that directory is followed. When one cannot be written, or no file came of a name or a GLOB that was asked for, a job that has succeeded ends with 2 all the same, or with 75; what else matched and was not collected is only said.\n"
                 "With --learn the rows are printed on standard error, as --policy takes them.\n"
                 "What the job writes to its standard output and error arrives on ours, byte for byte, as it is written; our standard input streams into the job unless it is /dev/null, closed, or the script itself came from it.\n"
                 "Everything after FILE or NAME belongs to the job; one -- directly after it is dropped.\n"
@@ -64,13 +64,14 @@ const struct verb verb_table[] = {
         .name = "audit", .usage = "verify|head", .min_args = 1, .max_args = 1, .completes = COMPLETE_AUDIT, .run = verb_audit,
         .summary = "check the chain of all receipts, or print its head",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
-                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH says whether that record is still in the chain, and with it all before it.\n",
+                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n",
     },
     [VERB_DOCTOR] = {
         .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,
         .summary = "look at what this machine lets coop do, and how to have more",
         .text = "Tries each thing that coop would use, as a broker started by you now would: what failed and with which error, what is lost by it, and what to do. Then the tier that programs get, and why not the one above. Started by root it looks as root's broker does, which gives root up. A broker that runs is neither asked nor disturbed; one that systemd started may have more or less.\n"
-                "Exits with 0 when what --require asks for can be had (default: tier=T2, programs held by Landlock and the filter at least), else with 1. --quiet prints the tier alone. With --json a document of schema coop.Doctor/1.\n",
+                "Exits with 0 when what --require asks for can be had (default: tier=T2, programs held by Landlock and the filter at least), else with 1. --quiet prints the tier alone. With --json a document of schema coop.Doctor/1.\n"
+                "--explain-policy looks at nothing: it prints the policy that jobs of an engine are held to, as the worker program of this coop has it. Rows of --policy are written the same way.\n",
     },
     [VERB_VERSION] = {
         .name = "version", .usage = "", .min_args = 0, .max_args = 0, .run = verb_version,

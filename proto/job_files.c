@@ -17,21 +17,12 @@ enum { SHOWN = 96, CAPS_MAX = 16 };
 
 /* ---- what is shown ----------------------------------------------------------------------------------------------------------------------- */
 
-/* C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
-static bool has_control(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
-        if (c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
-            return true;
-    return false;
-}
-
 /* For a sentence: the name when it is short and harmless, else its beginning, cut between letters, and never a control character. */
 static const char *shown(const char *name, char buf[SHOWN + 4])
 {
     size_t len = strlen(name);
 
-    if (has_control(name))
+    if (text_has_control(name))
         return "?";
     if (len <= SHOWN)
         return name;
@@ -65,7 +56,7 @@ static int collisions_check(const char **names, size_t n, char why[JOB_FILES_WHY
         if (strncmp(first, second, len) != 0)
             continue;
         if (second[len] == '\0')
-            return refuse(why, "two files are named '%s'", shown(first, a));
+            return refuse(why, "two files are named '%s' (the program counts as one); give one another name: HOST:NAME", shown(first, a));
         if (second[len] == '/')
             return refuse(why, "'%s' is a file, and '%s' wants it to be a directory", shown(first, a), shown(second, b));
     }
@@ -107,14 +98,46 @@ int job_files_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
         total += f->data.len;
     }
     if (total > LIMITS_STAGED) {
-        snprintf(why, JOB_FILES_WHY, "the limit 'staged' allows %u bytes for the program and its files together, this job has %llu",
-                 LIMITS_STAGED, (unsigned long long)total);
+        snprintf(why, JOB_FILES_WHY, "a program and its files may have %u bytes together, this job has %llu", LIMITS_STAGED,
+                 (unsigned long long)total);
         return -EDQUOT;
     }
     return collisions_check(names, n, why);
 }
 
 /* ---- outputs ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A [ that nothing ends, and a last backslash, could only stand for themselves: never what was meant. As the worker's glob.c reads them. */
+static const char *part_fault(const char *p, const char *end)
+{
+    while (p < end) {
+        const char *at = p + 1;
+
+        if (*p == '\\' && at++ == end)
+            return "ends with a backslash";
+        if (*p == '[') {
+            at += at < end && (*at == '!' || *at == '^');
+            at = at < end ? memchr(at + 1, ']', (size_t)(end - at - 1)) : NULL;
+            if (at++ == NULL)
+                return "has a [ without its ] (for the character itself write \\[)";
+        }
+        p = at;
+    }
+    return NULL;
+}
+
+static const char *glob_fault(const char *glob)
+{
+    const char *fault = rel_path_fault(glob);
+
+    while (fault == NULL && *glob != '\0') {
+        size_t len = strcspn(glob, "/");
+
+        fault = part_fault(glob, glob + len);
+        glob += len + (glob[len] == '/');
+    }
+    return fault;
+}
 
 int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
 {
@@ -123,7 +146,7 @@ int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
         return -EDQUOT;
     }
     for (size_t i = 0; i < s->n_outputs; i++) {
-        const char *fault = rel_path_fault(s->outputs[i]);
+        const char *fault = glob_fault(s->outputs[i]);
         char buf[SHOWN + 4];
 
         if (fault != NULL)
@@ -151,10 +174,22 @@ static const struct job_cap *cap_find(const char *text, size_t len)
     return NULL;
 }
 
+static const char *caps_known(char text[SHOWN])
+{
+    text[0] = '\0';
+    for (size_t i = 0, used = 0; i < job_caps_count && used < SHOWN; i++) {
+        const struct job_cap *c = &job_caps[i];
+
+        used += (size_t)snprintf(text + used, SHOWN - used, "%s%s%s%s", i > 0 ? ", " : "", c->name, c->value != NULL ? "=" : "",
+                                 c->value != NULL ? c->value : "");
+    }
+    return text;
+}
+
 static int refuse_cap(const char *name, char why[JOB_FILES_WHY])
 {
     const char *names[CAPS_MAX], *close;
-    char buf[SHOWN + 4];
+    char buf[SHOWN + 4], known[SHOWN];
 
     for (size_t i = 0; i < job_caps_count; i++)
         names[i] = job_caps[i].name;
@@ -162,7 +197,7 @@ static int refuse_cap(const char *name, char why[JOB_FILES_WHY])
     close = nearest_word(name, names);
     if (close != NULL)
         return refuse(why, "unknown capability '%s'; did you mean '%s'?", shown(name, buf), close);
-    return refuse(why, "unknown capability '%s'; known: net=loopback, proc", shown(name, buf));
+    return refuse(why, "unknown capability '%s'; known: %s", shown(name, buf), caps_known(known));
 }
 
 int job_cap_check(const char *text, char why[JOB_FILES_WHY])
@@ -172,6 +207,8 @@ int job_cap_check(const char *text, char why[JOB_FILES_WHY])
     const struct job_cap *cap = cap_find(text, len);
     char name[64], buf[SHOWN + 4];
 
+    if (strchr(text, ',') != NULL)
+        return refuse(why, "'%s' is more than one capability; give each a --cap of its own", shown(text, buf));
     if (cap == NULL) {
         snprintf(name, sizeof(name), "%.*s", (int)len, text);
         return refuse_cap(len < sizeof(name) ? name : text, why);

@@ -156,7 +156,9 @@ int limits_parse(const char *text, Pb__Limits *l, char why[LIMITS_WHY])
         uint64_t number;
         int rc;
 
-        if (value == NULL || value == item) {
+        while (*item == ' ')
+            item++;
+        if (value == NULL || value <= item) {
             snprintf(why, LIMITS_WHY, "--limit wants NAME=VALUE pairs like cpu=2s,memory=64M, not '%.100s'", item);
             return -EINVAL;
         }

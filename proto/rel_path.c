@@ -1,14 +1,12 @@
 /* rel_path.c - see rel_path.h. */
 #include "rel_path.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-/* C0, DEL, or C1 (U+0080 to U+009F), which a terminal obeys just as well. */
-static bool has_control(const char *path)
+bool text_has_control(const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)path; *c != '\0'; c++)
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++)
         if (c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
             return true;
     return false;
@@ -35,7 +33,7 @@ const char *rel_path_fault(const char *path)
         return "is not relative";
     if (strlen(path) > REL_PATH_MAX)
         return "has more than 1024 bytes";
-    if (has_control(path))
+    if (text_has_control(path))
         return "has a control character";
     while (fault == NULL && at != NULL) {
         fault = component_fault(at, strcspn(at, "/"));

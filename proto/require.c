@@ -55,12 +55,15 @@ static const struct require_row *find_row(const char *key)
 static int refuse_key(const char *key, char why[REQUIRE_WHY])
 {
     const char *names[KEYS_MAX] = { NULL }, *close;
+    int n;
 
     for (size_t i = 0; i < require_count; i++)
         names[i] = require_table[i].key;
     close = nearest_word(key, names);
-    snprintf(why, REQUIRE_WHY, "require: there is no '%s'%s%s%s; one of tier, memory, cpu, pids, disk, net, fs, seccomp, landlock", key,
-             close != NULL ? ", did you mean '" : "", close != NULL ? close : "", close != NULL ? "'?" : "");
+    n = snprintf(why, REQUIRE_WHY, "require: there is no '%s'%s%s%s; one of", key, close != NULL ? ", did you mean '" : "",
+                 close != NULL ? close : "", close != NULL ? "'?" : "");
+    for (size_t i = 0; i < require_count && n > 0 && n < REQUIRE_WHY; i++)
+        n += snprintf(why + n, (size_t)(REQUIRE_WHY - n), "%s %s", i > 0 ? "," : "", names[i]);
     return -EINVAL;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# docs.sh [--check] BUILD - writes the parts of the documents that come from tables: docs/man/coop.1 from the CLI's tables, the policy in
-# docs/security.md from the worker's, and there the attempts of
-# programs from the last run of their test. With --check changes nothing and fails when a part is out of date, or a link leads nowhere.
+# docs.sh [--check] BUILD - writes the parts of the documents that come from tables: docs/man/coop.1 from the CLI's, the policies and the view
+# in docs/security.md from the worker's, and there the attempts of programs from the last run of their test. With --check changes nothing
+# and fails when a part is out of date, or a link leads nowhere.
 set -eu
 check=0
 if [ "$1" = --check ]; then

@@ -250,7 +250,7 @@ static void a_file_of_sixteen_megabytes_travels(void **state)
     (void)state;
     expect_text(p->out, here->out.bytes);
     p = proc_expect(coop(b, "run", "--file", big, SCRIPT("more", "#!/bin/sh\n")), COOP_EXIT_QUOTA); /* the program counts too */
-    expect_has(p->err, "'staged'");
+    expect_has(p->err, "a program and its files may have 16M together");
     p = proc_expect(coop(b, "run", "--limit", "disk=1M", "--file", big, "true"), COOP_EXIT_USAGE);
     expect_has(p->err, "limit disk: the program and its files have 16M, the limit is 1M");
 }
@@ -365,6 +365,25 @@ static void what_is_no_file_is_not_collected_and_said(void **state)
     expect_file(support_text("%s/real", dir), "x\n", 0644);
     assert_int_not_equal(access(support_text("%s/link", dir), F_OK), 0);
     assert_int_not_equal(access(support_text("%s/fifo", dir), F_OK), 0);
+}
+
+/* A program that succeeded without leaving what was asked of it. */
+static void an_output_that_did_not_come_is_no_success(void **state)
+{
+    static const char job[] = "mkdir -p dir/sub; echo x > dir/sub/f; head -c 2M /dev/zero > large";
+    const char *dir = into("none");
+    struct proc *p = proc_expect(coop(b, "run", "--output", "nothing", "--output-dir", dir, "--", "sh", "-c", job), COOP_EXIT_USAGE);
+
+    (void)state;
+    expect_has(p->err, "nothing: nothing matches it");
+    (void)proc_expect(coop(b, "run", "--output", "dir/**", "--output", "*.c", "--output-dir", dir, "--", "sh", "-c", job), COOP_EXIT_USAGE);
+    p = proc_expect(coop(b, "run", "--force", "--output", "dir", "--output-dir", dir, "--", "sh", "-c", job), COOP_EXIT_USAGE);
+    expect_has(p->err, "--output 'dir/**'");
+    (void)proc_expect(coop(b, "run", "--limit", "result=1M", "--output", "large", "--output-dir", dir, "--", "sh", "-c", job),
+                      COOP_EXIT_USAGE);
+    (void)proc_expect(coop(b, "run", "--force", "--output", "d?r/**", "--output", "**/f", "--output-dir", dir, "--", "sh", "-c", job), 0);
+    expect_file(support_text("%s/dir/sub/f", dir), "x\n", 0644);
+    (void)proc_expect(coop(b, "run", "--output", "nothing", "--output-dir", dir, "--", "sh", "-c", "exit 7"), 7);
 }
 
 static void names_that_no_terminal_should_see_stay_inside(void **state)
@@ -875,6 +894,7 @@ int main(void)
         TEST(outputs_follow_no_link_of_the_users_directory),
         TEST(what_is_no_file_is_not_collected_and_said),
         TEST(names_that_no_terminal_should_see_stay_inside),
+        TEST(an_output_that_did_not_come_is_no_success),
         TEST(outputs_can_be_had_later),
         TEST(a_c_program_is_compiled_and_run_in_one_job),
         TEST(programs_of_the_users_own_run),

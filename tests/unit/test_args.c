@@ -36,6 +36,40 @@ static int parse(const char *line, struct command *c, struct coop_error *why)
     return command_parse(argc, argv, c, why);
 }
 
+static void limits_may_have_a_space_after_the_comma(void **state)
+{
+    char *argv[] = { "coop", "run", "--limit", "cpu=1s, memory=100M", "x.lua", NULL };
+    struct coop_error why;
+    struct command c;
+
+    (void)state;
+    assert_int_equal(command_parse(5, argv, &c, &why), 0);
+    assert_int_equal(c.opt.limits.memory_bytes, 100 << 20);
+    command_finish(&c);
+}
+
+static void every_cause_that_ends_a_job_is_in_the_manual(void **state)
+{
+    char *text = NULL, line[80];
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    (void)state;
+    help_man(out);
+    assert_int_equal(fclose(out), 0);
+    for (unsigned i = 1; i < pb__cause__descriptor.n_values; i++) {
+        const char *name = pb__cause__descriptor.values[i].name + strlen("CAUSE_");
+
+        snprintf(line, sizeof(line), ".B %s\n", name);
+        for (char *p = line + 3; *p != '\0'; p++)
+            if (*p >= 'A' && *p <= 'Z')
+                *p = (char)(*p - 'A' + 'a');
+        if (strstr(text, line) == NULL)
+            fail_msg("the manual does not explain %s", name);
+    }
+    free(text);
+}
+
 static void refused_command_lines_say_what_is_wrong_and_what_is_near(void **state)
 {
     /* clang-format off */
@@ -339,7 +373,7 @@ static void a_script_over_the_source_limit_is_refused_by_its_name(void **state)
     assert_int_equal(truncate(path, 100 << 20), 0);
     assert_true(make("submit *", path, &c, &s, &why) < 0);
     assert_int_equal(why.exit_code, COOP_EXIT_QUOTA);
-    assert_non_null(strstr(why.message, "'source' of 8M"));
+    assert_non_null(strstr(why.message, "may have 8M"));
     command_finish(&c);
 }
 
@@ -455,6 +489,8 @@ static void the_manual_page_in_docs_is_what_the_tables_say(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limits_may_have_a_space_after_the_comma),
+        cmocka_unit_test(every_cause_that_ends_a_job_is_in_the_manual),
         cmocka_unit_test(refused_command_lines_say_what_is_wrong_and_what_is_near),
         cmocka_unit_test(after_the_file_everything_is_the_jobs),
         cmocka_unit_test(flags_of_run_land_in_their_options),

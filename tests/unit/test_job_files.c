@@ -221,9 +221,9 @@ static void counts_and_sizes_have_bounds_with_names(void **state)
     f->files[1].data.len = 1;
     files(f, 0, "");
     f->files[1].data.len = 2;
-    files(f, -EDQUOT, "the limit 'staged' allows 16777216 bytes for the program and its files together, this job has 16777217");
+    files(f, -EDQUOT, "a program and its files may have 16777216 bytes together, this job has 16777217");
     f->files[0].data.len = f->files[1].data.len = SIZE_MAX / 2;
-    files(f, -EDQUOT, "the limit 'staged'");
+    files(f, -EDQUOT, "a program and its files may have");
 }
 
 /* ---- outputs, capabilities ----------------------------------------------------------------------------------------------------------- */

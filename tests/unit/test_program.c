@@ -341,6 +341,13 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     assert_int_equal(truncate("big", (16 << 20) + 1), 0);
     PUT("half", "x");
     assert_int_equal(truncate("half", 9 << 20), 0);
+    assert_int_equal(mkfifo("fifo.lua", 0644), 0);
+    refused("run fifo", 126, "program fifo is a pipe, a socket or a device; name a file", NULL);
+    refused("run ./fifo a b", 126, "program ./fifo is a pipe, a socket or a device; name a file", NULL);
+    refused("run fifo.lua", 126, "script fifo.lua is a pipe, a socket or a device; name a file", NULL);
+    refused("run --engine lua fifo", 126, "is a pipe, a socket or a device", NULL);
+    refused("run --policy fifo true", 2, "policy fifo is a pipe, a socket or a device", NULL);
+    refused("run --file fifo --engine lua f", 2, "module fifo is a pipe, a socket or a device", NULL);
     refused("run --file nothing true", 2, "file nothing does not exist", NULL);
     refused("run --file nothing:x:755 true", 2, "file nothing does not exist", NULL);
     refused("run --file dir true", 2, "dir is a directory", NULL);
@@ -353,12 +360,33 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     refused("run --file f:x:rw true", 2, "the mode 'rw'", NULL);
     refused("run --file f:x:8 true", 2, "the mode '8'", NULL);
     refused("run --file f:x: true", 2, "the mode ''", NULL);
-    refused("run --file f --file f true", 2, "two files are named 'f'", NULL);
+    refused("run --file f --file f true", 2, "two files are named 'f' (the program counts as one); give one another name: HOST:NAME", NULL);
     refused("run --file f:prog ./prog", 2, "two files are named 'prog'", NULL);
     refused("run --file f:prog/x ./prog", 2, "'prog' is a file, and 'prog/x' wants it to be a directory", NULL);
-    refused("run --file big true", 79, "file big is larger than the limit 'staged' of 16M", NULL);
-    refused("run --file half --file half:h2 true", 79, "file half is larger than the limit 'staged' of 7M", NULL);
-    refused("run ./big", 79, "program ./big is larger than the limit 'staged' of 16M", NULL);
+    refused("run --file big true", 79, "file big is too large: a program and its files may have 16M together", "standard input");
+    refused("run --file half --file half:h2 true", 79, "file half is too large: a program and its files may have 16M together", "standard input");
+    refused("run ./big", 79, "program ./big is too large: a program and its files may have 16M together", "standard input");
+}
+
+/* run --engine lua <(...): whoever writes is there already. */
+static void a_pipe_by_its_descriptor_is_read(void **state)
+{
+    struct coop_error why;
+    struct command c;
+    char line[64];
+    struct spec s;
+    int p[2];
+
+    (void)state;
+    assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+    assert_int_equal(write(p[1], "print(1)", 8), 8);
+    close(p[1]);
+    snprintf(line, sizeof(line), "run --engine lua /dev/fd/%d", p[0]);
+    assert_int_equal(make(line, &c, &s, &why), 0);
+    assert_int_equal(s.pb.source.len, 8);
+    spec_finish(&s);
+    command_finish(&c);
+    close(p[0]);
 }
 
 static void outputs_and_words_are_checked(void **state)
@@ -373,9 +401,12 @@ static void outputs_and_words_are_checked(void **state)
     PUT("rows.none", "");
     refused("run --output ../x true", 2, "the output '../x' has a component '..'", NULL);
     refused("run --output /tmp/x true", 2, "the output '/tmp/x' is not relative", NULL);
+    refused("run --output res/[a true", 2, "the output 'res/[a' has a [ without its ]", NULL);
+    refused("run --output a\\ true", 2, "ends with a backslash", NULL);
     refused("run --output= true", 2, "names no file", NULL);
     refused("run --output-dir d true", 2, "--output-dir says where outputs go", NULL);
     refused("run --force true", 2, "--force says where outputs go", NULL);
+    refused("run --cap net=loopback,proc true", 2, "'net=loopback,proc' is more than one capability; give each a --cap of its own", NULL);
     refused("run --cap nett true", 2, "unknown capability 'nett'; did you mean 'net'?", NULL);
     refused("run --cap net=all true", 2, "only as 'net=loopback'", NULL);
     refused("run --cap proc=x true", 2, "takes no value", NULL);
@@ -391,7 +422,7 @@ static void outputs_and_words_are_checked(void **state)
     refused("run --policy rows.bare true", 2, "line 1", NULL); /* without a reason */
     PUT("rows.long", "x");
     assert_int_equal(truncate("rows.long", (64 << 10) + 1), 0);
-    refused("run --policy rows.long true", 79, "larger than the limit 'policy' of 64K", NULL);
+    refused("run --policy rows.long true", 79, "policy rows.long is too large: it may have 64K", NULL);
     refused("run --require= true", 2, "--require takes 1 to 256 bytes", NULL);
     memset(word, 'x', 257);
     word[257] = '\0';
@@ -485,6 +516,7 @@ int main(void)
         TEST(a_job_is_told_by_its_function),
         TEST(files_are_sent_with_names_and_modes),
         TEST(files_that_cannot_be_sent_are_refused),
+        TEST(a_pipe_by_its_descriptor_is_read),
         TEST(outputs_and_words_are_checked),
         TEST(a_spec_of_a_program_carries_what_the_line_said),
         TEST(an_output_directory_is_made_and_what_is_there_is_seen_before_the_run),

@@ -545,7 +545,7 @@ static void a_programs_files_outputs_and_capabilities_are_looked_at(void **state
     expect(f, -EINVAL, "the mode 4755");
     file.mode = 0755;
     file.data = (ProtobufCBinaryData){ LIMITS_STAGED, f->zeros };
-    expect(f, -EDQUOT, "the limit 'staged'");
+    expect(f, -EDQUOT, "a program and its files may have");
     file.data.len = 0;
     f->spec.outputs = outputs;
     f->spec.n_outputs = 1;
