@@ -51,7 +51,7 @@ CLIENT_OBJS := client req_socket endpoint error
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain
 
 BROKER_LIBS := -lmd -lsqlite3 -lprotobuf-c -lpthread
-WORKER_LIBS := -lseccomp -l:liblua5.4.a -lprotobuf-c -lmd -lm
+WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm
 CLIENT_LIBS := -lprotobuf-c
 CLI_LIBS    := -ljansson -lmd
 

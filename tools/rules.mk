@@ -100,7 +100,7 @@ $(B)/tests/unit/test_$(1): $(B)/tests/unit/test_$(1).o $(2) $(UNIT_OBJS)
 endef
 $(foreach t,$(UNIT_proto),$(eval $(call unit_rule,$(t),,-lnng -lprotobuf-c -lpthread)))
 $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKER_LIBS))))
-$(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS))))
+$(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS) -lseccomp)))
 $(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
 $(foreach t,$(UNIT_client),$(eval $(call unit_rule,$(t),$(B)/libclient.a,-lnng $(CLIENT_LIBS))))
 $(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libclient.a,$(CLI_LIBS) $(CLIENT_LIBS))))

@@ -30,7 +30,8 @@ struct outcome {
 struct engine {
     const char *name;
     const char *version;
-    int (*prepare)(void); /* in the zygote, once: whatever needs files */
+    int (*prepare)(void);                      /* in the zygote, once: whatever needs files */
+    const struct bpf_program *(*filter)(void); /* of its policy, where prepare() has compiled it already; NULL: the zygote does */
     /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have
      * all begun: what libc calls at a thread's begin is in no policy. */
     int (*open)(unsigned threads);

@@ -66,11 +66,6 @@ void input_ask(void)
     input.asked = 1;
 }
 
-int input_is_asked(void)
-{
-    return input.asked;
-}
-
 int input_answer(struct frame *f)
 {
     const Pb__ToWorker *m = (const Pb__ToWorker *)f->msg;

@@ -26,7 +26,6 @@ void input_ask(void);
 
 /* For those that never wait. 1: *ret_bytes are there; 0: the end; -EAGAIN: they have to be asked for, or are on their way. */
 int input_look(const uint8_t **ret_bytes, size_t *ret_len);
-int input_is_asked(void);
 
 /* The answer to input_ask() has come: f is input's from now on. -EPROTO: it is none. */
 int input_answer(struct frame *f);

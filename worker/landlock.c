@@ -62,8 +62,10 @@ static const struct ruleset *row_of(int abi)
 
 int landlock_abi(void)
 {
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
+    static long abi = -1; /* a kernel's is one */
 
+    if (abi < 0)
+        abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_VERSION);
     return abi > 0 ? (int)abi : 0;
 }
 
@@ -144,8 +146,6 @@ static int grant_view(const struct grants *g)
 {
     int rc = grant(g, "/", VIEW_TREE);
 
-    if (rc == 0 && space_proc_fd() >= 0) /* init's alone: no program has the descriptor, and it is mounted nowhere */
-        rc = grant_fd(g, space_proc_fd(), granted[VIEW_PROC]);
     for (const struct view_row *r = view_rows; r->kind != VIEW_END && rc == 0; r++)
         if (r->kind != VIEW_TREE && r->kind != VIEW_PROC)
             rc = grant(g, r->path, r->kind);
@@ -169,15 +169,22 @@ static int grant_host(const struct grants *g)
     return rc;
 }
 
-int landlock_take_view(bool ports)
+enum { NOT_MADE = -2, NO_LANDLOCK = -1 };
+
+static int view_ruleset = NOT_MADE;
+
+int landlock_make_view(bool ports)
 {
     const struct ruleset *all = row_of(landlock_abi());
     struct ruleset taken;
     struct grants g;
     int rc;
 
+    if (view_ruleset >= 0)
+        close(view_ruleset);
+    view_ruleset = all == NULL ? NO_LANDLOCK : NOT_MADE;
     if (all == NULL)
-        return space_now.entered ? 0 : -EOPNOTSUPP; /* without namespaces it is all there is */
+        return 0;
     taken = *all;
     if (ports)
         taken.net = 0; /* there is nobody else in its network */
@@ -187,10 +194,26 @@ int landlock_take_view(bool ports)
         return -errno;
     rc = space_now.entered ? grant_view(&g) : grant_host(&g);
     if (rc == 0 && space_now.own_proc_fd >= 0)
-        rc = grant_fd(&g, space_now.own_proc_fd, granted[VIEW_PROC]); /* init's alone: no path leads there */
+        rc = grant_fd(&g, space_now.own_proc_fd,
+                      granted[VIEW_PROC]); /* init's alone: no program has the descriptor, and it is mounted nowhere */
     if (rc == 0)
-        rc = restrict_self(g.ruleset);
-    close(g.ruleset);
+        view_ruleset = g.ruleset;
+    else
+        close(g.ruleset);
+    return rc;
+}
+
+int landlock_take_view(void)
+{
+    int rc;
+
+    if (view_ruleset == NOT_MADE)
+        return -EBADF;
+    if (view_ruleset == NO_LANDLOCK)
+        return space_now.entered ? 0 : -EOPNOTSUPP; /* without namespaces it is all there is */
+    rc = restrict_self(view_ruleset);
+    close(view_ruleset);
+    view_ruleset = NOT_MADE;
     return rc;
 }
 

@@ -19,9 +19,13 @@ int landlock_abi(void);
 
 /*
  * For programs: what view.h shows may be read and run, its devices read and written, the work directories be worked in; no TCP port unless
- * ports is true, no abstract socket and no process outside. 0 also where the kernel has no Landlock.
+ * ports is true, no abstract socket and no process outside. Made ahead, of what is mounted by then; made again, the last one counts. 0 also where
+ * the kernel has no Landlock.
  */
-int landlock_take_view(bool ports);
+int landlock_make_view(bool ports);
+
+/* Puts what was made on the caller and all it starts. 0 without Landlock in namespaces of its own; -EOPNOTSUPP elsewhere; -EBADF: nothing was made. */
+int landlock_take_view(void);
 
 /* One more domain, inside the others: no signal and no abstract socket out of it. 0 also below ABI 6, which cannot. */
 int landlock_take_signals(void);

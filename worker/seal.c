@@ -147,13 +147,21 @@ static int step_descriptors(struct seal *s)
     return first < 0 ? first : errno_of(syscall(SYS_close_range, first, ~0U, 0));
 }
 
-/* So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. */
+/*
+ * So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. Each worker does it, as
+ * a new user namespace begins with all of them again. EINVAL: the kernel has no more.
+ */
 static int drop_bounding_set(void)
 {
-    for (int cap = 0, has; (has = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
-        if (has > 0 && prctl(PR_CAPBSET_DROP, cap) != 0)
-            return errno == EPERM && geteuid() != 0 ? 0 : -errno;
-    return 0;
+    for (int cap = 0;; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap) != 0) {
+            if (errno != EPERM)
+                return errno == EINVAL ? 0 : -errno;
+            if (geteuid() != 0)
+                return 0;
+            if (prctl(PR_CAPBSET_READ, cap) != 0)
+                return -EPERM;
+        }
 }
 
 static int step_capabilities(struct seal *s)
@@ -275,6 +283,12 @@ static int step_no_exec_gain(struct seal *s)
     return errno == EINVAL ? ABSENT : -errno;
 }
 
+static int step_work_space(struct seal *s)
+{
+    (void)s;
+    return space_ready();
+}
+
 static int step_landlock(struct seal *s)
 {
     int rc = landlock_take_all(&s->landlock_abi);
@@ -296,12 +310,7 @@ static int step_no_processes(struct seal *s)
 
 static int step_seccomp(struct seal *s)
 {
-    struct sock_fprog prog = { .len = s->filter->len, .filter = s->filter->insns };
-    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, s->threads > 1 ? SECCOMP_FILTER_FLAG_TSYNC : 0, &prog);
-
-    if (rc > 0)
-        return -EBUSY; /* a thread id: some thread could not be sealed */
-    return errno_of(rc);
+    return bpf_install(s->filter, s->threads > 1 ? SECCOMP_FILTER_FLAG_TSYNC : 0);
 }
 
 /* clang-format off */
@@ -347,6 +356,7 @@ static const struct seal_step {
     { "no_new_privs",      step_no_new_privs },
     { "no_store_bypass",   step_store_bypass },
     { "no_branch_sharing", step_indirect_branch },
+    { "work_space",        step_work_space },      /* what every job gets, made ahead of it; its size comes with the job */
     { "engine",            step_engine },
 };
 /* clang-format on */

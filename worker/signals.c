@@ -198,6 +198,16 @@ static int install(const struct signal_row *row)
     return sigaction(row->signo, &sa, NULL) == 0 ? 0 : -errno;
 }
 
+int signals_drop(void)
+{
+    struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+    for (size_t i = 0; i < sizeof(signal_rows) / sizeof(signal_rows[0]); i++)
+        if (sigaction(signal_rows[i].signo, &dfl, NULL) != 0)
+            return -errno;
+    return 0;
+}
+
 int signals_install(void)
 {
     stack_t stack = { .ss_sp = handler_stack, .ss_size = sizeof(handler_stack) };

@@ -10,4 +10,7 @@
 /* Every signal to its default, then the handlers of the table; nothing blocked. */
 int signals_install(void);
 
+/* Those of the table to their defaults: what a program is not to inherit, and no handler for its process until it is one. */
+int signals_drop(void);
+
 #endif

@@ -58,19 +58,19 @@ static int show_part(int root, const char *part, const char *place)
     return rc;
 }
 
-static int mount_work(const struct space_work *want)
+static int work_root = -1; /* of the tmpfs, while its size is not the job's */
+
+/* Ahead of the job, so with room for nothing but its own parts. */
+static int mount_work(void)
 {
-    char size[32], inodes[32];
-    const struct mount_option options[] = {
-        {"size",       size  },
-        { "nr_inodes", inodes},
+    static const struct mount_option options[] = {
+        {"size",       "64k" },
+        { "nr_inodes", "16"  },
         { "mode",      "0700"},
         { NULL,        NULL  }
     };
     int root, rc;
 
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)want->disk_bytes);
-    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)want->inodes + OWN_INODES);
     root = mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (root < 0)
         return root;
@@ -79,7 +79,30 @@ static int mount_work(const struct space_work *want)
         rc = mount_put(root, AT_FDCWD, parts[0].place); /* before it can be shown in parts, it has to be somewhere */
     for (size_t i = 0; i < ARRAY_LEN(parts) && rc == 0; i++)
         rc = show_part(root, parts[i].part, parts[i].place);
-    close(root);
+    if (rc == 0)
+        work_root = root;
+    else
+        close(root);
+    return rc;
+}
+
+static int size_work(const struct space_work *want)
+{
+    char size[32], inodes[32];
+    const struct mount_option options[] = {
+        {"size",       size  },
+        { "nr_inodes", inodes},
+        { NULL,        NULL  }
+    };
+    int rc;
+
+    if (work_root < 0)
+        return -EBADF;
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)want->disk_bytes);
+    snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)want->inodes + OWN_INODES);
+    rc = mount_change(work_root, options);
+    close(work_root);
+    work_root = -1;
     return rc;
 }
 
@@ -174,14 +197,12 @@ static int work_in_namespaces(const struct space_work *want)
     int rc;
 
     failed_part = "work_directory";
-    rc = mount_work(want);
+    rc = size_work(want);
     for (size_t i = 0; i < ARRAY_LEN(more) && rc == 0; i++)
         if (more[i].wanted) {
             failed_part = more[i].name;
             rc = more[i].make();
         }
-    if (rc == 0)
-        open_own_proc();
     return rc;
 }
 
@@ -217,6 +238,26 @@ static int open_given_work(int *ret_work_fd, const char **ret_path)
     return 0;
 }
 
+int space_ready(void)
+{
+    int rc = 0;
+
+    if (space_now.entered)
+        rc = mount_work();
+    if (rc == 0 && space_now.entered)
+        open_own_proc();
+    return rc == 0 ? landlock_make_view(false) : rc;
+}
+
+/* What was made ahead knows neither. */
+static int view_again(const struct space_work *want)
+{
+    if (!want->loopback && !want->terminal)
+        return 0;
+    failed_part = "landlock_view";
+    return landlock_make_view(want->loopback);
+}
+
 int space_work(const struct space_work *want, int *ret_work_fd, const char **ret_path)
 {
     int rc;
@@ -230,9 +271,7 @@ int space_work(const struct space_work *want, int *ret_work_fd, const char **ret
     rc = work_in_namespaces(want);
     if (rc == 0)
         rc = open_work(ret_work_fd, ret_path);
-    if (rc == 0)
-        space_now.loopback = want->loopback;
-    return rc;
+    return rc == 0 ? view_again(want) : rc;
 }
 
 static int drop_capabilities(void)
@@ -253,7 +292,7 @@ int space_close(void)
     if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         rc = -errno;
     if (rc == 0)
-        rc = landlock_take_view(space_now.loopback);
+        rc = landlock_take_view();
     return rc;
 }
 

@@ -26,7 +26,13 @@ struct space_work {
 };
 
 /*
- * Makes the work directory and what else the job asked for. *ret_work_fd: the directory, the caller's to close; *ret_path: its name inside,
+ * What takes no knowledge of the job, ahead of it: the work directory's mounts with room for nothing yet, the rules of what the view shows, and
+ * space_proc_fd(). Once, in a worker that has its uid and still its capabilities, before space_work().
+ */
+int space_ready(void);
+
+/*
+ * Gives the work directory its size, and makes what else the job asked for. *ret_work_fd: the directory, the caller's to close; *ret_path: its name inside,
  * constant: "/work" at T0 and T1, with a TMPDIR of /tmp; at T2 the directory that the broker has made, which is the TMPDIR too. Mounting needs
  * capabilities that space_close() gives up. -EOPNOTSUPP: loopback or proc where there are no namespaces to have them in.
  */

@@ -260,6 +260,8 @@ static int trial_worker(const char **ret_step)
         if (rc >= 0)
             rc = join_cgroup_namespace();
         if (rc >= 0)
+            rc = space_ready();
+        if (rc >= 0)
             rc = space_work(&want, &fd, &path);
         _exit(rc >= 0 ? 0 : -rc);
     }

@@ -28,7 +28,6 @@ struct space_state {
     int zygote_fd;   /* the zygote's pidfd: whether it still lives; -1 */
     int work_fd;     /* T2: the directory that the broker has made for the job; -1 */
     int own_proc_fd; /* space_proc_fd() */
-    bool loopback;
 };
 extern struct space_state space_now;
 

@@ -20,6 +20,20 @@ static int configure(int fs, const struct mount_option *options)
     return rc == 0 ? or_errno(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) : rc;
 }
 
+int mount_change(int mount_fd, const struct mount_option *options)
+{
+    int fs = fspick(mount_fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC), rc = 0;
+
+    if (fs < 0)
+        return -errno;
+    for (; options->key != NULL && rc == 0; options++)
+        rc = or_errno(fsconfig(fs, FSCONFIG_SET_STRING, options->key, options->value, 0));
+    if (rc == 0)
+        rc = or_errno(fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+    close(fs);
+    return rc;
+}
+
 int mount_new(const char *type, const struct mount_option *options, unsigned attributes)
 {
     int fs = fsopen(type, FSOPEN_CLOEXEC), rc;

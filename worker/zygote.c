@@ -403,9 +403,11 @@ static int prepare(struct zygote *z)
     rc = z->engine->prepare();
     if (rc == 0)
         rc = walls_measure();
-    if (rc == 0)
+    if (rc == 0 && z->engine->filter != NULL)
+        z->filter = *z->engine->filter();
+    else if (rc == 0)
         rc = bpf_compile(z->policy, &z->filter);
-    malloc_trim(0); /* what libseccomp used is not for our children to carry */
+    malloc_trim(0); /* what compiling used is not for our children to carry */
     return rc;
 }
 

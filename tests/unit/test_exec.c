@@ -203,6 +203,19 @@ static void output_past_the_limit_ends_the_job(void **state)
     assert_int_equal(j->t.out_len, 1000);
 }
 
+/* All of it lies in the pipe when the program ends, so that the end is seen before the limit is. */
+static void output_past_the_limit_is_found_after_the_end_too(void **state)
+{
+    struct job *j = *state;
+
+    if (access("/usr/bin/python3", X_OK) != 0)
+        skip();
+    j->limits.stdout_bytes = MIB - 1000;
+    run_shell(j, "exec python3 -c 'import fcntl, os; fcntl.fcntl(1, 1031, 1 << 20); os.write(1, b\"x\" * (1 << 20)); os._exit(0)'");
+    assert_int_equal(j->t.kind, PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT);
+    assert_int_equal(j->t.out_len, MIB - 1000);
+}
+
 static void output_past_the_limit_is_counted_when_truncated(void **state)
 {
     struct job *j = *state;
@@ -523,6 +536,7 @@ int main(void)
         T(a_cancel_asks_it_to_end),
         T(signals_from_inside_mean_nothing_to_init),
         T(output_past_the_limit_ends_the_job),
+        T(output_past_the_limit_is_found_after_the_end_too),
         T(output_past_the_limit_is_counted_when_truncated),
         T(inline_input_is_read_to_its_end),
         T(streamed_input_comes_in_pieces),

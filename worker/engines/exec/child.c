@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "worker/engines/exec/program_limits.h"
+#include "worker/signals.h"
 #include "worker/space.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV /* Linux 5.19 */
@@ -101,15 +102,14 @@ static int step_limits(struct child *c)
 
 static int step_signals(struct child *c)
 {
-    struct sigaction dfl = { .sa_handler = SIG_DFL };
     stack_t no_stack = { .ss_flags = SS_DISABLE };
     sigset_t none;
+    int rc = signals_drop(); /* all others are as they were made: the default */
 
     (void)c;
-    for (int s = 1; s <= SIGRTMAX; s++)
-        if (s != SIGKILL && s != SIGSTOP && sigaction(s, &dfl, NULL) != 0 && errno != EINVAL) /* libc keeps two for itself */
-            return -errno;
     sigemptyset(&none);
+    if (rc != 0)
+        return rc;
     if (sigaltstack(&no_stack, NULL) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         return -errno;
     return 0;

@@ -34,10 +34,15 @@
 
 enum { LACKING = 127 }; /* the exit code of libc's loader */
 
+/* A policy twice: what would be asked about is told to a listener, or, where there can be none, ends the process. */
+struct filter_pair {
+    struct bpf_program notify, kill;
+};
+
 static struct {
-    struct bpf_program usual, init; /* made by the zygote: of programs that ask for nothing special, and init's own */
-    struct bpf_program notify;      /* the job's */
-    struct bpf_program kill;        /* the same, for where there can be no listener */
+    struct filter_pair usual, shared; /* made by the zygote: of programs that ask for nothing special, in namespaces and without */
+    struct filter_pair job;           /* the job's */
+    struct bpf_program init;          /* init's own, by the zygote */
 } filters;
 
 static struct outcome refusal; /* filled where the job cannot be run, found before Started */
@@ -72,17 +77,66 @@ void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const c
 
 /* ---- in the zygote ------------------------------------------------------------------------------------------------------------- */
 
+/* The same filter, but that what would be asked about ends the process. */
+static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
+{
+    SHA2_CTX sha;
+
+    *ret = *from;
+    ret->insns = malloc(from->len * sizeof(*from->insns));
+    if (ret->insns == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < from->len; i++) {
+        ret->insns[i] = from->insns[i];
+        if (from->insns[i].code == (BPF_RET | BPF_K) && from->insns[i].k == SECCOMP_RET_USER_NOTIF)
+            ret->insns[i].k = SECCOMP_RET_KILL_PROCESS;
+    }
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const uint8_t *)ret->insns, ret->len * sizeof(*ret->insns));
+    SHA256Final(ret->hash, &sha);
+    return 0;
+}
+
+/* Without namespaces a socket's file is in reach where any file is, and signals are kept in by Landlock, if at all. */
+static unsigned shared_given(void)
+{
+    return POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS | (landlock_abi() < LANDLOCK_SIGNALS ? POLICY_SHARED_SIGNALS : 0);
+}
+
+static int make_pair(const struct policy *p, struct filter_pair *ret)
+{
+    int rc = bpf_compile(p, &ret->notify);
+
+    return rc == 0 ? make_killing(&ret->notify, &ret->kill) : rc;
+}
+
+/* Before its tier is known. */
 static int exec_prepare(void)
 {
-    int rc = bpf_compile(policy_find("exec"), &filters.usual);
+    struct policy p = *policy_find("exec");
+    int rc = make_pair(&p, &filters.usual);
 
+    p.given = shared_given();
+    if (rc == 0)
+        rc = make_pair(&p, &filters.shared);
     return rc == 0 ? bpf_compile(policy_find("init"), &filters.init) : rc;
 }
 
+static const struct bpf_program *exec_filter(void)
+{
+    return &filters.usual.notify;
+}
+
+/* ---- in a worker that has no job yet --------------------------------------------------------------------------------------------- */
+
 static int exec_open(unsigned threads)
 {
+    int rc = reap_prepare(&job); /* what the job's end is brought about by */
+
     (void)threads;
-    return 0;
+    if (rc == 0)
+        rc = loop_prepare(&job);
+    return rc == 0 ? notify_prepare() : rc;
 }
 
 /* ---- between Assign and Started ------------------------------------------------------------------------------------------------ */
@@ -111,16 +165,9 @@ static int step_terminal(void)
     return job.spec->tty != NULL ? terminal_open(&job) : 0;
 }
 
-static int step_processes(void)
-{
-    return reap_prepare(&job);
-}
-
 static int step_events(void)
 {
-    int rc = loop_prepare(&job);
-
-    return rc == 0 ? notify_prepare() : rc;
+    return loop_take_signals();
 }
 
 /* A mistake of the job's is no failure of the seal: it is told as its result. */
@@ -153,39 +200,12 @@ static int step_arguments(void)
     return rc == -EINVAL ? 0 : rc;
 }
 
-/* The same filter, but that what would be asked about ends the process. */
-static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
-{
-    SHA2_CTX sha;
-
-    *ret = *from;
-    ret->insns = malloc(from->len * sizeof(*from->insns));
-    if (ret->insns == NULL)
-        return -ENOMEM;
-    for (unsigned i = 0; i < from->len; i++) {
-        ret->insns[i] = from->insns[i];
-        if (from->insns[i].code == (BPF_RET | BPF_K) && from->insns[i].k == SECCOMP_RET_USER_NOTIF)
-            ret->insns[i].k = SECCOMP_RET_KILL_PROCESS;
-    }
-    SHA256Init(&sha);
-    SHA256Update(&sha, (const uint8_t *)ret->insns, ret->len * sizeof(*ret->insns));
-    SHA256Final(ret->hash, &sha);
-    return 0;
-}
-
-/* What rows may depend on. Without namespaces a socket's file is in reach where any file is, and signals are kept in by Landlock. */
+/* What rows may depend on. */
 static unsigned given(void)
 {
-    unsigned g = has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0;
-
-    if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
-        g |= POLICY_SHARED_SIGNALS;
-    if (!space_now.entered)
-        g |= POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS;
-    return g;
+    return (has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0) | (space_now.entered ? 0 : shared_given());
 }
 
-/* The job's own rows are compiled here; without any, and with nothing given, its filter is the one that the zygote has made. */
 static int compile(const struct policy *base)
 {
     char why[POLICY_WHY] = "";
@@ -193,7 +213,7 @@ static int compile(const struct policy *base)
     int rc;
 
     if (job.spec->policy[0] == '\0')
-        return bpf_compile(base, &filters.notify);
+        return make_pair(base, &filters.job);
     rc = policy_merge(base, job.spec->policy, &merged, why);
     if (rc == -EINVAL) {
         job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec", "policy: %s", why);
@@ -201,22 +221,22 @@ static int compile(const struct policy *base)
     }
     if (rc != 0)
         return rc;
-    rc = bpf_compile(merged, &filters.notify);
+    rc = make_pair(merged, &filters.job);
     policy_free(merged);
     return rc;
 }
 
+/* Of a job without rows of its own, and with nothing given beyond its tier's, the zygote has made it. */
 static int step_policy(void)
 {
+    const struct filter_pair *made = space_now.entered ? &filters.usual : &filters.shared;
     struct policy base = *policy_find("exec");
-    int rc = 0;
 
     base.given = job.given = given();
-    if (base.given == 0 && job.spec->policy[0] == '\0')
-        filters.notify = filters.usual;
-    else
-        rc = compile(&base);
-    return rc == 0 && filters.notify.insns != NULL ? make_killing(&filters.notify, &filters.kill) : rc;
+    if (job.spec->policy[0] != '\0' || has_cap(job.spec, "net=loopback"))
+        return compile(&base);
+    filters.job = *made;
+    return 0;
 }
 
 /* clang-format off */
@@ -226,7 +246,6 @@ static const struct enter_step {
 } enter_steps[] = {
     { "space_work",       step_space },     /* the last mounts */
     { "terminal",         step_terminal },
-    { "processes",        step_processes }, /* what their end is brought about by */
     { "space_close",      space_close },    /* no capability from here on */
     { "events",           step_events },
     { "stage",            step_stage },
@@ -239,7 +258,7 @@ static const struct enter_step {
 /* The child is ready under its filter when this returns, we are under ours, and nothing of the job has run. */
 static int launch(Pb__Started *started, const char **ret_step)
 {
-    const struct launch_filters both = { &filters.notify, &filters.kill };
+    const struct launch_filters both = { &filters.job.notify, &filters.job.kill };
     const struct bpf_program *used;
     bool unnamed = false;
     int rc = launch_fork(&job, &both, &unnamed, ret_step);
@@ -287,7 +306,7 @@ static int exec_enter(const Pb__Assign *assign, Pb__Started *started, const char
 static _Noreturn void end_violated(void)
 {
     reap_all(&job);
-    streams_drain(&job);
+    (void)streams_drain(&job);
     output_flush();
     notify_report();
     link_rest();
@@ -341,7 +360,8 @@ static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
     if (job.violated)
         end_violated();
     reap_all(&job);
-    streams_drain(&job);
+    if (streams_drain(&job) == -EFBIG && ret_o->kind == PB__RESULT_KIND__RESULT_KIND_NONE)
+        ret_o->kind = PB__RESULT_KIND__RESULT_KIND_OUTPUT_LIMIT; /* as if it had been seen while the program ran */
     if (ret_o->kind == PB__RESULT_KIND__RESULT_KIND_NONE)
         judge(&job);
     look_at_disk(&job);
@@ -355,6 +375,7 @@ const struct engine exec_engine = {
     .name = "exec",
     .version = "1",
     .prepare = exec_prepare,
+    .filter = exec_filter,
     .open = exec_open,
     .enter = exec_enter,
     .run = exec_run,

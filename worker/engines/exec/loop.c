@@ -159,17 +159,26 @@ static int drop_handlers(void)
     return sigaction(SIGSEGV, &dfl, NULL) == 0 && sigaction(SIGVTALRM, &ign, NULL) == 0 ? 0 : -errno;
 }
 
+static void our_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGCHLD);
+}
+
+int loop_take_signals(void)
+{
+    sigset_t set;
+
+    our_signals(&set);
+    return drop_handlers() == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? 0 : -errno;
+}
+
 int loop_prepare(struct exec_job *j)
 {
     sigset_t set;
 
-    if (drop_handlers() != 0)
-        return -errno;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -errno;
+    our_signals(&set);
     j->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (j->signals < 0)
         return -errno;

@@ -8,8 +8,11 @@
 
 #include "worker/engines/exec/job.h"
 
-/* Before the fork: the signals that are read, blocked from here on. 0 or -errno. */
+/* Before there is a job: what is waited with. 0 or -errno. */
 int loop_prepare(struct exec_job *j);
+
+/* Once there is one, and before the fork: the signals that are read, blocked from here on. 0 or -errno. */
+int loop_take_signals(void);
 
 /* After it: watches all there is to be watched. 0 or -errno. */
 int loop_watch(struct exec_job *j);

@@ -11,7 +11,7 @@
 /* For tests: the list of children is used even where signals could go to all. */
 extern bool reap_by_list;
 
-/* Before the fork: finds out how its processes can be reached. 0 or -errno. */
+/* Before there is a job: finds out how its processes can be reached. 0 or -errno. */
 int reap_prepare(struct exec_job *j);
 
 /* Takes those that have ended; of the first process it keeps how. Never waits. */

@@ -78,16 +78,19 @@ void streams_answer(struct exec_job *j, struct frame *f)
         loop_want_write(j, j->in, true);
 }
 
-static void drain(struct exec_job *j, int fd, Pb__Stream id)
+/* Past the limit there is nothing more to be had of it. */
+static int drain(struct exec_job *j, int fd, Pb__Stream id)
 {
     int rc = fd >= 0 ? 1 : 0;
 
     while (rc > 0)
         rc = streams_forward(j, fd, id);
+    return rc == -EFBIG ? rc : 0;
 }
 
-void streams_drain(struct exec_job *j)
+int streams_drain(struct exec_job *j)
 {
-    drain(j, j->out, PB__STREAM__STREAM_STDOUT);
-    drain(j, j->err, PB__STREAM__STREAM_STDERR);
+    int out = drain(j, j->out, PB__STREAM__STREAM_STDOUT), err = drain(j, j->err, PB__STREAM__STREAM_STDERR);
+
+    return out != 0 ? out : err;
 }

@@ -21,7 +21,7 @@ void streams_answer(struct exec_job *j, struct frame *f);
 /* Nobody reads it any more, or it has ended. */
 void streams_close_input(struct exec_job *j);
 
-/* Everybody is dead: what still lies in the pipes, up to the job's limits. */
-void streams_drain(struct exec_job *j);
+/* Everybody is dead: what still lies in the pipes, up to the job's limits. 0; -EFBIG: there is more than they let by, and the job wants to end of it. */
+int streams_drain(struct exec_job *j);
 
 #endif
