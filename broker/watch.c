@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "broker/meter.h"
 #include "log.h"
+#include "tiers.h"
 
 enum {
     AGAIN_US = 1000, /* between two looks at least: so far past its limit may a job compute on each processor */
@@ -58,8 +59,7 @@ static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
     const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
-    const char *tier = job->tier;
-    bool sees_tmpfs = tier != NULL && (strcmp(tier, "T0") == 0 || strcmp(tier, "T1") == 0);
+    bool sees_tmpfs = tier_has_namespaces(job->tier);
 
     words->idle = "broker timer";
     if (!programs(job)) {

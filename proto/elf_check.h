@@ -18,6 +18,9 @@ enum { ELF_WHY = 256 };
 /* Whether it begins like any ELF file. */
 bool elf_is(const void *bytes, size_t len);
 
+/* What people call a machine of this e_machine, constant; NULL: not known by name. */
+const char *elf_machine_name(unsigned machine);
+
 /* 0, or -ENOEXEC with a sentence that goes on after the file's name: "is an executable; ...". */
 int elf_check(const void *bytes, size_t len, char why[ELF_WHY]);
 
