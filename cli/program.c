@@ -137,24 +137,13 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
     return 0;
 }
 
-static const char *engines_known(char text[HEAD])
-{
-    text[0] = '\0';
-    for (int i = 0; i < ENGINE_COUNT; i++) {
-        size_t used = strlen(text);
-
-        snprintf(text + used, HEAD - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
-    }
-    return text;
-}
-
 static int check_engine(const char *engine, struct coop_error *why)
 {
-    char known[HEAD];
+    char known[ENGINE_LIST];
 
     if (engine == NULL || engine_find(engine) >= 0)
         return 0;
-    refuse(why, "unknown engine '%.60s'; known: %s", engine, engines_known(known));
+    refuse(why, "unknown engine '%.60s'; known: %s", engine, engine_list(known));
     hint_nearest(why, engine, engine_names, "--engine ");
     return -EINVAL;
 }

@@ -4,6 +4,7 @@
  *
  * Side:    both: the command asks before it sends a job, the worker, which believes nobody, before it hands the bytes to libc's loader.
  *          The broker never looks into one.
+ * Owned:   nothing is allocated or kept; what a call returns lies in the caller's bytes or is constant.
  * Rule:    what is refused here is refused by name, because the loader or the seal would refuse it without one. It is no promise that the
  *          file loads, and nothing depends on it for safety: loader and file are inside the seal.
  */
