@@ -26,14 +26,15 @@ static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max
 static int check_engine(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
     const char *close;
+    char known[ENGINE_LIST];
     char shown[64]; /* the answer must stay text, whatever was typed and wherever it is cut */
 
     if (engine_find(s->engine) >= 0)
         return 0;
     close = nearest_word(s->engine, engine_names);
     log_escape(shown, sizeof(shown), s->engine, strlen(s->engine));
-    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: lua, native, exec", shown, close != NULL ? "; did you mean '" : "",
-             close != NULL ? close : "", close != NULL ? "'?" : "");
+    snprintf(why, SPEC_WHY, "unknown engine '%s'%s%s%s; this broker has: %s", shown, close != NULL ? "; did you mean '" : "",
+             close != NULL ? close : "", close != NULL ? "'?" : "", engine_list(known));
     return -EINVAL;
 }
 

@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "broker/meter.h"
 #include "log.h"
+#include "tiers.h"
 
 enum {
     AGAIN_US = 1000, /* between two looks at least: so far past its limit may a job compute on each processor */

@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "frame.h"
 #include "log.h"
+#include "tiers.h"
 #include "zygote.pb-c.h"
 
 extern char **environ;
@@ -181,7 +182,6 @@ static void on_gone(struct zygote *z)
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
 }
 
-const char *const zygote_tiers[] = { "T0", "T1", "T2", "T3", NULL };
 const char *const zygote_namespaces[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup", NULL };
 
 /* The constant of this text, or NULL. */
@@ -194,7 +194,7 @@ static const char *word_of(const char *const *words, const char *text)
 
 static int take_tier(struct zygote *z, const Pb__ZygoteReady *r)
 {
-    z->tier = word_of(zygote_tiers, r->tier);
+    z->tier = word_of(tier_names, r->tier);
     z->namespace_count = 0;
     if (z->tier == NULL || r->n_namespaces > ZYGOTE_NAMESPACES_MAX)
         return -EPROTO;

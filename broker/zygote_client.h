@@ -21,7 +21,7 @@ struct crew;
 #define ZYGOTE_NAMESPACES_MAX 8
 
 /* What a zygote may say of itself, NULL-terminated: the texts that receipts are made of. */
-extern const char *const zygote_tiers[], *const zygote_namespaces[];
+extern const char *const zygote_namespaces[];
 
 struct zygote {
     struct broker *broker;
@@ -33,7 +33,7 @@ struct zygote {
     struct timer restart;
     char engine[32], engine_version[64], profile[32], filter_hash[65];
     uint32_t filter_len;
-    const char *tier;                              /* of zygote_tiers; NULL until it is ready */
+    const char *tier;                              /* of tier_names; NULL until it is ready */
     const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
     size_t namespace_count;
     char tier_why[256];

@@ -26,10 +26,10 @@ struct options {
     bool tty, learn, force, learned;
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
-    uint64_t timeout_us;                                     /* 0: none */
-    uint32_t count;                                          /* ls --limit; 0: the broker's default */
-    unsigned states;                                         /* ls --state: 1u << Pb__State */
-    Pb__Limits limits;                                       /* 0: not given */
+    uint64_t timeout_us;                                               /* 0: none */
+    uint32_t count;                                                    /* ls --limit; 0: the broker's default */
+    unsigned states;                                                   /* ls --state: 1u << Pb__State */
+    Pb__Limits limits;                                                 /* 0: not given */
     Pb__OnOutputLimit on_output_limit;
     struct text_list env, files, outputs, caps;
 };

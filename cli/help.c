@@ -321,13 +321,15 @@ void help_man(FILE *out)
     fputs(".SH EXIT CODES\nrun passes the job's own code through; a program may collide with these by nature, --json tells them apart.\n",
           out);
     exit_codes(out, roff_entry);
-    fputs(".SH CAUSES\nHow a job ended, in its receipt, in lists and in messages. When several would do, the one that explains the others is told.\n",
-          out);
+    fputs(
+        ".SH CAUSES\nHow a job ended, in its receipt, in lists and in messages. When several would do, the one that explains the others is told.\n",
+        out);
     causes(out, roff_entry);
-    fputs(".SH WITHOUT CONTROL GROUPS\nWhere none are delegated (coop doctor says so), a program's memory is a sum that is sampled, beside a bound for each "
-          "of its processes, so it may pass its limit for a moment and each process may fail for itself; its processes are bounded by number for the user "
-          "of its namespace; CPU time is what the broker reads. The receipt says which held what; --require memory=cgroup runs with no less.\n",
-          out);
+    fputs(
+        ".SH WITHOUT CONTROL GROUPS\nWhere none are delegated (coop doctor says so), a program's memory is a sum that is sampled, beside a bound for each "
+        "of its processes, so it may pass its limit for a moment and each process may fail for itself; its processes are bounded by number for the user "
+        "of its namespace; CPU time is what the broker reads. The receipt says which held what; --require memory=cgroup runs with no less.\n",
+        out);
     fputs(".SH ENVIRONMENT\n", out);
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
         roff_entry(out, variables[i].name, variables[i].help);

@@ -19,8 +19,8 @@ enum outcome_kind {
 
 struct outcome_row {
     enum outcome_kind kind;
-    int code;         /* of OUTCOME_FIXED */
-    int said_by_job;  /* the job's own stderr already tells why: run adds nothing */
+    int code;            /* of OUTCOME_FIXED */
+    int said_by_job;     /* the job's own stderr already tells why: run adds nothing */
     const char *help;    /* the exit code, for the manual; NULL when it says nothing of its own */
     const char *meaning; /* the cause, for the manual; NULL: no end */
 };

@@ -137,24 +137,13 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
     return 0;
 }
 
-static const char *engines_known(char text[HEAD])
-{
-    text[0] = '\0';
-    for (int i = 0; i < ENGINE_COUNT; i++) {
-        size_t used = strlen(text);
-
-        snprintf(text + used, HEAD - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
-    }
-    return text;
-}
-
 static int check_engine(const char *engine, struct coop_error *why)
 {
-    char known[HEAD];
+    char known[ENGINE_LIST];
 
     if (engine == NULL || engine_find(engine) >= 0)
         return 0;
-    refuse(why, "unknown engine '%.60s'; known: %s", engine, engines_known(known));
+    refuse(why, "unknown engine '%.60s'; known: %s", engine, engine_list(known));
     hint_nearest(why, engine, engine_names, "--engine ");
     return -EINVAL;
 }
@@ -356,6 +345,34 @@ static bool names_inside(const struct command *c, const char *word)
     return below_the_view(word) && (exec || !is_for_another_engine(word));
 }
 
+/* A name with an ending, mistyped or of another directory: few programs are called so. */
+static bool looks_like_a_file(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot != NULL && dot != name && dot[1] != '\0';
+}
+
+static bool has_own_path(const struct command *c)
+{
+    for (size_t i = 0; i < c->opt.env.n; i++)
+        if (strncmp(c->opt.env.items[i], "PATH=", 5) == 0)
+            return true;
+    return false;
+}
+
+static bool is_in_path(const char *name)
+{
+    char path[LIMITS_PATH + 32];
+
+    for (size_t i = 0; path_dirs[i] != NULL; i++) {
+        snprintf(path, sizeof(path), "%s/%s", path_dirs[i], name);
+        if (access(path, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int add_inside(const struct command *c, const char *word, struct spec *s, struct coop_error *why)
 {
     if (word[0] == '\0')
@@ -367,6 +384,8 @@ static int add_inside(const struct command *c, const char *word, struct spec *s,
         hint_near_file(why, word);
         return -ENOENT;
     }
+    if (!c->after_dashes && !has_own_path(c) && strchr(word, '/') == NULL && looks_like_a_file(word) && !is_in_path(word))
+        return coop_error_set(why, ENOENT, COOP_EXIT_PROGRAM_MISSING, "there is no file %s here, and no program of that name inside", word);
     s->pb.engine = (char *)engine_table[ENGINE_EXEC].name;
     s->pb.program = (char *)word;
     put_names(c, s, word);
@@ -392,8 +411,5 @@ void program_hint(struct coop_error *why, const Pb__JobSpec *spec)
         coop_error_hint(why, "a program of the sandbox is meant; for the file here write ./%.200s", spec->program);
         return;
     }
-    if (strchr(spec->program, '.') != NULL)
-        coop_error_hint(why, "there is no program of that name inside, and no file %.200s here", spec->program);
-    else
-        hint_near_name(why, spec->program, path_dirs, "");
+    hint_near_name(why, spec->program, path_dirs, "");
 }

@@ -66,7 +66,9 @@ static int read_mode(const char *text, uint32_t *ret, struct coop_error *why)
 
 static int add_file(struct spec *s, const char *text, Pb__StagedFile *f, size_t *total, struct coop_error *why)
 {
-    struct spec_want want = { .what = "file", .whole = A_PROGRAM_AND_FILES, .max = LIMITS_STAGED - *total, .all = LIMITS_STAGED, .regular = true };
+    struct spec_want want = {
+        .what = "file", .whole = A_PROGRAM_AND_FILES, .max = LIMITS_STAGED - *total, .all = LIMITS_STAGED, .regular = true
+    };
     struct staged_words words;
     char *copy = strdup(text), *slash;
     struct stat st;

@@ -132,7 +132,9 @@ static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *t
 {
     const char *path = NULL, *name = NULL;
     int rc = split_module(s, text, &path, &name, why);
-    struct spec_want want = { .what = "module", .path = path, .whole = "the modules of a job", .max = LIMITS_MODULES - *total, .all = LIMITS_MODULES };
+    struct spec_want want = {
+        .what = "module", .path = path, .whole = "the modules of a job", .max = LIMITS_MODULES - *total, .all = LIMITS_MODULES
+    };
 
     if (rc == 0)
         rc = spec_read(s, &want, &m->source, NULL, why);

@@ -1,7 +1,7 @@
 /*
  * terminal.h - our terminal, lent to a job that has one of its own (--tty): raw while the job runs, as it was at every end.
  *
- * Side:  host (CLI). There is one, on standard input; so is this.
+ * Side:  host (CLI). There is one, on standard input; so is this. Nothing is allocated.
  * Order: terminal_check(), terminal_raw(), ..., terminal_restore(). The last may come twice.
  */
 #ifndef CLI_TERMINAL_H
@@ -21,7 +21,7 @@ void terminal_size(uint32_t *ret_rows, uint32_t *ret_columns);
 int terminal_raw(void);
 void terminal_restore(void);
 
-/* A raw terminal does not go to the line's start by itself. */
+/* "\r\n" while it is raw, which does not go to the line's start by itself, else "\n"; constant. */
 const char *terminal_line_end(void);
 
 #endif

@@ -16,14 +16,13 @@
 #include "cli/text.h"
 #include "client/endpoint.h"
 #include "require.h"
+#include "tiers.h"
 
 #include <coop/exit_codes.h>
 
 #define DEFAULT_REQUIRE "tier=T2"
 
-enum { NOT_REACHED = COOP_EXIT_JOB_FAILED, TIERS = 4, SAFE = 2048 };
-
-static const char *const tiers[TIERS] = { "T0", "T1", "T2", "T3" };
+enum { NOT_REACHED = COOP_EXIT_JOB_FAILED, SAFE = 2048 };
 
 extern char **environ;
 
@@ -138,9 +137,9 @@ static void find_tier(struct findings *f)
     f->tier = "none";
     f->why_not = "";
     for (int i = 0; i < TIERS; i++) {
-        snprintf(name, sizeof(name), "tier_%s", tiers[i]);
+        snprintf(name, sizeof(name), "tier_%s", tier_names[i]);
         if (is_ok(f, name)) {
-            f->tier = tiers[i];
+            f->tier = tier_names[i];
             return;
         }
         f->why_not = i == 0 && !is_ok(f, "started_by_root") ? "T0: root did not start it" : text_of(find(f->probes, name), "detail");
@@ -150,7 +149,7 @@ static void find_tier(struct findings *f)
 /* In the words of a program's receipt, which is what --require of a job compares. */
 static void find_held(struct findings *f)
 {
-    bool spaces = strcmp(f->tier, "T0") == 0 || strcmp(f->tier, "T1") == 0, landlock = is_ok(f, "landlock");
+    bool spaces = tier_has_namespaces(f->tier), landlock = is_ok(f, "landlock");
     Pb__Enforcement *e = &f->held;
 
     pb__enforcement__init(e);

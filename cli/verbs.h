@@ -1,7 +1,8 @@
 /*
  * verbs.h - the commands of coop as one table; each runs in its own file, verb_NAME.c.
  *
- * Side: host (CLI).
+ * Side:    host (CLI). The table is constant; a verb allocates and frees what it needs itself.
+ * Returns: a verb's exit code, as <coop/exit_codes.h> has them, after what went wrong has been said.
  */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
@@ -46,6 +47,7 @@ struct verb {
 extern const struct verb verb_table[];
 extern const size_t verb_count;
 
+/* By its exact name; NULL: there is none. */
 const struct verb *verb_find(const char *name);
 enum verb_id verb_id_of(const struct verb *v);
 

@@ -1,7 +1,8 @@
 /*
  * broker_user.h - who a broker that root started becomes: the broker goes by it, and root's commands, which then trust that user's socket.
  *
- * Side:    both. Nothing here changes anything; broker/privilege.c does.
+ * Side:    both. Nothing here changes anything; broker/privilege.c does. What is returned by pointer is constant.
+ * Returns: 0 or -errno, where there is more to say than yes and no.
  * Order:   --user (broker only), $COOP_USER, the system user "coop" when there is one, else the first number of a range that nobody uses.
  */
 #ifndef PROTO_BROKER_USER_H

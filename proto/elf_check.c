@@ -50,7 +50,7 @@ static bool copy_out(const struct file *f, uint64_t at, void *into, size_t size)
 
 /* ---- what kind of file --------------------------------------------------------------------------------------------------------- */
 
-static const char *machine_name(unsigned machine)
+const char *elf_machine_name(unsigned machine)
 {
     /* clang-format off */
     static const struct {
@@ -58,7 +58,7 @@ static const char *machine_name(unsigned machine)
         const char *name;
     } machines[] = {
         { EM_386, "i386" },   { EM_X86_64, "x86-64" }, { EM_AARCH64, "aarch64" },   { EM_ARM, "arm" },     { EM_RISCV, "riscv" },
-        { EM_PPC64, "ppc64" }, { EM_S390, "s390x" },   { EM_LOONGARCH, "loongarch" }, { EM_MIPS, "mips" }, { EM_SPARCV9, "sparc64" },
+        { EM_PPC64, "ppc64" }, { EM_PPC, "ppc" }, { EM_S390, "s390x" },   { EM_LOONGARCH, "loongarch" }, { EM_MIPS, "mips" }, { EM_SPARCV9, "sparc64" },
     };
     /* clang-format on */
 
@@ -72,7 +72,7 @@ static int check_machine(const struct file *f, char why[ELF_WHY])
 {
     const Elf64_Ehdr *h = &f->head; /* e_machine lies at the same place in both classes */
     unsigned machine = h->e_ident[EI_DATA] == ELFDATA2MSB ? (unsigned)__builtin_bswap16(h->e_machine) : h->e_machine;
-    const char *name = machine_name(machine);
+    const char *name = elf_machine_name(machine);
 
     if (machine == OUR_MACHINE && h->e_ident[EI_CLASS] == ELFCLASS64 && h->e_ident[EI_DATA] == ELFDATA2LSB)
         return 0;

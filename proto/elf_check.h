@@ -4,6 +4,7 @@
  *
  * Side:    both: the command asks before it sends a job, the worker, which believes nobody, before it hands the bytes to libc's loader.
  *          The broker never looks into one.
+ * Owned:   nothing is allocated or kept; what a call returns lies in the caller's bytes or is constant.
  * Rule:    what is refused here is refused by name, because the loader or the seal would refuse it without one. It is no promise that the
  *          file loads, and nothing depends on it for safety: loader and file are inside the seal.
  */
@@ -17,6 +18,9 @@ enum { ELF_WHY = 256 };
 
 /* Whether it begins like any ELF file. */
 bool elf_is(const void *bytes, size_t len);
+
+/* What people call a machine of this e_machine, constant; NULL: not known by name. */
+const char *elf_machine_name(unsigned machine);
 
 /* 0, or -ENOEXEC with a sentence that goes on after the file's name: "is an executable; ...". */
 int elf_check(const void *bytes, size_t len, char why[ELF_WHY]);

@@ -2,6 +2,7 @@
 #include "engine_table.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -23,6 +24,15 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
 /* clang-format on */
 
 const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", NULL };
+
+char *engine_list(char buf[ENGINE_LIST])
+{
+    size_t used = 0;
+
+    for (int i = 0; i < ENGINE_COUNT && used < ENGINE_LIST; i++)
+        used += (size_t)snprintf(buf + used, ENGINE_LIST - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
+    return buf;
+}
 
 int engine_find(const char *name)
 {

@@ -1,6 +1,7 @@
 /*
  * engine_table.h - the engines there are, as one table: how a job for each is known, and how the broker keeps workers for it.
  *
+ * Owned: constant, all of it.
  * Side: both: the command chooses by it, the broker refuses and makes processes by it. The worker's own list is worker/engines.c, under
  *       the same names; a test holds them together.
  */
@@ -28,10 +29,14 @@ struct engine_row {
     bool may_exit; /* its jobs can end their process: how that ended is how the job ended */
 };
 
+enum { ENGINE_LIST = 64 };
 enum { ENGINE_COUNT = 3, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2 };
 
 extern const struct engine_row engine_table[ENGINE_COUNT];
 extern const char *const engine_names[ENGINE_COUNT + 1]; /* the same names, NULL-terminated */
+
+/* "lua, native, ...", for sentences. Returns buf. */
+char *engine_list(char buf[ENGINE_LIST]);
 
 /* The place of an engine in the table, by its exact name; -1: none. */
 int engine_find(const char *name);

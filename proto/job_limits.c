@@ -39,7 +39,7 @@ const struct limits_row limits_table[] = {
       { [ENGINE_LUA] = { 64 * MIB, MIB }, [ENGINE_NATIVE] = { 64 * MIB, MIB }, [ENGINE_EXEC] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
     { "pids",      LIMITS_COUNT, ROW(pids),          16384,         EXEC(64, 1),            "processes and threads alive at once" },
     { "files",     LIMITS_COUNT, ROW(files),         65536,         EXEC(256, 8),           "files each process has open at once" },
-    { "file_size", LIMITS_SIZE,  ROW(file_bytes),    4096 * MIB,    EXEC(64 * MIB, 1),      "size of each file written; default as disk" },
+    { "file_size", LIMITS_SIZE,  ROW(file_bytes),    4096 * MIB,    EXEC(64 * MIB, 1),      "size of each file written; as large as disk where only disk is given" },
     { "disk",      LIMITS_SIZE,  ROW(disk_bytes),    4096 * MIB,    EXEC(64 * MIB, 65536),  "all files of the job; they count as memory too" },
     { "inodes",    LIMITS_COUNT, ROW(inodes),        1u << 20,      EXEC(10000, 16),        "files and directories of the job" },
     { "stdout",    LIMITS_SIZE,  ROW(stdout_bytes),  1024 * MIB,    ALL(MIB, 1),            "bytes kept of standard output" },

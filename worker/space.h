@@ -13,9 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum tier { TIER_T0, TIER_T1, TIER_T2, TIER_T3, TIERS };
-
-extern const char *const tier_names[TIERS + 1]; /* "T0" ..., NULL-terminated */
+#include "tiers.h"
 
 /* What a program's worker (engine exec) asks for once it has its job, before anything of the job's is used. */
 struct space_work {

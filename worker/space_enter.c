@@ -22,20 +22,14 @@ enum { STEP_TEXT = 64 };
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-const char *const tier_names[TIERS + 1] = { "T0", "T1", "T2", "T3", NULL };
-
 int space_tier(const char *name, int *ret_tier)
 {
     if (strcmp(name, "auto") == 0) {
         *ret_tier = -1;
         return 0;
     }
-    for (int i = 0; i < TIERS; i++)
-        if (strcmp(name, tier_names[i]) == 0) {
-            *ret_tier = i;
-            return 0;
-        }
-    return -EINVAL;
+    *ret_tier = tier_find(name);
+    return *ret_tier >= 0 ? 0 : -EINVAL;
 }
 
 /* ---- one step after the other: namespaces ---------------------------------------------------------------------------------------- */

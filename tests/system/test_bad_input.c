@@ -135,18 +135,18 @@ static void files_that_cannot_be_a_job_are_refused(void **state)
         { { "run", "@empty.lua" },                                        2,               { "empty.lua is empty" }                                 },
         { { "run", "@nul.lua" },                                          2,               { "nul.lua is not text", "NUL" }                         },
         { { "run", "@compiled.lua" },                                     2,               { "compiled lua", "source" }                             },
-        { { "run", "@huge.lua" },                                         COOP_EXIT_QUOTA, { "huge.lua is too large", "it may have 8M" }               },
+        { { "run", "@huge.lua" },                                         COOP_EXIT_QUOTA, { "huge.lua is too large", "it may have 8M" }            },
         { { "run", "@what.xyz" },                                         126,             { "cannot tell what runs", "--engine lua" }              },
         { { "run", "--engine", "lau", "@ok.lua" },                        2,               { "unknown engine 'lau'", "did you mean '--engine lua'" }},
         { { "run", "--engine", "python", "@ok.lua" },                     2,               { "unknown engine 'python'", "known: lua" }              },
         { { "run", "--file", "@nothing.lua", "@ok.lua" },                 2,               { "module", "nothing.lua does not exist" }               },
         { { "run", "--file", "@dir.lua", "@ok.lua" },                     2,               { "is a directory" }                                     },
         { { "run", "--file", "@ok.lua", "--file", "@ok.lua", "@ok.lua" }, 2,               { "two modules are called 'ok.lua'", "--file PATH:NAME" }},
-        { { "run", "--file", "@huge.lua", "@ok.lua" },                    COOP_EXIT_QUOTA, { "the modules of a job may have 8M together" }                                    },
+        { { "run", "--file", "@huge.lua", "@ok.lua" },                    COOP_EXIT_QUOTA, { "the modules of a job may have 8M together" }          },
         { { "run", "--stdin", "@nothing", "@ok.lua" },                    2,               { "nothing" }                                            },
         { { "run", "--stdin", "@dir.lua", "@ok.lua" },                    2,               { "is a directory" }                                     },
         { { "run", "--stdin", "-", "-" },                                 2,               { "cannot be both" }                                     },
-        { { "submit", "--stdin", "@huge.lua", "@ok.lua" },                COOP_EXIT_QUOTA, { "it may have 4M" }                                      },
+        { { "submit", "--stdin", "@huge.lua", "@ok.lua" },                COOP_EXIT_QUOTA, { "it may have 4M" }                                     },
     };
     struct broker *b = *state;
 

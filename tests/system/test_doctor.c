@@ -174,13 +174,54 @@ static void directories_that_a_broker_could_not_use_are_found(void **state)
     assert_non_null(strstr(json_str(probe(doc, "state_dir"), "detail"), b->state_dir));
 }
 
+/* A user without root, where nothing is forbidden: each fix once, and words where the worker knew only an errno. */
+static void what_it_prints_is_for_people(void **state)
+{
+    static const struct place user = { NULL, NULL, true };
+    struct broker *b = broker_new();
+    struct proc *p;
+
+    (void)state;
+    if (geteuid() == 0 && !broker_belongs_to(b, SUPPORT_NOBODY))
+        skip();
+    p = proc_expect(doctor(b, &user, NULL), 0);
+    expect_lacks(p->out, "EBADF");
+    expect_has(p->out, "root did not start it, so there is no range of uids");
+    expect_lacks(p->out, "required");
+    for (char *at = (char *)p->out.bytes, *end; (at = strstr(at, "       fix   ")) != NULL; at = end) {
+        char line[1024];
+
+        end = at + strcspn(at + 1, "\n") + 1;
+        snprintf(line, sizeof(line), "%.*s\n", (int)(end - at), at);
+        if (strstr(line, "as for") == NULL && strstr(end, line) != NULL)
+            support_fail("twice: %s", line);
+    }
+    p = proc_expect(doctor(b, &user, "--require", "tier=T2"), 0);
+    expect_has(p->out, "required tier=T2: can be had");
+}
+
+static void a_policy_is_printed_with_its_reasons(void **state)
+{
+    struct broker *b = broker_new();
+    struct proc *p = proc_expect(doctor(b, &here, "--explain-policy", "exec"), 0);
+
+    (void)state;
+    expect_has(p->out, "allow socket if family == AF_UNIX  # ");
+    p = proc_expect(doctor(b, &here, "--explain-policy", "nothing"), COOP_EXIT_USAGE);
+    expect_has(p->err, "no policy is called \"nothing\"");
+}
+
 int main(void)
 {
 #define ALONE(name) cmocka_unit_test_setup_teardown(name, NULL, broker_teardown)
     static const struct CMUnitTest tests[] = {
-        ALONE(what_it_finds_is_a_document_and_each_probe_says_what_to_do), ALONE(the_tier_that_it_says_is_the_one_that_jobs_get),
-        ALONE(what_is_forbidden_is_named_with_its_error_and_its_fix),      ALONE(what_nobody_can_have_is_not_reachable),
+        ALONE(what_it_finds_is_a_document_and_each_probe_says_what_to_do),
+        ALONE(the_tier_that_it_says_is_the_one_that_jobs_get),
+        ALONE(what_is_forbidden_is_named_with_its_error_and_its_fix),
+        ALONE(what_nobody_can_have_is_not_reachable),
         ALONE(directories_that_a_broker_could_not_use_are_found),
+        ALONE(what_it_prints_is_for_people),
+        ALONE(a_policy_is_printed_with_its_reasons),
     };
 
     cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */

@@ -342,6 +342,8 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     PUT("half", "x");
     assert_int_equal(truncate("half", 9 << 20), 0);
     assert_int_equal(mkfifo("fifo.lua", 0644), 0);
+    refused("run hi.o", 127, "there is no file hi.o here, and no program of that name inside", NULL);
+    refused("submit nothing.sh", 127, "there is no file nothing.sh here", NULL);
     refused("run fifo", 126, "program fifo is a pipe, a socket or a device; name a file", NULL);
     refused("run ./fifo a b", 126, "program ./fifo is a pipe, a socket or a device; name a file", NULL);
     refused("run fifo.lua", 126, "script fifo.lua is a pipe, a socket or a device; name a file", NULL);
@@ -364,7 +366,8 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     refused("run --file f:prog ./prog", 2, "two files are named 'prog'", NULL);
     refused("run --file f:prog/x ./prog", 2, "'prog' is a file, and 'prog/x' wants it to be a directory", NULL);
     refused("run --file big true", 79, "file big is too large: a program and its files may have 16M together", "standard input");
-    refused("run --file half --file half:h2 true", 79, "file half is too large: a program and its files may have 16M together", "standard input");
+    refused("run --file half --file half:h2 true", 79, "file half is too large: a program and its files may have 16M together",
+            "standard input");
     refused("run ./big", 79, "program ./big is too large: a program and its files may have 16M together", "standard input");
 }
 

@@ -70,29 +70,10 @@ static void read_script(const struct mapped *m, struct image *im)
 
 /* ---- ELF ----------------------------------------------------------------------------------------------------------------------- */
 
-/* clang-format off */
-static const struct {
-    unsigned machine;
-    const char *name;
-} machines[] = {
-    { EM_386, "i386" },       { EM_X86_64, "x86-64" }, { EM_AARCH64, "aarch64" }, { EM_ARM, "arm" },          { EM_RISCV, "riscv" },
-    { EM_PPC64, "ppc64" },    { EM_PPC, "ppc" },       { EM_S390, "s390x" },      { EM_LOONGARCH, "loongarch" }, { EM_MIPS, "mips" },
-    { EM_SPARCV9, "sparc64" },
-};
-/* clang-format on */
-
-static const char *machine_name(unsigned machine)
-{
-    for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
-        if (machines[i].machine == machine)
-            return machines[i].name;
-    return NULL;
-}
-
 static void judge_machine(const Elf64_Ehdr *h, struct image *im)
 {
     unsigned machine = h->e_ident[EI_DATA] == ELFDATA2MSB ? (unsigned)__builtin_bswap16(h->e_machine) : h->e_machine;
-    const char *name = machine_name(machine);
+    const char *name = elf_machine_name(machine);
 
     if (h->e_ident[EI_CLASS] == ELFCLASS32 && (machine == EM_386 || machine == EM_X86_64))
         snprintf(im->why, sizeof(im->why), "is a 32-bit program (%s), which no sandbox runs; build it for 64-bit x86-64",
