@@ -22,7 +22,8 @@ struct causes_facts {
     bool failed; /* and not with exit code 0 */
     int exit_code;
     int signal;            /* that ended it, 0: none */
-    bool disk_full;        /* when it ended */
+    bool disk_full;        /* when it ended: no byte was left, or no inode */
+    bool inodes_full;      /* it was the inodes */
     bool oom;              /* a process of it was killed because its memory limit was reached, or it was seen above that */
     uint64_t memory_bytes; /* what it was seen to hold; 0: the kernel enforces the limit */
     uint64_t cpu_us;

@@ -105,12 +105,12 @@ static const struct causes_row *evidence_of(const struct job *job, const struct 
 
     if (!job->crew->engine->runs_programs)
         return NULL;
-    watch_facts(job, w, &facts);
-    facts.ended = true;
+    watch_facts(job, w, true, &facts);
     facts.failed = failed;
     facts.exit_code = job->end.exit_code;
     facts.signal = sig;
     facts.disk_full = job->end.disk_full;
+    facts.inodes_full = job->end.inodes_full;
     row = causes_find(&facts);
     if (row == NULL || row->say == NULL)
         return NULL;
@@ -131,6 +131,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     job->end.dropped[1] = r->stderr_dropped;
     job->end.exit_code = r->exit_code;
     job->end.disk_full = r->disk_full;
+    job->end.inodes_full = r->inodes_full;
     if (r->outputs_note[0] != '\0')
         job->end.outputs_note = strdup(r->outputs_note);
     keep_error(job, r->error);

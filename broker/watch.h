@@ -48,8 +48,8 @@ void watch_active(struct job *job);
 void watch_stop(struct job *job);
 /* The worker has ended: what the job used, from the best source for each. Called once, after watch_stop(). */
 void watch_account(struct job *job, const struct worker *w);
-/* What is known of the job now; the rest of facts is the caller's. */
-void watch_facts(const struct job *job, const struct worker *w, struct causes_facts *ret);
+/* What is known of the job now; the rest of facts is the caller's. ended: then also what counts at its end only. */
+void watch_facts(const struct job *job, const struct worker *w, bool ended, struct causes_facts *ret);
 /* For those who look at a running job. */
 void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_memory_bytes);
 

@@ -319,8 +319,11 @@ static void look_at_disk(struct exec_job *j)
 {
     struct statvfs s;
 
-    if (space_now.entered && fstatvfs(j->work_fd, &s) == 0)
-        j->outcome->disk_full = (s.f_blocks > 0 && s.f_bfree == 0) || (s.f_files > 0 && s.f_ffree == 0);
+    if (!space_now.entered || fstatvfs(j->work_fd, &s) != 0)
+        return;
+    j->outcome->disk_full = s.f_blocks > 0 && s.f_bfree == 0;
+    j->outcome->inodes_full = !j->outcome->disk_full && s.f_files > 0 && s.f_ffree == 0;
+    j->outcome->disk_full |= j->outcome->inodes_full;
 }
 
 static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)
