@@ -19,12 +19,15 @@ static bool oom(const struct causes_facts *f)
 
 static void say_oom(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
-    char limit[UNITS_BUF], held[UNITS_BUF];
+    char limit[UNITS_BUF], held[UNITS_BUF], files[UNITS_BUF];
 
     units_format_size(f->limits->memory_bytes, limit);
     if (f->memory_bytes > 0)
         snprintf(detail, CAUSES_DETAIL, "its processes held %s together, its memory limit is %s", units_format_size(f->memory_bytes, held),
                  limit);
+    else if (f->memory_files > 0)
+        snprintf(detail, CAUSES_DETAIL, "it needed more than its memory limit of %s, %s of it for files of its work directory", limit,
+                 units_format_size(f->memory_files, files));
     else
         snprintf(detail, CAUSES_DETAIL, "it needed more than its memory limit of %s", limit);
 }

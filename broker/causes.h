@@ -26,6 +26,7 @@ struct causes_facts {
     bool inodes_full;      /* it was the inodes */
     bool oom;              /* a process of it was killed because its memory limit was reached, or it was seen above that */
     uint64_t memory_bytes; /* what it was seen to hold; 0: the kernel enforces the limit */
+    uint64_t memory_files; /* so much of its memory are files of its work directory; 0: none, or it cannot be told */
     uint64_t cpu_us;
     uint64_t wall_us, idle_us; /* so long has it run, and been idle */
     uint64_t pids_refused;     /* processes and threads that its limit refused */

@@ -9,7 +9,7 @@
 
 #include "broker/small_file.h"
 
-enum { TEXT = 1024 }; /* of a file of numbers */
+enum { TEXT = 8192 }; /* of a file of numbers */
 
 const char *const cgroup_kind_names[CGROUP_KINDS + 1] = { "none", "v1", "v2", NULL };
 
@@ -32,6 +32,7 @@ static const struct cgroup_name {
         [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",            NULL,          1 },
         [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.peak",         NULL,          1 }, /* since Linux 5.19 */
         [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.current",      NULL,          1 },
+        [CGROUP_F_MEMORY_FILES] = { CGROUP_MEMORY, "memory.stat",         "shmem",       1 }, /* those of a tmpfs */
         [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.events.local", "oom_kill",    1 },
         [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.events.local", "oom",         1 },
         [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",         "max",         1 },
@@ -49,6 +50,7 @@ static const struct cgroup_name {
         [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",                           NULL,       1 },
         [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.max_usage_in_bytes",          NULL,       1 },
         [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.usage_in_bytes",              NULL,       1 },
+        [CGROUP_F_MEMORY_FILES] = { CGROUP_MEMORY, "memory.stat",                        "total_shmem", 1 },
         [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.oom_control",                 "oom_kill", 1 },
         [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.failcnt",                     NULL,       1 },
         [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",                        "max",      1 },

@@ -148,6 +148,8 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
     ret->idle_us = now > watch->active_at ? now - watch->active_at : 0;
     if (leaf_has(w, CGROUP_MEMORY))
         ret->oom = cgroup_ran_out(w->leaf, watch->oom_told);
+    if (ret->oom)
+        (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_FILES, &ret->memory_files);
     if (ended && w->leaf != NULL)
         (void)cgroup_read(w->leaf, CGROUP_F_PIDS_REFUSED, &ret->pids_refused);
     if (watch->sampled && !leaf_has(w, CGROUP_MEMORY) && watch->memory_peak > job->limits.memory_bytes) {

@@ -102,6 +102,10 @@ static void the_words_name_the_limit_that_struck_and_no_other(void **state)
     f.pids_refused = 1;
     assert_non_null(strstr(said(&f), "had refused it a process or thread 1 time"));
     assert_null(strstr(said(&f), "1 times"));
+    f = (struct causes_facts){ .limits = &limits, .oom = true };
+    assert_null(strstr(said(&f), "files"));
+    f.memory_files = 200 << 20;
+    assert_non_null(strstr(said(&f), "memory limit of 256M, 200M of it for files of its work directory"));
     f = (struct causes_facts){ .limits = &limits };
     strike(&f, "disk");
     assert_non_null(strstr(said(&f), "its disk limit of 64M was used up"));
