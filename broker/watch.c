@@ -46,7 +46,7 @@ static const struct watch_words words_of_group[CGROUP_KINDS] = {
 /* clang-format on */
 
 /* RLIMIT_NPROC counts for one job only in a user namespace of its own. */
-static bool has_spaces(const struct job *job)
+bool watch_has_spaces(const struct job *job)
 {
     return job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0);
 }
@@ -54,7 +54,7 @@ static bool has_spaces(const struct job *job)
 /* Nothing in the kernel holds its number of processes: we count them, and end a job that has too many. */
 static bool counts_pids(const struct job *job, const struct worker *w)
 {
-    return !leaf_has(w, CGROUP_PIDS) && !has_spaces(job);
+    return !leaf_has(w, CGROUP_PIDS) && !watch_has_spaces(job);
 }
 
 #define COUNTED_PIDS "sampled count"
@@ -72,7 +72,7 @@ static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
     const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
-    bool sees_tmpfs = has_spaces(job);
+    bool sees_tmpfs = watch_has_spaces(job);
 
     words->idle = "broker timer";
     if (!programs(job)) {
