@@ -71,6 +71,17 @@ static void say_wall(const struct causes_facts *f, char detail[CAUSES_DETAIL])
     snprintf(detail, CAUSES_DETAIL, "it ran for its wall limit of %s", units_format_duration(f->limits->wall_us, limit));
 }
 
+static bool pids_seen(const struct causes_facts *f)
+{
+    return !f->ended && f->pids_seen > f->limits->pids;
+}
+
+static void say_pids_seen(const struct causes_facts *f, char detail[CAUSES_DETAIL])
+{
+    snprintf(detail, CAUSES_DETAIL, "it had %llu processes and threads, its pids limit is %llu", (unsigned long long)f->pids_seen,
+             (unsigned long long)f->limits->pids);
+}
+
 /* "it ended with exit code 3" or "it died by signal 6 (Aborted)" */
 static void how_it_ended(const struct causes_facts *f, char text[96])
 {
@@ -127,6 +138,7 @@ static void say_disk(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 const struct causes_row causes_table[] = {
     { PB__CAUSE__CAUSE_POLICY,     "policy",     policy,    NULL,          "an attack that also met a limit is an attack" },
     { PB__CAUSE__CAUSE_OOM,        "oom",        oom,       say_oom,       "the kernel's own act; what the rest of the job did without the victim says nothing" },
+    { PB__CAUSE__CAUSE_PIDS_LIMIT, "pids_seen",  pids_seen, say_pids_seen, "what the many computed meanwhile follows from there being so many" },
     { PB__CAUSE__CAUSE_CPU_LIMIT,  "cpu",        cpu,       say_cpu,       "it says what the time on the clock went into" },
     { PB__CAUSE__CAUSE_IDLE_LIMIT, "idle",       idle,      say_idle,      "the same, for a job that did nothing" },
     { PB__CAUSE__CAUSE_WALL_LIMIT, "wall",       wall,      say_wall,      "true of every job that runs for long: the last thing to say of a running one" },

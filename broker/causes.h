@@ -30,6 +30,7 @@ struct causes_facts {
     uint64_t cpu_us;
     uint64_t wall_us, idle_us; /* so long has it run, and been idle */
     uint64_t pids_refused;     /* processes and threads that its limit refused */
+    uint64_t pids_seen;        /* that it was seen to have; 0: the kernel enforces the limit */
 };
 
 struct causes_row {

@@ -13,7 +13,7 @@
 
 #include "broker/meter.h"
 
-enum { PROC_TEXT = 16 << 10 };
+enum { PROC_TEXT = 4 << 10 }; /* of one process's stat; of a list, at one read */
 
 struct family_member {
     pid_t pid;
@@ -59,10 +59,32 @@ static int read_proc(const char *path, char text[PROC_TEXT])
     return len > 0 ? 0 : -ESRCH;
 }
 
+/* Pids between blanks, in a file of any length: a number may lie across two reads. */
+static void enqueue_listed(struct queue *q, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[PROC_TEXT];
+    pid_t pid = 0;
+    ssize_t n;
+
+    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            if (text[i] >= '0' && text[i] <= '9') {
+                pid = pid * 10 + (text[i] - '0');
+            } else if (pid != 0) {
+                enqueue(q, pid);
+                pid = 0;
+            }
+    if (pid != 0)
+        enqueue(q, pid);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Each thread has its own list of the children that it made. Returns how many threads there are. */
 static unsigned enqueue_children(struct queue *q, pid_t pid)
 {
-    char path[64], text[PROC_TEXT], *at, *end;
+    char path[64];
     unsigned threads = 0;
     struct dirent *e;
     DIR *d;
@@ -74,15 +96,7 @@ static unsigned enqueue_children(struct queue *q, pid_t pid)
             continue;
         threads++;
         snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", (int)pid, e->d_name);
-        if (read_proc(path, text) != 0)
-            continue;
-        for (at = text;; at = end) {
-            long child = strtol(at, &end, 10);
-
-            if (end == at)
-                break;
-            enqueue(q, (pid_t)child);
-        }
+        enqueue_listed(q, path);
     }
     if (d != NULL)
         closedir(d);

@@ -466,7 +466,10 @@ static void assign(struct job *job, struct worker *w)
     take_evidence(job, w);
     rc = watch_start(job);
     if (rc != 0) {
-        jobs_decide(job, CA(START_FAILED), "its limits could not be written into its control group: %s", strerror(-rc));
+        jobs_decide(job, CA(START_FAILED), "%s: %s",
+                    w->leaf != NULL ? "its limits could not be written into its control group"
+                                    : "no control group could be made for it, where other jobs have one; the broker's log says why",
+                    strerror(-rc));
         return;
     }
     rc = send_assign(job, w);

@@ -14,6 +14,7 @@
 #include "broker/meter.h"
 #include "broker/receipt.h"
 #include "log.h"
+#include "policy_row.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
@@ -169,10 +170,11 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
 void jobs_on_violation(struct job *job, const Pb__Violation *v)
 {
     char text[EVIDENCE_TEXT] = "";
+    unsigned given = watch_has_spaces(job) ? 0 : POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS;
 
     if (job->end.cause != CA(NONE))
         return;
-    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile) == 0)
+    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile, given) == 0)
         log_escape(text, sizeof(text), job->evidence.violation->text, strlen(job->evidence.violation->text));
     jobs_decide(job, CA(POLICY), "%s", text);
 }

@@ -45,13 +45,26 @@ static const struct watch_words words_of_group[CGROUP_KINDS] = {
 };
 /* clang-format on */
 
+/* RLIMIT_NPROC counts for one job only in a user namespace of its own. */
+bool watch_has_spaces(const struct job *job)
+{
+    return job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0);
+}
+
+/* Nothing in the kernel holds its number of processes: we count them, and end a job that has too many. */
+static bool counts_pids(const struct job *job, const struct worker *w)
+{
+    return !leaf_has(w, CGROUP_PIDS) && !watch_has_spaces(job);
+}
+
+#define COUNTED_PIDS "sampled count"
+
 /* By part: a machine may have some of v1's hierarchies and not the others. */
 static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
     const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
-    const char *tier = job->tier;
-    bool sees_tmpfs = tier != NULL && (strcmp(tier, "T0") == 0 || strcmp(tier, "T1") == 0);
+    bool sees_tmpfs = watch_has_spaces(job);
 
     words->idle = "broker timer";
     if (!programs(job)) {
@@ -66,28 +79,40 @@ static void name_holders(struct job *job, const struct worker *w)
     words->cpu = leaf_has(w, CGROUP_CPU) ? group->cpu : none->cpu;
     words->memory = leaf_has(w, CGROUP_MEMORY) ? group->memory : none->memory;
     words->swap = leaf_has(w, CGROUP_MEMORY) && w->leaf->holds_swap ? group->swap : none->swap;
-    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : "none"; /* it counts in a user namespace of its own */
+    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : COUNTED_PIDS;
     words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
 }
 
 const char *watch_cannot(const struct job *job, uint32_t asked)
 {
     const struct watch_words *words = &job->watch.words;
+    bool counted = words->pids != NULL && strcmp(words->pids, COUNTED_PIDS) == 0;
     const struct {
         const char *limit, *held, *by;
     } needs[] = {
-        {"disk",    words->disk, "tmpfs"}, /* RLIMIT_FSIZE bounds one file, and there may be many */
-        { "inodes", words->disk, "tmpfs"},
-        { "pids",   words->pids, NULL   },
+        {"disk",    words->disk,                  "tmpfs"}, /* RLIMIT_FSIZE bounds one file, and there may be many */
+        { "inodes", words->disk,                  "tmpfs"},
+        { "pids",   counted ? NULL : words->pids, NULL   }, /* between two looks there may be more */
     };
 
     for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]) && programs(job); i++) {
-        bool held = strcmp(needs[i].held, "none") != 0 && (needs[i].by == NULL || strstr(needs[i].held, needs[i].by) != NULL);
+        bool held = needs[i].held != NULL && strcmp(needs[i].held, "none") != 0 &&
+                    (needs[i].by == NULL || strstr(needs[i].held, needs[i].by) != NULL);
 
         if (!held && (asked & 1u << (limits_find(needs[i].limit) - limits_table)) != 0)
             return needs[i].limit;
     }
     return NULL;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
 }
 
 /* ---- what it uses ------------------------------------------------------------------------------------------------------------------- */
@@ -152,6 +177,8 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
         (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_FILES, &ret->memory_files);
     if (ended && w->leaf != NULL)
         (void)cgroup_read(w->leaf, CGROUP_F_PIDS_REFUSED, &ret->pids_refused);
+    if (watch->sampled && counts_pids(job, w))
+        ret->pids_seen = less(watch->pids_peak, INIT_ITSELF);
     if (watch->sampled && !leaf_has(w, CGROUP_MEMORY) && watch->memory_peak > job->limits.memory_bytes) {
         ret->oom = true;
         ret->memory_bytes = watch->memory_peak;
@@ -265,12 +292,14 @@ int watch_start(struct job *job)
     struct worker *w = job->worker;
     int rc;
 
+    if (w->leaf == NULL && programs(job) && job->broker->cgroups.kind != CGROUP_NONE)
+        return -ENODEV;            /* other jobs here are held by one: this one is not to be held by less without a word */
     family_finish(&watch->family); /* a job that runs again has had another worker, whose use is not its own */
     *watch = (struct watch){ .look = watch->look };
     rc = w->leaf != NULL ? limit_group(job, w->leaf) : 0;
     if (rc != 0)
         return rc;
-    watch->sampled = programs(job) && !(leaf_has(w, CGROUP_CPU) && leaf_has(w, CGROUP_MEMORY));
+    watch->sampled = programs(job) && (!leaf_has(w, CGROUP_CPU) || !leaf_has(w, CGROUP_MEMORY) || counts_pids(job, w));
     if (watch->sampled)
         sample(job, w);
     if (!leaf_has(w, CGROUP_CPU))
@@ -286,16 +315,6 @@ void watch_stop(struct job *job)
     timers_cancel(&job->broker->loop.timers, &job->watch.look);
     if (job->worker != NULL && job->worker->leaf != NULL)
         loop_del(&job->broker->loop, &job->worker->leaf->oom);
-}
-
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
 }
 
 /* The group knows its dead too; what it does not count comes from the first process's own account, which has those it waited for. */

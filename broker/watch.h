@@ -9,6 +9,7 @@
 #ifndef BROKER_WATCH_H
 #define BROKER_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "broker/causes.h"
@@ -43,6 +44,8 @@ void watch_init(struct job *job);
 int watch_start(struct job *job);
 /* Of the limits that were asked for (limits_asked()), one that nothing enforces for this job's worker; NULL: all are. */
 const char *watch_cannot(const struct job *job, uint32_t asked);
+/* Its worker is in namespaces of its own (T0, T1). */
+bool watch_has_spaces(const struct job *job);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

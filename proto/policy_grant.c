@@ -2,6 +2,7 @@
 #include "policy_grant.h"
 
 #include <asm/prctl.h>
+#include <asm/sockios.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -23,6 +24,11 @@
     __NR_##x, given,                                                                                                                       \
     {                                                                                                                                      \
         0, 0, 0                                                                                                                            \
+    }
+#define NEVER_GIVEN_IF(given, x, i, v)                                                                                                     \
+    __NR_##x, given,                                                                                                                       \
+    {                                                                                                                                      \
+        i, 0xffffffffu, (uint32_t)(v)                                                                                                      \
     }
 #define NEVER_IF(x, i, v)                                                                                                                  \
     __NR_##x, 0,                                                                                                                           \
@@ -115,10 +121,21 @@ static const struct never {
     { NEVER(shmget),            "memory that is freed late, outside of every limit" },
     { NEVER(shmat),             "memory that is freed late, outside of every limit" },
     { NEVER(shmctl),            "memory that is freed late, outside of every limit" },
+    { NEVER(shmdt),              "memory that is freed late, outside of every limit" },
     { NEVER(semget),            "memory that is freed late, outside of every limit" },
+    { NEVER(semop),              "memory that is freed late, outside of every limit" },
+    { NEVER(semctl),             "memory that is freed late, outside of every limit" },
+    { NEVER(semtimedop),         "memory that is freed late, outside of every limit" },
     { NEVER(msgget),            "memory that is freed late, outside of every limit" },
     { NEVER(msgsnd),            "memory that is freed late, outside of every limit" },
+    { NEVER(msgrcv),             "memory that is freed late, outside of every limit" },
+    { NEVER(msgctl),             "memory that is freed late, outside of every limit" },
     { NEVER(mq_open),           "memory that is freed late, outside of every limit" },
+    { NEVER(mq_unlink),          "memory that is freed late, outside of every limit" },
+    { NEVER(mq_timedsend),       "memory that is freed late, outside of every limit" },
+    { NEVER(mq_timedreceive),    "memory that is freed late, outside of every limit" },
+    { NEVER(mq_notify),          "memory that is freed late, outside of every limit" },
+    { NEVER(mq_getsetattr),      "memory that is freed late, outside of every limit" },
     { NEVER_FUTEX(FUTEX_LOCK_PI),         "priority inheritance: kernel code that was broken too often" },
     { NEVER_FUTEX(FUTEX_UNLOCK_PI),       "priority inheritance: kernel code that was broken too often" },
     { NEVER_FUTEX(FUTEX_TRYLOCK_PI),      "priority inheritance: kernel code that was broken too often" },
@@ -166,6 +183,16 @@ static const struct never {
     { NEVER_GIVEN(POLICY_SHARED_SIGNALS, pidfd_send_signal), "could reach processes that are not the job's" },
     { NEVER_GIVEN(POLICY_SHARED_SIGNALS, pidfd_open),        "could reach processes that are not the job's" },
     { NEVER_GIVEN(POLICY_SHARED_SIGNALS, fcntl),             "could reach processes that are not the job's" },
+    { NEVER_GIVEN_IF(POLICY_SHARED_SIGNALS, ioctl, 1, FIOSETOWN), "could reach processes that are not the job's" },
+    { NEVER_GIVEN_IF(POLICY_SHARED_SIGNALS, ioctl, 1, SIOCSPGRP), "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, setpriority),          "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, ioprio_set),           "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, sched_setaffinity),    "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, sched_setparam),       "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, sched_setscheduler),   "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, sched_setattr),        "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, migrate_pages),        "could reach processes that are not the job's" },
+    { NEVER_GIVEN(POLICY_SHARED_PIDS, move_pages),           "could reach processes that are not the job's" },
     { NEVER_GIVEN(POLICY_SHARED_SOCKETS, socket),            "could connect to the host's services" },
     { NEVER_GIVEN(POLICY_SHARED_SOCKETS, socketpair),        "could connect to the host's services" },
 };
@@ -182,6 +209,7 @@ static const struct pin {
 } pins[] = {
     { __NR_socket,      0, 3, { AF_UNIX, AF_INET, AF_INET6 }, "only families AF_UNIX, AF_INET and AF_INET6: the others are much kernel and many bugs" },
     { __NR_socketpair,  0, 1, { AF_UNIX }, "only family AF_UNIX" },
+    { __NR_prlimit64,   0, 1, { 0 }, "only its own limits: pid == 0" },
     { __NR_personality, 0, 3, { 0, 0xffffffff, ADDR_NO_RANDOMIZE }, "only ADDR_NO_RANDOMIZE, or none" },
 };
 /* clang-format on */

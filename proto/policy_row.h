@@ -35,7 +35,8 @@ enum policy_given {
     POLICY_NET_LOOPBACK = 1,   /* the job has the capability net=loopback */
     POLICY_SHARED_SIGNALS = 2, /* its signals could reach processes that are not its own (T2, Landlock before ABI 6) */
     POLICY_SHARED_SOCKETS = 4, /* so could its connections (T2, Landlock before ABI 9) */
-    POLICY_GIVEN_ALL = 7
+    POLICY_SHARED_PIDS = 8,    /* it may name processes that are not its own: no pid namespace (T2) */
+    POLICY_GIVEN_ALL = 15
 };
 
 struct policy_row {

@@ -21,7 +21,7 @@ const struct require_row require_table[] = {
       "what enforces the memory limit" },
     { "cpu",      TEXT(cpu),     { { "rlimit", "RLIMIT" }, { "timer", "timer" }, { "cgroup", "cgroup" } },
       "what counts CPU time" },
-    { "pids",     TEXT(pids),    { { "rlimit", "RLIMIT" }, { "cgroup", "cgroup" } },
+    { "pids",     TEXT(pids),    { { "sampled", "sampled" }, { "rlimit", "RLIMIT" }, { "cgroup", "cgroup" } },
       "what bounds processes and threads" },
     { "disk",     TEXT(disk),    { { "rlimit", "RLIMIT" }, { "tmpfs", "tmpfs" } },
       "what bounds the work directory" },

@@ -82,6 +82,29 @@ static void a_program_runs_and_its_receipt_says_by_what_it_was_held(void **state
     expect_no_work_dirs(b);
 }
 
+/* Nothing in the kernel counts for one job here: the broker does, and a job with too many ends. */
+static void a_program_of_too_many_processes_is_ended(void **state)
+{
+    struct broker *b = *state;
+    json_t *r;
+    char *id;
+
+    if (b == NULL)
+        skip();
+    id = submit(b, "--limit", "wall=60s", "--", "sh", "-c", "for i in $(seq 90); do sleep 1000 & done; wait");
+    (void)coop(b, "wait", "--quiet", id);
+    r = receipt_of(b, id);
+    assert_string_equal(json_str(r, "cause"), "pids_limit");
+    assert_non_null(strstr(json_str(r, "cause_detail"), "its pids limit is 64"));
+    assert_string_equal(json_str(r, "enforcement.pids"), "sampled count");
+    id = submit(b, "--limit", "pids=100", "--", "true");
+    (void)coop(b, "wait", "--quiet", id);
+    r = receipt_of(b, id);
+    assert_string_equal(json_str(r, "cause"), "start_failed");
+    assert_non_null(strstr(json_str(r, "cause_detail"), "limit pids"));
+    expect_no_work_dirs(b);
+}
+
 static void what_a_program_leaves_in_its_directory_goes(void **state)
 {
     struct broker *b = *state;
@@ -207,6 +230,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(a_program_runs_and_its_receipt_says_by_what_it_was_held),
+        TEST(a_program_of_too_many_processes_is_ended),
         TEST(what_a_program_leaves_in_its_directory_goes),
         TEST(what_outlives_the_zygote_is_killed_by_the_broker),
         TEST(nothing_outlives_a_job_that_is_killed),

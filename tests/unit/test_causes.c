@@ -41,6 +41,8 @@ static void strike(struct causes_facts *f, const char *name)
         f->ended = f->failed = true, f->signal = SIGXFSZ;
     else if (strcmp(name, "pids") == 0)
         f->ended = f->failed = true, f->exit_code = 1, f->pids_refused = 3;
+    else if (strcmp(name, "pids_seen") == 0)
+        f->pids_seen = limits.pids + 1;
     else if (strcmp(name, "disk") == 0)
         f->ended = f->failed = true, f->exit_code = 1, f->disk_full = true;
     else
@@ -56,6 +58,7 @@ static void nothing_strikes_a_job_within_its_limits(void **state)
     f.cpu_us = limits.cpu_us - 1;
     f.wall_us = limits.wall_us - 1;
     f.idle_us = limits.idle_us - 1;
+    f.pids_seen = limits.pids;
     f.pids_refused = 1; /* it still runs: it may do without */
     f.disk_full = true;
     assert_null(causes_find(&f));

@@ -1,4 +1,5 @@
 /* test_crew.c - how many workers each engine's crew lacks: what waits is served in the order in which it came, whatever runs it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,6 +59,25 @@ static void waits(struct fixture *f, int engine, uint64_t came)
 static unsigned lacks(const struct fixture *f, int engine, unsigned spare)
 {
     return crew_missing(&f->bare.b.crews[engine], spare);
+}
+
+/* Where other jobs have a control group, one without would be held by less. */
+static void a_program_without_the_control_group_that_others_have_does_not_start(void **state)
+{
+    struct bare_broker *bare = &((struct fixture *)*state)->bare;
+    struct job *job;
+
+    bare->engine = ENGINE_EXEC;
+    job = bare_job(bare, PB__STATE__STATE_STARTING);
+    job->worker = bare_worker(bare);
+    watch_init(job);
+    bare->b.cgroups.kind = CGROUP_V1;
+    assert_int_equal(watch_start(job), -ENODEV);
+    bare->b.cgroups.kind = CGROUP_NONE;
+    assert_int_equal(watch_start(job), 0);
+    assert_string_equal(job->watch.words.pids, "sampled count");
+    watch_stop(job);
+    job->worker = NULL;
 }
 
 static void nobody_waits_and_nothing_is_lacking_but_spares(void **state)
@@ -172,6 +192,7 @@ int main(void)
         TEST(where_uids_are_few_spares_leave_some_and_no_more_workers_are_made_than_there_are),
         TEST(nobody_waits_and_nothing_is_lacking_but_spares),
         TEST(spares_are_as_many_as_asked_for_and_the_engine_wants),
+        TEST(a_program_without_the_control_group_that_others_have_does_not_start),
         TEST(one_engines_jobs_need_as_many_as_may_run),
         TEST(the_first_that_came_share_the_room),
         TEST(a_flood_of_one_engine_does_not_starve_the_other),

@@ -15,7 +15,7 @@
 
 #include "broker/family.h"
 
-enum { MIB = 1 << 20, SPIN_MS = 40 };
+enum { MIB = 1 << 20, SPIN_MS = 40, MANY = 4500 };
 
 /* A child that does act, says so by a byte, and waits to be ended. */
 struct child {
@@ -99,6 +99,48 @@ static void all_generations_are_seen(void **state)
     assert_int_equal(f.processes, 3);
     assert_int_equal(f.threads, 3);
     assert_true(f.memory_bytes > 0);
+    family_finish(&f);
+    end(&c);
+}
+
+static int many_go[2];
+
+/* Their list is longer than what is read of it at once. They have ended, and are there until they are waited for. */
+static void many_children(int says)
+{
+    char byte;
+
+    (void)close(many_go[1]);
+    for (int i = 0; i < MANY; i++) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            _exit(0);
+        if (pid < 0)
+            _exit(1);
+    }
+    say(says);
+    if (read(many_go[0], &byte, 1) < 0)
+        _exit(1);
+    while (wait(NULL) > 0)
+        ;
+    say(says);
+}
+
+static void a_list_of_any_length_is_read_to_its_end(void **state)
+{
+    struct family f = { 0 };
+    struct child c;
+
+    (void)state;
+    assert_int_equal(pipe(many_go), 0);
+    c = start(many_children);
+    (void)close(many_go[0]);
+    heard(&c, 1);
+    family_walk(&f, c.pid, false);
+    (void)close(many_go[1]);
+    heard(&c, 1);
+    assert_int_equal(f.processes, 1 + MANY);
     family_finish(&f);
     end(&c);
 }
@@ -220,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_generations_are_seen),
+        TEST(a_list_of_any_length_is_read_to_its_end),
         TEST(what_the_dead_were_seen_to_use_stays_counted),
         TEST(what_lived_between_two_looks_counts_once_somebody_waited_for_it),
         TEST(memory_is_the_sum_of_all),

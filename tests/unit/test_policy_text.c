@@ -423,6 +423,46 @@ static void what_can_never_be_allowed_is_refused_with_its_reason(void **state)
     added(0, "allow kill # x");
 }
 
+/* Without a pid namespace the broker has the job's uid, and a pid names it. */
+static void no_row_reaches_a_process_that_is_not_the_jobs(void **state)
+{
+    static const char *const by_pid[] = { "setpriority",        "ioprio_set",    "sched_setaffinity", "sched_setparam",
+                                          "sched_setscheduler", "sched_setattr", "migrate_pages",     "move_pages" };
+    const uint64_t own[6] = { 0, 7 }, others[6] = { 1234, 7 };
+    char row[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(by_pid) / sizeof(by_pid[0]); i++) {
+        snprintf(row, sizeof(row), "allow %s # x", by_pid[i]);
+        refused(POLICY_SHARED_PIDS, row, "could reach processes");
+        added(0, row);
+    }
+    for (unsigned given = 0; given <= POLICY_SHARED_PIDS; given += POLICY_SHARED_PIDS) {
+        refused(given, "allow prlimit64 # x", "only its own limits");
+        refused(given, "allow prlimit64 if pid == 7 # x", "only its own limits");
+        refused(given, "allow prlimit64 if resource == 7 # x", "only its own limits");
+        assert_true(policy_call_may_be_granted(__NR_prlimit64, own, given, NULL));
+        assert_false(policy_call_may_be_granted(__NR_prlimit64, others, given, NULL)); /* nor by --learn */
+    }
+    refused(POLICY_SHARED_SIGNALS, "allow ioctl if request == 0x8901 # FIOSETOWN", "could reach processes");
+    refused(POLICY_SHARED_SIGNALS, "allow ioctl if request == 0x8902 # SIOCSPGRP", "could reach processes");
+}
+
+/* They are the host's where there is no ipc namespace; nowhere does a limit count them. */
+static void no_row_opens_system_v_ipc_or_message_queues(void **state)
+{
+    static const char *const calls[] = { "shmget",  "shmat",      "shmctl",       "shmdt",           "semget",    "semop",
+                                         "semctl",  "semtimedop", "msgget",       "msgsnd",          "msgrcv",    "msgctl",
+                                         "mq_open", "mq_unlink",  "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr" };
+    char row[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        snprintf(row, sizeof(row), "allow %s # x", calls[i]);
+        refused(0, row, "outside of every limit");
+    }
+}
+
 static void no_row_is_added_where_the_filter_is_the_only_wall(void **state)
 {
     static const char *const pure[] = { "compute", "lua", "python", "native", "init" };
@@ -537,6 +577,22 @@ static void the_kinds_of_calls_that_are_never_granted(void **state)
 
 /* ---- in words ------------------------------------------------------------------------------------------------------------------ */
 
+static void what_cannot_be_had_there_is_not_advised(void **state)
+{
+    const uint64_t inet[6] = { AF_INET, SOCK_STREAM }, high[6] = { 0, 0, 5 };
+    char text[CALL_TEXT];
+
+    (void)state;
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_socket, inet, "exec", POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS, text, sizeof(text));
+    assert_null(strstr(text, "see --cap"));
+    assert_non_null(strstr(text, "no network can be had here"));
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_setpriority, high, "exec", POLICY_SHARED_PIDS, text, sizeof(text));
+    assert_null(strstr(text, "--policy"));
+    assert_non_null(strstr(text, "it can not be allowed: could reach processes"));
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_setpriority, high, "exec", 0, text, sizeof(text));
+    assert_non_null(strstr(text, "see --learn and --policy"));
+}
+
 static void a_call_is_described_so_that_its_owner_can_act(void **state)
 {
     static const struct {
@@ -546,10 +602,10 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
     } rows[] = {
         {AUDIT_ARCH_X86_64,
          SYS_socket,                        { AF_INET, SOCK_STREAM, 0 },
-         "exec",                                                                                                                 "socket(AF_INET, SOCK_STREAM, 0) is not in profile exec; see --cap net=loopback"                                             },
+         "exec",                                                                                                                 "socket(AF_INET, SOCK_STREAM, 0) is not in profile exec; see --cap net=loopback; no other network can be had"                },
         { AUDIT_ARCH_X86_64,
          SYS_socket,                        { AF_INET6 | 7ull << 32, SOCK_DGRAM | SOCK_CLOEXEC, 17 },
-         "exec",                                                                                                                 "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 17) is not in profile exec; see --cap net=loopback"                               },
+         "exec",                                                                                                                 "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 17) is not in profile exec; see --cap net=loopback; no other network can be had"  },
         { AUDIT_ARCH_X86_64,
          SYS_ptrace,                        { 16, 1 },
          "exec",                                                                                                                 "ptrace(PTRACE_ATTACH, 1, 0, 0) is not in profile exec; it can not be allowed: a job looks into no process; trace it outside"},
@@ -574,12 +630,12 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, text, sizeof(text));
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, text, sizeof(text));
         if (strncmp(text, rows[i].text, strlen(rows[i].text)) != 0)
             fail_msg("said   %s\nwanted %s", text, rows[i].text);
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, small, sizeof(small));
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, small, sizeof(small));
         assert_int_equal(strlen(small), sizeof(small) - 1);
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, small, 0);
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, small, 0);
     }
 }
 
@@ -591,7 +647,7 @@ static void every_call_with_any_arguments_fits_into_a_line(void **state)
 
     (void)state;
     for (uint32_t nr = 0; nr < 1024; nr++) {
-        policy_describe_call(AUDIT_ARCH_X86_64, nr, worst, "exec", text, sizeof(text));
+        policy_describe_call(AUDIT_ARCH_X86_64, nr, worst, "exec", 0, text, sizeof(text));
         assert_true(strlen(text) > 0 && strlen(text) < sizeof(text) - 1);
         assert_null(strpbrk(text, "\n\033"));
     }
@@ -638,10 +694,13 @@ int main(void)
         cmocka_unit_test(what_helps_can_be_added),
         cmocka_unit_test(a_row_never_takes_away_what_the_base_allows),
         cmocka_unit_test(what_can_never_be_allowed_is_refused_with_its_reason),
+        cmocka_unit_test(no_row_reaches_a_process_that_is_not_the_jobs),
+        cmocka_unit_test(no_row_opens_system_v_ipc_or_message_queues),
         cmocka_unit_test(no_row_is_added_where_the_filter_is_the_only_wall),
         cmocka_unit_test(what_may_be_granted_is_the_same_for_a_call_and_for_a_row),
         cmocka_unit_test(the_kinds_of_calls_that_are_never_granted),
         cmocka_unit_test(a_call_is_described_so_that_its_owner_can_act),
+        cmocka_unit_test(what_cannot_be_had_there_is_not_advised),
         cmocka_unit_test(every_call_with_any_arguments_fits_into_a_line),
         cmocka_unit_test(a_row_for_a_call_allows_this_call_and_can_be_read),
     };

@@ -2,6 +2,7 @@
 #include "worker/engines/exec/engine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sha256.h>
@@ -21,6 +22,7 @@
 #include "worker/engines/exec/learn.h"
 #include "worker/engines/exec/loop.h"
 #include "worker/engines/exec/notify.h"
+#include "worker/engines/exec/program_limits.h"
 #include "worker/engines/exec/reap.h"
 #include "worker/engines/exec/stage.h"
 #include "worker/engines/exec/streams.h"
@@ -181,7 +183,7 @@ static unsigned given(void)
     if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
         g |= POLICY_SHARED_SIGNALS;
     if (!space_now.entered)
-        g |= POLICY_SHARED_SOCKETS;
+        g |= POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS;
     return g;
 }
 
@@ -219,6 +221,18 @@ static int step_policy(void)
     return rc == 0 && filters.notify.insns != NULL ? make_killing(&filters.notify, &filters.kill) : rc;
 }
 
+/* What the broker may have open is what it can give. */
+static int step_files(void)
+{
+    uint64_t allowed = program_limits_files_allowed(), asked = job.spec->limits->files;
+
+    if (asked > allowed)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec",
+                       "limit files %" PRIu64 " is above what this broker may give (%" PRIu64 ", the ulimit -n of whoever started it)",
+                       asked, allowed);
+    return 0;
+}
+
 /* clang-format off */
 static const struct enter_step {
     const char *name;
@@ -231,6 +245,7 @@ static const struct enter_step {
     { "events",           step_events },
     { "stage",            step_stage },
     { "arguments",        step_arguments },
+    { "files",            step_files },
     { "outputs",          step_outputs },
     { "program_policy",   step_policy },
 };
