@@ -202,8 +202,11 @@ static void try_subids(struct doctor *d, struct answer *a)
 {
     const struct privilege *p = &d->privilege;
 
-    if (p->ids == 0)
+    if (p->ids == 0) {
+        detail(a, "no range is used");
         return;
+    }
+    detail(a, "nobody else was given %u to %u", p->first_id, p->first_id + p->ids);
     look_in_subids("/etc/subuid", p->first_id, (uint64_t)p->ids + 1, a);
     look_in_subids("/etc/subgid", p->first_id, (uint64_t)p->ids + 1, a);
 }
