@@ -19,12 +19,15 @@ static bool oom(const struct causes_facts *f)
 
 static void say_oom(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
-    char limit[UNITS_BUF], held[UNITS_BUF];
+    char limit[UNITS_BUF], held[UNITS_BUF], files[UNITS_BUF];
 
     units_format_size(f->limits->memory_bytes, limit);
     if (f->memory_bytes > 0)
         snprintf(detail, CAUSES_DETAIL, "its processes held %s together, its memory limit is %s", units_format_size(f->memory_bytes, held),
                  limit);
+    else if (f->memory_files > 0)
+        snprintf(detail, CAUSES_DETAIL, "it needed more than its memory limit of %s, %s of it for files of its work directory", limit,
+                 units_format_size(f->memory_files, files));
     else
         snprintf(detail, CAUSES_DETAIL, "it needed more than its memory limit of %s", limit);
 }
@@ -111,8 +114,8 @@ static void say_pids(const struct causes_facts *f, char detail[CAUSES_DETAIL])
     char end[96];
 
     how_it_ended(f, end);
-    snprintf(detail, CAUSES_DETAIL, "%s, after %llu times its pids limit of %llu allowed no further process or thread", end,
-             (unsigned long long)f->pids_refused, (unsigned long long)f->limits->pids);
+    snprintf(detail, CAUSES_DETAIL, "%s, after its pids limit of %llu had refused it a process or thread %llu time%s", end,
+             (unsigned long long)f->limits->pids, (unsigned long long)f->pids_refused, f->pids_refused == 1 ? "" : "s");
 }
 
 static bool disk(const struct causes_facts *f)
@@ -125,8 +128,10 @@ static void say_disk(const struct causes_facts *f, char detail[CAUSES_DETAIL])
     char end[96], limit[UNITS_BUF];
 
     how_it_ended(f, end);
-    snprintf(detail, CAUSES_DETAIL, "%s, and its disk limit of %s and %llu inodes was used up", end,
-             units_format_size(f->limits->disk_bytes, limit), (unsigned long long)f->limits->inodes);
+    if (f->inodes_full)
+        snprintf(detail, CAUSES_DETAIL, "%s, and its inodes limit of %llu was used up", end, (unsigned long long)f->limits->inodes);
+    else
+        snprintf(detail, CAUSES_DETAIL, "%s, and its disk limit of %s was used up", end, units_format_size(f->limits->disk_bytes, limit));
 }
 
 /* clang-format off */

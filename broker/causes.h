@@ -22,9 +22,11 @@ struct causes_facts {
     bool failed; /* and not with exit code 0 */
     int exit_code;
     int signal;            /* that ended it, 0: none */
-    bool disk_full;        /* when it ended */
+    bool disk_full;        /* when it ended: no byte was left, or no inode */
+    bool inodes_full;      /* it was the inodes */
     bool oom;              /* a process of it was killed because its memory limit was reached, or it was seen above that */
     uint64_t memory_bytes; /* what it was seen to hold; 0: the kernel enforces the limit */
+    uint64_t memory_files; /* so much of its memory are files of its work directory; 0: none, or it cannot be told */
     uint64_t cpu_us;
     uint64_t wall_us, idle_us; /* so long has it run, and been idle */
     uint64_t pids_refused;     /* processes and threads that its limit refused */

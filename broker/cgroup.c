@@ -11,33 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/small_file.h"
+
 enum {
-    CLOSE_MS = 1000,      /* so long may the dead take to leave when the broker itself goes */
-    NEAR = 1 << 20,       /* v1 does not count what fails for memory and swap together: so near to the limit, it has */
-    STAT_TEXT = 64 << 10, /* of /proc/self/mountinfo and /proc/self/cgroup */
+    CLOSE_MS = 1000, /* so long may the dead take to leave when the broker itself goes */
+    NEAR = 1 << 20,  /* v1 does not count what fails for memory and swap together: so near to the limit, it has */
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------------ */
-
-static char *read_whole(const char *path)
-{
-    char *text = malloc(STAT_TEXT);
-    size_t len = 0;
-    ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (text == NULL || fd < 0) {
-        free(text);
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    while (len < STAT_TEXT - 1 && (n = read(fd, text + len, STAT_TEXT - 1 - len)) > 0)
-        len += (size_t)n;
-    close(fd);
-    text[len] = '\0';
-    return text;
-}
 
 /* FNV-1a of the run directory: the leaves of two brokers never meet, and the next broker of this one knows its own. */
 static void name_prefix(struct cgroups *g, const char *run_dir)
@@ -52,12 +33,18 @@ static void name_prefix(struct cgroups *g, const char *run_dir)
     snprintf(g->prefix, sizeof(g->prefix), "coop-%016llx", (unsigned long long)h);
 }
 
-bool cgroup_distinct(const struct cgroups *g, int part)
+/* The first part that has the same directory; itself, when no other has. */
+static int first_of(const struct cgroups *g, int part)
 {
     for (int i = 0; i < part; i++)
-        if (g->has[i] && strcmp(g->base[i], g->base[part]) == 0)
-            return 0;
-    return g->has[part];
+        if (g->has[i] && (g->kind == CGROUP_V2 || strcmp(g->base[i], g->base[part]) == 0))
+            return i;
+    return part;
+}
+
+bool cgroup_distinct(const struct cgroups *g, int part)
+{
+    return g->has[part] && first_of(g, part) == part;
 }
 
 void cgroup_leaf_close(struct cgroup_leaf *leaf)
@@ -68,7 +55,7 @@ void cgroup_leaf_close(struct cgroup_leaf *leaf)
         close(leaf->oom.fd);
     leaf->oom.fd = -1;
     for (int part = 0; part < CGROUP_PARTS; part++) {
-        if (leaf->dirs[part] >= 0)
+        if (leaf->dirs[part] >= 0 && cgroup_distinct(leaf->groups, part))
             close(leaf->dirs[part]);
         if (leaf->procs[part] >= 0)
             close(leaf->procs[part]);
@@ -104,8 +91,12 @@ int cgroup_leaf_open(struct cgroup_leaf *leaf, bool make)
     for (int part = 0; part < CGROUP_PARTS; part++) {
         if (!g->has[part])
             continue;
+        if (!cgroup_distinct(g, part)) {
+            leaf->dirs[part] = leaf->dirs[first_of(g, part)];
+            continue;
+        }
         cgroup_leaf_path(leaf, part, "", path, sizeof(path));
-        if (make && mkdir(path, 0700) != 0 && (errno != EEXIST || cgroup_distinct(g, part)))
+        if (make && mkdir(path, 0700) != 0)
             return -errno;
         leaf->dirs[part] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (leaf->dirs[part] < 0 && make)
@@ -158,9 +149,11 @@ static void open_oom(struct cgroup_leaf *leaf)
 
 static int try_kind(struct cgroups *g, enum cgroup_kind kind, uid_t owner)
 {
-    char *mountinfo = read_whole("/proc/self/mountinfo"), *own = read_whole("/proc/self/cgroup");
-    int rc = mountinfo != NULL && own != NULL ? cgroup_find(g, kind, mountinfo, own, owner) : -ENOENT;
+    char *mountinfo = NULL, *own = NULL;
+    int rc = -ENOENT;
 
+    if (small_file_whole("/proc/self/mountinfo", &mountinfo) >= 0 && small_file_whole("/proc/self/cgroup", &own) >= 0)
+        rc = cgroup_find(g, kind, mountinfo, own, owner);
     free(mountinfo);
     free(own);
     return rc;
@@ -315,6 +308,7 @@ int cgroup_limit(struct cgroup_leaf *leaf, uint64_t memory_bytes, uint64_t pids)
         snprintf(text, sizeof(text), "%llu", (unsigned long long)memory_bytes);
         rc = cgroup_write(leaf, CGROUP_F_MEMORY_MAX, text);
         swap = cgroup_write(leaf, CGROUP_F_SWAP_MAX, g->kind == CGROUP_V2 ? "0" : text);
+        leaf->holds_swap = swap == 0;
         if (rc == 0 && swap != -ENOENT) /* a kernel that does not count swap */
             rc = swap;
         if (rc == 0 && g->kind == CGROUP_V2)
@@ -330,31 +324,54 @@ int cgroup_limit(struct cgroup_leaf *leaf, uint64_t memory_bytes, uint64_t pids)
 /* The sum is exact; how it divides, v1 knows by ticks only. */
 static int read_cpu(const struct cgroup_leaf *leaf, struct cgroup_usage *u)
 {
-    uint64_t total, user = 0, sys = 0;
-    int rc = cgroup_read(leaf, CGROUP_F_CPU, &total);
+    static const enum cgroup_file files[] = { CGROUP_F_CPU, CGROUP_F_CPU_USER, CGROUP_F_CPU_SYS };
+    uint64_t got[3] = { 0 }, ticks;
+    int rc = cgroup_read_some(leaf, files, 3, got);
 
     if (rc != 0)
         return rc;
-    (void)cgroup_read(leaf, CGROUP_F_CPU_USER, &user);
-    (void)cgroup_read(leaf, CGROUP_F_CPU_SYS, &sys);
-    u->cpu_sys_us = user + sys > 0 ? (uint64_t)((double)total * ((double)sys / (double)(user + sys))) : 0;
-    u->cpu_user_us = total - u->cpu_sys_us;
+    ticks = got[1] + got[2];
+    u->cpu_sys_us = ticks > 0 ? (uint64_t)((double)got[0] * ((double)got[2] / (double)ticks)) : 0;
+    u->cpu_user_us = got[0] - u->cpu_sys_us;
     return 0;
 }
 
 void cgroup_usage(const struct cgroup_leaf *leaf, struct cgroup_usage *ret)
 {
-    uint64_t hits = 0;
-
     *ret = (struct cgroup_usage){ 0 };
     ret->has_cpu = read_cpu(leaf, ret) == 0;
     ret->has_memory = cgroup_read(leaf, CGROUP_F_MEMORY_PEAK, &ret->memory_peak) == 0;
     ret->has_io = cgroup_read_io(leaf, &ret->io_read, &ret->io_write) == 0;
     ret->has_pids_peak = cgroup_read(leaf, CGROUP_F_PIDS_PEAK, &ret->pids_peak) == 0;
-    (void)cgroup_read(leaf, CGROUP_F_MEMORY_NOW, &ret->memory_now);
-    (void)cgroup_read(leaf, CGROUP_F_OOM_KILLS, &ret->oom_kills);
-    (void)cgroup_read(leaf, CGROUP_F_MEMORY_HITS, &hits);
-    ret->memory_full =
-        hits > 0 || (leaf->groups->kind == CGROUP_V1 && leaf->memory_bytes > 0 && ret->memory_peak + NEAR > leaf->memory_bytes);
-    (void)cgroup_read(leaf, CGROUP_F_PIDS_REFUSED, &ret->pids_refused);
+}
+
+bool cgroup_ran_out(const struct cgroup_leaf *leaf, bool told)
+{
+    static const enum cgroup_file files[] = { CGROUP_F_OOM_KILLS, CGROUP_F_MEMORY_HITS };
+    uint64_t got[2] = { 0 }, peak = 0;
+
+    (void)cgroup_read_some(leaf, files, leaf->groups->kind == CGROUP_V2 ? 2 : 1, got);
+    if (got[0] == 0 && !told)
+        return false;
+    if (leaf->groups->kind == CGROUP_V2)
+        return got[1] > 0;
+    (void)cgroup_read(leaf, CGROUP_F_MEMORY_HITS, &got[1]);
+    if (got[1] == 0 && leaf->memory_bytes > 0)
+        (void)cgroup_read(leaf, CGROUP_F_MEMORY_PEAK, &peak);
+    return got[1] > 0 || (peak > 0 && peak + NEAR > leaf->memory_bytes);
+}
+
+/* What is in one hierarchy is in all: who starts a process there joins each before anything is let run in it. */
+bool cgroup_is_empty(const struct cgroup_leaf *leaf)
+{
+    bool v2 = leaf->groups->kind == CGROUP_V2;
+    char text[128];
+
+    for (int part = 0; part < CGROUP_PARTS; part++)
+        if (leaf->dirs[part] >= 0) {
+            ssize_t len = small_file_read(leaf->dirs[part], v2 ? "cgroup.events" : "cgroup.procs", text, sizeof(text));
+
+            return v2 ? strstr(text, "populated 0") != NULL : len == 0;
+        }
+    return false;
 }

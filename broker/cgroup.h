@@ -37,6 +37,7 @@ struct cgroup_leaf {
     int dirs[CGROUP_PARTS];  /* its directory of each part, -1: none; in v2 all the same */
     int procs[CGROUP_PARTS]; /* v1: cgroup.procs of each, open for writing */
     uint64_t memory_bytes;   /* its limit, 0: none yet */
+    bool holds_swap;         /* swap is limited, too */
     int events_watch;        /* v2: of inotify, while it is being removed */
     struct loop_watch oom;   /* v1: readable once the memory limit could not be kept */
     struct cgroup_leaf *next;
@@ -62,10 +63,7 @@ struct cgroups {
 
 /* What a leaf's processes, living and dead, have used. Rows that the kernel does not count are 0, and not in has. */
 struct cgroup_usage {
-    uint64_t cpu_user_us, cpu_sys_us, memory_peak, memory_now, io_read, io_write, pids_peak;
-    uint64_t oom_kills;    /* processes killed for want of memory */
-    bool memory_full;      /* its own limit was in the way of an allocation: without it oom_kills were for others' want */
-    uint64_t pids_refused; /* forks and threads refused by its limit */
+    uint64_t cpu_user_us, cpu_sys_us, memory_peak, io_read, io_write, pids_peak;
     bool has_cpu, has_memory, has_io, has_pids_peak;
 };
 
@@ -88,7 +86,12 @@ void cgroup_stock(struct cgroups *g, unsigned spares);
 unsigned cgroup_fds(const struct cgroup_leaf *leaf, int fds[CGROUP_FDS_MAX]);
 /* Memory in bytes, without swap, and pids; written when the leaf's worker gets its job. Forgets the peak so far, where the kernel can. */
 int cgroup_limit(struct cgroup_leaf *leaf, uint64_t memory_bytes, uint64_t pids);
+/* Reads what a finished leaf is charged with: a dozen files. A look while it runs reads the one that it wants. */
 void cgroup_usage(const struct cgroup_leaf *leaf, struct cgroup_usage *ret);
+/* Something in it was killed for want of memory (or told: v1 said that it ran out), and its own limit was in the way: else others took it. */
+bool cgroup_ran_out(const struct cgroup_leaf *leaf, bool told);
+/* Nothing lives in it. False when that cannot be told. */
+bool cgroup_is_empty(const struct cgroup_leaf *leaf);
 /* SIGKILL to everything in the leaf. Returns how many processes it still saw alive; 0: it is empty. */
 unsigned cgroup_kill(struct cgroup_leaf *leaf);
 /* The leaf is not used any more: killed, closed, and removed as soon as the kernel lets go of it; by the janitor, when there is one. */
@@ -119,6 +122,7 @@ enum cgroup_file {
     CGROUP_F_PIDS_MAX,
     CGROUP_F_MEMORY_PEAK,
     CGROUP_F_MEMORY_NOW,
+    CGROUP_F_MEMORY_FILES,
     CGROUP_F_OOM_KILLS,
     CGROUP_F_MEMORY_HITS,
     CGROUP_F_PIDS_REFUSED,
@@ -136,6 +140,9 @@ extern const char *const cgroup_controllers[CGROUP_KINDS][CGROUP_PARTS]; /* as /
 
 /* -ENOENT: this kind or this kernel has no such file. */
 int cgroup_read(const struct cgroup_leaf *leaf, enum cgroup_file file, uint64_t *ret);
+/* Several that stand in one file are read at once, when they follow each other. The answer is the first one's; of the
+ * others, what is not there leaves its *ret alone. */
+int cgroup_read_some(const struct cgroup_leaf *leaf, const enum cgroup_file *files, unsigned n, uint64_t *ret);
 int cgroup_write(const struct cgroup_leaf *leaf, enum cgroup_file file, const char *text);
 /* Bytes read and written, summed over devices. */
 int cgroup_read_io(const struct cgroup_leaf *leaf, uint64_t *ret_read, uint64_t *ret_written);

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/small_file.h"
 #include "log.h"
 
 enum {
@@ -25,16 +26,9 @@ static bool is_in(const struct cgroup_leaf *leaf, int pid)
 {
     char path[48], text[4096], *at;
     size_t n = strlen(leaf->name);
-    ssize_t len;
-    int fd;
 
     snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    len = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[len > 0 ? len : 0] = '\0';
+    (void)small_file_read(AT_FDCWD, path, text, sizeof(text));
     for (at = text; (at = strstr(at, leaf->name)) != NULL; at += n)
         if (at > text && at[-1] == '/' && (at[n] == '\n' || at[n] == '/'))
             return true;
@@ -56,14 +50,9 @@ static bool kill_one(const struct cgroup_leaf *leaf, int pid)
 static unsigned kill_listed(const struct cgroup_leaf *leaf, int dir)
 {
     char *text = malloc(PROCS_TEXT), *at, *end;
-    int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-    ssize_t len = text != NULL && fd >= 0 ? read(fd, text, PROCS_TEXT - 1) : -1;
     unsigned n = 0;
 
-    if (fd >= 0)
-        close(fd);
-    if (len > 0) {
-        text[len] = '\0';
+    if (text != NULL && small_file_read(dir, "cgroup.procs", text, PROCS_TEXT) > 0)
         for (at = text;; at = end) {
             long pid = strtol(at, &end, 10);
 
@@ -72,7 +61,6 @@ static unsigned kill_listed(const struct cgroup_leaf *leaf, int dir)
             if (pid > 0)
                 n += kill_one(leaf, (int)pid);
         }
-    }
     free(text);
     return n;
 }
@@ -80,12 +68,8 @@ static unsigned kill_listed(const struct cgroup_leaf *leaf, int dir)
 static bool populated(const struct cgroup_leaf *leaf)
 {
     char text[128];
-    int fd = openat(leaf->dirs[CGROUP_FREEZER], "cgroup.events", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
 
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = '\0';
+    (void)small_file_read(leaf->dirs[CGROUP_FREEZER], "cgroup.events", text, sizeof(text));
     return strstr(text, "populated 1") != NULL;
 }
 
@@ -117,7 +101,7 @@ static int leaf_remove(struct cgroup_leaf *leaf)
 
     (void)cgroup_kill(leaf);
     for (int part = 0; part < CGROUP_PARTS; part++) {
-        if (!leaf->groups->has[part])
+        if (!cgroup_distinct(leaf->groups, part))
             continue;
         cgroup_leaf_path(leaf, part, "", path, sizeof(path));
         if (rmdir(path) != 0 && errno != ENOENT)

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/small_file.h"
+
+enum { TEXT = 8192 }; /* of a file of numbers */
+
 const char *const cgroup_kind_names[CGROUP_KINDS + 1] = { "none", "v1", "v2", NULL };
 
 const char *const cgroup_controllers[CGROUP_KINDS][CGROUP_PARTS] = {
@@ -28,6 +32,7 @@ static const struct cgroup_name {
         [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",            NULL,          1 },
         [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.peak",         NULL,          1 }, /* since Linux 5.19 */
         [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.current",      NULL,          1 },
+        [CGROUP_F_MEMORY_FILES] = { CGROUP_MEMORY, "memory.stat",         "shmem",       1 }, /* those of a tmpfs */
         [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.events.local", "oom_kill",    1 },
         [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.events.local", "oom",         1 },
         [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",         "max",         1 },
@@ -45,6 +50,7 @@ static const struct cgroup_name {
         [CGROUP_F_PIDS_MAX]     = { CGROUP_PIDS,   "pids.max",                           NULL,       1 },
         [CGROUP_F_MEMORY_PEAK]  = { CGROUP_MEMORY, "memory.max_usage_in_bytes",          NULL,       1 },
         [CGROUP_F_MEMORY_NOW]   = { CGROUP_MEMORY, "memory.usage_in_bytes",              NULL,       1 },
+        [CGROUP_F_MEMORY_FILES] = { CGROUP_MEMORY, "memory.stat",                        "total_shmem", 1 },
         [CGROUP_F_OOM_KILLS]    = { CGROUP_MEMORY, "memory.oom_control",                 "oom_kill", 1 },
         [CGROUP_F_MEMORY_HITS]  = { CGROUP_MEMORY, "memory.failcnt",                     NULL,       1 },
         [CGROUP_F_PIDS_REFUSED] = { CGROUP_PIDS,   "pids.events",                        "max",      1 },
@@ -67,22 +73,6 @@ static const struct cgroup_name *name_of(const struct cgroup_leaf *leaf, enum cg
     return n;
 }
 
-/* The whole of a small file as text. */
-static ssize_t slurp(int dir, const char *name, char *buf, size_t size)
-{
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    size_t len = 0;
-    ssize_t n;
-
-    if (fd < 0)
-        return -errno;
-    while (len < size - 1 && (n = read(fd, buf + len, size - 1 - len)) > 0)
-        len += (size_t)n;
-    close(fd);
-    buf[len] = '\0';
-    return (ssize_t)len;
-}
-
 /* The number behind "key " at the start of a line. */
 static const char *find_key(const char *text, const char *key)
 {
@@ -94,24 +84,46 @@ static const char *find_key(const char *text, const char *key)
     return NULL;
 }
 
-int cgroup_read(const struct cgroup_leaf *leaf, enum cgroup_file file, uint64_t *ret)
+static int number_in(const char *text, const struct cgroup_name *n, uint64_t *ret)
 {
-    char text[1024], *end;
-    const char *at = text;
-    int dir;
-    const struct cgroup_name *n = name_of(leaf, file, &dir);
-    ssize_t len = n != NULL ? slurp(dir, n->name, text, sizeof(text)) : -ENOENT;
+    const char *at = n->key != NULL ? find_key(text, n->key) : text;
+    char *end;
     uint64_t value;
 
-    if (len < 0)
-        return (int)len;
-    if (n->key != NULL && (at = find_key(text, n->key)) == NULL)
+    if (at == NULL)
         return -ENOENT;
     value = strtoull(at, &end, 10);
     if (end == at)
         return -ENOENT; /* "max" */
     *ret = value / n->per;
     return 0;
+}
+
+int cgroup_read_some(const struct cgroup_leaf *leaf, const enum cgroup_file *files, unsigned n, uint64_t *ret)
+{
+    char text[TEXT] = "";
+    const char *open = NULL; /* the file whose text that is */
+    int first = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        int dir, rc = 0;
+        const struct cgroup_name *name = name_of(leaf, files[i], &dir);
+
+        if (name == NULL)
+            rc = -ENOENT;
+        else if (open == NULL || strcmp(open, name->name) != 0)
+            rc = (int)small_file_read(dir, open = name->name, text, sizeof(text));
+        if (rc >= 0)
+            rc = number_in(text, name, &ret[i]);
+        if (i == 0)
+            first = rc;
+    }
+    return first;
+}
+
+int cgroup_read(const struct cgroup_leaf *leaf, enum cgroup_file file, uint64_t *ret)
+{
+    return cgroup_read_some(leaf, &file, 1, ret);
 }
 
 int cgroup_write(const struct cgroup_leaf *leaf, enum cgroup_file file, const char *text)
@@ -146,7 +158,7 @@ int cgroup_read_io(const struct cgroup_leaf *leaf, uint64_t *ret_read, uint64_t 
     int dir;
     const struct cgroup_name *n = name_of(leaf, CGROUP_F_IO, &dir);
     char text[4096];
-    ssize_t len = n != NULL ? slurp(dir, n->name, text, sizeof(text)) : -ENOENT;
+    ssize_t len = n != NULL ? small_file_read(dir, n->name, text, sizeof(text)) : -ENOENT;
 
     if (len < 0)
         return (int)len;

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/small_file.h"
+
 #define BROKER_GROUP "broker"  /* v2: where we live ourselves; a group that has children holds no processes */
 #define BASE_GROUP   "coop-%u" /* made by us: one for all brokers of a user */
 
@@ -115,20 +117,15 @@ static int own_dir(const char *mountinfo, const char *own, const char *type, con
 
 /* ---- small hands ------------------------------------------------------------------------------------------------------------------- */
 
-static int slurp_in(const char *dir, const char *name, char *text, size_t size)
+/* 0 or -errno. */
+static int read_in(const char *dir, const char *name, char *text, size_t size)
 {
     char path[CGROUP_PATH + 64];
-    ssize_t n;
-    int fd;
+    ssize_t len;
 
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    n = read(fd, text, size - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    return n < 0 ? -errno : 0;
+    len = small_file_read(AT_FDCWD, path, text, size);
+    return len < 0 ? (int)len : 0;
 }
 
 static int put_in(const char *dir, const char *name, const char *text)
@@ -292,7 +289,7 @@ static bool alone_in(const char *dir)
     char text[64], self[32];
 
     snprintf(self, sizeof(self), "%d\n", (int)getpid());
-    return slurp_in(dir, "cgroup.procs", text, sizeof(text)) == 0 && strcmp(text, self) == 0;
+    return read_in(dir, "cgroup.procs", text, sizeof(text)) == 0 && strcmp(text, self) == 0;
 }
 
 /* The top of the hierarchy has no type; it may hold processes and have children. */
@@ -314,7 +311,7 @@ static int settle_in(struct cgroups *g, const char *dir, uid_t owner)
     if ((rc = make_group(broker)) != 0 || (rc = put_in(broker, "cgroup.procs", "0")) != 0)
         return rc;
     enable_controllers(dir);
-    if ((rc = slurp_in(dir, "cgroup.subtree_control", text, sizeof(text))) != 0 || (rc = hand_over(broker, owner)) != 0 ||
+    if ((rc = read_in(dir, "cgroup.subtree_control", text, sizeof(text))) != 0 || (rc = hand_over(broker, owner)) != 0 ||
         (rc = hand_over(dir, owner)) != 0)
         return rc;
     for (int part = 0; part < CGROUP_PARTS; part++) {
@@ -337,7 +334,7 @@ static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
         return rc;
     if (is_top(dir))
         enable_controllers(dir);
-    rc = slurp_in(ours, "cgroup.controllers", text, sizeof(text));
+    rc = read_in(ours, "cgroup.controllers", text, sizeof(text));
     if (rc == 0)
         rc = has_word(text, "memory") || has_word(text, "pids") ? settle_in(g, ours, owner) : -ENOTSUP;
     if (rc == 0)
@@ -367,7 +364,7 @@ static int find_v2(struct cgroups *g, const char *mountinfo, const char *own, ui
 
     if (own_dir(mountinfo, own, "cgroup2", NULL, &m, dir) != 0)
         return cannot(g, "cgroup v2: it is not mounted, or our group is outside of what is mounted");
-    rc = slurp_in(dir, "cgroup.controllers", text, sizeof(text));
+    rc = read_in(dir, "cgroup.controllers", text, sizeof(text));
     if (rc != 0 || (!has_word(text, "memory") && !has_word(text, "pids")))
         return cannot(g, "cgroup v2: neither memory nor pids is delegated to %.150s", dir);
     rc = -EBUSY;

@@ -625,8 +625,6 @@ void verb_kill(struct control_call *c)
     act_on_job(c, jobs_kill);
 }
 
-enum { TTY_SIDE_MAX = UINT16_MAX }; /* of struct winsize */
-
 void verb_resize_tty(struct control_call *c)
 {
     struct job *job = jobs_find(&c->broker->jobs, c->id);
@@ -635,8 +633,8 @@ void verb_resize_tty(struct control_call *c)
     Pb__ResizeReply done = PB__RESIZE_REPLY__INIT;
     int rc;
 
-    if (size == NULL || size->rows == 0 || size->columns == 0 || size->rows > TTY_SIDE_MAX || size->columns > TTY_SIDE_MAX) {
-        control_refuse(c->broker, c->way, ER(USAGE), "a terminal has 1 to %d rows and columns", TTY_SIDE_MAX);
+    if (size == NULL || size->rows == 0 || size->columns == 0 || size->rows > LIMITS_TTY || size->columns > LIMITS_TTY) {
+        control_refuse(c->broker, c->way, ER(USAGE), "a terminal has 1 to %d rows and columns", LIMITS_TTY);
         return;
     }
     rc = job != NULL ? jobs_resize_tty(job, size->rows, size->columns) : -ESRCH;

@@ -42,9 +42,12 @@ unsigned crew_missing(const struct crew *c, unsigned spare)
     return want < c->idle + c->booting ? 0 : want - c->idle - c->booting;
 }
 
+/* Where each worker has a uid of its own there are no more of them than uids: half of those are for workers that have a job. */
 unsigned crew_spares(const struct crew *c)
 {
-    unsigned pool = c->broker->config.pool, max = c->engine->spares_max;
+    unsigned pool = c->broker->config.pool, max = c->engine->spares_max, ids = c->broker->privilege.ids;
 
+    if (ids > 0 && max > ids / (2 * ENGINE_COUNT))
+        max = ids / (2 * ENGINE_COUNT);
     return pool < max ? pool : max;
 }

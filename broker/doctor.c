@@ -14,7 +14,9 @@
 
 #include "broker/cgroup.h"
 #include "broker/privilege.h"
+#include "broker/small_file.h"
 #include "coop/exit_codes.h"
+#include "json_text.h"
 #include "log.h"
 
 enum { LANDLOCK_MAJOR = 5, LANDLOCK_MINOR = 13, DETAIL = 400, USERNS_FD = 4, YAMA_ATTACHABLE = 0 };
@@ -36,25 +38,12 @@ struct answer {
 
 /* ---- the kernel's own words ------------------------------------------------------------------------------------------------------ */
 
-/* The first line of a small file; false: it is not there. */
-static bool read_line(const char *path, char *ret, size_t size)
-{
-    FILE *f = fopen(path, "re");
-    bool got = f != NULL && fgets(ret, (int)size, f) != NULL;
-
-    if (f != NULL)
-        (void)fclose(f);
-    if (got)
-        ret[strcspn(ret, "\n")] = '\0';
-    return got;
-}
-
 /* A number there, or what is meant where the file is not. */
 static long read_number(const char *path, long absent)
 {
     char line[64];
 
-    return read_line(path, line, sizeof(line)) ? strtol(line, NULL, 10) : absent;
+    return small_file_line(path, line, sizeof(line)) >= 0 ? strtol(line, NULL, 10) : absent;
 }
 
 static void try_kernel(struct doctor *d, struct answer *a)
@@ -97,7 +86,7 @@ static void try_apparmor(struct doctor *d, struct answer *a)
     a->value = read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0);
     if (a->value == 0)
         return;
-    (void)read_line("/proc/self/attr/current", label, sizeof(label));
+    (void)small_file_line("/proc/self/attr/current", label, sizeof(label));
     detail(a, "coopd runs as %s", label[0] != '\0' ? label : "unconfined");
     a->rc = strncmp(label, "coop", 4) == 0 ? 0 : -EACCES;
 }
@@ -119,7 +108,7 @@ static const char *container_name(void)
 
     if (said != NULL && said[0] != '\0')
         snprintf(name, sizeof(name), "%.60s", said);
-    else if (read_line("/run/systemd/container", name, sizeof(name)))
+    else if (small_file_line("/run/systemd/container", name, sizeof(name)) >= 0)
         return name;
     else if (access("/.dockerenv", F_OK) == 0)
         return "docker";
@@ -213,8 +202,11 @@ static void try_subids(struct doctor *d, struct answer *a)
 {
     const struct privilege *p = &d->privilege;
 
-    if (p->ids == 0)
+    if (p->ids == 0) {
+        detail(a, "no range is used");
         return;
+    }
+    detail(a, "nobody else was given %u to %u", p->first_id, p->first_id + p->ids);
     look_in_subids("/etc/subuid", p->first_id, (uint64_t)p->ids + 1, a);
     look_in_subids("/etc/subgid", p->first_id, (uint64_t)p->ids + 1, a);
 }
@@ -323,15 +315,8 @@ static const struct doctor_row {
 
 static void print_text(const char *name, const char *text)
 {
-    printf(",\"%s\":\"", name);
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        if (*p == '"' || *p == '\\')
-            printf("\\%c", *p);
-        else if (*p < 0x20 || *p > 0x7e) /* paths may be anything */
-            printf("\\u%04x", *p);
-        else
-            putchar(*p);
-    putchar('"');
+    printf(",\"%s\":", name);
+    json_text(stdout, text);
 }
 
 static void print_row(struct doctor *d, const struct doctor_row *r)

@@ -27,7 +27,7 @@ static int names_a_step(const char *text, size_t max)
 
 static int runs_programs(const struct worker *w)
 {
-    return w->crew->engine == &engine_table[ENGINE_EXEC];
+    return w->crew->engine->runs_programs;
 }
 
 /* ---- meaning: looks only at the body and at what is fixed about this worker ---- */
@@ -97,7 +97,7 @@ static int check_program_end(const struct worker *w, const Pb__Result *r)
     int signaled = r->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL, cannot_run = r->kind == PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN;
 
     if (!runs_programs(w))
-        return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full ? -EPROTO : 0;
+        return signaled || cannot_run || r->signal != 0 || r->outputs_note[0] != '\0' || r->disk_full || r->inodes_full ? -EPROTO : 0;
     if (signaled ? r->signal < 1 || r->signal > SIGNAL_MAX : r->signal != 0)
         return -EPROTO;
     if (cannot_run && r->exit_code != NOT_EXECUTABLE && r->exit_code != NOT_FOUND)

@@ -47,7 +47,7 @@ static void free_violation(Pb__PolicyReport *r)
     free(r);
 }
 
-static int fill_texts(Pb__PolicyReport *r, const Pb__Violation *v, const char *profile)
+static int fill_texts(Pb__PolicyReport *r, const Pb__Violation *v, const char *profile, unsigned given)
 {
     const char *name = syscall_name(v->nr);
     char text[EVIDENCE_TEXT];
@@ -57,12 +57,12 @@ static int fill_texts(Pb__PolicyReport *r, const Pb__Violation *v, const char *p
     r->module = strdup(v->module);
     r->who = strdup(v->who);
     r->args = malloc(EVIDENCE_ARGS * sizeof(*r->args));
-    policy_describe_call(v->arch, v->nr, v->args, profile, text, sizeof(text));
+    policy_describe_call(v->arch, v->nr, v->args, profile, given, text, sizeof(text));
     r->text = strdup(text);
     return r->name != NULL && r->module != NULL && r->who != NULL && r->args != NULL && r->text != NULL ? 0 : -ENOMEM;
 }
 
-int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, const char *profile)
+int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, const char *profile, unsigned given)
 {
     Pb__PolicyReport *r = malloc(sizeof(*r));
 
@@ -70,7 +70,7 @@ int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, cons
         return -ENOMEM;
     pb__policy_report__init(r);
     r->name = r->module = r->who = r->text = NULL; /* its own empty text is not ours to free */
-    if (fill_texts(r, v, profile) != 0) {
+    if (fill_texts(r, v, profile, given) != 0) {
         free_violation(r);
         return -ENOMEM;
     }

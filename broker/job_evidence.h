@@ -30,7 +30,7 @@ struct job_evidence {
 int evidence_check_violation(const Pb__Violation *v);
 int evidence_check_learned(const Pb__Learned *l);
 /* Copies what was checked; profile names the policy. -ENOMEM. */
-int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, const char *profile);
+int evidence_take_violation(struct job_evidence *e, const Pb__Violation *v, const char *profile, unsigned given);
 int evidence_take_learned(struct job_evidence *e, const Pb__Learned *l);
 void evidence_finish(struct job_evidence *e); /* empty again */
 

@@ -44,7 +44,8 @@ struct job_end {
     uint64_t dropped[2];
     char *error_type, *error_message, *error_traceback; /* malloc'd or NULL */
     char *outputs_note;                                 /* the same */
-    int disk_full;                                      /* its work directory, when its program had ended */
+    int inodes_full;
+    int disk_full; /* its work directory, when its program had ended */
 };
 
 struct job_stdin {

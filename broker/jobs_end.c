@@ -14,6 +14,7 @@
 #include "broker/meter.h"
 #include "broker/receipt.h"
 #include "log.h"
+#include "policy_row.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
@@ -105,12 +106,12 @@ static const struct causes_row *evidence_of(const struct job *job, const struct 
 
     if (!job->crew->engine->runs_programs)
         return NULL;
-    watch_facts(job, w, &facts);
-    facts.ended = true;
+    watch_facts(job, w, true, &facts);
     facts.failed = failed;
     facts.exit_code = job->end.exit_code;
     facts.signal = sig;
     facts.disk_full = job->end.disk_full;
+    facts.inodes_full = job->end.inodes_full;
     row = causes_find(&facts);
     if (row == NULL || row->say == NULL)
         return NULL;
@@ -131,6 +132,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     job->end.dropped[1] = r->stderr_dropped;
     job->end.exit_code = r->exit_code;
     job->end.disk_full = r->disk_full;
+    job->end.inodes_full = r->inodes_full;
     if (r->outputs_note[0] != '\0')
         job->end.outputs_note = strdup(r->outputs_note);
     keep_error(job, r->error);
@@ -168,10 +170,11 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
 void jobs_on_violation(struct job *job, const Pb__Violation *v)
 {
     char text[EVIDENCE_TEXT] = "";
+    unsigned given = watch_has_spaces(job) ? 0 : POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS;
 
     if (job->end.cause != CA(NONE))
         return;
-    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile) == 0)
+    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile, given) == 0)
         log_escape(text, sizeof(text), job->evidence.violation->text, strlen(job->evidence.violation->text));
     jobs_decide(job, CA(POLICY), "%s", text);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/orphans.h"
@@ -104,6 +105,11 @@ static void on_idle_over(void *ctx)
 
     if (!at_rest(b))
         return;
+    if (rep_starved(&b->control.socket)) { /* nobody says when it is over: a client that gave up was never seen */
+        log_event(LOG_LEVEL_INFO, "staying", "why=\"clients wait that cannot be accepted\"");
+        timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + b->config.idle_exit_us);
+        return;
+    }
     log_event(LOG_LEVEL_INFO, "leaving", "why=idle");
     loop_stop(&b->loop);
 }
@@ -335,6 +341,7 @@ int main(int argc, char **argv)
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
+    descriptors_raise(&b->config);
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
     rc = take_places(b);

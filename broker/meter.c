@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/small_file.h"
+
 int meter_cpu(pid_t pid, uint64_t *ret_us)
 {
     clockid_t clock;
@@ -44,41 +46,23 @@ int meter_cpu_wall(pid_t pid, uint64_t *ret_seconds)
     return rc;
 }
 
-int meter_resident(pid_t pid, uint64_t *ret_bytes)
-{
-    char path[32], text[128], *resident;
-    ssize_t n;
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -ESRCH;
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0)
-        return -ESRCH;
-    text[n] = '\0';
-    strtoull(text, &resident, 10); /* the first column is what is mapped */
-    *ret_bytes = strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-    return 0;
-}
-
-static int slurp(pid_t pid, const char *file, char *text, size_t size)
+/* 0, or -ESRCH: it has ended. */
+static int read_of(pid_t pid, const char *file, char *text, size_t size)
 {
     char path[48];
-    ssize_t n;
-    int fd;
 
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    n = read(fd, text, size - 1);
-    close(fd);
-    if (n <= 0)
+    return small_file_read(AT_FDCWD, path, text, size) > 0 ? 0 : -ESRCH;
+}
+
+int meter_resident(pid_t pid, uint64_t *ret_bytes)
+{
+    char text[128], *resident;
+
+    if (read_of(pid, "statm", text, sizeof(text)) != 0)
         return -ESRCH;
-    text[n] = '\0';
+    strtoull(text, &resident, 10); /* the first column is what is mapped */
+    *ret_bytes = strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
 }
 
@@ -87,11 +71,11 @@ int meter_held(pid_t pid, uint64_t *ret_bytes)
     unsigned long long resident, shared;
     char text[2048], *at;
 
-    if (slurp(pid, "smaps_rollup", text, sizeof(text)) == 0 && (at = strstr(text, "\nPss:")) != NULL) {
+    if (read_of(pid, "smaps_rollup", text, sizeof(text)) == 0 && (at = strstr(text, "\nPss:")) != NULL) {
         *ret_bytes = strtoull(at + 5, NULL, 10) * 1024;
         return 0;
     }
-    if (slurp(pid, "statm", text, sizeof(text)) != 0 || sscanf(text, "%*u %llu %llu", &resident, &shared) != 2)
+    if (read_of(pid, "statm", text, sizeof(text)) != 0 || sscanf(text, "%*u %llu %llu", &resident, &shared) != 2)
         return -ESRCH;
     *ret_bytes = (resident > shared ? resident - shared : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
@@ -101,7 +85,7 @@ int meter_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written)
 {
     char text[1024], *read_at, *write_at;
 
-    if (slurp(pid, "io", text, sizeof(text)) != 0 || (read_at = strstr(text, "\nread_bytes:")) == NULL ||
+    if (read_of(pid, "io", text, sizeof(text)) != 0 || (read_at = strstr(text, "\nread_bytes:")) == NULL ||
         (write_at = strstr(text, "\nwrite_bytes:")) == NULL)
         return -ESRCH;
     *ret_read = strtoull(read_at + 12, NULL, 10);

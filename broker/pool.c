@@ -126,51 +126,59 @@ static bool in_range(const struct crew *c)
 
 /*
  * Where there is a range of uids (root started us) each live worker gets one of its own, so that none can signal or inspect another even
- * without the filter: the next in turn that no live worker has. There are far fewer workers than uids. 0: there is no range.
+ * without the filter: the next in turn that no live worker has. *ret 0: there is no range. -EAGAIN: until one of them ends; a container's
+ * range may be short.
  */
-static uint32_t free_uid(const struct pool *p, const struct crew *c)
+static int free_uid(const struct pool *p, const struct crew *c, uint32_t *ret)
 {
     uint32_t ids = p->broker->privilege.ids;
     uint64_t turn = p->last_id;
     const struct worker *w;
 
+    *ret = 0;
     if (!in_range(c))
         return 0;
-    do {
+    for (uint32_t tries = 0; tries < ids; tries++) {
         uint32_t inside = 1 + (uint32_t)(turn++ % ids);
 
         for (w = p->all; w != NULL && w->uid_inside != inside; w = w->next)
             ;
-        if (w == NULL)
-            return inside;
-    } while (1);
+        if (w == NULL) {
+            *ret = inside;
+            return 0;
+        }
+    }
+    return -EAGAIN;
 }
 
-static struct worker *worker_new(struct pool *p, struct crew *c, unsigned threads)
+static int worker_new(struct pool *p, struct crew *c, unsigned threads, struct worker **ret)
 {
-    struct worker *w = calloc(1, sizeof(*w));
+    uint32_t uid_inside;
+    int rc = free_uid(p, c, &uid_inside);
+    struct worker *w = rc == 0 ? calloc(1, sizeof(*w)) : NULL;
 
     if (w == NULL)
-        return NULL;
+        return rc != 0 ? rc : -ENOMEM;
     w->id = ++p->last_id;
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
-    w->uid_inside = free_uid(p, c);
+    w->uid_inside = uid_inside;
     w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->uid_said = in_range(c) ? w->uid_inside : w->uid;
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
         free(w);
-        return NULL;
+        return -EIO;
     }
     w->next = p->all;
     if (p->all != NULL)
         p->all->prev = w;
     p->all = w;
     count(w, WORKER_BOOT, 1);
-    return w;
+    *ret = w;
+    return 0;
 }
 
 static void on_link_message(void *ctx, const uint8_t *bytes, size_t len)
@@ -226,12 +234,12 @@ static int work_dir_for(struct worker *w)
 static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
-    struct worker *w = worker_new(&b->pool, c, threads);
-    struct link_handler h = { on_link_message, on_link_gone, w };
-    int fd, rc;
+    struct worker *w;
+    int fd, rc = worker_new(&b->pool, c, threads, &w);
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
 
-    if (w == NULL)
-        return -ENOMEM;
+    if (rc != 0)
+        return rc;
     rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
     if (rc == 0)
         rc = link_open(&w->link, &b->loop, &h, &fd);

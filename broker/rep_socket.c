@@ -192,18 +192,35 @@ static void add_peer(struct rep_socket *s, int fd)
         flush(p);
 }
 
+/* A pause without hearing of it: the listener stays ready. Whoever waits in its queue is heard in the end. */
+static void starve(struct rep_socket *s, int error)
+{
+    if (!s->starved)
+        log_event(LOG_LEVEL_ERROR, "accept_failed", "connections=%u error=\"%s\"", HASH_COUNT(s->peers), strerror(error));
+    s->starved = 1;
+    loop_del(s->loop, &s->listener);
+    timers_arm(&s->loop->timers, &s->accept_again, s->loop->now_us + ACCEPT_PAUSE_US);
+}
+
 static void on_accept(void *ctx)
 {
     struct rep_socket *s = ctx;
     int fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd >= 0) {
-        add_peer(s, fd);
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        log_event(LOG_LEVEL_ERROR, "accept_failed", "error=\"%s\"", strerror(errno));
-        loop_del(s->loop, &s->listener);
-        timers_arm(&s->loop->timers, &s->accept_again, s->loop->now_us + ACCEPT_PAUSE_US);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+        starve(s, errno);
+        return;
     }
+    if (s->starved)
+        log_event(LOG_LEVEL_INFO, "accept_works", "connections=%u", HASH_COUNT(s->peers));
+    s->starved = 0;
+    if (fd >= 0)
+        add_peer(s, fd);
+}
+
+int rep_starved(const struct rep_socket *s)
+{
+    return s->starved;
 }
 
 static void on_accept_again(void *ctx)

@@ -41,6 +41,7 @@ struct rep_socket {
     size_t max_body;
     struct loop_watch listener;
     struct timer accept_again; /* out of descriptors: a pause */
+    int starved;               /* since the last that was accepted */
     struct rep_peer *peers;
     uint32_t last_id;
 };
@@ -48,6 +49,8 @@ struct rep_socket {
 /* Listens at path (an old socket there is removed: the caller holds the lock of its directory). Returns 0 or -errno. */
 int rep_open(struct rep_socket *s, struct loop *l, const char *path, size_t max_body, const struct rep_handler *h);
 void rep_close(struct rep_socket *s);
+/* Somebody waits to be accepted and cannot be: out of descriptors or memory. It is tried again and again, and logged once. */
+int rep_starved(const struct rep_socket *s);
 /* Answers a request, once; a peer that has gone is no error. */
 void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m);
 /* Hears nothing more from this peer and hangs up; on_peer() follows. */

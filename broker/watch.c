@@ -47,7 +47,7 @@ static const struct watch_words words_of_group[CGROUP_KINDS] = {
 /* clang-format on */
 
 /* RLIMIT_NPROC counts for one job only in a user namespace of its own. */
-static bool has_spaces(const struct job *job)
+bool watch_has_spaces(const struct job *job)
 {
     return job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0);
 }
@@ -55,25 +55,17 @@ static bool has_spaces(const struct job *job)
 /* Nothing in the kernel holds its number of processes: we count them, and end a job that has too many. */
 static bool counts_pids(const struct job *job, const struct worker *w)
 {
-    return !leaf_has(w, CGROUP_PIDS) && !has_spaces(job);
+    return !leaf_has(w, CGROUP_PIDS) && !watch_has_spaces(job);
 }
 
 #define COUNTED_PIDS "sampled count"
-
-static bool has_swap_limit(const struct worker *w)
-{
-    uint64_t unused;
-
-    /* v2's reads "0" once it is set; a kernel that does not count swap has no such file */
-    return leaf_has(w, CGROUP_MEMORY) && cgroup_read(w->leaf, CGROUP_F_SWAP_MAX, &unused) == 0;
-}
 
 /* By part: a machine may have some of v1's hierarchies and not the others. */
 static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
     const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
-    bool sees_tmpfs = has_spaces(job);
+    bool sees_tmpfs = watch_has_spaces(job);
 
     words->idle = "broker timer";
     if (!programs(job)) {
@@ -87,7 +79,7 @@ static void name_holders(struct job *job, const struct worker *w)
     group = w->leaf != NULL ? &words_of_group[w->leaf->groups->kind] : none;
     words->cpu = leaf_has(w, CGROUP_CPU) ? group->cpu : none->cpu;
     words->memory = leaf_has(w, CGROUP_MEMORY) ? group->memory : none->memory;
-    words->swap = has_swap_limit(w) ? group->swap : none->swap;
+    words->swap = leaf_has(w, CGROUP_MEMORY) && w->leaf->holds_swap ? group->swap : none->swap;
     words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : COUNTED_PIDS;
     words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
 }
@@ -171,28 +163,21 @@ void watch_active(struct job *job)
     job->watch.active_at = job->broker->loop.now_us;
 }
 
-/* A kill for want of memory is the job's own doing when its own limit was in the way; else the machine had none left. */
-static bool ran_out(const struct job *job, const struct worker *w, struct cgroup_usage *u)
-{
-    const struct watch *watch = &job->watch;
-
-    cgroup_usage(w->leaf, u);
-    return u->memory_full && (u->oom_kills > 0 || watch->oom_told);
-}
-
-void watch_facts(const struct job *job, const struct worker *w, struct causes_facts *ret)
+void watch_facts(const struct job *job, const struct worker *w, bool ended, struct causes_facts *ret)
 {
     const struct watch *watch = &job->watch;
     uint64_t now = loop_clock_us();
-    struct cgroup_usage u = { 0 };
 
-    *ret = (struct causes_facts){ .limits = &job->limits };
+    *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended };
     ret->cpu_us = used_cpu(job, w);
     ret->wall_us = now > job->assigned_at ? now - job->assigned_at : 0;
     ret->idle_us = now > watch->active_at ? now - watch->active_at : 0;
-    if (w->leaf != NULL)
-        ret->oom = ran_out(job, w, &u);
-    ret->pids_refused = u.pids_refused;
+    if (leaf_has(w, CGROUP_MEMORY))
+        ret->oom = cgroup_ran_out(w->leaf, watch->oom_told);
+    if (ret->oom)
+        (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_FILES, &ret->memory_files);
+    if (ended && w->leaf != NULL)
+        (void)cgroup_read(w->leaf, CGROUP_F_PIDS_REFUSED, &ret->pids_refused);
     if (watch->sampled && counts_pids(job, w))
         ret->pids_seen = less(watch->pids_peak, INIT_ITSELF);
     if (watch->sampled && !leaf_has(w, CGROUP_MEMORY) && watch->memory_peak > job->limits.memory_bytes) {
@@ -259,7 +244,7 @@ static void look(struct job *job)
     if (job->worker == NULL)
         return;
     refresh(job, job->worker);
-    watch_facts(job, job->worker, &facts);
+    watch_facts(job, job->worker, false, &facts);
     row = causes_find(&facts);
     if (row == NULL) {
         arm(job);
@@ -290,14 +275,11 @@ static void on_oom(void *ctx)
 
 static int limit_group(struct job *job, struct cgroup_leaf *leaf)
 {
-    struct cgroup_usage u;
     int rc = cgroup_limit(leaf, job->limits.memory_bytes, job->limits.pids + INIT_ITSELF);
 
     if (rc != 0)
         return rc;
-    cgroup_usage(leaf, &u);
-    job->watch.base_user_us = u.cpu_user_us;
-    job->watch.base_sys_us = u.cpu_sys_us;
+    (void)cgroup_read(leaf, CGROUP_F_CPU, &job->watch.base_sys_us); /* what a worker does before its job, the kernel does */
     if (leaf->oom.fd < 0)
         return 0;
     leaf->oom.fn = on_oom;
@@ -312,7 +294,9 @@ int watch_start(struct job *job)
     int rc;
 
     if (w->leaf == NULL && programs(job) && job->broker->cgroups.kind != CGROUP_NONE)
-        return -ENODEV; /* other jobs here are held by one: this one is not to be held by less without a word */
+        return -ENODEV;            /* other jobs here are held by one: this one is not to be held by less without a word */
+    family_finish(&watch->family); /* a job that runs again has had another worker, whose use is not its own */
+    *watch = (struct watch){ .look = watch->look };
     rc = w->leaf != NULL ? limit_group(job, w->leaf) : 0;
     if (rc != 0)
         return rc;
@@ -340,11 +324,14 @@ static void account_group(struct job *job, const struct worker *w)
     Pb__Usage *u = &job->usage;
     struct cgroup_usage g;
 
-    (void)cgroup_kill(w->leaf); /* what outlived the first process ends now, and is counted */
+    if (!cgroup_is_empty(w->leaf))
+        (void)cgroup_kill(w->leaf); /* what outlived the first process ends now, and is counted */
     cgroup_usage(w->leaf, &g);
     if (g.has_cpu) {
-        u->cpu_user_us = less(g.cpu_user_us, job->watch.base_user_us);
-        u->cpu_sys_us = less(g.cpu_sys_us, job->watch.base_sys_us);
+        uint64_t used = less(g.cpu_user_us + g.cpu_sys_us, job->watch.base_user_us + job->watch.base_sys_us);
+
+        u->cpu_sys_us = sooner(less(g.cpu_sys_us, job->watch.base_sys_us), used);
+        u->cpu_user_us = used - u->cpu_sys_us;
     }
     if (g.has_memory)
         u->mem_peak_bytes = g.memory_peak;
@@ -389,12 +376,10 @@ void watch_account(struct job *job, const struct worker *w)
 void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_memory_bytes)
 {
     const struct worker *w = job->worker;
-    struct cgroup_usage u = { 0 };
 
     *ret_cpu_us = used_cpu(job, w);
     if (leaf_has(w, CGROUP_MEMORY)) {
-        cgroup_usage(w->leaf, &u);
-        *ret_memory_bytes = u.memory_now;
+        (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_NOW, ret_memory_bytes);
     } else if (job->watch.sampled) {
         *ret_memory_bytes = job->watch.family.memory_bytes;
     } else {

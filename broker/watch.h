@@ -9,6 +9,7 @@
 #ifndef BROKER_WATCH_H
 #define BROKER_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "broker/causes.h"
@@ -43,13 +44,15 @@ void watch_init(struct job *job);
 int watch_start(struct job *job);
 /* Of the limits that were asked for (limits_asked()), one that nothing enforces for this job's worker; NULL: all are. */
 const char *watch_cannot(const struct job *job, uint32_t asked);
+/* Its worker is in namespaces of its own (T0, T1). */
+bool watch_has_spaces(const struct job *job);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);
 /* The worker has ended: what the job used, from the best source for each. Called once, after watch_stop(). */
 void watch_account(struct job *job, const struct worker *w);
-/* What is known of the job now; the rest of facts is the caller's. */
-void watch_facts(const struct job *job, const struct worker *w, struct causes_facts *ret);
+/* What is known of the job now; the rest of facts is the caller's. ended: then also what counts at its end only. */
+void watch_facts(const struct job *job, const struct worker *w, bool ended, struct causes_facts *ret);
 /* For those who look at a running job. */
 void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_memory_bytes);
 

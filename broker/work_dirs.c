@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,9 @@
 
 enum { PIECE = 256, SOON_US = 1000, LATER_US = 200000 };
 
-#define LIVE "live."
+#define LIVE  "live."
+#define DYING "up."
+#define STAYS "stays." /* what could not be removed; tried again when the next broker starts, and at the end */
 
 /* A directory that its owner, who is us, may have shut against himself. The path goes by a descriptor: no link is followed. */
 static int open_shut(int at, const char *name)
@@ -36,12 +39,12 @@ static int open_shut(int at, const char *name)
 }
 
 /* Beside the others, under a name that nothing has; an earlier broker may have used the first ones. */
-static int carry_up(struct work_dirs *d, int at, const char *name)
+static int carry_up(struct work_dirs *d, int at, const char *name, const char *as)
 {
     char up[32];
 
     do {
-        snprintf(up, sizeof(up), "up.%" PRIu64, d->moved++);
+        snprintf(up, sizeof(up), "%s%" PRIu64, as, d->moved++);
         if (renameat(at, name, d->dir, up) == 0)
             return 0;
     } while (errno == ENOTEMPTY || errno == EEXIST);
@@ -61,14 +64,15 @@ static int remove_entry(struct work_dirs *d, int at, const char *name)
     if (fd < 0)
         return fd;
     close(fd);
-    return carry_up(d, at, name);
+    return carry_up(d, at, name, DYING);
 }
 
-/* Empties it, as far as *left allows, which counts entries. 1: there is more in it. */
+/* Empties it, as far as *left allows, which counts entries. 1: there is more in it. What cannot be removed keeps nothing else. */
 static int empty_some(struct work_dirs *d, int fd, unsigned *left)
 {
     DIR *dir = fdopendir(fd);
     const struct dirent *e;
+    bool any = false;
     int rc = 0;
 
     if (dir == NULL) {
@@ -76,13 +80,16 @@ static int empty_some(struct work_dirs *d, int fd, unsigned *left)
         close(fd);
         return rc;
     }
-    while (rc == 0 && *left > 0 && (errno = 0, e = readdir(dir)) != NULL)
+    while (*left > 0 && (errno = 0, e = readdir(dir)) != NULL)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            rc = remove_entry(d, fd, e->d_name);
+            int one = remove_entry(d, fd, e->d_name);
+
+            any |= one == 0;
+            rc = rc == 0 ? one : rc;
             (*left)--;
         }
     (void)closedir(dir);
-    return rc != 0 ? rc : *left == 0;
+    return *left == 0 && any ? 1 : rc != 0 ? rc : *left == 0;
 }
 
 /* One name of ours that is not live. */
@@ -104,7 +111,19 @@ static int remove_top(struct work_dirs *d, const char *name, unsigned *left)
     return rc;
 }
 
-/* 0: nothing but live ones is left. 1: more of it is. */
+static bool is_named(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Out of the way of the others, and said once. */
+static int set_aside(struct work_dirs *d, const char *name, int why)
+{
+    log_event(LOG_LEVEL_WARN, "work_dir_stays", "error=\"%s\"", strerror(-why));
+    return carry_up(d, d->dir, name, STAYS);
+}
+
+/* 0: nothing but live ones is left, and what stays. 1: more of it is. */
 static int remove_some(struct work_dirs *d, unsigned left)
 {
     int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0, more = 0;
@@ -118,11 +137,15 @@ static int remove_some(struct work_dirs *d, unsigned left)
         return rc;
     }
     while (left > 0 && (errno = 0, e = readdir(dir)) != NULL) {
-        if (e->d_name[0] == '.' || strncmp(e->d_name, LIVE, strlen(LIVE)) == 0)
+        int one;
+
+        if (e->d_name[0] == '.' || is_named(e->d_name, LIVE) || is_named(e->d_name, STAYS))
             continue;
-        rc = remove_top(d, e->d_name, &left);
-        if (rc < 0)
-            break;
+        one = remove_top(d, e->d_name, &left);
+        if (one < 0)
+            one = set_aside(d, e->d_name, one);
+        if (one < 0)
+            rc = one;
         more = 1; /* what was carried up may stand before us in the directory */
     }
     (void)closedir(dir);
@@ -156,7 +179,7 @@ static void on_again(void *ctx)
         again_in(d, rc > 0 ? SOON_US : LATER_US);
 }
 
-/* Live ones, too: nobody lives yet, or any more. */
+/* Live ones, too: nobody lives yet, or any more. What would not go may go now. */
 static void bury_live(struct work_dirs *d)
 {
     int fd = openat(d->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,8 +187,8 @@ static void bury_live(struct work_dirs *d)
     const struct dirent *e;
 
     while (dir != NULL && (e = readdir(dir)) != NULL)
-        if (strncmp(e->d_name, LIVE, strlen(LIVE)) == 0)
-            (void)carry_up(d, d->dir, e->d_name);
+        if (is_named(e->d_name, LIVE) || is_named(e->d_name, STAYS))
+            (void)carry_up(d, d->dir, e->d_name, DYING);
     if (dir != NULL)
         (void)closedir(dir);
     else if (fd >= 0)
@@ -237,7 +260,7 @@ void work_dirs_drop(struct work_dirs *d, uint64_t id)
     int rc;
 
     live_name(name, id);
-    rc = carry_up(d, d->dir, name);
+    rc = carry_up(d, d->dir, name, DYING);
     if (rc != 0)
         log_event(LOG_LEVEL_WARN, "work_dir_stays", "error=\"%s\"", strerror(-rc));
     again_in(d, SOON_US);

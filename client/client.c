@@ -62,6 +62,12 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
                 "start one: coopd --run-dir %.200s --state-dir %.200s; or let coop do it, without --no-autostart and COOP_NO_AUTOSTART",
                 c->endpoint.run_dir, c->endpoint.state_dir);
         return -ECONNREFUSED;
+    case -ETIMEDOUT:
+    case -EAGAIN:
+        coop_error_set(why, -rc, COOP_EXIT_TEMPORARY, "the broker at %s is there and does not answer: it accepts nobody now", url);
+        if (c->endpoint.state_dir[0] != '\0')
+            coop_error_hint(why, "why is in its log, %.200s/coopd.log when coop started it", c->endpoint.state_dir);
+        return -ETIMEDOUT;
     default: return coop_error_set(why, -rc, COOP_EXIT_TEMPORARY, "cannot connect to the broker at %s: %s", url, strerror(-rc));
     }
 }

@@ -149,28 +149,32 @@ static const struct hint {
     uint32_t nr;
     int argument; /* -1: whatever they are */
     uint32_t value;
+    unsigned given; /* only where all of this is; such rows first */
     const char *text;
 } hints[] = {
-    { __NR_socket,            0, AF_INET,  "see --cap net=loopback" },
-    { __NR_socket,            0, AF_INET6, "see --cap net=loopback" },
+    { __NR_socket,            0, AF_INET,  POLICY_SHARED_SOCKETS, "no network can be had here: the loopback would be the host's (--cap net=loopback takes tier T1)" },
+    { __NR_socket,            0, AF_INET6, POLICY_SHARED_SOCKETS, "no network can be had here: the loopback would be the host's (--cap net=loopback takes tier T1)" },
+    { __NR_socket,            0, AF_INET,  0, "see --cap net=loopback; no other network can be had" },
+    { __NR_socket,            0, AF_INET6, 0, "see --cap net=loopback; no other network can be had" },
 };
 /* clang-format on */
 
-static const char *hint_for(uint32_t nr, const uint64_t args[CALL_ARGS])
+static const char *hint_for(uint32_t nr, const uint64_t args[CALL_ARGS], unsigned given)
 {
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
-        if (hints[i].nr == nr && (hints[i].argument < 0 || (uint32_t)args[hints[i].argument] == hints[i].value))
+        if (hints[i].nr == nr && (hints[i].given & ~given) == 0 &&
+            (hints[i].argument < 0 || (uint32_t)args[hints[i].argument] == hints[i].value))
             return hints[i].text;
     return NULL;
 }
 
-static void say_advice(struct text *t, uint32_t nr, const uint64_t args[CALL_ARGS])
+static void say_advice(struct text *t, uint32_t nr, const uint64_t args[CALL_ARGS], unsigned given)
 {
-    const char *hint = hint_for(nr, args), *why = "";
+    const char *hint = hint_for(nr, args, given), *why = "";
 
     if (hint != NULL)
         say(t, "; %s", hint);
-    else if (!policy_call_may_be_granted(nr, args, 0, &why))
+    else if (!policy_call_may_be_granted(nr, args, given, &why))
         say(t, "; it can not be allowed: %s", why);
     else
         say(t, "; see --learn and --policy");
@@ -185,7 +189,8 @@ const char *policy_abi_name(uint32_t arch, uint32_t nr)
     return (nr & X32_BIT) != 0 && nr != UINT32_MAX ? "x32" : "x86_64";
 }
 
-void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_ARGS], const char *profile, char *buf, size_t size)
+void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_ARGS], const char *profile, unsigned given, char *buf,
+                          size_t size)
 {
     struct text t = { buf, size, 0 };
     const char *abi = policy_abi_name(arch, nr);
@@ -201,5 +206,5 @@ void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_A
     say_call(&t, nr, args);
     say(&t, " is not in profile %s", profile);
     if (strcmp(profile, "exec") == 0)
-        say_advice(&t, nr, args);
+        say_advice(&t, nr, args, given);
 }

@@ -66,9 +66,10 @@ bool word_names_zero(const struct arg_words *a);
 
 /*
  * A call that a policy ended a job for, in words that its owner can act on: "socket(AF_INET, SOCK_STREAM, 0) is not in profile exec; see --cap
- * net=loopback". arch: AUDIT_ARCH_*. args: six, as they were when it was made; what pointers point to is not looked at.
+ * net=loopback; ...". given: enum policy_given, so that nothing is advised that cannot be had there. arch: AUDIT_ARCH_*. args: six, as they were when it was made; what pointers point to is not looked at.
  */
-void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_ARGS], const char *profile, char *buf, size_t size);
+void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_ARGS], const char *profile, unsigned given, char *buf,
+                          size_t size);
 
 /* "x86_64", "i386", "x32" or "unknown". */
 const char *policy_abi_name(uint32_t arch, uint32_t nr);

@@ -18,8 +18,9 @@ enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 1
 /* How a job ended. Texts are well-formed UTF-8 (outcome_text makes them so) and empty when there is nothing to say. */
 struct outcome {
     Pb__ResultKind kind;
-    int exit_code; /* 0..255, with kind EXIT; 126 or 127 with CANNOT_RUN */
-    int signal;    /* with kind SIGNAL */
+    int exit_code;    /* 0..255, with kind EXIT; 126 or 127 with CANNOT_RUN */
+    int signal;       /* with kind SIGNAL */
+    bool inodes_full; /* with disk_full: it was not the bytes */
     bool disk_full;
     char type[OUTCOME_TYPE + 1];
     char message[OUTCOME_MESSAGE + 1];

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "json_text.h"
 #include "worker/landlock.h"
 #include "worker/sys_mount.h"
 #include "worker/view.h"
@@ -332,21 +333,10 @@ int probe_run(const struct probe_row *row, const struct space_ask *ask, struct p
     return 0;
 }
 
-/* The texts are ours, but for a directory's name in a step. */
 static void print_text(FILE *to, const char *name, const char *text)
 {
-    fprintf(to, ",\"%s\":\"", name);
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '"' || c == '\\')
-            fprintf(to, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f)
-            fprintf(to, "\\u%04x", c);
-        else
-            fputc(c, to);
-    }
-    fputc('"', to);
+    fprintf(to, ",\"%s\":", name);
+    json_text(to, text);
 }
 
 int probe_print(FILE *to, const struct space_ask *ask)

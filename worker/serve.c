@@ -77,6 +77,7 @@ _Noreturn void serve_finish(const struct outcome *o)
     r.exit_code = o->exit_code;
     r.signal = o->signal;
     r.disk_full = o->disk_full;
+    r.inodes_full = o->inodes_full;
     r.outputs_note = (char *)o->outputs_note;
     if (o->type[0] != '\0' || o->message[0] != '\0') {
         e.type = (char *)o->type;

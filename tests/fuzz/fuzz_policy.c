@@ -100,7 +100,7 @@ static void check_words(const uint8_t *call)
 
     memcpy(&nr, call, 4);
     memcpy(args, call + 4, sizeof(args));
-    policy_describe_call(AUDIT_ARCH_X86_64, nr, args, "exec", text, sizeof(text));
+    policy_describe_call(AUDIT_ARCH_X86_64, nr, args, "exec", 0, text, sizeof(text));
     assert(text[0] != '\0');
     policy_row_for_call(nr % 460, args, "learned", line, sizeof(line));
     assert(line[0] != '\0');

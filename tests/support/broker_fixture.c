@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,8 +104,11 @@ bool broker_belongs_to(struct broker *b, uid_t uid)
 static void confine(const void *arg)
 {
     const struct broker *b = arg;
+    const struct rlimit files = { b->files, b->files };
     int rc = b->cage != NULL ? cage_enter(b->cage) : 0;
 
+    if (rc == 0 && b->files != 0 && setrlimit(RLIMIT_NOFILE, &files) != 0)
+        rc = -errno;
     if (rc == 0 && b->deny != NULL)
         rc = deny_install(b->deny);
     if (rc == 0)
@@ -130,7 +134,7 @@ static struct proc *launch(struct broker *b, int ready_fd)
     b->log_from = stat(b->log_path, &st) == 0 ? st.st_size : 0;
     for (size_t i = 0; i < BROKER_ARGS && b->args[i] != NULL; i++)
         argv[9 + i] = b->args[i];
-    if (b->deny != NULL || b->cage != NULL)
+    if (b->deny != NULL || b->cage != NULL || b->files != 0)
         how.before_exec = confine;
     if (b->uid != 0 && b->env == NULL)
         how.env = env_of_other_user;

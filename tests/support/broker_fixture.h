@@ -20,6 +20,7 @@ struct broker {
     uid_t uid;                     /* 0: as we are */
     const char *deny;              /* a row of deny.c that the broker and all its children are refused; NULL: none */
     const char *cage;              /* a row of cage.c that the broker is started in; NULL: none */
+    unsigned files;                /* what the broker may have open, hard; 0: as we */
     const char *args[BROKER_ARGS]; /* more options for coopd */
     const char *const *env;        /* as in struct proc_how */
     const char *run_dir, *state_dir;

@@ -41,7 +41,7 @@ static const struct limit_row rows[] = {
     { "idle of what stands still",      "idle=200ms",              { "stop" },                  "idle_limit", "idle limit of 200ms", COOP_EXIT_TIME_LIMIT, false },
     { "idle after it was busy",         "idle=200ms",              { "spin=300", "mutter=4", "sleep=60000" }, "idle_limit", "idle limit of 200ms", COOP_EXIT_TIME_LIMIT, false },
     { "a fork bomb",                    "pids=30,wall=1s,cpu=20s", { "bomb" },                  "wall_limit", "wall limit of 1s", COOP_EXIT_TIME_LIMIT, false },
-    { "processes refused, and it failed", "pids=10",               { "spawn=40" },              "pids_limit", "exit code 11, after 1 times its pids limit of 10", COOP_EXIT_JOB_FAILED, true },
+    { "processes refused, and it failed", "pids=10",               { "spawn=40" },              "pids_limit", "exit code 11, after its pids limit of 10 had refused it", COOP_EXIT_JOB_FAILED, true },
     { "a file past its size",           "file_size=1M",            { "fill=4" },                "disk_limit", "file_size limit of 1M", COOP_EXIT_JOB_FAILED, false },
     { "exactly its processes",          "pids=10",                 { "spawn=9", "exit=3" },     "exit",       "exit code 3", 3, false },
     { "exactly its memory",             "memory=64M",              { "eat=40" },                "ok",         "", 0, false },

@@ -88,6 +88,36 @@ static void each_row_strikes_alone_with_words_and_a_reason(void **state)
     }
 }
 
+static const char *said(const struct causes_facts *f)
+{
+    static char detail[CAUSES_DETAIL];
+
+    causes_find(f)->say(f, detail);
+    return detail;
+}
+
+static void the_words_name_the_limit_that_struck_and_no_other(void **state)
+{
+    struct causes_facts f = { .limits = &limits };
+
+    (void)state;
+    strike(&f, "pids");
+    f.pids_refused = 1;
+    assert_non_null(strstr(said(&f), "had refused it a process or thread 1 time"));
+    assert_null(strstr(said(&f), "1 times"));
+    f = (struct causes_facts){ .limits = &limits, .oom = true };
+    assert_null(strstr(said(&f), "files"));
+    f.memory_files = 200 << 20;
+    assert_non_null(strstr(said(&f), "memory limit of 256M, 200M of it for files of its work directory"));
+    f = (struct causes_facts){ .limits = &limits };
+    strike(&f, "disk");
+    assert_non_null(strstr(said(&f), "its disk limit of 64M was used up"));
+    assert_null(strstr(said(&f), "inodes"));
+    f.inodes_full = true;
+    assert_non_null(strstr(said(&f), "its inodes limit of 10000 was used up"));
+    assert_null(strstr(said(&f), "disk"));
+}
+
 /* Two that can be true at one time: the upper one, whichever came first. */
 static void of_two_the_upper_row_is_the_cause(void **state)
 {
@@ -140,8 +170,11 @@ static void a_signal_alone_is_no_evidence_of_cpu_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_strikes_a_job_within_its_limits),  TEST(each_row_strikes_alone_with_words_and_a_reason),
-        TEST(of_two_the_upper_row_is_the_cause),        TEST(a_job_that_ended_well_a_moment_before_its_limit_was_noticed_has_ended_well),
+        TEST(the_words_name_the_limit_that_struck_and_no_other),
+        TEST(nothing_strikes_a_job_within_its_limits),
+        TEST(each_row_strikes_alone_with_words_and_a_reason),
+        TEST(of_two_the_upper_row_is_the_cause),
+        TEST(a_job_that_ended_well_a_moment_before_its_limit_was_noticed_has_ended_well),
         TEST(a_signal_alone_is_no_evidence_of_cpu_use),
     };
 

@@ -370,11 +370,11 @@ static void a_terminal_takes_sizes_that_a_terminal_can_have(void **state)
         int taken;
     } rows[] = {
         {1,           1,          1},
-        { 65535,      65535,      1},
+        { LIMITS_TTY, LIMITS_TTY, 1},
         { 0,          80,         0},
         { 24,         0,          0},
-        { 65536,      80,         0},
-        { 24,         65536,      0},
+        { 4097,       80,         0},
+        { 24,         4097,       0},
         { UINT32_MAX, UINT32_MAX, 0}
     };
     struct records *r = *state;

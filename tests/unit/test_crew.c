@@ -162,16 +162,37 @@ static void a_flood_of_one_engine_does_not_starve_the_other(void **state)
     assert_int_equal(lacks(f, ENGINE_LUA, 0), 4);
 }
 
+/* A container's range may be shorter than what was asked for: nobody waits in vain for a uid, and spare workers leave room for jobs. */
+static void where_uids_are_few_spares_leave_some_and_no_more_workers_are_made_than_there_are(void **state)
+{
+    struct fixture *f = *state;
+    struct crew *c = &f->bare.b.crews[ENGINE_LUA];
+    struct worker *w;
+
+    f->bare.b.config.pool = 1000;
+    f->bare.b.privilege.ids = 2 * ENGINE_COUNT * 3;
+    assert_true(crew_spares(c) <= 3);
+    f->bare.b.privilege.ids = 1;
+    assert_int_equal(crew_spares(c), 0);
+    w = bare_worker_in(&f->bare, WORKER_BUSY, &f->bare.job);
+    w->uid_inside = 1;
+    waits(f, ENGINE_LUA, 1);
+    c->zygote.ready = 1;
+    pool_refill(&f->bare.b.pool); /* the only one is taken */
+    assert_ptr_equal(f->bare.b.pool.all, w);
+    assert_null(w->next);
+    c->zygote.ready = 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(a_program_without_the_control_group_that_others_have_does_not_start),
+        TEST(where_uids_are_few_spares_leave_some_and_no_more_workers_are_made_than_there_are),
         TEST(nobody_waits_and_nothing_is_lacking_but_spares),
         TEST(spares_are_as_many_as_asked_for_and_the_engine_wants),
         TEST(a_program_without_the_control_group_that_others_have_does_not_start),
-        TEST(spares_are_as_many_as_asked_for_and_the_engine_wants),
         TEST(one_engines_jobs_need_as_many_as_may_run),
         TEST(the_first_that_came_share_the_room),
         TEST(a_flood_of_one_engine_does_not_starve_the_other),

@@ -577,6 +577,22 @@ static void the_kinds_of_calls_that_are_never_granted(void **state)
 
 /* ---- in words ------------------------------------------------------------------------------------------------------------------ */
 
+static void what_cannot_be_had_there_is_not_advised(void **state)
+{
+    const uint64_t inet[6] = { AF_INET, SOCK_STREAM }, high[6] = { 0, 0, 5 };
+    char text[CALL_TEXT];
+
+    (void)state;
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_socket, inet, "exec", POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS, text, sizeof(text));
+    assert_null(strstr(text, "see --cap"));
+    assert_non_null(strstr(text, "no network can be had here"));
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_setpriority, high, "exec", POLICY_SHARED_PIDS, text, sizeof(text));
+    assert_null(strstr(text, "--policy"));
+    assert_non_null(strstr(text, "it can not be allowed: could reach processes"));
+    policy_describe_call(AUDIT_ARCH_X86_64, SYS_setpriority, high, "exec", 0, text, sizeof(text));
+    assert_non_null(strstr(text, "see --learn and --policy"));
+}
+
 static void a_call_is_described_so_that_its_owner_can_act(void **state)
 {
     static const struct {
@@ -586,10 +602,10 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
     } rows[] = {
         {AUDIT_ARCH_X86_64,
          SYS_socket,                        { AF_INET, SOCK_STREAM, 0 },
-         "exec",                                                                                                                 "socket(AF_INET, SOCK_STREAM, 0) is not in profile exec; see --cap net=loopback"                                             },
+         "exec",                                                                                                                 "socket(AF_INET, SOCK_STREAM, 0) is not in profile exec; see --cap net=loopback; no other network can be had"                },
         { AUDIT_ARCH_X86_64,
          SYS_socket,                        { AF_INET6 | 7ull << 32, SOCK_DGRAM | SOCK_CLOEXEC, 17 },
-         "exec",                                                                                                                 "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 17) is not in profile exec; see --cap net=loopback"                               },
+         "exec",                                                                                                                 "socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, 17) is not in profile exec; see --cap net=loopback; no other network can be had"  },
         { AUDIT_ARCH_X86_64,
          SYS_ptrace,                        { 16, 1 },
          "exec",                                                                                                                 "ptrace(PTRACE_ATTACH, 1, 0, 0) is not in profile exec; it can not be allowed: a job looks into no process; trace it outside"},
@@ -614,12 +630,12 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, text, sizeof(text));
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, text, sizeof(text));
         if (strncmp(text, rows[i].text, strlen(rows[i].text)) != 0)
             fail_msg("said   %s\nwanted %s", text, rows[i].text);
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, small, sizeof(small));
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, small, sizeof(small));
         assert_int_equal(strlen(small), sizeof(small) - 1);
-        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, small, 0);
+        policy_describe_call(rows[i].arch, rows[i].nr, rows[i].args, rows[i].profile, 0, small, 0);
     }
 }
 
@@ -631,7 +647,7 @@ static void every_call_with_any_arguments_fits_into_a_line(void **state)
 
     (void)state;
     for (uint32_t nr = 0; nr < 1024; nr++) {
-        policy_describe_call(AUDIT_ARCH_X86_64, nr, worst, "exec", text, sizeof(text));
+        policy_describe_call(AUDIT_ARCH_X86_64, nr, worst, "exec", 0, text, sizeof(text));
         assert_true(strlen(text) > 0 && strlen(text) < sizeof(text) - 1);
         assert_null(strpbrk(text, "\n\033"));
     }
@@ -684,6 +700,7 @@ int main(void)
         cmocka_unit_test(what_may_be_granted_is_the_same_for_a_call_and_for_a_row),
         cmocka_unit_test(the_kinds_of_calls_that_are_never_granted),
         cmocka_unit_test(a_call_is_described_so_that_its_owner_can_act),
+        cmocka_unit_test(what_cannot_be_had_there_is_not_advised),
         cmocka_unit_test(every_call_with_any_arguments_fits_into_a_line),
         cmocka_unit_test(a_row_for_a_call_allows_this_call_and_can_be_read),
     };

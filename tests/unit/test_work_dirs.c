@@ -238,6 +238,41 @@ static void many_files_go_a_piece_at_a_time(void **state)
     assert_int_equal(names(f), 0);
 }
 
+/* Another's directory with something in it: we may neither empty nor move it. Only root can make one. */
+static void what_cannot_be_removed_is_in_nobodys_way(void **state)
+{
+    enum { FEW = 100 };
+    struct fixture *f = *state;
+    int one = make(f, 1), two = make(f, 2), foreign;
+
+    put(one, "a");
+    put(two, "b");
+    if (seteuid(0) != 0) {
+        close(one);
+        close(two);
+        skip();
+    }
+    foreign = put_dir(one, "foreign");
+    put(foreign, "kept");
+    assert_int_equal(seteuid(65534), 0);
+    work_dirs_drop(&f->d, 1);
+    work_dirs_drop(&f->d, 2);
+    assert_in_range(turn(f), 1, FEW); /* it is not tried for ever */
+    assert_int_equal(faccessat(one, "a", F_OK, 0), -1);
+    assert_int_equal(faccessat(two, "b", F_OK, 0), -1);
+    assert_int_equal(names(f), 1);
+    assert_int_equal(faccessat(one, "foreign", F_OK, 0), 0);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(unlinkat(foreign, "kept", 0), 0);
+    assert_int_equal(unlinkat(one, "foreign", AT_REMOVEDIR), 0);
+    assert_int_equal(seteuid(65534), 0);
+    work_dirs_close(&f->d); /* once more */
+    assert_int_equal(names(f), 0);
+    close(foreign);
+    close(one);
+    close(two);
+}
+
 static void what_an_earlier_broker_left_is_gone_when_it_is_open(void **state)
 {
     struct fixture *f = *state;
@@ -312,6 +347,7 @@ int main(void)
         TEST(kinds_and_modes_are_no_obstacle),
         TEST(depth_is_no_obstacle),
         TEST(many_files_go_a_piece_at_a_time),
+        TEST(what_cannot_be_removed_is_in_nobodys_way),
         TEST(what_an_earlier_broker_left_is_gone_when_it_is_open),
         TEST(at_the_end_live_ones_go_too),
         TEST(without_a_broker_all_of_it_goes),

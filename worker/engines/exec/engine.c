@@ -2,6 +2,7 @@
 #include "worker/engines/exec/engine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sha256.h>
@@ -21,6 +22,7 @@
 #include "worker/engines/exec/learn.h"
 #include "worker/engines/exec/loop.h"
 #include "worker/engines/exec/notify.h"
+#include "worker/engines/exec/program_limits.h"
 #include "worker/engines/exec/reap.h"
 #include "worker/engines/exec/stage.h"
 #include "worker/engines/exec/streams.h"
@@ -239,6 +241,18 @@ static int step_policy(void)
     return 0;
 }
 
+/* What the broker may have open is what it can give. */
+static int step_files(void)
+{
+    uint64_t allowed = program_limits_files_allowed(), asked = job.spec->limits->files;
+
+    if (asked > allowed)
+        job_cannot_run(&job, PROGRAM_NOT_RUNNABLE, "BadSpec",
+                       "limit files %" PRIu64 " is above what this broker may give (%" PRIu64 ", the ulimit -n of whoever started it)",
+                       asked, allowed);
+    return 0;
+}
+
 /* clang-format off */
 static const struct enter_step {
     const char *name;
@@ -250,6 +264,7 @@ static const struct enter_step {
     { "events",           step_events },
     { "stage",            step_stage },
     { "arguments",        step_arguments },
+    { "files",            step_files },
     { "outputs",          step_outputs },
     { "program_policy",   step_policy },
 };
@@ -338,8 +353,11 @@ static void look_at_disk(struct exec_job *j)
 {
     struct statvfs s;
 
-    if (space_now.entered && fstatvfs(j->work_fd, &s) == 0)
-        j->outcome->disk_full = (s.f_blocks > 0 && s.f_bfree == 0) || (s.f_files > 0 && s.f_ffree == 0);
+    if (!space_now.entered || fstatvfs(j->work_fd, &s) != 0)
+        return;
+    j->outcome->disk_full = s.f_blocks > 0 && s.f_bfree == 0;
+    j->outcome->inodes_full = !j->outcome->disk_full && s.f_files > 0 && s.f_ffree == 0;
+    j->outcome->disk_full |= j->outcome->inodes_full;
 }
 
 static void exec_run(const Pb__JobSpec *spec, struct outcome *ret_o)

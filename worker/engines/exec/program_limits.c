@@ -48,6 +48,13 @@ int program_limits_set(const Pb__Assign *a, bool own_pids)
     return rc;
 }
 
+uint64_t program_limits_files_allowed(void)
+{
+    struct rlimit had;
+
+    return getrlimit(RLIMIT_NOFILE, &had) == 0 ? had.rlim_max : 0;
+}
+
 int program_limits_files(pid_t pid, const Pb__Limits *l)
 {
     struct rlimit files = { l->files, l->files };
