@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "broker/cgroup.h"
+#include "broker/descriptors.h"
 #include "broker/privilege.h"
 #include "broker/small_file.h"
 #include "coop/exit_codes.h"
@@ -260,6 +262,16 @@ static void try_state_dir(struct doctor *d, struct answer *a)
     look_at_dir(d, d->config->state_dir, a);
 }
 
+static void try_descriptors(struct doctor *d, struct answer *a)
+{
+    uint64_t allowed = descriptors_allowed(), needed = descriptors_needed(d->config);
+
+    a->value = allowed < LONG_MAX ? (long)allowed : LONG_MAX;
+    detail(a, "%llu allowed, %llu are enough for %u workers", (unsigned long long)allowed, (unsigned long long)needed,
+           (unsigned)d->config->workers);
+    a->rc = allowed >= needed ? 0 : -EMFILE;
+}
+
 /* ---- control groups ------------------------------------------------------------------------------------------------------------------ */
 
 static void try_cgroups(struct doctor *d, struct answer *a)
@@ -301,12 +313,13 @@ static const struct doctor_row {
     { "max_user_namespaces",      try_max_user_namespaces, "user namespaces",                             "T2: Landlock and the system call filter alone hold workers" },
     { "unprivileged_userns_clone", try_userns_clone,       "user namespaces without root",                "T2: Landlock and the system call filter alone hold workers" },
     { "apparmor_userns",          try_apparmor,            "user namespaces without root",                "T2: Landlock and the system call filter alone hold workers" },
+    { "descriptors",              try_descriptors,         "as many files as all jobs at once take",      "fewer jobs run at once" },
     { "yama",                     try_yama,                "for your information",                        "" },
     { "run_dir",                  try_run_dir,             "the control socket",                          "the broker does not start" },
     { "state_dir",                try_state_dir,           "jobs and receipts",                           "the broker does not start" },
     { "cgroups",                  try_cgroups,             "exact limits for all processes of a job",     "rlimits of each process, and sums that are sampled" },
-    { "cgroup_memory",            try_cgroup_memory,       "memory limit of a job as a whole",            "RLIMIT_AS of each process, and a sum that is sampled" },
-    { "cgroup_pids",              try_cgroup_pids,         "processes and threads of a job",              "RLIMIT_NPROC of its uid" },
+    { "cgroup_memory",            try_cgroup_memory,       "memory limit of a job as a whole",            "RLIMIT_DATA of each process, and a sum that is sampled" },
+    { "cgroup_pids",              try_cgroup_pids,         "processes and threads of a job",              "T0, T1: RLIMIT_NPROC; T2: a count that is sampled" },
     { "cgroup_cpu",               try_cgroup_cpu,          "CPU time of all that a job started",          "a sum that is sampled" },
 };
 /* clang-format on */

@@ -7,6 +7,7 @@
 
 #include "broker/broker.h"
 #include "broker/meter.h"
+#include "held_words.h"
 #include "log.h"
 #include "tiers.h"
 
@@ -39,17 +40,15 @@ static bool leaf_has(const struct worker *w, enum cgroup_part part)
 /* ---- who holds what ----------------------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
-static const struct watch_words words_of_group[CGROUP_KINDS] = {
-    [CGROUP_NONE] = { "broker timer on sampled process clocks, RLIMIT_CPU", "RLIMIT_DATA, sampled PSS", "none", "RLIMIT_NPROC", NULL, NULL },
-    [CGROUP_V1]   = { "broker timer on cgroup v1 cpuacct.usage, RLIMIT_CPU", "cgroup v1 memory.limit_in_bytes", "cgroup v1 memory.memsw.limit_in_bytes", "cgroup v1 pids.max", NULL, NULL },
-    [CGROUP_V2]   = { "broker timer on cgroup v2 cpu.stat, RLIMIT_CPU", "cgroup v2 memory.max", "cgroup v2 memory.swap.max=0", "cgroup v2 pids.max", NULL, NULL },
+static const enum held_group group_of_kind[CGROUP_KINDS] = {
+    [CGROUP_NONE] = HELD_NO_GROUP, [CGROUP_V1] = HELD_CGROUP_V1, [CGROUP_V2] = HELD_CGROUP_V2,
 };
 /* clang-format on */
 
 /* RLIMIT_NPROC counts for one job only in a user namespace of its own. */
 bool watch_has_spaces(const struct job *job)
 {
-    return job->tier != NULL && (strcmp(job->tier, "T0") == 0 || strcmp(job->tier, "T1") == 0);
+    return tier_has_namespaces(job->tier);
 }
 
 /* Nothing in the kernel holds its number of processes: we count them, and end a job that has too many. */
@@ -58,13 +57,12 @@ static bool counts_pids(const struct job *job, const struct worker *w)
     return !leaf_has(w, CGROUP_PIDS) && !watch_has_spaces(job);
 }
 
-#define COUNTED_PIDS "sampled count"
 
 /* By part: a machine may have some of v1's hierarchies and not the others. */
 static void name_holders(struct job *job, const struct worker *w)
 {
     struct watch_words *words = &job->watch.words;
-    const struct watch_words *none = &words_of_group[CGROUP_NONE], *group;
+    const struct held_words *none = &held_by_group[HELD_NO_GROUP], *group;
     bool sees_tmpfs = watch_has_spaces(job);
 
     words->idle = "broker timer";
@@ -76,18 +74,18 @@ static void name_holders(struct job *job, const struct worker *w)
         words->disk = "no file system";
         return;
     }
-    group = w->leaf != NULL ? &words_of_group[w->leaf->groups->kind] : none;
+    group = w->leaf != NULL ? &held_by_group[group_of_kind[w->leaf->groups->kind]] : none;
     words->cpu = leaf_has(w, CGROUP_CPU) ? group->cpu : none->cpu;
     words->memory = leaf_has(w, CGROUP_MEMORY) ? group->memory : none->memory;
     words->swap = leaf_has(w, CGROUP_MEMORY) && w->leaf->holds_swap ? group->swap : none->swap;
-    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : COUNTED_PIDS;
-    words->disk = sees_tmpfs ? "tmpfs size and nr_inodes, RLIMIT_FSIZE" : "RLIMIT_FSIZE";
+    words->pids = leaf_has(w, CGROUP_PIDS) ? group->pids : sees_tmpfs ? none->pids : HELD_PIDS_COUNTED;
+    words->disk = sees_tmpfs ? HELD_DISK_SPACES : HELD_DISK_NONE;
 }
 
 const char *watch_cannot(const struct job *job, uint32_t asked)
 {
     const struct watch_words *words = &job->watch.words;
-    bool counted = words->pids != NULL && strcmp(words->pids, COUNTED_PIDS) == 0;
+    bool counted = words->pids != NULL && strcmp(words->pids, HELD_PIDS_COUNTED) == 0;
     const struct {
         const char *limit, *held, *by;
     } needs[] = {

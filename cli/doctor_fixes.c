@@ -28,6 +28,7 @@ const struct doctor_fix doctor_fixes[] = {
     { "max_user_namespaces", NULL, KEEP("user.max_user_namespaces", "15000") },
     { "unprivileged_userns_clone", NULL, KEEP("kernel.unprivileged_userns_clone", "1") },
     { "apparmor_userns",     NULL, "as root: install -m 644 " COOP_PREFIX "/share/coop/apparmor/coop /etc/apparmor.d/coop && apparmor_parser -r /etc/apparmor.d/coop" },
+    { "descriptors",         NULL, "before coopd is started: ulimit -Hn 4096, or LimitNOFILE=4096 in its unit; or fewer by --workers" },
     { "yama",                NULL, "nothing to do" },
     { "run_dir",             NULL, "give coopd a directory that is its user's alone: chown USER DIR && chmod 700 DIR, or another one by --run-dir or $COOP_RUN_DIR" },
     { "state_dir",           NULL, "give coopd a directory that is its user's alone: chown USER DIR && chmod 700 DIR, or another one by --state-dir or $COOP_STATE_DIR" },

@@ -15,6 +15,7 @@
 #include "cli/say.h"
 #include "cli/text.h"
 #include "client/endpoint.h"
+#include "held_words.h"
 #include "require.h"
 #include "tiers.h"
 
@@ -150,15 +151,19 @@ static void find_tier(struct findings *f)
 static void find_held(struct findings *f)
 {
     bool spaces = tier_has_namespaces(f->tier), landlock = is_ok(f, "landlock");
+    const struct held_words
+        *none = &held_by_group[HELD_NO_GROUP],
+        *group =
+            &held_by_group[json_integer_value(json_object_get(find(f->probes, "cgroups"), "value")) == 2 ? HELD_CGROUP_V2 : HELD_CGROUP_V1];
     Pb__Enforcement *e = &f->held;
 
     pb__enforcement__init(e);
     e->tier = (char *)f->tier;
     e->landlock_abi = (uint32_t)json_integer_value(json_object_get(find(f->probes, "landlock"), "value"));
-    e->memory = is_ok(f, "cgroup_memory") ? "cgroup" : "RLIMIT_AS, sampled sum";
-    e->pids = is_ok(f, "cgroup_pids") ? "cgroup" : "RLIMIT_NPROC";
-    e->cpu = is_ok(f, "cgroup_cpu") ? "cgroup" : "broker timer, RLIMIT_CPU";
-    e->disk = spaces ? "tmpfs" : "RLIMIT_FSIZE";
+    e->memory = (char *)(is_ok(f, "cgroup_memory") ? group->memory : none->memory);
+    e->pids = (char *)(is_ok(f, "cgroup_pids") ? group->pids : spaces ? none->pids : HELD_PIDS_COUNTED);
+    e->cpu = (char *)(is_ok(f, "cgroup_cpu") ? group->cpu : none->cpu);
+    e->disk = spaces ? HELD_DISK_SPACES : HELD_DISK_NONE;
     e->net = spaces ? "network namespace, filter" : "filter";
     e->fs = spaces ? "mount namespace, Landlock" : landlock ? "Landlock" : "none";
     e->seccomp = is_ok(f, "seccomp") ? "exec" : "none";

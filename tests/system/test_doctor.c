@@ -105,6 +105,21 @@ static void the_tier_that_it_says_is_the_one_that_jobs_get(void **state)
     assert_int_equal(broker_down(b), 0);
 }
 
+/* And in the words of its receipt. */
+static void what_it_says_holds_a_program_is_what_its_receipt_says(void **state)
+{
+    static const char *const keys[] = { "tier", "memory", "cpu", "pids", "disk" };
+    struct broker *b = broker_new();
+    json_t *doc = json_of(&proc_expect(doctor(b, &here, "--json"), 0)->out), *r;
+
+    (void)state;
+    broker_up(b);
+    r = expect_end(b, submit(b, "--", "true"), "ok");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_string_equal(json_str(doc, support_text("held.%s", keys[i])), json_str(r, support_text("enforcement.%s", keys[i])));
+    assert_int_equal(broker_down(b), 0);
+}
+
 static void what_is_forbidden_is_named_with_its_error_and_its_fix(void **state)
 {
     static const struct {
@@ -217,6 +232,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         ALONE(what_it_finds_is_a_document_and_each_probe_says_what_to_do),
         ALONE(the_tier_that_it_says_is_the_one_that_jobs_get),
+        ALONE(what_it_says_holds_a_program_is_what_its_receipt_says),
         ALONE(what_is_forbidden_is_named_with_its_error_and_its_fix),
         ALONE(what_nobody_can_have_is_not_reachable),
         ALONE(directories_that_a_broker_could_not_use_are_found),

@@ -157,6 +157,24 @@ static void a_program_of_too_many_processes_is_ended(void **state)
     expect_no_work_dirs(b);
 }
 
+/* The broker has the job's uid and is one pid away; and there is no network to be given. */
+static void what_reaches_others_is_refused_and_not_advised(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    if (b == NULL)
+        skip();
+    p = coop(b, "run", "--policy", script(b, "prio.policy", "allow setpriority # x\n"), "--", "echo", "ran");
+    assert_int_not_equal(p->code, 0);
+    expect_has(p->err, "could reach processes that are not the job's");
+    p = coop(b, "run", "--policy", script(b, "limit.policy", "allow prlimit64 # x\n"), "--", "echo", "ran");
+    assert_int_not_equal(p->code, 0);
+    expect_has(p->err, "only its own limits");
+    p = coop(b, "run", "--", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9");
+    expect_has(p->err, "no network can be had here");
+}
+
 static void what_a_program_leaves_in_its_directory_goes(void **state)
 {
     struct broker *b = *state;
@@ -293,6 +311,7 @@ int main(void)
         TEST(a_program_runs_and_its_receipt_says_by_what_it_was_held),
         TEST(what_the_tier_does_not_have_is_refused_by_name),
         cmocka_unit_test_teardown(a_tier_that_root_asked_for_refuses_the_same, teardown_own),
+        TEST(what_reaches_others_is_refused_and_not_advised),
         TEST(a_program_of_too_many_processes_is_ended),
         TEST(what_a_program_leaves_in_its_directory_goes),
         TEST(what_outlives_the_zygote_is_killed_by_the_broker),
