@@ -71,7 +71,7 @@ $(B)/coop-worker: $(B)/worker/main.o $(B)/libcoop-task.a $(B)/libworker.a $(B)/l
 		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
 endif
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
