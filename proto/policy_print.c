@@ -17,7 +17,10 @@ const char *const policy_verdict_names[POLICY_VERDICTS] = {
 const struct policy_given_name policy_givens[N_GIVENS] = {
     {"net=loopback",    POLICY_NET_LOOPBACK  },
     { "shared-signals", POLICY_SHARED_SIGNALS},
-    { "shared-sockets", POLICY_SHARED_SOCKETS}
+    { "shared-sockets", POLICY_SHARED_SOCKETS},
+    { "shared-files",   POLICY_SHARED_FILES  },
+    { "shared-sizes",   POLICY_SHARED_SIZES  },
+    { "sampled-memory", POLICY_SAMPLED_MEMORY},
 };
 
 struct out {

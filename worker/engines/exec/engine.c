@@ -181,7 +181,11 @@ static unsigned given(void)
     if (!space_now.entered && landlock_abi() < LANDLOCK_SIGNALS)
         g |= POLICY_SHARED_SIGNALS;
     if (!space_now.entered)
-        g |= POLICY_SHARED_SOCKETS;
+        g |= POLICY_SHARED_SOCKETS | POLICY_SHARED_FILES;
+    if (!space_now.entered && landlock_abi() < LANDLOCK_SIZES)
+        g |= POLICY_SHARED_SIZES;
+    if (job.assign->rlimit_memory)
+        g |= POLICY_SAMPLED_MEMORY;
     return g;
 }
 
