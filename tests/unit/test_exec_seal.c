@@ -224,6 +224,18 @@ static void limits_of_each_process_stand(void **state)
     assert_string_equal(j->t.out, "before\n77 1\nafter 0\n");
 }
 
+static void where_the_worker_lies_is_not_to_be_read(void **state)
+{
+    struct job *j = *state;
+
+    if (without_namespaces())
+        skip(); /* no /proc of its own */
+    add_cap(j, "proc");
+    run_shell(j, "tr '\\0' '\\n' < /proc/1/cmdline | head -n 1");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "test_exec_seal\n");
+}
+
 /* ---- rows of the job's own, and learning ----------------------------------------------------------------------------------------- */
 
 static void a_row_of_the_jobs_own_is_added(void **state)
@@ -381,6 +393,7 @@ int main(int argc, char **argv)
         T(a_learning_job_goes_on_and_lists_what_it_lacked),
         T(a_number_nobody_knows_is_answered),
         T(limits_of_each_process_stand),
+        T(where_the_worker_lies_is_not_to_be_read),
     };
     const struct CMUnitTest supervised[] = {
         T(without_a_listener_the_call_kills),

@@ -106,6 +106,18 @@ static int step_space(void)
     return space_work(&want, &job.work_fd, &job.work_path);
 }
 
+/* With /proc of its own the program reads the first process's command line, whose first word is a path of the host's. */
+static int step_name(void)
+{
+    char *path = program_invocation_name, *name = program_invocation_short_name;
+    size_t all = strlen(path), len = strlen(name);
+
+    memmove(path, name, len);
+    memset(path + len, 0, all - len);
+    program_invocation_short_name = path;
+    return 0;
+}
+
 static int step_terminal(void)
 {
     return job.spec->tty != NULL ? terminal_open(&job) : 0;
@@ -229,6 +241,7 @@ static const struct enter_step {
     int (*take)(void);
 } enter_steps[] = {
     { "space_work",       step_space },     /* the last mounts */
+    { "name",             step_name },
     { "terminal",         step_terminal },
     { "processes",        step_processes }, /* what their end is brought about by */
     { "space_close",      space_close },    /* no capability from here on */
