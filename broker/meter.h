@@ -12,7 +12,7 @@
 
 int meter_cpu(pid_t pid, uint64_t *ret_us); /* user and system, all its threads, microseconds */
 int meter_resident(pid_t pid, uint64_t *ret_bytes);
-/* What it holds of the memory: pages that it shares by their share where we may read that, else only those that are its own. */
+/* What it holds of the memory: pages that it shares by their share where we may read that, else only those that are its own; and its page tables. */
 int meter_held(pid_t pid, uint64_t *ret_bytes);
 /* Bytes from and to disks, its waited-for children's too; also of one that has ended and is not reaped yet. */
 int meter_io(pid_t pid, uint64_t *ret_read, uint64_t *ret_written);

@@ -57,7 +57,6 @@ static bool counts_pids(const struct job *job, const struct worker *w)
     return !leaf_has(w, CGROUP_PIDS) && !watch_has_spaces(job);
 }
 
-
 /* By part: a machine may have some of v1's hierarchies and not the others. */
 static void name_holders(struct job *job, const struct worker *w)
 {

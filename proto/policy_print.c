@@ -18,7 +18,10 @@ const struct policy_given_name policy_givens[N_GIVENS] = {
     {"net=loopback",    POLICY_NET_LOOPBACK  },
     { "shared-signals", POLICY_SHARED_SIGNALS},
     { "shared-sockets", POLICY_SHARED_SOCKETS},
-    { "shared-pids",    POLICY_SHARED_PIDS   }
+    { "shared-files",   POLICY_SHARED_FILES  },
+    { "shared-sizes",   POLICY_SHARED_SIZES  },
+    { "sampled-memory", POLICY_SAMPLED_MEMORY},
+    { "shared-pids",    POLICY_SHARED_PIDS   },
 };
 
 struct out {

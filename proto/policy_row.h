@@ -32,11 +32,14 @@ enum { POLICY_ARGS = 3 };
 
 /* What a row may depend on beside the call: of the job, and of where it runs. */
 enum policy_given {
-    POLICY_NET_LOOPBACK = 1,   /* the job has the capability net=loopback */
-    POLICY_SHARED_SIGNALS = 2, /* its signals could reach processes that are not its own (T2, Landlock before ABI 6) */
-    POLICY_SHARED_SOCKETS = 4, /* so could its connections (T2, Landlock before ABI 9) */
-    POLICY_SHARED_PIDS = 8,    /* it may name processes that are not its own: no pid namespace (T2) */
-    POLICY_GIVEN_ALL = 15
+    POLICY_NET_LOOPBACK = 1,    /* the job has the capability net=loopback */
+    POLICY_SHARED_SIGNALS = 2,  /* its signals could reach processes that are not its own (T2, Landlock before ABI 6) */
+    POLICY_SHARED_SOCKETS = 4,  /* so could its connections (T2, Landlock before ABI 9) */
+    POLICY_SHARED_FILES = 8,    /* so could calls that change a file by its path, but not its contents (T2: no Landlock holds those) */
+    POLICY_SHARED_SIZES = 16,   /* and truncate(2) (T2, Landlock before ABI 3) */
+    POLICY_SAMPLED_MEMORY = 32, /* no cgroup holds the job's memory: what its processes have is sampled */
+    POLICY_SHARED_PIDS = 64,    /* it may name processes that are not its own: no pid namespace (T2) */
+    POLICY_GIVEN_ALL = 127
 };
 
 struct policy_row {

@@ -18,7 +18,7 @@ struct policy_given_name {
     unsigned bit;
 };
 
-enum { N_GIVENS = 4 };
+enum { N_GIVENS = 7 };
 
 extern const struct policy_given_name policy_givens[N_GIVENS];
 extern const char *const policy_verdict_names[POLICY_VERDICTS]; /* NULL: not in a row */

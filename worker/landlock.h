@@ -12,7 +12,8 @@
 
 int landlock_take_all(uint32_t *ret_abi);
 
-enum { LANDLOCK_SIGNALS = 6 }; /* the ABI since which a domain can keep signals in */
+/* The ABI since which a domain can keep signals in; since which it can hold truncate(2). */
+enum { LANDLOCK_SIGNALS = 6, LANDLOCK_SIZES = 3 };
 
 /* The ABI of this kernel; 0: none. */
 int landlock_abi(void);

@@ -44,6 +44,9 @@
 #define WITH_NET       POLICY_NET_LOOPBACK
 #define SHARED_SIGNALS POLICY_SHARED_SIGNALS
 #define SHARED_SOCKETS POLICY_SHARED_SOCKETS
+#define SHARED_FILES   POLICY_SHARED_FILES
+#define SHARED_SIZES   POLICY_SHARED_SIZES
+#define SAMPLED        POLICY_SAMPLED_MEMORY
 #define NEW_SPACES     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 #define ASKS(request)  INT_IS(1, request)
 #define OPTION(option) INT_IS(0, option)
@@ -67,9 +70,20 @@
     { ALLOW(pwritev),                         ANY,                                                  "files" }, \
     { ALLOW(preadv2),                         ANY,                                                  "files" }, \
     { ALLOW(pwritev2),                        ANY,                                                  "files" }, \
+    { REFUSE_IF(SHARED_FILES, open, EPERM),   IF(INT_HAS(1, O_CREAT), INT_HAS(2, S_ISUID)),         "a set-uid or set-gid file of the broker's user, for others to run" }, \
+    { REFUSE_IF(SHARED_FILES, open, EPERM),   IF(INT_HAS(1, O_CREAT), INT_HAS(2, S_ISGID)),         "as S_ISUID" }, \
+    { REFUSE_IF(SHARED_FILES, open, EPERM),   IF(INT_HAS(1, O_TMPFILE), INT_HAS(2, S_ISUID)),       "as O_CREAT" }, \
+    { REFUSE_IF(SHARED_FILES, open, EPERM),   IF(INT_HAS(1, O_TMPFILE), INT_HAS(2, S_ISGID)),       "as S_ISUID" }, \
     { ALLOW(open),                            ANY,                                                  "files" }, \
+    { REFUSE_IF(SHARED_FILES, openat, EPERM), IF(INT_HAS(2, O_CREAT), INT_HAS(3, S_ISUID)),         "as open" }, \
+    { REFUSE_IF(SHARED_FILES, openat, EPERM), IF(INT_HAS(2, O_CREAT), INT_HAS(3, S_ISGID)),         "as S_ISUID" }, \
+    { REFUSE_IF(SHARED_FILES, openat, EPERM), IF(INT_HAS(2, O_TMPFILE), INT_HAS(3, S_ISUID)),       "as open" }, \
+    { REFUSE_IF(SHARED_FILES, openat, EPERM), IF(INT_HAS(2, O_TMPFILE), INT_HAS(3, S_ISGID)),       "as S_ISUID" }, \
     { ALLOW(openat),                          ANY,                                                  "files" }, \
+    { REFUSE_IF(SHARED_FILES, openat2, ENOSYS), ANY,                                                  "the mode of a new file is behind a pointer; openat does it" }, \
     { ALLOW(openat2),                         ANY,                                                  "files; its flags are behind a pointer, and can only narrow what openat may" }, \
+    { REFUSE_IF(SHARED_FILES, creat, EPERM),  IF(INT_HAS(1, S_ISUID)),                              "as open" }, \
+    { REFUSE_IF(SHARED_FILES, creat, EPERM),  IF(INT_HAS(1, S_ISGID)),                              "as S_ISUID" }, \
     { ALLOW(creat),                           ANY,                                                  "files" }, \
     { ALLOW(close),                           ANY,                                                  "files" }, \
     { ALLOW(close_range),                     ANY,                                                  "posix_spawn" }, \
@@ -103,14 +117,22 @@
     { ALLOW(linkat),                          ANY,                                                  "files" }, \
     { ALLOW(symlink),                         ANY,                                                  "files; whoever collects outputs follows none" }, \
     { ALLOW(symlinkat),                       ANY,                                                  "as symlink" }, \
+    { REFUSE_IF(SHARED_FILES, chmod, EPERM),  ANY,                                                  "by its path it reaches files outside of the work directory, which Landlock does not hold" }, \
     { ALLOW(chmod),                           ANY,                                                  "files; set-uid bits do nothing: nosuid, and no new privileges" }, \
+    { REFUSE_IF(SHARED_FILES, fchmod, EPERM), IF(INT_HAS(1, S_ISUID)),                              "as open" }, \
+    { REFUSE_IF(SHARED_FILES, fchmod, EPERM), IF(INT_HAS(1, S_ISGID)),                              "as S_ISUID" }, \
     { ALLOW(fchmod),                          ANY,                                                  "as chmod" }, \
+    { REFUSE_IF(SHARED_FILES, fchmodat, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(fchmodat),                        ANY,                                                  "as chmod" }, \
+    { REFUSE_IF(SHARED_FILES, chown, EPERM),  ANY,                                                  "as chmod" }, \
     { ALLOW(chown),                           ANY,                                                  "cp -p, tar; to itself, there is nobody else" }, \
     { ALLOW(fchown),                          ANY,                                                  "as chown" }, \
+    { REFUSE_IF(SHARED_FILES, lchown, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(lchown),                          ANY,                                                  "as chown" }, \
+    { REFUSE_IF(SHARED_FILES, fchownat, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(fchownat),                        ANY,                                                  "as chown" }, \
     { ALLOW(umask),                           ANY,                                                  "files" }, \
+    { REFUSE_IF(SHARED_SIZES, truncate, EPERM), ANY,                                                  "as chmod, where Landlock does not know it (before ABI 3)" }, \
     { ALLOW(truncate),                        ANY,                                                  "files" }, \
     { ALLOW(ftruncate),                       ANY,                                                  "files" }, \
     { ALLOW(fallocate),                       ANY,                                                  "files" }, \
@@ -122,13 +144,23 @@
     { ALLOW(msync),                           ANY,                                                  "as fsync" }, \
     { REFUSE(sync, EPERM),                    ANY,                                                  "would make the whole host wait for its disks" }, \
     { REFUSE(syncfs, EPERM),                  ANY,                                                  "as sync" }, \
+    { REFUSE_IF(SHARED_FILES, utime, EPERM),  ANY,                                                  "as chmod" }, \
     { ALLOW(utime),                           ANY,                                                  "touch, tar, make" }, \
+    { REFUSE_IF(SHARED_FILES, utimes, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(utimes),                          ANY,                                                  "as utime" }, \
+    { ALLOW_IF(SHARED_FILES, futimesat),      IF(LONG_IS(1, 0)),                                    "of a descriptor" }, \
+    { REFUSE_IF(SHARED_FILES, futimesat, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(futimesat),                       ANY,                                                  "as utime" }, \
+    { ALLOW_IF(SHARED_FILES, utimensat),      IF(LONG_IS(1, 0)),                                    "of a descriptor" }, \
+    { REFUSE_IF(SHARED_FILES, utimensat, EPERM), ANY,                                                  "as chmod" }, \
     { ALLOW(utimensat),                       ANY,                                                  "as utime" }, \
+    { REFUSE_IF(SHARED_FILES, mknod, EPERM),  IF(INT_HAS(1, S_ISUID)),                              "as open" }, \
+    { REFUSE_IF(SHARED_FILES, mknod, EPERM),  IF(INT_HAS(1, S_ISGID)),                              "as S_ISUID" }, \
     { ALLOW(mknod),                           IF(KIND(1, S_IFIFO)),                                 "mkfifo" }, \
     { ALLOW(mknod),                           IF(KIND(1, S_IFREG)),                                 "an empty file" }, \
     { REFUSE(mknod, EPERM),                   ANY,                                                  "no devices" }, \
+    { REFUSE_IF(SHARED_FILES, mknodat, EPERM), IF(INT_HAS(2, S_ISUID)),                              "as open" }, \
+    { REFUSE_IF(SHARED_FILES, mknodat, EPERM), IF(INT_HAS(2, S_ISGID)),                              "as S_ISUID" }, \
     { ALLOW(mknodat),                         IF(KIND(2, S_IFIFO)),                                 "mkfifo" }, \
     { ALLOW(mknodat),                         IF(KIND(2, S_IFREG)),                                 "an empty file" }, \
     { REFUSE(mknodat, EPERM),                 ANY,                                                  "no devices" }, \
@@ -164,6 +196,7 @@
     { REFUSE(fcntl, EINVAL),                  IF(INT_IS(1, F_SETLEASE)),                            "would show who opens a file" }, \
     { REFUSE_IF(SHARED_SIGNALS, fcntl, EPERM),IF(INT_IS(1, F_SETOWN)),                              "a signal to a process that is not the job's" }, \
     { REFUSE_IF(SHARED_SIGNALS, fcntl, EPERM),IF(INT_IS(1, F_SETOWN_EX)),                           "as F_SETOWN" }, \
+    { REFUSE(fcntl, EPERM),                   IF(INT_IS(1, F_SETPIPE_SZ)),                          "larger pipes, of which a user has so many that others' become small" }, \
     { ALLOW(fcntl),                           ANY,                                                  "descriptors, locks" }, \
     { ALLOW(poll),                            ANY,                                                  "waiting" }, \
     { ALLOW(ppoll),                           ANY,                                                  "waiting" }, \
@@ -251,11 +284,21 @@
     { ALLOW(connect),                         ANY,                                                  "on sockets it could make" }, \
     { ALLOW(accept),                          ANY,                                                  "as connect" }, \
     { ALLOW(accept4),                         ANY,                                                  "as connect" }, \
+    { REFUSE_IF(SHARED_SOCKETS, bind, EACCES), ANY,                                                  "an end of a pair would take an abstract name of the host's" }, \
     { ALLOW(bind),                            ANY,                                                  "as connect" }, \
     { ALLOW(listen),                          ANY,                                                  "as connect" }, \
     { ALLOW(shutdown),                        ANY,                                                  "as connect" }, \
     { ALLOW(getsockname),                     ANY,                                                  "as connect" }, \
     { ALLOW(getpeername),                     ANY,                                                  "as connect" }, \
+    { REFUSE(setsockopt, EPERM),              IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_ATTACH_FILTER)),"programs in the kernel" }, \
+    { REFUSE(setsockopt, EPERM),              IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_ATTACH_BPF)),  "as SO_ATTACH_FILTER" }, \
+    { REFUSE(setsockopt, EPERM),              IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_ATTACH_REUSEPORT_CBPF)),"as SO_ATTACH_FILTER" }, \
+    { REFUSE(setsockopt, EPERM),              IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_ATTACH_REUSEPORT_EBPF)),"as SO_ATTACH_FILTER" }, \
+    { REFUSE(setsockopt, EPERM),              IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_LOCK_FILTER)), "as SO_ATTACH_FILTER" }, \
+    { REFUSE_IF(SAMPLED, setsockopt, EPERM),  IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_SNDBUF)),      "kernel memory that no sample of its processes' shows" }, \
+    { REFUSE_IF(SAMPLED, setsockopt, EPERM),  IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_RCVBUF)),      "as SO_SNDBUF" }, \
+    { REFUSE_IF(SAMPLED, setsockopt, EPERM),  IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_SNDBUFFORCE)), "as SO_SNDBUF" }, \
+    { REFUSE_IF(SAMPLED, setsockopt, EPERM),  IF(INT_IS(1, SOL_SOCKET), INT_IS(2, SO_RCVBUFFORCE)), "as SO_SNDBUF" }, \
     { ALLOW(setsockopt),                      IF(INT_IS(1, SOL_SOCKET)),                            "as connect" }, \
     { ALLOW_IF(WITH_NET, setsockopt),         IF(INT_IS(1, IPPROTO_TCP)),                           "net=loopback" }, \
     { ALLOW_IF(WITH_NET, setsockopt),         IF(INT_IS(1, IPPROTO_IP)),                            "net=loopback" }, \
@@ -271,6 +314,8 @@
 
 #define ROWS_MEMORY \
     { REFUSE(mmap, ENOMEM),                   IF(INT_HAS(3, MAP_HUGETLB)),                          "huge pages are the host's, and no limit counts them" }, \
+    { REFUSE_IF(SAMPLED, mmap, ENOMEM),       IF(INT_BUT(3, ~(MAP_TYPE | MAP_ANONYMOUS), MAP_SHARED | MAP_ANONYMOUS)),"pages that stay when they are unmapped, where no sample shows them: as memfd_create" }, \
+    { REFUSE_IF(SAMPLED, mmap, ENOMEM),       IF(INT_BUT(3, ~(MAP_TYPE | MAP_ANONYMOUS), MAP_SHARED_VALIDATE | MAP_ANONYMOUS)),"as MAP_SHARED" }, \
     { ALLOW(mmap),                            ANY,                                                  "libraries, malloc, JITs" }, \
     { ALLOW(munmap),                          ANY,                                                  "memory" }, \
     { ALLOW(mremap),                          ANY,                                                  "memory" }, \

@@ -84,6 +84,22 @@
     X(51, name_to_handle_at,     "A EOPNOTSUPP",       SYS_name_to_handle_at, -100, BUF, BUF, BUF, 0)                                      \
     X(63, mknod_device,          "A EPERM",            SYS_mknod, TEXT("dev"), 0020666, 0x103)                                             \
     X(63, setxattr,              "A EOPNOTSUPP",       SYS_setxattr, TEXT("."), TEXT("user.x"), BUF, 1, 0)                                 \
+    X(63, canary_chmod,            "A ENOENT | A EPERM",  SYS_chmod, TEXT(canary), 04777)                                                  \
+    X(63, canary_fchmodat,         "A ENOENT | A EPERM",  SYS_fchmodat, -100, TEXT(canary), 0777)                                          \
+    X(63, canary_chown,            "A ENOENT | A EPERM",  SYS_chown, TEXT(canary), 65534, 65534)                                           \
+    X(63, canary_lchown,           "A ENOENT | A EPERM",  SYS_lchown, TEXT(canary), 65534, 65534)                                          \
+    X(63, canary_fchownat,         "A ENOENT | A EPERM",  SYS_fchownat, -100, TEXT(canary), 65534, 65534, 0)                               \
+    X(63, canary_truncate,         "A ENOENT | A EPERM EACCES", SYS_truncate, TEXT(canary), 0)                                             \
+    X(63, canary_utimensat,        "A ENOENT | A EPERM",  SYS_utimensat, -100, TEXT(canary), 0, 0)                                         \
+    X(63, canary_utimes,           "A ENOENT | A EPERM",  SYS_utimes, TEXT(canary), 0)                                                     \
+    X(63, canary_utime,            "A ENOENT | A EPERM",  SYS_utime, TEXT(canary), 0)                                                      \
+    X(63, canary_futimesat,        "A ENOENT | A EPERM",  SYS_futimesat, -100, TEXT(canary), 0)                                            \
+    X(63, canary_setxattr,         "A EOPNOTSUPP",        SYS_setxattr, TEXT(canary), TEXT("user.x"), BUF, 1, 0)                           \
+    X(63, parent_chmod,            "A EPERM EROFS",       SYS_chmod, TEXT(".."), 0777)                                                     \
+    X(63, new_setuid_file,         "O 3 | A EPERM",       SYS_open, TEXT("new"), O_CREAT | O_WRONLY, 04755)                                \
+    X(70, bind_a_pair,             "A ENOTSOCK | A EACCES", SYS_bind, 0, BUF, 20)                                                          \
+    X(85, socket_filter,           "A EPERM",             SYS_setsockopt, 0, SOL_SOCKET, 26, BUF, 16)                                      \
+    X(93, pipe_size,               "A EPERM",             SYS_fcntl, 1, 1031, 1048576)                                                     \
     X(67, mount,                 "K mount",            SYS_mount, TEXT("x"), TEXT("/tmp"), TEXT("tmpfs"), 0, 0)                            \
     X(67, mount_bind,            "K mount",            SYS_mount, TEXT("/"), TEXT("/tmp"), 0, 4096, 0)                                     \
     X(67, umount2,               "K umount2",          SYS_umount2, TEXT("/usr"), 2)                                                       \

@@ -51,6 +51,13 @@ static inline struct host *host_new(void)
     return h;
 }
 
+/* The canary becomes this user's: whom attempts are made as, where it is the broker's own. */
+static inline void host_canary_belongs_to(struct host *h, uid_t uid)
+{
+    if (chown(h->canary, uid, (gid_t)-1) != 0 || stat(h->canary, &h->canary_was) != 0)
+        support_fail("%s: %s", h->canary, strerror(errno));
+}
+
 /* How many descriptors; -1 when we may not look (coopd is not dumpable, and we are not root). */
 static inline long host_fds(pid_t pid)
 {

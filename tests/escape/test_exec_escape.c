@@ -269,6 +269,8 @@ static int group_up(void **state)
     h->b->args[3] = way->tier;
     if (geteuid() == 0 ? way->uid != 0 && !broker_belongs_to(h->b, way->uid) : way->uid == 0)
         return 0; /* we are an ordinary user ourselves, or not at all */
+    if (way->uid != 0 && geteuid() == 0)
+        host_canary_belongs_to(h, way->uid);
     host = h;
     if (chmod(h->b->dir, 0711) != 0) /* at T2 a program's own directory has its path in there */
         support_fail("chmod: %s", strerror(errno));

@@ -178,7 +178,8 @@ static void what_reaches_others_is_refused_and_not_advised(void **state)
 static void what_a_program_leaves_in_its_directory_goes(void **state)
 {
     struct broker *b = *state;
-    const char *mess = "mkdir -p a/b/c; touch a/b/x; ln -s / root; mkfifo f; chmod 0 a/b a; echo done";
+    const char *mess = "mkdir -p a/b/c; touch a/b/x; ln -s / root; mkfifo f; "
+                       "perl -e 'for (\"a/b\", \"a\") { open F, \"<\", $_; chmod 0, *F }'; ls a 2>/dev/null; echo done";
 
     if (b == NULL)
         skip();

@@ -43,6 +43,29 @@ static void on_sigsys(int signo)
     (void)signo;
 }
 
+/*
+ * Signals to the first process that look as if nobody inside had sent them: a queued one that says so itself, and a descriptor's. Then more
+ * than a pipe holds, so that it has been at its events since.
+ */
+static void forge_cancels(void)
+{
+    siginfo_t si = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
+    pid_t init = getppid();
+    int ends[2];
+
+    (void)signal(SIGTERM, SIG_IGN); /* what a cancel would be */
+    (void)syscall(SYS_rt_sigqueueinfo, init, SIGTERM, &si);
+    if (pipe(ends) == 0) {
+        (void)fcntl(ends[0], F_SETOWN, init);
+        (void)fcntl(ends[0], F_SETSIG, SIGTERM);
+        (void)fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK);
+        (void)!write(ends[1], "x", 1);
+    }
+    for (int i = 0; i < 6 * 65536 / 64; i++)
+        printf("%63d\n", i);
+    fflush(stdout);
+}
+
 static int probe(const char *what)
 {
     pthread_t t;
@@ -68,6 +91,9 @@ static int probe(const char *what)
         rc = syscall(0x40000000 | SYS_getpid);
     } else if (strcmp(what, "unknown") == 0) {
         rc = syscall(9999) == -1 && errno == ENOSYS ? 0 : -1;
+    } else if (strcmp(what, "forge") == 0) {
+        forge_cancels();
+        return 7;
     } else if (strcmp(what, "learn") == 0) {
         int never = 0, granted;
 
@@ -198,6 +224,18 @@ static void limits_of_each_process_stand(void **state)
     assert_string_equal(j->t.out, "before\n77 1\nafter 0\n");
 }
 
+static void where_the_worker_lies_is_not_to_be_read(void **state)
+{
+    struct job *j = *state;
+
+    if (without_namespaces())
+        skip(); /* no /proc of its own */
+    add_cap(j, "proc");
+    run_shell(j, "tr '\\0' '\\n' < /proc/1/cmdline | head -n 1");
+    ended_with(j, 0);
+    assert_string_equal(j->t.out, "test_exec_seal\n");
+}
+
 /* ---- rows of the job's own, and learning ----------------------------------------------------------------------------------------- */
 
 static void a_row_of_the_jobs_own_is_added(void **state)
@@ -308,6 +346,38 @@ static void without_a_listener_programs_run(void **state)
     assert_string_equal(j->t.out, "on\n");
 }
 
+/* ---- a kernel whose Landlock does not keep signals in ------------------------------------------------------------------------------ */
+
+static void have_no_landlock(void)
+{
+    struct sock_filter insns[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog prog = { sizeof(insns) / sizeof(insns[0]), insns };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) != 0)
+        abort();
+}
+
+static int start_without_landlock(void **state)
+{
+    zygote_prelude = have_no_landlock;
+    return zygote_start(state);
+}
+
+static void a_forged_cancel_is_none(void **state)
+{
+    struct job *j = *state;
+
+    if (without_namespaces() || strcmp(zygote.tier, "T3") == 0)
+        skip(); /* no programs without Landlock */
+    run_probe(j, "forge");
+    ended_with(j, 7);
+}
+
 int main(int argc, char **argv)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -323,6 +393,7 @@ int main(int argc, char **argv)
         T(a_learning_job_goes_on_and_lists_what_it_lacked),
         T(a_number_nobody_knows_is_answered),
         T(limits_of_each_process_stand),
+        T(where_the_worker_lies_is_not_to_be_read),
     };
     const struct CMUnitTest supervised[] = {
         T(without_a_listener_the_call_kills),
@@ -330,10 +401,14 @@ int main(int argc, char **argv)
         T(without_a_listener_nothing_can_be_learned),
         T(without_a_listener_programs_run),
     };
+    const struct CMUnitTest without_landlock[] = {
+        T(a_forged_cancel_is_none),
+    };
     int failed;
 
     if (argc == 3 && strcmp(argv[1], "probe") == 0)
         return probe(argv[2]);
     failed = cmocka_run_group_tests(tests, zygote_start, zygote_stop);
-    return failed + cmocka_run_group_tests(supervised, start_supervised, zygote_stop);
+    failed += cmocka_run_group_tests(supervised, start_supervised, zygote_stop);
+    return failed + cmocka_run_group_tests(without_landlock, start_without_landlock, zygote_stop);
 }

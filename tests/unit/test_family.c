@@ -227,6 +227,33 @@ static void two_hold_eight_each(int says)
     say(says);
 }
 
+/* A page of each table is read, so that there is the table and in it, again and again, the one page that is all zeroes. */
+static void page_tables_only(int says)
+{
+    enum { TABLES = 8192, SPAN = 2 * MIB };
+    volatile const char *p;
+
+    (void)setpgid(0, 0);
+    p = mmap(NULL, (size_t)TABLES * SPAN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    (void)madvise((void *)p, (size_t)TABLES * SPAN, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < TABLES; i++)
+        (void)p[i * SPAN];
+    say(says);
+}
+
+static void page_tables_count(void **state)
+{
+    struct child c = start(page_tables_only);
+    struct family f = { 0 };
+
+    (void)state;
+    heard(&c, 1);
+    family_walk(&f, c.pid, true);
+    assert_true(f.memory_bytes >= 32 * MIB);
+    family_finish(&f);
+    end(&c);
+}
+
 static void memory_is_the_sum_of_all(void **state)
 {
     struct child c = start(two_hold_eight_each);
@@ -265,6 +292,7 @@ int main(void)
         TEST(a_list_of_any_length_is_read_to_its_end),
         TEST(what_the_dead_were_seen_to_use_stays_counted),
         TEST(what_lived_between_two_looks_counts_once_somebody_waited_for_it),
+        TEST(page_tables_count),
         TEST(memory_is_the_sum_of_all),
         TEST(a_process_that_is_gone_has_no_family),
     };

@@ -366,6 +366,73 @@ static void signals_reach_the_jobs_own_or_nobody(void **state)
     assert_int_equal(answer(*state, SYS_fcntl, 0, F_NOTIFY, 1, 0), SECCOMP_RET_ERRNO | EINVAL);
 }
 
+static uint32_t refused_with(void *const *state, unsigned given, uint32_t error)
+{
+    return is_given(*state, given) ? SECCOMP_RET_ERRNO | error : SECCOMP_RET_ALLOW;
+}
+
+/* Landlock holds neither: without a view of its own, a program reaches every file of its user by such a call. */
+static void files_change_by_their_path_only_in_a_view_of_ones_own(void **state)
+{
+    static const int by_path[] = { SYS_chmod, SYS_fchmodat, SYS_chown, SYS_lchown, SYS_fchownat, SYS_utime, SYS_utimes };
+    uint32_t wanted = refused_with(state, POLICY_SHARED_FILES, EPERM);
+
+    for (size_t i = 0; i < sizeof(by_path) / sizeof(by_path[0]); i++)
+        assert_int_equal(answer(*state, by_path[i], 0x1000, 0x1000, 0755, 0), wanted);
+    assert_int_equal(answer(*state, SYS_utimensat, AT_FDCWD, 0x1000, 0, 0), wanted);
+    assert_int_equal(answer(*state, SYS_utimensat, AT_FDCWD, 1ull << 32, 0, 0), wanted);
+    assert_int_equal(answer(*state, SYS_futimesat, AT_FDCWD, 0x1000, 0, 0), wanted);
+    assert_int_equal(answer(*state, SYS_utimensat, 3, 0, 0, 0), SECCOMP_RET_ALLOW); /* futimens(3) */
+    assert_int_equal(answer(*state, SYS_fchmod, 3, 0777, 0, 0), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_fchown, 3, 1000, 1000, 0), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_truncate, 0x1000, 0, 0, 0), refused_with(state, POLICY_SHARED_SIZES, EPERM));
+}
+
+/* Others run it as the broker's user. */
+static void a_set_uid_file_is_made_only_in_a_view_of_ones_own(void **state)
+{
+    uint32_t wanted = refused_with(state, POLICY_SHARED_FILES, EPERM);
+
+    for (uint64_t bit = 02000; bit <= 04000; bit *= 2) {
+        assert_int_equal(answer(*state, SYS_fchmod, 3, bit | 0755, 0, 0), wanted);
+        assert_int_equal(answer(*state, SYS_open, 0x1000, O_CREAT | O_WRONLY, bit | 0755, 0), wanted);
+        assert_int_equal(answer(*state, SYS_openat, AT_FDCWD, 0x1000, O_CREAT | O_RDWR, bit), wanted);
+        assert_int_equal(answer(*state, SYS_openat, AT_FDCWD, 0x1000, O_TMPFILE | O_RDWR, bit), wanted);
+        assert_int_equal(answer(*state, SYS_creat, 0x1000, bit, 0, 0), wanted);
+        assert_int_equal(answer(*state, SYS_mknod, 0x1000, S_IFREG | bit, 0, 0), wanted);
+        assert_int_equal(answer(*state, SYS_mknodat, AT_FDCWD, 0x1000, S_IFREG | bit, 0), wanted);
+        assert_int_equal(answer(*state, SYS_open, 0x1000, O_RDONLY, bit, 0), SECCOMP_RET_ALLOW); /* no file is made: the mode is chance */
+    }
+    assert_int_equal(answer(*state, SYS_openat2, AT_FDCWD, 0x1000, 0x2000, 24), refused_with(state, POLICY_SHARED_FILES, ENOSYS));
+}
+
+static void memory_that_no_sample_shows_is_not_to_be_had_where_it_is_sampled(void **state)
+{
+    uint32_t memory = refused_with(state, POLICY_SAMPLED_MEMORY, ENOMEM), option = refused_with(state, POLICY_SAMPLED_MEMORY, EPERM);
+    static const int sizes[] = { SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE };
+
+    assert_int_equal(answer(*state, SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS), memory);
+    assert_int_equal(answer(*state, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED_VALIDATE | MAP_ANONYMOUS | MAP_NORESERVE), memory);
+    assert_int_equal(answer(*state, SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_mmap, 0, 4096, PROT_READ, MAP_SHARED), SECCOMP_RET_ALLOW);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        assert_int_equal(answer(*state, SYS_setsockopt, 3, SOL_SOCKET, (uint64_t)sizes[i], 0x1000), option);
+    assert_int_equal(answer(*state, SYS_fcntl, 3, F_SETPIPE_SZ, 1 << 20, 0), SECCOMP_RET_ERRNO | EPERM);
+    assert_int_equal(answer(*state, SYS_fcntl, 3, F_GETPIPE_SZ, 0, 0), SECCOMP_RET_ALLOW);
+}
+
+static void sockets_take_no_programs_and_where_shared_no_names(void **state)
+{
+    static const int options[] = { SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF, SO_LOCK_FILTER };
+
+    for (uint64_t high = 0; high <= 1; high++)
+        for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+            assert_int_equal(answer(*state, SYS_setsockopt, 3, SOL_SOCKET | high << 32, (uint64_t)options[i] | high << 32, 0x1000),
+                             SECCOMP_RET_ERRNO | EPERM);
+    assert_int_equal(answer(*state, SYS_setsockopt, 3, SOL_SOCKET, SO_REUSEADDR, 0x1000), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_bind, 3, 0x1000, 20, 0), refused_with(state, POLICY_SHARED_SOCKETS, EACCES));
+}
+
 static void terminals_are_used_and_not_abused(void **state)
 {
     static const uint64_t bad[] = { TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, TIOCSCTTY };
@@ -656,6 +723,10 @@ int main(void)
         cmocka_unit_test(new_namespaces_are_out_of_reach_by_every_bit),
         cmocka_unit_test(sockets_are_local_unless_loopback_is_given),
         cmocka_unit_test(signals_reach_the_jobs_own_or_nobody),
+        cmocka_unit_test(files_change_by_their_path_only_in_a_view_of_ones_own),
+        cmocka_unit_test(a_set_uid_file_is_made_only_in_a_view_of_ones_own),
+        cmocka_unit_test(memory_that_no_sample_shows_is_not_to_be_had_where_it_is_sampled),
+        cmocka_unit_test(sockets_take_no_programs_and_where_shared_no_names),
         cmocka_unit_test(terminals_are_used_and_not_abused),
         cmocka_unit_test(what_programs_ask_out_of_habit_is_refused_softly),
         cmocka_unit_test(what_no_honest_program_needs_ends_the_job_by_name),
@@ -683,6 +754,9 @@ int main(void)
         { "policy of exec, with a network",            "exec",    POLICY_NET_LOOPBACK,   NULL},
         { "policy of exec, signals that reach others", "exec",    POLICY_SHARED_SIGNALS, NULL},
         { "policy of exec, sockets that reach others", "exec",    POLICY_SHARED_SOCKETS, NULL},
+        { "policy of exec, files that are others'",    "exec",    POLICY_SHARED_FILES,   NULL},
+        { "policy of exec, sizes that are others'",    "exec",    POLICY_SHARED_SIZES,   NULL},
+        { "policy of exec, memory that is sampled",    "exec",    POLICY_SAMPLED_MEMORY, NULL},
         { "policy of exec, all at once",               "exec",    POLICY_GIVEN_ALL,      NULL},
     };
     static const struct variant with_rows[] = {

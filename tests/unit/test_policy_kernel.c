@@ -373,6 +373,9 @@ int main(void)
         { "exec, net=loopback",   "exec",    POLICY_NET_LOOPBACK  },
         { "exec, shared signals", "exec",    POLICY_SHARED_SIGNALS},
         { "exec, shared sockets", "exec",    POLICY_SHARED_SOCKETS},
+        { "exec, shared files",   "exec",    POLICY_SHARED_FILES  },
+        { "exec, shared sizes",   "exec",    POLICY_SHARED_SIZES  },
+        { "exec, sampled memory", "exec",    POLICY_SAMPLED_MEMORY},
     };
     int failed = 0;
 

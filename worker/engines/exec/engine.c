@@ -42,9 +42,10 @@ struct filter_pair {
 };
 
 static struct {
-    struct filter_pair usual, shared; /* made by the zygote: of programs that ask for nothing special, in namespaces and without */
-    struct filter_pair job;           /* the job's */
-    struct bpf_program init;          /* init's own, by the zygote */
+    /* Made by the zygote, of programs that ask for nothing special: [without namespaces][memory is sampled]. */
+    struct filter_pair made[2][2];
+    struct filter_pair job;  /* the job's */
+    struct bpf_program init; /* init's own, by the zygote */
 } filters;
 
 static struct outcome refusal; /* filled where the job cannot be run, found before Started */
@@ -99,10 +100,13 @@ static int make_killing(const struct bpf_program *from, struct bpf_program *ret)
     return 0;
 }
 
-/* Without namespaces a socket's file is in reach where any file is, and signals are kept in by Landlock, if at all. */
-static unsigned shared_given(void)
+/* Without namespaces a file is in reach as far as Landlock, of its ABI, does not keep it away, and so are sockets and processes. */
+static unsigned tier_given(bool shared)
 {
-    return POLICY_SHARED_SOCKETS | POLICY_SHARED_PIDS | (landlock_abi() < LANDLOCK_SIGNALS ? POLICY_SHARED_SIGNALS : 0);
+    if (!shared)
+        return 0;
+    return POLICY_SHARED_SOCKETS | POLICY_SHARED_FILES | POLICY_SHARED_PIDS |
+           (landlock_abi() < LANDLOCK_SIGNALS ? POLICY_SHARED_SIGNALS : 0) | (landlock_abi() < LANDLOCK_SIZES ? POLICY_SHARED_SIZES : 0);
 }
 
 static int make_pair(const struct policy *p, struct filter_pair *ret)
@@ -112,21 +116,24 @@ static int make_pair(const struct policy *p, struct filter_pair *ret)
     return rc == 0 ? make_killing(&ret->notify, &ret->kill) : rc;
 }
 
-/* Before its tier is known. */
+/* Before its tier is known, and whether its jobs will have control groups. */
 static int exec_prepare(void)
 {
     struct policy p = *policy_find("exec");
-    int rc = make_pair(&p, &filters.usual);
+    int rc = bpf_compile(policy_find("init"), &filters.init);
 
-    p.given = shared_given();
-    if (rc == 0)
-        rc = make_pair(&p, &filters.shared);
-    return rc == 0 ? bpf_compile(policy_find("init"), &filters.init) : rc;
+    for (int i = 0; i < 4 && rc == 0; i++) {
+        bool shared = i / 2, sampled = i % 2;
+
+        p.given = tier_given(shared) | (sampled ? POLICY_SAMPLED_MEMORY : 0);
+        rc = make_pair(&p, &filters.made[shared][sampled]);
+    }
+    return rc;
 }
 
 static const struct bpf_program *exec_filter(void)
 {
-    return &filters.usual.notify;
+    return &filters.made[0][0].notify;
 }
 
 /* ---- in a worker that has no job yet --------------------------------------------------------------------------------------------- */
@@ -160,6 +167,18 @@ static int step_space(void)
                                      .terminal = job.spec->tty != NULL };
 
     return space_work(&want, &job.work_fd, &job.work_path);
+}
+
+/* With /proc of its own the program reads the first process's command line, whose first word is a path of the host's. */
+static int step_name(void)
+{
+    char *path = program_invocation_name, *name = program_invocation_short_name;
+    size_t all = strlen(path), len = strlen(name);
+
+    memmove(path, name, len);
+    memset(path + len, 0, all - len);
+    program_invocation_short_name = path;
+    return 0;
 }
 
 static int step_terminal(void)
@@ -205,7 +224,8 @@ static int step_arguments(void)
 /* What rows may depend on. */
 static unsigned given(void)
 {
-    return (has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0) | (space_now.entered ? 0 : shared_given());
+    return (has_cap(job.spec, "net=loopback") ? POLICY_NET_LOOPBACK : 0) | tier_given(!space_now.entered) |
+           (job.assign->rlimit_memory ? POLICY_SAMPLED_MEMORY : 0);
 }
 
 static int compile(const struct policy *base)
@@ -231,13 +251,12 @@ static int compile(const struct policy *base)
 /* Of a job without rows of its own, and with nothing given beyond its tier's, the zygote has made it. */
 static int step_policy(void)
 {
-    const struct filter_pair *made = space_now.entered ? &filters.usual : &filters.shared;
     struct policy base = *policy_find("exec");
 
     base.given = job.given = given();
     if (job.spec->policy[0] != '\0' || has_cap(job.spec, "net=loopback"))
         return compile(&base);
-    filters.job = *made;
+    filters.job = filters.made[!space_now.entered][job.assign->rlimit_memory];
     return 0;
 }
 
@@ -259,6 +278,7 @@ static const struct enter_step {
     int (*take)(void);
 } enter_steps[] = {
     { "space_work",       step_space },     /* the last mounts */
+    { "name",             step_name },
     { "terminal",         step_terminal },
     { "space_close",      space_close },    /* no capability from here on */
     { "events",           step_events },

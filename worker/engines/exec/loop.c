@@ -54,7 +54,29 @@ static void on_link(struct exec_job *j, uint32_t events)
     on_message(j, &f);
 }
 
-/* Anybody inside may send us a signal; only the broker's means something, and only to a program that has not ended yet. */
+/*
+ * Whoever waits at the listener when the first process ends has made a call that ends the job; killed with the rest, it would never be told of.
+ * Asked of the epoll first, since a listener that nobody is at would have us wait.
+ */
+static void hear_last_calls(struct exec_job *j)
+{
+    struct epoll_event events[WATCHED];
+    int n = epoll_wait(j->epoll, events, WATCHED, 0);
+
+    for (int i = 0; i < n && !j->violated; i++)
+        if (events[i].data.u32 == ON_LISTENER && (events[i].events & EPOLLIN) != 0)
+            notify_receive(j);
+}
+
+/*
+ * Anybody inside may send us a signal; only the broker's means something, and only to a program that has not ended yet. That it was sent by
+ * kill(2) is said by the kernel: queued ones carry whatever number their sender wrote, and a descriptor's have none.
+ */
+static bool is_cancel(const struct exec_job *j, const struct signalfd_siginfo *si)
+{
+    return si->ssi_signo == SIGTERM && si->ssi_code == SI_USER && (pid_t)si->ssi_pid == j->broker;
+}
+
 static void on_signals(struct exec_job *j, uint32_t events)
 {
     struct signalfd_siginfo si;
@@ -62,10 +84,12 @@ static void on_signals(struct exec_job *j, uint32_t events)
 
     (void)events;
     while (read(j->signals, &si, sizeof(si)) == sizeof(si))
-        asked |= si.ssi_signo == SIGTERM && (pid_t)si.ssi_pid == j->broker;
+        asked |= is_cancel(j, &si);
     reap_ended(j);
     if (asked && !j->ended && !j->term_sent)
         reap_ask(j);
+    if (j->ended)
+        hear_last_calls(j);
     j->over |= j->ended;
 }
 
