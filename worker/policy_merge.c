@@ -20,16 +20,30 @@ static const struct policy_row *allowed_by(const struct policy *base, const stru
     return NULL;
 }
 
+/* What a tier does not hold the profile refuses there, and so does everybody: the row, or NULL. */
+static const struct policy_row *not_held(const struct policy *base, const struct policy_row *r)
+{
+    for (size_t i = 0; i < base->n_rows; i++) {
+        const struct policy_row *b = &base->rows[i];
+
+        if (b->verdict == POLICY_REFUSE && (b->given & ~POLICY_NET_LOOPBACK) != 0 && (b->given & ~base->given) == 0 &&
+            policy_rows_meet(b, r))
+            return b;
+    }
+    return NULL;
+}
+
 static int check_added(const struct policy *base, const struct policy_text *added, char why[POLICY_WHY])
 {
     for (size_t i = 0; i < added->n; i++) {
-        const struct policy_row *r = &added->rows[i], *taken = r->verdict == POLICY_REFUSE ? allowed_by(base, r) : NULL;
+        const struct policy_row *r = &added->rows[i], *against = r->verdict == POLICY_REFUSE ? allowed_by(base, r) : not_held(base, r);
         char line[POLICY_LINE];
 
-        if (taken == NULL)
+        if (against == NULL)
             continue;
-        policy_row_print(taken, line, sizeof(line));
-        snprintf(why, POLICY_WHY, "line %u: rows only add; profile %s has: %s", added->lines[i], base->name, line);
+        policy_row_print(against, line, sizeof(line));
+        snprintf(why, POLICY_WHY, "line %u: %s; profile %s has: %s", added->lines[i],
+                 r->verdict == POLICY_REFUSE ? "rows only add" : "not to be had at this tier", base->name, line);
         return -EINVAL;
     }
     return 0;

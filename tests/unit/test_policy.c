@@ -733,7 +733,7 @@ int main(void)
         cmocka_unit_test(the_profile_allows_nothing_that_can_never_be_granted),
     };
     static const struct CMUnitTest merged[] = { OF_ALL };
-    static const char rows[] = "allow io_setup # a database\n"
+    static const char rows[] = "allow sched_setscheduler # a database\n"
                                "allow ioctl if request == FS_IOC_GETFLAGS # lsattr\n"
                                "allow prctl if option == PR_SET_TSC and a2 & ~3 == 0 and arg2 == 0 # odd conditions\n"
                                "refuse EAFNOSUPPORT socket if family == AF_INET # goes on without\n"

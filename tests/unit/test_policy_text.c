@@ -350,9 +350,9 @@ static void rows_are_added_before_the_bases(void **state)
     const struct policy_row *before = base.rows;
 
     (void)state;
-    assert_int_equal(policy_merge(&base, "allow io_setup # a database\nrefuse EPERM adjtimex # b\n", &merged, why), 0);
+    assert_int_equal(policy_merge(&base, "allow sched_setscheduler # a watcher\nrefuse EPERM adjtimex # b\n", &merged, why), 0);
     assert_int_equal(merged->n_rows, base.n_rows + 2);
-    assert_string_equal(merged->rows[0].name, "io_setup");
+    assert_string_equal(merged->rows[0].name, "sched_setscheduler");
     assert_string_equal(merged->rows[1].why, "b");
     for (size_t i = 0; i < base.n_rows; i++)
         assert_same_row(&merged->rows[2 + i], &base.rows[i]);
@@ -369,7 +369,7 @@ static void rows_are_added_before_the_bases(void **state)
 static void what_helps_can_be_added(void **state)
 {
     (void)state;
-    added(0, "allow io_setup # x");
+    added(0, "allow sched_setscheduler # x");
     added(0, "allow mbind # x");
     added(0, "allow setpriority # x");
     added(0, "allow ioctl if request == FS_IOC_GETFLAGS # lsattr");
@@ -380,7 +380,7 @@ static void what_helps_can_be_added(void **state)
     added(0, "refuse EAFNOSUPPORT socket if family == AF_INET # goes on without, rather than end");
     added(0, "refuse EPERM syslog # dmesg asks");
     added(0, "refuse ENOSYS sync # in another way than the base");
-    added(POLICY_SHARED_SIGNALS, "allow io_setup # x");
+    added(POLICY_SHARED_SIGNALS, "allow sched_setscheduler # x");
 }
 
 static void a_row_never_takes_away_what_the_base_allows(void **state)
@@ -460,6 +460,35 @@ static void no_row_opens_system_v_ipc_or_message_queues(void **state)
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         snprintf(row, sizeof(row), "allow %s # x", calls[i]);
         refused(0, row, "outside of every limit");
+    }
+}
+
+/* What the profile refuses where the tier does not hold it is not to be had by a row of one's own either. */
+static void no_row_opens_what_the_tier_does_not_hold(void **state)
+{
+    static const struct {
+        unsigned given;
+        const char *call;
+    } rows[] = {
+        {POLICY_SHARED_FILES,    "chmod"     },
+        { POLICY_SHARED_FILES,   "fchmod"    },
+        { POLICY_SHARED_FILES,   "fchmodat"  },
+        { POLICY_SHARED_FILES,   "chown"     },
+        { POLICY_SHARED_FILES,   "fchownat"  },
+        { POLICY_SHARED_FILES,   "utimensat" },
+        { POLICY_SHARED_FILES,   "setxattr"  },
+        { POLICY_SHARED_SIZES,   "truncate"  },
+        { POLICY_SHARED_SOCKETS, "bind"      },
+        { POLICY_SAMPLED_MEMORY, "mmap"      },
+        { POLICY_SAMPLED_MEMORY, "setsockopt"},
+        { 0,                     "io_setup"  }
+    };
+    char row[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(row, sizeof(row), "allow %s # x", rows[i].call);
+        refused(rows[i].given, row, rows[i].call);
     }
 }
 
@@ -571,7 +600,7 @@ static void the_kinds_of_calls_that_are_never_granted(void **state)
         assert_true(syscall_number(bad[i]) >= 0);
         assert_false(policy_may_be_granted((uint32_t)syscall_number(bad[i])));
     }
-    assert_true(policy_may_be_granted(SYS_io_setup));
+    assert_true(policy_may_be_granted(SYS_sched_setscheduler));
     assert_true(policy_may_be_granted(SYS_kill)); /* but where signals reach others: policy_call_may_be_granted() */
 }
 
@@ -696,6 +725,7 @@ int main(void)
         cmocka_unit_test(what_can_never_be_allowed_is_refused_with_its_reason),
         cmocka_unit_test(no_row_reaches_a_process_that_is_not_the_jobs),
         cmocka_unit_test(no_row_opens_system_v_ipc_or_message_queues),
+        cmocka_unit_test(no_row_opens_what_the_tier_does_not_hold),
         cmocka_unit_test(no_row_is_added_where_the_filter_is_the_only_wall),
         cmocka_unit_test(what_may_be_granted_is_the_same_for_a_call_and_for_a_row),
         cmocka_unit_test(the_kinds_of_calls_that_are_never_granted),
