@@ -153,15 +153,19 @@ static int step_descriptors(struct seal *s)
  */
 static int drop_bounding_set(void)
 {
-    for (int cap = 0;; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap) != 0) {
-            if (errno != EPERM)
-                return errno == EINVAL ? 0 : -errno;
-            if (geteuid() != 0)
-                return 0;
-            if (prctl(PR_CAPBSET_READ, cap) != 0)
-                return -EPERM;
-        }
+    for (int cap = 0;; cap++) {
+        int has;
+
+        if (prctl(PR_CAPBSET_DROP, cap) == 0)
+            continue;
+        if (errno != EPERM)
+            return errno == EINVAL ? 0 : -errno;
+        if (geteuid() != 0)
+            return 0;
+        has = prctl(PR_CAPBSET_READ, cap); /* who may drop none is told so of a number that no capability has, too */
+        if (has != 0)
+            return has < 0 ? 0 : -EPERM;
+    }
 }
 
 static int step_capabilities(struct seal *s)

@@ -318,7 +318,7 @@ static void one_that_is_too_large_is_refused_before_it_is_sent(void **state)
 
     (void)state;
     memcpy(big, ELFMAG, SELFMAG);
-    expect_has(proc_expect(coop(b, "run", support_put(b->dir, "big.so", big, LIMITS_SOURCE + 1)), COOP_EXIT_QUOTA)->err, "'source' of 8M");
+    expect_has(proc_expect(coop(b, "run", support_put(b->dir, "big.so", big, LIMITS_SOURCE + 1)), COOP_EXIT_QUOTA)->err, "it may have 8M");
 }
 
 static void one_of_any_size_within_the_limit_is_loaded(void **state)
@@ -461,7 +461,7 @@ static unsigned zygotes(void)
 {
     pid_t children[TREE_MAX];
 
-    return tree_children(b->proc->pid, children);
+    return tree_children(b->proc->pid, children) - (broker_janitor(b) != 0);
 }
 
 static void the_zygote_comes_with_the_first_native_job(void **state)
