@@ -290,7 +290,7 @@ static int group_up(void **state)
     h->rss_kb = tree_status_kb(h->b->proc->pid, "VmRSS");
     h->run_dir_was = host_list(h->b->run_dir);
     zygote = broker_zygote_of(h->b, "exec");
-    before = traces_take(h->b);
+    before = traces_settled(h->b);
     neighbour = coop_start(h->b, "run", "--limit", "wall=1h,stdout=64M", probe(), "neighbour");
     expect_neighbour_answers();
     return 0;

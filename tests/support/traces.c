@@ -331,6 +331,24 @@ static unsigned differences(const struct traces *was, const struct traces *is, i
     return n;
 }
 
+/* Spares that are being made, and groups that are being removed, come and go for a moment after a job. */
+const struct traces *traces_settled(const struct broker *b)
+{
+    enum { SAME = 10 };
+    uint64_t started = support_now_ms();
+    const struct traces *was = traces_take(b);
+
+    for (unsigned same = 0; same < SAME;) {
+        const struct traces *is;
+
+        support_turn(started, "what there is to stay as it is");
+        is = traces_take(b);
+        same = differences(was, is, 0) == 0 ? same + 1 : 0;
+        was = is;
+    }
+    return was;
+}
+
 void traces_expect(const struct broker *b, const struct traces *was)
 {
     uint64_t started = support_now_ms();

@@ -19,6 +19,9 @@ void traces_begin(void);
 /* As it is now. b->proc NULL: nothing but what this program itself has. */
 struct traces *traces_take(const struct broker *b);
 
+/* The same, when it has been the same for a while: to compare with, of a broker that has just had a job. */
+const struct traces *traces_settled(const struct broker *b);
+
 /*
  * Waits until all is as it was, and fails with the differences when it does not become so.
  */
