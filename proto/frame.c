@@ -52,6 +52,18 @@ static void arena_free(void *data, void *p)
     (void)p;
 }
 
+char *frame_text(const ProtobufCBinaryData *b)
+{
+    char *text = malloc(b->len + 1);
+
+    if (text == NULL)
+        return NULL;
+    if (b->len > 0)
+        memcpy(text, b->data, b->len);
+    text[b->len] = '\0';
+    return text;
+}
+
 int frame_is_utf8(const char *s, size_t len)
 {
     const unsigned char *p = (const unsigned char *)s, *end = p + len;

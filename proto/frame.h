@@ -36,6 +36,9 @@ void frame_release(struct frame *f);
 /* Packs m into fresh memory; the caller frees *ret_bytes. Returns 0 or -ENOMEM. */
 int frame_pack(const ProtobufCMessage *m, uint8_t **ret_bytes, size_t *ret_len);
 
+/* The bytes as a string of their own, a NUL behind them; the caller frees it. NULL: no memory. */
+char *frame_text(const ProtobufCBinaryData *b);
+
 /* 1 when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 int frame_is_utf8(const char *s, size_t len);
 

@@ -54,16 +54,9 @@ static bool is_real_root(void)
 static int write_self(const char *name, const char *text)
 {
     char path[64];
-    int fd, rc = 0;
 
     snprintf(path, sizeof(path), "/proc/self/%s", name);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        rc = -errno;
-    close(fd);
-    return rc;
+    return space_write(AT_FDCWD, path, text);
 }
 
 /* One that maps who we are, under the same number, and nobody else. */

@@ -29,19 +29,24 @@ static bool own_namespaces(void)
     return space_now.programs && space_now.entered;
 }
 
-static int write_proc(pid_t pid, const char *name, const char *text)
+int space_write(int dir_fd, const char *path, const char *text)
 {
-    char path[64];
-    int fd, rc = 0;
+    int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC), rc = 0;
 
-    snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
-    fd = openat(space_now.proc_fd, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         rc = -errno;
     close(fd);
     return rc;
+}
+
+static int write_proc(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
+    return space_write(space_now.proc_fd, path, text);
 }
 
 /* Inside: one user and one group. No other can be become, and none of ours is to be seen. */

@@ -42,6 +42,9 @@ struct space_spawn {
     int go_fd;   /* from space_clone() in the worker: where the zygote says that the uid map is written; -1 */
 };
 
+/* Writes a text to a file of procfs in one call, as the kernel wants maps of ids. */
+int space_write(int dir_fd, const char *path, const char *text);
+
 /* As fork(2): the pid, 0 in the worker, or -errno; *ret_pidfd in the zygote only. A worker that cannot be mapped is killed by us. */
 pid_t space_clone(struct space_spawn *s, int *ret_pidfd);
 

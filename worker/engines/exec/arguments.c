@@ -6,19 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frame.h"
+
 #define PRIVATE_WORK "/work" /* where the work directory is one of the job's own mounts, and /tmp another */
-
-static char *text_of(const ProtobufCBinaryData *b)
-{
-    char *text = malloc(b->len + 1);
-
-    if (text == NULL)
-        return NULL;
-    if (b->len > 0)
-        memcpy(text, b->data, b->len);
-    text[b->len] = '\0';
-    return text;
-}
 
 /* What the job brings has its path for a name, as a shell would give it; what is looked up keeps the name that was asked for. */
 static char *program_name(const struct exec_job *j)
@@ -40,7 +30,7 @@ static int make_argv(struct exec_job *j, char why[ARGUMENTS_WHY])
     for (size_t i = 0; i < spec->n_args; i++) {
         if (spec->args[i].len > 0 && memchr(spec->args[i].data, '\0', spec->args[i].len) != NULL)
             return snprintf(why, ARGUMENTS_WHY, "argument %zu has a NUL byte in it", i + 1), -EINVAL;
-        argv[i + 1] = text_of(&spec->args[i]);
+        argv[i + 1] = frame_text(&spec->args[i]);
         if (argv[i + 1] == NULL)
             return -ENOMEM;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "frame.h"
 #include "job_limits.h"
 #include "worker/engines/native/load.h"
 #include "worker/engines/native/stdio.h"
@@ -193,18 +194,6 @@ static void end_tasklets(void)
 
 /* ---- the job ----------------------------------------------------------------------------------------------------------------- */
 
-static char *text_of(const ProtobufCBinaryData *b)
-{
-    char *text = malloc(b->len + 1);
-
-    if (text == NULL)
-        return NULL;
-    if (b->len > 0)
-        memcpy(text, b->data, b->len);
-    text[b->len] = '\0';
-    return text;
-}
-
 /* The job's for as long as the process lives. NULL: no memory. */
 static char **make_argv(const Pb__JobSpec *spec)
 {
@@ -214,7 +203,7 @@ static char **make_argv(const Pb__JobSpec *spec)
         return NULL;
     argv[0] = spec->source_name;
     for (size_t i = 0; i < spec->n_args; i++) {
-        argv[i + 1] = text_of(&spec->args[i]);
+        argv[i + 1] = frame_text(&spec->args[i]);
         if (argv[i + 1] == NULL)
             return NULL;
     }
@@ -224,7 +213,7 @@ static char **make_argv(const Pb__JobSpec *spec)
 static int make_environment(const Pb__JobSpec *spec)
 {
     for (size_t i = 0; i < spec->n_env; i++) {
-        char *value = text_of(&spec->env[i]->value);
+        char *value = frame_text(&spec->env[i]->value);
 
         if (value == NULL || setenv(spec->env[i]->name, value, 1) != 0)
             return -ENOMEM;
