@@ -148,3 +148,12 @@ int frame_pack(const ProtobufCMessage *m, uint8_t **ret_bytes, size_t *ret_len)
     *ret_len = len;
     return 0;
 }
+
+void frame_make_utf8(char *text)
+{
+    if (frame_is_utf8(text, strlen(text)))
+        return;
+    for (char *p = text; *p != '\0'; p++)
+        if ((*p & 0x80) != 0)
+            *p = '?';
+}
