@@ -47,12 +47,12 @@ TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hiber
 NATIVE_OBJS := engine load stdio turns
 EXEC_OBJS   := engine beneath stage arguments image program program_limits child launch streams terminal loop caller notify learn reap glob note collect
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook
-CLIENT_OBJS := client req_socket endpoint error
+CLIENT_OBJS := client req_socket endpoint error val_json_words val_json_read val_json_write
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain
 
 BROKER_LIBS := -lmd -lsqlite3 -lprotobuf-c -lpthread
 WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
-CLIENT_LIBS := -lprotobuf-c -lcbor
+CLIENT_LIBS := -lprotobuf-c -lcbor -ljansson
 CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
@@ -63,7 +63,7 @@ UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
-UNIT_client := req_socket
+UNIT_client := req_socket val_json
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors
