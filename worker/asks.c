@@ -7,8 +7,8 @@
 #include "worker/inbound.h"
 #include "worker/link.h"
 
-enum { SLOT_BITS = 12 };
-_Static_assert(ASKS_OPEN == 1 << SLOT_BITS, "a number's low bits are its slot");
+enum { SLOT_BITS = 11, SLOTS = 1 << SLOT_BITS };
+_Static_assert(ASKS_OPEN <= SLOTS, "a number's low bits are its slot");
 
 struct ask {
     struct inbound in;
@@ -19,8 +19,8 @@ struct ask {
 };
 
 /* Under the link's lock. A number is its slot, and above it how many there were before: so that a late answer finds nobody. */
-static struct ask *slots[ASKS_OPEN];
-static uint16_t free_slots[ASKS_OPEN]; /* a stack; those that were never used are not on it */
+static struct ask *slots[SLOTS];
+static uint16_t free_slots[SLOTS]; /* a stack; those that were never used are not on it */
 static unsigned n_free, n_used;
 static uint64_t begun;
 static unsigned descriptors_open;
@@ -37,7 +37,7 @@ bool asks_may_bring_descriptor(void)
 
 struct inbound *asks_find(uint64_t number)
 {
-    struct ask *a = slots[number & (ASKS_OPEN - 1)];
+    struct ask *a = slots[number & (SLOTS - 1)];
 
     return a != NULL && a->number == number && !a->in.come && !a->taken ? &a->in : NULL;
 }
@@ -57,7 +57,7 @@ static int take_slot(struct ask *a)
 
 static void give_slot(struct ask *a)
 {
-    unsigned slot = (unsigned)(a->number & (ASKS_OPEN - 1));
+    unsigned slot = (unsigned)(a->number & (SLOTS - 1));
 
     slots[slot] = NULL;
     free_slots[n_free++] = (uint16_t)slot;

@@ -5,7 +5,7 @@
  * Owned:   a struct ask is the caller's until ask_end(). Answer and descriptor belong to it.
  * Waits:   the tasklet parks, and the others go on; a thousand may wait at once. Without tasklets, and in a group of threads, the whole OS thread
  *          waits (inbound.h).
- * Bounds:  ASKS_OPEN at once, ASK_BYTES each.
+ * Bounds:  ASKS_OPEN at once (a few less than the broker allows, so that there is room to cancel one), ASK_BYTES each.
  * Threads: any; one ask is one thread's at a time. Signals: none of this is for handlers.
  * Returns: 0 or -errno.
  */
@@ -20,7 +20,7 @@
 
 struct ask;
 
-enum { ASKS_OPEN = 4096, ASK_BYTES = FRAME_MAX_LINK };
+enum { ASKS_OPEN = 2000, ASK_BYTES = FRAME_MAX_LINK };
 
 /* Numbers it and sends it. -EDQUOT: ASKS_OPEN are open; -E2BIG: more than ASK_BYTES; -ENOMEM. a is the caller's, and may go at once. */
 int ask_begin(Pb__Ask *a, struct ask **ret);
