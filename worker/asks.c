@@ -8,7 +8,7 @@
 #include "worker/link.h"
 
 enum { SLOT_BITS = 11, SLOTS = 1 << SLOT_BITS };
-_Static_assert(ASKS_OPEN <= SLOTS, "a number's low bits are its slot");
+_Static_assert((int)ASKS_OPEN <= (int)SLOTS, "a number's low bits are its slot");
 
 struct ask {
     struct inbound in;
