@@ -8,7 +8,7 @@
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
 #include "engine_table.h"
-#include "job_files.h"
+#include "job_caps.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -141,13 +141,10 @@ static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
 
 static void capabilities(FILE *out, void (*row)(FILE *, const char *, const char *))
 {
-    for (size_t i = 0; i < job_caps_count; i++) {
-        const struct job_cap *cap = &job_caps[i];
-        char text[64];
+    char text[JOB_CAP_SPELLING];
 
-        snprintf(text, sizeof(text), "%s%s%s", cap->name, cap->value != NULL ? "=" : "", cap->value != NULL ? cap->value : "");
-        row(out, text, cap->help);
-    }
+    for (size_t i = 0; i < job_cap_count; i++)
+        row(out, job_cap_spelling(&job_cap_table[i], text), job_cap_table[i].help);
 }
 
 static int outcome_sort_key(const struct outcome_row *row)
@@ -410,9 +407,11 @@ void help_completion_bash(FILE *out)
     for (size_t i = 0; i < limits_count; i++)
         fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
     fputs("\"\n    local caps=\"", out);
-    for (size_t i = 0; i < job_caps_count; i++)
-        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", job_caps[i].name, job_caps[i].value != NULL ? "=" : "",
-                job_caps[i].value != NULL ? job_caps[i].value : "");
+    for (size_t i = 0; i < job_cap_count; i++) {
+        const struct job_cap *cap = &job_cap_table[i];
+
+        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", cap->name, cap->value != NULL && !cap->optional ? "=" : "", cap->fixed ? cap->value : "");
+    }
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
     words(out, "engines", engine_names);
