@@ -98,7 +98,7 @@ int ask_check(const struct frame *reply, Pb__Reply__BodyCase wanted, struct coop
     const Pb__Reply *r = (const Pb__Reply *)reply->msg;
     int rc = 0;
 
-    if (r->body_case == PB__REPLY__BODY_ERROR || r->body_case == PB__REPLY__BODY_ANSWER)
+    if (r->body_case == PB__REPLY__BODY_ERROR || r->body_case == PB__REPLY__BODY_ASK)
         rc = explain(r, why);
     return rc == 0 && r->body_case != wanted ? not_asked_for(why) : rc;
 }
@@ -115,8 +115,8 @@ int ask_answer(struct coop_client *c, Pb__Ask *ask, int64_t timeout_us, Pb__Answ
     rc = exchange(c, &req, timeout_us, ret_reply, &fd, why);
     if (rc != 0)
         return rc;
-    rc = ask_check(ret_reply, PB__REPLY__BODY_ANSWER, why);
-    if (rc == 0 && ((const Pb__Reply *)ret_reply->msg)->answer->body_case != wanted)
+    rc = ask_check(ret_reply, PB__REPLY__BODY_ASK, why);
+    if (rc == 0 && ((const Pb__Reply *)ret_reply->msg)->ask->body_case != wanted)
         rc = not_asked_for(why);
     if (fd >= 0 && (rc != 0 || ret_fd == NULL))
         close(fd);
@@ -124,7 +124,7 @@ int ask_answer(struct coop_client *c, Pb__Ask *ask, int64_t timeout_us, Pb__Answ
         frame_release(ret_reply);
         return rc;
     }
-    *ret_answer = ((const Pb__Reply *)ret_reply->msg)->answer;
+    *ret_answer = ((const Pb__Reply *)ret_reply->msg)->ask;
     if (ret_fd != NULL)
         *ret_fd = fd;
     return 0;

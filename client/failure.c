@@ -121,8 +121,8 @@ int failure_of_reply(const Pb__Reply *r, struct coop_error *why)
 {
     if (r->body_case == PB__REPLY__BODY_ERROR)
         return failure_of_error(r->error, why);
-    if (r->body_case == PB__REPLY__BODY_ANSWER && r->answer->body_case == PB__ANSWER__BODY_FAILURE)
-        return failure_of_call(r->answer->failure, why);
+    if (r->body_case == PB__REPLY__BODY_ASK && r->ask->body_case == PB__ANSWER__BODY_FAILURE)
+        return failure_of_call(r->ask->failure, why);
     return 0;
 }
 
