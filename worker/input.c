@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "worker/link.h"
@@ -44,6 +45,11 @@ static int wait_for_piece(struct frame *ret_f)
         rc = serve_cancelled() ? -ECANCELED : link_wait_masked(ret_f, &all);
     sigprocmask(SIG_SETMASK, &none, NULL);
     return rc;
+}
+
+void input_forked(void)
+{
+    memset(&input, 0, sizeof(input)); /* what its parent has read is its parent's */
 }
 
 int input_is_empty(void)
