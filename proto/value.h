@@ -108,8 +108,8 @@ struct value_path {
 };
 
 void value_path_init(struct value_path *p, const char *root);
-size_t value_path_index(struct value_path *p, size_t place);               /* "[3]"; returns the mark to go back to */
-size_t value_path_key(struct value_path *p, const struct value_item *key); /* ".name" or "[\"any text\"]" */
+size_t value_path_index(struct value_path *p, size_t place);                    /* "[3]"; returns the mark to go back to */
+size_t value_path_key(struct value_path *p, const struct value_item *key);      /* ".name" or "[\"any text\"]" */
 void value_path_back(struct value_path *p, size_t mark);
 
 #endif
