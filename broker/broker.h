@@ -11,6 +11,7 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/handles.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
@@ -40,6 +41,7 @@ struct broker {
     struct pool pool;
     struct jobs jobs;
     struct control control;
+    struct things things[THING_KINDS]; /* by Pb__Kind */
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

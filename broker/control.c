@@ -43,6 +43,7 @@ static struct control_peer *find_peer(struct control *c, uint32_t peer)
 
 static void forget_peer(struct control *c, struct control_peer *p)
 {
+    asker_finish(&p->asker);
     HASH_DEL(c->peers, p);
     c->peer_count--;
     free(p);
@@ -64,6 +65,12 @@ void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
     b->control.send(&b->control.socket, way, &reply->base);
 }
 
+void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd)
+{
+    (void)fd; /* until the socket carries descriptors */
+    control_reply(b, way, reply);
+}
+
 void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
 {
     char text[512];
@@ -74,10 +81,7 @@ void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, co
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (!frame_is_utf8(text, strlen(text))) /* cut inside a letter, or a path that is not text: the client would refuse it all */
-        for (char *p = text; *p != '\0'; p++)
-            if ((*p & 0x80) != 0)
-                *p = '?';
+    frame_make_utf8(text); /* cut inside a letter, or a path that is not text: the client would refuse it all */
     e.code = code;
     e.message = text;
     r.body_case = PB__REPLY__BODY_ERROR;
@@ -198,6 +202,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
             return;
         }
         p->peer = peer;
+        asker_init(&p->asker, c->broker, NULL, peer);
         HASH_ADD(hh, c->peers, peer, sizeof(p->peer), p);
         c->peer_count++;
     } else if (!arrived && p != NULL) {
@@ -206,6 +211,16 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         forget_peer(c, p);
     }
     broker_check_rest(c->broker);
+}
+
+/* Also one that lies is answered: a host program is wrong, not hostile. */
+void verb_ask(struct control_call *c)
+{
+    struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
+
+    if (p == NULL || asks_receive(&p->asker, c->way, c->request->ask, -1) != 0)
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
+                       "an ask has a number of its own, which no open ask has, and at most %d are open", ASKS_OPEN);
 }
 
 /* ---- the table ---- */
@@ -235,6 +250,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, 1, verb_output },
     [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, 1, verb_resize_tty },
     [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, 0, verb_audit },
+    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, 0, verb_ask },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);

@@ -13,6 +13,7 @@
 
 #include <uthash.h>
 
+#include "broker/asks.h"
 #include "broker/loop.h"
 #include "broker/rep_socket.h"
 #include "control.pb-c.h"
@@ -37,6 +38,7 @@ extern const size_t control_rules_count;
 
 struct control_peer {
     uint32_t peer;
+    struct asker asker;
     unsigned parked;
     UT_hash_handle hh;
 };
@@ -76,6 +78,8 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived);
 
 /* Answers a request; each gets one answer. */
 void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply);
+/* The same with a descriptor, which stays the caller's; -1: none. */
+void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd);
 __attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...);
 
 /* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and it has been answered so. */

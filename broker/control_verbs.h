@@ -38,6 +38,7 @@ void verb_version(struct control_call *c);
 void verb_resize_tty(struct control_call *c);
 void verb_output(struct control_call *c); /* this one and the next are in control_records.c */
 void verb_audit(struct control_call *c);
+void verb_ask(struct control_call *c); /* control.c: asks.h takes it from there */
 
 /* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
 int verb_answer(struct waiter *w, int now);

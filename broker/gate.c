@@ -140,6 +140,13 @@ static int check_learned(const struct worker *w, const Pb__FromWorker *m)
     return runs_programs(w) && w->job->learn ? evidence_check_learned(m->learned) : -EPROTO;
 }
 
+/* What it means is looked up in a table of its own (calls.h). */
+static int check_ask(const struct worker *w, const Pb__FromWorker *m)
+{
+    (void)w;
+    return m->ask->number != 0 && m->ask->body_case != PB__ASK__BODY__NOT_SET ? 0 : -EPROTO;
+}
+
 static int check_log(const struct worker *w, const Pb__FromWorker *m)
 {
     (void)w;
@@ -225,6 +232,11 @@ static int apply_log(struct worker *w, const Pb__FromWorker *m)
     return 0;
 }
 
+static int apply_ask(struct worker *w, const Pb__FromWorker *m)
+{
+    return asks_receive(&w->asker, (struct rep_way){ 0 }, m->ask, -1);
+}
+
 /* clang-format off */
 const struct gate_rule gate_rules[] = {
     /* message                                    name           legal in           at most  meaning checked     acted on */
@@ -238,6 +250,7 @@ const struct gate_rule gate_rules[] = {
     [PB__FROM_WORKER__BODY_LOG]         = { "log",         WITH_JOB,            64, check_log,          apply_log },
     [PB__FROM_WORKER__BODY_COLLECTED]   = { "collected",   WITH_JOB,            0,  check_collected,    apply_collected },
     [PB__FROM_WORKER__BODY_LEARNED]     = { "learned",     WITH_JOB, EVIDENCE_ROWS, check_learned,      apply_learned },
+    [PB__FROM_WORKER__BODY_ASK]         = { "ask",         WITH_JOB,            0,  check_ask,          apply_ask },
 };
 /* clang-format on */
 const size_t gate_rules_count = sizeof(gate_rules) / sizeof(gate_rules[0]);
@@ -248,6 +261,7 @@ const struct gate_say_rule gate_say_rules[] = {
     [PB__TO_WORKER__BODY_ASSIGN]     = { "assign",     IN(WORKER_ASSIGNED), 1 },
     [PB__TO_WORKER__BODY_STDIN_DATA] = { "stdin_data", WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_TTY_SIZE]   = { "tty_size",   WITH_JOB,            0 },
+    [PB__TO_WORKER__BODY_ANSWER]     = { "answer",     WITH_JOB,            0 },
 };
 /* clang-format on */
 const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);
@@ -302,20 +316,34 @@ int gate_receive(struct worker *w, const void *bytes, size_t len)
     return rc;
 }
 
-int gate_say(struct worker *w, const Pb__ToWorker *m)
+/* Whether this may be said now, and is not said too often. */
+static bool may_say(const struct worker *w, const Pb__ToWorker *m)
 {
     const struct gate_say_rule *r;
-    int rc;
 
     if ((unsigned)m->body_case >= gate_say_rules_count)
-        return -EPROTO;
+        return false;
     r = &gate_say_rules[m->body_case];
-    if (r->name == NULL || (r->phases & IN(w->phase)) == 0 || (r->max_times != 0 && w->told[m->body_case] >= r->max_times))
-        return -EPROTO;
-    rc = link_send(&w->link, &m->base);
+    return r->name != NULL && (r->phases & IN(w->phase)) != 0 && (r->max_times == 0 || w->told[m->body_case] < r->max_times);
+}
+
+static int say(struct worker *w, const Pb__ToWorker *m, int fd, size_t max)
+{
+    int rc = may_say(w, m) ? link_send_fd(&w->link, &m->base, fd, max) : -EPROTO;
+
     if (rc == 0) {
         w->told[m->body_case]++;
         w->msgs_out++;
     }
     return rc;
+}
+
+int gate_say(struct worker *w, const Pb__ToWorker *m)
+{
+    return say(w, m, -1, LINK_OUT_MAX);
+}
+
+int gate_answer(struct worker *w, const Pb__ToWorker *m, int fd)
+{
+    return say(w, m, fd, LINK_ANSWERS_MAX);
 }

@@ -42,5 +42,7 @@ int gate_deliver(struct worker *w, const Pb__FromWorker *m);
 int gate_refuse(struct worker *w, const char *name, const char *why);
 /* Sends m to the worker when the table allows it now. */
 int gate_say(struct worker *w, const Pb__ToWorker *m);
+/* The same for an Answer: more of them may wait for a worker that does not read. fd: goes along, and stays the caller's; -1: none. -EAGAIN: too many wait. */
+int gate_answer(struct worker *w, const Pb__ToWorker *m, int fd);
 
 #endif

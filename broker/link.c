@@ -119,13 +119,14 @@ int link_open(struct link *l, struct loop *loop, const struct link_handler *h, i
     return 0;
 }
 
-int link_send(struct link *l, const ProtobufCMessage *m)
+int link_send_fd(struct link *l, const ProtobufCMessage *m, int fd, size_t max)
 {
     uint8_t *at;
 
+    (void)fd; /* until the stream carries descriptors */
     if (!l->open)
         return -EPIPE;
-    if (sp_stream_unsent(&l->stream) > LINK_OUT_MAX)
+    if (sp_stream_unsent(&l->stream) > max)
         return -EAGAIN;
     at = sp_stream_frame(&l->stream, protobuf_c_message_get_packed_size(m));
     if (at == NULL)
@@ -133,6 +134,16 @@ int link_send(struct link *l, const ProtobufCMessage *m)
     protobuf_c_message_pack(m, at);
     flush(l);
     return 0;
+}
+
+int link_send(struct link *l, const ProtobufCMessage *m)
+{
+    return link_send_fd(l, m, -1, LINK_OUT_MAX);
+}
+
+size_t link_unsent(const struct link *l)
+{
+    return sp_stream_unsent(&l->stream);
 }
 
 void link_close(struct link *l)

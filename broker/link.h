@@ -20,6 +20,7 @@
 #include "sp_stream.h"
 
 #define LINK_OUT_MAX  (256u << 10)
+#define LINK_ANSWERS_MAX (8u << 20) /* bytes of answers that wait for a worker which asked and does not read */
 #define LINK_FRAME_US 10000000u /* a worker writes a frame at once: only the machine can hold it up in between */
 
 struct link_handler {
@@ -44,6 +45,9 @@ struct link {
 int link_open(struct link *l, struct loop *loop, const struct link_handler *h, int *ret_fd);
 /* Queues one message. -EAGAIN: the worker has not read the ones before. -EPIPE: the link is not open. */
 int link_send(struct link *l, const ProtobufCMessage *m);
+/* The same, until max bytes are unsent, with a descriptor that stays the caller's; -1: none. */
+int link_send_fd(struct link *l, const ProtobufCMessage *m, int fd, size_t max);
+size_t link_unsent(const struct link *l);
 /* Hears nothing more, and does not tell of the far end's going. */
 void link_mute(struct link *l);
 /* The far end's process is dead: brings all that it has said, then mutes. on_gone() only when what it said breaks the rules. */

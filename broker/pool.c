@@ -79,6 +79,8 @@ void pool_set_phase(struct worker *w, enum worker_phase phase)
     count(w, w->phase, -1);
     count(w, phase, 1);
     w->phase = phase;
+    if (phase == WORKER_ENDING)
+        asker_finish(&w->asker);
 }
 
 static void worker_free(struct worker *w)
@@ -168,6 +170,7 @@ static int worker_new(struct pool *p, struct crew *c, unsigned threads, struct w
     w->uid_said = in_range(c) ? w->uid_inside : w->uid;
     w->pidfd = (struct loop_watch){ -1, on_pidfd, w };
     w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
+    asker_init(&w->asker, p->broker, w, 0);
     if (getrandom(w->token, sizeof(w->token), 0) != (ssize_t)sizeof(w->token)) {
         free(w);
         return -EIO;
@@ -503,6 +506,7 @@ static void settle(struct worker *w)
     if (!w->exited)
         return;
     if (w->phase != WORKER_ENDING) {
+        w->asker.gone = true;
         link_drain(&w->link); /* everything it managed to say is heard before its end is judged */
         if (w->phase != WORKER_ENDING)
             pool_set_phase(w, WORKER_ENDING);

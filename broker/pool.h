@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "broker/asks.h"
 #include "broker/cgroup.h"
 #include "broker/link.h"
 #include "broker/loop.h"
@@ -51,6 +52,7 @@ struct worker {
     bool has_work_dir;        /* T2: in work_dirs, by its id */
     struct cgroup_leaf *leaf; /* its control group; NULL: none */
     struct job *job;
+    struct asker asker;
     unsigned seen[WORKER_MESSAGES], told[WORKER_MESSAGES]; /* messages from it and to it, by field number */
     uint64_t boot_cpu_us;                                  /* used before it had a job */
     uint64_t msgs_in, msgs_out;

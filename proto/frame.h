@@ -41,5 +41,7 @@ char *frame_text(const ProtobufCBinaryData *b);
 
 /* 1 when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 int frame_is_utf8(const char *s, size_t len);
+/* Text that is not, with '?' for each byte above 127; else nothing changes. */
+void frame_make_utf8(char *text);
 
 #endif

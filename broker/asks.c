@@ -1,0 +1,332 @@
+/* asks.c - see asks.h. */
+#include "broker/asks.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/calls.h"
+#include "broker/caps.h"
+#include "broker/gate.h"
+#include "call_errors.h"
+#include "frame.h"
+
+#define CE(name) PB__CALL_ERROR__CALL_ERROR_##name
+
+/* ---- an ask's life --------------------------------------------------------------------------------------------------------------- */
+
+static struct ask *ask_new(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd)
+{
+    struct ask *a = calloc(1, sizeof(*a));
+
+    if (a == NULL)
+        return NULL;
+    a->by = by;
+    a->number = m->number;
+    a->way = way;
+    a->message = m;
+    a->fd = fd;
+    HASH_ADD(hh, by->asks, number, sizeof(a->number), a);
+    by->open++;
+    return a;
+}
+
+static void ask_free(struct ask *a)
+{
+    struct asker *by = a->by;
+
+    timers_cancel(&by->broker->loop.timers, &a->deadline);
+    HASH_DEL(by->asks, a);
+    by->open--;
+    if (by->handling == a)
+        by->handling = NULL;
+    for (unsigned i = 0; i < a->n_parcels; i++)
+        parcel_finish(&a->parcels[i]);
+    free(a->parcels);
+    if (a->fd >= 0)
+        close(a->fd);
+    free(a);
+}
+
+struct ask *ask_find(const struct asker *a, uint64_t number)
+{
+    struct ask *found;
+
+    HASH_FIND(hh, a->asks, &number, sizeof(number), found);
+    return found;
+}
+
+/* ---- the way back ---------------------------------------------------------------------------------------------------------------- */
+
+static void on_overrun(void *ctx)
+{
+    struct asker *a = ctx;
+
+    gate_refuse(a->worker, "answer", "it does not read its answers");
+}
+
+/* Nothing is retired from in here: whoever replies may be walking the lists that it is in. */
+static void tell_worker(struct asker *by, Pb__Answer *m, int fd)
+{
+    Pb__ToWorker to = PB__TO_WORKER__INIT;
+
+    if (by->overrun)
+        return;
+    to.body_case = PB__TO_WORKER__BODY_ANSWER;
+    to.answer = m;
+    if (gate_answer(by->worker, &to, fd) == -EAGAIN) {
+        by->overrun = true;
+        by->end = (struct timer){ .fn = on_overrun, .ctx = by };
+        timers_arm(&by->broker->loop.timers, &by->end, by->broker->loop.now_us);
+    }
+}
+
+static void tell_host(struct ask *a, Pb__Answer *m, int fd)
+{
+    Pb__Reply r = PB__REPLY__INIT;
+
+    r.body_case = PB__REPLY__BODY_ASK;
+    r.ask = m;
+    control_reply_fd(a->by->broker, a->way, &r, fd);
+}
+
+void ask_reply_fd(struct ask *a, Pb__Answer *m, int fd)
+{
+    m->number = a->number;
+    m->descriptors = fd >= 0;
+    if (!a->by->gone && a->by->worker != NULL)
+        tell_worker(a->by, m, fd);
+    else if (!a->by->gone)
+        tell_host(a, m, fd);
+    ask_free(a);
+}
+
+void ask_reply(struct ask *a, Pb__Answer *m)
+{
+    ask_reply_fd(a, m, -1);
+}
+
+void ask_done(struct ask *a)
+{
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__Done d = PB__DONE__INIT;
+
+    m.body_case = PB__ANSWER__BODY_DONE;
+    m.done = &d;
+    ask_reply(a, &m);
+}
+
+void ask_fail_with(struct ask *a, Pb__CallFailure *f)
+{
+    Pb__Answer m = PB__ANSWER__INIT;
+
+    if (f->message[0] == '\0')
+        f->message = (char *)call_error(f->error)->what;
+    m.body_case = PB__ANSWER__BODY_FAILURE;
+    m.failure = f;
+    ask_reply(a, &m);
+}
+
+void ask_fail_why(struct ask *a, const struct call_why *why)
+{
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+    char text[sizeof(why->message)];
+
+    snprintf(text, sizeof(text), "%s", why->message);
+    frame_make_utf8(text);
+    f.error = why->error;
+    f.message = text;
+    f.path = (char *)why->path;
+    ask_fail_with(a, &f);
+}
+
+void ask_fail(struct ask *a, Pb__CallError error, const char *fmt, ...)
+{
+    struct call_why why = { .error = error };
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why.message, sizeof(why.message), fmt, ap);
+    va_end(ap);
+    ask_fail_why(a, &why);
+}
+
+void ask_reply_handle(struct ask *a, struct handle *h, const char *grant, int fd)
+{
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__Handle told;
+    struct call_why why;
+
+    if (handle_give(h, a->by, grant, &why) != 0) {
+        handle_drop(h);
+        ask_fail_why(a, &why);
+        return;
+    }
+    handle_tell(h, &told);
+    m.body_case = PB__ANSWER__BODY_HANDLE;
+    m.handle = &told;
+    ask_reply_fd(a, &m, fd);
+}
+
+bool ask_has_room(const struct ask *a, size_t bytes)
+{
+    const struct worker *w = a->by->worker;
+
+    if (a->by->gone || a->by->overrun)
+        return false;
+    return w == NULL || link_unsent(&w->link) + bytes <= LINK_ANSWERS_MAX;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
+
+static void end(struct ask *a, enum ask_end how)
+{
+    struct asker *by = a->by;
+    uint64_t number = a->number;
+
+    if (a->ending)
+        return;
+    a->ending = true;
+    timers_cancel(&by->broker->loop.timers, &a->deadline);
+    if (a->on_end != NULL)
+        a->on_end(a, how);
+    if (ask_find(by, number) != a) /* on_end has answered */
+        return;
+    if (how == ASK_GONE)
+        ask_free(a);
+    else if (how == ASK_TIMED_OUT)
+        ask_fail(a, CE(TIMED_OUT), "the time was over before there was an answer");
+    else
+        ask_fail(a, CE(INTERRUPTED), "it was interrupted");
+}
+
+static void on_deadline(void *ctx)
+{
+    end(ctx, ASK_TIMED_OUT);
+}
+
+void ask_park(struct ask *a, uint64_t timeout_us, void (*on_end)(struct ask *a, enum ask_end end_how), void *thing)
+{
+    struct loop *l = &a->by->broker->loop;
+    uint64_t at = l->now_us + timeout_us;
+
+    a->parked = true;
+    a->message = NULL;
+    a->on_end = on_end;
+    a->thing = thing;
+    a->deadline = (struct timer){ .fn = on_deadline, .ctx = a };
+    if (timeout_us != ASK_NEVER && at >= l->now_us)
+        timers_arm(&l->timers, &a->deadline, at);
+}
+
+/* The answer to the cancelled ask comes first, then this one's. */
+void call_ask_cancel(struct ask *a)
+{
+    struct ask *other = ask_find(a->by, a->message->ask_cancel->number);
+
+    if (other != NULL && other != a && other->parked)
+        end(other, ASK_CANCELLED);
+    ask_done(a);
+}
+
+/* ---- askers ---------------------------------------------------------------------------------------------------------------------- */
+
+void asker_init(struct asker *a, struct broker *b, struct worker *w, uint32_t peer)
+{
+    *a = (struct asker){ .broker = b, .worker = w, .peer = peer };
+}
+
+void asker_finish(struct asker *a)
+{
+    struct ask *at;
+
+    if (a->broker == NULL)
+        return;
+    a->gone = true;
+    timers_cancel(&a->broker->loop.timers, &a->end);
+    /* from the start again after each: the end of one may end others. The one that is being applied is freed by its own reply. */
+    for (at = a->asks; at != NULL;) {
+        if (at == a->handling || at->ending) {
+            at = at->hh.next;
+            continue;
+        }
+        end(at, ASK_GONE);
+        at = a->asks;
+    }
+    handles_finish(a);
+}
+
+/* What a worker said before it died counts as far as it gives; it takes nothing any more. */
+static bool counts_after_death(Pb__Ask__BodyCase which)
+{
+    return which == PB__ASK__BODY_QUEUE_PUT || which == PB__ASK__BODY_ALIAS_DONE || which == PB__ASK__BODY_HANDLE_REVOKE;
+}
+
+static int refuse_early(const struct asker *by, const struct call_row *row, struct call_why *why)
+{
+    unsigned who = by->worker != NULL ? CALL_WORKER : CALL_HOST;
+
+    if (row == NULL)
+        return call_refuse(why, CE(BAD_REQUEST), "no such call");
+    if ((row->who & who) == 0)
+        return call_refuse(why, CE(NOT_ALLOWED), "%s is for %s only", row->name, who == CALL_WORKER ? "host programs" : "interpreters");
+    if (by->broker->phase == BROKER_DRAINING && by->worker == NULL)
+        return call_refuse(why, CE(TEMPORARY), "the broker is draining; try again later");
+    if (who == CALL_WORKER && row->cap != NULL)
+        return caps_need(by->worker, row->cap, why);
+    return 0;
+}
+
+static int check_number(const struct asker *by, const Pb__Ask *m)
+{
+    return m->number != 0 && ask_find(by, m->number) == NULL ? 0 : -EPROTO;
+}
+
+static void take_fd_away(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+int asks_receive(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd)
+{
+    const struct call_row *row = call_row(m->body_case);
+    struct call_why why;
+    struct ask *a;
+
+    if (check_number(by, m) != 0 || by->open >= ASKS_OPEN + 1) { /* one more, to be told so */
+        take_fd_away(fd);
+        return -EPROTO;
+    }
+    if (by->gone && !counts_after_death(m->body_case)) {
+        take_fd_away(fd);
+        return 0;
+    }
+    a = ask_new(by, way, m, fd);
+    if (a == NULL) {
+        take_fd_away(fd);
+        return -ENOMEM;
+    }
+    if (by->open > ASKS_OPEN) {
+        ask_fail(a, CE(LIMIT), "%d asks are open already", ASKS_OPEN);
+        return 0;
+    }
+    if (refuse_early(by, row, &why) != 0) {
+        ask_fail_why(a, &why);
+        return 0;
+    }
+    by->handling = a;
+    row->apply(a);
+    if (by->handling == NULL)
+        return 0; /* answered */
+    assert(a->parked);
+    by->handling = NULL;
+    if (by->gone)
+        end(a, ASK_GONE);
+    return 0;
+}

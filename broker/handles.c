@@ -1,0 +1,348 @@
+/* handles.c - see handles.h. Parcels are in parcels.c. */
+#include "broker/handles.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/asks.h"
+#include "broker/broker.h"
+#include "log.h"
+
+int call_refuse(struct call_why *why, Pb__CallError error, const char *fmt, ...)
+{
+    va_list ap;
+
+    why->error = error;
+    why->path[0] = '\0';
+    va_start(ap, fmt);
+    vsnprintf(why->message, sizeof(why->message), fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+static const struct {
+    const char *word;
+    uint32_t rights;
+} kinds[THING_KINDS] = {
+    [PB__KIND__KIND_NONE] = {"thing",        0            },
+    [PB__KIND__KIND_INTERP] = { "interpreter", RIGHTS_INTERP},
+    [PB__KIND__KIND_QUEUE] = { "queue",       RIGHTS_QUEUE },
+    [PB__KIND__KIND_BUFFER] = { "buffer",      RIGHTS_BUFFER},
+    [PB__KIND__KIND_ALIAS] = { "alias",       RIGHTS_ALIAS },
+    [PB__KIND__KIND_KV] = { "key prefix",  RIGHTS_KV    },
+};
+
+uint32_t thing_all_rights(Pb__Kind kind)
+{
+    return (unsigned)kind < THING_KINDS ? kinds[kind].rights : 0;
+}
+
+const char *thing_kind_word(Pb__Kind kind)
+{
+    return (unsigned)kind < THING_KINDS ? kinds[kind].word : "thing";
+}
+
+/* ---- things ------------------------------------------------------------------------------------------------------------------- */
+
+void thing_init(struct thing *t, struct broker *b, Pb__Kind kind, const struct thing_ops *ops)
+{
+    *t = (struct thing){ .ops = ops, .broker = b, .kind = kind, .refs = 1 };
+    ulid_make(loop_wall_us() / 1000, t->id);
+}
+
+int thing_register(struct thing *t, const char *name)
+{
+    struct things *all = &t->broker->things[t->kind];
+    struct thing *other = NULL;
+
+    if (name[0] != '\0')
+        HASH_FIND(by_name, all->by_name, name, strlen(name), other);
+    if (other != NULL)
+        return -EEXIST;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    HASH_ADD(by_id, all->by_id, id, ULID_LEN, t);
+    if (t->name[0] != '\0')
+        HASH_ADD(by_name, all->by_name, name, strlen(t->name), t);
+    t->registered = true;
+    return 0;
+}
+
+void thing_unregister(struct thing *t)
+{
+    struct things *all = &t->broker->things[t->kind];
+
+    if (!t->registered)
+        return;
+    HASH_DELETE(by_id, all->by_id, t);
+    if (t->name[0] != '\0')
+        HASH_DELETE(by_name, all->by_name, t);
+    t->registered = false;
+}
+
+struct thing *thing_ref(struct thing *t)
+{
+    t->refs++;
+    return t;
+}
+
+void thing_unref(struct thing *t)
+{
+    if (t == NULL || --t->refs > 0)
+        return;
+    thing_unregister(t);
+    t->ops->free(t);
+}
+
+static struct thing *find_by_prefix(struct thing *all, const char *id)
+{
+    size_t len = strlen(id);
+    struct thing *t, *next, *found = NULL;
+
+    for (t = all; t != NULL; t = next) {
+        next = t->by_id.next;
+        if (strncmp(t->id, id, len) != 0)
+            continue;
+        if (found != NULL)
+            return NULL; /* several begin so */
+        found = t;
+    }
+    return found;
+}
+
+struct thing *thing_find(struct broker *b, Pb__Kind kind, const char *text)
+{
+    struct things *all = &b->things[kind];
+    char id[ULID_LEN + 1];
+    struct thing *t;
+
+    HASH_FIND(by_name, all->by_name, text, strlen(text), t);
+    if (t != NULL || ulid_normalize(text, id) != 0)
+        return t;
+    if (strlen(id) < ULID_LEN)
+        return find_by_prefix(all->by_id, id);
+    HASH_FIND(by_id, all->by_id, id, ULID_LEN, t);
+    return t;
+}
+
+void thing_revoke_all(struct thing *t)
+{
+    thing_ref(t);
+    while (t->roots != NULL) {
+        struct handle *h = t->roots;
+
+        handle_revoke(h); /* what is below it */
+        handle_end(h);
+    }
+    thing_unref(t);
+}
+
+/* ---- the tree ------------------------------------------------------------------------------------------------------------------ */
+
+static struct handle **list_of(struct handle *h)
+{
+    return h->above != NULL ? &h->above->first : &h->thing->roots;
+}
+
+static void link_in(struct handle *h)
+{
+    struct handle **list = list_of(h);
+
+    h->prev = NULL;
+    h->next = *list;
+    if (h->next != NULL)
+        h->next->prev = h;
+    *list = h;
+}
+
+static void link_out(struct handle *h)
+{
+    if (h->prev != NULL)
+        h->prev->next = h->next;
+    else
+        *list_of(h) = h->next;
+    if (h->next != NULL)
+        h->next->prev = h->prev;
+    h->next = h->prev = NULL;
+}
+
+static void unhold(struct thing *t)
+{
+    if (--t->held == 0 && t->ops->unheld != NULL) {
+        thing_ref(t);
+        t->ops->unheld(t);
+        thing_unref(t);
+    }
+    thing_unref(t);
+}
+
+struct handle *handle_new(struct thing *t, uint32_t rights, struct handle *above)
+{
+    struct handle *h = calloc(1, sizeof(*h));
+
+    if (h == NULL)
+        return NULL;
+    h->thing = thing_ref(t);
+    t->held++;
+    h->kind = t->kind;
+    h->rights = above != NULL ? rights & above->rights : rights;
+    h->above = above;
+    link_in(h);
+    return h;
+}
+
+/* Those below it stand where it stood. */
+static void move_up(struct handle *h)
+{
+    while (h->first != NULL) {
+        struct handle *below = h->first;
+
+        link_out(below);
+        below->above = h->above;
+        link_in(below);
+    }
+}
+
+/* A tombstone from now on, in its holder's table; what is below it must have been ended. */
+void handle_end(struct handle *h)
+{
+    struct thing *t = h->thing;
+
+    if (t == NULL)
+        return;
+    move_up(h);
+    link_out(h);
+    h->thing = NULL;
+    h->above = NULL;
+    h->rights = 0;
+    unhold(t);
+}
+
+void handle_revoke(struct handle *h)
+{
+    struct handle *at = h->first;
+
+    /* The leaves first: each has nothing below it when it ends. No recursion: a hostile chain is as long as it likes. */
+    while ((at = h->first) != NULL) {
+        while (at->first != NULL)
+            at = at->first;
+        handle_end(at);
+    }
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------------------------------- */
+
+unsigned handles_room(const struct asker *a)
+{
+    return a->n_handles < HANDLES_MAX && !a->gone ? HANDLES_MAX - a->n_handles : 0;
+}
+
+int handle_give(struct handle *h, struct asker *to, const char *grant, struct call_why *why)
+{
+    if (handles_room(to) == 0 || to->last_handle == UINT32_MAX)
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_LIMIT, "it would hold more than %d handles", HANDLES_MAX);
+    if (grant != NULL && (h->grant = strdup(grant)) == NULL)
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "out of memory");
+    h->holder = to;
+    h->number = ++to->last_handle;
+    HASH_ADD(hh, to->handles, number, sizeof(h->number), h);
+    to->n_handles++;
+    return 0;
+}
+
+void handle_drop(struct handle *h)
+{
+    if (h == NULL)
+        return;
+    if (h->holder != NULL) {
+        HASH_DEL(h->holder->handles, h);
+        h->holder->n_handles--;
+        h->holder = NULL;
+    }
+    handle_end(h);
+    free(h->grant);
+    free(h);
+}
+
+struct handle *handle_find(const struct asker *a, uint32_t number)
+{
+    struct handle *h;
+
+    HASH_FIND(hh, a->handles, &number, sizeof(number), h);
+    return h;
+}
+
+struct handle *handle_granted(const struct asker *a, const char *name)
+{
+    for (struct handle *h = a->handles; h != NULL; h = h->hh.next)
+        if (h->grant != NULL && strcmp(h->grant, name) == 0)
+            return h;
+    return NULL;
+}
+
+void handles_finish(struct asker *a)
+{
+    struct handle *h;
+
+    while ((h = a->handles) != NULL)
+        handle_drop(h);
+}
+
+void handle_tell(const struct handle *h, Pb__Handle *ret)
+{
+    pb__handle__init(ret);
+    ret->handle = h->number;
+    ret->kind = h->kind;
+    ret->rights = h->rights;
+    if (h->thing == NULL)
+        return;
+    ret->id = h->thing->id;
+    ret->name = h->thing->name;
+    ret->bytes = h->thing->ops->bytes != NULL ? h->thing->ops->bytes(h->thing) : 0;
+}
+
+/* ---- what a Ref means ------------------------------------------------------------------------------------------------------------ */
+
+static int find_own(const struct asker *a, uint32_t number, Pb__Kind kind, uint32_t rights, struct handle **ret, struct call_why *why)
+{
+    struct handle *h = handle_find(a, number);
+
+    if (h == NULL || (kind != PB__KIND__KIND_NONE && h->kind != kind))
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_BAD_HANDLE, "%u is not a handle of %s %s", number,
+                           kind == PB__KIND__KIND_INTERP ? "an" : "a", thing_kind_word(kind));
+    if (h->thing == NULL)
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_REVOKED, "handle %u has been revoked", number);
+    if ((h->rights & rights) != rights)
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "handle %u does not give this right over %s %s", number,
+                           thing_kind_word(h->kind), h->thing->name[0] != '\0' ? h->thing->name : h->thing->id);
+    *ret = h;
+    return 0;
+}
+
+int ref_find(const struct asker *a, const Pb__Ref *r, Pb__Kind kind, uint32_t rights, struct thing **ret, struct handle **ret_handle,
+             struct call_why *why)
+{
+    struct handle *h = NULL;
+    char shown[64];
+
+    if ((unsigned)kind >= THING_KINDS || r == NULL || (r->handle == 0 && r->id[0] == '\0') || (r->handle != 0 && r->id[0] != '\0'))
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "it does not say which %s", thing_kind_word(kind));
+    if (r->handle != 0) {
+        if (find_own(a, r->handle, kind, rights, &h, why) != 0)
+            return -1;
+        *ret = h->thing;
+    } else {
+        if (a->worker != NULL) /* no ambient authority: a name is not a capability */
+            return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "an interpreter names a %s by its handle",
+                               thing_kind_word(kind));
+        *ret = kind != PB__KIND__KIND_NONE ? thing_find(a->broker, kind, r->id) : NULL;
+        log_escape(shown, sizeof(shown), r->id, strlen(r->id));
+        if (*ret == NULL)
+            return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_FOUND, "there is no %s %s", thing_kind_word(kind), shown);
+    }
+    if (ret_handle != NULL)
+        *ret_handle = h;
+    return 0;
+}
