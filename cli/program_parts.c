@@ -146,7 +146,7 @@ static int add_outputs(const struct command *c, struct spec *s, struct coop_erro
     return as_the_broker(job_outputs_check(&s->pb, words), words, why);
 }
 
-static int add_caps(const struct command *c, struct spec *s, struct coop_error *why)
+int program_add_caps(const struct command *c, struct spec *s, struct coop_error *why)
 {
     return add_list(s, "cap", &c->opt.caps, &s->pb.caps, &s->pb.n_caps, why); /* each was checked as it was read */
 }
@@ -203,7 +203,7 @@ int program_add_parts(const struct command *c, struct spec *s, struct coop_error
     if (rc == 0)
         rc = add_outputs(c, s, why);
     if (rc == 0)
-        rc = add_caps(c, s, why);
+        rc = program_add_caps(c, s, why);
     if (rc == 0)
         rc = add_policy(c, s, why);
     return rc == 0 ? add_terminal(c, s, why) : rc;
