@@ -8,6 +8,7 @@
 
 #include "cli/text.h"
 #include "frame.h"
+#include "job_caps.h"
 #include "job_files.h"
 #include "job_limits.h"
 #include "nearest.h"
@@ -90,7 +91,7 @@ static int read_output(struct options *o, const char *text, struct coop_error *w
 
 static int read_cap(struct options *o, const char *text, struct coop_error *why)
 {
-    char words[JOB_FILES_WHY];
+    char words[JOB_CAPS_WHY];
 
     if (!frame_is_utf8(text, strlen(text)) || job_cap_check(text, words) != 0)
         return refuse(why, "--cap: %s", frame_is_utf8(text, strlen(text)) ? words : "a capability is UTF-8 text");

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "cli/verbs.h"
-#include "client/error.h"
+#include <coop/client.h>
 #include "control.pb-c.h"
 
 struct text_list {

@@ -2,176 +2,130 @@
 #include "cli/ask.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "call_errors.h"
-#include "cli/json.h"
-#include "cli/say.h"
-#include "cli/text.h"
+#include <unistd.h>
 
 #include <coop/exit_codes.h>
+#include <coop/version.h>
 
-enum { WORDS_MAX = 24, SLACK_MS = 10000 };
-
-uint64_t ask_timeout(const struct command *c)
+static int pack(Pb__Request *req, uint8_t **ret_bytes, size_t *ret_len, struct coop_error *why)
 {
-    return c->opt.timeout_us;
-}
-
-/* The broker keeps the time; we give up a little later, should it not answer at all. */
-static int patience_ms(const struct command *c)
-{
-    uint64_t ms = c->opt.timeout_us / 1000 + SLACK_MS;
-
-    return c->opt.timeout_us == 0 ? -1 : ms > INT32_MAX ? INT32_MAX : (int)ms;
-}
-
-static void say_lines(const char *text)
-{
-    char safe[4096];
-
-    for (const char *line = text; *line != '\0';) {
-        size_t len = strcspn(line, "\n");
-
-        text_safe(safe, sizeof(safe), line, len);
-        fprintf(stderr, "%s\n", safe);
-        line += len + (line[len] == '\n');
-    }
-}
-
-static void say_remote(const Pb__CallFailure *f)
-{
-    if (f->remote == NULL)
-        return;
-    if (f->remote->traceback[0] != '\0')
-        say_lines(f->remote->traceback);
-}
-
-int ask_say_failure(const struct command *c, const Pb__CallFailure *f)
-{
-    const struct call_error_row *row = call_error(f->error);
-    char message[2048], path[1024];
-
-    if (c->opt.json) {
-        json_t *doc = json_document(&f->base);
-
-        json_object_set_new(doc, "name", json_string(row->name));
-        json_object_set_new(doc, "exit_code", json_integer(row->exit_code));
-        json_print(doc);
-        return row->exit_code;
-    }
-    fprintf(stderr, "coop: %s: %s", row->name, text_safe_str(message, sizeof(message), f->message));
-    if (f->path[0] != '\0')
-        fprintf(stderr, " (at %s)", text_safe_str(path, sizeof(path), f->path));
-    for (size_t i = 0; i < f->n_cycle; i++)
-        fprintf(stderr, "%s%s", i == 0 ? " (" : " -> ", text_safe_str(path, sizeof(path), f->cycle[i]));
-    fprintf(stderr, "%s\n", f->n_cycle > 0 ? ")" : "");
-    say_remote(f);
-    if (f->receipt[0] != '\0')
-        fprintf(stderr, "coop: its receipt: coop result %s\n", text_safe_str(path, sizeof(path), f->receipt));
-    return row->exit_code;
-}
-
-const Pb__Answer *ask_answer_of(const struct frame *reply)
-{
-    return ((const Pb__Reply *)reply->msg)->ask;
-}
-
-int ask_broker(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
-{
-    static uint64_t number;
-    Pb__Request req = PB__REQUEST__INIT;
-    struct coop_error why;
-    const Pb__Answer *answer;
-    int rc;
-
-    ask->number = ++number;
-    req.body_case = PB__REQUEST__BODY_ASK;
-    req.ask = ask;
-    rc = coop_call(client, &req, patience_ms(c), ret_reply);
-    if (rc != 0) {
-        coop_call_explain(rc, &why);
-        return say_error(c, &why);
-    }
-    if (coop_reply_check(ret_reply, PB__REPLY__BODY_ASK, &why) != 0) {
-        frame_release(ret_reply);
-        return say_error(c, &why);
-    }
-    answer = ask_answer_of(ret_reply);
-    if (answer->body_case == wanted)
-        return 0;
-    if (answer->body_case == PB__ANSWER__BODY_FAILURE)
-        rc = ask_say_failure(c, answer->failure);
-    else {
-        coop_error_set(&why, EPROTO, COOP_EXIT_PROTOCOL, "the broker's answer makes no sense");
-        rc = say_error(c, &why);
-    }
-    frame_release(ret_reply);
-    return rc;
-}
-
-int ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask)
-{
-    struct frame reply;
-    int code = ask_broker(c, client, ask, PB__ANSWER__BODY_DONE, &reply);
-
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&ask_answer_of(&reply)->done->base));
-    frame_release(&reply);
+    req->protocol = COOP_PROTOCOL;
+    if (frame_pack(&req->base, ret_bytes, ret_len) != 0)
+        return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
     return 0;
 }
 
-/* ---- words behind a verb ---------------------------------------------------------------------------------------------------------- */
-
-static const struct word *word_find(const struct word *words, const char *name)
+static int unpack(void *bytes, size_t len, struct frame *ret_reply, struct coop_error *why)
 {
-    for (; words->name != NULL; words++)
-        if (strcmp(words->name, name) == 0)
-            return words;
-    return NULL;
+    int rc = frame_decode(ret_reply, &pb__reply__descriptor, bytes, len, FRAME_MAX_CONTROL);
+
+    free(bytes);
+    if (rc != 0)
+        coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker's answer makes no sense (%s); is it of another version?",
+                       strerror(-rc));
+    return rc;
 }
 
-static int refuse_word(const struct command *c, const struct word *words)
+static int exchange(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct frame *ret_reply, int *ret_fd,
+                    struct coop_error *why)
 {
-    const char *names[WORDS_MAX];
-    char prefix[64];
-    struct coop_error why;
-    size_t n = 0;
+    uint8_t *bytes;
+    void *reply;
+    size_t len;
+    int rc = pack(req, &bytes, &len, why);
 
-    for (; words->name != NULL && n < WORDS_MAX - 1; words++)
-        names[n++] = words->name;
-    names[n] = NULL;
-    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop %s has no '%.60s'; see coop help %s", c->verb->name, c->args[0], c->verb->name);
-    snprintf(prefix, sizeof(prefix), "coop %s ", c->verb->name);
-    hint_nearest(&why, c->args[0], names, prefix);
-    return say_error(c, &why);
+    if (rc != 0)
+        return rc;
+    rc = coop_exchange(c, bytes, len, timeout_us, &reply, &len, ret_fd, why);
+    free(bytes);
+    return rc != 0 ? rc : unpack(reply, len, ret_reply, why);
 }
 
-int words_run(const struct command *c, const struct word *words)
+int ask_broker(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct frame *ret_reply, struct coop_error *why)
 {
-    const struct word *w = word_find(words, c->args[0]);
-    int n = c->n_args - 1, code = 0;
-    struct coop_client *client;
-    struct coop_error why;
+    return exchange(c, req, timeout_us, ret_reply, NULL, why);
+}
 
-    if (w == NULL)
-        return refuse_word(c, words);
-    if (n < w->min || (w->max >= 0 && n > w->max)) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, n < w->min ? "coop %s %s wants %s" : "coop %s %s takes no more than %s", c->verb->name, w->name,
-                       w->usage[0] != '\0' ? w->usage : "no arguments");
-        coop_error_hint(&why, "usage: coop %s %s%s%s [flags]", c->verb->name, w->name, w->usage[0] != '\0' ? " " : "", w->usage);
-        return say_error(c, &why);
+int ask_begin(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct coop_op **ret_op, struct coop_error *why)
+{
+    uint8_t *bytes;
+    size_t len;
+    int rc = pack(req, &bytes, &len, why);
+
+    if (rc != 0)
+        return rc;
+    rc = coop_exchange_begin(c, bytes, len, timeout_us, ret_op, why);
+    free(bytes);
+    return rc;
+}
+
+int ask_end(struct coop_op **op, struct frame *ret_reply, struct coop_error *why)
+{
+    void *reply;
+    size_t len;
+    int rc = coop_exchange_end(*op, &reply, &len, NULL, why);
+
+    if (rc == -EAGAIN)
+        return rc;
+    coop_op_free(*op);
+    *op = NULL;
+    return rc != 0 ? rc : unpack(reply, len, ret_reply, why);
+}
+
+/* Packed once more, so that the library's words for a failure are the only ones. */
+static int explain(const Pb__Reply *r, struct coop_error *why)
+{
+    uint8_t *bytes;
+    size_t len;
+    int rc = frame_pack(&r->base, &bytes, &len);
+
+    if (rc != 0)
+        return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+    rc = coop_exchange_check(bytes, len, why);
+    free(bytes);
+    return rc;
+}
+
+static int not_asked_for(struct coop_error *why)
+{
+    return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker answered something else than was asked");
+}
+
+int ask_check(const struct frame *reply, Pb__Reply__BodyCase wanted, struct coop_error *why)
+{
+    const Pb__Reply *r = (const Pb__Reply *)reply->msg;
+    int rc = 0;
+
+    if (r->body_case == PB__REPLY__BODY_ERROR || r->body_case == PB__REPLY__BODY_ASK)
+        rc = explain(r, why);
+    return rc == 0 && r->body_case != wanted ? not_asked_for(why) : rc;
+}
+
+int ask_answer(struct coop_client *c, Pb__Ask *ask, int64_t timeout_us, Pb__Answer__BodyCase wanted, struct frame *ret_reply,
+               const Pb__Answer **ret_answer, int *ret_fd, struct coop_error *why)
+{
+    Pb__Request req = PB__REQUEST__INIT;
+    int fd = -1, rc;
+
+    ask->number = coop_client_number(c);
+    req.body_case = PB__REQUEST__BODY_ASK;
+    req.ask = ask;
+    rc = exchange(c, &req, timeout_us, ret_reply, &fd, why);
+    if (rc != 0)
+        return rc;
+    rc = ask_check(ret_reply, PB__REPLY__BODY_ASK, why);
+    if (rc == 0 && ((const Pb__Reply *)ret_reply->msg)->ask->body_case != wanted)
+        rc = not_asked_for(why);
+    if (fd >= 0 && (rc != 0 || ret_fd == NULL))
+        close(fd);
+    if (rc != 0) {
+        frame_release(ret_reply);
+        return rc;
     }
-    if (w->check != NULL)
-        code = w->check(c, c->args + 1, n);
-    if (code == 0)
-        code = say_open(c, &client);
-    if (code != 0)
-        return code;
-    code = w->run(c, client, c->args + 1, n);
-    coop_client_close(client);
-    return code;
+    *ret_answer = ((const Pb__Reply *)ret_reply->msg)->ask;
+    if (ret_fd != NULL)
+        *ret_fd = fd;
+    return 0;
 }

@@ -1,42 +1,33 @@
 /*
- * ask.h - one Ask to the broker, and its answer; verbs with words of their own below them ("interp create") as tables.
+ * ask.h - a Request to the broker and its Reply, an Ask and its Answer: the messages of proto/ on libcoop's raw layer.
  *
- * Side:    host (CLI).
- * Returns: exit codes, after what went wrong has been said.
+ * Side:    host (CLI, benches). Strings in an answer may be a tenant's.
+ * Owned:   a reply lives in the caller's frame: frame_release().
+ * Returns: 0 or -errno with why filled in.
  */
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
 
-#include "calls.pb-c.h"
-#include "cli/args.h"
-#include "client/client.h"
+#include <coop/client.h>
 
-/* Asks, waiting as long as --timeout says and otherwise for as long as it takes. 0: the caller releases the reply; else the exit code. */
-int ask_broker(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
-const Pb__Answer *ask_answer_of(const struct frame *reply);
+#include "control.pb-c.h"
+#include "frame.h"
 
-/* The same for a change that is answered by Done. */
-int ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask);
+#define ASK_TIMEOUT_US (60 * INT64_C(1000000)) /* for a request that the broker answers at once */
 
-/* A failure, in words or, with --json, as coop.CallFailure/1. Returns its exit code. */
-int ask_say_failure(const struct command *c, const Pb__CallFailure *f);
+/* Blocks until the reply is there, whatever it says. Fills in req->protocol. */
+int ask_broker(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct frame *ret_reply, struct coop_error *why);
+/* The same in two halves. -EAGAIN of ask_end(): not yet; in every other case the op is freed, and *op NULL. */
+int ask_begin(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct coop_op **ret_op, struct coop_error *why);
+int ask_end(struct coop_op **op, struct frame *ret_reply, struct coop_error *why);
+/* The reply as the body that was asked for; an Error, another body, an Answer that is a failure become why. */
+int ask_check(const struct frame *reply, Pb__Reply__BodyCase wanted, struct coop_error *why);
 
-/* Microseconds of --timeout; 0: none was given. For fields whose 0 is "no limit". */
-uint64_t ask_timeout(const struct command *c);
-
-/* What stands behind a verb: "create" of coop interp. */
-struct word {
-    const char *name;
-    const char *usage; /* what follows it */
-    int min, max;      /* arguments behind it; max -1: any number */
-    const char *what;  /* one line of the manual */
-    int (*run)(const struct command *c, struct coop_client *client, char **args, int n);
-    int (*check)(const struct command *c, char **args, int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
-};
-
-extern const struct word interp_words[], template_words[], queue_words[], kv_words[];
-
-/* Runs the word that the command's first argument is. words ends with a row without a name. */
-int words_run(const struct command *c, const struct word *words);
+/*
+ * One Ask and its Answer of the wanted kind, which lives in *ret_reply. Fills in ask->number. ret_fd: the descriptor that came along, -1: none; the
+ * caller closes it; NULL: it is not wanted.
+ */
+int ask_answer(struct coop_client *c, Pb__Ask *ask, int64_t timeout_us, Pb__Answer__BodyCase wanted, struct frame *ret_reply,
+               const Pb__Answer **ret_answer, int *ret_fd, struct coop_error *why);
 
 #endif

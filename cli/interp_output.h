@@ -7,7 +7,7 @@
 #ifndef CLI_INTERP_OUTPUT_H
 #define CLI_INTERP_OUTPUT_H
 
-#include "cli/ask.h"
+#include "cli/words.h"
 
 /* As the flags say, with the script of --run run in it. The caller releases the reply, whose answer is the interpreter's status. */
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply);

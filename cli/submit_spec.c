@@ -205,6 +205,8 @@ static int add_parts(const struct command *c, struct spec *s, struct coop_error 
     if (spec_runs_programs(s))
         return program_add_parts(c, s, why);
     rc = program_refuse_parts(c, s, why);
+    if (rc == 0)
+        rc = program_add_caps(c, s, why);
     return rc == 0 ? add_modules(c, s, why) : rc;
 }
 

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/interp_output.h"
 #include "cli/say.h"
 #include "ulid.h"
@@ -27,7 +27,7 @@ int verb_call(const struct command *c)
         return code;
     code = interp_make(c, client, PB__OWNER__OWNER_SESSION, &reply);
     if (code == 0) {
-        snprintf(id, sizeof(id), "%s", ask_answer_of(&reply)->interp->interp->id);
+        snprintf(id, sizeof(id), "%s", answer_of(&reply)->interp->interp->id);
         frame_release(&reply);
         code = interp_call(c, client, id, c->args, c->n_args);
     }

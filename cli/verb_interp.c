@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/interp_output.h"
 #include "cli/json.h"
 #include "cli/say.h"
@@ -47,12 +47,12 @@ static int run_first(const struct command *c, struct coop_client *client, const 
     m.interp = &ref;
     m.source = s->pb.source;
     m.source_name = s->pb.source_name;
-    m.timeout_us = ask_timeout(c);
+    m.timeout_us = timeout_of(c);
     ask.body_case = PB__ASK__BODY_INTERP_EXEC;
     ask.interp_exec = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
     if (code == 0) {
-        code = interp_output(c, client, ask_answer_of(&reply)->result);
+        code = interp_output(c, client, answer_of(&reply)->result);
         frame_release(&reply);
     }
     return code;
@@ -68,7 +68,7 @@ static int kill_it(const struct command *c, struct coop_client *client, const ch
     m.interp = &ref;
     ask.body_case = PB__ASK__BODY_INTERP_KILL;
     ask.interp_kill = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply)
@@ -92,9 +92,9 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
     m.owner = owner;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_INTERP, ret_reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERP, ret_reply);
     if (code == 0 && script) {
-        const char *id = ask_answer_of(ret_reply)->interp->interp->id;
+        const char *id = answer_of(ret_reply)->interp->interp->id;
 
         code = run_first(c, client, id, &s);
         if (code != 0) {
@@ -116,7 +116,7 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     (void)n;
     if (code != 0)
         return code;
-    s = ask_answer_of(&reply)->interp;
+    s = answer_of(&reply)->interp;
     if (c->opt.json)
         json_print(json_document(&s->base));
     else
@@ -129,7 +129,7 @@ static int create(const struct command *c, struct coop_client *client, char **ar
 
 static int say_result(const struct command *c, struct coop_client *client, struct frame *reply, bool print_null)
 {
-    const Pb__CallResult *r = ask_answer_of(reply)->result;
+    const Pb__CallResult *r = answer_of(reply)->result;
     int code = interp_output(c, client, r);
 
     if (code == 0)
@@ -162,11 +162,11 @@ static int exec(const struct command *c, struct coop_client *client, char **args
     ref.id = args[0];
     m.interp = &ref;
     m.source_name = (char *)name;
-    m.timeout_us = ask_timeout(c);
+    m.timeout_us = timeout_of(c);
     ask.body_case = PB__ASK__BODY_INTERP_EXEC;
     ask.interp_exec = &m;
     if (code == 0)
-        code = ask_broker(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+        code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
     if (code == 0)
         code = say_result(c, client, &reply, false);
     spec_finish(&s);
@@ -188,10 +188,10 @@ int interp_call(const struct command *c, struct coop_client *client, const char 
     m.interp = &ref;
     m.function = args[0];
     m.args = &list.value;
-    m.timeout_us = ask_timeout(c);
+    m.timeout_us = timeout_of(c);
     ask.body_case = PB__ASK__BODY_INTERP_CALL;
     ask.interp_call = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&list);
     return code == 0 ? say_result(c, client, &reply, true) : code;
 }
@@ -215,10 +215,10 @@ static int prepare(const struct command *c, struct coop_client *client, char **a
     ref.id = args[0];
     m.interp = &ref;
     m.names = &map.value;
-    m.timeout_us = ask_timeout(c);
+    m.timeout_us = timeout_of(c);
     ask.body_case = PB__ASK__BODY_INTERP_PREPARE;
     ask.interp_prepare = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&map);
     if (code == 0)
         frame_release(&reply);
@@ -254,10 +254,10 @@ static int list(const struct command *c, struct coop_client *client, char **args
     m.all = c->opt.all;
     ask.body_case = PB__ASK__BODY_INTERP_LIST;
     ask.interp_list = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_INTERPS, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERPS, &reply);
     if (code != 0)
         return code;
-    l = ask_answer_of(&reply)->interps;
+    l = answer_of(&reply)->interps;
     if (c->opt.json)
         json_print(json_document(&l->base));
     else if (!c->opt.quiet)
@@ -298,14 +298,14 @@ static void print_status(const Pb__InterpStatus *s)
 static int say_status(const struct command *c, struct coop_client *client, Pb__Ask *ask)
 {
     struct frame reply;
-    int code = ask_broker(c, client, ask, PB__ANSWER__BODY_INTERP, &reply);
+    int code = say_ask(c, client, ask, PB__ANSWER__BODY_INTERP, &reply);
 
     if (code != 0)
         return code;
     if (c->opt.json)
-        json_print(json_document(&ask_answer_of(&reply)->interp->base));
+        json_print(json_document(&answer_of(&reply)->interp->base));
     else if (!c->opt.quiet)
-        print_status(ask_answer_of(&reply)->interp);
+        print_status(answer_of(&reply)->interp);
     frame_release(&reply);
     return 0;
 }
@@ -333,7 +333,7 @@ static int wait_for(const struct command *c, struct coop_client *client, char **
     (void)n;
     ref.id = args[0];
     m.interp = &ref;
-    m.timeout_us = ask_timeout(c);
+    m.timeout_us = timeout_of(c);
     ask.body_case = PB__ASK__BODY_INTERP_WAIT;
     ask.interp_wait = &m;
     return say_status(c, client, &ask);
@@ -352,7 +352,7 @@ static int interrupt(const struct command *c, struct coop_client *client, char *
     m.interp = &ref;
     ask.body_case = PB__ASK__BODY_INTERP_INTERRUPT;
     ask.interp_interrupt = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -366,7 +366,7 @@ static int close_it(const struct command *c, struct coop_client *client, char **
     m.interp = &ref;
     ask.body_case = PB__ASK__BODY_INTERP_CLOSE;
     ask.interp_close = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 static int kill_word(const struct command *c, struct coop_client *client, char **args, int n)
@@ -386,7 +386,7 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
     m.interp = &ref;
     ask.body_case = PB__ASK__BODY_INTERP_RESET;
     ask.interp_reset = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 /* clang-format off */

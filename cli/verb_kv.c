@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
@@ -17,11 +17,11 @@ static int open_all(const struct command *c, struct coop_client *client, Pb__Ref
 
     ask.body_case = PB__ASK__BODY_KV_OPEN;
     ask.kv_open = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
     if (code != 0)
         return code;
     pb__ref__init(ret);
-    ret->handle = ask_answer_of(&reply)->handle->handle;
+    ret->handle = answer_of(&reply)->handle->handle;
     frame_release(&reply);
     return 0;
 }
@@ -41,13 +41,13 @@ static int get(const struct command *c, struct coop_client *client, char **args,
     m.key = args[0];
     ask.body_case = PB__ASK__BODY_KV_GET;
     ask.kv_get = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_KV_VALUE, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_KV_VALUE, &reply);
     if (code != 0)
         return code;
     if (c->opt.json)
-        json_print(json_document(&ask_answer_of(&reply)->kv_value->base));
+        json_print(json_document(&answer_of(&reply)->kv_value->base));
     else
-        fwrite(ask_answer_of(&reply)->kv_value->value.data, 1, ask_answer_of(&reply)->kv_value->value.len, stdout);
+        fwrite(answer_of(&reply)->kv_value->value.data, 1, answer_of(&reply)->kv_value->value.len, stdout);
     if (!c->opt.json && !c->opt.quiet)
         printf("\n");
     frame_release(&reply);
@@ -67,7 +67,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     m.value = (ProtobufCBinaryData){ strlen(args[1]), (uint8_t *)args[1] };
     ask.body_case = PB__ASK__BODY_KV_PUT;
     ask.kv_put = &m;
-    return code == 0 ? ask_done(c, client, &ask) : code;
+    return code == 0 ? say_ask_done(c, client, &ask) : code;
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -82,7 +82,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
     m.key = args[0];
     ask.body_case = PB__ASK__BODY_KV_DELETE;
     ask.kv_delete = &m;
-    return code == 0 ? ask_done(c, client, &ask) : code;
+    return code == 0 ? say_ask_done(c, client, &ask) : code;
 }
 
 /* A page of keys; *after holds the last of it, and *more whether there are others. */
@@ -97,10 +97,10 @@ static int list_page(const struct command *c, struct coop_client *client, Pb__Kv
     m->after = after;
     ask.body_case = PB__ASK__BODY_KV_LIST;
     ask.kv_list = m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_KV_KEYS, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_KV_KEYS, &reply);
     if (code != 0)
         return code;
-    l = ask_answer_of(&reply)->kv_keys;
+    l = answer_of(&reply)->kv_keys;
     if (c->opt.json)
         json_print(json_document(&l->base));
     for (size_t i = 0; !c->opt.json && i < l->n_keys; i++)

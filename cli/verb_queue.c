@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
@@ -58,13 +58,13 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     m.durable = c->opt.durable;
     ask.body_case = PB__ASK__BODY_QUEUE_CREATE;
     ask.queue_create = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
     if (code != 0)
         return code;
     if (c->opt.json)
-        json_print(json_document(&ask_answer_of(&reply)->handle->base));
+        json_print(json_document(&answer_of(&reply)->handle->base));
     else
-        printf("%s\n", ask_answer_of(&reply)->handle->id);
+        printf("%s\n", answer_of(&reply)->handle->id);
     frame_release(&reply);
     return 0;
 }
@@ -89,14 +89,14 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     m.timeout_us = wait_us(c);
     ask.body_case = PB__ASK__BODY_QUEUE_PUT;
     ask.queue_put = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_TAKEN, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TAKEN, &reply);
     values_each_finish(&each);
     if (code != 0)
         return code;
     if (c->opt.json)
-        json_print(json_document(&ask_answer_of(&reply)->taken->base));
-    if (ask_answer_of(&reply)->taken->count < (uint32_t)(n - 1)) {
-        say_note(c, "%u of %d items are in; then the time was over", ask_answer_of(&reply)->taken->count, n - 1);
+        json_print(json_document(&answer_of(&reply)->taken->base));
+    if (answer_of(&reply)->taken->count < (uint32_t)(n - 1)) {
+        say_note(c, "%u of %d items are in; then the time was over", answer_of(&reply)->taken->count, n - 1);
         code = COOP_EXIT_TIME_LIMIT;
     }
     frame_release(&reply);
@@ -136,10 +136,10 @@ static int get(const struct command *c, struct coop_client *client, char **args,
     m.timeout_us = wait_us(c);
     ask.body_case = PB__ASK__BODY_QUEUE_GET;
     ask.queue_get = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_ITEMS, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_ITEMS, &reply);
     if (code != 0)
         return code;
-    code = print_items(c, ask_answer_of(&reply)->items);
+    code = print_items(c, answer_of(&reply)->items);
     frame_release(&reply);
     return code;
 }
@@ -156,7 +156,7 @@ static int close_it(const struct command *c, struct coop_client *client, char **
     m.discard = c->opt.discard;
     ask.body_case = PB__ASK__BODY_QUEUE_CLOSE;
     ask.queue_close = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 static int delete_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -170,7 +170,7 @@ static int delete_it(const struct command *c, struct coop_client *client, char *
     m.queue = &ref;
     ask.body_case = PB__ASK__BODY_QUEUE_DELETE;
     ask.queue_delete = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 static void print_row(const Pb__QueueStatus *q)
@@ -193,10 +193,10 @@ static int list(const struct command *c, struct coop_client *client, char **args
     (void)n;
     ask.body_case = PB__ASK__BODY_QUEUE_LIST;
     ask.queue_list = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_QUEUES, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_QUEUES, &reply);
     if (code != 0)
         return code;
-    l = ask_answer_of(&reply)->queues;
+    l = answer_of(&reply)->queues;
     if (c->opt.json)
         json_print(json_document(&l->base));
     for (size_t i = 0; !c->opt.json && i < l->n_queues; i++)

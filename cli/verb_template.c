@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/submit_spec.h"
@@ -43,11 +43,11 @@ static int build(const struct command *c, struct coop_client *client, char **arg
     m.spec = &s.pb;
     ask.body_case = PB__ASK__BODY_TEMPLATE_BUILD;
     ask.template_build = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_TEMPLATE, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATE, &reply);
     spec_finish(&s);
     if (code != 0)
         return code;
-    t = ask_answer_of(&reply)->template_;
+    t = answer_of(&reply)->template_;
     if (c->opt.json)
         json_print(json_document(&t->base));
     else
@@ -77,10 +77,10 @@ static int list(const struct command *c, struct coop_client *client, char **args
     (void)n;
     ask.body_case = PB__ASK__BODY_TEMPLATE_LIST;
     ask.template_list = &m;
-    code = ask_broker(c, client, &ask, PB__ANSWER__BODY_TEMPLATES, &reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATES, &reply);
     if (code != 0)
         return code;
-    l = ask_answer_of(&reply)->templates;
+    l = answer_of(&reply)->templates;
     if (c->opt.json)
         json_print(json_document(&l->base));
     for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
@@ -98,7 +98,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
     m.name = args[0];
     ask.body_case = PB__ASK__BODY_TEMPLATE_REMOVE;
     ask.template_remove = &m;
-    return ask_done(c, client, &ask);
+    return say_ask_done(c, client, &ask);
 }
 
 /* clang-format off */

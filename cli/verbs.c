@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/ask.h"
+#include "cli/words.h"
 #include "cli/interp_output.h"
 
 /* clang-format off */

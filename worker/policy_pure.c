@@ -14,6 +14,7 @@
 #include "worker/engines/native/engine.h"
 #include "worker/engines/native/load.h"
 #include "worker/link.h"
+#include "worker/template.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -152,6 +153,27 @@ static const struct policy_row lua_rows[] = {
 };
 
 /*
+ * A template (worker/template.h) and its children: what Lua may, and the fork. The descriptor of a child's link comes beside the order for it; the
+ * child puts it in the place of the template's.
+ */
+static const struct policy_row lua_template_rows[] = {
+    ROWS_LINK
+    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD)),                    "the order to fork, with the descriptor of the child's link" },
+    { ALLOW(dup2),                       IF(INT_IS(0, FORK_FD), INT_IS(1, LINK_FD)), "the child: its link in the place of the template's" },
+    { ALLOW(close),                      IF(INT_IS(0, FORK_FD)),                    "the template, and the child: what it came as" },
+    { ASK(clone),                        IF(LONG_IS(0, FORK_FLAGS), LONG_IS(1, 0)), "a fork: a child of the zygote's, with a stack of its own" },
+    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_PDEATHSIG), LONG_IS(1, SIGKILL)), "the child: dies with the zygote" },
+    ROWS_MEMORY
+    ROWS_TASKLETS
+    ROWS_TIME
+    ROWS_SELF
+    ROWS_NO_FILES
+    ROWS_SOFT
+    ROWS_SANITIZER
+    ROWS_SANITIZER_LUA
+};
+
+/*
  * What CPython 3.11 still asks for once it has started and its modules are there. Threads: the flag word of glibc's pthread_create, no other.
  * asyncio's self-pipe and its epoll are made before the seal.
  */
@@ -224,5 +246,6 @@ static const struct policy_row native_rows[] = {
 
 const struct policy_table policy_table_compute = POLICY_TABLE("compute", compute_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_lua = POLICY_TABLE("lua", lua_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_lua_template = POLICY_TABLE("lua-template", lua_template_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_python = POLICY_TABLE("python", python_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_native = POLICY_TABLE("native", native_rows, POLICY_VIOLATION);
