@@ -11,6 +11,8 @@
 #include "cli/args.h"
 #include <coop/client.h>
 
+#include "frame.h"
+
 /* Asks, waiting as long as --timeout says and otherwise for as long as it takes. 0: the caller releases the reply; else the exit code. */
 int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
 const Pb__Answer *answer_of(const struct frame *reply);
