@@ -47,7 +47,7 @@ static int next(const struct command *c, struct coop_client *client, const char 
     put(s, 0, r->stdout_offset, &r->stdout_data, stdout);
     put(s, 1, r->stderr_offset, &r->stderr_data, stderr);
     if (before.at[0] == s->at[0] && before.at[1] == s->at[1]) /* past its limit, and dropped */
-        *s = (struct span){ { 0 } };
+        *s = (struct span){ .at = { 0 }, .to = { 0 } };
     frame_release(&reply);
     return 0;
 }
