@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "client/val_json_read.h"
 #include "value.h"
 #include "value_number.h"
 
@@ -128,43 +129,6 @@ static coop_val *made(struct reading *r, coop_val *v)
 
 static coop_val *value_of(struct reading *r, const json_t *j);
 
-static int digit64(char c)
-{
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
-/* Whole groups of four, padding at the end, no bits left over: one text for the same bytes. Returns how many, or -1. */
-static long decode64(const char *text, size_t len, unsigned char *to)
-{
-    unsigned char *at = to;
-    unsigned v = 0;
-    size_t pad = len >= 4 && text[len - 1] == '=' ? 1 + (text[len - 2] == '=') : 0;
-
-    if (len % 4 != 0)
-        return -1;
-    for (size_t i = 0; i < len; i++) {
-        int d = i >= len - pad ? 0 : digit64(text[i]);
-
-        if (d < 0)
-            return -1;
-        v = v << 6 | (unsigned)d;
-        if (i % 4 == 3) {
-            *at++ = (unsigned char)(v >> 16);
-            *at++ = (unsigned char)(v >> 8);
-            *at++ = (unsigned char)v;
-        }
-    }
-    for (size_t i = 1; i <= pad; i++)
-        if (at[-(long)i] != 0)
-            return -1;
-    return at - to - (long)pad;
-}
-
 static coop_val *bytes_of(struct reading *r, const json_t *j)
 {
     const char *text = json_string_value(j);
@@ -178,7 +142,7 @@ static coop_val *bytes_of(struct reading *r, const json_t *j)
     bytes = malloc(len / 4 * 3 + 1);
     if (bytes == NULL)
         return refuse(r, -ENOMEM, "out of memory");
-    n = decode64(text, len, bytes);
+    n = val_json_base64(text, len, bytes);
     v = n >= 0 ? made(r, coop_val_bytes(bytes, (size_t)n)) : refuse(r, -EINVAL, "not base64 with its padding");
     free(bytes);
     return v;
@@ -208,60 +172,6 @@ static coop_val *double_of(struct reading *r, const json_t *j)
     if (text != NULL && strcmp(text, "-inf") == 0)
         return made(r, coop_val_double(-INFINITY));
     return refuse(r, -EINVAL, JSON_WORD_DOUBLE " is \"nan\", \"inf\" or \"-inf\"; others are numbers");
-}
-
-/* ---- handles -------------------------------------------------------------------------------------------------------------------------- */
-
-static int right_of(const json_t *j)
-{
-    const char *word = json_string_value(j), *known;
-    unsigned bit;
-
-    for (unsigned i = 0; word != NULL && (known = val_json_right(i, &bit)) != NULL; i++)
-        if (strcmp(known, word) == 0)
-            return (int)bit;
-    return -1;
-}
-
-static bool rights_of(const json_t *j, unsigned *ret)
-{
-    for (size_t i = 0; i < json_array_size(j); i++) {
-        int bit = right_of(json_array_get(j, i));
-
-        if (bit < 0)
-            return false;
-        *ret |= (unsigned)bit;
-    }
-    return j == NULL || (json_is_array(j) && *ret != 0);
-}
-
-static bool is_id(const char *text)
-{
-    return strlen(text) == sizeof(((struct coop_handle *)0)->id) - 1 && strspn(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == strlen(text);
-}
-
-static coop_val *handle_of(struct reading *r, const json_t *object)
-{
-    struct coop_handle h = { 0 };
-    const char *called = json_string_value(json_object_get(object, JSON_WORD_HANDLE)),
-               *kind = json_string_value(json_object_get(object, "kind"));
-    static const char *const known[] = { JSON_WORD_HANDLE, "kind", "rights", "name", "bytes" };
-    size_t n = 0;
-
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        n += json_object_get(object, known[i]) != NULL;
-    if (n != json_object_size(object))
-        return refuse(r, -EINVAL, "a handle has \"kind\" and \"rights\", and nothing else is read");
-    if (called == NULL || called[0] == '\0' || strlen(called) >= sizeof(h.name) ||
-        strlen(called) != json_string_length(json_object_get(object, JSON_WORD_HANDLE)))
-        return refuse(r, -EINVAL, JSON_WORD_HANDLE " is a string: an id or a name");
-    h.kind = kind != NULL ? val_json_kind(kind) : COOP_KIND_NONE;
-    if (h.kind == COOP_KIND_NONE)
-        return refuse(r, -EINVAL, "a handle needs its \"kind\": interp, queue, buffer, alias or kv");
-    if (!rights_of(json_object_get(object, "rights"), &h.rights))
-        return refuse(r, -EINVAL, "\"rights\" is a list, of call, manage, send, recv, read, write, grant");
-    memcpy(is_id(called) ? h.id : h.name, called, strlen(called));
-    return made(r, coop_val_handle(&h));
 }
 
 /* ---- lists and maps ----------------------------------------------------------------------------------------------------------------- */
@@ -384,8 +294,12 @@ static const struct form {
 
 static coop_val *map_or_form(struct reading *r, const json_t *j)
 {
-    if (json_object_get(j, JSON_WORD_HANDLE) != NULL)
-        return handle_of(r, j);
+    if (json_object_get(j, JSON_WORD_HANDLE) != NULL) {
+        struct coop_handle h;
+        const char *wrong = val_json_handle(j, &h);
+
+        return wrong == NULL ? made(r, coop_val_handle(&h)) : refuse(r, -EINVAL, "%s", wrong);
+    }
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         const json_t *content = json_object_get(j, forms[i].word);
 
