@@ -73,11 +73,15 @@ static void job_open_spools(struct job *job)
 /* What its spec says that is needed while it runs. */
 static void take_spec(struct job *job, const Pb__JobSpec *spec)
 {
+    char why[JOB_CAPS_WHY];
+
     job->limits = *spec->limits;
     job->on_output_limit = (int)spec->on_output_limit;
     job->learn = spec->learn;
     job->collects = spec->n_outputs > 0;
     job->tty.wanted = spec->tty != NULL;
+    if (job_caps_read(spec, &job->caps, why) != 0) /* checked when it came: there is no memory, and it has none */
+        log_event(LOG_LEVEL_WARN, "no_caps", "job=%s why=\"%s\"", job->id, why);
 }
 
 static void drop_spec(struct job *job)
@@ -110,6 +114,7 @@ void jobs_free(struct job *job)
     HASH_DEL(job->broker->jobs.by_id, job);
     jobs_stop_timers(job);
     drop_spec(job);
+    job_caps_finish(&job->caps);
     jobs_drop_seal(job);
     spool_finish(&job->spools[0]);
     spool_finish(&job->spools[1]);

@@ -186,6 +186,7 @@ int lua_job_begin(lua_State *L, const Pb__JobSpec *spec)
     lua_job.spec = spec;
     if (spec->limits != NULL && spec->limits->memory_bytes > 0)
         lua_job.memory.cap = spec->limits->memory_bytes;
+    lua_task_limits(spec->limits);
     lua_job.current = L;
     lua_pushcfunction(L, prepare_job);
     lua_pushlightuserdata(L, (void *)spec);
@@ -214,15 +215,63 @@ static void print_late_errors(lua_State *L)
         lua_pop(L, 1); /* too little memory for it; the job has its outcome */
 }
 
-static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+static int begin_and_run(lua_State *L, const Pb__JobSpec *spec)
 {
-    lua_State *L = lua_job.main;
     int status = lua_job_begin(L, spec);
 
     if (lua_job.cancelled)
         lua_job_hook(L);
-    if (status == LUA_OK)
-        status = lua_job_run_source(L, spec);
+    return status == LUA_OK ? lua_job_run_source(L, spec) : status;
+}
+
+/*
+ * A template's init. What it has made stays, so nothing may be under way in it: a tasklet's stack has the canary of this process, and would wake in
+ * each of its children.
+ */
+static int lua_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    lua_State *L = lua_job.main;
+    int status = begin_and_run(L, spec);
+
+    if (status == LUA_OK && !lua_job.cancelled)
+        status = meet_late_error(L);
+    if (status == LUA_OK && !lua_job.cancelled && lua_task_alive() > 0) {
+        lua_pushfstring(L, "the init of a template leaves %d tasklets that have not ended; wait for them first", (int)lua_task_alive());
+        status = LUA_ERRRUN;
+    }
+    if (status != LUA_OK) {
+        lua_job_report(L, status, ret_o);
+        return -EINVAL;
+    }
+    lua_settop(L, 0);
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_job.current = NULL; /* a cancel finds nothing to end */
+    lua_job.spec = NULL;
+    return 0;
+}
+
+/* Numbers that nobody has drawn, and the timer of slices, which no child inherits. The seed of Lua's string hashes stays the template's. */
+static int fork_seed(lua_State *L)
+{
+    seed_random(L);
+    return 0;
+}
+
+static int lua_forked(void)
+{
+    lua_State *L = lua_job.main;
+
+    lua_job.cancelled = 0;
+    lua_task_forked();
+    lua_pushcfunction(L, fork_seed);
+    return lua_pcall(L, 0, 0, 0) == LUA_OK ? 0 : -EIO;
+}
+
+static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    lua_State *L = lua_job.main;
+    int status = begin_and_run(L, spec);
+
     if (!lua_job.cancelled)
         lua_task_finish();
     if (status == LUA_OK && !lua_job.cancelled)
@@ -245,6 +294,8 @@ const struct engine lua_engine = {
     .open = lua_open,
     .run = lua_run,
     .cancel = lua_job_cancel,
+    .warm = lua_warm,
+    .forked = lua_forked,
     .preempt = lua_task_preempt,
     .fault = lua_task_fault,
     .interp = &lua_interp,

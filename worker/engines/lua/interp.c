@@ -272,6 +272,8 @@ static bool interp_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
     int status;
 
     lua_job.interpreter = true;
+    if (sched != NULL) /* in its template already */
+        sched->on_interrupt = lua_interp_on_interrupt;
     status = lua_job_begin(L, spec);
     enter_call();
     if (status == LUA_OK && spec->source.len > 0)

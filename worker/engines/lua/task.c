@@ -76,6 +76,21 @@ void lua_task_finish(void)
     coop_switch_trap(1); /* finalizers come next; those that are left must not run among them */
 }
 
+size_t lua_task_alive(void)
+{
+    size_t n = 0;
+
+    for (const coop_task *t = sched != NULL ? sched->all : NULL; t != NULL; t = t->all_next)
+        n += t->state != TASK_ENDED;
+    return n;
+}
+
+void lua_task_limits(const Pb__Limits *limits)
+{
+    if (sched != NULL && limits != NULL && limits->tasklets > 0)
+        sched->max_tasklets = limits->tasklets;
+}
+
 /* Lua counts nested calls on from whoever resumes, and a thread keeps its count: two that resume each other in turn get anywhere. */
 static int nothing(lua_State *L)
 {

@@ -179,6 +179,12 @@ void lua_task_finish(void);
 
 /* Lua functions for after that: raises the first error that nobody has met; prints those that are left. */
 int lua_task_late_error(lua_State *L);
+/* Tasklets that have not ended; generators that are suspended are such. */
+size_t lua_task_alive(void);
+/* A job begins, in the state that a template's init has left: its limits hold from now on. */
+void lua_task_limits(const Pb__Limits *limits);
+/* In a child of a template: a process's timers are not inherited. */
+void lua_task_forked(void);
 int lua_task_print_late_errors(lua_State *L);
 
 /* From the cancel's signal handler. */
