@@ -164,11 +164,7 @@ static const Pb__Assign *take_job(const struct engine *e)
     }
     interpreter = m->assign->interpreter;
     running = e;
-    if (interpreter) {
-        say_started(&started);
-        interp_serve(e, m->assign);
-    }
-    if (cancelled && e->cancel != NULL)
+    if (cancelled && !interpreter && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
     say_started(&started);
     return m->assign;
@@ -185,6 +181,8 @@ _Noreturn void serve(const struct engine *e)
         if (a->template_)
             _exit(70); /* the broker does not keep to the protocol */
     }
+    if (a->interpreter)
+        interp_serve(e, a);
     e->run(a->spec, &o);
     serve_finish(&o);
 }
