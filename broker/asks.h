@@ -23,6 +23,7 @@
 #define ASK_NEVER UINT64_MAX
 
 struct broker;
+struct interp;
 struct worker;
 
 struct asker {
@@ -34,9 +35,10 @@ struct asker {
     uint32_t last_handle;
     struct ask *asks;
     unsigned open;
-    struct ask *handling; /* its apply is running */
-    bool gone;            /* no answer reaches it any more */
-    bool overrun;         /* it does not read: end is armed */
+    struct ask *handling;   /* its apply is running */
+    bool gone;              /* no answer reaches it any more */
+    struct interp *interps; /* a host program's: those of its session, list */
+    bool overrun;           /* it does not read: end is armed */
     struct timer end;
 };
 

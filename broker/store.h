@@ -30,6 +30,9 @@ enum store_kind {
 
 #define STORE_STREAMS 3
 
+/* Whether a job is an interpreter, and whether it outlives its maker and the broker. */
+enum store_lives { STORE_LIVES_NOT, STORE_LIVES, STORE_LIVES_NAMED };
+
 struct store_blob {
     uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
     size_t len;
@@ -46,6 +49,8 @@ struct store_op {
     uint64_t epoch;                       /* START, REQUEUE, FINISH */
     Pb__State state;                      /* FINISH: the outcome */
     Pb__Cause cause;                      /* FINISH */
+    enum store_lives lives;               /* SUBMIT; an interpreter's that is not named rides along as START does */
+    struct store_blob definition;         /* SUBMIT of a named one: packed Pb__InterpCreate without its spec */
     struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
     struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
     struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
@@ -70,6 +75,7 @@ struct store_job {
     uint64_t epoch;
     uint64_t submitted_us;
     uint32_t stdin_mode;
+    enum store_lives lives;
 };
 
 /* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
@@ -93,7 +99,8 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
  * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. */
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
-int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
+int store_read_definition(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: not a named interpreter */
+int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);    /* -ENOENT: has none */
 /* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
 #define STORE_HASH 32

@@ -61,6 +61,12 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  hash BLOB    NOT NULL"
       ");"
       "INSERT INTO head(one, seq, hash) VALUES(1, 0, zeroblob(32));", store_chain_adopt },
+    { 4, "interpreters among the jobs",
+      "ALTER TABLE job ADD COLUMN lives INTEGER NOT NULL DEFAULT 0;" /* store_lives */
+      "CREATE TABLE interp(" /* of named ones: what the next broker makes them of, beside the spec */
+      "  job        TEXT NOT NULL PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+      "  definition BLOB NOT NULL" /* pb.InterpCreate */
+      ");", NULL },
 };
 /* clang-format on */
 

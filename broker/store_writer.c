@@ -26,9 +26,10 @@ const char *const store_write_sql[W_COUNT] = {
     [W_BEGIN] = "BEGIN IMMEDIATE",
     [W_COMMIT] = "COMMIT",
     [W_ROLLBACK] = "ROLLBACK",
-    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us, lives) "
+                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     [W_SPEC] = "INSERT INTO spec(job, body) VALUES(?1, ?2)",
+    [W_INTERP] = "INSERT INTO interp(job, definition) VALUES(?1, ?2)",
     [W_MOVE] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5 "
                "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
     [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, cause = ?6 "
@@ -65,6 +66,7 @@ void store_op_free(struct store_op *op)
     if (op == NULL)
         return;
     free(op->spec.bytes);
+    free(op->definition.bytes);
     free(op->receipt.bytes);
     for (int i = 0; i < STORE_STREAMS; i++)
         free(op->out[i].bytes);
@@ -128,6 +130,7 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
     (void)sqlite3_bind_int64(stmt, 5, (sqlite3_int64)op->submitted_us);
     (void)sqlite3_bind_int64(stmt, 6, op->stdin_mode);
     (void)sqlite3_bind_int64(stmt, 7, now_us);
+    (void)sqlite3_bind_int(stmt, 8, (int)op->lives);
     err = run(s, W_SUBMIT);
     if (err != 0)
         return err;
@@ -137,7 +140,13 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
     }
     bind_text(s->w[W_SPEC], 1, op->job);
     err = bind_blob(s->w[W_SPEC], 2, &op->spec);
-    return err != 0 ? err : run(s, W_SPEC);
+    if (err == 0)
+        err = run(s, W_SPEC);
+    if (err != 0 || op->lives != STORE_LIVES_NAMED)
+        return err;
+    bind_text(s->w[W_INTERP], 1, op->job);
+    err = bind_blob(s->w[W_INTERP], 2, &op->definition);
+    return err != 0 ? err : run(s, W_INTERP);
 }
 
 /* W_MOVE and W_FINISH share their first five parameters. */
@@ -406,7 +415,7 @@ void store_writer_stop(struct store *s)
 
 void store_push(struct store *s, struct store_op *op)
 {
-    bool first, urgent = op_rules[op->kind].urgent;
+    bool first, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
 
     assert(op->kind != STORE_FINISH || op->state >= PB__STATE__STATE_SUCCEEDED);
     op->next = NULL;
