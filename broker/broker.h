@@ -42,6 +42,7 @@ struct broker {
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
+    struct kv *kv;                     /* NULL: nobody has asked for it */
     struct timer idle_timer, drain_timer, linger_timer;
 };
 
