@@ -187,21 +187,6 @@ void call_kv_list(struct ask *a)
     ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_kv_list: not there yet");
 }
 
-void call_template_build(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_build: not there yet");
-}
-
-void call_template_list(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_list: not there yet");
-}
-
-void call_template_remove(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_remove: not there yet");
-}
-
 int caps_need(const struct worker *w, const char *cap, struct call_why *why)
 {
     (void)w;

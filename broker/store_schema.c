@@ -61,6 +61,14 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  hash BLOB    NOT NULL"
       ");"
       "INSERT INTO head(one, seq, hash) VALUES(1, 0, zeroblob(32));", store_chain_adopt },
+    { 4, "templates",
+      "CREATE TABLE template("
+      "  name       TEXT    NOT NULL,"
+      "  version    INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
+      "  PRIMARY KEY(name, version)"
+      ");", NULL },
 };
 /* clang-format on */
 

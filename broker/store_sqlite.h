@@ -34,10 +34,26 @@ enum write_sql {
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
+    W_TEMPLATE,
+    W_TEMPLATE_REMOVE,
     W_CHAIN,
     W_COUNT = W_CHAIN + 4
 };
-enum read_sql { R_FIND, R_SPEC, R_RECEIPT, R_OUTPUT, R_LIST, R_LIST_UNFINISHED, R_HEAD, R_LINK, R_AUDIT, R_AUDIT_OTHERS, R_COUNT };
+enum read_sql {
+    R_FIND,
+    R_SPEC,
+    R_RECEIPT,
+    R_OUTPUT,
+    R_LIST,
+    R_LIST_UNFINISHED,
+    R_HEAD,
+    R_LINK,
+    R_AUDIT,
+    R_AUDIT_OTHERS,
+    R_TEMPLATES,
+    R_TEMPLATE_LAST,
+    R_COUNT
+};
 
 struct op_list {
     struct store_op *first, **last;
@@ -91,7 +107,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);

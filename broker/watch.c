@@ -69,7 +69,7 @@ static void name_holders(struct job *job, const struct worker *w)
         words->cpu = "broker timer on the process clock, RLIMIT_CPU";
         words->memory = NULL; /* the engine's own walls: receipt.c */
         words->swap = "none";
-        words->pids = "RLIMIT_NPROC 0, seccomp filter";
+        words->pids = job->crew->template != NULL ? "seccomp filter, the broker's leave" : "RLIMIT_NPROC 0, seccomp filter";
         words->disk = "no file system";
         return;
     }
@@ -167,8 +167,8 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
 
     *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended };
     ret->cpu_us = used_cpu(job, w);
-    ret->wall_us = now > job->assigned_at ? now - job->assigned_at : 0;
-    ret->idle_us = now > watch->active_at ? now - watch->active_at : 0;
+    ret->wall_us = !watch->rests && now > job->assigned_at ? now - job->assigned_at : 0;
+    ret->idle_us = !watch->rests && now > watch->active_at ? now - watch->active_at : 0;
     if (leaf_has(w, CGROUP_MEMORY))
         ret->oom = cgroup_ran_out(w->leaf, watch->oom_told);
     if (ret->oom)
@@ -225,8 +225,11 @@ static void arm(struct job *job)
 {
     uint64_t now = loop_clock_us(), at = job->assigned_at + job->limits.wall_us;
 
+    if (job->watch.rests)
+        at = UINT64_MAX;
     at = sooner(at, cpu_due(job, now));
-    at = sooner(at, idle_due(job, now));
+    if (!job->watch.rests)
+        at = sooner(at, idle_due(job, now));
     if (job->watch.sampled)
         at = sooner(at, now + WATCH_SAMPLE_US);
     timers_arm(&job->broker->loop.timers, &job->watch.look, at);
@@ -306,6 +309,17 @@ int watch_start(struct job *job)
     name_holders(job, w);
     arm(job);
     return 0;
+}
+
+void watch_rest(struct job *job)
+{
+    job->watch.rests = 1;
+    arm(job);
+}
+
+void watch_allow(struct job *job, uint64_t cpu_us)
+{
+    job->watch.base_user_us += cpu_us;
 }
 
 void watch_stop(struct job *job)

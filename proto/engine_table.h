@@ -26,7 +26,8 @@ struct engine_row {
     bool on_demand;          /* its zygote is started by its first job */
     bool
         runs_programs; /* its jobs have files, outputs, capabilities, a terminal; of several processes, in a control group where there are any */
-    bool may_exit; /* its jobs can end their process: how that ended is how the job ended */
+    bool has_templates; /* jobs may be forked from a warmed process */
+    bool may_exit;      /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_LIST = 64 };
