@@ -1,5 +1,4 @@
 /* calls_missing.c - rows of the table that are being written: each goes from here to its own file. */
-#include "broker/caps.h"
 #include "broker/calls.h"
 
 void call_interp_create(struct ask *a)
@@ -185,10 +184,4 @@ void call_kv_delete(struct ask *a)
 void call_kv_list(struct ask *a)
 {
     ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_kv_list: not there yet");
-}
-
-int caps_need(const struct worker *w, const char *cap, struct call_why *why)
-{
-    (void)w;
-    return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "the job has not the capability %s", cap);
 }

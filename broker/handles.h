@@ -61,6 +61,7 @@ struct thing {
     bool registered;            /* found by id and by name */
     unsigned refs, held;        /* all references; those of handles */
     struct handle *roots;       /* handles that are derived from none */
+    uint64_t revoked_us;        /* wall clock: when a host program revoked all that was given of it; 0: never */
     UT_hash_handle by_id;
     UT_hash_handle by_name;
 };

@@ -74,6 +74,8 @@ static void job_open_spools(struct job *job)
 /* What its spec says that is needed while it runs. */
 static void take_spec(struct job *job, const Pb__JobSpec *spec)
 {
+    char why[JOB_CAPS_WHY];
+
     job->limits = *spec->limits;
     job->on_output_limit = (int)spec->on_output_limit;
     job->learn = spec->learn;
@@ -85,6 +87,8 @@ static void take_spec(struct job *job, const Pb__JobSpec *spec)
         job->crew = &template_ref(job->template)->crew;
     if (job->builds != NULL)
         job->crew = &template_ref(job->builds)->crew;
+    if (job_caps_read(spec, &job->caps, why) != 0) /* checked when it came: there is no memory, and it has none */
+        log_event(LOG_LEVEL_WARN, "no_caps", "job=%s why=\"%s\"", job->id, why);
 }
 
 static void drop_spec(struct job *job)
@@ -117,6 +121,7 @@ void jobs_free(struct job *job)
     HASH_DEL(job->broker->jobs.by_id, job);
     jobs_stop_timers(job);
     drop_spec(job);
+    job_caps_finish(&job->caps);
     jobs_drop_seal(job);
     spool_finish(&job->spools[0]);
     spool_finish(&job->spools[1]);

@@ -20,6 +20,7 @@
 #include "broker/spool.h"
 #include "broker/store.h"
 #include "broker/watch.h"
+#include "job_caps.h"
 #include "job_limits.h"
 #include "broker/zygote_client.h"
 #include "link.pb-c.h"
@@ -86,6 +87,7 @@ struct job {
     struct job_evidence evidence;
     int learn, collects; /* its spec asks for it */
     struct job_tty tty;
+    struct job_caps caps; /* of its spec */
     struct job_end end;
     uint64_t submitted_us, started_us, first_output_us, ended_us; /* wall clock */
     uint64_t ready_at, assigned_at, started_at, ended_at;         /* monotonic */

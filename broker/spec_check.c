@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine_table.h"
+#include "job_caps.h"
 #include "job_files.h"
 #include "job_limits.h"
 #include "log.h"
@@ -15,7 +16,8 @@
 #include "require.h"
 #include "units.h"
 
-_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && SPEC_WHY >= REQUIRE_WHY, "sentences of job_files.h and require.h fit");
+_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && (int)SPEC_WHY >= (int)JOB_CAPS_WHY && SPEC_WHY >= REQUIRE_WHY,
+               "sentences of job_files.h, job_caps.h and require.h fit");
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -173,7 +175,6 @@ static int check_no_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         {s->program[0] != '\0', "program"             },
         { s->n_files > 0,       "files"               },
         { s->n_outputs > 0,     "outputs"             },
-        { s->n_caps > 0,        "capabilities"        },
         { s->tty != NULL,       "terminal"            },
         { s->policy[0] != '\0', "policy of its own"   },
         { s->learn,             "learning of a policy"},
@@ -203,10 +204,11 @@ static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
     if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
         return rc;
+    if ((rc = job_caps_check(s, why)) != 0)
+        return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);
-    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_caps_check(s, why)) != 0 ||
-        (rc = job_policy_check(s, why)) != 0)
+    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_policy_check(s, why)) != 0)
         return rc;
     return check_terminal(s->tty, why);
 }

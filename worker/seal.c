@@ -88,13 +88,14 @@ static int limit(int resource, rlim_t most)
     return errno_of(setrlimit(resource, &want));
 }
 
-/* Files: none of its own, but what its engine keeps in memory before the seal. Threads sleep on descriptors of known numbers. */
+/* Files: none of its own, but what its engine keeps in memory before the seal, and buffers that the broker sends, a few at a time. Threads sleep on
+ * descriptors of known numbers. */
 static int step_rlimits(struct seal *s)
 {
     int rc = limit(RLIMIT_FSIZE, s->engine->file_bytes);
 
     if (rc == 0)
-        rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : 8);
+        rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : RECEIVED_END);
     for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]) && rc == 0; i++)
         rc = limit(rlimits[i].resource, rlimits[i].most);
     return rc;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "worker/input.h"
+#include "worker/interp.h"
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/place.h"
@@ -15,17 +16,20 @@
 #include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
-static volatile sig_atomic_t cancelled;
+static volatile sig_atomic_t cancelled, interpreter;
 
-void serve_cancel(int signo)
+void serve_cancel(const siginfo_t *si)
 {
     int keep_errno = errno;
     const struct engine *e = running;
 
-    (void)signo;
-    cancelled = 1;
-    if (e != NULL && e->cancel != NULL)
-        e->cancel();
+    if (interpreter) {
+        interp_signal(si);
+    } else {
+        cancelled = 1;
+        if (e != NULL && e->cancel != NULL)
+            e->cancel();
+    }
     errno = keep_errno;
 }
 
@@ -62,7 +66,7 @@ int serve_fault(void *address)
 
 int serve_cancelled(void)
 {
-    return cancelled != 0;
+    return interpreter ? interp_interrupted() : cancelled != 0;
 }
 
 _Noreturn void serve_finish(const struct outcome *o)
@@ -150,12 +154,17 @@ static const Pb__Assign *take_job(const struct engine *e)
     if (m->assign->template_)
         walls_keep_cpu(m->assign->children_cpu_us);
     rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
+    if (rc == 0 && m->assign->interpreter && e->interp == NULL) {
+        step = "interpreter";
+        rc = -EOPNOTSUPP;
+    }
     if (rc != 0) {
         say_failed(step, -rc);
         _exit(70);
     }
+    interpreter = m->assign->interpreter;
     running = e;
-    if (cancelled && e->cancel != NULL)
+    if (cancelled && !interpreter && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
     say_started(&started);
     return m->assign;
@@ -172,6 +181,8 @@ _Noreturn void serve(const struct engine *e)
         if (a->template_)
             _exit(70); /* the broker does not keep to the protocol */
     }
+    if (a->interpreter)
+        interp_serve(e, a);
     e->run(a->spec, &o);
     serve_finish(&o);
 }

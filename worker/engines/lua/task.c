@@ -1,5 +1,6 @@
 /* task.c - see task.h: the thread state of the job, its start and its end. */
 #include "worker/engines/lua/sl.h"
+#include "worker/engines/lua/value.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -131,6 +132,8 @@ void lua_task_start(lua_State *L)
     lua_task_main.task = &sched->main;
     sched->main.engine = &lua_task_main;
     sched_on_switch(on_switch);
+    if (lua_job.interpreter)
+        sched->on_interrupt = lua_interp_on_interrupt;
 }
 
 int lib_coop(lua_State *L)
@@ -147,5 +150,6 @@ int lib_coop(lua_State *L)
     lua_task_open_generators(L);
     lua_task_open_locals(L);
     lua_task_open_parks(L);
+    lua_value_open(L);
     return 1;
 }
