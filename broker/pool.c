@@ -214,6 +214,13 @@ static bool is_nobodys(const struct worker *w)
     return w->role == WORKER_FORKED && w->pid == 0 && w->said_pid == 0;
 }
 
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;
@@ -264,7 +271,7 @@ static int spawn_one(struct crew *c, unsigned threads)
     struct broker *b = c->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, c, threads, WORKER_PLAIN, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -297,7 +304,7 @@ int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd)
     struct broker *b = t->broker;
     struct worker *w;
     int rc = worker_new(&b->pool, &t->crew, 1, WORKER_FORKED, t->worker, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -319,7 +326,7 @@ int pool_spawn_template(struct template *t)
     struct broker *b = t->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, &t->crew, 1, WORKER_TEMPLATE, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
