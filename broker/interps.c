@@ -74,8 +74,8 @@ void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError erro
     const char *detail = i->cause_detail != NULL ? i->cause_detail : "";
     char text[JOB_DETAIL + 96];
 
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause), detail[0] != '\0' ? ": " : "",
-             detail);
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause),
+             detail[0] != '\0' ? ": " : "", detail);
     frame_make_utf8(text);
     f.error = error;
     f.message = text;
