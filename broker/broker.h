@@ -44,6 +44,7 @@ struct broker {
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
+    struct kv *kv;                     /* NULL: nobody has asked for it */
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

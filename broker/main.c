@@ -21,6 +21,7 @@
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
+#include "broker/kv.h"
 #include "broker/orphans.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -35,6 +36,8 @@ static void handle_op(struct broker *b, struct store_op *op)
 {
     struct job *job = jobs_find(&b->jobs, op->job);
 
+    if (op->done != NULL)
+        op->done(op);
     if (job == NULL)
         return;
     if (op->kind == STORE_SUBMIT)
@@ -313,6 +316,7 @@ static void close_parts(struct broker *b)
     jobs_finish(&b->jobs);
     interps_finish(b);
     store_close(b->store);
+    kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
     if (b->output_dir >= 0)
         close(b->output_dir);

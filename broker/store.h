@@ -26,6 +26,9 @@ enum store_kind {
     STORE_START,   /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
     STORE_REQUEUE, /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
     STORE_FINISH,  /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_KV_PUT,  /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
+    STORE_KV_DROP, /* a key goes: -ENOENT: it is not there. */
+    STORE_ALIAS,   /* a call of an alias has ended. Rides along. */
 };
 
 #define STORE_STREAMS 3
@@ -56,6 +59,13 @@ struct store_op {
     struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
     int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
+
+    char *key;                         /* KV, malloc'd, owned by the op; ALIAS: the alias's name */
+    struct store_blob value;           /* KV_PUT */
+    uint32_t tenant;                   /* KV */
+    bool only_new;                     /* KV_PUT */
+    struct store_alias *alias;         /* ALIAS, malloc'd, owned by the op */
+    void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
                                  lower epoch than the stored one), -ENOENT. Anything else is the disk's: not promised, push it again. */
@@ -137,6 +147,32 @@ struct store_audit {
     char fault_job[ULID_LEN + 1], text[160];
 };
 int store_audit(struct store *s, struct store_audit *a);
+
+/* ---- keys and values: store_kv.c ---- */
+
+#define STORE_KV_KEY   256          /* bytes of a key */
+#define STORE_KV_VALUE (64u << 10)  /* of a value */
+#define STORE_KV_KEYS  100000       /* of a tenant */
+#define STORE_KV_BYTES (256u << 20) /* of a tenant's keys and values together */
+
+/* -ENOENT: no such key. */
+int store_kv_get(struct store *s, uint32_t tenant, const char *key, struct store_blob *ret);
+/* Keys that begin with prefix and sort behind after ("": from the first), in order of their bytes, as malloc'd texts. Returns how many, at most max. */
+int store_kv_list(struct store *s, uint32_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
+
+/* ---- calls of aliases: the last STORE_ALIASES of them ---- */
+
+#define STORE_ALIASES 100000
+
+struct store_alias {
+    uint64_t number; /* read: rises by one with each */
+    uint64_t ended_us, wall_us, bytes_in, bytes_out;
+    char caller[ULID_LEN + 1], server[ULID_LEN + 1]; /* ids of interpreters; server "": a host program */
+    char name[129];
+    uint32_t error; /* Pb__CallError */
+};
+/* The last first, before that number (0: the newest). Returns how many, at most max. */
+int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
 
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);

@@ -27,6 +27,10 @@ const char *const store_read_sql[R_COUNT] = {
                           "WHERE " UNFINISHED_SQL " AND id < ?1 AND (?2 >> state) & 1 ORDER BY id DESC LIMIT ?3",
     [R_HEAD] = "SELECT h.seq, h.hash, r.recorded_us FROM head h LEFT JOIN chain c ON c.seq = h.seq LEFT JOIN result r ON r.job = c.job",
     [R_LINK] = "SELECT c.seq, c.hash, (SELECT hash FROM chain WHERE seq = c.seq - 1) FROM chain c WHERE c.job = ?1",
+    [R_KV_GET] = "SELECT value FROM kv WHERE tenant = ?1 AND key = ?2",
+    [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
+    [R_ALIASES] = "SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
+                  "WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
     [R_AUDIT] = AUDIT_SQL,
     [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/words.h"
 #include "cli/json.h"
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
@@ -96,6 +97,16 @@ static void flag_entry(FILE *out, const struct flag *f)
         snprintf(letter, sizeof(letter), "-%c, ", f->letter);
     snprintf(left, sizeof(left), "%s--%s%s%s", letter, f->name, f->value != NULL ? " " : "", f->value != NULL ? f->value : "");
     entry(out, left, f->help);
+}
+
+static void word_entry(FILE *out, const struct verb *v, const struct word *w)
+{
+    char left[96];
+
+    if (w == v->words)
+        fputs("\nwords:\n", out);
+    snprintf(left, sizeof(left), "%s%s%s", w->name, w->usage[0] != '\0' ? " " : "", w->usage);
+    entry(out, left, w->what);
 }
 
 static void flags_of(FILE *out, const struct verb *v, bool common)
@@ -202,6 +213,8 @@ void help_verb(FILE *out, const struct verb *v)
         fputc('\n', out);
         wrapped(out, v->text, 0, 0);
     }
+    for (const struct word *w = v->words; w != NULL && w->name != NULL; w++)
+        word_entry(out, v, w);
     fputs("\nflags:\n", out);
     flags_of(out, v, false);
     flags_of(out, v, true);
@@ -276,6 +289,12 @@ static void roff_verb(FILE *out, const struct verb *v)
     if (v->text[0] != '\0') {
         fputs(".PP\n", out);
         roff(out, v->text);
+    }
+    for (const struct word *w = v->words; w != NULL && w->name != NULL; w++) {
+        char left[96];
+
+        snprintf(left, sizeof(left), "%s %s%s%s", v->name, w->name, w->usage[0] != '\0' ? " " : "", w->usage);
+        roff_entry(out, left, w->what);
     }
     for (size_t i = 0; i < flag_count; i++)
         if (has_flag(v, &flag_table[i]) && flag_table[i].verbs != VERB_ALL)
@@ -363,9 +382,17 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
+        [COMPLETE_WORD] = "COMPREPLY=()",
         [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head\" -- \"$cur\"))",
     };
 
+    if (v->words != NULL) {
+        fprintf(out, "        %s) COMPREPLY=($(compgen -W \"", v->name);
+        for (const struct word *w = v->words; w->name != NULL; w++)
+            fprintf(out, "%s%s", w != v->words ? " " : "", w->name);
+        fputs("\" -- \"$cur\")) ;;\n", out);
+        return;
+    }
     fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);
 }
 

@@ -1,367 +1,370 @@
 /*
- * interp_fixture.h - interpreters without processes: a broker with a store, a host program whose answers are kept, and workers that are played.
+ * interp_fixture.h - an interpreter in a forked, unsealed worker whose link ends in the test: the test is its broker.
  *
- * A played worker has the far end of a real link: what the broker says is read there, what it says itself goes through the gate. It ends by ends().
+ * Owned: what call_*() returns lives until the next one of them, and belongs to the fixture.
  */
-#ifndef TESTS_UNIT_INTERP_FIXTURE_H
-#define TESTS_UNIT_INTERP_FIXTURE_H
+#ifndef TESTS_INTERP_FIXTURE_H
+#define TESTS_INTERP_FIXTURE_H
 
-#include "bare_broker.h"
-#include "broker/interps_own.h"
-#include "broker/jobs_own.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
-enum { ANSWERS = 4096, PLAYED = 32 };
+#include <cmocka.h>
 
-struct played {
-    struct worker *w; /* NULL: it has ended */
+#include "fake_broker.h"
+#include "value.h"
+#include "worker/engines.h"
+#include "worker/engines/lua/engine.h"
+#include "worker/link.h"
+#include "worker/serve.h"
+#include "worker/signals.h"
+
+enum { SHOWN = 8 << 10, PEER_MIB = 1 << 20, PEER_FD = 40 };
+
+struct peer {
+    Pb__JobSpec spec;
+    Pb__Limits limits;
+    pid_t pid;
     int fd;
-    char job[ULID_LEN + 1];
+    uint64_t number;
+    struct frame frame; /* of the last CallDone or Result */
+    struct told told;   /* output, and the Result */
+    char shown[SHOWN];  /* the last value, as text */
+    /* What the broker does with an Ask: it may answer, now or later. NULL: none may come. */
+    void (*on_ask)(struct peer *p, const Pb__Ask *a);
+    int n_asks;
+    const char *interrupt_at; /* SIGTERM, with the number of the call, once standard output ends with this */
+    bool plain_signal;        /* and without it */
+    uint64_t kept[64];        /* the test's own */
+    int n_kept;
 };
 
-struct interp_fixture {
-    struct bare_broker bare;
-    struct store *store;
-    char why[STORE_WHY];
-    struct asker host, other;
-    uint64_t number; /* of the last ask */
-    struct frame answers[ANSWERS];
-    bool has[ANSWERS];
-    struct played played[PLAYED];
-    unsigned n_played;
-};
-
-static struct interp_fixture *fixture; /* of the hook below */
-
-static inline void fx_keep(uint64_t number, const void *bytes, size_t len)
+static inline int peer_setup(void **state)
 {
-    assert_true(number < ANSWERS && !fixture->has[number]); /* one answer for each ask */
-    assert_int_equal(frame_decode(&fixture->answers[number], &pb__answer__descriptor, bytes, len, FRAME_MAX_CONTROL), 0);
-    fixture->has[number] = true;
-}
+    static struct peer p;
 
-static inline void fx_keep_message(const Pb__Answer *m)
-{
-    uint8_t *bytes;
-    size_t len;
-
-    assert_int_equal(frame_pack(&m->base, &bytes, &len), 0);
-    fx_keep(m->number, bytes, len);
-    free(bytes);
-}
-
-static inline void fx_on_reply(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m)
-{
-    (void)s;
-    (void)way;
-    fx_keep_message(((const Pb__Reply *)m)->ask);
-}
-
-static inline int fx_setup(void **state)
-{
-    struct interp_fixture *fx = calloc(1, sizeof(*fx));
-
-    *state = fixture = fx;
-    if (bare_start(&fx->bare) != 0)
-        return -1;
-    fx->bare.b.control.send = fx_on_reply;
-    asker_init(&fx->host, &fx->bare.b, NULL, 1);
-    asker_init(&fx->other, &fx->bare.b, NULL, 2);
-    if (store_open(fx->bare.dir, &fx->store, fx->why) != 0)
-        return -1;
-    fx->bare.b.store = fx->store;
+    memset(&p, 0, sizeof(p));
+    pb__job_spec__init(&p.spec);
+    pb__limits__init(&p.limits);
+    p.limits.stdout_bytes = p.limits.stderr_bytes = PEER_MIB;
+    p.limits.memory_bytes = 32 * PEER_MIB;
+    p.limits.cpu_us = 60 * 1000000;
+    p.spec.limits = &p.limits;
+    p.spec.source_name = (char *)"init.lua";
+    *state = &p;
     return 0;
 }
 
-/* The store's word of what was pushed until now. */
-static inline void fx_commit(struct interp_fixture *fx)
+static inline void peer_kill(struct peer *p)
 {
-    while (store_pending(fx->store) > 0) {
-        struct pollfd p = { .fd = store_event_fd(fx->store), .events = POLLIN };
-        struct store_op *op, *next;
-
-        assert_int_equal(poll(&p, 1, 10000), 1);
-        for (op = store_collect(fx->store); op != NULL; op = next) {
-            struct job *job = jobs_find(&fx->bare.b.jobs, op->job);
-
-            next = op->next;
-            if (job != NULL && op->kind == STORE_SUBMIT)
-                jobs_stored(job, op->status);
-            else if (job != NULL && op->kind == STORE_FINISH)
-                jobs_finished(job, op->status);
-            store_op_free(op);
-        }
+    if (p->pid > 0) {
+        kill(p->pid, SIGKILL);
+        waitpid(p->pid, &p->told.status, 0);
+        close(p->fd);
     }
+    p->pid = 0;
 }
 
-/* ---- played workers --------------------------------------------------------------------------------------------------------------------- */
-
-/* One more that is idle: the next interpreter gets it. */
-static inline struct played *fx_spare(struct interp_fixture *fx)
+static inline int peer_teardown(void **state)
 {
-    struct played *p = &fx->played[fx->n_played++];
+    struct peer *p = *state;
 
-    assert_true(fx->n_played <= PLAYED);
-    p->w = bare_worker(&fx->bare);
-    p->fd = bare_open_link(&fx->bare, p->w);
-    p->w->hello = 1;
-    pool_set_phase(p->w, WORKER_IDLE);
-    jobs_dispatch(&fx->bare.b.jobs);
-    return p;
+    peer_kill(p);
+    frame_release(&p->frame);
+    told_finish(&p->told);
+    return 0;
 }
 
-/* The next message that the broker has said to it, but answers, which are kept. false: none. */
-static inline bool fx_hear(struct played *p, struct frame *ret)
+static inline void peer_assign(struct peer *p, bool interpreter)
 {
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__Assign a = PB__ASSIGN__INIT;
+
+    a.job = (char *)"JOB";
+    a.spec = &p->spec;
+    a.interpreter = interpreter;
+    m.body_case = PB__TO_WORKER__BODY_ASSIGN;
+    m.assign = &a;
+    told_send(p->fd, &m);
+}
+
+/* The worker's own end is the number that every worker has it by. */
+static inline void peer_start_as(struct peer *p, const struct engine *e, bool interpreter)
+{
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    p->fd = fcntl(pair[0], F_DUPFD_CLOEXEC, PEER_FD);
+    close(pair[0]);
+    p->pid = fork();
+    assert_true(p->pid >= 0);
+    if (p->pid == 0) {
+        close(p->fd);
+        if (pair[1] != LINK_FD && dup2(pair[1], LINK_FD) != LINK_FD)
+            _exit(98);
+        link_use(LINK_FD);
+        if (signals_install() != 0 || e->prepare() != 0 || e->open(1) != 0)
+            _exit(99);
+        serve(e);
+    }
+    close(pair[1]);
+    peer_assign(p, interpreter);
+}
+
+static inline struct peer *peer_start(void *state)
+{
+    peer_start_as(state, &lua_engine, true);
+    return state;
+}
+
+/* ---- what it says ---------------------------------------------------------------------------------------------------------------------- */
+
+static inline void peer_interrupt(struct peer *p, uint64_t number)
+{
+    union sigval v = { .sival_int = (int)(number & INT32_MAX) };
+
+    assert_int_equal(p->plain_signal ? kill(p->pid, SIGTERM) : sigqueue(p->pid, SIGTERM, v), 0);
+}
+
+static inline void peer_look_at_output(struct peer *p)
+{
+    size_t n = p->interrupt_at != NULL ? strlen(p->interrupt_at) : 0;
+
+    if (n == 0 || p->told.out_len < n || memcmp(p->told.out + p->told.out_len - n, p->interrupt_at, n) != 0)
+        return;
+    p->interrupt_at = NULL;
+    peer_interrupt(p, p->number);
+}
+
+/* Takes one message. true: it was a CallDone or the Result, which p->frame has. false with told.lost: nobody is there. */
+static inline bool peer_hear(struct peer *p)
+{
+    static const struct told_how how;
     struct pollfd in = { .fd = p->fd, .events = POLLIN };
-    static uint8_t *buf;
-    static size_t cap;
-    size_t len;
+    uint8_t *bytes = NULL;
+    size_t cap = 0, len;
+    struct frame f;
+    const Pb__FromWorker *m;
 
-    while (poll(&in, 1, 0) == 1 && sp_recv(p->fd, &buf, &cap, FRAME_MAX_CONTROL, &len) == 0) {
-        const Pb__ToWorker *m;
-
-        assert_int_equal(frame_decode(ret, &pb__to_worker__descriptor, buf, len, FRAME_MAX_CONTROL), 0);
-        m = (const Pb__ToWorker *)ret->msg;
-        if (m->body_case != PB__TO_WORKER__BODY_ANSWER)
-            return true;
-        fx_keep_message(m->answer);
-        frame_release(ret);
+    if (poll(&in, 1, TOLD_WAIT_MS) == 0)
+        fail_msg("the worker says nothing");
+    if (sp_recv(p->fd, &bytes, &cap, FRAME_MAX_LINK, &len) != 0) {
+        free(bytes);
+        p->told.lost = 1;
+        return false;
     }
+    assert_int_equal(frame_decode(&f, &pb__from_worker__descriptor, bytes, len, FRAME_MAX_LINK), 0);
+    free(bytes);
+    m = (const Pb__FromWorker *)f.msg;
+    if (m->body_case == PB__FROM_WORKER__BODY_CALL_DONE || m->body_case == PB__FROM_WORKER__BODY_RESULT) {
+        if (m->body_case == PB__FROM_WORKER__BODY_RESULT)
+            told_message(p->fd, &p->told, &how, m);
+        frame_release(&p->frame);
+        p->frame = f;
+        return true;
+    }
+    if (m->body_case == PB__FROM_WORKER__BODY_ASK) {
+        p->n_asks++;
+        assert_non_null(p->on_ask);
+        p->on_ask(p, m->ask);
+    } else {
+        told_message(p->fd, &p->told, &how, m);
+    }
+    frame_release(&f);
+    peer_look_at_output(p);
     return false;
 }
 
-static inline int fx_says(struct played *p, Pb__FromWorker__BodyCase body, ProtobufCMessage *m)
+/* Until it has ended a call, or itself. */
+static inline const Pb__FromWorker *peer_listen(struct peer *p)
 {
-    Pb__FromWorker from = PB__FROM_WORKER__INIT;
-    uint8_t *bytes;
-    size_t len;
-    int rc;
-
-    from.body_case = body;
-    from.hello = (Pb__Hello *)m;
-    assert_int_equal(frame_pack(&from.base, &bytes, &len), 0);
-    rc = gate_receive(p->w, bytes, len);
-    free(bytes);
-    return rc;
+    while (!peer_hear(p))
+        if (p->told.lost)
+            return NULL;
+    return (const Pb__FromWorker *)p->frame.msg;
 }
 
-/* It hears of its job, and says that it has begun. */
-static inline void fx_starts(struct played *p)
+/* Until it has printed this. */
+static inline void peer_listen_for(struct peer *p, const char *text)
 {
-    Pb__Started s = PB__STARTED__INIT;
-    struct frame f;
-
-    assert_true(fx_hear(p, &f));
-    assert_int_equal(((const Pb__ToWorker *)f.msg)->body_case, PB__TO_WORKER__BODY_ASSIGN);
-    assert_true(((const Pb__ToWorker *)f.msg)->assign->interpreter);
-    frame_release(&f);
-    strcpy(p->job, p->w->job->id);
-    assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_STARTED, &s.base), 0);
+    while ((p->told.out == NULL || strstr(p->told.out, text) == NULL) && (p->told.err == NULL || strstr(p->told.err, text) == NULL)) {
+        assert_false(peer_hear(p));
+        assert_int_equal(p->told.lost, 0);
+    }
 }
 
-/* The number of the call that it is told; its text in ret (64 bytes), may be NULL. 0: none. */
-static inline uint64_t fx_called(struct played *p, Pb__CallKind kind, char *ret)
-{
-    const Pb__Call *c;
-    struct frame f;
-    uint64_t number;
+/* ---- values ---------------------------------------------------------------------------------------------------------------------------- */
 
-    if (!fx_hear(p, &f))
-        return 0;
-    assert_int_equal(((const Pb__ToWorker *)f.msg)->body_case, PB__TO_WORKER__BODY_CALL);
-    c = ((const Pb__ToWorker *)f.msg)->call;
-    assert_int_equal(c->kind, kind);
-    number = c->number;
-    if (ret != NULL)
-        (void)snprintf(ret, 64, "%s", kind == PB__CALL_KIND__CALL_KIND_EXEC ? c->source_name : c->function);
-    frame_release(&f);
-    return number;
+static inline void show_add(char *into, const char *text)
+{
+    assert_true(strlen(into) + strlen(text) < SHOWN);
+    strcat(into, text);
 }
 
-static inline int fx_done(struct played *p, uint64_t number, Pb__CallFailure *failure)
+static inline void show_item(char *into, const struct value_item *i)
 {
-    Pb__CallDone d = PB__CALL_DONE__INIT;
+    char text[SHOWN / 2];
+
+    switch (i->type) {
+    case VALUE_NULL: snprintf(text, sizeof(text), "null"); break;
+    case VALUE_BOOL: snprintf(text, sizeof(text), i->boolean ? "true" : "false"); break;
+    case VALUE_INT: snprintf(text, sizeof(text), "%" PRId64, i->integer); break;
+    case VALUE_BIG: snprintf(text, sizeof(text), "big(%.*s)", (int)i->len, i->bytes); break;
+    case VALUE_DOUBLE: snprintf(text, sizeof(text), "%.17gf", i->number); break;
+    case VALUE_TEXT: snprintf(text, sizeof(text), "\"%.*s\"", (int)i->len, i->bytes); break;
+    case VALUE_DATA: snprintf(text, sizeof(text), "bytes(%zu)", i->len); break;
+    case VALUE_HANDLE: snprintf(text, sizeof(text), "handle(%u)", i->handle); break;
+    default: fail_msg("no scalar");
+    }
+    show_add(into, text);
+}
+
+/* The next of r and all that is in it: [1,"x"] and {"k":1} */
+static inline void show_next(char *into, struct value_reader *r)
+{
+    struct value_item i;
+
+    assert_int_equal(value_next(r, &i), 0);
+    if (i.type != VALUE_LIST && i.type != VALUE_MAP) {
+        show_item(into, &i);
+        return;
+    }
+    show_add(into, i.type == VALUE_LIST ? "[" : "{");
+    for (size_t k = 0; k < i.count; k++) {
+        if (k > 0)
+            show_add(into, ",");
+        show_next(into, r);
+        if (i.type == VALUE_LIST)
+            continue;
+        show_add(into, ":");
+        show_next(into, r);
+    }
+    show_add(into, i.type == VALUE_LIST ? "]" : "}");
+}
+
+static inline const char *peer_show(struct peer *p, const Pb__Value *v)
+{
+    struct value_reader r;
+    struct value_item end;
+
+    p->shown[0] = '\0';
+    if (v == NULL || v->cbor.len == 0)
+        return strcpy(p->shown, "nothing");
+    assert_int_equal(value_reader_init(&r, v->cbor.data, v->cbor.len, VALUE_BYTES, (uint32_t)v->n_handles), 0);
+    show_next(p->shown, &r);
+    assert_int_equal(value_next(&r, &end), -ENODATA);
+    return p->shown;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------------------------------------------------- */
+
+static inline void peer_send_call(struct peer *p, Pb__Call *c)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+
+    c->number = ++p->number;
+    m.body_case = PB__TO_WORKER__BODY_CALL;
+    m.call = c;
+    told_send(p->fd, &m);
+}
+
+static inline const Pb__CallDone *peer_done(struct peer *p)
+{
+    const Pb__FromWorker *m = peer_listen(p);
+
+    assert_non_null(m);
+    if (m->body_case == PB__FROM_WORKER__BODY_RESULT)
+        fail_msg("the interpreter has ended: %d %s", p->told.kind, p->told.message);
+    assert_int_equal(m->call_done->number, p->number);
+    return m->call_done;
+}
+
+static inline void peer_send_exec(struct peer *p, const char *source)
+{
+    Pb__Call c = PB__CALL__INIT;
+
+    c.kind = PB__CALL_KIND__CALL_KIND_EXEC;
+    c.source.data = (uint8_t *)source;
+    c.source.len = strlen(source);
+    c.source_name = (char *)"chunk.lua";
+    peer_send_call(p, &c);
+}
+
+static inline const Pb__CallDone *call_exec(struct peer *p, const char *source)
+{
+    peer_send_exec(p, source);
+    return peer_done(p);
+}
+
+static inline const Pb__CallDone *call_with(struct peer *p, Pb__CallKind kind, const char *function, struct value_writer *w)
+{
+    Pb__Call c = PB__CALL__INIT;
     Pb__Value v = PB__VALUE__INIT;
 
-    d.number = number;
-    d.failure = failure;
-    v.cbor = (ProtobufCBinaryData){ 1, (uint8_t *)"\x07" };
-    d.value = failure == NULL ? &v : NULL;
-    return fx_says(p, PB__FROM_WORKER__BODY_CALL_DONE, &d.base);
+    c.kind = kind;
+    c.function = (char *)function;
+    if (w != NULL) {
+        assert_int_equal(value_writer_take(w, &v.cbor.data, &v.cbor.len), 0);
+        c.args = &v;
+    }
+    peer_send_call(p, &c);
+    free(v.cbor.data);
+    return peer_done(p);
 }
 
-/* Its process is over: by a signal, or by its own exit code. */
-static inline void fx_ends(struct played *p, int code, int status)
+static inline const Pb__CallDone *call_function(struct peer *p, const char *function, struct value_writer *w)
 {
-    Pb__Exited e = PB__EXITED__INIT;
-
-    e.code = (uint32_t)code;
-    e.status = status;
-    close(p->fd);
-    pool_on_exited(p->w, &e);
-    p->w = NULL;
-    p->fd = -1;
+    return call_with(p, PB__CALL_KIND__CALL_KIND_CALL, function, w);
 }
 
-static inline int fx_teardown(void **state)
+/* Its end, as it is told: a Result. */
+static inline void call_close(struct peer *p)
 {
-    struct interp_fixture *fx = *state;
+    Pb__Call c = PB__CALL__INIT;
+    const Pb__FromWorker *m;
 
-    interps_session_over(&fx->host);
-    interps_session_over(&fx->other);
-    asker_finish(&fx->host);
-    asker_finish(&fx->other);
-    for (unsigned i = 0; i < fx->n_played; i++)
-        if (fx->played[i].fd >= 0)
-            close(fx->played[i].fd);
-    for (unsigned i = 0; i < ANSWERS; i++)
-        if (fx->has[i])
-            frame_release(&fx->answers[i]);
-    bare_clear(&fx->bare);
-    store_close(fx->store);
-    bare_stop(&fx->bare);
-    free(fx);
-    return 0;
+    c.kind = PB__CALL_KIND__CALL_KIND_CLOSE;
+    peer_send_call(p, &c);
+    m = peer_listen(p);
+    assert_non_null(m);
+    assert_int_equal(m->body_case, PB__FROM_WORKER__BODY_RESULT);
 }
 
-/* ---- asks ---------------------------------------------------------------------------------------------------------------------------------- */
-
-static inline uint64_t fx_ask(struct interp_fixture *fx, struct asker *by, Pb__Ask__BodyCase body, ProtobufCMessage *m)
+/* What a chunk returns, or how it fails. */
+static inline void gives(struct peer *p, const char *source, const char *shown)
 {
-    Pb__Ask ask = PB__ASK__INIT;
+    const Pb__CallDone *d = call_exec(p, source);
 
-    ask.number = ++fx->number;
-    ask.body_case = body;
-    ask.interp_create = (Pb__InterpCreate *)m;
-    assert_int_equal(asks_receive(by, (struct rep_way){ .peer = by->peer }, &ask, -1), 0);
-    return ask.number;
+    if (d->failure != NULL)
+        fail_msg("%s: %s\n%s", d->failure->message, d->failure->path, d->failure->remote != NULL ? d->failure->remote->traceback : "");
+    assert_string_equal(peer_show(p, d->value), shown);
 }
 
-/* Its answer; NULL: not yet. What workers were told is looked through first. */
-static inline const Pb__Answer *fx_answer(struct interp_fixture *fx, uint64_t number)
+static inline const Pb__CallFailure *expect_failure_of(const Pb__CallDone *d, Pb__CallError error)
 {
-    return fx->has[number] ? (const Pb__Answer *)fx->answers[number].msg : NULL;
+    assert_non_null(d->failure);
+    if (d->failure->error != error)
+        fail_msg("error %d, not %d: %s", d->failure->error, error, d->failure->message);
+    assert_null(d->value);
+    return d->failure;
 }
 
-static inline const Pb__CallFailure *fx_failure(struct interp_fixture *fx, uint64_t number, Pb__CallError error)
+static inline const Pb__CallFailure *expect_failure(struct peer *p, const char *source, Pb__CallError error)
 {
-    const Pb__Answer *a = fx_answer(fx, number);
-
-    assert_non_null(a);
-    assert_int_equal(a->body_case, PB__ANSWER__BODY_FAILURE);
-    assert_int_equal(a->failure->error, error);
-    return a->failure;
+    return expect_failure_of(call_exec(p, source), error);
 }
 
-static inline void fx_is_done(struct interp_fixture *fx, uint64_t number)
+static inline void expect_contains(const char *text, const char *part)
 {
-    assert_non_null(fx_answer(fx, number));
-    assert_int_equal(fx_answer(fx, number)->body_case, PB__ANSWER__BODY_DONE);
+    if (text == NULL || strstr(text, part) == NULL)
+        fail_msg("\"%s\" does not contain \"%s\"", text, part);
 }
 
-static inline uint64_t fx_create(struct interp_fixture *fx, struct asker *by, Pb__Owner owner, const char *name, uint32_t children)
-{
-    Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
-    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
-
-    spec.engine = "lua";
-    spec.name = (char *)name;
-    m.spec = &spec;
-    m.owner = owner;
-    m.max_children = children;
-    return fx_ask(fx, by, PB__ASK__BODY_INTERP_CREATE, &m.base);
-}
-
-/* One of the host program's that has begun, with its played worker. */
-static inline struct played *fx_live(struct interp_fixture *fx, uint32_t children)
-{
-    struct played *p;
-    uint64_t n = fx_create(fx, &fx->host, OW(NONE), "", children);
-
-    p = fx_spare(fx);
-    fx_starts(p);
-    assert_int_equal(fx_answer(fx, n)->body_case, PB__ANSWER__BODY_HANDLE);
-    return p;
-}
-
-/* One that p's worker makes; *ret_handle: what it calls it. */
-static inline struct played *fx_child(struct interp_fixture *fx, struct played *p, uint32_t children, uint32_t *ret_handle)
-{
-    struct played *child;
-    struct frame f;
-    uint64_t n = fx_create(fx, &p->w->asker, OW(NONE), "child", children);
-
-    child = fx_spare(fx);
-    fx_starts(child);
-    assert_false(fx_hear(p, &f)); /* but the answer */
-    assert_int_equal(fx_answer(fx, n)->body_case, PB__ANSWER__BODY_HANDLE);
-    *ret_handle = fx_answer(fx, n)->handle->handle;
-    assert_int_not_equal(*ret_handle, 0);
-    return child;
-}
-
-/* A Ref: by its handle (a worker's), or by its id. */
-static inline Pb__Ref *fx_ref(uint32_t handle, const char *id)
-{
-    static Pb__Ref refs[8];
-    static unsigned at;
-    Pb__Ref *r = &refs[at++ % 8];
-
-    pb__ref__init(r);
-    r->handle = handle;
-    if (handle == 0)
-        r->id = (char *)id;
-    return r;
-}
-
-static inline uint64_t fx_call(struct interp_fixture *fx, struct asker *by, Pb__Ref *ref, const char *function, uint64_t timeout_us)
-{
-    Pb__InterpCall m = PB__INTERP_CALL__INIT;
-
-    m.interp = ref;
-    m.function = (char *)function;
-    m.timeout_us = timeout_us;
-    return fx_ask(fx, by, PB__ASK__BODY_INTERP_CALL, &m.base);
-}
-
-/* Those with nothing but a Ref. */
-static inline uint64_t fx_simple(struct interp_fixture *fx, struct asker *by, Pb__Ask__BodyCase body, Pb__Ref *ref)
-{
-    Pb__InterpInterrupt interrupt = PB__INTERP_INTERRUPT__INIT;
-    Pb__InterpClose close_it = PB__INTERP_CLOSE__INIT;
-    Pb__InterpKill kill_it = PB__INTERP_KILL__INIT;
-    Pb__InterpReset reset = PB__INTERP_RESET__INIT;
-    Pb__InterpInfo info = PB__INTERP_INFO__INIT;
-    Pb__InterpWait wait_it = PB__INTERP_WAIT__INIT;
-    Pb__InterpLink link_it = PB__INTERP_LINK__INIT;
-    const struct {
-        Pb__Ask__BodyCase body;
-        ProtobufCMessage *m;
-        Pb__Ref **ref;
-    } rows[] = {
-        {PB__ASK__BODY_INTERP_INTERRUPT, &interrupt.base, &interrupt.interp},
-        {PB__ASK__BODY_INTERP_CLOSE,     &close_it.base,  &close_it.interp },
-        {PB__ASK__BODY_INTERP_KILL,      &kill_it.base,   &kill_it.interp  },
-        {PB__ASK__BODY_INTERP_RESET,     &reset.base,     &reset.interp    },
-        {PB__ASK__BODY_INTERP_INFO,      &info.base,      &info.interp     },
-        {PB__ASK__BODY_INTERP_WAIT,      &wait_it.base,   &wait_it.interp  },
-        {PB__ASK__BODY_INTERP_LINK,      &link_it.base,   &link_it.interp  },
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].body == body) {
-            *rows[i].ref = ref;
-            return fx_ask(fx, by, body, rows[i].m);
-        }
-    fail();
-    return 0;
-}
-
-/* The loop's clock goes on, and what is due happens. */
-static inline void fx_pass(struct interp_fixture *fx, uint64_t us)
-{
-    fx->bare.b.loop.now_us += us;
-    timers_run(&fx->bare.b.loop.timers, fx->bare.b.loop.now_us);
-}
+#define PEER_TEST(name) cmocka_unit_test_setup_teardown(name, peer_setup, peer_teardown)
 
 #endif

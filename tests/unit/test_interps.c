@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "interp_fixture.h"
+#include "interps_fixture.h"
 
 #define KIND(name) PB__CALL_KIND__CALL_KIND_##name
 #define BODY(name) PB__ASK__BODY_INTERP_##name
