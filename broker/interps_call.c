@@ -416,6 +416,7 @@ static void answer_value(struct ask *a, const struct interp_call *c, struct work
         r.stderr_from = c->out_from[1];
         r.stderr_to = job->spools[1].len;
         r.wall_us = loop_clock_us() - c->began_at;
+        r.output = (char *)job->id;
         m.body_case = PB__ANSWER__BODY_RESULT;
         m.result = &r;
         ask_reply(a, &m);
