@@ -373,7 +373,8 @@ static void a_chain_forged_as_a_whole_is_told_by_a_hash_kept_elsewhere(void **st
     assert_int_equal(found, JOBS);
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "UPDATE result SET receipt = x'00' WHERE job = " JOB5 "; DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
+    run_sql(f, DROP_AFTER_3 "UPDATE result SET receipt = x'00' WHERE job = " JOB5
+                            "; DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
     assert_int_equal(store_open(f->dir, &f->store, f->why), 0); /* chains them all again */
     walk_chain(f->store, &a, kept.hash, &found);
     assert_int_equal(a.fault, AUDIT_NONE);
@@ -415,7 +416,7 @@ static void receipts_older_than_the_chain_are_taken_into_it_as_they_came(void **
     finish_many(f->store, 10, 13); /* later, of lower ids */
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
+    run_sql(f, DROP_AFTER_3 "DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
     assert_int_equal(store_open(f->dir, &f->store, f->why), 0);
     assert_whole(f->store, 6);
     assert_int_equal(store_read_link(f->store, id_of(20), &link), 0);
@@ -433,7 +434,7 @@ static void a_migration_that_fails_leaves_no_half_of_a_chain(void **state)
     finish_many(f->store, 0, 3);
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "DROP TABLE chain; PRAGMA user_version = 2"); /* head is in the way */
+    run_sql(f, DROP_AFTER_3 "DROP TABLE chain; PRAGMA user_version = 2"); /* head is in the way */
     assert_int_equal(store_open(f->dir, &f->store, f->why), -EIO);
     assert_non_null(strstr(f->why, "version 3"));
     run_sql(f, "DROP TABLE head");
