@@ -47,7 +47,7 @@ TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hiber
 NATIVE_OBJS := engine load stdio turns
 EXEC_OBJS   := engine beneath stage arguments image program program_limits child launch streams terminal loop caller notify learn reap glob note collect
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook
-CLIENT_OBJS := client req_socket endpoint error op failure
+CLIENT_OBJS := client req_socket endpoint error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask
 
 BROKER_LIBS := -lmd -lsqlite3 -lprotobuf-c -lpthread
