@@ -77,7 +77,7 @@ static void put_numbers(const Pb__Receipt *r, struct coop_receipt *into)
     const Pb__Usage no_usage = PB__USAGE__INIT, *u = r->usage != NULL ? r->usage : &no_usage;
     const Pb__Times no_times = PB__TIMES__INIT, *t = r->times != NULL ? r->times : &no_times;
     const Pb__StreamTotal no_total = PB__STREAM_TOTAL__INIT;
-    const Pb__StreamTotal *out = r->stdout_ != NULL ? r->stdout_ : &no_total, *err = r->stderr_ != NULL ? r->stderr_ : &no_total;
+    const Pb__StreamTotal *out = r->stdout != NULL ? r->stdout : &no_total, *err = r->stderr != NULL ? r->stderr : &no_total;
 
     into->attempt = r->attempt;
     into->outcome = (enum coop_job_state)r->outcome;

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,22 +17,29 @@ enum {
 
 /* ---- out ----------------------------------------------------------------------------------------------------------------------- */
 
+/* What is sent goes, when it is more than what is left: each byte is moved at most once, however slowly the peer reads. */
+static void close_up(struct sp_stream *s)
+{
+    if (s->out_at == 0 || s->out_at < s->out_len - s->out_at)
+        return;
+    memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
+    s->out_len -= s->out_at;
+    for (size_t i = 0; i < s->n_fds; i++)
+        s->fds[i].at -= s->out_at;
+    s->out_at = 0;
+}
+
 static uint8_t *room(struct sp_stream *s, size_t len)
 {
-    if (s->out_at > 0) {
-        memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
-        s->out_len -= s->out_at;
-        for (size_t i = 0; i < s->n_fds; i++)
-            s->fds[i].at -= s->out_at;
-        s->out_at = 0;
-    }
+    close_up(s);
     if (s->out_len + len > s->out_cap) {
-        uint8_t *more = realloc(s->out, s->out_len + len);
+        size_t cap = s->out_len + len + s->out_len / 2;
+        uint8_t *more = realloc(s->out, cap);
 
         if (more == NULL)
             return NULL;
         s->out = more;
-        s->out_cap = s->out_len + len;
+        s->out_cap = cap;
     }
     s->out_len += len;
     return s->out + s->out_len - len;
@@ -43,6 +53,13 @@ uint8_t *sp_stream_frame(struct sp_stream *s, size_t len)
         return NULL;
     sp_header_put(at, len);
     return at + SP_HEADER_LEN;
+}
+
+uint8_t *sp_stream_frame_dup(struct sp_stream *s, size_t len, int fd)
+{
+    int ours = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+    return ours >= 0 ? sp_stream_frame_fd(s, len, ours) : sp_stream_frame(s, len);
 }
 
 uint8_t *sp_stream_frame_fd(struct sp_stream *s, size_t len, int fd)
@@ -68,11 +85,8 @@ static void drop_first_fd(struct sp_stream *s)
 static ssize_t send_with_fd(int to, const uint8_t *at, size_t len, int fd)
 {
     struct iovec v = { (void *)at, len };
-    union {
-        struct cmsghdr aligned;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } room_for = { .bytes = { 0 } };
-    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for.bytes, .msg_controllen = sizeof(room_for) };
+    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for, .msg_controllen = sizeof(room_for) };
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
     c->cmsg_level = SOL_SOCKET;
@@ -93,8 +107,12 @@ static ssize_t send_some(struct sp_stream *s)
     if (!with_fd)
         return send(s->fd, at, next - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
     n = send_with_fd(s->fd, at, next - s->out_at, s->fds[0].fd);
-    if (n > 0)
+    if (n < 0 && errno == ETOOMANYREFS) /* of all our peers together: the message goes without */
+        n = send(s->fd, at, next - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+        s->fds_sent++;
         drop_first_fd(s);
+    }
     return n;
 }
 
@@ -125,6 +143,15 @@ void sp_stream_flush(struct sp_stream *s)
 size_t sp_stream_unsent(const struct sp_stream *s)
 {
     return s->out_len - s->out_at;
+}
+
+size_t sp_stream_fds_unread(struct sp_stream *s)
+{
+    int unread;
+
+    if (ioctl(s->fd, SIOCOUTQ, &unread) == 0 && unread == 0)
+        s->fds_sent = 0;
+    return s->n_fds + s->fds_sent;
 }
 
 /* ---- in ------------------------------------------------------------------------------------------------------------------------ */
@@ -170,41 +197,29 @@ static int grow_body(struct sp_stream *s)
     return 0;
 }
 
-/* All that a control message brought, of which there may be one in all; padding makes room for two. */
-static int take_rights(struct sp_stream *s, const struct cmsghdr *c)
-{
-    size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int rc = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        int fd;
-
-        memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-        if (s->has_fd) {
-            close(fd);
-            rc = -EPROTO;
-        }
-        s->has_fd = true;
-        s->fd_in = rc == 0 ? fd : s->fd_in;
-    }
-    return rc;
-}
-
 /* No byte that is asked for belongs to another frame, so what comes along belongs to this one. */
 static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
 {
     struct iovec v = { at, want };
-    union {
-        struct cmsghdr aligned;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } room;
-    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room.bytes, .msg_controllen = sizeof(room) };
+    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(int))];
+    /* not CMSG_SPACE of it: rounded up, that is room for two */
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for, .msg_controllen = CMSG_LEN(sizeof(int)) };
     ssize_t n = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c != NULL; c = CMSG_NXTHDR(&m, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && take_rights(s, c) != 0)
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c != NULL; c = CMSG_NXTHDR(&m, c)) {
+        int fd;
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(fd)))
+            continue;
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+        if (s->has_fd) {
+            close(fd);
             return -EPROTO;
-    /* more than there is room for; or none, when we are out of descriptors: then the message comes without */
+        }
+        s->has_fd = true;
+        s->fd_in = fd;
+    }
+    /* more than one at once; or none, when we are out of descriptors: then the message comes without */
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }
 
@@ -226,7 +241,7 @@ int sp_stream_take_fd(struct sp_stream *s)
     return s->fd_in;
 }
 
-static void drop_fd(struct sp_stream *s)
+void sp_stream_drop_fd(struct sp_stream *s)
 {
     int fd = sp_stream_take_fd(s);
 
@@ -238,13 +253,16 @@ static ssize_t hear_head(struct sp_stream *s, size_t budget)
 {
     size_t whole = s->greeted ? SP_HEADER_LEN : SP_HELLO_LEN, want = whole - s->head_have;
     ssize_t n = take(s, s->head + s->head_have, want < budget ? want : budget);
-    int rc = 0;
+    int rc;
 
     if (n <= 0)
         return n;
     s->head_have += (size_t)n;
-    if (s->head_have == whole)
-        rc = s->greeted ? take_header(s) : take_greeting(s);
+    if (s->head_have < whole)
+        return n;
+    if (!s->greeted)
+        sp_stream_drop_fd(s); /* it came with no frame */
+    rc = s->greeted ? take_header(s) : take_greeting(s);
     return rc < 0 ? rc : n;
 }
 
@@ -274,7 +292,7 @@ static int give(struct sp_stream *s, uint8_t **ret_body, size_t *ret_len)
 int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len)
 {
     if (!sp_stream_is_within(s))
-        drop_fd(s); /* of the message before, that nobody wanted */
+        sp_stream_drop_fd(s); /* of the message before, that nobody wanted */
     while (budget > 0) {
         ssize_t n;
 
@@ -314,7 +332,7 @@ void sp_stream_finish(struct sp_stream *s)
 {
     if (s->fd >= 0)
         close(s->fd);
-    drop_fd(s);
+    sp_stream_drop_fd(s);
     while (s->n_fds > 0)
         drop_first_fd(s);
     free(s->fds);

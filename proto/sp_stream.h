@@ -38,7 +38,7 @@ struct sp_stream {
         size_t at;
         int fd;
     } * fds;
-    size_t n_fds;
+    size_t n_fds, fds_sent; /* sent: since the peer had last read everything */
 };
 
 /* fd: connected, non-blocking; taken over even when this fails. Our greeting is the first thing that sp_stream_flush() sends. */
@@ -49,6 +49,10 @@ void sp_stream_finish(struct sp_stream *s);
 uint8_t *sp_stream_frame(struct sp_stream *s, size_t len);
 /* The same with a descriptor, which is taken over even when this fails, and closed when it is sent. */
 uint8_t *sp_stream_frame_fd(struct sp_stream *s, size_t len, int fd);
+/* The same with a duplicate: fd stays the caller's; -1: none. When there is none to be had the frame goes without: say in it that one belongs to it. */
+uint8_t *sp_stream_frame_dup(struct sp_stream *s, size_t len, int fd);
+/* How many descriptors are on their way: unsent, or sent and perhaps not read. For the caller to bound. */
+size_t sp_stream_fds_unread(struct sp_stream *s);
 /* Writes what the peer takes now. A peer that is gone takes everything: its end is for sp_stream_hear() to find. */
 void sp_stream_flush(struct sp_stream *s);
 size_t sp_stream_unsent(const struct sp_stream *s);
@@ -64,6 +68,8 @@ int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_
  * closed, when it is not taken before the next sp_stream_hear(). -EPROTO of that: a frame with two.
  */
 int sp_stream_take_fd(struct sp_stream *s);
+/* Closes it now, if there is one. */
+void sp_stream_drop_fd(struct sp_stream *s);
 
 /* Some of a message, or of the greeting, has been read and not all of it. */
 bool sp_stream_is_within(const struct sp_stream *s);

@@ -121,6 +121,8 @@ $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 
 $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
+$(B)/tests/fuzz/fuzz_value: $(B)/tests/fuzz/fuzz_value.o $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ -lprotobuf-c -lcbor -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -326,7 +328,8 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
-	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf

@@ -119,7 +119,7 @@ bool sched_poll(bool wait)
     for (;;) {
         if (sched->interrupted) {
             sched->interrupted = 0;
-            task_cancel_all();
+            sched->on_interrupt != NULL ? sched->on_interrupt() : task_cancel_all();
         }
         wake_late();
         if (sched->watching > 0)

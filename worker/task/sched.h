@@ -168,6 +168,8 @@ struct sched {
     coop_task *all_last;
     struct hibernate hibernate;
     void *signal_stack; /* this thread had none before; NULL: it had */
+    /* sched_interrupt() was called: who is cancelled by it. NULL: all are. */
+    void (*on_interrupt)(void);
 };
 
 extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */
