@@ -4,6 +4,7 @@
 
 #include "client/info.h"
 #include "client/start.h"
+#include "json_message.h"
 
 /* The block's size is found by laying it out once without memory. */
 struct block {
@@ -135,4 +136,16 @@ int receipt_of_pb(const Pb__Receipt *r, struct coop_receipt **ret)
 void coop_receipt_free(struct coop_receipt *receipt)
 {
     free(receipt);
+}
+
+char *coop_receipt_json(const struct coop_receipt *receipt)
+{
+    Pb__Receipt *r = pb__receipt__unpack(NULL, receipt->packed_len, receipt->packed);
+    json_t *doc = r != NULL ? json_document(&r->base) : NULL;
+    char *line = doc != NULL ? json_dumps(doc, JSON_ENSURE_ASCII) : NULL;
+
+    json_decref(doc);
+    if (r != NULL)
+        pb__receipt__free_unpacked(r, NULL);
+    return line;
 }
