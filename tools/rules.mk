@@ -49,6 +49,29 @@ $(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
+
+# ---- libcoop: static and shared, of the same objects; what it exports is coop_*, and nothing else -------------------------------------
+
+LIBCOOP_SONAME := libcoop.so.0
+LIBCOOP_OBJS   := $(CLIENT_OBJS:%=$(B)/pic/client/%.o) $(LIBCOOP_PROTO:%=$(B)/pic/proto/%.o) $(LIBCOOP_GEN:%=$(B)/pic/gen/%.pb-c.o)
+ifeq ($(filter asan ubsan tsan fuzz,$(FLAVOUR)),)
+LIBCOOP_DEFS   := -Wl$(comma)-z$(comma)defs
+endif
+$(B)/pic/gen/%.o: $(B)/gen/%.c | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(COOP_CFLAGS) -fPIC -c $< -o $@)
+$(B)/pic/%.o: %.c Makefile tools/rules.mk | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(COOP_CFLAGS) -fPIC -MMD -MP -c $< -o $@)
+$(B)/$(LIBCOOP_SONAME): $(LIBCOOP_OBJS) tools/libcoop.map
+	$(call run,LINK,$(CC) $(CFLAGS_$(FLAVOUR)) -shared -Wl$(comma)-soname$(comma)$(LIBCOOP_SONAME) -Wl$(comma)--version-script=tools/libcoop.map \
+		$(LIBCOOP_DEFS) -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)--as-needed $(LDFLAGS) $(LIBCOOP_OBJS) $(CLIENT_LIBS) -o $@)
+$(B)/libcoop.so: $(B)/$(LIBCOOP_SONAME)
+	$(call run,LINK,ln -sf $(LIBCOOP_SONAME) $@)
+$(B)/libcoop.a: $(LIBCOOP_OBJS)
+	@rm -f $@
+	$(call run,AR,ld -r $^ -o $(B)/pic/libcoop.o && objcopy --wildcard --keep-global-symbol='coop_*' $(B)/pic/libcoop.o && ar rcs $@ $(B)/pic/libcoop.o)
+
 $(B)/lib%.a:
 	@rm -f $@
 	$(call run,AR,ar rcs $@ $^)
