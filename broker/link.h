@@ -19,9 +19,9 @@
 #include "broker/loop.h"
 #include "sp_stream.h"
 
-#define LINK_OUT_MAX  (256u << 10)
+#define LINK_OUT_MAX     (256u << 10)
 #define LINK_ANSWERS_MAX (8u << 20) /* bytes of answers that wait for a worker which asked and does not read */
-#define LINK_FRAME_US 10000000u /* a worker writes a frame at once: only the machine can hold it up in between */
+#define LINK_FRAME_US    10000000u  /* a worker writes a frame at once: only the machine can hold it up in between */
 
 struct link_handler {
     void (*on_message)(void *ctx, const uint8_t *bytes, size_t len);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -107,14 +108,42 @@ int sp_send(int fd, const void *body, size_t len)
     return write_all(fd, iov, len > 0 ? 2 : 1);
 }
 
-int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
+/* The descriptor that came with what was read; -1: none. We never ask for room for two, so the kernel has closed any other. */
+static int descriptor_of(struct msghdr *m)
 {
-    uint8_t head[SP_HEADER_LEN];
-    uint64_t len;
-    int rc = read_all(fd, head, sizeof(head), 1);
+    const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    int fd = -1;
 
-    if (rc == 0)
-        rc = sp_header_get(head, &len);
+    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(fd)))
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    return fd;
+}
+
+/* A frame's header, and what came with its first byte. */
+static int read_head(int fd, uint8_t head[SP_HEADER_LEN], int *ret_fd)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))];
+    struct iovec iov = { head, SP_HEADER_LEN };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+    int rc;
+
+    if (n < 0)
+        return errno == ECONNRESET ? -EPIPE : -errno;
+    if (n == 0)
+        return -EPIPE;
+    *ret_fd = descriptor_of(&m);
+    rc = read_all(fd, head + n, SP_HEADER_LEN - (size_t)n, 0);
+    if (rc != 0 && *ret_fd >= 0)
+        close(*ret_fd);
+    return rc;
+}
+
+static int read_body(int fd, const uint8_t head[SP_HEADER_LEN], uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
+{
+    uint64_t len;
+    int rc = sp_header_get(head, &len);
+
     if (rc != 0)
         return rc;
     if (len > max_len)
@@ -129,5 +158,28 @@ int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
     rc = read_all(fd, *buf, len, 0);
     if (rc == 0)
         *ret_len = len;
+    return rc;
+}
+
+int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len)
+{
+    uint8_t head[SP_HEADER_LEN];
+    int rc = read_all(fd, head, sizeof(head), 1);
+
+    return rc == 0 ? read_body(fd, head, buf, cap, max_len, ret_len) : rc;
+}
+
+int sp_recv_descriptor(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len, int *ret_fd)
+{
+    uint8_t head[SP_HEADER_LEN];
+    int came = -1, rc = read_head(fd, head, &came);
+
+    if (rc != 0)
+        return rc;
+    rc = read_body(fd, head, buf, cap, max_len, ret_len);
+    if (rc == 0)
+        *ret_fd = came;
+    else if (came >= 0)
+        close(came);
     return rc;
 }

@@ -47,4 +47,7 @@ int sp_send(int fd, const void *body, size_t len);
  */
 int sp_recv(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len);
 
+/* The same, by recvmsg(2): *ret_fd is the descriptor that came with the frame's first byte, the caller's from now on; -1: none did. */
+int sp_recv_descriptor(int fd, uint8_t **buf, size_t *cap, size_t max_len, size_t *ret_len, int *ret_fd);
+
 #endif

@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "link.pb-c.h"
+#include "value.h"
+#include "worker/packed.h"
 
 enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 10, OUTCOME_NOTE = 2 << 10 }; /* bytes, without the NUL */
 
@@ -26,6 +28,37 @@ struct outcome {
     char message[OUTCOME_MESSAGE + 1];
     char traceback[OUTCOME_TRACEBACK + 1];
     char outputs_note[OUTCOME_NOTE + 1]; /* what was asked for and not collected, and why */
+};
+
+/* How a Call of an interpreter ended. Texts as in struct outcome. */
+struct call_outcome {
+    Pb__CallError failure;       /* NONE: value is the result */
+    struct packed value;         /* empty: null. Whoever asked for the outcome finishes it */
+    char type[OUTCOME_TYPE + 1]; /* with EXECUTION_FAILED: of the error in there, as the two others */
+    char message[OUTCOME_MESSAGE + 1];
+    char traceback[OUTCOME_TRACEBACK + 1];
+    char path[VALUE_PATH]; /* with NOT_SHAREABLE, TOO_DEEP, TOO_BIG: the element */
+};
+
+/*
+ * What makes an engine one of interpreters: worker/interp.c, which takes one Call after another. All but interrupt() run on the main tasklet;
+ * the engine's tasklets go on while it waits for the next Call.
+ */
+struct interp_engine {
+    /* Once, before the first Call: whatever spec asks for, its source too when there is any. false: *ret_o is how the interpreter ends. */
+    bool (*begin)(const Pb__JobSpec *spec, struct outcome *ret_o);
+    /*
+     * EXEC: source (its errors name source_name) in the state that there is; its value. CALL: the function with the args, a list (an empty
+     * Value: none); its value. PREPARE: args is a map, each name from it is a global from now on. c is the caller's. When the tenant's code is
+     * done, and before anything is taken back that interrupt() may have done: interp_call_is_over().
+     */
+    void (*call)(const Pb__Call *c, struct call_outcome *ret_o);
+    /* From a signal handler, while call() runs: it is to end soon, whatever its code catches; what it was is then told by interp.c. */
+    void (*interrupt)(void);
+    /* Main was woken by its engine (-EINTR) while it waited for a Call. NULL: never is. */
+    void (*woken)(void);
+    /* The last Call: finalizers and the like. *ret_o is EXIT 0 unless it says otherwise. */
+    void (*close)(struct outcome *ret_o);
 };
 
 struct engine {
@@ -51,6 +84,7 @@ struct engine {
     /* Between Assign and Started: the part of its seal that wants to know the job; then the engine sets the job's walls itself. assign lives as
      * long as the process. 0, or -errno with *ret_step naming what failed: nothing of the job has run. NULL: walls.h, and nothing else. */
     int (*enter)(const Pb__Assign *assign, Pb__Started *started, const char **ret_step);
+    const struct interp_engine *interp; /* NULL: it has no interpreters */
     bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 

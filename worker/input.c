@@ -2,9 +2,9 @@
 #include "worker/input.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include "worker/inbound.h"
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/serve.h"
@@ -28,22 +28,6 @@ void input_begin(const Pb__JobSpec *spec)
         input.at = spec->stdin_data.data;
         input.left = spec->stdin_data.len;
     }
-}
-
-/* SIGTERM is let in only while we sleep, so a cancel cannot slip in between the look at the flag and the sleep. */
-static int wait_for_piece(struct frame *ret_f)
-{
-    sigset_t none, all;
-    int rc = -EINTR;
-
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV); /* a tasklet's stack may grow here by that */
-    sigprocmask(SIG_BLOCK, &all, &none);
-    sigdelset(&all, SIGTERM);
-    while (rc == -EINTR)
-        rc = serve_cancelled() ? -ECANCELED : link_wait_masked(ret_f, &all);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    return rc;
 }
 
 int input_is_empty(void)
@@ -88,26 +72,41 @@ int input_look(const uint8_t **ret_bytes, size_t *ret_len)
     return input_is_empty() ? -EAGAIN : input.left > 0;
 }
 
-static int ask_and_wait(void)
+/* What has come is the answer: the broker sends nothing else that is read as that. */
+static void take_answer(void)
 {
     struct frame f;
+
+    if (inbound_take(&inbound_stdin, &f) != 0 || input_answer(&f) != 0)
+        _exit(70); /* the broker does not keep to the protocol */
+}
+
+int input_await(int64_t deadline)
+{
+    int rc = inbound_park(&inbound_stdin, deadline, "stdin");
+
+    if (rc == 0)
+        take_answer();
+    return rc;
+}
+
+static int ask_and_stay(void)
+{
     int rc;
 
     if (serve_cancelled())
         return -ECANCELED;
     input_ask();
-    rc = wait_for_piece(&f);
-    if (rc == -ECANCELED)
-        return rc;
-    if (rc != 0 || input_answer(&f) != 0)
-        _exit(70); /* the broker does not keep to the protocol */
-    return 0;
+    rc = inbound_stay(&inbound_stdin, COOP_NEVER);
+    if (rc == 0)
+        take_answer();
+    return rc;
 }
 
 int input_peek(const uint8_t **ret_bytes, size_t *ret_len)
 {
     while (input_is_empty()) {
-        int rc = ask_and_wait();
+        int rc = ask_and_stay();
 
         if (rc != 0)
             return rc;

@@ -24,10 +24,13 @@ int input_peek(const uint8_t **ret_bytes, size_t *ret_len);
 int input_is_empty(void);
 void input_ask(void);
 
+/* After input_ask(): parks the tasklet until the answer is here, which input_peek() shows then. Returns what inbound_park() does. */
+int input_await(int64_t deadline);
+
 /* For those that never wait. 1: *ret_bytes are there; 0: the end; -EAGAIN: they have to be asked for, or are on their way. */
 int input_look(const uint8_t **ret_bytes, size_t *ret_len);
 
-/* The answer to input_ask() has come: f is input's from now on. -EPROTO: it is none. */
+/* Of an engine that reads the link itself: the answer to input_ask() has come. f is input's from now on. -EPROTO: it is none. */
 int input_answer(struct frame *f);
 
 /* Takes n of the bytes shown. */

@@ -115,13 +115,31 @@ int link_wait(struct frame *ret_f)
     return rc;
 }
 
-int link_wait_masked(struct frame *ret_f, const sigset_t *wait_mask)
+int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd)
+{
+    uint8_t *bytes = NULL;
+    size_t cap = 0, len = 0;
+    int rc = ret_fd != NULL ? sp_recv_descriptor(link_fd, &bytes, &cap, FRAME_MAX_ASSIGN, &len, ret_fd)
+                            : sp_recv(link_fd, &bytes, &cap, FRAME_MAX_ASSIGN, &len);
+
+    if (rc == -EPIPE)
+        _exit(0);
+    if (rc != 0) {
+        free(bytes);
+        return rc;
+    }
+    *ret_bytes = bytes;
+    *ret_len = len;
+    return 0;
+}
+
+int link_sleep(int64_t us, const sigset_t *wait_mask)
 {
     struct pollfd p = { .fd = link_fd, .events = POLLIN };
+    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+    int n = ppoll(&p, 1, us < 0 ? NULL : &t, wait_mask);
 
-    if (ppoll(&p, 1, NULL, wait_mask) < 0)
-        return -errno;
-    return link_wait(ret_f);
+    return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
 _Noreturn void link_rest(void)

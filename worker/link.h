@@ -38,8 +38,13 @@ int link_is_mine(void);   /* this thread's */
 /* Waits for the next message. -EINTR when a signal came first. */
 int link_wait(struct frame *ret_f);
 
-/* As link_wait, but only while wait_mask blocks signals differently: the race-free way to be interruptible. -EINTR. */
-int link_wait_masked(struct frame *ret_f, const sigset_t *wait_mask);
+/* The next message as it came, ToWorker not yet decoded; the caller frees it. ret_fd: the descriptor that came with it, or -1; NULL: none is
+ * taken, by a call that every policy has. -EINTR as link_wait; -ENOMEM: it is lost, and the link with it. */
+int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd);
+
+/* Sleeps until there is something to receive: 0. us: below 0 for ever; over: -ETIMEDOUT. Signals are blocked by wait_mask meanwhile (NULL:
+ * as they are), the race-free way to be interruptible: -EINTR. */
+int link_sleep(int64_t us, const sigset_t *wait_mask);
 
 /* Nothing more to say: reads and drops until the broker kills us or goes. */
 _Noreturn void link_rest(void);

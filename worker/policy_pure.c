@@ -140,6 +140,7 @@ static const struct policy_row compute_rows[] = {
 
 static const struct policy_row lua_rows[] = {
     ROWS_LINK
+    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD)),                    "a frame that brings a buffer's descriptor" },
     ROWS_MEMORY
     ROWS_TASKLETS
     ROWS_TIME

@@ -8,23 +8,27 @@
 #include <unistd.h>
 
 #include "worker/input.h"
+#include "worker/interp.h"
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/place.h"
 #include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
-static volatile sig_atomic_t cancelled;
+static volatile sig_atomic_t cancelled, interpreter;
 
-void serve_cancel(int signo)
+void serve_cancel(const siginfo_t *si)
 {
     int keep_errno = errno;
     const struct engine *e = running;
 
-    (void)signo;
-    cancelled = 1;
-    if (e != NULL && e->cancel != NULL)
-        e->cancel();
+    if (interpreter) {
+        interp_signal(si);
+    } else {
+        cancelled = 1;
+        if (e != NULL && e->cancel != NULL)
+            e->cancel();
+    }
     errno = keep_errno;
 }
 
@@ -61,7 +65,7 @@ int serve_fault(void *address)
 
 int serve_cancelled(void)
 {
-    return cancelled != 0;
+    return interpreter ? interp_interrupted() : cancelled != 0;
 }
 
 _Noreturn void serve_finish(const struct outcome *o)
@@ -141,11 +145,20 @@ _Noreturn void serve(const struct engine *e)
     output_begin(m->assign->spec);
     input_begin(m->assign->spec);
     rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
+    if (rc == 0 && m->assign->interpreter && e->interp == NULL) {
+        step = "interpreter";
+        rc = -EOPNOTSUPP;
+    }
     if (rc != 0) {
         say_failed(step, -rc);
         _exit(70);
     }
+    interpreter = m->assign->interpreter;
     running = e;
+    if (interpreter) {
+        say_started(&started);
+        interp_serve(e, m->assign);
+    }
     if (cancelled && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
     say_started(&started);

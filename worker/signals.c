@@ -86,9 +86,9 @@ static void on_alarm(int signo, siginfo_t *si, void *context)
 
 static void on_cancel(int signo, siginfo_t *si, void *context)
 {
-    (void)si;
+    (void)signo;
     (void)context;
-    serve_cancel(signo);
+    serve_cancel(si);
 }
 
 static void on_slice(int signo, siginfo_t *si, void *context)

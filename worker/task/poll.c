@@ -98,15 +98,15 @@ static void wake_watched(int64_t us)
         (void)ppoll(p, 2, &(struct timespec){ 0 }, NULL);
     if (p[1].revents != 0)
         wake_polled(0);
-    if (p[0].revents != 0 && sched->watcher != NULL && sched->watcher->state == TASK_BLOCKED)
-        task_wake(sched->watcher, 0);
+    if (p[0].revents != 0)
+        sched->on_readable();
 }
 
 void sched_sleep(void)
 {
     int64_t us = wheel_wait_us(&sched->wheel, coop_now());
 
-    if (sched->watcher != NULL)
+    if (sched->watching > 0)
         wake_watched(us);
     else if (sched->polled > 0 || sched->member != NULL)
         wake_polled(us < 0 ? -1 : us / 1000 >= INT32_MAX ? INT32_MAX : (int)((us + 999) / 1000));
@@ -122,7 +122,7 @@ bool sched_poll(bool wait)
             task_cancel_all();
         }
         wake_late();
-        if (sched->watcher != NULL)
+        if (sched->watching > 0)
             wake_watched(0);
         else if (sched->polled > 0)
             wake_polled(0);
@@ -139,18 +139,20 @@ bool sched_poll(bool wait)
     }
 }
 
-int sched_watch(int fd, const char *why)
+int sched_watch_block(int fd, void (*readable)(void), int64_t deadline, const char *why, void *object)
 {
+    struct sched *s = sched;
     int rc;
 
-    if (sched->watcher != NULL || sched->member != NULL)
+    if (s->member != NULL)
         return -EBUSY;
-    sched->watcher = sched->current;
-    sched->watched_fd = fd;
-    sched->polled++;
-    rc = task_block(NULL, COOP_NEVER, why, NULL);
-    sched->polled--;
-    sched->watcher = NULL;
+    s->watched_fd = fd;
+    s->on_readable = readable;
+    s->watching++;
+    s->polled++;
+    rc = task_block(NULL, deadline, why, object);
+    s->polled--;
+    s->watching--;
     return rc;
 }
 

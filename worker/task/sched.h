@@ -146,8 +146,9 @@ struct sched {
     int epoll_fd;                 /* -1 until a descriptor is waited for */
     struct sched_pollee *pollees; /* by descriptor */
     size_t n_pollees, polled;     /* places; how many tasklets wait */
-    coop_task *watcher;           /* waits for watched_fd, beside the pollees; NULL: nobody */
+    size_t watching;              /* how many of those wait for watched_fd, beside the pollees */
     int watched_fd;
+    void (*on_readable)(void);
     volatile sig_atomic_t interrupted;
     coop_switch_hook switch_hook;
     coop_chan_hook chan_hook;
@@ -235,8 +236,12 @@ void sched_sleep(void);
 /* In a sandbox: there is nothing to wait on, coop_fd_wait() is -EPERM. */
 extern bool sched_no_descriptors;
 
-/* Blocks the running tasklet until fd can be read, by calls that every policy has; why: a constant. -EBUSY: another does, or there is a group. */
-int sched_watch(int fd, const char *why);
+/*
+ * One descriptor that any number of tasklets wait for, by calls that every policy has. While one does, readable() is called when fd can be
+ * read, on the stack of whoever looked: it reads, and task_wake()s those whose turn has come. sched_watch_block() blocks the running tasklet as
+ * task_block() does, until that. -EBUSY: there is a group.
+ */
+int sched_watch_block(int fd, void (*readable)(void), int64_t deadline, const char *why, void *object);
 
 /* Who waits for what, a line each, and up to depth lines of its calls. Nothing is allocated. */
 void sched_describe(void (*line)(void *ctx, const char *text), void *ctx, int depth);

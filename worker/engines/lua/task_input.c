@@ -8,7 +8,6 @@
 
 #include "worker/engines/lua/task.h"
 #include "worker/input.h"
-#include "worker/link.h"
 
 static struct {
     coop_task *holder; /* NULL: nobody reads */
@@ -28,7 +27,7 @@ void lua_task_await_input(lua_State *L)
     if (!input_is_empty() || !may_wait(L))
         return;
     input_ask();
-    rc = sched_watch(LINK_FD, "stdin");
+    rc = input_await(COOP_NEVER);
     if (rc != 0)
         (void)lua_task_failed(L, rc);
 }

@@ -1,0 +1,203 @@
+/* asks.c - see asks.h. */
+#include "worker/asks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "worker/inbound.h"
+#include "worker/link.h"
+
+enum { SLOT_BITS = 11, SLOTS = 1 << SLOT_BITS };
+_Static_assert((int)ASKS_OPEN <= (int)SLOTS, "a number's low bits are its slot");
+
+struct ask {
+    struct inbound in;
+    uint64_t number;
+    bool may_bring; /* a descriptor */
+    bool taken;     /* frame has the answer */
+    struct frame frame;
+};
+
+/* Under the link's lock. A number is its slot, and above it how many there were before: so that a late answer finds nobody. */
+static struct ask *slots[SLOTS];
+static uint16_t free_slots[SLOTS]; /* a stack; those that were never used are not on it */
+static unsigned n_free, n_used;
+static uint64_t begun;
+static unsigned descriptors_open;
+
+static bool brings_descriptor(const Pb__Ask *a)
+{
+    return a->body_case == PB__ASK__BODY_BUFFER_NEW || a->body_case == PB__ASK__BODY_BUFFER_MAP;
+}
+
+bool asks_may_bring_descriptor(void)
+{
+    return descriptors_open > 0;
+}
+
+struct inbound *asks_find(uint64_t number)
+{
+    struct ask *a = slots[number & (SLOTS - 1)];
+
+    return a != NULL && a->number == number && !a->in.come && !a->taken ? &a->in : NULL;
+}
+
+static int take_slot(struct ask *a)
+{
+    unsigned slot;
+
+    if (n_free == 0 && n_used == ASKS_OPEN)
+        return -EDQUOT;
+    slot = n_free > 0 ? free_slots[--n_free] : n_used++;
+    a->number = ++begun << SLOT_BITS | slot;
+    slots[slot] = a;
+    descriptors_open += a->may_bring;
+    return 0;
+}
+
+static void give_slot(struct ask *a)
+{
+    unsigned slot = (unsigned)(a->number & (SLOTS - 1));
+
+    slots[slot] = NULL;
+    free_slots[n_free++] = (uint16_t)slot;
+    descriptors_open -= a->may_bring;
+}
+
+/* Packed, so that one that is too big has sent nothing. */
+static int send(Pb__Ask *a)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    uint8_t *bytes;
+    size_t len;
+    int rc;
+
+    m.body_case = PB__FROM_WORKER__BODY_ASK;
+    m.ask = a;
+    len = protobuf_c_message_get_packed_size(&m.base);
+    if (len > ASK_BYTES)
+        return -E2BIG;
+    if (len <= LINK_SEND_MAX) {
+        link_send(&m);
+        return 0;
+    }
+    rc = frame_pack(&m.base, &bytes, &len);
+    if (rc != 0)
+        return rc;
+    link_send_packed(bytes, len);
+    free(bytes);
+    return 0;
+}
+
+int ask_begin(Pb__Ask *a, struct ask **ret)
+{
+    struct ask *new = calloc(1, sizeof(*new));
+    int rc;
+
+    if (new == NULL)
+        return -ENOMEM;
+    new->in.descriptor = -1;
+    new->may_bring = brings_descriptor(a);
+    link_enter();
+    rc = take_slot(new);
+    if (rc == 0) {
+        a->number = new->number;
+        rc = send(a);
+        if (rc != 0)
+            give_slot(new);
+    }
+    link_leave();
+    if (rc != 0) {
+        free(new);
+        return rc;
+    }
+    *ret = new;
+    return 0;
+}
+
+int ask_post(Pb__Ask *a)
+{
+    int rc;
+
+    link_enter();
+    a->number = ++begun << SLOT_BITS; /* like every other number it is new; and nobody has it, so that the answer is dropped */
+    rc = send(a);
+    link_leave();
+    return rc;
+}
+
+bool ask_is_answered(const struct ask *a)
+{
+    return a->taken || a->in.come;
+}
+
+int ask_wait(struct ask *a, int64_t deadline)
+{
+    int rc;
+
+    if (a->taken)
+        return 0;
+    if (sched != NULL && sched->member == NULL)
+        rc = inbound_park(&a->in, deadline, "ask");
+    else
+        rc = inbound_stay(&a->in, deadline);
+    if (rc != 0)
+        return rc;
+    rc = inbound_take(&a->in, &a->frame);
+    a->taken = rc == 0;
+    return rc;
+}
+
+const Pb__Answer *ask_answer(const struct ask *a)
+{
+    return ((const Pb__ToWorker *)a->frame.msg)->answer;
+}
+
+int ask_descriptor(struct ask *a)
+{
+    int fd = a->in.descriptor;
+
+    a->in.descriptor = -1;
+    return fd;
+}
+
+static void cancel(uint64_t number)
+{
+    Pb__Ask a = PB__ASK__INIT;
+    Pb__AskCancel c = PB__ASK_CANCEL__INIT;
+
+    c.number = number;
+    a.body_case = PB__ASK__BODY_ASK_CANCEL;
+    a.ask_cancel = &c;
+    (void)ask_post(&a);
+}
+
+void ask_end(struct ask *a)
+{
+    if (a == NULL)
+        return;
+    link_enter();
+    if (!ask_is_answered(a))
+        cancel(a->number);
+    give_slot(a);
+    link_leave();
+    inbound_drop(&a->in);
+    if (a->taken)
+        frame_release(&a->frame);
+    free(a);
+}
+
+int ask_and_wait(Pb__Ask *a, int64_t deadline, struct ask **ret)
+{
+    struct ask *made;
+    int rc = ask_begin(a, &made);
+
+    if (rc != 0)
+        return rc;
+    rc = ask_wait(made, deadline);
+    if (rc != 0)
+        ask_end(made);
+    else
+        *ret = made;
+    return rc;
+}

@@ -1,0 +1,38 @@
+/*
+ * packed.h - a typed value (proto/value.h) as it leaves or comes to a worker: its encoding, and the handles beside it.
+ *
+ * Side:    worker.
+ * Owned:   a struct packed owns what its message points to, until packed_finish(). Zeroed it is an empty one: null.
+ * Returns: 0 or -errno.
+ */
+#ifndef WORKER_PACKED_H
+#define WORKER_PACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "calls.pb-c.h"
+#include "value.h"
+
+struct packed {
+    uint8_t *cbor; /* malloc'ed */
+    size_t len;
+    uint32_t *handles; /* of this worker's table; malloc'ed */
+    unsigned n_handles;
+    Pb__Value message;
+    Pb__Handle *list, **pointers; /* its handles, in one block */
+};
+
+/* The place of a handle in it. -E2BIG: VALUE_HANDLES are; -ENOMEM. */
+int packed_add_handle(struct packed *p, uint32_t handle);
+
+/* Takes the writer's bytes, or its error. */
+int packed_take(struct packed *p, struct value_writer *w);
+
+/* The message, until packed_finish(). NULL: no memory. */
+Pb__Value *packed_message(struct packed *p);
+
+void packed_finish(struct packed *p);
+
+#endif
