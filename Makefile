@@ -39,7 +39,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job calls control link zygote
-PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text frame_utf8 value_number value_read value_write value_path
+PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text frame_utf8 value_number value_read value_write value_path val val_map val_code
 BROKER_OBJS := config descriptors doctor loop timers rep_socket control control_verbs gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls calls_missing
 WORKER_OBJS := zygote zygote_main children worker seal walls landlock policy policy_pure policy_exec policy_init bpf signals place link output input serve engines space space_enter space_join view sys_mount probe policy_merge asks inbound packed interp
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
@@ -57,7 +57,7 @@ CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
-UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user value value_bounds
+UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user value value_bounds val
 UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start
 UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads

@@ -2,12 +2,13 @@
  * value.h - typed values that travel between interpreters and host programs, as CBOR (RFC 8949), and the bounds on them.
  *
  * Side:    both. Who decodes them takes them for hostile; the broker passes them on unread.
- * Types:   null, bool, 64-bit integer, integer of any size (decimal text behind VALUE_TAG_BIG), double, text (UTF-8), bytes, list, map, handle
- *          (VALUE_TAG_HANDLE on its place in Value.handles). Keys of a map: bool, 64-bit integer, double, text or bytes; each stands in it once.
- * Form:    one value has one encoding (RFC 8949, 4.2.1): definite lengths, shortest heads, doubles in 8 bytes, one NaN, no other tag, no other
- *          simple value, keys of a map in the order of their encodings. So two values are equal when their bytes are, and a reader sees a key that
- *          comes twice without memory. A double that is a key is neither NaN nor a number that an integer can be. The reader refuses all else; the
- *          writer takes keys in any order and brings everything into this form.
+ * Types:   null, bool, 64-bit integer, integer of any size (decimal text behind VALUE_TAG_BIG), double, text (UTF-8), bytes, list, map,
+ *          handle (VALUE_TAG_HANDLE on its place in Value.handles). Keys of a map: bool, 64-bit integer, double, text or bytes; each stands
+ *          in it once.
+ * Form:    one value has one encoding (RFC 8949, 4.2.1): definite lengths, shortest heads, doubles in 8 bytes, one NaN, no other tag, no
+ *          other simple value, keys of a map in the order of their encodings. So two values are equal when their bytes are, and a reader
+ *          sees a key that comes twice without memory. A double that is a key is neither NaN nor a number that an integer can be. The
+ *          reader refuses all else; the writer takes keys in any order and brings everything into this form.
  * Bounds:  VALUE_DEPTH lists and maps within each other, VALUE_BYTES of encoding inline (what is larger travels in a buffer: Value.whole),
  *          VALUE_WHOLE_BYTES in a buffer, VALUE_ITEMS items in all, VALUE_HANDLES handles.
  * Paths:   an error names the element: "args[2].list[\"name\"][1]": places are counted from 1, as in Lua; path holds VALUE_PATH bytes.
@@ -59,12 +60,12 @@ struct value_item {
     uint32_t handle; /* place in handles */
 };
 
-/* ---- reading: one item after another, no recursion, no memory; everything is checked on the way --------------------------------------- */
+/* ---- reading: one item after another, no recursion, no memory; everything is checked on the way -------------------------------------- */
 
 struct value_reader {
     const uint8_t *at, *end;
     uint32_t n_handles;
-    size_t items;
+    size_t items, pending; /* read; announced by lists and maps, and still to come */
     unsigned depth;
     int error;
     struct value_level {
@@ -79,10 +80,11 @@ struct value_reader {
 int value_reader_init(struct value_reader *r, const void *cbor, size_t len, size_t max, uint32_t n_handles);
 /* The next item; a list or a map with nothing in it is its head alone. -ENODATA: the value is complete, and nothing follows. */
 int value_next(struct value_reader *r, struct value_item *ret);
-/* Reads it to its end: for who wants to know, and for the path of what another found. root: the word that paths begin with; path (may be NULL): VALUE_PATH bytes, "" when nothing is wrong. */
+/* Reads it to its end: for who wants to know, and for the path of what another found. root: the word that paths begin with; path (may be
+ * NULL): VALUE_PATH bytes, "" when nothing is wrong. */
 int value_check(const void *cbor, size_t len, size_t max, uint32_t n_handles, const char *root, char *path);
 
-/* ---- writing: into memory that grows; the first error stays and later calls do nothing -------------------------------------------------- */
+/* ---- writing: into memory that grows; the first error stays and later calls do nothing ----------------------------------------------- */
 
 struct value_writer {
     uint8_t *bytes; /* malloc'ed; value_writer_take() or value_writer_finish() */
@@ -114,7 +116,7 @@ void value_handle(struct value_writer *w, uint32_t place);
 int value_writer_take(struct value_writer *w, uint8_t **ret, size_t *ret_len);
 void value_writer_finish(struct value_writer *w);
 
-/* ---- paths: kept by whoever walks a value, so that an error can name the element ------------------------------------------------------- */
+/* ---- paths: kept by whoever walks a value, so that an error can name the element ----------------------------------------------------- */
 
 struct value_path {
     char text[VALUE_PATH]; /* what does not fit ends with "..." */

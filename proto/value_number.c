@@ -1,27 +1,51 @@
 /* value_number.c - see value_number.h. */
 #include "value_number.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
 static const char lowest[] = "9223372036854775808"; /* of INT64_MIN, which is one further from 0 than INT64_MAX */
+enum { LOWEST_LEN = sizeof(lowest) - 1 };
 
-bool number_is_big(const char *text, size_t len)
+static bool is_beyond_int64(bool negative, const char *digits, size_t len)
+{
+    int cmp;
+
+    if (len != LOWEST_LEN)
+        return len > LOWEST_LEN;
+    cmp = memcmp(digits, lowest, len);
+    return negative ? cmp > 0 : cmp >= 0;
+}
+
+int number_of_digits(const char *text, size_t len, struct value_digits *ret)
 {
     bool negative = len > 0 && text[0] == '-';
-    int cmp;
+    uint64_t n = 0;
 
     text += negative;
     len -= negative;
-    if (len < strlen(lowest) || len > VALUE_BIG_DIGITS || text[0] == '0')
-        return false;
+    if (len == 0)
+        return -EPROTO;
     for (size_t i = 0; i < len; i++)
         if (text[i] < '0' || text[i] > '9')
-            return false;
-    if (len > strlen(lowest))
-        return true;
-    cmp = memcmp(text, lowest, len);
-    return negative ? cmp > 0 : cmp >= 0;
+            return -EPROTO;
+    for (; len > 1 && text[0] == '0'; text++)
+        len--;
+    if (len > VALUE_BIG_DIGITS)
+        return -E2BIG;
+    *ret = (struct value_digits){ .negative = negative, .big = is_beyond_int64(negative, text, len), .digits = text, .len = len };
+    for (size_t i = 0; i < len && !ret->big; i++)
+        n = n * 10 + (uint64_t)(text[i] - '0');
+    ret->integer = (int64_t)(negative ? 0 - n : n);
+    return 0;
+}
+
+bool number_is_big(const char *text, size_t len)
+{
+    struct value_digits d;
+
+    return number_of_digits(text, len, &d) == 0 && d.big && d.len + d.negative == len;
 }
 
 bool number_is_integer(double d)

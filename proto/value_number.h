@@ -13,6 +13,17 @@
 /* Whether it is an optional '-' and digits, with no zeros in front, too big for int64 and at most VALUE_BIG_DIGITS of them. */
 bool number_is_big(const char *text, size_t len);
 
+/* An optional '-' and decimal digits, taken apart. */
+struct value_digits {
+    bool negative;
+    bool big; /* else integer is it */
+    int64_t integer;
+    const char *digits; /* without zeros in front; borrowed */
+    size_t len;
+};
+/* 0; -EPROTO: something else; -E2BIG: more than VALUE_BIG_DIGITS. */
+int number_of_digits(const char *text, size_t len, struct value_digits *ret);
+
 /* Whether int64 has this number. */
 bool number_is_integer(double d);
 

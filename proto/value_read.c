@@ -188,7 +188,8 @@ static bool tagged(struct value_reader *r, uint64_t tag, struct value_item *item
     return h.kind == HEAD_UNSIGNED && h.n < r->n_handles;
 }
 
-/* A count that the bytes left cannot hold is a lie: whoever makes room for that many items can rely on it. */
+/* Counts that the bytes left cannot hold are a lie, all that are open taken together: whoever makes room for that many items can rely on
+ * it. */
 static int open_level(struct value_reader *r, const struct head *h, struct value_item *item)
 {
     bool map = h->kind == HEAD_MAP;
@@ -202,8 +203,11 @@ static int open_level(struct value_reader *r, const struct head *h, struct value
         return -E2BIG;
     if (map)
         count *= 2;
-    if (count > (size_t)(r->end - r->at))
+    if (r->pending + count > (size_t)(r->end - r->at))
         return -EPROTO;
+    if (r->items + r->pending + count > VALUE_ITEMS)
+        return -E2BIG;
+    r->pending += count;
     if (count > 0)
         r->level[r->depth++] = (struct value_level){ .left = count, .count = count, .map = map };
     return 0;
@@ -236,6 +240,7 @@ static int take_item(struct value_reader *r, struct value_item *item)
     if (l != NULL) {
         item->key = l->map && l->left % 2 == 0;
         l->left--;
+        r->pending--;
     }
     if (h.kind == HEAD_LIST || h.kind == HEAD_MAP)
         return item->key ? -EPROTO : open_level(r, &h, item);
@@ -249,7 +254,7 @@ int value_reader_init(struct value_reader *r, const void *cbor, size_t len, size
     r->at = cbor;
     r->end = r->at + len;
     r->n_handles = n_handles;
-    r->items = 0;
+    r->items = r->pending = 0;
     r->depth = 0;
     r->error = len > max || n_handles > VALUE_HANDLES ? -E2BIG : 0;
     return r->error;

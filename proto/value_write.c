@@ -212,55 +212,26 @@ void value_data(struct value_writer *w, const void *bytes, size_t len)
         ended(w, at);
 }
 
-/* Of at most 19 digits, which number_is_big() did not want. */
-static int64_t integer_of(bool negative, const char *digits, size_t len)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < len; i++)
-        n = n * 10 + (uint64_t)(digits[i] - '0');
-    return negative ? (int64_t)(0 - n) : (int64_t)n;
-}
-
-static void write_big(struct value_writer *w, bool negative, const char *digits, size_t len)
+static void write_big(struct value_writer *w, const struct value_digits *d)
 {
     size_t at = w->len;
 
-    if (begin(w) && tag(w, VALUE_TAG_BIG) && head(w, cbor_encode_string_start, negative + len) && payload(w, "-", negative) &&
-        payload(w, digits, len))
+    if (begin(w) && tag(w, VALUE_TAG_BIG) && head(w, cbor_encode_string_start, d->negative + d->len) && payload(w, "-", d->negative) &&
+        payload(w, d->digits, d->len))
         ended(w, at);
 }
 
 void value_big(struct value_writer *w, const char *digits, size_t len)
 {
-    bool negative = len > 0 && digits[0] == '-';
-    char text[24];
+    struct value_digits d;
+    int rc = number_of_digits(digits, len, &d);
 
-    digits += negative;
-    len -= negative;
-    for (size_t i = 0; i < len; i++)
-        if (digits[i] < '0' || digits[i] > '9')
-            len = 0;
-    if (len == 0) {
-        (void)fail(w, -EPROTO);
-        return;
-    }
-    for (; len > 1 && digits[0] == '0'; digits++)
-        len--;
-    if (len > VALUE_BIG_DIGITS) {
-        (void)fail(w, -E2BIG);
-        return;
-    }
-    if (len >= sizeof(text) - 1) {
-        write_big(w, negative, digits, len);
-        return;
-    }
-    text[0] = '-';
-    memcpy(text + negative, digits, len);
-    if (number_is_big(text, negative + len))
-        write_big(w, negative, digits, len);
+    if (rc != 0)
+        (void)fail(w, rc);
+    else if (d.big)
+        write_big(w, &d);
     else
-        value_int(w, integer_of(negative, digits, len));
+        value_int(w, d.integer);
 }
 
 void value_handle(struct value_writer *w, uint32_t place)
