@@ -81,10 +81,11 @@ int coop_arg_text(coop_request *r, size_t i, const char **ret, size_t *ret_len);
 int coop_arg_bytes(coop_request *r, size_t i, const void **ret, size_t *ret_len);
 int coop_arg_list(coop_request *r, size_t i, const coop_val **ret);
 int coop_arg_map(coop_request *r, size_t i, const coop_val **ret);
+int coop_arg_handle(coop_request *r, size_t i, enum coop_kind kind, const struct coop_handle **ret); /* COOP_KIND_NONE: of any */
 
 /*
- * The result, the last one counts; none: null. coop_return() takes value, whatever it returns. All return 0, for a tail; -ENOMEM, or what is
- * wrong with the value: the call fails with that when the function returns it.
+ * The result; the last one counts; none: null. coop_return() takes value. All return 0, for a tail: what is wrong with a value is found when it is sent,
+ * and the call fails as NotShareable, with the element's path.
  */
 int coop_return(coop_request *r, coop_val *value);
 int coop_return_bool(coop_request *r, bool b);
@@ -121,7 +122,8 @@ struct coop_why {
     const char *const *cycle;
 };
 
-/* Of the last function of this header that failed in this tasklet; never NULL, borrowed until the next one that fails. */
+/* Of the last function of this header that failed in this tasklet, in an interpreter during this call; never NULL, borrowed until the next one that
+ * fails. */
 const struct coop_why *coop_last_error(void);
 
 /* ---- capabilities: handles of things ---------------------------------------------------------------------------------------------- */
@@ -197,13 +199,20 @@ int coop_interp_reset(const struct coop_handle *i);     /* the state of its temp
 /* When one of the two ends otherwise than well, so does the other. on false: not any more. */
 int coop_interp_link(const struct coop_handle *i, bool on);
 
-enum coop_interp_state { COOP_INTERP_NONE, COOP_INTERP_STARTING, COOP_INTERP_IDLE, COOP_INTERP_RUNNING, COOP_INTERP_CLOSING, COOP_INTERP_ENDED };
+enum coop_interp_state {
+    COOP_INTERP_NONE,
+    COOP_INTERP_STARTING,
+    COOP_INTERP_IDLE,
+    COOP_INTERP_RUNNING,
+    COOP_INTERP_CLOSING,
+    COOP_INTERP_ENDED
+};
 
 struct coop_interp_info {
     const char *id, *name, *engine;
     const char *from_template; /* NAME@VERSION, "": none */
-    const char *whence;        /* "runtime": made by a host program, "spawned": by a worker, "template": from one, "adopted": after a restart */
-    const char *parent;        /* id of who made it; "": a host program */
+    const char *whence; /* "runtime": made by a host program, "spawned": by a worker, "template": from one, "adopted": after a restart */
+    const char *parent; /* id of who made it; "": a host program */
     enum coop_interp_state state;
     unsigned depth, children;
     const char *running; /* the function's name, "exec", "prepare"; "": nothing */
@@ -212,7 +221,7 @@ struct coop_interp_info {
     const char *cause;   /* ended: "ok", "signal", "oom" ... */
     const char *cause_detail;
     const char *receipt;
-    uint64_t created_us; /* of the wall clock */
+    uint64_t created_us;  /* of the wall clock */
     unsigned incarnation; /* one more with each reset */
     unsigned pid;
     uint64_t cpu_us, memory_bytes;
@@ -232,8 +241,9 @@ typedef struct coop_call coop_call;
 /* Begins what coop_interp_call() does, and does not wait. deadline: of the call. */
 int coop_call_begin(const struct coop_handle *i, const char *function, const coop_val *args, int64_t deadline, coop_call **ret);
 bool coop_call_is_done(const coop_call *c);
-/* Waits for it; its result, or its error. -ETIMEDOUT with the call still open, -ECANCELED too: it can be waited for again. After anything else it is
- * done, and gives the same again, but for the value, which is given once. One tasklet at a time. ret_value may be NULL. */
+/* Waits for it; its result, or its error. -ETIMEDOUT with the call still open, -ECANCELED too: it can be waited for again. Whether it is:
+ * coop_call_is_done(), because its own deadline is -ETIMEDOUT too. A done one gives the same again, but for the value, which is given once. One tasklet
+ * at a time. ret_value may be NULL. */
 int coop_call_wait(coop_call *c, int64_t deadline, coop_val **ret_value);
 /* An open one is interrupted. NULL: nothing. Never blocks. */
 void coop_call_free(coop_call *c);
@@ -261,15 +271,18 @@ int coop_queue_open(const char *name, unsigned rights, struct coop_handle *ret);
 
 /* -ENOBUFS (QueueFull): it was full until the deadline. -EPIPE: closed. */
 int coop_queue_put(const struct coop_handle *q, const coop_val *value, int64_t deadline);
-/* In this order, waiting for room. Returns how many are in: all, or fewer at the deadline. None: as coop_queue_put(). */
+/* In this order, waiting for room; together 200 KiB at most (-E2BIG). Returns how many are in: all, or fewer at the deadline. None: as coop_queue_put(). */
 int coop_queue_put_many(const struct coop_handle *q, const coop_val *const *values, size_t n, enum coop_unbound unbound, int64_t deadline);
 
 /* -EAGAIN (QueueEmpty): it was empty until the deadline. -EPIPE: closed, and nothing left. Returns 1, with *ret NULL, for an item whose sender has ended
  * (REPLACE). */
 int coop_queue_get(const struct coop_handle *q, int64_t deadline, coop_val **ret);
 
+enum { COOP_QUEUE_BATCH = 4096 }; /* values that are put or taken by one call */
+
 struct coop_item {
-    coop_val *value; /* NULL: its sender has ended */
+    coop_val *value;    /* NULL: its sender has ended (REPLACE), or error */
+    int error;          /* -EIDRM (UNBOUND_ERROR), or why its value could not be had; else 0 */
     const char *sender; /* id */
 };
 /* 1 to max items as soon as there is one; returns how many. *ret: coop_items_free(). A value that was taken out (NULL instead) stays the caller's. */

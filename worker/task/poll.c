@@ -114,13 +114,22 @@ void sched_sleep(void)
         nap(NULL, 0, us);
 }
 
+static void obey_interrupt(void)
+{
+    int whom = sched->interrupted;
+
+    sched->interrupted = 0;
+    if (whom == INTERRUPT_MAIN)
+        coop_cancel(&sched->main);
+    else
+        task_cancel_all();
+}
+
 bool sched_poll(bool wait)
 {
     for (;;) {
-        if (sched->interrupted) {
-            sched->interrupted = 0;
-            task_cancel_all();
-        }
+        if (sched->interrupted)
+            obey_interrupt();
         wake_late();
         if (sched->watching > 0)
             wake_watched(0);

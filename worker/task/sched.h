@@ -227,6 +227,12 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);
 
+/* The same for main alone, by a handler on its own thread; until sched_main_afresh(). */
+void sched_interrupt_main(struct sched *s);
+
+/* Only main: it is not cancelled, and nothing keeps it from blocking, whatever a tenant has left behind. */
+void sched_main_afresh(void);
+
 /* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */
 bool sched_poll(bool wait);
 
