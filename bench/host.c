@@ -116,14 +116,12 @@ void host_broker_stop(void)
 
 struct coop_client *host_client_new(void)
 {
-    struct endpoint endpoint = { 0 };
+    struct coop_client_options options = { sizeof(options), host_url, true };
     struct coop_client *c;
     struct coop_error why;
     int rc;
 
-    snprintf(endpoint.url, sizeof(endpoint.url), "%s", host_url);
-    rc = coop_client_open(&endpoint, &c, &why);
-
+    rc = coop_client_open(&options, &c, &why);
     if (rc != 0)
         host_die(why.message, rc);
     return c;
@@ -131,10 +129,11 @@ struct coop_client *host_client_new(void)
 
 static void call(struct coop_client *c, Pb__Request *q, struct frame *reply)
 {
-    int rc = coop_call(c, q, COOP_CALL_TIMEOUT_MS, reply);
+    struct coop_error why;
+    int rc = ask_broker(c, q, ASK_TIMEOUT_US, reply, &why);
 
     if (rc != 0)
-        host_die("call", rc);
+        host_die(why.message, rc);
     if (((Pb__Reply *)reply->msg)->body_case == PB__REPLY__BODY_ERROR) {
         fprintf(stderr, "bench: %s\n", ((Pb__Reply *)reply->msg)->error->message);
         exit(1);

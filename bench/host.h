@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "client/client.h"
+#include "cli/ask.h"
 
 extern char host_build_dir[4096]; /* where coop, coopd and coop-worker are */
 extern char host_work_dir[64];    /* made by host_init(), removed by host_broker_stop() */

@@ -29,7 +29,7 @@ int control_open(struct control *c, struct broker *b)
 {
     struct rep_handler h = { on_message, on_peer, c };
 
-    *c = (struct control){ .broker = b, .send = rep_send, .drop = rep_drop };
+    *c = (struct control){ .broker = b, .send = rep_send, .send_fd = rep_send_fd, .drop = rep_drop };
     return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
 }
 
@@ -43,6 +43,7 @@ static struct control_peer *find_peer(struct control *c, uint32_t peer)
 
 static void forget_peer(struct control *c, struct control_peer *p)
 {
+    interps_session_over(&p->asker);
     asker_finish(&p->asker);
     HASH_DEL(c->peers, p);
     c->peer_count--;
@@ -67,8 +68,10 @@ void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
 
 void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd)
 {
-    (void)fd; /* until the socket carries descriptors */
-    control_reply(b, way, reply);
+    if (fd < 0)
+        control_reply(b, way, reply);
+    else
+        b->control.send_fd(&b->control.socket, way, &reply->base, fd);
 }
 
 void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
@@ -218,7 +221,7 @@ void verb_ask(struct control_call *c)
 {
     struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
 
-    if (p == NULL || asks_receive(&p->asker, c->way, c->request->ask, -1) != 0)
+    if (p == NULL || asks_receive(&p->asker, c->way, c->request->ask, rep_take_fd(&c->broker->control.socket, c->way.peer)) != 0)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "an ask has a number of its own, which no open ask has, and at most %d are open", ASKS_OPEN);
 }

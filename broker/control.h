@@ -46,8 +46,9 @@ struct control_peer {
 struct control {
     struct broker *broker;
     struct rep_socket socket;
-    void (*send)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m); /* rep_send; a test may listen in */
-    void (*drop)(struct rep_socket *s, uint32_t peer);                                 /* rep_drop */
+    void (*send)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m);            /* rep_send; a test may listen in */
+    void (*send_fd)(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m, int fd); /* rep_send_fd */
+    void (*drop)(struct rep_socket *s, uint32_t peer);                                            /* rep_drop */
     struct control_peer *peers;
     unsigned peer_count;
     uint64_t requests;

@@ -123,12 +123,11 @@ int link_send_fd(struct link *l, const ProtobufCMessage *m, int fd, size_t max)
 {
     uint8_t *at;
 
-    (void)fd; /* until the stream carries descriptors */
     if (!l->open)
         return -EPIPE;
     if (sp_stream_unsent(&l->stream) > max)
         return -EAGAIN;
-    at = sp_stream_frame(&l->stream, protobuf_c_message_get_packed_size(m));
+    at = sp_stream_frame_dup(&l->stream, protobuf_c_message_get_packed_size(m), fd);
     if (at == NULL)
         return -ENOMEM;
     protobuf_c_message_pack(m, at);
@@ -144,6 +143,11 @@ int link_send(struct link *l, const ProtobufCMessage *m)
 size_t link_unsent(const struct link *l)
 {
     return sp_stream_unsent(&l->stream);
+}
+
+size_t link_fds_unread(struct link *l)
+{
+    return l->open ? sp_stream_fds_unread(&l->stream) : 0;
 }
 
 void link_close(struct link *l)

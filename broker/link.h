@@ -3,6 +3,7 @@
  *
  * Side:    broker. The far end is hostile; the stream bounds the frame, the gate judges what is in it.
  * Why own: nng 1.5.2 can wait for ever in nng_close(), and its threads cost every message four hand-overs (docs/decisions/0008).
+ * Descriptors: to a worker only, with the first byte of a frame. What it might send the kernel drops.
  * Owned:   struct link is the worker's; link_close() frees what is inside. A message is valid during the call that brings it.
  * Bounded: one message from each worker in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read; a message that
  *          is begun is whole LINK_FRAME_US later, or the worker is.
@@ -48,6 +49,7 @@ int link_send(struct link *l, const ProtobufCMessage *m);
 /* The same, until max bytes are unsent, with a descriptor that stays the caller's; -1: none. */
 int link_send_fd(struct link *l, const ProtobufCMessage *m, int fd, size_t max);
 size_t link_unsent(const struct link *l);
+size_t link_fds_unread(struct link *l); /* descriptors that it has been sent, or will be, and has not received */
 /* Hears nothing more, and does not tell of the far end's going. */
 void link_mute(struct link *l);
 /* The far end's process is dead: brings all that it has said, then mutes. on_gone() only when what it said breaks the rules. */

@@ -88,13 +88,32 @@ static void flush(struct rep_peer *p)
 
 void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m)
 {
+    rep_send_fd(s, way, m, -1);
+}
+
+size_t rep_fds_unread(struct rep_socket *s, uint32_t peer)
+{
+    struct rep_peer *p = find(s, peer);
+
+    return p != NULL ? sp_stream_fds_unread(&p->stream) : 0;
+}
+
+int rep_take_fd(struct rep_socket *s, uint32_t peer)
+{
+    struct rep_peer *p = find(s, peer);
+
+    return p != NULL ? sp_stream_take_fd(&p->stream) : -1;
+}
+
+void rep_send_fd(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m, int fd)
+{
     struct rep_peer *p = find(s, way.peer);
     size_t len = protobuf_c_message_get_packed_size(m);
     uint8_t *at;
 
     if (p == NULL || p->dropped)
         return;
-    if (sp_stream_unsent(&p->stream) + len > REP_OUT_MAX || (at = sp_stream_frame(&p->stream, SP_REQUEST_ID + len)) == NULL) {
+    if (sp_stream_unsent(&p->stream) + len > REP_OUT_MAX || (at = sp_stream_frame_dup(&p->stream, SP_REQUEST_ID + len, fd)) == NULL) {
         rep_drop(s, way.peer); /* it would wait for ever for this one */
         return;
     }
@@ -144,6 +163,7 @@ static void on_ready(void *ctx)
         note_greeting(p);
     if (rc == 1) {
         rc = p->dropped ? 0 : deliver(p, body, len);
+        sp_stream_drop_fd(&p->stream); /* nobody wanted it */
         free(body);
     }
     if (rc >= 0)
@@ -188,8 +208,10 @@ static void add_peer(struct rep_socket *s, int fd)
     if (loop_add(s->loop, &p->watch) != 0 || timers_arm(&s->loop->timers, &p->greeting, s->loop->now_us + GREETING_US) != 0 ||
         sp_stream_init(&p->stream, fd, SP_PROTO_REP0, SP_PROTO_REQ0, s->max_body + SP_REQUEST_ID) != 0)
         hang_up(p);
-    else
+    else {
+        p->stream.takes_fds = true;
         flush(p);
+    }
 }
 
 /* A pause without hearing of it: the listener stays ready. Whoever waits in its queue is heard in the end. */

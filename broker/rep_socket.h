@@ -53,6 +53,11 @@ void rep_close(struct rep_socket *s);
 int rep_starved(const struct rep_socket *s);
 /* Answers a request, once; a peer that has gone is no error. */
 void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m);
+/* The same with a descriptor, which stays the caller's; -1: none. */
+void rep_send_fd(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m, int fd);
+size_t rep_fds_unread(struct rep_socket *s, uint32_t peer); /* that it has been sent, or will be, and has not received */
+/* In on_message: the descriptor that came with the message, the caller's from now on; -1: none. One that is not taken is closed. */
+int rep_take_fd(struct rep_socket *s, uint32_t peer);
 /* Hears nothing more from this peer and hangs up; on_peer() follows. */
 void rep_drop(struct rep_socket *s, uint32_t peer);
 

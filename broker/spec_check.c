@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine_table.h"
+#include "job_caps.h"
 #include "job_files.h"
 #include "job_limits.h"
 #include "log.h"
@@ -15,7 +16,8 @@
 #include "require.h"
 #include "units.h"
 
-_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && SPEC_WHY >= REQUIRE_WHY, "sentences of job_files.h and require.h fit");
+_Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && (int)SPEC_WHY >= (int)JOB_CAPS_WHY && SPEC_WHY >= REQUIRE_WHY,
+               "sentences of job_files.h, job_caps.h and require.h fit");
 
 static int too_much(char why[SPEC_WHY], const char *limit, size_t is, size_t max)
 {
@@ -173,7 +175,6 @@ static int check_no_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         {s->program[0] != '\0', "program"             },
         { s->n_files > 0,       "files"               },
         { s->n_outputs > 0,     "outputs"             },
-        { s->n_caps > 0,        "capabilities"        },
         { s->tty != NULL,       "terminal"            },
         { s->policy[0] != '\0', "policy of its own"   },
         { s->learn,             "learning of a policy"},
@@ -203,10 +204,11 @@ static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
     if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
         return rc;
+    if ((rc = job_caps_check(s, why)) != 0)
+        return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);
-    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_caps_check(s, why)) != 0 ||
-        (rc = job_policy_check(s, why)) != 0)
+    if ((rc = job_files_check(s, why)) != 0 || (rc = job_outputs_check(s, why)) != 0 || (rc = job_policy_check(s, why)) != 0)
         return rc;
     return check_terminal(s->tty, why);
 }
@@ -240,18 +242,48 @@ static int check_disk(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
+/* A native one is what its shared object is; one of text begins empty, and its input is its calls. */
+static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const struct engine_row *e = &engine_table[engine_find(s->engine)];
+
+    if (e->runs_programs) {
+        snprintf(why, SPEC_WHY, "the engine '%s' runs programs, which take no calls", e->name);
+        return -EOPNOTSUPP;
+    }
+    if (s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_NONE || s->stdin_data.len > 0) {
+        snprintf(why, SPEC_WHY, "an interpreter has no standard input: what it is to know comes with its calls");
+        return -EINVAL;
+    }
+    if (e->is_text && s->source.len > 0) {
+        snprintf(why, SPEC_WHY, "an interpreter of '%s' begins empty: its source comes by exec", e->name);
+        return -EINVAL;
+    }
+    return e->is_text ? 0 : check_source(s, why);
+}
+
+static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
 {
     int rc;
 
     if ((rc = check_engine(s, why)) != 0 || (rc = check_name("name of the job", s->name, 1, why)) != 0 ||
-        (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
-        (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_parts(s, why)) != 0 ||
-        (rc = check_stdin(s, why)) != 0)
+        (rc = check_name("name of the source", s->source_name, interp, why)) != 0 ||
+        (rc = interp ? check_interp(s, why) : check_source(s, why)) != 0 || (rc = check_args(s, why)) != 0 ||
+        (rc = check_modules(s, why)) != 0 || (rc = check_parts(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
         return rc;
     s->limits_asked = limits_asked(s->limits);
     rc = limits_settle(s->limits, engine_find(s->engine), why);
     if (rc == 0)
         rc = check_threads(s, why);
     return rc == 0 ? check_disk(s, why) : rc;
+}
+
+int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    return check(s, false, why);
+}
+
+int spec_check_interp(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    return check(s, true, why);
 }

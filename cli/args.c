@@ -8,6 +8,7 @@
 
 #include "cli/text.h"
 #include "frame.h"
+#include "job_caps.h"
 #include "job_files.h"
 #include "job_limits.h"
 #include "nearest.h"
@@ -90,7 +91,7 @@ static int read_output(struct options *o, const char *text, struct coop_error *w
 
 static int read_cap(struct options *o, const char *text, struct coop_error *why)
 {
-    char words[JOB_FILES_WHY];
+    char words[JOB_CAPS_WHY];
 
     if (!frame_is_utf8(text, strlen(text)) || job_cap_check(text, words) != 0)
         return refuse(why, "--cap: %s", frame_is_utf8(text, strlen(text)) ? words : "a capability is UTF-8 text");
@@ -161,6 +162,24 @@ static int read_count(struct options *o, const char *text, struct coop_error *wh
     return 0;
 }
 
+static int read_max_items(struct options *o, const char *text, struct coop_error *why)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > UINT32_MAX)
+        return refuse(why, "--max-items '%.60s' is not a count above 0", text);
+    o->max_items = n;
+    return 0;
+}
+
+static int read_max_bytes(struct options *o, const char *text, struct coop_error *why)
+{
+    if (units_parse_size(text, &o->max_bytes) != 0 || o->max_bytes == 0)
+        return refuse(why, "--max-bytes '%.60s' is not a size above 0; write 64K, 1M", text);
+    return 0;
+}
+
 static int read_states(struct options *o, const char *text, struct coop_error *why)
 {
     char copy[256], *rest = copy, *item;
@@ -186,21 +205,23 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
 
 #define AT(field) offsetof(struct options, field)
 #define NEW_JOB   (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
+#define NEW_INTERP (VERB_BIT(INTERP) | VERB_BIT(CALL) | VERB_BIT(TEMPLATE))
+#define NEW       (NEW_JOB | NEW_INTERP)
 
 /* clang-format off */
 const struct flag flag_table[] = {
     /* name             letter value             verbs              field             read                  completes  help */
-    { "engine",          0,  "NAME",             NEW_JOB,           AT(engine),       NULL,                 FLAG_ENGINE,
+    { "engine",          0,  "NAME",             NEW,           AT(engine),       NULL,                 FLAG_ENGINE,
       "what runs it: lua, native or exec (default: by how the file begins, its extension or its #! line)" },
-    { "limit",           0,  "NAME=VALUE[,...]", NEW_JOB,           0,                read_limit,           FLAG_LIMIT,
+    { "limit",           0,  "NAME=VALUE[,...]", NEW,           0,                read_limit,           FLAG_LIMIT,
       "bound the job: cpu=2s, memory=64M, ..., as listed at the end; may be repeated" },
     { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                read_on_output_limit, FLAG_OUTPUT_LIMIT,
       "when stdout or stderr reaches its limit: end the job (default), or drop what is beyond" },
-    { "env",             'e', "NAME=VALUE",      NEW_JOB,           0,                read_env,             FLAG_NOTHING,
+    { "env",             'e', "NAME=VALUE",      NEW,           0,                read_env,             FLAG_NOTHING,
       "set a variable for the job, which gets no others; may be repeated" },
     { "stdin",           0,  "FILE|-",           NEW_JOB,           AT(stdin_path),   NULL,                 FLAG_FILE,
       "the job's standard input: run streams it, submit sends it with the job (at most 4M)" },
-    { "file",            0,  "PATH[:NAME[:MODE]]", NEW_JOB,         0,                read_file,            FLAG_FILE,
+    { "file",            0,  "PATH[:NAME[:MODE]]", NEW,         0,                read_file,            FLAG_FILE,
       "send a file with the job: a program finds it in its work directory as NAME (default: the file's name; may have directories) with the octal MODE (default 755 or 644); a script requires it by NAME; may be repeated" },
     { "output",          0,  "GLOB",             NEW_JOB,           0,                read_output,          FLAG_NOTHING,
       "of a program: when it has ended, collect the files of its work directory that match; may be repeated" },
@@ -212,7 +233,7 @@ const struct flag flag_table[] = {
       "print this output of the job instead, byte for byte" },
     { "learned",         0,  NULL,               VERB_BIT(RESULT),  AT(learned),      NULL,                 FLAG_NOTHING,
       "print the rows that run --learn found instead, as --policy takes them" },
-    { "cap",             0,  "NAME[=VALUE]",     NEW_JOB,           0,                read_cap,             FLAG_CAP,
+    { "cap",             0,  "NAME[=VALUE]",     NEW,           0,                read_cap,             FLAG_CAP,
       "give a program what it has not by itself: net=loopback, proc; may be repeated" },
     { "tty",             't', NULL,              VERB_BIT(RUN),     AT(tty),          NULL,                 FLAG_NOTHING,
       "give a program a terminal: keys go to it as they are typed, Ctrl-C too; end it from elsewhere by coop kill" },
@@ -222,7 +243,23 @@ const struct flag flag_table[] = {
       "add the rows in FILE to the system calls that a program may make (at most 64K)" },
     { "learn",           0,  NULL,               NEW_JOB,           AT(learn),        NULL,                 FLAG_NOTHING,
       "let a program's calls that no row allows pass where that is harmless, and print the rows it would need" },
-    { "name",            0,  "TEXT",             NEW_JOB,           0,                read_name,            FLAG_NOTHING,
+    { "template",        0,  "NAME[@VERSION]",   NEW_JOB | VERB_BIT(INTERP) | VERB_BIT(CALL), AT(template), NULL, FLAG_NOTHING,
+      "begin as a copy of this template, which has its engine" },
+    { "run",             0,  "FILE",             NEW_INTERP,        AT(run),          NULL,                 FLAG_FILE,
+      "the script that is run first, in the interpreter or to make the template; of the engine native the shared object" },
+    { "all",             'a', NULL,              VERB_BIT(INTERP),  AT(all),          NULL,                 FLAG_NOTHING,
+      "ls: also those that have ended, as far as they are remembered" },
+    { "durable",         0,  NULL,               VERB_BIT(QUEUE),   AT(durable),      NULL,                 FLAG_NOTHING,
+      "create: what is in the queue survives a restart of the broker" },
+    { "max-items",       0,  "N",                VERB_BIT(QUEUE),   0,                read_max_items,       FLAG_NOTHING,
+      "create: at most so many items (default 1024); get: take up to so many (default 1)" },
+    { "max-bytes",       0,  "SIZE",             VERB_BIT(QUEUE),   0,                read_max_bytes,       FLAG_NOTHING,
+      "create: at most so many bytes (default 1M)" },
+    { "unbound",         0,  "replace|error|remove|persist", VERB_BIT(QUEUE), AT(unbound), NULL,            FLAG_NOTHING,
+      "create, put: what becomes of an item whose sender has ended: its place is told, getting it fails, it is removed, or it stays" },
+    { "discard",         0,  NULL,               VERB_BIT(QUEUE),   AT(discard),      NULL,                 FLAG_NOTHING,
+      "close: what is in the queue is dropped" },
+    { "name",            0,  "TEXT",             NEW,           0,                read_name,            FLAG_NOTHING,
       "call the job so in lists (default: the file's name)" },
     { "explain-policy",  0,  "NAME",             VERB_BIT(DOCTOR),  AT(explain),      NULL,                 FLAG_NOTHING,
       "print the rows of a system call policy instead, each with its reason: compute, lua, python, native, exec, or init" },
@@ -382,6 +419,12 @@ static int check_count(const struct command *c, struct coop_error *why)
     return -EINVAL;
 }
 
+/* -1, -.5: an argument of a call, as no flag begins with a digit. */
+static bool is_number(const char *word)
+{
+    return (word[1] >= '0' && word[1] <= '9') || (word[1] == '.' && word[2] >= '0' && word[2] <= '9');
+}
+
 static int parse_words(int argc, char **argv, struct command *c, struct coop_error *why)
 {
     unsigned verbs = VERB_ALL;
@@ -393,7 +436,7 @@ static int parse_words(int argc, char **argv, struct command *c, struct coop_err
 
         if (flags && strcmp(word, "--") == 0) {
             flags = false;
-        } else if (flags && word[0] == '-' && word[1] != '\0') {
+        } else if (flags && word[0] == '-' && word[1] != '\0' && !(c->verb != NULL && is_number(word))) {
             rc = parse_flag(argc, argv, &i, c, verbs, why);
         } else if (c->verb == NULL) {
             rc = parse_verb(word, c, why);

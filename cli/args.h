@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "cli/verbs.h"
-#include "client/error.h"
+#include <coop/client.h>
 #include "control.pb-c.h"
 
 struct text_list {
@@ -24,7 +24,10 @@ struct text_list {
 struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
     bool tty, learn, force, learned;
+    bool all, durable, discard;
     const char *endpoint, *engine, *name, *stdin_path, *head;
+    const char *template, *run, *unbound;
+    uint64_t max_items, max_bytes; /* of a queue; 0: the broker's default */
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */
     uint32_t count;                                                    /* ls --limit; 0: the broker's default */

@@ -50,7 +50,7 @@ struct follow {
     struct stream streams[STREAMS];
     struct input input;
     uint64_t run;
-    bool pending; /* a Logs is under way */
+    struct coop_op *op; /* of a Logs that is under way */
     bool live_line;
     bool live_due;          /* the next answer without output draws it */
     uint64_t deadline_us;   /* of --timeout and what follows it; 0: none */
@@ -273,7 +273,6 @@ static void on_lost(struct follow *f)
 {
     struct coop_error why;
 
-    f->pending = false;
     if (f->lost_until_us == 0) {
         say_note(f->c, "the broker went away; reconnecting");
         f->lost_until_us = follow_now_us() + LOST_FOR_US;
@@ -297,14 +296,12 @@ static void ask(struct follow *f)
     logs.want_receipt = f->plan->want_receipt;
     req.body_case = PB__REQUEST__BODY_LOGS;
     req.logs = &logs;
-    rc = coop_call_begin(f->client, &req, (int)logs.timeout_ms + ANSWER_SLACK_MS);
-    f->pending = rc == 0;
+    rc = ask_begin(f->client, &req, (logs.timeout_ms + ANSWER_SLACK_MS) * INT64_C(1000), &f->op, &why);
     if (rc == -ECONNRESET)
         on_lost(f);
-    else if (rc != 0) {
-        coop_call_explain(rc, &why);
+    else if (rc != 0)
         fail(f, &why);
-    } else
+    else
         f->lost_until_us = 0;
 }
 
@@ -351,21 +348,21 @@ static void on_reply(struct follow *f)
 {
     struct frame reply;
     struct coop_error why;
-    int rc = coop_call_end(f->client, &reply);
+    int rc;
 
+    (void)coop_client_step(f->client);
+    rc = f->op != NULL ? ask_end(&f->op, &reply, &why) : -EAGAIN;
     if (rc == -EAGAIN)
         return;
-    f->pending = false;
     if (rc == -ECONNRESET) {
         on_lost(f);
         return;
     }
     if (rc != 0) {
-        coop_call_explain(rc, &why);
         fail(f, &why);
         return;
     }
-    if (coop_reply_check(&reply, PB__REPLY__BODY_LOGS, &why) != 0)
+    if (ask_check(&reply, PB__REPLY__BODY_LOGS, &why) != 0)
         fail(f, &why);
     else
         on_log(f, ((const Pb__Reply *)reply.msg)->logs);
@@ -434,7 +431,7 @@ static void turn(struct follow *f)
         on_reply(f);
     if (!f->done && f->lost_until_us != 0 && !coop_client_connected(f->client))
         on_still_lost(f);
-    if (!f->done && !f->pending && coop_client_connected(f->client))
+    if (!f->done && f->op == NULL && coop_client_connected(f->client))
         ask(f);
 }
 
@@ -467,6 +464,7 @@ int follow_job(const struct command *c, struct coop_client *client, const struct
     ask(&f);
     while (!f.done)
         turn(&f);
+    coop_op_free(f.op);
     status_clear();
     input_finish(&f.input);
     return f.code;

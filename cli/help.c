@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/words.h"
 #include "cli/json.h"
 #include "cli/outcome.h"
 #include "cli/submit_spec.h"
 #include "engine_table.h"
-#include "job_files.h"
+#include "job_caps.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -98,6 +99,16 @@ static void flag_entry(FILE *out, const struct flag *f)
     entry(out, left, f->help);
 }
 
+static void word_entry(FILE *out, const struct verb *v, const struct word *w)
+{
+    char left[96];
+
+    if (w == v->words)
+        fputs("\nwords:\n", out);
+    snprintf(left, sizeof(left), "%s%s%s", w->name, w->usage[0] != '\0' ? " " : "", w->usage);
+    entry(out, left, w->what);
+}
+
 static void flags_of(FILE *out, const struct verb *v, bool common)
 {
     for (size_t i = 0; i < flag_count; i++)
@@ -141,13 +152,10 @@ static void limits(FILE *out, void (*row)(FILE *, const char *, const char *))
 
 static void capabilities(FILE *out, void (*row)(FILE *, const char *, const char *))
 {
-    for (size_t i = 0; i < job_caps_count; i++) {
-        const struct job_cap *cap = &job_caps[i];
-        char text[64];
+    char text[JOB_CAP_SPELLING];
 
-        snprintf(text, sizeof(text), "%s%s%s", cap->name, cap->value != NULL ? "=" : "", cap->value != NULL ? cap->value : "");
-        row(out, text, cap->help);
-    }
+    for (size_t i = 0; i < job_cap_count; i++)
+        row(out, job_cap_spelling(&job_cap_table[i], text), job_cap_table[i].help);
 }
 
 static int outcome_sort_key(const struct outcome_row *row)
@@ -205,6 +213,8 @@ void help_verb(FILE *out, const struct verb *v)
         fputc('\n', out);
         wrapped(out, v->text, 0, 0);
     }
+    for (const struct word *w = v->words; w != NULL && w->name != NULL; w++)
+        word_entry(out, v, w);
     fputs("\nflags:\n", out);
     flags_of(out, v, false);
     flags_of(out, v, true);
@@ -279,6 +289,12 @@ static void roff_verb(FILE *out, const struct verb *v)
     if (v->text[0] != '\0') {
         fputs(".PP\n", out);
         roff(out, v->text);
+    }
+    for (const struct word *w = v->words; w != NULL && w->name != NULL; w++) {
+        char left[96];
+
+        snprintf(left, sizeof(left), "%s %s%s%s", v->name, w->name, w->usage[0] != '\0' ? " " : "", w->usage);
+        roff_entry(out, left, w->what);
     }
     for (size_t i = 0; i < flag_count; i++)
         if (has_flag(v, &flag_table[i]) && flag_table[i].verbs != VERB_ALL)
@@ -366,9 +382,17 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
+        [COMPLETE_WORD] = "COMPREPLY=()",
         [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head\" -- \"$cur\"))",
     };
 
+    if (v->words != NULL) {
+        fprintf(out, "        %s) COMPREPLY=($(compgen -W \"", v->name);
+        for (const struct word *w = v->words; w->name != NULL; w++)
+            fprintf(out, "%s%s", w != v->words ? " " : "", w->name);
+        fputs("\" -- \"$cur\")) ;;\n", out);
+        return;
+    }
     fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);
 }
 
@@ -410,9 +434,12 @@ void help_completion_bash(FILE *out)
     for (size_t i = 0; i < limits_count; i++)
         fprintf(out, "%s%s=", i > 0 ? " " : "", limits_table[i].name);
     fputs("\"\n    local caps=\"", out);
-    for (size_t i = 0; i < job_caps_count; i++)
-        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", job_caps[i].name, job_caps[i].value != NULL ? "=" : "",
-                job_caps[i].value != NULL ? job_caps[i].value : "");
+    for (size_t i = 0; i < job_cap_count; i++) {
+        const struct job_cap *cap = &job_cap_table[i];
+
+        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", cap->name, cap->value != NULL && !cap->optional ? "=" : "",
+                cap->fixed ? cap->value : "");
+    }
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
     words(out, "engines", engine_names);

@@ -25,13 +25,15 @@ int input_start(struct input *in, const struct command *c, const char *id, int f
 
 void input_finish(struct input *in)
 {
+    coop_op_free(in->op);
+    in->op = NULL;
     coop_client_close(in->client);
     in->client = NULL;
 }
 
 void input_poll(const struct input *in, struct pollfd p[2])
 {
-    bool room = in->fd >= 0 && !in->closed && !in->eof && !in->pending && in->have == 0;
+    bool room = in->fd >= 0 && !in->closed && !in->eof && in->op == NULL && in->have == 0;
 
     p[0] = (struct pollfd){ .fd = in->client != NULL ? coop_client_fd(in->client) : -1, .events = POLLIN };
     p[1] = (struct pollfd){ .fd = room ? in->fd : -1, .events = POLLIN };
@@ -52,7 +54,7 @@ static int read_some(struct input *in, struct coop_error *why)
 
 static bool has_news(const struct input *in)
 {
-    return in->fd >= 0 && !in->closed && !in->pending && (in->have > 0 || in->probe || (in->eof && !in->told_eof));
+    return in->fd >= 0 && !in->closed && in->op == NULL && (in->have > 0 || in->probe || (in->eof && !in->told_eof));
 }
 
 static int send_some(struct input *in, struct coop_error *why)
@@ -68,12 +70,8 @@ static int send_some(struct input *in, struct coop_error *why)
     w.eof = in->eof;
     req.body_case = PB__REQUEST__BODY_STDIN_WRITE;
     req.stdin_write = &w;
-    rc = coop_call_begin(in->client, &req, -1);
-    in->pending = rc == 0;
-    if (rc == 0 || rc == -ECONNRESET)
-        return 0; /* once connected again, the descriptor wakes us and this is sent again */
-    coop_call_explain(rc, why);
-    return rc;
+    rc = ask_begin(in->client, &req, COOP_NO_LIMIT, &in->op, why);
+    return rc == -ECONNRESET ? 0 : rc; /* once connected again, the descriptor wakes us and this is sent again */
 }
 
 /* Everything from the start once more, when that can be had. */
@@ -113,18 +111,15 @@ static enum input_verdict on_reply(struct input *in, struct coop_error *why)
 {
     enum input_verdict verdict = INPUT_GOES_ON;
     struct frame reply;
-    int rc = coop_call_end(in->client, &reply);
+    int rc;
 
-    if (rc == -EAGAIN)
+    (void)coop_client_step(in->client);
+    rc = in->op != NULL ? ask_end(&in->op, &reply, why) : -EAGAIN;
+    if (rc == -EAGAIN || rc == -ECONNRESET)
         return INPUT_GOES_ON;
-    in->pending = false;
-    if (rc == -ECONNRESET)
-        return INPUT_GOES_ON;
-    if (rc != 0) {
-        coop_call_explain(rc, why);
+    if (rc != 0)
         return INPUT_FAILED;
-    }
-    if (coop_reply_check(&reply, PB__REPLY__BODY_STDIN_WRITE, why) == 0)
+    if (ask_check(&reply, PB__REPLY__BODY_STDIN_WRITE, why) == 0)
         verdict = on_answer(in, ((const Pb__Reply *)reply.msg)->stdin_write);
     else if (why->exit_code == COOP_EXIT_CONFLICT || why->exit_code == COOP_EXIT_NOT_FOUND)
         in->closed = true;

@@ -22,11 +22,11 @@ struct input {
     int64_t start; /* where fd stood at first; -1: it cannot be read again */
     uint64_t base; /* offset of bytes[0] in the stream: all before it is the broker's */
     size_t have;
-    bool eof;      /* fd has ended */
-    bool told_eof; /* and the broker knows */
-    bool closed;   /* the job does not read, or has ended */
-    bool pending;  /* a StdinWrite is under way */
-    bool probe;    /* ask the broker where it stands, even without news */
+    bool eof;           /* fd has ended */
+    bool told_eof;      /* and the broker knows */
+    bool closed;        /* the job does not read, or has ended */
+    bool probe;         /* ask the broker where it stands, even without news */
+    struct coop_op *op; /* of a StdinWrite that is under way */
     uint8_t bytes[INPUT_CHUNK];
 };
 

@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 
-#include "client/error.h"
+#include <coop/client.h>
 
 /* One object, without schema. m may be NULL: JSON null. */
 json_t *json_of_message(const ProtobufCMessage *m);

@@ -119,12 +119,10 @@ static int ask(struct coop_client *client, const char *id, struct sink *s, uint6
     body.offset = *offset;
     req.body_case = PB__REQUEST__BODY_OUTPUT;
     req.output = &body;
-    rc = coop_call(client, &req, COOP_CALL_TIMEOUT_MS, &reply);
-    if (rc != 0) {
-        coop_call_explain(rc, s->why);
+    rc = ask_broker(client, &req, ASK_TIMEOUT_US, &reply, s->why);
+    if (rc != 0)
         return rc;
-    }
-    rc = coop_reply_check(&reply, PB__REPLY__BODY_OUTPUT, s->why);
+    rc = ask_check(&reply, PB__REPLY__BODY_OUTPUT, s->why);
     if (rc == 0) {
         r = ((const Pb__Reply *)reply.msg)->output;
         rc = put(s, r->data.data, r->data.len);

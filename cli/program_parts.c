@@ -10,6 +10,7 @@
 #include "cli/spec_read.h"
 #include "cli/terminal.h"
 #include "frame.h"
+#include "job_caps.h"
 #include "job_files.h"
 
 #include <coop/exit_codes.h>
@@ -146,9 +147,15 @@ static int add_outputs(const struct command *c, struct spec *s, struct coop_erro
     return as_the_broker(job_outputs_check(&s->pb, words), words, why);
 }
 
-static int add_caps(const struct command *c, struct spec *s, struct coop_error *why)
+int program_add_caps(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    return add_list(s, "cap", &c->opt.caps, &s->pb.caps, &s->pb.n_caps, why); /* each was checked as it was read */
+    char words[JOB_CAPS_WHY];
+    int rc = add_list(s, "cap", &c->opt.caps, &s->pb.caps, &s->pb.n_caps, why);
+
+    if (rc != 0)
+        return rc;
+    rc = job_caps_check(&s->pb, words);
+    return rc == 0 ? 0 : refuse(why, "--cap: %s", words);
 }
 
 /* ---- policy, terminal -------------------------------------------------------------------------------------------------------------- */
@@ -203,7 +210,7 @@ int program_add_parts(const struct command *c, struct spec *s, struct coop_error
     if (rc == 0)
         rc = add_outputs(c, s, why);
     if (rc == 0)
-        rc = add_caps(c, s, why);
+        rc = program_add_caps(c, s, why);
     if (rc == 0)
         rc = add_policy(c, s, why);
     return rc == 0 ? add_terminal(c, s, why) : rc;
@@ -218,7 +225,6 @@ int program_refuse_parts(const struct command *c, const struct spec *s, struct c
         {c->opt.outputs.n > 0,        "output"    },
         { c->opt.output_dir != NULL,  "output-dir"},
         { c->opt.force,               "force"     },
-        { c->opt.caps.n > 0,          "cap"       },
         { c->opt.tty,                 "tty"       },
         { c->opt.learn,               "learn"     },
         { c->opt.policy_path != NULL, "policy"    },

@@ -11,6 +11,9 @@
 
 int program_add_parts(const struct command *c, struct spec *s, struct coop_error *why);
 
+/* Of every engine: capabilities, as far as they are this engine's. */
+int program_add_caps(const struct command *c, struct spec *s, struct coop_error *why);
+
 /* For the other engines: refuses a flag that only programs have. */
 int program_refuse_parts(const struct command *c, const struct spec *s, struct coop_error *why);
 

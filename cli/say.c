@@ -16,7 +16,7 @@
 
 #include <coop/exit_codes.h>
 
-enum { LINE = 4096, STATUS_LINE = 256, ASIDE_TIMEOUT_MS = 5000 };
+enum { LINE = 4096, STATUS_LINE = 256, ASIDE_TIMEOUT_US = 5000000 };
 
 static bool status_drawn;
 
@@ -51,22 +51,18 @@ void say_note(const struct command *c, const char *fmt, ...)
 
 int say_open(const struct command *c, struct coop_client **ret_client)
 {
-    struct endpoint e;
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart };
     struct coop_error why;
 
-    if (endpoint_find(c->opt.endpoint, c->opt.no_autostart, &e, &why) != 0 || coop_client_open(&e, ret_client, &why) != 0)
-        return say_error(c, &why);
-    return 0;
+    return coop_client_open(&o, ret_client, &why) != 0 ? say_error(c, &why) : 0;
 }
 
 int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply)
 {
-    uint64_t timeout_ms = c->opt.timeout_us != 0 ? (c->opt.timeout_us + 999) / 1000 : COOP_CALL_TIMEOUT_MS;
     struct coop_error why;
-    int rc = coop_call(client, req, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms, ret_reply);
+    int rc = ask_broker(client, req, c->opt.timeout_us != 0 ? (int64_t)c->opt.timeout_us : ASK_TIMEOUT_US, ret_reply, &why);
 
     if (rc != 0) {
-        coop_call_explain(rc, &why);
         if (rc == -ETIMEDOUT && c->opt.timeout_us != 0)
             why.exit_code = COOP_EXIT_TIME_LIMIT;
         if (rc == -ECONNRESET && req->body_case == PB__REQUEST__BODY_SUBMIT)
@@ -74,7 +70,7 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
                            "the broker went away; the job may or may not have been accepted: see coop ls");
         return say_error(c, &why);
     }
-    if (coop_reply_check(ret_reply, wanted, &why) == 0)
+    if (ask_check(ret_reply, wanted, &why) == 0)
         return 0;
     frame_release(ret_reply);
     return say_error(c, &why);
@@ -82,21 +78,18 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
 
 int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why)
 {
-    struct coop_client *client = NULL;
-    struct endpoint e;
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true };
+    struct coop_client *client;
     struct frame reply;
-    int rc = endpoint_find(c->opt.endpoint, true, &e, why);
+    int rc = coop_client_open(&o, &client, why);
 
-    if (rc == 0)
-        rc = coop_client_open(&e, &client, why);
     if (rc != 0)
         return rc;
-    rc = coop_call(client, req, ASIDE_TIMEOUT_MS, &reply);
+    rc = ask_broker(client, req, ASIDE_TIMEOUT_US, &reply, why);
     if (rc == 0) {
-        rc = coop_reply_check(&reply, wanted, why);
+        rc = ask_check(&reply, wanted, why);
         frame_release(&reply);
-    } else
-        coop_call_explain(rc, why);
+    }
     coop_client_close(client);
     return rc;
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "cli/args.h"
-#include "client/client.h"
+#include "cli/ask.h"
 
 /* Prints the error and returns its exit code. */
 int say_error(const struct command *c, const struct coop_error *e);

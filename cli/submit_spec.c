@@ -205,6 +205,8 @@ static int add_parts(const struct command *c, struct spec *s, struct coop_error 
     if (spec_runs_programs(s))
         return program_add_parts(c, s, why);
     rc = program_refuse_parts(c, s, why);
+    if (rc == 0)
+        rc = program_add_caps(c, s, why);
     return rc == 0 ? add_modules(c, s, why) : rc;
 }
 
@@ -235,5 +237,60 @@ int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, stru
     }
     ret->pb.limits = (Pb__Limits *)&c->opt.limits;
     ret->pb.on_output_limit = c->opt.on_output_limit;
+    return 0;
+}
+
+static int add_run(const struct command *c, struct spec *s, struct coop_error *why)
+{
+    struct spec_want want = { .what = "script", .path = c->opt.run, .max = LIMITS_SOURCE, .is_job = true, .waits = true };
+    const char *slash;
+    int rc;
+
+    if (c->opt.run == NULL)
+        return 0;
+    rc = spec_read(s, &want, &s->pb.source, NULL, why);
+    slash = strrchr(c->opt.run, '/');
+    snprintf(s->source_name, sizeof(s->source_name), "%s", strcmp(c->opt.run, "-") == 0 ? "stdin" : slash != NULL ? slash + 1 : c->opt.run);
+    s->pb.source_name = s->source_name;
+    return rc;
+}
+
+/* The broker judges what comes of a template's engine; here it is only whether there is one of this name. */
+static int add_engine(const struct command *c, struct spec *s, struct coop_error *why)
+{
+    const char *guess = s->pb.source.len > 0 ? program_guess_engine(c->opt.run, s->pb.source.data, s->pb.source.len) : NULL;
+    char list[ENGINE_LIST];
+
+    s->pb.engine = (char *)(c->opt.engine != NULL ? c->opt.engine : c->opt.template == NULL && guess != NULL ? guess : "");
+    if (s->pb.engine[0] == '\0' || engine_find(s->pb.engine) >= 0)
+        return 0;
+    refuse(why, "there is no engine '%.40s'; there are: %s", s->pb.engine, engine_list(list));
+    hint_nearest(why, s->pb.engine, engine_names, "--engine ");
+    return -EINVAL;
+}
+
+int spec_make_interp(const struct command *c, struct spec *ret, struct coop_error *why)
+{
+    int rc;
+
+    memset(ret, 0, sizeof(*ret));
+    pb__job_spec__init(&ret->pb);
+    rc = add_run(c, ret, why);
+    if (rc == 0)
+        rc = add_engine(c, ret, why);
+    if (rc == 0)
+        rc = add_env(c, ret, why);
+    if (rc == 0)
+        rc = program_add_caps(c, ret, why);
+    if (rc == 0 && c->opt.files.n > 0 && ret->pb.engine[0] == '\0')
+        rc = refuse(why, "--file goes with --engine: what a template's interpreters may require, its build was given");
+    if (rc == 0 && c->opt.files.n > 0)
+        rc = add_modules(c, ret, why);
+    if (rc != 0) {
+        spec_finish(ret);
+        return rc;
+    }
+    ret->pb.name = (char *)(c->opt.name != NULL ? c->opt.name : "");
+    ret->pb.limits = (Pb__Limits *)&c->opt.limits;
     return 0;
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "client/error.h"
+#include <coop/client.h>
 
 /* Standard input and output are one terminal each, and ours to change now. 0 or -EINVAL with why. */
 int terminal_check(struct coop_error *why);

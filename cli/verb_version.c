@@ -7,28 +7,26 @@
 
 #include <coop/version.h>
 
-enum { VERSION_TIMEOUT_MS = 5000 };
+enum { VERSION_TIMEOUT_US = 5000000 };
 
 /* The reply, or NULL with why. */
 static const Pb__VersionReply *ask(const struct command *c, struct frame *ret_reply, struct coop_error *why)
 {
     Pb__GetVersion body = PB__GET_VERSION__INIT;
     Pb__Request req = PB__REQUEST__INIT;
-    struct coop_client *client = NULL;
-    struct endpoint e;
-    int rc = endpoint_find(c->opt.endpoint, true, &e, why);
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true };
+    struct coop_client *client;
+    int rc = coop_client_open(&o, &client, why);
 
-    if (rc != 0 || coop_client_open(&e, &client, why) != 0)
+    if (rc != 0)
         return NULL;
     req.body_case = PB__REQUEST__BODY_VERSION;
     req.version = &body;
-    rc = coop_call(client, &req, VERSION_TIMEOUT_MS, ret_reply);
+    rc = ask_broker(client, &req, VERSION_TIMEOUT_US, ret_reply, why);
     coop_client_close(client);
-    if (rc != 0) {
-        coop_call_explain(rc, why);
+    if (rc != 0)
         return NULL;
-    }
-    if (coop_reply_check(ret_reply, PB__REPLY__BODY_VERSION, why) == 0)
+    if (ask_check(ret_reply, PB__REPLY__BODY_VERSION, why) == 0)
         return ((const Pb__Reply *)ret_reply->msg)->version;
     frame_release(ret_reply);
     return NULL;

@@ -33,7 +33,6 @@ static int come_back(const struct waiting *w)
 {
     uint64_t give_up = follow_now_us() + LOST_FOR_MS * 1000ull;
     struct coop_error why;
-    struct frame nothing;
 
     say_note(w->c, "the broker went away; reconnecting");
     while (!coop_client_connected(w->client)) {
@@ -48,7 +47,7 @@ static int come_back(const struct waiting *w)
         if (coop_client_revive(w->client, &why) != 0)
             return say_error(w->c, &why);
         if (poll(&p, 1, -1) > 0)
-            (void)coop_call_end(w->client, &nothing); /* empties the descriptor; no call is under way */
+            (void)coop_client_step(w->client);
     }
     return 0;
 }
@@ -67,16 +66,14 @@ static int ask(const struct waiting *w, int ms, struct frame *ret_reply)
     body.timeout_ms = (uint32_t)ms;
     req.body_case = PB__REQUEST__BODY_WAIT;
     req.wait = &body;
-    rc = coop_call(w->client, &req, ms + SLACK_MS, ret_reply);
+    rc = ask_broker(w->client, &req, (ms + SLACK_MS) * INT64_C(1000), ret_reply, &why);
     if (rc == -ECONNRESET) {
         int code = come_back(w);
         return code == 0 ? -1 : code;
     }
-    if (rc != 0) {
-        coop_call_explain(rc, &why);
+    if (rc != 0)
         return say_error(w->c, &why);
-    }
-    if (coop_reply_check(ret_reply, PB__REPLY__BODY_WAIT, &why) == 0)
+    if (ask_check(ret_reply, PB__REPLY__BODY_WAIT, &why) == 0)
         return 0;
     frame_release(ret_reply);
     return say_error(w->c, &why);

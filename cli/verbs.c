@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "cli/words.h"
+#include "cli/interp_output.h"
+
 /* clang-format off */
 const struct verb verb_table[] = {
     [VERB_RUN] = {
@@ -59,6 +62,37 @@ const struct verb verb_table[] = {
         .name = "kill", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_kill,
         .summary = "end jobs at once",
         .text = "A job that has ended already is a conflict (81).\n",
+    },
+    [VERB_INTERP] = {
+        .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words, .completes = COMPLETE_WORD,
+        .run = verb_interp,
+        .summary = "make interpreters that live, run code in them and call their functions",
+        .text = "An interpreter is a sealed process of its own that keeps its state from one call to the next. One that create made lives until it is closed, or idle for as long as --limit idle says; it is named by its id or by --name.\n"
+                "Limits cpu and wall hold for each call, the others for its life. What it prints during a call is printed here; coop logs ID has all of it. When it ends otherwise than by close, its receipt says how: coop result ID.\n"
+                "An argument that begins with - and is no number goes behind --: coop interp call ID f -- -x.\n",
+    },
+    [VERB_CALL] = {
+        .name = "call", .usage = "FUNC [ARGS...]", .min_args = 1, .max_args = -1, .run = verb_call,
+        .summary = "call one function in a fresh interpreter and print its value",
+        .text = "The interpreter is made from --template NAME, or runs the script of --run FILE first; it ends with the call. Arguments and value are as with coop interp call.\n",
+    },
+    [VERB_TEMPLATE] = {
+        .name = "template", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = template_words, .completes = COMPLETE_WORD,
+        .run = verb_template,
+        .summary = "prepare state once, and fork jobs and interpreters from it",
+        .text = "build runs the script of --run to its end in a sealed process and keeps that: each job or interpreter with --template NAME begins as a copy of it. A further build of the same name is its next version; NAME@VERSION means one, NAME the newest.\n",
+    },
+    [VERB_QUEUE] = {
+        .name = "queue", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = queue_words, .completes = COMPLETE_WORD,
+        .run = verb_queue,
+        .summary = "named queues between interpreters, jobs and host programs",
+        .text = "A queue is bounded by items and bytes. put waits while it is full and get while it is empty, as long as --timeout says. With --durable what is in it survives a restart of the broker.\n",
+    },
+    [VERB_KV] = {
+        .name = "kv", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = kv_words, .completes = COMPLETE_WORD,
+        .run = verb_kv,
+        .summary = "keys that interpreters with the capability share, kept on disk",
+        .text = "",
     },
     [VERB_AUDIT] = {
         .name = "audit", .usage = "verify|head", .min_args = 1, .max_args = 1, .completes = COMPLETE_AUDIT, .run = verb_audit,

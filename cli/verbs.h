@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct command;
+struct word;
 
 enum verb_id {
     VERB_RUN,
@@ -22,6 +23,11 @@ enum verb_id {
     VERB_LS,
     VERB_CANCEL,
     VERB_KILL,
+    VERB_INTERP,
+    VERB_CALL,
+    VERB_TEMPLATE,
+    VERB_QUEUE,
+    VERB_KV,
     VERB_AUDIT,
     VERB_DOCTOR,
     VERB_VERSION,
@@ -30,7 +36,7 @@ enum verb_id {
 };
 #define VERB_BIT(v) (1u << (VERB_##v))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT, COMPLETE_WORD };
 
 struct verb {
     const char *name;
@@ -39,6 +45,7 @@ struct verb {
     const char *text;       /* paragraphs of the manual, each one line, ended by \n */
     int min_args, max_args; /* max -1: any number */
     bool job_args;          /* after the first argument everything belongs to the job */
+    const struct word *words; /* of the first argument (ask.h), ended by a row without a name; NULL: it is no word */
     enum verb_completes completes;
     int (*run)(const struct command *c); /* returns the exit code */
 };
@@ -60,6 +67,11 @@ int verb_show(const struct command *c);
 int verb_ls(const struct command *c);
 int verb_cancel(const struct command *c);
 int verb_kill(const struct command *c);
+int verb_interp(const struct command *c);
+int verb_call(const struct command *c);
+int verb_template(const struct command *c);
+int verb_queue(const struct command *c);
+int verb_kv(const struct command *c);
 int verb_audit(const struct command *c);
 int verb_doctor(const struct command *c);
 int verb_version(const struct command *c);

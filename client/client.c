@@ -1,15 +1,16 @@
-/* client.c - see client.h. */
-#include "client/client.h"
-
+/* client.c - the connection: opening, waiting, being woken. See include/coop/client.h and own.h. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <coop/exit_codes.h>
-#include <coop/version.h>
 
-#include "client/req_socket.h"
+#include "client/own.h"
+#include "frame.h"
 
 enum {
     CONNECT_TIMEOUT_S = 30, /* for a broker that is starting, or ending, under someone else's hand */
@@ -18,24 +19,77 @@ enum {
     PATIENCE_MS = 5000, /* with a broker that is there, but full or just ending */
 };
 
-struct coop_client {
-    struct endpoint endpoint;
-    struct req_socket *req;
-    uint64_t revive_at_ms; /* not again before */
-};
+/* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------------ */
-
-static bool wait_until_up(struct coop_client *c, int timeout_ms)
+static bool is_over(const struct coop_client *c, const struct coop_op *op)
 {
-    uint64_t until = req_now_ms() + (uint64_t)timeout_ms, now;
-
-    while (req_state(c->req) != REQ_UP && (now = req_now_ms()) < until) {
-        req_wait(c->req, (int)(until - now));
-        req_step(c->req);
-    }
-    return req_state(c->req) == REQ_UP;
+    return op != NULL ? op->call.state != REQ_CALL_PENDING : req_state(c->req) == REQ_UP;
 }
+
+static int ms_until(uint64_t until_ms)
+{
+    uint64_t now = req_now_ms();
+
+    if (until_ms == UINT64_MAX)
+        return -1;
+    return until_ms <= now ? 0 : until_ms - now > INT32_MAX ? INT32_MAX : (int)(until_ms - now);
+}
+
+static void lead(struct coop_client *c, uint64_t until_ms)
+{
+    c->led = true;
+    pthread_mutex_unlock(&c->lock);
+    req_wait(c->req, ms_until(until_ms));
+    pthread_mutex_lock(&c->lock);
+    c->led = false;
+    req_step(c->req);
+}
+
+static void follow(struct coop_client *c, struct waiter *w, uint64_t until_ms)
+{
+    struct timespec t = { .tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000 };
+
+    if (until_ms == UINT64_MAX)
+        pthread_cond_wait(&w->wake, &c->lock);
+    else
+        pthread_cond_clockwait(&w->wake, &c->lock, CLOCK_MONOTONIC, &t);
+}
+
+void client_wait(struct coop_client *c, struct coop_op *op, uint64_t until_ms)
+{
+    struct waiter w = { .op = op, .wake = PTHREAD_COND_INITIALIZER, .next = c->waiters, .at = &c->waiters };
+
+    if (is_over(c, op))
+        return;
+    if (w.next != NULL)
+        w.next->at = &w.next;
+    c->waiters = &w;
+    if (op != NULL)
+        op->waiter = &w;
+    while (!is_over(c, op) && req_now_ms() < until_ms) {
+        if (c->led && op != NULL)
+            follow(c, &w, until_ms);
+        else
+            lead(c, until_ms);
+    }
+    *w.at = w.next;
+    if (w.next != NULL)
+        w.next->at = w.at;
+    if (op != NULL)
+        op->waiter = NULL;
+    if (!c->led && c->waiters != NULL)
+        pthread_cond_signal(&c->waiters->wake); /* somebody must read for the others */
+    pthread_cond_destroy(&w.wake);
+}
+
+int client_ms(int64_t timeout_us)
+{
+    if (timeout_us < 0)
+        return -1;
+    return timeout_us > (int64_t)INT32_MAX * 1000 ? INT32_MAX : (int)((timeout_us + 999) / 1000);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------------- */
 
 static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
 {
@@ -72,6 +126,12 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
     }
 }
 
+static bool wait_until_up(struct coop_client *c, int timeout_ms)
+{
+    client_wait(c, NULL, req_now_ms() + (uint64_t)timeout_ms);
+    return req_state(c->req) == REQ_UP;
+}
+
 /* Dials once and waits for what comes of it; whatever comes, the socket dials again by itself when the connection is lost. */
 static int dial(struct coop_client *c)
 {
@@ -79,15 +139,24 @@ static int dial(struct coop_client *c)
     int rc;
 
     req_dial(c->req);
-    while (req_state(c->req) == REQ_GREETING) {
-        req_wait(c->req, -1);
-        req_step(c->req);
-    }
+    while (req_state(c->req) == REQ_GREETING)
+        lead(c, UINT64_MAX); /* the greeting's own time limit wakes it */
     if (req_state(c->req) == REQ_UP)
         return 0;
     rc = req_last_error(c->req, &uid);
     if ((rc == -EAGAIN || rc == -ECONNRESET) && wait_until_up(c, PATIENCE_MS))
         rc = 0;
+    return rc;
+}
+
+/* Starting a broker takes a while: others may go on meanwhile. */
+static int start_broker(struct coop_client *c, struct coop_error *why)
+{
+    int rc;
+
+    pthread_mutex_unlock(&c->lock);
+    rc = endpoint_start_broker(&c->endpoint, why);
+    pthread_mutex_lock(&c->lock);
     return rc;
 }
 
@@ -97,7 +166,7 @@ static int connect_or_start(struct coop_client *c, struct coop_error *why)
     int rc = dial(c);
 
     while (rc == -ECONNREFUSED && c->endpoint.autostart && req_now_ms() < give_up) {
-        rc = endpoint_start_broker(&c->endpoint, why);
+        rc = start_broker(c, why);
         if (rc == 0)
             rc = dial(c);
         else if (rc == -EBUSY)
@@ -109,159 +178,177 @@ static int connect_or_start(struct coop_client *c, struct coop_error *why)
     return rc == 0 ? 0 : explain_dial(c, rc, why);
 }
 
-static int client_new(const struct endpoint *e, struct coop_client **ret)
+static int watch(int epoll_fd, int fd)
+{
+    struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
+}
+
+static int make_descriptors(struct coop_client *c)
+{
+    int rc = req_open(c->endpoint.url + strlen("ipc://"), FRAME_MAX_CONTROL, &c->req); /* endpoint_find() gives no other kind */
+
+    if (rc != 0)
+        return rc;
+    c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    c->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (c->event_fd < 0 || c->poll_fd < 0)
+        return -errno;
+    rc = watch(c->poll_fd, c->event_fd);
+    return rc != 0 ? rc : watch(c->poll_fd, req_fd(c->req));
+}
+
+static int client_new(const struct endpoint *e, struct coop_client **ret, struct coop_error *why)
 {
     struct coop_client *c = calloc(1, sizeof(*c));
-    int rc;
+    int rc = -ENOMEM;
 
-    if (c == NULL)
-        return -ENOMEM;
-    c->endpoint = *e;
-    rc = req_open(e->url + strlen("ipc://"), FRAME_MAX_CONTROL, &c->req); /* endpoint_find() gives no other kind */
+    if (c != NULL) {
+        c->endpoint = *e;
+        c->pid = getpid();
+        c->event_fd = c->poll_fd = -1;
+        c->ended_last = &c->ended;
+        pthread_mutex_init(&c->lock, NULL);
+        rc = make_descriptors(c);
+    }
+    if (rc != 0) {
+        coop_client_close(c);
+        return coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "cannot open a connection: %s", strerror(-rc));
+    }
+    *ret = c;
+    return 0;
+}
+
+static int open_at(const struct endpoint *e, struct coop_client **ret, struct coop_error *why)
+{
+    struct coop_client *c;
+    int rc = client_new(e, &c, why);
+
     if (rc != 0)
-        free(c);
+        return rc;
+    pthread_mutex_lock(&c->lock);
+    rc = connect_or_start(c, why);
+    pthread_mutex_unlock(&c->lock);
+    if (rc != 0)
+        coop_client_close(c);
     else
         *ret = c;
     return rc;
 }
 
-int coop_client_open(const struct endpoint *e, struct coop_client **ret_client, struct coop_error *why)
+int coop_client_open(const struct coop_client_options *options, struct coop_client **ret, struct coop_error *why)
 {
-    struct coop_client *c;
-    int rc = client_new(e, &c);
+    const struct coop_client_options none = { .size = sizeof(none) };
+    struct endpoint e;
+    struct coop_error unwanted;
+    int rc;
 
-    if (rc != 0)
-        return coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "cannot open a connection: %s", strerror(-rc));
-    rc = connect_or_start(c, why);
-    if (rc != 0)
-        coop_client_close(c);
-    else
-        *ret_client = c;
-    return rc;
+    if (options == NULL)
+        options = &none;
+    if (why == NULL)
+        why = &unwanted;
+    if (options->size < sizeof(none))
+        return coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "options.size is not set");
+    rc = endpoint_find(options->endpoint, options->no_autostart, &e, why);
+    return rc != 0 ? rc : open_at(&e, ret, why);
 }
 
+/* Takes no lock: in a forked child another thread may have held it. */
 void coop_client_close(struct coop_client *c)
 {
     if (c == NULL)
         return;
     req_close(c->req);
+    if (c->event_fd >= 0)
+        close(c->event_fd);
+    if (c->poll_fd >= 0)
+        close(c->poll_fd);
     free(c);
 }
 
-/* ---- calling ------------------------------------------------------------------------------------------------------------------ */
+/* ---- connected or not ---------------------------------------------------------------------------------------------------------- */
 
-int coop_call_begin(struct coop_client *c, Pb__Request *req, int timeout_ms)
+bool coop_client_connected(const struct coop_client *client)
 {
-    uint8_t *bytes;
-    size_t len;
-    int rc;
+    struct coop_client *c = (struct coop_client *)client;
+    bool up;
 
-    req->protocol = COOP_PROTOCOL;
-    len = pb__request__get_packed_size(req);
-    if (len > FRAME_MAX_CONTROL)
-        return -EMSGSIZE;
-    bytes = malloc(len);
-    if (bytes == NULL)
-        return -ENOMEM;
-    pb__request__pack(req, bytes);
-    rc = req_send(c->req, bytes, len, timeout_ms);
-    free(bytes);
+    pthread_mutex_lock(&c->lock);
+    up = req_state(c->req) == REQ_UP;
+    pthread_mutex_unlock(&c->lock);
+    return up;
+}
+
+int coop_client_revive(struct coop_client *c, struct coop_error *why)
+{
+    struct coop_error unwanted;
+    int rc = 0;
+
+    pthread_mutex_lock(&c->lock);
+    if (req_state(c->req) != REQ_UP && req_now_ms() >= c->revive_at_ms) {
+        c->revive_at_ms = req_now_ms() + REVIVE_EVERY_MS;
+        if (c->endpoint.autostart)
+            rc = start_broker(c, why != NULL ? why : &unwanted);
+        if (rc == -EBUSY)
+            rc = 0;
+        if (rc == 0)
+            req_dial(c->req);
+    }
+    pthread_mutex_unlock(&c->lock);
     return rc;
 }
 
-int coop_call_end(struct coop_client *c, struct frame *ret_reply)
+int client_ready(struct coop_client *c, struct coop_error *why)
 {
-    uint8_t *body;
-    size_t len;
-    int rc;
+    int rc = 0;
 
-    req_step(c->req);
-    rc = req_take(c->req, &body, &len);
-    if (rc != 0)
-        return rc;
-    rc = frame_decode(ret_reply, &pb__reply__descriptor, body, len, FRAME_MAX_CONTROL);
-    free(body);
-    return rc;
-}
-
-int coop_call(struct coop_client *c, Pb__Request *req, int timeout_ms, struct frame *ret_reply)
-{
-    int rc = coop_call_begin(c, req, timeout_ms);
-
-    if (rc != 0)
-        return rc;
-    while ((rc = coop_call_end(c, ret_reply)) == -EAGAIN)
-        req_wait(c->req, -1); /* the call's own time limit wakes it */
+    if (req_state(c->req) != REQ_UP && (rc = dial(c)) != 0)
+        (void)explain_dial(c, rc, why);
     return rc;
 }
 
 int coop_client_fd(const struct coop_client *c)
 {
-    return req_fd(c->req);
+    return c->poll_fd;
 }
 
-bool coop_client_connected(const struct coop_client *c)
+size_t coop_client_step(struct coop_client *c)
 {
-    return req_state(c->req) == REQ_UP;
+    size_t n;
+
+    pthread_mutex_lock(&c->lock);
+    req_step(c->req);
+    n = c->n_ended;
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
-int coop_client_revive(struct coop_client *c, struct coop_error *why)
+uint64_t coop_client_number(struct coop_client *c)
 {
-    int rc = 0;
+    uint64_t n;
 
-    if (coop_client_connected(c) || req_now_ms() < c->revive_at_ms)
-        return 0;
-    c->revive_at_ms = req_now_ms() + REVIVE_EVERY_MS;
-    if (c->endpoint.autostart)
-        rc = endpoint_start_broker(&c->endpoint, why);
-    if (rc != 0 && rc != -EBUSY)
-        return rc;
-    req_dial(c->req);
-    return 0;
+    pthread_mutex_lock(&c->lock);
+    n = ++c->last_number;
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
-/* ---- words -------------------------------------------------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------------------------------------------------------------- */
 
-int coop_error_exit_code(Pb__ErrorCode code)
-{
-    switch (code) {
-    case PB__ERROR_CODE__ERROR_CODE_USAGE: return COOP_EXIT_USAGE;
-    case PB__ERROR_CODE__ERROR_CODE_NOT_FOUND: return COOP_EXIT_NOT_FOUND;
-    case PB__ERROR_CODE__ERROR_CODE_CONFLICT: return COOP_EXIT_CONFLICT;
-    case PB__ERROR_CODE__ERROR_CODE_QUOTA: return COOP_EXIT_QUOTA;
-    case PB__ERROR_CODE__ERROR_CODE_TEMPORARY: return COOP_EXIT_TEMPORARY;
-    case PB__ERROR_CODE__ERROR_CODE_PERMISSION: return COOP_EXIT_PERMISSION;
-    case PB__ERROR_CODE__ERROR_CODE_PROTOCOL: return COOP_EXIT_PROTOCOL;
-    default: return COOP_EXIT_PLATFORM;
-    }
-}
-
-int coop_reply_check(const struct frame *reply, Pb__Reply__BodyCase wanted, struct coop_error *why)
-{
-    const Pb__Reply *r = (const Pb__Reply *)reply->msg;
-
-    if (r->body_case == wanted)
-        return 0;
-    if (r->body_case != PB__REPLY__BODY_ERROR)
-        return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker answered something else than was asked");
-    coop_error_set(why, EREMOTEIO, coop_error_exit_code(r->error->code), "%s",
-                   r->error->message[0] != '\0' ? r->error->message : "the broker refused without saying why");
-    coop_error_hint(why, "%s", r->error->hint);
-    return -EREMOTEIO;
-}
-
-void coop_call_explain(int rc, struct coop_error *why)
+int client_explain(int rc, struct coop_error *why)
 {
     switch (rc) {
-    case -ECONNRESET: coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away before it answered"); break;
-    case -ETIMEDOUT: coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer"); break;
-    case -ENOMEM: coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory"); break;
-    case -EMSGSIZE: coop_error_set(why, EMSGSIZE, COOP_EXIT_PROTOCOL, "the request or its answer is too large"); break;
+    case -ECONNRESET: return coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY, "the broker went away before it answered");
+    case -ETIMEDOUT: return coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer");
+    case -ECANCELED: return coop_error_set(why, ECANCELED, COOP_EXIT_CANCELLED, "it was cancelled");
+    case -ENOMEM: return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+    case -EMSGSIZE: return coop_error_set(why, EMSGSIZE, COOP_EXIT_PROTOCOL, "the request or its answer is too large");
     case -E2BIG:
     case -EPROTO:
         coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "the broker's answer makes no sense (%s); is it of another version?",
                        strerror(-rc));
-        break;
-    default: coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "the call failed: %s", strerror(-rc));
+        return rc;
+    default: return coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "the call failed: %s", strerror(-rc));
     }
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "client/error.h"
+#include <coop/client.h>
 
 #define ENDPOINT_PATH_MAX 108 /* sun_path of unix(7), NUL included */
 #define ENDPOINT_DIR_MAX  1024

@@ -2,6 +2,7 @@
 #include "client/req_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,10 @@ enum {
     REDIAL_MIN_MS = 10,
     REDIAL_MAX_MS = 200,
     READ_MAX = 1 << 20, /* in one step */
+    BUCKETS = 256,
 };
 
 #define NEVER UINT64_MAX
-
-enum req_call { CALL_NONE, CALL_PENDING, CALL_DONE };
 
 struct req_socket {
     struct sockaddr_un addr;
@@ -36,13 +36,12 @@ struct req_socket {
     uid_t peer_uid;
     unsigned redial_ms;
     uint64_t link_at_ms; /* down: when to dial; greeting: when to give up */
+    uint64_t armed_ms;   /* the timer fires then, or a little earlier than need be */
+    uint32_t events;     /* what epoll watches the stream for */
 
-    enum req_call call;
-    uint32_t call_id;
-    int call_rc;
-    uint64_t call_at_ms; /* when to give up */
-    uint8_t *reply;
-    size_t reply_len;
+    struct req_call *calls[BUCKETS]; /* those that are open, by the last bits of their ids, which are given out in turn */
+    size_t n_calls;
+    uint32_t last_id;
 };
 
 uint64_t req_now_ms(void)
@@ -53,38 +52,77 @@ uint64_t req_now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* One timer for whatever is due first. */
-static void arm(const struct req_socket *s)
+/* One timer for whatever is due first. It is set when something is due earlier than it says, and looks again when it has fired. */
+static void arm(struct req_socket *s, uint64_t at)
 {
-    uint64_t at = s->link_at_ms;
     struct itimerspec t = { .it_value = { 0 } };
 
-    if (s->call == CALL_PENDING && s->call_at_ms < at)
-        at = s->call_at_ms;
-    if (at != NEVER) {
-        t.it_value.tv_sec = (time_t)(at / 1000);
-        t.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1; /* 0.0 would disarm it */
-    }
+    if (at >= s->armed_ms)
+        return;
+    s->armed_ms = at;
+    t.it_value.tv_sec = (time_t)(at / 1000);
+    t.it_value.tv_nsec = (long)(at % 1000) * 1000000 + 1; /* 0.0 would disarm it */
     timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-static void end_call(struct req_socket *s, int rc)
+/* ---- the calls that are open ----------------------------------------------------------------------------------------------------- */
+
+static struct req_call *find(const struct req_socket *s, uint32_t id)
 {
-    if (s->call != CALL_PENDING)
-        return;
-    s->call = CALL_DONE;
-    s->call_rc = rc;
+    struct req_call *call = s->calls[id % BUCKETS];
+
+    while (call != NULL && call->id != id)
+        call = call->next;
+    return call;
 }
 
-static void go_down(struct req_socket *s, int why)
+static void add(struct req_socket *s, struct req_call *call)
 {
-    sp_stream_finish(&s->stream); /* its descriptor leaves the epoll set by that */
+    struct req_call **at = &s->calls[call->id % BUCKETS];
+
+    call->next = *at;
+    call->at = at;
+    if (*at != NULL)
+        (*at)->at = &call->next;
+    *at = call;
+    s->n_calls++;
+}
+
+static void take_out(struct req_socket *s, struct req_call *call)
+{
+    *call->at = call->next;
+    if (call->next != NULL)
+        call->next->at = call->at;
+    s->n_calls--;
+}
+
+static void end_call(struct req_socket *s, struct req_call *call, int rc)
+{
+    take_out(s, call);
+    call->state = REQ_CALL_DONE;
+    call->rc = rc;
+    if (call->on_end != NULL)
+        call->on_end(call);
+}
+
+static void end_all(struct req_socket *s, int rc)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        while (s->calls[i] != NULL)
+            end_call(s, s->calls[i], rc);
+}
+
+static void go_down(struct req_socket *s, int why, int why_calls)
+{
+    if (s->stream.fd >= 0)
+        epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stream.fd, NULL); /* by hand: a child that was forked may hold it, too */
+    sp_stream_finish(&s->stream);
     s->state = REQ_DOWN;
     s->last_error = why;
     s->link_at_ms = req_now_ms() + s->redial_ms;
     s->redial_ms = s->redial_ms * 2 > REDIAL_MAX_MS ? REDIAL_MAX_MS : s->redial_ms * 2;
-    end_call(s, -ECONNRESET);
-    arm(s);
+    arm(s, s->link_at_ms);
+    end_all(s, why_calls);
 }
 
 /* ---- out and in ---------------------------------------------------------------------------------------------------------------- */
@@ -95,7 +133,8 @@ static void flush(struct req_socket *s)
 
     sp_stream_flush(&s->stream);
     ev.events = EPOLLIN | (sp_stream_unsent(&s->stream) > 0 ? EPOLLOUT : 0);
-    epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->stream.fd, &ev);
+    if (ev.events != s->events && epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->stream.fd, &ev) == 0)
+        s->events = ev.events;
 }
 
 static void note_greeting(struct req_socket *s)
@@ -103,21 +142,23 @@ static void note_greeting(struct req_socket *s)
     s->state = REQ_UP;
     s->redial_ms = REDIAL_MIN_MS;
     s->link_at_ms = NEVER;
-    arm(s);
 }
 
 /* An answer to what is no longer asked is dropped. */
 static void take_reply(struct req_socket *s, uint8_t *body, size_t len)
 {
-    if (s->call != CALL_PENDING || len < SP_REQUEST_ID || sp_request_id_get(body) != s->call_id) {
+    uint32_t id = len < SP_REQUEST_ID ? 0 : sp_request_id_get(body);
+    struct req_call *call = find(s, id);
+
+    if (call == NULL) {
         free(body);
         return;
     }
-    s->reply = body;
-    s->reply_len = len - SP_REQUEST_ID;
-    memmove(s->reply, s->reply + SP_REQUEST_ID, s->reply_len);
-    end_call(s, 0);
-    arm(s);
+    memmove(body, body + SP_REQUEST_ID, len - SP_REQUEST_ID);
+    call->body = body;
+    call->len = len - SP_REQUEST_ID;
+    call->fd = sp_stream_take_fd(&s->stream);
+    end_call(s, call, 0);
 }
 
 static int hear(struct req_socket *s)
@@ -157,11 +198,13 @@ static int connect_now(struct req_socket *s)
         return -errno;
     if (sp_stream_init(&s->stream, fd, SP_PROTO_REQ0, SP_PROTO_REP0, s->max_body + SP_REQUEST_ID) != 0)
         return -ENOMEM;
+    s->stream.takes_fds = true;
     ev.data.fd = s->stream.fd;
     if (connect(s->stream.fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) != 0)
         return errno == ENOENT ? -ECONNREFUSED : -errno; /* EAGAIN: its queue is full, it lives */
     if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stream.fd, &ev) != 0)
         return -errno;
+    s->events = ev.events;
     return check_peer(s);
 }
 
@@ -173,32 +216,49 @@ void req_dial(struct req_socket *s)
         return;
     rc = connect_now(s);
     if (rc != 0) {
-        go_down(s, rc);
+        go_down(s, rc, -ECONNRESET);
         return;
     }
     s->state = REQ_GREETING;
     s->link_at_ms = req_now_ms() + GREETING_MS;
-    arm(s);
+    arm(s, s->link_at_ms);
     flush(s);
 }
 
 /* ---- the socket ---------------------------------------------------------------------------------------------------------------- */
 
+/* Ends what is late. Returns when the next one is due. */
+static uint64_t end_late(struct req_socket *s, uint64_t now)
+{
+    uint64_t due = NEVER;
+
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct req_call *call = s->calls[i], *next; call != NULL; call = next) {
+            next = call->next;
+            if (now >= call->at_ms)
+                end_call(s, call, -ETIMEDOUT);
+            else if (call->at_ms < due)
+                due = call->at_ms;
+        }
+    return due;
+}
+
 static void on_timer(struct req_socket *s)
 {
-    uint64_t fired, now = req_now_ms();
+    uint64_t fired, now, due;
 
     if (read(s->timer_fd, &fired, sizeof(fired)) < 0)
         return; /* not yet */
-    if (s->call == CALL_PENDING && now >= s->call_at_ms)
-        end_call(s, -ETIMEDOUT);
+    now = req_now_ms();
+    s->armed_ms = NEVER;
+    due = end_late(s, now);
     if (now >= s->link_at_ms) {
         if (s->state == REQ_GREETING)
-            go_down(s, -ETIMEDOUT);
+            go_down(s, -ETIMEDOUT, -ECONNRESET);
         else
             req_dial(s);
     }
-    arm(s);
+    arm(s, due < s->link_at_ms ? due : s->link_at_ms);
 }
 
 void req_step(struct req_socket *s)
@@ -210,53 +270,71 @@ void req_step(struct req_socket *s)
         return;
     flush(s);
     rc = hear(s);
-    if (rc >= 0)
-        return;
-    if (rc == -EMSGSIZE || rc == -ENOMEM)
-        end_call(s, rc);
-    go_down(s, rc);
+    if (rc < 0)
+        go_down(s, rc, rc == -EMSGSIZE || rc == -ENOMEM ? rc : -ECONNRESET);
 }
 
-int req_send(struct req_socket *s, const void *body, size_t len, int timeout_ms)
+static uint8_t *new_frame(struct req_socket *s, size_t len, int fd)
+{
+    int copy;
+
+    if (fd < 0)
+        return sp_stream_frame(&s->stream, len);
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? NULL : sp_stream_frame_fd(&s->stream, len, copy);
+}
+
+static uint32_t new_id(struct req_socket *s)
+{
+    do
+        s->last_id = (s->last_id + 1) | 0x80000000u;
+    while (find(s, s->last_id) != NULL);
+    return s->last_id;
+}
+
+int req_send(struct req_socket *s, struct req_call *call, const void *body, size_t len, int fd, int timeout_ms)
 {
     uint8_t *at;
 
-    if (s->call != CALL_NONE)
+    if (call->state != REQ_CALL_NONE)
         return -EBUSY;
     if (s->state != REQ_UP)
         return -ECONNRESET;
-    at = sp_stream_frame(&s->stream, SP_REQUEST_ID + len);
+    at = new_frame(s, SP_REQUEST_ID + len, fd);
     if (at == NULL)
-        return -ENOMEM;
-    s->call_id = (s->call_id + 1) | 0x80000000u;
-    sp_request_id_put(at, s->call_id);
+        return errno == EMFILE ? -EMFILE : errno == EBADF ? -EBADF : -ENOMEM;
+    call->id = new_id(s);
+    sp_request_id_put(at, call->id);
     memcpy(at + SP_REQUEST_ID, body, len);
-    s->call = CALL_PENDING;
-    s->call_at_ms = timeout_ms < 0 ? NEVER : req_now_ms() + (uint64_t)timeout_ms;
-    arm(s);
+    call->state = REQ_CALL_PENDING;
+    call->fd = -1;
+    call->at_ms = timeout_ms < 0 ? NEVER : req_now_ms() + (uint64_t)timeout_ms;
+    add(s, call);
+    arm(s, call->at_ms);
     flush(s); /* a peer that is gone is found by the next step, which ends the call */
     return 0;
 }
 
-int req_take(struct req_socket *s, uint8_t **ret_body, size_t *ret_len)
+void req_forget(struct req_socket *s, struct req_call *call)
 {
-    if (s->call != CALL_DONE)
-        return -EAGAIN;
-    s->call = CALL_NONE;
-    if (s->call_rc == 0) {
-        *ret_body = s->reply;
-        *ret_len = s->reply_len;
-        s->reply = NULL;
-    }
-    return s->call_rc;
+    if (call->state == REQ_CALL_PENDING)
+        take_out(s, call);
+    if (call->state == REQ_CALL_DONE && call->fd >= 0)
+        close(call->fd);
+    free(call->body);
+    memset(call, 0, sizeof(*call));
+}
+
+size_t req_open_calls(const struct req_socket *s)
+{
+    return s->n_calls;
 }
 
 void req_wait(const struct req_socket *s, int timeout_ms)
 {
     struct pollfd p = { .fd = s->epoll_fd, .events = POLLIN };
 
-    if (s->call != CALL_DONE)
-        (void)poll(&p, 1, timeout_ms);
+    (void)poll(&p, 1, timeout_ms);
 }
 
 int req_fd(const struct req_socket *s)
@@ -290,7 +368,7 @@ int req_open(const char *path, size_t max_body, struct req_socket **ret)
     s->max_body = max_body;
     s->stream.fd = -1;
     s->redial_ms = REDIAL_MIN_MS;
-    s->link_at_ms = NEVER;
+    s->link_at_ms = s->armed_ms = NEVER;
     s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ev.data.fd = s->timer_fd;
@@ -309,10 +387,10 @@ void req_close(struct req_socket *s)
     if (s == NULL)
         return;
     sp_stream_finish(&s->stream);
+    end_all(s, -ECONNRESET);
     if (s->timer_fd >= 0)
         close(s->timer_fd);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
-    free(s->reply);
     free(s);
 }

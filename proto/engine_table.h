@@ -24,9 +24,8 @@ struct engine_row {
     unsigned refill_us;      /* until a spare that was used is replaced: longer than a small job takes, which would pay for it */
     bool own_allocator;      /* counts the job's memory before the kernel does */
     bool on_demand;          /* its zygote is started by its first job */
-    bool
-        runs_programs; /* its jobs have files, outputs, capabilities, a terminal; of several processes, in a control group where there are any */
-    bool may_exit; /* its jobs can end their process: how that ended is how the job ended */
+    bool runs_programs;      /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
+    bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_LIST = 64 };

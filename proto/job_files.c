@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job_caps.h"
 #include "job_limits.h"
-#include "nearest.h"
 #include "policy_text.h"
 #include "rel_path.h"
 
-enum { SHOWN = 96, CAPS_MAX = 16 };
+enum { SHOWN = 96 };
 
 #define refuse(why, ...) (snprintf((why), JOB_FILES_WHY, __VA_ARGS__), -EINVAL)
 
@@ -155,92 +155,6 @@ int job_outputs_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
     return 0;
 }
 
-/* ---- capabilities ------------------------------------------------------------------------------------------------------------------ */
-
-/* clang-format off */
-const struct job_cap job_caps[] = {
-    { "net",  "loopback", "a network with nothing but lo, up; else there is none" },
-    { "proc", NULL,       "a /proc that shows the job's own processes" },
-};
-/* clang-format on */
-const size_t job_caps_count = sizeof(job_caps) / sizeof(job_caps[0]);
-_Static_assert(sizeof(job_caps) / sizeof(job_caps[0]) < CAPS_MAX, "names have room");
-
-static const struct job_cap *cap_find(const char *text, size_t len)
-{
-    for (size_t i = 0; i < job_caps_count; i++)
-        if (strlen(job_caps[i].name) == len && memcmp(job_caps[i].name, text, len) == 0)
-            return &job_caps[i];
-    return NULL;
-}
-
-static const char *caps_known(char text[SHOWN])
-{
-    text[0] = '\0';
-    for (size_t i = 0, used = 0; i < job_caps_count && used < SHOWN; i++) {
-        const struct job_cap *c = &job_caps[i];
-
-        used += (size_t)snprintf(text + used, SHOWN - used, "%s%s%s%s", i > 0 ? ", " : "", c->name, c->value != NULL ? "=" : "",
-                                 c->value != NULL ? c->value : "");
-    }
-    return text;
-}
-
-static int refuse_cap(const char *name, char why[JOB_FILES_WHY])
-{
-    const char *names[CAPS_MAX], *close;
-    char buf[SHOWN + 4], known[SHOWN];
-
-    for (size_t i = 0; i < job_caps_count; i++)
-        names[i] = job_caps[i].name;
-    names[job_caps_count] = NULL;
-    close = nearest_word(name, names);
-    if (close != NULL)
-        return refuse(why, "unknown capability '%s'; did you mean '%s'?", shown(name, buf), close);
-    return refuse(why, "unknown capability '%s'; known: %s", shown(name, buf), caps_known(known));
-}
-
-int job_cap_check(const char *text, char why[JOB_FILES_WHY])
-{
-    size_t len = strcspn(text, "=");
-    const char *value = text[len] == '=' ? text + len + 1 : NULL;
-    const struct job_cap *cap = cap_find(text, len);
-    char name[64], buf[SHOWN + 4];
-
-    if (strchr(text, ',') != NULL)
-        return refuse(why, "'%s' is more than one capability; give each a --cap of its own", shown(text, buf));
-    if (cap == NULL) {
-        snprintf(name, sizeof(name), "%.*s", (int)len, text);
-        return refuse_cap(len < sizeof(name) ? name : text, why);
-    }
-    if (cap->value == NULL && value != NULL)
-        return refuse(why, "the capability '%s' takes no value, so '%s' is too much", cap->name, shown(value, buf));
-    if (cap->value != NULL && value == NULL)
-        return refuse(why, "the capability '%s' wants a value: %s=%s", cap->name, cap->name, cap->value);
-    if (cap->value != NULL && strcmp(value, cap->value) != 0)
-        return refuse(why, "the capability '%s' is not to be had as '%s', only as '%s=%s'", cap->name, shown(value, buf), cap->name,
-                      cap->value);
-    return 0;
-}
-
-int job_caps_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
-{
-    if (s->n_caps > job_caps_count) {
-        snprintf(why, JOB_FILES_WHY, "%zu capabilities are more than there are", s->n_caps);
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < s->n_caps; i++) {
-        int rc = job_cap_check(s->caps[i], why);
-
-        if (rc != 0)
-            return rc;
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(s->caps[k], s->caps[i]) == 0)
-                return refuse(why, "the capability '%s' is asked for twice", s->caps[i]);
-    }
-    return 0;
-}
-
 /* ---- rows -------------------------------------------------------------------------------------------------------------------------- */
 
 _Static_assert((int)POLICY_WHY <= (int)JOB_FILES_WHY && (int)POLICY_TEXT_MAX == (int)LIMITS_POLICY, "sentences and rows fit");
@@ -260,14 +174,4 @@ int job_policy_check(const Pb__JobSpec *s, char why[JOB_FILES_WHY])
     if (rc == 0)
         policy_text_finish(&rows);
     return rc;
-}
-
-bool job_has_cap(const Pb__JobSpec *s, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (size_t i = 0; i < s->n_caps; i++)
-        if (strncmp(s->caps[i], name, len) == 0 && (s->caps[i][len] == '\0' || s->caps[i][len] == '='))
-            return true;
-    return false;
 }

@@ -11,7 +11,7 @@
 #include "syscall_words.h"
 
 const char *const policy_verdict_names[POLICY_VERDICTS] = {
-    [POLICY_VIOLATION] = "end", [POLICY_ALLOW] = "allow", [POLICY_REFUSE] = "refuse", [POLICY_ANSWER] = "answer"
+    [POLICY_VIOLATION] = "end", [POLICY_ALLOW] = "allow", [POLICY_REFUSE] = "refuse", [POLICY_ANSWER] = "answer", [POLICY_NOTIFY] = "ask"
 };
 
 const struct policy_given_name policy_givens[N_GIVENS] = {

@@ -15,7 +15,7 @@ enum policy_verdict {
     POLICY_ALLOW,     /* the kernel does it */
     POLICY_REFUSE,    /* answered with the row's errno, nothing happens */
     POLICY_ANSWER,    /* SIGSYS: the worker's own handler gives the answer (struct engine, answer); the kernel does nothing */
-    POLICY_NOTIFY, /* whoever holds the filter's listener is told, and the caller waits for its answer. Not in a row: struct policy, unlisted */
+    POLICY_NOTIFY,    /* whoever holds the filter's listener is told, and the caller waits for its answer */
     POLICY_VERDICTS
 };
 

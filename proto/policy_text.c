@@ -110,7 +110,7 @@ static int read_error(struct in *in, int *ret_error)
 
 static int read_verdict(struct in *in, struct policy_row *r)
 {
-    static const char *const known[] = { "allow", "refuse", "answer", "end", NULL };
+    static const char *const known[] = { "allow", "refuse", "answer", "ask", "end", NULL };
     char word[WORD_MAX];
     const char *at = take_word(in, "", word);
 
@@ -119,7 +119,7 @@ static int read_verdict(struct in *in, struct policy_row *r)
             r->verdict = (enum policy_verdict)v;
             return r->verdict == POLICY_REFUSE ? read_error(in, &r->error) : 0;
         }
-    return wrong_word(in, at, "a verdict: allow, refuse ERRNO, answer or end", word, known);
+    return wrong_word(in, at, "a verdict: allow, refuse ERRNO, answer, ask or end", word, known);
 }
 
 static int read_call(struct in *in, struct policy_row *r)

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,20 +17,29 @@ enum {
 
 /* ---- out ----------------------------------------------------------------------------------------------------------------------- */
 
+/* What is sent goes, when it is more than what is left: each byte is moved at most once, however slowly the peer reads. */
+static void close_up(struct sp_stream *s)
+{
+    if (s->out_at == 0 || s->out_at < s->out_len - s->out_at)
+        return;
+    memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
+    s->out_len -= s->out_at;
+    for (size_t i = 0; i < s->n_fds; i++)
+        s->fds[i].at -= s->out_at;
+    s->out_at = 0;
+}
+
 static uint8_t *room(struct sp_stream *s, size_t len)
 {
-    if (s->out_at > 0) {
-        memmove(s->out, s->out + s->out_at, s->out_len - s->out_at);
-        s->out_len -= s->out_at;
-        s->out_at = 0;
-    }
+    close_up(s);
     if (s->out_len + len > s->out_cap) {
-        uint8_t *more = realloc(s->out, s->out_len + len);
+        size_t cap = s->out_len + len + s->out_len / 2;
+        uint8_t *more = realloc(s->out, cap);
 
         if (more == NULL)
             return NULL;
         s->out = more;
-        s->out_cap = s->out_len + len;
+        s->out_cap = cap;
     }
     s->out_len += len;
     return s->out + s->out_len - len;
@@ -43,10 +55,71 @@ uint8_t *sp_stream_frame(struct sp_stream *s, size_t len)
     return at + SP_HEADER_LEN;
 }
 
+uint8_t *sp_stream_frame_dup(struct sp_stream *s, size_t len, int fd)
+{
+    int ours = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+    return ours >= 0 ? sp_stream_frame_fd(s, len, ours) : sp_stream_frame(s, len);
+}
+
+uint8_t *sp_stream_frame_fd(struct sp_stream *s, size_t len, int fd)
+{
+    struct sp_stream_fd *fds = realloc(s->fds, (s->n_fds + 1) * sizeof(*fds));
+    uint8_t *at = NULL;
+
+    if (fds != NULL)
+        s->fds = fds;
+    if (fds != NULL && (at = sp_stream_frame(s, len)) != NULL)
+        s->fds[s->n_fds++] = (struct sp_stream_fd){ (size_t)(at - s->out) - SP_HEADER_LEN, fd };
+    else
+        close(fd);
+    return at;
+}
+
+static void drop_first_fd(struct sp_stream *s)
+{
+    close(s->fds[0].fd);
+    memmove(s->fds, s->fds + 1, --s->n_fds * sizeof(*s->fds));
+}
+
+static ssize_t send_with_fd(int to, const uint8_t *at, size_t len, int fd)
+{
+    struct iovec v = { (void *)at, len };
+    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for, .msg_controllen = sizeof(room_for) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Up to the next byte that a descriptor goes with: whoever hears them finds it with the right frame. */
+static ssize_t send_some(struct sp_stream *s)
+{
+    const uint8_t *at = s->out + s->out_at;
+    bool with_fd = s->n_fds > 0 && s->fds[0].at == s->out_at;
+    size_t next = s->n_fds > (size_t)with_fd ? s->fds[with_fd].at : s->out_len;
+    ssize_t n;
+
+    if (!with_fd)
+        return send(s->fd, at, next - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = send_with_fd(s->fd, at, next - s->out_at, s->fds[0].fd);
+    if (n < 0 && errno == ETOOMANYREFS) /* of all our peers together: the message goes without */
+        n = send(s->fd, at, next - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+        s->fds_sent++;
+        drop_first_fd(s);
+    }
+    return n;
+}
+
 void sp_stream_flush(struct sp_stream *s)
 {
     while (s->out_at < s->out_len && !s->write_failed) {
-        ssize_t n = send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send_some(s);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -58,6 +131,8 @@ void sp_stream_flush(struct sp_stream *s)
             s->out_at += (size_t)n;
     }
     s->out_at = s->out_len = 0;
+    while (s->n_fds > 0)
+        drop_first_fd(s);
     if (s->out_cap > OUT_KEEP) {
         free(s->out);
         s->out = NULL;
@@ -68,6 +143,15 @@ void sp_stream_flush(struct sp_stream *s)
 size_t sp_stream_unsent(const struct sp_stream *s)
 {
     return s->out_len - s->out_at;
+}
+
+size_t sp_stream_fds_unread(struct sp_stream *s)
+{
+    int unread;
+
+    if (ioctl(s->fd, SIOCOUTQ, &unread) == 0 && unread == 0)
+        s->fds_sent = 0;
+    return s->n_fds + s->fds_sent;
 }
 
 /* ---- in ------------------------------------------------------------------------------------------------------------------------ */
@@ -113,27 +197,72 @@ static int grow_body(struct sp_stream *s)
     return 0;
 }
 
+/* No byte that is asked for belongs to another frame, so what comes along belongs to this one. */
+static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
+{
+    struct iovec v = { at, want };
+    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(int))];
+    /* not CMSG_SPACE of it: rounded up, that is room for two */
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for, .msg_controllen = CMSG_LEN(sizeof(int)) };
+    ssize_t n = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c != NULL; c = CMSG_NXTHDR(&m, c)) {
+        int fd;
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(fd)))
+            continue;
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+        if (s->has_fd) {
+            close(fd);
+            return -EPROTO;
+        }
+        s->has_fd = true;
+        s->fd_in = fd;
+    }
+    /* more than one at once; or none, when we are out of descriptors: then the message comes without */
+    return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
+}
+
 /* One recv(2) of up to want bytes: how many came, 0: none now, -EPIPE. */
 static ssize_t take(struct sp_stream *s, uint8_t *at, size_t want)
 {
-    ssize_t n = recv(s->fd, at, want, MSG_DONTWAIT);
+    ssize_t n = s->takes_fds ? recv_with_fd(s, at, want) : recv(s->fd, at, want, MSG_DONTWAIT);
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return n > 0 ? n : -EPIPE;
+    return n > 0 || n == -EPROTO ? n : -EPIPE;
+}
+
+int sp_stream_take_fd(struct sp_stream *s)
+{
+    if (!s->has_fd)
+        return -1;
+    s->has_fd = false;
+    return s->fd_in;
+}
+
+void sp_stream_drop_fd(struct sp_stream *s)
+{
+    int fd = sp_stream_take_fd(s);
+
+    if (fd >= 0)
+        close(fd);
 }
 
 static ssize_t hear_head(struct sp_stream *s, size_t budget)
 {
     size_t whole = s->greeted ? SP_HEADER_LEN : SP_HELLO_LEN, want = whole - s->head_have;
     ssize_t n = take(s, s->head + s->head_have, want < budget ? want : budget);
-    int rc = 0;
+    int rc;
 
     if (n <= 0)
         return n;
     s->head_have += (size_t)n;
-    if (s->head_have == whole)
-        rc = s->greeted ? take_header(s) : take_greeting(s);
+    if (s->head_have < whole)
+        return n;
+    if (!s->greeted)
+        sp_stream_drop_fd(s); /* it came with no frame */
+    rc = s->greeted ? take_header(s) : take_greeting(s);
     return rc < 0 ? rc : n;
 }
 
@@ -162,6 +291,8 @@ static int give(struct sp_stream *s, uint8_t **ret_body, size_t *ret_len)
 
 int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len)
 {
+    if (!sp_stream_is_within(s))
+        sp_stream_drop_fd(s); /* of the message before, that nobody wanted */
     while (budget > 0) {
         ssize_t n;
 
@@ -201,6 +332,10 @@ void sp_stream_finish(struct sp_stream *s)
 {
     if (s->fd >= 0)
         close(s->fd);
+    sp_stream_drop_fd(s);
+    while (s->n_fds > 0)
+        drop_first_fd(s);
+    free(s->fds);
     free(s->body);
     free(s->out);
     *s = (struct sp_stream){ .fd = -1 };

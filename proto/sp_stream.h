@@ -4,6 +4,8 @@
  * Side:    broker and client. The peer may be hostile: it is only bytes until it has greeted, and it decides nothing but when.
  * Owned:   the stream owns its descriptor and buffers; sp_stream_finish() ends both. A body that was heard is the caller's to free().
  * Bounded: a body grows as it arrives, up to max_body; what waits to be written is the caller's to bound (sp_stream_unsent()).
+ * Descriptors: at most one a frame, by SCM_RIGHTS with the frame's first byte. A stream whose takes_fds is not set takes none: the kernel
+ *          drops those that come.
  * Returns: 0 or -errno. -EPIPE: the peer is gone. -EPROTO: it does not speak this protocol. -EMSGSIZE: longer than allowed. -ENOMEM.
  *          After any of them the stream is of no use.
  */
@@ -22,6 +24,9 @@ struct sp_stream {
     bool greeted;      /* its greeting has been read */
     bool in_body;      /* its header has been read */
     bool write_failed; /* whatever is put afterwards is dropped; hearing goes on, and finds the end */
+    bool takes_fds;    /* the owner sets it after sp_stream_init() */
+    bool has_fd;       /* fd_in came with the frame that is being read, or with the one that was given last */
+    int fd_in;
     size_t max_body;
     uint8_t head[SP_HEADER_LEN];
     size_t head_have;
@@ -29,6 +34,11 @@ struct sp_stream {
     size_t body_len, body_have, body_cap;
     uint8_t *out;
     size_t out_at, out_len, out_cap;
+    struct sp_stream_fd { /* goes with the byte at out + at */
+        size_t at;
+        int fd;
+    } * fds;
+    size_t n_fds, fds_sent; /* sent: since the peer had last read everything */
 };
 
 /* fd: connected, non-blocking; taken over even when this fails. Our greeting is the first thing that sp_stream_flush() sends. */
@@ -37,6 +47,12 @@ void sp_stream_finish(struct sp_stream *s);
 
 /* Room for a frame of len bytes behind what is unsent; the caller fills it before it calls anything else here. NULL: no memory. */
 uint8_t *sp_stream_frame(struct sp_stream *s, size_t len);
+/* The same with a descriptor, which is taken over even when this fails, and closed when it is sent. */
+uint8_t *sp_stream_frame_fd(struct sp_stream *s, size_t len, int fd);
+/* The same with a duplicate: fd stays the caller's; -1: none. When there is none to be had the frame goes without: say in it that one belongs to it. */
+uint8_t *sp_stream_frame_dup(struct sp_stream *s, size_t len, int fd);
+/* How many descriptors are on their way: unsent, or sent and perhaps not read. For the caller to bound. */
+size_t sp_stream_fds_unread(struct sp_stream *s);
 /* Writes what the peer takes now. A peer that is gone takes everything: its end is for sp_stream_hear() to find. */
 void sp_stream_flush(struct sp_stream *s);
 size_t sp_stream_unsent(const struct sp_stream *s);
@@ -46,6 +62,14 @@ size_t sp_stream_unsent(const struct sp_stream *s);
  * greeting (s->greeted). Else as above.
  */
 int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len);
+
+/*
+ * The descriptor that came with the message that was just given: the caller's to close, close-on-exec. -1: none. It is the stream's again, and
+ * closed, when it is not taken before the next sp_stream_hear(). -EPROTO of that: a frame with two.
+ */
+int sp_stream_take_fd(struct sp_stream *s);
+/* Closes it now, if there is one. */
+void sp_stream_drop_fd(struct sp_stream *s);
 
 /* Some of a message, or of the greeting, has been read and not all of it. */
 bool sp_stream_is_within(const struct sp_stream *s);

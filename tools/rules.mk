@@ -122,6 +122,8 @@ $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 
 $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
+$(B)/tests/fuzz/fuzz_value: $(B)/tests/fuzz/fuzz_value.o $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ -lprotobuf-c -lcbor -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -270,7 +272,7 @@ $(B)/bench/peers/go: bench/peers/go.go
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/programs/true: BENCH_LINK := -nostdlib
 $(B)/bench/programs/true_libc: BENCH_LINK := -DWITH_LIBC
@@ -281,7 +283,7 @@ BENCH_CC = cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $(BENCH
 $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/programs/%: bench/programs/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(BENCH_CC) $< -o $@)
-$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
@@ -327,7 +329,8 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
-	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf

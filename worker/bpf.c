@@ -77,6 +77,8 @@ static uint32_t answer_of(const struct policy *p, enum policy_verdict v, int err
 {
     if (v == POLICY_VIOLATION)
         v = p->unlisted;
+    else if (v == POLICY_NOTIFY && p->asked_before)
+        v = POLICY_ALLOW;
     switch (v) {
     case POLICY_ALLOW: return SECCOMP_RET_ALLOW;
     case POLICY_REFUSE: return SECCOMP_RET_ERRNO | ((uint32_t)error & SECCOMP_RET_DATA);

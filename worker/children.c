@@ -96,27 +96,65 @@ static bool is_worker(const struct children *c, pid_t pid)
     return false;
 }
 
-void children_end_orphans(const struct children *c, int proc_fd)
+/* Our children, one pid a word; NULL with errno. */
+static FILE *open_list(int proc_fd)
 {
     char path[64];
     FILE *f;
-    int pid, fd;
+    int fd;
 
     snprintf(path, sizeof(path), "%d/task/%d/children", (int)getpid(), (int)getpid());
     fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
     f = fd >= 0 ? fdopen(fd, "r") : NULL;
-    if (f == NULL) {
-        log_event(LOG_LEVEL_ERROR, "orphans_unknown", "error=%s", strerrorname_np(errno));
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
+    if (f == NULL && fd >= 0)
+        close(fd);
+    return f;
+}
+
+/* wait_options: of waitpid(2), for each that is killed. Returns how many there were, or -errno. */
+static int end_strays(const struct children *c, int proc_fd, int wait_options)
+{
+    FILE *f = open_list(proc_fd);
+    int pid, n = 0;
+
+    if (f == NULL)
+        return -errno;
     while (fscanf(f, "%d", &pid) == 1)
         if (!is_worker(c, pid)) {
             kill(pid, SIGKILL); /* our own child, and not yet reaped: nobody else has its number */
-            (void)waitpid(pid, NULL, WNOHANG);
+            (void)waitpid(pid, NULL, wait_options);
+            n++;
         }
     fclose(f);
+    return n;
+}
+
+void children_end_orphans(const struct children *c, int proc_fd)
+{
+    int rc = end_strays(c, proc_fd, WNOHANG);
+
+    if (rc < 0)
+        log_event(LOG_LEVEL_ERROR, "orphans_unknown", "error=%s", strerrorname_np(-rc));
+}
+
+int children_is_stray(const struct children *c, pid_t pid)
+{
+    siginfo_t si = { .si_pid = 0 };
+
+    if (is_worker(c, pid))
+        return -EEXIST;
+    return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 ? 0 : -errno;
+}
+
+/* The list may leave some out while others go, so it is read until it has none. */
+int children_sweep(const struct children *c, int proc_fd, unsigned *ret_ended)
+{
+    int n;
+
+    *ret_ended = 0;
+    while ((n = end_strays(c, proc_fd, 0)) > 0)
+        *ret_ended += (unsigned)n;
+    return n;
 }
 
 void children_finish(struct children *c, int proc_fd)

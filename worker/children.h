@@ -42,6 +42,10 @@ int children_reap(struct children *c, uint64_t worker);
  * ended with it. Each that dies may hand on its own: its SIGCHLD is when to look again. proc_fd: /proc.
  */
 void children_end_orphans(const struct children *c, int proc_fd);
+/* 0: a child of ours that is no worker; whether it still lives does not matter. -ECHILD: not a child. -EEXIST: a worker. */
+int children_is_stray(const struct children *c, pid_t pid);
+/* Kills and reaps every child that is no worker, and comes back when there is none. 0, or -errno: they are not known. */
+int children_sweep(const struct children *c, int proc_fd, unsigned *ret_ended);
 /* Kills and reaps all of them, the workers too, and whoever comes to us by that. When the broker has gone. */
 void children_finish(struct children *c, int proc_fd);
 

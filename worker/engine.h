@@ -85,6 +85,10 @@ struct engine {
      * long as the process. 0, or -errno with *ret_step naming what failed: nothing of the job has run. NULL: walls.h, and nothing else. */
     int (*enter)(const Pb__Assign *assign, Pb__Started *started, const char **ret_step);
     const struct interp_engine *interp; /* NULL: it has no interpreters */
+    /* Of a template: runs its init, as run() would, and keeps what it has made. 0; or *ret_o says what went wrong. NULL: it has no templates. */
+    int (*warm)(const Pb__JobSpec *spec, struct outcome *ret_o);
+    /* In a child of a warm template, before it says hello: what may not be the same in two processes is made anew. 0 or -errno. NULL: nothing. */
+    int (*forked)(void);
     bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 

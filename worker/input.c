@@ -2,6 +2,7 @@
 #include "worker/input.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "worker/inbound.h"
@@ -28,6 +29,11 @@ void input_begin(const Pb__JobSpec *spec)
         input.at = spec->stdin_data.data;
         input.left = spec->stdin_data.len;
     }
+}
+
+void input_forked(void)
+{
+    memset(&input, 0, sizeof(input)); /* what its parent has read is its parent's */
 }
 
 int input_is_empty(void)

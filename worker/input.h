@@ -17,6 +17,9 @@
 /* Which stdin the job has. spec must outlive the job. */
 void input_begin(const Pb__JobSpec *spec);
 
+/* In a child of a template: it has asked for nothing. */
+void input_forked(void);
+
 /* Shows the bytes that are there; asks and waits when there are none. */
 int input_peek(const uint8_t **ret_bytes, size_t *ret_len);
 

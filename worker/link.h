@@ -18,6 +18,12 @@
 
 enum { LINK_FD = 3 }; /* where the seal puts the link: beside 0, 1 and 2 the only descriptor of a worker */
 
+/*
+ * Descriptors that come with an Answer (buffers) get the lowest free numbers: RECEIVED_FIRST and up, in native behind its module's. They are few at a
+ * time: whoever receives one maps it and closes it. RLIMIT_NOFILE is the end of them.
+ */
+enum { RECEIVED_FIRST = 4, RECEIVED_END = 64 };
+
 /* Which descriptor to use from now on. */
 void link_use(int fd);
 

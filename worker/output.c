@@ -24,6 +24,13 @@ static struct stream streams[STREAMS];
 static int kill_at_cap, gather = 1;
 static _Atomic int tick_pending, timer_armed;
 
+void output_forked(void)
+{
+    for (int i = 0; i < STREAMS; i++)
+        streams[i].held = streams[i].dropped = 0;
+    tick_pending = timer_armed = 0;
+}
+
 void output_begin(const Pb__JobSpec *spec)
 {
     streams[PB__STREAM__STREAM_STDOUT].left = spec->limits != NULL ? spec->limits->stdout_bytes : 0;

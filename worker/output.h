@@ -21,6 +21,9 @@ enum { OUTPUT_DELAY_US = 10000 };
 /* Takes caps and what to do at the cap from the job. */
 void output_begin(const Pb__JobSpec *spec);
 
+/* In a child of a template: it has said nothing, and its parent's timer is not its own. */
+void output_forked(void);
+
 /* Writes. Past the cap: counts and drops, or (the job's choice) ends the job, and then does not return. */
 void output_write(Pb__Stream stream, const void *bytes, size_t len);
 

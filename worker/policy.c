@@ -16,12 +16,13 @@ static const struct policy_gap x86_64_gaps[] = {
 
 enum { NEWEST = 450 }; /* set_mempolicy_home_node, Linux 5.17 */
 
-static const struct policy_table *const tables[] = { &policy_table_compute, &policy_table_lua,  &policy_table_python,
-                                                     &policy_table_native,  &policy_table_exec, &policy_table_init };
+static const struct policy_table *const tables[] = { &policy_table_compute,     &policy_table_lua,  &policy_table_python,
+                                                     &policy_table_native,      &policy_table_exec, &policy_table_init,
+                                                     &policy_table_lua_template };
 
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
-const char *const policy_names[N_TABLES + 1] = { "compute", "lua", "python", "native", "exec", "init", NULL };
+const char *const policy_names[N_TABLES + 1] = { "compute", "lua", "python", "native", "exec", "init", "lua-template", NULL };
 
 const struct policy *policy_find(const char *profile)
 {
@@ -39,6 +40,21 @@ const struct policy *policy_find(const char *profile)
             return &found[i];
         }
     return NULL;
+}
+
+size_t policy_leave(const struct policy *p, struct policy_row *room, struct policy *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n_rows; i++)
+        if (p->rows[i].verdict == POLICY_NOTIFY)
+            room[n++] = p->rows[i];
+    *ret = *p;
+    ret->rows = room;
+    ret->n_rows = n;
+    ret->unlisted = POLICY_ALLOW;
+    ret->asked_before = false;
+    return n;
 }
 
 static bool has_verdict(const struct policy *p, enum policy_verdict v)
@@ -60,6 +76,10 @@ void policy_explain(const struct policy *p, FILE *to)
     }
     if (has_verdict(p, POLICY_ANSWER))
         fprintf(to, "# answer: the kernel does nothing, the worker's own handler for SIGSYS gives the answer\n");
+    if (has_verdict(p, POLICY_NOTIFY))
+        fprintf(
+            to,
+            "# ask: the caller waits until the broker has given leave, once for each fork that it ordered; without leave the job ends\n");
     fprintf(to, "# any other known call: the job ends, and its receipt names the call\n");
     fprintf(to, "# a number above %u, or that is no call: refuse ENOSYS, as an older kernel would\n", p->newest);
     fprintf(to, "# a call of i386 or x32: killed at once; the numbers mean other calls there\n");

@@ -8,6 +8,7 @@
 #ifndef WORKER_POLICY_H
 #define WORKER_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,12 +31,20 @@ struct policy {
     enum policy_verdict
         unlisted;   /* VIOLATION: by SIGSYS, to the process itself. NOTIFY: by the listener. Also what a row's VIOLATION means */
     unsigned given; /* enum policy_given: rows that need more than this do not stand */
+    /* A filter below this one, whose listener another process has, is asked first about the rows that say NOTIFY: policy_leave(). */
+    bool asked_before;
 };
 
 #define POLICY_X32_BIT 0x40000000u /* set in the number of an x32 call */
 
 /* The policy of a profile by name, or NULL. Nothing is given: struct policy p = *policy_find("exec"); p.given = ... */
 const struct policy *policy_find(const char *profile);
+
+/*
+ * The rows of p that say NOTIFY, as a policy of their own that allows everything else: installed before p, with a listener, so that who has to pass
+ * the listener on is not yet under p. *ret borrows from p; room: for p->n_rows rows, the caller's. Returns how many there are.
+ */
+size_t policy_leave(const struct policy *p, struct policy_row *room, struct policy *ret);
 
 /* All profiles' names, NULL-terminated. */
 extern const char *const policy_names[];

@@ -9,11 +9,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include "worker/engines/native/engine.h"
 #include "worker/engines/native/load.h"
 #include "worker/link.h"
+#include "worker/template.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -22,6 +24,8 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+
+_Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED is all of them, but for the module's");
 
 #define FD_AMONG(first) INT_BUT(0, NATIVE_THREADS - 1, first)
 #define FUTEX_IS(op)    INT_BUT(1, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, op)
@@ -56,6 +60,23 @@
     { ALLOW(madvise),                    IF(INT_IS(2, MADV_GUARD_REMOVE)),          "a hibernated stack comes back" }, \
     { ALLOW(madvise),                    IF(INT_IS(2, MADV_NOHUGEPAGE)),            "tasklets' stacks: a few small pages each" }, \
     { ALLOW(setitimer),                  IF(INT_IS(0, ITIMER_VIRTUAL)),             "turns for tasklets that do not yield" },
+
+/*
+ * Buffers: memory of the broker's making, whose descriptor comes with an answer. One that may be read only is sealed, so that no mapping of it can be
+ * written, or made writable. They are mapped shared, and never to be executed: MMAP_MODULE, which may be, wants a private one of a number that none of
+ * these can have.
+ */
+#define RECEIVED_BUFFER(prot)        LONG_IN(2, prot), LONG_IS(3, MAP_SHARED)
+#define RECEIVE_FLAGS                (MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
+#define ROWS_BUFFERS \
+    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD), INT_IN(2, RECEIVE_FLAGS)), "an answer, with the descriptor of a buffer" }, \
+    { ALLOW(mmap),                       IF(RECEIVED_BUFFER(PROT_READ | PROT_WRITE)), "a buffer; never executable" },
+#define ROWS_CLOSE_RECEIVED \
+    { ALLOW(close),                      IF(INT_IS(0, 5)),                          "a buffer's descriptor, when it is mapped" }, \
+    { ALLOW(close),                      IF(INT_BUT(0, 1, 6)),                      "the same" }, \
+    { ALLOW(close),                      IF(INT_BUT(0, 7, 8)),                      "the same" }, \
+    { ALLOW(close),                      IF(INT_BUT(0, 15, 16)),                    "the same" }, \
+    { ALLOW(close),                      IF(INT_BUT(0, 31, 32)),                    "the same" },
 
 /* time and chance */
 #define ROWS_TIME \
@@ -152,6 +173,30 @@ static const struct policy_row lua_rows[] = {
 };
 
 /*
+ * A template (worker/template.h) and its children: what Lua may, and the fork. The descriptor of a child's link comes beside the order for it; the
+ * child puts it in the place of the template's.
+ */
+static const struct policy_row lua_template_rows[] = {
+    ROWS_LINK
+    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD)),                    "the order to fork, with the descriptor of the child's link" },
+    { ALLOW(dup2),                       IF(INT_IS(0, FORK_FD), INT_IS(1, LINK_FD)), "the child: its link in the place of the template's" },
+    { ALLOW(close),                      IF(INT_IS(0, FORK_FD)),                    "the template, and the child: what it came as" },
+    { ASK(clone),                        IF(LONG_IS(0, FORK_FLAGS), LONG_IS(1, 0)), "a fork: a child of the zygote's, with a stack of its own" },
+    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_PDEATHSIG), LONG_IS(1, SIGKILL)), "the child: dies with the zygote" },
+    ROWS_MEMORY
+    ROWS_TASKLETS
+    ROWS_BUFFERS
+    ROWS_CLOSE_RECEIVED
+    { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" },
+    ROWS_TIME
+    ROWS_SELF
+    ROWS_NO_FILES
+    ROWS_SOFT
+    ROWS_SANITIZER
+    ROWS_SANITIZER_LUA
+};
+
+/*
  * What CPython 3.11 still asks for once it has started and its modules are there. Threads: the flag word of glibc's pthread_create, no other.
  * asyncio's self-pipe and its epoll are made before the seal.
  */
@@ -181,9 +226,10 @@ static const struct policy_row python_rows[] = {
 
 /*
  * A native job can make any of these calls at any time with any argument that passes. So: it has no descriptor but the link and /dev/null,
- * and no call that makes one; memory becomes executable in one way only, as a private mapping of the module, which is sealed against
- * writing before it is mapped, and whose one descriptor the loader closes. openat, newfstatat and fstat are asked by libc's loader: the
- * worker's own handler says what it is to believe, and the kernel is never asked about a path.
+ * and those of buffers that the broker sends; memory becomes executable in one way only, as a private mapping of the module, which is sealed
+ * against writing before it is mapped, and in whose place /dev/null is put when the loader has mapped it. That number is never free again, so no
+ * buffer gets it. openat, newfstatat and fstat are asked by libc's loader: the worker's own handler says what it is to believe, and the kernel is
+ * never asked about a path.
  */
 static const struct policy_row native_rows[] = {
     { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" },
@@ -197,8 +243,9 @@ static const struct policy_row native_rows[] = {
     { ALLOW(readv),                      IF(INT_IS(0, LINK_FD)),                    "as read" },
     { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" },
     { ANSWER(writev),                    ANY,                                       "as write; libc's last words before it aborts" },
-    { ALLOW(close),                      IF(INT_IS(0, MODULE_FD)),                  "the loader, when it has mapped it: from then on nothing can be mapped" },
-    { ANSWER(close),                     ANY,                                       "EBADF: a job has no descriptors; nobody closes the link by mistake" },
+    ROWS_CLOSE_RECEIVED
+    { ALLOW(dup2),                       IF(INT_IS(0, 0), INT_IS(1, MODULE_FD)),    "/dev/null in the module's place: nothing that comes later gets its number" },
+    { ANSWER(close),                     ANY,                                       "the loader, when it has mapped the module: dup2; else EBADF, nobody closes the link by mistake" },
     { ALLOW(pread64),                    IF(INT_IS(0, MODULE_FD)),                  "the loader: program headers" },
     { ALLOW(fcntl),                      IF(SEAL_MODULE),                           "the module can never be written again: before it is mapped" },
     { ALLOW(mmap),                       IF(MMAP_MODULE(PROT_READ | PROT_EXEC)),    "the loader: code and constants; nothing else becomes executable" },
@@ -209,6 +256,7 @@ static const struct policy_row native_rows[] = {
     { ANSWER(tgkill),                    IF(INT_IS(2, SIGABRT)),                    "abort(): told as its signal; no signal is sent" },
     ROWS_MEMORY
     ROWS_TASKLETS
+    ROWS_BUFFERS
     ROWS_TIME
     { ALLOW(nanosleep),                  ANY,                                       "sleep(), within the wall limit" },
     { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "sleep(); not by another process's clock" },
@@ -224,5 +272,6 @@ static const struct policy_row native_rows[] = {
 
 const struct policy_table policy_table_compute = POLICY_TABLE("compute", compute_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_lua = POLICY_TABLE("lua", lua_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_lua_template = POLICY_TABLE("lua-template", lua_template_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_python = POLICY_TABLE("python", python_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_native = POLICY_TABLE("native", native_rows, POLICY_VIOLATION);

@@ -23,6 +23,7 @@
 #define REFUSE(x, err)           SYS(x), POLICY_REFUSE, err, 0
 #define REFUSE_IF(given, x, err) SYS(x), POLICY_REFUSE, err, given
 #define ANSWER(x)                SYS(x), POLICY_ANSWER, 0, 0
+#define ASK(x)                   SYS(x), POLICY_NOTIFY, 0, 0
 #define END(x)                   SYS(x), POLICY_VIOLATION, 0, 0
 #define END_IF(given, x)         SYS(x), POLICY_VIOLATION, 0, given
 
@@ -87,6 +88,6 @@ struct policy_table {
     }
 
 extern const struct policy_table policy_table_lua, policy_table_native, policy_table_compute, policy_table_python, policy_table_exec,
-    policy_table_init;
+    policy_table_init, policy_table_lua_template;
 
 #endif

@@ -19,6 +19,7 @@
 #include "worker/landlock.h"
 #include "worker/link.h"
 #include "worker/signals.h"
+#include "worker/template.h"
 
 #ifndef PR_SET_MDWE /* Linux 6.3 */
 #define PR_SET_MDWE              65
@@ -87,13 +88,14 @@ static int limit(int resource, rlim_t most)
     return errno_of(setrlimit(resource, &want));
 }
 
-/* Files: none of its own, but what its engine keeps in memory before the seal. Threads sleep on descriptors of known numbers. */
+/* Files: none of its own, but what its engine keeps in memory before the seal, and buffers that the broker sends, a few at a time. Threads sleep on
+ * descriptors of known numbers. */
 static int step_rlimits(struct seal *s)
 {
     int rc = limit(RLIMIT_FSIZE, s->engine->file_bytes);
 
     if (rc == 0)
-        rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : 8);
+        rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : RECEIVED_END);
     for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]) && rc == 0; i++)
         rc = limit(rlimits[i].resource, rlimits[i].most);
     return rc;
@@ -305,11 +307,21 @@ static int step_engine(struct seal *s)
     return s->engine->open(s->threads);
 }
 
-/* Only now: an engine with several threads has just made them, and there will be no more. */
+/*
+ * Only now: an engine with several threads has just made them, and there will be no more. A template's forks are asked for one by one; where its
+ * uid is its own, the kernel counts them too. Where it is not, it would count everybody's.
+ */
 static int step_no_processes(struct seal *s)
 {
-    (void)s;
-    return limit(RLIMIT_NPROC, 0);
+    if (s->leave == NULL)
+        return limit(RLIMIT_NPROC, 0);
+    return s->uid == 0 ? ABSENT : limit(RLIMIT_NPROC, 1 + s->children);
+}
+
+/* Before the filter of its own, under which it could not pass the listener on. */
+static int step_leave(struct seal *s)
+{
+    return s->leave == NULL ? ABSENT : template_pass_listener(s->leave, s->token, s->token_len);
 }
 
 static int step_seccomp(struct seal *s)
@@ -341,6 +353,7 @@ static const struct seal_step {
     { "landlock",          step_landlock },
     { "engine",            step_engine },          /* not power given up, but the last moment at which it could need some */
     { "no_processes",      step_no_processes },
+    { "leave",             step_leave },           /* of a template: the broker is asked before a fork */
     { "seccomp",           step_seccomp },         /* onto every thread there is */
 }, program_steps[] = {
     /* No tenant's byte comes before space_close(), which takes the capabilities, and the filters that the engine installs behind it. */

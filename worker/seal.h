@@ -29,6 +29,10 @@ struct seal {
     const struct engine *engine;
     const struct bpf_program *filter;
     const struct space_spawn *space; /* in: what came along for it; NULL: nothing */
+    const struct bpf_program *leave; /* in: of a template, the filter that asks before a fork; NULL: no template */
+    const void *token;               /* in, of a template: to say whose listener it is */
+    size_t token_len;
+    unsigned children; /* in, of a template with a uid of its own: processes beside it under that uid */
 
     uint32_t uid_now;      /* out: who we are */
     uint32_t landlock_abi; /* out: 0 = none */

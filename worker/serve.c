@@ -12,6 +12,7 @@
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/place.h"
+#include "worker/template.h"
 #include "worker/walls.h"
 
 static const struct engine *volatile running; /* the engine that a cancel is for; NULL while there is nothing to end */
@@ -127,9 +128,15 @@ static int enter(const struct engine *e, const Pb__Assign *assign, Pb__Started *
     return walls_set(assign->spec->limits, e->closed_bytes);
 }
 
-_Noreturn void serve(const struct engine *e)
+void serve_forked(void)
 {
-    static struct outcome o;
+    running = NULL;
+    cancelled = 0;
+}
+
+/* The job, with everything said and set that comes before its first byte. The frame lives as long as the process: engines point into the spec. */
+static const Pb__Assign *take_job(const struct engine *e)
+{
     Pb__Started started = PB__STARTED__INIT;
     const char *step = "limits";
     struct frame f;
@@ -144,6 +151,8 @@ _Noreturn void serve(const struct engine *e)
         _exit(70); /* the broker does not keep to the protocol */
     output_begin(m->assign->spec);
     input_begin(m->assign->spec);
+    if (m->assign->template_)
+        walls_keep_cpu(m->assign->children_cpu_us);
     rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
     if (rc == 0 && m->assign->interpreter && e->interp == NULL) {
         step = "interpreter";
@@ -155,14 +164,26 @@ _Noreturn void serve(const struct engine *e)
     }
     interpreter = m->assign->interpreter;
     running = e;
-    if (interpreter) {
-        say_started(&started);
-        interp_serve(e, m->assign);
-    }
-    if (cancelled && e->cancel != NULL)
+    if (cancelled && !interpreter && e->cancel != NULL)
         e->cancel(); /* it came while there was nothing to end */
     say_started(&started);
-    e->run(m->assign->spec, &o); /* f lives as long as the process: the engine may keep pointers into the spec */
+    return m->assign;
+}
+
+_Noreturn void serve(const struct engine *e)
+{
+    static struct outcome o;
+    const Pb__Assign *a = take_job(e);
+
+    if (a->template_) {
+        template_run(e, a->spec);
+        a = take_job(e); /* in a child */
+        if (a->template_)
+            _exit(70); /* the broker does not keep to the protocol */
+    }
+    if (a->interpreter)
+        interp_serve(e, a);
+    e->run(a->spec, &o);
     serve_finish(&o);
 }
 

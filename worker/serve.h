@@ -14,6 +14,9 @@
 /* Waits for the Assign and runs it. */
 _Noreturn void serve(const struct engine *e);
 
+/* In a child of a template: it has no job, and nobody has cancelled it. */
+void serve_forked(void);
+
 /* Ends the job from inside the engine: flushes, sends the Result, and waits for the broker's kill. */
 _Noreturn void serve_finish(const struct outcome *o);
 

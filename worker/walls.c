@@ -15,6 +15,12 @@
 enum { AS_SLACK = 16 << 20, THREAD_SLACK = 1 << 20, CPU_SLACK_S = 2 };
 
 static uint64_t mapped_bytes, data_bytes;
+static rlim_t keep_cpu;
+
+void walls_keep_cpu(uint64_t us)
+{
+    keep_cpu = us / 1000000 + CPU_SLACK_S + 1;
+}
 
 int walls_measure(void)
 {
@@ -39,7 +45,7 @@ int walls_measure(void)
 int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
 {
     rlim_t seconds = l->cpu_us / 1000000 + CPU_SLACK_S;
-    struct rlimit cpu = { seconds, seconds + 1 };
+    struct rlimit cpu = { seconds, seconds + 1 > keep_cpu ? seconds + 1 : keep_cpu };
 
     if (setrlimit(RLIMIT_CPU, &cpu) != 0)
         return -errno;

@@ -9,10 +9,14 @@
 #ifndef WORKER_WALLS_H
 #define WORKER_WALLS_H
 
+#include <stdint.h>
+
 #include "job.pb-c.h"
 
 /* In the zygote, once: how much address space the program itself has mapped, and how much of it can be written. */
 int walls_measure(void);
+/* Of a template, before walls_set(): the CPU time that its children may be given. They inherit its hard limit, which nobody can raise. */
+void walls_keep_cpu(uint64_t us);
 /* closed_bytes: of addresses that the engine keeps closed, beside what the job may hold (struct engine). */
 int walls_set(const Pb__Limits *l, uint64_t closed_bytes);
 

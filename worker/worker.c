@@ -2,13 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "sp.h"
+#include "worker/canary.h"
 #include "worker/link.h"
 #include "worker/seal.h"
 #include "worker/serve.h"
+#include "worker/template.h"
 #include "worker/zygote.h"
 
 enum { EXIT_NO_SEAL = 70, EXIT_NO_LINK = 71 };
@@ -27,6 +28,8 @@ static void say_hello(const struct worker_start *w, struct seal *s)
     m.body_case = PB__FROM_WORKER__BODY_HELLO;
     m.hello = &h;
     link_send(&m);
+    if (w->leave != NULL)
+        template_note_hello(&h);
 }
 
 static void say_seal_failed(const struct worker_start *w, const char *step, int error)
@@ -54,21 +57,6 @@ static int open_link(int fd)
     return sp_handshake(fd);
 }
 
-/*
- * All forks of a zygote have its stack canary, and a native job can read it: so each gets its own. The functions that are on the stack now,
- * down to main(), never return, so none of them looks for the old one.
- */
-__attribute__((always_inline)) static inline int new_canary(void)
-{
-    uintptr_t canary;
-
-    if (getrandom(&canary, sizeof(canary), 0) != sizeof(canary))
-        return -EIO;
-    canary &= ~(uintptr_t)0xff; /* ends strings, as libc's */
-    __asm__ volatile("mov %0, %%fs:0x28" : : "r"(canary) : "memory");
-    return 0;
-}
-
 __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct worker_start *w)
 {
     struct seal s = { .link_fd = w->link_fd,
@@ -78,13 +66,17 @@ __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct work
                       .threads = w->threads > 0 ? w->threads : 1,
                       .engine = w->engine,
                       .filter = w->filter,
-                      .space = w->space };
+                      .space = w->space,
+                      .leave = w->leave,
+                      .token = w->token,
+                      .token_len = w->token_len,
+                      .children = w->children };
     const char *step;
     int rc;
 
     if (open_link(w->link_fd) != 0)
         _exit(EXIT_NO_LINK);
-    if (new_canary() != 0)
+    if (canary_new() != 0)
         _exit(EXIT_NO_SEAL);
     rc = seal_take(&s, &step);
     if (rc != 0) {

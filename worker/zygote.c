@@ -34,6 +34,10 @@ struct zygote {
     const struct engine *engine;
     const struct policy *policy;
     struct bpf_program filter;
+    const struct policy *template_policy; /* of templates and their children; NULL: the engine has none */
+    struct bpf_program template_filter, leave;
+    int proc_fd; /* to find children that a template made */
+    int had_template;
     struct children children;
     int control_fd, signal_fd, null_fd;
     struct space_ask ask;
@@ -93,6 +97,12 @@ static void say_ready(struct zygote *z)
     r.namespaces = z->space.namespaces;
     r.n_namespaces = z->space.n_namespaces;
     r.tier_why = z->space.why;
+    if (z->template_policy != NULL) {
+        r.template_profile = (char *)z->template_policy->name;
+        r.template_filter_hash.data = z->template_filter.hash;
+        r.template_filter_hash.len = sizeof(z->template_filter.hash);
+        r.template_filter_len = z->template_filter.len;
+    }
     m.body_case = PB__FROM_ZYGOTE__BODY_READY;
     m.ready = &r;
     say(z, &m, -1);
@@ -130,6 +140,17 @@ static void say_spawn_failed(struct zygote *z, uint64_t worker, int error)
     f.error = (uint32_t)-error;
     m.body_case = PB__FROM_ZYGOTE__BODY_SPAWN_FAILED;
     m.spawn_failed = &f;
+    say(z, &m, -1);
+}
+
+static void say_swept(struct zygote *z, unsigned ended)
+{
+    Pb__FromZygote m = PB__FROM_ZYGOTE__INIT;
+    Pb__Swept s = PB__SWEPT__INIT;
+
+    s.ended = ended;
+    m.body_case = PB__FROM_ZYGOTE__BODY_SWEPT;
+    m.swept = &s;
     say(z, &m, -1);
 }
 
@@ -202,8 +223,10 @@ static _Noreturn void become_worker(struct zygote *z, const Pb__Spawn *s, int li
                               .token = s->token.data,
                               .token_len = s->token.len,
                               .engine = z->engine,
-                              .filter = &z->filter,
-                              .space = space };
+                              .filter = s->template_ ? &z->template_filter : &z->filter,
+                              .space = space,
+                              .leave = s->template_ ? &z->leave : NULL,
+                              .children = s->children };
 
     worker_main(&w);
 }
@@ -227,12 +250,30 @@ static int read_fds(const struct packet *p, const Pb__Spawn *s, struct space_spa
     return 0;
 }
 
+/*
+ * A template's child that is hostile does not ask for our death to be its own. So from the first template on we outlive the broker until we have
+ * ended what is left; our own end is the broker's to clean up after, who is the next reaper.
+ */
+static int expect_templates(struct zygote *z)
+{
+    if (z->template_policy == NULL)
+        return -EOPNOTSUPP;
+    if (z->had_template)
+        return 0;
+    if (prctl(PR_SET_PDEATHSIG, 0) != 0)
+        return -errno;
+    z->had_template = 1;
+    return 0;
+}
+
 static int fork_worker(struct zygote *z, const Pb__Spawn *s, const struct packet *p)
 {
     pid_t self = getpid(), pid;
     struct space_spawn space;
-    int pidfd, rc = read_fds(p, s, &space);
+    int pidfd, rc = s->template_ ? expect_templates(z) : 0;
 
+    if (rc == 0)
+        rc = read_fds(p, s, &space);
     if (rc == 0)
         rc = children_reserve(&z->children);
     if (rc != 0)
@@ -264,6 +305,43 @@ static void do_reap(struct zygote *z, const Pb__Reap *r)
         log_event(LOG_LEVEL_WARN, "no_reap", "worker=%llu error=%d", (unsigned long long)r->worker, -rc);
 }
 
+static int adopt(struct zygote *z, const Pb__Adopt *a)
+{
+    pid_t pid = (pid_t)a->pid;
+    int pidfd, rc = z->had_template && a->pid <= INT32_MAX ? children_is_stray(&z->children, pid) : -ECHILD;
+
+    if (rc == 0)
+        rc = children_reserve(&z->children);
+    if (rc != 0)
+        return rc;
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* our unreaped child: the pid is its own */
+    if (pidfd < 0)
+        return -errno;
+    children_add(&z->children, a->worker, pid);
+    say_spawned(z, a->worker, pid, pidfd);
+    close(pidfd);
+    children_collect(&z->children, say_exited, z); /* it may have ended before it was one of them */
+    return 0;
+}
+
+static void do_adopt(struct zygote *z, const Pb__Adopt *a)
+{
+    int rc = adopt(z, a);
+
+    if (rc != 0)
+        say_spawn_failed(z, a->worker, rc);
+}
+
+static void do_sweep(struct zygote *z)
+{
+    unsigned ended = 0;
+    int rc = children_sweep(&z->children, z->proc_fd, &ended);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "no_sweep", "error=%d", -rc);
+    say_swept(z, ended);
+}
+
 static void on_control(struct zygote *z)
 {
     struct packet p;
@@ -284,6 +362,10 @@ static void on_control(struct zygote *z)
         do_spawn(z, m->spawn, &p);
     else if (m->body_case == PB__TO_ZYGOTE__BODY_REAP)
         do_reap(z, m->reap);
+    else if (m->body_case == PB__TO_ZYGOTE__BODY_ADOPT)
+        do_adopt(z, m->adopt);
+    else if (m->body_case == PB__TO_ZYGOTE__BODY_SWEEP)
+        do_sweep(z);
     close_fds(&p);
     frame_release(&p.frame);
 }
@@ -386,6 +468,31 @@ static void forget_environment(void)
         setenv("TZ", keep, 1);
 }
 
+/* The filter of templates, and the one below it that asks before a fork. */
+static int prepare_templates(struct zygote *z)
+{
+    static struct policy under;
+    char profile[64];
+    struct policy_row *room;
+    struct policy leave;
+    const struct policy *p;
+    int rc;
+
+    snprintf(profile, sizeof(profile), "%s-template", z->engine->name);
+    p = policy_find(profile);
+    room = p != NULL ? calloc(p->n_rows, sizeof(*room)) : NULL;
+    if (room == NULL)
+        return p == NULL ? -ENOENT : -ENOMEM;
+    under = *p;
+    under.asked_before = true;
+    rc = policy_leave(p, room, &leave) > 0 ? bpf_compile(&leave, &z->leave) : -ENOENT;
+    if (rc == 0)
+        rc = bpf_compile(&under, &z->template_filter);
+    free(room);
+    z->template_policy = p;
+    return rc;
+}
+
 static int prepare(struct zygote *z)
 {
     int rc = tie_to_parent();
@@ -400,6 +507,9 @@ static int prepare(struct zygote *z)
     be_first_to_go();
     warm_libc();
     forget_environment();
+    z->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (z->proc_fd < 0)
+        return -errno;
     rc = z->engine->prepare();
     if (rc == 0)
         rc = walls_measure();
@@ -407,6 +517,8 @@ static int prepare(struct zygote *z)
         z->filter = *z->engine->filter();
     else if (rc == 0)
         rc = bpf_compile(z->policy, &z->filter);
+    if (rc == 0 && z->engine->warm != NULL)
+        rc = prepare_templates(z);
     malloc_trim(0); /* what compiling used is not for our children to carry */
     return rc;
 }
@@ -431,7 +543,7 @@ static int enter_space(struct zygote *z)
 
 int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)
 {
-    static struct zygote z = { .signal_fd = -1, .null_fd = -1 };
+    static struct zygote z = { .signal_fd = -1, .null_fd = -1, .proc_fd = -1 };
     int rc;
 
     log_init("zygote", LOG_LEVEL_INFO);
@@ -447,8 +559,8 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
     if (rc == 0) {
         say_ready(&z);
         rc = loop(&z);
-        if (has_orphans(&z))
-            children_finish(&z.children, space_now.proc_fd);
+        if (has_orphans(&z) || z.had_template)
+            children_finish(&z.children, z.proc_fd);
     }
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));

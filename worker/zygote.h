@@ -32,6 +32,8 @@ struct worker_start {
     const struct engine *engine;
     const struct bpf_program *filter;
     const struct space_spawn *space; /* NULL: nothing came along */
+    const struct bpf_program *leave; /* of a template; NULL: it is none */
+    unsigned children;
 };
 _Noreturn void worker_main(const struct worker_start *w);
 

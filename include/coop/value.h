@@ -169,11 +169,9 @@ struct coop_encoding {
 };
 
 /*
- * max: COOP_VAL_INLINE_BYTES or COOP_VAL_WHOLE_BYTES. root: the word that the path begins with ("value"). path: COOP_VAL_PATH bytes, ""
- *      when nothing
- * is wrong; may be NULL. The caller frees *ret by coop_encoding_free(). -E2BIG: more than max, than COOP_VAL_ITEMS or COOP_VAL_HANDLES;
- * -ENOMEM;
- * or what coop_val_error() says.
+ * The bytes that v is. max: COOP_VAL_INLINE_BYTES or COOP_VAL_WHOLE_BYTES. root: the word that the path begins with ("value"). path:
+ * COOP_VAL_PATH bytes, "" when nothing is wrong; may be NULL. The caller frees *ret by coop_encoding_free(). -E2BIG: more than max, than
+ * COOP_VAL_ITEMS or COOP_VAL_HANDLES; -ENOMEM; or what coop_val_error() says.
  */
 int coop_val_encode(const coop_val *v, size_t max, const char *root, struct coop_encoding *ret, char *path);
 void coop_encoding_free(struct coop_encoding *e);

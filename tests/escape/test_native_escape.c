@@ -31,9 +31,13 @@ static const struct row rows[] = {
     { "rwx_mprotect",     "policy", NAMES("mprotect") },
     { "run_data",         "signal", "signal 11" },
     { "patch_code",       "signal", "signal 11" },        /* code that was made writable is no code any more */
-    { "map_module_again", "ok",     "-1 9" },             /* the loader has closed it */
-    { "map_module_early", "ok",     "-1 9" },             /* before its first IFUNC is resolved */
-    { "write_module",     "ok",     "-1 9" },
+    { "map_module_again", "ok",     "-1 19" },            /* /dev/null is in its place, when the loader has mapped it */
+    { "map_module_early", "ok",     "-1 19" },            /* before its first IFUNC is resolved */
+    { "write_module",     "ok",     "6 0" },              /* into nothing */
+    { "closes_module",    "ok",     "-1 9" },             /* its number is never free */
+    { "closes_null",      "ok",     "-1 9" },             /* nor that of what is put there */
+    { "null_over_module", "ok",     "4 0" },              /* what is there already */
+    { "link_over_module", "policy", NAMES("dup2") },
     { "map_link",         "policy", NAMES("mmap") },
     { "map_null",         "policy", NAMES("mmap") },
     { "another_memfd",    "policy", NAMES("memfd_create") },

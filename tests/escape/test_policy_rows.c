@@ -73,6 +73,8 @@ static const struct harmless {
     { "pread64",       { "0", "@", "0", "0", "0", "0" } }, /* the module's descriptor is closed by now: EBADF */
     { "pwrite64",      { "0", "@", "0", "0", "0", "0" } },
     { "close",         { "0", "0", "0", "0", "0", "0" } },
+    { "dup2",          { "0", "0", "0", "0", "0", "0" } },
+    { "recvmsg",       { "0", "1", "0", "0", "0", "0" } }, /* no address: EFAULT, before anything is waited for */
     { "fcntl",         { "0", "0", "0", "0", "0", "0" } },
     { "write",         { "0", "@", "0", "0", "0", "0" } }, /* no threads, so no such descriptors: EBADF */
     { "epoll_wait",    { "0", "@", "1", "0", "0", "0" } },
@@ -240,7 +242,7 @@ static void changed_arguments_end_the_job(void **state)
             answers += strncmp(at, "call -1 9\n", 10) == 0 || strncmp(at, "call 0 0\n", 9) == 0;
         assert_int_equal(answers, tried);
     }
-    assert_true(tried + 4 >= bits); /* a few lead to another row */
+    assert_true(tried + 5 >= bits); /* a few lead to another row: of close, as many as there are spans of numbers */
     host_unharmed(host);
 }
 

@@ -106,7 +106,7 @@ static void expect_limits(pid_t pid)
     static const struct {
         const char *name, *most;
     } rows[] = {
-        { "Max core file size", "0 " },    { "Max open files", "8 " },          { "Max processes", "0 " },
+        { "Max core file size", "0 " },    { "Max open files", "64 " },         { "Max processes", "0 " },
         { "Max file size", "0 " },         { "Max locked memory", "0 " },       { "Max msgqueue size", "0 " },
         { "Max realtime priority", "0 " }, { "Max pending signals", "16 " },    { "Max stack size", "8388608 " },
         { "Max file locks", "0 " },        { "Max nice priority", "0 " },

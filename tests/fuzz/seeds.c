@@ -508,6 +508,63 @@ static void limits_seeds(void)
     }
 }
 
+/* ---- value: how many handles, the encoding ------------------------------------------------------------------------------------------- */
+
+static void value_seeds(void)
+{
+    static const struct {
+        const char *name;
+        unsigned char handles;
+        const char *bytes;
+        size_t len;
+    } rows[] = {
+#define ROW(name, handles, bytes) { name, handles, bytes, sizeof(bytes) - 1 }
+        ROW("scalars", 0,
+            "\x8a\xf6\xf4\xf5\x00\x18\x18\x38\xff\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\xfb\x3f\xf0\0\0\0\0\0\0\x61"
+            "a\x41\xff"),
+        ROW("nan", 0, "\xfb\x7f\xf8\0\0\0\0\0\0"),
+        ROW("utf8", 0, "\x67\xc3\xa4\xf0\x9f\x99\x82\0"),
+        ROW("keys", 0,
+            "\xa6\x01\x01\x20\x02\x41\0\x03\x61"
+            "a\x04\xf5\x05\xfb\x3f\xf8\0\0\0\0\0\0\x06"),
+        ROW("key-twice", 0,
+            "\xa2\x61"
+            "a\0\x61"
+            "a\0"),
+        ROW("nested", 0,
+            "\x82\xa1\x61"
+            "k\x81\x81\x80\xa1\x61m\xa0"),
+        ROW("deep", 0, "\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x81\x80"),
+        ROW("handles", 2,
+            "\x83\xda"
+            "cooq\0\xda"
+            "cooq\x01\xda"
+            "cooq\0"),
+        ROW("no-handle", 1,
+            "\xda"
+            "cooq\x01"),
+        ROW("big", 0,
+            "\x82\xda"
+            "coop\x74"
+            "12345678901234567890\xda"
+            "coop\x75"
+            "-12345678901234567890"),
+        ROW("indefinite", 0, "\x9f\x01\xff"),
+        ROW("long", 0,
+            "\x81\x7b\0\0\0\0\0\0\0\x01"
+            "a"),
+        ROW("promise", 0, "\x9a\0\x0f\0\0\0"),
+        ROW("tag", 0, "\xc2\x41\x01"),
+#undef ROW
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add_byte(rows[i].handles);
+        add(rows[i].bytes, rows[i].len);
+        save("value", rows[i].name);
+    }
+}
+
 /* ---- policy: what is given, some calls, and rows in each of their forms ------------------------------------------------------------------- */
 
 static void policy_seeds(void)
@@ -584,6 +641,7 @@ int main(int argc, char **argv)
     control_seeds();
     limits_seeds();
     policy_seeds();
+    value_seeds();
     elf_seeds();
     return 0;
 }

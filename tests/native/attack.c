@@ -130,6 +130,26 @@ static long write_module(void)
     return pwrite(MODULE, ret_42, sizeof(ret_42), 0);
 }
 
+static long closes_module(void)
+{
+    return close(MODULE);
+}
+
+static long closes_null(void)
+{
+    return close(0);
+}
+
+static long null_over_module(void)
+{
+    return dup2(0, MODULE);
+}
+
+static long link_over_module(void)
+{
+    return dup2(LINK, MODULE);
+}
+
 static long map_link(void)
 {
     return mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, LINK, 0) == MAP_FAILED ? -1 : 0;
@@ -471,7 +491,7 @@ static const struct {
     long (*attempt)(void);
 } rows[] = {
     ROW(rwx_mmap),       ROW(rx_mmap),          ROW(exec_gain),      ROW(rwx_mprotect),   ROW(run_data),         ROW(patch_code),
-    ROW(map_module_again), ROW(map_module_early), ROW(write_module),   ROW(map_link),       ROW(map_null),       ROW(another_memfd),    ROW(unmap_all),
+    ROW(map_module_again), ROW(map_module_early), ROW(write_module), ROW(closes_module), ROW(closes_null), ROW(null_over_module), ROW(link_over_module),  ROW(map_link),       ROW(map_null),       ROW(another_memfd),    ROW(unmap_all),
     ROW(open_canary),    ROW(stdio_canary),     ROW(list_root),      ROW(open_own_memory), ROW(open_module_name), ROW(load_passwd),
     ROW(load_library),   ROW(unload_self),      ROW(make_link),      ROW(forks),          ROW(vforks),           ROW(thread),
     ROW(runs_shell),     ROW(spawns),           ROW(execs),          ROW(kill_parent),    ROW(kill_everybody),   ROW(kill_neighbour),

@@ -113,6 +113,8 @@ static inline uint32_t oracle_read(const struct policy *p, const struct seccomp_
             break;
         if (r->verdict == POLICY_ANSWER)
             return SECCOMP_RET_TRAP; /* the kernel makes no difference: the worker does */
+        if (r->verdict == POLICY_NOTIFY)
+            return p->asked_before ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF;
         return r->verdict == POLICY_ALLOW ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | (uint32_t)r->error;
     }
     return p->unlisted == POLICY_NOTIFY ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRAP;

@@ -1,4 +1,4 @@
-/* test_job_files.c - names, modes, globs and capabilities of a program's files: what is refused, and in which words. */
+/* test_job_files.c - names, modes and globs of a program's files: what is refused, and in which words. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +46,7 @@ static int setup(void **state)
     f->spec.source_name = "prog";
     f->spec.source = (ProtobufCBinaryData){ 1, &f->byte };
     f->spec.files = f->at;
-    f->spec.outputs = f->spec.caps = f->words;
+    f->spec.outputs = f->words;
     *state = f;
     return 0;
 }
@@ -261,75 +261,15 @@ static void globs_are_names_of_the_work_directory(void **state)
     said(f, job_outputs_check(&f->spec, f->why), -EDQUOT, "the limit 'output count' allows 64, this job has 65");
 }
 
-static void capabilities_are_those_of_the_table(void **state)
-{
-    static const struct {
-        const char *cap, *words;
-    } bad[] = {
-        {"",               "unknown capability ''; known: net=loopback, proc"},
-        { "nett",          "did you mean 'net'?"                             },
-        { "porc",          "did you mean 'proc'?"                            },
-        { "everything",    "unknown capability 'everything'; known"          },
-        { "net",           "wants a value: net=loopback"                     },
-        { "net=",          "not to be had as ''"                             },
-        { "net=all",       "not to be had as 'all', only as 'net=loopback'"  },
-        { "net=loopback ", "not to be had as"                                },
-        { "proc=ro",       "takes no value, so 'ro' is too much"             },
-        { "proc=",         "takes no value"                                  },
-        { "=x",            "unknown capability ''"                           },
-        { "PROC",          "unknown capability 'PROC'"                       },
-        { "net\x1b=x",     "unknown capability '?'"                          },
-    };
-    struct fixture *f = *state;
-
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        said(f, job_cap_check(bad[i].cap, f->why), -EINVAL, bad[i].words);
-    for (unsigned n = 3; n < 300; n += 3)
-        said(f, job_cap_check(long_text(n, "\xe2\x82\xac"), f->why), -EINVAL, "unknown capability '\xe2\x82\xac");
-    f->words[0] = "proc";
-    f->words[1] = "net=loopback";
-    f->spec.n_caps = 2;
-    said(f, job_caps_check(&f->spec, f->why), 0, "");
-    assert_true(job_has_cap(&f->spec, "proc"));
-    assert_true(job_has_cap(&f->spec, "net"));
-    assert_false(job_has_cap(&f->spec, "pro"));
-    assert_false(job_has_cap(&f->spec, "network"));
-    f->words[1] = "proc";
-    said(f, job_caps_check(&f->spec, f->why), -EINVAL, "'proc' is asked for twice");
-    assert_false(job_has_cap(&f->spec, "net"));
-    f->spec.n_caps = LIMITS_OUTPUT_N;
-    said(f, job_caps_check(&f->spec, f->why), -EINVAL, "more than there are");
-}
-
-static void every_capability_has_a_name_and_help_and_is_taken(void **state)
-{
-    struct fixture *f = *state;
-
-    for (size_t i = 0; i < job_caps_count; i++) {
-        char text[64];
-
-        assert_true(job_caps[i].help[0] != '\0');
-        snprintf(text, sizeof(text), "%s%s%s", job_caps[i].name, job_caps[i].value != NULL ? "=" : "",
-                 job_caps[i].value != NULL ? job_caps[i].value : "");
-        assert_int_equal(job_cap_check(text, f->why), 0);
-        said(f, job_cap_check("no-such-capability", f->why), -EINVAL, text); /* the refusal lists it */
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(names_that_lead_elsewhere_are_refused),
-        TEST(names_have_a_length),
-        TEST(a_long_bad_name_is_told_by_its_beginning),
-        TEST(files_in_each_others_way_are_refused),
-        TEST(modes_are_for_reading_writing_and_executing),
-        TEST(counts_and_sizes_have_bounds_with_names),
+        TEST(names_that_lead_elsewhere_are_refused),       TEST(names_have_a_length),
+        TEST(a_long_bad_name_is_told_by_its_beginning),    TEST(files_in_each_others_way_are_refused),
+        TEST(modes_are_for_reading_writing_and_executing), TEST(counts_and_sizes_have_bounds_with_names),
         TEST(globs_are_names_of_the_work_directory),
-        TEST(capabilities_are_those_of_the_table),
-        TEST(every_capability_has_a_name_and_help_and_is_taken),
     };
 
     return cmocka_run_group_tests_name("job_files", tests, NULL, NULL);

@@ -1,16 +1,23 @@
 /* test_link.c - the broker's end of a link, and a far end that takes its time: what is begun has to end. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "broker/link.h"
+#include "link.pb-c.h"
+#include "sp.h"
 
 enum { SOON_US = 20000 };
 
@@ -146,6 +153,191 @@ static void who_says_nothing_between_messages_has_all_the_time(void **state)
     assert_int_equal(s->why, 0);
 }
 
+/* ---- descriptors ----------------------------------------------------------------------------------------------------------------- */
+
+enum { FRAMES = 40, BIG = 50000 };
+
+/* What the far end finds: in each frame its place, and with some of them the descriptor of a file that is as long as its place says. */
+struct found {
+    int far;
+    int places[FRAMES], sizes[FRAMES]; /* size -1: no descriptor came, -2: several */
+    size_t step;                       /* bytes it asks for at once */
+};
+
+static int size_of(int fd)
+{
+    struct stat st;
+    int rc = fstat(fd, &st) == 0 ? (int)st.st_size : -3;
+
+    (void)close(fd);
+    return rc;
+}
+
+/* One read, and what came along with it. */
+static ssize_t read_some(int from, uint8_t *at, size_t len, int *size)
+{
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(4 * sizeof(int))];
+    struct iovec io = { at, len };
+    struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    ssize_t n = recvmsg(from, &m, 0);
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); n > 0 && c != NULL; c = CMSG_NXTHDR(&m, c)) {
+        int fd;
+
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+        *size = *size != -1 || c->cmsg_len != CMSG_LEN(sizeof(fd)) ? -2 : size_of(fd);
+    }
+    return n;
+}
+
+static void read_whole(struct found *f, uint8_t *at, size_t len, int *size)
+{
+    for (size_t have = 0; have < len;) {
+        ssize_t n = read_some(f->far, at + have, len - have < f->step ? len - have : f->step, size);
+
+        if (n <= 0)
+            abort();
+        have += (size_t)n;
+    }
+}
+
+static void *reader(void *arg)
+{
+    static uint8_t body[BIG + 64];
+    struct found *f = arg;
+    uint8_t head[SP_HEADER_LEN];
+    int none = -1;
+
+    read_whole(f, head, SP_HELLO_LEN, &none);
+    for (int i = 0; i < FRAMES; i++) {
+        uint64_t len;
+        Pb__ToWorker *m;
+
+        f->sizes[i] = -1;
+        read_whole(f, head, sizeof(head), &f->sizes[i]);
+        if (sp_header_get(head, &len) != 0 || len > sizeof(body))
+            abort();
+        read_whole(f, body, len, &none);
+        m = pb__to_worker__unpack(NULL, len, body);
+        f->places[i] = m != NULL && m->body_case == PB__TO_WORKER__BODY_STDIN_DATA ? m->stdin_data->data.data[0] : -1;
+        pb__to_worker__free_unpacked(m, NULL);
+    }
+    if (none != -1 || write(f->far, greeting, sizeof(greeting)) < 0 || write(f->far, frame, sizeof(frame)) < 0)
+        abort();
+    return NULL;
+}
+
+/* Two of three frames have one. */
+static bool has_descriptor(int place)
+{
+    return place % 3 != 0;
+}
+
+static void send_one(struct scene *s, int place)
+{
+    static uint8_t bytes[BIG];
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__StdinData d = PB__STDIN_DATA__INIT;
+    int fd = -1;
+
+    bytes[0] = (uint8_t)place;
+    d.data = (ProtobufCBinaryData){ place % 2 == 0 ? BIG : 1, bytes };
+    m.body_case = PB__TO_WORKER__BODY_STDIN_DATA;
+    m.stdin_data = &d;
+    if (has_descriptor(place)) {
+        fd = memfd_create("test", MFD_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, 1000 + place), 0);
+    }
+    assert_int_equal(link_send_fd(&s->link, &m.base, fd, SIZE_MAX), 0);
+    if (fd >= 0)
+        assert_int_equal(close(fd), 0); /* it was the caller's */
+}
+
+static void each_descriptor_comes_once_and_with_its_own_frame(void **state)
+{
+    static const size_t steps[] = { 1 << 20, 4096, 1 };
+    struct scene *s;
+
+    for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+        struct found f = { .step = steps[k] };
+        pthread_t t;
+
+        s = *state;
+        f.far = s->far;
+        s->until = 1;
+        for (int i = 0; i < FRAMES; i++) /* far more than the socket takes: the rest goes bit by bit */
+            send_one(s, i);
+        assert_true(link_unsent(&s->link) > BIG);
+        assert_true(link_fds_unread(&s->link) > 0);
+        assert_int_equal(pthread_create(&t, NULL, reader, &f), 0);
+        assert_int_equal(loop_run(&s->loop), 0);
+        assert_int_equal(pthread_join(t, NULL), 0);
+        for (int i = 0; i < FRAMES; i++) {
+            assert_int_equal(f.places[i], i);
+            assert_int_equal(f.sizes[i], has_descriptor(i) ? 1000 + i : -1);
+        }
+        assert_int_equal(link_unsent(&s->link), 0);
+        assert_int_equal(link_fds_unread(&s->link), 0);
+        assert_int_equal(teardown(state), 0);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
+static unsigned count_open(void)
+{
+    unsigned n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void a_link_that_closes_keeps_no_descriptor(void **state)
+{
+    struct scene *s = *state;
+    unsigned before;
+
+    link_close(&s->link);
+    (void)close(s->far);
+    before = count_open();
+    loop_finish(&s->loop);
+    free(s);
+    assert_int_equal(setup(state), 0);
+    s = *state;
+    for (int i = 0; i < FRAMES; i++)
+        send_one(s, i);
+    assert_true(count_open() > before + 2);
+    link_close(&s->link);
+    (void)close(s->far);
+    assert_int_equal(count_open(), before);
+    loop_finish(&s->loop);
+    free(s);
+    assert_int_equal(setup(state), 0);
+}
+
+/* A sealed worker cannot send any; another process at the far end could. */
+static void what_a_far_end_sends_is_not_taken(void **state)
+{
+    struct scene *s = *state;
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct iovec io = { (void *)(uintptr_t)frame, sizeof(frame) };
+    struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    unsigned before = count_open();
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &s->far, sizeof(int));
+    s->until = 1;
+    say(s, greeting, sizeof(greeting));
+    assert_int_equal(sendmsg(s->far, &m, 0), sizeof(frame));
+    assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->messages, 1);
+    assert_int_equal(count_open(), before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -155,6 +347,9 @@ int main(void)
         TEST(half_a_greeting_is_the_end_too),
         TEST(a_byte_now_and_then_buys_no_time),
         TEST(who_says_nothing_between_messages_has_all_the_time),
+        TEST(each_descriptor_comes_once_and_with_its_own_frame),
+        TEST(a_link_that_closes_keeps_no_descriptor),
+        TEST(what_a_far_end_sends_is_not_taken),
     };
 
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);

@@ -197,7 +197,7 @@ static void memory_can_never_become_executable_or_shared(void **state)
     assert_int_equal(answer(*state, SYS_pkey_mprotect, 0, 4096, PROT_EXEC, 0), SECCOMP_RET_TRAP);
 }
 
-/* ---- facts of the native profile ------------------------------------------------------------------------------------------------ */
+/* ---- facts of the profiles that may have buffers --------------------------------------------------------------------------------- */
 
 static uint32_t map(const struct fixture *f, uint64_t prot, uint64_t flags, uint64_t fd)
 {
@@ -207,6 +207,62 @@ static uint32_t map(const struct fixture *f, uint64_t prot, uint64_t flags, uint
 
     return evaluate(&f->prog, &d);
 }
+
+static void buffers_are_mapped_shared_and_never_to_be_executed(void **state)
+{
+    const uint64_t r = PROT_READ, w = PROT_WRITE, x = PROT_EXEC;
+
+    for (uint64_t fd = RECEIVED_FIRST; fd < RECEIVED_END; fd++) {
+        assert_int_equal(map(*state, r, MAP_SHARED, fd), SECCOMP_RET_ALLOW);
+        assert_int_equal(map(*state, r | w, MAP_SHARED, fd), SECCOMP_RET_ALLOW);
+        for (uint64_t prot = 0; prot < 8; prot++)
+            assert_int_equal(map(*state, prot, MAP_SHARED, fd), prot & x ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW);
+        for (int bit = 3; bit < 64; bit++)
+            assert_int_equal(map(*state, r | 1ull << bit, MAP_SHARED, fd), SECCOMP_RET_TRAP);
+        for (int bit = 1; bit < 64; bit++)
+            assert_int_equal(map(*state, r, MAP_SHARED | 1ull << bit, fd), SECCOMP_RET_TRAP);
+    }
+}
+
+static void descriptors_come_over_the_link_alone_and_are_not_peeked_at(void **state)
+{
+    for (uint64_t fd = 0; fd < 256; fd++)
+        assert_int_equal(answer(*state, SYS_recvmsg, fd, 0, MSG_CMSG_CLOEXEC, 0), fd == LINK_FD ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+    for (int bit = 0; bit < 32; bit++) {
+        bool ours = (1u << bit & (MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) != 0;
+
+        assert_int_equal(answer(*state, SYS_recvmsg, LINK_FD, 0, 1u << bit, 0), ours ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+    }
+    assert_int_equal(answer(*state, SYS_recvmmsg, LINK_FD, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_recvfrom, LINK_FD, 0, 0, 0), SECCOMP_RET_TRAP);
+}
+
+static void only_what_the_broker_sent_can_be_closed(void **state)
+{
+    bool native = strcmp(((struct fixture *)*state)->policy.name, "native") == 0;
+
+    for (uint64_t fd = 0; fd < 256; fd++) {
+        bool ours = fd >= RECEIVED_FIRST && fd < RECEIVED_END && !(native && fd == MODULE_FD);
+        uint32_t is = answer(*state, SYS_close, fd, 0, 0, 0);
+
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+        if (!ours && is == (SECCOMP_RET_ERRNO | EPERM)) /* the sanitizer's own row */
+            continue;
+#endif
+        assert_int_equal(is, ours ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+    }
+    assert_int_equal(answer(*state, SYS_close_range, RECEIVED_FIRST, RECEIVED_END, 0, 0), SECCOMP_RET_TRAP);
+}
+
+static void no_buffer_comes_where_none_is_asked_for(void **state)
+{
+    for (uint64_t fd = 0; fd < RECEIVED_END; fd++) {
+        assert_int_equal(map(*state, PROT_READ, MAP_SHARED, fd), SECCOMP_RET_TRAP);
+        assert_int_equal(answer(*state, SYS_recvmsg, fd, 0, 0, 0), SECCOMP_RET_TRAP);
+    }
+}
+
+/* ---- facts of the native profile ------------------------------------------------------------------------------------------------ */
 
 static void only_the_module_can_be_mapped_and_never_to_write_and_execute(void **state)
 {
@@ -222,7 +278,7 @@ static void only_the_module_can_be_mapped_and_never_to_write_and_execute(void **
             uint64_t prot = writable ? r | w : r | x;
 
             assert_int_equal(map(*state, prot, MAP_PRIVATE, fd), fd == MODULE_FD ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
-            assert_int_equal(map(*state, prot, MAP_SHARED, fd), SECCOMP_RET_TRAP);
+            assert_int_equal(map(*state, prot, MAP_SHARED, fd), writable ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP); /* a buffer's pages */
             assert_int_equal(map(*state, prot, MAP_SHARED_VALIDATE, fd), SECCOMP_RET_TRAP);
             assert_int_equal(map(*state, prot, MAP_PRIVATE | MAP_GROWSDOWN, fd), SECCOMP_RET_TRAP);
         }
@@ -252,8 +308,20 @@ static void only_the_link_and_the_module_are_read_and_written(void **state)
         assert_int_equal(answer(*state, SYS_read, fd, 0, 0, 0), fd == LINK_FD ? link : module);
         assert_int_equal(answer(*state, SYS_pread64, fd, 0, 0, 0), module);
         assert_int_equal(answer(*state, SYS_pwrite64, fd, 0, 0, 0), module);
-        assert_int_equal(answer(*state, SYS_close, fd, 0, 0, 0), module);
     }
+}
+
+/* Its number may be mapped to be executed: so it is never free, and whoever has it mapped puts what cannot be mapped there. */
+static void nothing_but_null_comes_in_the_modules_place(void **state)
+{
+    for (uint64_t from = 0; from < 256; from++)
+        for (uint64_t to = 0; to < 256; to++)
+            assert_int_equal(answer(*state, SYS_dup2, from, to, 0, 0), from == 0 && to == MODULE_FD ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_dup3, 0, MODULE_FD, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_dup, 0, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_fcntl, 0, F_DUPFD, MODULE_FD, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_close, MODULE_FD, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_close, 0, 0, 0, 0), SECCOMP_RET_TRAP);
 }
 
 static void the_kernel_is_never_asked_about_a_path(void **state)
@@ -692,6 +760,10 @@ static void an_unknown_profile_is_not_found(void **state)
 #define OF_PURE                                                                                                                            \
     cmocka_unit_test(memory_can_never_become_executable_or_shared), cmocka_unit_test(priority_inheriting_futexes_are_out_of_reach),        \
         cmocka_unit_test(limits_are_the_workers_own_business_and_nobody_elses), cmocka_unit_test(calls_that_would_widen_a_worker_end_it)
+#define OF_BUFFERS                                                                                                                         \
+    cmocka_unit_test(buffers_are_mapped_shared_and_never_to_be_executed),                                                                  \
+        cmocka_unit_test(descriptors_come_over_the_link_alone_and_are_not_peeked_at),                                                      \
+        cmocka_unit_test(only_what_the_broker_sent_can_be_closed)
 
 static int run(const struct variant *v, const struct CMUnitTest *tests, size_t n)
 {
@@ -703,10 +775,13 @@ static int run(const struct variant *v, const struct CMUnitTest *tests, size_t n
 
 int main(void)
 {
-    static const struct CMUnitTest pure[] = { OF_PROFILES, OF_PURE };
+    static const struct CMUnitTest compute[] = { OF_PROFILES, OF_PURE, cmocka_unit_test(no_buffer_comes_where_none_is_asked_for) };
+    static const struct CMUnitTest lua[] = { OF_PROFILES, OF_PURE, OF_BUFFERS };
     static const struct CMUnitTest native[] = {
         OF_PROFILES,
         OF_PURE,
+        OF_BUFFERS,
+        cmocka_unit_test(nothing_but_null_comes_in_the_modules_place),
         cmocka_unit_test(only_the_module_can_be_mapped_and_never_to_write_and_execute),
         cmocka_unit_test(only_the_seals_themselves_can_be_set_and_on_the_module_only),
         cmocka_unit_test(only_the_link_and_the_module_are_read_and_written),
@@ -763,8 +838,8 @@ int main(void)
         {"policy of exec, with rows of a user's",    "exec", 0,                   rows},
         { "policy of exec, with rows and a network", "exec", POLICY_NET_LOOPBACK, wild},
     };
-    int failed =
-        RUN(&variants[0], pure) + RUN(&variants[1], pure) + RUN(&variants[2], python) + RUN(&variants[3], native) + RUN(&variants[4], init);
+    int failed = RUN(&variants[0], compute) + RUN(&variants[1], lua) + RUN(&variants[2], python) + RUN(&variants[3], native) +
+                 RUN(&variants[4], init);
 
     for (size_t i = 5; i < sizeof(variants) / sizeof(variants[0]); i++)
         failed += RUN(&variants[i], exec);

@@ -436,7 +436,7 @@ static void outputs_and_words_are_checked(void **state)
     refused("run --tty true", 2, "--tty: standard input is no terminal", "pipes");
     refused("run --tty --json true", 2, "--tty and --json", NULL);
     refused("run --output x a.lua", 2, "a job of the engine lua takes no --output", "--engine exec");
-    refused("run --cap proc a.lua", 2, "takes no --cap", NULL);
+    refused("run --cap proc a.lua", 2, "the engine 'lua' cannot have the capability 'proc'", NULL);
     refused("run --tty a.lua", 2, "takes no --tty", NULL);
     refused("run --learn a.lua", 2, "takes no --learn", NULL);
     refused("run --policy rows a.lua", 2, "takes no --policy", NULL);

@@ -504,7 +504,7 @@ static void what_only_programs_have_is_refused_for_the_other_engines(void **stat
         expect(f, -EINVAL, "takes no outputs");
         f->spec.n_outputs = 0;
         f->spec.n_caps = 1;
-        expect(f, -EINVAL, "takes no capabilities");
+        expect(f, -EINVAL, "cannot have the capability 'proc'");
         f->spec.n_caps = 0;
         f->spec.tty = &tty;
         expect(f, -EINVAL, "takes no terminal");

@@ -114,22 +114,13 @@ void sched_sleep(void)
         nap(NULL, 0, us);
 }
 
-static void obey_interrupt(void)
-{
-    int whom = sched->interrupted;
-
-    sched->interrupted = 0;
-    if (whom == INTERRUPT_MAIN)
-        coop_cancel(&sched->main);
-    else
-        task_cancel_all();
-}
-
 bool sched_poll(bool wait)
 {
     for (;;) {
-        if (sched->interrupted)
-            obey_interrupt();
+        if (sched->interrupted) {
+            sched->interrupted = 0;
+            sched->on_interrupt != NULL ? sched->on_interrupt() : task_cancel_all();
+        }
         wake_late();
         if (sched->watching > 0)
             wake_watched(0);

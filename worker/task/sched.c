@@ -411,31 +411,18 @@ int task_wake_now(coop_task *t, int rc)
     return leave_for(t, switch_stacks);
 }
 
-static void interrupt(struct sched *s, int whom)
-{
-    s->interrupted = whom;
-    if (s->member != NULL)
-        inbox_poke(s->member);
-}
-
 void sched_interrupt(struct sched *s)
 {
-    interrupt(s, INTERRUPT_ALL);
-}
-
-void sched_interrupt_main(struct sched *s)
-{
-    s->main.cancelled = true; /* for a loop that does not block; poll.c wakes one that does */
-    if (s->interrupted == 0)
-        interrupt(s, INTERRUPT_MAIN);
+    s->interrupted = 1;
+    if (s->member != NULL)
+        inbox_poke(s->member);
 }
 
 void sched_main_afresh(void)
 {
     coop_task *t = &sched->main;
 
-    if (sched->interrupted == INTERRUPT_MAIN)
-        sched->interrupted = 0;
+    sched->interrupted = 0;
     t->cancelled = false;
     atomic_fetch_and(&t->mail, ~(unsigned)(MAIL_CANCEL | MAIL_FORCE));
     t->block_trap = t->shield = 0;

@@ -168,6 +168,8 @@ struct sched {
     coop_task *all_last;
     struct hibernate hibernate;
     void *signal_stack; /* this thread had none before; NULL: it had */
+    /* sched_interrupt() was called: who is cancelled by it. NULL: all are. */
+    void (*on_interrupt)(void);
 };
 
 extern __thread struct sched *sched __asm__("coop_thread_state"); /* this thread's; NULL before coop_init() */
@@ -227,10 +229,7 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);
 
-/* The same for main alone, by a handler on its own thread; until sched_main_afresh(). */
-void sched_interrupt_main(struct sched *s);
-
-/* Only main: it is not cancelled, and nothing keeps it from blocking, whatever a tenant has left behind. */
+/* Only main, of an interpreter: no interrupt is under way, it is not cancelled, and nothing keeps it from blocking, whatever a tenant has left behind. */
 void sched_main_afresh(void);
 
 /* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */

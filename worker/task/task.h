@@ -8,9 +8,6 @@
 
 #include "worker/task/sched.h"
 
-/* sched.interrupted; 0: nobody is to be cancelled. */
-enum { INTERRUPT_ALL = 1, INTERRUPT_MAIN = 2 };
-
 /* t, which is in no ring, comes before at. */
 static inline void link_before(coop_task *at, coop_task *t)
 {

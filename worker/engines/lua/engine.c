@@ -20,7 +20,10 @@ struct lua_job lua_job = { .memory.cap = SIZE_MAX };
 static void on_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
-    luaL_error(L, "cancelled");
+    if (lua_job.interpreter)
+        lua_interp_on_hook(L);
+    else
+        luaL_error(L, "cancelled");
 }
 
 void lua_job_hook(lua_State *L)
@@ -28,7 +31,7 @@ void lua_job_hook(lua_State *L)
     lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
 }
 
-static void lua_cancel(void)
+void lua_job_cancel(void)
 {
     lua_State *L = lua_job.current;
 
@@ -133,9 +136,9 @@ static int prepare_job(lua_State *L)
 }
 
 /* A script's text without byte order mark and #! line; the newline stays, so that line numbers are right. */
-static const char *source_text(const Pb__JobSpec *spec, size_t *ret_len)
+static const char *source_text(const ProtobufCBinaryData *source, size_t *ret_len)
 {
-    const char *p = (const char *)spec->source.data, *end = p + spec->source.len;
+    const char *p = (const char *)source->data, *end = p + source->len;
 
     if (end - p >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
         p += 3;
@@ -146,13 +149,13 @@ static const char *source_text(const Pb__JobSpec *spec, size_t *ret_len)
     return p;
 }
 
-static int load_script(lua_State *L, const Pb__JobSpec *spec)
+int lua_job_load(lua_State *L, const char *source_name, const ProtobufCBinaryData *source)
 {
     char name[256];
     size_t len;
-    const char *text = source_text(spec, &len);
+    const char *text = source_text(source, &len);
 
-    snprintf(name, sizeof(name), "@%s", spec->source_name);
+    snprintf(name, sizeof(name), "@%s", source_name);
     if (len > 0 && *text == LUA_SIGNATURE[0]) {
         lua_pushfstring(L, "%s: this is compiled Lua (bytecode); coop runs Lua source text only", name + 1);
         return LUA_ERRSYNTAX;
@@ -178,18 +181,23 @@ static int call_script(lua_State *L, const Pb__JobSpec *spec)
     return lua_pcall(L, (int)spec->n_args, 0, handler);
 }
 
-static int run_script(lua_State *L, const Pb__JobSpec *spec)
+int lua_job_begin(lua_State *L, const Pb__JobSpec *spec)
 {
-    int status;
-
+    lua_job.spec = spec;
+    if (spec->limits != NULL && spec->limits->memory_bytes > 0)
+        lua_job.memory.cap = spec->limits->memory_bytes;
+    lua_task_limits(spec->limits);
+    lua_job.current = L;
     lua_pushcfunction(L, prepare_job);
     lua_pushlightuserdata(L, (void *)spec);
-    status = lua_pcall(L, 1, 0, 0);
-    if (status == LUA_OK)
-        status = load_script(L, spec);
-    if (status == LUA_OK)
-        status = call_script(L, spec);
-    return status;
+    return lua_pcall(L, 1, 0, 0);
+}
+
+int lua_job_run_source(lua_State *L, const Pb__JobSpec *spec)
+{
+    int status = lua_job_load(L, spec->source_name, &spec->source);
+
+    return status == LUA_OK ? call_script(L, spec) : status;
 }
 
 /* What a tasklet died of after the script's own last line. */
@@ -207,18 +215,63 @@ static void print_late_errors(lua_State *L)
         lua_pop(L, 1); /* too little memory for it; the job has its outcome */
 }
 
+static int begin_and_run(lua_State *L, const Pb__JobSpec *spec)
+{
+    int status = lua_job_begin(L, spec);
+
+    if (lua_job.cancelled)
+        lua_job_hook(L);
+    return status == LUA_OK ? lua_job_run_source(L, spec) : status;
+}
+
+/*
+ * A template's init. What it has made stays, so nothing may be under way in it: a tasklet's stack has the canary of this process, and would wake in
+ * each of its children.
+ */
+static int lua_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    lua_State *L = lua_job.main;
+    int status = begin_and_run(L, spec);
+
+    if (status == LUA_OK && !lua_job.cancelled)
+        status = meet_late_error(L);
+    if (status == LUA_OK && !lua_job.cancelled && lua_task_alive() > 0) {
+        lua_pushfstring(L, "the init of a template leaves %d tasklets that have not ended; wait for them first", (int)lua_task_alive());
+        status = LUA_ERRRUN;
+    }
+    if (status != LUA_OK) {
+        lua_job_report(L, status, ret_o);
+        return -EINVAL;
+    }
+    lua_settop(L, 0);
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_job.current = NULL; /* a cancel finds nothing to end */
+    lua_job.spec = NULL;
+    return 0;
+}
+
+/* Numbers that nobody has drawn, and the timer of slices, which no child inherits. The seed of Lua's string hashes stays the template's. */
+static int fork_seed(lua_State *L)
+{
+    seed_random(L);
+    return 0;
+}
+
+static int lua_forked(void)
+{
+    lua_State *L = lua_job.main;
+
+    lua_job.cancelled = 0;
+    lua_task_forked();
+    lua_pushcfunction(L, fork_seed);
+    return lua_pcall(L, 0, 0, 0) == LUA_OK ? 0 : -EIO;
+}
+
 static void lua_run(const Pb__JobSpec *spec, struct outcome *ret_o)
 {
     lua_State *L = lua_job.main;
-    int status;
+    int status = begin_and_run(L, spec);
 
-    lua_job.spec = spec;
-    if (spec->limits != NULL && spec->limits->memory_bytes > 0)
-        lua_job.memory.cap = spec->limits->memory_bytes;
-    lua_job.current = L;
-    if (lua_job.cancelled)
-        lua_job_hook(L);
-    status = run_script(L, spec);
     if (!lua_job.cancelled)
         lua_task_finish();
     if (status == LUA_OK && !lua_job.cancelled)
@@ -240,9 +293,12 @@ const struct engine lua_engine = {
     .prepare = lua_prepare,
     .open = lua_open,
     .run = lua_run,
-    .cancel = lua_cancel,
+    .cancel = lua_job_cancel,
+    .warm = lua_warm,
+    .forked = lua_forked,
     .preempt = lua_task_preempt,
     .fault = lua_task_fault,
+    .interp = &lua_interp,
     .closed_bytes = (uint64_t)4 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 };
 /* clang-format on */

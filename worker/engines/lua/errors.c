@@ -122,32 +122,59 @@ static const char *fallback_text(int status)
     return status == LUA_ERRMEM ? "not enough memory" : "error in error handling";
 }
 
-/* The error as the script's user sees it on standard error, and as the receipt has it. */
-static void report_text(const char *type, const char *text, size_t len, size_t message_len, struct outcome *o)
+/* What is to be said of a failed call, whose error is on top: texts that live as long as that does. */
+struct failed {
+    const char *type, *text;
+    size_t len, message_len; /* the rest is the traceback, behind a newline */
+};
+
+static void look_at(lua_State *L, int status, struct failed *f)
 {
-    output_write(PB__STREAM__STREAM_STDERR, text, len);
-    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
-    outcome_text(o->type, sizeof(o->type), type, strlen(type));
-    outcome_text(o->message, sizeof(o->message), text, message_len);
-    if (message_len < len)
-        outcome_text(o->traceback, sizeof(o->traceback), text + message_len + 1, len - message_len - 1);
+    size_t message_len;
+
+    f->type = status == LUA_ERRSYNTAX ? "syntax" : status == LUA_ERRMEM ? "memory" : lua_job.error_type;
+    if (f->type[0] == '\0')
+        f->type = "error";
+    f->len = 0;
+    f->text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &f->len) : NULL;
+    if (f->text == NULL) {
+        f->text = fallback_text(status);
+        f->len = strlen(f->text);
+    }
+    message_len = status == LUA_ERRRUN ? lua_job.message_len : f->len;
+    f->message_len = message_len < f->len ? message_len : f->len;
 }
 
+static void copy_texts(const struct failed *f, char type[OUTCOME_TYPE + 1], char message[OUTCOME_MESSAGE + 1],
+                       char traceback[OUTCOME_TRACEBACK + 1])
+{
+    outcome_text(type, OUTCOME_TYPE + 1, f->type, strlen(f->type));
+    outcome_text(message, OUTCOME_MESSAGE + 1, f->text, f->message_len);
+    if (f->message_len < f->len)
+        outcome_text(traceback, OUTCOME_TRACEBACK + 1, f->text + f->message_len + 1, f->len - f->message_len - 1);
+}
+
+/* The error as the script's user sees it on standard error, and as the receipt has it. */
 void lua_job_report(lua_State *L, int status, struct outcome *o)
 {
-    size_t len = 0, message_len;
-    const char *type = status == LUA_ERRSYNTAX ? "syntax" : status == LUA_ERRMEM ? "memory" : lua_job.error_type;
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+    struct failed f;
 
     if (lua_job.cancelled) {
         o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
         return;
     }
     o->kind = status == LUA_ERRMEM ? PB__RESULT_KIND__RESULT_KIND_OOM : PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
-    if (text == NULL) {
-        text = fallback_text(status);
-        len = strlen(text);
-    }
-    message_len = status == LUA_ERRRUN ? lua_job.message_len : len;
-    report_text(type[0] != '\0' ? type : "error", text, len, message_len < len ? message_len : len, o);
+    look_at(L, status, &f);
+    output_write(PB__STREAM__STREAM_STDERR, f.text, f.len);
+    output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
+    copy_texts(&f, o->type, o->message, o->traceback);
+}
+
+void lua_job_report_call(lua_State *L, int status, struct call_outcome *o)
+{
+    struct failed f;
+
+    look_at(L, status, &f);
+    o->failure = PB__CALL_ERROR__CALL_ERROR_EXECUTION_FAILED;
+    copy_texts(&f, o->type, o->message, o->traceback);
 }

@@ -25,11 +25,13 @@ struct lua_memory {
 
 struct lua_job {
     lua_State *main;
-    lua_State *volatile current; /* the coroutine that runs now: where a cancel must put its hook */
-    volatile sig_atomic_t cancelled;
-    volatile sig_atomic_t closing; /* the state is being taken down */
+    lua_State *volatile current;     /* the coroutine that runs now: where a cancel must put its hook */
+    volatile sig_atomic_t cancelled; /* the job; of an interpreter the call that runs */
+    volatile sig_atomic_t closing;   /* the state is being taken down */
     struct lua_memory memory;
     const Pb__JobSpec *spec;
+    bool interpreter;
+    unsigned calls;     /* of an interpreter, so far; its begin is one */
     size_t message_len; /* of the last uncaught error: where its traceback begins */
     char error_type[OUTCOME_TYPE + 1];
 };
@@ -52,6 +54,20 @@ int lib_coroutine(lua_State *L);
 
 /* Puts the cancel hook on a coroutine. May be called from a signal handler. */
 void lua_job_hook(lua_State *L);
+/* From a signal handler: what runs is cancelled. */
+void lua_job_cancel(void);
+
+/* engine.c - the parts of a job's beginning. Each returns a status of Lua's, an error on top. */
+int lua_job_begin(lua_State *L, const Pb__JobSpec *spec);                            /* limits, arg, random numbers */
+int lua_job_load(lua_State *L, const char *name, const ProtobufCBinaryData *source); /* pushes the chunk */
+int lua_job_run_source(lua_State *L, const Pb__JobSpec *spec);                       /* with its arguments */
+
+/* interp.c - the engine as one of interpreters. */
+extern const struct interp_engine lua_interp;
+/* Of the cancel's hook, on L, in an interpreter: it ends what belongs to the call that is interrupted, and nothing else. */
+void lua_interp_on_hook(lua_State *L);
+/* The same for tasklets that wait. */
+void lua_interp_on_interrupt(void);
 
 /* Takes the state down, which runs the pending finalizers. */
 void lua_job_close(lua_State *L);
@@ -62,5 +78,7 @@ int lua_job_on_error(lua_State *L);
 int lua_job_error_text(lua_State *L);
 /* Fills the outcome for a failed call (its error is on the stack) and prints it on standard error. */
 void lua_job_report(lua_State *L, int status, struct outcome *o);
+/* The same for an interpreter's call, and prints nothing. */
+void lua_job_report_call(lua_State *L, int status, struct call_outcome *o);
 
 #endif

@@ -1,5 +1,6 @@
 /* task.c - see task.h: the thread state of the job, its start and its end. */
 #include "worker/engines/lua/sl.h"
+#include "worker/engines/lua/value.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -75,6 +76,21 @@ void lua_task_finish(void)
     coop_switch_trap(1); /* finalizers come next; those that are left must not run among them */
 }
 
+size_t lua_task_alive(void)
+{
+    size_t n = 0;
+
+    for (const coop_task *t = sched != NULL ? sched->all : NULL; t != NULL; t = t->all_next)
+        n += t->state != TASK_ENDED;
+    return n;
+}
+
+void lua_task_limits(const Pb__Limits *limits)
+{
+    if (sched != NULL && limits != NULL && limits->tasklets > 0)
+        sched->max_tasklets = limits->tasklets;
+}
+
 /* Lua counts nested calls on from whoever resumes, and a thread keeps its count: two that resume each other in turn get anywhere. */
 static int nothing(lua_State *L)
 {
@@ -116,6 +132,8 @@ void lua_task_start(lua_State *L)
     lua_task_main.task = &sched->main;
     sched->main.engine = &lua_task_main;
     sched_on_switch(on_switch);
+    if (lua_job.interpreter)
+        sched->on_interrupt = lua_interp_on_interrupt;
 }
 
 int lib_coop(lua_State *L)
@@ -132,5 +150,6 @@ int lib_coop(lua_State *L)
     lua_task_open_generators(L);
     lua_task_open_locals(L);
     lua_task_open_parks(L);
+    lua_value_open(L);
     return 1;
 }

@@ -36,6 +36,8 @@ struct lua_task {
     bool watches, waits_for_sleepers;
     bool irq_pending, ignore_nesting, block_trap, atomic;
     int ref; /* of its userdata, which is kept; 0: it is not */
+
+    unsigned call; /* of an interpreter: in which it, or who made it, was made; of main: which runs, 0: none */
 };
 
 #define LUA_TASK_TYPE "coop.tasklet"
@@ -156,7 +158,7 @@ void lua_task_push_ref(lua_State *L, intptr_t word);
 /* The script's callbacks hear of the end of t, while it is still there. */
 void lua_task_tell_end(struct lua_task *t);
 /* The child starts with the running tasklet's context; and t is over: its tables go. */
-void lua_task_inherit(lua_State *L, const struct lua_task *child);
+void lua_task_inherit(lua_State *L, struct lua_task *child);
 void lua_task_forget(lua_State *L, const struct lua_task *t);
 void lua_task_drop_permit(lua_State *L, coop_task *t);
 
@@ -177,6 +179,12 @@ void lua_task_finish(void);
 
 /* Lua functions for after that: raises the first error that nobody has met; prints those that are left. */
 int lua_task_late_error(lua_State *L);
+/* Tasklets that have not ended; generators that are suspended are such. */
+size_t lua_task_alive(void);
+/* A job begins, in the state that a template's init has left: its limits hold from now on. */
+void lua_task_limits(const Pb__Limits *limits);
+/* In a child of a template: a process's timers are not inherited. */
+void lua_task_forked(void);
 int lua_task_print_late_errors(lua_State *L);
 
 /* From the cancel's signal handler. */

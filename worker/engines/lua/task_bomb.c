@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "worker/output.h"
+
 enum { BOMBS_MAX = 16 }; /* that wait for one tasklet */
 
 /* Of an entry of a line. */
@@ -119,10 +121,24 @@ void lua_task_bomb(lua_State *T, struct lua_task *t)
     (void)line_up(T, t, true);
 }
 
+/* Of an interpreter: main runs another call than the one that the running tasklet was made in, and is not to fail by it. */
+static bool is_no_business_of(const struct lua_task *t)
+{
+    const struct lua_task *by = sched->current->engine;
+
+    return lua_job.interpreter && t == &lua_task_main && by->call != t->call;
+}
+
 void lua_task_send_bomb(lua_State *T)
 {
     struct lua_task *t = sl_watchdog();
 
+    if (is_no_business_of(t)) {
+        lua_pushvalue(T, -2);
+        lua_pushvalue(T, -2);
+        lua_task_print_uncaught(T);
+        return;
+    }
     lua_pushvalue(T, -2);
     lua_pushvalue(T, -2);
     if (!line_up(T, t, false)) {
@@ -135,8 +151,13 @@ void lua_task_send_bomb(lua_State *T)
 
 void lua_task_send_starved(void)
 {
+    static const char text[] = "a tasklet has died: not enough memory\n";
     struct lua_task *t = sl_watchdog();
 
+    if (is_no_business_of(t)) {
+        output_write(PB__STREAM__STREAM_STDERR, text, sizeof(text) - 1);
+        return;
+    }
     t->bombed = t->starved = true;
     if (t->task->state == TASK_BLOCKED)
         task_wake(t->task, -EINTR);

@@ -28,8 +28,11 @@ static void set_of(lua_State *L, const void *key, const struct lua_task *t)
     lua_pop(L, 1);
 }
 
-void lua_task_inherit(lua_State *L, const struct lua_task *child)
+void lua_task_inherit(lua_State *L, struct lua_task *child)
 {
+    const struct lua_task *parent = sched->current->engine;
+
+    child->call = parent != NULL ? parent->call : 0;
     if (!any_contexts)
         return;
     if (push_of(L, &contexts_key, sched->current->engine) == LUA_TNIL)

@@ -47,11 +47,20 @@ void lua_task_preempt(const void *context)
         lua_sethook(L, on_slice_over, LUA_MASKCOUNT, 1);
 }
 
+static long slice_us;
+
 static void set_timer(long us)
 {
     struct itimerval slice = { .it_interval.tv_usec = us, .it_value.tv_usec = us };
 
+    slice_us = us;
     setitimer(ITIMER_VIRTUAL, &slice, NULL);
+}
+
+void lua_task_forked(void)
+{
+    if (slice_us > 0)
+        set_timer(slice_us);
 }
 
 /* slice(seconds): how long one may compute while others wait; at least a millisecond; 0: for ever. */

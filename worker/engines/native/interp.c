@@ -54,6 +54,12 @@ static bool start(int argc, char **argv)
     return false;
 }
 
+/* Only the call: what its tasklets do is theirs. */
+static void on_interrupt(void)
+{
+    coop_cancel(&sched->main);
+}
+
 static bool native_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
 {
     char **argv;
@@ -62,6 +68,8 @@ static bool native_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
         ret_o->kind = PB__RESULT_KIND__RESULT_KIND_OOM;
         return false;
     }
+    if (sched != NULL)
+        sched->on_interrupt = on_interrupt;
     frames_main_top(__builtin_frame_address(0));
     if (!life_load(spec) || !find_functions() || !start((int)spec->n_args + 1, argv))
         life_end();
@@ -231,10 +239,13 @@ static void native_call(const Pb__Call *c, struct call_outcome *o)
 
 /* ---- interrupt and end --------------------------------------------------------------------------------------------------------------------- */
 
+/* From a signal handler: a loop that does not block looks at coop_cancelled(); on_interrupt() wakes one that does. */
 static void native_interrupt(void)
 {
-    if (sched != NULL)
-        sched_interrupt_main(sched);
+    if (sched == NULL)
+        return;
+    sched->main.cancelled = true;
+    sched_interrupt(sched);
 }
 
 static void native_close(struct outcome *ret_o)

@@ -70,6 +70,16 @@ static long answer_stat(struct stat *ret)
     return 0;
 }
 
+/*
+ * Where the loader closes it, /dev/null is put in its place: the filter lets this number be mapped to be executed, so that no descriptor that comes
+ * later may get it.
+ */
+static long give_up_module(void)
+{
+    module.opened = false;
+    return syscall(SYS_dup2, STDIN_FILENO, MODULE_FD) < 0 ? -errno : 0;
+}
+
 bool load_answer(long nr, const uint64_t args[6], long *ret_result)
 {
     bool about_module = module.opened && (int)args[0] == MODULE_FD;
@@ -79,6 +89,10 @@ bool load_answer(long nr, const uint64_t args[6], long *ret_result)
     case SYS_newfstatat:
         *ret_result = about_module && ((int)args[3] & AT_EMPTY_PATH) != 0 ? answer_stat((struct stat *)(uintptr_t)args[2]) : -EACCES;
         return true;
+    case SYS_close:
+        if (about_module)
+            *ret_result = give_up_module();
+        return about_module;
     case SYS_fstat: *ret_result = about_module ? answer_stat((struct stat *)(uintptr_t)args[1]) : -EACCES; return true;
     default: return false;
     }
@@ -162,7 +176,8 @@ static int link_in(char *why, size_t why_size)
 {
     module.wanted = true;
     module.handle = dlopen(module.path, RTLD_NOW | RTLD_GLOBAL);
-    module.wanted = module.opened = false;
+    module.wanted = false;
+    (void)give_up_module(); /* whatever the loader has thought better of */
     if (module.handle == NULL) {
         take_words(why, why_size);
         return -ENOEXEC;

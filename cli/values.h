@@ -1,0 +1,39 @@
+/*
+ * values.h - typed values on a command line and on standard output: JSON, by client/val_json.h.
+ *
+ * Side:    host (CLI). What comes back may be a tenant's words: it is printed as ASCII.
+ * Returns: 0, or the exit code after having said why.
+ */
+#ifndef CLI_VALUES_H
+#define CLI_VALUES_H
+
+#include "calls.pb-c.h"
+#include "cli/args.h"
+#include "coop/value.h"
+
+/* A value as it is sent; values_finish() frees it. */
+struct values {
+    struct coop_encoding encoding;
+    Pb__Value value;
+};
+
+/* A list: each argument is JSON when it parses as that, else text. */
+int values_of_args(const struct command *c, char **args, int n, struct values *ret);
+/* A map of NAME=VALUE. */
+int values_of_names(const struct command *c, char **args, int n, struct values *ret);
+void values_finish(struct values *v);
+
+/* One value for each argument. */
+struct values_each {
+    struct values *all;
+    Pb__Value **list;
+    size_t n;
+};
+int values_each_arg(const struct command *c, char **args, int n, struct values_each *ret);
+void values_each_finish(struct values_each *e);
+
+/* A line of JSON. With --json a coop.CallResult/1 that has it as "value". print_null: also when it is null. */
+int values_print(const struct command *c, const Pb__CallResult *r, bool print_null);
+int values_print_one(const struct command *c, const Pb__Value *v);
+
+#endif

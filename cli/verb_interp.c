@@ -1,0 +1,412 @@
+/* verb_interp.c - interpreters from a terminal: made, run in, called, looked at, ended. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/words.h"
+#include "cli/interp_output.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/spec_read.h"
+#include "cli/submit_spec.h"
+#include "cli/text.h"
+#include "cli/values.h"
+#include "ulid.h"
+
+#include <coop/exit_codes.h>
+
+#define REF(name) Pb__Ref name = PB__REF__INIT
+
+/* ---- create ----------------------------------------------------------------------------------------------------------------------- */
+
+static int check_create(const struct command *c, char **args, int n)
+{
+    struct coop_error why;
+
+    (void)args;
+    (void)n;
+    if ((c->opt.engine != NULL) != (c->opt.template != NULL))
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, c->opt.engine == NULL ? "an interpreter has an engine or a template" : "a template has its engine already");
+    coop_error_hint(&why, "write --engine lua, or --template NAME");
+    return say_error(c, &why);
+}
+
+/* Text of a script that every new interpreter of a command runs first; for native the object it is. */
+static int run_first(const struct command *c, struct coop_client *client, const char *id, const struct spec *s)
+{
+    Pb__InterpExec m = PB__INTERP_EXEC__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct frame reply;
+    REF(ref);
+    int code;
+
+    ref.id = (char *)id;
+    m.interp = &ref;
+    m.source = s->pb.source;
+    m.source_name = s->pb.source_name;
+    m.timeout_us = timeout_of(c);
+    ask.body_case = PB__ASK__BODY_INTERP_EXEC;
+    ask.interp_exec = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    if (code == 0) {
+        code = interp_output(c, client, answer_of(&reply)->result);
+        frame_release(&reply);
+    }
+    return code;
+}
+
+static int kill_it(const struct command *c, struct coop_client *client, const char *id)
+{
+    Pb__InterpKill m = PB__INTERP_KILL__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    ref.id = (char *)id;
+    m.interp = &ref;
+    ask.body_case = PB__ASK__BODY_INTERP_KILL;
+    ask.interp_kill = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply)
+{
+    Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct coop_error why;
+    struct spec s;
+    Pb__JobSpec spec;
+    bool script;
+    int code;
+
+    if (spec_make_interp(c, &s, &why) != 0)
+        return say_error(c, &why);
+    spec = s.pb;
+    script = c->opt.run != NULL && strcmp(spec.engine, "native") != 0;
+    if (script)
+        spec.source = (ProtobufCBinaryData){ 0, NULL };
+    m.spec = &spec;
+    m.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
+    m.owner = owner;
+    ask.body_case = PB__ASK__BODY_INTERP_CREATE;
+    ask.interp_create = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERP, ret_reply);
+    if (code == 0 && script) {
+        const char *id = answer_of(ret_reply)->interp->interp->id;
+
+        code = run_first(c, client, id, &s);
+        if (code != 0) {
+            (void)kill_it(c, client, id);
+            frame_release(ret_reply);
+        }
+    }
+    spec_finish(&s);
+    return code;
+}
+
+static int create(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    const Pb__InterpStatus *s;
+    struct frame reply;
+    int code = interp_make(c, client, PB__OWNER__OWNER_NAMED, &reply);
+
+    (void)args;
+    (void)n;
+    if (code != 0)
+        return code;
+    s = answer_of(&reply)->interp;
+    if (c->opt.json)
+        json_print(json_document(&s->base));
+    else
+        printf("%s\n", s->interp->id);
+    frame_release(&reply);
+    return 0;
+}
+
+/* ---- exec, call, prepare ---------------------------------------------------------------------------------------------------------- */
+
+static int say_result(const struct command *c, struct coop_client *client, struct frame *reply, bool print_null)
+{
+    const Pb__CallResult *r = answer_of(reply)->result;
+    int code = interp_output(c, client, r);
+
+    if (code == 0)
+        code = values_print(c, r, print_null);
+    frame_release(reply);
+    return code;
+}
+
+static int read_source(const struct command *c, const char *path, struct spec *s, ProtobufCBinaryData *ret, const char **ret_name)
+{
+    struct spec_want want = { .what = "script", .path = path, .max = LIMITS_SOURCE, .is_job = true, .waits = true };
+    const char *slash = strrchr(path, '/');
+    struct coop_error why;
+
+    *ret_name = strcmp(path, "-") == 0 ? "stdin" : slash != NULL ? slash + 1 : path;
+    return spec_read(s, &want, ret, NULL, &why) == 0 ? 0 : say_error(c, &why);
+}
+
+static int exec(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpExec m = PB__INTERP_EXEC__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct spec s = { .pb = PB__JOB_SPEC__INIT };
+    struct frame reply;
+    const char *name;
+    REF(ref);
+    int code = read_source(c, args[1], &s, &m.source, &name);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    m.source_name = (char *)name;
+    m.timeout_us = timeout_of(c);
+    ask.body_case = PB__ASK__BODY_INTERP_EXEC;
+    ask.interp_exec = &m;
+    if (code == 0)
+        code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    if (code == 0)
+        code = say_result(c, client, &reply, false);
+    spec_finish(&s);
+    return code;
+}
+
+int interp_call(const struct command *c, struct coop_client *client, const char *id, char **args, int n)
+{
+    Pb__InterpCall m = PB__INTERP_CALL__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct values list;
+    struct frame reply;
+    REF(ref);
+    int code = values_of_args(c, args + 1, n - 1, &list);
+
+    if (code != 0)
+        return code;
+    ref.id = (char *)id;
+    m.interp = &ref;
+    m.function = args[0];
+    m.args = &list.value;
+    m.timeout_us = timeout_of(c);
+    ask.body_case = PB__ASK__BODY_INTERP_CALL;
+    ask.interp_call = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    values_finish(&list);
+    return code == 0 ? say_result(c, client, &reply, true) : code;
+}
+
+static int call(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    return interp_call(c, client, args[0], args + 1, n - 1);
+}
+
+static int prepare(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpPrepare m = PB__INTERP_PREPARE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct values map;
+    struct frame reply;
+    REF(ref);
+    int code = values_of_names(c, args + 1, n - 1, &map);
+
+    if (code != 0)
+        return code;
+    ref.id = args[0];
+    m.interp = &ref;
+    m.names = &map.value;
+    m.timeout_us = timeout_of(c);
+    ask.body_case = PB__ASK__BODY_INTERP_PREPARE;
+    ask.interp_prepare = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    values_finish(&map);
+    if (code == 0)
+        frame_release(&reply);
+    return code;
+}
+
+/* ---- looking at them --------------------------------------------------------------------------------------------------------------- */
+
+static const char *state_of(const Pb__InterpStatus *s, char buf[JSON_ENUM_BUF])
+{
+    return json_enum_name(&pb__interp_state__descriptor, (int)s->state, buf);
+}
+
+static void print_row(const Pb__InterpStatus *s)
+{
+    char state[JSON_ENUM_BUF], engine[64], template[256], name[512];
+
+    printf("%-*s  %-8s %-7s %9" PRIu64 "  %-16s %s\n", ULID_LEN, s->interp->id, state_of(s, state), text_safe_str(engine, sizeof(engine), s->engine), s->calls,
+           s->template_[0] != '\0' ? text_safe_str(template, sizeof(template), s->template_) : "-",
+           text_safe_str(name, sizeof(name), s->interp->name));
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpList m = PB__INTERP_LIST__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    const Pb__InterpStatusList *l;
+    struct frame reply;
+    int code;
+
+    (void)args;
+    (void)n;
+    m.all = c->opt.all;
+    ask.body_case = PB__ASK__BODY_INTERP_LIST;
+    ask.interp_list = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERPS, &reply);
+    if (code != 0)
+        return code;
+    l = answer_of(&reply)->interps;
+    if (c->opt.json)
+        json_print(json_document(&l->base));
+    else if (!c->opt.quiet)
+        printf("%-*s  %-8s %-7s %9s  %-16s %s\n", ULID_LEN, "ID", "STATE", "ENGINE", "CALLS", "TEMPLATE", "NAME");
+    for (size_t i = 0; !c->opt.json && i < l->n_interps; i++) {
+        if (c->opt.quiet)
+            printf("%s\n", l->interps[i]->interp->id);
+        else
+            print_row(l->interps[i]);
+    }
+    frame_release(&reply);
+    return 0;
+}
+
+static void print_status(const Pb__InterpStatus *s)
+{
+    char word[JSON_ENUM_BUF], safe[1024];
+
+    printf("id        %s\nstate     %s\nengine    %s\n", s->interp->id, state_of(s, word), text_safe_str(safe, sizeof(safe), s->engine));
+    if (s->interp->name[0] != '\0')
+        printf("name      %s\n", text_safe_str(safe, sizeof(safe), s->interp->name));
+    if (s->template_[0] != '\0')
+        printf("template  %s\n", text_safe_str(safe, sizeof(safe), s->template_));
+    printf("owner     %s, whence %s\n", json_enum_name(&pb__owner__descriptor, (int)s->owner, word), text_safe_str(safe, sizeof(safe), s->whence));
+    if (s->parent[0] != '\0')
+        printf("parent    %s, depth %u\n", s->parent, s->depth);
+    printf("calls     %" PRIu64 " done, %u waiting%s%s\n", s->calls, s->waiting, s->running[0] != '\0' ? ", running " : "",
+           text_safe_str(safe, sizeof(safe), s->running));
+    printf("children  %u\nused      cpu %" PRIu64 " us, memory %" PRIu64 " bytes, pid %u, incarnation %u\n", s->children, s->cpu_us, s->mem_bytes, s->pid,
+           s->incarnation);
+    if (s->state == PB__INTERP_STATE__INTERP_STATE_ENDED)
+        printf("ended     %s%s%s\n", json_enum_name(&pb__cause__descriptor, (int)s->cause, word), s->cause_detail[0] != '\0' ? ": " : "",
+               text_safe_str(safe, sizeof(safe), s->cause_detail));
+    if (s->receipt[0] != '\0')
+        printf("receipt   coop result %s\n", s->receipt);
+}
+
+static int say_status(const struct command *c, struct coop_client *client, Pb__Ask *ask)
+{
+    struct frame reply;
+    int code = say_ask(c, client, ask, PB__ANSWER__BODY_INTERP, &reply);
+
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        json_print(json_document(&answer_of(&reply)->interp->base));
+    else if (!c->opt.quiet)
+        print_status(answer_of(&reply)->interp);
+    frame_release(&reply);
+    return 0;
+}
+
+static int show(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpInfo m = PB__INTERP_INFO__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    ask.body_case = PB__ASK__BODY_INTERP_INFO;
+    ask.interp_info = &m;
+    return say_status(c, client, &ask);
+}
+
+static int wait_for(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpWait m = PB__INTERP_WAIT__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    m.timeout_us = timeout_of(c);
+    ask.body_case = PB__ASK__BODY_INTERP_WAIT;
+    ask.interp_wait = &m;
+    return say_status(c, client, &ask);
+}
+
+/* ---- changing them ------------------------------------------------------------------------------------------------------------------ */
+
+static int interrupt(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpInterrupt m = PB__INTERP_INTERRUPT__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    ask.body_case = PB__ASK__BODY_INTERP_INTERRUPT;
+    ask.interp_interrupt = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpClose m = PB__INTERP_CLOSE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    ask.body_case = PB__ASK__BODY_INTERP_CLOSE;
+    ask.interp_close = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+static int kill_word(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    (void)n;
+    return kill_it(c, client, args[0]);
+}
+
+static int reset(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpReset m = PB__INTERP_RESET__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.interp = &ref;
+    ask.body_case = PB__ASK__BODY_INTERP_RESET;
+    ask.interp_reset = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+/* clang-format off */
+const struct word interp_words[] = {
+    { "create",    "",               0,  0, "make one and print its id: --engine or --template, --run FILE runs a script in it first (native: is the shared object)", create, check_create },
+    { "exec",      "ID FILE|-",      2,  2, "run a script in it; its globals stay; what the script returns is printed as JSON", exec, NULL },
+    { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
+    { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
+    { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },
+    { "show",      "ID",             1,  1, "say all that is known of it", show, NULL },
+    { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL },
+    { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL },
+    { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL },
+    { "kill",      "ID",             1,  1, "end it at once, with all that it has made", kill_word, NULL },
+    { "reset",     "ID",             1,  1, "a new process with the state of its template, under the same id", reset, NULL },
+    { NULL,        NULL,             0,  0, NULL, NULL, NULL },
+};
+/* clang-format on */
+
+int verb_interp(const struct command *c)
+{
+    return words_run(c, interp_words);
+}

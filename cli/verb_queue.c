@@ -1,0 +1,223 @@
+/* verb_queue.c - named queues from a terminal. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/words.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/text.h"
+#include "cli/values.h"
+
+#include <coop/exit_codes.h>
+
+#define REF(name) Pb__Ref name = PB__REF__INIT
+
+static const char *const unbound_words[] = { "replace", "error", "remove", "persist", NULL };
+
+/* UNBOUND_NONE when --unbound was not given. */
+static int read_unbound(const struct command *c, Pb__Unbound *ret)
+{
+    struct coop_error why;
+    int i = 0;
+
+    *ret = PB__UNBOUND__UNBOUND_NONE;
+    if (c->opt.unbound == NULL)
+        return 0;
+    while (unbound_words[i] != NULL && strcmp(unbound_words[i], c->opt.unbound) != 0)
+        i++;
+    if (unbound_words[i] != NULL) {
+        *ret = (Pb__Unbound)(PB__UNBOUND__UNBOUND_REPLACE + i);
+        return 0;
+    }
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--unbound is replace, error, remove or persist, not '%.60s'", c->opt.unbound);
+    hint_nearest(&why, c->opt.unbound, unbound_words, "--unbound ");
+    return say_error(c, &why);
+}
+
+/* Of the protocol: -1 waits for ever. */
+static int64_t wait_us(const struct command *c)
+{
+    return c->opt.timeout_us == 0 ? -1 : (int64_t)c->opt.timeout_us;
+}
+
+static int create(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueCreate m = PB__QUEUE_CREATE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct frame reply;
+    int code = read_unbound(c, &m.unbound);
+
+    (void)n;
+    if (code != 0)
+        return code;
+    m.name = args[0];
+    m.max_items = (uint32_t)c->opt.max_items;
+    m.max_bytes = c->opt.max_bytes;
+    m.durable = c->opt.durable;
+    ask.body_case = PB__ASK__BODY_QUEUE_CREATE;
+    ask.queue_create = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        json_print(json_document(&answer_of(&reply)->handle->base));
+    else
+        printf("%s\n", answer_of(&reply)->handle->id);
+    frame_release(&reply);
+    return 0;
+}
+
+static int put(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueuePut m = PB__QUEUE_PUT__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct values_each each;
+    struct frame reply;
+    REF(ref);
+    int code = read_unbound(c, &m.unbound);
+
+    if (code == 0)
+        code = values_each_arg(c, args + 1, n - 1, &each);
+    if (code != 0)
+        return code;
+    ref.id = args[0];
+    m.queue = &ref;
+    m.items = each.list;
+    m.n_items = each.n;
+    m.timeout_us = wait_us(c);
+    ask.body_case = PB__ASK__BODY_QUEUE_PUT;
+    ask.queue_put = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TAKEN, &reply);
+    values_each_finish(&each);
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        json_print(json_document(&answer_of(&reply)->taken->base));
+    if (answer_of(&reply)->taken->count < (uint32_t)(n - 1)) {
+        say_note(c, "%u of %d items are in; then the time was over", answer_of(&reply)->taken->count, n - 1);
+        code = COOP_EXIT_TIME_LIMIT;
+    }
+    frame_release(&reply);
+    return code;
+}
+
+/* An item a line, as JSON; the place of one whose sender has ended is null, with a word on standard error. */
+static int print_items(const struct command *c, const Pb__QueueItems *l)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < l->n_items && code == 0; i++) {
+        const Pb__QueueItem *item = l->items[i];
+
+        if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE) {
+            say_note(c, "the sender of this item has ended");
+            printf("null\n");
+        } else {
+            code = values_print_one(c, item->value);
+        }
+    }
+    return code;
+}
+
+static int get(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueGet m = PB__QUEUE_GET__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    struct frame reply;
+    REF(ref);
+    int code;
+
+    (void)n;
+    ref.id = args[0];
+    m.queue = &ref;
+    m.max = c->opt.max_items != 0 ? (uint32_t)c->opt.max_items : 1;
+    m.timeout_us = wait_us(c);
+    ask.body_case = PB__ASK__BODY_QUEUE_GET;
+    ask.queue_get = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_ITEMS, &reply);
+    if (code != 0)
+        return code;
+    code = print_items(c, answer_of(&reply)->items);
+    frame_release(&reply);
+    return code;
+}
+
+static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueClose m = PB__QUEUE_CLOSE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.queue = &ref;
+    m.discard = c->opt.discard;
+    ask.body_case = PB__ASK__BODY_QUEUE_CLOSE;
+    ask.queue_close = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+static int delete_it(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueDelete m = PB__QUEUE_DELETE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    REF(ref);
+
+    (void)n;
+    ref.id = args[0];
+    m.queue = &ref;
+    ask.body_case = PB__ASK__BODY_QUEUE_DELETE;
+    ask.queue_delete = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+static void print_row(const Pb__QueueStatus *q)
+{
+    char name[512];
+
+    printf("%s  %-24s %8u/%-8u %10" PRIu64 "/%-10" PRIu64 " %s%s\n", q->queue->id, text_safe_str(name, sizeof(name), q->queue->name), q->items, q->max_items,
+           q->bytes, q->max_bytes, q->durable ? "durable " : "", q->closed ? "closed" : "");
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueList m = PB__QUEUE_LIST__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    const Pb__QueueStatusList *l;
+    struct frame reply;
+    int code;
+
+    (void)args;
+    (void)n;
+    ask.body_case = PB__ASK__BODY_QUEUE_LIST;
+    ask.queue_list = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_QUEUES, &reply);
+    if (code != 0)
+        return code;
+    l = answer_of(&reply)->queues;
+    if (c->opt.json)
+        json_print(json_document(&l->base));
+    for (size_t i = 0; !c->opt.json && i < l->n_queues; i++)
+        print_row(l->queues[i]);
+    frame_release(&reply);
+    return 0;
+}
+
+/* clang-format off */
+const struct word queue_words[] = {
+    { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL },
+    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text", put, NULL },
+    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON", get, NULL },
+    { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL },
+    { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL },
+    { "ls",     "",               0, 0,  "list the named queues: items, bytes, and their bounds", list, NULL },
+    { NULL,     NULL,             0, 0,  NULL, NULL, NULL },
+};
+/* clang-format on */
+
+int verb_queue(const struct command *c)
+{
+    return words_run(c, queue_words);
+}

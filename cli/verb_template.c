@@ -1,0 +1,116 @@
+/* verb_template.c - templates: built, listed, removed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/words.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/submit_spec.h"
+#include "cli/text.h"
+#include "units.h"
+
+#include <coop/exit_codes.h>
+
+static int check_build(const struct command *c, char **args, int n)
+{
+    struct coop_error why;
+
+    (void)args;
+    (void)n;
+    if (c->opt.run != NULL)
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "a template is made by a script that prepares its state");
+    coop_error_hint(&why, "write coop template build NAME --engine lua --run init.lua");
+    return say_error(c, &why);
+}
+
+static int build(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TemplateBuild m = PB__TEMPLATE_BUILD__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    const Pb__TemplateStatus *t;
+    struct coop_error why;
+    struct frame reply;
+    char safe[512];
+    struct spec s;
+    int code;
+
+    (void)n;
+    if (spec_make_interp(c, &s, &why) != 0)
+        return say_error(c, &why);
+    m.name = args[0];
+    m.spec = &s.pb;
+    ask.body_case = PB__ASK__BODY_TEMPLATE_BUILD;
+    ask.template_build = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATE, &reply);
+    spec_finish(&s);
+    if (code != 0)
+        return code;
+    t = answer_of(&reply)->template_;
+    if (c->opt.json)
+        json_print(json_document(&t->base));
+    else
+        printf("%s@%u\n", text_safe_str(safe, sizeof(safe), t->name), t->version);
+    frame_release(&reply);
+    return 0;
+}
+
+static void print_row(const Pb__TemplateStatus *t)
+{
+    char name[512], engine[64], state[64], size[UNITS_BUF];
+
+    printf("%s@%-6u %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", text_safe_str(name, sizeof(name), t->name), t->version,
+           text_safe_str(engine, sizeof(engine), t->engine), text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive,
+           t->forks, t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TemplateList m = PB__TEMPLATE_LIST__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+    const Pb__TemplateStatusList *l;
+    struct frame reply;
+    int code;
+
+    (void)args;
+    (void)n;
+    ask.body_case = PB__ASK__BODY_TEMPLATE_LIST;
+    ask.template_list = &m;
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATES, &reply);
+    if (code != 0)
+        return code;
+    l = answer_of(&reply)->templates;
+    if (c->opt.json)
+        json_print(json_document(&l->base));
+    for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
+        print_row(l->templates[i]);
+    frame_release(&reply);
+    return 0;
+}
+
+static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TemplateRemove m = PB__TEMPLATE_REMOVE__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+
+    (void)n;
+    m.name = args[0];
+    ask.body_case = PB__ASK__BODY_TEMPLATE_REMOVE;
+    ask.template_remove = &m;
+    return say_ask_done(c, client, &ask);
+}
+
+/* clang-format off */
+const struct word template_words[] = {
+    { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build },
+    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL },
+    { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL },
+    { NULL,    NULL,              0, 0, NULL, NULL, NULL },
+};
+/* clang-format on */
+
+int verb_template(const struct command *c)
+{
+    return words_run(c, template_words);
+}
