@@ -5,8 +5,9 @@
  *            state. A call is a C function with typed arguments and a typed result (coop/value.h).
  * Asking:    makes interpreters, calls functions of theirs, moves values through queues and memory through buffers. Each is asked of the
  *            broker, which lets the job do what its capabilities say (`--cap interpreters=8`), within what is left of its own limits.
- * Names:     what a host program does by coop/client.h has the same name and the same meaning there; only the broker's connection is an
- *            argument more, and time is a time-out instead of a deadline.
+ * Names:     what a host program does by coop/client.h has the same name and the same meaning there. There the first argument is the
+ *            connection, things are named by their ids, time is a time-out, and why something failed is given to the caller. A file is on one
+ *            side of the wall: one that includes both headers, coop/client.h first, has that one's functions and types.
  *
  * Returns:   0 (or a documented count), or -errno. Each errno is one error of the list in docs/calls.md: -ENOBUFS is QueueFull, -ECHILD is
  *            ExecutionFailed ... coop_last_error() has its name, its message and all there is to know of it. -EINVAL: a NULL or senseless
@@ -66,6 +67,9 @@ extern const struct coop_function coop_functions[];
 int coop_start(int argc, char **argv);
 void coop_stop(void);
 
+const char *coop_request_name(const coop_request *r);   /* of the function, or the alias; borrowed */
+const char *coop_request_caller(const coop_request *r); /* of an alias: the interpreter's id; else "" */
+
 /* The arguments, a list: borrowed until the function returns. */
 const coop_val *coop_args(const coop_request *r);
 size_t coop_n_args(const coop_request *r);
@@ -104,6 +108,8 @@ __attribute__((format(printf, 3, 4))) int coop_fail(coop_request *r, const char 
 /* A value that was prepared under this name; NULL: none. Borrowed until the next prepare, which comes between two calls. */
 const coop_val *coop_prepared(const char *name);
 
+#ifndef COOP_CLIENT_H
+
 /* ---- what is wrong --------------------------------------------------------------------------------------------------------------- */
 
 /* Texts are UTF-8, "" when there is nothing to say. remote_*, traceback and, quoted, message: words of another interpreter. */
@@ -126,41 +132,48 @@ struct coop_why {
  * fails. */
 const struct coop_why *coop_last_error(void);
 
-/* ---- capabilities: handles of things ---------------------------------------------------------------------------------------------- */
+/* ---- handles: capabilities ---------------------------------------------------------------------------------------------------------- */
 
 /*
  * struct coop_handle (coop/value.h) names a thing by its number in the caller's own table, and says what may be done with it: an unforgeable
  * right, because the broker looks the number up. It is plain data: copy it, put it into a value to hand it over, use one that has come in a value.
- * What it names is the interpreter's until it is dropped, or the interpreter ends; freeing a value drops nothing. Any tasklet may use it, several at
- * once. One of another kind, and a number that is none: -EBADF (BadHandle); one that was revoked: -EKEYREVOKED; without the right: -EACCES
+ * What it names is the interpreter's until it is dropped, or the interpreter ends; freeing a value drops nothing. Any tasklet may use it, several
+ * at once. One of another kind, and a number that is none: -EBADF (BadHandle); one that was revoked: -EKEYREVOKED; without the right: -EACCES
  * (NotAllowed). 4,096 can be held.
  */
 
+/* Handles with names: what is given to an interpreter when it is made, or what one holds. */
+struct coop_grant {
+    const char *name;
+    struct coop_handle handle; /* rights: those to pass on, 0: all */
+};
+
+struct coop_handle_list {
+    struct coop_grant *items;
+    size_t n;
+};
+
 /* What was given by this name when the caller was made, or by its job's capabilities. -ENOENT. */
-int coop_cap_granted(const char *name, struct coop_handle *ret);
-/* A new one of the same thing, with those of these rights that h has. prefix: of a kv, below its own; else NULL. */
-int coop_cap_attenuate(const struct coop_handle *h, unsigned rights, const char *prefix, struct coop_handle *ret);
+int coop_handle_granted(const char *name, struct coop_handle *ret);
+/* A new one of the same thing, with those of these rights that h has. prefix: of keys, longer than its own; NULL: the same. */
+int coop_handle_attenuate(const struct coop_handle *h, unsigned rights, const char *prefix, struct coop_handle *ret);
 /* Every handle that was derived from this one, attenuated or handed over, is dead from now on, wherever it is. h itself lives. */
-int coop_cap_revoke(const struct coop_handle *h);
-/* Gives it up; what was derived from it stays. An anonymous queue ends with its last one, an interpreter does not. NULL: nothing. Never blocks. */
-void coop_cap_drop(const struct coop_handle *h);
+int coop_handle_revoke(const struct coop_handle *h);
+/* Gives it up; what was derived from it stays. An anonymous queue ends with its last one, an interpreter does not. NULL: nothing. Never
+ * blocks. */
+void coop_handle_drop(const struct coop_handle *h);
 /* The same with each that came in a value. */
-void coop_cap_drop_all(const coop_val *v);
-/* All that the caller holds: one block for free(), *ret_n of them, names of their grants in name; NULL when there is none. */
-int coop_cap_list(struct coop_handle **ret, size_t *ret_n);
+void coop_handle_drop_all(const coop_val *v);
+/* All that the caller holds; "" is the name of one that was not granted. coop_handle_list_free(). */
+int coop_handle_list(struct coop_handle_list *ret);
+void coop_handle_list_free(struct coop_handle_list *list);
 
 /* ---- interpreters ----------------------------------------------------------------------------------------------------------------- */
-
-struct coop_grant { /* found inside by coop_cap_granted() and the like */
-    const char *name;
-    const struct coop_handle *handle;
-    unsigned rights; /* those to pass on; 0: all that it has */
-};
 
 /* What is 0 or NULL is as it comes. Lists of texts end with NULL. Nothing of it is kept. */
 struct coop_interp_spec {
     const char *engine;        /* "lua", "native" */
-    const char *from_template; /* NAME or NAME@VERSION, instead of an engine */
+    const char *template_name; /* NAME or NAME@VERSION, instead of an engine */
     const char *name;
     const void *source; /* native: the shared object; NULL: the caller's own. Lua: what runs first, if anything. 200 KiB at most */
     size_t source_len;
@@ -179,9 +192,9 @@ struct coop_interp_spec {
  * coop_start() failed. */
 int coop_interp_create(const struct coop_interp_spec *spec, int64_t deadline, struct coop_handle *ret);
 
-/* Runs source in it: text that ends with a NUL. Its globals stay. name is for messages, may be NULL. -ECHILD: an uncaught error; -EOPNOTSUPP: native
- * has no source. */
-int coop_interp_exec(const struct coop_handle *i, const char *source, const char *name, int64_t deadline);
+/* Runs source in it, len bytes, SIZE_MAX: up to the NUL. Its globals stay. source_name is for messages, may be NULL. -ECHILD: an uncaught error;
+ * -EOPNOTSUPP: native has no source. */
+int coop_interp_exec(const struct coop_handle *i, const char *source_name, const void *source, size_t len, int64_t deadline);
 
 /* Calls a function of it. args: a list; NULL: none. ret_value may be NULL. One runs at a time, others wait behind it. -ECHILD: it failed, or the
  * interpreter ended during it; -EOWNERDEAD: before. -ETIMEDOUT: the call was interrupted. -EDEADLK: it would wait for itself. -ENOSYS: there is
@@ -205,34 +218,38 @@ enum coop_interp_state {
     COOP_INTERP_IDLE,
     COOP_INTERP_RUNNING,
     COOP_INTERP_CLOSING,
-    COOP_INTERP_ENDED
+    COOP_INTERP_ENDED,
 };
 
 struct coop_interp_info {
-    const char *id, *name, *engine;
-    const char *from_template; /* NAME@VERSION, "": none */
-    const char *whence; /* "runtime": made by a host program, "spawned": by a worker, "template": from one, "adopted": after a restart */
-    const char *parent; /* id of who made it; "": a host program */
+    struct coop_handle handle; /* its id and name; number 0: the caller holds none */
     enum coop_interp_state state;
+    char engine[16];
+    char template_name[160]; /* NAME@VERSION; "": none */
+    char whence[16]; /* "runtime": made by a host program, "spawned": by a worker, "template": from one, "adopted": after a restart */
+    char parent[27]; /* id of who made it; "": a host program */
     unsigned depth, children;
-    const char *running; /* the function's name, "exec", "prepare"; "": nothing */
-    unsigned waiting;    /* calls behind that */
-    uint64_t calls;      /* done */
-    const char *cause;   /* ended: "ok", "signal", "oom" ... */
-    const char *cause_detail;
-    const char *receipt;
-    uint64_t created_us;  /* of the wall clock */
+    char running[129]; /* the function, "exec" or "prepare"; "": nothing */
+    unsigned waiting;  /* calls behind that */
+    uint64_t calls;    /* done */
+    char cause[32];    /* ENDED: "ok", "signal", "oom" ... */
+    char cause_detail[512];
+    char receipt[27];
+    uint64_t created_us;  /* since 1970 */
     unsigned incarnation; /* one more with each reset */
-    unsigned pid;
-    uint64_t cpu_us, memory_bytes;
+    uint64_t cpu_us, mem_bytes;
+    uint64_t reserved[8];
 };
 
-/* One block for free(). i NULL: the caller itself. */
-int coop_interp_info(const struct coop_handle *i, struct coop_interp_info **ret);
-/* Those below the caller, one block for free(); NULL when there are none. */
-int coop_interp_list(struct coop_interp_info **ret, size_t *ret_n);
-/* A monitor: waits until it has ended. ret_info may be NULL; one block for free(). */
-int coop_interp_wait(const struct coop_handle *i, int64_t deadline, struct coop_interp_info **ret_info);
+struct coop_interp_list {
+    struct coop_interp_info *items; /* for free() */
+    size_t n;
+};
+
+int coop_interp_info(const struct coop_handle *i, struct coop_interp_info *ret); /* i NULL: the caller itself */
+int coop_interp_list(struct coop_interp_list *ret);                              /* those below the caller */
+/* A monitor: waits until it has ended. ret may be NULL. */
+int coop_interp_wait(const struct coop_handle *i, int64_t deadline, struct coop_interp_info *ret);
 
 /* ---- a call as a future ----------------------------------------------------------------------------------------------------------- */
 
@@ -242,8 +259,8 @@ typedef struct coop_call coop_call;
 int coop_call_begin(const struct coop_handle *i, const char *function, const coop_val *args, int64_t deadline, coop_call **ret);
 bool coop_call_is_done(const coop_call *c);
 /* Waits for it; its result, or its error. -ETIMEDOUT with the call still open, -ECANCELED too: it can be waited for again. Whether it is:
- * coop_call_is_done(), because its own deadline is -ETIMEDOUT too. A done one gives the same again, but for the value, which is given once. One tasklet
- * at a time. ret_value may be NULL. */
+ * coop_call_is_done(), because its own deadline is -ETIMEDOUT too. A done one gives the same again, but for the value, which is given once. One
+ * tasklet at a time. ret_value may be NULL. */
 int coop_call_wait(coop_call *c, int64_t deadline, coop_val **ret_value);
 /* An open one is interrupted. NULL: nothing. Never blocks. */
 void coop_call_free(coop_call *c);
@@ -252,11 +269,11 @@ void coop_call_free(coop_call *c);
 
 /* What becomes of an item when its sender has ended before it was taken. */
 enum coop_unbound {
-    COOP_UNBOUND_DEFAULT, /* as the queue says; of a queue: REPLACE */
-    COOP_UNBOUND_REPLACE, /* it is taken without its value */
+    COOP_UNBOUND_DEFAULT, /* an item: as its queue says; a queue: REPLACE */
+    COOP_UNBOUND_REPLACE, /* comes without a value */
     COOP_UNBOUND_ERROR,   /* taking it fails: -EIDRM (ItemInterpreterDestroyed) */
-    COOP_UNBOUND_REMOVE,
-    COOP_UNBOUND_PERSIST, /* nothing */
+    COOP_UNBOUND_REMOVE,  /* is dropped */
+    COOP_UNBOUND_PERSIST, /* stays */
 };
 
 struct coop_queue_options {
@@ -269,77 +286,105 @@ struct coop_queue_options {
 int coop_queue_create(const struct coop_queue_options *options, struct coop_handle *ret); /* options may be NULL. -EEXIST */
 int coop_queue_open(const char *name, unsigned rights, struct coop_handle *ret);          /* what the job's capabilities allow. -ENOENT */
 
-/* -ENOBUFS (QueueFull): it was full until the deadline. -EPIPE: closed. */
-int coop_queue_put(const struct coop_handle *q, const coop_val *value, int64_t deadline);
-/* In this order, waiting for room; together 200 KiB at most (-E2BIG). Returns how many are in: all, or fewer at the deadline. None: as coop_queue_put(). */
-int coop_queue_put_many(const struct coop_handle *q, const coop_val *const *values, size_t n, enum coop_unbound unbound, int64_t deadline);
+enum { COOP_QUEUE_BATCH = 4096 }; /* items that are put or taken by one call, 200 KiB together (-E2BIG) */
 
-/* -EAGAIN (QueueEmpty): it was empty until the deadline. -EPIPE: closed, and nothing left. Returns 1, with *ret NULL, for an item whose sender has ended
- * (REPLACE). */
-int coop_queue_get(const struct coop_handle *q, int64_t deadline, coop_val **ret);
-
-enum { COOP_QUEUE_BATCH = 4096 }; /* values that are put or taken by one call */
+/* Puts n items in, in this order, waiting for room. *ret_n (may be NULL): how many are in, from the first on, when the time was over. None:
+ * -ENOBUFS (QueueFull). -EPIPE: closed. */
+int coop_queue_put(const struct coop_handle *q, const coop_val *const *items, size_t n, enum coop_unbound unbound, int64_t deadline,
+                   size_t *ret_n);
+int coop_queue_put_one(const struct coop_handle *q, const coop_val *item, int64_t deadline);
 
 struct coop_item {
-    coop_val *value;    /* NULL: its sender has ended (REPLACE), or error */
-    int error;          /* -EIDRM (UNBOUND_ERROR), or why its value could not be had; else 0 */
-    const char *sender; /* id */
+    coop_val *value; /* NULL: its sender has ended (REPLACE), or error. To keep it, put NULL here */
+    char sender[32]; /* the interpreter's id; "": a host program */
+    int error;       /* -EIDRM (ERROR), or why its value could not be had; else 0 */
 };
-/* 1 to max items as soon as there is one; returns how many. *ret: coop_items_free(). A value that was taken out (NULL instead) stays the caller's. */
-int coop_queue_get_many(const struct coop_handle *q, size_t max, int64_t deadline, struct coop_item **ret);
-void coop_items_free(struct coop_item *items, size_t n);
 
-/* No more puts; gets until it is empty, with discard not even those. */
+struct coop_items {
+    struct coop_item *items; /* in order */
+    size_t n;
+    bool closed; /* nothing comes any more */
+};
+
+/* 1 to max items, as soon as there is one. -EAGAIN (QueueEmpty): none until the deadline. -EPIPE: closed, and nothing left. coop_items_free(). */
+int coop_queue_get(const struct coop_handle *q, size_t max, int64_t deadline, struct coop_items *ret);
+void coop_items_free(struct coop_items *items);
+/* The value of the next. 1, and *ret NULL: its sender has ended (REPLACE). */
+int coop_queue_get_one(const struct coop_handle *q, int64_t deadline, coop_val **ret);
+
+/* It takes no more. discard: nor are those given out that are in it. */
 int coop_queue_close(const struct coop_handle *q, bool discard);
 
 struct coop_queue_info {
-    size_t items, max_items;
+    struct coop_handle handle;
+    unsigned items, max_items;
     uint64_t bytes, max_bytes;
     enum coop_unbound unbound;
-    bool closed, durable;
+    bool durable, closed;
     unsigned putters, getters; /* that wait */
     uint64_t put_total, got_total;
+    char owner[32];
+    uint64_t reserved[8];
 };
 int coop_queue_info(const struct coop_handle *q, struct coop_queue_info *ret);
 
 /* ---- buffers: memory that is handed over, not copied ---------------------------------------------------------------------------------- */
 
-/* Memory of zeros, 1 byte and more, to be filled; ret->bytes says how many. -EDQUOT: more than is left of the quota. */
-int coop_buffer_new(uint64_t bytes, struct coop_handle *ret, void **ret_memory);
-/* Unmaps memory (NULL: nothing is mapped), and from then on nobody can write to it ever again: now it may be handed over, as part of a value. -EBUSY:
- * it is mapped a second time. */
-int coop_buffer_seal(const struct coop_handle *b, void *memory);
-/* The memory of one that is sealed, to be read; any number of times, each for coop_buffer_unmap(). It outlives the handle. */
-int coop_buffer_map(const struct coop_handle *b, const void **ret_memory);
-/* Of one that is not sealed too, which then never can be filled any more. */
-int coop_buffer_unmap(const struct coop_handle *b, const void *memory);
+struct coop_buffer {
+    struct coop_handle handle; /* to be put into a value, once it is sealed */
+    void *at;                  /* mapped here */
+    size_t len;
+    bool writable; /* not sealed yet */
+};
 
-/* ---- keys and values that stay ---------------------------------------------------------------------------------------------------------- */
+/* New memory, len bytes of zeros, mapped for writing. -EDQUOT: more than is left of the quota. */
+int coop_buffer_new(size_t len, struct coop_buffer *ret);
+/* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. -EBUSY: somebody else has it mapped for
+ * writing. */
+int coop_buffer_seal(struct coop_buffer *b);
+/* A sealed one, mapped for reading. */
+int coop_buffer_map(const struct coop_handle *buffer, struct coop_buffer *ret);
+/* The memory alone goes, as it does with the interpreter: coop_handle_drop(&b->handle) is for the rest. */
+void coop_buffer_unmap(struct coop_buffer *b);
 
+/* ---- keys: small durable values under a prefix ------------------------------------------------------------------------------------------ */
+
+struct coop_bytes {
+    void *at; /* for free(); a NUL behind them */
+    size_t len;
+};
+
+struct coop_keys {
+    char **keys; /* in order, then NULL */
+    size_t n;
+    bool more;
+};
+
+/* A handle of all keys that begin with prefix; rights: COOP_RIGHT_READ, COOP_RIGHT_WRITE, 0: both. What the job's capabilities allow. */
 int coop_kv_open(const char *prefix, unsigned rights, struct coop_handle *ret);
-/* *ret_value: for free(), a NUL behind it; ret_len may be NULL. -ENOENT. */
-int coop_kv_get(const struct coop_handle *kv, const char *key, void **ret_value, size_t *ret_len);
-int coop_kv_put(const struct coop_handle *kv, const char *key, const void *value, size_t len);
-int coop_kv_put_new(const struct coop_handle *kv, const char *key, const void *value, size_t len); /* -EEXIST */
-int coop_kv_delete(const struct coop_handle *kv, const char *key);                                 /* -ENOENT */
-/* Keys that begin with prefix and come behind after (both may be NULL), in order, at most limit (0: as many as there is room for): one block for
- * free(), which ends with NULL. Returns how many; *ret_more (may be NULL): there are more. */
-int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, char ***ret, bool *ret_more);
+/* key: without the prefix. -ENOENT: there is none. */
+int coop_kv_get(const struct coop_handle *kv, const char *key, struct coop_bytes *ret);
+/* only_new: -EEXIST when it is there. */
+int coop_kv_put(const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new);
+int coop_kv_remove(const struct coop_handle *kv, const char *key); /* -ENOENT */
+/* Keys that begin with prefix, behind a key (both may be NULL), at most limit (0: the broker's bound). coop_keys_free(). */
+int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, struct coop_keys *ret);
+void coop_keys_free(struct coop_keys *keys);
 
 /* ---- aliases: functions that a parent offers ------------------------------------------------------------------------------------------- */
 
 /* The child's side. As coop_interp_call(). */
 int coop_alias_call(const char *name, const coop_val *args, int64_t deadline, coop_val **ret_value);
 
-/* The parent's side: the next call of an alias of this child (NULL: of any). It is answered by coop_alias_done(), which takes it. -EOWNERDEAD: the
+/* The parent's side: the next call of an alias of this child (NULL: of any), to be answered by coop_alias_done(), which frees it. -EOWNERDEAD: the
  * child has ended. */
 int coop_alias_next(const struct coop_handle *child, int64_t deadline, coop_request **ret);
-const char *coop_request_name(const coop_request *r);   /* of the alias, or the function; borrowed */
-const char *coop_request_caller(const coop_request *r); /* id; "" where that is not told */
-/* result: what a function of r returned, see coop_fail(). Never blocks. */
+/* result: what a function of r has returned, see coop_fail(). Never blocks, unless the value is larger than 64 KiB. */
 int coop_alias_done(coop_request *r, int result);
-/* Serves these functions, one call at a time, until the child has ended (0) or the tasklet is cancelled. Calls of others: NoFunction. */
+/* Serves these functions, one call after another in this tasklet, until the child has ended (0) or it fails: -ECANCELED. Others: NoFunction. */
 int coop_alias_serve(const struct coop_handle *child, const struct coop_function *functions);
+
+#endif /* COOP_CLIENT_H */
 
 #ifdef __cplusplus
 }

@@ -56,7 +56,6 @@ int inside_wait(struct ask *a, Pb__Answer__BodyCase body, int64_t deadline);
 
 void inside_ref(Pb__Ref *r, const struct coop_handle *h); /* h NULL: handle 0 */
 void inside_handle(struct coop_handle *into, const Pb__Handle *from);
-void inside_grant(struct coop_handle *into, const Pb__Grant *from); /* its name is that of the grant */
 
 /* What is left until the deadline, microseconds: never 0, which is for ever, unless it is COOP_NEVER. */
 uint64_t inside_timeout(int64_t deadline);

@@ -113,12 +113,6 @@ void inside_handle(struct coop_handle *into, const Pb__Handle *from)
     copy(into->name, sizeof(into->name), from->name);
 }
 
-void inside_grant(struct coop_handle *into, const Pb__Grant *from)
-{
-    inside_handle(into, from->handle);
-    copy(into->name, sizeof(into->name), from->name);
-}
-
 int64_t inside_patience(int64_t deadline)
 {
     int64_t now = coop_now();

@@ -56,7 +56,7 @@ static int take_value(coop_call *c, coop_val **ret_value)
     if (c->given)
         return ret_value == NULL ? 0 : inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "call_wait: its value has been given already");
     c->given = true;
-    return inside_value_accept(v, "result", ret_value);
+    return inside_value_accept(v, "value", ret_value);
 }
 
 int coop_call_wait(coop_call *c, int64_t deadline, coop_val **ret_value)

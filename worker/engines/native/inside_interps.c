@@ -33,12 +33,12 @@ int inside_result(Pb__Ask *a, coop_val **ret_value)
 
     if (rc != 0)
         return rc;
-    rc = inside_value_accept(ask_answer(answered)->result->value, "result", ret_value);
+    rc = inside_value_accept(ask_answer(answered)->result->value, "value", ret_value);
     ask_end(answered);
     return rc;
 }
 
-int coop_interp_exec(const struct coop_handle *i, const char *source, const char *name, int64_t deadline)
+int coop_interp_exec(const struct coop_handle *i, const char *source_name, const void *source, size_t len, int64_t deadline)
 {
     Pb__InterpExec m = PB__INTERP_EXEC__INIT;
     Pb__Ask a = INSIDE_ASK(INTERP_EXEC, interp_exec, &m);
@@ -49,9 +49,9 @@ int coop_interp_exec(const struct coop_handle *i, const char *source, const char
     inside_ref(&ref, i);
     m.interp = &ref;
     m.source.data = (uint8_t *)source;
-    m.source.len = strlen(source);
-    if (name != NULL)
-        m.source_name = (char *)name;
+    m.source.len = len == SIZE_MAX ? strlen(source) : len;
+    if (source_name != NULL)
+        m.source_name = (char *)source_name;
     m.timeout_us = inside_timeout(deadline);
     return inside_result(&a, NULL);
 }

@@ -22,7 +22,7 @@ int coop_kv_open(const char *prefix, unsigned rights, struct coop_handle *ret)
     return inside_ask_handle(&a, ret);
 }
 
-int coop_kv_get(const struct coop_handle *kv, const char *key, void **ret_value, size_t *ret_len)
+int coop_kv_get(const struct coop_handle *kv, const char *key, struct coop_bytes *ret)
 {
     Pb__KvGet m = PB__KV_GET__INIT;
     Pb__Ask a = INSIDE_ASK(KV_GET, kv_get, &m);
@@ -32,7 +32,7 @@ int coop_kv_get(const struct coop_handle *kv, const char *key, void **ret_value,
     void *copy;
     int rc;
 
-    if (kv == NULL || key == NULL || ret_value == NULL)
+    if (kv == NULL || key == NULL || ret == NULL)
         return refuse_null("kv_get");
     inside_ref(&ref, kv);
     m.kv = &ref;
@@ -47,55 +47,44 @@ int coop_kv_get(const struct coop_handle *kv, const char *key, void **ret_value,
     } else {
         if (v->len > 0)
             memcpy(copy, v->data, v->len);
-        *ret_value = copy;
-        if (ret_len != NULL)
-            *ret_len = v->len;
+        *ret = (struct coop_bytes){ copy, v->len };
     }
     ask_end(answered);
     return rc;
 }
 
-static int put(const struct coop_handle *kv, const char *key, const void *value, size_t len, bool only_new)
+int coop_kv_put(const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new)
 {
     Pb__KvPut m = PB__KV_PUT__INIT;
     Pb__Ask a = INSIDE_ASK(KV_PUT, kv_put, &m);
     Pb__Ref ref;
 
-    if (kv == NULL || key == NULL || (value == NULL && len > 0))
+    if (kv == NULL || key == NULL || (bytes == NULL && len > 0))
         return refuse_null("kv_put");
     inside_ref(&ref, kv);
     m.kv = &ref;
     m.key = (char *)key;
-    m.value.data = (uint8_t *)value;
+    m.value.data = (uint8_t *)bytes;
     m.value.len = len;
     m.only_new = only_new;
     return inside_ask_done(&a);
 }
 
-int coop_kv_put(const struct coop_handle *kv, const char *key, const void *value, size_t len)
-{
-    return put(kv, key, value, len, false);
-}
-
-int coop_kv_put_new(const struct coop_handle *kv, const char *key, const void *value, size_t len)
-{
-    return put(kv, key, value, len, true);
-}
-
-int coop_kv_delete(const struct coop_handle *kv, const char *key)
+int coop_kv_remove(const struct coop_handle *kv, const char *key)
 {
     Pb__KvDelete m = PB__KV_DELETE__INIT;
     Pb__Ask a = INSIDE_ASK(KV_DELETE, kv_delete, &m);
     Pb__Ref ref;
 
     if (kv == NULL || key == NULL)
-        return refuse_null("kv_delete");
+        return refuse_null("kv_remove");
     inside_ref(&ref, kv);
     m.kv = &ref;
     m.key = (char *)key;
     return inside_ask_done(&a);
 }
 
+/* In one block. */
 static char **copy_keys(const Pb__KvKeys *m)
 {
     size_t size = (m->n_keys + 1) * sizeof(char *);
@@ -115,7 +104,7 @@ static char **copy_keys(const Pb__KvKeys *m)
     return keys;
 }
 
-int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, char ***ret, bool *ret_more)
+int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, struct coop_keys *ret)
 {
     Pb__KvList m = PB__KV_LIST__INIT;
     Pb__Ask a = INSIDE_ASK(KV_LIST, kv_list, &m);
@@ -140,13 +129,18 @@ int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *a
     keys = ask_answer(answered)->kv_keys;
     copy = copy_keys(keys);
     if (copy != NULL) {
-        *ret = copy;
-        if (ret_more != NULL)
-            *ret_more = keys->more;
-        rc = (int)keys->n_keys;
+        *ret = (struct coop_keys){ copy, keys->n_keys, keys->more };
     } else {
         rc = inside_failed(-ENOMEM, "kv_list");
     }
     ask_end(answered);
     return rc;
+}
+
+void coop_keys_free(struct coop_keys *keys)
+{
+    if (keys == NULL)
+        return;
+    free(keys->keys);
+    *keys = (struct coop_keys){ NULL, 0, keys->more };
 }

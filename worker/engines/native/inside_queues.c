@@ -1,7 +1,7 @@
 /* inside_queues.c - see coop/interp.h: queues of native code. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "value.h"
 #include "worker/engines/native/inside.h"
@@ -42,6 +42,7 @@ int coop_queue_open(const char *name, unsigned rights, struct coop_handle *ret)
 
 /* ---- in --------------------------------------------------------------------------------------------------------------------------------- */
 
+/* How many are in. */
 static int put(const struct coop_handle *q, Pb__Value **values, size_t n, enum coop_unbound unbound, int64_t deadline)
 {
     Pb__QueuePut m = PB__QUEUE_PUT__INIT;
@@ -61,10 +62,10 @@ static int put(const struct coop_handle *q, Pb__Value **values, size_t n, enum c
         return rc;
     rc = (int)ask_answer(answered)->taken->count;
     ask_end(answered);
-    return rc;
+    return rc > 0 ? rc : inside_refuse(PB__CALL_ERROR__CALL_ERROR_QUEUE_FULL, "the queue is full");
 }
 
-int coop_queue_put(const struct coop_handle *q, const coop_val *value, int64_t deadline)
+int coop_queue_put_one(const struct coop_handle *q, const coop_val *item, int64_t deadline)
 {
     struct inside_value packed;
     Pb__Value *one = &packed.message;
@@ -72,12 +73,12 @@ int coop_queue_put(const struct coop_handle *q, const coop_val *value, int64_t d
 
     if (q == NULL)
         return refuse_null("queue_put");
-    rc = inside_value_pack(&packed, value, "item");
+    rc = inside_value_pack(&packed, item, "item");
     if (rc != 0)
         return rc;
     rc = put(q, &one, 1, COOP_UNBOUND_DEFAULT, deadline);
     inside_value_finish(&packed);
-    return rc > 0 ? 0 : rc == 0 ? inside_refuse(PB__CALL_ERROR__CALL_ERROR_QUEUE_FULL, "the queue is full") : rc;
+    return rc < 0 ? rc : 0;
 }
 
 struct batch {
@@ -115,20 +116,24 @@ static int batch_pack(struct batch *b, const coop_val *const *values, size_t n)
     return rc;
 }
 
-int coop_queue_put_many(const struct coop_handle *q, const coop_val *const *values, size_t n, enum coop_unbound unbound, int64_t deadline)
+int coop_queue_put(const struct coop_handle *q, const coop_val *const *items, size_t n, enum coop_unbound unbound, int64_t deadline,
+                   size_t *ret_n)
 {
     struct batch b;
     int rc;
 
-    if (q == NULL || values == NULL || n == 0 || n > COOP_QUEUE_BATCH)
-        return inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "queue_put_many: a queue and 1 to %d values are wanted",
-                             COOP_QUEUE_BATCH);
-    rc = batch_pack(&b, values, n);
+    if (q == NULL || items == NULL || n == 0 || n > COOP_QUEUE_BATCH)
+        return inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "queue_put: a queue and 1 to %d items are wanted", COOP_QUEUE_BATCH);
+    rc = batch_pack(&b, items, n);
     if (rc != 0)
         return rc;
     rc = put(q, b.messages, n, unbound, deadline);
     batch_finish(&b);
-    return rc == 0 ? inside_refuse(PB__CALL_ERROR__CALL_ERROR_QUEUE_FULL, "the queue is full") : rc;
+    if (rc < 0)
+        return rc;
+    if (ret_n != NULL)
+        *ret_n = (size_t)rc;
+    return 0;
 }
 
 /* ---- out -------------------------------------------------------------------------------------------------------------------------------- */
@@ -168,7 +173,7 @@ static int take(const Pb__QueueItem *item, coop_val **ret)
     return inside_value_accept(item->value, "item", ret);
 }
 
-int coop_queue_get(const struct coop_handle *q, int64_t deadline, coop_val **ret)
+int coop_queue_get_one(const struct coop_handle *q, int64_t deadline, coop_val **ret)
 {
     struct ask *answered;
     int rc;
@@ -183,37 +188,35 @@ int coop_queue_get(const struct coop_handle *q, int64_t deadline, coop_val **ret
     return rc;
 }
 
-enum { ID_SIZE = sizeof(((struct coop_handle *)0)->id) };
-
-/* The senders' names stand behind the items. What one of them is worth does not keep the others from being taken. */
-static int take_all(const Pb__QueueItems *m, struct coop_item **ret)
+/* What one of them is worth does not keep the others from being taken. */
+static int take_all(const Pb__QueueItems *m, struct coop_items *ret)
 {
-    size_t n = m->n_items;
-    struct coop_item *items = calloc(n, sizeof(*items) + ID_SIZE);
-    char *name = (char *)(items + n);
+    struct coop_item *items = calloc(m->n_items, sizeof(*items));
 
-    if (items == NULL) {
-        for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < m->n_items; i++) {
+        int rc;
+
+        if (items == NULL) {
             inside_value_refuse(m->items[i]->value);
-        return inside_failed(-ENOMEM, "queue_get");
-    }
-    for (size_t i = 0; i < n; i++, name += ID_SIZE) {
-        int rc = take(m->items[i], &items[i].value);
-
+            continue;
+        }
+        rc = take(m->items[i], &items[i].value);
         items[i].error = rc < 0 ? rc : 0;
-        items[i].sender = strncpy(name, m->items[i]->sender, ID_SIZE - 1);
+        snprintf(items[i].sender, sizeof(items[i].sender), "%s", m->items[i]->sender);
     }
-    *ret = items;
-    return (int)n;
+    if (items == NULL)
+        return inside_failed(-ENOMEM, "queue_get");
+    *ret = (struct coop_items){ items, m->n_items, m->closed };
+    return 0;
 }
 
-int coop_queue_get_many(const struct coop_handle *q, size_t max, int64_t deadline, struct coop_item **ret)
+int coop_queue_get(const struct coop_handle *q, size_t max, int64_t deadline, struct coop_items *ret)
 {
     struct ask *answered;
     int rc;
 
     if (q == NULL || ret == NULL || max == 0 || max > COOP_QUEUE_BATCH)
-        return inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "queue_get_many: a queue and a number from 1 to %d are wanted",
+        return inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "queue_get: a queue and a number from 1 to %d are wanted",
                              COOP_QUEUE_BATCH);
     rc = get(q, max, deadline, &answered);
     if (rc != 0)
@@ -223,11 +226,14 @@ int coop_queue_get_many(const struct coop_handle *q, size_t max, int64_t deadlin
     return rc;
 }
 
-void coop_items_free(struct coop_item *items, size_t n)
+void coop_items_free(struct coop_items *items)
 {
-    for (size_t i = 0; items != NULL && i < n; i++)
-        coop_val_free(items[i].value);
-    free(items);
+    if (items == NULL)
+        return;
+    for (size_t i = 0; i < items->n; i++)
+        coop_val_free(items->items[i].value);
+    free(items->items);
+    *items = (struct coop_items){ NULL, 0, items->closed };
 }
 
 /* ---- the queue itself -------------------------------------------------------------------------------------------------------------------- */
@@ -263,17 +269,22 @@ int coop_queue_info(const struct coop_handle *q, struct coop_queue_info *ret)
     if (rc != 0)
         return rc;
     s = ask_answer(answered)->queue;
-    *ret = (struct coop_queue_info){ .items = s->items,
-                                     .max_items = s->max_items,
-                                     .bytes = s->bytes,
-                                     .max_bytes = s->max_bytes,
-                                     .unbound = (enum coop_unbound)s->unbound,
-                                     .closed = s->closed,
-                                     .durable = s->durable,
-                                     .putters = s->putters,
-                                     .getters = s->getters,
-                                     .put_total = s->put_total,
-                                     .got_total = s->got_total };
+    *ret = (struct coop_queue_info){
+        .items = s->items,
+        .max_items = s->max_items,
+        .bytes = s->bytes,
+        .max_bytes = s->max_bytes,
+        .unbound = (enum coop_unbound)s->unbound,
+        .durable = s->durable,
+        .closed = s->closed,
+        .putters = s->putters,
+        .getters = s->getters,
+        .put_total = s->put_total,
+        .got_total = s->got_total,
+    };
+    if (s->queue != NULL)
+        inside_handle(&ret->handle, s->queue);
+    snprintf(ret->owner, sizeof(ret->owner), "%s", s->owner);
     ask_end(answered);
     return 0;
 }

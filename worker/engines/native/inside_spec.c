@@ -98,12 +98,12 @@ static int set_grants(struct inside_spec *s, const struct coop_interp_spec *from
     for (size_t i = 0; i < from->n_grants; i++) {
         const struct coop_grant *g = &from->grants[i];
 
-        if (g->name == NULL || g->handle == NULL)
+        if (g->name == NULL || g->handle.number == 0)
             return inside_refuse(PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "grants[%zu]: a name and a handle are wanted", i);
         pb__grant__init(&s->grants[i]);
         pb__handle__init(&s->handles[i]);
-        s->handles[i].handle = g->handle->number;
-        s->handles[i].rights = g->rights;
+        s->handles[i].handle = g->handle.number;
+        s->handles[i].rights = g->handle.rights;
         s->grants[i].name = (char *)g->name;
         s->grants[i].handle = &s->handles[i];
         s->grant_list[i] = &s->grants[i];
@@ -126,7 +126,7 @@ int inside_spec_pack(struct inside_spec *s, const struct coop_interp_spec *from)
     pb__interp_create__init(&s->create);
     pb__job_spec__init(&s->job);
     s->create.spec = &s->job;
-    s->create.template_ = text(from->from_template);
+    s->create.template_ = text(from->template_name);
     s->create.aliases = (char **)from->aliases;
     s->create.n_aliases = count(from->aliases);
     s->create.max_children = from->max_children;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "worker/engines/native/inside.h"
 
@@ -32,19 +31,18 @@ static int list_handles(struct inside_value *p)
 /* The encoding is copied into a buffer of its own, which goes as soon as the message has. */
 static int put_whole(struct inside_value *p)
 {
-    struct coop_handle buffer;
-    void *memory;
-    int rc = coop_buffer_new(p->encoding.len, &buffer, &memory);
+    struct coop_buffer buffer;
+    int rc = coop_buffer_new(p->encoding.len, &buffer);
 
     if (rc != 0)
         return rc;
-    memcpy(memory, p->encoding.cbor, p->encoding.len);
-    rc = coop_buffer_seal(&buffer, memory);
+    memcpy(buffer.at, p->encoding.cbor, p->encoding.len);
+    rc = coop_buffer_seal(&buffer);
     if (rc != 0) {
-        coop_cap_drop(&buffer);
+        coop_handle_drop(&buffer.handle);
         return rc;
     }
-    p->whole.handle = buffer.number;
+    p->whole.handle = buffer.handle.number;
     p->message.whole = &p->whole;
     return 0;
 }
@@ -101,7 +99,7 @@ int inside_args_pack(struct inside_value *p, const coop_val *args)
 void inside_value_finish(struct inside_value *p)
 {
     if (p->whole.handle != 0)
-        coop_cap_drop(&(struct coop_handle){ .number = p->whole.handle });
+        coop_handle_drop(&(struct coop_handle){ .number = p->whole.handle });
     free(p->list);
     free(p->pointers);
     coop_encoding_free(&p->encoding);
@@ -156,19 +154,19 @@ static int decode(const Pb__Value *v, const void *cbor, size_t len, size_t max, 
 /* What has come is the caller's already, so this is done also for one that is cancelled meanwhile. */
 static int fetch_whole(const Pb__Value *v, const char *root, coop_val **ret)
 {
-    struct coop_handle buffer;
-    const void *memory;
+    struct coop_handle handle;
+    struct coop_buffer buffer;
     int rc;
 
-    inside_handle(&buffer, v->whole);
+    inside_handle(&handle, v->whole);
     coop_shield(true);
-    rc = coop_buffer_map(&buffer, &memory);
+    rc = coop_buffer_map(&handle, &buffer);
     coop_shield(false);
     if (rc == 0) {
-        rc = decode(v, memory, buffer.bytes, COOP_VAL_WHOLE_BYTES, root, ret);
-        (void)coop_buffer_unmap(&buffer, memory);
+        rc = decode(v, buffer.at, buffer.len, COOP_VAL_WHOLE_BYTES, root, ret);
+        coop_buffer_unmap(&buffer);
     }
-    coop_cap_drop(&buffer);
+    coop_handle_drop(&handle);
     return rc;
 }
 
@@ -190,9 +188,9 @@ int inside_value_unpack(const Pb__Value *v, const char *root, coop_val **ret)
 void inside_value_refuse(const Pb__Value *v)
 {
     for (size_t i = 0; v != NULL && i < v->n_handles; i++)
-        coop_cap_drop(&(struct coop_handle){ .number = v->handles[i]->handle });
+        coop_handle_drop(&(struct coop_handle){ .number = v->handles[i]->handle });
     if (v != NULL && v->whole != NULL)
-        coop_cap_drop(&(struct coop_handle){ .number = v->whole->handle });
+        coop_handle_drop(&(struct coop_handle){ .number = v->whole->handle });
 }
 
 int inside_value_accept(const Pb__Value *v, const char *root, coop_val **ret)
