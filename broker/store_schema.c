@@ -91,6 +91,14 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  bytes_out INTEGER NOT NULL,"
       "  error     INTEGER NOT NULL" /* pb.CallError */
       ");", NULL },
+    { 6, "templates",
+      "CREATE TABLE template("
+      "  name       TEXT    NOT NULL,"
+      "  version    INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
+      "  PRIMARY KEY(name, version)"
+      ");", NULL },
 };
 /* clang-format on */
 
