@@ -44,7 +44,9 @@ BROKER_OBJS := config descriptors doctor loop timers rep_socket control control_
 WORKER_OBJS := zygote zygote_main children worker seal walls landlock policy policy_pure policy_exec policy_init bpf signals place link output input serve engines space space_enter space_join view sys_mount probe policy_merge asks inbound template packed interp
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
-NATIVE_OBJS := engine load stdio turns
+# What native jobs call: all of it is in coop-worker, whether somebody there calls it or not.
+INSIDE_OBJS := inside_error inside_ask inside_value inside_spec inside_interps inside_info inside_call inside_handles inside_queues inside_buffers inside_kv inside_alias
+NATIVE_OBJS := engine load stdio turns frames interp request $(INSIDE_OBJS)
 EXEC_OBJS   := engine beneath stage arguments image program program_limits child launch streams terminal loop caller notify learn reap glob note collect
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle
 CLIENT_OBJS := client req_socket endpoint error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases val_json_words val_json_read val_json_parts val_json_write

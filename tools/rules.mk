@@ -88,9 +88,10 @@ $(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
 FORCE:
 else
 UNIT_WORKER := worker
-# Native jobs find coop/task.h here: all of it, and nothing else by name.
-$(B)/coop-worker: $(B)/worker/main.o $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
+# Native jobs find coop/task.h, coop/interp.h and coop/value.h here: all of them, and nothing else by name.
+NATIVE_API := $(call objs,worker/engines/native,request interp $(INSIDE_OBJS)) $(call objs,proto,val val_map val_code)
+$(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< $(NATIVE_API) -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
 		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
