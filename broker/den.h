@@ -17,8 +17,8 @@ struct den;
 
 /* *ret NULL: there are no control groups here. -errno: there are, and none can be made now. */
 int den_new(struct cgroups *g, struct den **ret);
-struct den *den_enter(struct den *d);                  /* NULL is NULL */
-void den_leave(struct den *d);                         /* NULL is nothing */
+struct den *den_enter(struct den *d);                    /* NULL is NULL */
+void den_leave(struct den *d);                           /* NULL is nothing */
 const struct cgroup_leaf *den_leaf(const struct den *d); /* NULL of NULL */
 
 #endif

@@ -128,8 +128,9 @@ void template_boot_failed(struct template *t, const struct worker *w, const char
 
     if (t->job != NULL)
         jobs_decide(t->job, CA(START_FAILED), "%s",
-                    no_listener ? "templates need the listener of a system call filter, and a supervisor around coop has the only one there can be"
-                                : why);
+                    no_listener
+                        ? "templates need the listener of a system call filter, and a supervisor around coop has the only one there can be"
+                        : why);
 }
 
 void template_on_warm(struct template *t)
@@ -138,7 +139,8 @@ void template_on_warm(struct template *t)
     t->build_us = t->broker->loop.now_us - t->began_at;
     watch_rest(t->job);
     used(t);
-    log_event(LOG_LEVEL_INFO, "template_warm", "template=%s pid=%d build_us=%llu", t->full, (int)t->worker->pid, (unsigned long long)t->build_us);
+    log_event(LOG_LEVEL_INFO, "template_warm", "template=%s pid=%d build_us=%llu", t->full, (int)t->worker->pid,
+              (unsigned long long)t->build_us);
     template_answer(t);
     pool_refill(&t->broker->pool);
 }
@@ -270,6 +272,7 @@ void template_worker_ended(struct template *t, const struct worker *w)
         if (!w->orphan)
             template_broke(t, "its child ended before it was one of its crew (%s)", w->failed_step[0] != '\0' ? w->failed_step : "hello");
     }
+    template_free_if_unused(t);
     if (w != t->worker)
         return;
     t->worker = NULL;
@@ -316,7 +319,8 @@ void template_job_ended(struct template *t, const struct job *job)
     t->losses = lost ? t->losses + 1 : 0;
     if (was_building && job->end.cause == CA(OK))
         snprintf(t->why, sizeof(t->why), "its init ended the process instead of returning");
-    if (was_building ? !lost || t->losses >= TEMPLATE_LOSSES || t->asks != NULL : job->end.cause != CA(OK) && (!lost || t->losses >= TEMPLATE_LOSSES))
+    if (was_building ? !lost || t->losses >= TEMPLATE_LOSSES || t->asks != NULL
+                     : job->end.cause != CA(OK) && (!lost || t->losses >= TEMPLATE_LOSSES))
         fail_build(t, job);
     if (t->worker != NULL && t->worker->phase != WORKER_ENDING)
         pool_kill(t->worker); /* it was not told of its job yet */

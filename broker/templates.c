@@ -25,7 +25,8 @@ static void on_idle(void *ctx)
 }
 
 /* The packed spec is taken, also on failure. */
-static struct template *template_new(struct broker *b, const char *name, uint32_t version, uint8_t *packed, size_t len, const Pb__JobSpec *spec)
+static struct template *template_new(struct broker *b, const char *name, uint32_t version, uint8_t *packed, size_t len,
+                                     const Pb__JobSpec *spec)
 {
     struct template *t = calloc(1, sizeof(*t));
 
@@ -94,7 +95,7 @@ static void on_tidy(void *ctx)
 
     for (struct template *t = all->all; t != NULL; t = next) {
         next = t->next;
-        if (t->removed && t->refs == 0)
+        if (t->removed && t->refs <= (t->job != NULL)) /* its own init has it too */
             template_end(t);
         if (is_over(t))
             template_free(t);
@@ -156,7 +157,8 @@ struct template *templates_find(struct broker *b, const char *text)
     if (split(text, name, &version) != 0)
         return NULL;
     for (struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (strcmp(t->name, name) == 0 && (version != 0 ? t->version == version : t->stored && !t->removed && (best == NULL || t->version > best->version)))
+        if (strcmp(t->name, name) == 0 &&
+            (version != 0 ? t->version == version : t->stored && !t->removed && (best == NULL || t->version > best->version)))
             best = t;
     return best;
 }
@@ -180,8 +182,8 @@ static int check_limits(const struct template *t, Pb__Limits *l, struct call_why
     if (l->memory_bytes == 0)
         l->memory_bytes = t->limits.memory_bytes;
     if (l->memory_bytes > t->limits.memory_bytes)
-        return call_refuse(why, CE(LIMIT), "limit memory: %s is above the %s that the template %s was built with", units_format_size(l->memory_bytes, is),
-                           units_format_size(t->limits.memory_bytes, max), t->full);
+        return call_refuse(why, CE(LIMIT), "limit memory: %s is above the %s that the template %s was built with",
+                           units_format_size(l->memory_bytes, is), units_format_size(t->limits.memory_bytes, max), t->full);
     if (l->threads > 1)
         return call_refuse(why, CE(BAD_REQUEST), "limit threads: a child of a template has one");
     return 0;

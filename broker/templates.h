@@ -24,18 +24,19 @@
 #include "broker/store.h"
 #include "job_limits.h"
 
-#define TEMPLATES_MAX       1024                /* versions of all names together */
-#define TEMPLATES_ALIVE     64                  /* with a process */
-#define TEMPLATE_IDLE_US    (300 * 1000000ull)  /* without a fork, until its process is let go */
-#define TEMPLATE_FORK_US    (5 * 1000000ull)    /* from the order to the child's hello */
+#define TEMPLATES_MAX        1024               /* versions of all names together */
+#define TEMPLATES_ALIVE      64                 /* with a process */
+#define TEMPLATE_IDLE_US     (300 * 1000000ull) /* without a fork, until its process is let go */
+#define TEMPLATE_FORK_US     (5 * 1000000ull)   /* from the order to the child's hello */
 #define TEMPLATE_FORK_CPU_US 20000              /* of CPU time that an order may cost the template */
-#define TEMPLATE_LOSSES     3                   /* processes in a row that are lost for no reason that is known, until those who wait are told */
-#define TEMPLATE_FULL_NAME  (LIMITS_NAME + 12)  /* NAME@VERSION */
-#define TEMPLATE_WHY        256
+#define TEMPLATE_LOSSES      3 /* processes in a row that are lost for no reason that is known, until those who wait are told */
+#define TEMPLATE_FULL_NAME   (LIMITS_NAME + 12) /* NAME@VERSION */
+#define TEMPLATE_WHY         256
 
 enum template_state { TEMPLATE_COLD, TEMPLATE_BUILDING, TEMPLATE_WARM };
 
-struct template {
+struct template
+{
     struct broker *broker;
     char name[LIMITS_NAME + 1];
     char full[TEMPLATE_FULL_NAME + 1];
@@ -45,10 +46,10 @@ struct template {
     Pb__Limits limits; /* the same */
     enum template_state state;
     bool stored, removed;
-    unsigned refs;         /* jobs and interpreters that are to run in it, and whoever else keeps it */
-    struct crew crew;      /* its children, and the jobs that wait for one */
-    struct job *job;       /* its init, until its process ends */
-    struct worker *worker; /* its process */
+    unsigned refs;          /* jobs and interpreters that are to run in it, and whoever else keeps it */
+    struct crew crew;       /* its children, and the jobs that wait for one */
+    struct job *job;        /* its init, until its process ends */
+    struct worker *worker;  /* its process */
     struct worker *forking; /* the child of the order that is under way */
     bool leave;             /* which has not been used */
     struct loop_watch listener;
@@ -93,7 +94,8 @@ void template_prepare(struct template *t);
 /* Orders a child. -EAGAIN: not now; somebody will ask again when there is reason to. */
 int template_fork(struct template *t);
 void template_end(struct template *t); /* its process is let go */
-__attribute__((format(printf, 2, 3))) void template_broke(struct template *t, const char *fmt, ...); /* a rule: its process ends, and those who wait are told */
+__attribute__((format(printf, 2, 3))) void template_broke(struct template *t, const char *fmt,
+                                                          ...); /* a rule: its process ends, and those who wait are told */
 
 /* From the pool, the gate and jobs. */
 void template_is_booted(struct template *t);
@@ -116,7 +118,7 @@ void template_listen_no_more(struct template *t);
 /* ---- between them ---- */
 
 void template_free_if_unused(struct template *t);
-void template_answer(struct template *t);                                                           /* who waits for its build: it is warm and stored */
+void template_answer(struct template *t); /* who waits for its build: it is warm and stored */
 void template_fail_asks(struct template *t, Pb__CallFailure *f);
 void template_fail_waiting(struct template *t, const char *why); /* jobs */
 void template_status(const struct template *t, Pb__TemplateStatus *ret);
