@@ -68,7 +68,7 @@ UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
-FUZZ        := frame control link limits elf policy value
+FUZZ        := frame control link limits elf policy value json
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
