@@ -12,6 +12,7 @@
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/handles.h"
+#include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
@@ -42,6 +43,8 @@ struct broker {
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
+    struct interps interps;
+    struct kv *kv;                     /* NULL: nobody has asked for it */
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

@@ -43,6 +43,7 @@ static struct control_peer *find_peer(struct control *c, uint32_t peer)
 
 static void forget_peer(struct control *c, struct control_peer *p)
 {
+    interps_session_over(&p->asker);
     asker_finish(&p->asker);
     HASH_DEL(c->peers, p);
     c->peer_count--;

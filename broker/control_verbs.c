@@ -129,6 +129,7 @@ static void fill_from_store(Pb__JobStatus *s, const struct store_job *job)
     s->cause = job->cause;
     s->attempt = job->attempt;
     s->submitted_us = job->submitted_us;
+    s->interp = job->lives != STORE_LIVES_NOT;
 }
 
 static int read_stored(struct broker *b, const char *id, struct stored *ret)

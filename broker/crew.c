@@ -11,7 +11,7 @@ static unsigned jobs_due(const struct crew *mine, unsigned room)
     const struct job *at[ENGINE_COUNT];
     unsigned left[ENGINE_COUNT], due = 0;
 
-    if (b->jobs.waiting == mine->plain.waiting)
+    if (b->jobs.waiting == mine->plain.waiting) /* all of them */
         return room < mine->plain.waiting ? room : mine->plain.waiting;
     for (int i = 0; i < ENGINE_COUNT; i++) {
         at[i] = b->crews[i].plain.first;
@@ -37,7 +37,7 @@ unsigned crew_missing(const struct crew *c, unsigned spare)
 {
     const struct broker *b = c->broker;
     unsigned room = b->config.workers > b->pool.busy ? b->config.workers - b->pool.busy : 0;
-    unsigned want = jobs_due(c, room) + spare;
+    unsigned want = jobs_due(c, room) + c->living.waiting + spare; /* interpreters take no slot */
 
     return want < c->idle + c->booting ? 0 : want - c->idle - c->booting;
 }

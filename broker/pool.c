@@ -61,7 +61,7 @@ static void phase_counts(struct worker *w, enum worker_phase phase, unsigned *re
     else if (phase == WORKER_IDLE)
         ret[0] = &p->idle, ret[1] = plain ? &w->crew->idle : NULL;
     else if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY)
-        ret[0] = &p->busy;
+        ret[0] = w->lives ? &p->living : &p->busy;
 }
 
 static void count(struct worker *w, enum worker_phase phase, int by)
@@ -312,7 +312,7 @@ static void spawn_wide(struct crew *c)
             pool_kill(w);
         return; /* its end brings us here again */
     }
-    if (w == NULL && first != NULL && may_spawn(c) && c->broker->pool.busy < c->broker->config.workers)
+    if (w == NULL && first != NULL && may_spawn(c) && (first->interp != NULL || c->broker->pool.busy < c->broker->config.workers))
         (void)spawn_or_wait(c, (unsigned)first->limits.threads);
 }
 
@@ -338,7 +338,7 @@ static void on_refill(void *ctx)
  */
 static void refill(struct crew *c)
 {
-    if ((c->plain.waiting > 0 || c->wide.waiting > 0) && c->broker->phase != BROKER_DRAINING)
+    if ((c->plain.waiting > 0 || c->wide.waiting > 0 || c->living.waiting > 0) && c->broker->phase != BROKER_DRAINING)
         zygote_want(&c->zygote);
     spawn_missing(c, 0);
     spawn_wide(c);
@@ -354,6 +354,8 @@ void pool_refill(struct pool *p)
 
 struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
 {
+    if (threads == 1 && c->idle == 0)
+        return NULL; /* without a look at thousands of interpreters */
     for (struct worker *w = p->all; w != NULL; w = w->next)
         if (w->phase == WORKER_IDLE && w->crew == c && w->threads == threads && !w->exited && !w->gone)
             return w;
@@ -365,6 +367,16 @@ int pool_signal(struct worker *w, int sig)
     if (w->pidfd.fd < 0)
         return -ESRCH;
     return syscall(SYS_pidfd_send_signal, w->pidfd.fd, sig, NULL, 0) != 0 ? -errno : 0;
+}
+
+int pool_interrupt(struct worker *w, uint64_t number)
+{
+    siginfo_t info = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
+
+    if (w->pidfd.fd < 0)
+        return -ESRCH;
+    info.si_value.sival_int = (int)(number & INT32_MAX);
+    return syscall(SYS_pidfd_send_signal, w->pidfd.fd, SIGTERM, &info, 0) != 0 ? -errno : 0;
 }
 
 void pool_kill(struct worker *w)
@@ -493,6 +505,7 @@ static void boot_failed(struct worker *w)
     }
     c->boot_failures++;
     jobs_start_failed(c, &c->plain, why);
+    jobs_start_failed(c, &c->living, why);
     if (c->retry.place == 0)
         timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
 }

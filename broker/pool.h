@@ -39,6 +39,7 @@ struct worker {
     uint64_t id;
     struct broker *broker;
     struct crew *crew;
+    bool lives;       /* its job is an interpreter: no slot of --workers */
     unsigned threads; /* of the operating system; one of several was made for one job, and is never a spare */
     enum worker_phase phase;
     struct link link;
@@ -79,6 +80,7 @@ struct crew {
     const struct engine_row *engine;
     struct zygote zygote;
     struct crew_queue plain, wide; /* READY jobs of one thread, and of several */
+    struct crew_queue living;      /* interpreters of one thread that wait for a worker */
     unsigned booting, idle;        /* workers of one thread */
     unsigned boot_failures;        /* in a row */
     struct timer retry, refill;
@@ -88,7 +90,8 @@ struct pool {
     struct broker *broker;
     struct worker *all; /* list */
     uint64_t last_id;
-    unsigned booting, idle, busy; /* of all crews */
+    unsigned booting, idle, busy; /* of all crews; busy: with a job that takes a slot */
+    unsigned living;              /* with an interpreter */
 };
 
 /* Also makes the broker's crews, without a zygote yet. */
@@ -107,6 +110,8 @@ void pool_set_phase(struct worker *w, enum worker_phase phase);
 /* Ends a worker at once (SIGKILL by pidfd); its job's end must have been decided before. */
 void pool_kill(struct worker *w);
 int pool_signal(struct worker *w, int sig);
+/* SIGTERM for one call of an interpreter: the low 31 bits of its number go along. */
+int pool_interrupt(struct worker *w, uint64_t number);
 
 /* Reports from the zygote, and a hello that the gate has accepted. */
 void pool_on_spawned(struct worker *w, pid_t pid, int pidfd);
