@@ -73,7 +73,7 @@ UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
 SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
-FUZZ        := frame control link limits elf policy value
+FUZZ        := frame control link limits elf policy value json
 
 NATIVE_EXAMPLES := hello primes fetch
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
@@ -81,6 +81,8 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
+BENCH_INTERP := bench_interp interp_life interp_flow
+PEER_SCRIPTS := subinterpreters processes
 BENCH_PROGRAMS := true true_libc spin copy512
 PEERS      := ucontext lua
 PEERS      += $(if $(and $(wildcard /usr/bin/g++),$(wildcard /usr/include/boost/context/fiber.hpp)),boost)
