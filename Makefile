@@ -46,7 +46,7 @@ TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hiber
                threads turns inbox steal shared shared_chan shared_select shared_join
 NATIVE_OBJS := engine load stdio turns
 EXEC_OBJS   := engine beneath stage arguments image program program_limits child launch streams terminal loop caller notify learn reap glob note collect
-LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle
+LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle asking mod_fields mod_status mod_future mod_create mod_interpreters mod_queues mod_buffers mod_kv mod_caps mod_alias
 CLIENT_OBJS := client req_socket endpoint error op failure val_json_words val_json_read val_json_parts val_json_write
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output
 
@@ -59,7 +59,7 @@ CLI_LIBS    := -ljansson -lmd
 
 UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user job_caps value value_bounds val
 UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds
-UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp
+UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp lua_modules
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
