@@ -19,6 +19,7 @@
 #include "broker/places.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
+#include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
@@ -44,7 +45,8 @@ struct broker {
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
-    struct kv *kv;                     /* NULL: nobody has asked for it */
+    struct kv *kv; /* NULL: nobody has asked for it */
+    struct queues queues;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

@@ -193,6 +193,13 @@ static void on_link_message(void *ctx, const uint8_t *bytes, size_t len)
         link_mute(&w->link);
 }
 
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;
@@ -239,7 +246,7 @@ static int spawn_one(struct crew *c, unsigned threads)
     struct broker *b = c->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, c, threads, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
