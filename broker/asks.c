@@ -340,6 +340,8 @@ static int refuse_early(const struct asker *by, const struct call_row *row, stru
         return call_refuse(why, CE(BAD_REQUEST), "no such call");
     if ((row->who & who) == 0)
         return call_refuse(why, CE(NOT_ALLOWED), "%s is for %s only", row->name, who == CALL_WORKER ? "host programs" : "interpreters");
+    if (by->worker != NULL && by->worker->role == WORKER_TEMPLATE)
+        return call_refuse(why, CE(NOT_ALLOWED), "the init of a template asks for nothing: each of its children would have it");
     if (by->broker->phase == BROKER_DRAINING && by->worker == NULL)
         return call_refuse(why, CE(TEMPORARY), "the broker is draining; try again later");
     if (who == CALL_WORKER && row->cap != NULL)

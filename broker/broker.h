@@ -21,6 +21,7 @@
 #include "broker/privilege.h"
 #include "broker/queues.h"
 #include "broker/store.h"
+#include "broker/templates.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
 
@@ -41,6 +42,7 @@ struct broker {
     struct work_dirs work_dirs;
     struct janitor janitor;
     struct pool pool;
+    struct templates templates;
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */

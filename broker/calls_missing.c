@@ -20,18 +20,3 @@ void call_buffer_list(struct ask *a)
 {
     ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_buffer_list: not there yet");
 }
-
-void call_template_build(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_build: not there yet");
-}
-
-void call_template_list(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_list: not there yet");
-}
-
-void call_template_remove(struct ask *a)
-{
-    ask_fail(a, PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED, "call_template_remove: not there yet");
-}

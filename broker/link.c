@@ -153,6 +153,21 @@ size_t link_fds_unread(struct link *l)
     return l->open ? sp_stream_fds_unread(&l->stream) : 0;
 }
 
+int link_know_writer(struct link *l)
+{
+    return sp_stream_know_writer(&l->stream);
+}
+
+pid_t link_writer(const struct link *l)
+{
+    return l->stream.writer;
+}
+
+int link_take_fd(struct link *l)
+{
+    return sp_stream_take_fd(&l->stream);
+}
+
 void link_close(struct link *l)
 {
     if (!l->open)

@@ -22,13 +22,15 @@
 struct store;
 
 enum store_kind {
-    STORE_SUBMIT,       /* a new job: id, spec, status fields. Wakes the writer at once. */
-    STORE_START,        /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
-    STORE_REQUEUE,      /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
-    STORE_FINISH,       /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
-    STORE_KV_PUT,       /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
-    STORE_KV_DROP,      /* a key goes: -ENOENT: it is not there. */
-    STORE_ALIAS,        /* a call of an alias has ended. Rides along. */
+    STORE_SUBMIT,          /* a new job: id, spec, status fields. Wakes the writer at once. */
+    STORE_START,           /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
+    STORE_REQUEUE,         /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
+    STORE_FINISH,          /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_KV_PUT,          /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
+    STORE_KV_DROP,         /* a key goes: -ENOENT: it is not there. */
+    STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
+    STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
+    STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
     STORE_QUEUE_ADD,    /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
     STORE_QUEUE_CLOSE,  /* takes no more items; discard: those that are in it go */
     STORE_QUEUE_REMOVE, /* with what is in it */
@@ -51,7 +53,8 @@ struct store_op {
     char job[ULID_LEN + 1];
     char name[129];                       /* SUBMIT */
     char engine[33];                      /* SUBMIT */
-    uint64_t submitted_us;                /* SUBMIT, wall clock */
+    uint32_t version;                     /* TEMPLATE */
+    uint64_t submitted_us;                /* SUBMIT, TEMPLATE: wall clock */
     uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
     uint32_t attempt;                     /* START, REQUEUE, FINISH */
     uint64_t epoch;                       /* START, REQUEUE, FINISH */
@@ -204,6 +207,11 @@ int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ct
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
 /* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;
  * anything else ends the walk and is returned. */
+/* Templates that have not been removed, oldest first; fn as below. The spec is borrowed. And the highest version that there ever was of a name, 0: none. */
+uint32_t store_last_template(struct store *s, const char *name);
+int store_each_template(struct store *s,
+                        int (*fn)(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec),
+                        void *ctx);
 int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
 
 #endif

@@ -91,7 +91,15 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  bytes_out INTEGER NOT NULL,"
       "  error     INTEGER NOT NULL" /* pb.CallError */
       ");", NULL },
-    { 6, "durable queues",
+    { 6, "templates",
+      "CREATE TABLE template("
+      "  name       TEXT    NOT NULL,"
+      "  version    INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
+      "  PRIMARY KEY(name, version)"
+      ");", NULL },
+    { 7, "durable queues",
       "CREATE TABLE queue("
       "  id         TEXT    NOT NULL PRIMARY KEY," /* ULID */
       "  name       TEXT    NOT NULL UNIQUE,"

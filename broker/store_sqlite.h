@@ -42,6 +42,8 @@ enum write_sql {
     W_KV_ADD,
     W_ALIAS,
     W_ALIAS_FORGET,
+    W_TEMPLATE,
+    W_TEMPLATE_REMOVE,
     W_QUEUE_ADD,
     W_QUEUE_CLOSE,
     W_QUEUE_EMPTY,
@@ -66,6 +68,8 @@ enum read_sql {
     R_KV_GET,
     R_KV_LIST,
     R_ALIASES,
+    R_TEMPLATES,
+    R_TEMPLATE_LAST,
     R_QUEUES,
     R_QUEUE_ITEMS,
     R_COUNT
@@ -123,7 +127,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
