@@ -304,7 +304,7 @@ int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd)
     struct broker *b = t->broker;
     struct worker *w;
     int rc = worker_new(&b->pool, &t->crew, 1, WORKER_FORKED, t->worker, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -326,7 +326,7 @@ int pool_spawn_template(struct template *t)
     struct broker *b = t->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, &t->crew, 1, WORKER_TEMPLATE, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;

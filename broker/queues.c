@@ -212,7 +212,8 @@ static int check_room(const struct asker *a, const struct queue *q, struct call_
     if (all->count >= QUEUES_MAX)
         return call_refuse(why, CE(LIMIT), "there are %u queues already", all->count);
     if (all->reserved + cost > QUEUES_RESERVED || (a->worker == NULL && all->reserved_host + cost > QUEUES_RESERVED_HOST))
-        return call_refuse(why, CE(LIMIT), "all queues together could come to hold too much; this one %llu bytes", (unsigned long long)cost);
+        return call_refuse(why, CE(LIMIT), "all queues together could come to hold too much; this one %llu bytes",
+                           (unsigned long long)cost);
     return 0;
 }
 

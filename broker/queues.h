@@ -22,18 +22,18 @@
 
 #include "broker/asks.h"
 
-#define QUEUE_ITEMS          1024u       /* when nothing is said */
+#define QUEUE_ITEMS          1024u /* when nothing is said */
 #define QUEUE_BYTES          (1u << 20)
 #define QUEUE_ITEMS_MAX      (1u << 20)
 #define QUEUE_BYTES_MAX      (256u << 20)
-#define QUEUES_MAX           4096u       /* in all */
+#define QUEUES_MAX           4096u /* in all */
 #define QUEUES_RESERVED      (512u << 20)
 #define QUEUES_RESERVED_HOST (384u << 20) /* of host programs, together */
 #define QUEUE_WAITING_MAX    (16u << 20)
 #define QUEUES_WAITING       (256u << 20)
-#define QUEUE_BATCH          256u        /* items in one put or get */
-#define QUEUE_GET_BYTES      (1u << 20)  /* in one answer, beyond its first item */
-#define QUEUE_ITEM_COST      256u        /* bytes that an item counts for in what is reserved, beside its own */
+#define QUEUE_BATCH          256u       /* items in one put or get */
+#define QUEUE_GET_BYTES      (1u << 20) /* in one answer, beyond its first item */
+#define QUEUE_ITEM_COST      256u       /* bytes that an item counts for in what is reserved, beside its own */
 
 struct queue;
 struct queue_item;

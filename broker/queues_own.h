@@ -18,14 +18,14 @@ struct queue_items {
 
 struct queue_item {
     struct queue_item *next, *prev;
-    struct queue *queue; /* in whose list it is; NULL: it is with somebody who waits, or in flight */
+    struct queue *queue;       /* in whose list it is; NULL: it is with somebody who waits, or in flight */
     struct queue_user *sender; /* something becomes of it when that ends; NULL: nothing (any more) */
     struct queue_item *sent_next, *sent_prev;
     struct parcel parcel;
     size_t bytes; /* that it counts for */
     Pb__Unbound unbound;
-    bool orphan; /* its sender has ended: unbound says what it is now */
-    bool lost;   /* its sender ended while it was on its way */
+    bool orphan;  /* its sender has ended: unbound says what it is now */
+    bool lost;    /* its sender ended while it was on its way */
     uint64_t row; /* in the store; 0: not there */
     char from[ULID_LEN + 1];
 };
@@ -38,7 +38,7 @@ struct queue_wait {
     bool listed;         /* it is in the line */
     bool *gone;          /* set when it is freed; NULL: nobody asks */
     /* of a put */
-    struct queue_user *user; /* NULL: a get */
+    struct queue_user *user;  /* NULL: a get */
     struct queue_items items; /* not yet in */
     uint32_t in, left;        /* items that are in, that are not */
     size_t counted;           /* bytes, as long as it is in the line */
@@ -46,7 +46,8 @@ struct queue_wait {
     uint32_t storing; /* what the store has not brought back yet; of a put, items that are in */
     int stored;       /* what it said: 0, or a -errno */
     struct queue_wait *storing_next, *storing_prev;
-    void (*then)(struct queue_wait *w); /* when it has brought all back; NULL: it is a put. Answers the ask, if that is still open, and wait_free() */
+    void (*then)(struct queue_wait
+                     *w); /* when it has brought all back; NULL: it is a put. Answers the ask, if that is still open, and wait_free() */
     /* of a get */
     uint32_t max;
 };
@@ -68,8 +69,8 @@ struct queue {
     Pb__Unbound unbound;
     bool durable, closed;
     bool discarded; /* closed, and what was in it is not wanted */
-    bool over;    /* it has ended: there is nothing in it, and nobody waits */
-    bool serving; /* queue_serve() runs */
+    bool over;      /* it has ended: there is nothing in it, and nobody waits */
+    bool serving;   /* queue_serve() runs */
     struct queue_items items;
     uint32_t n_items;
     uint64_t bytes, put_total, got_total;
