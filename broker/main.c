@@ -304,7 +304,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = start_zygotes(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }

@@ -221,6 +221,13 @@ static bool is_nobodys(const struct worker *w)
     return w->role == WORKER_FORKED && w->pid == 0 && w->said_pid == 0;
 }
 
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;

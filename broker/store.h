@@ -31,11 +31,11 @@ enum store_kind {
     STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
     STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
     STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
-    STORE_QUEUE_ADD,    /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
-    STORE_QUEUE_CLOSE,  /* takes no more items; discard: those that are in it go */
-    STORE_QUEUE_REMOVE, /* with what is in it */
-    STORE_QUEUE_PUT,    /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
-    STORE_QUEUE_TAKE,   /* the item of row epoch is gone. Rides along. */
+    STORE_QUEUE_ADD,       /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
+    STORE_QUEUE_CLOSE,     /* takes no more items; discard: those that are in it go */
+    STORE_QUEUE_REMOVE,    /* with what is in it */
+    STORE_QUEUE_PUT,       /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
+    STORE_QUEUE_TAKE,      /* the item of row epoch is gone. Rides along. */
 };
 
 #define STORE_STREAMS 3

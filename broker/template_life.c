@@ -272,6 +272,7 @@ void template_worker_ended(struct template *t, const struct worker *w)
         if (!w->orphan)
             template_broke(t, "its child ended before it was one of its crew (%s)", w->failed_step[0] != '\0' ? w->failed_step : "hello");
     }
+    template_free_if_unused(t);
     if (w != t->worker)
         return;
     t->worker = NULL;

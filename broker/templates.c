@@ -96,7 +96,7 @@ static void on_tidy(void *ctx)
 
     for (struct template *t = all->all; t != NULL; t = next) {
         next = t->next;
-        if (t->removed && t->refs == 0)
+        if (t->removed && t->refs <= (t->job != NULL)) /* its own init has it too */
             template_end(t);
         if (is_over(t))
             template_free(t);

@@ -278,6 +278,7 @@ static void a_number_is_never_given_twice(void **state)
 
 static void who_runs_in_a_template_that_is_removed_ends_as_if_it_was_not(void **state)
 {
+    uint64_t start = support_now_ms();
     const char *id;
 
     (void)state;
@@ -287,7 +288,8 @@ static void who_runs_in_a_template_that_is_removed_ends_as_if_it_was_not(void **
     assert_int_equal(remove_template("gone"), CE(NONE));
     expect_end(b, id, "ok");
     assert_string_equal(output_of(id), "still here\ndone\n");
-    assert_null(status("gone"));
+    while (status("gone") != NULL)
+        support_turn(start, "the end of a template that nobody uses");
 }
 
 static void a_new_broker_builds_it_again_at_its_first_use(void **state)
@@ -383,7 +385,8 @@ static void ten_megabytes_are_forked(void **state)
     begin = seconds();
     for (int i = 0; i < 50; i++)
         assert_string_equal(run("heavy", "print(#blocks)"), "160\n");
-    printf("50 jobs one after the other in a template of 10 MiB: %.2f ms each, with coop wait and coop logs\n", (seconds() - begin) * 1e3 / 50);
+    printf("50 jobs one after the other in a template of 10 MiB: %.2f ms each, with coop wait and coop logs\n",
+           (seconds() - begin) * 1e3 / 50);
 }
 
 /* ---- inits that fail ----------------------------------------------------------------------------------------------------------- */
@@ -422,12 +425,14 @@ static void an_init_that_exits_eats_memory_or_prints_too_much_is_no_template(voi
     assert_non_null(strstr(f->message, "instead of returning"));
     f = build_fails("exits", "os.exit(3)", NULL, CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_EXIT);
-    f = build_fails("eats", "local t = {} while true do t[#t + 1] = string.rep('x', 100000) end", &(struct how){ .memory_bytes = 16 << 20 }, CE(TEMPLATE_FAILED));
+    f = build_fails("eats", "local t = {} while true do t[#t + 1] = string.rep('x', 100000) end", &(struct how){ .memory_bytes = 16 << 20 },
+                    CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_OOM);
     f = build_fails("prints", "for i = 1, 10000 do print 'and again' end", &(struct how){ .stdout_bytes = 1000 }, CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_OUTPUT_LIMIT);
     f = build_fails("tasklets", "require 'coop'.spawn(function() require 'coop'.sleep(1000) end)", NULL, CE(TEMPLATE_FAILED));
-    assert_non_null(strstr(f->remote->message, "tasklets that have not ended"));
+    if (strstr(f->remote->message, "tasklets that have not ended") == NULL)
+        support_fail("%s: %s", f->remote->type, f->remote->message);
     f = build_fails("syntax", "this is no Lua", NULL, CE(TEMPLATE_FAILED));
     assert_non_null(strstr(f->remote->message, "syntax error"));
 }
