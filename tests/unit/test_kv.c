@@ -94,7 +94,7 @@ static uint64_t get(struct end *e, uint32_t kv, const char *key)
     return m.number;
 }
 
-static uint64_t delete(struct end *e, uint32_t kv, const char *key)
+static uint64_t delete (struct end *e, uint32_t kv, const char *key)
 {
     Pb__Ref ref = PB__REF__INIT;
     ASK(m, KvDelete, KV_DELETE, kv_delete, KV_DELETE);
@@ -333,7 +333,7 @@ static void a_worker_sees_what_its_job_was_given_and_no_more(void **state)
     keys_are(heard(e, list(e, ro, "", "", 0)), false, "own/deep/k x");
     keys_are(heard(e, list(e, ro, "", "own/deep/k", 0)), false, "x");
     keys_are(heard(e, list(e, rw, "", "", 0)), false, "k");
-    failed(heard(e, get(e, rw, "../x")), NOT_FOUND, ""); /* letters like any other */
+    failed(heard(e, get(e, rw, "../x")), NOT_FOUND, "");                     /* letters like any other */
     failed(heard(e, get(e, 0, "app/x")), BAD_REQUEST, "does not say which"); /* a worker has no whole store */
     failed(heard(e, get(e, 99, "x")), BAD_HANDLE, "");
     assert_int_equal(answered(asks_granted(e, "kv=app/"), HANDLE)->handle->rights, RIGHT(READ) | RIGHT(GRANT));
