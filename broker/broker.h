@@ -12,13 +12,16 @@
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/handles.h"
+#include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
 #include "broker/places.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
+#include "broker/queues.h"
 #include "broker/store.h"
+#include "broker/templates.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
 
@@ -39,10 +42,13 @@ struct broker {
     struct work_dirs work_dirs;
     struct janitor janitor;
     struct pool pool;
+    struct templates templates;
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
-    struct kv *kv;                     /* NULL: nobody has asked for it */
+    struct interps interps;
+    struct kv *kv; /* NULL: nobody has asked for it */
+    struct queues queues;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

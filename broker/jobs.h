@@ -27,7 +27,10 @@
 
 struct broker;
 struct crew;
+struct interp;
+struct interp_call;
 struct crew_queue;
+struct template;
 struct worker;
 struct waiter;
 
@@ -68,7 +71,9 @@ struct job {
     char engine[33];
     Pb__State state;
     struct broker *broker;
-    struct crew *crew; /* of its engine */
+    struct crew *crew;         /* of its engine, or of its template */
+    struct template *template; /* it runs in a child of this one; NULL: in a worker as any */
+    struct template *builds;   /* it is this one's init; NULL: it is none */
     Pb__Limits limits;
     uint32_t stdin_mode;
     int on_output_limit;
@@ -99,6 +104,11 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
+    struct interp *below;      /* those that its worker made: list */
+    unsigned n_below;          /* alive below it, all of them */
+    struct interp_call *calls; /* open ones that its worker made: list */
+    unsigned ties;             /* links with others */
     int refused;               /* its submit could not be stored: it leaves no trace */
     struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;
@@ -121,12 +131,20 @@ struct job *jobs_find(struct jobs *j, const char *id); /* a whole id; NULL: no l
 
 /* A checked spec becomes a job; the packed bytes become the store's. jobs_stored() answers when its commit is back. */
 struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
+/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
+struct jobs_living {
+    const char *id;
+    bool named;
+    struct store_blob definition;
+};
+struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living);
 void jobs_start_early(struct job *job);
 void jobs_stored(struct job *job, int status);
 void jobs_finished(struct job *job, int status); /* the receipt's commit came back */
 
 /* Gives waiting jobs to idle workers. */
 void jobs_dispatch(struct jobs *j);
+void jobs_assign(struct job *job, struct worker *w); /* to this one, which is idle */
 void jobs_on_started(struct job *job, const Pb__Started *s);
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len);
 void jobs_on_stdin_want(struct job *job, uint32_t max);

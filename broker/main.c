@@ -38,6 +38,7 @@ static void handle_op(struct broker *b, struct store_op *op)
 
     if (op->done != NULL)
         op->done(op);
+    templates_stored(b, op);
     if (job == NULL)
         return;
     if (op->kind == STORE_SUBMIT)
@@ -70,7 +71,9 @@ static void drain(struct broker *b)
     }
     log_event(LOG_LEVEL_INFO, "draining", "running=%u waiting=%u", b->pool.busy, b->jobs.waiting);
     b->phase = BROKER_DRAINING;
+    templates_let_go(b, true);
     timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
+    interps_drain(b);
     broker_check_rest(b);
 }
 
@@ -99,7 +102,8 @@ static void on_signal(void *ctx)
 
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == 0 && b->control.peer_count == 0;
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
+           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -113,14 +117,24 @@ static void on_idle_over(void *ctx)
         timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + b->config.idle_exit_us);
         return;
     }
+    if (HASH_COUNT(b->jobs.by_id) > 0) { /* their ends bring us here again */
+        templates_let_go(b, false);
+        timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + LINGER_US);
+        return;
+    }
     log_event(LOG_LEVEL_INFO, "leaving", "why=idle");
     loop_stop(&b->loop);
 }
 
-/* Draining waits for what runs and for receipts on their way; waiting jobs stay in the store for the next broker. */
+/* Draining waits for what runs and for receipts on their way; waiting jobs and named interpreters stay in the store for the next broker. */
 static int drained(const struct broker *b)
 {
-    return b->phase == BROKER_DRAINING && b->pool.busy == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting;
+    unsigned resting, others;
+
+    if (b->phase != BROKER_DRAINING || b->pool.busy > 0)
+        return 0;
+    resting = interps_resting(b, &others);
+    return others == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + resting;
 }
 
 static void on_linger_over(void *ctx)
@@ -263,7 +277,7 @@ static int open_output_dir(struct broker *b)
 static int start_zygotes(struct broker *b)
 {
     for (int i = 0; i < ENGINE_COUNT; i++) {
-        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].zygote);
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].own_zygote);
 
         if (rc != 0) {
             log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -290,7 +304,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = start_zygotes(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -300,7 +315,7 @@ static void close_parts(struct broker *b)
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
-        zygote_stop(&b->crews[i].zygote);
+        zygote_stop(&b->crews[i].own_zygote);
     janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);
@@ -308,6 +323,9 @@ static void close_parts(struct broker *b)
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
+    interps_finish(b);
+    templates_finish(b);
+    queues_finish(b);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);

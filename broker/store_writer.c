@@ -26,9 +26,10 @@ const char *const store_write_sql[W_COUNT] = {
     [W_BEGIN] = "BEGIN IMMEDIATE",
     [W_COMMIT] = "COMMIT",
     [W_ROLLBACK] = "ROLLBACK",
-    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us, lives) "
+                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     [W_SPEC] = "INSERT INTO spec(job, body) VALUES(?1, ?2)",
+    [W_INTERP] = "INSERT INTO interp(job, definition) VALUES(?1, ?2)",
     [W_MOVE] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5 "
                "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
     [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, cause = ?6 "
@@ -46,6 +47,15 @@ const char *const store_write_sql[W_COUNT] = {
     [W_ALIAS] = "INSERT INTO alias_call(ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error) "
                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [W_ALIAS_FORGET] = "DELETE FROM alias_call WHERE number <= last_insert_rowid() - ?1",
+    [W_TEMPLATE] = "INSERT INTO template(name, version, created_us, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    [W_TEMPLATE_REMOVE] = "UPDATE template SET body = zeroblob(0) WHERE name = ?1 AND version = ?2", /* so that no number is given twice */
+    [W_QUEUE_ADD] = "INSERT INTO queue(id, name, max_items, max_bytes, unbound, created_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+                    "ON CONFLICT DO NOTHING",
+    [W_QUEUE_CLOSE] = "UPDATE queue SET closed = 1 WHERE id = ?1",
+    [W_QUEUE_EMPTY] = "DELETE FROM queue_item WHERE queue = ?1",
+    [W_QUEUE_REMOVE] = "DELETE FROM queue WHERE id = ?1",
+    [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
     [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
     [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
@@ -75,10 +85,12 @@ void store_op_free(struct store_op *op)
     if (op == NULL)
         return;
     free(op->spec.bytes);
+    free(op->definition.bytes);
     free(op->receipt.bytes);
     free(op->key);
     free(op->value.bytes);
     free(op->alias);
+    free(op->queue);
     for (int i = 0; i < STORE_STREAMS; i++)
         free(op->out[i].bytes);
     free(op);
@@ -140,6 +152,7 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
     (void)sqlite3_bind_int64(stmt, 5, (sqlite3_int64)op->submitted_us);
     (void)sqlite3_bind_int64(stmt, 6, op->stdin_mode);
     (void)sqlite3_bind_int64(stmt, 7, now_us);
+    (void)sqlite3_bind_int(stmt, 8, (int)op->lives);
     err = store_run(s, W_SUBMIT);
     if (err != 0)
         return err;
@@ -149,7 +162,13 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
     }
     bind_text(s->w[W_SPEC], 1, op->job);
     err = store_bind_blob(s->w[W_SPEC], 2, &op->spec);
-    return err != 0 ? err : store_run(s, W_SPEC);
+    if (err == 0)
+        err = store_run(s, W_SPEC);
+    if (err != 0 || op->lives != STORE_LIVES_NAMED)
+        return err;
+    bind_text(s->w[W_INTERP], 1, op->job);
+    err = store_bind_blob(s->w[W_INTERP], 2, &op->definition);
+    return err != 0 ? err : store_run(s, W_INTERP);
 }
 
 /* W_MOVE and W_FINISH share their first five parameters. */
@@ -231,6 +250,31 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
     return err;
 }
 
+static int apply_template(struct store *s, struct store_op *op, int64_t now_us)
+{
+    sqlite3_stmt *stmt = s->w[W_TEMPLATE];
+    int err;
+
+    (void)now_us;
+    bind_text(stmt, 1, op->name);
+    (void)sqlite3_bind_int64(stmt, 2, op->version);
+    (void)sqlite3_bind_int64(stmt, 3, (sqlite3_int64)op->submitted_us);
+    err = store_bind_blob(stmt, 4, &op->spec);
+    if (err == 0)
+        err = store_run(s, W_TEMPLATE);
+    if (err == 0 && sqlite3_changes(s->writer) == 0)
+        op->status = -EEXIST;
+    return err;
+}
+
+static int apply_template_remove(struct store *s, struct store_op *op, int64_t now_us)
+{
+    (void)now_us;
+    bind_text(s->w[W_TEMPLATE_REMOVE], 1, op->name);
+    (void)sqlite3_bind_int64(s->w[W_TEMPLATE_REMOVE], 2, op->version);
+    return store_run(s, W_TEMPLATE_REMOVE);
+}
+
 /* apply: 0 and op->status says whether it was refused; -errno when the database failed and the transaction has to go back. */
 /* clang-format off */
 static const struct {
@@ -245,6 +289,13 @@ static const struct {
     [STORE_KV_PUT]  = { "kv_put",  true,  store_kv_put  },
     [STORE_KV_DROP] = { "kv_drop", true,  store_kv_drop },
     [STORE_ALIAS]   = { "alias",   false, store_alias_add },
+    [STORE_TEMPLATE] = { "template", true, apply_template },
+    [STORE_TEMPLATE_REMOVE] = { "template_remove", true, apply_template_remove },
+    [STORE_QUEUE_ADD]    = { "queue_add",    true,  store_queue_add },
+    [STORE_QUEUE_CLOSE]  = { "queue_close",  true,  store_queue_close },
+    [STORE_QUEUE_REMOVE] = { "queue_remove", true,  store_queue_remove },
+    [STORE_QUEUE_PUT]    = { "queue_put",    true,  store_queue_put },
+    [STORE_QUEUE_TAKE]   = { "queue_take",   false, store_queue_take },
 };
 /* clang-format on */
 
@@ -421,7 +472,7 @@ void store_writer_stop(struct store *s)
 
 void store_push(struct store *s, struct store_op *op)
 {
-    bool first, urgent = op_rules[op->kind].urgent;
+    bool first, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
 
     assert(op->kind != STORE_FINISH || op->state >= PB__STATE__STATE_SUCCEEDED);
     op->next = NULL;

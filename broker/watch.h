@@ -29,12 +29,15 @@ struct watch_words {
 
 struct watch {
     struct timer look;
+    int rests;                          /* a template that is warm: its CPU time counts, the clock does not */
     int sampled;                        /* its processes are looked at one by one */
     uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
     uint64_t cpu_us;                    /* since; as of the last look */
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
+    bool lives, in_call;                /* an interpreter's: its limits of time hold for each call, idle for the time between them */
+    uint64_t call_at, call_cpu_us;      /* since that began */
     struct family family;
     struct watch_words words;
 };
@@ -42,10 +45,15 @@ struct watch {
 void watch_init(struct job *job);
 /* It has a worker, and is about to hear of its job. Writes the limits into the worker's control group. 0, or -errno: it must not start. */
 int watch_start(struct job *job);
+/* Its init is done: neither the clock nor silence is anything to it any more. And so much CPU time is not on its account. */
+void watch_rest(struct job *job);
+void watch_allow(struct job *job, uint64_t cpu_us);
 /* Of the limits that were asked for (limits_asked()), one that nothing enforces for this job's worker; NULL: all are. */
 const char *watch_cannot(const struct job *job, uint32_t asked);
 /* Its worker is in namespaces of its own (T0, T1). */
 bool watch_has_spaces(const struct job *job);
+/* An interpreter's call begins, or is over: limits of time begin anew. */
+void watch_call(struct job *job, bool begins);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

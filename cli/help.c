@@ -437,7 +437,8 @@ void help_completion_bash(FILE *out)
     for (size_t i = 0; i < job_cap_count; i++) {
         const struct job_cap *cap = &job_cap_table[i];
 
-        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", cap->name, cap->value != NULL && !cap->optional ? "=" : "", cap->fixed ? cap->value : "");
+        fprintf(out, "%s%s%s%s", i > 0 ? " " : "", cap->name, cap->value != NULL && !cap->optional ? "=" : "",
+                cap->fixed ? cap->value : "");
     }
     fputs("\"\n", out);
     words(out, "states", state_words + 1);
