@@ -175,11 +175,11 @@ int main(int argc, char **argv)
     printf("coop bench of interpreters: medians, %ld cores; x: how many times better than a peer\n\n", sysconf(_SC_NPROCESSORS_ONLN));
     interp_peers_run();
     if (argc < 2 || strcmp(argv[1], "lives") == 0) {
-        interp_begin("0", "64");
-        interp_lives("none ready", 0);
+        interp_begin("1", "64");
+        interp_lives(1);
         interp_finish();
         interp_begin("8", "64");
-        interp_lives("8 ready", 8);
+        interp_lives(8);
         interp_finish();
     }
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -40,7 +40,7 @@ void interp_peers_run(void);
 void interp_row(const char *operation, const char *name, double ours, const char *unit, const char *ask);
 
 /* The parts. */
-void interp_lives(const char *name, unsigned pool);
+void interp_lives(unsigned pool);
 void interp_calls(void);
 void interp_queues(void);
 void interp_buffers(void);
