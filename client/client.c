@@ -228,7 +228,7 @@ static int client_new(const struct endpoint *e, struct coop_client **ret, struct
 
 static int open_at(const struct endpoint *e, struct coop_client **ret, struct coop_error *why)
 {
-    struct coop_client *c;
+    struct coop_client *c = NULL;
     int rc = client_new(e, &c, why);
 
     if (rc != 0)
