@@ -407,8 +407,8 @@ void call_alias_call(struct ask *a)
     uint64_t timeout = m->timeout_us != 0 ? m->timeout_us : ASK_NEVER;
     struct alias_call *c;
     struct alias_desk *d;
-    struct alias *al;
-    struct handle *h;
+    struct alias *al = NULL;
+    struct handle *h = NULL;
     struct call_why why;
 
     if (check_call(a, &al, &h, &why) != 0) {

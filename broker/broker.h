@@ -19,7 +19,9 @@
 #include "broker/places.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
+#include "broker/queues.h"
 #include "broker/store.h"
+#include "broker/templates.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
 
@@ -40,11 +42,13 @@ struct broker {
     struct work_dirs work_dirs;
     struct janitor janitor;
     struct pool pool;
+    struct templates templates;
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
-    struct kv *kv;                     /* NULL: nobody has asked for it */
+    struct kv *kv; /* NULL: nobody has asked for it */
+    struct queues queues;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

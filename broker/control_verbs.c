@@ -23,6 +23,7 @@ void verb_submit(struct control_call *c)
     Pb__JobSpec *spec = c->request->submit->spec;
     Pb__Limits defaults = PB__LIMITS__INIT;
     char why[SPEC_WHY];
+    struct call_why no;
     uint8_t *packed;
     size_t len;
     struct job *job;
@@ -37,6 +38,10 @@ void verb_submit(struct control_call *c)
     if (b->jobs.waiting + store_pending(b->store) >= b->config.max_queued) {
         control_refuse(b, c->way, ER(QUOTA), "%u jobs are waiting already, the most this broker takes (--max-queued)",
                        b->config.max_queued);
+        return;
+    }
+    if (templates_resolve(b, spec, &no) != 0) {
+        control_refuse(b, c->way, no.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? ER(NOT_FOUND) : ER(USAGE), "%s", no.message);
         return;
     }
     rc = spec_check(spec, why);

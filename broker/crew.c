@@ -1,5 +1,6 @@
 /* crew.c - see pool.h: how many workers a crew lacks. Who makes them is pool.c. */
 #include "broker/broker.h"
+#include "broker/templates.h"
 
 /*
  * How many of this crew's plain jobs are among the first room of all that wait, whatever they wait for: so many workers are worth making.
@@ -11,7 +12,7 @@ static unsigned jobs_due(const struct crew *mine, unsigned room)
     const struct job *at[ENGINE_COUNT];
     unsigned left[ENGINE_COUNT], due = 0;
 
-    if (b->jobs.waiting == mine->plain.waiting) /* all of them */
+    if (mine->template != NULL || b->jobs.waiting == mine->plain.waiting)
         return room < mine->plain.waiting ? room : mine->plain.waiting;
     for (int i = 0; i < ENGINE_COUNT; i++) {
         at[i] = b->crews[i].plain.first;
@@ -47,7 +48,15 @@ unsigned crew_spares(const struct crew *c)
 {
     unsigned pool = c->broker->config.pool, max = c->engine->spares_max, ids = c->broker->privilege.ids;
 
+    if (c->template != NULL)
+        return pool > 0 && template_is_warm(c->template); /* one ahead: it holds what the next job would wait for */
+
     if (ids > 0 && max > ids / (2 * ENGINE_COUNT))
         max = ids / (2 * ENGINE_COUNT);
     return pool < max ? pool : max;
+}
+
+unsigned crew_waiting(const struct crew *c)
+{
+    return c->plain.waiting + c->living.waiting;
 }

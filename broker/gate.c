@@ -7,11 +7,13 @@
 
 #include "broker/broker.h"
 #include "broker/interps.h"
+#include "broker/templates.h"
 #include "frame.h"
 #include "log.h"
 
 #define IN(phase) GATE_IN(phase)
 #define WITH_JOB  (IN(WORKER_BUSY))
+#define WARM      (IN(WORKER_WARM))
 enum { LOG_TEXT_MAX = 1024, ERROR_TEXT_MAX = 64 << 10, STDIN_WANT_MAX = 1 << 20, NOTE_MAX = 4096 };
 enum { SIGNAL_MAX = 64, NOT_EXECUTABLE = 126, NOT_FOUND = 127, FILTER_HASH = 32 };
 
@@ -159,6 +161,32 @@ static int check_log(const struct worker *w, const Pb__FromWorker *m)
     return fits(m->log->text, LOG_TEXT_MAX) ? 0 : -EPROTO;
 }
 
+static int check_listener(const struct worker *w, const Pb__FromWorker *m)
+{
+    const Pb__Listener *l = m->listener;
+
+    if (w->role != WORKER_TEMPLATE || w->hello || l->token.len != ZYGOTE_TOKEN || memcmp(l->token.data, w->token, ZYGOTE_TOKEN) != 0)
+        return -EPROTO;
+    return 0;
+}
+
+static int check_warm(const struct worker *w, const Pb__FromWorker *m)
+{
+    (void)m;
+    return w->role == WORKER_TEMPLATE && w->job->end.cause == PB__CAUSE__CAUSE_NONE ? 0 : -EPROTO;
+}
+
+/* Only of the order that is under way. */
+static int check_fork_failed(const struct worker *w, const Pb__FromWorker *m)
+{
+    const struct worker *child = w->of->forking;
+
+    return child != NULL && child->id == m->fork_failed->worker && !child->hello && m->fork_failed->error != 0 &&
+                   m->fork_failed->error <= INT32_MAX
+               ? 0
+               : -EPROTO;
+}
+
 /* ---- action ---- */
 
 static int apply_hello(struct worker *w, const Pb__FromWorker *m)
@@ -172,7 +200,10 @@ static int apply_hello(struct worker *w, const Pb__FromWorker *m)
         w->seal_count++;
     }
     w->landlock_abi = h->landlock_abi;
-    pool_on_hello(w);
+    if (w->role == WORKER_FORKED)
+        template_on_hello(w);
+    if (w->phase == WORKER_BOOT)
+        pool_on_hello(w);
     return 0;
 }
 
@@ -248,6 +279,26 @@ static int apply_call_done(struct worker *w, const Pb__FromWorker *m)
     return interps_on_done(w, m->call_done);
 }
 
+static int apply_listener(struct worker *w, const Pb__FromWorker *m)
+{
+    (void)m;
+    return template_listen(w->of, link_take_fd(&w->link));
+}
+
+static int apply_warm(struct worker *w, const Pb__FromWorker *m)
+{
+    (void)m;
+    pool_set_phase(w, WORKER_WARM);
+    template_on_warm(w->of);
+    return 0;
+}
+
+static int apply_fork_failed(struct worker *w, const Pb__FromWorker *m)
+{
+    template_fork_refused(w->of, (int)m->fork_failed->error);
+    return 0;
+}
+
 /* clang-format off */
 const struct gate_rule gate_rules[] = {
     /* message                                    name           legal in           at most  meaning checked     acted on */
@@ -257,12 +308,15 @@ const struct gate_rule gate_rules[] = {
     [PB__FROM_WORKER__BODY_OUTPUT]      = { "output",      WITH_JOB,            0,  check_output,       apply_output },
     [PB__FROM_WORKER__BODY_STDIN_WANT]  = { "stdin_want",  WITH_JOB,            0,  check_stdin_want,   apply_stdin_want },
     [PB__FROM_WORKER__BODY_RESULT]      = { "result",      WITH_JOB,            1,  check_result,       apply_result },
-    [PB__FROM_WORKER__BODY_VIOLATION]   = { "violation",   WITH_JOB,            1,  check_violation,    apply_violation },
+    [PB__FROM_WORKER__BODY_VIOLATION]   = { "violation",   WITH_JOB | WARM,     1,  check_violation,    apply_violation },
     [PB__FROM_WORKER__BODY_LOG]         = { "log",         WITH_JOB,            64, check_log,          apply_log },
     [PB__FROM_WORKER__BODY_COLLECTED]   = { "collected",   WITH_JOB,            0,  check_collected,    apply_collected },
     [PB__FROM_WORKER__BODY_LEARNED]     = { "learned",     WITH_JOB, EVIDENCE_ROWS, check_learned,      apply_learned },
     [PB__FROM_WORKER__BODY_ASK]         = { "ask",         WITH_JOB,            0,  check_ask,          apply_ask },
     [PB__FROM_WORKER__BODY_CALL_DONE]   = { "call_done",   WITH_JOB,            0,  check_call_done,    apply_call_done },
+    [PB__FROM_WORKER__BODY_LISTENER]    = { "listener",    IN(WORKER_BOOT),     1,  check_listener,     apply_listener },
+    [PB__FROM_WORKER__BODY_WARM]        = { "warm",        WITH_JOB,            1,  check_warm,         apply_warm },
+    [PB__FROM_WORKER__BODY_FORK_FAILED] = { "fork_failed", WARM,                0,  check_fork_failed,  apply_fork_failed },
 };
 /* clang-format on */
 const size_t gate_rules_count = sizeof(gate_rules) / sizeof(gate_rules[0]);
@@ -275,6 +329,7 @@ const struct gate_say_rule gate_say_rules[] = {
     [PB__TO_WORKER__BODY_TTY_SIZE]   = { "tty_size",   WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_ANSWER]     = { "answer",     WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_CALL]       = { "call",       WITH_JOB,            0 },
+    [PB__TO_WORKER__BODY_FORK]       = { "fork",       WARM,                0 },
 };
 /* clang-format on */
 const size_t gate_say_rules_count = sizeof(gate_say_rules) / sizeof(gate_say_rules[0]);
@@ -285,6 +340,13 @@ int gate_refuse(struct worker *w, const char *name, const char *why)
               w->job != NULL ? w->job->id : "-", name, (int)w->phase, why);
     if (w->job != NULL)
         jobs_decide(w->job, PB__CAUSE__CAUSE_BAD_RESULT, "the worker sent a message that is refused (%s): %s", name, why);
+    if (w->role == WORKER_FORKED && w->phase == WORKER_BOOT) { /* a worker that no job has been given to: whoever made it made it lie */
+        char text[128];
+
+        snprintf(text, sizeof(text), "its child sent a message that is refused (%s): %s", name, why);
+        template_child_failed(w->of, w, text);
+        return -EPROTO;
+    }
     if (w->phase == WORKER_BOOT && w->failed_step[0] == '\0') { /* the next one will hardly do better: not made at once */
         snprintf(w->failed_step, sizeof(w->failed_step), "hello");
         w->failed_error = EPROTO;

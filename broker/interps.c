@@ -1,5 +1,6 @@
 /* interps.c - see interps.h. */
 #include "broker/interps_own.h"
+#include "broker/templates.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -74,8 +75,8 @@ void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError erro
     const char *detail = i->cause_detail != NULL ? i->cause_detail : "";
     char text[JOB_DETAIL + 96];
 
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause), detail[0] != '\0' ? ": " : "",
-             detail);
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause),
+             detail[0] != '\0' ? ": " : "", detail);
     frame_make_utf8(text);
     f.error = error;
     f.message = text;
@@ -130,8 +131,6 @@ static int check_create(struct ask *a, const Pb__InterpCreate *m, struct call_wh
         return call_refuse(why, CE(BAD_REQUEST), "there is no spec");
     if (b->phase == BROKER_DRAINING)
         return call_refuse(why, CE(TEMPORARY), "the broker is draining; try again later");
-    if (m->template_[0] != '\0')
-        return call_refuse(why, CE(UNSUPPORTED), "templates: not there yet");
     if (b->interps.alive >= b->config.interpreters)
         return call_refuse(why, CE(LIMIT), "%u interpreters are alive already, the most this broker has (--interpreters)",
                            b->config.interpreters);
@@ -146,6 +145,10 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
 
     if (owner == OW(NAMED) && m->spec->limits->idle_us == 0)
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
+    if (m->template_[0] != '\0')
+        m->spec->template_ = m->template_;
+    if (templates_resolve(a->by->broker, m->spec, why) != 0)
+        return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)
         return -1;
     rc = spec_check_interp(m->spec, text);
@@ -174,6 +177,7 @@ static void take_words(struct interp *i, const Pb__JobSpec *spec)
 {
     snprintf(i->label, sizeof(i->label), "%s", spec->name);
     snprintf(i->engine, sizeof(i->engine), "%s", spec->engine);
+    i->template = spec->template_[0] != '\0' ? strdup(spec->template_) : NULL;
     i->limits = *spec->limits;
     i->created_us = loop_wall_us();
     i->grace = (struct timer){ .fn = calls_on_grace, .ctx = i };

@@ -64,8 +64,8 @@ struct interp {
     struct asker *session; /* OWNER_SESSION */
     struct job *parent;    /* made by its worker; NULL: by a host program, or that has gone */
     char parent_id[ULID_LEN + 1];
-    unsigned depth;               /* 1: made by a host program or by a plain job */
-    struct interp *next, *prev;   /* of the parent's, or of the session's */
+    unsigned depth;             /* 1: made by a host program or by a plain job */
+    struct interp *next, *prev; /* of the parent's, or of the session's */
     uint64_t calls, created_us;
     uint32_t incarnation;
     Pb__Limits limits;
@@ -82,8 +82,8 @@ struct interp {
     unsigned n_grants;
     char **aliases; /* names it may call and its maker serves */
     unsigned n_aliases;
-    unsigned mark;                /* of the last search that came by */
-    struct interp *ended_next;    /* of those remembered */
+    unsigned mark;             /* of the last search that came by */
+    struct interp *ended_next; /* of those remembered */
 };
 
 /* Of a broker; all zero is empty. */

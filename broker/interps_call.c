@@ -232,8 +232,8 @@ static void fail_deadlock(struct ask *a, const struct interp *const *cycle, unsi
     for (unsigned k = 0; k < n && k < CYCLE_MAX; k++) {
         names[k] = (char *)interp_shown(cycle[k]);
         if (used < sizeof(text))
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", k > 0 ? " -> " : "they would wait for each other for ever: ",
-                                     names[k]);
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+                                     k > 0 ? " -> " : "they would wait for each other for ever: ", names[k]);
     }
     frame_make_utf8(text);
     f.error = CE(DEADLOCK);
@@ -258,9 +258,9 @@ static int keep_source(struct interp_call *c, const ProtobufCBinaryData *source)
 /* The asker's right to it, room for it, and nobody who waits for ever: else it is answered. */
 static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes)
 {
-    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, NULL);
-    const struct interp *cycle[CYCLE_MAX];
     struct job *from = a->by->worker != NULL ? a->by->worker->job : NULL;
+    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, NULL); /* NULL: the ask has gone */
+    const struct interp *cycle[CYCLE_MAX];
     unsigned n;
 
     if (i == NULL || !interp_takes(i, a))
@@ -371,8 +371,8 @@ static bool fits(const char *text, size_t max)
 /* What an interpreter may say of its own call; the rest is for the broker to say. */
 static bool own_failure(const Pb__CallFailure *f)
 {
-    static const Pb__CallError own[] = { CE(BAD_REQUEST),  CE(EXECUTION_FAILED), CE(INTERRUPTED), CE(NOT_SHAREABLE), CE(TOO_DEEP),
-                                         CE(TOO_BIG),      CE(NO_FUNCTION),      CE(UNSUPPORTED), CE(TEMPORARY),     CE(LIMIT) };
+    static const Pb__CallError own[] = { CE(BAD_REQUEST), CE(EXECUTION_FAILED), CE(INTERRUPTED), CE(NOT_SHAREABLE), CE(TOO_DEEP),
+                                         CE(TOO_BIG),     CE(NO_FUNCTION),      CE(UNSUPPORTED), CE(TEMPORARY),     CE(LIMIT) };
     bool known = false;
 
     for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
@@ -416,6 +416,7 @@ static void answer_value(struct ask *a, const struct interp_call *c, struct work
         r.stderr_from = c->out_from[1];
         r.stderr_to = job->spools[1].len;
         r.wall_us = loop_clock_us() - c->began_at;
+        r.output = (char *)job->id;
         m.body_case = PB__ANSWER__BODY_RESULT;
         m.result = &r;
         ask_reply(a, &m);

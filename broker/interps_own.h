@@ -29,7 +29,7 @@ struct interp_call {
     struct parcel args;
     uint64_t number, began_at;
     uint64_t out_from[2];
-    struct interp_call *next, *prev;         /* waiting for the same */
+    struct interp_call *next, *prev;           /* waiting for the same */
     struct interp_call *from_next, *from_prev; /* of the same asker */
 };
 
@@ -51,7 +51,7 @@ bool interp_takes(struct interp *i, struct ask *a);
 /* Asks for its process, when it has none. */
 void interp_want(struct interp *i);
 const char *interp_shown(const struct interp *i); /* its name, or its id */
-void interp_unheld(struct interp *i);              /* closes it when it is of no use to anybody any more */
+void interp_unheld(struct interp *i);             /* closes it when it is of no use to anybody any more */
 struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner);
 
 /* ---- interps_look.c ---- */
@@ -60,10 +60,10 @@ void watchers_tell(struct interp *i);
 
 /* ---- interps_call.c ---- */
 
-void calls_pump(struct interp *i);             /* the next call, when none runs */
-void calls_fail_all(struct interp *i);         /* it has ended */
-int calls_close(struct interp *i);             /* tells the worker to end; 0 or -errno */
-void calls_interrupt(struct interp *i);        /* the call that runs */
+void calls_pump(struct interp *i);      /* the next call, when none runs */
+void calls_fail_all(struct interp *i);  /* it has ended */
+int calls_close(struct interp *i);      /* tells the worker to end; 0 or -errno */
+void calls_interrupt(struct interp *i); /* the call that runs */
 void calls_on_grace(void *ctx);
 
 /* ---- interps_tree.c ---- */

@@ -172,9 +172,9 @@ static struct interp_tie *find_tie(const struct interps *all, const struct job *
 {
     struct interp_tie *t;
 
-    DL_FOREACH (all->ties, t)
-        if ((t->of[0] == a && t->of[1] == b) || (t->of[0] == b && t->of[1] == a))
-            return t;
+    DL_FOREACH(all->ties, t)
+    if ((t->of[0] == a && t->of[1] == b) || (t->of[0] == b && t->of[1] == a))
+        return t;
     return NULL;
 }
 

@@ -17,6 +17,7 @@
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
+#include "broker/templates.h"
 #include "frame.h"
 #include "log.h"
 #include "require.h"
@@ -81,6 +82,12 @@ static void take_spec(struct job *job, const Pb__JobSpec *spec)
     job->learn = spec->learn;
     job->collects = spec->n_outputs > 0;
     job->tty.wanted = spec->tty != NULL;
+    job->template = spec->template_[0] != '\0' ? templates_find(job->broker, spec->template_) : NULL;
+    job->builds = spec->builds[0] != '\0' ? templates_find(job->broker, spec->builds) : NULL;
+    if (job->template != NULL)
+        job->crew = &template_ref(job->template)->crew;
+    if (job->builds != NULL)
+        job->crew = &template_ref(job->builds)->crew;
     if (job_caps_read(spec, &job->caps, why) != 0) /* checked when it came: there is no memory, and it has none */
         log_event(LOG_LEVEL_WARN, "no_caps", "job=%s why=\"%s\"", job->id, why);
 }
@@ -127,6 +134,8 @@ void jobs_free(struct job *job)
     free(job->end.error_message);
     free(job->end.error_traceback);
     free(job->end.outputs_note);
+    template_unref(job->template);
+    template_unref(job->builds);
     free(job);
 }
 
@@ -210,6 +219,10 @@ void jobs_dequeue(struct job *job)
 
 void jobs_put_in_queue(struct job *job, int at_head)
 {
+    if (job->builds != NULL) { /* it has a worker of its own */
+        template_prepare(job->builds);
+        return;
+    }
     enqueue(job, at_head);
     jobs_dispatch(&job->broker->jobs);
     pool_refill(&job->broker->pool);
@@ -354,8 +367,14 @@ static int recover_one(void *ctx, const struct store_job *s)
             frame_release(&f);
             return 0;
         }
-        enqueue(job, 0);
-        if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM)
+        if (job->builds == NULL)
+            enqueue(job, 0);
+        if (((const Pb__JobSpec *)f.msg)->builds[0] != '\0')
+            jobs_decide(job, CA(BROKER_LOST),
+                        "the broker ended, and with it the template's process; the next job that asks for it has it built again");
+        else if (((const Pb__JobSpec *)f.msg)->template_[0] != '\0' && job->template == NULL)
+            jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", ((const Pb__JobSpec *)f.msg)->template_);
+        else if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM)
             jobs_decide(job, CA(BROKER_LOST), "the broker ended, and with it the stream of its standard input");
         else if (job->attempt >= JOB_INFRA_ATTEMPTS && s->state == PB__STATE__STATE_RUNNING)
             jobs_decide(job, CA(BROKER_LOST), "the broker ended during each of its %u attempts", job->attempt);
@@ -404,7 +423,7 @@ static int load_spec(struct job *job, struct frame *f)
 
 static void take_evidence(struct job *job, struct worker *w)
 {
-    const struct zygote *z = &job->crew->zygote;
+    const struct zygote *z = job->crew->zygote;
 
     jobs_drop_seal(job);
     memcpy(job->seal, w->seal, w->seal_count * sizeof(w->seal[0]));
@@ -412,9 +431,9 @@ static void take_evidence(struct job *job, struct worker *w)
     w->seal_count = 0; /* the texts are the job's now */
     job->enforcement.landlock_abi = w->landlock_abi;
     job->enforcement.uid = w->uid;
-    job->enforcement.seccomp = (char *)z->profile;
-    snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", z->filter_hash);
-    job->enforcement.filter_len = z->filter_len;
+    job->enforcement.seccomp = (char *)(w->of != NULL ? z->template_profile : z->profile);
+    snprintf(job->seccomp_hash, sizeof(job->seccomp_hash), "%s", w->of != NULL ? z->template_filter_hash : z->filter_hash);
+    job->enforcement.filter_len = w->of != NULL ? z->template_filter_len : z->filter_len;
     job->tier = z->tier;
     memcpy(job->namespaces, z->namespaces, sizeof(job->namespaces));
     job->enforcement.n_namespaces = z->namespace_count;
@@ -495,6 +514,8 @@ static int send_assign(struct job *job, struct worker *w)
     a.rlimit_memory = w->leaf == NULL || !w->leaf->groups->has[CGROUP_MEMORY];
     a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
     a.interpreter = job->interp != NULL;
+    a.template_ = job->builds != NULL;
+    a.children_cpu_us = job->builds != NULL ? limits_find("cpu")->max : 0;
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
     rc = check_asked(job, a.spec->limits_asked);
@@ -518,7 +539,7 @@ static uint64_t next_epoch(const struct job *job)
     return now > job->epoch ? now : job->epoch + 1;
 }
 
-static void assign(struct job *job, struct worker *w)
+void jobs_assign(struct job *job, struct worker *w)
 {
     struct broker *b = job->broker;
     int rc;
@@ -592,9 +613,11 @@ void jobs_dispatch(struct jobs *j)
             take_if_older(&b->crews[i].wide, &job, &w);
             take_if_older(&b->crews[i].living, &job, &w);
         }
+        for (const struct template *t = b->templates.all; t != NULL; t = t->next)
+            take_if_older(&t->crew.plain, &job, &w), take_if_older(&t->crew.living, &job, &w);
         if (job == NULL)
             break;
-        assign(job, w);
+        jobs_assign(job, w);
     }
     pool_refill(&b->pool);
 }

@@ -30,6 +30,7 @@ struct crew;
 struct interp;
 struct interp_call;
 struct crew_queue;
+struct template;
 struct worker;
 struct waiter;
 
@@ -70,7 +71,9 @@ struct job {
     char engine[33];
     Pb__State state;
     struct broker *broker;
-    struct crew *crew; /* of its engine */
+    struct crew *crew;         /* of its engine, or of its template */
+    struct template *template; /* it runs in a child of this one; NULL: in a worker as any */
+    struct template *builds;   /* it is this one's init; NULL: it is none */
     Pb__Limits limits;
     uint32_t stdin_mode;
     int on_output_limit;
@@ -141,6 +144,7 @@ void jobs_finished(struct job *job, int status); /* the receipt's commit came ba
 
 /* Gives waiting jobs to idle workers. */
 void jobs_dispatch(struct jobs *j);
+void jobs_assign(struct job *job, struct worker *w); /* to this one, which is idle */
 void jobs_on_started(struct job *job, const Pb__Started *s);
 void jobs_on_output(struct job *job, int stream, const void *bytes, size_t len);
 void jobs_on_stdin_want(struct job *job, uint32_t max);

@@ -14,6 +14,7 @@
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
+#include "broker/templates.h"
 #include "log.h"
 #include "policy_row.h"
 #include "units.h"
@@ -77,10 +78,17 @@ static void decide_output_limit(struct job *job)
                 units_format_size(job->limits.stdout_bytes, out), units_format_size(job->limits.stderr_bytes, err));
 }
 
+static const char *profile_of(const struct job *job)
+{
+    const struct zygote *z = job->crew->zygote;
+
+    return job->crew->template != NULL ? z->template_profile : z->profile;
+}
+
 /* A program's filter has a listener that names the call; SIGSYS is what the others get, those of another ABI first. */
 static void decide_signal(struct job *job, int sig)
 {
-    const char *profile = job->crew->zygote.profile;
+    const char *profile = profile_of(job);
 
     if (sig != SIGSYS)
         jobs_decide(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
@@ -176,7 +184,7 @@ void jobs_on_violation(struct job *job, const Pb__Violation *v)
 
     if (job->end.cause != CA(NONE))
         return;
-    if (evidence_take_violation(&job->evidence, v, job->crew->zygote.profile, given) == 0)
+    if (evidence_take_violation(&job->evidence, v, profile_of(job), given) == 0)
         log_escape(text, sizeof(text), job->evidence.violation->text, strlen(job->evidence.violation->text));
     jobs_decide(job, CA(POLICY), "%s", text);
 }
@@ -201,7 +209,9 @@ static void worker_lost(struct job *job)
         return;
     }
     job->losses++;
-    if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
+    if (job->builds != NULL)
+        note_end(job, CA(WORKER_LOST), "the template's process was lost");
+    else if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
         note_end(job, CA(WORKER_LOST), "the worker was lost, and its standard input cannot be read again");
     else if (job->losses >= JOB_INFRA_ATTEMPTS)
         note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
@@ -258,8 +268,7 @@ static void judge_death(struct job *job, const struct worker *w)
     else if (sig == SIGXCPU)
         note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
     else if (sig == SIGSYS)
-        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s",
-                 job->crew->zygote.profile);
+        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", profile_of(job));
     else
         note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
 }
@@ -388,6 +397,8 @@ void jobs_write_receipt(struct job *job)
     if (rc != 0)
         retry_later(job, rc);
     control_wake(job);
+    if (job->builds != NULL && job->builds->job == job)
+        template_job_ended(job->builds, job);
 }
 
 void jobs_finished(struct job *job, int status)

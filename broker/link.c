@@ -66,9 +66,12 @@ static int hear(struct link *l, size_t budget)
 static void on_ready(void *ctx)
 {
     struct link *l = ctx;
+    bool waited = sp_stream_unsent(&l->stream) > 0;
     int rc;
 
     flush(l);
+    if (waited && sp_stream_unsent(&l->stream) == 0 && l->handler.on_room != NULL)
+        l->handler.on_room(l->handler.ctx);
     rc = hear(l, READ_MAX); /* a message's receiver may have closed us */
     if (rc == 1)
         timers_cancel(&l->loop->timers, &l->late);
@@ -148,6 +151,21 @@ size_t link_unsent(const struct link *l)
 size_t link_fds_unread(struct link *l)
 {
     return l->open ? sp_stream_fds_unread(&l->stream) : 0;
+}
+
+int link_know_writer(struct link *l)
+{
+    return sp_stream_know_writer(&l->stream);
+}
+
+pid_t link_writer(const struct link *l)
+{
+    return l->stream.writer;
+}
+
+int link_take_fd(struct link *l)
+{
+    return sp_stream_take_fd(&l->stream);
 }
 
 void link_close(struct link *l)

@@ -29,6 +29,7 @@ struct link_handler {
     void (*on_gone)(void *ctx,
                     int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ETIMEDOUT, -ENOMEM of ours. May link_close(). */
     void *ctx;
+    void (*on_room)(void *ctx); /* all that waited to be sent has been; NULL: nobody wants to know */
 };
 
 struct link {
@@ -50,6 +51,11 @@ int link_send(struct link *l, const ProtobufCMessage *m);
 int link_send_fd(struct link *l, const ProtobufCMessage *m, int fd, size_t max);
 size_t link_unsent(const struct link *l);
 size_t link_fds_unread(struct link *l); /* descriptors that it has been sent, or will be, and has not received */
+/* Of a link whose other end nobody has yet: one process is to write on it, whose pid link_writer() says once it has (0: not yet). 0 or -errno. */
+int link_know_writer(struct link *l);
+pid_t link_writer(const struct link *l);
+/* The descriptor that came with the message that is being handled; -1: none. The caller's to close. */
+int link_take_fd(struct link *l);
 /* Hears nothing more, and does not tell of the far end's going. */
 void link_mute(struct link *l);
 /* The far end's process is dead: brings all that it has said, then mutes. on_gone() only when what it said breaks the rules. */

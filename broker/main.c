@@ -38,6 +38,7 @@ static void handle_op(struct broker *b, struct store_op *op)
 
     if (op->done != NULL)
         op->done(op);
+    templates_stored(b, op);
     if (job == NULL)
         return;
     if (op->kind == STORE_SUBMIT)
@@ -70,6 +71,7 @@ static void drain(struct broker *b)
     }
     log_event(LOG_LEVEL_INFO, "draining", "running=%u waiting=%u", b->pool.busy, b->jobs.waiting);
     b->phase = BROKER_DRAINING;
+    templates_let_go(b, true);
     timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
     interps_drain(b);
     broker_check_rest(b);
@@ -100,7 +102,8 @@ static void on_signal(void *ctx)
 
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted && b->control.peer_count == 0;
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
+           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -112,6 +115,11 @@ static void on_idle_over(void *ctx)
     if (rep_starved(&b->control.socket)) { /* nobody says when it is over: a client that gave up was never seen */
         log_event(LOG_LEVEL_INFO, "staying", "why=\"clients wait that cannot be accepted\"");
         timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + b->config.idle_exit_us);
+        return;
+    }
+    if (HASH_COUNT(b->jobs.by_id) > 0) { /* their ends bring us here again */
+        templates_let_go(b, false);
+        timers_arm(&b->loop.timers, &b->idle_timer, b->loop.now_us + LINGER_US);
         return;
     }
     log_event(LOG_LEVEL_INFO, "leaving", "why=idle");
@@ -269,7 +277,7 @@ static int open_output_dir(struct broker *b)
 static int start_zygotes(struct broker *b)
 {
     for (int i = 0; i < ENGINE_COUNT; i++) {
-        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].zygote);
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].own_zygote);
 
         if (rc != 0) {
             log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -296,7 +304,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = start_zygotes(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -306,7 +315,7 @@ static void close_parts(struct broker *b)
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
-        zygote_stop(&b->crews[i].zygote);
+        zygote_stop(&b->crews[i].own_zygote);
     janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);
@@ -315,6 +324,8 @@ static void close_parts(struct broker *b)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
     interps_finish(b);
+    templates_finish(b);
+    queues_finish(b);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);

@@ -22,7 +22,7 @@ static int is_ours(const struct broker *b, pid_t pid)
     if (pid == b->janitor.pid)
         return 1;
     for (int i = 0; i < ENGINE_COUNT; i++)
-        if (b->crews[i].zygote.pid == pid)
+        if (b->crews[i].own_zygote.pid == pid)
             return 1;
     return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "broker/broker.h"
 #include "broker/gate.h"
+#include "broker/templates.h"
 #include "log.h"
 
 enum {
@@ -28,6 +29,13 @@ static void on_retry(void *ctx);
 static void on_refill(void *ctx);
 static void on_pidfd(void *ctx);
 
+void pool_crew_init(struct crew *c, const struct crew *like, struct template *t)
+{
+    *c = (struct crew){ .broker = like->broker, .engine = like->engine, .zygote = like->zygote, .template = t };
+    c->retry = (struct timer){ .fn = on_retry, .ctx = c };
+    c->refill = (struct timer){ .fn = on_refill, .ctx = c };
+}
+
 void pool_init(struct pool *p, struct broker *b)
 {
     *p = (struct pool){ .broker = b };
@@ -37,7 +45,8 @@ void pool_init(struct pool *p, struct broker *b)
         *c = (struct crew){ .broker = b, .engine = &engine_table[i] };
         c->retry = (struct timer){ .fn = on_retry, .ctx = c };
         c->refill = (struct timer){ .fn = on_refill, .ctx = c };
-        zygote_init(&c->zygote, c);
+        c->zygote = &c->own_zygote;
+        zygote_init(c->zygote, c);
     }
 }
 
@@ -56,6 +65,8 @@ static void phase_counts(struct worker *w, enum worker_phase phase, unsigned *re
     int plain = w->threads == 1;
 
     ret[0] = ret[1] = NULL;
+    if (w->role == WORKER_TEMPLATE)
+        return; /* no job's place */
     if (phase == WORKER_BOOT)
         ret[0] = &p->booting, ret[1] = plain ? &w->crew->booting : NULL;
     else if (phase == WORKER_IDLE)
@@ -95,6 +106,7 @@ static void worker_free(struct worker *w)
     link_close(&w->link);
     if (w->leaf != NULL)
         cgroup_drop(w->leaf);
+    den_leave(w->den);
     if (w->has_work_dir)
         work_dirs_drop(&w->broker->work_dirs, w->id);
     for (unsigned i = 0; i < w->seal_count; i++)
@@ -110,7 +122,7 @@ static void worker_free(struct worker *w)
 
 static bool is_tier(const struct crew *c, const char *tier)
 {
-    return c->zygote.tier != NULL && strcmp(c->zygote.tier, tier) == 0;
+    return c->zygote->tier != NULL && strcmp(c->zygote->tier, tier) == 0;
 }
 
 /* Programs whose worker cannot mount a work directory get one made by us. */
@@ -153,10 +165,11 @@ static int free_uid(const struct pool *p, const struct crew *c, uint32_t *ret)
     return -EAGAIN;
 }
 
-static int worker_new(struct pool *p, struct crew *c, unsigned threads, struct worker **ret)
+/* of: what it has its uid from, being its child; NULL: one of its own. */
+static int worker_new(struct pool *p, struct crew *c, unsigned threads, enum worker_role role, const struct worker *of, struct worker **ret)
 {
-    uint32_t uid_inside;
-    int rc = free_uid(p, c, &uid_inside);
+    uint32_t uid_inside = of != NULL ? of->uid_inside : 0;
+    int rc = of == NULL ? free_uid(p, c, &uid_inside) : 0;
     struct worker *w = rc == 0 ? calloc(1, sizeof(*w)) : NULL;
 
     if (w == NULL)
@@ -165,6 +178,8 @@ static int worker_new(struct pool *p, struct crew *c, unsigned threads, struct w
     w->broker = p->broker;
     w->crew = c;
     w->threads = threads;
+    w->role = role;
+    w->of = c->template;
     w->uid_inside = uid_inside;
     w->uid = w->uid_inside != 0 ? p->broker->privilege.first_id + w->uid_inside : geteuid();
     w->uid_said = in_range(c) ? w->uid_inside : w->uid;
@@ -193,6 +208,19 @@ static void on_link_message(void *ctx, const uint8_t *bytes, size_t len)
         link_mute(&w->link);
 }
 
+/* A child that was ordered and has not said hello: nobody will tell of it, whatever became of it (zygote_fork_ends()). */
+static bool is_nobodys(const struct worker *w)
+{
+    return w->role == WORKER_FORKED && w->pid == 0 && w->said_pid == 0;
+}
+
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;
@@ -200,6 +228,10 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
+    if (is_nobodys(w) && why == -EPIPE) {
+        template_child_failed(w->of, w, "its child ended before it said hello");
+        return;
+    }
     if (why == -EPROTO || why == -EMSGSIZE || why == -ETIMEDOUT)
         gate_refuse(w, "?", why == -EPROTO ? "not a frame" : why == -EMSGSIZE ? "too long a frame" : "a frame that does not end");
     else if (why != -EPIPE)
@@ -238,8 +270,8 @@ static int spawn_one(struct crew *c, unsigned threads)
 {
     struct broker *b = c->broker;
     struct worker *w;
-    int fd, rc = worker_new(&b->pool, c, threads, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    int fd, rc = worker_new(&b->pool, c, threads, WORKER_PLAIN, NULL, &w);
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -255,7 +287,7 @@ static int spawn_one(struct crew *c, unsigned threads)
                                       .leaf = w->leaf = leaf_for(c),
                                       .work_dir = work_dir_for(w) };
 
-        rc = zygote_spawn(&c->zygote, &order);
+        rc = zygote_spawn(c->zygote, &order);
         close(fd);
         if (order.work_dir >= 0)
             close(order.work_dir);
@@ -267,15 +299,76 @@ static int spawn_one(struct crew *c, unsigned threads)
     return rc;
 }
 
+int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd)
+{
+    struct broker *b = t->broker;
+    struct worker *w;
+    int rc = worker_new(&b->pool, &t->crew, 1, WORKER_FORKED, t->worker, &w);
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
+
+    if (rc != 0)
+        return rc;
+    rc = link_open(&w->link, &b->loop, &h, ret_fd);
+    if (rc == 0 && (rc = link_know_writer(&w->link)) != 0)
+        close(*ret_fd);
+    if (rc != 0) {
+        pool_set_phase(w, WORKER_ENDING);
+        worker_free(w);
+        return rc;
+    }
+    w->den = den_enter(t->worker->den);
+    *ret_w = w;
+    return 0;
+}
+
+int pool_spawn_template(struct template *t)
+{
+    struct broker *b = t->broker;
+    struct worker *w;
+    int fd, rc = worker_new(&b->pool, &t->crew, 1, WORKER_TEMPLATE, NULL, &w);
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
+
+    if (rc != 0)
+        return rc;
+    rc = timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + BOOT_US);
+    if (rc == 0)
+        rc = link_open(&w->link, &b->loop, &h, &fd);
+    if (rc == 0) {
+        rc = link_know_writer(&w->link);
+        if (rc == 0)
+            rc = den_new(&b->cgroups, &w->den);
+        if (rc == 0) {
+            struct zygote_order order = { .worker = w->id,
+                                          .token = w->token,
+                                          .uid = w->uid_inside,
+                                          .threads = 1,
+                                          .link_fd = fd,
+                                          .leaf = den_leaf(w->den),
+                                          .work_dir = -1,
+                                          .children = TEMPLATE_CHILDREN };
+
+            rc = zygote_spawn(t->crew.zygote, &order);
+        }
+        close(fd);
+    }
+    if (rc != 0) {
+        pool_set_phase(w, WORKER_ENDING);
+        worker_free(w);
+        return rc;
+    }
+    t->worker = w;
+    return 0;
+}
+
 static int may_spawn(const struct crew *c)
 {
-    return c->broker->phase != BROKER_DRAINING && c->zygote.ready && c->retry.place == 0;
+    return c->broker->phase != BROKER_DRAINING && c->zygote->ready && c->retry.place == 0;
 }
 
 /* 0, or -errno: no more of them now. */
 static int spawn_or_wait(struct crew *c, unsigned threads)
 {
-    int rc = spawn_one(c, threads);
+    int rc = c->template != NULL ? template_fork(c->template) : spawn_one(c, threads);
 
     if (rc != 0 && rc != -EAGAIN) { /* EAGAIN: its next report brings us here again */
         log_event(LOG_LEVEL_ERROR, "spawn_failed", "error=\"%s\"", strerror(-rc));
@@ -339,17 +432,23 @@ static void on_refill(void *ctx)
 static void refill(struct crew *c)
 {
     if ((c->plain.waiting > 0 || c->wide.waiting > 0 || c->living.waiting > 0) && c->broker->phase != BROKER_DRAINING)
-        zygote_want(&c->zygote);
+        zygote_want(c->zygote);
     spawn_missing(c, 0);
     spawn_wide(c);
-    if (c->refill.place == 0 && c->zygote.ready && crew_missing(c, crew_spares(c)) > 0)
+    if (c->refill.place == 0 && c->zygote->ready && crew_missing(c, crew_spares(c)) > 0)
         timers_arm(&c->broker->loop.timers, &c->refill, c->broker->loop.now_us + c->engine->refill_us);
 }
 
 void pool_refill(struct pool *p)
 {
+    struct broker *b = p->broker;
+
     for (int i = 0; i < ENGINE_COUNT; i++)
-        refill(&p->broker->crews[i]);
+        refill(&b->crews[i]);
+    for (struct template *t = b->templates.all; t != NULL; t = t->next) { /* none is freed in here */
+        template_prepare(t);
+        refill(&t->crew);
+    }
 }
 
 struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
@@ -357,7 +456,7 @@ struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
     if (threads == 1 && c->idle == 0)
         return NULL; /* without a look at thousands of interpreters */
     for (struct worker *w = p->all; w != NULL; w = w->next)
-        if (w->phase == WORKER_IDLE && w->crew == c && w->threads == threads && !w->exited && !w->gone)
+        if (w->phase == WORKER_IDLE && w->crew == c && w->threads == threads && w->role != WORKER_TEMPLATE && !w->exited && !w->gone)
             return w;
     return NULL;
 }
@@ -383,7 +482,7 @@ void pool_kill(struct worker *w)
 {
     if (w->phase != WORKER_ENDING) {
         pool_set_phase(w, WORKER_ENDING);
-        timers_arm(&w->broker->loop.timers, &w->deadline, w->broker->loop.now_us + REPORT_US);
+        timers_arm(&w->broker->loop.timers, &w->deadline, w->broker->loop.now_us + (is_nobodys(w) ? 0 : REPORT_US));
     }
     pool_signal(w, SIGKILL); /* no pidfd yet: pool_on_spawned() comes back to it */
 }
@@ -396,6 +495,12 @@ static void maybe_idle(struct worker *w)
     timers_cancel(&w->broker->loop.timers, &w->deadline);
     w->crew->boot_failures = 0;
     pool_set_phase(w, WORKER_IDLE);
+    if (w->role == WORKER_TEMPLATE) {
+        template_is_booted(w->of);
+        return;
+    }
+    if (w->role == WORKER_FORKED)
+        template_has_child(w->of, w);
     jobs_dispatch(&w->broker->jobs);
 }
 
@@ -416,7 +521,12 @@ void pool_on_spawned(struct worker *w, pid_t pid, int pidfd)
 
 void pool_on_spawn_failed(struct worker *w, int error)
 {
-    snprintf(w->failed_step, sizeof(w->failed_step), "fork");
+    pool_drop(w, w->role == WORKER_FORKED ? "adopt" : "fork", error);
+}
+
+void pool_drop(struct worker *w, const char *failed_step, int error)
+{
+    snprintf(w->failed_step, sizeof(w->failed_step), "%s", failed_step);
     w->failed_error = (uint32_t)error;
     w->exited = 1;
     w->gone = 1;
@@ -442,12 +552,12 @@ static void on_pidfd(void *ctx)
 }
 
 /* The zygote's children die with it; its reports have ended, so the pidfds tell. Idle ones are no place for a job to run again. */
-void pool_on_zygote_gone(struct pool *p, const struct crew *c)
+void pool_on_zygote_gone(struct pool *p, const struct zygote *z)
 {
     struct worker *next;
 
     for (struct worker *w = p->all; w != NULL; w = w->next) {
-        if (w->crew != c)
+        if (w->crew->zygote != z)
             continue;
         w->orphan = 1;
         if (w->job == NULL)
@@ -455,7 +565,7 @@ void pool_on_zygote_gone(struct pool *p, const struct crew *c)
     }
     for (struct worker *w = p->all; w != NULL; w = next) {
         next = w->next;
-        if (w->exited || w->crew != c)
+        if (w->exited || w->crew->zygote != z)
             continue;
         if (w->pidfd.fd >= 0) {
             pool_signal(w, SIGKILL);
@@ -471,9 +581,18 @@ static void on_deadline(void *ctx)
 {
     struct worker *w = ctx;
 
+    if (w->phase == WORKER_ENDING && is_nobodys(w)) {
+        w->exited = 1;
+        settle(w);
+        return;
+    }
     if (w->phase == WORKER_ENDING) { /* nothing outlives SIGKILL for so long: it is the zygote that does not report */
         log_event(LOG_LEVEL_ERROR, "zygote_silent", "worker=%llu", (unsigned long long)w->id);
-        zygote_replace(&w->crew->zygote);
+        zygote_replace(w->crew->zygote);
+        return;
+    }
+    if (w->role == WORKER_FORKED) {
+        template_child_failed(w->of, w, "its child did not say hello in time");
         return;
     }
     log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);
@@ -481,7 +600,7 @@ static void on_deadline(void *ctx)
     w->failed_error = ETIMEDOUT;
     pool_kill(w);
     if (w->pid == 0) /* not even reported: the zygote hangs, and all that wait for it with it */
-        zygote_replace(&w->crew->zygote);
+        zygote_replace(w->crew->zygote);
 }
 
 /* A worker that was to be sealed and is not: say why, tell a waiting job, do not spin. */
@@ -499,6 +618,10 @@ static void boot_failed(struct worker *w)
     else
         snprintf(why, sizeof(why), "the worker ended before it was sealed (code %d, status %d)", w->exit_code, w->exit_status);
     log_event(LOG_LEVEL_ERROR, "start_failed", "worker=%llu why=\"%s\"", (unsigned long long)w->id, why);
+    if (w->role == WORKER_TEMPLATE) {
+        template_boot_failed(w->of, w, why);
+        return;
+    }
     if (w->threads > 1) { /* made for one job, which takes the blame: nothing to be tried again, nobody else to wait */
         jobs_start_failed(c, &c->wide, why);
         return;
@@ -527,10 +650,12 @@ static void settle(struct worker *w)
     if (w->job != NULL)
         jobs_on_worker_end(w->job);
     assert(w->job == NULL);
+    if (w->of != NULL)
+        template_worker_ended(w->of, w);
     if (booting || (w->failed_step[0] != '\0' && !w->hello))
         boot_failed(w);
     if (w->pid != 0 && !w->orphan)
-        zygote_reap(&w->crew->zygote, w->id);
+        zygote_reap(w->crew->zygote, w->id);
     worker_free(w);
     jobs_dispatch(&b->jobs); /* there is a place now; and it refills the pool */
     broker_check_rest(b);

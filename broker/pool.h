@@ -21,6 +21,7 @@
 
 struct broker;
 struct job;
+struct template;
 
 /* Changed by pool_set_phase() only. */
 enum worker_phase {
@@ -28,6 +29,7 @@ enum worker_phase {
     WORKER_IDLE,     /* sealed, said hello, has no job */
     WORKER_ASSIGNED, /* has a job, has not said started */
     WORKER_BUSY,
+    WORKER_WARM,   /* a template whose init is done: it forks when it is told to, and says nothing else */
     WORKER_ENDING, /* said its result, broke a rule or was killed: nothing it says counts any more */
     WORKER_PHASES
 };
@@ -35,7 +37,13 @@ enum worker_phase {
 #define WORKER_MESSAGES 16 /* above the highest field number of FromWorker and ToWorker */
 #define WORKER_SEAL_MAX 32 /* seal steps a Hello may name */
 
+/* What it was made for: any job, to be a template, or by one. */
+enum worker_role { WORKER_PLAIN, WORKER_TEMPLATE, WORKER_FORKED };
+
 struct worker {
+    enum worker_role role;
+    struct template *of; /* that it is, or is a child of; NULL: neither */
+    struct den *den;     /* the same: the control group that they share; NULL: none */
     uint64_t id;
     struct broker *broker;
     struct crew *crew;
@@ -48,6 +56,7 @@ struct worker {
     uint32_t uid_inside;      /* the same in the zygotes' user namespace; 0: it has our own */
     uint32_t uid_said;        /* what it will call itself: in that namespace, where it is in there */
     pid_t pid;                /* 0 until the zygote reported it */
+    pid_t said_pid;           /* of a template's child: who said hello, by the kernel's word */
     int hello;                /* its hello was accepted */
     struct loop_watch pidfd;  /* fd -1 until known; watched only when the zygote is gone */
     bool has_work_dir;        /* T2: in work_dirs, by its id */
@@ -78,7 +87,9 @@ struct crew_queue {
 struct crew {
     struct broker *broker;
     const struct engine_row *engine;
-    struct zygote zygote;
+    struct zygote own_zygote;      /* of an engine's crew */
+    struct zygote *zygote;         /* the engine's, which makes its workers, or adopts them */
+    struct template *template;     /* whose children they are; NULL: an engine's crew */
     struct crew_queue plain, wide; /* READY jobs of one thread, and of several */
     struct crew_queue living;      /* interpreters of one thread that wait for a worker */
     unsigned booting, idle;        /* workers of one thread */
@@ -97,6 +108,8 @@ struct pool {
 /* Also makes the broker's crews, without a zygote yet. */
 void pool_init(struct pool *p, struct broker *b);
 void pool_finish(struct pool *p);
+/* A crew of a template: its workers are those that the engine's zygote knows. */
+void pool_crew_init(struct crew *c, const struct crew *like, struct template *t);
 struct worker *pool_find(struct pool *p, uint64_t id);
 /* Asks for workers until the pool is as large as it should be now. */
 void pool_refill(struct pool *p);
@@ -106,6 +119,8 @@ struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
 unsigned crew_missing(const struct crew *c, unsigned spare);
 /* How many spare ones it keeps. */
 unsigned crew_spares(const struct crew *c);
+/* Jobs and interpreters of one thread that wait for a worker of it. */
+unsigned crew_waiting(const struct crew *c);
 void pool_set_phase(struct worker *w, enum worker_phase phase);
 /* Ends a worker at once (SIGKILL by pidfd); its job's end must have been decided before. */
 void pool_kill(struct worker *w);
@@ -113,11 +128,18 @@ int pool_signal(struct worker *w, int sig);
 /* SIGTERM for one call of an interpreter: the low 31 bits of its number go along. */
 int pool_interrupt(struct worker *w, uint64_t number);
 
+/* A worker to be this template: it gets a child's room in the crew of none. 0 or -errno. */
+int pool_spawn_template(struct template *t);
+/* A child of it, as far as our side goes: *ret_fd is its end of the link (caller closes). 0 or -errno. */
+int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd);
+/* The worker has no process, or none that anybody will tell of: over. */
+void pool_drop(struct worker *w, const char *failed_step, int error);
+
 /* Reports from the zygote, and a hello that the gate has accepted. */
 void pool_on_spawned(struct worker *w, pid_t pid, int pidfd);
 void pool_on_spawn_failed(struct worker *w, int error);
 void pool_on_exited(struct worker *w, const Pb__Exited *e);
 void pool_on_hello(struct worker *w);
-void pool_on_zygote_gone(struct pool *p, const struct crew *c);
+void pool_on_zygote_gone(struct pool *p, const struct zygote *z);
 
 #endif

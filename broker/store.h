@@ -22,13 +22,20 @@
 struct store;
 
 enum store_kind {
-    STORE_SUBMIT,  /* a new job: id, spec, status fields. Wakes the writer at once. */
-    STORE_START,   /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
-    STORE_REQUEUE, /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
-    STORE_FINISH,  /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
-    STORE_KV_PUT,  /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
-    STORE_KV_DROP, /* a key goes: -ENOENT: it is not there. */
-    STORE_ALIAS,   /* a call of an alias has ended. Rides along. */
+    STORE_SUBMIT,          /* a new job: id, spec, status fields. Wakes the writer at once. */
+    STORE_START,           /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
+    STORE_REQUEUE,         /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
+    STORE_FINISH,          /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_KV_PUT,          /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
+    STORE_KV_DROP,         /* a key goes: -ENOENT: it is not there. */
+    STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
+    STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
+    STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
+    STORE_QUEUE_ADD,       /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
+    STORE_QUEUE_CLOSE,     /* takes no more items; discard: those that are in it go */
+    STORE_QUEUE_REMOVE,    /* with what is in it */
+    STORE_QUEUE_PUT,       /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
+    STORE_QUEUE_TAKE,      /* the item of row epoch is gone. Rides along. */
 };
 
 #define STORE_STREAMS 3
@@ -46,7 +53,8 @@ struct store_op {
     char job[ULID_LEN + 1];
     char name[129];                       /* SUBMIT */
     char engine[33];                      /* SUBMIT */
-    uint64_t submitted_us;                /* SUBMIT, wall clock */
+    uint32_t version;                     /* TEMPLATE */
+    uint64_t submitted_us;                /* SUBMIT, TEMPLATE: wall clock */
     uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
     uint32_t attempt;                     /* START, REQUEUE, FINISH */
     uint64_t epoch;                       /* START, REQUEUE, FINISH */
@@ -65,6 +73,8 @@ struct store_op {
     uint32_t tenant;                   /* KV */
     bool only_new;                     /* KV_PUT */
     struct store_alias *alias;         /* ALIAS, malloc'd, owned by the op */
+    struct store_queue *queue;         /* QUEUE_ADD, malloc'd, owned by the op */
+    bool discard;                      /* QUEUE_CLOSE */
     void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
@@ -174,10 +184,34 @@ struct store_alias {
 /* The last first, before that number (0: the newest). Returns how many, at most max. */
 int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
 
+/* ---- durable queues: store_queues.c ---- */
+
+struct store_queue {
+    char id[ULID_LEN + 1], name[129];
+    uint32_t max_items, unbound; /* Pb__Unbound */
+    uint64_t max_bytes;
+    bool closed;
+};
+struct store_queue_item {
+    uint64_t row;
+    uint32_t unbound;
+    char sender[ULID_LEN + 1];
+    const void *value; /* borrowed */
+    size_t len;
+};
+/* Oldest first. fn returns 0 to go on; anything else ends the walk and is returned. */
+int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_queue *q), void *ctx);
+int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ctx, const struct store_queue_item *i), void *ctx);
+
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
 /* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;
  * anything else ends the walk and is returned. */
+/* Templates that have not been removed, oldest first; fn as below. The spec is borrowed. And the highest version that there ever was of a name, 0: none. */
+uint32_t store_last_template(struct store *s, const char *name);
+int store_each_template(struct store *s,
+                        int (*fn)(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec),
+                        void *ctx);
 int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
 
 #endif

@@ -31,9 +31,13 @@ const char *const store_read_sql[R_COUNT] = {
     [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
     [R_ALIASES] = "SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
                   "WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+    [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed FROM queue ORDER BY id",
+    [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,
     [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
+    [R_TEMPLATES] = "SELECT name, version, created_us, body FROM template ORDER BY created_us, version",
+    [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE name = ?1",
 };
 /* clang-format on */
 
@@ -179,4 +183,35 @@ int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct sto
         err = store_errno(s->reader, rc);
     (void)sqlite3_finalize(stmt);
     return err != 0 ? err : stopped;
+}
+
+int store_each_template(struct store *s,
+                        int (*fn)(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec),
+                        void *ctx)
+{
+    sqlite3_stmt *stmt = s->r[R_TEMPLATES];
+    int rc = SQLITE_DONE, stopped = 0, err;
+
+    while (stopped == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct store_blob spec = { (uint8_t *)sqlite3_column_blob(stmt, 3), (size_t)sqlite3_column_bytes(stmt, 3) };
+
+        if (spec.len > 0) /* else removed */
+            stopped = fn(ctx, (const char *)sqlite3_column_text(stmt, 0), (uint32_t)sqlite3_column_int64(stmt, 1),
+                         (uint64_t)sqlite3_column_int64(stmt, 2), &spec);
+    }
+    err = stopped == 0 ? store_errno(s->reader, rc) : 0;
+    (void)sqlite3_reset(stmt);
+    return err != 0 ? err : stopped;
+}
+
+uint32_t store_last_template(struct store *s, const char *name)
+{
+    sqlite3_stmt *stmt = s->r[R_TEMPLATE_LAST];
+    uint32_t last = 0;
+
+    (void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        last = (uint32_t)sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_reset(stmt);
+    return last;
 }

@@ -69,7 +69,7 @@ static void name_holders(struct job *job, const struct worker *w)
         words->cpu = job->interp != NULL ? "broker timer on the process clock" : "broker timer on the process clock, RLIMIT_CPU";
         words->memory = NULL; /* the engine's own walls: receipt.c */
         words->swap = "none";
-        words->pids = "RLIMIT_NPROC 0, seccomp filter";
+        words->pids = job->crew->template != NULL ? "seccomp filter, the broker's leave" : "RLIMIT_NPROC 0, seccomp filter";
         words->disk = "no file system";
         return;
     }
@@ -169,9 +169,9 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
     ret->cpu_us = less(used_cpu(job, w), watch->call_cpu_us);
     ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at);
     ret->idle_us = less(now, watch->lives ? watch->call_at : watch->active_at);
-    if (watch->lives && watch->in_call)
+    if (watch->rests || (watch->lives && watch->in_call))
         ret->idle_us = 0;
-    else if (watch->lives)
+    if (watch->rests || (watch->lives && !watch->in_call))
         ret->wall_us = 0;
     if (leaf_has(w, CGROUP_MEMORY))
         ret->oom = cgroup_ran_out(w->leaf, watch->oom_told);
@@ -241,8 +241,11 @@ static uint64_t due(const struct job *job)
 {
     uint64_t now = loop_clock_us(), at = wall_due(job);
 
+    if (job->watch.rests)
+        at = UINT64_MAX;
     at = sooner(at, cpu_due(job, now));
-    at = sooner(at, idle_due(job, now));
+    if (!job->watch.rests)
+        at = sooner(at, idle_due(job, now));
     if (job->watch.sampled)
         at = sooner(at, now + WATCH_SAMPLE_US);
     return at;
@@ -342,6 +345,17 @@ int watch_start(struct job *job)
     name_holders(job, w);
     arm(job);
     return 0;
+}
+
+void watch_rest(struct job *job)
+{
+    job->watch.rests = 1;
+    arm(job);
+}
+
+void watch_allow(struct job *job, uint64_t cpu_us)
+{
+    job->watch.base_user_us += cpu_us;
 }
 
 void watch_stop(struct job *job)

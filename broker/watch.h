@@ -29,6 +29,7 @@ struct watch_words {
 
 struct watch {
     struct timer look;
+    int rests;                          /* a template that is warm: its CPU time counts, the clock does not */
     int sampled;                        /* its processes are looked at one by one */
     uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
     uint64_t cpu_us;                    /* since; as of the last look */
@@ -44,6 +45,9 @@ struct watch {
 void watch_init(struct job *job);
 /* It has a worker, and is about to hear of its job. Writes the limits into the worker's control group. 0, or -errno: it must not start. */
 int watch_start(struct job *job);
+/* Its init is done: neither the clock nor silence is anything to it any more. And so much CPU time is not on its account. */
+void watch_rest(struct job *job);
+void watch_allow(struct job *job, uint64_t cpu_us);
 /* Of the limits that were asked for (limits_asked()), one that nothing enforces for this job's worker; NULL: all are. */
 const char *watch_cannot(const struct job *job, uint32_t asked);
 /* Its worker is in namespaces of its own (T0, T1). */

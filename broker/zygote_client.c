@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/templates.h"
 #include "frame.h"
 #include "log.h"
 #include "tiers.h"
@@ -174,10 +175,13 @@ static void on_gone(struct zygote *z)
         jobs_start_failed(z->crew, &z->crew->plain, why);
         jobs_start_failed(z->crew, &z->crew->wide, why);
         jobs_start_failed(z->crew, &z->crew->living, why);
+        templates_cannot(z, why);
     }
     hang_up(z);
     bury(z);
-    pool_on_zygote_gone(&z->broker->pool, z->crew);
+    z->forks = 0;
+    z->sweep_due = z->sweeping = 0;
+    pool_on_zygote_gone(&z->broker->pool, z);
     if (delay > RESTART_LAST_US)
         delay = RESTART_LAST_US;
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
@@ -218,6 +222,12 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     z->filter_len = r->filter_len;
     for (size_t i = 0; i < 32; i++)
         snprintf(z->filter_hash + 2 * i, 3, "%02x", r->filter_hash.data[i]);
+    if (r->template_profile[0] != '\0' && r->template_filter_hash.len != 32)
+        return -EPROTO;
+    z->template_filter_len = r->template_filter_len;
+    for (size_t i = 0; i < r->template_filter_hash.len; i++)
+        snprintf(z->template_filter_hash + 2 * i, 3, "%02x", r->template_filter_hash.data[i]);
+    snprintf(z->template_profile, sizeof(z->template_profile), "%s", r->template_profile);
     snprintf(z->engine, sizeof(z->engine), "%s", r->engine);
     snprintf(z->engine_version, sizeof(z->engine_version), "%s", r->engine_version);
     snprintf(z->profile, sizeof(z->profile), "%s", r->profile);
@@ -242,14 +252,15 @@ static struct worker *find_own(struct zygote *z, uint64_t id)
 {
     struct worker *w = pool_find(&z->broker->pool, id);
 
-    return w != NULL && w->crew == z->crew ? w : NULL;
+    return w != NULL && w->crew->zygote == z ? w : NULL;
 }
 
 static int apply_spawned(struct zygote *z, const Pb__FromZygote *m, int fd)
 {
     struct worker *w = find_own(z, m->spawned->worker);
 
-    if (w == NULL || w->pid != 0 || m->spawned->pid == 0 || fd < 0)
+    if (w == NULL || w->pid != 0 || m->spawned->pid == 0 || fd < 0 ||
+        (w->role == WORKER_FORKED && m->spawned->pid != (uint32_t)w->said_pid))
         return -EPROTO;
     pool_on_spawned(w, (pid_t)m->spawned->pid, fd);
     return 1; /* the descriptor has an owner */
@@ -279,6 +290,17 @@ static int apply_exited(struct zygote *z, const Pb__FromZygote *m, int fd)
     return 0;
 }
 
+static int apply_swept(struct zygote *z, const Pb__FromZygote *m, int fd)
+{
+    (void)fd;
+    if (!z->sweeping)
+        return -EPROTO;
+    z->sweeping = 0;
+    log_event(LOG_LEVEL_WARN, "swept", "engine=%s ended=%u", z->crew->engine->name, m->swept->ended);
+    pool_refill(&z->broker->pool);
+    return 0;
+}
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -290,6 +312,7 @@ static const struct {
     [PB__FROM_ZYGOTE__BODY_SPAWNED]      = { "spawned",      0, apply_spawned },
     [PB__FROM_ZYGOTE__BODY_SPAWN_FAILED] = { "spawn_failed", 0, apply_spawn_failed },
     [PB__FROM_ZYGOTE__BODY_EXITED]       = { "exited",       0, apply_exited },
+    [PB__FROM_ZYGOTE__BODY_SWEPT]        = { "swept",        0, apply_swept },
 };
 /* clang-format on */
 
@@ -403,6 +426,8 @@ int zygote_spawn(struct zygote *z, const struct zygote_order *order)
     s.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)order->token };
     s.uid = order->uid;
     s.threads = order->threads;
+    s.template_ = order->children > 0;
+    s.children = order->children;
     m.body_case = PB__TO_ZYGOTE__BODY_SPAWN;
     m.spawn = &s;
     return send_packet(z, &m, fds, count);
@@ -417,4 +442,48 @@ int zygote_reap(struct zygote *z, uint64_t worker)
     m.body_case = PB__TO_ZYGOTE__BODY_REAP;
     m.reap = &r;
     return send_packet(z, &m, NULL, 0);
+}
+
+int zygote_adopt(struct zygote *z, uint64_t worker, pid_t pid)
+{
+    Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
+    Pb__Adopt a = PB__ADOPT__INIT;
+
+    a.worker = worker;
+    a.pid = (uint32_t)pid;
+    m.body_case = PB__TO_ZYGOTE__BODY_ADOPT;
+    m.adopt = &a;
+    return send_packet(z, &m, NULL, 0);
+}
+
+static void sweep_now(struct zygote *z)
+{
+    Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
+    Pb__Sweep s = PB__SWEEP__INIT;
+
+    m.body_case = PB__TO_ZYGOTE__BODY_SWEEP;
+    m.sweep = &s;
+    z->sweep_due = 0;
+    z->sweeping = 1;
+    if (send_packet(z, &m, NULL, 0) != 0)
+        zygote_replace(z); /* what cannot be swept goes with it */
+}
+
+int zygote_may_fork(const struct zygote *z)
+{
+    return z->ready && !z->sweep_due && !z->sweeping;
+}
+
+void zygote_fork_begins(struct zygote *z)
+{
+    z->forks++;
+}
+
+void zygote_fork_ends(struct zygote *z, int stray)
+{
+    if (z->forks > 0)
+        z->forks--;
+    z->sweep_due |= stray;
+    if (z->sweep_due && z->forks == 0 && !z->sweeping && z->socket.fd >= 0)
+        sweep_now(z);
 }

@@ -33,6 +33,10 @@ struct zygote {
     struct timer restart;
     char engine[32], engine_version[64], profile[32], filter_hash[65];
     uint32_t filter_len;
+    char template_profile[32], template_filter_hash[65]; /* of templates and their children; "": its engine has none */
+    uint32_t template_filter_len;
+    unsigned forks;                                /* that templates have been ordered and are not done with */
+    int sweep_due, sweeping;                       /* there may be children that nobody knows; no fork is ordered until they have ended */
     const char *tier;                              /* of tier_names; NULL until it is ready */
     const char *namespaces[ZYGOTE_NAMESPACES_MAX]; /* constants */
     size_t namespace_count;
@@ -54,8 +58,15 @@ struct zygote_order {
     int link_fd;
     const struct cgroup_leaf *leaf;
     int work_dir;
+    unsigned children; /* it is to be a template, and so many may be its children at once; 0: it is not */
 };
 int zygote_spawn(struct zygote *z, const struct zygote_order *order);
+/* A template's child has said hello: from now on it is a worker of this zygote's. */
+int zygote_adopt(struct zygote *z, uint64_t worker, pid_t pid);
+/* Around each order to a template. stray: there may be a child of it that is no worker: all such end, when no other order is under way. */
+int zygote_may_fork(const struct zygote *z);
+void zygote_fork_begins(struct zygote *z);
+void zygote_fork_ends(struct zygote *z, int stray);
 int zygote_reap(struct zygote *z, uint64_t worker);
 
 #endif

@@ -203,10 +203,10 @@ static int read_states(struct options *o, const char *text, struct coop_error *w
 
 /* ---- the table ---------------------------------------------------------------------------------------------------------------- */
 
-#define AT(field) offsetof(struct options, field)
-#define NEW_JOB   (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
+#define AT(field)  offsetof(struct options, field)
+#define NEW_JOB    (VERB_BIT(RUN) | VERB_BIT(SUBMIT))
 #define NEW_INTERP (VERB_BIT(INTERP) | VERB_BIT(CALL) | VERB_BIT(TEMPLATE))
-#define NEW       (NEW_JOB | NEW_INTERP)
+#define NEW        (NEW_JOB | NEW_INTERP)
 
 /* clang-format off */
 const struct flag flag_table[] = {

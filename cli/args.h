@@ -27,7 +27,7 @@ struct options {
     bool all, durable, discard;
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *template, *run, *unbound;
-    uint64_t max_items, max_bytes; /* of a queue; 0: the broker's default */
+    uint64_t max_items, max_bytes;                                     /* of a queue; 0: the broker's default */
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */
     uint32_t count;                                                    /* ls --limit; 0: the broker's default */

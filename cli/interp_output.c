@@ -54,7 +54,10 @@ static int next(const struct command *c, struct coop_client *client, const char 
 
 int interp_output(const struct command *c, struct coop_client *client, const Pb__CallResult *r)
 {
-    struct span s = { { r->stdout_from, r->stderr_from }, { r->stdout_to, r->stderr_to } };
+    struct span s = {
+        {r->stdout_from, r->stderr_from},
+        { r->stdout_to,  r->stderr_to  }
+    };
     int code = 0;
 
     while (code == 0 && !c->opt.json && !is_done(&s))

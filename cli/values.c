@@ -232,7 +232,8 @@ static int print_document(const struct command *c, const Pb__CallResult *r)
 
 int values_print(const struct command *c, const Pb__CallResult *r, bool print_null)
 {
-    bool is_null = r->value == NULL || (r->value->whole == NULL && (r->value->cbor.len == 0 || (r->value->cbor.len == 1 && r->value->cbor.data[0] == 0xf6)));
+    bool is_null = r->value == NULL ||
+                   (r->value->whole == NULL && (r->value->cbor.len == 0 || (r->value->cbor.len == 1 && r->value->cbor.data[0] == 0xf6)));
 
     if (c->opt.json)
         return print_document(c, r);

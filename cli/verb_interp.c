@@ -29,7 +29,8 @@ static int check_create(const struct command *c, char **args, int n)
     (void)n;
     if ((c->opt.engine != NULL) != (c->opt.template != NULL))
         return 0;
-    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, c->opt.engine == NULL ? "an interpreter has an engine or a template" : "a template has its engine already");
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE,
+                   c->opt.engine == NULL ? "an interpreter has an engine or a template" : "a template has its engine already");
     coop_error_hint(&why, "write --engine lua, or --template NAME");
     return say_error(c, &why);
 }
@@ -92,9 +93,9 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
     m.owner = owner;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERP, ret_reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, ret_reply);
     if (code == 0 && script) {
-        const char *id = answer_of(ret_reply)->interp->interp->id;
+        const char *id = answer_of(ret_reply)->handle->id;
 
         code = run_first(c, client, id, &s);
         if (code != 0) {
@@ -108,7 +109,7 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
 
 static int create(const struct command *c, struct coop_client *client, char **args, int n)
 {
-    const Pb__InterpStatus *s;
+    const Pb__Handle *h;
     struct frame reply;
     int code = interp_make(c, client, PB__OWNER__OWNER_NAMED, &reply);
 
@@ -116,11 +117,11 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     (void)n;
     if (code != 0)
         return code;
-    s = answer_of(&reply)->interp;
+    h = answer_of(&reply)->handle;
     if (c->opt.json)
-        json_print(json_document(&s->base));
+        json_print(json_document(&h->base));
     else
-        printf("%s\n", s->interp->id);
+        printf("%s\n", h->id);
     frame_release(&reply);
     return 0;
 }
@@ -236,7 +237,8 @@ static void print_row(const Pb__InterpStatus *s)
 {
     char state[JSON_ENUM_BUF], engine[64], template[256], name[512];
 
-    printf("%-*s  %-8s %-7s %9" PRIu64 "  %-16s %s\n", ULID_LEN, s->interp->id, state_of(s, state), text_safe_str(engine, sizeof(engine), s->engine), s->calls,
+    printf("%-*s  %-8s %-7s %9" PRIu64 "  %-16s %s\n", ULID_LEN, s->interp->id, state_of(s, state),
+           text_safe_str(engine, sizeof(engine), s->engine), s->calls,
            s->template_[0] != '\0' ? text_safe_str(template, sizeof(template), s->template_) : "-",
            text_safe_str(name, sizeof(name), s->interp->name));
 }
@@ -281,13 +283,14 @@ static void print_status(const Pb__InterpStatus *s)
         printf("name      %s\n", text_safe_str(safe, sizeof(safe), s->interp->name));
     if (s->template_[0] != '\0')
         printf("template  %s\n", text_safe_str(safe, sizeof(safe), s->template_));
-    printf("owner     %s, whence %s\n", json_enum_name(&pb__owner__descriptor, (int)s->owner, word), text_safe_str(safe, sizeof(safe), s->whence));
+    printf("owner     %s, whence %s\n", json_enum_name(&pb__owner__descriptor, (int)s->owner, word),
+           text_safe_str(safe, sizeof(safe), s->whence));
     if (s->parent[0] != '\0')
         printf("parent    %s, depth %u\n", s->parent, s->depth);
     printf("calls     %" PRIu64 " done, %u waiting%s%s\n", s->calls, s->waiting, s->running[0] != '\0' ? ", running " : "",
            text_safe_str(safe, sizeof(safe), s->running));
-    printf("children  %u\nused      cpu %" PRIu64 " us, memory %" PRIu64 " bytes, pid %u, incarnation %u\n", s->children, s->cpu_us, s->mem_bytes, s->pid,
-           s->incarnation);
+    printf("children  %u\nused      cpu %" PRIu64 " us, memory %" PRIu64 " bytes, pid %u, incarnation %u\n", s->children, s->cpu_us,
+           s->mem_bytes, s->pid, s->incarnation);
     if (s->state == PB__INTERP_STATE__INTERP_STATE_ENDED)
         printf("ended     %s%s%s\n", json_enum_name(&pb__cause__descriptor, (int)s->cause, word), s->cause_detail[0] != '\0' ? ": " : "",
                text_safe_str(safe, sizeof(safe), s->cause_detail));

@@ -177,8 +177,8 @@ static void print_row(const Pb__QueueStatus *q)
 {
     char name[512];
 
-    printf("%s  %-24s %8u/%-8u %10" PRIu64 "/%-10" PRIu64 " %s%s\n", q->queue->id, text_safe_str(name, sizeof(name), q->queue->name), q->items, q->max_items,
-           q->bytes, q->max_bytes, q->durable ? "durable " : "", q->closed ? "closed" : "");
+    printf("%s  %-24s %8u/%-8u %10" PRIu64 "/%-10" PRIu64 " %s%s\n", q->queue->id, text_safe_str(name, sizeof(name), q->queue->name),
+           q->items, q->max_items, q->bytes, q->max_bytes, q->durable ? "durable " : "", q->closed ? "closed" : "");
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)

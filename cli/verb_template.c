@@ -61,8 +61,8 @@ static void print_row(const Pb__TemplateStatus *t)
     char name[512], engine[64], state[64], size[UNITS_BUF];
 
     printf("%s@%-6u %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", text_safe_str(name, sizeof(name), t->name), t->version,
-           text_safe_str(engine, sizeof(engine), t->engine), text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive,
-           t->forks, t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
+           text_safe_str(engine, sizeof(engine), t->engine), text_safe_str(state, sizeof(state), t->state),
+           units_format_size(t->mem_bytes, size), t->alive, t->forks, t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)

@@ -40,11 +40,11 @@ enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_
 
 struct verb {
     const char *name;
-    const char *usage;      /* what follows the name and the flags */
-    const char *summary;    /* one line */
-    const char *text;       /* paragraphs of the manual, each one line, ended by \n */
-    int min_args, max_args; /* max -1: any number */
-    bool job_args;          /* after the first argument everything belongs to the job */
+    const char *usage;        /* what follows the name and the flags */
+    const char *summary;      /* one line */
+    const char *text;         /* paragraphs of the manual, each one line, ended by \n */
+    int min_args, max_args;   /* max -1: any number */
+    bool job_args;            /* after the first argument everything belongs to the job */
     const struct word *words; /* of the first argument (ask.h), ended by a row without a name; NULL: it is no word */
     enum verb_completes completes;
     int (*run)(const struct command *c); /* returns the exit code */

@@ -33,8 +33,10 @@ static void say_lines(const char *text)
     for (const char *line = text; *line != '\0';) {
         size_t len = strcspn(line, "\n");
 
-        text_safe(safe, sizeof(safe), line, len);
-        fprintf(stderr, "%s\n", safe);
+        size_t tabs = strspn(line, "\t");
+
+        text_safe(safe, sizeof(safe), line + tabs, len - tabs);
+        fprintf(stderr, "%*s%s\n", (int)(4 * tabs), "", safe);
         line += len + (line[len] == '\n');
     }
 }
@@ -154,8 +156,8 @@ int words_run(const struct command *c, const struct word *words)
     if (w == NULL)
         return refuse_word(c, words);
     if (n < w->min || (w->max >= 0 && n > w->max)) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, n < w->min ? "coop %s %s wants %s" : "coop %s %s takes no more than %s", c->verb->name, w->name,
-                       w->usage[0] != '\0' ? w->usage : "no arguments");
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, n < w->min ? "coop %s %s wants %s" : "coop %s %s takes no more than %s",
+                       c->verb->name, w->name, w->usage[0] != '\0' ? w->usage : "no arguments");
         coop_error_hint(&why, "usage: coop %s %s%s%s [flags]", c->verb->name, w->name, w->usage[0] != '\0' ? " " : "", w->usage);
         return say_error(c, &why);
     }

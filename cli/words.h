@@ -33,7 +33,8 @@ struct word {
     int min, max;      /* arguments behind it; max -1: any number */
     const char *what;  /* one line of the manual */
     int (*run)(const struct command *c, struct coop_client *client, char **args, int n);
-    int (*check)(const struct command *c, char **args, int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
+    int (*check)(const struct command *c, char **args,
+                 int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
 };
 
 extern const struct word interp_words[], template_words[], queue_words[], kv_words[];

@@ -13,7 +13,7 @@
 /* clang-format off */
 const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_LUA]    = { .name = "lua",    .ending = ".lua", .interpreter = "lua",  .bytecode = "\033Lua",
-                        .is_text = true,  .has_modules = true, .own_allocator = true,
+                        .is_text = true,  .has_modules = true, .own_allocator = true, .has_templates = true,
                         .threads_max = 1, .spares_max = UINT_MAX, .refill_us = 1000 },
     [ENGINE_NATIVE] = { .name = "native", .ending = ".so",  .magic = "\177ELF",
                         .on_demand = true, .may_exit = true,

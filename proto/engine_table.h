@@ -25,6 +25,7 @@ struct engine_row {
     bool own_allocator;      /* counts the job's memory before the kernel does */
     bool on_demand;          /* its zygote is started by its first job */
     bool runs_programs;      /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
+    bool has_templates;      /* jobs may be forked from a warmed process */
     bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
 };
 

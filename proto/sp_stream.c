@@ -42,6 +42,7 @@ static uint8_t *room(struct sp_stream *s, size_t len)
         s->out_cap = cap;
     }
     s->out_len += len;
+    s->put += len;
     return s->out + s->out_len - len;
 }
 
@@ -127,8 +128,10 @@ void sp_stream_flush(struct sp_stream *s)
             return;
         if (n < 0)
             s->write_failed = true;
-        else
+        else {
             s->out_at += (size_t)n;
+            s->sent += (size_t)n;
+        }
     }
     s->out_at = s->out_len = 0;
     while (s->n_fds > 0)
@@ -197,18 +200,47 @@ static int grow_body(struct sp_stream *s)
     return 0;
 }
 
+/* The kernel's word for who wrote what was read: the first is the one, and 0 (a process that we cannot see) is nobody. */
+static bool is_the_writer(struct sp_stream *s, struct cmsghdr *c)
+{
+    struct ucred who;
+
+    if (c->cmsg_len < CMSG_LEN(sizeof(who)))
+        return false;
+    memcpy(&who, CMSG_DATA(c), sizeof(who));
+    if (s->writer == 0)
+        s->writer = who.pid;
+    return s->knows_writer && who.pid != 0 && who.pid == s->writer;
+}
+
+int sp_stream_know_writer(struct sp_stream *s)
+{
+    int on = 1;
+
+    if (setsockopt(s->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0)
+        return -errno;
+    s->takes_fds = s->knows_writer = true;
+    return 0;
+}
+
 /* No byte that is asked for belongs to another frame, so what comes along belongs to this one. */
 static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
 {
     struct iovec v = { at, want };
-    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(int))];
+    _Alignas(struct cmsghdr) char room_for[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
     /* not CMSG_SPACE of it: rounded up, that is room for two */
-    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = room_for, .msg_controllen = CMSG_LEN(sizeof(int)) };
+    struct msghdr m = { .msg_iov = &v,
+                        .msg_iovlen = 1,
+                        .msg_control = room_for,
+                        .msg_controllen = (s->knows_writer ? CMSG_SPACE(sizeof(struct ucred)) : 0) + CMSG_LEN(sizeof(int)) };
     ssize_t n = recvmsg(s->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    bool foreign = false;
 
     for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c != NULL; c = CMSG_NXTHDR(&m, c)) {
         int fd;
 
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && !is_the_writer(s, c))
+            foreign = true;
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(fd)))
             continue;
         memcpy(&fd, CMSG_DATA(c), sizeof(fd));
@@ -219,6 +251,8 @@ static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
         s->has_fd = true;
         s->fd_in = fd;
     }
+    if (foreign)
+        return -EPROTO;
     /* more than one at once; or none, when we are out of descriptors: then the message comes without */
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "sp.h"
 
@@ -27,6 +28,8 @@ struct sp_stream {
     bool takes_fds;    /* the owner sets it after sp_stream_init() */
     bool has_fd;       /* fd_in came with the frame that is being read, or with the one that was given last */
     int fd_in;
+    bool knows_writer; /* sp_stream_know_writer() */
+    pid_t writer;      /* of the bytes so far, as this process counts; 0: none have come */
     size_t max_body;
     uint8_t head[SP_HEADER_LEN];
     size_t head_have;
@@ -34,6 +37,7 @@ struct sp_stream {
     size_t body_len, body_have, body_cap;
     uint8_t *out;
     size_t out_at, out_len, out_cap;
+    uint64_t put, sent;   /* bytes, since the beginning; what a peer that is gone did not take is never sent */
     struct sp_stream_fd { /* goes with the byte at out + at */
         size_t at;
         int fd;
@@ -44,6 +48,9 @@ struct sp_stream {
 /* fd: connected, non-blocking; taken over even when this fails. Our greeting is the first thing that sp_stream_flush() sends. */
 int sp_stream_init(struct sp_stream *s, int fd, uint8_t ours, uint8_t theirs, size_t max_body);
 void sp_stream_finish(struct sp_stream *s);
+
+/* Before the peer has the other end: from now on the kernel says who writes, and a second process that does so is -EPROTO. Takes descriptors too. */
+int sp_stream_know_writer(struct sp_stream *s);
 
 /* Room for a frame of len bytes behind what is unsent; the caller fills it before it calls anything else here. NULL: no memory. */
 uint8_t *sp_stream_frame(struct sp_stream *s, size_t len);

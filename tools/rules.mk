@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
+.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -88,9 +88,10 @@ $(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
 FORCE:
 else
 UNIT_WORKER := worker
-# Native jobs find coop/task.h here: all of it, and nothing else by name.
-$(B)/coop-worker: $(B)/worker/main.o $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
-	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
+# Native jobs find coop/task.h, coop/interp.h and coop/value.h here: all of them, and nothing else by name.
+NATIVE_API := $(call objs,worker/engines/native,request interp $(INSIDE_OBJS)) $(call objs,proto,val val_map val_code)
+$(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< $(NATIVE_API) -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
 		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
@@ -146,6 +147,8 @@ $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_value: $(B)/tests/fuzz/fuzz_value.o $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ -lprotobuf-c -lcbor -o $@)
+$(B)/tests/fuzz/fuzz_json: $(B)/tests/fuzz/fuzz_json.o $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLIENT_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -262,6 +265,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
+	@echo
+	@build/release/bench/bench_interp
 bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
 	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
@@ -272,7 +277,10 @@ bench-task: deps ## the part of it about tasklets
 bench-exec: deps ## the part of it about programs
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench_exec
-bench-programs: $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-interp: deps ## the part of it about interpreters that live
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_interp $(PEER_SCRIPTS:%=build/release/bench/peers/%.py)
+	@build/release/bench/bench_interp
+bench-programs: $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
@@ -296,6 +304,11 @@ $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
 $(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py): $(B)/%: %
+	@mkdir -p $(@D)
+	$(call run,COPY,cp $< $@)
 $(B)/bench/programs/true: BENCH_LINK := -nostdlib
 $(B)/bench/programs/true_libc: BENCH_LINK := -DWITH_LIBC
 $(B)/bench/programs/true_libc: bench/programs/true.c

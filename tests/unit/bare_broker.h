@@ -170,7 +170,7 @@ static inline int bare_start(struct bare_broker *fx)
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
     pool_init(&fx->b.pool, &fx->b);
     for (int i = 0; i < ENGINE_COUNT; i++)
-        fx->b.crews[i].zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
+        fx->b.crews[i].own_zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
     jobs_init(&fx->b.jobs, &fx->b);
     return 0;
 }
@@ -188,7 +188,7 @@ static inline void bare_clear(struct bare_broker *fx)
     for (int i = 0; i < ENGINE_COUNT; i++) {
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
         fx->b.crews[i].plain = fx->b.crews[i].wide = fx->b.crews[i].living = (struct crew_queue){ 0 };
-        timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].zygote.restart); /* as zygote_stop() */
+        timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].own_zygote.restart); /* as zygote_stop() */
     }
     fx->w = NULL;
     fx->job = NULL;

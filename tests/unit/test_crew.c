@@ -177,11 +177,11 @@ static void where_uids_are_few_spares_leave_some_and_no_more_workers_are_made_th
     w = bare_worker_in(&f->bare, WORKER_BUSY, &f->bare.job);
     w->uid_inside = 1;
     waits(f, ENGINE_LUA, 1);
-    c->zygote.ready = 1;
+    c->zygote->ready = 1;
     pool_refill(&f->bare.b.pool); /* the only one is taken */
     assert_ptr_equal(f->bare.b.pool.all, w);
     assert_null(w->next);
-    c->zygote.ready = 0;
+    c->zygote->ready = 0;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

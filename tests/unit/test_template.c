@@ -477,7 +477,8 @@ static void an_init_that_leaves_tasklets_behind_is_refused_by_name(void **state)
 
     spawn_template(z);
     assign(z->link, "local coop = require 'coop' coop.spawn(function() coop.sleep(100) end)", 1);
-    assert_non_null(strstr(hear_result(z->link, z->template_pid, PB__RESULT_KIND__RESULT_KIND_EXCEPTION), "1 tasklets that have not ended"));
+    assert_non_null(
+        strstr(hear_result(z->link, z->template_pid, PB__RESULT_KIND__RESULT_KIND_EXCEPTION), "1 tasklets that have not ended"));
 }
 
 static void without_leave_nothing_is_forked_and_it_is_told(void **state)

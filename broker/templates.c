@@ -1,0 +1,535 @@
+/* templates.c - the table of templates: what is asked about them, what is stored, who holds them. See templates.h. */
+#include "broker/templates.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/calls.h"
+#include "broker/meter.h"
+#include "broker/spec_check.h"
+#include "broker/store.h"
+#include "frame.h"
+#include "log.h"
+#include "units.h"
+
+#define CE(name) PB__CALL_ERROR__CALL_ERROR_##name
+
+/* ---- one template -------------------------------------------------------------------------------------------------------------- */
+
+static void on_idle(void *ctx)
+{
+    template_end(ctx);
+}
+
+/* The packed spec is taken, also on failure. */
+static struct template *template_new(struct broker *b, const char *name, uint32_t version, uint8_t *packed, size_t len,
+                                     const Pb__JobSpec *spec)
+{
+    struct template *t = calloc(1, sizeof(*t));
+
+    if (t == NULL) {
+        free(packed);
+        return NULL;
+    }
+    t->broker = b;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    t->version = version;
+    snprintf(t->full, sizeof(t->full), "%s@%u", name, version);
+    t->spec = packed;
+    t->spec_len = len;
+    t->limits = *spec->limits;
+    t->created_us = loop_wall_us();
+    t->listener.fd = -1;
+    t->idle = (struct timer){ .fn = on_idle, .ctx = t };
+    pool_crew_init(&t->crew, &b->crews[engine_find(spec->engine)], t);
+    t->next = b->templates.all;
+    b->templates.all = t;
+    b->templates.count++;
+    return t;
+}
+
+static void unlink_from(struct templates *all, struct template *t)
+{
+    struct template **at = &all->all;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    all->count--;
+}
+
+static void template_free(struct template *t)
+{
+    struct timers *timers = &t->broker->loop.timers;
+
+    unlink_from(&t->broker->templates, t);
+    template_listen_no_more(t);
+    timers_cancel(timers, &t->idle);
+    timers_cancel(timers, &t->crew.retry);
+    timers_cancel(timers, &t->crew.refill);
+    free(t->spec);
+    free(t);
+}
+
+static bool has_workers(const struct template *t)
+{
+    for (const struct worker *w = t->broker->pool.all; w != NULL; w = w->next)
+        if (w->of == t)
+            return true;
+    return false;
+}
+
+/* Removed, or never made; and nobody has it any more. */
+static bool is_over(const struct template *t)
+{
+    return (t->removed || !t->stored) && t->refs == 0 && t->job == NULL && t->asks == NULL && crew_waiting(&t->crew) == 0 &&
+           !has_workers(t);
+}
+
+static void on_tidy(void *ctx)
+{
+    struct templates *all = ctx;
+    struct template *next;
+
+    for (struct template *t = all->all; t != NULL; t = next) {
+        next = t->next;
+        if (t->removed && t->refs <= (t->job != NULL)) /* its own init has it too */
+            template_end(t);
+        if (is_over(t))
+            template_free(t);
+    }
+}
+
+/* Not here and now: whoever calls may be walking the table. */
+void template_free_if_unused(struct template *t)
+{
+    struct broker *b = t->broker;
+
+    if (t->removed || !t->stored)
+        timers_arm(&b->loop.timers, &b->templates.tidy, b->loop.now_us);
+}
+
+struct template *template_ref(struct template *t)
+{
+    t->refs++;
+    return t;
+}
+
+void template_unref(struct template *t)
+{
+    if (t == NULL)
+        return;
+    t->refs--;
+    template_free_if_unused(t);
+}
+
+/* ---- names --------------------------------------------------------------------------------------------------------------------- */
+
+/* The part before @; the version behind it, 0: none. -EINVAL. */
+static int split(const char *text, char name[LIMITS_NAME + 1], uint32_t *ret_version)
+{
+    const char *at = strchr(text, '@');
+    size_t len = at != NULL ? (size_t)(at - text) : strlen(text);
+    uint64_t version = 0;
+
+    if (len == 0 || len > LIMITS_NAME || (at != NULL && at[1] == '\0'))
+        return -EINVAL;
+    for (const char *p = at != NULL ? at + 1 : ""; *p != '\0'; p++) {
+        if (*p < '0' || *p > '9' || (version = version * 10 + (uint64_t)(*p - '0')) > UINT32_MAX)
+            return -EINVAL;
+    }
+    if (at != NULL && version == 0)
+        return -EINVAL;
+    memcpy(name, text, len);
+    name[len] = '\0';
+    *ret_version = (uint32_t)version;
+    return 0;
+}
+
+struct template *templates_find(struct broker *b, const char *text)
+{
+    char name[LIMITS_NAME + 1];
+    struct template *best = NULL;
+    uint32_t version;
+
+    if (split(text, name, &version) != 0)
+        return NULL;
+    for (struct template *t = b->templates.all; t != NULL; t = t->next)
+        if (strcmp(t->name, name) == 0 &&
+            (version != 0 ? t->version == version : t->stored && !t->removed && (best == NULL || t->version > best->version)))
+            best = t;
+    return best;
+}
+
+static uint32_t last_version(const struct broker *b, const char *name)
+{
+    uint32_t last = store_last_template(b->store, name);
+
+    for (const struct template *t = b->templates.all; t != NULL; t = t->next)
+        if (strcmp(t->name, name) == 0 && t->version > last)
+            last = t->version;
+    return last;
+}
+
+/* ---- a job that wants one ------------------------------------------------------------------------------------------------------ */
+
+static int check_limits(const struct template *t, Pb__Limits *l, struct call_why *why)
+{
+    char is[UNITS_BUF], max[UNITS_BUF];
+
+    if (l->memory_bytes == 0)
+        l->memory_bytes = t->limits.memory_bytes;
+    if (l->memory_bytes > t->limits.memory_bytes)
+        return call_refuse(why, CE(LIMIT), "limit memory: %s is above the %s that the template %s was built with",
+                           units_format_size(l->memory_bytes, is), units_format_size(t->limits.memory_bytes, max), t->full);
+    if (l->threads > 1)
+        return call_refuse(why, CE(BAD_REQUEST), "limit threads: a child of a template has one");
+    return 0;
+}
+
+/* What is set in the spec is the template's: it outlives the request. */
+int templates_resolve(struct broker *b, Pb__JobSpec *spec, struct call_why *why)
+{
+    struct template *t;
+
+    if (spec->builds[0] != '\0')
+        return call_refuse(why, CE(BAD_REQUEST), "builds is the broker's own to say");
+    if (spec->template_[0] == '\0')
+        return 0;
+    t = templates_find(b, spec->template_);
+    if (t == NULL || !t->stored || t->removed)
+        return call_refuse(why, CE(NOT_FOUND), "there is no template '%.64s'", spec->template_);
+    if (spec->engine[0] != '\0' && strcmp(spec->engine, t->crew.engine->name) != 0)
+        return call_refuse(why, CE(BAD_REQUEST), "the template %s is one of the engine '%s'", t->full, t->crew.engine->name);
+    spec->template_ = t->full;
+    spec->engine = (char *)t->crew.engine->name;
+    return spec->limits != NULL ? check_limits(t, spec->limits, why) : 0;
+}
+
+void template_fail_waiting(struct template *t, const char *why)
+{
+    for (unsigned n = t->crew.plain.waiting; n > 0 && t->crew.plain.first != NULL; n--)
+        jobs_decide(t->crew.plain.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+    for (unsigned n = t->crew.living.waiting; n > 0 && t->crew.living.first != NULL; n--)
+        jobs_decide(t->crew.living.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+}
+
+/* ---- build --------------------------------------------------------------------------------------------------------------------- */
+
+void template_status(const struct template *t, Pb__TemplateStatus *ret)
+{
+    static const char *const words[] = { [TEMPLATE_COLD] = "cold", [TEMPLATE_BUILDING] = "building", [TEMPLATE_WARM] = "warm" };
+
+    pb__template_status__init(ret);
+    ret->name = (char *)t->name;
+    ret->version = t->version;
+    ret->engine = (char *)t->crew.engine->name;
+    ret->state = (char *)(t->removed ? "removed" : t->state == TEMPLATE_COLD && t->why[0] != '\0' ? "failed" : words[t->state]);
+    ret->forks = t->forks;
+    ret->created_us = t->created_us;
+    ret->build_us = t->build_us;
+    ret->why = (char *)t->why;
+    if (t->worker != NULL)
+        ret->pid = (uint32_t)t->worker->pid;
+    if (t->worker != NULL && t->worker->pid != 0)
+        (void)meter_resident(t->worker->pid, &ret->mem_bytes);
+    for (const struct worker *w = t->broker->pool.all; w != NULL; w = w->next)
+        ret->alive += w->of == t && w->role == WORKER_FORKED && w->phase != WORKER_ENDING;
+}
+
+static void forget_ask(struct ask *a, enum ask_end end)
+{
+    struct template *t = a->thing;
+
+    (void)end;
+    if (a->prev != NULL)
+        a->prev->next = a->next;
+    else
+        t->asks = a->next;
+    if (a->next != NULL)
+        a->next->prev = a->prev;
+    if (!t->stored && t->asks == NULL) /* nobody wants it any more */
+        template_end(t);
+    template_free_if_unused(t);
+}
+
+static struct ask *take_ask(struct template *t)
+{
+    struct ask *a = t->asks;
+
+    if (a == NULL)
+        return NULL;
+    t->asks = a->next;
+    if (t->asks != NULL)
+        t->asks->prev = NULL;
+    return a;
+}
+
+void template_fail_asks(struct template *t, Pb__CallFailure *f)
+{
+    struct ask *a;
+
+    while ((a = take_ask(t)) != NULL)
+        ask_fail_with(a, f);
+}
+
+/* Known from now on to everybody; when the disk has it, its builder hears so. */
+void template_answer(struct template *t)
+{
+    struct store_op *op;
+
+    if (t->stored)
+        return;
+    op = store_op_new(STORE_TEMPLATE, "");
+    if (op == NULL) {
+        template_broke(t, "out of memory");
+        return;
+    }
+    op->spec.bytes = malloc(t->spec_len);
+    if (op->spec.bytes == NULL) {
+        store_op_free(op);
+        template_broke(t, "out of memory");
+        return;
+    }
+    memcpy(op->spec.bytes, t->spec, t->spec_len);
+    op->spec.len = t->spec_len;
+    snprintf(op->name, sizeof(op->name), "%s", t->name);
+    op->version = t->version;
+    op->submitted_us = t->created_us;
+    store_push(t->broker->store, op);
+}
+
+static void tell(struct template *t)
+{
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__TemplateStatus s;
+    struct ask *a;
+
+    while ((a = take_ask(t)) != NULL) {
+        template_status(t, &s);
+        m.body_case = PB__ANSWER__BODY_TEMPLATE;
+        m.template_ = &s;
+        ask_reply(a, &m);
+    }
+}
+
+void templates_stored(struct broker *b, const struct store_op *op)
+{
+    struct template *t;
+    char full[TEMPLATE_FULL_NAME + 1];
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+
+    if (op->kind != STORE_TEMPLATE)
+        return;
+    snprintf(full, sizeof(full), "%s@%u", op->name, op->version);
+    t = templates_find(b, full);
+    if (t == NULL)
+        return;
+    if (op->status == 0) {
+        t->stored = true;
+        tell(t);
+        return;
+    }
+    f.error = CE(TEMPORARY);
+    f.message = (char *)"the template could not be stored";
+    template_fail_asks(t, &f);
+    template_end(t);
+}
+
+/* Everything that a job's spec is checked for, and what makes no sense for an init. */
+static int check_spec(struct broker *b, Pb__JobSpec *s, struct call_why *why)
+{
+    char text[SPEC_WHY];
+    int rc;
+
+    if (s->template_[0] != '\0' || s->builds[0] != '\0')
+        return call_refuse(why, CE(UNSUPPORTED), "a template is not made from another");
+    if (s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_NONE)
+        return call_refuse(why, CE(BAD_REQUEST), "the init of a template has no standard input");
+    rc = spec_check(s, text);
+    if (rc != 0)
+        return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : CE(BAD_REQUEST), "%s", text);
+    if (!engine_table[engine_find(s->engine)].has_templates)
+        return call_refuse(why, CE(UNSUPPORTED), "the engine '%s' has no templates", s->engine);
+    if (b->templates.count >= TEMPLATES_MAX)
+        return call_refuse(why, CE(LIMIT), "there are %d versions of templates already; remove some", TEMPLATES_MAX);
+    return 0;
+}
+
+static int check_name(const char *name, struct call_why *why)
+{
+    if (*name == '\0' || strlen(name) > LIMITS_NAME)
+        return call_refuse(why, CE(BAD_REQUEST), "a template's name has 1 to %d bytes", LIMITS_NAME);
+    for (const char *p = name; *p != '\0'; p++)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *p) == NULL)
+            return call_refuse(why, CE(BAD_REQUEST), "a template's name is of letters, digits, '.', '_' and '-'");
+    return 0;
+}
+
+static struct template *make(struct ask *a, const char *name, Pb__JobSpec *spec)
+{
+    struct broker *b = a->by->broker;
+    uint8_t *packed;
+    size_t len;
+
+    if (frame_pack(&spec->base, &packed, &len) != 0)
+        return NULL;
+    return template_new(b, name, last_version(b, name) + 1, packed, len, spec);
+}
+
+void call_template_build(struct ask *a)
+{
+    const Pb__TemplateBuild *m = a->message->template_build;
+    struct broker *b = a->by->broker;
+    Pb__Limits defaults = PB__LIMITS__INIT;
+    struct call_why why;
+    struct template *t;
+
+    if (m->spec == NULL) {
+        ask_fail(a, CE(BAD_REQUEST), "a template without a spec");
+        return;
+    }
+    if (m->spec->limits == NULL)
+        m->spec->limits = &defaults;
+    if (check_name(m->name, &why) != 0 || check_spec(b, m->spec, &why) != 0) {
+        if (m->spec->limits == &defaults)
+            m->spec->limits = NULL;
+        ask_fail_why(a, &why);
+        return;
+    }
+    t = make(a, m->name, m->spec);
+    if (m->spec->limits == &defaults)
+        m->spec->limits = NULL; /* the message's memory is not ours to leave anything in */
+    if (t == NULL) {
+        ask_fail(a, CE(TEMPORARY), "out of memory");
+        return;
+    }
+    ask_park(a, ASK_NEVER, forget_ask, t);
+    a->next = a->prev = NULL;
+    t->asks = a;
+    template_prepare(t);
+}
+
+/* ---- list and remove ----------------------------------------------------------------------------------------------------------- */
+
+void call_template_list(struct ask *a)
+{
+    struct broker *b = a->by->broker;
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__TemplateStatusList list = PB__TEMPLATE_STATUS_LIST__INIT;
+    Pb__TemplateStatus *all = calloc(b->templates.count + 1, sizeof(*all));
+    Pb__TemplateStatus **at = calloc(b->templates.count + 1, sizeof(*at));
+
+    if (all == NULL || at == NULL) {
+        ask_fail(a, CE(TEMPORARY), "out of memory");
+    } else {
+        for (struct template *t = b->templates.all; t != NULL; t = t->next) {
+            template_status(t, &all[list.n_templates]);
+            at[list.n_templates] = &all[list.n_templates];
+            list.n_templates++;
+        }
+        list.templates = at;
+        m.body_case = PB__ANSWER__BODY_TEMPLATES;
+        m.templates = &list;
+        ask_reply(a, &m);
+    }
+    free(all);
+    free(at);
+}
+
+/* Who has it keeps it; nobody gets it any more. */
+static void remove_one(struct template *t)
+{
+    struct store_op *op = store_op_new(STORE_TEMPLATE_REMOVE, "");
+
+    t->removed = true;
+    if (op != NULL) {
+        snprintf(op->name, sizeof(op->name), "%s", t->name);
+        op->version = t->version;
+        store_push(t->broker->store, op);
+    }
+    template_free_if_unused(t);
+}
+
+void call_template_remove(struct ask *a)
+{
+    struct broker *b = a->by->broker;
+    const char *text = a->message->template_remove->name;
+    char name[LIMITS_NAME + 1];
+    uint32_t version;
+    unsigned n = 0;
+
+    if (split(text, name, &version) != 0) {
+        ask_fail(a, CE(BAD_REQUEST), "not the name of a template: NAME or NAME@VERSION");
+        return;
+    }
+    for (struct template *t = b->templates.all; t != NULL; t = t->next)
+        if (t->stored && !t->removed && strcmp(t->name, name) == 0 && (version == 0 || version == t->version)) {
+            remove_one(t);
+            n++;
+        }
+    if (n == 0)
+        ask_fail(a, CE(NOT_FOUND), "there is no template '%.64s'", text);
+    else
+        ask_done(a);
+}
+
+/* ---- from start to end --------------------------------------------------------------------------------------------------------- */
+
+static int recover_one(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec)
+{
+    struct broker *b = ctx;
+    struct template *t;
+    struct frame f;
+    uint8_t *packed;
+    int rc = frame_decode(&f, &pb__job_spec__descriptor, spec->bytes, spec->len, FRAME_MAX_CONTROL);
+
+    if (rc != 0)
+        return rc;
+    if (((const Pb__JobSpec *)f.msg)->limits == NULL || engine_find(((const Pb__JobSpec *)f.msg)->engine) < 0) {
+        frame_release(&f);
+        return 0; /* of an engine that this broker has not */
+    }
+    packed = malloc(spec->len);
+    if (packed != NULL)
+        memcpy(packed, spec->bytes, spec->len);
+    t = packed != NULL ? template_new(b, name, version, packed, spec->len, (const Pb__JobSpec *)f.msg) : NULL;
+    if (t != NULL) {
+        t->stored = true;
+        t->created_us = created_us;
+    }
+    frame_release(&f);
+    return t != NULL ? 0 : -ENOMEM;
+}
+
+int templates_recover(struct broker *b)
+{
+    b->templates.tidy = (struct timer){ .fn = on_tidy, .ctx = &b->templates };
+    return store_each_template(b->store, recover_one, b);
+}
+
+void templates_let_go(struct broker *b, bool all)
+{
+    for (struct template *t = b->templates.all; t != NULL; t = t->next)
+        if (all || (t->asks == NULL && crew_waiting(&t->crew) == 0))
+            template_end(t);
+}
+
+unsigned templates_resting(const struct broker *b)
+{
+    unsigned n = 0;
+
+    for (const struct template *t = b->templates.all; t != NULL; t = t->next)
+        n += template_is_warm(t) && t->asks == NULL && crew_waiting(&t->crew) == 0;
+    return n;
+}
+
+void templates_finish(struct broker *b)
+{
+    timers_cancel(&b->loop.timers, &b->templates.tidy);
+    while (b->templates.all != NULL)
+        template_free(b->templates.all);
+}
