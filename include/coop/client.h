@@ -1,7 +1,7 @@
 /*
  * client.h - libcoop: a host program's way to a broker of coop: jobs, interpreters that live, queues, buffers, keys, templates.
  *
- * Link:    cc prog.c $(pkg-config --cflags --libs libcoop); statically with --static.
+ * Link:    cc prog.c $(pkg-config --cflags --libs coop), C11 or C++11. With coop-static instead the library is in the program.
  * Calls:   each comes twice. coop_NAME() blocks until its answer is there. coop_NAME_begin() sends, and gives an op; coop_op_take() gives what came of
  *          it, as the member of struct coop_result that is named in the call's comment.
  * Names:   jobs by their id: 26 letters and digits, or the first 8 and more of them. Interpreters and queues by an id or, where they have one, a name;
