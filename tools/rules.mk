@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -343,11 +343,22 @@ docs-check: all ## fail when a generated page is out of date, or a document name
 	@tools/docs.sh --check $(B)
 
 RELEASE := build/release
+COOP_VERSION := $(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)
+install-libcoop: $(B)/libcoop.a $(B)/$(LIBCOOP_SONAME) ## libcoop alone, of this flavour
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/coop
+	install -m 644 $(B)/libcoop.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/$(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION)
+	ln -sf $(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME)
+	ln -sf $(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%)
+	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
+	for pc in coop coop-static; do \
+		sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/$$pc.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/$$pc.pc; done
 install: deps ## into PREFIX (/usr/local) under DESTDIR
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/libcoop-task.a
+	@$(MAKE) --no-print-directory FLAVOUR=release install-libcoop
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 $(RELEASE)/libcoop-task.a $(DESTDIR)$(PREFIX)/lib
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)|' tools/coop-task.pc.in \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/coop-task.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -366,6 +377,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/client.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop.a $(DESTDIR)$(PREFIX)/lib/libcoop.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-static.pc
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
