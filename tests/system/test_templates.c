@@ -383,7 +383,8 @@ static void ten_megabytes_are_forked(void **state)
     begin = seconds();
     for (int i = 0; i < 50; i++)
         assert_string_equal(run("heavy", "print(#blocks)"), "160\n");
-    printf("50 jobs one after the other in a template of 10 MiB: %.2f ms each, with coop wait and coop logs\n", (seconds() - begin) * 1e3 / 50);
+    printf("50 jobs one after the other in a template of 10 MiB: %.2f ms each, with coop wait and coop logs\n",
+           (seconds() - begin) * 1e3 / 50);
 }
 
 /* ---- inits that fail ----------------------------------------------------------------------------------------------------------- */
@@ -422,7 +423,8 @@ static void an_init_that_exits_eats_memory_or_prints_too_much_is_no_template(voi
     assert_non_null(strstr(f->message, "instead of returning"));
     f = build_fails("exits", "os.exit(3)", NULL, CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_EXIT);
-    f = build_fails("eats", "local t = {} while true do t[#t + 1] = string.rep('x', 100000) end", &(struct how){ .memory_bytes = 16 << 20 }, CE(TEMPLATE_FAILED));
+    f = build_fails("eats", "local t = {} while true do t[#t + 1] = string.rep('x', 100000) end", &(struct how){ .memory_bytes = 16 << 20 },
+                    CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_OOM);
     f = build_fails("prints", "for i = 1, 10000 do print 'and again' end", &(struct how){ .stdout_bytes = 1000 }, CE(TEMPLATE_FAILED));
     assert_int_equal(f->cause, PB__CAUSE__CAUSE_OUTPUT_LIMIT);

@@ -29,7 +29,7 @@ struct scene {
     struct rep_socket socket;
     char *dir;
     int client;
-    bool takes, answers; /* what on_message does: takes the descriptor, answers with one */
+    bool takes, answers;          /* what on_message does: takes the descriptor, answers with one */
     int messages, gone, sizes[8]; /* of the descriptors that came with them; -1: none */
     int until, until_gone;
 };

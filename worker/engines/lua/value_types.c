@@ -36,7 +36,7 @@ const char *lua_value_content(lua_State *L, int index, size_t *ret_len)
     return c->bytes;
 }
 
-static struct content *new(lua_State *L, const char *type, const char *bytes, size_t len)
+static struct content *new (lua_State *L, const char *type, const char *bytes, size_t len)
 {
     struct content *c = lua_newuserdatauv(L, sizeof(*c) + len + 1, 0);
 
@@ -101,7 +101,8 @@ static int big(lua_State *L)
     const char *s = luaL_checklstring(L, 1, &len);
 
     digits = strspn(s + (s[0] == '-'), "0123456789");
-    luaL_argcheck(L, digits > 0 && digits + (s[0] == '-') == len && digits <= VALUE_BIG_DIGITS, 1, "decimal digits are needed, with or without a '-'");
+    luaL_argcheck(L, digits > 0 && digits + (s[0] == '-') == len && digits <= VALUE_BIG_DIGITS, 1,
+                  "decimal digits are needed, with or without a '-'");
     if (lua_stringtonumber(L, s) != 0 && lua_isinteger(L, -1))
         return 1;
     lua_value_push_big(L, s, len);
