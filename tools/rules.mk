@@ -81,7 +81,7 @@ $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
-$(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
+$(B)/coop-worker $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template: $(B)/%: FORCE
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/$*
 	@mkdir -p $(@D)
 	$(call run,COPY,cp build/debug/$* $@)
@@ -96,6 +96,9 @@ $(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libw
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
+# The same around one that is a hostile template.
+$(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
@@ -159,7 +162,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
