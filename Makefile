@@ -75,7 +75,7 @@ SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json
 
-NATIVE_EXAMPLES := hello primes fetch
+NATIVE_EXAMPLES := hello primes fetch counter fan_out
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
 NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
 

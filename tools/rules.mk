@@ -175,10 +175,10 @@ $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/
 NATIVE_CFLAGS := -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -fno-omit-frame-pointer -fstack-protector-strong -shared -fPIC -Iinclude
 NATIVE_CC = $(call run,CC,cc -std=gnu11 -D_GNU_SOURCE $(NATIVE_CFLAGS) $< $(1) -o $@)
 
-$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h
+$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
-$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h
+$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
 $(B)/tests/native/%.so: tests/native/%.cc include/coop/native.h include/coop/task.h
