@@ -208,13 +208,6 @@ static void on_link_message(void *ctx, const uint8_t *bytes, size_t len)
         link_mute(&w->link);
 }
 
-static void on_link_room(void *ctx)
-{
-    struct worker *w = ctx;
-
-    queues_on_room(&w->asker);
-}
-
 /* A child that was ordered and has not said hello: nobody will tell of it, whatever became of it (zygote_fork_ends()). */
 static bool is_nobodys(const struct worker *w)
 {
