@@ -92,6 +92,7 @@ PEERS      += $(if $(wildcard /usr/bin/go),go)
 # Programs that the tests run as jobs of the engine exec.
 PROGRAMS := use
 
+CLIENT_EXAMPLES := call pipeline async
 TASK_EXAMPLES := hello sieve many timeouts pipeline scope parallel_sum
 
 -include build/local.mk
