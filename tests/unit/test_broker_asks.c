@@ -268,7 +268,7 @@ static void a_cancel_answers_the_other_first(void **state)
     assert_int_equal(ends[ASK_CANCELLED], 1);
     assert_int_equal(e->heard[n]->number, 77);
     failed(e->heard[n], INTERRUPTED, "");
-    answered(asks_cancel(e, 77), DONE); /* of none: nothing happens */
+    answered(asks_cancel(e, 77), DONE);            /* of none: nothing happens */
     answered(asks_cancel(e, e->number + 1), DONE); /* of itself */
 }
 

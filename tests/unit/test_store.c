@@ -771,7 +771,6 @@ static void a_step_that_fails_leaves_the_version_before_it(void **state)
 static void a_newer_schema_is_refused_and_left_alone(void **state)
 {
     struct fixture *f = *state;
-    char sql[64];
 
     store_close(f->store);
     f->store = NULL;
