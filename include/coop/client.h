@@ -317,7 +317,7 @@ struct coop_broker_info {
 /* Who answers. [broker] */
 int coop_broker_info(struct coop_client *client, int64_t timeout_us, struct coop_broker_info *ret, struct coop_error *why);
 int coop_broker_info_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* The broker's program, coopd: beside ours, or where it is installed. ret_path: size bytes. */
+/* The broker's program, coopd: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: size bytes. */
 int coop_broker_program(char *ret_path, size_t size, struct coop_error *why);
 
 /* ---- interpreters ------------------------------------------------------------------------------------------------------------------------ */
