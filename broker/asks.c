@@ -325,6 +325,7 @@ void asker_finish(struct asker *a)
     }
     aliases_asker_gone(a);
     queues_on_asker_end(a);
+    buffers_on_asker_end(a);
     handles_finish(a);
 }
 

@@ -43,6 +43,9 @@ struct asker {
     struct alias_desk *aliases; /* aliases.c: functions that it serves; NULL: none so far */
     struct interp *interps;     /* a host program's: those of its session, list */
     struct queue_user *queues;  /* queues.h; NULL: it has had nothing to do with any */
+    struct buffer *buffers;     /* that it has made, list; n_buffers of them, with buffer_bytes together */
+    unsigned n_buffers;
+    uint64_t buffer_bytes;
     bool gone;                  /* no answer reaches it any more */
     bool overrun;               /* it does not read: end is armed */
     struct timer end;

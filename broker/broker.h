@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "broker/buffers.h"
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
@@ -49,6 +50,7 @@ struct broker {
     struct interps interps;
     struct kv *kv; /* NULL: nobody has asked for it */
     struct queues queues;
+    struct buffers buffers;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

@@ -101,7 +101,7 @@ void rep_sent(struct rep_socket *s, uint32_t peer, uint64_t *ret_put, uint64_t *
 {
     struct rep_peer *p = find(s, peer);
 
-    *ret_put = p != NULL ? p->stream.put : UINT64_MAX;
+    *ret_put = p != NULL ? p->stream.put : 0;
     *ret_sent = p != NULL ? p->stream.sent : 0;
 }
 

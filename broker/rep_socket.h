@@ -57,7 +57,7 @@ void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *
 /* The same with a descriptor, which stays the caller's; -1: none. */
 void rep_send_fd(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m, int fd);
 size_t rep_fds_unread(struct rep_socket *s, uint32_t peer); /* that it has been sent, or will be, and has not received */
-/* What it was ever sent, in bytes, and how many of them have gone out; of one that is not there: all, and none. */
+/* What it was ever sent, in bytes, and how many of them have gone out; of one that is not there: nothing. */
 void rep_sent(struct rep_socket *s, uint32_t peer, uint64_t *ret_put, uint64_t *ret_sent);
 /* In on_message: the descriptor that came with the message, the caller's from now on; -1: none. One that is not taken is closed. */
 int rep_take_fd(struct rep_socket *s, uint32_t peer);

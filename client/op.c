@@ -151,8 +151,8 @@ static struct coop_op *op_new(const void *bytes, size_t len, const struct op_kin
     return op;
 }
 
-int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet, const struct op_kind *kind,
-             struct coop_op **ret, struct coop_error *why)
+int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet,
+             const struct op_kind *kind, struct coop_op **ret, struct coop_error *why)
 {
     struct coop_op *op;
     int rc = check_process(c, why);
