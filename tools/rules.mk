@@ -329,6 +329,9 @@ $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/progr
 $(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
+$(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
+
 SOURCES = $(shell git ls-files '*.c' '*.h')
 fmt: ## clang-format in place
 	@tools/deps.sh dev
@@ -345,9 +348,9 @@ tidy: compile_commands.json ## clang-tidy, and the wall between broker/ and work
 compile_commands.json: $(GEN_HDRS) Makefile tools/rules.mk tools/compile_commands.sh ## for editors and clang-tidy
 	@tools/compile_commands.sh '$(CC) $(COOP_CFLAGS)' $(filter %.c,$(SOURCES)) > $@
 
-docs: all ## write the pages that come from tables: the man page and the policy in docs/security.md
+docs: all $(B)/tools/calls_doc ## write the pages that come from tables: the man page, docs/calls.md, the policy in docs/security.md
 	@tools/docs.sh $(B)
-docs-check: all ## fail when a generated page is out of date, or a document names a file that is not there
+docs-check: all $(B)/tools/calls_doc ## fail when a generated page is out of date, or a document names a file that is not there
 	@tools/docs.sh --check $(B)
 
 RELEASE := build/release
