@@ -396,8 +396,8 @@ static int check_call(struct ask *a, struct alias **ret, struct handle **ret_han
         return -1;
     if ((*ret)->desk->server == NULL)
         return call_refuse(why, CE(DEAD), "who offers %s has ended", (*ret)->thing.name);
-    if ((*ret)->desk->open >= ALIAS_CALLS)
-        return call_refuse(why, CE(LIMIT), "%d calls wait for who offers %s", ALIAS_CALLS, (*ret)->thing.name);
+    if ((*ret)->desk->open >= ALIAS_CALLS_OPEN)
+        return call_refuse(why, CE(LIMIT), "%d calls wait for who offers %s", ALIAS_CALLS_OPEN, (*ret)->thing.name);
     return 0;
 }
 
@@ -407,8 +407,8 @@ void call_alias_call(struct ask *a)
     uint64_t timeout = m->timeout_us != 0 ? m->timeout_us : ASK_NEVER;
     struct alias_call *c;
     struct alias_desk *d;
-    struct alias *al;
-    struct handle *h;
+    struct alias *al = NULL;
+    struct handle *h = NULL;
     struct call_why why;
 
     if (check_call(a, &al, &h, &why) != 0) {

@@ -187,9 +187,22 @@ bool ask_has_room(const struct ask *a, size_t bytes)
 {
     const struct worker *w = a->by->worker;
 
+    uint64_t put, sent;
+
     if (a->by->gone || a->by->overrun)
         return false;
-    return w == NULL || link_unsent(&w->link) + bytes <= LINK_ANSWERS_MAX;
+    asker_sent(a->by, &put, &sent);
+    return put - sent + bytes <= (w != NULL ? LINK_ANSWERS_MAX : REP_OUT_MAX) / 2;
+}
+
+void asker_sent(const struct asker *a, uint64_t *ret_put, uint64_t *ret_sent)
+{
+    if (a->worker == NULL) {
+        rep_sent(&a->broker->control.socket, a->peer, ret_put, ret_sent);
+        return;
+    }
+    *ret_put = a->worker->link.stream.put;
+    *ret_sent = a->worker->link.stream.sent;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
@@ -309,6 +322,8 @@ void asker_finish(struct asker *a)
         at = a->asks;
     }
     aliases_asker_gone(a);
+    queues_on_asker_end(a);
+    buffers_on_asker_end(a);
     handles_finish(a);
 }
 

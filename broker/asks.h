@@ -42,6 +42,10 @@ struct asker {
     struct ask *handling;       /* its apply is running */
     struct alias_desk *aliases; /* aliases.c: functions that it serves; NULL: none so far */
     struct interp *interps;     /* a host program's: those of its session, list */
+    struct queue_user *queues;  /* queues.h; NULL: it has had nothing to do with any */
+    struct buffer *buffers;     /* that it has made, list; n_buffers of them, with buffer_bytes together */
+    unsigned n_buffers;
+    uint64_t buffer_bytes;
     bool gone;                  /* no answer reaches it any more */
     bool overrun;               /* it does not read: end is armed */
     struct timer end;
@@ -105,6 +109,8 @@ void asks_end_revoked(struct ask **list, enum ask_end how);
 
 /* Whether an answer of so many bytes would be read soon; when not, take nothing out of a queue for it. */
 bool ask_has_room(const struct ask *a, size_t bytes);
+/* How many bytes its asker has ever been sent, and how many of them have gone out. */
+void asker_sent(const struct asker *a, uint64_t *ret_put, uint64_t *ret_sent);
 /* The number of an open ask; NULL: none. */
 struct ask *ask_find(const struct asker *a, uint64_t number);
 

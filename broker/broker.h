@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "broker/buffers.h"
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
@@ -19,6 +20,7 @@
 #include "broker/places.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
+#include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
 #include "broker/work_dirs.h"
@@ -47,6 +49,8 @@ struct broker {
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
     struct kv *kv; /* NULL: nobody has asked for it */
+    struct queues queues;
+    struct buffers buffers;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

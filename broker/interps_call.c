@@ -258,9 +258,9 @@ static int keep_source(struct interp_call *c, const ProtobufCBinaryData *source)
 /* The asker's right to it, room for it, and nobody who waits for ever: else it is answered. */
 static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes)
 {
-    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, NULL);
-    const struct interp *cycle[CYCLE_MAX];
     struct job *from = a->by->worker != NULL ? a->by->worker->job : NULL;
+    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, NULL); /* NULL: the ask has gone */
+    const struct interp *cycle[CYCLE_MAX];
     unsigned n;
 
     if (i == NULL || !interp_takes(i, a))

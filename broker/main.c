@@ -103,7 +103,7 @@ static void on_signal(void *ctx)
 static int at_rest(const struct broker *b)
 {
     return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
-           b->control.peer_count == 0;
+           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -304,7 +304,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = start_zygotes(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -324,6 +325,7 @@ static void close_parts(struct broker *b)
     jobs_finish(&b->jobs);
     interps_finish(b);
     templates_finish(b);
+    queues_finish(b);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);

@@ -17,8 +17,9 @@
 #include "log.h"
 
 enum {
-    BOOT_US = 20000000,  /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
-    REPORT_US = 5000000, /* from our SIGKILL to the zygote's report */
+    BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    REPORT_US = 5000000,    /* from our SIGKILL to the zygote's report */
+    LINK_GONE_US = 2000000, /* from the end of a template's link to the report of its own */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };
@@ -214,6 +215,13 @@ static bool is_nobodys(const struct worker *w)
     return w->role == WORKER_FORKED && w->pid == 0 && w->said_pid == 0;
 }
 
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;
@@ -221,8 +229,12 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
-    if (is_nobodys(w) && why == -EPIPE) {
-        template_child_failed(w->of, w, "its child ended before it said hello");
+    if (w->of != NULL && (why == -EPERM || is_nobodys(w))) {
+        template_link_gone(w->of, w, why);
+        return;
+    }
+    if (w->role == WORKER_TEMPLATE && why == -EPIPE) { /* its end is about to be reported, or it is a lie */
+        timers_arm(&w->broker->loop.timers, &w->deadline, w->broker->loop.now_us + LINK_GONE_US);
         return;
     }
     if (why == -EPROTO || why == -EMSGSIZE || why == -ETIMEDOUT)
@@ -264,7 +276,7 @@ static int spawn_one(struct crew *c, unsigned threads)
     struct broker *b = c->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, c, threads, WORKER_PLAIN, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -297,7 +309,7 @@ int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd)
     struct broker *b = t->broker;
     struct worker *w;
     int rc = worker_new(&b->pool, &t->crew, 1, WORKER_FORKED, t->worker, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -319,7 +331,7 @@ int pool_spawn_template(struct template *t)
     struct broker *b = t->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, &t->crew, 1, WORKER_TEMPLATE, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -586,6 +598,10 @@ static void on_deadline(void *ctx)
     }
     if (w->role == WORKER_FORKED) {
         template_child_failed(w->of, w, "its child did not say hello in time");
+        return;
+    }
+    if (w->role == WORKER_TEMPLATE && w->gone) {
+        template_broke(w->of, "it closed its link");
         return;
     }
     log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);

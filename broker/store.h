@@ -31,6 +31,11 @@ enum store_kind {
     STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
     STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
     STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
+    STORE_QUEUE_ADD,       /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
+    STORE_QUEUE_CLOSE,     /* takes no more items; discard: those that are in it go */
+    STORE_QUEUE_REMOVE,    /* with what is in it */
+    STORE_QUEUE_PUT,       /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
+    STORE_QUEUE_TAKE,      /* the item of row epoch is gone. Rides along. */
 };
 
 #define STORE_STREAMS 3
@@ -68,6 +73,8 @@ struct store_op {
     uint32_t tenant;                   /* KV */
     bool only_new;                     /* KV_PUT */
     struct store_alias *alias;         /* ALIAS, malloc'd, owned by the op */
+    struct store_queue *queue;         /* QUEUE_ADD, malloc'd, owned by the op */
+    bool discard;                      /* QUEUE_CLOSE */
     void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
@@ -176,6 +183,25 @@ struct store_alias {
 };
 /* The last first, before that number (0: the newest). Returns how many, at most max. */
 int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
+
+/* ---- durable queues: store_queues.c ---- */
+
+struct store_queue {
+    char id[ULID_LEN + 1], name[129];
+    uint32_t max_items, unbound; /* Pb__Unbound */
+    uint64_t max_bytes;
+    bool closed;
+};
+struct store_queue_item {
+    uint64_t row;
+    uint32_t unbound;
+    char sender[ULID_LEN + 1];
+    const void *value; /* borrowed */
+    size_t len;
+};
+/* Oldest first. fn returns 0 to go on; anything else ends the walk and is returned. */
+int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_queue *q), void *ctx);
+int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ctx, const struct store_queue_item *i), void *ctx);
 
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);

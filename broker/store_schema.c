@@ -99,6 +99,24 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
       "  PRIMARY KEY(name, version)"
       ");", NULL },
+    { 7, "durable queues",
+      "CREATE TABLE queue("
+      "  id         TEXT    NOT NULL PRIMARY KEY," /* ULID */
+      "  name       TEXT    NOT NULL UNIQUE,"
+      "  max_items  INTEGER NOT NULL,"
+      "  max_bytes  INTEGER NOT NULL,"
+      "  unbound    INTEGER NOT NULL," /* pb.Unbound */
+      "  closed     INTEGER NOT NULL DEFAULT 0,"
+      "  created_us INTEGER NOT NULL"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE queue_item("
+      "  number  INTEGER NOT NULL PRIMARY KEY," /* rises: the order in which they came */
+      "  queue   TEXT    NOT NULL,"
+      "  unbound INTEGER NOT NULL," /* pb.Unbound */
+      "  sender  TEXT    NOT NULL," /* id of a job, '': a host program */
+      "  value   BLOB    NOT NULL" /* CBOR, proto/value.h */
+      ");"
+      "CREATE INDEX queue_item_of ON queue_item(queue, number);", NULL },
 };
 /* clang-format on */
 

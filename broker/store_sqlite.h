@@ -44,6 +44,12 @@ enum write_sql {
     W_ALIAS_FORGET,
     W_TEMPLATE,
     W_TEMPLATE_REMOVE,
+    W_QUEUE_ADD,
+    W_QUEUE_CLOSE,
+    W_QUEUE_EMPTY,
+    W_QUEUE_REMOVE,
+    W_QUEUE_PUT,
+    W_QUEUE_TAKE,
     W_CHAIN,
     W_COUNT = W_CHAIN + 4
 };
@@ -64,6 +70,8 @@ enum read_sql {
     R_ALIASES,
     R_TEMPLATES,
     R_TEMPLATE_LAST,
+    R_QUEUES,
+    R_QUEUE_ITEMS,
     R_COUNT
 };
 
@@ -119,7 +127,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
@@ -154,6 +162,11 @@ int store_chain_adopt(sqlite3 *db);
 int store_kv_put(struct store *s, struct store_op *op, int64_t now_us);
 int store_kv_drop(struct store *s, struct store_op *op, int64_t now_us);
 int store_alias_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_close(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_take(struct store *s, struct store_op *op, int64_t now_us);
 /* What they share with the writer. */
 int store_run(struct store *s, enum write_sql which);
 int store_bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b); /* -EFBIG: longer than SQLite takes */

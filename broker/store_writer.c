@@ -49,6 +49,13 @@ const char *const store_write_sql[W_COUNT] = {
     [W_ALIAS_FORGET] = "DELETE FROM alias_call WHERE number <= last_insert_rowid() - ?1",
     [W_TEMPLATE] = "INSERT INTO template(name, version, created_us, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     [W_TEMPLATE_REMOVE] = "UPDATE template SET body = zeroblob(0) WHERE name = ?1 AND version = ?2", /* so that no number is given twice */
+    [W_QUEUE_ADD] = "INSERT INTO queue(id, name, max_items, max_bytes, unbound, created_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+                    "ON CONFLICT DO NOTHING",
+    [W_QUEUE_CLOSE] = "UPDATE queue SET closed = 1 WHERE id = ?1",
+    [W_QUEUE_EMPTY] = "DELETE FROM queue_item WHERE queue = ?1",
+    [W_QUEUE_REMOVE] = "DELETE FROM queue WHERE id = ?1",
+    [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
     [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
     [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
@@ -83,6 +90,7 @@ void store_op_free(struct store_op *op)
     free(op->key);
     free(op->value.bytes);
     free(op->alias);
+    free(op->queue);
     for (int i = 0; i < STORE_STREAMS; i++)
         free(op->out[i].bytes);
     free(op);
@@ -283,6 +291,11 @@ static const struct {
     [STORE_ALIAS]   = { "alias",   false, store_alias_add },
     [STORE_TEMPLATE] = { "template", true, apply_template },
     [STORE_TEMPLATE_REMOVE] = { "template_remove", true, apply_template_remove },
+    [STORE_QUEUE_ADD]    = { "queue_add",    true,  store_queue_add },
+    [STORE_QUEUE_CLOSE]  = { "queue_close",  true,  store_queue_close },
+    [STORE_QUEUE_REMOVE] = { "queue_remove", true,  store_queue_remove },
+    [STORE_QUEUE_PUT]    = { "queue_put",    true,  store_queue_put },
+    [STORE_QUEUE_TAKE]   = { "queue_take",   false, store_queue_take },
 };
 /* clang-format on */
 

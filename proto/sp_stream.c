@@ -42,6 +42,7 @@ static uint8_t *room(struct sp_stream *s, size_t len)
         s->out_cap = cap;
     }
     s->out_len += len;
+    s->put += len;
     return s->out + s->out_len - len;
 }
 
@@ -127,8 +128,10 @@ void sp_stream_flush(struct sp_stream *s)
             return;
         if (n < 0)
             s->write_failed = true;
-        else
+        else {
             s->out_at += (size_t)n;
+            s->sent += (size_t)n;
+        }
     }
     s->out_at = s->out_len = 0;
     while (s->n_fds > 0)
@@ -249,7 +252,7 @@ static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
         s->fd_in = fd;
     }
     if (foreign)
-        return -EPROTO;
+        return -EPERM;
     /* more than one at once; or none, when we are out of descriptors: then the message comes without */
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }
@@ -261,7 +264,7 @@ static ssize_t take(struct sp_stream *s, uint8_t *at, size_t want)
 
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return n > 0 || n == -EPROTO ? n : -EPIPE;
+    return n > 0 || n == -EPROTO || n == -EPERM ? n : -EPIPE;
 }
 
 int sp_stream_take_fd(struct sp_stream *s)

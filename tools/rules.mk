@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-peers bench-programs docs docs-check
+.PHONY: install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -49,6 +49,29 @@ $(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
+
+# ---- libcoop: static and shared, of the same objects; what it exports is coop_*, and nothing else -------------------------------------
+
+LIBCOOP_SONAME := libcoop.so.0
+LIBCOOP_OBJS   := $(CLIENT_OBJS:%=$(B)/pic/client/%.o) $(LIBCOOP_PROTO:%=$(B)/pic/proto/%.o) $(LIBCOOP_GEN:%=$(B)/pic/gen/%.pb-c.o)
+ifeq ($(filter asan ubsan tsan fuzz,$(FLAVOUR)),)
+LIBCOOP_DEFS   := -Wl$(comma)-z$(comma)defs
+endif
+$(B)/pic/gen/%.o: $(B)/gen/%.c | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(COOP_CFLAGS) -fPIC -c $< -o $@)
+$(B)/pic/%.o: %.c Makefile tools/rules.mk | $(GEN_HDRS)
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) $(COOP_CFLAGS) -fPIC -MMD -MP -c $< -o $@)
+$(B)/$(LIBCOOP_SONAME): $(LIBCOOP_OBJS) tools/libcoop.map
+	$(call run,LINK,$(CC) $(CFLAGS_$(FLAVOUR)) -shared -Wl$(comma)-soname$(comma)$(LIBCOOP_SONAME) -Wl$(comma)--version-script=tools/libcoop.map \
+		$(LIBCOOP_DEFS) -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)--as-needed $(LDFLAGS) $(LIBCOOP_OBJS) $(CLIENT_LIBS) -o $@)
+$(B)/libcoop.so: $(B)/$(LIBCOOP_SONAME)
+	$(call run,LINK,ln -sf $(LIBCOOP_SONAME) $@)
+$(B)/libcoop.a: $(LIBCOOP_OBJS)
+	@rm -f $@
+	$(call run,AR,ld -r $^ -o $(B)/pic/libcoop.o && objcopy --wildcard --keep-global-symbol='coop_*' $(B)/pic/libcoop.o && ar rcs $@ $(B)/pic/libcoop.o)
+
 $(B)/lib%.a:
 	@rm -f $@
 	$(call run,AR,ar rcs $@ $^)
@@ -58,7 +81,7 @@ $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
-$(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
+$(B)/coop-worker $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template: $(B)/%: FORCE
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/$*
 	@mkdir -p $(@D)
 	$(call run,COPY,cp build/debug/$* $@)
@@ -73,6 +96,9 @@ $(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libw
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
+# The same around one that is a hostile template.
+$(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
@@ -124,6 +150,8 @@ $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_value: $(B)/tests/fuzz/fuzz_value.o $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ -lprotobuf-c -lcbor -o $@)
+$(B)/tests/fuzz/fuzz_json: $(B)/tests/fuzz/fuzz_json.o $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLIENT_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -134,7 +162,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
@@ -240,6 +268,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench_task
 	@echo
 	@build/release/bench/bench_lua
+	@echo
+	@build/release/bench/bench_interp
 bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
 	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
@@ -250,7 +280,10 @@ bench-task: deps ## the part of it about tasklets
 bench-exec: deps ## the part of it about programs
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all bench-programs
 	@build/release/bench/bench_exec
-bench-programs: $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-interp: deps ## the part of it about interpreters that live
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_interp $(PEER_SCRIPTS:%=build/release/bench/peers/%.py)
+	@build/release/bench/bench_interp
+bench-programs: $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
@@ -274,6 +307,11 @@ $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
 $(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py): $(B)/%: %
+	@mkdir -p $(@D)
+	$(call run,COPY,cp $< $@)
 $(B)/bench/programs/true: BENCH_LINK := -nostdlib
 $(B)/bench/programs/true_libc: BENCH_LINK := -DWITH_LIBC
 $(B)/bench/programs/true_libc: bench/programs/true.c
@@ -308,11 +346,22 @@ docs-check: all ## fail when a generated page is out of date, or a document name
 	@tools/docs.sh --check $(B)
 
 RELEASE := build/release
+COOP_VERSION := $(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)
+install-libcoop: $(B)/libcoop.a $(B)/$(LIBCOOP_SONAME) ## libcoop alone, of this flavour
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/coop
+	install -m 644 $(B)/libcoop.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/$(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION)
+	ln -sf $(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME)
+	ln -sf $(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%)
+	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
+	for pc in coop coop-static; do \
+		sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/$$pc.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/$$pc.pc; done
 install: deps ## into PREFIX (/usr/local) under DESTDIR
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/libcoop-task.a
+	@$(MAKE) --no-print-directory FLAVOUR=release install-libcoop
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 $(RELEASE)/libcoop-task.a $(DESTDIR)$(PREFIX)/lib
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)|' tools/coop-task.pc.in \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/coop-task.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -331,6 +380,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/client.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop.a $(DESTDIR)$(PREFIX)/lib/libcoop.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-static.pc
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf

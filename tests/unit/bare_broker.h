@@ -81,7 +81,7 @@ static inline void bare_unheard(void *ctx, const uint8_t *bytes, size_t len)
 /* The worker's end of a real link; what it writes there is not heard, tests call gate_receive(). The caller closes it. */
 static inline int bare_open_link(struct bare_broker *fx, struct worker *w)
 {
-    const struct link_handler deaf = { bare_unheard, bare_gone, w };
+    const struct link_handler deaf = { bare_unheard, bare_gone, w, NULL };
     int fd = -1;
 
     if (link_open(&w->link, &fx->b.loop, &deaf, &fd) != 0 || sp_handshake(fd) != 0)

@@ -249,24 +249,24 @@ static void too_little_memory_fails_the_call_and_the_state_lives_on(void **state
 static void values_go_out_as_what_they_are(void **state)
 {
     static const char *const rows[][2] = {
-        {"return true, false",                                        "[true,false]"                                     },
-        { "return math.maxinteger, math.mininteger",                  "[9223372036854775807,-9223372036854775808]"       },
-        { "return 1.5, 1e300, 2.0",                                   "[1.5f,1.0000000000000001e+300f,2f]"               },
-        { "return ''",                                                "\"\""                                             },
-        { "return 'h\\u{e9}'",                                        "\"h\u00e9\""                                      },
-        { "return '\\xff\\xfe'",                                      "bytes(2)"                                         },
-        { "return require('coop').bytes('text')",                     "bytes(4)"                                         },
-        { "return {}",                                                "[]"                                               },
-        { "return {1, 2, 3}",                                         "[1,2,3]"                                          },
-        { "return {[1] = 'a', [3] = 'c'}",                            "{1:\"a\",3:\"c\"}"                                },
-        { "return {1, x = 2}",                                        "{1:1,\"x\":2}"                                    },
-        { "return {[true] = 1, [2.5] = 2}",                           "{true:1,2.5f:2}"                                  },
-        { "return {[0] = 0, 1}",                                      "{0:0,1:1}"                                        },
-        { "local null = require('coop').null return {null, {k = null}}", "[null,{\"k\":null}]"                           },
-        { "return require('coop').big('123456789012345678901234567890')", "big(123456789012345678901234567890)"          },
-        { "return require('coop').big('-7')",                         "-7"                                               },
-        { "return setmetatable({1}, {__index = error, __len = error, __pairs = error})", "[1]"                           },
-        { "local t = {1} return {t, t}",                              "[[1],[1]]"                                        },
+        {"return true, false",                                                           "[true,false]"                              },
+        { "return math.maxinteger, math.mininteger",                                     "[9223372036854775807,-9223372036854775808]"},
+        { "return 1.5, 1e300, 2.0",                                                      "[1.5f,1.0000000000000001e+300f,2f]"        },
+        { "return ''",                                                                   "\"\""                                      },
+        { "return 'h\\u{e9}'",                                                           "\"h\u00e9\""                               },
+        { "return '\\xff\\xfe'",                                                         "bytes(2)"                                  },
+        { "return require('coop').bytes('text')",                                        "bytes(4)"                                  },
+        { "return {}",                                                                   "[]"                                        },
+        { "return {1, 2, 3}",                                                            "[1,2,3]"                                   },
+        { "return {[1] = 'a', [3] = 'c'}",                                               "{1:\"a\",3:\"c\"}"                         },
+        { "return {1, x = 2}",                                                           "{1:1,\"x\":2}"                             },
+        { "return {[true] = 1, [2.5] = 2}",                                              "{true:1,2.5f:2}"                           },
+        { "return {[0] = 0, 1}",                                                         "{0:0,1:1}"                                 },
+        { "local null = require('coop').null return {null, {k = null}}",                 "[null,{\"k\":null}]"                       },
+        { "return require('coop').big('123456789012345678901234567890')",                "big(123456789012345678901234567890)"       },
+        { "return require('coop').big('-7')",                                            "-7"                                        },
+        { "return setmetatable({1}, {__index = error, __len = error, __pairs = error})", "[1]"                                       },
+        { "local t = {1} return {t, t}",                                                 "[[1],[1]]"                                 },
     };
     struct peer *p = peer_start(*state);
 
@@ -281,15 +281,15 @@ static void what_cannot_be_sent_is_refused_by_its_path(void **state)
         Pb__CallError error;
         const char *path, *message;
     } rows[] = {
-        {"return print",                                        ERROR(NOT_SHAREABLE), "result",             "a function cannot be sent"                    },
-        { "return {a = {b = {print}}}",                         ERROR(NOT_SHAREABLE), "result.a.b[1]",      "a function"                                   },
-        { "return 1, {x = coroutine.create(print)}",            ERROR(NOT_SHAREABLE), "result[2].x",        "a thread"                                     },
-        { "return {['a b'] = io.stdout}",                       ERROR(NOT_SHAREABLE), "result[\"a b\"]",    "an object of this type"                       },
-        { "local t = {} t[1] = t return t",                     ERROR(NOT_SHAREABLE), "result[1]",          "a table that contains itself"                 },
-        { "local t = {} t.x = {y = t} return {t}",              ERROR(NOT_SHAREABLE), "result[1].x.y",      "a table that contains itself"                 },
-        { "return {[{}] = 1}",                                  ERROR(NOT_SHAREABLE), "result",             "a table with a table as a key"                },
-        { "local t = {} for i = 1, 64 do t = {t} end return t", ERROR(TOO_DEEP),      NULL,                 "too deeply"                                   },
-        { "return {('x'):rep(70000)}",                          ERROR(TOO_BIG),       "result[1]",          "too big"                                      },
+        {"return print",                                        ERROR(NOT_SHAREABLE), "result",          "a function cannot be sent"    },
+        { "return {a = {b = {print}}}",                         ERROR(NOT_SHAREABLE), "result.a.b[1]",   "a function"                   },
+        { "return 1, {x = coroutine.create(print)}",            ERROR(NOT_SHAREABLE), "result[2].x",     "a thread"                     },
+        { "return {['a b'] = io.stdout}",                       ERROR(NOT_SHAREABLE), "result[\"a b\"]", "an object of this type"       },
+        { "local t = {} t[1] = t return t",                     ERROR(NOT_SHAREABLE), "result[1]",       "a table that contains itself" },
+        { "local t = {} t.x = {y = t} return {t}",              ERROR(NOT_SHAREABLE), "result[1].x.y",   "a table that contains itself" },
+        { "return {[{}] = 1}",                                  ERROR(NOT_SHAREABLE), "result",          "a table with a table as a key"},
+        { "local t = {} for i = 1, 64 do t = {t} end return t", ERROR(TOO_DEEP),      NULL,              "too deeply"                   },
+        { "return {('x'):rep(70000)}",                          ERROR(TOO_BIG),       "result[1]",       "too big"                      },
     };
     struct peer *p = peer_start(*state);
 
@@ -308,10 +308,11 @@ static void values_come_in_as_what_they_are(void **state)
     struct peer *p = peer_start(*state);
     struct value_writer w;
 
-    gives(p,
-                 "local coop = require 'coop' function look(i, f, s, b, l, m, big, n) return math.type(i), math.type(f), s, #b, #l, l[2] == coop.null, "
-                 "m[true], tostring(big), n == nil end",
-                 "null");
+    gives(
+        p,
+        "local coop = require 'coop' function look(i, f, s, b, l, m, big, n) return math.type(i), math.type(f), s, #b, #l, l[2] == coop.null, "
+        "m[true], tostring(big), n == nil end",
+        "null");
     value_writer_init(&w, VALUE_BYTES);
     value_list(&w, 8);
     value_int(&w, 7);
@@ -339,7 +340,8 @@ static void tasklets_that_a_call_leaves_go_on_between_calls_and_during_later_one
 {
     struct peer *p = peer_start(*state);
 
-    gives(p, "coop = require 'coop' n = 0 coop.spawn(function() for i = 1, 3 do coop.sleep(0.002) n = n + 1 end print('idle') end)", "null");
+    gives(p, "coop = require 'coop' n = 0 coop.spawn(function() for i = 1, 3 do coop.sleep(0.002) n = n + 1 end print('idle') end)",
+          "null");
     peer_listen_for(p, "idle");
     gives(p, "return n", "3");
     gives(p, "c = coop.channel() coop.spawn(function() while true do c:send((c:receive()) * 2) end end)", "null");
@@ -372,9 +374,9 @@ static void close_ends_tasklets_that_are_left(void **state)
     struct peer *p = peer_start(*state);
 
     gives(p,
-                 "coop = require 'coop' coop.spawn(function() local x <close> = setmetatable({}, {__close = function() print('closed') end}) "
-                 "coop.sleep(1000) end) coop.yield()",
-                 "null");
+          "coop = require 'coop' coop.spawn(function() local x <close> = setmetatable({}, {__close = function() print('closed') end}) "
+          "coop.sleep(1000) end) coop.yield()",
+          "null");
     call_close(p);
     assert_string_equal(p->told.out, "closed\n");
     assert_int_equal(p->told.kind, PB__RESULT_KIND__RESULT_KIND_EXIT);

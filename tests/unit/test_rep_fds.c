@@ -29,7 +29,7 @@ struct scene {
     struct rep_socket socket;
     char *dir;
     int client;
-    bool takes, answers; /* what on_message does: takes the descriptor, answers with one */
+    bool takes, answers;          /* what on_message does: takes the descriptor, answers with one */
     int messages, gone, sizes[8]; /* of the descriptors that came with them; -1: none */
     int until, until_gone;
 };
@@ -95,7 +95,7 @@ static int connect_client(const char *path)
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    struct rep_handler h = { on_message, on_peer, s };
+    struct rep_handler h = { on_message, on_peer, s, NULL };
     char path[256];
 
     log_init("test", LOG_LEVEL_ERROR);

@@ -224,6 +224,20 @@ static int begin_and_run(lua_State *L, const Pb__JobSpec *spec)
     return status == LUA_OK ? lua_job_run_source(L, spec) : status;
 }
 
+static int refuse_alive(lua_State *L)
+{
+    size_t n = lua_task_alive();
+
+    return n > 0 ? luaL_error(L, "the init of a template leaves %d tasklets that have not ended; wait for them first", (int)n) : 0;
+}
+
+static int meet_alive(lua_State *L)
+{
+    lua_pushcfunction(L, lua_job_on_error);
+    lua_pushcfunction(L, refuse_alive);
+    return lua_pcall(L, 0, 0, -2);
+}
+
 /*
  * A template's init. What it has made stays, so nothing may be under way in it: a tasklet's stack has the canary of this process, and would wake in
  * each of its children.
@@ -235,10 +249,8 @@ static int lua_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
 
     if (status == LUA_OK && !lua_job.cancelled)
         status = meet_late_error(L);
-    if (status == LUA_OK && !lua_job.cancelled && lua_task_alive() > 0) {
-        lua_pushfstring(L, "the init of a template leaves %d tasklets that have not ended; wait for them first", (int)lua_task_alive());
-        status = LUA_ERRRUN;
-    }
+    if (status == LUA_OK && !lua_job.cancelled)
+        status = meet_alive(L);
     if (status != LUA_OK) {
         lua_job_report(L, status, ret_o);
         return -EINVAL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "value.h"
+#include "worker/engines/lua/mod.h"
 #include "worker/engines/lua/task.h"
 #include "worker/engines/lua/value.h"
 
@@ -36,7 +37,7 @@ const char *lua_value_content(lua_State *L, int index, size_t *ret_len)
     return c->bytes;
 }
 
-static struct content *new(lua_State *L, const char *type, const char *bytes, size_t len)
+static struct content *new (lua_State *L, const char *type, const char *bytes, size_t len)
 {
     struct content *c = lua_newuserdatauv(L, sizeof(*c) + len + 1, 0);
 
@@ -101,7 +102,8 @@ static int big(lua_State *L)
     const char *s = luaL_checklstring(L, 1, &len);
 
     digits = strspn(s + (s[0] == '-'), "0123456789");
-    luaL_argcheck(L, digits > 0 && digits + (s[0] == '-') == len && digits <= VALUE_BIG_DIGITS, 1, "decimal digits are needed, with or without a '-'");
+    luaL_argcheck(L, digits > 0 && digits + (s[0] == '-') == len && digits <= VALUE_BIG_DIGITS, 1,
+                  "decimal digits are needed, with or without a '-'");
     if (lua_stringtonumber(L, s) != 0 && lua_isinteger(L, -1))
         return 1;
     lua_value_push_big(L, s, len);
@@ -156,9 +158,10 @@ void lua_value_open_types(lua_State *L)
 void lua_value_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"bytes", bytes},
-        { "big",  big  },
-        { NULL,   NULL }
+        {"bytes",  bytes         },
+        { "big",   big           },
+        { "alias", lua_alias_call},
+        { NULL,    NULL          }
     };
 
     lua_value_open_types(L);
