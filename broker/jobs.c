@@ -331,6 +331,10 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     struct store_blob definition = { 0 };
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
+    if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
+        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        rc = -EALREADY;
+    }
     if (rc == 0)
         rc = interps_adopt(job, spec, definition.bytes, definition.len);
     free(definition.bytes);
@@ -515,7 +519,7 @@ static int send_assign(struct job *job, struct worker *w)
     a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
     a.interpreter = job->interp != NULL;
     a.template_ = job->builds != NULL;
-    a.children_cpu_us = job->builds != NULL ? limits_find("cpu")->max : 0;
+    a.children_cpu_us = job->builds != NULL ? UINT64_MAX : 0; /* they may be interpreters, and live for long */
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
     rc = check_asked(job, a.spec->limits_asked);
