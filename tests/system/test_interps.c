@@ -61,7 +61,7 @@ static void what_is_defined_stays_until_it_is_closed(void **state)
     assert_int_equal(host_answer(host_prepare(c, id, "\xa1\x61n\x14", 4))->body_case, PB__ANSWER__BODY_RESULT); /* n = 20 */
     assert_int_equal(host_calls(c, id, "add", 1), 21);
     assert_int_equal(host_answer(host_simple(c, BODY(CLOSE), id))->body_case, PB__ANSWER__BODY_DONE);
-    (void)host_failure(host_exec(c, id, "x = 1", 0), CE(DEAD));
+    (void)host_failure(host_exec(c, id, "x = 1", 0), CE(CLOSED));
     assert_int_equal(ended(c, id)->cause, CA(OK));
     assert_string_equal(json_str(receipt_of(b, id), "cause"), "ok");
     coop_client_close(c);
@@ -140,9 +140,9 @@ static void limits_of_time_hold_for_each_call_and_idle_between_them(void **state
         Pb__Cause cause;
         const char *words;
     } rows[] = {
-        {"cpu=300ms,wall=60s", FOR_EVER,                                    CA(CPU_LIMIT),  "cpu limit of 300ms for a call"},
-        { "wall=300ms",        FOR_EVER,                                    CA(WALL_LIMIT), "a call of it"                 },
-        { "stdout=1K",         "for i = 1, 2000 do io.write('abcdefgh') end", CA(OUTPUT_LIMIT), "stdout"                   },
+        {"cpu=300ms,wall=60s", FOR_EVER,                                      CA(CPU_LIMIT),    "cpu limit of 300ms for a call"},
+        { "wall=300ms",        FOR_EVER,                                      CA(WALL_LIMIT),   "a call of it"                 },
+        { "stdout=1K",         "for i = 1, 2000 do io.write('abcdefgh') end", CA(OUTPUT_LIMIT), "stdout"                       },
     };
     struct broker *b = *state;
     struct coop_client *c;

@@ -141,7 +141,7 @@ static void close_is_a_call_and_its_answer_the_result(void **state)
     assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_RESULT, &r.base), 0);
     fx_is_done(fx, n);
     late = fx_call(fx, &fx->host, fx_ref(0, p->job), "f", 0);
-    f = fx_failure(fx, late, CE(DEAD));
+    f = fx_failure(fx, late, CE(CLOSED));
     assert_int_equal(f->cause, CA(OK));
     assert_string_equal(f->receipt, p->job);
     assert_null(fx_answer(fx, waiting)); /* its receipt is not there yet */
