@@ -170,7 +170,7 @@ static void one_that_runs_or_oneself_is_not_closed(void **state)
                   "i:close() print(i:wait().cause, (fails(i.exec, i, '')), (fails(i.close, i)))",
                   "Busy\n"
                   "Busy\n"
-                  "ok\tDead\tDead\n");
+                  "ok\tClosed\tClosed\n");
 }
 
 static void close_runs_the_finalizers(void **state)
@@ -285,6 +285,37 @@ static void the_end_of_a_job_ends_its_interpreters(void **state)
     free(second);
 }
 
+/* ---- aliases --------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_child_calls_what_its_parent_offers(void **state)
+{
+    expect_script(
+        *state,
+        "local seen = {}\n"
+        "local i = interpreters.create{aliases = {add = function(a, b) return a + b end, two = function() return 1, {2} end,\n"
+        "    bad = function() error('no') end, slow = function(x) coop.sleep(0.005) seen[#seen + 1] = x return x end}}\n"
+        "i:exec('coop = require(\"coop\")')\n"
+        "print(i:exec('return coop.alias(\"add\", 40, 2)'), i:exec('return coop.alias(\"two\")[2][1]'))\n"
+        "print(i:exec('local ok, e = pcall(coop.alias, \"bad\") return e.type, e.message, e.remote_type')[2])\n"
+        "print(i:exec('local ok, e = pcall(coop.alias, \"none\") return e.type'))\n"
+        "print(i:exec('local t = {} for k = 1, 20 do t[k] = coop.async(coop.alias, \"slow\", k) end local s = 0 for k = 1, 20 do s = s + t[k]:join() end return s'), #seen)\n"
+        "coop.run() print('nobody waits for the server')",
+        "42\t2\n"
+        "a.lua:6: no\n"
+        "NoFunction\n"
+        "210\t20\n"
+        "nobody waits for the server\n");
+}
+
+static void an_alias_is_its_own_childs(void **state)
+{
+    expect_script(*state,
+                  "local a = interpreters.create{aliases = {f = function() return 'a' end}} local b = interpreters.create()\n"
+                  "local source = 'local ok, e = pcall(require(\"coop\").alias, \"f\") return ok and e or e.type'\n"
+                  "print(a:exec(source), b:exec(source))",
+                  "a\tNoFunction\n");
+}
+
 /* ---- queues ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_queue_is_bounded_and_in_order(void **state)
@@ -375,12 +406,7 @@ static void an_interpreter_is_handed_on_with_fewer_rights(void **state)
                   "42\tNotAllowed\n");
 }
 
-static int interp_setup(void **state)
-{
-    return broker_setup(state);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, interp_setup, broker_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
 {
@@ -403,6 +429,8 @@ int main(void)
         TEST(a_hundred_calls_wait_at_once),
         TEST(tasklets_in_there_go_on_between_calls),
         TEST(the_end_of_a_job_ends_its_interpreters),
+        TEST(a_child_calls_what_its_parent_offers),
+        TEST(an_alias_is_its_own_childs),
         TEST(a_queue_is_bounded_and_in_order),
         TEST(items_without_their_sender_are_as_the_queue_says),
         TEST(producers_and_consumers_share_a_queue),
