@@ -89,7 +89,7 @@ void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError erro
 bool interp_takes(struct interp *i, struct ask *a)
 {
     if (i->state == IS(ENDED))
-        interp_fail_ended(a, i, CE(DEAD));
+        interp_fail_ended(a, i, i->cause == CA(OK) ? CE(CLOSED) : CE(DEAD)); /* closed in good order is no death */
     else if (i->state == IS(CLOSING))
         ask_fail(a, CE(CLOSED), "interpreter %s is being closed", interp_shown(i));
     else if (i->state == IS(NONE) && i->thing.broker->phase == BROKER_DRAINING)

@@ -81,7 +81,7 @@ $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
-$(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
+$(B)/coop-worker $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template: $(B)/%: FORCE
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/$*
 	@mkdir -p $(@D)
 	$(call run,COPY,cp build/debug/$* $@)
@@ -96,6 +96,9 @@ $(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libw
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
+# The same around one that is a hostile template.
+$(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
 # Of the client's side it has what libcoop exports, and the messages themselves.
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
@@ -160,8 +163,9 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+TEST_TOOLS += $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
 $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
@@ -173,10 +177,10 @@ $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/
 NATIVE_CFLAGS := -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -fno-omit-frame-pointer -fstack-protector-strong -shared -fPIC -Iinclude
 NATIVE_CC = $(call run,CC,cc -std=gnu11 -D_GNU_SOURCE $(NATIVE_CFLAGS) $< $(1) -o $@)
 
-$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h
+$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
-$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h
+$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
 $(B)/tests/native/%.so: tests/native/%.cc include/coop/native.h include/coop/task.h
