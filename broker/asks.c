@@ -9,12 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/aliases.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
 #include "broker/caps.h"
 #include "broker/gate.h"
 #include "call_errors.h"
 #include "frame.h"
+#include "log.h"
 
 #define CE(name) PB__CALL_ERROR__CALL_ERROR_##name
 
@@ -31,8 +33,10 @@ static struct ask *ask_new(struct asker *by, struct rep_way way, const Pb__Ask *
     a->way = way;
     a->message = m;
     a->fd = fd;
+    a->bytes = protobuf_c_message_get_packed_size(&m->base);
     HASH_ADD(hh, by->asks, number, sizeof(a->number), a);
     by->open++;
+    by->bytes += a->bytes;
     return a;
 }
 
@@ -41,8 +45,10 @@ static void ask_free(struct ask *a)
     struct asker *by = a->by;
 
     timers_cancel(&by->broker->loop.timers, &a->deadline);
+    ask_leave(a);
     HASH_DEL(by->asks, a);
     by->open--;
+    by->bytes -= a->bytes;
     if (by->handling == a)
         by->handling = NULL;
     for (unsigned i = 0; i < a->n_parcels; i++)
@@ -74,12 +80,14 @@ static void on_overrun(void *ctx)
 static void tell_worker(struct asker *by, Pb__Answer *m, int fd)
 {
     Pb__ToWorker to = PB__TO_WORKER__INIT;
+    int rc;
 
     if (by->overrun)
         return;
     to.body_case = PB__TO_WORKER__BODY_ANSWER;
     to.answer = m;
-    if (gate_answer(by->worker, &to, fd) == -EAGAIN) {
+    rc = gate_answer(by->worker, &to, fd);
+    if (rc == -EAGAIN || rc == -ENOMEM) { /* one answer is lost, and somebody would wait for it for ever */
         by->overrun = true;
         by->end = (struct timer){ .fn = on_overrun, .ctx = by };
         timers_arm(&by->broker->loop.timers, &by->end, by->broker->loop.now_us);
@@ -97,6 +105,8 @@ static void tell_host(struct ask *a, Pb__Answer *m, int fd)
 
 void ask_reply_fd(struct ask *a, Pb__Answer *m, int fd)
 {
+    if (a->row != NULL && m->body_case != PB__ANSWER__BODY_FAILURE && m->body_case != a->row->answer)
+        log_event(LOG_LEVEL_ERROR, "undocumented", "call=%s answer=%d", a->row->name, (int)m->body_case);
     m->number = a->number;
     m->descriptors = fd >= 0;
     if (!a->by->gone && a->by->worker != NULL)
@@ -125,6 +135,8 @@ void ask_fail_with(struct ask *a, Pb__CallFailure *f)
 {
     Pb__Answer m = PB__ANSWER__INIT;
 
+    if (a->row != NULL && !call_may_fail(a->row, f->error)) /* docs/calls.md would lie */
+        log_event(LOG_LEVEL_ERROR, "undocumented", "call=%s error=%s", a->row->name, call_error(f->error)->name);
     if (f->message[0] == '\0')
         f->message = (char *)call_error(f->error)->what;
     m.body_case = PB__ANSWER__BODY_FAILURE;
@@ -177,9 +189,22 @@ bool ask_has_room(const struct ask *a, size_t bytes)
 {
     const struct worker *w = a->by->worker;
 
+    uint64_t put, sent;
+
     if (a->by->gone || a->by->overrun)
         return false;
-    return w == NULL || link_unsent(&w->link) + bytes <= LINK_ANSWERS_MAX;
+    asker_sent(a->by, &put, &sent);
+    return put - sent + bytes <= (w != NULL ? LINK_ANSWERS_MAX : REP_OUT_MAX) / 2;
+}
+
+void asker_sent(const struct asker *a, uint64_t *ret_put, uint64_t *ret_sent)
+{
+    if (a->worker == NULL) {
+        rep_sent(&a->broker->control.socket, a->peer, ret_put, ret_sent);
+        return;
+    }
+    *ret_put = a->worker->link.stream.put;
+    *ret_sent = a->worker->link.stream.sent;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------------------- */
@@ -199,6 +224,8 @@ static void end(struct ask *a, enum ask_end how)
         return;
     if (how == ASK_GONE)
         ask_free(a);
+    else if (how == ASK_REVOKED)
+        ask_fail(a, CE(REVOKED), "the handle through which it waited has been revoked");
     else if (how == ASK_TIMED_OUT)
         ask_fail(a, CE(TIMED_OUT), "the time was over before there was an answer");
     else
@@ -222,6 +249,44 @@ void ask_park(struct ask *a, uint64_t timeout_us, void (*on_end)(struct ask *a, 
     a->deadline = (struct timer){ .fn = on_deadline, .ctx = a };
     if (timeout_us != ASK_NEVER && at >= l->now_us)
         timers_arm(&l->timers, &a->deadline, at);
+}
+
+void ask_leave(struct ask *a)
+{
+    if (a->through_at == NULL)
+        return;
+    *a->through_at = a->through_next;
+    if (a->through_next != NULL)
+        a->through_next->through_at = a->through_at;
+    a->through_at = NULL;
+    a->through_next = NULL;
+}
+
+void ask_join(struct ask *a, struct ask **list)
+{
+    ask_leave(a);
+    a->through_next = *list;
+    if (*list != NULL)
+        (*list)->through_at = &a->through_next;
+    a->through_at = list;
+    *list = a;
+}
+
+void ask_through(struct ask *a, struct handle *h)
+{
+    if (h != NULL)
+        ask_join(a, &h->asks);
+}
+
+/* The end of one may end others, of this list too: its head is looked at anew each time. */
+void asks_end_revoked(struct ask **list, enum ask_end how)
+{
+    while (*list != NULL) {
+        struct ask *a = *list;
+
+        ask_leave(a);
+        end(a, how);
+    }
 }
 
 /* The answer to the cancelled ask comes first, then this one's. */
@@ -258,6 +323,9 @@ void asker_finish(struct asker *a)
         end(at, ASK_GONE);
         at = a->asks;
     }
+    aliases_asker_gone(a);
+    queues_on_asker_end(a);
+    buffers_on_asker_end(a);
     handles_finish(a);
 }
 
@@ -295,13 +363,27 @@ static void take_fd_away(int fd)
         close(fd);
 }
 
+/* What waits is kept; what is answered at once may come whatever is open, or nobody could cancel. */
+static int refuse_many(const struct asker *by, const struct call_row *row, struct call_why *why)
+{
+    size_t most = by->worker != NULL ? ASKS_BYTES : ASKS_BYTES_HOST;
+
+    if (row == NULL || !row->waits)
+        return 0;
+    if (by->open > ASKS_OPEN)
+        return call_refuse(why, CE(LIMIT), "%d asks are open already", ASKS_OPEN);
+    if (by->bytes > most)
+        return call_refuse(why, CE(LIMIT), "the open asks have more than %zu bytes", most);
+    return 0;
+}
+
 int asks_receive(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd)
 {
     const struct call_row *row = call_row(m->body_case);
     struct call_why why;
     struct ask *a;
 
-    if (check_number(by, m) != 0 || by->open >= ASKS_OPEN + 1) { /* one more, to be told so */
+    if (check_number(by, m) != 0) {
         take_fd_away(fd);
         return -EPROTO;
     }
@@ -314,11 +396,8 @@ int asks_receive(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd)
         take_fd_away(fd);
         return -ENOMEM;
     }
-    if (by->open > ASKS_OPEN) {
-        ask_fail(a, CE(LIMIT), "%d asks are open already", ASKS_OPEN);
-        return 0;
-    }
-    if (refuse_early(by, row, &why) != 0) {
+    a->row = row;
+    if (refuse_many(by, row, &why) != 0 || refuse_early(by, row, &why) != 0) {
         ask_fail_why(a, &why);
         return 0;
     }

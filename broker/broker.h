@@ -8,16 +8,19 @@
 
 #include <stdint.h>
 
+#include "broker/buffers.h"
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/handles.h"
+#include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
 #include "broker/loop.h"
 #include "broker/places.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
+#include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
 #include "broker/work_dirs.h"
@@ -44,6 +47,10 @@ struct broker {
     struct jobs jobs;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
+    struct interps interps;
+    struct kv *kv; /* NULL: nobody has asked for it */
+    struct queues queues;
+    struct buffers buffers;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

@@ -6,6 +6,7 @@
 #ifndef BROKER_CALLS_H
 #define BROKER_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "broker/asks.h"
@@ -17,11 +18,23 @@ struct call_row {
     enum call_who who;
     const char *cap;   /* of the job, when a worker asks: "interpreters"; NULL: none, or the handle it names is the capability */
     const char *right; /* what the handle it names must give, for the docs; "" none */
+    bool waits;        /* it may be parked: it counts against ASKS_OPEN */
     void (*apply)(struct ask *a);
-    const char *what; /* one sentence for docs/calls.md */
+    unsigned errors;    /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
+    Pb__Answer__BodyCase answer;
+    const char *what;   /* one sentence for docs/calls.md */
 };
 extern const struct call_row call_rows[];
 extern const size_t call_rows_count;
+
+/* Those that each call may answer. */
+#define CALL_ERROR_BIT(name) (1u << PB__CALL_ERROR__CALL_ERROR_##name)
+#define CALL_ERRORS_ANY                                                                                                                    \
+    (CALL_ERROR_BIT(BAD_REQUEST) | CALL_ERROR_BIT(NOT_ALLOWED) | CALL_ERROR_BIT(LIMIT) | CALL_ERROR_BIT(TEMPORARY) |                       \
+     CALL_ERROR_BIT(INTERNAL))
+
+/* Whether the table says that the call may answer this. */
+bool call_may_fail(const struct call_row *row, Pb__CallError error);
 
 /* The row of a message, or NULL. */
 const struct call_row *call_row(Pb__Ask__BodyCase which);
@@ -63,6 +76,7 @@ void call_handle_list(struct ask *a);
 void call_alias_call(struct ask *a);
 void call_alias_next(struct ask *a);
 void call_alias_done(struct ask *a);
+void call_alias_log(struct ask *a);
 /* kv.c */
 void call_kv_open(struct ask *a);
 void call_kv_get(struct ask *a);

@@ -42,8 +42,8 @@ static void say_cpu(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
     char limit[UNITS_BUF];
 
-    snprintf(detail, CAUSES_DETAIL, "it used its cpu limit of %s%s", units_format_duration(f->limits->cpu_us, limit),
-             f->signal == SIGXCPU ? " (RLIMIT_CPU)" : "");
+    snprintf(detail, CAUSES_DETAIL, "it used its cpu limit of %s%s%s", units_format_duration(f->limits->cpu_us, limit),
+             f->lives ? " for a call" : "", f->signal == SIGXCPU ? " (RLIMIT_CPU)" : "");
 }
 
 static bool idle(const struct causes_facts *f)
@@ -55,7 +55,8 @@ static void say_idle(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
     char limit[UNITS_BUF];
 
-    snprintf(detail, CAUSES_DETAIL, "it neither computed, nor read, nor wrote for its idle limit of %s",
+    snprintf(detail, CAUSES_DETAIL,
+             f->lives ? "no call came for its idle limit of %s" : "it neither computed, nor read, nor wrote for its idle limit of %s",
              units_format_duration(f->limits->idle_us, limit));
 }
 
@@ -68,7 +69,8 @@ static void say_wall(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
     char limit[UNITS_BUF];
 
-    snprintf(detail, CAUSES_DETAIL, "it ran for its wall limit of %s", units_format_duration(f->limits->wall_us, limit));
+    snprintf(detail, CAUSES_DETAIL, f->lives ? "a call of it ran for its wall limit of %s" : "it ran for its wall limit of %s",
+             units_format_duration(f->limits->wall_us, limit));
 }
 
 static bool pids_seen(const struct causes_facts *f)

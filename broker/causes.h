@@ -18,6 +18,7 @@
 /* All that is known of a job at one moment. Times are monotonic, microseconds. */
 struct causes_facts {
     const Pb__Limits *limits;
+    bool lives;  /* an interpreter: cpu and wall are those of a call, idle of the time between two */
     bool ended;  /* its program ended, or its worker died; else it runs */
     bool failed; /* and not with exit code 0 */
     int exit_code;

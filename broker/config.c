@@ -38,6 +38,7 @@ static const struct option_row options[] = {
     { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
     { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
     { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
+    { "--interpreters", OPT_COUNT, CELL(interpreters), "N",     "interpreters that live at once; they take no place of --workers (default: 4096)" },
     { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
     { "--doctor",     OPT_DOCTOR,  0, 0,               NULL,    "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
@@ -232,6 +233,7 @@ int config_parse(struct config *c, int argc, char **argv)
                           .pool = 4,
                           .workers = 32,
                           .max_queued = 10000,
+                          .interpreters = 4096,
                           .log_level = LOG_LEVEL_INFO,
                           .tier = "auto",
                           .cgroup = "auto" };

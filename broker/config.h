@@ -27,6 +27,7 @@ struct config {
     unsigned pool;                       /* idle workers kept ready */
     unsigned workers;                    /* jobs that run at once */
     unsigned max_queued;                 /* jobs that wait, at most */
+    unsigned interpreters;               /* alive at once */
     enum log_level log_level;
     bool doctor;    /* only look at the machine */
     char cgroup[8]; /* "auto", "v2", "v1" or "none" */

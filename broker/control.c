@@ -25,14 +25,6 @@ static void on_peer(void *ctx, uint32_t peer, int arrived)
     control_on_peer(ctx, peer, arrived);
 }
 
-int control_open(struct control *c, struct broker *b)
-{
-    struct rep_handler h = { on_message, on_peer, c };
-
-    *c = (struct control){ .broker = b, .send = rep_send, .send_fd = rep_send_fd, .drop = rep_drop };
-    return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
-}
-
 static struct control_peer *find_peer(struct control *c, uint32_t peer)
 {
     struct control_peer *p;
@@ -41,8 +33,25 @@ static struct control_peer *find_peer(struct control *c, uint32_t peer)
     return p;
 }
 
+static void on_room(void *ctx, uint32_t peer)
+{
+    struct control_peer *p = find_peer(ctx, peer);
+
+    if (p != NULL)
+        queues_on_room(&p->asker);
+}
+
+int control_open(struct control *c, struct broker *b)
+{
+    struct rep_handler h = { on_message, on_peer, c, on_room };
+
+    *c = (struct control){ .broker = b, .send = rep_send, .send_fd = rep_send_fd, .drop = rep_drop };
+    return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
+}
+
 static void forget_peer(struct control *c, struct control_peer *p)
 {
+    interps_session_over(&p->asker);
     asker_finish(&p->asker);
     HASH_DEL(c->peers, p);
     c->peer_count--;

@@ -38,7 +38,7 @@ unsigned crew_missing(const struct crew *c, unsigned spare)
 {
     const struct broker *b = c->broker;
     unsigned room = b->config.workers > b->pool.busy ? b->config.workers - b->pool.busy : 0;
-    unsigned want = jobs_due(c, room) + spare;
+    unsigned want = jobs_due(c, room) + c->living.waiting + spare; /* interpreters take no slot */
 
     return want < c->idle + c->booting ? 0 : want - c->idle - c->booting;
 }
@@ -54,4 +54,9 @@ unsigned crew_spares(const struct crew *c)
     if (ids > 0 && max > ids / (2 * ENGINE_COUNT))
         max = ids / (2 * ENGINE_COUNT);
     return pool < max ? pool : max;
+}
+
+unsigned crew_waiting(const struct crew *c)
+{
+    return c->plain.waiting + c->living.waiting;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "broker/interps.h"
 #include "broker/templates.h"
 #include "frame.h"
 #include "log.h"
@@ -149,6 +150,11 @@ static int check_ask(const struct worker *w, const Pb__FromWorker *m)
     return m->ask->number != 0 && m->ask->body_case != PB__ASK__BODY__NOT_SET ? 0 : -EPROTO;
 }
 
+static int check_call_done(const struct worker *w, const Pb__FromWorker *m)
+{
+    return interps_check_done(w, m->call_done);
+}
+
 static int check_log(const struct worker *w, const Pb__FromWorker *m)
 {
     (void)w;
@@ -268,6 +274,11 @@ static int apply_ask(struct worker *w, const Pb__FromWorker *m)
     return asks_receive(&w->asker, (struct rep_way){ 0 }, m->ask, -1);
 }
 
+static int apply_call_done(struct worker *w, const Pb__FromWorker *m)
+{
+    return interps_on_done(w, m->call_done);
+}
+
 static int apply_listener(struct worker *w, const Pb__FromWorker *m)
 {
     (void)m;
@@ -302,6 +313,7 @@ const struct gate_rule gate_rules[] = {
     [PB__FROM_WORKER__BODY_COLLECTED]   = { "collected",   WITH_JOB,            0,  check_collected,    apply_collected },
     [PB__FROM_WORKER__BODY_LEARNED]     = { "learned",     WITH_JOB, EVIDENCE_ROWS, check_learned,      apply_learned },
     [PB__FROM_WORKER__BODY_ASK]         = { "ask",         WITH_JOB,            0,  check_ask,          apply_ask },
+    [PB__FROM_WORKER__BODY_CALL_DONE]   = { "call_done",   WITH_JOB,            0,  check_call_done,    apply_call_done },
     [PB__FROM_WORKER__BODY_LISTENER]    = { "listener",    IN(WORKER_BOOT),     1,  check_listener,     apply_listener },
     [PB__FROM_WORKER__BODY_WARM]        = { "warm",        WITH_JOB,            1,  check_warm,         apply_warm },
     [PB__FROM_WORKER__BODY_FORK_FAILED] = { "fork_failed", WARM,                0,  check_fork_failed,  apply_fork_failed },
@@ -316,6 +328,7 @@ const struct gate_say_rule gate_say_rules[] = {
     [PB__TO_WORKER__BODY_STDIN_DATA] = { "stdin_data", WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_TTY_SIZE]   = { "tty_size",   WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_ANSWER]     = { "answer",     WITH_JOB,            0 },
+    [PB__TO_WORKER__BODY_CALL]       = { "call",       WITH_JOB,            0 },
     [PB__TO_WORKER__BODY_FORK]       = { "fork",       WARM,                0 },
 };
 /* clang-format on */

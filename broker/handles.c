@@ -1,4 +1,4 @@
-/* handles.c - see handles.h. Parcels are in parcels.c. */
+/* handles.c - see handles.h: things, tables, what a Ref means. The tree is in handle_tree.c, parcels are in parcels.c. */
 #include "broker/handles.h"
 
 #include <errno.h>
@@ -127,121 +127,41 @@ struct thing *thing_find(struct broker *b, Pb__Kind kind, const char *text)
     return t;
 }
 
-void thing_revoke_all(struct thing *t)
-{
-    thing_ref(t);
-    while (t->roots != NULL) {
-        struct handle *h = t->roots;
-
-        handle_revoke(h); /* what is below it */
-        handle_end(h);
-    }
-    thing_unref(t);
-}
-
-/* ---- the tree ------------------------------------------------------------------------------------------------------------------ */
-
-static struct handle **list_of(struct handle *h)
-{
-    return h->above != NULL ? &h->above->first : &h->thing->roots;
-}
-
-static void link_in(struct handle *h)
-{
-    struct handle **list = list_of(h);
-
-    h->prev = NULL;
-    h->next = *list;
-    if (h->next != NULL)
-        h->next->prev = h;
-    *list = h;
-}
-
-static void link_out(struct handle *h)
-{
-    if (h->prev != NULL)
-        h->prev->next = h->next;
-    else
-        *list_of(h) = h->next;
-    if (h->next != NULL)
-        h->next->prev = h->prev;
-    h->next = h->prev = NULL;
-}
-
-static void unhold(struct thing *t)
-{
-    if (--t->held == 0 && t->ops->unheld != NULL) {
-        thing_ref(t);
-        t->ops->unheld(t);
-        thing_unref(t);
-    }
-    thing_unref(t);
-}
-
-struct handle *handle_new(struct thing *t, uint32_t rights, struct handle *above)
-{
-    struct handle *h = calloc(1, sizeof(*h));
-
-    if (h == NULL)
-        return NULL;
-    h->thing = thing_ref(t);
-    t->held++;
-    h->kind = t->kind;
-    h->rights = above != NULL ? rights & above->rights : rights;
-    h->above = above;
-    link_in(h);
-    return h;
-}
-
-/* Those below it stand where it stood. */
-static void move_up(struct handle *h)
-{
-    while (h->first != NULL) {
-        struct handle *below = h->first;
-
-        link_out(below);
-        below->above = h->above;
-        link_in(below);
-    }
-}
-
-/* A tombstone from now on, in its holder's table; what is below it must have been ended. */
-void handle_end(struct handle *h)
-{
-    struct thing *t = h->thing;
-
-    if (t == NULL)
-        return;
-    move_up(h);
-    link_out(h);
-    h->thing = NULL;
-    h->above = NULL;
-    h->rights = 0;
-    unhold(t);
-}
-
-void handle_revoke(struct handle *h)
-{
-    struct handle *at = h->first;
-
-    /* The leaves first: each has nothing below it when it ends. No recursion: a hostile chain is as long as it likes. */
-    while ((at = h->first) != NULL) {
-        while (at->first != NULL)
-            at = at->first;
-        handle_end(at);
-    }
-}
-
 /* ---- tables -------------------------------------------------------------------------------------------------------------------- */
 
 unsigned handles_room(const struct asker *a)
 {
-    return a->n_handles < HANDLES_MAX && !a->gone ? HANDLES_MAX - a->n_handles : 0;
+    uint32_t numbers = UINT32_MAX - a->last_handle; /* never given twice */
+    unsigned room = a->n_handles < HANDLES_MAX && !a->gone ? HANDLES_MAX - a->n_handles : 0;
+
+    return room < numbers ? room : numbers;
+}
+
+static void note_grant(struct handle *h)
+{
+    struct handle **list = &h->holder->granted;
+
+    h->granted_next = *list;
+    if (*list != NULL)
+        (*list)->granted_prev = h;
+    *list = h;
+}
+
+static void forget_grant(struct handle *h)
+{
+    if (h->granted_prev != NULL)
+        h->granted_prev->granted_next = h->granted_next;
+    else
+        h->holder->granted = h->granted_next;
+    if (h->granted_next != NULL)
+        h->granted_next->granted_prev = h->granted_prev;
+    free(h->grant);
+    h->grant = NULL;
 }
 
 int handle_give(struct handle *h, struct asker *to, const char *grant, struct call_why *why)
 {
-    if (handles_room(to) == 0 || to->last_handle == UINT32_MAX)
+    if (handles_room(to) == 0)
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_LIMIT, "it would hold more than %d handles", HANDLES_MAX);
     if (grant != NULL && (h->grant = strdup(grant)) == NULL)
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "out of memory");
@@ -249,21 +169,20 @@ int handle_give(struct handle *h, struct asker *to, const char *grant, struct ca
     h->number = ++to->last_handle;
     HASH_ADD(hh, to->handles, number, sizeof(h->number), h);
     to->n_handles++;
+    if (grant != NULL)
+        note_grant(h);
     return 0;
 }
 
-void handle_drop(struct handle *h)
+void handle_take_back(struct handle *h)
 {
-    if (h == NULL)
+    if (h->holder == NULL)
         return;
-    if (h->holder != NULL) {
-        HASH_DEL(h->holder->handles, h);
-        h->holder->n_handles--;
-        h->holder = NULL;
-    }
-    handle_end(h);
-    free(h->grant);
-    free(h);
+    if (h->grant != NULL)
+        forget_grant(h);
+    HASH_DEL(h->holder->handles, h);
+    h->holder->n_handles--;
+    h->holder = NULL;
 }
 
 struct handle *handle_find(const struct asker *a, uint32_t number)
@@ -276,8 +195,8 @@ struct handle *handle_find(const struct asker *a, uint32_t number)
 
 struct handle *handle_granted(const struct asker *a, const char *name)
 {
-    for (struct handle *h = a->handles; h != NULL; h = h->hh.next)
-        if (h->grant != NULL && strcmp(h->grant, name) == 0)
+    for (struct handle *h = a->granted; h != NULL; h = h->granted_next)
+        if (strcmp(h->grant, name) == 0)
             return h;
     return NULL;
 }
@@ -299,7 +218,7 @@ void handle_tell(const struct handle *h, Pb__Handle *ret)
     if (h->thing == NULL)
         return;
     ret->id = h->thing->id;
-    ret->name = h->thing->name;
+    ret->name = h->prefix != NULL ? h->prefix : h->thing->name;
     ret->bytes = h->thing->ops->bytes != NULL ? h->thing->ops->bytes(h->thing) : 0;
 }
 

@@ -5,9 +5,11 @@
  * Side:    broker. A worker can name a thing only by a number in its own table; numbers are never given twice. A host program may also name one by its
  *          id or name: its authority is its uid.
  * Derived: a handle that was made from another (handed over, attenuated) stands below it in a tree, with no right that it has not. Revoking one ends all
- *          below it, wherever they are, in a queue too; when one is only dropped, those below it move up.
+ *          below it, wherever they are, in a queue too, and the asks that wait through them (ask_through() of asks.h); when one is only dropped,
+ *          those below it stay, below what it was derived from.
  * Owned:   a thing lives as long as somebody holds a reference; thing_unref() frees it by its ops. A handle belongs to its holder's table or to its parcel.
- * Bounded: HANDLES_MAX for each holder, tombstones of revoked ones included.
+ * Bounded: HANDLES_MAX for each holder, tombstones of revoked ones included; and less than one more for each, that ties together what was derived from
+ *          one that is gone. Giving, dropping and revoking take time for what they end, not for what stays.
  * Returns: 0 or -1 with why filled in.
  */
 #ifndef BROKER_HANDLES_H
@@ -23,6 +25,7 @@
 #include "job_limits.h"
 #include "ulid.h"
 
+struct ask;
 struct asker;
 struct broker;
 
@@ -61,7 +64,6 @@ struct thing {
     bool registered;            /* found by id and by name */
     unsigned refs, held;        /* all references; those of handles */
     struct handle *roots;       /* handles that are derived from none */
-    uint64_t revoked_us;        /* wall clock: when a host program revoked all that was given of it; 0: never */
     UT_hash_handle by_id;
     UT_hash_handle by_name;
 };
@@ -72,9 +74,13 @@ struct handle {
     uint32_t number;      /* in its holder's table */
     uint32_t rights;
     Pb__Kind kind;
-    char *grant;                  /* the name it was given by; NULL: none */
-    struct handle *above, *first; /* derived from; the first of those derived from this */
-    struct handle *next, *prev;   /* derived from the same */
+    bool ghost;                                 /* of the tree's own: nobody's, several were derived from what it was */
+    char *prefix;                               /* of KIND_KV: its keys; NULL: "" */
+    char *grant;                                /* the name it was given by; NULL: none */
+    struct handle *granted_next, *granted_prev; /* those of its holder that have a name */
+    struct handle *above, *first;               /* derived from; the first of those derived from this */
+    struct handle *next, *prev;                 /* derived from the same */
+    struct ask *asks;                           /* that wait through it */
     UT_hash_handle hh;
 };
 
@@ -99,16 +105,25 @@ void thing_unref(struct thing *t); /* NULL is nothing */
 struct thing *thing_find(struct broker *b, Pb__Kind kind, const char *text);
 /* Ends every handle there is of it, as revoking does: the thing is over. */
 void thing_revoke_all(struct thing *t);
+/* The same of those that were derived from none and whose prefix begins so, with all below them. */
+void thing_revoke_prefix(struct thing *t, const char *prefix);
 
 /* ---- handles ---- */
 
-/* A handle that nobody holds yet, with its own reference to t. above: NULL for a first one; rights are cut to above's. NULL: no memory. */
+/*
+ * A handle that nobody holds yet, with its own reference to t. above: NULL for a first one, else a live handle of t; rights are cut to above's, and to
+ * those that the kind has; the prefix is above's. NULL: no memory.
+ */
 struct handle *handle_new(struct thing *t, uint32_t rights, struct handle *above);
 /* Puts it into a table; it gets its number. -1 with why LIMIT: the table is full, and the handle is still the caller's. grant: NULL or a name. */
 int handle_give(struct handle *h, struct asker *to, const char *grant, struct call_why *why);
-void handle_end(struct handle *h);    /* a tombstone from now on; those below it move up */
-void handle_drop(struct handle *h);   /* frees it, in a table or not; those below move up. NULL is nothing */
+/* These three may end asks, and with its last handle a thing: what a caller knew of other handles and asks may be gone when they return. */
+void handle_end(struct handle *h); /* a tombstone from now on; those below it stay */
+void handle_drop(
+    struct handle *h); /* frees it, in a table or not; those below stay. Asks that wait through it are interrupted. NULL is nothing */
 void handle_revoke(struct handle *h); /* everything below it */
+/* Out of its holder's table; handle_drop() does it by itself. */
+void handle_take_back(struct handle *h);
 struct handle *handle_find(const struct asker *a, uint32_t number);
 struct handle *handle_granted(const struct asker *a, const char *name);
 unsigned handles_room(const struct asker *a); /* how many more it may hold */

@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/gate.h"
+#include "broker/interps.h"
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
@@ -118,6 +119,7 @@ void jobs_stop_timers(struct job *job)
 void jobs_free(struct job *job)
 {
     control_release(job); /* nobody is left waiting for what is gone */
+    interps_on_job_gone(job);
     HASH_DEL(job->broker->jobs.by_id, job);
     jobs_stop_timers(job);
     drop_spec(job);
@@ -173,7 +175,7 @@ static unsigned threads_of(const struct job *job)
 
 static struct crew_queue *queue_of(const struct job *job)
 {
-    return threads_of(job) > 1 ? &job->crew->wide : &job->crew->plain;
+    return threads_of(job) > 1 ? &job->crew->wide : job->interp != NULL ? &job->crew->living : &job->crew->plain;
 }
 
 static void enqueue(struct job *job, int at_head)
@@ -240,21 +242,30 @@ static void keep_spec(struct job *job, const uint8_t *packed, size_t len)
     j->spec_bytes += len;
 }
 
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
+struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living)
 {
     struct store_op *op = NULL;
     char id[ULID_LEN + 1];
     struct job *job;
 
-    ulid_make(loop_wall_us() / 1000, id);
+    if (living != NULL)
+        memcpy(id, living->id, sizeof(id));
+    else
+        ulid_make(loop_wall_us() / 1000, id);
     job = job_alloc(j, id, spec->name, spec->engine);
     if (job != NULL)
         op = store_op_new(STORE_SUBMIT, id);
     if (op == NULL) {
         free(packed);
+        if (living != NULL)
+            free(living->definition.bytes);
         if (job != NULL)
             jobs_free(job);
         return NULL;
+    }
+    if (living != NULL) {
+        op->lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
+        op->definition = living->definition;
     }
     take_spec(job, spec);
     job->stdin_mode = spec->stdin_mode;
@@ -270,6 +281,11 @@ struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, s
     keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
+}
+
+struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
+{
+    return jobs_new_living(j, spec, packed, len, NULL);
 }
 
 /*
@@ -300,11 +316,28 @@ void jobs_stored(struct job *job, int status)
     struct rep_way way = job->submit_way;
 
     job->submit_way = (struct rep_way){ 0 };
-    verb_submitted(job->broker, way, job->id, &job->limits, status);
+    if (job->interp == NULL)
+        verb_submitted(job->broker, way, job->id, &job->limits, status);
+    interps_on_stored(job, status);
     if (status != 0)
         forget(job);
     else if (job->state == PB__STATE__STATE_READY && job->queue_next == NULL)
         jobs_put_in_queue(job, 0); /* its spec is read back from the store */
+}
+
+/* A named one is made anew when it is used; any other belonged to somebody who has gone with the broker. */
+static void recover_living(struct job *job, const struct store_job *s, const Pb__JobSpec *spec)
+{
+    struct store_blob definition = { 0 };
+    int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
+
+    if (rc == 0)
+        rc = interps_adopt(job, spec, definition.bytes, definition.len);
+    free(definition.bytes);
+    if (rc != 0 && s->lives == STORE_LIVES_NAMED)
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended, and it could not be made anew: %s", strerror(-rc));
+    else if (rc != 0)
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended, and the interpreter with it");
 }
 
 static int recover_one(void *ctx, const struct store_job *s)
@@ -329,6 +362,11 @@ static int recover_one(void *ctx, const struct store_job *s)
         job->epoch = s->epoch;
         job_open_spools(job);
         job->input.eof = job->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
+        if (s->lives != STORE_LIVES_NOT) {
+            recover_living(job, s, (const Pb__JobSpec *)f.msg);
+            frame_release(&f);
+            return 0;
+        }
         if (job->builds == NULL)
             enqueue(job, 0);
         if (((const Pb__JobSpec *)f.msg)->builds[0] != '\0')
@@ -475,8 +513,9 @@ static int send_assign(struct job *job, struct worker *w)
     a.spec = (Pb__JobSpec *)f.msg;
     a.rlimit_memory = w->leaf == NULL || !w->leaf->groups->has[CGROUP_MEMORY];
     a.rlimit_pids = w->leaf == NULL || !w->leaf->groups->has[CGROUP_PIDS];
+    a.interpreter = job->interp != NULL;
     a.template_ = job->builds != NULL;
-    a.children_cpu_us = job->builds != NULL ? limits_find("cpu")->max : 0;
+    a.children_cpu_us = job->builds != NULL ? UINT64_MAX : 0; /* they may be interpreters, and live for long */
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
     rc = check_asked(job, a.spec->limits_asked);
@@ -484,6 +523,8 @@ static int send_assign(struct job *job, struct worker *w)
         rc = check_caps(job, a.spec);
     if (rc == 0)
         rc = check_required(job, a.spec->require);
+    if (rc == 0)
+        rc = interps_on_assigned(job);
     if (rc == 0)
         rc = gate_say(w, &m);
     frame_release(&f);
@@ -509,6 +550,7 @@ void jobs_assign(struct job *job, struct worker *w)
     job->epoch = next_epoch(job);
     job->worker = w;
     w->job = job;
+    w->lives = job->interp != NULL;
     pool_set_phase(w, WORKER_ASSIGNED);
     job->assigned_at = b->loop.now_us;
     job->usage.queue_us = job->assigned_at - job->ready_at;
@@ -533,7 +575,8 @@ void jobs_assign(struct job *job, struct worker *w)
             pool_kill(w);
         return;
     }
-    jobs_note_start(job, STORE_START);
+    if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED) /* no other is begun again */
+        jobs_note_start(job, STORE_START);
     control_wake(job);
 }
 
@@ -543,6 +586,8 @@ static void take_if_older(const struct crew_queue *q, struct job **best, struct 
     struct job *job = q->first;
     struct worker *w;
 
+    if (job != NULL && job->interp == NULL && job->broker->pool.busy >= job->broker->config.workers)
+        return;
     if (job == NULL || (*best != NULL && (*best)->ready_at <= job->ready_at))
         return;
     w = pool_idle(&job->broker->pool, job->crew, threads_of(job));
@@ -559,16 +604,17 @@ void jobs_dispatch(struct jobs *j)
 
     if (b->phase == BROKER_DRAINING)
         return;
-    while (j->waiting > 0 && b->pool.busy < b->config.workers) {
+    while (j->waiting > 0) {
         struct job *job = NULL;
         struct worker *w = NULL;
 
         for (int i = 0; i < ENGINE_COUNT; i++) {
             take_if_older(&b->crews[i].plain, &job, &w);
             take_if_older(&b->crews[i].wide, &job, &w);
+            take_if_older(&b->crews[i].living, &job, &w);
         }
         for (const struct template *t = b->templates.all; t != NULL; t = t->next)
-            take_if_older(&t->crew.plain, &job, &w);
+            take_if_older(&t->crew.plain, &job, &w), take_if_older(&t->crew.living, &job, &w);
         if (job == NULL)
             break;
         jobs_assign(job, w);
@@ -599,6 +645,7 @@ void jobs_on_started(struct job *job, const Pb__Started *s)
     if (job->tty.changed)
         jobs_resize_tty(job, job->tty.rows, job->tty.columns);
     control_wake(job);
+    interps_on_started(job);
 }
 
 int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns)
@@ -703,6 +750,10 @@ void jobs_cancel(struct job *job)
         jobs_decide(job, CA(CANCELLED), "cancelled before it started");
         return;
     }
+    if (job->interp != NULL) { /* its SIGTERM ends a call, not it */
+        jobs_decide(job, CA(CANCELLED), "cancelled");
+        return;
+    }
     job->cancelling = 1;
     pool_signal(job->worker, SIGTERM);
     timers_arm(&job->broker->loop.timers, &job->grace, job->broker->loop.now_us + JOB_GRACE_US);
@@ -728,6 +779,8 @@ static const char *waiting_reason(const struct job *job)
         return "";
     if (b->phase == BROKER_DRAINING)
         return "DRAINING";
+    if (job->interp != NULL)
+        return job->queue_next == NULL ? "NOT_STARTED" : "NO_WORKER";
     return b->pool.busy >= b->config.workers ? "NO_SLOT" : "NO_WORKER";
 }
 
@@ -744,6 +797,7 @@ void jobs_status(const struct job *job, Pb__JobStatus *ret)
     ret->attempt = job->attempt;
     ret->exit_code = job->end.exit_code;
     ret->submitted_us = job->submitted_us;
+    ret->interp = job->interp != NULL;
     ret->stdout_bytes = job->spools[0].len;
     ret->stderr_bytes = job->spools[1].len;
     if (job->worker == NULL) {

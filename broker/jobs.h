@@ -27,6 +27,8 @@
 
 struct broker;
 struct crew;
+struct interp;
+struct interp_call;
 struct crew_queue;
 struct template;
 struct worker;
@@ -102,6 +104,11 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
+    struct interp *below;      /* those that its worker made: list */
+    unsigned n_below;          /* alive below it, all of them */
+    struct interp_call *calls; /* open ones that its worker made: list */
+    unsigned ties;             /* links with others */
     int refused;               /* its submit could not be stored: it leaves no trace */
     struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;
@@ -124,6 +131,13 @@ struct job *jobs_find(struct jobs *j, const char *id); /* a whole id; NULL: no l
 
 /* A checked spec becomes a job; the packed bytes become the store's. jobs_stored() answers when its commit is back. */
 struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
+/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
+struct jobs_living {
+    const char *id;
+    bool named;
+    struct store_blob definition;
+};
+struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living);
 void jobs_start_early(struct job *job);
 void jobs_stored(struct job *job, int status);
 void jobs_finished(struct job *job, int status); /* the receipt's commit came back */

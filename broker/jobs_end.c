@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "broker/broker.h"
+#include "broker/interps.h"
 #include "broker/jobs.h"
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
@@ -53,6 +54,7 @@ void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
     va_start(ap, fmt);
     set_end(job, cause, fmt, ap);
     va_end(ap);
+    interps_on_end(job);
     if (job->worker != NULL)
         pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
     else
@@ -202,6 +204,10 @@ static void worker_lost(struct job *job)
         note_end(job, CA(CANCELLED), "cancelled");
         return;
     }
+    if (job->interp != NULL) { /* its state was in there */
+        note_end(job, CA(WORKER_LOST), "its process was lost, and its state with it");
+        return;
+    }
     job->losses++;
     if (job->builds != NULL)
         note_end(job, CA(WORKER_LOST), "the template's process was lost");
@@ -305,8 +311,14 @@ void jobs_on_worker_end(struct job *job)
         return;
     }
     outputs_close(&job->outputs);
+    if (job->end.cause == CA(NONE) && interps_again(job)) {
+        interps_on_end(job);
+        run_again(job);
+        return;
+    }
     if (job->end.cause == CA(NONE))
         judge_death(job, w);
+    interps_on_end(job);
     if (job->end.cause == CA(NONE))
         run_again(job);
     else
@@ -404,11 +416,13 @@ void jobs_finished(struct job *job, int status)
     }
     if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
         retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
+        interps_on_receipt(job);
         return;
     }
     if (status != 0)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
     jobs_step(job, events[job_outcome(job->end.cause)]);
+    interps_on_receipt(job);
     control_release(job);
     jobs_free(job);
 }

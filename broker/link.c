@@ -66,9 +66,12 @@ static int hear(struct link *l, size_t budget)
 static void on_ready(void *ctx)
 {
     struct link *l = ctx;
+    bool waited = sp_stream_unsent(&l->stream) > 0;
     int rc;
 
     flush(l);
+    if (waited && sp_stream_unsent(&l->stream) == 0 && l->handler.on_room != NULL)
+        l->handler.on_room(l->handler.ctx);
     rc = hear(l, READ_MAX); /* a message's receiver may have closed us */
     if (rc == 1)
         timers_cancel(&l->loop->timers, &l->late);

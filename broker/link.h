@@ -29,6 +29,7 @@ struct link_handler {
     void (*on_gone)(void *ctx,
                     int why); /* nothing follows: -EPIPE closed, -EPROTO, -EMSGSIZE, -ETIMEDOUT, -ENOMEM of ours. May link_close(). */
     void *ctx;
+    void (*on_room)(void *ctx); /* all that waited to be sent has been; NULL: nobody wants to know */
 };
 
 struct link {

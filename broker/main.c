@@ -21,6 +21,7 @@
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
+#include "broker/kv.h"
 #include "broker/orphans.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -35,6 +36,8 @@ static void handle_op(struct broker *b, struct store_op *op)
 {
     struct job *job = jobs_find(&b->jobs, op->job);
 
+    if (op->done != NULL)
+        op->done(op);
     templates_stored(b, op);
     if (job == NULL)
         return;
@@ -70,6 +73,7 @@ static void drain(struct broker *b)
     b->phase = BROKER_DRAINING;
     templates_let_go(b, true);
     timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
+    interps_drain(b);
     broker_check_rest(b);
 }
 
@@ -98,7 +102,8 @@ static void on_signal(void *ctx)
 
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == templates_resting(b) && b->control.peer_count == 0;
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
+           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -121,10 +126,15 @@ static void on_idle_over(void *ctx)
     loop_stop(&b->loop);
 }
 
-/* Draining waits for what runs and for receipts on their way; waiting jobs stay in the store for the next broker. */
+/* Draining waits for what runs and for receipts on their way; waiting jobs and named interpreters stay in the store for the next broker. */
 static int drained(const struct broker *b)
 {
-    return b->phase == BROKER_DRAINING && b->pool.busy == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting;
+    unsigned resting, others;
+
+    if (b->phase != BROKER_DRAINING || b->pool.busy > 0)
+        return 0;
+    resting = interps_resting(b, &others);
+    return others == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + resting;
 }
 
 static void on_linger_over(void *ctx)
@@ -294,7 +304,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = start_zygotes(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -312,8 +323,11 @@ static void close_parts(struct broker *b)
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
+    interps_finish(b);
     templates_finish(b);
+    queues_finish(b);
     store_close(b->store);
+    kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
     if (b->output_dir >= 0)
         close(b->output_dir);

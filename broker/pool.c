@@ -73,7 +73,7 @@ static void phase_counts(struct worker *w, enum worker_phase phase, unsigned *re
     else if (phase == WORKER_IDLE)
         ret[0] = &p->idle, ret[1] = plain ? &w->crew->idle : NULL;
     else if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY)
-        ret[0] = &p->busy;
+        ret[0] = w->lives ? &p->living : &p->busy;
 }
 
 static void count(struct worker *w, enum worker_phase phase, int by)
@@ -215,6 +215,13 @@ static bool is_nobodys(const struct worker *w)
     return w->role == WORKER_FORKED && w->pid == 0 && w->said_pid == 0;
 }
 
+static void on_link_room(void *ctx)
+{
+    struct worker *w = ctx;
+
+    queues_on_room(&w->asker);
+}
+
 static void on_link_gone(void *ctx, int why)
 {
     struct worker *w = ctx;
@@ -269,7 +276,7 @@ static int spawn_one(struct crew *c, unsigned threads)
     struct broker *b = c->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, c, threads, WORKER_PLAIN, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -302,7 +309,7 @@ int pool_new_child(struct template *t, struct worker **ret_w, int *ret_fd)
     struct broker *b = t->broker;
     struct worker *w;
     int rc = worker_new(&b->pool, &t->crew, 1, WORKER_FORKED, t->worker, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -324,7 +331,7 @@ int pool_spawn_template(struct template *t)
     struct broker *b = t->broker;
     struct worker *w;
     int fd, rc = worker_new(&b->pool, &t->crew, 1, WORKER_TEMPLATE, NULL, &w);
-    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL };
+    struct link_handler h = { on_link_message, on_link_gone, rc == 0 ? w : NULL, on_link_room };
 
     if (rc != 0)
         return rc;
@@ -403,7 +410,7 @@ static void spawn_wide(struct crew *c)
             pool_kill(w);
         return; /* its end brings us here again */
     }
-    if (w == NULL && first != NULL && may_spawn(c) && c->broker->pool.busy < c->broker->config.workers)
+    if (w == NULL && first != NULL && may_spawn(c) && (first->interp != NULL || c->broker->pool.busy < c->broker->config.workers))
         (void)spawn_or_wait(c, (unsigned)first->limits.threads);
 }
 
@@ -429,7 +436,7 @@ static void on_refill(void *ctx)
  */
 static void refill(struct crew *c)
 {
-    if ((c->plain.waiting > 0 || c->wide.waiting > 0) && c->broker->phase != BROKER_DRAINING)
+    if ((c->plain.waiting > 0 || c->wide.waiting > 0 || c->living.waiting > 0) && c->broker->phase != BROKER_DRAINING)
         zygote_want(c->zygote);
     spawn_missing(c, 0);
     spawn_wide(c);
@@ -451,6 +458,8 @@ void pool_refill(struct pool *p)
 
 struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
 {
+    if (threads == 1 && c->idle == 0)
+        return NULL; /* without a look at thousands of interpreters */
     for (struct worker *w = p->all; w != NULL; w = w->next)
         if (w->phase == WORKER_IDLE && w->crew == c && w->threads == threads && w->role != WORKER_TEMPLATE && !w->exited && !w->gone)
             return w;
@@ -462,6 +471,16 @@ int pool_signal(struct worker *w, int sig)
     if (w->pidfd.fd < 0)
         return -ESRCH;
     return syscall(SYS_pidfd_send_signal, w->pidfd.fd, sig, NULL, 0) != 0 ? -errno : 0;
+}
+
+int pool_interrupt(struct worker *w, uint64_t number)
+{
+    siginfo_t info = { .si_signo = SIGTERM, .si_code = SI_QUEUE };
+
+    if (w->pidfd.fd < 0)
+        return -ESRCH;
+    info.si_value.sival_int = (int)(number & INT32_MAX);
+    return syscall(SYS_pidfd_send_signal, w->pidfd.fd, SIGTERM, &info, 0) != 0 ? -errno : 0;
 }
 
 void pool_kill(struct worker *w)
@@ -618,6 +637,7 @@ static void boot_failed(struct worker *w)
     }
     c->boot_failures++;
     jobs_start_failed(c, &c->plain, why);
+    jobs_start_failed(c, &c->living, why);
     if (c->retry.place == 0)
         timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
 }

@@ -47,6 +47,7 @@ struct worker {
     uint64_t id;
     struct broker *broker;
     struct crew *crew;
+    bool lives;       /* its job is an interpreter: no slot of --workers */
     unsigned threads; /* of the operating system; one of several was made for one job, and is never a spare */
     enum worker_phase phase;
     struct link link;
@@ -90,6 +91,7 @@ struct crew {
     struct zygote *zygote;         /* the engine's, which makes its workers, or adopts them */
     struct template *template;     /* whose children they are; NULL: an engine's crew */
     struct crew_queue plain, wide; /* READY jobs of one thread, and of several */
+    struct crew_queue living;      /* interpreters of one thread that wait for a worker */
     unsigned booting, idle;        /* workers of one thread */
     unsigned boot_failures;        /* in a row */
     struct timer retry, refill;
@@ -99,7 +101,8 @@ struct pool {
     struct broker *broker;
     struct worker *all; /* list */
     uint64_t last_id;
-    unsigned booting, idle, busy; /* of all crews */
+    unsigned booting, idle, busy; /* of all crews; busy: with a job that takes a slot */
+    unsigned living;              /* with an interpreter */
 };
 
 /* Also makes the broker's crews, without a zygote yet. */
@@ -116,10 +119,14 @@ struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads)
 unsigned crew_missing(const struct crew *c, unsigned spare);
 /* How many spare ones it keeps. */
 unsigned crew_spares(const struct crew *c);
+/* Jobs and interpreters of one thread that wait for a worker of it. */
+unsigned crew_waiting(const struct crew *c);
 void pool_set_phase(struct worker *w, enum worker_phase phase);
 /* Ends a worker at once (SIGKILL by pidfd); its job's end must have been decided before. */
 void pool_kill(struct worker *w);
 int pool_signal(struct worker *w, int sig);
+/* SIGTERM for one call of an interpreter: the low 31 bits of its number go along. */
+int pool_interrupt(struct worker *w, uint64_t number);
 
 /* A worker to be this template: it gets a child's room in the crew of none. 0 or -errno. */
 int pool_spawn_template(struct template *t);

@@ -177,6 +177,7 @@ int receipt_pack(const struct job *job, uint8_t **ret_bytes, size_t *ret_len)
     r->job = (char *)job->id;
     r->name = (char *)job->name;
     r->engine = (char *)job->engine;
+    r->interp = job->interp != NULL;
     r->attempt = job->attempt;
     r->epoch = job->epoch;
     r->outcome = job_outcome(job->end.cause);

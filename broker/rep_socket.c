@@ -47,13 +47,12 @@ static void peer_free(struct rep_peer *p)
 
 static void hang_up(struct rep_peer *p)
 {
-    struct rep_handler h = p->socket->handler;
-    uint32_t id = p->id;
-    int greeted = p->greeted;
+    struct rep_handler *h = &p->socket->handler;
 
+    p->dropped = 1;
+    if (p->greeted)
+        h->on_peer(h->ctx, p->id, 0);
     peer_free(p);
-    if (greeted)
-        h.on_peer(h.ctx, id, 0);
 }
 
 static struct rep_peer *find(struct rep_socket *s, uint32_t id)
@@ -96,6 +95,14 @@ size_t rep_fds_unread(struct rep_socket *s, uint32_t peer)
     struct rep_peer *p = find(s, peer);
 
     return p != NULL ? sp_stream_fds_unread(&p->stream) : 0;
+}
+
+void rep_sent(struct rep_socket *s, uint32_t peer, uint64_t *ret_put, uint64_t *ret_sent)
+{
+    struct rep_peer *p = find(s, peer);
+
+    *ret_put = p != NULL ? p->stream.put : 0;
+    *ret_sent = p != NULL ? p->stream.sent : 0;
 }
 
 int rep_take_fd(struct rep_socket *s, uint32_t peer)
@@ -151,11 +158,15 @@ static int deliver(struct rep_peer *p, const uint8_t *body, size_t len)
 static void on_ready(void *ctx)
 {
     struct rep_peer *p = ctx;
+    struct rep_handler *h = &p->socket->handler;
+    bool waited = sp_stream_unsent(&p->stream) > 0;
     uint8_t *body;
     size_t len;
     int rc;
 
     flush(p);
+    if (waited && sp_stream_unsent(&p->stream) == 0 && p->greeted && h->on_room != NULL)
+        h->on_room(h->ctx, p->id);
     if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
     rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);

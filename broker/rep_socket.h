@@ -31,8 +31,9 @@ struct rep_way {
 
 struct rep_handler {
     void (*on_message)(void *ctx, struct rep_way way, const uint8_t *bytes, size_t len);
-    void (*on_peer)(void *ctx, uint32_t peer, int arrived); /* 1: it has greeted; 0: it is gone */
+    void (*on_peer)(void *ctx, uint32_t peer, int arrived); /* 1: it has greeted; 0: it is going, and hears nothing any more */
     void *ctx;
+    void (*on_room)(void *ctx, uint32_t peer); /* all that waited to be sent to it has been; NULL: nobody wants to know */
 };
 
 struct rep_socket {
@@ -56,6 +57,8 @@ void rep_send(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *
 /* The same with a descriptor, which stays the caller's; -1: none. */
 void rep_send_fd(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m, int fd);
 size_t rep_fds_unread(struct rep_socket *s, uint32_t peer); /* that it has been sent, or will be, and has not received */
+/* What it was ever sent, in bytes, and how many of them have gone out; of one that is not there: nothing. */
+void rep_sent(struct rep_socket *s, uint32_t peer, uint64_t *ret_put, uint64_t *ret_sent);
 /* In on_message: the descriptor that came with the message, the caller's from now on; -1: none. One that is not taken is closed. */
 int rep_take_fd(struct rep_socket *s, uint32_t peer);
 /* Hears nothing more from this peer and hangs up; on_peer() follows. */

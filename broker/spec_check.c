@@ -242,18 +242,48 @@ static int check_disk(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
+/* A native one is what its shared object is; one of text begins empty, and its input is its calls. */
+static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const struct engine_row *e = &engine_table[engine_find(s->engine)];
+
+    if (e->runs_programs) {
+        snprintf(why, SPEC_WHY, "the engine '%s' runs programs, which take no calls", e->name);
+        return -EOPNOTSUPP;
+    }
+    if (s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_NONE || s->stdin_data.len > 0) {
+        snprintf(why, SPEC_WHY, "an interpreter has no standard input: what it is to know comes with its calls");
+        return -EINVAL;
+    }
+    if (e->is_text && s->source.len > 0) {
+        snprintf(why, SPEC_WHY, "an interpreter of '%s' begins empty: its source comes by exec", e->name);
+        return -EINVAL;
+    }
+    return e->is_text ? 0 : check_source(s, why);
+}
+
+static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
 {
     int rc;
 
     if ((rc = check_engine(s, why)) != 0 || (rc = check_name("name of the job", s->name, 1, why)) != 0 ||
-        (rc = check_name("name of the source", s->source_name, 0, why)) != 0 || (rc = check_source(s, why)) != 0 ||
-        (rc = check_args(s, why)) != 0 || (rc = check_modules(s, why)) != 0 || (rc = check_parts(s, why)) != 0 ||
-        (rc = check_stdin(s, why)) != 0)
+        (rc = check_name("name of the source", s->source_name, interp, why)) != 0 ||
+        (rc = interp ? check_interp(s, why) : check_source(s, why)) != 0 || (rc = check_args(s, why)) != 0 ||
+        (rc = check_modules(s, why)) != 0 || (rc = check_parts(s, why)) != 0 || (rc = check_stdin(s, why)) != 0)
         return rc;
     s->limits_asked = limits_asked(s->limits);
     rc = limits_settle(s->limits, engine_find(s->engine), why);
     if (rc == 0)
         rc = check_threads(s, why);
     return rc == 0 ? check_disk(s, why) : rc;
+}
+
+int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    return check(s, false, why);
+}
+
+int spec_check_interp(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    return check(s, true, why);
 }

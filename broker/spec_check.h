@@ -13,5 +13,7 @@
 
 /* Also settles spec->limits (which must be there): defaults filled in, maxima checked. */
 int spec_check(Pb__JobSpec *spec, char why[SPEC_WHY]);
+/* The same for an interpreter: what it runs comes with its calls. -EOPNOTSUPP: this engine takes none. */
+int spec_check_interp(Pb__JobSpec *spec, char why[SPEC_WHY]);
 
 #endif

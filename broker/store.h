@@ -25,12 +25,23 @@ enum store_kind {
     STORE_SUBMIT,          /* a new job: id, spec, status fields. Wakes the writer at once. */
     STORE_START,           /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
     STORE_REQUEUE,         /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
+    STORE_FINISH,          /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_KV_PUT,          /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
+    STORE_KV_DROP,         /* a key goes: -ENOENT: it is not there. */
+    STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
     STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
     STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
-    STORE_FINISH,          /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_QUEUE_ADD,       /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
+    STORE_QUEUE_CLOSE,     /* takes no more items; discard: those that are in it go */
+    STORE_QUEUE_REMOVE,    /* with what is in it */
+    STORE_QUEUE_PUT,       /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
+    STORE_QUEUE_TAKE,      /* the item of row epoch is gone. Rides along. */
 };
 
 #define STORE_STREAMS 3
+
+/* Whether a job is an interpreter, and whether it outlives its maker and the broker. */
+enum store_lives { STORE_LIVES_NOT, STORE_LIVES, STORE_LIVES_NAMED };
 
 struct store_blob {
     uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
@@ -49,11 +60,22 @@ struct store_op {
     uint64_t epoch;                       /* START, REQUEUE, FINISH */
     Pb__State state;                      /* FINISH: the outcome */
     Pb__Cause cause;                      /* FINISH */
+    enum store_lives lives;               /* SUBMIT; an interpreter's that is not named rides along as START does */
+    struct store_blob definition;         /* SUBMIT of a named one: packed Pb__InterpCreate without its spec */
     struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
     struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
     struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
     int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
                                  closed by the store. */
+
+    char *key;                         /* KV, malloc'd, owned by the op; ALIAS: the alias's name */
+    struct store_blob value;           /* KV_PUT */
+    uint32_t tenant;                   /* KV */
+    bool only_new;                     /* KV_PUT */
+    struct store_alias *alias;         /* ALIAS, malloc'd, owned by the op */
+    struct store_queue *queue;         /* QUEUE_ADD, malloc'd, owned by the op */
+    bool discard;                      /* QUEUE_CLOSE */
+    void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
     int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
                                  lower epoch than the stored one), -ENOENT. Anything else is the disk's: not promised, push it again. */
@@ -73,6 +95,7 @@ struct store_job {
     uint64_t epoch;
     uint64_t submitted_us;
     uint32_t stdin_mode;
+    enum store_lives lives;
 };
 
 /* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
@@ -96,7 +119,8 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
  * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. */
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
-int store_read_receipt(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: has none */
+int store_read_definition(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: not a named interpreter */
+int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);    /* -ENOENT: has none */
 /* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
 #define STORE_HASH 32
@@ -133,6 +157,51 @@ struct store_audit {
     char fault_job[ULID_LEN + 1], text[160];
 };
 int store_audit(struct store *s, struct store_audit *a);
+
+/* ---- keys and values: store_kv.c ---- */
+
+#define STORE_KV_KEY   256          /* bytes of a key */
+#define STORE_KV_VALUE (64u << 10)  /* of a value */
+#define STORE_KV_KEYS  100000       /* of a tenant */
+#define STORE_KV_BYTES (256u << 20) /* of a tenant's keys and values together */
+
+/* -ENOENT: no such key. */
+int store_kv_get(struct store *s, uint32_t tenant, const char *key, struct store_blob *ret);
+/* Keys that begin with prefix and sort behind after ("": from the first), in order of their bytes, as malloc'd texts. Returns how many, at most max. */
+int store_kv_list(struct store *s, uint32_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
+
+/* ---- calls of aliases: the last STORE_ALIASES of them ---- */
+
+#define STORE_ALIASES 100000
+
+struct store_alias {
+    uint64_t number; /* read: rises by one with each */
+    uint64_t ended_us, wall_us, bytes_in, bytes_out;
+    char caller[ULID_LEN + 1], server[ULID_LEN + 1]; /* ids of interpreters; server "": a host program */
+    char name[129];
+    uint32_t error; /* Pb__CallError */
+};
+/* The last first, before that number (0: the newest). Returns how many, at most max. */
+int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
+
+/* ---- durable queues: store_queues.c ---- */
+
+struct store_queue {
+    char id[ULID_LEN + 1], name[129];
+    uint32_t max_items, unbound; /* Pb__Unbound */
+    uint64_t max_bytes;
+    bool closed;
+};
+struct store_queue_item {
+    uint64_t row;
+    uint32_t unbound;
+    char sender[ULID_LEN + 1];
+    const void *value; /* borrowed */
+    size_t len;
+};
+/* Oldest first. fn returns 0 to go on; anything else ends the walk and is returned. */
+int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_queue *q), void *ctx);
+int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ctx, const struct store_queue_item *i), void *ctx);
 
 /* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
 int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_COLUMNS       "id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode"
+#define JOB_COLUMNS       "id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, lives"
 #define UNFINISHED_STATES ((1u << PB__STATE__STATE_SUCCEEDED) - 1)
 #define PAST_EVERY_ID     "~" /* sorts behind the alphabet of ids */
 
@@ -27,7 +27,14 @@ const char *const store_read_sql[R_COUNT] = {
                           "WHERE " UNFINISHED_SQL " AND id < ?1 AND (?2 >> state) & 1 ORDER BY id DESC LIMIT ?3",
     [R_HEAD] = "SELECT h.seq, h.hash, r.recorded_us FROM head h LEFT JOIN chain c ON c.seq = h.seq LEFT JOIN result r ON r.job = c.job",
     [R_LINK] = "SELECT c.seq, c.hash, (SELECT hash FROM chain WHERE seq = c.seq - 1) FROM chain c WHERE c.job = ?1",
+    [R_KV_GET] = "SELECT value FROM kv WHERE tenant = ?1 AND key = ?2",
+    [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
+    [R_ALIASES] = "SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
+                  "WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+    [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed FROM queue ORDER BY id",
+    [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,
+    [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
     [R_TEMPLATES] = "SELECT name, version, created_us, body FROM template ORDER BY created_us, version",
     [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE name = ?1",
@@ -55,6 +62,7 @@ static void read_job(sqlite3_stmt *stmt, struct store_job *ret)
     ret->epoch = (uint64_t)sqlite3_column_int64(stmt, 6);
     ret->submitted_us = (uint64_t)sqlite3_column_int64(stmt, 7);
     ret->stdin_mode = (uint32_t)sqlite3_column_int64(stmt, 8);
+    ret->lives = (enum store_lives)sqlite3_column_int(stmt, 9);
 }
 
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job)
@@ -124,6 +132,11 @@ static int read_blob(struct store *s, sqlite3_stmt *stmt, const char *id, uint64
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret)
 {
     return read_blob(s, s->r[R_SPEC], id, 0, SIZE_MAX, ret);
+}
+
+int store_read_definition(struct store *s, const char *id, struct store_blob *ret)
+{
+    return read_blob(s, s->r[R_DEFINITION], id, 0, SIZE_MAX, ret);
 }
 
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret)

@@ -61,7 +61,37 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  hash BLOB    NOT NULL"
       ");"
       "INSERT INTO head(one, seq, hash) VALUES(1, 0, zeroblob(32));", store_chain_adopt },
-    { 4, "templates",
+    { 4, "interpreters among the jobs",
+      "ALTER TABLE job ADD COLUMN lives INTEGER NOT NULL DEFAULT 0;" /* store_lives */
+      "CREATE TABLE interp(" /* of named ones: what the next broker makes them of, beside the spec */
+      "  job        TEXT NOT NULL PRIMARY KEY REFERENCES job(id) ON DELETE CASCADE,"
+      "  definition BLOB NOT NULL" /* pb.InterpCreate */
+      ");", NULL },
+    { 5, "keys and values, calls of aliases",
+      "CREATE TABLE kv("
+      "  tenant     INTEGER NOT NULL," /* uid */
+      "  key        TEXT    NOT NULL,"
+      "  value      BLOB    NOT NULL,"
+      "  updated_us INTEGER NOT NULL,"
+      "  PRIMARY KEY(tenant, key)"
+      ");"
+      "CREATE TABLE kv_total(" /* kept in the transactions that change kv: a quota must not count */
+      "  tenant INTEGER NOT NULL PRIMARY KEY,"
+      "  keys   INTEGER NOT NULL,"
+      "  bytes  INTEGER NOT NULL"
+      ");"
+      "CREATE TABLE alias_call(" /* the newest ones */
+      "  number    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,"
+      "  ended_us  INTEGER NOT NULL,"
+      "  wall_us   INTEGER NOT NULL,"
+      "  caller    TEXT    NOT NULL,"
+      "  server    TEXT    NOT NULL,"
+      "  name      TEXT    NOT NULL,"
+      "  bytes_in  INTEGER NOT NULL,"
+      "  bytes_out INTEGER NOT NULL,"
+      "  error     INTEGER NOT NULL" /* pb.CallError */
+      ");", NULL },
+    { 6, "templates",
       "CREATE TABLE template("
       "  name       TEXT    NOT NULL,"
       "  version    INTEGER NOT NULL,"
@@ -69,6 +99,24 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
       "  PRIMARY KEY(name, version)"
       ");", NULL },
+    { 7, "durable queues",
+      "CREATE TABLE queue("
+      "  id         TEXT    NOT NULL PRIMARY KEY," /* ULID */
+      "  name       TEXT    NOT NULL UNIQUE,"
+      "  max_items  INTEGER NOT NULL,"
+      "  max_bytes  INTEGER NOT NULL,"
+      "  unbound    INTEGER NOT NULL," /* pb.Unbound */
+      "  closed     INTEGER NOT NULL DEFAULT 0,"
+      "  created_us INTEGER NOT NULL"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE queue_item("
+      "  number  INTEGER NOT NULL PRIMARY KEY," /* rises: the order in which they came */
+      "  queue   TEXT    NOT NULL,"
+      "  unbound INTEGER NOT NULL," /* pb.Unbound */
+      "  sender  TEXT    NOT NULL," /* id of a job, '': a host program */
+      "  value   BLOB    NOT NULL" /* CBOR, proto/value.h */
+      ");"
+      "CREATE INDEX queue_item_of ON queue_item(queue, number);", NULL },
 };
 /* clang-format on */
 

@@ -3,7 +3,7 @@
  *
  *   store_sqlite.c  the directory, the lock, opening and closing         store_schema.c  tables and their versions
  *   store_writer.c  the queue, the writer thread, group commit           store_reads.c   what the main thread asks
- *   store_chain.c   receipts in a chain of hashes, and its audit
+ *   store_chain.c   receipts in a chain of hashes, and its audit         store_kv.c      keys and values, calls of aliases
  *
  * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
  * Returns: 0 or -errno.
@@ -29,13 +29,27 @@ enum write_sql {
     W_ROLLBACK,
     W_SUBMIT,
     W_SPEC,
+    W_INTERP,
     W_MOVE,
     W_FINISH,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
+    W_KV_OLD,
+    W_KV_TOTAL,
+    W_KV_PUT,
+    W_KV_DROP,
+    W_KV_ADD,
+    W_ALIAS,
+    W_ALIAS_FORGET,
     W_TEMPLATE,
     W_TEMPLATE_REMOVE,
+    W_QUEUE_ADD,
+    W_QUEUE_CLOSE,
+    W_QUEUE_EMPTY,
+    W_QUEUE_REMOVE,
+    W_QUEUE_PUT,
+    W_QUEUE_TAKE,
     W_CHAIN,
     W_COUNT = W_CHAIN + 4
 };
@@ -50,8 +64,14 @@ enum read_sql {
     R_LINK,
     R_AUDIT,
     R_AUDIT_OTHERS,
+    R_DEFINITION,
+    R_KV_GET,
+    R_KV_LIST,
+    R_ALIASES,
     R_TEMPLATES,
     R_TEMPLATE_LAST,
+    R_QUEUES,
+    R_QUEUE_ITEMS,
     R_COUNT
 };
 
@@ -85,6 +105,7 @@ struct store {
     pthread_cond_t wake;
     struct op_list queue, done;
     struct timespec oldest; /* CLOCK_MONOTONIC: when the first op of the queue was pushed */
+    unsigned ride_ms;       /* since then, until they are written though none is urgent */
     size_t pending;         /* in the queue, in the writer's hands, or done and not collected */
     bool urgent, stop;
 };
@@ -107,7 +128,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 7
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
@@ -137,6 +158,19 @@ int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end 
 int store_chain_set_head(sqlite3_stmt *const stmts[CHAIN_STMTS], const struct chain_end *end);
 /* Chains the receipts that are there already, in the order in which they were written. */
 int store_chain_adopt(sqlite3 *db);
+
+/* As the apply of store_writer.c: 0, and op->status says whether it was refused; -errno when the database failed. */
+int store_kv_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_kv_drop(struct store *s, struct store_op *op, int64_t now_us);
+int store_alias_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_close(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_queue_take(struct store *s, struct store_op *op, int64_t now_us);
+/* What they share with the writer. */
+int store_run(struct store *s, enum write_sql which);
+int store_bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b); /* -EFBIG: longer than SQLite takes */
 
 extern const char *const store_write_sql[W_COUNT];
 extern const char *const store_read_sql[R_COUNT];

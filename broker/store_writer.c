@@ -18,6 +18,7 @@
 
 enum {
     RIDE_MS = 50,            /* how long START and REQUEUE wait for a commit they can share */
+    RIDE_SUBMIT_MS = 5,      /* the same for an interpreter's SUBMIT: somebody may look for it */
     CHECKPOINT_PAGES = 2000, /* 8 MiB of log: hot pages are folded in once for many commits, and recovery stays short */
 };
 
@@ -26,9 +27,10 @@ const char *const store_write_sql[W_COUNT] = {
     [W_BEGIN] = "BEGIN IMMEDIATE",
     [W_COMMIT] = "COMMIT",
     [W_ROLLBACK] = "ROLLBACK",
-    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us, lives) "
+                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     [W_SPEC] = "INSERT INTO spec(job, body) VALUES(?1, ?2)",
+    [W_INTERP] = "INSERT INTO interp(job, definition) VALUES(?1, ?2)",
     [W_MOVE] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5 "
                "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
     [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, cause = ?6 "
@@ -36,8 +38,25 @@ const char *const store_write_sql[W_COUNT] = {
     [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
     [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",
+    [W_KV_OLD] = "SELECT length(value) FROM kv WHERE tenant = ?1 AND key = ?2",
+    [W_KV_TOTAL] = "SELECT keys, bytes FROM kv_total WHERE tenant = ?1",
+    [W_KV_PUT] = "INSERT INTO kv(tenant, key, value, updated_us) VALUES(?1, ?2, ?3, ?4) "
+                 "ON CONFLICT(tenant, key) DO UPDATE SET value = ?3, updated_us = ?4",
+    [W_KV_DROP] = "DELETE FROM kv WHERE tenant = ?1 AND key = ?2",
+    [W_KV_ADD] = "INSERT INTO kv_total(tenant, keys, bytes) VALUES(?1, ?2, ?3) "
+                 "ON CONFLICT(tenant) DO UPDATE SET keys = keys + ?2, bytes = bytes + ?3",
+    [W_ALIAS] = "INSERT INTO alias_call(ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error) "
+                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [W_ALIAS_FORGET] = "DELETE FROM alias_call WHERE number <= last_insert_rowid() - ?1",
     [W_TEMPLATE] = "INSERT INTO template(name, version, created_us, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     [W_TEMPLATE_REMOVE] = "UPDATE template SET body = zeroblob(0) WHERE name = ?1 AND version = ?2", /* so that no number is given twice */
+    [W_QUEUE_ADD] = "INSERT INTO queue(id, name, max_items, max_bytes, unbound, created_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+                    "ON CONFLICT DO NOTHING",
+    [W_QUEUE_CLOSE] = "UPDATE queue SET closed = 1 WHERE id = ?1",
+    [W_QUEUE_EMPTY] = "DELETE FROM queue_item WHERE queue = ?1",
+    [W_QUEUE_REMOVE] = "DELETE FROM queue WHERE id = ?1",
+    [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
     [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
     [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
@@ -67,7 +86,12 @@ void store_op_free(struct store_op *op)
     if (op == NULL)
         return;
     free(op->spec.bytes);
+    free(op->definition.bytes);
     free(op->receipt.bytes);
+    free(op->key);
+    free(op->value.bytes);
+    free(op->alias);
+    free(op->queue);
     for (int i = 0; i < STORE_STREAMS; i++)
         free(op->out[i].bytes);
     free(op);
@@ -75,8 +99,7 @@ void store_op_free(struct store_op *op)
 
 /* ---- the writer: what each kind writes ---------------------------------------------------------------------------------------- */
 
-/* -EFBIG: longer than SQLite takes. */
-static int bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b)
+int store_bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b)
 {
     int rc;
 
@@ -93,7 +116,7 @@ static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
 }
 
 /* Binding a number or a short text to a parameter that exists cannot fail; blobs are checked. */
-static int run(struct store *s, enum write_sql which)
+int store_run(struct store *s, enum write_sql which)
 {
     int err = store_step(s->w[which]);
 
@@ -130,7 +153,8 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
     (void)sqlite3_bind_int64(stmt, 5, (sqlite3_int64)op->submitted_us);
     (void)sqlite3_bind_int64(stmt, 6, op->stdin_mode);
     (void)sqlite3_bind_int64(stmt, 7, now_us);
-    err = run(s, W_SUBMIT);
+    (void)sqlite3_bind_int(stmt, 8, (int)op->lives);
+    err = store_run(s, W_SUBMIT);
     if (err != 0)
         return err;
     if (sqlite3_changes(s->writer) == 0) {
@@ -138,8 +162,14 @@ static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
         return 0;
     }
     bind_text(s->w[W_SPEC], 1, op->job);
-    err = bind_blob(s->w[W_SPEC], 2, &op->spec);
-    return err != 0 ? err : run(s, W_SPEC);
+    err = store_bind_blob(s->w[W_SPEC], 2, &op->spec);
+    if (err == 0)
+        err = store_run(s, W_SPEC);
+    if (err != 0 || op->lives != STORE_LIVES_NAMED)
+        return err;
+    bind_text(s->w[W_INTERP], 1, op->job);
+    err = store_bind_blob(s->w[W_INTERP], 2, &op->definition);
+    return err != 0 ? err : store_run(s, W_INTERP);
 }
 
 /* W_MOVE and W_FINISH share their first five parameters. */
@@ -157,7 +187,7 @@ static int move(struct store *s, struct store_op *op, Pb__State state, int64_t n
     int err;
 
     bind_move(s->w[W_MOVE], op, state, now_us);
-    err = run(s, W_MOVE);
+    err = store_run(s, W_MOVE);
     return err == 0 && sqlite3_changes(s->writer) == 0 ? why_not(s, op) : err;
 }
 
@@ -193,7 +223,7 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
 
     bind_move(stmt, op, op->state, now_us);
     (void)sqlite3_bind_int(stmt, 6, (int)op->cause);
-    err = run(s, W_FINISH);
+    err = store_run(s, W_FINISH);
     if (err != 0)
         return err;
     if (sqlite3_changes(s->writer) == 0)
@@ -204,9 +234,9 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
     (void)sqlite3_bind_int(stmt, 3, (int)op->state);
     (void)sqlite3_bind_int(stmt, 4, (int)op->cause);
     (void)sqlite3_bind_int64(stmt, 5, now_us);
-    err = bind_blob(stmt, 6, &op->receipt);
+    err = store_bind_blob(stmt, 6, &op->receipt);
     if (err == 0)
-        err = run(s, W_RESULT);
+        err = store_run(s, W_RESULT);
     if (err == 0)
         err = chain(s, op, now_us);
     for (int i = 0; i < STORE_STREAMS && err == 0; i++) {
@@ -214,9 +244,9 @@ static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
             continue;
         bind_text(s->w[W_OUTPUT], 1, op->job);
         (void)sqlite3_bind_int(s->w[W_OUTPUT], 2, i);
-        err = bind_blob(s->w[W_OUTPUT], 3, &op->out[i]);
+        err = store_bind_blob(s->w[W_OUTPUT], 3, &op->out[i]);
         if (err == 0)
-            err = run(s, W_OUTPUT);
+            err = store_run(s, W_OUTPUT);
     }
     return err;
 }
@@ -230,9 +260,9 @@ static int apply_template(struct store *s, struct store_op *op, int64_t now_us)
     bind_text(stmt, 1, op->name);
     (void)sqlite3_bind_int64(stmt, 2, op->version);
     (void)sqlite3_bind_int64(stmt, 3, (sqlite3_int64)op->submitted_us);
-    err = bind_blob(stmt, 4, &op->spec);
+    err = store_bind_blob(stmt, 4, &op->spec);
     if (err == 0)
-        err = run(s, W_TEMPLATE);
+        err = store_run(s, W_TEMPLATE);
     if (err == 0 && sqlite3_changes(s->writer) == 0)
         op->status = -EEXIST;
     return err;
@@ -243,7 +273,7 @@ static int apply_template_remove(struct store *s, struct store_op *op, int64_t n
     (void)now_us;
     bind_text(s->w[W_TEMPLATE_REMOVE], 1, op->name);
     (void)sqlite3_bind_int64(s->w[W_TEMPLATE_REMOVE], 2, op->version);
-    return run(s, W_TEMPLATE_REMOVE);
+    return store_run(s, W_TEMPLATE_REMOVE);
 }
 
 /* apply: 0 and op->status says whether it was refused; -errno when the database failed and the transaction has to go back. */
@@ -257,8 +287,16 @@ static const struct {
     [STORE_START]   = { "start",   false, apply_start   },
     [STORE_REQUEUE] = { "requeue", false, apply_requeue },
     [STORE_FINISH]  = { "finish",  true,  apply_finish  },
+    [STORE_KV_PUT]  = { "kv_put",  true,  store_kv_put  },
+    [STORE_KV_DROP] = { "kv_drop", true,  store_kv_drop },
+    [STORE_ALIAS]   = { "alias",   false, store_alias_add },
     [STORE_TEMPLATE] = { "template", true, apply_template },
     [STORE_TEMPLATE_REMOVE] = { "template_remove", true, apply_template_remove },
+    [STORE_QUEUE_ADD]    = { "queue_add",    true,  store_queue_add },
+    [STORE_QUEUE_CLOSE]  = { "queue_close",  true,  store_queue_close },
+    [STORE_QUEUE_REMOVE] = { "queue_remove", true,  store_queue_remove },
+    [STORE_QUEUE_PUT]    = { "queue_put",    true,  store_queue_put },
+    [STORE_QUEUE_TAKE]   = { "queue_take",   false, store_queue_take },
 };
 /* clang-format on */
 
@@ -276,7 +314,7 @@ static int64_t wall_us(void)
 static int commit_range(struct store *s, struct store_op *first, const struct store_op *end)
 {
     int64_t now_us = wall_us();
-    int err = run(s, W_BEGIN);
+    int err = store_run(s, W_BEGIN);
 
     s->chain = (struct chain_end){ 0 };
     for (struct store_op *op = first; op != end && err == 0; op = op->next) {
@@ -287,9 +325,9 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     if (err == 0)
         err = store_chain_set_head(&s->w[W_CHAIN], &s->chain);
     if (err == 0)
-        err = run(s, W_COMMIT);
+        err = store_run(s, W_COMMIT);
     if (!sqlite3_get_autocommit(s->writer)) /* SQLite rolls back by itself after some errors */
-        (void)run(s, W_ROLLBACK);
+        (void)store_run(s, W_ROLLBACK);
     return err;
 }
 
@@ -358,14 +396,15 @@ static struct store_op *take_batch(struct store *s)
 
     while (s->queue.first == NULL && !s->stop)
         (void)pthread_cond_wait(&s->wake, &s->lock);
-    until = s->oldest;
-    until.tv_nsec += RIDE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    while (!s->urgent && !s->stop && rc != ETIMEDOUT)
+    while (!s->urgent && !s->stop && rc != ETIMEDOUT) {
+        until = s->oldest;
+        until.tv_nsec += s->ride_ms * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
         rc = pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    }
     batch = s->queue.first;
     s->queue.first = NULL;
     s->queue.last = &s->queue.first;
@@ -435,18 +474,22 @@ void store_writer_stop(struct store *s)
 
 void store_push(struct store *s, struct store_op *op)
 {
-    bool first, urgent = op_rules[op->kind].urgent;
+    unsigned ride_ms = op->kind == STORE_SUBMIT ? RIDE_SUBMIT_MS : RIDE_MS;
+    bool first, shorter, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
 
     assert(op->kind != STORE_FINISH || op->state >= PB__STATE__STATE_SUCCEEDED);
     op->next = NULL;
     op->status = op->sync_status = 0;
     (void)pthread_mutex_lock(&s->lock);
     first = s->queue.first == NULL;
+    shorter = first || ride_ms < s->ride_ms;
     if (first)
         (void)clock_gettime(CLOCK_MONOTONIC, &s->oldest);
+    if (shorter)
+        s->ride_ms = ride_ms;
     list_append(&s->queue, op, &op->next);
     s->pending++;
-    if (first || (urgent && !s->urgent)) /* first: the writer has to start its clock */
+    if (shorter || (urgent && !s->urgent)) /* the writer has to set its clock */
         (void)pthread_cond_signal(&s->wake);
     s->urgent |= urgent;
     (void)pthread_mutex_unlock(&s->lock);

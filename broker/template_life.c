@@ -29,7 +29,7 @@ static void used(struct template *t)
 /* Nobody waits for it, and it has no child under way. */
 static bool is_idle(const struct template *t)
 {
-    return template_is_warm(t) && t->forking == NULL && t->crew.plain.waiting == 0 && t->asks == NULL;
+    return template_is_warm(t) && t->forking == NULL && crew_waiting(&t->crew) == 0 && t->asks == NULL;
 }
 
 /* Lets the one go that was used the longest ago. False: all are needed. */
@@ -97,7 +97,7 @@ static void boot(struct template *t)
 void template_prepare(struct template *t)
 {
     struct broker *b = t->broker;
-    bool wanted = t->crew.plain.waiting > 0 || t->asks != NULL;
+    bool wanted = crew_waiting(&t->crew) > 0 || t->asks != NULL;
 
     if (b->phase == BROKER_DRAINING)
         return;

@@ -85,7 +85,8 @@ static bool has_workers(const struct template *t)
 /* Removed, or never made; and nobody has it any more. */
 static bool is_over(const struct template *t)
 {
-    return (t->removed || !t->stored) && t->refs == 0 && t->job == NULL && t->asks == NULL && t->crew.plain.waiting == 0 && !has_workers(t);
+    return (t->removed || !t->stored) && t->refs == 0 && t->job == NULL && t->asks == NULL && crew_waiting(&t->crew) == 0 &&
+           !has_workers(t);
 }
 
 static void on_tidy(void *ctx)
@@ -212,6 +213,8 @@ void template_fail_waiting(struct template *t, const char *why)
 {
     for (unsigned n = t->crew.plain.waiting; n > 0 && t->crew.plain.first != NULL; n--)
         jobs_decide(t->crew.plain.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+    for (unsigned n = t->crew.living.waiting; n > 0 && t->crew.living.first != NULL; n--)
+        jobs_decide(t->crew.living.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
 }
 
 /* ---- build --------------------------------------------------------------------------------------------------------------------- */
@@ -513,7 +516,7 @@ int templates_recover(struct broker *b)
 void templates_let_go(struct broker *b, bool all)
 {
     for (struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (all || (t->asks == NULL && t->crew.plain.waiting == 0))
+        if (all || (t->asks == NULL && crew_waiting(&t->crew) == 0))
             template_end(t);
 }
 
@@ -522,7 +525,7 @@ unsigned templates_resting(const struct broker *b)
     unsigned n = 0;
 
     for (const struct template *t = b->templates.all; t != NULL; t = t->next)
-        n += template_is_warm(t) && t->asks == NULL && t->crew.plain.waiting == 0;
+        n += template_is_warm(t) && t->asks == NULL && crew_waiting(&t->crew) == 0;
     return n;
 }
 

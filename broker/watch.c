@@ -66,7 +66,7 @@ static void name_holders(struct job *job, const struct worker *w)
 
     words->idle = "broker timer";
     if (!programs(job)) {
-        words->cpu = "broker timer on the process clock, RLIMIT_CPU";
+        words->cpu = job->interp != NULL ? "broker timer on the process clock" : "broker timer on the process clock, RLIMIT_CPU";
         words->memory = NULL; /* the engine's own walls: receipt.c */
         words->swap = "none";
         words->pids = job->crew->template != NULL ? "seccomp filter, the broker's leave" : "RLIMIT_NPROC 0, seccomp filter";
@@ -165,10 +165,14 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
     const struct watch *watch = &job->watch;
     uint64_t now = loop_clock_us();
 
-    *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended };
-    ret->cpu_us = used_cpu(job, w);
-    ret->wall_us = !watch->rests && now > job->assigned_at ? now - job->assigned_at : 0;
-    ret->idle_us = !watch->rests && now > watch->active_at ? now - watch->active_at : 0;
+    *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended, .lives = watch->lives };
+    ret->cpu_us = less(used_cpu(job, w), watch->call_cpu_us);
+    ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at);
+    ret->idle_us = less(now, watch->lives ? watch->call_at : watch->active_at);
+    if (watch->rests || (watch->lives && watch->in_call))
+        ret->idle_us = 0;
+    if (watch->rests || (watch->lives && !watch->in_call))
+        ret->wall_us = 0;
     if (leaf_has(w, CGROUP_MEMORY))
         ret->oom = cgroup_ran_out(w->leaf, watch->oom_told);
     if (ret->oom)
@@ -206,7 +210,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* CPU time passes no faster than the clock on each processor. */
 static uint64_t cpu_due(const struct job *job, uint64_t now)
 {
-    uint64_t limit = job->limits.cpu_us, used = job->watch.cpu_us, left = limit > used ? (limit - used) / parallel(job) : 0;
+    uint64_t limit = job->limits.cpu_us, used = less(job->watch.cpu_us, job->watch.call_cpu_us),
+             left = limit > used ? (limit - used) / parallel(job) : 0;
 
     return now + (left > AGAIN_US ? left : AGAIN_US);
 }
@@ -216,14 +221,25 @@ static uint64_t idle_due(const struct job *job, uint64_t now)
 {
     uint64_t limit = job->limits.idle_us;
 
+    if (job->watch.lives)
+        return job->watch.in_call ? UINT64_MAX : job->watch.call_at + limit;
     if (limit >= job->limits.wall_us)
         return UINT64_MAX;
     return sooner(job->watch.active_at + limit, now + limit / IDLE_LOOKS);
 }
 
-static void arm(struct job *job)
+static uint64_t wall_due(const struct job *job)
 {
-    uint64_t now = loop_clock_us(), at = job->assigned_at + job->limits.wall_us;
+    const struct watch *watch = &job->watch;
+
+    if (!watch->lives)
+        return job->assigned_at + job->limits.wall_us;
+    return watch->in_call ? watch->call_at + job->limits.wall_us : UINT64_MAX;
+}
+
+static uint64_t due(const struct job *job)
+{
+    uint64_t now = loop_clock_us(), at = wall_due(job);
 
     if (job->watch.rests)
         at = UINT64_MAX;
@@ -232,7 +248,26 @@ static void arm(struct job *job)
         at = sooner(at, idle_due(job, now));
     if (job->watch.sampled)
         at = sooner(at, now + WATCH_SAMPLE_US);
-    timers_arm(&job->broker->loop.timers, &job->watch.look, at);
+    return at;
+}
+
+static void arm(struct job *job)
+{
+    timers_arm(&job->broker->loop.timers, &job->watch.look, due(job));
+}
+
+/* A look that comes too early costs less than to move it with each call. */
+void watch_call(struct job *job, bool begins)
+{
+    struct watch *watch = &job->watch;
+
+    if (job->worker == NULL)
+        return;
+    watch->cpu_us = watch->call_cpu_us = used_cpu(job, job->worker);
+    watch->call_at = loop_clock_us();
+    watch->in_call = begins;
+    if (watch->look.place == 0 || due(job) < watch->look.at_us)
+        arm(job);
 }
 
 static void look(struct job *job)
@@ -305,7 +340,8 @@ int watch_start(struct job *job)
         sample(job, w);
     if (!leaf_has(w, CGROUP_CPU))
         watch->base_user_us = w->boot_cpu_us;
-    watch->active_at = job->assigned_at;
+    watch->active_at = watch->call_at = job->assigned_at;
+    watch->lives = watch->in_call = job->interp != NULL; /* to begin is bounded as a call is */
     name_holders(job, w);
     arm(job);
     return 0;

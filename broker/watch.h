@@ -36,6 +36,8 @@ struct watch {
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
+    bool lives, in_call;                /* an interpreter's: its limits of time hold for each call, idle for the time between them */
+    uint64_t call_at, call_cpu_us;      /* since that began */
     struct family family;
     struct watch_words words;
 };
@@ -50,6 +52,8 @@ void watch_allow(struct job *job, uint64_t cpu_us);
 const char *watch_cannot(const struct job *job, uint32_t asked);
 /* Its worker is in namespaces of its own (T0, T1). */
 bool watch_has_spaces(const struct job *job);
+/* An interpreter's call begins, or is over: limits of time begin anew. */
+void watch_call(struct job *job, bool begins);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

@@ -174,6 +174,7 @@ static void on_gone(struct zygote *z)
                      z->refused);
         jobs_start_failed(z->crew, &z->crew->plain, why);
         jobs_start_failed(z->crew, &z->crew->wide, why);
+        jobs_start_failed(z->crew, &z->crew->living, why);
         templates_cannot(z, why);
     }
     hang_up(z);

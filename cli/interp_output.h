@@ -9,7 +9,7 @@
 
 #include "cli/words.h"
 
-/* As the flags say, with the script of --run run in it. The caller releases the reply, whose answer is the interpreter's status. */
+/* As the flags say, with the script of --run run in it. The caller releases the reply, whose answer is the interpreter's handle. */
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply);
 /* args[0] is the function. Prints its output and its value. */
 int interp_call(const struct command *c, struct coop_client *client, const char *id, char **args, int n);

@@ -27,7 +27,7 @@ int verb_call(const struct command *c)
         return code;
     code = interp_make(c, client, PB__OWNER__OWNER_SESSION, &reply);
     if (code == 0) {
-        snprintf(id, sizeof(id), "%s", answer_of(&reply)->interp->interp->id);
+        snprintf(id, sizeof(id), "%s", answer_of(&reply)->handle->id);
         frame_release(&reply);
         code = interp_call(c, client, id, c->args, c->n_args);
     }

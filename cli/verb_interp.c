@@ -93,9 +93,9 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
     m.owner = owner;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERP, ret_reply);
+    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, ret_reply);
     if (code == 0 && script) {
-        const char *id = answer_of(ret_reply)->interp->interp->id;
+        const char *id = answer_of(ret_reply)->handle->id;
 
         code = run_first(c, client, id, &s);
         if (code != 0) {
@@ -109,7 +109,7 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
 
 static int create(const struct command *c, struct coop_client *client, char **args, int n)
 {
-    const Pb__InterpStatus *s;
+    const Pb__Handle *h;
     struct frame reply;
     int code = interp_make(c, client, PB__OWNER__OWNER_NAMED, &reply);
 
@@ -117,11 +117,11 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     (void)n;
     if (code != 0)
         return code;
-    s = answer_of(&reply)->interp;
+    h = answer_of(&reply)->handle;
     if (c->opt.json)
-        json_print(json_document(&s->base));
+        json_print(json_document(&h->base));
     else
-        printf("%s\n", s->interp->id);
+        printf("%s\n", h->id);
     frame_release(&reply);
     return 0;
 }

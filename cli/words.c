@@ -33,8 +33,10 @@ static void say_lines(const char *text)
     for (const char *line = text; *line != '\0';) {
         size_t len = strcspn(line, "\n");
 
-        text_safe(safe, sizeof(safe), line, len);
-        fprintf(stderr, "%s\n", safe);
+        size_t tabs = strspn(line, "\t");
+
+        text_safe(safe, sizeof(safe), line + tabs, len - tabs);
+        fprintf(stderr, "%*s%s\n", (int)(4 * tabs), "", safe);
         line += len + (line[len] == '\n');
     }
 }

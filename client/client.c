@@ -23,7 +23,7 @@ enum {
 
 static bool is_over(const struct coop_client *c, const struct coop_op *op)
 {
-    return op != NULL ? op->call.state != REQ_CALL_PENDING : req_state(c->req) == REQ_UP;
+    return op != NULL ? op->done : req_state(c->req) == REQ_UP;
 }
 
 static int ms_until(uint64_t until_ms)
@@ -35,6 +35,12 @@ static int ms_until(uint64_t until_ms)
     return until_ms <= now ? 0 : until_ms - now > INT32_MAX ? INT32_MAX : (int)(until_ms - now);
 }
 
+static void step(struct coop_client *c)
+{
+    req_step(c->req);
+    op_turn(c);
+}
+
 static void lead(struct coop_client *c, uint64_t until_ms)
 {
     c->led = true;
@@ -42,7 +48,7 @@ static void lead(struct coop_client *c, uint64_t until_ms)
     req_wait(c->req, ms_until(until_ms));
     pthread_mutex_lock(&c->lock);
     c->led = false;
-    req_step(c->req);
+    step(c);
 }
 
 static void follow(struct coop_client *c, struct waiter *w, uint64_t until_ms)
@@ -222,7 +228,7 @@ static int client_new(const struct endpoint *e, struct coop_client **ret, struct
 
 static int open_at(const struct endpoint *e, struct coop_client **ret, struct coop_error *why)
 {
-    struct coop_client *c;
+    struct coop_client *c = NULL;
     int rc = client_new(e, &c, why);
 
     if (rc != 0)
@@ -318,7 +324,7 @@ size_t coop_client_step(struct coop_client *c)
     size_t n;
 
     pthread_mutex_lock(&c->lock);
-    req_step(c->req);
+    step(c);
     n = c->n_ended;
     pthread_mutex_unlock(&c->lock);
     return n;

@@ -1,7 +1,6 @@
 /* failure.c - see failure.h. */
 #include "client/failure.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <coop/exit_codes.h>
 
 #include "call_errors.h"
+#include "client/start.h"
 #include "frame.h"
 
 /* ---- an Error of control.proto --------------------------------------------------------------------------------------------------- */
@@ -44,20 +44,6 @@ static int failure_of_error(const Pb__Error *e, struct coop_error *why)
 
 /* ---- a CallFailure of calls.proto ------------------------------------------------------------------------------------------------ */
 
-#define PUT(into, text) put(into, sizeof(into), text)
-
-/* Cut at a letter's start, so that it stays UTF-8. */
-static void put(char *into, size_t size, const char *text)
-{
-    size_t n = strlen(text);
-
-    if (n >= size)
-        for (n = size - 1; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
-            n--;
-    memcpy(into, text, n);
-    into[n] = '\0';
-}
-
 /* The innermost calls, which tell most, stand last in Lua's and Python's: the end is kept. */
 static void put_end(char *into, size_t size, const char *text)
 {
@@ -66,19 +52,6 @@ static void put_end(char *into, size_t size, const char *text)
     while (((unsigned char)text[skip] & 0xc0) == 0x80)
         skip++;
     memcpy(into, text + skip, n - skip + 1);
-}
-
-/* "CAUSE_CPU_LIMIT" as "cpu_limit". */
-static void put_cause(char *into, size_t size, Pb__Cause cause)
-{
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(&pb__cause__descriptor, (int)cause);
-
-    into[0] = '\0';
-    if (cause == PB__CAUSE__CAUSE_NONE || v == NULL)
-        return;
-    put(into, size, v->name + strlen("CAUSE_"));
-    for (char *p = into; *p != '\0'; p++)
-        *p = (char)tolower((unsigned char)*p);
 }
 
 static void put_remote(struct coop_error *why, const Pb__JobError *e)
@@ -108,7 +81,7 @@ int failure_of_call(const Pb__CallFailure *f, struct coop_error *why)
     PUT(why->path, f->path);
     if (f->remote != NULL)
         put_remote(why, f->remote);
-    put_cause(why->cause, sizeof(why->cause), f->cause);
+    text_put_enum(why->cause, sizeof(why->cause), &pb__cause__descriptor, "CAUSE_", (int)f->cause);
     PUT(why->cause_detail, f->cause_detail);
     PUT(why->receipt, f->receipt);
     put_cycle(why, f);

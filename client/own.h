@@ -35,14 +35,18 @@ struct coop_client {
     struct waiter *waiters;
     struct coop_op *ended, **ended_last; /* asynchronous ones that were not taken */
     size_t n_ended;
+    struct coop_op *back;  /* answered, perhaps only by the way (op_kind.again) */
     uint64_t revive_at_ms; /* not again before */
     uint64_t last_number;  /* of an ask */
 };
+
+struct op_kind;
 
 struct coop_op {
     struct req_call call; /* first: on_end finds the op by it */
     struct coop_client *client;
     struct waiter *waiter;
+    bool done;
     bool quiet;      /* the function that began it waits for it: not among ended */
     bool orphan;     /* nobody waits, and it goes when it ends */
     bool noted;      /* among ended */
@@ -51,14 +55,24 @@ struct coop_op {
     void *user;
     const struct op_kind *kind; /* of the typed calls; NULL: raw */
     struct coop_op *next_ended, **at_ended;
+    /* of a kind that may ask again: what, until when; and in the client's list while that is to be decided */
+    uint8_t *bytes;
+    size_t len;
+    uint64_t until_ms;
+    struct coop_op *next_back;
+    size_t extent; /* for its kind: bytes of a buffer */
 };
 
 /* Begins a request. number: of the ask in it, or 0. The bytes are copied. */
-int op_begin(struct coop_client *c, const void *bytes, size_t len, int fd, int64_t timeout_us, uint64_t number, bool quiet,
-             struct coop_op **ret, struct coop_error *why);
-/* Waits as long as the request lives; then as op_check(). */
-int op_finish(struct coop_op *op, struct coop_error *why);
-/* 0: it has ended, and call.body is its answer. -EAGAIN: not yet. Else it has failed. */
+int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet,
+             const struct op_kind *kind, struct coop_op **ret, struct coop_error *why);
+/* After each req_step(): those that are back are begun again, or have ended. Locked. */
+void op_turn(struct coop_client *c);
+/* Asks without waiting for the answer; when that cannot be sent, nobody minds. which: of Pb__Ask__BodyCase. */
+void op_tell(struct coop_client *c, int which, void *message);
+/* Whether its answer only says that it is not yet there (start.c). */
+bool op_wants_again(const struct coop_op *op);
+/* 0: it has ended, and call.body is its answer. -EINPROGRESS: not yet. Else it has failed. */
 int op_check(struct coop_op *op, struct coop_error *why);
 
 /* Words for a request that failed on the way: -ECONNRESET, -ETIMEDOUT ... Returns rc. */

@@ -313,13 +313,16 @@ static bool covers(const struct job_grant *g, Pb__Kind kind, const char *name)
     return kind == PB__KIND__KIND_KV ? strncmp(name, g->name, strlen(g->name)) == 0 : strcmp(name, g->name) == 0;
 }
 
-const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name)
+const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name, uint32_t rights)
 {
     const struct job_grant *best = NULL;
 
-    for (unsigned i = 0; i < c->n_grants; i++)
-        if (covers(&c->grants[i], kind, name) && (best == NULL || strlen(c->grants[i].name) > strlen(best->name)))
-            best = &c->grants[i];
+    for (unsigned i = 0; i < c->n_grants; i++) {
+        const struct job_grant *g = &c->grants[i];
+
+        if (covers(g, kind, name) && (rights & ~g->rights) == 0 && (best == NULL || strlen(g->name) > strlen(best->name)))
+            best = g;
+    }
     return best;
 }
 
@@ -328,13 +331,11 @@ static const char *cap_of(const struct job_grant *g)
     return g->kind == PB__KIND__KIND_QUEUE ? "queue" : g->kind == PB__KIND__KIND_INTERP ? "interp" : "kv";
 }
 
-/* Any of the parent's: of two prefixes the shorter may be the one that gives the right. */
 static bool has_grant(const struct job_caps *parent, const struct job_grant *g)
 {
-    for (unsigned i = 0; i < parent->n_grants; i++)
-        if (covers(&parent->grants[i], g->kind, g->name) && (g->rights & ~parent->grants[i].rights) == 0)
-            return true;
-    return false;
+    const struct job_grant *theirs = job_caps_grant(parent, g->kind, g->name, g->rights);
+
+    return theirs != NULL && !theirs->revoked;
 }
 
 int job_caps_within(const struct job_caps *child, const struct job_caps *parent, char why[JOB_CAPS_WHY])

@@ -46,6 +46,7 @@ const char *job_cap_spelling(const struct job_cap *cap, char buf[JOB_CAP_SPELLIN
 struct job_grant {
     Pb__Kind kind;   /* QUEUE, INTERP, KV */
     uint32_t rights; /* bits of Pb__Right, GRANT among them: what a job may use it may hand on */
+    bool revoked;    /* by a host program, since the job was submitted */
     char name[JOB_CAP_NAME + 1];
 };
 
@@ -68,9 +69,10 @@ int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_
 void job_caps_finish(struct job_caps *c); /* of all zeros too */
 
 /*
- * The grant that covers the thing of this kind and name, or NULL: a queue's or an interpreter's own; of keys the longest prefix that name begins with.
+ * The grant that covers the thing of this kind and name with all these rights (0: with any), or NULL: a queue's or an interpreter's own; of keys the
+ * longest prefix that name begins with.
  */
-const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name);
+const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name, uint32_t rights);
 
 /* Whether a child may have these: nothing that its parent has not, no more of anything. -EINVAL names the first that is too much. */
 int job_caps_within(const struct job_caps *child, const struct job_caps *parent, char why[JOB_CAPS_WHY]);

@@ -42,6 +42,7 @@ static uint8_t *room(struct sp_stream *s, size_t len)
         s->out_cap = cap;
     }
     s->out_len += len;
+    s->put += len;
     return s->out + s->out_len - len;
 }
 
@@ -127,8 +128,10 @@ void sp_stream_flush(struct sp_stream *s)
             return;
         if (n < 0)
             s->write_failed = true;
-        else
+        else {
             s->out_at += (size_t)n;
+            s->sent += (size_t)n;
+        }
     }
     s->out_at = s->out_len = 0;
     while (s->n_fds > 0)

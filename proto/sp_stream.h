@@ -37,6 +37,7 @@ struct sp_stream {
     size_t body_len, body_have, body_cap;
     uint8_t *out;
     size_t out_at, out_len, out_cap;
+    uint64_t put, sent;   /* bytes, since the beginning; what a peer that is gone did not take is never sent */
     struct sp_stream_fd { /* goes with the byte at out + at */
         size_t at;
         int fd;

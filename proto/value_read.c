@@ -36,7 +36,7 @@ struct head {
 #define ON_NUMBER(name, kind_of, type)                                                                                                     \
     static void name(void *ctx, type n)                                                                                                    \
     {                                                                                                                                      \
-        *(struct head *)ctx = (struct head){ .kind = kind_of, .n = n };                                                                    \
+        *(struct head *)ctx = (struct head){ .kind = (kind_of), .n = n };                                                                  \
     }
 ON_NUMBER(on_unsigned8, HEAD_UNSIGNED, uint8_t)
 ON_NUMBER(on_unsigned16, HEAD_UNSIGNED, uint16_t)

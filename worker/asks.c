@@ -172,6 +172,14 @@ static void cancel(uint64_t number)
     (void)ask_post(&a);
 }
 
+void ask_cancel(struct ask *a)
+{
+    link_enter();
+    if (!ask_is_answered(a))
+        cancel(a->number);
+    link_leave();
+}
+
 void ask_end(struct ask *a)
 {
     if (a == NULL)

@@ -41,6 +41,9 @@ const Pb__Answer *ask_answer(const struct ask *a);
 /* Gives the descriptor that came along away; -1: none did, or it has been given. */
 int ask_descriptor(struct ask *a);
 
+/* The broker is told that nobody wants it any more. The answer comes all the same, and soon: it says what has happened. */
+void ask_cancel(struct ask *a);
+
 /* Frees it. An unanswered one is cancelled, its late answer dropped and the descriptor of that closed. NULL: nothing. */
 void ask_end(struct ask *a);
 

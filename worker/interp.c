@@ -117,6 +117,8 @@ static void wait_for_call(const struct interp_engine *e, struct frame *ret_f)
     while ((rc = park_or_stay()) != 0)
         if (rc == -EINTR && e->woken != NULL)
             e->woken();
+        else if (rc != 0 && sched != NULL)
+            sched_main_afresh(); /* a tenant's tasklet has cancelled main, or forbidden it to block */
     if (inbound_take(&inbound_call, ret_f) != 0)
         _exit(70); /* the broker does not keep to the protocol */
 }

@@ -20,8 +20,11 @@ struct packed {
     size_t len;
     uint32_t *handles; /* of this worker's table; malloc'ed */
     unsigned n_handles;
+    uint32_t *rights; /* of each of them, those to pass on; malloc'ed; NULL: all */
+    uint32_t whole;   /* a sealed buffer of this worker's that the encoding lies in, dropped by packed_finish(); 0: it is cbor */
     Pb__Value message;
     Pb__Handle *list, **pointers; /* its handles, in one block */
+    Pb__Handle whole_message;
 };
 
 /* The place of a handle in it. -E2BIG: VALUE_HANDLES are; -ENOMEM. */

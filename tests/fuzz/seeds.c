@@ -565,6 +565,27 @@ static void value_seeds(void)
     }
 }
 
+/* ---- json: text ---------------------------------------------------------------------------------------------------------------------- */
+
+static void json_seeds(void)
+{
+    static const char *const rows[][2] = {
+        {"plain",   "[null, true, false, 0, -1, 1.5e3, \"a\\u00e4\\n\", {\"k\": [], \"m\": {}}]"                },
+        { "big",    "[12345678901234567890, -12345678901234567890, {\"$big\": \"123\"}, 9223372036854775807]"   },
+        { "bytes",  "{\"$bytes\": \"AAECAw==\"}"                                                                },
+        { "double", "[{\"$double\": \"nan\"}, {\"$double\": \"-inf\"}, 1e-7, 100000000000000000000.0]"          },
+        { "map",    "{\"$map\": [[1, \"one\"], [true, 2], [1.5, {\"$map\": []}]]}"                              },
+        { "handle", "{\"$handle\": \"01HZZZZZZZ0000000000000000\", \"kind\": \"queue\", \"rights\": [\"send\"]}"},
+        { "twice",  "{\"a\": 1, \"a\": 12345678901234567890}"                                                   },
+        { "open",   "[\"12345678901234567890"                                                                   },
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add(rows[i][1], strlen(rows[i][1]));
+        save("json", rows[i][0]);
+    }
+}
+
 /* ---- policy: what is given, some calls, and rows in each of their forms ------------------------------------------------------------------- */
 
 static void policy_seeds(void)
@@ -642,6 +663,7 @@ int main(int argc, char **argv)
     limits_seeds();
     policy_seeds();
     value_seeds();
+    json_seeds();
     elf_seeds();
     return 0;
 }

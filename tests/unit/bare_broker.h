@@ -55,6 +55,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
     w->deadline = (struct timer){ .fn = bare_deadline, .ctx = w };
     for (unsigned i = 0; i < ZYGOTE_TOKEN; i++)
         w->token[i] = (uint8_t)(i * 17 + w->id);
+    asker_init(&w->asker, &fx->b, w, 0);
     w->next = p->all;
     if (p->all != NULL)
         p->all->prev = w;
@@ -80,7 +81,7 @@ static inline void bare_unheard(void *ctx, const uint8_t *bytes, size_t len)
 /* The worker's end of a real link; what it writes there is not heard, tests call gate_receive(). The caller closes it. */
 static inline int bare_open_link(struct bare_broker *fx, struct worker *w)
 {
-    const struct link_handler deaf = { bare_unheard, bare_gone, w };
+    const struct link_handler deaf = { bare_unheard, bare_gone, w, NULL };
     int fd = -1;
 
     if (link_open(&w->link, &fx->b.loop, &deaf, &fd) != 0 || sp_handshake(fd) != 0)
@@ -165,6 +166,7 @@ static inline int bare_start(struct bare_broker *fx)
     fx->b.output_dir = open(fx->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fx->b.config.workers = 4;
     fx->b.config.max_queued = 100;
+    fx->b.config.interpreters = 100;
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
     pool_init(&fx->b.pool, &fx->b);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -176,13 +178,16 @@ static inline int bare_start(struct bare_broker *fx)
 /* Everything made since bare_start() but the broker itself. */
 static inline void bare_clear(struct bare_broker *fx)
 {
+    for (struct worker *w = fx->b.pool.all; w != NULL; w = w->next)
+        asker_finish(&w->asker);
     jobs_finish(&fx->b.jobs);
+    interps_finish(&fx->b);
     jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
-    fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = 0;
+    fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = fx->b.pool.living = 0;
     for (int i = 0; i < ENGINE_COUNT; i++) {
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
-        fx->b.crews[i].plain = fx->b.crews[i].wide = (struct crew_queue){ 0 };
+        fx->b.crews[i].plain = fx->b.crews[i].wide = fx->b.crews[i].living = (struct crew_queue){ 0 };
         timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].own_zygote.restart); /* as zygote_stop() */
     }
     fx->w = NULL;

@@ -13,6 +13,7 @@
 
 #include "broker/receipt.h"
 #include "bare_broker.h"
+#include "bare_interp.h"
 #include "frame.h"
 #include "rel_path.h"
 #include "sp.h"
@@ -22,7 +23,7 @@
 #define KIND(name) PB__RESULT_KIND__RESULT_KIND_##name
 #define CA(name)   PB__CAUSE__CAUSE_##name
 
-enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(LEARNED) };
+enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(CALL_DONE) };
 
 /* ---- one good message of each kind; tests spoil one thing ------------------------------------------------------------------------------ */
 
@@ -38,6 +39,9 @@ struct said {
     Pb__WorkerLog log;
     Pb__Collected collected;
     Pb__Learned learned;
+    Pb__Ask ask;
+    Pb__InterpList interp_list;
+    Pb__CallDone call_done;
     Pb__JobError error;
     char *seal[SEAL_ROOM];
     uint64_t args[8];
@@ -83,17 +87,31 @@ static void fill(struct said *s, const struct worker *w)
     pb__learned__init(&s->learned);
     s->learned.row = "allow uname";
     s->learned.times = 1;
+    pb__ask__init(&s->ask);
+    pb__interp_list__init(&s->interp_list);
+    s->ask.number = 1;
+    s->ask.body_case = PB__ASK__BODY_INTERP_LIST;
+    s->ask.interp_list = &s->interp_list;
+    pb__call_done__init(&s->call_done);
+    s->call_done.number = BARE_CALL;
 }
 
 static struct said *good(const struct worker *w, unsigned body)
 {
     static struct said s;
     ProtobufCMessage *const bodies[] = {
-        [SAYS(HELLO)] = &s.hello.base,           [SAYS(SEAL_FAILED)] = &s.seal_failed.base,
-        [SAYS(STARTED)] = &s.started.base,       [SAYS(OUTPUT)] = &s.output.base,
-        [SAYS(STDIN_WANT)] = &s.stdin_want.base, [SAYS(RESULT)] = &s.result.base,
-        [SAYS(VIOLATION)] = &s.violation.base,   [SAYS(LOG)] = &s.log.base,
-        [SAYS(COLLECTED)] = &s.collected.base,   [SAYS(LEARNED)] = &s.learned.base,
+        [SAYS(HELLO)] = &s.hello.base,
+        [SAYS(SEAL_FAILED)] = &s.seal_failed.base,
+        [SAYS(STARTED)] = &s.started.base,
+        [SAYS(OUTPUT)] = &s.output.base,
+        [SAYS(STDIN_WANT)] = &s.stdin_want.base,
+        [SAYS(RESULT)] = &s.result.base,
+        [SAYS(VIOLATION)] = &s.violation.base,
+        [SAYS(LOG)] = &s.log.base,
+        [SAYS(COLLECTED)] = &s.collected.base,
+        [SAYS(LEARNED)] = &s.learned.base,
+        [SAYS(ASK)] = &s.ask.base,
+        [SAYS(CALL_DONE)] = &s.call_done.base,
     };
 
     memset(&s, 0, sizeof(s));
@@ -139,6 +157,8 @@ static void enter_for(struct bare_broker *fx, enum worker_phase phase, unsigned 
 {
     fx->engine = body == SAYS(COLLECTED) || body == SAYS(LEARNED) ? ENGINE_EXEC : ENGINE_LUA;
     bare_enter(fx, phase);
+    if (body == SAYS(CALL_DONE) && fx->job != NULL)
+        bare_interp_call(bare_interp(fx));
 }
 
 /* One that runs a program. */
@@ -295,6 +315,8 @@ static const struct {
     { WORKER_BUSY,     SAYS(LOG)        },
     { WORKER_BUSY,     SAYS(COLLECTED)  },
     { WORKER_BUSY,     SAYS(LEARNED)    },
+    { WORKER_BUSY,     SAYS(ASK)        },
+    { WORKER_BUSY,     SAYS(CALL_DONE)  },
 };
 
 static int is_legal(enum worker_phase phase, unsigned body)
@@ -368,7 +390,7 @@ static void bytes_that_are_no_message_are_refused_in_every_phase(void **state)
         {"\xff",                  1},
         { "\x42",                 1},
         { "\x42\x05wor",          5},
-        { "\x5a\x00",             2},
+        { "\x7a\x00",             2},
         { "\x42\x03\x0a\x01\xff", 5},
         { "\x08\x01",             2},
     };
@@ -1673,7 +1695,7 @@ static void the_broker_says_each_thing_in_its_phase_only(void **state)
 
 static void the_broker_says_nothing_that_is_not_in_its_table(void **state)
 {
-    static const unsigned bodies[] = { 0, TELL(TTY_SIZE) + 1, 100, INT32_MAX, UINT32_MAX };
+    static const unsigned bodies[] = { 0, TELL(CALL) + 1, 100, INT32_MAX, UINT32_MAX };
     struct bare_broker *fx = *state;
 
     for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {

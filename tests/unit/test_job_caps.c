@@ -217,15 +217,17 @@ static void a_grant_is_found_by_the_name_it_covers(void **state)
 
     (void)state;
     must_read(LIST("queue=in:recv", "kv=app/:ro", "kv=app/own/:rw", "interp=in:call"), &c);
-    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "in"), &c.grants[0]);
-    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_INTERP, "in"), &c.grants[3]);
-    assert_null(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "i"));
-    assert_null(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "inn"));
-    assert_null(job_caps_grant(&c, PB__KIND__KIND_BUFFER, "in"));
-    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_KV, "app/x"), &c.grants[1]);
-    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_KV, "app/own/x"), &c.grants[2]); /* the longest */
-    assert_null(job_caps_grant(&c, PB__KIND__KIND_KV, "app"));
-    assert_null(job_caps_grant(&c, PB__KIND__KIND_KV, ""));
+    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "in", 0), &c.grants[0]);
+    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_INTERP, "in", 0), &c.grants[3]);
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "i", 0));
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_QUEUE, "inn", 0));
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_BUFFER, "in", 0));
+    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_KV, "app/x", 0), &c.grants[1]);
+    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_KV, "app/own/x", 0), &c.grants[2]); /* the longest */
+    assert_ptr_equal(job_caps_grant(&c, PB__KIND__KIND_KV, "app/own/x", PB__RIGHT__RIGHT_WRITE), &c.grants[2]);
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_KV, "app/x", PB__RIGHT__RIGHT_WRITE));
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_KV, "app", 0));
+    assert_null(job_caps_grant(&c, PB__KIND__KIND_KV, "", 0));
     job_caps_finish(&c);
 }
 
@@ -266,6 +268,10 @@ static void a_child_has_nothing_that_its_parent_has_not(void **state)
     assert_int_equal(job_caps_within(&none, &none, why), 0);
     assert_int_equal(job_caps_within(&none, &parent, why), 0);
     assert_int_equal(job_caps_within(&parent, &parent, why), 0);
+    parent.grants[0].revoked = true; /* a child would have it anew */
+    must_read(LIST("queue=in:recv"), &child);
+    said(job_caps_within(&child, &parent, why), why, -EINVAL, "queue=in with rights");
+    job_caps_finish(&child);
     job_caps_finish(&parent);
 }
 

@@ -50,7 +50,7 @@ static void on_gone(void *ctx, int why)
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    const struct link_handler h = { on_message, on_gone, s };
+    const struct link_handler h = { on_message, on_gone, s, NULL };
 
     if (s == NULL || loop_init(&s->loop) != 0 || link_open(&s->link, &s->loop, &h, &s->far) != 0)
         return -1;

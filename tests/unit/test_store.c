@@ -777,7 +777,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
     run_sql(f, "PRAGMA user_version = 99");
     assert_int_equal(store_open(f->dir, &f->store, f->why), -EPROTONOSUPPORT);
     assert_non_null(strstr(f->why, "99"));
-    run_sql(f, "PRAGMA user_version = 3");
+    run_sql(f, SCHEMA_STAMP);
     assert_int_equal(store_open(f->dir, &f->store, f->why), 0);
 }
 

@@ -295,7 +295,7 @@ static const struct {
     { "a head that is none",                       "UPDATE head SET hash = x'00'",                                                AUDIT_HEAD,      0 },
     { "a receipt beside the chain",
      "INSERT INTO job SELECT " OTHER ", name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, "
-      "updated_us FROM job WHERE id = " JOB5 "; INSERT INTO result SELECT " OTHER
+      "updated_us, lives FROM job WHERE id = " JOB5 "; INSERT INTO result SELECT " OTHER
       ", epoch, outcome, cause, recorded_us, receipt FROM result WHERE job = " JOB5,
      AUDIT_ADDED,                                                                                                                                  0 },
     { "a record too many",                         "INSERT INTO chain VALUES(13, " OTHER ", zeroblob(32))",                       AUDIT_REMOVED,   13},
@@ -373,7 +373,7 @@ static void a_chain_forged_as_a_whole_is_told_by_a_hash_kept_elsewhere(void **st
     assert_int_equal(found, JOBS);
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "UPDATE result SET receipt = x'00' WHERE job = " JOB5 "; DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
+    run_sql(f, "UPDATE result SET receipt = x'00' WHERE job = " JOB5 "; DROP TABLE chain; DROP TABLE head; " BACK_TO_2);
     assert_int_equal(store_open(f->dir, &f->store, f->why), 0); /* chains them all again */
     walk_chain(f->store, &a, kept.hash, &found);
     assert_int_equal(a.fault, AUDIT_NONE);
@@ -415,7 +415,7 @@ static void receipts_older_than_the_chain_are_taken_into_it_as_they_came(void **
     finish_many(f->store, 10, 13); /* later, of lower ids */
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "DROP TABLE chain; DROP TABLE head; PRAGMA user_version = 2");
+    run_sql(f, "DROP TABLE chain; DROP TABLE head; " BACK_TO_2);
     assert_int_equal(store_open(f->dir, &f->store, f->why), 0);
     assert_whole(f->store, 6);
     assert_int_equal(store_read_link(f->store, id_of(20), &link), 0);
@@ -433,7 +433,7 @@ static void a_migration_that_fails_leaves_no_half_of_a_chain(void **state)
     finish_many(f->store, 0, 3);
     store_close(f->store);
     f->store = NULL;
-    run_sql(f, "DROP TABLE chain; PRAGMA user_version = 2"); /* head is in the way */
+    run_sql(f, "DROP TABLE chain; " BACK_TO_2); /* head is in the way */
     assert_int_equal(store_open(f->dir, &f->store, f->why), -EIO);
     assert_non_null(strstr(f->why, "version 3"));
     run_sql(f, "DROP TABLE head");

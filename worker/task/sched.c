@@ -417,3 +417,15 @@ void sched_interrupt(struct sched *s)
     if (s->member != NULL)
         inbox_poke(s->member);
 }
+
+void sched_main_afresh(void)
+{
+    coop_task *t = &sched->main;
+
+    sched->interrupted = 0;
+    t->cancelled = false;
+    atomic_fetch_and(&t->mail, ~(unsigned)(MAIL_CANCEL | MAIL_FORCE));
+    t->block_trap = t->shield = 0;
+    t->atomic = false;
+    sched->switch_trap = 0;
+}

@@ -168,6 +168,7 @@ struct sched {
     coop_task *all_last;
     struct hibernate hibernate;
     void *signal_stack; /* this thread had none before; NULL: it had */
+    size_t daemons;     /* of alive: those that coop_run() does not wait for. An engine's; not in a group */
     /* sched_interrupt() was called: who is cancelled by it. NULL: all are. */
     void (*on_interrupt)(void);
 };
@@ -228,6 +229,9 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);
+
+/* Only main, of an interpreter: no interrupt is under way, it is not cancelled, and nothing keeps it from blocking, whatever a tenant has left behind. */
+void sched_main_afresh(void);
 
 /* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */
 bool sched_poll(bool wait);

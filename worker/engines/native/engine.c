@@ -13,6 +13,9 @@
 
 #include "frame.h"
 #include "job_limits.h"
+#include "worker/engines/native/inside_spec.h"
+#include "worker/engines/native/interp.h"
+#include "worker/engines/native/life.h"
 #include "worker/engines/native/load.h"
 #include "worker/engines/native/stdio.h"
 #include "worker/engines/native/turns.h"
@@ -111,7 +114,7 @@ static void say(const char *text)
     output_write(PB__STREAM__STREAM_STDERR, "\n", 1);
 }
 
-static void fail(const char *type, const char *message, const char *trace)
+void life_fail(const char *type, const char *message, const char *trace)
 {
     struct outcome *o = &native.outcome;
 
@@ -161,11 +164,11 @@ static void judge(int result, bool deadlocked)
     if (serve_cancelled()) {
         o->kind = PB__RESULT_KIND__RESULT_KIND_CANCELLED;
     } else if (result != 0 && deadlocked) {
-        fail("Deadlock", "Deadlock: every tasklet is blocked, and nothing can wake one.", native.trace);
+        life_fail("Deadlock", "Deadlock: every tasklet is blocked, and nothing can wake one.", native.trace);
     } else if (result < 0 || result > 255) {
         snprintf(text, sizeof(text), "coop_job() returned %d%s%s%s, which is no exit code: those are 0 to 255", result,
                  result < 0 ? " (" : "", result < 0 ? strerror(-result) : "", result < 0 ? ")" : "");
-        fail("ExitCode", text, "");
+        life_fail("ExitCode", text, "");
     } else {
         o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
         o->exit_code = result;
@@ -173,13 +176,15 @@ static void judge(int result, bool deadlocked)
 }
 
 /* The job's own handlers come first; tell_end() is the last. */
-static _Noreturn void end_job(void)
+_Noreturn void life_end(void)
 {
     native.ended = true;
+    if (native.outcome.kind == PB__RESULT_KIND__RESULT_KIND_NONE)
+        native.outcome.kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
     exit(native.outcome.exit_code);
 }
 
-static void end_tasklets(void)
+void life_end_tasklets(void)
 {
     struct coop_stats s;
     char text[96];
@@ -229,32 +234,74 @@ static void run_entry(load_entry entry, int argc, char **argv)
 
     result = entry(argc, argv);
     deadlocked = native.deadlocked;
-    end_tasklets();
+    life_end_tasklets();
     judge(result, deadlocked);
 }
 
-static void native_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+const char *life_deadlock(void)
 {
-    char **argv = make_argv(spec), why[OUTCOME_MESSAGE];
-    load_entry entry;
+    bool deadlocked = native.deadlocked;
 
-    if (argv == NULL || make_environment(spec) != 0) {
-        ret_o->kind = PB__RESULT_KIND__RESULT_KIND_OOM;
-        return;
-    }
+    native.deadlocked = false;
+    return deadlocked ? native.trace : NULL;
+}
+
+bool life_begin(const Pb__JobSpec *spec, char ***ret_argv)
+{
+    char **argv = make_argv(spec);
+
+    if (argv == NULL || make_environment(spec) != 0)
+        return false;
     if (sched != NULL) {
         threads_set_max(spec->limits->tasklets);
         sched->on_deadlock = on_deadlock;
+        inside_begin();
     }
+    inside_spec_own(spec->source.data, spec->source.len, spec->source_name);
     turns_watch();
     sched_no_descriptors = true;
     program_invocation_name = program_invocation_short_name = spec->source_name; /* who a failed assert() says it is */
     native.running = true;
-    if (load_module(spec->source_name, spec->source.data, spec->source.len, &entry, why, sizeof(why)) == 0)
+    *ret_argv = argv;
+    return true;
+}
+
+bool life_load(const Pb__JobSpec *spec)
+{
+    char why[OUTCOME_MESSAGE];
+
+    if (load_module(spec->source_name, spec->source.data, spec->source.len, why, sizeof(why)) == 0)
+        return true;
+    life_fail("LoadError", why, "");
+    return false;
+}
+
+static load_entry find_entry(void)
+{
+    char why[OUTCOME_MESSAGE];
+    load_entry entry;
+
+    *(void **)&entry = load_symbol("coop_job");
+    if (entry == NULL) {
+        snprintf(why, sizeof(why), "%s has no coop_job(): a job defines int coop_job(int argc, char **argv), see coop/native.h",
+                 load_name());
+        life_fail("LoadError", why, "");
+    }
+    return entry;
+}
+
+static void native_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    load_entry entry;
+    char **argv;
+
+    if (!life_begin(spec, &argv)) {
+        ret_o->kind = PB__RESULT_KIND__RESULT_KIND_OOM;
+        return;
+    }
+    if (life_load(spec) && (entry = find_entry()) != NULL)
         run_entry(entry, (int)spec->n_args + 1, argv);
-    else
-        fail("LoadError", why, "");
-    end_job();
+    life_end();
 }
 
 /* ---- from signal handlers ---------------------------------------------------------------------------------------------------- */
@@ -295,6 +342,7 @@ const struct engine native_engine = {
     .preempt = turns_slice,
     .answer = native_answer,
     .place = native_place,
+    .interp = &native_interp,
     .file_bytes = LIMITS_SOURCE,
 };
 /* clang-format on */

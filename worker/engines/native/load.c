@@ -20,8 +20,6 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-#define ENTRY "coop_job"
-
 static struct {
     char path[LIMITS_NAME + 2]; /* "/" and the name: the slash keeps the loader from searching */
     volatile bool wanted;       /* the loader may open it: until it has */
@@ -174,7 +172,7 @@ static void take_words(char *why, size_t why_size)
     snprintf(why, why_size, "%s", words);
 }
 
-static int link_in(load_entry *ret_entry, char *why, size_t why_size)
+static int link_in(char *why, size_t why_size)
 {
     module.wanted = true;
     module.handle = dlopen(module.path, RTLD_NOW | RTLD_GLOBAL);
@@ -185,14 +183,15 @@ static int link_in(load_entry *ret_entry, char *why, size_t why_size)
         return -ENOEXEC;
     }
     dl_iterate_phdr(find_span, module.path);
-    *(void **)ret_entry = dlsym(module.handle, ENTRY);
-    if (*ret_entry != NULL)
-        return 0;
-    snprintf(why, why_size, "%s has no " ENTRY "(): a job defines int " ENTRY "(int argc, char **argv), see coop/native.h", load_name());
-    return -ENOEXEC;
+    return 0;
 }
 
-int load_module(const char *name, const void *bytes, size_t len, load_entry *ret_entry, char *why, size_t why_size)
+void *load_symbol(const char *name)
+{
+    return dlsym(module.handle, name);
+}
+
+int load_module(const char *name, const void *bytes, size_t len, char *why, size_t why_size)
 {
     char reason[ELF_WHY];
     int rc;
@@ -212,7 +211,7 @@ int load_module(const char *name, const void *bytes, size_t len, load_entry *ret
         snprintf(why, why_size, "%s cannot be kept in memory: %s", name, strerror(-rc));
         return -ENOEXEC;
     }
-    return link_in(ret_entry, why, why_size);
+    return link_in(why, why_size);
 }
 
 void load_close(void)

@@ -36,7 +36,10 @@ int load_open(void);
  * Checks, seals and loads; constructors run in here. name: the file's own, for messages and backtraces. -ENOEXEC: not loaded, with why,
  * a sentence that names the file.
  */
-int load_module(const char *name, const void *bytes, size_t len, load_entry *ret_entry, char *why, size_t why_size);
+int load_module(const char *name, const void *bytes, size_t len, char *why, size_t why_size);
+
+/* What it defines by this name; NULL: nothing, or it is not loaded. */
+void *load_symbol(const char *name);
 
 /* Runs its destructors, and unmaps it unless it is held. Not loaded: nothing. */
 void load_close(void);

@@ -1,19 +1,16 @@
 /* turns.c - see turns.h. */
 #include "worker/engines/native/turns.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/time.h>
 #include <ucontext.h>
 
-#include "worker/engines/native/load.h"
+#include "worker/engines/native/frames.h"
+#include "worker/engines/native/mine.h"
 #include "worker/link.h"
 #include "worker/output.h"
 #include "worker/task/threads.h"
 
-enum { FRAMES = 16, TEXT = 2048 };
-
-static int told; /* its address marks a tasklet that was told of: engine is nobody else's here */
+enum { TEXT = 2048 };
 
 static struct {
     const struct coop_task *task; /* who ran at the last slice's end */
@@ -36,65 +33,30 @@ static bool others_wait(void)
     return sched_others_wait() || (task_group() != NULL && steal_any(task_group()));
 }
 
-struct text {
-    char bytes[TEXT];
-    size_t len;
-};
-
-/* snprintf() of numbers and short words takes no lock and no memory. */
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *fmt, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(t->bytes + t->len, TEXT - t->len, fmt, ap);
-    va_end(ap);
-    if (n > 0)
-        t->len += (size_t)n < TEXT - t->len ? (size_t)n : TEXT - t->len - 1;
-}
-
-static void add_place(struct text *t, uintptr_t ip)
-{
-    uintptr_t offset;
-
-    if (load_holds(ip, &offset))
-        add(t, "    %s+0x%zx\n", load_name(), (size_t)offset);
-}
-
-/*
- * The module's frames, by frame pointers, as far as they lie on the tasklet's own stack; main's has no bounds that we know. No symbols:
- * looking them up takes the loader's lock. addr2line -e FILE ADDRESS knows them.
- */
-static void add_frames(struct text *t, const ucontext_t *context)
+/* The innermost place, and what called it as far as it lies on the tasklet's own stack; main's has no bounds that we know here. */
+static void add_frames(struct frames *f, const ucontext_t *context)
 {
     const coop_task *task = sched->current;
     const greg_t *r = context->uc_mcontext.gregs;
-    uintptr_t low = (uintptr_t)task->stack, high = low + task->stack_size, bp = (uintptr_t)r[REG_RBP], sp = (uintptr_t)r[REG_RSP];
+    uintptr_t low = (uintptr_t)task->stack, high = low + task->stack_size, sp = (uintptr_t)r[REG_RSP];
 
-    add_place(t, (uintptr_t)r[REG_RIP]);
-    if (task->stack == NULL || sp < low || sp >= high)
-        return;
-    for (int i = 0; i < FRAMES && bp >= sp && bp + 16 <= high && bp % sizeof(void *) == 0; i++) {
-        const uintptr_t *frame = (const uintptr_t *)bp;
-
-        add_place(t, frame[1]);
-        if (frame[0] <= bp)
-            break;
-        bp = frame[0];
-    }
+    frames_place(f, (uintptr_t)r[REG_RIP]);
+    if (task->stack != NULL && sp >= low && sp < high)
+        frames_walk(f, (uintptr_t)r[REG_RBP], sp, high);
 }
 
 static void tell(const void *context)
 {
     const coop_task *task = sched->current;
-    struct text t = { .len = 0 };
+    char text[TEXT];
+    struct frames f = { text, sizeof(text), 0 };
 
-    add(&t, "tasklet %llu%s%s has not yielded for %d s of CPU time, while others could run:\n", (unsigned long long)task->id,
-        task->name[0] != '\0' ? " " : "", task->name, TURNS_PATIENCE_US / 1000000);
-    add_frames(&t, context);
-    output_write(PB__STREAM__STREAM_STDERR, t.bytes, t.len);
-    sched->current->engine = &told;
+    frames_add(&f, "tasklet %llu%s%s has not yielded for %d s of CPU time, while others could run:", (unsigned long long)task->id,
+               task->name[0] != '\0' ? " " : "", task->name, TURNS_PATIENCE_US / 1000000);
+    add_frames(&f, context);
+    frames_add(&f, "\n");
+    output_write(PB__STREAM__STREAM_STDERR, f.text, f.len);
+    mine_tell(sched->current);
 }
 
 void turns_slice(const void *context)
@@ -107,7 +69,7 @@ void turns_slice(const void *context)
         turns.slices = 0;
         return;
     }
-    if (++turns.slices >= TURNS_PATIENCE_US / TURNS_SLICE_US && sched->current->engine != &told && link_try_enter()) {
+    if (++turns.slices >= TURNS_PATIENCE_US / TURNS_SLICE_US && !mine_is_told(sched->current) && link_try_enter()) {
         tell(context);
         link_leave();
     }

@@ -1,0 +1,456 @@
+/* interps.c - see interps.h. */
+#include "broker/interps_own.h"
+#include "broker/templates.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/aliases.h"
+#include "broker/jobs_own.h"
+#include "broker/spec_check.h"
+#include "frame.h"
+#include "log.h"
+
+/* ---- the thing ---------------------------------------------------------------------------------------------------------------------- */
+
+static void interp_free(struct thing *t)
+{
+    struct interp *i = interp_of(t);
+
+    assert(i->job == NULL);
+    aliases_free(i->aliases);
+    grants_finish(i);
+    free(i->template);
+    free(i->cause_detail);
+    free(i);
+}
+
+/* Nobody can call the child of a job any more but that job's own broker: it ends as if it had been closed. */
+void interp_unheld(struct interp *i)
+{
+    const struct job *maker = i->parent;
+
+    if (i->owner != OW(JOB) || i->state != IS(IDLE) || i->waiting != NULL)
+        return;
+    if (maker == NULL || maker->worker == NULL || maker->worker->phase == WORKER_ENDING)
+        return; /* that ends it in its own way */
+    (void)calls_close(i);
+}
+
+static void on_unheld(struct thing *t)
+{
+    interp_unheld(interp_of(t));
+}
+
+static const struct thing_ops interp_ops = { .free = interp_free, .unheld = on_unheld };
+
+struct interp *interp_of(struct thing *t)
+{
+    return (struct interp *)t; /* its first member */
+}
+
+const char *interp_shown(const struct interp *i)
+{
+    return i->thing.name[0] != '\0' ? i->thing.name : i->thing.id;
+}
+
+struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, struct handle **ret_handle)
+{
+    struct call_why why;
+    struct thing *t;
+
+    if (ref_find(a->by, ref, PB__KIND__KIND_INTERP, rights, &t, ret_handle, &why) == 0)
+        return interp_of(t);
+    ask_fail_why(a, &why);
+    return NULL;
+}
+
+void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
+{
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+    const char *detail = i->cause_detail != NULL ? i->cause_detail : "";
+    char text[JOB_DETAIL + 96];
+
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause),
+             detail[0] != '\0' ? ": " : "", detail);
+    frame_make_utf8(text);
+    f.error = error;
+    f.message = text;
+    f.cause = i->cause;
+    f.cause_detail = (char *)detail;
+    f.receipt = (char *)i->thing.id;
+    ask_fail_with(a, &f);
+}
+
+bool interp_takes(struct interp *i, struct ask *a)
+{
+    if (i->state == IS(ENDED))
+        interp_fail_ended(a, i, i->cause == CA(OK) ? CE(CLOSED) : CE(DEAD)); /* closed in good order is no death */
+    else if (i->state == IS(CLOSING))
+        ask_fail(a, CE(CLOSED), "interpreter %s is being closed", interp_shown(i));
+    else if (i->state == IS(NONE) && i->thing.broker->phase == BROKER_DRAINING)
+        ask_fail(a, CE(TEMPORARY), "the broker is draining; try again later");
+    else
+        return true;
+    return false;
+}
+
+void interp_want(struct interp *i)
+{
+    if (i->state != IS(NONE))
+        return;
+    i->state = IS(STARTING);
+    i->thing.broker->interps.unstarted--;
+    jobs_put_in_queue(i->job, 0);
+}
+
+/* ---- making one --------------------------------------------------------------------------------------------------------------------- */
+
+/* Whose it is going to be. */
+static int choose_owner(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner *ret, struct call_why *why)
+{
+    bool host = a->by->worker == NULL;
+
+    *ret = m->owner != OW(NONE) ? m->owner : host ? OW(SESSION) : OW(JOB);
+    if (*ret > OW(NAMED) || (host && *ret == OW(JOB)))
+        return call_refuse(why, CE(BAD_REQUEST), "an interpreter of a host program belongs to its session, or to nobody (named)");
+    if (!host && *ret != OW(JOB))
+        return call_refuse(why, CE(NOT_ALLOWED), "an interpreter that an interpreter makes belongs to that one's job");
+    return 0;
+}
+
+static int check_create(struct ask *a, const Pb__InterpCreate *m, struct call_why *why)
+{
+    const struct broker *b = a->by->broker;
+
+    if (m->spec == NULL)
+        return call_refuse(why, CE(BAD_REQUEST), "there is no spec");
+    if (b->phase == BROKER_DRAINING)
+        return call_refuse(why, CE(TEMPORARY), "the broker is draining; try again later");
+    if (b->interps.alive >= b->config.interpreters)
+        return call_refuse(why, CE(LIMIT), "%u interpreters are alive already, the most this broker has (--interpreters)",
+                           b->config.interpreters);
+    return 0;
+}
+
+static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner owner, struct call_why *why)
+{
+    struct job *parent = a->by->worker != NULL ? a->by->worker->job : NULL;
+    char text[SPEC_WHY];
+    int rc;
+
+    if (owner == OW(NAMED) && m->spec->limits->idle_us == 0)
+        m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
+    if (m->template_[0] != '\0')
+        m->spec->template_ = m->template_;
+    if (templates_resolve(a->by->broker, m->spec, why) != 0)
+        return -1;
+    if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)
+        return -1;
+    rc = spec_check_interp(m->spec, text);
+    if (rc == 0)
+        return 0;
+    return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : rc == -EOPNOTSUPP ? CE(UNSUPPORTED) : CE(BAD_REQUEST), "%s", text);
+}
+
+static void take_words(struct interp *i, const Pb__JobSpec *spec)
+{
+    snprintf(i->label, sizeof(i->label), "%s", spec->name);
+    snprintf(i->engine, sizeof(i->engine), "%s", spec->engine);
+    i->template = spec->template_[0] != '\0' ? strdup(spec->template_) : NULL;
+    i->limits = *spec->limits;
+    i->created_us = loop_wall_us();
+    i->grace = (struct timer){ .fn = calls_on_grace, .ctx = i };
+}
+
+struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner)
+{
+    struct interp *i = calloc(1, sizeof(*i));
+
+    if (i == NULL)
+        return NULL;
+    thing_init(&i->thing, b, PB__KIND__KIND_INTERP, &interp_ops);
+    if (id != NULL)
+        memcpy(i->thing.id, id, sizeof(i->thing.id));
+    i->owner = owner;
+    i->incarnation = 1;
+    i->depth = 1;
+    i->whence = "runtime";
+    take_words(i, spec);
+    return i;
+}
+
+/* Its job, with what the store is to keep. */
+static int make_job(struct interp *i, const Pb__InterpCreate *m, struct call_why *why)
+{
+    struct jobs_living living = { .id = i->thing.id, .named = i->owner == OW(NAMED) };
+    uint8_t *packed;
+    size_t len;
+
+    if ((living.named && named_define(m, &living.definition) != 0) || frame_pack(&m->spec->base, &packed, &len) != 0) {
+        free(living.definition.bytes);
+        return call_refuse(why, CE(TEMPORARY), "out of memory");
+    }
+    i->job = jobs_new_living(&i->thing.broker->jobs, m->spec, packed, len, &living);
+    if (i->job == NULL)
+        return call_refuse(why, CE(TEMPORARY), "out of memory");
+    i->job->interp = i;
+    if (i->job->caps.interpreters < m->max_children)
+        i->job->caps.interpreters = m->max_children;
+    return 0;
+}
+
+static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner owner, struct call_why *why)
+{
+    struct broker *b = a->by->broker;
+    struct interp *i = interp_new(b, NULL, m->spec, owner);
+
+    if (i == NULL) {
+        call_refuse(why, CE(TEMPORARY), "out of memory");
+        return NULL;
+    }
+    i->whence = a->by->worker != NULL ? "spawned" : "runtime";
+    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
+        goto fail;
+    /* The names of host programs are unique and found; that of a job's own is a label. */
+    if (thing_register(&i->thing, owner != OW(JOB) ? i->label : "") != 0) {
+        call_refuse(why, CE(NAME_TAKEN), "there is an interpreter %s already", i->label);
+        goto fail;
+    }
+    if (make_job(i, m, why) != 0)
+        goto fail;
+    i->state = IS(STARTING);
+    b->interps.alive++;
+    tree_join(i, a->by);
+    return i;
+fail:
+    thing_unref(&i->thing);
+    return NULL;
+}
+
+/* Nobody waits for it any more: nobody would know that it is there. */
+static void on_create_end(struct ask *a, enum ask_end how)
+{
+    struct interp *i = a->thing;
+
+    (void)how;
+    i->creating = NULL;
+    jobs_decide(i->job, CA(CANCELLED), "whoever made it did not wait for it");
+}
+
+void call_interp_create(struct ask *a)
+{
+    const Pb__InterpCreate *m = a->message->interp_create;
+    Pb__Limits defaults = PB__LIMITS__INIT;
+    struct interp *i = NULL;
+    struct call_why why;
+    Pb__Owner owner;
+
+    if (m->spec != NULL && m->spec->limits == NULL)
+        m->spec->limits = &defaults;
+    if (check_create(a, m, &why) == 0 && choose_owner(a, m, &owner, &why) == 0 && check_spec(a, m, owner, &why) == 0)
+        i = create(a, m, owner, &why);
+    if (m->spec != NULL && m->spec->limits == &defaults)
+        m->spec->limits = NULL; /* the message outlives this frame */
+    if (i == NULL) {
+        ask_fail_why(a, &why);
+        return;
+    }
+    i->creating = a;
+    ask_park(a, ASK_NEVER, on_create_end, i);
+    jobs_start_early(i->job);
+}
+
+/* A worker gets the handle that all others are derived from. A host program names it by its id. */
+static void tell_created(struct interp *i)
+{
+    struct ask *a = i->creating;
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__Handle told = PB__HANDLE__INIT;
+    struct handle *h;
+
+    if (a == NULL || (i->owner == OW(NAMED) && !i->stored))
+        return;
+    i->creating = NULL;
+    if (a->by->worker != NULL) {
+        h = handle_new(&i->thing, RIGHTS_INTERP, NULL);
+        if (h != NULL)
+            ask_reply_handle(a, h, NULL, -1); /* without room for it: unheld, and closed */
+        else
+            ask_fail(a, CE(TEMPORARY), "out of memory");
+        return;
+    }
+    told.kind = PB__KIND__KIND_INTERP;
+    told.rights = RIGHTS_INTERP;
+    told.id = i->thing.id;
+    told.name = i->thing.name;
+    m.body_case = PB__ANSWER__BODY_HANDLE;
+    m.handle = &told;
+    ask_reply(a, &m);
+}
+
+/* ---- what its job tells of ----------------------------------------------------------------------------------------------------------- */
+
+int interps_on_assigned(struct job *job)
+{
+    struct interp *i = job->interp;
+    struct call_why why;
+
+    if (i == NULL || (grants_give(i, &job->worker->asker, &why) == 0 && aliases_give(i->aliases, &job->worker->asker, &why) == 0))
+        return 0;
+    return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
+}
+
+void interps_on_started(struct job *job)
+{
+    struct interp *i = job->interp;
+    struct ask *a;
+
+    if (i == NULL)
+        return;
+    i->state = IS(IDLE);
+    watch_call(job, false);
+    tell_created(i);
+    if ((a = i->resetting) != NULL) {
+        i->resetting = NULL;
+        ask_done(a);
+    }
+    calls_pump(i);
+}
+
+void interps_on_stored(struct job *job, int status)
+{
+    struct interp *i = job->interp;
+
+    if (i == NULL)
+        return;
+    if (status == 0) {
+        i->stored = true;
+        if (i->state != IS(STARTING))
+            tell_created(i);
+    } else if (i->state != IS(ENDED)) {
+        i->cause_detail = strdup("it could not be stored");
+        i->cause = CA(INTERNAL);
+    }
+}
+
+static void remember(struct interps *all, struct interp *i)
+{
+    thing_ref(&i->thing);
+    if (all->ended_last != NULL)
+        all->ended_last->ended_next = i;
+    else
+        all->ended = i;
+    all->ended_last = i;
+    if (++all->n_ended <= INTERPS_ENDED)
+        return;
+    i = all->ended;
+    all->ended = i->ended_next;
+    all->n_ended--;
+    thing_unregister(&i->thing);
+    thing_unref(&i->thing);
+}
+
+static void fail_parked(struct interp *i, struct ask **at, Pb__CallError error)
+{
+    struct ask *a = *at;
+
+    *at = NULL;
+    if (a != NULL)
+        interp_fail_ended(a, i, error);
+}
+
+static void tell_closed(struct interp *i)
+{
+    struct ask *a = i->closing;
+
+    if (a == NULL || i->cause != CA(OK))
+        return;
+    i->closing = NULL;
+    ask_done(a);
+}
+
+static void ended(struct interp *i, Pb__Cause cause, const char *detail)
+{
+    struct broker *b = i->thing.broker;
+
+    if (i->state == IS(ENDED))
+        return;
+    if (i->state == IS(NONE))
+        b->interps.unstarted--;
+    i->state = IS(ENDED);
+    i->cause = cause;
+    if (i->cause_detail == NULL)
+        i->cause_detail = strdup(detail);
+    b->interps.alive--;
+    timers_cancel(&b->loop.timers, &i->grace);
+    tree_leave(i);
+    calls_fail_all(i);
+    tell_closed(i);
+    fail_parked(i, &i->creating, CE(EXECUTION_FAILED));
+    fail_parked(i, &i->closing, CE(EXECUTION_FAILED));
+    fail_parked(i, &i->resetting, CE(EXECUTION_FAILED));
+    grants_finish(i);
+    aliases_free(i->aliases);
+    i->aliases = NULL;
+    thing_unregister(&i->thing); /* its name is free */
+    (void)thing_register(&i->thing, "");
+    remember(&b->interps, i);
+}
+
+void interps_on_end(struct job *job)
+{
+    struct interp *i = job->interp;
+
+    tree_end_below(job); /* first: they count for all above them */
+    if (i != NULL && job->end.cause != CA(NONE))
+        ended(i, job->end.cause, job->end.detail);
+    if (job->end.cause != CA(NONE))
+        tree_end_tied(job);
+}
+
+bool interps_again(struct job *job)
+{
+    bool again = job->interp != NULL && job->interp->renewing;
+
+    if (again)
+        job->interp->renewing = false;
+    return again;
+}
+
+void interps_on_receipt(struct job *job)
+{
+    if (job->interp != NULL)
+        watchers_tell(job->interp);
+}
+
+void interps_on_job_gone(struct job *job)
+{
+    struct interp *i = job->interp;
+
+    while (job->below != NULL)
+        tree_leave(job->below); /* the broker leaves: each is let go by itself */
+    if (i == NULL)
+        return;
+    ended(i, i->cause != CA(NONE) ? i->cause : CA(BROKER_LOST), job->end.detail); /* it was refused, or the broker leaves */
+    watchers_tell(i);
+    i->job = NULL;
+    job->interp = NULL;
+    thing_unref(&i->thing);
+}
+
+void interps_finish(struct broker *b)
+{
+    struct interps *all = &b->interps;
+    struct interp *i;
+
+    while ((i = all->ended) != NULL) {
+        all->ended = i->ended_next;
+        thing_unregister(&i->thing);
+        thing_unref(&i->thing);
+    }
+    *all = (struct interps){ 0 };
+}

@@ -1,0 +1,93 @@
+/*
+ * interps_own.h - what the parts of interps.h share; nobody else includes it.
+ *
+ * Side:    broker.
+ */
+#ifndef BROKER_INTERPS_OWN_H
+#define BROKER_INTERPS_OWN_H
+
+#include "broker/asks.h"
+#include "broker/calls.h"
+#include "broker/broker.h"
+#include "broker/interps.h"
+#include "value.h"
+
+#define CE(name) PB__CALL_ERROR__CALL_ERROR_##name
+#define CA(name) PB__CAUSE__CAUSE_##name
+#define IS(name) PB__INTERP_STATE__INTERP_STATE_##name
+#define OW(name) PB__OWNER__OWNER_##name
+
+/* One exec, call or prepare: asked for, waiting or running. */
+struct interp_call {
+    struct interp *on;
+    struct ask *ask;  /* NULL: nobody waits for it any more, and it still runs */
+    struct job *from; /* whose worker asked; NULL: a host program, or nobody waits */
+    Pb__CallKind kind;
+    char *text; /* the function's name, or the source's */
+    uint8_t *source;
+    size_t source_len;
+    struct parcel args;
+    uint64_t number, began_at;
+    uint64_t out_from[2];
+    struct interp_call *next, *prev;           /* waiting for the same */
+    struct interp_call *from_next, *from_prev; /* of the same asker */
+};
+
+/* Two jobs whose lives are tied together. */
+struct interp_tie {
+    struct job *of[2];
+    struct interp_tie *next, *prev;
+};
+
+/* ---- interps.c ---- */
+
+struct interp *interp_of(struct thing *t);
+/* What the Ref of an ask means; it is answered when that is nothing (NULL). */
+struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, struct handle **ret_handle);
+/* Answers that it has ended: with error DEAD, or EXECUTION_FAILED for the call that ran. */
+void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error);
+/* Whether it takes calls; else the ask is answered. */
+bool interp_takes(struct interp *i, struct ask *a);
+/* Asks for its process, when it has none. */
+void interp_want(struct interp *i);
+const char *interp_shown(const struct interp *i); /* its name, or its id */
+void interp_unheld(struct interp *i);             /* closes it when it is of no use to anybody any more */
+struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner);
+
+/* ---- interps_look.c ---- */
+
+void watchers_tell(struct interp *i);
+
+/* ---- interps_call.c ---- */
+
+void calls_pump(struct interp *i);      /* the next call, when none runs */
+void calls_fail_all(struct interp *i);  /* it has ended */
+int calls_close(struct interp *i);      /* tells the worker to end; 0 or -errno */
+void calls_interrupt(struct interp *i); /* the call that runs */
+void calls_on_grace(void *ctx);
+
+/* ---- interps_tree.c ---- */
+
+/* Whether the asker's worker may make another one with these limits; they are filled in from what its job has. */
+int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, struct call_why *why);
+void tree_join(struct interp *i, struct asker *maker);
+void tree_leave(struct interp *i);
+void tree_end_below(struct job *job);
+void tree_end_tied(struct job *job);
+/* As handles of the asker's; what they refer to stays theirs. 0, or -1 with why. */
+int grants_take(struct interp *i, const struct asker *from, Pb__Grant *const *grants, size_t n, struct call_why *why);
+int grants_give(struct interp *i, struct asker *to, struct call_why *why);
+void grants_finish(struct interp *i);
+
+/* ---- interps_wait.c ---- */
+
+/* Whether a call of this job to i would wait for ever; then the cycle is in ret, CYCLE_MAX at most, and how many are in it is returned. */
+enum { CYCLE_MAX = 64 };
+unsigned wait_cycle(struct job *from, struct interp *to, const struct interp *ret[CYCLE_MAX]);
+
+/* ---- interps_named.c ---- */
+
+/* What the store keeps of a named one beside its spec. */
+int named_define(const Pb__InterpCreate *m, struct store_blob *ret);
+
+#endif

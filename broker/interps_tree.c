@@ -1,0 +1,322 @@
+/* interps_tree.c - see interps.h: who is below whom, and what a child may have of what its maker has. Limits and capabilities only shrink. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "broker/interps_own.h"
+#include "broker/jobs.h"
+#include "broker/watch.h"
+#include "job_caps.h"
+#include "units.h"
+
+/* ---- limits --------------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * How much of one limit a job may give to a child now; *ret_share: what it gives when nothing is asked for.
+ * memory: what its other children have not been given; asked for nothing, an even part of it. cpu and wall of a plain job: what is left of its own, for
+ * they hold for its whole run. All others, and those of an interpreter, which hold for each call: as much as it has itself.
+ */
+static uint64_t left_of(const struct job *parent, const struct causes_facts *now, const struct limits_row *row, uint64_t *ret_share)
+{
+    uint64_t has = limits_get(&parent->limits, row), used = 0;
+    unsigned others = 0;
+
+    *ret_share = has;
+    if (row->offset == offsetof(Pb__Limits, memory_bytes)) {
+        for (const struct interp *c = parent->below; c != NULL; c = c->next, others++)
+            used += c->limits.memory_bytes;
+        *ret_share = used < has ? (has - used) / (parent->caps.interpreters > others ? parent->caps.interpreters - others : 1) : 0;
+    } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, cpu_us)) {
+        used = now->cpu_us;
+    } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, wall_us)) {
+        used = now->wall_us;
+    }
+    has = used < has ? has - used : 0;
+    if (*ret_share > has)
+        *ret_share = has;
+    return has;
+}
+
+static int shrink(const struct job *parent, const struct causes_facts *now, const struct limits_row *row, int engine, Pb__Limits *l,
+                  struct call_why *why)
+{
+    uint64_t *cell = (uint64_t *)((char *)l + row->offset), share, left;
+    const struct limits_range *range = &row->of[engine];
+    char is[UNITS_BUF], max[UNITS_BUF];
+
+    if (range->initial == 0 || limits_get(&parent->limits, row) == 0)
+        return 0; /* the one or the other has no such thing: the spec's check knows */
+    left = left_of(parent, now, row, &share);
+    if (*cell == 0)
+        *cell = range->initial < share ? range->initial : share > range->min ? share : range->min;
+    if (*cell <= left)
+        return 0;
+    return call_refuse(why, CE(LIMIT), "limit %s: %s is more than the %s that its maker has left to give", row->name,
+                       limits_format(row, *cell, is), limits_format(row, left, max));
+}
+
+static int shrink_limits(const struct job *parent, Pb__JobSpec *spec, int engine, struct call_why *why)
+{
+    struct causes_facts now;
+
+    watch_facts(parent, parent->worker, false, &now);
+    for (size_t k = 0; k < limits_count; k++)
+        if (shrink(parent, &now, &limits_table[k], engine, spec->limits, why) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- how many, how deep, with which capabilities --------------------------------------------------------------------------------------- */
+
+static struct job *above(const struct job *job)
+{
+    return job->interp != NULL ? job->interp->parent : NULL;
+}
+
+static int check_room(const struct job *parent, uint32_t max_children, struct call_why *why)
+{
+    unsigned depth = parent->interp != NULL ? parent->interp->depth + 1 : 1;
+
+    if (depth > INTERPS_DEPTH)
+        return call_refuse(why, CE(LIMIT), "interpreters are at most %d deep below each other", INTERPS_DEPTH);
+    if (max_children > parent->caps.interpreters)
+        return call_refuse(why, CE(LIMIT), "a child may have at most as many interpreters as its maker: %u", parent->caps.interpreters);
+    for (const struct job *p = parent; p != NULL; p = above(p))
+        if (p->n_below >= p->caps.interpreters)
+            return call_refuse(why, CE(LIMIT), "%u interpreters are alive below %s, the most it may have", p->n_below,
+                               p == parent ? "its maker" : "one above its maker");
+    return 0;
+}
+
+static int check_caps(const struct job *parent, const Pb__JobSpec *spec, struct call_why *why)
+{
+    struct job_caps caps = { 0 };
+    char text[JOB_CAPS_WHY];
+    int rc = job_caps_read(spec, &caps, text);
+
+    if (rc != 0)
+        return call_refuse(why, CE(BAD_REQUEST), "%s", text);
+    rc = job_caps_within(&caps, &parent->caps, text);
+    job_caps_finish(&caps);
+    return rc == 0 ? 0 : call_refuse(why, CE(NOT_ALLOWED), "%s", text);
+}
+
+int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, struct call_why *why)
+{
+    int engine = engine_find(spec->engine);
+
+    if (engine < 0)
+        return 0; /* refused by the spec's check, which has the words */
+    if (check_room(parent, max_children, why) != 0 || check_caps(parent, spec, why) != 0)
+        return -1;
+    return shrink_limits(parent, spec, engine, why);
+}
+
+/* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */
+
+static struct interp **list_of(struct interp *i)
+{
+    return i->parent != NULL ? &i->parent->below : &i->session->interps;
+}
+
+void tree_join(struct interp *i, struct asker *maker)
+{
+    if (i->owner == OW(JOB)) {
+        i->parent = maker->worker->job;
+        snprintf(i->parent_id, sizeof(i->parent_id), "%s", i->parent->id);
+        i->depth = i->parent->interp != NULL ? i->parent->interp->depth + 1 : 1;
+    } else if (i->owner == OW(SESSION)) {
+        i->session = maker;
+    } else {
+        return;
+    }
+    DL_APPEND(*list_of(i), i);
+    for (struct job *p = i->parent; p != NULL; p = above(p))
+        p->n_below++;
+}
+
+void tree_leave(struct interp *i)
+{
+    if (i->parent == NULL && i->session == NULL)
+        return;
+    for (struct job *p = i->parent; p != NULL; p = above(p))
+        p->n_below--;
+    DL_DELETE(*list_of(i), i);
+    i->parent = NULL;
+    i->session = NULL;
+}
+
+/* The leaves' own end comes with each one's. */
+void tree_end_below(struct job *job)
+{
+    while (job->below != NULL) {
+        struct job *child = job->below->job;
+
+        jobs_decide(child, CA(CANCELLED), "its maker %s ended", job->id);
+        assert(job->below == NULL || job->below->job != child);
+    }
+}
+
+void interps_session_over(struct asker *a)
+{
+    while (a->interps != NULL)
+        jobs_decide(a->interps->job, CA(CANCELLED), "the session that made it is over");
+}
+
+/* ---- links ------------------------------------------------------------------------------------------------------------------------------ */
+
+static struct interp_tie *find_tie(const struct interps *all, const struct job *a, const struct job *b)
+{
+    struct interp_tie *t;
+
+    DL_FOREACH(all->ties, t)
+    if ((t->of[0] == a && t->of[1] == b) || (t->of[0] == b && t->of[1] == a))
+        return t;
+    return NULL;
+}
+
+static void untie(struct interps *all, struct interp_tie *t)
+{
+    DL_DELETE(all->ties, t);
+    t->of[0]->ties--;
+    t->of[1]->ties--;
+    free(t);
+}
+
+static void tie(struct ask *a, struct job *one, struct job *other)
+{
+    struct interps *all = &a->by->broker->interps;
+    struct interp_tie *t;
+
+    if (find_tie(all, one, other) != NULL) {
+        ask_done(a);
+        return;
+    }
+    if (one->ties >= INTERPS_TIES || other->ties >= INTERPS_TIES) {
+        ask_fail(a, CE(LIMIT), "one of the two has %d links already", INTERPS_TIES);
+        return;
+    }
+    t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        ask_fail(a, CE(TEMPORARY), "out of memory");
+        return;
+    }
+    t->of[0] = one;
+    t->of[1] = other;
+    one->ties++;
+    other->ties++;
+    DL_APPEND(all->ties, t);
+    ask_done(a);
+}
+
+void call_interp_link(struct ask *a)
+{
+    const Pb__InterpLink *m = a->message->interp_link;
+    struct interp *i = interp_named(a, m->interp, PB__RIGHT__RIGHT_MANAGE, NULL);
+    struct interp_tie *t;
+    struct job *own;
+
+    if (i == NULL || !interp_takes(i, a))
+        return;
+    own = a->by->worker->job;
+    if (own == i->job) {
+        ask_fail(a, CE(BAD_REQUEST), "it is tied to itself already");
+        return;
+    }
+    if (!m->undo) {
+        tie(a, own, i->job);
+        return;
+    }
+    t = find_tie(&i->thing.broker->interps, own, i->job);
+    if (t != NULL)
+        untie(&i->thing.broker->interps, t);
+    ask_done(a);
+}
+
+/* From the start again after each: whoever ends may be tied to others of them. */
+void tree_end_tied(struct job *job)
+{
+    struct interps *all = &job->broker->interps;
+    struct interp_tie *t = job->ties > 0 ? all->ties : NULL;
+
+    while (t != NULL) {
+        struct job *other = t->of[0] == job ? t->of[1] : t->of[1] == job ? t->of[0] : NULL;
+
+        if (other == NULL) {
+            t = t->next;
+            continue;
+        }
+        untie(all, t);
+        if (job->end.cause != CA(OK))
+            jobs_decide(other, CA(CANCELLED), "linked to %s, which ended: %s%s%s", job->id, job_cause_name(job->end.cause),
+                        job->end.detail[0] != '\0' ? ": " : "", job->end.detail);
+        t = job->ties > 0 ? all->ties : NULL;
+    }
+}
+
+/* ---- what it is given when it is made ------------------------------------------------------------------------------------------------------ */
+
+int grants_take(struct interp *i, const struct asker *from, Pb__Grant *const *grants, size_t n, struct call_why *why)
+{
+    Pb__Handle *handles[VALUE_HANDLES];
+    Pb__Value v = PB__VALUE__INIT;
+    struct parcel p;
+
+    if (n > VALUE_HANDLES)
+        return call_refuse(why, CE(LIMIT), "an interpreter is given at most %d handles", VALUE_HANDLES);
+    for (size_t k = 0; k < n; k++) {
+        handles[k] = grants[k]->handle;
+        if (handles[k] == NULL || grants[k]->name[0] == '\0' || strlen(grants[k]->name) > LIMITS_NAME)
+            return call_refuse(why, CE(BAD_REQUEST), "a grant has a handle, and a name of 1 to %d bytes", LIMITS_NAME);
+    }
+    if (n == 0)
+        return 0;
+    v.n_handles = n;
+    v.handles = handles;
+    if (parcel_take(&p, from, &v, "grants", why) != 0)
+        return -1;
+    i->grants = calloc(n, sizeof(*i->grants));
+    for (size_t k = 0; i->grants != NULL && k < n; k++) {
+        i->grants[k] = (struct interp_grant){ strdup(grants[k]->name), p.handles[k] };
+        p.handles[k] = NULL;
+        i->n_grants++;
+    }
+    parcel_finish(&p);
+    return i->grants != NULL ? 0 : call_refuse(why, CE(TEMPORARY), "out of memory");
+}
+
+/* One that was revoked meanwhile is not there. */
+int grants_give(struct interp *i, struct asker *to, struct call_why *why)
+{
+    for (unsigned k = 0; k < i->n_grants; k++) {
+        struct handle *base = i->grants[k].handle, *h;
+
+        if (base->thing == NULL)
+            continue;
+        h = handle_new(base->thing, base->rights, base);
+        if (h == NULL)
+            return call_refuse(why, CE(TEMPORARY), "out of memory");
+        if (handle_give(h, to, i->grants[k].name, why) != 0) {
+            handle_drop(h);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void grants_finish(struct interp *i)
+{
+    struct interp_grant *all = i->grants;
+    unsigned n = i->n_grants;
+
+    i->grants = NULL;
+    i->n_grants = 0;
+    for (unsigned k = 0; k < n; k++) {
+        handle_drop(all[k].handle);
+        free(all[k].name);
+    }
+    free(all);
+}

@@ -1,0 +1,139 @@
+/* aliases.c - functions that interpreters call and this program serves: see include/coop/client.h. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <coop/exit_codes.h>
+
+#include "client/values.h"
+
+static int read_invocation(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why)
+{
+    const Pb__AliasInvocation *i = body;
+
+    ret->invocation.number = i->number;
+    PUT(ret->invocation.name, i->name);
+    PUT(ret->invocation.caller, i->caller);
+    return value_receive(op->client, i->args, &ret->invocation.args, why);
+}
+
+static const struct op_kind kind_invocation = { true, PB__ANSWER__BODY_INVOCATION, COOP_RESULT_INVOCATION, read_invocation, NULL, NULL };
+
+void coop_invocation_free(struct coop_invocation *i)
+{
+    coop_val_free(i->args);
+    i->args = NULL;
+}
+
+static int start_next(struct start *s, const char *interp)
+{
+    Pb__AliasNext m = PB__ALIAS_NEXT__INIT;
+    Pb__Ref ref;
+
+    if (interp != NULL)
+        m.interp = ref_of_text(&ref, interp);
+    return start_ask(s, PB__ASK__BODY_ALIAS_NEXT, &m, false, &kind_invocation);
+}
+
+int coop_alias_next(struct coop_client *c, const char *interp, int64_t timeout_us, struct coop_invocation *ret, struct coop_error *why)
+{
+    struct start s = START_BLOCKING(c, timeout_us, why);
+    struct coop_result r;
+    int rc = start_wait(&s, start_next(&s, interp), &r);
+
+    if (rc == 0)
+        *ret = r.invocation;
+    return rc;
+}
+
+int coop_alias_next_begin(struct coop_client *c, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+{
+    struct start s = START_ASYNC(c, timeout_us, why);
+
+    return start_give(&s, start_next(&s, interp), ret);
+}
+
+static int start_done(struct start *s, uint64_t number, const coop_val *value, const char *error_type, const char *error_message)
+{
+    Pb__AliasDone m = PB__ALIAS_DONE__INIT;
+    Pb__JobError error = PB__JOB_ERROR__INIT;
+    struct sent_value v;
+    int rc;
+
+    m.number = number;
+    if (error_type != NULL) {
+        error.type = (char *)error_type;
+        error.message = (char *)(error_message != NULL ? error_message : "");
+        m.error = &error;
+        return start_ask(s, PB__ASK__BODY_ALIAS_DONE, &m, false, &op_done);
+    }
+    rc = value_send(s, value, "value", &v);
+    if (rc != 0)
+        return rc;
+    m.value = &v.pb;
+    rc = start_ask(s, PB__ASK__BODY_ALIAS_DONE, &m, false, &op_done);
+    value_sent(s, &v);
+    return rc;
+}
+
+int coop_alias_done(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
+                    int64_t timeout_us, struct coop_error *why)
+{
+    struct start s = START_BLOCKING(c, timeout_us, why);
+
+    return start_wait_done(&s, start_done(&s, number, value, error_type, error_message));
+}
+
+int coop_alias_done_begin(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
+                          int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+{
+    struct start s = START_ASYNC(c, timeout_us, why);
+
+    return start_give(&s, start_done(&s, number, value, error_type, error_message), ret);
+}
+
+/* ---- serving --------------------------------------------------------------------------------------------------------------------------- */
+
+typedef int serve_fn(void *user, const char *name, const coop_val *args, coop_val **ret, char *error);
+
+enum { ERROR_TEXT = 256 };
+
+static int serve_one(struct coop_client *c, const struct coop_invocation *i, serve_fn *serve, void *user, struct coop_error *why)
+{
+    coop_val *value = NULL;
+    char error[ERROR_TEXT] = "";
+    int verdict = serve(user, i->name, i->args, &value, error), rc;
+
+    if (verdict == 0 && value == NULL && error[0] == '\0')
+        value = coop_val_null();
+    rc = coop_alias_done(c, i->number, value, value == NULL ? "AliasError" : NULL, error, COOP_NO_LIMIT, why);
+    coop_val_free(value);
+    return verdict != 0 ? verdict : rc;
+}
+
+static int64_t left_until(uint64_t until_ms)
+{
+    uint64_t now = req_now_ms();
+
+    if (until_ms == UINT64_MAX)
+        return COOP_NO_LIMIT;
+    return until_ms > now ? (int64_t)(until_ms - now) * 1000 : 0;
+}
+
+int coop_alias_serve(struct coop_client *c, const char *interp, serve_fn *serve, void *user, int64_t timeout_us, struct coop_error *why)
+{
+    uint64_t until_ms = timeout_us < 0 ? UINT64_MAX : req_now_ms() + (uint64_t)client_ms(timeout_us);
+
+    for (;;) {
+        struct coop_invocation i;
+        int rc = coop_alias_next(c, interp, left_until(until_ms), &i, why);
+
+        if (rc == -EOWNERDEAD)
+            return 0; /* it has ended: nothing more comes */
+        if (rc != 0)
+            return rc;
+        rc = serve_one(c, &i, serve, user, why);
+        coop_invocation_free(&i);
+        if (rc != 0)
+            return rc;
+    }
+}
