@@ -57,7 +57,7 @@ void interp_wait_for_pool(unsigned workers)
 
 /* ---- interpreters --------------------------------------------------------------------------------------------------------------------- */
 
-struct coop_handle interp_new(const char *template_name, const char *source)
+struct coop_handle interp_new_with(const char *limits, const char *template_name, const char *source)
 {
     struct coop_spec *spec = template_name == NULL ? coop_spec_new("lua") : NULL;
     struct coop_interp_options options = {
@@ -67,6 +67,8 @@ struct coop_handle interp_new(const char *template_name, const char *source)
     struct coop_handle interp;
     struct coop_error why;
 
+    if (limits != NULL)
+        coop_spec_limits(spec, limits);
     interp_must(coop_interp_create(interp_client, &options, INTERP_TIMEOUT_US, &interp, &why), &why, "create");
     coop_spec_free(spec);
     if (source != NULL) {
@@ -75,6 +77,11 @@ struct coop_handle interp_new(const char *template_name, const char *source)
         coop_val_free(result.value);
     }
     return interp;
+}
+
+struct coop_handle interp_new(const char *template_name, const char *source)
+{
+    return interp_new_with(NULL, template_name, source);
 }
 
 void interp_call(const struct coop_handle *interp, const char *function, coop_val *args)
@@ -175,11 +182,11 @@ int main(int argc, char **argv)
     printf("coop bench of interpreters: medians, %ld cores; x: how many times better than a peer\n\n", sysconf(_SC_NPROCESSORS_ONLN));
     interp_peers_run();
     if (argc < 2 || strcmp(argv[1], "lives") == 0) {
-        interp_begin("0", "64");
-        interp_lives("none ready", 0);
+        interp_begin("1", "64");
+        interp_lives(1);
         interp_finish();
         interp_begin("8", "64");
-        interp_lives("8 ready", 8);
+        interp_lives(8);
         interp_finish();
     }
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -28,6 +28,8 @@ void interp_must(int rc, const struct coop_error *why, const char *what);
 
 /* A Lua interpreter of this session, which has run source (NULL: nothing). template_name: NULL: none. */
 struct coop_handle interp_new(const char *template_name, const char *source);
+/* limits: as after coop run --limit. */
+struct coop_handle interp_new_with(const char *limits, const char *template_name, const char *source);
 /* Calls function with args, which are freed, and frees the value. */
 void interp_call(const struct coop_handle *interp, const char *function, coop_val *args);
 void interp_close(const struct coop_handle *interp);
@@ -40,7 +42,7 @@ void interp_peers_run(void);
 void interp_row(const char *operation, const char *name, double ours, const char *unit, const char *ask);
 
 /* The parts. */
-void interp_lives(const char *name, unsigned pool);
+void interp_lives(unsigned pool);
 void interp_calls(void);
 void interp_queues(void);
 void interp_buffers(void);

@@ -396,8 +396,8 @@ static int check_call(struct ask *a, struct alias **ret, struct handle **ret_han
         return -1;
     if ((*ret)->desk->server == NULL)
         return call_refuse(why, CE(DEAD), "who offers %s has ended", (*ret)->thing.name);
-    if ((*ret)->desk->open >= ALIAS_CALLS)
-        return call_refuse(why, CE(LIMIT), "%d calls wait for who offers %s", ALIAS_CALLS, (*ret)->thing.name);
+    if ((*ret)->desk->open >= ALIAS_CALLS_OPEN)
+        return call_refuse(why, CE(LIMIT), "%d calls wait for who offers %s", ALIAS_CALLS_OPEN, (*ret)->thing.name);
     return 0;
 }
 

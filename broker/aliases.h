@@ -7,7 +7,7 @@
  * Owned:   offers belong to the interpreter; they outlive the parent and each process of the child. The child's right to call is a handle
  *          ("alias=NAME"), which it may hand on, and which the parent takes back by HandleRevoke.
  * Audited: each call that has ended is a line in the broker's log and a row in the store (docs/capabilities.md), in that order, whatever became of it.
- * Bounded: ALIASES_MAX for each interpreter, ALIAS_CALLS calls that are open with one parent.
+ * Bounded: ALIASES_MAX for each interpreter, ALIAS_CALLS_OPEN calls that are open with one parent.
  */
 #ifndef BROKER_ALIASES_H
 #define BROKER_ALIASES_H
@@ -17,7 +17,7 @@
 #include "broker/handles.h"
 
 #define ALIASES_MAX 256
-#define ALIAS_CALLS 8192
+#define ALIAS_CALLS_OPEN 8192
 
 struct alias_offers;
 struct ask;

@@ -340,11 +340,12 @@ int gate_refuse(struct worker *w, const char *name, const char *why)
               w->job != NULL ? w->job->id : "-", name, (int)w->phase, why);
     if (w->job != NULL)
         jobs_decide(w->job, PB__CAUSE__CAUSE_BAD_RESULT, "the worker sent a message that is refused (%s): %s", name, why);
-    if (w->role == WORKER_FORKED && w->phase == WORKER_BOOT) { /* a worker that no job has been given to: whoever made it made it lie */
+    if (w->role == WORKER_FORKED && w->job == NULL) { /* a worker that no job has been given to: whoever made it made it lie */
         char text[128];
 
         snprintf(text, sizeof(text), "its child sent a message that is refused (%s): %s", name, why);
         template_child_failed(w->of, w, text);
+        template_broke(w->of, "%s", text);
         return -EPROTO;
     }
     if (w->phase == WORKER_BOOT && w->failed_step[0] == '\0') { /* the next one will hardly do better: not made at once */

@@ -17,8 +17,9 @@
 #include "log.h"
 
 enum {
-    BOOT_US = 20000000,  /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
-    REPORT_US = 5000000, /* from our SIGKILL to the zygote's report */
+    BOOT_US = 20000000,     /* fork to hello; an overloaded machine is slow, a hung seal is for ever */
+    REPORT_US = 5000000,    /* from our SIGKILL to the zygote's report */
+    LINK_GONE_US = 2000000, /* from the end of a template's link to the report of its own */
     RETRY_FIRST_US = 100000,
     RETRY_LAST_US = 5000000,
 };
@@ -228,8 +229,12 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
-    if (is_nobodys(w) && why == -EPIPE) {
-        template_child_failed(w->of, w, "its child ended before it said hello");
+    if (w->of != NULL && (why == -EPERM || is_nobodys(w))) {
+        template_link_gone(w->of, w, why);
+        return;
+    }
+    if (w->role == WORKER_TEMPLATE && why == -EPIPE) { /* its end is about to be reported, or it is a lie */
+        timers_arm(&w->broker->loop.timers, &w->deadline, w->broker->loop.now_us + LINK_GONE_US);
         return;
     }
     if (why == -EPROTO || why == -EMSGSIZE || why == -ETIMEDOUT)
@@ -593,6 +598,10 @@ static void on_deadline(void *ctx)
     }
     if (w->role == WORKER_FORKED) {
         template_child_failed(w->of, w, "its child did not say hello in time");
+        return;
+    }
+    if (w->role == WORKER_TEMPLATE && w->gone) {
+        template_broke(w->of, "it closed its link");
         return;
     }
     log_event(LOG_LEVEL_ERROR, "boot_timeout", "worker=%llu pid=%d", (unsigned long long)w->id, (int)w->pid);

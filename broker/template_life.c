@@ -194,12 +194,14 @@ int template_fork(struct template *t)
 void template_on_hello(struct worker *child)
 {
     struct template *t = child->of;
+    pid_t pid = link_writer(&child->link);
 
-    child->said_pid = link_writer(&child->link);
-    if (t->forking != child || t->worker == NULL || t->leave || child->said_pid <= 0 || child->said_pid == t->worker->pid)
+    if (t->forking != child || t->worker == NULL || t->leave || pid <= 0 || pid == t->worker->pid)
         template_child_failed(t, child, t->leave ? "a hello came before its fork" : "a process that is not its child said hello");
-    else if (zygote_adopt(t->crew.zygote, child->id, child->said_pid) != 0)
+    else if (zygote_adopt(t->crew.zygote, child->id, pid) != 0)
         template_child_failed(t, child, "the zygote could not be told of its child");
+    else
+        child->said_pid = pid; /* from now on the zygote tells of it */
 }
 
 void template_has_child(struct template *t, struct worker *child)
@@ -217,10 +219,27 @@ void template_child_failed(struct template *t, struct worker *child, const char 
     bool under_way = t->forking == child;
 
     if (under_way)
-        order_is_over(t, !t->leave && !child->hello);
+        order_is_over(t, !t->leave && child->said_pid == 0);
     pool_kill(child);
     if (under_way)
         template_broke(t, "%s", why);
+}
+
+/* The link of a child that has not said hello; or one on which two processes write: of the two the one that it is not for is a template that has kept it. */
+void template_link_gone(struct template *t, struct worker *w, int why)
+{
+    const char *text = why == -EPERM   ? "another process writes on the link of its child"
+                       : why == -EPIPE ? "its child ended before it said hello"
+                                       : "a message that is refused (?): not a frame";
+
+    if (w->role == WORKER_TEMPLATE) {
+        template_broke(t, "another process writes on its link");
+        return;
+    }
+    if (w->job != NULL)
+        jobs_decide(w->job, CA(BAD_RESULT), "another process writes on its link");
+    template_child_failed(t, w, text);
+    template_broke(t, "%s", text);
 }
 
 /* Its own word, or the zygote's: nothing bad in it, if it is true. */
@@ -268,7 +287,7 @@ void template_worker_ended(struct template *t, const struct worker *w)
     struct worker *child = t->forking;
 
     if (w == child) { /* it was a worker already when it ended */
-        order_is_over(t, !t->leave && !w->hello);
+        order_is_over(t, !t->leave && w->said_pid == 0);
         if (!w->orphan)
             template_broke(t, "its child ended before it was one of its crew (%s)", w->failed_step[0] != '\0' ? w->failed_step : "hello");
     }
@@ -317,6 +336,8 @@ void template_job_ended(struct template *t, const struct job *job)
     snprintf(t->why, sizeof(t->why), "%s", job->end.detail);
     frame_make_utf8(t->why);
     t->losses = lost ? t->losses + 1 : 0;
+    log_event(LOG_LEVEL_INFO, "template_ended", "template=%s cause=%s forks=%llu why=\"%s\"", t->full, job_cause_name(job->end.cause),
+              (unsigned long long)t->forks, t->why);
     if (was_building && job->end.cause == CA(OK))
         snprintf(t->why, sizeof(t->why), "its init ended the process instead of returning");
     if (was_building ? !lost || t->losses >= TEMPLATE_LOSSES || t->asks != NULL

@@ -302,6 +302,20 @@ void template_answer(struct template *t)
     store_push(t->broker->store, op);
 }
 
+/* Who has it keeps it; nobody gets it any more. */
+static void remove_one(struct template *t)
+{
+    struct store_op *op = store_op_new(STORE_TEMPLATE_REMOVE, "");
+
+    t->removed = true;
+    if (op != NULL) {
+        snprintf(op->name, sizeof(op->name), "%s", t->name);
+        op->version = t->version;
+        store_push(t->broker->store, op);
+    }
+    template_free_if_unused(t);
+}
+
 static void tell(struct template *t)
 {
     Pb__Answer m = PB__ANSWER__INIT;
@@ -330,6 +344,8 @@ void templates_stored(struct broker *b, const struct store_op *op)
         return;
     if (op->status == 0) {
         t->stored = true;
+        if (t->asks == NULL) /* whoever wanted it has been told that it failed, or has gone */
+            remove_one(t);
         tell(t);
         return;
     }
@@ -438,20 +454,6 @@ void call_template_list(struct ask *a)
     }
     free(all);
     free(at);
-}
-
-/* Who has it keeps it; nobody gets it any more. */
-static void remove_one(struct template *t)
-{
-    struct store_op *op = store_op_new(STORE_TEMPLATE_REMOVE, "");
-
-    t->removed = true;
-    if (op != NULL) {
-        snprintf(op->name, sizeof(op->name), "%s", t->name);
-        op->version = t->version;
-        store_push(t->broker->store, op);
-    }
-    template_free_if_unused(t);
 }
 
 void call_template_remove(struct ask *a)

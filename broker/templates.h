@@ -104,6 +104,7 @@ void template_on_warm(struct template *t);
 void template_on_hello(struct worker *child);
 void template_has_child(struct template *t, struct worker *child);
 void template_child_failed(struct template *t, struct worker *child, const char *why);
+void template_link_gone(struct template *t, struct worker *w, int why);
 void template_fork_refused(struct template *t, int error);
 void template_worker_ended(struct template *t, const struct worker *w);
 void template_job_ended(struct template *t, const struct job *job);

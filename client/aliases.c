@@ -75,14 +75,16 @@ static int start_done(struct start *s, uint64_t number, const coop_val *value, c
     return rc;
 }
 
-int coop_alias_done(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message, int64_t timeout_us, struct coop_error *why)
+int coop_alias_done(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
+                    int64_t timeout_us, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
 
     return start_wait_done(&s, start_done(&s, number, value, error_type, error_message));
 }
 
-int coop_alias_done_begin(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_alias_done_begin(struct coop_client *c, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
+                          int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

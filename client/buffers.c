@@ -148,7 +148,8 @@ static int start_map(struct start *s, const struct coop_handle *buffer)
     return start_ask(s, PB__ASK__BODY_BUFFER_MAP, &m, false, &kind_map);
 }
 
-int coop_buffer_map(struct coop_client *c, const struct coop_handle *buffer, int64_t timeout_us, struct coop_buffer *ret, struct coop_error *why)
+int coop_buffer_map(struct coop_client *c, const struct coop_handle *buffer, int64_t timeout_us, struct coop_buffer *ret,
+                    struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -159,7 +160,8 @@ int coop_buffer_map(struct coop_client *c, const struct coop_handle *buffer, int
     return rc;
 }
 
-int coop_buffer_map_begin(struct coop_client *c, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_buffer_map_begin(struct coop_client *c, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret,
+                          struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

@@ -17,7 +17,8 @@ static int start_attenuate(struct start *s, const struct coop_handle *of, unsign
     return start_ask(s, PB__ASK__BODY_HANDLE_ATTENUATE, &m, false, &op_handle);
 }
 
-int coop_handle_attenuate(struct coop_client *c, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why)
+int coop_handle_attenuate(struct coop_client *c, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us,
+                          struct coop_handle *ret, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -28,7 +29,8 @@ int coop_handle_attenuate(struct coop_client *c, const struct coop_handle *of, u
     return rc;
 }
 
-int coop_handle_attenuate_begin(struct coop_client *c, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_handle_attenuate_begin(struct coop_client *c, const struct coop_handle *of, unsigned rights, const char *prefix,
+                                int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -52,7 +54,8 @@ int coop_handle_revoke(struct coop_client *c, const struct coop_handle *of, int6
     return start_wait_done(&s, start_revoke(&s, of));
 }
 
-int coop_handle_revoke_begin(struct coop_client *c, const struct coop_handle *of, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_handle_revoke_begin(struct coop_client *c, const struct coop_handle *of, int64_t timeout_us, struct coop_op **ret,
+                             struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -74,7 +77,8 @@ int coop_handle_drop(struct coop_client *c, const struct coop_handle *handle, in
     return start_wait_done(&s, start_drop(&s, handle));
 }
 
-int coop_handle_drop_begin(struct coop_client *c, const struct coop_handle *handle, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_handle_drop_begin(struct coop_client *c, const struct coop_handle *handle, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -137,7 +141,8 @@ static int start_kv_open(struct start *s, const char *prefix, unsigned rights)
     return start_ask(s, PB__ASK__BODY_KV_OPEN, &m, false, &op_handle);
 }
 
-int coop_kv_open(struct coop_client *c, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why)
+int coop_kv_open(struct coop_client *c, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_handle *ret,
+                 struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -148,7 +153,8 @@ int coop_kv_open(struct coop_client *c, const char *prefix, unsigned rights, int
     return rc;
 }
 
-int coop_kv_open_begin(struct coop_client *c, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_kv_open_begin(struct coop_client *c, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret,
+                       struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -165,7 +171,8 @@ static int start_kv_get(struct start *s, const struct coop_handle *kv, const cha
     return start_ask(s, PB__ASK__BODY_KV_GET, &m, false, &kind_value);
 }
 
-int coop_kv_get(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret, struct coop_error *why)
+int coop_kv_get(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret,
+                struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -176,7 +183,8 @@ int coop_kv_get(struct coop_client *c, const struct coop_handle *kv, const char 
     return rc;
 }
 
-int coop_kv_get_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_kv_get_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret,
+                      struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -195,14 +203,16 @@ static int start_kv_put(struct start *s, const struct coop_handle *kv, const cha
     return start_ask(s, PB__ASK__BODY_KV_PUT, &m, false, &op_done);
 }
 
-int coop_kv_put(struct coop_client *c, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new, int64_t timeout_us, struct coop_error *why)
+int coop_kv_put(struct coop_client *c, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new,
+                int64_t timeout_us, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
 
     return start_wait_done(&s, start_kv_put(&s, kv, key, bytes, len, only_new));
 }
 
-int coop_kv_put_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_kv_put_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new,
+                      int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -226,7 +236,8 @@ int coop_kv_remove(struct coop_client *c, const struct coop_handle *kv, const ch
     return start_wait_done(&s, start_kv_remove(&s, kv, key));
 }
 
-int coop_kv_remove_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_kv_remove_begin(struct coop_client *c, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret,
+                         struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -245,7 +256,8 @@ static int start_kv_list(struct start *s, const struct coop_handle *kv, const ch
     return start_ask(s, PB__ASK__BODY_KV_LIST, &m, false, &kind_keys);
 }
 
-int coop_kv_list(struct coop_client *c, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, int64_t timeout_us, struct coop_keys *ret, struct coop_error *why)
+int coop_kv_list(struct coop_client *c, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
+                 int64_t timeout_us, struct coop_keys *ret, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -256,7 +268,8 @@ int coop_kv_list(struct coop_client *c, const struct coop_handle *kv, const char
     return rc;
 }
 
-int coop_kv_list_begin(struct coop_client *c, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_kv_list_begin(struct coop_client *c, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
+                       int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

@@ -268,7 +268,8 @@ int coop_interp_prepare_begin(struct coop_client *c, const char *interp, const c
 
 static int start_named(struct start *s, Pb__Ask__BodyCase which, const char *interp)
 {
-    Pb__InterpClose m = PB__INTERP_CLOSE__INIT; /* one shape with interrupt, kill, reset: the message's own descriptor is put in its place */
+    Pb__InterpClose m =
+        PB__INTERP_CLOSE__INIT; /* one shape with interrupt, kill, reset: the message's own descriptor is put in its place */
     Pb__Ref ref;
 
     switch (which) {

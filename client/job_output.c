@@ -144,8 +144,8 @@ int coop_job_stdin(struct coop_client *c, const char *job, uint64_t offset, cons
     return rc;
 }
 
-int coop_job_stdin_begin(struct coop_client *c, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof, int64_t timeout_us,
-                         struct coop_op **ret, struct coop_error *why)
+int coop_job_stdin_begin(struct coop_client *c, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof,
+                         int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -176,8 +176,8 @@ int coop_job_output(struct coop_client *c, const char *job, const char *name, ui
     return rc;
 }
 
-int coop_job_output_begin(struct coop_client *c, const char *job, const char *name, uint64_t offset, int64_t timeout_us, struct coop_op **ret,
-                          struct coop_error *why)
+int coop_job_output_begin(struct coop_client *c, const char *job, const char *name, uint64_t offset, int64_t timeout_us,
+                          struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

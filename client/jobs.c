@@ -252,8 +252,8 @@ int coop_job_list(struct coop_client *c, unsigned states, unsigned limit, const 
     return rc;
 }
 
-int coop_job_list_begin(struct coop_client *c, unsigned states, unsigned limit, const char *before, int64_t timeout_us, struct coop_op **ret,
-                        struct coop_error *why)
+int coop_job_list_begin(struct coop_client *c, unsigned states, unsigned limit, const char *before, int64_t timeout_us,
+                        struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

@@ -151,8 +151,8 @@ static struct coop_op *op_new(const void *bytes, size_t len, const struct op_kin
     return op;
 }
 
-int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet, const struct op_kind *kind,
-             struct coop_op **ret, struct coop_error *why)
+int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet,
+             const struct op_kind *kind, struct coop_op **ret, struct coop_error *why)
 {
     struct coop_op *op;
     int rc = check_process(c, why);
@@ -214,7 +214,7 @@ int op_check(struct coop_op *op, struct coop_error *why)
         forget_end(op);
     pthread_mutex_unlock(&c->lock);
     if (!done)
-        return -EAGAIN;
+        return -EINPROGRESS;
     if (op->call.rc == -ETIMEDOUT && op->kind != NULL && op->kind->late != NULL)
         return coop_error_set(why, ETIMEDOUT, COOP_EXIT_TIME_LIMIT, "%s", op->kind->late);
     return op->call.rc != 0 ? client_explain(op->call.rc, why) : 0;

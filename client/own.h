@@ -35,7 +35,7 @@ struct coop_client {
     struct waiter *waiters;
     struct coop_op *ended, **ended_last; /* asynchronous ones that were not taken */
     size_t n_ended;
-    struct coop_op *back; /* answered, perhaps only by the way (op_kind.again) */
+    struct coop_op *back;  /* answered, perhaps only by the way (op_kind.again) */
     uint64_t revive_at_ms; /* not again before */
     uint64_t last_number;  /* of an ask */
 };
@@ -64,15 +64,15 @@ struct coop_op {
 };
 
 /* Begins a request. number: of the ask in it, or 0. The bytes are copied. */
-int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet, const struct op_kind *kind,
-             struct coop_op **ret, struct coop_error *why);
+int op_begin(struct coop_client *c, const void *bytes, size_t len, int64_t timeout_us, uint64_t number, bool quiet,
+             const struct op_kind *kind, struct coop_op **ret, struct coop_error *why);
 /* After each req_step(): those that are back are begun again, or have ended. Locked. */
 void op_turn(struct coop_client *c);
 /* Asks without waiting for the answer; when that cannot be sent, nobody minds. which: of Pb__Ask__BodyCase. */
 void op_tell(struct coop_client *c, int which, void *message);
 /* Whether its answer only says that it is not yet there (start.c). */
 bool op_wants_again(const struct coop_op *op);
-/* 0: it has ended, and call.body is its answer. -EAGAIN: not yet. Else it has failed. */
+/* 0: it has ended, and call.body is its answer. -EINPROGRESS: not yet. Else it has failed. */
 int op_check(struct coop_op *op, struct coop_error *why);
 
 /* Words for a request that failed on the way: -ECONNRESET, -ETIMEDOUT ... Returns rc. */

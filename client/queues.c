@@ -105,7 +105,8 @@ static int start_create(struct start *s, const struct coop_queue_options *o)
     return start_ask(s, PB__ASK__BODY_QUEUE_CREATE, &m, false, &op_handle);
 }
 
-int coop_queue_create(struct coop_client *c, const struct coop_queue_options *options, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why)
+int coop_queue_create(struct coop_client *c, const struct coop_queue_options *options, int64_t timeout_us, struct coop_handle *ret,
+                      struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -116,7 +117,8 @@ int coop_queue_create(struct coop_client *c, const struct coop_queue_options *op
     return rc;
 }
 
-int coop_queue_create_begin(struct coop_client *c, const struct coop_queue_options *options, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_queue_create_begin(struct coop_client *c, const struct coop_queue_options *options, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -132,7 +134,8 @@ static int start_open(struct start *s, const char *name, unsigned rights)
     return start_ask(s, PB__ASK__BODY_QUEUE_OPEN, &m, false, &op_handle);
 }
 
-int coop_queue_open(struct coop_client *c, const char *name, unsigned rights, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why)
+int coop_queue_open(struct coop_client *c, const char *name, unsigned rights, int64_t timeout_us, struct coop_handle *ret,
+                    struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -143,7 +146,8 @@ int coop_queue_open(struct coop_client *c, const char *name, unsigned rights, in
     return rc;
 }
 
-int coop_queue_open_begin(struct coop_client *c, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_queue_open_begin(struct coop_client *c, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret,
+                          struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -227,7 +231,8 @@ static int start_get(struct start *s, const char *queue, unsigned max)
     return start_ask(s, PB__ASK__BODY_QUEUE_GET, &m, true, &kind_items);
 }
 
-int coop_queue_get(struct coop_client *c, const char *queue, unsigned max, int64_t timeout_us, struct coop_items *ret, struct coop_error *why)
+int coop_queue_get(struct coop_client *c, const char *queue, unsigned max, int64_t timeout_us, struct coop_items *ret,
+                   struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -238,7 +243,8 @@ int coop_queue_get(struct coop_client *c, const char *queue, unsigned max, int64
     return rc;
 }
 
-int coop_queue_get_begin(struct coop_client *c, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_queue_get_begin(struct coop_client *c, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret,
+                         struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 
@@ -264,7 +270,8 @@ int coop_queue_close(struct coop_client *c, const char *queue, bool discard, int
     return start_wait_done(&s, start_close(&s, queue, discard));
 }
 
-int coop_queue_close_begin(struct coop_client *c, const char *queue, bool discard, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_queue_close_begin(struct coop_client *c, const char *queue, bool discard, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

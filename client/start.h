@@ -23,13 +23,19 @@ struct start {
     struct coop_op *op;
 };
 
-#define START_BLOCKING(client_, timeout_, why_) { .c = (client_), .timeout_us = (timeout_), .why = (why_), .quiet = true }
-#define START_ASYNC(client_, timeout_, why_)    { .c = (client_), .timeout_us = (timeout_), .why = (why_) }
+#define START_BLOCKING(client_, timeout_, why_)                                                                                            \
+    {                                                                                                                                      \
+        .c = (client_), .timeout_us = (timeout_), .why = (why_), .quiet = true                                                             \
+    }
+#define START_ASYNC(client_, timeout_, why_)                                                                                               \
+    {                                                                                                                                      \
+        .c = (client_), .timeout_us = (timeout_), .why = (why_)                                                                            \
+    }
 
 /* How an answer becomes a result. */
 struct op_kind {
-    bool of_ask;              /* wanted is of Answer, else of Reply */
-    int wanted;               /* the body that is the answer */
+    bool of_ask; /* wanted is of Answer, else of Reply */
+    int wanted;  /* the body that is the answer */
     enum coop_result_type type;
     /* body: that message. *ret has its type and is else all zeros; what it holds when this fails is freed by the caller. 0 or -errno with why. */
     int (*read)(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why);

@@ -52,7 +52,8 @@ static int start_build(struct start *s, const char *name, const struct coop_spec
     return rc != 0 ? rc : start_ask(s, PB__ASK__BODY_TEMPLATE_BUILD, &m, false, &kind_info);
 }
 
-int coop_template_build(struct coop_client *c, const char *name, const struct coop_spec *spec, int64_t timeout_us, struct coop_template_info *ret, struct coop_error *why)
+int coop_template_build(struct coop_client *c, const char *name, const struct coop_spec *spec, int64_t timeout_us,
+                        struct coop_template_info *ret, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
     struct coop_result r;
@@ -63,7 +64,8 @@ int coop_template_build(struct coop_client *c, const char *name, const struct co
     return rc;
 }
 
-int coop_template_build_begin(struct coop_client *c, const char *name, const struct coop_spec *spec, int64_t timeout_us, struct coop_op **ret, struct coop_error *why)
+int coop_template_build_begin(struct coop_client *c, const char *name, const struct coop_spec *spec, int64_t timeout_us,
+                              struct coop_op **ret, struct coop_error *why)
 {
     struct start s = START_ASYNC(c, timeout_us, why);
 

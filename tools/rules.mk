@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -81,7 +81,7 @@ $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
-$(B)/coop-worker $(B)/tests/escape/probe-worker: $(B)/%: FORCE
+$(B)/coop-worker $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template: $(B)/%: FORCE
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/$*
 	@mkdir -p $(@D)
 	$(call run,COPY,cp build/debug/$* $@)
@@ -96,8 +96,12 @@ $(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libw
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
 $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
+# The same around one that is a hostile template.
+$(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
-$(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
+# Of the client's side it has what libcoop exports, and the messages themselves.
+$(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -127,9 +131,9 @@ $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKE
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS) -lseccomp)))
 $(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
 $(foreach t,$(UNIT_client),$(eval $(call unit_rule,$(t),$(B)/libclient.a,-lnng $(CLIENT_LIBS))))
-$(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libclient.a,$(CLI_LIBS) $(CLIENT_LIBS))))
+$(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libcoop.a,$(CLI_LIBS) $(CLIENT_LIBS))))
 
-$(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -ljansson -lcmocka -o $@)
 
 $(B)/tests/support/deny: $(B)/tests/support/deny.o
@@ -159,7 +163,7 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
@@ -172,10 +176,10 @@ $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/
 NATIVE_CFLAGS := -Wall -Wextra -Wno-infinite-recursion -Werror -O1 -g -fno-omit-frame-pointer -fstack-protector-strong -shared -fPIC -Iinclude
 NATIVE_CC = $(call run,CC,cc -std=gnu11 -D_GNU_SOURCE $(NATIVE_CFLAGS) $< $(1) -o $@)
 
-$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h
+$(B)/examples/native/%.so: examples/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
-$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h
+$(B)/tests/native/%.so: tests/native/%.c include/coop/native.h include/coop/task.h include/coop/interp.h include/coop/value.h
 	@mkdir -p $(@D)
 	$(call NATIVE_CC)
 $(B)/tests/native/%.so: tests/native/%.cc include/coop/native.h include/coop/task.h
@@ -301,8 +305,12 @@ $(B)/bench/peers/go: bench/peers/go.go
 	$(call run,GO,GO111MODULE=off GOCACHE=$(CURDIR)/build/go-cache go build -o $@ $<)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
-examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libclient.a $(B)/libproto.a
+# As somebody else would build them: the public headers and the library.
+$(CLIENT_EXAMPLES:%=$(B)/examples/client/%): $(B)/examples/client/%: examples/client/%.c include/coop/client.h include/coop/value.h $(B)/libcoop.a
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=c11 -Wall -Wextra -Werror $(CFLAGS_$(FLAVOUR)) -Iinclude $< $(B)/libcoop.a $(CLIENT_LIBS) -o $@)
+examples: $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and examples/client/, jobs of examples/native/
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
@@ -318,8 +326,11 @@ BENCH_CC = cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $(BENCH
 $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/programs/%: bench/programs/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(BENCH_CC) $< -o $@)
-$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
+
+$(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
 fmt: ## clang-format in place
@@ -337,17 +348,28 @@ tidy: compile_commands.json ## clang-tidy, and the wall between broker/ and work
 compile_commands.json: $(GEN_HDRS) Makefile tools/rules.mk tools/compile_commands.sh ## for editors and clang-tidy
 	@tools/compile_commands.sh '$(CC) $(COOP_CFLAGS)' $(filter %.c,$(SOURCES)) > $@
 
-docs: all ## write the pages that come from tables: the man page and the policy in docs/security.md
+docs: all $(B)/tools/calls_doc ## write the pages that come from tables: the man page, docs/calls.md, the policy in docs/security.md
 	@tools/docs.sh $(B)
-docs-check: all ## fail when a generated page is out of date, or a document names a file that is not there
+docs-check: all $(B)/tools/calls_doc ## fail when a generated page is out of date, or a document names a file that is not there
 	@tools/docs.sh --check $(B)
 
 RELEASE := build/release
+COOP_VERSION := $(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)
+install-libcoop: $(B)/libcoop.a $(B)/$(LIBCOOP_SONAME) ## libcoop alone, of this flavour
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/coop
+	install -m 644 $(B)/libcoop.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/$(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION)
+	ln -sf $(LIBCOOP_SONAME:%.0=%).$(COOP_VERSION) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME)
+	ln -sf $(LIBCOOP_SONAME) $(DESTDIR)$(PREFIX)/lib/$(LIBCOOP_SONAME:%.0=%)
+	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
+	for pc in coop coop-static; do \
+		sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/$$pc.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/$$pc.pc; done
 install: deps ## into PREFIX (/usr/local) under DESTDIR
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/libcoop-task.a
+	@$(MAKE) --no-print-directory FLAVOUR=release install-libcoop
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 $(RELEASE)/libcoop-task.a $(DESTDIR)$(PREFIX)/lib
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)|' tools/coop-task.pc.in \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/coop-task.pc.in \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -366,6 +388,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/include/coop/client.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
+	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop.a $(DESTDIR)$(PREFIX)/lib/libcoop.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-static.pc
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf

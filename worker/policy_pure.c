@@ -161,9 +161,11 @@ static const struct policy_row compute_rows[] = {
 
 static const struct policy_row lua_rows[] = {
     ROWS_LINK
-    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD)),                    "a frame that brings a buffer's descriptor" },
     ROWS_MEMORY
     ROWS_TASKLETS
+    ROWS_BUFFERS
+    ROWS_CLOSE_RECEIVED
+    { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" },
     ROWS_TIME
     ROWS_SELF
     ROWS_NO_FILES

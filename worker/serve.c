@@ -153,6 +153,8 @@ static const Pb__Assign *take_job(const struct engine *e)
     input_begin(m->assign->spec);
     if (m->assign->template_)
         walls_keep_cpu(m->assign->children_cpu_us);
+    if (m->assign->interpreter)
+        walls_cpu_by_calls();
     rc = m->assign->spec->limits != NULL ? enter(e, m->assign, &started, &step) : -EPROTO;
     if (rc == 0 && m->assign->interpreter && e->interp == NULL) {
         step = "interpreter";

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -16,10 +17,16 @@ enum { AS_SLACK = 16 << 20, THREAD_SLACK = 1 << 20, CPU_SLACK_S = 2 };
 
 static uint64_t mapped_bytes, data_bytes;
 static rlim_t keep_cpu;
+static bool by_calls;
 
 void walls_keep_cpu(uint64_t us)
 {
     keep_cpu = us / 1000000 + CPU_SLACK_S + 1;
+}
+
+void walls_cpu_by_calls(void)
+{
+    by_calls = true;
 }
 
 int walls_measure(void)
@@ -42,13 +49,24 @@ int walls_measure(void)
  * then make it one that cannot be written, or grow the process's own stack, and neither counts for the first. An engine whose own code alone
  * makes mappings may have addresses that are closed beside what it holds.
  */
-int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
+static int set_cpu(const Pb__Limits *l)
 {
     rlim_t seconds = l->cpu_us / 1000000 + CPU_SLACK_S;
     struct rlimit cpu = { seconds, seconds + 1 > keep_cpu ? seconds + 1 : keep_cpu };
 
-    if (setrlimit(RLIMIT_CPU, &cpu) != 0)
+    if (by_calls && getrlimit(RLIMIT_CPU, &cpu) != 0)
         return -errno;
+    if (by_calls)
+        cpu.rlim_cur = cpu.rlim_max;
+    return setrlimit(RLIMIT_CPU, &cpu) != 0 ? -errno : 0;
+}
+
+int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
+{
+    int rc = set_cpu(l);
+
+    if (rc != 0)
+        return rc;
     (void)closed_bytes;
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
     rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);

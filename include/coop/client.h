@@ -1,7 +1,7 @@
 /*
  * client.h - libcoop: a host program's way to a broker of coop: jobs, interpreters that live, queues, buffers, keys, templates.
  *
- * Link:    cc prog.c $(pkg-config --cflags --libs libcoop); statically with --static.
+ * Link:    cc prog.c $(pkg-config --cflags --libs coop), C11 or C++11. With coop-static instead the library is in the program.
  * Calls:   each comes twice. coop_NAME() blocks until its answer is there. coop_NAME_begin() sends, and gives an op; coop_op_take() gives what came of
  *          it, as the member of struct coop_result that is named in the call's comment.
  * Names:   jobs by their id: 26 letters and digits, or the first 8 and more of them. Interpreters and queues by an id or, where they have one, a name;
@@ -35,7 +35,7 @@ extern "C" {
 
 /* Texts are UTF-8 and end with a NUL; "" is: none. A tenant's words are in remote_*, traceback and, quoted, in message: raw, not escaped. */
 struct coop_error {
-    char name[40];         /* "QueueFull", "ExecutionFailed" ...: docs/libcoop.md has the list */
+    char name[40];         /* "QueueFull", "ExecutionFailed" ...: the list is in libcoop.md */
     int error;             /* the errno that was returned, positive */
     int exit_code;         /* coop/exit_codes.h */
     char message[1024];    /* what is wrong */
@@ -67,7 +67,7 @@ struct coop_client_options {
 
 /* Connects. Blocks, as long as a broker takes to start. options: NULL: all as it comes. */
 int coop_client_open(const struct coop_client_options *options, struct coop_client **ret, struct coop_error *why);
-/* Ends what belongs to the connection (interpreters of the session, open ops: they are not to be used any more). NULL: nothing. */
+/* Ends what belongs to the connection: interpreters of the session, anonymous queues, handles. Ops are to be given back before. NULL: nothing. */
 void coop_client_close(struct coop_client *client);
 
 /* ---- asynchronous: ops ------------------------------------------------------------------------------------------------------------ */
@@ -80,6 +80,7 @@ int coop_client_fd(const struct coop_client *client);
 size_t coop_client_step(struct coop_client *client);
 /* One of those, in the order in which they ended; each is returned once. NULL: none. */
 struct coop_op *coop_client_next(struct coop_client *client);
+/* Whether there is a connection, as far as is known. */
 bool coop_client_connected(const struct coop_client *client);
 /*
  * After a lost connection (ECONNRESET): a blocking call dials anew by itself; asynchronous ones are refused until the connection is there again,
@@ -88,6 +89,7 @@ bool coop_client_connected(const struct coop_client *client);
  */
 int coop_client_revive(struct coop_client *client, struct coop_error *why);
 
+/* Whether it has ended. */
 bool coop_op_done(const struct coop_op *op);
 /* Blocks until it has ended. -ETIMEDOUT: not yet. One thread at a time for one op. */
 int coop_op_wait(struct coop_op *op, int64_t timeout_us);
@@ -97,10 +99,12 @@ void coop_op_cancel(struct coop_op *op);
 void coop_op_free(struct coop_op *op);
 /* A pointer of yours, NULL at first. */
 void coop_op_set_user(struct coop_op *op, void *user);
+/* That pointer. */
 void *coop_op_user(const struct coop_op *op);
 
-/* What came of an op, once: -EAGAIN: it has not ended yet, and nothing is changed. Else the op is spent, and is to be freed. */
 struct coop_result;
+
+/* What came of it, once. -EINPROGRESS: it has not ended yet, and nothing is changed. Else the op is spent, and is to be freed. */
 int coop_op_take(struct coop_op *op, struct coop_result *ret, struct coop_error *why);
 
 /* ---- what is to run: a spec ---------------------------------------------------------------------------------------------------------- */
@@ -113,11 +117,13 @@ struct coop_spec;
 
 /* engine: "lua", "native", "exec". NULL: no memory. */
 struct coop_spec *coop_spec_new(const char *engine);
+/* NULL: nothing. */
 void coop_spec_free(struct coop_spec *spec);
 /* The name of the job, or of the interpreter. */
 void coop_spec_name(struct coop_spec *spec, const char *name);
 /* What it runs: a script, a shared object, a program. name: shown in messages and tracebacks. */
 void coop_spec_source(struct coop_spec *spec, const char *name, const void *bytes, size_t len);
+/* The same from a file, whose name it has. */
 void coop_spec_source_file(struct coop_spec *spec, const char *path);
 /* Engine exec: a program of the host instead of a source: a name for PATH, or an absolute path inside. */
 void coop_spec_program(struct coop_spec *spec, const char *program);
@@ -135,7 +141,7 @@ void coop_spec_file(struct coop_spec *spec, const char *name, unsigned mode, con
 void coop_spec_output(struct coop_spec *spec, const char *glob);
 /* A capability: "net=loopback", "interpreters=8", "queue=jobs:send". */
 void coop_spec_cap(struct coop_spec *spec, const char *cap);
-/* Its whole standard input; without either of these two it has none. */
+/* Its whole standard input. Without this or the next it has none. */
 void coop_spec_stdin(struct coop_spec *spec, const void *bytes, size_t len);
 /* It reads what coop_job_stdin() sends. */
 void coop_spec_stdin_stream(struct coop_spec *spec);
@@ -152,7 +158,8 @@ void coop_spec_policy(struct coop_spec *spec, const char *rows, bool learn);
 
 /* 0: not given, or none. Times in microseconds. */
 struct coop_limits {
-    uint64_t cpu_us, wall_us, idle_us, memory_bytes, stdout_bytes, stderr_bytes, tasklets, threads, pids, files, file_bytes, disk_bytes, inodes, result_bytes;
+    uint64_t cpu_us, wall_us, idle_us, memory_bytes, stdout_bytes, stderr_bytes, tasklets, threads, pids, files, file_bytes, disk_bytes,
+        inodes, result_bytes;
     uint64_t reserved[6];
 };
 
@@ -208,8 +215,8 @@ struct coop_receipt {
     uint64_t stdout_bytes, stdout_dropped, stderr_bytes, stderr_dropped;
     uint64_t queue_us, start_us, wall_us, cpu_user_us, cpu_sys_us, mem_peak_bytes;
     struct coop_limits limits;
-    const char *tier, *held_cpu, *held_memory;                    /* what really held: "cgroup", "rlimit", "none" */
-    uint64_t submitted_us, started_us, ended_us, recorded_us;     /* since 1970; 0: did not happen */
+    const char *tier, *held_cpu, *held_memory;                /* what really held: "cgroup", "rlimit", "none" */
+    uint64_t submitted_us, started_us, ended_us, recorded_us; /* since 1970; 0: did not happen */
     const struct coop_output_file *outputs;
     size_t n_outputs;
     uint64_t chain_seq; /* its place in the chain of all receipts */
@@ -242,7 +249,8 @@ struct coop_log {
 
 /* The id of the job, which is on disk when this returns. ret_id: 27 bytes. A lost connection (ECONNRESET): it may or may not have been accepted. [id] */
 int coop_job_submit(struct coop_client *client, const struct coop_spec *spec, int64_t timeout_us, char *ret_id, struct coop_error *why);
-int coop_job_submit_begin(struct coop_client *client, const struct coop_spec *spec, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_job_submit_begin(struct coop_client *client, const struct coop_spec *spec, int64_t timeout_us, struct coop_op **ret,
+                          struct coop_error *why);
 /* Answered when it has ended. [job] */
 int coop_job_wait(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_job_info *ret, struct coop_error *why);
 int coop_job_wait_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
@@ -252,6 +260,7 @@ int coop_job_info_begin(struct coop_client *client, const char *job, int64_t tim
 /* The receipt of one that has ended; Busy before. The caller frees it by coop_receipt_free(). [receipt] */
 int coop_job_receipt(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_receipt **ret, struct coop_error *why);
 int coop_job_receipt_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* All of it. NULL: nothing. */
 void coop_receipt_free(struct coop_receipt *receipt);
 /* All of it as one line of JSON, as coop result --json prints it; the caller frees it by free(). NULL: no memory. */
 char *coop_receipt_json(const struct coop_receipt *receipt);
@@ -259,17 +268,18 @@ char *coop_receipt_json(const struct coop_receipt *receipt);
  * Output from a position on, as soon as there is some (or the job has ended); none after timeout_us, which is no error. To follow a job, go on from ret->next until
  * ret->ended. An interpreter's output is had by its id. The caller frees it by coop_log_free(). [log]
  */
-int coop_job_logs(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us, struct coop_log *ret,
-                  struct coop_error *why);
-int coop_job_logs_begin(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us, struct coop_op **ret,
-                        struct coop_error *why);
+int coop_job_logs(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us,
+                  struct coop_log *ret, struct coop_error *why);
+int coop_job_logs_begin(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us,
+                        struct coop_op **ret, struct coop_error *why);
+/* What is in it. */
 void coop_log_free(struct coop_log *log);
 /* Bytes for one that was submitted with coop_spec_stdin_stream(), from offset, which is how many were sent before. *ret_taken: up to where the broker has
  * them now, to go on from; UINT64_MAX: it does not read any more. eof: there will be no more. [taken] */
-int coop_job_stdin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof, int64_t timeout_us,
-                   uint64_t *ret_taken, struct coop_error *why);
-int coop_job_stdin_begin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof, int64_t timeout_us,
-                         struct coop_op **ret, struct coop_error *why);
+int coop_job_stdin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof,
+                   int64_t timeout_us, uint64_t *ret_taken, struct coop_error *why);
+int coop_job_stdin_begin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof,
+                         int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* Asks it to end, and kills it when it has not after a moment. [job] */
 int coop_job_cancel(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_job_info *ret, struct coop_error *why);
 int coop_job_cancel_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
@@ -278,20 +288,21 @@ int coop_job_kill(struct coop_client *client, const char *job, int64_t timeout_u
 int coop_job_kill_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* states: bits 1 << COOP_JOB_..., 0: all. limit: 0: 50, at most 1000. before: those older than this id; NULL: from the newest. The caller frees
  * ret->items by free(). [jobs] */
-int coop_job_list(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us, struct coop_job_list *ret,
-                  struct coop_error *why);
-int coop_job_list_begin(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us, struct coop_op **ret,
-                        struct coop_error *why);
+int coop_job_list(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us,
+                  struct coop_job_list *ret, struct coop_error *why);
+int coop_job_list_begin(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us,
+                        struct coop_op **ret, struct coop_error *why);
 /* A slice, of 256 KiB at most, of a file that was collected from one that has ended; ended: with it the file is whole. The caller frees ret->at by
  * free(). [bytes] */
-int coop_job_output(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us, struct coop_bytes *ret,
-                    struct coop_error *why);
-int coop_job_output_begin(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us, struct coop_op **ret,
-                          struct coop_error *why);
+int coop_job_output(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us,
+                    struct coop_bytes *ret, struct coop_error *why);
+int coop_job_output_begin(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us,
+                          struct coop_op **ret, struct coop_error *why);
 /* Its terminal has another size now. [nothing] */
-int coop_job_resize(struct coop_client *client, const char *job, unsigned rows, unsigned columns, int64_t timeout_us, struct coop_error *why);
-int coop_job_resize_begin(struct coop_client *client, const char *job, unsigned rows, unsigned columns, int64_t timeout_us, struct coop_op **ret,
-                          struct coop_error *why);
+int coop_job_resize(struct coop_client *client, const char *job, unsigned rows, unsigned columns, int64_t timeout_us,
+                    struct coop_error *why);
+int coop_job_resize_begin(struct coop_client *client, const char *job, unsigned rows, unsigned columns, int64_t timeout_us,
+                          struct coop_op **ret, struct coop_error *why);
 
 struct coop_broker_info {
     char version[32];
@@ -306,7 +317,7 @@ struct coop_broker_info {
 /* Who answers. [broker] */
 int coop_broker_info(struct coop_client *client, int64_t timeout_us, struct coop_broker_info *ret, struct coop_error *why);
 int coop_broker_info_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* The broker's program, coopd: beside ours, or where it is installed. ret_path: size bytes. */
+/* The broker's program, coopd: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: size bytes. */
 int coop_broker_program(char *ret_path, size_t size, struct coop_error *why);
 
 /* ---- interpreters ------------------------------------------------------------------------------------------------------------------------ */
@@ -373,7 +384,7 @@ struct coop_interp_list {
 };
 
 struct coop_call_result {
-    coop_val *value; /* the caller's: coop_val_free() */
+    coop_val *value;                                         /* the caller's: coop_val_free() */
     uint64_t stdout_from, stdout_to, stderr_from, stderr_to; /* this call's part of the interpreter's output */
     uint64_t wall_us;
 };
@@ -381,13 +392,13 @@ struct coop_call_result {
 /* Answered when it takes calls. ret: its id and name. [handle] */
 int coop_interp_create(struct coop_client *client, const struct coop_interp_options *options, int64_t timeout_us, struct coop_handle *ret,
                        struct coop_error *why);
-int coop_interp_create_begin(struct coop_client *client, const struct coop_interp_options *options, int64_t timeout_us, struct coop_op **ret,
-                             struct coop_error *why);
+int coop_interp_create_begin(struct coop_client *client, const struct coop_interp_options *options, int64_t timeout_us,
+                             struct coop_op **ret, struct coop_error *why);
 /* Runs source in it; its globals stay. source_name: for tracebacks; NULL: "=exec". ret may be NULL. [call] */
-int coop_interp_exec(struct coop_client *client, const char *interp, const char *source_name, const void *source, size_t len, int64_t timeout_us,
-                     struct coop_call_result *ret, struct coop_error *why);
-int coop_interp_exec_begin(struct coop_client *client, const char *interp, const char *source_name, const void *source, size_t len, int64_t timeout_us,
-                           struct coop_op **ret, struct coop_error *why);
+int coop_interp_exec(struct coop_client *client, const char *interp, const char *source_name, const void *source, size_t len,
+                     int64_t timeout_us, struct coop_call_result *ret, struct coop_error *why);
+int coop_interp_exec_begin(struct coop_client *client, const char *interp, const char *source_name, const void *source, size_t len,
+                           int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* Calls a function of it. args: a list; NULL: none. An uncaught error is ExecutionFailed, with the remote traceback; so is its end meanwhile, with the
  * cause. After timeout_us the call is interrupted. [call] */
 int coop_interp_call(struct coop_client *client, const char *interp, const char *function, const coop_val *args, int64_t timeout_us,
@@ -396,29 +407,37 @@ int coop_interp_call_begin(struct coop_client *client, const char *interp, const
                            struct coop_op **ret, struct coop_error *why);
 /* Sets names in it, all at once. names: a map. [nothing] */
 int coop_interp_prepare(struct coop_client *client, const char *interp, const coop_val *names, int64_t timeout_us, struct coop_error *why);
-int coop_interp_prepare_begin(struct coop_client *client, const char *interp, const coop_val *names, int64_t timeout_us, struct coop_op **ret,
-                              struct coop_error *why);
+int coop_interp_prepare_begin(struct coop_client *client, const char *interp, const coop_val *names, int64_t timeout_us,
+                              struct coop_op **ret, struct coop_error *why);
 /* The call that runs ends as Interrupted, the interpreter lives. [nothing] */
 int coop_interp_interrupt(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_error *why);
-int coop_interp_interrupt_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_interrupt_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                                struct coop_error *why);
 /* Ends it in good order. Busy while a call runs or waits. [nothing] */
 int coop_interp_close(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_error *why);
-int coop_interp_close_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_close_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why);
 /* Ends it at once, with all below it. [nothing] */
 int coop_interp_kill(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_error *why);
-int coop_interp_kill_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_kill_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why);
 /* A new process with its template's state, under the same id. Busy as close. [nothing] */
 int coop_interp_reset(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_error *why);
-int coop_interp_reset_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_reset_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why);
 /* What it is and does. [interp] */
-int coop_interp_info(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_interp_info *ret, struct coop_error *why);
-int coop_interp_info_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_info(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_interp_info *ret,
+                     struct coop_error *why);
+int coop_interp_info_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why);
 /* all: those that have ended, too, as far as they are kept. The caller frees ret->items by free(). [interps] */
 int coop_interp_list(struct coop_client *client, bool all, int64_t timeout_us, struct coop_interp_list *ret, struct coop_error *why);
 int coop_interp_list_begin(struct coop_client *client, bool all, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* A monitor: answered when it has ended, with the cause; at once when it has. [interp] */
-int coop_interp_wait(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_interp_info *ret, struct coop_error *why);
-int coop_interp_wait_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_interp_wait(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_interp_info *ret,
+                     struct coop_error *why);
+int coop_interp_wait_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why);
 
 /* ---- queues -------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -474,7 +493,8 @@ int coop_queue_create(struct coop_client *client, const struct coop_queue_option
 int coop_queue_create_begin(struct coop_client *client, const struct coop_queue_options *options, int64_t timeout_us, struct coop_op **ret,
                             struct coop_error *why);
 /* A named one; rights: of enum coop_right, 0: all. [handle] */
-int coop_queue_open(struct coop_client *client, const char *name, unsigned rights, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why);
+int coop_queue_open(struct coop_client *client, const char *name, unsigned rights, int64_t timeout_us, struct coop_handle *ret,
+                    struct coop_error *why);
 int coop_queue_open_begin(struct coop_client *client, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                           struct coop_error *why);
 /* Puts n items in, in order, waiting for room. timeout_us 0: not at all. *ret_n (may be NULL): how many are in, from the first on, when the time was over; none:
@@ -484,8 +504,11 @@ int coop_queue_put(struct coop_client *client, const char *queue, const coop_val
 int coop_queue_put_begin(struct coop_client *client, const char *queue, const coop_val *const *items, size_t n, enum coop_unbound unbound,
                          int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* 1 to max items, as soon as there is one; none when the time is over: QueueEmpty. Closed and empty: Closed. The caller frees by coop_items_free(). [items] */
-int coop_queue_get(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_items *ret, struct coop_error *why);
-int coop_queue_get_begin(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_queue_get(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_items *ret,
+                   struct coop_error *why);
+int coop_queue_get_begin(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret,
+                         struct coop_error *why);
+/* The values, too. */
 void coop_items_free(struct coop_items *items);
 /* It takes no more. discard: nor are those given out that are in it. [nothing] */
 int coop_queue_close(struct coop_client *client, const char *queue, bool discard, int64_t timeout_us, struct coop_error *why);
@@ -499,7 +522,8 @@ int coop_queue_list(struct coop_client *client, int64_t timeout_us, struct coop_
 int coop_queue_list_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* Removes a named one, with what is in it. [nothing] */
 int coop_queue_remove(struct coop_client *client, const char *queue, int64_t timeout_us, struct coop_error *why);
-int coop_queue_remove_begin(struct coop_client *client, const char *queue, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_queue_remove_begin(struct coop_client *client, const char *queue, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why);
 
 /* ---- buffers: memory that is handed over, not copied ----------------------------------------------------------------------------------------- */
 
@@ -522,15 +546,19 @@ int coop_buffer_new_begin(struct coop_client *client, size_t len, int64_t timeou
 /* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. Busy while it is mapped for writing elsewhere. */
 int coop_buffer_seal(struct coop_client *client, struct coop_buffer *b, int64_t timeout_us, struct coop_error *why);
 /* As coop_buffer_seal(), of one that the caller has unmapped. [nothing] */
-int coop_buffer_seal_begin(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_buffer_seal_begin(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret,
+                           struct coop_error *why);
 /* A sealed one, mapped for reading. Give it back by coop_buffer_unmap(). [buffer] */
-int coop_buffer_map(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_buffer *ret, struct coop_error *why);
-int coop_buffer_map_begin(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_buffer_map(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_buffer *ret,
+                    struct coop_error *why);
+int coop_buffer_map_begin(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret,
+                          struct coop_error *why);
 /* The memory; the broker keeps the buffer as long as anybody holds it. */
 void coop_buffer_unmap(struct coop_buffer *b);
 /* Those of this client. The caller frees it by coop_handle_list_free(). [handles] */
 int coop_buffer_list(struct coop_client *client, int64_t timeout_us, struct coop_handle_list *ret, struct coop_error *why);
 int coop_buffer_list_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* The names, too. */
 void coop_handle_list_free(struct coop_handle_list *list);
 
 /* ---- capabilities ----------------------------------------------------------------------------------------------------------------------------- */
@@ -538,8 +566,8 @@ void coop_handle_list_free(struct coop_handle_list *list);
 /* A new handle of the same thing, with these rights at most. of: kind, and id or name. prefix: of keys, longer than the old one; NULL: the same. [handle] */
 int coop_handle_attenuate(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us,
                           struct coop_handle *ret, struct coop_error *why);
-int coop_handle_attenuate_begin(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us,
-                                struct coop_op **ret, struct coop_error *why);
+int coop_handle_attenuate_begin(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix,
+                                int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* Every handle that was derived from it, wherever it is, is dead from now on. [nothing] */
 int coop_handle_revoke(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_error *why);
 int coop_handle_revoke_begin(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_op **ret,
@@ -562,21 +590,23 @@ struct coop_invocation {
 };
 
 /* The next call of an alias of this interpreter; NULL: of any of ours. The caller frees it by coop_invocation_free(). [invocation] */
-int coop_alias_next(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_invocation *ret, struct coop_error *why);
+int coop_alias_next(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_invocation *ret,
+                    struct coop_error *why);
 int coop_alias_next_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* Its arguments. */
 void coop_invocation_free(struct coop_invocation *invocation);
 /* What became of it: a value, or, when error_type is not NULL, an error. [nothing] */
 int coop_alias_done(struct coop_client *client, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
                     int64_t timeout_us, struct coop_error *why);
-int coop_alias_done_begin(struct coop_client *client, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
-                          int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_alias_done_begin(struct coop_client *client, uint64_t number, const coop_val *value, const char *error_type,
+                          const char *error_message, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /*
  * Serves them one after another in this thread, until the interpreter has ended (0), serve returns something else than 0 (that), timeout_us is over
  * (-ETIMEDOUT) or it fails. serve: gives a value in *ret, which is freed, or an error: *ret NULL and text in error (256 bytes).
  */
 int coop_alias_serve(struct coop_client *client, const char *interp,
-                     int (*serve)(void *user, const char *name, const coop_val *args, coop_val **ret, char *error), void *user, int64_t timeout_us,
-                     struct coop_error *why);
+                     int (*serve)(void *user, const char *name, const coop_val *args, coop_val **ret, char *error), void *user,
+                     int64_t timeout_us, struct coop_error *why);
 
 /* ---- keys: small durable values under a prefix ----------------------------------------------------------------------------------------------------- */
 
@@ -587,25 +617,30 @@ struct coop_keys {
 };
 
 /* A handle of all keys that begin with prefix; rights: COOP_RIGHT_READ, COOP_RIGHT_WRITE, 0: both. [handle] */
-int coop_kv_open(struct coop_client *client, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_handle *ret, struct coop_error *why);
+int coop_kv_open(struct coop_client *client, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_handle *ret,
+                 struct coop_error *why);
 int coop_kv_open_begin(struct coop_client *client, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                        struct coop_error *why);
 /* kv: from coop_kv_open(). key: without the prefix. NotFound: there is none. The caller frees ret->at by free(). [bytes] */
-int coop_kv_get(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret, struct coop_error *why);
-int coop_kv_get_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* only_new: NameTaken when it is there. [nothing] */
-int coop_kv_put(struct coop_client *client, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new, int64_t timeout_us,
+int coop_kv_get(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret,
                 struct coop_error *why);
-int coop_kv_put_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new, int64_t timeout_us,
-                      struct coop_op **ret, struct coop_error *why);
+int coop_kv_get_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret,
+                      struct coop_error *why);
+/* only_new: NameTaken when it is there. [nothing] */
+int coop_kv_put(struct coop_client *client, const struct coop_handle *kv, const char *key, const void *bytes, size_t len, bool only_new,
+                int64_t timeout_us, struct coop_error *why);
+int coop_kv_put_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, const void *bytes, size_t len,
+                      bool only_new, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* NotFound: there is none. [nothing] */
 int coop_kv_remove(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_error *why);
-int coop_kv_remove_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_kv_remove_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us,
+                         struct coop_op **ret, struct coop_error *why);
 /* Keys that begin with prefix, after a key (NULL: from the first), at most limit (0: the broker's bound). The caller frees it by coop_keys_free(). [keys] */
-int coop_kv_list(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, int64_t timeout_us,
-                 struct coop_keys *ret, struct coop_error *why);
-int coop_kv_list_begin(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, int64_t timeout_us,
-                       struct coop_op **ret, struct coop_error *why);
+int coop_kv_list(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
+                 int64_t timeout_us, struct coop_keys *ret, struct coop_error *why);
+int coop_kv_list_begin(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
+                       int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* The keys, too. */
 void coop_keys_free(struct coop_keys *keys);
 
 /* ---- templates: warm processes that jobs and interpreters are forked from --------------------------------------------------------------------------- */
@@ -630,14 +665,15 @@ struct coop_template_list {
 /* A new version of it. spec's source is its init; answered when it is warm. TemplateFailed: its init failed or never ended. [template_info] */
 int coop_template_build(struct coop_client *client, const char *name, const struct coop_spec *spec, int64_t timeout_us,
                         struct coop_template_info *ret, struct coop_error *why);
-int coop_template_build_begin(struct coop_client *client, const char *name, const struct coop_spec *spec, int64_t timeout_us, struct coop_op **ret,
-                              struct coop_error *why);
+int coop_template_build_begin(struct coop_client *client, const char *name, const struct coop_spec *spec, int64_t timeout_us,
+                              struct coop_op **ret, struct coop_error *why);
 /* The caller frees ret->items by free(). [templates] */
 int coop_template_list(struct coop_client *client, int64_t timeout_us, struct coop_template_list *ret, struct coop_error *why);
 int coop_template_list_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 /* NAME: all versions; NAME@VERSION: one. [nothing] */
 int coop_template_remove(struct coop_client *client, const char *name, int64_t timeout_us, struct coop_error *why);
-int coop_template_remove_begin(struct coop_client *client, const char *name, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+int coop_template_remove_begin(struct coop_client *client, const char *name, int64_t timeout_us, struct coop_op **ret,
+                               struct coop_error *why);
 
 /* ---- what coop_op_take() gives --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -709,6 +745,7 @@ int coop_exchange(struct coop_client *client, const void *request, size_t len, i
                   int *ret_fd, struct coop_error *why);
 int coop_exchange_begin(struct coop_client *client, const void *request, size_t len, int64_t timeout_us, struct coop_op **ret,
                         struct coop_error *why);
+/* Its answer, once. -EINPROGRESS: not yet. */
 int coop_exchange_end(struct coop_op *op, void **ret_reply, size_t *ret_len, int *ret_fd, struct coop_error *why);
 /* What a packed Reply says: 0: what was asked for; an Error, or an Answer that is a failure, becomes why and -errno. EPROTO: no Reply. */
 int coop_exchange_check(const void *reply, size_t len, struct coop_error *why);

@@ -461,7 +461,71 @@ static void a_job_of_a_template_has_limits_of_its_own(void **state)
     assert_string_equal(run("limits", "print(#x)"), "1000000\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- hostile ones -------------------------------------------------------------------------------------------------------------- */
+
+static int setup_probe(void **state)
+{
+    control = -1;
+    b = broker_new();
+    b->args[0] = "--log-level";
+    b->args[1] = "debug";
+    b->args[2] = "--worker";
+    b->args[3] = support_program("tests/escape/probe-template");
+    broker_up(b);
+    *state = b;
+    return 0;
+}
+
+/* Sends the build and the job that makes the template act, then waits for what the broker makes of it. */
+static void act(const char *name, const char *why, const char *job)
+{
+    const char *id = NULL;
+    const Pb__Answer *m = answered(ask_build(name, name, &(struct how){ .cpu_us = 500000 }));
+
+    if (m->body_case == PB__ANSWER__BODY_TEMPLATE) {
+        const Pb__Reply *r = ask_submit(name, "x", NULL);
+
+        id = r->body_case == PB__REPLY__BODY_SUBMIT ? support_text("%s", r->submit->id) : NULL;
+    } else {
+        assert_int_equal(m->failure->error, CE(TEMPLATE_FAILED));
+    }
+    if (strcmp(why, "-") != 0)
+        broker_says(b, support_text("template_ended template=%s@1", name), why);
+    if (id != NULL && strcmp(job, "-") != 0)
+        expect_end(b, id, job);
+    assert_int_equal(remove_template(name), m->body_case == PB__ANSWER__BODY_TEMPLATE ? CE(NONE) : CE(NOT_FOUND));
+}
+
+/* Only spare workers, that are no templates, are left. */
+static void expect_no_strays(void)
+{
+    uint64_t start = support_now_ms();
+    pid_t pids[TREE_MAX];
+
+    while (tree_children(broker_zygote(b), pids) > 4)
+        support_turn(start, "the end of all that templates have made");
+}
+
+static void each_hostile_act_ends_the_template_with_its_reason(void **state)
+{
+    FILE *f = popen(support_text("'%s' --acts", support_program("tests/escape/probe-template")), "r");
+    char name[64], why[128], job[32];
+    unsigned n = 0;
+
+    (void)state;
+    assert_non_null(f);
+    while (fscanf(f, "%63[^\t]\t%127[^\t]\t%31[^\n]\n", name, why, job) == 3) {
+        printf("%-20s %s\n", name, why);
+        act(name, why, job);
+        n++;
+    }
+    pclose(f);
+    assert_true(n > 20);
+    expect_no_strays();
+}
+
+#define PROBE(name) cmocka_unit_test_setup_teardown(name, setup_probe, teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -484,6 +548,7 @@ int main(void)
         TEST(an_init_that_exits_eats_memory_or_prints_too_much_is_no_template),
         TEST(what_makes_no_sense_is_refused_by_name),
         TEST(a_job_of_a_template_has_limits_of_its_own),
+        PROBE(each_hostile_act_ends_the_template_with_its_reason),
     };
 
     return cmocka_run_group_tests_name("templates", tests, NULL, NULL);

@@ -340,12 +340,12 @@ static inline uint64_t fx_simple(struct interp_fixture *fx, struct asker *by, Pb
         Pb__Ref **ref;
     } rows[] = {
         {PB__ASK__BODY_INTERP_INTERRUPT, &interrupt.base, &interrupt.interp},
-        {PB__ASK__BODY_INTERP_CLOSE,     &close_it.base,  &close_it.interp },
-        {PB__ASK__BODY_INTERP_KILL,      &kill_it.base,   &kill_it.interp  },
-        {PB__ASK__BODY_INTERP_RESET,     &reset.base,     &reset.interp    },
-        {PB__ASK__BODY_INTERP_INFO,      &info.base,      &info.interp     },
-        {PB__ASK__BODY_INTERP_WAIT,      &wait_it.base,   &wait_it.interp  },
-        {PB__ASK__BODY_INTERP_LINK,      &link_it.base,   &link_it.interp  },
+        { PB__ASK__BODY_INTERP_CLOSE,    &close_it.base,  &close_it.interp },
+        { PB__ASK__BODY_INTERP_KILL,     &kill_it.base,   &kill_it.interp  },
+        { PB__ASK__BODY_INTERP_RESET,    &reset.base,     &reset.interp    },
+        { PB__ASK__BODY_INTERP_INFO,     &info.base,      &info.interp     },
+        { PB__ASK__BODY_INTERP_WAIT,     &wait_it.base,   &wait_it.interp  },
+        { PB__ASK__BODY_INTERP_LINK,     &link_it.base,   &link_it.interp  },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

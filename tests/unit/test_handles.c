@@ -518,7 +518,8 @@ static void what_may_not_be_granted_stays(void **state)
     struct world *w = *state;
     struct end *from = a_worker(w, NULL), *to = a_worker(w, NULL);
     struct thing *t = a_thing(w, KIND(QUEUE), NULL);
-    struct handle *kept = given(from, t, RIGHT(SEND), NULL), *all = given(from, t, UINT32_MAX, NULL), *theirs = given(to, t, UINT32_MAX, NULL);
+    struct handle *kept = given(from, t, RIGHT(SEND), NULL), *all = given(from, t, UINT32_MAX, NULL),
+                  *theirs = given(to, t, UINT32_MAX, NULL);
     struct parcel p;
     struct call_why why;
 

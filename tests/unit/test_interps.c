@@ -94,11 +94,11 @@ static void specs_that_make_no_interpreter_are_refused(void **state)
         Pb__StdinMode stdin_mode;
         Pb__CallError error;
     } rows[] = {
-        {"exec",    "",   PB__STDIN_MODE__STDIN_MODE_NONE,   CE(UNSUPPORTED)},
-        { "lua",    "x",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
-        { "lua",    "",   PB__STDIN_MODE__STDIN_MODE_STREAM, CE(BAD_REQUEST)},
-        { "native", "",   PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
-        { "luna",   "",   PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
+        {"exec",    "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(UNSUPPORTED)},
+        { "lua",    "x", PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
+        { "lua",    "",  PB__STDIN_MODE__STDIN_MODE_STREAM, CE(BAD_REQUEST)},
+        { "native", "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
+        { "luna",   "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
     };
     struct interp_fixture *fx = *state;
 
@@ -141,7 +141,7 @@ static void close_is_a_call_and_its_answer_the_result(void **state)
     assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_RESULT, &r.base), 0);
     fx_is_done(fx, n);
     late = fx_call(fx, &fx->host, fx_ref(0, p->job), "f", 0);
-    f = fx_failure(fx, late, CE(DEAD));
+    f = fx_failure(fx, late, CE(CLOSED));
     assert_int_equal(f->cause, CA(OK));
     assert_string_equal(f->receipt, p->job);
     assert_null(fx_answer(fx, waiting)); /* its receipt is not there yet */

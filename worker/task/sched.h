@@ -168,6 +168,7 @@ struct sched {
     coop_task *all_last;
     struct hibernate hibernate;
     void *signal_stack; /* this thread had none before; NULL: it had */
+    size_t daemons;     /* of alive: those that coop_run() does not wait for. An engine's; not in a group */
     /* sched_interrupt() was called: who is cancelled by it. NULL: all are. */
     void (*on_interrupt)(void);
 };

@@ -123,6 +123,12 @@ static size_t alive(void)
     return sched->member != NULL ? atomic_load(&sched->member->group->alive) : sched->alive;
 }
 
+/* Those that coop_run() waits for. */
+static size_t awaited(void)
+{
+    return alive() - sched->daemons;
+}
+
 /* Main stays out of the run queue while it waits for the others. */
 int coop_run(int64_t deadline)
 {
@@ -132,7 +138,7 @@ int coop_run(int64_t deadline)
         return -EINVAL;
     if (sched->current != &sched->main)
         return -EPERM;
-    while (alive() > 0 && rc == 0) {
+    while (awaited() > 0 && rc == 0) {
         sched->main_runs_all = true;
         rc = task_block(NULL, deadline, "run", NULL);
         sched->main_runs_all = false;
@@ -291,7 +297,7 @@ static __attribute__((noinline)) _Noreturn void end(int result) /* not inline: s
         task_wake(t->joiners.first->task, 0);
     sched->alive--;
     sched->stats.ended++;
-    if (sched->alive == 0 && sched->main_runs_all && sched->main.state == TASK_BLOCKED)
+    if (sched->alive == sched->daemons && sched->main_runs_all && sched->main.state == TASK_BLOCKED)
         task_wake(&sched->main, 0);
     bury();
     sched->dead_stack = t->stack;

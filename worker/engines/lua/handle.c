@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/asks.h"
+#include "worker/engines/lua/mod.h"
 #include "worker/engines/lua/task.h"
 
 static const char marker; /* in the metatables of handles */
@@ -14,11 +15,11 @@ static const struct kind_row {
     const char *name, *type;
     const luaL_Reg *methods; /* NULL: none of its own */
 } kinds[] = {
-    {PB__KIND__KIND_INTERP,  "interpreter", "coop.interpreter", NULL},
-    { PB__KIND__KIND_QUEUE,  "queue",       "coop.queue",       NULL},
-    { PB__KIND__KIND_BUFFER, "buffer",      "coop.buffer",      NULL},
-    { PB__KIND__KIND_ALIAS,  "alias",       "coop.alias",       NULL},
-    { PB__KIND__KIND_KV,     "kv",          "coop.kv",          NULL},
+    {PB__KIND__KIND_INTERP,  "interpreter", "coop.interpreter", lua_interp_methods},
+    { PB__KIND__KIND_QUEUE,  "queue",       "coop.queue",       lua_queue_methods },
+    { PB__KIND__KIND_BUFFER, "buffer",      "coop.buffer",      lua_buffer_methods},
+    { PB__KIND__KIND_ALIAS,  "alias",       "coop.alias",       NULL              },
+    { PB__KIND__KIND_KV,     "kv",          "coop.kv",          lua_kv_methods    },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -101,6 +102,7 @@ void lua_handle_drop(struct lua_handle *h)
     Pb__Ask a = PB__ASK__INIT;
     Pb__HandleDrop d = PB__HANDLE_DROP__INIT;
 
+    lua_buffer_unmap(h);
     if (h->number == 0)
         return;
     d.handle = h->number;
@@ -119,9 +121,20 @@ static struct lua_handle *any(lua_State *L)
     return h;
 }
 
-static int handle_gc(lua_State *L)
+static int handle_drop(lua_State *L)
 {
     lua_handle_drop(any(L));
+    return 0;
+}
+
+static int handle_gc(lua_State *L)
+{
+    struct lua_handle *h = any(L);
+
+    if (h->kept)
+        lua_buffer_unmap(h);
+    else
+        lua_handle_drop(h);
     return 0;
 }
 
@@ -178,7 +191,7 @@ static void push_type(lua_State *L, const struct kind_row *row)
         { "kind",       handle_kind  },
         { "rights",     handle_rights},
         { "name",       handle_name  },
-        { "drop",       handle_gc    },
+        { "drop",       handle_drop  },
         { "__eq",       handle_equal },
         { "__tostring", handle_text  },
         { "__gc",       handle_gc    },

@@ -7,22 +7,25 @@
 #ifndef LUA_HANDLE_H
 #define LUA_HANDLE_H
 
+#include <stdbool.h>
+
 #include "calls.pb-c.h"
 #include "worker/engines/lua/job.h"
 
-enum { HANDLE_ID = 32, HANDLE_VALUES = 2 };
+enum { HANDLE_ID = 32, HANDLE_VALUES = 1 };
 
 struct lua_handle {
     uint32_t number; /* 0: dropped */
     Pb__Kind kind;
     uint32_t rights;
+    bool kept;      /* by this worker's table as well: a collected object leaves it there */
     uint64_t bytes; /* of a buffer */
     char id[HANDLE_ID];
-    void *more; /* the kind's own */
+    void *more; /* of a buffer: its mapping, bytes long */
 };
 
-/* User values: its name; the kind's own. */
-enum { HANDLE_NAME = 1, HANDLE_OWN };
+/* User value: its name. */
+enum { HANDLE_NAME = 1 };
 
 /* Pushes a new object for it, which owns it from now on. */
 struct lua_handle *lua_handle_push(lua_State *L, const Pb__Handle *h);
@@ -38,6 +41,10 @@ void lua_handle_ref(const struct lua_handle *h, Pb__Ref *ret);
 
 /* Gives it back, without waiting. */
 void lua_handle_drop(struct lua_handle *h);
+
+/* mod_buffers.c: its bytes, for which the first one waits; and no more. */
+const char *lua_buffer_bytes(lua_State *L, struct lua_handle *h);
+void lua_buffer_unmap(struct lua_handle *h);
 
 /* "queue", and back: KIND_NONE when there is none such. Rights as a table of names, {"send", "recv"}, or one word for all: 0. */
 const char *lua_kind_name(Pb__Kind kind);

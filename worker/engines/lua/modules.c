@@ -4,6 +4,7 @@
  * A module is sent under a file's name; "a/b.lua" and "a/b" answer require "a.b", "a/init.lua" answers require "a".
  */
 #include "worker/engines/lua/job.h"
+#include "worker/engines/lua/mod.h"
 #include "worker/engines/lua/sl.h"
 
 #include <string.h>
@@ -137,8 +138,13 @@ static int package_require(lua_State *L)
 static int search_built_in(lua_State *L)
 {
     static const luaL_Reg built_in[] = {
-        {"coop",       lib_coop     },
-        { "stackless", lib_stackless},
+        {"coop",               lib_coop        },
+        { "stackless",         lib_stackless   },
+        { "coop.interpreters", lib_interpreters},
+        { "coop.queues",       lib_queues      },
+        { "coop.buffers",      lib_buffers     },
+        { "coop.kv",           lib_kv          },
+        { "coop.caps",         lib_caps        },
     };
     const char *name = luaL_checkstring(L, 1);
 

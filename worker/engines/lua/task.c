@@ -65,6 +65,7 @@ void lua_task_finish(void)
     if (sched == NULL)
         return;
     lua_task_finishing = true;
+    sched->daemons = 0; /* they are waited for, too */
     if (lua_job.memory.cap < SIZE_MAX - FINISH_ROOM)
         lua_job.memory.cap += FINISH_ROOM;
     for (coop_task *t = sched->all; t != NULL; t = t->all_next)

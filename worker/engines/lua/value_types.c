@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "value.h"
+#include "worker/engines/lua/mod.h"
 #include "worker/engines/lua/task.h"
 #include "worker/engines/lua/value.h"
 
@@ -157,9 +158,10 @@ void lua_value_open_types(lua_State *L)
 void lua_value_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"bytes", bytes},
-        { "big",  big  },
-        { NULL,   NULL }
+        {"bytes",  bytes         },
+        { "big",   big           },
+        { "alias", lua_alias_call},
+        { NULL,    NULL          }
     };
 
     lua_value_open_types(L);
