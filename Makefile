@@ -77,7 +77,7 @@ FUZZ        := frame control link limits elf policy value json
 
 NATIVE_EXAMPLES := hello primes fetch counter fan_out
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
-NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
+NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack deeds
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
