@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/aliases.h"
 #include "broker/jobs_own.h"
 #include "broker/spec_check.h"
 #include "frame.h"
@@ -20,9 +21,7 @@ static void interp_free(struct thing *t)
     struct interp *i = interp_of(t);
 
     assert(i->job == NULL);
-    for (unsigned k = 0; k < i->n_aliases; k++)
-        free(i->aliases[k]);
-    free(i->aliases);
+    aliases_free(i->aliases);
     grants_finish(i);
     free(i->template);
     free(i->cause_detail);
@@ -179,22 +178,6 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
     return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : rc == -EOPNOTSUPP ? CE(UNSUPPORTED) : CE(BAD_REQUEST), "%s", text);
 }
 
-static int take_aliases(struct interp *i, const Pb__InterpCreate *m, struct call_why *why)
-{
-    if (m->n_aliases > INTERPS_ALIASES)
-        return call_refuse(why, CE(LIMIT), "an interpreter has at most %d aliases", INTERPS_ALIASES);
-    i->aliases = calloc(m->n_aliases + 1, sizeof(*i->aliases));
-    for (size_t k = 0; i->aliases != NULL && k < m->n_aliases; k++) {
-        if (m->aliases[k][0] == '\0' || strlen(m->aliases[k]) > LIMITS_NAME)
-            return call_refuse(why, CE(BAD_REQUEST), "the name of an alias has 1 to %d bytes", LIMITS_NAME);
-        i->aliases[k] = strdup(m->aliases[k]);
-        if (i->aliases[k] == NULL)
-            return call_refuse(why, CE(TEMPORARY), "out of memory");
-        i->n_aliases++;
-    }
-    return i->aliases != NULL ? 0 : call_refuse(why, CE(TEMPORARY), "out of memory");
-}
-
 static void take_words(struct interp *i, const Pb__JobSpec *spec)
 {
     snprintf(i->label, sizeof(i->label), "%s", spec->name);
@@ -253,7 +236,7 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         return NULL;
     }
     i->whence = i->template != NULL ? "template" : a->by->worker != NULL ? "spawned" : "runtime";
-    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || take_aliases(i, m, why) != 0)
+    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
         goto fail;
     /* The names of host programs are unique and found; that of a job's own is a label. */
     if (thing_register(&i->thing, owner != OW(JOB) ? i->label : "") != 0) {
@@ -336,9 +319,10 @@ static void tell_created(struct interp *i)
 
 int interps_on_assigned(struct job *job)
 {
+    struct interp *i = job->interp;
     struct call_why why;
 
-    if (job->interp == NULL || grants_give(job->interp, &job->worker->asker, &why) == 0)
+    if (i == NULL || (grants_give(i, &job->worker->asker, &why) == 0 && aliases_give(i->aliases, &job->worker->asker, &why) == 0))
         return 0;
     return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
 }
@@ -434,6 +418,8 @@ static void ended(struct interp *i, Pb__Cause cause, const char *detail)
     fail_parked(i, &i->closing, CE(EXECUTION_FAILED));
     fail_parked(i, &i->resetting, CE(EXECUTION_FAILED));
     grants_finish(i);
+    aliases_free(i->aliases);
+    i->aliases = NULL;
     thing_unregister(&i->thing); /* its name is free */
     (void)thing_register(&i->thing, "");
     remember(&b->interps, i);

@@ -41,7 +41,6 @@ struct worker;
 #define INTERPS_DEPTH         8
 #define INTERPS_ENDED         1024
 #define INTERPS_TIES          64
-#define INTERPS_ALIASES       256
 #define INTERPS_MADE          10000 /* by one job, at once; and so many more each second: each leaves a receipt */
 #define INTERPS_MADE_S        100
 #define INTERPS_GRACE_US      2000000     /* between an interrupt, or a close, and SIGKILL */
@@ -82,8 +81,7 @@ struct interp {
     char *cause_detail;
     struct interp_grant *grants;
     unsigned n_grants;
-    char **aliases; /* names it may call and its maker serves */
-    unsigned n_aliases;
+    struct alias_offers *aliases; /* what its maker serves, and each of its processes may call; NULL: nothing */
     unsigned mark;             /* of the last search that came by */
     struct interp *ended_next; /* of those remembered */
 };
