@@ -105,6 +105,8 @@ static void tell_host(struct ask *a, Pb__Answer *m, int fd)
 
 void ask_reply_fd(struct ask *a, Pb__Answer *m, int fd)
 {
+    if (a->row != NULL && m->body_case != PB__ANSWER__BODY_FAILURE && m->body_case != a->row->answer)
+        log_event(LOG_LEVEL_ERROR, "undocumented", "call=%s answer=%d", a->row->name, (int)m->body_case);
     m->number = a->number;
     m->descriptors = fd >= 0;
     if (!a->by->gone && a->by->worker != NULL)

@@ -21,7 +21,7 @@ struct call_row {
     bool waits;        /* it may be parked: it counts against ASKS_OPEN */
     void (*apply)(struct ask *a);
     unsigned errors;    /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
-    const char *answer; /* the field of Answer that it is answered by */
+    Pb__Answer__BodyCase answer;
     const char *what;   /* one sentence for docs/calls.md */
 };
 extern const struct call_row call_rows[];

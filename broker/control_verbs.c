@@ -476,10 +476,13 @@ void verb_show(struct control_call *c)
     struct frame spec = { 0 };
     struct stored s;
     int rc = read_stored(c->broker, c->id, &s);
+    bool unstored = rc == -ENOENT && job != NULL && job->spec != NULL; /* an interpreter begins before it is committed */
 
-    if (rc == 0)
+    if (unstored)
+        rc = frame_decode(&spec, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+    else if (rc == 0)
         rc = store_read_spec(c->broker->store, c->id, &blob);
-    if (rc == 0)
+    if (rc == 0 && !unstored)
         rc = frame_decode(&spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
     free(blob.bytes);
     if (rc != 0) {

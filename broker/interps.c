@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/aliases.h"
 #include "broker/jobs_own.h"
 #include "broker/spec_check.h"
 #include "frame.h"
@@ -20,9 +21,7 @@ static void interp_free(struct thing *t)
     struct interp *i = interp_of(t);
 
     assert(i->job == NULL);
-    for (unsigned k = 0; k < i->n_aliases; k++)
-        free(i->aliases[k]);
-    free(i->aliases);
+    aliases_free(i->aliases);
     grants_finish(i);
     free(i->template);
     free(i->cause_detail);
@@ -58,6 +57,44 @@ const char *interp_shown(const struct interp *i)
     return i->thing.name[0] != '\0' ? i->thing.name : i->thing.id;
 }
 
+static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail)
+{
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+    char text[JOB_DETAIL + LIMITS_NAME + 64];
+
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "", detail);
+    frame_make_utf8(text);
+    f.error = error;
+    f.message = text;
+    f.cause = cause;
+    f.cause_detail = (char *)detail;
+    f.receipt = (char *)id;
+    ask_fail_with(a, &f);
+}
+
+void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
+{
+    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, i->cause_detail != NULL ? i->cause_detail : "");
+}
+
+/* Closed in good order is no death. */
+static Pb__CallError late_error(Pb__Cause cause)
+{
+    return cause == CA(OK) ? CE(CLOSED) : CE(DEAD);
+}
+
+/* One that ended so long ago that only the store knows it. */
+static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
+{
+    struct store_job job;
+
+    if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
+        job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
+        return false;
+    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "");
+    return true;
+}
+
 struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, struct handle **ret_handle)
 {
     struct call_why why;
@@ -65,31 +102,15 @@ struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, 
 
     if (ref_find(a->by, ref, PB__KIND__KIND_INTERP, rights, &t, ret_handle, &why) == 0)
         return interp_of(t);
-    ask_fail_why(a, &why);
+    if (why.error != CE(NOT_FOUND) || !fail_forgotten(a, ref))
+        ask_fail_why(a, &why);
     return NULL;
-}
-
-void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
-{
-    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
-    const char *detail = i->cause_detail != NULL ? i->cause_detail : "";
-    char text[JOB_DETAIL + 96];
-
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause),
-             detail[0] != '\0' ? ": " : "", detail);
-    frame_make_utf8(text);
-    f.error = error;
-    f.message = text;
-    f.cause = i->cause;
-    f.cause_detail = (char *)detail;
-    f.receipt = (char *)i->thing.id;
-    ask_fail_with(a, &f);
 }
 
 bool interp_takes(struct interp *i, struct ask *a)
 {
     if (i->state == IS(ENDED))
-        interp_fail_ended(a, i, i->cause == CA(OK) ? CE(CLOSED) : CE(DEAD)); /* closed in good order is no death */
+        interp_fail_ended(a, i, late_error(i->cause));
     else if (i->state == IS(CLOSING))
         ask_fail(a, CE(CLOSED), "interpreter %s is being closed", interp_shown(i));
     else if (i->state == IS(NONE) && i->thing.broker->phase == BROKER_DRAINING)
@@ -157,22 +178,6 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
     return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : rc == -EOPNOTSUPP ? CE(UNSUPPORTED) : CE(BAD_REQUEST), "%s", text);
 }
 
-static int take_aliases(struct interp *i, const Pb__InterpCreate *m, struct call_why *why)
-{
-    if (m->n_aliases > INTERPS_ALIASES)
-        return call_refuse(why, CE(LIMIT), "an interpreter has at most %d aliases", INTERPS_ALIASES);
-    i->aliases = calloc(m->n_aliases + 1, sizeof(*i->aliases));
-    for (size_t k = 0; i->aliases != NULL && k < m->n_aliases; k++) {
-        if (m->aliases[k][0] == '\0' || strlen(m->aliases[k]) > LIMITS_NAME)
-            return call_refuse(why, CE(BAD_REQUEST), "the name of an alias has 1 to %d bytes", LIMITS_NAME);
-        i->aliases[k] = strdup(m->aliases[k]);
-        if (i->aliases[k] == NULL)
-            return call_refuse(why, CE(TEMPORARY), "out of memory");
-        i->n_aliases++;
-    }
-    return i->aliases != NULL ? 0 : call_refuse(why, CE(TEMPORARY), "out of memory");
-}
-
 static void take_words(struct interp *i, const Pb__JobSpec *spec)
 {
     snprintf(i->label, sizeof(i->label), "%s", spec->name);
@@ -229,8 +234,8 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         call_refuse(why, CE(TEMPORARY), "out of memory");
         return NULL;
     }
-    i->whence = a->by->worker != NULL ? "spawned" : "runtime";
-    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || take_aliases(i, m, why) != 0)
+    i->whence = i->template != NULL ? "template" : a->by->worker != NULL ? "spawned" : "runtime";
+    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
         goto fail;
     /* The names of host programs are unique and found; that of a job's own is a label. */
     if (thing_register(&i->thing, owner != OW(JOB) ? i->label : "") != 0) {
@@ -313,9 +318,10 @@ static void tell_created(struct interp *i)
 
 int interps_on_assigned(struct job *job)
 {
+    struct interp *i = job->interp;
     struct call_why why;
 
-    if (job->interp == NULL || grants_give(job->interp, &job->worker->asker, &why) == 0)
+    if (i == NULL || (grants_give(i, &job->worker->asker, &why) == 0 && aliases_give(i->aliases, &job->worker->asker, &why) == 0))
         return 0;
     return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
 }
@@ -410,6 +416,8 @@ static void ended(struct interp *i, Pb__Cause cause, const char *detail)
     fail_parked(i, &i->closing, CE(EXECUTION_FAILED));
     fail_parked(i, &i->resetting, CE(EXECUTION_FAILED));
     grants_finish(i);
+    aliases_free(i->aliases);
+    i->aliases = NULL;
     thing_unregister(&i->thing); /* its name is free */
     (void)thing_register(&i->thing, "");
     remember(&b->interps, i);

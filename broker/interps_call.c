@@ -256,10 +256,10 @@ static int keep_source(struct interp_call *c, const ProtobufCBinaryData *source)
 }
 
 /* The asker's right to it, room for it, and nobody who waits for ever: else it is answered. */
-static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes)
+static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, struct handle **ret)
 {
     struct job *from = a->by->worker != NULL ? a->by->worker->job : NULL;
-    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, NULL); /* NULL: the ask has gone */
+    struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, ret); /* NULL: the ask has gone */
     const struct interp *cycle[CYCLE_MAX];
     unsigned n;
 
@@ -278,7 +278,7 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes)
 }
 
 /* text: the function, or the source's name. */
-static void begin(struct ask *a, struct interp *i, Pb__CallKind kind, const char *text, const ProtobufCBinaryData *source,
+static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__CallKind kind, const char *text, const ProtobufCBinaryData *source,
                   const Pb__Value *args, uint64_t timeout_us)
 {
     struct interp_call *c = calloc(1, sizeof(*c));
@@ -301,6 +301,7 @@ static void begin(struct ask *a, struct interp *i, Pb__CallKind kind, const char
     join_from(c, a->by->worker != NULL ? a->by->worker->job : NULL);
     wait_in_line(i, c);
     ask_park(a, timeout_us != 0 ? timeout_us : ASK_NEVER, on_call_end, c);
+    ask_through(a, through);
     interp_want(i);
     calls_pump(i);
 }
@@ -316,35 +317,38 @@ static bool check_text(struct ask *a, const char *text, const char *what, bool m
 void call_interp_exec(struct ask *a)
 {
     const Pb__InterpExec *m = a->message->interp_exec;
+    struct handle *h;
     struct interp *i;
 
     if (m->source.len > LIMITS_SOURCE) {
         ask_fail(a, CE(TOO_BIG), "a source has at most %u bytes", LIMITS_SOURCE);
         return;
     }
-    if (!check_text(a, m->source_name, "the name of a source", true) || (i = admit(a, m->interp, m->source.len)) == NULL)
+    if (!check_text(a, m->source_name, "the name of a source", true) || (i = admit(a, m->interp, m->source.len, &h)) == NULL)
         return;
-    begin(a, i, PB__CALL_KIND__CALL_KIND_EXEC, m->source_name, &m->source, NULL, m->timeout_us);
+    begin(a, i, h, PB__CALL_KIND__CALL_KIND_EXEC, m->source_name, &m->source, NULL, m->timeout_us);
 }
 
 void call_interp_call(struct ask *a)
 {
     const Pb__InterpCall *m = a->message->interp_call;
+    struct handle *h;
     struct interp *i;
 
     if (!check_text(a, m->function, "the name of a function", false) ||
-        (i = admit(a, m->interp, m->args != NULL ? m->args->cbor.len : 0)) == NULL)
+        (i = admit(a, m->interp, m->args != NULL ? m->args->cbor.len : 0, &h)) == NULL)
         return;
-    begin(a, i, PB__CALL_KIND__CALL_KIND_CALL, m->function, NULL, m->args, m->timeout_us);
+    begin(a, i, h, PB__CALL_KIND__CALL_KIND_CALL, m->function, NULL, m->args, m->timeout_us);
 }
 
 void call_interp_prepare(struct ask *a)
 {
     const Pb__InterpPrepare *m = a->message->interp_prepare;
-    struct interp *i = admit(a, m->interp, m->names != NULL ? m->names->cbor.len : 0);
+    struct handle *h;
+    struct interp *i = admit(a, m->interp, m->names != NULL ? m->names->cbor.len : 0, &h);
 
     if (i != NULL)
-        begin(a, i, PB__CALL_KIND__CALL_KIND_PREPARE, "", NULL, m->names, m->timeout_us);
+        begin(a, i, h, PB__CALL_KIND__CALL_KIND_PREPARE, "", NULL, m->names, m->timeout_us);
 }
 
 void call_interp_interrupt(struct ask *a)

@@ -217,6 +217,7 @@ void call_interp_wait(struct ask *a)
     thing_ref(&i->thing);
     DL_APPEND(i->monitors, a);
     ask_park(a, m->timeout_us != 0 ? m->timeout_us : ASK_NEVER, on_wait_end, i);
+    ask_through(a, h);
 }
 
 void watchers_tell(struct interp *i)

@@ -33,6 +33,7 @@ struct watch {
     int sampled;                        /* its processes are looked at one by one */
     uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
     uint64_t cpu_us;                    /* since; as of the last look */
+    uint64_t total_cpu_us;              /* the same, with all interpreters below it */
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
@@ -54,6 +55,10 @@ const char *watch_cannot(const struct job *job, uint32_t asked);
 bool watch_has_spaces(const struct job *job);
 /* An interpreter's call begins, or is over: limits of time begin anew. */
 void watch_call(struct job *job, bool begins);
+/* CPU time of its own processes until now; 0: it has none. */
+uint64_t watch_cpu(const struct job *job);
+/* Something makes its limits come nearer than they seemed. */
+void watch_sooner(struct job *job);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

@@ -331,6 +331,13 @@ static const char *cap_of(const struct job_grant *g)
     return g->kind == PB__KIND__KIND_QUEUE ? "queue" : g->kind == PB__KIND__KIND_INTERP ? "interp" : "kv";
 }
 
+static bool has_grant(const struct job_caps *parent, const struct job_grant *g)
+{
+    const struct job_grant *theirs = job_caps_grant(parent, g->kind, g->name, g->rights);
+
+    return theirs != NULL && !theirs->revoked;
+}
+
 int job_caps_within(const struct job_caps *child, const struct job_caps *parent, char why[JOB_CAPS_WHY])
 {
     const struct {
@@ -350,7 +357,7 @@ int job_caps_within(const struct job_caps *child, const struct job_caps *parent,
             return refuse(why, "the child would have more of the capability '%s' (%llu) than its parent (%llu)", rows[i].name,
                           (unsigned long long)rows[i].child, (unsigned long long)rows[i].parent);
     for (unsigned i = 0; i < child->n_grants; i++)
-        if (job_caps_grant(parent, child->grants[i].kind, child->grants[i].name, child->grants[i].rights) == NULL)
+        if (!has_grant(parent, &child->grants[i]))
             return refuse(why, "the child would have the capability %s=%s with rights that its parent has not", cap_of(&child->grants[i]),
                           shown(child->grants[i].name, buf));
     return 0;

@@ -163,9 +163,8 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
-TEST_TOOLS += $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
 $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
@@ -330,6 +329,9 @@ $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/progr
 $(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
+$(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
+
 SOURCES = $(shell git ls-files '*.c' '*.h')
 fmt: ## clang-format in place
 	@tools/deps.sh dev
@@ -346,9 +348,9 @@ tidy: compile_commands.json ## clang-tidy, and the wall between broker/ and work
 compile_commands.json: $(GEN_HDRS) Makefile tools/rules.mk tools/compile_commands.sh ## for editors and clang-tidy
 	@tools/compile_commands.sh '$(CC) $(COOP_CFLAGS)' $(filter %.c,$(SOURCES)) > $@
 
-docs: all ## write the pages that come from tables: the man page and the policy in docs/security.md
+docs: all $(B)/tools/calls_doc ## write the pages that come from tables: the man page, docs/calls.md, the policy in docs/security.md
 	@tools/docs.sh $(B)
-docs-check: all ## fail when a generated page is out of date, or a document names a file that is not there
+docs-check: all $(B)/tools/calls_doc ## fail when a generated page is out of date, or a document names a file that is not there
 	@tools/docs.sh --check $(B)
 
 RELEASE := build/release

@@ -140,9 +140,9 @@ static void limits_of_time_hold_for_each_call_and_idle_between_them(void **state
         Pb__Cause cause;
         const char *words;
     } rows[] = {
-        {"cpu=300ms,wall=60s", FOR_EVER,                                    CA(CPU_LIMIT),  "cpu limit of 300ms for a call"},
-        { "wall=300ms",        FOR_EVER,                                    CA(WALL_LIMIT), "a call of it"                 },
-        { "stdout=1K",         "for i = 1, 2000 do io.write('abcdefgh') end", CA(OUTPUT_LIMIT), "stdout"                   },
+        {"cpu=300ms,wall=60s", FOR_EVER,                                      CA(CPU_LIMIT),    "cpu limit of 300ms for a call"},
+        { "wall=300ms",        FOR_EVER,                                      CA(WALL_LIMIT),   "a call of it"                 },
+        { "stdout=1K",         "for i = 1, 2000 do io.write('abcdefgh') end", CA(OUTPUT_LIMIT), "stdout"                       },
     };
     struct broker *b = *state;
     struct coop_client *c;

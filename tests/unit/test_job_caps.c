@@ -268,6 +268,10 @@ static void a_child_has_nothing_that_its_parent_has_not(void **state)
     assert_int_equal(job_caps_within(&none, &none, why), 0);
     assert_int_equal(job_caps_within(&none, &parent, why), 0);
     assert_int_equal(job_caps_within(&parent, &parent, why), 0);
+    parent.grants[0].revoked = true; /* a child would have it anew */
+    must_read(LIST("queue=in:recv"), &child);
+    said(job_caps_within(&child, &parent, why), why, -EINVAL, "queue=in with rights");
+    job_caps_finish(&child);
     job_caps_finish(&parent);
 }
 

@@ -46,7 +46,7 @@ static struct lua_handle *self(lua_State *L)
 }
 
 /* Its bytes; asks for them the first time. */
-static const char *bytes_of(lua_State *L, struct lua_handle *h)
+const char *lua_buffer_bytes(lua_State *L, struct lua_handle *h)
 {
     Pb__Ask a = PB__ASK__INIT;
     Pb__BufferMap m = PB__BUFFER_MAP__INIT;
@@ -89,7 +89,7 @@ static int buffer_read(lua_State *L)
     uint64_t at, len;
 
     range_at(L, 2, h->bytes, &at, &len);
-    lua_pushlstring(L, bytes_of(L, h) + at, len);
+    lua_pushlstring(L, lua_buffer_bytes(L, h) + at, len);
     return 1;
 }
 
@@ -128,7 +128,7 @@ static int slice_read(lua_State *L)
     lua_settop(L, 1);
     lua_getiuservalue(L, 1, 1);
     h = lua_handle_check(L, 2, PB__KIND__KIND_BUFFER);
-    lua_pushlstring(L, bytes_of(L, h) + s->at + at, len);
+    lua_pushlstring(L, lua_buffer_bytes(L, h) + s->at + at, len);
     return 1;
 }
 
