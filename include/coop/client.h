@@ -53,6 +53,7 @@ struct coop_error {
 
 /* Fills in why (which may be NULL), and returns -error: a refusal of one's own in one statement. */
 int coop_error_set(struct coop_error *why, int error, int exit_code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Its other sentence. */
 void coop_error_hint(struct coop_error *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- a client: one connection ---------------------------------------------------------------------------------------------------- */

@@ -50,18 +50,26 @@ static struct coop_spec *lua(const char *source)
     return s;
 }
 
-/* An interpreter that has run source. */
-static struct coop_handle interp(struct coop_client *c, const char *source)
+/* An interpreter that has run source. cap: NULL, or one that it has. */
+static struct coop_handle interp_with(struct coop_client *c, const char *source, const char *cap)
 {
     struct coop_spec *s = lua(NULL);
     struct coop_interp_options o = { .size = sizeof(o), .spec = s };
     struct coop_handle h;
+
+    if (cap != NULL)
+        coop_spec_cap(s, cap);
 
     OK(coop_interp_create(c, &o, COOP_NO_LIMIT, &h, &why));
     coop_spec_free(s);
     if (source != NULL)
         OK(coop_interp_exec(c, h.id, "test.lua", source, strlen(source), COOP_NO_LIMIT, NULL, &why));
     return h;
+}
+
+static struct coop_handle interp(struct coop_client *c, const char *source)
+{
+    return interp_with(c, source, NULL);
 }
 
 static coop_val *list_of_int(int64_t i)
@@ -203,7 +211,8 @@ static void an_interpreter_keeps_its_globals_and_returns_values(void **state)
 static void errors_come_with_what_happened_inside(void **state)
 {
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function f() error('boom') end function spin() while true do end end function hog() return ('x'):rep(1 << 40) end");
+    struct coop_handle h =
+        interp(c, "function f() error('boom') end function spin() while true do end end function hog() return ('x'):rep(1 << 40) end");
     struct coop_interp_info i;
 
     assert_int_equal(coop_interp_call(c, h.id, "f", NULL, COOP_NO_LIMIT, NULL, &why), -ECHILD);
@@ -321,7 +330,7 @@ static void a_buffer_is_handed_to_an_interpreter(void **state)
 {
     enum { LEN = 4 << 20 };
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function last(buffer) return { #buffer, buffer:sub(-3) } end");
+    struct coop_handle h = interp(c, "function last(buffer) return { buffer:len(), buffer:read(buffer:len() - 2) } end");
     coop_val *args = coop_val_list();
     struct coop_call_result r;
     struct coop_buffer b, again;
@@ -349,7 +358,7 @@ static void a_large_value_travels_by_itself(void **state)
 {
     enum { LEN = 1 << 20 };
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function twice(text) return text .. text end");
+    struct coop_handle h = interp_with(c, "function twice(text) return text .. text end", "buffers=8M");
     coop_val *args = coop_val_list();
     uint8_t *noise = support_noise(LEN, 1);
     struct coop_handle_list held;
