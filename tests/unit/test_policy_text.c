@@ -201,7 +201,7 @@ static void what_is_wrong_is_said_with_its_place_and_the_nearest_word(void **sta
     static const struct {
         const char *text, *says;
     } rows[] = {
-        {"alow read # x",                                                          "line 1, column 1: \"alow\" is not a verdict: allow, refuse ERRNO, answer or end; did you mean allow?"},
+        {"alow read # x",                                                          "line 1, column 1: \"alow\" is not a verdict: allow, refuse ERRNO, answer, ask or end; did you mean allow?"},
         { "\n\n  allow raed # x",                                                  "line 3, column 9: \"raed\" is not a system call of x86-64; did you mean read?"                       },
         { "allow # x",                                                             "line 1, column 7: here belongs a system call of x86-64"                                              },
         { "refuse read # x",                                                       "line 1, column 8: \"read\" is not the name of an errno, as EPERM"                                    },
