@@ -210,12 +210,18 @@ static Pb__FromWorker *says(unsigned body)
     static char *seal[] = { "no_new_privs", "seccomp" };
     static uint64_t args[6];
     ProtobufCMessage *const bodies[] = {
-        [PB__FROM_WORKER__BODY_HELLO] = &hello.base,           [PB__FROM_WORKER__BODY_SEAL_FAILED] = &seal_failed.base,
-        [PB__FROM_WORKER__BODY_STARTED] = &started.base,       [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
-        [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base, [PB__FROM_WORKER__BODY_RESULT] = &result.base,
-        [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,   [PB__FROM_WORKER__BODY_LOG] = &log.base,
-        [PB__FROM_WORKER__BODY_COLLECTED] = &collected.base,   [PB__FROM_WORKER__BODY_LEARNED] = &learned.base,
-        [PB__FROM_WORKER__BODY_LISTENER] = &listener.base,     [PB__FROM_WORKER__BODY_WARM] = &warm.base,
+        [PB__FROM_WORKER__BODY_HELLO] = &hello.base,
+        [PB__FROM_WORKER__BODY_SEAL_FAILED] = &seal_failed.base,
+        [PB__FROM_WORKER__BODY_STARTED] = &started.base,
+        [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
+        [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base,
+        [PB__FROM_WORKER__BODY_RESULT] = &result.base,
+        [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,
+        [PB__FROM_WORKER__BODY_LOG] = &log.base,
+        [PB__FROM_WORKER__BODY_COLLECTED] = &collected.base,
+        [PB__FROM_WORKER__BODY_LEARNED] = &learned.base,
+        [PB__FROM_WORKER__BODY_LISTENER] = &listener.base,
+        [PB__FROM_WORKER__BODY_WARM] = &warm.base,
         [PB__FROM_WORKER__BODY_FORK_FAILED] = &fork_failed.base,
     };
 
