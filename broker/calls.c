@@ -60,7 +60,7 @@ const struct call_row call_rows[] = {
     ROW(BUFFER_NEW)        = { "buffer_new",        CALL_BOTH,   BUFFERS,      "",       false, call_buffer_new,       E(TOO_BIG),
                            A(HANDLE), "makes shared memory, and gives a descriptor to fill it through" },
     ROW(BUFFER_SEAL)       = { "buffer_seal",       CALL_BOTH,   NULL,         "write",  false, call_buffer_seal,      REF | E(BUSY) | E(CLOSED),
-                           A(HANDLE), "nobody can ever write to it again; not while it is mapped for writing" },
+                           A(DONE), "nobody can ever write to it again; not while it is mapped for writing" },
     ROW(BUFFER_MAP)        = { "buffer_map",        CALL_BOTH,   NULL,         "read",   false, call_buffer_map,       REF,
                            A(HANDLE), "gives a descriptor of it" },
     ROW(BUFFER_LIST)       = { "buffer_list",       CALL_BOTH,   NULL,         "",       false, call_buffer_list,      0,
