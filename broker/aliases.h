@@ -16,7 +16,7 @@
 
 #include "broker/handles.h"
 
-#define ALIASES_MAX 256
+#define ALIASES_MAX      256
 #define ALIAS_CALLS_OPEN 8192
 
 struct alias_offers;

@@ -46,8 +46,8 @@ struct asker {
     struct buffer *buffers;     /* that it has made, list; n_buffers of them, with buffer_bytes together */
     unsigned n_buffers;
     uint64_t buffer_bytes;
-    bool gone;                  /* no answer reaches it any more */
-    bool overrun;               /* it does not read: end is armed */
+    bool gone;    /* no answer reaches it any more */
+    bool overrun; /* it does not read: end is armed */
     struct timer end;
 };
 

@@ -276,15 +276,14 @@ static int seal(struct buffer *m, struct call_why *why)
 
 void call_buffer_seal(struct ask *a)
 {
-    struct handle *h;
     struct thing *t;
     struct call_why why;
 
-    if (ref_find(a->by, a->message->buffer_seal->buffer, PB__KIND__KIND_BUFFER, RIGHT(WRITE), &t, &h, &why) != 0 ||
+    if (ref_find(a->by, a->message->buffer_seal->buffer, PB__KIND__KIND_BUFFER, RIGHT(WRITE), &t, NULL, &why) != 0 ||
         seal(buffer_of(t), &why) != 0)
         ask_fail_why(a, &why);
     else
-        reply(a, buffer_of(t), h, -1);
+        ask_done(a);
 }
 
 /* One that can still be written goes only to who may. */

@@ -57,6 +57,44 @@ const char *interp_shown(const struct interp *i)
     return i->thing.name[0] != '\0' ? i->thing.name : i->thing.id;
 }
 
+static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail)
+{
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+    char text[JOB_DETAIL + LIMITS_NAME + 64];
+
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "", detail);
+    frame_make_utf8(text);
+    f.error = error;
+    f.message = text;
+    f.cause = cause;
+    f.cause_detail = (char *)detail;
+    f.receipt = (char *)id;
+    ask_fail_with(a, &f);
+}
+
+void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
+{
+    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, i->cause_detail != NULL ? i->cause_detail : "");
+}
+
+/* Closed in good order is no death. */
+static Pb__CallError late_error(Pb__Cause cause)
+{
+    return cause == CA(OK) ? CE(CLOSED) : CE(DEAD);
+}
+
+/* One that ended so long ago that only the store knows it. */
+static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
+{
+    struct store_job job;
+
+    if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
+        job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
+        return false;
+    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "");
+    return true;
+}
+
 struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, struct handle **ret_handle)
 {
     struct call_why why;
@@ -64,31 +102,15 @@ struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, 
 
     if (ref_find(a->by, ref, PB__KIND__KIND_INTERP, rights, &t, ret_handle, &why) == 0)
         return interp_of(t);
-    ask_fail_why(a, &why);
+    if (why.error != CE(NOT_FOUND) || !fail_forgotten(a, ref))
+        ask_fail_why(a, &why);
     return NULL;
-}
-
-void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
-{
-    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
-    const char *detail = i->cause_detail != NULL ? i->cause_detail : "";
-    char text[JOB_DETAIL + 96];
-
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", interp_shown(i), job_cause_name(i->cause),
-             detail[0] != '\0' ? ": " : "", detail);
-    frame_make_utf8(text);
-    f.error = error;
-    f.message = text;
-    f.cause = i->cause;
-    f.cause_detail = (char *)detail;
-    f.receipt = (char *)i->thing.id;
-    ask_fail_with(a, &f);
 }
 
 bool interp_takes(struct interp *i, struct ask *a)
 {
     if (i->state == IS(ENDED))
-        interp_fail_ended(a, i, i->cause == CA(OK) ? CE(CLOSED) : CE(DEAD)); /* closed in good order is no death */
+        interp_fail_ended(a, i, late_error(i->cause));
     else if (i->state == IS(CLOSING))
         ask_fail(a, CE(CLOSED), "interpreter %s is being closed", interp_shown(i));
     else if (i->state == IS(NONE) && i->thing.broker->phase == BROKER_DRAINING)
@@ -198,6 +220,7 @@ static int make_job(struct interp *i, const Pb__InterpCreate *m, struct call_why
     if (i->job == NULL)
         return call_refuse(why, CE(TEMPORARY), "out of memory");
     i->job->interp = i;
+    i->thing.broker->interps.unstored++;
     if (i->job->caps.interpreters < m->max_children)
         i->job->caps.interpreters = m->max_children;
     return 0;
@@ -212,7 +235,7 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         call_refuse(why, CE(TEMPORARY), "out of memory");
         return NULL;
     }
-    i->whence = a->by->worker != NULL ? "spawned" : "runtime";
+    i->whence = i->template != NULL ? "template" : a->by->worker != NULL ? "spawned" : "runtime";
     if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
         goto fail;
     /* The names of host programs are unique and found; that of a job's own is a label. */
@@ -329,6 +352,7 @@ void interps_on_stored(struct job *job, int status)
         return;
     if (status == 0) {
         i->stored = true;
+        job->broker->interps.unstored--;
         if (i->state != IS(STARTING))
             tell_created(i);
     } else if (i->state != IS(ENDED)) {
@@ -435,6 +459,7 @@ void interps_on_job_gone(struct job *job)
         tree_leave(job->below); /* the broker leaves: each is let go by itself */
     if (i == NULL)
         return;
+    job->broker->interps.unstored -= !i->stored;
     ended(i, i->cause != CA(NONE) ? i->cause : CA(BROKER_LOST), job->end.detail); /* it was refused, or the broker leaves */
     watchers_tell(i);
     i->job = NULL;

@@ -41,6 +41,8 @@ struct worker;
 #define INTERPS_DEPTH         8
 #define INTERPS_ENDED         1024
 #define INTERPS_TIES          64
+#define INTERPS_MADE          10000 /* by one job, at once; and so many more each second: each leaves a receipt */
+#define INTERPS_MADE_S        100
 #define INTERPS_GRACE_US      2000000     /* between an interrupt, or a close, and SIGKILL */
 #define INTERPS_IDLE_NAMED_US 3600000000u /* of a named one whose spec says nothing */
 
@@ -88,6 +90,7 @@ struct interp {
 struct interps {
     unsigned alive;     /* not ended */
     unsigned unstarted; /* named ones without a process, and none asked for */
+    unsigned unstored;  /* whose commit is on its way */
     struct interp *ended, *ended_last;
     unsigned n_ended;
     struct interp_tie *ties;
@@ -110,6 +113,9 @@ bool interps_again(struct job *job);
 /* Its receipt is stored, or will not be soon. */
 void interps_on_receipt(struct job *job);
 void interps_on_job_gone(struct job *job);
+
+/* CPU time of all below it since it began, with those that have ended: it counts against the job's own limit. */
+uint64_t interps_cpu_below(const struct job *job);
 
 /* ---- of a worker ---- */
 

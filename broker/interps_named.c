@@ -34,7 +34,7 @@ int interps_adopt(struct job *job, const Pb__JobSpec *spec, const void *definiti
         job->interp = i;
         job->caps.interpreters = job->caps.interpreters < m->max_children ? m->max_children : job->caps.interpreters;
         i->whence = "adopted";
-        i->incarnation = job->attempt + 1; /* one of the broker before may not have begun */
+        i->incarnation = (job->attempt > 0 ? job->attempt : 1) + 1; /* the first start may not have been written down */
         i->created_us = job->submitted_us;
         i->stored = true;
         i->state = IS(NONE);

@@ -76,6 +76,16 @@ static struct job *above(const struct job *job)
     return job->interp != NULL ? job->interp->parent : NULL;
 }
 
+/* Receipts are kept: who makes interpreters in a loop would fill the disk with them. */
+static int check_pace(const struct job *parent, struct call_why *why)
+{
+    uint64_t lived_us = loop_clock_us() - parent->assigned_at;
+
+    if (parent->made_below < INTERPS_MADE + lived_us / 1000000 * INTERPS_MADE_S)
+        return 0;
+    return call_refuse(why, CE(LIMIT), "its maker makes interpreters too fast: %d, and %d more each second", INTERPS_MADE, INTERPS_MADE_S);
+}
+
 static int check_room(const struct job *parent, uint32_t max_children, struct call_why *why)
 {
     unsigned depth = parent->interp != NULL ? parent->interp->depth + 1 : 1;
@@ -110,7 +120,7 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
 
     if (engine < 0)
         return 0; /* refused by the spec's check, which has the words */
-    if (check_room(parent, max_children, why) != 0 || check_caps(parent, spec, why) != 0)
+    if (check_pace(parent, why) != 0 || check_room(parent, max_children, why) != 0 || check_caps(parent, spec, why) != 0)
         return -1;
     return shrink_limits(parent, spec, engine, why);
 }
@@ -134,8 +144,27 @@ void tree_join(struct interp *i, struct asker *maker)
         return;
     }
     DL_APPEND(*list_of(i), i);
-    for (struct job *p = i->parent; p != NULL; p = above(p))
+    if (i->parent != NULL)
+        i->parent->made_below++;
+    for (struct job *p = i->parent; p != NULL; p = above(p)) {
         p->n_below++;
+        watch_sooner(p); /* its CPU time may pass faster from now on */
+    }
+}
+
+static uint64_t cpu_of(const struct job *job)
+{
+    return watch_cpu(job) + interps_cpu_below(job);
+}
+
+/* No deeper than INTERPS_DEPTH. */
+uint64_t interps_cpu_below(const struct job *job)
+{
+    uint64_t sum = job->cpu_below_us;
+
+    for (const struct interp *c = job->below; c != NULL; c = c->next)
+        sum += cpu_of(c->job);
+    return sum;
 }
 
 void tree_leave(struct interp *i)
@@ -144,6 +173,8 @@ void tree_leave(struct interp *i)
         return;
     for (struct job *p = i->parent; p != NULL; p = above(p))
         p->n_below--;
+    if (i->parent != NULL)
+        i->parent->cpu_below_us += cpu_of(i->job);
     DL_DELETE(*list_of(i), i);
     i->parent = NULL;
     i->session = NULL;

@@ -331,6 +331,10 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     struct store_blob definition = { 0 };
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
+    if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
+        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        rc = -EALREADY;
+    }
     if (rc == 0)
         rc = interps_adopt(job, spec, definition.bytes, definition.len);
     free(definition.bytes);

@@ -107,6 +107,8 @@ struct job {
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
+    uint64_t made_below;       /* interpreters that its worker has made */
+    uint64_t cpu_below_us;     /* of those that have ended, with all of theirs */
     struct interp_call *calls; /* open ones that its worker made: list */
     unsigned ties;             /* links with others */
     int refused;               /* its submit could not be stored: it leaves no trace */

@@ -302,7 +302,7 @@ void call_queue_create(struct ask *a)
         ask_fail(a, CE(TEMPORARY), "out of memory");
         return;
     }
-    if (check_create(m, &why) != 0 || check_maker(a->by, m, &why) != 0 || make(a->by, m, &q, &why) != 0) {
+    if (check_maker(a->by, m, &why) != 0 || check_create(m, &why) != 0 || make(a->by, m, &q, &why) != 0) {
         ask_fail_why(a, &why);
         return;
     }

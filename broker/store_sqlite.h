@@ -105,6 +105,7 @@ struct store {
     pthread_cond_t wake;
     struct op_list queue, done;
     struct timespec oldest; /* CLOCK_MONOTONIC: when the first op of the queue was pushed */
+    unsigned ride_ms;       /* since then, until they are written though none is urgent */
     size_t pending;         /* in the queue, in the writer's hands, or done and not collected */
     bool urgent, stop;
 };

@@ -18,6 +18,7 @@
 
 enum {
     RIDE_MS = 50,            /* how long START and REQUEUE wait for a commit they can share */
+    RIDE_SUBMIT_MS = 5,      /* the same for an interpreter's SUBMIT: somebody may look for it */
     CHECKPOINT_PAGES = 2000, /* 8 MiB of log: hot pages are folded in once for many commits, and recovery stays short */
 };
 
@@ -395,14 +396,15 @@ static struct store_op *take_batch(struct store *s)
 
     while (s->queue.first == NULL && !s->stop)
         (void)pthread_cond_wait(&s->wake, &s->lock);
-    until = s->oldest;
-    until.tv_nsec += RIDE_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    while (!s->urgent && !s->stop && rc != ETIMEDOUT)
+    while (!s->urgent && !s->stop && rc != ETIMEDOUT) {
+        until = s->oldest;
+        until.tv_nsec += s->ride_ms * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
         rc = pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    }
     batch = s->queue.first;
     s->queue.first = NULL;
     s->queue.last = &s->queue.first;
@@ -472,18 +474,22 @@ void store_writer_stop(struct store *s)
 
 void store_push(struct store *s, struct store_op *op)
 {
-    bool first, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
+    unsigned ride_ms = op->kind == STORE_SUBMIT ? RIDE_SUBMIT_MS : RIDE_MS;
+    bool first, shorter, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
 
     assert(op->kind != STORE_FINISH || op->state >= PB__STATE__STATE_SUCCEEDED);
     op->next = NULL;
     op->status = op->sync_status = 0;
     (void)pthread_mutex_lock(&s->lock);
     first = s->queue.first == NULL;
+    shorter = first || ride_ms < s->ride_ms;
     if (first)
         (void)clock_gettime(CLOCK_MONOTONIC, &s->oldest);
+    if (shorter)
+        s->ride_ms = ride_ms;
     list_append(&s->queue, op, &op->next);
     s->pending++;
-    if (first || (urgent && !s->urgent)) /* first: the writer has to start its clock */
+    if (shorter || (urgent && !s->urgent)) /* the writer has to set its clock */
         (void)pthread_cond_signal(&s->wake);
     s->urgent |= urgent;
     (void)pthread_mutex_unlock(&s->lock);

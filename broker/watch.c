@@ -126,8 +126,8 @@ static void sample(struct job *job, const struct worker *w)
         watch->pids_peak = watch->family.threads;
 }
 
-/* CPU time of all its processes since it has the job; as last seen when it cannot be read any more. */
-static uint64_t used_cpu(const struct job *job, const struct worker *w)
+/* CPU time of its own processes since it has the job; as last seen when it cannot be read any more. */
+static uint64_t own_cpu(const struct job *job, const struct worker *w)
 {
     const struct watch *watch = &job->watch;
     uint64_t base = watch->base_user_us + watch->base_sys_us, now;
@@ -142,15 +142,31 @@ static uint64_t used_cpu(const struct job *job, const struct worker *w)
     return rc == 0 && now > base ? now - base : watch->cpu_us;
 }
 
+/* With the interpreters that it made, and theirs: its limit is that of them all. */
+static uint64_t used_cpu(const struct job *job, const struct worker *w)
+{
+    return own_cpu(job, w) + interps_cpu_below(job);
+}
+
+uint64_t watch_cpu(const struct job *job)
+{
+    const struct worker *w = job->worker;
+
+    if (w == NULL)
+        return 0;
+    return w->exited ? w->usage.cpu_user_us + w->usage.cpu_sys_us : own_cpu(job, w);
+}
+
 static void refresh(struct job *job, const struct worker *w)
 {
     struct watch *watch = &job->watch;
 
     if (watch->sampled && !w->exited)
         sample(job, w);
-    watch->cpu_us = used_cpu(job, w);
-    if (watch->cpu_us != watch->active_cpu_us) {
-        watch->active_cpu_us = watch->cpu_us;
+    watch->cpu_us = own_cpu(job, w);
+    watch->total_cpu_us = watch->cpu_us + interps_cpu_below(job);
+    if (watch->total_cpu_us != watch->active_cpu_us) {
+        watch->active_cpu_us = watch->total_cpu_us;
         watch->active_at = loop_clock_us();
     }
 }
@@ -167,6 +183,7 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
 
     *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended, .lives = watch->lives };
     ret->cpu_us = less(used_cpu(job, w), watch->call_cpu_us);
+    ret->cpu_below_us = less(interps_cpu_below(job), watch->call_below_us);
     ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at);
     ret->idle_us = less(now, watch->lives ? watch->call_at : watch->active_at);
     if (watch->rests || (watch->lives && watch->in_call))
@@ -197,6 +214,7 @@ static uint64_t parallel(const struct job *job)
 
     if (processors <= 0)
         processors = sysconf(_SC_NPROCESSORS_ONLN);
+    n += job->n_below;
     if (n < 1)
         n = 1;
     return processors > 0 && n > (uint64_t)processors ? (uint64_t)processors : n;
@@ -210,7 +228,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* CPU time passes no faster than the clock on each processor. */
 static uint64_t cpu_due(const struct job *job, uint64_t now)
 {
-    uint64_t limit = job->limits.cpu_us, used = less(job->watch.cpu_us, job->watch.call_cpu_us),
+    uint64_t limit = job->limits.cpu_us, used = less(job->watch.total_cpu_us, job->watch.call_cpu_us),
              left = limit > used ? (limit - used) / parallel(job) : 0;
 
     return now + (left > AGAIN_US ? left : AGAIN_US);
@@ -256,6 +274,15 @@ static void arm(struct job *job)
     timers_arm(&job->broker->loop.timers, &job->watch.look, due(job));
 }
 
+void watch_sooner(struct job *job)
+{
+    if (job->worker == NULL)
+        return;
+    refresh(job, job->worker);
+    if (due(job) < job->watch.look.at_us)
+        arm(job);
+}
+
 /* A look that comes too early costs less than to move it with each call. */
 void watch_call(struct job *job, bool begins)
 {
@@ -263,7 +290,9 @@ void watch_call(struct job *job, bool begins)
 
     if (job->worker == NULL)
         return;
-    watch->cpu_us = watch->call_cpu_us = used_cpu(job, job->worker);
+    watch->cpu_us = own_cpu(job, job->worker);
+    watch->total_cpu_us = watch->call_cpu_us = watch->cpu_us + interps_cpu_below(job);
+    watch->call_below_us = watch->total_cpu_us - watch->cpu_us;
     watch->call_at = loop_clock_us();
     watch->in_call = begins;
     if (watch->look.place == 0 || due(job) < watch->look.at_us)
@@ -424,7 +453,7 @@ void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_mem
 {
     const struct worker *w = job->worker;
 
-    *ret_cpu_us = used_cpu(job, w);
+    *ret_cpu_us = own_cpu(job, w);
     if (leaf_has(w, CGROUP_MEMORY)) {
         (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_NOW, ret_memory_bytes);
     } else if (job->watch.sampled) {

@@ -33,11 +33,14 @@ struct watch {
     int sampled;                        /* its processes are looked at one by one */
     uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
     uint64_t cpu_us;                    /* since; as of the last look */
+    uint64_t total_cpu_us;              /* the same, with all interpreters below it */
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
     bool lives, in_call;                /* an interpreter's: its limits of time hold for each call, idle for the time between them */
-    uint64_t call_at, call_cpu_us;      /* since that began */
+    uint64_t call_at;                   /* when that began */
+    uint64_t call_cpu_us;               /* total_cpu_us then, */
+    uint64_t call_below_us;             /* and what of it was of those below */
     struct family family;
     struct watch_words words;
 };
@@ -54,6 +57,10 @@ const char *watch_cannot(const struct job *job, uint32_t asked);
 bool watch_has_spaces(const struct job *job);
 /* An interpreter's call begins, or is over: limits of time begin anew. */
 void watch_call(struct job *job, bool begins);
+/* CPU time of its own processes until now; 0: it has none. */
+uint64_t watch_cpu(const struct job *job);
+/* Something makes its limits come nearer than they seemed. */
+void watch_sooner(struct job *job);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

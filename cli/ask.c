@@ -67,7 +67,7 @@ int ask_end(struct coop_op **op, struct frame *ret_reply, struct coop_error *why
     size_t len;
     int rc = coop_exchange_end(*op, &reply, &len, NULL, why);
 
-    if (rc == -EAGAIN)
+    if (rc == -EINPROGRESS)
         return rc;
     coop_op_free(*op);
     *op = NULL;

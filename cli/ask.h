@@ -17,7 +17,7 @@
 
 /* Blocks until the reply is there, whatever it says. Fills in req->protocol. */
 int ask_broker(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct frame *ret_reply, struct coop_error *why);
-/* The same in two halves. -EAGAIN of ask_end(): not yet; in every other case the op is freed, and *op NULL. */
+/* The same in two halves. -EINPROGRESS of ask_end(): not yet; in every other case the op is freed, and *op NULL. */
 int ask_begin(struct coop_client *c, Pb__Request *req, int64_t timeout_us, struct coop_op **ret_op, struct coop_error *why);
 int ask_end(struct coop_op **op, struct frame *ret_reply, struct coop_error *why);
 /* The reply as the body that was asked for; an Error, another body, an Answer that is a failure become why. */

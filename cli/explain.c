@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/endpoint.h"
-
 #include <coop/exit_codes.h>
 
 /* From the broker's own directory, in the broker's order (broker/config.c). */
@@ -17,7 +15,7 @@ static const char *const places[] = { "coop-worker", "../libexec/coop/coop-worke
 static int find_worker(char ret_path[PATH_MAX], struct coop_error *why)
 {
     char coopd[PATH_MAX];
-    int rc = endpoint_find_coopd(coopd, why), len;
+    int rc = coop_broker_program(coopd, sizeof(coopd), why), len;
 
     if (rc != 0)
         return rc;

@@ -351,8 +351,8 @@ static void on_reply(struct follow *f)
     int rc;
 
     (void)coop_client_step(f->client);
-    rc = f->op != NULL ? ask_end(&f->op, &reply, &why) : -EAGAIN;
-    if (rc == -EAGAIN)
+    rc = f->op != NULL ? ask_end(&f->op, &reply, &why) : -EINPROGRESS;
+    if (rc == -EINPROGRESS)
         return;
     if (rc == -ECONNRESET) {
         on_lost(f);

@@ -114,8 +114,8 @@ static enum input_verdict on_reply(struct input *in, struct coop_error *why)
     int rc;
 
     (void)coop_client_step(in->client);
-    rc = in->op != NULL ? ask_end(&in->op, &reply, why) : -EAGAIN;
-    if (rc == -EAGAIN || rc == -ECONNRESET)
+    rc = in->op != NULL ? ask_end(&in->op, &reply, why) : -EINPROGRESS;
+    if (rc == -EINPROGRESS || rc == -ECONNRESET)
         return INPUT_GOES_ON;
     if (rc != 0)
         return INPUT_FAILED;

@@ -14,7 +14,6 @@
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
-#include "client/endpoint.h"
 #include "held_words.h"
 #include "require.h"
 #include "tiers.h"
@@ -101,7 +100,7 @@ static void say_no_root(json_t *probes)
 static int look(json_t *into, struct coop_error *why)
 {
     char coopd[PATH_MAX];
-    int out[2], rc = endpoint_find_coopd(coopd, why), status = 0;
+    int out[2], rc = coop_broker_program(coopd, sizeof(coopd), why), status = 0;
     pid_t pid = 0;
     FILE *f;
 

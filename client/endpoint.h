@@ -27,7 +27,12 @@ struct endpoint {
 /* given: the --endpoint flag or NULL. Checks the socket's directory; makes it when it is ours and missing. */
 int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, struct coop_error *why);
 
-/* The broker's program: beside ours, or where it is installed. ret_path: PATH_MAX bytes. */
+/* mkdir -p; the last one is made for us alone. */
+int endpoint_make_dirs(const char *dir, struct coop_error *why);
+/* The exit code for a file or directory of ours that cannot be used. */
+int endpoint_exit_code(int err);
+
+/* autostart.c. The broker's program: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: PATH_MAX bytes. */
 int endpoint_find_coopd(char *ret_path, struct coop_error *why);
 
 /*

@@ -214,7 +214,7 @@ int op_check(struct coop_op *op, struct coop_error *why)
         forget_end(op);
     pthread_mutex_unlock(&c->lock);
     if (!done)
-        return -EAGAIN;
+        return -EINPROGRESS;
     if (op->call.rc == -ETIMEDOUT && op->kind != NULL && op->kind->late != NULL)
         return coop_error_set(why, ETIMEDOUT, COOP_EXIT_TIME_LIMIT, "%s", op->kind->late);
     return op->call.rc != 0 ? client_explain(op->call.rc, why) : 0;

@@ -60,7 +60,7 @@ struct coop_op {
     size_t len;
     uint64_t until_ms;
     struct coop_op *next_back;
-    size_t extent; /* for its kind: bytes of a buffer */
+    uint64_t extent; /* for its kind: up to where standard input was sent */
 };
 
 /* Begins a request. number: of the ask in it, or 0. The bytes are copied. */
@@ -72,7 +72,7 @@ void op_turn(struct coop_client *c);
 void op_tell(struct coop_client *c, int which, void *message);
 /* Whether its answer only says that it is not yet there (start.c). */
 bool op_wants_again(const struct coop_op *op);
-/* 0: it has ended, and call.body is its answer. -EAGAIN: not yet. Else it has failed. */
+/* 0: it has ended, and call.body is its answer. -EINPROGRESS: not yet. Else it has failed. */
 int op_check(struct coop_op *op, struct coop_error *why);
 
 /* Words for a request that failed on the way: -ECONNRESET, -ETIMEDOUT ... Returns rc. */

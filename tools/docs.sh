@@ -1,7 +1,8 @@
 #!/bin/sh
 # docs.sh [--check] BUILD - writes the parts of the documents that come from tables: docs/man/coop.1 from the CLI's, the policies and the view
-# in docs/security.md from the worker's, and there the attempts of programs from the last run of their test; docs/calls.md from the broker's
-# table of calls. With --check changes nothing and fails when a part is out of date, or a link leads nowhere.
+# in docs/security.md from the worker's, and there the attempts of programs from the last run of their test;
+# docs/libcoop.md from its header and the table of errors; docs/calls.md from the broker's table of calls. With --check changes nothing
+# and fails when a part is out of date, or a link leads nowhere.
 set -eu
 check=0
 if [ "$1" = --check ]; then
@@ -41,18 +42,25 @@ awk -v new="$new" -v table="$table" '
     /^<!-- end -->/ { skip = 0 }
     !skip' docs/security.md >"$new/security.md"
 
+awk -f tools/libcoop_docs.awk include/coop/client.h >"$new/libcoop"
+awk -f tools/call_errors_docs.awk proto/call_errors.c >"$new/errors"
 for part in table calls messages errors; do
     "$build/tools/calls_doc" $part proto/calls.proto >"$new/calls.$part"
 done
-awk -v new="$new" '
-    /^<!-- generated: [a-z]* -->/ {
-        part = new "/calls." $3
-        print
-        while ((getline line < part) > 0) print line
-        skip = 1; next
-    }
-    /^<!-- end -->/ { skip = 0 }
-    !skip' docs/calls.md >"$new/calls.md"
+# The parts between marks, each from the file of its name.
+fill() { # PREFIX PAGE NEW
+    awk -v at="$1" '
+        /^<!-- generated: [a-z]* -->/ {
+            part = at $3
+            print
+            while ((getline line < part) > 0) print line
+            skip = 1; next
+        }
+        /^<!-- end -->/ { skip = 0 }
+        !skip' "$2" >"$3"
+}
+fill "$new/" docs/libcoop.md "$new/libcoop.md"
+fill "$new/calls." docs/calls.md "$new/calls.md"
 
 bad=0
 put() { # NEW OLD
@@ -69,6 +77,7 @@ put() { # NEW OLD
 }
 put "$new/coop.1" docs/man/coop.1
 put "$new/security.md" docs/security.md
+put "$new/libcoop.md" docs/libcoop.md
 put "$new/calls.md" docs/calls.md
 
 for page in README.md CONTRIBUTING.md docs/*.md; do

@@ -12,6 +12,6 @@ refuse broker 'worker|client|cli'
 refuse worker 'broker|client|cli'
 refuse proto 'broker|worker|client|cli'
 refuse client 'broker|worker|cli'
-refuse cli 'broker|worker'
+refuse cli 'broker|worker|client'
 refuse include 'broker|worker|client|cli|proto'
 exit $bad

@@ -100,7 +100,8 @@ $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/tests/esca
 $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
-$(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
+# Of the client's side it has what libcoop exports, and the messages themselves.
+$(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -130,9 +131,9 @@ $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKE
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS) -lseccomp)))
 $(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
 $(foreach t,$(UNIT_client),$(eval $(call unit_rule,$(t),$(B)/libclient.a,-lnng $(CLIENT_LIBS))))
-$(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libclient.a,$(CLI_LIBS) $(CLIENT_LIBS))))
+$(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libcoop.a,$(CLI_LIBS) $(CLIENT_LIBS))))
 
-$(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -ljansson -lcmocka -o $@)
 
 $(B)/tests/support/deny: $(B)/tests/support/deny.o
@@ -162,8 +163,9 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+TEST_TOOLS += $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
 $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
@@ -304,8 +306,12 @@ $(B)/bench/peers/go: bench/peers/go.go
 	$(call run,GO,GO111MODULE=off GOCACHE=$(CURDIR)/build/go-cache go build -o $@ $<)
 $(TASK_EXAMPLES:%=$(B)/examples/task/%): %: %.o $(B)/libcoop-task.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ -o $@)
-examples: $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and jobs of examples/native/: tasklets in C
-$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libclient.a $(B)/libproto.a
+# As somebody else would build them: the public headers and the library.
+$(CLIENT_EXAMPLES:%=$(B)/examples/client/%): $(B)/examples/client/%: examples/client/%.c include/coop/client.h include/coop/value.h $(B)/libcoop.a
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=c11 -Wall -Wextra -Werror $(CFLAGS_$(FLAVOUR)) -Iinclude $< $(B)/libcoop.a $(CLIENT_LIBS) -o $@)
+examples: $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) ## programs of examples/task/ and examples/client/, jobs of examples/native/
+$(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
@@ -321,7 +327,7 @@ BENCH_CC = cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $(BENCH
 $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/programs/%: bench/programs/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(BENCH_CC) $< -o $@)
-$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libclient.a $(B)/libproto.a
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 $(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a

@@ -35,7 +35,7 @@ extern "C" {
 
 /* Texts are UTF-8 and end with a NUL; "" is: none. A tenant's words are in remote_*, traceback and, quoted, in message: raw, not escaped. */
 struct coop_error {
-    char name[40];         /* "QueueFull", "ExecutionFailed" ...: docs/libcoop.md has the list */
+    char name[40];         /* "QueueFull", "ExecutionFailed" ...: the list is in libcoop.md */
     int error;             /* the errno that was returned, positive */
     int exit_code;         /* coop/exit_codes.h */
     char message[1024];    /* what is wrong */
@@ -67,7 +67,7 @@ struct coop_client_options {
 
 /* Connects. Blocks, as long as a broker takes to start. options: NULL: all as it comes. */
 int coop_client_open(const struct coop_client_options *options, struct coop_client **ret, struct coop_error *why);
-/* Ends what belongs to the connection (interpreters of the session, open ops: they are not to be used any more). NULL: nothing. */
+/* Ends what belongs to the connection: interpreters of the session, anonymous queues, handles. Ops are to be given back before. NULL: nothing. */
 void coop_client_close(struct coop_client *client);
 
 /* ---- asynchronous: ops ------------------------------------------------------------------------------------------------------------ */
@@ -80,6 +80,7 @@ int coop_client_fd(const struct coop_client *client);
 size_t coop_client_step(struct coop_client *client);
 /* One of those, in the order in which they ended; each is returned once. NULL: none. */
 struct coop_op *coop_client_next(struct coop_client *client);
+/* Whether there is a connection, as far as is known. */
 bool coop_client_connected(const struct coop_client *client);
 /*
  * After a lost connection (ECONNRESET): a blocking call dials anew by itself; asynchronous ones are refused until the connection is there again,
@@ -88,6 +89,7 @@ bool coop_client_connected(const struct coop_client *client);
  */
 int coop_client_revive(struct coop_client *client, struct coop_error *why);
 
+/* Whether it has ended. */
 bool coop_op_done(const struct coop_op *op);
 /* Blocks until it has ended. -ETIMEDOUT: not yet. One thread at a time for one op. */
 int coop_op_wait(struct coop_op *op, int64_t timeout_us);
@@ -97,10 +99,12 @@ void coop_op_cancel(struct coop_op *op);
 void coop_op_free(struct coop_op *op);
 /* A pointer of yours, NULL at first. */
 void coop_op_set_user(struct coop_op *op, void *user);
+/* That pointer. */
 void *coop_op_user(const struct coop_op *op);
 
-/* What came of an op, once: -EAGAIN: it has not ended yet, and nothing is changed. Else the op is spent, and is to be freed. */
 struct coop_result;
+
+/* What came of it, once. -EINPROGRESS: it has not ended yet, and nothing is changed. Else the op is spent, and is to be freed. */
 int coop_op_take(struct coop_op *op, struct coop_result *ret, struct coop_error *why);
 
 /* ---- what is to run: a spec ---------------------------------------------------------------------------------------------------------- */
@@ -113,11 +117,13 @@ struct coop_spec;
 
 /* engine: "lua", "native", "exec". NULL: no memory. */
 struct coop_spec *coop_spec_new(const char *engine);
+/* NULL: nothing. */
 void coop_spec_free(struct coop_spec *spec);
 /* The name of the job, or of the interpreter. */
 void coop_spec_name(struct coop_spec *spec, const char *name);
 /* What it runs: a script, a shared object, a program. name: shown in messages and tracebacks. */
 void coop_spec_source(struct coop_spec *spec, const char *name, const void *bytes, size_t len);
+/* The same from a file, whose name it has. */
 void coop_spec_source_file(struct coop_spec *spec, const char *path);
 /* Engine exec: a program of the host instead of a source: a name for PATH, or an absolute path inside. */
 void coop_spec_program(struct coop_spec *spec, const char *program);
@@ -135,7 +141,7 @@ void coop_spec_file(struct coop_spec *spec, const char *name, unsigned mode, con
 void coop_spec_output(struct coop_spec *spec, const char *glob);
 /* A capability: "net=loopback", "interpreters=8", "queue=jobs:send". */
 void coop_spec_cap(struct coop_spec *spec, const char *cap);
-/* Its whole standard input; without either of these two it has none. */
+/* Its whole standard input. Without this or the next it has none. */
 void coop_spec_stdin(struct coop_spec *spec, const void *bytes, size_t len);
 /* It reads what coop_job_stdin() sends. */
 void coop_spec_stdin_stream(struct coop_spec *spec);
@@ -254,6 +260,7 @@ int coop_job_info_begin(struct coop_client *client, const char *job, int64_t tim
 /* The receipt of one that has ended; Busy before. The caller frees it by coop_receipt_free(). [receipt] */
 int coop_job_receipt(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_receipt **ret, struct coop_error *why);
 int coop_job_receipt_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* All of it. NULL: nothing. */
 void coop_receipt_free(struct coop_receipt *receipt);
 /* All of it as one line of JSON, as coop result --json prints it; the caller frees it by free(). NULL: no memory. */
 char *coop_receipt_json(const struct coop_receipt *receipt);
@@ -265,6 +272,7 @@ int coop_job_logs(struct coop_client *client, const char *job, const struct coop
                   struct coop_log *ret, struct coop_error *why);
 int coop_job_logs_begin(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us,
                         struct coop_op **ret, struct coop_error *why);
+/* What is in it. */
 void coop_log_free(struct coop_log *log);
 /* Bytes for one that was submitted with coop_spec_stdin_stream(), from offset, which is how many were sent before. *ret_taken: up to where the broker has
  * them now, to go on from; UINT64_MAX: it does not read any more. eof: there will be no more. [taken] */
@@ -309,7 +317,7 @@ struct coop_broker_info {
 /* Who answers. [broker] */
 int coop_broker_info(struct coop_client *client, int64_t timeout_us, struct coop_broker_info *ret, struct coop_error *why);
 int coop_broker_info_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* The broker's program, coopd: beside ours, or where it is installed. ret_path: size bytes. */
+/* The broker's program, coopd: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: size bytes. */
 int coop_broker_program(char *ret_path, size_t size, struct coop_error *why);
 
 /* ---- interpreters ------------------------------------------------------------------------------------------------------------------------ */
@@ -500,6 +508,7 @@ int coop_queue_get(struct coop_client *client, const char *queue, unsigned max, 
                    struct coop_error *why);
 int coop_queue_get_begin(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret,
                          struct coop_error *why);
+/* The values, too. */
 void coop_items_free(struct coop_items *items);
 /* It takes no more. discard: nor are those given out that are in it. [nothing] */
 int coop_queue_close(struct coop_client *client, const char *queue, bool discard, int64_t timeout_us, struct coop_error *why);
@@ -549,6 +558,7 @@ void coop_buffer_unmap(struct coop_buffer *b);
 /* Those of this client. The caller frees it by coop_handle_list_free(). [handles] */
 int coop_buffer_list(struct coop_client *client, int64_t timeout_us, struct coop_handle_list *ret, struct coop_error *why);
 int coop_buffer_list_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* The names, too. */
 void coop_handle_list_free(struct coop_handle_list *list);
 
 /* ---- capabilities ----------------------------------------------------------------------------------------------------------------------------- */
@@ -583,6 +593,7 @@ struct coop_invocation {
 int coop_alias_next(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_invocation *ret,
                     struct coop_error *why);
 int coop_alias_next_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* Its arguments. */
 void coop_invocation_free(struct coop_invocation *invocation);
 /* What became of it: a value, or, when error_type is not NULL, an error. [nothing] */
 int coop_alias_done(struct coop_client *client, uint64_t number, const coop_val *value, const char *error_type, const char *error_message,
@@ -629,6 +640,7 @@ int coop_kv_list(struct coop_client *client, const struct coop_handle *kv, const
                  int64_t timeout_us, struct coop_keys *ret, struct coop_error *why);
 int coop_kv_list_begin(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
                        int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* The keys, too. */
 void coop_keys_free(struct coop_keys *keys);
 
 /* ---- templates: warm processes that jobs and interpreters are forked from --------------------------------------------------------------------------- */
@@ -733,6 +745,7 @@ int coop_exchange(struct coop_client *client, const void *request, size_t len, i
                   int *ret_fd, struct coop_error *why);
 int coop_exchange_begin(struct coop_client *client, const void *request, size_t len, int64_t timeout_us, struct coop_op **ret,
                         struct coop_error *why);
+/* Its answer, once. -EINPROGRESS: not yet. */
 int coop_exchange_end(struct coop_op *op, void **ret_reply, size_t *ret_len, int *ret_fd, struct coop_error *why);
 /* What a packed Reply says: 0: what was asked for; an Error, or an Answer that is a failure, becomes why and -errno. EPROTO: no Reply. */
 int coop_exchange_check(const void *reply, size_t len, struct coop_error *why);

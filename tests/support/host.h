@@ -25,8 +25,9 @@ const Pb__CallFailure *host_failure(struct coop_op *op, Pb__CallError error);
 /* An interpreter of Lua with these limits ("" none: as --limit takes them); its id. */
 char *host_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits);
 struct coop_op *host_exec(struct coop_client *c, const char *id, const char *source, uint64_t timeout_us);
-struct coop_op *host_call(struct coop_client *c, const char *id, const char *function, const void *args, size_t len); /* args: CBOR, a list */
-struct coop_op *host_prepare(struct coop_client *c, const char *id, const void *names, size_t len);                   /* CBOR, a map */
+struct coop_op *host_call(struct coop_client *c, const char *id, const char *function, const void *args,
+                          size_t len);                                                              /* args: CBOR, a list */
+struct coop_op *host_prepare(struct coop_client *c, const char *id, const void *names, size_t len); /* CBOR, a map */
 /* interrupt, close, kill, reset, info, wait */
 struct coop_op *host_simple(struct coop_client *c, Pb__Ask__BodyCase body, const char *id);
 /* Runs source, which must go well. */

@@ -19,7 +19,9 @@
 #define STAMP(version)      "PRAGMA user_version = " #version
 #define STAMP_TEXT(version) STAMP(version)
 #define SCHEMA_STAMP        STAMP_TEXT(SCHEMA_VERSION)
-#define BACK_TO_2           "DROP TABLE queue; DROP TABLE queue_item; DROP TABLE template; DROP TABLE kv; DROP TABLE kv_total; DROP TABLE alias_call; DROP TABLE interp; ALTER TABLE job DROP COLUMN lives; " STAMP(2)
+#define BACK_TO_2                                                                                                                                                                            \
+    "DROP TABLE queue; DROP TABLE queue_item; DROP TABLE template; DROP TABLE kv; DROP TABLE kv_total; DROP TABLE alias_call; DROP TABLE interp; ALTER TABLE job DROP COLUMN lives; " STAMP( \
+        2)
 
 struct fixture {
     char *dir;

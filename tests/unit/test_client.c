@@ -222,7 +222,7 @@ static void the_descriptor_tells_until_the_op_is_taken(void **state)
     struct coop_op *op = begin(f, "x", COOP_NO_LIMIT);
     struct coop_result r;
 
-    assert_int_equal(coop_op_take(op, &r, &f->why), -EAGAIN);
+    assert_int_equal(coop_op_take(op, &r, &f->why), -EINPROGRESS);
     poll_until_done(f, op);
     assert_true(is_readable(f));
     assert_ptr_equal(coop_client_next(f->c), op);

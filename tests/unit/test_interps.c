@@ -440,7 +440,10 @@ static void so_many_of_the_dead_are_remembered(void **state)
     }
     fx_commit(fx);
     fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, last), "f", 0), CE(DEAD));
-    fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, first), "f", 0), CE(NOT_FOUND));
+    assert_null(thing_find(&fx->bare.b, PB__KIND__KIND_INTERP, first));
+    assert_int_equal(fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, first), "f", 0), CE(DEAD))->cause,
+                     CA(CANCELLED)); /* the store knows */
+    fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, "01HZZZZZZZ0000000000000001"), "f", 0), CE(NOT_FOUND));
 }
 
 /* ---- hostile ------------------------------------------------------------------------------------------------------------------------------- */
@@ -593,6 +596,19 @@ static void without_the_capability_there_are_no_children(void **state)
 
     assert_false(fx_hear(p, &f));
     fx_failure(fx, n, CE(NOT_ALLOWED));
+}
+
+static void who_makes_them_in_a_loop_is_stopped(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 2);
+    struct frame f;
+    uint64_t n;
+
+    p->w->job->made_below = INTERPS_MADE + 1;
+    n = fx_create(fx, &p->w->asker, OW(NONE), "", 0);
+    assert_false(fx_hear(p, &f));
+    assert_non_null(strstr(fx_failure(fx, n, CE(LIMIT))->message, "too fast"));
 }
 
 static void the_tree_is_so_deep_and_no_deeper(void **state)
@@ -910,6 +926,7 @@ int main(void)
         TEST(children_end_with_their_maker_and_theirs_with_them),
         TEST(a_maker_has_so_many_alive_with_all_of_theirs),
         TEST(without_the_capability_there_are_no_children),
+        TEST(who_makes_them_in_a_loop_is_stopped),
         TEST(the_tree_is_so_deep_and_no_deeper),
         TEST(limits_and_capabilities_only_shrink),
         TEST(a_child_that_nobody_holds_any_more_is_closed),

@@ -2,6 +2,7 @@
 #include "interp_fixture.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define ERROR(name) PB__CALL_ERROR__CALL_ERROR_##name
 
@@ -16,6 +17,7 @@ static struct world {
     unsigned first, n, capacity;
     bool closed;
     int memfd;
+    bool no_buffers;
     uint64_t next;   /* an AliasNext that waits */
     char done[4096]; /* of AliasDone: value or error */
     uint64_t cancelled;
@@ -216,7 +218,16 @@ static void on_call(struct peer *p, const Pb__Ask *a)
     if (strcmp(c->function, "boom") != 0) {
         for (size_t i = 0; i < c->args->n_handles; i++)
             init_handle(c->args->handles[i], PB__KIND__KIND_QUEUE, 12);
+        if (c->args->whole != NULL) {
+            struct stat st;
+
+            assert_int_equal(fstat(world.memfd, &st), 0);
+            init_handle(c->args->whole, PB__KIND__KIND_BUFFER, 16);
+            c->args->whole->bytes = (uint64_t)st.st_size;
+        }
         answer_value(p, a->number, c->args);
+        if (c->args->whole != NULL) /* not the arena's */
+            c->args->whole->id = c->args->whole->name = (char *)protobuf_c_empty_string;
         for (size_t i = 0; i < c->args->n_handles; i++) /* not the arena's */
             c->args->handles[i]->id = c->args->handles[i]->name = (char *)protobuf_c_empty_string;
         return;
@@ -405,6 +416,10 @@ static void on_ask(struct peer *p, const Pb__Ask *a)
         break;
     case PB__ASK__BODY_BUFFER_NEW:
         note("buffer %llu;", (unsigned long long)a->buffer_new->bytes);
+        if (world.no_buffers) {
+            answer_failure(p, a->number, ERROR(NOT_ALLOWED), "");
+            break;
+        }
         world.memfd = memfd_create("buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         assert_int_equal(ftruncate(world.memfd, (off_t)a->buffer_new->bytes), 0);
         answer_buffer(p, a->number, true, a->buffer_new->bytes);
@@ -695,6 +710,7 @@ static void many_items_go_in_messages_that_fit(void **state)
     gives(p, "local l = q:get_many(1000) local s = 0 for _, v in ipairs(l) do s = s + v end return #l, s", "[600,180300]");
     gives(p, "local t = {} for i = 1, 10 do t[i] = ('x'):rep(60000) end return q:put_many(t)", "10");
     gives(p, "local ok, e = pcall(q.put_many, q, {1, {print}}) return e.path", "\"items[2][1]\"");
+    world.no_buffers = true;
     gives(p, "local ok, e = pcall(q.put, q, ('x'):rep(70000)) return e.type, e.path", "[\"TooBig\",\"item\"]");
 }
 
@@ -710,7 +726,7 @@ static void a_buffer_is_written_sealed_and_read(void **state)
     assert_string_equal(text, "world"); /* it is the same memory */
     gives(p, "b:seal() return b:read(99996), b:read(1, 5)", "[\"world\",\"hello\"]");
     expect_log("buffer 100000;seal;map;");
-    gives(p, "local ok, e = pcall(b.write, b, 1, 'x') return e.type", "\"NotAllowed\"");
+    gives(p, "local ok, e = pcall(b.write, b, 1, 'x') return e.type", "\"NotAllowed\""); /* whatever its rights are said to be */
     gives(p, "s = b:slice(99990, 11) t = s:slice(7) return #s, t:read(), t:read(2, 3), s:len(), #b:read(2, 3)",
           "[11,\"world\",\"orl\",11,3]");
     expect_contains(expect_failure(p, "b:read(0)", ERROR(EXECUTION_FAILED))->message, "places count from 1");
@@ -729,6 +745,15 @@ static void writing_outside_of_a_buffer_is_refused(void **state)
     expect_contains(expect_failure(p, "b:write(math.mininteger, 'xy')", ERROR(EXECUTION_FAILED))->message, "outside of the buffer");
     expect_contains(expect_failure(p, "b:write(math.maxinteger, 'xy')", ERROR(EXECUTION_FAILED))->message, "outside of the buffer");
     gives(p, "b:write(11, '') b:write(10, 'x') return b:read(math.maxinteger), b:read(10, math.maxinteger)", "[\"\",\"x\"]");
+}
+
+static void a_value_too_large_for_a_message_lies_in_a_buffer(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(p, "i = interpreters.create() r = i:call('echo', ('x'):rep(100000), 7) return #r[1], r[2]", "[100000,7]");
+    expect_log("create lua name= template= source= children=0;buffer 100007;seal;call 1 echonothing timeout=0;drop 2;map;drop 3;");
+    assert_int_equal(fcntl(world.memfd, F_GET_SEALS) & F_SEAL_WRITE, F_SEAL_WRITE);
 }
 
 static void a_buffer_of_a_string_is_sealed(void **state)
@@ -857,6 +882,7 @@ int main(void)
         TEST(many_items_go_in_messages_that_fit),
         TEST(a_buffer_is_written_sealed_and_read),
         TEST(writing_outside_of_a_buffer_is_refused),
+        TEST(a_value_too_large_for_a_message_lies_in_a_buffer),
         TEST(a_buffer_of_a_string_is_sealed),
         TEST(keys_and_values),
         TEST(a_child_calls_an_alias),

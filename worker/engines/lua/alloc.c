@@ -11,6 +11,8 @@ void *lua_job_alloc(void *ud, void *block, size_t old_size, size_t new_size)
     if (block == NULL)
         old_size = 0; /* then it says what kind of object this is for */
     if (new_size == 0) {
+        if (m->leaving)
+            return NULL;
         if (block != m->first) /* that one has its own mapping, and goes with the process */
             free(block);
         m->used -= old_size;

@@ -56,12 +56,18 @@ struct lua_asking *lua_asking_new(lua_State *L, size_t n)
     return s;
 }
 
-static void check_packed(lua_State *L, int rc, const struct lua_value_error *e)
+/* Of one that was packed, or was not: what is raised; and that it fits a message. */
+static void finish_packed(lua_State *L, int rc, struct packed *p, const char *root, struct lua_value_error *e)
 {
-    if (rc == 0)
-        return;
     if (rc > 0)
         lua_error(L);
+    if (rc == 0) {
+        rc = lua_value_fit(p, root, e);
+        if (rc == 0)
+            return;
+        if (rc != -EBADMSG)
+            (void)lua_call_failed(L, rc);
+    }
     lua_call_push_error(L, e->error, e->message, e->path);
     lua_error(L);
 }
@@ -70,14 +76,14 @@ void lua_asking_pack(lua_State *L, struct packed *into, int index, const char *r
 {
     struct lua_value_error e;
 
-    check_packed(L, lua_value_pack(L, index, root, into, &e), &e);
+    finish_packed(L, lua_value_pack(L, index, root, into, &e), into, root, &e);
 }
 
 void lua_asking_pack_list(lua_State *L, struct packed *into, int first, int n, const char *root)
 {
     struct lua_value_error e;
 
-    check_packed(L, lua_value_pack_list(L, first, n, root, into, &e), &e);
+    finish_packed(L, lua_value_pack_list(L, first, n, root, into, &e), into, root, &e);
 }
 
 void lua_asking_send(lua_State *L, struct lua_asking *s, Pb__Ask *a)

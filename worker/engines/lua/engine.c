@@ -44,6 +44,7 @@ void lua_job_cancel(void)
 void lua_job_close(lua_State *L)
 {
     lua_job.closing = 1; /* from here on a cancel finds no state to hook; Lua calls no hooks in finalizers anyway */
+    lua_job.memory.leaving = true;
     lua_close(L);
 }
 

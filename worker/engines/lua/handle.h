@@ -21,7 +21,8 @@ struct lua_handle {
     bool kept;      /* by this worker's table as well: a collected object leaves it there */
     uint64_t bytes; /* of a buffer */
     char id[HANDLE_ID];
-    void *more; /* of a buffer: its mapping, bytes long */
+    void *more;    /* of a buffer: its mapping, bytes long */
+    bool writable; /* that is: whatever the rights say, only who has made it has it so, and until it is sealed */
 };
 
 /* User value: its name. */
@@ -42,7 +43,8 @@ void lua_handle_ref(const struct lua_handle *h, Pb__Ref *ret);
 /* Gives it back, without waiting. */
 void lua_handle_drop(struct lua_handle *h);
 
-/* mod_buffers.c */
+/* mod_buffers.c: its bytes, for which the first one waits; and no more. */
+const char *lua_buffer_bytes(lua_State *L, struct lua_handle *h);
 void lua_buffer_unmap(struct lua_handle *h);
 
 /* "queue", and back: KIND_NONE when there is none such. Rights as a table of names, {"send", "recv"}, or one word for all: 0. */

@@ -7,6 +7,7 @@
  * Interrupt: is the job's cancel, for a while: it ends what main does and the tasklets that this call has made, and no others.
  * Memory:   at the limit a call fails with "not enough memory"; then the garbage goes, and the state lives on.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -207,10 +208,19 @@ static void keep_results(lua_State *L, struct call_outcome *o)
         rc = lua_value_pack(L, 2, "result", &o->value, &e);
     else if (n > 1)
         rc = lua_value_pack_list(L, 2, n, "result", &o->value, &e);
-    if (rc > 0)
+    if (rc > 0) {
         report_early(L, rc, o);
-    if (rc >= 0)
         return;
+    }
+    if (rc == 0)
+        rc = lua_value_fit(&o->value, "result", &e);
+    if (rc == 0)
+        return;
+    if (rc != -1 && rc != -EBADMSG) { /* cancelled, as an interrupt does it, or no memory */
+        e.error = PB__CALL_ERROR__CALL_ERROR_TEMPORARY;
+        snprintf(e.message, sizeof(e.message), "%s", strerror(-rc));
+        e.path[0] = '\0';
+    }
     o->failure = e.error;
     memcpy(o->path, e.path, sizeof(o->path));
     outcome_text(o->message, sizeof(o->message), e.message, strlen(e.message));

@@ -21,6 +21,9 @@
 struct lua_memory {
     size_t used, cap; /* bytes alive, and how many may be; cap SIZE_MAX until a job brings its own */
     void *first;      /* the state's own block: not from malloc */
+    /* The state is being taken down, and the process ends after that: nothing is given back. Freeing would copy each page that a template's child
+     * still shares, only for it to go. Lua collects no garbage any more by then, so finalizers take no more for it. */
+    bool leaving;
 };
 
 struct lua_job {

@@ -6,6 +6,7 @@
  */
 #include "worker/engines/lua/mod.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,10 +88,15 @@ static void say_value(lua_State *L, uint64_t number, int first)
     int n = lua_gettop(L) - first + 1, rc;
 
     rc = n == 1 ? lua_value_pack(L, first, "result", &p, &why) : n > 1 ? lua_value_pack_list(L, first, n, "result", &p, &why) : 0;
+    if (rc == 0 && n > 0)
+        rc = lua_value_fit(&p, "result", &why);
     if (rc > 0) {
         say_failed(L, number, LUA_ERRMEM);
-    } else if (rc < 0) {
+    } else if (rc == -1 || rc == -EBADMSG) {
         say_unshareable(number, &why);
+    } else if (rc < 0) { /* the job ends */
+        packed_finish(&p);
+        return;
     } else {
         d.number = number;
         d.value = packed_message(&p);

@@ -24,6 +24,7 @@ void lua_buffer_unmap(struct lua_handle *h)
     if (h->more != NULL)
         (void)munmap(h->more, h->bytes);
     h->more = NULL;
+    h->writable = false;
 }
 
 static void map(lua_State *L, struct lua_handle *h, struct ask *a, int prot)
@@ -38,6 +39,7 @@ static void map(lua_State *L, struct lua_handle *h, struct ask *a, int prot)
     if (at == MAP_FAILED)
         (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, fd < 0 ? "the buffer has not come along" : "no room for the buffer");
     h->more = at;
+    h->writable = (prot & PROT_WRITE) != 0;
 }
 
 static struct lua_handle *self(lua_State *L)
@@ -46,7 +48,7 @@ static struct lua_handle *self(lua_State *L)
 }
 
 /* Its bytes; asks for them the first time. */
-static const char *bytes_of(lua_State *L, struct lua_handle *h)
+const char *lua_buffer_bytes(lua_State *L, struct lua_handle *h)
 {
     Pb__Ask a = PB__ASK__INIT;
     Pb__BufferMap m = PB__BUFFER_MAP__INIT;
@@ -89,7 +91,7 @@ static int buffer_read(lua_State *L)
     uint64_t at, len;
 
     range_at(L, 2, h->bytes, &at, &len);
-    lua_pushlstring(L, bytes_of(L, h) + at, len);
+    lua_pushlstring(L, lua_buffer_bytes(L, h) + at, len);
     return 1;
 }
 
@@ -128,7 +130,7 @@ static int slice_read(lua_State *L)
     lua_settop(L, 1);
     lua_getiuservalue(L, 1, 1);
     h = lua_handle_check(L, 2, PB__KIND__KIND_BUFFER);
-    lua_pushlstring(L, bytes_of(L, h) + s->at + at, len);
+    lua_pushlstring(L, lua_buffer_bytes(L, h) + s->at + at, len);
     return 1;
 }
 
@@ -180,7 +182,7 @@ static int buffer_write(lua_State *L)
     size_t len;
     const char *s = luaL_checklstring(L, 3, &len);
 
-    if (h->more == NULL || (h->rights & PB__RIGHT__RIGHT_WRITE) == 0)
+    if (!h->writable)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "the buffer is sealed");
     luaL_argcheck(L, from >= 1 && (uint64_t)from - 1 <= h->bytes, 2, "it is outside of the buffer");
     luaL_argcheck(L, len <= h->bytes - ((uint64_t)from - 1), 3, "it does not fit the buffer");
@@ -199,7 +201,6 @@ static int buffer_seal(lua_State *L)
     lua_handle_ref(h, &ref);
     m.buffer = &ref;
     lua_buffer_unmap(h);
-    h->rights &= ~(uint32_t)PB__RIGHT__RIGHT_WRITE;
     a.body_case = PB__ASK__BODY_BUFFER_SEAL;
     a.buffer_seal = &m;
     lua_ask_done(L, &a);

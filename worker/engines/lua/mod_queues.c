@@ -150,7 +150,7 @@ static uint32_t pack_batch(lua_State *L, lua_Integer first, lua_Integer n, struc
         lua_geti(L, 2, first + i);
         snprintf(root, sizeof(root), "items[%lld]", (long long)(first + i));
         lua_asking_pack(L, &s->packed[i], lua_gettop(L), root);
-        bytes += s->packed[i].len + 64;
+        bytes += (s->packed[i].whole == 0 ? s->packed[i].len : 0) + 64;
         lua_pop(L, 1);
     }
     *ret = s;

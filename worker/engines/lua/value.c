@@ -269,7 +269,7 @@ static int pack_values(lua_State *L, int first, int n, const char *root, struct 
     int status, rc = -1, count = n < 0 ? 1 : n;
 
     e->error = PB__CALL_ERROR__CALL_ERROR_NONE;
-    value_writer_init(&p.w, VALUE_BYTES);
+    value_writer_init(&p.w, VALUE_WHOLE_BYTES);
     value_path_init(&p.path, root);
     if (!lua_checkstack(L, count + 4)) {
         (void)refuse(&p, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "not enough memory");

@@ -27,7 +27,11 @@ int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret
 /* The n values from first on, as a list. */
 int lua_value_pack_list(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e);
 
-/* Pushes the value; raises an error when it is none. NULL: nil. */
+/* Before it is sent: one that is too large for a message is moved into a buffer, for which the tasklet waits. 0; -EBADMSG: refused, with *e;
+ * else what ask_wait() returns. Calls nothing of Lua. */
+int lua_value_fit(struct packed *p, const char *root, struct lua_value_error *e);
+
+/* Pushes the value; raises an error when it is none. NULL: nil. One that lies in a buffer is waited for. */
 void lua_value_push(lua_State *L, const Pb__Value *v);
 /* Pushes each value of a list, and returns how many; raises an error when it is none. NULL or without bytes: none. */
 int lua_value_push_each(lua_State *L, const Pb__Value *v);

@@ -13,6 +13,7 @@ enum { ROOM = 1024 }; /* elements that a table has room for before they have com
 struct unpacking {
     struct value_reader r;
     const Pb__Value *v;
+    int buffer; /* that it lies in: where its object is on the stack; 0: it lies in the message */
 };
 
 static void next(lua_State *L, struct unpacking *u, struct value_item *ret)
@@ -73,17 +74,37 @@ static void push_item(lua_State *L, struct unpacking *u, const struct value_item
     }
 }
 
+/* One that lies in a buffer leaves the buffer's object on the stack: whatever is raised, that is given back. */
 static void begin(lua_State *L, struct unpacking *u, const Pb__Value *v)
 {
+    const void *at = v->cbor.data;
+    size_t len = v->cbor.len;
+    struct lua_handle *h;
+
     u->v = v;
+    u->buffer = 0;
     lua_value_open_types(L);
-    if (value_reader_init(&u->r, v->cbor.data, v->cbor.len, VALUE_BYTES, (uint32_t)v->n_handles) != 0)
+    if (v->whole != NULL) {
+        h = lua_handle_push(L, v->whole);
+        u->buffer = lua_gettop(L);
+        at = lua_buffer_bytes(L, h);
+        len = h->bytes;
+    }
+    if (value_reader_init(&u->r, at, len, u->buffer != 0 ? VALUE_WHOLE_BYTES : VALUE_BYTES, (uint32_t)v->n_handles) != 0)
         (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TOO_BIG, "what has come is too big");
+}
+
+static void end(lua_State *L, const struct unpacking *u)
+{
+    if (u->buffer == 0)
+        return;
+    lua_handle_drop(lua_touserdata(L, u->buffer));
+    lua_remove(L, u->buffer);
 }
 
 static bool is_empty(const Pb__Value *v)
 {
-    return v == NULL || v->cbor.len == 0;
+    return v == NULL || (v->cbor.len == 0 && v->whole == NULL);
 }
 
 void lua_value_push(lua_State *L, const Pb__Value *v)
@@ -98,6 +119,7 @@ void lua_value_push(lua_State *L, const Pb__Value *v)
     begin(L, &u, v);
     next(L, &u, &item);
     push_item(L, &u, &item);
+    end(L, &u);
 }
 
 int lua_value_push_each(lua_State *L, const Pb__Value *v)
@@ -117,5 +139,6 @@ int lua_value_push_each(lua_State *L, const Pb__Value *v)
         next(L, &u, &item);
         push_item(L, &u, &item);
     }
+    end(L, &u);
     return (int)head.count;
 }
