@@ -3,7 +3,7 @@
 
 #define ROW(field) [PB__ASK__BODY_##field]
 #define E(name)    CALL_ERROR_BIT(name)
-#define A(name)      PB__ANSWER__BODY_##name
+#define A(name)    PB__ANSWER__BODY_##name
 #define REF        (E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND))              /* it names a thing */
 #define VALUE      (E(TOO_BIG) | E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND)) /* it brings a value, in which handles may be */
 #define WAITS      (E(TIMED_OUT) | E(INTERRUPTED) | E(REVOKED))             /* it is kept */

@@ -20,9 +20,9 @@ struct call_row {
     const char *right; /* what the handle it names must give, for the docs; "" none */
     bool waits;        /* it may be parked: it counts against ASKS_OPEN */
     void (*apply)(struct ask *a);
-    unsigned errors;    /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
+    unsigned errors; /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
     Pb__Answer__BodyCase answer;
-    const char *what;   /* one sentence for docs/calls.md */
+    const char *what; /* one sentence for docs/calls.md */
 };
 extern const struct call_row call_rows[];
 extern const size_t call_rows_count;

@@ -236,7 +236,8 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         return NULL;
     }
     i->whence = i->template != NULL ? "template" : a->by->worker != NULL ? "spawned" : "runtime";
-    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
+    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 ||
+        aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
         goto fail;
     /* The names of host programs are unique and found; that of a job's own is a label. */
     if (thing_register(&i->thing, owner != OW(JOB) ? i->label : "") != 0) {

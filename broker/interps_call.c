@@ -278,8 +278,8 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
 }
 
 /* text: the function, or the source's name. */
-static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__CallKind kind, const char *text, const ProtobufCBinaryData *source,
-                  const Pb__Value *args, uint64_t timeout_us)
+static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__CallKind kind, const char *text,
+                  const ProtobufCBinaryData *source, const Pb__Value *args, uint64_t timeout_us)
 {
     struct interp_call *c = calloc(1, sizeof(*c));
     struct call_why why = { .error = CE(TEMPORARY), .message = "out of memory" };
