@@ -1,26 +1,42 @@
 /* error.c - struct coop_error: see include/coop/client.h. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <coop/client.h>
+#include <coop/exit_codes.h>
 
 #include "call_errors.h"
 
-/* The name is that of calls (call_errors.h) for this errno, else for this exit code: what a program asks by name has one in every case. */
+#define E(name) PB__CALL_ERROR__CALL_ERROR_##name
+
+/* Of several that have an exit code, the one that says no more than it does. */
+static const struct {
+    int exit_code;
+    Pb__CallError is;
+} by_code[] = {
+    { COOP_EXIT_USAGE, E(BAD_REQUEST) },        { COOP_EXIT_CONFIG, E(BAD_REQUEST) },    { COOP_EXIT_TEMPORARY, E(TEMPORARY) },
+    { COOP_EXIT_PERMISSION, E(NOT_ALLOWED) },   { COOP_EXIT_QUOTA, E(LIMIT) },           { COOP_EXIT_NOT_FOUND, E(NOT_FOUND) },
+    { COOP_EXIT_CONFLICT, E(BUSY) },            { COOP_EXIT_TIME_LIMIT, E(TIMED_OUT) },  { COOP_EXIT_CANCELLED, E(INTERRUPTED) },
+};
+
+/*
+ * The name is that of calls (call_errors.h) for both numbers, else for the exit code: what a program asks by name has one in every case, and an errno of
+ * libc's has none by chance.
+ */
 static const char *name_of(int error, int exit_code)
 {
-    const char *by_code = "Internal";
-
-    for (int i = PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST; i <= PB__CALL_ERROR__CALL_ERROR_INTERNAL; i++) {
+    for (int i = E(BAD_REQUEST); i <= E(INTERNAL); i++) {
         const struct call_error_row *row = call_error((Pb__CallError)i);
 
-        if (row->error == error)
+        if (row->error == error && row->exit_code == exit_code)
             return row->name;
-        if (row->exit_code == exit_code && strcmp(by_code, "Internal") == 0)
-            by_code = row->name;
     }
-    return by_code;
+    for (size_t i = 0; i < sizeof(by_code) / sizeof(by_code[0]); i++)
+        if (by_code[i].exit_code == exit_code)
+            return error == ETIMEDOUT ? call_error(E(TIMED_OUT))->name : call_error(by_code[i].is)->name;
+    return call_error(E(INTERNAL))->name;
 }
 
 int coop_error_set(struct coop_error *why, int error, int exit_code, const char *fmt, ...)

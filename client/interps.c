@@ -70,8 +70,6 @@ static int read_call(struct coop_op *op, const void *body, struct coop_result *r
 }
 
 static const struct op_kind kind_info = { true, PB__ANSWER__BODY_INTERP, COOP_RESULT_INTERP, read_info, NULL, NULL };
-/* What it answers with is of no use to anybody. */
-static const struct op_kind kind_prepare = { true, PB__ANSWER__BODY_RESULT, COOP_RESULT_NOTHING, NULL, NULL, NULL };
 static const struct op_kind kind_list = { true, PB__ANSWER__BODY_INTERPS, COOP_RESULT_INTERPS, read_list, NULL, NULL };
 static const struct op_kind kind_call = { true, PB__ANSWER__BODY_RESULT, COOP_RESULT_CALL, read_call, NULL, NULL };
 
@@ -244,7 +242,7 @@ static int start_prepare(struct start *s, const char *interp, const coop_val *na
     m.interp = ref_of_text(&ref, interp);
     m.names = &v.pb;
     m.timeout_us = start_ask_timeout(s);
-    rc = start_ask(s, PB__ASK__BODY_INTERP_PREPARE, &m, true, &kind_prepare);
+    rc = start_ask(s, PB__ASK__BODY_INTERP_PREPARE, &m, true, &op_done);
     value_sent(s, &v);
     return rc;
 }

@@ -45,9 +45,8 @@ static int read_stdin(struct coop_op *op, const void *body, struct coop_result *
 {
     const Pb__StdinReply *r = body;
 
-    (void)op;
     (void)why;
-    ret->taken = r->closed ? UINT64_MAX : r->offset;
+    ret->taken = r->closed && r->offset < op->extent ? UINT64_MAX : r->offset;
     return 0;
 }
 
@@ -124,12 +123,16 @@ void coop_log_free(struct coop_log *l)
 static int start_stdin(struct start *s, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof)
 {
     Pb__StdinWrite m = PB__STDIN_WRITE__INIT;
+    int rc;
 
     m.id = (char *)job;
     m.offset = offset;
     m.data = (ProtobufCBinaryData){ len, (uint8_t *)bytes };
     m.eof = eof;
-    return start_request(s, PB__REQUEST__BODY_STDIN_WRITE, &m, &kind_stdin);
+    rc = start_request(s, PB__REQUEST__BODY_STDIN_WRITE, &m, &kind_stdin);
+    if (rc == 0)
+        s->op->extent = offset + len;
+    return rc;
 }
 
 int coop_job_stdin(struct coop_client *c, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof, int64_t timeout_us,

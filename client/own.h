@@ -60,7 +60,7 @@ struct coop_op {
     size_t len;
     uint64_t until_ms;
     struct coop_op *next_back;
-    size_t extent; /* for its kind: bytes of a buffer */
+    uint64_t extent; /* for its kind: up to where standard input was sent */
 };
 
 /* Begins a request. number: of the ask in it, or 0. The bytes are copied. */

@@ -93,7 +93,9 @@ static const void *wanted_body(const struct op_kind *kind, const Pb__Reply *r)
 {
     if (!kind->of_ask)
         return (int)r->body_case == kind->wanted ? (const void *)r->submit : NULL;
-    return r->body_case == PB__REPLY__BODY_ASK && (int)r->ask->body_case == kind->wanted ? (const void *)r->ask->done : NULL;
+    if (r->body_case != PB__REPLY__BODY_ASK)
+        return NULL;
+    return (int)r->ask->body_case == kind->wanted || kind->wanted == ANY_ANSWER ? (const void *)r->ask->done : NULL;
 }
 
 bool op_wants_again(const struct coop_op *op)
@@ -162,7 +164,7 @@ static int read_handle(struct coop_op *op, const void *body, struct coop_result 
     return 0;
 }
 
-const struct op_kind op_done = { true, PB__ANSWER__BODY_DONE, COOP_RESULT_NOTHING, NULL, NULL, NULL };
+const struct op_kind op_done = { true, ANY_ANSWER, COOP_RESULT_NOTHING, NULL, NULL, NULL };
 const struct op_kind op_handle = { true, PB__ANSWER__BODY_HANDLE, COOP_RESULT_HANDLE, read_handle, NULL, NULL };
 
 /* ---- texts and names --------------------------------------------------------------------------------------------------------------- */

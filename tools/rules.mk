@@ -94,7 +94,7 @@ $(B)/coop-worker: $(B)/worker/main.o $(NATIVE_API) $(B)/libcoop-task.a $(B)/libw
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -Wl$(comma)--export-dynamic-symbol=coop_* $< $(NATIVE_API) -Wl$(comma)--whole-archive $(B)/libcoop-task.a \
 		-Wl$(comma)--no-whole-archive $(B)/libworker.a $(B)/libproto.a $(WORKER_LIBS) -o $@)
 # The probe worker: the real zygote, seal, policy and link around an engine that tries forbidden things by name.
-$(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/libworker.a $(B)/libproto.a
+$(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/tests/escape/probe_asks.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -lseccomp -o $@)
 # The same around one that is a hostile template.
 $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
@@ -163,8 +163,9 @@ VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/test
 VM_CHECK       := tests/vm/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
+TEST_TOOLS += $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
 $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
@@ -326,7 +327,7 @@ BENCH_CC = cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $(BENCH
 $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/programs/%: bench/programs/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(BENCH_CC) $< -o $@)
-$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(filter-out %/template_peer.o,$(SUPPORT)) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 $(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a
