@@ -109,7 +109,7 @@ static int receive(void)
 static void readable(void)
 {
     for (int i = 0; i < AT_ONCE; i++)
-        if (receive() != 0 || link_sleep(0, NULL) != 0)
+        if (receive() != 0 || sched->watching <= 1 || link_sleep(0, NULL) != 0) /* the one that waits has been served */
             return;
 }
 
