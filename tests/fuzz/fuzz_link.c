@@ -61,7 +61,7 @@ static void check(int rc)
     (void)bare_heard(far_end);
     assert(rc == 0 || rc == -EPROTO);
     assert(rc == 0 || w->phase == WORKER_ENDING);
-    assert(p->booting == (w->phase == WORKER_BOOT) && p->idle == (w->phase == WORKER_IDLE));
+    assert(p->booting == (w->phase == WORKER_BOOT) + (w->of != NULL && w->of->forking != NULL) && p->idle == (w->phase == WORKER_IDLE));
     assert(p->busy == (w->phase == WORKER_ASSIGNED || w->phase == WORKER_BUSY));
     assert(w->seal_count <= WORKER_SEAL_MAX);
     if (bare.job == NULL)
