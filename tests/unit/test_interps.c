@@ -911,6 +911,30 @@ static void a_broker_that_leaves_ends_those_of_sessions_after_their_call_and_kee
     assert_int_equal(others, 0);
 }
 
+static void what_waits_for_a_worker_when_the_broker_leaves_is_told_or_left_to_the_next(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 2);
+    uint64_t session = fx_create(fx, &fx->host, OW(NONE), "", 0), child = fx_create(fx, &p->w->asker, OW(NONE), "", 0), reset;
+    struct frame f;
+    unsigned others;
+
+    fx_create(fx, &fx->host, OW(NAMED), "stays", 0);
+    fx_call(fx, &fx->host, fx_ref(0, p->job), "f", 0); /* so that p stays for now */
+    fx->bare.b.phase = BROKER_DRAINING;
+    interps_drain(&fx->bare.b);
+    fx_failure(fx, session, CE(EXECUTION_FAILED));
+    assert_int_not_equal(fx_called(p, KIND(CALL), NULL), 0);
+    assert_false(fx_hear(p, &f));
+    fx_failure(fx, child, CE(EXECUTION_FAILED));
+    reset = fx_create(fx, &p->w->asker, OW(NONE), "", 0);
+    assert_false(fx_hear(p, &f));
+    fx_failure(fx, reset, CE(TEMPORARY));
+    assert_int_equal(interps_resting(&fx->bare.b, &others), 0);
+    assert_int_equal(others, 1); /* p; the named one waits in the queue, for the next broker */
+    assert_int_equal(fx->bare.b.jobs.waiting, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
 
 int main(void)
@@ -960,6 +984,7 @@ int main(void)
         TEST(what_nobody_waits_for_any_more_is_no_part_of_a_cycle),
         TEST(a_named_one_is_made_anew_by_the_next_broker_at_its_first_use),
         TEST(one_that_was_never_used_again_is_closed_without_a_process),
+        TEST(what_waits_for_a_worker_when_the_broker_leaves_is_told_or_left_to_the_next),
         TEST(a_broker_that_leaves_ends_those_of_sessions_after_their_call_and_keeps_named_ones),
     };
 
