@@ -59,6 +59,8 @@ struct inbound;
 
 /* Who waits for the answer of this number; NULL: nobody (any more). */
 struct inbound *asks_find(uint64_t number);
+/* Takes an answer that nobody waits for any more: handles that were given in it are given back, with one of the next asks. */
+void asks_orphan(uint8_t *bytes, size_t len);
 /* Whether an answer may come with a descriptor: only then is one taken. */
 bool asks_may_bring_descriptor(void);
 
