@@ -71,13 +71,13 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket val_json client
 UNIT_cli    := json args program
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps libcoop libcoop_build
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps libcoop libcoop_build capabilities queues template_places interp_lua values
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json
 
 NATIVE_EXAMPLES := hello primes fetch counter fan_out
 # Jobs that the tests run: most from the source of their name, some made broken on purpose (tools/rules.mk).
-NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack
+NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc early_exits all_symbols needs_absent textrel execstack attack deeds
 
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate

@@ -126,9 +126,9 @@ void interp_templates(void)
         }
     }
     interp_row("", "build of a template with 10 MB of state", (double)info.build_us, "us", "");
-    interp_row("fork", "its fork, to an interpreter that takes calls: p50", host_percentile(made, FORKS, 0.5), "us", "at most 2000");
+    interp_row("", "its fork, to an interpreter that takes calls: p50", host_percentile(made, FORKS, 0.5), "us", "at most 2000");
     interp_row("", "its fork, to an interpreter that takes calls: p99", host_percentile(made, FORKS, 0.99), "us", "");
-    interp_row("", "fork, call that looks at the state, close: p50", host_percentile(whole, FORKS, 0.5), "us", "");
+    interp_row("fork", "fork, call that looks at the state, close: p50", host_percentile(whole, FORKS, 0.5), "us", "");
 }
 
 /* ---- two thousand --------------------------------------------------------------------------------------------------------------------- */

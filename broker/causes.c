@@ -40,10 +40,12 @@ static bool cpu(const struct causes_facts *f)
 
 static void say_cpu(const struct causes_facts *f, char detail[CAUSES_DETAIL])
 {
-    char limit[UNITS_BUF];
+    char limit[UNITS_BUF], below[UNITS_BUF], with[96] = "";
 
-    snprintf(detail, CAUSES_DETAIL, "it used its cpu limit of %s%s%s", units_format_duration(f->limits->cpu_us, limit),
-             f->lives ? " for a call" : "", f->signal == SIGXCPU ? " (RLIMIT_CPU)" : "");
+    if (f->cpu_below_us > 0)
+        snprintf(with, sizeof(with), ", %s of it by interpreters that it made", units_format_duration(f->cpu_below_us, below));
+    snprintf(detail, CAUSES_DETAIL, "it used its cpu limit of %s%s%s%s", units_format_duration(f->limits->cpu_us, limit),
+             f->lives ? " for a call" : "", with, f->signal == SIGXCPU ? " (RLIMIT_CPU)" : "");
 }
 
 static bool idle(const struct causes_facts *f)

@@ -29,6 +29,7 @@ struct causes_facts {
     uint64_t memory_bytes; /* what it was seen to hold; 0: the kernel enforces the limit */
     uint64_t memory_files; /* so much of its memory are files of its work directory; 0: none, or it cannot be told */
     uint64_t cpu_us;
+    uint64_t cpu_below_us;     /* of that, what interpreters used that it made */
     uint64_t wall_us, idle_us; /* so long has it run, and been idle */
     uint64_t pids_refused;     /* processes and threads that its limit refused */
     uint64_t pids_seen;        /* that it was seen to have; 0: the kernel enforces the limit */

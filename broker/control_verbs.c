@@ -543,6 +543,32 @@ static uint32_t stored_states(uint32_t states)
     return (states & live) != 0 ? states | live : states;
 }
 
+static bool is_unstored(const struct job *job)
+{
+    return job != NULL && job->interp != NULL && !job->interp->stored;
+}
+
+/* Interpreters begin before they are committed: the newest of all, for some milliseconds. Newest first, as the rest. */
+static int list_unstored(struct broker *b, const char *before, uint32_t states, int max, struct store_job *rows, Pb__JobStatus *ret)
+{
+    struct UT_hash_table *all = b->jobs.by_id != NULL ? b->jobs.by_id->hh.tbl : NULL;
+    struct job *job = all != NULL ? ELMT_FROM_HH(all, all->tail) : NULL;
+    unsigned left = b->interps.unstored;
+    int n = 0;
+
+    for (; job != NULL && left > 0 && n < max; job = job->hh.prev) {
+        if (!is_unstored(job))
+            continue;
+        left--;
+        if (before[0] != '\0' && strcmp(job->id, before) >= 0)
+            continue;
+        jobs_status(job, &ret[n]);
+        memcpy(rows[n].id, job->id, sizeof(rows[n].id));
+        n += states == 0 || (states & 1u << ret[n].state) != 0;
+    }
+    return n;
+}
+
 static int read_ls(struct broker *b, const Pb__Ls *q, uint32_t states, int max, struct store_job *rows, Pb__JobStatus *ret)
 {
     char before[ULID_LEN + 1] = "";
@@ -550,6 +576,9 @@ static int read_ls(struct broker *b, const Pb__Ls *q, uint32_t states, int max, 
 
     if (q->before[0] != '\0' && (ulid_normalize(q->before, before) != 0 || strlen(before) != ULID_LEN))
         return -EINVAL;
+    n = list_unstored(b, before, states, max, rows, ret);
+    if (n == max)
+        return n;
     do { /* a filtered row leaves room for an older one */
         got = store_list(b->store, stored_states(states), before[0] != '\0' ? before : NULL, rows + n, max - n);
         if (got < 0)
@@ -561,7 +590,7 @@ static int read_ls(struct broker *b, const Pb__Ls *q, uint32_t states, int max, 
 
             rows[n] = row;
             fill_ls_row(b, &rows[n], &ret[n]);
-            n += states == 0 || (states & 1u << ret[n].state) != 0;
+            n += (states == 0 || (states & 1u << ret[n].state) != 0) && !is_unstored(jobs_find(&b->jobs, row.id));
         }
     } while (got > 0 && n < max);
     return n;

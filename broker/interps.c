@@ -220,6 +220,7 @@ static int make_job(struct interp *i, const Pb__InterpCreate *m, struct call_why
     if (i->job == NULL)
         return call_refuse(why, CE(TEMPORARY), "out of memory");
     i->job->interp = i;
+    i->thing.broker->interps.unstored++;
     if (i->job->caps.interpreters < m->max_children)
         i->job->caps.interpreters = m->max_children;
     return 0;
@@ -351,6 +352,7 @@ void interps_on_stored(struct job *job, int status)
         return;
     if (status == 0) {
         i->stored = true;
+        job->broker->interps.unstored--;
         if (i->state != IS(STARTING))
             tell_created(i);
     } else if (i->state != IS(ENDED)) {
@@ -457,6 +459,7 @@ void interps_on_job_gone(struct job *job)
         tree_leave(job->below); /* the broker leaves: each is let go by itself */
     if (i == NULL)
         return;
+    job->broker->interps.unstored -= !i->stored;
     ended(i, i->cause != CA(NONE) ? i->cause : CA(BROKER_LOST), job->end.detail); /* it was refused, or the broker leaves */
     watchers_tell(i);
     i->job = NULL;

@@ -90,6 +90,7 @@ struct interp {
 struct interps {
     unsigned alive;     /* not ended */
     unsigned unstarted; /* named ones without a process, and none asked for */
+    unsigned unstored;  /* whose commit is on its way */
     struct interp *ended, *ended_last;
     unsigned n_ended;
     struct interp_tie *ties;

@@ -229,7 +229,7 @@ static void on_link_gone(void *ctx, int why)
     w->gone = 1;
     if (w->phase == WORKER_ENDING)
         return;
-    if (w->of != NULL && (why == -EPERM || is_nobodys(w))) {
+    if (w->of != NULL && (why == -EXDEV || is_nobodys(w))) {
         template_link_gone(w->of, w, why);
         return;
     }

@@ -228,7 +228,7 @@ void template_child_failed(struct template *t, struct worker *child, const char 
 /* The link of a child that has not said hello; or one on which two processes write: of the two the one that it is not for is a template that has kept it. */
 void template_link_gone(struct template *t, struct worker *w, int why)
 {
-    const char *text = why == -EPERM   ? "another process writes on the link of its child"
+    const char *text = why == -EXDEV   ? "another process writes on the link of its child"
                        : why == -EPIPE ? "its child ended before it said hello"
                                        : "a message that is refused (?): not a frame";
 

@@ -183,6 +183,7 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
 
     *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended, .lives = watch->lives };
     ret->cpu_us = less(used_cpu(job, w), watch->call_cpu_us);
+    ret->cpu_below_us = less(interps_cpu_below(job), watch->call_below_us);
     ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at);
     ret->idle_us = less(now, watch->lives ? watch->call_at : watch->active_at);
     if (watch->rests || (watch->lives && watch->in_call))
@@ -291,6 +292,7 @@ void watch_call(struct job *job, bool begins)
         return;
     watch->cpu_us = own_cpu(job, job->worker);
     watch->total_cpu_us = watch->call_cpu_us = watch->cpu_us + interps_cpu_below(job);
+    watch->call_below_us = watch->total_cpu_us - watch->cpu_us;
     watch->call_at = loop_clock_us();
     watch->in_call = begins;
     if (watch->look.place == 0 || due(job) < watch->look.at_us)

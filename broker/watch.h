@@ -38,7 +38,9 @@ struct watch {
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
     bool lives, in_call;                /* an interpreter's: its limits of time hold for each call, idle for the time between them */
-    uint64_t call_at, call_cpu_us;      /* since that began */
+    uint64_t call_at;                   /* when that began */
+    uint64_t call_cpu_us;               /* total_cpu_us then, */
+    uint64_t call_below_us;             /* and what of it was of those below */
     struct family family;
     struct watch_words words;
 };

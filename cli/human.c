@@ -60,13 +60,26 @@ static bool says_more(const Pb__Receipt *r)
            strcmp(r->cause_detail, enum_name(&pb__cause__descriptor, (int)r->cause, cause)) != 0;
 }
 
+/* Its usage does not show how the limit was reached: an interpreter's holds for one call, and a job's counts what its interpreters used. */
+static bool holds_for_less(const Pb__Receipt *r)
+{
+    bool cpu = r->cause == PB__CAUSE__CAUSE_CPU_LIMIT;
+
+    if (r->interp)
+        return cpu || r->cause == PB__CAUSE__CAUSE_WALL_LIMIT;
+    return cpu && r->usage != NULL && r->limits_effective != NULL &&
+           r->usage->cpu_user_us + r->usage->cpu_sys_us < r->limits_effective->cpu_us;
+}
+
 char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
 {
     const Pb__Usage *u = r->usage;
     const char *stream = r->stderr != NULL && r->stderr->truncated ? "stderr" : "stdout";
 
     buf[0] = '\0';
-    if (r->cause == PB__CAUSE__CAUSE_CPU_LIMIT && u != NULL)
+    if (holds_for_less(r))
+        text_safe_str(buf, HUMAN_BUF, r->cause_detail);
+    else if (r->cause == PB__CAUSE__CAUSE_CPU_LIMIT && u != NULL)
         used_of(r, "cpu", "used", u->cpu_user_us + u->cpu_sys_us, buf);
     else if (r->cause == PB__CAUSE__CAUSE_WALL_LIMIT && u != NULL)
         used_of(r, "wall", "took", u->wall_us, buf);

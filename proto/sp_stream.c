@@ -252,7 +252,7 @@ static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
         s->fd_in = fd;
     }
     if (foreign)
-        return -EPERM;
+        return -EXDEV;
     /* more than one at once; or none, when we are out of descriptors: then the message comes without */
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }
@@ -264,7 +264,7 @@ static ssize_t take(struct sp_stream *s, uint8_t *at, size_t want)
 
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    return n > 0 || n == -EPROTO || n == -EPERM ? n : -EPIPE;
+    return n > 0 || n == -EPROTO || n == -EXDEV ? n : -EPIPE;
 }
 
 int sp_stream_take_fd(struct sp_stream *s)

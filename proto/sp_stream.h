@@ -49,7 +49,7 @@ struct sp_stream {
 int sp_stream_init(struct sp_stream *s, int fd, uint8_t ours, uint8_t theirs, size_t max_body);
 void sp_stream_finish(struct sp_stream *s);
 
-/* Before the peer has the other end: from now on the kernel says who writes, and a second process that does so is -EPERM. Takes descriptors too. */
+/* Before the peer has the other end: from now on the kernel says who writes, and a second process that does so is -EXDEV. Takes descriptors too. */
 int sp_stream_know_writer(struct sp_stream *s);
 
 /* Room for a frame of len bytes behind what is unsent; the caller fills it before it calls anything else here. NULL: no memory. */

@@ -3,6 +3,7 @@
 A line an operation: its name, the figure, what it did. Times are in microseconds; a rate is items a second, the median of ROUNDS runs.
 """
 import multiprocessing as mp
+import os
 import time
 
 ROUNDS, ITEMS, CALLS, LIVES = 5, 20480, 2000, 100
@@ -61,6 +62,15 @@ def rate(batch):
     return ITEMS / spent
 
 
+def fork_life():
+    start = time.perf_counter()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return (time.perf_counter() - start) * 1e6
+
+
 def length(data):
     return len(data)
 
@@ -74,7 +84,11 @@ def life():
 
 if __name__ == "__main__":
     lives = [life() for _ in range(LIVES)]
-    say("life-p50", at(lives, 0.5), "Pool(1) by fork, apply, terminate: p50")
+    say("life-p50", at(lives, 0.5), "Pool(1), apply, terminate: p50")
+    state = [chr(97 + i % 26) * 1000 + str(i) for i in range(10000)]
+    forks = [fork_life() for _ in range(LIVES)]
+    say("fork", at(forks, 0.5), "os.fork with 10 MB, exit, wait: p50")
+    del state
     with fork.Pool(1) as pool:
         calls = []
         for i in range(CALLS):
@@ -90,5 +104,5 @@ if __name__ == "__main__":
             pool.apply(length, (data,))
             big.append((time.perf_counter() - start) * 1e6)
         say("buffer", at(big, 0.5), "Pool.apply with 64 MiB of bytes")
-    say("queue", at([rate(1) for _ in range(ROUNDS)], 0.5), "Queue between two processes, one by one")
+    say("queue", at([rate(1) for _ in range(ROUNDS)], 0.5), "Queue, two processes, one by one")
     say("queue-batch", at([rate(BATCH) for _ in range(ROUNDS)], 0.5), "the same, lists of 64")

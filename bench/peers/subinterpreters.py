@@ -56,6 +56,6 @@ say("life-p50", at(lives, 0.5), "create, run_string, destroy: p50")
 say("life-p99", at(lives, 0.99), "create, run_string, destroy: p99")
 live = interpreters.create()
 calls = [sample(lambda: interpreters.run_string(live, "x = 1")) for _ in range(CALLS)]
-say("call-p50", at(calls, 0.5), "run_string on a live one, same thread: p50")
-say("call-p99", at(calls, 0.99), "run_string on a live one, same thread: p99")
+say("call-p50", at(calls, 0.5), "run_string on a live one: p50")
+say("call-p99", at(calls, 0.99), "run_string on a live one: p99")
 many()

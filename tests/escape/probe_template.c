@@ -102,7 +102,7 @@ static const Pb__Fork *order(void)
     size_t cap = 0, len;
     int fd = -1;
 
-    if (sp_recv_descriptor(LINK_FD, &bytes, &cap, FRAME_MAX_ASSIGN, &len, &fd) != 0 || fd != FORK_FD)
+    if (sp_recv_descriptor(LINK_FD, &bytes, &cap, FRAME_MAX_ASSIGN, &len, &fd) != 0 || fd < 0)
         _exit(0);
     if (frame_decode(&f, &pb__to_worker__descriptor, bytes, len, FRAME_MAX_ASSIGN) != 0)
         _exit(9);
@@ -117,6 +117,15 @@ static _Noreturn void rest(void)
     for (;;)
         if (read(LINK_FD, &byte, 1) <= 0 && errno != EINTR)
             (void)syscall(SYS_futex, &byte, 128, byte, NULL, NULL, 0); /* FUTEX_WAIT_PRIVATE */
+}
+
+/* A child that never put its link in the place of the template's: on that it would take what is the template's. */
+static _Noreturn void stay(void)
+{
+    static uint32_t word;
+
+    for (;;)
+        (void)syscall(SYS_futex, &word, 128, 0, NULL, NULL, 0);
 }
 
 /* ---- the acts ------------------------------------------------------------------------------------------------------------------ */
@@ -150,7 +159,7 @@ static void act_clone_twice(void)
     o = order();
     if (clone_one() == 0) {
         hello_on(FORK_FD, o);
-        rest();
+        stay();
     }
     clone_one();
     rest();
@@ -167,8 +176,24 @@ static void act_silent_child(void)
 {
     say_warm();
     (void)order();
-    clone_one();
+    if (clone_one() == 0)
+        stay();
     rest();
+}
+
+/* The next order is the child's to take. */
+static void act_child_steals(void)
+{
+    const Pb__Fork *o;
+
+    say_warm();
+    o = order();
+    if (clone_one() == 0) {
+        hello_on(FORK_FD, o);
+        rest();
+    }
+    close(FORK_FD);
+    stay();
 }
 
 static void act_garbage(void)
@@ -194,7 +219,7 @@ static void act_hello_for_child(void)
     say_warm();
     o = order();
     if (clone_one() == 0)
-        rest();
+        stay();
     hello_on(FORK_FD, o);
     rest();
 }
@@ -208,7 +233,7 @@ static void act_wrong_token(void)
     wrong.token = (ProtobufCBinaryData){ 16, (uint8_t *)"somebody else's." };
     if (clone_one() == 0) {
         hello_on(FORK_FD, &wrong);
-        rest();
+        stay();
     }
     rest();
 }
@@ -225,7 +250,7 @@ static void act_speaks_for_child(void)
     o = order();
     if (clone_one() == 0) {
         hello_on(FORK_FD, o);
-        rest();
+        stay();
     }
     m.body_case = PB__FROM_WORKER__BODY_WARM;
     m.warm = &w;
@@ -243,7 +268,7 @@ static void act_hello_twice(void)
     if (clone_one() == 0) {
         hello_on(FORK_FD, o);
         hello_on(FORK_FD, o);
-        rest();
+        stay();
     }
     rest();
 }
@@ -277,7 +302,7 @@ static void act_hidden_child(void)
     say_warm();
     o = order();
     if (clone_one() == 0)
-        rest();
+        stay();
     say_fork_failed(o->worker, EAGAIN);
     rest();
 }
@@ -339,7 +364,7 @@ static void act_listens(void)
 static void child_forks(void)
 {
     clone_one();
-    rest();
+    stay();
 }
 
 /* Reads on what was the template's link, if it were still there; its own is in that place. */
@@ -390,6 +415,7 @@ static const struct act {
     { "clone_twice",        act_clone_twice,        NULL, "it forked without leave",                   "-" },
     { "never",              act_never,              NULL, "did not say hello in time",                 "start_failed" },
     { "silent_child",       act_silent_child,       NULL, "did not say hello in time",                 "start_failed" },
+    { "child_steals",       act_child_steals,       NULL, "its child",                                 "-" },
     { "garbage",            act_garbage,            NULL, "a message that is refused",                 "start_failed" },
     { "hello_itself",       act_hello_itself,       NULL, "a hello came before its fork",              "start_failed" },
     { "hello_for_child",    act_hello_for_child,    NULL, "a process that is not its child said hello", "start_failed" },

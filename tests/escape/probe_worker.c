@@ -6,6 +6,7 @@
  *   case NAME             tries a row of the table below. An attempt that returns prints "NAME RET ERRNO" on standard output.
  *   call NR [ARG...]      any system call; an argument is a number, or @ for the address of a page that is there for it. Prints as case.
  *   noise SEED LEN        prints support_noise(LEN, SEED): what an honest neighbour does
+ *   ask NAME [WORD]       asks of the broker what it must not have: probe_asks.h
  *   wait                  prints "waiting" and reads a line of standard input
  *
  * The job's first argument is the path of a file that no attempt may change. The engine is registered as "lua", so that the broker
@@ -46,6 +47,7 @@
 #include <seccomp.h>
 
 #include "sp.h"
+#include "tests/escape/probe_asks.h"
 #include "worker/input.h"
 #include "worker/link.h"
 #include "worker/output.h"
@@ -1235,6 +1237,8 @@ static void take_line(char *line)
         call_line(line + 5);
     else if (strncmp(line, "noise ", 6) == 0)
         noise_line(line + 6);
+    else if (strncmp(line, "ask ", 4) == 0)
+        probe_ask(line + 4);
     else if (strcmp(line, "wait") == 0)
         wait_line();
 }

@@ -101,6 +101,19 @@ static const struct row rows[] = {
     { "exit_code_300",    "bad_result", "result" },
     { "endless_frame",    "bad_result", NULL },
     { "overdraws",        "bad_result", "output" },
+
+    /* descriptors of buffers, which the broker sends: none is ever where it could be mapped to be executed */
+    { "buffer_lands",     "ok",     "5 0" },
+    { "buffer_exec",      "policy", NAMES("mmap") },
+    { "buffer_shared_exec", "policy", NAMES("mmap") },
+    { "buffer_exec_gain", "policy", NAMES("mprotect") },
+    { "buffer_run",       "signal", "signal 11" },
+    { "buffer_over_module", "policy", NAMES("dup2") },
+    { "buffers_all",      "ok",     "59 0" },             /* 5 to 63: then it has no more room */
+    { "buffer_writes_after_seal", "ok", "-1 1" },
+    { "buffer_sealed_while_mapped", "ok", "0 0" },
+    { "buffer_made_writable", "ok", "-1 13" },
+    { "buffer_peeks",     "policy", NAMES("recvmsg") },
 };
 /* clang-format on */
 
@@ -123,7 +136,7 @@ static struct ended run(const char *name)
     if (space != NULL)
         return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--limit", "cpu=1s",
                                   support_program("tests/native/behave.so"), space + 1));
-    return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "-e", variable, attack(), name));
+    return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--cap", "buffers=1M", "-e", variable, attack(), name));
 }
 
 static void a_row_holds(void **state)

@@ -482,6 +482,157 @@ static long overdraws(void)
     return frame(big, 4 + body);
 }
 
+/* ---- buffers: descriptors that the broker sends ------------------------------------------------------------------------------------- */
+
+/* Says a frame and reads the answer, whatever it is; the descriptor that came with it, or -1. */
+static int ask(const void *body, size_t len)
+{
+    static unsigned char answer[4096];
+    unsigned char head[9] = { 1 };
+    char room[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+    struct iovec out[2] = {
+        {head,                     sizeof(head)},
+        { (void *)(uintptr_t)body, len         }
+    }, in = { head, sizeof(head) };
+    struct msghdr m = { .msg_iov = &in, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    struct cmsghdr *c;
+    int fd = -1;
+
+    head[8] = (unsigned char)len;
+    if (writev(LINK, out, 2) < 0 || recvmsg(LINK, &m, MSG_CMSG_CLOEXEC) != sizeof(head))
+        return -1;
+    c = CMSG_FIRSTHDR(&m);
+    if (c != NULL && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    len = (size_t)head[7] << 8 | head[8];
+    for (size_t have = 0; have < len;) {
+        ssize_t n = read(LINK, answer + have, len - have);
+
+        if (n <= 0)
+            return -1;
+        have += (size_t)n;
+    }
+    return fd;
+}
+
+/* Ask{number, buffer_new{4096}}: each time another one. */
+static int new_buffer(void)
+{
+    static unsigned char body[] = { 0x5a, 8, 0x08, 0, 0xc2, 0x02, 3, 0x08, 0x80, 0x20 };
+
+    body[3]++;
+    return ask(body, sizeof(body));
+}
+
+/* Of the first that was made: its handle is 1. */
+static void seal_buffer(void)
+{
+    (void)ask("\x5a\x09\x08\x64\xca\x02\x04\x0a\x02\x08\x01", 11);
+}
+
+static int map_buffer(void)
+{
+    return ask("\x5a\x09\x08\x65\xd2\x02\x04\x0a\x02\x08\x01", 11);
+}
+
+static long errno_of(const void *at)
+{
+    return at == MAP_FAILED ? -1 : 0;
+}
+
+/* Behind the module's number, which somebody has tried to free before. */
+static long buffer_lands(void)
+{
+    (void)close(MODULE);
+    (void)close(0);
+    return new_buffer();
+}
+
+static long buffer_exec(void)
+{
+    int fd = buffer_lands() == -1 ? -1 : new_buffer();
+
+    return errno_of(mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0));
+}
+
+static long buffer_shared_exec(void)
+{
+    return errno_of(mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, new_buffer(), 0));
+}
+
+static long buffer_exec_gain(void)
+{
+    void *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, new_buffer(), 0);
+
+    memcpy(at, ret_42, sizeof(ret_42));
+    return mprotect(at, PAGE, PROT_READ | PROT_EXEC);
+}
+
+static long buffer_run(void)
+{
+    void *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, new_buffer(), 0);
+
+    memcpy(at, ret_42, sizeof(ret_42));
+    return ((int (*)(void))(uintptr_t)at)();
+}
+
+/* The number that may be mapped to be executed. */
+static long buffer_over_module(void)
+{
+    return dup2(new_buffer(), MODULE);
+}
+
+/* As many as there are, and none of them has that number. */
+static long buffers_all(void)
+{
+    int fd, n = 0;
+
+    while ((fd = new_buffer()) >= 0)
+        n += fd == MODULE || fd < MODULE ? 1000 : 1;
+    return n;
+}
+
+static long buffer_writes_after_seal(void)
+{
+    int fd = new_buffer();
+    char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (at == MAP_FAILED || munmap(at, PAGE) != 0)
+        return -2;
+    seal_buffer();
+    return errno_of(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+}
+
+/* While it is mapped for writing it is not sealed, however often that is asked for. */
+static long buffer_sealed_while_mapped(void)
+{
+    int fd = new_buffer();
+    volatile char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    seal_buffer();
+    at[0] = 'x';
+    return errno_of(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+}
+
+static long buffer_made_writable(void)
+{
+    void *at;
+
+    (void)close(new_buffer());
+    seal_buffer();
+    at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, map_buffer(), 0);
+    return at == MAP_FAILED ? -2 : mprotect(at, PAGE, PROT_READ | PROT_WRITE);
+}
+
+static long buffer_peeks(void)
+{
+    char byte;
+    struct iovec in = { &byte, 1 };
+    struct msghdr m = { .msg_iov = &in, .msg_iovlen = 1 };
+
+    return recvmsg(LINK, &m, MSG_PEEK);
+}
+
 /* ---- which -------------------------------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -499,7 +650,9 @@ static const struct {
     ROW(dumpable),       ROW(own_filter),       ROW(handles_sigsys), ROW(blocked_sigsys), ROW(blocked_answer),   ROW(no_signal_stack),
     ROW(bad_signal_stack), ROW(int80),          ROW(x32),            ROW(internet),       ROW(abstract_socket),  ROW(sends_descriptor),
     ROW(closes_link),    ROW(shuts_link),       ROW(garbage),        ROW(second_hello),   ROW(exit_code_300),    ROW(endless_frame),
-    ROW(overdraws),
+    ROW(overdraws),      ROW(buffer_lands),     ROW(buffer_exec),    ROW(buffer_shared_exec), ROW(buffer_exec_gain), ROW(buffer_run),
+    ROW(buffer_over_module), ROW(buffers_all),  ROW(buffer_writes_after_seal), ROW(buffer_sealed_while_mapped), ROW(buffer_made_writable),
+    ROW(buffer_peeks),
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
 #include "tests/support/host.h"
 
@@ -295,6 +296,89 @@ static void a_session_that_is_over_takes_its_interpreters_along(void **state)
     assert_int_equal(broker_down(b), 0);
 }
 
+/* ---- from inside ---------------------------------------------------------------------------------------------------------------------- */
+
+#define INTERPRETERS "local I = require 'coop.interpreters'\n"
+
+static void a_script_makes_interpreters_and_they_make_theirs(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    broker_up(b);
+    p = proc_expect(coop(b, "run", "--cap", "interpreters=3",
+                         script(b, "tree.lua",
+                                INTERPRETERS "local a = I.create{caps = {'interpreters=1'}}\n"
+                                             "a:exec[[I = require 'coop.interpreters'\n"
+                                             "function f(x) c = c or I.create(); c:exec('n = (n or 0) + 1; function get() return n end')\n"
+                                             "return c:call('get') + x end]]\n"
+                                             "print(a:call('f', 10), a:call('f', 20), a:info().children)\n"
+                                             "print(select(2, pcall(a.call, a, 'nothing')).type)\n")),
+                    0);
+    expect_text(p->out, "11\t22\t1\nNoFunction\n");
+    assert_int_equal(broker_down(b), 0);
+}
+
+static void the_cpu_limit_of_a_job_is_that_of_its_interpreters_too(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    broker_up(b);
+    p = proc_expect(coop(b, "run", "--limit", "cpu=500ms", "--cap", "interpreters=2",
+                         script(b, "burn.lua",
+                                INTERPRETERS "for round = 1, 1000 do\nlocal a = I.create()\n"
+                                             "a:exec[[local t0 = os.clock(); while os.clock() - t0 < 0.05 do end]]\na:close()\nend")),
+                    COOP_EXIT_TIME_LIMIT);
+    expect_has(p->err, "by interpreters that it made");
+    assert_int_equal(broker_down(b), 0);
+}
+
+static void a_killed_script_takes_all_below_it_along(void **state)
+{
+    struct broker *b = *state;
+    struct coop_client *c;
+    Pb__InterpList list = PB__INTERP_LIST__INIT;
+    const Pb__InterpStatusList *l;
+    char *id, *leaf = NULL;
+
+    broker_up(b);
+    c = host_open(b->url);
+    id = submit(b, "--cap", "interpreters=3", "--limit", "wall=50s",
+                script(b, "hold.lua",
+                       INTERPRETERS "local a = I.create{caps = {'interpreters=1'}}\n"
+                                    "a:exec[[require('coop.interpreters').create():exec('while true do end')]]"));
+    while (leaf == NULL || status(c, leaf)->state != IS(RUNNING)) {
+        l = host_answer(host_ask(c, BODY(LIST), &list))->interps;
+        leaf = l->n_interps == 2 ? l->interps[l->interps[0]->depth == 2 ? 0 : 1]->interp->id : NULL;
+    }
+    assert_int_equal(status(c, leaf)->depth, 2);
+    proc_expect(coop(b, "kill", id), 0);
+    assert_int_equal(ended(c, leaf)->cause, CA(CANCELLED));
+    (void)expect_end(b, id, "cancelled");
+    assert_int_equal(host_answer(host_ask(c, BODY(LIST), &list))->interps->n_interps, 0);
+    coop_client_close(c);
+    assert_int_equal(broker_down(b), 0);
+}
+
+static void a_cycle_of_calls_is_refused_as_a_deadlock(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    broker_up(b);
+    p = proc_expect(coop(b, "run", "--cap", "interpreters=3",
+                         script(b, "cycle.lua",
+                                INTERPRETERS "local a, b = I.create(), I.create()\n"
+                                             "a:exec('function f(b) return b:call([[g]]) end function h() return 1 end')\n"
+                                             "b:prepare_main{a = a}\n"
+                                             "b:exec('function g() local ok, e = pcall(a.call, a, [[h]]) return e.type, #e.cycle end')\n"
+                                             "print(table.unpack(a:call('f', b)))")),
+                    0);
+    expect_text(p->out, "Deadlock\t2\n");
+    assert_int_equal(broker_down(b), 0);
+}
+
 /* ---- many ------------------------------------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 100, EACH = 1000, AHEAD = 8, LIVE = 2000 };
@@ -392,6 +476,10 @@ int main(void)
         TEST(a_killed_process_is_told_to_all_who_wait_for_it_whatever_it_did),
         TEST(a_killed_broker_leaves_nothing_and_the_next_one_makes_named_ones_anew),
         TEST(a_session_that_is_over_takes_its_interpreters_along),
+        TEST(a_script_makes_interpreters_and_they_make_theirs),
+        TEST(the_cpu_limit_of_a_job_is_that_of_its_interpreters_too),
+        TEST(a_killed_script_takes_all_below_it_along),
+        TEST(a_cycle_of_calls_is_refused_as_a_deadlock),
         TEST(a_hundred_interpreters_answer_a_thousand_calls_each_with_the_right_sums),
         TEST(two_thousand_live_at_once_and_all_end_with_their_session),
     };

@@ -22,6 +22,7 @@ static inline struct interp *bare_interp(struct bare_broker *fx)
     i = interp_new(&fx->b, fx->job->id, &spec, OW(NAMED));
     if (i == NULL || thing_register(&i->thing, "") != 0)
         abort();
+    i->stored = true;
     i->job = fx->job;
     fx->job->interp = i;
     i->state = fx->job->state == PB__STATE__STATE_RUNNING ? IS(IDLE) : IS(STARTING);

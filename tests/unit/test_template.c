@@ -3,6 +3,7 @@
  * otherwise. The test is the broker.
  */
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -237,11 +238,10 @@ static void assign(int link, const char *script, int as_template)
 
 /* ---- a template ---------------------------------------------------------------------------------------------------------------- */
 
-static void spawn_template(struct fixture *z)
+static void spawn_and_greet(struct fixture *z)
 {
     Pb__ToZygote m = PB__TO_ZYGOTE__INIT;
     Pb__Spawn s = PB__SPAWN__INIT;
-    struct heard h;
     int theirs;
 
     expect(z, PB__FROM_ZYGOTE__BODY_READY);
@@ -255,6 +255,13 @@ static void spawn_template(struct fixture *z)
     close(theirs);
     z->template_pid = (pid_t)expect(z, PB__FROM_ZYGOTE__BODY_SPAWNED)->spawned->pid;
     greet(z->link);
+}
+
+static void spawn_template(struct fixture *z)
+{
+    struct heard h;
+
+    spawn_and_greet(z);
     hear_one(z->link, PB__FROM_WORKER__BODY_LISTENER, &h);
     assert_memory_equal(h.m->listener->token.data, "template's token", 16);
     assert_true(h.fd >= 0);
@@ -357,6 +364,19 @@ static bool is_gone(pid_t pid)
 
 /* ---- fixture ------------------------------------------------------------------------------------------------------------------- */
 
+static void (*prelude)(void); /* of the zygote; NULL: none */
+
+/* A supervisor above us has a listener already. It lives as long as the zygote. */
+static void be_supervised(void)
+{
+    struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+    struct sock_fprog p = { 1, all };
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &p) < 0)
+        _exit(99);
+}
+
 static int setup(void **state)
 {
     static struct fixture z;
@@ -371,6 +391,8 @@ static int setup(void **state)
         char fd[16], *argv[] = { (char *)"coop-worker", (char *)"--engine", (char *)"lua", (char *)"--control-fd", fd, NULL };
 
         close(pair[0]);
+        if (prelude != NULL)
+            prelude();
         snprintf(fd, sizeof(fd), "%d", pair[1]);
         exit(zygote_main(5, argv, engines_built_in));
     }
@@ -386,6 +408,7 @@ static int teardown(void **state)
     struct fixture *z = *state;
     int status;
 
+    prelude = NULL;
     frame_release(&z->frame);
     for (int *fd = (int[]){ z->fd, z->link, z->listener, z->control, -2 }; *fd != -2; fd++)
         if (*fd >= 0)
@@ -610,6 +633,25 @@ static void nothing_is_left_when_the_control_socket_closes(void **state)
     close(other);
 }
 
+static int setup_supervised(void **state)
+{
+    prelude = be_supervised;
+    return setup(state);
+}
+
+static void where_a_supervisor_has_the_listener_there_are_no_templates(void **state)
+{
+    struct fixture *z = *state;
+    struct heard h;
+
+    spawn_and_greet(z);
+    hear_one(z->link, PB__FROM_WORKER__BODY_SEAL_FAILED, &h);
+    assert_string_equal(h.m->seal_failed->step, "leave");
+    assert_int_equal(h.m->seal_failed->error, EBUSY);
+    frame_release(&h.frame);
+    expect(z, PB__FROM_ZYGOTE__BODY_EXITED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -628,6 +670,7 @@ int main(void)
         TEST(a_sweep_ends_strays_and_nobody_else),
         TEST(a_child_that_ended_before_it_was_adopted_is_told_all_the_same),
         TEST(nothing_is_left_when_the_control_socket_closes),
+        cmocka_unit_test_setup_teardown(where_a_supervisor_has_the_listener_there_are_no_templates, setup_supervised, teardown),
     };
 
     return cmocka_run_group_tests_name("template", tests, NULL, NULL);

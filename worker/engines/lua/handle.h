@@ -21,7 +21,8 @@ struct lua_handle {
     bool kept;      /* by this worker's table as well: a collected object leaves it there */
     uint64_t bytes; /* of a buffer */
     char id[HANDLE_ID];
-    void *more; /* of a buffer: its mapping, bytes long */
+    void *more;    /* of a buffer: its mapping, bytes long */
+    bool writable; /* that is: whatever the rights say, only who has made it has it so, and until it is sealed */
 };
 
 /* User value: its name. */

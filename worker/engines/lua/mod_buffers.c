@@ -24,6 +24,7 @@ void lua_buffer_unmap(struct lua_handle *h)
     if (h->more != NULL)
         (void)munmap(h->more, h->bytes);
     h->more = NULL;
+    h->writable = false;
 }
 
 static void map(lua_State *L, struct lua_handle *h, struct ask *a, int prot)
@@ -38,6 +39,7 @@ static void map(lua_State *L, struct lua_handle *h, struct ask *a, int prot)
     if (at == MAP_FAILED)
         (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, fd < 0 ? "the buffer has not come along" : "no room for the buffer");
     h->more = at;
+    h->writable = (prot & PROT_WRITE) != 0;
 }
 
 static struct lua_handle *self(lua_State *L)
@@ -180,7 +182,7 @@ static int buffer_write(lua_State *L)
     size_t len;
     const char *s = luaL_checklstring(L, 3, &len);
 
-    if (h->more == NULL || (h->rights & PB__RIGHT__RIGHT_WRITE) == 0)
+    if (!h->writable)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "the buffer is sealed");
     luaL_argcheck(L, from >= 1 && (uint64_t)from - 1 <= h->bytes, 2, "it is outside of the buffer");
     luaL_argcheck(L, len <= h->bytes - ((uint64_t)from - 1), 3, "it does not fit the buffer");
@@ -199,7 +201,6 @@ static int buffer_seal(lua_State *L)
     lua_handle_ref(h, &ref);
     m.buffer = &ref;
     lua_buffer_unmap(h);
-    h->rights &= ~(uint32_t)PB__RIGHT__RIGHT_WRITE;
     a.body_case = PB__ASK__BODY_BUFFER_SEAL;
     a.buffer_seal = &m;
     lua_ask_done(L, &a);
