@@ -1,4 +1,5 @@
-/* test_libcoop_build.c - what libcoop exports is what its headers declare and its document tells; programs are built against an installed one, and run. */
+/* test_libcoop_build.c - what libcoop exports is what its headers declare and its document tells; programs are built against an
+ * installed one, and run. */
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,7 +247,7 @@ static void the_headers_are_cxx_too(void **state)
     shell(*state, "c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags coop) $B/all.cc", NULL);
 }
 
-/* ---- examples, a broker of one's own -------------------------------------------------------------------------------------------------- */
+/* ---- examples, a broker of one's own --------------------------------------------------------------------------------------------- */
 
 static void the_examples_do_what_they_say(void **state)
 {
