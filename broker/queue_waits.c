@@ -56,6 +56,8 @@ static void count_waiting(struct queue_wait *w, size_t bytes)
     w->user->waiting = w->user->waiting - w->counted + bytes;
     b->queues.waiting = b->queues.waiting - w->counted + bytes;
     w->counted = bytes;
+    if (w->user->most_waiting < w->user->waiting)
+        w->user->most_waiting = w->user->waiting;
 }
 
 struct queue_wait *wait_new(struct queue *q, struct ask *a)

@@ -1,6 +1,7 @@
 /* queues.c - what a queue is, who may make one, and how it ends; see queues.h. */
 #include "broker/queues.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "broker/caps.h"
 #include "broker/queues_own.h"
 #include "ulid.h"
+
+enum { TRIM_BYTES = 1 << 20 };
 
 /* ---- askers ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -30,6 +33,8 @@ void queues_on_asker_end(struct asker *a)
     while (u->made != NULL)
         queue_end(u->made);
     a->queues = NULL;
+    if (u->most_waiting > TRIM_BYTES)
+        (void)malloc_trim(TRIM_BYTES); /* a flood of small pieces: libc would keep it */
     free(u);
 }
 

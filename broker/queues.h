@@ -58,7 +58,7 @@ struct queue_user {
     struct queue_item *sent; /* in a queue, or under way, and something becomes of them when it ends */
     struct queue *made;      /* that end with it */
     unsigned n_made;
-    uint64_t reserved, waiting;
+    uint64_t reserved, waiting, most_waiting;
     struct queue_flight *flights, *last_flight; /* the oldest first */
 };
 
