@@ -37,7 +37,7 @@ struct start {
 /* How an answer becomes a result. */
 struct op_kind {
     bool of_ask; /* wanted is of Answer, else of Reply */
-    int wanted; /* the body that is the answer; ANY_ANSWER: whatever one it is */
+    int wanted;  /* the body that is the answer; ANY_ANSWER: whatever one it is */
     enum coop_result_type type;
     /* body: that message. *ret has its type and is else all zeros; what it holds when this fails is freed by the caller. 0 or -errno with why. */
     int (*read)(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why);
@@ -59,7 +59,7 @@ int start_wait(struct start *s, int rc, struct coop_result *ret);
 /* The same for a result that is nothing. */
 int start_wait_done(struct start *s, int rc);
 
-extern const struct op_kind op_done; /* of asks whose answer is of use to nobody */
+extern const struct op_kind op_done;   /* of asks whose answer is of use to nobody */
 extern const struct op_kind op_handle; /* with a Handle */
 
 /* ---- texts and names ------------------------------------------------------------------------------------------------------------- */

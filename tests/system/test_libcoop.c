@@ -203,7 +203,8 @@ static void an_interpreter_keeps_its_globals_and_returns_values(void **state)
 static void errors_come_with_what_happened_inside(void **state)
 {
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function f() error('boom') end function spin() while true do end end function hog() return ('x'):rep(1 << 40) end");
+    struct coop_handle h =
+        interp(c, "function f() error('boom') end function spin() while true do end end function hog() return ('x'):rep(1 << 40) end");
     struct coop_interp_info i;
 
     assert_int_equal(coop_interp_call(c, h.id, "f", NULL, COOP_NO_LIMIT, NULL, &why), -ECHILD);
