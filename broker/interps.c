@@ -328,15 +328,19 @@ int interps_on_assigned(struct job *job)
     return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
 }
 
+/* What its begin takes is bounded as a call is. */
 void interps_on_started(struct job *job)
 {
-    struct interp *i = job->interp;
+    if (job->interp != NULL)
+        watch_call(job, true);
+}
+
+void interp_begun(struct interp *i)
+{
     struct ask *a;
 
-    if (i == NULL)
-        return;
     i->state = IS(IDLE);
-    watch_call(job, false);
+    watch_call(i->job, false);
     tell_created(i);
     if ((a = i->resetting) != NULL) {
         i->resetting = NULL;

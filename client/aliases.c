@@ -4,6 +4,7 @@
 
 #include <coop/exit_codes.h>
 
+#include "call_errors.h"
 #include "client/values.h"
 
 static int read_invocation(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why)
@@ -89,6 +90,90 @@ int coop_alias_done_begin(struct coop_client *c, uint64_t number, const coop_val
     struct start s = START_ASYNC(c, timeout_us, why);
 
     return start_give(&s, start_done(&s, number, value, error_type, error_message), ret);
+}
+
+/* ---- taken back, written down ---------------------------------------------------------------------------------------------------------- */
+
+static int start_revoke(struct start *s, const char *interp, const char *name)
+{
+    Pb__HandleRevoke m = PB__HANDLE_REVOKE__INIT;
+    Pb__Ref ref;
+
+    m.ref = ref_of_text(&ref, interp);
+    m.kind = PB__KIND__KIND_INTERP;
+    m.alias = (char *)name;
+    return start_ask(s, PB__ASK__BODY_HANDLE_REVOKE, &m, false, &op_done);
+}
+
+int coop_alias_revoke(struct coop_client *c, const char *interp, const char *name, int64_t timeout_us, struct coop_error *why)
+{
+    struct start s = START_BLOCKING(c, timeout_us, why);
+
+    return start_wait_done(&s, start_revoke(&s, interp, name));
+}
+
+int coop_alias_revoke_begin(struct coop_client *c, const char *interp, const char *name, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why)
+{
+    struct start s = START_ASYNC(c, timeout_us, why);
+
+    return start_give(&s, start_revoke(&s, interp, name), ret);
+}
+
+static int read_log(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why)
+{
+    const Pb__AliasLogList *l = body;
+    int rc = start_array((void **)&ret->alias_calls.items, l->n_calls, sizeof(*ret->alias_calls.items), why);
+
+    (void)op;
+    for (size_t i = 0; rc == 0 && i < l->n_calls; i++) {
+        struct coop_alias_call *to = &ret->alias_calls.items[i];
+        const Pb__AliasLogged *from = l->calls[i];
+
+        to->number = from->number;
+        to->ended_us = from->ended_us;
+        to->wall_us = from->wall_us;
+        to->bytes_in = from->bytes_in;
+        to->bytes_out = from->bytes_out;
+        PUT(to->caller, from->caller);
+        PUT(to->server, from->server);
+        PUT(to->name, from->name);
+        if (from->error != PB__CALL_ERROR__CALL_ERROR_NONE)
+            PUT(to->error, call_error(from->error)->name);
+    }
+    ret->alias_calls.n = rc == 0 ? l->n_calls : 0;
+    return rc;
+}
+
+static const struct op_kind kind_log = { true, PB__ANSWER__BODY_ALIAS_CALLS, COOP_RESULT_ALIAS_CALLS, read_log, NULL, NULL };
+
+static int start_log(struct start *s, uint64_t before, unsigned limit)
+{
+    Pb__AliasLog m = PB__ALIAS_LOG__INIT;
+
+    m.before = before;
+    m.limit = limit;
+    return start_ask(s, PB__ASK__BODY_ALIAS_LOG, &m, false, &kind_log);
+}
+
+int coop_alias_log(struct coop_client *c, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_alias_list *ret,
+                   struct coop_error *why)
+{
+    struct start s = START_BLOCKING(c, timeout_us, why);
+    struct coop_result r;
+    int rc = start_wait(&s, start_log(&s, before, limit), &r);
+
+    if (rc == 0)
+        *ret = r.alias_calls;
+    return rc;
+}
+
+int coop_alias_log_begin(struct coop_client *c, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_op **ret,
+                         struct coop_error *why)
+{
+    struct start s = START_ASYNC(c, timeout_us, why);
+
+    return start_give(&s, start_log(&s, before, limit), ret);
 }
 
 /* ---- serving --------------------------------------------------------------------------------------------------------------------------- */

@@ -166,7 +166,7 @@ static int start_kv_get(struct start *s, const struct coop_handle *kv, const cha
     Pb__KvGet m = PB__KV_GET__INIT;
     Pb__Ref ref;
 
-    m.kv = ref_of_handle(&ref, kv);
+    m.kv = kv != NULL ? ref_of_handle(&ref, kv) : NULL;
     m.key = (char *)key;
     return start_ask(s, PB__ASK__BODY_KV_GET, &m, false, &kind_value);
 }
@@ -196,7 +196,7 @@ static int start_kv_put(struct start *s, const struct coop_handle *kv, const cha
     Pb__KvPut m = PB__KV_PUT__INIT;
     Pb__Ref ref;
 
-    m.kv = ref_of_handle(&ref, kv);
+    m.kv = kv != NULL ? ref_of_handle(&ref, kv) : NULL;
     m.key = (char *)key;
     m.value = (ProtobufCBinaryData){ len, (uint8_t *)bytes };
     m.only_new = only_new;
@@ -224,7 +224,7 @@ static int start_kv_remove(struct start *s, const struct coop_handle *kv, const 
     Pb__KvDelete m = PB__KV_DELETE__INIT;
     Pb__Ref ref;
 
-    m.kv = ref_of_handle(&ref, kv);
+    m.kv = kv != NULL ? ref_of_handle(&ref, kv) : NULL;
     m.key = (char *)key;
     return start_ask(s, PB__ASK__BODY_KV_DELETE, &m, false, &op_done);
 }
@@ -249,7 +249,7 @@ static int start_kv_list(struct start *s, const struct coop_handle *kv, const ch
     Pb__KvList m = PB__KV_LIST__INIT;
     Pb__Ref ref;
 
-    m.kv = ref_of_handle(&ref, kv);
+    m.kv = kv != NULL ? ref_of_handle(&ref, kv) : NULL;
     m.prefix = (char *)(prefix != NULL ? prefix : "");
     m.after = (char *)(after != NULL ? after : "");
     m.limit = limit;

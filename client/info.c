@@ -46,4 +46,5 @@ void job_of_pb(struct coop_job_info *into, const Pb__JobStatus *s)
     into->mem_bytes = s->mem_bytes;
     into->stdout_bytes = s->stdout_bytes;
     into->stderr_bytes = s->stderr_bytes;
+    into->interp = s->interp;
 }

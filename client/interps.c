@@ -66,6 +66,7 @@ static int read_call(struct coop_op *op, const void *body, struct coop_result *r
     ret->call.stderr_from = r->stderr_from;
     ret->call.stderr_to = r->stderr_to;
     ret->call.wall_us = r->wall_us;
+    PUT(ret->call.output, r->output);
     return value_receive(op->client, r->value, &ret->call.value, why);
 }
 

@@ -19,6 +19,7 @@ void coop_result_free(struct coop_result *r)
     case COOP_RESULT_BUFFER: coop_buffer_unmap(&r->buffer); break;
     case COOP_RESULT_INVOCATION: coop_invocation_free(&r->invocation); break;
     case COOP_RESULT_KEYS: coop_keys_free(&r->keys); break;
+    case COOP_RESULT_ALIAS_CALLS: free(r->alias_calls.items); break;
     case COOP_RESULT_TEMPLATES: free(r->templates.items); break;
     default: break; /* nothing but plain data */
     }

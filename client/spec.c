@@ -291,6 +291,11 @@ void coop_spec_truncate(struct coop_spec *s)
     s->pb->on_output_limit = PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE;
 }
 
+void coop_spec_template(struct coop_spec *s, const char *name)
+{
+    set_text(s, &s->pb->template_, name);
+}
+
 void coop_spec_tty(struct coop_spec *s, unsigned rows, unsigned columns)
 {
     if (s->pb->tty == NULL) {

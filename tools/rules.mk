@@ -165,7 +165,6 @@ endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
 TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so)
-TEST_TOOLS += $(CLIENT_EXAMPLES:%=$(B)/examples/client/%) $(B)/libcoop.so $(B)/libcoop.a
 
 # Hostile programs: as a tenant would build them, static so that they run whatever the view shows.
 $(B)/tests/escape/probes/probe: $(wildcard tests/escape/probes/*.c tests/escape/probes/*.h) tests/escape/exec_attempts.h
@@ -202,7 +201,10 @@ $(B)/tests/native/execstack.so: tests/native/plain.c
 $(B)/tests/native/all_symbols.c: include/coop/task.h tools/all_symbols.sh
 	@mkdir -p $(@D)
 	$(call run,GEN,tools/all_symbols.sh $< > $@)
-$(B)/tests/native/all_symbols.so: $(B)/tests/native/all_symbols.c include/coop/native.h
+$(B)/tests/native/all_inside.c: include/coop/interp.h include/coop/value.h tools/all_symbols.sh
+	@mkdir -p $(@D)
+	$(call run,GEN,tools/all_symbols.sh include/coop/interp.h include/coop/value.h > $@)
+$(B)/tests/native/all_symbols.so $(B)/tests/native/all_inside.so: %.so: %.c include/coop/native.h
 	$(call NATIVE_CC)
 $(B)/tests/native/libabsent.so: tests/native/plain.c
 	@mkdir -p $(@D)

@@ -53,6 +53,7 @@ struct coop_error {
 
 /* Fills in why (which may be NULL), and returns -error: a refusal of one's own in one statement. */
 int coop_error_set(struct coop_error *why, int error, int exit_code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Its other sentence. */
 void coop_error_hint(struct coop_error *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- a client: one connection ---------------------------------------------------------------------------------------------------- */
@@ -145,6 +146,8 @@ void coop_spec_cap(struct coop_spec *spec, const char *cap);
 void coop_spec_stdin(struct coop_spec *spec, const void *bytes, size_t len);
 /* It reads what coop_job_stdin() sends. */
 void coop_spec_stdin_stream(struct coop_spec *spec);
+/* It runs in a child of this template, "NAME" or "NAME@VERSION"; then there need be no engine. Of a job; an interpreter's is in its options. */
+void coop_spec_template(struct coop_spec *spec, const char *name);
 /* More output than its limit is dropped, and the job goes on; else it ends as output_limit. */
 void coop_spec_truncate(struct coop_spec *spec);
 /* Engine exec: a terminal of this size. */
@@ -187,6 +190,7 @@ struct coop_job_info {
     int exit_code;
     uint64_t submitted_us; /* since 1970 */
     uint64_t elapsed_us, cpu_us, mem_bytes, stdout_bytes, stderr_bytes;
+    bool interp; /* it is an interpreter's */
     uint64_t reserved[8];
 };
 
@@ -304,6 +308,30 @@ int coop_job_resize(struct coop_client *client, const char *job, unsigned rows, 
 int coop_job_resize_begin(struct coop_client *client, const char *job, unsigned rows, unsigned columns, int64_t timeout_us,
                           struct coop_op **ret, struct coop_error *why);
 
+/* How far the chain of all receipts has been checked, and what was found. */
+struct coop_audit {
+    uint64_t head_seq; /* the last record there should be; 0: none yet */
+    char head_sha256[65];
+    uint64_t head_recorded_us;
+    uint64_t seq; /* checked up to here */
+    char sha256[65];
+    char job[27];       /* the chain is done, and receipts up to this job's were looked up in it */
+    uint64_t found_seq; /* the record, in this part, whose hash is find; 0: not here */
+    bool ended;         /* all was checked */
+    char fault[16];     /* "", or what does not fit: "changed", "removed" ...; nothing after it was looked at */
+    uint64_t fault_seq;
+    char fault_job[27];
+    char fault_text[512];
+    uint64_t reserved[8];
+};
+
+/* Checks a part of the chain, from where the one before has ended (NULL: from its beginning); again until ret->ended or ret->fault. find: a hash that somebody
+ * kept, 64 hexadecimal digits; NULL: none. head_only: nothing is checked. [audit] */
+int coop_audit(struct coop_client *client, const struct coop_audit *from, const char *find, bool head_only, int64_t timeout_us,
+               struct coop_audit *ret, struct coop_error *why);
+int coop_audit_begin(struct coop_client *client, const struct coop_audit *from, const char *find, bool head_only, int64_t timeout_us,
+                     struct coop_op **ret, struct coop_error *why);
+
 struct coop_broker_info {
     char version[32];
     unsigned protocol;
@@ -387,6 +415,7 @@ struct coop_call_result {
     coop_val *value;                                         /* the caller's: coop_val_free() */
     uint64_t stdout_from, stdout_to, stderr_from, stderr_to; /* this call's part of the interpreter's output */
     uint64_t wall_us;
+    char output[27]; /* the interpreter's id, by which coop_job_logs() gives that part */
 };
 
 /* Answered when it takes calls. ret: its id and name. [handle] */
@@ -563,12 +592,14 @@ void coop_handle_list_free(struct coop_handle_list *list);
 
 /* ---- capabilities ----------------------------------------------------------------------------------------------------------------------------- */
 
-/* A new handle of the same thing, with these rights at most. of: kind, and id or name. prefix: of keys, longer than the old one; NULL: the same. [handle] */
+/* A new handle of the same thing, with these rights at most; 0: all that it has. of: kind, and number, id or name. prefix: of keys, what is
+ * appended to the prefix that it has; NULL: nothing. [handle] */
 int coop_handle_attenuate(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix, int64_t timeout_us,
                           struct coop_handle *ret, struct coop_error *why);
 int coop_handle_attenuate_begin(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix,
                                 int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* Every handle that was derived from it, wherever it is, is dead from now on. [nothing] */
+/* Every handle that was derived from it, wherever it is, is dead from now on, and what waits through one ends as Revoked. of without a number is the thing
+ * itself: then it is every handle of it that there is. [nothing] */
 int coop_handle_revoke(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_error *why);
 int coop_handle_revoke_begin(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_op **ret,
                              struct coop_error *why);
@@ -589,6 +620,20 @@ struct coop_invocation {
     char caller[27]; /* the interpreter */
 };
 
+/* A call of an alias that has ended, as the broker has written it down. */
+struct coop_alias_call {
+    uint64_t number, ended_us, wall_us, bytes_in, bytes_out;
+    char caller[27], server[27]; /* interpreters; server "": a host program */
+    char name[129];
+    char error[40]; /* "": none; else its name */
+    uint64_t reserved[4];
+};
+
+struct coop_alias_list {
+    struct coop_alias_call *items;
+    size_t n;
+};
+
 /* The next call of an alias of this interpreter; NULL: of any of ours. The caller frees it by coop_invocation_free(). [invocation] */
 int coop_alias_next(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_invocation *ret,
                     struct coop_error *why);
@@ -600,6 +645,15 @@ int coop_alias_done(struct coop_client *client, uint64_t number, const coop_val 
                     int64_t timeout_us, struct coop_error *why);
 int coop_alias_done_begin(struct coop_client *client, uint64_t number, const coop_val *value, const char *error_type,
                           const char *error_message, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* It is offered no more: a call of it ends as Revoked. [nothing] */
+int coop_alias_revoke(struct coop_client *client, const char *interp, const char *name, int64_t timeout_us, struct coop_error *why);
+int coop_alias_revoke_begin(struct coop_client *client, const char *interp, const char *name, int64_t timeout_us, struct coop_op **ret,
+                            struct coop_error *why);
+/* What was called, the last first, before that number (0: the newest). limit: 0: 100. The caller frees ret->items by free(). [alias_calls] */
+int coop_alias_log(struct coop_client *client, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_alias_list *ret,
+                   struct coop_error *why);
+int coop_alias_log_begin(struct coop_client *client, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_op **ret,
+                         struct coop_error *why);
 /*
  * Serves them one after another in this thread, until the interpreter has ended (0), serve returns something else than 0 (that), timeout_us is over
  * (-ETIMEDOUT) or it fails. serve: gives a value in *ret, which is freed, or an error: *ret NULL and text in error (256 bytes).
@@ -621,7 +675,7 @@ int coop_kv_open(struct coop_client *client, const char *prefix, unsigned rights
                  struct coop_error *why);
 int coop_kv_open_begin(struct coop_client *client, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                        struct coop_error *why);
-/* kv: from coop_kv_open(). key: without the prefix. NotFound: there is none. The caller frees ret->at by free(). [bytes] */
+/* kv: from coop_kv_open(), and key without its prefix; NULL: all keys. NotFound: there is none. The caller frees ret->at by free(). [bytes] */
 int coop_kv_get(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret,
                 struct coop_error *why);
 int coop_kv_get_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret,
@@ -701,6 +755,8 @@ enum coop_result_type {
     COOP_RESULT_KEYS,
     COOP_RESULT_TEMPLATE,
     COOP_RESULT_TEMPLATES,
+    COOP_RESULT_AUDIT,
+    COOP_RESULT_ALIAS_CALLS,
 };
 
 struct coop_result {
@@ -728,6 +784,8 @@ struct coop_result {
         struct coop_keys keys;
         struct coop_template_info template_info;
         struct coop_template_list templates;
+        struct coop_audit audit;
+        struct coop_alias_list alias_calls;
         uint64_t reserved[256];
     };
 };

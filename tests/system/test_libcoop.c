@@ -50,18 +50,26 @@ static struct coop_spec *lua(const char *source)
     return s;
 }
 
-/* An interpreter that has run source. */
-static struct coop_handle interp(struct coop_client *c, const char *source)
+/* An interpreter that has run source. cap: NULL, or one that it has. */
+static struct coop_handle interp_with(struct coop_client *c, const char *source, const char *cap)
 {
     struct coop_spec *s = lua(NULL);
     struct coop_interp_options o = { .size = sizeof(o), .spec = s };
     struct coop_handle h;
+
+    if (cap != NULL)
+        coop_spec_cap(s, cap);
 
     OK(coop_interp_create(c, &o, COOP_NO_LIMIT, &h, &why));
     coop_spec_free(s);
     if (source != NULL)
         OK(coop_interp_exec(c, h.id, "test.lua", source, strlen(source), COOP_NO_LIMIT, NULL, &why));
     return h;
+}
+
+static struct coop_handle interp(struct coop_client *c, const char *source)
+{
+    return interp_with(c, source, NULL);
 }
 
 static coop_val *list_of_int(int64_t i)
@@ -105,6 +113,29 @@ static void a_job_from_submit_to_receipt(void **state)
     assert_string_equal(log.out, "hello world\n");
     assert_string_equal(log.err, "from stdin");
     coop_log_free(&log);
+    coop_spec_free(s);
+}
+
+static void the_chain_of_receipts_is_checked(void **state)
+{
+    struct coop_client *c = client_of(*state);
+    struct coop_spec *s = lua("print(1)");
+    struct coop_audit at, head;
+    struct coop_job_info job;
+    char id[27];
+
+    for (int i = 0; i < 3; i++) {
+        OK(coop_job_submit(c, s, COOP_NO_LIMIT, id, &why));
+        OK(coop_job_wait(c, id, COOP_NO_LIMIT, &job, &why));
+    }
+    OK(coop_audit(c, NULL, NULL, true, COOP_NO_LIMIT, &head, &why));
+    assert_int_equal(head.head_seq, 3);
+    OK(coop_audit(c, NULL, head.head_sha256, false, COOP_NO_LIMIT, &at, &why));
+    assert_int_equal(at.found_seq, 3);
+    while (!at.ended && at.fault[0] == '\0')
+        OK(coop_audit(c, &at, NULL, false, COOP_NO_LIMIT, &at, &why));
+    assert_string_equal(at.fault, "");
+    assert_int_equal(coop_audit(c, NULL, "short", false, COOP_NO_LIMIT, &at, &why), -EINVAL);
     coop_spec_free(s);
 }
 
@@ -322,7 +353,7 @@ static void a_buffer_is_handed_to_an_interpreter(void **state)
 {
     enum { LEN = 4 << 20 };
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function last(buffer) return { #buffer, buffer:sub(-3) } end");
+    struct coop_handle h = interp(c, "function last(buffer) return { buffer:len(), buffer:read(buffer:len() - 2) } end");
     coop_val *args = coop_val_list();
     struct coop_call_result r;
     struct coop_buffer b, again;
@@ -350,7 +381,7 @@ static void a_large_value_travels_by_itself(void **state)
 {
     enum { LEN = 1 << 20 };
     struct coop_client *c = client_of(*state);
-    struct coop_handle h = interp(c, "function twice(text) return text .. text end");
+    struct coop_handle h = interp_with(c, "function twice(text) return text .. text end", "buffers=8M");
     coop_val *args = coop_val_list();
     uint8_t *noise = support_noise(LEN, 1);
     struct coop_handle_list held;
@@ -450,6 +481,7 @@ static void an_alias_is_served_until_its_interpreter_ends(void **state)
     struct coop_interp_options o = { .size = sizeof(o), .spec = s, .aliases = names, .n_aliases = 1 };
     const char *source = "local coop = require 'coop' function f(n) return coop.alias('double', n) end";
     struct serving serving = { .c = c };
+    struct coop_alias_list log;
     struct coop_call_result r;
     coop_val *args = list_of_int(21);
     struct coop_handle h;
@@ -468,6 +500,13 @@ static void an_alias_is_served_until_its_interpreter_ends(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(serving.rc, 0);
     assert_int_equal(serving.served, 1);
+    OK(coop_kv_put(c, NULL, "after", "", 0, false, COOP_NO_LIMIT, &why)); /* on disk, and so is what was to be written before it */
+    OK(coop_alias_log(c, 0, 0, COOP_NO_LIMIT, &log, &why));
+    assert_int_equal(log.n, 1);
+    assert_string_equal(log.items[0].name, "double");
+    assert_string_equal(log.items[0].caller, h.id);
+    assert_string_equal(log.items[0].error, "");
+    free(log.items);
     coop_val_free(args);
     coop_spec_free(s);
 }
@@ -475,10 +514,12 @@ static void an_alias_is_served_until_its_interpreter_ends(void **state)
 static void a_template_is_built_used_and_removed(void **state)
 {
     struct coop_client *c = client_of(*state);
-    struct coop_spec *init = lua("answer = 42 function ask() answer = answer + 1 return answer end");
+    struct coop_spec *job = coop_spec_new(NULL), *init = lua("answer = 42 function ask() answer = answer + 1 return answer end");
     struct coop_interp_options o = { .size = sizeof(o), .template_name = "warm" };
     struct coop_template_list list;
     struct coop_template_info t;
+    struct coop_log log;
+    char id[27];
     struct coop_call_result r;
     struct coop_handle h;
     int64_t n;
@@ -493,12 +534,20 @@ static void a_template_is_built_used_and_removed(void **state)
         coop_val_free(r.value);
         OK(coop_interp_reset(c, h.id, COOP_NO_LIMIT, &why));
     }
+    coop_spec_template(job, "warm@1");
+    coop_spec_source(job, "job.lua", "print(ask())", 12);
+    OK(coop_job_submit(c, job, COOP_NO_LIMIT, id, &why));
+    OK(coop_job_wait(c, id, COOP_NO_LIMIT, &(struct coop_job_info){ .id = "" }, &why));
+    OK(coop_job_logs(c, id, NULL, COOP_NO_LIMIT, &log, &why));
+    assert_string_equal(log.out, "43\n");
+    coop_log_free(&log);
     OK(coop_template_list(c, COOP_NO_LIMIT, &list, &why));
     assert_int_equal(list.n, 1);
     free(list.items);
     OK(coop_template_remove(c, "warm", COOP_NO_LIMIT, &why));
     assert_int_equal(coop_interp_create(c, &o, COOP_NO_LIMIT, &h, &why), -ENOENT);
     coop_spec_free(init);
+    coop_spec_free(job);
 }
 
 /* ---- threads, a killed broker ------------------------------------------------------------------------------------------------------------------ */
@@ -659,6 +708,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_job_from_submit_to_receipt),
+        TEST(the_chain_of_receipts_is_checked),
         TEST(a_job_is_fed_followed_and_ended),
         TEST(jobs_are_listed_and_refusals_have_names),
         TEST(an_interpreter_keeps_its_globals_and_returns_values),
