@@ -2,10 +2,10 @@
  * asks.h - who asks the broker for something, what they have asked and not been answered, and the way back.
  *
  * Side:    broker. An asker is a worker (hostile) or a connection of a host program.
- * Rules:   an apply of broker/calls.c does exactly one of three things with its ask: ask_reply() (or ask_fail(), ask_done()), or ask_park(). After a
- *          reply the ask is gone.
- * Bounded: ASKS_OPEN for each asker, and what those hold of it, in bytes; calls that never wait (calls.h) are answered beyond that too. Answers that a
- *          worker does not read: LINK_ANSWERS_MAX, then it is retired.
+ * Rules:   an apply of broker/calls.c does exactly one of three things with its ask: ask_reply() (or ask_fail(), ask_done()), or
+ *          ask_park(). After a reply the ask is gone.
+ * Bounded: ASKS_OPEN for each asker, and what those hold of it, in bytes; calls that never wait (calls.h) are answered beyond that too.
+ *          Answers that a worker does not read: LINK_ANSWERS_MAX, then it is retired.
  */
 #ifndef BROKER_ASKS_H
 #define BROKER_ASKS_H
@@ -99,8 +99,8 @@ void ask_reply_handle(struct ask *a, struct handle *h, const char *grant, int fd
 /* Keeps it. timeout_us from now, or ASK_NEVER. What is not answered at its end by on_end is answered as TIMED_OUT or INTERRUPTED. */
 void ask_park(struct ask *a, uint64_t timeout_us, void (*on_end)(struct ask *a, enum ask_end end), void *thing);
 
-/* After ask_park(): the ask depends on this handle (NULL: on none, a host program named the thing). When that is revoked, it ends as ASK_REVOKED, when its
- * holder drops it, as ASK_CANCELLED. */
+/* After ask_park(): the ask depends on this handle (NULL: on none, a host program named the thing). When that is revoked, it ends as
+ * ASK_REVOKED, when its holder drops it, as ASK_CANCELLED. */
 void ask_through(struct ask *a, struct handle *h);
 /* For handle_tree.c: into another such list, and out; and the end of all that are in one. */
 void ask_join(struct ask *a, struct ask **list);

@@ -13,6 +13,7 @@
 #include "broker/calls.h"
 #include "broker/caps.h"
 #include "broker/descriptors.h"
+#include "broker/late_close.h"
 
 #ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -20,6 +21,8 @@
 
 #define CE(name)    PB__CALL_ERROR__CALL_ERROR_##name
 #define RIGHT(name) PB__RIGHT__RIGHT_##name
+
+enum { CLOSED_AT_ONCE = 1 << 20 }; /* bytes: freeing what is larger is somebody else's work */
 
 struct buffer {
     struct thing thing;
@@ -80,7 +83,10 @@ static void free_buffer(struct thing *t)
     unlink_maker(m);
     all->count--;
     all->bytes -= m->bytes;
-    close(m->fd);
+    if (m->bytes > CLOSED_AT_ONCE)
+        late_close(m->fd);
+    else
+        close(m->fd);
     free(m);
 }
 

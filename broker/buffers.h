@@ -16,7 +16,7 @@
 
 #include "broker/asks.h"
 
-#define BUFFER_BYTES_MAX (1ull << 30)
+#define BUFFER_BYTES_MAX (256ull << 20) /* sealing takes some 13 us a MiB, and everybody waits for it */
 #define BUFFERS_BYTES    (4ull << 30)
 #define BUFFERS_MAX      4096u
 #define BUFFERS_OF_ONE   1024u /* that one asker has made and that have not ended */

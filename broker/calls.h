@@ -1,7 +1,9 @@
 /*
- * calls.h - the table of what interpreters and host programs may ask for, as a kernel has one of its system calls. docs/calls.md is made from it.
+ * calls.h - the table of what interpreters and host programs may ask for, as a kernel has one of its system calls. docs/calls.md is made
+ * from it.
  *
- * Side: broker. Rows are looked up by asks.c: who may ask, which capability of the job it needs, then its meaning is checked and it is applied.
+ * Side: broker. Rows are looked up by asks.c: who may ask, which capability of the job it needs, then its meaning is checked and it is
+ *       applied.
  */
 #ifndef BROKER_CALLS_H
 #define BROKER_CALLS_H
@@ -20,9 +22,9 @@ struct call_row {
     const char *right; /* what the handle it names must give, for the docs; "" none */
     bool waits;        /* it may be parked: it counts against ASKS_OPEN */
     void (*apply)(struct ask *a);
-    unsigned errors;    /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
     Pb__Answer__BodyCase answer;
-    const char *what;   /* one sentence for docs/calls.md */
+    unsigned errors;  /* 1u << CallError: those of its own, which it may answer besides CALL_ERRORS_ANY */
+    const char *what; /* one sentence for docs/calls.md */
 };
 extern const struct call_row call_rows[];
 extern const size_t call_rows_count;

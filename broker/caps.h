@@ -1,10 +1,11 @@
 /*
  * caps.h - the capabilities that a job was submitted with, when its worker asks for something.
  *
- * Side:    broker. What a job may make is a number in its job->caps (0: none); what it may use of others' is a grant there, by name. A grant
- *          becomes a handle of the worker's own, found as "queue=NAME", when it is first asked for: what is derived from that ends with it.
- * Revoked: a host program that revokes a thing takes it from every job that has such a grant by then, whether it has been used or not. A job
- *          that is submitted later has it again.
+ * Side:    broker. What a job may make is a number in its job->caps (0: none); what it may use of others' is a grant there, by name. A
+ *          grant becomes a handle of the worker's own, found as "queue=NAME", when it is first asked for: what is derived from that ends
+ *          with it.
+ * Revoked: a host program that revokes a thing takes it from every job that has such a grant by then, whether it has been used or not. A
+ *          job that is submitted later has it again.
  * Returns: 0, or -1 with why: NOT_ALLOWED, it has not the capability; NOT_FOUND, there is no such thing (yet); REVOKED; LIMIT.
  */
 #ifndef BROKER_CAPS_H

@@ -1,9 +1,9 @@
 /*
  * handle_tree.c - see handles.h: which handle was derived from which, and what ends with what.
  *
- * A handle that is dropped leaves those below it where they are. With none or one below it, that takes its place; else it stays as a ghost, nobody's and
- * without rights, until no more than one is left below it. So each ghost has two branches or more, and there are fewer of them than of handles; and a
- * drop moves one handle at most, however wide the tree is.
+ * A handle that is dropped leaves those below it where they are. With none or one below it, that takes its place; else it stays as a ghost,
+ * nobody's and without rights, until no more than one is left below it. So each ghost has two branches or more, and there are fewer of them
+ * than of handles; and a drop moves one handle at most, however wide the tree is.
  * Nobody else's code runs while the tree is walked: asks of revoked handles are gathered and ended afterwards.
  */
 #include <assert.h>
@@ -134,8 +134,8 @@ static void bury(struct handle *h, struct ask **asks)
 }
 
 /*
- * Everything below top, leaves first and each handle visited once: no recursion, as a hostile chain is as long as it likes. Somebody holds the thing
- * meanwhile, so that its unheld() is not called from here.
+ * Everything below top, leaves first and each handle visited once: no recursion, as a hostile chain is as long as it likes. Somebody holds
+ * the thing meanwhile, so that its unheld() is not called from here.
  */
 static void bury_below(struct handle *top, struct ask **asks)
 {

@@ -1,15 +1,16 @@
 /*
- * handles.h - capabilities: things (interpreters, queues, buffers, aliases, key prefixes), the handles that are held of them, and parcels, in which
- * handles travel.
+ * handles.h - capabilities: things (interpreters, queues, buffers, aliases, key prefixes), the handles that are held of them, and parcels,
+ * in which handles travel.
  *
- * Side:    broker. A worker can name a thing only by a number in its own table; numbers are never given twice. A host program may also name one by its
- *          id or name: its authority is its uid.
- * Derived: a handle that was made from another (handed over, attenuated) stands below it in a tree, with no right that it has not. Revoking one ends all
- *          below it, wherever they are, in a queue too, and the asks that wait through them (ask_through() of asks.h); when one is only dropped,
- *          those below it stay, below what it was derived from.
- * Owned:   a thing lives as long as somebody holds a reference; thing_unref() frees it by its ops. A handle belongs to its holder's table or to its parcel.
- * Bounded: HANDLES_MAX for each holder, tombstones of revoked ones included; and less than one more for each, that ties together what was derived from
- *          one that is gone. Giving, dropping and revoking take time for what they end, not for what stays.
+ * Side:    broker. A worker can name a thing only by a number in its own table; numbers are never given twice. A host program may also name
+ *          one by its id or name: its authority is its uid.
+ * Derived: a handle that was made from another (handed over, attenuated) stands below it in a tree, with no right that it has not. Revoking
+ *          one ends all below it, wherever they are, in a queue too, and the asks that wait through them (ask_through() of asks.h); when
+ *          one is only dropped, those below it stay, below what it was derived from.
+ * Owned:   a thing lives as long as somebody holds a reference; thing_unref() frees it by its ops. A handle belongs to its holder's table
+ *          or to its parcel.
+ * Bounded: HANDLES_MAX for each holder, tombstones of revoked ones included; and less than one more for each, that ties together what was
+ *          derived from one that is gone. Giving, dropping and revoking take time for what they end, not for what stays.
  * Returns: 0 or -1 with why filled in.
  */
 #ifndef BROKER_HANDLES_H
@@ -111,11 +112,12 @@ void thing_revoke_prefix(struct thing *t, const char *prefix);
 /* ---- handles ---- */
 
 /*
- * A handle that nobody holds yet, with its own reference to t. above: NULL for a first one, else a live handle of t; rights are cut to above's, and to
- * those that the kind has; the prefix is above's. NULL: no memory.
+ * A handle that nobody holds yet, with its own reference to t. above: NULL for a first one, else a live handle of t; rights are cut to
+ * above's, and to those that the kind has; the prefix is above's. NULL: no memory.
  */
 struct handle *handle_new(struct thing *t, uint32_t rights, struct handle *above);
-/* Puts it into a table; it gets its number. -1 with why LIMIT: the table is full, and the handle is still the caller's. grant: NULL or a name. */
+/* Puts it into a table; it gets its number. -1 with why LIMIT: the table is full, and the handle is still the caller's. grant: NULL or a
+ * name. */
 int handle_give(struct handle *h, struct asker *to, const char *grant, struct call_why *why);
 /* These three may end asks, and with its last handle a thing: what a caller knew of other handles and asks may be gone when they return. */
 void handle_end(struct handle *h); /* a tombstone from now on; those below it stay */
@@ -132,8 +134,8 @@ void handles_finish(struct asker *a);         /* drops all of it */
 void handle_tell(const struct handle *h, Pb__Handle *ret);
 
 /*
- * What a Ref means to this asker: the thing, with no new reference, and, when it named it by a handle, that. rights: all of these are wanted. Refusals:
- * BAD_HANDLE, REVOKED, NOT_ALLOWED, NOT_FOUND, BAD_REQUEST.
+ * What a Ref means to this asker: the thing, with no new reference, and, when it named it by a handle, that. rights: all of these are
+ * wanted. Refusals: BAD_HANDLE, REVOKED, NOT_ALLOWED, NOT_FOUND, BAD_REQUEST.
  */
 int ref_find(const struct asker *a, const Pb__Ref *r, Pb__Kind kind, uint32_t rights, struct thing **ret, struct handle **ret_handle,
              struct call_why *why);
@@ -148,7 +150,8 @@ struct parcel {
     struct handle *whole;    /* the buffer in which the encoding lies; NULL: it is cbor */
 };
 
-/* Copies v, deriving a handle from each of from's that it names (RIGHT_GRANT is needed). v NULL: null. path says where: "args". On -1 nothing is held. */
+/* Copies v, deriving a handle from each of from's that it names (RIGHT_GRANT is needed). v NULL: null. path says where: "args". On -1
+ * nothing is held. */
 int parcel_take(struct parcel *p, const struct asker *from, const Pb__Value *v, const char *path, struct call_why *why);
 /* How many handles its receiver needs room for, and what it takes of a bound in bytes. */
 unsigned parcel_handles(const struct parcel *p);

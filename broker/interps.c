@@ -236,7 +236,8 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         return NULL;
     }
     i->whence = i->template != NULL ? "template" : a->by->worker != NULL ? "spawned" : "runtime";
-    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 || aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
+    if (grants_take(i, a->by, m->grants, m->n_grants, why) != 0 ||
+        aliases_offer(a->by, i->thing.id, m->aliases, m->n_aliases, &i->aliases, why) != 0)
         goto fail;
     /* The names of host programs are unique and found; that of a job's own is a label. */
     if (thing_register(&i->thing, owner != OW(JOB) ? i->label : "") != 0) {
@@ -327,15 +328,19 @@ int interps_on_assigned(struct job *job)
     return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
 }
 
+/* What its begin takes is bounded as a call is. */
 void interps_on_started(struct job *job)
 {
-    struct interp *i = job->interp;
+    if (job->interp != NULL)
+        watch_call(job, true);
+}
+
+void interp_begun(struct interp *i)
+{
     struct ask *a;
 
-    if (i == NULL)
-        return;
     i->state = IS(IDLE);
-    watch_call(job, false);
+    watch_call(i->job, false);
     tell_created(i);
     if ((a = i->resetting) != NULL) {
         i->resetting = NULL;

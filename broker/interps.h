@@ -82,8 +82,8 @@ struct interp {
     struct interp_grant *grants;
     unsigned n_grants;
     struct alias_offers *aliases; /* what its maker serves, and each of its processes may call; NULL: nothing */
-    unsigned mark;             /* of the last search that came by */
-    struct interp *ended_next; /* of those remembered */
+    unsigned mark;                /* of the last search that came by */
+    struct interp *ended_next;    /* of those remembered */
 };
 
 /* Of a broker; all zero is empty. */

@@ -278,8 +278,8 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
 }
 
 /* text: the function, or the source's name. */
-static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__CallKind kind, const char *text, const ProtobufCBinaryData *source,
-                  const Pb__Value *args, uint64_t timeout_us)
+static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__CallKind kind, const char *text,
+                  const ProtobufCBinaryData *source, const Pb__Value *args, uint64_t timeout_us)
 {
     struct interp_call *c = calloc(1, sizeof(*c));
     struct call_why why = { .error = CE(TEMPORARY), .message = "out of memory" };
@@ -391,6 +391,8 @@ int interps_check_done(const struct worker *w, const Pb__CallDone *m)
 {
     const struct interp *i = w->job->interp;
 
+    if (i != NULL && i->state == IS(STARTING)) /* it has begun, and takes calls */
+        return m->number == 0 && m->value == NULL && m->failure == NULL ? 0 : -EPROTO;
     if (i == NULL || i->running == NULL || m->number != i->running->number || (m->value != NULL && m->failure != NULL))
         return -EPROTO;
     return m->failure == NULL || own_failure(m->failure) ? 0 : -EPROTO;
@@ -433,8 +435,13 @@ int interps_on_done(struct worker *w, const Pb__CallDone *m)
 {
     struct interp *i = w->job->interp;
     struct interp_call *c = i->running;
-    struct ask *a = take_ask(c);
+    struct ask *a;
 
+    if (i->state == IS(STARTING)) {
+        interp_begun(i);
+        return 0;
+    }
+    a = take_ask(c);
     timers_cancel(&i->thing.broker->loop.timers, &i->grace);
     i->running = NULL;
     i->state = IS(IDLE);

@@ -79,6 +79,10 @@ void call_interp_reset(struct ask *a)
 
     if (i == NULL || !interp_takes(i, a) || !is_at_rest(a, i, "reset"))
         return;
+    if (i->thing.broker->phase == BROKER_DRAINING) {
+        ask_fail(a, CE(TEMPORARY), "the broker is draining; try again later");
+        return;
+    }
     i->incarnation++;
     if (i->state == IS(NONE)) { /* it has no state yet */
         ask_done(a);

@@ -49,6 +49,12 @@ int interps_adopt(struct job *job, const Pb__JobSpec *spec, const void *definiti
 
 /* ---- the broker leaves ------------------------------------------------------------------------------------------------------------------- */
 
+/* It waits for a worker, of which a broker that leaves gives none. */
+static bool is_queued(const struct interp *i)
+{
+    return i->state == IS(STARTING) && i->job->queue_next != NULL;
+}
+
 void interps_drain(struct broker *b)
 {
     struct thing *t = b->things[PB__KIND__KIND_INTERP].by_id;
@@ -56,7 +62,7 @@ void interps_drain(struct broker *b)
     while (t != NULL) {
         struct interp *i = interp_of(t);
 
-        if (i->owner == OW(SESSION) && (i->state == IS(IDLE) || i->state == IS(STARTING))) {
+        if ((i->owner == OW(SESSION) && (i->state == IS(IDLE) || i->state == IS(STARTING))) || (i->owner == OW(JOB) && is_queued(i))) {
             jobs_decide(i->job, CA(CANCELLED), "the broker was told to leave");
             t = b->things[PB__KIND__KIND_INTERP].by_id; /* others may have ended with it, and stand elsewhere */
         } else {
@@ -67,13 +73,14 @@ void interps_drain(struct broker *b)
 
 unsigned interps_resting(const struct broker *b, unsigned *ret_others)
 {
-    unsigned resting = 0;
+    unsigned resting = 0, queued = 0;
 
     for (struct thing *t = b->things[PB__KIND__KIND_INTERP].by_id; t != NULL; t = t->by_id.next) {
         const struct interp *i = interp_of(t);
 
         resting += i->owner == OW(NAMED) && (i->state == IS(IDLE) || i->state == IS(NONE));
+        queued += i->owner == OW(NAMED) && is_queued(i); /* among the jobs that wait */
     }
-    *ret_others = b->interps.alive - resting;
+    *ret_others = b->interps.alive - resting - queued;
     return resting;
 }

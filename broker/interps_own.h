@@ -60,6 +60,7 @@ void watchers_tell(struct interp *i);
 
 /* ---- interps_call.c ---- */
 
+void interp_begun(struct interp *i);    /* it takes calls */
 void calls_pump(struct interp *i);      /* the next call, when none runs */
 void calls_fail_all(struct interp *i);  /* it has ended */
 int calls_close(struct interp *i);      /* tells the worker to end; 0 or -errno */

@@ -1,4 +1,4 @@
-/* kv.c - see kv.h. */
+/* kv.c - see kv.h: the thing, prefixes, changes. */
 #include "broker/kv.h"
 
 #include <errno.h>
@@ -10,24 +10,10 @@
 #include "broker/broker.h"
 #include "broker/calls.h"
 #include "broker/caps.h"
+#include "broker/kv_own.h"
 
 #define CE(name) PB__CALL_ERROR__CALL_ERROR_##name
-#define READ     PB__RIGHT__RIGHT_READ
 #define WRITE    PB__RIGHT__RIGHT_WRITE
-
-/* A change on its way to the disk. */
-struct kv_write {
-    struct kv *kv;
-    struct ask *ask;     /* NULL: nobody waits for it any more */
-    struct ask *readers; /* list: they came after it */
-    char key[STORE_KV_KEY + 1];
-    struct kv_write *next, *prev;
-};
-
-struct kv {
-    struct thing thing;
-    struct kv_write *newest, *oldest;
-};
 
 static void kv_free(struct thing *t)
 {
@@ -84,10 +70,9 @@ int kv_lengthen(struct handle *h, const char *more, struct call_why *why)
     return 0;
 }
 
-/* ---- what a ref and a key mean --------------------------------------------------------------------------------------------------------- */
+/* ---- what a ref and a key mean ------------------------------------------------------------------------------------------------------- */
 
-/* ret_handle: NULL for a host program that named no handle. */
-static int find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const char **ret, struct handle **ret_handle, struct call_why *why)
+int kv_find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const char **ret, struct handle **ret_handle, struct call_why *why)
 {
     struct thing *t;
 
@@ -104,7 +89,7 @@ static int find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const c
     return 0;
 }
 
-static int join(const char *prefix, const char *name, char ret[STORE_KV_KEY + 1], struct call_why *why)
+int kv_join(const char *prefix, const char *name, char ret[STORE_KV_KEY + 1], struct call_why *why)
 {
     size_t had = strlen(prefix), len = strlen(name);
 
@@ -115,16 +100,16 @@ static int join(const char *prefix, const char *name, char ret[STORE_KV_KEY + 1]
     return 0;
 }
 
-static int find_key(struct ask *a, const Pb__Ref *r, uint32_t rights, const char *name, char ret[STORE_KV_KEY + 1],
-                    struct handle **ret_handle, struct call_why *why)
+int kv_find_key(struct ask *a, const Pb__Ref *r, uint32_t rights, const char *name, char ret[STORE_KV_KEY + 1], struct handle **ret_handle,
+                struct call_why *why)
 {
     const char *prefix;
 
-    if (find_prefix(a, r, rights, &prefix, ret_handle, why) != 0)
+    if (kv_find_prefix(a, r, rights, &prefix, ret_handle, why) != 0)
         return -1;
     if (name[0] == '\0')
         return call_refuse(why, CE(BAD_REQUEST), "the key is empty");
-    return join(prefix, name, ret, why);
+    return kv_join(prefix, name, ret, why);
 }
 
 void call_kv_open(struct ask *a)
@@ -152,7 +137,7 @@ void call_kv_open(struct ask *a)
     ask_fail_why(a, &why);
 }
 
-/* ---- changes --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------------------------------------------------------------------- */
 
 static void link_in(struct kv *kv, struct kv_write *w)
 {
@@ -190,8 +175,6 @@ static void answer_write(struct ask *a, const struct store_op *op)
     }
 }
 
-static void answer_read(struct ask *a);
-
 static void on_written(struct store_op *op)
 {
     struct kv_write *w = op->owner;
@@ -202,7 +185,7 @@ static void on_written(struct store_op *op)
         answer_write(w->ask, op);
     while ((reader = w->readers) != NULL) {
         w->readers = reader->next;
-        answer_read(reader);
+        kv_answer_read(reader);
     }
     free(w);
 }
@@ -274,7 +257,7 @@ void call_kv_put(struct ask *a)
     struct handle *h;
     struct call_why why;
 
-    if (find_key(a, m->kv, WRITE, m->key, key, &h, &why) != 0) {
+    if (kv_find_key(a, m->kv, WRITE, m->key, key, &h, &why) != 0) {
         ask_fail_why(a, &why);
         return;
     }
@@ -300,7 +283,7 @@ void call_kv_delete(struct ask *a)
     struct handle *h;
     struct call_why why;
 
-    if (find_key(a, m->kv, WRITE, m->key, key, &h, &why) != 0) {
+    if (kv_find_key(a, m->kv, WRITE, m->key, key, &h, &why) != 0) {
         ask_fail_why(a, &why);
         return;
     }
@@ -309,156 +292,4 @@ void call_kv_delete(struct ask *a)
         ask_fail(a, CE(TEMPORARY), "out of memory");
     else
         push(a, op, h);
-}
-
-/* ---- reads --------------------------------------------------------------------------------------------------------------------------- */
-
-/* What a read wants, kept while it waits. */
-struct kv_read {
-    bool list;
-    char key[STORE_KV_KEY + 1];   /* of a list: what its keys begin with */
-    char after[STORE_KV_KEY + 1]; /* "": from the first */
-    size_t shown;                 /* where what the holder names begins */
-    int limit;
-};
-
-static void fail_read(struct ask *a, int rc)
-{
-    if (rc == -ENOENT)
-        ask_fail(a, CE(NOT_FOUND), "there is no such key");
-    else if (rc == -ENOMEM)
-        ask_fail(a, CE(TEMPORARY), "out of memory");
-    else
-        ask_fail(a, CE(INTERNAL), "the store cannot be read: %s", strerror(-rc));
-}
-
-static void get(struct ask *a, const struct kv_read *r)
-{
-    Pb__Answer m = PB__ANSWER__INIT;
-    Pb__KvValue v = PB__KV_VALUE__INIT;
-    struct store_blob value;
-    int rc = store_kv_get(a->by->broker->store, geteuid(), r->key, &value);
-
-    if (rc != 0) {
-        fail_read(a, rc);
-        return;
-    }
-    v.value = (ProtobufCBinaryData){ value.len, value.bytes };
-    m.body_case = PB__ANSWER__BODY_KV_VALUE;
-    m.kv_value = &v;
-    ask_reply(a, &m);
-    free(value.bytes);
-}
-
-static void list(struct ask *a, const struct kv_read *r)
-{
-    Pb__Answer m = PB__ANSWER__INIT;
-    Pb__KvKeys keys = PB__KV_KEYS__INIT;
-    char *found[KV_PAGE + 1], *shown[KV_PAGE + 1];
-    int n = store_kv_list(a->by->broker->store, geteuid(), r->key, r->after, found, r->limit + 1);
-
-    if (n < 0) {
-        fail_read(a, n);
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        shown[i] = found[i] + r->shown;
-    keys.more = n > r->limit;
-    keys.n_keys = (size_t)(keys.more ? r->limit : n);
-    keys.keys = shown;
-    m.body_case = PB__ANSWER__BODY_KV_KEYS;
-    m.kv_keys = &keys;
-    ask_reply(a, &m);
-    for (int i = 0; i < n; i++)
-        free(found[i]);
-}
-
-static void read_now(struct ask *a, const struct kv_read *r)
-{
-    if (r->list)
-        list(a, r);
-    else
-        get(a, r);
-}
-
-static void answer_read(struct ask *a)
-{
-    struct kv_read *r = (struct kv_read *)a->word;
-
-    read_now(a, r);
-    free(r);
-}
-
-static void on_read_end(struct ask *a, enum ask_end end)
-{
-    struct kv_write *w = a->thing;
-    struct ask **at = &w->readers;
-
-    (void)end;
-    while (*at != a)
-        at = &(*at)->next;
-    *at = a->next;
-    free((struct kv_read *)a->word);
-}
-
-/* The last change on its way that this read must see. */
-static struct kv_write *change_before(struct kv *kv, const struct kv_read *r)
-{
-    struct kv_write *w = kv->newest;
-
-    while (w != NULL && !r->list && strcmp(w->key, r->key) != 0)
-        w = w->prev;
-    return w;
-}
-
-static void read_in_order(struct ask *a, const struct kv_read *r, struct handle *h)
-{
-    struct kv_write *w = change_before(a->by->broker->kv, r);
-    struct kv_read *kept;
-
-    if (w == NULL) {
-        read_now(a, r);
-        return;
-    }
-    kept = malloc(sizeof(*kept));
-    if (kept == NULL) {
-        ask_fail(a, CE(TEMPORARY), "out of memory");
-        return;
-    }
-    *kept = *r;
-    a->word = (uintptr_t)kept;
-    a->next = w->readers;
-    w->readers = a;
-    ask_park(a, ASK_NEVER, on_read_end, w);
-    ask_through(a, h);
-}
-
-void call_kv_get(struct ask *a)
-{
-    const Pb__KvGet *m = a->message->kv_get;
-    struct kv_read r = { 0 };
-    struct handle *h;
-    struct call_why why;
-
-    if (find_key(a, m->kv, READ, m->key, r.key, &h, &why) != 0)
-        ask_fail_why(a, &why);
-    else
-        read_in_order(a, &r, h);
-}
-
-void call_kv_list(struct ask *a)
-{
-    const Pb__KvList *m = a->message->kv_list;
-    struct kv_read r = { .list = true, .limit = m->limit == 0 || m->limit > KV_PAGE ? KV_PAGE : (int)m->limit };
-    const char *prefix;
-    struct handle *h;
-    struct call_why why;
-
-    if (find_prefix(a, m->kv, READ, &prefix, &h, &why) != 0 || join(prefix, m->prefix, r.key, &why) != 0 ||
-        (m->after[0] != '\0' && join(prefix, m->after, r.after, &why) != 0)) {
-        ask_fail_why(a, &why);
-        return;
-    }
-    r.shown = strlen(prefix);
-    read_in_order(a, &r, h);
 }

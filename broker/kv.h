@@ -1,10 +1,10 @@
 /*
  * kv.h - a durable store of keys and values, one for each tenant, seen through handles of prefixes.
  *
- * Side:    broker. All keys are one thing; a handle of it has a prefix, and its holder names, sees and lists what comes behind that, without it.
- *          Attenuated, it gets longer. A broker serves one user: the tenant is its uid.
- * Order:   changes are committed in the order in which they came, and answered then; a read that comes after a change of its key, or a list after any
- *          change, is answered after that change has been committed.
+ * Side:    broker. All keys are one thing; a handle of it has a prefix, and its holder names, sees and lists what comes behind that,
+ *          without it. Attenuated, it gets longer. A broker serves one user: the tenant is its uid.
+ * Order:   changes are committed in the order in which they came, and answered then; a read that comes after a change of its key, or a list
+ *          after any change, is answered after that change has been committed.
  * Bounded: STORE_KV_KEY, _VALUE, _KEYS, _BYTES (store.h); a page of a list: KV_PAGE.
  */
 #ifndef BROKER_KV_H

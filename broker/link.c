@@ -72,7 +72,9 @@ static void on_ready(void *ctx)
     flush(l);
     if (waited && sp_stream_unsent(&l->stream) == 0 && l->handler.on_room != NULL)
         l->handler.on_room(l->handler.ctx);
-    rc = hear(l, READ_MAX); /* a message's receiver may have closed us */
+    do
+        rc = hear(l, READ_MAX); /* a message's receiver may have closed us, or not want to hear the next */
+    while (rc == 1 && l->events != 0 && sp_stream_has_more(&l->stream));
     if (rc == 1)
         timers_cancel(&l->loop->timers, &l->late);
     else if (rc == 0)

@@ -5,7 +5,7 @@
  * Why own: nng 1.5.2 can wait for ever in nng_close(), and its threads cost every message four hand-overs (docs/decisions/0008).
  * Descriptors: to a worker only, with the first byte of a frame. What it might send the kernel drops.
  * Owned:   struct link is the worker's; link_close() frees what is inside. A message is valid during the call that brings it.
- * Bounded: one message from each worker in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read; a message that
+ * Bounded: of each worker one message, and what small ones came with it, in each round; LINK_OUT_MAX bytes and one frame wait for a worker that does not read; a message that
  *          is begun is whole LINK_FRAME_US later, or the worker is.
  * Returns: 0 or -errno.
  */

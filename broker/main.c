@@ -21,6 +21,7 @@
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
+#include "broker/late_close.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
 #include "coop/exit_codes.h"
@@ -326,6 +327,7 @@ static void close_parts(struct broker *b)
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
+    late_close_finish();
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);

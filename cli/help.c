@@ -383,7 +383,7 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
         [COMPLETE_WORD] = "COMPREPLY=()",
-        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head\" -- \"$cur\"))",
+        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls\" -- \"$cur\"))",
     };
 
     if (v->words != NULL) {

@@ -1,10 +1,11 @@
-/* verb_audit.c - the chain of all receipts: checked from the first to the last, a slice a call, or only its head. */
+/* verb_audit.c - the chain of all receipts: checked from the first to the last, a slice a call, or only its head; calls of aliases are in audit_calls.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "cli/audit_calls.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
@@ -214,21 +215,25 @@ static int head(const struct command *c, struct coop_client *client)
 
 int verb_audit(const struct command *c)
 {
-    static const char *const words[] = { "verify", "head", NULL };
-    bool is_head = strcmp(c->args[0], "head") == 0;
+    static const char *const words[] = { "verify", "head", "calls", NULL };
+    bool is_head = strcmp(c->args[0], "head") == 0, is_calls = strcmp(c->args[0], "calls") == 0;
     struct coop_client *client;
     struct coop_error why;
     int code;
 
-    if (!is_head && strcmp(c->args[0], "verify") != 0) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit wants verify or head, not '%.60s'", c->args[0]);
+    if (!is_head && !is_calls && strcmp(c->args[0], "verify") != 0) {
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit wants verify, head or calls, not '%.60s'", c->args[0]);
         hint_nearest(&why, c->args[0], words, "coop audit ");
+        return say_error(c, &why);
+    }
+    if (!is_calls && c->n_args > 1) {
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit %s takes nothing more, not '%.60s'", c->args[0], c->args[1]);
         return say_error(c, &why);
     }
     code = say_open(c, &client);
     if (code != 0)
         return code;
-    code = is_head ? head(c, client) : verify(c, client);
+    code = is_calls ? audit_calls(c, client) : is_head ? head(c, client) : verify(c, client);
     coop_client_close(client);
     return code;
 }

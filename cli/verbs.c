@@ -95,10 +95,11 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_AUDIT] = {
-        .name = "audit", .usage = "verify|head", .min_args = 1, .max_args = 1, .completes = COMPLETE_AUDIT, .run = verb_audit,
-        .summary = "check the chain of all receipts, or print its head",
+        .name = "audit", .usage = "verify|head|calls [BEFORE]", .min_args = 1, .max_args = 2, .completes = COMPLETE_AUDIT, .run = verb_audit,
+        .summary = "check the chain of all receipts, print its head, or calls of aliases",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
-                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n",
+                "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n"
+                "calls prints what interpreters have called of the functions that their parents offer them (aliases), the last 100 first, or those before the call of the number BEFORE: when it ended, name, end, time, caller and who answered. The last 100,000 are kept.\n",
     },
     [VERB_DOCTOR] = {
         .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,

@@ -69,8 +69,8 @@ int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_
 void job_caps_finish(struct job_caps *c); /* of all zeros too */
 
 /*
- * The grant that covers the thing of this kind and name with all these rights (0: with any), or NULL: a queue's or an interpreter's own; of keys the
- * longest prefix that name begins with.
+ * The grant that covers the thing of this kind and name with all these rights (0: with any), or NULL: a queue's or an interpreter's own; of
+ * keys the longest prefix that name begins with.
  */
 const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name, uint32_t rights);
 

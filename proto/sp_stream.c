@@ -257,10 +257,36 @@ static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }
 
-/* One recv(2) of up to want bytes: how many came, 0: none now, -EPIPE. */
+/* Of what is there already, so that a small message is one call and not two. Not for descriptors: whose they are is told by the bytes they come with. */
+static ssize_t recv_ahead(struct sp_stream *s, uint8_t *at, size_t want)
+{
+    ssize_t n;
+
+    if (s->ahead_at == s->ahead_have) {
+        if (want >= SP_STREAM_AHEAD || (s->ahead == NULL && (s->ahead = malloc(SP_STREAM_AHEAD)) == NULL))
+            return recv(s->fd, at, want, MSG_DONTWAIT);
+        n = recv(s->fd, s->ahead, SP_STREAM_AHEAD, MSG_DONTWAIT);
+        if (n <= 0)
+            return n;
+        s->ahead_at = 0;
+        s->ahead_have = (size_t)n;
+    }
+    if (want > s->ahead_have - s->ahead_at)
+        want = s->ahead_have - s->ahead_at;
+    memcpy(at, s->ahead + s->ahead_at, want);
+    s->ahead_at += want;
+    return (ssize_t)want;
+}
+
+bool sp_stream_has_more(const struct sp_stream *s)
+{
+    return s->ahead_at < s->ahead_have;
+}
+
+/* Up to want bytes: how many came, 0: none now, -EPIPE. */
 static ssize_t take(struct sp_stream *s, uint8_t *at, size_t want)
 {
-    ssize_t n = s->takes_fds ? recv_with_fd(s, at, want) : recv(s->fd, at, want, MSG_DONTWAIT);
+    ssize_t n = s->takes_fds ? recv_with_fd(s, at, want) : recv_ahead(s, at, want);
 
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return 0;
@@ -371,6 +397,7 @@ void sp_stream_finish(struct sp_stream *s)
         drop_first_fd(s);
     free(s->fds);
     free(s->body);
+    free(s->ahead);
     free(s->out);
     *s = (struct sp_stream){ .fd = -1 };
 }

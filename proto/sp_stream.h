@@ -19,6 +19,8 @@
 
 #include "sp.h"
 
+#define SP_STREAM_AHEAD 2048 /* bytes that a stream without descriptors reads ahead */
+
 struct sp_stream {
     int fd;
     uint8_t theirs;    /* the peer's protocol number, SP_PROTO_* */
@@ -35,6 +37,8 @@ struct sp_stream {
     size_t head_have;
     uint8_t *body;
     size_t body_len, body_have, body_cap;
+    uint8_t *ahead; /* SP_STREAM_AHEAD bytes, when there were any */
+    size_t ahead_at, ahead_have;
     uint8_t *out;
     size_t out_at, out_len, out_cap;
     uint64_t put, sent;   /* bytes, since the beginning; what a peer that is gone did not take is never sent */
@@ -71,6 +75,9 @@ size_t sp_stream_unsent(const struct sp_stream *s);
  * greeting (s->greeted). Else as above.
  */
 int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_t *ret_len);
+
+/* Bytes behind the message that was just given have been read: no poll tells of them. Call sp_stream_hear() again. */
+bool sp_stream_has_more(const struct sp_stream *s);
 
 /*
  * The descriptor that came with the message that was just given: the caller's to close, close-on-exec. -1: none. It is the stream's again,

@@ -14,7 +14,7 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
 "$build/coop" help --man >"$new/coop.1"
-for profile in compute lua python native exec init; do
+for profile in compute lua lua-template python native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
 "$build/coop-worker" --explain-view >"$new/view"
@@ -27,7 +27,7 @@ awk -v new="$new" -v table="$table" '
         while ((getline line < table) > 0) print line
         skip = 1; next
     }
-    /^<!-- generated: policy [a-z]* -->/ {
+    /^<!-- generated: policy [a-z-]* -->/ {
         policy = new "/policy." $4
         print; print "```"
         while ((getline line < policy) > 0) print line

@@ -201,7 +201,10 @@ $(B)/tests/native/execstack.so: tests/native/plain.c
 $(B)/tests/native/all_symbols.c: include/coop/task.h tools/all_symbols.sh
 	@mkdir -p $(@D)
 	$(call run,GEN,tools/all_symbols.sh $< > $@)
-$(B)/tests/native/all_symbols.so: $(B)/tests/native/all_symbols.c include/coop/native.h
+$(B)/tests/native/all_inside.c: include/coop/interp.h include/coop/value.h tools/all_symbols.sh
+	@mkdir -p $(@D)
+	$(call run,GEN,tools/all_symbols.sh include/coop/interp.h include/coop/value.h > $@)
+$(B)/tests/native/all_symbols.so $(B)/tests/native/all_inside.so: %.so: %.c include/coop/native.h
 	$(call NATIVE_CC)
 $(B)/tests/native/libabsent.so: tests/native/plain.c
 	@mkdir -p $(@D)

@@ -85,6 +85,18 @@ static void say_done(uint64_t number, struct call_outcome *o)
     link_send(&m);
 }
 
+/* It has begun well, and takes calls from now on. */
+static void say_begun(void)
+{
+    Pb__FromWorker m = PB__FROM_WORKER__INIT;
+    Pb__CallDone d = PB__CALL_DONE__INIT;
+
+    m.body_case = PB__FROM_WORKER__BODY_CALL_DONE;
+    m.call_done = &d;
+    output_flush();
+    link_send(&m);
+}
+
 static void take_call(const struct interp_engine *e, const Pb__Call *c)
 {
     static struct call_outcome o;
@@ -138,6 +150,7 @@ _Noreturn void interp_serve(const struct engine *e, const Pb__Assign *assign)
     interrupt = e->interp->interrupt;
     if (!e->interp->begin(assign->spec, &o))
         serve_finish(&o);
+    say_begun();
     for (;;) {
         struct frame f;
         const Pb__Call *c;

@@ -1,5 +1,6 @@
 /*
- * interp.h - the life of an interpreter: Started has been said; then one Call after another, until CLOSE.
+ * interp.h - the life of an interpreter: Started has been said; it begins, and says so by a CallDone of number 0; then one
+ *            Call after another, until CLOSE.
  *
  * Side:    worker. An engine is an interpreter's by its struct interp_engine (engine.h).
  * Output:  all that a call has printed is on its way before its CallDone.

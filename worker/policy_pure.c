@@ -175,21 +175,20 @@ static const struct policy_row lua_rows[] = {
 };
 
 /*
- * A template (worker/template.h) and its children: what Lua may, and the fork. The descriptor of a child's link comes beside the order for it; the
- * child puts it in the place of the template's.
+ * A template (worker/template.h) and its children: what Lua may, and the fork. The descriptor of a child's link comes beside the order for it, as that of a
+ * buffer does; the child puts it in the place of the template's.
  */
+_Static_assert((int)FORK_FD == (int)RECEIVED_FIRST, "what is received first is either");
 static const struct policy_row lua_template_rows[] = {
     ROWS_LINK
-    { ALLOW(recvmsg),                    IF(INT_IS(0, LINK_FD)),                    "the order to fork, with the descriptor of the child's link" },
     { ALLOW(dup2),                       IF(INT_IS(0, FORK_FD), INT_IS(1, LINK_FD)), "the child: its link in the place of the template's" },
-    { ALLOW(close),                      IF(INT_IS(0, FORK_FD)),                    "the template, and the child: what it came as" },
     { ASK(clone),                        IF(LONG_IS(0, FORK_FLAGS), LONG_IS(1, 0)), "a fork: a child of the zygote's, with a stack of its own" },
     { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_PDEATHSIG), LONG_IS(1, SIGKILL)), "the child: dies with the zygote" },
     ROWS_MEMORY
     ROWS_TASKLETS
     ROWS_BUFFERS
     ROWS_CLOSE_RECEIVED
-    { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" },
+    { ALLOW(close),                      IF(INT_IS(0, FORK_FD)),                    "the same; and the child's link, of both" },
     ROWS_TIME
     ROWS_SELF
     ROWS_NO_FILES

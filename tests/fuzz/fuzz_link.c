@@ -10,15 +10,27 @@
 
 #include "broker/receipt.h"
 #include "../unit/bare_broker.h"
+#include "../unit/bare_interp.h"
 #include "frame.h"
 #include "rel_path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ACT = 0xfff0, ACT_STDIN = ACT, ACT_STDIN_END, ACT_CANCEL, ACT_KILL, ACT_PID, ACT_TTY };
+enum { ACT = 0xfff0, ACT_STDIN = ACT, ACT_STDIN_END, ACT_CANCEL, ACT_KILL, ACT_PID, ACT_TTY, ACT_CALL };
 
 static struct bare_broker bare;
 static int far_end = -1; /* the worker's end of its link */
+
+/* The job is an interpreter, and runs a call: number BARE_CALL, again and again. */
+static void begin_call(struct job *job)
+{
+    if (job->state != PB__STATE__STATE_RUNNING || job->end.cause != PB__CAUSE__CAUSE_NONE)
+        return;
+    if (job->interp == NULL)
+        (void)bare_interp(&bare);
+    if (job->interp->running == NULL)
+        (void)bare_interp_call(job->interp);
+}
 
 static void act(unsigned what)
 {
@@ -34,6 +46,8 @@ static void act(unsigned what)
         jobs_cancel(job);
     else if (what == ACT_KILL)
         jobs_kill(job);
+    else if (what == ACT_CALL)
+        begin_call(job);
     else if (what == ACT_TTY)
         (void)jobs_resize_tty(job, 24, 80);
 }
@@ -61,7 +75,7 @@ static void check(int rc)
     (void)bare_heard(far_end);
     assert(rc == 0 || rc == -EPROTO);
     assert(rc == 0 || w->phase == WORKER_ENDING);
-    assert(p->booting == (w->phase == WORKER_BOOT) && p->idle == (w->phase == WORKER_IDLE));
+    assert(p->booting == (w->phase == WORKER_BOOT) + (w->of != NULL && w->of->forking != NULL) && p->idle == (w->phase == WORKER_IDLE));
     assert(p->busy == (w->phase == WORKER_ASSIGNED || w->phase == WORKER_BUSY));
     assert(w->seal_count <= WORKER_SEAL_MAX);
     if (bare.job == NULL)

@@ -204,14 +204,25 @@ static Pb__FromWorker *says(unsigned body)
     static Pb__WorkerLog log;
     static Pb__Collected collected;
     static Pb__Learned learned;
+    static Pb__Listener listener;
+    static Pb__Warm warm;
+    static Pb__ForkFailed fork_failed;
     static char *seal[] = { "no_new_privs", "seccomp" };
     static uint64_t args[6];
     ProtobufCMessage *const bodies[] = {
-        [PB__FROM_WORKER__BODY_HELLO] = &hello.base,           [PB__FROM_WORKER__BODY_SEAL_FAILED] = &seal_failed.base,
-        [PB__FROM_WORKER__BODY_STARTED] = &started.base,       [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
-        [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base, [PB__FROM_WORKER__BODY_RESULT] = &result.base,
-        [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,   [PB__FROM_WORKER__BODY_LOG] = &log.base,
-        [PB__FROM_WORKER__BODY_COLLECTED] = &collected.base,   [PB__FROM_WORKER__BODY_LEARNED] = &learned.base,
+        [PB__FROM_WORKER__BODY_HELLO] = &hello.base,
+        [PB__FROM_WORKER__BODY_SEAL_FAILED] = &seal_failed.base,
+        [PB__FROM_WORKER__BODY_STARTED] = &started.base,
+        [PB__FROM_WORKER__BODY_OUTPUT] = &output.base,
+        [PB__FROM_WORKER__BODY_STDIN_WANT] = &stdin_want.base,
+        [PB__FROM_WORKER__BODY_RESULT] = &result.base,
+        [PB__FROM_WORKER__BODY_VIOLATION] = &violation.base,
+        [PB__FROM_WORKER__BODY_LOG] = &log.base,
+        [PB__FROM_WORKER__BODY_COLLECTED] = &collected.base,
+        [PB__FROM_WORKER__BODY_LEARNED] = &learned.base,
+        [PB__FROM_WORKER__BODY_LISTENER] = &listener.base,
+        [PB__FROM_WORKER__BODY_WARM] = &warm.base,
+        [PB__FROM_WORKER__BODY_FORK_FAILED] = &fork_failed.base,
     };
 
     for (unsigned i = 0; i < sizeof(token); i++)
@@ -228,6 +239,12 @@ static Pb__FromWorker *says(unsigned body)
     pb__worker_log__init(&log);
     pb__collected__init(&collected);
     pb__learned__init(&learned);
+    pb__listener__init(&listener);
+    pb__warm__init(&warm);
+    pb__fork_failed__init(&fork_failed);
+    listener.token = (ProtobufCBinaryData){ sizeof(token), token };
+    fork_failed.worker = 2; /* the child of bare_broker.h's template */
+    fork_failed.error = 11;
     collected.name = "dir/file";
     collected.mode = 0644;
     collected.size = 5;
@@ -318,7 +335,7 @@ static void say(unsigned body)
 
 static void link_seeds(void)
 {
-    enum { BOOT, IDLE, ASSIGNED, BUSY, PHASES, PROGRAM = 2 * PHASES }; /* a byte names the phase, and an engine */
+    enum { BOOT, IDLE, ASSIGNED, BUSY, WARM, PHASES, PROGRAM = 2 * PHASES }; /* a byte names the phase, and an engine */
     Pb__FromWorker *m;
 
     add_byte(BOOT);
@@ -384,6 +401,16 @@ static void link_seeds(void)
     m->result->exit_code = 127;
     add_frame(&m->base);
     save("link", "cannot-run");
+    add_byte(WARM);
+    say(PB__FROM_WORKER__BODY_FORK_FAILED);
+    say(PB__FROM_WORKER__BODY_VIOLATION);
+    save("link", "fork-failed");
+    add_byte(BUSY);
+    say(PB__FROM_WORKER__BODY_WARM);
+    save("link", "warm");
+    add_byte(BOOT);
+    say(PB__FROM_WORKER__BODY_LISTENER);
+    save("link", "listener");
 }
 
 /* ---- control: what and who, length, bytes ----------------------------------------------------------------------------------------------- */

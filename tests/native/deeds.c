@@ -111,11 +111,12 @@ static int returns(coop_request *r)
 static int deadlocks(coop_request *r)
 {
     coop_chan *c;
+    intptr_t word;
     int rc = coop_chan_new(0, &c);
 
     (void)r;
     if (rc == 0)
-        rc = coop_chan_recv(c, NULL, COOP_NEVER);
+        rc = coop_chan_recv(c, &word, COOP_NEVER);
     return rc;
 }
 
@@ -435,6 +436,7 @@ static int call_n(const char *function, int64_t n, int64_t *ret)
 static int of_itself(void)
 {
     struct coop_interp_info info;
+    struct coop_interp_list list;
     int64_t n;
 
     CHECK(make_one());
@@ -443,8 +445,10 @@ static int of_itself(void)
     printf("%" PRId64 "\n", n);
     CHECK(coop_interp_info(&child, &info));
     printf("%s %s %u calls, state %d\n", info.engine, info.whence, (unsigned)info.calls, info.state);
-    CHECK(coop_interp_info(NULL, &info));
-    printf("children %u\n", info.children);
+    tell("itself", coop_interp_info(NULL, &info));
+    CHECK(coop_interp_list(&list));
+    printf("%zu below, %s\n", list.n, strcmp(list.items[0].handle.id, child.id) == 0 ? "the same" : "another");
+    free(list.items);
     CHECK(coop_interp_close(&child));
     CHECK(coop_interp_wait(&child, COOP_NEVER, &info));
     printf("%s\n", info.cause);

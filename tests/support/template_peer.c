@@ -183,7 +183,6 @@ const char *template_run(const char *template, const char *source)
     return template_output(id);
 }
 
-
 void template_expect_no_children(struct broker *broker, const struct tree *had)
 {
     uint64_t start = support_now_ms();

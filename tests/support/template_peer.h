@@ -29,8 +29,8 @@ const Pb__TemplateStatus *template_status(const char *name); /* of its newest ve
 Pb__CallError template_remove(const char *name);             /* CALL_ERROR_NONE: done */
 
 const Pb__Reply *template_ask_submit(const char *name, const char *source, const struct template_how *how);
-const char *template_submit(const char *name, const char *source);                                       /* the job's id */
-const char *template_refused(const char *name, const char *source, const struct template_how *how);      /* the sentence */
+const char *template_submit(const char *name, const char *source);                                  /* the job's id */
+const char *template_refused(const char *name, const char *source, const struct template_how *how); /* the sentence */
 const char *template_output(const char *id);
 const char *template_run(const char *name, const char *source); /* to its end, which is well; what it printed */
 

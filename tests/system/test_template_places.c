@@ -38,7 +38,8 @@ static const char *job; /* of start() */
 static int setup(void **state)
 {
     struct broker *b = broker_new();
-    const char *const args[] = { "--pool", "1", "--tier", place->tier, "--cgroup", place->cgroup, "--worker", support_program("tests/escape/probe-template") };
+    const char *const args[] = { "--pool",   "1",           "--tier",   place->tier,
+                                 "--cgroup", place->cgroup, "--worker", support_program("tests/escape/probe-template") };
 
     *state = NULL;
     if (geteuid() == 0 ? place->uid != 0 && !broker_belongs_to(b, place->uid) : place->uid == 0)

@@ -138,13 +138,62 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     return job;
 }
 
+/* Makes w a template's process, whose init job is; with child: it has been ordered to fork that. */
+static inline struct template *bare_template(struct bare_broker *fx, struct worker *w, struct job *job, struct worker *child)
+{
+    struct template *t = calloc(1, sizeof(*t));
+
+    t->broker = &fx->b;
+    (void)snprintf(t->name, sizeof(t->name), "bare");
+    (void)snprintf(t->full, sizeof(t->full), "bare@1");
+    t->version = 1;
+    t->stored = true;
+    t->listener.fd = -1;
+    t->idle = (struct timer){ .fn = bare_unused_timer };
+    pool_crew_init(&t->crew, &fx->b.crews[fx->engine], t);
+    t->next = fx->b.templates.all;
+    fx->b.templates.all = t;
+    fx->b.templates.count++;
+    fx->b.templates.tidy.fn = bare_unused_timer;
+    if (w->phase == WORKER_BOOT) {
+        fx->b.pool.booting--;
+        w->crew->booting--;
+    } else if (w->phase == WORKER_IDLE) {
+        fx->b.pool.idle--;
+        w->crew->idle--;
+    } else if (w->phase == WORKER_ASSIGNED || w->phase == WORKER_BUSY) {
+        fx->b.pool.busy--;
+    }
+    w->role = WORKER_TEMPLATE;
+    w->of = t;
+    w->crew = &t->crew;
+    t->worker = w;
+    t->job = job;
+    t->state = w->phase == WORKER_WARM ? TEMPLATE_WARM : TEMPLATE_BUILDING;
+    fx->b.templates.alive++;
+    if (job != NULL) {
+        job->builds = template_ref(t);
+        job->crew = &t->crew;
+    }
+    if (child == NULL)
+        return t;
+    child->role = WORKER_FORKED;
+    child->of = t;
+    child->crew->booting--;
+    child->crew = &t->crew;
+    t->crew.booting++;
+    t->forking = child;
+    t->leave = true;
+    return t;
+}
+
 /* Brings a fresh worker to a phase by the pool's own hand; with a job where that phase has one. */
 static inline struct worker *bare_worker_in(struct bare_broker *fx, enum worker_phase phase, struct job **ret_job)
 {
     struct worker *w = bare_worker(fx);
 
     *ret_job = NULL;
-    if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY) {
+    if (phase == WORKER_ASSIGNED || phase == WORKER_BUSY || phase == WORKER_WARM) {
         *ret_job = bare_job(fx, phase == WORKER_ASSIGNED ? PB__STATE__STATE_STARTING : PB__STATE__STATE_RUNNING);
         (*ret_job)->worker = w;
         w->job = *ret_job;
@@ -153,6 +202,8 @@ static inline struct worker *bare_worker_in(struct bare_broker *fx, enum worker_
         w->hello = 1;
         pool_set_phase(w, phase);
     }
+    if (phase == WORKER_WARM)
+        (void)bare_template(fx, w, *ret_job, bare_worker(fx));
     return w;
 }
 
@@ -184,6 +235,8 @@ static inline void bare_clear(struct bare_broker *fx)
     interps_finish(&fx->b);
     jobs_init(&fx->b.jobs, &fx->b);
     pool_finish(&fx->b.pool);
+    templates_finish(&fx->b);
+    fx->b.templates.alive = 0;
     fx->b.pool.booting = fx->b.pool.idle = fx->b.pool.busy = fx->b.pool.living = 0;
     for (int i = 0; i < ENGINE_COUNT; i++) {
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;

@@ -32,6 +32,7 @@ struct peer {
     pid_t pid;
     int fd;
     uint64_t number;
+    int begun; /* how often it has said so */
     struct frame frame; /* of the last CallDone or Result */
     struct told told;   /* output, and the Result */
     char shown[SHOWN];  /* the last value, as text */
@@ -161,6 +162,11 @@ static inline bool peer_hear(struct peer *p)
     assert_int_equal(frame_decode(&f, &pb__from_worker__descriptor, bytes, len, FRAME_MAX_LINK), 0);
     free(bytes);
     m = (const Pb__FromWorker *)f.msg;
+    if (m->body_case == PB__FROM_WORKER__BODY_CALL_DONE && m->call_done->number == 0) {
+        assert_int_equal(++p->begun, 1);
+        frame_release(&f);
+        return false;
+    }
     if (m->body_case == PB__FROM_WORKER__BODY_CALL_DONE || m->body_case == PB__FROM_WORKER__BODY_RESULT) {
         if (m->body_case == PB__FROM_WORKER__BODY_RESULT)
             told_message(p->fd, &p->told, &how, m);

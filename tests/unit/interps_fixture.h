@@ -145,8 +145,8 @@ static inline int fx_says(struct played *p, Pb__FromWorker__BodyCase body, Proto
     return rc;
 }
 
-/* It hears of its job, and says that it has begun. */
-static inline void fx_starts(struct played *p)
+/* It hears of its job, and says that it has started. */
+static inline void fx_starts_only(struct played *p)
 {
     Pb__Started s = PB__STARTED__INIT;
     struct frame f;
@@ -157,6 +157,15 @@ static inline void fx_starts(struct played *p)
     frame_release(&f);
     strcpy(p->job, p->w->job->id);
     assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_STARTED, &s.base), 0);
+}
+
+/* The same, and that it has begun. */
+static inline void fx_starts(struct played *p)
+{
+    Pb__CallDone d = PB__CALL_DONE__INIT;
+
+    fx_starts_only(p);
+    assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_CALL_DONE, &d.base), 0);
 }
 
 /* The number of the call that it is told; its text in ret (64 bytes), may be NULL. 0: none. */

@@ -148,8 +148,8 @@ static void it_is_not_sealed_while_anybody_could_write_to_it(void **state)
     failed(asks_seal(h, b), BUSY, "mapped for writing"); /* it was made from a descriptor for writing, and could become so */
     assert_int_equal(mprotect(harmless, SIZE, PROT_READ | PROT_WRITE), 0);
     assert_int_equal(munmap(harmless, SIZE), 0);
-    answered(asks_seal(h, b), HANDLE);
-    answered(asks_seal(h, b), HANDLE); /* it is what was asked for */
+    answered(asks_seal(h, b), DONE);
+    answered(asks_seal(h, b), DONE); /* it is what was asked for */
     (void)close(fd);
 }
 
@@ -164,7 +164,7 @@ static void nobody_changes_it_after_it_was_sealed(void **state)
     fill_it(fd, 'a');
     own = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     assert_true(own != MAP_FAILED);
-    answered(asks_seal(h, b), HANDLE);
+    answered(asks_seal(h, b), DONE);
     seals = fcntl(fd, F_GET_SEALS);
     assert_int_equal(seals & (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE),
                      F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
@@ -201,7 +201,7 @@ static void what_receivers_map_cannot_be_made_writable(void **state)
 
     fill_it(fd, 'a');
     (void)close(fd);
-    answered(asks_seal(h, b), HANDLE);
+    answered(asks_seal(h, b), DONE);
     answered(asks_map(h, b, ""), HANDLE);
     fd = taken_fd();
     assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -254,7 +254,7 @@ static void only_what_is_sealed_is_handed_over(void **state)
 
     b = made(h, &fd);
     assert_int_equal(handed(h, b, k), 0);
-    answered(asks_seal(h, b), HANDLE);
+    answered(asks_seal(h, b), DONE);
     theirs = handed(h, b, k);
     assert_true(theirs > 0);
     answered(asks_map(k, theirs, ""), HANDLE);
@@ -274,7 +274,7 @@ static void who_may_only_read_gets_nothing_to_write_to(void **state)
     answered(asks_map(h, b, ""), HANDLE); /* its maker may have it again */
     (void)close(taken_fd());
     (void)close(fd);
-    answered(asks_seal(h, b), HANDLE);
+    answered(asks_seal(h, b), DONE);
     answered(asks_map(h, reader, ""), HANDLE);
     (void)close(taken_fd());
 }
@@ -289,7 +289,7 @@ static void it_ends_with_its_last_handle_wherever_that_is(void **state)
 
     b = made(h, &fd);
     fill_it(fd, 'a');
-    answered(asks_seal(h, b), HANDLE);
+    answered(asks_seal(h, b), DONE);
     at = mapped(fd, PROT_READ);
     (void)close(fd);
     theirs = handed(h, b, k);
@@ -333,7 +333,7 @@ static void descriptors_on_their_way_are_bounded(void **state)
 
     a->job->limits.memory_bytes = 1 << 30;
     b = answered(asks_new(a, 1), HANDLE)->handle->handle;
-    answered(asks_seal(a, b), HANDLE);
+    answered(asks_seal(a, b), DONE);
     for (unsigned i = 0; i < BUFFERS_UNREAD + 20; i++) {
         Pb__Ref ref = PB__REF__INIT;
         ASK(m, BufferMap, BUFFER_MAP, buffer_map, BUFFER_MAP);
@@ -377,7 +377,7 @@ static void a_host_program_names_it_by_its_id(void **state)
     const Pb__Answer *a;
 
     a = answered(asks_new(h, SIZE), HANDLE);
-    answered(asks_seal(h, a->handle->handle), HANDLE);
+    answered(asks_seal(h, a->handle->handle), DONE);
     a = answered(asks_map(k, 0, a->handle->id), HANDLE);
     assert_int_equal(a->handle->handle, 0);
     assert_int_equal(a->handle->bytes, SIZE);

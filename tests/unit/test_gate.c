@@ -23,7 +23,7 @@
 #define KIND(name) PB__RESULT_KIND__RESULT_KIND_##name
 #define CA(name)   PB__CAUSE__CAUSE_##name
 
-enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(CALL_DONE) };
+enum { SEAL_ROOM = WORKER_SEAL_MAX + 1, FIRST = SAYS(HELLO), LAST = SAYS(FORK_FAILED) };
 
 /* ---- one good message of each kind; tests spoil one thing ------------------------------------------------------------------------------ */
 
@@ -42,6 +42,9 @@ struct said {
     Pb__Ask ask;
     Pb__InterpList interp_list;
     Pb__CallDone call_done;
+    Pb__Listener listener;
+    Pb__Warm warm;
+    Pb__ForkFailed fork_failed;
     Pb__JobError error;
     char *seal[SEAL_ROOM];
     uint64_t args[8];
@@ -94,6 +97,12 @@ static void fill(struct said *s, const struct worker *w)
     s->ask.interp_list = &s->interp_list;
     pb__call_done__init(&s->call_done);
     s->call_done.number = BARE_CALL;
+    pb__listener__init(&s->listener);
+    s->listener.token = token;
+    pb__warm__init(&s->warm);
+    pb__fork_failed__init(&s->fork_failed);
+    s->fork_failed.worker = w->of != NULL && w->of->forking != NULL ? w->of->forking->id : w->id;
+    s->fork_failed.error = EAGAIN;
 }
 
 static struct said *good(const struct worker *w, unsigned body)
@@ -112,6 +121,9 @@ static struct said *good(const struct worker *w, unsigned body)
         [SAYS(LEARNED)] = &s.learned.base,
         [SAYS(ASK)] = &s.ask.base,
         [SAYS(CALL_DONE)] = &s.call_done.base,
+        [SAYS(LISTENER)] = &s.listener.base,
+        [SAYS(WARM)] = &s.warm.base,
+        [SAYS(FORK_FAILED)] = &s.fork_failed.base,
     };
 
     memset(&s, 0, sizeof(s));
@@ -157,6 +169,8 @@ static void enter_for(struct bare_broker *fx, enum worker_phase phase, unsigned 
 {
     fx->engine = body == SAYS(COLLECTED) || body == SAYS(LEARNED) ? ENGINE_EXEC : ENGINE_LUA;
     bare_enter(fx, phase);
+    if ((body == SAYS(LISTENER) || body == SAYS(WARM)) && phase != WORKER_WARM)
+        (void)bare_template(fx, fx->w, fx->job, NULL);
     if (body == SAYS(CALL_DONE) && fx->job != NULL)
         bare_interp_call(bare_interp(fx));
 }
@@ -173,7 +187,7 @@ static void assert_pool_counts(const struct bare_broker *fx)
     unsigned n[WORKER_PHASES] = { 0 };
 
     for (const struct worker *w = fx->b.pool.all; w != NULL; w = w->next)
-        n[w->phase]++;
+        n[w->phase] += w->role != WORKER_TEMPLATE; /* no job's place */
     assert_int_equal(fx->b.pool.booting, n[WORKER_BOOT]);
     assert_int_equal(fx->b.pool.idle, n[WORKER_IDLE]);
     assert_int_equal(fx->b.pool.busy, n[WORKER_ASSIGNED] + n[WORKER_BUSY]);
@@ -317,6 +331,9 @@ static const struct {
     { WORKER_BUSY,     SAYS(LEARNED)    },
     { WORKER_BUSY,     SAYS(ASK)        },
     { WORKER_BUSY,     SAYS(CALL_DONE)  },
+    { WORKER_BUSY,     SAYS(WARM)       },
+    { WORKER_WARM,     SAYS(VIOLATION)  },
+    { WORKER_WARM,     SAYS(FORK_FAILED)},
 };
 
 static int is_legal(enum worker_phase phase, unsigned body)
@@ -335,6 +352,8 @@ static void a_good_message_is_taken_in_its_phase_and_refused_in_every_other(void
         for (unsigned body = FIRST; body <= LAST; body++) {
             int rc;
 
+            if (body == SAYS(LISTENER) && phase == WORKER_BOOT)
+                continue; /* it is taken with a listener only, which a filter comes with: a_listener_is_ below */
             enter_for(fx, (enum worker_phase)phase, body);
             rc = receive(fx->w, good(fx->w, body));
             if (is_legal((enum worker_phase)phase, body))
@@ -390,7 +409,7 @@ static void bytes_that_are_no_message_are_refused_in_every_phase(void **state)
         {"\xff",                  1},
         { "\x42",                 1},
         { "\x42\x05wor",          5},
-        { "\x7a\x00",             2},
+        { "\x82\x01\x00",         3},
         { "\x42\x03\x0a\x01\xff", 5},
         { "\x08\x01",             2},
     };
@@ -434,6 +453,68 @@ static void a_refused_worker_leaves_its_neighbours_alone(void **state)
     assert_int_equal(other_job->end.cause, CA(NONE));
     assert_int_equal(receive(other, good(other, SAYS(OUTPUT))), 0);
     assert_pool_counts(fx);
+}
+
+/* ---- templates ------------------------------------------------------------------------------------------------------------------- */
+
+static void a_listener_is_nothing_without_its_descriptor_nor_from_others(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    enter_for(fx, WORKER_BOOT, SAYS(LISTENER));
+    assert_refused(fx, receive(fx->w, good(fx->w, SAYS(LISTENER))), "listener", strerror(EPROTO));
+    enter_for(fx, WORKER_BOOT, SAYS(LISTENER));
+    s = good(fx->w, SAYS(LISTENER));
+    s->listener.token = (ProtobufCBinaryData){ ZYGOTE_TOKEN, (uint8_t *)"another's token." };
+    assert_senseless(fx, s);
+    bare_enter(fx, WORKER_BOOT);
+    assert_senseless(fx, good(fx->w, SAYS(LISTENER)));
+}
+
+static void only_a_template_is_warm(void **state)
+{
+    struct bare_broker *fx = *state;
+
+    bare_enter(fx, WORKER_BUSY);
+    assert_senseless(fx, good(fx->w, SAYS(WARM)));
+}
+
+static void a_fork_has_failed_only_when_it_was_ordered(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct said *s;
+
+    bare_enter(fx, WORKER_WARM);
+    s = good(fx->w, SAYS(FORK_FAILED));
+    s->fork_failed.worker++;
+    assert_senseless(fx, s);
+    bare_enter(fx, WORKER_WARM);
+    s = good(fx->w, SAYS(FORK_FAILED));
+    s->fork_failed.error = 0;
+    assert_senseless(fx, s);
+    bare_enter(fx, WORKER_WARM);
+    assert_taken(fx, good(fx->w, SAYS(FORK_FAILED)));
+    assert_senseless(fx, good(fx->w, SAYS(FORK_FAILED))); /* of an order that is over */
+}
+
+/* Its token is right; but nobody has seen a process write it, or the order's leave has not been used. */
+static void a_childs_hello_needs_a_process_that_the_kernel_names(void **state)
+{
+    struct bare_broker *fx = *state;
+    struct worker *child;
+
+    for (int used = 0; used < 2; used++) {
+        bare_enter(fx, WORKER_WARM);
+        child = fx->w->of->forking;
+        fx->w->of->leave = !used;
+        child->uid_said = child->uid;
+        assert_int_equal(receive(child, good(child, SAYS(HELLO))), 0);
+        assert_int_equal(child->phase, WORKER_ENDING);
+        assert_int_equal(fx->w->phase, WORKER_ENDING);
+        assert_int_equal(fx->job->end.cause, CA(BAD_RESULT));
+        assert_non_null(strstr(fx->job->end.detail, used ? "not its child" : "before its fork"));
+    }
 }
 
 /* ---- counts --------------------------------------------------------------------------------------------------------------------------- */
@@ -1744,6 +1825,10 @@ int main(void)
         TEST(bytes_that_are_no_message_are_refused_in_every_phase),
         TEST(a_frame_that_is_too_long_or_too_greedy_is_refused),
         TEST(a_refused_worker_leaves_its_neighbours_alone),
+        TEST(a_listener_is_nothing_without_its_descriptor_nor_from_others),
+        TEST(only_a_template_is_warm),
+        TEST(a_fork_has_failed_only_when_it_was_ordered),
+        TEST(a_childs_hello_needs_a_process_that_the_kernel_names),
         TEST(what_is_capped_is_refused_one_past_its_cap),
         TEST(once_is_the_cap_of_what_makes_sense_once_only),
         TEST(a_second_hello_is_refused_while_the_pid_is_still_unknown),

@@ -27,20 +27,42 @@ static const Pb__InterpStatus *status_of(struct interp_fixture *fx, struct asker
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------------------------- */
 
-static void create_is_answered_when_its_worker_has_started_and_waits_for_no_commit(void **state)
+static void create_is_answered_when_it_has_begun_and_waits_for_no_commit(void **state)
 {
     struct interp_fixture *fx = *state;
     uint64_t n = fx_create(fx, &fx->host, OW(NONE), "", 0);
+    Pb__CallDone d = PB__CALL_DONE__INIT;
     struct played *p;
 
     assert_null(fx_answer(fx, n));
     p = fx_spare(fx);
     assert_null(fx_answer(fx, n));
-    fx_starts(p); /* nothing was collected from the store yet */
+    fx_starts_only(p);
+    assert_null(fx_answer(fx, n));                                             /* its source runs */
+    assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_CALL_DONE, &d.base), 0); /* nothing was collected from the store yet */
     assert_int_equal(fx_answer(fx, n)->body_case, PB__ANSWER__BODY_HANDLE);
     assert_string_equal(fx_answer(fx, n)->handle->id, p->job);
     assert_int_equal(fx->bare.b.pool.living, 1);
     assert_int_equal(fx->bare.b.pool.busy, 0); /* no slot of --workers */
+}
+
+/* Before it has started, and with what a call's would have. */
+static void a_begin_that_is_told_otherwise_is_a_lie(void **state)
+{
+    struct interp_fixture *fx = *state;
+    Pb__CallDone d = PB__CALL_DONE__INIT;
+    Pb__Value v = PB__VALUE__INIT;
+    struct played *p;
+
+    for (int how = 0; how < 3; how++) {
+        (void)fx_create(fx, &fx->host, OW(NONE), "", 0);
+        p = fx_spare(fx);
+        d.number = how == 1;
+        d.value = how == 2 ? &v : NULL;
+        if (how > 0)
+            fx_starts_only(p);
+        assert_int_equal(fx_says(p, PB__FROM_WORKER__BODY_CALL_DONE, &d.base), -EPROTO);
+    }
 }
 
 static void a_named_one_is_answered_when_it_is_stored_too(void **state)
@@ -889,12 +911,37 @@ static void a_broker_that_leaves_ends_those_of_sessions_after_their_call_and_kee
     assert_int_equal(others, 0);
 }
 
+static void what_waits_for_a_worker_when_the_broker_leaves_is_told_or_left_to_the_next(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 2);
+    uint64_t session = fx_create(fx, &fx->host, OW(NONE), "", 0), child = fx_create(fx, &p->w->asker, OW(NONE), "", 0), reset;
+    struct frame f;
+    unsigned others;
+
+    fx_create(fx, &fx->host, OW(NAMED), "stays", 0);
+    fx_call(fx, &fx->host, fx_ref(0, p->job), "f", 0); /* so that p stays for now */
+    fx->bare.b.phase = BROKER_DRAINING;
+    interps_drain(&fx->bare.b);
+    fx_failure(fx, session, CE(EXECUTION_FAILED));
+    assert_int_not_equal(fx_called(p, KIND(CALL), NULL), 0);
+    assert_false(fx_hear(p, &f));
+    fx_failure(fx, child, CE(EXECUTION_FAILED));
+    reset = fx_create(fx, &p->w->asker, OW(NONE), "", 0);
+    assert_false(fx_hear(p, &f));
+    fx_failure(fx, reset, CE(TEMPORARY));
+    assert_int_equal(interps_resting(&fx->bare.b, &others), 0);
+    assert_int_equal(others, 1); /* p; the named one waits in the queue, for the next broker */
+    assert_int_equal(fx->bare.b.jobs.waiting, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(create_is_answered_when_its_worker_has_started_and_waits_for_no_commit),
+        TEST(create_is_answered_when_it_has_begun_and_waits_for_no_commit),
+        TEST(a_begin_that_is_told_otherwise_is_a_lie),
         TEST(a_named_one_is_answered_when_it_is_stored_too),
         TEST(a_name_is_taken_once_and_free_after_the_end),
         TEST(who_may_own_what),
@@ -937,6 +984,7 @@ int main(void)
         TEST(what_nobody_waits_for_any_more_is_no_part_of_a_cycle),
         TEST(a_named_one_is_made_anew_by_the_next_broker_at_its_first_use),
         TEST(one_that_was_never_used_again_is_closed_without_a_process),
+        TEST(what_waits_for_a_worker_when_the_broker_leaves_is_told_or_left_to_the_next),
         TEST(a_broker_that_leaves_ends_those_of_sessions_after_their_call_and_keeps_named_ones),
     };
 

@@ -1,5 +1,6 @@
 /* test_lua.c - the Lua engine, each script in a forked, unsealed worker whose link ends in this test. */
 #include "lua_fixture.h"
+#include "worker/engines/lua/job.h"
 
 /* ---- libraries ------------------------------------------------------------------------------------------------------------------ */
 
@@ -487,9 +488,26 @@ static void cancel_ends_a_wait_for_input(void **state)
     assert_int_equal(j->t.wants, 1);
 }
 
+/* Each block of a template's child that were freed would be copied first. */
+static void a_state_that_is_taken_down_gives_nothing_back(void **state)
+{
+    struct lua_memory m = { .cap = SIZE_MAX };
+    char *block = lua_job_alloc(&m, NULL, 0, 100);
+
+    (void)state;
+    m.leaving = true;
+    assert_null(lua_job_alloc(&m, block, 100, 0));
+    block[99] = 1;
+    assert_int_equal(m.used, 100);
+    m.leaving = false;
+    assert_null(lua_job_alloc(&m, block, 100, 0));
+    assert_int_equal(m.used, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_state_that_is_taken_down_gives_nothing_back),
         TEST(print_separates_by_tabs_and_uses_tostring),
         TEST(the_libraries_that_compute_are_there),
         TEST(what_reaches_outside_is_absent),

@@ -118,6 +118,7 @@ static void its_source_is_run_when_it_begins(void **state)
     p->spec.source.len = sizeof(init) - 1;
     peer_start(p);
     gives(p, "return ready", "\"init.lua\"");
+    assert_int_equal(p->begun, 1);
 }
 
 static void an_interpreter_whose_source_fails_has_ended(void **state)
@@ -131,6 +132,7 @@ static void an_interpreter_whose_source_fails_has_ended(void **state)
     assert_int_equal(p->told.kind, PB__RESULT_KIND__RESULT_KIND_EXCEPTION);
     assert_string_equal(p->told.message, "init.lua:1: no");
     assert_int_equal(p->told.started, 1);
+    assert_int_equal(p->begun, 0);
 }
 
 static void close_runs_finalizers_and_says_so(void **state)

@@ -465,7 +465,10 @@ static void on_ask(struct peer *p, const Pb__Ask *a)
         break;
     case PB__ASK__BODY_ALIAS_NEXT: world.next = a->number; break;
     case PB__ASK__BODY_ALIAS_DONE: on_alias_done(p, a->alias_done); break;
-    case PB__ASK__BODY_ASK_CANCEL: world.cancelled = a->ask_cancel->number; break;
+    case PB__ASK__BODY_ASK_CANCEL:
+        world.cancelled = a->ask_cancel->number;
+        answer_failure(p, world.cancelled, ERROR(INTERRUPTED), "");
+        break;
     default: fail_msg("ask %d", (int)a->body_case);
     }
 }
@@ -594,6 +597,34 @@ static void futures_are_under_way_together(void **state)
     assert_int_equal(world.cancelled, p->kept[2]);
     gives(p, "d = i:call_async('later') d = nil collectgarbage() collectgarbage()", "null");
     assert_int_equal(world.cancelled, p->kept[3]);
+}
+
+static void several_may_wait_for_one_future(void **state)
+{
+    struct peer *p = begin(state);
+    Pb__Value v = PB__VALUE__INIT;
+    uint8_t seven[] = { 7 };
+
+    gives(
+        p,
+        "i = interpreters.create() f = i:call_async('later') t = {} for k = 1, 4 do t[k] = coop.async(f.wait, f) end u = coop.async(pcall, f.wait, f, "
+        "0.001) coop.yield() t[1]:cancel() return pcall(t[1].join, t[1])",
+        "[false,\"cancelled\"]");
+    gives(p, "return select(2, u:join()).type, t[2]:status()", "[\"TimedOut\",\"blocked\"]");
+    v.cbor.data = seven;
+    v.cbor.len = 1;
+    answer_value(p, p->kept[0], &v);
+    gives(p, "return t[2]:join(), t[3]:join(), t[4]:join(), f:wait()", "[7,7,7,7]");
+}
+
+/* A full memory's collection frees nothing that has a finalizer. */
+static void asks_leave_no_garbage_that_a_full_memory_would_keep(void **state)
+{
+    struct peer *p = *state;
+
+    p->limits.memory_bytes = PEER_MIB;
+    (void)begin(state);
+    gives(p, "i = interpreters.create() for k = 1, 40000 do i:call('echo') end", "null");
 }
 
 static void a_tasklet_waits_alone(void **state)
@@ -872,6 +903,8 @@ int main(void)
         TEST(a_failure_is_an_error_with_all_that_is_known),
         TEST(its_life_is_asked_for_and_told),
         TEST(futures_are_under_way_together),
+        TEST(several_may_wait_for_one_future),
+        TEST(asks_leave_no_garbage_that_a_full_memory_would_keep),
         TEST(a_tasklet_waits_alone),
         TEST(an_interrupt_takes_back_what_the_call_waits_for),
         TEST(handles_travel_in_values),

@@ -28,6 +28,7 @@
 #include "worker/engines/native/load.h"
 #include "worker/link.h"
 #include "worker/policy.h"
+#include "worker/template.h"
 
 struct fixture {
     struct policy policy;
@@ -260,6 +261,64 @@ static void no_buffer_comes_where_none_is_asked_for(void **state)
         assert_int_equal(map(*state, PROT_READ, MAP_SHARED, fd), SECCOMP_RET_TRAP);
         assert_int_equal(answer(*state, SYS_recvmsg, fd, 0, 0, 0), SECCOMP_RET_TRAP);
     }
+}
+
+/* ---- facts of the profile of templates ------------------------------------------------------------------------------------------- */
+
+static const uint64_t fork_flags = CLONE_PARENT | SIGCHLD;
+
+static void a_fork_is_of_one_kind_and_is_asked_about(void **state)
+{
+    static const uint64_t more[] = { CLONE_VM,    CLONE_FILES, CLONE_FS,       CLONE_SIGHAND, CLONE_THREAD, CLONE_NEWUSER, CLONE_NEWPID,
+                                     CLONE_VFORK, CLONE_PIDFD, CLONE_UNTRACED, CLONE_IO,      CLONE_SETTLS, 1ull << 32 };
+
+    assert_int_equal(answer(*state, SYS_clone, fork_flags, 0, 0, 0), SECCOMP_RET_USER_NOTIF);
+    assert_int_equal(answer(*state, SYS_clone, fork_flags, 4096, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_clone, fork_flags, 1ull << 32, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_clone, SIGCHLD, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_clone, CLONE_PARENT, 0, 0, 0), SECCOMP_RET_TRAP);
+    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+        assert_int_equal(answer(*state, SYS_clone, fork_flags | more[i], 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_fork, 0, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_vfork, 0, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_clone3, 0, 0, 0, 0), SECCOMP_RET_ERRNO | ENOSYS);
+    assert_int_equal(answer(*state, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_dup2, FORK_FD, LINK_FD, 0, 0), SECCOMP_RET_ALLOW);
+    assert_int_equal(answer(*state, SYS_dup2, LINK_FD, FORK_FD, 0, 0), SECCOMP_RET_TRAP);
+    assert_int_equal(answer(*state, SYS_dup2, FORK_FD, 0, 0, 0), SECCOMP_RET_TRAP);
+}
+
+/* What is installed: one that asks, and above it one that lets pass what has been asked about. Neither alone would do. */
+static void two_filters_say_together_what_the_table_says(void **state)
+{
+    const struct fixture *f = *state;
+    struct policy_row rows[128];
+    struct policy leave, under = f->policy;
+    struct bpf_program low, high;
+
+    assert_true(f->policy.n_rows <= 128);
+    assert_int_equal(policy_leave(&f->policy, rows, &leave), 1);
+    under.asked_before = true;
+    assert_int_equal(bpf_compile(&leave, &low), 0);
+    assert_int_equal(bpf_compile(&under, &high), 0);
+    for (uint64_t flags = 0; flags < 4; flags++) {
+        struct seccomp_data fork = { .nr = SYS_clone, .arch = AUDIT_ARCH_X86_64, .args = { flags == 0 ? fork_flags : flags } };
+        bool asked = flags == 0;
+
+        assert_int_equal(evaluate(&low, &fork), asked ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);
+        assert_int_equal(evaluate(&high, &fork), asked ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP);
+    }
+    for (int nr = 0; nr <= (int)f->policy.newest; nr++) {
+        struct seccomp_data d = { .nr = nr, .arch = AUDIT_ARCH_X86_64 };
+
+        if (!oracle_no_call(&f->policy, (uint32_t)nr))
+            assert_int_equal(evaluate(&low, &d), SECCOMP_RET_ALLOW);
+        assert_int_equal(evaluate(&high, &d), oracle_read(&f->policy, &d));
+    }
+    bpf_finish(&low);
+    bpf_finish(&high);
 }
 
 /* ---- facts of the native profile ------------------------------------------------------------------------------------------------ */
@@ -666,7 +725,7 @@ static void every_row_has_a_reason_a_verdict_and_its_right_name(void **state)
         assert_string_equal(name, r->name);
         free(name);
         assert_true(r->verdict == POLICY_ALLOW || r->verdict == POLICY_REFUSE || r->verdict == POLICY_ANSWER ||
-                    r->verdict == POLICY_VIOLATION);
+                    r->verdict == POLICY_VIOLATION || r->verdict == POLICY_NOTIFY);
         assert_int_equal(r->verdict == POLICY_REFUSE, r->error != 0);
         for (int k = 0; k < POLICY_ARGS; k++)
             assert_int_equal(r->args[k].value & ~r->args[k].mask, 0); /* else it could never hold */
@@ -777,6 +836,9 @@ int main(void)
 {
     static const struct CMUnitTest compute[] = { OF_PROFILES, OF_PURE, cmocka_unit_test(no_buffer_comes_where_none_is_asked_for) };
     static const struct CMUnitTest lua[] = { OF_PROFILES, OF_PURE, OF_BUFFERS };
+    static const struct CMUnitTest lua_template[] = { OF_PROFILES, OF_PURE, OF_BUFFERS,
+                                                      cmocka_unit_test(a_fork_is_of_one_kind_and_is_asked_about),
+                                                      cmocka_unit_test(two_filters_say_together_what_the_table_says) };
     static const struct CMUnitTest native[] = {
         OF_PROFILES,
         OF_PURE,
@@ -838,8 +900,9 @@ int main(void)
         {"policy of exec, with rows of a user's",    "exec", 0,                   rows},
         { "policy of exec, with rows and a network", "exec", POLICY_NET_LOOPBACK, wild},
     };
-    int failed = RUN(&variants[0], compute) + RUN(&variants[1], lua) + RUN(&variants[2], python) + RUN(&variants[3], native) +
-                 RUN(&variants[4], init);
+    static const struct variant template_of_lua = { "policy of lua-template", "lua-template", 0, NULL };
+    int failed = RUN(&template_of_lua, lua_template) + RUN(&variants[0], compute) + RUN(&variants[1], lua) + RUN(&variants[2], python) +
+                 RUN(&variants[3], native) + RUN(&variants[4], init);
 
     for (size_t i = 5; i < sizeof(variants) / sizeof(variants[0]); i++)
         failed += RUN(&variants[i], exec);

@@ -187,7 +187,7 @@ static void each_failing_step_ends_a_programs_worker_too(void **state)
 /* The two tables differ in what a program's init still needs, and in nothing by oversight. */
 static void what_is_sealed_late_for_programs_is_known(void **state)
 {
-    static const char *const late[] = { "no_capabilities", "no_exec_gain", "landlock", "no_processes", "seccomp" };
+    static const char *const late[] = { "no_capabilities", "no_exec_gain", "landlock", "no_processes", "leave", "seccomp" };
     const char *pure[SEAL_STEPS_MAX];
     size_t n = 0;
 

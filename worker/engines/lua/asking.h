@@ -15,6 +15,8 @@
 
 struct lua_asking {
     struct ask *ask; /* NULL: not sent, or ended */
+    struct lua_asking *next_free;
+    bool kept; /* for the next that needs one */
     size_t n;
     struct packed packed[]; /* n of them, until it is sent */
 };
@@ -35,8 +37,8 @@ const Pb__Answer *lua_asking_wait(lua_State *L, struct lua_asking *s, int64_t de
 /* All of it; pushes the asking. */
 const Pb__Answer *lua_asking_do(lua_State *L, struct lua_asking *s, Pb__Ask *a);
 
-/* Once its answer is not needed any more. */
-void lua_asking_end(struct lua_asking *s);
+/* Once its answer is not needed any more: it is somebody else's from then on. Raises nothing. */
+void lua_asking_end(lua_State *L, struct lua_asking *s);
 
 /* Sends it, waits, and has no use for the answer. Leaves nothing on the stack. */
 void lua_ask_done(lua_State *L, Pb__Ask *a);

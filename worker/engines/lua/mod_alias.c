@@ -159,7 +159,7 @@ static int serve_next(lua_State *L)
     lua_pushstring(L, call->name);
     (void)lua_value_push_each(L, call->args);
     (void)lua_task_spawn(L, first, true, NULL);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 0;
 }
 

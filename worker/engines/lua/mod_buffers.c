@@ -65,7 +65,7 @@ const char *lua_buffer_bytes(lua_State *L, struct lua_handle *h)
     (void)lua_asking_do(L, s, &a);
     if (h->more == NULL) /* another tasklet may have been faster */
         map(L, h, s->ask, PROT_READ);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     lua_pop(L, 1);
     return h->more;
 }
@@ -241,7 +241,7 @@ static int new_buffer(lua_State *L)
     h = lua_handle_push(L, answer->handle);
     h->bytes = (uint64_t)n;
     map(L, h, s->ask, PROT_READ | PROT_WRITE);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     if (!filled)
         return 1;
     memcpy(h->more, lua_tostring(L, 1), len);

@@ -26,7 +26,7 @@ static struct lua_handle *push_answer(lua_State *L, Pb__Ask *a)
     if (answer->body_case != PB__ANSWER__BODY_HANDLE)
         (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     h = lua_handle_push(L, answer->handle);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return h;
 }
 
@@ -117,7 +117,7 @@ static int list(lua_State *L)
         lua_setfield(L, -2, "number");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 

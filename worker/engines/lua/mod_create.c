@@ -262,7 +262,7 @@ int lua_interp_create(lua_State *L)
     a.interp_create = &c.create;
     answer = lua_asking_do(L, s, &a);
     made = lua_handle_push(L, answer->body_case == PB__ANSWER__BODY_INTERP ? answer->interp->interp : answer->handle);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     if (c.create.n_aliases > 0) {
         lua_getfield(L, OPTIONS, "aliases");
         lua_alias_serve(L, lua_gettop(L), made);

@@ -1,6 +1,8 @@
 /* mod_future.c - see mod.h: a call that is under way. Its value or its error is there for as often as one asks. */
 #include "worker/engines/lua/mod.h"
 
+#include <string.h>
+
 #include "worker/engines/lua/call_error.h"
 #include "worker/engines/lua/task.h"
 #include "worker/engines/lua/value.h"
@@ -12,6 +14,8 @@ enum { ASKING = 1, VALUE };
 
 struct future {
     bool done, failed;
+    bool waited; /* a tasklet waits for the answer; the others wait for it */
+    struct wait_queue waiters;
 };
 
 int lua_result_of(lua_State *L, struct lua_asking *s)
@@ -22,7 +26,7 @@ int lua_result_of(lua_State *L, struct lua_asking *s)
         lua_value_push(L, a->result->value);
     else
         lua_pushnil(L);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -58,17 +62,44 @@ static void settle(lua_State *L, struct future *f)
     f->done = true;
 }
 
+/* When it is done all go on, else the next of them waits for the answer. */
+static void wake_others(const struct future *f)
+{
+    while (!wait_empty(&f->waiters)) {
+        task_wake(f->waiters.first->task, 0);
+        if (!f->done)
+            return;
+    }
+}
+
+static int await(lua_State *L, struct future *f, int64_t deadline)
+{
+    int rc = 0;
+
+    while (!f->done && rc == 0) {
+        if (f->waited) {
+            rc = task_block(&f->waiters, deadline, "future", f);
+            continue;
+        }
+        f->waited = true;
+        rc = ask_wait(asking_of(L)->ask, deadline);
+        if (rc == 0)
+            settle(L, f); /* which may wait, too */
+        f->waited = false;
+        wake_others(f);
+    }
+    return rc;
+}
+
 /* wait([seconds]) -> the value, or its error. TimedOut: not yet. */
 static int future_wait(lua_State *L)
 {
     struct future *f = check(L);
     int64_t deadline = lua_task_deadline(L, 2);
-    int rc = f->done ? 0 : ask_wait(asking_of(L)->ask, deadline);
+    int rc = await(L, f, deadline);
 
     if (rc != 0)
         return lua_call_failed(L, rc);
-    if (!f->done) /* another tasklet may have been faster */
-        settle(L, f);
     lua_getiuservalue(L, 1, VALUE);
     return f->failed ? lua_error(L) : 1;
 }
@@ -81,19 +112,13 @@ static int future_done(lua_State *L)
     return 1;
 }
 
-/* cancel(): the call is interrupted, or never begins; wait() says so. */
+/* cancel(): the call is interrupted, or never begins; wait() says so, unless its value was already on the way. */
 static int future_cancel(lua_State *L)
 {
-    struct future *f = check(L);
+    const struct future *f = check(L);
 
-    if (f->done)
-        return 0;
-    lua_asking_end(asking_of(L));
-    lua_call_push_error(L, PB__CALL_ERROR__CALL_ERROR_INTERRUPTED, "the call was cancelled", NULL);
-    lua_setiuservalue(L, 1, VALUE);
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, ASKING);
-    f->done = f->failed = true;
+    if (!f->done)
+        ask_cancel(asking_of(L)->ask);
     return 0;
 }
 
@@ -107,7 +132,7 @@ void lua_future_new(lua_State *L)
     };
     struct future *f = lua_newuserdatauv(L, sizeof(*f), VALUE);
 
-    f->done = f->failed = false;
+    memset(f, 0, sizeof(*f));
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, ASKING);
     if (luaL_getmetatable(L, FUTURE_TYPE) != LUA_TTABLE)

@@ -118,7 +118,7 @@ static int interp_prepare(lua_State *L)
     a.body_case = PB__ASK__BODY_INTERP_PREPARE;
     a.interp_prepare = &p;
     (void)lua_asking_do(L, s, &a);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 0;
 }
 
@@ -215,7 +215,7 @@ static int status_of(lua_State *L, Pb__Ask *a)
     if (answer->body_case != PB__ANSWER__BODY_INTERP)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     lua_interp_push_status(L, answer->interp);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -298,7 +298,7 @@ static int list(lua_State *L)
         lua_interp_push_status(L, answer->interps->interps[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 

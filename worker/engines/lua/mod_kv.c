@@ -48,7 +48,7 @@ static int find(lua_State *L)
     if (answer->body_case != PB__ANSWER__BODY_KV_VALUE)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     lua_pushlstring(L, (const char *)answer->kv_value->value.data, answer->kv_value->value.len);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -126,7 +126,7 @@ static int kv_list(lua_State *L)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_pushboolean(L, answer->kv_keys->more);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 2;
 }
 
@@ -153,7 +153,7 @@ static int open_kv(lua_State *L)
     if (answer->body_case != PB__ANSWER__BODY_HANDLE)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     (void)lua_handle_push(L, answer->handle);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 

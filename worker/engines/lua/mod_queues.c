@@ -117,7 +117,7 @@ static uint32_t put_packed(lua_State *L, struct lua_asking *s, uint32_t n, int64
     a.queue_put = &put;
     answer = lua_asking_do(L, s, &a);
     taken = answer->body_case == PB__ANSWER__BODY_TAKEN ? answer->taken->count : n;
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return taken;
 }
 
@@ -238,7 +238,7 @@ static int queue_get(lua_State *L)
 
     push_item(L, items->items[0], false);
     lua_pushstring(L, items->items[0]->sender);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 2;
 }
 
@@ -256,7 +256,7 @@ static int queue_get_many(lua_State *L)
         push_item(L, items->items[i], true);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -346,7 +346,7 @@ static int queue_info(lua_State *L)
     a.queue_info = &m;
     answer = lua_asking_do(L, s, &a);
     push_status(L, answer->queue);
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -403,7 +403,7 @@ static int push_made(lua_State *L, Pb__Ask *a)
     const Pb__Answer *answer = lua_asking_do(L, s, a);
 
     (void)lua_handle_push(L, handle_in(L, answer));
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 
@@ -458,7 +458,7 @@ static int list(lua_State *L)
         push_status(L, answer->queues->queues[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    lua_asking_end(s);
+    lua_asking_end(L, s);
     return 1;
 }
 

@@ -63,6 +63,7 @@ void lua_interp_push_status(lua_State *L, const Pb__InterpStatus *s)
     set_count(L, "calls", s->calls);
     set_count(L, "incarnation", s->incarnation);
     set_count(L, "memory", s->mem_bytes);
+    set_count(L, "pid", s->pid);
     set_seconds(L, "cpu", s->cpu_us);
     set_seconds(L, "created", s->created_us);
 }

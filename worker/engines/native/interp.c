@@ -89,13 +89,22 @@ static void fail(struct call_outcome *o, Pb__CallError e, const char *message)
     outcome_text(o->message, sizeof(o->message), message, strlen(message));
 }
 
+/* What an interpreter may say of a call of its own; of all else that fails in it it says that it has failed. */
+static bool is_own(Pb__CallError e)
+{
+    return e == PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST || e == PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE || e == PB__CALL_ERROR__CALL_ERROR_TOO_DEEP ||
+           e == PB__CALL_ERROR__CALL_ERROR_TOO_BIG || e == PB__CALL_ERROR__CALL_ERROR_TEMPORARY || e == PB__CALL_ERROR__CALL_ERROR_LIMIT;
+}
+
 /* Of a value that cannot come in or go out. */
 static void fail_as_told(struct call_outcome *o, int rc)
 {
     const struct coop_why *w = coop_last_error();
+    Pb__CallError e = inside_error_of(rc);
 
-    fail(o, inside_error_of(rc), w->message);
+    fail(o, is_own(e) ? e : PB__CALL_ERROR__CALL_ERROR_EXECUTION_FAILED, w->message);
     copy(o->path, sizeof(o->path), w->path);
+    copy(o->type, sizeof(o->type), w->name);
 }
 
 static void fail_in_there(struct call_outcome *o, const struct request_error *e)

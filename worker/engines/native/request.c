@@ -250,9 +250,10 @@ int coop_return_bytes(coop_request *r, const void *bytes, size_t len)
 
 /* ---- the end -------------------------------------------------------------------------------------------------------------------------------- */
 
+/* Of an error in another interpreter: that one. */
 static void take_last_error(struct coop_request *r, const struct coop_why *w)
 {
-    set_error(r, w->name, w->message, w->traceback);
+    set_error(r, w->remote_type[0] != '\0' ? w->remote_type : w->name, w->message, w->traceback);
 }
 
 static void take_number(struct coop_request *r, int result)
