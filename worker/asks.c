@@ -15,6 +15,7 @@ struct ask {
     uint64_t number;
     bool may_bring; /* a descriptor */
     bool taken;     /* frame has the answer */
+    bool lost;      /* it was asked by another process */
     struct frame frame;
 };
 
@@ -231,6 +232,8 @@ int ask_wait(struct ask *a, int64_t deadline)
 
     if (a->taken)
         return 0;
+    if (a->lost)
+        return -EPIPE;
     if (sched != NULL && sched->member == NULL)
         rc = inbound_park(&a->in, deadline, "ask");
     else
@@ -274,12 +277,19 @@ void ask_cancel(struct ask *a)
     link_leave();
 }
 
+void asks_forked(void)
+{
+    for (unsigned i = 0; i < n_used; i++)
+        if (slots[i] != NULL && !ask_is_answered(slots[i]))
+            slots[i]->lost = true;
+}
+
 void ask_end(struct ask *a)
 {
     if (a == NULL)
         return;
     link_enter();
-    if (!ask_is_answered(a))
+    if (!ask_is_answered(a) && !a->lost)
         cancel(a->number);
     give_slot(a);
     if (a->in.come) { /* and nobody has looked at it */

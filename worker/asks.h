@@ -53,6 +53,9 @@ int ask_and_wait(Pb__Ask *a, int64_t deadline, struct ask **ret);
 /* Sends one whose answer is nobody's business: of what gives something back, also where nobody may wait. */
 int ask_post(Pb__Ask *a);
 
+/* In a child of a template: what was open is the template's, and waiting for it fails with -EPIPE. */
+void asks_forked(void);
+
 /* ---- for inbound.c ---- */
 
 struct inbound;

@@ -368,6 +368,25 @@ static void so_is_what_nobody_has_looked_at(void **state)
     ask_end(next);
 }
 
+static void what_a_template_has_asked_is_lost_to_its_child(void **state)
+{
+    struct ask *open = begin_info(), *answered = begin_info(), *next;
+
+    (void)state;
+    (void)heard_ask(PB__ASK__BODY_QUEUE_INFO);
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 4);
+    assert_int_equal(ask_wait(answered, COOP_NEVER), 0);
+    asks_forked();
+    assert_int_equal(ask_wait(open, COOP_NEVER), -EPIPE);
+    assert_int_equal(count_of(answered), 4);
+    ask_end(open);
+    ask_end(answered);
+    next = begin_info(); /* nothing was said before it: the child's broker knows nothing of those */
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 5);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    ask_end(next);
+}
+
 static void one_that_timed_out_may_be_waited_for_again(void **state)
 {
     struct ask *a;
@@ -595,6 +614,7 @@ int main(void)
         TASKLETS(a_cancelled_one_is_taken_back_and_its_late_answer_is_dropped),
         TASKLETS(what_a_late_answer_gives_is_given_back_and_what_it_only_names_is_not),
         TASKLETS(so_is_what_nobody_has_looked_at),
+        TASKLETS(what_a_template_has_asked_is_lost_to_its_child),
         TASKLETS(one_that_timed_out_may_be_waited_for_again),
         TASKLETS(where_blocking_is_forbidden_it_is_not_waited_for),
         TASKLETS(input_and_answers_each_find_their_tasklet),
