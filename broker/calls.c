@@ -61,7 +61,7 @@ const struct call_row call_rows[] = {
     ROW(QUEUE_INFO)        = { "queue_info",        CALL_BOTH,   NULL,         "",       false, call_queue_info,
                            A(QUEUE), REF, "says how full it is and who waits" },
     ROW(QUEUE_LIST)        = { "queue_list",        CALL_HOST,   NULL,         "",       false, call_queue_list,
-                           A(QUEUES), 0, "lists the named queues" },
+                           A(QUEUES), 0, "lists all queues, named or not" },
     ROW(QUEUE_DELETE)      = { "queue_delete",      CALL_HOST,   NULL,         "manage", true,  call_queue_delete,
                            A(DONE), REF | E(BUSY) | WAITS, "removes a named queue and what is in it" },
     ROW(BUFFER_NEW)        = { "buffer_new",        CALL_BOTH,   BUFFERS,      "",       false, call_buffer_new,
