@@ -4,9 +4,9 @@
 #define ROW(field) [PB__ASK__BODY_##field]
 #define E(name)    CALL_ERROR_BIT(name)
 #define A(name)    PB__ANSWER__BODY_##name
-#define REF        (E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND))              /* it names a thing */
-#define VALUE      (E(TOO_BIG) | E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND)) /* it brings a value, in which handles may be */
-#define WAITS      (E(TIMED_OUT) | E(INTERRUPTED) | E(REVOKED))             /* it is kept */
+#define REF        (E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND))                                 /* it names a thing */
+#define VALUE      (E(TOO_BIG) | E(NOT_SHAREABLE) | E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND)) /* it brings a value, in which handles may be */
+#define WAITS      (E(TIMED_OUT) | E(INTERRUPTED) | E(REVOKED))                                /* it is kept */
 #define RUNS                                                                                                                               \
     (E(CLOSED) | E(DEAD) | E(EXECUTION_FAILED) | E(DEADLOCK) | E(NOT_SHAREABLE) | E(TOO_DEEP) | E(TOO_BIG) | E(UNSUPPORTED) | WAITS)
 #define INTERPRETERS "interpreters"

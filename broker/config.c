@@ -40,6 +40,7 @@ static const struct option_row options[] = {
     { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
     { "--interpreters", OPT_COUNT, CELL(interpreters), "N",     "interpreters that live at once; they take no place of --workers (default: 4096)" },
     { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
+    { "--template-idle", OPT_TIME, CELL(template_idle_us), "TIME", "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
     { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
     { "--doctor",     OPT_DOCTOR,  0, 0,               NULL,    "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
     { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
@@ -234,6 +235,7 @@ int config_parse(struct config *c, int argc, char **argv)
                           .workers = 32,
                           .max_queued = 10000,
                           .interpreters = 4096,
+                          .template_idle_us = 300000000,
                           .log_level = LOG_LEVEL_INFO,
                           .tier = "auto",
                           .cgroup = "auto" };

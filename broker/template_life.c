@@ -21,7 +21,7 @@ bool template_is_warm(const struct template *t)
 
 static void used(struct template *t)
 {
-    timers_arm(&t->broker->loop.timers, &t->idle, t->broker->loop.now_us + TEMPLATE_IDLE_US);
+    timers_arm(&t->broker->loop.timers, &t->idle, t->broker->loop.now_us + t->broker->config.template_idle_us);
 }
 
 /* ---- build --------------------------------------------------------------------------------------------------------------------- */
@@ -163,7 +163,7 @@ static void order_is_over(struct template *t, bool stray)
 {
     t->forking = NULL;
     t->leave = false;
-    zygote_fork_ends(t->crew.zygote, stray);
+    zygote_fork_ends(t->crew.zygote, t->ordered_of, stray);
 }
 
 int template_fork(struct template *t)
@@ -180,7 +180,8 @@ int template_fork(struct template *t)
         return rc;
     t->forking = child;
     t->leave = true;
-    zygote_fork_begins(t->crew.zygote);
+    t->ordered_at = loop_clock_us();
+    t->ordered_of = zygote_fork_begins(t->crew.zygote);
     watch_allow(t->job, TEMPLATE_FORK_CPU_US);
     timers_arm(&b->loop.timers, &child->deadline, b->loop.now_us + TEMPLATE_FORK_US);
     rc = send_order(t, child, fd);
@@ -208,6 +209,7 @@ void template_has_child(struct template *t, struct worker *child)
 {
     if (t->forking == child)
         order_is_over(t, false);
+    t->fork_us = loop_clock_us() - t->ordered_at;
     t->forks++;
     t->losses = 0;
     used(t);
@@ -236,6 +238,8 @@ void template_link_gone(struct template *t, struct worker *w, int why)
         template_broke(t, "another process writes on its link");
         return;
     }
+    if (why == -EPIPE && t->leave)
+        return; /* it has ended, and that is about to be told; or it is in no hurry, and late */
     if (w->job != NULL)
         jobs_decide(w->job, CA(BAD_RESULT), "another process writes on its link");
     template_child_failed(t, w, text);

@@ -231,6 +231,7 @@ void template_status(const struct template *t, Pb__TemplateStatus *ret)
     ret->forks = t->forks;
     ret->created_us = t->created_us;
     ret->build_us = t->build_us;
+    ret->fork_us = t->fork_us;
     ret->why = (char *)t->why;
     if (t->worker != NULL)
         ret->pid = (uint32_t)t->worker->pid;

@@ -24,11 +24,10 @@
 #include "broker/store.h"
 #include "job_limits.h"
 
-#define TEMPLATES_MAX        1024               /* versions of all names together */
-#define TEMPLATES_ALIVE      64                 /* with a process */
-#define TEMPLATE_IDLE_US     (300 * 1000000ull) /* without a fork, until its process is let go */
-#define TEMPLATE_FORK_US     (5 * 1000000ull)   /* from the order to the child's hello */
-#define TEMPLATE_FORK_CPU_US 20000              /* of CPU time that an order may cost the template */
+#define TEMPLATES_MAX        1024             /* versions of all names together */
+#define TEMPLATES_ALIVE      64               /* with a process */
+#define TEMPLATE_FORK_US     (5 * 1000000ull) /* from the order to the child's hello */
+#define TEMPLATE_FORK_CPU_US 20000            /* of CPU time that an order may cost the template */
 #define TEMPLATE_LOSSES      3 /* processes in a row that are lost for no reason that is known, until those who wait are told */
 #define TEMPLATE_FULL_NAME   (LIMITS_NAME + 12) /* NAME@VERSION */
 #define TEMPLATE_WHY         256
@@ -57,7 +56,9 @@ struct template
     char why[TEMPLATE_WHY]; /* why its last process ended, when that was not well; "" */
     unsigned losses;        /* in a row */
     uint64_t forks, created_us, build_us, began_at;
-    struct ask *asks; /* builds that wait; list */
+    uint64_t fork_us;                /* the last: from the order to the child that may have a job */
+    uint64_t ordered_at, ordered_of; /* when; of which zygote */
+    struct ask *asks;                /* builds that wait; list */
     struct template *next;
 };
 

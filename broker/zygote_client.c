@@ -179,7 +179,8 @@ static void on_gone(struct zygote *z)
     }
     hang_up(z);
     bury(z);
-    z->forks = 0;
+    z->life++;
+    z->forks = 0; /* what its templates made is ours to end now, as every orphan is */
     z->sweep_due = z->sweeping = 0;
     pool_on_zygote_gone(&z->broker->pool, z);
     if (delay > RESTART_LAST_US)
@@ -474,15 +475,17 @@ int zygote_may_fork(const struct zygote *z)
     return z->ready && !z->sweep_due && !z->sweeping;
 }
 
-void zygote_fork_begins(struct zygote *z)
+uint64_t zygote_fork_begins(struct zygote *z)
 {
     z->forks++;
+    return z->life;
 }
 
-void zygote_fork_ends(struct zygote *z, int stray)
+void zygote_fork_ends(struct zygote *z, uint64_t life, int stray)
 {
-    if (z->forks > 0)
-        z->forks--;
+    if (life != z->life)
+        return;
+    z->forks--;
     z->sweep_due |= stray;
     if (z->sweep_due && z->forks == 0 && !z->sweeping && z->socket.fd >= 0)
         sweep_now(z);

@@ -35,6 +35,7 @@ struct zygote {
     uint32_t filter_len;
     char template_profile[32], template_filter_hash[65]; /* of templates and their children; "": its engine has none */
     uint32_t template_filter_len;
+    uint64_t life;                                 /* which of the processes that were this */
     unsigned forks;                                /* that templates have been ordered and are not done with */
     int sweep_due, sweeping;                       /* there may be children that nobody knows; no fork is ordered until they have ended */
     const char *tier;                              /* of tier_names; NULL until it is ready */
@@ -63,10 +64,10 @@ struct zygote_order {
 int zygote_spawn(struct zygote *z, const struct zygote_order *order);
 /* A template's child has said hello: from now on it is a worker of this zygote's. */
 int zygote_adopt(struct zygote *z, uint64_t worker, pid_t pid);
-/* Around each order to a template. stray: there may be a child of it that is no worker: all such end, when no other order is under way. */
+/* Around each order to a template; life: what its beginning returned. stray: there may be a child of it that is no worker: all such end, when no other order is under way. */
 int zygote_may_fork(const struct zygote *z);
-void zygote_fork_begins(struct zygote *z);
-void zygote_fork_ends(struct zygote *z, int stray);
+uint64_t zygote_fork_begins(struct zygote *z);
+void zygote_fork_ends(struct zygote *z, uint64_t life, int stray);
 int zygote_reap(struct zygote *z, uint64_t worker);
 
 #endif

@@ -183,6 +183,7 @@ static inline struct template *bare_template(struct bare_broker *fx, struct work
     child->crew = &t->crew;
     t->crew.booting++;
     t->forking = child;
+    t->ordered_of = zygote_fork_begins(t->crew.zygote);
     t->leave = true;
     return t;
 }
@@ -242,6 +243,7 @@ static inline void bare_clear(struct bare_broker *fx)
         fx->b.crews[i].booting = fx->b.crews[i].idle = 0;
         fx->b.crews[i].plain = fx->b.crews[i].wide = fx->b.crews[i].living = (struct crew_queue){ 0 };
         timers_cancel(&fx->b.loop.timers, &fx->b.crews[i].own_zygote.restart); /* as zygote_stop() */
+        fx->b.crews[i].own_zygote.forks = 0;
     }
     fx->w = NULL;
     fx->job = NULL;
