@@ -92,8 +92,9 @@ static void fail(struct call_outcome *o, Pb__CallError e, const char *message)
 /* What an interpreter may say of a call of its own; of all else that fails in it it says that it has failed. */
 static bool is_own(Pb__CallError e)
 {
-    return e == PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST || e == PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE || e == PB__CALL_ERROR__CALL_ERROR_TOO_DEEP ||
-           e == PB__CALL_ERROR__CALL_ERROR_TOO_BIG || e == PB__CALL_ERROR__CALL_ERROR_TEMPORARY || e == PB__CALL_ERROR__CALL_ERROR_LIMIT;
+    return e == PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST || e == PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE ||
+           e == PB__CALL_ERROR__CALL_ERROR_TOO_DEEP || e == PB__CALL_ERROR__CALL_ERROR_TOO_BIG ||
+           e == PB__CALL_ERROR__CALL_ERROR_TEMPORARY || e == PB__CALL_ERROR__CALL_ERROR_LIMIT;
 }
 
 /* Of a value that cannot come in or go out. */
