@@ -50,16 +50,16 @@ static void an_interpreter_keeps_its_state_between_commands(void **state)
 static void arguments_are_json_or_else_text(void **state)
 {
     static const char *const rows[][2] = {
-        {"null",                               "null"                              },
-        { "[1, 2.5, \"x\", true]",             "[1, 2.5, \"x\", true]"             },
-        { "{\"a\": {\"b\": []}}",              "{\"a\": {\"b\": []}}"              },
-        { "word",                              "\"word\""                          },
-        { "[1,",                               "\"[1,\""                           },
-        { "\"quoted\"",                        "\"quoted\""                        },
-        { "9223372036854775807",               "9223372036854775807"               },
-        { "340282366920938463463374607431768", "340282366920938463463374607431768" },
-        { "{\"$bytes\": \"AP8=\"}",            "{\"$bytes\": \"AP8=\"}"            },
-        { "\xc3\xa4",                          "\"\\u00e4\""                       },
+        {"null",                               "null"                             },
+        { "[1, 2.5, \"x\", true]",             "[1, 2.5, \"x\", true]"            },
+        { "{\"a\": {\"b\": []}}",              "{\"a\": {\"b\": []}}"             },
+        { "word",                              "\"word\""                         },
+        { "[1,",                               "\"[1,\""                          },
+        { "\"quoted\"",                        "\"quoted\""                       },
+        { "9223372036854775807",               "9223372036854775807"              },
+        { "340282366920938463463374607431768", "340282366920938463463374607431768"},
+        { "{\"$bytes\": \"AP8=\"}",            "{\"$bytes\": \"AP8=\"}"           },
+        { "\xc3\xa4",                          "\"\\u00e4\""                      },
     };
     struct broker *b = *state;
     char *id = made(b, COUNTER);
@@ -130,7 +130,8 @@ static void a_call_of_its_own_leaves_no_interpreter(void **state)
     expect_text(proc_expect(coop(b, "call", "--run", file, "twice", "21"), 0)->out, "42\n");
     expect_has(proc_expect(coop(b, "call", "--run", file, "thrice", "21"), COOP_EXIT_NOT_FOUND)->err, "NoFunction");
     expect_has(proc_expect(coop(b, "call", "--run", script(b, "bad.lua", "error('at once')"), "f"), COOP_EXIT_EXCEPTION)->err, "at once");
-    expect_has(proc_expect(coop(b, "call", "--run", script(b, "syntax.lua", "function ("), "f"), COOP_EXIT_EXCEPTION)->err, "syntax.lua:1:");
+    expect_has(proc_expect(coop(b, "call", "--run", script(b, "syntax.lua", "function ("), "f"), COOP_EXIT_EXCEPTION)->err,
+               "syntax.lua:1:");
     expect_text(proc_expect(coop(b, "interp", "ls", "--quiet"), 0)->out, "");
 }
 
@@ -147,7 +148,8 @@ static void a_call_that_takes_too_long_is_ended_and_the_interpreter_lives(void *
 static void a_template_is_built_once_and_copied(void **state)
 {
     struct broker *b = *state;
-    const char *init = script(b, "init.lua", "rows = {} for i = 1, 1000 do rows[i] = i end function more() rows[#rows + 1] = 0 return #rows end");
+    const char *init =
+        script(b, "init.lua", "rows = {} for i = 1, 1000 do rows[i] = i end function more() rows[#rows + 1] = 0 return #rows end");
 
     expect_text(proc_expect(coop(b, "template", "build", "rows", "--engine", "lua", "--run", init), 0)->out, "rows@1\n");
     expect_text(proc_expect(coop(b, "template", "build", "rows", "--engine", "lua", "--run", init), 0)->out, "rows@2\n");
@@ -174,7 +176,8 @@ static void a_queue_gives_back_what_was_put_in_its_order(void **state)
     expect_text(proc_expect(coop(b, "queue", "get", "q", "--max-items", "9"), 0)->out, "1\n{\"k\": [2]}\n\"three\"\n");
     expect_has(proc_expect(coop(b, "queue", "get", "q", "--timeout", "50ms"), COOP_EXIT_TEMPORARY)->err, "QueueEmpty");
     expect_has(proc_expect(coop(b, "queue", "create", "q"), COOP_EXIT_CONFLICT)->err, "NameTaken");
-    expect_has(proc_expect(coop(b, "queue", "create", "r", "--unbound", "keep"), COOP_EXIT_USAGE)->err, "replace, error, remove or persist");
+    expect_has(proc_expect(coop(b, "queue", "create", "r", "--unbound", "keep"), COOP_EXIT_USAGE)->err,
+               "replace, error, remove or persist");
     proc_expect(coop(b, "queue", "close", "q"), 0);
     expect_has(proc_expect(coop(b, "queue", "put", "q", "1"), COOP_EXIT_CONFLICT)->err, "Closed");
     proc_expect(coop(b, "queue", "rm", "q"), 0);

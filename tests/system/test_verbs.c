@@ -16,9 +16,9 @@
 
 /* The fields of each message as they are printed: public and stable. A new one is added here at its place, none goes. */
 #define STATUS_FIELDS                                                                                                                      \
-    "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes"
+    "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes interp"
 #define RECEIPT_FIELDS                                                                                                                     \
-    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where violation outputs learned outputs_note chain"
+    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where violation outputs learned outputs_note chain interp"
 #define LIMITS_FIELDS                                                                                                                      \
     "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads idle_us pids files file_bytes disk_bytes inodes result_bytes"
 #define STREAM_FIELDS "bytes dropped truncated"
@@ -757,7 +757,7 @@ static void every_verb_has_help_and_says_its_own_flags(void **state)
     struct proc *all = proc_expect(coop(b, "help"), 0), *man = proc_expect(coop(b, "help", "--man"), 0);
 
     json_expect_shape(help, "coop.Help/1", "verbs");
-    assert_int_equal(json_array_size(verbs), 14);
+    assert_int_equal(json_array_size(verbs), 19);
     expect_has(man->out, ".TH COOP 1");
     for (size_t i = 0; i < json_array_size(verbs); i++) {
         json_t *v = json_array_get(verbs, i), *flags = json_at(v, "flags");
