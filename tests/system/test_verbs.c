@@ -30,7 +30,7 @@
 #define CHAIN_FIELDS "seq sha256 previous"
 #define WHERE_FIELDS "broker worker_pid engine_version kernel"
 #define SPEC_FIELDS                                                                                                                        \
-    "name engine source_name source modules args env limits stdin_mode stdin_data on_output_limit program files outputs caps tty require policy learn limits_asked"
+    "name engine source_name source modules args env limits stdin_mode stdin_data on_output_limit program files outputs caps tty require policy learn limits_asked template builds"
 #define VERSION_FIELDS "version protocol pid state_dir kernel workers_idle workers_busy jobs_waiting engines"
 #define CHUNK_FIELDS   "stream offset data encoding"
 #define ERROR_FIELDS   "code message hint exit_code"
