@@ -166,6 +166,15 @@ void interp_row(const char *operation, const char *name, double ours, const char
     fflush(stdout);
 }
 
+/* Of others' work too: on a machine that is busy all figures, the peers' as well, are some times what they are on a quiet one. */
+static void say_load(const char *when)
+{
+    double load;
+
+    if (getloadavg(&load, 1) == 1)
+        printf("load average %s: %.1f\n", when, load);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -179,7 +188,8 @@ int main(int argc, char **argv)
     };
 
     host_init();
-    printf("coop bench of interpreters: medians, %ld cores; x: how many times better than a peer\n\n", sysconf(_SC_NPROCESSORS_ONLN));
+    printf("coop bench of interpreters: medians, %ld cores; x: how many times better than a peer\n", sysconf(_SC_NPROCESSORS_ONLN));
+    say_load("before");
     interp_peers_run();
     if (argc < 2 || strcmp(argv[1], "lives") == 0) {
         interp_begin("1", "64");
@@ -197,5 +207,6 @@ int main(int argc, char **argv)
         }
     if (argc < 2 || strcmp(argv[1], "many") == 0)
         interp_many();
+    say_load("after");
     return 0;
 }

@@ -4,9 +4,9 @@
 #define ROW(field) [PB__ASK__BODY_##field]
 #define E(name)    CALL_ERROR_BIT(name)
 #define A(name)    PB__ANSWER__BODY_##name
-#define REF        (E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND))              /* it names a thing */
-#define VALUE      (E(TOO_BIG) | E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND)) /* it brings a value, in which handles may be */
-#define WAITS      (E(TIMED_OUT) | E(INTERRUPTED) | E(REVOKED))             /* it is kept */
+#define REF        (E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND))                                 /* it names a thing */
+#define VALUE      (E(TOO_BIG) | E(NOT_SHAREABLE) | E(BAD_HANDLE) | E(REVOKED) | E(NOT_FOUND)) /* it brings a value, in which handles may be */
+#define WAITS      (E(TIMED_OUT) | E(INTERRUPTED) | E(REVOKED))                                /* it is kept */
 #define RUNS                                                                                                                               \
     (E(CLOSED) | E(DEAD) | E(EXECUTION_FAILED) | E(DEADLOCK) | E(NOT_SHAREABLE) | E(TOO_DEEP) | E(TOO_BIG) | E(UNSUPPORTED) | WAITS)
 #define INTERPRETERS "interpreters"
@@ -61,7 +61,7 @@ const struct call_row call_rows[] = {
     ROW(QUEUE_INFO)        = { "queue_info",        CALL_BOTH,   NULL,         "",       false, call_queue_info,
                            A(QUEUE), REF, "says how full it is and who waits" },
     ROW(QUEUE_LIST)        = { "queue_list",        CALL_HOST,   NULL,         "",       false, call_queue_list,
-                           A(QUEUES), 0, "lists the named queues" },
+                           A(QUEUES), 0, "lists all queues, named or not" },
     ROW(QUEUE_DELETE)      = { "queue_delete",      CALL_HOST,   NULL,         "manage", true,  call_queue_delete,
                            A(DONE), REF | E(BUSY) | WAITS, "removes a named queue and what is in it" },
     ROW(BUFFER_NEW)        = { "buffer_new",        CALL_BOTH,   BUFFERS,      "",       false, call_buffer_new,

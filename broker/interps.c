@@ -83,11 +83,27 @@ static Pb__CallError late_error(Pb__Cause cause)
     return cause == CA(OK) ? CE(CLOSED) : CE(DEAD);
 }
 
+/* The name is free again, and yet who asks for it is told how the last one that had it ended. */
+static const struct interp *ended_by_name(const struct interps *all, const char *name)
+{
+    const struct interp *found = NULL;
+
+    for (const struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
+        if (i->owner != OW(JOB) && strcmp(i->label, name) == 0)
+            found = i;
+    return found;
+}
+
 /* One that ended so long ago that only the store knows it. */
 static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
 {
+    const struct interp *i = a->by->worker == NULL && ref != NULL ? ended_by_name(&a->by->broker->interps, ref->id) : NULL;
     struct store_job job;
 
+    if (i != NULL) {
+        interp_fail_ended(a, i, late_error(i->cause));
+        return true;
+    }
     if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
         job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
         return false;

@@ -10,8 +10,8 @@
  *          before it was sent all of it, is put back in front.
  * Bounded: QUEUE_ITEMS_MAX and QUEUE_BYTES_MAX for each; what all may come to hold is reserved when they are made: QUEUES_RESERVED in all, of a job
  *          as much as its memory limit. What putters have waiting: QUEUE_WAITING_MAX for each, QUEUES_WAITING in all.
- * Files:   queues.c what they are and how they end; queue_items.c what is in them; queue_waits.c who waits; queue_flights.c what is on its way;
- *          queue_store.c durable ones.
+ * Files:   queues.c what they are and how they end, queue_look.c what is told of them; queue_items.c what is in them; queue_waits.c who waits,
+ *          queue_put.c and queue_get.c what for; queue_flights.c what is on its way; queue_store.c durable ones.
  */
 #ifndef BROKER_QUEUES_H
 #define BROKER_QUEUES_H
@@ -58,7 +58,7 @@ struct queue_user {
     struct queue_item *sent; /* in a queue, or under way, and something becomes of them when it ends */
     struct queue *made;      /* that end with it */
     unsigned n_made;
-    uint64_t reserved, waiting;
+    uint64_t reserved, waiting, most_waiting;
     struct queue_flight *flights, *last_flight; /* the oldest first */
 };
 

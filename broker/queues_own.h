@@ -107,13 +107,25 @@ bool item_orphaned(struct broker *b, struct queue_item *i);
 void items_forget_sender(struct queue_user *u);
 
 /* ---- queue_waits.c ---- */
+struct queue_wait *wait_new(struct queue *q, struct ask *a); /* NULL: no memory */
+void wait_free(struct queue_wait *w);                        /* its ask is answered, or will be by somebody else */
+__attribute__((nonnull)) void wait_refuse(struct queue_wait *w, Pb__CallError error,
+                                          const char *what); /* answers "queue NAME what", and frees it */
+void wait_line_up(struct queue_wait *w);
+void wait_give_up(struct queue_wait *w);             /* what is left of a put does not go in any more */
+void wait_count(struct queue_wait *w, size_t bytes); /* what a put has waiting: the broker's to keep, beside what the queue may hold */
+/* Until nobody can be served. */
 void queue_serve(struct queue *q);
 /* Everybody in the line is told that nothing will come. */
 void queue_turn_away(struct queue_waits *l);
-/* A put was told by the store: answers it when that was the last thing it waited for. */
-void wait_look(struct queue_wait *w);
-struct queue_wait *wait_new(struct queue *q, struct ask *a); /* NULL: no memory */
-void wait_free(struct queue_wait *w);                        /* its ask is answered, or will be by somebody else */
+
+/* ---- queue_put.c ---- */
+bool queue_admit(struct queue *q);    /* who waits longest, and nobody else; true: some of its items have gone in */
+void put_done(struct queue_wait *w);  /* nothing more goes in; answers, unless the disk has to first */
+void wait_look(struct queue_wait *w); /* the store has brought something back: answers when that was the last thing it waited for */
+
+/* ---- queue_get.c ---- */
+bool queue_hand_over(struct queue *q); /* to who waits longest, of those who would read it; true: somebody was answered */
 
 /* ---- queue_flights.c ---- */
 /* These were handed over by the answer that was just sent: frees those that have gone out, keeps the others until they have. */

@@ -24,8 +24,8 @@ int ask_end(struct coop_op **op, struct frame *ret_reply, struct coop_error *why
 int ask_check(const struct frame *reply, Pb__Reply__BodyCase wanted, struct coop_error *why);
 
 /*
- * One Ask and its Answer of the wanted kind, which lives in *ret_reply. Fills in ask->number. ret_fd: the descriptor that came along, -1: none; the
- * caller closes it; NULL: it is not wanted.
+ * One Ask and its Answer of the wanted kind, which lives in *ret_reply. Fills in ask->number. ret_fd: the descriptor that came along, -1:
+ * none; the caller closes it; NULL: it is not wanted.
  */
 int ask_answer(struct coop_client *c, Pb__Ask *ask, int64_t timeout_us, Pb__Answer__BodyCase wanted, struct frame *ret_reply,
                const Pb__Answer **ret_answer, int *ret_fd, struct coop_error *why);

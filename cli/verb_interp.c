@@ -17,8 +17,6 @@
 
 #include <coop/exit_codes.h>
 
-#define REF(name) Pb__Ref name = PB__REF__INIT
-
 /* ---- create ----------------------------------------------------------------------------------------------------------------------- */
 
 static int check_create(const struct command *c, char **args, int n)
@@ -39,19 +37,14 @@ static int check_create(const struct command *c, char **args, int n)
 static int run_first(const struct command *c, struct coop_client *client, const char *id, const struct spec *s)
 {
     Pb__InterpExec m = PB__INTERP_EXEC__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct frame reply;
-    REF(ref);
     int code;
 
-    ref.id = (char *)id;
-    m.interp = &ref;
     m.source = s->pb.source;
     m.source_name = s->pb.source_name;
     m.timeout_us = timeout_of(c);
-    ask.body_case = PB__ASK__BODY_INTERP_EXEC;
-    ask.interp_exec = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_EXEC, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
     if (code == 0) {
         code = interp_output(c, client, answer_of(&reply)->result);
         frame_release(&reply);
@@ -62,14 +55,9 @@ static int run_first(const struct command *c, struct coop_client *client, const 
 static int kill_it(const struct command *c, struct coop_client *client, const char *id)
 {
     Pb__InterpKill m = PB__INTERP_KILL__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
-    ref.id = (char *)id;
-    m.interp = &ref;
-    ask.body_case = PB__ASK__BODY_INTERP_KILL;
-    ask.interp_kill = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_KILL, &m, &m.interp, (char *)id));
 }
 
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply)
@@ -152,22 +140,17 @@ static int read_source(const struct command *c, const char *path, struct spec *s
 static int exec(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpExec m = PB__INTERP_EXEC__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct spec s = { .pb = PB__JOB_SPEC__INIT };
     struct frame reply;
     const char *name;
-    REF(ref);
     int code = read_source(c, args[1], &s, &m.source, &name);
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
     m.source_name = (char *)name;
     m.timeout_us = timeout_of(c);
-    ask.body_case = PB__ASK__BODY_INTERP_EXEC;
-    ask.interp_exec = &m;
     if (code == 0)
-        code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+        code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_EXEC, &m, &m.interp, args[0]), PB__ANSWER__BODY_RESULT, &reply);
     if (code == 0)
         code = say_result(c, client, &reply, false);
     spec_finish(&s);
@@ -177,22 +160,17 @@ static int exec(const struct command *c, struct coop_client *client, char **args
 int interp_call(const struct command *c, struct coop_client *client, const char *id, char **args, int n)
 {
     Pb__InterpCall m = PB__INTERP_CALL__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct values list;
     struct frame reply;
-    REF(ref);
     int code = values_of_args(c, args + 1, n - 1, &list);
 
     if (code != 0)
         return code;
-    ref.id = (char *)id;
-    m.interp = &ref;
     m.function = args[0];
     m.args = &list.value;
     m.timeout_us = timeout_of(c);
-    ask.body_case = PB__ASK__BODY_INTERP_CALL;
-    ask.interp_call = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CALL, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&list);
     return code == 0 ? say_result(c, client, &reply, true) : code;
 }
@@ -205,21 +183,16 @@ static int call(const struct command *c, struct coop_client *client, char **args
 static int prepare(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpPrepare m = PB__INTERP_PREPARE__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct values map;
     struct frame reply;
-    REF(ref);
     int code = values_of_names(c, args + 1, n - 1, &map);
 
     if (code != 0)
         return code;
-    ref.id = args[0];
-    m.interp = &ref;
     m.names = &map.value;
     m.timeout_us = timeout_of(c);
-    ask.body_case = PB__ASK__BODY_INTERP_PREPARE;
-    ask.interp_prepare = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_RESULT, &reply);
+    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_PREPARE, &m, &m.interp, args[0]), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&map);
     if (code == 0)
         frame_release(&reply);
@@ -316,30 +289,20 @@ static int say_status(const struct command *c, struct coop_client *client, Pb__A
 static int show(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpInfo m = PB__INTERP_INFO__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
-    ask.body_case = PB__ASK__BODY_INTERP_INFO;
-    ask.interp_info = &m;
-    return say_status(c, client, &ask);
+    return say_status(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INFO, &m, &m.interp, args[0]));
 }
 
 static int wait_for(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpWait m = PB__INTERP_WAIT__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
     m.timeout_us = timeout_of(c);
-    ask.body_case = PB__ASK__BODY_INTERP_WAIT;
-    ask.interp_wait = &m;
-    return say_status(c, client, &ask);
+    return say_status(c, client, ask_named(&q, PB__ASK__BODY_INTERP_WAIT, &m, &m.interp, args[0]));
 }
 
 /* ---- changing them ------------------------------------------------------------------------------------------------------------------ */
@@ -347,29 +310,19 @@ static int wait_for(const struct command *c, struct coop_client *client, char **
 static int interrupt(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpInterrupt m = PB__INTERP_INTERRUPT__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
-    ask.body_case = PB__ASK__BODY_INTERP_INTERRUPT;
-    ask.interp_interrupt = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INTERRUPT, &m, &m.interp, args[0]));
 }
 
 static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpClose m = PB__INTERP_CLOSE__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
-    ask.body_case = PB__ASK__BODY_INTERP_CLOSE;
-    ask.interp_close = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CLOSE, &m, &m.interp, args[0]));
 }
 
 static int kill_word(const struct command *c, struct coop_client *client, char **args, int n)
@@ -381,15 +334,10 @@ static int kill_word(const struct command *c, struct coop_client *client, char *
 static int reset(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpReset m = PB__INTERP_RESET__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.interp = &ref;
-    ask.body_case = PB__ASK__BODY_INTERP_RESET;
-    ask.interp_reset = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_RESET, &m, &m.interp, args[0]));
 }
 
 /* clang-format off */

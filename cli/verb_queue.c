@@ -12,8 +12,6 @@
 
 #include <coop/exit_codes.h>
 
-#define REF(name) Pb__Ref name = PB__REF__INIT
-
 static const char *const unbound_words[] = { "replace", "error", "remove", "persist", NULL };
 
 /* UNBOUND_NONE when --unbound was not given. */
@@ -72,24 +70,19 @@ static int create(const struct command *c, struct coop_client *client, char **ar
 static int put(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueuePut m = PB__QUEUE_PUT__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct values_each each;
     struct frame reply;
-    REF(ref);
     int code = read_unbound(c, &m.unbound);
 
     if (code == 0)
         code = values_each_arg(c, args + 1, n - 1, &each);
     if (code != 0)
         return code;
-    ref.id = args[0];
-    m.queue = &ref;
     m.items = each.list;
     m.n_items = each.n;
     m.timeout_us = wait_us(c);
-    ask.body_case = PB__ASK__BODY_QUEUE_PUT;
-    ask.queue_put = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TAKEN, &reply);
+    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_PUT, &m, &m.queue, args[0]), PB__ANSWER__BODY_TAKEN, &reply);
     values_each_finish(&each);
     if (code != 0)
         return code;
@@ -124,19 +117,14 @@ static int print_items(const struct command *c, const Pb__QueueItems *l)
 static int get(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueGet m = PB__QUEUE_GET__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
+    struct named q;
     struct frame reply;
-    REF(ref);
     int code;
 
     (void)n;
-    ref.id = args[0];
-    m.queue = &ref;
     m.max = c->opt.max_items != 0 ? (uint32_t)c->opt.max_items : 1;
     m.timeout_us = wait_us(c);
-    ask.body_case = PB__ASK__BODY_QUEUE_GET;
-    ask.queue_get = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_ITEMS, &reply);
+    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_GET, &m, &m.queue, args[0]), PB__ANSWER__BODY_ITEMS, &reply);
     if (code != 0)
         return code;
     code = print_items(c, answer_of(&reply)->items);
@@ -147,30 +135,20 @@ static int get(const struct command *c, struct coop_client *client, char **args,
 static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueClose m = PB__QUEUE_CLOSE__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.queue = &ref;
     m.discard = c->opt.discard;
-    ask.body_case = PB__ASK__BODY_QUEUE_CLOSE;
-    ask.queue_close = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_CLOSE, &m, &m.queue, args[0]));
 }
 
 static int delete_it(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueDelete m = PB__QUEUE_DELETE__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    REF(ref);
+    struct named q;
 
     (void)n;
-    ref.id = args[0];
-    m.queue = &ref;
-    ask.body_case = PB__ASK__BODY_QUEUE_DELETE;
-    ask.queue_delete = &m;
-    return say_ask_done(c, client, &ask);
+    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_DELETE, &m, &m.queue, args[0]));
 }
 
 static void print_row(const Pb__QueueStatus *q)

@@ -120,6 +120,18 @@ int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *a
     return 0;
 }
 
+/* All bodies of an Ask are pointers in one place. */
+Pb__Ask *ask_named(struct named *n, Pb__Ask__BodyCase which, void *message, Pb__Ref **ref_of_message, char *name)
+{
+    pb__ref__init(&n->ref);
+    pb__ask__init(&n->ask);
+    n->ref.id = name;
+    *ref_of_message = &n->ref;
+    n->ask.body_case = which;
+    n->ask.interp_info = message;
+    return &n->ask;
+}
+
 /* ---- words behind a verb ---------------------------------------------------------------------------------------------------------- */
 
 static const struct word *word_find(const struct word *words, const char *name)

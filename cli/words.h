@@ -26,6 +26,15 @@ int say_failure(const struct command *c, const Pb__CallFailure *f);
 /* Microseconds of --timeout; 0: none was given. For fields whose 0 is "no limit". */
 uint64_t timeout_of(const struct command *c);
 
+/* An Ask about one thing that is named on the command line. */
+struct named {
+    Pb__Ref ref;
+    Pb__Ask ask;
+};
+
+/* Puts it together: which message, that message, its own Ref, and the name. All of it must live until the ask is answered. Returns &n->ask. */
+Pb__Ask *ask_named(struct named *n, Pb__Ask__BodyCase which, void *message, Pb__Ref **ref_of_message, char *name);
+
 /* What stands behind a verb: "create" of coop interp. */
 struct word {
     const char *name;

@@ -92,7 +92,7 @@ int coop_alias_done_begin(struct coop_client *c, uint64_t number, const coop_val
     return start_give(&s, start_done(&s, number, value, error_type, error_message), ret);
 }
 
-/* ---- taken back, written down ---------------------------------------------------------------------------------------------------------- */
+/* ---- taken back, written down ---------------------------------------------------------------------------------------------------- */
 
 static int start_revoke(struct start *s, const char *interp, const char *name)
 {
@@ -176,7 +176,7 @@ int coop_alias_log_begin(struct coop_client *c, uint64_t before, unsigned limit,
     return start_give(&s, start_log(&s, before, limit), ret);
 }
 
-/* ---- serving --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- serving --------------------------------------------------------------------------------------------------------------------- */
 
 typedef int serve_fn(void *user, const char *name, const coop_val *args, coop_val **ret, char *error);
 

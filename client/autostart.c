@@ -106,7 +106,7 @@ static void log_last_line(const char *path, off_t from, char *ret, size_t size)
     snprintf(ret, size, "%s", line != NULL ? line + 1 : tail);
 }
 
-/* ---- its start ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- its start ------------------------------------------------------------------------------------------------------------------- */
 
 struct launch {
     const char *coopd;
@@ -116,8 +116,8 @@ struct launch {
 };
 
 /*
- * /dev/null, the log twice, the ready pipe as READY_FD and nothing else of the program's (a pipeline that waits for its descriptors to close must not wait
- * for the daemon); own session, no blocked or ignored signals, working directory /.
+ * /dev/null, the log twice, the ready pipe as READY_FD and nothing else of the program's (a pipeline that waits for its descriptors to
+ * close must not wait for the daemon); own session, no blocked or ignored signals, working directory /.
  */
 static void become_coopd(const struct launch *l)
 {
@@ -139,8 +139,8 @@ static void become_coopd(const struct launch *l)
 }
 
 /*
- * The daemon is nobody's child that lives on: a process between keeps it until it is ready, tells how it ended when it was not, and goes. So no program
- * has a zombie for having called us, or a SIGCHLD some day.
+ * The daemon is nobody's child that lives on: a process between keeps it until it is ready, tells how it ended when it was not, and goes.
+ * So no program has a zombie for having called us, or a SIGCHLD some day.
  */
 static void keep(const struct launch *l)
 {
@@ -172,7 +172,8 @@ static pid_t fork_quietly(const struct launch *l)
     return pid;
 }
 
-/* Of a broker that stays; else it ends with that. A program that ignores SIGCHLD has no children to wait for; then it is gone all the same. */
+/* Of a broker that stays; else it ends with that. A program that ignores SIGCHLD has no children to wait for; then it is gone all the
+ * same. */
 static void end_keeper(const struct launch *l, int verdict)
 {
     if (verdict == 1 || verdict == -ETIMEDOUT)

@@ -75,7 +75,7 @@ static const struct op_kind kind_map  = { true, PB__ANSWER__BODY_HANDLE,  COOP_R
 static const struct op_kind kind_list = { true, PB__ANSWER__BODY_HANDLES, COOP_RESULT_HANDLES, read_handles, NULL, NULL };
 /* clang-format on */
 
-/* ---- new, seal, map ------------------------------------------------------------------------------------------------------------------- */
+/* ---- new, seal, map -------------------------------------------------------------------------------------------------------------- */
 
 static int start_new(struct start *s, size_t len)
 {
@@ -168,7 +168,7 @@ int coop_buffer_map_begin(struct coop_client *c, const struct coop_handle *buffe
     return start_give(&s, start_map(&s, buffer), ret);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------------------------------------------- */
 
 static int start_buffers(struct start *s)
 {

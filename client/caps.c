@@ -85,7 +85,7 @@ int coop_handle_drop_begin(struct coop_client *c, const struct coop_handle *hand
     return start_give(&s, start_drop(&s, handle), ret);
 }
 
-/* ---- keys: answers ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- keys: answers --------------------------------------------------------------------------------------------------------------- */
 
 static int read_value(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why)
 {
@@ -130,7 +130,7 @@ void coop_keys_free(struct coop_keys *k)
 static const struct op_kind kind_value = { true, PB__ANSWER__BODY_KV_VALUE, COOP_RESULT_BYTES, read_value, NULL, NULL };
 static const struct op_kind kind_keys = { true, PB__ANSWER__BODY_KV_KEYS, COOP_RESULT_KEYS, read_keys, NULL, NULL };
 
-/* ---- keys ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- keys ------------------------------------------------------------------------------------------------------------------------ */
 
 static int start_kv_open(struct start *s, const char *prefix, unsigned rights)
 {

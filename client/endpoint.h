@@ -32,7 +32,8 @@ int endpoint_make_dirs(const char *dir, struct coop_error *why);
 /* The exit code for a file or directory of ours that cannot be used. */
 int endpoint_exit_code(int err);
 
-/* autostart.c. The broker's program: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: PATH_MAX bytes. */
+/* autostart.c. The broker's program: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: PATH_MAX
+ * bytes. */
 int endpoint_find_coopd(char *ret_path, struct coop_error *why);
 
 /*

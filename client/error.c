@@ -28,8 +28,8 @@ static const struct {
 };
 
 /*
- * The name is that of calls (call_errors.h) for both numbers, else for the exit code: what a program asks by name has one in every case, and an errno of
- * libc's has none by chance.
+ * The name is that of calls (call_errors.h) for both numbers, else for the exit code: what a program asks by name has one in every case,
+ * and an errno of libc's has none by chance.
  */
 static const char *name_of(int error, int exit_code)
 {

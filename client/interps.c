@@ -263,7 +263,7 @@ int coop_interp_prepare_begin(struct coop_client *c, const char *interp, const c
     return start_give(&s, start_prepare(&s, interp, names), ret);
 }
 
-/* ---- those that name an interpreter, and nothing else ---------------------------------------------------------------------------------- */
+/* ---- those that name an interpreter, and nothing else ---------------------------------------------------------------------------- */
 
 static int start_named(struct start *s, Pb__Ask__BodyCase which, const char *interp)
 {
@@ -301,7 +301,7 @@ NAMED(close, PB__ASK__BODY_INTERP_CLOSE)
 NAMED(kill, PB__ASK__BODY_INTERP_KILL)
 NAMED(reset, PB__ASK__BODY_INTERP_RESET)
 
-/* ---- info, list, wait --------------------------------------------------------------------------------------------------------------------- */
+/* ---- info, list, wait ------------------------------------------------------------------------------------------------------------ */
 
 static int wait_info(struct start *s, int rc, struct coop_interp_info *ret)
 {

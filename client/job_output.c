@@ -155,7 +155,7 @@ int coop_job_stdin_begin(struct coop_client *c, const char *job, uint64_t offset
     return start_give(&s, start_stdin(&s, job, offset, bytes, len, eof), ret);
 }
 
-/* ---- collected files, the terminal ------------------------------------------------------------------------------------------------------ */
+/* ---- collected files, the terminal ----------------------------------------------------------------------------------------------- */
 
 static int start_output(struct start *s, const char *job, const char *name, uint64_t offset)
 {

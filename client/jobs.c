@@ -9,6 +9,8 @@
 #include "client/spec.h"
 #include "client/start.h"
 
+#define LATE "the job has not ended in this time"
+
 enum { LONG_POLL_MS = 25000 }; /* below what the broker cuts a wait to, so that it is never it that ends one */
 
 /* ---- answers ----------------------------------------------------------------------------------------------------------------------- */
@@ -100,7 +102,7 @@ static int read_broker(struct coop_op *op, const void *body, struct coop_result 
 
 /* clang-format off */
 static const struct op_kind kind_submit  = { false, PB__REPLY__BODY_SUBMIT,  COOP_RESULT_ID,      read_submit,  NULL, NULL };
-static const struct op_kind kind_wait    = { false, PB__REPLY__BODY_WAIT,    COOP_RESULT_JOB,     read_wait,    still_runs, "the job has not ended in this time" };
+static const struct op_kind kind_wait    = { false, PB__REPLY__BODY_WAIT,    COOP_RESULT_JOB,     read_wait,    still_runs, LATE };
 static const struct op_kind kind_show    = { false, PB__REPLY__BODY_SHOW,    COOP_RESULT_JOB,     read_show,    NULL, NULL };
 static const struct op_kind kind_signal  = { false, PB__REPLY__BODY_SIGNAL,  COOP_RESULT_JOB,     read_signal,  NULL, NULL };
 static const struct op_kind kind_receipt = { false, PB__REPLY__BODY_RESULT,  COOP_RESULT_RECEIPT, read_receipt, NULL, NULL };
@@ -139,7 +141,7 @@ int coop_job_submit_begin(struct coop_client *c, const struct coop_spec *spec, i
     return start_give(&s, start_submit(&s, spec), ret);
 }
 
-/* ---- those that name a job ------------------------------------------------------------------------------------------------------------ */
+/* ---- those that name a job ------------------------------------------------------------------------------------------------------- */
 
 static int start_wait_for(struct start *s, const char *job)
 {
@@ -224,7 +226,7 @@ int coop_job_receipt_begin(struct coop_client *c, const char *job, int64_t timeo
     return start_give(&s, start_receipt(&s, job), ret);
 }
 
-/* ---- list, broker ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- list, broker ---------------------------------------------------------------------------------------------------------------- */
 
 static int start_list(struct start *s, unsigned states, unsigned limit, const char *before)
 {

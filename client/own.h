@@ -1,10 +1,11 @@
 /*
  * own.h - what a client and an op are made of, for the library's own files.
  *
- * Side:    host (libcoop). A reply is bytes of a broker that we trust to be one (client/endpoint.h), decoded by frame_decode() all the same.
- * Threads: everything behind lock, but for what is said to be constant. Who waits for an op and finds no leader leads: it polls the connection,
- *          unlocked, and steps it, locked, for all; the others sleep on conditions of their own, and are woken when their op has ended or when
- *          the lead is free. Nothing is decoded under the lock.
+ * Side:    host (libcoop). A reply is bytes of a broker that we trust to be one (client/endpoint.h), decoded by frame_decode() all the
+ *          same.
+ * Threads: everything behind lock, but for what is said to be constant. Who waits for an op and finds no leader leads: it polls the
+ *          connection, unlocked, and steps it, locked, for all; the others sleep on conditions of their own, and are woken when their op
+ *          has ended or when the lead is free. Nothing is decoded under the lock.
  */
 #ifndef CLIENT_OWN_H
 #define CLIENT_OWN_H

@@ -89,7 +89,7 @@ static const struct op_kind kind_taken = { true, PB__ANSWER__BODY_TAKEN,  COOP_R
 static const struct op_kind kind_items = { true, PB__ANSWER__BODY_ITEMS,  COOP_RESULT_ITEMS,  read_items, NULL, NULL };
 /* clang-format on */
 
-/* ---- create, open --------------------------------------------------------------------------------------------------------------------- */
+/* ---- create, open ---------------------------------------------------------------------------------------------------------------- */
 
 static int start_create(struct start *s, const struct coop_queue_options *o)
 {
@@ -154,7 +154,7 @@ int coop_queue_open_begin(struct coop_client *c, const char *name, unsigned righ
     return start_give(&s, start_open(&s, name, rights), ret);
 }
 
-/* ---- put, get ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- put, get -------------------------------------------------------------------------------------------------------------------- */
 
 struct put {
     struct sent_value *values;
@@ -251,7 +251,7 @@ int coop_queue_get_begin(struct coop_client *c, const char *queue, unsigned max,
     return start_give(&s, start_get(&s, queue, max), ret);
 }
 
-/* ---- close, info, list, remove ----------------------------------------------------------------------------------------------------------- */
+/* ---- close, info, list, remove --------------------------------------------------------------------------------------------------- */
 
 static int start_close(struct start *s, const char *queue, bool discard)
 {

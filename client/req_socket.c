@@ -167,8 +167,11 @@ static int hear(struct req_socket *s)
     size_t len;
     int rc;
 
-    while ((rc = sp_stream_hear(&s->stream, READ_MAX, &body, &len)) == 1)
+    while ((rc = sp_stream_hear(&s->stream, READ_MAX, &body, &len)) == 1) {
         take_reply(s, body, len);
+        if (s->n_calls == 0 && s->state == REQ_UP)
+            return 0; /* nothing more is awaited: what comes all the same, or its end, is for the next step */
+    }
     if (rc == 0 && s->stream.greeted && s->state == REQ_GREETING)
         note_greeting(s);
     return rc == -EPIPE ? -ECONNRESET : rc;
@@ -247,9 +250,9 @@ static void on_timer(struct req_socket *s)
 {
     uint64_t fired, now, due;
 
-    if (read(s->timer_fd, &fired, sizeof(fired)) < 0)
-        return; /* not yet */
     now = req_now_ms();
+    if (now < s->armed_ms || read(s->timer_fd, &fired, sizeof(fired)) < 0)
+        return; /* not yet */
     s->armed_ms = NEVER;
     due = end_late(s, now);
     if (now >= s->link_at_ms) {

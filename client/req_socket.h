@@ -51,7 +51,8 @@ void req_dial(struct req_socket *s);
 
 /*
  * Why the last dialling or connection ended: -ECONNREFUSED (nobody listens), -EACCES, -EPROTO (who listens does not speak this),
- * -ETIMEDOUT (connected, and not a word), -EAGAIN (its queue is full), -EPERM (the peer is neither root nor this user; *ret_uid is who), -ECONNRESET. 0: none yet.
+ * -ETIMEDOUT (connected, and not a word), -EAGAIN (its queue is full), -EPERM (the peer is neither root nor this user; *ret_uid is who),
+ * -ECONNRESET. 0: none yet.
  */
 int req_last_error(const struct req_socket *s, uid_t *ret_uid);
 

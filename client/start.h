@@ -2,8 +2,8 @@
  * start.h - how each call of include/coop/client.h is made: a message is begun as an op, and what came of it is read as a result.
  *
  * Side:    host (libcoop).
- * Pattern: a call has a static start_NAME(struct start *, ...), which fills in a message and begins it; coop_NAME_begin() gives its op away,
- *          coop_NAME() waits for it.
+ * Pattern: a call has a static start_NAME(struct start *, ...), which fills in a message and begins it; coop_NAME_begin() gives its op
+ *          away, coop_NAME() waits for it.
  */
 #ifndef CLIENT_START_H
 #define CLIENT_START_H
@@ -39,14 +39,16 @@ struct op_kind {
     bool of_ask; /* wanted is of Answer, else of Reply */
     int wanted;  /* the body that is the answer; ANY_ANSWER: whatever one it is */
     enum coop_result_type type;
-    /* body: that message. *ret has its type and is else all zeros; what it holds when this fails is freed by the caller. 0 or -errno with why. */
+    /* body: that message. *ret has its type and is else all zeros; what it holds when this fails is freed by the caller. 0 or -errno
+     * with why. */
     int (*read)(struct coop_op *op, const void *body, struct coop_result *ret, struct coop_error *why);
     /* The broker ends a long wait early: whether to ask again with the same bytes. NULL: never. Locked, so it only looks. */
     bool (*again)(const void *body);
     const char *late; /* what to say when its time is over; NULL: that the broker does not answer */
 };
 
-/* message: the body of which. The broker keeps the time itself where it is told to: own_time says that a late answer is still worth a moment. */
+/* message: the body of which. The broker keeps the time itself where it is told to: own_time says that a late answer is still worth a
+ * moment. */
 int start_request(struct start *s, Pb__Request__BodyCase which, void *message, const struct op_kind *kind);
 int start_ask(struct start *s, Pb__Ask__BodyCase which, void *message, bool own_time, const struct op_kind *kind);
 /* For messages that say until when: 0 there is none. */

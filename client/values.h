@@ -1,5 +1,6 @@
 /*
- * values.h - typed values on their way: out in a message, in from an answer. What is too large to travel inline lies in a buffer of its own.
+ * values.h - typed values on their way: out in a message, in from an answer. What is too large to travel inline lies in a buffer of its
+ * own.
  *
  * Side:    host (libcoop). A received value is a tenant's.
  */

@@ -53,14 +53,16 @@ struct sp_stream {
 int sp_stream_init(struct sp_stream *s, int fd, uint8_t ours, uint8_t theirs, size_t max_body);
 void sp_stream_finish(struct sp_stream *s);
 
-/* Before the peer has the other end: from now on the kernel says who writes, and a second process that does so is -EXDEV. Takes descriptors too. */
+/* Before the peer has the other end: from now on the kernel says who writes, and a second process that does so is -EXDEV. Takes
+ * descriptors too. */
 int sp_stream_know_writer(struct sp_stream *s);
 
 /* Room for a frame of len bytes behind what is unsent; the caller fills it before it calls anything else here. NULL: no memory. */
 uint8_t *sp_stream_frame(struct sp_stream *s, size_t len);
 /* The same with a descriptor, which is taken over even when this fails, and closed when it is sent. */
 uint8_t *sp_stream_frame_fd(struct sp_stream *s, size_t len, int fd);
-/* The same with a duplicate: fd stays the caller's; -1: none. When there is none to be had the frame goes without: say in it that one belongs to it. */
+/* The same with a duplicate: fd stays the caller's; -1: none. When there is none to be had the frame goes without: say in it that one
+ * belongs to it. */
 uint8_t *sp_stream_frame_dup(struct sp_stream *s, size_t len, int fd);
 /* How many descriptors are on their way: unsent, or sent and perhaps not read. For the caller to bound. */
 size_t sp_stream_fds_unread(struct sp_stream *s);
@@ -78,8 +80,8 @@ int sp_stream_hear(struct sp_stream *s, size_t budget, uint8_t **ret_body, size_
 bool sp_stream_has_more(const struct sp_stream *s);
 
 /*
- * The descriptor that came with the message that was just given: the caller's to close, close-on-exec. -1: none. It is the stream's again, and
- * closed, when it is not taken before the next sp_stream_hear(). -EPROTO of that: a frame with two.
+ * The descriptor that came with the message that was just given: the caller's to close, close-on-exec. -1: none. It is the stream's again,
+ * and closed, when it is not taken before the next sp_stream_hear(). -EPROTO of that: a frame with two.
  */
 int sp_stream_take_fd(struct sp_stream *s);
 /* Closes it now, if there is one. */

@@ -53,12 +53,17 @@ int ask_and_wait(Pb__Ask *a, int64_t deadline, struct ask **ret);
 /* Sends one whose answer is nobody's business: of what gives something back, also where nobody may wait. */
 int ask_post(Pb__Ask *a);
 
+/* In a child of a template: what was open is the template's, and waiting for it fails with -EPIPE. */
+void asks_forked(void);
+
 /* ---- for inbound.c ---- */
 
 struct inbound;
 
 /* Who waits for the answer of this number; NULL: nobody (any more). */
 struct inbound *asks_find(uint64_t number);
+/* Takes an answer that nobody waits for any more: handles that were given in it are given back, with one of the next asks. */
+void asks_orphan(uint8_t *bytes, size_t len);
 /* Whether an answer may come with a descriptor: only then is one taken. */
 bool asks_may_bring_descriptor(void);
 

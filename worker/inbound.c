@@ -69,7 +69,7 @@ static struct inbound *expected(const uint8_t *bytes, size_t len)
     case PB__TO_WORKER__BODY_ANSWER: return asks_find(number);
     case PB__TO_WORKER__BODY_STDIN_DATA: return &inbound_stdin;
     case PB__TO_WORKER__BODY_CALL: return &inbound_call;
-    case PB__TO_WORKER__BODY_TTY_SIZE: return NULL; /* of no use here */
+    case PB__TO_WORKER__BODY_TTY_SIZE: return NULL; /* of no use here: as an answer that is late, and gives nothing */
     default: _exit(70);
     }
 }
@@ -90,7 +90,7 @@ static int receive(void)
     if (in != NULL && in->come)
         _exit(70);
     if (in == NULL) {
-        free(bytes);
+        asks_orphan(bytes, len);
         if (fd >= 0)
             close(fd);
         return 0;
@@ -109,7 +109,7 @@ static int receive(void)
 static void readable(void)
 {
     for (int i = 0; i < AT_ONCE; i++)
-        if (receive() != 0 || link_sleep(0, NULL) != 0)
+        if (receive() != 0 || sched->watching <= 1 || link_sleep(0, NULL) != 0) /* the one that waits has been served */
             return;
 }
 

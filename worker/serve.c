@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/asks.h"
 #include "worker/input.h"
 #include "worker/interp.h"
 #include "worker/link.h"
@@ -132,6 +133,7 @@ void serve_forked(void)
 {
     running = NULL;
     cancelled = 0;
+    asks_forked();
 }
 
 /* The job, with everything said and set that comes before its first byte. The frame lives as long as the process: engines point into the spec. */

@@ -1,5 +1,6 @@
 /*
- * call.c - an interpreter that lives: source is run in it, a function of it is called with typed values, an error comes back with its traceback.
+ * call.c - an interpreter that lives: source is run in it, a function of it is called with typed values, an error comes back with its
+ * traceback.
  *
  * cc -o call call.c $(pkg-config --cflags --libs coop) && ./call
  */

@@ -1,5 +1,6 @@
 /*
- * pipeline.c - two interpreters and a queue between them: one finds primes, the other one adds them up, and neither has ever heard of the other.
+ * pipeline.c - two interpreters and a queue between them: one finds primes, the other one adds them up, and neither has ever heard of the
+ * other.
  *
  * The queue is handed to each as an argument of the call, with no more rights than it needs: the one may only put, the other only get.
  *

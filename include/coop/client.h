@@ -2,12 +2,14 @@
  * client.h - libcoop: a host program's way to a broker of coop: jobs, interpreters that live, queues, buffers, keys, templates.
  *
  * Link:    cc prog.c $(pkg-config --cflags --libs coop), C11 or C++11. With coop-static instead the library is in the program.
- * Calls:   each comes twice. coop_NAME() blocks until its answer is there. coop_NAME_begin() sends, and gives an op; coop_op_take() gives what came of
- *          it, as the member of struct coop_result that is named in the call's comment.
- * Names:   jobs by their id: 26 letters and digits, or the first 8 and more of them. Interpreters and queues by an id or, where they have one, a name;
- *          the authority of a host program is its uid. Buffers and keys by a handle. Handles are numbered by the connection, and end with it.
- * Threads: several threads may call on one client at the same time; what one of them reads from the connection it hands to whom it belongs. The
- *          library has no thread of its own, no global state, and changes no signal's disposition. An op or a result belongs to one thread at a time.
+ * Calls:   each comes twice. coop_NAME() blocks until its answer is there. coop_NAME_begin() sends, and gives an op; coop_op_take() gives
+ *          what came of it, as the member of struct coop_result that is named in the call's comment.
+ * Names:   jobs by their id: 26 letters and digits, or the first 8 and more of them. Interpreters and queues by an id or, where they have
+ *          one, a name; the authority of a host program is its uid. Buffers and keys by a handle. Handles are numbered by the connection,
+ *          and end with it.
+ * Threads: several threads may call on one client at the same time; what one of them reads from the connection it hands to whom it belongs.
+ *          The library has no thread of its own, no global state, and changes no signal's disposition. An op or a result belongs to one
+ *          thread at a time.
  * Fork:    a client belongs to the process that opened it: in a child, every call but coop_client_close() is refused (EINVAL).
  * Returns: 0, or a negative errno with why filled in, unless said otherwise. why may be NULL; it is the caller's memory, nothing in it is
  *          freed, and it is touched only on failure. What a function gives in ret_ is touched only on success.
@@ -33,7 +35,8 @@ extern "C" {
 
 /* ---- errors --------------------------------------------------------------------------------------------------------------------- */
 
-/* Texts are UTF-8 and end with a NUL; "" is: none. A tenant's words are in remote_*, traceback and, quoted, in message: raw, not escaped. */
+/* Texts are UTF-8 and end with a NUL; "" is: none. A tenant's words are in remote_*, traceback and, quoted, in message: raw, not
+ * escaped. */
 struct coop_error {
     char name[40];         /* "QueueFull", "ExecutionFailed" ...: the list is in libcoop.md */
     int error;             /* the errno that was returned, positive */
@@ -68,7 +71,8 @@ struct coop_client_options {
 
 /* Connects. Blocks, as long as a broker takes to start. options: NULL: all as it comes. */
 int coop_client_open(const struct coop_client_options *options, struct coop_client **ret, struct coop_error *why);
-/* Ends what belongs to the connection: interpreters of the session, anonymous queues, handles. Ops are to be given back before. NULL: nothing. */
+/* Ends what belongs to the connection: interpreters of the session, anonymous queues, handles. Ops are to be given back before. NULL:
+ * nothing. */
 void coop_client_close(struct coop_client *client);
 
 /* ---- asynchronous: ops ------------------------------------------------------------------------------------------------------------ */
@@ -84,9 +88,9 @@ struct coop_op *coop_client_next(struct coop_client *client);
 /* Whether there is a connection, as far as is known. */
 bool coop_client_connected(const struct coop_client *client);
 /*
- * After a lost connection (ECONNRESET): a blocking call dials anew by itself; asynchronous ones are refused until the connection is there again,
- * and coop_client_step() dials every now and then. This dials now, and starts a broker if that is ours to do, at most every two seconds however
- * often it is called. 0 even when nobody answers yet.
+ * After a lost connection (ECONNRESET): a blocking call dials anew by itself; asynchronous ones are refused until the connection is there
+ * again, and coop_client_step() dials every now and then. This dials now, and starts a broker if that is ours to do, at most every two
+ * seconds however often it is called. 0 even when nobody answers yet.
  */
 int coop_client_revive(struct coop_client *client, struct coop_error *why);
 
@@ -111,8 +115,8 @@ int coop_op_take(struct coop_op *op, struct coop_result *ret, struct coop_error 
 /* ---- what is to run: a spec ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * A job's, an interpreter's or a template's. The functions that change it return nothing: the first mistake stays in it, and is the error of the call
- * that it is given to. A spec may be used for any number of calls, and changed in between. Everything is copied.
+ * A job's, an interpreter's or a template's. The functions that change it return nothing: the first mistake stays in it, and is the error
+ * of the call that it is given to. A spec may be used for any number of calls, and changed in between. Everything is copied.
  */
 struct coop_spec;
 
@@ -146,7 +150,8 @@ void coop_spec_cap(struct coop_spec *spec, const char *cap);
 void coop_spec_stdin(struct coop_spec *spec, const void *bytes, size_t len);
 /* It reads what coop_job_stdin() sends. */
 void coop_spec_stdin_stream(struct coop_spec *spec);
-/* It runs in a child of this template, "NAME" or "NAME@VERSION"; then there need be no engine. Of a job; an interpreter's is in its options. */
+/* It runs in a child of this template, "NAME" or "NAME@VERSION"; then there need be no engine. Of a job; an interpreter's is in its
+ * options. */
 void coop_spec_template(struct coop_spec *spec, const char *name);
 /* More output than its limit is dropped, and the job goes on; else it ends as output_limit. */
 void coop_spec_truncate(struct coop_spec *spec);
@@ -157,7 +162,7 @@ void coop_spec_require(struct coop_spec *spec, const char *require);
 /* Engine exec: rows added to the policy, and calls that no row allows noted instead of ending it. */
 void coop_spec_policy(struct coop_spec *spec, const char *rows, bool learn);
 
-/* ---- jobs ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------------------------------------ */
 
 /* 0: not given, or none. Times in microseconds. */
 struct coop_limits {
@@ -251,7 +256,8 @@ struct coop_log {
     bool ended; /* the job has, and there is no more */
 };
 
-/* The id of the job, which is on disk when this returns. ret_id: 27 bytes. A lost connection (ECONNRESET): it may or may not have been accepted. [id] */
+/* The id of the job, which is on disk when this returns. ret_id: 27 bytes. A lost connection (ECONNRESET): it may or may not have been
+ * accepted. [id] */
 int coop_job_submit(struct coop_client *client, const struct coop_spec *spec, int64_t timeout_us, char *ret_id, struct coop_error *why);
 int coop_job_submit_begin(struct coop_client *client, const struct coop_spec *spec, int64_t timeout_us, struct coop_op **ret,
                           struct coop_error *why);
@@ -269,8 +275,8 @@ void coop_receipt_free(struct coop_receipt *receipt);
 /* All of it as one line of JSON, as coop result --json prints it; the caller frees it by free(). NULL: no memory. */
 char *coop_receipt_json(const struct coop_receipt *receipt);
 /*
- * Output from a position on, as soon as there is some (or the job has ended); none after timeout_us, which is no error. To follow a job, go on from ret->next until
- * ret->ended. An interpreter's output is had by its id. The caller frees it by coop_log_free(). [log]
+ * Output from a position on, as soon as there is some (or the job has ended); none after timeout_us or 25 s, which is no error. To follow one, go
+ * on from ret->next until ret->ended. An interpreter's output is had by its id. The caller frees it by coop_log_free(). [log]
  */
 int coop_job_logs(struct coop_client *client, const char *job, const struct coop_log_position *from, int64_t timeout_us,
                   struct coop_log *ret, struct coop_error *why);
@@ -278,8 +284,8 @@ int coop_job_logs_begin(struct coop_client *client, const char *job, const struc
                         struct coop_op **ret, struct coop_error *why);
 /* What is in it. */
 void coop_log_free(struct coop_log *log);
-/* Bytes for one that was submitted with coop_spec_stdin_stream(), from offset, which is how many were sent before. *ret_taken: up to where the broker has
- * them now, to go on from; UINT64_MAX: it does not read any more. eof: there will be no more. [taken] */
+/* Bytes for one that was submitted with coop_spec_stdin_stream(), from offset, which is how many were sent before. *ret_taken: up to
+ * where the broker has them now, to go on from; UINT64_MAX: it does not read any more. eof: there will be no more. [taken] */
 int coop_job_stdin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof,
                    int64_t timeout_us, uint64_t *ret_taken, struct coop_error *why);
 int coop_job_stdin_begin(struct coop_client *client, const char *job, uint64_t offset, const void *bytes, size_t len, bool eof,
@@ -290,14 +296,14 @@ int coop_job_cancel_begin(struct coop_client *client, const char *job, int64_t t
 /* At once. [job] */
 int coop_job_kill(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_job_info *ret, struct coop_error *why);
 int coop_job_kill_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* states: bits 1 << COOP_JOB_..., 0: all. limit: 0: 50, at most 1000. before: those older than this id; NULL: from the newest. The caller frees
- * ret->items by free(). [jobs] */
+/* states: bits 1 << COOP_JOB_..., 0: all. limit: 0: 50, at most 1000. before: those older than this id; NULL: from the newest. The
+ * caller frees ret->items by free(). [jobs] */
 int coop_job_list(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us,
                   struct coop_job_list *ret, struct coop_error *why);
 int coop_job_list_begin(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us,
                         struct coop_op **ret, struct coop_error *why);
-/* A slice, of 256 KiB at most, of a file that was collected from one that has ended; ended: with it the file is whole. The caller frees ret->at by
- * free(). [bytes] */
+/* A slice, of 256 KiB at most, of a file that was collected from one that has ended; ended: with it the file is whole. The caller frees
+ * ret->at by free(). [bytes] */
 int coop_job_output(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us,
                     struct coop_bytes *ret, struct coop_error *why);
 int coop_job_output_begin(struct coop_client *client, const char *job, const char *name, uint64_t offset, int64_t timeout_us,
@@ -325,8 +331,8 @@ struct coop_audit {
     uint64_t reserved[8];
 };
 
-/* Checks a part of the chain, from where the one before has ended (NULL: from its beginning); again until ret->ended or ret->fault. find: a hash that somebody
- * kept, 64 hexadecimal digits; NULL: none. head_only: nothing is checked. [audit] */
+/* Checks a part of the chain, from where the one before has ended (NULL: from its beginning); again until ret->ended or ret->fault.
+ * find: a hash that somebody kept, 64 hexadecimal digits; NULL: none. head_only: nothing is checked. [audit] */
 int coop_audit(struct coop_client *client, const struct coop_audit *from, const char *find, bool head_only, int64_t timeout_us,
                struct coop_audit *ret, struct coop_error *why);
 int coop_audit_begin(struct coop_client *client, const struct coop_audit *from, const char *find, bool head_only, int64_t timeout_us,
@@ -348,7 +354,7 @@ int coop_broker_info_begin(struct coop_client *client, int64_t timeout_us, struc
 /* The broker's program, coopd: beside the one that runs, in ../bin from the library, or where it is installed. ret_path: size bytes. */
 int coop_broker_program(char *ret_path, size_t size, struct coop_error *why);
 
-/* ---- interpreters ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- interpreters ---------------------------------------------------------------------------------------------------------------- */
 
 enum coop_owner {
     COOP_OWNER_NONE,        /* SESSION */
@@ -428,8 +434,8 @@ int coop_interp_exec(struct coop_client *client, const char *interp, const char 
                      int64_t timeout_us, struct coop_call_result *ret, struct coop_error *why);
 int coop_interp_exec_begin(struct coop_client *client, const char *interp, const char *source_name, const void *source, size_t len,
                            int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* Calls a function of it. args: a list; NULL: none. An uncaught error is ExecutionFailed, with the remote traceback; so is its end meanwhile, with the
- * cause. After timeout_us the call is interrupted. [call] */
+/* Calls a function of it. args: a list; NULL: none. An uncaught error is ExecutionFailed, with the remote traceback; so is its end
+ * meanwhile, with the cause. After timeout_us the call is interrupted. [call] */
 int coop_interp_call(struct coop_client *client, const char *interp, const char *function, const coop_val *args, int64_t timeout_us,
                      struct coop_call_result *ret, struct coop_error *why);
 int coop_interp_call_begin(struct coop_client *client, const char *interp, const char *function, const coop_val *args, int64_t timeout_us,
@@ -468,7 +474,7 @@ int coop_interp_wait(struct coop_client *client, const char *interp, int64_t tim
 int coop_interp_wait_begin(struct coop_client *client, const char *interp, int64_t timeout_us, struct coop_op **ret,
                            struct coop_error *why);
 
-/* ---- queues -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- queues ---------------------------------------------------------------------------------------------------------------------- */
 
 /* What becomes of an item when its sender has ended before it was taken. */
 enum coop_unbound {
@@ -526,13 +532,14 @@ int coop_queue_open(struct coop_client *client, const char *name, unsigned right
                     struct coop_error *why);
 int coop_queue_open_begin(struct coop_client *client, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                           struct coop_error *why);
-/* Puts n items in, in order, waiting for room. timeout_us 0: not at all. *ret_n (may be NULL): how many are in, from the first on, when the time was over; none:
- * QueueFull. [count] */
+/* Puts n items in, in order, waiting for room. timeout_us 0: not at all. *ret_n (may be NULL): how many are in, from the first on, when
+ * the time was over; none: QueueFull. [count] */
 int coop_queue_put(struct coop_client *client, const char *queue, const coop_val *const *items, size_t n, enum coop_unbound unbound,
                    int64_t timeout_us, size_t *ret_n, struct coop_error *why);
 int coop_queue_put_begin(struct coop_client *client, const char *queue, const coop_val *const *items, size_t n, enum coop_unbound unbound,
                          int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* 1 to max items, as soon as there is one; none when the time is over: QueueEmpty. Closed and empty: Closed. The caller frees by coop_items_free(). [items] */
+/* 1 to max items, as soon as there is one; none when the time is over: QueueEmpty. Closed and empty: Closed. The caller frees by
+ * coop_items_free(). [items] */
 int coop_queue_get(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_items *ret,
                    struct coop_error *why);
 int coop_queue_get_begin(struct coop_client *client, const char *queue, unsigned max, int64_t timeout_us, struct coop_op **ret,
@@ -554,7 +561,7 @@ int coop_queue_remove(struct coop_client *client, const char *queue, int64_t tim
 int coop_queue_remove_begin(struct coop_client *client, const char *queue, int64_t timeout_us, struct coop_op **ret,
                             struct coop_error *why);
 
-/* ---- buffers: memory that is handed over, not copied ----------------------------------------------------------------------------------------- */
+/* ---- buffers: memory that is handed over, not copied ----------------------------------------------------------------------------- */
 
 struct coop_buffer {
     struct coop_handle handle; /* to be put into a value, once it is sealed */
@@ -572,7 +579,8 @@ struct coop_handle_list {
 /* New memory of so many bytes, all zeros, mapped for writing. Give it back by coop_buffer_unmap(). [buffer] */
 int coop_buffer_new(struct coop_client *client, size_t len, int64_t timeout_us, struct coop_buffer *ret, struct coop_error *why);
 int coop_buffer_new_begin(struct coop_client *client, size_t len, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. Busy while it is mapped for writing elsewhere. */
+/* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. Busy while it is mapped for
+ * writing elsewhere. */
 int coop_buffer_seal(struct coop_client *client, struct coop_buffer *b, int64_t timeout_us, struct coop_error *why);
 /* As coop_buffer_seal(), of one that the caller has unmapped. [nothing] */
 int coop_buffer_seal_begin(struct coop_client *client, const struct coop_handle *buffer, int64_t timeout_us, struct coop_op **ret,
@@ -590,7 +598,7 @@ int coop_buffer_list_begin(struct coop_client *client, int64_t timeout_us, struc
 /* The names, too. */
 void coop_handle_list_free(struct coop_handle_list *list);
 
-/* ---- capabilities ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- capabilities ---------------------------------------------------------------------------------------------------------------- */
 
 /* A new handle of the same thing, with these rights at most; 0: all that it has. of: kind, and number, id or name. prefix: of keys, what is
  * appended to the prefix that it has; NULL: nothing. [handle] */
@@ -598,12 +606,13 @@ int coop_handle_attenuate(struct coop_client *client, const struct coop_handle *
                           struct coop_handle *ret, struct coop_error *why);
 int coop_handle_attenuate_begin(struct coop_client *client, const struct coop_handle *of, unsigned rights, const char *prefix,
                                 int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
-/* Every handle that was derived from it, wherever it is, is dead from now on, and what waits through one ends as Revoked. of without a number is the thing
- * itself: then it is every handle of it that there is. [nothing] */
+/* Every handle that was derived from it, wherever it is, is dead from now on, and what waits through one ends as Revoked. of without a
+ * number is the thing itself: then it is every handle of it that there is. [nothing] */
 int coop_handle_revoke(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_error *why);
 int coop_handle_revoke_begin(struct coop_client *client, const struct coop_handle *of, int64_t timeout_us, struct coop_op **ret,
                              struct coop_error *why);
-/* The connection holds it no more; those derived from it stay. Each handle that comes in a value is one that it holds: of 4096. [nothing] */
+/* The connection holds it no more; those derived from it stay. Each handle that comes in a value is one that it holds: of 4096.
+ * [nothing] */
 int coop_handle_drop(struct coop_client *client, const struct coop_handle *handle, int64_t timeout_us, struct coop_error *why);
 int coop_handle_drop_begin(struct coop_client *client, const struct coop_handle *handle, int64_t timeout_us, struct coop_op **ret,
                            struct coop_error *why);
@@ -611,7 +620,7 @@ int coop_handle_drop_begin(struct coop_client *client, const struct coop_handle 
 int coop_handle_list(struct coop_client *client, int64_t timeout_us, struct coop_handle_list *ret, struct coop_error *why);
 int coop_handle_list_begin(struct coop_client *client, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
 
-/* ---- aliases: functions that interpreters call and this program serves -------------------------------------------------------------------------- */
+/* ---- aliases: functions that interpreters call and this program serves ----------------------------------------------------------- */
 
 struct coop_invocation {
     uint64_t number; /* for coop_alias_done() */
@@ -649,20 +658,21 @@ int coop_alias_done_begin(struct coop_client *client, uint64_t number, const coo
 int coop_alias_revoke(struct coop_client *client, const char *interp, const char *name, int64_t timeout_us, struct coop_error *why);
 int coop_alias_revoke_begin(struct coop_client *client, const char *interp, const char *name, int64_t timeout_us, struct coop_op **ret,
                             struct coop_error *why);
-/* What was called, the last first, before that number (0: the newest). limit: 0: 100. The caller frees ret->items by free(). [alias_calls] */
+/* What was called, the last first, before that number (0: the newest). limit: 0: 100. The caller frees ret->items by free().
+ * [alias_calls] */
 int coop_alias_log(struct coop_client *client, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_alias_list *ret,
                    struct coop_error *why);
 int coop_alias_log_begin(struct coop_client *client, uint64_t before, unsigned limit, int64_t timeout_us, struct coop_op **ret,
                          struct coop_error *why);
 /*
- * Serves them one after another in this thread, until the interpreter has ended (0), serve returns something else than 0 (that), timeout_us is over
- * (-ETIMEDOUT) or it fails. serve: gives a value in *ret, which is freed, or an error: *ret NULL and text in error (256 bytes).
+ * Serves them one after another in this thread, until the interpreter has ended (0), serve returns something else than 0 (that), timeout_us
+ * is over (-ETIMEDOUT) or it fails. serve: gives a value in *ret, which is freed, or an error: *ret NULL and text in error (256 bytes).
  */
 int coop_alias_serve(struct coop_client *client, const char *interp,
                      int (*serve)(void *user, const char *name, const coop_val *args, coop_val **ret, char *error), void *user,
                      int64_t timeout_us, struct coop_error *why);
 
-/* ---- keys: small durable values under a prefix ----------------------------------------------------------------------------------------------------- */
+/* ---- keys: small durable values under a prefix ----------------------------------------------------------------------------------- */
 
 struct coop_keys {
     char **keys; /* in order */
@@ -675,7 +685,8 @@ int coop_kv_open(struct coop_client *client, const char *prefix, unsigned rights
                  struct coop_error *why);
 int coop_kv_open_begin(struct coop_client *client, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                        struct coop_error *why);
-/* kv: from coop_kv_open(), and key without its prefix; NULL: all keys. NotFound: there is none. The caller frees ret->at by free(). [bytes] */
+/* kv: from coop_kv_open(), and key without its prefix; NULL: all keys. NotFound: there is none. The caller frees ret->at by free().
+ * [bytes] */
 int coop_kv_get(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_bytes *ret,
                 struct coop_error *why);
 int coop_kv_get_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_op **ret,
@@ -689,7 +700,8 @@ int coop_kv_put_begin(struct coop_client *client, const struct coop_handle *kv, 
 int coop_kv_remove(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us, struct coop_error *why);
 int coop_kv_remove_begin(struct coop_client *client, const struct coop_handle *kv, const char *key, int64_t timeout_us,
                          struct coop_op **ret, struct coop_error *why);
-/* Keys that begin with prefix, after a key (NULL: from the first), at most limit (0: the broker's bound). The caller frees it by coop_keys_free(). [keys] */
+/* Keys that begin with prefix, after a key (NULL: from the first), at most limit (0: the broker's bound). The caller frees it by
+ * coop_keys_free(). [keys] */
 int coop_kv_list(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
                  int64_t timeout_us, struct coop_keys *ret, struct coop_error *why);
 int coop_kv_list_begin(struct coop_client *client, const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit,
@@ -697,7 +709,7 @@ int coop_kv_list_begin(struct coop_client *client, const struct coop_handle *kv,
 /* The keys, too. */
 void coop_keys_free(struct coop_keys *keys);
 
-/* ---- templates: warm processes that jobs and interpreters are forked from --------------------------------------------------------------------------- */
+/* ---- templates: warm processes that jobs and interpreters are forked from -------------------------------------------------------- */
 
 struct coop_template_info {
     char name[129];
@@ -716,7 +728,8 @@ struct coop_template_list {
     size_t n;
 };
 
-/* A new version of it. spec's source is its init; answered when it is warm. TemplateFailed: its init failed or never ended. [template_info] */
+/* A new version of it. spec's source is its init; answered when it is warm. TemplateFailed: its init failed or never ended.
+ * [template_info] */
 int coop_template_build(struct coop_client *client, const char *name, const struct coop_spec *spec, int64_t timeout_us,
                         struct coop_template_info *ret, struct coop_error *why);
 int coop_template_build_begin(struct coop_client *client, const char *name, const struct coop_spec *spec, int64_t timeout_us,
@@ -729,7 +742,7 @@ int coop_template_remove(struct coop_client *client, const char *name, int64_t t
 int coop_template_remove_begin(struct coop_client *client, const char *name, int64_t timeout_us, struct coop_op **ret,
                                struct coop_error *why);
 
-/* ---- what coop_op_take() gives --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- what coop_op_take() gives --------------------------------------------------------------------------------------------------- */
 
 enum coop_result_type {
     COOP_RESULT_NOTHING,
@@ -793,11 +806,11 @@ struct coop_result {
 /* All that is in it, whatever it is; it is NOTHING then. */
 void coop_result_free(struct coop_result *result);
 
-/* ---- raw: a packed Request of proto/control.proto, and its packed Reply --------------------------------------------------------------- */
+/* ---- raw: a packed Request of proto/control.proto, and its packed Reply ---------------------------------------------------------- */
 
 /*
- * *ret_reply is malloc'ed; the caller frees it. ret_fd: the descriptor that came along, -1: none; the caller closes it; NULL: it is not wanted.
- * A Reply that is an Error, or an Answer that is a failure, is a success here.
+ * *ret_reply is malloc'ed; the caller frees it. ret_fd: the descriptor that came along, -1: none; the caller closes it; NULL: it is not
+ * wanted. A Reply that is an Error, or an Answer that is a failure, is a success here.
  */
 int coop_exchange(struct coop_client *client, const void *request, size_t len, int64_t timeout_us, void **ret_reply, size_t *ret_len,
                   int *ret_fd, struct coop_error *why);

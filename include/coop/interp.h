@@ -1,13 +1,13 @@
 /*
  * coop/interp.h - native code among interpreters: what a shared object exports to be one, and what a job or an interpreter may ask for.
  *
- * Being one: a shared object with a table coop_functions is an interpreter: `coop interp create --engine native FILE.so`. Its globals are its
- *            state. A call is a C function with typed arguments and a typed result (coop/value.h).
+ * Being one: a shared object with a table coop_functions is an interpreter: `coop interp create --engine native FILE.so`. Its globals are
+ *            its state. A call is a C function with typed arguments and a typed result (coop/value.h).
  * Asking:    makes interpreters, calls functions of theirs, moves values through queues and memory through buffers. Each is asked of the
  *            broker, which lets the job do what its capabilities say (`--cap interpreters=8`), within what is left of its own limits.
  * Names:     what a host program does by coop/client.h has the same name and the same meaning there. There the first argument is the
- *            connection, things are named by their ids, time is a time-out, and why something failed is given to the caller. A file is on one
- *            side of the wall: one that includes both headers, coop/client.h first, has that one's functions and types.
+ *            connection, things are named by their ids, time is a time-out, and why something failed is given to the caller. A file is on
+ *            one side of the wall: one that includes both headers, coop/client.h first, has that one's functions and types.
  *
  * Returns:   0 (or a documented count), or -errno. Each errno is one error of the list in docs/calls.md: -ENOBUFS is QueueFull, -ECHILD is
  *            ExecutionFailed ... coop_last_error() has its name, its message and all there is to know of it. -EINVAL: a NULL or senseless
@@ -62,8 +62,8 @@ struct coop_function {
 /* Defined by the shared object. It may define coop_job() too (coop/native.h), and then be either. */
 extern const struct coop_function coop_functions[];
 
-/* Both may be missing. start runs once, before the first call, with the arguments the interpreter was made with (argv[0] is its file's name):
- * other than 0 and it has not been made. stop runs when it is closed, not when it is killed. */
+/* Both may be missing. start runs once, before the first call, with the arguments the interpreter was made with (argv[0] is its file's
+ * name): other than 0 and it has not been made. stop runs when it is closed, not when it is killed. */
 int coop_start(int argc, char **argv);
 void coop_stop(void);
 
@@ -88,8 +88,8 @@ int coop_arg_map(coop_request *r, size_t i, const coop_val **ret);
 int coop_arg_handle(coop_request *r, size_t i, enum coop_kind kind, const struct coop_handle **ret); /* COOP_KIND_NONE: of any */
 
 /*
- * The result; the last one counts; none: null. coop_return() takes value. All return 0, for a tail: what is wrong with a value is found when it is sent,
- * and the call fails as NotShareable, with the element's path.
+ * The result; the last one counts; none: null. coop_return() takes value. All return 0, for a tail: what is wrong with a value is found
+ * when it is sent, and the call fails as NotShareable, with the element's path.
  */
 int coop_return(coop_request *r, coop_val *value);
 int coop_return_bool(coop_request *r, bool b);
@@ -110,7 +110,7 @@ const coop_val *coop_prepared(const char *name);
 
 #ifndef COOP_CLIENT_H
 
-/* ---- what is wrong --------------------------------------------------------------------------------------------------------------- */
+/* ---- what is wrong -------------------------------------------------------------------------------------------------------------- */
 
 /* Texts are UTF-8, "" when there is nothing to say. remote_*, traceback and, quoted, message: words of another interpreter. */
 struct coop_why {
@@ -128,18 +128,18 @@ struct coop_why {
     const char *const *cycle;
 };
 
-/* Of the last function of this header that failed in this tasklet, in an interpreter during this call; never NULL, borrowed until the next one that
- * fails. */
+/* Of the last function of this header that failed in this tasklet, in an interpreter during this call; never NULL, borrowed until the
+ * next one that fails. */
 const struct coop_why *coop_last_error(void);
 
-/* ---- handles: capabilities ---------------------------------------------------------------------------------------------------------- */
+/* ---- handles: capabilities ------------------------------------------------------------------------------------------------------ */
 
 /*
- * struct coop_handle (coop/value.h) names a thing by its number in the caller's own table, and says what may be done with it: an unforgeable
- * right, because the broker looks the number up. It is plain data: copy it, put it into a value to hand it over, use one that has come in a value.
- * What it names is the interpreter's until it is dropped, or the interpreter ends; freeing a value drops nothing. Any tasklet may use it, several
- * at once. One of another kind, and a number that is none: -EBADF (BadHandle); one that was revoked: -EKEYREVOKED; without the right: -EACCES
- * (NotAllowed). 4,096 can be held.
+ * struct coop_handle (coop/value.h) names a thing by its number in the caller's own table, and says what may be done with it: an
+ * unforgeable right, because the broker looks the number up. It is plain data: copy it, put it into a value to hand it over, use one that
+ * has come in a value. What it names is the interpreter's until it is dropped, or the interpreter ends; freeing a value drops nothing.
+ * Any tasklet may use it, several at once. One of another kind, and a number that is none: -EBADF (BadHandle); one that was revoked:
+ * -EKEYREVOKED; without the right: -EACCES (NotAllowed). 4,096 can be held.
  */
 
 /* Handles with names: what is given to an interpreter when it is made, or what one holds. */
@@ -168,7 +168,7 @@ void coop_handle_drop_all(const coop_val *v);
 int coop_handle_list(struct coop_handle_list *ret);
 void coop_handle_list_free(struct coop_handle_list *list);
 
-/* ---- interpreters ----------------------------------------------------------------------------------------------------------------- */
+/* ---- interpreters --------------------------------------------------------------------------------------------------------------- */
 
 /* What is 0 or NULL is as it comes. Lists of texts end with NULL. Nothing of it is kept. */
 struct coop_interp_spec {
@@ -192,13 +192,13 @@ struct coop_interp_spec {
  * coop_start() failed. */
 int coop_interp_create(const struct coop_interp_spec *spec, int64_t deadline, struct coop_handle *ret);
 
-/* Runs source in it, len bytes, SIZE_MAX: up to the NUL. Its globals stay. source_name is for messages, may be NULL. -ECHILD: an uncaught error;
- * -EOPNOTSUPP: native has no source. */
+/* Runs source in it, len bytes, SIZE_MAX: up to the NUL. Its globals stay. source_name is for messages, may be NULL. -ECHILD: an uncaught
+ * error; -EOPNOTSUPP: native has no source. */
 int coop_interp_exec(const struct coop_handle *i, const char *source_name, const void *source, size_t len, int64_t deadline);
 
-/* Calls a function of it. args: a list; NULL: none. ret_value may be NULL. One runs at a time, others wait behind it. -ECHILD: it failed, or the
- * interpreter ended during it; -EOWNERDEAD: before. -ETIMEDOUT: the call was interrupted. -EDEADLK: it would wait for itself. -ENOSYS: there is
- * no such function. */
+/* Calls a function of it. args: a list; NULL: none. ret_value may be NULL. One runs at a time, others wait behind it. -ECHILD: it failed,
+ * or the interpreter ended during it; -EOWNERDEAD: before. -ETIMEDOUT: the call was interrupted. -EDEADLK: it would wait for itself.
+ * -ENOSYS: there is no such function. */
 int coop_interp_call(const struct coop_handle *i, const char *function, const coop_val *args, int64_t deadline, coop_val **ret_value);
 
 /* Sets names in it, all at once: a map whose keys are texts. */
@@ -251,7 +251,7 @@ int coop_interp_list(struct coop_interp_list *ret);                             
 /* A monitor: waits until it has ended. ret may be NULL. */
 int coop_interp_wait(const struct coop_handle *i, int64_t deadline, struct coop_interp_info *ret);
 
-/* ---- a call as a future ----------------------------------------------------------------------------------------------------------- */
+/* ---- a call as a future --------------------------------------------------------------------------------------------------------- */
 
 typedef struct coop_call coop_call;
 
@@ -259,13 +259,13 @@ typedef struct coop_call coop_call;
 int coop_call_begin(const struct coop_handle *i, const char *function, const coop_val *args, int64_t deadline, coop_call **ret);
 bool coop_call_is_done(const coop_call *c);
 /* Waits for it; its result, or its error. -ETIMEDOUT with the call still open, -ECANCELED too: it can be waited for again. Whether it is:
- * coop_call_is_done(), because its own deadline is -ETIMEDOUT too. A done one gives the same again, but for the value, which is given once. One
- * tasklet at a time. ret_value may be NULL. */
+ * coop_call_is_done(), because its own deadline is -ETIMEDOUT too. A done one gives the same again, but for the value, which is given
+ * once. One tasklet at a time. ret_value may be NULL. */
 int coop_call_wait(coop_call *c, int64_t deadline, coop_val **ret_value);
 /* An open one is interrupted. NULL: nothing. Never blocks. */
 void coop_call_free(coop_call *c);
 
-/* ---- queues ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- queues --------------------------------------------------------------------------------------------------------------------- */
 
 /* What becomes of an item when its sender has ended before it was taken. */
 enum coop_unbound {
@@ -306,7 +306,8 @@ struct coop_items {
     bool closed; /* nothing comes any more */
 };
 
-/* 1 to max items, as soon as there is one. -EAGAIN (QueueEmpty): none until the deadline. -EPIPE: closed, and nothing left. coop_items_free(). */
+/* 1 to max items, as soon as there is one. -EAGAIN (QueueEmpty): none until the deadline. -EPIPE: closed, and nothing left.
+ * coop_items_free(). */
 int coop_queue_get(const struct coop_handle *q, size_t max, int64_t deadline, struct coop_items *ret);
 void coop_items_free(struct coop_items *items);
 /* The value of the next. 1, and *ret NULL: its sender has ended (REPLACE). */
@@ -328,7 +329,7 @@ struct coop_queue_info {
 };
 int coop_queue_info(const struct coop_handle *q, struct coop_queue_info *ret);
 
-/* ---- buffers: memory that is handed over, not copied ---------------------------------------------------------------------------------- */
+/* ---- buffers: memory that is handed over, not copied ---------------------------------------------------------------------------- */
 
 struct coop_buffer {
     struct coop_handle handle; /* to be put into a value, once it is sealed */
@@ -339,15 +340,15 @@ struct coop_buffer {
 
 /* New memory, len bytes of zeros, mapped for writing. -EDQUOT: more than is left of the quota. */
 int coop_buffer_new(size_t len, struct coop_buffer *ret);
-/* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. -EBUSY: somebody else has it mapped for
- * writing. */
+/* Nobody can ever write to it again, and it may be handed over. It is not mapped any more: b->at is NULL. -EBUSY: somebody else has it
+ * mapped for writing. */
 int coop_buffer_seal(struct coop_buffer *b);
 /* A sealed one, mapped for reading. */
 int coop_buffer_map(const struct coop_handle *buffer, struct coop_buffer *ret);
 /* The memory alone goes, as it does with the interpreter: coop_handle_drop(&b->handle) is for the rest. */
 void coop_buffer_unmap(struct coop_buffer *b);
 
-/* ---- keys: small durable values under a prefix ------------------------------------------------------------------------------------------ */
+/* ---- keys: small durable values under a prefix ---------------------------------------------------------------------------------- */
 
 struct coop_bytes {
     void *at; /* for free(); a NUL behind them */
@@ -371,17 +372,18 @@ int coop_kv_remove(const struct coop_handle *kv, const char *key); /* -ENOENT */
 int coop_kv_list(const struct coop_handle *kv, const char *prefix, const char *after, unsigned limit, struct coop_keys *ret);
 void coop_keys_free(struct coop_keys *keys);
 
-/* ---- aliases: functions that a parent offers ------------------------------------------------------------------------------------------- */
+/* ---- aliases: functions that a parent offers ------------------------------------------------------------------------------------ */
 
 /* The child's side. As coop_interp_call(). */
 int coop_alias_call(const char *name, const coop_val *args, int64_t deadline, coop_val **ret_value);
 
-/* The parent's side: the next call of an alias of this child (NULL: of any), to be answered by coop_alias_done(), which frees it. -EOWNERDEAD: the
- * child has ended. */
+/* The parent's side: the next call of an alias of this child (NULL: of any), to be answered by coop_alias_done(), which frees it.
+ * -EOWNERDEAD: the child has ended. */
 int coop_alias_next(const struct coop_handle *child, int64_t deadline, coop_request **ret);
 /* result: what a function of r has returned, see coop_fail(). Never blocks, unless the value is larger than 64 KiB. */
 int coop_alias_done(coop_request *r, int result);
-/* Serves these functions, one call after another in this tasklet, until the child has ended (0) or it fails: -ECANCELED. Others: NoFunction. */
+/* Serves these functions, one call after another in this tasklet, until the child has ended (0) or it fails: -ECANCELED. Others:
+ * NoFunction. */
 int coop_alias_serve(const struct coop_handle *child, const struct coop_function *functions);
 
 #endif /* COOP_CLIENT_H */

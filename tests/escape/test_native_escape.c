@@ -114,6 +114,11 @@ static const struct row rows[] = {
     { "buffer_sealed_while_mapped", "ok", "0 0" },
     { "buffer_made_writable", "ok", "-1 13" },
     { "buffer_peeks",     "policy", NAMES("recvmsg") },
+
+    /* queues */
+    { "queue_flood",      "ok",     "0 0" },              /* what waits is bounded, and it is told so */
+    { "queue_guesses",    "ok",     "0 0" },              /* as many refusals */
+    { "queue_same_number", "bad_result", "ask" },
 };
 /* clang-format on */
 
@@ -136,7 +141,8 @@ static struct ended run(const char *name)
     if (space != NULL)
         return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--limit", "cpu=1s",
                                   support_program("tests/native/behave.so"), space + 1));
-    return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--cap", "buffers=1M", "-e", variable, attack(), name));
+    return attempt_heard(coop(host->b, "run", "--json", "--limit", ATTEMPT_LIMITS, "--cap", "buffers=1M", "--cap", "queues", "-e", variable,
+                              attack(), name));
 }
 
 static void a_row_holds(void **state)

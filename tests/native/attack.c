@@ -633,6 +633,87 @@ static long buffer_peeks(void)
     return recvmsg(LINK, &m, MSG_PEEK);
 }
 
+/* ---- queues ---------------------------------------------------------------------------------------------------------------------------- */
+
+static unsigned char *varint(unsigned char *at, unsigned long v)
+{
+    for (; v > 0x7f; v >>= 7)
+        *at++ = (unsigned char)(v | 0x80);
+    *at++ = (unsigned char)v;
+    return at;
+}
+
+static void put_frame(const void *body, size_t len)
+{
+    unsigned char head[9] = { 1 };
+    struct iovec io[2] = {
+        {head,                     sizeof(head)},
+        { (void *)(uintptr_t)body, len         }
+    };
+
+    head[6] = (unsigned char)(len >> 16), head[7] = (unsigned char)(len >> 8), head[8] = (unsigned char)len;
+    (void)!writev(LINK, io, 2);
+}
+
+/* An Ask with this number whose body is the bytes of a field of this number. */
+static void put_ask(unsigned long number, unsigned field, const void *bytes, size_t len)
+{
+    static unsigned char body[70000], inner[70000];
+    unsigned char *at = inner, *end;
+
+    *at++ = 0x08;
+    at = varint(at, number);
+    at = varint(at, field << 3 | 2);
+    at = varint(at, len);
+    memcpy(at, bytes, len);
+    at += len;
+    end = body;
+    *end++ = 0x5a;
+    end = varint(end, (unsigned long)(at - inner));
+    memcpy(end, inner, (size_t)(at - inner));
+    put_frame(body, (size_t)(end - body) + (size_t)(at - inner));
+}
+
+enum { QUEUE_CREATE = 30, QUEUE_PUT = 32, QUEUE_GET = 33, VALUE = 30000 };
+
+/* QueuePut{queue 1, one item, for ever}, of which only the first fits; nothing is read of what the broker answers. */
+static long queue_flood(void)
+{
+    static unsigned char put[VALUE + 32] = { 0x0a, 2, 0x08, 1, 0x12 };
+    unsigned char *at = varint(put + 5, VALUE + 4);
+
+    *at++ = 0x0a;
+    at = varint(at, VALUE) + VALUE;
+    *at++ = 0x20;
+    *at++ = 1;
+    put_ask(1, QUEUE_CREATE, "\x10\x01", 2);
+    for (unsigned long i = 2; i < 3000; i++)
+        put_ask(i, QUEUE_PUT, put, (size_t)(at - put));
+    return 0;
+}
+
+/* Numbers of handles that it was never given, among them those of others. */
+static long queue_guesses(void)
+{
+    for (unsigned long i = 1; i < 3000; i++) {
+        unsigned char get[16] = { 0x0a, 0, 0x08 }, *at = varint(get + 3, i);
+
+        get[1] = (unsigned char)(at - get - 2);
+        put_ask(i, QUEUE_GET, get, (size_t)(at - get));
+        put_ask(5000 + i, QUEUE_PUT, get, (size_t)(at - get));
+    }
+    return 0;
+}
+
+/* The same number twice while the first is open: that is a lie. */
+static long queue_same_number(void)
+{
+    put_ask(1, QUEUE_CREATE, "\x10\x01", 2);
+    put_ask(2, QUEUE_GET, "\x0a\x02\x08\x01\x18\x01", 6);
+    put_ask(2, QUEUE_GET, "\x0a\x02\x08\x01\x18\x01", 6);
+    return rest();
+}
+
 /* ---- which -------------------------------------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -652,7 +733,7 @@ static const struct {
     ROW(closes_link),    ROW(shuts_link),       ROW(garbage),        ROW(second_hello),   ROW(exit_code_300),    ROW(endless_frame),
     ROW(overdraws),      ROW(buffer_lands),     ROW(buffer_exec),    ROW(buffer_shared_exec), ROW(buffer_exec_gain), ROW(buffer_run),
     ROW(buffer_over_module), ROW(buffers_all),  ROW(buffer_writes_after_seal), ROW(buffer_sealed_while_mapped), ROW(buffer_made_writable),
-    ROW(buffer_peeks),
+    ROW(buffer_peeks),   ROW(queue_flood),      ROW(queue_guesses),  ROW(queue_same_number),
 };
 /* clang-format on */
 

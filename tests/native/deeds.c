@@ -1,6 +1,6 @@
 /*
- * deeds.c - an interpreter for tests, and a job that makes interpreters of it: its functions do what their names say, well and badly. What has to
- * become of each stands in tests/system/test_interp_native.c.
+ * deeds.c - an interpreter for tests, and a job that makes interpreters of it: its functions do what their names say, well and badly.
+ * What has to become of each stands in tests/system/test_interp_native.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 
 static int64_t count;
 
-/* ---- state, arguments, results ------------------------------------------------------------------------------------------------------- */
+/* ---- state, arguments, results -------------------------------------------------------------------------------------------------- */
 
 static int add(coop_request *r)
 {
@@ -93,7 +93,7 @@ static int length(coop_request *r)
     return coop_return_int(r, (int64_t)len);
 }
 
-/* ---- errors and ends ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- errors and ends ------------------------------------------------------------------------------------------------------------ */
 
 static int fails(coop_request *r)
 {
@@ -184,7 +184,7 @@ static int floods(coop_request *r)
     return 0;
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- interrupts ----------------------------------------------------------------------------------------------------------------- */
 
 static int loops(coop_request *r)
 {
@@ -256,7 +256,7 @@ static int yields(coop_request *r)
     return rc != 0 ? rc : coop_return_text(r, "slept");
 }
 
-/* ---- handles and others ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- handles and others --------------------------------------------------------------------------------------------------------- */
 
 /* puts(queue, from, to) */
 static int puts_into(coop_request *r)
@@ -387,7 +387,7 @@ void coop_stop(void)
         abort();
 }
 
-/* ---- the job: a parent ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the job: a parent ---------------------------------------------------------------------------------------------------------- */
 
 static struct coop_handle child;
 

@@ -1,6 +1,6 @@
 /*
- * test_interp_native.c - shared objects as interpreters, by the command; and native jobs that make interpreters from inside. What the functions and
- * jobs do is in tests/native/deeds.c.
+ * test_interp_native.c - shared objects as interpreters, by the command; and native jobs that make interpreters from inside. What the
+ * functions and jobs do is in tests/native/deeds.c.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "coop/exit_codes.h"
+#include "coop/client.h"
+#include "coop/interp.h" /* both in one file: the first has the calls */
 #include "tests/support/broker_fixture.h"
 
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
@@ -69,7 +71,7 @@ static void until_running(const char *id)
         ;
 }
 
-/* ---- what a call can be ------------------------------------------------------------------------------------------------------------------ */
+/* ---- what a call can be --------------------------------------------------------------------------------------------------------- */
 
 struct call {
     const char *sentence, *function, *arg; /* arg NULL: none */
@@ -162,7 +164,7 @@ static void it_is_so(void **state)
     }
 }
 
-/* ---- state, names, output ------------------------------------------------------------------------------------------------------------------ */
+/* ---- state, names, output ------------------------------------------------------------------------------------------------------- */
 
 static void its_globals_are_its_own(void **state)
 {
@@ -226,7 +228,7 @@ static void the_traceback_is_the_modules_calls(void **state)
     (void)proc_expect(coop(b, "interp", "kill", id), 0);
 }
 
-/* ---- begin and end --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- begin and end -------------------------------------------------------------------------------------------------------------- */
 
 static void what_is_no_interpreter_is_refused_with_the_reason(void **state)
 {
@@ -253,7 +255,7 @@ static void an_interpreter_may_be_a_job_too(void **state)
     expect_has(proc_expect(coop(b, "run", example("counter")), COOP_EXIT_EXCEPTION)->err, "counter.so has no coop_job()");
 }
 
-/* ---- interrupts --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- interrupts ----------------------------------------------------------------------------------------------------------------- */
 
 static void an_interrupt_ends_the_call_and_not_the_interpreter(void **state)
 {
@@ -315,7 +317,7 @@ static void a_busy_one_is_not_closed(void **state)
     assert_string_equal(json_str(json_of(&p->out), "cause"), "cancelled");
 }
 
-/* ---- what calls leave behind ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- what calls leave behind ---------------------------------------------------------------------------------------------------- */
 
 static void tasklets_go_on_between_the_calls(void **state)
 {
@@ -379,7 +381,7 @@ static void threads_of_an_interpreter_are_its_own(void **state)
     (void)proc_expect(coop(b, "interp", "close", id), 0);
 }
 
-/* ---- from inside ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- from inside ---------------------------------------------------------------------------------------------------------------- */
 
 struct inside {
     const char *name; /* of the job in deeds.c */
@@ -466,7 +468,7 @@ static void children_end_with_their_parent(void **state)
     assert_int_equal(json_array_size(json_at(list, "interps")), 0);
 }
 
-/* ---- the examples --------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the examples --------------------------------------------------------------------------------------------------------------- */
 
 static void the_examples_do_what_they_say(void **state)
 {

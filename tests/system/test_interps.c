@@ -111,6 +111,57 @@ static void a_reset_one_has_forgotten_everything_and_keeps_its_id(void **state)
     assert_int_equal(broker_down(b), 0);
 }
 
+static char *interp_from(struct coop_client *c, const char *template, Pb__Owner owner, const char *name)
+{
+    Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
+    Pb__JobSpec s = PB__JOB_SPEC__INIT;
+    const Pb__Answer *a;
+
+    s.name = (char *)name;
+    m.spec = &s;
+    m.template_ = (char *)template;
+    m.owner = owner;
+    a = host_answer(host_ask(c, BODY(CREATE), &m));
+    if (a->body_case != PB__ANSWER__BODY_HANDLE)
+        support_fail("no interpreter: %s", a->failure->message);
+    return a->handle->id;
+}
+
+static void one_from_a_template_has_its_state_and_again_after_a_reset(void **state)
+{
+    static const char init[] = "n = 41; function get(x) n = n + x; return n - 30 end";
+    struct broker *b = *state;
+    Pb__TemplateBuild m = PB__TEMPLATE_BUILD__INIT;
+    Pb__JobSpec s = PB__JOB_SPEC__INIT;
+    struct coop_client *c;
+    char *id;
+
+    broker_up(b);
+    c = host_open(b->url);
+    s.engine = "lua";
+    s.source_name = "init.lua";
+    s.source = (ProtobufCBinaryData){ strlen(init), (uint8_t *)init };
+    m.name = "warm";
+    m.spec = &s;
+    assert_int_equal(host_answer(host_ask(c, PB__ASK__BODY_TEMPLATE_BUILD, &m))->body_case, PB__ANSWER__BODY_TEMPLATE);
+    id = interp_from(c, "warm", OW(NAMED), "one");
+    assert_int_equal(host_calls(c, id, "get", 1), 12);
+    assert_int_equal(host_calls(c, id, "get", 1), 13);
+    assert_string_equal(status(c, id)->whence, "template");
+    assert_string_equal(status(c, id)->template_, "warm@1");
+    assert_int_equal(host_answer(host_simple(c, BODY(RESET), id))->body_case, PB__ANSWER__BODY_DONE);
+    assert_int_equal(host_calls(c, id, "get", 1), 12);
+    coop_client_close(c);
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    c = host_open(b->url);
+    assert_string_equal(status(c, "one")->whence, "adopted");
+    assert_int_equal(host_calls(c, "one", "get", 2), 13); /* of the template, built anew */
+    assert_int_equal(host_answer(host_simple(c, BODY(CLOSE), "one"))->body_case, PB__ANSWER__BODY_DONE);
+    coop_client_close(c);
+    assert_int_equal(broker_down(b), 0);
+}
+
 /* ---- limits and interrupts ------------------------------------------------------------------------------------------------------------ */
 
 static void an_interrupted_call_ends_and_its_interpreter_lives(void **state)
@@ -470,6 +521,7 @@ int main(void)
         TEST(what_is_defined_stays_until_it_is_closed),
         TEST(what_it_prints_is_in_its_log_and_ls_marks_it),
         TEST(a_reset_one_has_forgotten_everything_and_keeps_its_id),
+        TEST(one_from_a_template_has_its_state_and_again_after_a_reset),
         TEST(an_interrupted_call_ends_and_its_interpreter_lives),
         TEST(limits_of_time_hold_for_each_call_and_idle_between_them),
         TEST(os_exit_and_a_refused_call_end_it_with_their_cause),

@@ -1,4 +1,5 @@
-/* test_libcoop.c - libcoop and a real broker: jobs, interpreters, queues, buffers, keys, aliases, templates; threads; a broker that is killed. */
+/* test_libcoop.c - libcoop and a real broker: jobs, interpreters, queues, buffers, keys, aliases, templates; threads; a broker that is
+ * killed. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -280,7 +281,7 @@ static void what_belongs_to_a_connection_ends_with_it(void **state)
     assert_int_equal(i.state, COOP_INTERP_ENDED);
 }
 
-/* ---- queues, buffers, keys -------------------------------------------------------------------------------------------------------------- */
+/* ---- queues, buffers, keys ------------------------------------------------------------------------------------------------------- */
 
 static void items_go_through_a_queue_in_order(void **state)
 {
@@ -422,7 +423,7 @@ static void keys_are_kept_under_a_prefix(void **state)
     assert_int_equal(coop_kv_get(c, &kv, "a", COOP_NO_LIMIT, &v, &why), -ENOENT);
 }
 
-/* ---- capabilities, aliases, templates ------------------------------------------------------------------------------------------------------ */
+/* ---- capabilities, aliases, templates -------------------------------------------------------------------------------------------- */
 
 static void a_revoked_handle_is_dead_in_the_interpreter(void **state)
 {
@@ -550,7 +551,7 @@ static void a_template_is_built_used_and_removed(void **state)
     coop_spec_free(job);
 }
 
-/* ---- threads, a killed broker ------------------------------------------------------------------------------------------------------------------ */
+/* ---- threads, a killed broker ---------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, ROUNDS = 100, AHEAD = 4 };
 

@@ -1,4 +1,5 @@
-/* test_libcoop_build.c - what libcoop exports is what its headers declare and its document tells; programs are built against an installed one, and run. */
+/* test_libcoop_build.c - what libcoop exports is what its headers declare and its document tells; programs are built against an
+ * installed one, and run. */
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,6 +126,21 @@ static void what_is_exported_is_what_is_declared(void **state)
     expect_same(declared, exported("-p", "libcoop.a"));
 }
 
+/* Nothing that could be written to and outlives a call. */
+static void the_library_has_no_state_of_its_own(void **state)
+{
+    const char *const argv[] = { "objdump", "-t", support_program("libcoop.a"), NULL };
+    struct proc *p;
+
+    (void)state;
+    if (SANITIZED)
+        skip();
+    p = proc_expect(proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, argv), 0);
+    for (char *line = strtok(p->out.bytes, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        if ((strstr(line, " O .data\t") != NULL || strstr(line, " O .bss\t") != NULL || strstr(line, "*COM*") != NULL))
+            support_fail("%s", line);
+}
+
 static void every_symbol_has_its_version(void **state)
 {
     const char *const argv[] = { "nm", "-D", "--defined-only", "-g", support_program("libcoop.so.0"), NULL };
@@ -246,7 +262,7 @@ static void the_headers_are_cxx_too(void **state)
     shell(*state, "c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags coop) $B/all.cc", NULL);
 }
 
-/* ---- examples, a broker of one's own -------------------------------------------------------------------------------------------------- */
+/* ---- examples, a broker of one's own --------------------------------------------------------------------------------------------- */
 
 static void the_examples_do_what_they_say(void **state)
 {
@@ -300,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_exported_is_what_is_declared),
+        cmocka_unit_test(the_library_has_no_state_of_its_own),
         cmocka_unit_test(every_symbol_has_its_version),
         cmocka_unit_test(every_call_is_documented),
         cmocka_unit_test(every_call_has_its_comment),

@@ -1,8 +1,10 @@
 /*
- * host_broker.h - the broker's end of the control socket, for unit tests of libcoop: a process of its own that answers as the test asks it to.
+ * host_broker.h - the broker's end of the control socket, for unit tests of libcoop: a process of its own that answers as the test asks it
+ * to.
  *
- * InterpInfo of these ids: "die": it ends; "garbage": no Reply; "wrong": an answer of another kind; "fail": a failure with every field; "park...":
- * only when it is cancelled; "hold...": with "release", the last first; "cancels": how many there were so far; any other: a status that is running it.
+ * InterpInfo of these ids: "die": it ends; "garbage": no Reply; "wrong": an answer of another kind; "fail": a failure with every field;
+ * "park...": only when it is cancelled; "hold...": with "release", the last first; "cancels": how many there were so far; any other: a
+ * status that is running it.
  * Wait: the third time says that the job has ended. Everything else: not answered.
  */
 #ifndef TESTS_HOST_BROKER_H

@@ -32,7 +32,7 @@ struct peer {
     pid_t pid;
     int fd;
     uint64_t number;
-    int begun; /* how often it has said so */
+    int begun;          /* how often it has said so */
     struct frame frame; /* of the last CallDone or Result */
     struct told told;   /* output, and the Result */
     char shown[SHOWN];  /* the last value, as text */

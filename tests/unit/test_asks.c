@@ -285,6 +285,108 @@ static void a_cancelled_one_is_taken_back_and_its_late_answer_is_dropped(void **
     ask_end(next);
 }
 
+/* An answer that gives a handle: of a queue that was made, or opened. */
+static void answer_handle(uint64_t number, uint32_t handle)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__Answer a = PB__ANSWER__INIT;
+    Pb__Handle h = PB__HANDLE__INIT;
+
+    h.handle = handle;
+    a.number = number;
+    a.body_case = PB__ANSWER__BODY_HANDLE;
+    a.handle = &h;
+    m.body_case = PB__TO_WORKER__BODY_ANSWER;
+    m.answer = &a;
+    told_send(broker_end, &m);
+}
+
+static struct ask *begin_giving(bool gives)
+{
+    Pb__Ask a = PB__ASK__INIT;
+    Pb__QueueCreate create = PB__QUEUE_CREATE__INIT;
+    Pb__HandleGranted granted = PB__HANDLE_GRANTED__INIT;
+    struct ask *made = NULL;
+
+    a.body_case = gives ? PB__ASK__BODY_QUEUE_CREATE : PB__ASK__BODY_HANDLE_GRANTED;
+    if (gives)
+        a.queue_create = &create;
+    else
+        a.handle_granted = &granted;
+    assert_int_equal(ask_begin(&a, &made), 0);
+    return made;
+}
+
+static void what_a_late_answer_gives_is_given_back_and_what_it_only_names_is_not(void **state)
+{
+    struct ask *made = begin_giving(true), *granted = begin_giving(false), *next;
+    uint64_t one = heard_ask(PB__ASK__BODY_QUEUE_CREATE), two = heard_ask(PB__ASK__BODY_HANDLE_GRANTED);
+    struct frame f;
+    const Pb__FromWorker *m;
+
+    (void)state;
+    ask_end(made);
+    ask_end(granted);
+    assert_int_equal(heard_ask(PB__ASK__BODY_ASK_CANCEL), one);
+    assert_int_equal(heard_ask(PB__ASK__BODY_ASK_CANCEL), two);
+    answer_handle(one, 5);
+    answer_handle(two, 6);
+    next = begin_info();
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 1);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    ask_end(next);
+    next = begin_info();
+    m = heard(&f);
+    assert_int_equal(m->ask->body_case, PB__ASK__BODY_HANDLE_DROP);
+    assert_int_equal(m->ask->handle_drop->handle, 5);
+    frame_release(&f);
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 2);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    ask_end(next);
+}
+
+static void so_is_what_nobody_has_looked_at(void **state)
+{
+    struct ask *made = begin_giving(true), *next = begin_info();
+    struct frame f;
+    const Pb__FromWorker *m;
+
+    (void)state;
+    answer_handle(heard_ask(PB__ASK__BODY_QUEUE_CREATE), 7);
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 1);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    assert_true(ask_is_answered(made));
+    ask_end(next);
+    ask_end(made);
+    next = begin_info();
+    m = heard(&f);
+    assert_int_equal(m->ask->body_case, PB__ASK__BODY_HANDLE_DROP);
+    assert_int_equal(m->ask->handle_drop->handle, 7);
+    frame_release(&f);
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 2);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    ask_end(next);
+}
+
+static void what_a_template_has_asked_is_lost_to_its_child(void **state)
+{
+    struct ask *open = begin_info(), *answered = begin_info(), *next;
+
+    (void)state;
+    (void)heard_ask(PB__ASK__BODY_QUEUE_INFO);
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 4);
+    assert_int_equal(ask_wait(answered, COOP_NEVER), 0);
+    asks_forked();
+    assert_int_equal(ask_wait(open, COOP_NEVER), -EPIPE);
+    assert_int_equal(count_of(answered), 4);
+    ask_end(open);
+    ask_end(answered);
+    next = begin_info(); /* nothing was said before it: the child's broker knows nothing of those */
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 5);
+    assert_int_equal(ask_wait(next, COOP_NEVER), 0);
+    ask_end(next);
+}
+
 static void one_that_timed_out_may_be_waited_for_again(void **state)
 {
     struct ask *a;
@@ -510,6 +612,9 @@ int main(void)
         TASKLETS(a_thousand_tasklets_wait_and_each_gets_its_own_answer),
         TASKLETS(others_run_while_one_waits_and_it_comes_back_among_them),
         TASKLETS(a_cancelled_one_is_taken_back_and_its_late_answer_is_dropped),
+        TASKLETS(what_a_late_answer_gives_is_given_back_and_what_it_only_names_is_not),
+        TASKLETS(so_is_what_nobody_has_looked_at),
+        TASKLETS(what_a_template_has_asked_is_lost_to_its_child),
         TASKLETS(one_that_timed_out_may_be_waited_for_again),
         TASKLETS(where_blocking_is_forbidden_it_is_not_waited_for),
         TASKLETS(input_and_answers_each_find_their_tasklet),

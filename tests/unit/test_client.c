@@ -1,4 +1,5 @@
-/* test_client.c - libcoop's connection and ops: threads, asynchronous calls, cancelling, a broker that dies. Its broker is host_broker.h. */
+/* test_client.c - libcoop's connection and ops: threads, asynchronous calls, cancelling, a broker that dies. Its broker is
+ * host_broker.h. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>

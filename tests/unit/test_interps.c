@@ -88,6 +88,7 @@ static void a_name_is_taken_once_and_free_after_the_end(void **state)
     n = fx_create(fx, &fx->other, OW(NAMED), "one", 0);
     fx_failure(fx, n, CE(NAME_TAKEN));
     fx_is_done(fx, fx_simple(fx, &fx->other, BODY(KILL), fx_ref(0, "one")));
+    assert_string_equal(fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, "one"), "f", 0), CE(DEAD))->receipt, p->job); /* not: not found */
     n = fx_create(fx, &fx->other, OW(SESSION), "one", 0);
     assert_null(fx_answer(fx, n));
 }

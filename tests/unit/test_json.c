@@ -38,10 +38,11 @@ static void a_job_status_has_every_field_in_schema_order(void **state)
     s.state = PB__STATE__STATE_TIMED_OUT;
     s.cause = PB__CAUSE__CAUSE_CPU_LIMIT;
     s.cpu_us = 2000001;
-    assert_dump(json_document(&s.base),
-                "{\"schema\":\"coop.JobStatus/1\",\"id\":\"01J9ZQ6W3V8XK2T5M7N4P0RBCD\",\"name\":\"wordfreq.lua\",\"engine\":\"lua\","
-                "\"state\":\"timed_out\",\"cause\":\"cpu_limit\",\"cause_detail\":\"\",\"reason\":\"\",\"attempt\":0,\"exit_code\":0,"
-                "\"submitted_us\":0,\"elapsed_us\":0,\"cpu_us\":2000001,\"mem_bytes\":0,\"stdout_bytes\":0,\"stderr_bytes\":0,\"interp\":false}");
+    assert_dump(
+        json_document(&s.base),
+        "{\"schema\":\"coop.JobStatus/1\",\"id\":\"01J9ZQ6W3V8XK2T5M7N4P0RBCD\",\"name\":\"wordfreq.lua\",\"engine\":\"lua\","
+        "\"state\":\"timed_out\",\"cause\":\"cpu_limit\",\"cause_detail\":\"\",\"reason\":\"\",\"attempt\":0,\"exit_code\":0,"
+        "\"submitted_us\":0,\"elapsed_us\":0,\"cpu_us\":2000001,\"mem_bytes\":0,\"stdout_bytes\":0,\"stderr_bytes\":0,\"interp\":false}");
 }
 
 static void a_receipt_without_its_parts_says_null_for_each(void **state)

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "worker/engines/lua/handle.h"
+
 #define ERROR(name) PB__CALL_ERROR__CALL_ERROR_##name
 
 enum { LOG_MAX = 16 << 10, ITEMS_MAX = 1024 };
@@ -687,6 +689,28 @@ static void what_is_collected_or_dropped_is_given_back_once(void **state)
     expect_log("");
 }
 
+/* In this very process, which is as the child of a template. */
+static void an_object_of_the_template_is_as_a_dropped_one(void **state)
+{
+    const struct peer *p = *state;
+    Pb__Handle h = PB__HANDLE__INIT;
+    lua_State *L;
+
+    h.handle = 7;
+    h.kind = PB__KIND__KIND_QUEUE;
+    assert_int_equal(lua_engine.open(1), 0);
+    L = lua_job.main;
+    lua_job.spec = &p->spec;
+    assert_int_equal(lua_handle_push(L, &h)->number, 7);
+    assert_int_equal(lua_handle_test(L, -1)->number, 7);
+    lua_handles_forked();
+    assert_int_equal(lua_handle_test(L, -1)->number, 0);
+    assert_int_equal(lua_handle_push(L, &h)->number, 7);
+    assert_int_equal(lua_handle_test(L, -1)->number, 7);
+    assert_int_equal(lua_handle_test(L, -2)->number, 0);
+    lua_job.closing = 1; /* what is left is given back to nobody */
+}
+
 static void capabilities_only_shrink(void **state)
 {
     struct peer *p = begin(state);
@@ -922,6 +946,7 @@ int main(void)
         TEST(a_parent_serves_the_aliases_of_its_child),
         TEST(an_alias_is_served_while_its_parent_waits_and_nobody_waits_for_it),
         TEST(without_anything_of_it_a_job_asks_nothing),
+        TEST(an_object_of_the_template_is_as_a_dropped_one), /* last: it makes a state in here */
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * test_native_inside.c - coop/interp.h from inside: what each call says to the broker, and what it makes of the answers. The broker is a tasklet of
- * the same process, at the other end of the link.
+ * test_native_inside.c - coop/interp.h from inside: what each call says to the broker, and what it makes of the answers. The broker is a
+ * tasklet of the same process, at the other end of the link.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- the broker ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the broker ----------------------------------------------------------------------------------------------------------------- */
 
 /* Fills in the answer to an ask; body_case NOT_SET: none is sent. fd: comes along, and is closed here; -1. */
 typedef void (*reply_fn)(const Pb__Ask *a, Pb__Answer *ret, int *ret_fd);
@@ -220,7 +220,7 @@ static coop_val *value_of(const Pb__Value *v)
 static const struct coop_handle interp = { .kind = COOP_KIND_INTERP, .number = 7, .rights = 127 };
 static const struct coop_handle queue = { .kind = COOP_KIND_QUEUE, .number = 9, .rights = 127 };
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- calls ---------------------------------------------------------------------------------------------------------------------- */
 
 static void double_it(const Pb__Ask *a, Pb__Answer *ret, int *fd)
 {
@@ -400,7 +400,7 @@ static void a_thousand_tasklets_wait_at_once(void **state)
         assert_int_equal(waiters[i].got, 3 * i);
 }
 
-/* ---- failures ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- failures ------------------------------------------------------------------------------------------------------------------- */
 
 static Pb__CallError next_error;
 
@@ -537,7 +537,7 @@ static void where_a_tasklet_may_not_block_it_is_told(void **state)
     assert_int_equal(coop_last_error()->error, EPERM);
 }
 
-/* ---- cancelled while it waits ------------------------------------------------------------------------------------------------------------ */
+/* ---- cancelled while it waits --------------------------------------------------------------------------------------------------- */
 
 static uint64_t cancelled_number;
 
@@ -631,7 +631,7 @@ static void what_is_not_made_by_its_deadline_is_taken_back(void **state)
     assert_string_equal(coop_last_error()->name, "TimedOut");
 }
 
-/* ---- interpreters ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- interpreters --------------------------------------------------------------------------------------------------------------- */
 
 static void check_create(const Pb__Ask *a, Pb__Answer *ret, int *fd)
 {
@@ -785,7 +785,7 @@ static void each_call_has_its_message(void **state)
     assert_int_equal(broker.heard[6], PB__ASK__BODY_HANDLE_REVOKE);
 }
 
-/* ---- handles in values ------------------------------------------------------------------------------------------------------------------- */
+/* ---- handles in values ---------------------------------------------------------------------------------------------------------- */
 
 static void pass_handles(const Pb__Ask *a, Pb__Answer *ret, int *fd)
 {
@@ -859,7 +859,7 @@ static void handles_that_nobody_wants_are_dropped(void **state)
     coop_val_free(args);
 }
 
-/* ---- large values: in buffers ------------------------------------------------------------------------------------------------------------- */
+/* ---- large values: in buffers --------------------------------------------------------------------------------------------------- */
 
 enum { LARGE = 100 << 10 };
 
@@ -921,7 +921,7 @@ static void a_large_value_travels_in_a_buffer(void **state)
     coop_val_free(args);
 }
 
-/* ---- queues ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- queues --------------------------------------------------------------------------------------------------------------------- */
 
 static void take_two(const Pb__Ask *a, Pb__Answer *ret, int *fd)
 {
@@ -1026,7 +1026,7 @@ static void an_item_that_is_no_value_takes_no_other_with_it(void **state)
     coop_items_free(&items);
 }
 
-/* ---- aliases ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- aliases -------------------------------------------------------------------------------------------------------------------- */
 
 static int greet(coop_request *r)
 {
@@ -1107,7 +1107,7 @@ static void aliases_are_served_until_the_child_has_ended(void **state)
     assert_int_equal(broker.n_heard, 9);
 }
 
-/* ---- keys, and what is held ------------------------------------------------------------------------------------------------------------------ */
+/* ---- keys, and what is held ----------------------------------------------------------------------------------------------------- */
 
 static void keys(const Pb__Ask *a, Pb__Answer *ret, int *fd)
 {
@@ -1205,7 +1205,7 @@ static void what_is_held_is_listed(void **state)
     coop_handle_list_free(&list);
 }
 
-/* ---- a request's arguments ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- a request's arguments ------------------------------------------------------------------------------------------------------ */
 
 static void args_of(struct coop_request *r, coop_val *list)
 {

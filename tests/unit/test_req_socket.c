@@ -1,5 +1,5 @@
-/* test_req_socket.c - the asking end against a real nng rep socket, and against peers that hang up, lie, stall and come back; many requests at
- * once, and descriptors beside them. */
+/* test_req_socket.c - the asking end against a real nng rep socket, and against peers that hang up, lie, stall and come back; many
+ * requests at once, and descriptors beside them. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -122,9 +122,9 @@ bool sched_poll(bool wait)
             sched->on_interrupt != NULL ? sched->on_interrupt() : task_cancel_all();
         }
         wake_late();
-        if (sched->watching > 0)
+        if (sched->watching > 0 && (sched_any() || !wait)) /* else the sleep looks */
             wake_watched(0);
-        else if (sched->polled > 0)
+        else if (sched->watching == 0 && sched->polled > 0)
             wake_polled(0);
         if (sched_any() || !wait) {
             if (sched->alive - sched->hibernate.count > sched->hibernate.above && sched->switches >= sched->hibernate.not_before)

@@ -230,7 +230,8 @@ void sched_on_switch(void (*fn)(coop_task *from, coop_task *to));
 /* Async-signal-safe: main and all others are cancelled as soon as the thread state looks. */
 void sched_interrupt(struct sched *s);
 
-/* Only main, of an interpreter: no interrupt is under way, it is not cancelled, and nothing keeps it from blocking, whatever a tenant has left behind. */
+/* Only main, of an interpreter: no interrupt is under way, it is not cancelled, and nothing keeps it from blocking, whatever a tenant has
+ * left behind. */
 void sched_main_afresh(void);
 
 /* poll.c: looks at clock and descriptors and wakes who is due. wait: sleeps until there is somebody; false: nobody can ever come. */

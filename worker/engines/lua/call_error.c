@@ -116,6 +116,7 @@ int lua_call_failed(lua_State *L, int rc)
     case -EDQUOT: return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_LIMIT, "too many asks are open");
     case -E2BIG: return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TOO_BIG, NULL);
     case -ETIMEDOUT: return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TIMED_OUT, NULL);
+    case -EPIPE: return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_BAD_HANDLE, "it was asked by the template");
     case -EPROTO: return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     default: return lua_task_failed(L, rc);
     }

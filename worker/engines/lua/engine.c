@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "worker/engines/lua/handle.h"
 #include "worker/engines/lua/job.h"
 #include "worker/engines/lua/task.h"
 #include "worker/output.h"
@@ -276,6 +277,7 @@ static int lua_forked(void)
 
     lua_job.cancelled = 0;
     lua_task_forked();
+    lua_handles_forked();
     lua_pushcfunction(L, fork_seed);
     return lua_pcall(L, 0, 0, 0) == LUA_OK ? 0 : -EIO;
 }

@@ -8,6 +8,8 @@
 #include "worker/engines/lua/mod.h"
 #include "worker/engines/lua/task.h"
 
+static unsigned forks;
+
 static const char marker; /* in the metatables of handles */
 
 static const struct kind_row {
@@ -220,6 +222,7 @@ struct lua_handle *lua_handle_push(lua_State *L, const Pb__Handle *h)
     lua_task_start(L);
     made = lua_newuserdatauv(L, sizeof(*made), HANDLE_VALUES);
     memset(made, 0, sizeof(*made));
+    made->forks = forks;
     made->kind = h->kind;
     made->rights = h->rights;
     made->bytes = h->bytes;
@@ -232,6 +235,21 @@ struct lua_handle *lua_handle_push(lua_State *L, const Pb__Handle *h)
     return made;
 }
 
+void lua_handles_forked(void)
+{
+    forks++;
+}
+
+/* Whatever it was, its number is the template's. */
+static struct lua_handle *of_this_process(struct lua_handle *h)
+{
+    if (h->forks == forks)
+        return h;
+    h->forks = forks;
+    h->number = 0;
+    return h;
+}
+
 struct lua_handle *lua_handle_test(lua_State *L, int index)
 {
     bool is;
@@ -240,7 +258,7 @@ struct lua_handle *lua_handle_test(lua_State *L, int index)
         return NULL;
     is = lua_rawgetp(L, -1, &marker) != LUA_TNIL;
     lua_pop(L, 2);
-    return is ? lua_touserdata(L, index) : NULL;
+    return is ? of_this_process(lua_touserdata(L, index)) : NULL;
 }
 
 struct lua_handle *lua_handle_check(lua_State *L, int index, Pb__Kind kind)

@@ -14,7 +14,11 @@
 
 enum { HANDLE_ID = 32, HANDLE_VALUES = 1 };
 
+/* In a child of a template: what the template has is not in the child's table. Objects from before are as dropped ones. */
+void lua_handles_forked(void);
+
 struct lua_handle {
+    unsigned forks;  /* of the process that it belongs to */
     uint32_t number; /* 0: dropped */
     Pb__Kind kind;
     uint32_t rights;

@@ -34,6 +34,12 @@ int lua_result_of(lua_State *L, struct lua_asking *s);
 int lua_alias_call(lua_State *L);
 void lua_alias_serve(lua_State *L, int functions, const struct lua_handle *child);
 
+/* mod_unbound.c - what becomes of an item without its sender: none or nil is NONE; pushes its constant; once, before; all of them, into the table on top. */
+Pb__Unbound lua_unbound_at(lua_State *L, int index);
+void lua_unbound_push(lua_State *L, Pb__Unbound u);
+void lua_unbound_open(lua_State *L);
+void lua_unbound_constants(lua_State *L);
+
 /* A field of the table at index as this type, or its default; an error names the field. Strings belong to the table. */
 const char *lua_field_text(lua_State *L, int index, const char *field, const char *otherwise);
 uint64_t lua_field_count(lua_State *L, int index, const char *field, uint64_t otherwise);

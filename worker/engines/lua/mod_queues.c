@@ -14,82 +14,12 @@
 #include "worker/engines/lua/value.h"
 #include "worker/engines/lua/value_types.h"
 
-#define UNBOUND_TYPE "coop.unbound"
-
 /* Of one message: it must fit a frame, with what is around the values. */
 enum { BATCH_ITEMS = 256, BATCH_BYTES = ASK_BYTES - 2 * VALUE_BYTES };
-
-static const char unbound_key; /* a table: [enum Unbound] = its constant */
-
-static const struct unbound_row {
-    const char *name;
-    Pb__Unbound unbound;
-} unbound_rows[] = {
-    {"UNBOUND",         PB__UNBOUND__UNBOUND_REPLACE},
-    { "UNBOUND_ERROR",  PB__UNBOUND__UNBOUND_ERROR  },
-    { "UNBOUND_REMOVE", PB__UNBOUND__UNBOUND_REMOVE },
-    { "PERSIST",        PB__UNBOUND__UNBOUND_PERSIST},
-};
-
-enum { N_UNBOUND = sizeof(unbound_rows) / sizeof(unbound_rows[0]) };
 
 static void self(lua_State *L, Pb__Ref *ret_ref)
 {
     lua_handle_ref(lua_handle_check(L, 1, PB__KIND__KIND_QUEUE), ret_ref);
-}
-
-/* ---- what becomes of an item without its sender ------------------------------------------------------------------------------------ */
-
-static Pb__Unbound unbound_at(lua_State *L, int index)
-{
-    const Pb__Unbound *u;
-
-    if (lua_isnoneornil(L, index))
-        return PB__UNBOUND__UNBOUND_NONE;
-    u = luaL_checkudata(L, index, UNBOUND_TYPE);
-    return *u;
-}
-
-static int unbound_text(lua_State *L)
-{
-    Pb__Unbound u = unbound_at(L, 1);
-
-    for (int i = 0; i < N_UNBOUND; i++)
-        if (unbound_rows[i].unbound == u)
-            lua_pushstring(L, unbound_rows[i].name);
-    return 1;
-}
-
-static void push_unbound(lua_State *L, Pb__Unbound u)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &unbound_key);
-    lua_rawgeti(L, -1, (lua_Integer)u);
-    lua_remove(L, -2);
-}
-
-/* They are needed as soon as an item comes, so also where the module is not. */
-static void need_unbound(lua_State *L)
-{
-    static const luaL_Reg methods[] = {
-        {"__tostring", unbound_text},
-        { NULL,        NULL        }
-    };
-
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &unbound_key) != LUA_TNIL) {
-        lua_pop(L, 1);
-        return;
-    }
-    lua_pop(L, 1);
-    lua_task_type(L, UNBOUND_TYPE, methods);
-    lua_newtable(L);
-    for (int i = 0; i < N_UNBOUND; i++) {
-        Pb__Unbound *u = lua_newuserdatauv(L, sizeof(*u), 0);
-
-        *u = unbound_rows[i].unbound;
-        luaL_setmetatable(L, UNBOUND_TYPE);
-        lua_rawseti(L, -2, (lua_Integer)unbound_rows[i].unbound);
-    }
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &unbound_key);
 }
 
 /* ---- putting ----------------------------------------------------------------------------------------------------------------------- */
@@ -131,7 +61,7 @@ static int queue_put(lua_State *L)
 
     self(L, &ref);
     luaL_checkany(L, 2);
-    unbound = unbound_at(L, 4);
+    unbound = lua_unbound_at(L, 4);
     s = lua_asking_new(L, 1);
     lua_asking_pack(L, &s->packed[0], 2, "item");
     (void)put_packed(L, s, 1, timeout, unbound);
@@ -168,7 +98,7 @@ static int64_t left_of(int64_t deadline)
 static int queue_put_many(lua_State *L)
 {
     int64_t timeout = lua_asking_timeout(L, 3, -1), deadline = timeout < 0 ? COOP_NEVER : coop_after(timeout);
-    Pb__Unbound unbound = unbound_at(L, 4);
+    Pb__Unbound unbound = lua_unbound_at(L, 4);
     lua_Integer n, done = 0;
     Pb__Ref ref;
 
@@ -195,9 +125,9 @@ static int queue_put_many(lua_State *L)
 
 static void push_item(lua_State *L, const Pb__QueueItem *item, bool in_list)
 {
-    need_unbound(L);
+    lua_unbound_open(L);
     if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE && item->value == NULL) {
-        push_unbound(L, PB__UNBOUND__UNBOUND_REPLACE);
+        lua_unbound_push(L, PB__UNBOUND__UNBOUND_REPLACE);
         return;
     }
     lua_value_push(L, item->value);
@@ -326,7 +256,7 @@ static void push_status(lua_State *L, const Pb__QueueStatus *q)
     lua_setfield(L, -2, "durable");
     lua_pushboolean(L, q->closed);
     lua_setfield(L, -2, "closed");
-    push_unbound(L, q->unbound);
+    lua_unbound_push(L, q->unbound);
     lua_setfield(L, -2, "unbound");
 }
 
@@ -339,7 +269,7 @@ static int queue_info(lua_State *L)
     const Pb__Answer *answer;
 
     self(L, &ref);
-    need_unbound(L);
+    lua_unbound_open(L);
     m.queue = &ref;
     s = lua_asking_new(L, 0);
     a.body_case = PB__ASK__BODY_QUEUE_INFO;
@@ -366,24 +296,10 @@ static int queue_close(lua_State *L)
     return 0;
 }
 
-static int queue_delete(lua_State *L)
-{
-    Pb__Ask a = PB__ASK__INIT;
-    Pb__QueueDelete m = PB__QUEUE_DELETE__INIT;
-    Pb__Ref ref;
-
-    self(L, &ref);
-    m.queue = &ref;
-    a.body_case = PB__ASK__BODY_QUEUE_DELETE;
-    a.queue_delete = &m;
-    lua_ask_done(L, &a);
-    return 0;
-}
-
 /* clang-format off */
 const luaL_Reg lua_queue_methods[] = {
     { "put", queue_put }, { "put_many", queue_put_many }, { "get", queue_get }, { "get_many", queue_get_many }, { "each", queue_each },
-    { "info", queue_info }, { "close", queue_close }, { "delete", queue_delete }, { NULL, NULL },
+    { "info", queue_info }, { "close", queue_close }, { NULL, NULL },
 };
 /* clang-format on */
 
@@ -423,7 +339,7 @@ static int create(lua_State *L)
         m.max_bytes = lua_field_count(L, 1, "max_bytes", 0);
         m.durable = lua_field_flag(L, 1, "durable");
         lua_getfield(L, 1, "unbound");
-        m.unbound = unbound_at(L, 2);
+        m.unbound = lua_unbound_at(L, 2);
     }
     a.body_case = PB__ASK__BODY_QUEUE_CREATE;
     a.queue_create = &m;
@@ -443,42 +359,19 @@ static int open_queue(lua_State *L)
     return push_made(L, &a);
 }
 
-static int list(lua_State *L)
-{
-    Pb__Ask a = PB__ASK__INIT;
-    Pb__QueueList m = PB__QUEUE_LIST__INIT;
-    struct lua_asking *s = lua_asking_new(L, 0);
-    const Pb__Answer *answer;
-
-    a.body_case = PB__ASK__BODY_QUEUE_LIST;
-    a.queue_list = &m;
-    answer = lua_asking_do(L, s, &a);
-    lua_newtable(L);
-    for (size_t i = 0; answer->body_case == PB__ANSWER__BODY_QUEUES && i < answer->queues->n_queues; i++) {
-        push_status(L, answer->queues->queues[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_asking_end(L, s);
-    return 1;
-}
-
 int lib_queues(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"create", create    },
         { "open",  open_queue},
-        { "list",  list      },
         { NULL,    NULL      }
     };
 
     lua_task_start(L);
-    need_unbound(L);
+    lua_unbound_open(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
     lua_value_open(L);
-    for (int i = 0; i < N_UNBOUND; i++) {
-        push_unbound(L, unbound_rows[i].unbound);
-        lua_setfield(L, -2, unbound_rows[i].name);
-    }
+    lua_unbound_constants(L);
     return 1;
 }

@@ -34,7 +34,7 @@ static struct {
     size_t trace_len;
 } native;
 
-/* ---- before the job ---------------------------------------------------------------------------------------------------------- */
+/* ---- before the job ------------------------------------------------------------------------------------------------------------- */
 
 /* What a job may need and a sealed worker cannot find. One that this machine does not have is missed by the job that needs it. */
 static const char *const libraries[] = { "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6" };
@@ -106,7 +106,7 @@ static int native_open(unsigned threads)
     return rc == 0 ? make_thread_states(threads) : rc;
 }
 
-/* ---- its end ----------------------------------------------------------------------------------------------------------------- */
+/* ---- its end -------------------------------------------------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
@@ -197,7 +197,7 @@ void life_end_tasklets(void)
     say(text);
 }
 
-/* ---- the job ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the job -------------------------------------------------------------------------------------------------------------------- */
 
 /* The job's for as long as the process lives. NULL: no memory. */
 static char **make_argv(const Pb__JobSpec *spec)
@@ -304,7 +304,7 @@ static void native_run(const Pb__JobSpec *spec, struct outcome *ret_o)
     life_end();
 }
 
-/* ---- from signal handlers ---------------------------------------------------------------------------------------------------- */
+/* ---- from signal handlers ------------------------------------------------------------------------------------------------------- */
 
 static void native_cancel(void)
 {

@@ -1,6 +1,6 @@
 /*
- * frames.h - the module's calls on a stack, as text: "    counter.so+0x1234" a line. No symbols: looking them up takes the loader's lock, and
- * addr2line -e FILE ADDRESS knows them.
+ * frames.h - the module's calls on a stack, as text: "    counter.so+0x1234" a line. No symbols: looking them up takes the loader's lock,
+ * and addr2line -e FILE ADDRESS knows them.
  *
  * Side: worker. By frame pointers, as far as they lie within bounds that are known. Async-signal-safe.
  */

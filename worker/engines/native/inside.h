@@ -15,7 +15,7 @@
 #include "worker/asks.h"
 #include "worker/packed.h"
 
-/* ---- why: inside_error.c -------------------------------------------------------------------------------------------------------------- */
+/* ---- why: inside_error.c -------------------------------------------------------------------------------------------------------- */
 
 /* In every thread state, before the first tenant byte: what tasklets were told goes with them. */
 void inside_begin(void);
@@ -36,7 +36,7 @@ void inside_cause(Pb__Cause cause, char *into, size_t size);
 /* The row of the list that has this errno (negative); INTERNAL's when none has. */
 Pb__CallError inside_error_of(int rc);
 
-/* ---- asks: inside_ask.c ----------------------------------------------------------------------------------------------------------------- */
+/* ---- asks: inside_ask.c --------------------------------------------------------------------------------------------------------- */
 
 /* struct Pb__Ask a = INSIDE_ASK(QUEUE_INFO, queue_info, &message); */
 #define INSIDE_ASK(which, field, message)                                                                                                  \
@@ -45,8 +45,9 @@ Pb__CallError inside_error_of(int rc);
     }
 
 /*
- * Asks and waits until it is answered with this body: then *ret is the caller's, for ask_end(). At the deadline (COOP_NEVER: none) and when the tasklet
- * is cancelled it is taken back, and the broker's last word on it waited for: so that it has either happened or not.
+ * Asks and waits until it is answered with this body: then *ret is the caller's, for ask_end(). At the deadline (COOP_NEVER: none) and
+ *                                                     when the tasklet is cancelled it is taken back, and the broker's last word on it
+ *                                                     waited for: so that it has either happened or not.
  */
 int inside_ask(Pb__Ask *a, Pb__Answer__BodyCase body, int64_t deadline, struct ask **ret);
 int inside_ask_done(Pb__Ask *a);
@@ -62,7 +63,7 @@ uint64_t inside_timeout(int64_t deadline);
 /* The same where 0 is not at all, and -1 for ever. */
 int64_t inside_patience(int64_t deadline);
 
-/* ---- values: inside_value.c --------------------------------------------------------------------------------------------------------------- */
+/* ---- values: inside_value.c ----------------------------------------------------------------------------------------------------- */
 
 struct inside_value { /* one on its way out; zeroed it is none */
     struct coop_encoding encoding;

@@ -25,7 +25,7 @@ int coop_alias_call(const char *name, const coop_val *args, int64_t deadline, co
     return rc;
 }
 
-/* ---- the parent's side -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the parent's side ---------------------------------------------------------------------------------------------------------- */
 
 /* Nobody waits for the answer to it. */
 static int say_done(uint64_t number, Pb__Value *value, Pb__JobError *error)

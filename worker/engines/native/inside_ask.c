@@ -11,8 +11,8 @@ static bool is_over_for_us(int rc)
 }
 
 /*
- * Nobody wants it any more, but what it has done meanwhile is done: an item has left its queue. The broker has the last word, and says it soon. rc is
- * why; it stays that when the word is only that it was interrupted.
+ * Nobody wants it any more, but what it has done meanwhile is done: an item has left its queue. The broker has the last word, and says it
+ * soon. rc is why; it stays that when the word is only that it was interrupted.
  */
 static int take_back(struct ask *a, int rc)
 {
@@ -92,7 +92,7 @@ int inside_ask_handle(Pb__Ask *a, struct coop_handle *ret)
     return 0;
 }
 
-/* ---- parts of messages ------------------------------------------------------------------------------------------------------------------ */
+/* ---- parts of messages ---------------------------------------------------------------------------------------------------------- */
 
 void inside_ref(Pb__Ref *r, const struct coop_handle *h)
 {

@@ -1,4 +1,5 @@
-/* inside_buffers.c - see coop/interp.h: memory that is handed over. The broker makes it and hands us a descriptor, which we map and close. */
+/* inside_buffers.c - see coop/interp.h: memory that is handed over. The broker makes it and hands us a descriptor, which we map and
+ * close. */
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -20,7 +20,7 @@ static struct coop_why no_memory = { .message = "there is no memory to say more"
 
 static struct coop_why *nobodys; /* of whoever has no tasklets: after coop_finish() */
 
-/* ---- where it is kept: one block, the texts behind it ---------------------------------------------------------------------------------- */
+/* ---- where it is kept: one block, the texts behind it --------------------------------------------------------------------------- */
 
 static struct coop_why *kept(void)
 {
@@ -75,7 +75,7 @@ void inside_forget(void)
     keep(NULL);
 }
 
-/* ---- what is kept --------------------------------------------------------------------------------------------------------------------- */
+/* ---- what is kept --------------------------------------------------------------------------------------------------------------- */
 
 /* "CAUSE_CPU_LIMIT" is "cpu_limit", as everywhere. */
 void inside_cause(Pb__Cause cause, char *into, size_t size)
@@ -148,7 +148,7 @@ static int tell_words(Pb__CallError e, int error, const char *message, const cha
     return -error;
 }
 
-/* ---- the ways to fail ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the ways to fail ----------------------------------------------------------------------------------------------------------- */
 
 Pb__CallError inside_error_of(int rc)
 {

@@ -102,7 +102,7 @@ int coop_interp_prepare(const struct coop_handle *i, const coop_val *names, int6
     return rc;
 }
 
-/* ---- their lives ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- their lives ---------------------------------------------------------------------------------------------------------------- */
 
 #define ON_ONE(function, which, field, type)                                                                                               \
     int function(const struct coop_handle *i)                                                                                              \

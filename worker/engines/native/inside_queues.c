@@ -40,7 +40,7 @@ int coop_queue_open(const char *name, unsigned rights, struct coop_handle *ret)
     return inside_ask_handle(&a, ret);
 }
 
-/* ---- in --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------------------------------------------------------------- */
 
 /* How many are in. */
 static int put(const struct coop_handle *q, Pb__Value **values, size_t n, enum coop_unbound unbound, int64_t deadline)
@@ -136,7 +136,7 @@ int coop_queue_put(const struct coop_handle *q, const coop_val *const *items, si
     return 0;
 }
 
-/* ---- out -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------------------------------------------ */
 
 static int get(const struct coop_handle *q, size_t max, int64_t deadline, struct ask **ret)
 {
@@ -236,7 +236,7 @@ void coop_items_free(struct coop_items *items)
     *items = (struct coop_items){ NULL, 0, items->closed };
 }
 
-/* ---- the queue itself -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the queue itself ----------------------------------------------------------------------------------------------------------- */
 
 int coop_queue_close(const struct coop_handle *q, bool discard)
 {

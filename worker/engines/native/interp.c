@@ -17,7 +17,7 @@ static struct {
     coop_val *prepared; /* a map; NULL: nothing yet */
 } own;
 
-/* ---- its begin ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- its begin ------------------------------------------------------------------------------------------------------------------ */
 
 static bool find_functions(void)
 {
@@ -76,7 +76,7 @@ static bool native_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
     return true;
 }
 
-/* ---- a call ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- a call --------------------------------------------------------------------------------------------------------------------- */
 
 static void copy(char *into, size_t size, const char *from)
 {
@@ -92,8 +92,9 @@ static void fail(struct call_outcome *o, Pb__CallError e, const char *message)
 /* What an interpreter may say of a call of its own; of all else that fails in it it says that it has failed. */
 static bool is_own(Pb__CallError e)
 {
-    return e == PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST || e == PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE || e == PB__CALL_ERROR__CALL_ERROR_TOO_DEEP ||
-           e == PB__CALL_ERROR__CALL_ERROR_TOO_BIG || e == PB__CALL_ERROR__CALL_ERROR_TEMPORARY || e == PB__CALL_ERROR__CALL_ERROR_LIMIT;
+    return e == PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST || e == PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE ||
+           e == PB__CALL_ERROR__CALL_ERROR_TOO_DEEP || e == PB__CALL_ERROR__CALL_ERROR_TOO_BIG ||
+           e == PB__CALL_ERROR__CALL_ERROR_TEMPORARY || e == PB__CALL_ERROR__CALL_ERROR_LIMIT;
 }
 
 /* Of a value that cannot come in or go out. */
@@ -183,7 +184,7 @@ static void call(const Pb__Call *c, struct call_outcome *o)
     fail(o, PB__CALL_ERROR__CALL_ERROR_NO_FUNCTION, message);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------------------------------------- */
 
 const coop_val *coop_prepared(const char *name)
 {
@@ -246,7 +247,7 @@ static void native_call(const Pb__Call *c, struct call_outcome *o)
     }
 }
 
-/* ---- interrupt and end --------------------------------------------------------------------------------------------------------------------- */
+/* ---- interrupt and end ---------------------------------------------------------------------------------------------------------- */
 
 /* From a signal handler: a loop that does not block looks at coop_cancelled(); on_interrupt() wakes one that does. */
 static void native_interrupt(void)

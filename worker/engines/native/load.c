@@ -28,7 +28,7 @@ static struct {
     void *handle;               /* the loader's; NULL: not loaded */
 } module;
 
-/* ---- before the seal ----------------------------------------------------------------------------------------------------------- */
+/* ---- before the seal ------------------------------------------------------------------------------------------------------------ */
 
 int load_open(void)
 {
@@ -46,7 +46,7 @@ int load_open(void)
     return 0;
 }
 
-/* ---- what the loader asks ------------------------------------------------------------------------------------------------------ */
+/* ---- what the loader asks ------------------------------------------------------------------------------------------------------- */
 
 static long answer_open(const uint64_t args[6])
 {
@@ -71,8 +71,8 @@ static long answer_stat(struct stat *ret)
 }
 
 /*
- * Where the loader closes it, /dev/null is put in its place: the filter lets this number be mapped to be executed, so that no descriptor that comes
- * later may get it.
+ * Where the loader closes it, /dev/null is put in its place: the filter lets this number be mapped to be executed, so that no descriptor
+ * that comes later may get it.
  */
 static long give_up_module(void)
 {
@@ -98,7 +98,7 @@ bool load_answer(long nr, const uint64_t args[6], long *ret_result)
     }
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------------- */
+/* ---- loading -------------------------------------------------------------------------------------------------------------------- */
 
 /* The loader reads from where the descriptor stands: at the beginning. */
 static int write_all(const uint8_t *bytes, size_t len)

@@ -4,8 +4,8 @@
  * The loader opens files by name, and a sealed worker has none. So before the seal there is an empty file in memory, MODULE_FD; the job's
  * bytes are written into it, it is sealed against writing for good, and the loader is given a name that is no file's. Its openat(2) ends in
  * the handler for SIGSYS (POLICY_ANSWER), which knows that one name, once, and answers with MODULE_FD. The loader maps it and closes
- * it, which puts /dev/null in its place: by the time the first constructor runs, nothing is left that could be mapped, and nothing can get the
- * number that could be.
+ * it, which puts /dev/null in its place: by the time the first constructor runs, nothing is left that could be mapped, and nothing can
+ * get the number that could be.
  *
  * Side:    worker. Everything in the file is hostile; from load_module() on so is the process.
  * Returns: 0 or -errno.

@@ -1,6 +1,6 @@
 /*
- * mine.h - what this engine keeps of a tasklet, in the one word that it has there: a pointer, and in its lowest bit whether somebody was told that
- * the tasklet does not yield (turns.c).
+ * mine.h - what this engine keeps of a tasklet, in the one word that it has there: a pointer, and in its lowest bit whether somebody was
+ * told that the tasklet does not yield (turns.c).
  *
  * Side: worker. The bit is set in a signal handler: one that interrupts mine_keep() may be lost, and then it is told again.
  */

@@ -47,7 +47,7 @@ const struct coop_function *request_find(const struct coop_function *table, cons
     return NULL;
 }
 
-/* ---- what went wrong --------------------------------------------------------------------------------------------------------------------- */
+/* ---- what went wrong ------------------------------------------------------------------------------------------------------------ */
 
 static struct request_error *error_of(struct coop_request *r)
 {
@@ -104,7 +104,7 @@ int coop_fail(coop_request *r, const char *type, const char *format, ...)
     return -ECHILD;
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------------------------------------------ */
 
 const coop_val *coop_args(const coop_request *r)
 {
@@ -208,7 +208,7 @@ int coop_arg_handle(coop_request *r, size_t i, enum coop_kind kind, const struct
     return 0;
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------------------------------------------- */
 
 /* What is wrong with a value is told when it is to be sent: by its path. */
 int coop_return(coop_request *r, coop_val *value)
@@ -248,7 +248,7 @@ int coop_return_bytes(coop_request *r, const void *bytes, size_t len)
     return coop_return(r, coop_val_bytes(bytes, len));
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------------------------------------------- */
 
 /* Of an error in another interpreter: that one. */
 static void take_last_error(struct coop_request *r, const struct coop_why *w)

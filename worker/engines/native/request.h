@@ -29,8 +29,8 @@ int request_init(struct coop_request *r, const char *name, const char *caller, c
 void request_finish(struct coop_request *r);
 
 /*
- * The function has returned result. The error it ended with; NULL with *ret_value packed: it is a value, the caller's. Other than 0: neither, because the
- * value cannot be sent; told.
+ * The function has returned result. The error it ended with; NULL with *ret_value packed: it is a value, the caller's. Other than 0:
+ * neither, because the value cannot be sent; told.
  */
 int request_judge(struct coop_request *r, int result, struct inside_value *ret_value, const struct request_error **ret_error);
 

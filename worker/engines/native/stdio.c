@@ -45,7 +45,7 @@ static ssize_t take_input(void *into, size_t size)
     return rc > 0 ? (ssize_t)len : rc;
 }
 
-/* ---- libc's streams ------------------------------------------------------------------------------------------------------------ */
+/* ---- libc's streams ------------------------------------------------------------------------------------------------------------- */
 
 static ssize_t read_stdin(void *cookie, char *into, size_t size)
 {
@@ -92,7 +92,7 @@ int stdio_replace(void)
     return 0;
 }
 
-/* ---- the calls themselves ------------------------------------------------------------------------------------------------------ */
+/* ---- the calls themselves ------------------------------------------------------------------------------------------------------- */
 
 /* What goes round libc's buffer is not held back in ours either. */
 static long answer_write(uint64_t fd, const void *bytes, size_t len)
