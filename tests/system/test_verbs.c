@@ -16,9 +16,9 @@
 
 /* The fields of each message as they are printed: public and stable. A new one is added here at its place, none goes. */
 #define STATUS_FIELDS                                                                                                                      \
-    "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes"
+    "id name engine state cause cause_detail reason attempt exit_code submitted_us elapsed_us cpu_us mem_bytes stdout_bytes stderr_bytes interp"
 #define RECEIPT_FIELDS                                                                                                                     \
-    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where violation outputs learned outputs_note chain"
+    "job name engine attempt epoch outcome cause cause_detail exit_code signal error stdout stderr usage limits_effective enforcement times where violation outputs learned outputs_note chain interp"
 #define LIMITS_FIELDS                                                                                                                      \
     "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads idle_us pids files file_bytes disk_bytes inodes result_bytes"
 #define STREAM_FIELDS "bytes dropped truncated"
