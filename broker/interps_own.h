@@ -51,7 +51,8 @@ bool interp_takes(struct interp *i, struct ask *a);
 /* Asks for its process, when it has none. */
 void interp_want(struct interp *i);
 const char *interp_shown(const struct interp *i); /* its name, or its id */
-void interp_unheld(struct interp *i);             /* closes it when it is of no use to anybody any more */
+void interp_tell_created(struct interp *i);
+void interp_unheld(struct interp *i); /* closes it when it is of no use to anybody any more */
 struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner);
 
 /* ---- interps_look.c ---- */
@@ -60,7 +61,10 @@ void watchers_tell(struct interp *i);
 
 /* ---- interps_call.c ---- */
 
-void interp_begun(struct interp *i);    /* it takes calls */
+void interp_begun(struct interp *i);              /* it takes calls */
+struct ask *call_take_ask(struct interp_call *c); /* it is no longer the call's: it has been, or is about to be, answered */
+void call_leave_line(struct interp_call *c);
+void call_free(struct interp_call *c);
 void calls_pump(struct interp *i);      /* the next call, when none runs */
 void calls_fail_all(struct interp *i);  /* it has ended */
 int calls_close(struct interp *i);      /* tells the worker to end; 0 or -errno */
