@@ -23,6 +23,9 @@ static struct world {
     uint64_t next;   /* an AliasNext that waits */
     char done[4096]; /* of AliasDone: value or error */
     uint64_t cancelled;
+    bool late;        /* the next get is answered when it is taken back, and not before */
+    Pb__QueueGet get; /* that one */
+    uint64_t get_number;
 } world;
 
 static int setup(void **state)
@@ -286,6 +289,12 @@ static void on_get(struct peer *p, const Pb__Ask *a)
     Pb__Answer answer = PB__ANSWER__INIT;
     Pb__QueueItems m = PB__QUEUE_ITEMS__INIT;
 
+    if (world.late) {
+        world.late = false;
+        world.get = *a->queue_get;
+        world.get_number = a->number;
+        return;
+    }
     note("get %u timeout=%lld;", a->queue_get->max, (long long)a->queue_get->timeout_us);
     if (world.n == 0 && !world.closed) {
         answer_failure(p, a->number, ERROR(QUEUE_EMPTY), "");
@@ -308,6 +317,16 @@ static void on_get(struct peer *p, const Pb__Ask *a)
     answer.body_case = PB__ANSWER__BODY_ITEMS;
     answer.items = &m;
     send_answer(p, &answer, a->number);
+}
+
+static void on_late_get(struct peer *p)
+{
+    Pb__Ask a = PB__ASK__INIT;
+
+    a.number = world.get_number;
+    a.queue_get = &world.get;
+    world.get_number = 0;
+    on_get(p, &a);
 }
 
 static void on_kv(struct peer *p, const Pb__Ask *a)
@@ -338,10 +357,23 @@ static void on_kv(struct peer *p, const Pb__Ask *a)
     send_answer(p, &answer, a->number);
 }
 
-static void invoke(struct peer *p, uint64_t call, const char *name)
+static void invoke_with(struct peer *p, uint64_t call, const char *name, Pb__Value *args)
 {
     Pb__Answer answer = PB__ANSWER__INIT;
     Pb__AliasInvocation m = PB__ALIAS_INVOCATION__INIT;
+
+    m.number = call;
+    m.name = (char *)name;
+    m.args = args;
+    answer.body_case = PB__ANSWER__BODY_INVOCATION;
+    answer.invocation = &m;
+    assert_int_not_equal(world.next, 0);
+    send_answer(p, &answer, world.next);
+    world.next = 0;
+}
+
+static void invoke(struct peer *p, uint64_t call, const char *name)
+{
     Pb__Value v = PB__VALUE__INIT;
     struct value_writer w;
 
@@ -351,14 +383,7 @@ static void invoke(struct peer *p, uint64_t call, const char *name)
     value_int(&w, 2);
     value_end(&w);
     assert_int_equal(value_writer_take(&w, &v.cbor.data, &v.cbor.len), 0);
-    m.number = call;
-    m.name = (char *)name;
-    m.args = &v;
-    answer.body_case = PB__ANSWER__BODY_INVOCATION;
-    answer.invocation = &m;
-    assert_int_not_equal(world.next, 0);
-    send_answer(p, &answer, world.next);
-    world.next = 0;
+    invoke_with(p, call, name, &v);
     free(v.cbor.data);
 }
 
@@ -469,6 +494,10 @@ static void on_ask(struct peer *p, const Pb__Ask *a)
     case PB__ASK__BODY_ALIAS_DONE: on_alias_done(p, a->alias_done); break;
     case PB__ASK__BODY_ASK_CANCEL:
         world.cancelled = a->ask_cancel->number;
+        if (world.get_number != 0 && world.cancelled == world.get_number) {
+            on_late_get(p);
+            break;
+        }
         answer_failure(p, world.cancelled, ERROR(INTERRUPTED), "");
         break;
     default: fail_msg("ask %d", (int)a->body_case);
@@ -754,6 +783,16 @@ static void a_full_or_closed_queue_says_so(void **state)
     gives(p, "local ok, e = pcall(q.get, q) return e.type", "\"Closed\"");
 }
 
+/* Its item had left the queue before the broker heard that nobody wants it. */
+static void an_item_that_comes_as_its_getter_is_cancelled_is_not_lost(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(p, "q = queues.create() q:put('mine') return 1", "1");
+    world.late = true;
+    gives(p, "t = coop.async(function() got = q:get() end) coop.sleep(0.001) t:cancel() pcall(t.join, t) return got", "\"mine\"");
+}
+
 static void many_items_go_in_messages_that_fit(void **state)
 {
     struct peer *p = begin(state);
@@ -882,6 +921,26 @@ static void a_parent_serves_the_aliases_of_its_child(void **state)
     listen_for_done(p, "7=42;6=40;");
 }
 
+/* The broker passes on what it never reads. */
+static void a_child_that_sends_no_values_keeps_nobody_waiting(void **state)
+{
+    static uint8_t garbage[] = { 0xff };
+    struct peer *p = begin(state);
+    Pb__Value v = PB__VALUE__INIT;
+
+    gives(p, "i = interpreters.create{aliases = {add = function(a, b) return a + b end}}", "null");
+    while (world.next == 0)
+        assert_false(peer_hear(p));
+    v.cbor = (ProtobufCBinaryData){ sizeof(garbage), garbage };
+    invoke_with(p, 8, "add", &v);
+    while (world.next == 0)
+        assert_false(peer_hear(p));
+    assert_int_equal(strncmp(world.done, "8! ", 3), 0);
+    world.done[0] = '\0';
+    invoke(p, 9, "add");
+    listen_for_done(p, "9=42;");
+}
+
 static void an_alias_is_served_while_its_parent_waits_and_nobody_waits_for_it(void **state)
 {
     struct peer *p = begin(state);
@@ -936,6 +995,7 @@ int main(void)
         TEST(capabilities_only_shrink),
         TEST(items_go_in_and_come_out),
         TEST(a_full_or_closed_queue_says_so),
+        TEST(an_item_that_comes_as_its_getter_is_cancelled_is_not_lost),
         TEST(many_items_go_in_messages_that_fit),
         TEST(a_buffer_is_written_sealed_and_read),
         TEST(writing_outside_of_a_buffer_is_refused),
@@ -944,6 +1004,7 @@ int main(void)
         TEST(keys_and_values),
         TEST(a_child_calls_an_alias),
         TEST(a_parent_serves_the_aliases_of_its_child),
+        TEST(a_child_that_sends_no_values_keeps_nobody_waiting),
         TEST(an_alias_is_served_while_its_parent_waits_and_nobody_waits_for_it),
         TEST(without_anything_of_it_a_job_asks_nothing),
         TEST(an_object_of_the_template_is_as_a_dropped_one), /* last: it makes a state in here */
