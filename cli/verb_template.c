@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "cli/words.h"
+#include "cli/grants.h"
+#include "cli/human.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/submit_spec.h"
@@ -18,6 +20,8 @@ static int check_build(const struct command *c, char **args, int n)
 
     (void)args;
     (void)n;
+    if (grants_refuse(c, "a template", "each copy would have it: give it to coop interp create or coop call", &why) != 0)
+        return say_error(c, &why);
     if (c->opt.run != NULL)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "a template is made by a script that prepares its state");
@@ -56,13 +60,18 @@ static int build(const struct command *c, struct coop_client *client, char **arg
     return 0;
 }
 
-static void print_row(const Pb__TemplateStatus *t)
+static void print_row(const struct command *c, const Pb__TemplateStatus *t)
 {
-    char name[512], engine[64], state[64], size[UNITS_BUF];
+    char name[512], label[600], engine[64], state[64], size[UNITS_BUF], age[HUMAN_AGE];
 
-    printf("%s@%-6u %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", text_safe_str(name, sizeof(name), t->name), t->version,
-           text_safe_str(engine, sizeof(engine), t->engine), text_safe_str(state, sizeof(state), t->state),
-           units_format_size(t->mem_bytes, size), t->alive, t->forks, t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
+    snprintf(label, sizeof(label), "%s@%u", text_safe_str(name, sizeof(name), t->name), t->version);
+    if (c->opt.quiet) {
+        printf("%s\n", label);
+        return;
+    }
+    printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %-5s %s\n", label, text_safe_str(engine, sizeof(engine), t->engine),
+           text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive, t->forks,
+           human_age(t->created_us, age), text_safe_str(name, sizeof(name), t->why));
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
@@ -83,8 +92,10 @@ static int list(const struct command *c, struct coop_client *client, char **args
     l = answer_of(&reply)->templates;
     if (c->opt.json)
         json_print(json_document(&l->base));
+    else if (!c->opt.quiet)
+        printf("%-24s %-7s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
     for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
-        print_row(l->templates[i]);
+        print_row(c, l->templates[i]);
     frame_release(&reply);
     return 0;
 }
