@@ -567,6 +567,21 @@ static void options_that_make_no_sense_are_refused_here(void **state)
     assert_int_equal(p->n_asks, 0);
 }
 
+/* Whatever runs while the options are read (a finalizer, an __index) finds nothing that it could change. */
+static void options_are_as_they_were_when_create_was_called(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(
+        p,
+        "for i = 1, 100 do local mods = {a = '1'} for j = 1, 20 do setmetatable({}, {__gc = function() for k = 1, 50 do mods['m' .. k] = 'x' end mods.a = nil "
+        "end}) end pcall(interpreters.create, {modules = mods, env = mods, name = 'n' .. i}) end return 1",
+        "1");
+    world.log[0] = '\0';
+    gives(p, "interpreters.create(setmetatable({}, {__index = function(t, k) return ('x'):rep(50) .. k end})) return 1", "1");
+    expect_log("create lua name= template= source= children=0;");
+}
+
 static void a_call_brings_its_value(void **state)
 {
     struct peer *p = begin(state);
@@ -982,6 +997,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(create_says_what_it_is_to_be),
         TEST(options_that_make_no_sense_are_refused_here),
+        TEST(options_are_as_they_were_when_create_was_called),
         TEST(a_call_brings_its_value),
         TEST(a_failure_is_an_error_with_all_that_is_known),
         TEST(its_life_is_asked_for_and_told),
