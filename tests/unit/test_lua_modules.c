@@ -594,6 +594,21 @@ static void a_call_brings_its_value(void **state)
                "exec x = 1 as exec timeout=0;exec y as named.lua timeout=2000000;prepare {\"a\":1};call 1 echo[] timeout=1500000;");
 }
 
+static void a_time_limit_of_nothing_is_refused(void **state)
+{
+    static const char *const rows[] = { "i:call_for(0, 'echo')", "i:call_for(-1, 'echo')",     "i:call_for(0/0, 'echo')", "i:exec('x = 1', 0)",
+                                        "i:exec('x = 1', -2)",   "i:exec_async('x = 1', -0.0)", "i:prepare_main({}, 0)" };
+    struct peer *p = begin(state);
+
+    gives(p, "i = interpreters.create()", "null");
+    expect_log("create lua name= template= source= children=0;");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_contains(expect_failure(p, rows[i], ERROR(EXECUTION_FAILED))->message, "a time limit must be above 0 seconds");
+    expect_log("");
+    gives(p, "i:call_for(math.huge, 'echo') i:exec('x', nil, 'n.lua') i:call_for(1e-9, 'echo')", "null");
+    expect_log("call 1 echo[] timeout=0;exec x as n.lua timeout=0;call 1 echo[] timeout=1;");
+}
+
 static void a_failure_is_an_error_with_all_that_is_known(void **state)
 {
     struct peer *p = begin(state);
@@ -999,6 +1014,7 @@ int main(void)
         TEST(options_that_make_no_sense_are_refused_here),
         TEST(options_are_as_they_were_when_create_was_called),
         TEST(a_call_brings_its_value),
+        TEST(a_time_limit_of_nothing_is_refused),
         TEST(a_failure_is_an_error_with_all_that_is_known),
         TEST(its_life_is_asked_for_and_told),
         TEST(futures_are_under_way_together),

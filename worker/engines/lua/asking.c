@@ -257,3 +257,11 @@ int64_t lua_asking_timeout(lua_State *L, int index, int64_t none_is)
         return 0;
     return s > 1e12 ? none_is : (int64_t)ceil(s * 1e6);
 }
+
+int64_t lua_asking_limit(lua_State *L, int index)
+{
+    lua_Number s = luaL_optnumber(L, index, HUGE_VAL);
+
+    luaL_argcheck(L, s > 0, index, "a time limit must be above 0 seconds");
+    return s > 1e12 ? 0 : (int64_t)ceil(s * 1e6);
+}
