@@ -184,6 +184,8 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
     if (m->template_[0] != '\0')
         m->spec->template_ = m->template_;
+    if (parent != NULL && tree_admit_template(parent, m->spec, why) != 0)
+        return -1;
     if (templates_resolve(a->by->broker, m->spec, why) != 0)
         return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)

@@ -7,6 +7,7 @@
 
 #include "broker/interps_own.h"
 #include "broker/jobs.h"
+#include "broker/templates.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "units.h"
@@ -122,6 +123,19 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
     if (check_pace(parent, why) != 0 || check_room(parent, max_children, why) != 0 || check_caps(parent, spec, why) != 0)
         return -1;
     return shrink_limits(parent, spec, engine, why);
+}
+
+int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call_why *why)
+{
+    const struct template *own = parent->template;
+
+    if (spec->template_[0] == '\0' || job_caps_template(&parent->caps, spec->template_))
+        return 0;
+    if (own != NULL && strcmp(spec->template_, own->name) == 0) {
+        spec->template_ = (char *)own->full;
+        return 0;
+    }
+    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%.128s", spec->template_);
 }
 
 /* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */

@@ -695,6 +695,63 @@ static void limits_and_capabilities_only_shrink(void **state)
     assert_int_equal(child->w->job->limits.memory_bytes, (4u << 20) / 3);
 }
 
+static uint64_t create_from(struct interp_fixture *fx, struct played *p, const char *template, char *cap)
+{
+    Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Limits l = PB__LIMITS__INIT;
+    struct frame f;
+    uint64_t n;
+
+    l.memory_bytes = 1u << 20;
+    spec.limits = &l;
+    spec.caps = &cap;
+    spec.n_caps = cap != NULL;
+    m.spec = &spec;
+    m.template_ = (char *)template;
+    n = fx_ask(fx, &p->w->asker, BODY(CREATE), &m.base);
+    assert_false(fx_hear(p, &f));
+    return n;
+}
+
+static void give_template(struct job *job, const char *name)
+{
+    job->caps.templates = calloc(1, sizeof(*job->caps.templates));
+    job->caps.n_templates = 1;
+    strcpy(job->caps.templates[0].name, name);
+}
+
+/* bare@1 is there, others are not: without the capability that cannot be told apart. */
+static void a_template_is_named_by_who_has_the_capability_for_it(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 4), *other = fx_live(fx, 4), *own = fx_live(fx, 4);
+    struct template *t = bare_template(&fx->bare, bare_worker(&fx->bare), NULL, NULL);
+    static const char *const guesses[] = { "bare", "bare@1", "bare@2", "bare@01", "absent", "absent@1", "@", "@1", "bare@" };
+    const Pb__CallFailure *f;
+    uint64_t n;
+
+    t->limits.memory_bytes = 8u << 20;
+    for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+        f = fx_failure(fx, create_from(fx, p, guesses[i], NULL), CE(NOT_ALLOWED));
+        assert_non_null(strstr(f->message, "has not the capability template="));
+    }
+    fx_failure(fx, create_with(fx, p, "", "template=bare"), CE(NOT_ALLOWED)); /* nor can it be given to a child */
+    give_template(other->w->job, "bare");
+    fx_failure(fx, create_from(fx, other, "bare@2", NULL), CE(NOT_FOUND));
+    fx_failure(fx, create_from(fx, other, "bar", NULL), CE(NOT_ALLOWED));
+    n = create_from(fx, other, "bare", "template=bare");
+    assert_null(fx_answer(fx, n)); /* it is being made */
+    assert_ptr_equal(other->w->job->below->job->template, t);
+    assert_true(job_caps_template(&other->w->job->below->job->caps, "bare@7"));
+    own->w->job->template = template_ref(t); /* it runs in one itself */
+    give_template(own->w->job, t->full);
+    n = create_from(fx, own, "bare", NULL);
+    assert_null(fx_answer(fx, n));
+    assert_ptr_equal(own->w->job->below->job->template, t);
+    fx_failure(fx, create_from(fx, own, "bare@2", NULL), CE(NOT_ALLOWED));
+}
+
 static void a_child_that_nobody_holds_any_more_is_closed(void **state)
 {
     struct interp_fixture *fx = *state;
@@ -977,6 +1034,7 @@ int main(void)
         TEST(who_makes_them_in_a_loop_is_stopped),
         TEST(the_tree_is_so_deep_and_no_deeper),
         TEST(limits_and_capabilities_only_shrink),
+        TEST(a_template_is_named_by_who_has_the_capability_for_it),
         TEST(a_child_that_nobody_holds_any_more_is_closed),
         TEST(links_end_both_and_a_good_end_ends_nobody),
         TEST(a_call_to_oneself_is_a_deadlock_of_one),
