@@ -14,6 +14,8 @@
 #include "frame.h"
 #include "log.h"
 
+enum { REMOTE_MAX = 64 << 10 };
+
 /* ---- the thing ---------------------------------------------------------------------------------------------------------------------- */
 
 static void interp_free(struct thing *t)
@@ -57,7 +59,9 @@ const char *interp_shown(const struct interp *i)
     return i->thing.name[0] != '\0' ? i->thing.name : i->thing.id;
 }
 
-static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail)
+/* remote: what it died of, or NULL. */
+static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail,
+                       Pb__JobError *remote)
 {
     Pb__CallFailure f = PB__CALL_FAILURE__INIT;
     char text[JOB_DETAIL + LIMITS_NAME + 64];
@@ -69,12 +73,28 @@ static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, co
     f.cause = cause;
     f.cause_detail = (char *)detail;
     f.receipt = (char *)id;
+    f.remote = remote;
     ask_fail_with(a, &f);
+}
+
+static char *text_or_empty(char *text)
+{
+    return text != NULL ? text : "";
 }
 
 void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
 {
-    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, i->cause_detail != NULL ? i->cause_detail : "");
+    const struct job_end *end = i->job != NULL ? &i->job->end : NULL;
+    bool told = error == CE(EXECUTION_FAILED) && end != NULL && end->error_type != NULL;
+    Pb__JobError remote = PB__JOB_ERROR__INIT;
+
+    if (told) {
+        remote.type = end->error_type;
+        remote.message = text_or_empty(end->error_message);
+        remote.traceback = text_or_empty(end->error_traceback);
+        told = strlen(remote.type) + strlen(remote.message) + strlen(remote.traceback) <= REMOTE_MAX; /* it is the dead one's own word */
+    }
+    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, text_or_empty(i->cause_detail), told ? &remote : NULL);
 }
 
 /* Closed in good order is no death. */
@@ -107,7 +127,7 @@ static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
     if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
         job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
         return false;
-    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "");
+    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "", NULL);
     return true;
 }
 
@@ -184,6 +204,7 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
     if (m->template_[0] != '\0')
         m->spec->template_ = m->template_;
+    m->spec->on_output_limit = PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
     if (templates_resolve(a->by->broker, m->spec, why) != 0)
         return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)

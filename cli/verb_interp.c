@@ -21,35 +21,17 @@
 
 static int check_create(const struct command *c, char **args, int n)
 {
+    bool some = c->opt.engine != NULL || c->opt.template != NULL || c->opt.run != NULL;
     struct coop_error why;
 
     (void)args;
     (void)n;
-    if ((c->opt.engine != NULL) != (c->opt.template != NULL))
+    if (some && (c->opt.engine == NULL || c->opt.template == NULL))
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE,
-                   c->opt.engine == NULL ? "an interpreter has an engine or a template" : "a template has its engine already");
-    coop_error_hint(&why, "write --engine lua, or --template NAME");
+                   some ? "a template has its engine already" : "an interpreter has an engine or a template");
+    coop_error_hint(&why, "write --engine lua, --run FILE, or --template NAME");
     return say_error(c, &why);
-}
-
-/* Text of a script that every new interpreter of a command runs first; for native the object it is. */
-static int run_first(const struct command *c, struct coop_client *client, const char *id, const struct spec *s)
-{
-    Pb__InterpExec m = PB__INTERP_EXEC__INIT;
-    struct named q;
-    struct frame reply;
-    int code;
-
-    m.source = s->pb.source;
-    m.source_name = s->pb.source_name;
-    m.timeout_us = timeout_of(c);
-    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_EXEC, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
-    if (code == 0) {
-        code = interp_output(c, client, answer_of(&reply)->result);
-        frame_release(&reply);
-    }
-    return code;
 }
 
 static int kill_it(const struct command *c, struct coop_client *client, const char *id)
@@ -60,39 +42,37 @@ static int kill_it(const struct command *c, struct coop_client *client, const ch
     return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_KILL, &m, &m.interp, (char *)id));
 }
 
+/* Who is to own it, and whose output is shown: what it printed before its first call, also when it died of that. */
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply)
 {
     Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
     Pb__Ask ask = PB__ASK__INIT;
+    const Pb__Answer *answer;
     struct coop_error why;
     struct spec s;
-    Pb__JobSpec spec;
-    bool script;
     int code;
 
     if (spec_make_interp(c, &s, &why) != 0)
         return say_error(c, &why);
-    spec = s.pb;
-    script = c->opt.run != NULL && strcmp(spec.engine, "native") != 0;
-    if (script)
-        spec.source = (ProtobufCBinaryData){ 0, NULL };
-    m.spec = &spec;
+    m.spec = &s.pb;
     m.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
     m.owner = owner;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, ret_reply);
-    if (code == 0 && script) {
-        const char *id = answer_of(ret_reply)->handle->id;
-
-        code = run_first(c, client, id, &s);
-        if (code != 0) {
-            (void)kill_it(c, client, id);
-            frame_release(ret_reply);
-        }
-    }
+    code = say_send(c, client, &ask, ret_reply);
     spec_finish(&s);
-    return code;
+    if (code != 0)
+        return code;
+    answer = answer_of(ret_reply);
+    if (answer != NULL && answer->body_case == PB__ANSWER__BODY_HANDLE)
+        code = interp_output_all(c, client, answer->handle->id);
+    else if (answer != NULL && answer->body_case == PB__ANSWER__BODY_FAILURE && answer->failure->receipt[0] != '\0')
+        (void)interp_output_all(c, client, answer->failure->receipt);
+    if (code != 0) {
+        frame_release(ret_reply);
+        return code;
+    }
+    return say_answer(c, PB__ANSWER__BODY_HANDLE, ret_reply);
 }
 
 static int create(const struct command *c, struct coop_client *client, char **args, int n)

@@ -81,20 +81,23 @@ const Pb__Answer *answer_of(const struct frame *reply)
     return r->body_case == PB__REPLY__BODY_ASK ? r->ask : NULL;
 }
 
-int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+int say_send(const struct command *c, struct coop_client *client, Pb__Ask *ask, struct frame *ret_reply)
 {
     Pb__Request req = PB__REQUEST__INIT;
-    const Pb__Answer *answer;
     struct coop_error why;
-    int rc;
 
     ask->number = coop_client_number(client);
     req.body_case = PB__REQUEST__BODY_ASK;
     req.ask = ask;
-    rc = ask_broker(client, &req, patience_us(c), ret_reply, &why);
-    if (rc != 0)
-        return say_error(c, &why);
-    answer = answer_of(ret_reply);
+    return ask_broker(client, &req, patience_us(c), ret_reply, &why) == 0 ? 0 : say_error(c, &why);
+}
+
+int say_answer(const struct command *c, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+{
+    const Pb__Answer *answer = answer_of(ret_reply);
+    struct coop_error why;
+    int rc;
+
     if (answer != NULL && answer->body_case == wanted)
         return 0;
     if (answer != NULL && answer->body_case == PB__ANSWER__BODY_FAILURE)
@@ -105,6 +108,13 @@ int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, P
         rc = say_error(c, &why);
     frame_release(ret_reply);
     return rc;
+}
+
+int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+{
+    int code = say_send(c, client, ask, ret_reply);
+
+    return code == 0 ? say_answer(c, wanted, ret_reply) : code;
 }
 
 int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask)

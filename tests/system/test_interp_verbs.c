@@ -164,6 +164,59 @@ static void a_template_is_built_once_and_copied(void **state)
     expect_has(proc_expect(coop(b, "template", "rm", "rows"), COOP_EXIT_NOT_FOUND)->err, "NotFound");
 }
 
+static void a_job_begins_as_a_copy_of_its_template(void **state)
+{
+    struct broker *b = *state;
+    const char *init = script(b, "init.lua", "function find(k) return k .. '!' end");
+    const char *use = script(b, "use.lua", "print(find('here'), arg[1])");
+    char *id;
+
+    proc_expect(coop(b, "template", "build", "words", "--run", init, "--limit", "memory=32M"), 0);
+    expect_text(proc_expect(coop(b, "run", "--template", "words", use, "a"), 0)->out, "here!\ta\n");
+    id = line_of(proc_expect(coop(b, "submit", "--template", "words@1", use), 0));
+    expect_text(proc_expect(coop(b, "logs", "--follow", id), 0)->out, "here!\tnil\n");
+    expect_has(proc_expect(coop(b, "show", "--json", id), 0)->out, "\"template\": \"words@1\"");
+    free(id);
+    expect_has(proc_expect(coop(b, "run", "--template", "nosuch", use), COOP_EXIT_NOT_FOUND)->err, "there is no template 'nosuch'");
+    expect_has(proc_expect(coop(b, "run", "--template", "words@9", use), COOP_EXIT_NOT_FOUND)->err, "words@9");
+    expect_has(proc_expect(coop(b, "run", "--template", "words", "--limit", "memory=1G", use), COOP_EXIT_USAGE)->err, "memory");
+    expect_has(proc_expect(coop(b, "run", "--template", "words", script(b, "p.sh", "#!/bin/sh\n")), COOP_EXIT_USAGE)->err,
+               "is one of the engine 'lua'");
+}
+
+/* What --run says is part of what it is: a new broker has it run again. */
+static void a_named_one_is_made_anew_with_its_script(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "svc.lua", "print 'begins' function twice(x) return x * 2 end");
+    struct proc *p = proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+
+    assert_int_equal(strncmp(p->out.bytes, "begins\n", 7), 0);
+    expect_text(proc_expect(coop(b, "interp", "call", "svc", "twice", "21"), 0)->out, "42\n");
+    broker_kill(b);
+    broker_up(b);
+    expect_text(proc_expect(coop(b, "interp", "call", "svc", "twice", "4"), 0)->out, "8\n");
+    p = proc_expect(coop(b, "interp", "create", "--run", script(b, "bad.lua", "print 'so far' error('at once')")), COOP_EXIT_EXCEPTION);
+    expect_text(p->out, "so far\n");
+    expect_has(p->err, "bad.lua:1: at once");
+    expect_has(p->err, "traceback");
+    expect_has(proc_expect(coop(b, "interp", "create", "--run", "/dev/null"), COOP_EXIT_USAGE)->err, "give --engine lua");
+    expect_has(proc_expect(coop(b, "interp", "create", "--run", script(b, "slow.lua", "while true do end"), "--limit", "wall=200ms"),
+                           COOP_EXIT_EXCEPTION)->err,
+               "wall");
+}
+
+static void what_it_prints_in_its_life_does_not_end_it(void **state)
+{
+    struct broker *b = *state;
+    const char *tiny = script(b, "tiny.lua", "function say() print(('x'):rep(3000)) return 1 end");
+
+    proc_expect(coop(b, "interp", "create", "--run", tiny, "--name", "talks", "--limit", "stdout=4K"), 0);
+    for (int i = 0; i < 3; i++)
+        expect_has(proc_expect(coop(b, "interp", "call", "talks", "say"), 0)->out, "1\n");
+    proc_expect(coop(b, "interp", "close", "talks"), 0);
+}
+
 static void a_queue_gives_back_what_was_put_in_its_order(void **state)
 {
     struct broker *b = *state;
@@ -211,6 +264,9 @@ int main(void)
         TEST(a_call_of_its_own_leaves_no_interpreter),
         TEST(a_call_that_takes_too_long_is_ended_and_the_interpreter_lives),
         TEST(a_template_is_built_once_and_copied),
+        TEST(a_job_begins_as_a_copy_of_its_template),
+        TEST(a_named_one_is_made_anew_with_its_script),
+        TEST(what_it_prints_in_its_life_does_not_end_it),
         TEST(a_queue_gives_back_what_was_put_in_its_order),
         TEST(keys_are_kept),
     };
