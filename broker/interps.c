@@ -66,7 +66,8 @@ static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, co
     Pb__CallFailure f = PB__CALL_FAILURE__INIT;
     char text[JOB_DETAIL + LIMITS_NAME + 64];
 
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "", detail);
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "",
+             remote != NULL && remote->message[0] != '\0' ? remote->message : detail); /* of lines; a cause's detail is one */
     frame_make_utf8(text);
     f.error = error;
     f.message = text;
@@ -104,11 +105,11 @@ static Pb__CallError late_error(Pb__Cause cause)
 }
 
 /* The name is free again, and yet who asks for it is told how the last one that had it ended. */
-static const struct interp *ended_by_name(const struct interps *all, const char *name)
+static struct interp *ended_by_name(const struct interps *all, const char *name)
 {
-    const struct interp *found = NULL;
+    struct interp *found = NULL;
 
-    for (const struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
+    for (struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
         if (i->owner != OW(JOB) && strcmp(i->label, name) == 0)
             found = i;
     return found;
@@ -141,6 +142,15 @@ struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, 
     if (why.error != CE(NOT_FOUND) || !fail_forgotten(a, ref))
         ask_fail_why(a, &why);
     return NULL;
+}
+
+struct interp *interp_seen(struct ask *a, const Pb__Ref *ref, struct handle **ret_handle)
+{
+    struct interp *i = NULL;
+
+    if (a->by->worker == NULL && ref != NULL && thing_find(a->by->broker, PB__KIND__KIND_INTERP, ref->id) == NULL)
+        i = ended_by_name(&a->by->broker->interps, ref->id);
+    return i != NULL ? i : interp_named(a, ref, 0, ret_handle);
 }
 
 bool interp_takes(struct interp *i, struct ask *a)
@@ -204,7 +214,8 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
     if (m->template_[0] != '\0')
         m->spec->template_ = m->template_;
-    m->spec->on_output_limit = PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
+    m->spec->on_output_limit =
+        PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
     if (templates_resolve(a->by->broker, m->spec, why) != 0)
         return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)

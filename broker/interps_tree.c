@@ -180,13 +180,19 @@ void tree_leave(struct interp *i)
     i->session = NULL;
 }
 
+/* Nobody misses anything of one that was at rest when its maker ended well: it has ended well too. */
+static Pb__Cause end_with_maker(const struct interp *i, const struct job *maker)
+{
+    return maker->end.cause == CA(OK) && i->state == IS(IDLE) && i->running == NULL && i->waiting == NULL ? CA(OK) : CA(CANCELLED);
+}
+
 /* The leaves' own end comes with each one's. */
 void tree_end_below(struct job *job)
 {
     while (job->below != NULL) {
         struct job *child = job->below->job;
 
-        jobs_decide(child, CA(CANCELLED), "its maker %s ended", job->id);
+        jobs_decide(child, end_with_maker(job->below, job), "its maker %s ended", job->id);
         assert(job->below == NULL || job->below->job != child);
     }
 }

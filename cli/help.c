@@ -218,7 +218,7 @@ void help_verb(FILE *out, const struct verb *v)
     fputs("\nflags:\n", out);
     flags_of(out, v, false);
     flags_of(out, v, true);
-    if (v->job_args) {
+    if (v->job_args || v == &verb_table[VERB_INTERP] || v == &verb_table[VERB_CALL] || v == &verb_table[VERB_TEMPLATE]) {
         fputs("\nlimits:\n", out);
         limits(out, entry);
         fputs("\ncapabilities:\n", out);

@@ -216,14 +216,14 @@ int values_print_one(const struct command *c, const Pb__Value *v)
     return 0;
 }
 
-static int print_document(const struct command *c, const Pb__CallResult *r)
+int values_print_in(const struct command *c, const ProtobufCMessage *m, const Pb__Value *v)
 {
-    char *text = as_json(r->value);
+    char *text = as_json(v);
     json_t *doc, *value;
 
     if (text == NULL)
         return refuse_value(c);
-    doc = json_document(&r->base);
+    doc = json_document(m);
     value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     json_object_set_new(doc, "value", value != NULL ? value : json_string(text)); /* as text: an integer in it has more than 64 bits */
     free(text);
@@ -236,6 +236,6 @@ int values_print(const struct command *c, const Pb__CallResult *r, bool print_nu
                    (r->value->whole == NULL && (r->value->cbor.len == 0 || (r->value->cbor.len == 1 && r->value->cbor.data[0] == 0xf6)));
 
     if (c->opt.json)
-        return print_document(c, r);
+        return values_print_in(c, &r->base, r->value);
     return is_null && !print_null ? 0 : values_print_one(c, r->value);
 }

@@ -34,6 +34,8 @@ void values_each_finish(struct values_each *e);
 
 /* A line of JSON. With --json a coop.CallResult/1 that has it as "value". print_null: also when it is null. */
 int values_print(const struct command *c, const Pb__CallResult *r, bool print_null);
+/* The document of a message that has this as "value". */
+int values_print_in(const struct command *c, const ProtobufCMessage *m, const Pb__Value *v);
 int values_print_one(const struct command *c, const Pb__Value *v);
 
 #endif

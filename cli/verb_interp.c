@@ -13,7 +13,9 @@
 #include "cli/submit_spec.h"
 #include "cli/text.h"
 #include "cli/values.h"
+#include "job_limits.h"
 #include "ulid.h"
+#include "units.h"
 
 #include <coop/exit_codes.h>
 
@@ -174,8 +176,11 @@ static int prepare(const struct command *c, struct coop_client *client, char **a
     m.timeout_us = timeout_of(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_PREPARE, &m, &m.interp, args[0]), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&map);
-    if (code == 0)
-        frame_release(&reply);
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        code = values_print(c, answer_of(&reply)->result, false);
+    frame_release(&reply);
     return code;
 }
 
@@ -227,9 +232,22 @@ static int list(const struct command *c, struct coop_client *client, char **args
     return 0;
 }
 
+static void print_limits(const Pb__Limits *l)
+{
+    char text[UNITS_BUF];
+
+    if (l == NULL)
+        return;
+    fputs("limits   ", stdout);
+    for (size_t k = 0; k < limits_count; k++)
+        if (limits_get(l, &limits_table[k]) != 0)
+            printf(" %s=%s", limits_table[k].name, limits_format(&limits_table[k], limits_get(l, &limits_table[k]), text));
+    fputc('\n', stdout);
+}
+
 static void print_status(const Pb__InterpStatus *s)
 {
-    char word[JSON_ENUM_BUF], safe[1024];
+    char word[JSON_ENUM_BUF], safe[1024], cpu[UNITS_BUF], memory[UNITS_BUF];
 
     printf("id        %s\nstate     %s\nengine    %s\n", s->interp->id, state_of(s, word), text_safe_str(safe, sizeof(safe), s->engine));
     if (s->interp->name[0] != '\0')
@@ -242,8 +260,11 @@ static void print_status(const Pb__InterpStatus *s)
         printf("parent    %s, depth %u\n", s->parent, s->depth);
     printf("calls     %" PRIu64 " done, %u waiting%s%s\n", s->calls, s->waiting, s->running[0] != '\0' ? ", running " : "",
            text_safe_str(safe, sizeof(safe), s->running));
-    printf("children  %u\nused      cpu %" PRIu64 " us, memory %" PRIu64 " bytes, pid %u, incarnation %u\n", s->children, s->cpu_us,
-           s->mem_bytes, s->pid, s->incarnation);
+    printf("children  %u\n", s->children);
+    if (s->pid != 0)
+        printf("used      cpu %s, memory %s, pid %u, incarnation %u\n", units_format_duration(s->cpu_us, cpu),
+               units_format_size(s->mem_bytes, memory), s->pid, s->incarnation);
+    print_limits(s->limits);
     if (s->state == PB__INTERP_STATE__INTERP_STATE_ENDED)
         printf("ended     %s%s%s\n", json_enum_name(&pb__cause__descriptor, (int)s->cause, word), s->cause_detail[0] != '\0' ? ": " : "",
                text_safe_str(safe, sizeof(safe), s->cause_detail));
@@ -322,12 +343,12 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
 
 /* clang-format off */
 const struct word interp_words[] = {
-    { "create",    "",               0,  0, "make one and print its id: --engine or --template, --run FILE runs a script in it first (native: is the shared object)", create, check_create },
+    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create },
     { "exec",      "ID FILE|-",      2,  2, "run a script in it; its globals stay; what the script returns is printed as JSON", exec, NULL },
     { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
     { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
     { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },
-    { "show",      "ID",             1,  1, "say all that is known of it", show, NULL },
+    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL },
     { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL },
     { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL },
     { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL },

@@ -9,6 +9,7 @@
 #include "cli/say.h"
 #include "cli/text.h"
 #include "cli/values.h"
+#include "ulid.h"
 
 #include <coop/exit_codes.h>
 
@@ -75,6 +76,8 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     struct frame reply;
     int code = read_unbound(c, &m.unbound);
 
+    if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
+        m.unbound = PB__UNBOUND__UNBOUND_PERSIST; /* its sender is this command, which ends at once */
     if (code == 0)
         code = values_each_arg(c, args + 1, n - 1, &each);
     if (code != 0)
@@ -96,7 +99,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     return code;
 }
 
-/* An item a line, as JSON; the place of one whose sender has ended is null, with a word on standard error. */
+/* An item a line, as JSON, and with --json as a coop.QueueItem/1 that has it as "value"; the place of one whose sender has ended is null, with a word on standard error. */
 static int print_items(const struct command *c, const Pb__QueueItems *l)
 {
     int code = 0;
@@ -104,7 +107,9 @@ static int print_items(const struct command *c, const Pb__QueueItems *l)
     for (size_t i = 0; i < l->n_items && code == 0; i++) {
         const Pb__QueueItem *item = l->items[i];
 
-        if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE) {
+        if (c->opt.json) {
+            code = values_print_in(c, &item->base, item->value);
+        } else if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE) {
             say_note(c, "the sender of this item has ended");
             printf("null\n");
         } else {
@@ -177,6 +182,8 @@ static int list(const struct command *c, struct coop_client *client, char **args
     l = answer_of(&reply)->queues;
     if (c->opt.json)
         json_print(json_document(&l->base));
+    else if (!c->opt.quiet)
+        printf("%-*s  %-24s %8s/%-8s %10s/%-10s %s\n", ULID_LEN, "ID", "NAME", "ITEMS", "MAX", "BYTES", "MAX", "IS");
     for (size_t i = 0; !c->opt.json && i < l->n_queues; i++)
         print_row(l->queues[i]);
     frame_release(&reply);
@@ -186,7 +193,7 @@ static int list(const struct command *c, struct coop_client *client, char **args
 /* clang-format off */
 const struct word queue_words[] = {
     { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL },
-    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text", put, NULL },
+    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they stay when this command has ended, unless --unbound says otherwise", put, NULL },
     { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON", get, NULL },
     { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL },
     { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL },

@@ -58,11 +58,12 @@ static int build(const struct command *c, struct coop_client *client, char **arg
 
 static void print_row(const Pb__TemplateStatus *t)
 {
-    char name[512], engine[64], state[64], size[UNITS_BUF];
+    char name[512], full[560], engine[64], state[64], size[UNITS_BUF];
 
-    printf("%s@%-6u %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", text_safe_str(name, sizeof(name), t->name), t->version,
-           text_safe_str(engine, sizeof(engine), t->engine), text_safe_str(state, sizeof(state), t->state),
-           units_format_size(t->mem_bytes, size), t->alive, t->forks, t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
+    snprintf(full, sizeof(full), "%s@%u", text_safe_str(name, sizeof(name), t->name), t->version);
+    printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", full, text_safe_str(engine, sizeof(engine), t->engine),
+           text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive, t->forks,
+           t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
@@ -83,6 +84,8 @@ static int list(const struct command *c, struct coop_client *client, char **args
     l = answer_of(&reply)->templates;
     if (c->opt.json)
         json_print(json_document(&l->base));
+    else if (!c->opt.quiet)
+        printf("%-24s %-7s %-9s %8s %6s %9s\n", "NAME", "ENGINE", "STATE", "MEMORY", "ALIVE", "MADE");
     for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
         print_row(l->templates[i]);
     frame_release(&reply);
@@ -104,7 +107,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
 /* clang-format off */
 const struct word template_words[] = {
     { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build },
-    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL },
+    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive (with the one kept ready), copies made", list, NULL },
     { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL },
     { NULL,    NULL,              0, 0, NULL, NULL, NULL },
 };

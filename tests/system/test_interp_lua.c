@@ -43,14 +43,15 @@ static void what_an_interpreter_knows_it_keeps(void **state)
 
 static void its_source_is_run_before_its_first_call(void **state)
 {
-    expect_script(*state,
-                  "local i = interpreters.create{source = 'print(\"unseen\") function twice(x) return x * 2 end'} print(i:call('twice', 21))\n"
-                  "local kind, e = fails(interpreters.create, {source = 'error(\"at once\")', source_name = 'b.lua'})\n"
-                  "print(kind, e.cause, e.remote_type, e.message:match('b.lua:1: at once'))\n"
-                  "print((fails(interpreters.create, {source = 'function ('})))",
-                  "42\n"
-                  "ExecutionFailed\texception\terror\tb.lua:1: at once\n"
-                  "ExecutionFailed\n");
+    expect_script(
+        *state,
+        "local i = interpreters.create{source = 'print(\"unseen\") function twice(x) return x * 2 end'} print(i:call('twice', 21))\n"
+        "local kind, e = fails(interpreters.create, {source = 'error(\"at once\")', source_name = 'b.lua'})\n"
+        "print(kind, e.cause, e.remote_type, e.message:match('b.lua:1: at once'))\n"
+        "print((fails(interpreters.create, {source = 'function ('})))",
+        "42\n"
+        "ExecutionFailed\texception\terror\tb.lua:1: at once\n"
+        "ExecutionFailed\n");
 }
 
 /* Whoever is linked is told nothing, it ends; yet what it printed is out. */

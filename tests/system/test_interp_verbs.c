@@ -39,7 +39,7 @@ static void an_interpreter_keeps_its_state_between_commands(void **state)
     expect_text(proc_expect(coop(b, "interp", "call", id, "add", "-1.5"), 0)->out, "adding\t-1.5\n1.5\n");
     expect_text(proc_expect(coop_in(b, "return n", 8, "interp", "exec", id, "-"), 0)->out, "1.5\n");
     expect_text(proc_expect(coop_in(b, "n = 7", 5, "interp", "exec", id, "-"), 0)->out, "");
-    proc_expect(coop(b, "interp", "prepare", id, "n=40", "name=Ada"), 0);
+    expect_has(proc_expect(coop(b, "interp", "prepare", "--json", id, "n=40", "name=Ada"), 0)->out, "\"schema\"");
     expect_text(proc_expect(coop_in(b, "return n, name", 14, "interp", "exec", id, "-"), 0)->out, "[40, \"Ada\"]\n");
     expect_has(proc_expect(coop(b, "interp", "show", id), 0)->out, "state     idle\n");
     proc_expect(coop(b, "interp", "close", id), 0);
@@ -202,7 +202,8 @@ static void a_named_one_is_made_anew_with_its_script(void **state)
     expect_has(p->err, "traceback");
     expect_has(proc_expect(coop(b, "interp", "create", "--run", "/dev/null"), COOP_EXIT_USAGE)->err, "give --engine lua");
     expect_has(proc_expect(coop(b, "interp", "create", "--run", script(b, "slow.lua", "while true do end"), "--limit", "wall=200ms"),
-                           COOP_EXIT_EXCEPTION)->err,
+                           COOP_EXIT_EXCEPTION)
+                   ->err,
                "wall");
 }
 
@@ -215,6 +216,83 @@ static void what_it_prints_in_its_life_does_not_end_it(void **state)
     for (int i = 0; i < 3; i++)
         expect_has(proc_expect(coop(b, "interp", "call", "talks", "say"), 0)->out, "1\n");
     proc_expect(coop(b, "interp", "close", "talks"), 0);
+}
+
+static void who_looks_for_one_that_has_ended_sees_how(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "svc.lua", "function out() os.exit(70) end");
+
+    proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "limits    cpu=");
+    proc_expect(coop(b, "interp", "call", "svc", "out"), COOP_EXIT_EXCEPTION);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "ended     exit");
+    assert_null(strstr(proc_expect(coop(b, "interp", "show", "svc"), 0)->out.bytes, "used "));
+    expect_has(proc_expect(coop(b, "interp", "wait", "svc"), 0)->out, "receipt   coop result ");
+    expect_has(proc_expect(coop(b, "interp", "call", "svc", "out"), COOP_EXIT_CONFLICT)->err, "Dead");
+    proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "state     idle");
+}
+
+static void the_type_of_an_error_is_printed_with_it(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(
+        b,
+        "function bad() error(setmetatable({}, {__name = 'MyError', __tostring = function() return 'no way' end})) end function plain() error('oh') end");
+
+    expect_has(proc_expect(coop(b, "interp", "call", id, "bad"), COOP_EXIT_EXCEPTION)->err, "ExecutionFailed: MyError: no way\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "plain"), COOP_EXIT_EXCEPTION)->err, "ExecutionFailed: made.lua:1: oh\n");
+    expect_has(proc_expect(coop(b, "template", "build", "bad", "--run", script(b, "no.lua", "require 'data'")), COOP_EXIT_EXCEPTION)->err,
+               "TemplateFailed: the template bad@1 could not be made: no.lua:1: module 'data' not found:\n");
+    free(id);
+}
+
+/* At rest when its owner ends well, it is closed; only one that was busy is cancelled. */
+static void whose_owner_ends_well_has_ended_well(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "f.lua", "function one() return 1 end");
+    const char *job = script(b, "job.lua", "i = require('coop.interpreters').create() i:exec('x = 1')");
+    struct proc *p;
+
+    proc_expect(coop(b, "call", "--run", file, "one"), 0);
+    proc_expect(coop(b, "run", "--cap", "interpreters=1", job), 0);
+    p = proc_expect(coop(b, "ls"), 0);
+    expect_has(p->out, "succeeded");
+    assert_null(strstr(p->out.bytes, "cancelled"));
+}
+
+static void what_a_job_may_not_says_how_it_may(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(b, "function big() return ('x'):rep(100000) end");
+
+    expect_has(proc_expect(coop(b, "run", script(b, "i.lua", "require('coop.interpreters').create()")), COOP_EXIT_EXCEPTION)->err,
+               "see --cap interpreters=N");
+    expect_has(proc_expect(coop(b, "run", script(b, "q.lua", "require('coop.queues').create()")), COOP_EXIT_EXCEPTION)->err,
+               "see --cap queues");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "big"), COOP_EXIT_USAGE)->err, "see --cap buffers=SIZE");
+    free(id);
+}
+
+static void a_queue_from_a_terminal_keeps_what_was_put(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    proc_expect(coop(b, "queue", "create", "mem"), 0);
+    proc_expect(coop(b, "queue", "put", "mem", "1", "2"), 0);
+    expect_text(proc_expect(coop(b, "queue", "get", "mem", "--max-items", "2"), 0)->out, "1\n2\n");
+    proc_expect(coop(b, "queue", "put", "mem", "3", "--unbound", "replace"), 0);
+    p = proc_expect(coop(b, "queue", "get", "--json", "mem"), 0);
+    expect_has(p->out, "\"unbound\": \"replace\"");
+    expect_has(p->out, "\"sender\": \"");
+    expect_text(p->err, "");
+    p = proc_expect(coop(b, "queue", "ls"), 0);
+    assert_int_equal(strncmp(p->out.bytes, "ID ", 3), 0);
+    p = proc_expect(coop(b, "template", "ls"), 0);
+    assert_int_equal(strncmp(p->out.bytes, "NAME ", 5), 0);
 }
 
 static void a_queue_gives_back_what_was_put_in_its_order(void **state)
@@ -267,6 +345,11 @@ int main(void)
         TEST(a_job_begins_as_a_copy_of_its_template),
         TEST(a_named_one_is_made_anew_with_its_script),
         TEST(what_it_prints_in_its_life_does_not_end_it),
+        TEST(who_looks_for_one_that_has_ended_sees_how),
+        TEST(the_type_of_an_error_is_printed_with_it),
+        TEST(whose_owner_ends_well_has_ended_well),
+        TEST(what_a_job_may_not_says_how_it_may),
+        TEST(a_queue_from_a_terminal_keeps_what_was_put),
         TEST(a_queue_gives_back_what_was_put_in_its_order),
         TEST(keys_are_kept),
     };
