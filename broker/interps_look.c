@@ -115,7 +115,7 @@ void call_interp_info(struct ask *a)
         if (i == NULL)
             ask_fail(a, CE(NOT_FOUND), "this job is not an interpreter");
     } else {
-        i = interp_named(a, ref, 0, &h);
+        i = interp_seen(a, ref, &h);
     }
     if (i != NULL)
         reply_status(a, i, h);
@@ -206,7 +206,7 @@ void call_interp_wait(struct ask *a)
 {
     const Pb__InterpWait *m = a->message->interp_wait;
     struct handle *h = NULL;
-    struct interp *i = interp_named(a, m->interp, 0, &h);
+    struct interp *i = interp_seen(a, m->interp, &h);
 
     if (i == NULL)
         return;

@@ -52,6 +52,8 @@ struct interp_tie {
 struct interp *interp_of(struct thing *t);
 /* What the Ref of an ask means; it is answered when that is nothing (NULL). */
 struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, struct handle **ret_handle);
+/* The same for who only looks: also the last one that had this name. */
+struct interp *interp_seen(struct ask *a, const Pb__Ref *ref, struct handle **ret_handle);
 /* Answers that it has ended: with error DEAD, or EXECUTION_FAILED for the call that ran. */
 void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error);
 /* Whether it takes calls; else the ask is answered. */

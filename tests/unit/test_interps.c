@@ -117,11 +117,10 @@ static void specs_that_make_no_interpreter_are_refused(void **state)
         Pb__StdinMode stdin_mode;
         Pb__CallError error;
     } rows[] = {
-        {"exec",    "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(UNSUPPORTED)},
-        { "lua",    "x", PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
-        { "lua",    "",  PB__STDIN_MODE__STDIN_MODE_STREAM, CE(BAD_REQUEST)},
-        { "native", "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
-        { "luna",   "",  PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
+        {"exec",    "", PB__STDIN_MODE__STDIN_MODE_NONE,   CE(UNSUPPORTED)},
+        { "lua",    "", PB__STDIN_MODE__STDIN_MODE_STREAM, CE(BAD_REQUEST)},
+        { "native", "", PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
+        { "luna",   "", PB__STDIN_MODE__STDIN_MODE_NONE,   CE(BAD_REQUEST)},
     };
     struct interp_fixture *fx = *state;
 
