@@ -292,7 +292,7 @@ static void a_queue_from_a_terminal_keeps_what_was_put(void **state)
     p = proc_expect(coop(b, "queue", "ls"), 0);
     assert_int_equal(strncmp(p->out.bytes, "ID ", 3), 0);
     p = proc_expect(coop(b, "template", "ls"), 0);
-    assert_int_equal(strncmp(p->out.bytes, "NAME ", 5), 0);
+    assert_int_equal(strncmp(p->out.bytes, "TEMPLATE ", 9), 0);
 }
 
 static void a_queue_gives_back_what_was_put_in_its_order(void **state)
