@@ -343,6 +343,16 @@ static void what_makes_no_sense_is_refused_by_name(void **state)
     taken(heard(a, says_put(a, q, NOT_AT_ALL, UB(NONE), TEXTS(NULL))), 0);
 }
 
+/* What is no whole id is a name, whatever its letters. */
+static void a_name_may_have_the_letters_of_an_id(void **state)
+{
+    struct end *h = a_host(*state);
+
+    created(h, (struct how){ .name = "messages" });
+    created(h, (struct how){ .name = "events-by-day" });
+    failed(asks_create(h, (struct how){ .name = "01ARZ3NDEKTSV4RRFFQ69G5FAV" }), BAD_REQUEST, "the id of something");
+}
+
 static void a_capability_gives_the_rights_that_it_names(void **state)
 {
     struct end *h = a_host(*state), *s = a_maker(*state, CAPS("queue=jobs:send")), *r = a_maker(*state, CAPS("queue=jobs:recv"));
@@ -823,6 +833,7 @@ int main(void)
         TEST(a_put_that_runs_out_of_time_says_how_much_is_in),
         TEST(a_get_that_runs_out_of_time_finds_it_empty),
         TEST(what_makes_no_sense_is_refused_by_name),
+        TEST(a_name_may_have_the_letters_of_an_id),
         TEST(a_capability_gives_the_rights_that_it_names),
         TEST(a_job_has_as_many_queues_as_it_was_given_and_has_memory_for),
         TEST(all_queues_together_are_bounded),
