@@ -717,25 +717,24 @@ static uint64_t create_with(struct interp_fixture *fx, struct played *p, const c
     return n;
 }
 
-/* Who is given nothing gets an even part, but one that is of use, while there is any. */
+/* An even part of what is left, but no less than an eighth of it; at the end the least that an engine has, and then nothing. */
 static void a_child_that_asks_for_no_memory_gets_a_part_of_use_or_none(void **state)
 {
     struct interp_fixture *fx = *state;
     struct played *p = fx_live(fx, 64);
-    uint64_t sum = 0, n;
+    uint64_t left, got, n;
 
-    create_with(fx, p, "memory=41M", NULL);
+    create_with(fx, p, "memory=48M", NULL);
     fx_starts(fx_spare(fx));
-    for (int i = 0; i < 3; i++) { /* of 23M */
+    for (left = 16u << 20; left >= 1u << 20; left -= got) {
         struct played *child;
 
         create_with(fx, p, "", NULL);
         child = fx_spare(fx);
         fx_starts(child);
-        sum += child->w->job->limits.memory_bytes;
-        assert_int_equal(child->w->job->limits.memory_bytes, i < 2 ? 8u << 20 : 7u << 20);
+        got = child->w->job->limits.memory_bytes;
+        assert_int_equal(got, left / 8 > 1u << 20 ? left / 8 : 1u << 20);
     }
-    assert_int_equal(sum, 23u << 20);
     n = create_with(fx, p, "", NULL);
     assert_non_null(strstr(fx_failure(fx, n, CE(LIMIT))->message, "limit memory: "));
 }
@@ -757,10 +756,10 @@ static void limits_and_capabilities_only_shrink(void **state)
     fx_failure(fx, create_with(fx, p, "memory=5M", NULL), CE(LIMIT)); /* 4M are left */
     assert_int_equal(child->w->job->limits.memory_bytes, 60u << 20);
     (void)n;
-    create_with(fx, p, "", NULL); /* asks for nothing: what is left */
+    create_with(fx, p, "", NULL); /* asks for nothing: an even part of what is left */
     child = fx_spare(fx);
     fx_starts(child);
-    assert_int_equal(child->w->job->limits.memory_bytes, 4u << 20);
+    assert_int_equal(child->w->job->limits.memory_bytes, (4u << 20) / 3);
 }
 
 static void a_child_that_nobody_holds_any_more_is_closed(void **state)
