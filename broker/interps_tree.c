@@ -14,21 +14,25 @@
 
 /* ---- limits --------------------------------------------------------------------------------------------------------------------------- */
 
+enum { MEMORY_PARTS = 8 };
+
 /*
  * How much of one limit a job may give to a child now; *ret_share: what it gives when nothing is asked for.
- * memory: what its other children have not been given; asked for nothing, an even part of it. cpu and wall of a plain job: what is left of its own, for
- * they hold for its whole run. All others, and those of an interpreter, which hold for each call: as much as it has itself.
+ * memory: what its other children have not been given; asked for nothing, an even part of that, but no less than one of MEMORY_PARTS: else who may have
+ * a hundred would have none of use. cpu and wall of a plain job: what is left of its own, for they hold for its whole run. All
+ * others, and those of an interpreter, which hold for each call: as much as it has itself.
  */
 static uint64_t left_of(const struct job *parent, const struct causes_facts *now, const struct limits_row *row, uint64_t *ret_share)
 {
     uint64_t has = limits_get(&parent->limits, row), used = 0;
-    unsigned others = 0;
+    unsigned others = 0; /* children: that it has, then that it may still have */
 
     *ret_share = has;
     if (row->offset == offsetof(Pb__Limits, memory_bytes)) {
         for (const struct interp *c = parent->below; c != NULL; c = c->next, others++)
             used += c->limits.memory_bytes;
-        *ret_share = used < has ? (has - used) / (parent->caps.interpreters > others ? parent->caps.interpreters - others : 1) : 0;
+        others = parent->caps.interpreters > others ? parent->caps.interpreters - others : 1;
+        *ret_share = used < has ? (has - used) / (others < MEMORY_PARTS ? others : MEMORY_PARTS) : 0;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, cpu_us)) {
         used = now->cpu_us;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, wall_us)) {
