@@ -122,13 +122,18 @@ static void ended(struct interp *i, Pb__Cause cause, const char *detail)
 
 void interps_on_end(struct job *job)
 {
+    struct interps *all = &job->broker->interps;
     struct interp *i = job->interp;
 
+    all->walks++;
     tree_end_below(job); /* first: they count for all above them */
     if (i != NULL && job->end.cause != CA(NONE))
         ended(i, job->end.cause, job->end.detail);
     if (job->end.cause != CA(NONE))
-        tree_end_tied(job);
+        ties_on_end(job);
+    if (all->walks == 1) /* a tie may lead up the tree that is being walked, and a chain of them to as many as there are */
+        ties_work_off(all);
+    all->walks--;
 }
 
 bool interps_again(struct job *job)
@@ -152,6 +157,7 @@ void interps_on_job_gone(struct job *job)
 
     while (job->below != NULL)
         tree_leave(job->below); /* the broker leaves: each is let go by itself */
+    ties_forget(job);
     if (i == NULL)
         return;
     job->broker->interps.unstored -= !i->stored;

@@ -33,10 +33,18 @@ struct interp_call {
     struct interp_call *from_next, *from_prev; /* of the same asker */
 };
 
+/* One end of a tie, in the list of its job's. */
+struct tie_end {
+    struct interp_tie *tie;
+    struct job *job;
+    struct tie_end *next, *prev;
+};
+
 /* Two jobs whose lives are tied together. */
 struct interp_tie {
-    struct job *of[2];
-    struct interp_tie *next, *prev;
+    struct tie_end of[2];
+    struct job *ended;              /* one of the two, whose end the other is to share: it is in interps.due */
+    struct interp_tie *next, *prev; /* there */
 };
 
 /* ---- interps.c ---- */
@@ -80,11 +88,17 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
 void tree_join(struct interp *i, struct asker *maker);
 void tree_leave(struct interp *i);
 void tree_end_below(struct job *job);
-void tree_end_tied(struct job *job);
 /* As handles of the asker's; what they refer to stays theirs. 0, or -1 with why. */
 int grants_take(struct interp *i, const struct asker *from, Pb__Grant *const *grants, size_t n, struct call_why *why);
 int grants_give(struct interp *i, struct asker *to, struct call_why *why);
 void grants_finish(struct interp *i);
+
+/* ---- interps_ties.c ---- */
+
+/* Its end is decided: those that are tied to it are due. They end by ties_work_off(), when nobody walks the tree any more. */
+void ties_on_end(struct job *job);
+void ties_work_off(struct interps *all);
+void ties_forget(struct job *job); /* it is no more */
 
 /* ---- interps_wait.c ---- */
 

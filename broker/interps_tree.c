@@ -1,5 +1,4 @@
 /* interps_tree.c - see interps.h: who is below whom, and what a child may have of what its maker has. Limits and capabilities only shrink. */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,111 +185,31 @@ static Pb__Cause end_with_maker(const struct interp *i, const struct job *maker)
     return maker->end.cause == CA(OK) && i->state == IS(IDLE) && i->running == NULL && i->waiting == NULL ? CA(OK) : CA(CANCELLED);
 }
 
-/* The leaves' own end comes with each one's. */
-void tree_end_below(struct job *job)
+/* Each takes what is below itself along: no deeper than INTERPS_DEPTH. One whose end is decided already is on its way out of the list. */
+static struct job *living_below(const struct job *job)
 {
-    while (job->below != NULL) {
-        struct job *child = job->below->job;
-
-        jobs_decide(child, end_with_maker(job->below, job), "its maker %s ended", job->id);
-        assert(job->below == NULL || job->below->job != child);
-    }
-}
-
-void interps_session_over(struct asker *a)
-{
-    while (a->interps != NULL)
-        jobs_decide(a->interps->job, CA(CANCELLED), "the session that made it is over");
-}
-
-/* ---- links ------------------------------------------------------------------------------------------------------------------------------ */
-
-static struct interp_tie *find_tie(const struct interps *all, const struct job *a, const struct job *b)
-{
-    struct interp_tie *t;
-
-    DL_FOREACH(all->ties, t)
-    if ((t->of[0] == a && t->of[1] == b) || (t->of[0] == b && t->of[1] == a))
-        return t;
+    for (const struct interp *c = job->below; c != NULL; c = c->next)
+        if (c->job->end.cause == CA(NONE))
+            return c->job;
     return NULL;
 }
 
-static void untie(struct interps *all, struct interp_tie *t)
+void tree_end_below(struct job *job)
 {
-    DL_DELETE(all->ties, t);
-    t->of[0]->ties--;
-    t->of[1]->ties--;
-    free(t);
+    struct job *child;
+
+    while ((child = living_below(job)) != NULL)
+        jobs_decide(child, end_with_maker(child->interp, job), "its maker %s ended", job->id);
 }
 
-static void tie(struct ask *a, struct job *one, struct job *other)
+/* Out of its list first: one of them may be on its way out already, when its end is what the session is over for. */
+void interps_session_over(struct asker *a)
 {
-    struct interps *all = &a->by->broker->interps;
-    struct interp_tie *t;
+    while (a->interps != NULL) {
+        struct job *job = a->interps->job;
 
-    if (find_tie(all, one, other) != NULL) {
-        ask_done(a);
-        return;
-    }
-    if (one->ties >= INTERPS_TIES || other->ties >= INTERPS_TIES) {
-        ask_fail(a, CE(LIMIT), "one of the two has %d links already", INTERPS_TIES);
-        return;
-    }
-    t = calloc(1, sizeof(*t));
-    if (t == NULL) {
-        ask_fail(a, CE(TEMPORARY), "out of memory");
-        return;
-    }
-    t->of[0] = one;
-    t->of[1] = other;
-    one->ties++;
-    other->ties++;
-    DL_APPEND(all->ties, t);
-    ask_done(a);
-}
-
-void call_interp_link(struct ask *a)
-{
-    const Pb__InterpLink *m = a->message->interp_link;
-    struct interp *i = interp_named(a, m->interp, PB__RIGHT__RIGHT_MANAGE, NULL);
-    struct interp_tie *t;
-    struct job *own;
-
-    if (i == NULL || !interp_takes(i, a))
-        return;
-    own = a->by->worker->job;
-    if (own == i->job) {
-        ask_fail(a, CE(BAD_REQUEST), "it is tied to itself already");
-        return;
-    }
-    if (!m->undo) {
-        tie(a, own, i->job);
-        return;
-    }
-    t = find_tie(&i->thing.broker->interps, own, i->job);
-    if (t != NULL)
-        untie(&i->thing.broker->interps, t);
-    ask_done(a);
-}
-
-/* From the start again after each: whoever ends may be tied to others of them. */
-void tree_end_tied(struct job *job)
-{
-    struct interps *all = &job->broker->interps;
-    struct interp_tie *t = job->ties > 0 ? all->ties : NULL;
-
-    while (t != NULL) {
-        struct job *other = t->of[0] == job ? t->of[1] : t->of[1] == job ? t->of[0] : NULL;
-
-        if (other == NULL) {
-            t = t->next;
-            continue;
-        }
-        untie(all, t);
-        if (job->end.cause != CA(OK))
-            jobs_decide(other, CA(CANCELLED), "linked to %s, which ended: %s%s%s", job->id, job_cause_name(job->end.cause),
-                        job->end.detail[0] != '\0' ? ": " : "", job->end.detail);
-        t = job->ties > 0 ? all->ties : NULL;
+        tree_leave(a->interps);
+        jobs_decide(job, CA(CANCELLED), "the session that made it is over");
     }
 }
 

@@ -163,15 +163,15 @@ static void empty(struct broker *b, struct queue_item *i)
 {
     struct queue_item *shell = calloc(1, sizeof(*shell));
 
-    if (shell != NULL) {
-        shell->parcel = i->parcel;
-        i->parcel = (struct parcel){ 0 };
-        item_free(b, shell);
-    }
     if (i->queue != NULL)
         i->queue->bytes -= i->bytes;
     i->bytes = 0;
     i->orphan = true;
+    if (shell == NULL)
+        return;
+    shell->parcel = i->parcel;
+    i->parcel = (struct parcel){ 0 };
+    item_free(b, shell); /* last: it may hold the last handle of the queue that i is in, and i is gone then */
 }
 
 bool item_orphaned(struct broker *b, struct queue_item *i)

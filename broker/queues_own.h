@@ -68,9 +68,10 @@ struct queue {
     uint64_t max_bytes;
     Pb__Unbound unbound;
     bool durable, closed;
-    bool discarded; /* closed, and what was in it is not wanted */
-    bool over;      /* it has ended: there is nothing in it, and nobody waits */
-    bool serving;   /* queue_serve() runs */
+    bool discarded;  /* closed, and what was in it is not wanted */
+    bool over;       /* it has ended: there is nothing in it, and nobody waits */
+    bool serving;    /* queue_serve() runs */
+    uint64_t looked; /* the turn of queues_on_room() that has looked at it */
     struct queue_items items;
     uint32_t n_items;
     uint64_t bytes, put_total, got_total;

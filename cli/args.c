@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/grants.h"
 #include "cli/text.h"
 #include "frame.h"
 #include "job_caps.h"
@@ -17,7 +18,7 @@
 
 #include <coop/exit_codes.h>
 
-enum { WORDS_MAX = 64, LS_MAX = 1000 };
+enum { WORDS_MAX = 64, LS_MAX = 1000, CHILDREN_MAX = 10000 };
 
 const char *const state_words[] = {
     "none", "ready", "starting", "running", "finishing", "succeeded", "failed", "timed_out", "cancelled", NULL,
@@ -89,10 +90,29 @@ static int read_output(struct options *o, const char *text, struct coop_error *w
     return list_add(&o->outputs, text, why);
 }
 
+static int read_grant(struct options *o, const char *text, struct coop_error *why)
+{
+    char name[JOB_CAP_NAME + 1];
+    struct job_grant g;
+
+    return grant_read(text, name, &g, why) == 0 ? list_add(&o->grants, text, why) : -EINVAL;
+}
+
+/* The broker has no such capability: it is the command that reads the file, and grants what it has read. */
+static int read_cap_file(struct options *o, const char *text, struct coop_error *why)
+{
+    char name[JOB_CAP_NAME + 1];
+    const char *path;
+
+    return grant_file_read(text, name, &path, why) == 0 ? list_add(&o->cap_files, text, why) : -EINVAL;
+}
+
 static int read_cap(struct options *o, const char *text, struct coop_error *why)
 {
     char words[JOB_CAPS_WHY];
 
+    if (strncmp(text, "file=", 5) == 0)
+        return read_cap_file(o, text + 5, why);
     if (!frame_is_utf8(text, strlen(text)) || job_cap_check(text, words) != 0)
         return refuse(why, "--cap: %s", frame_is_utf8(text, strlen(text)) ? words : "a capability is UTF-8 text");
     return list_add(&o->caps, text, why);
@@ -173,6 +193,17 @@ static int read_max_items(struct options *o, const char *text, struct coop_error
     return 0;
 }
 
+static int read_max_children(struct options *o, const char *text, struct coop_error *why)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > CHILDREN_MAX)
+        return refuse(why, "--max-children is 1 to %d interpreters, not '%.60s'", CHILDREN_MAX, text);
+    o->max_children = (uint32_t)n;
+    return 0;
+}
+
 static int read_max_bytes(struct options *o, const char *text, struct coop_error *why)
 {
     if (units_parse_size(text, &o->max_bytes) != 0 || o->max_bytes == 0)
@@ -234,7 +265,13 @@ const struct flag flag_table[] = {
     { "learned",         0,  NULL,               VERB_BIT(RESULT),  AT(learned),      NULL,                 FLAG_NOTHING,
       "print the rows that run --learn found instead, as --policy takes them" },
     { "cap",             0,  "NAME[=VALUE]",     NEW,           0,                read_cap,             FLAG_CAP,
-      "give it what it has not by itself: net=loopback, queues, interpreters=N, ..., as listed at the end; may be repeated" },
+      "give it what it has not by itself, as listed at the end: net=loopback, queues, ...; interp create and call also take file=NAME=PATH: the file is read now, and found inside as a buffer granted by NAME; may be repeated" },
+    { "grant",           0,  "NAME=KIND:THING:RIGHT", VERB_BIT(INTERP) | VERB_BIT(CALL), 0, read_grant,     FLAG_NOTHING,
+      "interp create, call: a handle that is found inside by NAME: queue:QUEUE:send, recv or both, interp:ID:call, kv:PREFIX:ro or rw; may be repeated" },
+    { "max-children",    0,  "N",                VERB_BIT(INTERP) | VERB_BIT(CALL), 0, read_max_children,   FLAG_NOTHING,
+      "interp create, call: it may have N interpreters of its own alive, with all of theirs" },
+    { "source",          0,  "TEXT",             VERB_BIT(INTERP),  AT(source),       NULL,                 FLAG_NOTHING,
+      "exec: run this text instead of a file" },
     { "tty",             't', NULL,              VERB_BIT(RUN),     AT(tty),          NULL,                 FLAG_NOTHING,
       "give a program a terminal: keys go to it as they are typed, Ctrl-C too; end it from elsewhere by coop kill" },
     { "require",         0,  "LIST",             NEW_JOB | VERB_BIT(DOCTOR), 0,                read_require,         FLAG_NOTHING,
@@ -484,4 +521,6 @@ void command_finish(struct command *c)
     free(c->opt.files.items);
     free(c->opt.outputs.items);
     free(c->opt.caps.items);
+    free(c->opt.cap_files.items);
+    free(c->opt.grants.items);
 }

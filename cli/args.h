@@ -26,7 +26,7 @@ struct options {
     bool tty, learn, force, learned;
     bool all, durable, discard;
     const char *endpoint, *engine, *name, *stdin_path, *head;
-    const char *template, *run, *unbound;
+    const char *template, *run, *unbound, *source;
     uint64_t max_items, max_bytes;                                     /* of a queue; 0: the broker's default */
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */
@@ -35,6 +35,8 @@ struct options {
     Pb__Limits limits;                                                 /* 0: not given */
     Pb__OnOutputLimit on_output_limit;
     struct text_list env, files, outputs, caps;
+    struct text_list cap_files, grants; /* NAME=PATH of --cap file=, and --grant: read by grants.h */
+    uint32_t max_children;
 };
 
 struct command {

@@ -60,8 +60,12 @@ int audit_calls(const struct command *c, struct coop_client *client)
     l = answer_of(&reply)->alias_calls;
     if (c->opt.json)
         json_print(json_document(&l->base));
-    for (size_t i = 0; !c->opt.json && i < l->n_calls; i++)
-        say_row(l->calls[i]);
+    for (size_t i = 0; !c->opt.json && i < l->n_calls; i++) {
+        if (c->opt.quiet)
+            printf("%" PRIu64 "\n", l->calls[i]->number);
+        else
+            say_row(l->calls[i]);
+    }
     frame_release(&reply);
     return COOP_EXIT_OK;
 }

@@ -205,6 +205,15 @@ void help_overview(FILE *out)
     fputs("\ncoop help VERB says more. A first try: coop run examples/wordfreq.lua < README.md\n", out);
 }
 
+/* It takes --limit and --cap, whose words are listed then. */
+static bool makes_something(const struct verb *v)
+{
+    for (size_t i = 0; i < flag_count; i++)
+        if (strcmp(flag_table[i].name, "cap") == 0 && has_flag(v, &flag_table[i]))
+            return true;
+    return false;
+}
+
 void help_verb(FILE *out, const struct verb *v)
 {
     usage_line(out, v);
@@ -218,7 +227,7 @@ void help_verb(FILE *out, const struct verb *v)
     fputs("\nflags:\n", out);
     flags_of(out, v, false);
     flags_of(out, v, true);
-    if (v->job_args || v == &verb_table[VERB_INTERP] || v == &verb_table[VERB_CALL] || v == &verb_table[VERB_TEMPLATE]) {
+    if (makes_something(v)) {
         fputs("\nlimits:\n", out);
         limits(out, entry);
         fputs("\ncapabilities:\n", out);
@@ -374,6 +383,25 @@ static const char *value_reply(const struct flag *f)
     return "COMPREPLY=()";
 }
 
+/* Behind the word of a verb: what its verb names, as its own list prints it, and files where a word takes them. */
+static const char *second_reply(const struct verb *v)
+{
+    if (v->run == verb_interp)
+        return "if [[ ${COMP_WORDS[i+1]} == exec ]] && ((COMP_CWORD > i + 2)); then COMPREPLY=($(compgen -f -- \"$cur\")); "
+               "elif [[ ${COMP_WORDS[i+1]} != @(create|ls) ]] && ((COMP_CWORD == i + 2)); then "
+               "COMPREPLY=($(compgen -W \"$(coop interp ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\")); fi";
+    if (v->run == verb_queue)
+        return "if [[ ${COMP_WORDS[i+1]} != @(create|ls) ]] && ((COMP_CWORD == i + 2)); then "
+               "COMPREPLY=($(compgen -W \"$(coop queue ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\")); fi";
+    if (v->run == verb_template)
+        return "if [[ ${COMP_WORDS[i+1]} == rm ]]; then "
+               "COMPREPLY=($(compgen -W \"$(coop template ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\")); fi";
+    if (v->run == verb_kv)
+        return "if [[ ${COMP_WORDS[i+1]} != ls ]] && ((COMP_CWORD == i + 2)); then "
+               "COMPREPLY=($(compgen -W \"$(coop kv ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\")); fi";
+    return ":";
+}
+
 static void argument_reply(FILE *out, const struct verb *v)
 {
     static const char *const replies[] = {
@@ -387,10 +415,11 @@ static void argument_reply(FILE *out, const struct verb *v)
     };
 
     if (v->words != NULL) {
-        fprintf(out, "        %s) COMPREPLY=($(compgen -W \"", v->name);
+        fprintf(out, "        %s)\n            if ((COMP_CWORD > i + 1)); then\n                %s\n", v->name, second_reply(v));
+        fputs("            else\n                COMPREPLY=($(compgen -W \"", out);
         for (const struct word *w = v->words; w->name != NULL; w++)
             fprintf(out, "%s%s", w != v->words ? " " : "", w->name);
-        fputs("\" -- \"$cur\")) ;;\n", out);
+        fputs("\" -- \"$cur\"))\n            fi ;;\n", out);
         return;
     }
     fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);

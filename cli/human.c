@@ -371,3 +371,23 @@ void human_spec(FILE *out, const Pb__JobSpec *s)
                 limits_format(&limits_table[i], limits_get(s->limits, &limits_table[i]), value));
     row(out, "at limit", "%s", enum_name(&pb__on_output_limit__descriptor, (int)s->on_output_limit, text));
 }
+
+char *human_age(uint64_t unix_us, char buf[HUMAN_AGE])
+{
+    struct timespec now;
+    long long s;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    s = (long long)now.tv_sec - (long long)(unix_us / 1000000);
+    if (s < 0)
+        s = 0;
+    if (s < 120)
+        snprintf(buf, HUMAN_AGE, "%llds", s);
+    else if (s < 7200)
+        snprintf(buf, HUMAN_AGE, "%lldm", s / 60);
+    else if (s < 172800)
+        snprintf(buf, HUMAN_AGE, "%lldh", s / 3600);
+    else
+        snprintf(buf, HUMAN_AGE, "%lldd", s / 86400);
+    return buf;
+}

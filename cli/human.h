@@ -11,12 +11,16 @@
 #include "control.pb-c.h"
 
 #define HUMAN_BUF 512
+#define HUMAN_AGE 32
 
 /* "state (cause)", or "state" when the cause adds nothing. */
 char *human_outcome(Pb__State state, Pb__Cause cause, char buf[HUMAN_BUF]);
 
 /* What there is to say about the end beyond its cause, "used 2.1s of 2s"; "" when nothing. */
 char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF]);
+
+/* How long ago that was: "12s", "5m", "3h", "2d". unix_us: microseconds since 1970. */
+char *human_age(uint64_t unix_us, char buf[HUMAN_AGE]);
 
 void human_status(FILE *out, const Pb__JobStatus *s);
 void human_spec(FILE *out, const Pb__JobSpec *s);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/grants.h"
 #include "cli/program.h"
 #include "cli/program_parts.h"
 #include "cli/spec_read.h"
@@ -217,6 +218,11 @@ int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, stru
 
     memset(ret, 0, sizeof(*ret));
     pb__job_spec__init(&ret->pb);
+    if (grants_refuse(
+            c, "a job",
+            "a job is kept on disk and may start again when handles have gone: send the file by --file or --stdin, or make an interpreter",
+            why) != 0)
+        return -EINVAL;
     if (strcmp(path, "-") == 0 && c->opt.stdin_path != NULL && strcmp(c->opt.stdin_path, "-") == 0)
         rc = refuse(why, "standard input cannot be both the script and its input");
     if (rc == 0)

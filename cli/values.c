@@ -216,18 +216,28 @@ int values_print_one(const struct command *c, const Pb__Value *v)
     return 0;
 }
 
-int values_print_in(const struct command *c, const ProtobufCMessage *m, const Pb__Value *v)
+int values_into(const struct command *c, const Pb__Value *v, json_t *object)
 {
     char *text = as_json(v);
-    json_t *doc, *value;
+    json_t *value;
 
     if (text == NULL)
         return refuse_value(c);
-    doc = json_document(m);
     value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-    json_object_set_new(doc, "value", value != NULL ? value : json_string(text)); /* as text: an integer in it has more than 64 bits */
+    json_object_set_new(object, "value", value != NULL ? value : json_string(text)); /* as text: an integer in it has more than 64 bits */
     free(text);
-    return json_print(doc) == 0 ? 0 : COOP_EXIT_PLATFORM;
+    return 0;
+}
+
+static int print_document(const struct command *c, const Pb__CallResult *r)
+{
+    json_t *doc = json_document(&r->base);
+    int code = values_into(c, r->value, doc);
+
+    if (code == 0)
+        return json_print(doc) == 0 ? 0 : COOP_EXIT_PLATFORM;
+    json_decref(doc);
+    return code;
 }
 
 int values_print(const struct command *c, const Pb__CallResult *r, bool print_null)
@@ -236,6 +246,6 @@ int values_print(const struct command *c, const Pb__CallResult *r, bool print_nu
                    (r->value->whole == NULL && (r->value->cbor.len == 0 || (r->value->cbor.len == 1 && r->value->cbor.data[0] == 0xf6)));
 
     if (c->opt.json)
-        return values_print_in(c, &r->base, r->value);
+        return print_document(c, r);
     return is_null && !print_null ? 0 : values_print_one(c, r->value);
 }

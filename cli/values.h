@@ -7,6 +7,8 @@
 #ifndef CLI_VALUES_H
 #define CLI_VALUES_H
 
+#include <jansson.h>
+
 #include "calls.pb-c.h"
 #include "cli/args.h"
 #include "coop/value.h"
@@ -34,8 +36,8 @@ void values_each_finish(struct values_each *e);
 
 /* A line of JSON. With --json a coop.CallResult/1 that has it as "value". print_null: also when it is null. */
 int values_print(const struct command *c, const Pb__CallResult *r, bool print_null);
-/* The document of a message that has this as "value". */
-int values_print_in(const struct command *c, const ProtobufCMessage *m, const Pb__Value *v);
+/* As "value" of an object, instead of what is there. */
+int values_into(const struct command *c, const Pb__Value *v, json_t *object);
 int values_print_one(const struct command *c, const Pb__Value *v);
 
 #endif

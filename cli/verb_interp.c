@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "cli/words.h"
+#include "cli/grants.h"
 #include "cli/interp_output.h"
+#include "cli/human.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/spec_read.h"
@@ -51,17 +53,27 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
     Pb__Ask ask = PB__ASK__INIT;
     const Pb__Answer *answer;
     struct coop_error why;
+    struct grants grants;
     struct spec s;
     int code;
 
     if (spec_make_interp(c, &s, &why) != 0)
         return say_error(c, &why);
+    code = grants_make(c, client, &grants);
+    if (code != 0) {
+        spec_finish(&s);
+        return code;
+    }
     m.spec = &s.pb;
     m.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
     m.owner = owner;
+    m.grants = grants.list;
+    m.n_grants = grants.n;
+    m.max_children = c->opt.max_children;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
     code = say_send(c, client, &ask, ret_reply);
+    grants_finish(&grants);
     spec_finish(&s);
     if (code != 0)
         return code;
@@ -119,16 +131,31 @@ static int read_source(const struct command *c, const char *path, struct spec *s
     return spec_read(s, &want, ret, NULL, &why) == 0 ? 0 : say_error(c, &why);
 }
 
+static int check_exec(const struct command *c, char **args, int n)
+{
+    struct coop_error why;
+
+    (void)args;
+    if ((n == 2) != (c->opt.source != NULL))
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, n == 2 ? "--source is the script, so there is no file beside it" : "there is no script");
+    coop_error_hint(&why, "write coop interp exec ID FILE, coop interp exec ID - for standard input, or coop interp exec ID --source TEXT");
+    return say_error(c, &why);
+}
+
 static int exec(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__InterpExec m = PB__INTERP_EXEC__INIT;
     struct named q;
     struct spec s = { .pb = PB__JOB_SPEC__INIT };
     struct frame reply;
-    const char *name;
-    int code = read_source(c, args[1], &s, &m.source, &name);
+    const char *name = "source";
+    int code = 0;
 
-    (void)n;
+    if (n == 2)
+        code = read_source(c, args[1], &s, &m.source, &name);
+    else
+        m.source = (ProtobufCBinaryData){ strlen(c->opt.source), (uint8_t *)c->opt.source };
     m.source_name = (char *)name;
     m.timeout_us = timeout_of(c);
     if (code == 0)
@@ -193,11 +220,11 @@ static const char *state_of(const Pb__InterpStatus *s, char buf[JSON_ENUM_BUF])
 
 static void print_row(const Pb__InterpStatus *s)
 {
-    char state[JSON_ENUM_BUF], engine[64], template[256], name[512];
+    char state[JSON_ENUM_BUF], owner[JSON_ENUM_BUF], age[HUMAN_AGE], engine[64], template[256], name[512];
 
-    printf("%-*s  %-8s %-7s %9" PRIu64 "  %-16s %s\n", ULID_LEN, s->interp->id, state_of(s, state),
-           text_safe_str(engine, sizeof(engine), s->engine), s->calls,
-           s->template_[0] != '\0' ? text_safe_str(template, sizeof(template), s->template_) : "-",
+    printf("%-*s  %-8s %-7s %-7s %9" PRIu64 " %5s  %-16s %s\n", ULID_LEN, s->interp->id, state_of(s, state),
+           json_enum_name(&pb__owner__descriptor, (int)s->owner, owner), text_safe_str(engine, sizeof(engine), s->engine), s->calls,
+           human_age(s->created_us, age), s->template_[0] != '\0' ? text_safe_str(template, sizeof(template), s->template_) : "-",
            text_safe_str(name, sizeof(name), s->interp->name));
 }
 
@@ -221,7 +248,7 @@ static int list(const struct command *c, struct coop_client *client, char **args
     if (c->opt.json)
         json_print(json_document(&l->base));
     else if (!c->opt.quiet)
-        printf("%-*s  %-8s %-7s %9s  %-16s %s\n", ULID_LEN, "ID", "STATE", "ENGINE", "CALLS", "TEMPLATE", "NAME");
+        printf("%-*s  %-8s %-7s %-7s %9s %5s  %-16s %s\n", ULID_LEN, "ID", "STATE", "OWNER", "ENGINE", "CALLS", "AGE", "TEMPLATE", "NAME");
     for (size_t i = 0; !c->opt.json && i < l->n_interps; i++) {
         if (c->opt.quiet)
             printf("%s\n", l->interps[i]->interp->id);
@@ -272,6 +299,17 @@ static void print_status(const Pb__InterpStatus *s)
         printf("receipt   coop result %s\n", s->receipt);
 }
 
+/* The state; of one that has ended, how. */
+static void print_word(const Pb__InterpStatus *s)
+{
+    char word[JSON_ENUM_BUF];
+
+    if (s->state == PB__INTERP_STATE__INTERP_STATE_ENDED)
+        printf("%s\n", json_enum_name(&pb__cause__descriptor, (int)s->cause, word));
+    else
+        printf("%s\n", state_of(s, word));
+}
+
 static int say_status(const struct command *c, struct coop_client *client, Pb__Ask *ask)
 {
     struct frame reply;
@@ -281,7 +319,9 @@ static int say_status(const struct command *c, struct coop_client *client, Pb__A
         return code;
     if (c->opt.json)
         json_print(json_document(&answer_of(&reply)->interp->base));
-    else if (!c->opt.quiet)
+    else if (c->opt.quiet)
+        print_word(answer_of(&reply)->interp);
+    else
         print_status(answer_of(&reply)->interp);
     frame_release(&reply);
     return 0;
@@ -344,7 +384,7 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
 /* clang-format off */
 const struct word interp_words[] = {
     { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create },
-    { "exec",      "ID FILE|-",      2,  2, "run a script in it; its globals stay; what the script returns is printed as JSON", exec, NULL },
+    { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec },
     { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
     { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
     { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },

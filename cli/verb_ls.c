@@ -3,33 +3,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/human.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
 #include "ulid.h"
 
 enum { NAME_WIDTH = 24, STATES = PB__STATE__STATE_CANCELLED + 1 };
-
-/* "12s", "5m", "3h", "2d" */
-static char *age_of(uint64_t unix_us, char *buf, size_t size)
-{
-    struct timespec now;
-    long long s;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    s = (long long)now.tv_sec - (long long)(unix_us / 1000000);
-    if (s < 0)
-        s = 0;
-    if (s < 120)
-        snprintf(buf, size, "%llds", s);
-    else if (s < 7200)
-        snprintf(buf, size, "%lldm", s / 60);
-    else if (s < 172800)
-        snprintf(buf, size, "%lldh", s / 3600);
-    else
-        snprintf(buf, size, "%lldd", s / 86400);
-    return buf;
-}
 
 /* At most NAME_WIDTH characters, padded; a character counts as one column. */
 static void print_name(const char *name)
@@ -50,7 +30,7 @@ static void print_name(const char *name)
 
 static void print_table(const Pb__LsReply *r)
 {
-    char state[JSON_ENUM_BUF], cause[JSON_ENUM_BUF], engine[64], age[32];
+    char state[JSON_ENUM_BUF], cause[JSON_ENUM_BUF], engine[64], age[HUMAN_AGE];
 
     printf("%-*s  %-*s  %-7s %-10s %-13s %s\n", ULID_LEN, "ID", NAME_WIDTH, "NAME", "ENGINE", "STATE", "CAUSE", "AGE");
     for (size_t i = 0; i < r->n_jobs; i++) {
@@ -61,7 +41,7 @@ static void print_table(const Pb__LsReply *r)
         print_name(s->name);
         printf("%-7s %-10s %-13s %s\n", text_safe_str(engine, sizeof(engine), s->engine),
                json_enum_name(&pb__state__descriptor, (int)s->state, state), s->cause == PB__CAUSE__CAUSE_NONE ? "-" : cause,
-               age_of(s->submitted_us, age, sizeof(age)));
+               human_age(s->submitted_us, age));
     }
 }
 

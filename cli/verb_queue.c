@@ -76,12 +76,12 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     struct frame reply;
     int code = read_unbound(c, &m.unbound);
 
-    if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
-        m.unbound = PB__UNBOUND__UNBOUND_PERSIST; /* its sender is this command, which ends at once */
     if (code == 0)
         code = values_each_arg(c, args + 1, n - 1, &each);
     if (code != 0)
         return code;
+    if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
+        m.unbound = PB__UNBOUND__UNBOUND_PERSIST; /* its sender is this process, which is gone before anybody gets it */
     m.items = each.list;
     m.n_items = each.n;
     m.timeout_us = wait_us(c);
@@ -99,7 +99,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     return code;
 }
 
-/* An item a line, as JSON, and with --json as a coop.QueueItem/1 that has it as "value"; the place of one whose sender has ended is null, with a word on standard error. */
+/* An item a line, as JSON; the place of one whose sender has ended is null, with a word on standard error. */
 static int print_items(const struct command *c, const Pb__QueueItems *l)
 {
     int code = 0;
@@ -107,15 +107,27 @@ static int print_items(const struct command *c, const Pb__QueueItems *l)
     for (size_t i = 0; i < l->n_items && code == 0; i++) {
         const Pb__QueueItem *item = l->items[i];
 
-        if (c->opt.json) {
-            code = values_print_in(c, &item->base, item->value);
-        } else if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE) {
+        if (item->unbound == PB__UNBOUND__UNBOUND_REPLACE) {
             say_note(c, "the sender of this item has ended");
             printf("null\n");
         } else {
             code = values_print_one(c, item->value);
         }
     }
+    return code;
+}
+
+/* Each item with its value as it is, as coop.CallResult/1 has it. */
+static int print_document(const struct command *c, const Pb__QueueItems *l)
+{
+    json_t *doc = json_document(&l->base), *items = json_object_get(doc, "items");
+    int code = 0;
+
+    for (size_t i = 0; i < l->n_items && code == 0; i++)
+        code = values_into(c, l->items[i]->value, json_array_get(items, i));
+    if (code == 0)
+        return json_print(doc) == 0 ? 0 : COOP_EXIT_PLATFORM;
+    json_decref(doc);
     return code;
 }
 
@@ -132,7 +144,7 @@ static int get(const struct command *c, struct coop_client *client, char **args,
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_GET, &m, &m.queue, args[0]), PB__ANSWER__BODY_ITEMS, &reply);
     if (code != 0)
         return code;
-    code = print_items(c, answer_of(&reply)->items);
+    code = c->opt.json ? print_document(c, answer_of(&reply)->items) : print_items(c, answer_of(&reply)->items);
     frame_release(&reply);
     return code;
 }
@@ -158,10 +170,55 @@ static int delete_it(const struct command *c, struct coop_client *client, char *
 
 static void print_row(const Pb__QueueStatus *q)
 {
+    char name[512], items[32], bytes[48];
+
+    snprintf(items, sizeof(items), "%u/%u", q->items, q->max_items);
+    snprintf(bytes, sizeof(bytes), "%" PRIu64 "/%" PRIu64, q->bytes, q->max_bytes);
+    printf("%s  %-16s %-20s %s%s%s  %s\n", q->queue->id, items, bytes, q->durable ? "durable" : "", q->durable && q->closed ? "," : "",
+           q->closed    ? "closed"
+           : q->durable ? ""
+                        : "-",
+           text_safe_str(name, sizeof(name), q->queue->name));
+}
+
+/* By which it is named: its name, or its id. */
+static void print_name(const Pb__QueueStatus *q)
+{
     char name[512];
 
-    printf("%s  %-24s %8u/%-8u %10" PRIu64 "/%-10" PRIu64 " %s%s\n", q->queue->id, text_safe_str(name, sizeof(name), q->queue->name),
-           q->items, q->max_items, q->bytes, q->max_bytes, q->durable ? "durable " : "", q->closed ? "closed" : "");
+    printf("%s\n", q->queue->name[0] != '\0' ? text_safe_str(name, sizeof(name), q->queue->name) : q->queue->id);
+}
+
+static void print_status(const Pb__QueueStatus *q)
+{
+    char safe[512], word[JSON_ENUM_BUF];
+
+    printf("id        %s\nname      %s\n", q->queue->id, text_safe_str(safe, sizeof(safe), q->queue->name));
+    printf("state     %s%s\n", q->closed ? "closed" : "open", q->durable ? ", durable" : "");
+    printf("items     %u of %u\nbytes     %" PRIu64 " of %" PRIu64 "\n", q->items, q->max_items, q->bytes, q->max_bytes);
+    printf("unbound   %s\nwaiting   %u to put, %u to get\n", json_enum_name(&pb__unbound__descriptor, (int)q->unbound, word), q->putters,
+           q->getters);
+    printf("in all    %" PRIu64 " put, %" PRIu64 " got\n", q->put_total, q->got_total);
+}
+
+static int show(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__QueueInfo m = PB__QUEUE_INFO__INIT;
+    struct named q;
+    struct frame reply;
+    int code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_INFO, &m, &m.queue, args[0]), PB__ANSWER__BODY_QUEUE, &reply);
+
+    (void)n;
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        json_print(json_document(&answer_of(&reply)->queue->base));
+    else if (c->opt.quiet)
+        printf("%u\n", answer_of(&reply)->queue->items);
+    else
+        print_status(answer_of(&reply)->queue);
+    frame_release(&reply);
+    return 0;
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
@@ -183,9 +240,13 @@ static int list(const struct command *c, struct coop_client *client, char **args
     if (c->opt.json)
         json_print(json_document(&l->base));
     else if (!c->opt.quiet)
-        printf("%-*s  %-24s %8s/%-8s %10s/%-10s %s\n", ULID_LEN, "ID", "NAME", "ITEMS", "MAX", "BYTES", "MAX", "IS");
-    for (size_t i = 0; !c->opt.json && i < l->n_queues; i++)
-        print_row(l->queues[i]);
+        printf("%-*s  %-16s %-20s %s  %s\n", ULID_LEN, "ID", "ITEMS", "BYTES", "STATE", "NAME");
+    for (size_t i = 0; !c->opt.json && i < l->n_queues; i++) {
+        if (c->opt.quiet)
+            print_name(l->queues[i]);
+        else
+            print_row(l->queues[i]);
+    }
     frame_release(&reply);
     return 0;
 }
@@ -193,11 +254,12 @@ static int list(const struct command *c, struct coop_client *client, char **args
 /* clang-format off */
 const struct word queue_words[] = {
     { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL },
-    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they stay when this command has ended, unless --unbound says otherwise", put, NULL },
-    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON", get, NULL },
+    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they persist, as this command ends at once, unless --unbound says otherwise", put, NULL },
+    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON (--json: one document, with each item's sender)", get, NULL },
     { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL },
     { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL },
-    { "ls",     "",               0, 0,  "list the named queues: items, bytes, and their bounds", list, NULL },
+    { "ls",     "",               0, 0,  "list them: items, bytes, and their bounds; --quiet: their names", list, NULL },
+    { "show",   "NAME",           1, 1,  "say all that is known of it; --quiet: how many items are in it", show, NULL },
     { NULL,     NULL,             0, 0,  NULL, NULL, NULL },
 };
 /* clang-format on */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "cli/words.h"
+#include "cli/grants.h"
+#include "cli/human.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/submit_spec.h"
@@ -18,6 +20,8 @@ static int check_build(const struct command *c, char **args, int n)
 
     (void)args;
     (void)n;
+    if (grants_refuse(c, "a template", "each copy would have it: give it to coop interp create or coop call", &why) != 0)
+        return say_error(c, &why);
     if (c->opt.run != NULL)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "a template is made by a script that prepares its state");
@@ -56,14 +60,18 @@ static int build(const struct command *c, struct coop_client *client, char **arg
     return 0;
 }
 
-static void print_row(const Pb__TemplateStatus *t)
+static void print_row(const struct command *c, const Pb__TemplateStatus *t)
 {
-    char name[512], full[560], engine[64], state[64], size[UNITS_BUF];
+    char name[512], label[600], engine[64], state[64], size[UNITS_BUF], age[HUMAN_AGE];
 
-    snprintf(full, sizeof(full), "%s@%u", text_safe_str(name, sizeof(name), t->name), t->version);
-    printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %s\n", full, text_safe_str(engine, sizeof(engine), t->engine),
+    snprintf(label, sizeof(label), "%s@%u", text_safe_str(name, sizeof(name), t->name), t->version);
+    if (c->opt.quiet) {
+        printf("%s\n", label);
+        return;
+    }
+    printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %-5s %s\n", label, text_safe_str(engine, sizeof(engine), t->engine),
            text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive, t->forks,
-           t->why[0] != '\0' ? text_safe_str(name, sizeof(name), t->why) : "");
+           human_age(t->created_us, age), text_safe_str(name, sizeof(name), t->why));
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
@@ -85,9 +93,9 @@ static int list(const struct command *c, struct coop_client *client, char **args
     if (c->opt.json)
         json_print(json_document(&l->base));
     else if (!c->opt.quiet)
-        printf("%-24s %-7s %-9s %8s %6s %9s\n", "NAME", "ENGINE", "STATE", "MEMORY", "ALIVE", "MADE");
+        printf("%-24s %-7s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
     for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
-        print_row(l->templates[i]);
+        print_row(c, l->templates[i]);
     frame_release(&reply);
     return 0;
 }
@@ -107,7 +115,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
 /* clang-format off */
 const struct word template_words[] = {
     { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build },
-    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive (with the one kept ready), copies made", list, NULL },
+    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL },
     { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL },
     { NULL,    NULL,              0, 0, NULL, NULL, NULL },
 };

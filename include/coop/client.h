@@ -16,10 +16,16 @@
  * Owned:   what is given to a call is copied or only read; values stay the caller's. What is in a result is the caller's, who frees it by
  *          coop_result_free() or, where a blocking call gave it, as its comment says.
  * Time:    microseconds. timeout_us < 0: no limit. A call that is late ends as TimedOut; where it began something, that is taken back.
+ * Inside:  native code that coop runs has coop/interp.h instead, with the same names; a file that includes both includes this one first, and
+ *          has the calls of this one.
  * Texts:   UTF-8, ended by a NUL; "" where there is none. Those that come from a tenant are as they came: escape them before a terminal.
  */
 #ifndef COOP_CLIENT_H
 #define COOP_CLIENT_H
+
+#ifdef COOP_INTERP_H
+#error "coop/interp.h, of native code inside of coop, has the same names: include coop/client.h first, then its calls are meant"
+#else
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -827,4 +833,5 @@ uint64_t coop_client_number(struct coop_client *client);
 }
 #endif
 
+#endif /* COOP_INTERP_H */
 #endif

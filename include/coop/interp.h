@@ -7,7 +7,8 @@
  *            broker, which lets the job do what its capabilities say (`--cap interpreters=8`), within what is left of its own limits.
  * Names:     what a host program does by coop/client.h has the same name and the same meaning there. There the first argument is the
  *            connection, things are named by their ids, time is a time-out, and why something failed is given to the caller. A file is on
- *            one side of the wall: one that includes both headers, coop/client.h first, has that one's functions and types.
+ *            one side of the wall: one that includes both headers, coop/client.h first, has that one's functions and types; the other way
+ *            round it is not compiled, and told so.
  *
  * Returns:   0 (or a documented count), or -errno. Each errno is one error of the list in docs/calls.md: -ENOBUFS is QueueFull, -ECHILD is
  *            ExecutionFailed ... coop_last_error() has its name, its message and all there is to know of it. -EINVAL: a NULL or senseless

@@ -292,7 +292,7 @@ static void a_queue_from_a_terminal_keeps_what_was_put(void **state)
     p = proc_expect(coop(b, "queue", "ls"), 0);
     assert_int_equal(strncmp(p->out.bytes, "ID ", 3), 0);
     p = proc_expect(coop(b, "template", "ls"), 0);
-    assert_int_equal(strncmp(p->out.bytes, "NAME ", 5), 0);
+    assert_int_equal(strncmp(p->out.bytes, "TEMPLATE ", 9), 0);
 }
 
 static void a_queue_gives_back_what_was_put_in_its_order(void **state)
@@ -329,6 +329,193 @@ static void keys_are_kept(void **state)
     expect_has(proc_expect(coop(b, "kv", "get", "a/one"), COOP_EXIT_NOT_FOUND)->err, "NotFound");
 }
 
+/* ---- handles from a terminal ------------------------------------------------------------------------------------------------------- */
+
+#define GRANTED "function read(name) return require('coop.caps').granted(name):read() end"
+
+static void a_file_is_granted_as_it_was_when_it_was_read(void **state)
+{
+    struct broker *b = *state;
+    const char *data = script(b, "data.txt", "first words\n"), *lua = script(b, "granted.lua", GRANTED);
+    char *id =
+        line_of(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--run", lua, "--cap", support_text("file=words=%s", data)), 0));
+
+    script(b, "data.txt", "other words");
+    expect_text(proc_expect(coop(b, "interp", "call", id, "read", "words"), 0)->out, "\"first words\\n\"\n");
+    expect_text(proc_expect(coop(b, "call", "--run", lua, "--cap", support_text("file=words=%s", data), "read", "words"), 0)->out,
+                "\"other words\"\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "read", "letters"), COOP_EXIT_EXCEPTION)->err, "NotFound");
+    proc_expect(coop(b, "interp", "reset", id), 0);
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "return require('coop.caps').granted('words'):read()"), 0)->out,
+                "\"first words\\n\"\n");
+    broker_kill(b);
+    broker_up(b);
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "--source", "require('coop.caps').granted('words')"), COOP_EXIT_EXCEPTION)->err,
+               "NotFound"); /* memory is gone with the broker that held it */
+    free(id);
+}
+
+static void a_file_that_cannot_be_granted_is_refused_by_name(void **state)
+{
+    struct broker *b = *state;
+    static const char *const rows[][2] = {
+        {"file=words",            "file=NAME=PATH"  },
+        { "file==x",              "file=NAME=PATH"  },
+        { "file=words=",          "names no file"   },
+        { "file=words=/no/file",  "No such file"    },
+        { "file=words=/etc",      "is a directory"  },
+        { "file=words=/dev/null", "a pipe, a socket"},
+    };
+    const char *empty = script(b, "empty.txt", ""), *data = script(b, "data.txt", "x"), *lua = script(b, "a.lua", "x = 1");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_has(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--cap", rows[i][0]), COOP_EXIT_USAGE)->err, rows[i][1]);
+    expect_has(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--cap", support_text("file=e=%s", empty)), COOP_EXIT_USAGE)->err,
+               "is empty");
+    data = support_text("file=d=%s", data);
+    expect_has(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--cap", data, "--cap", data), COOP_EXIT_USAGE)->err,
+               "two things are granted by the name 'd'");
+    expect_has(proc_expect(coop(b, "run", "--cap", data, lua), COOP_EXIT_USAGE)->err, "a job is given no --cap file=");
+    expect_has(proc_expect(coop(b, "submit", "--cap", data, lua), COOP_EXIT_USAGE)->err, "make an interpreter");
+    expect_has(proc_expect(coop(b, "template", "build", "t", "--run", lua, "--cap", data), COOP_EXIT_USAGE)->err,
+               "a template is given no --cap file=");
+    expect_text(proc_expect(coop(b, "interp", "ls", "--quiet", "--all"), 0)->out, "");
+}
+
+static void things_are_granted_with_the_rights_that_were_named(void **state)
+{
+    struct broker *b = *state;
+    char *other = made(b, "function one() return 1 end"), *id;
+
+    proc_expect(coop(b, "queue", "create", "jobs"), 0);
+    proc_expect(coop(b, "kv", "put", "app/key", "kept"), 0);
+    id = line_of(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--grant", "in=queue:jobs:recv", "--grant",
+                                  support_text("other=interp:%s:call", other), "--grant", "keys=kv:app/:ro"),
+                             0));
+    proc_expect(coop(b, "queue", "put", "jobs", "42"), 0);
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source",
+                                 "g = require('coop.caps').granted; return g('in'):get(), g('other'):call('one'), g('keys'):get('key')"),
+                            0)
+                    ->out,
+                "[42, 1, \"kept\"]\n");
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "--source", "g('in'):put(1)"), COOP_EXIT_EXCEPTION)->err, "NotAllowed");
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "--source", "g('other'):close()"), COOP_EXIT_EXCEPTION)->err, "NotAllowed");
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "--source", "g('keys'):put('key', '')"), COOP_EXIT_EXCEPTION)->err, "NotAllowed");
+    free(other);
+    free(id);
+}
+
+static void a_grant_that_makes_no_sense_is_refused(void **state)
+{
+    struct broker *b = *state;
+    static const struct {
+        const char *grant, *words;
+        int code;
+    } rows[] = {
+        {"queue:jobs:recv",        "by which name it is found",           COOP_EXIT_USAGE    },
+        { "in=jobs",               "not a kind, a thing and a right",     COOP_EXIT_USAGE    },
+        { "in=quue:jobs:recv",     "did you mean 'queue'?",               COOP_EXIT_USAGE    },
+        { "in=queue:jobs:all",     "there is no right 'all'",             COOP_EXIT_USAGE    },
+        { "in=interpreters:3",     "is a right of the job, and no thing", COOP_EXIT_USAGE    },
+        { "in=queue:nothing:recv", "there is no queue nothing",           COOP_EXIT_NOT_FOUND},
+        { "in=interp:nobody:call", "there is no interpreter nobody",      COOP_EXIT_NOT_FOUND},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_has(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--grant", rows[i].grant), rows[i].code)->err, rows[i].words);
+    expect_text(proc_expect(coop(b, "interp", "ls", "--quiet", "--all"), 0)->out, "");
+}
+
+static void max_children_bounds_the_tree_below(void **state)
+{
+    struct broker *b = *state;
+    const char *lua = script(b, "tree.lua",
+                             "local i = require 'coop.interpreters' kept = {}\n"
+                             "function more() kept[#kept + 1] = i.create{engine = 'lua'} return #kept end");
+    char *id = line_of(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--run", lua, "--max-children", "2"), 0));
+
+    proc_expect(coop(b, "interp", "call", id, "more"), 0);
+    expect_text(proc_expect(coop(b, "interp", "call", id, "more"), 0)->out, "2\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "more"), COOP_EXIT_EXCEPTION)->err, "Limit");
+    expect_has(proc_expect(coop(b, "call", "--run", lua, "more"), COOP_EXIT_EXCEPTION)->err, "NotAllowed");
+    expect_has(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--max-children", "0"), COOP_EXIT_USAGE)->err, "1 to 10000");
+    free(id);
+}
+
+/* ---- small words --------------------------------------------------------------------------------------------------------------------- */
+
+static void source_is_a_script_on_the_command_line(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(b, COUNTER);
+
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "n = 5 return n + 1"), 0)->out, "6\n");
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "--source", "return +"), COOP_EXIT_EXCEPTION)->err, "source:1:");
+    expect_has(proc_expect(coop(b, "interp", "exec", id), COOP_EXIT_USAGE)->err, "there is no script");
+    expect_has(proc_expect(coop(b, "interp", "exec", id, "-", "--source", "x"), COOP_EXIT_USAGE)->err, "no file beside it");
+    free(id);
+}
+
+static void one_call_is_given_its_time(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "loop.lua", "function loop() while true do pcall(string.rep, 'x', 10) end end");
+
+    expect_has(proc_expect(coop(b, "call", "--timeout", "200ms", "--run", file, "loop"), COOP_EXIT_TIME_LIMIT)->err, "TimedOut");
+    expect_text(proc_expect(coop(b, "interp", "ls", "--quiet"), 0)->out, "");
+}
+
+static void what_a_command_puts_in_outlives_the_command(void **state)
+{
+    struct broker *b = *state;
+
+    proc_expect(coop(b, "queue", "create", "q"), 0);
+    proc_expect(coop(b, "queue", "put", "q", "1", "two"), 0);
+    expect_has(proc_expect(coop(b, "queue", "show", "q"), 0)->out, "items     2 of 1024\n");
+    expect_text(proc_expect(coop(b, "queue", "show", "--quiet", "q"), 0)->out, "2\n");
+    expect_text(proc_expect(coop(b, "queue", "get", "q", "--max-items", "2"), 0)->out, "1\n\"two\"\n");
+    proc_expect(coop(b, "queue", "put", "q", "--unbound", "replace", "3"), 0);
+    expect_text(proc_expect(coop(b, "queue", "get", "q"), 0)->out, "null\n");
+    expect_text(proc_expect(coop(b, "queue", "ls", "--quiet"), 0)->out, "q\n");
+    expect_has(proc_expect(coop(b, "queue", "show", "none"), COOP_EXIT_NOT_FOUND)->err, "NotFound");
+}
+
+static void each_word_has_a_document_of_its_schema(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(b, COUNTER);
+    const char *const rows[][6] = {
+        {"coop.InterpStatusList/1", "interp", "ls"                },
+        {"coop.InterpStatus/1",                 "interp",   "show",                   id },
+        {"coop.CallResult/1",                 "interp",   "call",                   id, "add", "1" },
+        {"coop.CallResult/1",                        "interp",             "prepare",  id, "x=1" },
+        {"coop.Handle/1",                    "queue",                           "create",                                "q" },
+        {"coop.QueueTaken/1",                      "queue",                             "put","q", "[7]" },
+        {"coop.QueueStatus/1",                      "queue",                         "show",                                              "q" },
+        {     "coop.QueueItems/1",                   "queue","get","q" },
+        {"coop.QueueStatusList/1",                    "queue",                          "ls"                                                                       },
+        {                                                                                                  "coop.Done/1",                     "queue",   "close","q" },
+        {"coop.Done/1",                      "kv",                             "put",                                                                                                 "k", "v" },
+        {                                                                                                                                                                                                                                                                 "coop.KvValue/1",                      "kv",                           "get","k" },
+        {"coop.KvKeys/1",                    "kv","ls"                                                                    },
+        {                                                                                                                                                                                                                                                                                                                                                                                         "coop.TemplateStatusList/1",                     "template",                              "ls"},
+        {"coop.AliasLogList/1",                        "audit",           "calls"                                              },
+        {                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 "coop.Done/1",            "interp", "reset",              id },
+        {"coop.Done/1",            "interp", "close",              id },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct proc *p = proc_expect(coop(b, "--json", rows[i][1], rows[i][2], rows[i][3], rows[i][4], rows[i][5]), 0);
+        json_t *doc = json_of(&p->out);
+
+        assert_string_equal(json_string_value(json_object_get(doc, "schema")), rows[i][0]);
+        if (strcmp(rows[i][0], "coop.QueueItems/1") == 0)
+            assert_int_equal(
+                json_integer_value(json_array_get(json_object_get(json_array_get(json_object_get(doc, "items"), 0), "value"), 0)), 7);
+    }
+    free(id);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -352,6 +539,15 @@ int main(void)
         TEST(a_queue_from_a_terminal_keeps_what_was_put),
         TEST(a_queue_gives_back_what_was_put_in_its_order),
         TEST(keys_are_kept),
+        TEST(a_file_is_granted_as_it_was_when_it_was_read),
+        TEST(a_file_that_cannot_be_granted_is_refused_by_name),
+        TEST(things_are_granted_with_the_rights_that_were_named),
+        TEST(a_grant_that_makes_no_sense_is_refused),
+        TEST(max_children_bounds_the_tree_below),
+        TEST(source_is_a_script_on_the_command_line),
+        TEST(one_call_is_given_its_time),
+        TEST(what_a_command_puts_in_outlives_the_command),
+        TEST(each_word_has_a_document_of_its_schema),
     };
 
     cmocka_set_test_filter(getenv("TEST"));

@@ -262,6 +262,25 @@ static void the_headers_are_cxx_too(void **state)
     shell(*state, "c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(pkg-config --cflags coop) $B/all.cc", NULL);
 }
 
+/* A file is on one side of the wall: the host's calls when that header is first, else one sentence, and nothing behind it. */
+static void both_sides_in_one_file_have_the_hosts_calls_or_are_refused(void **state)
+{
+    const char *dir = ((struct broker *)*state)->dir;
+    static const char use[] =
+        "int f(struct coop_client *c, struct coop_error *w) { return coop_interp_close(c, \"id\", COOP_NO_LIMIT, w); }\n"
+        "int g(coop_request *r) { return coop_return_int(r, 1); }\n";
+
+    install(*state);
+    support_put(dir, "host.c", support_text("#include <coop/client.h>\n#include <coop/interp.h>\n%s", use), (size_t)-1);
+    support_put(dir, "inside.c", "#include <coop/interp.h>\n#include <coop/client.h>\n", (size_t)-1);
+    shell(*state,
+          "cc -std=c11 -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags coop) $B/host.c\n"
+          "c++ -x c++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags coop) $B/host.c\n"
+          "if cc -std=c11 -fsyntax-only $(pkg-config --cflags coop) $B/inside.c 2>$B/said; then exit 1; fi\n"
+          "grep -c ' error: ' $B/said; grep -o 'include coop/client.h first, then its calls are meant' $B/said | head -1",
+          "1\ninclude coop/client.h first, then its calls are meant\n");
+}
+
 /* ---- examples, a broker of one's own --------------------------------------------------------------------------------------------- */
 
 static void the_examples_do_what_they_say(void **state)
@@ -323,6 +342,7 @@ int main(void)
         TEST(a_program_is_built_with_the_shared_library),
         TEST(a_program_is_built_with_the_static_library),
         TEST(the_headers_are_cxx_too),
+        TEST(both_sides_in_one_file_have_the_hosts_calls_or_are_refused),
         TEST(the_examples_do_what_they_say),
         TEST(a_broker_that_it_starts_is_nobodys_child),
     };

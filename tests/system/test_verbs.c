@@ -814,6 +814,13 @@ static void completion_knows_verbs_flags_and_ids(void **state)
     expect_text(p->out, support_text("%s\n", id));
     p = proc_expect(COMPLETE(b, "help", "comp"), 0);
     expect_text(p->out, "completion\n");
+    expect_text(proc_expect(COMPLETE(b, "interp", "pre"), 0)->out, "prepare\n");
+    expect_text(proc_expect(COMPLETE(b, "queue", "sh"), 0)->out, "show\n");
+    proc_expect(coop(b, "queue", "create", "numbers"), 0);
+    expect_text(proc_expect(COMPLETE(b, "queue", "get", "num"), 0)->out, "numbers\n");
+    p = proc_expect(coop(b, "interp", "create", "--engine", "lua", "--quiet"), 0);
+    expect_text(proc_expect(COMPLETE(b, "interp", "show", "0"), 0)->out, p->out.bytes);
+    expect_text(proc_expect(COMPLETE(b, "interp", "create", "--max-c"), 0)->out, "--max-children\n");
     json_expect_shape(json_of(&proc_expect(coop(b, "completion", "--json", "bash"), 0)->out), "coop.Completion/1", "shell script");
 }
 

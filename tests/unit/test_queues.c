@@ -557,6 +557,40 @@ static void a_chain_of_queues_within_queues_goes_link_by_link(void **state)
     assert_int_equal(w->bare.b.queues.count, 0);
 }
 
+/* Its last handle lies in an item of its own, and the item's sender ends: the item is emptied, and with that the queue is over, and the item. */
+static void a_queue_that_lies_in_itself_ends_with_its_sender(void **state)
+{
+    struct world *w = *state;
+    struct end *a = a_maker(w, CAPS("queues=64"));
+    const unsigned before = w->bare.b.queues.count;
+
+    a->job->limits.memory_bytes = 1 << 30;
+    for (int i = 0; i < 8; i++) {
+        Pb__Ask m = PB__ASK__INIT;
+        Pb__QueuePut put = PB__QUEUE_PUT__INIT;
+        Pb__Value v = PB__VALUE__INIT, *items[] = { &v };
+        Pb__Handle self = PB__HANDLE__INIT, *handles[] = { &self };
+        Pb__Ref ref = PB__REF__INIT;
+        struct name q = created(a, (struct how){ .max_items = 2, .max_bytes = 1000, .unbound = i % 2 == 0 ? UB(REPLACE) : UB(ERROR) });
+
+        fill(&ref, q);
+        self.handle = q.handle;
+        self.kind = KIND(QUEUE);
+        v.handles = handles;
+        v.n_handles = 1;
+        put.queue = &ref;
+        put.items = items;
+        put.n_items = 1;
+        m.body_case = PB__ASK__BODY_QUEUE_PUT;
+        m.queue_put = &put;
+        taken(asks(a, &m), 1);
+        answered(asks_drop(a, q.handle), DONE);
+    }
+    assert_int_equal(w->bare.b.queues.count, before + 8);
+    leaves(a);
+    assert_int_equal(w->bare.b.queues.count, before);
+}
+
 /* ---- senders ------------------------------------------------------------------------------------------------------------------------------- */
 
 static void items_become_what_was_said_when_their_sender_ends(void **state)
@@ -803,6 +837,7 @@ int main(void)
         TEST(a_workers_queue_ends_with_it_and_with_its_last_handle),
         TEST(a_sessions_anonymous_queue_ends_with_it_and_a_named_one_stays),
         TEST(a_chain_of_queues_within_queues_goes_link_by_link),
+        TEST(a_queue_that_lies_in_itself_ends_with_its_sender),
         TEST(items_become_what_was_said_when_their_sender_ends),
         TEST(a_queue_says_what_becomes_of_items_that_say_nothing),
         TEST(room_that_an_ended_sender_leaves_is_used),
