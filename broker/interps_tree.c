@@ -197,27 +197,27 @@ void tree_leave(struct interp *i)
     i->session = NULL;
 }
 
-/* Each takes what is below itself along: no deeper than INTERPS_DEPTH. One whose end is decided already is on its way out of the list. */
-static const struct interp *living_below(const struct job *job)
-{
-    for (const struct interp *c = job->below; c != NULL; c = c->next)
-        if (c->job->end.cause == CA(NONE))
-            return c;
-    return NULL;
-}
-
 /* Nobody misses anything of one that was at rest when its maker ended well: it has ended well too. */
 static Pb__Cause end_with_maker(const struct interp *i, const struct job *maker)
 {
     return maker->end.cause == CA(OK) && i->state == IS(IDLE) && i->running == NULL && i->waiting == NULL ? CA(OK) : CA(CANCELLED);
 }
 
+/* Each takes what is below itself along: no deeper than INTERPS_DEPTH. One whose end is decided already is on its way out of the list. */
+static struct job *living_below(const struct job *job)
+{
+    for (const struct interp *c = job->below; c != NULL; c = c->next)
+        if (c->job->end.cause == CA(NONE))
+            return c->job;
+    return NULL;
+}
+
 void tree_end_below(struct job *job)
 {
-    const struct interp *child;
+    struct job *child;
 
     while ((child = living_below(job)) != NULL)
-        jobs_decide(child->job, end_with_maker(child, job), "its maker %s ended", job->id);
+        jobs_decide(child, end_with_maker(child->interp, job), "its maker %s ended", job->id);
 }
 
 /* Out of its list first: one of them may be on its way out already, when its end is what the session is over for. */

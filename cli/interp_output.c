@@ -74,7 +74,9 @@ int interp_output(const struct command *c, struct coop_client *client, const Pb_
 
 int interp_output_all(const struct command *c, struct coop_client *client, const char *id)
 {
-    struct span s = { .to = { UINT64_MAX, UINT64_MAX } };
+    struct span s = {
+        .to = {UINT64_MAX, UINT64_MAX}
+    };
 
     return print(c, client, id, &s);
 }
