@@ -245,6 +245,7 @@ static void expect_failure(struct coop_op *op, const char *name, const char *cau
     assert_int_not_equal(coop_op_take(op, &r, &why), 0);
     assert_string_equal(why.name, name);
     assert_string_equal(why.cause, cause);
+    coop_op_free(op);
 }
 
 static void expect_monitor(struct coop_op *op, const char *cause)
@@ -256,6 +257,7 @@ static void expect_monitor(struct coop_op *op, const char *cause)
     OK(coop_op_take(op, &r, &why));
     assert_string_equal(r.interp.cause, cause);
     coop_result_free(&r);
+    coop_op_free(op);
 }
 
 static struct coop_op *monitor(struct scene *s, const char *id)
