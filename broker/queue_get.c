@@ -187,26 +187,29 @@ void call_queue_get(struct ask *a)
     get(w, m->timeout_us, h);
 }
 
-/* More than it could be given has been read: the queues it waits for, each once, as serving one may end its waits for others. */
+/* More than it could be given has been read: the queues it waits for, each once. They are noted first, as serving one may end its waits for others. */
 void queues_on_room(struct asker *a)
 {
-    struct queue *q[64];
-    size_t n = 0;
+    struct queue *all = NULL, *q;
 
     if (a->queues == NULL)
         return;
     flights_look(a->queues);
-    for (struct ask *at = a->asks; at != NULL && n < sizeof(q) / sizeof(q[0]); at = at->hh.next)
-        if (at->on_end == on_get_end) {
-            struct queue *of = ((struct queue_wait *)at->thing)->queue;
-
-            if (of->items.first != NULL) {
-                thing_ref(&of->thing);
-                q[n++] = of;
-            }
-        }
-    for (size_t i = 0; i < n; i++) {
-        queue_serve(q[i]);
-        thing_unref(&q[i]->thing);
+    for (struct ask *at = a->asks; at != NULL; at = at->hh.next) {
+        if (at->on_end != on_get_end)
+            continue;
+        q = ((struct queue_wait *)at->thing)->queue;
+        if (q->items.first == NULL || q->to_serve)
+            continue;
+        thing_ref(&q->thing);
+        q->to_serve = true;
+        q->serve_next = all;
+        all = q;
+    }
+    while ((q = all) != NULL) {
+        all = q->serve_next;
+        q->to_serve = false;
+        queue_serve(q);
+        thing_unref(&q->thing);
     }
 }

@@ -26,9 +26,11 @@ struct rep_peer {
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer greeting;
-    int greeted;     /* and said so to the handler */
-    int dropped;     /* nothing it says counts any more */
-    uint32_t events; /* what epoll watches for */
+    struct timer room; /* armed when all has been sent, until the handler is told */
+    int owes_room;     /* something has waited to be sent since it was */
+    int greeted;       /* and said so to the handler */
+    int dropped;       /* nothing it says counts any more */
+    uint32_t events;   /* what epoll watches for */
     UT_hash_handle hh;
 };
 
@@ -39,6 +41,7 @@ static void peer_free(struct rep_peer *p)
     struct rep_socket *s = p->socket;
 
     timers_cancel(&s->loop->timers, &p->greeting);
+    timers_cancel(&s->loop->timers, &p->room);
     loop_del(s->loop, &p->watch);
     HASH_DEL(s->peers, p);
     sp_stream_finish(&p->stream);
@@ -75,11 +78,28 @@ void rep_drop(struct rep_socket *s, uint32_t peer)
 
 /* ---- out ---- */
 
+static void on_room_due(void *ctx)
+{
+    struct rep_peer *p = ctx;
+    struct rep_handler *h = &p->socket->handler;
+
+    if (!p->owes_room || sp_stream_unsent(&p->stream) > 0)
+        return;
+    p->owes_room = 0;
+    if (p->greeted && h->on_room != NULL)
+        h->on_room(h->ctx, p->id);
+}
+
+/* The last byte may go out with any send: then nothing is left for epoll to tell of. Not told in here: who sends may be walking its lists. */
 static void flush(struct rep_peer *p)
 {
     uint32_t want;
 
     sp_stream_flush(&p->stream);
+    if (sp_stream_unsent(&p->stream) > 0)
+        p->owes_room = 1;
+    else if (p->owes_room && p->room.place == 0)
+        (void)timers_arm(&p->socket->loop->timers, &p->room, p->socket->loop->now_us);
     want = (sp_stream_unsent(&p->stream) > 0 ? EPOLLOUT : 0) | (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
     if (want != p->events && loop_change(p->socket->loop, &p->watch, want) == 0)
         p->events = want;
@@ -158,15 +178,11 @@ static int deliver(struct rep_peer *p, const uint8_t *body, size_t len)
 static void on_ready(void *ctx)
 {
     struct rep_peer *p = ctx;
-    struct rep_handler *h = &p->socket->handler;
-    bool waited = sp_stream_unsent(&p->stream) > 0;
     uint8_t *body;
     size_t len;
     int rc;
 
     flush(p);
-    if (waited && sp_stream_unsent(&p->stream) == 0 && p->greeted && h->on_room != NULL)
-        h->on_room(h->ctx, p->id);
     if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
     rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);
@@ -214,6 +230,7 @@ static void add_peer(struct rep_socket *s, int fd)
     p->watch = (struct loop_watch){ fd, on_ready, p };
     p->stream.fd = fd;
     p->greeting = (struct timer){ .fn = on_greeting_over, .ctx = p };
+    p->room = (struct timer){ .fn = on_room_due, .ctx = p };
     p->events = EPOLLIN;
     HASH_ADD(hh, s->peers, id, sizeof(p->id), p);
     if (loop_add(s->loop, &p->watch) != 0 || timers_arm(&s->loop->timers, &p->greeting, s->loop->now_us + GREETING_US) != 0 ||
