@@ -46,7 +46,7 @@ const struct call_row call_rows[] = {
     ROW(INTERP_WAIT)       = { "interp_wait",       CALL_BOTH,   NULL,         "",       true,  call_interp_wait,
                            A(INTERP), REF | E(DEADLOCK) | WAITS, "a monitor: answered when it has ended, with the cause" },
     ROW(INTERP_LINK)       = { "interp_link",       CALL_WORKER, NULL,         "manage", false, call_interp_link,
-                           A(DONE), REF | E(DEAD), "ties two lives together: when one ends otherwise than well, so does the other" },
+                           A(DONE), REF | E(DEAD) | E(CLOSED), "ties two lives together: when one ends otherwise than well, so does the other" },
     ROW(QUEUE_CREATE)      = { "queue_create",      CALL_BOTH,   QUEUES,       "",       true,  call_queue_create,
                            A(HANDLE), E(NAME_TAKEN) | WAITS, "makes a queue, bounded by items and bytes" },
     ROW(QUEUE_OPEN)        = { "queue_open",        CALL_BOTH,   NULL,         "",       false, call_queue_open,

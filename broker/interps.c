@@ -183,7 +183,7 @@ static int choose_owner(const struct ask *a, const Pb__InterpCreate *m, Pb__Owne
     bool host = a->by->worker == NULL;
 
     *ret = m->owner != OW(NONE) ? m->owner : host ? OW(SESSION) : OW(JOB);
-    if (*ret > OW(NAMED) || (host && *ret == OW(JOB)))
+    if ((unsigned)*ret > OW(NAMED) || (host && *ret == OW(JOB)))
         return call_refuse(why, CE(BAD_REQUEST), "an interpreter of a host program belongs to its session, or to nobody (named)");
     if (!host && *ret != OW(JOB))
         return call_refuse(why, CE(NOT_ALLOWED), "an interpreter that an interpreter makes belongs to that one's job");

@@ -11,7 +11,7 @@
  * Side:    broker. CallDone and every ask of a worker are hostile.
  * Owned:   its job belongs to the job table; the interpreter to whoever has a reference: its job while that lives, its handles, and the list of
  *          those that have ended, so that a later call still hears how.
- * Bounded: config.interpreters alive, INTERPS_WAITING calls and INTERPS_WAITING_BYTES behind the one that runs, INTERPS_DEPTH, INTERPS_ENDED
+ * Bounded: config.interpreters alive, INTERPS_WAITING calls and INTERPS_WAITING_BYTES behind the one that runs, INTERPS_WAITING_ALL in all, INTERPS_DEPTH, INTERPS_ENDED
  *          remembered, INTERPS_TIES links of a job.
  * Deadlock: a call is refused (DEADLOCK) when its asker is, through open calls, what its target's running call waits for. An open call counts as
  *          waited for, whatever tasklet made it. InterpWait does not: it is a monitor, and what it watches may be ended by others.
@@ -39,6 +39,7 @@ struct worker;
 
 #define INTERPS_WAITING       256
 #define INTERPS_WAITING_BYTES (16u << 20)
+#define INTERPS_WAITING_ALL   (256u << 20) /* bytes, before all interpreters of a broker */
 #define INTERPS_DEPTH         8
 #define INTERPS_ENDED         1024
 #define INTERPS_TIES          64
@@ -94,6 +95,7 @@ struct interps {
     unsigned unstored;  /* whose commit is on its way */
     struct interp *ended, *ended_last;
     unsigned n_ended;
+    size_t waiting_bytes;   /* of the calls that wait in line */
     struct interp_tie *due; /* whose one end has ended and the other is to: list */
     unsigned walks;         /* interps_on_end() that have not returned: with the first one's return, what is due is done */
     unsigned mark;

@@ -64,6 +64,7 @@ static void wait_in_line(struct interp *i, struct interp_call *c)
     i->last = c;
     i->n_waiting++;
     i->waiting_bytes += weight(c);
+    i->thing.broker->interps.waiting_bytes += weight(c);
 }
 
 void call_leave_line(struct interp_call *c)
@@ -81,6 +82,7 @@ void call_leave_line(struct interp_call *c)
     c->next = c->prev = NULL;
     i->n_waiting--;
     i->waiting_bytes -= weight(c);
+    i->thing.broker->interps.waiting_bytes -= weight(c);
 }
 
 /* The ask is no longer the call's: it has been, or is about to be, answered. */
@@ -266,6 +268,10 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
     if (i->n_waiting >= INTERPS_WAITING || (i->n_waiting > 0 && i->waiting_bytes + bytes > INTERPS_WAITING_BYTES)) {
         ask_fail(a, CE(LIMIT), "%u calls wait for interpreter %s already, the most are %d, and %u MiB of them", i->n_waiting,
                  interp_shown(i), INTERPS_WAITING, INTERPS_WAITING_BYTES >> 20);
+        return NULL;
+    }
+    if (i->state != IS(IDLE) && i->thing.broker->interps.waiting_bytes + bytes > INTERPS_WAITING_ALL) {
+        ask_fail(a, CE(LIMIT), "%u MiB of calls wait for interpreters already, the most there may be", INTERPS_WAITING_ALL >> 20);
         return NULL;
     }
     n = from != NULL ? wait_cycle(from, i, cycle) : 0;

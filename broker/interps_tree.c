@@ -80,12 +80,14 @@ static struct job *above(const struct job *job)
     return job->interp != NULL ? job->interp->parent : NULL;
 }
 
-/* Receipts are kept: who makes interpreters in a loop would fill the disk with them. */
+/* Receipts are kept: who makes interpreters in a loop would fill the disk with them. A child's count for all above it, or it would have a pace of its own. */
 static int check_pace(const struct job *parent, struct call_why *why)
 {
-    uint64_t lived_us = loop_clock_us() - parent->assigned_at;
+    bool slow = true;
 
-    if (parent->made_below < INTERPS_MADE + lived_us / 1000000 * INTERPS_MADE_S)
+    for (const struct job *p = parent; p != NULL; p = above(p))
+        slow &= p->made_below < INTERPS_MADE + (loop_clock_us() - p->assigned_at) / 1000000 * INTERPS_MADE_S;
+    if (slow)
         return 0;
     return call_refuse(why, CE(LIMIT), "its maker makes interpreters too fast: %d, and %d more each second", INTERPS_MADE, INTERPS_MADE_S);
 }
@@ -161,9 +163,8 @@ void tree_join(struct interp *i, struct asker *maker)
         return;
     }
     DL_APPEND(*list_of(i), i);
-    if (i->parent != NULL)
-        i->parent->made_below++;
     for (struct job *p = i->parent; p != NULL; p = above(p)) {
+        p->made_below++;
         p->n_below++;
         watch_sooner(p); /* its CPU time may pass faster from now on */
     }

@@ -107,7 +107,7 @@ struct job {
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
-    uint64_t made_below;       /* interpreters that its worker has made */
+    uint64_t made_below;       /* interpreters that were made below it, all of them */
     uint64_t cpu_below_us;     /* of those that have ended, with all of theirs */
     struct interp_call *calls; /* open ones that its worker made: list */
     struct tie_end *ties;      /* links with others: list */

@@ -9,15 +9,25 @@
 
 #include "frame.h"
 
-enum { READ_MAX = 256 << 10 }; /* of one worker in one round */
+enum { READ_MAX = 256 << 10, MESSAGES_MAX = 64 }; /* of one worker in one round: bytes of a message, messages */
 
+static void come_back(struct link *l)
+{
+    if (l->events != 0 && l->soon.place == 0)
+        (void)timers_arm(&l->loop->timers, &l->soon, l->loop->now_us + 1); /* not in this round */
+}
+
+/* With the last byte there is room again. Who sends may have done it, and then nothing is left for epoll to tell of. */
 static void flush(struct link *l)
 {
     uint32_t want;
 
     sp_stream_flush(&l->stream);
-    l->owes_room |= sp_stream_unsent(&l->stream) > 0;
-    want = EPOLLIN | (l->owes_room ? EPOLLOUT : 0); /* also when a send found room: on_room is never called from within one */
+    if (sp_stream_unsent(&l->stream) > 0)
+        l->owes_room = true;
+    else if (l->owes_room)
+        come_back(l);
+    want = EPOLLIN | (sp_stream_unsent(&l->stream) > 0 ? EPOLLOUT : 0);
     if (l->events != 0 && want != l->events && loop_change(l->loop, &l->watch, want) == 0)
         l->events = want;
 }
@@ -27,6 +37,7 @@ void link_mute(struct link *l)
     if (l->events == 0)
         return;
     timers_cancel(&l->loop->timers, &l->late);
+    timers_cancel(&l->loop->timers, &l->soon);
     loop_del(l->loop, &l->watch);
     l->events = 0;
 }
@@ -64,31 +75,36 @@ static int hear(struct link *l, size_t budget)
     return rc;
 }
 
-/* All that waited has been read. */
 static void tell_of_room(struct link *l)
 {
-    flush(l);
     if (!l->owes_room || sp_stream_unsent(&l->stream) > 0)
         return;
     l->owes_room = false;
-    flush(l);
     if (l->handler.on_room != NULL)
         l->handler.on_room(l->handler.ctx);
 }
 
+/* What has been read ahead, behind the round's last message or of one that is too long for a round, epoll does not tell of either. */
 static void on_ready(void *ctx)
 {
     struct link *l = ctx;
+    unsigned n = 0;
     int rc;
 
+    timers_cancel(&l->loop->timers, &l->soon);
+    flush(l);
     tell_of_room(l);
+    if (l->events == 0)
+        return;
     do
         rc = hear(l, READ_MAX); /* a message's receiver may have closed us, or not want to hear the next */
-    while (rc >= 0 && l->events != 0 && sp_stream_has_more(&l->stream)); /* nothing wakes us for what is read already */
+    while (rc == 1 && l->events != 0 && sp_stream_has_more(&l->stream) && ++n < MESSAGES_MAX);
     if (rc == 1)
         timers_cancel(&l->loop->timers, &l->late);
     else if (rc == 0)
         watch_the_time(l);
+    if (rc >= 0 && l->events != 0 && sp_stream_has_more(&l->stream))
+        come_back(l);
     if (rc >= 0)
         return;
     link_mute(l);
@@ -114,6 +130,7 @@ int link_open(struct link *l, struct loop *loop, const struct link_handler *h, i
 
     *l = (struct link){ .loop = loop, .handler = *h, .frame_us = LINK_FRAME_US };
     l->late = (struct timer){ .fn = on_late, .ctx = l };
+    l->soon = (struct timer){ .fn = on_ready, .ctx = l };
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return -errno;
     l->watch = (struct loop_watch){ ends[0], on_ready, l };

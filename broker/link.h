@@ -13,6 +13,7 @@
 #define BROKER_LINK_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <protobuf-c/protobuf-c.h>
@@ -38,9 +39,10 @@ struct link {
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer late; /* armed while a message is begun and not whole */
+    struct timer soon; /* armed while there is something to do that epoll does not tell of */
+    bool owes_room;    /* something has waited to be sent since on_room() */
     uint64_t frame_us; /* LINK_FRAME_US; tests have less time */
     uint32_t events;   /* what epoll watches for; 0: not watched */
-    bool owes_room;    /* something had to wait since on_room() was called */
     int open;
 };
 

@@ -68,10 +68,11 @@ struct queue {
     uint64_t max_bytes;
     Pb__Unbound unbound;
     bool durable, closed;
-    bool discarded;  /* closed, and what was in it is not wanted */
-    bool over;       /* it has ended: there is nothing in it, and nobody waits */
-    bool serving;    /* queue_serve() runs */
-    uint64_t looked; /* the turn of queues_on_room() that has looked at it */
+    bool discarded; /* closed, and what was in it is not wanted */
+    bool over;      /* it has ended: there is nothing in it, and nobody waits */
+    bool serving;   /* queue_serve() runs */
+    bool to_serve;  /* it is in the list of queues_on_room() */
+    struct queue *serve_next;
     struct queue_items items;
     uint32_t n_items;
     uint64_t bytes, put_total, got_total;

@@ -26,10 +26,11 @@ struct rep_peer {
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer greeting;
-    bool owes_room;  /* a reply had to wait since on_room() was called */
-    int greeted;     /* and said so to the handler */
-    int dropped;     /* nothing it says counts any more */
-    uint32_t events; /* what epoll watches for */
+    struct timer room; /* armed when all has been sent, until the handler is told */
+    int owes_room;     /* something has waited to be sent since it was */
+    int greeted;       /* and said so to the handler */
+    int dropped;       /* nothing it says counts any more */
+    uint32_t events;   /* what epoll watches for */
     UT_hash_handle hh;
 };
 
@@ -40,6 +41,7 @@ static void peer_free(struct rep_peer *p)
     struct rep_socket *s = p->socket;
 
     timers_cancel(&s->loop->timers, &p->greeting);
+    timers_cancel(&s->loop->timers, &p->room);
     loop_del(s->loop, &p->watch);
     HASH_DEL(s->peers, p);
     sp_stream_finish(&p->stream);
@@ -76,14 +78,29 @@ void rep_drop(struct rep_socket *s, uint32_t peer)
 
 /* ---- out ---- */
 
+static void on_room_due(void *ctx)
+{
+    struct rep_peer *p = ctx;
+    struct rep_handler *h = &p->socket->handler;
+
+    if (!p->owes_room || sp_stream_unsent(&p->stream) > 0)
+        return;
+    p->owes_room = 0;
+    if (p->greeted && h->on_room != NULL)
+        h->on_room(h->ctx, p->id);
+}
+
+/* The last byte may go out with any send: then nothing is left for epoll to tell of. Not told in here: who sends may be walking its lists. */
 static void flush(struct rep_peer *p)
 {
     uint32_t want;
 
     sp_stream_flush(&p->stream);
-    p->owes_room |= sp_stream_unsent(&p->stream) > 0;
-    want = (p->owes_room ? EPOLLOUT : 0) | /* also when a send found room: on_room is never called from within one */
-           (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
+    if (sp_stream_unsent(&p->stream) > 0)
+        p->owes_room = 1;
+    else if (p->owes_room && p->room.place == 0)
+        (void)timers_arm(&p->socket->loop->timers, &p->room, p->socket->loop->now_us);
+    want = (sp_stream_unsent(&p->stream) > 0 ? EPOLLOUT : 0) | (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
     if (want != p->events && loop_change(p->socket->loop, &p->watch, want) == 0)
         p->events = want;
 }
@@ -157,20 +174,6 @@ static int deliver(struct rep_peer *p, const uint8_t *body, size_t len)
     return 0;
 }
 
-/* All that waited has been read. */
-static void tell_of_room(struct rep_peer *p)
-{
-    const struct rep_handler *h = &p->socket->handler;
-
-    flush(p);
-    if (!p->owes_room || sp_stream_unsent(&p->stream) > 0)
-        return;
-    p->owes_room = false;
-    flush(p);
-    if (p->greeted && h->on_room != NULL)
-        h->on_room(h->ctx, p->id);
-}
-
 /* At most one message, so that no peer keeps the others waiting. A handler may drop the peer, but not free it. */
 static void on_ready(void *ctx)
 {
@@ -179,7 +182,7 @@ static void on_ready(void *ctx)
     size_t len;
     int rc;
 
-    tell_of_room(p);
+    flush(p);
     if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
     rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);
@@ -227,6 +230,7 @@ static void add_peer(struct rep_socket *s, int fd)
     p->watch = (struct loop_watch){ fd, on_ready, p };
     p->stream.fd = fd;
     p->greeting = (struct timer){ .fn = on_greeting_over, .ctx = p };
+    p->room = (struct timer){ .fn = on_room_due, .ctx = p };
     p->events = EPOLLIN;
     HASH_ADD(hh, s->peers, id, sizeof(p->id), p);
     if (loop_add(s->loop, &p->watch) != 0 || timers_arm(&s->loop->timers, &p->greeting, s->loop->now_us + GREETING_US) != 0 ||

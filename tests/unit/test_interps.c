@@ -318,6 +318,29 @@ static void so_many_calls_may_wait_and_no_more(void **state)
     free(bytes);
 }
 
+/* Each interpreter has a line, and there are thousands of those. */
+static void all_lines_together_are_bounded_too(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 0), *idle = fx_live(fx, 0);
+    uint64_t runs = fx_call(fx, &fx->host, fx_ref(0, p->job), "f", 0), waits, n;
+    size_t *all = &fx->bare.b.interps.waiting_bytes;
+
+    assert_int_equal(*all, 0);
+    waits = fx_call(fx, &fx->host, fx_ref(0, p->job), "g", 0);
+    assert_int_not_equal(*all, 0);
+    *all += INTERPS_WAITING_ALL;
+    n = fx_call(fx, &fx->host, fx_ref(0, p->job), "h", 0);
+    assert_non_null(strstr(fx_failure(fx, n, CE(LIMIT))->message, "256 MiB of calls"));
+    n = fx_call(fx, &fx->host, fx_ref(0, idle->job), "f", 0); /* it waits for nobody */
+    assert_null(fx_answer(fx, n));
+    *all -= INTERPS_WAITING_ALL;
+    fx_simple(fx, &fx->host, BODY(KILL), fx_ref(0, p->job));
+    fx_failure(fx, runs, CE(EXECUTION_FAILED));
+    fx_failure(fx, waits, CE(DEAD));
+    assert_int_equal(*all, 0);
+}
+
 static void what_waits_leaves_the_line_when_its_time_is_over(void **state)
 {
     struct interp_fixture *fx = *state;
@@ -668,10 +691,17 @@ static void without_the_capability_there_are_no_children(void **state)
 static void who_makes_them_in_a_loop_is_stopped(void **state)
 {
     struct interp_fixture *fx = *state;
-    struct played *p = fx_live(fx, 2);
+    struct played *p = fx_live(fx, 2), *child;
     struct frame f;
+    uint32_t h;
     uint64_t n;
 
+    p->w->job->made_below = INTERPS_MADE - 1;
+    child = fx_child(fx, p, 1, &h); /* the last, also for what it would make */
+    assert_int_equal(p->w->job->made_below, INTERPS_MADE);
+    n = fx_create(fx, &child->w->asker, OW(NONE), "", 0);
+    assert_false(fx_hear(child, &f));
+    assert_non_null(strstr(fx_failure(fx, n, CE(LIMIT))->message, "too fast"));
     p->w->job->made_below = INTERPS_MADE + 1;
     n = fx_create(fx, &p->w->asker, OW(NONE), "", 0);
     assert_false(fx_hear(p, &f));
@@ -863,6 +893,23 @@ static void links_end_both_and_a_good_end_ends_nobody(void **state)
     assert_int_equal(p->w->phase, WORKER_ENDING);
     assert_non_null(strstr(p->w->job->end.detail, "linked to"));
     assert_non_null(strstr(p->w->job->end.detail, "signal"));
+}
+
+static void a_link_to_one_that_is_being_closed_is_refused_as_documented(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 2), *child;
+    struct frame f;
+    uint32_t h;
+    uint64_t n;
+
+    child = fx_child(fx, p, 0, &h);
+    fx_simple(fx, &p->w->asker, BODY(CLOSE), fx_ref(h, NULL));
+    assert_int_not_equal(fx_called(child, KIND(CLOSE), NULL), 0);
+    n = fx_simple(fx, &p->w->asker, BODY(LINK), fx_ref(h, NULL));
+    assert_false(fx_hear(p, &f));
+    fx_failure(fx, n, CE(CLOSED));
+    assert_true(call_may_fail(call_row(BODY(LINK)), CE(CLOSED)));
 }
 
 /* ---- deadlocks ----------------------------------------------------------------------------------------------------------------------------- */
@@ -1080,6 +1127,7 @@ int main(void)
         TEST(one_call_runs_and_the_others_come_in_their_order),
         TEST(a_call_says_where_its_output_lies),
         TEST(so_many_calls_may_wait_and_no_more),
+        TEST(all_lines_together_are_bounded_too),
         TEST(what_waits_leaves_the_line_when_its_time_is_over),
         TEST(what_runs_too_long_is_interrupted_and_holds_its_place_until_it_is_over),
         TEST(what_does_not_heed_an_interrupt_is_killed_and_the_next_hear_so),
@@ -1106,6 +1154,7 @@ int main(void)
         TEST(a_template_is_named_by_who_has_the_capability_for_it),
         TEST(a_child_that_nobody_holds_any_more_is_closed),
         TEST(links_end_both_and_a_good_end_ends_nobody),
+        TEST(a_link_to_one_that_is_being_closed_is_refused_as_documented),
         TEST(a_call_to_oneself_is_a_deadlock_of_one),
         TEST(a_cycle_of_three_is_named_in_its_order),
         TEST(who_is_idle_can_be_called_back),

@@ -17,6 +17,7 @@
 
 #include "broker/link.h"
 #include "link.pb-c.h"
+#include "frame.h"
 #include "sp.h"
 
 enum { SOON_US = 20000 };
@@ -27,7 +28,7 @@ struct scene {
     int far; /* the worker's end */
     int messages, why;
     int until; /* messages that end the loop */
-    int rooms; /* calls of on_room() */
+    int rooms, others;
 };
 
 static void on_message(void *ctx, const uint8_t *bytes, size_t len)
@@ -48,18 +49,10 @@ static void on_gone(void *ctx, int why)
     loop_stop(&s->loop);
 }
 
-static void on_room(void *ctx)
-{
-    struct scene *s = ctx;
-
-    s->rooms++;
-    loop_stop(&s->loop);
-}
-
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    const struct link_handler h = { on_message, on_gone, s, on_room };
+    const struct link_handler h = { on_message, on_gone, s, NULL };
 
     if (s == NULL || loop_init(&s->loop) != 0 || link_open(&s->link, &s->loop, &h, &s->far) != 0)
         return -1;
@@ -159,6 +152,131 @@ static void who_says_nothing_between_messages_has_all_the_time(void **state)
     s->loop.stop = 0;
     assert_int_equal(timers_arm(&s->loop.timers, &stop, loop_clock_us() + 5 * SOON_US), 0);
     assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->why, 0);
+}
+
+/* ---- room -------------------------------------------------------------------------------------------------------------------------- */
+
+static void on_room(void *ctx)
+{
+    struct scene *s = ctx;
+
+    s->rooms++;
+    loop_stop(&s->loop);
+}
+
+static void send_some(struct scene *s, size_t len)
+{
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__StdinData d = PB__STDIN_DATA__INIT;
+
+    d.data = (ProtobufCBinaryData){ len, calloc(1, len) };
+    m.body_case = PB__TO_WORKER__BODY_STDIN_DATA;
+    m.stdin_data = &d;
+    assert_int_equal(link_send(&s->link, &m.base), 0);
+    free(d.data.data);
+}
+
+/* The far end reads all that is there, without a word of it to the loop. */
+static void read_all(const struct scene *s)
+{
+    static uint8_t buf[65536];
+
+    while (recv(s->far, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+        ;
+}
+
+/* The last byte goes out with another message that is sent, and not when epoll tells of room. */
+static void room_is_told_of_also_when_a_send_makes_it(void **state)
+{
+    struct scene *s = *state;
+
+    s->link.handler.on_room = on_room;
+    say(s, greeting, sizeof(greeting));
+    while (link_unsent(&s->link) == 0)
+        send_some(s, 60000);
+    read_all(s);
+    send_some(s, 1);
+    while (link_unsent(&s->link) > 0) { /* what lay here filled the socket again */
+        read_all(s);
+        send_some(s, 1);
+    }
+    assert_int_equal(s->rooms, 0); /* whoever sends is not called back from in there */
+    assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->rooms, 1);
+    assert_int_equal(s->why, 0);
+}
+
+/* ---- long messages ----------------------------------------------------------------------------------------------------------------- */
+
+enum { LONG = FRAME_MAX_LINK, LONG_ONES = 40 }; /* and a header */
+
+static void *say_long_ones(void *ctx)
+{
+    const struct scene *s = ctx;
+    uint8_t *bytes = calloc(1, 9 + LONG);
+
+    for (int i = 7, len = LONG; i > 0; i--, len >>= 8)
+        bytes[1 + i] = (uint8_t)len;
+    bytes[0] = 1;
+    for (int i = 0; i < LONG_ONES; i++)
+        for (size_t at = 0; at < 9 + LONG;) {
+            size_t piece = 1500 < 9 + LONG - at ? 1500 : 9 + LONG - at;
+
+            if (write(s->far, bytes + at, piece) != (ssize_t)piece)
+                abort();
+            at += piece;
+        }
+    free(bytes);
+    return NULL;
+}
+
+/* In pieces, so that a round's bytes are over when a piece has been read ahead. */
+static void a_message_longer_than_a_round_is_heard_to_its_end(void **state)
+{
+    struct scene *s = *state;
+    pthread_t t;
+
+    s->link.frame_us = 5000000;
+    s->until = LONG_ONES;
+    say(s, greeting, sizeof(greeting));
+    assert_int_equal(pthread_create(&t, NULL, say_long_ones, s), 0);
+    assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->messages, LONG_ONES);
+    assert_int_equal(s->why, 0);
+    (void)shutdown(s->far, SHUT_RDWR);
+    assert_int_equal(pthread_join(t, NULL), 0);
+}
+
+static void on_soon(void *ctx)
+{
+    struct scene *s = ctx;
+
+    s->others = s->messages;
+    loop_stop(&s->loop);
+}
+
+/* As many small ones as there are: others have their turn in between, and none is forgotten. */
+static void one_who_has_much_to_say_lets_others_speak(void **state)
+{
+    struct scene *s = *state;
+    struct timer other = { .fn = on_soon, .ctx = s };
+    enum { SMALL = 1000 };
+    static uint8_t all[SMALL][sizeof(frame)];
+
+    say(s, greeting, sizeof(greeting));
+    for (int i = 0; i < SMALL; i++)
+        memcpy(all[i], frame, sizeof(frame));
+    say(s, all[0], sizeof(all)); /* at once: each by itself does not fit the socket */
+    s->loop.now_us = loop_clock_us();
+    assert_int_equal(timers_arm(&s->loop.timers, &other, s->loop.now_us), 0);
+    assert_int_equal(loop_run(&s->loop), 0);
+    assert_in_range(s->others, 0, SMALL / 2);
+    s->loop.stop = 0;
+    s->until = SMALL;
+    if (s->messages < SMALL)
+        assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->messages, SMALL);
     assert_int_equal(s->why, 0);
 }
 
@@ -293,34 +411,6 @@ static void each_descriptor_comes_once_and_with_its_own_frame(void **state)
     }
 }
 
-/* Reads what the far end's socket holds. */
-static size_t read_all(int far)
-{
-    static uint8_t drop[1 << 16];
-    size_t total = 0;
-    ssize_t n;
-
-    while ((n = recv(far, drop, sizeof(drop), MSG_DONTWAIT)) > 0)
-        total += (size_t)n;
-    return total;
-}
-
-/* The far end reads all that its socket has, and before the loop comes round another message is sent, which takes along what had waited. */
-static void of_room_is_told_also_when_a_send_has_found_it(void **state)
-{
-    struct scene *s = *state;
-    int place = 0;
-
-    while (link_unsent(&s->link) == 0)
-        send_one(s, 3 * place++); /* those bring no descriptor */
-    assert_true(read_all(s->far) > link_unsent(&s->link));
-    send_one(s, 3);
-    assert_int_equal(link_unsent(&s->link), 0);
-    assert_int_equal(s->rooms, 0); /* never from within a send */
-    assert_int_equal(loop_run(&s->loop), 0);
-    assert_int_equal(s->rooms, 1);
-}
-
 static unsigned count_open(void)
 {
     unsigned n = 0;
@@ -384,8 +474,10 @@ int main(void)
         TEST(half_a_greeting_is_the_end_too),
         TEST(a_byte_now_and_then_buys_no_time),
         TEST(who_says_nothing_between_messages_has_all_the_time),
+        TEST(room_is_told_of_also_when_a_send_makes_it),
+        TEST(a_message_longer_than_a_round_is_heard_to_its_end),
+        TEST(one_who_has_much_to_say_lets_others_speak),
         TEST(each_descriptor_comes_once_and_with_its_own_frame),
-        TEST(of_room_is_told_also_when_a_send_has_found_it),
         TEST(a_link_that_closes_keeps_no_descriptor),
         TEST(what_a_far_end_sends_is_not_taken),
     };
