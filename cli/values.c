@@ -176,20 +176,41 @@ static void told_handle(const Pb__Handle *h, struct coop_handle *ret)
     snprintf(ret->name, sizeof(ret->name), "%s", h->name);
 }
 
-/* NULL: the bytes are no value, or it lies in a buffer. */
-static char *as_json(const Pb__Value *v)
+/* One that lies in a buffer, which is given back with our session. */
+static int decode_whole(struct coop_client *client, const Pb__Value *v, const struct coop_handle *handles, coop_val **ret)
+{
+    struct coop_handle h;
+    struct coop_buffer b;
+    int rc;
+
+    told_handle(v->whole, &h);
+    rc = coop_buffer_map(client, &h, COOP_NO_LIMIT, &b, NULL);
+    if (rc != 0)
+        return rc;
+    rc = coop_val_decode(b.at, b.len, COOP_VAL_WHOLE_BYTES, handles, v->n_handles, "value", ret, NULL);
+    coop_buffer_unmap(&b);
+    return rc;
+}
+
+/* NULL: the bytes are no value. */
+static char *as_json(struct coop_client *client, const Pb__Value *v)
 {
     struct coop_handle handles[COOP_VAL_HANDLES];
     char *json = NULL;
     coop_val *val;
+    int rc;
 
     if (v == NULL || (v->cbor.len == 0 && v->whole == NULL))
         return strdup("null");
-    if (v->n_handles > COOP_VAL_HANDLES || v->whole != NULL)
+    if (v->n_handles > COOP_VAL_HANDLES)
         return NULL;
     for (size_t i = 0; i < v->n_handles; i++)
         told_handle(v->handles[i], &handles[i]);
-    if (coop_val_decode(v->cbor.data, v->cbor.len, COOP_VAL_INLINE_BYTES, handles, v->n_handles, "value", &val, NULL) != 0)
+    if (v->whole != NULL)
+        rc = decode_whole(client, v, handles, &val);
+    else
+        rc = coop_val_decode(v->cbor.data, v->cbor.len, COOP_VAL_INLINE_BYTES, handles, v->n_handles, "value", &val, NULL);
+    if (rc != 0)
         return NULL;
     if (coop_val_to_json(val, &json) != 0)
         json = NULL;
@@ -205,9 +226,9 @@ static int refuse_value(const struct command *c)
     return say_error(c, &why);
 }
 
-int values_print_one(const struct command *c, const Pb__Value *v)
+int values_print_one(const struct command *c, struct coop_client *client, const Pb__Value *v)
 {
-    char *text = as_json(v);
+    char *text = as_json(client, v);
 
     if (text == NULL)
         return refuse_value(c);
@@ -216,9 +237,9 @@ int values_print_one(const struct command *c, const Pb__Value *v)
     return 0;
 }
 
-int values_into(const struct command *c, const Pb__Value *v, json_t *object)
+int values_into(const struct command *c, struct coop_client *client, const Pb__Value *v, json_t *object)
 {
-    char *text = as_json(v);
+    char *text = as_json(client, v);
     json_t *value;
 
     if (text == NULL)
@@ -229,10 +250,10 @@ int values_into(const struct command *c, const Pb__Value *v, json_t *object)
     return 0;
 }
 
-static int print_document(const struct command *c, const Pb__CallResult *r)
+static int print_document(const struct command *c, struct coop_client *client, const Pb__CallResult *r)
 {
     json_t *doc = json_document(&r->base);
-    int code = values_into(c, r->value, doc);
+    int code = values_into(c, client, r->value, doc);
 
     if (code == 0)
         return json_print(doc) == 0 ? 0 : COOP_EXIT_PLATFORM;
@@ -240,12 +261,12 @@ static int print_document(const struct command *c, const Pb__CallResult *r)
     return code;
 }
 
-int values_print(const struct command *c, const Pb__CallResult *r, bool print_null)
+int values_print(const struct command *c, struct coop_client *client, const Pb__CallResult *r, bool print_null)
 {
     bool is_null = r->value == NULL ||
                    (r->value->whole == NULL && (r->value->cbor.len == 0 || (r->value->cbor.len == 1 && r->value->cbor.data[0] == 0xf6)));
 
     if (c->opt.json)
-        return print_document(c, r);
-    return is_null && !print_null ? 0 : values_print_one(c, r->value);
+        return print_document(c, client, r);
+    return is_null && !print_null ? 0 : values_print_one(c, client, r->value);
 }

@@ -35,9 +35,9 @@ int values_each_arg(const struct command *c, char **args, int n, struct values_e
 void values_each_finish(struct values_each *e);
 
 /* A line of JSON. With --json a coop.CallResult/1 that has it as "value". print_null: also when it is null. */
-int values_print(const struct command *c, const Pb__CallResult *r, bool print_null);
+int values_print(const struct command *c, struct coop_client *client, const Pb__CallResult *r, bool print_null);
 /* As "value" of an object, instead of what is there. */
-int values_into(const struct command *c, const Pb__Value *v, json_t *object);
-int values_print_one(const struct command *c, const Pb__Value *v);
+int values_into(const struct command *c, struct coop_client *client, const Pb__Value *v, json_t *object);
+int values_print_one(const struct command *c, struct coop_client *client, const Pb__Value *v);
 
 #endif

@@ -116,7 +116,7 @@ static int say_result(const struct command *c, struct coop_client *client, struc
     int code = interp_output(c, client, r);
 
     if (code == 0)
-        code = values_print(c, r, print_null);
+        code = values_print(c, client, r, print_null);
     frame_release(reply);
     return code;
 }
@@ -206,7 +206,7 @@ static int prepare(const struct command *c, struct coop_client *client, char **a
     if (code != 0)
         return code;
     if (c->opt.json)
-        code = values_print(c, answer_of(&reply)->result, false);
+        code = values_print(c, client, answer_of(&reply)->result, false);
     frame_release(&reply);
     return code;
 }

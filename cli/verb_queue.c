@@ -100,7 +100,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
 }
 
 /* An item a line, as JSON; the place of one whose sender has ended is null, with a word on standard error. */
-static int print_items(const struct command *c, const Pb__QueueItems *l)
+static int print_items(const struct command *c, struct coop_client *client, const Pb__QueueItems *l)
 {
     int code = 0;
 
@@ -111,20 +111,20 @@ static int print_items(const struct command *c, const Pb__QueueItems *l)
             say_note(c, "the sender of this item has ended");
             printf("null\n");
         } else {
-            code = values_print_one(c, item->value);
+            code = values_print_one(c, client, item->value);
         }
     }
     return code;
 }
 
 /* Each item with its value as it is, as coop.CallResult/1 has it. */
-static int print_document(const struct command *c, const Pb__QueueItems *l)
+static int print_document(const struct command *c, struct coop_client *client, const Pb__QueueItems *l)
 {
     json_t *doc = json_document(&l->base), *items = json_object_get(doc, "items");
     int code = 0;
 
     for (size_t i = 0; i < l->n_items && code == 0; i++)
-        code = values_into(c, l->items[i]->value, json_array_get(items, i));
+        code = values_into(c, client, l->items[i]->value, json_array_get(items, i));
     if (code == 0)
         return json_print(doc) == 0 ? 0 : COOP_EXIT_PLATFORM;
     json_decref(doc);
@@ -144,7 +144,7 @@ static int get(const struct command *c, struct coop_client *client, char **args,
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_GET, &m, &m.queue, args[0]), PB__ANSWER__BODY_ITEMS, &reply);
     if (code != 0)
         return code;
-    code = c->opt.json ? print_document(c, answer_of(&reply)->items) : print_items(c, answer_of(&reply)->items);
+    code = c->opt.json ? print_document(c, client, answer_of(&reply)->items) : print_items(c, client, answer_of(&reply)->items);
     frame_release(&reply);
     return code;
 }

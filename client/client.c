@@ -142,6 +142,7 @@ static bool wait_until_up(struct coop_client *c, int timeout_ms)
 static int dial(struct coop_client *c)
 {
     uid_t uid;
+    uint64_t give_up = req_now_ms() + PATIENCE_MS;
     int rc;
 
     req_dial(c->req);
@@ -150,8 +151,9 @@ static int dial(struct coop_client *c)
     if (req_state(c->req) == REQ_UP)
         return 0;
     rc = req_last_error(c->req, &uid);
-    if ((rc == -EAGAIN || rc == -ECONNRESET) && wait_until_up(c, PATIENCE_MS))
-        rc = 0;
+    /* The one that reset it may be on its way out: then nobody listens any more a moment later. */
+    while ((rc == -EAGAIN || rc == -ECONNRESET) && req_now_ms() < give_up)
+        rc = wait_until_up(c, CONNECT_TURN_MS) ? 0 : req_last_error(c->req, &uid);
     return rc;
 }
 
@@ -307,11 +309,9 @@ int coop_client_revive(struct coop_client *c, struct coop_error *why)
 
 int client_ready(struct coop_client *c, struct coop_error *why)
 {
-    int rc = 0;
+    struct coop_error unwanted;
 
-    if (req_state(c->req) != REQ_UP && (rc = dial(c)) != 0)
-        (void)explain_dial(c, rc, why);
-    return rc;
+    return req_state(c->req) == REQ_UP ? 0 : connect_or_start(c, why != NULL ? why : &unwanted); /* one that has left is started again */
 }
 
 int coop_client_fd(const struct coop_client *c)

@@ -384,9 +384,10 @@ struct coop_grant {
 };
 
 struct coop_interp_options {
-    size_t size;                  /* sizeof(struct coop_interp_options) */
-    const struct coop_spec *spec; /* engine, name, limits, caps, env, modules; native: its shared object. NULL with template_name */
-    const char *template_name;    /* "NAME" or "NAME@VERSION"; NULL: none */
+    size_t size; /* sizeof(struct coop_interp_options) */
+    const struct coop_spec
+        *spec; /* engine, name, limits, caps, env, modules; native: its shared object; Lua: what is run first. NULL with template_name */
+    const char *template_name; /* "NAME" or "NAME@VERSION"; NULL: none */
     enum coop_owner owner;
     const struct coop_grant *grants;
     size_t n_grants;
@@ -538,8 +539,8 @@ int coop_queue_open(struct coop_client *client, const char *name, unsigned right
                     struct coop_error *why);
 int coop_queue_open_begin(struct coop_client *client, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret,
                           struct coop_error *why);
-/* Puts n items in, in order, waiting for room. timeout_us 0: not at all. *ret_n (may be NULL): how many are in, from the first on, when
- * the time was over; none: QueueFull. [count] */
+/* Puts n items in, in order, waiting for room. unbound: COOP_UNBOUND_DEFAULT (0, UNBOUND_NONE of calls.md) is as the queue says. timeout_us 0:
+ * not at all. *ret_n (may be NULL): how many are in, from the first on, when the time was over; none: QueueFull. [count] */
 int coop_queue_put(struct coop_client *client, const char *queue, const coop_val *const *items, size_t n, enum coop_unbound unbound,
                    int64_t timeout_us, size_t *ret_n, struct coop_error *why);
 int coop_queue_put_begin(struct coop_client *client, const char *queue, const coop_val *const *items, size_t n, enum coop_unbound unbound,

@@ -276,6 +276,16 @@ static void what_a_job_may_not_says_how_it_may(void **state)
     free(id);
 }
 
+static void a_large_value_is_printed_too(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "big.lua", "function big() return {('x'):rep(100000), 7} end");
+
+    proc_expect(coop(b, "interp", "create", "--run", file, "--cap", "buffers=1M", "--name", "big"), 0);
+    expect_has(proc_expect(coop(b, "interp", "call", "big", "big"), 0)->out, "xxxx\", 7]\n");
+    expect_has(proc_expect(coop(b, "interp", "call", "--json", "big", "big"), 0)->out, "xxxx\", 7]");
+}
+
 static void a_queue_from_a_terminal_keeps_what_was_put(void **state)
 {
     struct broker *b = *state;
@@ -536,6 +546,7 @@ int main(void)
         TEST(the_type_of_an_error_is_printed_with_it),
         TEST(whose_owner_ends_well_has_ended_well),
         TEST(what_a_job_may_not_says_how_it_may),
+        TEST(a_large_value_is_printed_too),
         TEST(a_queue_from_a_terminal_keeps_what_was_put),
         TEST(a_queue_gives_back_what_was_put_in_its_order),
         TEST(keys_are_kept),
