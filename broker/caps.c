@@ -26,18 +26,23 @@ int caps_need(const struct worker *w, const char *cap, struct call_why *why)
 {
     const struct job_caps *c = caps_of(w);
     const struct {
-        const char *name;
+        const char *name, *value;
         bool has;
     } rows[] = {
-        {"interpreters", c->interpreters > 0},
-        { "queues",      c->queues > 0      },
-        { "buffers",     c->buffer_bytes > 0},
+        {"interpreters", "=N",    c->interpreters > 0},
+        { "queues",      "",      c->queues > 0      },
+        { "buffers",     "=SIZE", c->buffer_bytes > 0},
     };
+    const char *value = "";
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (strcmp(rows[i].name, cap) == 0 && rows[i].has)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, cap) != 0)
+            continue;
+        if (rows[i].has)
             return 0;
-    return call_refuse(why, CE(NOT_ALLOWED), "the job has not the capability %s", cap);
+        value = rows[i].value;
+    }
+    return call_refuse(why, CE(NOT_ALLOWED), "the job has not the capability %s; see --cap %s%s", cap, cap, value);
 }
 
 /* ---- grants of the spec ------------------------------------------------------------------------------------------------------------ */

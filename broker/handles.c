@@ -224,9 +224,31 @@ void handle_tell(const struct handle *h, Pb__Handle *ret)
 
 /* ---- what a Ref means ------------------------------------------------------------------------------------------------------------ */
 
+/* "write" for RIGHT_WRITE, "send and grant" for two of them. */
+static const char *rights_words(uint32_t rights, char *buf, size_t size)
+{
+    static const char *const words[] = { "call", "manage", "send", "recv", "read", "write", "grant" };
+    size_t n = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n < size; i++)
+        if ((rights & 1u << i) != 0)
+            n += (size_t)snprintf(buf + n, size - n, "%s%s", n > 0 ? " and " : "", words[i]);
+    return buf;
+}
+
+/* Of a prefix of keys that is shown, not the id that nobody has seen. */
+static const char *shown_of(const struct handle *h)
+{
+    if (h->kind == PB__KIND__KIND_KV)
+        return h->prefix != NULL ? h->prefix : "";
+    return h->thing->name[0] != '\0' ? h->thing->name : h->thing->id;
+}
+
 static int find_own(const struct asker *a, uint32_t number, Pb__Kind kind, uint32_t rights, struct handle **ret, struct call_why *why)
 {
     struct handle *h = handle_find(a, number);
+    char words[64], shown[256];
 
     if (h == NULL || (kind != PB__KIND__KIND_NONE && h->kind != kind))
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_BAD_HANDLE, "%u is not a handle of %s %s", number,
@@ -234,8 +256,9 @@ static int find_own(const struct asker *a, uint32_t number, Pb__Kind kind, uint3
     if (h->thing == NULL)
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_REVOKED, "handle %u has been revoked", number);
     if ((h->rights & rights) != rights)
-        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "handle %u does not give this right over %s %s", number,
-                           thing_kind_word(h->kind), h->thing->name[0] != '\0' ? h->thing->name : h->thing->id);
+        return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "handle %u does not give the right to %s: %s '%s'", number,
+                           rights_words(rights & ~h->rights, words, sizeof(words)), thing_kind_word(h->kind),
+                           log_escape(shown, sizeof(shown), shown_of(h), strlen(shown_of(h))));
     *ret = h;
     return 0;
 }

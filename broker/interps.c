@@ -14,6 +14,8 @@
 #include "frame.h"
 #include "log.h"
 
+enum { REMOTE_MAX = 64 << 10 };
+
 /* ---- the thing ---------------------------------------------------------------------------------------------------------------------- */
 
 static void interp_free(struct thing *t)
@@ -57,24 +59,43 @@ const char *interp_shown(const struct interp *i)
     return i->thing.name[0] != '\0' ? i->thing.name : i->thing.id;
 }
 
-static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail)
+/* remote: what it died of, or NULL. */
+static void fail_ended(struct ask *a, Pb__CallError error, const char *shown, const char *id, Pb__Cause cause, const char *detail,
+                       Pb__JobError *remote)
 {
     Pb__CallFailure f = PB__CALL_FAILURE__INIT;
     char text[JOB_DETAIL + LIMITS_NAME + 64];
 
-    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "", detail);
+    snprintf(text, sizeof(text), "interpreter %s has ended: %s%s%s", shown, job_cause_name(cause), detail[0] != '\0' ? ": " : "",
+             remote != NULL && remote->message[0] != '\0' ? remote->message : detail); /* of lines; a cause's detail is one */
     frame_make_utf8(text);
     f.error = error;
     f.message = text;
     f.cause = cause;
     f.cause_detail = (char *)detail;
     f.receipt = (char *)id;
+    f.remote = remote;
     ask_fail_with(a, &f);
+}
+
+static char *text_or_empty(char *text)
+{
+    return text != NULL ? text : "";
 }
 
 void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
 {
-    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, i->cause_detail != NULL ? i->cause_detail : "");
+    const struct job_end *end = i->job != NULL ? &i->job->end : NULL;
+    bool told = error == CE(EXECUTION_FAILED) && end != NULL && end->error_type != NULL;
+    Pb__JobError remote = PB__JOB_ERROR__INIT;
+
+    if (told) {
+        remote.type = end->error_type;
+        remote.message = text_or_empty(end->error_message);
+        remote.traceback = text_or_empty(end->error_traceback);
+        told = strlen(remote.type) + strlen(remote.message) + strlen(remote.traceback) <= REMOTE_MAX; /* it is the dead one's own word */
+    }
+    fail_ended(a, error, interp_shown(i), i->thing.id, i->cause, text_or_empty(i->cause_detail), told ? &remote : NULL);
 }
 
 /* Closed in good order is no death. */
@@ -84,11 +105,11 @@ static Pb__CallError late_error(Pb__Cause cause)
 }
 
 /* The name is free again, and yet who asks for it is told how the last one that had it ended. */
-static const struct interp *ended_by_name(const struct interps *all, const char *name)
+static struct interp *ended_by_name(const struct interps *all, const char *name)
 {
-    const struct interp *found = NULL;
+    struct interp *found = NULL;
 
-    for (const struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
+    for (struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
         if (i->owner != OW(JOB) && strcmp(i->label, name) == 0)
             found = i;
     return found;
@@ -107,7 +128,7 @@ static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
     if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
         job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
         return false;
-    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "");
+    fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "", NULL);
     return true;
 }
 
@@ -121,6 +142,15 @@ struct interp *interp_named(struct ask *a, const Pb__Ref *ref, uint32_t rights, 
     if (why.error != CE(NOT_FOUND) || !fail_forgotten(a, ref))
         ask_fail_why(a, &why);
     return NULL;
+}
+
+struct interp *interp_seen(struct ask *a, const Pb__Ref *ref, struct handle **ret_handle)
+{
+    struct interp *i = NULL;
+
+    if (a->by->worker == NULL && ref != NULL && thing_find(a->by->broker, PB__KIND__KIND_INTERP, ref->id) == NULL)
+        i = ended_by_name(&a->by->broker->interps, ref->id);
+    return i != NULL ? i : interp_named(a, ref, 0, ret_handle);
 }
 
 bool interp_takes(struct interp *i, struct ask *a)
@@ -184,6 +214,10 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
     if (m->template_[0] != '\0')
         m->spec->template_ = m->template_;
+    if (parent != NULL && tree_admit_template(parent, m->spec, why) != 0)
+        return -1;
+    m->spec->on_output_limit =
+        PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
     if (templates_resolve(a->by->broker, m->spec, why) != 0)
         return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)
@@ -305,7 +339,7 @@ void call_interp_create(struct ask *a)
 }
 
 /* A worker gets the handle that all others are derived from. A host program names it by its id. */
-static void tell_created(struct interp *i)
+void interp_tell_created(struct interp *i)
 {
     struct ask *a = i->creating;
     Pb__Answer m = PB__ANSWER__INIT;
@@ -330,173 +364,4 @@ static void tell_created(struct interp *i)
     m.body_case = PB__ANSWER__BODY_HANDLE;
     m.handle = &told;
     ask_reply(a, &m);
-}
-
-/* ---- what its job tells of ----------------------------------------------------------------------------------------------------------- */
-
-int interps_on_assigned(struct job *job)
-{
-    struct interp *i = job->interp;
-    struct call_why why;
-
-    if (i == NULL || (grants_give(i, &job->worker->asker, &why) == 0 && aliases_give(i->aliases, &job->worker->asker, &why) == 0))
-        return 0;
-    return why.error == CE(LIMIT) ? -EDQUOT : -ENOMEM;
-}
-
-/* What its begin takes is bounded as a call is. */
-void interps_on_started(struct job *job)
-{
-    if (job->interp != NULL)
-        watch_call(job, true);
-}
-
-void interp_begun(struct interp *i)
-{
-    struct ask *a;
-
-    i->state = IS(IDLE);
-    watch_call(i->job, false);
-    tell_created(i);
-    if ((a = i->resetting) != NULL) {
-        i->resetting = NULL;
-        ask_done(a);
-    }
-    calls_pump(i);
-}
-
-void interps_on_stored(struct job *job, int status)
-{
-    struct interp *i = job->interp;
-
-    if (i == NULL)
-        return;
-    if (status == 0) {
-        i->stored = true;
-        job->broker->interps.unstored--;
-        if (i->state != IS(STARTING))
-            tell_created(i);
-    } else if (i->state != IS(ENDED)) {
-        i->cause_detail = strdup("it could not be stored");
-        i->cause = CA(INTERNAL);
-    }
-}
-
-static void remember(struct interps *all, struct interp *i)
-{
-    thing_ref(&i->thing);
-    if (all->ended_last != NULL)
-        all->ended_last->ended_next = i;
-    else
-        all->ended = i;
-    all->ended_last = i;
-    if (++all->n_ended <= INTERPS_ENDED)
-        return;
-    i = all->ended;
-    all->ended = i->ended_next;
-    all->n_ended--;
-    thing_unregister(&i->thing);
-    thing_unref(&i->thing);
-}
-
-static void fail_parked(struct interp *i, struct ask **at, Pb__CallError error)
-{
-    struct ask *a = *at;
-
-    *at = NULL;
-    if (a != NULL)
-        interp_fail_ended(a, i, error);
-}
-
-static void tell_closed(struct interp *i)
-{
-    struct ask *a = i->closing;
-
-    if (a == NULL || i->cause != CA(OK))
-        return;
-    i->closing = NULL;
-    ask_done(a);
-}
-
-static void ended(struct interp *i, Pb__Cause cause, const char *detail)
-{
-    struct broker *b = i->thing.broker;
-
-    if (i->state == IS(ENDED))
-        return;
-    if (i->state == IS(NONE))
-        b->interps.unstarted--;
-    i->state = IS(ENDED);
-    i->cause = cause;
-    if (i->cause_detail == NULL)
-        i->cause_detail = strdup(detail);
-    b->interps.alive--;
-    timers_cancel(&b->loop.timers, &i->grace);
-    tree_leave(i);
-    calls_fail_all(i);
-    tell_closed(i);
-    fail_parked(i, &i->creating, CE(EXECUTION_FAILED));
-    fail_parked(i, &i->closing, CE(EXECUTION_FAILED));
-    fail_parked(i, &i->resetting, CE(EXECUTION_FAILED));
-    grants_finish(i);
-    aliases_free(i->aliases);
-    i->aliases = NULL;
-    thing_unregister(&i->thing); /* its name is free */
-    (void)thing_register(&i->thing, "");
-    remember(&b->interps, i);
-}
-
-void interps_on_end(struct job *job)
-{
-    struct interp *i = job->interp;
-
-    tree_end_below(job); /* first: they count for all above them */
-    if (i != NULL && job->end.cause != CA(NONE))
-        ended(i, job->end.cause, job->end.detail);
-    if (job->end.cause != CA(NONE))
-        tree_end_tied(job);
-}
-
-bool interps_again(struct job *job)
-{
-    bool again = job->interp != NULL && job->interp->renewing;
-
-    if (again)
-        job->interp->renewing = false;
-    return again;
-}
-
-void interps_on_receipt(struct job *job)
-{
-    if (job->interp != NULL)
-        watchers_tell(job->interp);
-}
-
-void interps_on_job_gone(struct job *job)
-{
-    struct interp *i = job->interp;
-
-    while (job->below != NULL)
-        tree_leave(job->below); /* the broker leaves: each is let go by itself */
-    if (i == NULL)
-        return;
-    job->broker->interps.unstored -= !i->stored;
-    ended(i, i->cause != CA(NONE) ? i->cause : CA(BROKER_LOST), job->end.detail); /* it was refused, or the broker leaves */
-    watchers_tell(i);
-    i->job = NULL;
-    job->interp = NULL;
-    thing_unref(&i->thing);
-}
-
-void interps_finish(struct broker *b)
-{
-    struct interps *all = &b->interps;
-    struct interp *i;
-
-    while ((i = all->ended) != NULL) {
-        all->ended = i->ended_next;
-        thing_unregister(&i->thing);
-        thing_unref(&i->thing);
-    }
-    *all = (struct interps){ 0 };
 }

@@ -2,10 +2,11 @@
  * interps.h - interpreters: jobs that live. Each is a thing that others hold handles of, with a job behind it, whose worker takes one call after
  * another until it is closed.
  *
- *   interps.c       making them, what their jobs tell of               interps_call.c   calls: one runs, others wait; interrupt
- *   interps_tree.c  who is below whom, what a child may have, links   interps_wait.c   who waits for whom: a cycle is a deadlock
+ *   interps.c       making them, naming them                           interps_call.c   calls: one runs, others wait; interrupt
+ *   interps_tree.c  who is below whom, what a child may have          interps_wait.c   who waits for whom: a cycle is a deadlock
  *   interps_named.c those that outlive their maker and the broker     interps_look.c   what is told of them, monitors
- *   interps_end.c   close, kill, reset
+ *   interps_end.c   close, kill, reset                                interps_done.c   their answers
+ *   interps_job.c   what their jobs tell of                           interps_ties.c   links: lives that end together
  *
  * Side:    broker. CallDone and every ask of a worker are hostile.
  * Owned:   its job belongs to the job table; the interpreter to whoever has a reference: its job while that lives, its handles, and the list of
@@ -93,7 +94,8 @@ struct interps {
     unsigned unstored;  /* whose commit is on its way */
     struct interp *ended, *ended_last;
     unsigned n_ended;
-    struct interp_tie *ties;
+    struct interp_tie *due; /* whose one end has ended and the other is to: list */
+    unsigned walks;         /* interps_on_end() that have not returned: with the first one's return, what is due is done */
     unsigned mark;
 };
 

@@ -1,5 +1,4 @@
 /* interps_tree.c - see interps.h: who is below whom, and what a child may have of what its maker has. Limits and capabilities only shrink. */
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,27 +7,32 @@
 
 #include "broker/interps_own.h"
 #include "broker/jobs.h"
+#include "broker/templates.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "units.h"
 
 /* ---- limits --------------------------------------------------------------------------------------------------------------------------- */
 
+enum { MEMORY_PARTS = 8 };
+
 /*
  * How much of one limit a job may give to a child now; *ret_share: what it gives when nothing is asked for.
- * memory: what its other children have not been given; asked for nothing, an even part of it. cpu and wall of a plain job: what is left of its own, for
- * they hold for its whole run. All others, and those of an interpreter, which hold for each call: as much as it has itself.
+ * memory: what its other children have not been given; asked for nothing, an even part of that, but no less than one of MEMORY_PARTS: else who may have
+ * a hundred would have none of use. cpu and wall of a plain job: what is left of its own, for they hold for its whole run. All
+ * others, and those of an interpreter, which hold for each call: as much as it has itself.
  */
 static uint64_t left_of(const struct job *parent, const struct causes_facts *now, const struct limits_row *row, uint64_t *ret_share)
 {
     uint64_t has = limits_get(&parent->limits, row), used = 0;
-    unsigned others = 0;
+    unsigned others = 0; /* children: that it has, then that it may still have */
 
     *ret_share = has;
     if (row->offset == offsetof(Pb__Limits, memory_bytes)) {
         for (const struct interp *c = parent->below; c != NULL; c = c->next, others++)
             used += c->limits.memory_bytes;
-        *ret_share = used < has ? (has - used) / (parent->caps.interpreters > others ? parent->caps.interpreters - others : 1) : 0;
+        others = parent->caps.interpreters > others ? parent->caps.interpreters - others : 1;
+        *ret_share = used < has ? (has - used) / (others < MEMORY_PARTS ? others : MEMORY_PARTS) : 0;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, cpu_us)) {
         used = now->cpu_us;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, wall_us)) {
@@ -125,6 +129,19 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
     return shrink_limits(parent, spec, engine, why);
 }
 
+int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call_why *why)
+{
+    const struct template *own = parent->template;
+
+    if (spec->template_[0] == '\0' || job_caps_template(&parent->caps, spec->template_))
+        return 0;
+    if (own != NULL && strcmp(spec->template_, own->name) == 0) {
+        spec->template_ = (char *)own->full;
+        return 0;
+    }
+    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%.128s", spec->template_);
+}
+
 /* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */
 
 static struct interp **list_of(struct interp *i)
@@ -180,111 +197,37 @@ void tree_leave(struct interp *i)
     i->session = NULL;
 }
 
-/* The leaves' own end comes with each one's. */
-void tree_end_below(struct job *job)
+/* Each takes what is below itself along: no deeper than INTERPS_DEPTH. One whose end is decided already is on its way out of the list. */
+static const struct interp *living_below(const struct job *job)
 {
-    while (job->below != NULL) {
-        struct job *child = job->below->job;
-
-        jobs_decide(child, CA(CANCELLED), "its maker %s ended", job->id);
-        assert(job->below == NULL || job->below->job != child);
-    }
-}
-
-void interps_session_over(struct asker *a)
-{
-    while (a->interps != NULL)
-        jobs_decide(a->interps->job, CA(CANCELLED), "the session that made it is over");
-}
-
-/* ---- links ------------------------------------------------------------------------------------------------------------------------------ */
-
-static struct interp_tie *find_tie(const struct interps *all, const struct job *a, const struct job *b)
-{
-    struct interp_tie *t;
-
-    DL_FOREACH(all->ties, t)
-    if ((t->of[0] == a && t->of[1] == b) || (t->of[0] == b && t->of[1] == a))
-        return t;
+    for (const struct interp *c = job->below; c != NULL; c = c->next)
+        if (c->job->end.cause == CA(NONE))
+            return c;
     return NULL;
 }
 
-static void untie(struct interps *all, struct interp_tie *t)
+/* Nobody misses anything of one that was at rest when its maker ended well: it has ended well too. */
+static Pb__Cause end_with_maker(const struct interp *i, const struct job *maker)
 {
-    DL_DELETE(all->ties, t);
-    t->of[0]->ties--;
-    t->of[1]->ties--;
-    free(t);
+    return maker->end.cause == CA(OK) && i->state == IS(IDLE) && i->running == NULL && i->waiting == NULL ? CA(OK) : CA(CANCELLED);
 }
 
-static void tie(struct ask *a, struct job *one, struct job *other)
+void tree_end_below(struct job *job)
 {
-    struct interps *all = &a->by->broker->interps;
-    struct interp_tie *t;
+    const struct interp *child;
 
-    if (find_tie(all, one, other) != NULL) {
-        ask_done(a);
-        return;
-    }
-    if (one->ties >= INTERPS_TIES || other->ties >= INTERPS_TIES) {
-        ask_fail(a, CE(LIMIT), "one of the two has %d links already", INTERPS_TIES);
-        return;
-    }
-    t = calloc(1, sizeof(*t));
-    if (t == NULL) {
-        ask_fail(a, CE(TEMPORARY), "out of memory");
-        return;
-    }
-    t->of[0] = one;
-    t->of[1] = other;
-    one->ties++;
-    other->ties++;
-    DL_APPEND(all->ties, t);
-    ask_done(a);
+    while ((child = living_below(job)) != NULL)
+        jobs_decide(child->job, end_with_maker(child, job), "its maker %s ended", job->id);
 }
 
-void call_interp_link(struct ask *a)
+/* Out of its list first: one of them may be on its way out already, when its end is what the session is over for. */
+void interps_session_over(struct asker *a)
 {
-    const Pb__InterpLink *m = a->message->interp_link;
-    struct interp *i = interp_named(a, m->interp, PB__RIGHT__RIGHT_MANAGE, NULL);
-    struct interp_tie *t;
-    struct job *own;
+    while (a->interps != NULL) {
+        struct job *job = a->interps->job;
 
-    if (i == NULL || !interp_takes(i, a))
-        return;
-    own = a->by->worker->job;
-    if (own == i->job) {
-        ask_fail(a, CE(BAD_REQUEST), "it is tied to itself already");
-        return;
-    }
-    if (!m->undo) {
-        tie(a, own, i->job);
-        return;
-    }
-    t = find_tie(&i->thing.broker->interps, own, i->job);
-    if (t != NULL)
-        untie(&i->thing.broker->interps, t);
-    ask_done(a);
-}
-
-/* From the start again after each: whoever ends may be tied to others of them. */
-void tree_end_tied(struct job *job)
-{
-    struct interps *all = &job->broker->interps;
-    struct interp_tie *t = job->ties > 0 ? all->ties : NULL;
-
-    while (t != NULL) {
-        struct job *other = t->of[0] == job ? t->of[1] : t->of[1] == job ? t->of[0] : NULL;
-
-        if (other == NULL) {
-            t = t->next;
-            continue;
-        }
-        untie(all, t);
-        if (job->end.cause != CA(OK))
-            jobs_decide(other, CA(CANCELLED), "linked to %s, which ended: %s%s%s", job->id, job_cause_name(job->end.cause),
-                        job->end.detail[0] != '\0' ? ": " : "", job->end.detail);
-        t = job->ties > 0 ? all->ties : NULL;
+        tree_leave(a->interps);
+        jobs_decide(job, CA(CANCELLED), "the session that made it is over");
     }
 }
 

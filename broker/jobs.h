@@ -110,7 +110,7 @@ struct job {
     uint64_t made_below;       /* interpreters that its worker has made */
     uint64_t cpu_below_us;     /* of those that have ended, with all of theirs */
     struct interp_call *calls; /* open ones that its worker made: list */
-    unsigned ties;             /* links with others */
+    struct tie_end *ties;      /* links with others: list */
     int refused;               /* its submit could not be stored: it leaves no trace */
     struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;

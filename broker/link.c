@@ -16,7 +16,8 @@ static void flush(struct link *l)
     uint32_t want;
 
     sp_stream_flush(&l->stream);
-    want = EPOLLIN | (sp_stream_unsent(&l->stream) > 0 ? EPOLLOUT : 0);
+    l->owes_room |= sp_stream_unsent(&l->stream) > 0;
+    want = EPOLLIN | (l->owes_room ? EPOLLOUT : 0); /* also when a send found room: on_room is never called from within one */
     if (l->events != 0 && want != l->events && loop_change(l->loop, &l->watch, want) == 0)
         l->events = want;
 }
@@ -63,18 +64,27 @@ static int hear(struct link *l, size_t budget)
     return rc;
 }
 
+/* All that waited has been read. */
+static void tell_of_room(struct link *l)
+{
+    flush(l);
+    if (!l->owes_room || sp_stream_unsent(&l->stream) > 0)
+        return;
+    l->owes_room = false;
+    flush(l);
+    if (l->handler.on_room != NULL)
+        l->handler.on_room(l->handler.ctx);
+}
+
 static void on_ready(void *ctx)
 {
     struct link *l = ctx;
-    bool waited = sp_stream_unsent(&l->stream) > 0;
     int rc;
 
-    flush(l);
-    if (waited && sp_stream_unsent(&l->stream) == 0 && l->handler.on_room != NULL)
-        l->handler.on_room(l->handler.ctx);
+    tell_of_room(l);
     do
         rc = hear(l, READ_MAX); /* a message's receiver may have closed us, or not want to hear the next */
-    while (rc == 1 && l->events != 0 && sp_stream_has_more(&l->stream));
+    while (rc >= 0 && l->events != 0 && sp_stream_has_more(&l->stream)); /* nothing wakes us for what is read already */
     if (rc == 1)
         timers_cancel(&l->loop->timers, &l->late);
     else if (rc == 0)

@@ -40,6 +40,7 @@ struct link {
     struct timer late; /* armed while a message is begun and not whole */
     uint64_t frame_us; /* LINK_FRAME_US; tests have less time */
     uint32_t events;   /* what epoll watches for; 0: not watched */
+    bool owes_room;    /* something had to wait since on_room() was called */
     int open;
 };
 

@@ -187,26 +187,36 @@ void call_queue_get(struct ask *a)
     get(w, m->timeout_us, h);
 }
 
+/* The queues with something in them that it waits for and that this turn has not looked at, up to max; each with a reference. */
+static size_t collect(const struct asker *a, uint64_t turn, struct queue **q, size_t max)
+{
+    size_t n = 0;
+
+    for (const struct ask *at = a->asks; at != NULL && n < max; at = at->hh.next) {
+        struct queue *of = at->on_end == on_get_end ? ((struct queue_wait *)at->thing)->queue : NULL;
+
+        if (of == NULL || of->items.first == NULL || of->looked == turn)
+            continue;
+        of->looked = turn;
+        thing_ref(&of->thing);
+        q[n++] = of;
+    }
+    return n;
+}
+
 /* More than it could be given has been read: the queues it waits for, each once, as serving one may end its waits for others. */
 void queues_on_room(struct asker *a)
 {
+    uint64_t turn = ++a->broker->queues.turns;
     struct queue *q[64];
-    size_t n = 0;
+    size_t n;
 
     if (a->queues == NULL)
         return;
     flights_look(a->queues);
-    for (struct ask *at = a->asks; at != NULL && n < sizeof(q) / sizeof(q[0]); at = at->hh.next)
-        if (at->on_end == on_get_end) {
-            struct queue *of = ((struct queue_wait *)at->thing)->queue;
-
-            if (of->items.first != NULL) {
-                thing_ref(&of->thing);
-                q[n++] = of;
-            }
+    while ((n = collect(a, turn, q, sizeof(q) / sizeof(q[0]))) > 0)
+        for (size_t i = 0; i < n; i++) {
+            queue_serve(q[i]);
+            thing_unref(&q[i]->thing);
         }
-    for (size_t i = 0; i < n; i++) {
-        queue_serve(q[i]);
-        thing_unref(&q[i]->thing);
-    }
 }

@@ -46,6 +46,7 @@ struct queues {
     unsigned count, durable;
     uint64_t reserved, reserved_host, waiting; /* bytes */
     uint64_t last_row;                         /* of an item of a durable queue */
+    uint64_t turns;                            /* of queues_on_room() */
     struct queue_wait *storing;                /* asks that wait for the store */
     struct queue_item *dead;                   /* to be freed: what is in them may end other queues */
     bool burying;

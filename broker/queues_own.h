@@ -68,9 +68,10 @@ struct queue {
     uint64_t max_bytes;
     Pb__Unbound unbound;
     bool durable, closed;
-    bool discarded; /* closed, and what was in it is not wanted */
-    bool over;      /* it has ended: there is nothing in it, and nobody waits */
-    bool serving;   /* queue_serve() runs */
+    bool discarded;  /* closed, and what was in it is not wanted */
+    bool over;       /* it has ended: there is nothing in it, and nobody waits */
+    bool serving;    /* queue_serve() runs */
+    uint64_t looked; /* the turn of queues_on_room() that has looked at it */
     struct queue_items items;
     uint32_t n_items;
     uint64_t bytes, put_total, got_total;
@@ -102,8 +103,8 @@ void queue_append(struct queue *q, struct queue_item *i);
 void queue_put_back(struct queue *q, struct queue_item *i);
 void queue_take_out(struct queue *q, struct queue_item *i);
 bool queue_fits(const struct queue *q, const struct queue_item *i);
-/* Its sender has ended before anybody had it: false when nothing is left of it, and it was freed. */
-bool item_orphaned(struct broker *b, struct queue_item *i);
+/* Its sender has ended before anybody had it. It may be gone when this returns, and its queue over: the caller holds a reference to that. */
+void item_orphaned(struct broker *b, struct queue_item *i);
 void items_forget_sender(struct queue_user *u);
 
 /* ---- queue_waits.c ---- */

@@ -26,6 +26,7 @@ struct rep_peer {
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer greeting;
+    bool owes_room;  /* a reply had to wait since on_room() was called */
     int greeted;     /* and said so to the handler */
     int dropped;     /* nothing it says counts any more */
     uint32_t events; /* what epoll watches for */
@@ -80,7 +81,9 @@ static void flush(struct rep_peer *p)
     uint32_t want;
 
     sp_stream_flush(&p->stream);
-    want = (sp_stream_unsent(&p->stream) > 0 ? EPOLLOUT : 0) | (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
+    p->owes_room |= sp_stream_unsent(&p->stream) > 0;
+    want = (p->owes_room ? EPOLLOUT : 0) | /* also when a send found room: on_room is never called from within one */
+           (sp_stream_unsent(&p->stream) <= OUT_PAUSE ? EPOLLIN : 0);
     if (want != p->events && loop_change(p->socket->loop, &p->watch, want) == 0)
         p->events = want;
 }
@@ -154,19 +157,29 @@ static int deliver(struct rep_peer *p, const uint8_t *body, size_t len)
     return 0;
 }
 
+/* All that waited has been read. */
+static void tell_of_room(struct rep_peer *p)
+{
+    const struct rep_handler *h = &p->socket->handler;
+
+    flush(p);
+    if (!p->owes_room || sp_stream_unsent(&p->stream) > 0)
+        return;
+    p->owes_room = false;
+    flush(p);
+    if (p->greeted && h->on_room != NULL)
+        h->on_room(h->ctx, p->id);
+}
+
 /* At most one message, so that no peer keeps the others waiting. A handler may drop the peer, but not free it. */
 static void on_ready(void *ctx)
 {
     struct rep_peer *p = ctx;
-    struct rep_handler *h = &p->socket->handler;
-    bool waited = sp_stream_unsent(&p->stream) > 0;
     uint8_t *body;
     size_t len;
     int rc;
 
-    flush(p);
-    if (waited && sp_stream_unsent(&p->stream) == 0 && p->greeted && h->on_room != NULL)
-        h->on_room(h->ctx, p->id);
+    tell_of_room(p);
     if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
     rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);

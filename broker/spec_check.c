@@ -242,7 +242,7 @@ static int check_disk(const Pb__JobSpec *s, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-/* A native one is what its shared object is; one of text begins empty, and its input is its calls. */
+/* A native one is what its shared object is; one of text may have a source that is run first. Its input is its calls. */
 static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
     const struct engine_row *e = &engine_table[engine_find(s->engine)];
@@ -255,11 +255,7 @@ static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
         snprintf(why, SPEC_WHY, "an interpreter has no standard input: what it is to know comes with its calls");
         return -EINVAL;
     }
-    if (e->is_text && s->source.len > 0) {
-        snprintf(why, SPEC_WHY, "an interpreter of '%s' begins empty: its source comes by exec", e->name);
-        return -EINVAL;
-    }
-    return e->is_text ? 0 : check_source(s, why);
+    return e->is_text && s->source.len == 0 ? 0 : check_source(s, why);
 }
 
 static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])

@@ -13,7 +13,8 @@
 
 /* Also settles spec->limits (which must be there): defaults filled in, maxima checked. */
 int spec_check(Pb__JobSpec *spec, char why[SPEC_WHY]);
-/* The same for an interpreter: what it runs comes with its calls. -EOPNOTSUPP: this engine takes none. */
+/* The same for an interpreter: of an engine of text it may be without a source, which is run before its first call. -EOPNOTSUPP: this engine
+ * takes no calls. */
 int spec_check_interp(Pb__JobSpec *spec, char why[SPEC_WHY]);
 
 #endif

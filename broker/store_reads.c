@@ -29,8 +29,8 @@ const char *const store_read_sql[R_COUNT] = {
     [R_LINK] = "SELECT c.seq, c.hash, (SELECT hash FROM chain WHERE seq = c.seq - 1) FROM chain c WHERE c.job = ?1",
     [R_KV_GET] = "SELECT value FROM kv WHERE tenant = ?1 AND key = ?2",
     [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
-    [R_ALIASES] = "SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
-                  "WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+    [R_ALIASES] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
+                   "WHERE number < ?1 ORDER BY number DESC LIMIT ?2"),
     [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed FROM queue ORDER BY id",
     [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,

@@ -311,7 +311,10 @@ static void fail_build(struct template *t, const struct job *job)
     Pb__JobError remote = PB__JOB_ERROR__INIT;
     char text[TEMPLATE_WHY + TEMPLATE_FULL_NAME + 64];
 
-    snprintf(text, sizeof(text), "the template %s could not be made: %s", t->full, t->why[0] != '\0' ? t->why : "its init ended");
+    snprintf(text, sizeof(text), "the template %s could not be made: %s", t->full,
+             job->end.error_message != NULL && job->end.error_message[0] != '\0' ? job->end.error_message
+             : t->why[0] != '\0'                                                 ? t->why
+                                                                                 : "its init ended");
     frame_make_utf8(text);
     f.error = PB__CALL_ERROR__CALL_ERROR_TEMPLATE_FAILED;
     f.message = text;

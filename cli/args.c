@@ -297,7 +297,7 @@ const struct flag flag_table[] = {
     { "discard",         0,  NULL,               VERB_BIT(QUEUE),   AT(discard),      NULL,                 FLAG_NOTHING,
       "close: what is in the queue is dropped" },
     { "name",            0,  "TEXT",             NEW,           0,                read_name,            FLAG_NOTHING,
-      "call the job so in lists (default: the file's name)" },
+      "the name that an interpreter is called by, or of a job in lists (default there: the file's name)" },
     { "explain-policy",  0,  "NAME",             VERB_BIT(DOCTOR),  AT(explain),      NULL,                 FLAG_NOTHING,
       "print the rows of a system call policy instead, each with its reason: compute, lua, python, native, exec, or init" },
     { "receipt",         0,  NULL,               VERB_BIT(RUN),     AT(receipt),      NULL,                 FLAG_NOTHING,

@@ -52,16 +52,29 @@ static int next(const struct command *c, struct coop_client *client, const char 
     return 0;
 }
 
+static int print(const struct command *c, struct coop_client *client, const char *id, struct span *s)
+{
+    int code = 0;
+
+    while (code == 0 && !c->opt.json && !is_done(s))
+        code = next(c, client, id, s);
+    fflush(stdout);
+    return code;
+}
+
 int interp_output(const struct command *c, struct coop_client *client, const Pb__CallResult *r)
 {
     struct span s = {
         {r->stdout_from, r->stderr_from},
         { r->stdout_to,  r->stderr_to  }
     };
-    int code = 0;
 
-    while (code == 0 && !c->opt.json && !is_done(&s))
-        code = next(c, client, r->output, &s);
-    fflush(stdout);
-    return code;
+    return print(c, client, r->output, &s);
+}
+
+int interp_output_all(const struct command *c, struct coop_client *client, const char *id)
+{
+    struct span s = { .to = { UINT64_MAX, UINT64_MAX } };
+
+    return print(c, client, id, &s);
 }

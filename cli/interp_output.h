@@ -15,5 +15,7 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
 int interp_call(const struct command *c, struct coop_client *client, const char *id, char **args, int n);
 /* What it wrote during this call, onto our standard output and error. Nothing with --json: coop logs has it. */
 int interp_output(const struct command *c, struct coop_client *client, const Pb__CallResult *r);
+/* The same for all that it has written by now. */
+int interp_output_all(const struct command *c, struct coop_client *client, const char *id);
 
 #endif

@@ -241,6 +241,7 @@ int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, stru
         spec_finish(ret);
         return rc;
     }
+    ret->pb.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
     ret->pb.limits = (Pb__Limits *)&c->opt.limits;
     ret->pb.on_output_limit = c->opt.on_output_limit;
     return 0;
@@ -268,6 +269,11 @@ static int add_engine(const struct command *c, struct spec *s, struct coop_error
     char list[ENGINE_LIST];
 
     s->pb.engine = (char *)(c->opt.engine != NULL ? c->opt.engine : c->opt.template == NULL && guess != NULL ? guess : "");
+    if (s->pb.engine[0] == '\0' && c->opt.template == NULL && c->opt.run != NULL) {
+        refuse(why, "cannot tell which engine %.200s is for: it has no #! line, and its name does not end in .lua", c->opt.run);
+        coop_error_hint(why, "give --engine lua for a script of Lua, --engine native for a shared object");
+        return -EINVAL;
+    }
     if (s->pb.engine[0] == '\0' || engine_find(s->pb.engine) >= 0)
         return 0;
     refuse(why, "there is no engine '%.40s'; there are: %s", s->pb.engine, engine_list(list));

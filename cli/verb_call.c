@@ -9,6 +9,17 @@
 
 #include <coop/exit_codes.h>
 
+/* In good order, so that its receipt does not say that it was cancelled. It ends with our session whatever comes of this. */
+static void close_it(const struct command *c, struct coop_client *client, char *id)
+{
+    Pb__InterpClose m = PB__INTERP_CLOSE__INIT;
+    struct named q;
+    struct frame reply;
+
+    if (say_send(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CLOSE, &m, &m.interp, id), &reply) == 0)
+        frame_release(&reply);
+}
+
 int verb_call(const struct command *c)
 {
     struct coop_client *client;
@@ -30,6 +41,8 @@ int verb_call(const struct command *c)
         snprintf(id, sizeof(id), "%s", answer_of(&reply)->handle->id);
         frame_release(&reply);
         code = interp_call(c, client, id, c->args, c->n_args);
+        if (code == 0)
+            close_it(c, client, id);
     }
     coop_client_close(client); /* its session, and so it */
     return code;

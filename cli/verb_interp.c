@@ -15,7 +15,9 @@
 #include "cli/submit_spec.h"
 #include "cli/text.h"
 #include "cli/values.h"
+#include "job_limits.h"
 #include "ulid.h"
+#include "units.h"
 
 #include <coop/exit_codes.h>
 
@@ -23,35 +25,17 @@
 
 static int check_create(const struct command *c, char **args, int n)
 {
+    bool some = c->opt.engine != NULL || c->opt.template != NULL || c->opt.run != NULL;
     struct coop_error why;
 
     (void)args;
     (void)n;
-    if ((c->opt.engine != NULL) != (c->opt.template != NULL))
+    if (some && (c->opt.engine == NULL || c->opt.template == NULL))
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE,
-                   c->opt.engine == NULL ? "an interpreter has an engine or a template" : "a template has its engine already");
-    coop_error_hint(&why, "write --engine lua, or --template NAME");
+                   some ? "a template has its engine already" : "an interpreter has an engine or a template");
+    coop_error_hint(&why, "write --engine lua, --run FILE, or --template NAME");
     return say_error(c, &why);
-}
-
-/* Text of a script that every new interpreter of a command runs first; for native the object it is. */
-static int run_first(const struct command *c, struct coop_client *client, const char *id, const struct spec *s)
-{
-    Pb__InterpExec m = PB__INTERP_EXEC__INIT;
-    struct named q;
-    struct frame reply;
-    int code;
-
-    m.source = s->pb.source;
-    m.source_name = s->pb.source_name;
-    m.timeout_us = timeout_of(c);
-    code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_EXEC, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
-    if (code == 0) {
-        code = interp_output(c, client, answer_of(&reply)->result);
-        frame_release(&reply);
-    }
-    return code;
 }
 
 static int kill_it(const struct command *c, struct coop_client *client, const char *id)
@@ -62,15 +46,15 @@ static int kill_it(const struct command *c, struct coop_client *client, const ch
     return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_KILL, &m, &m.interp, (char *)id));
 }
 
+/* Who is to own it, and whose output is shown: what it printed before its first call, also when it died of that. */
 int interp_make(const struct command *c, struct coop_client *client, Pb__Owner owner, struct frame *ret_reply)
 {
     Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
     Pb__Ask ask = PB__ASK__INIT;
+    const Pb__Answer *answer;
     struct coop_error why;
     struct grants grants;
     struct spec s;
-    Pb__JobSpec spec;
-    bool script;
     int code;
 
     if (spec_make_interp(c, &s, &why) != 0)
@@ -80,11 +64,7 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
         spec_finish(&s);
         return code;
     }
-    spec = s.pb;
-    script = c->opt.run != NULL && strcmp(spec.engine, "native") != 0;
-    if (script)
-        spec.source = (ProtobufCBinaryData){ 0, NULL };
-    m.spec = &spec;
+    m.spec = &s.pb;
     m.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
     m.owner = owner;
     m.grants = grants.list;
@@ -92,19 +72,21 @@ int interp_make(const struct command *c, struct coop_client *client, Pb__Owner o
     m.max_children = c->opt.max_children;
     ask.body_case = PB__ASK__BODY_INTERP_CREATE;
     ask.interp_create = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, ret_reply);
-    if (code == 0 && script) {
-        const char *id = answer_of(ret_reply)->handle->id;
-
-        code = run_first(c, client, id, &s);
-        if (code != 0) {
-            (void)kill_it(c, client, id);
-            frame_release(ret_reply);
-        }
-    }
+    code = say_send(c, client, &ask, ret_reply);
     grants_finish(&grants);
     spec_finish(&s);
-    return code;
+    if (code != 0)
+        return code;
+    answer = answer_of(ret_reply);
+    if (answer != NULL && answer->body_case == PB__ANSWER__BODY_HANDLE)
+        code = interp_output_all(c, client, answer->handle->id);
+    else if (answer != NULL && answer->body_case == PB__ANSWER__BODY_FAILURE && answer->failure->receipt[0] != '\0')
+        (void)interp_output_all(c, client, answer->failure->receipt);
+    if (code != 0) {
+        frame_release(ret_reply);
+        return code;
+    }
+    return say_answer(c, PB__ANSWER__BODY_HANDLE, ret_reply);
 }
 
 static int create(const struct command *c, struct coop_client *client, char **args, int n)
@@ -277,9 +259,22 @@ static int list(const struct command *c, struct coop_client *client, char **args
     return 0;
 }
 
+static void print_limits(const Pb__Limits *l)
+{
+    char text[UNITS_BUF];
+
+    if (l == NULL)
+        return;
+    fputs("limits   ", stdout);
+    for (size_t k = 0; k < limits_count; k++)
+        if (limits_get(l, &limits_table[k]) != 0)
+            printf(" %s=%s", limits_table[k].name, limits_format(&limits_table[k], limits_get(l, &limits_table[k]), text));
+    fputc('\n', stdout);
+}
+
 static void print_status(const Pb__InterpStatus *s)
 {
-    char word[JSON_ENUM_BUF], safe[1024];
+    char word[JSON_ENUM_BUF], safe[1024], cpu[UNITS_BUF], memory[UNITS_BUF];
 
     printf("id        %s\nstate     %s\nengine    %s\n", s->interp->id, state_of(s, word), text_safe_str(safe, sizeof(safe), s->engine));
     if (s->interp->name[0] != '\0')
@@ -292,8 +287,11 @@ static void print_status(const Pb__InterpStatus *s)
         printf("parent    %s, depth %u\n", s->parent, s->depth);
     printf("calls     %" PRIu64 " done, %u waiting%s%s\n", s->calls, s->waiting, s->running[0] != '\0' ? ", running " : "",
            text_safe_str(safe, sizeof(safe), s->running));
-    printf("children  %u\nused      cpu %" PRIu64 " us, memory %" PRIu64 " bytes, pid %u, incarnation %u\n", s->children, s->cpu_us,
-           s->mem_bytes, s->pid, s->incarnation);
+    printf("children  %u\n", s->children);
+    if (s->pid != 0)
+        printf("used      cpu %s, memory %s, pid %u, incarnation %u\n", units_format_duration(s->cpu_us, cpu),
+               units_format_size(s->mem_bytes, memory), s->pid, s->incarnation);
+    print_limits(s->limits);
     if (s->state == PB__INTERP_STATE__INTERP_STATE_ENDED)
         printf("ended     %s%s%s\n", json_enum_name(&pb__cause__descriptor, (int)s->cause, word), s->cause_detail[0] != '\0' ? ": " : "",
                text_safe_str(safe, sizeof(safe), s->cause_detail));
@@ -385,12 +383,12 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
 
 /* clang-format off */
 const struct word interp_words[] = {
-    { "create",    "",               0,  0, "make one and print its id: --engine or --template, --run FILE runs a script in it first (native: is the shared object)", create, check_create },
+    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create },
     { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec },
     { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
     { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
     { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },
-    { "show",      "ID",             1,  1, "say all that is known of it", show, NULL },
+    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL },
     { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL },
     { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL },
     { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL },

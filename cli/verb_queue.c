@@ -76,6 +76,8 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     struct frame reply;
     int code = read_unbound(c, &m.unbound);
 
+    if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
+        m.unbound = PB__UNBOUND__UNBOUND_PERSIST; /* its sender is this command, which ends at once */
     if (code == 0)
         code = values_each_arg(c, args + 1, n - 1, &each);
     if (code != 0)

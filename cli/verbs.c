@@ -67,8 +67,8 @@ const struct verb verb_table[] = {
         .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words, .completes = COMPLETE_WORD,
         .run = verb_interp,
         .summary = "make interpreters that live, run code in them and call their functions",
-        .text = "An interpreter is a sealed process of its own that keeps its state from one call to the next. One that create made lives until it is closed, or idle for as long as --limit idle says; it is named by its id or by --name.\n"
-                "Limits cpu and wall hold for each call, the others for its life. What it prints during a call is printed here; coop logs ID has all of it. When it ends otherwise than by close, its receipt says how: coop result ID.\n"
+        .text = "An interpreter is a sealed process of its own that keeps its state from one call to the next. One that create made lives until it is closed, or idle for as long as --limit idle says (an hour when it says nothing); it is named by its id or by --name. With its --run FILE it is made anew by a new broker, and by reset.\n"
+                "Limits cpu and wall hold for each call, the others for its life; output past its limits is dropped. What it prints during a call is printed here; coop logs ID has all of it. When it ends otherwise than by close, its receipt says how: coop result ID.\n"
                 "Handles given by --grant and --cap file= are the broker's: a new broker makes an idle interpreter anew without them, and one that coop has started leaves after a minute without calls. --cap queue=NAME:recv and its like are part of what is kept.\n"
                 "An argument that begins with - and is no number goes behind --: coop interp call ID f -- -x.\n",
     },

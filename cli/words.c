@@ -41,12 +41,16 @@ static void say_lines(const char *text)
     }
 }
 
-static void say_remote(const Pb__CallFailure *f)
+/* Its lines say all of the message again, and more. */
+static bool has_traceback(const Pb__CallFailure *f)
 {
-    if (f->remote == NULL)
-        return;
-    if (f->remote->traceback[0] != '\0')
-        say_lines(f->remote->traceback);
+    return f->remote != NULL && f->remote->traceback[0] != '\0';
+}
+
+/* A type that says something: that of every plain error of Lua is "error". One that ended has its cause in the message. */
+static bool has_own_type(const Pb__CallFailure *f)
+{
+    return f->remote != NULL && f->cause == PB__CAUSE__CAUSE_NONE && f->remote->type[0] != '\0' && strcmp(f->remote->type, "error") != 0;
 }
 
 int say_failure(const struct command *c, const Pb__CallFailure *f)
@@ -62,13 +66,18 @@ int say_failure(const struct command *c, const Pb__CallFailure *f)
         json_print(doc);
         return row->exit_code;
     }
-    fprintf(stderr, "coop: %s: %s", row->name, text_safe_str(message, sizeof(message), f->message));
+    fprintf(stderr, "coop: %s: ", row->name);
+    if (f->error == PB__CALL_ERROR__CALL_ERROR_EXECUTION_FAILED && has_own_type(f))
+        fprintf(stderr, "%s: ", text_safe_str(path, sizeof(path), f->remote->type));
+    text_safe(message, sizeof(message), f->message, has_traceback(f) ? strcspn(f->message, "\n") : strlen(f->message));
+    fprintf(stderr, "%s", message);
     if (f->path[0] != '\0')
         fprintf(stderr, " (at %s)", text_safe_str(path, sizeof(path), f->path));
     for (size_t i = 0; i < f->n_cycle; i++)
         fprintf(stderr, "%s%s", i == 0 ? " (" : " -> ", text_safe_str(path, sizeof(path), f->cycle[i]));
     fprintf(stderr, "%s\n", f->n_cycle > 0 ? ")" : "");
-    say_remote(f);
+    if (has_traceback(f))
+        say_lines(f->remote->traceback);
     if (f->receipt[0] != '\0')
         fprintf(stderr, "coop: its receipt: coop result %s\n", text_safe_str(path, sizeof(path), f->receipt));
     return row->exit_code;
@@ -81,20 +90,23 @@ const Pb__Answer *answer_of(const struct frame *reply)
     return r->body_case == PB__REPLY__BODY_ASK ? r->ask : NULL;
 }
 
-int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+int say_send(const struct command *c, struct coop_client *client, Pb__Ask *ask, struct frame *ret_reply)
 {
     Pb__Request req = PB__REQUEST__INIT;
-    const Pb__Answer *answer;
     struct coop_error why;
-    int rc;
 
     ask->number = coop_client_number(client);
     req.body_case = PB__REQUEST__BODY_ASK;
     req.ask = ask;
-    rc = ask_broker(client, &req, patience_us(c), ret_reply, &why);
-    if (rc != 0)
-        return say_error(c, &why);
-    answer = answer_of(ret_reply);
+    return ask_broker(client, &req, patience_us(c), ret_reply, &why) == 0 ? 0 : say_error(c, &why);
+}
+
+int say_answer(const struct command *c, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+{
+    const Pb__Answer *answer = answer_of(ret_reply);
+    struct coop_error why;
+    int rc;
+
     if (answer != NULL && answer->body_case == wanted)
         return 0;
     if (answer != NULL && answer->body_case == PB__ANSWER__BODY_FAILURE)
@@ -105,6 +117,13 @@ int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, P
         rc = say_error(c, &why);
     frame_release(ret_reply);
     return rc;
+}
+
+int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply)
+{
+    int code = say_send(c, client, ask, ret_reply);
+
+    return code == 0 ? say_answer(c, wanted, ret_reply) : code;
 }
 
 int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask)

@@ -15,6 +15,9 @@
 
 /* Asks, waiting as long as --timeout says and otherwise for as long as it takes. 0: the caller releases the reply; else the exit code. */
 int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
+/* Its two halves: whatever the answer is, and what becomes of one that is not the wanted one, which this releases. */
+int say_send(const struct command *c, struct coop_client *client, Pb__Ask *ask, struct frame *ret_reply);
+int say_answer(const struct command *c, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
 const Pb__Answer *answer_of(const struct frame *reply);
 
 /* The same for a change that is answered by Done. */

@@ -20,13 +20,19 @@ static Pb__CallError error_of(int rc)
     }
 }
 
+/* What is wrong with it, where the error's own words are wider. */
+static const char *reason_of(int rc, const struct call_error_row *row)
+{
+    return rc == -EILSEQ ? "text that is not UTF-8, which goes as bytes" : row->what;
+}
+
 static int refuse(int rc, const char *path, struct coop_error *why)
 {
     const struct call_error_row *row = call_error(error_of(rc));
 
     if (rc == -ENOMEM)
         return start_no_memory(why);
-    coop_error_set(why, row->error, row->exit_code, "%s: %s", path[0] != '\0' ? path : "value", row->what);
+    coop_error_set(why, row->error, row->exit_code, "%s: %s", path[0] != '\0' ? path : "value", reason_of(rc, row));
     if (why != NULL)
         PUT(why->path, path);
     return -row->error;

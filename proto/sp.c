@@ -124,7 +124,8 @@ static int read_head(int fd, uint8_t head[SP_HEADER_LEN], int *ret_fd)
 {
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))];
     struct iovec iov = { head, SP_HEADER_LEN };
-    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    /* not CMSG_SPACE of it: rounded up, that is room for two */
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = CMSG_LEN(sizeof(int)) };
     ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
     int rc;
 

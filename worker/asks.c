@@ -6,6 +6,7 @@
 
 #include "worker/inbound.h"
 #include "worker/link.h"
+#include "worker/output.h"
 
 enum { SLOT_BITS = 11, SLOTS = 1 << SLOT_BITS, GIVES = SLOTS, ORPHANS_MAX = 32 };
 _Static_assert((int)ASKS_OPEN <= (int)SLOTS, "a number's low bits are its slot");
@@ -192,6 +193,7 @@ int ask_begin(Pb__Ask *a, struct ask **ret)
         return -ENOMEM;
     new->in.descriptor = -1;
     new->may_bring = brings_descriptor(a);
+    output_flush(); /* what was printed before is there before: the answer may be its end */
     link_enter();
     give_orphans_back();
     rc = take_slot(new, gives_handle(a));

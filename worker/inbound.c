@@ -80,7 +80,7 @@ static int receive(void)
     struct inbound *in;
     uint8_t *bytes;
     size_t len;
-    int fd = -1, rc = link_receive(&bytes, &len, asks_may_bring_descriptor() ? &fd : NULL);
+    int fd = -1, rc = link_receive(&bytes, &len, &fd, asks_may_bring_descriptor);
 
     if (rc == -EINTR)
         return rc;
@@ -106,10 +106,21 @@ static int receive(void)
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
 
+/* One, and those that were read with it: nobody else would hear of them. */
+static int receive_some(void)
+{
+    int rc;
+
+    do
+        rc = receive();
+    while (rc == 0 && link_has_more());
+    return rc;
+}
+
 static void readable(void)
 {
     for (int i = 0; i < AT_ONCE; i++)
-        if (receive() != 0 || sched->watching <= 1 || link_sleep(0, NULL) != 0) /* the one that waits has been served */
+        if (receive_some() != 0 || sched->watching <= 1 || link_sleep(0, NULL) != 0) /* the one that waits has been served */
             return;
 }
 
@@ -146,7 +157,7 @@ static int sleep_and_receive(int64_t deadline)
         rc = link_sleep(left_until(deadline), &all);
     sigprocmask(SIG_SETMASK, &kept, NULL);
     if (rc == 0)
-        rc = receive();
+        rc = receive_some();
     return rc == -EINTR ? 0 : rc;
 }
 

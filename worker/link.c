@@ -101,6 +101,86 @@ void link_send(const Pb__FromWorker *m)
     link_leave();
 }
 
+/* ---- in ------------------------------------------------------------------------------------------------------------------------------ */
+
+/*
+ * What was read ahead: a small message, and what came right behind it, is one call and not two. One reader at a time; it leaves nothing here for others,
+ * whom no poll would tell of it (inbound.c). Bytes that a descriptor may belong to are never read ahead: nobody could say to which message.
+ */
+static struct {
+    size_t at, have;
+    uint8_t bytes[LINK_AHEAD];
+} ahead;
+
+int link_has_more(void)
+{
+    return ahead.at < ahead.have;
+}
+
+/* Exactly len bytes, which have begun to come. */
+static int read_rest(uint8_t *into, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = read(link_fd, into, len);
+
+        if (n == 0)
+            return -EPIPE;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == ECONNRESET ? -EPIPE : -errno;
+        into += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int take(uint8_t *into, size_t len)
+{
+    size_t n = ahead.have - ahead.at < len ? ahead.have - ahead.at : len;
+
+    memcpy(into, ahead.bytes + ahead.at, n);
+    ahead.at += n;
+    return read_rest(into + n, len - n);
+}
+
+static int fill(void)
+{
+    ssize_t n = read(link_fd, ahead.bytes, sizeof(ahead.bytes));
+
+    if (n < 0)
+        return errno == ECONNRESET ? -EPIPE : -errno;
+    ahead.at = 0;
+    ahead.have = (size_t)n;
+    return n == 0 ? -EPIPE : 0;
+}
+
+/* The next message, of which the first byte is here. */
+static int take_message(uint8_t **ret_bytes, size_t *ret_len)
+{
+    uint8_t head[SP_HEADER_LEN], *bytes;
+    uint64_t len;
+    int rc = take(head, sizeof(head));
+
+    if (rc == 0)
+        rc = sp_header_get(head, &len);
+    if (rc != 0)
+        return rc;
+    if (len > FRAME_MAX_ASSIGN)
+        return -EMSGSIZE;
+    bytes = malloc(len > 0 ? len : 1);
+    if (bytes == NULL)
+        return -ENOMEM;
+    rc = take(bytes, len);
+    if (rc != 0) {
+        free(bytes);
+        return rc;
+    }
+    *ret_bytes = bytes;
+    *ret_len = len;
+    return 0;
+}
+
 int link_wait(struct frame *ret_f)
 {
     uint8_t *bytes = NULL;
@@ -115,29 +195,52 @@ int link_wait(struct frame *ret_f)
     return rc;
 }
 
-int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd)
+static int receive_with(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd)
 {
     uint8_t *bytes = NULL;
-    size_t cap = 0, len = 0;
-    int rc = ret_fd != NULL ? sp_recv_descriptor(link_fd, &bytes, &cap, FRAME_MAX_ASSIGN, &len, ret_fd)
-                            : sp_recv(link_fd, &bytes, &cap, FRAME_MAX_ASSIGN, &len);
+    size_t cap = 0;
+    int rc = sp_recv_descriptor(link_fd, &bytes, &cap, FRAME_MAX_ASSIGN, ret_len, ret_fd);
 
+    if (rc == 0)
+        *ret_bytes = bytes;
+    else
+        free(bytes);
+    return rc;
+}
+
+/* Whether one may come is looked at, and what is there is read, before another thread can ask for one. */
+static int begin_message(bool (*may_bring)(void), bool *ret_with)
+{
+    int rc = 0;
+
+    *ret_with = false;
+    if (link_has_more())
+        return 0;
+    link_enter();
+    *ret_with = may_bring();
+    if (!*ret_with)
+        rc = fill();
+    link_leave();
+    return rc;
+}
+
+int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd, bool (*may_bring)(void))
+{
+    bool with;
+    int rc = begin_message(may_bring, &with);
+
+    if (rc == 0)
+        rc = with ? receive_with(ret_bytes, ret_len, ret_fd) : take_message(ret_bytes, ret_len);
     if (rc == -EPIPE)
         _exit(0);
-    if (rc != 0) {
-        free(bytes);
-        return rc;
-    }
-    *ret_bytes = bytes;
-    *ret_len = len;
-    return 0;
+    return rc;
 }
 
 int link_sleep(int64_t us, const sigset_t *wait_mask)
 {
     struct pollfd p = { .fd = link_fd, .events = POLLIN };
     struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
-    int n = ppoll(&p, 1, us < 0 ? NULL : &t, wait_mask);
+    int n = link_has_more() ? 1 : ppoll(&p, 1, us < 0 ? NULL : &t, wait_mask);
 
     return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }

@@ -12,6 +12,7 @@
 #define WORKER_LINK_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include "frame.h"
 #include "link.pb-c.h"
@@ -44,9 +45,15 @@ int link_is_mine(void);   /* this thread's */
 /* Waits for the next message. -EINTR when a signal came first. */
 int link_wait(struct frame *ret_f);
 
-/* The next message as it came, ToWorker not yet decoded; the caller frees it. ret_fd: the descriptor that came with it, or -1; NULL: none is
- * taken, by a call that every policy has. -EINTR as link_wait; -ENOMEM: it is lost, and the link with it. */
-int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd);
+/*
+ * The next message as it came, ToWorker not yet decoded; the caller frees it. One thread at a time, which knows that there is something (link_sleep()).
+ * may_bring: whether a descriptor may come with it, asked under the link's lock; then *ret_fd is that, and if none did -1; else it is left as it is, and the
+ * call is one that every policy has. Of what came behind it the first LINK_AHEAD bytes may have been read too: while link_has_more() the caller goes
+ * on receiving, for no poll tells of them. -EINTR as link_wait; -ENOMEM: it is lost, and the link with it.
+ */
+enum { LINK_AHEAD = 2048 };
+int link_receive(uint8_t **ret_bytes, size_t *ret_len, int *ret_fd, bool (*may_bring)(void));
+int link_has_more(void);
 
 /* Sleeps until there is something to receive: 0. us: below 0 for ever; over: -ETIMEDOUT. Signals are blocked by wait_mask meanwhile (NULL:
  * as they are), the race-free way to be interruptible: -EINTR. */

@@ -173,12 +173,25 @@ __attribute__((no_stack_protector)) static void be_child(const struct engine *e,
     say_hello(order);
 }
 
+/* What its forks cost is for the broker to count, who allows something for each. */
+static void forks_are_not_the_inits(void)
+{
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_CPU, &l) != 0)
+        _exit(EXIT_PROTOCOL);
+    l.rlim_cur = l.rlim_max;
+    if (setrlimit(RLIMIT_CPU, &l) != 0)
+        _exit(EXIT_PROTOCOL);
+}
+
 static void warm_up(const struct engine *e, const Pb__JobSpec *spec)
 {
     static struct outcome o;
 
     if (e->warm(spec, &o) != 0)
         serve_finish(&o);
+    forks_are_not_the_inits();
     output_flush();
     say_warm();
 }

@@ -41,6 +41,30 @@ static void what_an_interpreter_knows_it_keeps(void **state)
                   "nil\tnil\n");
 }
 
+static void its_source_is_run_before_its_first_call(void **state)
+{
+    expect_script(
+        *state,
+        "local i = interpreters.create{source = 'print(\"unseen\") function twice(x) return x * 2 end'} print(i:call('twice', 21))\n"
+        "local kind, e = fails(interpreters.create, {source = 'error(\"at once\")', source_name = 'b.lua'})\n"
+        "print(kind, e.cause, e.remote_type, e.message:match('b.lua:1: at once'))\n"
+        "print((fails(interpreters.create, {source = 'function ('})))",
+        "42\n"
+        "ExecutionFailed\texception\terror\tb.lua:1: at once\n"
+        "ExecutionFailed\n");
+}
+
+/* Whoever is linked is told nothing, it ends; yet what it printed is out. */
+static void what_was_printed_before_an_end_by_link_is_seen(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.lua",
+                              HEAD "local i = interpreters.create{source = 'function die() os.exit(3) end'}\n"
+                                   "print 'before' i:link() print 'linked' i:call_async('die'):wait()");
+
+    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=2", path), COOP_EXIT_CANCELLED)->out, "before\nlinked\n");
+}
+
 static void values_of_every_type_come_back_as_they_went(void **state)
 {
     expect_script(
@@ -412,6 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_an_interpreter_knows_it_keeps),
+        TEST(its_source_is_run_before_its_first_call),
+        TEST(what_was_printed_before_an_end_by_link_is_seen),
         TEST(values_of_every_type_come_back_as_they_went),
         TEST(what_cannot_be_sent_is_named_by_its_path),
         TEST(an_error_in_there_is_one_out_here_with_its_traceback),

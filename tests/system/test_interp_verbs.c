@@ -40,7 +40,7 @@ static void an_interpreter_keeps_its_state_between_commands(void **state)
     expect_text(proc_expect(coop(b, "interp", "call", id, "add", "-1.5"), 0)->out, "adding\t-1.5\n1.5\n");
     expect_text(proc_expect(coop_in(b, "return n", 8, "interp", "exec", id, "-"), 0)->out, "1.5\n");
     expect_text(proc_expect(coop_in(b, "n = 7", 5, "interp", "exec", id, "-"), 0)->out, "");
-    proc_expect(coop(b, "interp", "prepare", id, "n=40", "name=Ada"), 0);
+    expect_has(proc_expect(coop(b, "interp", "prepare", "--json", id, "n=40", "name=Ada"), 0)->out, "\"schema\"");
     expect_text(proc_expect(coop_in(b, "return n, name", 14, "interp", "exec", id, "-"), 0)->out, "[40, \"Ada\"]\n");
     expect_has(proc_expect(coop(b, "interp", "show", id), 0)->out, "state     idle\n");
     proc_expect(coop(b, "interp", "close", id), 0);
@@ -163,6 +163,137 @@ static void a_template_is_built_once_and_copied(void **state)
     expect_has(proc_expect(coop(b, "call", "--template", "rows@3", "more"), COOP_EXIT_NOT_FOUND)->err, "NotFound");
     proc_expect(coop(b, "template", "rm", "rows"), 0);
     expect_has(proc_expect(coop(b, "template", "rm", "rows"), COOP_EXIT_NOT_FOUND)->err, "NotFound");
+}
+
+static void a_job_begins_as_a_copy_of_its_template(void **state)
+{
+    struct broker *b = *state;
+    const char *init = script(b, "init.lua", "function find(k) return k .. '!' end");
+    const char *use = script(b, "use.lua", "print(find('here'), arg[1])");
+    char *id;
+
+    proc_expect(coop(b, "template", "build", "words", "--run", init, "--limit", "memory=32M"), 0);
+    expect_text(proc_expect(coop(b, "run", "--template", "words", use, "a"), 0)->out, "here!\ta\n");
+    id = line_of(proc_expect(coop(b, "submit", "--template", "words@1", use), 0));
+    expect_text(proc_expect(coop(b, "logs", "--follow", id), 0)->out, "here!\tnil\n");
+    expect_has(proc_expect(coop(b, "show", "--json", id), 0)->out, "\"template\": \"words@1\"");
+    free(id);
+    expect_has(proc_expect(coop(b, "run", "--template", "nosuch", use), COOP_EXIT_NOT_FOUND)->err, "there is no template 'nosuch'");
+    expect_has(proc_expect(coop(b, "run", "--template", "words@9", use), COOP_EXIT_NOT_FOUND)->err, "words@9");
+    expect_has(proc_expect(coop(b, "run", "--template", "words", "--limit", "memory=1G", use), COOP_EXIT_USAGE)->err, "memory");
+    expect_has(proc_expect(coop(b, "run", "--template", "words", script(b, "p.sh", "#!/bin/sh\n")), COOP_EXIT_USAGE)->err,
+               "is one of the engine 'lua'");
+}
+
+/* What --run says is part of what it is: a new broker has it run again. */
+static void a_named_one_is_made_anew_with_its_script(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "svc.lua", "print 'begins' function twice(x) return x * 2 end");
+    struct proc *p = proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+
+    assert_int_equal(strncmp(p->out.bytes, "begins\n", 7), 0);
+    expect_text(proc_expect(coop(b, "interp", "call", "svc", "twice", "21"), 0)->out, "42\n");
+    broker_kill(b);
+    broker_up(b);
+    expect_text(proc_expect(coop(b, "interp", "call", "svc", "twice", "4"), 0)->out, "8\n");
+    p = proc_expect(coop(b, "interp", "create", "--run", script(b, "bad.lua", "print 'so far' error('at once')")), COOP_EXIT_EXCEPTION);
+    expect_text(p->out, "so far\n");
+    expect_has(p->err, "bad.lua:1: at once");
+    expect_has(p->err, "traceback");
+    expect_has(proc_expect(coop(b, "interp", "create", "--run", "/dev/null"), COOP_EXIT_USAGE)->err, "give --engine lua");
+    expect_has(proc_expect(coop(b, "interp", "create", "--run", script(b, "slow.lua", "while true do end"), "--limit", "wall=200ms"),
+                           COOP_EXIT_EXCEPTION)
+                   ->err,
+               "wall");
+}
+
+static void what_it_prints_in_its_life_does_not_end_it(void **state)
+{
+    struct broker *b = *state;
+    const char *tiny = script(b, "tiny.lua", "function say() print(('x'):rep(3000)) return 1 end");
+
+    proc_expect(coop(b, "interp", "create", "--run", tiny, "--name", "talks", "--limit", "stdout=4K"), 0);
+    for (int i = 0; i < 3; i++)
+        expect_has(proc_expect(coop(b, "interp", "call", "talks", "say"), 0)->out, "1\n");
+    proc_expect(coop(b, "interp", "close", "talks"), 0);
+}
+
+static void who_looks_for_one_that_has_ended_sees_how(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "svc.lua", "function out() os.exit(70) end");
+
+    proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "limits    cpu=");
+    proc_expect(coop(b, "interp", "call", "svc", "out"), COOP_EXIT_EXCEPTION);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "ended     exit");
+    assert_null(strstr(proc_expect(coop(b, "interp", "show", "svc"), 0)->out.bytes, "used "));
+    expect_has(proc_expect(coop(b, "interp", "wait", "svc"), 0)->out, "receipt   coop result ");
+    expect_has(proc_expect(coop(b, "interp", "call", "svc", "out"), COOP_EXIT_CONFLICT)->err, "Dead");
+    proc_expect(coop(b, "interp", "create", "--run", file, "--name", "svc"), 0);
+    expect_has(proc_expect(coop(b, "interp", "show", "svc"), 0)->out, "state     idle");
+}
+
+static void the_type_of_an_error_is_printed_with_it(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(
+        b,
+        "function bad() error(setmetatable({}, {__name = 'MyError', __tostring = function() return 'no way' end})) end function plain() error('oh') end");
+
+    expect_has(proc_expect(coop(b, "interp", "call", id, "bad"), COOP_EXIT_EXCEPTION)->err, "ExecutionFailed: MyError: no way\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "plain"), COOP_EXIT_EXCEPTION)->err, "ExecutionFailed: made.lua:1: oh\n");
+    expect_has(proc_expect(coop(b, "template", "build", "bad", "--run", script(b, "no.lua", "require 'data'")), COOP_EXIT_EXCEPTION)->err,
+               "TemplateFailed: the template bad@1 could not be made: no.lua:1: module 'data' not found:\n");
+    free(id);
+}
+
+/* At rest when its owner ends well, it is closed; only one that was busy is cancelled. */
+static void whose_owner_ends_well_has_ended_well(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "f.lua", "function one() return 1 end");
+    const char *job = script(b, "job.lua", "i = require('coop.interpreters').create() i:exec('x = 1')");
+    struct proc *p;
+
+    proc_expect(coop(b, "call", "--run", file, "one"), 0);
+    proc_expect(coop(b, "run", "--cap", "interpreters=1", job), 0);
+    p = proc_expect(coop(b, "ls"), 0);
+    expect_has(p->out, "succeeded");
+    assert_null(strstr(p->out.bytes, "cancelled"));
+}
+
+static void what_a_job_may_not_says_how_it_may(void **state)
+{
+    struct broker *b = *state;
+    char *id = made(b, "function big() return ('x'):rep(100000) end");
+
+    expect_has(proc_expect(coop(b, "run", script(b, "i.lua", "require('coop.interpreters').create()")), COOP_EXIT_EXCEPTION)->err,
+               "see --cap interpreters=N");
+    expect_has(proc_expect(coop(b, "run", script(b, "q.lua", "require('coop.queues').create()")), COOP_EXIT_EXCEPTION)->err,
+               "see --cap queues");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "big"), COOP_EXIT_USAGE)->err, "see --cap buffers=SIZE");
+    free(id);
+}
+
+static void a_queue_from_a_terminal_keeps_what_was_put(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p;
+
+    proc_expect(coop(b, "queue", "create", "mem"), 0);
+    proc_expect(coop(b, "queue", "put", "mem", "1", "2"), 0);
+    expect_text(proc_expect(coop(b, "queue", "get", "mem", "--max-items", "2"), 0)->out, "1\n2\n");
+    proc_expect(coop(b, "queue", "put", "mem", "3", "--unbound", "replace"), 0);
+    p = proc_expect(coop(b, "queue", "get", "--json", "mem"), 0);
+    expect_has(p->out, "\"unbound\": \"replace\"");
+    expect_has(p->out, "\"sender\": \"");
+    expect_text(p->err, "");
+    p = proc_expect(coop(b, "queue", "ls"), 0);
+    assert_int_equal(strncmp(p->out.bytes, "ID ", 3), 0);
+    p = proc_expect(coop(b, "template", "ls"), 0);
+    assert_int_equal(strncmp(p->out.bytes, "TEMPLATE ", 9), 0);
 }
 
 static void a_queue_gives_back_what_was_put_in_its_order(void **state)
@@ -402,6 +533,14 @@ int main(void)
         TEST(a_call_of_its_own_leaves_no_interpreter),
         TEST(a_call_that_takes_too_long_is_ended_and_the_interpreter_lives),
         TEST(a_template_is_built_once_and_copied),
+        TEST(a_job_begins_as_a_copy_of_its_template),
+        TEST(a_named_one_is_made_anew_with_its_script),
+        TEST(what_it_prints_in_its_life_does_not_end_it),
+        TEST(who_looks_for_one_that_has_ended_sees_how),
+        TEST(the_type_of_an_error_is_printed_with_it),
+        TEST(whose_owner_ends_well_has_ended_well),
+        TEST(what_a_job_may_not_says_how_it_may),
+        TEST(a_queue_from_a_terminal_keeps_what_was_put),
         TEST(a_queue_gives_back_what_was_put_in_its_order),
         TEST(keys_are_kept),
         TEST(a_file_is_granted_as_it_was_when_it_was_read),

@@ -387,6 +387,81 @@ static void what_a_template_has_asked_is_lost_to_its_child(void **state)
     ask_end(next);
 }
 
+/* Without a second look at the link: nobody would be told of what was read ahead. */
+static void answers_that_came_together_are_taken_together(void **state)
+{
+    struct ask *a[3] = { begin_info(), begin_info(), begin_info() };
+    uint64_t number[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        number[i] = heard_ask(PB__ASK__BODY_QUEUE_INFO);
+    for (int i = 0; i < 3; i++)
+        answer(number[i], (uint32_t)i + 5);
+    assert_int_equal(ask_wait(a[1], COOP_NEVER), 0);
+    assert_true(ask_is_answered(a[0]) && ask_is_answered(a[2]));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask_wait(a[i], 0), 0);
+        assert_int_equal(count_of(a[i]), i + 5);
+        ask_end(a[i]);
+    }
+}
+
+/* As long as one may come nothing is read ahead, so it is still known whose it is. */
+static void a_descriptor_among_answers_that_came_together_is_its_own_answers(void **state)
+{
+    struct ask *first = begin_info(), *map = begin(PB__ASK__BODY_BUFFER_MAP), *failed = begin(PB__ASK__BODY_BUFFER_MAP), *last = begin_info();
+    uint64_t number[4] = { heard_ask(PB__ASK__BODY_QUEUE_INFO), heard_ask(PB__ASK__BODY_BUFFER_MAP), heard_ask(PB__ASK__BODY_BUFFER_MAP),
+                           heard_ask(PB__ASK__BODY_QUEUE_INFO) };
+    int fd;
+
+    (void)state;
+    answer(number[0], 1);
+    answer(number[2], 2);
+    answer_with(number[1], STDERR_FILENO);
+    answer(number[3], 3);
+    assert_int_equal(ask_wait(last, COOP_NEVER), 0);
+    assert_int_equal(ask_wait(first, 0), 0);
+    assert_int_equal(ask_wait(failed, 0), 0);
+    assert_int_equal(ask_wait(map, 0), 0);
+    assert_int_equal(ask_descriptor(first), -1);
+    assert_int_equal(ask_descriptor(failed), -1);
+    assert_int_equal(ask_descriptor(last), -1);
+    fd = ask_descriptor(map);
+    assert_true(fd >= 0);
+    close(fd);
+    ask_end(first);
+    ask_end(map);
+    ask_end(failed);
+    ask_end(last);
+}
+
+/* One of them begins in what was read ahead and ends behind it. */
+static void answers_longer_than_what_is_read_ahead_arrive_whole(void **state)
+{
+    static char text[LINK_AHEAD + 1000];
+    struct ask *small = begin_info(), *large = begin_info();
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__Answer a = PB__ANSWER__INIT;
+    Pb__CallFailure f = PB__CALL_FAILURE__INIT;
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    f.message = text;
+    answer(heard_ask(PB__ASK__BODY_QUEUE_INFO), 1);
+    a.number = heard_ask(PB__ASK__BODY_QUEUE_INFO);
+    a.body_case = PB__ANSWER__BODY_FAILURE;
+    a.failure = &f;
+    m.body_case = PB__TO_WORKER__BODY_ANSWER;
+    m.answer = &a;
+    told_send(broker_end, &m);
+    assert_int_equal(ask_wait(small, COOP_NEVER), 0);
+    assert_int_equal(ask_wait(large, COOP_NEVER), 0);
+    assert_string_equal(ask_answer(large)->failure->message, text);
+    ask_end(small);
+    ask_end(large);
+}
+
 static void one_that_timed_out_may_be_waited_for_again(void **state)
 {
     struct ask *a;
@@ -616,6 +691,9 @@ int main(void)
         TASKLETS(so_is_what_nobody_has_looked_at),
         TASKLETS(what_a_template_has_asked_is_lost_to_its_child),
         TASKLETS(one_that_timed_out_may_be_waited_for_again),
+        TASKLETS(answers_longer_than_what_is_read_ahead_arrive_whole),
+        TASKLETS(a_descriptor_among_answers_that_came_together_is_its_own_answers),
+        TASKLETS(answers_that_came_together_are_taken_together),
         TASKLETS(where_blocking_is_forbidden_it_is_not_waited_for),
         TASKLETS(input_and_answers_each_find_their_tasklet),
         TASKLETS(a_descriptor_that_comes_along_is_given_once),

@@ -326,7 +326,7 @@ static void a_worker_sees_what_its_job_was_given_and_no_more(void **state)
     ro = answered(opens(e, "app/", 0), HANDLE)->handle->handle;
     rw = answered(opens(e, "app/own/deep/", RIGHT(WRITE) | RIGHT(READ)), HANDLE)->handle->handle;
     has(e, ro, "x", "1");
-    failed(puts_it(e, ro, "x", "2"), NOT_ALLOWED, "does not give this right over key prefix");
+    failed(puts_it(e, ro, "x", "2"), NOT_ALLOWED, "does not give the right to write: key prefix 'app/'");
     answered(puts_it(e, rw, "k", "v"), DONE);
     has(host, 0, "app/own/deep/k", "v");
     has(e, ro, "own/deep/k", "v");

@@ -27,6 +27,7 @@ struct scene {
     int far; /* the worker's end */
     int messages, why;
     int until; /* messages that end the loop */
+    int rooms; /* calls of on_room() */
 };
 
 static void on_message(void *ctx, const uint8_t *bytes, size_t len)
@@ -47,10 +48,18 @@ static void on_gone(void *ctx, int why)
     loop_stop(&s->loop);
 }
 
+static void on_room(void *ctx)
+{
+    struct scene *s = ctx;
+
+    s->rooms++;
+    loop_stop(&s->loop);
+}
+
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    const struct link_handler h = { on_message, on_gone, s, NULL };
+    const struct link_handler h = { on_message, on_gone, s, on_room };
 
     if (s == NULL || loop_init(&s->loop) != 0 || link_open(&s->link, &s->loop, &h, &s->far) != 0)
         return -1;
@@ -284,6 +293,34 @@ static void each_descriptor_comes_once_and_with_its_own_frame(void **state)
     }
 }
 
+/* Reads what the far end's socket holds. */
+static size_t read_all(int far)
+{
+    static uint8_t drop[1 << 16];
+    size_t total = 0;
+    ssize_t n;
+
+    while ((n = recv(far, drop, sizeof(drop), MSG_DONTWAIT)) > 0)
+        total += (size_t)n;
+    return total;
+}
+
+/* The far end reads all that its socket has, and before the loop comes round another message is sent, which takes along what had waited. */
+static void of_room_is_told_also_when_a_send_has_found_it(void **state)
+{
+    struct scene *s = *state;
+    int place = 0;
+
+    while (link_unsent(&s->link) == 0)
+        send_one(s, 3 * place++); /* those bring no descriptor */
+    assert_true(read_all(s->far) > link_unsent(&s->link));
+    send_one(s, 3);
+    assert_int_equal(link_unsent(&s->link), 0);
+    assert_int_equal(s->rooms, 0); /* never from within a send */
+    assert_int_equal(loop_run(&s->loop), 0);
+    assert_int_equal(s->rooms, 1);
+}
+
 static unsigned count_open(void)
 {
     unsigned n = 0;
@@ -348,6 +385,7 @@ int main(void)
         TEST(a_byte_now_and_then_buys_no_time),
         TEST(who_says_nothing_between_messages_has_all_the_time),
         TEST(each_descriptor_comes_once_and_with_its_own_frame),
+        TEST(of_room_is_told_also_when_a_send_has_found_it),
         TEST(a_link_that_closes_keeps_no_descriptor),
         TEST(what_a_far_end_sends_is_not_taken),
     };

@@ -458,6 +458,42 @@ static void an_interrupt_is_its_own_calls_alone(void **state)
     gives(p, "return 3", "3");
 }
 
+static const Pb__CallDone *call_with_bytes(struct peer *p, const char *function, const void *cbor, size_t len)
+{
+    Pb__Call c = PB__CALL__INIT;
+    Pb__Value v = PB__VALUE__INIT;
+
+    c.kind = PB__CALL_KIND__CALL_KIND_CALL;
+    c.function = (char *)function;
+    v.cbor.data = (uint8_t *)cbor;
+    v.cbor.len = len;
+    c.args = &v;
+    peer_send_call(p, &c);
+    return peer_done(p);
+}
+
+static void what_follows_a_value_makes_it_none(void **state)
+{
+    struct peer *p = peer_start(*state);
+
+    gives(p, "function f(...) return select('#', ...) end", "null");
+    assert_string_equal(peer_show(p, call_with_bytes(p, "f", "\x81\x01", 2)->value), "1");
+    (void)expect_failure_of(call_with_bytes(p, "f", "\x81\x01\x02", 3), ERROR(NOT_SHAREABLE));
+    (void)expect_failure_of(call_with_bytes(p, "f", "\x80\x80", 2), ERROR(NOT_SHAREABLE));
+    gives(p, "return f(1, 2)", "2");
+}
+
+/* {h'61': 1, "a": 2}, and what is near it */
+static void keys_that_would_be_one_are_refused(void **state)
+{
+    struct peer *p = peer_start(*state);
+
+    gives(p, "function f(t) local n = 0 for k, v in pairs(t) do n = n + 1 end return n end", "null");
+    (void)expect_failure_of(call_with_bytes(p, "f", "\x81\xa2\x41\x61\x01\x61\x61\x02", 8), ERROR(NOT_SHAREABLE));
+    assert_string_equal(peer_show(p, call_with_bytes(p, "f", "\x81\xa2\x41\x61\x01\x61\x62\x02", 8)->value), "2");
+    assert_string_equal(peer_show(p, call_with_bytes(p, "f", "\x81\xa2\x01\x01\x61\x31\x02", 7)->value), "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,6 +516,8 @@ int main(void)
         PEER_TEST(values_go_out_as_what_they_are),
         PEER_TEST(what_cannot_be_sent_is_refused_by_its_path),
         PEER_TEST(values_come_in_as_what_they_are),
+        PEER_TEST(what_follows_a_value_makes_it_none),
+        PEER_TEST(keys_that_would_be_one_are_refused),
         PEER_TEST(tasklets_that_a_call_leaves_go_on_between_calls_and_during_later_ones),
         PEER_TEST(an_error_of_a_tasklet_is_its_own_calls_or_is_printed),
         PEER_TEST(a_call_that_nobody_can_wake_is_a_deadlock),

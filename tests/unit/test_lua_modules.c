@@ -23,6 +23,9 @@ static struct world {
     uint64_t next;   /* an AliasNext that waits */
     char done[4096]; /* of AliasDone: value or error */
     uint64_t cancelled;
+    bool late;        /* the next get is answered when it is taken back, and not before */
+    Pb__QueueGet get; /* that one */
+    uint64_t get_number;
 } world;
 
 static int setup(void **state)
@@ -286,6 +289,12 @@ static void on_get(struct peer *p, const Pb__Ask *a)
     Pb__Answer answer = PB__ANSWER__INIT;
     Pb__QueueItems m = PB__QUEUE_ITEMS__INIT;
 
+    if (world.late) {
+        world.late = false;
+        world.get = *a->queue_get;
+        world.get_number = a->number;
+        return;
+    }
     note("get %u timeout=%lld;", a->queue_get->max, (long long)a->queue_get->timeout_us);
     if (world.n == 0 && !world.closed) {
         answer_failure(p, a->number, ERROR(QUEUE_EMPTY), "");
@@ -308,6 +317,16 @@ static void on_get(struct peer *p, const Pb__Ask *a)
     answer.body_case = PB__ANSWER__BODY_ITEMS;
     answer.items = &m;
     send_answer(p, &answer, a->number);
+}
+
+static void on_late_get(struct peer *p)
+{
+    Pb__Ask a = PB__ASK__INIT;
+
+    a.number = world.get_number;
+    a.queue_get = &world.get;
+    world.get_number = 0;
+    on_get(p, &a);
 }
 
 static void on_kv(struct peer *p, const Pb__Ask *a)
@@ -338,10 +357,23 @@ static void on_kv(struct peer *p, const Pb__Ask *a)
     send_answer(p, &answer, a->number);
 }
 
-static void invoke(struct peer *p, uint64_t call, const char *name)
+static void invoke_with(struct peer *p, uint64_t call, const char *name, Pb__Value *args)
 {
     Pb__Answer answer = PB__ANSWER__INIT;
     Pb__AliasInvocation m = PB__ALIAS_INVOCATION__INIT;
+
+    m.number = call;
+    m.name = (char *)name;
+    m.args = args;
+    answer.body_case = PB__ANSWER__BODY_INVOCATION;
+    answer.invocation = &m;
+    assert_int_not_equal(world.next, 0);
+    send_answer(p, &answer, world.next);
+    world.next = 0;
+}
+
+static void invoke(struct peer *p, uint64_t call, const char *name)
+{
     Pb__Value v = PB__VALUE__INIT;
     struct value_writer w;
 
@@ -351,14 +383,7 @@ static void invoke(struct peer *p, uint64_t call, const char *name)
     value_int(&w, 2);
     value_end(&w);
     assert_int_equal(value_writer_take(&w, &v.cbor.data, &v.cbor.len), 0);
-    m.number = call;
-    m.name = (char *)name;
-    m.args = &v;
-    answer.body_case = PB__ANSWER__BODY_INVOCATION;
-    answer.invocation = &m;
-    assert_int_not_equal(world.next, 0);
-    send_answer(p, &answer, world.next);
-    world.next = 0;
+    invoke_with(p, call, name, &v);
     free(v.cbor.data);
 }
 
@@ -469,6 +494,10 @@ static void on_ask(struct peer *p, const Pb__Ask *a)
     case PB__ASK__BODY_ALIAS_DONE: on_alias_done(p, a->alias_done); break;
     case PB__ASK__BODY_ASK_CANCEL:
         world.cancelled = a->ask_cancel->number;
+        if (world.get_number != 0 && world.cancelled == world.get_number) {
+            on_late_get(p);
+            break;
+        }
         answer_failure(p, world.cancelled, ERROR(INTERRUPTED), "");
         break;
     default: fail_msg("ask %d", (int)a->body_case);
@@ -538,6 +567,21 @@ static void options_that_make_no_sense_are_refused_here(void **state)
     assert_int_equal(p->n_asks, 0);
 }
 
+/* Whatever runs while the options are read (a finalizer, an __index) finds nothing that it could change. */
+static void options_are_as_they_were_when_create_was_called(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(
+        p,
+        "for i = 1, 100 do local mods = {a = '1'} for j = 1, 20 do setmetatable({}, {__gc = function() for k = 1, 50 do mods['m' .. k] = 'x' end mods.a = nil "
+        "end}) end pcall(interpreters.create, {modules = mods, env = mods, name = 'n' .. i}) end return 1",
+        "1");
+    world.log[0] = '\0';
+    gives(p, "interpreters.create(setmetatable({}, {__index = function(t, k) return ('x'):rep(50) .. k end})) return 1", "1");
+    expect_log("create lua name= template= source= children=0;");
+}
+
 static void a_call_brings_its_value(void **state)
 {
     struct peer *p = begin(state);
@@ -548,6 +592,21 @@ static void a_call_brings_its_value(void **state)
     gives(p, "i:call_for(1.5, 'echo')", "null");
     expect_log("create lua name= template= source= children=0;call 1 echo[1,null,{\"x\":\"y\"}] timeout=0;call 1 echo[] timeout=0;"
                "exec x = 1 as exec timeout=0;exec y as named.lua timeout=2000000;prepare {\"a\":1};call 1 echo[] timeout=1500000;");
+}
+
+static void a_time_limit_of_nothing_is_refused(void **state)
+{
+    static const char *const rows[] = { "i:call_for(0, 'echo')", "i:call_for(-1, 'echo')",     "i:call_for(0/0, 'echo')", "i:exec('x = 1', 0)",
+                                        "i:exec('x = 1', -2)",   "i:exec_async('x = 1', -0.0)", "i:prepare_main({}, 0)" };
+    struct peer *p = begin(state);
+
+    gives(p, "i = interpreters.create()", "null");
+    expect_log("create lua name= template= source= children=0;");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        expect_contains(expect_failure(p, rows[i], ERROR(EXECUTION_FAILED))->message, "a time limit must be above 0 seconds");
+    expect_log("");
+    gives(p, "i:call_for(math.huge, 'echo') i:exec('x', nil, 'n.lua') i:call_for(1e-9, 'echo')", "null");
+    expect_log("call 1 echo[] timeout=0;exec x as n.lua timeout=0;call 1 echo[] timeout=1;");
 }
 
 static void a_failure_is_an_error_with_all_that_is_known(void **state)
@@ -754,6 +813,16 @@ static void a_full_or_closed_queue_says_so(void **state)
     gives(p, "local ok, e = pcall(q.get, q) return e.type", "\"Closed\"");
 }
 
+/* Its item had left the queue before the broker heard that nobody wants it. */
+static void an_item_that_comes_as_its_getter_is_cancelled_is_not_lost(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(p, "q = queues.create() q:put('mine') return 1", "1");
+    world.late = true;
+    gives(p, "t = coop.async(function() got = q:get() end) coop.sleep(0.001) t:cancel() pcall(t.join, t) return got", "\"mine\"");
+}
+
 static void many_items_go_in_messages_that_fit(void **state)
 {
     struct peer *p = begin(state);
@@ -882,6 +951,26 @@ static void a_parent_serves_the_aliases_of_its_child(void **state)
     listen_for_done(p, "7=42;6=40;");
 }
 
+/* The broker passes on what it never reads. */
+static void a_child_that_sends_no_values_keeps_nobody_waiting(void **state)
+{
+    static uint8_t garbage[] = { 0xff };
+    struct peer *p = begin(state);
+    Pb__Value v = PB__VALUE__INIT;
+
+    gives(p, "i = interpreters.create{aliases = {add = function(a, b) return a + b end}}", "null");
+    while (world.next == 0)
+        assert_false(peer_hear(p));
+    v.cbor = (ProtobufCBinaryData){ sizeof(garbage), garbage };
+    invoke_with(p, 8, "add", &v);
+    while (world.next == 0)
+        assert_false(peer_hear(p));
+    assert_int_equal(strncmp(world.done, "8! ", 3), 0);
+    world.done[0] = '\0';
+    invoke(p, 9, "add");
+    listen_for_done(p, "9=42;");
+}
+
 static void an_alias_is_served_while_its_parent_waits_and_nobody_waits_for_it(void **state)
 {
     struct peer *p = begin(state);
@@ -923,7 +1012,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(create_says_what_it_is_to_be),
         TEST(options_that_make_no_sense_are_refused_here),
+        TEST(options_are_as_they_were_when_create_was_called),
         TEST(a_call_brings_its_value),
+        TEST(a_time_limit_of_nothing_is_refused),
         TEST(a_failure_is_an_error_with_all_that_is_known),
         TEST(its_life_is_asked_for_and_told),
         TEST(futures_are_under_way_together),
@@ -936,6 +1027,7 @@ int main(void)
         TEST(capabilities_only_shrink),
         TEST(items_go_in_and_come_out),
         TEST(a_full_or_closed_queue_says_so),
+        TEST(an_item_that_comes_as_its_getter_is_cancelled_is_not_lost),
         TEST(many_items_go_in_messages_that_fit),
         TEST(a_buffer_is_written_sealed_and_read),
         TEST(writing_outside_of_a_buffer_is_refused),
@@ -944,6 +1036,7 @@ int main(void)
         TEST(keys_and_values),
         TEST(a_child_calls_an_alias),
         TEST(a_parent_serves_the_aliases_of_its_child),
+        TEST(a_child_that_sends_no_values_keeps_nobody_waiting),
         TEST(an_alias_is_served_while_its_parent_waits_and_nobody_waits_for_it),
         TEST(without_anything_of_it_a_job_asks_nothing),
         TEST(an_object_of_the_template_is_as_a_dropped_one), /* last: it makes a state in here */

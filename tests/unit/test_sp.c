@@ -388,6 +388,32 @@ static void a_descriptor_that_is_none_is_its_own_error(void **state)
     assert_int_equal(sp_recv(-1, &f->buf, &f->cap, MAX, &f->len), -EBADF);
 }
 
+static void of_two_descriptors_with_a_frame_the_second_is_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[SP_HEADER_LEN + 1];
+    int two[2] = { STDERR_FILENO, STDERR_FILENO }, got, next, peer = socket_pair(f);
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(two))];
+    struct iovec iov = { frame, sizeof(frame) };
+    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room) };
+    struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+
+    sp_header_put(frame, 1);
+    frame[SP_HEADER_LEN] = 'x';
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(two));
+    memcpy(CMSG_DATA(c), two, sizeof(two));
+    assert_int_equal(sendmsg(peer, &h, 0), sizeof(frame));
+    assert_int_equal(sp_recv_descriptor(f->fd, &f->buf, &f->cap, MAX, &f->len, &got), 0);
+    assert_true(got >= 0);
+    next = dup(STDERR_FILENO); /* the lowest that is free */
+    assert_int_equal(next, got + 1);
+    close(next);
+    close(got);
+    close(peer);
+}
+
 /* ---- signals ---------------------------------------------------------------------------------------------------------------------- */
 
 static atomic_int handled;
@@ -544,6 +570,7 @@ int main(void)
         TEST(a_peer_that_closes_anywhere_in_a_frame_is_epipe),
         TEST(sending_to_a_peer_that_has_gone_is_epipe),
         TEST(a_descriptor_that_is_none_is_its_own_error),
+        TEST(of_two_descriptors_with_a_frame_the_second_is_not_kept),
         TEST(a_signal_between_frames_is_eintr_and_consumes_nothing),
         TEST(a_signal_inside_a_frame_is_waited_out),
         TEST(a_signal_while_sending_does_not_tear_the_frame),

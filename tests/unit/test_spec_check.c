@@ -370,6 +370,19 @@ static void control_characters_in_names_are_refused(void **state)
         }
 }
 
+static void an_interpreter_may_have_a_source_and_no_longer_one_than_a_job(void **state)
+{
+    struct fixture *f = *state;
+    char why[SPEC_WHY];
+
+    assert_int_equal(spec_check_interp(&f->spec, why), 0);
+    f->spec.source.len = 0;
+    assert_int_equal(spec_check_interp(&f->spec, why), 0);
+    f->spec.source.len = LIMITS_SOURCE + 1;
+    assert_int_equal(spec_check_interp(&f->spec, why), -EDQUOT);
+    assert_non_null(strstr(why, "source"));
+}
+
 static void empty_names_and_an_empty_source_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -643,6 +656,7 @@ int main(void)
         TEST(a_native_job_has_no_modules),
         TEST(the_answer_to_an_unknown_engine_of_any_length_is_text),
         TEST(control_characters_in_names_are_refused),
+        TEST(an_interpreter_may_have_a_source_and_no_longer_one_than_a_job),
         TEST(empty_names_and_an_empty_source_are_refused),
         TEST(nul_bytes_in_arguments_and_values_are_refused),
         TEST(two_modules_of_one_name_are_refused),

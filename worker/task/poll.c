@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 
 bool sched_no_descriptors;
 
-enum { EVENTS = 16, POLLEES_FIRST = 64, FD_MAX = 1 << 20 };
+enum { EVENTS = 16, POLLEES_FIRST = 64, FD_MAX = 1 << 20, NAP_LONGEST_S = 1 << 30 };
 
 int64_t coop_now(void)
 {
@@ -70,18 +71,18 @@ static void wake_polled(int timeout_ms)
     }
 }
 
-/* The call that every policy allows. us: below 0: no end. Signals come in the sleep or before the look at what they leave, not between. */
+/*
+ * The call that every policy allows. us: below 0: no end. Signals come in the sleep or before the look at what they leave, not between: a handler that
+ * leaves something ends the nap that has not begun, for the kernel reads the time when it does. libc's own would read it before.
+ */
 static void nap(struct pollfd *p, nfds_t n, int64_t us)
 {
-    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
-    sigset_t all, kept;
+    volatile struct timespec *t = &sched->nap;
 
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV); /* a stack may grow here by that */
-    sigprocmask(SIG_BLOCK, &all, &kept);
+    t->tv_nsec = us < 0 ? 0 : us % 1000000 * 1000;
+    t->tv_sec = us < 0 ? NAP_LONGEST_S : us / 1000000;
     if (!sched->interrupted)
-        (void)ppoll(p, n, us < 0 ? NULL : &t, &kept);
-    sigprocmask(SIG_SETMASK, &kept, NULL);
+        (void)syscall(SYS_ppoll, p, n, t, NULL, sizeof(uint64_t));
 }
 
 /* The watched descriptor, and behind its epoll all others. */
@@ -116,13 +117,15 @@ void sched_sleep(void)
 
 bool sched_poll(bool wait)
 {
+    bool looked = false;
+
     for (;;) {
         if (sched->interrupted) {
             sched->interrupted = 0;
             sched->on_interrupt != NULL ? sched->on_interrupt() : task_cancel_all();
         }
         wake_late();
-        if (sched->watching > 0 && (sched_any() || !wait)) /* else the sleep looks */
+        if (sched->watching > 0 && !looked && (sched_any() || !wait)) /* else the sleep looks, or has */
             wake_watched(0);
         else if (sched->watching == 0 && sched->polled > 0)
             wake_polled(0);
@@ -136,6 +139,7 @@ bool sched_poll(bool wait)
         if (sched->wheel.count == 0 && sched->polled == 0)
             return false;
         sched_sleep();
+        looked = true;
     }
 }
 

@@ -414,6 +414,7 @@ int task_wake_now(coop_task *t, int rc)
 void sched_interrupt(struct sched *s)
 {
     s->interrupted = 1;
+    s->nap.tv_sec = s->nap.tv_nsec = 0;
     if (s->member != NULL)
         inbox_poke(s->member);
 }

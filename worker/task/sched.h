@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include <coop/task_inline.h>
 
@@ -150,6 +151,7 @@ struct sched {
     int watched_fd;
     void (*on_readable)(void);
     volatile sig_atomic_t interrupted;
+    volatile struct timespec nap; /* how long the next one is, which sched_interrupt() sets to nothing */
     coop_switch_hook switch_hook;
     coop_chan_hook chan_hook;
     struct {

@@ -189,6 +189,25 @@ void lua_asking_send(lua_State *L, struct lua_asking *s, Pb__Ask *a)
         (void)lua_call_failed(L, rc);
 }
 
+/*
+ * The tasklet was cancelled, but what the ask has done meanwhile is done: an item has left its queue. The broker has the last word, and says it soon;
+ * rc stays when that is only that it was interrupted. Who is cancelled hears of it at its next wait.
+ */
+static int take_back(struct ask *a, int rc)
+{
+    int last;
+
+    ask_cancel(a);
+    coop_shield(true);
+    last = ask_wait(a, COOP_NEVER);
+    coop_shield(false);
+    if (last != 0)
+        return rc;
+    return ask_answer(a)->body_case == PB__ANSWER__BODY_FAILURE && ask_answer(a)->failure->error == PB__CALL_ERROR__CALL_ERROR_INTERRUPTED
+               ? rc
+               : 0;
+}
+
 const Pb__Answer *lua_asking_wait(lua_State *L, struct lua_asking *s, int64_t deadline)
 {
     const Pb__Answer *answer;
@@ -196,6 +215,8 @@ const Pb__Answer *lua_asking_wait(lua_State *L, struct lua_asking *s, int64_t de
 
     lua_task_may_switch(L);
     rc = ask_wait(s->ask, deadline);
+    if (rc == -ECANCELED)
+        rc = take_back(s->ask, rc);
     if (rc != 0) {
         if (rc != -ETIMEDOUT)
             lua_asking_end(L, s);
@@ -235,4 +256,12 @@ int64_t lua_asking_timeout(lua_State *L, int index, int64_t none_is)
     if (!(s > 0))
         return 0;
     return s > 1e12 ? none_is : (int64_t)ceil(s * 1e6);
+}
+
+int64_t lua_asking_limit(lua_State *L, int index)
+{
+    lua_Number s = luaL_optnumber(L, index, HUGE_VAL);
+
+    luaL_argcheck(L, s > 0, index, "a time limit must be above 0 seconds");
+    return s > 1e12 ? 0 : (int64_t)ceil(s * 1e6);
 }

@@ -46,4 +46,7 @@ void lua_ask_done(lua_State *L, Pb__Ask *a);
 /* Seconds at index as a timeout_us: none or nil: none_is. */
 int64_t lua_asking_timeout(lua_State *L, int index, int64_t none_is);
 
+/* The same of what a call may take, as its messages say it: none, nil or for ever: 0. An argument error: 0, negative, not a number. */
+int64_t lua_asking_limit(lua_State *L, int index);
+
 #endif

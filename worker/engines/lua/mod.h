@@ -44,6 +44,11 @@ void lua_unbound_constants(lua_State *L);
 const char *lua_field_text(lua_State *L, int index, const char *field, const char *otherwise);
 uint64_t lua_field_count(lua_State *L, int index, const char *field, uint64_t otherwise);
 bool lua_field_flag(lua_State *L, int index, const char *field);
+/*
+ * Puts a copy in the place of the table at index, and copies in the place of the tables in it: without metatables, and nobody's but ours. What is read
+ * from it stays as it is while the script's own code runs, as a finalizer may at any allocation; strings live as long as it stands there.
+ */
+void lua_fields_own(lua_State *L, int index);
 /* An error when there is a field of another name; names ends with NULL. */
 void lua_fields_check(lua_State *L, int index, const char *const *names);
 

@@ -133,9 +133,10 @@ static int run_one(lua_State *L)
     return 0;
 }
 
-/* functions, child's handle: the next call; spawns what answers it. An error: there is none any more. */
+/* functions, child's handle, where its number is while nobody answers it: the next call; spawns what does. Without a number: there is none any more. */
 static int serve_next(lua_State *L)
 {
+    uint64_t *pulled = lua_touserdata(L, 3);
     Pb__Ask a = PB__ASK__INIT;
     Pb__AliasNext next = PB__ALIAS_NEXT__INIT;
     Pb__Ref ref = PB__REF__INIT;
@@ -152,6 +153,7 @@ static int serve_next(lua_State *L)
     if (answer->body_case != PB__ANSWER__BODY_INVOCATION)
         return lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_INTERNAL, "the answer makes no sense");
     call = answer->invocation;
+    *pulled = call->number;
     first = lua_gettop(L) + 1;
     lua_pushcfunction(L, run_one);
     lua_pushinteger(L, (lua_Integer)call->number);
@@ -159,20 +161,28 @@ static int serve_next(lua_State *L)
     lua_pushstring(L, call->name);
     (void)lua_value_push_each(L, call->args);
     (void)lua_task_spawn(L, first, true, NULL);
+    *pulled = 0;
     lua_asking_end(L, s);
     return 0;
 }
 
-/* The tasklet: functions, child's handle. */
+/* The tasklet: functions, child's handle. A call whose arguments are none, or too many, is answered so; the next may do better. */
 static int serve(lua_State *L)
 {
     for (;;) {
+        uint64_t pulled = 0;
+        int status;
+
         lua_settop(L, 2);
         lua_pushcfunction(L, serve_next);
         lua_pushvalue(L, 1);
         lua_pushvalue(L, 2);
-        if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pushlightuserdata(L, &pulled);
+        status = lua_pcall(L, 3, 0, 0);
+        if (status != LUA_OK && pulled == 0)
             break;
+        if (status != LUA_OK)
+            say_failed(L, pulled, status);
     }
     if (!lua_task_finishing)
         sched->daemons--;

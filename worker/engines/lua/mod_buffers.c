@@ -15,7 +15,6 @@
 
 #define SLICE_TYPE "coop.slice"
 
-enum { BUFFER_MAX = 1 << 30 };
 
 /* ---- the mapping, which the handle's object owns ----------------------------------------------------------------------------------- */
 
@@ -229,7 +228,7 @@ static int new_buffer(lua_State *L)
     const Pb__Answer *answer;
     struct lua_handle *h;
 
-    luaL_argcheck(L, n >= 1 && n <= BUFFER_MAX, 1, "a buffer has 1 byte to 1 GiB");
+    luaL_argcheck(L, n >= 1, 1, "a buffer has 1 byte or more");
     lua_settop(L, 1);
     m.bytes = (uint64_t)n;
     s = lua_asking_new(L, 0);

@@ -256,6 +256,7 @@ int lua_interp_create(lua_State *L)
         lua_replace(L, OPTIONS);
     }
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
+    lua_fields_own(L, OPTIONS);
     read_options(L, &c);
     s = lua_asking_new(L, 0);
     a.body_case = PB__ASK__BODY_INTERP_CREATE;

@@ -3,6 +3,33 @@
 
 #include <string.h>
 
+/* Pushes a table with the fields of the one at index, and no metatable. */
+static void push_copy(lua_State *L, int index)
+{
+    luaL_checkstack(L, 8, NULL);
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, index) != 0;) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -4);
+    }
+}
+
+void lua_fields_own(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    push_copy(L, index);
+    lua_replace(L, index);
+    push_copy(L, index); /* to be walked while the other changes */
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+        if (lua_istable(L, -1)) {
+            lua_pushvalue(L, -2);
+            push_copy(L, lua_gettop(L) - 1);
+            lua_rawset(L, index);
+        }
+    lua_pop(L, 1);
+}
+
 const char *lua_field_text(lua_State *L, int index, const char *field, const char *otherwise)
 {
     const char *text = otherwise;

@@ -55,7 +55,7 @@ static int interp_call(lua_State *L)
 static int interp_call_for(lua_State *L)
 {
     luaL_checknumber(L, 2);
-    return lua_result_of(L, send_call(L, 3, lua_asking_timeout(L, 2, 0)));
+    return lua_result_of(L, send_call(L, 3, lua_asking_limit(L, 2)));
 }
 
 /* call_async(name, ...) -> a future */
@@ -77,7 +77,7 @@ static struct lua_asking *send_exec(lua_State *L)
     (void)self(L, &ref);
     e.interp = &ref;
     e.source.data = (uint8_t *)luaL_checklstring(L, 2, &e.source.len);
-    e.timeout_us = (uint64_t)lua_asking_timeout(L, 3, 0);
+    e.timeout_us = (uint64_t)lua_asking_limit(L, 3);
     e.source_name = (char *)luaL_optstring(L, 4, "exec");
     s = lua_asking_new(L, 0);
     a.body_case = PB__ASK__BODY_INTERP_EXEC;
@@ -109,7 +109,7 @@ static int interp_prepare(lua_State *L)
     (void)self(L, &ref);
     luaL_checktype(L, 2, LUA_TTABLE);
     p.interp = &ref;
-    p.timeout_us = (uint64_t)lua_asking_timeout(L, 3, 0);
+    p.timeout_us = (uint64_t)lua_asking_limit(L, 3);
     s = lua_asking_new(L, 1);
     lua_asking_pack(L, &s->packed[0], 2, "names");
     p.names = packed_message(&s->packed[0]);

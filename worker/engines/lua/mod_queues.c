@@ -333,6 +333,7 @@ static int create(lua_State *L)
     lua_settop(L, 1);
     if (!lua_isnil(L, 1)) {
         luaL_checktype(L, 1, LUA_TTABLE);
+        lua_fields_own(L, 1);
         lua_fields_check(L, 1, names);
         m.name = (char *)lua_field_text(L, 1, "name", "");
         m.max_items = (uint32_t)lua_field_count(L, 1, "max_items", 0);

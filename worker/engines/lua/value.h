@@ -5,7 +5,8 @@
  * There:   nil and coop.null are null; a string is text when it is UTF-8, else bytes, and coop.bytes(s) is bytes whatever it holds; a table whose
  *          keys are 1 to n is a list, an empty one too, any other one a map; an integer outside of 64 bits is a coop.big(digits). Metatables are not
  *          asked. Objects of coop.interpreters, coop.queues, coop.buffers, coop.kv and coop.caps are handles.
- * Back:    null is nil, but coop.null inside a table; text and bytes are strings.
+ * Back:    null is nil, but coop.null inside a table; text and bytes are strings. A map with a text and bytes of the same content as keys is
+ *          refused: they would be one.
  * Errors:  of Lua are raised for want of memory only, unless said otherwise.
  */
 #ifndef LUA_VALUE_H

@@ -47,11 +47,28 @@ static void push_list(lua_State *L, struct unpacking *u, size_t n)
     }
 }
 
+/* The key is on top, its table below. Of equal strings bytes come before text, which then finds their place taken. */
+static void refuse_if_taken(lua_State *L)
+{
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) != LUA_TNIL)
+        (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE, "what has come has a text and bytes as keys that are one in Lua");
+    lua_pop(L, 1);
+}
+
 static void push_map(lua_State *L, struct unpacking *u, size_t n)
 {
+    bool has_bytes = false;
+
     lua_createtable(L, 0, n < ROOM ? (int)n : ROOM);
     for (size_t i = 0; i < n; i++) {
-        push_next(L, u);
+        struct value_item key;
+
+        next(L, u, &key);
+        push_item(L, u, &key);
+        if (key.type == VALUE_TEXT && has_bytes)
+            refuse_if_taken(L);
+        has_bytes = has_bytes || key.type == VALUE_DATA;
         push_next(L, u);
         lua_rawset(L, -3);
     }
@@ -94,8 +111,13 @@ static void begin(lua_State *L, struct unpacking *u, const Pb__Value *v)
         (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_TOO_BIG, "what has come is too big");
 }
 
-static void end(lua_State *L, const struct unpacking *u)
+/* Nothing follows. */
+static void end(lua_State *L, struct unpacking *u)
 {
+    struct value_item item;
+
+    if (value_next(&u->r, &item) != -ENODATA)
+        (void)lua_call_raise(L, PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE, "what has come is not a value, but more");
     if (u->buffer == 0)
         return;
     lua_handle_drop(lua_touserdata(L, u->buffer));

@@ -22,7 +22,8 @@ static int refused(const Pb__CallFailure *f, size_t len, struct lua_value_error 
     e->error = not_allowed ? PB__CALL_ERROR__CALL_ERROR_TOO_BIG : f->error;
     if (not_allowed)
         snprintf(e->message, sizeof(e->message),
-                 "the value takes %zu bytes: more than %d travel in a buffer, and the job has not that capability", len, VALUE_BYTES);
+                 "the value takes %zu bytes: more than %d travel in a buffer, and it has not that capability; see --cap buffers=SIZE", len,
+                 VALUE_BYTES);
     else
         snprintf(e->message, sizeof(e->message), "%s", f->message);
     return -1;
