@@ -164,13 +164,11 @@ static int add_file(const struct command *c, struct coop_client *client, const c
     uint64_t len = 0;
     int fd = open_regular(path, &len, &why), rc = fd < 0 ? fd : 0;
 
-    if (rc == 0 && (rc = coop_buffer_new(client, len, ASK_TIMEOUT_US, &b, &why)) == 0) {
-        rc = fill(fd, path, b.at, len, &why);
-        if (rc == 0)
-            rc = coop_buffer_seal(client, &b, ASK_TIMEOUT_US, &why);
-        else
-            coop_buffer_unmap(&b);
-    }
+    if (rc == 0 && (rc = coop_buffer_new(client, len, ASK_TIMEOUT_US, &b, &why)) != 0)
+        coop_error_hint(&why, "file %s would be one", path);
+    if (rc == 0 && (rc = fill(fd, path, b.at, len, &why)) == 0)
+        rc = coop_buffer_seal(client, &b, ASK_TIMEOUT_US, &why);
+    coop_buffer_unmap(&b);
     if (fd >= 0)
         close(fd);
     ret->kind = PB__KIND__KIND_BUFFER;
