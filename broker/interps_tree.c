@@ -10,6 +10,7 @@
 #include "broker/templates.h"
 #include "broker/watch.h"
 #include "job_caps.h"
+#include "log.h"
 #include "units.h"
 
 /* ---- limits --------------------------------------------------------------------------------------------------------------------------- */
@@ -134,6 +135,7 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
 int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call_why *why)
 {
     const struct template *own = parent->template;
+    char shown[160]; /* a hostile word, for people and logs */
 
     if (spec->template_[0] == '\0' || job_caps_template(&parent->caps, spec->template_))
         return 0;
@@ -141,7 +143,8 @@ int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call
         spec->template_ = (char *)own->full;
         return 0;
     }
-    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%.128s", spec->template_);
+    log_escape(shown, sizeof(shown), spec->template_, strlen(spec->template_));
+    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%s", shown);
 }
 
 /* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */

@@ -236,6 +236,25 @@ static void a_link_takes_the_other_along(void **state)
                   "alive\n");
 }
 
+/* Of three below each other the last is tied to the first, and the one between them ends: the broker lives. */
+static void a_link_up_the_tree_takes_its_top_along(void **state)
+{
+    expect_script(
+        *state,
+        "local p = interpreters.create{limits = {memory = '24M'}, max_children = 4}\n"
+        "p:exec[[I = require 'coop.interpreters'\n"
+        "function go(me)\n"
+        "  local c = I.create{limits = {memory = '12M'}, max_children = 2}\n"
+        "  c:exec[=[I = require 'coop.interpreters'\n"
+        "    function go(p) g = I.create{limits = {memory = '4M'}} g:exec 'function tie(p) p:link() end' g:call('tie', p) end]=]\n"
+        "  c:call('go', me) c:kill() coop.sleep(60)\n"
+        "end coop = require 'coop']]\n"
+        "local f = p:call_async('go', p) local _, e = fails(f.wait, f) print(e.type, e.cause, p:wait().state)\n"
+        "print(interpreters.create():exec('return 7'))",
+        "ExecutionFailed\tcancelled\tended\n"
+        "7\n");
+}
+
 static void there_are_no_more_and_no_deeper_than_allowed(void **state)
 {
     struct broker *b = *state;
@@ -451,6 +470,7 @@ int main(void)
         TEST(close_runs_the_finalizers),
         TEST(a_monitor_is_told_the_end_with_its_cause),
         TEST(a_link_takes_the_other_along),
+        TEST(a_link_up_the_tree_takes_its_top_along),
         TEST(there_are_no_more_and_no_deeper_than_allowed),
         TEST(those_that_wait_for_each_other_are_told_the_cycle),
         TEST(a_hundred_calls_wait_at_once),

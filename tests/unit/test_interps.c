@@ -832,6 +832,8 @@ static void a_template_is_named_by_who_has_the_capability_for_it(void **state)
         f = fx_failure(fx, create_from(fx, p, guesses[i], NULL), CE(NOT_ALLOWED));
         assert_non_null(strstr(f->message, "has not the capability template="));
     }
+    f = fx_failure(fx, create_from(fx, p, "\x1b[2Jbare\n", NULL), CE(NOT_ALLOWED));
+    assert_null(strpbrk(f->message, "\x1b\n"));
     fx_failure(fx, create_with(fx, p, "", "template=bare"), CE(NOT_ALLOWED)); /* nor can it be given to a child */
     give_template(other->w->job, "bare");
     fx_failure(fx, create_from(fx, other, "bare@2", NULL), CE(NOT_FOUND));
