@@ -214,6 +214,8 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         m->spec->limits->idle_us = INTERPS_IDLE_NAMED_US;
     if (m->template_[0] != '\0')
         m->spec->template_ = m->template_;
+    if (parent != NULL && tree_admit_template(parent, m->spec, why) != 0)
+        return -1;
     m->spec->on_output_limit =
         PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
     if (templates_resolve(a->by->broker, m->spec, why) != 0)

@@ -8,6 +8,8 @@
 #include "broker/interps_own.h"
 #include "broker/watch.h"
 
+enum { LOOKED_MAX = 64 }; /* in a list: reading what each of two thousand uses would keep everybody waiting */
+
 /* One status and what it points to. */
 struct told {
     Pb__InterpStatus status;
@@ -39,22 +41,22 @@ static Pb__InterpState state_of(const struct interp *i)
     return i->state == IS(NONE) ? IS(IDLE) : i->state;
 }
 
-static uint32_t children_of(const struct interp *i)
+static uint32_t children_of(const struct job *job)
 {
     uint32_t n = 0;
 
-    for (const struct interp *c = i->job != NULL ? i->job->below : NULL; c != NULL; c = c->next)
+    for (const struct interp *c = job != NULL ? job->below : NULL; c != NULL; c = c->next)
         n++;
     return n;
 }
 
-/* What is looked up in the machine, for one that is asked for by itself. Pids are for host programs. */
-static void look(const struct interp *i, const struct asker *to, Pb__InterpStatus *s)
+/* What is looked up in the machine, for one that is asked for by itself or with few others. Pids are for host programs. */
+static void look(const struct job *job, const struct asker *to, Pb__InterpStatus *s)
 {
-    if (i->job == NULL || i->job->worker == NULL)
+    if (job == NULL || job->worker == NULL)
         return;
-    s->pid = to->worker == NULL ? (uint32_t)i->job->worker->pid : 0;
-    watch_status(i->job, &s->cpu_us, &s->mem_bytes);
+    s->pid = to->worker == NULL ? (uint32_t)job->worker->pid : 0;
+    watch_status(job, &s->cpu_us, &s->mem_bytes);
 }
 
 static void tell(const struct interp *i, const struct asker *to, const struct handle *named, struct told *ret)
@@ -77,7 +79,7 @@ static void tell(const struct interp *i, const struct asker *to, const struct ha
     s->owner = i->owner;
     s->parent = (char *)i->parent_id;
     s->depth = i->depth;
-    s->children = children_of(i);
+    s->children = children_of(i->job);
     s->running = (char *)running_text(i->running);
     s->waiting = i->n_waiting;
     s->calls = i->calls;
@@ -97,9 +99,33 @@ static void reply_status(struct ask *a, const struct interp *i, const struct han
     struct told t;
 
     tell(i, a->by, named, &t);
-    look(i, a->by, &t.status);
+    look(i->job, a->by, &t.status);
     m.body_case = PB__ANSWER__BODY_INTERP;
     m.interp = &t.status;
+    ask_reply(a, &m);
+}
+
+/* A plain job that asks for itself: what is known of it as of an interpreter. */
+static void reply_job(struct ask *a, struct job *job)
+{
+    Pb__Answer m = PB__ANSWER__INIT;
+    Pb__InterpStatus s = PB__INTERP_STATUS__INIT;
+    Pb__Handle own = PB__HANDLE__INIT;
+
+    own.kind = PB__KIND__KIND_INTERP;
+    own.id = job->id;
+    own.name = job->name;
+    s.interp = &own;
+    s.state = IS(RUNNING);
+    s.engine = job->engine;
+    s.whence = (char *)"job";
+    s.children = children_of(job);
+    s.limits = &job->limits;
+    s.created_us = job->started_us;
+    s.incarnation = job->attempt;
+    look(job, a->by, &s);
+    m.body_case = PB__ANSWER__BODY_INTERP;
+    m.interp = &s;
     ask_reply(a, &m);
 }
 
@@ -113,7 +139,7 @@ void call_interp_info(struct ask *a)
     if (w != NULL && (ref == NULL || (ref->handle == 0 && ref->id[0] == '\0'))) { /* itself */
         i = w->job->interp;
         if (i == NULL)
-            ask_fail(a, CE(NOT_FOUND), "this job is not an interpreter");
+            reply_job(a, w->job);
     } else {
         i = interp_seen(a, ref, &h);
     }
@@ -161,6 +187,8 @@ static void reply_list(struct ask *a, const struct listing *l)
     } else {
         for (size_t k = 0; k < l->n; k++) {
             tell(l->of[k], a->by, NULL, &told[k]);
+            if (l->n <= LOOKED_MAX)
+                look(l->of[k]->job, a->by, &told[k].status);
             at[k] = &told[k].status;
         }
         list.n_interps = l->n;

@@ -85,6 +85,8 @@ void calls_on_grace(void *ctx);
 
 /* Whether the asker's worker may make another one with these limits; they are filled in from what its job has. */
 int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, struct call_why *why);
+/* Before the template is looked for: whether it is there is nothing that a worker may find out. Its own is pinned to the version that it has. */
+int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call_why *why);
 void tree_join(struct interp *i, struct asker *maker);
 void tree_leave(struct interp *i);
 void tree_end_below(struct job *job);

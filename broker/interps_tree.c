@@ -7,27 +7,32 @@
 
 #include "broker/interps_own.h"
 #include "broker/jobs.h"
+#include "broker/templates.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "units.h"
 
 /* ---- limits --------------------------------------------------------------------------------------------------------------------------- */
 
+enum { MEMORY_PARTS = 8 };
+
 /*
  * How much of one limit a job may give to a child now; *ret_share: what it gives when nothing is asked for.
- * memory: what its other children have not been given; asked for nothing, an even part of it. cpu and wall of a plain job: what is left of its own, for
- * they hold for its whole run. All others, and those of an interpreter, which hold for each call: as much as it has itself.
+ * memory: what its other children have not been given; asked for nothing, an even part of that, but no less than one of MEMORY_PARTS: else who may have
+ * a hundred would have none of use. cpu and wall of a plain job: what is left of its own, for they hold for its whole run. All
+ * others, and those of an interpreter, which hold for each call: as much as it has itself.
  */
 static uint64_t left_of(const struct job *parent, const struct causes_facts *now, const struct limits_row *row, uint64_t *ret_share)
 {
     uint64_t has = limits_get(&parent->limits, row), used = 0;
-    unsigned others = 0;
+    unsigned others = 0; /* children: that it has, then that it may still have */
 
     *ret_share = has;
     if (row->offset == offsetof(Pb__Limits, memory_bytes)) {
         for (const struct interp *c = parent->below; c != NULL; c = c->next, others++)
             used += c->limits.memory_bytes;
-        *ret_share = used < has ? (has - used) / (parent->caps.interpreters > others ? parent->caps.interpreters - others : 1) : 0;
+        others = parent->caps.interpreters > others ? parent->caps.interpreters - others : 1;
+        *ret_share = used < has ? (has - used) / (others < MEMORY_PARTS ? others : MEMORY_PARTS) : 0;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, cpu_us)) {
         used = now->cpu_us;
     } else if (parent->interp == NULL && row->offset == offsetof(Pb__Limits, wall_us)) {
@@ -122,6 +127,19 @@ int tree_admit(struct job *parent, Pb__JobSpec *spec, uint32_t max_children, str
     if (check_pace(parent, why) != 0 || check_room(parent, max_children, why) != 0 || check_caps(parent, spec, why) != 0)
         return -1;
     return shrink_limits(parent, spec, engine, why);
+}
+
+int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call_why *why)
+{
+    const struct template *own = parent->template;
+
+    if (spec->template_[0] == '\0' || job_caps_template(&parent->caps, spec->template_))
+        return 0;
+    if (own != NULL && strcmp(spec->template_, own->name) == 0) {
+        spec->template_ = (char *)own->full;
+        return 0;
+    }
+    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%.128s", spec->template_);
 }
 
 /* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */

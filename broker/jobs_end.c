@@ -218,12 +218,12 @@ static void worker_lost(struct job *job)
 }
 
 /* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. Its walls.c
- * sets it seconds above the job's. */
+ * sets it seconds above the job's, a template's as high as there is: in microseconds that has no room. */
 static int own_limit_lowered(const struct job *job, const struct worker *w)
 {
     uint64_t seconds;
 
-    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds < UINT64_MAX / 1000000 &&
+    return !w->orphan && w->pid != 0 && meter_cpu_wall(w->pid, &seconds) == 0 && seconds <= UINT64_MAX / 1000000 &&
            seconds * 1000000 < job->limits.cpu_us + WALL_ABOVE_US;
 }
 

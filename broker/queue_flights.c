@@ -126,7 +126,7 @@ static void put_back(struct queue_flight *f, struct asker *by)
         items_take_out(&f->items, i);
         queue_put_back(q, i);
         if (i->lost)
-            (void)item_orphaned(q->thing.broker, i);
+            item_orphaned(q->thing.broker, i);
     }
 }
 

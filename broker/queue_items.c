@@ -158,7 +158,10 @@ void items_free(struct broker *b, struct queue_items *l)
 
 /* ---- the end of a sender --------------------------------------------------------------------------------------------------------------- */
 
-/* The value goes; that there was one stays. Its parcel is freed as any item is, not in here. */
+/*
+ * The value goes; that there was one stays. Its parcel is freed as any item is, and last of all: the last handle of its own queue may be in it, and then the
+ * queue ends, and the item with it.
+ */
 static void empty(struct broker *b, struct queue_item *i)
 {
     struct queue_item *shell = calloc(1, sizeof(*shell));
@@ -174,19 +177,18 @@ static void empty(struct broker *b, struct queue_item *i)
     item_free(b, shell); /* last: it may hold the last handle of the queue that i is in, and i is gone then */
 }
 
-bool item_orphaned(struct broker *b, struct queue_item *i)
+void item_orphaned(struct broker *b, struct queue_item *i)
 {
     unlink_sender(i);
     if (i->unbound == UB(PERSIST) || i->orphan)
-        return true;
+        return;
     if (i->unbound != UB(REMOVE)) {
         empty(b, i);
-        return true;
+        return;
     }
     if (i->queue != NULL)
         queue_take_out(i->queue, i);
     item_free(b, i);
-    return false;
 }
 
 /*
@@ -207,7 +209,7 @@ void items_forget_sender(struct queue_user *u)
             continue;
         }
         thing_ref(&q->thing);
-        (void)item_orphaned(b, i);
+        item_orphaned(b, i);
         queue_serve(q);
         thing_unref(&q->thing);
     }

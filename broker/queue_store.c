@@ -189,7 +189,7 @@ static int recover_item(void *ctx, const struct store_queue_item *stored)
         memcpy(i->parcel.cbor, stored->value, i->parcel.len = stored->len);
     i->bytes = parcel_bytes(&i->parcel);
     queue_append(q, i);
-    (void)item_orphaned(b, i);
+    item_orphaned(b, i);
     return 0;
 }
 

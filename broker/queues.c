@@ -176,8 +176,8 @@ static int check_name(const Pb__QueueCreate *m, struct call_why *why)
     for (const char *p = m->name; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return call_refuse(why, CE(BAD_REQUEST), "a name has no control characters");
-    if (ulid_normalize(m->name, id) == 0)
-        return call_refuse(why, CE(BAD_REQUEST), "a name cannot look like the id of something");
+    if (strlen(m->name) == ULID_LEN && ulid_normalize(m->name, id) == 0)
+        return call_refuse(why, CE(BAD_REQUEST), "a name cannot be the id of something");
     if (m->durable && m->name[0] == '\0')
         return call_refuse(why, CE(BAD_REQUEST), "a durable queue needs a name");
     return 0;

@@ -103,8 +103,8 @@ void queue_append(struct queue *q, struct queue_item *i);
 void queue_put_back(struct queue *q, struct queue_item *i);
 void queue_take_out(struct queue *q, struct queue_item *i);
 bool queue_fits(const struct queue *q, const struct queue_item *i);
-/* Its sender has ended before anybody had it: false when nothing is left of it, and it was freed. */
-bool item_orphaned(struct broker *b, struct queue_item *i);
+/* Its sender has ended before anybody had it. It may be gone when this returns, and its queue over: the caller holds a reference to that. */
+void item_orphaned(struct broker *b, struct queue_item *i);
 void items_forget_sender(struct queue_user *u);
 
 /* ---- queue_waits.c ---- */

@@ -14,7 +14,10 @@ static int read_invocation(struct coop_op *op, const void *body, struct coop_res
     ret->invocation.number = i->number;
     PUT(ret->invocation.name, i->name);
     PUT(ret->invocation.caller, i->caller);
-    return value_receive(op->client, i->args, &ret->invocation.args, why);
+    /* What was pulled is to be answered, whatever it is. */
+    if (value_receive(op->client, i->args, &ret->invocation.args, why) != 0)
+        ret->invocation.args = coop_val_text("\xff", 1); /* COOP_VAL_ERROR */
+    return 0;
 }
 
 static const struct op_kind kind_invocation = { true, PB__ANSWER__BODY_INVOCATION, COOP_RESULT_INVOCATION, read_invocation, NULL, NULL };
@@ -182,16 +185,29 @@ typedef int serve_fn(void *user, const char *name, const coop_val *args, coop_va
 
 enum { ERROR_TEXT = 256 };
 
+static int answer_error(struct coop_client *c, uint64_t number, const char *type, const char *message, struct coop_error *why)
+{
+    int rc = coop_alias_done(c, number, NULL, type, message, COOP_NO_LIMIT, why);
+
+    return rc == -ENOENT ? 0 : rc;
+}
+
 static int serve_one(struct coop_client *c, const struct coop_invocation *i, serve_fn *serve, void *user, struct coop_error *why)
 {
     coop_val *value = NULL;
     char error[ERROR_TEXT] = "";
-    int verdict = serve(user, i->name, i->args, &value, error), rc;
+    int verdict, rc;
 
+    if (coop_val_type(i->args) == COOP_VAL_ERROR)
+        return answer_error(c, i->number, "NotShareable", "the arguments are no values", why);
+    verdict = serve(user, i->name, i->args, &value, error);
     if (verdict == 0 && value == NULL && error[0] == '\0')
         value = coop_val_null();
-    rc = coop_alias_done(c, i->number, value, value == NULL ? "AliasError" : NULL, error, COOP_NO_LIMIT, why);
+    rc = value != NULL ? coop_alias_done(c, i->number, value, NULL, NULL, COOP_NO_LIMIT, why)
+                       : answer_error(c, i->number, "AliasError", error, why);
     coop_val_free(value);
+    if (rc == -ENOENT) /* its caller does not wait any more */
+        rc = 0;
     return verdict != 0 ? verdict : rc;
 }
 

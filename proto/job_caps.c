@@ -41,6 +41,8 @@ const struct job_cap job_cap_table[] = {
       .help = "may call the interpreter of this name or id" },
     { .name = "kv", .value = "PREFIX:ro|rw", .not_theirs = NO_ASKS,
       .help = "may read, or also write, the keys that begin with PREFIX" },
+    { .name = "template", .value = "NAME[@VERSION]", .not_theirs = NO_ASKS,
+      .help = "its interpreters may be made from the template; from its own they may" },
 };
 /* clang-format on */
 const size_t job_cap_count = sizeof(job_cap_table) / sizeof(job_cap_table[0]);
@@ -168,7 +170,23 @@ static int read_grant(const struct job_cap *cap, const char *value, struct job_g
                   cap->name, cap->value);
 }
 
-/* What one capability adds: to grants, which has room for one more, or to a number. */
+/* NAME, or NAME@VERSION as it is shown: without a leading zero, so that there is one way to write it. */
+static int read_template(const char *name, const char *value, struct job_template *ret, char why[JOB_CAPS_WHY])
+{
+    const char *at = strchr(value, '@');
+    size_t len = at != NULL ? (size_t)(at - value) : strlen(value);
+    char buf[SHOWN + 4];
+
+    if (len == 0 || len > LIMITS_NAME || text_has_control(value))
+        return refuse(why, "%s=%s: a template's name has 1 to %d bytes and no control characters", name, shown(value, buf), LIMITS_NAME);
+    if (at != NULL && (at[1] < '1' || at[1] > '9' || strlen(at + 1) > 10 || at[1 + strspn(at + 1, "0123456789")] != '\0'))
+        return refuse(why, "%s=%s: '%s' is not a version; write template=NAME or template=NAME@3", name, shown(value, buf),
+                      shown(at + 1, (char[SHOWN + 4]){ 0 }));
+    snprintf(ret->name, sizeof(ret->name), "%s", value);
+    return 0;
+}
+
+/* What one capability adds: to grants or templates, which have room for one more, or to a number. */
 static int read_value(const struct job_cap *cap, const char *value, struct job_caps *c, char why[JOB_CAPS_WHY])
 {
     uint64_t n = 0;
@@ -187,6 +205,9 @@ static int read_value(const struct job_cap *cap, const char *value, struct job_c
     } else if (strcmp(cap->name, "buffers") == 0) {
         rc = value != NULL ? read_buffers(value, &n, why) : 0;
         c->buffer_bytes = value != NULL ? n : JOB_CAP_BUFFERS;
+    } else if (strcmp(cap->name, "template") == 0) {
+        rc = read_template(cap->name, value, &c->templates[c->n_templates], why);
+        c->n_templates += rc == 0;
     } else {
         rc = read_grant(cap, value, &c->grants[c->n_grants], why);
         c->n_grants += rc == 0;
@@ -231,7 +252,8 @@ static int read_cap(const char *text, struct job_caps *c, const struct job_cap *
 int job_cap_check(const char *text, char why[JOB_CAPS_WHY])
 {
     struct job_grant one;
-    struct job_caps c = { .grants = &one };
+    struct job_template other;
+    struct job_caps c = { .grants = &one, .templates = &other };
     const struct job_cap *cap;
 
     return read_cap(text, &c, &cap, why);
@@ -254,13 +276,27 @@ static int check_twice(const struct job_caps *c, const struct job_cap *cap, uint
     uint32_t bit = 1u << (cap - job_cap_table);
     const struct job_grant *last = c->n_grants > 0 ? &c->grants[c->n_grants - 1] : NULL;
     bool grant = cap->value != NULL && strchr(cap->value, ':') != NULL;
-    bool twice = !grant && (*seen & bit) != 0;
+    bool from = strcmp(cap->name, "template") == 0;
+    bool twice = !grant && !from && (*seen & bit) != 0;
     char buf[SHOWN + 4];
 
     for (unsigned i = 0; grant && i + 1 < c->n_grants && !twice; i++)
         twice = c->grants[i].kind == last->kind && strcmp(c->grants[i].name, last->name) == 0;
+    for (unsigned i = 0; from && i + 1 < c->n_templates && !twice; i++)
+        twice = strcmp(c->templates[i].name, c->templates[c->n_templates - 1].name) == 0;
     *seen |= bit;
     return twice ? refuse(why, "the capability '%s' is asked for twice", shown(text, buf)) : 0;
+}
+
+/* Room for what the spec may name, and for its own template. */
+static int caps_init(struct job_caps *c, const Pb__JobSpec *s)
+{
+    *c = (struct job_caps){ 0 };
+    if (s->n_caps > 0 && (c->grants = calloc(s->n_caps, sizeof(*c->grants))) == NULL)
+        return -ENOMEM;
+    if ((s->n_caps > 0 || s->template_[0] != '\0') && (c->templates = calloc(s->n_caps + 1, sizeof(*c->templates))) == NULL)
+        return -ENOMEM;
+    return 0;
 }
 
 int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_WHY])
@@ -273,8 +309,10 @@ int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_
     *ret = c;
     if (s->n_caps > JOB_CAPS_MAX)
         return refuse(why, "%zu capabilities are too many: at most %d", s->n_caps, JOB_CAPS_MAX);
-    if (s->n_caps > 0 && (c.grants = calloc(s->n_caps, sizeof(*c.grants))) == NULL)
+    if (caps_init(&c, s) != 0) {
+        job_caps_finish(&c);
         return snprintf(why, JOB_CAPS_WHY, "out of memory"), -ENOMEM;
+    }
     for (size_t i = 0; i < s->n_caps && rc == 0; i++) {
         rc = read_cap(s->caps[i], &c, &cap, why);
         if (rc == 0)
@@ -282,6 +320,8 @@ int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_
         if (rc == 0)
             rc = check_twice(&c, cap, &seen, s->caps[i], why);
     }
+    if (rc == 0 && s->template_[0] != '\0' && strlen(s->template_) <= JOB_CAP_TEMPLATE)
+        strcpy(c.templates[c.n_templates++].name, s->template_);
     if (rc != 0)
         job_caps_finish(&c);
     else
@@ -301,6 +341,7 @@ int job_caps_check(const Pb__JobSpec *s, char why[JOB_CAPS_WHY])
 void job_caps_finish(struct job_caps *c)
 {
     free(c->grants);
+    free(c->templates);
     *c = (struct job_caps){ 0 };
 }
 
@@ -324,6 +365,19 @@ const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, 
             best = g;
     }
     return best;
+}
+
+/* A name alone is every version of it. */
+bool job_caps_template(const struct job_caps *c, const char *name)
+{
+    for (unsigned i = 0; i < c->n_templates; i++) {
+        const char *has = c->templates[i].name;
+        size_t len = strlen(has);
+
+        if (strcmp(name, has) == 0 || (strchr(has, '@') == NULL && strncmp(name, has, len) == 0 && name[len] == '@'))
+            return true;
+    }
+    return false;
 }
 
 static const char *cap_of(const struct job_grant *g)
@@ -360,6 +414,10 @@ int job_caps_within(const struct job_caps *child, const struct job_caps *parent,
         if (!has_grant(parent, &child->grants[i]))
             return refuse(why, "the child would have the capability %s=%s with rights that its parent has not", cap_of(&child->grants[i]),
                           shown(child->grants[i].name, buf));
+    for (unsigned i = 0; i < child->n_templates; i++)
+        if (!job_caps_template(parent, child->templates[i].name))
+            return refuse(why, "the child would have the capability template=%s, which its parent has not",
+                          shown(child->templates[i].name, buf));
     return 0;
 }
 

@@ -3,7 +3,7 @@
  *
  * Side:    both. The command asks before it sends, the broker believes no command, the worker no broker; what is refused is the same.
  * Kinds:   for programs (engine exec): net, proc. For engines that make calls (lua, native): interpreters, queues, buffers, how much of
- *          each it may make; queue, interp, kv: named things of others that it may use.
+ *          each it may make; queue, interp, kv, template: named things of others that it may use.
  * Returns: 0; -EINVAL or -ENOMEM, with one sentence for the user in why.
  */
 #ifndef PROTO_JOB_CAPS_H
@@ -15,6 +15,7 @@
 
 #include "calls.pb-c.h"
 #include "job.pb-c.h"
+#include "job_limits.h"
 
 enum {
     JOB_CAPS_WHY = 320,
@@ -23,6 +24,7 @@ enum {
     JOB_CAP_SPELLING = 64, /* bytes of job_cap_spelling() */
     JOB_CAP_INTERPRETERS = 8 /* what a word without a number stands for */,
     JOB_CAP_QUEUES = 64,
+    JOB_CAP_TEMPLATE = LIMITS_NAME + 11, /* bytes of NAME@VERSION */
 };
 #define JOB_CAP_BUFFERS (256u << 20)
 
@@ -50,6 +52,11 @@ struct job_grant {
     char name[JOB_CAP_NAME + 1];
 };
 
+/* NAME, every version of it, or NAME@VERSION. */
+struct job_template {
+    char name[JOB_CAP_TEMPLATE + 1];
+};
+
 /* All capabilities of a job, parsed. All 0: none. */
 struct job_caps {
     bool net_loopback, proc;
@@ -58,6 +65,8 @@ struct job_caps {
     uint64_t buffer_bytes; /* of the buffers made by it, together */
     unsigned n_grants;
     struct job_grant *grants; /* job_caps_finish() */
+    unsigned n_templates;
+    struct job_template *templates; /* that its interpreters may be made from: its own too, when it has one. The same */
 };
 
 /* One capability as it is typed, whatever the engine. */
@@ -73,6 +82,9 @@ void job_caps_finish(struct job_caps *c); /* of all zeros too */
  * keys the longest prefix that name begins with.
  */
 const struct job_grant *job_caps_grant(const struct job_caps *c, Pb__Kind kind, const char *name, uint32_t rights);
+
+/* Whether its interpreters may be made from this template: NAME, the newest, or NAME@VERSION. */
+bool job_caps_template(const struct job_caps *c, const char *name);
 
 /* Whether a child may have these: nothing that its parent has not, no more of anything. -EINVAL names the first that is too much. */
 int job_caps_within(const struct job_caps *child, const struct job_caps *parent, char why[JOB_CAPS_WHY]);

@@ -632,7 +632,7 @@ int coop_handle_list_begin(struct coop_client *client, int64_t timeout_us, struc
 struct coop_invocation {
     uint64_t number; /* for coop_alias_done() */
     char name[129];
-    coop_val *args;  /* a list; coop_invocation_free() frees it */
+    coop_val *args;  /* a list, or COOP_VAL_ERROR: what it sent is none; coop_invocation_free() frees it */
     char caller[27]; /* the interpreter */
 };
 

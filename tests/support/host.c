@@ -21,6 +21,37 @@ struct coop_client *host_open(const char *url)
     return c;
 }
 
+/* What a test still has in its hands when it ends, so that it is not lost: asks that nobody waits for, and answers that were given away. */
+struct held {
+    struct held *next;
+    void *what;
+};
+
+static struct held *held;
+
+static void hold(void *what)
+{
+    struct held *h = malloc(sizeof(*h));
+
+    if (h == NULL)
+        abort();
+    *h = (struct held){ held, what };
+    held = h;
+}
+
+static void let_go(const void *what)
+{
+    struct held **at = &held, *h;
+
+    while (*at != NULL && (*at)->what != what)
+        at = &(*at)->next;
+    h = *at;
+    if (h != NULL) {
+        *at = h->next;
+        free(h);
+    }
+}
+
 struct coop_op *host_ask(struct coop_client *c, Pb__Ask__BodyCase body, void *m)
 {
     Pb__Request q = PB__REQUEST__INIT;
@@ -44,6 +75,7 @@ struct coop_op *host_ask(struct coop_client *c, Pb__Ask__BodyCase body, void *m)
     if (coop_exchange_begin(c, bytes, len, -1, &op, &why) != 0)
         support_fail("an ask was not sent: %s", why.message);
     free(bytes);
+    hold(op);
     return op;
 }
 
@@ -58,6 +90,8 @@ Pb__Reply *host_reply(struct coop_op *op)
     if (coop_op_wait(op, SUPPORT_WAIT_MS * 1000) != 0)
         support_fail("no answer in %d ms", SUPPORT_WAIT_MS);
     rc = coop_exchange_end(op, &bytes, &len, NULL, &why);
+    let_go(op);
+    coop_op_free(op);
     if (rc != 0)
         return NULL;
     r = pb__reply__unpack(NULL, len, bytes);
@@ -75,6 +109,7 @@ const Pb__Answer *host_answer(struct coop_op *op)
 
     if (r == NULL)
         support_fail("the connection was lost");
+    hold(r);
     return r->ask;
 }
 

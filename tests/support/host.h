@@ -2,7 +2,7 @@
  * host.h - a host program: asks of the broker through libcoop's raw layer, and their answers, in any order.
  *
  * Side:    tests.
- * Owned:   host_answer() gives the answer away: host_drop() it, or leave it to the end of the test program.
+ * Owned:   an op is host_reply()'s, which frees it; its reply is the caller's. What host_answer() gives lives until the test program ends.
  */
 #ifndef TESTS_SUPPORT_HOST_H
 #define TESTS_SUPPORT_HOST_H

@@ -311,12 +311,13 @@ static void the_end_of_a_job_ends_its_interpreters(void **state)
 
 /* ---- aliases --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Memory for twenty stacks as a whole, which is how a sanitizer has them paid for. */
 static void a_child_calls_what_its_parent_offers(void **state)
 {
     expect_script(
         *state,
         "local seen = {}\n"
-        "local i = interpreters.create{aliases = {add = function(a, b) return a + b end, two = function() return 1, {2} end,\n"
+        "local i = interpreters.create{limits = {memory = '16M'}, aliases = {add = function(a, b) return a + b end, two = function() return 1, {2} end,\n"
         "    bad = function() error('no') end, slow = function(x) coop.sleep(0.005) seen[#seen + 1] = x return x end}}\n"
         "i:exec('coop = require(\"coop\")')\n"
         "print(i:exec('return coop.alias(\"add\", 40, 2)'), i:exec('return coop.alias(\"two\")[2][1]'))\n"

@@ -171,7 +171,7 @@ static void a_thousand_jobs_in_a_row_leave_the_broker_as_it_was(void **state)
     if (shared == NULL)
         skip();
     (void)proc_expect(jobs_in_a_row(shared, WARM), 0);
-    before = traces_take(shared);
+    before = traces_settled(shared); /* the last of them has ended, its connection's end and the next spare may not be there yet */
     before_kb = tree_status_kb(shared->proc->pid, "VmRSS");
     (void)proc_expect(jobs_in_a_row(shared, JOBS), 0);
     traces_expect(shared, before);

@@ -1,4 +1,5 @@
 /* test_verbs.c - every verb of coop, used well, against a real broker: what it prints, in which shape, and its exit code. */
+#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -824,6 +825,49 @@ static void completion_knows_verbs_flags_and_ids(void **state)
     json_expect_shape(json_of(&proc_expect(coop(b, "completion", "--json", "bash"), 0)->out), "coop.Completion/1", "shell script");
 }
 
+/* ---- documents by hand ------------------------------------------------------------------------------------------------------------ */
+
+/* "--idle-exit" as roff has it. */
+static char *in_roff(const char *option, size_t len)
+{
+    char *text = support_keep(calloc(2, len + 1)), *at = text;
+
+    for (size_t i = 0; i < len; i++) {
+        if (option[i] == '-')
+            *at++ = '\\';
+        *at++ = option[i];
+    }
+    return text;
+}
+
+static void the_manual_of_the_broker_has_each_of_its_options(void **state)
+{
+    struct proc *p = proc_expect(
+        proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, (const char *const[]){ support_program("coopd"), "--help", NULL }), 0);
+    const char *man = support_get("docs/man/coopd.8", NULL);
+    unsigned n = 0;
+
+    (void)state;
+    for (const char *at = p->out.bytes; (at = strstr(at, "\n  --")) != NULL; at++, n++)
+        if (strstr(man, in_roff(at + 3, strcspn(at + 3, " \n"))) == NULL)
+            support_fail("docs/man/coopd.8 does not speak of%.24s", at + 2);
+    assert_true(n > 15);
+}
+
+static void the_readme_names_every_document(void **state)
+{
+    const char *readme = support_get("README.md", NULL);
+    glob_t found;
+
+    (void)state;
+    assert_int_equal(glob("docs/*.md", 0, NULL, &found), 0);
+    assert_int_equal(glob("docs/man/*.[18]", GLOB_APPEND, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        if (strstr(readme, support_text("(%s)", found.gl_pathv[i])) == NULL)
+            support_fail("README.md does not name %s", found.gl_pathv[i]);
+    globfree(&found);
+}
+
 /* ---- the live line ---------------------------------------------------------------------------------------------------------------- */
 
 static void a_wait_on_a_terminal_shows_one_live_line_and_takes_it_away(void **state)
@@ -897,6 +941,8 @@ int main(void)
         TEST(version_without_a_broker_is_an_answer),
         TEST(every_verb_has_help_and_says_its_own_flags),
         TEST(completion_knows_verbs_flags_and_ids),
+        cmocka_unit_test(the_manual_of_the_broker_has_each_of_its_options),
+        cmocka_unit_test(the_readme_names_every_document),
         TEST(a_wait_on_a_terminal_shows_one_live_line_and_takes_it_away),
         TEST(a_wait_without_a_terminal_shows_none),
     };

@@ -410,7 +410,8 @@ static void answers_that_came_together_are_taken_together(void **state)
 /* As long as one may come nothing is read ahead, so it is still known whose it is. */
 static void a_descriptor_among_answers_that_came_together_is_its_own_answers(void **state)
 {
-    struct ask *first = begin_info(), *map = begin(PB__ASK__BODY_BUFFER_MAP), *failed = begin(PB__ASK__BODY_BUFFER_MAP), *last = begin_info();
+    struct ask *first = begin_info(), *map = begin(PB__ASK__BODY_BUFFER_MAP), *failed = begin(PB__ASK__BODY_BUFFER_MAP),
+               *last = begin_info();
     uint64_t number[4] = { heard_ask(PB__ASK__BODY_QUEUE_INFO), heard_ask(PB__ASK__BODY_BUFFER_MAP), heard_ask(PB__ASK__BODY_BUFFER_MAP),
                            heard_ask(PB__ASK__BODY_QUEUE_INFO) };
     int fd;

@@ -555,6 +555,51 @@ static void a_plain_job_answers_no_calls(void **state)
     assert_retired(&p, fx_says(&p, PB__FROM_WORKER__BODY_CALL_DONE, &d.base));
 }
 
+static void a_plain_job_is_told_of_itself(void **state)
+{
+    struct interp_fixture *fx = *state;
+    const Pb__InterpStatus *s;
+    struct job *job;
+    struct played p = { .fd = -1 };
+    struct frame f;
+    uint64_t n;
+
+    p.w = bare_worker_in(&fx->bare, WORKER_BUSY, &job);
+    p.fd = bare_open_link(&fx->bare, p.w);
+    asker_init(&p.w->asker, &fx->bare.b, p.w, 0);
+    n = fx_simple(fx, &p.w->asker, BODY(INFO), fx_ref(0, ""));
+    assert_false(fx_hear(&p, &f));
+    assert_int_equal(fx_answer(fx, n)->body_case, PB__ANSWER__BODY_INTERP);
+    s = fx_answer(fx, n)->interp;
+    assert_string_equal(s->interp->id, job->id);
+    assert_int_equal(s->interp->handle, 0);
+    assert_string_equal(s->whence, "job");
+    assert_int_equal(s->state, IS(RUNNING));
+    assert_int_equal(s->limits->memory_bytes, job->limits.memory_bytes);
+    asker_finish(&p.w->asker);
+    close(p.fd);
+}
+
+/* What each uses is read in the machine: of few. */
+static void a_list_of_few_says_what_each_uses_and_one_of_many_does_not(void **state)
+{
+    struct interp_fixture *fx = *state;
+    Pb__InterpList list = PB__INTERP_LIST__INIT;
+    const Pb__InterpStatusList *l;
+
+    fx_live(fx, 0)->w->pid = getpid();
+    l = fx_answer(fx, fx_ask(fx, &fx->host, BODY(LIST), &list.base))->interps;
+    assert_int_equal(l->n_interps, 1);
+    assert_int_equal(l->interps[0]->pid, getpid());
+    assert_true(l->interps[0]->mem_bytes > 0);
+    for (size_t i = 0; i < 64; i++)
+        (void)fx_create(fx, &fx->host, OW(NONE), "", 0);
+    l = fx_answer(fx, fx_ask(fx, &fx->host, BODY(LIST), &list.base))->interps;
+    assert_int_equal(l->n_interps, 65);
+    for (size_t i = 0; i < l->n_interps; i++)
+        assert_int_equal(l->interps[i]->pid, 0);
+}
+
 static void a_worker_names_others_by_its_handles_only(void **state)
 {
     struct interp_fixture *fx = *state;
@@ -671,6 +716,28 @@ static uint64_t create_with(struct interp_fixture *fx, struct played *p, const c
     return n;
 }
 
+/* An even part of what is left, but no less than an eighth of it; at the end the least that an engine has, and then nothing. */
+static void a_child_that_asks_for_no_memory_gets_a_part_of_use_or_none(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 64);
+    uint64_t left, got, n;
+
+    create_with(fx, p, "memory=48M", NULL);
+    fx_starts(fx_spare(fx));
+    for (left = 16u << 20; left >= 1u << 20; left -= got) {
+        struct played *child;
+
+        create_with(fx, p, "", NULL);
+        child = fx_spare(fx);
+        fx_starts(child);
+        got = child->w->job->limits.memory_bytes;
+        assert_int_equal(got, left / 8 > 1u << 20 ? left / 8 : 1u << 20);
+    }
+    n = create_with(fx, p, "", NULL);
+    assert_non_null(strstr(fx_failure(fx, n, CE(LIMIT))->message, "limit memory: "));
+}
+
 static void limits_and_capabilities_only_shrink(void **state)
 {
     static const char *const too_much[] = { "memory=65M", "cpu=11s", "wall=61s", "tasklets=100001", "stdout=2M" };
@@ -692,6 +759,63 @@ static void limits_and_capabilities_only_shrink(void **state)
     child = fx_spare(fx);
     fx_starts(child);
     assert_int_equal(child->w->job->limits.memory_bytes, (4u << 20) / 3);
+}
+
+static uint64_t create_from(struct interp_fixture *fx, struct played *p, const char *template, char *cap)
+{
+    Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Limits l = PB__LIMITS__INIT;
+    struct frame f;
+    uint64_t n;
+
+    l.memory_bytes = 1u << 20;
+    spec.limits = &l;
+    spec.caps = &cap;
+    spec.n_caps = cap != NULL;
+    m.spec = &spec;
+    m.template_ = (char *)template;
+    n = fx_ask(fx, &p->w->asker, BODY(CREATE), &m.base);
+    assert_false(fx_hear(p, &f));
+    return n;
+}
+
+static void give_template(struct job *job, const char *name)
+{
+    job->caps.templates = calloc(1, sizeof(*job->caps.templates));
+    job->caps.n_templates = 1;
+    strcpy(job->caps.templates[0].name, name);
+}
+
+/* bare@1 is there, others are not: without the capability that cannot be told apart. */
+static void a_template_is_named_by_who_has_the_capability_for_it(void **state)
+{
+    struct interp_fixture *fx = *state;
+    struct played *p = fx_live(fx, 4), *other = fx_live(fx, 4), *own = fx_live(fx, 4);
+    struct template *t = bare_template(&fx->bare, bare_worker(&fx->bare), NULL, NULL);
+    static const char *const guesses[] = { "bare", "bare@1", "bare@2", "bare@01", "absent", "absent@1", "@", "@1", "bare@" };
+    const Pb__CallFailure *f;
+    uint64_t n;
+
+    t->limits.memory_bytes = 8u << 20;
+    for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+        f = fx_failure(fx, create_from(fx, p, guesses[i], NULL), CE(NOT_ALLOWED));
+        assert_non_null(strstr(f->message, "has not the capability template="));
+    }
+    fx_failure(fx, create_with(fx, p, "", "template=bare"), CE(NOT_ALLOWED)); /* nor can it be given to a child */
+    give_template(other->w->job, "bare");
+    fx_failure(fx, create_from(fx, other, "bare@2", NULL), CE(NOT_FOUND));
+    fx_failure(fx, create_from(fx, other, "bar", NULL), CE(NOT_ALLOWED));
+    n = create_from(fx, other, "bare", "template=bare");
+    assert_null(fx_answer(fx, n)); /* it is being made */
+    assert_ptr_equal(other->w->job->below->job->template, t);
+    assert_true(job_caps_template(&other->w->job->below->job->caps, "bare@7"));
+    own->w->job->template = template_ref(t); /* it runs in one itself */
+    give_template(own->w->job, t->full);
+    n = create_from(fx, own, "bare", NULL);
+    assert_null(fx_answer(fx, n));
+    assert_ptr_equal(own->w->job->below->job->template, t);
+    fx_failure(fx, create_from(fx, own, "bare@2", NULL), CE(NOT_ALLOWED));
 }
 
 static void a_child_that_nobody_holds_any_more_is_closed(void **state)
@@ -969,6 +1093,9 @@ int main(void)
         TEST(it_may_not_say_what_is_for_the_broker_to_say),
         TEST(a_value_with_handles_that_are_not_its_own_is_not_shareable),
         TEST(a_plain_job_answers_no_calls),
+        TEST(a_plain_job_is_told_of_itself),
+        TEST(a_list_of_few_says_what_each_uses_and_one_of_many_does_not),
+        TEST(a_child_that_asks_for_no_memory_gets_a_part_of_use_or_none),
         TEST(a_worker_names_others_by_its_handles_only),
         TEST(children_end_with_their_maker_and_theirs_with_them),
         TEST(a_maker_has_so_many_alive_with_all_of_theirs),
@@ -976,6 +1103,7 @@ int main(void)
         TEST(who_makes_them_in_a_loop_is_stopped),
         TEST(the_tree_is_so_deep_and_no_deeper),
         TEST(limits_and_capabilities_only_shrink),
+        TEST(a_template_is_named_by_who_has_the_capability_for_it),
         TEST(a_child_that_nobody_holds_any_more_is_closed),
         TEST(links_end_both_and_a_good_end_ends_nobody),
         TEST(a_call_to_oneself_is_a_deadlock_of_one),

@@ -90,6 +90,16 @@ static void one_is_refused_in_words_that_say_what_is_wrong(void **state)
         { "interp=calc:manage",                "there is no right 'manage'; write interp=NAME:call"                },
         { "kv=app/:both",                      "there is no right 'both'; write kv=PREFIX:ro|rw"                   },
         { "kv=:rw",                            "the name is empty"                                                 },
+        { "template",                          "wants a value: template=NAME[@VERSION]"                            },
+        { "template=",                         "has 1 to 128 bytes"                                                },
+        { "template=@1",                       "has 1 to 128 bytes"                                                },
+        { "template=a\nb",                     "no control characters"                                             },
+        { "template=a@",                       "'' is not a version"                                               },
+        { "template=a@0",                      "'0' is not a version"                                              },
+        { "template=a@01",                     "'01' is not a version"                                             },
+        { "template=a@1x",                     "'1x' is not a version"                                             },
+        { "template=a@1@2",                    "'1@2' is not a version"                                            },
+        { "template=a@99999999999",            "is not a version"                                                  },
     };
     char why[JOB_CAPS_WHY];
 
@@ -176,6 +186,8 @@ static void none_is_asked_for_twice_and_each_is_for_its_engine(void **state)
         { "exec",   { "interpreters" },                 "'exec' cannot have the capability 'interpreters': a program makes no calls"},
         { "exec",   { "kv=a:rw" },                      "'exec' cannot have the capability 'kv'"                                    },
         { "lua",    { "queues", "kv=a" },               "which right"                                                               },
+        { "lua",    { "template=a", "template=a" },     "'template=a' is asked for twice"                                           },
+        { "exec",   { "template=a" },                   "'exec' cannot have the capability 'template'"                              },
     };
     char why[JOB_CAPS_WHY];
     struct job_caps c;
@@ -275,6 +287,52 @@ static void a_child_has_nothing_that_its_parent_has_not(void **state)
     job_caps_finish(&parent);
 }
 
+static void a_template_is_had_by_its_name_in_every_version_or_by_one(void **state)
+{
+    static const struct {
+        const char *name;
+        bool has;
+    } rows[] = {
+        {"warm",     true },
+        { "warm@1",  true },
+        { "warm@77", true },
+        { "cold@3",  true },
+        { "own@2",   true }, /* of the spec itself */
+        { "cold",    false}, /* the newest may be another */
+        { "cold@30", false},
+        { "cold@03", false},
+        { "own",     false},
+        { "own@3",   false},
+        { "war",     false},
+        { "warmer",  false},
+        { "",        false},
+        { "@1",      false},
+    };
+    const char *list[] = { "template=warm", "template=cold@3" };
+    Pb__JobSpec s = PB__JOB_SPEC__INIT, child_spec = PB__JOB_SPEC__INIT;
+    struct job_caps c, child, none = { 0 };
+    char why[JOB_CAPS_WHY];
+
+    (void)state;
+    s.engine = child_spec.engine = (char *)"lua";
+    s.template_ = (char *)"own@2";
+    s.caps = (char **)list;
+    s.n_caps = 2;
+    assert_int_equal(job_caps_read(&s, &c, why), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(job_caps_template(&c, rows[i].name), rows[i].has);
+        assert_false(job_caps_template(&none, rows[i].name));
+        if (rows[i].name[0] == '\0')
+            continue;
+        child_spec.template_ = (char *)rows[i].name;
+        assert_int_equal(job_caps_read(&child_spec, &child, why), 0);
+        assert_int_equal(job_caps_within(&child, &c, why), rows[i].has ? 0 : -EINVAL);
+        said(job_caps_within(&child, &none, why), why, -EINVAL, "which its parent has not");
+        job_caps_finish(&child);
+    }
+    job_caps_finish(&c);
+}
+
 static void a_spec_is_asked_by_name(void **state)
 {
     Pb__JobSpec s = PB__JOB_SPEC__INIT;
@@ -302,6 +360,7 @@ int main(void)
         cmocka_unit_test(there_is_a_bound_on_how_many),
         cmocka_unit_test(a_grant_is_found_by_the_name_it_covers),
         cmocka_unit_test(a_child_has_nothing_that_its_parent_has_not),
+        cmocka_unit_test(a_template_is_had_by_its_name_in_every_version_or_by_one),
         cmocka_unit_test(a_spec_is_asked_by_name),
     };
 

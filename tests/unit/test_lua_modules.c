@@ -596,8 +596,9 @@ static void a_call_brings_its_value(void **state)
 
 static void a_time_limit_of_nothing_is_refused(void **state)
 {
-    static const char *const rows[] = { "i:call_for(0, 'echo')", "i:call_for(-1, 'echo')",     "i:call_for(0/0, 'echo')", "i:exec('x = 1', 0)",
-                                        "i:exec('x = 1', -2)",   "i:exec_async('x = 1', -0.0)", "i:prepare_main({}, 0)" };
+    static const char *const rows[] = { "i:call_for(0, 'echo')", "i:call_for(-1, 'echo')", "i:call_for(0/0, 'echo')",
+                                        "i:exec('x = 1', 0)",    "i:exec('x = 1', -2)",    "i:exec_async('x = 1', -0.0)",
+                                        "i:prepare_main({}, 0)" };
     struct peer *p = begin(state);
 
     gives(p, "i = interpreters.create()", "null");

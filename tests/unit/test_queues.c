@@ -343,6 +343,16 @@ static void what_makes_no_sense_is_refused_by_name(void **state)
     taken(heard(a, says_put(a, q, NOT_AT_ALL, UB(NONE), TEXTS(NULL))), 0);
 }
 
+/* What is no whole id is a name, whatever its letters. */
+static void a_name_may_have_the_letters_of_an_id(void **state)
+{
+    struct end *h = a_host(*state);
+
+    created(h, (struct how){ .name = "messages" });
+    created(h, (struct how){ .name = "events-by-day" });
+    failed(asks_create(h, (struct how){ .name = "01ARZ3NDEKTSV4RRFFQ69G5FAV" }), BAD_REQUEST, "the id of something");
+}
+
 static void a_capability_gives_the_rights_that_it_names(void **state)
 {
     struct end *h = a_host(*state), *s = a_maker(*state, CAPS("queue=jobs:send")), *r = a_maker(*state, CAPS("queue=jobs:recv"));
@@ -523,6 +533,26 @@ static void a_sessions_anonymous_queue_ends_with_it_and_a_named_one_stays(void *
     assert_string_equal(info(other, NAMED("stays"))->queue->name, "stays");
 }
 
+/* One item: nothing but the queue itself. */
+static void puts_queue(struct end *a, struct name into, struct name inner, Pb__Unbound unbound)
+{
+    Pb__Value v = PB__VALUE__INIT, *list = &v;
+    Pb__Handle h = PB__HANDLE__INIT, *handles = &h;
+    Pb__Ref ref;
+    ASK(m, QueuePut, QUEUE_PUT, queue_put, QUEUE_PUT);
+
+    h.handle = inner.handle;
+    h.kind = KIND(QUEUE);
+    v.handles = &handles;
+    v.n_handles = 1;
+    fill(&ref, into);
+    m_body.queue = &ref;
+    m_body.items = &list;
+    m_body.n_items = 1;
+    m_body.unbound = unbound;
+    taken(asks(a, &m), 1);
+}
+
 /* Each queue lies in the one before, and nobody else has it: one after the other goes, and the stack does not grow with them. */
 static void a_chain_of_queues_within_queues_goes_link_by_link(void **state)
 {
@@ -533,20 +563,8 @@ static void a_chain_of_queues_within_queues_goes_link_by_link(void **state)
     a->job->limits.memory_bytes = 1 << 30;
     for (int i = 0; i < 900; i++) {
         struct name inner = created(a, (struct how){ .max_items = 1, .max_bytes = 300 });
-        Pb__Value v = PB__VALUE__INIT, *list = &v;
-        Pb__Handle h = PB__HANDLE__INIT, *handles = &h;
-        Pb__Ref ref;
-        ASK(m, QueuePut, QUEUE_PUT, queue_put, QUEUE_PUT);
 
-        h.handle = inner.handle;
-        h.kind = KIND(QUEUE);
-        v.handles = &handles;
-        v.n_handles = 1;
-        fill(&ref, q);
-        m_body.queue = &ref;
-        m_body.items = &list;
-        m_body.n_items = 1;
-        taken(asks(a, &m), 1);
+        puts_queue(a, q, inner, UB(NONE));
         if (q.handle != first.handle)
             answered(asks_drop(a, q.handle), DONE);
         q = inner;
@@ -557,38 +575,27 @@ static void a_chain_of_queues_within_queues_goes_link_by_link(void **state)
     assert_int_equal(w->bare.b.queues.count, 0);
 }
 
-/* Its last handle lies in an item of its own, and the item's sender ends: the item is emptied, and with that the queue is over, and the item. */
+/* What was said of items when their sender ends takes the value, and with it the last handle of the queue that it is in. */
 static void a_queue_that_lies_in_itself_ends_with_its_sender(void **state)
 {
+    static const Pb__Unbound said[] = { UB(REPLACE), UB(ERROR), UB(REMOVE), UB(PERSIST) };
     struct world *w = *state;
-    struct end *a = a_maker(w, CAPS("queues=64"));
-    const unsigned before = w->bare.b.queues.count;
 
-    a->job->limits.memory_bytes = 1 << 30;
-    for (int i = 0; i < 8; i++) {
-        Pb__Ask m = PB__ASK__INIT;
-        Pb__QueuePut put = PB__QUEUE_PUT__INIT;
-        Pb__Value v = PB__VALUE__INIT, *items[] = { &v };
-        Pb__Handle self = PB__HANDLE__INIT, *handles[] = { &self };
-        Pb__Ref ref = PB__REF__INIT;
-        struct name q = created(a, (struct how){ .max_items = 2, .max_bytes = 1000, .unbound = i % 2 == 0 ? UB(REPLACE) : UB(ERROR) });
+    for (size_t k = 0; k < sizeof(said) / sizeof(said[0]); k++) {
+        struct end *a = a_maker(w, QUEUES_CAPS);
+        struct name q = created(a, (struct how){ 0 }), round[2] = { created(a, (struct how){ 0 }), created(a, (struct how){ 0 }) };
 
-        fill(&ref, q);
-        self.handle = q.handle;
-        self.kind = KIND(QUEUE);
-        v.handles = handles;
-        v.n_handles = 1;
-        put.queue = &ref;
-        put.items = items;
-        put.n_items = 1;
-        m.body_case = PB__ASK__BODY_QUEUE_PUT;
-        m.queue_put = &put;
-        taken(asks(a, &m), 1);
+        puts_queue(a, q, q, said[k]);
+        puts_(a, q, NOT_AT_ALL, "and", "others");
+        puts_queue(a, round[0], round[1], said[k]);
+        puts_queue(a, round[1], round[0], said[k]);
         answered(asks_drop(a, q.handle), DONE);
+        answered(asks_drop(a, round[0].handle), DONE);
+        answered(asks_drop(a, round[1].handle), DONE);
+        assert_int_equal(w->bare.b.queues.count, 3);
+        leaves(a);
+        assert_int_equal(w->bare.b.queues.count, 0);
     }
-    assert_int_equal(w->bare.b.queues.count, before + 8);
-    leaves(a);
-    assert_int_equal(w->bare.b.queues.count, before);
 }
 
 /* ---- senders ------------------------------------------------------------------------------------------------------------------------------- */
@@ -826,6 +833,7 @@ int main(void)
         TEST(a_put_that_runs_out_of_time_says_how_much_is_in),
         TEST(a_get_that_runs_out_of_time_finds_it_empty),
         TEST(what_makes_no_sense_is_refused_by_name),
+        TEST(a_name_may_have_the_letters_of_an_id),
         TEST(a_capability_gives_the_rights_that_it_names),
         TEST(a_job_has_as_many_queues_as_it_was_given_and_has_memory_for),
         TEST(all_queues_together_are_bounded),

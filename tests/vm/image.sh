@@ -60,7 +60,7 @@ cp "$here/init" "$tmp/coop/init"
 programs=$(sed -n 's|^\([a-z][^ ]*\) .*|tests/\1|p' "$here/programs.txt" | sort -u)
 mkdir -p "$build/tests/escape/probes"
 # shellcheck disable=SC2086  # a list of words
-(cd "$build" && find $programs coop coopd coop-worker tests/escape/probe-worker tests/escape/probes tests/halt tests/support/deny tests/native examples \
+(cd "$build" && find $programs coop coopd coop-worker tests/escape/probe-worker tests/escape/probe-template tests/escape/probes tests/halt tests/support/deny tests/native examples \
     -type f \( -perm -100 -o -name '*.so' \) | cpio -pdm --quiet "$OLDPWD/$to/build/$flavour")
 cp -r docs README.md "$to/"
 find "$to/build" -type f -exec strip -g {} + 2>/dev/null || true

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "frame.h"
@@ -263,31 +264,48 @@ static int pack(lua_State *L)
     return 1;
 }
 
-static int pack_values(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e)
+static int pack_protected(lua_State *L, struct packing *p, int first, int n)
 {
-    struct packing p = { .packed = ret, .e = e };
-    int status, rc = -1, count = n < 0 ? 1 : n;
+    int count = n < 0 ? 1 : n, status, rc = -1;
 
-    e->error = PB__CALL_ERROR__CALL_ERROR_NONE;
-    value_writer_init(&p.w, VALUE_WHOLE_BYTES);
-    value_path_init(&p.path, root);
     if (!lua_checkstack(L, count + 4)) {
-        (void)refuse(&p, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "not enough memory");
+        (void)refuse(p, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "not enough memory");
         return -1;
     }
     lua_pushcfunction(L, pack);
-    lua_pushlightuserdata(L, &p);
+    lua_pushlightuserdata(L, p);
     lua_pushinteger(L, n);
     for (int i = 0; i < count; i++)
         lua_pushvalue(L, first + i);
     status = lua_pcall(L, count + 2, 1, 0);
-    if (status == LUA_OK) {
-        if (lua_toboolean(L, -1) && (packed_take(ret, &p.w) == 0 || written(&p)))
-            rc = 0;
-        lua_pop(L, 1);
+    if (status != LUA_OK)
+        return status;
+    if (lua_toboolean(L, -1) && (packed_take(p->packed, &p->w) == 0 || written(p)))
+        rc = 0;
+    lua_pop(L, 1);
+    return rc;
+}
+
+/* What it takes is not on the stack, of which each tasklet that waits keeps what it has opened. */
+static int pack_values(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e)
+{
+    struct packing *p = malloc(sizeof(*p));
+    int rc;
+
+    e->error = PB__CALL_ERROR__CALL_ERROR_NONE;
+    if (p == NULL) {
+        *e = (struct lua_value_error){ .error = PB__CALL_ERROR__CALL_ERROR_TEMPORARY, .message = "not enough memory" };
+        return -1;
     }
-    value_writer_finish(&p.w);
-    return status != LUA_OK ? status : rc;
+    p->packed = ret;
+    p->e = e;
+    p->depth = 0;
+    value_writer_init(&p->w, VALUE_WHOLE_BYTES);
+    value_path_init(&p->path, root);
+    rc = pack_protected(L, p, first, n);
+    value_writer_finish(&p->w);
+    free(p);
+    return rc;
 }
 
 int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret, struct lua_value_error *e)

@@ -87,7 +87,8 @@ int coop_alias_next(const struct coop_handle *child, int64_t deadline, coop_requ
     called = ask_answer(answered)->invocation;
     rc = request_init(r, called->name, called->caller, called->args);
     if (rc != 0) {
-        rc = refuse(called->number, rc);
+        (void)refuse(called->number, rc);
+        rc = -EPROTOTYPE; /* whatever was wrong with what it sent: the next call may do better */
         ask_end(answered);
         free(r);
         return rc;
@@ -134,7 +135,7 @@ int coop_alias_serve(const struct coop_handle *child, const struct coop_function
         rc = coop_alias_next(child, COOP_NEVER, &r);
         if (rc == -EOWNERDEAD)
             return 0;
-        if (rc == -EPROTOTYPE || rc == -ELOOP) {
+        if (rc == -EPROTOTYPE) {
             rc = 0; /* its caller was told */
             continue;
         }
