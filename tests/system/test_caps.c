@@ -160,8 +160,7 @@ static void what_an_engine_cannot_have_is_refused_by_name(void **state)
 
     expect_has(proc_expect(runs(b, CAPS("net=loopback"), "print(1)"), COOP_EXIT_USAGE)->err,
                "the engine 'lua' cannot have the capability 'net': its policy has no network calls at all");
-    expect_has(proc_expect(runs(b, CAPS("file=conf"), "print(1)"), COOP_EXIT_USAGE)->err,
-               "does not say by which name it is found inside");
+    expect_has(proc_expect(runs(b, CAPS("file=conf"), "print(1)"), COOP_EXIT_USAGE)->err, "does not say by which name it is found inside");
     expect_has(proc_expect(coop(b, "run", "--engine", "exec", "--cap", "queues", "true"), COOP_EXIT_USAGE)->err,
                "'exec' cannot have the capability 'queues'");
 }

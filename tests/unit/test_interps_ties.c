@@ -44,7 +44,7 @@ static void model_end(struct model *m, int k, bool well)
     m->all[k].alive = false;
     for (int c = 0; c < m->n; c++)
         if (m->all[c].parent == k)
-            model_end(m, c, false);
+            model_end(m, c, well); /* none of them runs anything: it was at rest when its maker ended well */
     for (int c = 0; c < m->n; c++) {
         bool tied = m->all[k].tied[c];
 

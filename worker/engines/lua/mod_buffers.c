@@ -15,7 +15,6 @@
 
 #define SLICE_TYPE "coop.slice"
 
-
 /* ---- the mapping, which the handle's object owns ----------------------------------------------------------------------------------- */
 
 void lua_buffer_unmap(struct lua_handle *h)
