@@ -402,7 +402,7 @@ static const struct inside insides[] = {
       "exits: -10 ExecutionFailed [] [exit] [receipt]\nthen: -130 Dead [] [exit] [receipt]\n"
       "leaves: -10 ExecutionFailed [] [ok] [receipt]\nthen: -32 Closed [] [ok] [receipt]\n"
       "opens_socket: -10 ExecutionFailed [] [policy] [receipt]\nthen: -130 Dead [] [policy] [receipt]\n"
-      "recurses: -10 ExecutionFailed [] [exception] [receipt]\nthen: -130 Dead [] [exception] [receipt]\n" },
+      "recurses: -10 ExecutionFailed [StackOverflow] [exception] [receipt]\nthen: -130 Dead [] [exception] [receipt]\n" },
 #endif
     { "many_wait", "0 failed, sum 499500\n" },
     { "queues",
