@@ -86,7 +86,7 @@ static char *text_or_empty(char *text)
 void interp_fail_ended(struct ask *a, const struct interp *i, Pb__CallError error)
 {
     const struct job_end *end = i->job != NULL ? &i->job->end : NULL;
-    bool told = error == CE(EXECUTION_FAILED) && end != NULL && end->error_type != NULL;
+    bool told = error == CE(EXECUTION_FAILED) && i->cause == CA(EXCEPTION) && end != NULL && end->error_type != NULL;
     Pb__JobError remote = PB__JOB_ERROR__INIT;
 
     if (told) {

@@ -116,7 +116,6 @@ static const struct call calls[] = {
     { "_exit(0) ends it, though well",                   "leaves",       NULL,                 ENDS("ok"),                "", IS_OVER },
     { "a forbidden call ends it",                        "opens_socket", NULL,                 ENDS("policy"),            "socket(AF_INET, SOCK_STREAM, 0) is not in profile native", IS_OVER },
     { "a loop ends at the cpu limit of a call",          "loops",        NULL,                 ENDS("cpu_limit"),         "cpu", IS_OVER },
-    { "output past the cap ends it",                     "floods",       NULL,                 ENDS("output_limit"),      "stdout", IS_OVER },
 #ifndef SANITIZED
     { "abort() ends it",                                 "aborts",       NULL,                 ENDS("signal"),            "abort()", IS_OVER },
     { "endless recursion ends it",                       "recurses",     NULL,                 UNCAUGHT(""),              "stack overflow in tasklet 1 main", IS_OVER },
@@ -403,7 +402,7 @@ static const struct inside insides[] = {
       "exits: -10 ExecutionFailed [] [exit] [receipt]\nthen: -130 Dead [] [exit] [receipt]\n"
       "leaves: -10 ExecutionFailed [] [ok] [receipt]\nthen: -32 Closed [] [ok] [receipt]\n"
       "opens_socket: -10 ExecutionFailed [] [policy] [receipt]\nthen: -130 Dead [] [policy] [receipt]\n"
-      "recurses: -10 ExecutionFailed [] [exception] [receipt]\nthen: -130 Dead [] [exception] [receipt]\n" },
+      "recurses: -10 ExecutionFailed [StackOverflow] [exception] [receipt]\nthen: -130 Dead [] [exception] [receipt]\n" },
 #endif
     { "many_wait", "0 failed, sum 499500\n" },
     { "queues",
