@@ -247,8 +247,9 @@ struct coop_interp_list {
     size_t n;
 };
 
-int coop_interp_info(const struct coop_handle *i, struct coop_interp_info *ret); /* i NULL: the caller itself; -ENOENT: it is a plain job */
-int coop_interp_list(struct coop_interp_list *ret);                              /* those below the caller */
+int coop_interp_info(const struct coop_handle *i,
+                     struct coop_interp_info *ret); /* i NULL: the caller itself; a plain job's whence is "job" */
+int coop_interp_list(struct coop_interp_list *ret); /* those below the caller */
 /* A monitor: waits until it has ended. ret may be NULL. */
 int coop_interp_wait(const struct coop_handle *i, int64_t deadline, struct coop_interp_info *ret);
 

@@ -392,7 +392,7 @@ struct inside {
 /* clang-format off */
 static const struct inside insides[] = {
     { "of_itself",
-      "42\nnative spawned 2 calls, state 2\nitself: -2 NotFound [] [] []\n1 below, the same\nok\nget: -32 Closed [] [ok] [receipt]\n" },
+      "42\nnative spawned 2 calls, state 2\nitself: native job, state 3\n1 below, the same\nok\nget: -32 Closed [] [ok] [receipt]\n" },
     { "of_lua",
       "42\n10\nexec: -10 ExecutionFailed [error] [] []\nnames the line\nexec: -110 TimedOut [] [] []\n" },
 #ifndef SANITIZED
