@@ -21,12 +21,8 @@ int coop_handle_attenuate(struct coop_client *c, const struct coop_handle *of, u
                           struct coop_handle *ret, struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
-    struct coop_result r;
-    int rc = start_wait(&s, start_attenuate(&s, of, rights, prefix), &r);
 
-    if (rc == 0)
-        *ret = r.handle;
-    return rc;
+    return start_wait_handle(&s, start_attenuate(&s, of, rights, prefix), ret);
 }
 
 int coop_handle_attenuate_begin(struct coop_client *c, const struct coop_handle *of, unsigned rights, const char *prefix,
@@ -145,12 +141,8 @@ int coop_kv_open(struct coop_client *c, const char *prefix, unsigned rights, int
                  struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
-    struct coop_result r;
-    int rc = start_wait(&s, start_kv_open(&s, prefix, rights), &r);
 
-    if (rc == 0)
-        *ret = r.handle;
-    return rc;
+    return start_wait_handle(&s, start_kv_open(&s, prefix, rights), ret);
 }
 
 int coop_kv_open_begin(struct coop_client *c, const char *prefix, unsigned rights, int64_t timeout_us, struct coop_op **ret,

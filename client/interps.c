@@ -139,12 +139,8 @@ int coop_interp_create(struct coop_client *c, const struct coop_interp_options *
                        struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
-    struct coop_result r;
-    int rc = start_wait(&s, start_create(&s, options), &r);
 
-    if (rc == 0)
-        *ret = r.handle;
-    return rc;
+    return start_wait_handle(&s, start_create(&s, options), ret);
 }
 
 int coop_interp_create_begin(struct coop_client *c, const struct coop_interp_options *options, int64_t timeout_us, struct coop_op **ret,

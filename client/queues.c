@@ -109,12 +109,8 @@ int coop_queue_create(struct coop_client *c, const struct coop_queue_options *op
                       struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
-    struct coop_result r;
-    int rc = start_wait(&s, start_create(&s, options), &r);
 
-    if (rc == 0)
-        *ret = r.handle;
-    return rc;
+    return start_wait_handle(&s, start_create(&s, options), ret);
 }
 
 int coop_queue_create_begin(struct coop_client *c, const struct coop_queue_options *options, int64_t timeout_us, struct coop_op **ret,
@@ -138,12 +134,8 @@ int coop_queue_open(struct coop_client *c, const char *name, unsigned rights, in
                     struct coop_error *why)
 {
     struct start s = START_BLOCKING(c, timeout_us, why);
-    struct coop_result r;
-    int rc = start_wait(&s, start_open(&s, name, rights), &r);
 
-    if (rc == 0)
-        *ret = r.handle;
-    return rc;
+    return start_wait_handle(&s, start_open(&s, name, rights), ret);
 }
 
 int coop_queue_open_begin(struct coop_client *c, const char *name, unsigned rights, int64_t timeout_us, struct coop_op **ret,

@@ -86,6 +86,16 @@ int start_wait_done(struct start *s, int rc)
     return rc;
 }
 
+int start_wait_handle(struct start *s, int rc, struct coop_handle *ret)
+{
+    struct coop_result r;
+
+    rc = start_wait(s, rc, &r);
+    if (rc == 0)
+        *ret = r.handle;
+    return rc;
+}
+
 /* ---- taking ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The body that the op's kind wants, or NULL. */

@@ -58,6 +58,8 @@ uint64_t start_ask_timeout(const struct start *s);
 int start_give(struct start *s, int rc, struct coop_op **ret);
 /* After start_NAME() returned rc: waits, and takes. */
 int start_wait(struct start *s, int rc, struct coop_result *ret);
+/* The same where the result is a handle. */
+int start_wait_handle(struct start *s, int rc, struct coop_handle *ret);
 /* The same for a result that is nothing. */
 int start_wait_done(struct start *s, int rc);
 
