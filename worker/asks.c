@@ -279,6 +279,21 @@ void ask_cancel(struct ask *a)
     link_leave();
 }
 
+int ask_take_back(struct ask *a, int rc)
+{
+    const Pb__Answer *last;
+    int waited;
+
+    ask_cancel(a);
+    coop_shield(true);
+    waited = ask_wait(a, COOP_NEVER);
+    coop_shield(false);
+    if (waited != 0)
+        return rc;
+    last = ask_answer(a);
+    return last->body_case == PB__ANSWER__BODY_FAILURE && last->failure->error == PB__CALL_ERROR__CALL_ERROR_INTERRUPTED ? rc : 0;
+}
+
 void asks_forked(void)
 {
     for (unsigned i = 0; i < n_used; i++)

@@ -44,6 +44,12 @@ int ask_descriptor(struct ask *a);
 /* The broker is told that nobody wants it any more. The answer comes all the same, and soon: it says what has happened. */
 void ask_cancel(struct ask *a);
 
+/*
+ * Its tasklet does not want it any more (rc says why), but what it has done meanwhile is done: an item has left its queue. So the broker has the last word:
+ * waits for that, whatever the tasklet is told meanwhile. 0: it was answered after all. rc: no more than that it was interrupted.
+ */
+int ask_take_back(struct ask *a, int rc);
+
 /* Frees it. An unanswered one is cancelled, its late answer dropped and the descriptor of that closed. NULL: nothing. */
 void ask_end(struct ask *a);
 

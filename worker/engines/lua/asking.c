@@ -189,25 +189,6 @@ void lua_asking_send(lua_State *L, struct lua_asking *s, Pb__Ask *a)
         (void)lua_call_failed(L, rc);
 }
 
-/*
- * The tasklet was cancelled, but what the ask has done meanwhile is done: an item has left its queue. The broker has the last word, and says it soon;
- * rc stays when that is only that it was interrupted. Who is cancelled hears of it at its next wait.
- */
-static int take_back(struct ask *a, int rc)
-{
-    int last;
-
-    ask_cancel(a);
-    coop_shield(true);
-    last = ask_wait(a, COOP_NEVER);
-    coop_shield(false);
-    if (last != 0)
-        return rc;
-    return ask_answer(a)->body_case == PB__ANSWER__BODY_FAILURE && ask_answer(a)->failure->error == PB__CALL_ERROR__CALL_ERROR_INTERRUPTED
-               ? rc
-               : 0;
-}
-
 const Pb__Answer *lua_asking_wait(lua_State *L, struct lua_asking *s, int64_t deadline)
 {
     const Pb__Answer *answer;
@@ -216,7 +197,7 @@ const Pb__Answer *lua_asking_wait(lua_State *L, struct lua_asking *s, int64_t de
     lua_task_may_switch(L);
     rc = ask_wait(s->ask, deadline);
     if (rc == -ECANCELED)
-        rc = take_back(s->ask, rc);
+        rc = ask_take_back(s->ask, rc);
     if (rc != 0) {
         if (rc != -ETIMEDOUT)
             lua_asking_end(L, s);

@@ -124,75 +124,54 @@ static int interp_prepare(lua_State *L)
 
 /* ---- its life ---------------------------------------------------------------------------------------------------------------------- */
 
-static int interp_interrupt(lua_State *L)
+/* Which message, that message and its own Ref: the interpreter that is the first argument is meant. All bodies of an Ask are pointers in one place. */
+static int done_about(lua_State *L, Pb__Ask__BodyCase which, void *message, Pb__Ref **ref_of_message)
 {
     Pb__Ask a = PB__ASK__INIT;
-    Pb__InterpInterrupt m = PB__INTERP_INTERRUPT__INIT;
     Pb__Ref ref;
 
     (void)self(L, &ref);
-    m.interp = &ref;
-    a.body_case = PB__ASK__BODY_INTERP_INTERRUPT;
-    a.interp_interrupt = &m;
+    *ref_of_message = &ref;
+    a.body_case = which;
+    a.interp_info = message;
     lua_ask_done(L, &a);
     return 0;
+}
+
+static int interp_interrupt(lua_State *L)
+{
+    Pb__InterpInterrupt m = PB__INTERP_INTERRUPT__INIT;
+
+    return done_about(L, PB__ASK__BODY_INTERP_INTERRUPT, &m, &m.interp);
 }
 
 static int interp_close(lua_State *L)
 {
-    Pb__Ask a = PB__ASK__INIT;
     Pb__InterpClose m = PB__INTERP_CLOSE__INIT;
-    Pb__Ref ref;
 
-    (void)self(L, &ref);
-    m.interp = &ref;
-    a.body_case = PB__ASK__BODY_INTERP_CLOSE;
-    a.interp_close = &m;
-    lua_ask_done(L, &a);
-    return 0;
+    return done_about(L, PB__ASK__BODY_INTERP_CLOSE, &m, &m.interp);
 }
 
 static int interp_kill(lua_State *L)
 {
-    Pb__Ask a = PB__ASK__INIT;
     Pb__InterpKill m = PB__INTERP_KILL__INIT;
-    Pb__Ref ref;
 
-    (void)self(L, &ref);
-    m.interp = &ref;
-    a.body_case = PB__ASK__BODY_INTERP_KILL;
-    a.interp_kill = &m;
-    lua_ask_done(L, &a);
-    return 0;
+    return done_about(L, PB__ASK__BODY_INTERP_KILL, &m, &m.interp);
 }
 
 static int interp_reset(lua_State *L)
 {
-    Pb__Ask a = PB__ASK__INIT;
     Pb__InterpReset m = PB__INTERP_RESET__INIT;
-    Pb__Ref ref;
 
-    (void)self(L, &ref);
-    m.interp = &ref;
-    a.body_case = PB__ASK__BODY_INTERP_RESET;
-    a.interp_reset = &m;
-    lua_ask_done(L, &a);
-    return 0;
+    return done_about(L, PB__ASK__BODY_INTERP_RESET, &m, &m.interp);
 }
 
 static int link_or_not(lua_State *L, bool undo)
 {
-    Pb__Ask a = PB__ASK__INIT;
     Pb__InterpLink m = PB__INTERP_LINK__INIT;
-    Pb__Ref ref;
 
-    (void)self(L, &ref);
-    m.interp = &ref;
     m.undo = undo;
-    a.body_case = PB__ASK__BODY_INTERP_LINK;
-    a.interp_link = &m;
-    lua_ask_done(L, &a);
-    return 0;
+    return done_about(L, PB__ASK__BODY_INTERP_LINK, &m, &m.interp);
 }
 
 /* link(): when one of the two ends otherwise than well, so does the other. */

@@ -10,25 +10,6 @@ static bool is_over_for_us(int rc)
     return rc == -ECANCELED || rc == -ETIMEDOUT;
 }
 
-/*
- * Nobody wants it any more, but what it has done meanwhile is done: an item has left its queue. The broker has the last word, and says it
- * soon. rc is why; it stays that when the word is only that it was interrupted.
- */
-static int take_back(struct ask *a, int rc)
-{
-    int last;
-
-    ask_cancel(a);
-    coop_shield(true);
-    last = ask_wait(a, COOP_NEVER);
-    coop_shield(false);
-    if (last != 0)
-        return rc;
-    if (ask_answer(a)->body_case == PB__ANSWER__BODY_FAILURE && ask_answer(a)->failure->error == PB__CALL_ERROR__CALL_ERROR_INTERRUPTED)
-        return rc;
-    return 0;
-}
-
 static int judge(struct ask *a, Pb__Answer__BodyCase body)
 {
     const Pb__Answer *answer = ask_answer(a);
@@ -61,7 +42,7 @@ int inside_ask(Pb__Ask *a, Pb__Answer__BodyCase body, int64_t deadline, struct a
         return inside_failed(rc, name_of(a));
     rc = ask_wait(open, deadline);
     if (is_over_for_us(rc))
-        rc = take_back(open, rc);
+        rc = ask_take_back(open, rc);
     rc = rc != 0 ? inside_failed(rc, name_of(a)) : judge(open, body);
     if (rc == 0)
         *ret = open;
