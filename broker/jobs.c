@@ -617,8 +617,10 @@ void jobs_dispatch(struct jobs *j)
             take_if_older(&b->crews[i].wide, &job, &w);
             take_if_older(&b->crews[i].living, &job, &w);
         }
-        for (const struct template *t = b->templates.all; t != NULL; t = t->next)
-            take_if_older(&t->crew.plain, &job, &w), take_if_older(&t->crew.living, &job, &w);
+        for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
+            take_if_older(&t->crew.plain, &job, &w);
+            take_if_older(&t->crew.living, &job, &w);
+        }
         if (job == NULL)
             break;
         jobs_assign(job, w);

@@ -171,37 +171,34 @@ static int read_timeout(struct options *o, const char *text, struct coop_error *
     return 0;
 }
 
-static int read_count(struct options *o, const char *text, struct coop_error *why)
+/* Digits and nothing else, 1 to max. */
+static bool is_count(const char *text, unsigned long max, uint32_t *ret)
 {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
 
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > LS_MAX)
-        return refuse(why, "--limit of ls is how many jobs to list, 1 to %d, not '%.100s'", LS_MAX, text);
-    o->count = (uint32_t)n;
-    return 0;
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > max)
+        return false;
+    *ret = (uint32_t)n;
+    return true;
+}
+
+static int read_count(struct options *o, const char *text, struct coop_error *why)
+{
+    return is_count(text, LS_MAX, &o->count) ? 0
+                                             : refuse(why, "--limit of ls is how many jobs to list, 1 to %d, not '%.100s'", LS_MAX, text);
 }
 
 static int read_max_items(struct options *o, const char *text, struct coop_error *why)
 {
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > UINT32_MAX)
-        return refuse(why, "--max-items '%.60s' is not a count above 0", text);
-    o->max_items = n;
-    return 0;
+    return is_count(text, UINT32_MAX, &o->max_items) ? 0 : refuse(why, "--max-items '%.60s' is not a count above 0", text);
 }
 
 static int read_max_children(struct options *o, const char *text, struct coop_error *why)
 {
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > CHILDREN_MAX)
-        return refuse(why, "--max-children is 1 to %d interpreters, not '%.60s'", CHILDREN_MAX, text);
-    o->max_children = (uint32_t)n;
-    return 0;
+    return is_count(text, CHILDREN_MAX, &o->max_children)
+               ? 0
+               : refuse(why, "--max-children is 1 to %d interpreters, not '%.60s'", CHILDREN_MAX, text);
 }
 
 static int read_max_bytes(struct options *o, const char *text, struct coop_error *why)

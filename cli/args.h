@@ -27,7 +27,8 @@ struct options {
     bool all, durable, discard;
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *template, *run, *unbound, *source;
-    uint64_t max_items, max_bytes;                                     /* of a queue; 0: the broker's default */
+    uint32_t max_items; /* of a queue, as max_bytes; 0: the broker's default */
+    uint64_t max_bytes;
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */
     uint32_t count;                                                    /* ls --limit; 0: the broker's default */

@@ -52,7 +52,7 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     if (code != 0)
         return code;
     m.name = args[0];
-    m.max_items = (uint32_t)c->opt.max_items;
+    m.max_items = c->opt.max_items;
     m.max_bytes = c->opt.max_bytes;
     m.durable = c->opt.durable;
     ask.body_case = PB__ASK__BODY_QUEUE_CREATE;
@@ -139,7 +139,7 @@ static int get(const struct command *c, struct coop_client *client, char **args,
     int code;
 
     (void)n;
-    m.max = c->opt.max_items != 0 ? (uint32_t)c->opt.max_items : 1;
+    m.max = c->opt.max_items != 0 ? c->opt.max_items : 1;
     m.timeout_us = wait_us(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_GET, &m, &m.queue, args[0]), PB__ANSWER__BODY_ITEMS, &reply);
     if (code != 0)

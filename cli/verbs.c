@@ -64,7 +64,7 @@ const struct verb verb_table[] = {
         .text = "A job that has ended already is a conflict (81).\n",
     },
     [VERB_INTERP] = {
-        .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words, .completes = COMPLETE_WORD,
+        .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words,
         .run = verb_interp,
         .summary = "make interpreters that live, run code in them and call their functions",
         .text = "An interpreter is a sealed process of its own that keeps its state from one call to the next. One that create made lives until it is closed, or idle for as long as --limit idle says (an hour when it says nothing); it is named by its id or by --name. With its --run FILE it is made anew by a new broker, and by reset.\n"
@@ -78,19 +78,19 @@ const struct verb verb_table[] = {
         .text = "The interpreter is made from --template NAME, or runs the script of --run FILE first; it ends with the call. With --timeout the call is ended after that time, and the exit code is 124. Arguments and value are as with coop interp call.\n",
     },
     [VERB_TEMPLATE] = {
-        .name = "template", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = template_words, .completes = COMPLETE_WORD,
+        .name = "template", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = template_words,
         .run = verb_template,
         .summary = "prepare state once, and fork jobs and interpreters from it",
         .text = "build runs the script of --run to its end in a sealed process and keeps that: each job or interpreter with --template NAME begins as a copy of it. A further build of the same name is its next version; NAME@VERSION means one, NAME the newest.\n",
     },
     [VERB_QUEUE] = {
-        .name = "queue", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = queue_words, .completes = COMPLETE_WORD,
+        .name = "queue", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = queue_words,
         .run = verb_queue,
         .summary = "named queues between interpreters, jobs and host programs",
         .text = "A queue is bounded by items and bytes. put waits while it is full and get while it is empty, as long as --timeout says. With --durable what is in it survives a restart of the broker.\n",
     },
     [VERB_KV] = {
-        .name = "kv", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = kv_words, .completes = COMPLETE_WORD,
+        .name = "kv", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = kv_words,
         .run = verb_kv,
         .summary = "keys that interpreters with the capability share, kept on disk",
         .text = "",

@@ -36,7 +36,7 @@ enum verb_id {
 };
 #define VERB_BIT(v) (1u << (VERB_##v))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT, COMPLETE_WORD };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
 struct verb {
     const char *name;
