@@ -52,7 +52,7 @@ static const struct {
 
 int job_is_terminal(Pb__State s)
 {
-    return s >= ST(SUCCEEDED);
+    return s >= ST(SUCCEEDED) && s <= ST(DEAD);
 }
 
 Pb__State job_outcome(Pb__Cause cause)
