@@ -112,7 +112,6 @@ struct sched_tenant {
 struct sched_limiter {
     const char *reason; /* what sched_why() says of who waits for it: "LIMITER:db", "NO_WORKER". The caller's, as long as it lives */
     uint32_t max, used; /* used > max: max was lowered */
-    uint32_t promised;  /* places that lanes were woken for and have not taken yet */
     bool shared;        /* by several tenants */
     struct sched_bands waiting; /* lanes that wait for it */
     struct sched_rank *beyond;  /* those that need more than max: they wait until it is raised, and keep nobody back */

@@ -33,41 +33,50 @@ void sched_limiter_init(struct sched_limiter *l, const char *reason, uint32_t ma
     *l = (struct sched_limiter){ .reason = reason, .max = max, .shared = shared };
 }
 
-struct sched_limiter *sched_limiter_of(const struct sched_lane *lane, struct sched_lane **ret_before)
+static struct sched_limiter *full_one(const struct sched_uses *u)
 {
-    const struct sched_uses *u = lane->uses;
-
-    *ret_before = NULL;
     for (unsigned i = 0; i < u->n; i++) {
-        struct sched_limiter *l = u->use[i].limiter;
-        struct sched_lane *first = sched_bands_first(&l->waiting);
-
-        if (!fits(l, u->use[i].n))
-            return l;
-        if (l->shared || lane->promise == l || first == NULL || first == lane || !sched_bands_before(&l->waiting, first, lane))
-            continue;
-        if (!fits(l, places(first->uses, l)))
-            return l;
-        *ret_before = first;
-        return NULL;
+        if (!fits(u->use[i].limiter, u->use[i].n))
+            return u->use[i].limiter;
     }
     return NULL;
 }
 
-void sched_limiter_wake_lane(struct sched *s, struct sched_lane *lane)
+/* Who waits at this limiter and goes before the lane there; NULL: nobody. */
+static struct sched_lane *first_before(const struct sched_limiter *l, const struct sched_lane *lane)
 {
-    struct sched_limiter *l = lane->at;
+    struct sched_lane *first = sched_bands_first(&l->waiting);
 
-    (void)s;
-    sched_lane_out(lane);
-    lane->at = NULL;
-    lane->beyond = false;
-    assert(lane->promise == NULL);
-    if (!l->shared) {
-        lane->promise = l;
-        lane->promise_n = places(lane->uses, l);
-        l->promised += lane->promise_n;
+    if (l->shared || first == NULL || first == lane || !sched_bands_before(&l->waiting, first, lane))
+        return NULL;
+    return first;
+}
+
+struct sched_limiter *sched_limiter_of(const struct sched_lane *lane, struct sched_lane **ret_before)
+{
+    struct sched_limiter *full = full_one(lane->uses);
+
+    *ret_before = NULL;
+    for (unsigned i = 0; full == NULL && i < lane->uses->n; i++) {
+        struct sched_limiter *l = lane->uses->use[i].limiter;
+        struct sched_lane *first = first_before(l, lane);
+
+        if (first != NULL && !fits(l, places(first->uses, l)))
+            full = l;
+        else if (first != NULL)
+            *ret_before = first;
     }
+    if (full != NULL)
+        *ret_before = NULL;
+    return full;
+}
+
+void sched_limiter_wake_lane(struct sched_lane *lane)
+{
+    assert(lane->woken_by == NULL);
+    sched_lane_out(lane);
+    lane->woken_by = lane->at;
+    lane->at = NULL;
     sched_lane_in(lane);
     sched_tenant_refresh(lane->uses->tenant);
 }
@@ -79,48 +88,50 @@ static void put_beyond(struct sched_lane *lane)
     sched_lane_in(lane);
 }
 
-void sched_limiter_wake(struct sched *s, struct sched_limiter *l)
+void sched_limiter_wake(struct sched_limiter *l)
 {
     struct sched_lane *lane;
+    uint64_t woken = 0;
 
     while ((lane = sched_bands_first(&l->waiting)) != NULL) {
         uint32_t n = places(lane->uses, l);
 
-        if (beyond(l, n))
+        if (beyond(l, n)) {
             put_beyond(lane);
-        else if (fits(l, (uint64_t)l->promised + n))
-            sched_limiter_wake_lane(s, lane);
-        else
+            continue;
+        }
+        if (!fits(l, woken + n))
             return;
+        sched_limiter_wake_lane(lane);
+        woken += l->shared ? 0 : n; /* of several tenants: whose turn it is, shares decide */
     }
 }
 
-void sched_limiter_park(struct sched *s, struct sched_lane *lane, struct sched_limiter *l)
+void sched_limiter_park(struct sched_lane *lane, struct sched_limiter *l)
 {
     sched_lane_out(lane);
     lane->at = l;
     lane->beyond = beyond(l, places(lane->uses, l));
     sched_lane_in(lane);
-    sched_limiter_forget(s, lane);
-    sched_limiter_wake(s, l);
+    sched_limiter_forget(lane);
+    sched_limiter_wake(l);
     sched_tenant_refresh(lane->uses->tenant);
 }
 
-void sched_limiter_forget(struct sched *s, struct sched_lane *lane)
+void sched_limiter_forget(struct sched_lane *lane)
 {
-    struct sched_limiter *l = lane->promise;
+    struct sched_limiter *l = lane->woken_by;
 
-    if (l == NULL)
-        return;
-    lane->promise = NULL;
-    l->promised -= lane->promise_n;
-    sched_limiter_wake(s, l);
+    lane->woken_by = NULL;
+    if (l != NULL)
+        sched_limiter_wake(l);
 }
 
 void sched_limiter_set(struct sched *s, struct sched_limiter *l, uint32_t max)
 {
     struct sched_rank *next;
 
+    (void)s;
     l->max = max;
     for (struct sched_rank *r = sched_rank_first(l->beyond); r != NULL; r = next) {
         struct sched_lane *lane = SCHED_OWNER(r, struct sched_lane, rank);
@@ -132,7 +143,7 @@ void sched_limiter_set(struct sched *s, struct sched_limiter *l, uint32_t max)
         lane->beyond = false;
         sched_lane_in(lane);
     }
-    sched_limiter_wake(s, l);
+    sched_limiter_wake(l);
 }
 
 void sched_limiters_take(struct sched_uses *u, unsigned band)
@@ -143,12 +154,12 @@ void sched_limiters_take(struct sched_uses *u, unsigned band)
     }
 }
 
-void sched_limiters_give(struct sched *s, struct sched_uses *u)
+void sched_limiters_give(struct sched_uses *u)
 {
     for (unsigned i = 0; i < u->n; i++) {
         assert(u->use[i].limiter->used >= u->use[i].n);
         u->use[i].limiter->used -= u->use[i].n;
-        sched_limiter_wake(s, u->use[i].limiter);
+        sched_limiter_wake(u->use[i].limiter);
     }
 }
 
