@@ -102,7 +102,7 @@ static int setup(void **state)
     if (s == NULL || (s->dir = scratch_make()) == NULL || loop_init(&s->loop) != 0)
         return -1;
     (void)snprintf(path, sizeof(path), "%s/socket", s->dir);
-    if (rep_open(&s->socket, &s->loop, path, BODY_MAX, &h) != 0)
+    if (rep_open(&s->socket, &s->loop, path, 0600, BODY_MAX, &h) != 0)
         return -1;
     s->client = connect_client(path);
     *state = s;
