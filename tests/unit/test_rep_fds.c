@@ -95,7 +95,7 @@ static int connect_client(const char *path)
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    struct rep_handler h = { on_message, on_peer, s, NULL };
+    struct rep_handler h = { on_message, on_peer, s, NULL, NULL };
     char path[256];
 
     log_init("test", LOG_LEVEL_ERROR);
