@@ -2,7 +2,7 @@
  * main.c - coopd: puts the parts together, runs the loop, leaves in order.
  *
  * Side:    broker. Only this file ends the process.
- * Exit:    0 asked to leave; 2 usage; 75 another broker is here or the store cannot be had; 77 a directory is not ours.
+ * Exit:    0 asked to leave; 2 usage; 78 the configuration; 75 another broker is here or the store cannot be had; 77 a directory is not ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/config_file.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
@@ -61,6 +62,29 @@ static void on_store(void *ctx)
     broker_check_rest(b);
 }
 
+/* ---- its configuration ---- */
+
+static void on_changed(void *ctx, const char *key, bool taken)
+{
+    (void)ctx;
+    log_event(taken ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "config_changed", "key=%s taken=%s", key, taken ? "now" : "at_the_next_start");
+}
+
+/* What can be taken is; jobs go on, and those that wait may begin when there are more places now. */
+static void reload(struct broker *b)
+{
+    char why[CONFIG_WHY];
+
+    if (config_reload(&b->config, on_changed, NULL, why) != 0) {
+        log_event(LOG_LEVEL_ERROR, "config_refused", "why=\"%s\"", why);
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
+    log_init("coopd", b->config.log_level);
+    jobs_dispatch(&b->jobs);
+    broker_check_rest(b);
+}
+
 /* ---- leaving ---- */
 
 static void drain(struct broker *b)
@@ -96,6 +120,8 @@ static void on_signal(void *ctx)
     if (s.ssi_signo == SIGCHLD) {
         janitor_on_child(&b->janitor, &b->cgroups);
         orphans_end(b);
+    } else if (s.ssi_signo == SIGHUP) {
+        reload(b);
     } else {
         drain(b);
     }
@@ -258,6 +284,7 @@ static int open_signals(struct broker *b)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before the store starts its thread, which inherits it */
         return -errno;
@@ -358,7 +385,7 @@ int main(int argc, char **argv)
     int rc = config_parse(&b->config, argc, argv);
 
     if (rc != 0)
-        return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+        return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
     b->output_dir = -1;
