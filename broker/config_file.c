@@ -26,8 +26,8 @@ struct walk {
     void *ctx;
     char *why;
     enum place place;
-    char key[KEY_MAX + 1];    /* "": one is wanted */
-    char inner[KEY_MAX + 1];  /* of a MAP: "": one is wanted */
+    char key[KEY_MAX + 1];   /* "": one is wanted */
+    char inner[KEY_MAX + 1]; /* of a MAP: "": one is wanted */
     char seen[CONFIG_FILE_KEYS][KEY_MAX + 1];
     size_t n_seen;
 };
@@ -193,8 +193,8 @@ static int slurp(const char *path, unsigned char **ret, size_t *ret_len)
 int config_file_read(const char *path, config_entry_fn fn, void *ctx, char why[CONFIG_WHY])
 {
     struct walk *w = calloc(1, sizeof(*w));
-    unsigned char *text;
-    size_t len;
+    unsigned char *text = NULL;
+    size_t len = 0;
     int rc = w != NULL ? slurp(path, &text, &len) : -ENOMEM;
 
     if (rc != 0) {
