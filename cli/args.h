@@ -54,7 +54,7 @@ struct flag {
     const char *name;  /* without dashes */
     char letter;       /* 0: none */
     const char *value; /* how its value is called; NULL: takes none */
-    unsigned verbs;    /* VERB_BIT() of each verb that has it */
+    uint64_t verbs;    /* VERB_BIT() of each verb that has it */
     size_t offset;     /* in struct options: a bool (value NULL) or a const char * (read NULL) */
     int (*read)(struct options *o, const char *text, struct coop_error *why);
     enum flag_completes completes;
@@ -63,8 +63,6 @@ struct flag {
 
 extern const struct flag flag_table[];
 extern const size_t flag_count;
-
-#define VERB_ALL (~0u)
 
 int command_parse(int argc, char **argv, struct command *ret, struct coop_error *why);
 void command_finish(struct command *c);

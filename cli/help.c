@@ -53,7 +53,7 @@ static const struct {
 
 static bool has_flag(const struct verb *v, const struct flag *f)
 {
-    return (f->verbs & (1u << verb_id_of(v))) != 0;
+    return (f->verbs & verb_bit(v)) != 0;
 }
 
 /* Words of text, broken into lines that begin at column indent; the first line already stands at column. */

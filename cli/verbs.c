@@ -126,6 +126,7 @@ const struct verb verb_table[] = {
     },
 };
 /* clang-format on */
+_Static_assert(sizeof(verb_table) / sizeof(verb_table[0]) < 64, "a set of verbs is 64 bits");
 const size_t verb_count = sizeof(verb_table) / sizeof(verb_table[0]);
 
 const struct verb *verb_find(const char *name)
@@ -136,7 +137,7 @@ const struct verb *verb_find(const char *name)
     return NULL;
 }
 
-enum verb_id verb_id_of(const struct verb *v)
+uint64_t verb_bit(const struct verb *v)
 {
-    return (enum verb_id)(v - verb_table);
+    return UINT64_C(1) << (v - verb_table);
 }

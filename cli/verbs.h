@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct command;
 struct word;
@@ -34,7 +35,9 @@ enum verb_id {
     VERB_HELP,
     VERB_COMPLETION
 };
-#define VERB_BIT(v) (1u << (VERB_##v))
+/* Sets of verbs: which ones have a flag. */
+#define VERB_BIT(v) (UINT64_C(1) << (VERB_##v))
+#define VERB_ALL    (~UINT64_C(0))
 
 enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
@@ -56,7 +59,7 @@ extern const size_t verb_count;
 
 /* By its exact name; NULL: there is none. */
 const struct verb *verb_find(const char *name);
-enum verb_id verb_id_of(const struct verb *v);
+uint64_t verb_bit(const struct verb *v);
 
 int verb_run(const struct command *c);
 int verb_submit(const struct command *c);
