@@ -408,6 +408,9 @@ int main(int argc, char **argv)
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    if (b->config.file[0] != '\0' && access(b->config.file, R_OK) != 0) /* root that was may have read it */
+        log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
+                  strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
     rc = open_store(b);
     if (rc != 0)
