@@ -162,9 +162,10 @@ static uint64_t position(const struct sched_job *job, uint64_t ahead, const stru
 
 static bool blocked_because(const struct sched_tenant *t, struct sched_why *ret)
 {
-    static const char *const words[SCHED_BLOCKS] = {
-        [SCHED_SUSPENDED] = "SUSPENDED", [SCHED_QUOTA_CPU_DAY] = "QUOTA_CPU_DAY", [SCHED_QUOTA_MEM_DAY] = "QUOTA_MEM_DAY"
-    };
+    static const char *const words[SCHED_BLOCKS] = { [SCHED_SUSPENDED] = "SUSPENDED",
+                                                     [SCHED_QUOTA_CPU_DAY] = "QUOTA_CPU_DAY",
+                                                     [SCHED_QUOTA_MEM_DAY] = "QUOTA_MEM_DAY",
+                                                     [SCHED_QUOTA_RUNNING_0] = "QUOTA_RUNNING" };
 
     ret->tenant = t;
     for (unsigned i = 0; i < SCHED_BLOCKS; i++) {

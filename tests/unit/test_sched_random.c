@@ -439,7 +439,7 @@ static void assert_none_starves(struct model *m, const struct model_job *claimed
 
 static const char *expected_gate(const struct model *m, const struct model_job *j)
 {
-    static const char *const words[] = { "SUSPENDED", "QUOTA_CPU_DAY", "QUOTA_MEM_DAY" };
+    static const char *const words[] = { "SUSPENDED", "QUOTA_CPU_DAY", "QUOTA_MEM_DAY", "QUOTA_RUNNING" };
 
     for (int i = (int)j->tenant; i >= 0; i = m->mt[i].parent) {
         for (unsigned b = 0; b < SCHED_BLOCKS; b++) {
