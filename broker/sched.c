@@ -195,7 +195,7 @@ struct sched_job *sched_next(struct sched *s, uint64_t now_us)
     sched_tenant_serve(t);
     sched_bands_claimed(&t->bands, lane->band);
     sched_limiters_take(lane->uses, lane->band);
-    sched_limiter_forget(lane);
+    sched_limiter_let_go(lane);
     leave(job);
     begin_run(s, job->uses, job->cost, now_us);
     count_claim(s, t, now_us);

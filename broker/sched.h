@@ -120,6 +120,7 @@ struct sched_limiter {
     uint32_t max, used; /* used > max: max was lowered */
     bool shared;        /* by several tenants */
     struct sched_bands waiting; /* lanes that wait for it */
+    struct sched_lane *insists; /* places are kept for this one; NULL: for none */
     struct sched_rank *beyond;  /* those that need more than max: they wait until it is raised, and keep nobody back */
     uint32_t known;             /* sets of uses that name it */
     uint64_t jobs;              /* that wait and name it */

@@ -141,7 +141,7 @@ void sched_lane_remove(struct sched_lane *lane, struct sched_job *job)
     sched_lane_out(lane);
     lane->at = NULL;
     lane->beyond = false;
-    sched_limiter_forget(lane);
+    sched_limiter_let_go(lane);
     if (at != NULL)
         sched_limiter_wake(at);
     sched_tenant_refresh(lane->uses->tenant);

@@ -21,7 +21,9 @@ struct sched_lane {
     struct sched_limiter *at;       /* it waits there; NULL: it does not */
     struct sched_limiter *woken_by; /* and since then neither claimed from nor found to be kept back; NULL: was not */
     unsigned band;
-    bool beyond; /* it waits in at->beyond */
+    unsigned bounced; /* woken, and then found another limiter full, since a job of it was claimed */
+    bool insists;     /* places are kept for it at each of its own limiters */
+    bool beyond;      /* it waits in at->beyond */
 };
 
 struct sched {
@@ -79,8 +81,8 @@ struct sched_limiter *sched_limiter_of(const struct sched_lane *lane, struct sch
 void sched_limiter_wake_lane(struct sched_lane *lane);
 /* It waits there from now on. */
 void sched_limiter_park(struct sched_lane *lane, struct sched_limiter *l);
-/* A lane that was woken for places does not take them, or has: others may look. */
-void sched_limiter_forget(struct sched_lane *lane);
+/* A lane that was woken for places, or that places were kept for, has them or needs none: others may look. */
+void sched_limiter_let_go(struct sched_lane *lane);
 /* The best of those that wait are woken, as many as there are places for. */
 void sched_limiter_wake(struct sched_limiter *l);
 /* Places of a set of uses. */

@@ -122,26 +122,26 @@ static bool all_room(const struct model *m, const struct model_job *j)
     return true;
 }
 
-/* The most places of a limiter that somebody other than j waits for, and that there can be at all. */
-static unsigned most_wanted(const struct model *m, const struct model_job *j, unsigned l)
+/* The most places of a limiter that somebody other than j waits for who names so many limiters, and that there can be at all. */
+static unsigned most_wanted(const struct model *m, const struct model_job *j, unsigned l, unsigned limiters)
 {
     unsigned most = 0;
 
     for (unsigned i = 0; i < LIVE; i++) {
         const struct model_job *o = &m->jobs[i];
 
-        if (o != j && o->is == WAITS && o->use[l] > most && o->use[l] <= m->max[l])
+        if (o != j && o->is == WAITS && o->n_use >= limiters && o->use[l] > most && o->use[l] <= m->max[l])
             most = o->use[l];
     }
     return most;
 }
 
-/* Somebody waits for more places of this limiter than are free: it may keep j back. */
+/* Somebody waits for more places of this limiter than are free, or for several limiters at once, which may be kept for it: it may keep j back. */
 static bool may_be_kept_by(const struct model *m, const struct model_job *j, unsigned l)
 {
-    unsigned most = most_wanted(m, j, l);
+    unsigned most = most_wanted(m, j, l, 1), insists = most_wanted(m, j, l, 2);
 
-    return most > 0 && m->used[l] + most > m->max[l];
+    return (most > 0 && m->used[l] + most > m->max[l]) || (insists > 0 && m->used[l] + insists + j->use[l] > m->max[l]);
 }
 
 static bool may_be_kept(const struct model *m, const struct model_job *j)
