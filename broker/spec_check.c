@@ -1,10 +1,12 @@
 /* spec_check.c - see spec_check.h. */
 #include "broker/spec_check.h"
+#include "broker/spec_check_parts.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine_table.h"
 #include "job_caps.h"
@@ -258,6 +260,14 @@ static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
     return e->is_text && s->source.len == 0 ? 0 : check_source(s, why);
 }
 
+static uint64_t wall_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
 {
     int rc;
@@ -271,7 +281,11 @@ static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
     rc = limits_settle(s->limits, engine_find(s->engine), why);
     if (rc == 0)
         rc = check_threads(s, why);
-    return rc == 0 ? check_disk(s, why) : rc;
+    if (rc == 0)
+        rc = check_disk(s, why);
+    if (rc == 0)
+        rc = spec_check_plan(s, wall_us(), why);
+    return rc == 0 && interp ? spec_check_no_plan(s, why) : rc;
 }
 
 int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])

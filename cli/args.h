@@ -15,6 +15,7 @@
 #include "cli/verbs.h"
 #include <coop/client.h>
 #include "control.pb-c.h"
+#include "job_words.h"
 
 struct text_list {
     const char **items;
@@ -38,6 +39,15 @@ struct options {
     struct text_list env, files, outputs, caps;
     struct text_list cap_files, grants; /* NAME=PATH of --cap file=, and --grant: read by grants.h */
     uint32_t max_children;
+    /* Of a job, beside what it runs (flag_plan.h). */
+    const char *spec_path, *idem, *queue, *cron, *zone;
+    struct text_list labels, after, limiters, webhooks; /* as typed: checked when read, taken apart by spec_flags.c */
+    struct job_retry retry;                             /* retry.max_attempts 0: not given */
+    Pb__ArrayRange array;
+    bool has_array, has_class, hold, dry_run, parsable, wait;
+    Pb__JobClass class;
+    uint32_t priority;                            /* 0: not given */
+    uint64_t not_before_us, deadline_us, keep_us; /* 0: not given; the first two by the wall clock */
 };
 
 struct command {
@@ -48,7 +58,7 @@ struct command {
     bool after_dashes; /* the first of args stood behind -- */
 };
 
-enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT, FLAG_CAP };
+enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT, FLAG_CAP, FLAG_CLASS };
 
 struct flag {
     const char *name;  /* without dashes */

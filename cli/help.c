@@ -378,6 +378,7 @@ static const char *value_reply(const struct flag *f)
     case FLAG_ENGINE: return "COMPREPLY=($(compgen -W \"$engines\" -- \"$cur\"))";
     case FLAG_LIMIT: return "COMPREPLY=($(compgen -W \"$limits\" -- \"$cur\")); compopt -o nospace 2>/dev/null";
     case FLAG_STATE: return "COMPREPLY=($(compgen -W \"$states\" -- \"$cur\"))";
+    case FLAG_CLASS: return "COMPREPLY=($(compgen -W \"interactive normal batch\" -- \"$cur\"))";
     case FLAG_NOTHING: break;
     }
     return "COMPREPLY=()";
