@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine_table.h"
 #include "job_caps.h"
@@ -17,6 +16,7 @@
 #include "rel_path.h"
 #include "require.h"
 #include "units.h"
+#include "when.h"
 
 _Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && (int)SPEC_WHY >= (int)JOB_CAPS_WHY && SPEC_WHY >= REQUIRE_WHY,
                "sentences of job_files.h, job_caps.h and require.h fit");
@@ -260,14 +260,6 @@ static int check_interp(const Pb__JobSpec *s, char why[SPEC_WHY])
     return e->is_text && s->source.len == 0 ? 0 : check_source(s, why);
 }
 
-static uint64_t wall_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
 {
     int rc;
@@ -284,7 +276,7 @@ static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
     if (rc == 0)
         rc = check_disk(s, why);
     if (rc == 0)
-        rc = spec_check_plan(s, wall_us(), why);
+        rc = spec_check_plan(s, when_now_us(), why);
     return rc == 0 && interp ? spec_check_no_plan(s, why) : rc;
 }
 

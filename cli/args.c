@@ -215,4 +215,5 @@ void command_finish(struct command *c)
     free(c->opt.after.items);
     free(c->opt.limiters.items);
     free(c->opt.webhooks.items);
+    free(c->opt.drop_after.items);
 }

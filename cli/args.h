@@ -39,15 +39,34 @@ struct options {
     struct text_list env, files, outputs, caps;
     struct text_list cap_files, grants; /* NAME=PATH of --cap file=, and --grant: read by grants.h */
     uint32_t max_children;
+
+    /* which jobs: ls, wait, and the verbs that change some (selection.h); --name is name */
+    struct text_list labels; /* KEY=VALUE, or KEY */
+    const char *tenant, *array;
+    uint64_t since_us; /* wall clock; 0: not given */
+    bool arrays, yes;
+
+    /* what is changed of one (edit) */
+    bool set_class;
+    Pb__JobClass job_class;
+    uint32_t priority;                   /* 1 to 5; 0: not given */
+    uint64_t not_before_us, deadline_us; /* wall clock; 0: not given */
+    struct text_list after, drop_after;  /* ID[:ok|fail|any] */
+    bool clone;                          /* retry */
+
+    bool why;                      /* show */
+    bool any, all_of, no_progress; /* wait */
+    bool since_start;              /* events */
+    const char *sort;              /* ls */
+    bool jsonl, watch;             /* ls */
+
     /* Of a job, beside what it runs (flag_plan.h). */
     const char *spec_path, *idem, *queue, *cron, *zone;
-    struct text_list labels, after, limiters, webhooks; /* as typed: checked when read, taken apart by spec_flags.c */
-    struct job_retry retry;                             /* retry.max_attempts 0: not given */
-    Pb__ArrayRange array;
-    bool has_array, has_class, hold, dry_run, parsable, wait;
-    Pb__JobClass class;
-    uint32_t priority;                            /* 0: not given */
-    uint64_t not_before_us, deadline_us, keep_us; /* 0: not given; the first two by the wall clock */
+    struct text_list limiters, webhooks; /* as labels and after below: checked when read, taken apart by spec_flags.c */
+    struct job_retry retry;              /* retry.max_attempts 0: not given */
+    Pb__ArrayRange range;                /* --array of submit */
+    bool has_range, hold, dry_run, parsable, wait;
+    uint64_t keep_us; /* 0: not given */
 };
 
 struct command {
@@ -58,7 +77,18 @@ struct command {
     bool after_dashes; /* the first of args stood behind -- */
 };
 
-enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT, FLAG_CAP, FLAG_CLASS };
+enum flag_completes {
+    FLAG_NOTHING,
+    FLAG_FILE,
+    FLAG_ENGINE,
+    FLAG_LIMIT,
+    FLAG_STATE,
+    FLAG_OUTPUT_LIMIT,
+    FLAG_CAP,
+    FLAG_CLASS,
+    FLAG_ID,
+    FLAG_SORT
+};
 
 struct flag {
     const char *name;  /* without dashes */
@@ -82,5 +112,7 @@ void hint_nearest(struct coop_error *why, const char *typed, const char *const *
 
 /* The states by their names in JSON, NULL-terminated; index: Pb__State. */
 extern const char *const state_words[];
+/* The same for Pb__JobClass and Pb__After; by what ls sorts. */
+extern const char *const class_words[], *const after_words[], *const sort_words[];
 
 #endif

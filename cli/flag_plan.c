@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/flag_values.h"
 #include "cli/text.h"
+#include "array_range.h"
 #include "enum_name.h"
 #include "frame.h"
 #include "job_limits.h"
@@ -20,19 +20,10 @@
 #define refuse flag_refuse
 
 enum { SHOWN = 256 };
-static const char *const class_words[] = { "interactive", "normal", "batch", NULL };
 
 static const char *shown(char buf[SHOWN], const char *text)
 {
     return text_safe_str(buf, SHOWN, text);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 /* Printable UTF-8 of 1 to max bytes. */
@@ -48,26 +39,6 @@ static int check_word(const char *flag, const char *text, size_t max, struct coo
 }
 
 /* ---- when ------------------------------------------------------------------------------------------------------------------------- */
-
-static int read_when(const char *flag, const char *text, uint64_t *ret, struct coop_error *why)
-{
-    char buf[SHOWN];
-    int rc = when_parse(text, now_us(), ret);
-
-    if (rc == -ERANGE)
-        return refuse(why, "--%s '%.100s' is before 1970 or after 9999", flag, shown(buf, text));
-    return rc == 0 ? 0 : refuse(why, "--%s '%.100s' is no point in time; write " WHEN_FORMS, flag, shown(buf, text));
-}
-
-static int one_start(const struct options *o, struct coop_error *why)
-{
-    return o->not_before_us == 0 ? 0 : refuse(why, "--at and --in both say when it may begin: give one of them, once");
-}
-
-int flag_read_at(struct options *o, const char *text, struct coop_error *why)
-{
-    return one_start(o, why) == 0 ? read_when("at", text, &o->not_before_us, why) : -EINVAL;
-}
 
 static int read_span(const char *flag, const char *text, uint64_t *ret, struct coop_error *why)
 {
@@ -85,15 +56,12 @@ int flag_read_in(struct options *o, const char *text, struct coop_error *why)
 {
     uint64_t span = 0;
 
-    if (one_start(o, why) != 0 || read_span("in", text, &span, why) != 0)
+    if (o->not_before_us != 0)
+        return refuse(why, "--at and --in both say when it may begin: give one of them, once");
+    if (read_span("in", text, &span, why) != 0)
         return -EINVAL;
-    o->not_before_us = now_us() + span;
+    o->not_before_us = when_now_us() + span;
     return 0;
-}
-
-int flag_read_deadline(struct options *o, const char *text, struct coop_error *why)
-{
-    return read_when("deadline", text, &o->deadline_us, why);
 }
 
 int flag_read_keep(struct options *o, const char *text, struct coop_error *why)
@@ -103,13 +71,13 @@ int flag_read_keep(struct options *o, const char *text, struct coop_error *why)
 
 /* ---- how often, after what ---------------------------------------------------------------------------------------------------------- */
 
-int flag_read_array(struct options *o, const char *text, struct coop_error *why)
+int flag_read_range(struct options *o, const char *text, struct coop_error *why)
 {
-    char words[JOB_WORDS_WHY];
+    char words[ARRAY_RANGE_WHY];
 
-    pb__array_range__init(&o->array);
-    o->has_array = true;
-    return job_array_read(text, &o->array, words) == 0 ? 0 : refuse(why, "--array: %s", words);
+    pb__array_range__init(&o->range);
+    o->has_range = true;
+    return array_range_parse(text, &o->range, words) == 0 ? 0 : refuse(why, "--array: %s", words);
 }
 
 int flag_read_retry(struct options *o, const char *text, struct coop_error *why)
@@ -130,23 +98,11 @@ static int check_copy(const char *flag, const char *text, int (*read)(char *copy
     return read(copy, words) == 0 ? 0 : refuse(why, "--%s: %s", flag, words);
 }
 
-static int read_after(char *copy, char why[JOB_WORDS_WHY])
-{
-    Pb__Dependency d = PB__DEPENDENCY__INIT;
-
-    return job_after_read(copy, &d, why);
-}
-
 static int read_limiter(char *copy, char why[JOB_WORDS_WHY])
 {
     Pb__LimiterUse l = PB__LIMITER_USE__INIT;
 
     return job_limiter_read(copy, &l, why);
-}
-
-int flag_read_after(struct options *o, const char *text, struct coop_error *why)
-{
-    return check_copy("after", text, read_after, why) == 0 ? flag_list_add(&o->after, text, why) : -EINVAL;
 }
 
 int flag_read_limiter(struct options *o, const char *text, struct coop_error *why)
@@ -168,41 +124,16 @@ int flag_read_queue(struct options *o, const char *text, struct coop_error *why)
     return check_word("queue", text, 63, why);
 }
 
-int flag_read_prio(struct options *o, const char *text, struct coop_error *why)
+/* To choose by one its key is enough; to give one it is not. */
+int flag_read_new_label(struct options *o, const char *text, struct coop_error *why)
 {
     char buf[SHOWN];
 
-    return flag_is_count(text, 5, &o->priority) ? 0 : refuse(why, "--prio is 1 (last) to 5 (first), not '%.60s'", shown(buf, text));
-}
-
-int flag_read_class(struct options *o, const char *text, struct coop_error *why)
-{
-    char buf[SHOWN];
-    int value;
-
-    if (enum_value(&pb__job_class__descriptor, text, &value) != 0) {
-        refuse(why, "--class is interactive, normal or batch, not '%.100s'", shown(buf, text));
-        hint_nearest(why, text, class_words, "");
-        return -EINVAL;
-    }
-    o->class = (Pb__JobClass)value;
-    o->has_class = true;
-    return 0;
-}
-
-int flag_read_label(struct options *o, const char *text, struct coop_error *why)
-{
-    char buf[SHOWN];
-    const char *equals = strchr(text, '=');
-
-    if (equals == NULL || equals == text) {
-        refuse(why, "--label '%.100s' is not KEY=VALUE", shown(buf, text));
-        coop_error_hint(why, "write -l project=apollo");
-        return -EINVAL;
-    }
-    if (!frame_is_utf8(text, strlen(text)))
-        return refuse(why, "--label '%.100s' is not UTF-8 text", shown(buf, text));
-    return flag_list_add(&o->labels, text, why);
+    if (strchr(text, '=') != NULL)
+        return flag_read_label(o, text, why);
+    refuse(why, "--label '%.100s' is not KEY=VALUE", shown(buf, text));
+    coop_error_hint(why, "write -l project=apollo");
+    return -EINVAL;
 }
 
 /* ---- webhooks ------------------------------------------------------------------------------------------------------------------------ */

@@ -9,16 +9,11 @@
 
 #include "cli/args.h"
 
-int flag_read_array(struct options *o, const char *text, struct coop_error *why);
-int flag_read_after(struct options *o, const char *text, struct coop_error *why);
-int flag_read_at(struct options *o, const char *text, struct coop_error *why);
+int flag_read_range(struct options *o, const char *text, struct coop_error *why);
+int flag_read_new_label(struct options *o, const char *text, struct coop_error *why);
 int flag_read_in(struct options *o, const char *text, struct coop_error *why);
-int flag_read_deadline(struct options *o, const char *text, struct coop_error *why);
 int flag_read_retry(struct options *o, const char *text, struct coop_error *why);
 int flag_read_idem(struct options *o, const char *text, struct coop_error *why);
-int flag_read_prio(struct options *o, const char *text, struct coop_error *why);
-int flag_read_class(struct options *o, const char *text, struct coop_error *why);
-int flag_read_label(struct options *o, const char *text, struct coop_error *why);
 int flag_read_limiter(struct options *o, const char *text, struct coop_error *why);
 int flag_read_webhook(struct options *o, const char *text, struct coop_error *why);
 int flag_read_keep(struct options *o, const char *text, struct coop_error *why);

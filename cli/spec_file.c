@@ -5,22 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/spec_read.h"
-#include "frame.h"
+#include "when.h"
 
 #include <coop/exit_codes.h>
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------------- */
-
-static uint64_t wall_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* "FILE:LINE:COLUMN: what", as compilers say it. */
 static int refuse_place(const char *path, int rc, const struct yaml_error *e, struct coop_error *why)
@@ -49,7 +40,7 @@ static int dir_of(struct spec *s, const char *path, const char **ret, struct coo
 static int parse(const struct command *c, struct spec_file *f, const ProtobufCBinaryData *text, struct yaml_error *e)
 {
     struct spec *s = f->spec;
-    struct yaml_reader r = { .doc = &s->doc, .keys = spec_file_keys, .now_us = wall_us(), .own = f, .why = e };
+    struct yaml_reader r = { .doc = &s->doc, .keys = spec_file_keys, .now_us = when_now_us(), .own = f, .why = e };
     int rc = yaml_parse((const char *)text->data, text->len, &s->doc, e);
 
     (void)c;

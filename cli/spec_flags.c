@@ -152,7 +152,7 @@ static int add_labels(const struct command *c, struct spec *s, struct coop_error
 
 static bool has_schedule(const struct options *o)
 {
-    return o->has_array || o->after.n > 0 || o->limiters.n > 0 || o->not_before_us != 0 || o->deadline_us != 0 || o->cron != NULL ||
+    return o->has_range || o->after.n > 0 || o->limiters.n > 0 || o->not_before_us != 0 || o->deadline_us != 0 || o->cron != NULL ||
            o->zone != NULL;
 }
 
@@ -163,8 +163,8 @@ static int add_schedule(const struct command *c, struct spec *s, struct coop_err
 
     if (rc != 0 || !has_schedule(o))
         return rc;
-    if (o->has_array)
-        s->pb.schedule->array = (Pb__ArrayRange *)&o->array;
+    if (o->has_range)
+        s->pb.schedule->array = (Pb__ArrayRange *)&o->range;
     if (o->not_before_us != 0)
         s->pb.schedule->not_before_us = o->not_before_us;
     if (o->deadline_us != 0)
@@ -201,8 +201,8 @@ static void add_words(const struct options *o, struct spec *s)
         s->pb.idem_key = (char *)o->idem;
     if (o->queue != NULL)
         s->pb.queue = (char *)o->queue;
-    if (o->has_class)
-        s->pb.class_ = o->class;
+    if (o->set_class)
+        s->pb.class_ = o->job_class;
     if (o->priority != 0)
         s->pb.priority = o->priority;
     s->pb.hold |= o->hold;

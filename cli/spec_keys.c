@@ -1,7 +1,9 @@
 /* spec_keys.c - the job file's names (spec_file.h), where they are not those of proto/job.proto: one row each. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "array_range.h"
 #include "cli/spec_file.h"
 #include "job_words.h"
 
@@ -66,17 +68,23 @@ static int after_to_text(const ProtobufCMessage *item, char *buf, size_t size)
 
 static int array_from_text(struct yaml_reader *r, const char *name, const struct yaml_node *n, ProtobufCMessage *item)
 {
-    char why[JOB_WORDS_WHY], *text;
-    int rc = short_form(r, name, n, &text);
+    char why[ARRAY_RANGE_WHY];
+    const char *text;
+    int rc = yaml_read_text(r, name, n, &text);
 
-    if (rc == 0 && job_array_read(text, (Pb__ArrayRange *)item, why) != 0)
+    if (rc == 0 && array_range_parse(text, (Pb__ArrayRange *)item, why) != 0)
         return yaml_refuse(r->why, EINVAL, n, "%s: %s", name, why);
     return rc;
 }
 
 static int array_to_text(const ProtobufCMessage *item, char *buf, size_t size)
 {
-    return job_array_write((const Pb__ArrayRange *)item, buf, size);
+    char words[ARRAY_RANGE_WHY], text[ARRAY_RANGE_TEXT];
+
+    if (array_range_check((const Pb__ArrayRange *)item, words) != 0)
+        return -EINVAL;
+    snprintf(buf, size, "%s", array_range_format((const Pb__ArrayRange *)item, text));
+    return 0;
 }
 
 static int limiter_from_text(struct yaml_reader *r, const char *name, const struct yaml_node *n, ProtobufCMessage *item)

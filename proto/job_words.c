@@ -79,47 +79,6 @@ int job_after_write(const Pb__Dependency *d, char *buf, size_t size)
     return (size_t)snprintf(buf, size, "%s:%s", d->job, json_enum_name(&pb__after__descriptor, (int)d->on, on)) < size ? 0 : -EINVAL;
 }
 
-/* ---- array ----------------------------------------------------------------------------------------------------------------------- */
-
-int job_array_read(const char *text, Pb__ArrayRange *ret, char why[JOB_WORDS_WHY])
-{
-    const char *p = text;
-    uint64_t at_once = 0;
-    char shown[SHOWN];
-    int rc = number(&p, "-:%", &ret->from);
-
-    ret->to = ret->from;
-    if (rc == 0 && *p == '-')
-        p++, rc = number(&p, ":%", &ret->to);
-    if (rc == 0 && *p == ':')
-        p++, rc = number(&p, "%", &ret->step);
-    if (rc == 0 && *p == '%')
-        p++, rc = number(&p, "", &at_once);
-    if (rc != 0)
-        return refuse(why, "'%s' is no range; write 1-1000, 0-90:10 (steps of 10) or 1-1000%%20 (20 at once)", show(shown, text));
-    if (ret->to < ret->from)
-        return refuse(why, "'%s' ends before it begins", show(shown, text));
-    if (at_once > UINT32_MAX)
-        return refuse(why, "'%s': more than %u at once", show(shown, text), UINT32_MAX);
-    if ((strchr(text, ':') != NULL && ret->step == 0) || (strchr(text, '%') != NULL && at_once == 0))
-        return refuse(why, "'%s': a step of 0, or 0 at once, is none", show(shown, text));
-    ret->max_parallel = (uint32_t)at_once;
-    return 0;
-}
-
-int job_array_write(const Pb__ArrayRange *a, char *buf, size_t size)
-{
-    int n = snprintf(buf, size, "%" PRIu64 "-%" PRIu64, a->from, a->to);
-
-    if (a->to < a->from || a->from > INT64_MAX || a->to > INT64_MAX || a->step > INT64_MAX)
-        return -EINVAL;
-    if (a->step > 1)
-        n += snprintf(buf + n, size - (size_t)n, ":%" PRIu64, a->step);
-    if (a->max_parallel > 0)
-        snprintf(buf + n, size - (size_t)n, "%%%u", a->max_parallel);
-    return 0;
-}
-
 /* ---- limiter --------------------------------------------------------------------------------------------------------------------- */
 
 int job_limiter_read(char *text, Pb__LimiterUse *ret, char why[JOB_WORDS_WHY])

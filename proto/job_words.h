@@ -1,6 +1,6 @@
 /*
- * job_words.h - the short forms of what a job's plan is made of, the same on a command line and in a job file: ID:ok, 1-1000%20, KEY=2,
- * 3,base=1s,on=exit+signal.
+ * job_words.h - the short forms of what a job's plan is made of, the same on a command line and in a job file: ID:ok, KEY=2,
+ * 3,base=1s,on=exit+signal. (1-1000%20 is array_range.h's.)
  *
  * Side:    both.
  * Returns: 0 or -EINVAL with one sentence in why, which quotes what was typed with control characters escaped.
@@ -20,9 +20,6 @@
 /* "ID", "ID:ok", "ID:fail", "ID:any". text is cut at its colon: ret->job points into it. */
 int job_after_read(char *text, Pb__Dependency *ret, char why[JOB_WORDS_WHY]);
 
-/* "A-B", "A-B:STEP", "A-B%AT_ONCE", or all of it; "A" alone is "A-A". */
-int job_array_read(const char *text, Pb__ArrayRange *ret, char why[JOB_WORDS_WHY]);
-
 /* "KEY" or "KEY=N". text is cut: ret->key points into it. */
 int job_limiter_read(char *text, Pb__LimiterUse *ret, char why[JOB_WORDS_WHY]);
 
@@ -37,7 +34,6 @@ int job_retry_read(const char *text, struct job_retry *ret, char why[JOB_WORDS_W
 
 /* And back. buf of JOB_WORD bytes; -EINVAL: it has no such form (or is longer). */
 int job_after_write(const Pb__Dependency *d, char *buf, size_t size);
-int job_array_write(const Pb__ArrayRange *a, char *buf, size_t size);
 int job_limiter_write(const Pb__LimiterUse *l, char *buf, size_t size);
 
 #endif

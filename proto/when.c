@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "units.h"
 
 enum { SECOND = 1000000 };
+#define LAST_US 253402300799999999ull /* of the year 9999 */
 
 /* Exactly n digits; moves *p behind them. -1: there are not. */
 static int digits(const char **p, int n)
@@ -156,20 +158,49 @@ static int parse_clock(const char *p, uint64_t now_us, uint64_t *ret_us)
     return -EINVAL;
 }
 
-int when_parse(const char *text, uint64_t now_us, uint64_t *ret_us)
+/* "+90m", "-2h" */
+static int parse_span(const char *text, uint64_t now_us, uint64_t *ret_us)
 {
     uint64_t span;
-    int rc;
+    int rc = units_parse_duration(text + 1, &span);
 
-    if (text[0] == '+') {
-        rc = units_parse_duration(text + 1, &span);
-        if (rc == 0 && (span > UINT64_MAX / 2 || now_us + span > 253402300800ull * SECOND))
-            rc = -ERANGE;
-        if (rc == 0)
-            *ret_us = now_us + span;
+    if (rc != 0)
         return rc;
-    }
+    if (text[0] == '-' ? span > now_us : now_us > LAST_US || span > LAST_US - now_us)
+        return -ERANGE;
+    *ret_us = text[0] == '-' ? now_us - span : now_us + span;
+    return 0;
+}
+
+/* "@SECONDS" */
+static int parse_seconds(const char *text, uint64_t *ret_us)
+{
+    char *end;
+    unsigned long long s = strtoull(text + 1, &end, 10);
+
+    if (text[1] < '0' || text[1] > '9' || *end != '\0')
+        return -EINVAL;
+    if (s > LAST_US / SECOND)
+        return -ERANGE;
+    *ret_us = s * SECOND;
+    return 0;
+}
+
+int when_parse(const char *text, uint64_t now_us, uint64_t *ret_us)
+{
+    if (text[0] == '+' || text[0] == '-')
+        return parse_span(text, now_us, ret_us);
+    if (text[0] == '@')
+        return parse_seconds(text, ret_us);
     return strlen(text) > 2 && text[2] == ':' ? parse_clock(text, now_us, ret_us) : parse_date(text, ret_us);
+}
+
+uint64_t when_now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec / 1000;
 }
 
 char *when_format(uint64_t us, char buf[WHEN_BUF])
