@@ -1,5 +1,5 @@
-/* when.c - see when.h. */
-#include "cli/when.h"
+/* moment.c - see moment.h. */
+#include "cli/moment.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #define SECOND_US UINT64_C(1000000)
 #define LAST_S    INT64_C(253402300799) /* the end of the year 9999 */
 
-uint64_t when_now_us(void)
+uint64_t moment_now_us(void)
 {
     struct timespec t;
 
@@ -134,7 +134,7 @@ static int today(const char *text, uint64_t now_us, uint64_t *ret_us)
     return -EINVAL;
 }
 
-int when_parse(const char *text, uint64_t now_us, uint64_t *ret_us)
+int moment_parse(const char *text, uint64_t now_us, uint64_t *ret_us)
 {
     char *end;
     long long s;
