@@ -9,158 +9,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/config_file.h"
+#include "broker/config_own.h"
 #include "coop/version.h"
-#include "nearest.h"
-#include "units.h"
-
-enum option_kind { OPT_TEXT, OPT_COUNT, OPT_TIME, OPT_FD, OPT_LEVEL, OPT_CHOICE, OPT_DIRS, OPT_DOCTOR, OPT_HELP, OPT_VERSION };
-
-struct option_row {
-    const char *name;
-    enum option_kind kind;
-    size_t offset, size;
-    const char *argument, *help;
-};
-
-#define CELL(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
-
-/* clang-format off */
-static const struct option_row options[] = {
-    { "--run-dir",    OPT_TEXT,    CELL(run_dir),      "DIR",   "where the sockets are (default: $COOP_RUN_DIR, else /run/coop for root, else $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
-    { "--state-dir",  OPT_TEXT,    CELL(state_dir),    "DIR",   "where jobs and receipts are kept (default: $COOP_STATE_DIR, else /var/lib/coop for root, else ~/.local/state/coop)" },
-    { "--worker",     OPT_TEXT,    CELL(worker),       "FILE",  "the worker program (default: coop-worker beside coopd or in ../libexec/coop)" },
-    { "--user",       OPT_TEXT,    CELL(user),         "NAME",  "started by root: become this user, a name or a number (default: $COOP_USER, else coop when there is one, else a number that nobody uses)" },
-    { "--tier",       OPT_CHOICE,  CELL(tier),         "auto|T0|T1|T2|T3", "what holds the workers: the best that this machine gives, or exactly this; where that cannot be had no job runs (default: auto)" },
-    { "--view",       OPT_DIRS,    CELL(views),        "DIR",   "programs see this directory too, read-only, at its own path; may be given several times" },
-    { "--ready-fd",   OPT_FD,      CELL(ready_fd),     "N",     "write \"ready\" to this descriptor once jobs are accepted" },
-    { "--idle-exit",  OPT_TIME,    CELL(idle_exit_us), "TIME",  "leave after so long without jobs or clients (default: stay)" },
-    { "--drain",      OPT_TIME,    CELL(drain_us),     "TIME",  "how long SIGTERM waits for running jobs (default: 30s)" },
-    { "--pool",       OPT_COUNT,   CELL(pool),         "N",     "idle workers kept ready (default: 4)" },
-    { "--workers",    OPT_COUNT,   CELL(workers),      "N",     "jobs that run at once (default: 32)" },
-    { "--max-queued", OPT_COUNT,   CELL(max_queued),   "N",     "jobs that may wait (default: 10000)" },
-    { "--interpreters", OPT_COUNT, CELL(interpreters), "N",     "interpreters that live at once; they take no place of --workers (default: 4096)" },
-    { "--cgroup",     OPT_CHOICE,  CELL(cgroup),       "auto|v2|v1|none", "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
-    { "--template-idle", OPT_TIME, CELL(template_idle_us), "TIME", "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
-    { "--log-level",  OPT_LEVEL,   CELL(log_level),    "LEVEL", "error, warn, info or debug (default: info)" },
-    { "--doctor",     OPT_DOCTOR,  0, 0,               NULL,    "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
-    { "--help",       OPT_HELP,    0, 0,               NULL,    "this text" },
-    { "--version",    OPT_VERSION, 0, 0,               NULL,    "the version" },
-};
-/* clang-format on */
-enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 static void print_help(void)
 {
     printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n\n");
-    for (size_t i = 0; i < OPTIONS; i++)
-        printf("  %-12s %-6s %s\n", options[i].name, options[i].argument != NULL ? options[i].argument : "", options[i].help);
+    for (size_t i = 0; i < config_options_count; i++) {
+        const struct option_row *o = &config_options[i];
+
+        printf("  %-12s %-6s %s\n", o->name, o->argument != NULL ? o->argument : "", o->help);
+    }
 }
 
 static int refuse(const char *name, const char *why)
 {
     fprintf(stderr, "coopd: %s: %s\n", name, why);
     return -EINVAL;
-}
-
-static int parse_number(const char *text, unsigned long max, unsigned long *ret)
-{
-    char *end;
-
-    errno = 0;
-    *ret = strtoul(text, &end, 10);
-    return errno != 0 || end == text || *end != '\0' || text[0] == '-' || *ret > max ? -EINVAL : 0;
-}
-
-static int parse_level(const char *text, enum log_level *ret)
-{
-    static const char *const names[] = { "error", "warn", "info", "debug" };
-
-    for (int i = 0; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *ret = (enum log_level)i;
-            return 0;
-        }
-    return -EINVAL;
-}
-
-/* One of the words of "a|b|c". */
-static int parse_choice(const char *text, const char *choices, size_t size, char *ret)
-{
-    size_t n = strlen(text);
-
-    for (const char *p = choices; p != NULL; p = strchr(p, '|'), p = p != NULL ? p + 1 : NULL)
-        if (n > 0 && n < size && strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0')) {
-            strcpy(ret, text);
-            return 0;
-        }
-    return -EINVAL;
-}
-
-/* The next free place of a list; the text stays the command line's. */
-static int add_dir(const char **list, size_t places, const struct option_row *o, const char *value)
-{
-    size_t n = 0;
-
-    while (n < places && list[n] != NULL)
-        n++;
-    if (n + 1 >= places) /* NULL behind the last */
-        return refuse(o->name, "given too often");
-    if (value[0] != '/')
-        return refuse(o->name, "wants an absolute path");
-    list[n] = value;
-    return 0;
-}
-
-static int set_option(struct config *c, const struct option_row *o, const char *value)
-{
-    void *at = (char *)c + o->offset;
-    unsigned long number;
-
-    switch (o->kind) {
-    case OPT_TEXT:
-        if (strlen(value) >= o->size)
-            return refuse(o->name, "the path is too long");
-        strcpy(at, value);
-        return 0;
-    case OPT_COUNT:
-        if (parse_number(value, 1000000, &number) != 0 || number == 0)
-            return refuse(o->name, "wants a whole number from 1 to 1000000");
-        *(unsigned *)at = (unsigned)number;
-        return 0;
-    case OPT_FD:
-        if (parse_number(value, 1u << 20, &number) != 0 || number < 3)
-            return refuse(o->name, "wants the number of an open descriptor above 2");
-        *(int *)at = (int)number;
-        return 0;
-    case OPT_TIME:
-        if (units_parse_duration(value, at) != 0)
-            return refuse(o->name, "wants a time like 500ms, 30s or 5m");
-        return 0;
-    case OPT_LEVEL: return parse_level(value, at) == 0 ? 0 : refuse(o->name, "wants error, warn, info or debug");
-    case OPT_CHOICE:
-        if (parse_choice(value, o->argument, o->size, at) == 0)
-            return 0;
-        fprintf(stderr, "coopd: %s: is one of %s, not '%.100s'\n", o->name, o->argument, value);
-        return -EINVAL;
-    case OPT_DIRS: return add_dir(at, o->size / sizeof(char *), o, value);
-    default: return refuse(o->name, "takes no value");
-    }
-}
-
-static const struct option_row *find_option(const char *name)
-{
-    const char *names[OPTIONS + 1], *close;
-
-    for (size_t i = 0; i < OPTIONS; i++) {
-        if (strcmp(options[i].name, name) == 0)
-            return &options[i];
-        names[i] = options[i].name;
-    }
-    names[OPTIONS] = NULL;
-    close = nearest_word(name, names);
-    fprintf(stderr, "coopd: unknown option '%s'%s%s%s; coopd --help lists them\n", name, close != NULL ? ", did you mean '" : "",
-            close != NULL ? close : "", close != NULL ? "'?" : "");
-    return NULL;
 }
 
 /* The worker program beside our own file, or where `make install` puts it. */
@@ -227,7 +93,99 @@ static int default_dirs(struct config *c)
     return 0;
 }
 
-int config_parse(struct config *c, int argc, char **argv)
+/* ---- the file ------------------------------------------------------------------------------------------------------------------ */
+
+static int take_entry(void *ctx, const struct config_entry *e, char why[CONFIG_WHY])
+{
+    const struct option_row *o;
+    char name[80], no[CONFIG_WHY];
+
+    snprintf(name, sizeof(name), "--%s", e->key);
+    o = config_option(name, no);
+    if (o == NULL || o->place == ALONE) {
+        char *dashes = strstr(no, "'--");
+
+        if (o == NULL && dashes != NULL) /* a key has none */
+            memmove(dashes + 1, dashes + 3, strlen(dashes + 3) + 1);
+        snprintf(why, CONFIG_WHY, o != NULL ? "'%s' is of the command line only" : "unknown key '%s'%.200s; coopd --help lists them",
+                 e->key, no);
+        return -ENOENT;
+    }
+    if (config_set(ctx, o, e->value, no) == 0)
+        return 0;
+    snprintf(why, CONFIG_WHY, "%s: %.400s", e->key, no);
+    return -EINVAL;
+}
+
+/* Named: it must be there. The default one need not. */
+static int read_file(struct config *c, char why[CONFIG_WHY])
+{
+    if (c->file[0] != '\0')
+        return config_file_read(c->file, take_entry, c, why);
+    if (geteuid() != 0 || access(CONFIG_FILE, F_OK) != 0)
+        return 0;
+    strcpy(c->file, CONFIG_FILE);
+    return config_file_read(c->file, take_entry, c, why);
+}
+
+/* ---- the command line ---------------------------------------------------------------------------------------------------------- */
+
+/* A list that is given there replaces the file's. */
+static void begin_list(struct config *c, const struct option_row *o, unsigned char *begun)
+{
+    size_t n = (size_t)(o - config_options);
+
+    if (begun[n]++ != 0)
+        return;
+    if (o->kind == OPT_UIDS)
+        c->uid_tenants.n = 0;
+    for (const char **p = (const char **)((char *)c + o->offset); o->kind == OPT_DIRS && *p != NULL; p++) {
+        free((char *)*p);
+        *p = NULL;
+    }
+}
+
+static int take_word(struct config *c, const struct option_row *o, const char *value, unsigned char *begun)
+{
+    char why[CONFIG_WHY];
+
+    begin_list(c, o, begun);
+    return config_set(c, o, value, why) == 0 ? 0 : refuse(o->name, why);
+}
+
+/* Returns 0, 1 when a text was printed, -EINVAL. only_file: nothing but --config counts. */
+static int take_words(struct config *c, int argc, char **argv, bool only_file)
+{
+    unsigned char begun[64] = { 0 };
+
+    for (int i = 1; i < argc; i++) {
+        char why[CONFIG_WHY];
+        const struct option_row *o = config_option(argv[i], why);
+
+        if (o == NULL) {
+            fprintf(stderr, "coopd: unknown option '%s'%s; coopd --help lists them\n", argv[i], why);
+            return -EINVAL;
+        }
+        if (o->kind == OPT_HELP || o->kind == OPT_VERSION) {
+            if (o->kind == OPT_HELP)
+                print_help();
+            else
+                printf("coopd %s\n", COOP_VERSION);
+            return 1;
+        }
+        if (o->kind == OPT_DOCTOR || o->kind == OPT_CHECK) {
+            *(o->kind == OPT_DOCTOR ? &c->doctor : &c->check) = true;
+            continue;
+        }
+        if (++i == argc)
+            return refuse(o->name, "wants a value");
+        if ((!only_file || o->kind == OPT_CONFIG) && take_word(c, o, argv[i], begun) != 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static void set_defaults(struct config *c)
 {
     *c = (struct config){ .ready_fd = -1,
                           .drain_us = 30000000,
@@ -239,31 +197,85 @@ int config_parse(struct config *c, int argc, char **argv)
                           .log_level = LOG_LEVEL_INFO,
                           .tier = "auto",
                           .cgroup = "auto" };
-    for (int i = 1; i < argc; i++) {
-        const struct option_row *o = find_option(argv[i]);
-        int rc;
+}
 
-        if (o == NULL)
-            return -EINVAL;
-        if (o->kind == OPT_HELP || o->kind == OPT_VERSION) {
-            if (o->kind == OPT_HELP)
-                print_help();
-            else
-                printf("coopd %s\n", COOP_VERSION);
-            return 1;
-        }
-        if (o->kind == OPT_DOCTOR) {
-            c->doctor = true;
-            continue;
-        }
-        if (++i == argc)
-            return refuse(o->name, "wants a value");
-        if ((rc = set_option(c, o, argv[i])) != 0)
-            return rc;
-    }
+/* Defaults, then the file, then the command line. */
+static int take_all(struct config *c, int argc, char **argv, char why[CONFIG_WHY])
+{
+    int rc;
+
+    set_defaults(c);
+    if ((rc = take_words(c, argc, argv, true)) != 0)
+        return rc;
+    if ((rc = read_file(c, why)) != 0)
+        return -EBADF;
+    return take_words(c, argc, argv, false);
+}
+
+void config_finish(struct config *c)
+{
+    for (size_t i = 0; i < CONFIG_VIEWS && c->views[i] != NULL; i++)
+        free((char *)c->views[i]);
+    c->views[0] = NULL;
+}
+
+static void print_config(const struct config *c)
+{
+    printf("# what coopd would run with%s%s\n", c->file[0] != '\0' ? "; the file is " : "", c->file);
+    for (size_t i = 0; i < config_options_count; i++)
+        config_print(c, &config_options[i]);
+}
+
+int config_parse(struct config *c, int argc, char **argv)
+{
+    char why[CONFIG_WHY];
+    int rc = take_all(c, argc, argv, why);
+
+    if (rc == -EBADF)
+        fprintf(stderr, "coopd: %s\n", why);
+    if (rc != 0)
+        return rc;
+    c->argc = argc;
+    c->argv = argv;
     if (c->ready_fd >= 0 && fcntl(c->ready_fd, F_SETFD, FD_CLOEXEC) != 0)
         return refuse("--ready-fd", "that descriptor is not open");
     if (c->worker[0] == '\0' && find_worker(c->worker, sizeof(c->worker)) != 0)
         return refuse("--worker", "no coop-worker beside coopd, nor in ../libexec/coop");
-    return default_dirs(c);
+    if ((rc = default_dirs(c)) != 0 || !c->check)
+        return rc;
+    print_config(c);
+    return 1;
+}
+
+/* ---- a running broker ---------------------------------------------------------------------------------------------------------- */
+
+/* Where only the broker's start fills it in. */
+static bool is_filled_in(const struct config *next, const struct option_row *o)
+{
+    return o->kind == OPT_TEXT && *((const char *)next + o->offset) == '\0';
+}
+
+int config_reload(struct config *c, config_changed_fn fn, void *ctx, char *why)
+{
+    struct config *next = calloc(1, sizeof(*next));
+    int rc = next != NULL ? take_all(next, c->argc, c->argv, why) : -ENOMEM;
+
+    if (rc != 0) {
+        if (rc != -EBADF)
+            snprintf(why, CONFIG_WHY, "out of memory");
+        free(next);
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < config_options_count; i++) {
+        const struct option_row *o = &config_options[i];
+
+        if (o->place == ALONE || is_filled_in(next, o) || config_same(c, next, o))
+            continue;
+        if (o->place == RELOAD)
+            memcpy((char *)c + o->offset, (const char *)next + o->offset, o->size);
+        fn(ctx, o->name + 2, o->place == RELOAD);
+    }
+    config_finish(next);
+    free(next);
+    return 0;
 }

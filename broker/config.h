@@ -1,8 +1,8 @@
 /*
- * config.h - what coopd was told on its command line.
+ * config.h - what coopd was told on its command line and in its configuration file.
  *
  * Side:    broker.
- * Returns: 0, 1 when a text was asked for and printed (--help, --version), or -EINVAL with a sentence on standard error.
+ * Owned:   argv stays the caller's, for as long as the configuration is used.
  */
 #ifndef BROKER_CONFIG_H
 #define BROKER_CONFIG_H
@@ -12,7 +12,16 @@
 
 #include "log.h"
 
-enum { CONFIG_VIEWS = 16 };
+enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
+#define CONFIG_FILE "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
+
+struct config_uids {
+    unsigned n;
+    struct {
+        uint32_t uid;
+        char name[CONFIG_TENANT + 1];
+    } row[CONFIG_UIDS];
+};
 
 struct config {
     char run_dir[92]; /* sockets; short, because a socket's path holds 107 bytes */
@@ -30,10 +39,22 @@ struct config {
     unsigned max_queued;                 /* jobs that wait, at most */
     unsigned interpreters;               /* alive at once */
     enum log_level log_level;
-    bool doctor;    /* only look at the machine */
-    char cgroup[8]; /* "auto", "v2", "v1" or "none" */
+    bool doctor;                    /* only look at the machine */
+    bool check;                     /* only look at the configuration */
+    char cgroup[8];                 /* "auto", "v2", "v1" or "none" */
+    char file[4096];                /* "": none was read */
+    struct config_uids uid_tenants; /* local users whose tenant is not that of their uid */
+    int argc;
+    char **argv;
 };
 
+/* 0; 1 when a text was asked for and printed (--help, --version, --check); -EINVAL: the command line, -EBADF: the file, with a sentence on standard
+ * error. */
 int config_parse(struct config *c, int argc, char **argv);
+/* Reads the file again, and the command line after it. Nothing is changed when there is a mistake: -EINVAL, why (CONFIG_WHY of config_file.h) says which.
+ * Else fn hears of each key that has another value now; taken: it counts from now on, else when the broker is started again. */
+typedef void (*config_changed_fn)(void *ctx, const char *key, bool taken);
+int config_reload(struct config *c, config_changed_fn fn, void *ctx, char *why);
+void config_finish(struct config *c);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef BROKER_JOBS_H
 #define BROKER_JOBS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <uthash.h>
@@ -33,6 +34,8 @@ struct crew_queue;
 struct template;
 struct worker;
 struct waiter;
+struct tenant;
+struct waiting;
 
 #define JOB_STDIN_BUFFER   (64u << 10) /* bytes of a streamed stdin held for a job that does not read yet */
 #define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
@@ -71,6 +74,7 @@ struct job {
     char engine[33];
     Pb__State state;
     struct broker *broker;
+    struct waiting *entry;     /* of the table of all that have no receipt; NULL: an interpreter, or a template's init */
     struct crew *crew;         /* of its engine, or of its template */
     struct template *template; /* it runs in a child of this one; NULL: in a worker as any */
     struct template *builds;   /* it is this one's init; NULL: it is none */
@@ -161,6 +165,66 @@ void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
+/* ---- for those parts of the broker that make jobs, and follow them: arrays, dependencies, cron, webhooks ---- */
+
+/* A job that is asked for. Everything is borrowed until jobs_submit() returns. */
+struct jobs_order {
+    struct tenant *tenant;
+    const char *user;        /* "uid:1000", "token:ID" */
+    const Pb__JobSpec *spec; /* as it came; what is not given is filled in on a copy of the pointers */
+    uint32_t tasks;          /* of what it counts against quotas; 0 = 1 */
+    bool internal;           /* cron's, a retry's: no submit rate */
+    /* Once, when it is committed or cannot be. existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
+    void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
+    void *ctx;
+};
+/*
+ * 0: done() is called later, and ret_id is the id. Else it is not, and why says: -EINVAL the spec; -EDQUOT a quota, with a hint; -EEXIST
+ * the idem_key is another spec's; -ENOENT a template or a dependency; -EBUSY draining; -EPERM suspended; -ENOMEM.
+ */
+struct jobs_refusal {
+    char why[512], hint[256];
+};
+int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
+
+/*
+ * Entries whose submit is somebody else's commit (the tasks of an array): as waiting_add(), with everything of row in place; it is looked at by
+ * nobody until jobs_admit() says that the commit is back, which schedules it, or drops it. Also how a restart takes them up.
+ */
+struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct tenant *tenant);
+void jobs_admit(struct jobs *j, struct waiting *w, int status);
+
+/* How one ended: told after its receipt was committed, before its entry goes. */
+struct jobs_ended {
+    const char *id;
+    struct tenant *tenant;
+    Pb__State outcome;
+    Pb__Cause cause;
+    uint64_t cpu_us, wall_us, ended_us; /* ended: wall clock */
+    const struct waiting *entry;
+};
+#define JOBS_LISTENERS 8
+/* Until the broker ends; called in the order in which they came. */
+void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *e), void *ctx);
+/* The same for each change of state, in the order in which they happen; to is what it is now. */
+void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason), void *ctx);
+
+/* One more thing that it waits for, and one less: BLOCKED, or what is next for it. The count is the entry's. */
+void jobs_block(struct jobs *j, struct waiting *w);
+void jobs_unblock(struct jobs *j, struct waiting *w);
+/* What it depends on did not end as it has to: SKIPPED, and detail says which. */
+void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
+
+/* ---- deeds. Each 0, or -EBUSY: not in this state; -ENOMEM; for a slim one, too ---- */
+
+int jobs_hold(struct jobs *j, struct waiting *w);
+int jobs_release(struct jobs *j, struct waiting *w);
+/* Cancel and kill of one that waits; the others are below. */
+void jobs_cancel_waiting(struct jobs *j, struct waiting *w, const char *detail);
+/* -ENOTSUP: nothing here can stop all of its processes; why says so. */
+int jobs_pause(struct job *job, char why[256]);
+int jobs_resume(struct job *job);
+
 void jobs_cancel(struct job *job);
 void jobs_kill(struct job *job);
 

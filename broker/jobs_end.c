@@ -405,13 +405,6 @@ void jobs_write_receipt(struct job *job)
 
 void jobs_finished(struct job *job, int status)
 {
-    static const enum job_event events[JOB_STATES] = {
-        [PB__STATE__STATE_SUCCEEDED] = JOB_EV_SUCCEEDED,
-        [PB__STATE__STATE_FAILED] = JOB_EV_FAILED,
-        [PB__STATE__STATE_TIMED_OUT] = JOB_EV_TIMED_OUT,
-        [PB__STATE__STATE_CANCELLED] = JOB_EV_CANCELLED,
-    };
-
     if (status != 0 && job->refused) {
         jobs_forget(job);
         return;
@@ -423,7 +416,7 @@ void jobs_finished(struct job *job, int status)
     }
     if (status != 0)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
-    jobs_step(job, events[job_outcome(job->end.cause)]);
+    jobs_step(job, job_outcome_event(job_outcome(job->end.cause)));
     interps_on_receipt(job);
     control_release(job);
     jobs_free(job);

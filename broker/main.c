@@ -2,7 +2,7 @@
  * main.c - coopd: puts the parts together, runs the loop, leaves in order.
  *
  * Side:    broker. Only this file ends the process.
- * Exit:    0 asked to leave; 2 usage; 75 another broker is here or the store cannot be had; 77 a directory is not ours.
+ * Exit:    0 asked to leave; 2 usage; 78 the configuration; 75 another broker is here or the store cannot be had; 77 a directory is not ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,12 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/config_file.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/late_close.h"
+#include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
 #include "coop/exit_codes.h"
@@ -61,6 +63,32 @@ static void on_store(void *ctx)
     broker_check_rest(b);
 }
 
+/* ---- its configuration ---- */
+
+static void on_changed(void *ctx, const char *key, bool taken)
+{
+    (void)ctx;
+    log_event(taken ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "config_changed", "key=%s taken=%s", key, taken ? "now" : "at_the_next_start");
+}
+
+/* What can be taken is; jobs go on, and those that wait may begin when there are more places now. */
+static void reload(struct broker *b)
+{
+    char why[CONFIG_WHY];
+
+    notify_say("RELOADING=1");
+    if (config_reload(&b->config, on_changed, NULL, why) != 0) {
+        log_event(LOG_LEVEL_ERROR, "config_refused", "why=\"%s\"", why);
+        notify_say("READY=1\nSTATUS=the configuration was refused, the one before holds: %s", why);
+        return;
+    }
+    notify_say("READY=1\nSTATUS=takes jobs on %s/control.sock", b->config.run_dir);
+    log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
+    log_init("coopd", b->config.log_level);
+    jobs_dispatch(&b->jobs);
+    broker_check_rest(b);
+}
+
 /* ---- leaving ---- */
 
 static void drain(struct broker *b)
@@ -72,6 +100,7 @@ static void drain(struct broker *b)
     }
     log_event(LOG_LEVEL_INFO, "draining", "running=%u waiting=%u", b->pool.busy, b->jobs.waiting);
     b->phase = BROKER_DRAINING;
+    notify_say("STOPPING=1\nSTATUS=draining: %u jobs run", b->pool.busy);
     templates_let_go(b, true);
     timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
     interps_drain(b);
@@ -96,6 +125,8 @@ static void on_signal(void *ctx)
     if (s.ssi_signo == SIGCHLD) {
         janitor_on_child(&b->janitor, &b->cgroups);
         orphans_end(b);
+    } else if (s.ssi_signo == SIGHUP) {
+        reload(b);
     } else {
         drain(b);
     }
@@ -170,6 +201,8 @@ void broker_check_rest(struct broker *b)
 
 static void say_ready(struct broker *b, const char *word)
 {
+    if (strcmp(word, "ready\n") == 0)
+        notify_say("READY=1\nSTATUS=takes jobs on %s/control.sock", b->config.run_dir);
     if (b->config.ready_fd < 0)
         return;
     if (write(b->config.ready_fd, word, strlen(word)) < 0)
@@ -258,6 +291,7 @@ static int open_signals(struct broker *b)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) /* before the store starts its thread, which inherits it */
         return -errno;
@@ -335,6 +369,8 @@ static void close_parts(struct broker *b)
         close(b->output_dir);
     privilege_finish(&b->privilege);
     places_close(&b->places);
+    notify_close();
+    config_finish(&b->config);
 }
 
 static int open_store(struct broker *b)
@@ -358,7 +394,7 @@ int main(int argc, char **argv)
     int rc = config_parse(&b->config, argc, argv);
 
     if (rc != 0)
-        return rc > 0 ? COOP_EXIT_OK : COOP_EXIT_USAGE;
+        return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
     b->output_dir = -1;
@@ -366,11 +402,15 @@ int main(int argc, char **argv)
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
     descriptors_raise(&b->config);
+    notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    if (b->config.file[0] != '\0' && access(b->config.file, R_OK) != 0) /* root that was may have read it */
+        log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
+                  strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
     rc = open_store(b);
     if (rc != 0)

@@ -28,6 +28,8 @@ const struct outcome_row outcome_table[] = {
     CAUSE(DISK_LIMIT)   = { OUTCOME_FIXED,  COOP_EXIT_JOB_FAILED,  0, NULL, "a program had no more room in its work directory and ended on that: bytes by the limit disk, or files by inodes" },
     CAUSE(PIDS_LIMIT)   = { OUTCOME_FIXED,  COOP_EXIT_JOB_FAILED,  0, NULL, "a program was refused further processes or threads by the limit pids, and failed of that" },
     CAUSE(BAD_SPEC)     = { OUTCOME_GIVEN,  0,                     0, NULL, "what is to run cannot be: not found, not executable, a library or an interpreter missing (127, 126)" },
+    CAUSE(DEADLINE)     = { OUTCOME_FIXED,  COOP_EXIT_TIME_LIMIT,  0, NULL, "its deadline came before it began" },
+    CAUSE(DEP_FAILED)   = { OUTCOME_FIXED,  COOP_EXIT_JOB_FAILED,  0, "a job that it waits for did not end as --after asks", "a job that it waits for did not end as --after asks; the detail names it" },
 };
 /* clang-format on */
 const size_t outcome_count = sizeof(outcome_table) / sizeof(outcome_table[0]);

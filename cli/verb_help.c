@@ -22,7 +22,7 @@ static json_t *json_of_verb(const struct verb *v)
     json_t *flags = json_array();
 
     for (size_t i = 0; i < flag_count; i++)
-        if ((flag_table[i].verbs & (1u << verb_id_of(v))) != 0)
+        if ((flag_table[i].verbs & verb_bit(v)) != 0)
             json_array_append_new(flags, json_of_flag(&flag_table[i]));
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", v->name, "usage", v->usage, "summary", v->summary, "text", v->text, "flags",
                      flags);
@@ -46,7 +46,7 @@ int verb_help(const struct command *c)
     struct coop_error why;
 
     if (c->n_args == 1 && (v = verb_find(c->args[0])) == NULL) {
-        const char *words[32];
+        const char *words[64];
 
         for (size_t i = 0; i < verb_count; i++)
             words[i] = verb_table[i].name;

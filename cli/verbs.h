@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct command;
 struct word;
@@ -23,6 +24,14 @@ enum verb_id {
     VERB_LS,
     VERB_CANCEL,
     VERB_KILL,
+    VERB_HOLD,
+    VERB_RELEASE,
+    VERB_PAUSE,
+    VERB_RESUME,
+    VERB_RETRY,
+    VERB_EDIT,
+    VERB_RM,
+    VERB_EVENTS,
     VERB_INTERP,
     VERB_CALL,
     VERB_TEMPLATE,
@@ -34,7 +43,9 @@ enum verb_id {
     VERB_HELP,
     VERB_COMPLETION
 };
-#define VERB_BIT(v) (1u << (VERB_##v))
+/* Sets of verbs: which ones have a flag. */
+#define VERB_BIT(v) (UINT64_C(1) << (VERB_##v))
+#define VERB_ALL    (~UINT64_C(0))
 
 enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
 
@@ -56,7 +67,7 @@ extern const size_t verb_count;
 
 /* By its exact name; NULL: there is none. */
 const struct verb *verb_find(const char *name);
-enum verb_id verb_id_of(const struct verb *v);
+uint64_t verb_bit(const struct verb *v);
 
 int verb_run(const struct command *c);
 int verb_submit(const struct command *c);
@@ -65,8 +76,10 @@ int verb_logs(const struct command *c);
 int verb_result(const struct command *c);
 int verb_show(const struct command *c);
 int verb_ls(const struct command *c);
-int verb_cancel(const struct command *c);
-int verb_kill(const struct command *c);
+int verb_change(const struct command *c); /* cancel, kill, hold, release, pause, resume, rm */
+int verb_retry(const struct command *c);
+int verb_edit(const struct command *c);
+int verb_events(const struct command *c);
 int verb_interp(const struct command *c);
 int verb_call(const struct command *c);
 int verb_template(const struct command *c);

@@ -67,3 +67,41 @@ int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
     memcpy(ret_id, id, len + 1);
     return 0;
 }
+
+int ulid_to_bytes(const char *id, uint8_t ret[ULID_BYTES])
+{
+    unsigned bits = 0, have = 0, n = 0;
+
+    if (strlen(id) != ULID_LEN || id[0] > '7') /* 130 bits in 26 characters: the first two are zero */
+        return -EINVAL;
+    for (unsigned i = 0; i < ULID_LEN; i++) {
+        const char *at = strchr(alphabet, id[i]);
+
+        if (at == NULL)
+            return -EINVAL;
+        bits = bits << 5 | (unsigned)(at - alphabet);
+        have += i == 0 ? 3 : 5;
+        if (have >= 8) {
+            have -= 8;
+            ret[n++] = (uint8_t)(bits >> have);
+            bits &= (1u << have) - 1;
+        }
+    }
+    return 0;
+}
+
+void ulid_from_bytes(const uint8_t bytes[ULID_BYTES], char ret_id[ULID_LEN + 1])
+{
+    unsigned bits = 0, have = 2, n = 0;
+
+    for (unsigned i = 0; i < ULID_BYTES; i++) {
+        bits = bits << 8 | bytes[i];
+        have += 8;
+        while (have >= 5) {
+            have -= 5;
+            ret_id[n++] = alphabet[bits >> have & 31];
+        }
+        bits &= (1u << have) - 1;
+    }
+    ret_id[n] = '\0';
+}

@@ -17,4 +17,10 @@ void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1]);
 /* Upper-cases text into ret_id and checks it. 0, or -EINVAL when it is not ULID_MIN_PREFIX..ULID_LEN characters of the alphabet. */
 int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1]);
 
+#define ULID_BYTES 16 /* the same as 128 bits, most significant first */
+
+/* A whole id in upper case as its bytes, and back. to_bytes: 0, or -EINVAL for what ulid_make() cannot have made. */
+int ulid_to_bytes(const char *id, uint8_t ret[ULID_BYTES]);
+void ulid_from_bytes(const uint8_t bytes[ULID_BYTES], char ret_id[ULID_LEN + 1]);
+
 #endif

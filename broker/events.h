@@ -1,0 +1,64 @@
+/*
+ * events.h - what has happened to jobs and to the broker, one after another: a bounded ring, and the long-polls that wait for the next.
+ *
+ * Side:    broker, main thread.
+ * Bounded: EVENTS_KEPT events; older ones are gone, and whoever comes late is told how many it missed. Nothing is written to disk.
+ * Owned:   texts are copied.
+ */
+#ifndef BROKER_EVENTS_H
+#define BROKER_EVENTS_H
+
+#include <stdint.h>
+
+#include "broker/rep_socket.h"
+#include "broker/timers.h"
+#include "control.pb-c.h"
+#include "ulid.h"
+
+struct broker;
+struct control_call;
+struct tenant;
+
+#define EVENTS_KEPT   65536
+#define EVENTS_REPLY  1000 /* in one answer */
+#define EVENTS_REASON 64
+#define EVENTS_WAITS  1024 /* long-polls at once, of all connections */
+
+enum event_kind { EVENT_STATE, EVENT_SUBMIT, EVENT_WORKER, EVENT_QUARANTINE, EVENT_ADMIN, EVENT_BROKER, EVENT_KINDS };
+extern const char *const event_kind_names[EVENT_KINDS];
+
+/* One that is about to be told. What is 0 or NULL is not said. */
+struct event_note {
+    enum event_kind kind;
+    const char *job; /* a whole id */
+    const struct tenant *tenant;
+    Pb__State from, to;
+    const char *reason;
+    Pb__Cause cause;
+    uint32_t attempt;
+    const char *name, *array_id;
+};
+
+struct event;
+
+struct events {
+    struct broker *broker;
+    struct event *ring; /* grows up to EVENTS_KEPT */
+    size_t cap, count, first;
+    uint64_t last_seq;
+    struct events_waiter *waiters;
+    unsigned waiter_count;
+    int answering;
+};
+
+void events_init(struct events *e, struct broker *b);
+void events_finish(struct events *e);
+/* Without memory for it the event is lost, and counts as missed. */
+void events_tell(struct events *e, const struct event_note *n);
+/* The long-polls are answered once a round, not once an event. */
+void events_flush(struct events *e);
+/* The request (verbs_events.c has checked it). */
+void events_get(struct control_call *c);
+void events_drop_peer(struct events *e, uint32_t peer);
+
+#endif
