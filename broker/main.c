@@ -326,7 +326,10 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
-    jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    tenants_init(&b->tenants, b); /* before anything may fail: close_parts() takes them down */
+    tokens_init(&b->tokens, b);
+    logins_init(&b->logins, b);
+    jobs_init(&b->jobs, b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -339,6 +342,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
+    if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
+        return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
         (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
@@ -362,6 +367,9 @@ static void close_parts(struct broker *b)
     templates_finish(b);
     queues_finish(b);
     late_close_finish();
+    logins_finish(&b->logins);
+    tokens_finish(&b->tokens);
+    tenants_finish(&b->tenants);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
