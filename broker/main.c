@@ -124,6 +124,7 @@ static void on_signal(void *ctx)
         return;
     if (s.ssi_signo == SIGCHLD) {
         janitor_on_child(&b->janitor, &b->cgroups);
+        tls_front_on_child(&b->tls);
         orphans_end(b);
     } else if (s.ssi_signo == SIGHUP) {
         reload(b);
@@ -231,6 +232,14 @@ static void start_janitor(struct broker *b)
                   strerror(-rc));
 }
 
+static void start_tls_front(struct broker *b)
+{
+    int rc = tls_front_start(&b->tls);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "no_tls_front", "lost=\"requests over TLS\" error=\"%s\"", strerror(-rc));
+}
+
 /* One broker a run directory; the lock goes with the process, however it ends. */
 static int lock_run_dir(struct broker *b)
 {
@@ -262,6 +271,8 @@ static int take_places(struct broker *b)
     b->places = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1 };
     if (rc == 0)
         rc = places_open(&b->places, &b->config, p, why);
+    if (rc == 0)
+        rc = tls_front_listen(&b->tls, &b->config, why); /* a port below 1024, and a key that is root's */
     if (rc != 0) {
         fprintf(stderr, "coopd: %s\n", why);
         return rc;
@@ -347,11 +358,13 @@ static int open_parts(struct broker *b)
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
         (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
-    return control_open(&b->control, b);
+    rc = control_open(&b->control, b);
+    return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
 }
 
 static void close_parts(struct broker *b)
 {
+    tls_front_finish(&b->tls);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -420,9 +433,12 @@ int main(int argc, char **argv)
         log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
                   strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
+    start_tls_front(b);
     rc = open_store(b);
-    if (rc != 0)
+    if (rc != 0) {
         janitor_finish(&b->janitor, &b->cgroups);
+        tls_front_finish(&b->tls);
+    }
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
     rc = open_parts(b);
