@@ -20,7 +20,7 @@
 
 #include "broker/cron_expr.h"
 #include "broker/jobs.h"
-#include "broker/loop.h"
+#include "broker/wall_clock.h"
 #include "broker/store.h"
 #include "broker/timers.h"
 #include "control.pb-c.h"
@@ -46,7 +46,7 @@ struct cron {
 
 struct crons {
     struct cron *by_id;
-    struct loop_watch clock;   /* a timerfd; fd -1: none */
+    struct wall_clock clock;
     struct timer again;        /* the rest of a slice */
     uint64_t (*wall_us)(void); /* loop_wall_us; a test's */
 };

@@ -9,6 +9,7 @@
 #ifndef BROKER_LIMITERS_H
 #define BROKER_LIMITERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <uthash.h>
@@ -34,6 +35,7 @@ struct limiter {
         char key[LIMITER_KEY + 1];
     } name; /* zeroed behind the key: it is hashed whole */
     char reason[sizeof("LIMITER:") + LIMITER_KEY];
+    bool removing; /* its removal is being committed: no job may name it any more */
     UT_hash_handle hh;
 };
 

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/loop.h"
+#include "broker/wall_clock.h"
 #include "job.pb-c.h"
 
 struct broker;
@@ -21,8 +21,7 @@ struct tenant;
 #define RETENTION_SLICE 64
 
 struct retention {
-    struct loop_watch clock; /* a timerfd; fd -1: none */
-    uint64_t at_us;          /* what it is set to; 0: nothing */
+    struct wall_clock clock;
     unsigned removing;       /* ops on their way */
     bool stuck;              /* the store failed: the next look is a while away */
 };
