@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "control.pb-c.h"
+#include "broker/rep_socket.h"
 
 struct broker;
 struct tenant;
@@ -35,6 +35,8 @@ enum actor_scope {
 #define ACTOR_QUEUE 64 /* of a queue's name */
 #define ACTOR_WHY   256
 
+#define ACTOR_DEFAULT_QUEUE "default" /* where a job without one is */
+
 extern const char *const actor_scope_names[ACTOR_SCOPES]; /* by bit */
 
 struct actor {
@@ -46,18 +48,11 @@ struct actor {
     struct token *token; /* NULL: known by its uid */
 };
 
-/* Where a request comes from: what control knows of the connection. */
-struct actor_origin {
-    bool local;
-    uint32_t uid;     /* local */
-    char address[64]; /* "10.0.0.7" without the port; "" when local */
-};
-
 /*
  * Whoever sent this. Returns 0; -EACCES: no such token, or a wrong secret, an expired or revoked one (the same answer for all of them);
  * -EPERM: no token where one is needed; -EDQUOT: too many local users. why: for the peer.
  */
-int actor_find(struct broker *b, const struct actor_origin *from, const char *token, struct actor *ret, char why[ACTOR_WHY]);
+int actor_find(struct broker *b, const struct rep_origin *from, const char *token, struct actor *ret, char why[ACTOR_WHY]);
 
 /* It may know that this job exists. queue: of the job. A job that it may not see is answered as one that does not exist. */
 bool actor_sees(const struct broker *b, const struct actor *a, uint64_t tenant, const char *queue);

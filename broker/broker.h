@@ -23,6 +23,8 @@
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/tenants.h"
+#include "broker/tokens.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
 
@@ -51,6 +53,8 @@ struct broker {
     struct kv *kv; /* NULL: nobody has asked for it */
     struct queues queues;
     struct buffers buffers;
+    struct tenants tenants;
+    struct tokens tokens;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

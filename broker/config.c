@@ -109,7 +109,7 @@ static int take_entry(void *ctx, const struct config_entry *e, char why[CONFIG_W
             memmove(dashes + 1, dashes + 3, strlen(dashes + 3) + 1);
         snprintf(why, CONFIG_WHY, o != NULL ? "'%s' is of the command line only" : "unknown key '%s'%.200s; coopd --help lists them",
                  e->key, no);
-        return -EINVAL;
+        return -ENOENT;
     }
     if (config_set(ctx, o, e->value, no) == 0)
         return 0;

@@ -64,7 +64,7 @@ static int parse_number(const char *text, unsigned long max, unsigned long *ret)
 
 static int parse_level(const char *text, enum log_level *ret)
 {
-        for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(text, level_names[i]) == 0) {
             *ret = (enum log_level)i;
             return 0;

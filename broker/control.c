@@ -43,10 +43,10 @@ static void on_room(void *ctx, uint32_t peer)
 
 int control_open(struct control *c, struct broker *b)
 {
-    struct rep_handler h = { on_message, on_peer, c, on_room };
+    struct rep_handler h = { on_message, on_peer, c, on_room, NULL };
 
     *c = (struct control){ .broker = b, .send = rep_send, .send_fd = rep_send_fd, .drop = rep_drop };
-    return rep_open(&c->socket, &b->loop, b->places.socket, FRAME_MAX_CONTROL, &h);
+    return rep_open(&c->socket, &b->loop, b->places.socket, 0600, FRAME_MAX_CONTROL, &h);
 }
 
 static void forget_peer(struct control *c, struct control_peer *p)
@@ -247,21 +247,21 @@ struct any_with_id {
 
 /* clang-format off */
 const struct control_rule control_rules[] = {
-    /* message                                  name           legal in  names a job  acted on */
-    [PB__REQUEST__BODY_SUBMIT]      = { "submit",      UP,  0, verb_submit },
-    [PB__REQUEST__BODY_WAIT]        = { "wait",        ANY, 1, verb_wait },
-    [PB__REQUEST__BODY_LOGS]        = { "logs",        ANY, 1, verb_logs },
-    [PB__REQUEST__BODY_RESULT]      = { "result",      ANY, 1, verb_result },
-    [PB__REQUEST__BODY_SHOW]        = { "show",        ANY, 1, verb_show },
-    [PB__REQUEST__BODY_LS]          = { "ls",          ANY, 0, verb_ls },
-    [PB__REQUEST__BODY_CANCEL]      = { "cancel",      ANY, 1, verb_cancel },
-    [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, 1, verb_kill },
-    [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, 1, verb_stdin_write },
-    [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0, verb_version },
-    [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, 1, verb_output },
-    [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, 1, verb_resize_tty },
-    [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, 0, verb_audit },
-    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, 0, verb_ask },
+    /* message                                  name           legal in  needs           names a job  acted on */
+    [PB__REQUEST__BODY_SUBMIT]      = { "submit",      UP,  ACTOR_SUBMIT,   0, verb_submit },
+    [PB__REQUEST__BODY_WAIT]        = { "wait",        ANY, ACTOR_READ,     1, verb_wait },
+    [PB__REQUEST__BODY_LOGS]        = { "logs",        ANY, ACTOR_READ,     1, verb_logs },
+    [PB__REQUEST__BODY_RESULT]      = { "result",      ANY, ACTOR_READ,     1, verb_result },
+    [PB__REQUEST__BODY_SHOW]        = { "show",        ANY, ACTOR_READ,     1, verb_show },
+    [PB__REQUEST__BODY_LS]          = { "ls",          ANY, ACTOR_READ,     0, verb_ls },
+    [PB__REQUEST__BODY_CANCEL]      = { "cancel",      ANY, ACTOR_CANCEL,   1, verb_cancel },
+    [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, ACTOR_CANCEL,   1, verb_kill },
+    [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, ACTOR_SUBMIT,   1, verb_stdin_write },
+    [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0,              0, verb_version },
+    [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, ACTOR_READ,     1, verb_output },
+    [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, ACTOR_SUBMIT,   1, verb_resize_tty },
+    [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, ACTOR_OPERATOR, 0, verb_audit }, /* of the receipts of all tenants */
+    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, ACTOR_OPERATOR, 0, verb_ask },   /* until asks know of tenants */
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);

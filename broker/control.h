@@ -26,7 +26,8 @@ struct control_call;
 struct control_rule {
     const char *name; /* the field's name in control.proto */
     unsigned phases;  /* of the broker, 1u << phase */
-    int names_job;    /* its first field is a job id, made whole before apply is called */
+    unsigned needs;   /* scopes of actor.h, all of them */
+    int names_job;    /* its first field is a job id, made whole before apply is called; one that the actor does not see is not there */
     void (*apply)(struct control_call *c);
 };
 extern const struct control_rule control_rules[];

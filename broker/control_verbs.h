@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/actor.h"
 #include "broker/rep_socket.h"
 #include "control.pb-c.h"
 #include "ulid.h"
@@ -17,11 +18,13 @@
 struct broker;
 struct waiter;
 
-/* A request on its way through the table. id is the job it names, made whole and upper case. */
+/* A request on its way through the table, which has looked whether the actor may. id is the job it names, made whole and upper case: one that
+ * the actor sees. */
 struct control_call {
     struct broker *broker;
     struct rep_way way;
     const Pb__Request *request;
+    struct actor actor;
     char id[ULID_LEN + 1];
 };
 

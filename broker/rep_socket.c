@@ -17,12 +17,15 @@ enum {
     GREETING_US = 10000000, /* to say the eight bytes */
     ACCEPT_PAUSE_US = 100000,
     READ_MAX = 256 << 10,  /* of one peer in one round */
+    MUCH = 512 << 10,      /* held for one peer: from then on it is counted what its origin has */
     OUT_PAUSE = 256 << 10, /* unread replies beyond which a peer is not heard */
 };
 
 struct rep_peer {
     struct rep_socket *socket;
     uint32_t id;
+    struct rep_origin from;
+    bool own; /* our own user or root: none of the bounds of others */
     struct loop_watch watch;
     struct sp_stream stream;
     struct timer greeting;
@@ -74,6 +77,31 @@ void rep_drop(struct rep_socket *s, uint32_t peer)
         return;
     p->dropped = 1;
     shutdown(p->watch.fd, SHUT_RDWR); /* the next round reads its end */
+}
+
+/* ---- whose ---- */
+
+static bool is_same(const struct rep_origin *a, const struct rep_origin *b)
+{
+    return a->local == b->local && (a->local ? a->uid == b->uid : strcmp(a->address, b->address) == 0);
+}
+
+static size_t held(const struct rep_peer *p)
+{
+    return p->stream.body_cap + p->stream.out_cap;
+}
+
+/* A stranger may have as much as REP_ORIGIN_BYTES of our memory, over however many connections. */
+static bool has_too_much(const struct rep_peer *p)
+{
+    size_t sum = 0;
+
+    if (p->own || held(p) <= MUCH)
+        return false;
+    for (struct rep_peer *q = p->socket->peers; q != NULL; q = q->hh.next)
+        if (is_same(&q->from, &p->from))
+            sum += held(q);
+    return sum > REP_ORIGIN_BYTES;
 }
 
 /* ---- out ---- */
@@ -147,6 +175,10 @@ void rep_send_fd(struct rep_socket *s, struct rep_way way, const ProtobufCMessag
     sp_request_id_put(at, way.request);
     protobuf_c_message_pack(m, at + SP_REQUEST_ID);
     flush(p);
+    if (has_too_much(p)) {
+        log_event(LOG_LEVEL_WARN, "peer_dropped", "peer=%u why=\"replies that it does not read\"", p->id);
+        rep_drop(s, way.peer);
+    }
 }
 
 /* ---- in ---- */
@@ -186,6 +218,8 @@ static void on_ready(void *ctx)
     if (sp_stream_unsent(&p->stream) > OUT_PAUSE)
         return;
     rc = sp_stream_hear(&p->stream, READ_MAX, &body, &len);
+    if (rc == 0 && has_too_much(p))
+        rc = -EDQUOT;
     if (rc >= 0 && p->stream.greeted && !p->greeted && !p->dropped)
         note_greeting(p);
     if (rc == 1) {
@@ -207,26 +241,63 @@ static void on_greeting_over(void *ctx)
     hang_up(ctx);
 }
 
-/* Only our own user and root may speak to this broker; the directory's mode says the same, this is the second lock. */
-static int may_speak(int fd)
+static int credentials(int fd, struct rep_origin *ret)
 {
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return -errno;
+    *ret = (struct rep_origin){ .local = true, .uid = peer.uid };
+    return 0;
 }
 
-static void add_peer(struct rep_socket *s, int fd)
+static bool is_own(const struct rep_origin *from)
 {
-    struct rep_peer *p = HASH_COUNT(s->peers) < REP_PEERS && may_speak(fd) ? calloc(1, sizeof(*p)) : NULL;
+    return from->local && (from->uid == geteuid() || from->uid == 0);
+}
+
+/* No stranger takes so many places that others, or we, find none. */
+static bool has_place(const struct rep_socket *s, const struct rep_origin *from)
+{
+    unsigned same = 0, remote = 0, others = 0;
+
+    if (HASH_COUNT(s->peers) >= REP_PEERS)
+        return false;
+    if (is_own(from))
+        return true;
+    for (const struct rep_peer *p = s->peers; p != NULL; p = p->hh.next) {
+        same += is_same(&p->from, from);
+        remote += !p->from.local;
+        others += !p->own;
+    }
+    return others < REP_PEERS_OTHERS && same < (from->local ? REP_PEERS_UID : REP_PEERS_ADDRESS) &&
+           (from->local || remote < REP_PEERS_REMOTE);
+}
+
+/* The directory's mode says the same where the broker is not shared; this is the second lock. */
+static bool may_connect(struct rep_socket *s, const struct rep_origin *from)
+{
+    const struct rep_handler *h = &s->handler;
+
+    if (!has_place(s, from))
+        return false;
+    return h->may_connect != NULL ? h->may_connect(h->ctx, from) : is_own(from);
+}
+
+void rep_adopt(struct rep_socket *s, int fd, const struct rep_origin *from)
+{
+    struct rep_peer *p = may_connect(s, from) ? calloc(1, sizeof(*p)) : NULL;
 
     if (p == NULL) {
-        log_event(LOG_LEVEL_WARN, "peer_refused", "connections=%u", HASH_COUNT(s->peers));
+        log_event(LOG_LEVEL_WARN, "peer_refused", "connections=%u uid=%d address=%s", HASH_COUNT(s->peers), (int)from->uid, from->address);
         close(fd);
         return;
     }
     p->socket = s;
     p->id = ++s->last_id;
+    p->from = *from;
+    p->own = is_own(from);
     p->watch = (struct loop_watch){ fd, on_ready, p };
     p->stream.fd = fd;
     p->greeting = (struct timer){ .fn = on_greeting_over, .ctx = p };
@@ -237,9 +308,26 @@ static void add_peer(struct rep_socket *s, int fd)
         sp_stream_init(&p->stream, fd, SP_PROTO_REP0, SP_PROTO_REQ0, s->max_body + SP_REQUEST_ID) != 0)
         hang_up(p);
     else {
-        p->stream.takes_fds = true;
+        p->stream.takes_fds = from->local;
         flush(p);
     }
+}
+
+const struct rep_origin *rep_origin_of(struct rep_socket *s, uint32_t peer)
+{
+    const struct rep_peer *p = find(s, peer);
+
+    return p != NULL ? &p->from : NULL;
+}
+
+static void add_peer(struct rep_socket *s, int fd)
+{
+    struct rep_origin from;
+
+    if (credentials(fd, &from) != 0)
+        close(fd);
+    else
+        rep_adopt(s, fd, &from);
 }
 
 /* A pause without hearing of it: the listener stays ready. Whoever waits in its queue is heard in the end. */
@@ -280,7 +368,7 @@ static void on_accept_again(void *ctx)
     loop_add(s->loop, &s->listener);
 }
 
-static int listen_at(const char *path)
+static int listen_at(const char *path, mode_t mode)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd, rc = 0;
@@ -292,16 +380,16 @@ static int listen_at(const char *path)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || chmod(path, 0600) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || chmod(path, mode) != 0 || listen(fd, BACKLOG) != 0) {
         rc = -errno;
         close(fd);
     }
     return rc != 0 ? rc : fd;
 }
 
-int rep_open(struct rep_socket *s, struct loop *l, const char *path, size_t max_body, const struct rep_handler *h)
+int rep_open(struct rep_socket *s, struct loop *l, const char *path, mode_t mode, size_t max_body, const struct rep_handler *h)
 {
-    int fd = listen_at(path);
+    int fd = listen_at(path, mode);
 
     *s = (struct rep_socket){ .loop = l, .handler = *h, .max_body = max_body };
     s->listener = (struct loop_watch){ fd, on_accept, s };

@@ -19,6 +19,7 @@
 
 #include <uthash.h>
 
+#include "broker/sched.h"
 #include "control.pb-c.h"
 
 struct broker;
@@ -32,6 +33,8 @@ struct broker;
 #define TENANT_WEIGHT_MIN  1e-3
 #define TENANT_WEIGHT_MAX  1e6
 #define TENANT_WHY         256
+#define TENANT_UIDS        64 /* local users that are one tenant */
+#define TENANT_DAY_US      (UINT64_C(86400) * 1000000)
 
 /* By place in quota_table (tenant_quota.c). */
 enum quota {
@@ -61,6 +64,7 @@ struct tenant_bucket {
 };
 
 struct tenant {
+    struct tenants *owner;
     uint64_t id;
     char name[TENANT_NAME + 1];
     struct tenant *parent; /* NULL: at the top */
@@ -70,19 +74,21 @@ struct tenant {
     uint64_t quota[QUOTAS];                /* its own words; what holds is tenant_bound() */
     Pb__Limits limits_default, limits_max; /* 0: its parent's, else the built-in one */
     enum tenant_state state;
+    struct sched_tenant sched; /* its place in the scheduler, which is told of every change of weight, max_running, state and day's quota */
     uint64_t retention_result_us, retention_log_us; /* 0: its parent's, else for ever */
     uint64_t created_us;
     /* counters: of it and of all below it */
     uint64_t queued, running, stored_bytes, interpreters, crons;
+    uint64_t own_stored_bytes;
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
-    uint64_t own_jobs; /* unfinished, arrays' tasks included: its own, not those below */
-    bool dirty;        /* today has not been pushed to the store */
+    uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
     UT_hash_handle hh, by_name;
 };
 
 struct tenants {
     struct broker *broker;
+    struct sched *sched; /* the broker's one scheduler: made by tenants_init(), for all to use; NULL without memory */
     struct tenant *by_id, *by_name;
     struct tenant_uid *uids; /* the mapping of the config file */
     uint64_t last_id;
@@ -97,9 +103,22 @@ struct tenant *tenants_find(const struct tenants *t, uint64_t id);       /* NULL
 struct tenant *tenants_named(const struct tenants *t, const char *name); /* the same */
 /* Of a local user: the one that the configuration maps it to, or its own, which is made. NULL: TENANTS_OF_UIDS are there, or no memory. */
 struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid);
+/* Of a stored job: also a local user's that nobody has asked for yet. NULL: there is none. */
+struct tenant *tenants_of_job(struct tenants *t, uint64_t id);
+/* A configured mapping: before tenants_load(). */
+int tenants_map_uid(struct tenants *t, uint32_t uid, const char *name, char why[TENANT_WHY]);
 /* t is below, or is, above. */
 bool tenant_is_within(const struct tenant *t, const struct tenant *above);
 bool tenant_is_active(const struct tenant *t); /* it and all above */
+
+/* ---- of the table (for its own files) ---- */
+
+struct tenant *tenants_add(struct tenants *t, uint64_t id, const char *name, struct tenant *parent, double weight); /* NULL: no memory */
+int tenants_drop(struct tenants *t, struct tenant *of); /* -EBUSY: it has jobs, tokens, children ... */
+/* Local users that are this tenant. -EEXIST: another's. */
+int tenants_give_uid(struct tenants *t, uint32_t uid, const struct tenant *to);
+void tenants_take_uids(struct tenants *t, const struct tenant *of); /* but for those of the configuration */
+size_t tenants_uids(const struct tenants *t, const struct tenant *of, uint32_t *ret, size_t max);
 
 /* ---- what it may ---- */
 
@@ -128,13 +147,18 @@ void tenant_job_running(struct tenant *t, int64_t by); /* from CLAIMED until its
 void tenant_stored(struct tenant *t, int64_t bytes);   /* spec, receipt, output in the store */
 void tenant_interpreter(struct tenant *t, int64_t by);
 void tenant_cron(struct tenant *t, int64_t by);
-/* An attempt, or a job (jobs 1), has ended: what it used goes to the day of wall_us. */
+/*
+ * An attempt, or a job (jobs 1), has ended: what it used counts for the day of wall_us, and blocks the tenant in the scheduler until the next day
+ * when a day's quota is used up. In memory: the store has it by STORE_FINISH (usage), or STORE_USAGE of an attempt that was not the last.
+ */
 struct tenant_use {
-    uint64_t jobs, failed, cpu_us, mib_us, wall_us; /* mib_us: MiB * us */
+    uint64_t jobs, failed, refused, cpu_us, mib_us, wall_us; /* mib_us: MiB * us */
 };
 void tenant_used(struct tenant *t, uint64_t wall_us, const struct tenant_use *use);
 /* Today, as of wall_us: all 0 on a new day. */
 struct tenant_day tenant_today(const struct tenant *t, uint64_t wall_us);
+/* After a change of a day's quota: tells the scheduler whether it is used up. */
+void tenant_look_at_day(struct tenant *t, uint64_t wall_us);
 
 /* ---- what is said of it (tenant_requests.c) ---- */
 

@@ -95,14 +95,14 @@ static int connect_client(const char *path)
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
-    struct rep_handler h = { on_message, on_peer, s, NULL };
+    struct rep_handler h = { on_message, on_peer, s, NULL, NULL };
     char path[256];
 
     log_init("test", LOG_LEVEL_ERROR);
     if (s == NULL || (s->dir = scratch_make()) == NULL || loop_init(&s->loop) != 0)
         return -1;
     (void)snprintf(path, sizeof(path), "%s/socket", s->dir);
-    if (rep_open(&s->socket, &s->loop, path, BODY_MAX, &h) != 0)
+    if (rep_open(&s->socket, &s->loop, path, 0600, BODY_MAX, &h) != 0)
         return -1;
     s->client = connect_client(path);
     *state = s;

@@ -1,0 +1,308 @@
+/* tenants.c - the table of tenants, their places below each other, and what they have; see tenants.h. */
+#include "broker/tenants.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "log.h"
+
+/* Of the configuration, or of a tenant that was given the user. */
+struct tenant_uid {
+    uint32_t uid;
+    bool configured;
+    char name[TENANT_NAME + 1]; /* of the tenant, which may not be there yet */
+    UT_hash_handle hh;
+};
+
+/* ---- making and ending ---- */
+
+static void free_tenant(struct tenants *t, struct tenant *of)
+{
+    if (of->parent != NULL)
+        of->parent->children--;
+    HASH_DELETE(hh, t->by_id, of);
+    HASH_DELETE(by_name, t->by_name, of);
+    free(of);
+}
+
+struct tenant *tenants_add(struct tenants *t, uint64_t id, const char *name, struct tenant *parent, double weight)
+{
+    struct tenant *of = calloc(1, sizeof(*of));
+
+    if (of == NULL)
+        return NULL;
+    of->id = id;
+    of->owner = t;
+    of->parent = parent;
+    of->weight = weight;
+    snprintf(of->name, sizeof(of->name), "%s", name);
+    pb__limits__init(&of->limits_default);
+    pb__limits__init(&of->limits_max);
+    for (int q = 0; q < QUOTAS; q++)
+        of->quota[q] = TENANT_NO_BOUND;
+    if (sched_tenant_add(t->sched, &of->sched, parent != NULL ? &parent->sched : NULL, weight, loop_clock_us()) != 0) {
+        free(of);
+        return NULL;
+    }
+    if (parent != NULL)
+        parent->children++;
+    HASH_ADD(hh, t->by_id, id, sizeof(of->id), of);
+    HASH_ADD_KEYPTR(by_name, t->by_name, of->name, strlen(of->name), of);
+    return of;
+}
+
+int tenants_drop(struct tenants *t, struct tenant *of)
+{
+    int rc;
+
+    if (of->children > 0 || of->tokens > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0)
+        return -EBUSY;
+    rc = sched_tenant_remove(t->sched, &of->sched);
+    if (rc == 0)
+        free_tenant(t, of);
+    return rc;
+}
+
+void tenants_init(struct tenants *t, struct broker *b)
+{
+    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()), .last_id = TENANT_FIRST_NAMED - 1 };
+}
+
+void tenants_finish(struct tenants *t)
+{
+    struct tenant *of, *next;
+    struct tenant_uid *u, *next_u;
+
+    sched_free(t->sched);
+    HASH_ITER (hh, t->by_id, of, next)
+        free_tenant(t, of);
+    HASH_ITER (hh, t->uids, u, next_u) {
+        HASH_DELETE(hh, t->uids, u);
+        free(u);
+    }
+    *t = (struct tenants){ 0 };
+}
+
+/* ---- finding ---- */
+
+struct tenant *tenants_find(const struct tenants *t, uint64_t id)
+{
+    struct tenant *of;
+
+    HASH_FIND(hh, t->by_id, &id, sizeof(id), of);
+    return of;
+}
+
+struct tenant *tenants_named(const struct tenants *t, const char *name)
+{
+    struct tenant *of;
+
+    HASH_FIND(by_name, t->by_name, name, strlen(name), of);
+    return of;
+}
+
+static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
+{
+    char name[16];
+    struct tenant *of;
+
+    if (t->sched == NULL || t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
+        return NULL;
+    snprintf(name, sizeof(name), "uid-%u", uid);
+    of = tenants_add(t, uid, name, NULL, 1);
+    if (of != NULL)
+        t->of_uids++;
+    return of;
+}
+
+struct tenant *tenants_of_job(struct tenants *t, uint64_t id)
+{
+    struct tenant *of = tenants_find(t, id);
+
+    return of != NULL || id >= UINT32_MAX ? of : add_of_uid(t, (uint32_t)id);
+}
+
+static struct tenant_uid *find_uid(const struct tenants *t, uint32_t uid)
+{
+    struct tenant_uid *u;
+
+    HASH_FIND(hh, t->uids, &uid, sizeof(uid), u);
+    return u;
+}
+
+struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid)
+{
+    const struct tenant_uid *u = find_uid(t, uid);
+
+    if (u != NULL)
+        return tenants_named(t, u->name); /* not there (any more): nobody, and not suddenly a tenant of its own */
+    return tenants_of_job(t, uid);
+}
+
+static int put_uid(struct tenants *t, uint32_t uid, const char *name, bool configured)
+{
+    struct tenant_uid *u = find_uid(t, uid);
+
+    if (u == NULL) {
+        u = calloc(1, sizeof(*u));
+        if (u == NULL)
+            return -ENOMEM;
+        u->uid = uid;
+        HASH_ADD(hh, t->uids, uid, sizeof(u->uid), u);
+    }
+    u->configured = configured;
+    snprintf(u->name, sizeof(u->name), "%s", name);
+    return 0;
+}
+
+int tenants_map_uid(struct tenants *t, uint32_t uid, const char *name, char why[TENANT_WHY])
+{
+    int rc = tenant_check_name(name, why);
+
+    return rc != 0 ? rc : put_uid(t, uid, name, true);
+}
+
+int tenants_give_uid(struct tenants *t, uint32_t uid, const struct tenant *to)
+{
+    const struct tenant_uid *u = find_uid(t, uid);
+
+    return u != NULL && (u->configured || strcmp(u->name, to->name) != 0) ? -EEXIST : put_uid(t, uid, to->name, false);
+}
+
+void tenants_take_uids(struct tenants *t, const struct tenant *of)
+{
+    struct tenant_uid *u, *next;
+
+    HASH_ITER (hh, t->uids, u, next) {
+        if (u->configured || strcmp(u->name, of->name) != 0)
+            continue;
+        HASH_DELETE(hh, t->uids, u);
+        free(u);
+    }
+}
+
+size_t tenants_uids(const struct tenants *t, const struct tenant *of, uint32_t *ret, size_t max)
+{
+    size_t n = 0;
+
+    for (const struct tenant_uid *u = t->uids; u != NULL && n < max; u = u->hh.next)
+        if (strcmp(u->name, of->name) == 0)
+            ret[n++] = u->uid;
+    return n;
+}
+
+/* ---- places ---- */
+
+bool tenant_is_within(const struct tenant *t, const struct tenant *above)
+{
+    for (; t != NULL; t = t->parent)
+        if (t == above)
+            return true;
+    return false;
+}
+
+bool tenant_is_active(const struct tenant *t)
+{
+    for (; t != NULL; t = t->parent)
+        if (t->state != TENANT_ACTIVE)
+            return false;
+    return true;
+}
+
+/* ---- what it has ---- */
+
+/* A counter that went below nothing would let the tenant have more than its quota for ever. */
+static void add(uint64_t *counter, int64_t by)
+{
+    if (by < 0 && *counter < (uint64_t)-by) {
+        log_event(LOG_LEVEL_ERROR, "tenant_counter", "why=\"more was given back than was taken\"");
+        *counter = 0;
+        return;
+    }
+    *counter += (uint64_t)by;
+}
+
+void tenant_job_queued(struct tenant *t, int64_t by)
+{
+    add(&t->own_jobs, by);
+    for (; t != NULL; t = t->parent)
+        add(&t->queued, by);
+}
+
+void tenant_job_running(struct tenant *t, int64_t by)
+{
+    add(&t->own_jobs, by);
+    for (; t != NULL; t = t->parent)
+        add(&t->running, by);
+}
+
+void tenant_stored(struct tenant *t, int64_t bytes)
+{
+    add(&t->own_stored_bytes, bytes);
+    for (; t != NULL; t = t->parent)
+        add(&t->stored_bytes, bytes);
+}
+
+void tenant_interpreter(struct tenant *t, int64_t by)
+{
+    for (; t != NULL; t = t->parent)
+        add(&t->interpreters, by);
+}
+
+void tenant_cron(struct tenant *t, int64_t by)
+{
+    for (; t != NULL; t = t->parent)
+        add(&t->crons, by);
+}
+
+struct tenant_day tenant_today(const struct tenant *t, uint64_t wall_us)
+{
+    uint64_t day = wall_us - wall_us % TENANT_DAY_US;
+
+    return t->today.day_us == day ? t->today : (struct tenant_day){ .day_us = day };
+}
+
+/* The clock was set back: what has been used today stays used, so that nobody gains a day by it. */
+static struct tenant_day *day_of(struct tenant *t, uint64_t wall_us)
+{
+    if (t->today.day_us < wall_us - wall_us % TENANT_DAY_US)
+        t->today = tenant_today(t, wall_us);
+    return &t->today;
+}
+
+static void block_until_tomorrow(struct tenant *t, enum quota q, enum sched_block why, uint64_t used, uint64_t wall_us)
+{
+    uint64_t until =
+        t->quota[q] != TENANT_NO_BOUND && used >= t->quota[q] ? loop_clock_us() + (TENANT_DAY_US - wall_us % TENANT_DAY_US) : 0;
+
+    sched_tenant_block(t->owner->sched, &t->sched, why, until);
+}
+
+void tenant_look_at_day(struct tenant *t, uint64_t wall_us)
+{
+    struct tenant_day d = tenant_today(t, wall_us);
+
+    block_until_tomorrow(t, QUOTA_CPU_DAY, SCHED_QUOTA_CPU_DAY, d.cpu_us / 1000000, wall_us);
+    block_until_tomorrow(t, QUOTA_MIB_DAY, SCHED_QUOTA_MEM_DAY, d.mib_us / 1000000, wall_us);
+}
+
+void tenant_used(struct tenant *t, uint64_t wall_us, const struct tenant_use *use)
+{
+    for (; t != NULL; t = t->parent) {
+        struct tenant_day *d = day_of(t, wall_us);
+
+        d->jobs += use->jobs;
+        d->failed += use->failed;
+        d->refused += use->refused;
+        d->cpu_us += use->cpu_us;
+        d->mib_us += use->mib_us;
+        d->wall_us += use->wall_us;
+        if (use->cpu_us > 0 || use->mib_us > 0)
+            tenant_look_at_day(t, wall_us);
+    }
+}
