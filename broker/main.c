@@ -259,7 +259,7 @@ static int take_places(struct broker *b)
     const char *step;
     int rc = privilege_choose(p, b->config.user, why);
 
-    b->places = (struct places){ -1, -1, -1, "", "" };
+    b->places = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1 };
     if (rc == 0)
         rc = places_open(&b->places, &b->config, p, why);
     if (rc != 0) {
