@@ -16,6 +16,7 @@
 #include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
+#include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
 #include "broker/pool.h"
@@ -55,6 +56,7 @@ struct broker {
     struct buffers buffers;
     struct tenants tenants;
     struct tokens tokens;
+    struct logins logins;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

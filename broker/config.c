@@ -70,7 +70,7 @@ static int default_dirs(struct config *c)
         if (our_run != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s", our_run);
         else if (geteuid() == 0)
-            strcpy(c->run_dir, "/run/coop");
+            strcpy(c->run_dir, CONFIG_SYSTEM_RUN_DIR);
         else if (runtime != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s/coop", runtime);
         else
@@ -109,7 +109,7 @@ static int take_entry(void *ctx, const struct config_entry *e, char why[CONFIG_W
             memmove(dashes + 1, dashes + 3, strlen(dashes + 3) + 1);
         snprintf(why, CONFIG_WHY, o != NULL ? "'%s' is of the command line only" : "unknown key '%s'%.200s; coopd --help lists them",
                  e->key, no);
-        return -EINVAL;
+        return -ENOENT;
     }
     if (config_set(ctx, o, e->value, no) == 0)
         return 0;
@@ -195,6 +195,7 @@ static void set_defaults(struct config *c)
                           .interpreters = 4096,
                           .template_idle_us = 300000000,
                           .log_level = LOG_LEVEL_INFO,
+                          .share = "auto",
                           .tier = "auto",
                           .cgroup = "auto" };
 }

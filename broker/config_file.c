@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,47 +25,42 @@ struct walk {
     void *ctx;
     char *why;
     enum place place;
-    char key[KEY_MAX + 1];    /* "": one is wanted */
-    char inner[KEY_MAX + 1];  /* of a MAP: "": one is wanted */
+    char key[KEY_MAX + 1]; /* "": one is wanted */
+    yaml_mark_t key_at;
+    char inner[KEY_MAX + 1]; /* of a MAP: "": one is wanted */
     char seen[CONFIG_FILE_KEYS][KEY_MAX + 1];
     size_t n_seen;
 };
 
-__attribute__((format(printf, 4, 5))) static int refuse(struct walk *w, size_t line, size_t column, const char *fmt, ...)
-{
-    char text[CONFIG_WHY];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    snprintf(w->why, CONFIG_WHY, "%.200s:%zu:%zu: %.290s", w->path, line, column, text);
-    return -EINVAL;
-}
-
 static int refuse_at(struct walk *w, const yaml_mark_t *at, const char *text)
 {
-    return refuse(w, at->line + 1, at->column + 1, "%s", text);
+    snprintf(w->why, CONFIG_WHY, "%.200s:%zu:%zu: %.290s", w->path, at->line + 1, at->column + 1, text);
+    return -EINVAL;
 }
 
 static int tell(struct walk *w, const yaml_mark_t *at, const char *value)
 {
-    struct config_entry e = { w->key, value, at->line + 1, at->column + 1 };
+    struct config_entry e = { w->key, value };
     char why[CONFIG_WHY] = "";
     int rc = w->fn(w->ctx, &e, why);
 
-    return rc == 0 ? 0 : refuse(w, e.line, e.column, "%s", why);
+    return rc == 0 ? 0 : refuse_at(w, rc == -ENOENT ? &w->key_at : at, why);
 }
 
 static int take_key(struct walk *w, const yaml_mark_t *at, const char *text)
 {
+    char twice[KEY_MAX + 32];
+
     for (size_t i = 0; i < w->n_seen; i++)
-        if (strcmp(w->seen[i], text) == 0)
-            return refuse(w, at->line + 1, at->column + 1, "the key '%s' is there twice", text);
+        if (strcmp(w->seen[i], text) == 0) {
+            snprintf(twice, sizeof(twice), "the key '%s' is there twice", text);
+            return refuse_at(w, at, twice);
+        }
     if (w->n_seen == CONFIG_FILE_KEYS)
         return refuse_at(w, at, "too many keys");
     strcpy(w->seen[w->n_seen++], text);
     strcpy(w->key, text);
+    w->key_at = *at;
     return 0;
 }
 
@@ -152,8 +146,7 @@ static int walk_text(struct walk *w, const unsigned char *text, size_t len)
     yaml_parser_set_input_string(&parser, text, len);
     while (rc == 0 && !over) {
         if (!yaml_parser_parse(&parser, &e)) {
-            rc = refuse(w, parser.problem_mark.line + 1, parser.problem_mark.column + 1, "%s",
-                        parser.problem != NULL ? parser.problem : "this is no YAML");
+            rc = refuse_at(w, &parser.problem_mark, parser.problem != NULL ? parser.problem : "this is no YAML");
             break;
         }
         over = e.type == YAML_STREAM_END_EVENT;
@@ -193,8 +186,8 @@ static int slurp(const char *path, unsigned char **ret, size_t *ret_len)
 int config_file_read(const char *path, config_entry_fn fn, void *ctx, char why[CONFIG_WHY])
 {
     struct walk *w = calloc(1, sizeof(*w));
-    unsigned char *text;
-    size_t len;
+    unsigned char *text = NULL;
+    size_t len = 0;
     int rc = w != NULL ? slurp(path, &text, &len) : -ENOMEM;
 
     if (rc != 0) {

@@ -17,10 +17,9 @@
 /* "key: value"; of "key: [a, b]" one for each item; of "key: {a: b}" one for each pair, with the value "a=b". Texts are valid during the call. */
 struct config_entry {
     const char *key, *value;
-    size_t line, column; /* of the value, from 1 */
 };
 
-/* fn: 0, or -EINVAL with a sentence in why, before which the place is put. */
+/* fn: 0, or with a sentence in why, before which the place is put, -EINVAL (that of the value) or -ENOENT (that of the key). */
 typedef int (*config_entry_fn)(void *ctx, const struct config_entry *e, char why[CONFIG_WHY]);
 
 int config_file_read(const char *path, config_entry_fn fn, void *ctx, char why[CONFIG_WHY]);

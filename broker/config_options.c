@@ -31,6 +31,10 @@ const struct option_row config_options[] = {
     { "--template-idle", OPT_TIME,    RELOAD, CELL(template_idle_us),  "TIME",                "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
     { "--log-level",    OPT_LEVEL,   RELOAD, CELL(log_level),         "LEVEL",               "error, warn, info or debug (default: info)" },
     { "--uid-tenant",   OPT_UIDS,    RELOAD, CELL(uid_tenants),       "UID=NAME",            "jobs of this local user, a number, belong to the tenant NAME (default: to the tenant uid-UID); may be given several times" },
+    { "--share",        OPT_CHOICE,  FIXED,  CELL(share),             "auto|all|none",       "local users that may connect beside root and the broker's own, each to a tenant of its own: all, none, or all where root started it on /run/coop (default: auto)" },
+    { "--listen",       OPT_TEXT,    FIXED,  CELL(listen),            "tls+tcp://HOST:PORT", "also take requests over TLS, from whoever has a token; HOST may be * and PORT 0, one that is free (default: no)" },
+    { "--tls-cert",     OPT_TEXT,    FIXED,  CELL(tls_cert),          "FILE",                "the certificate for that, in PEM, with those between it and the root behind it; coop cert makes a first one" },
+    { "--tls-key",      OPT_TEXT,    FIXED,  CELL(tls_key),           "FILE",                "its key, in PEM" },
     { "--config",       OPT_CONFIG,  ALONE,  CELL(file),              "FILE",                "read options from this file too, 'key: value' lines of YAML, keys as here without the dashes; what is on the command line wins (default: /etc/coop/coopd.yaml for root, when it is there)" },
     { "--check",        OPT_CHECK,   ALONE,  0, 0,                    NULL,                  "only check the options and the configuration file, print what they come to, and leave" },
     { "--doctor",       OPT_DOCTOR,  ALONE,  0, 0,                    NULL,                  "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
@@ -64,7 +68,7 @@ static int parse_number(const char *text, unsigned long max, unsigned long *ret)
 
 static int parse_level(const char *text, enum log_level *ret)
 {
-        for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(text, level_names[i]) == 0) {
             *ret = (enum log_level)i;
             return 0;

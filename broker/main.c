@@ -23,6 +23,7 @@
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/late_close.h"
+#include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
 #include "coop/exit_codes.h"
@@ -75,10 +76,13 @@ static void reload(struct broker *b)
 {
     char why[CONFIG_WHY];
 
+    notify_say("RELOADING=1");
     if (config_reload(&b->config, on_changed, NULL, why) != 0) {
         log_event(LOG_LEVEL_ERROR, "config_refused", "why=\"%s\"", why);
+        notify_say("READY=1\nSTATUS=the configuration was refused, the one before holds: %s", why);
         return;
     }
+    notify_say("READY=1\nSTATUS=takes jobs on %s/control.sock", b->config.run_dir);
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
     jobs_dispatch(&b->jobs);
@@ -96,6 +100,7 @@ static void drain(struct broker *b)
     }
     log_event(LOG_LEVEL_INFO, "draining", "running=%u waiting=%u", b->pool.busy, b->jobs.waiting);
     b->phase = BROKER_DRAINING;
+    notify_say("STOPPING=1\nSTATUS=draining: %u jobs run", b->pool.busy);
     templates_let_go(b, true);
     timers_arm(&b->loop.timers, &b->drain_timer, b->loop.now_us + b->config.drain_us);
     interps_drain(b);
@@ -196,6 +201,8 @@ void broker_check_rest(struct broker *b)
 
 static void say_ready(struct broker *b, const char *word)
 {
+    if (strcmp(word, "ready\n") == 0)
+        notify_say("READY=1\nSTATUS=takes jobs on %s/control.sock", b->config.run_dir);
     if (b->config.ready_fd < 0)
         return;
     if (write(b->config.ready_fd, word, strlen(word)) < 0)
@@ -252,7 +259,7 @@ static int take_places(struct broker *b)
     const char *step;
     int rc = privilege_choose(p, b->config.user, why);
 
-    b->places = (struct places){ -1, -1, -1, "", "" };
+    b->places = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1 };
     if (rc == 0)
         rc = places_open(&b->places, &b->config, p, why);
     if (rc != 0) {
@@ -362,6 +369,8 @@ static void close_parts(struct broker *b)
         close(b->output_dir);
     privilege_finish(&b->privilege);
     places_close(&b->places);
+    notify_close();
+    config_finish(&b->config);
 }
 
 static int open_store(struct broker *b)
@@ -393,11 +402,15 @@ int main(int argc, char **argv)
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
     descriptors_raise(&b->config);
+    notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;
+    if (b->config.file[0] != '\0' && access(b->config.file, R_OK) != 0) /* root that was may have read it */
+        log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
+                  strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
     rc = open_store(b);
     if (rc != 0)

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "broker/sched_rank.h"
 #include "job.pb-c.h"
 
@@ -31,6 +33,9 @@ struct sched_limiter;
 #define SCHED_USES_MAX     8
 #define SCHED_UNLIMITED    UINT32_MAX /* max of a limiter */
 #define SCHED_HALF_LIFE_US (86400ull * 1000000)
+#define SCHED_COST_MIN     1e-6 /* of a job: nothing is for free */
+#define SCHED_WEIGHT_MIN   0.001
+#define SCHED_WEIGHT_MAX   1e6
 #define SCHED_NEVER        UINT64_MAX
 
 /* ---- what the three kinds of things are; read their fields, change them through calls ------------------------------------------------ */
@@ -48,9 +53,8 @@ struct sched_lane;
 /* Lanes by class and priority, each a set ordered by its oldest job. */
 struct sched_bands {
     struct sched_rank *lanes[SCHED_BANDS];
-    uint32_t jobs[SCHED_BANDS];  /* in them */
-    uint8_t passed[SCHED_BANDS]; /* since a job of it was claimed */
-    uint16_t full;               /* bit: has a lane */
+    uint16_t passed[SCHED_BANDS]; /* claims that went to a better band since one went to it */
+    uint16_t full;                /* bit: has a lane */
 };
 
 /* A place in the tree of shares. */
@@ -70,44 +74,50 @@ struct sched_use {
 /* Why a tenant may run nothing. */
 enum sched_block { SCHED_SUSPENDED, SCHED_QUOTA_CPU_DAY, SCHED_QUOTA_MEM_DAY, SCHED_BLOCKS };
 
-/* What uses no limiter has a set of uses as well: one of each tenant. Fields are ours. */
+/* A set of uses; the jobs that use no limiter have one as well, one of each tenant. Fields are ours. */
 struct sched_uses {
-    struct sched_tenant *tenant;
     struct sched_lane *lanes; /* list */
     struct sched_uses *next, *prev;
+    UT_hash_handle hh;
     uint32_t holders, n;
-    struct sched_use use[]; /* sorted by limiter, each once */
+    struct sched_tenant *tenant; /* from here to the end: what the table finds it by */
+    struct sched_use use[];      /* sorted by limiter, each once */
 };
 
 struct sched_tenant {
-    struct sched_tenant *parent;      /* NULL: of the whole broker */
+    struct sched_tenant *parent;      /* of an uppermost one: the broker's own root, whose parent is NULL */
     struct sched_node node;           /* among its parent's children */
     struct sched_node self;           /* its own jobs, among its children: weight 1 */
     struct sched_rank *children;      /* nodes that may run something now */
     double clock;                     /* virtual time of its children */
     double work_weight;               /* of all children that have jobs waiting or running */
     struct sched_bands bands;         /* of its own lanes that may run something, as far as is known */
-    struct sched_uses *plain;         /* of jobs without limiter */
-    struct sched_uses *uses;          /* list of all */
+    struct sched_uses *uses;          /* list of all its sets */
+    struct sched_uses *plain;         /* the one of jobs without limiter */
     struct sched_tenant *next, *prev; /* of all */
     uint64_t waiting, running;        /* its own and below */
     uint64_t own_waiting, own_running;
-    uint32_t max_running; /* its own and below; 0: no bound */
-    unsigned n_children;
-    uint64_t blocked_until_us[SCHED_BLOCKS]; /* 0: not; SCHED_NEVER: until it is told otherwise */
-    double usage;                            /* cost, its own and below, decayed to usage_at_us */
+    uint64_t claims;     /* its own and below, since it was made */
+    double cost_waiting; /* of what waits, its own and below */
+    double own_cost_waiting;
+    double usage; /* cost, its own and below, decayed to usage_at_us */
     uint64_t usage_at_us;
-    uint64_t claims; /* its own and below, since the broker began */
+    uint32_t max_running; /* its own and below; 0: no bound */
+    uint32_t n_children;
+    struct sched_rank block;                 /* among the blocked ones; key: when the next of its blocks ends */
+    uint64_t blocked_until_us[SCHED_BLOCKS]; /* 0: not; SCHED_NEVER: until it is told otherwise */
 };
 
 /* A named semaphore, or anything else that keeps jobs back: an array's max_parallel, a crew whose workers do not boot (max 0 until they do). */
 struct sched_limiter {
     const char *reason; /* what sched_why() says of who waits for it: "LIMITER:db", "NO_WORKER". The caller's, as long as it lives */
     uint32_t max, used; /* used > max: max was lowered */
-    uint32_t promised;  /* places kept for lanes that were woken */
+    uint32_t promised;  /* places that lanes were woken for and have not taken yet */
     bool shared;        /* by several tenants */
     struct sched_bands waiting; /* lanes that wait for it */
+    struct sched_rank *beyond;  /* those that need more than max: they wait until it is raised, and keep nobody back */
     uint32_t known;             /* sets of uses that name it */
+    uint64_t jobs;              /* that wait and name it */
 };
 
 /* ---- the scheduler ------------------------------------------------------------------------------------------------------------------- */
@@ -118,7 +128,7 @@ struct sched *sched_new(uint64_t half_life_us, uint64_t now_us);
 void sched_free(struct sched *s);
 
 /* What a job is estimated, or known, to take of the machine: the larger of its part of the CPUs and its part of the memory, times the seconds.
- * A part is cut to 1; the result is at least 1e-6, so that nothing is for free. */
+ * A part is cut to 1; the result is at least SCHED_COST_MIN. */
 double sched_cost(double cpus, double cpus_all, double memory, double memory_all, double seconds);
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------------------------------- */
@@ -152,7 +162,7 @@ void sched_uses_drop(struct sched *s, struct sched_uses *u); /* NULL is fine */
 
 /* ---- tenants --------------------------------------------------------------------------------------------------------------------------- */
 
-/* Zeroes *t. parent NULL: of the broker itself. weight: finite and > 0, -EINVAL else. */
+/* Zeroes *t. parent NULL: of the broker itself. weight: SCHED_WEIGHT_MIN to SCHED_WEIGHT_MAX, -EINVAL else. */
 int sched_tenant_add(struct sched *s, struct sched_tenant *t, struct sched_tenant *parent, double weight, uint64_t now_us);
 /* -EBUSY: it has jobs waiting or running, children, or sets of uses that are held. */
 int sched_tenant_remove(struct sched *s, struct sched_tenant *t);
@@ -173,7 +183,6 @@ double sched_entitled(const struct sched *s, const struct sched_tenant *t); /* b
 void sched_limiter_init(struct sched_limiter *l, const char *reason, uint32_t max, bool shared);
 /* 0: nothing of it runs until it is raised. Below what is used: nothing is taken away, and nothing given until it fits. */
 void sched_limiter_set(struct sched *s, struct sched_limiter *l, uint32_t max);
-uint64_t sched_limiter_waiting(const struct sched_limiter *l);        /* jobs that are kept back by it, as far as it came to that */
 static inline bool sched_limiter_known(const struct sched_limiter *l) /* a set of uses names it: its memory must stay */
 {
     return l->known != 0;
@@ -189,13 +198,13 @@ struct sched_why {
     uint64_t until_us;                   /* of a block: when it ends; 0: not known */
     uint64_t
         position; /* from 1, among all that wait and may run: exact within its tenant, else by what each tenant's next jobs cost. 0: it may not run */
-    uint64_t ahead_own; /* of its own tenant before it: by class, priority and age, those that may run */
+    uint64_t ahead_own; /* of its own tenant, those that may run and will be claimed before it */
     double share, entitled;
     uint64_t estimate_us; /* until it begins, by the claims of the last minutes; 0: not known */
 };
 
 /* Why it waits; the job must wait. */
-void sched_why(const struct sched *s, const struct sched_job *job, uint64_t now_us, struct sched_why *ret);
+void sched_why(struct sched *s, const struct sched_job *job, uint64_t now_us, struct sched_why *ret);
 
 uint64_t sched_waiting(const struct sched *s); /* jobs, of all tenants */
 uint64_t sched_running(const struct sched *s);

@@ -7,6 +7,8 @@
 #ifndef BROKER_SPEC_CHECK_H
 #define BROKER_SPEC_CHECK_H
 
+#include <stdint.h>
+
 #include "job.pb-c.h"
 
 #define SPEC_WHY 320
@@ -16,5 +18,24 @@ int spec_check(Pb__JobSpec *spec, char why[SPEC_WHY]);
 /* The same for an interpreter: of an engine of text it may be without a source, which is run before its first call. -EOPNOTSUPP: this engine
  * takes no calls. */
 int spec_check_interp(Pb__JobSpec *spec, char why[SPEC_WHY]);
+
+/*
+ * What a job is beside what it runs: labels, class, queue, schedule, retries, webhooks, retention (spec_check() calls it with the clock of
+ * the wall). now_us: that clock. It allocates nothing and looks nothing up: whether the jobs of schedule.after are there is deps.h's.
+ */
+int spec_check_plan(const Pb__JobSpec *spec, uint64_t now_us, char why[SPEC_WHY]);
+
+/* Tasks of an array, 1 for a range of one; 0: the range makes no sense (step 0 counts as 1). */
+uint64_t spec_array_tasks(const Pb__ArrayRange *range);
+
+/* Where the messages lie that spec_fill() adds. */
+struct spec_room {
+    Pb__Retry retry;
+    Pb__Backoff backoff;
+};
+
+/* After spec_check(): what was not given gets its default (priority, queue, retry, step of an array, limiters' places), so that the spec says
+ * in full what will be done. room must live as long as the spec; strings that are added are constant. */
+void spec_fill(Pb__JobSpec *spec, struct spec_room *room);
 
 #endif

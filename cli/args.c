@@ -211,4 +211,7 @@ void command_finish(struct command *c)
     free(c->opt.caps.items);
     free(c->opt.cap_files.items);
     free(c->opt.grants.items);
+    free(c->opt.labels.items);
+    free(c->opt.after.items);
+    free(c->opt.drop_after.items);
 }

@@ -38,6 +38,26 @@ struct options {
     struct text_list env, files, outputs, caps;
     struct text_list cap_files, grants; /* NAME=PATH of --cap file=, and --grant: read by grants.h */
     uint32_t max_children;
+
+    /* which jobs: ls, wait, and the verbs that change some (selection.h); --name is name */
+    struct text_list labels; /* KEY=VALUE, or KEY */
+    const char *tenant, *array;
+    uint64_t since_us; /* wall clock; 0: not given */
+    bool arrays, yes;
+
+    /* what is changed of one (edit) */
+    bool set_class;
+    Pb__JobClass job_class;
+    uint32_t priority;                   /* 1 to 5; 0: not given */
+    uint64_t not_before_us, deadline_us; /* wall clock; 0: not given */
+    struct text_list after, drop_after;  /* ID[:ok|fail|any] */
+    bool clone;                          /* retry */
+
+    bool why;                      /* show */
+    bool any, all_of, no_progress; /* wait */
+    bool since_start;              /* events */
+    const char *sort;              /* ls */
+    bool jsonl, watch;             /* ls */
 };
 
 struct command {
@@ -48,7 +68,18 @@ struct command {
     bool after_dashes; /* the first of args stood behind -- */
 };
 
-enum flag_completes { FLAG_NOTHING, FLAG_FILE, FLAG_ENGINE, FLAG_LIMIT, FLAG_STATE, FLAG_OUTPUT_LIMIT, FLAG_CAP };
+enum flag_completes {
+    FLAG_NOTHING,
+    FLAG_FILE,
+    FLAG_ENGINE,
+    FLAG_LIMIT,
+    FLAG_STATE,
+    FLAG_OUTPUT_LIMIT,
+    FLAG_CAP,
+    FLAG_CLASS,
+    FLAG_ID,
+    FLAG_SORT
+};
 
 struct flag {
     const char *name;  /* without dashes */
@@ -72,5 +103,7 @@ void hint_nearest(struct coop_error *why, const char *typed, const char *const *
 
 /* The states by their names in JSON, NULL-terminated; index: Pb__State. */
 extern const char *const state_words[];
+/* The same for Pb__JobClass and Pb__After; by what ls sorts. */
+extern const char *const class_words[], *const after_words[], *const sort_words[];
 
 #endif

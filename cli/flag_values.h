@@ -7,7 +7,10 @@
 #ifndef CLI_FLAG_VALUES_H
 #define CLI_FLAG_VALUES_H
 
+#include <errno.h>
+
 #include "cli/args.h"
+#include <coop/exit_codes.h>
 
 #define flag_refuse(why, ...) coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
 
@@ -32,5 +35,17 @@ int flag_read_max_items(struct options *o, const char *text, struct coop_error *
 int flag_read_max_children(struct options *o, const char *text, struct coop_error *why);
 int flag_read_max_bytes(struct options *o, const char *text, struct coop_error *why);
 int flag_read_states(struct options *o, const char *text, struct coop_error *why);
+
+/* flag_jobs.c */
+int flag_read_label(struct options *o, const char *text, struct coop_error *why);
+int flag_read_since(struct options *o, const char *text, struct coop_error *why);
+int flag_read_at(struct options *o, const char *text, struct coop_error *why);
+int flag_read_deadline(struct options *o, const char *text, struct coop_error *why);
+int flag_read_priority(struct options *o, const char *text, struct coop_error *why);
+int flag_read_class(struct options *o, const char *text, struct coop_error *why);
+int flag_read_after(struct options *o, const char *text, struct coop_error *why);
+int flag_read_drop_after(struct options *o, const char *text, struct coop_error *why);
+int flag_read_array(struct options *o, const char *text, struct coop_error *why);
+int flag_read_sort(struct options *o, const char *text, struct coop_error *why);
 
 #endif

@@ -378,6 +378,9 @@ static const char *value_reply(const struct flag *f)
     case FLAG_ENGINE: return "COMPREPLY=($(compgen -W \"$engines\" -- \"$cur\"))";
     case FLAG_LIMIT: return "COMPREPLY=($(compgen -W \"$limits\" -- \"$cur\")); compopt -o nospace 2>/dev/null";
     case FLAG_STATE: return "COMPREPLY=($(compgen -W \"$states\" -- \"$cur\"))";
+    case FLAG_CLASS: return "COMPREPLY=($(compgen -W \"normal interactive batch\" -- \"$cur\"))";
+    case FLAG_ID: return "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))";
+    case FLAG_SORT: return "COMPREPLY=($(compgen -W \"age name state cpu memory elapsed\" -- \"$cur\"))";
     case FLAG_NOTHING: break;
     }
     return "COMPREPLY=()";

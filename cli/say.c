@@ -57,23 +57,30 @@ int say_open(const struct command *c, struct coop_client **ret_client)
     return coop_client_open(&o, ret_client, &why) != 0 ? say_error(c, &why) : 0;
 }
 
-int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply)
+int say_try(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply,
+            struct coop_error *why)
 {
-    struct coop_error why;
-    int rc = ask_broker(client, req, c->opt.timeout_us != 0 ? (int64_t)c->opt.timeout_us : ASK_TIMEOUT_US, ret_reply, &why);
+    int rc = ask_broker(client, req, c->opt.timeout_us != 0 ? (int64_t)c->opt.timeout_us : ASK_TIMEOUT_US, ret_reply, why);
 
     if (rc != 0) {
         if (rc == -ETIMEDOUT && c->opt.timeout_us != 0)
-            why.exit_code = COOP_EXIT_TIME_LIMIT;
+            why->exit_code = COOP_EXIT_TIME_LIMIT;
         if (rc == -ECONNRESET && req->body_case == PB__REQUEST__BODY_SUBMIT)
-            coop_error_set(&why, ECONNRESET, COOP_EXIT_TEMPORARY,
+            coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY,
                            "the broker went away; the job may or may not have been accepted: see coop ls");
-        return say_error(c, &why);
+        return rc;
     }
-    if (ask_check(ret_reply, wanted, &why) == 0)
-        return 0;
-    frame_release(ret_reply);
-    return say_error(c, &why);
+    rc = ask_check(ret_reply, wanted, why);
+    if (rc != 0)
+        frame_release(ret_reply);
+    return rc;
+}
+
+int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply)
+{
+    struct coop_error why;
+
+    return say_try(c, client, req, wanted, ret_reply, &why) == 0 ? 0 : say_error(c, &why);
 }
 
 int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why)
@@ -94,15 +101,41 @@ int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wan
     return rc;
 }
 
+/* ".7": no sign, no leading zero, no more than 64 bits. */
+static bool is_task(const char *text)
+{
+    size_t n = strspn(text + 1, "0123456789");
+
+    return n > 0 && n < 20 && text[1 + n] == '\0' && (text[1] != '0' || n == 1);
+}
+
+static int read_ref(const char *typed, char *ret_id)
+{
+    const char *dot = strchr(typed, '.');
+    char array[ULID_LEN + 2];
+
+    if (dot == NULL)
+        return ulid_normalize(typed, ret_id);
+    if (dot - typed > ULID_LEN || !is_task(dot))
+        return -EINVAL;
+    snprintf(array, sizeof(array), "%.*s", (int)(dot - typed), typed);
+    if (ulid_normalize(array, ret_id) != 0)
+        return -EINVAL;
+    strcat(ret_id, dot);
+    return 0;
+}
+
 int say_id(const struct command *c, const char *typed, char *ret_id)
 {
     struct coop_error why;
 
-    if (ulid_normalize(typed, ret_id) == 0)
+    if (read_ref(typed, ret_id) == 0)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "'%.60s' is not a job id", typed);
     coop_error_hint(
-        &why, "an id has %d letters and digits, like 01J9ZQ6W3V8XK2T5M7N4P0RBCD; its first %d or more are enough when they name one job",
+        &why,
+        "an id has %d letters and digits, like 01J9ZQ6W3V8XK2T5M7N4P0RBCD; its first %d or more are enough when they name one job; "
+        "ID.7 is task 7 of an array",
         ULID_LEN, ULID_MIN_PREFIX);
     return say_error(c, &why);
 }

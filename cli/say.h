@@ -11,6 +11,7 @@
 
 #include "cli/args.h"
 #include "cli/ask.h"
+#include "ulid.h"
 
 /* Prints the error and returns its exit code. */
 int say_error(const struct command *c, const struct coop_error *e);
@@ -24,10 +25,17 @@ int say_open(const struct command *c, struct coop_client **ret_client);
 /* Calls, and says what went wrong when it did: 0 (the caller releases the reply) or the exit code. */
 int say_call(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply);
 
+/* The same, and says nothing. 0 or -errno with why, whose exit code is the command's. */
+int say_try(const struct command *c, struct coop_client *client, Pb__Request *req, Pb__Reply__BodyCase wanted, struct frame *ret_reply,
+            struct coop_error *why);
+
 /* One request on a connection of its own, because the other one waits; starts no broker. 0 or -errno with why; the answer is dropped. */
 int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why);
 
-/* Checks an id as typed. 0, or the exit code after having said why. ret_id: ULID_LEN + 1 bytes. */
+/* What names a job: an id or the beginning of one; ID.7 is task 7 of the array ID. */
+#define JOB_REF_LEN (ULID_LEN + 1 + 20)
+
+/* Checks what was typed for a job. 0, or the exit code after having said why. ret_id: JOB_REF_LEN + 1 bytes. */
 int say_id(const struct command *c, const char *typed, char *ret_id);
 
 /* Both: the id of the job a verb is about, and a connection to ask about it. 0, or the exit code after having said why. */

@@ -12,7 +12,7 @@ int verb_logs(const struct command *c)
                                 .stdin_fd = -1 };
     struct coop_client *client;
     struct follow_end end;
-    char id[ULID_LEN + 1];
+    char id[JOB_REF_LEN + 1];
     int code = say_open_for(c, c->args[0], id, &client);
 
     if (code != 0)

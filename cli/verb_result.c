@@ -55,7 +55,7 @@ int verb_result(const struct command *c)
     struct coop_client *client;
     const Pb__Receipt *r;
     struct frame reply;
-    char id[ULID_LEN + 1];
+    char id[JOB_REF_LEN + 1];
     int code = say_open_for(c, c->args[0], id, &client);
 
     if (code != 0)

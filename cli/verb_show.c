@@ -35,7 +35,7 @@ int verb_show(const struct command *c)
     Pb__Request req = PB__REQUEST__INIT;
     struct coop_client *client;
     struct frame reply;
-    char id[ULID_LEN + 1];
+    char id[JOB_REF_LEN + 1];
     int code = say_open_for(c, c->args[0], id, &client);
 
     if (code != 0)

@@ -144,7 +144,7 @@ static int wait_for(const struct waiting *w)
 int verb_wait(const struct command *c)
 {
     struct waiting w = { .c = c };
-    char id[ULID_LEN + 1];
+    char id[JOB_REF_LEN + 1];
     int first = 0, code;
 
     for (int i = 0; i < c->n_args; i++)

@@ -6,6 +6,9 @@
 #include "cli/words.h"
 #include "cli/interp_output.h"
 
+#define SELECTS                                                                                                                            \
+    "In place of IDs, -l, --name, --state, --array or --tenant choose those jobs to which this can be done; on a terminal it asks first, unless -y says yes.\n"
+
 /* clang-format off */
 const struct verb verb_table[] = {
     [VERB_RUN] = {
@@ -54,14 +57,54 @@ const struct verb verb_table[] = {
         .text = "With --quiet the ids alone.\n",
     },
     [VERB_CANCEL] = {
-        .name = "cancel", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_cancel,
+        .name = "cancel", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "ask jobs to end; those that do not are killed after a grace period",
-        .text = "A job that has ended already is a conflict (81).\n",
+        .text = "A job that has ended already is a conflict (81). " SELECTS,
     },
     [VERB_KILL] = {
-        .name = "kill", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_kill,
+        .name = "kill", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "end jobs at once",
-        .text = "A job that has ended already is a conflict (81).\n",
+        .text = "A job that has ended already is a conflict (81). " SELECTS,
+    },
+    [VERB_HOLD] = {
+        .name = "hold", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
+        .summary = "keep jobs that wait from beginning, until they are released",
+        .text = "One that runs or has ended is a conflict (81). " SELECTS,
+    },
+    [VERB_RELEASE] = {
+        .name = "release", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
+        .summary = "let jobs that are held go on",
+        .text = "Also one that is held because its workers were lost again and again (QUARANTINE): it is tried once more. One that is not held is a conflict (81). " SELECTS,
+    },
+    [VERB_PAUSE] = {
+        .name = "pause", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
+        .summary = "freeze jobs that run",
+        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). " SELECTS,
+    },
+    [VERB_RESUME] = {
+        .name = "resume", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
+        .summary = "let jobs that are paused run on",
+        .text = "One that is not paused is a conflict (81). " SELECTS,
+    },
+    [VERB_RETRY] = {
+        .name = "retry", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_retry,
+        .summary = "run jobs that have ended again, as new jobs of the same spec",
+        .text = "Prints the id of each new job. One that has not ended is a conflict (81), but for --clone. " SELECTS,
+    },
+    [VERB_EDIT] = {
+        .name = "edit", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_edit,
+        .summary = "change jobs that still wait",
+        .text = "What no flag names stays as it is. One that does not wait any more is a conflict (81), and so is a dependency that would close a circle, whose members are named.\n",
+    },
+    [VERB_RM] = {
+        .name = "rm", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
+        .summary = "remove jobs that have ended, with what they were given and have left",
+        .text = "The hash of the receipt stays in the chain that coop audit checks. One that has not ended is a conflict (81). " SELECTS,
+    },
+    [VERB_EVENTS] = {
+        .name = "events", .usage = "[ID]", .min_args = 0, .max_args = 1, .completes = COMPLETE_ID, .run = verb_events,
+        .summary = "print what has happened to jobs, one line each",
+        .text = "Without flags all that the broker still keeps, oldest first; with -f what happens from now on, until Ctrl-C or, of one job, until it has ended; with both -f and --since-start first the one, then the other. With --json each is a coop.Event/1.\n",
     },
     [VERB_INTERP] = {
         .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words,

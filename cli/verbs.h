@@ -24,6 +24,14 @@ enum verb_id {
     VERB_LS,
     VERB_CANCEL,
     VERB_KILL,
+    VERB_HOLD,
+    VERB_RELEASE,
+    VERB_PAUSE,
+    VERB_RESUME,
+    VERB_RETRY,
+    VERB_EDIT,
+    VERB_RM,
+    VERB_EVENTS,
     VERB_INTERP,
     VERB_CALL,
     VERB_TEMPLATE,
@@ -68,8 +76,10 @@ int verb_logs(const struct command *c);
 int verb_result(const struct command *c);
 int verb_show(const struct command *c);
 int verb_ls(const struct command *c);
-int verb_cancel(const struct command *c);
-int verb_kill(const struct command *c);
+int verb_change(const struct command *c); /* cancel, kill, hold, release, pause, resume, rm */
+int verb_retry(const struct command *c);
+int verb_edit(const struct command *c);
+int verb_events(const struct command *c);
 int verb_interp(const struct command *c);
 int verb_call(const struct command *c);
 int verb_template(const struct command *c);

@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -161,6 +161,7 @@ ifeq ($(FLAVOUR)$(SWITCH),debug)
 CHECK_VARIANTS := variant-ucontext variant-aarch64
 VARIANT_BINS   := $(foreach b,debug-ucontext aarch64,$(VARIANT:%=build/$(b)/tests/unit/test_%))
 VM_CHECK       := tests/vm/check.sh
+DEB_CHECK      := tests/deb/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
 TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
@@ -227,11 +228,15 @@ demo: deps ## set up, build, and run a real job: the word frequencies of the GPL
 
 check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks some); the last line counts
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
-	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS) $(VM_CHECK)
+	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS) $(VM_CHECK) $(DEB_CHECK)
 
 check-vm: deps ## the tests of tests/vm/programs.txt on Debian's own kernel, emulated (VM_ONLY=seal picks some); part of check
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh tests/vm/check.sh
+
+check-deb: deps ## the Debian package, installed, upgraded and removed in a Debian of its own; part of check
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) all
+	@tests/run.sh tests/deb/check.sh
 
 # The tests of tasklets that depend on the machine, with the switch of ucontext, and on aarch64 when this machine can: who is root gets
 # what it takes, for others they are skipped, by name.
@@ -357,7 +362,9 @@ docs: all $(B)/tools/calls_doc ## write the pages that come from tables: the man
 docs-check: all $(B)/tools/calls_doc ## fail when a generated page is out of date, or a document names a file that is not there
 	@tools/docs.sh --check $(B)
 
-RELEASE := build/release
+# What is installed is built for release; a test may pack what it has (INSTALL_FLAVOUR).
+INSTALL_FLAVOUR ?= release
+RELEASE := build/$(INSTALL_FLAVOUR)
 COOP_VERSION := $(shell sed -n 's/.*COOP_VERSION *"\(.*\)"/\1/p' include/coop/version.h)
 install-libcoop: $(B)/libcoop.a $(B)/$(LIBCOOP_SONAME) ## libcoop alone, of this flavour
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/coop
@@ -369,8 +376,8 @@ install-libcoop: $(B)/libcoop.a $(B)/$(LIBCOOP_SONAME) ## libcoop alone, of this
 	for pc in coop coop-static; do \
 		sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/$$pc.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/$$pc.pc; done
 install: deps ## into PREFIX (/usr/local) under DESTDIR
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/libcoop-task.a
-	@$(MAKE) --no-print-directory FLAVOUR=release install-libcoop
+	@$(MAKE) -s --no-print-directory FLAVOUR=$(INSTALL_FLAVOUR) all $(RELEASE)/libcoop-task.a
+	@$(MAKE) --no-print-directory FLAVOUR=$(INSTALL_FLAVOUR) install-libcoop
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 $(RELEASE)/libcoop-task.a $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(COOP_VERSION)|' tools/coop-task.pc.in \
@@ -388,6 +395,10 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/apparmor.in > $(DESTDIR)$(PREFIX)/share/coop/apparmor/coop
 	install -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
 	@echo 'C programs:  PKG_CONFIG_PATH=$(PREFIX)/lib/pkgconfig cc prog.c $$(pkg-config --cflags --libs coop) -Wl,-rpath,$(PREFIX)/lib'
+DEB := build/deb
+deb: deps ## a Debian package of all that install puts there: build/deb/coop_VERSION_ARCH.deb
+	@tools/deps.sh deb
+	@packaging/deb/build.sh $(COOP_VERSION) $$(dpkg --print-architecture) $(DEB)
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h

@@ -356,6 +356,14 @@ static int setup_probe(void **state)
     return 0;
 }
 
+/* Whether a child got the job before its template was ended is a matter of luck; and if one did, it may not do anything until the job's last limit. */
+static void end_whatever_became_of(const char *id)
+{
+    (void)coop(b, "kill", id);
+    (void)coop(b, "wait", "--quiet", id);
+    assert_string_not_equal(json_str(receipt_of(b, id), "cause"), "");
+}
+
 /* Sends the build and the job that makes the template act, then waits for what the broker makes of it. */
 static void act(const char *name, const char *why, const char *job)
 {
@@ -373,6 +381,8 @@ static void act(const char *name, const char *why, const char *job)
         broker_says(b, support_text("template_ended template=%s@1", name), why);
     if (id != NULL && strcmp(job, "-") != 0)
         expect_end(b, id, job);
+    else if (id != NULL)
+        end_whatever_became_of(id);
     assert_int_equal(template_remove(name), m->body_case == PB__ANSWER__BODY_TEMPLATE ? CE(NONE) : CE(NOT_FOUND));
 }
 
@@ -433,5 +443,6 @@ int main(void)
         PROBE(each_hostile_act_ends_the_template_with_its_reason),
     };
 
+    cmocka_set_test_filter(getenv("TEST"));
     return cmocka_run_group_tests_name("templates", tests, NULL, NULL);
 }

@@ -42,7 +42,9 @@ static void a_job_status_has_every_field_in_schema_order(void **state)
         json_document(&s.base),
         "{\"schema\":\"coop.JobStatus/1\",\"id\":\"01J9ZQ6W3V8XK2T5M7N4P0RBCD\",\"name\":\"wordfreq.lua\",\"engine\":\"lua\","
         "\"state\":\"timed_out\",\"cause\":\"cpu_limit\",\"cause_detail\":\"\",\"reason\":\"\",\"attempt\":0,\"exit_code\":0,"
-        "\"submitted_us\":0,\"elapsed_us\":0,\"cpu_us\":2000001,\"mem_bytes\":0,\"stdout_bytes\":0,\"stderr_bytes\":0,\"interp\":false}");
+        "\"submitted_us\":0,\"elapsed_us\":0,\"cpu_us\":2000001,\"mem_bytes\":0,\"stdout_bytes\":0,\"stderr_bytes\":0,\"interp\":false,"
+        "\"tenant\":\"\",\"queue\":\"\",\"class\":\"normal\",\"priority\":0,\"labels\":[],\"array_id\":\"\",\"array_index\":0,"
+        "\"is_array\":false,\"not_before_us\":0,\"tasks\":null,\"infra_attempts\":0}");
 }
 
 static void a_receipt_without_its_parts_says_null_for_each(void **state)
@@ -58,7 +60,9 @@ static void a_receipt_without_its_parts_says_null_for_each(void **state)
         "{\"schema\":\"coop.Receipt/1\",\"job\":\"\",\"name\":\"\",\"engine\":\"\",\"attempt\":0,\"epoch\":0,\"outcome\":\"failed\","
         "\"cause\":\"oom\",\"cause_detail\":\"\",\"exit_code\":-1,\"signal\":0,\"error\":null,\"stdout\":null,\"stderr\":null,"
         "\"usage\":null,\"limits_effective\":null,\"enforcement\":null,\"times\":null,\"where\":null,"
-        "\"violation\":null,\"outputs\":[],\"learned\":[],\"outputs_note\":\"\",\"chain\":null,\"interp\":false}");
+        "\"violation\":null,\"outputs\":[],\"learned\":[],\"outputs_note\":\"\",\"chain\":null,\"interp\":false,"
+        "\"tenant\":\"\",\"user\":\"\",\"attempts\":[],\"array_id\":\"\",\"array_index\":0,\"cost_charged\":0.0,\"cost_settled\":0.0,"
+        "\"fault\":\"\"}");
 }
 
 static void a_receipt_with_its_parts_nests_them_without_schema(void **state)
