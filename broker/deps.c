@@ -11,7 +11,7 @@
 #include "broker/plans_own.h"
 #include "log.h"
 
-#define ST(name) PB__STATE__STATE_##name
+#define ST(name)      PB__STATE__STATE_##name
 #define SKIPS_AT_ONCE 4096 /* receipts that are on their way to the store */
 
 static const char *const after_names[] = { "succeeds", "fails", "ends" };
@@ -328,7 +328,8 @@ static int find_drops(struct broker *b, const char *job, char *const *drop, size
         if (rc != 0)
             return rc;
         if (look.found != 1) {
-            snprintf(why, DEPS_WHY, look.found == 0 ? "job %s does not wait for %.40s" : "job %s waits for several whose ids begin with %.40s", job,
+            snprintf(why, DEPS_WHY,
+                     look.found == 0 ? "job %s does not wait for %.40s" : "job %s waits for several whose ids begin with %.40s", job,
                      drop[i]);
             return -ENOENT;
         }
@@ -356,7 +357,8 @@ static int add_all(struct broker *b, const char *job, struct waiting *w, const s
     if (rc == -ELOOP)
         say_circle(&circle, why);
     else if (rc == -E2BIG)
-        snprintf(why, DEPS_WHY, "job %s is behind more than %d others, too many to see whether it would close a circle", job, DEP_GRAPH_SEARCH);
+        snprintf(why, DEPS_WHY, "job %s is behind more than %d others, too many to see whether it would close a circle", job,
+                 DEP_GRAPH_SEARCH);
     else if (rc != 0)
         snprintf(why, DEPS_WHY, "out of memory");
     for (size_t i = 0; i < l->n && rc != 0 && added != NULL; i++)

@@ -38,7 +38,7 @@ struct deps {
     struct timer step;
     bool started;
     struct dep_early *early; /* during one slice */
-    size_t skipping; /* skipped, and their receipts on the way */
+    size_t skipping;         /* skipped, and their receipts on the way */
 };
 
 /* What a spec or an edit asks for, with whole ids, each once; as a store_submit or store_edit takes it. */

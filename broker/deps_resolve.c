@@ -26,7 +26,8 @@ void deps_list_finish(struct deps_list *l)
 }
 
 /* A job or an array of this tenant by the beginning of its id. *ret_outcome NONE: it has not ended. */
-static int find(struct broker *b, const struct tenant *t, const char *text, char ret_id[ULID_LEN + 1], Pb__State *ret_outcome, char why[DEPS_WHY])
+static int find(struct broker *b, const struct tenant *t, const char *text, char ret_id[ULID_LEN + 1], Pb__State *ret_outcome,
+                char why[DEPS_WHY])
 {
     char id[ULID_LEN + 1], shown[80];
     struct array_look own;
@@ -57,7 +58,8 @@ static int find(struct broker *b, const struct tenant *t, const char *text, char
     return 0;
 }
 
-static int take_one(struct broker *b, const struct tenant *t, const char *job, const Pb__Dependency *d, struct deps_list *l, char why[DEPS_WHY])
+static int take_one(struct broker *b, const struct tenant *t, const char *job, const Pb__Dependency *d, struct deps_list *l,
+                    char why[DEPS_WHY])
 {
     struct store_dep *dep = &l->deps[l->n];
     Pb__State outcome;

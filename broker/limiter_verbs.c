@@ -87,7 +87,8 @@ static unsigned count_of(const struct broker *b, uint64_t tenant)
     return n;
 }
 
-static void push(struct control_call *c, enum store_kind kind, const struct tenant *t, const Pb__LimiterSet *set, void (*done)(struct store_op *op))
+static void push(struct control_call *c, enum store_kind kind, const struct tenant *t, const Pb__LimiterSet *set,
+                 void (*done)(struct store_op *op))
 {
     struct store_op *op = store_op_new(kind, "");
     struct plans_call *call = plans_call_new(c);
@@ -115,7 +116,8 @@ static void remove_one(struct control_call *c, const struct tenant *t, struct li
         return;
     }
     if (sched_limiter_known(&l->sched)) {
-        control_refuse(c->broker, c->way, ER(CONFLICT), "jobs that wait or run name limiter %s; with max 0 no more of them begin", set->key);
+        control_refuse(c->broker, c->way, ER(CONFLICT), "jobs that wait or run name limiter %s; with max 0 no more of them begin",
+                       set->key);
         return;
     }
     l->removing = true;

@@ -10,6 +10,7 @@
 
 #include "broker/arrays.h"
 #include "broker/broker.h"
+#include "broker/plans_own.h"
 #include "log.h"
 #include "nearest.h"
 
@@ -132,11 +133,12 @@ static int check_use(const struct broker *b, const struct tenant *t, const Pb__L
     l = limiters_find(b, t->id, use->key);
     if (l == NULL || l->removing) {
         near = nearest_key(b, t->id, use->key);
-        return say(-ENOENT, why, "there is no limiter %s%s%s%s; coop limiter set makes one", use->key, near != NULL ? " (the nearest is " : "",
-                   near != NULL ? near : "", near != NULL ? ")" : "");
+        return say(-ENOENT, why, "there is no limiter %s%s%s%s; coop limiter set makes one", use->key,
+                   near != NULL ? " (the nearest is " : "", near != NULL ? near : "", near != NULL ? ")" : "");
     }
     if (l->sched.max != 0 && use->n > l->sched.max)
-        return say(-EDQUOT, why, "%u places of limiter %s are asked for, it has %u: the job could never run", use->n, use->key, l->sched.max);
+        return say(-EDQUOT, why, "%u places of limiter %s are asked for, it has %u: the job could never run", use->n, use->key,
+                   l->sched.max);
     return 0;
 }
 
@@ -145,10 +147,10 @@ static int by_key(const void *a, const void *b)
     return strcmp((*(Pb__LimiterUse *const *)a)->key, (*(Pb__LimiterUse *const *)b)->key);
 }
 
-int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS + 1], char why[LIMITERS_WHY])
+int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS_LEN + 1], char why[LIMITERS_WHY])
 {
     Pb__LimiterUse *sorted[LIMITERS_OF_JOB];
-    char text[STORE_LIMITERS + 1] = "";
+    char text[STORE_LIMITERS_LEN + 1] = "";
     size_t len = 0, n = s != NULL ? s->n_limiters : 0;
     int rc = 0;
 
@@ -165,7 +167,7 @@ int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s=%u", i > 0 ? " " : "", sorted[i]->key,
                                 sorted[i]->n != 0 ? sorted[i]->n : 1);
         if (len >= sizeof(text))
-            return say(-EINVAL, why, "the names of a job's limiters are at most %d bytes together", STORE_LIMITERS);
+            return say(-EINVAL, why, "the names of a job's limiters are at most %d bytes together", STORE_LIMITERS_LEN);
     }
     memcpy(ret, text, len + 1);
     return 0;
@@ -191,21 +193,21 @@ static int take_use(struct broker *b, const struct tenant *t, char *word, struct
     return ret->n > 0 ? 0 : -EINVAL;
 }
 
-struct sched_uses *limiters_uses(struct broker *b, struct tenant *t, const char *row_limiters, struct array *array)
+int limiters_uses(struct broker *b, const struct tenant *t, const char *row_limiters, struct array *array,
+                  struct sched_use use[SCHED_USES_MAX], unsigned n)
 {
-    struct sched_use uses[SCHED_USES_MAX];
-    char text[STORE_LIMITERS + 1], *save = NULL;
-    unsigned n = 0;
+    char text[STORE_LIMITERS_LEN + 1], *save = NULL;
+    unsigned most = n + LIMITERS_OF_JOB;
 
     snprintf(text, sizeof(text), "%s", row_limiters);
-    for (char *word = strtok_r(text, " ", &save); word != NULL && n < LIMITERS_OF_JOB; word = strtok_r(NULL, " ", &save)) {
-        int rc = take_use(b, t, word, &uses[n]);
+    for (char *word = strtok_r(text, " ", &save); word != NULL && n < most; word = strtok_r(NULL, " ", &save)) {
+        int rc = take_use(b, t, word, &use[n]);
 
         if (rc == -ENOMEM)
-            return NULL;
+            return rc;
         n += rc == 0;
     }
     if (array != NULL)
-        uses[n++] = (struct sched_use){ &array->bound, 1 };
-    return sched_uses_get(b->tenants.sched, &t->sched, uses, n);
+        use[n++] = (struct sched_use){ &array->bound, 1 };
+    return (int)n;
 }

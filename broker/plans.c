@@ -54,6 +54,7 @@ void plans_finish(struct broker *b)
 
 void plans_free(struct broker *b)
 {
+    crons_free(b);
     arrays_free(b);
     limiters_finish(b);
 }
@@ -87,6 +88,28 @@ void plans_refuse_store(const struct plans_call *call, const char *what, int sta
                    call->broker->config.state_dir, strerror(-status));
 }
 
+void plans_refuse_submit(const struct control_call *c, int rc, const struct jobs_refusal *no)
+{
+    static const struct {
+        int rc;
+        Pb__ErrorCode code;
+    } codes[] = {
+        {-EINVAL,  ER(USAGE)     },
+        { -EDQUOT, ER(QUOTA)     },
+        { -EEXIST, ER(CONFLICT)  },
+        { -ENOENT, ER(NOT_FOUND) },
+        { -EBUSY,  ER(TEMPORARY) },
+        { -EPERM,  ER(PERMISSION)},
+        { -ENOMEM, ER(TEMPORARY) },
+    };
+    Pb__ErrorCode code = ER(INTERNAL);
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (codes[i].rc == rc)
+            code = codes[i].code;
+    control_refuse(c->broker, c->way, code, "%s", no->why);
+}
+
 static struct tenant *named(struct control_call *c, const char *name)
 {
     struct tenant *t = name[0] == '\0' ? c->actor.tenant : tenants_named(&c->broker->tenants, name);
@@ -104,8 +127,8 @@ struct tenant *plans_tenant_to_change(struct control_call *c, const char *name)
     if (t == NULL)
         return NULL;
     if (c->actor.queue[0] != '\0') {
-        control_refuse(c->broker, c->way, ER(PERMISSION), "this token is bound to queue %s; what holds for the whole tenant is not its to change",
-                       c->actor.queue);
+        control_refuse(c->broker, c->way, ER(PERMISSION),
+                       "this token is bound to queue %s; what holds for the whole tenant is not its to change", c->actor.queue);
         return NULL;
     }
     if (t != c->actor.tenant && !actor_may(&c->actor, ACTOR_ADMIN)) {

@@ -22,8 +22,9 @@ struct tenant;
 
 struct retention {
     struct wall_clock clock;
-    unsigned removing;       /* ops on their way */
-    bool stuck;              /* the store failed: the next look is a while away */
+    bool started;
+    unsigned removing; /* ops on their way */
+    bool stuck;        /* the store failed: the next look is a while away */
 };
 
 /* Of a job that ends now: when its logs go and when all of it goes; 0: never. asked: its spec's, may be NULL. */

@@ -12,7 +12,9 @@
 
 static void set(struct wall_clock *c, uint64_t at_us)
 {
-    struct itimerspec when = { .it_value = { (time_t)(at_us / 1000000), (long)(at_us % 1000000) * 1000 } };
+    struct itimerspec when = {
+        .it_value = {(time_t)(at_us / 1000000), (long)(at_us % 1000000) * 1000}
+    };
 
     if (at_us / 1000000 >= FAR_S)
         when.it_value = (struct timespec){ FAR_S, 0 };
@@ -37,7 +39,10 @@ int wall_clock_open(struct wall_clock *c, struct loop *l, void (*fn)(void *ctx),
 {
     int rc;
 
-    *c = (struct wall_clock){ .watch = { timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_time, c }, .loop = l, .fn = fn, .ctx = ctx };
+    *c = (struct wall_clock){
+        .watch = {timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_time, c},
+          .loop = l, .fn = fn, .ctx = ctx
+    };
     if (c->watch.fd < 0)
         return -errno;
     set(c, UINT64_MAX);

@@ -21,7 +21,7 @@ struct wall_clock {
 
 /* fn is called when a time has come, and whenever the clock was set: it looks at the clock, and arms again. -errno: there is none. */
 int wall_clock_open(struct wall_clock *c, struct loop *l, void (*fn)(void *ctx), void *ctx);
-void wall_clock_close(struct wall_clock *c);                 /* one that was never opened: fd -1 */
+void wall_clock_close(struct wall_clock *c);               /* one that was never opened: fd -1 */
 void wall_clock_arm(struct wall_clock *c, uint64_t at_us); /* UINT64_MAX: only when the clock is set */
 
 #endif
