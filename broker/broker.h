@@ -25,6 +25,7 @@
 #include "broker/store.h"
 #include "broker/templates.h"
 #include "broker/tenants.h"
+#include "broker/tls_front.h"
 #include "broker/tokens.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
@@ -57,6 +58,7 @@ struct broker {
     struct tenants tenants;
     struct tokens tokens;
     struct logins logins;
+    struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 
