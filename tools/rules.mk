@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: deb check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -295,6 +295,9 @@ bench-exec: deps ## the part of it about programs
 bench-interp: deps ## the part of it about interpreters that live
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_interp $(PEER_SCRIPTS:%=build/release/bench/peers/%.py)
 	@build/release/bench/bench_interp
+bench-host: deps ## the part of it about hosting: many tenants, many jobs
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_host
+	@build/release/bench/bench_host
 bench-programs: $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
@@ -325,6 +328,8 @@ $(B)/bench/bench_exec: $(B)/bench/bench_exec.o $(B)/bench/host.o $(B)/cli/ask.o 
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
+$(B)/bench/bench_host: $(call objs,bench,$(BENCH_HOST) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) $(BROKER_LIBS) -o $@)
 $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py): $(B)/%: %
 	@mkdir -p $(@D)
 	$(call run,COPY,cp $< $@)
