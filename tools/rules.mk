@@ -153,6 +153,8 @@ $(B)/tests/fuzz/fuzz_value: $(B)/tests/fuzz/fuzz_value.o $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ -lprotobuf-c -lcbor -o $@)
 $(B)/tests/fuzz/fuzz_json: $(B)/tests/fuzz/fuzz_json.o $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLIENT_LIBS) -o $@)
+$(B)/tests/fuzz/fuzz_yaml: $(B)/tests/fuzz/fuzz_yaml.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 
@@ -394,6 +396,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5 && install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/coop/apparmor
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/coopd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service
@@ -412,6 +415,7 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/client.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop.a $(DESTDIR)$(PREFIX)/lib/libcoop.so* $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-static.pc
 	rm -f $(DESTDIR)$(PREFIX)/lib/libcoop-task.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/coop-task.pc
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(wildcard docs/man/*.5))
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/coop
