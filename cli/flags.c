@@ -12,7 +12,7 @@
     (VERB_BIT(CANCEL) | VERB_BIT(KILL) | VERB_BIT(HOLD) | VERB_BIT(RELEASE) | VERB_BIT(PAUSE) | VERB_BIT(RESUME) | VERB_BIT(RETRY) |       \
      VERB_BIT(RM))
 #define CHOOSES    (CHANGES | VERB_BIT(LS) | VERB_BIT(WAIT))
-#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS))
+#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER))
 
 /* clang-format off */
 const struct flag flag_table[] = {
@@ -103,6 +103,16 @@ const struct flag flag_table[] = {
       "order those that are listed by age, name, state, cpu, memory or elapsed (default: the newest first)" },
     { "jsonl",           0,  NULL,               VERB_BIT(LS),      AT(jsonl),        NULL,                 FLAG_NOTHING,
       "as --json, with a coop.JobStatus/1 in each line" },
+    { "watch",           'w', NULL,              VERB_BIT(LS),      AT(watch),        NULL,                 FLAG_NOTHING,
+      "draw the list anew each second, until q or Ctrl-C" },
+    { "any",             0,  NULL,               VERB_BIT(WAIT),    AT(any),          NULL,                 FLAG_NOTHING,
+      "until the first of them has ended" },
+    { "all",             0,  NULL,               VERB_BIT(WAIT),    AT(all_of),       NULL,                 FLAG_NOTHING,
+      "until all of them have ended (default)" },
+    { "no-progress",     0,  NULL,               VERB_BIT(WAIT),    AT(no_progress),  NULL,                 FLAG_NOTHING,
+      "no bar on a terminal" },
+    { "why",             0,  NULL,               VERB_BIT(SHOW),    AT(why),          NULL,                 FLAG_NOTHING,
+      "why it waits: the reason in a word and in a sentence, its place, its tenant's share, and when it may begin" },
     { "yes",             'y', NULL,              CHANGES,           AT(yes),          NULL,                 FLAG_NOTHING,
       "go on without asking" },
     { "clone",           0,  NULL,               VERB_BIT(RETRY),   AT(clone),        NULL,                 FLAG_NOTHING,
