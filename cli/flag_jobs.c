@@ -5,7 +5,7 @@
 
 #include "cli/flag_values.h"
 #include "cli/text.h"
-#include "cli/when.h"
+#include "when.h"
 #include "frame.h"
 #include "job_limits.h"
 #include "ulid.h"

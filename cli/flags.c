@@ -1,6 +1,7 @@
 /* flags.c - flag_table (args.h): every flag of every verb, one row each. */
 #include "cli/args.h"
 
+#include "cli/flag_plan.h"
 #include "cli/flag_values.h"
 
 #define AT(field)  offsetof(struct options, field)
@@ -11,7 +12,7 @@
     (VERB_BIT(CANCEL) | VERB_BIT(KILL) | VERB_BIT(HOLD) | VERB_BIT(RELEASE) | VERB_BIT(PAUSE) | VERB_BIT(RESUME) | VERB_BIT(RETRY) |       \
      VERB_BIT(RM))
 #define CHOOSES    (CHANGES | VERB_BIT(LS) | VERB_BIT(WAIT))
-#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS))
+#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER))
 
 /* clang-format off */
 const struct flag flag_table[] = {
@@ -102,6 +103,16 @@ const struct flag flag_table[] = {
       "order those that are listed by age, name, state, cpu, memory or elapsed (default: the newest first)" },
     { "jsonl",           0,  NULL,               VERB_BIT(LS),      AT(jsonl),        NULL,                 FLAG_NOTHING,
       "as --json, with a coop.JobStatus/1 in each line" },
+    { "watch",           'w', NULL,              VERB_BIT(LS),      AT(watch),        NULL,                 FLAG_NOTHING,
+      "draw the list anew each second, until q or Ctrl-C" },
+    { "any",             0,  NULL,               VERB_BIT(WAIT),    AT(any),          NULL,                 FLAG_NOTHING,
+      "until the first of them has ended" },
+    { "all",             0,  NULL,               VERB_BIT(WAIT),    AT(all_of),       NULL,                 FLAG_NOTHING,
+      "until all of them have ended (default)" },
+    { "no-progress",     0,  NULL,               VERB_BIT(WAIT),    AT(no_progress),  NULL,                 FLAG_NOTHING,
+      "no bar on a terminal" },
+    { "why",             0,  NULL,               VERB_BIT(SHOW),    AT(why),          NULL,                 FLAG_NOTHING,
+      "why it waits: the reason in a word and in a sentence, its place, its tenant's share, and when it may begin" },
     { "yes",             'y', NULL,              CHANGES,           AT(yes),          NULL,                 FLAG_NOTHING,
       "go on without asking" },
     { "clone",           0,  NULL,               VERB_BIT(RETRY),   AT(clone),        NULL,                 FLAG_NOTHING,
@@ -130,6 +141,50 @@ const struct flag flag_table[] = {
       "verify: the record of this hash, as audit head once printed it, must be in the chain" },
     { "man",             0,  NULL,               VERB_BIT(HELP),    AT(man),          NULL,                 FLAG_NOTHING,
       "print the manual page, as roff" },
+    { "spec",            'f', "FILE",            NEW_JOB,           AT(spec_path),    NULL,                 FLAG_FILE,
+      "the job as a file, YAML or JSON, - for standard input (coop-job(5)); flags beside it win, words are the job's arguments" },
+    { "array",           0,  "A-B[:STEP][%AT_ONCE]", VERB_BIT(SUBMIT), 0,             flag_read_range,     FLAG_NOTHING,
+      "one task for each index; it finds its own in COOP_ARRAY_INDEX" },
+    { "after",           0,  "ID[:ok|fail|any]", NEW_JOB,           0,                flag_read_after,      FLAG_ID,
+      "begin when that job has succeeded (ok, the default), failed or ended; it may be an array; may be repeated" },
+    { "at",              0,  "TIME",             NEW_JOB,           0,                flag_read_at,         FLAG_NOTHING,
+      "begin no earlier: 2026-11-23T04:00:00Z, '2026-11-23 04:00' (local time), 04:00" },
+    { "in",              0,  "TIME",             NEW_JOB,           0,                flag_read_in,         FLAG_NOTHING,
+      "begin no earlier than so long from now: 30s, 2h, 1d" },
+    { "deadline",        0,  "TIME|+TIME",       NEW_JOB,           0,                flag_read_deadline,   FLAG_NOTHING,
+      "when it has not begun by then it expires; a point in time, or +2h from now" },
+    { "cron",            0,  "EXPR",             VERB_BIT(SUBMIT),  AT(cron),         NULL,                 FLAG_NOTHING,
+      "submit it each time that this says, '*/5 * * * *' or @hourly; the id is that of the entry (coop cron)" },
+    { "zone",            0,  "utc|local",        VERB_BIT(SUBMIT),  AT(zone),         NULL,                 FLAG_NOTHING,
+      "whose clock --cron means (default: utc)" },
+    { "retry",           0,  "N[,NAME=VALUE...]", NEW_JOB,          0,                flag_read_retry,      FLAG_NOTHING,
+      "up to N attempts: base=1s,factor=2,max=5m,jitter=0.1 say the pause between them, on=exit+signal after which causes, infra=3 how often the platform may lose it, ok=3+4 exit codes that are success too" },
+    { "idem",            0,  "KEY",              NEW_JOB,           0,                flag_read_idem,       FLAG_NOTHING,
+      "the same key with the same job again is the same job: its id; with another one a conflict (81)" },
+    { "prio",            0,  "1..5",             NEW_JOB,           0,                flag_read_priority,      FLAG_NOTHING,
+      "among one's own jobs of its class: 5 first (default 3)" },
+    { "class",           0,  "NAME",             NEW_JOB,           0,                flag_read_class,      FLAG_CLASS,
+      "interactive, normal (default) or batch: in this order" },
+    { "label",           'l', "KEY=VALUE",       NEW_JOB,           0,                flag_read_new_label,     FLAG_NOTHING,
+      "a label to find it by; may be repeated" },
+    { "limiter",         0,  "KEY[=N]",          NEW_JOB,           0,                flag_read_limiter,    FLAG_NOTHING,
+      "take N places (default 1) of this limiter while it runs (coop limiter); may be repeated" },
+    { "hold",            0,  NULL,               NEW_JOB,           AT(hold),         NULL,                 FLAG_NOTHING,
+      "begin held: it waits for coop release" },
+    { "webhook",         0,  "URL[,key=NAME][,events=STATE+...]", NEW_JOB, 0,         flag_read_webhook,    FLAG_NOTHING,
+      "tell this address when it has ended, or enters one of these states; signed with the key that kv entry NAME holds; may be repeated" },
+    { "keep",            0,  "TIME",             NEW_JOB,           0,                flag_read_keep,       FLAG_NOTHING,
+      "keep its result and output so long after its end: 12h, 7d" },
+    { "queue",           0,  "NAME",             NEW_JOB,           0,                flag_read_queue,      FLAG_NOTHING,
+      "a name that tokens may be bound to (default: default)" },
+    { "dry-run",         0,  NULL,               VERB_BIT(SUBMIT),  AT(dry_run),      NULL,                 FLAG_NOTHING,
+      "have it checked and filled in and print it as a job file (with --json: coop.SubmitReply/1); nothing is kept" },
+    { "parsable",        0,  NULL,               VERB_BIT(SUBMIT),  AT(parsable),     NULL,                 FLAG_NOTHING,
+      "print the id and nothing else, whatever else is asked for" },
+    { "wait",            0,  NULL,               VERB_BIT(SUBMIT),  AT(wait),         NULL,                 FLAG_NOTHING,
+      "stay until it has ended; exits as coop wait does" },
+    { "follow",          0,  NULL,               VERB_BIT(SUBMIT),  AT(follow),       NULL,                 FLAG_NOTHING,
+      "print its output as it comes, until it has ended" },
     { "timeout",         0,  "TIME",             VERB_ALL,          0,                flag_read_timeout,         FLAG_NOTHING,
       "give up after TIME with exit code 124; run also cancels the job" },
     { "json",            0,  NULL,               VERB_ALL,          AT(json),         NULL,                 FLAG_NOTHING,

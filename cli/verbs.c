@@ -32,9 +32,11 @@ const struct verb verb_table[] = {
         .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n",
     },
     [VERB_WAIT] = {
-        .name = "wait", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
+        .name = "wait", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
         .summary = "wait until jobs have ended",
-        .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, else with the code of the first of them, in the order given, that did not: 1 when it ended itself with another code, else as under EXIT CODES. --timeout stops the waiting, not the job.\n",
+        .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, else with the code of the first of them, in the order given, that did not: 1 when it ended itself with another code, else as under EXIT CODES. --timeout and Ctrl-C stop the waiting, not the job.\n"
+                "An array stands for all of its tasks; ID.7 is task 7 of it. In place of IDs, -l, --name, --array or --tenant choose jobs that have not ended. With --any the first of them that ends is enough, and its code is the code. With --state STATE a job that is, or was meanwhile, in that state is done (0); one that ended otherwise is a conflict (81).\n"
+                "On a terminal a bar shows how many of several jobs, or of an array's tasks, have ended.\n",
     },
     [VERB_LOGS] = {
         .name = "logs", .usage = "ID", .min_args = 1, .max_args = 1, .completes = COMPLETE_ID, .run = verb_logs,
@@ -105,6 +107,29 @@ const struct verb verb_table[] = {
         .name = "events", .usage = "[ID]", .min_args = 0, .max_args = 1, .completes = COMPLETE_ID, .run = verb_events,
         .summary = "print what has happened to jobs, one line each",
         .text = "Without flags all that the broker still keeps, oldest first; with -f what happens from now on, until Ctrl-C or, of one job, until it has ended; with both -f and --since-start first the one, then the other. With --json each is a coop.Event/1.\n",
+    },
+    [VERB_TOP] = {
+        .name = "top", .usage = "", .min_args = 0, .max_args = 0, .run = verb_top,
+        .summary = "watch tenants, workers and jobs as they are now",
+        .text = "On a terminal it is drawn anew each second, until q or Ctrl-C; else it is printed once. With --json a coop.TopReply/1. Rates are of the time since the picture before, or, printed once, since the broker began.\n",
+    },
+    [VERB_CRON] = {
+        .name = "cron", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = cron_words,
+        .run = verb_cron,
+        .summary = "jobs that are submitted again and again",
+        .text = "An entry is made by coop submit --cron. While the job of an earlier time has not ended, a time is left out; of those that went by while no broker ran, one is made up for.\n",
+    },
+    [VERB_LIMITER] = {
+        .name = "limiter", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = limiter_words,
+        .run = verb_limiter,
+        .summary = "bound how many jobs that share something run at once",
+        .text = "A job that was submitted with --limiter KEY begins when there is a place, and has it until it ends.\n",
+    },
+    [VERB_NODE] = {
+        .name = "node", .usage = "WORD", .min_args = 1, .max_args = 1, .words = node_words,
+        .run = verb_node,
+        .summary = "look at the broker, or let it take no more jobs",
+        .text = "drain and undrain are for operators: root, and the user whose broker it is.\n",
     },
     [VERB_INTERP] = {
         .name = "interp", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = interp_words,

@@ -32,6 +32,10 @@ enum verb_id {
     VERB_EDIT,
     VERB_RM,
     VERB_EVENTS,
+    VERB_TOP,
+    VERB_CRON,
+    VERB_LIMITER,
+    VERB_NODE,
     VERB_INTERP,
     VERB_CALL,
     VERB_TEMPLATE,
@@ -80,6 +84,10 @@ int verb_change(const struct command *c); /* cancel, kill, hold, release, pause,
 int verb_retry(const struct command *c);
 int verb_edit(const struct command *c);
 int verb_events(const struct command *c);
+int verb_top(const struct command *c);
+int verb_cron(const struct command *c);
+int verb_limiter(const struct command *c);
+int verb_node(const struct command *c);
 int verb_interp(const struct command *c);
 int verb_call(const struct command *c);
 int verb_template(const struct command *c);
