@@ -415,7 +415,7 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
-        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls\" -- \"$cur\"))",
+        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls admin\" -- \"$cur\"))",
     };
 
     if (v->words != NULL) {
