@@ -39,8 +39,8 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
 SCHEMAS     := job calls control link zygote
-PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text job_caps frame_utf8 value_number value_read value_write value_path val val_map val_code json_message array_range
-BROKER_OBJS := config descriptors doctor loop timers rep_socket control control_verbs gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls caps templates template_life template_leave den handle_tree kv store_kv aliases alias_log interps interps_call interps_wait interps_tree interps_look interps_end interps_named interps_job interps_done queues queue_items queue_waits queue_flights queue_store store_queues buffers alias_calls kv_read late_close queue_put queue_get queue_look interps_ties store_sql store_bind store_jobs store_edit store_list store_plans store_tenants store_tally store_templates sched sched_rank sched_lanes sched_limiters sched_tenants sched_why cron_expr config_options config_file notify waiting dep_graph
+PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text job_caps frame_utf8 value_number value_read value_write value_path val val_map val_code json_message array_range enum_name when job_words yaml_tree yaml_json yaml_value yaml_message yaml_write
+BROKER_OBJS := config descriptors doctor loop timers rep_socket control control_verbs gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls caps templates template_life template_leave den handle_tree kv store_kv aliases alias_log interps interps_call interps_wait interps_tree interps_look interps_end interps_named interps_job interps_done queues queue_items queue_waits queue_flights queue_store store_queues buffers alias_calls kv_read late_close queue_put queue_get queue_look interps_ties store_sql store_bind store_jobs store_edit store_list store_plans store_tenants store_tally store_templates sched sched_rank sched_lanes sched_limiters sched_tenants sched_why cron_expr config_options config_file notify waiting dep_graph spec_check_plan spec_check_hook spec_fill
 WORKER_OBJS := zygote zygote_main children worker seal walls landlock policy policy_pure policy_exec policy_init bpf signals place link output input serve engines space space_enter space_join view sys_mount probe policy_merge asks inbound template packed interp
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
@@ -51,14 +51,18 @@ EXEC_OBJS   := engine beneath stage arguments image program program_limits child
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types value_whole call_error handle asking mod_fields mod_status mod_future mod_create mod_interpreters mod_queues mod_unbound mod_buffers mod_kv mod_caps mod_alias
 CLIENT_OBJS := client req_socket endpoint autostart error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases audit val_json_words val_json_read val_json_parts val_json_write
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
-LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message value_number value_read value_write value_path val val_code val_map
+LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message value_number value_read value_write value_path val val_code val_map enum_name
 LIBCOOP_GEN   := job calls control
+<<<<<<< HEAD
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection moment feed screen watch progress wait_many
+=======
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed flag_plan spec_file spec_keys spec_parts spec_flags
+>>>>>>> ee00d2f4ccb069b75cfcaf6785bf872f880155d8
 
 BROKER_LIBS := -lmd -lsqlite3 -lyaml -lprotobuf-c -lpthread -lm
 WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
 CLIENT_LIBS := -lprotobuf-c -lcbor -lpthread -ljansson
-CLI_LIBS    := -ljansson -lmd
+CLI_LIBS    := -ljansson -lmd -lyaml
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 

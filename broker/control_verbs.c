@@ -16,12 +16,28 @@
 
 /* ---- submit ---- */
 
+/* What would be kept, without what the client has itself. */
+static void reply_dry_run(struct broker *b, struct rep_way way, Pb__JobSpec *spec)
+{
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
+
+    spec_strip(spec);
+    s.limits_effective = spec->limits;
+    s.effective = spec;
+    s.tasks = spec->schedule != NULL && spec->schedule->array != NULL ? spec_array_tasks(spec->schedule->array) : 0;
+    r.body_case = PB__REPLY__BODY_SUBMIT;
+    r.submit = &s;
+    control_reply(b, way, &r);
+}
+
 /* The answer waits for the commit; the way back is kept in the job (submit_way). */
 void verb_submit(struct control_call *c)
 {
     struct broker *b = c->broker;
     Pb__JobSpec *spec = c->request->submit->spec;
     Pb__Limits defaults = PB__LIMITS__INIT;
+    struct spec_room room;
     char why[SPEC_WHY];
     struct call_why no;
     uint8_t *packed;
@@ -33,6 +49,7 @@ void verb_submit(struct control_call *c)
         control_refuse(b, c->way, ER(USAGE), "a submit without a job spec");
         return;
     }
+    spec_clear_own(spec);
     if (spec->limits == NULL)
         spec->limits = &defaults;
     if (b->jobs.waiting + store_pending(b->store) >= b->config.max_queued) {
@@ -47,6 +64,11 @@ void verb_submit(struct control_call *c)
     rc = spec_check(spec, why);
     if (rc != 0) {
         control_refuse(b, c->way, rc == -EDQUOT ? ER(QUOTA) : ER(USAGE), "%s", why);
+        return;
+    }
+    spec_fill(spec, &room);
+    if (c->request->submit->dry_run) {
+        reply_dry_run(b, c->way, spec);
         return;
     }
     if (frame_pack(&spec->base, &packed, &len) != 0 || (job = jobs_new(&b->jobs, spec, packed, len)) == NULL) {

@@ -15,6 +15,7 @@
 #include "cli/verbs.h"
 #include <coop/client.h>
 #include "control.pb-c.h"
+#include "job_words.h"
 
 struct text_list {
     const char **items;
@@ -58,6 +59,14 @@ struct options {
     bool since_start;              /* events */
     const char *sort;              /* ls */
     bool jsonl, watch;             /* ls */
+
+    /* Of a job, beside what it runs (flag_plan.h). */
+    const char *spec_path, *idem, *queue, *cron, *zone;
+    struct text_list limiters, webhooks; /* as labels and after below: checked when read, taken apart by spec_flags.c */
+    struct job_retry retry;              /* retry.max_attempts 0: not given */
+    Pb__ArrayRange range;                /* --array of submit */
+    bool has_range, hold, dry_run, parsable, wait;
+    uint64_t keep_us; /* 0: not given */
 };
 
 struct command {

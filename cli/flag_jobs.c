@@ -5,7 +5,11 @@
 
 #include "cli/flag_values.h"
 #include "cli/text.h"
+<<<<<<< HEAD
 #include "cli/moment.h"
+=======
+#include "when.h"
+>>>>>>> ee00d2f4ccb069b75cfcaf6785bf872f880155d8
 #include "frame.h"
 #include "job_limits.h"
 #include "ulid.h"

@@ -126,7 +126,7 @@ define unit_rule
 $(B)/tests/unit/test_$(1): $(B)/tests/unit/test_$(1).o $(2) $(UNIT_OBJS)
 	$$(call run,LINK,$$(CC) $$(COOP_LDFLAGS) $$^ $(3) $(UNIT_LIBS) -o $$@)
 endef
-$(foreach t,$(UNIT_proto),$(eval $(call unit_rule,$(t),,-lnng -lprotobuf-c -lpthread -lcbor)))
+$(foreach t,$(UNIT_proto),$(eval $(call unit_rule,$(t),,-lnng -lprotobuf-c -lpthread -lcbor -lyaml)))
 $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKER_LIBS))))
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS) -lseccomp)))
 $(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
