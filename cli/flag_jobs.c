@@ -5,11 +5,7 @@
 
 #include "cli/flag_values.h"
 #include "cli/text.h"
-<<<<<<< HEAD
-#include "cli/moment.h"
-=======
 #include "when.h"
->>>>>>> ee00d2f4ccb069b75cfcaf6785bf872f880155d8
 #include "frame.h"
 #include "job_limits.h"
 #include "ulid.h"
@@ -45,23 +41,23 @@ int flag_read_label(struct options *o, const char *text, struct coop_error *why)
 
 int flag_read_since(struct options *o, const char *text, struct coop_error *why)
 {
-    uint64_t now = moment_now_us(), span;
+    uint64_t now = when_now_us(), span;
     char with_sign[64];
 
     snprintf(with_sign, sizeof(with_sign), "-%.60s", text);
-    if (moment_parse(with_sign, now, &span) == 0)
+    if (when_parse(with_sign, now, &span) == 0)
         o->since_us = span;
-    else if (moment_parse(text, now, &o->since_us) != 0)
+    else if (when_parse(text, now, &o->since_us) != 0)
         return flag_refuse(why, "--since '%.60s' is no time; write 2h for the last two hours, or 2026-11-23T18:30", text);
     return 0;
 }
 
 static int read_moment(const char *flag, const char *text, uint64_t *ret_us, struct coop_error *why)
 {
-    if (moment_parse(text, moment_now_us(), ret_us) == 0)
+    if (when_parse(text, when_now_us(), ret_us) == 0)
         return 0;
     flag_refuse(why, "--%s '%.60s' is no time", flag, text);
-    coop_error_hint(why, "write " MOMENT_FORMS);
+    coop_error_hint(why, "write " WHEN_FORMS);
     return -EINVAL;
 }
 
