@@ -16,6 +16,7 @@
 #include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
+#include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
 #include "broker/pool.h"
@@ -24,6 +25,7 @@
 #include "broker/store.h"
 #include "broker/templates.h"
 #include "broker/tenants.h"
+#include "broker/tls_front.h"
 #include "broker/tokens.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
@@ -55,6 +57,8 @@ struct broker {
     struct buffers buffers;
     struct tenants tenants;
     struct tokens tokens;
+    struct logins logins;
+    struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

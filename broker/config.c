@@ -70,7 +70,7 @@ static int default_dirs(struct config *c)
         if (our_run != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s", our_run);
         else if (geteuid() == 0)
-            strcpy(c->run_dir, "/run/coop");
+            strcpy(c->run_dir, CONFIG_SYSTEM_RUN_DIR);
         else if (runtime != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s/coop", runtime);
         else
@@ -195,6 +195,7 @@ static void set_defaults(struct config *c)
                           .interpreters = 4096,
                           .template_idle_us = 300000000,
                           .log_level = LOG_LEVEL_INFO,
+                          .share = "auto",
                           .tier = "auto",
                           .cgroup = "auto" };
 }

@@ -13,6 +13,7 @@
 #include "log.h"
 
 enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
+#define CONFIG_SYSTEM_RUN_DIR "/run/coop"
 #define CONFIG_FILE "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
 
 struct config_uids {
@@ -44,6 +45,9 @@ struct config {
     char cgroup[8];                 /* "auto", "v2", "v1" or "none" */
     char file[4096];                /* "": none was read */
     struct config_uids uid_tenants; /* local users whose tenant is not that of their uid */
+    char share[8];                  /* "auto", "all" or "none": who else may connect; see places.h */
+    char listen[272];               /* "": no TLS; else "tls+tcp://HOST:PORT" */
+    char tls_cert[4096], tls_key[4096];
     int argc;
     char **argv;
 };

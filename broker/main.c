@@ -124,6 +124,7 @@ static void on_signal(void *ctx)
         return;
     if (s.ssi_signo == SIGCHLD) {
         janitor_on_child(&b->janitor, &b->cgroups);
+        tls_front_on_child(&b->tls);
         orphans_end(b);
     } else if (s.ssi_signo == SIGHUP) {
         reload(b);
@@ -231,6 +232,14 @@ static void start_janitor(struct broker *b)
                   strerror(-rc));
 }
 
+static void start_tls_front(struct broker *b)
+{
+    int rc = tls_front_start(&b->tls);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "no_tls_front", "lost=\"requests over TLS\" error=\"%s\"", strerror(-rc));
+}
+
 /* One broker a run directory; the lock goes with the process, however it ends. */
 static int lock_run_dir(struct broker *b)
 {
@@ -259,9 +268,11 @@ static int take_places(struct broker *b)
     const char *step;
     int rc = privilege_choose(p, b->config.user, why);
 
-    b->places = (struct places){ -1, -1, -1, "", "" };
+    b->places = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1 };
     if (rc == 0)
         rc = places_open(&b->places, &b->config, p, why);
+    if (rc == 0)
+        rc = tls_front_listen(&b->tls, &b->config, why); /* a port below 1024, and a key that is root's */
     if (rc != 0) {
         fprintf(stderr, "coopd: %s\n", why);
         return rc;
@@ -326,7 +337,10 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
-    jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    tenants_init(&b->tenants, b); /* before anything may fail: close_parts() takes them down */
+    tokens_init(&b->tokens, b);
+    logins_init(&b->logins, b);
+    jobs_init(&b->jobs, b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -339,14 +353,18 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
+    if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
+        return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
         (rc = jobs_recover(&b->jobs)) != 0)
         return rc;
-    return control_open(&b->control, b);
+    rc = control_open(&b->control, b);
+    return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
 }
 
 static void close_parts(struct broker *b)
 {
+    tls_front_finish(&b->tls);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -362,6 +380,9 @@ static void close_parts(struct broker *b)
     templates_finish(b);
     queues_finish(b);
     late_close_finish();
+    logins_finish(&b->logins);
+    tokens_finish(&b->tokens);
+    tenants_finish(&b->tenants);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
@@ -412,9 +433,12 @@ int main(int argc, char **argv)
         log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
                   strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
+    start_tls_front(b);
     rc = open_store(b);
-    if (rc != 0)
+    if (rc != 0) {
         janitor_finish(&b->janitor, &b->cgroups);
+        tls_front_finish(&b->tls);
+    }
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
     rc = open_parts(b);
