@@ -27,7 +27,6 @@ enum {
     SPEC_HOOK_KEY = 255,
     SPEC_SHOWN = 100,
 };
-#define SPEC_TIME_MAX   253402300799999999ull     /* us: the end of 9999 */
 #define SPEC_PAUSE_MAX  (30 * 86400 * 1000000ull) /* us: between two attempts */
 #define SPEC_FACTOR_MAX 1000.0
 #define SPEC_KEEP_MAX   (100ull * 366 * 86400 * 1000000) /* us */

@@ -103,7 +103,7 @@ static int check_times(const Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY
 {
     char deadline[WHEN_BUF], other[WHEN_BUF];
 
-    if (s->not_before_us > SPEC_TIME_MAX || s->deadline_us > SPEC_TIME_MAX)
+    if (s->not_before_us > WHEN_LAST_US || s->deadline_us > WHEN_LAST_US)
         return refuse(why, "not_before or deadline is after the year 9999");
     if (s->deadline_us == 0)
         return 0;

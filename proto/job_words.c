@@ -138,7 +138,7 @@ static int read_real(const char *text, double *ret, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_causes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
+static int read_causes(char *text, struct job_retry_words *r, char why[JOB_WORDS_WHY])
 {
     char *item, shown[SHOWN], near[JSON_ENUM_BUF + 32];
 
@@ -154,7 +154,7 @@ static int read_causes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_codes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
+static int read_codes(char *text, struct job_retry_words *r, char why[JOB_WORDS_WHY])
 {
     char *item;
 
@@ -170,7 +170,7 @@ static int read_codes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_part(struct job_retry *r, const char *name, char *value, char why[JOB_WORDS_WHY])
+static int read_part(struct job_retry_words *r, const char *name, char *value, char why[JOB_WORDS_WHY])
 {
     static const char *const names[] = { "base", "factor", "max", "jitter", "on", "infra", "ok", NULL };
     char shown[SHOWN];
@@ -197,7 +197,7 @@ static int read_part(struct job_retry *r, const char *name, char *value, char wh
                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
 }
 
-int job_retry_read(const char *text, struct job_retry *ret, char why[JOB_WORDS_WHY])
+int job_retry_read(const char *text, struct job_retry_words *ret, char why[JOB_WORDS_WHY])
 {
     char copy[512], *rest = copy, *item, shown[SHOWN];
     int rc;
