@@ -43,6 +43,8 @@ static const struct {
 static const struct {
     const char *name, *help;
 } variables[] = {
+    { "COOP_TOKEN",        "a token to ask by; COOP_TOKEN_FILE: a file with one, which others do not see in a list of processes" },
+    { "COOP_CA",           "TLS: the file of certificates by which a broker's is known, when --ca is not given" },
     { "COOP_ENDPOINT",     "the broker's address when --endpoint is not given; no broker is started then" },
     { "COOP_NO_AUTOSTART", "1: as --no-autostart" },
     { "COOP_RUN_DIR",      "directory of this user's own broker's socket (root: /run/coop; others: $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
