@@ -53,7 +53,7 @@ CLIENT_OBJS := client req_socket endpoint autostart error op failure start value
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message value_number value_read value_write value_path val val_code val_map tls_address enum_name
 LIBCOOP_GEN   := job calls control
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags settings audit_admin
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin
 
 BROKER_LIBS := -lmd -lsqlite3 -lyaml -lprotobuf-c -lpthread -lm -lmbedtls -lmbedx509 -lmbedcrypto
 WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
@@ -71,7 +71,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket val_json client
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config submit_file
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config cli_jobs submit_file
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml
 

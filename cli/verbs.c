@@ -218,9 +218,9 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_COMPLETION] = {
-        .name = "completion", .usage = "bash", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
+        .name = "completion", .usage = "bash|zsh|fish", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
         .summary = "print a script that completes coop's words in a shell",
-        .text = "For bash: source <(coop completion bash)\n",
+        .text = "For bash: source <(coop completion bash), in ~/.bashrc. For zsh: source <(coop completion zsh) behind compinit in ~/.zshrc, or the script as _coop in a directory of $fpath. For fish: coop completion fish > ~/.config/fish/completions/coop.fish\n",
     },
 };
 /* clang-format on */
