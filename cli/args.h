@@ -26,6 +26,7 @@ struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
     bool tty, learn, force, learned;
     bool all, durable, discard;
+    const char *token_file, *ca_file; /* with endpoint */
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *template, *run, *unbound, *source;
     uint32_t max_items; /* of a queue, as max_bytes; 0: the broker's default */
@@ -59,6 +60,9 @@ struct options {
     bool since_start;              /* events */
     const char *sort;              /* ls */
     bool jsonl, watch;             /* ls */
+    const char *by;                /* usage */
+    struct text_list hosts;        /* cert */
+    uint32_t days;
 
     /* Of a job, beside what it runs (flag_plan.h). */
     const char *spec_path, *idem, *queue, *cron, *zone;
