@@ -1,6 +1,7 @@
 /* verb_limiter.c - named semaphores: how many jobs with --limiter KEY may run at once. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/flag_values.h"
 #include "cli/json.h"
@@ -71,15 +72,21 @@ static int change(const struct command *c, struct coop_client *client, Pb__Limit
     return 0;
 }
 
+/* 0 is no count elsewhere; here it holds everybody back. */
+static bool is_shut(const char *text)
+{
+    return strcmp(text, "0") == 0;
+}
+
 static int check_set(const struct command *c, char **args, int n)
 {
     struct coop_error why;
     uint32_t max;
 
     (void)n;
-    if (flag_is_count(args[1], MAX, &max))
+    if (is_shut(args[1]) || flag_is_count(args[1], MAX, &max))
         return 0;
-    flag_refuse(&why, "coop limiter set: how many may run at once is 1 to %d, not '%.60s'", MAX, args[1]);
+    flag_refuse(&why, "coop limiter set: how many may run at once is 0 (none: they wait) to %d, not '%.60s'", MAX, args[1]);
     return say_error(c, &why);
 }
 
@@ -89,7 +96,8 @@ static int set(const struct command *c, struct coop_client *client, char **args,
 
     (void)n;
     body.key = args[0];
-    (void)flag_is_count(args[1], MAX, &body.max);
+    if (!is_shut(args[1]))
+        (void)flag_is_count(args[1], MAX, &body.max);
     return change(c, client, &body);
 }
 
