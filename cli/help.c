@@ -43,6 +43,8 @@ static const struct {
 static const struct {
     const char *name, *help;
 } variables[] = {
+    { "COOP_TOKEN",        "a token to ask by; COOP_TOKEN_FILE: a file with one, which others do not see in a list of processes" },
+    { "COOP_CA",           "TLS: the file of certificates by which a broker's is known, when --ca is not given" },
     { "COOP_ENDPOINT",     "the broker's address when --endpoint is not given; no broker is started then" },
     { "COOP_NO_AUTOSTART", "1: as --no-autostart" },
     { "COOP_RUN_DIR",      "directory of this user's own broker's socket (root: /run/coop; others: $XDG_RUNTIME_DIR/coop or /tmp/coop-UID)" },
@@ -413,7 +415,7 @@ static void argument_reply(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))",
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash\" -- \"$cur\"))",
-        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls\" -- \"$cur\"))",
+        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls admin\" -- \"$cur\"))",
     };
 
     if (v->words != NULL) {
