@@ -57,6 +57,16 @@ static void why_ready(struct jobs *j, const struct waiting *w, struct jobs_why *
     snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : reason);
 }
 
+static void why_blocked(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
+{
+    char id[ULID_LEN + 1], on[ULID_LEN + 1];
+
+    waiting_id(w, id);
+    snprintf(ret->reason, sizeof(ret->reason), "DEP");
+    if (deps_first(j->broker, id, on))
+        snprintf(ret->reason, sizeof(ret->reason), "DEP:%s", on);
+}
+
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
 {
     *ret = (struct jobs_why){ 0 };
@@ -64,7 +74,7 @@ void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
     case ST(READY): why_ready(j, w, ret); break;
     case ST(HELD): snprintf(ret->reason, sizeof(ret->reason), "%s", w->holds & WAITING_HELD_QUARANTINE ? "QUARANTINE" : "HELD_USER"); break;
     case ST(SCHEDULED): snprintf(ret->reason, sizeof(ret->reason), "NOT_BEFORE"); break;
-    case ST(BLOCKED): snprintf(ret->reason, sizeof(ret->reason), "DEP"); break;
+    case ST(BLOCKED): why_blocked(j, w, ret); break;
     case ST(RETRY_WAIT): snprintf(ret->reason, sizeof(ret->reason), "RETRY_WAIT"); break;
     case ST(CLAIMED): snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : "NO_WORKER"); break;
     default: return;

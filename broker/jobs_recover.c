@@ -198,6 +198,8 @@ int jobs_recover(struct jobs *j)
     if (rc == 0)
         rc = store_each_unfinished(j->broker->store, recover_row, &r);
     if (rc == 0)
+        rc = plans_recover(j->broker);
+    if (rc == 0)
         (void)waiting_each(&j->table, place, &r);
     if (rc == 0)
         (void)waiting_each(&j->table, look_at_stream, j);

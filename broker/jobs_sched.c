@@ -77,14 +77,16 @@ static struct sched_limiter *gate_of(struct jobs *j, const struct waiting *w)
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row)
 {
     struct sched_use use[SCHED_USES_MAX];
-    unsigned n = 0;
+    int n = limiters_uses(j->broker, w->tenant, row->limiters, w->array, use, 0);
 
+    if (n < 0)
+        return n;
     w->sched.rank.key = ++j->last_key;
     w->sched.cost = (float)estimate(w->tenant, row);
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
-    w->sched.uses = scheduler(j) != NULL ? sched_uses_get(scheduler(j), &w->tenant->sched, use, n) : NULL;
+    w->sched.uses = scheduler(j) != NULL ? sched_uses_get(scheduler(j), &w->tenant->sched, use, (unsigned)n) : NULL;
     return w->sched.uses != NULL ? 0 : -ENOMEM;
 }
 

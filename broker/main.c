@@ -137,7 +137,7 @@ static int at_rest(const struct broker *b)
 {
     return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
            HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
-           b->queues.count == b->queues.durable; /* what is in the others would be lost */
+           b->plans.crons.by_id == NULL && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -343,6 +343,7 @@ static int open_parts(struct broker *b)
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
     events_init(&b->events, b);
+    plans_init(b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
@@ -358,8 +359,8 @@ static int open_parts(struct broker *b)
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
-    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -368,6 +369,7 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
+    plans_finish(b);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -379,6 +381,7 @@ static void close_parts(struct broker *b)
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
     jobs_finish(&b->jobs);
+    plans_free(b);
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
