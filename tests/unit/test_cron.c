@@ -157,6 +157,7 @@ static int submit_entry(struct fixture *f, const char *expr, Pb__Schedule *s)
     int rc;
 
     spec.engine = (char *)"lua";
+    spec.source_name = (char *)"tick.lua";
     spec.source = (ProtobufCBinaryData){ 2, (uint8_t *)"--" };
     spec.limits = &limits;
     spec.schedule = s;
@@ -171,7 +172,8 @@ static struct cron *entry(struct fixture *f, const char *expr)
     Pb__Schedule s = PB__SCHEDULE__INIT;
     struct cron *e;
 
-    assert_int_equal(submit_entry(f, expr, &s), 0);
+    if (submit_entry(f, expr, &s) != 0)
+        fail_msg("%s", f->no.why);
     assert_int_equal(f->status, 0);
     HASH_FIND_STR(f->b.plans.crons.by_id, f->entry, e);
     assert_non_null(e);
