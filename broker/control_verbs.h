@@ -53,6 +53,8 @@ void verb_token_rotate(struct control_call *c);
 void verb_token_revoke(struct control_call *c);
 void verb_token_ls(struct control_call *c);
 void verb_admin_log(struct control_call *c); /* admin_log.c */
+void verb_store_backup(struct control_call *c); /* store_requests.c */
+void store_requests_finish(struct broker *b);   /* what is under way is stopped */
 void verb_ask(struct control_call *c);       /* control.c: asks.h takes it from there */
 
 /* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
