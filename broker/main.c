@@ -19,6 +19,7 @@
 
 #include "broker/broker.h"
 #include "broker/config_file.h"
+#include "broker/control_verbs.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
@@ -372,6 +373,7 @@ static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
     plans_finish(b);
+    store_requests_finish(b);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
