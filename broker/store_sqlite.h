@@ -53,6 +53,7 @@ enum write_sql {
     W_CLAIM,
     W_MOVE,
     W_FINISH,
+    W_TENANT_OF,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,

@@ -74,7 +74,8 @@ int job_after_write(const Pb__Dependency *d, char *buf, size_t size)
 {
     char on[JSON_ENUM_BUF];
 
-    if (strchr(d->job, ':') != NULL || protobuf_c_enum_descriptor_get_value(&pb__after__descriptor, (int)d->on) == NULL)
+    if (d->job[0] == '\0' || strchr(d->job, ':') != NULL ||
+        protobuf_c_enum_descriptor_get_value(&pb__after__descriptor, (int)d->on) == NULL)
         return -EINVAL;
     return (size_t)snprintf(buf, size, "%s:%s", d->job, json_enum_name(&pb__after__descriptor, (int)d->on, on)) < size ? 0 : -EINVAL;
 }
@@ -102,9 +103,9 @@ int job_limiter_write(const Pb__LimiterUse *l, char *buf, size_t size)
 {
     int n;
 
-    if (strchr(l->key, '=') != NULL)
+    if (l->key[0] == '\0' || strchr(l->key, '=') != NULL)
         return -EINVAL;
-    n = l->n > 1 ? snprintf(buf, size, "%s=%u", l->key, l->n) : snprintf(buf, size, "%s", l->key);
+    n = l->n > 0 ? snprintf(buf, size, "%s=%u", l->key, l->n) : snprintf(buf, size, "%s", l->key);
     return (size_t)n < size ? 0 : -EINVAL;
 }
 
