@@ -195,6 +195,19 @@ static void a_job_file_is_a_file(void **state)
     expect_has(proc_expect(coop(b, "submit"), COOP_EXIT_USAGE)->err, "wants FILE");
 }
 
+static void nobody_waits_for_what_has_no_end(void **state)
+{
+    struct broker *b = *state;
+
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err, "the job file has an array");
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err, "the job file has a cron expression");
+    expect_has(proc_expect(coop(b, "submit", "--wait", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err,
+               "--wait waits for an end");
+    expect_has(proc_expect(coop(b, "submit", "--follow", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err,
+               "--follow shows the output of one job");
+    expect_receipts(b, 0);
+}
+
 /* ---- documents -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void every_example_file_is_taken(void **state)
@@ -240,6 +253,7 @@ int main(void)
         WITH_BROKER(each_refusal_has_its_exit_code),
         WITH_BROKER(a_file_of_1_gib_is_refused_from_a_disk_and_from_a_pipe),
         WITH_BROKER(a_job_file_is_a_file),
+        WITH_BROKER(nobody_waits_for_what_has_no_end),
         WITH_BROKER(every_example_file_is_taken),
         WITH_BROKER(every_file_in_the_document_is_taken),
     };
