@@ -252,6 +252,9 @@ aarch64: variant-aarch64 ## the tasklets' tests, cross-compiled and run by an em
 
 tests: all $(TEST_BINS) $(TEST_TOOLS)
 
+golden: all $(B)/tests/system/test_golden $(TEST_TOOLS) ## tests/golden/ anew: what each verb prints with --json, for other people's programs (VERB=ls picks one); read the difference
+	@COOP_GOLDEN=write $(B)/tests/system/test_golden
+
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
 	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
 
@@ -282,6 +285,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench_lua
 	@echo
 	@build/release/bench/bench_interp
+	@echo
+	@build/release/bench/bench_store
 bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
 	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
@@ -298,7 +303,9 @@ bench-interp: deps ## the part of it about interpreters that live
 bench-host: deps ## the part of it about hosting: many tenants, many jobs
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_host
 	@build/release/bench/bench_host
-bench-programs: $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-programs: $(B)/bench/bench_store $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+$(B)/bench/bench_store: $(B)/bench/bench_store.o $(B)/libbroker.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 $(B)/bench/bench_lua: $(B)/bench/bench_lua.o $(B)/libworker.a $(B)/libproto.a
