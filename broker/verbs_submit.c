@@ -68,6 +68,7 @@ static void reply_dry(struct control_call *c, Pb__JobSpec *spec)
     spec_strip(spec);
     s.limits_effective = spec->limits;
     s.effective = spec;
+    s.tasks = spec->schedule != NULL && spec->schedule->array != NULL ? spec_array_tasks(spec->schedule->array) : 0;
     r.body_case = PB__REPLY__BODY_SUBMIT;
     r.submit = &s;
     control_reply(c->broker, c->way, &r);
