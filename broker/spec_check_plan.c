@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/arrays.h"
 #include "broker/cron_expr.h"
+#include "broker/deps.h"
 #include "broker/spec_check.h"
 #include "broker/spec_check_parts.h"
 #include "log.h"
@@ -132,15 +134,15 @@ static int check_array(const Pb__ArrayRange *a, char why[SPEC_WHY])
 
     if (n == 0)
         return refuse(why, "the array from %" PRIu64 " to %" PRIu64 " in steps of %" PRIu64 " is none", a->from, a->to, a->step);
-    return n > SPEC_ARRAY ? spec_too_much(why, "array tasks", n, SPEC_ARRAY) : 0;
+    return n > ARRAYS_MAX ? spec_too_much(why, "array tasks", n, ARRAYS_MAX) : 0;
 }
 
 static int check_after(const Pb__Schedule *s, char why[SPEC_WHY])
 {
     char id[ULID_LEN + 1], shown[SPEC_SHOWN];
 
-    if (s->n_after > SPEC_AFTER)
-        return spec_too_much(why, "dependencies", s->n_after, SPEC_AFTER);
+    if (s->n_after > DEPS_MAX)
+        return spec_too_much(why, "dependencies", s->n_after, DEPS_MAX);
     for (size_t i = 0; i < s->n_after; i++) {
         const Pb__Dependency *d = s->after[i];
 

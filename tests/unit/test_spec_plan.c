@@ -115,8 +115,8 @@ static void a_spec_at_every_bound_is_taken(void **state)
     p->spec.priority = 5;
     p->spec.class_ = PB__JOB_CLASS__JOB_CLASS_BATCH;
     p->spec.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    p->schedule.n_after = 1024;
-    p->schedule.n_limiters = 16;
+    p->schedule.n_after = 256;
+    p->schedule.n_limiters = 8;
     p->schedule.not_before_us = NOW - 1;
     p->schedule.deadline_us = NOW + 1;
     p->schedule.array = &p->array;
@@ -260,8 +260,8 @@ static void dependencies_and_limiters_are_checked(void **state)
     char words[200];
 
     (void)state;
-    p->schedule.n_after = 1025;
-    expect(p, -EDQUOT, "the limit 'dependencies' allows 1024, this job has 1025");
+    p->schedule.n_after = 257;
+    expect(p, -EDQUOT, "the limit 'dependencies' allows 256, this job has 257");
     p->schedule.n_after = 2;
     p->dep[1].job = "nope!";
     expect(p, -EINVAL, "after: 'nope!' is not a job's id");
@@ -273,8 +273,8 @@ static void dependencies_and_limiters_are_checked(void **state)
     snprintf(words, sizeof(words), "after %s: there is no condition 9; there are ok, fail and any", p->dep[0].job);
     expect(p, -EINVAL, words);
     p->schedule.n_after = 0;
-    p->schedule.n_limiters = 17;
-    expect(p, -EDQUOT, "the limit 'limiters' allows 16, this job has 17");
+    p->schedule.n_limiters = 9;
+    expect(p, -EDQUOT, "the limit 'limiters' allows 8, this job has 9");
     p->schedule.n_limiters = 2;
     p->limiter[0].key = p->limiter[1].key = "db";
     expect(p, -EINVAL, "the limiter 'db' is given twice");
