@@ -77,6 +77,21 @@ static void what_a_dry_run_prints_can_be_handed_in(void **state)
     expect_receipts(b, 0); /* nothing was kept */
 }
 
+static void the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict(void **state)
+{
+    struct broker *b = *state;
+    struct proc *first = proc_expect(submit_text(b, LUA "idem_key: k\n", "--parsable"), 0);
+    struct proc *again = proc_expect(submit_text(b, "{\"idem_key\": \"k\", \"engine\": \"lua\", \"code\": \"print(1)\"}", "--parsable"), 0);
+    struct proc *other;
+
+    expect_bytes(again->out, first->out.bytes, first->out.len);
+    expect_has(again->err, "this job is there already");
+    other = proc_expect(submit_text(b, LUA "idem_key: k\npriority: 1\n", "--parsable"), COOP_EXIT_CONFLICT);
+    expect_text(other->out, "");
+    (void)expect_end(b, heard_line(&first->out), "ok");
+    expect_receipts(b, 1);
+}
+
 /* ---- the effective spec ------------------------------------------------------------------------------------------------------------------ */
 
 static void what_is_not_said_is_filled_in(void **state)
@@ -249,6 +264,7 @@ int main(void)
         WITH_BROKER(a_job_file_is_run_and_a_json_file_is_the_same_job),
         WITH_BROKER(submit_follows_and_waits),
         WITH_BROKER(what_a_dry_run_prints_can_be_handed_in),
+        WITH_BROKER(the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict),
         WITH_BROKER(what_is_not_said_is_filled_in),
         WITH_BROKER(every_flag_is_in_the_effective_spec),
         WITH_BROKER(each_refusal_has_its_exit_code),
