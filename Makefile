@@ -82,7 +82,7 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
 BENCH_INTERP := bench_interp interp_life interp_flow
-BENCH_HOST := bench_host host_sched
+BENCH_HOST := bench_host host_sched host_store host_crowd host_rates host_shares host_million
 PEER_SCRIPTS := subinterpreters processes
 BENCH_PROGRAMS := true true_libc spin copy512
 PEERS      := ucontext lua
