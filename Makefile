@@ -38,7 +38,7 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
-SCHEMAS     := job calls control link zygote
+SCHEMAS     := job calls control link zygote courier
 PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text job_caps frame_utf8 value_number value_read value_write value_path val val_map val_code json_message array_range
 BROKER_OBJS := config descriptors doctor loop timers rep_socket control control_verbs gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls caps templates template_life template_leave den handle_tree kv store_kv aliases alias_log interps interps_call interps_wait interps_tree interps_look interps_end interps_named interps_job interps_done queues queue_items queue_waits queue_flights queue_store store_queues buffers alias_calls kv_read late_close queue_put queue_get queue_look interps_ties sched sched_rank sched_lanes sched_limiters sched_tenants sched_why cron_expr config_options config_file notify waiting dep_graph
 WORKER_OBJS := zygote zygote_main children worker seal walls landlock policy policy_pure policy_exec policy_init bpf signals place link output input serve engines space space_enter space_join view sys_mount probe policy_merge asks inbound template packed interp
@@ -55,9 +55,13 @@ LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_lim
 LIBCOOP_GEN   := job calls control
 CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection when feed
 
+# What speaks HTTP for webhooks: a process of its own.
+COURIER_OBJS := address errands walls
+
 BROKER_LIBS := -lmd -lsqlite3 -lyaml -lprotobuf-c -lpthread -lm
 WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
 CLIENT_LIBS := -lprotobuf-c -lcbor -lpthread -ljansson
+COURIER_LIBS := -lcurl -lprotobuf-c
 CLI_LIBS    := -ljansson -lmd
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
