@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/aliases_own.h"
 #include "broker/broker.h"
@@ -31,11 +32,10 @@ static void audit(const struct alias_call *c, Pb__CallError error, size_t out)
     log_event(LOG_LEVEL_INFO, "alias", "name=\"%s\" caller=%s server=%s error=%s wall_us=%llu in=%llu out=%llu", name, row.caller,
               row.server[0] != '\0' ? row.server : "host", call_error(error)->name, (unsigned long long)row.wall_us,
               (unsigned long long)row.bytes_in, (unsigned long long)row.bytes_out);
-    if (op == NULL || (op->alias = malloc(sizeof(row))) == NULL) {
-        store_op_free(op);
+    if (op == NULL)
         return;
-    }
-    *op->alias = row;
+    row.tenant = geteuid();
+    op->alias = row;
     store_push(b->store, op);
 }
 

@@ -572,6 +572,7 @@ static int list_unstored(struct broker *b, const char *before, uint32_t states, 
 static int read_ls(struct broker *b, const Pb__Ls *q, uint32_t states, int max, struct store_job *rows, Pb__JobStatus *ret)
 {
     char before[ULID_LEN + 1] = "";
+    struct store_filter filter = { .states = stored_states(states) };
     int n = 0, got;
 
     if (q->before[0] != '\0' && (ulid_normalize(q->before, before) != 0 || strlen(before) != ULID_LEN))
@@ -580,7 +581,8 @@ static int read_ls(struct broker *b, const Pb__Ls *q, uint32_t states, int max, 
     if (n == max)
         return n;
     do { /* a filtered row leaves room for an older one */
-        got = store_list(b->store, stored_states(states), before[0] != '\0' ? before : NULL, rows + n, max - n);
+        filter.before = before[0] != '\0' ? before : NULL;
+        got = store_list(b->store, &filter, rows + n, max - n);
         if (got < 0)
             return got;
         if (got > 0)

@@ -242,6 +242,20 @@ static void keep_spec(struct job *job, const uint8_t *packed, size_t len)
     j->spec_bytes += len;
 }
 
+static void fill_row(struct store_job *row, const struct job *job, const Pb__JobSpec *spec)
+{
+    snprintf(row->name, sizeof(row->name), "%s", job->name);
+    snprintf(row->engine, sizeof(row->engine), "%s", job->engine);
+    snprintf(row->template, sizeof(row->template), "%s", spec->template_);
+    row->tenant = geteuid();
+    row->submitted_us = job->submitted_us;
+    row->stdin_mode = job->stdin_mode;
+    row->memory_bytes = job->limits.memory_bytes;
+    row->wall_us = job->limits.wall_us;
+    row->threads = (uint32_t)job->limits.threads;
+    row->builds = job->builds != NULL;
+}
+
 struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living)
 {
     struct store_op *op = NULL;
@@ -264,20 +278,16 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
         return NULL;
     }
     if (living != NULL) {
-        op->lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
-        op->definition = living->definition;
+        op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
+        op->submit.definition = living->definition;
     }
     take_spec(job, spec);
     job->stdin_mode = spec->stdin_mode;
     job->input.eof = spec->stdin_mode != PB__STDIN_MODE__STDIN_MODE_STREAM;
     job->submitted_us = loop_wall_us();
     job_open_spools(job);
-    snprintf(op->name, sizeof(op->name), "%s", job->name);
-    snprintf(op->engine, sizeof(op->engine), "%s", job->engine);
-    op->submitted_us = job->submitted_us;
-    op->stdin_mode = job->stdin_mode;
-    op->spec.bytes = packed;
-    op->spec.len = len;
+    fill_row(&op->submit.row, job, spec);
+    op->submit.spec = (struct store_blob){ packed, len };
     keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
@@ -445,14 +455,15 @@ static void take_evidence(struct job *job, struct worker *w)
     job->worker_pid = (uint32_t)w->pid;
 }
 
-void jobs_note_start(struct job *job, enum store_kind kind)
+void jobs_note_start(struct job *job, Pb__State state)
 {
-    struct store_op *op = store_op_new(kind, job->id);
+    struct store_op *op = store_op_new(STORE_MOVE, job->id);
 
     if (op == NULL)
         return; /* only the count of attempts is less exact after a crash */
-    op->attempt = job->attempt;
-    op->epoch = job->epoch;
+    op->move.state = state;
+    op->move.attempt = job->attempt;
+    op->move.epoch = job->epoch;
     store_push(job->broker->store, op);
 }
 
@@ -580,7 +591,7 @@ void jobs_assign(struct job *job, struct worker *w)
         return;
     }
     if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED) /* no other is begun again */
-        jobs_note_start(job, STORE_START);
+        jobs_note_start(job, PB__STATE__STATE_RUNNING);
     control_wake(job);
 }
 

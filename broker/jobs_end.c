@@ -292,7 +292,7 @@ static void run_again(struct job *job)
     job->unnamed_violations = 0;
     jobs_drop_seal(job);
     pb__enforcement__init(&job->enforcement);
-    jobs_note_start(job, STORE_REQUEUE);
+    jobs_note_start(job, PB__STATE__STATE_READY);
     control_wake(job);
     jobs_put_in_queue(job, 1);
 }
@@ -340,13 +340,14 @@ static void attach_output(struct store_op *op, const struct spool *s, int stream
     size_t len = s->len;
 
     if (s->fd >= 0) {
-        op->sync_fd[stream] = s->fd;
+        op->finish.sync_fd[stream] = s->fd;
+        op->finish.spooled_bytes += len;
         return;
     }
-    if (len == 0 || (op->out[stream].bytes = malloc(len)) == NULL)
+    if (len == 0 || (op->finish.out[stream].bytes = malloc(len)) == NULL)
         return;
-    if (spool_read(s, 0, op->out[stream].bytes, len, &op->out[stream].len) != 0)
-        op->out[stream].len = 0;
+    if (spool_read(s, 0, op->finish.out[stream].bytes, len, &op->finish.out[stream].len) != 0)
+        op->finish.out[stream].len = 0;
 }
 
 static int push_finish(struct job *job)
@@ -356,15 +357,15 @@ static int push_finish(struct job *job)
 
     if (op == NULL)
         return -ENOMEM;
-    rc = receipt_pack(job, &op->receipt.bytes, &op->receipt.len);
+    rc = receipt_pack(job, &op->finish.receipt.bytes, &op->finish.receipt.len);
     if (rc != 0) {
         store_op_free(op);
         return rc;
     }
-    op->attempt = job->attempt;
-    op->epoch = job->epoch;
-    op->cause = job->end.cause;
-    op->state = job_outcome(job->end.cause);
+    op->finish.attempt = job->attempt;
+    op->finish.epoch = job->epoch;
+    op->finish.cause = job->end.cause;
+    op->finish.state = job_outcome(job->end.cause);
     attach_output(op, &job->spools[0], 0);
     attach_output(op, &job->spools[1], 1);
     attach_output(op, &job->outputs.spool, OUTPUTS_STREAM);

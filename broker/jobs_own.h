@@ -15,8 +15,8 @@ void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
 void jobs_dequeue(struct job *job); /* nothing when it does not wait */
 void jobs_put_in_queue(struct job *job, int at_head);
-/* Tells the store that an attempt begins (STORE_START) or is to be made again (STORE_REQUEUE). */
-void jobs_note_start(struct job *job, enum store_kind kind);
+/* Tells the store that an attempt begins (RUNNING) or is to be made again (READY). */
+void jobs_note_start(struct job *job, Pb__State state);
 /* The end is decided and no worker is left: its receipt goes to the store. */
 void jobs_write_receipt(struct job *job);
 void jobs_on_store_retry(void *ctx); /* of the timer store_retry */

@@ -206,8 +206,8 @@ static struct store_op *make_op(struct ask *a, enum store_kind kind, const char 
     struct store_op *op = store_op_new(kind, "");
 
     if (op != NULL)
-        op->key = strdup(key);
-    if (w == NULL || op == NULL || op->key == NULL) {
+        op->kv.key = strdup(key);
+    if (w == NULL || op == NULL || op->kv.key == NULL) {
         free(w);
         store_op_free(op);
         return NULL;
@@ -217,7 +217,7 @@ static struct store_op *make_op(struct ask *a, enum store_kind kind, const char 
     memcpy(w->key, key, strlen(key) + 1);
     op->owner = w;
     op->done = on_written;
-    op->tenant = geteuid();
+    op->kv.tenant = geteuid();
     return op;
 }
 
@@ -235,10 +235,10 @@ static int take_value(struct store_op *op, const ProtobufCBinaryData *value)
 {
     if (value->len == 0)
         return 0;
-    op->value.bytes = malloc(value->len);
-    if (op->value.bytes == NULL)
+    op->kv.value.bytes = malloc(value->len);
+    if (op->kv.value.bytes == NULL)
         return -ENOMEM;
-    memcpy(op->value.bytes, value->data, op->value.len = value->len);
+    memcpy(op->kv.value.bytes, value->data, op->kv.value.len = value->len);
     return 0;
 }
 
@@ -271,7 +271,7 @@ void call_kv_put(struct ask *a)
         ask_fail(a, CE(TEMPORARY), "out of memory");
         return;
     }
-    op->only_new = m->only_new;
+    op->kv.only_new = m->only_new;
     push(a, op, h);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/queues_own.h"
@@ -62,7 +63,7 @@ static void on_stored(struct store_op *op)
     if (op->status != 0) {
         w->stored = op->status;
         if (op->kind == STORE_QUEUE_PUT)
-            drop_row(q, op->epoch);
+            drop_row(q, op->item.row);
         log_event(LOG_LEVEL_ERROR, "queue_not_stored", "queue=%s error=\"%s\"", q->thing.id, strerror(-op->status));
     }
     note_stored(w);
@@ -100,18 +101,18 @@ void item_store(struct queue *q, struct queue_item *i, struct queue_wait *w)
 
     if (op == NULL)
         return;
-    op->epoch = ++q->thing.broker->queues.last_row;
-    op->attempt = (uint32_t)i->unbound;
-    memcpy(op->name, i->from, sizeof(i->from));
-    op->value = (struct store_blob){ malloc(i->parcel.len + 1), i->parcel.len };
-    if (op->value.bytes == NULL) {
+    op->item.row = ++q->thing.broker->queues.last_row;
+    op->item.unbound = (uint32_t)i->unbound;
+    memcpy(op->item.sender, i->from, sizeof(i->from));
+    op->item.value = (struct store_blob){ malloc(i->parcel.len + 1), i->parcel.len };
+    if (op->item.value.bytes == NULL) {
         store_op_free(op);
         w->stored = -ENOMEM;
         return;
     }
     if (i->parcel.len > 0)
-        memcpy(op->value.bytes, i->parcel.cbor, i->parcel.len);
-    i->row = op->epoch;
+        memcpy(op->item.value.bytes, i->parcel.cbor, i->parcel.len);
+    i->row = op->item.row;
     push(op);
 }
 
@@ -120,7 +121,7 @@ void item_unstore(struct broker *b, struct queue_item *i)
     struct store_op *op = b->queues.leaving ? NULL : store_op_new(STORE_QUEUE_TAKE, "");
 
     if (op != NULL) {
-        op->epoch = i->row;
+        op->item.row = i->row;
         store_push(b->store, op);
     }
     i->row = 0;
@@ -132,15 +133,14 @@ int queue_store_add(struct queue *q, struct queue_wait *w)
 {
     struct store_op *op = new_op(STORE_QUEUE_ADD, q, w);
 
-    if (op == NULL || (op->queue = calloc(1, sizeof(*op->queue))) == NULL) {
-        store_op_free(op);
+    if (op == NULL)
         return -ENOMEM;
-    }
-    memcpy(op->queue->id, q->thing.id, sizeof(op->queue->id));
-    memcpy(op->queue->name, q->thing.name, sizeof(q->thing.name));
-    op->queue->max_items = q->max_items;
-    op->queue->max_bytes = q->max_bytes;
-    op->queue->unbound = (uint32_t)q->unbound;
+    memcpy(op->queue.id, q->thing.id, sizeof(op->queue.id));
+    memcpy(op->queue.name, q->thing.name, sizeof(q->thing.name));
+    op->queue.tenant = geteuid();
+    op->queue.max_items = q->max_items;
+    op->queue.max_bytes = q->max_bytes;
+    op->queue.unbound = (uint32_t)q->unbound;
     push(op);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * store.h - the broker's memory on disk: jobs, their specs, their receipts and their output.
+ * store.h - the broker's memory on disk: jobs, their specs, their receipts and their output, and who they belong to.
  *
  * Side:    broker (trusted). The main thread pushes changes and reads; a writer thread of the store's own commits the changes in
  *          groups (one fsync for all that have gathered) and hands them back. Nothing is promised to anybody before its op came back
@@ -8,94 +8,178 @@
  * Returns: 0 or -errno. -ENOSPC: the disk is full; -EROFS: the directory is read-only; -EBUSY: another broker holds it;
  *          -EPROTONOSUPPORT: written by a newer coop; -EUCLEAN: the database is damaged; -ENOENT: no such job;
  *          -ENOTUNIQ: the prefix names several jobs.
+ * Border:  nothing above knows SQL. Every change of a job is guarded by its epoch, which only rises, and a receipt is written once: what a
+ *          second broker on the same store would do is refused here.
  */
 #ifndef BROKER_STORE_H
 #define BROKER_STORE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "job.pb-c.h"
-#include "ulid.h"
+#include "broker/store_rows.h"
 
 struct store;
 
+/* Each with the member of the union that it uses. "Rides along": goes with the next commit, at most 50 ms later; the others wake the writer. */
 enum store_kind {
-    STORE_SUBMIT,          /* a new job: id, spec, status fields. Wakes the writer at once. */
-    STORE_START,           /* the job was assigned: state RUNNING, attempt, epoch. Rides along with the next commit, at most 50 ms later. */
-    STORE_REQUEUE,         /* back to READY after its worker was lost: attempt, epoch. Rides along as well. */
-    STORE_FINISH,          /* the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
-    STORE_KV_PUT,          /* a key's value: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
-    STORE_KV_DROP,         /* a key goes: -ENOENT: it is not there. */
-    STORE_ALIAS,           /* a call of an alias has ended. Rides along. */
-    STORE_TEMPLATE,        /* a template: name, version, spec, submitted_us */
-    STORE_TEMPLATE_REMOVE, /* the same is gone: name, version */
-    STORE_QUEUE_ADD,       /* a durable queue: -EEXIST: the name or the id is taken. For the rest, job is its id. */
-    STORE_QUEUE_CLOSE,     /* takes no more items; discard: those that are in it go */
-    STORE_QUEUE_REMOVE,    /* with what is in it */
-    STORE_QUEUE_PUT,       /* an item: epoch is its row, attempt its Pb__Unbound, name its sender, value what it is */
-    STORE_QUEUE_TAKE,      /* the item of row epoch is gone. Rides along. */
+    STORE_SUBMIT,     /* submit: a new job, or an array with all its tasks. -EEXIST: the id, or the tenant's idem key (then submit.there) */
+    STORE_CLAIM,      /* move: a job that waits gets a slot: -ESTALE: it does not wait, or its epoch is not move.epoch_was. Rides along. */
+    STORE_MOVE,       /* move: any other step between states that are no ends: -ESTALE: its epoch is higher. Rides along. */
+    STORE_ATTEMPT,    /* attempt: of a job; what is there of this epoch stays. Rides along. */
+    STORE_EDIT,       /* edit: a job that waits: -ESTALE: it does not, or its epoch is higher. Or an array that has not ended. */
+    STORE_FINISH,     /* finish: the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_REMOVE,     /* an ended job, or an array of which every task has ended, with all that there is of it: -EBUSY: not ended. */
+    STORE_DROP_LOGS,  /* the outputs of an ended job; its receipt stays. Rides along. */
+    STORE_ARRAY_END,  /* array_end: every task has ended. Rides along. */
+    STORE_DEP_ADD,    /* dep: -EEXIST: the edge is there; -ENOENT: no job of the name dep.on. */
+    STORE_DEP_MET,    /* dep: job, on: need not be waited for any more. Rides along. */
+    STORE_DEP_DROP,   /* dep: job, on: -ENOENT */
+    STORE_TENANT_PUT, /* tenant: new, or name, parent, weight, suspended, body anew: -EEXIST: the name is another's. */
+    STORE_TENANT_USE, /* tenant: id, vtime, used, used_at_us. Rides along. */
+    STORE_TENANT_REMOVE,   /* tenant: id; with its tokens, limiters, usage: -EBUSY: it has jobs, cron entries or children; -ENOENT */
+    STORE_TOKEN_PUT,       /* token: new, or all of it anew */
+    STORE_TOKEN_USED,      /* token: id, last_used_us. Rides along. */
+    STORE_TOKEN_REMOVE,    /* token: id: -ENOENT */
+    STORE_CRON_PUT,        /* cron: new, or all of it anew; idem as in SUBMIT */
+    STORE_CRON_REMOVE,     /* cron: id: -ENOENT */
+    STORE_LIMITER_PUT,     /* limiter */
+    STORE_LIMITER_REMOVE,  /* limiter: tenant, key: -ENOENT */
+    STORE_USAGE,           /* usage: is added to that of the day. Rides along. */
+    STORE_ADMIN_ACT,       /* admin_act */
+    STORE_KV_PUT,          /* kv: -EEXIST: only_new, and the key is there; -EDQUOT: the tenant's keys or bytes. */
+    STORE_KV_DROP,         /* kv: -ENOENT: it is not there. */
+    STORE_ALIAS,           /* alias: a call of an alias has ended. Rides along. */
+    STORE_TEMPLATE,        /* template: -EEXIST */
+    STORE_TEMPLATE_REMOVE, /* template: tenant, name, version; its number is not given again */
+    STORE_QUEUE_ADD,       /* queue: durable: -EEXIST: the tenant's name or the id is taken. */
+    STORE_QUEUE_CLOSE,     /* queue_of: takes no more items; discard: those that are in it go */
+    STORE_QUEUE_REMOVE,    /* queue_of: with what is in it */
+    STORE_QUEUE_PUT,       /* item */
+    STORE_QUEUE_TAKE,      /* item: row. Rides along. */
+    STORE_KINDS
 };
 
 #define STORE_STREAMS 3
 
-/* Whether a job is an interpreter, and whether it outlives its maker and the broker. */
-enum store_lives { STORE_LIVES_NOT, STORE_LIVES, STORE_LIVES_NAMED };
+/* What rides on SUBMIT and CRON_PUT: the same key of the same tenant is given once. */
+struct store_idem {
+    char key[STORE_IDEM_LEN + 1]; /* "": none */
+    uint8_t spec_hash[STORE_HASH];
+};
 
-struct store_blob {
-    uint8_t *bytes; /* malloc'd, owned by the op; NULL with len 0 when absent */
-    size_t len;
+struct store_submit {
+    struct store_job row; /* of the job; of an array: what all its tasks have. row.id is the op's job. */
+    struct store_idem idem;
+    struct store_blob spec;       /* packed Pb__JobSpec; empty with row.spec_of */
+    struct store_blob definition; /* of a named interpreter: packed Pb__InterpCreate without its spec */
+    struct store_array *array;    /* malloc'd: it is an array, row its tasks'; NULL: a job */
+    struct store_task *tasks;     /* malloc'd; array->tasks of them */
+    struct store_label *labels;   /* malloc'd, as the texts in it */
+    size_t n_labels;
+    struct store_dep *deps; /* malloc'd; their job is filled in */
+    size_t n_deps;
+    char there[ULID_LEN + 1]; /* set by the store with -EEXIST: the job, array or cron entry that has the idem key; "": the id is taken */
+    bool same;                /* and its spec_hash is this one */
+};
+
+struct store_move {
+    Pb__State state; /* CLAIM: CLAIMED, whatever it says */
+    uint32_t attempt, infra, hold;
+    uint64_t not_before_us;
+    uint64_t epoch;              /* from now on */
+    uint64_t epoch_was;          /* CLAIM: what it has */
+    struct store_attempt *ended; /* malloc'd: an attempt that has ended with this step; NULL: none */
+};
+
+/* What of an edit counts. */
+enum store_edit_what {
+    STORE_EDIT_NAME = 1,
+    STORE_EDIT_PRIO = 2,
+    STORE_EDIT_CLASS = 4,
+    STORE_EDIT_NOT_BEFORE = 8,
+    STORE_EDIT_DEADLINE = 16,
+    STORE_EDIT_LIMITS = 32, /* memory_bytes, threads, wall_us */
+    STORE_EDIT_STATE = 64,  /* state, hold: one that waits */
+    STORE_EDIT_LIMITERS = 128,
+    STORE_EDIT_LABELS = 256, /* all of them anew */
+    STORE_EDIT_SPEC = 512,
+    STORE_EDIT_MAX_PARALLEL = 1024, /* of an array */
+};
+
+struct store_edit {
+    uint32_t what;
+    struct store_job row; /* what counts of it, and its epoch */
+    uint32_t max_parallel;
+    struct store_blob spec;
+    struct store_label *labels; /* malloc'd, as the texts in it */
+    size_t n_labels;
+    struct store_dep *add, *drop; /* malloc'd; their job is filled in. What is there already, or is not there, is no error. */
+    size_t n_add, n_drop;
+};
+
+struct store_finish {
+    uint32_t attempt, infra;
+    uint64_t epoch;
+    Pb__State state; /* the outcome */
+    Pb__Cause cause;
+    uint64_t log_until_us, keep_until_us;
+    struct store_blob receipt;            /* packed Pb__Receipt */
+    struct store_blob out[STORE_STREAMS]; /* stdout, stderr, collected files; absent when they are empty or live in spool files */
+    int sync_fd[STORE_STREAMS];           /* spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
+                                 closed by the store. */
+    uint64_t spooled_bytes;               /* what those files hold: it counts as stored by the tenant */
+    struct store_usage usage; /* added to that of its tenant and day, which the store fills in, with one job; jobs 0: is not counted */
+};
+
+struct store_item {
+    uint64_t row;
+    uint32_t unbound;          /* Pb__Unbound */
+    char sender[ULID_LEN + 1]; /* of a job, "": a host program */
+    struct store_blob value;
+};
+
+struct store_kv {
+    uint64_t tenant;
+    char *key; /* malloc'd */
+    struct store_blob value;
+    bool only_new;
 };
 
 struct store_op {
     enum store_kind kind;
-    char job[ULID_LEN + 1];
-    char name[129];                       /* SUBMIT */
-    char engine[33];                      /* SUBMIT */
-    uint32_t version;                     /* TEMPLATE */
-    uint64_t submitted_us;                /* SUBMIT, TEMPLATE: wall clock */
-    uint32_t stdin_mode;                  /* SUBMIT: Pb__StdinMode */
-    uint32_t attempt;                     /* START, REQUEUE, FINISH */
-    uint64_t epoch;                       /* START, REQUEUE, FINISH */
-    Pb__State state;                      /* FINISH: the outcome */
-    Pb__Cause cause;                      /* FINISH */
-    enum store_lives lives;               /* SUBMIT; an interpreter's that is not named rides along as START does */
-    struct store_blob definition;         /* SUBMIT of a named one: packed Pb__InterpCreate without its spec */
-    struct store_blob spec;               /* SUBMIT: packed Pb__JobSpec */
-    struct store_blob receipt;            /* FINISH: packed Pb__Receipt */
-    struct store_blob out[STORE_STREAMS]; /* FINISH: stdout, stderr, collected files; absent when they are empty or live in spool files */
-    int sync_fd[STORE_STREAMS]; /* FINISH: spool files to fdatasync before the commit, -1 when none. Stay open until the op is back; not
-                                 closed by the store. */
-
-    char *key;                         /* KV, malloc'd, owned by the op; ALIAS: the alias's name */
-    struct store_blob value;           /* KV_PUT */
-    uint32_t tenant;                   /* KV */
-    bool only_new;                     /* KV_PUT */
-    struct store_alias *alias;         /* ALIAS, malloc'd, owned by the op */
-    struct store_queue *queue;         /* QUEUE_ADD, malloc'd, owned by the op */
-    bool discard;                      /* QUEUE_CLOSE */
+    char job[ULID_LEN + 1]; /* of the job or array; of the queue for QUEUE_...; "" where the kind is about neither */
+    union {
+        struct store_submit submit;
+        struct store_move move;
+        struct store_attempt attempt;
+        struct store_edit edit;
+        struct store_finish finish;
+        Pb__ArrayCounts array_end;
+        struct store_dep dep; /* its job is the op's */
+        struct store_tenant tenant;
+        struct store_token token;
+        struct {
+            struct store_cron row;
+            struct store_idem idem;
+            char there[ULID_LEN + 1]; /* as submit.there */
+            bool same;
+        } cron;
+        struct store_limiter limiter;
+        struct store_usage usage;
+        struct store_admin_act admin_act;
+        struct store_kv kv;
+        struct store_alias alias;
+        struct store_template template;
+        struct store_queue queue;
+        bool discard; /* QUEUE_CLOSE */
+        struct store_item item;
+    };
     void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
-    int status;            /* set by the store: 0 or -errno. Refused: -EEXIST (SUBMIT: the id; else: a receipt is there), -ESTALE (a
-                                 lower epoch than the stored one), -ENOENT. Anything else is the disk's: not promised, push it again. */
-    int sync_status;       /* the store's: what fdatasync said */
-    void *owner;           /* the caller's */
+    int status;      /* set by the store: 0 or -errno. Refused, and nothing of it was written: what the kind says, else -EEXIST (a receipt
+                                 is there), -ESTALE (a lower epoch than the stored one), -ENOENT. Anything else is the disk's: not
+                                 promised, push it again. */
+    int sync_status; /* the store's: what fdatasync said */
+    void *owner;     /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
-};
-
-/* What is known of a job without its spec. */
-struct store_job {
-    char id[ULID_LEN + 1];
-    char name[129];
-    char engine[33];
-    Pb__State state;
-    Pb__Cause cause;
-    uint32_t attempt;
-    uint64_t epoch;
-    uint64_t submitted_us;
-    uint32_t stdin_mode;
-    enum store_lives lives;
 };
 
 /* Opens (creates, migrates) DIR/coop.db; takes the lock on DIR/lock for the life of the process. why: one sentence on failure. */
@@ -115,15 +199,74 @@ int store_event_fd(const struct store *s);             /* readable when store_co
 struct store_op *store_collect(struct store *s);       /* list of finished ops in commit order, NULL when none; clears the event */
 size_t store_pending(const struct store *s);           /* ops pushed and not yet collected */
 
-/* Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least
- * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. */
-int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job);
-int store_read_spec(struct store *s, const char *id, struct store_blob *ret);
+/* ---- jobs ----
+ * Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least
+ * ULID_MIN_PREFIX characters in any case (-ENOENT for what cannot be an id). Blobs returned are malloc'd; the caller frees. A callback
+ * returns 0 to go on; anything else ends the walk and is returned. It may ask the store anything, but the walk that it is in. */
+
+/* tenants: whose jobs count, n of them; n 0: everybody's. A job of another is as good as not there. */
+int store_find_of(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_job *ret_job);
+int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job); /* everybody's */
+int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_array *ret);
+/* The job, array or cron entry that has the key. -ENOENT. */
+int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH]);
+int store_read_spec(struct store *s, const char *id, struct store_blob *ret); /* of a job, wherever it is; of an array; of a cron entry */
 int store_read_definition(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: not a named interpreter */
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);    /* -ENOENT: has none */
 /* At most max bytes of the job's kept output from offset; stream 0 stdout, 1 stderr, 2 collected files. Empty when past its end or kept in a file. */
 int store_read_output(struct store *s, const char *id, int stream, uint64_t offset, size_t max, struct store_blob *ret);
-#define STORE_HASH 32
+/* In order of key. key and value are borrowed. */
+int store_each_label(struct store *s, const char *id, int (*fn)(void *ctx, const char *key, const char *value), void *ctx);
+/* In the order in which they ended. */
+int store_each_attempt(struct store *s, const char *id, int (*fn)(void *ctx, const struct store_attempt *a), void *ctx);
+
+/* What to list; all zero: everything. Texts and lists are borrowed. */
+struct store_filter {
+    uint32_t states;    /* bits 1u << state; 0: all. Not for arrays */
+    const char *before; /* older than this id; NULL: the newest */
+    const uint64_t *tenants;
+    size_t n_tenants; /* 0: all */
+    const struct store_label *labels;
+    size_t n_labels;      /* all of them */
+    const char *array_id; /* its tasks; NULL: whatever */
+    const char *name;     /* exactly; NULL: any */
+    uint64_t since_us;    /* submitted then or later */
+    bool no_tasks;        /* none that belongs to an array */
+};
+/* Newest first. Returns how many were written. */
+int store_list(struct store *s, const struct store_filter *f, struct store_job *ret_jobs, int max);
+int store_list_arrays(struct store *s, const struct store_filter *f, struct store_array *ret, int max);
+
+/* Every job without a receipt, oldest first: what a restart has to take up. */
+int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
+/* Tasks of an array in order of index; every one, or those that have no receipt. */
+int store_each_task(struct store *s, const char *array, bool unfinished, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
+/* Ended jobs that are due by now_us, at most max of them, those due longest first: their outputs (logs), or all of them. No tasks of arrays
+ * whose other tasks run: those are due together. */
+int store_each_due(struct store *s, bool logs, uint64_t now_us, int max, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
+
+/* ---- arrays, dependencies, cron entries, limiters ---- */
+
+int store_each_array(struct store *s, int (*fn)(void *ctx, const struct store_array *a), void *ctx); /* not ended, oldest first */
+int store_array_counts(struct store *s, const char *array, Pb__ArrayCounts *ret); /* as its tasks are stored: looks at each of them */
+/* Edges that are not met, of jobs and arrays that have not ended; job NULL: of all of them. The other: of one, met or not. */
+int store_each_dep(struct store *s, int (*fn)(void *ctx, const struct store_dep *d), void *ctx);
+int store_each_dep_of(struct store *s, const char *job, int (*fn)(void *ctx, const struct store_dep *d), void *ctx);
+int store_each_cron(struct store *s, int (*fn)(void *ctx, const struct store_cron *c), void *ctx);
+int store_each_limiter(struct store *s, int (*fn)(void *ctx, const struct store_limiter *l), void *ctx);
+
+/* ---- tenants ---- */
+
+int store_each_tenant(struct store *s, int (*fn)(void *ctx, const struct store_tenant *t), void *ctx);
+int store_each_token(struct store *s, int (*fn)(void *ctx, const struct store_token *t), void *ctx);
+/* By day from from_day up to, not including, to_day; tenants as in store_find_of(). */
+int store_each_usage(struct store *s, const uint64_t *tenants, size_t n, uint64_t from_day, uint64_t to_day,
+                     int (*fn)(void *ctx, const struct store_usage *u), void *ctx);
+int store_stored_bytes(struct store *s, uint64_t tenant, uint64_t *ret);
+/* The last first, before that seq (0: the newest). Returns how many, at most max. */
+int store_admin_list(struct store *s, uint64_t before, struct store_admin_act *ret, int max);
+
+/* ---- the chain of receipts: store_chain.c ---- */
 
 /* Where a receipt stands in the chain; previous: zeros for the first. -ENOENT: not in it. */
 struct store_link {
@@ -166,52 +309,28 @@ int store_audit(struct store *s, struct store_audit *a);
 #define STORE_KV_BYTES (256u << 20) /* of a tenant's keys and values together */
 
 /* -ENOENT: no such key. */
-int store_kv_get(struct store *s, uint32_t tenant, const char *key, struct store_blob *ret);
+int store_kv_get(struct store *s, uint64_t tenant, const char *key, struct store_blob *ret);
 /* Keys that begin with prefix and sort behind after ("": from the first), in order of their bytes, as malloc'd texts. Returns how many, at most max. */
-int store_kv_list(struct store *s, uint32_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
+int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
 
 /* ---- calls of aliases: the last STORE_ALIASES of them ---- */
 
 #define STORE_ALIASES 100000
 
-struct store_alias {
-    uint64_t number; /* read: rises by one with each */
-    uint64_t ended_us, wall_us, bytes_in, bytes_out;
-    char caller[ULID_LEN + 1], server[ULID_LEN + 1]; /* ids of interpreters; server "": a host program */
-    char name[129];
-    uint32_t error; /* Pb__CallError */
-};
 /* The last first, before that number (0: the newest). Returns how many, at most max. */
 int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
 
 /* ---- durable queues: store_queues.c ---- */
 
-struct store_queue {
-    char id[ULID_LEN + 1], name[129];
-    uint32_t max_items, unbound; /* Pb__Unbound */
-    uint64_t max_bytes;
-    bool closed;
-};
-struct store_queue_item {
-    uint64_t row;
-    uint32_t unbound;
-    char sender[ULID_LEN + 1];
-    const void *value; /* borrowed */
-    size_t len;
-};
-/* Oldest first. fn returns 0 to go on; anything else ends the walk and is returned. */
+/* Oldest first. */
 int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_queue *q), void *ctx);
 int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ctx, const struct store_queue_item *i), void *ctx);
 
-/* Newest first, older than before (an id, or NULL), only states in the bit set (1u << state; 0 = all). Returns how many were written. */
-int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max);
-/* Calls fn for every job without a receipt, oldest first: what a restart has to take up. fn returns 0 to go on;
- * anything else ends the walk and is returned. */
-/* Templates that have not been removed, oldest first; fn as below. The spec is borrowed. And the highest version that there ever was of a name, 0: none. */
-uint32_t store_last_template(struct store *s, const char *name);
-int store_each_template(struct store *s,
-                        int (*fn)(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec),
-                        void *ctx);
-int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx);
+/* ---- templates ---- */
+
+/* The highest version that there ever was of a name of this tenant, 0: none. */
+uint32_t store_last_template(struct store *s, uint64_t tenant, const char *name);
+/* Those that have not been removed, oldest first. */
+int store_each_template(struct store *s, int (*fn)(void *ctx, const struct store_template *t), void *ctx);
 
 #endif

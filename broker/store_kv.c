@@ -15,8 +15,8 @@
 
 static void bind_key(sqlite3_stmt *stmt, const struct store_op *op)
 {
-    (void)sqlite3_bind_int64(stmt, 1, op->tenant);
-    (void)sqlite3_bind_text(stmt, 2, op->key, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, 1, (sqlite3_int64)op->kv.tenant);
+    (void)sqlite3_bind_text(stmt, 2, op->kv.key, -1, SQLITE_STATIC);
 }
 
 /* Up to two numbers of the first row; *ret_there says whether there is one. */
@@ -47,7 +47,7 @@ static int add_to_total(struct store *s, const struct store_op *op, int64_t keys
 {
     sqlite3_stmt *stmt = s->w[W_KV_ADD];
 
-    (void)sqlite3_bind_int64(stmt, 1, op->tenant);
+    (void)sqlite3_bind_int64(stmt, 1, (sqlite3_int64)op->kv.tenant);
     (void)sqlite3_bind_int64(stmt, 2, keys);
     (void)sqlite3_bind_int64(stmt, 3, bytes);
     return store_run(s, W_KV_ADD);
@@ -63,12 +63,12 @@ static int check_put(struct store *s, struct store_op *op, int64_t *ret_keys, in
     if (err != 0)
         return err;
     *ret_keys = !there;
-    *ret_bytes = (int64_t)op->value.len - old + (there ? 0 : (int64_t)strlen(op->key));
-    if (there && op->only_new) {
+    *ret_bytes = (int64_t)op->kv.value.len - old + (there ? 0 : (int64_t)strlen(op->kv.key));
+    if (there && op->kv.only_new) {
         op->status = -EEXIST;
         return 0;
     }
-    (void)sqlite3_bind_int64(s->w[W_KV_TOTAL], 1, op->tenant);
+    (void)sqlite3_bind_int64(s->w[W_KV_TOTAL], 1, (sqlite3_int64)op->kv.tenant);
     err = look_up(s, s->w[W_KV_TOTAL], total, &any);
     if (err == 0 && ((*ret_keys > 0 && total[0] >= STORE_KV_KEYS) || (*ret_bytes > 0 && total[1] + *ret_bytes > STORE_KV_BYTES)))
         op->status = -EDQUOT;
@@ -84,7 +84,7 @@ int store_kv_put(struct store *s, struct store_op *op, int64_t now_us)
     if (err != 0 || op->status != 0)
         return err;
     bind_key(stmt, op);
-    err = store_bind_blob(stmt, 3, &op->value);
+    err = store_bind_blob(stmt, 3, &op->kv.value);
     (void)sqlite3_bind_int64(stmt, 4, now_us);
     if (err == 0)
         err = store_run(s, W_KV_PUT);
@@ -104,12 +104,12 @@ int store_kv_drop(struct store *s, struct store_op *op, int64_t now_us)
         return err;
     bind_key(s->w[W_KV_DROP], op);
     err = store_run(s, W_KV_DROP);
-    return err == 0 ? add_to_total(s, op, -1, -old - (int64_t)strlen(op->key)) : err;
+    return err == 0 ? add_to_total(s, op, -1, -old - (int64_t)strlen(op->kv.key)) : err;
 }
 
 int store_alias_add(struct store *s, struct store_op *op, int64_t now_us)
 {
-    const struct store_alias *a = op->alias;
+    const struct store_alias *a = &op->alias;
     sqlite3_stmt *stmt = s->w[W_ALIAS];
     int err;
 
@@ -122,6 +122,7 @@ int store_alias_add(struct store *s, struct store_op *op, int64_t now_us)
     (void)sqlite3_bind_int64(stmt, 6, (sqlite3_int64)a->bytes_in);
     (void)sqlite3_bind_int64(stmt, 7, (sqlite3_int64)a->bytes_out);
     (void)sqlite3_bind_int64(stmt, 8, a->error);
+    (void)sqlite3_bind_int64(stmt, 9, (sqlite3_int64)a->tenant);
     err = store_run(s, W_ALIAS);
     if (err != 0)
         return err;
@@ -131,13 +132,13 @@ int store_alias_add(struct store *s, struct store_op *op, int64_t now_us)
 
 /* ---- the main thread ------------------------------------------------------------------------------------------------------------------ */
 
-int store_kv_get(struct store *s, uint32_t tenant, const char *key, struct store_blob *ret)
+int store_kv_get(struct store *s, uint64_t tenant, const char *key, struct store_blob *ret)
 {
     sqlite3_stmt *stmt = s->r[R_KV_GET];
     struct store_blob b = { NULL, 0 };
     int rc, err;
 
-    (void)sqlite3_bind_int64(stmt, 1, tenant);
+    (void)sqlite3_bind_int64(stmt, 1, (sqlite3_int64)tenant);
     (void)sqlite3_bind_text(stmt, 2, key, -1, SQLITE_STATIC);
     rc = sqlite3_step(stmt);
     err = rc == SQLITE_ROW ? 0 : rc == SQLITE_DONE ? -ENOENT : store_errno(s->reader, rc);
@@ -154,14 +155,14 @@ int store_kv_get(struct store *s, uint32_t tenant, const char *key, struct store
     return err;
 }
 
-int store_kv_list(struct store *s, uint32_t tenant, const char *prefix, const char *after, char **ret_keys, int max)
+int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const char *after, char **ret_keys, int max)
 {
     sqlite3_stmt *stmt = s->r[R_KV_LIST];
     char end[STORE_KV_KEY + 2];
     int n = 0, rc = SQLITE_DONE, err = 0;
 
     (void)snprintf(end, sizeof(end), "%s\xff", prefix); /* behind every text that begins with prefix: no letter has this byte */
-    (void)sqlite3_bind_int64(stmt, 1, tenant);
+    (void)sqlite3_bind_int64(stmt, 1, (sqlite3_int64)tenant);
     (void)sqlite3_bind_text(stmt, 2, prefix, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(stmt, 3, end, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(stmt, 4, after, -1, SQLITE_STATIC);
@@ -196,6 +197,7 @@ int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, 
             .bytes_in = (uint64_t)sqlite3_column_int64(stmt, 6),
             .bytes_out = (uint64_t)sqlite3_column_int64(stmt, 7),
             .error = (uint32_t)sqlite3_column_int64(stmt, 8),
+            .tenant = (uint64_t)sqlite3_column_int64(stmt, 9),
         };
         (void)snprintf(a->caller, sizeof(a->caller), "%s", (const char *)sqlite3_column_text(stmt, 3));
         (void)snprintf(a->server, sizeof(a->server), "%s", (const char *)sqlite3_column_text(stmt, 4));

@@ -18,18 +18,19 @@ static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
 
 int store_queue_add(struct store *s, struct store_op *op, int64_t now_us)
 {
-    const struct store_queue *q = op->queue;
-    sqlite3_stmt *stmt = s->w[W_QUEUE_ADD];
-    int err;
+    const struct store_queue *q = &op->queue;
+    struct binder b = store_binder(s->w[W_QUEUE_ADD]);
+    int changed = 0, err;
 
-    bind_text(stmt, 1, q->id);
-    bind_text(stmt, 2, q->name);
-    (void)sqlite3_bind_int64(stmt, 3, q->max_items);
-    (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)q->max_bytes);
-    (void)sqlite3_bind_int64(stmt, 5, q->unbound);
-    (void)sqlite3_bind_int64(stmt, 6, now_us);
-    err = store_run(s, W_QUEUE_ADD);
-    if (err == 0 && sqlite3_changes(s->writer) == 0)
+    store_put_text(&b, q->id);
+    store_put_num(&b, q->tenant);
+    store_put_text(&b, q->name);
+    store_put_num(&b, q->max_items);
+    store_put_num(&b, q->max_bytes);
+    store_put_num(&b, q->unbound);
+    store_put_num(&b, (uint64_t)now_us);
+    err = store_run_with(s, W_QUEUE_ADD, &b, &changed);
+    if (err == 0 && changed == 0)
         op->status = -EEXIST;
     return err;
 }
@@ -61,22 +62,22 @@ int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us)
 
 int store_queue_put(struct store *s, struct store_op *op, int64_t now_us)
 {
-    sqlite3_stmt *stmt = s->w[W_QUEUE_PUT];
-    int err;
+    const struct store_item *i = &op->item;
+    struct binder b = store_binder(s->w[W_QUEUE_PUT]);
 
     (void)now_us;
-    (void)sqlite3_bind_int64(stmt, 1, (sqlite3_int64)op->epoch);
-    bind_text(stmt, 2, op->job);
-    (void)sqlite3_bind_int64(stmt, 3, op->attempt);
-    bind_text(stmt, 4, op->name);
-    err = store_bind_blob(stmt, 5, &op->value);
-    return err == 0 ? store_run(s, W_QUEUE_PUT) : err;
+    store_put_num(&b, i->row);
+    store_put_text(&b, op->job);
+    store_put_num(&b, i->unbound);
+    store_put_text(&b, i->sender);
+    store_put_blob(&b, &i->value);
+    return store_run_with(s, W_QUEUE_PUT, &b, NULL);
 }
 
 int store_queue_take(struct store *s, struct store_op *op, int64_t now_us)
 {
     (void)now_us;
-    (void)sqlite3_bind_int64(s->w[W_QUEUE_TAKE], 1, (sqlite3_int64)op->epoch);
+    (void)sqlite3_bind_int64(s->w[W_QUEUE_TAKE], 1, (sqlite3_int64)op->item.row);
     return store_run(s, W_QUEUE_TAKE);
 }
 
@@ -100,6 +101,7 @@ int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_qu
             .max_bytes = (uint64_t)sqlite3_column_int64(stmt, 3),
             .unbound = (uint32_t)sqlite3_column_int64(stmt, 4),
             .closed = sqlite3_column_int(stmt, 5) != 0,
+            .tenant = (uint64_t)sqlite3_column_int64(stmt, 6),
         };
 
         take_text(q.id, sizeof(q.id), stmt, 0);

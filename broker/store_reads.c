@@ -6,91 +6,138 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_COLUMNS       "id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, lives"
-#define UNFINISHED_STATES ((1u << PB__STATE__STATE_SUCCEEDED) - 1)
-#define PAST_EVERY_ID     "~" /* sorts behind the alphabet of ids */
-
 #define AUDIT_SQL                                                                                                                          \
     "SELECT c.seq, c.hash, c.job, r.job, r.epoch, r.outcome, r.cause, r.recorded_us, r.receipt, j.state, j.cause "                         \
     "FROM chain c LEFT JOIN result r ON r.job = c.job LEFT JOIN job j ON j.id = c.job WHERE c.seq > ?1 ORDER BY c.seq"
 
 /* clang-format off */
 const char *const store_read_sql[R_COUNT] = {
-    [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 LIMIT 2",
-    [R_SPEC] = "SELECT body FROM spec WHERE job = ?1",
+    /* ?3: a list of tenants, or NULL */
+    [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 "
+               "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
+    [R_FIND_ARRAY] = "SELECT " ARRAY_COLUMNS " FROM arr WHERE id BETWEEN ?1 AND ?2 "
+                     "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
+    [R_IDEM] = "SELECT id, spec_hash FROM idem WHERE tenant = ?1 AND key = ?2",
+    /* its own, that of whom it shares, its array's, an array's, a cron entry's */
+    [R_SPEC] = "SELECT coalesce((SELECT body FROM spec WHERE job = ?1), "
+               "(SELECT s.body FROM job j JOIN spec s ON s.job = j.spec_of WHERE j.id = ?1), "
+               "(SELECT a.spec FROM job j JOIN arr a ON a.id = CASE WHEN j.spec_of <> '' THEN j.spec_of ELSE j.array_id END WHERE j.id = ?1), "
+               "(SELECT spec FROM arr WHERE id = ?1), (SELECT spec FROM cron WHERE id = ?1)) AS found WHERE found IS NOT NULL",
     [R_RECEIPT] = "SELECT receipt FROM result WHERE job = ?1",
     /* one row for a job that exists, its data NULL when there is none */
     [R_OUTPUT] = "SELECT (SELECT data FROM output WHERE job = ?1 AND stream = ?2) FROM job WHERE id = ?1",
-    [R_LIST] = "SELECT " JOB_COLUMNS " FROM job WHERE id < ?1 AND (?2 = 0 OR (?2 >> state) & 1) ORDER BY id DESC LIMIT ?3",
-    /* the same for questions about unfinished jobs only: a few among millions */
-    [R_LIST_UNFINISHED] = "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished "
-                          "WHERE " UNFINISHED_SQL " AND id < ?1 AND (?2 >> state) & 1 ORDER BY id DESC LIMIT ?3",
+    [R_LABELS] = "SELECT key, value FROM label WHERE job = ?1 ORDER BY key",
+    [R_ATTEMPTS] = "SELECT n, epoch, started_us, ended_us, cpu_us, cause, detail, infra FROM attempt WHERE job = ?1 ORDER BY epoch",
+    [R_ARRAY_COUNTS] = "SELECT state, count(*) FROM job WHERE array_id = ?1 AND array_id <> '' GROUP BY state",
+    [R_STORED_BYTES] = "SELECT bytes FROM tenant_total WHERE tenant = ?1",
+    [R_ADMIN_ACTS] = "SELECT seq, at_us, actor, tenant, verb, object, detail FROM admin_act WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
     [R_HEAD] = "SELECT h.seq, h.hash, r.recorded_us FROM head h LEFT JOIN chain c ON c.seq = h.seq LEFT JOIN result r ON r.job = c.job",
     [R_LINK] = "SELECT c.seq, c.hash, (SELECT hash FROM chain WHERE seq = c.seq - 1) FROM chain c WHERE c.job = ?1",
     [R_KV_GET] = "SELECT value FROM kv WHERE tenant = ?1 AND key = ?2",
     [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
-    [R_ALIASES] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error FROM alias_call "
+    [R_ALIASES] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error, tenant FROM alias_call "
                    "WHERE number < ?1 ORDER BY number DESC LIMIT ?2"),
-    [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed FROM queue ORDER BY id",
+    [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed, tenant FROM queue ORDER BY id",
     [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,
     [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
-    [R_TEMPLATES] = "SELECT name, version, created_us, body FROM template ORDER BY created_us, version",
-    [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE name = ?1",
+    [R_TEMPLATES] = "SELECT tenant, name, version, created_us, body FROM template ORDER BY created_us, version",
+    [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE tenant = ?1 AND name = ?2",
 };
 /* clang-format on */
 
-static const char each_unfinished[] = "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished "
-                                      "WHERE " UNFINISHED_SQL " ORDER BY id";
-
-static void copy_text(char *to, size_t size, sqlite3_stmt *stmt, int column)
+/* A prefix of an id becomes the first and the last id that begin with it. */
+static int id_range(const char *prefix, char low[ULID_LEN + 1], char high[ULID_LEN + 1])
 {
-    const unsigned char *text = sqlite3_column_text(stmt, column);
-
-    (void)snprintf(to, size, "%s", text == NULL ? "" : (const char *)text);
-}
-
-static void read_job(sqlite3_stmt *stmt, struct store_job *ret)
-{
-    copy_text(ret->id, sizeof(ret->id), stmt, 0);
-    copy_text(ret->name, sizeof(ret->name), stmt, 1);
-    copy_text(ret->engine, sizeof(ret->engine), stmt, 2);
-    ret->state = (Pb__State)sqlite3_column_int(stmt, 3);
-    ret->cause = (Pb__Cause)sqlite3_column_int(stmt, 4);
-    ret->attempt = (uint32_t)sqlite3_column_int64(stmt, 5);
-    ret->epoch = (uint64_t)sqlite3_column_int64(stmt, 6);
-    ret->submitted_us = (uint64_t)sqlite3_column_int64(stmt, 7);
-    ret->stdin_mode = (uint32_t)sqlite3_column_int64(stmt, 8);
-    ret->lives = (enum store_lives)sqlite3_column_int(stmt, 9);
-}
-
-int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job)
-{
-    sqlite3_stmt *stmt = s->r[R_FIND];
-    char low[ULID_LEN + 1], high[ULID_LEN + 1];
-    struct store_job job;
-    int rc, err;
-
-    if (ulid_normalize(id_or_prefix, low) != 0)
+    if (ulid_normalize(prefix, low) != 0)
         return -ENOENT; /* what cannot be an id names no job */
     memset(high, 'Z', ULID_LEN);
     high[ULID_LEN] = '\0';
     memcpy(high, low, strlen(low));
+    return 0;
+}
+
+/* One row, taken; -ENOENT: none, -ENOTUNIQ: several. */
+static int find_one(struct store *s, sqlite3_stmt *stmt, const char *prefix, const uint64_t *tenants, size_t n,
+                    void (*take)(sqlite3_stmt *stmt, void *ret), void *ret)
+{
+    char low[ULID_LEN + 1], high[ULID_LEN + 1], *list = NULL;
+    int rc, err = id_range(prefix, low, high);
+
+    if (err == 0)
+        err = store_tenant_list(tenants, n, &list);
+    if (err != 0)
+        return err;
     (void)sqlite3_bind_text(stmt, 1, low, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(stmt, 2, high, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, 3, list, -1, SQLITE_STATIC);
     rc = sqlite3_step(stmt);
     err = store_errno(s->reader, rc);
     if (err == 0 && rc != SQLITE_ROW)
         err = -ENOENT;
     if (err == 0) {
-        read_job(stmt, &job);
+        take(stmt, ret);
         rc = sqlite3_step(stmt);
         err = rc == SQLITE_ROW ? -ENOTUNIQ : store_errno(s->reader, rc);
     }
     (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+    sqlite3_free(list);
+    return err;
+}
+
+static void take_job(sqlite3_stmt *stmt, void *ret)
+{
+    store_take_job(stmt, ret);
+}
+
+static void take_array(sqlite3_stmt *stmt, void *ret)
+{
+    store_take_array(stmt, ret);
+}
+
+int store_find_of(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_job *ret_job)
+{
+    struct store_job job;
+    int err = find_one(s, s->r[R_FIND], id_or_prefix, tenants, n, take_job, &job);
+
     if (err == 0)
         *ret_job = job;
+    return err;
+}
+
+int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job)
+{
+    return store_find_of(s, id_or_prefix, NULL, 0, ret_job);
+}
+
+int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_array *ret)
+{
+    struct store_array a;
+    int err = find_one(s, s->r[R_FIND_ARRAY], id_or_prefix, tenants, n, take_array, &a);
+
+    if (err == 0)
+        *ret = a;
+    return err;
+}
+
+int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH])
+{
+    sqlite3_stmt *stmt = s->r[R_IDEM];
+    struct binder b = store_binder(stmt);
+    struct columns c = store_columns(stmt);
+    int rc, err;
+
+    store_put_num(&b, tenant);
+    store_put_text(&b, key);
+    rc = sqlite3_step(stmt);
+    err = rc == SQLITE_DONE ? -ENOENT : store_errno(s->reader, rc);
+    if (err == 0) {
+        store_take_text(&c, ret_id, ULID_LEN + 1);
+        store_take_hash(&c, ret_hash);
+    }
+    (void)sqlite3_reset(stmt);
     return err;
 }
 
@@ -150,68 +197,52 @@ int store_read_output(struct store *s, const char *id, int stream, uint64_t offs
     return read_blob(s, s->r[R_OUTPUT], id, offset, max, ret);
 }
 
-int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret_jobs, int max)
-{
-    bool unfinished = states != 0 && (states & ~UNFINISHED_STATES) == 0;
-    sqlite3_stmt *stmt = s->r[unfinished ? R_LIST_UNFINISHED : R_LIST];
-    int n = 0, rc = SQLITE_DONE, err;
+/* ---- walks --------------------------------------------------------------------------------------------------------------------------- */
 
-    (void)sqlite3_bind_text(stmt, 1, before == NULL ? PAST_EVERY_ID : before, -1, SQLITE_STATIC);
-    (void)sqlite3_bind_int64(stmt, 2, states);
-    (void)sqlite3_bind_int(stmt, 3, max < 0 ? 0 : max);
-    while (n < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        read_job(stmt, &ret_jobs[n++]);
-    err = store_errno(s->reader, rc);
-    (void)sqlite3_reset(stmt);
-    return err == 0 ? n : err;
+struct call {
+    union {
+        int (*label)(void *ctx, const char *key, const char *value);
+        int (*attempt)(void *ctx, const struct store_attempt *a);
+    };
+    void *ctx;
+};
+
+static int one_label(void *ctx, sqlite3_stmt *stmt)
+{
+    struct call *call = ctx;
+    const char *key = (const char *)sqlite3_column_text(stmt, 0), *value = (const char *)sqlite3_column_text(stmt, 1);
+
+    return call->label(call->ctx, key != NULL ? key : "", value != NULL ? value : "");
 }
 
-/* A statement of its own: fn may ask the store anything, this included. */
-int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx)
+int store_each_label(struct store *s, const char *id, int (*fn)(void *ctx, const char *key, const char *value), void *ctx)
 {
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(s->reader, each_unfinished, -1, &stmt, NULL), stopped = 0;
-    int err = store_errno(s->reader, rc);
+    struct call call = { .label = fn, .ctx = ctx };
 
-    while (err == 0 && stopped == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct store_job job;
-
-        read_job(stmt, &job);
-        stopped = fn(ctx, &job);
-    }
-    if (err == 0 && stopped == 0)
-        err = store_errno(s->reader, rc);
-    (void)sqlite3_finalize(stmt);
-    return err != 0 ? err : stopped;
+    (void)sqlite3_bind_text(s->r[R_LABELS], 1, id, -1, SQLITE_STATIC);
+    return store_walk(s->r[R_LABELS], one_label, &call);
 }
 
-int store_each_template(struct store *s,
-                        int (*fn)(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec),
-                        void *ctx)
+static int one_attempt(void *ctx, sqlite3_stmt *stmt)
 {
-    sqlite3_stmt *stmt = s->r[R_TEMPLATES];
-    int rc = SQLITE_DONE, stopped = 0, err;
+    struct call *call = ctx;
+    struct columns c = store_columns(stmt);
+    struct store_attempt a = { .n = (uint32_t)store_take_num(&c) };
 
-    while (stopped == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct store_blob spec = { (uint8_t *)sqlite3_column_blob(stmt, 3), (size_t)sqlite3_column_bytes(stmt, 3) };
-
-        if (spec.len > 0) /* else removed */
-            stopped = fn(ctx, (const char *)sqlite3_column_text(stmt, 0), (uint32_t)sqlite3_column_int64(stmt, 1),
-                         (uint64_t)sqlite3_column_int64(stmt, 2), &spec);
-    }
-    err = stopped == 0 ? store_errno(s->reader, rc) : 0;
-    (void)sqlite3_reset(stmt);
-    return err != 0 ? err : stopped;
+    a.epoch = store_take_num(&c);
+    a.started_us = store_take_num(&c);
+    a.ended_us = store_take_num(&c);
+    a.cpu_us = store_take_num(&c);
+    a.cause = (Pb__Cause)store_take_num(&c);
+    store_take_text(&c, a.detail, sizeof(a.detail));
+    a.infra = store_take_num(&c) != 0;
+    return call->attempt(call->ctx, &a);
 }
 
-uint32_t store_last_template(struct store *s, const char *name)
+int store_each_attempt(struct store *s, const char *id, int (*fn)(void *ctx, const struct store_attempt *a), void *ctx)
 {
-    sqlite3_stmt *stmt = s->r[R_TEMPLATE_LAST];
-    uint32_t last = 0;
+    struct call call = { .attempt = fn, .ctx = ctx };
 
-    (void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-    if (sqlite3_step(stmt) == SQLITE_ROW)
-        last = (uint32_t)sqlite3_column_int64(stmt, 0);
-    (void)sqlite3_reset(stmt);
-    return last;
+    (void)sqlite3_bind_text(s->r[R_ATTEMPTS], 1, id, -1, SQLITE_STATIC);
+    return store_walk(s->r[R_ATTEMPTS], one_attempt, &call);
 }

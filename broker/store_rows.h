@@ -15,14 +15,14 @@
 #include "job.pb-c.h"
 #include "ulid.h"
 
-#define STORE_HASH     32  /* bytes of a SHA-256 */
-#define STORE_QUEUE    64  /* bytes of a job's queue */
-#define STORE_USER     64  /* of who submitted */
-#define STORE_LABEL    128 /* of a label's key, and of its value */
-#define STORE_IDEM     128 /* of an idempotency key */
-#define STORE_TEMPLATE 140 /* of NAME@VERSION */
-#define STORE_LIMITERS 320 /* of "KEY=N KEY=N": all that a job uses */
-#define STORE_TENANT   64  /* of a tenant's name */
+#define STORE_HASH         32  /* bytes of a SHA-256 */
+#define STORE_QUEUE_LEN    64  /* bytes of a job's queue */
+#define STORE_USER_LEN     64  /* of who submitted */
+#define STORE_LABEL_LEN    128 /* of a label's key, and of its value */
+#define STORE_IDEM_LEN     128 /* of an idempotency key */
+#define STORE_TEMPLATE_LEN 140 /* of NAME@VERSION */
+#define STORE_LIMITERS_LEN 320 /* of "KEY=N KEY=N": all that a job uses */
+#define STORE_TENANT_LEN   64  /* of a tenant's name */
 
 struct store_blob {
     uint8_t *bytes; /* malloc'd, NULL with len 0 when absent */
@@ -37,10 +37,10 @@ struct store_job {
     char id[ULID_LEN + 1];
     char name[129];
     char engine[33];
-    char template[STORE_TEMPLATE + 1]; /* in a child of this one, NAME@VERSION; "": none */
-    char queue[STORE_QUEUE + 1];
-    char user[STORE_USER + 1];         /* "uid:1000", "token:ID" */
-    char limiters[STORE_LIMITERS + 1]; /* "KEY=N KEY=N", in order of KEY */
+    char template[STORE_TEMPLATE_LEN + 1]; /* in a child of this one, NAME@VERSION; "": none */
+    char queue[STORE_QUEUE_LEN + 1];
+    char user[STORE_USER_LEN + 1];         /* "uid:1000", "token:ID" */
+    char limiters[STORE_LIMITERS_LEN + 1]; /* "KEY=N KEY=N", in order of KEY */
     uint64_t tenant;
     Pb__State state;
     Pb__Cause cause;
@@ -75,7 +75,7 @@ struct store_task {
 };
 
 struct store_array {
-    char id[ULID_LEN + 1], name[129], engine[33], queue[STORE_QUEUE + 1], user[STORE_USER + 1];
+    char id[ULID_LEN + 1], name[129], engine[33], queue[STORE_QUEUE_LEN + 1], user[STORE_USER_LEN + 1];
     uint64_t tenant, from, to, step, tasks, submitted_us, not_before_us, deadline_us;
     uint32_t max_parallel; /* 0: no bound */
     uint32_t prio, hold;
@@ -102,7 +102,7 @@ struct store_attempt {
 
 struct store_tenant {
     uint64_t id, parent; /* parent 0: none */
-    char name[STORE_TENANT + 1];
+    char name[STORE_TENANT_LEN + 1];
     double weight;
     bool suspended;
     uint64_t created_us;
@@ -113,7 +113,7 @@ struct store_tenant {
 };
 
 struct store_token {
-    char id[ULID_LEN + 1], queue[STORE_QUEUE + 1], note[129], made_by[STORE_USER + 1];
+    char id[ULID_LEN + 1], queue[STORE_QUEUE_LEN + 1], note[129], made_by[STORE_USER_LEN + 1];
     uint64_t tenant;
     uint8_t hash[STORE_HASH]; /* of the secret, which nobody keeps */
     uint32_t scopes;          /* bits of actor.h */
@@ -130,11 +130,11 @@ struct store_usage {
 struct store_admin_act {
     uint64_t seq; /* read: rises by one with each */
     uint64_t at_us, tenant;
-    char actor[STORE_USER + 1], verb[33], object[129], detail[257];
+    char actor[STORE_USER_LEN + 1], verb[33], object[129], detail[257];
 };
 
 struct store_cron {
-    char id[ULID_LEN + 1], name[129], engine[33], expr[129], zone[17], user[STORE_USER + 1];
+    char id[ULID_LEN + 1], name[129], engine[33], expr[129], zone[17], user[STORE_USER_LEN + 1];
     uint64_t tenant, created_us, next_us, last_us;
     char last_job[ULID_LEN + 1];
     bool paused;

@@ -10,8 +10,33 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x636f6f70 /* "coop", for file(1) and for us */
+
+/* Step 8: whatever is there belongs to the broker's own user, and has a size. */
+static int adopt_rows(sqlite3 *db)
+{
+    static const char *const sql[] = {
+        "UPDATE job SET tenant = %u,"
+        "  ended_us = coalesce((SELECT recorded_us FROM result WHERE job = id), 0),"
+        "  kept_bytes = coalesce((SELECT length(body) FROM spec WHERE job = id), 0) +"
+        "               coalesce((SELECT length(receipt) FROM result WHERE job = id), 0),"
+        "  log_bytes = coalesce((SELECT sum(length(data)) FROM output WHERE job = id), 0)",
+        "INSERT INTO tenant_total SELECT %u, sum(kept_bytes + log_bytes) FROM job HAVING count(*) > 0",
+        "UPDATE template SET tenant = %u",
+        "UPDATE queue SET tenant = %u",
+        "UPDATE alias_call SET tenant = %u",
+    };
+    char text[512];
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]) && rc == SQLITE_OK; i++) {
+        (void)sqlite3_snprintf(sizeof(text), text, sql[i], (unsigned)geteuid());
+        rc = sqlite3_exec(db, text, NULL, NULL, NULL);
+    }
+    return store_errno(db, rc);
+}
 
 /* clang-format off */
 const struct schema_step store_schema[SCHEMA_VERSION] = {
@@ -48,7 +73,7 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  PRIMARY KEY(job, stream)"
       ");", NULL },
     { 2, "an index of the jobs that have not ended",
-      "CREATE INDEX job_unfinished ON job(id) WHERE " UNFINISHED_SQL ";", NULL },
+      "CREATE INDEX job_unfinished ON job(id) WHERE state < 5;", NULL },
     { 3, "receipts in a chain of hashes",
       "CREATE TABLE chain(" /* a row here is never changed, and stays when its job is deleted */
       "  seq  INTEGER NOT NULL PRIMARY KEY," /* 1, 2, 3, ... */
@@ -117,6 +142,210 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  value   BLOB    NOT NULL" /* CBOR, proto/value.h */
       ");"
       "CREATE INDEX queue_item_of ON queue_item(queue, number);", NULL },
+    { 8, "tenants, and what a job host has to know of a job",
+      /* job_unfinished was of states below 5: there are others now that are no ends */
+      "DROP INDEX job_unfinished;"
+      "ALTER TABLE job ADD COLUMN tenant        INTEGER NOT NULL DEFAULT 0;" /* those that are there: the broker's own, in adopt_jobs() */
+      "ALTER TABLE job ADD COLUMN user          TEXT    NOT NULL DEFAULT '';"
+      "ALTER TABLE job ADD COLUMN queue         TEXT    NOT NULL DEFAULT '';"
+      "ALTER TABLE job ADD COLUMN class         INTEGER NOT NULL DEFAULT 0;" /* pb.JobClass */
+      "ALTER TABLE job ADD COLUMN prio          INTEGER NOT NULL DEFAULT 3;"
+      "ALTER TABLE job ADD COLUMN hold          INTEGER NOT NULL DEFAULT 0;" /* bits */
+      "ALTER TABLE job ADD COLUMN infra         INTEGER NOT NULL DEFAULT 0;" /* attempts that the platform lost */
+      "ALTER TABLE job ADD COLUMN max_attempts  INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN not_before_us INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN deadline_us   INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN array_id      TEXT    NOT NULL DEFAULT '';"
+      "ALTER TABLE job ADD COLUMN array_index   INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN spec_of       TEXT    NOT NULL DEFAULT '';" /* whose spec it shares; '': its own, or its array's */
+      "ALTER TABLE job ADD COLUMN template      TEXT    NOT NULL DEFAULT '';"
+      "ALTER TABLE job ADD COLUMN builds        INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN limiters      TEXT    NOT NULL DEFAULT '';"
+      "ALTER TABLE job ADD COLUMN memory_bytes  INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN wall_us       INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN threads       INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN ended_us      INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN log_until_us  INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN keep_until_us INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE job ADD COLUMN kept_bytes    INTEGER NOT NULL DEFAULT 0;" /* its spec and its receipt */
+      "ALTER TABLE job ADD COLUMN log_bytes     INTEGER NOT NULL DEFAULT 0;" /* its outputs, with those in files */
+      "CREATE INDEX job_unfinished ON job(id) WHERE state NOT BETWEEN 5 AND 11;"
+      "CREATE INDEX job_of_tenant ON job(tenant, id);"
+      "CREATE UNIQUE INDEX job_of_array ON job(array_id, array_index) WHERE array_id <> '';"
+      "CREATE INDEX job_shares ON job(spec_of) WHERE spec_of <> '';"
+      "CREATE INDEX job_log_due ON job(log_until_us) WHERE log_until_us <> 0;"
+      "CREATE INDEX job_keep_due ON job(keep_until_us) WHERE keep_until_us <> 0;"
+      "CREATE TABLE idem(" /* of a job, an array or a cron entry */
+      "  tenant    INTEGER NOT NULL,"
+      "  key       TEXT    NOT NULL,"
+      "  id        TEXT    NOT NULL UNIQUE,"
+      "  spec_hash BLOB    NOT NULL,"
+      "  PRIMARY KEY(tenant, key)"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE label("
+      "  job    TEXT    NOT NULL," /* or array */
+      "  key    TEXT    NOT NULL,"
+      "  value  TEXT    NOT NULL,"
+      "  owner  INTEGER NOT NULL," /* the job's tenant: for the index */
+      "  PRIMARY KEY(job, key)"
+      ") WITHOUT ROWID;"
+      "CREATE INDEX label_of ON label(key, value, owner, job);"
+      "CREATE TABLE arr("
+      "  id            TEXT    NOT NULL PRIMARY KEY," /* ULID */
+      "  tenant        INTEGER NOT NULL,"
+      "  user          TEXT    NOT NULL,"
+      "  name          TEXT    NOT NULL,"
+      "  engine        TEXT    NOT NULL,"
+      "  queue         TEXT    NOT NULL,"
+      "  class         INTEGER NOT NULL,"
+      "  prio          INTEGER NOT NULL,"
+      "  hold          INTEGER NOT NULL,"
+      "  first         INTEGER NOT NULL,"
+      "  last          INTEGER NOT NULL,"
+      "  step          INTEGER NOT NULL,"
+      "  tasks         INTEGER NOT NULL,"
+      "  max_parallel  INTEGER NOT NULL,"
+      "  submitted_us  INTEGER NOT NULL,"
+      "  not_before_us INTEGER NOT NULL,"
+      "  deadline_us   INTEGER NOT NULL,"
+      "  ended_us      INTEGER NOT NULL DEFAULT 0,"
+      "  succeeded     INTEGER NOT NULL DEFAULT 0," /* written when it ends, as the two below */
+      "  failed        INTEGER NOT NULL DEFAULT 0,"
+      "  cancelled     INTEGER NOT NULL DEFAULT 0,"
+      "  spec          BLOB    NOT NULL" /* pb.JobSpec, of all its tasks */
+      ");"
+      "CREATE INDEX arr_unfinished ON arr(id) WHERE ended_us = 0;"
+      "CREATE INDEX arr_of_tenant ON arr(tenant, id);"
+      "CREATE TABLE dep("
+      "  job    TEXT    NOT NULL," /* waits; or array */
+      "  on_job TEXT    NOT NULL," /* for this one; or array */
+      "  after  INTEGER NOT NULL," /* pb.After */
+      "  met    INTEGER NOT NULL DEFAULT 0,"
+      "  PRIMARY KEY(job, on_job)"
+      ") WITHOUT ROWID;"
+      "CREATE INDEX dep_open ON dep(job) WHERE met = 0;"
+      "CREATE TABLE attempt("
+      "  job        TEXT    NOT NULL,"
+      "  epoch      INTEGER NOT NULL,"
+      "  n          INTEGER NOT NULL,"
+      "  cause      INTEGER NOT NULL," /* pb.Cause */
+      "  detail     TEXT    NOT NULL,"
+      "  started_us INTEGER NOT NULL,"
+      "  ended_us   INTEGER NOT NULL,"
+      "  cpu_us     INTEGER NOT NULL,"
+      "  infra      INTEGER NOT NULL,"
+      "  PRIMARY KEY(job, epoch)"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE cron("
+      "  id         TEXT    NOT NULL PRIMARY KEY," /* ULID */
+      "  tenant     INTEGER NOT NULL,"
+      "  user       TEXT    NOT NULL,"
+      "  name       TEXT    NOT NULL,"
+      "  engine     TEXT    NOT NULL,"
+      "  expr       TEXT    NOT NULL,"
+      "  zone       TEXT    NOT NULL,"
+      "  paused     INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  next_us    INTEGER NOT NULL,"
+      "  last_us    INTEGER NOT NULL,"
+      "  last_job   TEXT    NOT NULL,"
+      "  spec       BLOB    NOT NULL" /* pb.JobSpec */
+      ");"
+      "CREATE INDEX cron_of_tenant ON cron(tenant);"
+      "CREATE TABLE limiter("
+      "  tenant INTEGER NOT NULL,"
+      "  key    TEXT    NOT NULL,"
+      "  max    INTEGER NOT NULL,"
+      "  PRIMARY KEY(tenant, key)"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE tenant("
+      "  id         INTEGER NOT NULL PRIMARY KEY,"
+      "  name       TEXT    NOT NULL UNIQUE,"
+      "  parent     INTEGER NOT NULL," /* 0: none */
+      "  weight     REAL    NOT NULL,"
+      "  suspended  INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  body       BLOB    NOT NULL," /* pb.Tenant */
+      "  vtime      REAL    NOT NULL DEFAULT 0,"
+      "  used       REAL    NOT NULL DEFAULT 0,"
+      "  used_at_us INTEGER NOT NULL DEFAULT 0"
+      ");"
+      "CREATE INDEX tenant_below ON tenant(parent);"
+      "CREATE TABLE tenant_total(" /* kept in the transactions that change what it says: a quota must not count */
+      "  tenant INTEGER NOT NULL PRIMARY KEY,"
+      "  bytes  INTEGER NOT NULL" /* specs, receipts, outputs */
+      ");"
+      "CREATE TABLE token("
+      "  id           TEXT    NOT NULL PRIMARY KEY,"
+      "  tenant       INTEGER NOT NULL,"
+      "  hash         BLOB    NOT NULL," /* SHA-256 of the secret */
+      "  scopes       INTEGER NOT NULL," /* bits */
+      "  queue        TEXT    NOT NULL,"
+      "  created_us   INTEGER NOT NULL,"
+      "  expires_us   INTEGER NOT NULL,"
+      "  last_used_us INTEGER NOT NULL,"
+      "  revoked      INTEGER NOT NULL,"
+      "  note         TEXT    NOT NULL,"
+      "  made_by      TEXT    NOT NULL"
+      ") WITHOUT ROWID;"
+      "CREATE INDEX token_of_tenant ON token(tenant);"
+      "CREATE TABLE usage_day("
+      "  tenant  INTEGER NOT NULL,"
+      "  day     INTEGER NOT NULL," /* since 1970, UTC */
+      "  jobs    INTEGER NOT NULL,"
+      "  failed  INTEGER NOT NULL,"
+      "  refused INTEGER NOT NULL,"
+      "  cpu_us  INTEGER NOT NULL,"
+      "  wall_us INTEGER NOT NULL,"
+      "  mib_us  INTEGER NOT NULL," /* MiB times microseconds */
+      "  PRIMARY KEY(tenant, day)"
+      ") WITHOUT ROWID;"
+      "CREATE TABLE admin_act("
+      "  seq    INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,"
+      "  at_us  INTEGER NOT NULL,"
+      "  actor  TEXT    NOT NULL,"
+      "  tenant INTEGER NOT NULL,"
+      "  verb   TEXT    NOT NULL,"
+      "  object TEXT    NOT NULL,"
+      "  detail TEXT    NOT NULL"
+      ");"
+      "CREATE TABLE removed(" /* records of the chain whose job was removed by order */
+      "  seq   INTEGER NOT NULL PRIMARY KEY,"
+      "  job   TEXT    NOT NULL,"
+      "  at_us INTEGER NOT NULL"
+      ");"
+      "CREATE TABLE broker(" /* for several of them on one store: who may claim, until when */
+      "  id             TEXT    NOT NULL PRIMARY KEY,"
+      "  epoch          INTEGER NOT NULL,"
+      "  lease_until_us INTEGER NOT NULL"
+      ") WITHOUT ROWID;"
+      "ALTER TABLE alias_call ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;"
+      /* names of templates and of durable queues: one of each tenant */
+      "CREATE TABLE template_8("
+      "  tenant     INTEGER NOT NULL,"
+      "  name       TEXT    NOT NULL,"
+      "  version    INTEGER NOT NULL,"
+      "  created_us INTEGER NOT NULL,"
+      "  body       BLOB    NOT NULL," /* pb.JobSpec: its source is the init */
+      "  PRIMARY KEY(tenant, name, version)"
+      ");"
+      "INSERT INTO template_8 SELECT 0, name, version, created_us, body FROM template;"
+      "DROP TABLE template;"
+      "ALTER TABLE template_8 RENAME TO template;"
+      "CREATE TABLE queue_8("
+      "  id         TEXT    NOT NULL PRIMARY KEY," /* ULID */
+      "  tenant     INTEGER NOT NULL,"
+      "  name       TEXT    NOT NULL,"
+      "  max_items  INTEGER NOT NULL,"
+      "  max_bytes  INTEGER NOT NULL,"
+      "  unbound    INTEGER NOT NULL," /* pb.Unbound */
+      "  closed     INTEGER NOT NULL DEFAULT 0,"
+      "  created_us INTEGER NOT NULL,"
+      "  UNIQUE(tenant, name)"
+      ") WITHOUT ROWID;"
+      "INSERT INTO queue_8 SELECT id, 0, name, max_items, max_bytes, unbound, closed, created_us FROM queue;"
+      "DROP TABLE queue;"
+      "ALTER TABLE queue_8 RENAME TO queue;", adopt_rows },
 };
 /* clang-format on */
 

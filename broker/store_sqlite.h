@@ -1,9 +1,14 @@
 /*
  * store_sqlite.h - what the parts of the SQLite store share; nobody else includes it.
  *
- *   store_sqlite.c  the directory, the lock, opening and closing         store_schema.c  tables and their versions
- *   store_writer.c  the queue, the writer thread, group commit           store_reads.c   what the main thread asks
- *   store_chain.c   receipts in a chain of hashes, and its audit         store_kv.c      keys and values, calls of aliases
+ *   store_sqlite.c  the directory, the lock, opening and closing         store_schema.c     tables and their versions
+ *   store_writer.c  the queue, the writer thread, group commit           store_sql.c        what the writer says
+ *   store_jobs.c    jobs come in, move, end                              store_edit.c       are edited and removed
+ *   store_reads.c   what the main thread asks of one                     store_list.c       of many
+ *   store_chain.c   receipts in a chain of hashes, and its audit         store_bind.c       parameters and columns
+ *   store_plans.c   arrays, dependencies, cron entries, limiters         store_tenants.c    tenants, tokens, use by day
+ *   store_tally.c   counts of tenants in a transaction                   store_templates.c  templates
+ *   store_kv.c      keys and values, calls of aliases                    store_queues.c     durable queues
  *
  * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
  * Returns: 0 or -errno.
@@ -19,22 +24,87 @@
 
 #include "store.h"
 
-/* The states before a receipt are those below this one; SQL says it as a number, because a partial index needs a literal. */
-#define UNFINISHED_SQL "state < 5"
-_Static_assert(PB__STATE__STATE_SUCCEEDED == 5 && PB__STATE__STATE_FINISHING == 4, "UNFINISHED_SQL names the end states");
+/* States without a receipt, and those of them that wait; SQL says it as numbers, because a partial index needs literals. */
+#define UNFINISHED_SQL "state NOT BETWEEN 5 AND 11"
+#define WAITS_SQL      "state IN (1, 12, 13, 14, 16)"
+_Static_assert(PB__STATE__STATE_SUCCEEDED == 5 && PB__STATE__STATE_DEAD == 11, "UNFINISHED_SQL names the end states");
+_Static_assert(PB__STATE__STATE_READY == 1 && PB__STATE__STATE_HELD == 12 && PB__STATE__STATE_SCHEDULED == 13 &&
+                   PB__STATE__STATE_BLOCKED == 14 && PB__STATE__STATE_RETRY_WAIT == 16,
+               "WAITS_SQL names the states that wait");
 
 enum write_sql {
     W_BEGIN,
     W_COMMIT,
     W_ROLLBACK,
+    W_SAVE,
+    W_SAVE_BACK,
+    W_SAVE_END,
     W_SUBMIT,
     W_SPEC,
     W_INTERP,
+    W_IDEM,
+    W_IDEM_THERE,
+    W_IDEM_DROP,
+    W_LABEL,
+    W_LABELS_DROP,
+    W_SPEC_ROOT,
+    W_ARRAY,
+    W_ARRAY_END,
+    W_CLAIM,
     W_MOVE,
     W_FINISH,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
+    W_ATTEMPT,
+    W_EDIT,
+    W_EDIT_TASKS,
+    W_EDIT_ARRAY,
+    W_EDIT_ARRAY_SPEC,
+    W_EDIT_SPEC,
+    W_OWN_SPEC,
+    W_ADD_KEPT,
+    W_SPEC_LENGTH,
+    W_ARRAY_SPEC_LENGTH,
+    W_ENDED,
+    W_ENDED_ARRAY,
+    W_ARRAY_OF,
+    W_ARRAY_LEFT,
+    W_HEIR,
+    W_HEIR_SPEC,
+    W_HEIR_ARRAY_SPEC,
+    W_HEIRS,
+    W_REMOVED,
+    W_REMOVE_JOB,
+    W_REMOVE_ARRAY,
+    W_REMOVE_ATTEMPTS,
+    W_REMOVE_DEPS,
+    W_TASKS,
+    W_TASK,
+    W_LOGS,
+    W_LOGS_DROP,
+    W_LOGS_NONE,
+    W_DEP_ADD,
+    W_DEP_KNOWN,
+    W_DEP_MET,
+    W_DEP_DROP,
+    W_CRON_PUT,
+    W_CRON_KNOWN,
+    W_CRON_REMOVE,
+    W_LIMITER_PUT,
+    W_LIMITER_REMOVE,
+    W_TENANT_NAME,
+    W_TENANT_PUT,
+    W_TENANT_USE,
+    W_TENANT_BUSY,
+    W_TENANT_REMOVE,
+    W_TENANT_FORGET,
+    W_TOKEN_PUT = W_TENANT_FORGET + 7,
+    W_TOKEN_USED,
+    W_TOKEN_REMOVE,
+    W_USAGE,
+    W_TOTAL,
+    W_ADMIN_ACT,
     W_KV_OLD,
     W_KV_TOTAL,
     W_KV_PUT,
@@ -55,28 +125,44 @@ enum write_sql {
 };
 enum read_sql {
     R_FIND,
+    R_FIND_ARRAY,
+    R_IDEM,
     R_SPEC,
     R_RECEIPT,
     R_OUTPUT,
-    R_LIST,
-    R_LIST_UNFINISHED,
+    R_LABELS,
+    R_ATTEMPTS,
+    R_ARRAY_COUNTS,
+    R_STORED_BYTES,
+    R_ADMIN_ACTS,
     R_HEAD,
     R_LINK,
-    R_AUDIT,
-    R_AUDIT_OTHERS,
-    R_DEFINITION,
     R_KV_GET,
     R_KV_LIST,
     R_ALIASES,
-    R_TEMPLATES,
-    R_TEMPLATE_LAST,
     R_QUEUES,
     R_QUEUE_ITEMS,
+    R_AUDIT,
+    R_DEFINITION,
+    R_AUDIT_OTHERS,
+    R_TEMPLATES,
+    R_TEMPLATE_LAST,
     R_COUNT
 };
 
 struct op_list {
     struct store_op *first, **last;
+};
+
+/* What a transaction adds to counts of tenants, written once at its end; all zero at its begin. */
+#define TALLY_ROWS 32
+struct tally {
+    struct {
+        uint64_t tenant;
+        int64_t bytes;
+    } totals[TALLY_ROWS];
+    struct store_usage usages[TALLY_ROWS];
+    unsigned n_totals, n_usages;
 };
 
 /* Where the chain ends, known for the length of one transaction; all zero at its begin. */
@@ -98,6 +184,7 @@ struct store {
     sqlite3_stmt *w[W_COUNT];
     int wal_pages;          /* writer thread: how long the log is */
     struct chain_end chain; /* the same: of the transaction that is open */
+    struct tally tally;     /* the same */
 
     bool running; /* main thread: there is a writer to join */
     pthread_t thread;
@@ -128,7 +215,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
@@ -159,7 +246,85 @@ int store_chain_set_head(sqlite3_stmt *const stmts[CHAIN_STMTS], const struct ch
 /* Chains the receipts that are there already, in the order in which they were written. */
 int store_chain_adopt(sqlite3 *db);
 
-/* As the apply of store_writer.c: 0, and op->status says whether it was refused; -errno when the database failed. */
+/* ---- parameters and columns, one after the other ---- */
+
+struct binder {
+    sqlite3_stmt *stmt;
+    int at, err; /* err: the first that failed; only blobs can */
+};
+struct binder store_binder(sqlite3_stmt *stmt);
+void store_put_text(struct binder *b, const char *text); /* borrowed until the statement has run */
+void store_put_num(struct binder *b, uint64_t n);
+void store_put_real(struct binder *b, double x);
+void store_put_blob(struct binder *b, const struct store_blob *blob);
+void store_put_bytes(struct binder *b, const void *bytes, size_t len);
+void store_put_null(struct binder *b);
+
+struct columns {
+    sqlite3_stmt *stmt;
+    int at;
+};
+struct columns store_columns(sqlite3_stmt *stmt);
+void store_take_text(struct columns *c, char *ret, size_t size);
+uint64_t store_take_num(struct columns *c);
+double store_take_real(struct columns *c);
+struct store_blob store_take_blob(struct columns *c);             /* borrowed */
+void store_take_hash(struct columns *c, uint8_t ret[STORE_HASH]); /* zeros when it is none */
+
+#define JOB_COLUMNS                                                                                                                        \
+    "id, name, engine, template, queue, user, limiters, tenant, state, cause, class, prio, hold, attempt, infra, max_attempts, epoch, "    \
+    "submitted_us, not_before_us, deadline_us, ended_us, array_id, array_index, spec_of, memory_bytes, wall_us, threads, log_until_us, "   \
+    "keep_until_us, stdin_mode, builds, lives"
+void store_take_job(sqlite3_stmt *stmt, struct store_job *ret);
+#define ARRAY_COLUMNS                                                                                                                      \
+    "id, tenant, user, name, engine, queue, class, prio, hold, first, last, step, tasks, max_parallel, submitted_us, not_before_us, "      \
+    "deadline_us, ended_us, succeeded, failed, cancelled"
+void store_take_array(sqlite3_stmt *stmt, struct store_array *ret);
+
+/* Walks the rows of a statement that is bound, and resets it. one: -errno or what ends the walk. */
+int store_walk(sqlite3_stmt *stmt, int (*one)(void *ctx, sqlite3_stmt *stmt), void *ctx);
+
+/* The same for SQL of the main thread that is compiled for this once, so that the callback may ask the store anything. text: ?1, or NULL. */
+int store_query(struct store *s, const char *sql, const char *text, int (*one)(void *ctx, sqlite3_stmt *stmt), void *ctx);
+/* As the text of ?1 of json_each(); *ret NULL with n 0: everybody. For sqlite3_free(). */
+int store_tenant_list(const uint64_t *tenants, size_t n, char **ret);
+
+/* ---- the writer: what each kind of op writes. 0, and op->status says whether it was refused; -errno when the database failed. ---- */
+
+struct op_rule {
+    const char *name;
+    bool urgent; /* somebody waits for it */
+    bool saves;  /* it may be refused after it has written something: it gets a savepoint */
+    int (*apply)(struct store *s, struct store_op *op, int64_t now_us);
+};
+extern const struct op_rule store_op_rules[STORE_KINDS];
+
+int store_submit(struct store *s, struct store_op *op, int64_t now_us);
+int store_claim(struct store *s, struct store_op *op, int64_t now_us);
+int store_move(struct store *s, struct store_op *op, int64_t now_us);
+int store_attempt_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_edit(struct store *s, struct store_op *op, int64_t now_us);
+int store_finish(struct store *s, struct store_op *op, int64_t now_us);
+int store_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_drop_logs(struct store *s, struct store_op *op, int64_t now_us);
+int store_array_end(struct store *s, struct store_op *op, int64_t now_us);
+int store_dep_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_dep_met(struct store *s, struct store_op *op, int64_t now_us);
+int store_dep_drop(struct store *s, struct store_op *op, int64_t now_us);
+int store_cron_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_cron_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_limiter_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_limiter_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_tenant_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_tenant_use(struct store *s, struct store_op *op, int64_t now_us);
+int store_tenant_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_token_put(struct store *s, struct store_op *op, int64_t now_us);
+int store_token_used(struct store *s, struct store_op *op, int64_t now_us);
+int store_token_remove(struct store *s, struct store_op *op, int64_t now_us);
+int store_usage_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_admin_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_template_add(struct store *s, struct store_op *op, int64_t now_us);
+int store_template_remove(struct store *s, struct store_op *op, int64_t now_us);
 int store_kv_put(struct store *s, struct store_op *op, int64_t now_us);
 int store_kv_drop(struct store *s, struct store_op *op, int64_t now_us);
 int store_alias_add(struct store *s, struct store_op *op, int64_t now_us);
@@ -168,9 +333,25 @@ int store_queue_close(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_put(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_take(struct store *s, struct store_op *op, int64_t now_us);
-/* What they share with the writer. */
+
+/* What they share. */
 int store_run(struct store *s, enum write_sql which);
 int store_bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b); /* -EFBIG: longer than SQLite takes */
+/* The same with parameters that were put: *ret_changed (may be NULL): rows. */
+int store_run_with(struct store *s, enum write_sql which, const struct binder *b, int *ret_changed);
+/* Up to count numbers of the first row; *ret_there: there is one. A column that is NULL, or not there, is 0. */
+int store_ask(struct store *s, enum write_sql which, int64_t *ret, int count, bool *ret_there);
+/* The tenant's key is this id's from now on; op refused with -EEXIST and there, same when it is another's. */
+int store_claim_idem(struct store *s, const struct store_idem *idem, uint64_t tenant, const char *id, int *ret_status,
+                     char there[ULID_LEN + 1], bool *ret_same);
+int store_forget_idem(struct store *s, const char *id);
+int store_put_labels(struct store *s, const char *job, uint64_t tenant, const struct store_label *labels, size_t n);
+int store_put_dep(struct store *s, const char *job, const struct store_dep *d, int *ret_status);
+
+/* ---- counts of tenants: store_tally.c ---- */
+int store_count_bytes(struct store *s, uint64_t tenant, int64_t bytes);
+int store_count_usage(struct store *s, const struct store_usage *u);
+int store_tally_write(struct store *s); /* and is empty */
 
 extern const char *const store_write_sql[W_COUNT];
 extern const char *const store_read_sql[R_COUNT];

@@ -4,7 +4,7 @@
  * Side:    broker. store_push(), store_collect() and store_pending() are the main thread's; everything static below "the writer" runs
  *          on the writer thread, which alone touches s->writer, s->w and the ops it took.
  * Errors:  an op may be refused (its guard said no: nothing of it was written, the others go on), or the database may fail (the whole
- *          transaction goes back). The first statement of every op is its guard, so a refusal needs no savepoint.
+ *          transaction goes back). The first statement of most ops is their guard; the others get a savepoint.
  */
 #include "store_sqlite.h"
 
@@ -17,52 +17,10 @@
 #include <unistd.h>
 
 enum {
-    RIDE_MS = 50,            /* how long START and REQUEUE wait for a commit they can share */
+    RIDE_MS = 50,            /* how long what rides along waits for a commit it can share */
     RIDE_SUBMIT_MS = 5,      /* the same for an interpreter's SUBMIT: somebody may look for it */
     CHECKPOINT_PAGES = 2000, /* 8 MiB of log: hot pages are folded in once for many commits, and recovery stays short */
 };
-
-/* clang-format off */
-const char *const store_write_sql[W_COUNT] = {
-    [W_BEGIN] = "BEGIN IMMEDIATE",
-    [W_COMMIT] = "COMMIT",
-    [W_ROLLBACK] = "ROLLBACK",
-    [W_SUBMIT] = "INSERT INTO job(id, name, engine, state, submitted_us, stdin_mode, updated_us, lives) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-    [W_SPEC] = "INSERT INTO spec(job, body) VALUES(?1, ?2)",
-    [W_INTERP] = "INSERT INTO interp(job, definition) VALUES(?1, ?2)",
-    [W_MOVE] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5 "
-               "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
-    [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, cause = ?6 "
-                 "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
-    [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-    [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
-    [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",
-    [W_KV_OLD] = "SELECT length(value) FROM kv WHERE tenant = ?1 AND key = ?2",
-    [W_KV_TOTAL] = "SELECT keys, bytes FROM kv_total WHERE tenant = ?1",
-    [W_KV_PUT] = "INSERT INTO kv(tenant, key, value, updated_us) VALUES(?1, ?2, ?3, ?4) "
-                 "ON CONFLICT(tenant, key) DO UPDATE SET value = ?3, updated_us = ?4",
-    [W_KV_DROP] = "DELETE FROM kv WHERE tenant = ?1 AND key = ?2",
-    [W_KV_ADD] = "INSERT INTO kv_total(tenant, keys, bytes) VALUES(?1, ?2, ?3) "
-                 "ON CONFLICT(tenant) DO UPDATE SET keys = keys + ?2, bytes = bytes + ?3",
-    [W_ALIAS] = "INSERT INTO alias_call(ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error) "
-                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [W_ALIAS_FORGET] = "DELETE FROM alias_call WHERE number <= last_insert_rowid() - ?1",
-    [W_TEMPLATE] = "INSERT INTO template(name, version, created_us, body) VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-    [W_TEMPLATE_REMOVE] = "UPDATE template SET body = zeroblob(0) WHERE name = ?1 AND version = ?2", /* so that no number is given twice */
-    [W_QUEUE_ADD] = "INSERT INTO queue(id, name, max_items, max_bytes, unbound, created_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
-                    "ON CONFLICT DO NOTHING",
-    [W_QUEUE_CLOSE] = "UPDATE queue SET closed = 1 WHERE id = ?1",
-    [W_QUEUE_EMPTY] = "DELETE FROM queue_item WHERE queue = ?1",
-    [W_QUEUE_REMOVE] = "DELETE FROM queue WHERE id = ?1",
-    [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
-    [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
-    [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
-    [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,
-    [W_CHAIN + CHAIN_SET_HEAD] = CHAIN_SET_HEAD_SQL,
-};
-/* clang-format on */
 
 /* ---- ops -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -76,46 +34,72 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     assert(len <= ULID_LEN);
     op->kind = kind;
     memcpy(op->job, job, len + 1);
-    for (int i = 0; i < STORE_STREAMS; i++)
-        op->sync_fd[i] = -1;
+    if (kind == STORE_FINISH)
+        for (int i = 0; i < STORE_STREAMS; i++)
+            op->finish.sync_fd[i] = -1;
     return op;
+}
+
+static void free_labels(struct store_label *labels, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(labels[i].key);
+        free(labels[i].value);
+    }
+    free(labels);
+}
+
+static void free_submit(struct store_submit *m)
+{
+    free(m->spec.bytes);
+    free(m->definition.bytes);
+    free(m->array);
+    free(m->tasks);
+    free_labels(m->labels, m->n_labels);
+    free(m->deps);
+}
+
+static void free_edit(struct store_edit *e)
+{
+    free(e->spec.bytes);
+    free_labels(e->labels, e->n_labels);
+    free(e->add);
+    free(e->drop);
+}
+
+static void free_finish(struct store_finish *f)
+{
+    free(f->receipt.bytes);
+    for (int i = 0; i < STORE_STREAMS; i++)
+        free(f->out[i].bytes);
 }
 
 void store_op_free(struct store_op *op)
 {
     if (op == NULL)
         return;
-    free(op->spec.bytes);
-    free(op->definition.bytes);
-    free(op->receipt.bytes);
-    free(op->key);
-    free(op->value.bytes);
-    free(op->alias);
-    free(op->queue);
-    for (int i = 0; i < STORE_STREAMS; i++)
-        free(op->out[i].bytes);
+    switch (op->kind) {
+    case STORE_SUBMIT: free_submit(&op->submit); break;
+    case STORE_CLAIM:
+    case STORE_MOVE: free(op->move.ended); break;
+    case STORE_EDIT: free_edit(&op->edit); break;
+    case STORE_FINISH: free_finish(&op->finish); break;
+    case STORE_TENANT_PUT: free(op->tenant.body.bytes); break;
+    case STORE_CRON_PUT: free(op->cron.row.spec.bytes); break;
+    case STORE_TEMPLATE: free(op->template.spec.bytes); break;
+    case STORE_QUEUE_PUT: free(op->item.value.bytes); break;
+    case STORE_KV_PUT:
+    case STORE_KV_DROP:
+        free(op->kv.key);
+        free(op->kv.value.bytes);
+        break;
+    default: break;
+    }
     free(op);
 }
 
-/* ---- the writer: what each kind writes ---------------------------------------------------------------------------------------- */
+/* ---- the writer: statements ------------------------------------------------------------------------------------------------------- */
 
-int store_bind_blob(sqlite3_stmt *stmt, int at, const struct store_blob *b)
-{
-    int rc;
-
-    if (b->len == 0)
-        rc = sqlite3_bind_zeroblob(stmt, at, 0); /* NULL would be something else */
-    else
-        rc = sqlite3_bind_blob64(stmt, at, b->bytes, b->len, SQLITE_STATIC);
-    return store_errno(sqlite3_db_handle(stmt), rc);
-}
-
-static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
-{
-    (void)sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
-}
-
-/* Binding a number or a short text to a parameter that exists cannot fail; blobs are checked. */
 int store_run(struct store *s, enum write_sql which)
 {
     int err = store_step(s->w[which]);
@@ -124,179 +108,67 @@ int store_run(struct store *s, enum write_sql which)
     return err;
 }
 
-/* The guard of a START, REQUEUE or FINISH let no row through. Why? */
-static int why_not(struct store *s, struct store_op *op)
+int store_run_with(struct store *s, enum write_sql which, const struct binder *b, int *ret_changed)
 {
-    sqlite3_stmt *stmt = s->w[W_WHY_NOT];
-    int rc, err;
+    int err = b->err != 0 ? b->err : store_run(s, which);
 
-    bind_text(stmt, 1, op->job);
-    rc = sqlite3_step(stmt);
-    err = store_errno(s->writer, rc);
-    if (err == 0 && rc == SQLITE_ROW)
-        op->status = sqlite3_column_int(stmt, 0) ? -ESTALE : -EEXIST;
-    else if (err == 0)
-        op->status = -ENOENT;
+    if (err == 0 && ret_changed != NULL)
+        *ret_changed = sqlite3_changes(s->writer);
+    if (b->err != 0)
+        (void)sqlite3_clear_bindings(s->w[which]);
+    return err;
+}
+
+int store_ask(struct store *s, enum write_sql which, int64_t *ret, int count, bool *ret_there)
+{
+    sqlite3_stmt *stmt = s->w[which];
+    int rc = sqlite3_step(stmt), err = store_errno(s->writer, rc), columns = sqlite3_column_count(stmt);
+
+    *ret_there = rc == SQLITE_ROW;
+    for (int i = 0; i < count; i++)
+        ret[i] = rc == SQLITE_ROW && i < columns ? sqlite3_column_int64(stmt, i) : 0;
     (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
     return err;
 }
 
-static int apply_submit(struct store *s, struct store_op *op, int64_t now_us)
-{
-    sqlite3_stmt *stmt = s->w[W_SUBMIT];
-    int err;
-
-    bind_text(stmt, 1, op->job);
-    bind_text(stmt, 2, op->name);
-    bind_text(stmt, 3, op->engine);
-    (void)sqlite3_bind_int(stmt, 4, PB__STATE__STATE_READY);
-    (void)sqlite3_bind_int64(stmt, 5, (sqlite3_int64)op->submitted_us);
-    (void)sqlite3_bind_int64(stmt, 6, op->stdin_mode);
-    (void)sqlite3_bind_int64(stmt, 7, now_us);
-    (void)sqlite3_bind_int(stmt, 8, (int)op->lives);
-    err = store_run(s, W_SUBMIT);
-    if (err != 0)
-        return err;
-    if (sqlite3_changes(s->writer) == 0) {
-        op->status = -EEXIST;
-        return 0;
-    }
-    bind_text(s->w[W_SPEC], 1, op->job);
-    err = store_bind_blob(s->w[W_SPEC], 2, &op->spec);
-    if (err == 0)
-        err = store_run(s, W_SPEC);
-    if (err != 0 || op->lives != STORE_LIVES_NAMED)
-        return err;
-    bind_text(s->w[W_INTERP], 1, op->job);
-    err = store_bind_blob(s->w[W_INTERP], 2, &op->definition);
-    return err != 0 ? err : store_run(s, W_INTERP);
-}
-
-/* W_MOVE and W_FINISH share their first five parameters. */
-static void bind_move(sqlite3_stmt *stmt, const struct store_op *op, Pb__State state, int64_t now_us)
-{
-    bind_text(stmt, 1, op->job);
-    (void)sqlite3_bind_int(stmt, 2, (int)state);
-    (void)sqlite3_bind_int64(stmt, 3, op->attempt);
-    (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)op->epoch);
-    (void)sqlite3_bind_int64(stmt, 5, now_us);
-}
-
-static int move(struct store *s, struct store_op *op, Pb__State state, int64_t now_us)
-{
-    int err;
-
-    bind_move(s->w[W_MOVE], op, state, now_us);
-    err = store_run(s, W_MOVE);
-    return err == 0 && sqlite3_changes(s->writer) == 0 ? why_not(s, op) : err;
-}
-
-static int apply_start(struct store *s, struct store_op *op, int64_t now_us)
-{
-    return move(s, op, PB__STATE__STATE_RUNNING, now_us);
-}
-
-static int apply_requeue(struct store *s, struct store_op *op, int64_t now_us)
-{
-    return move(s, op, PB__STATE__STATE_READY, now_us);
-}
-
-static int chain(struct store *s, const struct store_op *op, int64_t now_us)
-{
-    struct chain_record r = {
-        .job = op->job,
-        .epoch = op->epoch,
-        .outcome = (uint64_t)op->state,
-        .cause = (uint64_t)op->cause,
-        .recorded_us = (uint64_t)now_us,
-        .receipt = op->receipt.bytes,
-        .receipt_len = op->receipt.len,
-    };
-
-    return store_chain_append(&s->w[W_CHAIN], &s->chain, &r);
-}
-
-static int apply_finish(struct store *s, struct store_op *op, int64_t now_us)
-{
-    sqlite3_stmt *stmt = s->w[W_FINISH];
-    int err;
-
-    bind_move(stmt, op, op->state, now_us);
-    (void)sqlite3_bind_int(stmt, 6, (int)op->cause);
-    err = store_run(s, W_FINISH);
-    if (err != 0)
-        return err;
-    if (sqlite3_changes(s->writer) == 0)
-        return why_not(s, op);
-    stmt = s->w[W_RESULT];
-    bind_text(stmt, 1, op->job);
-    (void)sqlite3_bind_int64(stmt, 2, (sqlite3_int64)op->epoch);
-    (void)sqlite3_bind_int(stmt, 3, (int)op->state);
-    (void)sqlite3_bind_int(stmt, 4, (int)op->cause);
-    (void)sqlite3_bind_int64(stmt, 5, now_us);
-    err = store_bind_blob(stmt, 6, &op->receipt);
-    if (err == 0)
-        err = store_run(s, W_RESULT);
-    if (err == 0)
-        err = chain(s, op, now_us);
-    for (int i = 0; i < STORE_STREAMS && err == 0; i++) {
-        if (op->out[i].len == 0)
-            continue;
-        bind_text(s->w[W_OUTPUT], 1, op->job);
-        (void)sqlite3_bind_int(s->w[W_OUTPUT], 2, i);
-        err = store_bind_blob(s->w[W_OUTPUT], 3, &op->out[i]);
-        if (err == 0)
-            err = store_run(s, W_OUTPUT);
-    }
-    return err;
-}
-
-static int apply_template(struct store *s, struct store_op *op, int64_t now_us)
-{
-    sqlite3_stmt *stmt = s->w[W_TEMPLATE];
-    int err;
-
-    (void)now_us;
-    bind_text(stmt, 1, op->name);
-    (void)sqlite3_bind_int64(stmt, 2, op->version);
-    (void)sqlite3_bind_int64(stmt, 3, (sqlite3_int64)op->submitted_us);
-    err = store_bind_blob(stmt, 4, &op->spec);
-    if (err == 0)
-        err = store_run(s, W_TEMPLATE);
-    if (err == 0 && sqlite3_changes(s->writer) == 0)
-        op->status = -EEXIST;
-    return err;
-}
-
-static int apply_template_remove(struct store *s, struct store_op *op, int64_t now_us)
-{
-    (void)now_us;
-    bind_text(s->w[W_TEMPLATE_REMOVE], 1, op->name);
-    (void)sqlite3_bind_int64(s->w[W_TEMPLATE_REMOVE], 2, op->version);
-    return store_run(s, W_TEMPLATE_REMOVE);
-}
-
-/* apply: 0 and op->status says whether it was refused; -errno when the database failed and the transaction has to go back. */
 /* clang-format off */
-static const struct {
-    const char *name;
-    bool urgent; /* somebody waits for it */
-    int (*apply)(struct store *s, struct store_op *op, int64_t now_us);
-} op_rules[] = {
-    [STORE_SUBMIT]  = { "submit",  true,  apply_submit  },
-    [STORE_START]   = { "start",   false, apply_start   },
-    [STORE_REQUEUE] = { "requeue", false, apply_requeue },
-    [STORE_FINISH]  = { "finish",  true,  apply_finish  },
-    [STORE_KV_PUT]  = { "kv_put",  true,  store_kv_put  },
-    [STORE_KV_DROP] = { "kv_drop", true,  store_kv_drop },
-    [STORE_ALIAS]   = { "alias",   false, store_alias_add },
-    [STORE_TEMPLATE] = { "template", true, apply_template },
-    [STORE_TEMPLATE_REMOVE] = { "template_remove", true, apply_template_remove },
-    [STORE_QUEUE_ADD]    = { "queue_add",    true,  store_queue_add },
-    [STORE_QUEUE_CLOSE]  = { "queue_close",  true,  store_queue_close },
-    [STORE_QUEUE_REMOVE] = { "queue_remove", true,  store_queue_remove },
-    [STORE_QUEUE_PUT]    = { "queue_put",    true,  store_queue_put },
-    [STORE_QUEUE_TAKE]   = { "queue_take",   false, store_queue_take },
+const struct op_rule store_op_rules[STORE_KINDS] = {
+    /*                         name               urgent saves  */
+    [STORE_SUBMIT]          = { "submit",          true,  true,  store_submit },
+    [STORE_CLAIM]           = { "claim",           false, false, store_claim },
+    [STORE_MOVE]            = { "move",            false, false, store_move },
+    [STORE_ATTEMPT]         = { "attempt",         false, false, store_attempt_add },
+    [STORE_EDIT]            = { "edit",            true,  true,  store_edit },
+    [STORE_FINISH]          = { "finish",          true,  false, store_finish },
+    [STORE_REMOVE]          = { "remove",          true,  false, store_remove },
+    [STORE_DROP_LOGS]       = { "drop_logs",       false, false, store_drop_logs },
+    [STORE_ARRAY_END]       = { "array_end",       false, false, store_array_end },
+    [STORE_DEP_ADD]         = { "dep_add",         true,  false, store_dep_add },
+    [STORE_DEP_MET]         = { "dep_met",         false, false, store_dep_met },
+    [STORE_DEP_DROP]        = { "dep_drop",        true,  false, store_dep_drop },
+    [STORE_TENANT_PUT]      = { "tenant_put",      true,  false, store_tenant_put },
+    [STORE_TENANT_USE]      = { "tenant_use",      false, false, store_tenant_use },
+    [STORE_TENANT_REMOVE]   = { "tenant_remove",   true,  false, store_tenant_remove },
+    [STORE_TOKEN_PUT]       = { "token_put",       true,  false, store_token_put },
+    [STORE_TOKEN_USED]      = { "token_used",      false, false, store_token_used },
+    [STORE_TOKEN_REMOVE]    = { "token_remove",    true,  false, store_token_remove },
+    [STORE_CRON_PUT]        = { "cron_put",        true,  false, store_cron_put },
+    [STORE_CRON_REMOVE]     = { "cron_remove",     true,  false, store_cron_remove },
+    [STORE_LIMITER_PUT]     = { "limiter_put",     true,  false, store_limiter_put },
+    [STORE_LIMITER_REMOVE]  = { "limiter_remove",  true,  false, store_limiter_remove },
+    [STORE_USAGE]           = { "usage",           false, false, store_usage_add },
+    [STORE_ADMIN_ACT]       = { "admin_act",       true,  false, store_admin_add },
+    [STORE_KV_PUT]          = { "kv_put",          true,  false, store_kv_put },
+    [STORE_KV_DROP]         = { "kv_drop",         true,  false, store_kv_drop },
+    [STORE_ALIAS]           = { "alias",           false, false, store_alias_add },
+    [STORE_TEMPLATE]        = { "template",        true,  false, store_template_add },
+    [STORE_TEMPLATE_REMOVE] = { "template_remove", true,  false, store_template_remove },
+    [STORE_QUEUE_ADD]       = { "queue_add",       true,  false, store_queue_add },
+    [STORE_QUEUE_CLOSE]     = { "queue_close",     true,  false, store_queue_close },
+    [STORE_QUEUE_REMOVE]    = { "queue_remove",    true,  false, store_queue_remove },
+    [STORE_QUEUE_PUT]       = { "queue_put",       true,  false, store_queue_put },
+    [STORE_QUEUE_TAKE]      = { "queue_take",      false, false, store_queue_take },
 };
 /* clang-format on */
 
@@ -310,6 +182,34 @@ static int64_t wall_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* A plain submit of one job writes nothing before its guards have let it through. */
+static bool needs_savepoint(const struct store_op *op)
+{
+    const struct store_submit *m = &op->submit;
+
+    return store_op_rules[op->kind].saves && (op->kind != STORE_SUBMIT || m->idem.key[0] != '\0' || m->array != NULL || m->n_deps > 0);
+}
+
+/* Nothing of a refused op stays. */
+static int apply(struct store *s, struct store_op *op, int64_t now_us)
+{
+    bool saved = needs_savepoint(op);
+    struct tally before;
+    int err;
+
+    if (!saved)
+        return store_op_rules[op->kind].apply(s, op, now_us);
+    before = s->tally;
+    err = store_run(s, W_SAVE);
+    if (err == 0)
+        err = store_op_rules[op->kind].apply(s, op, now_us);
+    if (err == 0 && op->status != 0) {
+        s->tally = before;
+        err = store_run(s, W_SAVE_BACK);
+    }
+    return err == 0 ? store_run(s, W_SAVE_END) : err;
+}
+
 /* One transaction for the ops from first up to, not including, end. On failure nothing of them is in the database. */
 static int commit_range(struct store *s, struct store_op *first, const struct store_op *end)
 {
@@ -317,11 +217,14 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     int err = store_run(s, W_BEGIN);
 
     s->chain = (struct chain_end){ 0 };
+    s->tally.n_totals = s->tally.n_usages = 0;
     for (struct store_op *op = first; op != end && err == 0; op = op->next) {
         op->status = op->sync_status;
         if (op->status == 0)
-            err = op_rules[op->kind].apply(s, op, now_us);
+            err = apply(s, op, now_us);
     }
+    if (err == 0)
+        err = store_tally_write(s);
     if (err == 0)
         err = store_chain_set_head(&s->w[W_CHAIN], &s->chain);
     if (err == 0)
@@ -335,8 +238,8 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
 static void sync_files(struct store_op *op)
 {
     op->sync_status = 0;
-    for (int i = 0; i < STORE_STREAMS; i++)
-        if (op->sync_fd[i] >= 0 && fdatasync(op->sync_fd[i]) != 0)
+    for (int i = 0; i < STORE_STREAMS && op->kind == STORE_FINISH; i++)
+        if (op->finish.sync_fd[i] >= 0 && fdatasync(op->finish.sync_fd[i]) != 0)
             op->sync_status = -errno;
 }
 
@@ -474,10 +377,11 @@ void store_writer_stop(struct store *s)
 
 void store_push(struct store *s, struct store_op *op)
 {
-    unsigned ride_ms = op->kind == STORE_SUBMIT ? RIDE_SUBMIT_MS : RIDE_MS;
-    bool first, shorter, urgent = op_rules[op->kind].urgent && op->lives != STORE_LIVES; /* an interpreter has begun meanwhile */
+    bool begun = op->kind == STORE_SUBMIT && op->submit.row.lives == STORE_LIVES; /* an interpreter that is not named: nobody waits */
+    unsigned ride_ms = begun ? RIDE_SUBMIT_MS : RIDE_MS;
+    bool first, shorter, urgent = store_op_rules[op->kind].urgent && !begun;
 
-    assert(op->kind != STORE_FINISH || op->state >= PB__STATE__STATE_SUCCEEDED);
+    assert(op->kind != STORE_FINISH || (op->finish.state >= PB__STATE__STATE_SUCCEEDED && op->finish.state <= PB__STATE__STATE_DEAD));
     op->next = NULL;
     op->status = op->sync_status = 0;
     (void)pthread_mutex_lock(&s->lock);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/calls.h"
@@ -166,7 +167,7 @@ struct template *templates_find(struct broker *b, const char *text)
 
 static uint32_t last_version(const struct broker *b, const char *name)
 {
-    uint32_t last = store_last_template(b->store, name);
+    uint32_t last = store_last_template(b->store, geteuid(), name);
 
     for (const struct template *t = b->templates.all; t != NULL; t = t->next)
         if (strcmp(t->name, name) == 0 && t->version > last)
@@ -277,6 +278,14 @@ void template_fail_asks(struct template *t, Pb__CallFailure *f)
         ask_fail_with(a, f);
 }
 
+static void name_row(struct store_template *row, const struct template *t)
+{
+    row->tenant = geteuid();
+    snprintf(row->name, sizeof(row->name), "%s", t->name);
+    row->version = t->version;
+    row->created_us = t->created_us;
+}
+
 /* Known from now on to everybody; when the disk has it, its builder hears so. */
 void template_answer(struct template *t)
 {
@@ -289,17 +298,15 @@ void template_answer(struct template *t)
         template_broke(t, "out of memory");
         return;
     }
-    op->spec.bytes = malloc(t->spec_len);
-    if (op->spec.bytes == NULL) {
+    op->template.spec.bytes = malloc(t->spec_len);
+    if (op->template.spec.bytes == NULL) {
         store_op_free(op);
         template_broke(t, "out of memory");
         return;
     }
-    memcpy(op->spec.bytes, t->spec, t->spec_len);
-    op->spec.len = t->spec_len;
-    snprintf(op->name, sizeof(op->name), "%s", t->name);
-    op->version = t->version;
-    op->submitted_us = t->created_us;
+    memcpy(op->template.spec.bytes, t->spec, t->spec_len);
+    op->template.spec.len = t->spec_len;
+    name_row(&op->template, t);
     store_push(t->broker->store, op);
 }
 
@@ -310,8 +317,7 @@ static void remove_one(struct template *t)
 
     t->removed = true;
     if (op != NULL) {
-        snprintf(op->name, sizeof(op->name), "%s", t->name);
-        op->version = t->version;
+        name_row(&op->template, t);
         store_push(t->broker->store, op);
     }
     template_free_if_unused(t);
@@ -339,7 +345,7 @@ void templates_stored(struct broker *b, const struct store_op *op)
 
     if (op->kind != STORE_TEMPLATE)
         return;
-    snprintf(full, sizeof(full), "%s@%u", op->name, op->version);
+    snprintf(full, sizeof(full), "%s@%u", op->template.name, op->template.version);
     t = templates_find(b, full);
     if (t == NULL)
         return;
@@ -482,8 +488,9 @@ void call_template_remove(struct ask *a)
 
 /* ---- from start to end --------------------------------------------------------------------------------------------------------- */
 
-static int recover_one(void *ctx, const char *name, uint32_t version, uint64_t created_us, const struct store_blob *spec)
+static int recover_one(void *ctx, const struct store_template *row)
 {
+    const struct store_blob *spec = &row->spec;
     struct broker *b = ctx;
     struct template *t;
     struct frame f;
@@ -499,10 +506,10 @@ static int recover_one(void *ctx, const char *name, uint32_t version, uint64_t c
     packed = malloc(spec->len);
     if (packed != NULL)
         memcpy(packed, spec->bytes, spec->len);
-    t = packed != NULL ? template_new(b, name, version, packed, spec->len, (const Pb__JobSpec *)f.msg) : NULL;
+    t = packed != NULL ? template_new(b, row->name, row->version, packed, spec->len, (const Pb__JobSpec *)f.msg) : NULL;
     if (t != NULL) {
         t->stored = true;
-        t->created_us = created_us;
+        t->created_us = row->created_us;
     }
     frame_release(&f);
     return t != NULL ? 0 : -ENOMEM;

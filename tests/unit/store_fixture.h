@@ -23,6 +23,8 @@
     "DROP TABLE queue; DROP TABLE queue_item; DROP TABLE template; DROP TABLE kv; DROP TABLE kv_total; DROP TABLE alias_call; DROP TABLE interp; ALTER TABLE job DROP COLUMN lives; " STAMP( \
         2)
 
+#define TENANT 1000
+
 struct fixture {
     char *dir;
     struct store *store;
@@ -90,30 +92,34 @@ static inline struct store_op *submit_of(const char *id)
 {
     struct store_op *op = store_op_new(STORE_SUBMIT, id);
 
-    (void)snprintf(op->name, sizeof(op->name), "job %s", id);
-    (void)snprintf(op->engine, sizeof(op->engine), "lua");
-    op->submitted_us = 1700000000000000u;
-    op->stdin_mode = PB__STDIN_MODE__STDIN_MODE_INLINE;
-    op->spec = blob_of(id, ULID_LEN);
+    (void)snprintf(op->submit.row.name, sizeof(op->submit.row.name), "job %s", id);
+    (void)snprintf(op->submit.row.engine, sizeof(op->submit.row.engine), "lua");
+    op->submit.row.tenant = TENANT;
+    op->submit.row.submitted_us = 1700000000000000u;
+    op->submit.row.stdin_mode = PB__STDIN_MODE__STDIN_MODE_INLINE;
+    op->submit.spec = blob_of(id, ULID_LEN);
     return op;
 }
 
-static inline struct store_op *move_of(enum store_kind kind, const char *id, uint32_t attempt, uint64_t epoch)
+static inline struct store_op *move_of(Pb__State state, const char *id, uint32_t attempt, uint64_t epoch)
 {
-    struct store_op *op = store_op_new(kind, id);
+    struct store_op *op = store_op_new(STORE_MOVE, id);
 
-    op->attempt = attempt;
-    op->epoch = epoch;
+    op->move.state = state;
+    op->move.attempt = attempt;
+    op->move.epoch = epoch;
     return op;
 }
 
 static inline struct store_op *finish_of(const char *id, uint64_t epoch, const char *receipt)
 {
-    struct store_op *op = move_of(STORE_FINISH, id, 1, epoch);
+    struct store_op *op = store_op_new(STORE_FINISH, id);
 
-    op->state = PB__STATE__STATE_SUCCEEDED;
-    op->cause = PB__CAUSE__CAUSE_OK;
-    op->receipt = blob_of(receipt, strlen(receipt));
+    op->finish.attempt = 1;
+    op->finish.epoch = epoch;
+    op->finish.state = PB__STATE__STATE_SUCCEEDED;
+    op->finish.cause = PB__CAUSE__CAUSE_OK;
+    op->finish.receipt = blob_of(receipt, strlen(receipt));
     return op;
 }
 

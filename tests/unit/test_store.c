@@ -112,7 +112,7 @@ static void closing_commits_what_was_pushed(void **state)
 
     for (unsigned i = 0; i < 500; i++)
         store_push(f->store, submit_of(id_of(i)));
-    store_push(f->store, move_of(STORE_START, id_of(7), 1, 1));
+    store_push(f->store, move_of(RUNNING, id_of(7), 1, 1));
     reopen(f);
     assert_int_equal(store_find(f->store, id_of(499), &job), 0);
     assert_int_equal(store_find(f->store, id_of(7), &job), 0);
@@ -215,7 +215,7 @@ static void start_and_requeue_ride_along_within_their_time(void **state)
 
     assert_int_equal(do_op(f->store, submit_of(id_of(1))), 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &a);
-    assert_int_equal(do_op(f->store, move_of(STORE_START, id_of(1), 1, 5)), 0);
+    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 1, 5)), 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &b);
     ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
     assert_true(ms >= 45); /* it waited for company; how long at most is the scheduler's word, not ours */
@@ -224,7 +224,7 @@ static void start_and_requeue_ride_along_within_their_time(void **state)
     assert_int_equal(job.attempt, 1);
     assert_int_equal(job.epoch, 5);
 
-    store_push(f->store, move_of(STORE_REQUEUE, id_of(1), 1, 6));
+    store_push(f->store, move_of(READY, id_of(1), 1, 6));
     store_push(f->store, submit_of(id_of(2)));
     assert_int_equal(collect_all(f->store, 0), 2);
     assert_int_equal(store_find(f->store, id_of(1), &job), 0);
@@ -246,8 +246,8 @@ static void a_job_gets_its_receipt_exactly_once(void **state)
     assert_int_equal(collect_all(f->store, 0), 2);
     assert_int_equal(do_op(f->store, late), -EEXIST);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 0, "third")), -EEXIST);
-    assert_int_equal(do_op(f->store, move_of(STORE_START, id_of(1), 2, 10)), -EEXIST);
-    assert_int_equal(do_op(f->store, move_of(STORE_REQUEUE, id_of(1), 2, 10)), -EEXIST);
+    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 2, 10)), -EEXIST);
+    assert_int_equal(do_op(f->store, move_of(READY, id_of(1), 2, 10)), -EEXIST);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), 0);
     assert_blob(b, "first", 5);
     assert_int_equal(store_read_output(f->store, id_of(1), 0, 0, 100, &b), 0);
@@ -264,11 +264,11 @@ static void a_receipt_with_a_late_epoch_is_refused(void **state)
     struct store_blob b;
 
     store_push(f->store, submit_of(id_of(1)));
-    store_push(f->store, move_of(STORE_START, id_of(1), 1, 7));
-    store_push(f->store, move_of(STORE_REQUEUE, id_of(1), 1, 8));
+    store_push(f->store, move_of(RUNNING, id_of(1), 1, 7));
+    store_push(f->store, move_of(READY, id_of(1), 1, 8));
     assert_int_equal(collect_all(f->store, 0), 3);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 7, "late")), -ESTALE);
-    assert_int_equal(do_op(f->store, move_of(STORE_START, id_of(1), 2, 7)), -ESTALE);
+    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 2, 7)), -ESTALE);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), -ENOENT);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 8, "good")), 0);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), 0);
@@ -279,8 +279,8 @@ static void moving_a_job_nobody_submitted_says_so(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(do_op(f->store, move_of(STORE_START, id_of(1), 1, 1)), -ENOENT);
-    assert_int_equal(do_op(f->store, move_of(STORE_REQUEUE, id_of(1), 1, 1)), -ENOENT);
+    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 1, 1)), -ENOENT);
+    assert_int_equal(do_op(f->store, move_of(READY, id_of(1), 1, 1)), -ENOENT);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 1, "r")), -ENOENT);
 }
 
@@ -403,7 +403,7 @@ static void lists_keep_to_the_states_asked_for(void **state)
 
     submit_many(f->store, 0, 30);
     for (unsigned i = 0; i < 30; i++) {
-        struct store_op *op = i % 3 == 0 ? move_of(STORE_START, id_of(i), 1, 1) : finish_of(id_of(i), 1, "r");
+        struct store_op *op = i % 3 == 0 ? move_of(RUNNING, id_of(i), 1, 1) : finish_of(id_of(i), 1, "r");
         if (i % 3 == 2)
             op->state = PB__STATE__STATE_FAILED;
         store_push(f->store, op);
@@ -493,7 +493,7 @@ static void unfinished_jobs_are_walked_oldest_first(void **state)
         store_push(f->store, submit_of(id_of(i)));
     for (unsigned i = 0; i < 100; i += 2)
         store_push(f->store, finish_of(id_of(i), 1, "r"));
-    store_push(f->store, move_of(STORE_START, id_of(51), 1, 1));
+    store_push(f->store, move_of(RUNNING, id_of(51), 1, 1));
     assert_int_equal(collect_all(f->store, 0), 151);
     reopen(f);
     w.store = f->store;
@@ -531,7 +531,7 @@ static void a_full_disk_refuses_by_name_and_later_works_again(void **state)
     free(big->spec.bytes);
     big->spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
     store_push(f->store, submit_of(id_of(2)));
-    store_push(f->store, move_of(STORE_START, id_of(2), 1, 1));
+    store_push(f->store, move_of(RUNNING, id_of(2), 1, 1));
     store_push(f->store, big);
     store_push(f->store, submit_of(id_of(3)));
     while (store_pending(f->store) > 0)

@@ -163,7 +163,7 @@ static void a_receipt_that_is_refused_leaves_no_record(void **state)
     submit_many(f->store, 3, 5);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 2, "again")), -EEXIST);
     assert_int_equal(do_op(f->store, finish_of(id_of(9), 1, "nobody's")), -ENOENT);
-    assert_int_equal(do_op(f->store, move_of(STORE_START, id_of(3), 1, 7)), 0);
+    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(3), 1, 7)), 0);
     assert_int_equal(do_op(f->store, finish_of(id_of(3), 6, "late")), -ESTALE);
     assert_int_equal(do_op(f->store, finish_of(id_of(4), 1, "r")), 0);
     assert_whole(f->store, 4);
