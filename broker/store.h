@@ -293,6 +293,7 @@ struct store_audit {
     char job[ULID_LEN + 1]; /* not "": the chain itself is done, receipts up to this job's have been looked up in it */
     const uint8_t *find;    /* a hash to look for, or NULL; found_seq: its record, when it was in this slice */
     uint64_t found_seq;
+    uint64_t removed; /* records so far whose job was removed by order: their own receipt cannot be checked any more */
     struct store_head head;
     bool ended;
     enum audit_fault fault;

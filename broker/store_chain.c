@@ -222,7 +222,19 @@ __attribute__((format(printf, 4, 5))) static int fault(struct store_audit *a, en
 }
 
 /* The columns of R_AUDIT. */
-enum { A_SEQ, A_HASH, A_CHAINED_JOB, A_JOB, A_EPOCH, A_OUTCOME, A_CAUSE, A_RECORDED, A_RECEIPT, A_JOB_STATE, A_JOB_CAUSE };
+enum { A_SEQ, A_HASH, A_CHAINED_JOB, A_JOB, A_EPOCH, A_OUTCOME, A_CAUSE, A_RECORDED, A_RECEIPT, A_JOB_STATE, A_JOB_CAUSE, A_REMOVED };
+
+/* A job that was removed by order leaves its record: what it hashed cannot be shown any more, what follows it can. */
+static int pass_removed(sqlite3_stmt *stmt, struct store_audit *a, unsigned long long seq)
+{
+    if (read_hash(stmt, A_HASH, a->hash) != 0)
+        return fault(a, AUDIT_CHANGED, "", "record %llu has no hash", seq);
+    a->seq = seq;
+    a->removed++;
+    if (a->find != NULL && memcmp(a->find, a->hash, STORE_HASH) == 0)
+        a->found_seq = seq;
+    return 0;
+}
 
 /* 0: it fits, and a is one further. */
 static int audit_record(sqlite3_stmt *stmt, struct store_audit *a, size_t *ret_len)
@@ -235,6 +247,9 @@ static int audit_record(sqlite3_stmt *stmt, struct store_audit *a, size_t *ret_l
     job = job != NULL ? job : "";
     if (seq != due)
         return fault(a, AUDIT_GAP, "", "record %llu is not there: record %llu is followed by %llu", due, due - 1, seq);
+    *ret_len = 0;
+    if (sqlite3_column_type(stmt, A_JOB) == SQLITE_NULL && sqlite3_column_type(stmt, A_REMOVED) != SQLITE_NULL)
+        return pass_removed(stmt, a, seq);
     if (sqlite3_column_type(stmt, A_JOB) == SQLITE_NULL)
         return fault(a, AUDIT_REMOVED, job, "record %llu is of job %.40s, whose receipt is not there", seq, job);
     read_record(stmt, A_JOB, &r);

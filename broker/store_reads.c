@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define AUDIT_SQL                                                                                                                          \
-    "SELECT c.seq, c.hash, c.job, r.job, r.epoch, r.outcome, r.cause, r.recorded_us, r.receipt, j.state, j.cause "                         \
-    "FROM chain c LEFT JOIN result r ON r.job = c.job LEFT JOIN job j ON j.id = c.job WHERE c.seq > ?1 ORDER BY c.seq"
+    "SELECT c.seq, c.hash, c.job, r.job, r.epoch, r.outcome, r.cause, r.recorded_us, r.receipt, j.state, j.cause, m.seq "                  \
+    "FROM chain c LEFT JOIN result r ON r.job = c.job LEFT JOIN job j ON j.id = c.job LEFT JOIN removed m ON m.seq = c.seq AND m.job = c.job WHERE c.seq > ?1 ORDER BY c.seq"
 
 /* clang-format off */
 const char *const store_read_sql[R_COUNT] = {

@@ -64,18 +64,20 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     struct store_op *op = calloc(1, sizeof(*op));
 
     op->kind = kind;
-    for (unsigned i = 0; i < STORE_STREAMS; i++)
-        op->sync_fd[i] = -1;
+    for (unsigned i = 0; i < STORE_STREAMS && kind == STORE_FINISH; i++)
+        op->finish.sync_fd[i] = -1;
     (void)snprintf(op->job, sizeof(op->job), "%s", job);
     return op;
 }
 
 void store_op_free(struct store_op *op)
 {
-    free(op->spec.bytes);
-    free(op->receipt.bytes);
-    for (unsigned i = 0; i < STORE_STREAMS; i++)
-        free(op->out[i].bytes);
+    if (op->kind == STORE_SUBMIT)
+        free(op->submit.spec.bytes);
+    if (op->kind == STORE_FINISH)
+        free(op->finish.receipt.bytes);
+    for (unsigned i = 0; i < STORE_STREAMS && op->kind == STORE_FINISH; i++)
+        free(op->finish.out[i].bytes);
     free(op);
 }
 
@@ -173,8 +175,10 @@ int store_audit(struct store *s, struct store_audit *a)
     return store_read_head(s, &a->head);
 }
 
-int store_list(struct store *s, uint32_t states, const char *before, struct store_job *ret, int max)
+int store_list(struct store *s, const struct store_filter *f, struct store_job *ret, int max)
 {
+    uint32_t states = f->states;
+    const char *before = f->before;
     int n = 0;
 
     for (unsigned i = s->count; i-- > 0 && n < max;)
@@ -205,13 +209,11 @@ static int commit_submit(struct store *s, struct store_op *op)
         return -EEXIST;
     if (s->count == ROWS)
         return -ENOSPC;
-    *r = (struct row){
-        .job = {.state = PB__STATE__STATE_READY, .submitted_us = op->submitted_us, .stdin_mode = op->stdin_mode}
-    };
+    *r = (struct row){ .job = op->submit.row };
     memcpy(r->job.id, op->job, sizeof(op->job));
-    memcpy(r->job.name, op->name, sizeof(op->name));
-    memcpy(r->job.engine, op->engine, sizeof(op->engine));
-    take(&r->spec, &op->spec);
+    if (r->job.state == PB__STATE__STATE_NONE)
+        r->job.state = PB__STATE__STATE_READY;
+    take(&r->spec, &op->submit.spec);
     s->count++;
     return 0;
 }
@@ -228,18 +230,23 @@ static int commit(struct store *s, struct store_op *op)
         return -ENOENT;
     if (r->receipt.bytes != NULL)
         return -EEXIST;
-    r->job.attempt = op->attempt;
-    r->job.epoch = op->epoch;
-    r->job.state = op->kind == STORE_FINISH ? op->state : op->kind == STORE_START ? PB__STATE__STATE_RUNNING : PB__STATE__STATE_READY;
+    if (op->kind == STORE_MOVE || op->kind == STORE_CLAIM) {
+        r->job.attempt = op->move.attempt;
+        r->job.epoch = op->move.epoch;
+        r->job.state = op->kind == STORE_CLAIM ? PB__STATE__STATE_CLAIMED : op->move.state;
+    }
     if (op->kind == STORE_FINISH) {
         struct frame f;
 
-        assert(frame_decode(&f, &pb__receipt__descriptor, op->receipt.bytes, op->receipt.len, FRAME_MAX_CONTROL) == 0);
+        assert(frame_decode(&f, &pb__receipt__descriptor, op->finish.receipt.bytes, op->finish.receipt.len, FRAME_MAX_CONTROL) == 0);
         frame_release(&f);
-        r->job.cause = op->cause;
-        take(&r->receipt, &op->receipt);
+        r->job.attempt = op->finish.attempt;
+        r->job.epoch = op->finish.epoch;
+        r->job.state = op->finish.state;
+        r->job.cause = op->finish.cause;
+        take(&r->receipt, &op->finish.receipt);
         for (unsigned i = 0; i < STORE_STREAMS; i++)
-            take(&r->out[i], &op->out[i]);
+            take(&r->out[i], &op->finish.out[i]);
     }
     return 0;
 }

@@ -49,7 +49,7 @@ static void the_same_id_twice_is_refused_and_its_neighbours_go_through(void **st
     struct store_job job;
     struct store_op *again = submit_of(id_of(2));
 
-    again->name[0] = '\0';
+    again->submit.row.name[0] = '\0';
     store_push(f->store, submit_of(id_of(1)));
     store_push(f->store, submit_of(id_of(2)));
     store_push(f->store, again);
@@ -112,7 +112,7 @@ static void closing_commits_what_was_pushed(void **state)
 
     for (unsigned i = 0; i < 500; i++)
         store_push(f->store, submit_of(id_of(i)));
-    store_push(f->store, move_of(RUNNING, id_of(7), 1, 1));
+    store_push(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(7), 1, 1));
     reopen(f);
     assert_int_equal(store_find(f->store, id_of(499), &job), 0);
     assert_int_equal(store_find(f->store, id_of(7), &job), 0);
@@ -215,7 +215,7 @@ static void start_and_requeue_ride_along_within_their_time(void **state)
 
     assert_int_equal(do_op(f->store, submit_of(id_of(1))), 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &a);
-    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 1, 5)), 0);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 1, 5)), 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &b);
     ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
     assert_true(ms >= 45); /* it waited for company; how long at most is the scheduler's word, not ours */
@@ -224,7 +224,7 @@ static void start_and_requeue_ride_along_within_their_time(void **state)
     assert_int_equal(job.attempt, 1);
     assert_int_equal(job.epoch, 5);
 
-    store_push(f->store, move_of(READY, id_of(1), 1, 6));
+    store_push(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 1, 6));
     store_push(f->store, submit_of(id_of(2)));
     assert_int_equal(collect_all(f->store, 0), 2);
     assert_int_equal(store_find(f->store, id_of(1), &job), 0);
@@ -239,15 +239,15 @@ static void a_job_gets_its_receipt_exactly_once(void **state)
     struct store_blob b;
     struct store_job job;
 
-    late->out[0] = blob_of("late", 4);
-    late->state = PB__STATE__STATE_FAILED;
+    late->finish.out[0] = blob_of("late", 4);
+    late->finish.state = PB__STATE__STATE_FAILED;
     store_push(f->store, submit_of(id_of(1)));
     store_push(f->store, finish_of(id_of(1), 1, "first"));
     assert_int_equal(collect_all(f->store, 0), 2);
     assert_int_equal(do_op(f->store, late), -EEXIST);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 0, "third")), -EEXIST);
-    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 2, 10)), -EEXIST);
-    assert_int_equal(do_op(f->store, move_of(READY, id_of(1), 2, 10)), -EEXIST);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 2, 10)), -EEXIST);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 2, 10)), -EEXIST);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), 0);
     assert_blob(b, "first", 5);
     assert_int_equal(store_read_output(f->store, id_of(1), 0, 0, 100, &b), 0);
@@ -264,11 +264,11 @@ static void a_receipt_with_a_late_epoch_is_refused(void **state)
     struct store_blob b;
 
     store_push(f->store, submit_of(id_of(1)));
-    store_push(f->store, move_of(RUNNING, id_of(1), 1, 7));
-    store_push(f->store, move_of(READY, id_of(1), 1, 8));
+    store_push(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 1, 7));
+    store_push(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 1, 8));
     assert_int_equal(collect_all(f->store, 0), 3);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 7, "late")), -ESTALE);
-    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 2, 7)), -ESTALE);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 2, 7)), -ESTALE);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), -ENOENT);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 8, "good")), 0);
     assert_int_equal(store_read_receipt(f->store, id_of(1), &b), 0);
@@ -279,8 +279,8 @@ static void moving_a_job_nobody_submitted_says_so(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(1), 1, 1)), -ENOENT);
-    assert_int_equal(do_op(f->store, move_of(READY, id_of(1), 1, 1)), -ENOENT);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 1, 1)), -ENOENT);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 1, 1)), -ENOENT);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 1, "r")), -ENOENT);
 }
 
@@ -290,7 +290,7 @@ static void kept_output_is_read_at_offsets(void **state)
     struct store_op *op = finish_of(id_of(1), 1, "r");
     struct store_blob b;
 
-    op->out[0] = blob_of("hello\0world", 11);
+    op->finish.out[0] = blob_of("hello\0world", 11);
     store_push(f->store, submit_of(id_of(1)));
     store_push(f->store, submit_of(id_of(2)));
     store_push(f->store, op);
@@ -332,8 +332,8 @@ static void a_spool_file_that_cannot_be_synced_fails_its_receipt_alone(void **st
     path_of(f, "spooled", path);
     file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-    bad->sync_fd[1] = fd[1]; /* a pipe cannot be synced: EINVAL */
-    good->sync_fd[0] = file;
+    bad->finish.sync_fd[1] = fd[1]; /* a pipe cannot be synced: EINVAL */
+    good->finish.sync_fd[0] = file;
     submit_many(f->store, 1, 3);
     store_push(f->store, bad);
     store_push(f->store, good);
@@ -360,7 +360,7 @@ static void an_op_too_large_for_the_database_fails_alone_and_wholly(void **state
 
     submit_many(f->store, 0, 3);
     (void)sqlite3_limit(f->store->writer, SQLITE_LIMIT_LENGTH, 1 << 20); /* a billion, normally */
-    big->out[1] = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
+    big->finish.out[1] = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
     store_push(f->store, finish_of(id_of(0), 1, "r"));
     store_push(f->store, big);
     store_push(f->store, finish_of(id_of(2), 1, "r"));
@@ -383,17 +383,17 @@ static void lists_are_newest_first_and_paged_by_id(void **state)
     struct fixture *f = *state;
     struct store_job jobs[10];
 
-    assert_int_equal(store_list(f->store, 0, NULL, jobs, 10), 0);
+    assert_int_equal(list_jobs(f->store, 0, NULL, jobs, 10), 0);
     submit_many(f->store, 1, 26);
-    assert_int_equal(store_list(f->store, 0, NULL, jobs, 10), 10);
+    assert_int_equal(list_jobs(f->store, 0, NULL, jobs, 10), 10);
     for (unsigned i = 0; i < 10; i++)
         assert_string_equal(jobs[i].id, id_of(25 - i));
-    assert_int_equal(store_list(f->store, 0, jobs[9].id, jobs, 10), 10);
+    assert_int_equal(list_jobs(f->store, 0, jobs[9].id, jobs, 10), 10);
     assert_string_equal(jobs[0].id, id_of(15));
-    assert_int_equal(store_list(f->store, 0, jobs[9].id, jobs, 10), 5);
+    assert_int_equal(list_jobs(f->store, 0, jobs[9].id, jobs, 10), 5);
     assert_string_equal(jobs[4].id, id_of(1));
-    assert_int_equal(store_list(f->store, 0, jobs[4].id, jobs, 10), 0);
-    assert_int_equal(store_list(f->store, 0, NULL, jobs, 0), 0);
+    assert_int_equal(list_jobs(f->store, 0, jobs[4].id, jobs, 10), 0);
+    assert_int_equal(list_jobs(f->store, 0, NULL, jobs, 0), 0);
 }
 
 static void lists_keep_to_the_states_asked_for(void **state)
@@ -403,9 +403,9 @@ static void lists_keep_to_the_states_asked_for(void **state)
 
     submit_many(f->store, 0, 30);
     for (unsigned i = 0; i < 30; i++) {
-        struct store_op *op = i % 3 == 0 ? move_of(RUNNING, id_of(i), 1, 1) : finish_of(id_of(i), 1, "r");
+        struct store_op *op = i % 3 == 0 ? move_of(PB__STATE__STATE_RUNNING, id_of(i), 1, 1) : finish_of(id_of(i), 1, "r");
         if (i % 3 == 2)
-            op->state = PB__STATE__STATE_FAILED;
+            op->finish.state = PB__STATE__STATE_FAILED;
         store_push(f->store, op);
     }
     assert_int_equal(collect_all(f->store, 0), 30);
@@ -423,7 +423,7 @@ static void lists_keep_to_the_states_asked_for(void **state)
         { UINT32_MAX,                                                     30},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        int n = store_list(f->store, rows[i].states, NULL, jobs, 40);
+        int n = list_jobs(f->store, rows[i].states, NULL, jobs, 40);
 
         assert_int_equal(n, rows[i].want);
         for (int k = 0; k < n; k++)
@@ -493,7 +493,7 @@ static void unfinished_jobs_are_walked_oldest_first(void **state)
         store_push(f->store, submit_of(id_of(i)));
     for (unsigned i = 0; i < 100; i += 2)
         store_push(f->store, finish_of(id_of(i), 1, "r"));
-    store_push(f->store, move_of(RUNNING, id_of(51), 1, 1));
+    store_push(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(51), 1, 1));
     assert_int_equal(collect_all(f->store, 0), 151);
     reopen(f);
     w.store = f->store;
@@ -522,16 +522,16 @@ static void a_full_disk_refuses_by_name_and_later_works_again(void **state)
     ballast = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_int_equal(posix_fallocate(ballast, 0, 13 << 19), 0);
     assert_int_equal(do_op(f->store, submit_of(id_of(0))), 0);
-    free(big->spec.bytes);
-    big->spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
+    free(big->submit.spec.bytes);
+    big->submit.spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
     assert_int_equal(do_op(f->store, big), -ENOSPC);
     assert_int_equal(store_find(f->store, id_of(1), &job), -ENOENT);
 
     big = submit_of(id_of(1));
-    free(big->spec.bytes);
-    big->spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
+    free(big->submit.spec.bytes);
+    big->submit.spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
     store_push(f->store, submit_of(id_of(2)));
-    store_push(f->store, move_of(RUNNING, id_of(2), 1, 1));
+    store_push(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(2), 1, 1));
     store_push(f->store, big);
     store_push(f->store, submit_of(id_of(3)));
     while (store_pending(f->store) > 0)
@@ -582,8 +582,8 @@ static void a_full_disk_does_not_keep_a_broker_from_its_jobs(void **state)
         skip();
     if (store_open(f->dir, &f->store, f->why) != 0)
         fail_msg("%s", f->why);
-    free(big->spec.bytes);
-    big->spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
+    free(big->submit.spec.bytes);
+    big->submit.spec = (struct store_blob){ calloc(1, 2 << 20), 2 << 20 };
     assert_int_equal(do_op(f->store, big), 0); /* is in the log now, and the database has no room for it */
     path_of(f, "ballast", path);
     ballast = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

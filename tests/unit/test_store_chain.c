@@ -163,7 +163,7 @@ static void a_receipt_that_is_refused_leaves_no_record(void **state)
     submit_many(f->store, 3, 5);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 2, "again")), -EEXIST);
     assert_int_equal(do_op(f->store, finish_of(id_of(9), 1, "nobody's")), -ENOENT);
-    assert_int_equal(do_op(f->store, move_of(RUNNING, id_of(3), 1, 7)), 0);
+    assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(3), 1, 7)), 0);
     assert_int_equal(do_op(f->store, finish_of(id_of(3), 6, "late")), -ESTALE);
     assert_int_equal(do_op(f->store, finish_of(id_of(4), 1, "r")), 0);
     assert_whole(f->store, 4);
@@ -179,7 +179,7 @@ static void a_transaction_that_goes_back_takes_its_records_along(void **state)
     (void)sqlite3_limit(f->store->writer, SQLITE_LIMIT_LENGTH, 100000);
     store_push(f->store, finish_of(id_of(3), 1, "small"));
     huge = finish_of(id_of(4), 1, "");
-    huge->receipt = (struct store_blob){ calloc(1, 200000), 200000 };
+    huge->finish.receipt = (struct store_blob){ calloc(1, 200000), 200000 };
     store_push(f->store, huge);
     store_push(f->store, finish_of(id_of(5), 1, "small too"));
     assert_int_equal(collect_all(f->store, -EFBIG), 1);
@@ -294,7 +294,8 @@ static const struct {
     { "no head",                                   "DELETE FROM head",                                                            AUDIT_HEAD,      0 },
     { "a head that is none",                       "UPDATE head SET hash = x'00'",                                                AUDIT_HEAD,      0 },
     { "a receipt beside the chain",
-     "INSERT INTO job SELECT " OTHER ", name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, "
+     "INSERT INTO job(id, name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, updated_us, lives) SELECT " OTHER
+      ", name, engine, state, cause, attempt, epoch, submitted_us, stdin_mode, "
       "updated_us, lives FROM job WHERE id = " JOB5 "; INSERT INTO result SELECT " OTHER
       ", epoch, outcome, cause, recorded_us, receipt FROM result WHERE job = " JOB5,
      AUDIT_ADDED,                                                                                                                                  0 },
