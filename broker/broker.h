@@ -23,6 +23,7 @@
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/webhooks.h"
 #include "broker/tenants.h"
 #include "broker/tokens.h"
 #include "broker/work_dirs.h"
@@ -53,6 +54,7 @@ struct broker {
     struct kv *kv; /* NULL: nobody has asked for it */
     struct queues queues;
     struct buffers buffers;
+    struct webhooks webhooks;
     struct tenants tenants;
     struct tokens tokens;
     struct timer idle_timer, drain_timer, linger_timer;

@@ -12,7 +12,7 @@
 
 #include "log.h"
 
-enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
+enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_NETS = 16, CONFIG_TENANT = 64 };
 #define CONFIG_FILE "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
 
 struct config_uids {
@@ -43,6 +43,7 @@ struct config {
     bool check;                     /* only look at the configuration */
     char cgroup[8];                 /* "auto", "v2", "v1" or "none" */
     char file[4096];                /* "": none was read */
+    const char *webhook_nets[CONFIG_NETS + 1]; /* NULL-terminated: beside the public internet */
     struct config_uids uid_tenants; /* local users whose tenant is not that of their uid */
     int argc;
     char **argv;

@@ -340,7 +340,7 @@ static int open_parts(struct broker *b)
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0)
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     return control_open(&b->control, b);
 }
@@ -348,6 +348,7 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     control_close(&b->control);
+    webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].own_zygote);
@@ -405,6 +406,7 @@ int main(int argc, char **argv)
     notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
+    webhooks_init(&b->webhooks, b);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <mbedtls/md.h>
 
+#include "broker/arrays.h"
 #include "broker/broker.h"
 #include "broker/jobs.h"
 #include "broker/tenants.h"
@@ -386,7 +387,7 @@ static struct webhook_job *job_of(struct webhooks *w, const struct waiting *entr
     array_id[0] = '\0';
     if (j != NULL || w->jobs == NULL || entry == NULL || entry->array == NULL)
         return j;
-    array_id_of(entry->array, array_id);
+    memcpy(array_id, entry->array->row.id, ULID_LEN + 1);
     return find_job(w, array_id);
 }
 
