@@ -12,10 +12,12 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/events.h"
 #include "broker/handles.h"
 #include "broker/interps.h"
 #include "broker/janitor.h"
 #include "broker/jobs.h"
+#include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
 #include "broker/pool.h"
@@ -25,6 +27,7 @@
 #include "broker/templates.h"
 #include "broker/webhooks.h"
 #include "broker/tenants.h"
+#include "broker/tls_front.h"
 #include "broker/tokens.h"
 #include "broker/work_dirs.h"
 #include "broker/zygote_client.h"
@@ -48,6 +51,7 @@ struct broker {
     struct pool pool;
     struct templates templates;
     struct jobs jobs;
+    struct events events;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
@@ -57,6 +61,8 @@ struct broker {
     struct webhooks webhooks;
     struct tenants tenants;
     struct tokens tokens;
+    struct logins logins;
+    struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
 };
 

@@ -15,11 +15,14 @@
 
 static void print_help(void)
 {
-    printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n\n");
+    static const char marks[] = { [ALONE] = ' ', [FIXED] = 'f', [RELOAD] = 'r' };
+
+    printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n"
+           "f: also a key of the configuration file; r: and a running coopd takes it at SIGHUP. See coopd(8), coopd.yaml(5).\n\n");
     for (size_t i = 0; i < config_options_count; i++) {
         const struct option_row *o = &config_options[i];
 
-        printf("  %-12s %-6s %s\n", o->name, o->argument != NULL ? o->argument : "", o->help);
+        printf("%c %-15s %-8s %s\n", marks[o->place], o->name, o->argument != NULL ? o->argument : "", o->help);
     }
 }
 
@@ -70,7 +73,7 @@ static int default_dirs(struct config *c)
         if (our_run != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s", our_run);
         else if (geteuid() == 0)
-            strcpy(c->run_dir, "/run/coop");
+            strcpy(c->run_dir, CONFIG_SYSTEM_RUN_DIR);
         else if (runtime != NULL)
             n = snprintf(c->run_dir, sizeof(c->run_dir), "%s/coop", runtime);
         else
@@ -195,6 +198,7 @@ static void set_defaults(struct config *c)
                           .interpreters = 4096,
                           .template_idle_us = 300000000,
                           .log_level = LOG_LEVEL_INFO,
+                          .share = "auto",
                           .tier = "auto",
                           .cgroup = "auto" };
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
@@ -41,16 +42,39 @@ static void on_room(void *ctx, uint32_t peer)
         queues_on_room(&p->asker);
 }
 
+/* Uids that workers run as are nobody's: who has one came out of a sandbox. */
+static int may_connect(void *ctx, const struct rep_origin *from)
+{
+    const struct broker *b = ((struct control *)ctx)->broker;
+    const struct privilege *p = &b->privilege;
+
+    if (!from->local)
+        return 1; /* its token will say */
+    if (from->uid == 0 || from->uid == geteuid())
+        return 1;
+    if (p->ids > 0 && from->uid > p->first_id && from->uid - p->first_id <= p->ids)
+        return 0;
+    return b->places.shared;
+}
+
 int control_open(struct control *c, struct broker *b)
 {
-    struct rep_handler h = { on_message, on_peer, c, on_room, NULL };
+    struct rep_handler h = { on_message, on_peer, c, on_room, may_connect };
 
     *c = (struct control){ .broker = b, .send = rep_send, .send_fd = rep_send_fd, .drop = rep_drop };
-    return rep_open(&c->socket, &b->loop, b->places.socket, 0600, FRAME_MAX_CONTROL, &h);
+    return rep_open(&c->socket, &b->loop, b->places.socket, b->places.shared ? 0666 : 0600, FRAME_MAX_CONTROL, &h);
+}
+
+void control_drop_who(struct control *c, const char *token_id)
+{
+    for (struct control_peer *p = c->peers; p != NULL; p = p->hh.next)
+        if (strncmp(p->who, "token:", 6) == 0 && strcmp(p->who + 6, token_id) == 0)
+            c->drop(&c->socket, p->peer);
 }
 
 static void forget_peer(struct control *c, struct control_peer *p)
 {
+    logins_forget_peer(&c->broker->logins, p->peer);
     interps_session_over(&p->asker);
     asker_finish(&p->asker);
     HASH_DEL(c->peers, p);
@@ -82,22 +106,39 @@ void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *rep
         b->control.send_fd(&b->control.socket, way, &reply->base, fd);
 }
 
-void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
+__attribute__((format(printf, 5, 0))) static void refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
+                                                         const char *fmt, va_list ap)
 {
     char text[512];
     Pb__Reply r = PB__REPLY__INIT;
     Pb__Error e = PB__ERROR__INIT;
-    va_list ap;
 
-    va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     frame_make_utf8(text); /* cut inside a letter, or a path that is not text: the client would refuse it all */
     e.code = code;
     e.message = text;
+    e.hint = (char *)hint;
     r.body_case = PB__REPLY__BODY_ERROR;
     r.error = &e;
     control_reply(b, way, &r);
+}
+
+void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    refuse(b, way, code, "", fmt, ap);
+    va_end(ap);
+}
+
+void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    refuse(b, way, code, hint, fmt, ap);
+    va_end(ap);
 }
 
 /* ---- waiters ---- */
@@ -109,6 +150,7 @@ static void waiter_free(struct waiter *w)
     if (p != NULL)
         p->parked--;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
+    jobs_tidy_soon(&w->broker->jobs);
     free(w->bytes);
     free(w);
 }
@@ -217,6 +259,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         HASH_ADD(hh, c->peers, peer, sizeof(p->peer), p);
         c->peer_count++;
     } else if (!arrived && p != NULL) {
+        events_drop_peer(&c->broker->events, peer);
         if (p->parked > 0)
             drop_waiters(c->broker, peer);
         forget_peer(c, p);
@@ -262,15 +305,81 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, ACTOR_SUBMIT,   1, verb_resize_tty },
     [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, ACTOR_OPERATOR, 0, verb_audit }, /* of the receipts of all tenants */
     [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, ACTOR_OPERATOR, 0, verb_ask },   /* until asks know of tenants */
+    [PB__REQUEST__BODY_TENANT_SET]    = { "tenant_set",    ANY, ACTOR_ADMIN, 0, verb_tenant_set },
+    [PB__REQUEST__BODY_TENANT_GET]    = { "tenant_get",    ANY, ACTOR_READ,  0, verb_tenant_get },
+    [PB__REQUEST__BODY_TENANT_LS]     = { "tenant_ls",     ANY, ACTOR_READ,  0, verb_tenant_ls },
+    [PB__REQUEST__BODY_TENANT_REMOVE] = { "tenant_remove", ANY, ACTOR_ADMIN, 0, verb_tenant_remove },
+    [PB__REQUEST__BODY_TOKEN_CREATE]  = { "token_create",  ANY, ACTOR_ADMIN, 0, verb_token_create },
+    [PB__REQUEST__BODY_TOKEN_ROTATE]  = { "token_rotate",  ANY, ACTOR_ADMIN, 0, verb_token_rotate },
+    [PB__REQUEST__BODY_TOKEN_REVOKE]  = { "token_revoke",  ANY, ACTOR_ADMIN, 0, verb_token_revoke },
+    [PB__REQUEST__BODY_TOKEN_LS]      = { "token_ls",      ANY, ACTOR_ADMIN, 0, verb_token_ls },
+    [PB__REQUEST__BODY_USAGE]         = { "usage",         ANY, ACTOR_READ,  0, verb_usage },
+    [PB__REQUEST__BODY_HOLD]          = { "hold",          ANY, ACTOR_CANCEL, 1, verb_hold },
+    [PB__REQUEST__BODY_RELEASE]       = { "release",       ANY, ACTOR_CANCEL, 1, verb_release },
+    [PB__REQUEST__BODY_PAUSE]         = { "pause",         ANY, ACTOR_CANCEL, 1, verb_pause },
+    [PB__REQUEST__BODY_RESUME]        = { "resume",        ANY, ACTOR_CANCEL, 1, verb_resume },
+    [PB__REQUEST__BODY_EVENTS]        = { "events",        ANY, ACTOR_READ,   0, verb_events },
+    [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
+
+/* ---- the gate: who, what, and on which job ---- */
+
+/* Ids of the tenants whose jobs the actor sees, malloc'd; NULL with n 0 for an operator, who sees all. */
+static int seen_tenants(const struct control_call *c, uint64_t **ret, size_t *ret_n)
+{
+    const struct tenants *all = &c->broker->tenants;
+    uint64_t *ids = NULL;
+    size_t n = 0;
+
+    if ((c->actor.scopes & ACTOR_OPERATOR) == 0) {
+        ids = calloc(HASH_COUNT(all->by_id) + 1, sizeof(*ids));
+        if (ids == NULL)
+            return -ENOMEM;
+        if ((c->actor.scopes & ACTOR_ADMIN) == 0)
+            ids[n++] = c->actor.tenant->id;
+        else
+            for (const struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
+                if (actor_sees_tenant(&c->actor, t))
+                    ids[n++] = t->id;
+    }
+    *ret = ids;
+    *ret_n = n;
+    return 0;
+}
+
+/* A job, or an array. What the actor does not see is not there: it is not even looked at. */
+static int find_stored(struct control_call *c, const char *id)
+{
+    struct store_array array;
+    struct store_job job;
+    uint64_t *tenants;
+    size_t n;
+    int rc = seen_tenants(c, &tenants, &n);
+
+    if (rc != 0)
+        return rc;
+    rc = store_find_of(c->broker->store, id, tenants, n, &job);
+    if (rc == 0) {
+        rc = actor_sees(c->broker, &c->actor, job.tenant, job.queue) ? 0 : -ENOENT;
+        memcpy(c->id, job.id, sizeof(c->id));
+    } else if (rc == -ENOENT) {
+        rc = store_find_array(c->broker->store, id, tenants, n, &array);
+        if (rc == 0) {
+            rc = actor_sees(c->broker, &c->actor, array.tenant, array.queue) ? 0 : -ENOENT;
+            memcpy(c->id, array.id, sizeof(c->id));
+            c->is_array = true;
+        }
+    }
+    free(tenants);
+    return rc;
+}
 
 /* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
 static int resolve_id(struct control_call *c, const char *text)
 {
     char id[ULID_LEN + 1];
-    struct store_job stored;
     int rc;
 
     if (ulid_normalize(text, id) != 0) {
@@ -279,21 +388,45 @@ static int resolve_id(struct control_call *c, const char *text)
                        text, ULID_MIN_PREFIX);
         return -1;
     }
-    if (strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
-        memcpy(c->id, id, sizeof(id));
+    if ((c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
+        memcpy(c->id, id, sizeof(id)); /* it may not be stored yet */
         return 0;
     }
-    rc = store_find(c->broker->store, id, &stored);
-    if (rc == 0)
-        memcpy(c->id, stored.id, sizeof(c->id));
-    else if (rc == -ENOTUNIQ)
+    rc = find_stored(c, id);
+    if (rc == -ENOTUNIQ)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);
     else if (rc == -ENOENT)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
-    else
+    else if (rc != 0)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_INTERNAL, "the store cannot be read: %s", strerror(-rc));
     return rc == 0 ? 0 : -1;
+}
+
+/* Who asks. A connection is one actor's: what waits on it, and what it holds, are that one's. Returns 0, or has answered. */
+static int know_actor(struct control_call *c)
+{
+    struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
+    const struct rep_origin *from = rep_origin_of(&c->broker->control.socket, c->way.peer);
+    const struct rep_origin own = { .local = true, .uid = geteuid() }; /* a test's, which has no socket */
+    char why[ACTOR_WHY] = "";
+    int rc = actor_find(c->broker, from != NULL ? from : &own, c->request->token, &c->actor, why);
+
+    if (rc == -EDQUOT) {
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_QUOTA, "%s", why);
+        return rc;
+    }
+    if (rc != 0) {
+        logins_refuse(&c->broker->logins, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, why);
+        return rc;
+    }
+    if (p != NULL && p->who[0] != '\0' && strcmp(p->who, c->actor.name) != 0) {
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, "this connection is another's: open one for each token");
+        return -EPERM;
+    }
+    if (p != NULL)
+        strcpy(p->who, c->actor.name);
+    return 0;
 }
 
 static void dispatch(struct control_call *c)
@@ -301,9 +434,16 @@ static void dispatch(struct control_call *c)
     const Pb__Request *q = c->request;
     const struct control_rule *r = &control_rules[q->body_case];
 
+    if (know_actor(c) != 0)
+        return;
     if (q->protocol != COOP_PROTOCOL) {
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
                        COOP_VERSION, COOP_PROTOCOL, q->protocol);
+        return;
+    }
+    if (!actor_may(&c->actor, r->needs)) {
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, "%s needs the scope %s, which %s has not", r->name,
+                       actor_lacks(&c->actor, r->needs), c->actor.name);
         return;
     }
     if ((r->phases & 1u << c->broker->phase) == 0) {
@@ -330,6 +470,10 @@ void control_on_message(struct control *c, struct rep_way way, const uint8_t *by
     const Pb__Request *q = (const Pb__Request *)f.msg;
 
     c->requests++;
+    if (logins_is_paused(&c->broker->logins, way.peer)) {
+        refuse_peer(c, way.peer, "asks on while it is kept waiting for a failed login");
+        return;
+    }
     if (rc != 0 || (unsigned)q->body_case >= control_rules_count || control_rules[q->body_case].apply == NULL) {
         refuse_peer(c, way.peer, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
     } else {

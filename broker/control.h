@@ -1,7 +1,8 @@
 /*
  * control.h - the control socket: requests of host programs, answers, and the long-polls that wait for them.
  *
- * Side:    broker. Peers are local processes of our own user or root (checked when they connect); what they send is still only bytes.
+ * Side:    broker. What peers send is only bytes. Who they are is worked out for each request (actor.h), and what they may is looked up here,
+ *          once, before any verb sees the request: a column of control_rules, and the job that it names.
  * Bounded: CONTROL_PARKED waiting requests for each connection, REP_PEERS connections.
  * Owned:   a waiter belongs to the control module; a job only links it.
  */
@@ -13,6 +14,7 @@
 
 #include <uthash.h>
 
+#include "broker/actor.h"
 #include "broker/asks.h"
 #include "broker/loop.h"
 #include "broker/rep_socket.h"
@@ -40,6 +42,7 @@ extern const size_t control_rules_count;
 struct control_peer {
     uint32_t peer;
     struct asker asker;
+    char who[ACTOR_NAME + 1]; /* the actor of its first request; a connection is one actor's. "": none came yet */
     unsigned parked;
     UT_hash_handle hh;
 };
@@ -83,6 +86,12 @@ void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
 /* The same with a descriptor, which stays the caller's; -1: none. */
 void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd);
 __attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...);
+
+/* The same with what to do about it; "": nothing is known. */
+__attribute__((format(printf, 5, 6))) void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
+                                                               const char *fmt, ...);
+/* Hangs up on all that ask by this token: what they wait for is not answered any more. */
+void control_drop_who(struct control *c, const char *token_id);
 
 /* Keeps a request until something happens to the job, or timeout_ms is over. NULL: too many are kept, and it has been answered so. */
 struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind, uint32_t timeout_ms);

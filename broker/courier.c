@@ -26,14 +26,23 @@ static int open_program(const char *worker)
 {
     char path[4096 + 32];
     const char *slash = strrchr(worker, '/');
+    int fd, high;
 
     snprintf(path, sizeof(path), "%.*scoop-courier", slash != NULL ? (int)(slash + 1 - worker) : 0, worker);
-    return open(path, O_PATH | O_CLOEXEC);
+    fd = open(path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return fd;
+    high = fcntl(fd, F_DUPFD_CLOEXEC, BROKER_FD + 1); /* BROKER_FD is another in the courier, before it is started by this one */
+    close(fd);
+    return high;
 }
 
 void courier_init(struct courier *c, struct broker *b, const struct courier_handler *h)
 {
-    *c = (struct courier){ .broker = b, .handler = *h, .socket = { -1, on_socket, c }, .program = open_program(b->config.worker) };
+    *c = (struct courier){
+        .broker = b, .handler = *h, .socket = {-1, on_socket, c},
+                .program = open_program(b->config.worker)
+    };
     c->restart = (struct timer){ .fn = on_restart, .ctx = c };
 }
 

@@ -20,7 +20,7 @@
 #endif
 
 /* What removing groups and directories takes, and what libc takes for it. */
-static const int calls[] = {
+static const int janitor_calls[] = {
     SYS_recvfrom,
     SYS_read,
     SYS_write,
@@ -60,7 +60,8 @@ static const int calls[] = {
     SYS_chmod,
 #endif
 };
-enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
+enum { CALLS_MAX = 64 };
+_Static_assert(sizeof(janitor_calls) / sizeof(janitor_calls[0]) <= CALLS_MAX, "the filter has room for them");
 
 static int become_small(void)
 {
@@ -72,23 +73,27 @@ static int become_small(void)
     return chdir("/") != 0 ? -errno : 0;
 }
 
-/* Any other call fails. Its handlers are nobody's to replace: the janitor has no input that could make it run another's code. */
-static int filter(void)
+/* Any other call fails. */
+static int filter(const int *calls, size_t n_calls)
 {
 #if defined(COOP_ASAN) || defined(COOP_TSAN) || defined(COOP_UBSAN) || !defined(ARCH)
     (void)calls;
+    (void)n_calls;
     return 0; /* a sanitizer makes calls of its own */
 #else
-    struct sock_filter code[5 + CALLS + 2];
+    struct sock_filter code[5 + CALLS_MAX + 2];
     struct sock_fprog program = { .filter = code };
     unsigned short n = 0;
+
+    if (n_calls > CALLS_MAX)
+        return -E2BIG;
 
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < CALLS; i++) /* to the last instruction, over the rows that are left and the refusal */
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], (unsigned char)(CALLS - i), 0);
+    for (size_t i = 0; i < n_calls; i++) /* to the last instruction, over the rows that are left and the refusal */
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], (unsigned char)(n_calls - i), 0);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     program.len = n;
@@ -116,11 +121,16 @@ static int keep_descriptors(int *const *kept, int n)
     return close_range((unsigned)(3 + n), ~0U, 0) != 0 ? -errno : 0;
 }
 
-int janitor_seal(int *const *kept, int n)
+int process_seal(int *const *kept, int n, const int *calls, size_t n_calls)
 {
     int rc = keep_descriptors(kept, n);
 
     if (rc == 0)
         rc = become_small();
-    return rc == 0 ? filter() : rc;
+    return rc == 0 ? filter(calls, n_calls) : rc;
+}
+
+int janitor_seal(int *const *kept, int n)
+{
+    return process_seal(kept, n, janitor_calls, sizeof(janitor_calls) / sizeof(janitor_calls[0]));
 }

@@ -23,9 +23,11 @@
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/late_close.h"
+#include "broker/logins.h"
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
+#include "broker/store_care.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -37,17 +39,10 @@ static struct broker broker; /* the one thing main owns; everybody else is hande
 
 static void handle_op(struct broker *b, struct store_op *op)
 {
-    struct job *job = jobs_find(&b->jobs, op->job);
-
     if (op->done != NULL)
         op->done(op);
     templates_stored(b, op);
-    if (job == NULL)
-        return;
-    if (op->kind == STORE_SUBMIT)
-        jobs_stored(job, op->status);
-    else if (op->kind == STORE_FINISH)
-        jobs_finished(job, op->status);
+    jobs_on_op(&b->jobs, op);
 }
 
 static void on_store(void *ctx)
@@ -124,6 +119,7 @@ static void on_signal(void *ctx)
         return;
     if (s.ssi_signo == SIGCHLD) {
         janitor_on_child(&b->janitor, &b->cgroups);
+        tls_front_on_child(&b->tls);
         orphans_end(b);
     } else if (s.ssi_signo == SIGHUP) {
         reload(b);
@@ -132,10 +128,17 @@ static void on_signal(void *ctx)
     }
 }
 
+/* What is held begins with somebody's word only; everything else that has no receipt will begin by itself. */
+static bool only_held(const struct jobs *j)
+{
+    return j->table.count == j->table.in_state[PB__STATE__STATE_HELD];
+}
+
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
-           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
+           HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
+           b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -166,7 +169,8 @@ static int drained(const struct broker *b)
     if (b->phase != BROKER_DRAINING || b->pool.busy > 0)
         return 0;
     resting = interps_resting(b, &others);
-    return others == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + resting;
+    return others == 0 && b->jobs.table.in_state[PB__STATE__STATE_FINISHING] == 0 &&
+           HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + b->jobs.n_looked + resting;
 }
 
 static void on_linger_over(void *ctx)
@@ -231,6 +235,14 @@ static void start_janitor(struct broker *b)
                   strerror(-rc));
 }
 
+static void start_tls_front(struct broker *b)
+{
+    int rc = tls_front_start(&b->tls);
+
+    if (rc != 0)
+        log_event(LOG_LEVEL_ERROR, "no_tls_front", "lost=\"requests over TLS\" error=\"%s\"", strerror(-rc));
+}
+
 /* One broker a run directory; the lock goes with the process, however it ends. */
 static int lock_run_dir(struct broker *b)
 {
@@ -259,9 +271,11 @@ static int take_places(struct broker *b)
     const char *step;
     int rc = privilege_choose(p, b->config.user, why);
 
-    b->places = (struct places){ -1, -1, -1, "", "" };
+    b->places = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1 };
     if (rc == 0)
         rc = places_open(&b->places, &b->config, p, why);
+    if (rc == 0)
+        rc = tls_front_listen(&b->tls, &b->config, why); /* a port below 1024, and a key that is root's */
     if (rc != 0) {
         fprintf(stderr, "coopd: %s\n", why);
         return rc;
@@ -326,6 +340,10 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
+    tenants_init(&b->tenants, b);
+    tokens_init(&b->tokens, b);
+    logins_init(&b->logins, b);
+    events_init(&b->events, b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
@@ -339,14 +357,18 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
+    if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
+        return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
         (rc = jobs_recover(&b->jobs)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
-    return control_open(&b->control, b);
+    rc = control_open(&b->control, b);
+    return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
 }
 
 static void close_parts(struct broker *b)
 {
+    tls_front_finish(&b->tls);
     control_close(&b->control);
     webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
@@ -362,7 +384,11 @@ static void close_parts(struct broker *b)
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
+    events_finish(&b->events);
     late_close_finish();
+    logins_finish(&b->logins);
+    tokens_finish(&b->tokens);
+    tenants_finish(&b->tenants);
     store_close(b->store);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
@@ -398,6 +424,8 @@ int main(int argc, char **argv)
         return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
+    if (b->config.store[0] != '\0')
+        return store_care_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
@@ -414,9 +442,12 @@ int main(int argc, char **argv)
         log_event(LOG_LEVEL_WARN, "config_not_to_be_read_again", "file=%s lost=\"reload at SIGHUP\" error=\"%s\"", b->config.file,
                   strerror(errno));
     start_janitor(b); /* before there are threads, and anything of a job in our memory */
+    start_tls_front(b);
     rc = open_store(b);
-    if (rc != 0)
+    if (rc != 0) {
         janitor_finish(&b->janitor, &b->cgroups);
+        tls_front_finish(&b->tls);
+    }
     if (rc != 0)
         return rc == -EPERM ? COOP_EXIT_PERMISSION : COOP_EXIT_TEMPORARY;
     rc = open_parts(b);

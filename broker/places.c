@@ -153,9 +153,10 @@ static int take(int dir_fd, const char *path, const struct privilege *who, char 
 
 /* ---- opening -------------------------------------------------------------------------------------------------------------------- */
 
-/* A directory for sockets: ours alone, and really a directory, or we do not use it. */
+/* A directory for sockets: ours alone, or for others to look into, and really a directory, or we do not use it. */
 static int open_run_dir(struct places *p, const char *path, const struct privilege *who, char why[PLACES_WHY])
 {
+    mode_t mode = p->shared ? 0755 : 0700;
     int rc = mkdir(path, 0700) != 0 && errno != EEXIST ? -errno : 0;
     struct stat st;
 
@@ -167,7 +168,7 @@ static int open_run_dir(struct places *p, const char *path, const struct privile
     }
     snprintf(p->socket, sizeof(p->socket), "/proc/self/fd/%d/control.sock", p->run_dir);
     rc = take(p->run_dir, path, who, why);
-    if (rc == 0 && (st.st_mode & 0077) != 0 && fchmod(p->run_dir, 0700) != 0)
+    if (rc == 0 && (st.st_mode & 0777) != mode && fchmod(p->run_dir, mode) != 0)
         rc = say(why, -errno, "run directory %.200s: %s", path, strerror(errno));
     return rc;
 }
@@ -232,11 +233,19 @@ static int check_views(const struct config *c, char why[PLACES_WHY])
     return rc;
 }
 
+/* By itself only the system's broker, at the system's place: one that root starts elsewhere is for root. */
+static bool is_shared(const struct config *c, const struct privilege *who)
+{
+    if (strcmp(c->share, "auto") == 0)
+        return who->was_root && strcmp(c->run_dir, CONFIG_SYSTEM_RUN_DIR) == 0;
+    return strcmp(c->share, "all") == 0;
+}
+
 int places_open(struct places *p, const struct config *c, const struct privilege *who, char why[PLACES_WHY])
 {
     int rc;
 
-    *p = (struct places){ -1, -1, -1, "", "" };
+    *p = (struct places){ .run_dir = -1, .state_dir = -1, .worker = -1, .shared = is_shared(c, who) };
     rc = open_run_dir(p, c->run_dir, who, why);
     if (rc == 0)
         rc = store_open_dir(c->state_dir, &p->state_dir, why);

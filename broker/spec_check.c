@@ -1,5 +1,6 @@
 /* spec_check.c - see spec_check.h. */
 #include "broker/spec_check.h"
+#include "broker/spec_check_parts.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include "rel_path.h"
 #include "require.h"
 #include "units.h"
+#include "when.h"
 
 _Static_assert((int)SPEC_WHY >= (int)JOB_FILES_WHY && (int)SPEC_WHY >= (int)JOB_CAPS_WHY && SPEC_WHY >= REQUIRE_WHY,
                "sentences of job_files.h, job_caps.h and require.h fit");
@@ -271,7 +273,11 @@ static int check(Pb__JobSpec *s, bool interp, char why[SPEC_WHY])
     rc = limits_settle(s->limits, engine_find(s->engine), why);
     if (rc == 0)
         rc = check_threads(s, why);
-    return rc == 0 ? check_disk(s, why) : rc;
+    if (rc == 0)
+        rc = check_disk(s, why);
+    if (rc == 0)
+        rc = spec_check_plan(s, when_now_us(), why);
+    return rc == 0 && interp ? spec_check_no_plan(s, why) : rc;
 }
 
 int spec_check(Pb__JobSpec *s, char why[SPEC_WHY])

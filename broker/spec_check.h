@@ -28,6 +28,12 @@ int spec_check_plan(const Pb__JobSpec *spec, uint64_t now_us, char why[SPEC_WHY]
 /* Tasks of an array, 1 for a range of one; 0: the range makes no sense (step 0 counts as 1). */
 uint64_t spec_array_tasks(const Pb__ArrayRange *range);
 
+/* Empties what only the broker sets (tenant, user, array_id, array_index): a client's word for it is nobody's. Before anything is put there. */
+void spec_clear_own(Pb__JobSpec *spec);
+
+/* Takes the bytes out of source, modules, files and stdin; their names stay. */
+void spec_strip(Pb__JobSpec *spec);
+
 /* Where the messages lie that spec_fill() adds. */
 struct spec_room {
     Pb__Retry retry;

@@ -77,7 +77,7 @@ struct store_submit {
     size_t n_labels;
     struct store_dep *deps; /* malloc'd; their job is filled in */
     size_t n_deps;
-    bool hooks; /* it names webhooks: store_each_hook() has it until HOOK_DONE */
+    bool hooks;               /* it names webhooks: store_each_hook() has it until HOOK_DONE */
     char there[ULID_LEN + 1]; /* set by the store with -EEXIST: the job, array or cron entry that has the idem key; "": the id is taken */
     bool same;                /* and its spec_hash is this one */
 };

@@ -11,11 +11,12 @@
 #include "broker/broker.h"
 #include "log.h"
 
-/* Of the configuration, or of a tenant that was given the user. */
+const char *const tenant_state_names[] = { [TENANT_ACTIVE] = "active", [TENANT_SUSPENDED] = "suspended" };
+
+/* A tenant that was given the user. */
 struct tenant_uid {
     uint32_t uid;
-    bool configured;
-    char name[TENANT_NAME + 1]; /* of the tenant, which may not be there yet */
+    struct tenant *tenant;
     UT_hash_handle hh;
 };
 
@@ -60,17 +61,19 @@ int tenants_drop(struct tenants *t, struct tenant *of)
 {
     int rc;
 
-    if (of->children > 0 || of->tokens > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0)
+    if (of->children > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0)
         return -EBUSY;
     rc = sched_tenant_remove(t->sched, &of->sched);
-    if (rc == 0)
+    if (rc == 0) {
+        tenants_take_uids(t, of);
         free_tenant(t, of);
+    }
     return rc;
 }
 
 void tenants_init(struct tenants *t, struct broker *b)
 {
-    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()), .last_id = TENANT_FIRST_NAMED - 1 };
+    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()) };
 }
 
 void tenants_finish(struct tenants *t)
@@ -78,6 +81,8 @@ void tenants_finish(struct tenants *t)
     struct tenant *of, *next;
     struct tenant_uid *u, *next_u;
 
+    if (t->broker != NULL)
+        timers_cancel(&t->broker->loop.timers, &t->write_refused);
     sched_free(t->sched);
     HASH_ITER (hh, t->by_id, of, next)
         free_tenant(t, of);
@@ -135,43 +140,41 @@ static struct tenant_uid *find_uid(const struct tenants *t, uint32_t uid)
     return u;
 }
 
-struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid)
+/* NULL: the configuration says nothing of it. */
+static const char *configured(const struct tenants *t, uint32_t uid)
 {
-    const struct tenant_uid *u = find_uid(t, uid);
+    const struct config_uids *u = &t->broker->config.uid_tenants;
 
-    if (u != NULL)
-        return tenants_named(t, u->name); /* not there (any more): nobody, and not suddenly a tenant of its own */
-    return tenants_of_job(t, uid);
+    for (unsigned i = 0; i < u->n; i++)
+        if (u->row[i].uid == uid)
+            return u->row[i].name;
+    return NULL;
 }
 
-static int put_uid(struct tenants *t, uint32_t uid, const char *name, bool configured)
+/* Mapped to one that is not there (any more): nobody, and not suddenly a tenant of its own. */
+struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid)
+{
+    const char *name = configured(t, uid);
+    const struct tenant_uid *u = find_uid(t, uid);
+
+    if (name != NULL)
+        return tenants_named(t, name);
+    return u != NULL ? u->tenant : tenants_of_job(t, uid);
+}
+
+int tenants_give_uid(struct tenants *t, uint32_t uid, struct tenant *to)
 {
     struct tenant_uid *u = find_uid(t, uid);
 
-    if (u == NULL) {
-        u = calloc(1, sizeof(*u));
-        if (u == NULL)
-            return -ENOMEM;
-        u->uid = uid;
-        HASH_ADD(hh, t->uids, uid, sizeof(u->uid), u);
-    }
-    u->configured = configured;
-    snprintf(u->name, sizeof(u->name), "%s", name);
+    if (u != NULL)
+        return u->tenant == to ? 0 : -EEXIST;
+    u = calloc(1, sizeof(*u));
+    if (u == NULL)
+        return -ENOMEM;
+    u->uid = uid;
+    u->tenant = to;
+    HASH_ADD(hh, t->uids, uid, sizeof(u->uid), u);
     return 0;
-}
-
-int tenants_map_uid(struct tenants *t, uint32_t uid, const char *name, char why[TENANT_WHY])
-{
-    int rc = tenant_check_name(name, why);
-
-    return rc != 0 ? rc : put_uid(t, uid, name, true);
-}
-
-int tenants_give_uid(struct tenants *t, uint32_t uid, const struct tenant *to)
-{
-    const struct tenant_uid *u = find_uid(t, uid);
-
-    return u != NULL && (u->configured || strcmp(u->name, to->name) != 0) ? -EEXIST : put_uid(t, uid, to->name, false);
 }
 
 void tenants_take_uids(struct tenants *t, const struct tenant *of)
@@ -179,7 +182,7 @@ void tenants_take_uids(struct tenants *t, const struct tenant *of)
     struct tenant_uid *u, *next;
 
     HASH_ITER (hh, t->uids, u, next) {
-        if (u->configured || strcmp(u->name, of->name) != 0)
+        if (u->tenant != of)
             continue;
         HASH_DELETE(hh, t->uids, u);
         free(u);
@@ -191,7 +194,7 @@ size_t tenants_uids(const struct tenants *t, const struct tenant *of, uint32_t *
     size_t n = 0;
 
     for (const struct tenant_uid *u = t->uids; u != NULL && n < max; u = u->hh.next)
-        if (strcmp(u->name, of->name) == 0)
+        if (u->tenant == of)
             ret[n++] = u->uid;
     return n;
 }
@@ -277,9 +280,12 @@ static struct tenant_day *day_of(struct tenant *t, uint64_t wall_us)
 
 static void block_until_tomorrow(struct tenant *t, enum quota q, enum sched_block why, uint64_t used, uint64_t wall_us)
 {
-    uint64_t until =
-        t->quota[q] != TENANT_NO_BOUND && used >= t->quota[q] ? loop_clock_us() + (TENANT_DAY_US - wall_us % TENANT_DAY_US) : 0;
+    uint64_t until = 0;
 
+    if (t->quota[q] == 0)
+        until = SCHED_NEVER;
+    else if (t->quota[q] != TENANT_NO_BOUND && used >= t->quota[q])
+        until = loop_clock_us() + (TENANT_DAY_US - wall_us % TENANT_DAY_US);
     sched_tenant_block(t->owner->sched, &t->sched, why, until);
 }
 

@@ -20,9 +20,12 @@
 #include <uthash.h>
 
 #include "broker/sched.h"
+#include "broker/timers.h"
 #include "control.pb-c.h"
 
+struct actor;
 struct broker;
+struct store_op;
 
 #define TENANT_NAME        64 /* bytes: letters, digits, '-', '_', '.', beginning with a letter or digit */
 #define TENANT_FIRST_NAMED (UINT64_C(1) << 32)
@@ -33,7 +36,8 @@ struct broker;
 #define TENANT_WEIGHT_MIN  1e-3
 #define TENANT_WEIGHT_MAX  1e6
 #define TENANT_WHY         256
-#define TENANT_UIDS        64 /* local users that are one tenant */
+#define TENANT_UIDS        64      /* local users that are one tenant */
+#define TENANT_REFUSED_US  1000000 /* refused submits are written down once in so long */
 #define TENANT_DAY_US      (UINT64_C(86400) * 1000000)
 
 /* By place in quota_table (tenant_quota.c). */
@@ -69,7 +73,6 @@ struct tenant {
     char name[TENANT_NAME + 1];
     struct tenant *parent; /* NULL: at the top */
     unsigned children;
-    unsigned tokens;
     double weight;
     uint64_t quota[QUOTAS];                /* its own words; what holds is tenant_bound() */
     Pb__Limits limits_default, limits_max; /* 0: its parent's, else the built-in one */
@@ -80,6 +83,7 @@ struct tenant {
     /* counters: of it and of all below it */
     uint64_t queued, running, stored_bytes, interpreters, crons;
     uint64_t own_stored_bytes;
+    uint64_t refused_unwritten;
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
     uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
@@ -90,9 +94,9 @@ struct tenants {
     struct broker *broker;
     struct sched *sched; /* the broker's one scheduler: made by tenants_init(), for all to use; NULL without memory */
     struct tenant *by_id, *by_name;
-    struct tenant_uid *uids; /* the mapping of the config file */
-    uint64_t last_id;
+    struct tenant_uid *uids; /* local users that were given to a tenant; what the configuration says of one comes first */
     unsigned of_uids;
+    struct timer write_refused;
 };
 
 void tenants_init(struct tenants *t, struct broker *b);
@@ -105,8 +109,6 @@ struct tenant *tenants_named(const struct tenants *t, const char *name); /* the 
 struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid);
 /* Of a stored job: also a local user's that nobody has asked for yet. NULL: there is none. */
 struct tenant *tenants_of_job(struct tenants *t, uint64_t id);
-/* A configured mapping: before tenants_load(). */
-int tenants_map_uid(struct tenants *t, uint32_t uid, const char *name, char why[TENANT_WHY]);
 /* t is below, or is, above. */
 bool tenant_is_within(const struct tenant *t, const struct tenant *above);
 bool tenant_is_active(const struct tenant *t); /* it and all above */
@@ -116,8 +118,8 @@ bool tenant_is_active(const struct tenant *t); /* it and all above */
 struct tenant *tenants_add(struct tenants *t, uint64_t id, const char *name, struct tenant *parent, double weight); /* NULL: no memory */
 int tenants_drop(struct tenants *t, struct tenant *of); /* -EBUSY: it has jobs, tokens, children ... */
 /* Local users that are this tenant. -EEXIST: another's. */
-int tenants_give_uid(struct tenants *t, uint32_t uid, const struct tenant *to);
-void tenants_take_uids(struct tenants *t, const struct tenant *of); /* but for those of the configuration */
+int tenants_give_uid(struct tenants *t, uint32_t uid, struct tenant *to);
+void tenants_take_uids(struct tenants *t, const struct tenant *of);
 size_t tenants_uids(const struct tenants *t, const struct tenant *of, uint32_t *ret, size_t max);
 
 /* ---- what it may ---- */
@@ -160,12 +162,28 @@ struct tenant_day tenant_today(const struct tenant *t, uint64_t wall_us);
 /* After a change of a day's quota: tells the scheduler whether it is used up. */
 void tenant_look_at_day(struct tenant *t, uint64_t wall_us);
 
-/* ---- what is said of it (tenant_requests.c) ---- */
+/* ---- what is said of it (tenant_set.c) ---- */
 
+extern const char *const tenant_state_names[];
 int tenant_check_name(const char *name, char why[TENANT_WHY]);
 /* not negative, NaN, infinite, nor 0 */
 bool tenant_weight_ok(double weight);
-/* Makes (create), or changes the fields named in mask. Pushes it to the store; the answer is the caller's after the commit. */
-int tenants_set(struct tenants *t, const Pb__TenantSet *set, struct tenant **ret, char why[TENANT_WHY]);
+/*
+ * Makes (create), or changes the fields named in mask, in memory and at once; tenant_put_op() brings it to the store. -EINVAL, -ENOENT, -EEXIST,
+ * -EDQUOT, -EPERM: by may not set this; why, and nothing has changed.
+ */
+int tenants_set(struct tenants *t, const struct actor *by, const Pb__TenantSet *set, struct tenant **ret, char why[TENANT_WHY]);
+struct store_op *tenant_put_op(const struct tenant *t); /* NULL: no memory */
+
+/* As a message, which points into this. */
+struct tenant_pb {
+    Pb__Tenant message;
+    Pb__Quota quota;
+    Pb__Limits limits_default, limits_max;
+    Pb__Retention retention;
+    char *nothing[QUOTAS];
+    uint32_t uids[TENANT_UIDS];
+};
+void tenant_to_pb(const struct tenant *t, struct tenant_pb *ret);
 
 #endif

@@ -36,7 +36,6 @@ struct token {
     char note[TOKEN_NOTE + 1];
     uint64_t created_us, expires_us, last_used_us; /* wall clock; expires 0: never */
     bool revoked;
-    bool stored; /* its commit is back; before, it is not known to anybody */
     UT_hash_handle hh;
 };
 
@@ -53,8 +52,14 @@ void tokens_finish(struct tokens *t);
 struct token *tokens_check(struct tokens *t, const char *text, uint64_t wall_us);
 struct token *tokens_find(struct tokens *t, const char *id);
 
-/* A new id and secret. ret_text: TOKEN_TEXT + 1 bytes. */
+bool token_is_good(const struct token *token, uint64_t wall_us); /* neither revoked nor expired */
+/* Put in place when its commit is back: before, nobody knows it. NULL: too many, or no memory. */
+struct token *tokens_add(struct tokens *t, const struct token *as);
+unsigned tokens_good_of(const struct tokens *t, const struct tenant *of, uint64_t wall_us);
+void tokens_drop_of(struct tokens *t, const struct tenant *of); /* the tenant is going */
+
+/* A new id and secret. ret_text: TOKEN_TEXT + 1 bytes, to be wiped by the caller. -EIO: no random numbers. */
 int token_make(char *ret_text, char ret_id[TOKEN_ID + 1], uint8_t ret_hash[TOKEN_HASH]);
-void token_hash(const char *id, const char *secret, uint8_t ret[TOKEN_HASH]);
+void token_hash(const char *text, uint8_t ret[TOKEN_HASH]); /* text: TOKEN_TEXT bytes of the right form */
 
 #endif

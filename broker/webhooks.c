@@ -219,7 +219,8 @@ static int send_it(struct notice *n, const char **ret_why)
         e.n_headers = n->key[0] != '\0' ? 3 : 2;
         e.body = (ProtobufCBinaryData){ strlen(body), (uint8_t *)body };
         rc = courier_send(&n->webhooks->courier, &e);
-        *ret_why = rc == -ENOENT ? "coop-courier is not installed" : "the courier cannot be started";
+        if (rc != 0 && rc != -EAGAIN)
+            *ret_why = rc == -ENOENT ? "coop-courier is not installed" : strerror(-rc);
     }
     free(body);
     return rc;
@@ -266,8 +267,8 @@ static void on_done(void *ctx, uint64_t id, unsigned status, const char *error)
     HASH_FIND(hh, w->by_id, &id, sizeof(id), n);
     if (n == NULL)
         return;
-    log_event(LOG_LEVEL_DEBUG, "webhook", "job=%s delivery=%llu try=%u status=%u error=\"%s\"", n->job, (unsigned long long)id, n->tries, status,
-              error);
+    log_event(LOG_LEVEL_DEBUG, "webhook", "job=%s delivery=%llu try=%u status=%u error=\"%s\"", n->job, (unsigned long long)id, n->tries,
+              status, error);
     if (status >= 200 && status < 300) {
         drop(n);
         return;
@@ -275,8 +276,8 @@ static void on_done(void *ctx, uint64_t id, unsigned status, const char *error)
     if (status != HTTP_GONE && n->tries < WEBHOOK_TRIES &&
         timers_arm(&w->broker->loop.timers, &n->again, w->broker->loop.now_us + webhook_pause_us(n->tries + 1)) == 0)
         return;
-    log_event(LOG_LEVEL_WARN, "webhook_given_up", "job=%s delivery=%llu tries=%u status=%u why=\"%s\"", n->job, (unsigned long long)id, n->tries,
-              status, error);
+    log_event(LOG_LEVEL_WARN, "webhook_given_up", "job=%s delivery=%llu tries=%u status=%u why=\"%s\"", n->job, (unsigned long long)id,
+              n->tries, status, error);
     drop(n);
 }
 
@@ -352,18 +353,29 @@ static bool begin(struct webhooks *w, const Pb__Webhook *h, const Pb__Notice *wh
     return true;
 }
 
-/* Notices for all addresses that want to hear of this. Returns how many were dropped. */
-static unsigned tell(struct webhooks *w, struct webhook_job *j, const char *spec_of, const Pb__Notice *what, uint64_t tenant)
+/* At hand, as that of one whose submit is not committed yet, or in the store. */
+static int read_spec(struct webhooks *w, const char *spec_of, const struct waiting *entry, struct frame *ret)
 {
     struct store_blob blob = { 0 };
+    int rc;
+
+    if (entry != NULL && entry->spec != NULL && entry->array == NULL)
+        return frame_decode(ret, &pb__job_spec__descriptor, entry->spec->bytes, entry->spec->len, FRAME_MAX_CONTROL);
+    rc = store_read_spec(w->broker->store, spec_of, &blob);
+    if (rc == 0)
+        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+    free(blob.bytes);
+    return rc;
+}
+
+/* Notices for all addresses that want to hear of this. Returns how many were dropped. */
+static unsigned tell(struct webhooks *w, struct webhook_job *j, const char *spec_of, const struct waiting *entry, const Pb__Notice *what,
+                     uint64_t tenant)
+{
     unsigned dropped = 0;
     struct frame f;
-    int rc = store_read_spec(w->broker->store, spec_of, &blob);
 
-    if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    if (rc != 0)
+    if (read_spec(w, spec_of, entry, &f) != 0)
         return 0;
     for (size_t i = 0; i < ((const Pb__JobSpec *)f.msg)->n_webhooks; i++) {
         const Pb__Webhook *h = ((const Pb__JobSpec *)f.msg)->webhooks[i];
@@ -391,9 +403,8 @@ static struct webhook_job *job_of(struct webhooks *w, const struct waiting *entr
     return find_job(w, array_id);
 }
 
-static void on_change(void *ctx, const struct waiting *entry, Pb__State from, Pb__State to, const char *reason)
+void webhooks_changed(struct webhooks *w, const struct waiting *entry, Pb__State from, Pb__State to, const char *reason)
 {
-    struct webhooks *w = ctx;
     Pb__Notice what = PB__NOTICE__INIT;
     char id[ULID_LEN + 1], array_id[ULID_LEN + 1];
     struct webhook_job *j;
@@ -407,37 +418,45 @@ static void on_change(void *ctx, const struct waiting *entry, Pb__State from, Pb
     what.job = id;
     what.array_id = array_id;
     what.array_index = array_id[0] != '\0' ? entry->array_index : 0;
-    what.tenant = entry->tenant->name;
+    what.tenant = (char *)entry->tenant->name;
     what.from = from;
     what.state = to;
     what.reason = (char *)reason;
     what.at_us = loop_wall_us();
-    (void)tell(w, j, array_id[0] != '\0' ? array_id : id, &what, entry->tenant->id);
+    (void)tell(w, j, array_id[0] != '\0' ? array_id : id, entry, &what, entry->tenant->id);
+    pump(w);
+}
+
+static void tell_end(struct webhooks *w, const struct tenant *t, const struct waiting *entry, const char *id, Pb__State outcome,
+                     Pb__Cause cause, uint64_t at_us)
+{
+    Pb__Notice what = PB__NOTICE__INIT;
+    char array_id[ULID_LEN + 1];
+    struct webhook_job *j = job_of(w, entry, id, array_id);
+    unsigned dropped;
+
+    if (j == NULL)
+        return;
+    what.job = (char *)id;
+    what.array_id = array_id;
+    what.array_index = array_id[0] != '\0' ? entry->array_index : 0;
+    what.tenant = (char *)t->name;
+    what.from = ST(FINISHING);
+    what.state = outcome;
+    what.cause = cause;
+    what.at_us = at_us;
+    dropped = tell(w, j, array_id[0] != '\0' ? array_id : id, job_is_terminal(outcome) ? NULL : entry, &what, t->id);
+    if (j->owes == 0 && dropped == 0 && array_id[0] == '\0')
+        forget_job(w, j);
     pump(w);
 }
 
 static void on_end(void *ctx, const struct jobs_ended *e)
 {
     struct webhooks *w = ctx;
-    Pb__Notice what = PB__NOTICE__INIT;
-    char array_id[ULID_LEN + 1];
-    struct webhook_job *j = job_of(w, e->entry, e->id, array_id);
-    unsigned dropped;
 
-    if (j == NULL)
-        return;
-    what.job = (char *)e->id;
-    what.array_id = array_id;
-    what.array_index = array_id[0] != '\0' ? e->entry->array_index : 0;
-    what.tenant = e->tenant->name;
-    what.from = PB__STATE__STATE_FINISHING;
-    what.state = e->outcome;
-    what.cause = e->cause;
-    what.at_us = e->ended_us;
-    dropped = tell(w, j, array_id[0] != '\0' ? array_id : e->id, &what, e->tenant->id);
-    if (j->owes == 0 && dropped == 0 && array_id[0] == '\0')
-        forget_job(w, j);
-    pump(w);
+    if (w->jobs != NULL)
+        tell_end(w, e->entry->tenant, e->entry, e->id, e->outcome, e->cause, loop_wall_us());
 }
 
 /* ---- its life ----------------------------------------------------------------------------------------------------------------------- */
@@ -465,10 +484,9 @@ static int recover_one(void *ctx, const char *id)
     webhooks_add(w, id);
     if (rc == 0) {
         struct tenant *t = tenants_find(&w->broker->tenants, row.tenant);
-        struct jobs_ended e = { .id = id, .tenant = t, .outcome = row.state, .cause = row.cause, .ended_us = row.ended_us };
 
         if (t != NULL)
-            on_end(w, &e);
+            tell_end(w, t, NULL, id, row.state, row.cause, row.ended_us);
     } else {
         struct webhook_job *j = find_job(w, id);
 
@@ -482,7 +500,6 @@ int webhooks_recover(struct webhooks *w)
 {
     int rc = store_each_hook(w->broker->store, recover_one, w);
 
-    jobs_on_change(&w->broker->jobs, on_change, w);
     jobs_on_end(&w->broker->jobs, on_end, w);
     return rc;
 }

@@ -20,6 +20,7 @@
 struct broker;
 struct notice;
 struct tenant;
+struct waiting;
 struct webhook_job;
 
 enum { WEBHOOKS_OPEN = 10000, WEBHOOKS_TENANT = 1000, WEBHOOK_TRIES = 6, WEBHOOK_URL = 2048 };
@@ -27,9 +28,9 @@ enum { WEBHOOKS_OPEN = 10000, WEBHOOKS_TENANT = 1000, WEBHOOK_TRIES = 6, WEBHOOK
 struct webhooks {
     struct broker *broker;
     struct courier courier;
-    struct webhook_job *jobs;            /* that name an address, and have not told their end */
-    struct notice *first, **last;        /* that are to be sent now, oldest first */
-    struct notice *by_id;                /* all */
+    struct webhook_job *jobs;     /* that name an address, and have not told their end */
+    struct notice *first, **last; /* that are to be sent now, oldest first */
+    struct notice *by_id;         /* all */
     unsigned open;
     uint64_t last_id;
 };
@@ -42,6 +43,9 @@ void webhooks_finish(struct webhooks *w);
 
 /* A job (or an array: each of its tasks) that names some has been accepted. */
 void webhooks_add(struct webhooks *w, const char *job);
+
+/* Its state, unless it has ended: that is told when its receipt is committed. */
+void webhooks_changed(struct webhooks *w, const struct waiting *entry, Pb__State from, Pb__State to, const char *reason);
 
 /* Pause before try n (from 2), us: 5 s, then four times as long each. */
 uint64_t webhook_pause_us(unsigned n);

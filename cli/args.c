@@ -10,7 +10,7 @@
 
 #include <coop/exit_codes.h>
 
-enum { WORDS_MAX = 64 };
+enum { WORDS_MAX = 128 };
 
 #define refuse(why, ...) coop_error_set((why), EINVAL, COOP_EXIT_USAGE, __VA_ARGS__)
 
@@ -133,7 +133,7 @@ static int check_count(const struct command *c, struct coop_error *why)
 
     if (c->opt.help)
         return 0;
-    if (c->n_args < v->min_args)
+    if (c->n_args < v->min_args && c->opt.spec_path == NULL) /* a job file says what to run */
         refuse(why, "coop %s wants %s", v->name, v->usage);
     else if (v->max_args >= 0 && c->n_args > v->max_args)
         refuse(why, "coop %s takes %s%s, so '%.60s' is too much", v->name, v->max_args == 0 ? "no arguments" : v->usage,
@@ -213,5 +213,8 @@ void command_finish(struct command *c)
     free(c->opt.grants.items);
     free(c->opt.labels.items);
     free(c->opt.after.items);
+    free(c->opt.limiters.items);
+    free(c->opt.webhooks.items);
     free(c->opt.drop_after.items);
+    free(c->opt.hosts.items);
 }

@@ -212,6 +212,10 @@ static void put_names(const struct command *c, struct spec *s, const char *path)
     const char *base = strcmp(path, "-") == 0 ? "stdin" : base_of(path);
     size_t len = strlen(base), skip = len > LIMITS_NAME ? len - LIMITS_NAME : 0, used = 0;
 
+    if (s->pb.source_name[0] != '\0') { /* a job file says so */
+        s->pb.name = (char *)(c->opt.name != NULL ? c->opt.name : s->pb.source_name);
+        return;
+    }
     for (size_t i = skip; i < len;) {
         size_t n = text_char_len(base + i, len - i);
 
@@ -264,6 +268,24 @@ static int check_source_size(const char *path, const struct spec *s, struct coop
                           units_format_size(LIMITS_SOURCE, text));
 }
 
+/* The source is there: which engine is it for, and is it fit for that? */
+static int take_source(const struct command *c, const char *what, const char *path, struct spec *s, struct coop_error *why)
+{
+    int rc = s->pb.source.len == 0 ? refuse(why, "%s %s is empty", what, path) : 0;
+
+    if (rc == 0 && c->opt.engine == NULL)
+        rc = check_bytecode(what, path, &s->pb.source, why);
+    if (rc == 0)
+        rc = choose_engine(c, path, s, why);
+    if (rc == 0)
+        rc = check_source(path, s, why);
+    if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs)
+        rc = check_source_size(path, s, why);
+    if (rc == 0)
+        put_names(c, s, path);
+    return rc;
+}
+
 static int add_file(const struct command *c, const char *path, struct spec *s, struct coop_error *why)
 {
     struct spec_want want = want_of(c, path);
@@ -271,21 +293,17 @@ static int add_file(const struct command *c, const char *path, struct spec *s, s
 
     if (rc != 0 && why->exit_code == COOP_EXIT_PROGRAM_MISSING)
         hint_near_file(why, path);
-    if (rc == 0 && s->pb.source.len == 0)
-        rc = refuse(why, "%s %s is empty", want.what, path);
-    if (rc == 0 && c->opt.engine == NULL)
-        rc = check_bytecode(want.what, path, &s->pb.source, why);
-    if (rc == 0)
-        rc = choose_engine(c, path, s, why);
-    if (rc == 0)
-        rc = check_source(path, s, why);
-    if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs)
-        rc = check_source_size(path, s, why);
-    if (rc != 0)
-        return rc;
     s->script_from_stdin = strcmp(path, "-") == 0;
-    put_names(c, s, path);
-    return 0;
+    return rc == 0 ? take_source(c, want.what, path, s, why) : rc;
+}
+
+/* A source that stands in the job file. Its name is the one that it has there, or that of the job. */
+static int add_inline(const struct command *c, struct spec *s, struct coop_error *why)
+{
+    const char *name = s->pb.source_name[0] != '\0' ? s->pb.source_name : c->opt.name != NULL ? c->opt.name : "source";
+
+    s->pb.source = s->inline_source;
+    return take_source(c, want_of(c, name).what, name, s, why);
 }
 
 /* ---- a program that is there inside ------------------------------------------------------------------------------------------------ */
@@ -399,6 +417,8 @@ int program_add(const struct command *c, struct spec *s, struct coop_error *why)
 
     if (rc != 0)
         return rc;
+    if (s->inline_source.data != NULL)
+        return add_inline(c, s, why);
     return names_inside(c, word) ? add_inside(c, word, s, why) : add_file(c, word, s, why);
 }
 

@@ -67,9 +67,11 @@ static int read_mode(const char *text, uint32_t *ret, struct coop_error *why)
 
 static int add_file(struct spec *s, const char *text, Pb__StagedFile *f, size_t *total, struct coop_error *why)
 {
-    struct spec_want want = {
-        .what = "file", .whole = A_PROGRAM_AND_FILES, .max = LIMITS_STAGED - *total, .all = LIMITS_STAGED, .regular = true
-    };
+    struct spec_want want = { .what = "file",
+                              .whole = A_PROGRAM_AND_FILES,
+                              .max = *total < LIMITS_STAGED ? LIMITS_STAGED - *total : 0,
+                              .all = LIMITS_STAGED,
+                              .regular = true };
     struct staged_words words;
     char *copy = strdup(text), *slash;
     struct stat st;
@@ -93,7 +95,7 @@ static int add_file(struct spec *s, const char *text, Pb__StagedFile *f, size_t 
 
 static int add_files(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    size_t n = c->opt.files.n, total = s->pb.source.len;
+    size_t n = c->opt.files.n + s->n_inline_files, total = s->pb.source.len;
     Pb__StagedFile *files;
     char words[JOB_FILES_WHY];
 
@@ -103,7 +105,11 @@ static int add_files(const struct command *c, struct spec *s, struct coop_error 
     s->pb.files = files != NULL ? spec_own_zeroed(s, n, sizeof(*s->pb.files), why) : NULL;
     if (s->pb.files == NULL)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < s->n_inline_files; i++) {
+        s->pb.files[s->pb.n_files++] = s->inline_files[i];
+        total += s->inline_files[i]->data.len;
+    }
+    for (size_t i = 0; i < c->opt.files.n; i++) {
         int rc;
 
         pb__staged_file__init(&files[i]);

@@ -51,7 +51,7 @@ void say_note(const struct command *c, const char *fmt, ...)
 
 int say_open(const struct command *c, struct coop_client **ret_client)
 {
-    struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart };
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart, c->opt.token_file, c->opt.ca_file };
     struct coop_error why;
 
     return coop_client_open(&o, ret_client, &why) != 0 ? say_error(c, &why) : 0;
@@ -85,7 +85,7 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
 
 int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why)
 {
-    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true };
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true, c->opt.token_file, c->opt.ca_file };
     struct coop_client *client;
     struct frame reply;
     int rc = coop_client_open(&o, &client, why);
@@ -154,24 +154,27 @@ bool status_wanted(const struct command *c)
     return !c->opt.quiet && !c->opt.json && isatty(STDERR_FILENO) == 1;
 }
 
+void status_line(const char *text)
+{
+    struct winsize w;
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? (int)w.ws_col - 1 : 79;
+
+    fprintf(stderr, "\r\033[K%.*s", width, text);
+    status_drawn = true;
+}
+
 void status_show(const Pb__JobStatus *s)
 {
     char line[STATUS_LINE], state[JSON_ENUM_BUF], elapsed[UNITS_BUF], cpu[UNITS_BUF], memory[UNITS_BUF], reason[64];
-    struct winsize w;
-    size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? (size_t)w.ws_col - 1 : 79;
-    int n;
 
     json_enum_name(&pb__state__descriptor, (int)s->state, state);
-    if (s->state == PB__STATE__STATE_READY)
-        n = snprintf(line, sizeof(line), "%s  %s  %s", s->id, state, text_safe_str(reason, sizeof(reason), s->reason));
+    if (s->elapsed_us == 0)
+        snprintf(line, sizeof(line), "%s  %s  %s", s->id, state, text_safe_str(reason, sizeof(reason), s->reason));
     else
-        n = snprintf(line, sizeof(line), "%s  %s  %s  cpu %s  memory %s", s->id, state,
-                     units_format_duration(s->elapsed_us / 100000 * 100000, elapsed), units_format_duration(s->cpu_us / 10000 * 10000, cpu),
-                     units_format_size(s->mem_bytes, memory));
-    if (n > 0 && (size_t)n > width)
-        line[width < sizeof(line) ? width : sizeof(line) - 1] = '\0';
-    fprintf(stderr, "\r\033[K%s", line);
-    status_drawn = true;
+        snprintf(line, sizeof(line), "%s  %s  %s  cpu %s  memory %s", s->id, state,
+                 units_format_duration(s->elapsed_us / 100000 * 100000, elapsed), units_format_duration(s->cpu_us / 10000 * 10000, cpu),
+                 units_format_size(s->mem_bytes, memory));
+    status_line(line);
 }
 
 void status_clear(void)

@@ -45,6 +45,7 @@ int say_open_for(const struct command *c, const char *typed, char *ret_id, struc
 
 /* Whether this command shows one: a terminal on standard error, and neither --quiet nor --json. */
 bool status_wanted(const struct command *c);
+void status_line(const char *text); /* ASCII; cut to the terminal's width */
 void status_show(const Pb__JobStatus *s);
 void status_clear(void); /* before anything else is printed */
 

@@ -44,6 +44,7 @@ void spec_finish(struct spec *s)
     for (size_t i = 0; i < s->n_owned; i++)
         free(s->owned[i]);
     free(s->owned);
+    yaml_finish(&s->doc);
 }
 
 /* ---- files -------------------------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include "cli/grants.h"
 #include "cli/program.h"
 #include "cli/program_parts.h"
+#include "cli/spec_file.h"
+#include "cli/spec_flags.h"
 #include "cli/spec_read.h"
 #include "engine_table.h"
 #include "frame.h"
@@ -133,9 +135,11 @@ static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *t
 {
     const char *path = NULL, *name = NULL;
     int rc = split_module(s, text, &path, &name, why);
-    struct spec_want want = {
-        .what = "module", .path = path, .whole = "the modules of a job", .max = LIMITS_MODULES - *total, .all = LIMITS_MODULES
-    };
+    struct spec_want want = { .what = "module",
+                              .path = path,
+                              .whole = "the modules of a job",
+                              .max = *total < LIMITS_MODULES ? LIMITS_MODULES - *total : 0,
+                              .all = LIMITS_MODULES };
 
     if (rc == 0)
         rc = spec_read(s, &want, &m->source, NULL, why);
@@ -151,20 +155,41 @@ static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *t
     return 0;
 }
 
+/* Those that a job file has in it: "modules", and "files", which are modules of an engine that has them. */
+static int list_modules(struct spec *s, size_t room, Pb__Module *from, struct coop_error *why)
+{
+    Pb__Module **list = spec_own_zeroed(s, room, sizeof(*list), why);
+
+    if (list == NULL)
+        return -ENOMEM;
+    if (s->pb.n_modules > 0)
+        memcpy(list, s->pb.modules, s->pb.n_modules * sizeof(*list));
+    for (size_t i = 0; i < s->n_inline_files; i++) {
+        pb__module__init(&from[i]);
+        from[i].name = s->inline_files[i]->name;
+        from[i].source = s->inline_files[i]->data;
+        list[s->pb.n_modules++] = &from[i];
+    }
+    s->pb.modules = list;
+    return 0;
+}
+
 static int add_modules(const struct command *c, struct spec *s, struct coop_error *why)
 {
     Pb__Module *modules;
-    size_t n = c->opt.files.n, total = 0;
+    size_t n = c->opt.files.n + s->n_inline_files + s->pb.n_modules, total = 0;
 
     if (n > 0 && !engine_table[engine_find(s->pb.engine)].has_modules)
         return refuse(why, "a job of the engine %s takes no --file", s->pb.engine);
     if (n > LIMITS_MODULE_N)
         return refuse_size(why, "%zu modules are more than the limit 'module count' of %d", n, LIMITS_MODULE_N);
     modules = spec_own_zeroed(s, n, sizeof(*modules), why);
-    s->pb.modules = modules != NULL ? spec_own_zeroed(s, n, sizeof(*s->pb.modules), why) : NULL;
-    if (s->pb.modules == NULL)
+    if (modules == NULL || list_modules(s, n, modules, why) != 0)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
+    modules += s->n_inline_files;
+    for (size_t i = 0; i < s->pb.n_modules; i++)
+        total += s->pb.modules[i]->source.len;
+    for (size_t i = 0; i < c->opt.files.n; i++) {
         int rc;
 
         pb__module__init(&modules[i]);
@@ -211,39 +236,57 @@ static int add_parts(const struct command *c, struct spec *s, struct coop_error 
     return rc == 0 ? add_modules(c, s, why) : rc;
 }
 
+static int make_job(const struct command *c, bool stdin_inline, struct spec *s, struct coop_error *why)
+{
+    bool from_stdin = c->opt.stdin_path != NULL && strcmp(c->opt.stdin_path, "-") == 0;
+    int rc = 0;
+
+    if (from_stdin && strcmp(c->args[0], "-") == 0)
+        rc = refuse(why, "standard input cannot be both the script and its input");
+    if (rc == 0 && from_stdin && c->opt.spec_path != NULL && strcmp(c->opt.spec_path, "-") == 0)
+        rc = refuse(why, "standard input cannot be both the job file and the job's input");
+    if (rc == 0)
+        rc = program_add(c, s, why);
+    if (rc == 0)
+        rc = add_args(c, s, why);
+    if (rc == 0)
+        rc = add_env(c, s, why);
+    if (rc == 0)
+        rc = check_args_size(s, why);
+    if (rc == 0)
+        rc = add_parts(c, s, why);
+    if (rc == 0 && stdin_inline)
+        rc = add_stdin(c, s, why);
+    s->stdin_path = c->opt.stdin_path;
+    s->script_from_stdin |= c->opt.spec_path != NULL && strcmp(c->opt.spec_path, "-") == 0;
+    return rc;
+}
+
 int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, struct coop_error *why)
 {
-    const char *path = c->args[0];
-    int rc = 0;
+    struct command as = *c;
+    int rc;
 
     memset(ret, 0, sizeof(*ret));
     pb__job_spec__init(&ret->pb);
-    if (grants_refuse(
-            c, "a job",
-            "a job is kept on disk and may start again when handles have gone: send the file by --file or --stdin, or make an interpreter",
-            why) != 0)
-        return -EINVAL;
-    if (strcmp(path, "-") == 0 && c->opt.stdin_path != NULL && strcmp(c->opt.stdin_path, "-") == 0)
-        rc = refuse(why, "standard input cannot be both the script and its input");
+    rc = grants_refuse(
+        c, "a job",
+        "a job is kept on disk and may start again when handles have gone: send the file by --file or --stdin, or make an interpreter",
+        why);
+    if (rc == 0 && c->opt.spec_path != NULL)
+        rc = spec_file_load(c, ret, &as, why);
     if (rc == 0)
-        rc = program_add(c, ret, why);
+        rc = make_job(&as, stdin_inline, ret, why);
     if (rc == 0)
-        rc = add_args(c, ret, why);
-    if (rc == 0)
-        rc = add_env(c, ret, why);
-    if (rc == 0)
-        rc = check_args_size(ret, why);
-    if (rc == 0)
-        rc = add_parts(c, ret, why);
-    if (rc == 0 && stdin_inline)
-        rc = add_stdin(c, ret, why);
+        rc = spec_add_flags(c, ret, why);
     if (rc != 0) {
         spec_finish(ret);
         return rc;
     }
-    ret->pb.template_ = (char *)(c->opt.template != NULL ? c->opt.template : "");
-    ret->pb.limits = (Pb__Limits *)&c->opt.limits;
-    ret->pb.on_output_limit = c->opt.on_output_limit;
+    ret->limits = as.opt.limits;
+    ret->pb.limits = &ret->limits;
+    ret->pb.template_ = (char *)(as.opt.template != NULL ? as.opt.template : "");
+    ret->pb.on_output_limit = as.opt.on_output_limit;
     return 0;
 }
 

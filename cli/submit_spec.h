@@ -10,14 +10,22 @@
 
 #include "cli/args.h"
 #include "job_limits.h"
+#include "yaml_tree.h"
 
 struct spec {
     Pb__JobSpec pb;
     char source_name[LIMITS_NAME + 1];
     Pb__TtySize tty;
+    Pb__Limits limits;
     void **owned; /* blocks to free */
     size_t n_owned;
     bool script_from_stdin;
+    /* Of a job file (spec_file.h). */
+    struct yaml_doc doc;
+    const char *stdin_path;            /* what streams into it with run: --stdin, or the file's */
+    ProtobufCBinaryData inline_source; /* data NULL: there is none */
+    Pb__StagedFile **inline_files;     /* whose bytes stand in it */
+    size_t n_inline_files;
 };
 
 /* stdin_inline: read --stdin into the spec (submit); else the caller streams it, and sets pb.stdin_mode. */

@@ -57,3 +57,19 @@ char *text_safe_str(char *buf, size_t size, const char *text)
 {
     return text_safe(buf, size, text, strlen(text));
 }
+
+void text_cell(FILE *out, const char *text, size_t width)
+{
+    char safe[1024];
+    size_t at = 0, columns = 0, len;
+
+    text_safe_str(safe, sizeof(safe), text);
+    len = strlen(safe);
+    while (at < len && columns < width) {
+        size_t n = text_char_len(safe + at, len - at);
+
+        at += n > 0 ? n : 1;
+        columns++;
+    }
+    fprintf(out, "%.*s%*s", (int)at, safe, (int)(width - columns), "");
+}

@@ -1,12 +1,17 @@
 /* verb_ls.c - jobs as a table, newest first or in another order. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/human.h"
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/selection.h"
 #include "cli/text.h"
+#include "cli/watch.h"
+
+#include <coop/exit_codes.h>
 
 enum { NAME_WIDTH = 24, NAME_BUF = 1024 };
 
@@ -83,23 +88,15 @@ static void sort(const struct command *c, const Pb__LsReply *r)
 
 /* ---- the table ------------------------------------------------------------------------------------------------------------------ */
 
-/* At most NAME_WIDTH characters, padded; a character counts as one column. */
-static void print_name(const Pb__JobStatus *s)
+static void print_name(FILE *out, const Pb__JobStatus *s)
 {
-    char safe[NAME_BUF];
-    size_t at = 0, columns = 0, len;
+    char name[NAME_BUF];
+    int n = snprintf(name, sizeof(name) - 24, "%s", s->name);
 
-    text_safe_str(safe, sizeof(safe) - 24, s->name);
     if (s->array_id[0] != '\0')
-        sprintf(safe + strlen(safe), ".%llu", (unsigned long long)s->array_index);
-    len = strlen(safe);
-    while (at < len && columns < NAME_WIDTH) {
-        size_t n = text_char_len(safe + at, len - at);
-
-        at += n > 0 ? n : 1;
-        columns++;
-    }
-    printf("%.*s%*s", (int)at, safe, (int)(NAME_WIDTH - columns) + 2, "");
+        sprintf(name + (n < (int)sizeof(name) - 24 ? n : (int)sizeof(name) - 25), ".%llu", (unsigned long long)s->array_index);
+    text_cell(out, name, NAME_WIDTH);
+    fputs("  ", out);
 }
 
 /* How it ended, or why it waits. */
@@ -110,36 +107,36 @@ static const char *cause_of(const Pb__JobStatus *s, char buf[NAME_BUF])
     return s->reason[0] != '\0' ? text_safe_str(buf, NAME_BUF, s->reason) : "-";
 }
 
-static void print_tasks(const Pb__ArrayCounts *t)
+static void print_tasks(FILE *out, const Pb__ArrayCounts *t)
 {
-    printf("  %llu of %llu ended", (unsigned long long)(t->succeeded + t->failed + t->cancelled), (unsigned long long)t->tasks);
+    fprintf(out, "  %llu of %llu ended", (unsigned long long)(t->succeeded + t->failed + t->cancelled), (unsigned long long)t->tasks);
     if (t->failed + t->cancelled > 0)
-        printf(", %llu badly", (unsigned long long)(t->failed + t->cancelled));
+        fprintf(out, ", %llu badly", (unsigned long long)(t->failed + t->cancelled));
 }
 
-static void print_row(const Pb__JobStatus *s, bool tenant)
+static void print_row(FILE *out, const Pb__JobStatus *s, bool tenant)
 {
     char state[JSON_ENUM_BUF], cause[NAME_BUF], engine[64], age[HUMAN_AGE], name[256];
 
-    printf("%-*s  ", ULID_LEN, s->id);
-    print_name(s);
-    printf("%-7s %-10s %-13s %s", text_safe_str(engine, sizeof(engine), s->engine),
-           json_enum_name(&pb__state__descriptor, (int)s->state, state), cause_of(s, cause), human_age(s->submitted_us, age));
+    fprintf(out, "%-*s  ", ULID_LEN, s->id);
+    print_name(out, s);
+    fprintf(out, "%-7s %-10s %-13s %s", text_safe_str(engine, sizeof(engine), s->engine),
+            json_enum_name(&pb__state__descriptor, (int)s->state, state), cause_of(s, cause), human_age(s->submitted_us, age));
     if (s->tasks != NULL)
-        print_tasks(s->tasks);
+        print_tasks(out, s->tasks);
     if (tenant)
-        printf("  %s", text_safe_str(name, sizeof(name), s->tenant));
-    fputc('\n', stdout);
+        fprintf(out, "  %s", text_safe_str(name, sizeof(name), s->tenant));
+    fputc('\n', out);
 }
 
-static void print_table(const struct command *c, const Pb__LsReply *r)
+static void print_table(FILE *out, const struct command *c, const Pb__LsReply *r)
 {
     bool tenant = c->opt.tenant != NULL;
 
-    printf("%-*s  %-*s  %-7s %-10s %-13s %s%s\n", ULID_LEN, "ID", NAME_WIDTH, "NAME", "ENGINE", "STATE", "CAUSE", "AGE",
-           tenant ? "  TENANT" : "");
+    fprintf(out, "%-*s  %-*s  %-7s %-10s %-13s %s%s\n", ULID_LEN, "ID", NAME_WIDTH, "NAME", "ENGINE", "STATE", "CAUSE", "AGE",
+            tenant ? "  TENANT" : "");
     for (size_t i = 0; i < r->n_jobs; i++)
-        print_row(r->jobs[i], tenant);
+        print_row(out, r->jobs[i], tenant);
 }
 
 static void print(const struct command *c, const Pb__LsReply *r)
@@ -154,31 +151,58 @@ static void print(const struct command *c, const Pb__LsReply *r)
         for (size_t i = 0; i < r->n_jobs; i++)
             printf("%s\n", r->jobs[i]->id);
     else
-        print_table(c, r);
+        print_table(stdout, c, r);
     if (r->more && !c->opt.json)
         say_note(c, "there are more; see --limit");
+}
+
+static int print_once(const struct command *c, struct coop_client *client, Pb__Request *req)
+{
+    struct frame reply;
+    int code = say_call(c, client, req, PB__REPLY__BODY_LS, &reply);
+
+    if (code != 0)
+        return code;
+    print(c, ((const Pb__Reply *)reply.msg)->ls);
+    frame_release(&reply);
+    return 0;
+}
+
+static void draw(FILE *out, void *ctx, const Pb__Reply *r)
+{
+    sort(ctx, r->ls);
+    print_table(out, ctx, r->ls);
+}
+
+static int check_watch(const struct command *c)
+{
+    struct coop_error why;
+
+    if (!c->opt.watch || (screen_possible() && !c->opt.json && !c->opt.jsonl && !c->opt.quiet))
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--watch is a picture on a terminal");
+    coop_error_hint(&why, "for a program: coop events -f --json");
+    return say_error(c, &why);
 }
 
 int verb_ls(const struct command *c)
 {
     Pb__Request req = PB__REQUEST__INIT;
+    struct watch w = { .request = &req, .wanted = PB__REPLY__BODY_LS, .draw = draw, .ctx = (void *)c };
     struct coop_client *client;
     Pb__State list[STATE_WORDS];
-    struct frame reply;
     Pb__Ls body;
-    int code = say_open(c, &client);
+    int code = check_watch(c);
 
+    if (code == 0)
+        code = say_open(c, &client);
     if (code != 0)
         return code;
     selection_body(c, c->opt.states, list, &body);
     body.limit = c->opt.count;
     req.body_case = PB__REQUEST__BODY_LS;
     req.ls = &body;
-    code = say_call(c, client, &req, PB__REPLY__BODY_LS, &reply);
-    if (code == 0) {
-        print(c, ((const Pb__Reply *)reply.msg)->ls);
-        frame_release(&reply);
-    }
+    code = c->opt.watch ? watch_run(c, client, &w) : print_once(c, client, &req);
     coop_client_close(client);
     return code;
 }

@@ -32,12 +32,15 @@ static bool stdin_speaks(void)
 /* The descriptor that streams into the job, or -1. */
 static int open_input(const struct command *c, const struct spec *s, int *ret_fd, struct coop_error *why)
 {
-    const char *path = c->opt.stdin_path;
+    const char *path = s->stdin_path;
     struct stat st;
 
     *ret_fd = -1;
+    (void)c;
     if (path == NULL || strcmp(path, "-") == 0) {
-        if (!s->script_from_stdin && stdin_speaks())
+        bool has_own = path == NULL && s->pb.stdin_mode == PB__STDIN_MODE__STDIN_MODE_INLINE;
+
+        if (!s->script_from_stdin && !has_own && stdin_speaks())
             *ret_fd = STDIN_FILENO;
         return 0;
     }
@@ -123,7 +126,10 @@ static int run_spec(const struct command *c, struct spec *s, int signal_fd)
 
     if (open_files(c, s, &plan.stdin_fd, &output_fd, &why) != 0)
         return say_error(c, &why);
-    s->pb.stdin_mode = plan.stdin_fd >= 0 ? PB__STDIN_MODE__STDIN_MODE_STREAM : PB__STDIN_MODE__STDIN_MODE_NONE;
+    if (plan.stdin_fd >= 0) {
+        s->pb.stdin_mode = PB__STDIN_MODE__STDIN_MODE_STREAM;
+        s->pb.stdin_data = (ProtobufCBinaryData){ 0 };
+    }
     code = say_open(c, &client);
     if (code == 0)
         code = submit(c, client, s, id);

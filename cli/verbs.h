@@ -32,12 +32,21 @@ enum verb_id {
     VERB_EDIT,
     VERB_RM,
     VERB_EVENTS,
+    VERB_TOP,
+    VERB_CRON,
+    VERB_LIMITER,
+    VERB_NODE,
     VERB_INTERP,
     VERB_CALL,
     VERB_TEMPLATE,
     VERB_QUEUE,
     VERB_KV,
     VERB_AUDIT,
+    VERB_TENANT,
+    VERB_TOKEN,
+    VERB_QUOTA,
+    VERB_USAGE,
+    VERB_CERT,
     VERB_DOCTOR,
     VERB_VERSION,
     VERB_HELP,
@@ -80,12 +89,21 @@ int verb_change(const struct command *c); /* cancel, kill, hold, release, pause,
 int verb_retry(const struct command *c);
 int verb_edit(const struct command *c);
 int verb_events(const struct command *c);
+int verb_top(const struct command *c);
+int verb_cron(const struct command *c);
+int verb_limiter(const struct command *c);
+int verb_node(const struct command *c);
 int verb_interp(const struct command *c);
 int verb_call(const struct command *c);
 int verb_template(const struct command *c);
 int verb_queue(const struct command *c);
 int verb_kv(const struct command *c);
 int verb_audit(const struct command *c);
+int verb_tenant(const struct command *c);
+int verb_token(const struct command *c);
+int verb_quota(const struct command *c);
+int verb_usage(const struct command *c);
+int verb_cert(const struct command *c);
 int verb_doctor(const struct command *c);
 int verb_version(const struct command *c);
 int verb_help(const struct command *c);

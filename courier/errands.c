@@ -96,9 +96,9 @@ static bool set_up(struct errand *e, const Pb__Errand *m)
            curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)m->body.len) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_POSTFIELDS, (char *)e->body) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, e) == CURLE_OK && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_WRITEDATA, e) == CURLE_OK && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, e->error) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_PRIVATE, e) == CURLE_OK;
+           curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, e) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK && curl_easy_setopt(c, CURLOPT_WRITEDATA, e) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, e->error) == CURLE_OK && curl_easy_setopt(c, CURLOPT_PRIVATE, e) == CURLE_OK;
 }
 
 void errands_begin(const Pb__Errand *m)

@@ -1,7 +1,6 @@
 /* json_message.c - see json_message.h. */
 #include "json_message.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,34 +79,6 @@ static json_t *of_bytes(const ProtobufCBinaryData *b)
 json_t *json_of_unsigned(uint64_t v)
 {
     return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
-}
-
-/* "OnOutputLimit" -> how much of "ON_OUTPUT_LIMIT_KILL" is prefix: its words, with an underscore after each. */
-static size_t prefix_len(const char *type, const char *value)
-{
-    size_t n = 0;
-
-    for (const char *t = type; *t != '\0'; t++) {
-        if (isupper((unsigned char)*t) && t != type && value[n++] != '_')
-            return 0;
-        if (value[n++] != toupper((unsigned char)*t))
-            return 0;
-    }
-    return value[n] == '_' ? n + 1 : 0;
-}
-
-char *json_enum_name(const ProtobufCEnumDescriptor *d, int value, char buf[JSON_ENUM_BUF])
-{
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(d, value);
-
-    if (v == NULL) {
-        snprintf(buf, JSON_ENUM_BUF, "unknown_%d", value);
-        return buf;
-    }
-    snprintf(buf, JSON_ENUM_BUF, "%s", v->name + prefix_len(d->short_name, v->name));
-    for (char *p = buf; *p != '\0'; p++)
-        *p = (char)tolower((unsigned char)*p);
-    return buf;
 }
 
 static json_t *of_enum(const ProtobufCFieldDescriptor *f, int value)

@@ -12,6 +12,8 @@
 #include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 
+#include "enum_name.h"
+
 /* One object, without schema. m may be NULL: JSON null. */
 json_t *json_of_message(const ProtobufCMessage *m);
 
@@ -27,9 +29,5 @@ json_t *json_of_base64(const unsigned char *p, size_t len);
 json_t *json_of_unsigned(uint64_t v);
 /* Whether bytes are shown as text: UTF-8 without NUL. */
 int json_is_text(const void *p, size_t len);
-
-/* Lower-case name of an enum value without the type's prefix, in buf. A number that the schema lacks is "unknown_N". */
-#define JSON_ENUM_BUF 64
-char *json_enum_name(const ProtobufCEnumDescriptor *d, int value, char buf[JSON_ENUM_BUF]);
 
 #endif

@@ -113,11 +113,16 @@ lanes() { # JOBS PREFIX PROGRAM...
     pids=
 }
 
+failures() {
+    find "$dir" -name '*.why' | sort | xargs -r cat
+}
+
 stop() { # CODE
     trap '' INT TERM HUP
     # shellcheck disable=SC2086  # a list of words
     [ -z "$pids" ] || kill $pids 2>/dev/null
     wait
+    failures # of those that had ended
     exit "$1"
 }
 pids=
@@ -138,7 +143,7 @@ together=$(chosen 0 "$@") alone=$(chosen 1 "$@")
     lanes 1 b $alone
     wanted=$(echo $together $alone | wc -w)
 }
-find "$dir" -name '*.why' | sort | xargs -r cat
+failures
 # A program without a count: its lane was ended from outside.
 find "$dir" -name '*.count' -exec cat {} + | awk -v wanted="$wanted" '
     { passed += $1; failed += $2; skipped += $3 }

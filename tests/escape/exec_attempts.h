@@ -196,9 +196,9 @@
     X(31, clone_untraced,        "O 0",                NULL)                                                                               \
     X(34, daemonise,             "O 0",                NULL)                                                                               \
     X(35, ignore_everything,     "C cpu_limit",        "cpu=1s")                                                                        \
-    X(36, stop_self,             "C wall_limit",       "wall=3s")                                                                       \
-    X(37, sleep_forever,         "C wall_limit",       "wall=3s")                                                                       \
-    X(37, futex_forever,         "C wall_limit",       "wall=3s")                                                                       \
+    X(36, stop_self,             "C wall_limit",       "wall=1500ms")                                                                   \
+    X(37, sleep_forever,         "C wall_limit",       "wall=1500ms")                                                                   \
+    X(37, futex_forever,         "C wall_limit",       "wall=1500ms")                                                                   \
     X(38, burn_in_threads,       "C cpu_limit",        "cpu=1s")                                                                        \
     X(38, burn_in_children,      "C cpu_limit",        "cpu=1s")                                                                        \
     X(41, raise_limits,          "O 0",                NULL)                                                                               \

@@ -220,6 +220,11 @@ static inline int bare_start(struct bare_broker *fx)
     fx->b.config.max_queued = 100;
     fx->b.config.interpreters = 100;
     (void)snprintf(fx->b.config.run_dir, sizeof(fx->b.config.run_dir), "%s", fx->dir);
+    tenants_init(&fx->b.tenants, &fx->b);
+    tokens_init(&fx->b.tokens, &fx->b);
+    logins_init(&fx->b.logins, &fx->b);
+    if (tenants_of_uid(&fx->b.tenants, geteuid()) == NULL)
+        return -1;
     pool_init(&fx->b.pool, &fx->b);
     for (int i = 0; i < ENGINE_COUNT; i++)
         fx->b.crews[i].own_zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
@@ -252,6 +257,9 @@ static inline void bare_clear(struct bare_broker *fx)
 static inline void bare_stop(struct bare_broker *fx)
 {
     bare_clear(fx);
+    logins_finish(&fx->b.logins);
+    tokens_finish(&fx->b.tokens);
+    tenants_finish(&fx->b.tenants);
     loop_finish(&fx->b.loop);
     (void)close(fx->b.output_dir);
     scratch_remove(fx->dir);

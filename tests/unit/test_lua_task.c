@@ -1265,9 +1265,10 @@ static void once_runs_once_whoever_comes(void **state)
 static void the_first_to_end_can_be_waited_for(void **state)
 {
     expect_output(*state,
-                  COOP "local function nap(s) coop.sleep(s) return s end local a, b = coop.async(nap, 0.05), coop.async(nap, 0.005) "
-                       "print(coop.wait_first({a, b})) print(b:join()) print(coop.wait_first({a}, 0.001)) print(coop.wait_first{a, b}) "
-                       "print(a:wait_for(0.001)) print(a:status(), coop.async(nap, 0.001):wait_for(1)) print(pcall(coop.wait_first, {}))",
+                  COOP
+                  "local function nap(s) coop.sleep(s) return s end local a, b = coop.async(nap, 1000), coop.async(nap, 0.005) "
+                  "print(coop.wait_first({a, b})) print(b:join()) print(coop.wait_first({a}, 0.001)) print(coop.wait_first{a, b}) "
+                  "print(a:wait_for(0.001)) print(a:status(), coop.async(nap, 0.001):wait_for(1000)) print(pcall(coop.wait_first, {}))",
                   "2\n"
                   "0.005\n"
                   "nil\ttimeout\n"

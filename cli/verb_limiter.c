@@ -1,0 +1,132 @@
+/* verb_limiter.c - named semaphores: how many jobs with --limiter KEY may run at once. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/flag_values.h"
+#include "cli/json.h"
+#include "cli/say.h"
+#include "cli/text.h"
+#include "cli/words.h"
+
+enum { MAX = 1000000 };
+
+static void print(const struct command *c, const Pb__LimiterReply *r)
+{
+    char key[256], tenant[256];
+
+    if (c->opt.json) {
+        json_print(json_document(&r->base));
+        return;
+    }
+    if (!c->opt.quiet)
+        printf("%-32s  %8s %8s %8s%s\n", "KEY", "MAX", "USED", "WAITING", c->opt.tenant != NULL ? "  TENANT" : "");
+    for (size_t i = 0; i < r->n_limiters; i++) {
+        const Pb__Limiter *l = r->limiters[i];
+
+        text_safe_str(key, sizeof(key), l->key);
+        if (c->opt.quiet)
+            printf("%s\n", key);
+        else
+            printf("%-32s  %8u %8u %8llu%s%s\n", key, l->max, l->used, (unsigned long long)l->waiting, c->opt.tenant != NULL ? "  " : "",
+                   c->opt.tenant != NULL ? text_safe_str(tenant, sizeof(tenant), l->tenant) : "");
+    }
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__LimiterLs body = PB__LIMITER_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    struct frame reply;
+    int code;
+
+    (void)args, (void)n;
+    if (c->opt.tenant != NULL)
+        body.tenant = (char *)c->opt.tenant;
+    req.body_case = PB__REQUEST__BODY_LIMITER_LS;
+    req.limiter_ls = &body;
+    code = say_call(c, client, &req, PB__REPLY__BODY_LIMITERS, &reply);
+    if (code != 0)
+        return code;
+    print(c, ((const Pb__Reply *)reply.msg)->limiters);
+    frame_release(&reply);
+    return 0;
+}
+
+static int change(const struct command *c, struct coop_client *client, Pb__LimiterSet *body)
+{
+    Pb__Request req = PB__REQUEST__INIT;
+    struct frame reply;
+    int code;
+
+    if (c->opt.tenant != NULL)
+        body->tenant = (char *)c->opt.tenant;
+    req.body_case = PB__REQUEST__BODY_LIMITER_SET;
+    req.limiter_set = body;
+    code = say_call(c, client, &req, PB__REPLY__BODY_LIMITERS, &reply);
+    if (code != 0)
+        return code;
+    if (c->opt.json)
+        json_print(json_document(&((const Pb__Reply *)reply.msg)->limiters->base));
+    frame_release(&reply);
+    return 0;
+}
+
+/* 0 shuts it: nothing that names it begins. */
+static bool read_max(const char *text, uint32_t *ret)
+{
+    *ret = 0;
+    return strcmp(text, "0") == 0 || flag_is_count(text, MAX, ret);
+}
+
+static int check_set(const struct command *c, char **args, int n)
+{
+    struct coop_error why;
+    uint32_t max;
+
+    (void)n;
+    if (read_max(args[1], &max))
+        return 0;
+    flag_refuse(&why, "coop limiter set: how many places it has is 0 to %d, not '%.60s'", MAX, args[1]);
+    return say_error(c, &why);
+}
+
+static int set(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__LimiterSet body = PB__LIMITER_SET__INIT;
+
+    (void)n;
+    body.key = args[0];
+    (void)read_max(args[1], &body.max);
+    return change(c, client, &body);
+}
+
+static int rm(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    int first = 0;
+
+    for (int i = 0; i < n; i++) {
+        Pb__LimiterSet body = PB__LIMITER_SET__INIT;
+        int code;
+
+        body.key = args[i];
+        body.remove = true;
+        code = change(c, client, &body);
+        first = first != 0 ? first : code;
+    }
+    return first;
+}
+
+/* clang-format off */
+const struct word limiter_words[] = {
+    { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL },
+    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set },
+    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL },
+    { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL },
+};
+/* clang-format on */
+
+int verb_limiter(const struct command *c)
+{
+    return words_run(c, limiter_words);
+}
