@@ -26,6 +26,7 @@
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/webhooks.h"
 #include "broker/tenants.h"
 #include "broker/tls_front.h"
 #include "broker/tokens.h"
@@ -58,6 +59,7 @@ struct broker {
     struct kv *kv; /* NULL: nobody has asked for it */
     struct queues queues;
     struct buffers buffers;
+    struct webhooks webhooks;
     struct tenants tenants;
     struct plans plans;
     struct tokens tokens;

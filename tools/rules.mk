@@ -12,7 +12,7 @@ objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(B)/coop $(B)/coopd $(B)/coop-worker ## build (debug; FLAVOUR=release for speed)
+all: $(B)/coop $(B)/coopd $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
 
 deps:
 	@tools/deps.sh build
@@ -78,6 +78,9 @@ $(B)/lib%.a:
 
 $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
+$(B)/libcourier.a: $(call objs,courier,$(COURIER_OBJS))
+$(B)/coop-courier: $(B)/courier/main.o $(B)/libcourier.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(COURIER_LIBS) -o $@)
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
@@ -399,7 +402,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(RELEASE)/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop
+	install -m 755 $(RELEASE)/coop-worker $(RELEASE)/coop-courier $(DESTDIR)$(PREFIX)/libexec/coop
 	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -415,7 +418,7 @@ deb: deps ## a Debian package of all that install puts there: build/deb/coop_VER
 	@tools/deps.sh deb
 	@packaging/deb/build.sh $(COOP_VERSION) $$(dpkg --print-architecture) $(DEB)
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
+	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop/coop-courier
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h $(DESTDIR)$(PREFIX)/include/coop/interp.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h
