@@ -207,7 +207,8 @@ struct jobs_ended {
 /* Until the broker ends; called in the order in which they came. */
 void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *e), void *ctx);
 /* The same for each change of state, in the order in which they happen; to is what it is now. */
-void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason), void *ctx);
+void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason),
+                    void *ctx);
 
 /* One more thing that it waits for, and one less: BLOCKED, or what is next for it. The count is the entry's. */
 void jobs_block(struct jobs *j, struct waiting *w);
