@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: deb check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -238,6 +238,10 @@ check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks
 check-vm: deps ## the tests of tests/vm/programs.txt on Debian's own kernel, emulated (VM_ONLY=seal picks some); part of check
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh tests/vm/check.sh
+
+chaos: deps ## brokers and workers killed at random under load for five minutes (COOP_CHAOS_SECONDS=300), then what was promised is counted
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(B)/tests/system/test_chaos
+	@COOP_CHAOS_SECONDS=$${COOP_CHAOS_SECONDS:-300} TEST_TIMEOUT=1800 tests/run.sh $(B)/tests/system/test_chaos
 
 check-deb: deps ## the Debian package, installed, upgraded and removed in a Debian of its own; part of check
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all
