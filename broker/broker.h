@@ -65,6 +65,7 @@ struct broker {
     struct logins logins;
     struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
+    struct backup_request *backup; /* of store_requests.c; NULL: none is being made */
 };
 
 /* Looks whether the broker may leave (draining done, idle for long enough), and arms what it takes to look again. */

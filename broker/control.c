@@ -330,6 +330,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_LIMITER_SET]   = { "limiter_set",   ANY, ACTOR_SUBMIT, 0, verb_limiter_set },
     [PB__REQUEST__BODY_LIMITER_LS]    = { "limiter_ls",    ANY, ACTOR_READ,   0, verb_limiter_ls },
     [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
+    [PB__REQUEST__BODY_STORE_BACKUP]  = { "store_backup",  ANY, ACTOR_OPERATOR, 0, verb_store_backup },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);

@@ -19,6 +19,7 @@
 
 #include "broker/broker.h"
 #include "broker/config_file.h"
+#include "broker/control_verbs.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
@@ -138,7 +139,7 @@ static int at_rest(const struct broker *b)
 {
     return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
            HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
-           b->queues.count == b->queues.durable; /* what is in the others would be lost */
+           b->plans.crons.by_id == NULL && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -344,6 +345,7 @@ static int open_parts(struct broker *b)
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
     events_init(&b->events, b);
+    plans_init(b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     plans_init(b);
     pool_init(&b->pool, b);
@@ -370,6 +372,8 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
+    plans_finish(b);
+    store_requests_finish(b);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
