@@ -64,7 +64,7 @@ struct options {
     /* Of a job, beside what it runs (flag_plan.h). */
     const char *spec_path, *idem, *queue, *cron, *zone;
     struct text_list limiters, webhooks; /* as labels and after below: checked when read, taken apart by spec_flags.c */
-    struct job_retry_words retry;              /* retry.max_attempts 0: not given */
+    struct job_retry_words retry;        /* retry.max_attempts 0: not given */
     Pb__ArrayRange range;                /* --array of submit */
     bool has_range, hold, dry_run, parsable, wait;
     uint64_t keep_us; /* 0: not given */
