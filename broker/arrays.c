@@ -411,6 +411,17 @@ int arrays_load(struct broker *b)
     return rc == 0 ? count_ended(b) : rc;
 }
 
+void arrays_recover(struct broker *b)
+{
+    struct array *a, *next;
+
+    HASH_ITER (hh, b->plans.arrays.by_id, a, next) {
+        for (size_t i = 0; i < a->n && a->unmet > 0; i++)
+            if (a->tasks[i] != NULL)
+                settle_block(a, i);
+    }
+}
+
 void arrays_start(struct broker *b)
 {
     struct array *a, *next;

@@ -68,10 +68,11 @@ struct arrays {
     struct array *by_id;
 };
 
-int arrays_load(struct broker *b);    /* those that have not ended; before jobs_recover() */
-void arrays_start(struct broker *b);  /* after it: tasks are there, wishes go on */
-void arrays_finish(struct broker *b); /* nothing is begun any more; answers who waits */
-void arrays_free(struct broker *b);   /* after jobs_finish() */
+int arrays_load(struct broker *b);     /* those that have not ended; before jobs_recover() */
+void arrays_recover(struct broker *b); /* dependencies are known, no task is admitted: those that wait for them are blocked */
+void arrays_start(struct broker *b);   /* after it: tasks are there, wishes go on */
+void arrays_finish(struct broker *b);  /* nothing is begun any more; answers who waits */
+void arrays_free(struct broker *b);    /* after jobs_finish() */
 
 /* As jobs_submit(), of a spec with schedule->array: ret_id is the array's. *ret_tasks: how many. */
 int arrays_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_LEN + 1], uint64_t *ret_tasks, struct jobs_refusal *no);

@@ -26,6 +26,7 @@
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
+#include "broker/store_care.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -418,6 +419,8 @@ int main(int argc, char **argv)
         return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
+    if (b->config.store[0] != '\0')
+        return store_care_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */

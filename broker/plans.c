@@ -27,7 +27,11 @@ int plans_load(struct broker *b)
 
 int plans_recover(struct broker *b)
 {
-    return deps_recover(b);
+    int rc = deps_recover(b);
+
+    if (rc == 0)
+        arrays_recover(b);
+    return rc;
 }
 
 int plans_start(struct broker *b)

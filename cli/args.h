@@ -60,6 +60,9 @@ struct options {
     bool since_start;              /* events */
     const char *sort;              /* ls */
     bool jsonl, watch;             /* ls */
+    const char *by;                /* usage */
+    struct text_list hosts;        /* cert */
+    uint32_t days;
 
     /* Of a job, beside what it runs (flag_plan.h). */
     const char *spec_path, *idem, *queue, *cron, *zone;

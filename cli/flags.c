@@ -12,7 +12,7 @@
     (VERB_BIT(CANCEL) | VERB_BIT(KILL) | VERB_BIT(HOLD) | VERB_BIT(RELEASE) | VERB_BIT(PAUSE) | VERB_BIT(RESUME) | VERB_BIT(RETRY) |       \
      VERB_BIT(RM))
 #define CHOOSES    (CHANGES | VERB_BIT(LS) | VERB_BIT(WAIT))
-#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER))
+#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER) | VERB_BIT(TOKEN) | VERB_BIT(USAGE))
 
 /* clang-format off */
 const struct flag flag_table[] = {
@@ -95,8 +95,14 @@ const struct flag flag_table[] = {
       "only tasks of this array" },
     { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_NOTHING,
       "of this tenant, or of all that you may see: '*' (default: your own)" },
-    { "since",           0,  "TIME",             VERB_BIT(LS),      0,                flag_read_since,      FLAG_NOTHING,
-      "only jobs handed in since: 2h ago, or 2026-11-23T18:30" },
+    { "since",           0,  "TIME",             VERB_BIT(LS) | VERB_BIT(USAGE), 0,   flag_read_since,      FLAG_NOTHING,
+      "only jobs handed in since, usage since: 2h ago, or 2026-11-23T18:30" },
+    { "by",              0,  "day|tenant",       VERB_BIT(USAGE),   AT(by),           NULL,                 FLAG_NOTHING,
+      "a row a day, or one for all the days of a tenant (default: day)" },
+    { "host",            0,  "NAME",             VERB_BIT(CERT),    0,                flag_read_host,       FLAG_NOTHING,
+      "a name or address of the host that others connect to; may be repeated" },
+    { "days",            0,  "N",                VERB_BIT(CERT),    0,                flag_read_days,       FLAG_NOTHING,
+      "how long it is good for (default 3650)" },
     { "arrays",          0,  NULL,               VERB_BIT(LS),      AT(arrays),       NULL,                 FLAG_NOTHING,
       "arrays as one line each, in place of their tasks" },
     { "sort",            0,  "BY",               VERB_BIT(LS),      0,                flag_read_sort,       FLAG_SORT,

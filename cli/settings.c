@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/args.h"
-#include "cli/when.h"
+#include "when.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -177,13 +177,22 @@ static int no_such_quota(const char *key, struct coop_error *why)
     return -EINVAL;
 }
 
+static int read_count(const char *text, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' ? -EINVAL : 0;
+}
+
 static int read_quota_value(const ProtobufCFieldDescriptor *f, const char *value, void *cell, struct coop_error *why)
 {
     uint64_t n;
 
     if (f->type == PROTOBUF_C_TYPE_DOUBLE)
         return read_double(value, cell) == 0 && *(double *)cell >= 0 ? 0 : refuse(why, f->name, "a number from 0, or none");
-    if (strstr(f->name, "bytes") != NULL ? units_parse_size(value, &n) != 0 : units_parse_count(value, &n) != 0)
+    if (strstr(f->name, "bytes") != NULL ? units_parse_size(value, &n) != 0 : read_count(value, &n) != 0)
         return refuse(why, f->name, strstr(f->name, "bytes") != NULL ? "a size like 10G, or none" : "a whole number, or none");
     *(uint64_t *)cell = n;
     return 0;

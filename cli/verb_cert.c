@@ -145,9 +145,9 @@ static int make_cert(struct cert *c, const struct text_list *hosts, unsigned day
     mbedtls_x509write_crt_set_subject_key(&c->crt, &c->key);
     mbedtls_x509write_crt_set_issuer_key(&c->crt, &c->key);
     if ((rc = mbedtls_x509write_crt_set_subject_name(&c->crt, subject)) != 0 ||
-        (rc = mbedtls_x509write_crt_set_issuer_name(&c->crt, subject)) != 0 || (rc = set_serial(c)) != 0 || (rc = set_times(c, days)) != 0 ||
-        (rc = set_purpose(c)) != 0 || (rc = mbedtls_x509write_crt_set_subject_key_identifier(&c->crt)) != 0 ||
-        (rc = set_names(c, hosts)) != 0)
+        (rc = mbedtls_x509write_crt_set_issuer_name(&c->crt, subject)) != 0 || (rc = set_serial(c)) != 0 ||
+        (rc = set_times(c, days)) != 0 || (rc = set_purpose(c)) != 0 ||
+        (rc = mbedtls_x509write_crt_set_subject_key_identifier(&c->crt)) != 0 || (rc = set_names(c, hosts)) != 0)
         return rc;
     if ((rc = mbedtls_pk_write_key_pem(&c->key, c->key_pem, sizeof(c->key_pem))) != 0)
         return rc;
@@ -168,8 +168,11 @@ static int write_new(const struct command *c, const char *path, const void *byte
         close(fd);
     if (rc == 0)
         return 0;
-    coop_error_set(&why, rc, rc == EEXIST ? COOP_EXIT_CONFLICT : rc == EACCES ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG, "%.300s: %s", path,
-                   strerror(rc));
+    coop_error_set(&why, rc,
+                   rc == EEXIST   ? COOP_EXIT_CONFLICT
+                   : rc == EACCES ? COOP_EXIT_PERMISSION
+                                  : COOP_EXIT_CONFIG,
+                   "%.300s: %s", path, strerror(rc));
     return say_error(c, &why);
 }
 
@@ -209,8 +212,10 @@ static void say_made(const struct command *c, const char *key_path, const char *
     }
     printf("%s\n%s\n", cert_path, key_path);
     say_note(c, "start the broker with: --listen tls+tcp://*:7443 --tls-cert %s --tls-key %s", cert_path, key_path);
-    say_note(c, "the key stays there; copy %s to whoever connects, and there: coop --endpoint tls+tcp://%s%s%s:7443 --ca cert.pem --token-file FILE ls",
-             cert_path, strchr(host, ':') != NULL ? "[" : "", host, strchr(host, ':') != NULL ? "]" : "");
+    say_note(
+        c,
+        "the key stays there; copy %s to whoever connects, and there: coop --endpoint tls+tcp://%s%s%s:7443 --ca cert.pem --token-file FILE ls",
+        cert_path, strchr(host, ':') != NULL ? "[" : "", host, strchr(host, ':') != NULL ? "]" : "");
 }
 
 /* ---- the verb -------------------------------------------------------------------------------------------------------------------------- */

@@ -191,8 +191,8 @@ static int list(const struct command *c, struct coop_client *client, char **args
     if (c->opt.json)
         json_print(json_document(&r->base));
     else if (!c->opt.quiet)
-        printf("%-24s %-16s %-10s %8s %8s %8s %10s %7s %7s\n", "TENANT", "PARENT", "STATE", "WEIGHT", "RUNNING", "WAITING", "STORED", "SHARE",
-               "OF");
+        printf("%-24s %-16s %-10s %8s %8s %8s %10s %7s %7s\n", "TENANT", "PARENT", "STATE", "WEIGHT", "RUNNING", "WAITING", "STORED",
+               "SHARE", "OF");
     for (size_t i = 0; !c->opt.json && i < r->n_tenants; i++) {
         if (c->opt.quiet)
             printf("%s\n", r->tenants[i]->name);

@@ -16,7 +16,8 @@
 
 static void say_head(bool by_day)
 {
-    printf("%-24s %s%8s %8s %8s %12s %14s %12s\n", "TENANT", by_day ? "DAY        " : "", "JOBS", "FAILED", "REFUSED", "CPU", "MIB*S", "WALL");
+    printf("%-24s %s%8s %8s %8s %12s %14s %12s\n", "TENANT", by_day ? "DAY        " : "", "JOBS", "FAILED", "REFUSED", "CPU", "MIB*S",
+           "WALL");
 }
 
 static void say_day(const Pb__UsageDay *d, bool by_day)
