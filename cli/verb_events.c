@@ -55,7 +55,7 @@ static void print_words(const char *before, const char *text)
         printf("  %s%s", before, text_safe_str(safe, sizeof(safe), text));
 }
 
-static void print_line(const Pb__Event *e)
+static void print_line(const struct printer *p, const Pb__Event *e)
 {
     print_time(e->at_us);
     print_words("", e->job);
@@ -67,7 +67,8 @@ static void print_line(const Pb__Event *e)
         printf("  attempt %u", e->attempt);
     print_words("", e->name);
     print_words("of ", e->array_id);
-    print_words("tenant ", e->tenant);
+    if (p->c->opt.tenant != NULL)
+        print_words("tenant ", e->tenant);
     fputc('\n', stdout);
 }
 
@@ -79,7 +80,7 @@ static int print(void *ctx, const Pb__Event *e)
     if (p->c->opt.json)
         p->failed = json_print(json_document(&e->base)) != 0;
     else
-        print_line(e);
+        print_line(p, e);
     p->printed++;
     p->ended = p->one_job && selection_ended(e->to);
     return p->failed || p->ended;

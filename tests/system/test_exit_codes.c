@@ -50,8 +50,16 @@ static const char *word(const struct jobs *j, const char *text)
     const struct {
         const char *name, *is;
     } words[] = {
-        { "ENDED", j->ended }, { "FAILED", j->failed }, { "RUNNING", j->running }, { "PAUSED", j->paused }, { "HELD", j->held },
-        { "HELD2", j->held2 }, { "LATER", j->later },   { "NOBODY", j->nobody },   { "SCRIPT", j->script }, { "FOREVER", j->forever },
+        {"ENDED",    j->ended  },
+        { "FAILED",  j->failed },
+        { "RUNNING", j->running},
+        { "PAUSED",  j->paused },
+        { "HELD",    j->held   },
+        { "HELD2",   j->held2  },
+        { "LATER",   j->later  },
+        { "NOBODY",  j->nobody },
+        { "SCRIPT",  j->script },
+        { "FOREVER", j->forever},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -223,11 +231,32 @@ static void a_broker_that_drains_or_is_not_there_is_to_be_tried_again(void **sta
 }
 /* clang-format on */
 
+static void a_task_is_its_arrays_id_and_its_number(void **state)
+{
+    struct broker *b = *state;
+    const char *array = submit(b, "--array", "1-5:2", script(b, "n.lua", "print('task', os.getenv('COOP_ARRAY_INDEX'))\n"));
+    static const char *const none[] = { ".2", ".0", ".7", ".99999999999999999" };
+    static const char *const no_id[] = { ".", ".x", ".3x", ".03", ".-3", ".3.3", ".99999999999999999999" };
+    struct proc *p = proc_expect(coop(b, "wait", array), 0);
+
+    expect_text(p->out, support_text("%s succeeded (ok)\n", array));
+    expect_text(proc_expect(coop(b, "logs", support_text("%s.3", array)), 0)->out, "task\t3\n");
+    assert_int_equal(json_num(json_of(&coop(b, "result", "--json", support_text("%s.5", array))->out), "array_index"), 5);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        expect_has(proc_expect(coop(b, "show", support_text("%s%s", array, none[i])), COOP_EXIT_NOT_FOUND)->err, "no job");
+    for (size_t i = 0; i < ARRAY_LEN(no_id); i++)
+        expect_has(proc_expect(coop(b, "show", support_text("%s%s", array, no_id[i])), COOP_EXIT_USAGE)->err, "not a job id");
+    p = proc_expect(coop(b, "submit", script(b, "one.lua", "")), 0); /* no array */
+    expect_has(proc_expect(coop(b, "show", support_text("%s.1", heard_line(&p->out))), COOP_EXIT_NOT_FOUND)->err, "no job");
+    (void)proc_expect(coop(b, "result", array), COOP_EXIT_CONFLICT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(a_task_is_its_arrays_id_and_its_number),
         TEST(what_cannot_be_done_in_a_state_is_a_conflict),
         TEST(what_is_asked_of_ended_jobs_and_of_waiting_ones_stays_theirs),
         TEST(what_is_not_there_is_not_found),
