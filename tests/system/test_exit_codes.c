@@ -246,7 +246,7 @@ static void a_task_is_its_arrays_id_and_its_number(void **state)
         expect_has(proc_expect(coop(b, "show", support_text("%s%s", array, none[i])), COOP_EXIT_NOT_FOUND)->err, "no job");
     for (size_t i = 0; i < ARRAY_LEN(no_id); i++)
         expect_has(proc_expect(coop(b, "show", support_text("%s%s", array, no_id[i])), COOP_EXIT_USAGE)->err, "not a job id");
-    p = proc_expect(coop(b, "submit", script(b, "one.lua", "")), 0); /* no array */
+    p = proc_expect(coop(b, "submit", script(b, "one.lua", "-- nothing\n")), 0); /* no array */
     expect_has(proc_expect(coop(b, "show", support_text("%s.1", heard_line(&p->out))), COOP_EXIT_NOT_FOUND)->err, "no job");
     (void)proc_expect(coop(b, "result", array), COOP_EXIT_CONFLICT);
 }
