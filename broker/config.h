@@ -48,6 +48,7 @@ struct config {
     char share[8];                  /* "auto", "all" or "none": who else may connect; see places.h */
     char listen[272];               /* "": no TLS; else "tls+tcp://HOST:PORT" */
     char tls_cert[4096], tls_key[4096];
+    char store[8], store_from[4096]; /* "", "check", "repair" or "restore": only look after the state directory; see store_care.h */
     int argc;
     char **argv;
 };

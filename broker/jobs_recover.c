@@ -162,7 +162,9 @@ static int look_at_stream(void *ctx, struct waiting *w)
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
-    struct store_attempt ended = { .n = w->attempt, .epoch = w->epoch, .cause = CA(BROKER_LOST), .infra = true, .ended_us = loop_wall_us() };
+    struct store_attempt ended = {
+        .n = w->attempt, .epoch = w->epoch, .cause = CA(BROKER_LOST), .infra = true, .ended_us = loop_wall_us()
+    };
     struct job *job;
 
     if (w->state == ST(FINISHING))

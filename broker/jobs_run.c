@@ -107,7 +107,7 @@ static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
     Pb__Assign a = PB__ASSIGN__INIT;
-    struct array_dress dress;
+    struct array_dress dress = { 0 };
     struct frame f;
     int rc = load_spec(job, &f);
 
@@ -318,4 +318,3 @@ size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof)
     feed(job);
     return len;
 }
-

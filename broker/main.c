@@ -27,6 +27,7 @@
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
+#include "broker/store_care.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -343,8 +344,8 @@ static int open_parts(struct broker *b)
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
     events_init(&b->events, b);
-    plans_init(b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    plans_init(b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -369,7 +370,6 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
-    plans_finish(b);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -380,6 +380,7 @@ static void close_parts(struct broker *b)
     cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
+    plans_finish(b);
     jobs_finish(&b->jobs);
     plans_free(b);
     interps_finish(b);
@@ -425,6 +426,8 @@ int main(int argc, char **argv)
         return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
+    if (b->config.store[0] != '\0')
+        return store_care_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */

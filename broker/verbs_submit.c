@@ -14,7 +14,7 @@
 struct submit_call {
     struct broker *broker;
     struct rep_way way;
-    uint64_t tasks; /* of an array */
+    uint64_t tasks;
 };
 
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)

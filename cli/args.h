@@ -91,7 +91,8 @@ enum flag_completes {
     FLAG_CAP,
     FLAG_CLASS,
     FLAG_ID,
-    FLAG_SORT
+    FLAG_SORT,
+    FLAG_RETRY,
 };
 
 struct flag {

@@ -10,6 +10,7 @@
 #include "frame.h"
 #include "job_limits.h"
 #include "ulid.h"
+#include "units.h"
 
 enum { LABEL = 256 };
 
@@ -43,11 +44,9 @@ int flag_read_label(struct options *o, const char *text, struct coop_error *why)
 int flag_read_since(struct options *o, const char *text, struct coop_error *why)
 {
     uint64_t now = when_now_us(), span;
-    char with_sign[64];
 
-    snprintf(with_sign, sizeof(with_sign), "-%.60s", text);
-    if (when_parse(with_sign, now, &span) == 0)
-        o->since_us = span;
+    if (units_parse_duration(text, &span) == 0 && span < now)
+        o->since_us = now - span;
     else if (when_parse(text, now, &o->since_us) != 0)
         return flag_refuse(why, "--since '%.60s' is no time; write 2h for the last two hours, or 2026-11-23T18:30", text);
     return 0;

@@ -163,7 +163,7 @@ const struct flag flag_table[] = {
       "submit it each time that this says, '*/5 * * * *' or @hourly; the id is that of the entry (coop cron)" },
     { "zone",            0,  "utc|local",        VERB_BIT(SUBMIT),  AT(zone),         NULL,                 FLAG_NOTHING,
       "whose clock --cron means (default: utc)" },
-    { "retry",           0,  "N[,NAME=VALUE...]", NEW_JOB,          0,                flag_read_retry,      FLAG_NOTHING,
+    { "retry",           0,  "N[,NAME=VALUE...]", NEW_JOB,          0,                flag_read_retry,      FLAG_RETRY,
       "up to N attempts: base=1s,factor=2,max=5m,jitter=0.1 say the pause between them, on=exit+signal after which causes, infra=3 how often the platform may lose it, ok=3+4 exit codes that are success too" },
     { "idem",            0,  "KEY",              NEW_JOB,           0,                flag_read_idem,       FLAG_NOTHING,
       "the same key with the same job again is the same job: its id; with another one a conflict (81)" },

@@ -72,10 +72,11 @@ static int change(const struct command *c, struct coop_client *client, Pb__Limit
     return 0;
 }
 
-/* 0 is no count elsewhere; here it holds everybody back. */
-static bool is_shut(const char *text)
+/* 0 shuts it: nothing that names it begins. */
+static bool read_max(const char *text, uint32_t *ret)
 {
-    return strcmp(text, "0") == 0;
+    *ret = 0;
+    return strcmp(text, "0") == 0 || flag_is_count(text, MAX, ret);
 }
 
 static int check_set(const struct command *c, char **args, int n)
@@ -84,9 +85,9 @@ static int check_set(const struct command *c, char **args, int n)
     uint32_t max;
 
     (void)n;
-    if (is_shut(args[1]) || flag_is_count(args[1], MAX, &max))
+    if (read_max(args[1], &max))
         return 0;
-    flag_refuse(&why, "coop limiter set: how many may run at once is 0 (none: they wait) to %d, not '%.60s'", MAX, args[1]);
+    flag_refuse(&why, "coop limiter set: how many places it has is 0 to %d, not '%.60s'", MAX, args[1]);
     return say_error(c, &why);
 }
 
@@ -96,8 +97,7 @@ static int set(const struct command *c, struct coop_client *client, char **args,
 
     (void)n;
     body.key = args[0];
-    if (!is_shut(args[1]))
-        (void)flag_is_count(args[1], MAX, &body.max);
+    (void)read_max(args[1], &body.max);
     return change(c, client, &body);
 }
 
@@ -120,8 +120,8 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 /* clang-format off */
 const struct word limiter_words[] = {
     { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL },
-    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places; jobs that run keep theirs", set,  check_set },
-    { "rm",  "KEY...",  1, -1, "remove it: nothing that names it waits for it any more",                            rm,   NULL },
+    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set },
+    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL },
     { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL },
 };
 /* clang-format on */

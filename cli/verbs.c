@@ -29,7 +29,9 @@ const struct verb verb_table[] = {
         .name = "submit", .usage = "FILE|NAME [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_PROGRAM,
         .run = verb_submit,
         .summary = "hand a script, a shared object or a program in as a job and print its id",
-        .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n",
+        .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n"
+                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file.\n"
+                "When, after what and how often: --at, --in, --deadline, --after, --array, --cron, --retry, --limiter, --hold. The id is that of the job, of the array, or of the cron entry.\n",
     },
     [VERB_WAIT] = {
         .name = "wait", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
@@ -218,9 +220,9 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_COMPLETION] = {
-        .name = "completion", .usage = "bash", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
+        .name = "completion", .usage = "bash|zsh|fish", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
         .summary = "print a script that completes coop's words in a shell",
-        .text = "For bash: source <(coop completion bash)\n",
+        .text = "For bash: source <(coop completion bash), in ~/.bashrc. For zsh: source <(coop completion zsh) behind compinit in ~/.zshrc, or the script as _coop in a directory of $fpath. For fish: coop completion fish > ~/.config/fish/completions/coop.fish\n",
     },
 };
 /* clang-format on */

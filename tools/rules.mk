@@ -252,6 +252,9 @@ aarch64: variant-aarch64 ## the tasklets' tests, cross-compiled and run by an em
 
 tests: all $(TEST_BINS) $(TEST_TOOLS)
 
+golden: all $(B)/tests/system/test_golden $(TEST_TOOLS) ## tests/golden/ anew: what each verb prints with --json, for other people's programs (VERB=ls picks one); read the difference
+	@COOP_GOLDEN=write $(B)/tests/system/test_golden
+
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
 	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
 

@@ -152,7 +152,8 @@ static void each_refusal_has_its_exit_code(void **state)
         { LUA "retry: {backoff: {jitter: 2}}\n",                  COOP_EXIT_USAGE, "the jitter 2 is not between" },
         { LUA "notify: {webhook: {url: 'http://u:p@h/'}}\n",      COOP_EXIT_USAGE, "has a user or a password in it" },
         { LUA "limits: {memory: 999G}\n",                         COOP_EXIT_QUOTA, "limit memory: 999G is above the maximum" },
-        { LUA "schedule: {cron: '* * * * *', array: 1-2}\n",      COOP_EXIT_USAGE, "cron and array do not go together" },
+        { LUA "schedule: {cron: '* * * * *', deadline: 2099-01-01}\n",      COOP_EXIT_USAGE, "cron says when each of its jobs begins" },
+        { LUA "schedule: {cron: '0 0 31 2 *'}\n",                  COOP_EXIT_USAGE, "coop: " },
         { "engine: lua\n",                                        COOP_EXIT_USAGE, "does not say what to run" },
         { "code: {file: nowhere.lua}\n",                          COOP_EXIT_PROGRAM_MISSING, "nowhere.lua does not exist" },
     };

@@ -1,5 +1,6 @@
 /* test_spec_file.c - job files, good and bad: each mistake is refused with its line and column and what would be right; flags win. */
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,11 +44,15 @@ static void put(const char *name, const void *text, size_t len)
     assert_int_equal(fclose(f), 0);
 }
 
+static char home[4096];
+
 /* Each test in a directory of its own. */
 static int enter(void **state)
 {
     char dir[] = "/tmp/coop-spec-file-XXXXXX";
 
+    if (home[0] == '\0' && getcwd(home, sizeof(home)) == NULL)
+        return -1;
     if (mkdtemp(dir) == NULL || chdir(dir) != 0)
         return -1;
     *state = strdup(dir);
@@ -60,7 +65,7 @@ static int leave(void **state)
 
     snprintf(command, sizeof(command), "rm -rf '%s'", (char *)*state);
     free(*state);
-    return chdir("/") != 0 || system(command) != 0;
+    return chdir(home) != 0 || system(command) != 0;
 }
 
 /* coop submit -f job.yaml FLAGS, as far as the spec. */
@@ -624,6 +629,46 @@ static void every_row_is_read_or_refused_and_names_a_field_that_is_there(void **
     }
 }
 
+/* "webhook" of "notify.webhook", in bold or behind a brace, as docs/man/coop-job.5.scd has it. */
+static bool is_in_page(const char *page, const char *key)
+{
+    const char *dot = strrchr(key, '.'), *name = dot != NULL ? dot + 1 : key;
+    char forms[6][80];
+
+    snprintf(forms[0], sizeof(forms[0]), "*%s:*", name);
+    snprintf(forms[1], sizeof(forms[1]), "*%s*", name);
+    snprintf(forms[2], sizeof(forms[2]), "{%s:", name);
+    snprintf(forms[3], sizeof(forms[3]), " %s:", name);
+    snprintf(forms[4], sizeof(forms[4]), "*%s*", key);
+    snprintf(forms[5], sizeof(forms[5]), ".%s*", name);
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+        if (strstr(page, forms[i]) != NULL)
+            return true;
+    return false;
+}
+
+static const ProtobufCMessageDescriptor *const parts[] = { &pb__job_spec__descriptor, &pb__limits__descriptor,  &pb__schedule__descriptor,
+                                                           &pb__retry__descriptor,    &pb__backoff__descriptor, &pb__webhook__descriptor,
+                                                           &pb__retention__descriptor };
+
+static void the_manual_page_has_every_key(void **state)
+{
+    static char page[64 << 10];
+    FILE *f = fopen("docs/man/coop-job.5.scd", "r");
+
+    (void)state;
+    assert_non_null(f);
+    assert_true(fread(page, 1, sizeof(page) - 1, f) > 0);
+    fclose(f);
+    for (const struct yaml_key *k = spec_file_keys; k->of != NULL; k++)
+        if (!is_in_page(page, k->key))
+            fail_msg("docs/man/coop-job.5.scd lacks %s", k->key);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        for (unsigned f_at = 0; f_at < parts[i]->n_fields; f_at++)
+            if (!is_in_page(page, parts[i]->fields[f_at].name))
+                fail_msg("docs/man/coop-job.5.scd lacks %s", parts[i]->fields[f_at].name);
+}
+
 /* More would be read past the reader's and the writer's room. */
 static void no_message_of_a_spec_has_more_fields_than_the_reader_has_room_for(void **state)
 {
@@ -650,6 +695,7 @@ int main(void)
         IN_DIR(flags_win_over_the_file),
         IN_DIR(bad_flags_are_refused_by_their_name),
         cmocka_unit_test(every_row_is_read_or_refused_and_names_a_field_that_is_there),
+        cmocka_unit_test(the_manual_page_has_every_key),
         cmocka_unit_test(no_message_of_a_spec_has_more_fields_than_the_reader_has_room_for),
     };
 
