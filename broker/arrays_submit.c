@@ -9,7 +9,6 @@
 #include "array_range.h"
 #include "broker/arrays_own.h"
 #include "broker/broker.h"
-#include "broker/jobs_own.h"
 #include "frame.h"
 #include "log.h"
 
@@ -193,7 +192,7 @@ static int enter(struct broker *b, const struct jobs_order *o, const uint8_t *ha
 static int enter_and_push(struct broker *b, const struct jobs_order *o, const uint8_t *hash, uint64_t n, const struct arrays_subset *only,
                           char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
 {
-    struct deps_list deps = { 0 };
+    struct deps_list deps;
     char limiters[STORE_LIMITERS_LEN + 1];
     struct store_op *op = NULL;
     int rc = jobs_plan(&b->jobs, o, limiters, &deps, no);

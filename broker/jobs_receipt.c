@@ -53,11 +53,7 @@ static void fill_usage(const struct job *job, struct store_usage *ret)
 
 void jobs_retention(const struct tenant *t, const Pb__Retention *asked, uint64_t ended_us, struct store_finish *ret)
 {
-    uint64_t result_us, log_us;
-
-    tenant_retention(t, asked, &result_us, &log_us);
-    ret->keep_until_us = result_us != 0 ? ended_us + result_us : 0;
-    ret->log_until_us = log_us != 0 ? ended_us + log_us : 0;
+    retention_until(t, asked, ended_us, &ret->log_until_us, &ret->keep_until_us);
 }
 
 static int push_finish(struct job *job)

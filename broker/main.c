@@ -138,7 +138,7 @@ static int at_rest(const struct broker *b)
 {
     return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
            HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
-           b->queues.count == b->queues.durable; /* what is in the others would be lost */
+           b->plans.crons.by_id == NULL && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
