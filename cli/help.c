@@ -33,7 +33,7 @@ static const struct {
     { COOP_EXIT_CONFIG,      "bad configuration" },
     { COOP_EXIT_QUOTA,       "a quota or a rate of the tenant, a limit above its maximum, too much data, queue full" },
     { COOP_EXIT_NOT_FOUND,   "no such job, array, tenant, or other thing that was named, or none that you may see" },
-    { COOP_EXIT_CONFLICT,    "the job is not in a state for that; the idempotency key is another job's; the dependency would close a circle" },
+    { COOP_EXIT_CONFLICT,    "the job is not in a state for that; the idempotency key is another job's" },
     { COOP_EXIT_NOT_EXECUTABLE,  "what is to run cannot be run: a directory, another machine's, truncated, no program" },
     { COOP_EXIT_PROGRAM_MISSING, "what is to run is not there, or what it needs: its interpreter, a library" },
 };

@@ -21,7 +21,7 @@ enum { WORDS = 12 };
 
 /* Jobs of each kind, made once for a test. */
 struct jobs {
-    const char *ended, *failed, *running, *paused, *held, *held2, *later, *nobody;
+    const char *ended, *failed, *running, *paused, *held, *held2, *later, *then, *nobody;
     const char *script, *forever;
 };
 
@@ -36,6 +36,7 @@ static struct jobs make(struct broker *b)
     j.held = submit(b, "--hold", "-l", "kind=held", j.script);
     j.held2 = submit(b, "--hold", j.script);
     j.later = submit(b, "--in", "1h", j.script);
+    j.then = submit(b, "--hold", "--after", j.later, j.script);
     j.nobody = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     (void)proc_expect(coop(b, "wait", j.ended), 0);
     (void)proc_expect(coop(b, "wait", j.failed), COOP_EXIT_JOB_FAILED);
@@ -57,6 +58,7 @@ static const char *word(const struct jobs *j, const char *text)
         { "HELD",    j->held   },
         { "HELD2",   j->held2  },
         { "LATER",   j->later  },
+        { "THEN",    j->then   },
         { "NOBODY",  j->nobody },
         { "SCRIPT",  j->script },
         { "FOREVER", j->forever},
@@ -148,7 +150,10 @@ static void what_is_asked_of_ended_jobs_and_of_waiting_ones_stays_theirs(void **
         { 0,  NULL,                        { "retry", "ENDED" } },
         { 0,  NULL,                        { "rm", "ENDED" } },
         { 80, NULL,                        { "show", "ENDED" } },
-        { 81, "circle",                    { "edit", "--after", "LATER", "LATER" } },
+        { 2,  "circle",                    { "edit", "--after", "LATER", "LATER" } },
+        { 2,  "circle",                    { "edit", "--after", "THEN", "LATER" } },
+        { 0,  NULL,                        { "edit", "--drop-after", "LATER", "THEN" } },
+        { 0,  NULL,                        { "edit", "--after", "THEN", "LATER" } },
         { 80, NULL,                        { "edit", "--after", "NOBODY", "LATER" } },
         { 80, NULL,                        { "edit", "--drop-after", "HELD", "LATER" } },
         { 2,  "nothing is to be changed",  { "edit", "HELD" } },
@@ -248,7 +253,7 @@ static void a_task_is_its_arrays_id_and_its_number(void **state)
         expect_has(proc_expect(coop(b, "show", support_text("%s%s", array, no_id[i])), COOP_EXIT_USAGE)->err, "not a job id");
     p = proc_expect(coop(b, "submit", script(b, "one.lua", "-- nothing\n")), 0); /* no array */
     expect_has(proc_expect(coop(b, "show", support_text("%s.1", heard_line(&p->out))), COOP_EXIT_NOT_FOUND)->err, "no job");
-    (void)proc_expect(coop(b, "result", array), COOP_EXIT_CONFLICT);
+    expect_has(proc_expect(coop(b, "result", array), COOP_EXIT_USAGE)->err, "which task"); /* an array has none of its own */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
