@@ -20,6 +20,7 @@
 #include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
+#include "broker/plans.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
 #include "broker/queues.h"
@@ -58,6 +59,7 @@ struct broker {
     struct queues queues;
     struct buffers buffers;
     struct tenants tenants;
+    struct plans plans;
     struct tokens tokens;
     struct logins logins;
     struct tls_front tls;

@@ -61,8 +61,7 @@ void jobs_put_in_queue(struct job *job, int at_head);
 
 /* ---- to the store: jobs_notes.c ---- */
 
-int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
-void jobs_forget_submit(struct job *job);                                          /* the store would not have it */
+void jobs_forget_submit(struct job *job); /* the store would not have it */
 
 void jobs_note_claim(struct job *job, uint64_t epoch_was); /* an attempt begins */
 /* A step between states that are no ends; ended NULL: no attempt ended with it. */

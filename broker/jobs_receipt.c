@@ -114,7 +114,9 @@ static void settle(struct job *job)
     if (job->entry->claimed)
         job->cost_settled += jobs_settle(&job->broker->jobs, job->entry, job->assigned_at != 0 ? &job->usage : NULL);
     fill_usage(job, &used);
-    use = (struct tenant_use){ .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us };
+    use = (struct tenant_use){
+        .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us
+    };
     if (used.tenant != 0 || used.jobs != 0)
         tenant_used(job->entry->tenant, loop_wall_us(), &use);
 }

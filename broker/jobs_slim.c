@@ -89,7 +89,8 @@ static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spe
     r->cause_detail = (char *)detail;
     r->fault = (char *)job_fault_name(job_cause_fault(cause));
     r->limits_effective = spec->limits;
-    r->array_id = spec->array_id;
+    if (w->array != NULL)
+        r->array_id = w->array->row.id;
     r->array_index = w->array_index;
     r->attempts = p->attempts;
     r->n_attempts = p->n_attempts;

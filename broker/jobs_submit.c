@@ -69,7 +69,8 @@ static int refuse_other(struct jobs_refusal *no, const char *key, const char *id
 }
 
 /* One whose commit is under way: whoever comes second hears when the first does. */
-static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1],
+                struct jobs_refusal *no)
 {
     struct listener *l;
 
@@ -191,8 +192,11 @@ struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct t
     w->array_index = row->array_index;
     w->entering = true;
     waiting_set_band(w, row->class, row->prio);
+    if (row->array_id[0] != '\0')
+        arrays_take_task(j->broker, row->array_id, w);
     if (jobs_sched_enter(j, w, row) == 0)
         return w;
+    arrays_leave_task(w);
     waiting_drop(&j->table, w);
     return NULL;
 }
@@ -200,6 +204,7 @@ struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct t
 void jobs_admit(struct jobs *j, struct waiting *w, int status)
 {
     if (status != 0) {
+        arrays_leave_task(w);
         jobs_sched_leave(j, w);
         jobs_drop_spec(j, w);
         waiting_drop(&j->table, w);
@@ -220,21 +225,24 @@ static void tell_submit(struct jobs *j, const struct waiting *w, const Pb__JobSp
 
 /* ---- submit -------------------------------------------------------------------------------------------------------------------------------- */
 
-static struct jobs_idem *note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, const char *id)
+int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, struct store_op *op)
 {
     struct jobs_idem *s = calloc(1, sizeof(*s));
 
     if (s == NULL)
-        return NULL;
+        return -ENOMEM;
     name_it(s, o->tenant, o->spec->idem_key);
     memcpy(s->hash, hash, STORE_HASH);
-    memcpy(s->id, id, sizeof(s->id));
+    memcpy(s->id, op->job, sizeof(s->id));
     s->jobs = j;
     s->limits = *o->spec->limits;
     s->own = (struct listener){ o->done, o->ctx, NULL };
     if (s->name.key[0] != '\0')
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
-    return s;
+    op->owner = s;
+    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
+    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
+    return 0;
 }
 
 static void forget_submit(struct jobs_idem *s)
@@ -265,48 +273,73 @@ static void answer_submit(struct jobs_idem *s, int status)
         l->done(l->ctx, s->id, &s->limits, true, status);
 }
 
-static int begin(struct jobs *j, const struct jobs_order *o, struct store_op *op, const uint8_t *hash, struct waiting **ret)
+/* What is asked for beside itself: its limiters, and the jobs that it waits for. */
+int jobs_plan(struct jobs *j, const struct jobs_order *o, char limiters[STORE_LIMITERS_LEN + 1], struct deps_list *deps,
+              struct jobs_refusal *no)
 {
-    struct store_job *row = &op->submit.row;
-    struct waiting *w;
-    struct jobs_idem *s;
+    const Pb__Schedule *s = o->spec->schedule;
+    char why[DEPS_WHY > LIMITERS_WHY ? DEPS_WHY : LIMITERS_WHY];
+    int rc;
 
-    jobs_row(o->spec, o->tenant, row);
-    memcpy(row->id, op->job, sizeof(row->id));
-    w = jobs_enter(j, row, o->tenant);
-    s = w != NULL ? note_submit(j, o, hash, op->job) : NULL;
-    if (s == NULL) {
-        if (w != NULL)
-            jobs_admit(j, w, -ENOMEM);
+    *deps = (struct deps_list){ 0 };
+    limiters[0] = '\0';
+    if (s == NULL)
+        return 0;
+    rc = limiters_settle(j->broker, o->tenant, s, limiters, why);
+    if (rc == 0 && s->n_after > 0)
+        rc = deps_resolve(j->broker, o->tenant, NULL, s->after, s->n_after, deps, why);
+    return rc == 0 ? 0 : refuse(no, rc, "%s", rc == -ENOMEM ? "out of memory" : why);
+}
+
+static int fill_op(const struct jobs_order *o, const struct deps_list *deps, const char *limiters, struct store_op *op)
+{
+    struct store_submit *m = &op->submit;
+    int rc = frame_pack(&o->spec->base, &m->spec.bytes, &m->spec.len);
+
+    if (rc == 0)
+        rc = jobs_labels(o->spec, &m->labels, &m->n_labels);
+    if (rc != 0)
+        return rc;
+    jobs_row(o->spec, o->tenant, &m->row);
+    memcpy(m->row.id, op->job, sizeof(m->row.id));
+    snprintf(m->row.limiters, sizeof(m->row.limiters), "%s", limiters);
+    if (deps->n == 0)
+        return 0;
+    m->deps = calloc(deps->n, sizeof(*m->deps));
+    if (m->deps == NULL)
         return -ENOMEM;
+    memcpy(m->deps, deps->deps, deps->n * sizeof(*m->deps));
+    m->n_deps = deps->n;
+    return 0;
+}
+
+static int begin(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, const struct deps_list *deps, struct store_op *op,
+                 struct waiting **ret)
+{
+    struct waiting *w = jobs_enter(j, &op->submit.row, o->tenant);
+    int rc = w != NULL ? 0 : -ENOMEM;
+
+    if (rc == 0 && deps->n > 0)
+        rc = deps_enter(j->broker, op->job, w, deps);
+    if (rc == 0)
+        rc = jobs_note_submit(j, o, hash, op);
+    if (rc != 0) {
+        if (deps->n > 0)
+            deps_leave(j->broker, op->job);
+        if (w != NULL)
+            jobs_admit(j, w, rc);
+        return rc;
     }
-    op->owner = s;
-    row->state = jobs_first_state(w);
-    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
-    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
+    op->submit.row.state = jobs_first_state(w);
     *ret = w;
     return 0;
 }
 
-/* Everything is checked: from here only memory can be short. */
-static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+static void go(struct jobs *j, const struct jobs_order *o, struct waiting *w, struct store_op *op)
 {
-    struct waiting *w = NULL;
-    struct store_op *op;
-    int rc = -ENOMEM;
+    char id[ULID_LEN + 1];
 
-    ulid_make(loop_wall_us() / 1000, ret_id);
-    op = store_op_new(STORE_SUBMIT, ret_id);
-    if (op != NULL)
-        rc = frame_pack(&o->spec->base, &op->submit.spec.bytes, &op->submit.spec.len);
-    if (rc == 0)
-        rc = jobs_labels(o->spec, &op->submit.labels, &op->submit.n_labels);
-    if (rc == 0)
-        rc = begin(j, o, op, hash, &w);
-    if (rc != 0) {
-        store_op_free(op);
-        return refuse(no, rc, "out of memory");
-    }
+    memcpy(id, op->job, sizeof(id));
     jobs_keep_spec(j, w, op->submit.spec.bytes, op->submit.spec.len);
     store_push(j->broker->store, op);
     j->submitted++;
@@ -314,22 +347,49 @@ static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint
     j->fresh = w;
     j->fresh_spec = o->spec;
     jobs_place_first(j, w);
-    tell_submit(j, w, o->spec, ret_id);
+    tell_submit(j, w, o->spec, id);
     jobs_dispatch(j); /* before it is committed: see jobs_start_early() */
     j->fresh = NULL;
     j->fresh_spec = NULL;
-    return 0;
 }
 
-int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+/* Everything is checked: from here only memory can be short. */
+static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1],
+                          struct jobs_refusal *no)
 {
-    struct broker *b = j->broker;
-    uint8_t hash[STORE_HASH] = { 0 };
+    char limiters[STORE_LIMITERS_LEN + 1];
+    struct deps_list deps;
+    struct waiting *w = NULL;
+    struct store_op *op = NULL;
+    int rc = jobs_plan(j, o, limiters, &deps, no);
+
+    if (rc == 0 && !o->dry_run) {
+        ulid_make(loop_wall_us() / 1000, ret_id);
+        op = store_op_new(STORE_SUBMIT, ret_id);
+        rc = op != NULL ? fill_op(o, &deps, limiters, op) : -ENOMEM;
+        if (rc == 0)
+            rc = begin(j, o, hash, &deps, op, &w);
+        if (rc == 0)
+            go(j, o, w, op);
+        else
+            store_op_free(op);
+        if (rc != 0)
+            (void)refuse(no, rc, "out of memory");
+    }
+    deps_list_finish(&deps);
+    return rc;
+}
+
+int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t n, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
+                 struct jobs_refusal *no)
+{
     static struct spec_room room; /* of the last spec that was filled in: good until the next */
+    struct broker *b = j->broker;
     int rc = 0;
 
     *no = (struct jobs_refusal){ "", "" };
     ret_id[0] = '\0';
+    memset(hash, 0, STORE_HASH);
     if (b->phase == BROKER_DRAINING || j->closed)
         return refuse(no, -EBUSY, "the broker is draining and takes no new jobs; try again later");
     spec_clear_own(o->spec);
@@ -339,13 +399,22 @@ int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN
         return refuse(no, rc, "out of memory");
     if (o->spec->idem_key[0] != '\0')
         rc = look_up(j, o, hash, ret_id, no);
-    if (rc == 0 && waiting_count(&j->table) >= b->config.max_queued)
-        rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
+    if (rc == 0 && waiting_count(&j->table) + n > b->config.max_queued)
+        rc = refuse(no, -EDQUOT, "%zu jobs are waiting already, and this broker takes %u (--max-queued)", waiting_count(&j->table),
+                    b->config.max_queued);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0 && !o->internal)
-        rc = tenant_may_submit(o->tenant, 1, b->loop.now_us, no->why, no->hint);
-    if (rc == 0 && !o->dry_run)
+        rc = tenant_may_submit(o->tenant, n, b->loop.now_us, no->why, no->hint);
+    return rc;
+}
+
+int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    uint8_t hash[STORE_HASH];
+    int rc = jobs_prepare(j, o, 1, hash, ret_id, no);
+
+    if (rc == 0)
         rc = enter_and_push(j, o, hash, ret_id, no);
     return rc > 0 ? 0 : rc;
 }
@@ -393,6 +462,8 @@ static void submit_back(struct jobs *j, struct store_op *op)
     struct jobs_idem *s = op->owner;
 
     op->owner = NULL;
+    if (w != NULL && w->has_deps)
+        deps_admit(j->broker, op->job, op->status);
     answer_submit(s, op->status);
     forget_submit(s);
     if (w == NULL)

@@ -265,7 +265,9 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
 
 static void set_wall(struct jobs *j, uint64_t at)
 {
-    struct itimerspec when = { .it_value = { (time_t)(at / 1000000), (long)(at % 1000000) * 1000 } };
+    struct itimerspec when = {
+        .it_value = {(time_t)(at / 1000000), (long)(at % 1000000) * 1000}
+    };
 
     if (at == UINT64_MAX)
         when.it_value = (struct timespec){ 0 };

@@ -345,6 +345,7 @@ static int open_parts(struct broker *b)
     logins_init(&b->logins, b);
     events_init(&b->events, b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    plans_init(b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -359,8 +360,8 @@ static int open_parts(struct broker *b)
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
-    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -379,7 +380,9 @@ static void close_parts(struct broker *b)
     cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
+    plans_finish(b);
     jobs_finish(&b->jobs);
+    plans_free(b);
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
