@@ -12,6 +12,7 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/events.h"
 #include "broker/handles.h"
 #include "broker/interps.h"
 #include "broker/janitor.h"
@@ -19,6 +20,7 @@
 #include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
+#include "broker/plans.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
 #include "broker/queues.h"
@@ -49,6 +51,7 @@ struct broker {
     struct pool pool;
     struct templates templates;
     struct jobs jobs;
+    struct events events;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
@@ -56,6 +59,7 @@ struct broker {
     struct queues queues;
     struct buffers buffers;
     struct tenants tenants;
+    struct plans plans;
     struct tokens tokens;
     struct logins logins;
     struct tls_front tls;

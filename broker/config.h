@@ -14,7 +14,7 @@
 
 enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
 #define CONFIG_SYSTEM_RUN_DIR "/run/coop"
-#define CONFIG_FILE "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
+#define CONFIG_FILE           "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
 
 struct config_uids {
     unsigned n;

@@ -147,7 +147,8 @@ static int by_key(const void *a, const void *b)
     return strcmp((*(Pb__LimiterUse *const *)a)->key, (*(Pb__LimiterUse *const *)b)->key);
 }
 
-int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS_LEN + 1], char why[LIMITERS_WHY])
+int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS_LEN + 1],
+                    char why[LIMITERS_WHY])
 {
     Pb__LimiterUse *sorted[LIMITERS_OF_JOB];
     char text[STORE_LIMITERS_LEN + 1] = "";

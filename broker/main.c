@@ -24,6 +24,7 @@
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/late_close.h"
+#include "broker/logins.h"
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
@@ -39,17 +40,10 @@ static struct broker broker; /* the one thing main owns; everybody else is hande
 
 static void handle_op(struct broker *b, struct store_op *op)
 {
-    struct job *job = jobs_find(&b->jobs, op->job);
-
     if (op->done != NULL)
         op->done(op);
     templates_stored(b, op);
-    if (job == NULL)
-        return;
-    if (op->kind == STORE_SUBMIT)
-        jobs_stored(job, op->status);
-    else if (op->kind == STORE_FINISH)
-        jobs_finished(job, op->status);
+    jobs_on_op(&b->jobs, op);
 }
 
 static void on_store(void *ctx)
@@ -135,10 +129,17 @@ static void on_signal(void *ctx)
     }
 }
 
+/* What is held begins with somebody's word only; everything else that has no receipt will begin by itself. */
+static bool only_held(const struct jobs *j)
+{
+    return j->table.count == j->table.in_state[PB__STATE__STATE_HELD];
+}
+
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
-           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
+           HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
+           b->plans.crons.by_id == NULL && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -169,7 +170,8 @@ static int drained(const struct broker *b)
     if (b->phase != BROKER_DRAINING || b->pool.busy > 0)
         return 0;
     resting = interps_resting(b, &others);
-    return others == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + resting;
+    return others == 0 && b->jobs.table.in_state[PB__STATE__STATE_FINISHING] == 0 &&
+           HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + b->jobs.n_looked + resting;
 }
 
 static void on_linger_over(void *ctx)
@@ -339,10 +341,13 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
-    tenants_init(&b->tenants, b); /* before anything may fail: close_parts() takes them down */
+    tenants_init(&b->tenants, b);
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
-    jobs_init(&b->jobs, b);
+    events_init(&b->events, b);
+    plans_init(b);
+    jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    plans_init(b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -357,8 +362,8 @@ static int open_parts(struct broker *b)
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
-    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -368,6 +373,7 @@ static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
     store_requests_finish(b);
+    plans_finish(b);
     control_close(&b->control);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
@@ -378,10 +384,13 @@ static void close_parts(struct broker *b)
     cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
+    plans_finish(b);
     jobs_finish(&b->jobs);
+    plans_free(b);
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
+    events_finish(&b->events);
     late_close_finish();
     logins_finish(&b->logins);
     tokens_finish(&b->tokens);

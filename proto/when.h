@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define WHEN_FORMS "2026-11-23T18:30 (local time), 2026-11-23T18:30:00Z, 18:30, +90m"
+#define WHEN_FORMS   "2026-11-23T18:30 (local time), 2026-11-23T18:30:00Z, 18:30, +90m"
 #define WHEN_BUF     40
 #define WHEN_LAST_US 253402300799999999ull /* the end of the year 9999 */
 

@@ -24,7 +24,7 @@
     "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads idle_us pids files file_bytes disk_bytes inodes result_bytes"
 #define STREAM_FIELDS "bytes dropped truncated"
 #define USAGE_FIELDS                                                                                                                       \
-    "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out io_read_bytes io_write_bytes pids_peak"
+    "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out io_read_bytes io_write_bytes pids_peak paused_us"
 #define ENFORCEMENT_FIELDS                                                                                                                 \
     "tier cpu wall memory output seccomp seccomp_hash landlock_abi uid seal pids disk net fs idle swap namespaces filter_len"
 #define TIMES_FIELDS "submitted_us started_us first_output_us ended_us recorded_us"
