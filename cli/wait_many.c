@@ -18,7 +18,7 @@ struct awaited {
     bool reached;             /* it has been in a state that was asked for, perhaps only for a moment */
     bool done;
     bool otherwise; /* it has ended, and was never in a state that was asked for */
-    char *line; /* to be printed when those before it are */
+    char *line;     /* to be printed when those before it are */
     int code;
 };
 
