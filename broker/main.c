@@ -429,6 +429,7 @@ int main(int argc, char **argv)
     if (b->config.store[0] != '\0')
         return store_care_run(&b->config);
     b->output_dir = -1;
+    b->began_at = loop_clock_us();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
