@@ -42,6 +42,7 @@ void verb_submit(struct control_call *c)
     struct call_why no;
     uint8_t *packed;
     size_t len;
+    const struct jobs_living living = { .tenant = c->actor.tenant->id, .plain = true };
     struct job *job;
     int rc;
 
@@ -57,7 +58,7 @@ void verb_submit(struct control_call *c)
                        b->config.max_queued);
         return;
     }
-    if (templates_resolve(b, spec, &no) != 0) {
+    if (templates_resolve(b, c->actor.tenant->id, spec, &no) != 0) {
         control_refuse(b, c->way, no.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? ER(NOT_FOUND) : ER(USAGE), "%s", no.message);
         return;
     }
@@ -71,7 +72,7 @@ void verb_submit(struct control_call *c)
         reply_dry_run(b, c->way, spec);
         return;
     }
-    if (frame_pack(&spec->base, &packed, &len) != 0 || (job = jobs_new(&b->jobs, spec, packed, len)) == NULL) {
+    if (frame_pack(&spec->base, &packed, &len) != 0 || (job = jobs_new_living(&b->jobs, spec, packed, len, &living)) == NULL) {
         control_refuse(b, c->way, ER(TEMPORARY), "out of memory");
         return;
     }

@@ -82,8 +82,8 @@ static void take_spec(struct job *job, const Pb__JobSpec *spec)
     job->learn = spec->learn;
     job->collects = spec->n_outputs > 0;
     job->tty.wanted = spec->tty != NULL;
-    job->template = spec->template_[0] != '\0' ? templates_find(job->broker, spec->template_) : NULL;
-    job->builds = spec->builds[0] != '\0' ? templates_find(job->broker, spec->builds) : NULL;
+    job->template = spec->template_[0] != '\0' ? templates_find(job->broker, job_tenant(job), spec->template_) : NULL;
+    job->builds = spec->builds[0] != '\0' ? templates_find(job->broker, job_tenant(job), spec->builds) : NULL;
     if (job->template != NULL)
         job->crew = &template_ref(job->template)->crew;
     if (job->builds != NULL)
@@ -247,7 +247,7 @@ static void fill_row(struct store_job *row, const struct job *job, const Pb__Job
     snprintf(row->name, sizeof(row->name), "%s", job->name);
     snprintf(row->engine, sizeof(row->engine), "%s", job->engine);
     snprintf(row->template, sizeof(row->template), "%s", spec->template_);
-    row->tenant = geteuid();
+    row->tenant = job->tenant;
     row->submitted_us = job->submitted_us;
     row->stdin_mode = job->stdin_mode;
     row->memory_bytes = job->limits.memory_bytes;
@@ -262,7 +262,7 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
     char id[ULID_LEN + 1];
     struct job *job;
 
-    if (living != NULL)
+    if (!living->plain)
         memcpy(id, living->id, sizeof(id));
     else
         ulid_make(loop_wall_us() / 1000, id);
@@ -271,13 +271,13 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
         op = store_op_new(STORE_SUBMIT, id);
     if (op == NULL) {
         free(packed);
-        if (living != NULL)
-            free(living->definition.bytes);
+        free(living->definition.bytes);
         if (job != NULL)
             jobs_free(job);
         return NULL;
     }
-    if (living != NULL) {
+    job->tenant = living->tenant;
+    if (!living->plain) {
         op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
         op->submit.definition = living->definition;
     }
@@ -291,11 +291,6 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
     keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
-}
-
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
-{
-    return jobs_new_living(j, spec, packed, len, NULL);
 }
 
 /*
@@ -369,6 +364,7 @@ static int recover_one(void *ctx, const struct store_job *s)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
+        job->tenant = s->tenant;
         take_spec(job, (const Pb__JobSpec *)f.msg);
         job->stdin_mode = s->stdin_mode;
         job->submitted_us = s->submitted_us;

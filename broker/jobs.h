@@ -108,6 +108,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    uint64_t tenant;           /* of one without an entry: see job_tenant() of estate.h */
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
@@ -136,10 +137,10 @@ int jobs_recover(struct jobs *j);
 struct job *jobs_find(struct jobs *j, const char *id); /* a whole id; NULL: no live job has it */
 
 /* A checked spec becomes a job; the packed bytes become the store's. jobs_stored() answers when its commit is back. */
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
-/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
 struct jobs_living {
-    const char *id;
+    uint64_t tenant;
+    bool plain;     /* no interpreter: there is nothing more to say of it */
+    const char *id; /* is there already; definition becomes the store's, NULL where it is not named */
     bool named;
     struct store_blob definition;
 };
@@ -207,7 +208,8 @@ struct jobs_ended {
 /* Until the broker ends; called in the order in which they came. */
 void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *e), void *ctx);
 /* The same for each change of state, in the order in which they happen; to is what it is now. */
-void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason), void *ctx);
+void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason),
+                    void *ctx);
 
 /* One more thing that it waits for, and one less: BLOCKED, or what is next for it. The count is the entry's. */
 void jobs_block(struct jobs *j, struct waiting *w);
