@@ -116,7 +116,7 @@ void host_broker_stop(void)
 
 struct coop_client *host_client_new(void)
 {
-    struct coop_client_options options = { sizeof(options), host_url, true };
+    struct coop_client_options options = { .size = sizeof(options), .endpoint = host_url, .no_autostart = true };
     struct coop_client *c;
     struct coop_error why;
     int rc;

@@ -38,19 +38,27 @@ struct waiting;
 /* What is being done to all tasks of an array: kept in the hold column of its row. */
 enum array_wish { ARRAY_WISH_NONE, ARRAY_WISH_HOLD, ARRAY_WISH_RELEASE, ARRAY_WISH_CANCEL, ARRAY_WISH_KILL };
 
+/* What the array has had done to a task, so that a sweep that begins anew does it once. */
+enum array_task_flag { ARRAY_TASK_BLOCKED = 1 << 0 };
+
 struct array {
     struct store_array row;
     struct tenant *tenant;
     struct broker *broker;
-    struct waiting **tasks; /* by their order; NULL: has ended */
-    size_t n;
-    Pb__ArrayCounts counts;     /* of those that have ended: succeeded, failed, cancelled */
+    struct waiting **tasks;     /* by place in the range; NULL: has ended, is not in memory yet, or there is none of that index */
+    uint8_t *flags;             /* the same: set of array_task_flag */
+    size_t n;                   /* places */
+    size_t live;                /* tasks without a receipt */
+    Pb__ArrayCounts counts;     /* of the others: succeeded, failed, cancelled */
     struct sched_limiter bound; /* max_parallel; 0 while the array is held */
-    char reason[sizeof("ARRAY_MAX_PARALLEL")];
     enum array_wish wish;
-    size_t wish_at; /* tasks before this one are done */
     unsigned unmet; /* dependencies of the whole that have not ended */
-    bool committed, is_wanted;
+    bool has_edit;  /* for each task that waits */
+    struct jobs_edit edit;
+    char *skip; /* malloc'd: one of them did not end as it has to, and this says so; NULL: no */
+    bool committed, is_wanted, over;
+    size_t sweep_at;           /* the next place that a sweep looks at; n: it is done */
+    struct array_fresh *fresh; /* being submitted: what its tasks are made of */
     struct array_waiter *waiters;
     struct timer step;
     UT_hash_handle hh;
@@ -60,31 +68,44 @@ struct arrays {
     struct array *by_id;
 };
 
-int arrays_load(struct broker *b);   /* those that have not ended; before jobs_recover() */
-void arrays_start(struct broker *b); /* after it: tasks are there, wishes go on */
-void arrays_finish(struct broker *b);
+int arrays_load(struct broker *b);     /* those that have not ended; before jobs_recover() */
+void arrays_recover(struct broker *b); /* dependencies are known, no task is admitted: those that wait for them are blocked */
+void arrays_start(struct broker *b);   /* after it: tasks are there, wishes go on */
+void arrays_finish(struct broker *b);  /* nothing is begun any more; answers who waits */
+void arrays_free(struct broker *b);    /* after jobs_finish() */
 
 /* As jobs_submit(), of a spec with schedule->array: ret_id is the array's. *ret_tasks: how many. */
 int arrays_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_LEN + 1], uint64_t *ret_tasks, struct jobs_refusal *no);
 
 struct array *arrays_find(struct broker *b, const char *id); /* a whole id; NULL: no array that has not ended */
-/* For jobs_enter(): the array of a row (row->array_id), which gets to know its task. */
-void arrays_take_task(struct array *a, struct waiting *w);
+/* For jobs_enter(): the array of a row (row->array_id, not ""), which gets to know its task; w->array is set. */
+void arrays_take_task(struct broker *b, const char *array_id, struct waiting *w);
+void arrays_leave_task(struct waiting *w); /* it leaves no trace */
 
-/* A task's spec is its array's: what makes it its own. The two texts must outlive the spec's use; the array of pointers is malloc'd into ret_own. */
+/* For deps.c: one thing more, or less, that all of it waits for; and that one of them has ended wrongly. */
+void arrays_block(struct array *a);
+void arrays_unblock(struct array *a);
+void arrays_skip(struct array *a, const char *detail);
+
+/* Something is to be done to all tasks: durable, then a sweep. done: when it is committed, or cannot be (-errno). */
+int arrays_wish(struct array *a, enum array_wish wish, void (*done)(struct store_op *op), void *owner);
+size_t arrays_waiting(const struct array *a); /* tasks that wait */
+
+/* A task's spec is its array's. What makes it its own: array_id, array_index, and two variables. *d must outlive the use of the spec; arrays_undress()
+ * frees what is in it. -ENOMEM. */
 struct array_dress {
     Pb__EnvVar vars[2];
-    Pb__EnvVar **env;
+    Pb__EnvVar **env; /* malloc'd */
     char id[ULID_LEN + 1], index[24];
 };
-int arrays_dress(const char *array_id, uint64_t index, Pb__JobSpec *spec, struct array_dress *d);
+int arrays_dress(const struct waiting *task, Pb__JobSpec *spec, struct array_dress *d);
 void arrays_undress(struct array_dress *d);
 
 /* The array itself as a status; *own keeps its texts. -ENOENT: not an array. */
 struct array_look {
     struct store_array row;
     Pb__ArrayCounts counts;
-    char detail[96];
+    char detail[96], reason[40];
 };
 int arrays_status(struct broker *b, const char *id, struct array_look *own, Pb__JobStatus *ret);
 

@@ -13,6 +13,7 @@
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/estate.h"
+#include "broker/events.h"
 #include "broker/handles.h"
 #include "broker/interps.h"
 #include "broker/janitor.h"
@@ -50,6 +51,7 @@ struct broker {
     struct pool pool;
     struct templates templates;
     struct jobs jobs;
+    struct events events;
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;

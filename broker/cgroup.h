@@ -94,6 +94,8 @@ bool cgroup_ran_out(const struct cgroup_leaf *leaf, bool told);
 bool cgroup_is_empty(const struct cgroup_leaf *leaf);
 /* SIGKILL to everything in the leaf. Returns how many processes it still saw alive; 0: it is empty. */
 unsigned cgroup_kill(struct cgroup_leaf *leaf);
+/* Everything in it stands still, or goes on. -ENOENT: nothing here can do that. SIGKILL to what stands still takes effect, with v1, when it goes on. */
+int cgroup_freeze(const struct cgroup_leaf *leaf, bool freeze);
 /* The leaf is not used any more: killed, closed, and removed as soon as the kernel lets go of it; by the janitor, when there is one. */
 void cgroup_drop(struct cgroup_leaf *leaf);
 

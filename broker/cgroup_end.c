@@ -73,6 +73,13 @@ static bool populated(const struct cgroup_leaf *leaf)
     return strstr(text, "populated 1") != NULL;
 }
 
+int cgroup_freeze(const struct cgroup_leaf *leaf, bool freeze)
+{
+    if (leaf->groups->kind == CGROUP_V2)
+        return cgroup_write(leaf, CGROUP_F_FREEZE, freeze ? "1" : "0");
+    return cgroup_write(leaf, CGROUP_F_FREEZE, freeze ? "FROZEN" : "THAWED");
+}
+
 /*
  * v2 has a word for it. Else nothing can fork any more (pids.max 0; without that they are frozen, and SIGKILL takes effect when they thaw),
  * then each is killed. What joins a hierarchy late is found by the caller's next call.
@@ -85,11 +92,11 @@ unsigned cgroup_kill(struct cgroup_leaf *leaf)
     if (v2 && leaf->dirs[CGROUP_FREEZER] >= 0 && cgroup_write(leaf, CGROUP_F_KILL, "1") == 0)
         return populated(leaf);
     (void)cgroup_write(leaf, CGROUP_F_PIDS_MAX, "0");
-    (void)cgroup_write(leaf, CGROUP_F_FREEZE, v2 ? "1" : "FROZEN");
+    (void)cgroup_freeze(leaf, true);
     for (int part = 0; part < CGROUP_PARTS; part++)
         if (leaf->dirs[part] >= 0 && cgroup_distinct(leaf->groups, part))
             n += kill_listed(leaf, leaf->dirs[part]);
-    (void)cgroup_write(leaf, CGROUP_F_FREEZE, v2 ? "0" : "THAWED");
+    (void)cgroup_freeze(leaf, false);
     return n;
 }
 

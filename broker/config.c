@@ -15,11 +15,14 @@
 
 static void print_help(void)
 {
-    printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n\n");
+    static const char marks[] = { [ALONE] = ' ', [FIXED] = 'f', [RELOAD] = 'r' };
+
+    printf("Usage: coopd [option...]\n\nThe broker of coop: takes jobs on DIR/control.sock and runs each in a sealed process.\n"
+           "f: also a key of the configuration file; r: and a running coopd takes it at SIGHUP. See coopd(8), coopd.yaml(5).\n\n");
     for (size_t i = 0; i < config_options_count; i++) {
         const struct option_row *o = &config_options[i];
 
-        printf("  %-12s %-6s %s\n", o->name, o->argument != NULL ? o->argument : "", o->help);
+        printf("%c %-15s %-8s %s\n", marks[o->place], o->name, o->argument != NULL ? o->argument : "", o->help);
     }
 }
 

@@ -14,7 +14,7 @@
 
 enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
 #define CONFIG_SYSTEM_RUN_DIR "/run/coop"
-#define CONFIG_FILE "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
+#define CONFIG_FILE           "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
 
 struct config_uids {
     unsigned n;
@@ -48,6 +48,7 @@ struct config {
     char share[8];                  /* "auto", "all" or "none": who else may connect; see places.h */
     char listen[272];               /* "": no TLS; else "tls+tcp://HOST:PORT" */
     char tls_cert[4096], tls_key[4096];
+    char store[8], store_from[4096]; /* "", "check", "repair" or "restore": only look after the state directory; see store_care.h */
     int argc;
     char **argv;
 };

@@ -38,6 +38,8 @@ const struct option_row config_options[] = {
     { "--config",       OPT_CONFIG,  ALONE,  CELL(file),              "FILE",                "read options from this file too, 'key: value' lines of YAML, keys as here without the dashes; what is on the command line wins (default: /etc/coop/coopd.yaml for root, when it is there)" },
     { "--check",        OPT_CHECK,   ALONE,  0, 0,                    NULL,                  "only check the options and the configuration file, print what they come to, and leave" },
     { "--doctor",       OPT_DOCTOR,  ALONE,  0, 0,                    NULL,                  "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
+    { "--store",        OPT_CHOICE,  ALONE,  CELL(store),             "check|repair|restore", "look after the state directory, one JSON line for each thing, and leave; no broker may use it but for check; coop store reads them" },
+    { "--store-from",   OPT_TEXT,    ALONE,  CELL(store_from),        "DIR",                 "the backup that --store restore takes" },
     { "--help",         OPT_HELP,    ALONE,  0, 0,                    NULL,                  "this text" },
     { "--version",      OPT_VERSION, ALONE,  0, 0,                    NULL,                  "the version" },
 };

@@ -150,6 +150,7 @@ static void waiter_free(struct waiter *w)
     if (p != NULL)
         p->parked--;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
+    jobs_tidy_soon(&w->broker->jobs);
     free(w->bytes);
     free(w);
 }
@@ -258,6 +259,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         HASH_ADD(hh, c->peers, peer, sizeof(p->peer), p);
         c->peer_count++;
     } else if (!arrived && p != NULL) {
+        events_drop_peer(&c->broker->events, peer);
         if (p->parked > 0)
             drop_waiters(c->broker, peer);
         forget_peer(c, p);
@@ -320,6 +322,11 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_TOKEN_REVOKE]  = { "token_revoke",  ANY, ACTOR_ADMIN, 0, verb_token_revoke },
     [PB__REQUEST__BODY_TOKEN_LS]      = { "token_ls",      ANY, ACTOR_ADMIN, 0, verb_token_ls },
     [PB__REQUEST__BODY_USAGE]         = { "usage",         ANY, ACTOR_READ,  0, verb_usage },
+    [PB__REQUEST__BODY_HOLD]          = { "hold",          ANY, ACTOR_CANCEL, 1, verb_hold },
+    [PB__REQUEST__BODY_RELEASE]       = { "release",       ANY, ACTOR_CANCEL, 1, verb_release },
+    [PB__REQUEST__BODY_PAUSE]         = { "pause",         ANY, ACTOR_CANCEL, 1, verb_pause },
+    [PB__REQUEST__BODY_RESUME]        = { "resume",        ANY, ACTOR_CANCEL, 1, verb_resume },
+    [PB__REQUEST__BODY_EVENTS]        = { "events",        ANY, ACTOR_READ,   0, verb_events },
     [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
 };
 /* clang-format on */

@@ -79,7 +79,7 @@ void verb_output(struct control_call *c)
     uint64_t begin = 0;
     int rc;
 
-    if (jobs_find(&c->broker->jobs, c->id) != NULL) {
+    if (jobs_lives(&c->broker->jobs, c->id)) {
         control_refuse(c->broker, c->way, ER(CONFLICT), "job %s has not ended; wait for it first (coop wait)", c->id);
         return;
     }

@@ -53,13 +53,19 @@ void verb_token_rotate(struct control_call *c);
 void verb_token_revoke(struct control_call *c);
 void verb_token_ls(struct control_call *c);
 void verb_admin_log(struct control_call *c); /* admin_log.c */
-void verb_ask(struct control_call *c);       /* control.c: asks.h takes it from there */
+void verb_hold(struct control_call *c);      /* verbs_deeds.c */
+void verb_release(struct control_call *c);
+void verb_pause(struct control_call *c);
+void verb_resume(struct control_call *c);
+void verb_events(struct control_call *c); /* events.c */
+void verb_ask(struct control_call *c);    /* control.c: asks.h takes it from there */
 
 /* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
 int verb_answer(struct waiter *w, int now);
 /* The same for a job that has ended and is only in the store. */
 void verb_answer_ended(struct waiter *w);
-/* The submit behind w is committed, or failed with -errno. */
-void verb_submitted(struct broker *b, struct rep_way way, const char *id, const Pb__Limits *limits, int status);
+/* Why jobs_submit() and its like did not take it. */
+struct jobs_refusal;
+void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no);
 
 #endif

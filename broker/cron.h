@@ -20,7 +20,7 @@
 
 #include "broker/cron_expr.h"
 #include "broker/jobs.h"
-#include "broker/loop.h"
+#include "broker/wall_clock.h"
 #include "broker/store.h"
 #include "broker/timers.h"
 #include "control.pb-c.h"
@@ -34,26 +34,32 @@ struct tenant;
 #define CRON_SLICE   64 /* firings a turn of the loop */
 
 struct cron {
-    struct store_cron row;
+    struct store_cron row; /* next_us: the minute that is planned; last_us: up to where minutes have been fired or passed over */
     struct cron_expr expr;
     enum cron_zone zone;
     struct tenant *tenant;
     struct broker *broker;
-    bool committed, firing, removed;
-    struct timer retry; /* its firing could not be stored, or was refused for now */
+    bool committed, removed;
+    unsigned uses; /* submits and commits on their way, which name it */
+    bool firing;
+    uint64_t covers_us;         /* while it is firing: the last of the minutes that this firing stands for */
+    uint64_t not_before;        /* monotonic: a firing could not be stored, and is tried again then */
+    struct cron_submit *submit; /* who waits to hear that it is stored */
     UT_hash_handle hh;
 };
 
 struct crons {
     struct cron *by_id;
-    struct loop_watch clock;   /* a timerfd; fd -1: none */
-    struct timer again;        /* the rest of a slice */
+    struct wall_clock clock;
+    struct timer again; /* the rest of a slice */
+    bool started, looking;
     uint64_t (*wall_us)(void); /* loop_wall_us; a test's */
 };
 
 int crons_load(struct broker *b); /* after jobs_recover() */
 void crons_start(struct broker *b);
-void crons_finish(struct broker *b);
+void crons_finish(struct broker *b); /* fires nothing any more */
+void crons_free(struct broker *b);
 
 /* As jobs_submit(), of a spec with schedule->cron: ret_id is the entry's; nothing is run before its time. */
 int crons_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);

@@ -347,3 +347,21 @@ bool dep_graph_first(const struct dep_graph *g, const char *job, char ret_on[ULI
     ulid_from_bytes(n->in->on->id, ret_on);
     return true;
 }
+
+size_t dep_graph_list(const struct dep_graph *g, const char *job, char (*ret_on)[ULID_LEN + 1], size_t max)
+{
+    const struct dep_node *n = find(g, job);
+    size_t i = 0;
+
+    for (const struct dep_edge *e = n != NULL ? n->in : NULL; e != NULL; e = e->next_in, i++)
+        if (i < max)
+            ulid_from_bytes(e->on->id, ret_on[i]);
+    return i;
+}
+
+bool dep_graph_is_ending(const struct dep_graph *g, const char *on)
+{
+    const struct dep_node *n = find(g, on);
+
+    return n != NULL && n->has_ended;
+}

@@ -65,6 +65,9 @@ bool dep_graph_step(struct dep_graph *g, unsigned max, const struct dep_graph_ha
 
 unsigned dep_graph_unmet(const struct dep_graph *g, const char *job); /* that it waits for */
 bool dep_graph_is_wanted(const struct dep_graph *g, const char *on);  /* somebody waits for it */
+/* What job waits for, in no order: at most max ids; returns how many there are. */
+size_t dep_graph_list(const struct dep_graph *g, const char *job, char (*ret_on)[ULID_LEN + 1], size_t max);
+bool dep_graph_is_ending(const struct dep_graph *g, const char *on); /* its end was told, and is not settled yet */
 /* One that job waits for, for whoever asks why it waits: copied to ret_on. false: none. */
 bool dep_graph_first(const struct dep_graph *g, const char *job, char ret_on[ULID_LEN + 1]);
 

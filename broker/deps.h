@@ -26,10 +26,19 @@ struct waiting;
 #define DEPS_SLICE 256
 #define DEPS_WHY   320
 
+/* An edge of a job whose submit is still being committed, when what it waits for ended wrongly. */
+struct dep_early {
+    char job[ULID_LEN + 1], on[ULID_LEN + 1];
+    Pb__After after;
+    struct dep_early *next;
+};
+
 struct deps {
     struct dep_graph graph;
     struct timer step;
-    size_t skipping; /* skipped, and their receipts on the way */
+    bool started;
+    struct dep_early *early; /* during one slice */
+    size_t skipping;         /* skipped, and their receipts on the way */
 };
 
 /* What a spec or an edit asks for, with whole ids, each once; as a store_submit or store_edit takes it. */
@@ -52,6 +61,7 @@ void deps_admit(struct broker *b, const char *job, int status);
 
 /* At a restart: when every entry and every array is there (jobs_enter()), before any is admitted: blocks those that have edges. */
 int deps_recover(struct broker *b);
+void deps_init(struct broker *b);
 void deps_start(struct broker *b); /* from now on ends are settled */
 void deps_finish(struct broker *b);
 

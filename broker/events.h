@@ -2,7 +2,8 @@
  * events.h - what has happened to jobs and to the broker, one after another: a bounded ring, and the long-polls that wait for the next.
  *
  * Side:    broker, main thread.
- * Bounded: EVENTS_KEPT events; older ones are gone, and whoever comes late is told how many it missed. Nothing is written to disk.
+ * Bounded: EVENTS_KEPT events in memory; older ones are gone, and whoever comes late is told how many it missed. EVENTS_WAITS long-polls.
+ *          Nothing is written to disk: numbers begin again with each broker.
  * Owned:   texts are copied.
  */
 #ifndef BROKER_EVENTS_H
@@ -17,12 +18,14 @@
 
 struct broker;
 struct control_call;
+struct event;
+struct events_waiter;
 struct tenant;
 
 #define EVENTS_KEPT   65536
 #define EVENTS_REPLY  1000 /* in one answer */
-#define EVENTS_REASON 64
-#define EVENTS_WAITS  1024 /* long-polls at once, of all connections */
+#define EVENTS_REASON 47   /* bytes */
+#define EVENTS_WAITS  1024 /* of all connections */
 
 enum event_kind { EVENT_STATE, EVENT_SUBMIT, EVENT_WORKER, EVENT_QUARANTINE, EVENT_ADMIN, EVENT_BROKER, EVENT_KINDS };
 extern const char *const event_kind_names[EVENT_KINDS];
@@ -30,8 +33,8 @@ extern const char *const event_kind_names[EVENT_KINDS];
 /* One that is about to be told. What is 0 or NULL is not said. */
 struct event_note {
     enum event_kind kind;
-    const char *job; /* a whole id */
-    const struct tenant *tenant;
+    const char *job;             /* a whole id */
+    const struct tenant *tenant; /* NULL: the broker's own: for operators */
     Pb__State from, to;
     const char *reason;
     Pb__Cause cause;
@@ -39,26 +42,22 @@ struct event_note {
     const char *name, *array_id;
 };
 
-struct event;
-
 struct events {
     struct broker *broker;
     struct event *ring; /* grows up to EVENTS_KEPT */
     size_t cap, count, first;
     uint64_t last_seq;
-    struct events_waiter *waiters;
-    unsigned waiter_count;
-    int answering;
+    struct events_waiter *waiters; /* list */
+    unsigned n_waiters;
+    struct timer flush; /* the long-polls are answered once a round, not once an event */
 };
 
 void events_init(struct events *e, struct broker *b);
 void events_finish(struct events *e);
 /* Without memory for it the event is lost, and counts as missed. */
 void events_tell(struct events *e, const struct event_note *n);
-/* The long-polls are answered once a round, not once an event. */
-void events_flush(struct events *e);
-/* The request (verbs_events.c has checked it). */
-void events_get(struct control_call *c);
+/* The request: answered, or kept until there is something to say. */
+void verb_events(struct control_call *c);
 void events_drop_peer(struct events *e, uint32_t peer);
 
 #endif

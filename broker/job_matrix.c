@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define ST(name) PB__STATE__STATE_##name
-#define CA(name) PB__CAUSE__CAUSE_##name
+#define ST(name)  PB__STATE__STATE_##name
+#define CA(name)  PB__CAUSE__CAUSE_##name
 #define BIT(name) (1u << ST(name))
 
 /* clang-format off */

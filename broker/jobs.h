@@ -1,8 +1,16 @@
 /*
- * jobs.h - jobs that have no receipt yet: their queue, their limits, their output, their end.
+ * jobs.h - jobs that have no receipt yet: how they come in, wait, run and end.
  *
- * Side:    broker. State changes go through the matrix of job_matrix.h, in one function.
- * Owned:   jobs belong to the table until their receipt is committed; a pointer is good until control returns to the loop.
+ *   jobs.c         the table of struct job, from an entry or for itself      jobs_submit.c  coming in; the same idempotency key again
+ *   jobs_wait.c    held, scheduled, blocked, due; deeds while it waits       jobs_sched.c   claims, and what they cost
+ *   jobs_run.c     to a worker, and what goes to and fro while it runs       jobs_pause.c   frozen, and on again
+ *   jobs_end.c     how an end is decided, and its receipt                    jobs_retry.c   whether and when there is another attempt
+ *   jobs_slim.c    receipts of those that never became a struct job          jobs_recover.c what an earlier broker left
+ *   jobs_look.c    what is told of them
+ *
+ * Side:    broker. State changes go through the matrix of job_matrix.h, in two functions: jobs_move() and jobs_step() (jobs_own.h).
+ * Owned:   jobs belong to the table until their receipt is committed. One that waits may be let go earlier, and be only an entry of waiting.h:
+ *          a pointer is good until control returns to the loop.
  * Returns: 0 or -errno.
  */
 #ifndef BROKER_JOBS_H
@@ -20,6 +28,7 @@
 #include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
+#include "broker/waiting.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "job_limits.h"
@@ -41,7 +50,9 @@ struct waiting;
 #define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
 #define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
 #define JOB_DETAIL         512         /* a refused call with its arguments and what to do about it */
-#define JOB_SPEC_CACHE     (64u << 20) /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
+#define JOB_SPEC_CACHE     (32u << 20) /* bytes of waiting jobs' specs kept in memory; the rest is read from the store */
+#define JOB_SUCCESS_CODES  16          /* exit codes that a spec may call a success */
+#define JOB_RETRY_MAX_US   (24 * 3600 * 1000000ull)
 
 /* How a job ended: decided once, the first decision stands. */
 struct job_end {
@@ -68,6 +79,23 @@ struct job_tty {
     uint32_t rows, columns;
 };
 
+/* When there is another attempt. */
+struct job_retry {
+    uint32_t max_attempts, infra_attempts;
+    uint64_t base_us, max_us;
+    double factor, jitter;
+    uint32_t on; /* set of causes, 1u << cause */
+    uint8_t success[JOB_SUCCESS_CODES];
+    unsigned n_success;
+};
+
+/* The clocks of a job stand still while it is paused. */
+struct job_pause {
+    uint64_t since; /* monotonic; 0: it is not */
+    uint64_t total_us;
+    const char *by; /* what stopped it: a constant */
+};
+
 struct job {
     char id[ULID_LEN + 1];
     char name[LIMITS_NAME + 1];
@@ -81,9 +109,22 @@ struct job {
     Pb__Limits limits;
     uint32_t stdin_mode;
     int on_output_limit;
-    uint8_t *spec; /* packed; NULL when it has to be read from the store */
+    uint8_t *spec; /* packed; NULL: with its entry, or in the store */
     size_t spec_len;
-    uint32_t attempt, losses;
+    uint32_t attempt, infra; /* begun; of those, lost by the platform */
+    struct job_retry retry;
+    Pb__Retention retention;
+    struct job_pause pause;
+    Pb__Attempt **attempts; /* those that have ended and were not the last; malloc'd, as what is in them */
+    size_t n_attempts;
+    unsigned moves;      /* ops about it that are on their way: what it would be read back from is not complete */
+    double cost_charged; /* of all attempts */
+    double cost_settled;
+    uint64_t claimed_us;   /* wall clock */
+    char *user, *array_id; /* malloc'd, or NULL */
+    bool templated;        /* its spec names a template, whether it is there or not */
+    char reason[64];       /* why it waits, when it was last asked for */
+    bool is_dead;          /* its end is that its attempts are used up */
     uint64_t epoch;
     struct worker *worker;
     int cancelling;
@@ -117,17 +158,41 @@ struct job {
     struct interp_call *calls; /* open ones that its worker made: list */
     struct tie_end *ties;      /* links with others: list */
     int refused;               /* its submit could not be stored: it leaves no trace */
-    struct rep_way submit_way; /* of the answer to the submit; peer 0 once it has been given */
     struct job *queue_next, *queue_prev;
+    struct job *looked_next, *looked_prev; /* it waits, and somebody looks: list */
     UT_hash_handle hh;
+};
+
+struct jobs_ended;
+struct jobs_idem;
+
+#define JOBS_LISTENERS 8
+struct jobs_listener {
+    void (*on_end)(void *ctx, const struct jobs_ended *e);
+    void *ctx;
 };
 
 struct jobs {
     struct broker *broker;
     struct job *by_id;
-    unsigned waiting; /* in the crews' queues */
-    unsigned running;
+    struct waiting_table table;
+    unsigned waiting; /* in the crews' queues: jobs that are claimed, and interpreters */
     size_t spec_bytes;
+    uint64_t last_key;  /* of the order of age */
+    struct job *looked; /* ring */
+    unsigned n_looked;
+    struct timer tidy;       /* lets go of those that nobody looks at any more */
+    struct timer due, claim; /* the monotonic clock's next; the end of a block in the scheduler */
+    struct loop_watch wall;  /* the wall clock's next: a timerfd that also tells when the clock is set; fd -1: none */
+    uint64_t wall_at;        /* what it is set to, 0: nothing */
+    struct jobs_idem *idem;  /* submits with a key that are on their way */
+    struct waiting *fresh;   /* it is being submitted, and this is its spec */
+    const Pb__JobSpec *fresh_spec;
+    bool closed; /* by request: nothing is taken in, nothing is claimed */
+    bool claiming;
+    struct jobs_listener listeners[JOBS_LISTENERS];
+    unsigned n_listeners;
+    uint64_t submitted, ended, failed; /* since the broker began */
 };
 
 void jobs_init(struct jobs *j, struct broker *b);
@@ -136,20 +201,28 @@ void jobs_finish(struct jobs *j);
 int jobs_recover(struct jobs *j);
 struct job *jobs_find(struct jobs *j, const char *id); /* a whole id; NULL: no live job has it */
 
-/* A checked spec becomes a job; the packed bytes become the store's. jobs_stored() answers when its commit is back. */
+bool jobs_lives(const struct jobs *j, const char *id); /* it has no receipt yet */
+/* The same for one that has an entry: made when it is not there, from the store. -ENOENT: no live job has this id. It is let go when it waits and
+ * nobody is parked at it any more, not before control returns to the loop. */
+int jobs_look(struct jobs *j, const char *id, struct job **ret);
+void jobs_tidy_soon(struct jobs *j); /* somebody has left one of those */
+
+/* A checked spec becomes a job that the scheduler does not know: an interpreter, or the init of a template. The packed bytes become the store's. */
 struct jobs_living {
     uint64_t tenant;
-    bool plain;     /* no interpreter: there is nothing more to say of it */
-    const char *id; /* is there already; definition becomes the store's, NULL where it is not named */
+    bool init;      /* of a template: there is nothing more to say of it */
+    const char *id; /* an interpreter's, which is there already; definition becomes the store's, NULL where it is not named */
     bool named;
     struct store_blob definition;
 };
 struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living);
 void jobs_start_early(struct job *job);
-void jobs_stored(struct job *job, int status);
-void jobs_finished(struct job *job, int status); /* the receipt's commit came back */
+/* An op about a job is back: of one of these, or of an entry; then what it means to it. */
+void jobs_on_op(struct jobs *j, struct store_op *op);
+void jobs_stored(struct job *job, int status);   /* its submit */
+void jobs_finished(struct job *job, int status); /* its receipt */
 
-/* Gives waiting jobs to idle workers. */
+/* Claims what the scheduler says is next, and gives what is claimed to idle workers. */
 void jobs_dispatch(struct jobs *j);
 void jobs_assign(struct job *job, struct worker *w); /* to this one, which is idle */
 void jobs_on_started(struct job *job, const Pb__Started *s);
@@ -161,76 +234,97 @@ void jobs_on_collected(struct job *job, const Pb__Collected *c);
 void jobs_on_learned(struct job *job, const Pb__Learned *l);
 /* The worker's process has ended and everything it said has been heard. */
 void jobs_on_worker_end(struct job *job);
+/* Its workers boot, or do not: as long as they do not, one job at a time is claimed for it. */
+void jobs_crew_changed(struct crew *c);
 /* No worker can be made: the oldest job of this queue takes the blame's text. */
 void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
-/* ---- for those parts of the broker that make jobs, and follow them: arrays, dependencies, cron, webhooks ---- */
+/* ---- for those parts of the broker that make jobs, and follow them: verbs, arrays, dependencies, cron, webhooks ---- */
 
 /* A job that is asked for. Everything is borrowed until jobs_submit() returns. */
 struct jobs_order {
     struct tenant *tenant;
-    const char *user;        /* "uid:1000", "token:ID" */
-    const Pb__JobSpec *spec; /* as it came; what is not given is filled in on a copy of the pointers */
-    uint32_t tasks;          /* of what it counts against quotas; 0 = 1 */
-    bool internal;           /* cron's, a retry's: no submit rate */
-    /* Once, when it is committed or cannot be. existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
+    const char *user;  /* "uid:1000", "token:ID" */
+    Pb__JobSpec *spec; /* as it came, with limits there; what is not given, and what the broker sets, is filled in */
+    bool internal;     /* cron's, a retry's: no submit rate */
+    bool dry_run;      /* only checked, and filled in: done is not called, ret_id is "" */
+    /* Once, when it is committed (0) or cannot be (-errno). existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
     void *ctx;
 };
 /*
- * 0: done() is called later, and ret_id is the id. Else it is not, and why says: -EINVAL the spec; -EDQUOT a quota, with a hint; -EEXIST
- * the idem_key is another spec's; -ENOENT a template or a dependency; -EBUSY draining; -EPERM suspended; -ENOMEM.
+ * 0: done() is called, now or later, and ret_id is the id. Else it is not, and why says: -EINVAL the spec; -EDQUOT a quota or a limit; -EEXIST
+ * the idem_key is another spec's; -ENOENT a template, or what it depends on; -EBUSY draining; -EPERM suspended; -ENOMEM.
  */
 struct jobs_refusal {
     char why[512], hint[256];
 };
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
+/* What the store is to know of a checked spec: all of row but id, state, and what it shares with others. */
+void jobs_row(const Pb__JobSpec *spec, const struct tenant *t, struct store_job *ret);
 
 /*
- * Entries whose submit is somebody else's commit (the tasks of an array): as waiting_add(), with everything of row in place; it is looked at by
- * nobody until jobs_admit() says that the commit is back, which schedules it, or drops it. Also how a restart takes them up.
+ * An entry for a row. It is looked at by nobody until jobs_admit() says that the commit is back (0), which gives it its place, or drops it (-errno).
+ * For tasks of an array, whose commit is the array's; for all that a restart takes up. NULL: no memory, or the id is there.
  */
 struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct tenant *tenant);
 void jobs_admit(struct jobs *j, struct waiting *w, int status);
+/* The state it will have then: what row.state is to be. */
+Pb__State jobs_first_state(const struct waiting *w);
 
 /* How one ended: told after its receipt was committed, before its entry goes. */
 struct jobs_ended {
     const char *id;
-    struct tenant *tenant;
+    struct waiting *entry;
     Pb__State outcome;
     Pb__Cause cause;
-    uint64_t cpu_us, wall_us, ended_us; /* ended: wall clock */
-    const struct waiting *entry;
 };
-#define JOBS_LISTENERS 8
 /* Until the broker ends; called in the order in which they came. */
 void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *e), void *ctx);
-/* The same for each change of state, in the order in which they happen; to is what it is now. */
-void jobs_on_change(struct jobs *j, void (*fn)(void *ctx, const struct waiting *w, Pb__State from, Pb__State to, const char *reason),
-                    void *ctx);
 
-/* One more thing that it waits for, and one less: BLOCKED, or what is next for it. The count is the entry's. */
+/* One more thing that it waits for, and one less: BLOCKED, or what is next for it. The count is the entry's. A claimed one is past that. */
 void jobs_block(struct jobs *j, struct waiting *w);
 void jobs_unblock(struct jobs *j, struct waiting *w);
 /* What it depends on did not end as it has to: SKIPPED, and detail says which. */
 void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
-/* ---- deeds. Each 0, or -EBUSY: not in this state; -ENOMEM; for a slim one, too ---- */
+/* ---- deeds. Each 0, or -EBUSY: not in this state ---- */
 
-int jobs_hold(struct jobs *j, struct waiting *w);
-int jobs_release(struct jobs *j, struct waiting *w);
-/* Cancel and kill of one that waits; the others are below. */
-void jobs_cancel_waiting(struct jobs *j, struct waiting *w, const char *detail);
-/* -ENOTSUP: nothing here can stop all of its processes; why says so. */
-int jobs_pause(struct job *job, char why[256]);
+int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
+int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
+/* It waits, or is claimed, and no more. */
+int jobs_cancel_waiting(struct jobs *j, struct waiting *w, const char *detail);
+/* Of what it waits for, other words: 0 stays. Its limits, labels and dependencies are the caller's. */
+struct jobs_edit {
+    uint32_t priority;
+    bool set_class;
+    Pb__JobClass class;
+    uint64_t not_before_us, deadline_us;
+};
+int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
+/* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
+#define JOBS_WHY 256
+int jobs_pause(struct job *job, char why[JOBS_WHY]);
 int jobs_resume(struct job *job);
 
 void jobs_cancel(struct job *job);
 void jobs_kill(struct job *job);
 
+int job_add_attempt(struct job *job, const struct store_attempt *a); /* one that has ended and was not the last; 0 or -ENOMEM */
+void jobs_drop_attempts(struct job *job);
 void jobs_status(const struct job *job, Pb__JobStatus *ret); /* fills ret; texts are borrowed from the job */
+/* What its row in the store is behind of, into a status that was filled from it; the reason is jobs_reason()'s. */
+void jobs_status_slim(struct jobs *j, const struct waiting *w, Pb__JobStatus *ret);
+/* Why it waits: the scheduler's word for a READY one, else its state's. reason is the caller's buffer. */
+#define JOBS_REASON 64
+struct jobs_why {
+    char reason[JOBS_REASON], text[JOBS_WHY];
+    struct sched_why sched; /* all 0 where it is not the scheduler who keeps it back */
+};
+void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret);
+const char *jobs_reason(struct jobs *j, const struct waiting *w, char buf[JOBS_REASON]); /* the word alone */
 /* Its terminal has this size from now on. -ENOTTY: it has none. -EAGAIN: its worker does not listen at the moment. */
 int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns);
 /* Bytes the job's stdin can take now; appends at most that many. */

@@ -1,4 +1,4 @@
-/* jobs_end.c - how a job's end is decided, and how it becomes a receipt; see jobs.h. */
+/* jobs_end.c - how a job's end is decided, from what its worker says and how it dies; see jobs.h. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -13,14 +13,13 @@
 #include "broker/jobs.h"
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
-#include "broker/receipt.h"
 #include "broker/templates.h"
 #include "log.h"
 #include "policy_row.h"
 #include "units.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
-enum { STORE_RETRY_US = 1000000, WALL_ABOVE_US = 1000000 };
+enum { WALL_ABOVE_US = 1000000 };
 
 /* ---- decided ---- */
 
@@ -32,11 +31,13 @@ __attribute__((format(printf, 3, 0))) static void set_end(struct job *job, Pb__C
     vsnprintf(job->end.detail, sizeof(job->end.detail), fmt, ap);
     job->ended_us = loop_wall_us();
     job->ended_at = loop_clock_us();
+    jobs_pause_over(job);
     if (job->assigned_at != 0)
-        job->usage.wall_us = job->ended_at - job->assigned_at;
+        job->usage.wall_us = job->ended_at - job->assigned_at - job->pause.total_us;
+    job->usage.paused_us = job->pause.total_us;
 }
 
-__attribute__((format(printf, 3, 4))) static void note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
+void jobs_note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
 {
     va_list ap;
 
@@ -55,10 +56,13 @@ void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
     set_end(job, cause, fmt, ap);
     va_end(ap);
     interps_on_end(job);
-    if (job->worker != NULL)
+    if (job->worker != NULL) {
         pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
-    else
-        jobs_write_receipt(job);
+        if (job->state == PB__STATE__STATE_PAUSED)
+            jobs_let_die(job);
+    } else {
+        jobs_conclude(job);
+    }
 }
 
 static void keep_error(struct job *job, const Pb__JobError *e)
@@ -134,7 +138,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     const struct causes_row *row;
     char text[JOB_DETAIL];
     bool by_signal = r->kind == PB__RESULT_KIND__RESULT_KIND_SIGNAL;
-    bool failed = by_signal || (r->kind == PB__RESULT_KIND__RESULT_KIND_EXIT && r->exit_code != 0);
+    bool failed = by_signal || (r->kind == PB__RESULT_KIND__RESULT_KIND_EXIT && !retry_is_success(&job->retry, r->exit_code));
 
     if (job->end.cause != CA(NONE))
         return;
@@ -154,7 +158,7 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
     }
     switch (r->kind) {
     case PB__RESULT_KIND__RESULT_KIND_EXIT:
-        if (r->exit_code == 0)
+        if (retry_is_success(&job->retry, r->exit_code))
             jobs_decide(job, CA(OK), "%s", "");
         else
             jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
@@ -197,26 +201,6 @@ void jobs_on_learned(struct job *job, const Pb__Learned *l)
 
 /* ---- the worker is gone ---- */
 
-/* Nothing the job did explains that its worker is gone: may it run again? A stream that was read cannot be read twice. */
-static void worker_lost(struct job *job)
-{
-    if (job->cancelling) {
-        note_end(job, CA(CANCELLED), "cancelled");
-        return;
-    }
-    if (job->interp != NULL) { /* its state was in there */
-        note_end(job, CA(WORKER_LOST), "its process was lost, and its state with it");
-        return;
-    }
-    job->losses++;
-    if (job->builds != NULL)
-        note_end(job, CA(WORKER_LOST), "the template's process was lost");
-    else if (job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0)
-        note_end(job, CA(WORKER_LOST), "the worker was lost, and its standard input cannot be read again");
-    else if (job->losses >= JOB_INFRA_ATTEMPTS)
-        note_end(job, CA(WORKER_LOST), "the worker was lost in each of %u attempts", job->losses);
-}
-
 /* The kernel's kill for a hard RLIMIT_CPU looks like any other; the dead worker, not reaped yet, still shows what limit it had. Its walls.c
  * sets it seconds above the job's, a template's as high as there is: in microseconds that has no room. */
 static int own_limit_lowered(const struct job *job, const struct worker *w)
@@ -232,11 +216,11 @@ static void exited(struct job *job, int code)
 {
     job->end.exit_code = code;
     if (job->cancelling)
-        note_end(job, CA(CANCELLED), "cancelled");
-    else if (code == 0)
-        note_end(job, CA(OK), "%s", "");
+        jobs_note_end(job, CA(CANCELLED), "cancelled");
+    else if (retry_is_success(&job->retry, code))
+        jobs_note_end(job, CA(OK), "%s", "");
     else
-        note_end(job, CA(EXIT), "it ended with exit code %d", code);
+        jobs_note_end(job, CA(EXIT), "it ended with exit code %d", code);
 }
 
 static void judge_death(struct job *job, const struct worker *w)
@@ -247,54 +231,31 @@ static void judge_death(struct job *job, const struct worker *w)
     const struct causes_row *row = evidence_of(job, w, killed, killed ? sig : 0, detail);
 
     if (row != NULL) {
-        note_end(job, row->cause, "%s", detail);
+        jobs_note_end(job, row->cause, "%s", detail);
         return;
     }
     if (!killed) {
         if (w->exit_code == CLD_EXITED && job->crew->engine->may_exit && job->started_at != 0)
             exited(job, w->exit_status);
         else if (w->exit_code == CLD_EXITED)
-            note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
+            jobs_note_end(job, CA(BAD_RESULT), "the worker ended with code %d and no result", w->exit_status);
         else
-            worker_lost(job);
+            jobs_worker_lost(job);
         return;
     }
     if (sig == SIGKILL && !own_limit_lowered(job, w)) { /* not ours: each of our kills has decided the end before */
-        worker_lost(job);
+        jobs_worker_lost(job);
         return;
     }
     job->end.signal = sig;
     if (sig == SIGKILL)
-        note_end(job, CA(SIGNAL), "it lowered its own RLIMIT_CPU and was killed by it");
+        jobs_note_end(job, CA(SIGNAL), "it lowered its own RLIMIT_CPU and was killed by it");
     else if (sig == SIGXCPU)
-        note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
+        jobs_note_end(job, CA(CPU_LIMIT), "it used its cpu limit (RLIMIT_CPU)");
     else if (sig == SIGSYS)
-        note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", profile_of(job));
+        jobs_note_end(job, CA(POLICY), "a system call of a foreign ABI, or with SIGSYS blocked, is not in profile %s", profile_of(job));
     else
-        note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
-}
-
-static void run_again(struct job *job)
-{
-    log_event(LOG_LEVEL_WARN, "job_requeued", "job=%s attempt=%u losses=%u", job->id, job->attempt, job->losses);
-    jobs_step(job, JOB_EV_LOST);
-    spool_reset(&job->spools[0]);
-    spool_reset(&job->spools[1]);
-    outputs_reset(&job->outputs);
-    evidence_finish(&job->evidence);
-    job->tty.changed = job->tty.rows != 0;
-    job->first_output_us = job->started_us = 0;
-    job->assigned_at = job->started_at = 0;
-    job->input.wanted = job->input.told_eof = 0;
-    job->worker_pid = 0;
-    job->seccomp_hash[0] = '\0';
-    job->tier = NULL;
-    job->unnamed_violations = 0;
-    jobs_drop_seal(job);
-    pb__enforcement__init(&job->enforcement);
-    jobs_note_start(job, PB__STATE__STATE_READY);
-    control_wake(job);
-    jobs_put_in_queue(job, 1);
+        jobs_note_end(job, CA(SIGNAL), "it died by signal %d (%s)", sig, strsignal(sig));
 }
 
 void jobs_on_worker_end(struct job *job)
@@ -304,120 +265,33 @@ void jobs_on_worker_end(struct job *job)
     jobs_stop_timers(job); /* while it has its worker */
     job->worker = NULL;
     w->job = NULL;
+    jobs_pause_over(job);
     watch_account(job, w);
     job->usage.msgs_in = w->msgs_in;
     job->usage.msgs_out = w->msgs_out;
     if (job->refused) {
+        if (job->entry != NULL)
+            (void)jobs_settle(&job->broker->jobs, job->entry, &job->usage);
         jobs_forget(job);
         return;
     }
     outputs_close(&job->outputs);
     if (job->end.cause == CA(NONE) && interps_again(job)) {
         interps_on_end(job);
-        run_again(job);
+        jobs_run_again(job, JOB_EV_LOST);
         return;
     }
     if (job->end.cause == CA(NONE))
         judge_death(job, w);
     interps_on_end(job);
     if (job->end.cause == CA(NONE))
-        run_again(job);
+        jobs_lost(job);
     else
-        jobs_write_receipt(job);
+        jobs_conclude(job);
 }
 
 void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why)
 {
     if (q->first != NULL && (q == &c->wide || c->idle == 0))
         jobs_decide(q->first, CA(START_FAILED), "%s", why);
-}
-
-/* ---- written down ---- */
-
-/* The first bytes of a stream travel in the receipt's transaction; a long stream already lies in its file. */
-static void attach_output(struct store_op *op, const struct spool *s, int stream)
-{
-    size_t len = s->len;
-
-    if (s->fd >= 0) {
-        op->finish.sync_fd[stream] = s->fd;
-        op->finish.spooled_bytes += len;
-        return;
-    }
-    if (len == 0 || (op->finish.out[stream].bytes = malloc(len)) == NULL)
-        return;
-    if (spool_read(s, 0, op->finish.out[stream].bytes, len, &op->finish.out[stream].len) != 0)
-        op->finish.out[stream].len = 0;
-}
-
-static int push_finish(struct job *job)
-{
-    struct store_op *op = store_op_new(STORE_FINISH, job->id);
-    int rc;
-
-    if (op == NULL)
-        return -ENOMEM;
-    rc = receipt_pack(job, &op->finish.receipt.bytes, &op->finish.receipt.len);
-    if (rc != 0) {
-        store_op_free(op);
-        return rc;
-    }
-    op->finish.attempt = job->attempt;
-    op->finish.epoch = job->epoch;
-    op->finish.cause = job->end.cause;
-    op->finish.state = job_outcome(job->end.cause);
-    attach_output(op, &job->spools[0], 0);
-    attach_output(op, &job->spools[1], 1);
-    attach_output(op, &job->outputs.spool, OUTPUTS_STREAM);
-    store_push(job->broker->store, op);
-    return 0;
-}
-
-static void retry_later(struct job *job, int status)
-{
-    log_event(LOG_LEVEL_ERROR, "receipt_not_stored", "job=%s error=\"%s\"", job->id, strerror(-status));
-    timers_arm(&job->broker->loop.timers, &job->store_retry, job->broker->loop.now_us + STORE_RETRY_US);
-}
-
-void jobs_on_store_retry(void *ctx)
-{
-    int rc = push_finish(ctx);
-
-    if (rc != 0)
-        retry_later(ctx, rc);
-}
-
-void jobs_write_receipt(struct job *job)
-{
-    int rc;
-
-    jobs_dequeue(job);
-    jobs_step(job, JOB_EV_END);
-    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=%llu", job->id, job_cause_name(job->end.cause), job->attempt,
-              (unsigned long long)job->usage.wall_us);
-    rc = push_finish(job);
-    if (rc != 0)
-        retry_later(job, rc);
-    control_wake(job);
-    if (job->builds != NULL && job->builds->job == job)
-        template_job_ended(job->builds, job);
-}
-
-void jobs_finished(struct job *job, int status)
-{
-    if (status != 0 && job->refused) {
-        jobs_forget(job);
-        return;
-    }
-    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
-        retry_later(job, status); /* the disk's trouble: the receipt is owed, so we try until it is there */
-        interps_on_receipt(job);
-        return;
-    }
-    if (status != 0)
-        log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
-    jobs_step(job, job_outcome_event(job_outcome(job->end.cause)));
-    interps_on_receipt(job);
-    control_release(job);
-    jobs_free(job);
 }

@@ -1,5 +1,5 @@
 /*
- * jobs_own.h - what jobs.c (the table, the queue, the run) and jobs_end.c (the end) share; nobody else includes it.
+ * jobs_own.h - what the files jobs_*.c share; nobody else includes it.
  *
  * Side:    broker.
  */
@@ -7,18 +7,97 @@
 #define BROKER_JOBS_OWN_H
 
 #include "broker/jobs.h"
+#include "broker/tenants.h"
 
-void jobs_step(struct job *job, enum job_event event); /* the only place where a job's state changes */
-void jobs_free(struct job *job);                       /* answers who still waits for it */
-void jobs_forget(struct job *job);                     /* the same, and no file of it stays */
+/* ---- the only places where a state changes: jobs_wait.c ---- */
+
+void jobs_step(struct job *job, enum job_event event); /* its entry's too; an entry's reason is for those who follow events */
+void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const char *reason); /* of an entry, its job's too */
+/* Puts an entry that waits where its holds, dependencies and times say; a step, or nothing. */
+void jobs_place(struct jobs *j, struct waiting *w, const char *reason);
+/* The same for the first time: no step. */
+void jobs_place_first(struct jobs *j, struct waiting *w);
+void jobs_on_due(void *ctx);  /* of the timer due */
+void jobs_on_wall(void *ctx); /* of the timerfd */
+int jobs_open_wall(struct jobs *j);
+void jobs_close_wall(struct jobs *j);
+void jobs_arm_clocks(struct jobs *j); /* after anything that may have changed who is due first */
+void jobs_end_waiting(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail); /* with a job or without */
+void jobs_submit_finish(struct jobs *j);
+void jobs_drop_entry(struct jobs *j, struct waiting *w); /* it has a receipt, or leaves no trace; its job is gone */
+
+/* ---- the table: jobs.c ---- */
+
+struct job *job_alloc(struct jobs *j, const char *id, const char *name, const char *engine);
+void job_take_spec(struct job *job, const Pb__JobSpec *spec);
+void job_keep_spec(struct job *job, const uint8_t *packed, size_t len);
+/* A job for an entry. 0; -ENOENT, -EIO, -EPROTO ...: its spec cannot be had. */
+int jobs_make(struct jobs *j, struct waiting *w, struct job **ret);
+void jobs_free(struct job *job);   /* answers who still waits for it */
+void jobs_forget(struct job *job); /* the same, and no file of it stays */
+void jobs_looked_off(struct job *job);
+void jobs_may_let_go(struct job *job); /* it waits: when nobody looks */
+void jobs_on_tidy(void *ctx);
 void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
-void jobs_dequeue(struct job *job); /* nothing when it does not wait */
+/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
+void jobs_keep_spec(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
+void jobs_drop_spec(struct jobs *j, struct waiting *w);
+
+/* ---- the scheduler, and the crews' queues: jobs_sched.c ---- */
+
+/* READY, and the scheduler is to know it. -ENOMEM. */
+int jobs_sched_put(struct jobs *j, struct waiting *w);
+void jobs_sched_take(struct jobs *j, struct waiting *w);
+int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row); /* what it uses, and what it will cost */
+void jobs_sched_leave(struct jobs *j, struct waiting *w);
+/* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */
+double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used);
+void jobs_on_claim_due(void *ctx);
+void jobs_unclaim(struct jobs *j, struct waiting *w); /* CLAIMED, and back to READY */
+void jobs_dequeue(struct job *job);                   /* nothing when it does not wait in a queue */
 void jobs_put_in_queue(struct job *job, int at_head);
-/* Tells the store that an attempt begins (RUNNING) or is to be made again (READY). */
-void jobs_note_start(struct job *job, Pb__State state);
-/* The end is decided and no worker is left: its receipt goes to the store. */
+
+/* ---- to the store: jobs_notes.c ---- */
+
+int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
+void jobs_forget_submit(struct job *job);                                          /* the store would not have it */
+
+void jobs_note_claim(struct job *job, uint64_t epoch_was); /* an attempt begins */
+/* A step between states that are no ends; ended NULL: no attempt ended with it. */
+void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attempt *ended);
+void jobs_note_living(struct job *job); /* the same for an interpreter: it is to begin again */
+
+/* ---- the end: jobs_end.c, jobs_receipt.c, jobs_slim.c ---- */
+
+/* The end is decided and no worker is left: another attempt, or its receipt goes to the store. */
+void jobs_conclude(struct job *job);
 void jobs_write_receipt(struct job *job);
-void jobs_on_store_retry(void *ctx); /* of the timer store_retry */
+/* As jobs_decide(), of a job without a worker, whose end somebody else writes down. */
+__attribute__((format(printf, 3, 4))) void jobs_note_end(struct job *job, Pb__Cause cause, const char *fmt, ...);
+/* When what is kept of one goes. asked: its spec's, may be NULL. */
+void jobs_retention(const struct tenant *t, const Pb__Retention *asked, uint64_t ended_us, struct store_finish *ret);
+void jobs_pause_over(struct job *job); /* its end is decided, or its worker has ended */
+void jobs_let_die(struct job *job);    /* paused, and killed: what is frozen does not die */
+void jobs_on_store_retry(void *ctx);   /* of the timer store_retry */
+/* The end of an entry without a job: its receipt is written from its spec and its row. */
+void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail);
+void jobs_slim_finished(struct jobs *j, struct waiting *w, const struct store_op *op);
+void jobs_slim_again(struct jobs *j, struct waiting *w); /* its receipt could not be stored a while ago */
+void jobs_tell_end(struct jobs *j, struct waiting *w, Pb__State outcome, Pb__Cause cause);
+/* ---- attempts: jobs_retry.c ---- */
+
+void retry_from_spec(const Pb__JobSpec *spec, struct job_retry *ret);
+/* The pause after so many attempts have failed; random: 0 to 1. */
+uint64_t retry_pause_us(const struct job_retry *r, unsigned failed, double random);
+bool retry_is_success(const struct job_retry *r, int exit_code);
+/* The end that is decided is not the last word. Also notes that its attempts are used up. */
+bool jobs_wants_another(struct job *job);
+void jobs_back_off(struct job *job);
+/* Nothing that it did explains why its worker is gone: an end, or none. */
+void jobs_worker_lost(struct job *job);
+void jobs_lost(struct job *job); /* none: it runs again, or is held */
+void jobs_run_again(struct job *job, enum job_event event);
 
 #endif

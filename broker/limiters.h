@@ -23,7 +23,7 @@ struct control_call;
 struct tenant;
 
 #define LIMITER_KEY     64                   /* bytes: letters, digits, '-', '_', '.', '/', ':' */
-#define LIMITERS_OF_JOB (SCHED_USES_MAX - 1) /* one is left for the array that a task belongs to */
+#define LIMITERS_OF_JOB (SCHED_USES_MAX - 2) /* one is left for the array that a task belongs to, one for its crew */
 #define LIMITERS_MAX    1000                 /* of a tenant */
 #define LIMITERS_WHY    256
 

@@ -23,9 +23,11 @@
 #include "broker/doctor.h"
 #include "broker/gate.h"
 #include "broker/late_close.h"
+#include "broker/logins.h"
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
+#include "broker/store_care.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -37,17 +39,10 @@ static struct broker broker; /* the one thing main owns; everybody else is hande
 
 static void handle_op(struct broker *b, struct store_op *op)
 {
-    struct job *job = jobs_find(&b->jobs, op->job);
-
     if (op->done != NULL)
         op->done(op);
     templates_stored(b, op);
-    if (job == NULL)
-        return;
-    if (op->kind == STORE_SUBMIT)
-        jobs_stored(job, op->status);
-    else if (op->kind == STORE_FINISH)
-        jobs_finished(job, op->status);
+    jobs_on_op(&b->jobs, op);
 }
 
 static void on_store(void *ctx)
@@ -133,10 +128,17 @@ static void on_signal(void *ctx)
     }
 }
 
+/* What is held begins with somebody's word only; everything else that has no receipt will begin by itself. */
+static bool only_held(const struct jobs *j)
+{
+    return j->table.count == j->table.in_state[PB__STATE__STATE_HELD];
+}
+
 static int at_rest(const struct broker *b)
 {
-    return b->pool.busy == 0 && b->jobs.waiting == 0 && HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) &&
-           b->control.peer_count == 0 && b->queues.count == b->queues.durable; /* what is in the others would be lost */
+    return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
+           HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
+           b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -167,7 +169,8 @@ static int drained(const struct broker *b)
     if (b->phase != BROKER_DRAINING || b->pool.busy > 0)
         return 0;
     resting = interps_resting(b, &others);
-    return others == 0 && HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + resting;
+    return others == 0 && b->jobs.table.in_state[PB__STATE__STATE_FINISHING] == 0 &&
+           HASH_COUNT(b->jobs.by_id) <= b->jobs.waiting + b->jobs.n_looked + resting;
 }
 
 static void on_linger_over(void *ctx)
@@ -337,10 +340,11 @@ static int open_parts(struct broker *b)
 {
     int rc;
 
-    tenants_init(&b->tenants, b); /* before anything may fail: close_parts() takes them down */
+    tenants_init(&b->tenants, b);
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
-    jobs_init(&b->jobs, b);
+    events_init(&b->events, b);
+    jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -379,6 +383,7 @@ static void close_parts(struct broker *b)
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
+    events_finish(&b->events);
     late_close_finish();
     logins_finish(&b->logins);
     tokens_finish(&b->tokens);
@@ -418,6 +423,8 @@ int main(int argc, char **argv)
         return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
         return doctor_run(&b->config);
+    if (b->config.store[0] != '\0')
+        return store_care_run(&b->config);
     b->output_dir = -1;
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */

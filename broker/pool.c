@@ -499,6 +499,7 @@ static void maybe_idle(struct worker *w)
         return;
     timers_cancel(&w->broker->loop.timers, &w->deadline);
     w->crew->boot_failures = 0;
+    jobs_crew_changed(w->crew);
     pool_set_phase(w, WORKER_IDLE);
     if (w->role == WORKER_TEMPLATE) {
         template_is_booted(w->of);
@@ -636,6 +637,7 @@ static void boot_failed(struct worker *w)
         return;
     }
     c->boot_failures++;
+    jobs_crew_changed(c);
     jobs_start_failed(c, &c->plain, why);
     jobs_start_failed(c, &c->living, why);
     if (c->retry.place == 0)

@@ -15,6 +15,7 @@
 #include "broker/cgroup.h"
 #include "broker/link.h"
 #include "broker/loop.h"
+#include "broker/sched.h"
 #include "broker/zygote_client.h"
 #include "engine_table.h"
 #include "zygote.pb-c.h"
@@ -94,6 +95,7 @@ struct crew {
     struct crew_queue living;      /* interpreters of one thread that wait for a worker */
     unsigned booting, idle;        /* workers of one thread */
     unsigned boot_failures;        /* in a row */
+    struct sched_limiter gate;     /* of an engine's: its jobs, and those of its templates, pass it; reason NULL: none has come yet */
     struct timer retry, refill;
 };
 

@@ -167,6 +167,22 @@ static int fill_evidence(const struct job *job, struct parts *p)
     return 0;
 }
 
+/* Whose it is, what came before, and what it cost. */
+static void fill_belonging(const struct job *job, Pb__Receipt *r)
+{
+    r->fault = (char *)job_fault_name(job_cause_fault(job->end.cause));
+    r->user = or_empty(job->user);
+    r->attempts = job->attempts;
+    r->n_attempts = job->n_attempts;
+    r->cost_charged = job->cost_charged;
+    r->cost_settled = job->cost_settled;
+    if (job->entry == NULL)
+        return;
+    r->tenant = (char *)job->entry->tenant->name;
+    r->array_id = or_empty(job->array_id);
+    r->array_index = job->entry->array_index;
+}
+
 int receipt_pack(const struct job *job, uint8_t **ret_bytes, size_t *ret_len)
 {
     struct parts p = { 0 };
@@ -180,13 +196,14 @@ int receipt_pack(const struct job *job, uint8_t **ret_bytes, size_t *ret_len)
     r->interp = job->interp != NULL;
     r->attempt = job->attempt;
     r->epoch = job->epoch;
-    r->outcome = job_outcome(job->end.cause);
+    r->outcome = job->is_dead ? PB__STATE__STATE_DEAD : job_outcome(job->end.cause);
     r->cause = job->end.cause;
     r->cause_detail = (char *)job->end.detail;
     r->exit_code = job->end.exit_code;
     r->signal = job->end.signal;
     fill_error(job, &p);
     fill_streams(job, &p);
+    fill_belonging(job, r);
     p.usage = job->usage;
     r->usage = &p.usage;
     p.limits = job->limits;

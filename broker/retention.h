@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/loop.h"
+#include "broker/wall_clock.h"
 #include "job.pb-c.h"
 
 struct broker;
@@ -21,10 +21,10 @@ struct tenant;
 #define RETENTION_SLICE 64
 
 struct retention {
-    struct loop_watch clock; /* a timerfd; fd -1: none */
-    uint64_t at_us;          /* what it is set to; 0: nothing */
-    unsigned removing;       /* ops on their way */
-    bool stuck;              /* the store failed: the next look is a while away */
+    struct wall_clock clock;
+    bool started;
+    unsigned removing; /* ops on their way */
+    bool stuck;        /* the store failed: the next look is a while away */
 };
 
 /* Of a job that ends now: when its logs go and when all of it goes; 0: never. asked: its spec's, may be NULL. */

@@ -84,16 +84,16 @@ unsigned sched_job_priority(const struct sched_job *job)
 
 /* ---- jobs come and go -------------------------------------------------------------------------------------------------------------------- */
 
-static void wait_in(struct sched *s, struct sched_lane *lane, struct sched_job *job)
+static void wait_in(struct sched_lane *lane, struct sched_job *job)
 {
     sched_tenant_count(job->uses->tenant, 1, 0, job->cost);
     sched_limiters_count(job->uses, 1);
-    sched_lane_add(s, lane, job);
+    sched_lane_add(lane, job);
 }
 
-static void leave(struct sched *s, struct sched_job *job)
+static void leave(struct sched_job *job)
 {
-    sched_lane_remove(s, sched_lane_of(job), job);
+    sched_lane_remove(sched_lane_of(job), job);
     sched_limiters_count(job->uses, -1);
     sched_tenant_count(job->uses->tenant, -1, 0, -(double)job->cost);
 }
@@ -102,6 +102,7 @@ int sched_put(struct sched *s, struct sched_job *job, Pb__JobClass class, unsign
 {
     struct sched_lane *lane;
 
+    (void)s;
     (void)now_us;
     if (sched_waits(job))
         return -EBUSY;
@@ -110,29 +111,31 @@ int sched_put(struct sched *s, struct sched_job *job, Pb__JobClass class, unsign
         return -ENOMEM;
     if (!(job->cost >= (float)SCHED_COST_MIN))
         job->cost = (float)SCHED_COST_MIN;
-    wait_in(s, lane, job);
+    wait_in(lane, job);
     return 0;
 }
 
 void sched_take(struct sched *s, struct sched_job *job, uint64_t now_us)
 {
+    (void)s;
     (void)now_us;
     if (sched_waits(job))
-        leave(s, job);
+        leave(job);
 }
 
 int sched_move(struct sched *s, struct sched_job *job, Pb__JobClass class, unsigned priority, uint64_t now_us)
 {
     struct sched_lane *lane = sched_lane_get(job->uses, band_of(class, priority));
 
+    (void)s;
     (void)now_us;
     assert(sched_waits(job));
     if (lane == NULL)
         return -ENOMEM;
     if (lane->band == job->rank.tag[0])
         return 0;
-    leave(s, job);
-    wait_in(s, lane, job);
+    leave(job);
+    wait_in(lane, job);
     return 0;
 }
 
@@ -149,9 +152,9 @@ struct sched_lane *sched_turn(struct sched *s, uint64_t now_us)
         struct sched_limiter *full = sched_limiter_of(lane, &before);
 
         if (before != NULL)
-            sched_limiter_wake_lane(s, before);
+            sched_limiter_wake_lane(before);
         else if (full != NULL)
-            sched_limiter_park(s, lane, full);
+            sched_limiter_park(lane, full);
         else
             return lane;
     }
@@ -192,8 +195,8 @@ struct sched_job *sched_next(struct sched *s, uint64_t now_us)
     sched_tenant_serve(t);
     sched_bands_claimed(&t->bands, lane->band);
     sched_limiters_take(lane->uses, lane->band);
-    sched_limiter_forget(s, lane);
-    leave(s, job);
+    sched_limiter_let_go(lane);
+    leave(job);
     begin_run(s, job->uses, job->cost, now_us);
     count_claim(s, t, now_us);
     return job;
@@ -214,5 +217,5 @@ void sched_done(struct sched *s, struct sched_uses *uses, double charged, double
     sched_tenant_count(t, 0, -1, 0);
     sched_tenant_charge(s, t, (true_cost > 0 ? true_cost : 0) - charged, now_us);
     sched_tenant_refresh(t);
-    sched_limiters_give(s, uses);
+    sched_limiters_give(uses);
 }

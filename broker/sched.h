@@ -30,7 +30,7 @@ struct sched_limiter;
 #define SCHED_PRIORITIES   5
 #define SCHED_BANDS        (3 * SCHED_PRIORITIES) /* class and priority: 0 goes first */
 #define SCHED_PATIENCE     32                     /* of each band: so many claims of its tenant may pass it by */
-#define SCHED_USES_MAX     8
+#define SCHED_USES_MAX     10
 #define SCHED_UNLIMITED    UINT32_MAX /* max of a limiter */
 #define SCHED_HALF_LIFE_US (86400ull * 1000000)
 #define SCHED_COST_MIN     1e-6 /* of a job: nothing is for free */
@@ -72,7 +72,13 @@ struct sched_use {
 };
 
 /* Why a tenant may run nothing. */
-enum sched_block { SCHED_SUSPENDED, SCHED_QUOTA_CPU_DAY, SCHED_QUOTA_MEM_DAY, SCHED_BLOCKS };
+enum sched_block {
+    SCHED_SUSPENDED,
+    SCHED_QUOTA_CPU_DAY,
+    SCHED_QUOTA_MEM_DAY,
+    SCHED_QUOTA_RUNNING_0,
+    SCHED_BLOCKS
+}; /* the last: max_running is 0 */
 
 /* A set of uses; the jobs that use no limiter have one as well, one of each tenant. Fields are ours. */
 struct sched_uses {
@@ -112,9 +118,9 @@ struct sched_tenant {
 struct sched_limiter {
     const char *reason; /* what sched_why() says of who waits for it: "LIMITER:db", "NO_WORKER". The caller's, as long as it lives */
     uint32_t max, used; /* used > max: max was lowered */
-    uint32_t promised;  /* places that lanes were woken for and have not taken yet */
     bool shared;        /* by several tenants */
     struct sched_bands waiting; /* lanes that wait for it */
+    struct sched_lane *insists; /* places are kept for this one; NULL: for none */
     struct sched_rank *beyond;  /* those that need more than max: they wait until it is raised, and keep nobody back */
     uint32_t known;             /* sets of uses that name it */
     uint64_t jobs;              /* that wait and name it */
@@ -183,6 +189,10 @@ double sched_entitled(const struct sched *s, const struct sched_tenant *t); /* b
 void sched_limiter_init(struct sched_limiter *l, const char *reason, uint32_t max, bool shared);
 /* 0: nothing of it runs until it is raised. Below what is used: nothing is taken away, and nothing given until it fits. */
 void sched_limiter_set(struct sched *s, struct sched_limiter *l, uint32_t max);
+static inline uint64_t sched_limiter_waiting(const struct sched_limiter *l) /* jobs that wait and name it */
+{
+    return l->jobs;
+}
 static inline bool sched_limiter_known(const struct sched_limiter *l) /* a set of uses names it: its memory must stay */
 {
     return l->known != 0;

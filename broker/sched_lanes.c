@@ -101,7 +101,7 @@ void sched_lane_in(struct sched_lane *lane)
 }
 
 /* It stands by its oldest job, which may be another now. */
-static void settle(struct sched *s, struct sched_lane *lane)
+static void settle(struct sched_lane *lane)
 {
     uint64_t key = sched_rank_first(lane->jobs)->key;
 
@@ -111,17 +111,17 @@ static void settle(struct sched *s, struct sched_lane *lane)
     lane->rank.key = key;
     sched_lane_in(lane);
     if (lane->at != NULL)
-        sched_limiter_wake(s, lane->at);
+        sched_limiter_wake(lane->at);
 }
 
-void sched_lane_add(struct sched *s, struct sched_lane *lane, struct sched_job *job)
+void sched_lane_add(struct sched_lane *lane, struct sched_job *job)
 {
     bool empty = lane->jobs == NULL;
 
     job->rank.tag[0] = (uint8_t)lane->band;
     sched_rank_add(&lane->jobs, &job->rank);
     if (!empty) {
-        settle(s, lane);
+        settle(lane);
         return;
     }
     lane->rank.key = job->rank.key;
@@ -129,21 +129,21 @@ void sched_lane_add(struct sched *s, struct sched_lane *lane, struct sched_job *
     sched_tenant_refresh(lane->uses->tenant);
 }
 
-void sched_lane_remove(struct sched *s, struct sched_lane *lane, struct sched_job *job)
+void sched_lane_remove(struct sched_lane *lane, struct sched_job *job)
 {
     struct sched_limiter *at = lane->at;
 
     sched_rank_remove(&lane->jobs, &job->rank);
     if (lane->jobs != NULL) {
-        settle(s, lane);
+        settle(lane);
         return;
     }
     sched_lane_out(lane);
     lane->at = NULL;
     lane->beyond = false;
-    sched_limiter_forget(s, lane);
+    sched_limiter_let_go(lane);
     if (at != NULL)
-        sched_limiter_wake(s, at);
+        sched_limiter_wake(at);
     sched_tenant_refresh(lane->uses->tenant);
 }
 

@@ -17,12 +17,13 @@ struct sched_lane {
     struct sched_rank rank; /* in its tenant's bands, or in those of the limiter that it waits at; key: of its oldest job */
     struct sched_rank *jobs;
     struct sched_uses *uses;
-    struct sched_lane *next;       /* of the same set of uses */
-    struct sched_limiter *at;      /* it waits there; NULL: it does not */
-    struct sched_limiter *promise; /* it was woken by this one, for promise_n places, and has not been looked at since; NULL: was not */
-    uint32_t promise_n;
+    struct sched_lane *next;        /* of the same set of uses */
+    struct sched_limiter *at;       /* it waits there; NULL: it does not */
+    struct sched_limiter *woken_by; /* and since then neither claimed from nor found to be kept back; NULL: was not */
     unsigned band;
-    bool beyond; /* it waits in at->beyond */
+    unsigned bounced; /* woken, and then found another limiter full, since a job of it was claimed */
+    bool insists;     /* places are kept for it at each of its own limiters */
+    bool beyond;      /* it waits in at->beyond */
 };
 
 struct sched {
@@ -65,8 +66,8 @@ static inline struct sched_lane *sched_lane_of(const struct sched_job *job)
     return sched_lane_get(job->uses, job->rank.tag[0]); /* it is there: the job waits in it */
 }
 /* A job comes in or goes: the lane keeps its place right, its tenant is looked at again. */
-void sched_lane_add(struct sched *s, struct sched_lane *lane, struct sched_job *job);
-void sched_lane_remove(struct sched *s, struct sched_lane *lane, struct sched_job *job);
+void sched_lane_add(struct sched_lane *lane, struct sched_job *job);
+void sched_lane_remove(struct sched_lane *lane, struct sched_job *job);
 /* Tenant's plain set. -ENOMEM. */
 int sched_uses_begin(struct sched_tenant *t);
 void sched_uses_finish(struct sched *s, struct sched_tenant *t);
@@ -77,16 +78,16 @@ void sched_uses_finish(struct sched *s, struct sched_tenant *t);
  * looked at first; then nothing is said yet. */
 struct sched_limiter *sched_limiter_of(const struct sched_lane *lane, struct sched_lane **ret_before);
 /* A lane that waits for places which are there may look for itself. */
-void sched_limiter_wake_lane(struct sched *s, struct sched_lane *lane);
+void sched_limiter_wake_lane(struct sched_lane *lane);
 /* It waits there from now on. */
-void sched_limiter_park(struct sched *s, struct sched_lane *lane, struct sched_limiter *l);
-/* What it was woken for is not taken, or no longer owed. */
-void sched_limiter_forget(struct sched *s, struct sched_lane *lane);
-/* Lanes that may have a place now are woken. */
-void sched_limiter_wake(struct sched *s, struct sched_limiter *l);
+void sched_limiter_park(struct sched_lane *lane, struct sched_limiter *l);
+/* A lane that was woken for places, or that places were kept for, has them or needs none: others may look. */
+void sched_limiter_let_go(struct sched_lane *lane);
+/* The best of those that wait are woken, as many as there are places for. */
+void sched_limiter_wake(struct sched_limiter *l);
 /* Places of a set of uses. */
 void sched_limiters_take(struct sched_uses *u, unsigned band);
-void sched_limiters_give(struct sched *s, struct sched_uses *u);
+void sched_limiters_give(struct sched_uses *u);
 /* A job that waits names them, or does no longer. */
 void sched_limiters_count(struct sched_uses *u, int d);
 

@@ -145,23 +145,27 @@ static double place_in_group(const struct sched_tenant *group, const struct sche
     return sum;
 }
 
-static uint64_t position(const struct sched_job *job, uint64_t ahead)
+/* turn: the lane whose first job is the next; 1 is that one's alone. */
+static uint64_t position(const struct sched_job *job, uint64_t ahead, const struct sched_lane *turn)
 {
     const struct sched_tenant *t = job->uses->tenant;
     double k = place_in_group(t, &t->self, (double)ahead + 1);
 
+    if (turn == sched_lane_of(job) && sched_lane_first(turn) == job)
+        return 1;
     for (; t->parent != NULL; t = t->parent)
         k = place_in_group(t->parent, &t->node, k);
-    return (uint64_t)k;
+    return (uint64_t)fmax(k, 2);
 }
 
 /* ---- why ------------------------------------------------------------------------------------------------------------------------------------- */
 
 static bool blocked_because(const struct sched_tenant *t, struct sched_why *ret)
 {
-    static const char *const words[SCHED_BLOCKS] = {
-        [SCHED_SUSPENDED] = "SUSPENDED", [SCHED_QUOTA_CPU_DAY] = "QUOTA_CPU_DAY", [SCHED_QUOTA_MEM_DAY] = "QUOTA_MEM_DAY"
-    };
+    static const char *const words[SCHED_BLOCKS] = { [SCHED_SUSPENDED] = "SUSPENDED",
+                                                     [SCHED_QUOTA_CPU_DAY] = "QUOTA_CPU_DAY",
+                                                     [SCHED_QUOTA_MEM_DAY] = "QUOTA_MEM_DAY",
+                                                     [SCHED_QUOTA_RUNNING_0] = "QUOTA_RUNNING" };
 
     ret->tenant = t;
     for (unsigned i = 0; i < SCHED_BLOCKS; i++) {
@@ -198,7 +202,7 @@ void sched_why(struct sched *s, const struct sched_job *job, uint64_t now_us, st
     *ret = (struct sched_why){ .share = sched_share(s, t, now_us), .entitled = sched_entitled(s, t), .ahead_own = ahead_own(job) };
     if (gated_because(job, ret))
         return;
-    ret->position = position(job, ret->ahead_own);
+    ret->position = position(job, ret->ahead_own, turn);
     ret->reason = turn != NULL && turn->uses->tenant == t ? "NO_SLOT" : "FAIRSHARE";
     if (rate > 0)
         ret->estimate_us = (uint64_t)fmin((double)ret->position / rate * 1e6, 1e18);

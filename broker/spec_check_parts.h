@@ -18,7 +18,6 @@ enum {
     SPEC_AFTER = 1024,
     SPEC_LIMITERS = 16,
     SPEC_LIMITER_N = 1000000,
-    SPEC_CRON = 255,
     SPEC_ATTEMPTS = 1000,
     SPEC_INFRA = 100,
     SPEC_EXIT_CODES = 64,
@@ -27,7 +26,6 @@ enum {
     SPEC_HOOK_KEY = 255,
     SPEC_SHOWN = 100,
 };
-#define SPEC_TIME_MAX   253402300799999999ull     /* us: the end of 9999 */
 #define SPEC_PAUSE_MAX  (30 * 86400 * 1000000ull) /* us: between two attempts */
 #define SPEC_FACTOR_MAX 1000.0
 #define SPEC_KEEP_MAX   (100ull * 366 * 86400 * 1000000) /* us */

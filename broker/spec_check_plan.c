@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/cron_expr.h"
 #include "broker/spec_check.h"
 #include "broker/spec_check_parts.h"
 #include "log.h"
@@ -103,7 +104,7 @@ static int check_times(const Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY
 {
     char deadline[WHEN_BUF], other[WHEN_BUF];
 
-    if (s->not_before_us > SPEC_TIME_MAX || s->deadline_us > SPEC_TIME_MAX)
+    if (s->not_before_us > WHEN_LAST_US || s->deadline_us > WHEN_LAST_US)
         return refuse(why, "not_before or deadline is after the year 9999");
     if (s->deadline_us == 0)
         return 0;
@@ -170,19 +171,21 @@ static int check_limiters(const Pb__Schedule *s, char why[SPEC_WHY])
     return 0;
 }
 
-/* Whether the expression says any time at all is cron_expr.h's. What an entry starts is one job, again and again, each with a time of its own. */
+/* What an entry starts is the same job or array again and again, each with a time of its own. */
 static int check_cron(const Pb__JobSpec *spec, const Pb__Schedule *s, char why[SPEC_WHY])
 {
-    if (s->zone[0] != '\0' && strcmp(s->zone, "utc") != 0 && strcmp(s->zone, "UTC") != 0 && strcmp(s->zone, "local") != 0)
-        return refuse(why, "the zone is 'utc' or 'local'");
+    struct cron_expr expr;
+    enum cron_zone zone;
+    char words[CRON_WHY];
+
+    if (cron_zone_parse(s->zone, &zone, words) != 0)
+        return refuse(why, "%s", words);
     if (s->cron[0] == '\0')
         return s->zone[0] == '\0' ? 0 : refuse(why, "there is a zone, which is cron's, and no cron");
-    if (strlen(s->cron) > SPEC_CRON || text_has_control(s->cron))
-        return refuse(why, "the cron expression has more than %d bytes, or a control character", SPEC_CRON);
+    if (cron_expr_parse(s->cron, &expr, words) != 0)
+        return refuse(why, "%s", words);
     if (s->n_after > 0)
         return refuse(why, "cron and after do not go together: what a job waits for ends once, cron starts it again and again");
-    if (s->array != NULL)
-        return refuse(why, "cron and array do not go together: an entry starts one job each time");
     if (s->not_before_us != 0 || s->deadline_us != 0)
         return refuse(why, "cron says when each of its jobs begins: not_before and deadline are for one");
     return spec->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM ? refuse(why, "a job of cron has nobody to stream its input") : 0;

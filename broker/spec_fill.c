@@ -39,7 +39,7 @@ static void fill_schedule(Pb__Schedule *s)
         if (s->limiters[i]->n == 0)
             s->limiters[i]->n = 1;
     if (s->cron[0] != '\0' && s->zone[0] == '\0')
-        s->zone = "utc";
+        s->zone = "UTC";
 }
 
 void spec_strip(Pb__JobSpec *s)

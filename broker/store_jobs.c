@@ -365,13 +365,10 @@ static uint64_t log_bytes(const struct store_finish *f)
     return n;
 }
 
-/* *ret_tenant: of the job; *ret_changed false: the guard said no. */
-static int end_job(struct store *s, const struct store_op *op, int64_t now_us, uint64_t *ret_tenant, bool *ret_changed)
+static int end_job(struct store *s, const struct store_op *op, int64_t now_us, int *ret_changed)
 {
     const struct store_finish *f = &op->finish;
     struct binder b = store_binder(s->w[W_FINISH]);
-    int64_t tenant = 0;
-    int err;
 
     store_put_text(&b, op->job);
     store_put_num(&b, f->state);
@@ -384,31 +381,33 @@ static int end_job(struct store *s, const struct store_op *op, int64_t now_us, u
     store_put_num(&b, f->keep_until_us);
     store_put_num(&b, f->receipt.len);
     store_put_num(&b, log_bytes(f));
-    err = store_ask(s, W_FINISH, &tenant, 1, ret_changed);
-    *ret_tenant = (uint64_t)tenant;
-    return err;
+    return store_run_with(s, W_FINISH, &b, ret_changed);
 }
 
-static int count(struct store *s, const struct store_op *op, uint64_t tenant, int64_t now_us)
+static int count(struct store *s, const struct store_op *op, int64_t now_us)
 {
     const struct store_finish *f = &op->finish;
     struct store_usage u = f->usage;
-    int err = store_count_bytes(s, tenant, (int64_t)(f->receipt.len + log_bytes(f)));
+    int64_t tenant = 0;
+    bool there;
+    int err;
 
+    (void)sqlite3_bind_text(s->w[W_TENANT_OF], 1, op->job, -1, SQLITE_STATIC);
+    err = store_ask(s, W_TENANT_OF, &tenant, 1, &there);
+    if (err == 0)
+        err = store_count_bytes(s, (uint64_t)tenant, (int64_t)(f->receipt.len + log_bytes(f)));
     if (err != 0 || u.jobs == 0)
         return err;
-    u.tenant = tenant;
+    u.tenant = (uint64_t)tenant;
     u.day = (uint64_t)now_us / DAY_US;
     return store_count_usage(s, &u);
 }
 
 int store_finish(struct store *s, struct store_op *op, int64_t now_us)
 {
-    uint64_t tenant;
-    bool changed;
-    int err = end_job(s, op, now_us, &tenant, &changed);
+    int changed = 0, err = end_job(s, op, now_us, &changed);
 
-    if (err == 0 && !changed)
+    if (err == 0 && changed == 0)
         return why_not(s, op);
     if (err == 0)
         err = put_result(s, op, now_us);
@@ -416,7 +415,7 @@ int store_finish(struct store *s, struct store_op *op, int64_t now_us)
         err = chain(s, op, now_us);
     if (err == 0)
         err = put_outputs(s, op);
-    return err == 0 ? count(s, op, tenant, now_us) : err;
+    return err == 0 ? count(s, op, now_us) : err;
 }
 
 int store_usage_add(struct store *s, struct store_op *op, int64_t now_us)

@@ -17,12 +17,13 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     WRITER_PATIENCE_MS = 10000, /* an administrator's sqlite3 shell may hold the database for a while */
     READER_PATIENCE_MS = 1000,
-    QUICK_CHECK_MAX = 64 << 20, /* bytes of database up to which every page is looked at when opening */
+    QUICK_CHECK_S = 2, /* how long pages are looked at when opening: some GiB that are in memory, less from a slow disk */
 };
 
 static const char writer_setup[] = "PRAGMA synchronous = FULL;" /* an acknowledged commit survives a power cut */
@@ -206,7 +207,7 @@ int store_open_dir(const char *dir, int *ret_fd, char why[STORE_WHY])
     return 0;
 }
 
-static int check_dir(int fd, const char *dir, char why[STORE_WHY])
+int store_check_dir(int fd, const char *dir, char why[STORE_WHY])
 {
     struct stat st;
     int err;
@@ -227,7 +228,7 @@ static int check_dir(int fd, const char *dir, char why[STORE_WHY])
 }
 
 /* Held until the process ends; the pid in it is for people, the flock is for us. Never unlinked: that would race with the next one. */
-static int take_lock(int dir_fd, const char *dir, int *ret_fd, char why[STORE_WHY])
+int store_take_lock(int dir_fd, const char *dir, int *ret_fd, char why[STORE_WHY])
 {
     char pid[24] = "";
     int fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), err = 0;
@@ -301,7 +302,7 @@ static const char *own_vfs(void)
     return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? vfs.zName : NULL;
 }
 
-static int connect_db(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY])
+int store_connect(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY])
 {
     /* NOMUTEX: each connection is used by one thread at a time. */
     int rc = sqlite3_open_v2(path, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, own_vfs());
@@ -343,11 +344,21 @@ static int fold_log(sqlite3 *db, bool *ret_folded)
     return err == -ENOSPC || err == -EBUSY ? 0 : err;
 }
 
-/* A small database is looked at page by page; a large one must at least be as long as its header says. */
+static int is_late(void *ctx)
+{
+    const struct timespec *until = ctx;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec > until->tv_nsec);
+}
+
+/* The file must be as long as its header says, and is looked at page by page: of a large one as much as there is time for. */
 static int check_pages(sqlite3 *db, const char *path, bool folded, char why[STORE_WHY])
 {
     int64_t pages = 0, page_size = 0;
     sqlite3_stmt *stmt = NULL;
+    struct timespec until;
     struct stat st;
     int err, rc;
 
@@ -361,15 +372,17 @@ static int check_pages(sqlite3 *db, const char *path, bool folded, char why[STOR
         store_say(why, "the job database is damaged: %lld bytes are missing at its end", (long long)(pages * page_size - st.st_size));
         return -EUCLEAN;
     }
-    if (st.st_size > QUICK_CHECK_MAX)
-        return 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += QUICK_CHECK_S;
+    sqlite3_progress_handler(db, 10000, is_late, &until);
     err = store_errno(db, sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL));
     if (err == 0) {
         const char *says;
 
         rc = sqlite3_step(stmt);
-        err = store_errno(db, rc);
-        says = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        err = (rc & 0xff) == SQLITE_INTERRUPT ? 0 : store_errno(db, rc);
+        says = (rc & 0xff) == SQLITE_INTERRUPT ? "ok" : rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (err == 0 && (says == NULL || strcmp(says, "ok") != 0)) {
             store_say(why, "the job database is damaged: %.300s", says == NULL ? "no verdict" : says);
             (void)sqlite3_finalize(stmt);
@@ -385,7 +398,7 @@ out:
 
 static int open_writer(struct store *s, const char *path, char why[STORE_WHY])
 {
-    int err = connect_db(path, SQLITE_OPEN_READWRITE, WRITER_PATIENCE_MS, &s->writer, why);
+    int err = store_connect(path, SQLITE_OPEN_READWRITE, WRITER_PATIENCE_MS, &s->writer, why);
     bool folded = false;
 
     if (err == 0)
@@ -409,7 +422,7 @@ static int open_writer(struct store *s, const char *path, char why[STORE_WHY])
 
 static int open_reader(struct store *s, const char *path, char why[STORE_WHY])
 {
-    int err = connect_db(path, SQLITE_OPEN_READONLY, READER_PATIENCE_MS, &s->reader, why);
+    int err = store_connect(path, SQLITE_OPEN_READONLY, READER_PATIENCE_MS, &s->reader, why);
 
     if (err == 0) {
         err = store_prepare(s->reader, store_read_sql, s->r, R_COUNT);
@@ -437,6 +450,16 @@ static struct store *store_new(void)
     return s;
 }
 
+static void say_way_out(char why[STORE_WHY])
+{
+    size_t len = strlen(why);
+
+    (void)snprintf(
+        why + len, STORE_WHY - len,
+        "; nothing was changed. 'coop store check' tells all, 'coop store repair' saves what can be read, 'coop store restore DIR' "
+        "takes a backup");
+}
+
 int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char why[STORE_WHY])
 {
     struct store *s = store_new();
@@ -455,7 +478,7 @@ int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char wh
         goto out;
     }
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/coop.db", s->dir_fd);
-    if ((err = check_dir(s->dir_fd, dir, why)) != 0 || (err = take_lock(s->dir_fd, dir, &s->lock_fd, why)) != 0 ||
+    if ((err = store_check_dir(s->dir_fd, dir, why)) != 0 || (err = store_take_lock(s->dir_fd, dir, &s->lock_fd, why)) != 0 ||
         (err = make_file(s->dir_fd, why)) != 0)
         goto out;
     if ((err = open_writer(s, path, why)) != 0 || (err = open_reader(s, path, why)) != 0)
@@ -469,6 +492,8 @@ int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char wh
     *ret_store = s;
     s = NULL;
 out:
+    if (err == -EUCLEAN)
+        say_way_out(why);
     store_close(s);
     return err;
 }

@@ -53,6 +53,7 @@ enum write_sql {
     W_CLAIM,
     W_MOVE,
     W_FINISH,
+    W_TENANT_OF,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
@@ -208,6 +209,13 @@ void store_drop(sqlite3_stmt **stmt, int count);
 /* The first column of the first row as a number. */
 int store_number(sqlite3 *db, const char *sql, int64_t *ret);
 __attribute__((format(printf, 2, 3))) void store_say(char why[STORE_WHY], const char *fmt, ...);
+
+/* Opens a database, through a descriptor's path where it is one. *ret is to be closed also on failure. */
+int store_connect(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY]);
+/* Ours, and nobody else's to write. */
+int store_check_dir(int fd, const char *dir, char why[STORE_WHY]);
+/* DIR/lock, held until *ret_fd is closed. -EBUSY: somebody has it, why says who. */
+int store_take_lock(int dir_fd, const char *dir, int *ret_fd, char why[STORE_WHY]);
 
 /* One step of the schema: what brings a database of version-1 to version. */
 struct schema_step {

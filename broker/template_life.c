@@ -51,7 +51,7 @@ static bool make_room(struct template *of)
 
 static struct job *new_job(struct template *t)
 {
-    const struct jobs_living living = { .tenant = t->estate->tenant, .plain = true };
+    const struct jobs_living living = { .tenant = t->estate->tenant, .init = true };
     Pb__JobSpec *spec;
     struct job *job = NULL;
     struct frame f;

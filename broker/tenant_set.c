@@ -236,6 +236,15 @@ static int set_part(const struct setting *s, const struct field_row *f, const ch
         return set_limit_row(s, s->m->limits_default, &s->t->limits_default, row);
     if (f->set == set_limits_max && row != NULL)
         return set_limit_row(s, s->m->limits_max, &s->t->limits_max, row);
+    if (f->set == set_retention && (strcmp(part, "result_us") == 0 || strcmp(part, "log_us") == 0)) {
+        const Pb__Retention *r = s->m->retention;
+
+        if (part[0] == 'r')
+            s->t->retention_result_us = r != NULL ? r->result_us : 0;
+        else
+            s->t->retention_log_us = r != NULL ? r->log_us : 0;
+        return 0;
+    }
     snprintf(s->why, TENANT_WHY, "mask: %s has no field '%.60s'", f->name, part);
     return -EINVAL;
 }

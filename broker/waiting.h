@@ -45,10 +45,10 @@ struct waiting {
     uint64_t not_before_us, deadline_us; /* the same; 0: none */
     uint64_t ready_at;                   /* monotonic: nothing but the scheduler has kept it back since */
     uint64_t due_us;                     /* in the heap that it is in */
-    struct waiting_spec *spec; /* packed, while there is room; NULL: in the store. In FINISHING without a job: its receipt */
-    uint32_t due_place;        /* 1 + index, 0: in no heap */
-    uint32_t unmet;            /* dependencies that have not ended */
-    uint16_t attempt, infra;   /* begun; of those, lost by the platform */
+    struct waiting_spec *spec;           /* packed, while there is room; NULL: in the store. In FINISHING without a job: its receipt */
+    uint32_t due_place;                  /* 1 + index, 0: in no heap */
+    uint32_t unmet;                      /* dependencies that have not ended */
+    uint16_t attempt, infra;             /* begun; of those, lost by the platform */
     uint16_t max_attempts;
     uint8_t state;      /* Pb__State */
     uint8_t holds;      /* set of enum waiting_hold */
@@ -94,8 +94,9 @@ struct waiting *waiting_find(const struct waiting_table *t, const char *id); /* 
 /* Each entry once, in no order; fn may drop the one that it is given, and add none. Not 0 ends the walk and is returned. */
 int waiting_each(struct waiting_table *t, int (*fn)(void *ctx, struct waiting *w), void *ctx);
 void waiting_id(const struct waiting *w, char ret_id[ULID_LEN + 1]);
-void waiting_set_state(struct waiting_table *t, struct waiting *w, Pb__State state); /* for the counts; nobody but jobs_move() and its like */
-size_t waiting_count(const struct waiting_table *t);                                 /* those that job_waits() */
+void waiting_set_state(struct waiting_table *t, struct waiting *w,
+                       Pb__State state);             /* for the counts; nobody but jobs_move() and its like */
+size_t waiting_count(const struct waiting_table *t); /* those that job_waits() */
 
 void waiting_set_band(struct waiting *w, Pb__JobClass job_class, unsigned priority);
 Pb__JobClass waiting_class(const struct waiting *w);

@@ -184,7 +184,7 @@ void watch_facts(const struct job *job, const struct worker *w, bool ended, stru
     *ret = (struct causes_facts){ .limits = &job->limits, .ended = ended, .lives = watch->lives };
     ret->cpu_us = less(used_cpu(job, w), watch->call_cpu_us);
     ret->cpu_below_us = less(interps_cpu_below(job), watch->call_below_us);
-    ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at);
+    ret->wall_us = less(now, watch->lives ? watch->call_at : job->assigned_at + watch->paused_us);
     ret->idle_us = less(now, watch->lives ? watch->call_at : watch->active_at);
     if (watch->rests || (watch->lives && watch->in_call))
         ret->idle_us = 0;
@@ -251,7 +251,7 @@ static uint64_t wall_due(const struct job *job)
     const struct watch *watch = &job->watch;
 
     if (!watch->lives)
-        return job->assigned_at + job->limits.wall_us;
+        return job->assigned_at + watch->paused_us + job->limits.wall_us;
     return watch->in_call ? watch->call_at + job->limits.wall_us : UINT64_MAX;
 }
 
@@ -271,7 +271,8 @@ static uint64_t due(const struct job *job)
 
 static void arm(struct job *job)
 {
-    timers_arm(&job->broker->loop.timers, &job->watch.look, due(job));
+    if (!job->watch.paused)
+        timers_arm(&job->broker->loop.timers, &job->watch.look, due(job));
 }
 
 void watch_sooner(struct job *job)
@@ -309,6 +310,8 @@ static void look(struct job *job)
         return;
     refresh(job, job->worker);
     watch_facts(job, job->worker, false, &facts);
+    if (job->watch.paused)
+        facts.wall_us = facts.idle_us = 0;
     row = causes_find(&facts);
     if (row == NULL) {
         arm(job);
@@ -379,6 +382,22 @@ int watch_start(struct job *job)
 void watch_rest(struct job *job)
 {
     job->watch.rests = 1;
+    arm(job);
+}
+
+void watch_pause(struct job *job)
+{
+    if (job->worker != NULL)
+        refresh(job, job->worker);
+    job->watch.paused = true;
+    timers_cancel(&job->broker->loop.timers, &job->watch.look);
+}
+
+void watch_resume(struct job *job, uint64_t length_us)
+{
+    job->watch.paused = false;
+    job->watch.paused_us += length_us;
+    job->watch.active_at += length_us;
     arm(job);
 }
 

@@ -37,10 +37,12 @@ struct watch {
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */
     uint64_t memory_peak, pids_peak;    /* sampled */
     int oom_told;                       /* v1: memory ran out */
-    bool lives, in_call;                /* an interpreter's: its limits of time hold for each call, idle for the time between them */
-    uint64_t call_at;                   /* when that began */
-    uint64_t call_cpu_us;               /* total_cpu_us then, */
-    uint64_t call_below_us;             /* and what of it was of those below */
+    bool paused;
+    uint64_t paused_us;     /* so long has it stood still, but for now */
+    bool lives, in_call;    /* an interpreter's: its limits of time hold for each call, idle for the time between them */
+    uint64_t call_at;       /* when that began */
+    uint64_t call_cpu_us;   /* total_cpu_us then, */
+    uint64_t call_below_us; /* and what of it was of those below */
     struct family family;
     struct watch_words words;
 };
@@ -61,6 +63,9 @@ void watch_call(struct job *job, bool begins);
 uint64_t watch_cpu(const struct job *job);
 /* Something makes its limits come nearer than they seemed. */
 void watch_sooner(struct job *job);
+/* It stands still, and its clocks with it; it goes on after so long. */
+void watch_pause(struct job *job);
+void watch_resume(struct job *job, uint64_t length_us);
 /* It wrote, or took input. */
 void watch_active(struct job *job);
 void watch_stop(struct job *job);

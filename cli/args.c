@@ -216,4 +216,5 @@ void command_finish(struct command *c)
     free(c->opt.limiters.items);
     free(c->opt.webhooks.items);
     free(c->opt.drop_after.items);
+    free(c->opt.hosts.items);
 }

@@ -26,6 +26,7 @@ struct options {
     bool json, quiet, no_autostart, help, follow, only_stdout, only_stderr, receipt, man;
     bool tty, learn, force, learned;
     bool all, durable, discard;
+    const char *token_file, *ca_file; /* with endpoint */
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *template, *run, *unbound, *source;
     uint32_t max_items; /* of a queue, as max_bytes; 0: the broker's default */
@@ -59,11 +60,14 @@ struct options {
     bool since_start;              /* events */
     const char *sort;              /* ls */
     bool jsonl, watch;             /* ls */
+    const char *by;                /* usage */
+    struct text_list hosts;        /* cert */
+    uint32_t days;
 
     /* Of a job, beside what it runs (flag_plan.h). */
     const char *spec_path, *idem, *queue, *cron, *zone;
     struct text_list limiters, webhooks; /* as labels and after below: checked when read, taken apart by spec_flags.c */
-    struct job_retry retry;              /* retry.max_attempts 0: not given */
+    struct job_retry_words retry;        /* retry.max_attempts 0: not given */
     Pb__ArrayRange range;                /* --array of submit */
     bool has_range, hold, dry_run, parsable, wait;
     uint64_t keep_us; /* 0: not given */
@@ -87,7 +91,8 @@ enum flag_completes {
     FLAG_CAP,
     FLAG_CLASS,
     FLAG_ID,
-    FLAG_SORT
+    FLAG_SORT,
+    FLAG_RETRY,
 };
 
 struct flag {

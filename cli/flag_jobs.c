@@ -1,6 +1,7 @@
 /* flag_jobs.c - the values of flags that choose jobs, and of those that say when and how one is to run (flag_values.h). */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/flag_values.h"
@@ -9,6 +10,7 @@
 #include "frame.h"
 #include "job_limits.h"
 #include "ulid.h"
+#include "units.h"
 
 enum { LABEL = 256 };
 
@@ -42,11 +44,9 @@ int flag_read_label(struct options *o, const char *text, struct coop_error *why)
 int flag_read_since(struct options *o, const char *text, struct coop_error *why)
 {
     uint64_t now = when_now_us(), span;
-    char with_sign[64];
 
-    snprintf(with_sign, sizeof(with_sign), "-%.60s", text);
-    if (when_parse(with_sign, now, &span) == 0)
-        o->since_us = span;
+    if (units_parse_duration(text, &span) == 0 && span < now)
+        o->since_us = now - span;
     else if (when_parse(text, now, &o->since_us) != 0)
         return flag_refuse(why, "--since '%.60s' is no time; write 2h for the last two hours, or 2026-11-23T18:30", text);
     return 0;
@@ -140,4 +140,20 @@ int flag_read_sort(struct options *o, const char *text, struct coop_error *why)
     flag_refuse(why, "--sort is by age, name, state, cpu, memory or elapsed, not '%.60s'", text);
     hint_nearest(why, text, sort_words, "");
     return -EINVAL;
+}
+
+int flag_read_host(struct options *o, const char *text, struct coop_error *why)
+{
+    return flag_list_add(&o->hosts, text, why);
+}
+
+int flag_read_days(struct options *o, const char *text, struct coop_error *why)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+
+    if (text[0] < '1' || text[0] > '9' || *end != '\0' || n > UINT32_MAX)
+        return coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "--days: wants a whole number from 1, not '%.40s'", text);
+    o->days = (uint32_t)n;
+    return 0;
 }

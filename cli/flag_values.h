@@ -45,6 +45,8 @@ int flag_read_priority(struct options *o, const char *text, struct coop_error *w
 int flag_read_class(struct options *o, const char *text, struct coop_error *why);
 int flag_read_after(struct options *o, const char *text, struct coop_error *why);
 int flag_read_drop_after(struct options *o, const char *text, struct coop_error *why);
+int flag_read_host(struct options *o, const char *text, struct coop_error *why);
+int flag_read_days(struct options *o, const char *text, struct coop_error *why);
 int flag_read_array(struct options *o, const char *text, struct coop_error *why);
 int flag_read_sort(struct options *o, const char *text, struct coop_error *why);
 

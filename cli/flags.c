@@ -12,7 +12,7 @@
     (VERB_BIT(CANCEL) | VERB_BIT(KILL) | VERB_BIT(HOLD) | VERB_BIT(RELEASE) | VERB_BIT(PAUSE) | VERB_BIT(RESUME) | VERB_BIT(RETRY) |       \
      VERB_BIT(RM))
 #define CHOOSES    (CHANGES | VERB_BIT(LS) | VERB_BIT(WAIT))
-#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER))
+#define OF_TENANTS (CHOOSES | VERB_BIT(EVENTS) | VERB_BIT(CRON) | VERB_BIT(LIMITER) | VERB_BIT(TOKEN) | VERB_BIT(USAGE))
 
 /* clang-format off */
 const struct flag flag_table[] = {
@@ -95,8 +95,14 @@ const struct flag flag_table[] = {
       "only tasks of this array" },
     { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_NOTHING,
       "of this tenant, or of all that you may see: '*' (default: your own)" },
-    { "since",           0,  "TIME",             VERB_BIT(LS),      0,                flag_read_since,      FLAG_NOTHING,
-      "only jobs handed in since: 2h ago, or 2026-11-23T18:30" },
+    { "since",           0,  "TIME",             VERB_BIT(LS) | VERB_BIT(USAGE), 0,   flag_read_since,      FLAG_NOTHING,
+      "only jobs handed in since, usage since: 2h ago, or 2026-11-23T18:30" },
+    { "by",              0,  "day|tenant",       VERB_BIT(USAGE),   AT(by),           NULL,                 FLAG_NOTHING,
+      "a row a day, or one for all the days of a tenant (default: day)" },
+    { "host",            0,  "NAME",             VERB_BIT(CERT),    0,                flag_read_host,       FLAG_NOTHING,
+      "a name or address of the host that others connect to; may be repeated" },
+    { "days",            0,  "N",                VERB_BIT(CERT),    0,                flag_read_days,       FLAG_NOTHING,
+      "how long it is good for (default 3650)" },
     { "arrays",          0,  NULL,               VERB_BIT(LS),      AT(arrays),       NULL,                 FLAG_NOTHING,
       "arrays as one line each, in place of their tasks" },
     { "sort",            0,  "BY",               VERB_BIT(LS),      0,                flag_read_sort,       FLAG_SORT,
@@ -157,7 +163,7 @@ const struct flag flag_table[] = {
       "submit it each time that this says, '*/5 * * * *' or @hourly; the id is that of the entry (coop cron)" },
     { "zone",            0,  "utc|local",        VERB_BIT(SUBMIT),  AT(zone),         NULL,                 FLAG_NOTHING,
       "whose clock --cron means (default: utc)" },
-    { "retry",           0,  "N[,NAME=VALUE...]", NEW_JOB,          0,                flag_read_retry,      FLAG_NOTHING,
+    { "retry",           0,  "N[,NAME=VALUE...]", NEW_JOB,          0,                flag_read_retry,      FLAG_RETRY,
       "up to N attempts: base=1s,factor=2,max=5m,jitter=0.1 say the pause between them, on=exit+signal after which causes, infra=3 how often the platform may lose it, ok=3+4 exit codes that are success too" },
     { "idem",            0,  "KEY",              NEW_JOB,           0,                flag_read_idem,       FLAG_NOTHING,
       "the same key with the same job again is the same job: its id; with another one a conflict (81)" },
@@ -192,7 +198,11 @@ const struct flag flag_table[] = {
     { "quiet",           'q', NULL,              VERB_ALL,          AT(quiet),        NULL,                 FLAG_NOTHING,
       "print nothing but the job's own output or the value asked for (and errors)" },
     { "endpoint",        0,  "URL",              VERB_ALL,          AT(endpoint),     NULL,                 FLAG_NOTHING,
-      "the broker's address, ipc://PATH" },
+      "the broker's address, ipc://PATH or tls+tcp://HOST:PORT" },
+    { "token-file",      0,  "FILE",             VERB_ALL,          AT(token_file),   NULL,                 FLAG_FILE,
+      "ask by the token in this file (default: COOP_TOKEN, COOP_TOKEN_FILE); over TLS there has to be one" },
+    { "ca",              0,  "FILE",             VERB_ALL,          AT(ca_file),      NULL,                 FLAG_FILE,
+      "TLS: the certificates by which the broker's is known, in PEM (default: COOP_CA, else the system's)" },
     { "no-autostart",    0,  NULL,               VERB_ALL,          AT(no_autostart), NULL,                 FLAG_NOTHING,
       "start no broker when none runs" },
     { "help",            'h', NULL,              VERB_ALL,          AT(help),         NULL,                 FLAG_NOTHING,

@@ -1,5 +1,5 @@
 /*
- * help.h - everything that is said about the verbs and flags, made from their tables: help, manual page, completion.
+ * help.h - everything that is said about the verbs and flags, made from their tables: help and manual page.
  *
  * Side: host (CLI). Each writes to out and cannot fail but by out's own error.
  */
@@ -13,6 +13,5 @@
 void help_overview(FILE *out);
 void help_verb(FILE *out, const struct verb *v);
 void help_man(FILE *out); /* docs/man/coop.1 */
-void help_completion_bash(FILE *out);
 
 #endif

@@ -51,7 +51,7 @@ void say_note(const struct command *c, const char *fmt, ...)
 
 int say_open(const struct command *c, struct coop_client **ret_client)
 {
-    struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart };
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart, c->opt.token_file, c->opt.ca_file };
     struct coop_error why;
 
     return coop_client_open(&o, ret_client, &why) != 0 ? say_error(c, &why) : 0;
@@ -85,7 +85,7 @@ int say_call(const struct command *c, struct coop_client *client, Pb__Request *r
 
 int say_aside(const struct command *c, Pb__Request *req, Pb__Reply__BodyCase wanted, struct coop_error *why)
 {
-    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true };
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true, c->opt.token_file, c->opt.ca_file };
     struct coop_client *client;
     struct frame reply;
     int rc = coop_client_open(&o, &client, why);

@@ -73,6 +73,9 @@ static int join_env(struct spec *s, struct text_list *to, struct coop_error *why
 
     if (words == NULL)
         return -ENOMEM;
+    if (s->pb.n_env > LIMITS_ARG_N)
+        return coop_error_set(why, EDQUOT, COOP_EXIT_QUOTA, "%zu variables are more than the limit 'argument count' of %d", s->pb.n_env,
+                              LIMITS_ARG_N);
     for (size_t i = 0; i < s->pb.n_env; i++) {
         const Pb__EnvVar *v = s->pb.env[i];
         char *word = malloc(strlen(v->name) + v->value.len + 2);

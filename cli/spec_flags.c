@@ -180,7 +180,7 @@ static int add_schedule(const struct command *c, struct spec *s, struct coop_err
 /* The retry that a flag says is a whole one: nothing of the file's is left in it. Its lists lie in the command. */
 static int add_retry(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    struct job_retry *copy;
+    struct job_retry_words *copy;
 
     if (c->opt.retry.retry.max_attempts == 0)
         return 0;

@@ -81,8 +81,8 @@ static int array_to_text(const ProtobufCMessage *item, char *buf, size_t size)
 {
     char words[ARRAY_RANGE_WHY], text[ARRAY_RANGE_TEXT];
 
-    if (array_range_check((const Pb__ArrayRange *)item, words) != 0)
-        return -EINVAL;
+    if (((const Pb__ArrayRange *)item)->step == 0 || array_range_check((const Pb__ArrayRange *)item, words) != 0)
+        return -EINVAL; /* read back, the step would be 1 */
     snprintf(buf, size, "%s", array_range_format((const Pb__ArrayRange *)item, text));
     return 0;
 }

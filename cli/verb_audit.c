@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/audit_admin.h"
 #include "cli/audit_calls.h"
 #include "cli/json.h"
 #include "cli/say.h"
@@ -215,25 +216,26 @@ static int head(const struct command *c, struct coop_client *client)
 
 int verb_audit(const struct command *c)
 {
-    static const char *const words[] = { "verify", "head", "calls", NULL };
-    bool is_head = strcmp(c->args[0], "head") == 0, is_calls = strcmp(c->args[0], "calls") == 0;
+    static const char *const words[] = { "verify", "head", "calls", "admin", NULL };
+    bool is_head = strcmp(c->args[0], "head") == 0, is_calls = strcmp(c->args[0], "calls") == 0,
+         is_admin = strcmp(c->args[0], "admin") == 0;
     struct coop_client *client;
     struct coop_error why;
     int code;
 
-    if (!is_head && !is_calls && strcmp(c->args[0], "verify") != 0) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit wants verify, head or calls, not '%.60s'", c->args[0]);
+    if (!is_head && !is_calls && !is_admin && strcmp(c->args[0], "verify") != 0) {
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit wants verify, head, calls or admin, not '%.60s'", c->args[0]);
         hint_nearest(&why, c->args[0], words, "coop audit ");
         return say_error(c, &why);
     }
-    if (!is_calls && c->n_args > 1) {
+    if (!is_calls && !is_admin && c->n_args > 1) {
         coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit %s takes nothing more, not '%.60s'", c->args[0], c->args[1]);
         return say_error(c, &why);
     }
     code = say_open(c, &client);
     if (code != 0)
         return code;
-    code = is_calls ? audit_calls(c, client) : is_head ? head(c, client) : verify(c, client);
+    code = is_admin ? audit_admin(c, client) : is_calls ? audit_calls(c, client) : is_head ? head(c, client) : verify(c, client);
     coop_client_close(client);
     return code;
 }

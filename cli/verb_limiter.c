@@ -1,6 +1,7 @@
 /* verb_limiter.c - named semaphores: how many jobs with --limiter KEY may run at once. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/flag_values.h"
 #include "cli/json.h"
@@ -71,15 +72,22 @@ static int change(const struct command *c, struct coop_client *client, Pb__Limit
     return 0;
 }
 
+/* 0 shuts it: nothing that names it begins. */
+static bool read_max(const char *text, uint32_t *ret)
+{
+    *ret = 0;
+    return strcmp(text, "0") == 0 || flag_is_count(text, MAX, ret);
+}
+
 static int check_set(const struct command *c, char **args, int n)
 {
     struct coop_error why;
     uint32_t max;
 
     (void)n;
-    if (flag_is_count(args[1], MAX, &max))
+    if (read_max(args[1], &max))
         return 0;
-    flag_refuse(&why, "coop limiter set: how many may run at once is 1 to %d, not '%.60s'", MAX, args[1]);
+    flag_refuse(&why, "coop limiter set: how many places it has is 0 to %d, not '%.60s'", MAX, args[1]);
     return say_error(c, &why);
 }
 
@@ -89,7 +97,7 @@ static int set(const struct command *c, struct coop_client *client, char **args,
 
     (void)n;
     body.key = args[0];
-    (void)flag_is_count(args[1], MAX, &body.max);
+    (void)read_max(args[1], &body.max);
     return change(c, client, &body);
 }
 
@@ -112,8 +120,8 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 /* clang-format off */
 const struct word limiter_words[] = {
     { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL },
-    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places; jobs that run keep theirs", set,  check_set },
-    { "rm",  "KEY...",  1, -1, "remove it: nothing that names it waits for it any more",                            rm,   NULL },
+    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set },
+    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL },
     { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL },
 };
 /* clang-format on */

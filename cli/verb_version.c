@@ -14,7 +14,7 @@ static const Pb__VersionReply *ask(const struct command *c, struct frame *ret_re
 {
     Pb__GetVersion body = PB__GET_VERSION__INIT;
     Pb__Request req = PB__REQUEST__INIT;
-    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true };
+    struct coop_client_options o = { sizeof(o), c->opt.endpoint, true, c->opt.token_file, c->opt.ca_file };
     struct coop_client *client;
     int rc = coop_client_open(&o, &client, why);
 

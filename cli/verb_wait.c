@@ -140,6 +140,8 @@ int wait_code(const struct command *c, struct coop_client *client, const Pb__Job
     struct frame reply;
     int code;
 
+    if (s->is_array && s->state == PB__STATE__STATE_FAILED) /* its tasks have causes, it has none */
+        return COOP_EXIT_JOB_FAILED;
     if (s->cause != PB__CAUSE__CAUSE_SIGNAL)
         return outcome_of_wait(s->cause, s->exit_code, 0);
     body.id = s->id;

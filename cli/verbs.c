@@ -29,7 +29,9 @@ const struct verb verb_table[] = {
         .name = "submit", .usage = "FILE|NAME [ARGS...]", .min_args = 1, .max_args = -1, .job_args = true, .completes = COMPLETE_PROGRAM,
         .run = verb_submit,
         .summary = "hand a script, a shared object or a program in as a job and print its id",
-        .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n",
+        .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n"
+                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file.\n"
+                "When, after what and how often: --at, --in, --deadline, --after, --array, --cron, --retry, --limiter, --hold. The id is that of the job, of the array, or of the cron entry.\n",
     },
     [VERB_WAIT] = {
         .name = "wait", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
@@ -164,11 +166,41 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_AUDIT] = {
-        .name = "audit", .usage = "verify|head|calls [BEFORE]", .min_args = 1, .max_args = 2, .completes = COMPLETE_AUDIT, .run = verb_audit,
+        .name = "audit", .usage = "verify|head|calls|admin [BEFORE]", .min_args = 1, .max_args = 2, .completes = COMPLETE_AUDIT, .run = verb_audit,
         .summary = "check the chain of all receipts, print its head, or calls of aliases",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
                 "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n"
-                "calls prints what interpreters have called of the functions that their parents offer them (aliases), the last 100 first, or those before the call of the number BEFORE: when it ended, name, end, time, caller and who answered. The last 100,000 are kept.\n",
+                "calls prints what interpreters have called of the functions that their parents offer them (aliases), the last 100 first, or those before the call of the number BEFORE: when it ended, name, end, time, caller and who answered. The last 100,000 are kept.\n"
+                "admin prints what has been done to tenants, tokens, quotas and the broker itself, and by whom, the last first, or before the act of the number BEFORE.\n",
+    },
+    [VERB_TENANT] = {
+        .name = "tenant", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = tenant_words,
+        .run = verb_tenant,
+        .summary = "whom jobs belong to: made, changed, listed",
+        .text = "Each local user is a tenant of its own, uid-NUMBER, unless it is among the uids of another or coopd's configuration says so; others come with a token. Nobody sees another tenant's jobs. Below a tenant others may stand: together they have its share and no more than its quotas. One that is suspended submits and starts nothing; what runs goes on.\n"
+                "Tenants at the top are made by root and the broker's own user; a token with the scope admin makes and changes those below its tenant.\n",
+    },
+    [VERB_TOKEN] = {
+        .name = "token", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = token_words,
+        .run = verb_token,
+        .summary = "what stands in for a user who is not local: made, listed, rotated, revoked",
+        .text = "A token opens what its scopes say, in its tenant: submit new jobs; read what becomes of them; cancel, hold and change them; admin of the tenant and those below it. Nobody gives a scope that he does not have. The broker keeps only a hash of it. coop asks by the one in --token-file, COOP_TOKEN_FILE or COOP_TOKEN.\n",
+    },
+    [VERB_QUOTA] = {
+        .name = "quota", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = quota_words,
+        .run = verb_quota,
+        .summary = "what a tenant, with all below it, may have and use",
+        .text = "What is refused by a quota ends with the code 79. A day is one of UTC; what it has used up waits for the next. A quota of 0 lets nothing through; a tenant that is to do nothing at all is better suspended.\n",
+    },
+    [VERB_USAGE] = {
+        .name = "usage", .usage = "", .min_args = 0, .max_args = 0, .run = verb_usage,
+        .summary = "print what a tenant has used, day by day",
+        .text = "Of the last 30 days, or since --since. Days are those of UTC, at which an attempt ended. REFUSED are submits that a quota refused.\n",
+    },
+    [VERB_CERT] = {
+        .name = "cert", .usage = "DIR", .min_args = 1, .max_args = 1, .run = verb_cert,
+        .summary = "make a key and a certificate for coopd --listen, for a first try",
+        .text = "Writes DIR/key.pem (P-256), which stays with the broker, and DIR/cert.pem, which signs itself: whoever connects names that file by --ca. Nothing that is there is replaced. Each name or address by which the broker is reached is one --host. In earnest use a certificate of your own authority.\n",
     },
     [VERB_DOCTOR] = {
         .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,
@@ -188,9 +220,9 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_COMPLETION] = {
-        .name = "completion", .usage = "bash", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
+        .name = "completion", .usage = "bash|zsh|fish", .min_args = 1, .max_args = 1, .completes = COMPLETE_SHELL, .run = verb_completion,
         .summary = "print a script that completes coop's words in a shell",
-        .text = "For bash: source <(coop completion bash)\n",
+        .text = "For bash: source <(coop completion bash), in ~/.bashrc. For zsh: source <(coop completion zsh) behind compinit in ~/.zshrc, or the script as _coop in a directory of $fpath. For fish: coop completion fish > ~/.config/fish/completions/coop.fish\n",
     },
 };
 /* clang-format on */

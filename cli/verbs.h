@@ -42,6 +42,11 @@ enum verb_id {
     VERB_QUEUE,
     VERB_KV,
     VERB_AUDIT,
+    VERB_TENANT,
+    VERB_TOKEN,
+    VERB_QUOTA,
+    VERB_USAGE,
+    VERB_CERT,
     VERB_DOCTOR,
     VERB_VERSION,
     VERB_HELP,
@@ -94,6 +99,11 @@ int verb_template(const struct command *c);
 int verb_queue(const struct command *c);
 int verb_kv(const struct command *c);
 int verb_audit(const struct command *c);
+int verb_tenant(const struct command *c);
+int verb_token(const struct command *c);
+int verb_quota(const struct command *c);
+int verb_usage(const struct command *c);
+int verb_cert(const struct command *c);
 int verb_doctor(const struct command *c);
 int verb_version(const struct command *c);
 int verb_help(const struct command *c);

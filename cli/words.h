@@ -50,6 +50,7 @@ struct word {
 };
 
 extern const struct word interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[], node_words[];
+extern const struct word tenant_words[], token_words[], quota_words[];
 
 /* Runs the word that the command's first argument is. words ends with a row without a name. */
 int words_run(const struct command *c, const struct word *words);

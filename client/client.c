@@ -1,5 +1,6 @@
 /* client.c - the connection: opening, waiting, being woken. See include/coop/client.h and own.h. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,8 @@ enum {
     CONNECT_TURN_MS = 500,  /* how long to wait for that before trying to start one again */
     REVIVE_EVERY_MS = 2000,
     PATIENCE_MS = 5000, /* with a broker that is there, but full or just ending */
+    TOKEN_FIELD = 16,   /* of Request */
+    OPTIONS_MIN = offsetof(struct coop_client_options, token_file),
 };
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
@@ -107,8 +110,16 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
     case -EPERM:
         return coop_error_set(why, EPERM, COOP_EXIT_PERMISSION, "the broker at %s is run by uid %u, not by you or root", url,
                               (unsigned)uid);
+    case -EKEYREJECTED:
+        coop_error_set(why, EKEYREJECTED, COOP_EXIT_PERMISSION, "the broker at %s: %s", url, req_last_words(c->req));
+        coop_error_hint(why, "name the file of the certificate that it is known by: --ca FILE, or COOP_CA");
+        return -EKEYREJECTED;
     case -EACCES: return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
-    case -EPROTO: return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
+    case -EPROTO:
+        coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "whoever listens at %s is not a coop broker", url);
+        if (req_last_words(c->req)[0] != '\0')
+            coop_error_hint(why, "%s", req_last_words(c->req));
+        return -EPROTO;
     case -ECONNREFUSED:
         coop_error_set(why, ECONNREFUSED, COOP_EXIT_TEMPORARY, "no broker listens at %s", url);
         if (c->endpoint.autostart)
@@ -193,10 +204,44 @@ static int watch(int epoll_fd, int fd)
     return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
 }
 
-static int make_descriptors(struct coop_client *c)
+/* Request.token, behind all else of a request: one place for all that there are. */
+static int set_token(struct coop_client *c)
 {
-    int rc = req_open(c->endpoint.url + strlen("ipc://"), FRAME_MAX_CONTROL, &c->req); /* endpoint_find() gives no other kind */
+    uint8_t tail[ENDPOINT_TOKEN + 3] = { TOKEN_FIELD << 3 | 2 | 0x80, TOKEN_FIELD >> 4 };
+    size_t n = strlen(c->endpoint.token);
+    int rc;
 
+    _Static_assert(ENDPOINT_TOKEN <= 128, "its length is one byte");
+    if (n == 0)
+        return 0;
+    tail[2] = (uint8_t)n;
+    memcpy(tail + 3, c->endpoint.token, n);
+    rc = req_set_tail(c->req, tail, n + 3);
+    explicit_bzero(tail, sizeof(tail));
+    explicit_bzero(c->endpoint.token, sizeof(c->endpoint.token));
+    return rc;
+}
+
+static int open_socket(struct coop_client *c, struct coop_error *why)
+{
+    const struct endpoint *e = &c->endpoint;
+    char text[REQ_WHY] = "";
+    int rc;
+
+    if (!e->is_tls)
+        return req_open(e->url + strlen("ipc://"), FRAME_MAX_CONTROL, &c->req);
+    rc = req_open_tls(&e->at, e->ca, FRAME_MAX_CONTROL, &c->req, text);
+    if (rc != 0 && text[0] != '\0')
+        coop_error_set(why, -rc, rc == -EAGAIN ? COOP_EXIT_TEMPORARY : COOP_EXIT_CONFIG, "the broker at %s: %s", e->url, text);
+    return rc;
+}
+
+static int make_descriptors(struct coop_client *c, struct coop_error *why)
+{
+    int rc = open_socket(c, why);
+
+    if (rc == 0)
+        rc = set_token(c);
     if (rc != 0)
         return rc;
     c->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -218,10 +263,13 @@ static int client_new(const struct endpoint *e, struct coop_client **ret, struct
         c->event_fd = c->poll_fd = -1;
         c->ended_last = &c->ended;
         pthread_mutex_init(&c->lock, NULL);
-        rc = make_descriptors(c);
+        why->message[0] = '\0';
+        rc = make_descriptors(c, why);
     }
     if (rc != 0) {
         coop_client_close(c);
+        if (rc != -ENOMEM && why->message[0] != '\0')
+            return rc;
         return coop_error_set(why, -rc, COOP_EXIT_PLATFORM, "cannot open a connection: %s", strerror(-rc));
     }
     *ret = c;
@@ -248,7 +296,8 @@ static int open_at(const struct endpoint *e, struct coop_client **ret, struct co
 int coop_client_open(const struct coop_client_options *options, struct coop_client **ret, struct coop_error *why)
 {
     const struct coop_client_options none = { .size = sizeof(none) };
-    struct endpoint e;
+    struct coop_client_options known = none;
+    struct endpoint e = { .autostart = false };
     struct coop_error unwanted;
     int rc;
 
@@ -256,10 +305,14 @@ int coop_client_open(const struct coop_client_options *options, struct coop_clie
         options = &none;
     if (why == NULL)
         why = &unwanted;
-    if (options->size < sizeof(none))
+    if (options->size < OPTIONS_MIN)
         return coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "options.size is not set");
-    rc = endpoint_find(options->endpoint, options->no_autostart, &e, why);
-    return rc != 0 ? rc : open_at(&e, ret, why);
+    memcpy(&known, options, options->size < sizeof(known) ? options->size : sizeof(known)); /* what an older header does not have is NULL */
+    rc = endpoint_find(&known, &e, why);
+    if (rc == 0)
+        rc = open_at(&e, ret, why);
+    explicit_bzero(e.token, sizeof(e.token));
+    return rc;
 }
 
 /* Takes no lock: in a forked child another thread may have held it. */

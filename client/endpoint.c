@@ -2,6 +2,7 @@
 #include "client/endpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <coop/exit_codes.h>
 
 #include "broker_user.h"
+#include "client/tls_link.h"
 
 #define SYSTEM_RUN_DIR "/run/coop"
 #define SOCKET_NAME    "control.sock"
@@ -34,7 +36,7 @@ int endpoint_exit_code(int err)
 
 bool endpoint_trusts(uid_t uid)
 {
-    return uid == 0 || uid == geteuid() || (geteuid() == 0 && broker_user_may_be(uid));
+    return uid == 0 || uid == geteuid() || broker_user_may_be(uid);
 }
 
 int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
@@ -73,6 +75,18 @@ static int put_url(struct endpoint *e, const char *path, int exit_code, struct c
     return 0;
 }
 
+static int given_tls(struct endpoint *e, const char *url, const char *from, int exit_code, struct coop_error *why)
+{
+    if (!tls_address_parse(url, &e->at) || strcmp(e->at.host, "*") == 0) {
+        coop_error_set(why, EINVAL, exit_code, "%s '%.200s' is not an address", from, url);
+        coop_error_hint(why, "write " TLS_SCHEME "HOST:PORT");
+        return -EINVAL;
+    }
+    e->is_tls = true;
+    snprintf(e->url, sizeof(e->url), "%s", url);
+    return 0;
+}
+
 /* From a flag the mistake is in the command line (2), from the environment it is configuration (78). */
 static int given_endpoint(struct endpoint *e, const char *url, const char *from, int exit_code, struct coop_error *why)
 {
@@ -80,13 +94,15 @@ static int given_endpoint(struct endpoint *e, const char *url, const char *from,
     char dir[ENDPOINT_PATH_MAX];
     int rc;
 
+    if (strncmp(url, TLS_SCHEME, strlen(TLS_SCHEME)) == 0)
+        return given_tls(e, url, from, exit_code, why);
     if (strncmp(url, "ipc://", 6) != 0 || url[6] == '\0') {
         if (colon == NULL || strncmp(url, "ipc://", 6) == 0)
             coop_error_set(why, EINVAL, exit_code, "%s '%.200s' is not an address", from, url);
         else
-            coop_error_set(why, EINVAL, exit_code, "%s '%.200s': brokers are not reached by '%.*s' here, only by ipc", from, url,
+            coop_error_set(why, EINVAL, exit_code, "%s '%.200s': brokers are reached by ipc and tls+tcp, not by '%.*s'", from, url,
                            (int)(colon - url), url);
-        coop_error_hint(why, "write ipc:///path/to/" SOCKET_NAME);
+        coop_error_hint(why, "write ipc:///path/to/" SOCKET_NAME " or " TLS_SCHEME "HOST:PORT");
         return -EINVAL;
     }
     path = url + 6;
@@ -188,23 +204,98 @@ static int own_endpoint(struct endpoint *e, struct coop_error *why)
     return endpoint_check_dir(e->run_dir, false, why);
 }
 
-int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, struct coop_error *why)
+/* ---- who asks, and whom it believes ---------------------------------------------------------------------------------------------------- */
+
+static int bad_token_file(struct coop_error *why, const char *path, int err, int exit_code, const char *text)
+{
+    return coop_error_set(why, err, exit_code, "token file %.200s: %s", path, text);
+}
+
+/* A word, with or without a line's end. Others that can read it could ask in our name. */
+static int read_token(struct endpoint *e, const char *path, int exit_code, struct coop_error *why)
+{
+    char text[ENDPOINT_TOKEN + 1] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc = 0;
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        rc = bad_token_file(why, path, errno, errno == EACCES ? COOP_EXIT_PERMISSION : exit_code, strerror(errno));
+    } else if (S_ISREG(st.st_mode) && (st.st_mode & 0006) != 0) {
+        rc = bad_token_file(why, path, EPERM, COOP_EXIT_PERMISSION, "everybody may read or write it");
+        coop_error_hint(why, "chmod 600 %.200s", path);
+    } else if ((n = read(fd, text, sizeof(text) - 1)) < 0) {
+        rc = bad_token_file(why, path, errno, exit_code, strerror(errno));
+    } else {
+        text[strcspn(text, " \t\r\n")] = '\0';
+        if (n == sizeof(text) - 1 || text[0] == '\0')
+            rc = bad_token_file(why, path, EINVAL, exit_code, "there is no token in it");
+    }
+    if (rc == 0)
+        strcpy(e->token, text);
+    explicit_bzero(text, sizeof(text));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int find_token(struct endpoint *e, const char *given, struct coop_error *why)
+{
+    const char *token = env_or_null("COOP_TOKEN"), *path = env_or_null("COOP_TOKEN_FILE");
+
+    if (given != NULL)
+        return read_token(e, given, COOP_EXIT_USAGE, why);
+    if (token != NULL && strlen(token) >= sizeof(e->token))
+        return coop_error_set(why, EINVAL, COOP_EXIT_CONFIG, "COOP_TOKEN is no token");
+    if (token != NULL)
+        strcpy(e->token, token);
+    else if (path != NULL)
+        return read_token(e, path, COOP_EXIT_CONFIG, why);
+    return 0;
+}
+
+static int find_trust(struct endpoint *e, const char *ca, struct coop_error *why)
+{
+    const char *path = ca != NULL ? ca : env_or_null("COOP_CA");
+
+    if (!e->is_tls)
+        return 0;
+    if (e->token[0] == '\0') {
+        coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "who asks the broker at %s? there is no token", e->url);
+        coop_error_hint(why,
+                        "give one by --token-file FILE, COOP_TOKEN_FILE or COOP_TOKEN; an administrator makes it by coop token create");
+        return -EACCES;
+    }
+    if (path == NULL)
+        path = TLS_SYSTEM_CA;
+    if (strlen(path) >= sizeof(e->ca))
+        return coop_error_set(why, ENAMETOOLONG, COOP_EXIT_CONFIG, "the path of the certificates is too long");
+    strcpy(e->ca, path);
+    return 0;
+}
+
+int endpoint_find(const struct coop_client_options *o, struct endpoint *ret, struct coop_error *why)
 {
     struct endpoint e = { .autostart = false };
     const char *refused = env_or_null("COOP_NO_AUTOSTART"), *url;
     int rc;
 
-    if (given != NULL) {
-        rc = given_endpoint(&e, given, "--endpoint", COOP_EXIT_USAGE, why);
+    if (o->endpoint != NULL) {
+        rc = given_endpoint(&e, o->endpoint, "--endpoint", COOP_EXIT_USAGE, why);
     } else if ((url = env_or_null("COOP_ENDPOINT")) != NULL) {
         rc = given_endpoint(&e, url, "COOP_ENDPOINT", COOP_EXIT_CONFIG, why);
     } else if (geteuid() != 0 && env_or_null("COOP_RUN_DIR") == NULL && access(SYSTEM_RUN_DIR "/" SOCKET_NAME, R_OK | W_OK) == 0) {
         rc = given_endpoint(&e, "ipc://" SYSTEM_RUN_DIR "/" SOCKET_NAME, "the system broker", COOP_EXIT_CONFIG, why);
     } else {
-        e.autostart = !no_autostart && (refused == NULL || strcmp(refused, "0") == 0);
+        e.autostart = !o->no_autostart && (refused == NULL || strcmp(refused, "0") == 0);
         rc = own_endpoint(&e, why);
     }
     if (rc == 0)
+        rc = find_token(&e, o->token_file, why);
+    if (rc == 0)
+        rc = find_trust(&e, o->ca_file, why);
+    if (rc == 0)
         *ret = e;
+    explicit_bzero(e.token, sizeof(e.token));
     return rc;
 }

@@ -2,6 +2,7 @@
  * endpoint.h - where the broker listens, whether we may trust that place, and how to start one for this user.
  *
  * Side:    host (client). Anybody may have made the directories looked at here.
+ * Token:   what stands in for a user is read here, sent to whom is connected to, and shown to nobody.
  * Order:   --endpoint, $COOP_ENDPOINT, $COOP_RUN_DIR, the system broker /run/coop/control.sock when we may use it, this user's own.
  * Returns: 0 or -errno with why filled in.
  */
@@ -14,18 +15,26 @@
 
 #include <coop/client.h>
 
+#include "tls_address.h"
+
 #define ENDPOINT_PATH_MAX 108 /* sun_path of unix(7), NUL included */
 #define ENDPOINT_DIR_MAX  1024
+#define ENDPOINT_TOKEN    128
+#define ENDPOINT_URL_MAX  288
 
 struct endpoint {
-    char url[ENDPOINT_PATH_MAX + 8];  /* ipc://PATH */
+    char url[ENDPOINT_URL_MAX]; /* ipc://PATH, tls+tcp://HOST:PORT */
+    bool is_tls;
+    struct tls_address at;            /* is_tls */
+    char ca[ENDPOINT_DIR_MAX];        /* is_tls: a file */
+    char token[ENDPOINT_TOKEN];       /* "": none */
     char run_dir[ENDPOINT_PATH_MAX];  /* "" when the endpoint was given */
     char state_dir[ENDPOINT_DIR_MAX]; /* "" when the broker is not ours to start */
     bool autostart;
 };
 
-/* given: the --endpoint flag or NULL. Checks the socket's directory; makes it when it is ours and missing. */
-int endpoint_find(const char *given, bool no_autostart, struct endpoint *ret, struct coop_error *why);
+/* o: as the caller gave it; all NULL is fine. Checks the socket's directory; makes it when it is ours and missing. Reads the token. */
+int endpoint_find(const struct coop_client_options *o, struct endpoint *ret, struct coop_error *why);
 
 /* mkdir -p; the last one is made for us alone. */
 int endpoint_make_dirs(const char *dir, struct coop_error *why);
@@ -42,7 +51,7 @@ int endpoint_find_coopd(char *ret_path, struct coop_error *why);
  */
 int endpoint_start_broker(const struct endpoint *e, struct coop_error *why);
 
-/* Whether a broker may be this user: root, ourselves, and for root also whom a broker that root started becomes (broker_user.h). */
+/* Whether a broker may be this user: root, ourselves, and whom a broker that root started becomes (broker_user.h), which nobody else is. */
 bool endpoint_trusts(uid_t uid);
 
 /* The directory of a socket: a real one, of somebody we trust, that others may not write into (unless shared_ok and sticky). */

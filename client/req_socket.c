@@ -3,7 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,10 +18,12 @@
 #include <unistd.h>
 
 #include "client/endpoint.h"
+#include "client/tls_link.h"
 #include "sp_stream.h"
 
 enum {
-    GREETING_MS = 5000, /* for the peer to say its eight bytes */
+    GREETING_MS = 5000,      /* for the peer to say its eight bytes */
+    TLS_GREETING_MS = 15000, /* the same with what comes before */
     REDIAL_MIN_MS = 10,
     REDIAL_MAX_MS = 200,
     READ_MAX = 1 << 20, /* in one step */
@@ -28,6 +34,13 @@ enum {
 
 struct req_socket {
     struct sockaddr_un addr;
+    struct addrinfo *names, *name; /* TLS: where it may be, and where it is tried next; NULL: addr */
+    char host[TLS_HOST];
+    struct tls_context *tls;
+    struct tls_link *link; /* of the stream */
+    char words[REQ_WHY];   /* of the last error */
+    uint8_t *tail;
+    size_t tail_len;
     size_t max_body;
     int epoll_fd, timer_fd;
     struct sp_stream stream; /* of nothing when down */
@@ -116,7 +129,15 @@ static void go_down(struct req_socket *s, int why, int why_calls)
 {
     if (s->stream.fd >= 0)
         epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stream.fd, NULL); /* by hand: a child that was forked may hold it, too */
+    if (s->link != NULL) {
+        int rc = tls_link_error(s->link, s->words);
+
+        why = rc != 0 ? rc : why;
+        s->name = s->name->ai_next != NULL ? s->name->ai_next : s->names;
+    }
     sp_stream_finish(&s->stream);
+    tls_link_free(s->link);
+    s->link = NULL;
     s->state = REQ_DOWN;
     s->last_error = why;
     s->link_at_ms = req_now_ms() + s->redial_ms;
@@ -132,7 +153,7 @@ static void flush(struct req_socket *s)
     struct epoll_event ev = { .data.fd = s->stream.fd };
 
     sp_stream_flush(&s->stream);
-    ev.events = EPOLLIN | (sp_stream_unsent(&s->stream) > 0 ? EPOLLOUT : 0);
+    ev.events = EPOLLIN | ((s->link != NULL ? tls_link_wants_write(s->link) : sp_stream_unsent(&s->stream) > 0) ? EPOLLOUT : 0);
     if (ev.events != s->events && epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->stream.fd, &ev) == 0)
         s->events = ev.events;
 }
@@ -167,7 +188,9 @@ static int hear(struct req_socket *s)
     size_t len;
     int rc;
 
-    while ((rc = sp_stream_hear(&s->stream, READ_MAX, &body, &len)) == 1) {
+    while ((rc = sp_stream_hear(&s->stream, READ_MAX, &body, &len)) == 1 || (rc == 0 && s->link != NULL && tls_link_has_more(s->link))) {
+        if (rc == 0)
+            continue;
         take_reply(s, body, len);
         if (s->n_calls == 0 && s->state == REQ_UP)
             return 0; /* nothing more is awaited: what comes all the same, or its end, is for the next step */
@@ -191,24 +214,58 @@ static int check_peer(struct req_socket *s)
     return endpoint_trusts(peer.uid) ? 0 : -EPERM;
 }
 
-static int connect_now(struct req_socket *s)
+static int begin_stream(struct req_socket *s, int family)
 {
-    struct epoll_event ev = { .events = EPOLLIN };
-
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -errno;
-    if (sp_stream_init(&s->stream, fd, SP_PROTO_REQ0, SP_PROTO_REP0, s->max_body + SP_REQUEST_ID) != 0)
-        return -ENOMEM;
+    return sp_stream_init(&s->stream, fd, SP_PROTO_REQ0, SP_PROTO_REP0, s->max_body + SP_REQUEST_ID) == 0 ? 0 : -ENOMEM;
+}
+
+static int watch_stream(struct req_socket *s, uint32_t events)
+{
+    struct epoll_event ev = { .events = events, .data.fd = s->stream.fd };
+
+    s->events = events;
+    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stream.fd, &ev) == 0 ? 0 : -errno;
+}
+
+static int connect_unix(struct req_socket *s)
+{
+    int rc = begin_stream(s, AF_UNIX);
+
+    if (rc != 0)
+        return rc;
     s->stream.takes_fds = true;
-    ev.data.fd = s->stream.fd;
     if (connect(s->stream.fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) != 0)
         return errno == ENOENT ? -ECONNREFUSED : -errno; /* EAGAIN: its queue is full, it lives */
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stream.fd, &ev) != 0)
+    rc = watch_stream(s, EPOLLIN);
+    return rc == 0 ? check_peer(s) : rc;
+}
+
+/* Who it is comes out in the handshake. */
+static int connect_tls(struct req_socket *s)
+{
+    int rc = begin_stream(s, s->name->ai_family), on = 1;
+
+    s->words[0] = '\0';
+    if (rc != 0)
+        return rc;
+    (void)setsockopt(s->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    s->link = tls_link_new(s->tls, s->stream.fd, s->host);
+    if (s->link == NULL)
+        return -ENOMEM;
+    s->stream.io = &tls_link_io;
+    s->stream.io_ctx = s->link;
+    if (connect(s->stream.fd, s->name->ai_addr, s->name->ai_addrlen) != 0 && errno != EINPROGRESS)
         return -errno;
-    s->events = ev.events;
-    return check_peer(s);
+    return watch_stream(s, EPOLLIN | EPOLLOUT);
+}
+
+static int connect_now(struct req_socket *s)
+{
+    return s->names != NULL ? connect_tls(s) : connect_unix(s);
 }
 
 void req_dial(struct req_socket *s)
@@ -223,7 +280,7 @@ void req_dial(struct req_socket *s)
         return;
     }
     s->state = REQ_GREETING;
-    s->link_at_ms = req_now_ms() + GREETING_MS;
+    s->link_at_ms = req_now_ms() + (s->names != NULL ? TLS_GREETING_MS : GREETING_MS);
     arm(s, s->link_at_ms);
     flush(s);
 }
@@ -273,6 +330,8 @@ void req_step(struct req_socket *s)
         return;
     flush(s);
     rc = hear(s);
+    if (rc == 0 && s->link != NULL)
+        flush(s); /* what waited for the handshake */
     if (rc < 0)
         go_down(s, rc, rc == -EMSGSIZE || rc == -ENOMEM ? rc : -ECONNRESET);
 }
@@ -303,12 +362,16 @@ int req_send(struct req_socket *s, struct req_call *call, const void *body, size
         return -EBUSY;
     if (s->state != REQ_UP)
         return -ECONNRESET;
-    at = new_frame(s, SP_REQUEST_ID + len, fd);
+    if (s->names != NULL && fd >= 0)
+        return -EOPNOTSUPP; /* no descriptor goes over a network */
+    at = new_frame(s, SP_REQUEST_ID + len + s->tail_len, fd);
     if (at == NULL)
         return errno == EMFILE ? -EMFILE : errno == EBADF ? -EBADF : -ENOMEM;
     call->id = new_id(s);
     sp_request_id_put(at, call->id);
     memcpy(at + SP_REQUEST_ID, body, len);
+    if (s->tail_len > 0)
+        memcpy(at + SP_REQUEST_ID + len, s->tail, s->tail_len);
     call->state = REQ_CALL_PENDING;
     call->fd = -1;
     call->at_ms = timeout_ms < 0 ? NEVER : req_now_ms() + (uint64_t)timeout_ms;
@@ -356,18 +419,33 @@ int req_last_error(const struct req_socket *s, uid_t *ret_uid)
     return s->last_error;
 }
 
-int req_open(const char *path, size_t max_body, struct req_socket **ret)
+const char *req_last_words(const struct req_socket *s)
 {
-    struct req_socket *s;
+    return s->words;
+}
+
+int req_set_tail(struct req_socket *s, const void *bytes, size_t len)
+{
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    memcpy(copy, bytes, len);
+    if (s->tail != NULL)
+        explicit_bzero(s->tail, s->tail_len);
+    free(s->tail);
+    s->tail = copy;
+    s->tail_len = len;
+    return 0;
+}
+
+static int open_common(size_t max_body, struct req_socket **ret)
+{
+    struct req_socket *s = calloc(1, sizeof(*s));
     struct epoll_event ev = { .events = EPOLLIN };
 
-    if (strlen(path) >= sizeof(s->addr.sun_path))
-        return -ENAMETOOLONG;
-    s = calloc(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
-    s->addr.sun_family = AF_UNIX;
-    strcpy(s->addr.sun_path, path);
     s->max_body = max_body;
     s->stream.fd = -1;
     s->redial_ms = REDIAL_MIN_MS;
@@ -385,12 +463,68 @@ int req_open(const char *path, size_t max_body, struct req_socket **ret)
     return 0;
 }
 
+int req_open(const char *path, size_t max_body, struct req_socket **ret)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int rc;
+
+    if (strlen(path) >= sizeof(addr.sun_path))
+        return -ENAMETOOLONG;
+    rc = open_common(max_body, ret);
+    if (rc == 0) {
+        (*ret)->addr = addr;
+        strcpy((*ret)->addr.sun_path, path);
+    }
+    return rc;
+}
+
+static int look_up(struct req_socket *s, const struct tls_address *at, char why[REQ_WHY])
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+    int rc = getaddrinfo(at->host, at->port, &hints, &s->names);
+
+    if (rc != 0) {
+        s->names = NULL;
+        snprintf(why, REQ_WHY, "%s: %s", at->host, gai_strerror(rc));
+        return rc == EAI_AGAIN ? -EAGAIN : -ENOENT;
+    }
+    s->name = s->names;
+    snprintf(s->host, sizeof(s->host), "%s", at->host);
+    return 0;
+}
+
+int req_open_tls(const struct tls_address *at, const char *ca, size_t max_body, struct req_socket **ret, char why[REQ_WHY])
+{
+    struct req_socket *s = NULL;
+    int rc = open_common(max_body, &s);
+
+    if (rc != 0) {
+        snprintf(why, REQ_WHY, "%s", strerror(-rc));
+        return rc;
+    }
+    rc = tls_context_new(ca, &s->tls, why);
+    if (rc == 0)
+        rc = look_up(s, at, why);
+    if (rc == 0)
+        *ret = s;
+    else
+        req_close(s);
+    return rc;
+}
+
 void req_close(struct req_socket *s)
 {
     if (s == NULL)
         return;
     sp_stream_finish(&s->stream);
+    tls_link_free(s->link);
     end_all(s, -ECONNRESET);
+    tls_context_free(s->tls);
+    if (s->names != NULL)
+        freeaddrinfo(s->names);
+    if (s->tail != NULL)
+        explicit_bzero(s->tail, s->tail_len);
+    free(s->tail);
     if (s->timer_fd >= 0)
         close(s->timer_fd);
     if (s->epoll_fd >= 0)

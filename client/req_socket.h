@@ -1,5 +1,6 @@
 /*
- * req_socket.h - the asking end of req/rep over one unix socket that is dialled again whenever it is lost. No threads, no globals.
+ * req_socket.h - the asking end of req/rep over one unix socket, or one TLS connection, that is dialled again whenever it is lost. No
+ * threads, no globals.
  *
  * Side:    host. The other end is broker/rep_socket.c, or any nng rep socket.
  * Wire:    sp.h, protocol 48 asking 49; a body begins with the request's id, 32 bits big-endian, the highest bit set. Any number of
@@ -15,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "tls_address.h"
+
+#define REQ_WHY 320
 
 struct req_socket;
 
@@ -37,6 +42,13 @@ struct req_call {
 
 /* path: of the listening socket. max_body: bytes of the longest reply taken. -ENAMETOOLONG, -ENOMEM, -EMFILE … */
 int req_open(const char *path, size_t max_body, struct req_socket **ret);
+/* The same over TLS (tls_link.h), to each address of host in turn. ca: a file. -EINVAL, -ENOENT, ...: why. Blocks while the name is looked up. */
+int req_open_tls(const struct tls_address *at, const char *ca, size_t max_body, struct req_socket **ret, char why[REQ_WHY]);
+/* Goes behind each request that is sent from now on: bytes of a message's last fields. Copied. -ENOMEM. */
+int req_set_tail(struct req_socket *s, const void *bytes, size_t len);
+/* More about req_last_error(): "" when there is no more. */
+const char *req_last_words(const struct req_socket *s);
+
 /* Calls that are open end as -ECONNRESET. */
 void req_close(struct req_socket *s);
 
@@ -51,7 +63,7 @@ void req_dial(struct req_socket *s);
 
 /*
  * Why the last dialling or connection ended: -ECONNREFUSED (nobody listens), -EACCES, -EPROTO (who listens does not speak this),
- * -ETIMEDOUT (connected, and not a word), -EAGAIN (its queue is full), -EPERM (the peer is neither root nor this user; *ret_uid is who),
+ * -ETIMEDOUT (connected, and not a word), -EKEYREJECTED (its certificate), -EAGAIN (its queue is full), -EPERM (the peer is neither root nor this user; *ret_uid is who),
  * -ECONNRESET. 0: none yet.
  */
 int req_last_error(const struct req_socket *s, uid_t *ret_uid);

@@ -74,7 +74,8 @@ int job_after_write(const Pb__Dependency *d, char *buf, size_t size)
 {
     char on[JSON_ENUM_BUF];
 
-    if (strchr(d->job, ':') != NULL || protobuf_c_enum_descriptor_get_value(&pb__after__descriptor, (int)d->on) == NULL)
+    if (d->job[0] == '\0' || strchr(d->job, ':') != NULL ||
+        protobuf_c_enum_descriptor_get_value(&pb__after__descriptor, (int)d->on) == NULL)
         return -EINVAL;
     return (size_t)snprintf(buf, size, "%s:%s", d->job, json_enum_name(&pb__after__descriptor, (int)d->on, on)) < size ? 0 : -EINVAL;
 }
@@ -102,9 +103,9 @@ int job_limiter_write(const Pb__LimiterUse *l, char *buf, size_t size)
 {
     int n;
 
-    if (strchr(l->key, '=') != NULL)
+    if (l->key[0] == '\0' || strchr(l->key, '=') != NULL)
         return -EINVAL;
-    n = l->n > 1 ? snprintf(buf, size, "%s=%u", l->key, l->n) : snprintf(buf, size, "%s", l->key);
+    n = l->n > 0 ? snprintf(buf, size, "%s=%u", l->key, l->n) : snprintf(buf, size, "%s", l->key);
     return (size_t)n < size ? 0 : -EINVAL;
 }
 
@@ -138,7 +139,7 @@ static int read_real(const char *text, double *ret, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_causes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
+static int read_causes(char *text, struct job_retry_words *r, char why[JOB_WORDS_WHY])
 {
     char *item, shown[SHOWN], near[JSON_ENUM_BUF + 32];
 
@@ -154,7 +155,7 @@ static int read_causes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_codes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
+static int read_codes(char *text, struct job_retry_words *r, char why[JOB_WORDS_WHY])
 {
     char *item;
 
@@ -170,7 +171,7 @@ static int read_codes(char *text, struct job_retry *r, char why[JOB_WORDS_WHY])
     return 0;
 }
 
-static int read_part(struct job_retry *r, const char *name, char *value, char why[JOB_WORDS_WHY])
+static int read_part(struct job_retry_words *r, const char *name, char *value, char why[JOB_WORDS_WHY])
 {
     static const char *const names[] = { "base", "factor", "max", "jitter", "on", "infra", "ok", NULL };
     char shown[SHOWN];
@@ -197,7 +198,7 @@ static int read_part(struct job_retry *r, const char *name, char *value, char wh
                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
 }
 
-int job_retry_read(const char *text, struct job_retry *ret, char why[JOB_WORDS_WHY])
+int job_retry_read(const char *text, struct job_retry_words *ret, char why[JOB_WORDS_WHY])
 {
     char copy[512], *rest = copy, *item, shown[SHOWN];
     int rc;

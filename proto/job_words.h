@@ -24,13 +24,13 @@ int job_after_read(char *text, Pb__Dependency *ret, char why[JOB_WORDS_WHY]);
 int job_limiter_read(char *text, Pb__LimiterUse *ret, char why[JOB_WORDS_WHY]);
 
 /* "N", then any of ,base=TIME ,factor=F ,max=TIME ,jitter=J ,on=CAUSE+CAUSE ,infra=N ,ok=CODE+CODE; what is not given stays 0. */
-struct job_retry {
+struct job_retry_words {
     Pb__Retry retry;
     Pb__Backoff backoff;
     Pb__Cause on[JOB_RETRY_ON];
     int32_t ok[JOB_RETRY_ON];
 };
-int job_retry_read(const char *text, struct job_retry *ret, char why[JOB_WORDS_WHY]);
+int job_retry_read(const char *text, struct job_retry_words *ret, char why[JOB_WORDS_WHY]);
 
 /* And back. buf of JOB_WORD bytes; -EINVAL: it has no such form (or is longer). */
 int job_after_write(const Pb__Dependency *d, char *buf, size_t size);

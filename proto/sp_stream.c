@@ -105,6 +105,8 @@ static ssize_t send_some(struct sp_stream *s)
     size_t next = s->n_fds > (size_t)with_fd ? s->fds[with_fd].at : s->out_len;
     ssize_t n;
 
+    if (s->io != NULL)
+        return s->io->send(s->io_ctx, at, next - s->out_at);
     if (!with_fd)
         return send(s->fd, at, next - s->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
     n = send_with_fd(s->fd, at, next - s->out_at, s->fds[0].fd);
@@ -257,6 +259,11 @@ static ssize_t recv_with_fd(struct sp_stream *s, uint8_t *at, size_t want)
     return n > 0 && (m.msg_flags & MSG_CTRUNC) != 0 && s->has_fd ? -EPROTO : n;
 }
 
+static ssize_t recv_plain(struct sp_stream *s, void *at, size_t want)
+{
+    return s->io != NULL ? s->io->recv(s->io_ctx, at, want) : recv(s->fd, at, want, MSG_DONTWAIT);
+}
+
 /* Of what is there already, so that a small message is one call and not two. Not for descriptors: whose they are is told by the bytes they come with. */
 static ssize_t recv_ahead(struct sp_stream *s, uint8_t *at, size_t want)
 {
@@ -264,8 +271,8 @@ static ssize_t recv_ahead(struct sp_stream *s, uint8_t *at, size_t want)
 
     if (s->ahead_at == s->ahead_have) {
         if (want >= SP_STREAM_AHEAD || (s->ahead == NULL && (s->ahead = malloc(SP_STREAM_AHEAD)) == NULL))
-            return recv(s->fd, at, want, MSG_DONTWAIT);
-        n = recv(s->fd, s->ahead, SP_STREAM_AHEAD, MSG_DONTWAIT);
+            return recv_plain(s, at, want);
+        n = recv_plain(s, s->ahead, SP_STREAM_AHEAD);
         if (n <= 0)
             return n;
         s->ahead_at = 0;

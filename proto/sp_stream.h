@@ -21,14 +21,22 @@
 
 #define SP_STREAM_AHEAD 2048 /* bytes that a stream without descriptors reads ahead */
 
+/* How bytes come and go where that is not by the descriptor itself: as recv(2) and send(2), which never block. No descriptors pass. */
+struct sp_io {
+    ssize_t (*recv)(void *ctx, void *bytes, size_t len);
+    ssize_t (*send)(void *ctx, const void *bytes, size_t len);
+};
+
 struct sp_stream {
     int fd;
-    uint8_t theirs;    /* the peer's protocol number, SP_PROTO_* */
-    bool greeted;      /* its greeting has been read */
-    bool in_body;      /* its header has been read */
-    bool write_failed; /* whatever is put afterwards is dropped; hearing goes on, and finds the end */
-    bool takes_fds;    /* the owner sets it after sp_stream_init() */
-    bool has_fd;       /* fd_in came with the frame that is being read, or with the one that was given last */
+    const struct sp_io *io; /* NULL: the descriptor; the owner sets both after sp_stream_init() */
+    void *io_ctx;           /* the owner's, who ends it after sp_stream_finish() */
+    uint8_t theirs;         /* the peer's protocol number, SP_PROTO_* */
+    bool greeted;           /* its greeting has been read */
+    bool in_body;           /* its header has been read */
+    bool write_failed;      /* whatever is put afterwards is dropped; hearing goes on, and finds the end */
+    bool takes_fds;         /* the owner sets it after sp_stream_init() */
+    bool has_fd;            /* fd_in came with the frame that is being read, or with the one that was given last */
     int fd_in;
     bool knows_writer; /* sp_stream_know_writer() */
     pid_t writer;      /* of the bytes so far, as this process counts; 0: none have come */

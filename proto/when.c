@@ -11,7 +11,6 @@
 #include "units.h"
 
 enum { SECOND = 1000000 };
-#define LAST_US 253402300799999999ull /* of the year 9999 */
 
 /* Exactly n digits; moves *p behind them. -1: there are not. */
 static int digits(const char **p, int n)
@@ -166,7 +165,7 @@ static int parse_span(const char *text, uint64_t now_us, uint64_t *ret_us)
 
     if (rc != 0)
         return rc;
-    if (text[0] == '-' ? span > now_us : now_us > LAST_US || span > LAST_US - now_us)
+    if (text[0] == '-' ? span > now_us : now_us > WHEN_LAST_US || span > WHEN_LAST_US - now_us)
         return -ERANGE;
     *ret_us = text[0] == '-' ? now_us - span : now_us + span;
     return 0;
@@ -180,7 +179,7 @@ static int parse_seconds(const char *text, uint64_t *ret_us)
 
     if (text[1] < '0' || text[1] > '9' || *end != '\0')
         return -EINVAL;
-    if (s > LAST_US / SECOND)
+    if (s > WHEN_LAST_US / SECOND)
         return -ERANGE;
     *ret_us = s * SECOND;
     return 0;

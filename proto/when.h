@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-#define WHEN_FORMS "2026-11-23T18:30 (local time), 2026-11-23T18:30:00Z, 18:30, +90m"
-#define WHEN_BUF   40
+#define WHEN_FORMS   "2026-11-23T18:30 (local time), 2026-11-23T18:30:00Z, 18:30, +90m"
+#define WHEN_BUF     40
+#define WHEN_LAST_US 253402300799999999ull /* the end of the year 9999 */
 
 /*
  * "2026-11-23T04:00:00Z", with "+01:00" for the zone or none (local time), with a space for the T, without seconds or with a fraction of them,

@@ -285,8 +285,20 @@ static int take(struct builder *b, const yaml_event_t *e)
     }
 }
 
+/* The mistake that is made most, and that the parser has several names for. Before a tab there are only blanks, so columns are bytes. */
+static bool is_tab(const char *text, size_t len, yaml_mark_t at)
+{
+    const char *p = text, *end = text + len;
+
+    for (size_t line = 0; line < at.line && p != NULL; line++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p != NULL ? p + 1 : NULL;
+    }
+    return p != NULL && (size_t)(end - p) > at.column && p[at.column] == '\t';
+}
+
 /* The parser's own words and place. A character of the encoding has no line, only an offset. */
-static int parser_refused(const yaml_parser_t *p, struct yaml_error *why)
+static int parser_refused(const yaml_parser_t *p, const char *text_read, size_t len, struct yaml_error *why)
 {
     char text[YAML_WHY];
     bool context = p->context != NULL && p->context[0] != '\0';
@@ -296,10 +308,12 @@ static int parser_refused(const yaml_parser_t *p, struct yaml_error *why)
     snprintf(text, sizeof(text), "%s%s%s", context ? p->context : "", context ? ": " : "", p->problem != NULL ? p->problem : "no YAML");
     if (p->error == YAML_READER_ERROR)
         return yaml_refuse(why, EINVAL, NULL, "byte %zu: %s", p->problem_offset, text);
+    if (is_tab(text_read, len, p->problem_mark))
+        return at_mark(why, p->problem_mark, EINVAL, "there is a tab here: lines are indented with blanks");
     return at_mark(why, p->problem_mark, EINVAL, text);
 }
 
-static int run(yaml_parser_t *p, struct builder *b)
+static int run(yaml_parser_t *p, const char *text, size_t len, struct builder *b)
 {
     yaml_event_t e;
     bool end = false;
@@ -307,7 +321,7 @@ static int run(yaml_parser_t *p, struct builder *b)
 
     while (rc == 0 && !end) {
         if (!yaml_parser_parse(p, &e))
-            return parser_refused(p, b->why);
+            return parser_refused(p, text, len, b->why);
         end = e.type == YAML_STREAM_END_EVENT;
         rc = take(b, &e);
         yaml_event_delete(&e);
@@ -349,7 +363,7 @@ static int parse_once(const char *text, size_t len, struct yaml_doc *ret, struct
         return yaml_refuse(why, ENOMEM, NULL, "out of memory");
     yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&p, (const unsigned char *)text, len);
-    rc = run(&p, &b);
+    rc = run(&p, text, len, &b);
     yaml_parser_delete(&p);
     if (rc != 0)
         yaml_finish(ret);

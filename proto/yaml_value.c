@@ -165,7 +165,7 @@ static int read_real(struct yaml_reader *r, const char *name, const struct yaml_
 
     if (n->kind != YAML_TEXT || !n->plain || n->len == 0 || strspn(n->text, "0123456789+-.eE") != n->len)
         return wants(r, name, n, "a number");
-    *ret = strtod(n->text, &end);
+    *ret = strtod(n->text, &end) + 0.0; /* -0 is 0 */
     return *end != '\0' || !isfinite(*ret) ? wants(r, name, n, "a number") : 0;
 }
 
@@ -181,7 +181,7 @@ static int read_unit(struct yaml_reader *r, const char *name, enum yaml_unit uni
     if (n->kind != YAML_TEXT)
         return wants(r, name, n, forms[unit]);
     if (is_whole(n, false) && ends_with(name, "_us"))
-        return read_unsigned(r, name, n, UINT64_MAX, ret);
+        return read_unsigned(r, name, n, unit == YAML_WHEN ? WHEN_LAST_US : UINT64_MAX, ret);
     if (memchr(n->text, '\0', n->len) != NULL)
         return wants(r, name, n, forms[unit]);
     rc = unit == YAML_SIZE   ? units_parse_size(n->text, ret)

@@ -79,6 +79,37 @@ put "$new/coop.1" docs/man/coop.1
 put "$new/security.md" docs/security.md
 put "$new/libcoop.md" docs/libcoop.md
 put "$new/calls.md" docs/calls.md
+# The pages that are written by hand are made from their sources where scdoc is installed (tools/deps.sh dev); what they say of coopd's options is
+# its own word.
+options() { # PAGE's lines, from coopd --help
+    "$build/coopd" --help | awk -v page="$1" '
+        function plain(t) { gsub(/[_*\\]/, "\\\\&", t); return t }
+        !/^[fr ] --[a-z]/ { next }
+        {
+            place = substr($0, 1, 1); name = substr($2 == "" ? $1 : (place == " " ? $1 : $2), 3)
+            rest = substr($0, index($0, "--" name) + length(name) + 2); sub(/^ +/, "", rest)
+            argument = ""
+            if (rest ~ /^[A-Z]+(=[A-Z]+)? / || rest ~ /^[A-Za-z0-9]+\|/) { argument = rest; sub(/ .*/, "", argument); sub(/^[^ ]+ +/, "", rest) }
+            if (page == "keys" && place == " ") next
+            if (page == "keys") printf "*%s:* _%s_%s\n\t%s.\n\n", name, plain(argument), place == "r" ? " (reload)" : "", plain(rest)
+            else printf "*--%s*%s%s\n\t%s.\n\n", name, argument != "" ? " _" plain(argument) "_" : "", place == " " ? " (command line)" : "", plain(rest)
+        }'
+}
+options options >"$new/options"
+options keys >"$new/keys"
+for source in docs/man/*.scd; do
+    page=$(basename "$source" .scd)
+    command -v scdoc >/dev/null || continue
+    sed -e "/^@OPTIONS@/{r $new/options
+d}" -e "/^@KEYS@/{r $new/keys
+d}" "$source" | SOURCE_DATE_EPOCH=0 scdoc >"$new/$page"
+    put "$new/$page" "docs/man/$page"
+done
+# Each key of coopd's file is in the one that is installed, where it means something there.
+for key in $("$build/coopd" --help | sed -n 's/^[fr] --\([a-z-]*\) .*/\1/p'); do
+    case $key in run-dir | state-dir | worker | idle-exit) continue ;; esac # the unit's, or of no use there
+    grep -q "^# $key:" packaging/coopd.yaml || { echo "packaging/coopd.yaml lacks $key" >&2; bad=1; }
+done
 
 for page in README.md CONTRIBUTING.md docs/*.md; do
     for link in $(grep -o '](\([^)#:]*\))' "$page" | sed 's/](\(.*\))/\1/'); do

@@ -70,9 +70,15 @@ void coop_error_hint(struct coop_error *why, const char *format, ...) __attribut
 struct coop_client;
 
 struct coop_client_options {
-    size_t size;          /* sizeof(struct coop_client_options) */
-    const char *endpoint; /* "ipc:///path/to/control.sock"; NULL: $COOP_ENDPOINT, $COOP_RUN_DIR, the system's broker, the user's own */
-    bool no_autostart;    /* a broker of the user's own is started when none listens, but for this or $COOP_NO_AUTOSTART */
+    size_t size; /* sizeof(struct coop_client_options) */
+    const char
+        *endpoint; /* "ipc:///path/to/control.sock", "tls+tcp://host:port"; NULL: $COOP_ENDPOINT, $COOP_RUN_DIR, the system's broker, the
+                             user's own */
+    bool no_autostart; /* a broker of the user's own is started when none listens, but for this or $COOP_NO_AUTOSTART */
+    const char
+        *token_file;     /* who asks, where that is not known by the user: a file with a token; NULL: $COOP_TOKEN is one, $COOP_TOKEN_FILE
+                               names one. Over TLS there has to be one. */
+    const char *ca_file; /* TLS: certificates, in PEM, by which the broker's is known; NULL: $COOP_CA, else the system's */
 };
 
 /* Connects. Blocks, as long as a broker takes to start. options: NULL: all as it comes. */

@@ -613,6 +613,34 @@ static void json_seeds(void)
     }
 }
 
+/* ---- yaml: job files -------------------------------------------------------------------------------------------------------------------- */
+
+static void yaml_seeds(void)
+{
+    static const char *const rows[][2] = {
+        {"least",    "engine: lua\ncode: {source: x}\n"                                                                                  },
+        { "json",    "{\"engine\":\"lua\",\"code\":{\"source\":\"\\ud83d\\ude00\\/\"},\"limits\":{\"cpu_us\":5,\"memory_bytes\":1}}"     },
+        { "words",   "name: 'a'\nenv: {A: 1, B: {base64: '/wAA'}}\nlabels: {a/b: c}\nargs: [a, \"b\\0c\", 'd']\nstdin: |\n  one\n  two\n"},
+        { "plan",    "schedule:\n  not_before: 2027-01-02T03:04:05.5Z\n  deadline: +2h\n  after: [\"01ARZ3NDEKTSV4RRFFQ69G5FAV:any\"]\n"
+                  "  array: 1-9:2%3\n  limiter: [a=2, {key: b}]\n"                                                      },
+        { "retry",
+         "retry: {max_attempts: 3, backoff: {base: 1s, factor: 1.5, max: 5m, jitter: 1e-1}, on: [exit], success_exit_codes: [-3]}\n"     },
+        { "notify",
+         "notify: {webhook: {url: 'http://h/', events: [failed]}}\nretention: {result_ttl: 7d}\nclass: batch\npriority: 5\nhold: true\n" },
+        { "files",
+         "engine: {exec: {argv: [sh, -c, x]}}\nfiles: [a, {file: b, name: c, mode: 755}, {name: d, data: e}]\npolicy: {file: f}\n"       },
+        { "laughs",  "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"                                                                       },
+        { "deep",    "x: [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]\n"                                                                            },
+        { "two",     "a: 1\n---\nb: 2\n"                                                                                                 },
+        { "refused", "mounts: [a]\nsecrets: []\ntenant: ''\nlimits: {swap: 0, grace: 1}\n"                                               },
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add(rows[i][1], strlen(rows[i][1]));
+        save("yaml", rows[i][0]);
+    }
+}
+
 /* ---- policy: what is given, some calls, and rows in each of their forms ------------------------------------------------------------------- */
 
 static void policy_seeds(void)
@@ -691,6 +719,7 @@ int main(int argc, char **argv)
     policy_seeds();
     value_seeds();
     json_seeds();
+    yaml_seeds();
     elf_seeds();
     return 0;
 }

@@ -439,19 +439,26 @@ static void a_job_whose_worker_was_lost_runs_again(void **state)
     assert_int_equal(json_num(r, "stdout.bytes"), 9); /* the last one's only */
 }
 
-static void a_worker_lost_three_times_is_enough(void **state)
+/* It is held, and not ended: whoever knows better lets it try again. What has been lost until then is in its receipt. */
+static void a_job_whose_worker_is_lost_three_times_is_held(void **state)
 {
     struct broker *b = *state;
-    char *id;
     json_t *r;
+    char *id;
 
     id = submit(b, script(b, "a.lua", FOR_EVER));
     for (unsigned attempt = 1; attempt <= 3; attempt++)
         kill_worker_of(b, id, attempt);
-    (void)proc_expect(coop(b, "wait", id), COOP_EXIT_PLATFORM);
-    r = expect_end(b, id, "worker_lost");
-    assert_string_equal(json_str(r, "outcome"), "failed");
+    broker_says(b, "event=quarantine", id);
+    r = status_of(b, id);
+    assert_string_equal(json_str(r, "state"), "held");
+    assert_string_equal(json_str(r, "reason"), "QUARANTINE");
+    assert_int_equal(json_num(r, "infra_attempts"), 3);
+    (void)proc_expect(coop(b, "kill", id), 0);
+    r = expect_end(b, id, "cancelled");
     assert_int_equal(json_num(r, "attempt"), 3);
+    assert_string_equal(json_str(r, "attempts.0.cause"), "worker_lost");
+    assert_int_equal(json_num(r, "attempts.2.n"), 3);
 }
 
 static void input_that_was_read_is_not_read_twice(void **state)
@@ -576,7 +583,7 @@ int main(void)
         TEST(a_cancelled_jobs_output_is_kept),
         TEST(a_worker_that_dies_of_a_signal_gives_that_signal),
         TEST(a_job_whose_worker_was_lost_runs_again),
-        TEST(a_worker_lost_three_times_is_enough),
+        TEST(a_job_whose_worker_is_lost_three_times_is_held),
         TEST(input_that_was_read_is_not_read_twice),
         TEST(a_stream_that_breaks_with_its_broker_is_broker_lost),
         ALONE(a_worker_that_cannot_be_sealed_runs_nothing),

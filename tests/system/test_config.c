@@ -52,7 +52,8 @@ static int setup(void **state)
 static void what_the_file_says_is_what_check_prints(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = check(b, "# a comment\nworkers: 7\ndrain: 1500ms\nview: [/usr/share, '/opt/\"x']\nuid-tenant: {1000: web, 1001: batch}\n");
+    struct proc *p =
+        check(b, "# a comment\nworkers: 7\ndrain: 1500ms\nview: [/usr/share, '/opt/\"x']\nuid-tenant: {1000: web, 1001: batch}\n");
 
     proc_expect(p, 0);
     expect_has(p->out, "\nworkers: 7\n");
@@ -68,8 +69,9 @@ static void what_is_on_the_command_line_wins(void **state)
 {
     struct broker *b = *state;
     const char *file = config_file(b, "workers: 7\npool: 2\nview: [/usr/share]\n");
-    struct proc *p = proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
-                                (const char *const[]){ support_program("coopd"), "--workers", "9", "--view", "/usr/lib", "--check", "--config", file, NULL });
+    struct proc *p =
+        proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, (const char *const[]){ support_program("coopd"), "--workers", "9", "--view",
+                                                                                    "/usr/lib", "--check", "--config", file, NULL });
 
     proc_expect(p, 0);
     expect_has(p->out, "\nworkers: 9\n");
@@ -83,32 +85,32 @@ static void each_mistake_is_named_with_its_place(void **state)
     static const struct {
         const char *text, *says;
     } rows[] = {
-        { "wokers: 3\n",                     ":1:1: unknown key 'wokers', did you mean 'workers'?" },
-        { "pool: 2\nworkers: many\n",        ":2:10: workers: wants a whole number" },
-        { "workers: 0\n",                    ":1:10: workers: wants a whole number" },
-        { "workers: -1\n",                   ":1:10: workers: wants a whole number" },
-        { "workers: 3\nworkers: 4\n",        ":2:1: the key 'workers' is there twice" },
-        { "drain: soon\n",                   ":1:8: drain: wants a time" },
-        { "tier: T9\n",                      ":1:7: tier: is one of auto|T0|T1|T2|T3, not 'T9'" },
-        { "log-level: loud\n",               ":1:12: log-level: wants error, warn, info or debug" },
-        { "view: [relative]\n",              ":1:8: view: wants an absolute path" },
-        { "view: [[/a]]\n",                  ":1:8: a value here is a text" },
-        { "uid-tenant: {x: web}\n",          ":1:17: uid-tenant: 'x' is not a uid" },
-        { "uid-tenant: {1: 'a b'}\n",        ":1:17: uid-tenant: a tenant's name has 1 to 64 letters" },
-        { "uid-tenant: {1: a, 1: b}\n",      ":1:23: uid-tenant: uid 1 is there twice" },
-        { "ready-fd: 3\n",                   ":1:1: 'ready-fd' is of the command line only" },
-        { "config: /etc/x\n",                ":1:1: 'config' is of the command line only" },
-        { "workers: &a 3\n",                 ":1:10: anchors and tags are not used here" },
-        { "workers: !!int 3\n",              ":1:10: anchors and tags are not used here" },
-        { "workers: *a\n",                   ":1:10: aliases are not used here" },
-        { "workers: 3\n---\npool: 2\n",      ":2:1: a second document" },
-        { "- workers\n",                     ":1:1: the file is one mapping" },
-        { "workers\n",                       ":1:1: the file is one mapping" },
-        { "workers: [1\n",                   ":2:1: " },
-        { "workers: \"3\\0\"\n",             ":1:10: a value is one line of text" },
-        { "workers: \"3\\n\"\n",             ":1:10: a value is one line of text" },
-        { "\"\": 3\n",                       ":1:1: an empty key" },
-        { "workers: \xff\n",                 "coopd.yaml:" },
+        {"wokers: 3\n",                 ":1:1: unknown key 'wokers', did you mean 'workers'?"   },
+        { "pool: 2\nworkers: many\n",   ":2:10: workers: wants a whole number"                  },
+        { "workers: 0\n",               ":1:10: workers: wants a whole number"                  },
+        { "workers: -1\n",              ":1:10: workers: wants a whole number"                  },
+        { "workers: 3\nworkers: 4\n",   ":2:1: the key 'workers' is there twice"                },
+        { "drain: soon\n",              ":1:8: drain: wants a time"                             },
+        { "tier: T9\n",                 ":1:7: tier: is one of auto|T0|T1|T2|T3, not 'T9'"      },
+        { "log-level: loud\n",          ":1:12: log-level: wants error, warn, info or debug"    },
+        { "view: [relative]\n",         ":1:8: view: wants an absolute path"                    },
+        { "view: [[/a]]\n",             ":1:8: a value here is a text"                          },
+        { "uid-tenant: {x: web}\n",     ":1:17: uid-tenant: 'x' is not a uid"                   },
+        { "uid-tenant: {1: 'a b'}\n",   ":1:17: uid-tenant: a tenant's name has 1 to 64 letters"},
+        { "uid-tenant: {1: a, 1: b}\n", ":1:23: uid-tenant: uid 1 is there twice"               },
+        { "ready-fd: 3\n",              ":1:1: 'ready-fd' is of the command line only"          },
+        { "config: /etc/x\n",           ":1:1: 'config' is of the command line only"            },
+        { "workers: &a 3\n",            ":1:10: anchors and tags are not used here"             },
+        { "workers: !!int 3\n",         ":1:10: anchors and tags are not used here"             },
+        { "workers: *a\n",              ":1:10: aliases are not used here"                      },
+        { "workers: 3\n---\npool: 2\n", ":2:1: a second document"                               },
+        { "- workers\n",                ":1:1: the file is one mapping"                         },
+        { "workers\n",                  ":1:1: the file is one mapping"                         },
+        { "workers: [1\n",              ":2:1: "                                                },
+        { "workers: \"3\\0\"\n",        ":1:10: a value is one line of text"                    },
+        { "workers: \"3\\n\"\n",        ":1:10: a value is one line of text"                    },
+        { "\"\": 3\n",                  ":1:1: an empty key"                                    },
+        { "workers: \xff\n",            "coopd.yaml:"                                           },
     };
     struct broker *b = *state;
 

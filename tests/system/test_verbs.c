@@ -24,7 +24,7 @@
     "cpu_us wall_us memory_bytes stdout_bytes stderr_bytes tasklets threads idle_us pids files file_bytes disk_bytes inodes result_bytes"
 #define STREAM_FIELDS "bytes dropped truncated"
 #define USAGE_FIELDS                                                                                                                       \
-    "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out io_read_bytes io_write_bytes pids_peak"
+    "queue_us start_us wall_us cpu_user_us cpu_sys_us mem_peak_bytes page_faults csw_vol csw_forced msgs_in msgs_out io_read_bytes io_write_bytes pids_peak paused_us"
 #define ENFORCEMENT_FIELDS                                                                                                                 \
     "tier cpu wall memory output seccomp seccomp_hash landlock_abi uid seal pids disk net fs idle swap namespaces filter_len"
 #define TIMES_FIELDS "submitted_us started_us first_output_us ended_us recorded_us"
@@ -822,7 +822,67 @@ static void completion_knows_verbs_flags_and_ids(void **state)
     p = proc_expect(coop(b, "interp", "create", "--engine", "lua", "--quiet"), 0);
     expect_text(proc_expect(COMPLETE(b, "interp", "show", "0"), 0)->out, p->out.bytes);
     expect_text(proc_expect(COMPLETE(b, "interp", "create", "--max-c"), 0)->out, "--max-children\n");
+    expect_text(proc_expect(COMPLETE(b, "submit", "--retry", "3,on", "=", "exit+sig"), 0)->out, "exit+signal\n");
+    expect_text(proc_expect(COMPLETE(b, "ls", "--state", "sche"), 0)->out, "scheduled\n");
+    expect_text(proc_expect(COMPLETE(b, "completion", "f"), 0)->out, "fish\n");
     json_expect_shape(json_of(&proc_expect(coop(b, "completion", "--json", "bash"), 0)->out), "coop.Completion/1", "shell script");
+    expect_has(proc_expect(coop(b, "completion", "zhs"), COOP_EXIT_USAGE)->err, "did you mean 'coop completion zsh'");
+}
+
+/* A shell that has the script, and runs text. */
+static struct proc *in_shell(const struct broker *b, const char *shell, const char *option, const char *text)
+{
+    const char *env[] = { support_text("COOP_ENDPOINT=%s", b->url), support_text("PATH=%s:%s", support_program(""), getenv("PATH")), NULL };
+
+    return proc_start(&(struct proc_how){ .env = env }, (const char *const[]){ shell, option, "-c", text, NULL });
+}
+
+/* What zsh's own functions are handed is what they would show. */
+static struct proc *complete_zsh(const struct broker *b, const char *line)
+{
+    return in_shell(b, "zsh", "-f",
+                    support_text("compdef() { : }; _files() { print files }; compset() { : }\n"
+                                 "compadd() { while [[ $1 != -- ]]; do shift; done; shift; print -rl -- \"$@\" }\n"
+                                 "_describe() { local n=${@[-1]}; print -rl -- \"${(@P)n}\" }\n"
+                                 "source <(coop completion zsh); words=(%s); CURRENT=${#words}; PREFIX=$words[-1]; _coop",
+                                 line));
+}
+
+static void completion_in_zsh_knows_the_same(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, script(b, "a.lua", "-- nothing"));
+
+    if (access("/usr/bin/zsh", X_OK) != 0)
+        skip();
+    expect_has(proc_expect(complete_zsh(b, "coop ''"), 0)->out, "\ncancel:ask jobs to end");
+    expect_has(proc_expect(complete_zsh(b, "coop run --on"), 0)->out, "--on-output-limit:");
+    expect_text(proc_expect(complete_zsh(b, "coop run --on-output-limit ''"), 0)->out, "kill\ntruncate\n");
+    expect_has(proc_expect(complete_zsh(b, "coop ls --state ''"), 0)->out, "scheduled\n");
+    expect_has(proc_expect(complete_zsh(b, "coop submit --retry 3,on=ex"), 0)->out, "exception\n");
+    expect_has(proc_expect(complete_zsh(b, "coop cron ''"), 0)->out, "fire:make a job of it now");
+    expect_text(proc_expect(complete_zsh(b, "coop wait ''"), 0)->out, support_text("%s\n", id));
+}
+
+static struct proc *complete_fish(const struct broker *b, const char *line)
+{
+    return in_shell(b, "fish", "--no-config", support_text("source (coop completion fish | psub); complete -C '%s'", line));
+}
+
+static void completion_in_fish_knows_the_same(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, script(b, "a.lua", "-- nothing"));
+
+    if (access("/usr/bin/fish", X_OK) != 0)
+        skip();
+    expect_has(proc_expect(complete_fish(b, "coop can"), 0)->out, "cancel\task jobs to end");
+    expect_has(proc_expect(complete_fish(b, "coop run --on-o"), 0)->out, "--on-output-limit\t");
+    expect_has(proc_expect(complete_fish(b, "coop run --on-output-limit t"), 0)->out, "truncate\t");
+    expect_has(proc_expect(complete_fish(b, "coop ls --state sche"), 0)->out, "scheduled\t");
+    expect_has(proc_expect(complete_fish(b, "coop submit --retry 3,on=exit+sig"), 0)->out, "3,on=exit+signal\t");
+    expect_has(proc_expect(complete_fish(b, "coop cron fi"), 0)->out, "fire\tmake a job of it now");
+    expect_has(proc_expect(complete_fish(b, "coop wait 0"), 0)->out, id);
 }
 
 /* ---- documents by hand ------------------------------------------------------------------------------------------------------------ */
@@ -941,6 +1001,8 @@ int main(void)
         TEST(version_without_a_broker_is_an_answer),
         TEST(every_verb_has_help_and_says_its_own_flags),
         TEST(completion_knows_verbs_flags_and_ids),
+        TEST(completion_in_zsh_knows_the_same),
+        TEST(completion_in_fish_knows_the_same),
         cmocka_unit_test(the_manual_of_the_broker_has_each_of_its_options),
         cmocka_unit_test(the_readme_names_every_document),
         TEST(a_wait_on_a_terminal_shows_one_live_line_and_takes_it_away),

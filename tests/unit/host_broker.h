@@ -5,6 +5,7 @@
  * InterpInfo of these ids: "die": it ends; "garbage": no Reply; "wrong": an answer of another kind; "fail": a failure with every field;
  * "park...": only when it is cancelled; "hold...": with "release", the last first; "cancels": how many there were so far; any other: a
  * status that is running it.
+ * host_model: what this answers is not answered as said here.
  * Wait: the third time says that the job has ended. Everything else: not answered.
  */
 #ifndef TESTS_HOST_BROKER_H
@@ -12,6 +13,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +220,9 @@ static inline void host_wait(struct host_broker *b, int peer, uint32_t id, const
     host_say(b, peer, id, &r.base, -1);
 }
 
+/* Of a test with a model of its own: true: answered, or kept to be answered. */
+static bool (*host_model)(struct host_broker *b, int peer, uint32_t id, const Pb__Request *q);
+
 static inline void host_hear(struct host_broker *b, int peer, const uint8_t *body, size_t len)
 {
     uint32_t id = sp_request_id_get(body);
@@ -227,7 +232,9 @@ static inline void host_hear(struct host_broker *b, int peer, const uint8_t *bod
     if (frame_decode(&f, &pb__request__descriptor, body + SP_REQUEST_ID, len - SP_REQUEST_ID, FRAME_MAX_CONTROL) != 0)
         abort();
     q = (const Pb__Request *)f.msg;
-    if (q->body_case == PB__REQUEST__BODY_WAIT)
+    if (host_model != NULL && host_model(b, peer, id, q))
+        ;
+    else if (q->body_case == PB__REQUEST__BODY_WAIT)
         host_wait(b, peer, id, q->wait);
     else if (q->body_case == PB__REQUEST__BODY_ASK && q->ask->body_case == PB__ASK__BODY_ASK_CANCEL)
         host_cancel(b, peer, id, q->ask);

@@ -335,7 +335,6 @@ static void a_job_that_could_not_be_stored_leaves_no_file(void **state)
 
     bare_enter(&r->bare, WORKER_BUSY);
     job = r->bare.job;
-    job->submit_way.peer = 1;
     job->outputs.spool.cap = 10 << 20;
     job->spools[0].cap = 10 << 20;
     collect(job, "first", BIG);

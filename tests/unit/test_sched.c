@@ -532,6 +532,47 @@ static void two_limiters_at_once_are_taken_together_or_not_at_all(void **state)
     assert_int_equal(x.used + y.used, 0);
 }
 
+/* Each of the two is always full when the other has a place: there is a job more for it, every time. */
+static void who_needs_two_limiters_is_served_although_never_both_have_a_place(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_tenant *t = fx_tenant(f, 0, NULL, 1);
+    struct sched_limiter l[2];
+    struct sched_use use[2] = {
+        {&l[0],  1},
+        { &l[1], 1}
+    };
+    struct fx_job *running[2], *both, *j = NULL;
+    unsigned claims = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        sched_limiter_init(&l[i], "LIMITER:l", 1, false);
+        fx_put_using(f, t, 1 + i, NORMAL, 3, 1, &use[i], 1);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        running[i] = fx_next(f);
+    both = fx_put_using(f, t, 10, NORMAL, 3, 1, use, 2);
+    while (j != both) {
+        unsigned i = claims++ % 2;
+
+        fx_put_using(f, t, 100 + claims, NORMAL, 3, 1, &use[i], 1);
+        fx_done(f, running[i]);
+        j = fx_next(f);
+        if (j == NULL) { /* the place is kept: the other one's end is all that is missing */
+            assert_int_equal(l[i].used, 0);
+            fx_done(f, running[1 - i]);
+            j = fx_next(f);
+            assert_ptr_equal(j, both);
+        }
+        running[i] = j;
+        assert_true(claims <= 2 * SCHED_PATIENCE + 2);
+    }
+    assert_true(claims > SCHED_PATIENCE); /* it keeps no place idle before */
+    fx_done(f, both);
+    assert_non_null(fx_next(f));
+    assert_int_equal(sched_waiting(f->s), 0);
+}
+
 static void a_limiter_named_twice_is_one_with_more_places(void **state)
 {
     struct fixture *f = *state;
@@ -721,6 +762,7 @@ int main(void)
         T(who_needs_more_places_than_there_are_keeps_nobody_back),
         T(a_limiter_of_several_tenants_holds_all_back_and_lets_all_go),
         T(two_limiters_at_once_are_taken_together_or_not_at_all),
+        T(who_needs_two_limiters_is_served_although_never_both_have_a_place),
         T(a_limiter_named_twice_is_one_with_more_places),
         T(a_job_taken_over_counts_and_is_charged),
         T(the_reason_is_the_gate_that_is_shut),

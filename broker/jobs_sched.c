@@ -1,0 +1,332 @@
+/* jobs_sched.c - see jobs.h: what the scheduler knows of a job, its claims and what they cost; the crews' queues of those that have one. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/jobs_own.h"
+#include "broker/templates.h"
+#include "log.h"
+
+#define ST(name) PB__STATE__STATE_##name
+#define CA(name) PB__CAUSE__CAUSE_##name
+
+enum {
+    GUESS_JOBS = 4,       /* so many jobs of a day say how long the next one takes */
+    GUESS_US = 1000000,   /* before that */
+    BLIND_US = 1000000,   /* its spec could not be read for want of memory: not before then */
+    US_PER_S = 1000000
+};
+
+static struct sched *scheduler(const struct jobs *j)
+{
+    return j->broker->tenants.sched;
+}
+
+/* ---- what a job costs -------------------------------------------------------------------------------------------------------------------- */
+
+static double processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? (double)n : 1;
+}
+
+static double memory(void)
+{
+    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* As long as those of its tenant took today, on average; no longer than it may. */
+static double guess_s(const struct tenant *t, uint64_t wall_limit_us)
+{
+    struct tenant_day day = tenant_today(t, loop_wall_us());
+    uint64_t us = day.jobs >= GUESS_JOBS ? day.wall_us / day.jobs : GUESS_US;
+
+    return (double)(wall_limit_us != 0 && us > wall_limit_us ? wall_limit_us : us) / US_PER_S;
+}
+
+static double estimate(const struct tenant *t, const struct store_job *row)
+{
+    double cpus = row->threads > 1 ? row->threads : 1;
+
+    return sched_cost(cpus, processors(), (double)row->memory_bytes, memory(), guess_s(t, row->wall_us));
+}
+
+static double cost_of(const Pb__Usage *u)
+{
+    double wall = (double)(u->wall_us > 0 ? u->wall_us : 1);
+
+    return sched_cost((double)(u->cpu_user_us + u->cpu_sys_us) / wall, processors(), (double)u->mem_peak_bytes, memory(), wall / US_PER_S);
+}
+
+/* ---- what the scheduler knows ------------------------------------------------------------------------------------------------------------- */
+
+/* Of an engine whose workers do not boot one job at a time is claimed: it tries. */
+static struct sched_limiter *gate_of(struct jobs *j, const struct waiting *w)
+{
+    struct sched_limiter *gate = w->engine < ENGINE_COUNT ? &j->broker->crews[w->engine].gate : NULL;
+
+    if (gate != NULL && gate->reason == NULL)
+        sched_limiter_init(gate, "NO_WORKER", SCHED_UNLIMITED, true);
+    return gate;
+}
+
+int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row)
+{
+    struct sched_use use[SCHED_USES_MAX];
+    unsigned n = 0;
+
+    w->sched.rank.key = ++j->last_key;
+    w->sched.cost = (float)estimate(w->tenant, row);
+    use[n].limiter = gate_of(j, w);
+    if (use[n].limiter != NULL)
+        use[n++].n = 1;
+    w->sched.uses = scheduler(j) != NULL ? sched_uses_get(scheduler(j), &w->tenant->sched, use, n) : NULL;
+    return w->sched.uses != NULL ? 0 : -ENOMEM;
+}
+
+void jobs_sched_leave(struct jobs *j, struct waiting *w)
+{
+    if (scheduler(j) == NULL)
+        return;
+    if (w->claimed)
+        (void)jobs_settle(j, w, NULL);
+    sched_take(scheduler(j), &w->sched, j->broker->loop.now_us);
+    sched_uses_drop(scheduler(j), w->sched.uses);
+    w->sched.uses = NULL;
+}
+
+/* A spec that is not at hand is not read before it is committed: it would not be there. */
+static bool may_be_known(const struct waiting *w)
+{
+    return !w->entering && (w->committed || w->spec != NULL || w->job != NULL);
+}
+
+int jobs_sched_put(struct jobs *j, struct waiting *w)
+{
+    if (!may_be_known(w) || sched_waits(&w->sched))
+        return 0;
+    return sched_put(scheduler(j), &w->sched, waiting_class(w), waiting_priority(w), j->broker->loop.now_us);
+}
+
+void jobs_sched_take(struct jobs *j, struct waiting *w)
+{
+    sched_take(scheduler(j), &w->sched, j->broker->loop.now_us);
+}
+
+double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
+{
+    double cost = used != NULL ? cost_of(used) : 0;
+
+    if (!w->claimed)
+        return 0;
+    w->claimed = false;
+    sched_done(scheduler(j), w->sched.uses, w->sched.cost, cost, j->broker->loop.now_us);
+    return cost;
+}
+
+/* ---- the crews' queues -------------------------------------------------------------------------------------------------------------------- */
+
+static unsigned threads_of(const struct job *job)
+{
+    return job->limits.threads > 1 ? (unsigned)job->limits.threads : 1;
+}
+
+static struct crew_queue *queue_of(const struct job *job)
+{
+    return threads_of(job) > 1 ? &job->crew->wide : job->interp != NULL ? &job->crew->living : &job->crew->plain;
+}
+
+static void enqueue(struct job *job, int at_head)
+{
+    struct crew_queue *q = queue_of(job);
+
+    job->ready_at = job->broker->loop.now_us;
+    if (q->first == NULL) {
+        job->queue_next = job->queue_prev = job;
+        q->first = job;
+    } else {
+        job->queue_next = q->first;
+        job->queue_prev = q->first->queue_prev;
+        job->queue_prev->queue_next = job;
+        q->first->queue_prev = job;
+        if (at_head)
+            q->first = job;
+    }
+    q->waiting++;
+    job->broker->jobs.waiting++;
+}
+
+void jobs_dequeue(struct job *job)
+{
+    struct crew_queue *q = queue_of(job);
+
+    if (job->queue_next == NULL)
+        return;
+    if (job->queue_next == job) {
+        q->first = NULL;
+    } else {
+        job->queue_prev->queue_next = job->queue_next;
+        job->queue_next->queue_prev = job->queue_prev;
+        if (q->first == job)
+            q->first = job->queue_next;
+    }
+    job->queue_next = job->queue_prev = NULL;
+    q->waiting--;
+    job->broker->jobs.waiting--;
+}
+
+void jobs_put_in_queue(struct job *job, int at_head)
+{
+    if (job->builds != NULL) { /* it has a worker of its own */
+        template_prepare(job->builds);
+        return;
+    }
+    enqueue(job, at_head);
+    jobs_dispatch(&job->broker->jobs);
+    pool_refill(&job->broker->pool);
+}
+
+/* ---- claims ------------------------------------------------------------------------------------------------------------------------------- */
+
+void jobs_unclaim(struct jobs *j, struct waiting *w)
+{
+    jobs_dequeue(w->job);
+    (void)jobs_settle(j, w, NULL);
+    jobs_move(j, w, JOB_EV_UNCLAIM, "");
+}
+
+/* A claimed job whose spec cannot be had, now or at all. */
+static void cannot_begin(struct jobs *j, struct waiting *w, int rc)
+{
+    char detail[128];
+
+    (void)jobs_settle(j, w, NULL);
+    if (rc == -ENOMEM) {
+        jobs_move(j, w, JOB_EV_UNCLAIM, "");
+        jobs_sched_take(j, w);
+        (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + BLIND_US);
+        jobs_arm_clocks(j);
+        return;
+    }
+    snprintf(detail, sizeof(detail), "its spec cannot be read from the store: %s", strerror(-rc));
+    jobs_end_slim(j, w, CA(INTERNAL), detail);
+}
+
+static void take_claim(struct jobs *j, struct waiting *w)
+{
+    struct job *job = w->job;
+    int rc;
+
+    w->claimed = true;
+    jobs_move(j, w, JOB_EV_CLAIM, "");
+    rc = job != NULL ? 0 : jobs_make(j, w, &job);
+    if (rc != 0) {
+        cannot_begin(j, w, rc);
+        return;
+    }
+    job->cost_charged += w->sched.cost;
+    job->claimed_us = loop_wall_us();
+    enqueue(job, 0);
+    if (w->engine == WAITING_NO_ENGINE)
+        jobs_decide(job, CA(START_FAILED), "this broker has no engine '%.32s'", job->engine);
+    else if (job->templated && job->template == NULL)
+        jobs_decide(job, CA(START_FAILED), "the template of the job has been removed");
+}
+
+static void on_no_more(struct jobs *j)
+{
+    uint64_t wake = sched_wake_us(scheduler(j));
+    struct timers *t = &j->broker->loop.timers;
+
+    if (wake == SCHED_NEVER)
+        timers_cancel(t, &j->claim);
+    else if (j->claim.place == 0 || j->claim.at_us != wake)
+        timers_arm(t, &j->claim, wake);
+}
+
+static bool has_slot(const struct jobs *j)
+{
+    return j->broker->pool.busy + j->table.in_state[ST(CLAIMED)] < j->broker->config.workers;
+}
+
+static void claim(struct jobs *j)
+{
+    struct sched_job *next;
+
+    if (j->claiming || j->closed || scheduler(j) == NULL)
+        return;
+    j->claiming = true;
+    while (has_slot(j) && (next = sched_next(scheduler(j), j->broker->loop.now_us)) != NULL)
+        take_claim(j, (struct waiting *)(void *)((char *)next - offsetof(struct waiting, sched)));
+    if (has_slot(j))
+        on_no_more(j);
+    j->claiming = false;
+}
+
+void jobs_on_claim_due(void *ctx)
+{
+    jobs_dispatch(ctx);
+}
+
+void jobs_crew_changed(struct crew *c)
+{
+    struct broker *b = c->broker;
+    uint32_t max = c->boot_failures > 0 ? 1 : SCHED_UNLIMITED;
+
+    if (c->gate.reason == NULL || c->gate.max == max)
+        return;
+    sched_limiter_set(b->tenants.sched, &c->gate, max);
+    while (c->boot_failures > 0 && c->plain.waiting > 1 && c->plain.first->queue_prev->entry != NULL)
+        jobs_unclaim(&b->jobs, c->plain.first->queue_prev->entry);
+    if (max == SCHED_UNLIMITED)
+        jobs_dispatch(&b->jobs);
+}
+
+/* The first of a queue, when it has waited longer than best and there is a worker for it. */
+static void take_if_older(const struct crew_queue *q, struct job **best, struct worker **ret_w)
+{
+    struct job *job = q->first;
+    struct worker *w;
+
+    if (job != NULL && job->interp == NULL && job->broker->pool.busy >= job->broker->config.workers)
+        return;
+    if (job == NULL || (*best != NULL && (*best)->ready_at <= job->ready_at))
+        return;
+    w = pool_idle(&job->broker->pool, job->crew, threads_of(job));
+    if (w == NULL)
+        return;
+    *best = job;
+    *ret_w = w;
+}
+
+/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. */
+void jobs_dispatch(struct jobs *j)
+{
+    struct broker *b = j->broker;
+
+    if (b->phase == BROKER_DRAINING)
+        return;
+    claim(j);
+    while (j->waiting > 0) {
+        struct job *job = NULL;
+        struct worker *w = NULL;
+
+        for (int i = 0; i < ENGINE_COUNT; i++) {
+            take_if_older(&b->crews[i].plain, &job, &w);
+            take_if_older(&b->crews[i].wide, &job, &w);
+            take_if_older(&b->crews[i].living, &job, &w);
+        }
+        for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
+            take_if_older(&t->crew.plain, &job, &w);
+            take_if_older(&t->crew.living, &job, &w);
+        }
+        if (job == NULL)
+            break;
+        jobs_assign(job, w);
+    }
+    pool_refill(&b->pool);
+}

@@ -1,0 +1,257 @@
+/* jobs_slim.c - see jobs.h: the end of one that waits and never became a struct job: its receipt is made from its spec alone. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/jobs_own.h"
+#include "coop/version.h"
+#include "frame.h"
+#include "log.h"
+
+#define CA(name) PB__CAUSE__CAUSE_##name
+#define ST(name) PB__STATE__STATE_##name
+enum { AGAIN_US = 1000000 };
+
+/* Sub-messages of a receipt; they must live until it is packed. */
+struct parts {
+    Pb__Receipt receipt;
+    Pb__StreamTotal streams[2];
+    Pb__Usage usage;
+    Pb__Enforcement enforcement;
+    Pb__Times times;
+    Pb__Where where;
+    char id[ULID_LEN + 1];
+    Pb__Attempt **attempts;
+    size_t n_attempts;
+};
+
+static int take_attempt(void *ctx, const struct store_attempt *a)
+{
+    struct job past = { .attempts = ((struct parts *)ctx)->attempts, .n_attempts = ((struct parts *)ctx)->n_attempts };
+    int rc = job_add_attempt(&past, a);
+
+    ((struct parts *)ctx)->attempts = past.attempts;
+    ((struct parts *)ctx)->n_attempts = past.n_attempts;
+    return rc;
+}
+
+static void drop_attempts(struct parts *p)
+{
+    struct job past = { .attempts = p->attempts, .n_attempts = p->n_attempts };
+
+    jobs_drop_attempts(&past);
+}
+
+static void fill_nothing(struct parts *p)
+{
+    Pb__Enforcement *e = &p->enforcement;
+
+    for (int i = 0; i < 2; i++)
+        pb__stream_total__init(&p->streams[i]);
+    pb__usage__init(&p->usage);
+    pb__enforcement__init(e);
+    e->tier = e->cpu = e->wall = e->memory = e->output = e->net = e->fs = e->seccomp = e->swap = e->pids = e->disk = e->idle = "none";
+    p->receipt.stdout = &p->streams[0];
+    p->receipt.stderr = &p->streams[1];
+    p->receipt.usage = &p->usage;
+    p->receipt.enforcement = e;
+}
+
+static void fill_when_and_where(struct jobs *j, const struct waiting *w, struct parts *p)
+{
+    pb__times__init(&p->times);
+    p->times.submitted_us = w->submitted_us;
+    p->times.ended_us = p->times.recorded_us = loop_wall_us();
+    p->receipt.times = &p->times;
+    pb__where__init(&p->where);
+    p->where.broker = COOP_VERSION;
+    p->where.kernel = j->broker->kernel;
+    p->receipt.where = &p->where;
+}
+
+static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spec, Pb__Cause cause, const char *detail, struct parts *p)
+{
+    Pb__Receipt *r = &p->receipt;
+
+    pb__receipt__init(r);
+    waiting_id(w, p->id);
+    r->job = p->id;
+    r->name = spec->name;
+    r->engine = spec->engine;
+    r->tenant = (char *)w->tenant->name;
+    r->user = spec->user;
+    r->attempt = w->attempt;
+    r->epoch = w->epoch;
+    r->outcome = job_outcome(cause);
+    r->cause = cause;
+    r->cause_detail = (char *)detail;
+    r->fault = (char *)job_fault_name(job_cause_fault(cause));
+    r->limits_effective = spec->limits;
+    r->array_id = spec->array_id;
+    r->array_index = w->array_index;
+    r->attempts = p->attempts;
+    r->n_attempts = p->n_attempts;
+    fill_nothing(p);
+    fill_when_and_where(j, w, p);
+}
+
+/* Without it the receipt says less, but it says how it ended. */
+static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret)
+{
+    static const Pb__JobSpec nothing = PB__JOB_SPEC__INIT;
+    struct store_blob blob;
+    void *own;
+    int rc = jobs_read_spec(j, w, &blob, &own);
+
+    if (rc == 0)
+        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+    free(own);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc != 0) { /* what is left is to say so */
+        memset(ret, 0, sizeof(*ret));
+        ret->msg = (ProtobufCMessage *)(void *)&nothing;
+    }
+    return 0;
+}
+
+static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail, uint8_t **ret, size_t *ret_len)
+{
+    struct store_finish keep = { 0 };
+    struct parts p = { 0 };
+    struct frame spec;
+    char id[ULID_LEN + 1];
+    int rc = spec_of(j, w, &spec);
+
+    if (rc != 0)
+        return rc;
+    waiting_id(w, id);
+    if (w->attempt > 0)
+        rc = store_each_attempt(j->broker->store, id, take_attempt, &p);
+    if (rc == 0) {
+        fill(j, w, (const Pb__JobSpec *)spec.msg, cause, detail, &p);
+        rc = frame_pack(&p.receipt.base, ret, ret_len);
+    }
+    if (rc == 0) {
+        jobs_retention(w->tenant, ((const Pb__JobSpec *)spec.msg)->retention, p.times.ended_us, &keep);
+        w->not_before_us = keep.log_until_us;
+        w->deadline_us = keep.keep_until_us;
+    }
+    drop_attempts(&p);
+    frame_release(&spec);
+    return rc;
+}
+
+static int push(struct jobs *j, struct waiting *w, const Pb__Receipt *r)
+{
+    struct store_op *op;
+    char id[ULID_LEN + 1];
+
+    waiting_id(w, id);
+    op = store_op_new(STORE_FINISH, id);
+    if (op == NULL || (op->finish.receipt.bytes = malloc(w->spec->len)) == NULL) {
+        store_op_free(op);
+        return -ENOMEM;
+    }
+    memcpy(op->finish.receipt.bytes, w->spec->bytes, w->spec->len);
+    op->finish.receipt.len = w->spec->len;
+    op->finish.attempt = w->attempt;
+    op->finish.infra = w->infra;
+    op->finish.epoch = w->epoch;
+    op->finish.state = r->outcome;
+    op->finish.cause = r->cause;
+    op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = 1 };
+    op->finish.log_until_us = w->not_before_us; /* in FINISHING they are that */
+    op->finish.keep_until_us = w->deadline_us;
+    store_push(j->broker->store, op);
+    return 0;
+}
+
+static void again_later(struct jobs *j, struct waiting *w, int status)
+{
+    log_event(LOG_LEVEL_ERROR, "receipt_not_stored", "error=\"%s\"", strerror(-status));
+    (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + AGAIN_US);
+    jobs_arm_clocks(j);
+}
+
+/* The receipt is kept where the spec was: both are never needed. */
+static int keep_receipt(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len)
+{
+    struct waiting_spec *kept = malloc(sizeof(*kept) + len);
+
+    if (kept == NULL)
+        return -ENOMEM;
+    jobs_drop_spec(j, w);
+    kept->len = len;
+    memcpy(kept->bytes, packed, len);
+    w->spec = kept;
+    j->spec_bytes += len;
+    return 0;
+}
+
+void jobs_slim_again(struct jobs *j, struct waiting *w)
+{
+    struct frame f;
+    int rc = frame_decode(&f, &pb__receipt__descriptor, w->spec->bytes, w->spec->len, FRAME_MAX_CONTROL);
+
+    if (rc == 0) {
+        rc = push(j, w, (const Pb__Receipt *)f.msg);
+        frame_release(&f);
+    }
+    if (rc != 0)
+        again_later(j, w, rc);
+}
+
+void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail)
+{
+    char id[ULID_LEN + 1];
+    uint8_t *packed;
+    size_t len;
+    int rc = pack(j, w, cause, detail, &packed, &len);
+
+    waiting_id(w, id);
+    if (rc == 0) {
+        rc = keep_receipt(j, w, packed, len);
+        free(packed);
+    }
+    if (rc != 0) { /* it stays as it is, and can be ended again */
+        log_event(LOG_LEVEL_ERROR, "not_ended", "job=%s error=\"%s\"", id, strerror(-rc));
+        return;
+    }
+    jobs_move(j, w, JOB_EV_END, job_cause_name(cause));
+    log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=0", id, job_cause_name(cause), w->attempt);
+    jobs_slim_again(j, w);
+}
+
+static void conclude(struct jobs *j, struct waiting *w, const struct store_op *op)
+{
+    Pb__State outcome = op->finish.state;
+    Pb__Cause cause = op->finish.cause;
+
+    jobs_move(j, w, job_outcome_event(outcome), job_cause_name(cause));
+    if (w->job != NULL)
+        jobs_free(w->job); /* somebody looked: those who wait are answered from the store */
+    jobs_tell_end(j, w, outcome, cause);
+    jobs_drop_entry(j, w);
+}
+
+void jobs_slim_finished(struct jobs *j, struct waiting *w, const struct store_op *op)
+{
+    int status = op->status;
+
+    if (status != 0 && w->refused) {
+        if (w->job != NULL)
+            jobs_free(w->job);
+        jobs_drop_entry(j, w);
+        return;
+    }
+    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
+        again_later(j, w, status);
+        return;
+    }
+    if (status != 0)
+        log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", op->job, strerror(-status));
+    conclude(j, w, op);
+}

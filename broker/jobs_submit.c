@@ -1,0 +1,496 @@
+/* jobs_submit.c - see jobs.h: a spec is checked, filled in and becomes an entry; the same idempotency key again is the same job again. */
+#include <assert.h>
+#include <errno.h>
+#include <sha256.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/interps.h"
+#include "broker/jobs_own.h"
+#include "broker/spec_check.h"
+#include "broker/templates.h"
+#include "frame.h"
+#include "log.h"
+
+#define CA(name) PB__CAUSE__CAUSE_##name
+#define ST(name) PB__STATE__STATE_##name
+
+_Static_assert(STORE_HASH == SHA256_DIGEST_LENGTH, "the hash of a spec is a SHA-256");
+enum { PRIORITY = 3 };
+
+__attribute__((format(printf, 3, 4))) static int refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(no->why, sizeof(no->why), fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+/* ---- the same key again ------------------------------------------------------------------------------------------------------------------- */
+
+/* Somebody who is to hear of a submit. */
+struct listener {
+    void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
+    void *ctx;
+    struct listener *next;
+};
+
+/* A submit on its way; with a key it is found by it. */
+struct jobs_idem {
+    struct {
+        uint64_t tenant;
+        char key[STORE_IDEM_LEN + 1];
+    } name; /* zeroed behind the key: it is hashed whole */
+    uint8_t hash[STORE_HASH];
+    char id[ULID_LEN + 1];
+    struct jobs *jobs;
+    Pb__Limits limits;
+    struct listener own, *followers;
+    UT_hash_handle hh;
+};
+
+static void name_it(struct jobs_idem *s, const struct tenant *t, const char *key)
+{
+    memset(&s->name, 0, sizeof(s->name));
+    s->name.tenant = t->id;
+    snprintf(s->name.key, sizeof(s->name.key), "%s", key);
+}
+
+static int refuse_other(struct jobs_refusal *no, const char *key, const char *id)
+{
+    snprintf(no->hint, sizeof(no->hint), "the job is %s; another job wants another key", id);
+    return refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec", key);
+}
+
+/* One whose commit is under way: whoever comes second hears when the first does. */
+static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    struct listener *l;
+
+    if (memcmp(first->hash, hash, STORE_HASH) != 0)
+        return refuse_other(no, first->name.key, first->id);
+    l = malloc(sizeof(*l));
+    if (l == NULL)
+        return refuse(no, -ENOMEM, "out of memory");
+    *l = (struct listener){ o->done, o->ctx, first->followers };
+    first->followers = l;
+    memcpy(ret_id, first->id, sizeof(first->id));
+    return 0;
+}
+
+/* 1: the key is there, and the order is answered for; 0: it is not; -errno. */
+static int look_up(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    uint8_t stored[STORE_HASH];
+    struct jobs_idem probe, *first;
+    int rc;
+
+    name_it(&probe, o->tenant, o->spec->idem_key);
+    HASH_FIND(hh, j->idem, &probe.name, sizeof(probe.name), first);
+    if (first != NULL) {
+        rc = join(first, o, hash, ret_id, no);
+        return rc == 0 ? 1 : rc;
+    }
+    rc = store_find_idem(j->broker->store, o->tenant->id, o->spec->idem_key, ret_id, stored);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc != 0)
+        return refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
+    if (memcmp(stored, hash, STORE_HASH) != 0)
+        return refuse_other(no, o->spec->idem_key, ret_id);
+    if (!o->dry_run)
+        o->done(o->ctx, ret_id, o->spec->limits, true, 0);
+    return 1;
+}
+
+/* ---- the spec ------------------------------------------------------------------------------------------------------------------------------ */
+
+static int hash_of(const Pb__JobSpec *s, uint8_t ret[STORE_HASH])
+{
+    uint8_t *packed;
+    size_t len;
+    SHA2_CTX ctx;
+    int rc = frame_pack(&s->base, &packed, &len);
+
+    if (rc != 0)
+        return rc;
+    SHA256Init(&ctx);
+    SHA256Update(&ctx, packed, len);
+    SHA256Final(ret, &ctx);
+    free(packed);
+    return 0;
+}
+
+/* As a job of this tenant: template, text, limits; in full. */
+static int settle(struct jobs *j, const struct jobs_order *o, struct spec_room *room, struct jobs_refusal *no)
+{
+    Pb__JobSpec *s = o->spec;
+    char why[SPEC_WHY];
+    struct call_why call;
+    int rc;
+
+    if (templates_resolve(j->broker, o->tenant->id, s, &call) != 0)
+        return refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
+    rc = spec_check(s, why);
+    if (rc == 0)
+        rc = tenant_settle_limits(o->tenant, s->limits, s->limits_asked, engine_find(s->engine), why);
+    if (rc != 0)
+        return refuse(no, rc, "%s", why);
+    s->tenant = o->tenant->name;
+    s->user = (char *)o->user;
+    spec_fill(s, room);
+    return 0;
+}
+
+void jobs_row(const Pb__JobSpec *spec, const struct tenant *t, struct store_job *ret)
+{
+    *ret = (struct store_job){ .tenant = t->id, .class = spec->class_, .prio = spec->priority != 0 ? spec->priority : PRIORITY };
+    snprintf(ret->name, sizeof(ret->name), "%s", spec->name);
+    snprintf(ret->engine, sizeof(ret->engine), "%s", spec->engine);
+    snprintf(ret->template, sizeof(ret->template), "%s", spec->template_);
+    snprintf(ret->queue, sizeof(ret->queue), "%s", spec->queue);
+    snprintf(ret->user, sizeof(ret->user), "%s", spec->user);
+    ret->hold = spec->hold ? WAITING_HELD_USER : 0;
+    ret->max_attempts = spec->retry != NULL && spec->retry->max_attempts > 0 ? spec->retry->max_attempts : 1;
+    ret->submitted_us = loop_wall_us();
+    ret->not_before_us = spec->schedule != NULL ? spec->schedule->not_before_us : 0;
+    ret->deadline_us = spec->schedule != NULL ? spec->schedule->deadline_us : 0;
+    ret->memory_bytes = spec->limits->memory_bytes;
+    ret->wall_us = spec->limits->wall_us;
+    ret->threads = (uint32_t)spec->limits->threads;
+    ret->stdin_mode = spec->stdin_mode;
+    ret->builds = spec->builds[0] != '\0';
+}
+
+/* ---- an entry ------------------------------------------------------------------------------------------------------------------------------ */
+
+struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct tenant *tenant)
+{
+    struct waiting *w = waiting_add(&j->table, row->id);
+    int engine = engine_find(row->engine);
+
+    if (w == NULL)
+        return NULL;
+    w->tenant = tenant;
+    w->epoch = row->epoch;
+    w->submitted_us = row->submitted_us;
+    w->not_before_us = row->not_before_us;
+    w->deadline_us = row->deadline_us;
+    w->attempt = (uint16_t)row->attempt;
+    w->infra = (uint16_t)row->infra;
+    w->max_attempts = (uint16_t)row->max_attempts;
+    w->holds = (uint8_t)row->hold;
+    w->engine = engine >= 0 ? (uint8_t)engine : WAITING_NO_ENGINE;
+    w->stream = row->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM;
+    w->array_index = row->array_index;
+    w->entering = true;
+    waiting_set_band(w, row->class, row->prio);
+    if (jobs_sched_enter(j, w, row) == 0)
+        return w;
+    waiting_drop(&j->table, w);
+    return NULL;
+}
+
+void jobs_admit(struct jobs *j, struct waiting *w, int status)
+{
+    if (status != 0) {
+        jobs_sched_leave(j, w);
+        jobs_drop_spec(j, w);
+        waiting_drop(&j->table, w);
+        return;
+    }
+    w->entering = false;
+    w->committed = true;
+    jobs_place_first(j, w);
+}
+
+static void tell_submit(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spec, const char *id)
+{
+    struct event_note note = { .kind = EVENT_SUBMIT, .job = id, .tenant = w->tenant, .to = (Pb__State)w->state };
+
+    note.name = spec->name;
+    events_tell(&j->broker->events, &note);
+}
+
+/* ---- submit -------------------------------------------------------------------------------------------------------------------------------- */
+
+static struct jobs_idem *note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, const char *id)
+{
+    struct jobs_idem *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    name_it(s, o->tenant, o->spec->idem_key);
+    memcpy(s->hash, hash, STORE_HASH);
+    memcpy(s->id, id, sizeof(s->id));
+    s->jobs = j;
+    s->limits = *o->spec->limits;
+    s->own = (struct listener){ o->done, o->ctx, NULL };
+    if (s->name.key[0] != '\0')
+        HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
+    return s;
+}
+
+static void forget_submit(struct jobs_idem *s)
+{
+    if (s->name.key[0] != '\0')
+        HASH_DEL(s->jobs->idem, s);
+    while (s->followers != NULL) {
+        struct listener *l = s->followers;
+
+        s->followers = l->next;
+        free(l);
+    }
+    free(s);
+}
+
+void jobs_submit_finish(struct jobs *j)
+{
+    struct jobs_idem *s, *next;
+
+    HASH_ITER (hh, j->idem, s, next)
+        HASH_DEL(j->idem, s); /* each is freed with its op: the store is closed behind us, or by the next commit */
+}
+
+static void answer_submit(struct jobs_idem *s, int status)
+{
+    s->own.done(s->own.ctx, s->id, &s->limits, false, status);
+    for (struct listener *l = s->followers; l != NULL; l = l->next)
+        l->done(l->ctx, s->id, &s->limits, true, status);
+}
+
+static int begin(struct jobs *j, const struct jobs_order *o, struct store_op *op, const uint8_t *hash, struct waiting **ret)
+{
+    struct store_job *row = &op->submit.row;
+    struct waiting *w;
+    struct jobs_idem *s;
+
+    jobs_row(o->spec, o->tenant, row);
+    memcpy(row->id, op->job, sizeof(row->id));
+    w = jobs_enter(j, row, o->tenant);
+    s = w != NULL ? note_submit(j, o, hash, op->job) : NULL;
+    if (s == NULL) {
+        if (w != NULL)
+            jobs_admit(j, w, -ENOMEM);
+        return -ENOMEM;
+    }
+    op->owner = s;
+    row->state = jobs_first_state(w);
+    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
+    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
+    *ret = w;
+    return 0;
+}
+
+/* Everything is checked: from here only memory can be short. */
+static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    struct waiting *w = NULL;
+    struct store_op *op;
+    int rc = -ENOMEM;
+
+    ulid_make(loop_wall_us() / 1000, ret_id);
+    op = store_op_new(STORE_SUBMIT, ret_id);
+    if (op != NULL)
+        rc = frame_pack(&o->spec->base, &op->submit.spec.bytes, &op->submit.spec.len);
+    if (rc == 0)
+        rc = jobs_labels(o->spec, &op->submit.labels, &op->submit.n_labels);
+    if (rc == 0)
+        rc = begin(j, o, op, hash, &w);
+    if (rc != 0) {
+        store_op_free(op);
+        return refuse(no, rc, "out of memory");
+    }
+    jobs_keep_spec(j, w, op->submit.spec.bytes, op->submit.spec.len);
+    store_push(j->broker->store, op);
+    j->submitted++;
+    w->entering = false;
+    j->fresh = w;
+    j->fresh_spec = o->spec;
+    jobs_place_first(j, w);
+    tell_submit(j, w, o->spec, ret_id);
+    jobs_dispatch(j); /* before it is committed: see jobs_start_early() */
+    j->fresh = NULL;
+    j->fresh_spec = NULL;
+    return 0;
+}
+
+int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    struct broker *b = j->broker;
+    uint8_t hash[STORE_HASH] = { 0 };
+    static struct spec_room room; /* of the last spec that was filled in: good until the next */
+    int rc = 0;
+
+    *no = (struct jobs_refusal){ "", "" };
+    ret_id[0] = '\0';
+    if (b->phase == BROKER_DRAINING || j->closed)
+        return refuse(no, -EBUSY, "the broker is draining and takes no new jobs; try again later");
+    spec_clear_own(o->spec);
+    if (strlen(o->spec->idem_key) > STORE_IDEM_LEN)
+        return refuse(no, -EINVAL, "an idempotency key has at most %d bytes", STORE_IDEM_LEN);
+    if (o->spec->idem_key[0] != '\0' && (rc = hash_of(o->spec, hash)) != 0)
+        return refuse(no, rc, "out of memory");
+    if (o->spec->idem_key[0] != '\0')
+        rc = look_up(j, o, hash, ret_id, no);
+    if (rc == 0 && waiting_count(&j->table) >= b->config.max_queued)
+        rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
+    if (rc == 0)
+        rc = settle(j, o, &room, no);
+    if (rc == 0 && !o->internal)
+        rc = tenant_may_submit(o->tenant, 1, b->loop.now_us, no->why, no->hint);
+    if (rc == 0 && !o->dry_run)
+        rc = enter_and_push(j, o, hash, ret_id, no);
+    return rc > 0 ? 0 : rc;
+}
+
+/* ---- the commit is back --------------------------------------------------------------------------------------------------------------------- */
+
+/* The store would not have it: the client was told so, and every trace of a run that began early goes. */
+static void forget(struct jobs *j, struct waiting *w)
+{
+    struct job *job = w->job;
+
+    w->refused = true;
+    if (job == NULL) {
+        if (w->state != ST(FINISHING)) /* else its receipt comes back refused, and it is dropped then */
+            jobs_drop_entry(j, w);
+        return;
+    }
+    jobs_forget_submit(job);
+}
+
+void jobs_forget_submit(struct job *job)
+{
+    job->refused = 1;
+    if (job->worker != NULL) {
+        jobs_decide(job, CA(INTERNAL), "%s", "its submit was not stored");
+        return; /* jobs_on_worker_end() lets it go */
+    }
+    jobs_dequeue(job);
+    if (job->state != ST(FINISHING)) /* as above */
+        jobs_forget(job);
+}
+
+static void admitted(struct jobs *j, struct waiting *w)
+{
+    w->committed = true;
+    if (w->state == ST(READY) && !sched_waits(&w->sched)) { /* its spec is read back from the store */
+        (void)jobs_sched_put(j, w);
+        jobs_dispatch(j);
+    }
+}
+
+static void submit_back(struct jobs *j, struct store_op *op)
+{
+    struct waiting *w = waiting_find(&j->table, op->job);
+    struct jobs_idem *s = op->owner;
+
+    op->owner = NULL;
+    answer_submit(s, op->status);
+    forget_submit(s);
+    if (w == NULL)
+        return;
+    if (op->status == 0)
+        admitted(j, w);
+    else
+        forget(j, w);
+}
+
+static void move_back(struct jobs *j, const struct store_op *op)
+{
+    struct job *job = jobs_find(j, op->job);
+
+    if (op->status != 0 && op->status != -ESTALE)
+        log_event(LOG_LEVEL_WARN, "step_not_stored", "job=%s state=%s error=\"%s\"", op->job, job_state_name(op->move.state),
+                  strerror(-op->status));
+    if (job != NULL && job->moves > 0 && --job->moves == 0)
+        jobs_tidy_soon(j);
+}
+
+void jobs_on_op(struct jobs *j, struct store_op *op)
+{
+    struct waiting *w = waiting_find(&j->table, op->job);
+    struct job *job = w != NULL ? w->job : jobs_find(j, op->job);
+
+    if (op->kind == STORE_SUBMIT && op->owner != NULL)
+        submit_back(j, op);
+    else if (op->kind == STORE_SUBMIT && job != NULL)
+        jobs_stored(job, op->status);
+    else if (op->kind == STORE_CLAIM || op->kind == STORE_MOVE)
+        move_back(j, op);
+    else if (op->kind == STORE_FINISH && w != NULL && (job == NULL || job->end.cause == CA(NONE)))
+        jobs_slim_finished(j, w, op);
+    else if (op->kind == STORE_FINISH && job != NULL)
+        jobs_finished(job, op->status);
+}
+
+/* ---- those without an entry: interpreters, inits of templates ------------------------------------------------------------------------------- */
+
+static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living)
+{
+    struct tenant nobody = { .id = living->tenant };
+
+    jobs_row(spec, &nobody, &op->submit.row);
+    op->submit.row.state = ST(READY);
+    memcpy(op->submit.row.id, op->job, sizeof(op->job));
+    if (living->init)
+        return;
+    op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
+    op->submit.definition = living->definition;
+}
+
+struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len, const struct jobs_living *living)
+{
+    struct store_op *op = NULL;
+    char id[ULID_LEN + 1];
+    struct job *job;
+
+    if (!living->init)
+        memcpy(id, living->id, sizeof(id));
+    else
+        ulid_make(loop_wall_us() / 1000, id);
+    job = job_alloc(j, id, spec->name, spec->engine);
+    if (job != NULL)
+        op = store_op_new(STORE_SUBMIT, id);
+    if (op == NULL) {
+        free(packed);
+        free(living->definition.bytes);
+        if (job != NULL)
+            jobs_free(job);
+        return NULL;
+    }
+    job->tenant = living->tenant;
+    job_take_spec(job, spec);
+    fill_living(op, spec, living);
+    job->submitted_us = op->submit.row.submitted_us;
+    op->submit.spec = (struct store_blob){ packed, len };
+    job_keep_spec(job, packed, len);
+    store_push(j->broker->store, op);
+    return job;
+}
+
+/*
+ * The commit is under way, and the job starts meanwhile: nobody has been promised anything, and a sandboxed run that is never
+ * recorded harms nobody. Its receipt follows its submit through the same queue, so the store sees them in order.
+ */
+void jobs_start_early(struct job *job)
+{
+    if (job->spec != NULL)
+        jobs_put_in_queue(job, 0);
+}
+
+void jobs_stored(struct job *job, int status)
+{
+    interps_on_stored(job, status);
+    if (status != 0)
+        jobs_forget_submit(job);
+    else if (job->state == ST(READY) && job->queue_next == NULL)
+        jobs_put_in_queue(job, 0); /* its spec is read back from the store */
+}

@@ -1,0 +1,31 @@
+/*
+ * stored.h - a job as the store knows it, as a status and a receipt.
+ *
+ * Side:    broker.
+ * Returns: 0 or -errno; -ENOENT: no such job.
+ */
+#ifndef BROKER_STORED_H
+#define BROKER_STORED_H
+
+#include "broker/store.h"
+#include "control.pb-c.h"
+#include "frame.h"
+
+struct broker;
+
+/* A stored job as a status; its receipt, when it has one, stays decoded in receipt (release it, also after a failure). */
+struct stored {
+    struct store_job job;
+    struct frame receipt;
+    Pb__Chain chain;
+    char hashes[2][2 * STORE_HASH + 1];
+    Pb__JobStatus status; /* its texts are those of job and receipt */
+};
+
+int stored_read(struct broker *b, const char *id, struct stored *ret);
+/* What its row says, and no more. */
+void stored_status(struct broker *b, const struct store_job *row, Pb__JobStatus *ret);
+/* What a receipt says in numbers. */
+void stored_numbers(Pb__JobStatus *s, const Pb__Receipt *r);
+
+#endif

@@ -1,0 +1,118 @@
+/* verbs_submit.c - a job comes in; see control_verbs.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/control_verbs.h"
+#include "broker/spec_check.h"
+
+#define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
+
+/* Somebody waits for the commit of a submit. */
+struct submit_call {
+    struct broker *broker;
+    struct rep_way way;
+};
+
+void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)
+{
+    static const struct {
+        int rc;
+        Pb__ErrorCode code;
+    } rows[] = {
+        {-EINVAL,  ER(USAGE)     },
+        { -E2BIG,  ER(USAGE)     },
+        { -EDQUOT, ER(QUOTA)     },
+        { -EEXIST, ER(CONFLICT)  },
+        { -ENOENT, ER(NOT_FOUND) },
+        { -EBUSY,  ER(TEMPORARY) },
+        { -EPERM,  ER(PERMISSION)},
+        { -ENOMEM, ER(TEMPORARY) },
+    };
+    Pb__ErrorCode code = ER(INTERNAL);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].rc == rc)
+            code = rows[i].code;
+    control_refuse_hint(b, way, code, no->hint, "%s", no->why);
+}
+
+static void on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
+{
+    struct submit_call *call = ctx;
+    struct broker *b = call->broker;
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
+
+    if (status != 0) {
+        control_refuse(b, call->way, ER(TEMPORARY), "the job was not accepted, it could not be stored in %s: %s", b->config.state_dir,
+                       strerror(-status));
+    } else {
+        s.id = (char *)id;
+        s.limits_effective = (Pb__Limits *)limits;
+        s.existing = existing;
+        r.body_case = PB__REPLY__BODY_SUBMIT;
+        r.submit = &s;
+        control_reply(b, call->way, &r);
+    }
+    free(call);
+}
+
+static void reply_dry(struct control_call *c, Pb__JobSpec *spec)
+{
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
+
+    spec_strip(spec);
+    s.limits_effective = spec->limits;
+    s.effective = spec;
+    r.body_case = PB__REPLY__BODY_SUBMIT;
+    r.submit = &s;
+    control_reply(c->broker, c->way, &r);
+}
+
+/* The answer waits for the commit. */
+void verb_submit(struct control_call *c)
+{
+    Pb__JobSpec *spec = c->request->submit->spec;
+    struct jobs_order order = { .tenant = c->actor.tenant, .user = c->actor.name, .spec = spec, .dry_run = c->request->submit->dry_run };
+    Pb__Limits defaults = PB__LIMITS__INIT;
+    struct submit_call *call = NULL;
+    struct jobs_refusal no;
+    char id[ULID_LEN + 1];
+    const char *queue;
+    int rc;
+
+    if (spec == NULL) {
+        control_refuse(c->broker, c->way, ER(USAGE), "a submit without a job spec");
+        return;
+    }
+    if (actor_settle_queue(&c->actor, spec->queue, &queue) != 0) {
+        control_refuse(c->broker, c->way, ER(PERMISSION), "the token is for the queue '%s' alone", c->actor.queue);
+        return;
+    }
+    spec->queue = (char *)queue;
+    if (spec->limits == NULL)
+        spec->limits = &defaults;
+    if (!order.dry_run) {
+        call = malloc(sizeof(*call));
+        if (call == NULL) {
+            control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
+            return;
+        }
+        *call = (struct submit_call){ c->broker, c->way };
+    }
+    order.done = on_submitted;
+    order.ctx = call;
+    rc = jobs_submit(&c->broker->jobs, &order, id, &no);
+    if (rc != 0) {
+        verb_refuse_submit(c->broker, c->way, rc, &no);
+        free(call);
+    } else if (order.dry_run) {
+        reply_dry(c, spec);
+    }
+    if (spec->limits == &defaults)
+        spec->limits = NULL;
+}

@@ -1,0 +1,14 @@
+/*
+ * audit_admin.h - `coop audit admin`: what has been done to tenants, tokens, quotas and the broker, and by whom.
+ *
+ * Side:    host (CLI).
+ */
+#ifndef CLI_AUDIT_ADMIN_H
+#define CLI_AUDIT_ADMIN_H
+
+#include "cli/args.h"
+
+/* Returns the exit code, after what went wrong has been said. */
+int audit_admin(const struct command *c, struct coop_client *client);
+
+#endif
