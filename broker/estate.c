@@ -2,6 +2,7 @@
 #include "broker/estate.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -156,6 +157,20 @@ void estate_count(struct estate *e, enum estate_kind kind, int64_t by)
 
 /* ---- interpreters --------------------------------------------------------------------------------------------------------------------- */
 
+/* The scheduler keeps jobs back when a day's quota is used up; of interpreters it does not know. */
+static int check_day(const struct tenant *t, struct call_why *why)
+{
+    for (; t != NULL; t = t->parent) {
+        struct tenant_day today = tenant_today(t, loop_wall_us());
+
+        if (t->quota[QUOTA_CPU_DAY] != TENANT_NO_BOUND && today.cpu_us / 1000000 >= t->quota[QUOTA_CPU_DAY])
+            return call_refuse(why, CE(LIMIT), "tenant %s has used today's CPU time", t->name);
+        if (t->quota[QUOTA_MIB_DAY] != TENANT_NO_BOUND && today.mib_us / 1000000 >= t->quota[QUOTA_MIB_DAY])
+            return call_refuse(why, CE(LIMIT), "tenant %s has used today's memory", t->name);
+    }
+    return 0;
+}
+
 /* Where a quota says how many, that counts, and no share. */
 int estate_may_live(const struct estate *e, struct call_why *why)
 {
@@ -163,6 +178,8 @@ int estate_may_live(const struct estate *e, struct call_why *why)
 
     if (t != NULL && !tenant_is_active(t))
         return call_refuse(why, CE(NOT_ALLOWED), "tenant %s is suspended", t->name);
+    if (check_day(t, why) != 0)
+        return -1;
     if (t == NULL || tenant_bound(t, QUOTA_INTERPRETERS) == TENANT_NO_BOUND)
         return estate_room(e, ESTATE_INTERPRETERS, 1, why);
     of = tenant_lacks(t, QUOTA_INTERPRETERS, 1);
@@ -170,6 +187,17 @@ int estate_may_live(const struct estate *e, struct call_why *why)
         return 0;
     return call_refuse(why, CE(LIMIT), "quota max_interpreters of tenant %s is %" PRIu64 ", and %" PRIu64 " are alive", of->name,
                        of->quota[QUOTA_INTERPRETERS], of->interpreters);
+}
+
+int estate_settle_limits(const struct estate *e, Pb__JobSpec *spec, char why[SPEC_WHY])
+{
+    const struct tenant *t = tenants_find(&e->broker->tenants, e->tenant);
+    char text[TENANT_WHY];
+    int rc = t != NULL ? tenant_settle_limits(t, spec->limits, spec->limits_asked, engine_find(spec->engine), text) : 0;
+
+    if (rc != 0)
+        snprintf(why, SPEC_WHY, "%s", text);
+    return rc;
 }
 
 void estate_lives(struct estate *e, int by)

@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "broker/handles.h"
+#include "broker/spec_check.h"
 
 struct actor;
 struct broker;
@@ -66,8 +67,10 @@ uint64_t estate_bound(const struct estate *e, enum estate_kind kind);
 int estate_room(const struct estate *e, enum estate_kind kind, uint64_t n, struct call_why *why);
 /* The same, and nobody is told why. */
 bool estate_has_room(const struct estate *e, enum estate_kind kind, uint64_t n);
-/* One interpreter more: the share, the quotas of its tenant and of those above it, and that none of them is suspended. */
+/* One interpreter more: the share, the quotas of its tenant and of those above it, today's too, and that none of them is suspended. */
 int estate_may_live(const struct estate *e, struct call_why *why);
+/* After its spec was checked: its tenant's defaults and maximums, as of a job. 0, or -EDQUOT with why. */
+int estate_settle_limits(const struct estate *e, Pb__JobSpec *spec, char why[SPEC_WHY]);
 /* One interpreter more or less. */
 void estate_lives(struct estate *e, int by);
 

@@ -225,6 +225,8 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)
         return -1;
     rc = spec_check_interp(m->spec, text);
+    if (rc == 0 && parent == NULL) /* what its maker had has been settled so */
+        rc = estate_settle_limits(a->by->estate, m->spec, text);
     if (rc == 0)
         return 0;
     return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : rc == -EOPNOTSUPP ? CE(UNSUPPORTED) : CE(BAD_REQUEST), "%s", text);

@@ -380,6 +380,8 @@ static int check_spec(const struct estate *e, Pb__JobSpec *s, struct call_why *w
     if (s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_NONE)
         return call_refuse(why, CE(BAD_REQUEST), "the init of a template has no standard input");
     rc = spec_check(s, text);
+    if (rc == 0)
+        rc = estate_settle_limits(e, s, text);
     if (rc != 0)
         return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : CE(BAD_REQUEST), "%s", text);
     if (!engine_table[engine_find(s->engine)].has_templates)
