@@ -21,11 +21,13 @@
 #include "broker/logins.h"
 #include "broker/loop.h"
 #include "broker/places.h"
+#include "broker/plans.h"
 #include "broker/pool.h"
 #include "broker/privilege.h"
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/webhooks.h"
 #include "broker/tenants.h"
 #include "broker/tls_front.h"
 #include "broker/tokens.h"
@@ -59,11 +61,14 @@ struct broker {
     struct queues queues;
     struct buffers buffers;
     unsigned aliases; /* functions that are offered */
+    struct webhooks webhooks;
     struct tenants tenants;
+    struct plans plans;
     struct tokens tokens;
     struct logins logins;
     struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
+    struct backup_request *backup; /* of store_requests.c; NULL: none is being made */
 };
 
 /* Looks whether the broker may leave (draining done, idle for long enough), and arms what it takes to look again. */

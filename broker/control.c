@@ -260,6 +260,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         c->peer_count++;
     } else if (!arrived && p != NULL) {
         events_drop_peer(&c->broker->events, peer);
+        arrays_drop_peer(c->broker, peer);
         if (p->parked > 0)
             drop_waiters(c->broker, peer);
         forget_peer(c, p);
@@ -327,7 +328,12 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_PAUSE]         = { "pause",         ANY, ACTOR_CANCEL, 1, verb_pause },
     [PB__REQUEST__BODY_RESUME]        = { "resume",        ANY, ACTOR_CANCEL, 1, verb_resume },
     [PB__REQUEST__BODY_EVENTS]        = { "events",        ANY, ACTOR_READ,   0, verb_events },
+    [PB__REQUEST__BODY_CRON_LS]       = { "cron_ls",       ANY, ACTOR_READ,   0, verb_cron_ls },
+    [PB__REQUEST__BODY_CRON_SET]      = { "cron_set",      ANY, ACTOR_SUBMIT, 0, verb_cron_set },
+    [PB__REQUEST__BODY_LIMITER_SET]   = { "limiter_set",   ANY, ACTOR_SUBMIT, 0, verb_limiter_set },
+    [PB__REQUEST__BODY_LIMITER_LS]    = { "limiter_ls",    ANY, ACTOR_READ,   0, verb_limiter_ls },
     [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
+    [PB__REQUEST__BODY_STORE_BACKUP]  = { "store_backup",  ANY, ACTOR_OPERATOR, 0, verb_store_backup },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
@@ -461,7 +467,10 @@ static void dispatch(struct control_call *c)
     }
     if (r->names_job && resolve_id(c, ((const struct any_with_id *)q->submit)->id) != 0)
         return;
-    r->apply(c);
+    if (c->is_array)
+        arrays_request(c);
+    else
+        r->apply(c);
 }
 
 static void refuse_peer(struct control *c, uint32_t peer, const char *why)

@@ -281,8 +281,8 @@ static struct job *job_of_spec(struct jobs *j, struct waiting *w, const Pb__JobS
     job->epoch = w->epoch;
     job->submitted_us = w->submitted_us;
     job_take_spec(job, spec);
-    if (spec->array_id[0] != '\0')
-        job->array_id = strdup(spec->array_id);
+    if (w->array != NULL)
+        job->array_id = strdup(w->array->row.id);
     return job;
 }
 

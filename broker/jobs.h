@@ -263,6 +263,7 @@ struct jobs_refusal {
 };
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
 /* What the store is to know of a checked spec: all of row but id, state, and what it shares with others. */
+int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
 void jobs_row(const Pb__JobSpec *spec, const struct tenant *t, struct store_job *ret);
 
 /*

@@ -384,7 +384,10 @@ static int check_pages(sqlite3 *db, const char *path, bool folded, char why[STOR
         err = (rc & 0xff) == SQLITE_INTERRUPT ? 0 : store_errno(db, rc);
         says = (rc & 0xff) == SQLITE_INTERRUPT ? "ok" : rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (err == 0 && (says == NULL || strcmp(says, "ok") != 0)) {
-            store_say(why, "the job database is damaged: %.300s", says == NULL ? "no verdict" : says);
+            store_say(why, "the job database is damaged: %.200s", says == NULL ? "no verdict" : says);
+            for (char *p = why; *p != '\0'; p++) /* one sentence is one line */
+                if (*p == '\n')
+                    *p = ' ';
             (void)sqlite3_finalize(stmt);
             return -EUCLEAN;
         }
