@@ -12,6 +12,7 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/estate.h"
 #include "broker/events.h"
 #include "broker/handles.h"
 #include "broker/interps.h"
@@ -57,9 +58,10 @@ struct broker {
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
-    struct kv *kv; /* NULL: nobody has asked for it */
+    struct estate *estates; /* by tenant */
     struct queues queues;
     struct buffers buffers;
+    unsigned aliases; /* functions that are offered */
     struct webhooks webhooks;
     struct tenants tenants;
     struct plans plans;

@@ -320,8 +320,8 @@ int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const ch
 
 #define STORE_ALIASES 100000
 
-/* The last first, before that number (0: the newest). Returns how many, at most max. */
-int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
+/* The last first, before that number (0: the newest). tenant: of this one; NULL: everybody's. Returns how many, at most max. */
+int store_alias_list(struct store *s, const uint64_t *tenant, uint64_t before, struct store_alias *ret, int max);
 
 /* ---- durable queues: store_queues.c ---- */
 

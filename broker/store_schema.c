@@ -320,6 +320,7 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  lease_until_us INTEGER NOT NULL"
       ") WITHOUT ROWID;"
       "ALTER TABLE alias_call ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;"
+      "CREATE INDEX alias_of_tenant ON alias_call(tenant);"
       /* names of templates and of durable queues: one of each tenant */
       "CREATE TABLE template_8("
       "  tenant     INTEGER NOT NULL,"

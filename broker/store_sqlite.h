@@ -143,6 +143,7 @@ enum read_sql {
     R_KV_GET,
     R_KV_LIST,
     R_ALIASES,
+    R_ALIASES_OF,
     R_QUEUES,
     R_QUEUE_ITEMS,
     R_AUDIT,
