@@ -149,6 +149,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    uint64_t tenant;           /* of one without an entry: see job_tenant() of estate.h */
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
@@ -207,11 +208,11 @@ bool jobs_lives(const struct jobs *j, const char *id); /* it has no receipt yet 
 int jobs_look(struct jobs *j, const char *id, struct job **ret);
 void jobs_tidy_soon(struct jobs *j); /* somebody has left one of those */
 
-/* A checked spec becomes a job that the scheduler does not know: the init of a template. The packed bytes become the store's. */
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
-/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
+/* A checked spec becomes a job that the scheduler does not know: an interpreter, or the init of a template. The packed bytes become the store's. */
 struct jobs_living {
-    const char *id;
+    uint64_t tenant;
+    bool init;      /* of a template: there is nothing more to say of it */
+    const char *id; /* an interpreter's, which is there already; definition becomes the store's, NULL where it is not named */
     bool named;
     struct store_blob definition;
 };

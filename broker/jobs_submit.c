@@ -136,7 +136,7 @@ static int settle(struct jobs *j, const struct jobs_order *o, struct spec_room *
     struct call_why call;
     int rc;
 
-    if (templates_resolve(j->broker, s, &call) != 0)
+    if (templates_resolve(j->broker, o->tenant->id, s, &call) != 0)
         return refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
     rc = spec_check(s, why);
     if (rc == 0)
@@ -242,6 +242,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
     s->own = (struct listener){ o->done, o->ctx, NULL };
     if (s->name.key[0] != '\0')
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
+    op->submit.hooks = o->spec->n_webhooks > 0;
+    if (op->submit.hooks)
+        webhooks_add(&j->broker->webhooks, op->job);
     return 0;
 }
 
@@ -481,14 +484,14 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
 
 /* ---- those without an entry: interpreters, inits of templates ------------------------------------------------------------------------------- */
 
-static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living, uint64_t tenant)
+static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living)
 {
-    struct tenant nobody = { .id = tenant };
+    struct tenant nobody = { .id = living->tenant };
 
     jobs_row(spec, &nobody, &op->submit.row);
     op->submit.row.state = ST(READY);
     memcpy(op->submit.row.id, op->job, sizeof(op->job));
-    if (living == NULL)
+    if (living->init)
         return;
     op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
     op->submit.definition = living->definition;
@@ -500,7 +503,7 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
     char id[ULID_LEN + 1];
     struct job *job;
 
-    if (living != NULL)
+    if (!living->init)
         memcpy(id, living->id, sizeof(id));
     else
         ulid_make(loop_wall_us() / 1000, id);
@@ -509,24 +512,19 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
         op = store_op_new(STORE_SUBMIT, id);
     if (op == NULL) {
         free(packed);
-        if (living != NULL)
-            free(living->definition.bytes);
+        free(living->definition.bytes);
         if (job != NULL)
             jobs_free(job);
         return NULL;
     }
+    job->tenant = living->tenant;
     job_take_spec(job, spec);
-    fill_living(op, spec, living, geteuid());
+    fill_living(op, spec, living);
     job->submitted_us = op->submit.row.submitted_us;
     op->submit.spec = (struct store_blob){ packed, len };
     job_keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
-}
-
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
-{
-    return jobs_new_living(j, spec, packed, len, NULL);
 }
 
 /*

@@ -129,6 +129,18 @@ static void on_edited(struct store_op *op)
     free(d);
 }
 
+/* Without those that it is not to wait for any more it may begin at once: not before the store has the edit in front of the claim. */
+static int edit_deps(struct edit *e)
+{
+    struct control_call *c = e->call;
+    const Pb__Edit *q = c->request->edit;
+
+    if (q->n_add_after == 0 && q->n_drop_after == 0)
+        return 0;
+    return deps_edit(c->broker, e->entry->tenant, c->id, e->entry, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &e->add,
+                     &e->drop, e->why);
+}
+
 /* From here on nothing fails: what begins it sees is the new spec. */
 static int commit(struct edit *e)
 {
@@ -136,12 +148,12 @@ static int commit(struct edit *e)
     struct jobs *j = &c->broker->jobs;
     struct edited *d = malloc(sizeof(*d));
     int rc = d != NULL ? 0 : -ENOMEM;
-    const Pb__Edit *q = c->request->edit;
 
-    if (rc == 0 && (q->n_add_after > 0 || q->n_drop_after > 0))
-        rc = deps_edit(c->broker, e->entry->tenant, c->id, e->entry, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &e->add,
-                       &e->drop, e->why);
+    j->claiming = true;
+    if (rc == 0)
+        rc = edit_deps(e);
     if (rc != 0) {
+        j->claiming = false;
         free(d);
         return rc;
     }
@@ -155,6 +167,8 @@ static int commit(struct edit *e)
     store_push(c->broker->store, e->op);
     e->op = NULL;
     jobs_edited(j, e->entry, &e->jobs, spec_of(e));
+    j->claiming = false;
+    jobs_dispatch(j);
     return 0;
 }
 
