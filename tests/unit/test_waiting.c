@@ -62,6 +62,27 @@ static void what_was_added_is_found_and_what_was_dropped_is_not(void **state)
     assert_null(waiting_find(t, "01HZ"));
 }
 
+/* Tasks of an array have ids that count up: a chain of many would make the table a list. */
+static void ids_that_count_up_are_spread(void **state)
+{
+    struct waiting_table *t = *state;
+    size_t longest = 0;
+    char id[ULID_LEN + 1];
+
+    for (int i = 0; i < MANY; i++) {
+        ulid_make(1800000000000u, id);
+        assert_non_null(waiting_add(t, id));
+    }
+    for (size_t i = 0; i <= t->mask; i++) {
+        size_t n = 0;
+
+        for (const struct waiting *w = t->buckets[i]; w != NULL; w = w->chain)
+            n++;
+        longest = n > longest ? n : longest;
+    }
+    assert_true(longest < 16);
+}
+
 static int count_and_drop(void *ctx, struct waiting *w)
 {
     waiting_drop(ctx, w);
@@ -171,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_added_is_found_and_what_was_dropped_is_not),
+        TEST(ids_that_count_up_are_spread),
         TEST(a_walk_sees_each_and_may_drop_it),
         TEST(states_are_counted_and_those_that_wait_together),
         TEST(those_that_are_due_come_in_order),
