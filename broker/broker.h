@@ -26,6 +26,7 @@
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/webhooks.h"
 #include "broker/tenants.h"
 #include "broker/tls_front.h"
 #include "broker/tokens.h"
@@ -44,6 +45,7 @@ struct broker {
     struct store *store;
     int output_dir; /* where spool files are */
     char kernel[65];
+    uint64_t began_at;               /* monotonic */
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
     struct cgroups cgroups;
     struct work_dirs work_dirs;
@@ -58,6 +60,7 @@ struct broker {
     struct kv *kv; /* NULL: nobody has asked for it */
     struct queues queues;
     struct buffers buffers;
+    struct webhooks webhooks;
     struct tenants tenants;
     struct plans plans;
     struct tokens tokens;

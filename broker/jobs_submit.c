@@ -242,6 +242,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
     s->own = (struct listener){ o->done, o->ctx, NULL };
     if (s->name.key[0] != '\0')
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
+    op->submit.hooks = o->spec->n_webhooks > 0;
+    if (op->submit.hooks)
+        webhooks_add(&j->broker->webhooks, op->job);
     return 0;
 }
 

@@ -363,7 +363,8 @@ static int open_parts(struct broker *b)
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0)
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 ||
+        (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -372,9 +373,10 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
-    store_requests_finish(b);
     plans_finish(b);
+    store_requests_finish(b);
     control_close(&b->control);
+    webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].own_zygote);
@@ -433,6 +435,7 @@ int main(int argc, char **argv)
     if (b->config.store[0] != '\0')
         return store_care_run(&b->config);
     b->output_dir = -1;
+    b->began_at = loop_clock_us();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
@@ -440,6 +443,7 @@ int main(int argc, char **argv)
     notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
+    webhooks_init(&b->webhooks, b);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;

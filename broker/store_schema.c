@@ -345,7 +345,10 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       ") WITHOUT ROWID;"
       "INSERT INTO queue_8 SELECT id, 0, name, max_items, max_bytes, unbound, closed, created_us FROM queue;"
       "DROP TABLE queue;"
-      "ALTER TABLE queue_8 RENAME TO queue;", adopt_rows },
+      "ALTER TABLE queue_8 RENAME TO queue;"
+      "CREATE TABLE hook(" /* jobs and arrays that owe somebody the notice of their end */
+      "  job TEXT NOT NULL PRIMARY KEY" /* ULID */
+      ") WITHOUT ROWID;", adopt_rows },
 };
 /* clang-format on */
 

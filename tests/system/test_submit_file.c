@@ -77,6 +77,21 @@ static void what_a_dry_run_prints_can_be_handed_in(void **state)
     expect_receipts(b, 0); /* nothing was kept */
 }
 
+static void the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict(void **state)
+{
+    struct broker *b = *state;
+    struct proc *first = proc_expect(submit_text(b, LUA "idem_key: k\n", "--parsable"), 0);
+    struct proc *again = proc_expect(submit_text(b, "{\"idem_key\": \"k\", \"engine\": \"lua\", \"code\": \"print(1)\"}", "--parsable"), 0);
+    struct proc *other;
+
+    expect_bytes(again->out, first->out.bytes, first->out.len);
+    expect_has(again->err, "this job is there already");
+    other = proc_expect(submit_text(b, LUA "idem_key: k\npriority: 1\n", "--parsable"), COOP_EXIT_CONFLICT);
+    expect_text(other->out, "");
+    (void)expect_end(b, heard_line(&first->out), "ok");
+    expect_receipts(b, 1);
+}
+
 /* ---- the effective spec ------------------------------------------------------------------------------------------------------------------ */
 
 static void what_is_not_said_is_filled_in(void **state)
@@ -195,6 +210,19 @@ static void a_job_file_is_a_file(void **state)
     expect_has(proc_expect(coop(b, "submit"), COOP_EXIT_USAGE)->err, "wants FILE");
 }
 
+static void nobody_waits_for_what_has_no_end(void **state)
+{
+    struct broker *b = *state;
+
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err, "the job file has an array");
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err, "the job file has a cron expression");
+    expect_has(proc_expect(coop(b, "submit", "--wait", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err,
+               "--wait waits for an end");
+    expect_has(proc_expect(coop(b, "submit", "--follow", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err,
+               "--follow shows the output of one job");
+    expect_receipts(b, 0);
+}
+
 /* ---- documents -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void every_example_file_is_taken(void **state)
@@ -202,7 +230,8 @@ static void every_example_file_is_taken(void **state)
     struct broker *b = *state;
     glob_t found;
 
-    assert_int_equal(glob("examples/jobs/*", 0, NULL, &found), 0);
+    assert_int_equal(glob("examples/jobs/*.yaml", 0, NULL, &found), 0);
+    assert_int_equal(glob("examples/jobs/*.json", GLOB_APPEND, NULL, &found), 0);
     assert_true(found.gl_pathc >= 5);
     for (size_t i = 0; i < found.gl_pathc; i++)
         (void)proc_expect(coop(b, "submit", "--dry-run", "-f", found.gl_pathv[i]), 0);
@@ -235,11 +264,13 @@ int main(void)
         WITH_BROKER(a_job_file_is_run_and_a_json_file_is_the_same_job),
         WITH_BROKER(submit_follows_and_waits),
         WITH_BROKER(what_a_dry_run_prints_can_be_handed_in),
+        WITH_BROKER(the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict),
         WITH_BROKER(what_is_not_said_is_filled_in),
         WITH_BROKER(every_flag_is_in_the_effective_spec),
         WITH_BROKER(each_refusal_has_its_exit_code),
         WITH_BROKER(a_file_of_1_gib_is_refused_from_a_disk_and_from_a_pipe),
         WITH_BROKER(a_job_file_is_a_file),
+        WITH_BROKER(nobody_waits_for_what_has_no_end),
         WITH_BROKER(every_example_file_is_taken),
         WITH_BROKER(every_file_in_the_document_is_taken),
     };

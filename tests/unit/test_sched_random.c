@@ -400,6 +400,14 @@ static bool impatient_at_limiter(const struct model *m, const struct model_job *
     return false;
 }
 
+/* Its cost, by weight, at each level: no more and no less. */
+static void assert_charged(const struct model *m, const struct model_job *j)
+{
+    assert_true(fabs(m->t[j->tenant].self.vtime - m->t[j->tenant].clock - j->charged) < 1e-6);
+    for (int i = (int)j->tenant; i >= 0; i = m->mt[i].parent)
+        assert_true(fabs(m->t[i].node.vtime - m->t[i].parent->clock - j->charged / m->mt[i].weight) < 1e-6);
+}
+
 static void assert_turn_in_tenant(struct model *m, const struct model_job *claimed, const uint16_t passed[SCHED_BANDS])
 {
     for (unsigned i = 0; i < LIVE; i++) {
@@ -494,6 +502,7 @@ static void claim(struct model *m)
     assert_true(may_run(m, j));
     j->charged = j->sched.cost;
     m->claims++;
+    assert_charged(m, j);
     assert_turn_of_tenant(m, j);
     assert_turn_in_tenant(m, j, passed[j->tenant]);
     assert_none_starves(m, j);
