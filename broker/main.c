@@ -363,8 +363,7 @@ static int open_parts(struct broker *b)
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 ||
-        (rc = webhooks_recover(&b->webhooks)) != 0)
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
