@@ -274,7 +274,7 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
     if (rc == 0)
         return;
     free(r);
-    plans_refuse_submit(c, rc, &no);
+    verb_refuse_submit(c->broker, c->way, rc, &no);
 }
 
 static void verb_retry_array(struct control_call *c)

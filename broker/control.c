@@ -260,6 +260,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         c->peer_count++;
     } else if (!arrived && p != NULL) {
         events_drop_peer(&c->broker->events, peer);
+        arrays_drop_peer(c->broker, peer);
         if (p->parked > 0)
             drop_waiters(c->broker, peer);
         forget_peer(c, p);
@@ -271,8 +272,16 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
 void verb_ask(struct control_call *c)
 {
     struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
+    int fd = rep_take_fd(&c->broker->control.socket, c->way.peer), rc = -ENOTCONN;
+    struct call_why why;
 
-    if (p == NULL || asks_receive(&p->asker, c->way, c->request->ask, rep_take_fd(&c->broker->control.socket, c->way.peer)) != 0)
+    if (p != NULL && asker_bind(&p->asker, &c->actor, &why) != 0)
+        rc = asks_refuse(&p->asker, c->way, c->request->ask, fd, &why);
+    else if (p != NULL)
+        rc = asks_receive(&p->asker, c->way, c->request->ask, fd);
+    else if (fd >= 0)
+        close(fd);
+    if (rc != 0)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "an ask has a number of its own, which no open ask has, and at most %d are open", ASKS_OPEN);
 }
@@ -304,7 +313,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, ACTOR_READ,     1, verb_output },
     [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, ACTOR_SUBMIT,   1, verb_resize_tty },
     [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, ACTOR_OPERATOR, 0, verb_audit }, /* of the receipts of all tenants */
-    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, ACTOR_OPERATOR, 0, verb_ask },   /* until asks know of tenants */
+    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, 0,              0, verb_ask },   /* what each call needs: call_rows */
     [PB__REQUEST__BODY_TENANT_SET]    = { "tenant_set",    ANY, ACTOR_ADMIN, 0, verb_tenant_set },
     [PB__REQUEST__BODY_TENANT_GET]    = { "tenant_get",    ANY, ACTOR_READ,  0, verb_tenant_get },
     [PB__REQUEST__BODY_TENANT_LS]     = { "tenant_ls",     ANY, ACTOR_READ,  0, verb_tenant_ls },
@@ -318,8 +327,18 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_RELEASE]       = { "release",       ANY, ACTOR_CANCEL, 1, verb_release },
     [PB__REQUEST__BODY_PAUSE]         = { "pause",         ANY, ACTOR_CANCEL, 1, verb_pause },
     [PB__REQUEST__BODY_RESUME]        = { "resume",        ANY, ACTOR_CANCEL, 1, verb_resume },
+    [PB__REQUEST__BODY_RETRY]         = { "retry",         UP,  ACTOR_SUBMIT, 1, verb_retry },
+    [PB__REQUEST__BODY_EDIT]          = { "edit",          ANY, ACTOR_SUBMIT, 1, verb_edit },
+    [PB__REQUEST__BODY_REMOVE]        = { "remove",        ANY, ACTOR_CANCEL, 1, verb_remove },
+    [PB__REQUEST__BODY_TOP]           = { "top",           ANY, ACTOR_READ,   0, verb_top },
+    [PB__REQUEST__BODY_DRAIN]         = { "drain",         ANY, ACTOR_OPERATOR, 0, verb_drain },
     [PB__REQUEST__BODY_EVENTS]        = { "events",        ANY, ACTOR_READ,   0, verb_events },
+    [PB__REQUEST__BODY_CRON_LS]       = { "cron_ls",       ANY, ACTOR_READ,   0, verb_cron_ls },
+    [PB__REQUEST__BODY_CRON_SET]      = { "cron_set",      ANY, ACTOR_SUBMIT, 0, verb_cron_set },
+    [PB__REQUEST__BODY_LIMITER_SET]   = { "limiter_set",   ANY, ACTOR_SUBMIT, 0, verb_limiter_set },
+    [PB__REQUEST__BODY_LIMITER_LS]    = { "limiter_ls",    ANY, ACTOR_READ,   0, verb_limiter_ls },
     [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
+    [PB__REQUEST__BODY_STORE_BACKUP]  = { "store_backup",  ANY, ACTOR_OPERATOR, 0, verb_store_backup },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
@@ -453,7 +472,10 @@ static void dispatch(struct control_call *c)
     }
     if (r->names_job && resolve_id(c, ((const struct any_with_id *)q->submit)->id) != 0)
         return;
-    r->apply(c);
+    if (c->is_array)
+        arrays_request(c);
+    else
+        r->apply(c);
 }
 
 static void refuse_peer(struct control *c, uint32_t peer, const char *why)

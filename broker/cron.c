@@ -152,8 +152,8 @@ static void on_fired(void *ctx, const char *id, const Pb__Limits *limits, bool e
     cron_unuse(e);
 }
 
-/* It was fired before, and only the note of it is missing: up to when it was submitted. */
-static bool was_fired(struct cron *e, const char *key)
+/* It was fired before, and only the note of it is missing: up to when it was submitted, which is not to be in the future. */
+static bool was_fired(struct cron *e, const char *key, uint64_t now_us)
 {
     struct broker *b = e->broker;
     uint8_t hash[STORE_HASH];
@@ -168,7 +168,7 @@ static bool was_fired(struct cron *e, const char *key)
         at_us = job.submitted_us;
     else if (store_find_array(b->store, id, NULL, 0, &array) == 0)
         at_us = array.submitted_us;
-    covers = cron_expr_last(&e->expr, e->zone, e->row.next_us - 1, at_us);
+    covers = cron_expr_last(&e->expr, e->zone, e->row.next_us - 1, at_us < now_us ? at_us : now_us);
     advance(e, covers > e->row.next_us ? covers : e->row.next_us, id);
     return true;
 }
@@ -192,7 +192,7 @@ static void fire(struct cron *e, uint64_t now_us)
     if (covers < e->row.next_us)
         covers = e->row.next_us;
     snprintf(key, sizeof(key), "cron:%s:%" PRIu64, e->row.id, e->row.next_us / 1000000);
-    if (was_fired(e, key))
+    if (was_fired(e, key, now_us))
         return;
     if (cron_is_busy(e)) {
         pass_over(e, covers, "the last one has not ended");

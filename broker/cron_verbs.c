@@ -434,7 +434,7 @@ static void fire_by_hand(struct control_call *c, struct cron *e)
     if (rc == 0)
         return;
     e->firing = false;
-    plans_refuse_submit(c, rc, &no);
+    verb_refuse_submit(c->broker, c->way, rc, &no);
     call_free(call);
 }
 

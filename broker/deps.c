@@ -74,7 +74,7 @@ static void on_failed(void *ctx, const char *job, const char *on, Pb__After afte
     struct array *a = w == NULL ? arrays_find(b, job) : NULL;
     char detail[DEPS_WHY];
 
-    if ((w != NULL && w->entering) || (a != NULL && !a->committed)) {
+    if ((w != NULL && !w->committed) || (a != NULL && !a->committed)) {
         keep_for_later(d, job, on, after);
         return;
     }

@@ -115,8 +115,13 @@ void events_tell(struct events *e, const struct event_note *n)
     ev = next_place(e);
     if (ev == NULL)
         return;
-    *ev = (struct event){ .seq = e->last_seq, .at_us = loop_wall_us(), .kind = (uint8_t)n->kind, .from = (uint8_t)n->from,
-                          .to = (uint8_t)n->to, .cause = (uint8_t)n->cause, .attempt = n->attempt };
+    *ev = (struct event){ .seq = e->last_seq,
+                          .at_us = loop_wall_us(),
+                          .kind = (uint8_t)n->kind,
+                          .from = (uint8_t)n->from,
+                          .to = (uint8_t)n->to,
+                          .cause = (uint8_t)n->cause,
+                          .attempt = n->attempt };
     ev->has_tenant = n->tenant != NULL;
     ev->tenant = n->tenant != NULL ? n->tenant->id : 0;
     ev->has_job = n->job != NULL && ulid_to_bytes(n->job, ev->job) == 0;

@@ -149,6 +149,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    uint64_t tenant;           /* of one without an entry: see job_tenant() of estate.h */
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
@@ -187,7 +188,8 @@ struct jobs {
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
-    bool closed; /* by request: nothing is taken in, nothing is claimed */
+    struct waiting_spec *before_edit; /* of the edit that is under way */
+    bool closed;                      /* by request: nothing is taken in, nothing is claimed */
     bool claiming;
     struct jobs_listener listeners[JOBS_LISTENERS];
     unsigned n_listeners;
@@ -206,11 +208,11 @@ bool jobs_lives(const struct jobs *j, const char *id); /* it has no receipt yet 
 int jobs_look(struct jobs *j, const char *id, struct job **ret);
 void jobs_tidy_soon(struct jobs *j); /* somebody has left one of those */
 
-/* A checked spec becomes a job that the scheduler does not know: the init of a template. The packed bytes become the store's. */
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
-/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
+/* A checked spec becomes a job that the scheduler does not know: an interpreter, or the init of a template. The packed bytes become the store's. */
 struct jobs_living {
-    const char *id;
+    uint64_t tenant;
+    bool init;      /* of a template: there is nothing more to say of it */
+    const char *id; /* an interpreter's, which is there already; definition becomes the store's, NULL where it is not named */
     bool named;
     struct store_blob definition;
 };
@@ -262,6 +264,7 @@ struct jobs_refusal {
 };
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
 /* What the store is to know of a checked spec: all of row but id, state, and what it shares with others. */
+int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
 void jobs_row(const Pb__JobSpec *spec, const struct tenant *t, struct store_job *ret);
 
 /*
@@ -303,6 +306,13 @@ struct jobs_edit {
     uint64_t not_before_us, deadline_us;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
+/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
+/* A new spec of one that waits or is claimed (it waits afterwards): it is kept at hand whatever there is room for, until it runs. 0 or -ENOMEM. Then
+ * undo, or edited: its entry, and its job when it has one, go by it. */
+int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
+void jobs_undo_edit(struct jobs *j, struct waiting *w);
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, const Pb__JobSpec *spec);
 /* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
 #define JOBS_WHY 256
 int jobs_pause(struct job *job, char why[JOBS_WHY]);

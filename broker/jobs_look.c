@@ -13,22 +13,22 @@
 static const struct {
     const char *word, *text;
 } sentences[] = {
-    {"HELD_USER",       "somebody holds it; coop release lets it go on"                                             },
-    { "QUARANTINE",     "its workers were lost as often as it may be tried; coop release lets it try again"          },
-    { "NOT_BEFORE",     "its time has not come"                                                                      },
-    { "DEP",            "it waits for the end of another job"                                                        },
-    { "RETRY_WAIT",     "an attempt has failed, and the pause before the next one is not over"                       },
-    { "DRAINING",       "the broker begins no jobs at the moment"                                                    },
-    { "NO_WORKER",      "it has a place, and its engine has no worker for it yet"                                    },
-    { "NO_SLOT",        "all places are taken, and it is among the next"                                             },
-    { "FAIRSHARE",      "others are served first: they have had less of what they are entitled to, or came first"    },
-    { "QUOTA_RUNNING",  "as many jobs of its tenant run as may"                                                      },
-    { "QUOTA_CPU_DAY",  "its tenant has used today's CPU time"                                                       },
-    { "QUOTA_MEM_DAY",  "its tenant has used today's memory"                                                         },
-    { "SUSPENDED",      "its tenant is suspended"                                                                    },
-    { "LIMITER",        "all places of a limiter that it uses are taken"                                             },
-    { "ARRAY",          "as many tasks of its array run as may"                                                      },
-    { "NOT_STARTED",    "nobody has called it yet"                                                                   },
+    {"HELD_USER",      "somebody holds it; coop release lets it go on"                                          },
+    { "QUARANTINE",    "its workers were lost as often as it may be tried; coop release lets it try again"      },
+    { "NOT_BEFORE",    "its time has not come"                                                                  },
+    { "DEP",           "it waits for the end of another job"                                                    },
+    { "RETRY_WAIT",    "an attempt has failed, and the pause before the next one is not over"                   },
+    { "DRAINING",      "the broker begins no jobs at the moment"                                                },
+    { "NO_WORKER",     "it has a place, and its engine has no worker for it yet"                                },
+    { "NO_SLOT",       "all places are taken, and it is among the next"                                         },
+    { "FAIRSHARE",     "others are served first: they have had less of what they are entitled to, or came first"},
+    { "QUOTA_RUNNING", "as many jobs of its tenant run as may"                                                  },
+    { "QUOTA_CPU_DAY", "its tenant has used today's CPU time"                                                   },
+    { "QUOTA_MEM_DAY", "its tenant has used today's memory"                                                     },
+    { "SUSPENDED",     "its tenant is suspended"                                                                },
+    { "LIMITER",       "all places of a limiter that it uses are taken"                                         },
+    { "ARRAY",         "as many tasks of its array run as may"                                                  },
+    { "NOT_STARTED",   "nobody has called it yet"                                                               },
 };
 
 static const char *sentence_of(const char *reason)
@@ -57,6 +57,18 @@ static void why_ready(struct jobs *j, const struct waiting *w, struct jobs_why *
     snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : reason);
 }
 
+/* Named by the first of those that it waits for; a task of an array by the array's. */
+static void why_blocked(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
+{
+    char id[ULID_LEN + 1], on[ULID_LEN + 1];
+
+    waiting_id(w, id);
+    if (deps_first(j->broker, id, on) || (w->array != NULL && deps_first(j->broker, w->array->row.id, on)))
+        snprintf(ret->reason, sizeof(ret->reason), "DEP:%s", on);
+    else
+        snprintf(ret->reason, sizeof(ret->reason), "DEP");
+}
+
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
 {
     *ret = (struct jobs_why){ 0 };
@@ -64,7 +76,7 @@ void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
     case ST(READY): why_ready(j, w, ret); break;
     case ST(HELD): snprintf(ret->reason, sizeof(ret->reason), "%s", w->holds & WAITING_HELD_QUARANTINE ? "QUARANTINE" : "HELD_USER"); break;
     case ST(SCHEDULED): snprintf(ret->reason, sizeof(ret->reason), "NOT_BEFORE"); break;
-    case ST(BLOCKED): snprintf(ret->reason, sizeof(ret->reason), "DEP"); break;
+    case ST(BLOCKED): why_blocked(j, w, ret); break;
     case ST(RETRY_WAIT): snprintf(ret->reason, sizeof(ret->reason), "RETRY_WAIT"); break;
     case ST(CLAIMED): snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : "NO_WORKER"); break;
     default: return;
@@ -105,6 +117,8 @@ void jobs_status_slim(struct jobs *j, const struct waiting *w, Pb__JobStatus *re
     ret->priority = waiting_priority(w);
     ret->not_before_us = w->not_before_us;
     ret->array_index = w->array_index;
+    if (w->array != NULL)
+        ret->array_id = w->array->row.id;
     (void)j;
 }
 

@@ -13,11 +13,9 @@ void jobs_note_claim(struct job *job, uint64_t epoch_was)
 
     if (op == NULL)
         return;
-    op->move = (struct store_move){ .state = PB__STATE__STATE_CLAIMED,
-                                    .attempt = job->attempt,
-                                    .infra = job->infra,
-                                    .epoch = job->epoch,
-                                    .epoch_was = epoch_was };
+    op->move = (struct store_move){
+        .state = PB__STATE__STATE_CLAIMED, .attempt = job->attempt, .infra = job->infra, .epoch = job->epoch, .epoch_was = epoch_was
+    };
     if (job->entry != NULL)
         op->move.not_before_us = job->entry->not_before_us;
     store_push(job->broker->store, op);

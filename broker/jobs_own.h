@@ -6,7 +6,9 @@
 #ifndef BROKER_JOBS_OWN_H
 #define BROKER_JOBS_OWN_H
 
+#include "broker/deps.h"
 #include "broker/jobs.h"
+#include "broker/limiters.h"
 #include "broker/tenants.h"
 
 /* ---- the only places where a state changes: jobs_wait.c ---- */
@@ -40,10 +42,24 @@ void jobs_may_let_go(struct job *job); /* it waits: when nobody looks */
 void jobs_on_tidy(void *ctx);
 void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
-/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
 void jobs_keep_spec(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
 void jobs_drop_spec(struct jobs *j, struct waiting *w);
+
+/* ---- coming in, in the steps that a job and an array have in common: jobs_submit.c ---- */
+
+#define JOBS_PLAN_WHY 320
+_Static_assert(JOBS_PLAN_WHY >= LIMITERS_WHY && JOBS_PLAN_WHY >= DEPS_WHY, "takes the words of either");
+struct jobs_plan {
+    char limiters[STORE_LIMITERS_LEN + 1];
+    struct deps_list deps;
+};
+/* Whether these tasks may come in: the same key, the spec, quotas. 1: it was there before, and is answered for. Sets *no and ret_id. */
+int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
+                 struct jobs_refusal *no);
+/* What it uses and waits for; the caller finishes ret->deps. */
+int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret, struct jobs_refusal *no);
+/* op is about to be pushed: when it is back, who is to hear of it does. -ENOMEM. */
+int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t hash[STORE_HASH], struct store_op *op);
 
 /* ---- the scheduler, and the crews' queues: jobs_sched.c ---- */
 
@@ -61,8 +77,7 @@ void jobs_put_in_queue(struct job *job, int at_head);
 
 /* ---- to the store: jobs_notes.c ---- */
 
-int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
-void jobs_forget_submit(struct job *job);                                          /* the store would not have it */
+void jobs_forget_submit(struct job *job); /* the store would not have it */
 
 void jobs_note_claim(struct job *job, uint64_t epoch_was); /* an attempt begins */
 /* A step between states that are no ends; ended NULL: no attempt ended with it. */

@@ -55,6 +55,7 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
+        job->tenant = s->tenant;
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
@@ -162,7 +163,9 @@ static int look_at_stream(void *ctx, struct waiting *w)
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
-    struct store_attempt ended = { .n = w->attempt, .epoch = w->epoch, .cause = CA(BROKER_LOST), .infra = true, .ended_us = loop_wall_us() };
+    struct store_attempt ended = {
+        .n = w->attempt, .epoch = w->epoch, .cause = CA(BROKER_LOST), .infra = true, .ended_us = loop_wall_us()
+    };
     struct job *job;
 
     if (w->state == ST(FINISHING))
@@ -197,6 +200,8 @@ int jobs_recover(struct jobs *j)
     j->claiming = true; /* nothing begins before everything is there */
     if (rc == 0)
         rc = store_each_unfinished(j->broker->store, recover_row, &r);
+    if (rc == 0)
+        rc = plans_recover(j->broker);
     if (rc == 0)
         (void)waiting_each(&j->table, place, &r);
     if (rc == 0)

@@ -213,8 +213,8 @@ void jobs_back_off(struct job *job)
         count_infra(job);
     failed = job->infra < job->attempt ? job->attempt - job->infra : job->infra;
     pause = retry_pause_us(&job->retry, failed, draw());
-    log_event(LOG_LEVEL_INFO, "job_retries", "job=%s cause=%s attempt=%u pause_us=%llu", job->id, job_cause_name(job->end.cause), job->attempt,
-              (unsigned long long)pause);
+    log_event(LOG_LEVEL_INFO, "job_retries", "job=%s cause=%s attempt=%u pause_us=%llu", job->id, job_cause_name(job->end.cause),
+              job->attempt, (unsigned long long)pause);
     close_attempt(job, job->end.cause, job->end.detail, &ended);
     jobs_move(j, w, JOB_EV_BACKOFF, job_cause_name(ended.cause));
     forget_run(job);

@@ -107,11 +107,13 @@ static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
     Pb__Assign a = PB__ASSIGN__INIT;
+    struct array_dress dress;
     struct frame f;
     int rc = load_spec(job, &f);
 
     if (rc != 0)
         return rc;
+    rc = arrays_dress(job->entry, (Pb__JobSpec *)f.msg, &dress);
     a.job = job->id;
     a.spec = (Pb__JobSpec *)f.msg;
     a.rlimit_memory = w->leaf == NULL || !w->leaf->groups->has[CGROUP_MEMORY];
@@ -121,7 +123,8 @@ static int send_assign(struct job *job, struct worker *w)
     a.children_cpu_us = job->builds != NULL ? UINT64_MAX : 0; /* they may be interpreters, and live for long */
     m.body_case = PB__TO_WORKER__BODY_ASSIGN;
     m.assign = &a;
-    rc = check_asked(job, a.spec->limits_asked);
+    if (rc == 0)
+        rc = check_asked(job, a.spec->limits_asked);
     if (rc == 0)
         rc = check_caps(job, a.spec);
     if (rc == 0)
@@ -130,6 +133,7 @@ static int send_assign(struct job *job, struct worker *w)
         rc = interps_on_assigned(job);
     if (rc == 0)
         rc = gate_say(w, &m);
+    arrays_undress(&dress);
     frame_release(&f);
     return rc;
 }
@@ -314,4 +318,3 @@ size_t jobs_stdin_put(struct job *job, const void *bytes, size_t len, int eof)
     feed(job);
     return len;
 }
-

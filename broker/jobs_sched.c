@@ -14,9 +14,9 @@
 #define CA(name) PB__CAUSE__CAUSE_##name
 
 enum {
-    GUESS_JOBS = 4,       /* so many jobs of a day say how long the next one takes */
-    GUESS_US = 1000000,   /* before that */
-    BLIND_US = 1000000,   /* its spec could not be read for want of memory: not before then */
+    GUESS_JOBS = 4,     /* so many jobs of a day say how long the next one takes */
+    GUESS_US = 1000000, /* before that */
+    BLIND_US = 1000000, /* its spec could not be read for want of memory: not before then */
     US_PER_S = 1000000
 };
 
@@ -78,13 +78,17 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
 {
     struct sched_use use[SCHED_USES_MAX];
     unsigned n = 0;
+    int rc;
 
     w->sched.rank.key = ++j->last_key;
     w->sched.cost = (float)estimate(w->tenant, row);
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
-    w->sched.uses = scheduler(j) != NULL ? sched_uses_get(scheduler(j), &w->tenant->sched, use, n) : NULL;
+    rc = limiters_uses(j->broker, w->tenant, row->limiters, w->array, use, n);
+    if (rc < 0)
+        return rc;
+    w->sched.uses = scheduler(j) != NULL ? sched_uses_get(scheduler(j), &w->tenant->sched, use, (unsigned)rc) : NULL;
     return w->sched.uses != NULL ? 0 : -ENOMEM;
 }
 

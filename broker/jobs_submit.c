@@ -69,7 +69,8 @@ static int refuse_other(struct jobs_refusal *no, const char *key, const char *id
 }
 
 /* One whose commit is under way: whoever comes second hears when the first does. */
-static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1],
+                struct jobs_refusal *no)
 {
     struct listener *l;
 
@@ -135,7 +136,7 @@ static int settle(struct jobs *j, const struct jobs_order *o, struct spec_room *
     struct call_why call;
     int rc;
 
-    if (templates_resolve(j->broker, s, &call) != 0)
+    if (templates_resolve(j->broker, o->tenant->id, s, &call) != 0)
         return refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
     rc = spec_check(s, why);
     if (rc == 0)
@@ -191,8 +192,11 @@ struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct t
     w->array_index = row->array_index;
     w->entering = true;
     waiting_set_band(w, row->class, row->prio);
+    if (row->array_id[0] != '\0')
+        arrays_take_task(j->broker, row->array_id, w);
     if (jobs_sched_enter(j, w, row) == 0)
         return w;
+    arrays_leave_task(w);
     waiting_drop(&j->table, w);
     return NULL;
 }
@@ -200,6 +204,7 @@ struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct t
 void jobs_admit(struct jobs *j, struct waiting *w, int status)
 {
     if (status != 0) {
+        arrays_leave_task(w);
         jobs_sched_leave(j, w);
         jobs_drop_spec(j, w);
         waiting_drop(&j->table, w);
@@ -220,21 +225,27 @@ static void tell_submit(struct jobs *j, const struct waiting *w, const Pb__JobSp
 
 /* ---- submit -------------------------------------------------------------------------------------------------------------------------------- */
 
-static struct jobs_idem *note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, const char *id)
+int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t hash[STORE_HASH], struct store_op *op)
 {
     struct jobs_idem *s = calloc(1, sizeof(*s));
 
     if (s == NULL)
-        return NULL;
+        return -ENOMEM;
+    op->owner = s;
+    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
+    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
     name_it(s, o->tenant, o->spec->idem_key);
     memcpy(s->hash, hash, STORE_HASH);
-    memcpy(s->id, id, sizeof(s->id));
+    memcpy(s->id, op->job, sizeof(s->id));
     s->jobs = j;
     s->limits = *o->spec->limits;
     s->own = (struct listener){ o->done, o->ctx, NULL };
     if (s->name.key[0] != '\0')
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
-    return s;
+    op->submit.hooks = o->spec->n_webhooks > 0;
+    if (op->submit.hooks)
+        webhooks_add(&j->broker->webhooks, op->job);
+    return 0;
 }
 
 static void forget_submit(struct jobs_idem *s)
@@ -265,31 +276,44 @@ static void answer_submit(struct jobs_idem *s, int status)
         l->done(l->ctx, s->id, &s->limits, true, status);
 }
 
-static int begin(struct jobs *j, const struct jobs_order *o, struct store_op *op, const uint8_t *hash, struct waiting **ret)
+/* What it waits for, for the store and for the broker. */
+static int begin_waiting(struct jobs *j, struct store_op *op, struct waiting *w, struct jobs_plan *plan)
+{
+    op->submit.deps = plan->deps.deps; /* the op's from now on */
+    op->submit.n_deps = plan->deps.n;
+    plan->deps = (struct deps_list){ 0 };
+    return deps_enter(j->broker, op->job, w, &(struct deps_list){ op->submit.deps, op->submit.n_deps });
+}
+
+static int begin(struct jobs *j, const struct jobs_order *o, struct store_op *op, const uint8_t *hash, struct jobs_plan *plan,
+                 struct waiting **ret)
 {
     struct store_job *row = &op->submit.row;
     struct waiting *w;
-    struct jobs_idem *s;
+    int rc = -ENOMEM;
 
     jobs_row(o->spec, o->tenant, row);
     memcpy(row->id, op->job, sizeof(row->id));
+    memcpy(row->limiters, plan->limiters, sizeof(row->limiters));
     w = jobs_enter(j, row, o->tenant);
-    s = w != NULL ? note_submit(j, o, hash, op->job) : NULL;
-    if (s == NULL) {
+    if (w != NULL)
+        rc = begin_waiting(j, op, w, plan);
+    if (rc == 0)
+        rc = jobs_note_submit(j, o, hash, op);
+    if (rc != 0) {
+        deps_leave(j->broker, op->job);
         if (w != NULL)
-            jobs_admit(j, w, -ENOMEM);
-        return -ENOMEM;
+            jobs_admit(j, w, rc);
+        return rc;
     }
-    op->owner = s;
     row->state = jobs_first_state(w);
-    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
-    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
     *ret = w;
     return 0;
 }
 
 /* Everything is checked: from here only memory can be short. */
-static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, struct jobs_plan *plan,
+                          char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
 {
     struct waiting *w = NULL;
     struct store_op *op;
@@ -302,7 +326,7 @@ static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint
     if (rc == 0)
         rc = jobs_labels(o->spec, &op->submit.labels, &op->submit.n_labels);
     if (rc == 0)
-        rc = begin(j, o, op, hash, &w);
+        rc = begin(j, o, op, hash, plan, &w);
     if (rc != 0) {
         store_op_free(op);
         return refuse(no, rc, "out of memory");
@@ -321,10 +345,23 @@ static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint
     return 0;
 }
 
-int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret, struct jobs_refusal *no)
+{
+    const Pb__Schedule *s = o->spec->schedule;
+    char why[JOBS_PLAN_WHY];
+    int rc;
+
+    *ret = (struct jobs_plan){ 0 };
+    rc = limiters_settle(j->broker, o->tenant, s, ret->limiters, why);
+    if (rc == 0)
+        rc = deps_resolve(j->broker, o->tenant, NULL, s != NULL ? s->after : NULL, s != NULL ? s->n_after : 0, &ret->deps, why);
+    return rc == 0 ? 0 : refuse(no, rc, "%s", why);
+}
+
+int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
+                 struct jobs_refusal *no)
 {
     struct broker *b = j->broker;
-    uint8_t hash[STORE_HASH] = { 0 };
     static struct spec_room room; /* of the last spec that was filled in: good until the next */
     int rc = 0;
 
@@ -339,14 +376,26 @@ int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN
         return refuse(no, rc, "out of memory");
     if (o->spec->idem_key[0] != '\0')
         rc = look_up(j, o, hash, ret_id, no);
-    if (rc == 0 && waiting_count(&j->table) >= b->config.max_queued)
+    if (rc == 0 && waiting_count(&j->table) + tasks > b->config.max_queued)
         rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0 && !o->internal)
-        rc = tenant_may_submit(o->tenant, 1, b->loop.now_us, no->why, no->hint);
+        rc = tenant_may_submit(o->tenant, tasks, b->loop.now_us, no->why, no->hint);
+    return rc;
+}
+
+int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
+{
+    uint8_t hash[STORE_HASH] = { 0 };
+    struct jobs_plan plan = { 0 };
+    int rc = jobs_prepare(j, o, 1, hash, ret_id, no);
+
+    if (rc == 0)
+        rc = jobs_plan(j, o, &plan, no);
     if (rc == 0 && !o->dry_run)
-        rc = enter_and_push(j, o, hash, ret_id, no);
+        rc = enter_and_push(j, o, hash, &plan, ret_id, no);
+    deps_list_finish(&plan.deps);
     return rc > 0 ? 0 : rc;
 }
 
@@ -395,8 +444,10 @@ static void submit_back(struct jobs *j, struct store_op *op)
     op->owner = NULL;
     answer_submit(s, op->status);
     forget_submit(s);
-    if (w == NULL)
+    if (w == NULL) /* an array, which has been told; or it has ended already */
         return;
+    if (w->has_deps)
+        deps_admit(j->broker, op->job, op->status);
     if (op->status == 0)
         admitted(j, w);
     else
@@ -433,14 +484,14 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
 
 /* ---- those without an entry: interpreters, inits of templates ------------------------------------------------------------------------------- */
 
-static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living, uint64_t tenant)
+static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living)
 {
-    struct tenant nobody = { .id = tenant };
+    struct tenant nobody = { .id = living->tenant };
 
     jobs_row(spec, &nobody, &op->submit.row);
     op->submit.row.state = ST(READY);
     memcpy(op->submit.row.id, op->job, sizeof(op->job));
-    if (living == NULL)
+    if (living->init)
         return;
     op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
     op->submit.definition = living->definition;
@@ -452,7 +503,7 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
     char id[ULID_LEN + 1];
     struct job *job;
 
-    if (living != NULL)
+    if (!living->init)
         memcpy(id, living->id, sizeof(id));
     else
         ulid_make(loop_wall_us() / 1000, id);
@@ -461,24 +512,19 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
         op = store_op_new(STORE_SUBMIT, id);
     if (op == NULL) {
         free(packed);
-        if (living != NULL)
-            free(living->definition.bytes);
+        free(living->definition.bytes);
         if (job != NULL)
             jobs_free(job);
         return NULL;
     }
+    job->tenant = living->tenant;
     job_take_spec(job, spec);
-    fill_living(op, spec, living, geteuid());
+    fill_living(op, spec, living);
     job->submitted_us = op->submit.row.submitted_us;
     op->submit.spec = (struct store_blob){ packed, len };
     job_keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
-}
-
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
-{
-    return jobs_new_living(j, spec, packed, len, NULL);
 }
 
 /*

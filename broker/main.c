@@ -19,6 +19,7 @@
 
 #include "broker/broker.h"
 #include "broker/config_file.h"
+#include "broker/control_verbs.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
@@ -138,7 +139,7 @@ static int at_rest(const struct broker *b)
 {
     return b->pool.busy == 0 && b->jobs.waiting == 0 && only_held(&b->jobs) &&
            HASH_COUNT(b->jobs.by_id) == b->interps.unstarted + templates_resting(b) && b->control.peer_count == 0 &&
-           b->queues.count == b->queues.durable; /* what is in the others would be lost */
+           b->plans.crons.by_id == NULL && b->queues.count == b->queues.durable; /* what is in the others would be lost */
 }
 
 static void on_idle_over(void *ctx)
@@ -344,7 +345,9 @@ static int open_parts(struct broker *b)
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
     events_init(&b->events, b);
+    plans_init(b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
+    plans_init(b);
     pool_init(&b->pool, b);
     if ((rc = loop_init(&b->loop)) != 0 || (rc = open_signals(b)) != 0 || (rc = cgroup_start(&b->cgroups, &b->loop)) != 0)
         return rc;
@@ -359,8 +362,8 @@ static int open_parts(struct broker *b)
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
-    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0)
+    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -369,7 +372,10 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
+    plans_finish(b);
+    store_requests_finish(b);
     control_close(&b->control);
+    webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].own_zygote);
@@ -379,7 +385,9 @@ static void close_parts(struct broker *b)
     cgroup_close(&b->cgroups); /* after its processes' end */
     if (b->store != NULL && b->loop.epoll_fd >= 0)
         on_store(b); /* answers nobody any more, but jobs whose receipt is in are let go */
+    plans_finish(b);
     jobs_finish(&b->jobs);
+    plans_free(b);
     interps_finish(b);
     templates_finish(b);
     queues_finish(b);
@@ -426,6 +434,7 @@ int main(int argc, char **argv)
     if (b->config.store[0] != '\0')
         return store_care_run(&b->config);
     b->output_dir = -1;
+    b->began_at = loop_clock_us();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);
@@ -433,6 +442,7 @@ int main(int argc, char **argv)
     notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
+    webhooks_init(&b->webhooks, b);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;

@@ -92,28 +92,6 @@ void plans_refuse_store(const struct plans_call *call, const char *what, int sta
                    call->broker->config.state_dir, strerror(-status));
 }
 
-void plans_refuse_submit(const struct control_call *c, int rc, const struct jobs_refusal *no)
-{
-    static const struct {
-        int rc;
-        Pb__ErrorCode code;
-    } codes[] = {
-        {-EINVAL,  ER(USAGE)     },
-        { -EDQUOT, ER(QUOTA)     },
-        { -EEXIST, ER(CONFLICT)  },
-        { -ENOENT, ER(NOT_FOUND) },
-        { -EBUSY,  ER(TEMPORARY) },
-        { -EPERM,  ER(PERMISSION)},
-        { -ENOMEM, ER(TEMPORARY) },
-    };
-    Pb__ErrorCode code = ER(INTERNAL);
-
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].rc == rc)
-            code = codes[i].code;
-    control_refuse(c->broker, c->way, code, "%s", no->why);
-}
-
 static struct tenant *named(struct control_call *c, const char *name)
 {
     struct tenant *t = name[0] == '\0' ? c->actor.tenant : tenants_named(&c->broker->tenants, name);

@@ -22,9 +22,6 @@ struct plans_call *plans_call_new(const struct control_call *c); /* malloc'd; NU
 /* what: "the limiter". status: what the store said. */
 void plans_refuse_store(const struct plans_call *call, const char *what, int status);
 
-/* A submit that was refused, with the code that belongs to rc of jobs_submit(). */
-void plans_refuse_submit(const struct control_call *c, int rc, const struct jobs_refusal *no);
-
 /* Whose things a request is about: "" the actor's own, a name, or "*" for all that it may see. Answers, and returns NULL or false, when there is
  * no such tenant for this actor. */
 struct tenant *plans_tenant_to_change(struct control_call *c, const char *name); /* of its own, or, with admin, of one below; no "*" */

@@ -37,12 +37,15 @@ const char *const store_read_sql[R_COUNT] = {
     [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
     [R_ALIASES] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error, tenant FROM alias_call "
                    "WHERE number < ?1 ORDER BY number DESC LIMIT ?2"),
+    [R_ALIASES_OF] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error, tenant FROM alias_call "
+                      "WHERE tenant = ?3 AND number < ?1 ORDER BY number DESC LIMIT ?2"),
     [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed, tenant FROM queue ORDER BY id",
     [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,
     [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
     [R_TEMPLATES] = "SELECT tenant, name, version, created_us, body FROM template ORDER BY created_us, version",
+    [R_HOOKS] = "SELECT job FROM hook ORDER BY job",
     [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE tenant = ?1 AND name = ?2",
 };
 /* clang-format on */

@@ -61,7 +61,7 @@ int tenants_drop(struct tenants *t, struct tenant *of)
 {
     int rc;
 
-    if (of->children > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0)
+    if (of->children > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0 || estate_is_used(t->broker, of->id))
         return -EBUSY;
     rc = sched_tenant_remove(t->sched, &of->sched);
     if (rc == 0) {

@@ -14,6 +14,7 @@
 struct submit_call {
     struct broker *broker;
     struct rep_way way;
+    uint64_t tasks; /* of an array */
 };
 
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)
@@ -39,7 +40,7 @@ void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const stru
     control_refuse_hint(b, way, code, no->hint, "%s", no->why);
 }
 
-static void on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
+void verb_on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
 {
     struct submit_call *call = ctx;
     struct broker *b = call->broker;
@@ -53,6 +54,7 @@ static void on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bo
         s.id = (char *)id;
         s.limits_effective = (Pb__Limits *)limits;
         s.existing = existing;
+        s.tasks = call->tasks;
         r.body_case = PB__REPLY__BODY_SUBMIT;
         r.submit = &s;
         control_reply(b, call->way, &r);
@@ -60,17 +62,34 @@ static void on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bo
     free(call);
 }
 
-static void reply_dry(struct control_call *c, Pb__JobSpec *spec)
+static uint64_t tasks_of(const Pb__JobSpec *spec)
+{
+    return spec->schedule != NULL && spec->schedule->array != NULL ? spec_array_tasks(spec->schedule->array) : 0;
+}
+
+static void reply_dry(struct control_call *c, Pb__JobSpec *spec, char *id)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
 
     spec_strip(spec);
+    s.id = id; /* of the one that is there by its key already, else "" */
+    s.existing = id[0] != '\0';
     s.limits_effective = spec->limits;
     s.effective = spec;
+    s.tasks = tasks_of(spec);
     r.body_case = PB__REPLY__BODY_SUBMIT;
     r.submit = &s;
     control_reply(c->broker, c->way, &r);
+}
+
+void *verb_submit_call(const struct control_call *c, uint64_t tasks)
+{
+    struct submit_call *call = malloc(sizeof(*call));
+
+    if (call != NULL)
+        *call = (struct submit_call){ c->broker, c->way, tasks };
+    return call;
 }
 
 /* The answer waits for the commit. */
@@ -83,6 +102,7 @@ void verb_submit(struct control_call *c)
     struct jobs_refusal no;
     char id[ULID_LEN + 1];
     const char *queue;
+    uint64_t tasks;
     int rc;
 
     if (spec == NULL) {
@@ -97,21 +117,20 @@ void verb_submit(struct control_call *c)
     if (spec->limits == NULL)
         spec->limits = &defaults;
     if (!order.dry_run) {
-        call = malloc(sizeof(*call));
+        call = verb_submit_call(c, tasks_of(spec));
         if (call == NULL) {
             control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
             return;
         }
-        *call = (struct submit_call){ c->broker, c->way };
     }
-    order.done = on_submitted;
+    order.done = verb_on_submitted;
     order.ctx = call;
-    rc = jobs_submit(&c->broker->jobs, &order, id, &no);
+    rc = plans_submit(c->broker, &order, id, &tasks, &no);
     if (rc != 0) {
         verb_refuse_submit(c->broker, c->way, rc, &no);
         free(call);
     } else if (order.dry_run) {
-        reply_dry(c, spec);
+        reply_dry(c, spec, id);
     }
     if (spec->limits == &defaults)
         spec->limits = NULL;
