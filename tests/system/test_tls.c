@@ -157,8 +157,13 @@ static void a_broker_that_begins_anew_is_found_again(void **state)
 
 static void what_needs_a_descriptor_is_refused_by_name(void **state)
 {
+    const char *file = script(at.b, "data", "some bytes");
+    struct proc *p =
+        proc_expect(remote("call", "--cap", support_text("file=data=%s", file), "--run", script(at.b, "f.lua", "function f() end"), "f"),
+                    COOP_EXIT_PERMISSION);
+
     (void)state;
-    (void)proc_expect(remote("interp", "ls"), COOP_EXIT_PERMISSION); /* asks are the operator's, until they know of tenants */
+    expect_has(p->err, "descriptor");
 }
 
 /* ---- who is not known --------------------------------------------------------------------------------------------------------------------- */
