@@ -123,6 +123,8 @@ static const struct golden_case {
     { "quota",      "show",               0,  { "show" } },
     { "usage",      "days",               0,  { NULL } },
     { "cert",       "files",              0,  { "--host", "localhost", "{dir}" } },
+    { "store",      "check",              0,  { "check" } },
+    { "store",      "backup",             0,  { "backup", "{dir}/backup" } },
     { "help",       "one",                0,  { "hold" } },
     { "help",       "all",                0,  { NULL } },
     { "completion", "script",             0,  { "bash" } },
@@ -253,7 +255,9 @@ static const char *value_of(struct broker *b, const char *name);
 /* {NAME} as what it stands for; anything else is itself. */
 static const char *word(struct broker *b, const char *text)
 {
-    return text[0] == '{' ? value_of(b, support_text("%.*s", (int)strlen(text) - 2, text + 1)) : text;
+    size_t n = strcspn(text, "}");
+
+    return text[0] == '{' ? support_text("%s%s", value_of(b, support_text("%.*s", (int)n - 1, text + 1)), text + n + 1) : text;
 }
 
 static struct proc *run(struct broker *b, const char *verb, const char *const *argv, bool json)
