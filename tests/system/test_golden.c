@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -124,7 +125,7 @@ static const struct golden_case {
     { "usage",      "days",               0,  { NULL } },
     { "cert",       "files",              0,  { "--host", "localhost", "{dir}" } },
     { "store",      "check",              0,  { "check" } },
-    { "store",      "backup",             0,  { "backup", "{dir}/backup" } },
+    { "store",      "backup",             0,  { "backup", "{open}/backup" } },
     { "help",       "one",                0,  { "hold" } },
     { "help",       "all",                0,  { NULL } },
     { "completion", "script",             0,  { "bash" } },
@@ -262,7 +263,7 @@ static const char *word(struct broker *b, const char *text)
 
 static struct proc *run(struct broker *b, const char *verb, const char *const *argv, bool json)
 {
-    const char *all[WORDS + 3];
+    const char *all[WORDS + 3], *env[2] = { NULL };
     size_t n = 0;
 
     if (verb != NULL)
@@ -272,7 +273,8 @@ static struct proc *run(struct broker *b, const char *verb, const char *const *a
     for (; *argv != NULL; argv++)
         all[n++] = word(b, *argv);
     all[n] = NULL;
-    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL }, all);
+    env[0] = support_text("COOP_STATE_DIR=%s", b->state_dir); /* coop store looks into it by itself */
+    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL, .env = env }, all);
 }
 
 static const char *make(struct broker *b, const char *name)
@@ -285,6 +287,15 @@ static const char *make(struct broker *b, const char *name)
         return script(b, "forever.lua", "while true do end\n");
     if (strcmp(name, "functions") == 0)
         return script(b, "functions.lua", "function twice(x) return 2 * x end\n");
+    if (strcmp(name, "open") == 0) { /* where the broker may write, whoever it has become */
+        const char *open = support_text("%s/open", b->dir);
+        struct stat st;
+
+        assert_int_equal(stat(b->state_dir, &st), 0);
+        assert_int_equal(chmod(b->dir, 0711) + mkdir(open, 0700), 0);
+        assert_int_equal(chown(open, st.st_uid, st.st_gid), 0);
+        return open;
+    }
     if (strcmp(name, "dir") == 0)
         return support_text("%s/golden", b->dir);
     for (size_t i = 0; i < ARRAY_LEN(things); i++)
