@@ -273,10 +273,10 @@ static int set_field(const struct setting *s, const struct actor *by, const char
 static void tell_sched(struct tenant *t)
 {
     uint64_t max = t->quota[QUOTA_RUNNING];
-    bool stopped = t->state != TENANT_ACTIVE || max == 0;
 
     sched_tenant_set_max_running(t->owner->sched, &t->sched, max >= UINT32_MAX ? 0 : (uint32_t)max);
-    sched_tenant_block(t->owner->sched, &t->sched, SCHED_SUSPENDED, stopped ? SCHED_NEVER : 0);
+    sched_tenant_block(t->owner->sched, &t->sched, SCHED_SUSPENDED, t->state != TENANT_ACTIVE ? SCHED_NEVER : 0);
+    sched_tenant_block(t->owner->sched, &t->sched, SCHED_QUOTA_RUNNING_0, max == 0 ? SCHED_NEVER : 0);
     tenant_look_at_day(t, loop_wall_us());
 }
 

@@ -1,0 +1,92 @@
+/* test_shares.c - the scheduler in a real broker: what waits says why, goes on as soon as its gate opens, and goes in the order that was asked for. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/broker_fixture.h"
+#include "tests/support/support.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+static int one_worker(void **state)
+{
+    struct broker *b = broker_new();
+
+    b->args[0] = "--workers";
+    b->args[1] = "1";
+    broker_up(b);
+    *state = b;
+    return 0;
+}
+
+static const char *own_tenant(void)
+{
+    return support_text("uid-%u", (unsigned)getuid());
+}
+
+static void let(const struct broker *b, const char *what)
+{
+    assert_int_equal(coop(b, "quota", "set", own_tenant(), what)->code, 0);
+}
+
+static void what_waits_for_a_quota_says_so_and_runs_when_it_is_raised(void **state)
+{
+    const struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n");
+    const char *id, *behind;
+
+    assert_int_equal(coop(b, "version")->code, 0); /* the tenant is made with its first request */
+    let(b, "max_running=0");
+    id = submit(b, path);
+    behind = submit(b, path);
+    assert_string_equal(json_str(status_of(b, id), "state"), "ready");
+    assert_string_equal(json_str(status_of(b, id), "reason"), "QUOTA_RUNNING");
+    let(b, "max_running=none");
+    expect_end(b, id, "ok");
+    expect_end(b, behind, "ok");
+}
+
+static json_int_t began(const struct broker *b, const char *id)
+{
+    return json_num(expect_end(b, id, "ok"), "times.started_us");
+}
+
+static void class_comes_before_priority_and_priority_before_age(void **state)
+{
+    static const char *const rows[][2] = {
+        {"batch",        "5"},
+        { "normal",      "1"},
+        { "normal",      "4"},
+        { "normal",      "4"},
+        { "interactive", "1"},
+        { "interactive", "2"}
+    };
+    static const unsigned order[] = { 5, 4, 2, 3, 1, 0 };
+    const struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n"), *ids[LEN(rows)];
+
+    assert_int_equal(coop(b, "version")->code, 0);
+    let(b, "max_running=0");
+    for (unsigned i = 0; i < LEN(rows); i++)
+        ids[i] = submit(b, "--class", rows[i][0], "--prio", rows[i][1], path);
+    let(b, "max_running=1");
+    for (unsigned i = 1; i < LEN(order); i++)
+        assert_true(began(b, ids[order[i - 1]]) < began(b, ids[order[i]]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_waits_for_a_quota_says_so_and_runs_when_it_is_raised, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(class_comes_before_priority_and_priority_before_age, one_worker, broker_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
