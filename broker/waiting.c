@@ -1,6 +1,7 @@
 /* waiting.c - see waiting.h: a hash of chains that doubles, and a heap for each clock. */
 #include "broker/waiting.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ static size_t bucket_of(const struct waiting_table *t, const uint8_t id[ULID_BYT
     uint64_t tail;
 
     memcpy(&tail, id + ULID_BYTES - sizeof(tail), sizeof(tail));
+    tail = be64toh(tail); /* ids of one millisecond count up: what differs has to be below, from where a product carries it everywhere */
     tail *= UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(tail >> 32) & t->mask;
 }
