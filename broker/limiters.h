@@ -48,7 +48,8 @@ void limiters_finish(struct broker *b);
 
 /* What a spec's limiters are in a row of the store: "KEY=N KEY=N", in order of KEY. -ENOENT: no such limiter (why: the nearest); -EINVAL;
  * -EDQUOT: n is above its max, so that it could never run (max 0 is a limiter that is shut for now, and is no error). */
-int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS_LEN + 1], char why[LIMITERS_WHY]);
+int limiters_settle(struct broker *b, const struct tenant *t, const Pb__Schedule *s, char ret[STORE_LIMITERS_LEN + 1],
+                    char why[LIMITERS_WHY]);
 /* Puts into use, behind the n that are there, what a row uses: its limiters, and its array's bound (NULL: no array). Returns how many there are
  * then, or -ENOMEM. */
 int limiters_uses(struct broker *b, const struct tenant *t, const char *row_limiters, struct array *array,
