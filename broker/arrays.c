@@ -59,7 +59,7 @@ struct array *array_new(struct broker *b, const struct store_array *row, struct 
     a->sweep_at = a->n;
     a->step = (struct timer){ .fn = on_step, .ctx = a };
     pb__array_counts__init(&a->counts);
-    sched_limiter_init(&a->bound, "ARRAY", bound_of(a), false);
+    sched_limiter_init(&a->bound, "ARRAY_MAX_PARALLEL", bound_of(a), false);
     HASH_ADD_STR(b->plans.arrays.by_id, row.id, a);
     return a;
 }

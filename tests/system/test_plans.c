@@ -251,7 +251,7 @@ static void a_circle_is_refused_with_its_members(void **state)
     struct broker *b = *state;
     const char *ok = ok_script(b), *one = submit(b, "--hold", ok), *two = submit(b, "--after", one, ok),
                *three = submit(b, "--after", two, ok);
-    struct proc *p = proc_expect(coop(b, "edit", one, "--after", three), COOP_EXIT_USAGE);
+    struct proc *p = proc_expect(coop(b, "edit", one, "--after", three), COOP_EXIT_CONFLICT);
 
     expect_has(p->err, one);
     expect_has(p->err, two);
