@@ -346,6 +346,16 @@ struct lists {
     size_t interps, queues, templates, keys, aliases;
 };
 
+/* One that was removed is listed until its process has ended. */
+static size_t templates_in(const Pb__TemplateStatusList *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n_templates; i++)
+        n += strcmp(l->templates[i]->state, "removed") != 0;
+    return n;
+}
+
 static struct lists lists_of(int fd)
 {
     Pb__InterpList interps = PB__INTERP_LIST__INIT;
@@ -358,7 +368,7 @@ static struct lists lists_of(int fd)
     interps.all = true;
     l.interps = good(ask(fd, ASK(INTERP_LIST), &interps.base))->interps->n_interps;
     l.queues = good(ask(fd, ASK(QUEUE_LIST), &queues.base))->queues->n_queues;
-    l.templates = good(ask(fd, ASK(TEMPLATE_LIST), &templates.base))->templates->n_templates;
+    l.templates = templates_in(good(ask(fd, ASK(TEMPLATE_LIST), &templates.base))->templates);
     l.keys = good(ask(fd, ASK(KV_LIST), &keys.base))->kv_keys->n_keys;
     l.aliases = good(ask(fd, ASK(ALIAS_LOG), &aliases.base))->alias_calls->n_calls;
     return l;
