@@ -46,6 +46,7 @@ struct broker {
     struct store *store;
     int output_dir; /* where spool files are */
     char kernel[65];
+    uint64_t began_at;               /* monotonic */
     struct crew crews[ENGINE_COUNT]; /* by place in engine_table */
     struct cgroups cgroups;
     struct work_dirs work_dirs;

@@ -57,8 +57,13 @@ void verb_hold(struct control_call *c);      /* verbs_deeds.c */
 void verb_release(struct control_call *c);
 void verb_pause(struct control_call *c);
 void verb_resume(struct control_call *c);
-void verb_events(struct control_call *c); /* events.c */
-void verb_ask(struct control_call *c);    /* control.c: asks.h takes it from there */
+void verb_edit(struct control_call *c);  /* verbs_edit.c */
+void verb_retry(struct control_call *c); /* verbs_again.c */
+void verb_remove(struct control_call *c);
+void verb_top(struct control_call *c); /* verbs_broker.c */
+void verb_drain(struct control_call *c);
+void verb_events(struct control_call *c);       /* events.c */
+void verb_ask(struct control_call *c);          /* control.c: asks.h takes it from there */
 void verb_store_backup(struct control_call *c); /* store_requests.c */
 void store_requests_finish(struct broker *b);   /* what is under way is stopped */
 
@@ -69,5 +74,10 @@ void verb_answer_ended(struct waiter *w);
 /* Why jobs_submit() and its like did not take it. */
 struct jobs_refusal;
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no);
+/* jobs_order's done and its ctx, malloc'd (free() it when the order was refused; NULL without memory): a SubmitReply to this call. */
+void verb_on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
+void *verb_submit_call(const struct control_call *c, uint64_t tasks);
+/* The job is in a state that does not allow it: CONFLICT, which names it. */
+void verb_refuse_state(struct control_call *c, const char *what);
 
 #endif

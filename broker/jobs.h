@@ -188,7 +188,8 @@ struct jobs {
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
-    bool closed; /* by request: nothing is taken in, nothing is claimed */
+    struct waiting_spec *before_edit; /* of the edit that is under way */
+    bool closed;                      /* by request: nothing is taken in, nothing is claimed */
     bool claiming;
     struct jobs_listener listeners[JOBS_LISTENERS];
     unsigned n_listeners;
@@ -305,6 +306,13 @@ struct jobs_edit {
     uint64_t not_before_us, deadline_us;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
+/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
+/* A new spec of one that waits or is claimed (it waits afterwards): it is kept at hand whatever there is room for, until it runs. 0 or -ENOMEM. Then
+ * undo, or edited: its entry, and its job when it has one, go by it. */
+int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
+void jobs_undo_edit(struct jobs *j, struct waiting *w);
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, const Pb__JobSpec *spec);
 /* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
 #define JOBS_WHY 256
 int jobs_pause(struct job *job, char why[JOBS_WHY]);

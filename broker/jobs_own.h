@@ -42,8 +42,6 @@ void jobs_may_let_go(struct job *job); /* it waits: when nobody looks */
 void jobs_on_tidy(void *ctx);
 void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
-/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
 void jobs_keep_spec(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
 void jobs_drop_spec(struct jobs *j, struct waiting *w);
 

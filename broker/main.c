@@ -363,8 +363,7 @@ static int open_parts(struct broker *b)
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 ||
-        (rc = webhooks_recover(&b->webhooks)) != 0)
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -435,6 +434,7 @@ int main(int argc, char **argv)
     if (b->config.store[0] != '\0')
         return store_care_run(&b->config);
     b->output_dir = -1;
+    b->began_at = loop_clock_us();
     umask(077);
     prctl(PR_SET_DUMPABLE, 0); /* jobs' sources and secrets are in this memory */
     log_init("coopd", b->config.log_level);

@@ -2,7 +2,7 @@
  * sched.c - see sched.h: putting, taking, claiming, settling.
  *
  * Between tenants: start-time fair queueing (Goyal, Vin, Cheng 1996), level by level down the tree of tenants. Each node has a virtual time, what
- * it has had divided by its weight; the smallest goes next, and its virtual time is the clock of its level. Who comes back with work begins at the
+ * it has had divided by its weight; the smallest goes next. What that one has truly had, without the estimates for what runs, is the clock of its level. Who comes back with work begins at the
  * clock, or at its own virtual time when that is later: idle time is not banked. (Not at the least of those that have work now: somebody who hands in one
  * job after the other would lose what its weight gives it each time. The least is taken where settlements have put it before the clock.)
  * What a job costs is its dominant resource (Ghodsi et al. 2011): the larger of
@@ -178,6 +178,7 @@ static void count_claim(struct sched *s, struct sched_tenant *t, uint64_t now_us
 static void begin_run(struct sched *s, struct sched_uses *u, double cost, uint64_t now_us)
 {
     sched_tenant_count(u->tenant, 0, 1, 0);
+    sched_tenant_pend(u->tenant, cost);
     sched_tenant_charge(s, u->tenant, cost, now_us);
     sched_tenant_refresh(u->tenant);
 }
@@ -215,6 +216,7 @@ void sched_done(struct sched *s, struct sched_uses *uses, double charged, double
 
     assert(t->own_running > 0);
     sched_tenant_count(t, 0, -1, 0);
+    sched_tenant_pend(t, -charged);
     sched_tenant_charge(s, t, (true_cost > 0 ? true_cost : 0) - charged, now_us);
     sched_tenant_refresh(t);
     sched_limiters_give(uses);

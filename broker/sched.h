@@ -63,6 +63,7 @@ struct sched_node {
     double vtime;           /* cost / weight, had in all; of the parent's clock */
     double floor; /* its parent's clock when it began to have something to run: a settlement gives back no more than down to here */
     double weight;
+    double pending; /* cost that was charged for what runs now, its own and below: an estimate until it is settled */
 };
 
 /* n places of a limiter. */

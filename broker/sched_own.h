@@ -99,6 +99,8 @@ void sched_tenant_refresh(struct sched_tenant *t);
 void sched_tenant_count(struct sched_tenant *t, int d_waiting, int d_running, double d_cost);
 /* It has had so much more (or less: a settlement), here and above. */
 void sched_tenant_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us);
+/* So much of what was charged is an estimate for what runs, or (less than 0) no longer. After sched_tenant_count(). */
+void sched_tenant_pend(struct sched_tenant *t, double cost);
 void sched_tenant_expire(struct sched *s, uint64_t now_us); /* ends blocks that are over */
 void sched_tenants_fade(struct sched *s, uint64_t now_us);  /* the half-life, when it is time */
 bool sched_tenant_gated(const struct sched_tenant *t);      /* it itself may run nothing: blocked, or as many run as may */

@@ -75,11 +75,17 @@ struct sched_tenant *sched_tenant_turn(const struct sched *s)
     return node != NULL ? SCHED_OWNER(node, struct sched_tenant, self) : NULL;
 }
 
+/* What it has truly had: its virtual time without the estimates for what runs. */
+static double settled(const struct sched_node *node)
+{
+    return fmax(node->vtime - node->pending / node->weight, 0);
+}
+
 void sched_tenant_serve(struct sched_tenant *t)
 {
-    t->clock = t->self.vtime;
+    t->clock = settled(&t->self);
     for (; t->parent != NULL; t = t->parent)
-        t->parent->clock = t->node.vtime;
+        t->parent->clock = settled(&t->node);
 }
 
 static void shift(struct sched_node *node, double cost)
@@ -99,6 +105,17 @@ static void add_usage(const struct sched *s, struct sched_tenant *t, double cost
 {
     t->usage = fmax(sched_tenant_usage(s, t, now_us) + cost, 0);
     t->usage_at_us = now_us;
+}
+
+static void pend(struct sched_node *node, double cost)
+{
+    node->pending = fmax(node->pending + cost, 0);
+}
+
+void sched_tenant_pend(struct sched_tenant *t, double cost)
+{
+    for (pend(&t->self, cost); t->parent != NULL; t = t->parent)
+        pend(&t->node, t->running > 0 ? cost : -t->node.pending); /* what rounding leaves does not gather */
 }
 
 void sched_tenant_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us)
@@ -273,7 +290,9 @@ int sched_tenant_set_weight(struct sched *s, struct sched_tenant *t, double weig
         return -EINVAL;
     if (t->waiting + t->running > 0)
         t->parent->work_weight += weight - t->node.weight;
+    t->node.vtime = fmax(t->node.vtime + t->node.pending / weight - t->node.pending / t->node.weight, 0); /* what it truly had stays */
     t->node.weight = weight;
+    sched_tenant_refresh(t);
     return 0;
 }
 

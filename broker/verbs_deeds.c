@@ -67,7 +67,7 @@ static const char *state_of(struct control_call *c)
     return store_find(c->broker->store, c->id, &row) == 0 ? job_state_name(row.state) : "gone";
 }
 
-static void refuse_state(struct control_call *c, const char *what)
+void verb_refuse_state(struct control_call *c, const char *what)
 {
     if (!jobs_lives(&c->broker->jobs, c->id))
         control_refuse(c->broker, c->way, ER(CONFLICT), "job %s has already ended (%s)", c->id, state_of(c));
@@ -110,7 +110,7 @@ static void act_on_entry(struct control_call *c, int (*act)(struct jobs *j, stru
     struct waiting *w = waiting_find(&c->broker->jobs.table, c->id);
 
     if (w == NULL || act(&c->broker->jobs, w) != 0)
-        refuse_state(c, when);
+        verb_refuse_state(c, when);
     else
         reply_status(c);
 }
@@ -132,7 +132,7 @@ void verb_pause(struct control_call *c)
     int rc = job != NULL ? jobs_pause(job, why) : -EBUSY;
 
     if (rc == -EBUSY)
-        refuse_state(c, "only one that runs can be paused");
+        verb_refuse_state(c, "only one that runs can be paused");
     else if (rc != 0)
         control_refuse(c->broker, c->way, ER(CONFLICT), "job %s cannot be paused: %s", c->id, why);
     else
@@ -144,7 +144,7 @@ void verb_resume(struct control_call *c)
     struct job *job = jobs_find(&c->broker->jobs, c->id);
 
     if (job == NULL || jobs_resume(job) != 0)
-        refuse_state(c, "only one that is paused can be resumed");
+        verb_refuse_state(c, "only one that is paused can be resumed");
     else
         reply_status(c);
 }

@@ -40,7 +40,7 @@ void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const stru
     control_refuse_hint(b, way, code, no->hint, "%s", no->why);
 }
 
-static void on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
+void verb_on_submitted(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
 {
     struct submit_call *call = ctx;
     struct broker *b = call->broker;
@@ -83,6 +83,15 @@ static void reply_dry(struct control_call *c, Pb__JobSpec *spec, char *id)
     control_reply(c->broker, c->way, &r);
 }
 
+void *verb_submit_call(const struct control_call *c, uint64_t tasks)
+{
+    struct submit_call *call = malloc(sizeof(*call));
+
+    if (call != NULL)
+        *call = (struct submit_call){ c->broker, c->way, tasks };
+    return call;
+}
+
 /* The answer waits for the commit. */
 void verb_submit(struct control_call *c)
 {
@@ -108,14 +117,13 @@ void verb_submit(struct control_call *c)
     if (spec->limits == NULL)
         spec->limits = &defaults;
     if (!order.dry_run) {
-        call = malloc(sizeof(*call));
+        call = verb_submit_call(c, tasks_of(spec));
         if (call == NULL) {
             control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
             return;
         }
-        *call = (struct submit_call){ c->broker, c->way, tasks_of(spec) };
     }
-    order.done = on_submitted;
+    order.done = verb_on_submitted;
     order.ctx = call;
     rc = plans_submit(c->broker, &order, id, &tasks, &no);
     if (rc != 0) {

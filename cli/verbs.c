@@ -98,7 +98,7 @@ const struct verb verb_table[] = {
     [VERB_EDIT] = {
         .name = "edit", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_edit,
         .summary = "change jobs that still wait",
-        .text = "What no flag names stays as it is. One that does not wait any more is a conflict (81), and so is a dependency that would close a circle, whose members are named.\n",
+        .text = "What no flag names stays as it is. One that does not wait any more is a conflict (81). A dependency that would close a circle is refused, and its members are named.\n",
     },
     [VERB_RM] = {
         .name = "rm", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,

@@ -56,9 +56,9 @@ static unsigned again, lost, kills_broker, kills_worker, kills_zygote, restarts;
 
 struct client {
     struct coop_client *c;
-    struct coop_op *op; /* NULL: none is open */
-    size_t job;         /* that it asks for */
-    bool known;         /* it has been acknowledged before: the same id is to come again */
+    struct coop_op *op;       /* NULL: none is open */
+    size_t job;               /* that it asks for */
+    bool known;               /* it has been acknowledged before: the same id is to come again */
     char after[ULID_LEN + 1]; /* the job waits for this one; "": for none. The same each time that it is asked for */
 };
 
@@ -187,7 +187,8 @@ static unsigned turn(struct client *clients, int ms, bool more)
         struct client *c = &clients[i];
 
         (void)coop_client_step(c->c);
-        while (coop_client_next(c->c) != NULL) { }
+        while (coop_client_next(c->c) != NULL) {
+        }
         if (c->op != NULL && coop_op_done(c->op) && take_reply(c)) {
             if (more)
                 next_job(c);
@@ -281,7 +282,8 @@ static void wait_for(struct coop_client *c, const char *id)
         Pb__Reply *r = exchange(c, &q);
 
         if (r->body_case != PB__REPLY__BODY_WAIT)
-            support_fail("job %s, which was acknowledged: %s", id, r->body_case == PB__REPLY__BODY_ERROR ? r->error->message : "another answer");
+            support_fail("job %s, which was acknowledged: %s", id,
+                         r->body_case == PB__REPLY__BODY_ERROR ? r->error->message : "another answer");
         ended = r->wait->ended;
         if (!ended && r->wait->status->state == PB__STATE__STATE_HELD)
             release(c, id);
@@ -390,13 +392,14 @@ static void what_is_acknowledged_is_recorded_once_whoever_is_killed(void **state
         strike(b);
         next = support_now_ms() + chance(300);
     }
-    while (turn(clients, 100, false) > 0) { }
+    while (turn(clients, 100, false) > 0) {
+    }
     for (int i = 0; i < CLIENTS; i++)
         coop_client_close(clients[i].c);
     assert_int_equal(acknowledged, asked);
     expect_what_was_promised(b);
-    print_message("@ chaos: %zu jobs, %u answers lost, %u keys again; killed: %u brokers, %u zygotes, %u workers; %u restarts in order\n", asked, lost,
-                  again, kills_broker, kills_zygote, kills_worker, restarts);
+    print_message("@ chaos: %zu jobs, %u answers lost, %u keys again; killed: %u brokers, %u zygotes, %u workers; %u restarts in order\n",
+                  asked, lost, again, kills_broker, kills_zygote, kills_worker, restarts);
     free(promised);
 }
 

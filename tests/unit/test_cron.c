@@ -281,8 +281,9 @@ static void a_clock_that_was_years_ahead_is_believed_when_it_comes_back(void **s
     fires_at(f, e, START + 5 * MINUTE, START + 5 * MINUTE);
     fires_at(f, e, START + 10 * 365 * 24 * 60 * MINUTE, START + 10 * 365 * 24 * 60 * MINUTE);
     fires_nothing_at(f, START + 2 * MINUTE);
-    fires_nothing_at(f, START + 5 * MINUTE); /* it has been, and its key is known */
-    fires_at(f, e, START + 10 * MINUTE, START + 10 * MINUTE);
+    fires_nothing_at(f, START + 5 * MINUTE);  /* it has been, and its key is known */
+    fires_nothing_at(f, START + 10 * MINUTE); /* this too: it was the one that was planned when the clock jumped */
+    fires_at(f, e, START + 15 * MINUTE, START + 15 * MINUTE);
 }
 
 static void a_firing_that_was_not_written_down_is_not_made_again(void **state)

@@ -197,7 +197,7 @@ static void a_tenant_that_was_away_has_saved_up_nothing(void **state)
     for (unsigned i = 0; i < 300; i++)
         fx_put(f, &f->t[0]);
     for (unsigned i = 0; i < 100; i++)
-        fx_next(f);
+        fx_done(f, fx_next(f));
     for (unsigned i = 0; i < 100; i++)
         fx_put(f, &f->t[1]);
     for (unsigned i = 0; i < 100; i++)
@@ -254,13 +254,39 @@ static void a_settlement_gives_no_credit_from_a_time_without_work(void **state)
     for (unsigned i = 0; i < 1500; i++)
         fx_put(f, &f->t[1]);
     for (unsigned i = 0; i < 900; i++)
-        fx_next(f);
+        fx_done(f, fx_next(f));
     for (unsigned i = 0; i < 200; i++) /* only now it has work again */
         fx_put(f, &f->t[0]);
     sched_done(f->s, long_one->sched.uses, 1000, 1, f->now);
     for (unsigned i = 0; i < 100; i++)
         of_a += fx_next(f)->sched.uses->tenant == &f->t[0];
     assert_in_range(of_a, 49, 51);
+}
+
+/* The first says of each job a thousand times what it uses, and has many running when the second comes. */
+static void high_estimates_of_what_runs_do_not_set_back_who_comes_then(void **state)
+{
+    enum { SLOTS = 32 };
+    struct fixture *f = *state;
+    struct fx_job *running[SLOTS];
+    unsigned of_b = 0;
+
+    fx_tenant(f, 0, NULL, 1);
+    fx_tenant(f, 1, NULL, 1);
+    for (unsigned i = 0; i < 1000; i++)
+        fx_put_using(f, &f->t[0], 1 + i, NORMAL, 3, 10, NULL, 0);
+    for (unsigned i = 0; i < SLOTS; i++)
+        running[i] = fx_next(f);
+    for (unsigned i = 0; i < 1000; i++)
+        fx_put_using(f, &f->t[1], 1 + i, NORMAL, 3, 10, NULL, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct fx_job *done = running[i % SLOTS];
+
+        sched_done(f->s, done->sched.uses, done->sched.cost, 0.01, f->now);
+        running[i % SLOTS] = fx_next(f);
+        of_b += running[i % SLOTS]->sched.uses->tenant == &f->t[1];
+    }
+    assert_in_range(of_b, 490, 520); /* until it has as many running as the other, all are its */
 }
 
 static void usage_and_what_a_tenant_is_ahead_halve_with_the_half_life(void **state)
@@ -749,6 +775,7 @@ int main(void)
         T(one_job_of_a_small_tenant_is_next_but_one_behind_a_thousand_of_a_big_one),
         T(what_was_estimated_too_high_is_given_back),
         T(a_settlement_gives_no_credit_from_a_time_without_work),
+        T(high_estimates_of_what_runs_do_not_set_back_who_comes_then),
         T(usage_and_what_a_tenant_is_ahead_halve_with_the_half_life),
         T(what_a_tenant_has_had_can_be_put_back),
         T(the_cost_is_that_of_the_dominant_resource),

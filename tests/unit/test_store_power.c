@@ -59,6 +59,8 @@ static void record(struct event e)
     (void)pthread_mutex_unlock(&tape.lock);
 }
 
+static _Atomic int refusing; /* what writes and syncs say instead of being done; 0: they are done */
+
 /* ---- the file layer --------------------------------------------------------------------------------------------------------------------- */
 
 static const sqlite3_vfs *real_vfs;
@@ -87,8 +89,11 @@ static int power_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 
 static int power_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-    int rc = of(f)->real->pMethods->xWrite(of(f)->real, from, n, at);
+    int rc;
 
+    if (of(f)->file >= 0 && (errno = refusing) != 0)
+        return errno == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    rc = of(f)->real->pMethods->xWrite(of(f)->real, from, n, at);
     if (rc == SQLITE_OK && of(f)->file >= 0) {
         struct event e = { .kind = WRITE, .file = of(f)->file, .at = at, .len = (size_t)n, .bytes = malloc((size_t)n) };
 
@@ -107,8 +112,11 @@ static int power_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int power_sync(sqlite3_file *f, int flags)
 {
-    int rc = of(f)->real->pMethods->xSync(of(f)->real, flags);
+    int rc;
 
+    if (of(f)->file >= 0 && (errno = refusing) != 0)
+        return SQLITE_IOERR_FSYNC;
+    rc = of(f)->real->pMethods->xSync(of(f)->real, flags);
     if (rc == SQLITE_OK && of(f)->file >= 0)
         record((struct event){ .kind = SYNC, .file = of(f)->file });
     if (rc == SQLITE_OK && of(f)->file == LOG_FILE && !of(f)->known) /* with its first sync SQLite syncs the directory that it is new in */
@@ -455,12 +463,47 @@ static void nothing_that_was_done_is_lost_when_the_power_goes(void **state)
     assert_true(syncs[1] >= SMALL && syncs[0] >= 2); /* commits, and the log folded into the database */
 }
 
+/* Not a refusal: it is to be pushed again. SQLite does not always know any more which error it was. */
+static bool is_the_disks(int status, int error)
+{
+    return status == -error || status == -EIO;
+}
+
+/* A file system that an error has made read-only, a full one, a disk that fails: and one that is well again. */
+static void a_disk_that_refuses_for_a_while_costs_nothing_that_was_done(void **state)
+{
+    static const int errors[] = { EROFS, ENOSPC, EIO };
+    struct fixture *f = *state;
+    struct store_job job;
+
+    if (store_open(f->dir, &f->store, f->why) != 0)
+        fail_msg("%s", f->why);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(do_op(f->store, submit_of(id_of(10 * i))), 0);
+        refusing = errors[i];
+        assert_true(is_the_disks(do_op(f->store, submit_of(id_of(10 * i + 1))), errors[i]));
+        assert_true(is_the_disks(do_op(f->store, finish_of(id_of(10 * i), 1, "r")), errors[i]));
+        assert_int_equal(store_find(f->store, id_of(10 * i), &job), 0); /* what is there can be read */
+        assert_int_equal(job.state, PB__STATE__STATE_READY);
+        refusing = 0;
+        assert_int_equal(store_find(f->store, id_of(10 * i + 1), &job), -ENOENT); /* what was refused is not there */
+        assert_int_equal(do_op(f->store, finish_of(id_of(10 * i), 1, "r")), 0);
+        assert_int_equal(do_op(f->store, submit_of(id_of(10 * i + 1))), 0);
+        reopen(f);
+        assert_int_equal(store_find(f->store, id_of(10 * i + 1), &job), 0);
+        assert_int_equal(store_find(f->store, id_of(10 * i), &job), 0);
+        assert_int_equal(job.state, PB__STATE__STATE_SUCCEEDED);
+        assert_chain(f->store);
+    }
+}
+
 #define FRESH(name) cmocka_unit_test_setup_teardown(name, setup_dir, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(nothing_that_was_done_is_lost_when_the_power_goes),
+        FRESH(a_disk_that_refuses_for_a_while_costs_nothing_that_was_done),
     };
 
     lay_under();
