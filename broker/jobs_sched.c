@@ -27,16 +27,23 @@ static struct sched *scheduler(const struct jobs *j)
 
 /* ---- what a job costs -------------------------------------------------------------------------------------------------------------------- */
 
+/* Asked once: libc opens a file for each answer. */
 static double processors(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    static long n;
 
+    if (n <= 0)
+        n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (double)n : 1;
 }
 
 static double memory(void)
 {
-    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    static double bytes;
+
+    if (bytes <= 0)
+        bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return bytes;
 }
 
 /* As long as those of its tenant took today, on average; no longer than it may. */
