@@ -1,5 +1,6 @@
 /*
- * bench_host.c - what it costs to host many tenants and many jobs: the scheduler and the store by themselves, then a broker with all of it.
+ * bench_host.c - what it costs to host many tenants and many jobs: the scheduler by itself, then a broker with all of it.
+ * The store by itself is bench_store's.
  *
  * Side:    host. Starts brokers of its own, one after the other.
  * Usage:   bench_host [PART...]: parts by name, all without.
@@ -16,7 +17,6 @@ static const struct part {
     void (*rows)(void);
 } parts[] = {
     { "sched",   "the scheduler alone: 1,000,000 jobs of 10,000 tenants wait", host_sched_rows },
-    { "store",   "the store alone: each is durable before it counts",          host_store_rows },
     { "rates",   "jobs end to end: a fresh sealed worker each, and durable",   host_rates_rows },
     { "shares",  "weights 1:2:5 under saturation, through a broker",           host_shares_rows },
     { "million", "a million waiting jobs in a broker",                         host_million_rows },

@@ -308,9 +308,11 @@ bench-interp: deps ## the part of it about interpreters that live
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_interp $(PEER_SCRIPTS:%=build/release/bench/peers/%.py)
 	@build/release/bench/bench_interp
 bench-host: deps ## the part of it about hosting: many tenants, many jobs
-	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_host
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_store build/release/bench/bench_host
+	@build/release/bench/bench_store
+	@echo
 	@build/release/bench/bench_host
-bench-programs: $(B)/bench/bench_store $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-programs: $(B)/bench/bench_store $(B)/bench/bench_host $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_store: $(B)/bench/bench_store.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
