@@ -104,7 +104,8 @@ static void a_paused_job_stands_still_and_so_do_its_clocks(void **state)
     (void)proc_expect(coop(b, "pause", id), 0);
     expect_state(b, id, "paused", NULL);
     (void)proc_expect(coop(b, "pause", id), COOP_EXIT_CONFLICT);
-    (void)expect_end(b, submit(b, script(b, "t.lua", "local t = os.time() while os.time() < t + 2 do end")), "ok"); /* longer than its wall time */
+    (void)expect_end(b, submit(b, script(b, "t.lua", "local t = os.time() while os.time() < t + 2 do end")),
+                     "ok"); /* longer than its wall time */
     (void)proc_expect(coop(b, "resume", id), 0);
     (void)proc_expect(coop(b, "resume", id), COOP_EXIT_CONFLICT);
     proc_write(p, "on\n", 3);
@@ -247,7 +248,8 @@ static void a_job_is_run_again_as_a_new_one_and_goes_when_it_is_removed(void **s
 static void a_job_that_has_not_begun_by_its_deadline_expires(void **state)
 {
     struct broker *b = up_with_one_worker(state);
-    char *busy = occupy(b), *id = submit(b, "--deadline", "+300ms", ok_script(b)), *held = submit(b, "--hold", "--deadline", "+300ms", ok_script(b));
+    char *busy = occupy(b), *id = submit(b, "--deadline", "+300ms", ok_script(b)),
+         *held = submit(b, "--hold", "--deadline", "+300ms", ok_script(b));
     json_t *r = expect_end(b, id, "deadline");
 
     assert_string_equal(json_str(r, "outcome"), "expired");
@@ -360,7 +362,6 @@ int main(void)
         TEST_OWN(whoever_asks_is_told_why_a_job_waits),
         TEST(a_drained_broker_takes_and_begins_nothing_until_it_does_again),
     };
-
 
     return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
 }

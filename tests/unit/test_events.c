@@ -19,7 +19,7 @@ static struct {
     struct frame reply;
     unsigned replies;
     struct tenant *one, *two;
-} *now;
+} * now;
 
 static void hear(struct rep_socket *s, struct rep_way way, const ProtobufCMessage *m)
 {
@@ -70,7 +70,9 @@ static void tell(const char *job, const struct tenant *t, const char *reason)
 /* Asks; the answer, or NULL when it waits. */
 static const Pb__EventsReply *ask(struct tenant *t, unsigned scopes, uint64_t seq, uint32_t ms, const char *job)
 {
-    struct control_call c = { .broker = &now->bare.b, .way = { 1, 1 } };
+    struct control_call c = {
+        .broker = &now->bare.b, .way = {1, 1}
+    };
     Pb__Request q = PB__REQUEST__INIT;
     Pb__GetEvents e = PB__GET_EVENTS__INIT;
     unsigned before = now->replies;

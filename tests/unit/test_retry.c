@@ -57,13 +57,13 @@ static void odd_numbers_make_no_odd_pause(void **state)
         struct job_retry r;
         uint64_t want;
     } rows[] = {
-        {policy(1000, 0, 0, 0),          1000              }, /* a factor below 1 is 1 */
-        { policy(1000, NAN, 0, NAN),     1000              },
-        { policy(1000, -5, 0, -1),       1000              },
-        { policy(1000, INFINITY, 0, 0),  JOB_RETRY_MAX_US  },
-        { policy(1000, 1e300, 5000, 0),  5000              },
-        { policy(0, 2, 5000, 0),         0                 },
-        { policy(1e18, 2, 0, 0),         JOB_RETRY_MAX_US  },
+        {policy(1000,  0,        0,    0),   1000            }, /* a factor below 1 is 1 */
+        { policy(1000, NAN,      0,    NAN), 1000            },
+        { policy(1000, -5,       0,    -1),  1000            },
+        { policy(1000, INFINITY, 0,    0),   JOB_RETRY_MAX_US},
+        { policy(1000, 1e300,    5000, 0),   5000            },
+        { policy(0,    2,        5000, 0),   0               },
+        { policy(1e18, 2,        0,    0),   JOB_RETRY_MAX_US},
     };
 
     (void)state;
@@ -124,23 +124,23 @@ static void which_ends_are_not_the_last_word(void **state)
         uint32_t attempt, infra, max, on;
         bool again, dead;
     } rows[] = {
-        {CA(EXIT),          1, 0, 1, 0,                     false, false},
-        { CA(EXIT),         1, 0, 2, 0,                     true,  false},
-        { CA(EXIT),         2, 0, 2, 0,                     false, true },
-        { CA(WALL_LIMIT),   2, 0, 2, 0,                     false, true },
-        { CA(EXIT),         3, 1, 2, 0,                     false, true }, /* the platform's does not count */
-        { CA(EXIT),         2, 1, 2, 0,                     true,  false},
-        { CA(OK),           1, 0, 5, 0,                     false, false},
-        { CA(CANCELLED),    1, 0, 5, 0,                     false, false},
-        { CA(POLICY),       1, 0, 5, 0,                     false, false},
-        { CA(BAD_SPEC),     1, 0, 5, 0,                     false, false},
-        { CA(POLICY),       1, 0, 5, 1u << CA(POLICY),      true,  false},
-        { CA(EXIT),         1, 0, 5, 1u << CA(OOM),         false, false},
-        { CA(OOM),          1, 0, 5, 1u << CA(OOM),         true,  false},
-        { CA(START_FAILED), 1, 0, 5, 0,                     false, false},
-        { CA(START_FAILED), 1, 0, 5, 1u << CA(START_FAILED), true, false},
+        {CA(EXIT),          1, 0, 1, 0,                      false, false},
+        { CA(EXIT),         1, 0, 2, 0,                      true,  false},
+        { CA(EXIT),         2, 0, 2, 0,                      false, true },
+        { CA(WALL_LIMIT),   2, 0, 2, 0,                      false, true },
+        { CA(EXIT),         3, 1, 2, 0,                      false, true }, /* the platform's does not count */
+        { CA(EXIT),         2, 1, 2, 0,                      true,  false},
+        { CA(OK),           1, 0, 5, 0,                      false, false},
+        { CA(CANCELLED),    1, 0, 5, 0,                      false, false},
+        { CA(POLICY),       1, 0, 5, 0,                      false, false},
+        { CA(BAD_SPEC),     1, 0, 5, 0,                      false, false},
+        { CA(POLICY),       1, 0, 5, 1u << CA(POLICY),       true,  false},
+        { CA(EXIT),         1, 0, 5, 1u << CA(OOM),          false, false},
+        { CA(OOM),          1, 0, 5, 1u << CA(OOM),          true,  false},
+        { CA(START_FAILED), 1, 0, 5, 0,                      false, false},
+        { CA(START_FAILED), 1, 0, 5, 1u << CA(START_FAILED), true,  false},
         { CA(START_FAILED), 3, 2, 5, 1u << CA(START_FAILED), false, false},
-        { CA(WORKER_LOST),  1, 0, 5, 1u << CA(WORKER_LOST), false, false}, /* jobs_worker_lost() has decided that */
+        { CA(WORKER_LOST),  1, 0, 5, 1u << CA(WORKER_LOST),  false, false}, /* jobs_worker_lost() has decided that */
     };
     struct bare_broker *fx = *state;
 

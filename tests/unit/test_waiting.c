@@ -167,7 +167,8 @@ static void class_and_priority_share_a_byte(void **state)
 
 static void an_id_is_its_bytes_and_back(void **state)
 {
-    static const char *const bad[] = { "", "01HZ", "81HZZZZZZZ0000000000000000", "01HZZZZZZZ000000000000000U", "01hzzzzzzz0000000000000000" };
+    static const char *const bad[] = { "", "01HZ", "81HZZZZZZZ0000000000000000", "01HZZZZZZZ000000000000000U",
+                                       "01hzzzzzzz0000000000000000" };
     uint8_t bytes[ULID_BYTES], last[ULID_BYTES] = { 0 };
     char id[ULID_LEN + 1];
 
