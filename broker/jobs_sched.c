@@ -135,7 +135,7 @@ double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
     if (!w->claimed)
         return 0;
     w->claimed = false;
-    sched_done(scheduler(j), w->sched.uses, w->sched.cost, cost, j->broker->loop.now_us);
+    sched_done(scheduler(j), w->sched.uses, w->sched.cost, w->sched.charged, cost, j->broker->loop.now_us);
     return cost;
 }
 
@@ -239,7 +239,7 @@ static void take_claim(struct jobs *j, struct waiting *w)
         cannot_begin(j, w, rc);
         return;
     }
-    job->cost_charged += w->sched.cost;
+    job->cost_charged += w->sched.charged;
     job->claimed_us = loop_wall_us();
     enqueue(job, 0);
     if (w->engine == WAITING_NO_ENGINE)

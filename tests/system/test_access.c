@@ -49,7 +49,7 @@ static const struct request_row {
     { BODY(OUTPUT),        READ,     true,  false, false },
     { BODY(RESIZE_TTY),    SUBMIT,   true,  false, false },
     { BODY(AUDIT),         OPERATOR, false, false, false },
-    { BODY(ASK),           OPERATOR, false, false, false },
+    { BODY(ASK),           0,        false, false, false }, /* each call has needs of its own: unit test_estate */
     { BODY(HOLD),          CANCEL,   true,  true, false },
     { BODY(RELEASE),       CANCEL,   true,  true, false },
     { BODY(PAUSE),         CANCEL,   true,  true, false },
@@ -70,7 +70,7 @@ static const struct request_row {
     { BODY(ADMIN_LOG),     ADMIN,    false, false, false },
     { BODY(CRON_LS),       READ,     false, false, false },
     { BODY(CRON_SET),      SUBMIT,   false, false, false },
-    { BODY(LIMITER_SET),   SUBMIT,   false, false, false },
+    { BODY(LIMITER_SET),   SUBMIT,   false, false, true },
     { BODY(LIMITER_LS),    READ,     false, false, false },
     { BODY(TOP),           READ,     false, false, false },
     { BODY(DRAIN),         OPERATOR, false, false, false },
@@ -276,8 +276,6 @@ static void every_actor_gets_what_its_scopes_say_and_no_more(void **state)
 
             fill(&q, row, id);
             r = ask(b, roles[k].token, &q);
-            if (r == NULL && k == 0 && broker_said(b, "unknown request", "") > 0)
-                break; /* which ones the broker has to know is said by the table's own test */
             check_cell(row, &roles[k], id, r);
         }
     }
@@ -304,11 +302,7 @@ static void who_is_nobody_gets_one_answer_whatever_it_asks(void **state)
         }
     for (int k = 0; k < ROLES; k++)
         for (int i = 0; i < REQUESTS && roles[k].scopes == NOBODY; i++) {
-            const Pb__Reply *r = sp_peer_try_answer(fds[k][i], 1);
-
-            if (r == NULL && broker_said(b, "unknown request", "") > 0)
-                continue; /* as above */
-            check_cell(&requests[i], &roles[k], ours, r);
+            check_cell(&requests[i], &roles[k], ours, sp_peer_try_answer(fds[k][i], 1));
         }
 }
 
@@ -333,8 +327,6 @@ static void a_job_of_another_is_word_for_word_one_that_is_not_there(void **state
         theirs = error_of(ask(b, roles[7].token, &q));
         fill(&q, row, absent);
         none = error_of(ask(b, roles[7].token, &q));
-        if (theirs == NULL && none == NULL)
-            continue; /* not a request of this broker: see the table's own test */
         assert_non_null(theirs);
         assert_non_null(none);
         (void)snprintf(expected, sizeof(expected), "there is no job %s", absent);
