@@ -195,6 +195,8 @@ int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct sto
     return 0;
 }
 
+#include "empty_store.h"
+
 static void take(struct store_blob *to, struct store_blob *from)
 {
     *to = *from;
@@ -258,18 +260,16 @@ static void collect(struct broker *b)
 
     while (s->first != NULL) {
         struct store_op *op = s->first;
-        struct job *job;
 
         s->first = op->next;
         if (s->first == NULL)
             s->last = &s->first;
         s->pending--;
         op->status = commit(s, op);
-        job = jobs_find(&b->jobs, op->job);
-        if (job != NULL && op->kind == STORE_SUBMIT)
-            jobs_stored(job, op->status);
-        else if (job != NULL && op->kind == STORE_FINISH)
-            jobs_finished(job, op->status);
+        if (op->done != NULL)
+            op->done(op);
+        else
+            jobs_on_op(&b->jobs, op);
         store_op_free(op);
     }
 }
@@ -330,19 +330,19 @@ static unsigned parked(const struct control *c)
 
 static void check_fates(const struct broker *b)
 {
-    unsigned in_flight = 0;
+    unsigned in_flight = b->events.n_waiters;
 
-    for (const struct job *job = b->jobs.by_id; job != NULL; job = job->hh.next)
-        in_flight += job->submit_way.peer != 0;
+    for (const struct store_op *op = b->store->first; op != NULL; op = op->next)
+        in_flight += op->owner != NULL; /* whose answer comes with its commit */
     assert(b->control.requests == replies + dropped + forsaken + parked(&b->control) + in_flight);
 }
 
 static void peer_gone(struct broker *b, unsigned who)
 {
-    unsigned before = parked(&b->control);
+    unsigned before = parked(&b->control) + b->events.n_waiters;
 
     control_on_peer(&b->control, who, 0);
-    forsaken += before - parked(&b->control);
+    forsaken += before - parked(&b->control) - b->events.n_waiters;
 }
 
 static void request(struct broker *b, uint32_t who, const uint8_t *bytes, size_t len)
@@ -467,6 +467,8 @@ static void begin(struct broker *b)
     clock_ahead_us = 0;
     b->loop.now_us = loop_clock_us();
     b->control = (struct control){ .broker = b, .send = reply_goes_out, .drop = peer_is_dropped };
+    events_finish(&b->events);
+    events_init(&b->events, b);
     b->pool.last_id = 0;
     replies = dropped = forsaken = 0;
 }
@@ -477,6 +479,7 @@ static void end(struct broker *b)
         peer_gone(b, who);
     assert(parked(&b->control) == 0 && b->control.peer_count == 0);
     bare_clear(&bare);
+    events_finish(&b->events);
     close_ends_of_the_dead(&b->pool);
     assert(b->loop.timers.count == 0); /* all were cancelled by their owners */
     empty_store(&disk);
