@@ -38,9 +38,9 @@ COOP_LDFLAGS := $(CFLAGS_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFL
 
 # ---- what each program is made of ---------------------------------------------------------------------------------------------
 
-SCHEMAS     := job calls control link zygote
+SCHEMAS     := job calls control link zygote courier
 PROTO_OBJS  := call_errors frame json_text sp sp_stream units nearest job_limits job_files engine_table elf_check log ulid rel_path broker_user require held_words tiers syscall_names call_words syscall_words policy_grant policy_print policy_check policy_text job_caps frame_utf8 value_number value_read value_write value_path val val_map val_code json_message array_range tls_address enum_name when job_words yaml_tree yaml_json yaml_value yaml_message yaml_write
-BROKER_OBJS := config config_options config_file descriptors doctor loop timers rep_socket control gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls caps templates template_life template_leave den handle_tree kv store_kv aliases alias_log interps interps_call interps_wait interps_tree interps_look interps_end interps_named interps_job interps_done queues queue_items queue_waits queue_flights queue_store store_queues buffers alias_calls kv_read late_close queue_put queue_get queue_look interps_ties waiting store_sql store_bind store_jobs store_edit store_list store_plans store_tenants store_tally store_templates sched sched_rank sched_lanes sched_limiters sched_tenants sched_why cron_expr notify dep_graph actor tenants tenant_quota tenant_set tenant_requests tokens token_requests logins admin_log tls_front tls_serve tls_keys spec_check_plan spec_check_hook spec_fill jobs_submit jobs_wait jobs_sched jobs_run jobs_receipt jobs_retry jobs_slim jobs_recover jobs_look jobs_pause jobs_notes events stored verbs_submit verbs_follow verbs_show verbs_ls verbs_deeds verbs_broker plans retention cron cron_verbs arrays arrays_look arrays_verbs arrays_submit deps deps_resolve limiters limiter_verbs wall_clock store_check store_salvage store_copy store_care verbs_edit verbs_again jobs_edit
+BROKER_OBJS := config config_options config_file descriptors doctor loop timers rep_socket control gate link jobs jobs_end job_outputs job_evidence job_matrix pool crew cgroup cgroup_end cgroup_find cgroup_files small_file zygote_client meter family watch causes receipt spec_check store_sqlite store_schema store_writer store_reads spool control_records store_chain privilege places work_dirs orphans janitor janitor_seal handles parcels asks calls caps templates template_life template_leave den handle_tree kv store_kv aliases alias_log interps interps_call interps_wait interps_tree interps_look interps_end interps_named interps_job interps_done queues queue_items queue_waits queue_flights queue_store store_queues buffers alias_calls kv_read late_close queue_put queue_get queue_look interps_ties waiting store_sql store_bind store_jobs store_edit store_list store_plans store_tenants store_tally store_templates sched sched_rank sched_lanes sched_limiters sched_tenants sched_why cron_expr notify dep_graph actor tenants tenant_quota tenant_set tenant_requests tokens token_requests logins admin_log tls_front tls_serve tls_keys spec_check_plan spec_check_hook spec_fill jobs_submit jobs_wait jobs_sched jobs_run jobs_receipt jobs_retry jobs_slim jobs_recover jobs_look jobs_pause jobs_notes events stored verbs_submit verbs_follow verbs_show verbs_ls verbs_deeds verbs_broker courier webhooks store_hooks plans arrays arrays_look arrays_submit arrays_verbs deps deps_resolve limiters cron cron_verbs retention limiter_verbs wall_clock store_check store_salvage store_copy store_care verbs_edit verbs_again jobs_edit store_requests estate
 WORKER_OBJS := zygote zygote_main children worker seal walls landlock policy policy_pure policy_exec policy_init bpf signals place link output input serve engines space space_enter space_join view sys_mount probe policy_merge asks inbound template packed interp
 TASK_OBJS   := switch switch_x86_64 switch_aarch64 stacks wheel sched ring hibernate fault overflow poll task describe chan select gen locks events scope future timer local \
                threads turns inbox steal shared shared_chan shared_select shared_join
@@ -53,17 +53,21 @@ CLIENT_OBJS := client req_socket endpoint autostart error op failure start value
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message value_number value_read value_write value_path val val_code val_map tls_address enum_name
 LIBCOOP_GEN   := job calls control
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin human_plan
 
-BROKER_LIBS := -lmd -lsqlite3 -lyaml -lprotobuf-c -lpthread -lm -lmbedtls -lmbedx509 -lmbedcrypto
+# What speaks HTTP for webhooks: a process of its own.
+COURIER_OBJS := address errands walls
+
+BROKER_LIBS := -lcbor -lmd -lsqlite3 -lyaml -ljansson -lprotobuf-c -lpthread -lm -lmbedtls -lmbedx509 -lmbedcrypto
 WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
 CLIENT_LIBS := -lprotobuf-c -lcbor -lpthread -ljansson -lmbedtls -lmbedx509 -lmbedcrypto
+COURIER_LIBS := -lcurl -lprotobuf-c
 CLI_LIBS    := -ljansson -lmd -lyaml -lmbedtls -lmbedx509 -lmbedcrypto
 
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
 UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user job_caps value value_bounds val array_range when
-UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds handles broker_asks aliases kv interps queues buffers asks_random interps_ties sched cron_expr dep_graph spec_plan store_jobs store_tenants sched_random cron arrays_table waiting_ids
+UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds handles broker_asks aliases kv interps queues buffers asks_random interps_ties sched cron_expr dep_graph spec_plan store_jobs store_tenants sched_random tenants tokens store_versions store_care store_power cron waiting retry events estate arrays_table waiting_ids
 UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp lua_modules native_inside
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
@@ -71,7 +75,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket val_json client
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml
 
@@ -82,7 +86,7 @@ NATIVE_JOBS := behave wide throws no_entry unresolved internal early early_ifunc
 # What bench_task is made of; PEERS: the programs of bench/peers/, each built when its Debian package is there.
 BENCH_TASK := bench_task peers rows_switch rows_chan rows_life rows_hibernate
 BENCH_INTERP := bench_interp interp_life interp_flow
-BENCH_HOST := bench_host host_sched
+BENCH_HOST := bench_host host_sched host_store host_crowd host_rates host_shares host_million
 PEER_SCRIPTS := subinterpreters processes
 BENCH_PROGRAMS := true true_libc spin copy512
 PEERS      := ucontext lua

@@ -70,7 +70,7 @@ void host_print_row(const char *name, double value, const char *unit, const char
 
 /* ---- a broker of our own ---- */
 
-bool host_broker_start(const char *const *args)
+static bool launch(const char *const *args)
 {
     char path[4200], state[128], word[16];
     char *argv[BROKER_ARGS] = { path, "--run-dir", host_work_dir, "--state-dir", state, "--ready-fd",
@@ -81,12 +81,8 @@ bool host_broker_start(const char *const *args)
 
     for (; args != NULL && *args != NULL && n < BROKER_ARGS - 1; args++)
         argv[n++] = (char *)*args;
-    strcpy(host_work_dir, "/tmp/coop-bench-XXXXXX");
-    if (mkdtemp(host_work_dir) == NULL)
-        host_die("mkdtemp", -errno);
     snprintf(path, sizeof(path), "%s/coopd", host_build_dir);
     snprintf(state, sizeof(state), "%s/state", host_work_dir);
-    snprintf(host_url, sizeof(host_url), "ipc://%s/control.sock", host_work_dir);
     if (pipe2(ready, O_CLOEXEC) != 0)
         host_die("pipe", -errno);
     posix_spawn_file_actions_init(&files);
@@ -98,9 +94,26 @@ bool host_broker_start(const char *const *args)
         host_die(path, -rc);
     got = read(ready[0], word, sizeof(word));
     close(ready[0]);
-    if (got <= 0)
-        host_broker_stop();
     return got > 0;
+}
+
+bool host_broker_start(const char *const *args)
+{
+    strcpy(host_work_dir, "/tmp/coop-bench-XXXXXX");
+    if (mkdtemp(host_work_dir) == NULL)
+        host_die("mkdtemp", -errno);
+    snprintf(host_url, sizeof(host_url), "ipc://%s/control.sock", host_work_dir);
+    if (launch(args))
+        return true;
+    host_broker_stop();
+    return false;
+}
+
+bool host_broker_restart(const char *const *args)
+{
+    kill(host_broker_pid, SIGKILL);
+    waitpid(host_broker_pid, NULL, 0);
+    return launch(args);
 }
 
 void host_broker_stop(void)

@@ -28,6 +28,8 @@ void host_print_row(const char *name, double value, const char *unit, const char
 
 /* args: more options for coopd, NULL-terminated, or NULL. False: it did not become ready (with args it may refuse). */
 bool host_broker_start(const char *const *args);
+/* Killed, and started again where it was. False: it did not become ready. */
+bool host_broker_restart(const char *const *args);
 void host_broker_stop(void);
 
 struct coop_client *host_client_new(void);

@@ -82,12 +82,17 @@ bool actor_may(const struct actor *a, unsigned needs)
     return (needs & ~a->scopes) == 0;
 }
 
-const char *actor_lacks(const struct actor *a, unsigned needs)
+const char *actor_scope_missing(unsigned scopes, unsigned needs)
 {
     for (int i = 0; i < ACTOR_SCOPES; i++)
-        if ((needs & ~a->scopes & 1u << i) != 0)
+        if ((needs & ~scopes & 1u << i) != 0)
             return actor_scope_names[i];
     return NULL;
+}
+
+const char *actor_lacks(const struct actor *a, unsigned needs)
+{
+    return actor_scope_missing(a->scopes, needs);
 }
 
 int actor_settle_queue(const struct actor *a, const char *asked, const char **ret_queue)

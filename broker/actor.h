@@ -62,6 +62,8 @@ bool actor_sees_tenant(const struct actor *a, const struct tenant *t);
 bool actor_may(const struct actor *a, unsigned needs);
 /* The scope that is missing, for the refusal; NULL: none is. */
 const char *actor_lacks(const struct actor *a, unsigned needs);
+/* The same of scopes alone. */
+const char *actor_scope_missing(unsigned scopes, unsigned needs);
 /* The queue that a job of this actor goes to, "" becomes its own. -EPERM: a token that is bound to another. */
 int actor_settle_queue(const struct actor *a, const char *asked, const char **ret_queue);
 

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/aliases_own.h"
 #include "broker/broker.h"
@@ -34,7 +33,7 @@ static void audit(const struct alias_call *c, Pb__CallError error, size_t out)
               (unsigned long long)row.bytes_in, (unsigned long long)row.bytes_out);
     if (op == NULL)
         return;
-    row.tenant = geteuid();
+    row.tenant = al->thing.tenant;
     op->alias = row;
     store_push(b->store, op);
 }
@@ -243,7 +242,7 @@ void call_alias_call(struct ask *a)
         return;
     }
     a->n_parcels = 1;
-    if (parcel_take(&a->parcels[0], a->by, m->args, "args", &why) != 0) {
+    if (parcel_take(&a->parcels[0], a->by, al->thing.estate, m->args, "args", &why) != 0) {
         free(c);
         ask_fail_why(a, &why);
         return;
@@ -362,7 +361,7 @@ static int check_done(struct ask *a, struct alias_call **ret, struct parcel *val
     HASH_FIND(hh, d->pulled, &m->number, sizeof(m->number), *ret);
     if (*ret == NULL)
         return call_refuse(why, CE(NOT_FOUND), "who called has not waited for it");
-    return parcel_take(value, a->by, m->value, "value", why);
+    return parcel_take(value, a->by, (*ret)->alias->thing.estate, m->value, "value", why);
 }
 
 /* A value that cannot be sent leaves the call open: the parent is told, and may answer with something else. */

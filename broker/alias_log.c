@@ -52,7 +52,8 @@ void call_alias_log(struct ask *a)
     const Pb__AliasLog *m = a->message->alias_log;
     int max = m->limit == 0 ? PAGE_UNASKED : m->limit > PAGE ? PAGE : (int)m->limit;
     struct store_alias *found = calloc((size_t)max, sizeof(*found));
-    int n = found != NULL ? store_alias_list(a->by->broker->store, m->before, found, max) : -ENOMEM;
+    int n = found != NULL ? store_alias_list(a->by->broker->store, a->by->operates ? NULL : &a->by->estate->tenant, m->before, found, max)
+                          : -ENOMEM;
 
     if (n < 0)
         ask_fail(a, n == -ENOMEM ? PB__CALL_ERROR__CALL_ERROR_TEMPORARY : PB__CALL_ERROR__CALL_ERROR_INTERNAL,

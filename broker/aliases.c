@@ -23,6 +23,8 @@ static void alias_free(struct thing *t)
 {
     struct alias *al = (struct alias *)t;
 
+    t->broker->aliases--;
+    estate_count(t->estate, ESTATE_ALIASES, -1);
     desk_unref(al->desk);
     free(al);
 }
@@ -67,7 +69,9 @@ static struct handle *make_alias(struct alias_desk *d, const char *interp, const
 
     if (al == NULL)
         return NULL;
-    thing_init(&al->thing, d->server->broker, PB__KIND__KIND_ALIAS, &alias_ops);
+    thing_init(&al->thing, d->server->estate, PB__KIND__KIND_ALIAS, &alias_ops);
+    al->thing.broker->aliases++;
+    estate_count(al->thing.estate, ESTATE_ALIASES, 1);
     snprintf(al->thing.name, sizeof(al->thing.name), "%s", name);
     snprintf(al->interp, sizeof(al->interp), "%s", interp);
     al->desk = d;
@@ -108,8 +112,10 @@ int aliases_offer(struct asker *server, const char *interp, char *const *names, 
     *ret = NULL;
     if (n == 0)
         return 0;
-    if (check_names(names, n, why) != 0)
+    if (check_names(names, n, why) != 0 || estate_room(server->estate, ESTATE_ALIASES, n, why) != 0)
         return -1;
+    if (server->broker->aliases + n > ALIASES_ALL)
+        return call_refuse(why, CE(LIMIT), "%u functions are offered to interpreters already", server->broker->aliases);
     o = calloc(1, sizeof(*o) + n * sizeof(o->roots[0]));
     if (o != NULL)
         d = alias_desk_of(server);

@@ -8,7 +8,7 @@
  *          ("alias=NAME"), which it may hand on, and which the parent takes back by HandleRevoke.
  * Audited: each call that has ended is a line in the broker's log and a row in the store (docs/capabilities.md), in that order, whatever
  *          became of it.
- * Bounded: ALIASES_MAX for each interpreter, ALIAS_CALLS_OPEN calls that are open with one parent.
+ * Bounded: ALIASES_MAX for each interpreter, ALIASES_ALL in all, of which a tenant has its share (estate.h), ALIAS_CALLS_OPEN calls that are open with one parent.
  */
 #ifndef BROKER_ALIASES_H
 #define BROKER_ALIASES_H
@@ -18,6 +18,7 @@
 #include "broker/handles.h"
 
 #define ALIASES_MAX      256
+#define ALIASES_ALL      65536 /* of all interpreters together */
 #define ALIAS_CALLS_OPEN 8192
 
 struct alias_offers;

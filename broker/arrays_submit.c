@@ -9,6 +9,7 @@
 #include "array_range.h"
 #include "broker/arrays_own.h"
 #include "broker/broker.h"
+#include "broker/jobs_own.h"
 #include "frame.h"
 #include "log.h"
 
@@ -71,8 +72,8 @@ static int copy_deps(const struct deps_list *l, struct store_op *op)
     return 0;
 }
 
-static int fill_op(const struct jobs_order *o, const struct deps_list *deps, const char *limiters, uint64_t n,
-                   const struct arrays_subset *only, struct store_op *op)
+static int fill_op(const struct jobs_order *o, const struct jobs_plan *plan, uint64_t n, const struct arrays_subset *only,
+                   struct store_op *op)
 {
     const Pb__ArrayRange *r = o->spec->schedule->array;
     struct store_submit *m = &op->submit;
@@ -83,12 +84,12 @@ static int fill_op(const struct jobs_order *o, const struct deps_list *deps, con
     if (rc == 0)
         rc = make_tasks(r, only, n, &m->tasks);
     if (rc == 0)
-        rc = copy_deps(deps, op);
+        rc = copy_deps(&plan->deps, op);
     m->array = rc == 0 ? calloc(1, sizeof(*m->array)) : NULL;
     if (m->array == NULL)
         return -ENOMEM;
     jobs_row(o->spec, o->tenant, &m->row);
-    snprintf(m->row.limiters, sizeof(m->row.limiters), "%s", limiters);
+    memcpy(m->row.limiters, plan->limiters, sizeof(m->row.limiters));
     memcpy(m->row.array_id, op->job, sizeof(m->row.array_id));
     *m->array =
         (struct store_array){ .tenant = o->tenant->id, .from = r->from, .to = r->to, .step = r->step != 0 ? r->step : 1, .tasks = n };
@@ -192,19 +193,18 @@ static int enter(struct broker *b, const struct jobs_order *o, const uint8_t *ha
 static int enter_and_push(struct broker *b, const struct jobs_order *o, const uint8_t *hash, uint64_t n, const struct arrays_subset *only,
                           char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
 {
-    struct deps_list deps;
-    char limiters[STORE_LIMITERS_LEN + 1];
+    struct jobs_plan plan;
     struct store_op *op = NULL;
-    int rc = jobs_plan(&b->jobs, o, limiters, &deps, no);
+    int rc = jobs_plan(&b->jobs, o, &plan, no);
 
     if (rc != 0)
         return rc;
     if (!o->dry_run) {
         ulid_make(loop_wall_us() / 1000, ret_id);
         op = store_op_new(STORE_SUBMIT, ret_id);
-        rc = op != NULL ? fill_op(o, &deps, limiters, n, only, op) : -ENOMEM;
+        rc = op != NULL ? fill_op(o, &plan, n, only, op) : -ENOMEM;
         if (rc == 0)
-            rc = enter(b, o, hash, op, &deps);
+            rc = enter(b, o, hash, op, &plan.deps);
         if (rc == 0)
             store_push(b->store, op);
         else
@@ -212,7 +212,7 @@ static int enter_and_push(struct broker *b, const struct jobs_order *o, const ui
         if (rc != 0)
             refuse(no, rc, "out of memory");
     }
-    deps_list_finish(&deps);
+    deps_list_finish(&plan.deps);
     return rc;
 }
 

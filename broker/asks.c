@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/actor.h"
 #include "broker/aliases.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
 #include "broker/caps.h"
+#include "broker/estate.h"
 #include "broker/gate.h"
 #include "call_errors.h"
 #include "frame.h"
@@ -327,6 +329,32 @@ void asker_finish(struct asker *a)
     queues_on_asker_end(a);
     buffers_on_asker_end(a);
     handles_finish(a);
+    estate_unref(a->estate);
+    a->estate = NULL;
+}
+
+int asker_bind(struct asker *a, const struct actor *actor, struct call_why *why)
+{
+    if (actor->queue[0] != '\0')
+        return call_refuse(why, CE(NOT_ALLOWED), "a token that is bound to a queue of jobs is for jobs only");
+    if (a->estate == NULL)
+        a->estate = estate_get(a->broker, actor->tenant->id);
+    if (a->estate == NULL)
+        return call_refuse(why, CE(TEMPORARY), "out of memory");
+    if (a->estate->tenant != actor->tenant->id)
+        return call_refuse(why, CE(NOT_ALLOWED), "this connection is of another tenant: open one for each");
+    a->scopes = actor->scopes;
+    a->operates = (actor->scopes & ACTOR_OPERATOR) != 0;
+    return 0;
+}
+
+/* A worker is its job's tenant's, for as long as it lives. */
+static int bind_worker(struct asker *a)
+{
+    if (a->worker == NULL || a->worker->job == NULL || a->estate != NULL || a->gone)
+        return 0;
+    a->estate = estate_get(a->broker, job_tenant(a->worker->job));
+    return a->estate != NULL ? 0 : -ENOMEM;
 }
 
 /* What a worker said before it died counts as far as it gives; it takes nothing any more. */
@@ -343,6 +371,10 @@ static int refuse_early(const struct asker *by, const struct call_row *row, stru
         return call_refuse(why, CE(BAD_REQUEST), "no such call");
     if ((row->who & who) == 0)
         return call_refuse(why, CE(NOT_ALLOWED), "%s is for %s only", row->name, who == CALL_WORKER ? "host programs" : "interpreters");
+    if (by->worker == NULL && (row->needs & ~by->scopes) != 0)
+        return call_refuse(why, CE(NOT_ALLOWED), "%s needs the scope %s", row->name, actor_scope_missing(by->scopes, row->needs));
+    if (by->estate == NULL && !by->gone)
+        return call_refuse(why, CE(NOT_ALLOWED), "it is of no tenant");
     if (by->worker != NULL && by->worker->role == WORKER_TEMPLATE)
         return call_refuse(why, CE(NOT_ALLOWED), "the init of a template asks for nothing: each of its children would have it");
     if (by->broker->phase == BROKER_DRAINING && by->worker == NULL)
@@ -377,32 +409,48 @@ static int refuse_many(const struct asker *by, const struct call_row *row, struc
     return 0;
 }
 
+/* NULL with *ret: it is answered with that. Else the ask, with its row; fd is taken. */
+static struct ask *begin(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd, int *ret)
+{
+    struct ask *a = NULL;
+
+    if (check_number(by, m) != 0)
+        *ret = -EPROTO;
+    else if (by->gone && !counts_after_death(m->body_case))
+        *ret = 0;
+    else if (bind_worker(by) != 0 || (a = ask_new(by, way, m, fd)) == NULL)
+        *ret = -ENOMEM;
+    if (a == NULL)
+        take_fd_away(fd);
+    else
+        a->row = call_row(m->body_case);
+    return a;
+}
+
+int asks_refuse(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd, const struct call_why *why)
+{
+    int rc = 0;
+    struct ask *a = begin(by, way, m, fd, &rc);
+
+    if (a != NULL)
+        ask_fail_why(a, why);
+    return rc;
+}
+
 int asks_receive(struct asker *by, struct rep_way way, const Pb__Ask *m, int fd)
 {
-    const struct call_row *row = call_row(m->body_case);
     struct call_why why;
-    struct ask *a;
+    int rc = 0;
+    struct ask *a = begin(by, way, m, fd, &rc);
 
-    if (check_number(by, m) != 0) {
-        take_fd_away(fd);
-        return -EPROTO;
-    }
-    if (by->gone && !counts_after_death(m->body_case)) {
-        take_fd_away(fd);
-        return 0;
-    }
-    a = ask_new(by, way, m, fd);
-    if (a == NULL) {
-        take_fd_away(fd);
-        return -ENOMEM;
-    }
-    a->row = row;
-    if (refuse_many(by, row, &why) != 0 || refuse_early(by, row, &why) != 0) {
+    if (a == NULL)
+        return rc;
+    if (refuse_many(by, a->row, &why) != 0 || refuse_early(by, a->row, &why) != 0) {
         ask_fail_why(a, &why);
         return 0;
     }
     by->handling = a;
-    row->apply(a);
+    a->row->apply(a);
     if (by->handling == NULL)
         return 0; /* answered */
     assert(a->parked);

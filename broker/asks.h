@@ -25,7 +25,9 @@
 #define ASKS_BYTES_HOST (64u << 20)
 #define ASK_NEVER       UINT64_MAX
 
+struct actor;
 struct broker;
+struct estate;
 struct interp;
 struct worker;
 
@@ -33,6 +35,9 @@ struct asker {
     struct broker *broker;            /* NULL: not in use */
     struct worker *worker;            /* NULL: a host program */
     uint32_t peer;                    /* its connection */
+    struct estate *estate;            /* whose it is: of its job's tenant, or of that of a connection's first ask; NULL: nobody asked yet */
+    unsigned scopes;                  /* of a host program, with this ask: actor.h */
+    bool operates;                    /* a host program's that sees the things of all tenants */
     struct handle *handles, *granted; /* granted: those with a name, a list */
     unsigned n_handles;
     uint32_t last_handle;
@@ -82,6 +87,14 @@ struct ask {
 void asker_init(struct asker *a, struct broker *b, struct worker *w, uint32_t peer);
 /* The asker is over: its asks end as GONE, its handles are dropped. Harmless on one that never was. */
 void asker_finish(struct asker *a);
+
+/*
+ * Whoever asks on this connection: before each of its asks. 0; -1 with why: NOT_ALLOWED, a connection is of the tenant that asked on it first, or a
+ * token of one queue; TEMPORARY. Then asks_refuse().
+ */
+int asker_bind(struct asker *a, const struct actor *actor, struct call_why *why);
+/* Answers an ask that is not even looked at: 0, or -EPROTO. fd as below. */
+int asks_refuse(struct asker *a, struct rep_way way, const Pb__Ask *m, int fd, const struct call_why *why);
 
 /* One ask as it came. 0, or -EPROTO: a worker that lies. fd: what came along, or -1; it is taken. */
 int asks_receive(struct asker *a, struct rep_way way, const Pb__Ask *m, int fd);

@@ -12,6 +12,7 @@
 #include "broker/cgroup.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/estate.h"
 #include "broker/events.h"
 #include "broker/handles.h"
 #include "broker/interps.h"
@@ -26,6 +27,7 @@
 #include "broker/queues.h"
 #include "broker/store.h"
 #include "broker/templates.h"
+#include "broker/webhooks.h"
 #include "broker/tenants.h"
 #include "broker/tls_front.h"
 #include "broker/tokens.h"
@@ -56,15 +58,18 @@ struct broker {
     struct control control;
     struct things things[THING_KINDS]; /* by Pb__Kind */
     struct interps interps;
-    struct kv *kv; /* NULL: nobody has asked for it */
+    struct estate *estates; /* by tenant */
     struct queues queues;
     struct buffers buffers;
+    unsigned aliases; /* functions that are offered */
+    struct webhooks webhooks;
     struct tenants tenants;
     struct plans plans;
     struct tokens tokens;
     struct logins logins;
     struct tls_front tls;
     struct timer idle_timer, drain_timer, linger_timer;
+    struct backup_request *backup; /* of store_requests.c; NULL: none is being made */
 };
 
 /* Looks whether the broker may leave (draining done, idle for long enough), and arms what it takes to look again. */

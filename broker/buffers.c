@@ -83,6 +83,8 @@ static void free_buffer(struct thing *t)
     unlink_maker(m);
     all->count--;
     all->bytes -= m->bytes;
+    estate_count(t->estate, ESTATE_BUFFERS, -1);
+    estate_count(t->estate, ESTATE_BUFFER_BYTES, -(int64_t)m->bytes);
     if (m->bytes > CLOSED_AT_ONCE)
         late_close(m->fd);
     else
@@ -107,14 +109,14 @@ static const struct thing_ops buffer_ops = { .free = free_buffer, .may_pass = ma
 
 /* ---- making one -------------------------------------------------------------------------------------------------------------------------- */
 
-static uint64_t most_bytes(void)
+uint64_t buffers_most_bytes(void)
 {
     uint64_t half = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
 
     return half < BUFFERS_BYTES ? half : BUFFERS_BYTES;
 }
 
-static unsigned most_buffers(void)
+unsigned buffers_most(void)
 {
     uint64_t quarter = descriptors_allowed() / 4; /* the broker's other business needs them too */
 
@@ -148,11 +150,12 @@ static int check_new(const struct asker *a, uint64_t bytes, struct call_why *why
         return call_refuse(why, CE(TOO_BIG), "a buffer has at most %llu bytes", (unsigned long long)BUFFER_BYTES_MAX);
     if (check_owner(a, bytes, why) != 0)
         return -1;
-    if (all->count >= most_buffers())
+    if (all->count >= buffers_most())
         return call_refuse(why, CE(LIMIT), "there are %u buffers already", all->count);
-    if (all->bytes + bytes > most_bytes())
-        return call_refuse(why, CE(LIMIT), "all buffers together would have more than %llu bytes", (unsigned long long)most_bytes());
-    return 0;
+    if (all->bytes + bytes > buffers_most_bytes())
+        return call_refuse(why, CE(LIMIT), "all buffers together would have more than %llu bytes",
+                           (unsigned long long)buffers_most_bytes());
+    return estate_room(a->estate, ESTATE_BUFFERS, 1, why) != 0 ? -1 : estate_room(a->estate, ESTATE_BUFFER_BYTES, bytes, why);
 }
 
 /* Its size is fixed from the start: no receiver can be cut off by one that shrinks. */
@@ -184,10 +187,12 @@ static int make(struct asker *a, uint64_t bytes, struct buffer **ret, struct cal
         return -1;
     }
     m->bytes = bytes;
-    thing_init(&m->thing, a->broker, PB__KIND__KIND_BUFFER, &buffer_ops);
+    thing_init(&m->thing, a->estate, PB__KIND__KIND_BUFFER, &buffer_ops);
     (void)thing_register(&m->thing, ""); /* host programs find it by its id */
     a->broker->buffers.count++;
     a->broker->buffers.bytes += bytes;
+    estate_count(a->estate, ESTATE_BUFFERS, 1);
+    estate_count(a->estate, ESTATE_BUFFER_BYTES, (int64_t)bytes);
     link_maker(m, a);
     *ret = m;
     return 0;
@@ -196,8 +201,11 @@ static int make(struct asker *a, uint64_t bytes, struct buffer **ret, struct cal
 /* Descriptors that are on their way take the kernel's room for all our peers. */
 static int check_way(const struct asker *a, struct call_why *why)
 {
+    const struct rep_origin *from = a->worker == NULL ? rep_origin_of(&a->broker->control.socket, a->peer) : NULL;
     size_t unread = a->worker != NULL ? link_fds_unread(&a->worker->link) : rep_fds_unread(&a->broker->control.socket, a->peer);
 
+    if (from != NULL && !from->local)
+        return call_refuse(why, CE(NOT_ALLOWED), "a descriptor goes to programs of this machine only: over TLS there are no buffers");
     if (unread < BUFFERS_UNREAD)
         return 0;
     return call_refuse(why, CE(LIMIT), "%zu descriptors are on their way to it already", unread);

@@ -28,6 +28,10 @@ struct buffers {
     uint64_t bytes;
 };
 
+/* How many there may be, and how many bytes of them, in all. */
+unsigned buffers_most(void);
+uint64_t buffers_most_bytes(void);
+
 /* What an asker has made is nobody's now. */
 void buffers_on_asker_end(struct asker *a);
 

@@ -18,6 +18,7 @@ enum call_who { CALL_HOST = 1, CALL_WORKER = 2, CALL_BOTH = 3 };
 struct call_row {
     const char *name; /* the field's name in Ask */
     enum call_who who;
+    unsigned needs;    /* scopes of a host program's actor (actor.h), all of them */
     const char *cap;   /* of the job, when a worker asks: "interpreters"; NULL: none, or the handle it names is the capability */
     const char *right; /* what the handle it names must give, for the docs; "" none */
     bool waits;        /* it may be parked: it counts against ASKS_OPEN */

@@ -67,14 +67,14 @@ static const char *word_of(Pb__Kind kind)
     return "?";
 }
 
-static struct thing *find_thing(struct broker *b, Pb__Kind kind, const char *name)
+static struct thing *find_thing(struct estate *e, Pb__Kind kind, const char *name)
 {
-    return kind == PB__KIND__KIND_KV ? kv_thing(b) : thing_find(b, kind, name);
+    return kind == PB__KIND__KIND_KV ? kv_thing(e) : thing_find(e, kind, name);
 }
 
 static int make_grant(struct asker *a, const struct job_grant *g, const char *grant, struct handle **ret, struct call_why *why)
 {
-    struct thing *t = find_thing(a->broker, g->kind, g->name);
+    struct thing *t = find_thing(a->estate, g->kind, g->name);
     struct handle *h;
 
     if (t == NULL && g->kind == PB__KIND__KIND_KV)
@@ -149,10 +149,10 @@ int caps_open(struct asker *a, Pb__Kind kind, const char *name, uint32_t rights,
 void caps_revoke(struct broker *b, const struct thing *t, const char *prefix)
 {
     for (struct job *job = b->jobs.by_id; job != NULL; job = job->hh.next)
-        for (unsigned i = 0; i < job->caps.n_grants; i++) {
+        for (unsigned i = 0; i < job->caps.n_grants && job_tenant(job) == t->tenant; i++) {
             struct job_grant *g = &job->caps.grants[i];
 
-            if (g->kind == t->kind && strncmp(g->name, prefix, strlen(prefix)) == 0 && find_thing(b, g->kind, g->name) == t)
+            if (g->kind == t->kind && strncmp(g->name, prefix, strlen(prefix)) == 0 && find_thing(t->estate, g->kind, g->name) == t)
                 g->revoked = true;
         }
 }
@@ -166,7 +166,7 @@ static int find_any(struct ask *a, const Pb__Ref *r, Pb__Kind kind, struct thing
     *ret_prefix = "";
     if (kind != PB__KIND__KIND_KV || a->by->worker != NULL || (r != NULL && r->handle != 0))
         return ref_find(a->by, r, kind, 0, ret, ret_handle, why);
-    *ret = kv_thing(a->by->broker);
+    *ret = kv_thing(a->by->estate);
     *ret_handle = NULL;
     if (r != NULL)
         *ret_prefix = r->id;

@@ -142,7 +142,7 @@ static void begin_list(struct config *c, const struct option_row *o, unsigned ch
         return;
     if (o->kind == OPT_UIDS)
         c->uid_tenants.n = 0;
-    for (const char **p = (const char **)((char *)c + o->offset); o->kind == OPT_DIRS && *p != NULL; p++) {
+    for (const char **p = (const char **)((char *)c + o->offset); (o->kind == OPT_DIRS || o->kind == OPT_NETS) && *p != NULL; p++) {
         free((char *)*p);
         *p = NULL;
     }
@@ -221,6 +221,9 @@ void config_finish(struct config *c)
     for (size_t i = 0; i < CONFIG_VIEWS && c->views[i] != NULL; i++)
         free((char *)c->views[i]);
     c->views[0] = NULL;
+    for (size_t i = 0; i < CONFIG_NETS && c->webhook_nets[i] != NULL; i++)
+        free((char *)c->webhook_nets[i]);
+    c->webhook_nets[0] = NULL;
 }
 
 static void print_config(const struct config *c)

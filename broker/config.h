@@ -12,7 +12,7 @@
 
 #include "log.h"
 
-enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_TENANT = 64 };
+enum { CONFIG_VIEWS = 16, CONFIG_UIDS = 256, CONFIG_NETS = 16, CONFIG_TENANT = 64 };
 #define CONFIG_SYSTEM_RUN_DIR "/run/coop"
 #define CONFIG_FILE           "/etc/coop/coopd.yaml" /* read when root starts coopd, and it is there */
 
@@ -40,13 +40,14 @@ struct config {
     unsigned max_queued;                 /* jobs that wait, at most */
     unsigned interpreters;               /* alive at once */
     enum log_level log_level;
-    bool doctor;                    /* only look at the machine */
-    bool check;                     /* only look at the configuration */
-    char cgroup[8];                 /* "auto", "v2", "v1" or "none" */
-    char file[4096];                /* "": none was read */
-    struct config_uids uid_tenants; /* local users whose tenant is not that of their uid */
-    char share[8];                  /* "auto", "all" or "none": who else may connect; see places.h */
-    char listen[272];               /* "": no TLS; else "tls+tcp://HOST:PORT" */
+    bool doctor;                               /* only look at the machine */
+    bool check;                                /* only look at the configuration */
+    char cgroup[8];                            /* "auto", "v2", "v1" or "none" */
+    char file[4096];                           /* "": none was read */
+    const char *webhook_nets[CONFIG_NETS + 1]; /* NULL-terminated: beside the public internet */
+    struct config_uids uid_tenants;            /* local users whose tenant is not that of their uid */
+    char share[8];                             /* "auto", "all" or "none": who else may connect; see places.h */
+    char listen[272];                          /* "": no TLS; else "tls+tcp://HOST:PORT" */
     char tls_cert[4096], tls_key[4096];
     char store[8], store_from[4096]; /* "", "check", "repair" or "restore": only look after the state directory; see store_care.h */
     int argc;

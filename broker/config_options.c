@@ -1,6 +1,7 @@
 /* config_options.c - every option of coopd, what it may be, and where it goes; see config_own.h. */
 #include "broker/config_own.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ const struct option_row config_options[] = {
     { "--cgroup",       OPT_CHOICE,  FIXED,  CELL(cgroup),            "auto|v2|v1|none",     "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--template-idle", OPT_TIME,    RELOAD, CELL(template_idle_us),  "TIME",                "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
     { "--log-level",    OPT_LEVEL,   RELOAD, CELL(log_level),         "LEVEL",               "error, warn, info or debug (default: info)" },
+    { "--webhook-net",  OPT_NETS,    FIXED,  CELL(webhook_nets),     "NET",                 "webhooks may reach this network, 10.1.0.0/16 say, beside the public internet; may be given several times" },
     { "--uid-tenant",   OPT_UIDS,    RELOAD, CELL(uid_tenants),       "UID=NAME",            "jobs of this local user, a number, belong to the tenant NAME (default: to the tenant uid-UID); may be given several times" },
     { "--share",        OPT_CHOICE,  FIXED,  CELL(share),             "auto|all|none",       "local users that may connect beside root and the broker's own, each to a tenant of its own: all, none, or all where root started it on /run/coop (default: auto)" },
     { "--listen",       OPT_TEXT,    FIXED,  CELL(listen),            "tls+tcp://HOST:PORT", "also take requests over TLS, from whoever has a token; HOST may be * and PORT 0, one that is free (default: no)" },
@@ -91,8 +93,22 @@ static int parse_choice(const char *text, const char *choices, size_t size, char
     return -EINVAL;
 }
 
+static bool is_net(const char *text)
+{
+    char address[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    const char *slash = strchr(text, '/');
+    size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    int family = memchr(text, ':', len) != NULL ? AF_INET6 : AF_INET;
+    unsigned long bits;
+
+    snprintf(address, sizeof(address), "%.*s", (int)len, text);
+    return len < sizeof(address) && inet_pton(family, address, bytes) == 1 &&
+           (slash == NULL || parse_number(slash + 1, family == AF_INET ? 32 : 128, &bits) == 0);
+}
+
 /* The next free place of a list. */
-static int add_dir(struct config *c, const struct option_row *o, const char *value, char why[CONFIG_WHY])
+static int add_to_list(struct config *c, const struct option_row *o, const char *value, char why[CONFIG_WHY])
 {
     const char **list = (const char **)((char *)c + o->offset);
     size_t places = o->size / sizeof(char *), n = 0;
@@ -101,8 +117,10 @@ static int add_dir(struct config *c, const struct option_row *o, const char *val
         n++;
     if (n + 1 >= places) /* NULL behind the last */
         return refuse(why, "given too often");
-    if (value[0] != '/')
+    if (o->kind == OPT_DIRS && value[0] != '/')
         return refuse(why, "wants an absolute path");
+    if (o->kind == OPT_NETS && !is_net(value))
+        return refuse(why, "wants a network like 10.1.0.0/16 or fd00::/8, or an address");
     list[n] = strdup(value);
     return list[n] != NULL ? 0 : refuse(why, "out of memory");
 }
@@ -163,7 +181,8 @@ int config_set(struct config *c, const struct option_row *o, const char *value, 
     case OPT_LEVEL: return parse_level(value, at) == 0 ? 0 : refuse(why, "wants error, warn, info or debug");
     case OPT_CHOICE:
         return parse_choice(value, o->argument, o->size, at) == 0 ? 0 : refuse(why, "is one of %s, not '%.100s'", o->argument, value);
-    case OPT_DIRS: return add_dir(c, o, value, why);
+    case OPT_NETS:
+    case OPT_DIRS: return add_to_list(c, o, value, why);
     case OPT_UIDS: return add_uid(c, value, why);
     default: return refuse(why, "takes no value");
     }
@@ -190,7 +209,7 @@ int config_same(const struct config *a, const struct config *b, const struct opt
 
     if (o->kind == OPT_TEXT || o->kind == OPT_CHOICE)
         return strcmp(x, y) == 0;
-    if (o->kind != OPT_DIRS)
+    if (o->kind != OPT_DIRS && o->kind != OPT_NETS)
         return memcmp(x, y, o->size) == 0;
     for (const char *const *p = x, *const *q = y;; p++, q++) {
         if (*p == NULL || *q == NULL)
@@ -230,7 +249,7 @@ static int is_set(const struct config *c, const struct option_row *o)
 {
     const char *at = (const char *)c + o->offset;
 
-    if (o->kind == OPT_DIRS)
+    if (o->kind == OPT_DIRS || o->kind == OPT_NETS)
         return *(const char *const *)at != NULL;
     if (o->kind == OPT_UIDS)
         return c->uid_tenants.n > 0;
@@ -248,6 +267,7 @@ void config_print(const struct config *c, const struct option_row *o)
     case OPT_COUNT: printf("%u", *(const unsigned *)at); break;
     case OPT_TIME: printf("%lluus", (unsigned long long)*(const uint64_t *)at); break;
     case OPT_LEVEL: printf("%s", level_names[*(const enum log_level *)at]); break;
+    case OPT_NETS:
     case OPT_DIRS: print_list(at); break;
     case OPT_UIDS: print_uids(at); break;
     default: print_text(at);

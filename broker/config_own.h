@@ -19,6 +19,7 @@ enum option_kind {
     OPT_LEVEL,
     OPT_CHOICE,
     OPT_DIRS,
+    OPT_NETS,
     OPT_UIDS,
     OPT_CONFIG,
     OPT_CHECK,

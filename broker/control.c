@@ -272,8 +272,16 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
 void verb_ask(struct control_call *c)
 {
     struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
+    int fd = rep_take_fd(&c->broker->control.socket, c->way.peer), rc = -ENOTCONN;
+    struct call_why why;
 
-    if (p == NULL || asks_receive(&p->asker, c->way, c->request->ask, rep_take_fd(&c->broker->control.socket, c->way.peer)) != 0)
+    if (p != NULL && asker_bind(&p->asker, &c->actor, &why) != 0)
+        rc = asks_refuse(&p->asker, c->way, c->request->ask, fd, &why);
+    else if (p != NULL)
+        rc = asks_receive(&p->asker, c->way, c->request->ask, fd);
+    else if (fd >= 0)
+        close(fd);
+    if (rc != 0)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "an ask has a number of its own, which no open ask has, and at most %d are open", ASKS_OPEN);
 }
@@ -305,7 +313,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, ACTOR_READ,     1, verb_output },
     [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, ACTOR_SUBMIT,   1, verb_resize_tty },
     [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, ACTOR_OPERATOR, 0, verb_audit }, /* of the receipts of all tenants */
-    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, ACTOR_OPERATOR, 0, verb_ask },   /* until asks know of tenants */
+    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, 0,              0, verb_ask },   /* what each call needs: call_rows */
     [PB__REQUEST__BODY_TENANT_SET]    = { "tenant_set",    ANY, ACTOR_ADMIN, 0, verb_tenant_set },
     [PB__REQUEST__BODY_TENANT_GET]    = { "tenant_get",    ANY, ACTOR_READ,  0, verb_tenant_get },
     [PB__REQUEST__BODY_TENANT_LS]     = { "tenant_ls",     ANY, ACTOR_READ,  0, verb_tenant_ls },
@@ -330,6 +338,7 @@ const struct control_rule control_rules[] = {
     [PB__REQUEST__BODY_LIMITER_SET]   = { "limiter_set",   ANY, ACTOR_SUBMIT, 0, verb_limiter_set },
     [PB__REQUEST__BODY_LIMITER_LS]    = { "limiter_ls",    ANY, ACTOR_READ,   0, verb_limiter_ls },
     [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
+    [PB__REQUEST__BODY_STORE_BACKUP]  = { "store_backup",  ANY, ACTOR_OPERATOR, 0, verb_store_backup },
 };
 /* clang-format on */
 const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
@@ -386,23 +395,55 @@ static int find_stored(struct control_call *c, const char *id)
     return rc;
 }
 
+/* "ID.7" is task 7 of the array ID: cuts it. 0, or -EINVAL; -ENOENT: there is no dot. */
+static int split_task(const char *text, char array[ULID_LEN + 1], uint64_t *ret_index)
+{
+    const char *dot = strchr(text, '.');
+    size_t digits = dot != NULL ? strspn(dot + 1, "0123456789") : 0;
+    char typed[ULID_LEN + 1];
+
+    if (dot == NULL)
+        return -ENOENT;
+    if (dot - text > ULID_LEN || digits == 0 || digits > 19 || dot[1 + digits] != '\0' || (digits > 1 && dot[1] == '0'))
+        return -EINVAL;
+    memcpy(typed, text, (size_t)(dot - text));
+    typed[dot - text] = '\0';
+    *ret_index = strtoull(dot + 1, NULL, 10);
+    return ulid_normalize(typed, array);
+}
+
+/* What is no array has no tasks. */
+static int find_task(struct control_call *c, const char *array, uint64_t index)
+{
+    struct store_job task;
+    int rc = find_stored(c, array);
+
+    if (rc == 0)
+        rc = c->is_array ? store_find_task(c->broker->store, c->id, index, &task) : -ENOENT;
+    if (rc == 0)
+        memcpy(c->id, task.id, sizeof(c->id));
+    c->is_array = false;
+    return rc;
+}
+
 /* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
 static int resolve_id(struct control_call *c, const char *text)
 {
     char id[ULID_LEN + 1];
-    int rc;
+    uint64_t index;
+    int rc = split_task(text, id, &index);
 
-    if (ulid_normalize(text, id) != 0) {
+    if (rc == -EINVAL || (rc == -ENOENT && ulid_normalize(text, id) != 0)) {
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "'%.40s' is not a job id: an id has 26 letters and digits (no I, L, O, U), and may be cut to its first %d or more",
                        text, ULID_MIN_PREFIX);
         return -1;
     }
-    if ((c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
+    if (rc != 0 && (c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
         memcpy(c->id, id, sizeof(id)); /* it may not be stored yet */
         return 0;
     }
-    rc = find_stored(c, id);
+    rc = rc == 0 ? find_task(c, id, index) : find_stored(c, id);
     if (rc == -ENOTUNIQ)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);

@@ -62,8 +62,10 @@ void verb_retry(struct control_call *c); /* verbs_again.c */
 void verb_remove(struct control_call *c);
 void verb_top(struct control_call *c); /* verbs_broker.c */
 void verb_drain(struct control_call *c);
-void verb_events(struct control_call *c); /* events.c */
-void verb_ask(struct control_call *c);    /* control.c: asks.h takes it from there */
+void verb_events(struct control_call *c);       /* events.c */
+void verb_ask(struct control_call *c);          /* control.c: asks.h takes it from there */
+void verb_store_backup(struct control_call *c); /* store_requests.c */
+void store_requests_finish(struct broker *b);   /* what is under way is stopped */
 
 /* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
 int verb_answer(struct waiter *w, int now);

@@ -47,25 +47,42 @@ const char *thing_kind_word(Pb__Kind kind)
 
 /* ---- things ------------------------------------------------------------------------------------------------------------------- */
 
-void thing_init(struct thing *t, struct broker *b, Pb__Kind kind, const struct thing_ops *ops)
+_Static_assert(offsetof(struct thing_key, name) == sizeof(uint64_t), "a key is hashed as it lies there");
+
+void thing_init(struct thing *t, struct estate *e, Pb__Kind kind, const struct thing_ops *ops)
 {
-    *t = (struct thing){ .ops = ops, .broker = b, .kind = kind, .refs = 1 };
+    *t = (struct thing){ .ops = ops, .broker = e->broker, .estate = estate_ref(e), .kind = kind, .refs = 1 };
+    t->tenant = e->tenant;
     ulid_make(loop_wall_us() / 1000, t->id);
+}
+
+static unsigned key_len(const struct thing_key *k)
+{
+    return (unsigned)(sizeof(k->tenant) + strlen(k->name));
+}
+
+static struct thing *find_by_name(const struct things *all, uint64_t tenant, const char *name)
+{
+    struct thing_key k = { .tenant = tenant };
+    struct thing *t = NULL;
+
+    if (name[0] == '\0' || strlen(name) > LIMITS_NAME)
+        return NULL;
+    strcpy(k.name, name);
+    HASH_FIND(by_name, all->by_name, &k, key_len(&k), t);
+    return t;
 }
 
 int thing_register(struct thing *t, const char *name)
 {
     struct things *all = &t->broker->things[t->kind];
-    struct thing *other = NULL;
 
-    if (name[0] != '\0')
-        HASH_FIND(by_name, all->by_name, name, strlen(name), other);
-    if (other != NULL)
+    if (find_by_name(all, t->tenant, name) != NULL)
         return -EEXIST;
     snprintf(t->name, sizeof(t->name), "%s", name);
     HASH_ADD(by_id, all->by_id, id, ULID_LEN, t);
     if (t->name[0] != '\0')
-        HASH_ADD(by_name, all->by_name, name, strlen(t->name), t);
+        HASH_ADD(by_name, all->by_name, key, key_len(&t->key), t);
     t->registered = true;
     return 0;
 }
@@ -90,20 +107,25 @@ struct thing *thing_ref(struct thing *t)
 
 void thing_unref(struct thing *t)
 {
+    struct estate *e;
+
     if (t == NULL || --t->refs > 0)
         return;
     thing_unregister(t);
+    e = t->estate;
     t->ops->free(t);
+    estate_unref(e);
 }
 
-static struct thing *find_by_prefix(struct thing *all, const char *id)
+/* e NULL: everybody's. Others' that begin the same make no difference to who does not see them. */
+static struct thing *find_by_prefix(struct thing *all, const struct estate *e, const char *id)
 {
     size_t len = strlen(id);
     struct thing *t, *next, *found = NULL;
 
     for (t = all; t != NULL; t = next) {
         next = t->by_id.next;
-        if (strncmp(t->id, id, len) != 0)
+        if ((e != NULL && t->estate != e) || strncmp(t->id, id, len) != 0)
             continue;
         if (found != NULL)
             return NULL; /* several begin so */
@@ -112,19 +134,37 @@ static struct thing *find_by_prefix(struct thing *all, const char *id)
     return found;
 }
 
-struct thing *thing_find(struct broker *b, Pb__Kind kind, const char *text)
+static struct thing *find_by_id(const struct things *all, const struct estate *e, const char *text)
 {
-    struct things *all = &b->things[kind];
     char id[ULID_LEN + 1];
     struct thing *t;
 
-    HASH_FIND(by_name, all->by_name, text, strlen(text), t);
-    if (t != NULL || ulid_normalize(text, id) != 0)
-        return t;
+    if (ulid_normalize(text, id) != 0)
+        return NULL;
     if (strlen(id) < ULID_LEN)
-        return find_by_prefix(all->by_id, id);
+        return find_by_prefix(all->by_id, e, id);
     HASH_FIND(by_id, all->by_id, id, ULID_LEN, t);
-    return t;
+    return t != NULL && (e == NULL || t->estate == e) ? t : NULL;
+}
+
+struct thing *thing_find(const struct estate *e, Pb__Kind kind, const char *text)
+{
+    const struct things *all = &e->broker->things[kind];
+    struct thing *t = find_by_name(all, e->tenant, text);
+
+    return t != NULL ? t : find_by_id(all, e, text);
+}
+
+struct thing *thing_seen(const struct asker *a, Pb__Kind kind, const char *text)
+{
+    struct thing *t = a->estate != NULL ? thing_find(a->estate, kind, text) : NULL;
+
+    return t == NULL && a->operates ? find_by_id(&a->broker->things[kind], NULL, text) : t;
+}
+
+bool thing_is_seen(const struct asker *a, const struct thing *t)
+{
+    return a->operates || t->estate == a->estate;
 }
 
 /* ---- tables -------------------------------------------------------------------------------------------------------------------- */
@@ -279,7 +319,7 @@ int ref_find(const struct asker *a, const Pb__Ref *r, Pb__Kind kind, uint32_t ri
         if (a->worker != NULL) /* no ambient authority: a name is not a capability */
             return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "an interpreter names a %s by its handle",
                                thing_kind_word(kind));
-        *ret = kind != PB__KIND__KIND_NONE ? thing_find(a->broker, kind, r->id) : NULL;
+        *ret = kind != PB__KIND__KIND_NONE ? thing_seen(a, kind, r->id) : NULL;
         log_escape(shown, sizeof(shown), r->id, strlen(r->id));
         if (*ret == NULL)
             return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_FOUND, "there is no %s %s", thing_kind_word(kind), shown);

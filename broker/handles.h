@@ -3,7 +3,9 @@
  * in which handles travel.
  *
  * Side:    broker. A worker can name a thing only by a number in its own table; numbers are never given twice. A host program may also name
- *          one by its id or name: its authority is its uid.
+ *          one of its tenant's by its id or name; an operator any by its id.
+ * Tenants: each thing is one tenant's (estate.h). A name is unique among those of a tenant and a kind. One of another is answered as one that is not
+ *          there, and no handle of it comes to anybody but an operator, who cannot hand it on to a third.
  * Derived: a handle that was made from another (handed over, attenuated) stands below it in a tree, with no right that it has not. Revoking
  *          one ends all below it, wherever they are, in a queue too, and the asks that wait through them (ask_through() of asks.h); when
  *          one is only dropped, those below it stay, below what it was derived from.
@@ -29,6 +31,7 @@
 struct ask;
 struct asker;
 struct broker;
+struct estate;
 
 #define HANDLES_MAX   4096
 #define RIGHTS_INTERP (PB__RIGHT__RIGHT_CALL | PB__RIGHT__RIGHT_MANAGE | PB__RIGHT__RIGHT_GRANT)
@@ -55,16 +58,29 @@ struct thing_ops {
     void (*unheld)(struct thing *t);
 };
 
+/* By which it is found by name; no byte between the two, nor behind the name. */
+struct thing_key {
+    uint64_t tenant;
+    char name[LIMITS_NAME + 1];
+};
+
 /* First member of every thing. */
 struct thing {
     const struct thing_ops *ops;
     struct broker *broker;
+    struct estate *estate; /* whose it is; a reference */
     Pb__Kind kind;
     char id[ULID_LEN + 1];
-    char name[LIMITS_NAME + 1]; /* "": none; unique among the registered things of a kind */
-    bool registered;            /* found by id and by name */
-    unsigned refs, held;        /* all references; those of handles */
-    struct handle *roots;       /* handles that are derived from none */
+    union {
+        struct {
+            uint64_t tenant;            /* the estate's */
+            char name[LIMITS_NAME + 1]; /* "": none; unique among the registered things of a tenant and a kind */
+        };
+        struct thing_key key;
+    };
+    bool registered;      /* found by id and by name */
+    unsigned refs, held;  /* all references; those of handles */
+    struct handle *roots; /* handles that are derived from none */
     UT_hash_handle by_id;
     UT_hash_handle by_name;
 };
@@ -96,14 +112,17 @@ struct things { /* of a broker: one for each kind */
 #define THING_KINDS 6 /* above the last Pb__Kind */
 
 /* One reference, the caller's. Makes an id. */
-void thing_init(struct thing *t, struct broker *b, Pb__Kind kind, const struct thing_ops *ops);
-/* -EEXIST: another of the kind has the name. From now on host programs find it. */
+void thing_init(struct thing *t, struct estate *e, Pb__Kind kind, const struct thing_ops *ops);
+/* -EEXIST: another of the tenant's of this kind has the name. From now on host programs find it. */
 int thing_register(struct thing *t, const char *name);
 void thing_unregister(struct thing *t); /* harmless when it is not */
 struct thing *thing_ref(struct thing *t);
 void thing_unref(struct thing *t); /* NULL is nothing */
-/* By id (whole, or its first 8 characters and more) or name. NULL: none, or several begin so. */
-struct thing *thing_find(struct broker *b, Pb__Kind kind, const char *text);
+/* One of the estate's, by name or id (whole, or its first 8 characters and more). NULL: none, or several begin so. */
+struct thing *thing_find(const struct estate *e, Pb__Kind kind, const char *text);
+/* What an asker may name: the same of its own; an operator then any by its id. */
+struct thing *thing_seen(const struct asker *a, Pb__Kind kind, const char *text);
+bool thing_is_seen(const struct asker *a, const struct thing *t); /* for lists */
 /* Ends every handle there is of it, as revoking does: the thing is over. */
 void thing_revoke_all(struct thing *t);
 /* The same of those that were derived from none and whose prefix begins so, with all below them. */
@@ -151,8 +170,10 @@ struct parcel {
 };
 
 /* Copies v, deriving a handle from each of from's that it names (RIGHT_GRANT is needed). v NULL: null. path says where: "args". On -1
- * nothing is held. */
-int parcel_take(struct parcel *p, const struct asker *from, const Pb__Value *v, const char *path, struct call_why *why);
+ * nothing is held. to: whose its receiver is, when from may name things of others: -1 with NOT_ALLOWED for what is not that one's; NULL: who
+ * receives it may see all. */
+int parcel_take(struct parcel *p, const struct asker *from, const struct estate *to, const Pb__Value *v, const char *path,
+                struct call_why *why);
 /* How many handles its receiver needs room for, and what it takes of a bound in bytes. */
 unsigned parcel_handles(const struct parcel *p);
 size_t parcel_bytes(const struct parcel *p);

@@ -105,12 +105,13 @@ static Pb__CallError late_error(Pb__Cause cause)
 }
 
 /* The name is free again, and yet who asks for it is told how the last one that had it ended. */
-static struct interp *ended_by_name(const struct interps *all, const char *name)
+static struct interp *ended_by_name(const struct asker *a, const char *name)
 {
+    const struct interps *all = &a->broker->interps;
     struct interp *found = NULL;
 
     for (struct interp *i = all->ended; i != NULL && name[0] != '\0'; i = i->ended_next)
-        if (i->owner != OW(JOB) && strcmp(i->label, name) == 0)
+        if (i->thing.estate == a->estate && i->owner != OW(JOB) && strcmp(i->label, name) == 0)
             found = i;
     return found;
 }
@@ -118,15 +119,16 @@ static struct interp *ended_by_name(const struct interps *all, const char *name)
 /* One that ended so long ago that only the store knows it. */
 static bool fail_forgotten(struct ask *a, const Pb__Ref *ref)
 {
-    const struct interp *i = a->by->worker == NULL && ref != NULL ? ended_by_name(&a->by->broker->interps, ref->id) : NULL;
+    const struct interp *i = a->by->worker == NULL && ref != NULL ? ended_by_name(a->by, ref->id) : NULL;
     struct store_job job;
 
     if (i != NULL) {
         interp_fail_ended(a, i, late_error(i->cause));
         return true;
     }
-    if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN || store_find(a->by->broker->store, ref->id, &job) != 0 ||
-        job.lives == STORE_LIVES_NOT || !job_is_terminal(job.state))
+    if (a->by->worker != NULL || ref == NULL || strlen(ref->id) != ULID_LEN ||
+        store_find_of(a->by->broker->store, ref->id, &a->by->estate->tenant, !a->by->operates, &job) != 0 || job.lives == STORE_LIVES_NOT ||
+        !job_is_terminal(job.state))
         return false;
     fail_ended(a, late_error(job.cause), job.id, job.id, job.cause, "", NULL);
     return true;
@@ -148,8 +150,8 @@ struct interp *interp_seen(struct ask *a, const Pb__Ref *ref, struct handle **re
 {
     struct interp *i = NULL;
 
-    if (a->by->worker == NULL && ref != NULL && thing_find(a->by->broker, PB__KIND__KIND_INTERP, ref->id) == NULL)
-        i = ended_by_name(&a->by->broker->interps, ref->id);
+    if (a->by->worker == NULL && ref != NULL && thing_seen(a->by, PB__KIND__KIND_INTERP, ref->id) == NULL)
+        i = ended_by_name(a->by, ref->id);
     return i != NULL ? i : interp_named(a, ref, 0, ret_handle);
 }
 
@@ -201,7 +203,7 @@ static int check_create(struct ask *a, const Pb__InterpCreate *m, struct call_wh
     if (b->interps.alive >= b->config.interpreters)
         return call_refuse(why, CE(LIMIT), "%u interpreters are alive already, the most this broker has (--interpreters)",
                            b->config.interpreters);
-    return 0;
+    return estate_may_live(a->by->estate, why);
 }
 
 static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner owner, struct call_why *why)
@@ -218,11 +220,13 @@ static int check_spec(const struct ask *a, const Pb__InterpCreate *m, Pb__Owner 
         return -1;
     m->spec->on_output_limit =
         PB__ON_OUTPUT_LIMIT__ON_OUTPUT_LIMIT_TRUNCATE; /* a service does not die of what it has printed in its life */
-    if (templates_resolve(a->by->broker, m->spec, why) != 0)
+    if (templates_resolve(a->by->broker, a->by->estate->tenant, m->spec, why) != 0)
         return -1;
     if (parent != NULL && tree_admit(parent, m->spec, m->max_children, why) != 0)
         return -1;
     rc = spec_check_interp(m->spec, text);
+    if (rc == 0 && parent == NULL) /* what its maker had has been settled so */
+        rc = estate_settle_limits(a->by->estate, m->spec, text);
     if (rc == 0)
         return 0;
     return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : rc == -EOPNOTSUPP ? CE(UNSUPPORTED) : CE(BAD_REQUEST), "%s", text);
@@ -238,13 +242,13 @@ static void take_words(struct interp *i, const Pb__JobSpec *spec)
     i->grace = (struct timer){ .fn = calls_on_grace, .ctx = i };
 }
 
-struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner)
+struct interp *interp_new(struct estate *e, const char *id, const Pb__JobSpec *spec, Pb__Owner owner)
 {
     struct interp *i = calloc(1, sizeof(*i));
 
     if (i == NULL)
         return NULL;
-    thing_init(&i->thing, b, PB__KIND__KIND_INTERP, &interp_ops);
+    thing_init(&i->thing, e, PB__KIND__KIND_INTERP, &interp_ops);
     if (id != NULL)
         memcpy(i->thing.id, id, sizeof(i->thing.id));
     i->owner = owner;
@@ -258,7 +262,7 @@ struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *s
 /* Its job, with what the store is to keep. */
 static int make_job(struct interp *i, const Pb__InterpCreate *m, struct call_why *why)
 {
-    struct jobs_living living = { .id = i->thing.id, .named = i->owner == OW(NAMED) };
+    struct jobs_living living = { .tenant = i->thing.tenant, .id = i->thing.id, .named = i->owner == OW(NAMED) };
     uint8_t *packed;
     size_t len;
 
@@ -279,7 +283,7 @@ static int make_job(struct interp *i, const Pb__InterpCreate *m, struct call_why
 static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner owner, struct call_why *why)
 {
     struct broker *b = a->by->broker;
-    struct interp *i = interp_new(b, NULL, m->spec, owner);
+    struct interp *i = interp_new(a->by->estate, NULL, m->spec, owner);
 
     if (i == NULL) {
         call_refuse(why, CE(TEMPORARY), "out of memory");
@@ -298,6 +302,7 @@ static struct interp *create(struct ask *a, const Pb__InterpCreate *m, Pb__Owner
         goto fail;
     i->state = IS(STARTING);
     b->interps.alive++;
+    estate_lives(i->thing.estate, 1);
     tree_join(i, a->by);
     return i;
 fail:

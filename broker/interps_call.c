@@ -65,6 +65,7 @@ static void wait_in_line(struct interp *i, struct interp_call *c)
     i->n_waiting++;
     i->waiting_bytes += weight(c);
     i->thing.broker->interps.waiting_bytes += weight(c);
+    estate_count(i->thing.estate, ESTATE_CALL_BYTES, (int64_t)weight(c));
 }
 
 void call_leave_line(struct interp_call *c)
@@ -83,6 +84,7 @@ void call_leave_line(struct interp_call *c)
     i->n_waiting--;
     i->waiting_bytes -= weight(c);
     i->thing.broker->interps.waiting_bytes -= weight(c);
+    estate_count(i->thing.estate, ESTATE_CALL_BYTES, -(int64_t)weight(c));
 }
 
 /* The ask is no longer the call's: it has been, or is about to be, answered. */
@@ -261,6 +263,7 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
     struct job *from = a->by->worker != NULL ? a->by->worker->job : NULL;
     struct interp *i = interp_named(a, ref, PB__RIGHT__RIGHT_CALL, ret); /* NULL: the ask has gone */
     const struct interp *cycle[CYCLE_MAX];
+    struct call_why why;
     unsigned n;
 
     if (i == NULL || !interp_takes(i, a))
@@ -272,6 +275,10 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
     }
     if (i->state != IS(IDLE) && i->thing.broker->interps.waiting_bytes + bytes > INTERPS_WAITING_ALL) {
         ask_fail(a, CE(LIMIT), "%u MiB of calls wait for interpreters already, the most there may be", INTERPS_WAITING_ALL >> 20);
+        return NULL;
+    }
+    if (i->state != IS(IDLE) && estate_room(i->thing.estate, ESTATE_CALL_BYTES, bytes, &why) != 0) {
+        ask_fail_why(a, &why);
         return NULL;
     }
     n = from != NULL ? wait_cycle(from, i, cycle) : 0;
@@ -296,7 +303,7 @@ static void begin(struct ask *a, struct interp *i, struct handle *through, Pb__C
     c->kind = kind;
     c->text = strdup(text);
     if (c->text == NULL || (source != NULL && keep_source(c, source) != 0) ||
-        parcel_take(&c->args, a->by, args, kind == PB__CALL_KIND__CALL_KIND_PREPARE ? "names" : "args", &why) != 0) {
+        parcel_take(&c->args, a->by, i->thing.estate, args, kind == PB__CALL_KIND__CALL_KIND_PREPARE ? "names" : "args", &why) != 0) {
         call_free(c);
         ask_fail_why(a, &why);
         return;

@@ -48,7 +48,7 @@ static void answer_value(struct ask *a, const struct interp_call *c, struct work
     struct call_why why;
     struct parcel p;
 
-    if (parcel_take(&p, &w->asker, value, "value", &why) != 0) {
+    if (parcel_take(&p, &w->asker, NULL, value, "value", &why) != 0) {
         if (why.error == CE(BAD_HANDLE) || why.error == CE(REVOKED) || why.error == CE(NOT_ALLOWED))
             why.error = CE(NOT_SHAREABLE); /* its own trouble, not the caller's */
         ask_fail_why(a, &why);

@@ -105,6 +105,7 @@ static void ended(struct interp *i, Pb__Cause cause, const char *detail)
     if (i->cause_detail == NULL)
         i->cause_detail = strdup(detail);
     b->interps.alive--;
+    estate_lives(i->thing.estate, -1);
     timers_cancel(&b->loop.timers, &i->grace);
     tree_leave(i);
     calls_fail_all(i);

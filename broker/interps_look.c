@@ -168,10 +168,10 @@ static void add_below(struct listing *l, const struct job *job)
     }
 }
 
-static void add_all(struct listing *l, const struct broker *b, bool ended)
+static void add_all(struct listing *l, const struct asker *to, bool ended)
 {
-    for (struct thing *t = b->things[PB__KIND__KIND_INTERP].by_id; t != NULL; t = t->by_id.next)
-        if (ended || interp_of(t)->state != IS(ENDED))
+    for (struct thing *t = to->broker->things[PB__KIND__KIND_INTERP].by_id; t != NULL; t = t->by_id.next)
+        if (thing_is_seen(to, t) && (ended || interp_of(t)->state != IS(ENDED)))
             add(l, interp_of(t));
 }
 
@@ -214,7 +214,7 @@ void call_interp_list(struct ask *a)
     if (a->by->worker != NULL)
         add_below(&l, a->by->worker->job);
     else
-        add_all(&l, b, a->message->interp_list->all);
+        add_all(&l, a->by, a->message->interp_list->all);
     reply_list(a, &l);
     free(l.of);
 }

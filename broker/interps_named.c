@@ -20,6 +20,7 @@ int named_define(const Pb__InterpCreate *m, struct store_blob *ret)
 int interps_adopt(struct job *job, const Pb__JobSpec *spec, const void *definition, size_t len)
 {
     const Pb__InterpCreate *m;
+    struct estate *e;
     struct interp *i;
     struct frame f;
     int rc = frame_decode(&f, &pb__interp_create__descriptor, definition, len, FRAME_MAX_CONTROL);
@@ -27,7 +28,9 @@ int interps_adopt(struct job *job, const Pb__JobSpec *spec, const void *definiti
     if (rc != 0)
         return rc;
     m = (const Pb__InterpCreate *)f.msg;
-    i = interp_new(job->broker, job->id, spec, OW(NAMED));
+    e = estate_get(job->broker, job_tenant(job));
+    i = e != NULL ? interp_new(e, job->id, spec, OW(NAMED)) : NULL;
+    estate_unref(e); /* it has its own */
     rc = i == NULL ? -ENOMEM : thing_register(&i->thing, i->label);
     if (rc == 0) {
         i->job = job;
@@ -40,6 +43,7 @@ int interps_adopt(struct job *job, const Pb__JobSpec *spec, const void *definiti
         i->state = IS(NONE);
         job->broker->interps.unstarted++;
         job->broker->interps.alive++;
+        estate_lives(i->thing.estate, 1);
     } else if (i != NULL) {
         thing_unref(&i->thing);
     }

@@ -63,7 +63,7 @@ void interp_want(struct interp *i);
 const char *interp_shown(const struct interp *i); /* its name, or its id */
 void interp_tell_created(struct interp *i);
 void interp_unheld(struct interp *i); /* closes it when it is of no use to anybody any more */
-struct interp *interp_new(struct broker *b, const char *id, const Pb__JobSpec *spec, Pb__Owner owner);
+struct interp *interp_new(struct estate *e, const char *id, const Pb__JobSpec *spec, Pb__Owner owner);
 
 /* ---- interps_look.c ---- */
 

@@ -254,7 +254,7 @@ int grants_take(struct interp *i, const struct asker *from, Pb__Grant *const *gr
         return 0;
     v.n_handles = n;
     v.handles = handles;
-    if (parcel_take(&p, from, &v, "grants", why) != 0)
+    if (parcel_take(&p, from, i->thing.estate, &v, "grants", why) != 0)
         return -1;
     i->grants = calloc(n, sizeof(*i->grants));
     for (size_t k = 0; i->grants != NULL && k < n; k++) {

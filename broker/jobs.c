@@ -76,8 +76,8 @@ void job_take_spec(struct job *job, const Pb__JobSpec *spec)
     job->tty.wanted = spec->tty != NULL;
     job->user = copy_or_null(spec->user);
     job->templated = spec->template_[0] != '\0';
-    job->template = spec->template_[0] != '\0' ? templates_find(job->broker, spec->template_) : NULL;
-    job->builds = spec->builds[0] != '\0' ? templates_find(job->broker, spec->builds) : NULL;
+    job->template = spec->template_[0] != '\0' ? templates_find(job->broker, job_tenant(job), spec->template_) : NULL;
+    job->builds = spec->builds[0] != '\0' ? templates_find(job->broker, job_tenant(job), spec->builds) : NULL;
     if (job->template != NULL)
         job->crew = &template_ref(job->template)->crew;
     if (job->builds != NULL)

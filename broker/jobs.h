@@ -149,6 +149,7 @@ struct job {
     char *seal[32];
     uint32_t worker_pid;
     struct waiter *waiters;
+    uint64_t tenant;           /* of one without an entry: see job_tenant() of estate.h */
     struct interp *interp;     /* it is one (interps.h); NULL: a plain job */
     struct interp *below;      /* those that its worker made: list */
     unsigned n_below;          /* alive below it, all of them */
@@ -207,11 +208,11 @@ bool jobs_lives(const struct jobs *j, const char *id); /* it has no receipt yet 
 int jobs_look(struct jobs *j, const char *id, struct job **ret);
 void jobs_tidy_soon(struct jobs *j); /* somebody has left one of those */
 
-/* A checked spec becomes a job that the scheduler does not know: the init of a template. The packed bytes become the store's. */
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len);
-/* The same for an interpreter's: the id is there already. definition becomes the store's; NULL where it is not named. */
+/* A checked spec becomes a job that the scheduler does not know: an interpreter, or the init of a template. The packed bytes become the store's. */
 struct jobs_living {
-    const char *id;
+    uint64_t tenant;
+    bool init;      /* of a template: there is nothing more to say of it */
+    const char *id; /* an interpreter's, which is there already; definition becomes the store's, NULL where it is not named */
     bool named;
     struct store_blob definition;
 };
@@ -262,17 +263,6 @@ struct jobs_refusal {
     char why[512], hint[256];
 };
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
-/*
- * Its steps, for those who submit something else by the same order (arrays). Each 0 or what jobs_submit() would return.
- * prepare: checks and fills in spec for n jobs, and takes from the rate; 1: the key is there and done() was or will be called, ret_id is its
- * id. plan: what it uses and waits for (deps_list_finish()). note_submit: op, a STORE_SUBMIT, is about to be pushed: done() follows its commit.
- */
-struct deps_list;
-int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t n, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
-                 struct jobs_refusal *no);
-int jobs_plan(struct jobs *j, const struct jobs_order *o, char limiters[STORE_LIMITERS_LEN + 1], struct deps_list *deps,
-              struct jobs_refusal *no);
-int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, struct store_op *op);
 /* What the store is to know of a checked spec: all of row but id, state, and what it shares with others. */
 int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */
 void jobs_row(const Pb__JobSpec *spec, const struct tenant *t, struct store_job *ret);

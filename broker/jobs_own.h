@@ -6,7 +6,9 @@
 #ifndef BROKER_JOBS_OWN_H
 #define BROKER_JOBS_OWN_H
 
+#include "broker/deps.h"
 #include "broker/jobs.h"
+#include "broker/limiters.h"
 #include "broker/tenants.h"
 
 /* ---- the only places where a state changes: jobs_wait.c ---- */
@@ -42,6 +44,22 @@ void jobs_drop_seal(struct job *job);
 void jobs_stop_timers(struct job *job);
 void jobs_keep_spec(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
 void jobs_drop_spec(struct jobs *j, struct waiting *w);
+
+/* ---- coming in, in the steps that a job and an array have in common: jobs_submit.c ---- */
+
+#define JOBS_PLAN_WHY 320
+_Static_assert(JOBS_PLAN_WHY >= LIMITERS_WHY && JOBS_PLAN_WHY >= DEPS_WHY, "takes the words of either");
+struct jobs_plan {
+    char limiters[STORE_LIMITERS_LEN + 1];
+    struct deps_list deps;
+};
+/* Whether these tasks may come in: the same key, the spec, quotas. 1: it was there before, and is answered for. Sets *no and ret_id. */
+int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
+                 struct jobs_refusal *no);
+/* What it uses and waits for; the caller finishes ret->deps. */
+int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret, struct jobs_refusal *no);
+/* op is about to be pushed: when it is back, who is to hear of it does. -ENOMEM. */
+int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t hash[STORE_HASH], struct store_op *op);
 
 /* ---- the scheduler, and the crews' queues: jobs_sched.c ---- */
 

@@ -41,9 +41,7 @@ static void fill_usage(const struct job *job, struct store_usage *ret)
 {
     const Pb__Usage *u = &job->usage;
 
-    if (job->entry == NULL || job->entry->tenant == NULL)
-        return;
-    ret->tenant = job->entry->tenant->id;
+    ret->tenant = job_tenant(job); /* an interpreter's, too */
     ret->jobs = 1;
     ret->failed = outcome_of(job) != ST(SUCCEEDED);
     ret->cpu_us = u->cpu_user_us + u->cpu_sys_us;
@@ -104,17 +102,16 @@ static void settle(struct job *job)
 {
     struct store_usage used = { 0 };
     struct tenant_use use;
+    struct tenant *t = tenants_of_job(&job->broker->tenants, job_tenant(job));
 
-    if (job->entry == NULL)
-        return;
-    if (job->entry->claimed)
+    if (job->entry != NULL && job->entry->claimed)
         job->cost_settled += jobs_settle(&job->broker->jobs, job->entry, job->assigned_at != 0 ? &job->usage : NULL);
     fill_usage(job, &used);
     use = (struct tenant_use){
         .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us
     };
-    if (used.tenant != 0 || used.jobs != 0)
-        tenant_used(job->entry->tenant, loop_wall_us(), &use);
+    if (t != NULL)
+        tenant_used(t, loop_wall_us(), &use);
 }
 
 void jobs_write_receipt(struct job *job)

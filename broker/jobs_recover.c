@@ -55,6 +55,7 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
+        job->tenant = s->tenant;
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;

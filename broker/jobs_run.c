@@ -107,7 +107,7 @@ static int send_assign(struct job *job, struct worker *w)
 {
     Pb__ToWorker m = PB__TO_WORKER__INIT;
     Pb__Assign a = PB__ASSIGN__INIT;
-    struct array_dress dress = { 0 };
+    struct array_dress dress;
     struct frame f;
     int rc = load_spec(job, &f);
 

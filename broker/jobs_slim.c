@@ -89,8 +89,7 @@ static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spe
     r->cause_detail = (char *)detail;
     r->fault = (char *)job_fault_name(job_cause_fault(cause));
     r->limits_effective = spec->limits;
-    if (w->array != NULL)
-        r->array_id = w->array->row.id;
+    r->array_id = w->array != NULL ? w->array->row.id : (char *)"";
     r->array_index = w->array_index;
     r->attempts = p->attempts;
     r->n_attempts = p->n_attempts;
@@ -254,5 +253,6 @@ void jobs_slim_finished(struct jobs *j, struct waiting *w, const struct store_op
     }
     if (status != 0)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", op->job, strerror(-status));
+    retention_note(j->broker, op->finish.log_until_us, op->finish.keep_until_us);
     conclude(j, w, op);
 }

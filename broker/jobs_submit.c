@@ -136,7 +136,7 @@ static int settle(struct jobs *j, const struct jobs_order *o, struct spec_room *
     struct call_why call;
     int rc;
 
-    if (templates_resolve(j->broker, s, &call) != 0)
+    if (templates_resolve(j->broker, o->tenant->id, s, &call) != 0)
         return refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
     rc = spec_check(s, why);
     if (rc == 0)
@@ -225,12 +225,15 @@ static void tell_submit(struct jobs *j, const struct waiting *w, const Pb__JobSp
 
 /* ---- submit -------------------------------------------------------------------------------------------------------------------------------- */
 
-int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, struct store_op *op)
+int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t hash[STORE_HASH], struct store_op *op)
 {
     struct jobs_idem *s = calloc(1, sizeof(*s));
 
     if (s == NULL)
         return -ENOMEM;
+    op->owner = s;
+    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
+    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
     name_it(s, o->tenant, o->spec->idem_key);
     memcpy(s->hash, hash, STORE_HASH);
     memcpy(s->id, op->job, sizeof(s->id));
@@ -239,9 +242,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t *
     s->own = (struct listener){ o->done, o->ctx, NULL };
     if (s->name.key[0] != '\0')
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
-    op->owner = s;
-    snprintf(op->submit.idem.key, sizeof(op->submit.idem.key), "%s", o->spec->idem_key);
-    memcpy(op->submit.idem.spec_hash, hash, STORE_HASH);
+    op->submit.hooks = o->spec->n_webhooks > 0;
+    if (op->submit.hooks)
+        webhooks_add(&j->broker->webhooks, op->job);
     return 0;
 }
 
@@ -273,73 +276,61 @@ static void answer_submit(struct jobs_idem *s, int status)
         l->done(l->ctx, s->id, &s->limits, true, status);
 }
 
-/* What is asked for beside itself: its limiters, and the jobs that it waits for. */
-int jobs_plan(struct jobs *j, const struct jobs_order *o, char limiters[STORE_LIMITERS_LEN + 1], struct deps_list *deps,
-              struct jobs_refusal *no)
+/* What it waits for, for the store and for the broker. */
+static int begin_waiting(struct jobs *j, struct store_op *op, struct waiting *w, struct jobs_plan *plan)
 {
-    const Pb__Schedule *s = o->spec->schedule;
-    char why[DEPS_WHY > LIMITERS_WHY ? DEPS_WHY : LIMITERS_WHY];
-    int rc;
-
-    *deps = (struct deps_list){ 0 };
-    limiters[0] = '\0';
-    if (s == NULL)
-        return 0;
-    rc = limiters_settle(j->broker, o->tenant, s, limiters, why);
-    if (rc == 0 && s->n_after > 0)
-        rc = deps_resolve(j->broker, o->tenant, NULL, s->after, s->n_after, deps, why);
-    return rc == 0 ? 0 : refuse(no, rc, "%s", rc == -ENOMEM ? "out of memory" : why);
+    op->submit.deps = plan->deps.deps; /* the op's from now on */
+    op->submit.n_deps = plan->deps.n;
+    plan->deps = (struct deps_list){ 0 };
+    return deps_enter(j->broker, op->job, w, &(struct deps_list){ op->submit.deps, op->submit.n_deps });
 }
 
-static int fill_op(const struct jobs_order *o, const struct deps_list *deps, const char *limiters, struct store_op *op)
-{
-    struct store_submit *m = &op->submit;
-    int rc = frame_pack(&o->spec->base, &m->spec.bytes, &m->spec.len);
-
-    if (rc == 0)
-        rc = jobs_labels(o->spec, &m->labels, &m->n_labels);
-    if (rc != 0)
-        return rc;
-    jobs_row(o->spec, o->tenant, &m->row);
-    memcpy(m->row.id, op->job, sizeof(m->row.id));
-    snprintf(m->row.limiters, sizeof(m->row.limiters), "%s", limiters);
-    if (deps->n == 0)
-        return 0;
-    m->deps = calloc(deps->n, sizeof(*m->deps));
-    if (m->deps == NULL)
-        return -ENOMEM;
-    memcpy(m->deps, deps->deps, deps->n * sizeof(*m->deps));
-    m->n_deps = deps->n;
-    return 0;
-}
-
-static int begin(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, const struct deps_list *deps, struct store_op *op,
+static int begin(struct jobs *j, const struct jobs_order *o, struct store_op *op, const uint8_t *hash, struct jobs_plan *plan,
                  struct waiting **ret)
 {
-    struct waiting *w = jobs_enter(j, &op->submit.row, o->tenant);
-    int rc = w != NULL ? 0 : -ENOMEM;
+    struct store_job *row = &op->submit.row;
+    struct waiting *w;
+    int rc = -ENOMEM;
 
-    if (rc == 0 && deps->n > 0)
-        rc = deps_enter(j->broker, op->job, w, deps);
+    jobs_row(o->spec, o->tenant, row);
+    memcpy(row->id, op->job, sizeof(row->id));
+    memcpy(row->limiters, plan->limiters, sizeof(row->limiters));
+    w = jobs_enter(j, row, o->tenant);
+    if (w != NULL)
+        rc = begin_waiting(j, op, w, plan);
     if (rc == 0)
         rc = jobs_note_submit(j, o, hash, op);
     if (rc != 0) {
-        if (deps->n > 0)
-            deps_leave(j->broker, op->job);
+        deps_leave(j->broker, op->job);
         if (w != NULL)
             jobs_admit(j, w, rc);
         return rc;
     }
-    op->submit.row.state = jobs_first_state(w);
+    row->state = jobs_first_state(w);
     *ret = w;
     return 0;
 }
 
-static void go(struct jobs *j, const struct jobs_order *o, struct waiting *w, struct store_op *op)
+/* Everything is checked: from here only memory can be short. */
+static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, struct jobs_plan *plan,
+                          char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
 {
-    char id[ULID_LEN + 1];
+    struct waiting *w = NULL;
+    struct store_op *op;
+    int rc = -ENOMEM;
 
-    memcpy(id, op->job, sizeof(id));
+    ulid_make(loop_wall_us() / 1000, ret_id);
+    op = store_op_new(STORE_SUBMIT, ret_id);
+    if (op != NULL)
+        rc = frame_pack(&o->spec->base, &op->submit.spec.bytes, &op->submit.spec.len);
+    if (rc == 0)
+        rc = jobs_labels(o->spec, &op->submit.labels, &op->submit.n_labels);
+    if (rc == 0)
+        rc = begin(j, o, op, hash, plan, &w);
+    if (rc != 0) {
+        store_op_free(op);
+        return refuse(no, rc, "out of memory");
+    }
     jobs_keep_spec(j, w, op->submit.spec.bytes, op->submit.spec.len);
     store_push(j->broker->store, op);
     j->submitted++;
@@ -347,49 +338,35 @@ static void go(struct jobs *j, const struct jobs_order *o, struct waiting *w, st
     j->fresh = w;
     j->fresh_spec = o->spec;
     jobs_place_first(j, w);
-    tell_submit(j, w, o->spec, id);
+    tell_submit(j, w, o->spec, ret_id);
     jobs_dispatch(j); /* before it is committed: see jobs_start_early() */
     j->fresh = NULL;
     j->fresh_spec = NULL;
+    return 0;
 }
 
-/* Everything is checked: from here only memory can be short. */
-static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint8_t *hash, char ret_id[ULID_LEN + 1],
-                          struct jobs_refusal *no)
+int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret, struct jobs_refusal *no)
 {
-    char limiters[STORE_LIMITERS_LEN + 1];
-    struct deps_list deps;
-    struct waiting *w = NULL;
-    struct store_op *op = NULL;
-    int rc = jobs_plan(j, o, limiters, &deps, no);
+    const Pb__Schedule *s = o->spec->schedule;
+    char why[JOBS_PLAN_WHY];
+    int rc;
 
-    if (rc == 0 && !o->dry_run) {
-        ulid_make(loop_wall_us() / 1000, ret_id);
-        op = store_op_new(STORE_SUBMIT, ret_id);
-        rc = op != NULL ? fill_op(o, &deps, limiters, op) : -ENOMEM;
-        if (rc == 0)
-            rc = begin(j, o, hash, &deps, op, &w);
-        if (rc == 0)
-            go(j, o, w, op);
-        else
-            store_op_free(op);
-        if (rc != 0)
-            (void)refuse(no, rc, "out of memory");
-    }
-    deps_list_finish(&deps);
-    return rc;
+    *ret = (struct jobs_plan){ 0 };
+    rc = limiters_settle(j->broker, o->tenant, s, ret->limiters, why);
+    if (rc == 0)
+        rc = deps_resolve(j->broker, o->tenant, NULL, s != NULL ? s->after : NULL, s != NULL ? s->n_after : 0, &ret->deps, why);
+    return rc == 0 ? 0 : refuse(no, rc, "%s", why);
 }
 
-int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t n, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
+int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
                  struct jobs_refusal *no)
 {
-    static struct spec_room room; /* of the last spec that was filled in: good until the next */
     struct broker *b = j->broker;
+    static struct spec_room room; /* of the last spec that was filled in: good until the next */
     int rc = 0;
 
     *no = (struct jobs_refusal){ "", "" };
     ret_id[0] = '\0';
-    memset(hash, 0, STORE_HASH);
     if (b->phase == BROKER_DRAINING || j->closed)
         return refuse(no, -EBUSY, "the broker is draining and takes no new jobs; try again later");
     spec_clear_own(o->spec);
@@ -399,23 +376,26 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t n, uint8_t
         return refuse(no, rc, "out of memory");
     if (o->spec->idem_key[0] != '\0')
         rc = look_up(j, o, hash, ret_id, no);
-    if (rc == 0 && waiting_count(&j->table) + n > b->config.max_queued)
-        rc = refuse(no, -EDQUOT, "%zu jobs are waiting already, and this broker takes %u (--max-queued)", waiting_count(&j->table),
-                    b->config.max_queued);
+    if (rc == 0 && waiting_count(&j->table) + tasks > b->config.max_queued)
+        rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0 && !o->internal)
-        rc = tenant_may_submit(o->tenant, n, b->loop.now_us, no->why, no->hint);
+        rc = tenant_may_submit(o->tenant, tasks, b->loop.now_us, no->why, no->hint);
     return rc;
 }
 
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no)
 {
-    uint8_t hash[STORE_HASH];
+    uint8_t hash[STORE_HASH] = { 0 };
+    struct jobs_plan plan = { 0 };
     int rc = jobs_prepare(j, o, 1, hash, ret_id, no);
 
     if (rc == 0)
-        rc = enter_and_push(j, o, hash, ret_id, no);
+        rc = jobs_plan(j, o, &plan, no);
+    if (rc == 0 && !o->dry_run)
+        rc = enter_and_push(j, o, hash, &plan, ret_id, no);
+    deps_list_finish(&plan.deps);
     return rc > 0 ? 0 : rc;
 }
 
@@ -462,12 +442,12 @@ static void submit_back(struct jobs *j, struct store_op *op)
     struct jobs_idem *s = op->owner;
 
     op->owner = NULL;
-    if (w != NULL && w->has_deps)
-        deps_admit(j->broker, op->job, op->status);
     answer_submit(s, op->status);
     forget_submit(s);
-    if (w == NULL)
+    if (w == NULL) /* an array, which has been told; or it has ended already */
         return;
+    if (w->has_deps)
+        deps_admit(j->broker, op->job, op->status);
     if (op->status == 0)
         admitted(j, w);
     else
@@ -490,8 +470,6 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
     struct waiting *w = waiting_find(&j->table, op->job);
     struct job *job = w != NULL ? w->job : jobs_find(j, op->job);
 
-    if (op->kind == STORE_FINISH && op->status == 0)
-        retention_note(j->broker, op->finish.log_until_us, op->finish.keep_until_us);
     if (op->kind == STORE_SUBMIT && op->owner != NULL)
         submit_back(j, op);
     else if (op->kind == STORE_SUBMIT && job != NULL)
@@ -506,14 +484,14 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
 
 /* ---- those without an entry: interpreters, inits of templates ------------------------------------------------------------------------------- */
 
-static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living, uint64_t tenant)
+static void fill_living(struct store_op *op, const Pb__JobSpec *spec, const struct jobs_living *living)
 {
-    struct tenant nobody = { .id = tenant };
+    struct tenant nobody = { .id = living->tenant };
 
     jobs_row(spec, &nobody, &op->submit.row);
     op->submit.row.state = ST(READY);
     memcpy(op->submit.row.id, op->job, sizeof(op->job));
-    if (living == NULL)
+    if (living->init)
         return;
     op->submit.row.lives = living->named ? STORE_LIVES_NAMED : STORE_LIVES;
     op->submit.definition = living->definition;
@@ -525,7 +503,7 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
     char id[ULID_LEN + 1];
     struct job *job;
 
-    if (living != NULL)
+    if (!living->init)
         memcpy(id, living->id, sizeof(id));
     else
         ulid_make(loop_wall_us() / 1000, id);
@@ -534,24 +512,19 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
         op = store_op_new(STORE_SUBMIT, id);
     if (op == NULL) {
         free(packed);
-        if (living != NULL)
-            free(living->definition.bytes);
+        free(living->definition.bytes);
         if (job != NULL)
             jobs_free(job);
         return NULL;
     }
+    job->tenant = living->tenant;
     job_take_spec(job, spec);
-    fill_living(op, spec, living, geteuid());
+    fill_living(op, spec, living);
     job->submitted_us = op->submit.row.submitted_us;
     op->submit.spec = (struct store_blob){ packed, len };
     job_keep_spec(job, packed, len);
     store_push(j->broker->store, op);
     return job;
-}
-
-struct job *jobs_new(struct jobs *j, const Pb__JobSpec *spec, uint8_t *packed, size_t len)
-{
-    return jobs_new_living(j, spec, packed, len, NULL);
 }
 
 /*

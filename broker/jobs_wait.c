@@ -32,6 +32,8 @@ static void tell(struct broker *b, const char *id, const struct waiting *w, Pb__
     note.array_id = job != NULL ? job->array_id : NULL;
     log_event(LOG_LEVEL_DEBUG, "job_state", "job=%s from=%s to=%s", id, job_state_name(from), job_state_name(to));
     events_tell(&b->events, &note);
+    if (w != NULL)
+        webhooks_changed(&b->webhooks, w, from, to, reason);
 }
 
 /* Each job counts once with its tenant: as one that waits, or as one that runs, until its receipt is stored. */

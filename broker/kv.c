@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/asks.h"
 #include "broker/broker.h"
@@ -22,34 +21,39 @@ static void kv_free(struct thing *t)
 
 static const struct thing_ops kv_ops = { .free = kv_free };
 
-struct thing *kv_thing(struct broker *b)
+struct thing *kv_thing(struct estate *e)
 {
-    struct kv *kv = b->kv;
+    struct kv *kv = e->kv;
 
     if (kv != NULL)
         return &kv->thing;
     kv = calloc(1, sizeof(*kv));
     if (kv == NULL)
         return NULL;
-    thing_init(&kv->thing, b, PB__KIND__KIND_KV, &kv_ops);
-    b->kv = kv;
+    thing_init(&kv->thing, e, PB__KIND__KIND_KV, &kv_ops);
+    e->kv = kv;
     return &kv->thing;
 }
 
-void kv_finish(struct broker *b)
+static void finish_one(struct kv *kv)
 {
-    struct kv *kv = b->kv;
-
-    if (kv == NULL)
-        return;
     while (kv->oldest != NULL) { /* their ops were freed with the store; asks end with their askers, before */
         struct kv_write *w = kv->oldest;
 
         kv->oldest = w->next;
         free(w);
     }
-    b->kv = NULL;
+    kv->thing.estate->kv = NULL;
     thing_unref(&kv->thing);
+}
+
+void kv_finish(struct broker *b)
+{
+    struct estate *e, *next;
+
+    HASH_ITER (hh, b->estates, e, next)
+        if (e->kv != NULL)
+            finish_one(e->kv); /* which the estate may go with */
 }
 
 int kv_lengthen(struct handle *h, const char *more, struct call_why *why)
@@ -77,7 +81,7 @@ int kv_find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const char 
     struct thing *t;
 
     *ret_handle = NULL;
-    if (kv_thing(a->by->broker) == NULL)
+    if (a->by->estate == NULL || kv_thing(a->by->estate) == NULL)
         return call_refuse(why, CE(TEMPORARY), "out of memory");
     if (a->by->worker == NULL && (r == NULL || r->handle == 0)) {
         *ret = r != NULL ? r->id : "";
@@ -87,6 +91,11 @@ int kv_find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const char 
         return -1;
     *ret = (*ret_handle)->prefix != NULL ? (*ret_handle)->prefix : "";
     return 0;
+}
+
+struct kv *kv_of(const struct ask *a, const struct handle *h)
+{
+    return h != NULL ? (struct kv *)h->thing : a->by->estate->kv;
 }
 
 int kv_join(const char *prefix, const char *name, char ret[STORE_KV_KEY + 1], struct call_why *why)
@@ -122,7 +131,7 @@ void call_kv_open(struct ask *a)
 
     if (a->by->worker != NULL) {
         rc = caps_open(a->by, PB__KIND__KIND_KV, m->prefix, m->rights, &h, &why);
-    } else if (kv_thing(a->by->broker) == NULL || (h = handle_new(kv_thing(a->by->broker), rights, NULL)) == NULL) {
+    } else if (kv_thing(a->by->estate) == NULL || (h = handle_new(kv_thing(a->by->estate), rights, NULL)) == NULL) {
         rc = call_refuse(&why, CE(TEMPORARY), "out of memory");
     } else {
         rc = kv_lengthen(h, m->prefix, &why);
@@ -199,9 +208,8 @@ static void on_write_end(struct ask *a, enum ask_end end)
     w->ask = NULL;
 }
 
-static struct store_op *make_op(struct ask *a, enum store_kind kind, const char *key)
+static struct store_op *make_op(struct ask *a, struct kv *kv, enum store_kind kind, const char *key)
 {
-    struct kv *kv = a->by->broker->kv;
     struct kv_write *w = calloc(1, sizeof(*w));
     struct store_op *op = store_op_new(kind, "");
 
@@ -217,7 +225,7 @@ static struct store_op *make_op(struct ask *a, enum store_kind kind, const char 
     memcpy(w->key, key, strlen(key) + 1);
     op->owner = w;
     op->done = on_written;
-    op->kv.tenant = geteuid();
+    op->kv.tenant = kv->thing.tenant;
     return op;
 }
 
@@ -265,7 +273,7 @@ void call_kv_put(struct ask *a)
         ask_fail(a, CE(TOO_BIG), "a value has at most %u bytes, this one %zu", STORE_KV_VALUE, m->value.len);
         return;
     }
-    op = make_op(a, STORE_KV_PUT, key);
+    op = make_op(a, kv_of(a, h), STORE_KV_PUT, key);
     if (op == NULL || take_value(op, &m->value) != 0) {
         drop_op(op);
         ask_fail(a, CE(TEMPORARY), "out of memory");
@@ -287,7 +295,7 @@ void call_kv_delete(struct ask *a)
         ask_fail_why(a, &why);
         return;
     }
-    op = make_op(a, STORE_KV_DROP, key);
+    op = make_op(a, kv_of(a, h), STORE_KV_DROP, key);
     if (op == NULL)
         ask_fail(a, CE(TEMPORARY), "out of memory");
     else

@@ -30,6 +30,8 @@ struct kv {
  * none. -1 with why.
  */
 int kv_find_prefix(struct ask *a, const Pb__Ref *r, uint32_t rights, const char **ret, struct handle **ret_handle, struct call_why *why);
+/* Whose keys those are that kv_find_prefix() found: the handle's, else the asker's own. */
+struct kv *kv_of(const struct ask *a, const struct handle *h);
 /* Prefix and name as a whole key. */
 int kv_join(const char *prefix, const char *name, char ret[STORE_KV_KEY + 1], struct call_why *why);
 /* Both; the name must not be empty. */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/asks.h"
 #include "broker/broker.h"
@@ -14,6 +13,7 @@
 
 /* What a read wants, kept while it waits. */
 struct kv_read {
+    struct kv *kv;
     bool list;
     char key[STORE_KV_KEY + 1];   /* of a list: what its keys begin with */
     char after[STORE_KV_KEY + 1]; /* "": from the first */
@@ -36,7 +36,7 @@ static void get(struct ask *a, const struct kv_read *r)
     Pb__Answer m = PB__ANSWER__INIT;
     Pb__KvValue v = PB__KV_VALUE__INIT;
     struct store_blob value;
-    int rc = store_kv_get(a->by->broker->store, geteuid(), r->key, &value);
+    int rc = store_kv_get(a->by->broker->store, r->kv->thing.tenant, r->key, &value);
 
     if (rc != 0) {
         fail_read(a, rc);
@@ -54,7 +54,7 @@ static void list(struct ask *a, const struct kv_read *r)
     Pb__Answer m = PB__ANSWER__INIT;
     Pb__KvKeys keys = PB__KV_KEYS__INIT;
     char *found[KV_PAGE + 1], *shown[KV_PAGE + 1];
-    int n = store_kv_list(a->by->broker->store, geteuid(), r->key, r->after, found, r->limit + 1);
+    int n = store_kv_list(a->by->broker->store, r->kv->thing.tenant, r->key, r->after, found, r->limit + 1);
 
     if (n < 0) {
         fail_read(a, n);
@@ -112,7 +112,7 @@ static struct kv_write *change_before(struct kv *kv, const struct kv_read *r)
 
 static void read_in_order(struct ask *a, const struct kv_read *r, struct handle *h)
 {
-    struct kv_write *w = change_before(a->by->broker->kv, r);
+    struct kv_write *w = change_before(r->kv, r);
     struct kv_read *kept;
 
     if (w == NULL) {
@@ -139,10 +139,12 @@ void call_kv_get(struct ask *a)
     struct handle *h;
     struct call_why why;
 
-    if (kv_find_key(a, m->kv, READ, m->key, r.key, &h, &why) != 0)
+    if (kv_find_key(a, m->kv, READ, m->key, r.key, &h, &why) != 0) {
         ask_fail_why(a, &why);
-    else
-        read_in_order(a, &r, h);
+        return;
+    }
+    r.kv = kv_of(a, h);
+    read_in_order(a, &r, h);
 }
 
 void call_kv_list(struct ask *a)
@@ -158,6 +160,7 @@ void call_kv_list(struct ask *a)
         ask_fail_why(a, &why);
         return;
     }
+    r.kv = kv_of(a, h);
     r.shown = strlen(prefix);
     read_in_order(a, &r, h);
 }

@@ -19,6 +19,7 @@
 
 #include "broker/broker.h"
 #include "broker/config_file.h"
+#include "broker/control_verbs.h"
 #include "broker/descriptors.h"
 #include "broker/doctor.h"
 #include "broker/gate.h"
@@ -344,6 +345,7 @@ static int open_parts(struct broker *b)
     tokens_init(&b->tokens, b);
     logins_init(&b->logins, b);
     events_init(&b->events, b);
+    plans_init(b);
     jobs_init(&b->jobs, b); /* before anything may fail: close_parts() takes them down */
     plans_init(b);
     pool_init(&b->pool, b);
@@ -361,7 +363,7 @@ static int open_parts(struct broker *b)
     if ((rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
         return rc;
     if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0)
+        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
         return rc;
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
@@ -370,7 +372,10 @@ static int open_parts(struct broker *b)
 static void close_parts(struct broker *b)
 {
     tls_front_finish(&b->tls);
+    plans_finish(b);
+    store_requests_finish(b);
     control_close(&b->control);
+    webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
     for (int i = 0; i < ENGINE_COUNT; i++)
         zygote_stop(&b->crews[i].own_zygote);
@@ -437,6 +442,7 @@ int main(int argc, char **argv)
     notify_open();
     uname(&uts);
     snprintf(b->kernel, sizeof(b->kernel), "%.64s", uts.release);
+    webhooks_init(&b->webhooks, b);
     rc = take_places(b);
     if (rc != 0)
         return rc == -EBUSY ? COOP_EXIT_TEMPORARY : rc == -EPERM || rc == -ENOTDIR ? COOP_EXIT_PERMISSION : COOP_EXIT_CONFIG;

@@ -19,7 +19,7 @@ int orphans_adopt(void)
 
 static int is_ours(const struct broker *b, pid_t pid)
 {
-    if (pid == b->janitor.pid || pid == b->tls.pid)
+    if (pid == b->janitor.pid || pid == b->tls.pid || pid == b->webhooks.courier.pid)
         return 1;
     for (int i = 0; i < ENGINE_COUNT; i++)
         if (b->crews[i].own_zygote.pid == pid)

@@ -10,7 +10,7 @@
 enum { HANDLE_WEIGHT = 256 }; /* bytes that a handle counts for in a bound */
 
 /* The right to take part in a handover, and a handle below the giver's. */
-static struct handle *derive(const struct asker *from, const Pb__Handle *m, struct call_why *why)
+static struct handle *derive(const struct asker *from, const struct estate *to, const Pb__Handle *m, struct call_why *why)
 {
     Pb__Ref ref = PB__REF__INIT;
     struct handle *h, *above;
@@ -20,6 +20,10 @@ static struct handle *derive(const struct asker *from, const Pb__Handle *m, stru
     ref.id = m->handle == 0 ? m->id : ref.id;
     if (ref_find(from, &ref, m->kind, PB__RIGHT__RIGHT_GRANT, &t, &above, why) != 0)
         return NULL;
+    if (to != NULL && t->estate != to) { /* an operator's: nobody else has a handle of what is not its own */
+        call_refuse(why, PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED, "the %s is not of the tenant who would get it", thing_kind_word(t->kind));
+        return NULL;
+    }
     if (t->ops->may_pass != NULL && t->ops->may_pass(t, why) != 0)
         return NULL;
     h = handle_new(t, m->rights != 0 ? m->rights : UINT32_MAX, above);
@@ -30,25 +34,26 @@ static struct handle *derive(const struct asker *from, const Pb__Handle *m, stru
     return h;
 }
 
-static int take_handles(struct parcel *p, const struct asker *from, const Pb__Value *v, struct call_why *why)
+static int take_handles(struct parcel *p, const struct asker *from, const struct estate *to, const Pb__Value *v, struct call_why *why)
 {
     if (v->n_handles > 0 && (p->handles = calloc(v->n_handles, sizeof(*p->handles))) == NULL)
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_TEMPORARY, "out of memory");
     for (size_t i = 0; i < v->n_handles; i++) {
-        p->handles[i] = derive(from, v->handles[i], why);
+        p->handles[i] = derive(from, to, v->handles[i], why);
         if (p->handles[i] == NULL)
             return -1;
         p->n_handles++;
     }
     if (v->whole == NULL)
         return 0;
-    p->whole = derive(from, v->whole, why);
+    p->whole = derive(from, to, v->whole, why);
     if (p->whole != NULL && p->whole->kind != PB__KIND__KIND_BUFFER)
         return call_refuse(why, PB__CALL_ERROR__CALL_ERROR_BAD_REQUEST, "a value lies in a buffer, or nowhere");
     return p->whole != NULL ? 0 : -1;
 }
 
-int parcel_take(struct parcel *p, const struct asker *from, const Pb__Value *v, const char *path, struct call_why *why)
+int parcel_take(struct parcel *p, const struct asker *from, const struct estate *to, const Pb__Value *v, const char *path,
+                struct call_why *why)
 {
     int rc = 0;
 
@@ -70,7 +75,7 @@ int parcel_take(struct parcel *p, const struct asker *from, const Pb__Value *v, 
             memcpy(p->cbor, v->cbor.data, p->len = v->cbor.len);
     }
     if (rc == 0)
-        rc = take_handles(p, from, v, why);
+        rc = take_handles(p, from, to, v, why);
     if (rc != 0) {
         parcel_finish(p);
         snprintf(why->path, sizeof(why->path), "%s", path);

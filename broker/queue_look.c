@@ -67,9 +67,12 @@ void call_queue_list(struct ask *a)
         ask_fail(a, CE(TEMPORARY), "out of memory");
     } else {
         HASH_SRT(by_id, all->by_id, by_id); /* ids sort by age */
-        for (struct thing *t = all->by_id; t != NULL; t = t->by_id.next, k++) {
+        for (struct thing *t = all->by_id; t != NULL; t = t->by_id.next) {
+            if (!thing_is_seen(a->by, t))
+                continue;
             tell(queue_of(t), NULL, &status[k], &told[k]);
             list[k] = &status[k];
+            k++;
         }
         queues.n_queues = k;
         queues.queues = list;

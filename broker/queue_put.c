@@ -118,7 +118,10 @@ static size_t waiting_bytes(const struct queue_wait *w)
 
 static bool may_wait(const struct queue_wait *w, size_t bytes)
 {
-    return w->user->waiting + bytes <= QUEUE_WAITING_MAX && w->queue->thing.broker->queues.waiting + bytes <= QUEUES_WAITING;
+    const struct thing *t = &w->queue->thing;
+
+    return w->user->waiting + bytes <= QUEUE_WAITING_MAX && t->broker->queues.waiting + bytes <= QUEUES_WAITING &&
+           estate_has_room(t->estate, ESTATE_QUEUE_WAITING, bytes);
 }
 
 /* Into the line, for some time. False: it has been answered. */
@@ -182,7 +185,7 @@ static int take_item(struct queue_wait *w, const Pb__Value *v, Pb__Unbound unbou
         return call_refuse(why, CE(TEMPORARY), "out of memory");
     items_push(&w->items, i);
     w->left++;
-    if (parcel_take(&i->parcel, w->user->by, v, "items", why) != 0)
+    if (parcel_take(&i->parcel, w->user->by, q->thing.estate, v, "items", why) != 0)
         return at_item(k, why);
     i->bytes = parcel_bytes(&i->parcel);
     if (i->bytes > q->max_bytes) {

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/queues_own.h"
@@ -137,7 +136,7 @@ int queue_store_add(struct queue *q, struct queue_wait *w)
         return -ENOMEM;
     memcpy(op->queue.id, q->thing.id, sizeof(op->queue.id));
     memcpy(op->queue.name, q->thing.name, sizeof(q->thing.name));
-    op->queue.tenant = geteuid();
+    op->queue.tenant = q->thing.tenant;
     op->queue.max_items = q->max_items;
     op->queue.max_bytes = q->max_bytes;
     op->queue.unbound = (uint32_t)q->unbound;
@@ -197,13 +196,16 @@ static int recover_queue(void *ctx, const struct store_queue *stored)
 {
     struct broker *b = ctx;
     Pb__QueueCreate m = PB__QUEUE_CREATE__INIT;
+    struct estate *e = estate_get(b, stored->tenant);
     struct queue *q;
 
     m.max_items = stored->max_items;
     m.max_bytes = stored->max_bytes;
     m.unbound = (Pb__Unbound)stored->unbound;
     m.durable = true;
-    if ((q = queue_new(b, &m)) == NULL)
+    q = e != NULL ? queue_new(e, &m) : NULL;
+    estate_unref(e); /* the queue has its own */
+    if (q == NULL)
         return -ENOMEM;
     q->of_host = true;
     q->closed = stored->closed;

@@ -51,6 +51,7 @@ void wait_count(struct queue_wait *w, size_t bytes)
 {
     struct broker *b = w->queue->thing.broker;
 
+    estate_count(w->queue->thing.estate, ESTATE_QUEUE_WAITING, (int64_t)bytes - (int64_t)w->counted);
     w->user->waiting = w->user->waiting - w->counted + bytes;
     b->queues.waiting = b->queues.waiting - w->counted + bytes;
     w->counted = bytes;

@@ -62,13 +62,13 @@ static void on_unheld(struct thing *t)
 
 static const struct thing_ops queue_ops = { .free = free_queue, .unheld = on_unheld };
 
-struct queue *queue_new(struct broker *b, const Pb__QueueCreate *m)
+struct queue *queue_new(struct estate *e, const Pb__QueueCreate *m)
 {
     struct queue *q = calloc(1, sizeof(*q));
 
     if (q == NULL)
         return NULL;
-    thing_init(&q->thing, b, PB__KIND__KIND_QUEUE, &queue_ops);
+    thing_init(&q->thing, e, PB__KIND__KIND_QUEUE, &queue_ops);
     q->max_items = m->max_items != 0 ? m->max_items : QUEUE_ITEMS;
     q->max_bytes = m->max_bytes != 0 ? m->max_bytes : QUEUE_BYTES;
     q->durable = m->durable;
@@ -114,6 +114,8 @@ void queue_reserve(struct queue *q)
     all->reserved += q->reserved;
     if (q->of_host)
         all->reserved_host += q->reserved;
+    estate_count(q->thing.estate, ESTATE_QUEUES, 1);
+    estate_count(q->thing.estate, ESTATE_QUEUE_BYTES, (int64_t)q->reserved);
 }
 
 static void unreserve(struct queue *q)
@@ -125,6 +127,8 @@ static void unreserve(struct queue *q)
     all->reserved -= q->reserved;
     if (q->of_host)
         all->reserved_host -= q->reserved;
+    estate_count(q->thing.estate, ESTATE_QUEUES, -1);
+    estate_count(q->thing.estate, ESTATE_QUEUE_BYTES, -(int64_t)q->reserved);
 }
 
 void queue_end(struct queue *q)
@@ -194,7 +198,7 @@ static int check_create(const Pb__QueueCreate *m, struct call_why *why)
     return check_name(m, why);
 }
 
-/* Names are everybody's, and what lasts needs somebody who answers for it. */
+/* Names are the whole tenant's, and what lasts needs somebody who answers for it. */
 static int check_maker(const struct asker *a, const Pb__QueueCreate *m, struct call_why *why)
 {
     if (a->worker == NULL)
@@ -219,14 +223,14 @@ static int check_room(const struct asker *a, const struct queue *q, struct call_
     if (all->reserved + cost > QUEUES_RESERVED || (a->worker == NULL && all->reserved_host + cost > QUEUES_RESERVED_HOST))
         return call_refuse(why, CE(LIMIT), "all queues together could come to hold too much; this one %llu bytes",
                            (unsigned long long)cost);
-    return 0;
+    return estate_room(q->thing.estate, ESTATE_QUEUES, 1, why) != 0 ? -1 : estate_room(q->thing.estate, ESTATE_QUEUE_BYTES, cost, why);
 }
 
 static int make(struct asker *a, const Pb__QueueCreate *m, struct queue **ret, struct call_why *why)
 {
     struct queue *q;
 
-    if (queue_user(a) == NULL || (q = queue_new(a->broker, m)) == NULL)
+    if (queue_user(a) == NULL || (q = queue_new(a->estate, m)) == NULL)
         return call_refuse(why, CE(TEMPORARY), "out of memory");
     q->of_host = a->worker == NULL;
     if (!q->of_host)
@@ -334,7 +338,7 @@ void call_queue_open(struct ask *a)
         rc = call_refuse(&why, CE(BAD_REQUEST), "no such right over a queue");
     else if (a->by->worker != NULL)
         rc = caps_open(a->by, PB__KIND__KIND_QUEUE, m->name, m->rights, &h, &why);
-    else if ((t = thing_find(a->by->broker, PB__KIND__KIND_QUEUE, m->name)) == NULL)
+    else if ((t = thing_seen(a->by, PB__KIND__KIND_QUEUE, m->name)) == NULL)
         rc = call_refuse(&why, CE(NOT_FOUND), "there is no such queue");
     else if ((h = handle_new(t, m->rights != 0 ? m->rights : RIGHTS_QUEUE, NULL)) == NULL)
         rc = call_refuse(&why, CE(TEMPORARY), "out of memory");

@@ -88,7 +88,7 @@ static inline struct queue *queue_of(struct thing *t)
 struct queue_user *queue_user(struct asker *a); /* NULL: no memory */
 void queue_end(struct queue *q);                /* everybody who waits is told, what is in it goes */
 /* A queue that nobody has yet; the caller holds its one reference, and reserves. NULL: no memory. */
-struct queue *queue_new(struct broker *b, const Pb__QueueCreate *m);
+struct queue *queue_new(struct estate *e, const Pb__QueueCreate *m);
 uint64_t queue_cost(const struct queue *q); /* what it may come to hold */
 void queue_reserve(struct queue *q);
 

@@ -75,11 +75,17 @@ struct sched_tenant *sched_tenant_turn(const struct sched *s)
     return node != NULL ? SCHED_OWNER(node, struct sched_tenant, self) : NULL;
 }
 
+/* What it has truly had: its virtual time without the estimates for what runs. */
+static double settled(const struct sched_node *node)
+{
+    return fmax(node->vtime - node->pending / node->weight, 0);
+}
+
 void sched_tenant_serve(struct sched_tenant *t)
 {
-    t->clock = t->self.vtime;
+    t->clock = settled(&t->self);
     for (; t->parent != NULL; t = t->parent)
-        t->parent->clock = t->node.vtime;
+        t->parent->clock = settled(&t->node);
 }
 
 static void shift(struct sched_node *node, double cost)
@@ -99,6 +105,26 @@ static void add_usage(const struct sched *s, struct sched_tenant *t, double cost
 {
     t->usage = fmax(sched_tenant_usage(s, t, now_us) + cost, 0);
     t->usage_at_us = now_us;
+}
+
+/* Estimates that are much too high would make whoever has one job more running than its due wait for long, and the other way round. */
+void sched_tenant_learn(struct sched_tenant *t, double estimate, double true_cost)
+{
+    double now = fmin(fmax(true_cost / fmax(estimate, SCHED_COST_MIN), SCHED_FACTOR_MIN), SCHED_FACTOR_MAX);
+
+    for (; t != NULL; t = t->parent)
+        t->factor += (now - t->factor) / SCHED_LEARN_OF;
+}
+
+static void pend(struct sched_node *node, double cost)
+{
+    node->pending = fmax(node->pending + cost, 0);
+}
+
+void sched_tenant_pend(struct sched_tenant *t, double cost)
+{
+    for (pend(&t->self, cost); t->parent != NULL; t = t->parent)
+        pend(&t->node, t->running > 0 ? cost : -t->node.pending); /* what rounding leaves does not gather */
 }
 
 void sched_tenant_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us)
@@ -226,7 +252,7 @@ int sched_tenant_add(struct sched *s, struct sched_tenant *t, struct sched_tenan
 {
     if (!weight_is_right(weight))
         return -EINVAL;
-    *t = (struct sched_tenant){ .parent = parent != NULL ? parent : &s->root, .usage_at_us = now_us };
+    *t = (struct sched_tenant){ .parent = parent != NULL ? parent : &s->root, .usage_at_us = now_us, .factor = 1 };
     t->node.weight = weight;
     t->self.weight = 1;
     t->self.rank.tag[0] = SCHED_NODE_SELF;
@@ -273,7 +299,9 @@ int sched_tenant_set_weight(struct sched *s, struct sched_tenant *t, double weig
         return -EINVAL;
     if (t->waiting + t->running > 0)
         t->parent->work_weight += weight - t->node.weight;
+    t->node.vtime = fmax(t->node.vtime + t->node.pending / weight - t->node.pending / t->node.weight, 0); /* what it truly had stays */
     t->node.weight = weight;
+    sched_tenant_refresh(t);
     return 0;
 }
 

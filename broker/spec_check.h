@@ -25,7 +25,7 @@ int spec_check_interp(Pb__JobSpec *spec, char why[SPEC_WHY]);
  */
 int spec_check_plan(const Pb__JobSpec *spec, uint64_t now_us, char why[SPEC_WHY]);
 
-/* Tasks of an array, 1 for a range of one; 0: the range makes no sense (step 0 counts as 1). */
+/* Tasks of an array; 0: the range makes no sense. UINT64_MAX: or more. */
 uint64_t spec_array_tasks(const Pb__ArrayRange *range);
 
 /* Empties what only the broker sets (tenant, user, array_id, array_index): a client's word for it is nobody's. Before anything is put there. */

@@ -7,6 +7,7 @@
 #ifndef BROKER_SPEC_CHECK_PARTS_H
 #define BROKER_SPEC_CHECK_PARTS_H
 
+#include "broker/sched.h"
 #include "broker/spec_check.h"
 
 enum {
@@ -14,9 +15,7 @@ enum {
     SPEC_LABEL_VALUE = 255,
     SPEC_LABELS = 64,
     SPEC_IDEM = 255,
-    SPEC_ARRAY = 1000000, /* tasks; a tenant's quota may be less */
-    SPEC_AFTER = 1024,
-    SPEC_LIMITERS = 16,
+    SPEC_LIMITERS = SCHED_USES_MAX - 2, /* as limiters.h: one is left for the array of a task, one for its crew */
     SPEC_LIMITER_N = 1000000,
     SPEC_ATTEMPTS = 1000,
     SPEC_INFRA = 100,

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "array_range.h"
+#include "broker/arrays.h"
 #include "broker/cron_expr.h"
+#include "broker/deps.h"
 #include "broker/spec_check.h"
 #include "broker/spec_check_parts.h"
 #include "log.h"
@@ -117,30 +120,30 @@ static int check_times(const Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY
     return 0;
 }
 
-uint64_t spec_array_tasks(const Pb__ArrayRange *a)
+uint64_t spec_array_tasks(const Pb__ArrayRange *range)
 {
-    uint64_t step = a->step == 0 ? 1 : a->step;
+    char words[ARRAY_RANGE_WHY];
 
-    if (a->to < a->from || a->to > INT64_MAX || step > INT64_MAX)
-        return 0;
-    return (a->to - a->from) / step + 1;
+    return array_range_check(range, words) == 0 ? array_range_count(range) : 0;
 }
 
 static int check_array(const Pb__ArrayRange *a, char why[SPEC_WHY])
 {
-    uint64_t n = a != NULL ? spec_array_tasks(a) : 1;
+    char words[ARRAY_RANGE_WHY];
 
-    if (n == 0)
-        return refuse(why, "the array from %" PRIu64 " to %" PRIu64 " in steps of %" PRIu64 " is none", a->from, a->to, a->step);
-    return n > SPEC_ARRAY ? spec_too_much(why, "array tasks", n, SPEC_ARRAY) : 0;
+    if (a == NULL)
+        return 0;
+    if (array_range_check(a, words) != 0)
+        return refuse(why, "%s", words);
+    return array_range_count(a) > ARRAYS_MAX ? spec_too_much(why, "array tasks", array_range_count(a), ARRAYS_MAX) : 0;
 }
 
 static int check_after(const Pb__Schedule *s, char why[SPEC_WHY])
 {
     char id[ULID_LEN + 1], shown[SPEC_SHOWN];
 
-    if (s->n_after > SPEC_AFTER)
-        return spec_too_much(why, "dependencies", s->n_after, SPEC_AFTER);
+    if (s->n_after > DEPS_MAX)
+        return spec_too_much(why, "dependencies", s->n_after, DEPS_MAX);
     for (size_t i = 0; i < s->n_after; i++) {
         const Pb__Dependency *d = s->after[i];
 

@@ -54,6 +54,7 @@ enum store_kind {
     STORE_QUEUE_REMOVE,    /* queue_of: with what is in it */
     STORE_QUEUE_PUT,       /* item */
     STORE_QUEUE_TAKE,      /* item: row. Rides along. */
+    STORE_HOOK_DONE,       /* of a job: nobody is owed the notice of its end any more. Rides along. */
     STORE_KINDS
 };
 
@@ -76,6 +77,7 @@ struct store_submit {
     size_t n_labels;
     struct store_dep *deps; /* malloc'd; their job is filled in */
     size_t n_deps;
+    bool hooks;               /* it names webhooks: store_each_hook() has it until HOOK_DONE */
     char there[ULID_LEN + 1]; /* set by the store with -EEXIST: the job, array or cron entry that has the idem key; "": the id is taken */
     bool same;                /* and its spec_hash is this one */
 };
@@ -208,6 +210,8 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
 int store_find_of(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_job *ret_job);
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job); /* everybody's */
 int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_array *ret);
+/* The task of this number of an array (its whole id). -ENOENT. */
+int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job);
 /* The job, array or cron entry that has the key. -ENOENT. */
 int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH]);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret); /* of a job, wherever it is; of an array; of a cron entry */
@@ -318,8 +322,8 @@ int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const ch
 
 #define STORE_ALIASES 100000
 
-/* The last first, before that number (0: the newest). Returns how many, at most max. */
-int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max);
+/* The last first, before that number (0: the newest). tenant: of this one; NULL: everybody's. Returns how many, at most max. */
+int store_alias_list(struct store *s, const uint64_t *tenant, uint64_t before, struct store_alias *ret, int max);
 
 /* ---- durable queues: store_queues.c ---- */
 
@@ -333,5 +337,10 @@ int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ct
 uint32_t store_last_template(struct store *s, uint64_t tenant, const char *name);
 /* Those that have not been removed, oldest first. */
 int store_each_template(struct store *s, int (*fn)(void *ctx, const struct store_template *t), void *ctx);
+
+/* ---- webhooks: store_hooks.c ---- */
+
+/* Jobs and arrays that still owe somebody the notice of their end, oldest first. */
+int store_each_hook(struct store *s, int (*fn)(void *ctx, const char *job), void *ctx);
 
 #endif

@@ -40,6 +40,9 @@ void care_say(struct care *c, const char *what, bool ok, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    for (char *p = text; *p != '\0'; p++)
+        if (*p == '\n')
+            *p = ' ';
     c->faults += !ok;
     (void)fprintf(c->out, "{\"what\": ");
     json_text(c->out, what);

@@ -224,6 +224,8 @@ int store_submit(struct store *s, struct store_op *op, int64_t now_us)
         err = store_put_labels(s, op->job, m->row.tenant, m->labels, m->n_labels);
     for (size_t i = 0; i < m->n_deps && err == 0 && op->status == 0; i++)
         err = store_put_dep(s, op->job, &m->deps[i], &op->status);
+    if (m->hooks && err == 0 && op->status == 0)
+        err = store_hook_add(s, op->job);
     return err;
 }
 

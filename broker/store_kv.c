@@ -180,13 +180,15 @@ int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const ch
     return err == 0 ? n : err;
 }
 
-int store_alias_list(struct store *s, uint64_t before, struct store_alias *ret, int max)
+int store_alias_list(struct store *s, const uint64_t *tenant, uint64_t before, struct store_alias *ret, int max)
 {
-    sqlite3_stmt *stmt = s->r[R_ALIASES];
+    sqlite3_stmt *stmt = s->r[tenant != NULL ? R_ALIASES_OF : R_ALIASES];
     int n = 0, rc = SQLITE_DONE, err;
 
     (void)sqlite3_bind_int64(stmt, 1, before != 0 && before <= INT64_MAX ? (sqlite3_int64)before : INT64_MAX);
     (void)sqlite3_bind_int(stmt, 2, max);
+    if (tenant != NULL)
+        (void)sqlite3_bind_int64(stmt, 3, (sqlite3_int64)*tenant);
     while (n < max && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct store_alias *a = &ret[n++];
 

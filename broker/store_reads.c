@@ -15,6 +15,7 @@ const char *const store_read_sql[R_COUNT] = {
     /* ?3: a list of tenants, or NULL */
     [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 "
                "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
+    [R_FIND_TASK] = "SELECT " JOB_COLUMNS " FROM job WHERE array_id = ?1 AND array_id <> '' AND array_index = ?2",
     [R_FIND_ARRAY] = "SELECT " ARRAY_COLUMNS " FROM arr WHERE id BETWEEN ?1 AND ?2 "
                      "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
     [R_IDEM] = "SELECT id, spec_hash FROM idem WHERE tenant = ?1 AND key = ?2",
@@ -37,12 +38,15 @@ const char *const store_read_sql[R_COUNT] = {
     [R_KV_LIST] = "SELECT key FROM kv WHERE tenant = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 ORDER BY key LIMIT ?5",
     [R_ALIASES] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error, tenant FROM alias_call "
                    "WHERE number < ?1 ORDER BY number DESC LIMIT ?2"),
+    [R_ALIASES_OF] = ("SELECT number, ended_us, wall_us, caller, server, name, bytes_in, bytes_out, error, tenant FROM alias_call "
+                      "WHERE tenant = ?3 AND number < ?1 ORDER BY number DESC LIMIT ?2"),
     [R_QUEUES] = "SELECT id, name, max_items, max_bytes, unbound, closed, tenant FROM queue ORDER BY id",
     [R_QUEUE_ITEMS] = "SELECT number, unbound, sender, value FROM queue_item WHERE queue = ?1 ORDER BY number",
     [R_AUDIT] = AUDIT_SQL,
     [R_DEFINITION] = "SELECT definition FROM interp WHERE job = ?1",
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
     [R_TEMPLATES] = "SELECT tenant, name, version, created_us, body FROM template ORDER BY created_us, version",
+    [R_HOOKS] = "SELECT job FROM hook ORDER BY job",
     [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE tenant = ?1 AND name = ?2",
 };
 /* clang-format on */
@@ -119,6 +123,22 @@ int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *
 
     if (err == 0)
         *ret = a;
+    return err;
+}
+
+int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job)
+{
+    sqlite3_stmt *stmt = s->r[R_FIND_TASK];
+    struct binder b = store_binder(stmt);
+    int rc, err;
+
+    store_put_text(&b, array);
+    store_put_num(&b, index);
+    rc = sqlite3_step(stmt);
+    err = rc == SQLITE_DONE ? -ENOENT : store_errno(s->reader, rc);
+    if (err == 0)
+        store_take_job(stmt, ret_job);
+    (void)sqlite3_reset(stmt);
     return err;
 }
 

@@ -58,8 +58,14 @@ static const struct {
     { "admin_act",    true,  NULL },
     { "removed",      true,  NULL },
     { "broker",       false, "id" },
+    { "hook",         false, "job" },
 };
 /* clang-format on */
+
+const char *store_salvaged_table(size_t i)
+{
+    return i < sizeof(tables) / sizeof(tables[0]) ? tables[i].name : NULL;
+}
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -242,13 +248,7 @@ static int salvage_table(struct salvage *v, size_t i)
 
 static bool has_table(sqlite3 *db, const char *name)
 {
-    sqlite3_stmt *stmt = NULL;
-    bool there = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1", -1, &stmt, NULL) == SQLITE_OK;
-
-    (void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-    there = there && sqlite3_step(stmt) == SQLITE_ROW;
-    (void)sqlite3_finalize(stmt);
-    return there;
+    return sqlite3_table_column_metadata(db, "main", name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 /* ---- jobs whose own row is lost ----------------------------------------------------------------------------------------------------------- */
@@ -424,6 +424,16 @@ static int adopt_older(struct salvage *v)
     return err;
 }
 
+/* One that an older version did not have is no loss; nobody can tell which version it was when that cannot be read either. */
+static void note_missing(struct salvage *v, const char *table)
+{
+    int64_t version = SCHEMA_VERSION;
+
+    (void)store_number(v->from, "PRAGMA user_version", &version);
+    if (version >= SCHEMA_VERSION)
+        care_say(v->care, table, false, "where it lies cannot be read: all of it is lost");
+}
+
 static int salvage_all(struct salvage *v)
 {
     int err = store_errno(v->to, sqlite3_exec(v->to, "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; BEGIN", NULL, NULL, NULL));
@@ -431,6 +441,8 @@ static int salvage_all(struct salvage *v)
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && err == 0; i++)
         if (has_table(v->from, tables[i].name))
             err = salvage_table(v, i);
+        else
+            note_missing(v, tables[i].name);
     if (err == 0)
         err = look_up_jobs(v);
     if (err == 0)
@@ -450,6 +462,9 @@ static int salvage_all(struct salvage *v)
     return err == 0 ? store_errno(v->to, sqlite3_exec(v->to, "COMMIT", NULL, NULL, NULL)) : err;
 }
 
+/* writable_schema: of a schema that is damaged itself, what can be read counts, and a file may be shorter than it says. */
+static const char salvage_setup[] = "PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;";
+
 int store_salvage(int dir_fd, const char *name, struct care *c)
 {
     struct salvage v = { .care = c };
@@ -459,13 +474,13 @@ int store_salvage(int dir_fd, const char *name, struct care *c)
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/coop.db", dir_fd);
     err = store_connect(path, SQLITE_OPEN_READWRITE, PATIENCE_MS, &v.from, why);
     if (err == 0)
-        (void)sqlite3_exec(v.from, "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF", NULL, NULL, NULL);
+        (void)sqlite3_exec(v.from, salvage_setup, NULL, NULL, NULL);
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%.60s", dir_fd, name);
     if (err == 0)
         err = store_connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, PATIENCE_MS, &v.to, why);
     if (err == 0)
         err = store_schema_upgrade(v.to, why);
-    if (err == 0 && !has_table(v.from, "job")) {
+    if (err == 0 && !has_table(v.from, "job") && !has_table(v.from, "spec") && !has_table(v.from, "result")) {
         care_say(c, "file", false,
                  "its first page cannot be read, and with it where everything lies: take a backup (coop store restore DIR)");
         err = -EUCLEAN;

@@ -320,6 +320,7 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "  lease_until_us INTEGER NOT NULL"
       ") WITHOUT ROWID;"
       "ALTER TABLE alias_call ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;"
+      "CREATE INDEX alias_of_tenant ON alias_call(tenant);"
       /* names of templates and of durable queues: one of each tenant */
       "CREATE TABLE template_8("
       "  tenant     INTEGER NOT NULL,"
@@ -345,7 +346,10 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       ") WITHOUT ROWID;"
       "INSERT INTO queue_8 SELECT id, 0, name, max_items, max_bytes, unbound, closed, created_us FROM queue;"
       "DROP TABLE queue;"
-      "ALTER TABLE queue_8 RENAME TO queue;", adopt_rows },
+      "ALTER TABLE queue_8 RENAME TO queue;"
+      "CREATE TABLE hook(" /* jobs and arrays that owe somebody the notice of their end */
+      "  job TEXT NOT NULL PRIMARY KEY" /* ULID */
+      ") WITHOUT ROWID;", adopt_rows },
 };
 /* clang-format on */
 

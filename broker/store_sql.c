@@ -143,6 +143,8 @@ const char *const store_write_sql[W_COUNT] = {
     [W_QUEUE_REMOVE] = "DELETE FROM queue WHERE id = ?1",
     [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
     [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
+    [W_HOOK] = "INSERT INTO hook(job) VALUES(?1) ON CONFLICT DO NOTHING",
+    [W_HOOK_DONE] = "DELETE FROM hook WHERE job = ?1",
     [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,
     [W_CHAIN + CHAIN_ADD] = CHAIN_ADD_SQL,

@@ -384,7 +384,10 @@ static int check_pages(sqlite3 *db, const char *path, bool folded, char why[STOR
         err = (rc & 0xff) == SQLITE_INTERRUPT ? 0 : store_errno(db, rc);
         says = (rc & 0xff) == SQLITE_INTERRUPT ? "ok" : rc == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
         if (err == 0 && (says == NULL || strcmp(says, "ok") != 0)) {
-            store_say(why, "the job database is damaged: %.300s", says == NULL ? "no verdict" : says);
+            store_say(why, "the job database is damaged: %.200s", says == NULL ? "no verdict" : says);
+            for (char *p = why; *p != '\0'; p++) /* one sentence is one line */
+                if (*p == '\n')
+                    *p = ' ';
             (void)sqlite3_finalize(stmt);
             return -EUCLEAN;
         }
@@ -450,6 +453,21 @@ static struct store *store_new(void)
     return s;
 }
 
+/* Ids are the order of jobs: a clock that was put back while no broker ran must not make one that is older than what is there. */
+static int go_on_from_ids(struct store *s, char why[STORE_WHY])
+{
+    static const char sql[] = "SELECT coalesce(max((SELECT max(id) FROM job), coalesce((SELECT max(id) FROM arr), '')), '')";
+    sqlite3_stmt *stmt = NULL;
+    int err = store_errno(s->reader, sqlite3_prepare_v2(s->reader, sql, -1, &stmt, NULL));
+
+    if (err == 0 && sqlite3_step(stmt) == SQLITE_ROW)
+        ulid_after((const char *)sqlite3_column_text(stmt, 0));
+    else if (err != 0)
+        store_say(why, "the newest job cannot be read: %s", sqlite3_errmsg(s->reader));
+    (void)sqlite3_finalize(stmt);
+    return err;
+}
+
 static void say_way_out(char why[STORE_WHY])
 {
     size_t len = strlen(why);
@@ -481,7 +499,7 @@ int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char wh
     if ((err = store_check_dir(s->dir_fd, dir, why)) != 0 || (err = store_take_lock(s->dir_fd, dir, &s->lock_fd, why)) != 0 ||
         (err = make_file(s->dir_fd, why)) != 0)
         goto out;
-    if ((err = open_writer(s, path, why)) != 0 || (err = open_reader(s, path, why)) != 0)
+    if ((err = open_writer(s, path, why)) != 0 || (err = open_reader(s, path, why)) != 0 || (err = go_on_from_ids(s, why)) != 0)
         goto out;
     s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     err = s->event_fd < 0 ? -errno : store_writer_start(s);

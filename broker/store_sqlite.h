@@ -121,12 +121,15 @@ enum write_sql {
     W_QUEUE_REMOVE,
     W_QUEUE_PUT,
     W_QUEUE_TAKE,
+    W_HOOK,
+    W_HOOK_DONE,
     W_CHAIN,
     W_COUNT = W_CHAIN + 4
 };
 enum read_sql {
     R_FIND,
     R_FIND_ARRAY,
+    R_FIND_TASK,
     R_IDEM,
     R_SPEC,
     R_RECEIPT,
@@ -141,6 +144,7 @@ enum read_sql {
     R_KV_GET,
     R_KV_LIST,
     R_ALIASES,
+    R_ALIASES_OF,
     R_QUEUES,
     R_QUEUE_ITEMS,
     R_AUDIT,
@@ -148,6 +152,7 @@ enum read_sql {
     R_AUDIT_OTHERS,
     R_TEMPLATES,
     R_TEMPLATE_LAST,
+    R_HOOKS,
     R_COUNT
 };
 
@@ -341,6 +346,8 @@ int store_queue_close(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_put(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_take(struct store *s, struct store_op *op, int64_t now_us);
+int store_hook_add(struct store *s, const char *job);
+int store_hook_done(struct store *s, struct store_op *op, int64_t now_us);
 
 /* What they share. */
 int store_run(struct store *s, enum write_sql which);

@@ -169,6 +169,7 @@ const struct op_rule store_op_rules[STORE_KINDS] = {
     [STORE_QUEUE_REMOVE]    = { "queue_remove",    true,  false, store_queue_remove },
     [STORE_QUEUE_PUT]       = { "queue_put",       true,  false, store_queue_put },
     [STORE_QUEUE_TAKE]      = { "queue_take",      false, false, store_queue_take },
+    [STORE_HOOK_DONE]       = { "hook_done",       false, false, store_hook_done },
 };
 /* clang-format on */
 

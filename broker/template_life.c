@@ -33,14 +33,16 @@ static bool is_idle(const struct template *t)
 }
 
 /* Lets the one go that was used the longest ago. False: all are needed. */
-static bool make_room(struct broker *b)
+static bool make_room(struct template *of)
 {
+    struct broker *b = of->broker;
     struct template *oldest = NULL;
+    bool own = !estate_has_room(of->estate, ESTATE_TEMPLATES_ALIVE, 1); /* it makes room for itself */
 
-    if (b->templates.alive < TEMPLATES_ALIVE)
+    if (b->templates.alive < TEMPLATES_ALIVE && !own)
         return true;
     for (struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (is_idle(t) && (oldest == NULL || t->idle.at_us < oldest->idle.at_us))
+        if (is_idle(t) && (!own || t->estate == of->estate) && (oldest == NULL || t->idle.at_us < oldest->idle.at_us))
             oldest = t;
     if (oldest != NULL)
         template_end(oldest);
@@ -49,6 +51,7 @@ static bool make_room(struct broker *b)
 
 static struct job *new_job(struct template *t)
 {
+    const struct jobs_living living = { .tenant = t->estate->tenant, .init = true };
     Pb__JobSpec *spec;
     struct job *job = NULL;
     struct frame f;
@@ -61,7 +64,7 @@ static struct job *new_job(struct template *t)
     spec->builds = t->full;
     spec->name = t->full;
     if (frame_pack(&spec->base, &packed, &len) == 0)
-        job = jobs_new(&t->broker->jobs, spec, packed, len);
+        job = jobs_new_living(&t->broker->jobs, spec, packed, len, &living);
     spec->builds = spec->name = (char *)protobuf_c_empty_string;
     frame_release(&f);
     return job;
@@ -71,7 +74,7 @@ static void build(struct template *t)
 {
     struct broker *b = t->broker;
 
-    if (!make_room(b))
+    if (!make_room(t))
         return;
     t->job = new_job(t);
     if (t->job == NULL) {
@@ -82,6 +85,7 @@ static void build(struct template *t)
     t->began_at = b->loop.now_us;
     t->why[0] = '\0';
     b->templates.alive++;
+    estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, 1);
     log_event(LOG_LEVEL_INFO, "template_build", "template=%s job=%s", t->full, t->job->id);
     jobs_start_early(t->job);
 }
@@ -340,6 +344,7 @@ void template_job_ended(struct template *t, const struct job *job)
     t->job = NULL;
     t->state = TEMPLATE_COLD;
     t->broker->templates.alive--;
+    estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, -1);
     snprintf(t->why, sizeof(t->why), "%s", job->end.detail);
     frame_make_utf8(t->why);
     t->losses = lost ? t->losses + 1 : 0;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/calls.h"
@@ -26,16 +25,19 @@ static void on_idle(void *ctx)
 }
 
 /* The packed spec is taken, also on failure. */
-static struct template *template_new(struct broker *b, const char *name, uint32_t version, uint8_t *packed, size_t len,
+static struct template *template_new(struct estate *e, const char *name, uint32_t version, uint8_t *packed, size_t len,
                                      const Pb__JobSpec *spec)
 {
     struct template *t = calloc(1, sizeof(*t));
+    struct broker *b = e->broker;
 
     if (t == NULL) {
         free(packed);
         return NULL;
     }
     t->broker = b;
+    t->estate = estate_ref(e);
+    estate_count(e, ESTATE_TEMPLATES, 1);
     snprintf(t->name, sizeof(t->name), "%s", name);
     t->version = version;
     snprintf(t->full, sizeof(t->full), "%s@%u", name, version);
@@ -71,6 +73,10 @@ static void template_free(struct template *t)
     timers_cancel(timers, &t->idle);
     timers_cancel(timers, &t->crew.retry);
     timers_cancel(timers, &t->crew.refill);
+    estate_count(t->estate, ESTATE_TEMPLATES, -1);
+    if (t->job != NULL)
+        estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, -1); /* the broker leaves */
+    estate_unref(t->estate);
     free(t->spec);
     free(t);
 }
@@ -150,7 +156,7 @@ static int split(const char *text, char name[LIMITS_NAME + 1], uint32_t *ret_ver
     return 0;
 }
 
-struct template *templates_find(struct broker *b, const char *text)
+struct template *templates_find(struct broker *b, uint64_t tenant, const char *text)
 {
     char name[LIMITS_NAME + 1];
     struct template *best = NULL;
@@ -159,18 +165,18 @@ struct template *templates_find(struct broker *b, const char *text)
     if (split(text, name, &version) != 0)
         return NULL;
     for (struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (strcmp(t->name, name) == 0 &&
+        if (t->estate->tenant == tenant && strcmp(t->name, name) == 0 &&
             (version != 0 ? t->version == version : t->stored && !t->removed && (best == NULL || t->version > best->version)))
             best = t;
     return best;
 }
 
-static uint32_t last_version(const struct broker *b, const char *name)
+static uint32_t last_version(const struct estate *e, const char *name)
 {
-    uint32_t last = store_last_template(b->store, geteuid(), name);
+    uint32_t last = store_last_template(e->broker->store, e->tenant, name);
 
-    for (const struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (strcmp(t->name, name) == 0 && t->version > last)
+    for (const struct template *t = e->broker->templates.all; t != NULL; t = t->next)
+        if (t->estate == e && strcmp(t->name, name) == 0 && t->version > last)
             last = t->version;
     return last;
 }
@@ -192,7 +198,7 @@ static int check_limits(const struct template *t, Pb__Limits *l, struct call_why
 }
 
 /* What is set in the spec is the template's: it outlives the request. */
-int templates_resolve(struct broker *b, Pb__JobSpec *spec, struct call_why *why)
+int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, struct call_why *why)
 {
     struct template *t;
 
@@ -200,7 +206,7 @@ int templates_resolve(struct broker *b, Pb__JobSpec *spec, struct call_why *why)
         return call_refuse(why, CE(BAD_REQUEST), "builds is the broker's own to say");
     if (spec->template_[0] == '\0')
         return 0;
-    t = templates_find(b, spec->template_);
+    t = templates_find(b, tenant, spec->template_);
     if (t == NULL || !t->stored || t->removed)
         return call_refuse(why, CE(NOT_FOUND), "there is no template '%.64s'", spec->template_);
     if (spec->engine[0] != '\0' && strcmp(spec->engine, t->crew.engine->name) != 0)
@@ -280,7 +286,7 @@ void template_fail_asks(struct template *t, Pb__CallFailure *f)
 
 static void name_row(struct store_template *row, const struct template *t)
 {
-    row->tenant = geteuid();
+    row->tenant = t->estate->tenant;
     snprintf(row->name, sizeof(row->name), "%s", t->name);
     row->version = t->version;
     row->created_us = t->created_us;
@@ -346,7 +352,7 @@ void templates_stored(struct broker *b, const struct store_op *op)
     if (op->kind != STORE_TEMPLATE)
         return;
     snprintf(full, sizeof(full), "%s@%u", op->template.name, op->template.version);
-    t = templates_find(b, full);
+    t = templates_find(b, op->template.tenant, full);
     if (t == NULL)
         return;
     if (op->status == 0) {
@@ -363,8 +369,9 @@ void templates_stored(struct broker *b, const struct store_op *op)
 }
 
 /* Everything that a job's spec is checked for, and what makes no sense for an init. */
-static int check_spec(struct broker *b, Pb__JobSpec *s, struct call_why *why)
+static int check_spec(const struct estate *e, Pb__JobSpec *s, struct call_why *why)
 {
+    const struct broker *b = e->broker;
     char text[SPEC_WHY];
     int rc;
 
@@ -373,13 +380,15 @@ static int check_spec(struct broker *b, Pb__JobSpec *s, struct call_why *why)
     if (s->stdin_mode != PB__STDIN_MODE__STDIN_MODE_NONE)
         return call_refuse(why, CE(BAD_REQUEST), "the init of a template has no standard input");
     rc = spec_check(s, text);
+    if (rc == 0)
+        rc = estate_settle_limits(e, s, text);
     if (rc != 0)
         return call_refuse(why, rc == -EDQUOT ? CE(LIMIT) : CE(BAD_REQUEST), "%s", text);
     if (!engine_table[engine_find(s->engine)].has_templates)
         return call_refuse(why, CE(UNSUPPORTED), "the engine '%s' has no templates", s->engine);
     if (b->templates.count >= TEMPLATES_MAX)
         return call_refuse(why, CE(LIMIT), "there are %d versions of templates already; remove some", TEMPLATES_MAX);
-    return 0;
+    return estate_room(e, ESTATE_TEMPLATES, 1, why);
 }
 
 static int check_name(const char *name, struct call_why *why)
@@ -394,19 +403,18 @@ static int check_name(const char *name, struct call_why *why)
 
 static struct template *make(struct ask *a, const char *name, Pb__JobSpec *spec)
 {
-    struct broker *b = a->by->broker;
+    struct estate *e = a->by->estate;
     uint8_t *packed;
     size_t len;
 
     if (frame_pack(&spec->base, &packed, &len) != 0)
         return NULL;
-    return template_new(b, name, last_version(b, name) + 1, packed, len, spec);
+    return template_new(e, name, last_version(e, name) + 1, packed, len, spec);
 }
 
 void call_template_build(struct ask *a)
 {
     const Pb__TemplateBuild *m = a->message->template_build;
-    struct broker *b = a->by->broker;
     Pb__Limits defaults = PB__LIMITS__INIT;
     struct call_why why;
     struct template *t;
@@ -417,7 +425,7 @@ void call_template_build(struct ask *a)
     }
     if (m->spec->limits == NULL)
         m->spec->limits = &defaults;
-    if (check_name(m->name, &why) != 0 || check_spec(b, m->spec, &why) != 0) {
+    if (check_name(m->name, &why) != 0 || check_spec(a->by->estate, m->spec, &why) != 0) {
         if (m->spec->limits == &defaults)
             m->spec->limits = NULL;
         ask_fail_why(a, &why);
@@ -450,6 +458,8 @@ void call_template_list(struct ask *a)
         ask_fail(a, CE(TEMPORARY), "out of memory");
     } else {
         for (struct template *t = b->templates.all; t != NULL; t = t->next) {
+            if (!a->by->operates && t->estate != a->by->estate)
+                continue;
             template_status(t, &all[list.n_templates]);
             at[list.n_templates] = &all[list.n_templates];
             list.n_templates++;
@@ -476,7 +486,8 @@ void call_template_remove(struct ask *a)
         return;
     }
     for (struct template *t = b->templates.all; t != NULL; t = t->next)
-        if (t->stored && !t->removed && strcmp(t->name, name) == 0 && (version == 0 || version == t->version)) {
+        if (t->estate == a->by->estate && t->stored && !t->removed && strcmp(t->name, name) == 0 &&
+            (version == 0 || version == t->version)) {
             remove_one(t);
             n++;
         }
@@ -492,6 +503,7 @@ static int recover_one(void *ctx, const struct store_template *row)
 {
     const struct store_blob *spec = &row->spec;
     struct broker *b = ctx;
+    struct estate *e;
     struct template *t;
     struct frame f;
     uint8_t *packed;
@@ -506,11 +518,15 @@ static int recover_one(void *ctx, const struct store_template *row)
     packed = malloc(spec->len);
     if (packed != NULL)
         memcpy(packed, spec->bytes, spec->len);
-    t = packed != NULL ? template_new(b, row->name, row->version, packed, spec->len, (const Pb__JobSpec *)f.msg) : NULL;
+    e = packed != NULL ? estate_get(b, row->tenant) : NULL;
+    if (e == NULL)
+        free(packed);
+    t = e != NULL ? template_new(e, row->name, row->version, packed, spec->len, (const Pb__JobSpec *)f.msg) : NULL;
     if (t != NULL) {
         t->stored = true;
         t->created_us = row->created_us;
     }
+    estate_unref(e); /* the template has its own */
     frame_release(&f);
     return t != NULL ? 0 : -ENOMEM;
 }

@@ -1,8 +1,8 @@
 /*
  * templates.h - warmed processes that jobs are forked from: their table, their versions, and the life of the process behind each.
  *
- * Side:    broker. A template has run a tenant's init: it and its children are as hostile as any worker. They belong to the one user whose broker this is,
- *          as all jobs do.
+ * Side:    broker. A template has run a tenant's init: it and its children are as hostile as any worker. It serves jobs of that tenant alone; names and
+ *          versions are each tenant's own.
  * Life:    COLD (known, no process), BUILDING (its init runs: a job, with a receipt), WARM. A warm one that breaks a rule, or is not used for a while, is
  *          ended, and built again when a job asks for it.
  * Fork:    one order at a time. It gives leave for one clone of the template's own process (template_leave.c); the child is one of its crew's workers when it
@@ -37,6 +37,7 @@ enum template_state { TEMPLATE_COLD, TEMPLATE_BUILDING, TEMPLATE_WARM };
 struct template
 {
     struct broker *broker;
+    struct estate *estate; /* whose it is; a reference */
     char name[LIMITS_NAME + 1];
     char full[TEMPLATE_FULL_NAME + 1];
     uint32_t version;
@@ -73,12 +74,12 @@ struct templates {
 int templates_recover(struct broker *b);
 void templates_finish(struct broker *b);
 /*
- * Before spec_check(): a spec that names a template gets its version pinned, its engine, and its memory as a limit. 0; or -1 with why: NOT_FOUND,
+ * Before spec_check(): a spec that names a template of its tenant gets its version pinned, its engine, and its memory as a limit. 0; or -1 with why: NOT_FOUND,
  * BAD_REQUEST, LIMIT. A spec that names none is left alone.
  */
-int templates_resolve(struct broker *b, Pb__JobSpec *spec, struct call_why *why);
+int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, struct call_why *why);
 /* By NAME@VERSION; NAME: the newest. Removed ones too only with their version, while somebody holds them. NULL: there is none. */
-struct template *templates_find(struct broker *b, const char *text);
+struct template *templates_find(struct broker *b, uint64_t tenant, const char *text);
 struct template *template_ref(struct template *t);
 void template_unref(struct template *t); /* NULL is nothing */
 void templates_stored(struct broker *b, const struct store_op *op);

@@ -101,6 +101,7 @@ void verb_tenant_set(struct control_call *c)
         control_refuse(c->broker, c->way, code_of(rc), "%s", rc == -ENOMEM ? "out of memory" : why);
         return;
     }
+    jobs_dispatch(&c->broker->jobs); /* a gate may be open now, or wider */
     put_mask(q, mask, sizeof(mask));
     a = admin_act_new(c, q->create ? "tenant.create" : "tenant.set", t->name, t->id, "%s", mask);
     if (a == NULL)

@@ -61,7 +61,7 @@ int tenants_drop(struct tenants *t, struct tenant *of)
 {
     int rc;
 
-    if (of->children > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0)
+    if (of->children > 0 || of->own_jobs > 0 || of->interpreters > 0 || of->crons > 0 || estate_is_used(t->broker, of->id))
         return -EBUSY;
     rc = sched_tenant_remove(t->sched, &of->sched);
     if (rc == 0) {
@@ -84,6 +84,8 @@ void tenants_finish(struct tenants *t)
     if (t->broker != NULL)
         timers_cancel(&t->broker->loop.timers, &t->write_refused);
     sched_free(t->sched);
+    for (of = t->by_id; of != NULL; of = of->hh.next)
+        of->parent = NULL; /* which may go first */
     HASH_ITER (hh, t->by_id, of, next)
         free_tenant(t, of);
     HASH_ITER (hh, t->uids, u, next_u) {

@@ -14,7 +14,7 @@
 struct submit_call {
     struct broker *broker;
     struct rep_way way;
-    uint64_t tasks;
+    uint64_t tasks; /* of an array */
 };
 
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)
@@ -67,12 +67,14 @@ static uint64_t tasks_of(const Pb__JobSpec *spec)
     return spec->schedule != NULL && spec->schedule->array != NULL ? spec_array_tasks(spec->schedule->array) : 0;
 }
 
-static void reply_dry(struct control_call *c, Pb__JobSpec *spec)
+static void reply_dry(struct control_call *c, Pb__JobSpec *spec, char *id)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
 
     spec_strip(spec);
+    s.id = id; /* of the one that is there by its key already, else "" */
+    s.existing = id[0] != '\0';
     s.limits_effective = spec->limits;
     s.effective = spec;
     s.tasks = tasks_of(spec);
@@ -128,7 +130,7 @@ void verb_submit(struct control_call *c)
         verb_refuse_submit(c->broker, c->way, rc, &no);
         free(call);
     } else if (order.dry_run) {
-        reply_dry(c, spec);
+        reply_dry(c, spec, id);
     }
     if (spec->limits == &defaults)
         spec->limits = NULL;

@@ -25,15 +25,15 @@ static const struct {
     const char *help;
 } exit_table[] = {
     { COOP_EXIT_OK,          "success" },
-    { COOP_EXIT_JOB_FAILED,  "wait, result: the job ended itself with another code than 0" },
+    { COOP_EXIT_JOB_FAILED,  "wait, result: the job ended itself with another code than 0, or did not begin because of how another ended" },
     { COOP_EXIT_USAGE,       "the command line makes no sense, or its files are not what they should be; run: an output that was asked for did not come, or could not be written" },
     { COOP_EXIT_TEMPORARY,   "try again later: no broker, disk full, draining" },
     { COOP_EXIT_PROTOCOL,    "coop and the broker are of different versions" },
-    { COOP_EXIT_PERMISSION,  "not allowed, or a directory that is not safe to use" },
+    { COOP_EXIT_PERMISSION,  "not allowed: a token that is wrong, has expired or has not the scope; another user's; a directory that is not safe to use" },
     { COOP_EXIT_CONFIG,      "bad configuration" },
-    { COOP_EXIT_QUOTA,       "a limit above its maximum, too much data, queue full" },
-    { COOP_EXIT_NOT_FOUND,   "no such job" },
-    { COOP_EXIT_CONFLICT,    "the job is not in a state for that" },
+    { COOP_EXIT_QUOTA,       "a quota or a rate of the tenant, a limit above its maximum, too much data, queue full" },
+    { COOP_EXIT_NOT_FOUND,   "no such job, array, tenant, or other thing that was named, or none that you may see" },
+    { COOP_EXIT_CONFLICT,    "the job is not in a state for that; the idempotency key is another job's" },
     { COOP_EXIT_NOT_EXECUTABLE,  "what is to run cannot be run: a directory, another machine's, truncated, no program" },
     { COOP_EXIT_PROGRAM_MISSING, "what is to run is not there, or what it needs: its interpreter, a library" },
 };

@@ -55,7 +55,7 @@ static void print_words(const char *before, const char *text)
         printf("  %s%s", before, text_safe_str(safe, sizeof(safe), text));
 }
 
-static void print_line(const Pb__Event *e)
+static void print_line(const struct printer *p, const Pb__Event *e)
 {
     print_time(e->at_us);
     print_words("", e->job);
@@ -67,7 +67,8 @@ static void print_line(const Pb__Event *e)
         printf("  attempt %u", e->attempt);
     print_words("", e->name);
     print_words("of ", e->array_id);
-    print_words("tenant ", e->tenant);
+    if (p->c->opt.tenant != NULL)
+        print_words("tenant ", e->tenant);
     fputc('\n', stdout);
 }
 
@@ -79,7 +80,7 @@ static int print(void *ctx, const Pb__Event *e)
     if (p->c->opt.json)
         p->failed = json_print(json_document(&e->base)) != 0;
     else
-        print_line(e);
+        print_line(p, e);
     p->printed++;
     p->ended = p->one_job && selection_ended(e->to);
     return p->failed || p->ended;
@@ -111,23 +112,49 @@ static int print_all(struct feed *f, struct printer *p)
             say_note(p->c, "%llu older events are not kept any more", (unsigned long long)f->missed);
         if (end == FEED_LOST)
             say_note(p->c, "the broker is there again; what happened meanwhile is not told");
-        if (end == FEED_NEWS && p->printed == 0 && !p->c->opt.follow)
+        if (end == FEED_NEWS && p->printed == 0 && f->no_wait)
             break;
     }
     return over_by(f, end);
 }
 
+/* The whole id, and whether it has ended: then nothing more comes. One that was removed still has its events, under its whole id. */
+static int find_job(const struct command *c, struct coop_client *client, char *id, bool *ret_ended)
+{
+    Pb__Wait body = PB__WAIT__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    const Pb__WaitReply *r;
+    struct coop_error why;
+    struct frame reply;
+
+    body.id = id;
+    req.body_case = PB__REQUEST__BODY_WAIT;
+    req.wait = &body;
+    *ret_ended = true;
+    if (say_try(c, client, &req, PB__REPLY__BODY_WAIT, &reply, &why) != 0)
+        return why.exit_code == COOP_EXIT_NOT_FOUND && strlen(id) == ULID_LEN ? 0 : say_error(c, &why);
+    r = ((const Pb__Reply *)reply.msg)->wait;
+    *ret_ended = r->ended;
+    if (r->status != NULL)
+        snprintf(id, JOB_REF_LEN + 1, "%s", r->status->id);
+    frame_release(&reply);
+    return 0;
+}
+
 static int print_of(const struct command *c, struct coop_client *client, int signal_fd)
 {
-    struct feed f = { .signal_fd = signal_fd, .tenant = c->opt.tenant, .no_wait = !c->opt.follow };
+    struct feed f = { .signal_fd = signal_fd, .tenant = c->opt.tenant };
     struct printer p = { .c = c, .one_job = c->n_args == 1 };
     char id[JOB_REF_LEN + 1];
+    bool ended = false;
     int code = 0;
 
     if (c->n_args == 1) {
-        code = say_id(c, c->args[0], id);
+        (void)say_id(c, c->args[0], id);
+        code = find_job(c, client, id, &ended);
         f.job = id;
     }
+    f.no_wait = !c->opt.follow || ended;
     if (c->opt.timeout_us != 0)
         f.deadline_us = follow_now_us() + c->opt.timeout_us;
     if (code == 0)

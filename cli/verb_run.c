@@ -148,6 +148,19 @@ static int run_spec(const struct command *c, struct spec *s, int signal_fd)
     return code;
 }
 
+/* Of a job file, which may say what there is no flag of run's for. */
+static int check_one(const struct spec *s, struct coop_error *why)
+{
+    const Pb__Schedule *plan = s->pb.schedule;
+
+    if (plan == NULL || (plan->array == NULL && plan->cron[0] == '\0'))
+        return 0;
+    coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "coop run stays with one job, and the job file has %s",
+                   plan->array != NULL ? "an array" : "a cron expression");
+    coop_error_hint(why, "hand it in by coop submit");
+    return -EINVAL;
+}
+
 int verb_run(const struct command *c)
 {
     struct coop_error why;
@@ -156,6 +169,10 @@ int verb_run(const struct command *c)
 
     if (spec_make(c, false, &s, &why) != 0)
         return say_error(c, &why);
+    if (check_one(&s, &why) != 0) {
+        spec_finish(&s);
+        return say_error(c, &why);
+    }
     signal_fd = signals_hold(s.pb.tty != NULL);
     if (signal_fd < 0) {
         coop_error_set(&why, -signal_fd, COOP_EXIT_PLATFORM, "signals: %s", strerror(-signal_fd));

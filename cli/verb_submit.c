@@ -1,4 +1,5 @@
 /* verb_submit.c - hand a job in; its id is the output. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "cli/json.h"
@@ -33,6 +34,8 @@ static void print_reply(const struct command *c, const struct spec *s, const Pb_
     else
         printf("%s\n", r->id);
     fflush(stdout);
+    if (r->existing && !c->opt.json)
+        say_note(c, "this job is there already, by its idempotency key: nothing was added");
 }
 
 /* What coop logs -f and coop wait would do with this id, in this order. */
@@ -72,6 +75,22 @@ static int hand_in(const struct command *c, struct coop_client *client, struct s
     return code;
 }
 
+/* What would wait for ever, or print nothing: said before anything is handed in. */
+static int check_stay(const struct command *c, const struct spec *s, struct coop_error *why)
+{
+    const Pb__Schedule *plan = s->pb.schedule;
+
+    if (plan != NULL && plan->cron[0] != '\0' && (c->opt.wait || c->opt.follow))
+        return coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "--%s waits for an end, and an entry of cron has none",
+                              c->opt.follow ? "follow" : "wait");
+    if (plan != NULL && plan->array != NULL && c->opt.follow) {
+        coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "--follow shows the output of one job, and an array has one for each task");
+        coop_error_hint(why, "wait for it by --wait; coop logs ID shows a task's");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int verb_submit(const struct command *c)
 {
     struct coop_client *client = NULL;
@@ -81,6 +100,10 @@ int verb_submit(const struct command *c)
 
     if (spec_make(c, true, &s, &why) != 0)
         return say_error(c, &why);
+    if (check_stay(c, &s, &why) != 0) {
+        spec_finish(&s);
+        return say_error(c, &why);
+    }
     code = say_open(c, &client);
     if (code == 0)
         code = hand_in(c, client, &s);

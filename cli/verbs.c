@@ -98,7 +98,7 @@ const struct verb verb_table[] = {
     [VERB_EDIT] = {
         .name = "edit", .usage = "ID...", .min_args = 1, .max_args = -1, .completes = COMPLETE_ID, .run = verb_edit,
         .summary = "change jobs that still wait",
-        .text = "What no flag names stays as it is. One that does not wait any more is a conflict (81), and so is a dependency that would close a circle, whose members are named.\n",
+        .text = "What no flag names stays as it is. One that does not wait any more is a conflict (81). A dependency that would close a circle is refused, and its members are named.\n",
     },
     [VERB_RM] = {
         .name = "rm", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
@@ -201,6 +201,13 @@ const struct verb verb_table[] = {
         .name = "cert", .usage = "DIR", .min_args = 1, .max_args = 1, .run = verb_cert,
         .summary = "make a key and a certificate for coopd --listen, for a first try",
         .text = "Writes DIR/key.pem (P-256), which stays with the broker, and DIR/cert.pem, which signs itself: whoever connects names that file by --ca. Nothing that is there is replaced. Each name or address by which the broker is reached is one --host. In earnest use a certificate of your own authority.\n",
+    },
+    [VERB_STORE] = {
+        .name = "store", .usage = "WORD [DIR]", .min_args = 1, .max_args = 2, .words = store_words, .run = verb_store,
+        .summary = "check, repair, back up and restore the broker's memory on disk",
+        .text = "All jobs, receipts and outputs of a broker lie in its state directory (COOP_STATE_DIR). A broker looks at its pages when it starts, and refuses a damaged one.\n"
+                "check exits with 0 when all fits, else with 1; repair with 1 when something was lost, which it lists. repair and restore want that no broker has the directory: 75 when one has. backup is for operators, and is whole as at one moment; DIR is a directory of the broker's machine that the broker's user may make.\n"
+                "After a repair the damaged database is coop.db.damaged- and the time, in the state directory; jobs of which only the spec was left are held, for a person to release or cancel.\n",
     },
     [VERB_DOCTOR] = {
         .name = "doctor", .usage = "", .min_args = 0, .max_args = 0, .run = verb_doctor,

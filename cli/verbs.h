@@ -42,6 +42,7 @@ enum verb_id {
     VERB_QUEUE,
     VERB_KV,
     VERB_AUDIT,
+    VERB_STORE,
     VERB_TENANT,
     VERB_TOKEN,
     VERB_QUOTA,
@@ -104,6 +105,7 @@ int verb_token(const struct command *c);
 int verb_quota(const struct command *c);
 int verb_usage(const struct command *c);
 int verb_cert(const struct command *c);
+int verb_store(const struct command *c);
 int verb_doctor(const struct command *c);
 int verb_version(const struct command *c);
 int verb_help(const struct command *c);

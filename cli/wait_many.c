@@ -16,8 +16,9 @@ struct awaited {
     char id[JOB_REF_LEN + 1]; /* the whole one, once the broker has said it */
     bool due;                 /* something has happened to it: look */
     bool reached;             /* it has been in a state that was asked for, perhaps only for a moment */
-    bool done, failed;
-    char *line; /* to be printed when those before it are */
+    bool done;
+    bool otherwise; /* it has ended, and was never in a state that was asked for */
+    char *line;     /* to be printed when those before it are */
     int code;
 };
 
@@ -88,14 +89,9 @@ static int on_event(void *ctx, const Pb__Event *e)
 
 static int code_of(struct waits *w, const struct awaited *a, const Pb__JobStatus *s)
 {
-    struct coop_error why;
-
     if (a->reached)
         return 0;
-    if (w->c->opt.states == 0)
-        return wait_code(w->c, w->client, s);
-    coop_error_set(&why, EBUSY, COOP_EXIT_CONFLICT, "job %s has ended otherwise", a->id);
-    return say_error(w->c, &why);
+    return w->c->opt.states == 0 ? wait_code(w->c, w->client, s) : COOP_EXIT_CONFLICT;
 }
 
 static void finish(struct waits *w, struct awaited *a, int code)
@@ -118,6 +114,7 @@ static void judge(struct waits *w, struct awaited *a, const Pb__WaitReply *r)
     if (!a->reached && !r->ended)
         return;
     a->line = wait_line(w->c, s);
+    a->otherwise = !a->reached && w->c->opt.states != 0;
     finish(w, a, code_of(w, a, s));
 }
 
@@ -152,9 +149,15 @@ static void look_at(struct waits *w, bool all)
 
 static void tell(struct waits *w, struct awaited *a)
 {
+    struct coop_error why;
+
     if (a->line != NULL) {
         status_clear();
         puts(a->line);
+    }
+    if (a->otherwise) {
+        coop_error_set(&why, EBUSY, COOP_EXIT_CONFLICT, "job %s has ended otherwise", a->id);
+        (void)say_error(w->c, &why);
     }
     if (w->code == 0)
         w->code = a->code;

@@ -49,7 +49,8 @@ struct word {
                  int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
 };
 
-extern const struct word interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[], node_words[];
+extern const struct word interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[], node_words[],
+    store_words[];
 extern const struct word tenant_words[], token_words[], quota_words[];
 
 /* Runs the word that the command's first argument is. words ends with a row without a name. */

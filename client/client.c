@@ -402,6 +402,9 @@ int client_explain(int rc, struct coop_error *why)
     case -ETIMEDOUT: return coop_error_set(why, ETIMEDOUT, COOP_EXIT_TEMPORARY, "the broker does not answer");
     case -ECANCELED: return coop_error_set(why, ECANCELED, COOP_EXIT_CANCELLED, "it was cancelled");
     case -ENOMEM: return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+    case -EOPNOTSUPP:
+        return coop_error_set(why, EOPNOTSUPP, COOP_EXIT_USAGE,
+                              "a file or a buffer is handed over by its descriptor, which a network does not carry");
     case -EMSGSIZE: return coop_error_set(why, EMSGSIZE, COOP_EXIT_PROTOCOL, "the request or its answer is too large");
     case -E2BIG:
     case -EPROTO:

@@ -228,13 +228,18 @@ int coop_job_receipt_begin(struct coop_client *c, const char *job, int64_t timeo
 
 /* ---- list, broker ---------------------------------------------------------------------------------------------------------------- */
 
+bool coop_job_has_ended(enum coop_job_state state)
+{
+    return state >= COOP_JOB_SUCCEEDED && state <= COOP_JOB_DEAD;
+}
+
 static int start_list(struct start *s, unsigned states, unsigned limit, const char *before)
 {
-    Pb__State list[COOP_JOB_CANCELLED + 1];
+    Pb__State list[COOP_JOB_PAUSED + 1];
     Pb__Ls m = PB__LS__INIT;
 
     m.states = list;
-    for (int i = COOP_JOB_READY; i <= COOP_JOB_CANCELLED; i++)
+    for (int i = COOP_JOB_READY; i <= COOP_JOB_PAUSED; i++)
         if ((states & 1u << i) != 0)
             list[m.n_states++] = (Pb__State)i;
     m.limit = limit;

@@ -105,3 +105,18 @@ void ulid_from_bytes(const uint8_t bytes[ULID_BYTES], char ret_id[ULID_LEN + 1])
     }
     ret_id[n] = '\0';
 }
+
+void ulid_after(const char *id)
+{
+    uint8_t raw[ULID_BYTES];
+    uint64_t ms = 0;
+
+    if (ulid_to_bytes(id, raw) != 0)
+        return;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | raw[i];
+    if (ms < last_ms || (ms == last_ms && memcmp(raw + 6, last_random, sizeof(last_random)) <= 0))
+        return;
+    last_ms = ms;
+    memcpy(last_random, raw + 6, sizeof(last_random));
+}

@@ -14,6 +14,9 @@
 /* Writes an id and a NUL. Two calls within one millisecond still rise. unix_ms: the time to put in. Not thread-safe. */
 void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1]);
 
+/* Every id that is made from now on is behind this one, whatever the clock says: it may have been put back since it was made. */
+void ulid_after(const char *id);
+
 /* Upper-cases text into ret_id and checks it. 0, or -EINVAL when it is not ULID_MIN_PREFIX..ULID_LEN characters of the alphabet. */
 int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1]);
 

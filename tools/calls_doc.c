@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/actor.h"
 #include "broker/calls.h"
 #include "call_errors.h"
 
@@ -175,14 +176,19 @@ static const char *who_of(const struct call_row *row)
     return row->who == CALL_BOTH ? "both" : row->who == CALL_HOST ? "host" : "worker";
 }
 
+static const char *scope_of(const struct call_row *row)
+{
+    return (row->who & CALL_HOST) == 0 ? "" : row->needs == 0 ? "none" : actor_scope_missing(0, row->needs);
+}
+
 static void write_table(void)
 {
-    printf("| number | name | who | the job needs | right | waits | what it does |\n|---|---|---|---|---|---|---|\n");
+    printf("| number | name | who | scope | the job needs | right | waits | what it does |\n|---|---|---|---|---|---|---|---|\n");
     for (unsigned i = 0; i < call_rows_count; i++) {
         const struct call_row *row = &call_rows[i];
 
         if (row->apply != NULL)
-            printf("| %u | [`%s`](#%s) | %s | %s | %s | %s | %s |\n", i, row->name, row->name, who_of(row),
+            printf("| %u | [`%s`](#%s) | %s | %s | %s | %s | %s | %s |\n", i, row->name, row->name, who_of(row), scope_of(row),
                    row->cap != NULL ? row->cap : "", row->right, row->waits ? "yes" : "", row->what);
     }
 }

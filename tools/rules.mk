@@ -8,11 +8,11 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: deb check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(B)/coop $(B)/coopd $(B)/coop-worker ## build (debug; FLAVOUR=release for speed)
+all: $(B)/coop $(B)/coopd $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
 
 deps:
 	@tools/deps.sh build
@@ -78,6 +78,9 @@ $(B)/lib%.a:
 
 $(B)/coopd: $(B)/broker/main.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
+$(B)/libcourier.a: $(call objs,courier,$(COURIER_OBJS))
+$(B)/coop-courier: $(B)/courier/main.o $(B)/libcourier.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(COURIER_LIBS) -o $@)
 # A worker has one thread, and ThreadSanitizer holds signals back, by which a job is cancelled: under tsan it is the debug build's.
 ifeq ($(FLAVOUR),tsan)
 UNIT_WORKER :=
@@ -235,6 +238,10 @@ check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks
 check-vm: deps ## the tests of tests/vm/programs.txt on Debian's own kernel, emulated (VM_ONLY=seal picks some); part of check
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh tests/vm/check.sh
+
+chaos: deps ## brokers and workers killed at random under load for five minutes (COOP_CHAOS_SECONDS=300), then what was promised is counted
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(B)/tests/system/test_chaos
+	@COOP_CHAOS_SECONDS=$${COOP_CHAOS_SECONDS:-300} TEST_TIMEOUT=1800 tests/run.sh $(B)/tests/system/test_chaos
 
 check-deb: deps ## the Debian package, installed, upgraded and removed in a Debian of its own; part of check
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all
@@ -399,7 +406,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/coop $(DESTDIR)$(PREFIX)/include/coop
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(RELEASE)/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop
+	install -m 755 $(RELEASE)/coop-worker $(RELEASE)/coop-courier $(DESTDIR)$(PREFIX)/libexec/coop
 	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -415,7 +422,7 @@ deb: deps ## a Debian package of all that install puts there: build/deb/coop_VER
 	@tools/deps.sh deb
 	@packaging/deb/build.sh $(COOP_VERSION) $$(dpkg --print-architecture) $(DEB)
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker
+	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop/coop-courier
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h $(DESTDIR)$(PREFIX)/include/coop/interp.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h

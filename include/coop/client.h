@@ -189,10 +189,19 @@ enum coop_job_state {
     COOP_JOB_STARTING,
     COOP_JOB_RUNNING,
     COOP_JOB_FINISHING, /* its receipt is being written */
-    COOP_JOB_SUCCEEDED, /* this and the following: it has ended */
+    COOP_JOB_SUCCEEDED, /* from here to COOP_JOB_DEAD: it has ended; coop_job_has_ended() */
     COOP_JOB_FAILED,
     COOP_JOB_TIMED_OUT,
     COOP_JOB_CANCELLED,
+    COOP_JOB_EXPIRED,    /* its deadline came before it began */
+    COOP_JOB_SKIPPED,    /* what it depends on did not end as it has to */
+    COOP_JOB_DEAD,       /* its attempts are used up */
+    COOP_JOB_HELD,       /* waits until somebody releases it */
+    COOP_JOB_SCHEDULED,  /* waits for its time */
+    COOP_JOB_BLOCKED,    /* waits for the end of other jobs */
+    COOP_JOB_CLAIMED,    /* has a place, waits for a worker */
+    COOP_JOB_RETRY_WAIT, /* an attempt has failed, the next waits for its time */
+    COOP_JOB_PAUSED,     /* its processes are frozen */
 };
 
 struct coop_job_info {
@@ -308,6 +317,8 @@ int coop_job_cancel_begin(struct coop_client *client, const char *job, int64_t t
 /* At once. [job] */
 int coop_job_kill(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_job_info *ret, struct coop_error *why);
 int coop_job_kill_begin(struct coop_client *client, const char *job, int64_t timeout_us, struct coop_op **ret, struct coop_error *why);
+/* Whether a job in this state has ended. */
+bool coop_job_has_ended(enum coop_job_state state);
 /* states: bits 1 << COOP_JOB_..., 0: all. limit: 0: 50, at most 1000. before: those older than this id; NULL: from the newest. The
  * caller frees ret->items by free(). [jobs] */
 int coop_job_list(struct coop_client *client, unsigned states, unsigned limit, const char *before, int64_t timeout_us,

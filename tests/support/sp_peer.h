@@ -27,6 +27,7 @@ int sp_peer_send(int fd, uint32_t id, const void *body, size_t len);
 /* A request in good order, and the answer to it (which is checked for its id). The caller owns nothing: all is kept. */
 void sp_peer_ask(int fd, uint32_t id, Pb__Request *q);
 const Pb__Reply *sp_peer_answer(int fd, uint32_t id);
+const Pb__Reply *sp_peer_try_answer(int fd, uint32_t id); /* NULL: the other side has hung up */
 
 /* Waits until the other side hangs up; what it says before that is ignored. */
 void sp_peer_expect_drop(int fd);

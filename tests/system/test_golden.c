@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -41,10 +42,13 @@ static const struct thing things[] = {
     { "held3",    { "submit", "--in", "1h", "{script}" } },
     { "loop",     { "submit", "{forever}" } },
     { "loop2",    { "submit", "{forever}" } },
+    { "paused",   { "submit", "{forever}" } },
     { "loop3",    { "submit", "{forever}" } },
     { "array",    { "submit", "--array", "1-3", "{script}" } },
     { "cron",     { "submit", "--cron", "@yearly", "{script}" } },
     { "interp",   { "interp", "create", "--engine", "lua", "--quiet" } },
+    { "token",    { "token", "create", "submit" } },
+    { "tenant",   { "tenant", "create", "green", "--quiet" } },
 };
 
 /* A document of each kind that a verb prints. code: what it ends with. */
@@ -65,23 +69,23 @@ static const struct golden_case {
     { "show",       "held",               0,  { "{held}" } },
     { "show",       "why",                0,  { "--why", "{held}" } },
     { "show",       "error",              80, { "01J00000" } },
-    { "ls",         "jobs",               0,  { "--limit", "2" } },
-    { "ls",         "lines",              0,  { "--jsonl", "--limit", "2" } },
+    { "ls",         "jobs",               0,  { "--array", "{array}" } },
+    { "ls",         "lines",              0,  { "--jsonl", "--array", "{array}" } },
     { "ls",         "arrays",             0,  { "--arrays" } },
     { "hold",       "job",                0,  { "{held3}" } },
     { "release",    "job",                0,  { "{held2}" } },
     { "edit",       "job",                0,  { "--prio", "5", "{held}" } },
     { "pause",      "job",                0,  { "{loop}" } },
-    { "resume",     "job",                0,  { "{loop}" } },
+    { "resume",     "job",                0,  { "{paused}" } },
     { "cancel",     "job",                0,  { "{loop2}" } },
-    { "kill",       "job",                0,  { "{loop}" } },
+    { "kill",       "job",                0,  { "{loop3}" } },
     { "retry",      "job",                0,  { "{ended}" } },
     { "rm",         "job",                0,  { "{other}" } },
     { "events",     "events",             0,  { "{ended}" } },
     { "top",        "top",                0,  { NULL } },
-    { "cron",       "ls",                 0,  { "ls" } },
     { "cron",       "pause",              0,  { "pause", "{cron}" } },
     { "cron",       "resume",             0,  { "resume", "{cron}" } },
+    { "cron",       "ls",                 0,  { "ls" } },
     { "cron",       "fire",               0,  { "fire", "{cron}" } },
     { "cron",       "rm",                 0,  { "rm", "{cron}" } },
     { "limiter",    "set",                0,  { "set", "database", "2" } },
@@ -107,6 +111,21 @@ static const struct golden_case {
     { "audit",      "head",               0,  { "head" } },
     { "doctor",     "report",             0,  { "--require", "tier=T3" } },
     { "version",    "version",            0,  { NULL } },
+    { "tenant",     "create",             0,  { "create", "blue", "weight=2" } },
+    { "tenant",     "set",                0,  { "set", "blue", "weight=3" } },
+    { "tenant",     "show",               0,  { "show" } },
+    { "tenant",     "ls",                 0,  { "ls" } },
+    { "tenant",     "rm",                 0,  { "rm", "blue" } },
+    { "token",      "create",             0,  { "create", "submit,read" } },
+    { "token",      "ls",                 0,  { "ls" } },
+    { "token",      "rotate",             0,  { "rotate", "{token}", "1h" } },
+    { "token",      "revoke",             0,  { "revoke", "{token}" } },
+    { "quota",      "set",                0,  { "set", "{tenant}", "max_running=5" } },
+    { "quota",      "show",               0,  { "show" } },
+    { "usage",      "days",               0,  { NULL } },
+    { "cert",       "files",              0,  { "--host", "localhost", "{dir}" } },
+    { "store",      "check",              0,  { "check" } },
+    { "store",      "backup",             0,  { "backup", "{open}/backup" } },
     { "help",       "one",                0,  { "hold" } },
     { "help",       "all",                0,  { NULL } },
     { "completion", "script",             0,  { "bash" } },
@@ -237,12 +256,14 @@ static const char *value_of(struct broker *b, const char *name);
 /* {NAME} as what it stands for; anything else is itself. */
 static const char *word(struct broker *b, const char *text)
 {
-    return text[0] == '{' ? value_of(b, support_text("%.*s", (int)strlen(text) - 2, text + 1)) : text;
+    size_t n = strcspn(text, "}");
+
+    return text[0] == '{' ? support_text("%s%s", value_of(b, support_text("%.*s", (int)n - 1, text + 1)), text + n + 1) : text;
 }
 
 static struct proc *run(struct broker *b, const char *verb, const char *const *argv, bool json)
 {
-    const char *all[WORDS + 3];
+    const char *all[WORDS + 3], *env[2] = { NULL };
     size_t n = 0;
 
     if (verb != NULL)
@@ -252,7 +273,8 @@ static struct proc *run(struct broker *b, const char *verb, const char *const *a
     for (; *argv != NULL; argv++)
         all[n++] = word(b, *argv);
     all[n] = NULL;
-    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL }, all);
+    env[0] = support_text("COOP_STATE_DIR=%s", b->state_dir); /* coop store looks into it by itself */
+    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL, .env = env }, all);
 }
 
 static const char *make(struct broker *b, const char *name)
@@ -265,6 +287,17 @@ static const char *make(struct broker *b, const char *name)
         return script(b, "forever.lua", "while true do end\n");
     if (strcmp(name, "functions") == 0)
         return script(b, "functions.lua", "function twice(x) return 2 * x end\n");
+    if (strcmp(name, "open") == 0) { /* where the broker may write, whoever it has become */
+        const char *open = support_text("%s/open", b->dir);
+        struct stat st;
+
+        assert_int_equal(stat(b->state_dir, &st), 0);
+        assert_int_equal(chmod(b->dir, 0711) + mkdir(open, 0700), 0);
+        assert_int_equal(chown(open, st.st_uid, st.st_gid), 0);
+        return open;
+    }
+    if (strcmp(name, "dir") == 0)
+        return support_text("%s/golden", b->dir);
     for (size_t i = 0; i < ARRAY_LEN(things); i++)
         if (strcmp(things[i].name, name) == 0)
             return heard_line(&proc_expect(run(b, NULL, things[i].argv, false), 0)->out);
@@ -285,8 +318,14 @@ static const char *value_of(struct broker *b, const char *name)
         (void)proc_expect(coop(b, "wait", value), 0);
     if (strcmp(name, "failed") == 0)
         (void)proc_expect(coop(b, "wait", value), 1);
-    if (strncmp(name, "loop", 4) == 0)
+    if (strncmp(name, "loop", 4) == 0 || strcmp(name, "paused") == 0)
         (void)proc_expect(coop(b, "wait", "--state", "running", value), 0);
+    if (strcmp(name, "paused") == 0)
+        (void)proc_expect(coop(b, "pause", value), 0);
+    if (strcmp(name, "token") == 0) /* ID.SECRET */
+        value = support_text("%.*s", (int)strcspn(value, "."), value);
+    if (strcmp(name, "tenant") == 0)
+        value = "green";
     assert_true(n_made < ARRAY_LEN(made));
     made[n_made++] = (struct made){ name, value };
     return value;

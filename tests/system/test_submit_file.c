@@ -77,6 +77,21 @@ static void what_a_dry_run_prints_can_be_handed_in(void **state)
     expect_receipts(b, 0); /* nothing was kept */
 }
 
+static void the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict(void **state)
+{
+    struct broker *b = *state;
+    struct proc *first = proc_expect(submit_text(b, LUA "idem_key: k\n", "--parsable"), 0);
+    struct proc *again = proc_expect(submit_text(b, "{\"idem_key\": \"k\", \"engine\": \"lua\", \"code\": \"print(1)\"}", "--parsable"), 0);
+    struct proc *other;
+
+    expect_bytes(again->out, first->out.bytes, first->out.len);
+    expect_has(again->err, "this job is there already");
+    other = proc_expect(submit_text(b, LUA "idem_key: k\npriority: 1\n", "--parsable"), COOP_EXIT_CONFLICT);
+    expect_text(other->out, "");
+    (void)expect_end(b, heard_line(&first->out), "ok");
+    expect_receipts(b, 1);
+}
+
 /* ---- the effective spec ------------------------------------------------------------------------------------------------------------------ */
 
 static void what_is_not_said_is_filled_in(void **state)
@@ -99,7 +114,11 @@ static void every_flag_is_in_the_effective_spec(void **state)
 {
     struct broker *b = *state;
     const char *path = script(b, "x.lua", "print(1)");
-    json_t *r = json_of(
+    json_t *r;
+
+    (void)proc_expect(coop(b, "limiter", "set", "db", "4"), 0);
+    (void)proc_expect(coop(b, "limiter", "set", "net", "1"), 0);
+    r = json_of(
         &proc_expect(coop(b, "submit", "--dry-run", "--json", "--array", "1-9:2%3", "--at", "2098-01-01T00:00:00Z", "--deadline",
                           "2099-01-01", "--retry", "5,base=2s,factor=3,max=1m,jitter=0.5,on=exit+oom,infra=7,ok=4+5", "--prio", "5",
                           "--class", "batch", "-l", "a=b", "--label", "c/d=e=f", "--limiter", "db=2", "--limiter", "net", "--hold",
@@ -140,7 +159,7 @@ static void each_refusal_has_its_exit_code(void **state)
         { LUA "naem: x\n",                                        COOP_EXIT_USAGE, "stdin:3:1: unknown key 'naem'" },
         { LUA "a: &a [x]\nb: *a\n",                               COOP_EXIT_USAGE, "stdin:3:4: anchors (&) and aliases (*) are not taken" },
         { LUA "mounts: [x]\n",                                    COOP_EXIT_USAGE, "'mounts' cannot be had" },
-        { LUA "schedule: {array: 0-999999999}\n",                 COOP_EXIT_QUOTA, "the limit 'array tasks' allows 1000000, this job has 1000000000" },
+        { LUA "schedule: {array: 0-999999999}\n",                 COOP_EXIT_QUOTA, "1000000000" },
         { LUA "schedule: {not_before: 2099-01-02T00:00:00Z, deadline: 2099-01-01T00:00:00Z}\n", COOP_EXIT_USAGE,
           "the deadline 2099-01-01T00:00:00Z is not after 2099-01-02T00:00:00Z" },
         { LUA "schedule: {deadline: 2020-01-01T00:00:00Z}\n",     COOP_EXIT_USAGE, "the deadline 2020-01-01T00:00:00Z has passed" },
@@ -152,8 +171,10 @@ static void each_refusal_has_its_exit_code(void **state)
         { LUA "retry: {backoff: {jitter: 2}}\n",                  COOP_EXIT_USAGE, "the jitter 2 is not between" },
         { LUA "notify: {webhook: {url: 'http://u:p@h/'}}\n",      COOP_EXIT_USAGE, "has a user or a password in it" },
         { LUA "limits: {memory: 999G}\n",                         COOP_EXIT_QUOTA, "limit memory: 999G is above the maximum" },
-        { LUA "schedule: {cron: '* * * * *', deadline: 2099-01-01}\n",      COOP_EXIT_USAGE, "cron says when each of its jobs begins" },
+        { LUA "schedule: {cron: '* * * * *', deadline: 2099-01-01}\n",      COOP_EXIT_USAGE, "cron" },
         { LUA "schedule: {cron: '0 0 31 2 *'}\n",                  COOP_EXIT_USAGE, "coop: " },
+        { LUA "schedule: {limiter: nowhere}\n", COOP_EXIT_NOT_FOUND, "there is no limiter nowhere" },
+        { LUA "schedule: {after: 01ARZ3NDEKTSV4RRFFQ69G5FAV}\n", COOP_EXIT_NOT_FOUND, "01ARZ3NDEKTSV4RRFFQ69G5FAV" },
         { "engine: lua\n",                                        COOP_EXIT_USAGE, "does not say what to run" },
         { "code: {file: nowhere.lua}\n",                          COOP_EXIT_PROGRAM_MISSING, "nowhere.lua does not exist" },
     };
@@ -195,6 +216,19 @@ static void a_job_file_is_a_file(void **state)
     expect_has(proc_expect(coop(b, "submit"), COOP_EXIT_USAGE)->err, "wants FILE");
 }
 
+static void nobody_waits_for_what_has_no_end(void **state)
+{
+    struct broker *b = *state;
+
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err, "the job file has an array");
+    expect_has(proc_expect(coop(b, "run", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err, "the job file has a cron expression");
+    expect_has(proc_expect(coop(b, "submit", "--wait", "-f", "examples/jobs/nightly.yaml"), COOP_EXIT_USAGE)->err,
+               "--wait waits for an end");
+    expect_has(proc_expect(coop(b, "submit", "--follow", "-f", "examples/jobs/sweep.yaml"), COOP_EXIT_USAGE)->err,
+               "--follow shows the output of one job");
+    expect_receipts(b, 0);
+}
+
 /* ---- documents -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void every_example_file_is_taken(void **state)
@@ -202,20 +236,28 @@ static void every_example_file_is_taken(void **state)
     struct broker *b = *state;
     glob_t found;
 
-    assert_int_equal(glob("examples/jobs/*", 0, NULL, &found), 0);
+    assert_int_equal(glob("examples/jobs/*.yaml", 0, NULL, &found), 0);
+    assert_int_equal(glob("examples/jobs/*.json", GLOB_APPEND, NULL, &found), 0);
     assert_true(found.gl_pathc >= 5);
     for (size_t i = 0; i < found.gl_pathc; i++)
         (void)proc_expect(coop(b, "submit", "--dry-run", "-f", found.gl_pathv[i]), 0);
     globfree(&found);
 }
 
+#define PLACEHOLDER "01ARZ3NDEKTSV4RRFFQ69G5FAV" /* in the document, of a job that is there */
+
 /* Each block of docs/jobs.md that is a job file. */
 static void every_file_in_the_document_is_taken(void **state)
 {
     struct broker *b = *state;
     char *text = support_get("docs/jobs.md", NULL), *at = text;
+    const char *held = submit(b, "--hold", script(b, "held.lua", "print(1)"));
     unsigned blocks = 0;
 
+    (void)proc_expect(coop(b, "limiter", "set", "database", "4"), 0);
+    (void)proc_expect(coop(b, "limiter", "set", "licence", "1"), 0);
+    for (char *p = text; (p = strstr(p, PLACEHOLDER)) != NULL;)
+        memcpy(p, held, strlen(PLACEHOLDER));
     while ((at = strstr(at, "\n```yaml\n")) != NULL) {
         char *from = at + 9, *end = strstr(from, "\n```\n");
 
@@ -235,11 +277,13 @@ int main(void)
         WITH_BROKER(a_job_file_is_run_and_a_json_file_is_the_same_job),
         WITH_BROKER(submit_follows_and_waits),
         WITH_BROKER(what_a_dry_run_prints_can_be_handed_in),
+        WITH_BROKER(the_same_file_with_a_key_is_the_same_job_and_another_is_a_conflict),
         WITH_BROKER(what_is_not_said_is_filled_in),
         WITH_BROKER(every_flag_is_in_the_effective_spec),
         WITH_BROKER(each_refusal_has_its_exit_code),
         WITH_BROKER(a_file_of_1_gib_is_refused_from_a_disk_and_from_a_pipe),
         WITH_BROKER(a_job_file_is_a_file),
+        WITH_BROKER(nobody_waits_for_what_has_no_end),
         WITH_BROKER(every_example_file_is_taken),
         WITH_BROKER(every_file_in_the_document_is_taken),
     };

@@ -121,6 +121,7 @@ static inline struct end *a_worker(struct world *w, const char *const *caps)
     e->fd = bare_open_link(&w->bare, e->w);
     asker_init(&e->w->asker, &w->bare.b, e->w, 0);
     e->asker = &e->w->asker;
+    e->asker->estate = estate_ref(w->bare.own); /* as with its first ask: tests call what comes behind that */
     s.engine = "lua";
     s.caps = (char **)caps;
     while (caps != NULL && caps[s.n_caps] != NULL)
@@ -137,6 +138,7 @@ static inline struct end *a_host(struct world *w)
 
     e->asker = &e->own;
     asker_init(&e->own, &w->bare.b, NULL, HOST_PEER + w->n_ends);
+    bare_bind(&w->bare, e->asker, geteuid(), ACTOR_ALL);
     return e;
 }
 
@@ -326,7 +328,7 @@ static inline struct thing *a_thing(struct world *w, Pb__Kind kind, const char *
 {
     struct test_thing *t = calloc(1, sizeof(*t));
 
-    thing_init(&t->thing, &w->bare.b, kind, &test_thing_ops);
+    thing_init(&t->thing, w->bare.own, kind, &test_thing_ops);
     t->world = w;
     if (name != NULL)
         assert_int_equal(thing_register(&t->thing, name), 0);

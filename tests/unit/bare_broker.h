@@ -23,8 +23,9 @@ struct bare_broker {
     struct broker b;
     char *dir;
     struct worker *w;
-    struct job *job; /* NULL in phases that have none */
-    int engine;      /* of the workers and jobs that are made; ENGINE_LUA unless a test says otherwise */
+    struct job *job;    /* NULL in phases that have none */
+    struct estate *own; /* of the broker's own user */
+    int engine;         /* of the workers and jobs that are made; ENGINE_LUA unless a test says otherwise */
 };
 
 /* Of main.c, which is in no archive. */
@@ -109,6 +110,16 @@ static inline unsigned bare_heard(int fd)
     return n;
 }
 
+/* A connection that this local user, of a tenant of its own, has asked on. */
+static inline void bare_bind(struct bare_broker *fx, struct asker *a, uint32_t uid, unsigned scopes)
+{
+    const struct actor actor = { .tenant = tenants_of_uid(&fx->b.tenants, uid), .scopes = scopes, .uid = uid };
+    struct call_why why;
+
+    if (actor.tenant == NULL || asker_bind(a, &actor, &why) != 0)
+        abort();
+}
+
 static inline void bare_unused_timer(void *ctx)
 {
     (void)ctx;
@@ -122,6 +133,7 @@ static inline struct job *bare_job(struct bare_broker *fx, Pb__State state)
     (void)snprintf(job->id, sizeof(job->id), "01HZZZZZZZ000000000000000%u", HASH_COUNT(fx->b.jobs.by_id) % 10);
     (void)snprintf(job->engine, sizeof(job->engine), "%s", engine_names[fx->engine]);
     job->broker = &fx->b;
+    job->tenant = geteuid();
     job->crew = &fx->b.crews[fx->engine];
     job->state = state;
     job->attempt = 1;
@@ -144,6 +156,9 @@ static inline struct template *bare_template(struct bare_broker *fx, struct work
     struct template *t = calloc(1, sizeof(*t));
 
     t->broker = &fx->b;
+    t->estate = estate_ref(fx->own);
+    estate_count(t->estate, ESTATE_TEMPLATES, 1);
+    estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, 1);
     (void)snprintf(t->name, sizeof(t->name), "bare");
     (void)snprintf(t->full, sizeof(t->full), "bare@1");
     t->version = 1;
@@ -225,6 +240,7 @@ static inline int bare_start(struct bare_broker *fx)
     logins_init(&fx->b.logins, &fx->b);
     if (tenants_of_uid(&fx->b.tenants, geteuid()) == NULL)
         return -1;
+    fx->own = estate_get(&fx->b, geteuid());
     pool_init(&fx->b.pool, &fx->b);
     for (int i = 0; i < ENGINE_COUNT; i++)
         fx->b.crews[i].own_zygote.restart.fn = bare_unused_timer; /* none is started, however much it is wanted */
@@ -257,6 +273,8 @@ static inline void bare_clear(struct bare_broker *fx)
 static inline void bare_stop(struct bare_broker *fx)
 {
     bare_clear(fx);
+    jobs_finish(&fx->b.jobs);
+    estate_unref(fx->own);
     logins_finish(&fx->b.logins);
     tokens_finish(&fx->b.tokens);
     tenants_finish(&fx->b.tenants);

@@ -19,7 +19,7 @@ static inline struct interp *bare_interp(struct bare_broker *fx)
 
     spec.engine = (char *)engine_names[fx->engine];
     spec.limits = &fx->job->limits;
-    i = interp_new(&fx->b, fx->job->id, &spec, OW(NAMED));
+    i = interp_new(fx->own, fx->job->id, &spec, OW(NAMED));
     if (i == NULL || thing_register(&i->thing, "") != 0)
         abort();
     i->stored = true;
@@ -27,6 +27,7 @@ static inline struct interp *bare_interp(struct bare_broker *fx)
     fx->job->interp = i;
     i->state = fx->job->state == PB__STATE__STATE_RUNNING ? IS(IDLE) : IS(STARTING);
     fx->b.interps.alive++;
+    estate_lives(i->thing.estate, 1);
     return i;
 }
 

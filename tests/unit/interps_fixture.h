@@ -66,6 +66,8 @@ static inline int fx_setup(void **state)
     fx->bare.b.control.send = fx_on_reply;
     asker_init(&fx->host, &fx->bare.b, NULL, 1);
     asker_init(&fx->other, &fx->bare.b, NULL, 2);
+    bare_bind(&fx->bare, &fx->host, geteuid(), ACTOR_ALL);
+    bare_bind(&fx->bare, &fx->other, geteuid(), ACTOR_ALL);
     if (store_open(fx->bare.dir, &fx->store, fx->why) != 0)
         return -1;
     fx->bare.b.store = fx->store;

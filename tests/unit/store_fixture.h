@@ -19,24 +19,25 @@
 #define STAMP(version)      "PRAGMA user_version = " #version
 #define STAMP_TEXT(version) STAMP(version)
 #define SCHEMA_STAMP        STAMP_TEXT(SCHEMA_VERSION)
-#define BACK_TO_7                                                                                                                          \
-    "DROP INDEX job_unfinished; DROP INDEX job_of_tenant; DROP INDEX job_of_array; DROP INDEX job_shares; "                                \
-    "DROP INDEX job_log_due; DROP INDEX job_keep_due; "                                                                                    \
-    "ALTER TABLE job DROP COLUMN tenant; ALTER TABLE job DROP COLUMN user; ALTER TABLE job DROP COLUMN queue; "                            \
-    "ALTER TABLE job DROP COLUMN class; ALTER TABLE job DROP COLUMN prio; ALTER TABLE job DROP COLUMN hold; "                              \
-    "ALTER TABLE job DROP COLUMN infra; ALTER TABLE job DROP COLUMN max_attempts; "                                                        \
-    "ALTER TABLE job DROP COLUMN not_before_us; ALTER TABLE job DROP COLUMN deadline_us; "                                                 \
-    "ALTER TABLE job DROP COLUMN array_id; ALTER TABLE job DROP COLUMN array_index; "                                                      \
-    "ALTER TABLE job DROP COLUMN spec_of; ALTER TABLE job DROP COLUMN template; "                                                          \
-    "ALTER TABLE job DROP COLUMN builds; ALTER TABLE job DROP COLUMN limiters; "                                                           \
-    "ALTER TABLE job DROP COLUMN memory_bytes; ALTER TABLE job DROP COLUMN wall_us; "                                                      \
-    "ALTER TABLE job DROP COLUMN threads; ALTER TABLE job DROP COLUMN ended_us; "                                                          \
-    "ALTER TABLE job DROP COLUMN log_until_us; ALTER TABLE job DROP COLUMN keep_until_us; "                                                \
-    "ALTER TABLE job DROP COLUMN kept_bytes; ALTER TABLE job DROP COLUMN log_bytes; "                                                      \
-    "DROP TABLE idem; DROP TABLE label; DROP TABLE arr; DROP TABLE dep; DROP TABLE attempt; DROP TABLE cron; "                             \
-    "DROP TABLE limiter; DROP TABLE tenant; DROP TABLE tenant_total; DROP TABLE token; DROP TABLE usage_day; "                             \
-    "DROP TABLE admin_act; DROP TABLE removed; DROP TABLE broker; "                                                                        \
-    "ALTER TABLE alias_call DROP COLUMN tenant; CREATE INDEX job_unfinished ON job(id) WHERE state < 5; " STAMP(7) ";"
+#define BACK_TO_7                                                                                                                            \
+    "DROP INDEX job_unfinished; DROP INDEX job_of_tenant; DROP INDEX job_of_array; DROP INDEX job_shares; "                                  \
+    "DROP INDEX job_log_due; DROP INDEX job_keep_due; "                                                                                      \
+    "ALTER TABLE job DROP COLUMN tenant; ALTER TABLE job DROP COLUMN user; ALTER TABLE job DROP COLUMN queue; "                              \
+    "ALTER TABLE job DROP COLUMN class; ALTER TABLE job DROP COLUMN prio; ALTER TABLE job DROP COLUMN hold; "                                \
+    "ALTER TABLE job DROP COLUMN infra; ALTER TABLE job DROP COLUMN max_attempts; "                                                          \
+    "ALTER TABLE job DROP COLUMN not_before_us; ALTER TABLE job DROP COLUMN deadline_us; "                                                   \
+    "ALTER TABLE job DROP COLUMN array_id; ALTER TABLE job DROP COLUMN array_index; "                                                        \
+    "ALTER TABLE job DROP COLUMN spec_of; ALTER TABLE job DROP COLUMN template; "                                                            \
+    "ALTER TABLE job DROP COLUMN builds; ALTER TABLE job DROP COLUMN limiters; "                                                             \
+    "ALTER TABLE job DROP COLUMN memory_bytes; ALTER TABLE job DROP COLUMN wall_us; "                                                        \
+    "ALTER TABLE job DROP COLUMN threads; ALTER TABLE job DROP COLUMN ended_us; "                                                            \
+    "ALTER TABLE job DROP COLUMN log_until_us; ALTER TABLE job DROP COLUMN keep_until_us; "                                                  \
+    "ALTER TABLE job DROP COLUMN kept_bytes; ALTER TABLE job DROP COLUMN log_bytes; "                                                        \
+    "DROP TABLE idem; DROP TABLE label; DROP TABLE arr; DROP TABLE dep; DROP TABLE attempt; DROP TABLE cron; "                               \
+    "DROP TABLE limiter; DROP TABLE tenant; DROP TABLE tenant_total; DROP TABLE token; DROP TABLE usage_day; "                               \
+    "DROP TABLE admin_act; DROP TABLE removed; DROP TABLE broker; DROP TABLE hook; "                                                         \
+    "DROP INDEX alias_of_tenant; ALTER TABLE alias_call DROP COLUMN tenant; CREATE INDEX job_unfinished ON job(id) WHERE state < 5; " STAMP( \
+        7) ";"
 #define BACK_TO_2                                                                                                                          \
     BACK_TO_7 "DROP TABLE queue; DROP TABLE queue_item; DROP TABLE template; DROP TABLE kv; DROP TABLE kv_total; DROP TABLE alias_call; "  \
               "DROP TABLE interp; ALTER TABLE job DROP COLUMN lives; " STAMP(2)

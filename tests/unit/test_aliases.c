@@ -282,7 +282,7 @@ static void a_grandchild_calls_by_a_handle(void **state)
     out.rights = RIGHT(CALL);
     v.handles = list;
     v.n_handles = 1;
-    assert_int_equal(parcel_take(&p, f.child->asker, &v, "args", &why), 0);
+    assert_int_equal(parcel_take(&p, f.child->asker, NULL, &v, "args", &why), 0);
     assert_int_equal(parcel_give(&p, grandchild->asker, &told, &why), 0);
     ref.handle = told.value.handles[0]->handle;
     parcel_told_finish(&told);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cli/args.h"
+#include "cli/completion.h"
 #include "cli/help.h"
 #include "cli/program.h"
 #include "cli/submit_spec.h"
@@ -452,7 +453,9 @@ static char *written_by(void (*write_to)(FILE *))
 
 static void the_manual_and_the_completion_name_every_verb_and_flag(void **state)
 {
-    char *man = written_by(help_man), *bash = written_by(help_completion_bash), word[64];
+    char *man = written_by(help_man), *bash = written_by(completion_bash), *zsh = written_by(completion_zsh),
+         *fish = written_by(completion_fish);
+    char word[64];
 
     (void)state;
     for (size_t i = 0; i < verb_count; i++) {
@@ -460,13 +463,23 @@ static void the_manual_and_the_completion_name_every_verb_and_flag(void **state)
         assert_non_null(strstr(man, word));
         snprintf(word, sizeof(word), "        %s) COMPREPLY", verb_table[i].name);
         assert_non_null(strstr(bash, word));
+        snprintf(word, sizeof(word), "        %s) flags=(", verb_table[i].name);
+        assert_non_null(strstr(zsh, word));
+        snprintf(word, sizeof(word), "-n '__coop_verb %s'", verb_table[i].name);
+        assert_non_null(strstr(fish, word));
     }
     for (size_t i = 0; i < flag_count; i++) {
         snprintf(word, sizeof(word), " --%s", flag_table[i].name);
         assert_non_null(strstr(bash, word));
+        snprintf(word, sizeof(word), "'--%s:", flag_table[i].name);
+        assert_non_null(strstr(zsh, word));
+        snprintf(word, sizeof(word), " -l %s", flag_table[i].name);
+        assert_non_null(strstr(fish, word));
     }
     free(man);
     free(bash);
+    free(zsh);
+    free(fish);
 }
 
 /* Run from the top of the sources, as make does. */

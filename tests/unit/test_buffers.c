@@ -234,7 +234,7 @@ static uint32_t handed(struct end *from, uint32_t handle, struct end *to)
     h.kind = KIND(BUFFER);
     v.handles = &handles;
     v.n_handles = 1;
-    if (parcel_take(&p, from->asker, &v, "items", &why) != 0) {
+    if (parcel_take(&p, from->asker, NULL, &v, "items", &why) != 0) {
         assert_int_equal(why.error, CE(NOT_SHAREABLE));
         return 0;
     }

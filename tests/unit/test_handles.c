@@ -237,7 +237,7 @@ static void a_thing_that_is_over_ends_every_handle(void **state)
     assert_null(root->thing);
     handle_drop(a);
     handle_drop(b);
-    assert_null(thing_find(&w->bare.b, KIND(QUEUE), "jobs"));
+    assert_null(thing_find(w->bare.own, KIND(QUEUE), "jobs"));
 }
 
 /* ---- tables ---------------------------------------------------------------------------------------------------------------------------- */
@@ -285,7 +285,7 @@ static void numbers_run_out_as_a_full_table(void **state)
     one.handle = two.handle = h->number;
     v.handles = list;
     v.n_handles = 2;
-    assert_int_equal(parcel_take(&p, from->asker, &v, "args", &why), 0);
+    assert_int_equal(parcel_take(&p, from->asker, NULL, &v, "args", &why), 0);
     to->asker->last_handle = UINT32_MAX - 1;
     assert_int_equal(handles_room(to->asker), 1);
     assert_int_equal(parcel_give(&p, to->asker, &told, &why), -1);
@@ -384,7 +384,7 @@ static void a_host_revokes_by_name_whatever_there_is_of_a_thing(void **state)
     assert_null(h->thing);
     failed(asks_granted(two, "queue=jobs"), REVOKED, "has been revoked");
     failed(asks_granted(late, "queue=jobs"), REVOKED, "queue jobs has been revoked"); /* that had not asked for it yet */
-    assert_ptr_equal(thing_find(&w->bare.b, KIND(QUEUE), "jobs"), t);
+    assert_ptr_equal(thing_find(w->bare.own, KIND(QUEUE), "jobs"), t);
     answered(asks_granted(a_worker(w, CAPS("queue=jobs:recv")), "queue=jobs"), HANDLE); /* a later job */
     thing_unref(t);
 }
@@ -487,7 +487,7 @@ static int take(struct end *from, uint32_t handle, uint32_t rights, Pb__Kind kin
     one.kind = kind;
     v.handles = list;
     v.n_handles = 1;
-    return parcel_take(p, from->asker, &v, "args", why);
+    return parcel_take(p, from->asker, NULL, &v, "args", why);
 }
 
 static void handles_travel_in_parcels_with_rights_cut(void **state)

@@ -485,7 +485,7 @@ static void so_many_of_the_dead_are_remembered(void **state)
     }
     fx_commit(fx);
     fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, last), "f", 0), CE(DEAD));
-    assert_null(thing_find(&fx->bare.b, PB__KIND__KIND_INTERP, first));
+    assert_null(thing_find(fx->bare.own, PB__KIND__KIND_INTERP, first));
     assert_int_equal(fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, first), "f", 0), CE(DEAD))->cause,
                      CA(CANCELLED)); /* the store knows */
     fx_failure(fx, fx_call(fx, &fx->host, fx_ref(0, "01HZZZZZZZ0000000000000001"), "f", 0), CE(NOT_FOUND));
@@ -1015,6 +1015,7 @@ static void a_named_one_is_made_anew_by_the_next_broker_at_its_first_use(void **
         fx->played[i].w->job->interp->session = NULL;
     asker_finish(&fx->host);
     asker_init(&fx->host, &fx->bare.b, NULL, 1);
+    bare_bind(&fx->bare, &fx->host, geteuid(), ACTOR_ALL);
     pool_finish(&fx->bare.b.pool);
     bare_clear(&fx->bare);
     assert_int_equal(store_open(fx->bare.dir, &fx->store, fx->why), 0);

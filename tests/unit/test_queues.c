@@ -645,7 +645,7 @@ static void a_queue_says_what_becomes_of_items_that_say_nothing(void **state)
         case UB(REMOVE): failed(m, QUEUE_EMPTY, "is empty"); break;
         default: got(m, "x");
         }
-        queue_end(queue_of(thing_find(&((struct world *)*state)->bare.b, KIND(QUEUE), "q")));
+        queue_end(queue_of(thing_find(((struct world *)*state)->bare.own, KIND(QUEUE), "q")));
     }
 }
 
@@ -806,7 +806,7 @@ static void an_item_waits_for_who_has_room_for_its_handles(void **state)
 
     created(h, (struct how){ .name = "q" });
     while (handles_room(a->asker) > 0)
-        given(a, thing_find(h->asker->broker, KIND(QUEUE), "q"), RIGHTS_QUEUE, NULL);
+        given(a, thing_find(h->asker->estate, KIND(QUEUE), "q"), RIGHTS_QUEUE, NULL);
     asked = says_get(a, q, 1, FOR_EVER);
     told.id = "q";
     told.kind = KIND(QUEUE);

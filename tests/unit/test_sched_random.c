@@ -32,7 +32,8 @@ struct model_tenant {
     double weight;
     unsigned max_running, running, waiting; /* own and below */
     uint64_t blocked[SCHED_BLOCKS];
-    double charged; /* own and below */
+    double charged;              /* own and below */
+    double pending, own_pending; /* of what runs; own and below, own */
     unsigned passed[SCHED_BANDS];
 };
 
@@ -213,10 +214,12 @@ static void assert_counts(const struct model *m)
 
 static void count(struct model *m, const struct model_job *j, int waiting, int running, double charged)
 {
+    m->mt[j->tenant].own_pending += running * j->charged;
     for (int i = (int)j->tenant; i >= 0; i = m->mt[i].parent) {
         m->mt[i].waiting += (unsigned)waiting;
         m->mt[i].running += (unsigned)running;
         m->mt[i].charged += charged;
+        m->mt[i].pending += running * j->charged;
     }
     for (unsigned l = 0; l < LIMITERS; l++)
         m->used[l] += (unsigned)running * j->use[l];
@@ -309,7 +312,7 @@ static void step_done(struct model *m)
     if (j == NULL)
         return;
     cost = pick(m, 2) == 0 ? j->charged : pick(m, 120) / 10.0;
-    sched_done(m->s, j->sched.uses, j->charged, cost, m->now);
+    sched_done(m->s, j->sched.uses, j->sched.cost, j->charged, cost, m->now);
     sched_uses_drop(m->s, j->sched.uses);
     j->is = NOWHERE;
     count(m, j, 0, -1, cost - j->charged);
@@ -363,30 +366,55 @@ static void assert_nobody_could_have_run(const struct model *m)
     }
 }
 
-/* At each level the clock is what the claimed one's virtual time was: nobody's who surely could have run was less. */
+/* The virtual time that a node had before this claim of its own. */
+static double start_of(const struct sched_node *node, const struct model_job *claimed)
+{
+    return node->vtime - claimed->charged / node->weight;
+}
+
+static const struct sched_node *node_below(const struct model *m, int group, unsigned tenant)
+{
+    int k = (int)tenant;
+
+    if (k == group)
+        return &m->t[k].self;
+    while (m->mt[k].parent != group)
+        k = m->mt[k].parent;
+    return &m->t[k].node;
+}
+
+/* Where the ways to the claimed one and to one that surely could have run part, the latter's virtual time was not less. */
 static void assert_turn_of_tenant(const struct model *m, const struct model_job *claimed)
 {
     for (unsigned i = 0; i < LIVE; i++) {
         const struct model_job *j = &m->jobs[i];
+        const struct sched_node *of_claimed, *other;
         int up = (int)claimed->tenant;
 
         if (!surely_runs(m, j))
             continue;
         while (up >= 0 && !is_below(m, j->tenant, up)) /* where their ways part, above which both are the same */
             up = m->mt[up].parent;
-        for (int k = (int)j->tenant;; k = m->mt[k].parent) {
-            const struct sched_node *node = k == up ? &m->t[k].self : &m->t[k].node;
-            double clock = up >= 0 ? m->t[up].clock : m->t[0].parent->clock;
+        of_claimed = node_below(m, up, claimed->tenant);
+        other = node_below(m, up, j->tenant);
+        if (other != of_claimed && other->vtime < start_of(of_claimed, claimed) - 1e-9)
+            fail_msg("tenant %u had %.9f and waits, tenant %u with %.9f was served", j->tenant, other->vtime, claimed->tenant,
+                     start_of(of_claimed, claimed));
+    }
+}
 
-            if ((k == up && j->tenant == (unsigned)up) || m->mt[k].parent == up) {
-                if ((k == up && claimed->tenant == (unsigned)up) || (k != up && is_below(m, claimed->tenant, k)))
-                    break; /* the same node */
-                if (node->vtime < clock - 1e-9)
-                    fail_msg("tenant %u had %.9f and waits, tenant %u with %.9f was served", j->tenant, node->vtime, claimed->tenant,
-                             clock);
-                break;
-            }
-        }
+/* Its cost, by weight, at each level: no more and no less. And the clock is what was truly had there. */
+static void assert_charged(const struct model *m, const struct model_job *j)
+{
+    const struct model_tenant *own = &m->mt[j->tenant];
+
+    assert_true(fabs(m->t[j->tenant].self.pending - own->own_pending - j->charged) < 1e-4);
+    assert_true(fabs(m->t[j->tenant].clock - fmax(start_of(&m->t[j->tenant].self, j) - own->own_pending, 0)) < 1e-4);
+    for (int i = (int)j->tenant; i >= 0; i = m->mt[i].parent) {
+        double had = start_of(&m->t[i].node, j) - m->mt[i].pending / m->mt[i].weight;
+
+        assert_true(fabs(m->t[i].node.pending - m->mt[i].pending - j->charged) < 1e-4);
+        assert_true(fabs(m->t[i].parent->clock - fmax(had, 0)) < 1e-4);
     }
 }
 
@@ -492,8 +520,9 @@ static void claim(struct model *m)
         return;
     }
     assert_true(may_run(m, j));
-    j->charged = j->sched.cost;
+    j->charged = j->sched.charged;
     m->claims++;
+    assert_charged(m, j);
     assert_turn_of_tenant(m, j);
     assert_turn_in_tenant(m, j, passed[j->tenant]);
     assert_none_starves(m, j);

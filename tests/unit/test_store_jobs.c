@@ -797,6 +797,23 @@ static void what_is_due_is_found_when_it_is_due(void **state)
     assert_string_equal(text, "5");
 }
 
+/* ---- clocks ------------------------------------------------------------------------------------------------------------------------- */
+
+static void ids_go_on_behind_the_newest_one_when_the_clock_was_put_back(void **state)
+{
+    struct fixture *f = *state;
+    char tomorrow[] = "01ZZZZZZZZ00000000000000ZZ", id[ULID_LEN + 1], next[ULID_LEN + 1]; /* of a clock that went wrong, long ago */
+
+    assert_int_equal(do_op(f->store, submit_of(tomorrow)), 0);
+    ulid_make(1700000000000, id);
+    assert_true(strcmp(id, tomorrow) < 0); /* nobody has looked yet */
+    reopen(f);
+    ulid_make(1700000000000, id);
+    ulid_make(1700000000000 - 86400000, next);
+    assert_true(strcmp(id, tomorrow) > 0);
+    assert_true(strcmp(next, id) > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -822,6 +839,7 @@ int main(void)
         TEST(labels_are_edited_all_at_once),
         TEST(what_is_removed_is_gone_and_the_chain_stays_whole),
         TEST(what_is_due_is_found_when_it_is_due),
+        TEST(ids_go_on_behind_the_newest_one_when_the_clock_was_put_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
