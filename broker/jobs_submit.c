@@ -266,7 +266,7 @@ void jobs_submit_finish(struct jobs *j)
     struct jobs_idem *s, *next;
 
     HASH_ITER (hh, j->idem, s, next)
-        HASH_DEL(j->idem, s); /* each is freed with its op: the store is closed behind us, or by the next commit */
+        forget_submit(s); /* nobody hears of its op any more: what is not collected by now is freed with the store */
 }
 
 static void answer_submit(struct jobs_idem *s, int status)
