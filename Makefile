@@ -53,7 +53,7 @@ CLIENT_OBJS := client req_socket endpoint autostart error op failure start value
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message value_number value_read value_write value_path val val_code val_map tls_address enum_name
 LIBCOOP_GEN   := job calls control
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin human_plan
 
 # What speaks HTTP for webhooks: a process of its own.
 COURIER_OBJS := address errands walls
@@ -67,7 +67,7 @@ CLI_LIBS    := -ljansson -lmd -lyaml -lmbedtls -lmbedx509 -lmbedcrypto
 # ---- tests: which archive a unit test is linked with ---------------------------------------------------------------------------
 
 UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user job_caps value value_bounds val array_range when
-UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds handles broker_asks aliases kv interps queues buffers asks_random interps_ties sched cron_expr dep_graph spec_plan store_jobs store_tenants sched_random tenants tokens store_versions store_care store_power cron estate arrays_table
+UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds handles broker_asks aliases kv interps queues buffers asks_random interps_ties sched cron_expr dep_graph spec_plan store_jobs store_tenants sched_random tenants tokens store_versions store_care store_power cron waiting retry events estate arrays_table waiting_ids
 UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp lua_modules native_inside
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
@@ -75,7 +75,7 @@ VARIANT     := task_sched task_chan task_select task_gen task_scope task_local t
 UNIT_client := req_socket val_json client
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config chaos plans cli_jobs submit_file store_care store_loss exit_codes golden access walls tls
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml
 

@@ -70,7 +70,7 @@ static void put(struct world *w, struct sched_job *job)
 
 static void end(struct world *w, struct sched_job *job)
 {
-    sched_done(w->s, job->uses, job->cost, job->cost * (float)(50 + pick(w, 100)) / 100, w->age);
+    sched_done(w->s, job->uses, job->cost, job->charged, job->cost * (float)(50 + pick(w, 100)) / 100, w->age);
     sched_uses_drop(w->s, job->uses);
 }
 

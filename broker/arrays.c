@@ -59,7 +59,7 @@ struct array *array_new(struct broker *b, const struct store_array *row, struct 
     a->sweep_at = a->n;
     a->step = (struct timer){ .fn = on_step, .ctx = a };
     pb__array_counts__init(&a->counts);
-    sched_limiter_init(&a->bound, "ARRAY", bound_of(a), false);
+    sched_limiter_init(&a->bound, "ARRAY_MAX_PARALLEL", bound_of(a), false);
     HASH_ADD_STR(b->plans.arrays.by_id, row.id, a);
     return a;
 }
@@ -344,6 +344,11 @@ static void count(Pb__ArrayCounts *c, Pb__State outcome)
         c->failed++;
 }
 
+static void on_end_stored(struct store_op *op)
+{
+    retention_look_soon(op->owner);
+}
+
 void array_end(struct array *a)
 {
     struct store_op *op = store_op_new(STORE_ARRAY_END, a->row.id);
@@ -351,6 +356,8 @@ void array_end(struct array *a)
 
     if (op != NULL) { /* else the next broker writes it */
         op->array_end = a->counts;
+        op->owner = a->broker;
+        op->done = on_end_stored;
         store_push(a->broker->store, op);
     }
     log_event(LOG_LEVEL_INFO, "array_ended", "array=%s state=%s succeeded=%llu failed=%llu cancelled=%llu", a->row.id,

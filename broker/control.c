@@ -395,23 +395,55 @@ static int find_stored(struct control_call *c, const char *id)
     return rc;
 }
 
+/* "ID.7" is task 7 of the array ID: cuts it. 0, or -EINVAL; -ENOENT: there is no dot. */
+static int split_task(const char *text, char array[ULID_LEN + 1], uint64_t *ret_index)
+{
+    const char *dot = strchr(text, '.');
+    size_t digits = dot != NULL ? strspn(dot + 1, "0123456789") : 0;
+    char typed[ULID_LEN + 1];
+
+    if (dot == NULL)
+        return -ENOENT;
+    if (dot - text > ULID_LEN || digits == 0 || digits > 19 || dot[1 + digits] != '\0' || (digits > 1 && dot[1] == '0'))
+        return -EINVAL;
+    memcpy(typed, text, (size_t)(dot - text));
+    typed[dot - text] = '\0';
+    *ret_index = strtoull(dot + 1, NULL, 10);
+    return ulid_normalize(typed, array);
+}
+
+/* What is no array has no tasks. */
+static int find_task(struct control_call *c, const char *array, uint64_t index)
+{
+    struct store_job task;
+    int rc = find_stored(c, array);
+
+    if (rc == 0)
+        rc = c->is_array ? store_find_task(c->broker->store, c->id, index, &task) : -ENOENT;
+    if (rc == 0)
+        memcpy(c->id, task.id, sizeof(c->id));
+    c->is_array = false;
+    return rc;
+}
+
 /* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
 static int resolve_id(struct control_call *c, const char *text)
 {
     char id[ULID_LEN + 1];
-    int rc;
+    uint64_t index;
+    int rc = split_task(text, id, &index);
 
-    if (ulid_normalize(text, id) != 0) {
+    if (rc == -EINVAL || (rc == -ENOENT && ulid_normalize(text, id) != 0)) {
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
                        "'%.40s' is not a job id: an id has 26 letters and digits (no I, L, O, U), and may be cut to its first %d or more",
                        text, ULID_MIN_PREFIX);
         return -1;
     }
-    if ((c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
+    if (rc != 0 && (c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
         memcpy(c->id, id, sizeof(id)); /* it may not be stored yet */
         return 0;
     }
-    rc = find_stored(c, id);
+    rc = rc == 0 ? find_task(c, id, index) : find_stored(c, id);
     if (rc == -ENOTUNIQ)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);

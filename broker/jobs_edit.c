@@ -32,6 +32,7 @@ int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, si
     j->before_edit = w->spec;
     w->spec = fresh;
     j->spec_bytes += len;
+    j->claiming = true; /* nothing begins before the store has heard of it: its claim would come first, and the edit too late */
     return 0;
 }
 
@@ -40,6 +41,7 @@ void jobs_undo_edit(struct jobs *j, struct waiting *w)
     jobs_drop_spec(j, w);
     w->spec = j->before_edit;
     j->before_edit = NULL;
+    j->claiming = false;
     jobs_dispatch(j);
 }
 
@@ -52,5 +54,6 @@ void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, c
     if (w->job != NULL && job_waits((Pb__State)w->state))
         take_anew(w->job, spec);
     (void)jobs_edit(j, w, e);
+    j->claiming = false;
     jobs_dispatch(j);
 }

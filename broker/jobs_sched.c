@@ -27,16 +27,23 @@ static struct sched *scheduler(const struct jobs *j)
 
 /* ---- what a job costs -------------------------------------------------------------------------------------------------------------------- */
 
+/* Asked once: libc opens a file for each answer. */
 static double processors(void)
 {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    static long n;
 
+    if (n <= 0)
+        n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (double)n : 1;
 }
 
 static double memory(void)
 {
-    return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    static double bytes;
+
+    if (bytes <= 0)
+        bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return bytes;
 }
 
 /* As long as those of its tenant took today, on average; no longer than it may. */
@@ -128,7 +135,7 @@ double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
     if (!w->claimed)
         return 0;
     w->claimed = false;
-    sched_done(scheduler(j), w->sched.uses, w->sched.cost, cost, j->broker->loop.now_us);
+    sched_done(scheduler(j), w->sched.uses, w->sched.cost, w->sched.charged, cost, j->broker->loop.now_us);
     return cost;
 }
 
@@ -232,7 +239,7 @@ static void take_claim(struct jobs *j, struct waiting *w)
         cannot_begin(j, w, rc);
         return;
     }
-    job->cost_charged += w->sched.cost;
+    job->cost_charged += w->sched.charged;
     job->claimed_us = loop_wall_us();
     enqueue(job, 0);
     if (w->engine == WAITING_NO_ENGINE)

@@ -36,6 +36,11 @@ void retention_note(struct broker *b, uint64_t log_until_us, uint64_t keep_until
         wall_clock_arm(c, keep_until_us);
 }
 
+void retention_look_soon(struct broker *b)
+{
+    wall_clock_arm(&b->plans.retention.clock, 0);
+}
+
 /* ---- what is due ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void on_gone(struct store_op *op)
@@ -48,6 +53,7 @@ static void on_gone(struct store_op *op)
         log_event(LOG_LEVEL_ERROR, "not_removed", "job=%s error=\"%s\"", op->job, strerror(-op->status));
         r->stuck = true;
     } else if (op->status == 0) {
+        log_event(LOG_LEVEL_INFO, "kept_no_longer", "job=%s what=%s", op->job, op->kind == STORE_REMOVE ? "all" : "output");
         for (int i = 0; i < SPOOL_STREAMS; i++) /* behind the commit: what the store still knows of has its file */
             spool_remove_file(b->output_dir, op->job, i);
     }

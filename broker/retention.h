@@ -33,6 +33,9 @@ void retention_until(const struct tenant *t, const Pb__Retention *asked, uint64_
 /* A receipt with these was committed. */
 void retention_note(struct broker *b, uint64_t log_until_us, uint64_t keep_until_us);
 
+/* Something else has come to its end that may be due: an array, whose tasks go together. */
+void retention_look_soon(struct broker *b);
+
 void retention_start(struct broker *b);
 void retention_finish(struct broker *b);
 

@@ -6,7 +6,8 @@
  * clock, or at its own virtual time when that is later: idle time is not banked. (Not at the least of those that have work now: somebody who hands in one
  * job after the other would lose what its weight gives it each time. The least is taken where settlements have put it before the clock.)
  * What a job costs is its dominant resource (Ghodsi et al. 2011): the larger of
- * its parts of the machine's CPUs and memory, times its seconds; charged as an estimate with the claim, so that somebody who claims many at once
+ * its parts of the machine's CPUs and memory, times its seconds; charged as an estimate with the claim (as far as
+ * its tenant's estimates were right of late), so that somebody who claims many at once
  * is seen to do so, and settled with what it truly used. A settlement gives back no more than was charged since its tenant last came back. What
  * somebody is ahead of the others halves with the half-life, which is also that of the usage which is shown.
  *
@@ -38,6 +39,7 @@ struct sched *sched_new(uint64_t half_life_us, uint64_t now_us)
     s->began_us = now_us;
     s->next_fade_us = now_us + s->half_life_us / SCHED_FADES + 1;
     s->root.usage_at_us = now_us;
+    s->root.factor = 1;
     s->root.node.weight = s->root.self.weight = 1;
     return s;
 }
@@ -198,7 +200,8 @@ struct sched_job *sched_next(struct sched *s, uint64_t now_us)
     sched_limiters_take(lane->uses, lane->band);
     sched_limiter_let_go(lane);
     leave(job);
-    begin_run(s, job->uses, job->cost, now_us);
+    job->charged = (float)fmax(job->cost * t->factor, SCHED_COST_MIN);
+    begin_run(s, job->uses, job->charged, now_us);
     count_claim(s, t, now_us);
     return job;
 }
@@ -210,13 +213,15 @@ void sched_adopt(struct sched *s, struct sched_uses *uses, double cost, uint64_t
     begin_run(s, uses, cost, now_us);
 }
 
-void sched_done(struct sched *s, struct sched_uses *uses, double charged, double true_cost, uint64_t now_us)
+void sched_done(struct sched *s, struct sched_uses *uses, double estimate, double charged, double true_cost, uint64_t now_us)
 {
     struct sched_tenant *t = uses->tenant;
 
     assert(t->own_running > 0);
     sched_tenant_count(t, 0, -1, 0);
     sched_tenant_pend(t, -charged);
+    if (true_cost > 0)
+        sched_tenant_learn(t, estimate, true_cost);
     sched_tenant_charge(s, t, (true_cost > 0 ? true_cost : 0) - charged, now_us);
     sched_tenant_refresh(t);
     sched_limiters_give(uses);

@@ -44,7 +44,8 @@ struct sched_limiter;
 struct sched_job {
     struct sched_rank rank;  /* key is the caller's: smaller is older, unique in its tenant (of a ulid: the time and some of the rest) */
     struct sched_uses *uses; /* the caller's: sched_uses_get(); says the tenant as well */
-    float cost;              /* the caller's: sched_cost(); what sched_next() charges */
+    float cost;              /* the caller's: sched_cost(), an estimate */
+    float charged;           /* what its last claim charged: the estimate, as its tenant's estimates turned out of late */
 };
 
 /* A lane: those of a set of uses that are of one class and priority. Ours. */
@@ -109,6 +110,7 @@ struct sched_tenant {
     double own_cost_waiting;
     double usage; /* cost, its own and below, decayed to usage_at_us */
     uint64_t usage_at_us;
+    double factor;        /* what its jobs and those below turned out to cost of late, of what was estimated */
     uint32_t max_running; /* its own and below; 0: no bound */
     uint32_t n_children;
     struct sched_rank block;                 /* among the blocked ones; key: when the next of its blocks ends */
@@ -151,11 +153,11 @@ static inline bool sched_waits(const struct sched_job *job)
 }
 
 /* Claims: the job that runs next, or NULL when none may. It waits no longer; it counts as running at its tenant and all above, has its places of
- * limiters, and job->cost has been charged. */
+ * limiters, and job->charged has been charged. */
 struct sched_job *sched_next(struct sched *s, uint64_t now_us);
-/* The claim is over, however it ended: gives back what it had, and settles charged (its job->cost) to true_cost. The job may be gone already;
- * its set of uses may not. A claim that came to nothing has true_cost 0. */
-void sched_done(struct sched *s, struct sched_uses *uses, double charged, double true_cost, uint64_t now_us);
+/* The claim is over, however it ended: gives back what it had, settles charged (its job->charged) to true_cost, and learns how far the estimate (its
+ * job->cost) was right. The job may be gone already; its set of uses may not. A claim that came to nothing has true_cost 0. */
+void sched_done(struct sched *s, struct sched_uses *uses, double estimate, double charged, double true_cost, uint64_t now_us);
 /* A job runs that was not claimed here (taken over from another broker): counts and charges as sched_next() does, whatever the bounds say. */
 void sched_adopt(struct sched *s, struct sched_uses *uses, double cost, uint64_t now_us);
 /* When sched_next() may have something although nothing else has happened: the end of a block. SCHED_NEVER: not before something happens. */

@@ -11,7 +11,10 @@
 #define SCHED_RATE_BUCKETS   12
 #define SCHED_RATE_BUCKET_US 10000000ull
 #define SCHED_LOOK_AHEAD     20000 /* claims of a tenant that are played in mind, to say where a job stands */
-#define SCHED_FADES          64    /* in a half-life: how often what tenants are ahead of the clock is made less */
+#define SCHED_LEARN_OF       32    /* jobs: how slowly a tenant's estimates are trusted less or more */
+#define SCHED_FACTOR_MIN     1e-4
+#define SCHED_FACTOR_MAX     16.0
+#define SCHED_FADES          64 /* in a half-life: how often what tenants are ahead of the clock is made less */
 
 struct sched_lane {
     struct sched_rank rank; /* in its tenant's bands, or in those of the limiter that it waits at; key: of its oldest job */
@@ -99,6 +102,7 @@ void sched_tenant_refresh(struct sched_tenant *t);
 void sched_tenant_count(struct sched_tenant *t, int d_waiting, int d_running, double d_cost);
 /* It has had so much more (or less: a settlement), here and above. */
 void sched_tenant_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us);
+void sched_tenant_learn(struct sched_tenant *t, double estimate, double true_cost);
 /* So much of what was charged is an estimate for what runs, or (less than 0) no longer. After sched_tenant_count(). */
 void sched_tenant_pend(struct sched_tenant *t, double cost);
 void sched_tenant_expire(struct sched *s, uint64_t now_us); /* ends blocks that are over */

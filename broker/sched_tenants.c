@@ -107,6 +107,15 @@ static void add_usage(const struct sched *s, struct sched_tenant *t, double cost
     t->usage_at_us = now_us;
 }
 
+/* Estimates that are much too high would make whoever has one job more running than its due wait for long, and the other way round. */
+void sched_tenant_learn(struct sched_tenant *t, double estimate, double true_cost)
+{
+    double now = fmin(fmax(true_cost / fmax(estimate, SCHED_COST_MIN), SCHED_FACTOR_MIN), SCHED_FACTOR_MAX);
+
+    for (; t != NULL; t = t->parent)
+        t->factor += (now - t->factor) / SCHED_LEARN_OF;
+}
+
 static void pend(struct sched_node *node, double cost)
 {
     node->pending = fmax(node->pending + cost, 0);
@@ -243,7 +252,7 @@ int sched_tenant_add(struct sched *s, struct sched_tenant *t, struct sched_tenan
 {
     if (!weight_is_right(weight))
         return -EINVAL;
-    *t = (struct sched_tenant){ .parent = parent != NULL ? parent : &s->root, .usage_at_us = now_us };
+    *t = (struct sched_tenant){ .parent = parent != NULL ? parent : &s->root, .usage_at_us = now_us, .factor = 1 };
     t->node.weight = weight;
     t->self.weight = 1;
     t->self.rank.tag[0] = SCHED_NODE_SELF;

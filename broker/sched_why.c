@@ -113,7 +113,7 @@ static double mean_cost(const struct sched_node *node, uint64_t *ret_waiting)
     double cost = own ? t->own_cost_waiting : t->cost_waiting;
 
     *ret_waiting = own ? t->own_waiting : t->waiting;
-    return *ret_waiting > 0 ? fmax(cost / (double)*ret_waiting, SCHED_COST_MIN) : SCHED_COST_MIN;
+    return *ret_waiting > 0 ? fmax(cost / (double)*ret_waiting * t->factor, SCHED_COST_MIN) : SCHED_COST_MIN;
 }
 
 /* Claims of another node of the group that begin before virtual time v. tie: one that begins at v does as well. */

@@ -210,6 +210,8 @@ size_t store_pending(const struct store *s);           /* ops pushed and not yet
 int store_find_of(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_job *ret_job);
 int store_find(struct store *s, const char *id_or_prefix, struct store_job *ret_job); /* everybody's */
 int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *tenants, size_t n, struct store_array *ret);
+/* The task of this number of an array (its whole id). -ENOENT. */
+int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job);
 /* The job, array or cron entry that has the key. -ENOENT. */
 int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH]);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret); /* of a job, wherever it is; of an array; of a cron entry */

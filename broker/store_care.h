@@ -36,6 +36,9 @@ int store_check_db(struct sqlite3 *db, int output_dir, struct care *c);
 /* Copies what can be read of DIR/coop.db into DIR/NAME, a new database, and tells what was lost. */
 int store_salvage(int dir_fd, const char *name, struct care *c);
 
+/* The tables that it knows, by place; NULL behind the last. */
+const char *store_salvaged_table(size_t i);
+
 /* ---- copies ---- */
 
 struct store_copied {

@@ -15,6 +15,7 @@ const char *const store_read_sql[R_COUNT] = {
     /* ?3: a list of tenants, or NULL */
     [R_FIND] = "SELECT " JOB_COLUMNS " FROM job WHERE id BETWEEN ?1 AND ?2 "
                "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
+    [R_FIND_TASK] = "SELECT " JOB_COLUMNS " FROM job WHERE array_id = ?1 AND array_id <> '' AND array_index = ?2",
     [R_FIND_ARRAY] = "SELECT " ARRAY_COLUMNS " FROM arr WHERE id BETWEEN ?1 AND ?2 "
                      "AND (?3 IS NULL OR tenant IN (SELECT value FROM json_each(?3))) LIMIT 2",
     [R_IDEM] = "SELECT id, spec_hash FROM idem WHERE tenant = ?1 AND key = ?2",
@@ -122,6 +123,22 @@ int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *
 
     if (err == 0)
         *ret = a;
+    return err;
+}
+
+int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job)
+{
+    sqlite3_stmt *stmt = s->r[R_FIND_TASK];
+    struct binder b = store_binder(stmt);
+    int rc, err;
+
+    store_put_text(&b, array);
+    store_put_num(&b, index);
+    rc = sqlite3_step(stmt);
+    err = rc == SQLITE_DONE ? -ENOENT : store_errno(s->reader, rc);
+    if (err == 0)
+        store_take_job(stmt, ret_job);
+    (void)sqlite3_reset(stmt);
     return err;
 }
 

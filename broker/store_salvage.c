@@ -58,8 +58,14 @@ static const struct {
     { "admin_act",    true,  NULL },
     { "removed",      true,  NULL },
     { "broker",       false, "id" },
+    { "hook",         false, "job" },
 };
 /* clang-format on */
+
+const char *store_salvaged_table(size_t i)
+{
+    return i < sizeof(tables) / sizeof(tables[0]) ? tables[i].name : NULL;
+}
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------------ */
 

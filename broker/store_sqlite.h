@@ -129,6 +129,7 @@ enum write_sql {
 enum read_sql {
     R_FIND,
     R_FIND_ARRAY,
+    R_FIND_TASK,
     R_IDEM,
     R_SPEC,
     R_RECEIPT,

@@ -84,6 +84,8 @@ void tenants_finish(struct tenants *t)
     if (t->broker != NULL)
         timers_cancel(&t->broker->loop.timers, &t->write_refused);
     sched_free(t->sched);
+    for (of = t->by_id; of != NULL; of = of->hh.next)
+        of->parent = NULL; /* which may go first */
     HASH_ITER (hh, t->by_id, of, next)
         free_tenant(t, of);
     HASH_ITER (hh, t->uids, u, next_u) {

@@ -205,7 +205,7 @@ static void refuse_edit(struct control_call *c, int rc, const char *why)
     } rows[] = {
         {-EINVAL,  ER(USAGE)    },
         { -E2BIG,  ER(USAGE)    },
-        { -ELOOP,  ER(USAGE)    },
+        { -ELOOP,  ER(CONFLICT) },
         { -EDQUOT, ER(QUOTA)    },
         { -ENOENT, ER(NOT_FOUND)},
         { -EBUSY,  ER(CONFLICT) },

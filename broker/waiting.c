@@ -9,12 +9,13 @@ enum { FIRST_BUCKETS = 256, FIRST_HEAP = 64, PRIORITY_BITS = 3 };
 
 /* ---- the hash -------------------------------------------------------------------------------------------------------------------------- */
 
-/* The last bytes of an id are random, or count up: both spread. */
+/* Ids that are made within a millisecond differ in their last byte first: each bit of it has to reach the bits that are taken. */
 static size_t bucket_of(const struct waiting_table *t, const uint8_t id[ULID_BYTES])
 {
-    uint64_t tail;
+    uint64_t tail = 0;
 
-    memcpy(&tail, id + ULID_BYTES - sizeof(tail), sizeof(tail));
+    for (int i = ULID_BYTES - 8; i < ULID_BYTES; i++)
+        tail = tail << 8 | id[i];
     tail *= UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(tail >> 32) & t->mask;
 }

@@ -23,6 +23,9 @@ char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF]);
 char *human_age(uint64_t unix_us, char buf[HUMAN_AGE]);
 
 void human_status(FILE *out, const Pb__JobStatus *s);
+/* Whose it is, what it waits for; the attempts that were not the last. Nothing where there is nothing to say. */
+void human_plan(FILE *out, const Pb__JobStatus *s);
+void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n);
 void human_spec(FILE *out, const Pb__JobSpec *s);
 void human_receipt(FILE *out, const Pb__Receipt *r);
 void human_receipt_short(FILE *out, const Pb__Receipt *r);

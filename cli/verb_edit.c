@@ -142,8 +142,10 @@ static int edit_one(const struct command *c, struct coop_client *client, Pb__Edi
     r = ((const Pb__Reply *)reply.msg)->show;
     if (c->opt.json)
         json_print(json_document(&r->base));
-    else if (!c->opt.quiet && r->status != NULL)
+    else if (!c->opt.quiet && r->status != NULL) {
         human_status(stdout, r->status);
+        human_plan(stdout, r->status);
+    }
     frame_release(&reply);
     return 0;
 }

@@ -52,8 +52,11 @@ static void print(const struct command *c, const Pb__ShowReply *r)
             printf("%s\n", human_outcome(r->status->state, r->status->cause, text));
         return;
     }
-    if (r->status != NULL)
+    if (r->status != NULL) {
         human_status(stdout, r->status);
+        human_plan(stdout, r->status);
+    }
+    human_attempts(stdout, r->attempts, r->n_attempts);
     if (r->spec != NULL) {
         printf("\nasked for\n");
         human_spec(stdout, r->spec);

@@ -49,7 +49,7 @@ static const struct request_row {
     { BODY(OUTPUT),        READ,     true,  false, false },
     { BODY(RESIZE_TTY),    SUBMIT,   true,  false, false },
     { BODY(AUDIT),         OPERATOR, false, false, false },
-    { BODY(ASK),           0,        false, false, false }, /* each call has needs of its own: test_walls */
+    { BODY(ASK),           0,        false, false, false }, /* each call has needs of its own: unit test_estate */
     { BODY(HOLD),          CANCEL,   true,  true, false },
     { BODY(RELEASE),       CANCEL,   true,  true, false },
     { BODY(PAUSE),         CANCEL,   true,  true, false },

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -123,6 +124,8 @@ static const struct golden_case {
     { "quota",      "show",               0,  { "show" } },
     { "usage",      "days",               0,  { NULL } },
     { "cert",       "files",              0,  { "--host", "localhost", "{dir}" } },
+    { "store",      "check",              0,  { "check" } },
+    { "store",      "backup",             0,  { "backup", "{open}/backup" } },
     { "help",       "one",                0,  { "hold" } },
     { "help",       "all",                0,  { NULL } },
     { "completion", "script",             0,  { "bash" } },
@@ -253,12 +256,14 @@ static const char *value_of(struct broker *b, const char *name);
 /* {NAME} as what it stands for; anything else is itself. */
 static const char *word(struct broker *b, const char *text)
 {
-    return text[0] == '{' ? value_of(b, support_text("%.*s", (int)strlen(text) - 2, text + 1)) : text;
+    size_t n = strcspn(text, "}");
+
+    return text[0] == '{' ? support_text("%s%s", value_of(b, support_text("%.*s", (int)n - 1, text + 1)), text + n + 1) : text;
 }
 
 static struct proc *run(struct broker *b, const char *verb, const char *const *argv, bool json)
 {
-    const char *all[WORDS + 3];
+    const char *all[WORDS + 3], *env[2] = { NULL };
     size_t n = 0;
 
     if (verb != NULL)
@@ -268,7 +273,8 @@ static struct proc *run(struct broker *b, const char *verb, const char *const *a
     for (; *argv != NULL; argv++)
         all[n++] = word(b, *argv);
     all[n] = NULL;
-    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL }, all);
+    env[0] = support_text("COOP_STATE_DIR=%s", b->state_dir); /* coop store looks into it by itself */
+    return coop_run_(b, &(struct proc_how){ .in = PROC_IN_NULL, .env = env }, all);
 }
 
 static const char *make(struct broker *b, const char *name)
@@ -281,6 +287,15 @@ static const char *make(struct broker *b, const char *name)
         return script(b, "forever.lua", "while true do end\n");
     if (strcmp(name, "functions") == 0)
         return script(b, "functions.lua", "function twice(x) return 2 * x end\n");
+    if (strcmp(name, "open") == 0) { /* where the broker may write, whoever it has become */
+        const char *open = support_text("%s/open", b->dir);
+        struct stat st;
+
+        assert_int_equal(stat(b->state_dir, &st), 0);
+        assert_int_equal(chmod(b->dir, 0711) + mkdir(open, 0700), 0);
+        assert_int_equal(chown(open, st.st_uid, st.st_gid), 0);
+        return open;
+    }
     if (strcmp(name, "dir") == 0)
         return support_text("%s/golden", b->dir);
     for (size_t i = 0; i < ARRAY_LEN(things); i++)

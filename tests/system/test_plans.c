@@ -251,7 +251,7 @@ static void a_circle_is_refused_with_its_members(void **state)
     struct broker *b = *state;
     const char *ok = ok_script(b), *one = submit(b, "--hold", ok), *two = submit(b, "--after", one, ok),
                *three = submit(b, "--after", two, ok);
-    struct proc *p = proc_expect(coop(b, "edit", one, "--after", three), COOP_EXIT_USAGE);
+    struct proc *p = proc_expect(coop(b, "edit", one, "--after", three), COOP_EXIT_CONFLICT);
 
     expect_has(p->err, one);
     expect_has(p->err, two);
@@ -341,6 +341,39 @@ static void what_never_fires_is_refused(void **state)
 
     expect_has(proc_expect(coop(b, "submit", "--cron", "0 0 31 2 *", ok_script(b)), COOP_EXIT_USAGE)->err, "never fires");
     expect_has(proc_expect(coop(b, "submit", "--cron", "61 * * * *", ok_script(b)), COOP_EXIT_USAGE)->err, "minute 61");
+}
+
+/* ---- retention -------------------------------------------------------------------------------------------------------------------------------- */
+
+static void what_is_kept_no_longer_is_gone_and_the_chain_is_whole(void **state)
+{
+    struct broker *b = *state;
+    const char *first = submit(b, ok_script(b)), *gone, *array, *last;
+
+    expect_end(b, first, "ok");
+    gone = submit(b, "--keep", "1ms", ok_script(b));
+    broker_says(b, "event=kept_no_longer", gone);
+    proc_expect(coop(b, "show", gone), COOP_EXIT_NOT_FOUND);
+    proc_expect(coop(b, "logs", gone), COOP_EXIT_NOT_FOUND);
+    array = submit(b, "--array", "1-3", "--keep", "1ms", ok_script(b));
+    broker_says_times(b, "event=kept_no_longer", "what=all", 4); /* tasks go together */
+    proc_expect(coop(b, "show", array), COOP_EXIT_NOT_FOUND);
+    last = submit(b, ok_script(b));
+    expect_end(b, last, "ok");
+    proc_expect(coop(b, "audit", "verify"), 0);
+    (void)receipt_of(b, first);
+}
+
+static void what_is_due_while_no_broker_runs_goes_with_the_next_one(void **state)
+{
+    struct broker *b = *state;
+    const char *id = submit(b, "--keep", "1s", ok_script(b));
+
+    broker_says(b, "to=succeeded", id);
+    broker_kill(b);
+    broker_up(b);
+    broker_says(b, "event=kept_no_longer", id);
+    proc_expect(coop(b, "audit", "verify"), 0);
 }
 
 /* ---- the broker dies -------------------------------------------------------------------------------------------------------------------------- */
@@ -446,6 +479,8 @@ int main(void)
         T(an_entry_is_fired_paused_resumed_and_removed),
         T(an_entry_does_not_fire_over_the_one_before),
         T(what_never_fires_is_refused),
+        T(what_is_kept_no_longer_is_gone_and_the_chain_is_whole),
+        T(what_is_due_while_no_broker_runs_goes_with_the_next_one),
         OWN(an_array_survives_the_brokers_death_at_any_point),
         OWN(a_hold_and_a_cancel_of_an_array_go_on_after_the_brokers_death),
         T(dependencies_are_settled_by_the_next_broker),

@@ -342,9 +342,65 @@ static void attack_values(int fd, const struct thing things[THINGS])
     }
 }
 
+/* An interpreter is a job, too: its verbs know walls by its row in the store. */
+static void attack_as_a_job(int fd, const char *id)
+{
+    static const Pb__Request__BodyCase verbs[] = { PB__REQUEST__BODY_SHOW,   PB__REQUEST__BODY_WAIT,       PB__REQUEST__BODY_LOGS,
+                                                   PB__REQUEST__BODY_RESULT, PB__REQUEST__BODY_CANCEL,     PB__REQUEST__BODY_KILL,
+                                                   PB__REQUEST__BODY_OUTPUT, PB__REQUEST__BODY_STDIN_WRITE };
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(&pb__request__descriptor, (unsigned)verbs[i]);
+        const ProtobufCMessageDescriptor *d = f->descriptor;
+        ProtobufCMessage *m = support_keep(calloc(1, d->sizeof_message));
+        Pb__Request q = PB__REQUEST__INIT;
+        const Pb__Reply *r;
+
+        protobuf_c_message_init(d, m);
+        set_text(m, "id", id);
+        q.body_case = verbs[i];
+        q.show = (Pb__Show *)m;
+        sp_peer_ask(fd, 1, &q);
+        r = sp_peer_answer(fd, 1);
+        if (r->body_case != PB__REPLY__BODY_ERROR || r->error->code != PB__ERROR_CODE__ERROR_CODE_NOT_FOUND)
+            support_fail("%s of another's interpreter: %s", f->name, r->body_case == PB__REPLY__BODY_ERROR ? r->error->message : "done");
+        assert_string_equal(r->error->message, support_text("there is no job %s", id));
+    }
+}
+
+/* A job in a child of another's template would hold what that one's init has read. */
+static void attack_template_by_a_job(int fd)
+{
+    Pb__Submit m = PB__SUBMIT__INIT;
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Request q = PB__REQUEST__INIT;
+    const Pb__Reply *r;
+
+    spec.template_ = "base";
+    spec.source_name = "x.lua";
+    spec.source = (ProtobufCBinaryData){ 8, (uint8_t *)"print(x)" };
+    m.spec = &spec;
+    q.body_case = PB__REQUEST__BODY_SUBMIT;
+    q.submit = &m;
+    sp_peer_ask(fd, 1, &q);
+    r = sp_peer_answer(fd, 1);
+    assert_int_equal(r->body_case, PB__REPLY__BODY_ERROR);
+    assert_int_equal(r->error->code, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND);
+}
+
 struct lists {
     size_t interps, queues, templates, keys, aliases;
 };
+
+/* One that was removed is listed until its process has ended. */
+static size_t templates_in(const Pb__TemplateStatusList *l)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n_templates; i++)
+        n += strcmp(l->templates[i]->state, "removed") != 0;
+    return n;
+}
 
 static struct lists lists_of(int fd)
 {
@@ -358,7 +414,7 @@ static struct lists lists_of(int fd)
     interps.all = true;
     l.interps = good(ask(fd, ASK(INTERP_LIST), &interps.base))->interps->n_interps;
     l.queues = good(ask(fd, ASK(QUEUE_LIST), &queues.base))->queues->n_queues;
-    l.templates = good(ask(fd, ASK(TEMPLATE_LIST), &templates.base))->templates->n_templates;
+    l.templates = templates_in(good(ask(fd, ASK(TEMPLATE_LIST), &templates.base))->templates);
     l.keys = good(ask(fd, ASK(KV_LIST), &keys.base))->kv_keys->n_keys;
     l.aliases = good(ask(fd, ASK(ALIAS_LOG), &aliases.base))->alias_calls->n_calls;
     return l;
@@ -391,6 +447,9 @@ static void every_call_about_anothers_thing_answers_as_about_none(void **state)
     attack_names(bob);
     expect_lists(bob, (struct lists){ 0 });
     attack_values(bob, things);
+    attack_as_a_job(bob, things[INTERP].id);
+    attack_as_a_job(bob, things[NAMED].id);
+    attack_template_by_a_job(bob);
     expect_lists(alice, (struct lists){ .interps = 2, .queues = 3, .templates = 1, .keys = 1 }); /* and nothing of it has gone */
 }
 

@@ -273,6 +273,7 @@ static inline void bare_clear(struct bare_broker *fx)
 static inline void bare_stop(struct bare_broker *fx)
 {
     bare_clear(fx);
+    jobs_finish(&fx->b.jobs);
     estate_unref(fx->own);
     logins_finish(&fx->b.logins);
     tokens_finish(&fx->b.tokens);

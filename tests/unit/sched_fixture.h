@@ -91,7 +91,7 @@ static inline struct fx_job *fx_next(struct fixture *f)
 /* It has run, and cost what was charged. */
 static inline void fx_done(struct fixture *f, struct fx_job *j)
 {
-    sched_done(f->s, j->sched.uses, j->sched.cost, j->sched.cost, f->now);
+    sched_done(f->s, j->sched.uses, j->sched.cost, j->sched.charged, j->sched.cost, f->now);
 }
 
 static inline const char *fx_why(struct fixture *f, struct fx_job *j)

@@ -13,23 +13,61 @@
 #define ST(name) PB__STATE__STATE_##name
 #define CA(name) PB__CAUSE__CAUSE_##name
 
-/* Written down a second time, as sentences of design: "a READY job that is assigned is STARTING". */
+/* Written down a second time, as sentences of design: "a READY job that is claimed is CLAIMED". */
 static const struct {
     Pb__State from;
     enum job_event event;
     Pb__State to;
 } legal[] = {
-    {ST(READY),      JOB_EV_ASSIGN,    ST(STARTING) },
-    { ST(READY),     JOB_EV_END,       ST(FINISHING)}, /* cancelled in the queue */
-    { ST(STARTING),  JOB_EV_STARTED,   ST(RUNNING)  },
-    { ST(STARTING),  JOB_EV_LOST,      ST(READY)    },
-    { ST(STARTING),  JOB_EV_END,       ST(FINISHING)},
-    { ST(RUNNING),   JOB_EV_LOST,      ST(READY)    },
-    { ST(RUNNING),   JOB_EV_END,       ST(FINISHING)},
-    { ST(FINISHING), JOB_EV_SUCCEEDED, ST(SUCCEEDED)},
-    { ST(FINISHING), JOB_EV_FAILED,    ST(FAILED)   },
-    { ST(FINISHING), JOB_EV_TIMED_OUT, ST(TIMED_OUT)},
-    { ST(FINISHING), JOB_EV_CANCELLED, ST(CANCELLED)},
+    {ST(READY),       JOB_EV_HOLD,       ST(HELD)      },
+    { ST(READY),      JOB_EV_BLOCK,      ST(BLOCKED)   },
+    { ST(READY),      JOB_EV_SCHEDULE,   ST(SCHEDULED) },
+    { ST(READY),      JOB_EV_END,        ST(FINISHING) },
+    { ST(HELD),       JOB_EV_BLOCK,      ST(BLOCKED)   },
+    { ST(HELD),       JOB_EV_SCHEDULE,   ST(SCHEDULED) },
+    { ST(HELD),       JOB_EV_READY,      ST(READY)     },
+    { ST(HELD),       JOB_EV_END,        ST(FINISHING) },
+    { ST(SCHEDULED),  JOB_EV_HOLD,       ST(HELD)      },
+    { ST(SCHEDULED),  JOB_EV_BLOCK,      ST(BLOCKED)   },
+    { ST(SCHEDULED),  JOB_EV_READY,      ST(READY)     },
+    { ST(SCHEDULED),  JOB_EV_END,        ST(FINISHING) },
+    { ST(BLOCKED),    JOB_EV_HOLD,       ST(HELD)      },
+    { ST(BLOCKED),    JOB_EV_SCHEDULE,   ST(SCHEDULED) },
+    { ST(BLOCKED),    JOB_EV_READY,      ST(READY)     },
+    { ST(BLOCKED),    JOB_EV_END,        ST(FINISHING) },
+    { ST(RETRY_WAIT), JOB_EV_HOLD,       ST(HELD)      },
+    { ST(RETRY_WAIT), JOB_EV_BLOCK,      ST(BLOCKED)   },
+    { ST(RETRY_WAIT), JOB_EV_SCHEDULE,   ST(SCHEDULED) },
+    { ST(RETRY_WAIT), JOB_EV_READY,      ST(READY)     },
+    { ST(RETRY_WAIT), JOB_EV_END,        ST(FINISHING) },
+    { ST(READY),      JOB_EV_CLAIM,      ST(CLAIMED)   },
+    { ST(READY),      JOB_EV_ASSIGN,     ST(STARTING)  },
+    { ST(CLAIMED),    JOB_EV_UNCLAIM,    ST(READY)     },
+    { ST(CLAIMED),    JOB_EV_ASSIGN,     ST(STARTING)  },
+    { ST(CLAIMED),    JOB_EV_BACKOFF,    ST(RETRY_WAIT)},
+    { ST(CLAIMED),    JOB_EV_END,        ST(FINISHING) },
+    { ST(STARTING),   JOB_EV_STARTED,    ST(RUNNING)   },
+    { ST(STARTING),   JOB_EV_LOST,       ST(READY)     },
+    { ST(STARTING),   JOB_EV_QUARANTINE, ST(HELD)      },
+    { ST(STARTING),   JOB_EV_BACKOFF,    ST(RETRY_WAIT)},
+    { ST(STARTING),   JOB_EV_END,        ST(FINISHING) },
+    { ST(RUNNING),    JOB_EV_PAUSE,      ST(PAUSED)    },
+    { ST(RUNNING),    JOB_EV_LOST,       ST(READY)     },
+    { ST(RUNNING),    JOB_EV_QUARANTINE, ST(HELD)      },
+    { ST(RUNNING),    JOB_EV_BACKOFF,    ST(RETRY_WAIT)},
+    { ST(RUNNING),    JOB_EV_END,        ST(FINISHING) },
+    { ST(PAUSED),     JOB_EV_RESUME,     ST(RUNNING)   },
+    { ST(PAUSED),     JOB_EV_LOST,       ST(READY)     },
+    { ST(PAUSED),     JOB_EV_QUARANTINE, ST(HELD)      },
+    { ST(PAUSED),     JOB_EV_BACKOFF,    ST(RETRY_WAIT)},
+    { ST(PAUSED),     JOB_EV_END,        ST(FINISHING) },
+    { ST(FINISHING),  JOB_EV_SUCCEEDED,  ST(SUCCEEDED) },
+    { ST(FINISHING),  JOB_EV_FAILED,     ST(FAILED)    },
+    { ST(FINISHING),  JOB_EV_TIMED_OUT,  ST(TIMED_OUT) },
+    { ST(FINISHING),  JOB_EV_CANCELLED,  ST(CANCELLED) },
+    { ST(FINISHING),  JOB_EV_EXPIRED,    ST(EXPIRED)   },
+    { ST(FINISHING),  JOB_EV_SKIPPED,    ST(SKIPPED)   },
+    { ST(FINISHING),  JOB_EV_DEAD,       ST(DEAD)      },
 };
 enum { LEGAL = sizeof(legal) / sizeof(legal[0]) };
 
@@ -104,9 +142,11 @@ static void every_event_is_used(void **state)
 static void from_every_live_state_the_end_is_at_most_two_steps_away(void **state)
 {
     (void)state;
-    for (unsigned s = ST(READY); s < ST(SUCCEEDED); s++) {
+    for (unsigned s = ST(READY); s < JOB_STATES; s++) {
         unsigned next = s == ST(FINISHING) ? s : job_next[s][JOB_EV_END];
 
+        if (job_is_terminal((Pb__State)s))
+            continue;
         assert_int_equal(next, ST(FINISHING));
         assert_true(job_is_terminal((Pb__State)job_next[next][JOB_EV_FAILED]));
     }
@@ -158,6 +198,8 @@ static void every_cause_has_an_outcome(void **state)
         { CA(WALL_LIMIT), ST(TIMED_OUT)},
         { CA(IDLE_LIMIT), ST(TIMED_OUT)},
         { CA(CANCELLED),  ST(CANCELLED)},
+        { CA(DEADLINE),   ST(EXPIRED)  },
+        { CA(DEP_FAILED), ST(SKIPPED)  },
     };
 
     (void)state;
@@ -173,17 +215,69 @@ static void every_cause_has_an_outcome(void **state)
     }
 }
 
+/* A state is of one sort: it waits, it has a slot, its receipt is being written, or it has ended. */
+static void every_state_is_of_one_sort(void **state)
+{
+    (void)state;
+    for (unsigned i = ST(READY); i < JOB_STATES; i++) {
+        Pb__State s = (Pb__State)i;
+        int sorts = job_waits(s) + job_is_terminal(s) + job_has_begun(s) + (s == ST(CLAIMED)) + (s == ST(FINISHING));
+
+        assert_int_equal(sorts, 1);
+    }
+}
+
+static void an_outcome_is_the_end_of_its_own_event(void **state)
+{
+    (void)state;
+    for (unsigned s = ST(READY); s < JOB_STATES; s++)
+        if (job_is_terminal((Pb__State)s))
+            assert_int_equal(job_next[ST(FINISHING)][job_outcome_event((Pb__State)s)], s);
+}
+
+/* What nobody is to blame for is not tried again, nor what no other attempt can mend; the platform's is counted elsewhere. */
+static void causes_are_the_jobs_the_platforms_or_nobodys(void **state)
+{
+    static const Pb__Cause platform[] = { CA(START_FAILED), CA(WORKER_LOST), CA(BROKER_LOST), CA(INTERNAL) },
+                           nobody[] = { CA(NONE), CA(OK), CA(CANCELLED), CA(DEADLINE), CA(DEP_FAILED) },
+                           hopeless[] = { CA(POLICY), CA(BAD_SPEC) };
+
+    (void)state;
+    for (unsigned i = 0; i < pb__cause__descriptor.n_values; i++) {
+        Pb__Cause c = (Pb__Cause)pb__cause__descriptor.values[i].value;
+        enum job_fault want = JOB_FAULT_JOB;
+        bool retries = true;
+
+        for (unsigned k = 0; k < sizeof(platform) / sizeof(platform[0]); k++)
+            if (platform[k] == c)
+                want = JOB_FAULT_PLATFORM;
+        for (unsigned k = 0; k < sizeof(nobody) / sizeof(nobody[0]); k++)
+            if (nobody[k] == c)
+                want = JOB_FAULT_NOBODY;
+        for (unsigned k = 0; k < sizeof(hopeless) / sizeof(hopeless[0]); k++)
+            if (hopeless[k] == c)
+                retries = false;
+        assert_int_equal(job_cause_fault(c), want);
+        assert_int_equal(job_cause_retries(c), retries && want == JOB_FAULT_JOB);
+    }
+    assert_string_equal(job_fault_name(JOB_FAULT_PLATFORM), "platform");
+    assert_string_equal(job_fault_name(JOB_FAULT_JOB), "job");
+    assert_string_equal(job_fault_name(JOB_FAULT_NOBODY), "");
+}
+
 static void numbers_out_of_range_have_a_harmless_name(void **state)
 {
-    static const int odd[] = { -1, CA(BAD_SPEC) + 1, 9, 255, INT32_MAX, INT32_MIN };
+    static const int odd[] = { -1, CA(DEP_FAILED) + 1, JOB_STATES, 255, INT32_MAX, INT32_MIN };
 
     (void)state;
     for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        if ((unsigned)odd[i] > CA(BAD_SPEC)) {
+        if ((unsigned)odd[i] > CA(DEP_FAILED)) {
             assert_string_equal(job_cause_name((Pb__Cause)odd[i]), "unknown");
             assert_int_equal(job_outcome((Pb__Cause)odd[i]), ST(FAILED));
         }
-        assert_string_equal(job_state_name((Pb__State)odd[i]), "unknown");
+        if ((unsigned)odd[i] >= JOB_STATES)
+            assert_string_equal(job_state_name((Pb__State)odd[i]), "unknown");
+        assert_false((unsigned)odd[i] >= JOB_STATES && (job_is_terminal((Pb__State)odd[i]) || job_waits((Pb__State)odd[i])));
     }
 }
 
@@ -201,6 +295,9 @@ int main(void)
         TEST(names_of_states_are_those_of_the_schema),
         TEST(names_of_causes_are_those_of_the_schema),
         TEST(every_cause_has_an_outcome),
+        TEST(every_state_is_of_one_sort),
+        TEST(an_outcome_is_the_end_of_its_own_event),
+        TEST(causes_are_the_jobs_the_platforms_or_nobodys),
         TEST(numbers_out_of_range_have_a_harmless_name),
     };
 

@@ -312,7 +312,7 @@ static void step_done(struct model *m)
     if (j == NULL)
         return;
     cost = pick(m, 2) == 0 ? j->charged : pick(m, 120) / 10.0;
-    sched_done(m->s, j->sched.uses, j->charged, cost, m->now);
+    sched_done(m->s, j->sched.uses, j->sched.cost, j->charged, cost, m->now);
     sched_uses_drop(m->s, j->sched.uses);
     j->is = NOWHERE;
     count(m, j, 0, -1, cost - j->charged);
@@ -520,7 +520,7 @@ static void claim(struct model *m)
         return;
     }
     assert_true(may_run(m, j));
-    j->charged = j->sched.cost;
+    j->charged = j->sched.charged;
     m->claims++;
     assert_charged(m, j);
     assert_turn_of_tenant(m, j);

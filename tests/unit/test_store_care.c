@@ -266,6 +266,30 @@ static void a_job_whose_row_is_lost_is_made_again_of_what_is_left(void **state)
     assert_int_equal(job.state, PB__STATE__STATE_SUCCEEDED);
 }
 
+static void every_table_of_the_schema_is_salvaged(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_stmt *stmt = NULL;
+    unsigned n = 0;
+
+    assert_int_equal(sqlite3_prepare_v2(f->store->reader,
+                                        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", -1, &stmt,
+                                        NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        size_t i = 0;
+
+        while (store_salvaged_table(i) != NULL && strcmp(store_salvaged_table(i), name) != 0)
+            i++;
+        if (store_salvaged_table(i) == NULL)
+            fail_msg("store_salvage.c does not know the table %s", name);
+        n++;
+    }
+    (void)sqlite3_finalize(stmt);
+    assert_true(n > 20 && store_salvaged_table(n) == NULL);
+}
+
 /* ---- copies -------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_backup_of_a_store_that_is_written_to_is_one_moment_of_it(void **state)
@@ -332,6 +356,7 @@ int main(void)
         TEST(a_file_that_was_cut_is_refused_and_salvaged),
         TEST(a_missing_row_of_the_chain_or_of_an_index_is_told_by_the_check),
         TEST(a_job_whose_row_is_lost_is_made_again_of_what_is_left),
+        TEST(every_table_of_the_schema_is_salvaged),
         TEST(a_backup_of_a_store_that_is_written_to_is_one_moment_of_it),
         TEST(a_backup_takes_no_directory_that_is_there_and_leaves_nothing_when_stopped),
     };

@@ -154,7 +154,7 @@ static void assert_things(struct store *s, int version)
     if (version >= 5) {
         assert_int_equal(store_kv_get(s, 1000, "key", &b), 0);
         assert_blob(b, "value", 5);
-        assert_int_equal(store_alias_list(s, 0, calls, 2), 1);
+        assert_int_equal(store_alias_list(s, NULL, 0, calls, 2), 1);
         assert_string_equal(calls[0].name, "fetch");
         assert_int_equal(calls[0].tenant, geteuid());
     }
