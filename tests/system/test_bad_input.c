@@ -583,11 +583,11 @@ static void bodies_that_are_no_request_drop_their_sender_only(void **state)
         assert_int_equal(sp_peer_send(fd, 1, fixed[i].bytes, fixed[i].len), 0);
         sp_peer_expect_drop(fd);
     }
-    for (size_t i = 0; i + 6 <= DEEP; i += 6) { /* a submit in a submit in a submit */
+    for (size_t i = 0; i + 6 <= DEEP; i += 6) { /* in a submit what it has not, in that again, and so on */
         size_t left = DEEP - i - 6;
 
         memcpy(deep + i,
-               (uint8_t[]){ 0x12, (uint8_t)(left | 0x80), (uint8_t)(left >> 7 | 0x80), (uint8_t)(left >> 14 | 0x80),
+               (uint8_t[]){ i == 0 ? 0x12 : 0x7a, (uint8_t)(left | 0x80), (uint8_t)(left >> 7 | 0x80), (uint8_t)(left >> 14 | 0x80),
                             (uint8_t)(left >> 21 & 0x7f) | 0x80, 0 },
                6);
     }
