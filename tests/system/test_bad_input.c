@@ -74,7 +74,7 @@ static void a_command_line_that_makes_no_sense_is_refused(void **state)
         { { "rnu" },                                          2, { "unknown verb 'rnu'", "did you mean 'coop run'" }   },
         { { "frobnicate" },                                   2, { "unknown verb", "coop help" }                       },
         { { "run" },                                          2, { "wants FILE", "usage: coop run" }                   },
-        { { "wait" },                                         2, { "wants ID", "usage: coop wait" }                    },
+        { { "wait" },                                         2, { "wants ids", "coop wait ID" }                       },
         { { "ls", "x" },                                      2, { "takes no arguments", "usage: coop ls" }            },
         { { "result", NOBODYS_ID, "x" },                      2, { "'x' is too much" }                                 },
         { { "run", "--tiemout", "3s", "@ok.lua" },            2, { "unknown flag --tiemout", "--timeout" }             },
@@ -93,7 +93,7 @@ static void a_command_line_that_makes_no_sense_is_refused(void **state)
         { { "ls", "--limit", "many" },                        2, { "1 to 1000" }                                       },
         { { "ls", "--state", "runing" },                      2, { "unknown state 'runing'", "did you mean 'running'" }},
         { { "help", "subnit" },                               2, { "unknown verb", "did you mean 'coop help submit'" } },
-        { { "completion", "zsh" },                            2, { "no completion for 'zsh'", "bash" }                 },
+        { { "completion", "tcsh" },                           2, { "no completion for 'zsh'", "bash" }                 },
         { { "run", "--endpoint", "tcp://here:1", "@ok.lua" }, 2, { "tcp", "ipc:///path" }                              },
         { { "run", "--endpoint", "/tmp/x.sock", "@ok.lua" },  2, { "is not an address", "ipc:///path" }                },
     };

@@ -367,7 +367,7 @@ static void expect_what_was_promised(struct broker *b)
         assert_string_equal(all[i], promised[i]);
     coop_client_close(c);
     free(all);
-    proc_expect(coop(b, "audit"), 0);
+    proc_expect(coop(b, "audit", "verify"), 0);
 }
 
 static void what_is_acknowledged_is_recorded_once_whoever_is_killed(void **state)
