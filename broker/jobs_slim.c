@@ -253,6 +253,5 @@ void jobs_slim_finished(struct jobs *j, struct waiting *w, const struct store_op
     }
     if (status != 0)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", op->job, strerror(-status));
-    retention_note(j->broker, op->finish.log_until_us, op->finish.keep_until_us);
     conclude(j, w, op);
 }

@@ -470,6 +470,8 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
     struct waiting *w = waiting_find(&j->table, op->job);
     struct job *job = w != NULL ? w->job : jobs_find(j, op->job);
 
+    if (op->kind == STORE_FINISH && op->status == 0)
+        retention_note(j->broker, op->finish.log_until_us, op->finish.keep_until_us);
     if (op->kind == STORE_SUBMIT && op->owner != NULL)
         submit_back(j, op);
     else if (op->kind == STORE_SUBMIT && job != NULL)
