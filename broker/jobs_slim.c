@@ -162,7 +162,7 @@ static int push(struct jobs *j, struct waiting *w, const Pb__Receipt *r)
     op->finish.epoch = w->epoch;
     op->finish.state = r->outcome;
     op->finish.cause = r->cause;
-    op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = 1 };
+    op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = job_has_failed(r->outcome) };
     op->finish.log_until_us = w->not_before_us; /* in FINISHING they are that */
     op->finish.keep_until_us = w->deadline_us;
     store_push(j->broker->store, op);

@@ -413,7 +413,11 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(PREFIX)/share/man/man5 && install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/doc/coop
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+	$(RELEASE)/coop completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_coop
+	$(RELEASE)/coop completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coop.fish
+	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/coop
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/coop/apparmor
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/coopd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/apparmor.in > $(DESTDIR)$(PREFIX)/share/coop/apparmor/coop
@@ -435,7 +439,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/coop
-	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_coop $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coop.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/coop
 
 clean: ## remove build/
 	rm -rf build compile_commands.json
