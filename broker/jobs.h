@@ -93,7 +93,8 @@ struct job_retry {
 struct job_pause {
     uint64_t since; /* monotonic; 0: it is not */
     uint64_t total_us;
-    const char *by; /* what stopped it: a constant */
+    const char *by;    /* what stopped it: a constant */
+    struct timer over; /* the longest pause: it goes on */
 };
 
 struct job {
@@ -249,7 +250,7 @@ struct jobs_order {
     struct tenant *tenant;
     const char *user;  /* "uid:1000", "token:ID" */
     Pb__JobSpec *spec; /* as it came, with limits there; what is not given, and what the broker sets, is filled in */
-    bool internal;     /* cron's, a retry's: no submit rate */
+    bool of_clock;     /* a cron entry's time has come: its tenant's submit rate is not asked, all else is */
     bool dry_run;      /* only checked, and filled in: done is not called, ret_id is "" */
     /* Once, when it is committed (0) or cannot be (-errno). existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
