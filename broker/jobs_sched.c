@@ -208,8 +208,15 @@ void jobs_put_in_queue(struct job *job, int at_head)
 void jobs_unclaim(struct jobs *j, struct waiting *w)
 {
     jobs_dequeue(w->job);
+    w->job->cost_charged -= w->sched.charged; /* it came to nothing: so it is settled too */
     (void)jobs_settle(j, w, NULL);
     jobs_move(j, w, JOB_EV_UNCLAIM, "");
+}
+
+/* The machine's trouble, and nothing of the job has begun: it is looked at again. What the spec itself is no wait mends. */
+static bool is_for_now(int rc)
+{
+    return rc == -ENOMEM || rc == -EIO || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY || rc == -EAGAIN;
 }
 
 /* A claimed job whose spec cannot be had, now or at all. */
@@ -218,7 +225,8 @@ static void cannot_begin(struct jobs *j, struct waiting *w, int rc)
     char detail[128];
 
     (void)jobs_settle(j, w, NULL);
-    if (rc == -ENOMEM) {
+    if (is_for_now(rc)) {
+        log_event(LOG_LEVEL_WARN, "spec_not_read", "error=\"%s\"", strerror(-rc));
         jobs_move(j, w, JOB_EV_UNCLAIM, "");
         jobs_sched_take(j, w);
         (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + BLIND_US);
