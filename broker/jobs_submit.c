@@ -358,6 +358,11 @@ int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret,
     return rc == 0 ? 0 : refuse(no, rc, "%s", why);
 }
 
+static enum tenant_rate rate_of(const struct jobs_order *o)
+{
+    return o->of_clock ? TENANT_RATE_FREE : o->dry_run ? TENANT_RATE_LOOK : TENANT_RATE_TAKE;
+}
+
 int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
                  struct jobs_refusal *no)
 {
@@ -380,8 +385,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = settle(j, o, &room, no);
-    if (rc == 0 && !o->internal)
-        rc = tenant_may_submit(o->tenant, tasks, b->loop.now_us, no->why, no->hint);
+    if (rc == 0)
+        rc = tenant_admits(o->tenant, tasks, rate_of(o), b->loop.now_us, no->why, no->hint);
     return rc;
 }
 

@@ -134,6 +134,9 @@ const struct tenant *tenant_lacks(const struct tenant *t, enum quota q, uint64_t
  * from the rate when it is 0. -EDQUOT: why and hint say which, of whom, and when to try again; -EPERM: suspended. Counts a refused one.
  */
 int tenant_may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY]);
+/* The same, and what it is to the rate: it takes from it; it would, but is only a question (a dry run); it is none of its (a cron entry's time). */
+enum tenant_rate { TENANT_RATE_TAKE, TENANT_RATE_LOOK, TENANT_RATE_FREE };
+int tenant_admits(struct tenant *t, uint64_t n, enum tenant_rate rate, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY]);
 /*
  * After spec_check(): what was not asked for becomes the tenant's default where it has one, and no more than its maximum; what was asked
  * for (spec->limits_asked) and is above the maximum is -EDQUOT. engine: its place in engine_table.
