@@ -32,6 +32,7 @@ const struct option_row config_options[] = {
     { "--template-idle", OPT_TIME,    RELOAD, CELL(template_idle_us),  "TIME",                "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
     { "--log-level",    OPT_LEVEL,   RELOAD, CELL(log_level),         "LEVEL",               "error, warn, info or debug (default: info)" },
     { "--webhook-net",  OPT_NETS,    FIXED,  CELL(webhook_nets),     "NET",                 "webhooks may reach this network, 10.1.0.0/16 say, beside the public internet; may be given several times" },
+    { "--webhook-pause", OPT_TIME,    RELOAD, CELL(webhook_pause_us),  "TIME",                "before the second try of a webhook's notice; each later pause is four times as long (default: 5s)" },
     { "--uid-tenant",   OPT_UIDS,    RELOAD, CELL(uid_tenants),       "UID=NAME",            "jobs of this local user, a number, belong to the tenant NAME (default: to the tenant uid-UID); may be given several times" },
     { "--share",        OPT_CHOICE,  FIXED,  CELL(share),             "auto|all|none",       "local users that may connect beside root and the broker's own, each to a tenant of its own: all, none, or all where root started it on /run/coop (default: auto)" },
     { "--listen",       OPT_TEXT,    FIXED,  CELL(listen),            "tls+tcp://HOST:PORT", "also take requests over TLS, from whoever has a token; HOST may be * and PORT 0, one that is free (default: no)" },
