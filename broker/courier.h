@@ -23,7 +23,7 @@ struct courier_handler {
     /* An errand's end, once. status: of HTTP; 0: there was no answer, error says why. */
     void (*on_done)(void *ctx, uint64_t id, unsigned status, const char *error);
     void (*on_lost)(void *ctx, uint64_t id); /* instead: the courier ended, and nobody knows whether it arrived */
-    void (*on_room)(void *ctx); /* it is ready, or has room again */
+    void (*on_room)(void *ctx);              /* it is ready, or has room again */
     void *ctx;
 };
 
