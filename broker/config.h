@@ -45,6 +45,7 @@ struct config {
     bool check;                                /* only look at the configuration */
     char cgroup[8];                            /* "auto", "v2", "v1" or "none" */
     char file[4096];                           /* "": none was read */
+    uint64_t webhook_pause_us;                 /* before the second try of a notice */
     const char *webhook_nets[CONFIG_NETS + 1]; /* NULL-terminated: beside the public internet */
     struct config_uids uid_tenants;            /* local users whose tenant is not that of their uid */
     char share[8];                             /* "auto", "all" or "none": who else may connect; see places.h */

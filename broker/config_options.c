@@ -33,6 +33,7 @@ const struct option_row config_options[] = {
     { "--max-pause",    OPT_TIME,    RELOAD, CELL(max_pause_us),      "TIME",                "a paused job goes on by itself after so long, in all its pauses of an attempt together; it keeps its place of --workers meanwhile (default: 1h)" },
     { "--log-level",    OPT_LEVEL,   RELOAD, CELL(log_level),         "LEVEL",               "error, warn, info or debug (default: info)" },
     { "--webhook-net",  OPT_NETS,    FIXED,  CELL(webhook_nets),     "NET",                 "webhooks may reach this network, 10.1.0.0/16 say, beside the public internet; may be given several times" },
+    { "--webhook-pause", OPT_TIME,    RELOAD, CELL(webhook_pause_us),  "TIME",                "before the second try of a webhook's notice; each later pause is four times as long (default: 5s)" },
     { "--uid-tenant",   OPT_UIDS,    RELOAD, CELL(uid_tenants),       "UID=NAME",            "jobs of this local user, a number, belong to the tenant NAME (default: to the tenant uid-UID); may be given several times" },
     { "--share",        OPT_CHOICE,  FIXED,  CELL(share),             "auto|all|none",       "local users that may connect beside root and the broker's own, each to a tenant of its own: all, none, or all where root started it on /run/coop (default: auto)" },
     { "--listen",       OPT_TEXT,    FIXED,  CELL(listen),            "tls+tcp://HOST:PORT", "also take requests over TLS, from whoever has a token; HOST may be * and PORT 0, one that is free (default: no)" },

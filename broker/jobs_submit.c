@@ -244,7 +244,7 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
     op->submit.hooks = o->spec->n_webhooks > 0;
     if (op->submit.hooks)
-        webhooks_add(&j->broker->webhooks, op->job);
+        webhooks_add(&j->broker->webhooks, op->job, o->spec);
     return 0;
 }
 
@@ -447,6 +447,8 @@ static void submit_back(struct jobs *j, struct store_op *op)
     struct jobs_idem *s = op->owner;
 
     op->owner = NULL;
+    if (op->submit.hooks && op->status != 0)
+        webhooks_refused(&j->broker->webhooks, op->job);
     answer_submit(s, op->status);
     forget_submit(s);
     if (w == NULL) /* an array, which has been told; or it has ended already */
