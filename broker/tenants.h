@@ -84,6 +84,9 @@ struct tenant {
     uint64_t queued, running, stored_bytes, interpreters, crons;
     uint64_t own_stored_bytes;
     uint64_t refused_unwritten;
+    unsigned tokens;        /* of it and all below it, those that are being made included; tokens.c counts */
+    unsigned tokens_making; /* its own: it does not go before their commits are back */
+    bool removing;          /* its removal is on its way to the store */
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
     uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
