@@ -9,7 +9,9 @@
 #include "broker/arrays_verbs.h"
 #include "broker/broker.h"
 #include "broker/plans_own.h"
+#include "broker/spec_check.h"
 #include "frame.h"
+#include "when.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 #define ST(name) PB__STATE__STATE_##name
@@ -324,6 +326,10 @@ static void on_edited(struct store_op *op)
             a->row.prio = op->edit.row.prio;
         if (op->edit.what & STORE_EDIT_CLASS)
             a->row.class = op->edit.row.class;
+        if (op->edit.what & STORE_EDIT_NOT_BEFORE)
+            a->row.not_before_us = op->edit.row.not_before_us;
+        if (op->edit.what & STORE_EDIT_DEADLINE)
+            a->row.deadline_us = op->edit.row.deadline_us;
         arrays_begin_edit(a, &e->edit);
     }
     if (op->status == 0)
@@ -335,18 +341,19 @@ static void on_edited(struct store_op *op)
     free(e);
 }
 
-/* What of an edit an array has no answer to. NULL: all of it is fine. */
-static const char *check_edit(const Pb__Edit *q)
+/* What of an edit an array has no answer to, and what no job may have either. */
+static int check_edit(const struct array *a, const Pb__Edit *q, char why[SPEC_WHY])
 {
+    const char *no = NULL;
+
     if (q->limits != NULL)
-        return "limits of an array are those that it was submitted with; edit a task, or submit another";
-    if (q->n_labels > 0)
-        return "labels of an array are those that it was submitted with";
-    if (q->priority > 5)
-        return "a priority is 1 to 5";
-    if (strlen(q->name) > 128)
-        return "a name has at most 128 bytes";
-    return NULL;
+        no = "limits of an array are those that it was submitted with; edit a task, or submit another";
+    else if (q->n_labels > 0)
+        no = "labels of an array are those that it was submitted with";
+    if (no == NULL)
+        return spec_check_edit(q, a->row.not_before_us, a->row.deadline_us, when_now_us(), why);
+    snprintf(why, SPEC_WHY, "%s", no);
+    return -EINVAL;
 }
 
 static void fill_edit(const Pb__Edit *q, struct store_edit *e, struct jobs_edit *j)
@@ -372,6 +379,8 @@ static void refuse_edit(struct control_call *c, int rc, const char *why)
         code = ER(TEMPORARY);
     else if (rc == -ELOOP)
         code = ER(CONFLICT);
+    else if (rc == -EDQUOT)
+        code = ER(QUOTA);
     control_refuse(c->broker, c->way, code, "%s", why);
 }
 
@@ -380,18 +389,18 @@ static void verb_edit_array(struct control_call *c)
     const Pb__Edit *q = c->request->edit;
     struct array *a = arrays_find(c->broker, c->id);
     struct deps_list add = { 0 }, drop = { 0 };
-    const char *no = check_edit(q);
     struct store_op *op = NULL;
     struct edit_call *e;
-    char why[DEPS_WHY];
+    char why[DEPS_WHY > SPEC_WHY ? DEPS_WHY : SPEC_WHY];
     int rc;
 
-    if (no != NULL || a == NULL) {
-        control_refuse(c->broker, c->way, no != NULL ? ER(USAGE) : ER(CONFLICT), no != NULL ? "%s" : "array %s has already ended",
-                       no != NULL ? no : c->id);
+    if (a == NULL) {
+        control_refuse(c->broker, c->way, ER(CONFLICT), "array %s has already ended", c->id);
         return;
     }
-    rc = deps_edit(c->broker, a->tenant, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &add, &drop, why);
+    rc = check_edit(a, q, why);
+    if (rc == 0)
+        rc = deps_edit(c->broker, a->tenant, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &add, &drop, why);
     if (rc != 0) {
         refuse_edit(c, rc, why);
         return;

@@ -289,3 +289,26 @@ int spec_check_interp(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     return check(s, true, why);
 }
+
+int spec_check_edit(const Pb__Edit *q, uint64_t not_before_us, uint64_t deadline_us, uint64_t now_us, char why[SPEC_WHY])
+{
+    Pb__JobSpec s = PB__JOB_SPEC__INIT;
+    Pb__Schedule when = PB__SCHEDULE__INIT;
+    int rc = check_name("name of the job", q->name, 1, why);
+
+    if (rc != 0)
+        return rc;
+    s.priority = q->priority;
+    if (q->set_class)
+        s.class_ = q->class_;
+    s.labels = q->labels;
+    s.n_labels = q->n_labels;
+    if (q->not_before_us != 0 || q->deadline_us != 0) { /* else they stay, and may have passed for those that have begun */
+        when.not_before_us = q->not_before_us != 0 ? q->not_before_us : not_before_us;
+        when.deadline_us = q->deadline_us != 0 ? q->deadline_us : deadline_us;
+    }
+    when.after = q->add_after;
+    when.n_after = q->n_add_after;
+    s.schedule = &when;
+    return spec_check_plan(&s, now_us, why);
+}

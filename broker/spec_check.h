@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "control.pb-c.h"
 #include "job.pb-c.h"
 
 #define SPEC_WHY 320
@@ -24,6 +25,10 @@ int spec_check_interp(Pb__JobSpec *spec, char why[SPEC_WHY]);
  * the wall). now_us: that clock. It allocates nothing and looks nothing up: whether the jobs of schedule.after are there is deps.h's.
  */
 int spec_check_plan(const Pb__JobSpec *spec, uint64_t now_us, char why[SPEC_WHY]);
+
+/* What an edit says, by the same rules, of what is not before and has to end by what is given here as long as the edit says nothing else: name,
+ * class, priority, labels, times, what it waits for besides. Limits are not looked at. */
+int spec_check_edit(const Pb__Edit *edit, uint64_t not_before_us, uint64_t deadline_us, uint64_t now_us, char why[SPEC_WHY]);
 
 /* Tasks of an array; 0: the range makes no sense. UINT64_MAX: or more. */
 uint64_t spec_array_tasks(const Pb__ArrayRange *range);

@@ -2,8 +2,11 @@
 #include "store_sqlite.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "when.h"
 
 /* ---- parameters ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -101,6 +104,39 @@ void store_take_hash(struct columns *c, uint8_t ret[STORE_HASH])
 #define TAKE_TEXT(c, array) store_take_text(c, array, sizeof(array))
 
 /* In order of JOB_COLUMNS, as store_put_job() of store_jobs.c. */
+/*
+ * What the file says is no more than that: a value that no job may have becomes one that it may, so that whoever goes by it (tables by state
+ * and class, bands by priority) needs no look of its own, and one bad row does not keep the broker from starting.
+ */
+static uint64_t take_enum(struct columns *c, const ProtobufCEnumDescriptor *d, uint64_t instead)
+{
+    uint64_t value = store_take_num(c);
+
+    return value <= INT_MAX && protobuf_c_enum_descriptor_get_value(d, (int)value) != NULL ? value : instead;
+}
+
+static Pb__State take_state(struct columns *c)
+{
+    uint64_t state = take_enum(c, &pb__state__descriptor, PB__STATE__STATE_READY);
+
+    return state != PB__STATE__STATE_NONE ? (Pb__State)state : PB__STATE__STATE_READY;
+}
+
+static uint32_t take_prio(struct columns *c)
+{
+    enum { LOWEST = 1, DEFAULT = 3, HIGHEST = 5 };
+    uint64_t prio = store_take_num(c);
+
+    return prio >= LOWEST && prio <= HIGHEST ? (uint32_t)prio : DEFAULT;
+}
+
+static uint64_t take_time(struct columns *c)
+{
+    uint64_t at = store_take_num(c);
+
+    return at <= WHEN_LAST_US ? at : WHEN_LAST_US;
+}
+
 void store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
 {
     struct columns c = store_columns(stmt);
@@ -113,18 +149,18 @@ void store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
     TAKE_TEXT(&c, ret->user);
     TAKE_TEXT(&c, ret->limiters);
     ret->tenant = store_take_num(&c);
-    ret->state = (Pb__State)store_take_num(&c);
-    ret->cause = (Pb__Cause)store_take_num(&c);
-    ret->class = (Pb__JobClass)store_take_num(&c);
-    ret->prio = (uint32_t)store_take_num(&c);
+    ret->state = take_state(&c);
+    ret->cause = (Pb__Cause)take_enum(&c, &pb__cause__descriptor, PB__CAUSE__CAUSE_NONE);
+    ret->class = (Pb__JobClass)take_enum(&c, &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    ret->prio = take_prio(&c);
     ret->hold = (uint32_t)store_take_num(&c);
     ret->attempt = (uint32_t)store_take_num(&c);
     ret->infra = (uint32_t)store_take_num(&c);
     ret->max_attempts = (uint32_t)store_take_num(&c);
     ret->epoch = store_take_num(&c);
     ret->submitted_us = store_take_num(&c);
-    ret->not_before_us = store_take_num(&c);
-    ret->deadline_us = store_take_num(&c);
+    ret->not_before_us = take_time(&c);
+    ret->deadline_us = take_time(&c);
     ret->ended_us = store_take_num(&c);
     TAKE_TEXT(&c, ret->array_id);
     ret->array_index = store_take_num(&c);
@@ -151,8 +187,8 @@ void store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
     TAKE_TEXT(&c, ret->name);
     TAKE_TEXT(&c, ret->engine);
     TAKE_TEXT(&c, ret->queue);
-    ret->class = (Pb__JobClass)store_take_num(&c);
-    ret->prio = (uint32_t)store_take_num(&c);
+    ret->class = (Pb__JobClass)take_enum(&c, &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    ret->prio = take_prio(&c);
     ret->hold = (uint32_t)store_take_num(&c);
     ret->from = store_take_num(&c);
     ret->to = store_take_num(&c);
@@ -160,8 +196,8 @@ void store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
     ret->tasks = store_take_num(&c);
     ret->max_parallel = (uint32_t)store_take_num(&c);
     ret->submitted_us = store_take_num(&c);
-    ret->not_before_us = store_take_num(&c);
-    ret->deadline_us = store_take_num(&c);
+    ret->not_before_us = take_time(&c);
+    ret->deadline_us = take_time(&c);
     ret->ended_us = store_take_num(&c);
     ret->counts.tasks = ret->tasks;
     ret->counts.succeeded = store_take_num(&c);

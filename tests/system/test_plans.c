@@ -12,6 +12,8 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/sp_peer.h"
+#include "when.h"
 
 #define FOR_EVER "while true do end\n"
 enum { IDS = 1100 };
@@ -178,6 +180,57 @@ static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **stat
     assert_int_equal(n, 3);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(json_num(receipt_of(b, ids[i]), "array_index"), 1 + 2 * i);
+}
+
+static void expect_edit_refused(const struct broker *b, Pb__Edit *e)
+{
+    Pb__Request q = PB__REQUEST__INIT;
+    const Pb__Reply *r;
+    int fd = sp_peer_open(b->socket);
+
+    q.body_case = PB__REQUEST__BODY_EDIT;
+    q.edit = e;
+    sp_peer_ask(fd, 1, &q);
+    r = sp_peer_answer(fd, 1);
+    assert_int_equal(r->body_case, PB__REPLY__BODY_ERROR);
+    assert_int_equal(r->error->code, PB__ERROR_CODE__ERROR_CODE_USAGE);
+}
+
+/* By the command none of it can be said. */
+static void an_edit_of_an_array_is_checked_as_a_jobs_is(void **state)
+{
+    struct broker *b = *state;
+    char *id = (char *)submit(b, "--array", "1-3", "--hold", ok_script(b));
+    const struct {
+        Pb__JobClass class;
+        uint64_t not_before_us, deadline_us;
+        const char *name;
+    } bad[] = {
+        {(Pb__JobClass)7,   0,                 0,                ""    },
+        { (Pb__JobClass)-1, 0,                 0,                ""    },
+        { 0,                UINT64_MAX,        0,                ""    },
+        { 0,                0,                 1,                ""    }, /* 1970 */
+        { 0,                0,                 UINT64_MAX / 2,   ""    },
+        { 0,                0,                 WHEN_LAST_US + 1, ""    },
+        { 0,                WHEN_LAST_US,      WHEN_LAST_US - 1, ""    },
+        { 0,                0,                 0,                "a\nb"},
+        { 0,                when_now_us() * 2, 1,                ""    },
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        Pb__Edit e = PB__EDIT__INIT;
+
+        e.id = id;
+        e.set_class = true;
+        e.class_ = bad[i].class;
+        e.not_before_us = bad[i].not_before_us;
+        e.deadline_us = bad[i].deadline_us;
+        e.name = (char *)bad[i].name;
+        expect_edit_refused(b, &e);
+    }
+    proc_expect(coop(b, "edit", id, "--class", "batch"), 0);
+    proc_expect(coop(b, "release", id), 0);
+    proc_expect(coop(b, "wait", id), 0);
 }
 
 static void an_array_is_cancelled_whole(void **state)
@@ -469,6 +522,7 @@ int main(void)
         T(what_is_each_tasks_own_is_refused_of_an_array_by_name),
         T(an_array_that_is_too_long_is_refused_by_its_length),
         T(the_failed_tasks_of_an_array_are_tried_again_as_an_array),
+        T(an_edit_of_an_array_is_checked_as_a_jobs_is),
         T(an_array_is_cancelled_whole),
         T(a_diamond_runs_from_its_top_to_its_foot),
         T(a_wrong_end_skips_down_the_chain_and_names_whom),

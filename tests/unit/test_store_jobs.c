@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "store_fixture.h"
+#include "when.h"
 
 #define ST(name) PB__STATE__STATE_##name
 
@@ -816,10 +817,35 @@ static void ids_go_on_behind_the_newest_one_when_the_clock_was_put_back(void **s
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void what_no_job_may_have_is_read_as_what_it_may(void **state)
+{
+    struct fixture *f = *state;
+    struct store_array a;
+    struct store_job job;
+
+    assert_int_equal(do_op(f->store, array_of(1, 2)), 0);
+    run_sql(f, "UPDATE job SET class = 7, prio = 0, state = 99, cause = -4, not_before_us = -1, deadline_us = 9223372036854775807; "
+               "UPDATE arr SET class = -1, prio = 6");
+    reopen(f);
+    job = found(f->store, id_of(2));
+    assert_int_equal(job.class, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    assert_int_equal(job.prio, 3);
+    assert_int_equal(job.state, ST(READY));
+    assert_int_equal(job.cause, PB__CAUSE__CAUSE_NONE);
+    assert_int_equal(job.not_before_us, WHEN_LAST_US);
+    assert_int_equal(job.deadline_us, WHEN_LAST_US);
+    assert_int_equal(store_find_array(f->store, id_of(1), NULL, 0, &a), 0);
+    assert_int_equal(a.class, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    assert_int_equal(a.prio, 3);
+    run_sql(f, "UPDATE job SET state = 0");
+    assert_int_equal(found(f->store, id_of(2)).state, ST(READY));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(everything_of_a_row_is_read_as_it_was_written),
+        TEST(what_no_job_may_have_is_read_as_what_it_may),
         TEST(a_key_is_given_once_and_who_has_it_is_told),
         TEST(a_taken_id_does_not_take_the_key_along),
         TEST(a_spec_is_shared_and_stays_as_long_as_one_needs_it),
