@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
 #include "tests/support/support.h"
 
@@ -81,10 +82,44 @@ static void class_comes_before_priority_and_priority_before_age(void **state)
         assert_true(began(b, ids[order[i - 1]]) < began(b, ids[order[i]]));
 }
 
+static json_int_t stored(const struct broker *b)
+{
+    struct proc *p = proc_expect(coop(b, "--json", "tenant", "show", own_tenant()), 0);
+
+    return json_num(json_line(&p->out, 0), "stored_bytes");
+}
+
+/* One that nobody has ever set anything of, and so has no row. */
+static void what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "much.lua", "print((\"x\"):rep(20000))\n"), *id = submit(b, path), *second;
+    json_int_t one, both;
+
+    expect_end(b, id, "ok");
+    one = stored(b);
+    assert_true(one > 20000);
+    second = submit(b, path);
+    expect_end(b, second, "ok");
+    both = stored(b);
+    assert_true(both > one + 20000);
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    assert_int_equal(stored(b), both);
+    let(b, "stored_bytes=30000");
+    assert_int_equal(coop(b, "submit", path)->code, COOP_EXIT_QUOTA);
+    assert_int_equal(stored(b), both);
+    assert_int_equal(coop(b, "rm", "-y", id)->code, 0);
+    assert_in_range(stored(b), 20001, both - 20001);
+    expect_end(b, submit(b, path), "ok");
+    assert_int_equal(coop(b, "submit", path)->code, COOP_EXIT_QUOTA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_waits_for_a_quota_says_so_and_runs_when_it_is_raised, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on, one_worker, broker_teardown),
         cmocka_unit_test_setup_teardown(class_comes_before_priority_and_priority_before_age, one_worker, broker_teardown),
     };
 
