@@ -38,8 +38,18 @@ static struct broker broker; /* the one thing main owns; everybody else is hande
 
 /* ---- store ---- */
 
+/* What its tenant has stored: as the transaction wrote it down. */
+static void count_stored(struct broker *b, const struct store_op *op)
+{
+    struct tenant *t = op->status == 0 && op->counted.bytes != 0 ? tenants_find(&b->tenants, op->counted.tenant) : NULL;
+
+    if (t != NULL)
+        tenant_stored(t, op->counted.bytes);
+}
+
 static void handle_op(struct broker *b, struct store_op *op)
 {
+    count_stored(b, op);
     if (op->done != NULL)
         op->done(op);
     templates_stored(b, op);

@@ -192,6 +192,7 @@ struct store {
     int wal_pages;          /* writer thread: how long the log is */
     struct chain_end chain; /* the same: of the transaction that is open */
     struct tally tally;     /* the same */
+    struct store_op *op;    /* the same: that is being written; NULL: none */
 
     bool running; /* main thread: there is a writer to join */
     pthread_t thread;

@@ -47,6 +47,10 @@ int store_count_bytes(struct store *s, uint64_t tenant, int64_t bytes)
     struct tally *t = &s->tally;
     int err;
 
+    if (s->op != NULL) { /* each op is about one tenant */
+        s->op->counted.tenant = tenant;
+        s->op->counted.bytes += bytes;
+    }
     for (unsigned i = 0; i < t->n_totals; i++)
         if (t->totals[i].tenant == tenant) {
             t->totals[i].bytes += bytes;

@@ -221,9 +221,14 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     s->tally.n_totals = s->tally.n_usages = 0;
     for (struct store_op *op = first; op != end && err == 0; op = op->next) {
         op->status = op->sync_status;
+        op->counted.bytes = 0;
+        s->op = op;
         if (op->status == 0)
             err = apply(s, op, now_us);
+        if (op->status != 0)
+            op->counted.bytes = 0;
     }
+    s->op = NULL;
     if (err == 0)
         err = store_tally_write(s);
     if (err == 0)
@@ -261,8 +266,10 @@ static void commit_batch(struct store *s, struct store_op *batch)
         return;
     for (struct store_op *op = batch; op != NULL; op = op->next) {
         int own = is_about_size(err) && batch->next != NULL ? commit_range(s, op, op->next) : err;
-        if (own != 0)
+        if (own != 0) {
             op->status = own;
+            op->counted.bytes = 0;
+        }
     }
 }
 
@@ -385,6 +392,7 @@ void store_push(struct store *s, struct store_op *op)
     assert(op->kind != STORE_FINISH || (op->finish.state >= PB__STATE__STATE_SUCCEEDED && op->finish.state <= PB__STATE__STATE_DEAD));
     op->next = NULL;
     op->status = op->sync_status = 0;
+    op->counted.bytes = 0;
     (void)pthread_mutex_lock(&s->lock);
     first = s->queue.first == NULL;
     shorter = first || ride_ms < s->ride_ms;

@@ -473,7 +473,7 @@ static int fill_tenant(struct tenant *t, const struct store_tenant *row, const P
             log_event(LOG_LEVEL_WARN, "tenant_changed", "tenant=%s why=\"%s\"", t->name, why);
     sched_tenant_restore(t->owner->sched, &t->sched, row->used, loop_wall_us() > row->used_at_us ? loop_wall_us() - row->used_at_us : 0,
                          loop_clock_us());
-    tenant_stored(t, (int64_t)row->stored_bytes);
+    tenant_stored(t, (int64_t)(row->stored_bytes - t->own_stored_bytes));
     return 0;
 }
 

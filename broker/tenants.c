@@ -116,14 +116,18 @@ struct tenant *tenants_named(const struct tenants *t, const char *name)
 static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
 {
     char name[16];
+    uint64_t stored = 0;
     struct tenant *of;
 
     if (t->sched == NULL || t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
         return NULL;
     snprintf(name, sizeof(name), "uid-%u", uid);
     of = tenants_add(t, uid, name, NULL, 1);
-    if (of != NULL)
-        t->of_uids++;
+    if (of == NULL)
+        return NULL;
+    t->of_uids++;
+    if (t->broker != NULL && t->broker->store != NULL && store_stored_bytes(t->broker->store, uid, &stored) == 0)
+        tenant_stored(of, (int64_t)stored); /* of what it left behind before it was known here */
     return of;
 }
 

@@ -128,7 +128,7 @@ int selection_make(const struct command *c, struct coop_client *client, unsigned
     *ret = (struct selection){ .chosen = c->n_args == 0 };
     if (ret->chosen) {
         code = choose(c, client, asked_for ? c->opt.states : states, ret);
-        if (code == 0 && ret->n == 0)
+        if (code == 0 && ret->n == 0 && c->verb->run != verb_wait) /* which says it itself: there it is a mistake */
             say_note(c, "there is no such job");
         return code;
     }

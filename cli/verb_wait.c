@@ -274,7 +274,11 @@ int verb_wait(const struct command *c)
         code = say_open(c, &w.client);
     if (code != 0)
         return code;
-    code = selection_make(c, w.client, STATES_WAITING | STATES_ON, &s);
+    code = selection_make(c, w.client, 0, &s); /* also those that have ended: to lose the race with a short job is no success */
+    if (code == 0 && s.n == 0) {
+        coop_error_set(&why, ENOENT, COOP_EXIT_NOT_FOUND, "there is no such job, so there is nothing to wait for");
+        code = say_error(c, &why);
+    }
     if (code == 0 && s.n > 0)
         code = wait_selected(c, &w, &s);
     status_clear();

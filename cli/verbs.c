@@ -37,7 +37,7 @@ const struct verb verb_table[] = {
         .name = "wait", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_wait,
         .summary = "wait until jobs have ended",
         .text = "Prints id, state and cause of each. Exits with 0 when every job succeeded, else with the code of the first of them, in the order given, that did not: 1 when it ended itself with another code, else as under EXIT CODES. --timeout and Ctrl-C stop the waiting, not the job.\n"
-                "An array stands for all of its tasks; ID.7 is task 7 of it. In place of IDs, -l, --name, --array or --tenant choose jobs that have not ended. With --any the first of them that ends is enough, and its code is the code. With --state STATE a job that is, or was meanwhile, in that state is done (0); one that ended otherwise is a conflict (81).\n"
+                "An array stands for all of its tasks; ID.7 is task 7 of it. In place of IDs, -l, --name, --array or --tenant choose jobs, those that have ended already as well; that there is none is 80. With --any the first of them that ends is enough, and its code is the code. With --state STATE a job that is, or was meanwhile, in that state is done (0); one that ended otherwise is a conflict (81).\n"
                 "On a terminal a bar shows how many of several jobs, or of an array's tasks, have ended.\n",
     },
     [VERB_LOGS] = {

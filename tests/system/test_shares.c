@@ -145,6 +145,39 @@ static void a_pause_ends_by_itself_and_others_get_their_turn(void **state)
     assert_true(json_num(receipt_of(b, id), "usage.paused_us") >= 50000);
 }
 
+static json_int_t stored(const struct broker *b)
+{
+    struct proc *p = proc_expect(coop(b, "--json", "tenant", "show", own_tenant()), 0);
+
+    return json_num(json_line(&p->out, 0), "stored_bytes");
+}
+
+/* One that nobody has ever set anything of, and so has no row. */
+static void what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "much.lua", "print((\"x\"):rep(20000))\n"), *id = submit(b, path), *second;
+    json_int_t one, both;
+
+    expect_end(b, id, "ok");
+    one = stored(b);
+    assert_true(one > 20000);
+    second = submit(b, path);
+    expect_end(b, second, "ok");
+    both = stored(b);
+    assert_true(both > one + 20000);
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    assert_int_equal(stored(b), both);
+    let(b, "stored_bytes=30000");
+    assert_int_equal(coop(b, "submit", path)->code, COOP_EXIT_QUOTA);
+    assert_int_equal(stored(b), both);
+    assert_int_equal(coop(b, "rm", "-y", id)->code, 0);
+    assert_in_range(stored(b), 20001, both - 20001);
+    expect_end(b, submit(b, path), "ok");
+    assert_int_equal(coop(b, "submit", path)->code, COOP_EXIT_QUOTA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dry_run_looks_at_the_rate_and_takes_nothing, one_worker, broker_teardown),
         cmocka_unit_test_setup_teardown(a_pause_ends_by_itself_and_others_get_their_turn, one_worker_short_pauses, broker_teardown),
         cmocka_unit_test_setup_teardown(what_waits_for_a_quota_says_so_and_runs_when_it_is_raised, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on, one_worker, broker_teardown),
         cmocka_unit_test_setup_teardown(class_comes_before_priority_and_priority_before_age, one_worker, broker_teardown),
     };
 

@@ -328,6 +328,21 @@ static void what_submit_is_given_as_input_reaches_the_job(void **state)
     expect_text(proc_expect(coop(b, "logs", heard_line(&piped->out)), 0)->out, "piped");
 }
 
+static void wait_counts_chosen_jobs_that_have_ended_and_none_at_all_is_not_found(void **state)
+{
+    struct broker *b = *state;
+    char *bad = submit(b, "-l", "run=9", "--name", "nine", script(b, "exit.lua", "os.exit(7)"));
+    struct proc *p;
+
+    (void)expect_end(b, bad, "exit");
+    p = proc_expect(coop(b, "wait", "-l", "run=9"), COOP_EXIT_JOB_FAILED);
+    expect_text(p->out, support_text("%s failed (exit)\n", bad));
+    (void)proc_expect(coop(b, "wait", "--name", "nine"), COOP_EXIT_JOB_FAILED);
+    (void)proc_expect(coop(b, "wait", "--any", "-l", "run=9"), COOP_EXIT_JOB_FAILED);
+    expect_has(proc_expect(coop(b, "wait", "-l", "run=8"), COOP_EXIT_NOT_FOUND)->err, "there is no such job");
+    (void)proc_expect(coop(b, "wait", "-q", "--name", "eight"), COOP_EXIT_NOT_FOUND);
+}
+
 static void wait_says_how_each_job_ended_and_exits_for_the_first_that_failed(void **state)
 {
     struct broker *b = *state;
@@ -971,6 +986,7 @@ int main(void)
         TEST(quiet_leaves_nothing_but_the_jobs_own_words),
         TEST(submit_prints_the_id_alone),
         TEST(what_submit_is_given_as_input_reaches_the_job),
+        TEST(wait_counts_chosen_jobs_that_have_ended_and_none_at_all_is_not_found),
         TEST(wait_says_how_each_job_ended_and_exits_for_the_first_that_failed),
         TEST(a_timeout_of_wait_leaves_the_job_alone),
         TEST(logs_are_what_was_written_each_stream_on_its_own),
