@@ -67,6 +67,7 @@ struct waiter {
     uint64_t offset[2];
     uint64_t run;
     Pb__State known_state;
+    bool was_quarantined; /* when it was parked: only its coming into it is news */
     int want_receipt;
     uint8_t *bytes; /* of a StdinWrite not yet taken */
     size_t len;

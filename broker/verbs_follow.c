@@ -72,9 +72,23 @@ static void settle_offsets(struct waiter *w, uint64_t run)
         w->offset[0] = w->offset[1] = 0;
 }
 
+static bool is_quarantined(const struct job *job)
+{
+    return job->entry != NULL && job->state == PB__STATE__STATE_HELD && (job->entry->holds & WAITING_HELD_QUARANTINE) != 0;
+}
+
+/* It may stay so for ever: who waits for its end is to know. */
+static bool is_news(const struct waiter *w)
+{
+    return is_quarantined(w->job) && !w->was_quarantined;
+}
+
 static int logs_have_news(const struct waiter *w)
 {
     const struct job *job = w->job;
+
+    if (is_news(w))
+        return 1;
 
     if (w->run != 0 && w->run != job->epoch)
         return 1;
@@ -127,7 +141,7 @@ int verb_answer(struct waiter *w, int now)
 
     switch (w->kind) {
     case PB__REQUEST__BODY_WAIT:
-        if (!now) /* only the end is news, and control_release() brings it */
+        if (!now && !is_news(w)) /* else only the end is news, and control_release() brings it */
             return 0;
         jobs_status(w->job, &status);
         reply_wait(w->broker, w->way, &status);
@@ -232,8 +246,8 @@ static void answer_or_park(struct control_call *c, Pb__Request__BodyCase kind, u
 
 static void fill_wait(struct waiter *w, const Pb__Request *q)
 {
-    (void)w;
     (void)q;
+    w->was_quarantined = w->job != NULL && is_quarantined(w->job);
 }
 
 void verb_wait(struct control_call *c)
@@ -248,6 +262,7 @@ static void fill_logs(struct waiter *w, const Pb__Request *q)
     w->offset[1] = q->logs->stderr_offset;
     w->known_state = q->logs->known_state;
     w->want_receipt = q->logs->want_receipt;
+    w->was_quarantined = w->job != NULL && is_quarantined(w->job);
 }
 
 void verb_logs(struct control_call *c)

@@ -339,6 +339,10 @@ static void on_log(struct follow *f, const Pb__LogsReply *r)
         stop(f, 0);
         return;
     }
+    if (f->plan->owns_job && !news && r->status != NULL && say_is_quarantined(r->status)) {
+        stop(f, say_quarantined(f->c, f->plan->id));
+        return;
+    }
     f->live_due = !news;
     if (!news && may_draw(f) && r->status != NULL)
         status_show(r->status);

@@ -49,6 +49,20 @@ void say_note(const struct command *c, const char *fmt, ...)
     fprintf(stderr, "coop: %s%s", text_safe_str(safe, sizeof(safe), text), terminal_line_end());
 }
 
+bool say_is_quarantined(const Pb__JobStatus *s)
+{
+    return s->state == PB__STATE__STATE_HELD && strcmp(s->reason, "QUARANTINE") == 0;
+}
+
+int say_quarantined(const struct command *c, const char *id)
+{
+    struct coop_error why;
+
+    coop_error_set(&why, EBUSY, COOP_EXIT_PLATFORM, "job %s is held: its workers were lost as often as it may be tried (QUARANTINE)", id);
+    coop_error_hint(&why, "to have it tried again: coop release %s", id);
+    return say_error(c, &why);
+}
+
 int say_open(const struct command *c, struct coop_client **ret_client)
 {
     struct coop_client_options o = { sizeof(o), c->opt.endpoint, c->opt.no_autostart, c->opt.token_file, c->opt.ca_file };

@@ -196,7 +196,7 @@ static void show_live(const struct waiting *w, const Pb__JobStatus *s)
 static int wait_for(struct waiting *w)
 {
     bool live = status_wanted(w->c);
-    int ms = live ? FIRST_LINE_MS : LONG_POLL_MS;
+    int ms = FIRST_LINE_MS; /* it may be in quarantine already, which is no news to the broker */
 
     for (;;) {
         struct frame reply;
@@ -212,6 +212,10 @@ static int wait_for(struct waiting *w)
             code = tell(w, r->status);
             frame_release(&reply);
             return code;
+        }
+        if (r->status != NULL && say_is_quarantined(r->status)) {
+            frame_release(&reply);
+            return say_quarantined(w->c, w->id);
         }
         if (live && r->status != NULL)
             show_live(w, r->status);

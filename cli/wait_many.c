@@ -17,6 +17,7 @@ struct awaited {
     bool due;                 /* something has happened to it: look */
     bool reached;             /* it has been in a state that was asked for, perhaps only for a moment */
     bool done;
+    bool quarantined;
     bool otherwise; /* it has ended, and was never in a state that was asked for */
     char *line;     /* to be printed when those before it are */
     int code;
@@ -78,7 +79,7 @@ static int on_event(void *ctx, const Pb__Event *e)
 {
     struct waits *w = ctx;
 
-    if (is_wanted(w, e->to) || selection_ended(e->to))
+    if (is_wanted(w, e->to) || selection_ended(e->to) || strcmp(e->reason, "QUARANTINE") == 0)
         mark(w, e->job, is_wanted(w, e->to));
     if (e->array_id[0] != '\0')
         mark(w, e->array_id, false);
@@ -111,6 +112,11 @@ static void judge(struct waits *w, struct awaited *a, const Pb__WaitReply *r)
         return;
     snprintf(a->id, sizeof(a->id), "%s", s->id);
     a->reached |= is_wanted(w, s->state);
+    if (!a->reached && say_is_quarantined(s)) {
+        a->quarantined = true;
+        finish(w, a, COOP_EXIT_PLATFORM);
+        return;
+    }
     if (!a->reached && !r->ended)
         return;
     a->line = wait_line(w->c, s);
@@ -155,6 +161,8 @@ static void tell(struct waits *w, struct awaited *a)
         status_clear();
         puts(a->line);
     }
+    if (a->quarantined)
+        (void)say_quarantined(w->c, a->id);
     if (a->otherwise) {
         coop_error_set(&why, EBUSY, COOP_EXIT_CONFLICT, "job %s has ended otherwise", a->id);
         (void)say_error(w->c, &why);

@@ -443,6 +443,7 @@ static void a_job_whose_worker_was_lost_runs_again(void **state)
 static void a_job_whose_worker_is_lost_three_times_is_held(void **state)
 {
     struct broker *b = *state;
+    struct proc *p;
     json_t *r;
     char *id;
 
@@ -454,11 +455,45 @@ static void a_job_whose_worker_is_lost_three_times_is_held(void **state)
     assert_string_equal(json_str(r, "state"), "held");
     assert_string_equal(json_str(r, "reason"), "QUARANTINE");
     assert_int_equal(json_num(r, "infra_attempts"), 3);
+    p = coop(b, "wait", id); /* it would wait for ever */
+    (void)proc_expect(p, COOP_EXIT_PLATFORM);
+    expect_has(p->err, "coop release");
+    proc_expect(coop(b, "wait", "--any", id), COOP_EXIT_PLATFORM);
     (void)proc_expect(coop(b, "kill", id), 0);
     r = expect_end(b, id, "cancelled");
     assert_int_equal(json_num(r, "attempt"), 3);
     assert_string_equal(json_str(r, "attempts.0.cause"), "worker_lost");
     assert_int_equal(json_num(r, "attempts.2.n"), 3);
+}
+
+static void who_runs_a_job_that_goes_into_quarantine_is_told(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\n" FOR_EVER));
+    const char *id;
+
+    proc_until(p, &p->out, "up\n");
+    id = json_str(json_of(&coop(b, "ls", "--json")->out), "jobs.0.id");
+    for (unsigned attempt = 1; attempt <= 3; attempt++)
+        kill_worker_of(b, id, attempt);
+    (void)proc_expect(p, COOP_EXIT_PLATFORM);
+    expect_has(p->err, "coop release");
+}
+
+/* The two that its workers lost are not the brokers' fault: it is tried once more. */
+static void losses_of_workers_are_not_those_of_brokers(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, script(b, "a.lua", FOR_EVER));
+
+    kill_worker_of(b, id, 1);
+    kill_worker_of(b, id, 2);
+    broker_says_times(b, "to=running", id, 3);
+    (void)expect_end(b, submit(b, script(b, "ok.lua", "return 0")), "ok"); /* committed behind its claim */
+    broker_kill(b);
+    broker_up(b);
+    broker_says(b, "to=running", id);
+    assert_int_equal(json_num(status_of(b, id), "infra_attempts"), 3);
 }
 
 static void input_that_was_read_is_not_read_twice(void **state)
@@ -584,6 +619,8 @@ int main(void)
         TEST(a_worker_that_dies_of_a_signal_gives_that_signal),
         TEST(a_job_whose_worker_was_lost_runs_again),
         TEST(a_job_whose_worker_is_lost_three_times_is_held),
+        TEST(losses_of_workers_are_not_those_of_brokers),
+        TEST(who_runs_a_job_that_goes_into_quarantine_is_told),
         TEST(input_that_was_read_is_not_read_twice),
         TEST(a_stream_that_breaks_with_its_broker_is_broker_lost),
         ALONE(a_worker_that_cannot_be_sealed_runs_nothing),

@@ -88,6 +88,19 @@ static void a_waiting_job_is_held_and_one_that_runs_is_not(void **state)
     assert_int_equal(json_num(expect_end(b, id, "cancelled"), "attempt"), 0);
 }
 
+static void a_hold_that_was_answered_outlives_the_broker(void **state)
+{
+    struct broker *b = up_with_one_worker(state);
+    char *busy = occupy(b), *id = submit(b, ok_script(b));
+
+    (void)proc_expect(coop(b, "hold", id), 0);
+    again(b);
+    expect_state(b, id, "held", "HELD_USER");
+    (void)proc_expect(coop(b, "kill", busy), 0);
+    (void)proc_expect(coop(b, "release", id), 0);
+    (void)expect_end(b, id, "ok");
+}
+
 /* ---- paused ---------------------------------------------------------------------------------------------------------------------------------------- */
 
 /* A second of wall time, of which most is a pause: its clock stands still meanwhile. */
@@ -222,6 +235,8 @@ static void attempts_are_counted_across_the_brokers_death(void **state)
     again(b);
     expect_state(b, id, "retry_wait", "RETRY_WAIT");
     assert_int_equal(json_num(status_of(b, id), "attempt"), 1);
+    (void)proc_expect(coop(b, "edit", "--prio", "5", id), 0); /* its pause goes on */
+    expect_state(b, id, "retry_wait", "RETRY_WAIT");
     (void)proc_expect(coop(b, "hold", id), 0);
     (void)proc_expect(coop(b, "release", id), 0); /* which also ends its pause */
     r = expect_end(b, id, "exit");
@@ -346,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_held_job_waits_for_its_release_also_across_the_brokers_death),
         TEST_OWN(a_waiting_job_is_held_and_one_that_runs_is_not),
+        TEST_OWN(a_hold_that_was_answered_outlives_the_broker),
         TEST(a_paused_job_stands_still_and_so_do_its_clocks),
         TEST(a_paused_job_can_be_killed_and_cancelled),
         TEST(a_program_is_frozen_or_it_is_said_why_not),
