@@ -159,6 +159,8 @@ $(B)/tests/fuzz/fuzz_json: $(B)/tests/fuzz/fuzz_json.o $(B)/libclient.a $(B)/lib
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLIENT_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_yaml: $(B)/tests/fuzz/fuzz_yaml.o $(B)/libcli.a $(B)/libclient.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
+$(B)/tests/fuzz/fuzz_courier: $(B)/tests/fuzz/fuzz_courier.o $(B)/libbroker.a $(B)/libcourier.a $(B)/libproto.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(BROKER_LIBS) -o $@)
 

@@ -15,6 +15,7 @@
 #include "control.pb-c.h"
 #include "coop/version.h"
 #include "frame.h"
+#include "courier.pb-c.h"
 #include "link.pb-c.h"
 #include "zygote.pb-c.h"
 
@@ -704,6 +705,33 @@ static void elf_seeds(void)
     save("elf", "head");
 }
 
+/* ---- courier: a byte that chooses the end, one packet ------------------------------------------------------------------------------------- */
+
+static void courier_seeds(void)
+{
+    Pb__Errand errand = PB__ERRAND__INIT;
+    Pb__ToCourier to = PB__TO_COURIER__INIT;
+    Pb__ErrandDone done = PB__ERRAND_DONE__INIT;
+    Pb__FromCourier from = PB__FROM_COURIER__INIT;
+    uint8_t packet[256];
+
+    errand.id = 1782000000000000;
+    errand.url = (char *)"https://h/x";
+    errand.body = (ProtobufCBinaryData){ 2, (uint8_t *)"{}" };
+    to.body_case = PB__TO_COURIER__BODY_ERRAND;
+    to.errand = &errand;
+    add_byte(0);
+    add(packet, protobuf_c_message_pack(&to.base, packet));
+    save("courier", "errand");
+    done.id = 3;
+    done.error = (char *)"no \x01 answer";
+    from.body_case = PB__FROM_COURIER__BODY_DONE;
+    from.done = &done;
+    add_byte(1);
+    add(packet, protobuf_c_message_pack(&from.base, packet));
+    save("courier", "done");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -721,5 +749,6 @@ int main(int argc, char **argv)
     json_seeds();
     yaml_seeds();
     elf_seeds();
+    courier_seeds();
     return 0;
 }

@@ -327,6 +327,29 @@ static void a_receipt_that_is_too_long_is_cut_and_the_courier_lives(void **state
     assert_int_equal(broker_said(b, "courier_gone", ""), 0);
 }
 
+/* As another program checks it. */
+static void the_receiver_of_the_examples_believes_the_right_key_only(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n"), *hook;
+    struct proc *receiver;
+
+    if (access("/usr/bin/python3", X_OK) != 0)
+        skip();
+    receiver = proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
+                          (const char *const[]){ "/usr/bin/python3", "examples/jobs/webhook_receiver.py", "0", "s3cret", NULL });
+    proc_until(receiver, &receiver->out, "\n");
+    assert_int_equal(sscanf(receiver->out.bytes, "port %u", &port), 1);
+    hook = support_text("%s,key=hooks/web", address());
+    assert_int_equal(coop(b, "kv", "put", "hooks/web", "s3cret")->code, 0);
+    (void)submit(b, "--webhook", hook, path);
+    proc_until(receiver, &receiver->out, "succeeded");
+    assert_int_equal(coop(b, "kv", "put", "hooks/web", "another")->code, 0);
+    (void)submit(b, "--webhook", hook, path);
+    proc_until(receiver, &receiver->out, "refused");
+    broker_says(b, "event=webhook ", "status=403");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tasks_of_an_array_are_told_also_after_a_restart, started, teardown),
         cmocka_unit_test_setup_teardown(the_end_of_a_task_is_told_by_the_next_broker_when_its_array_is_over, started, teardown),
         cmocka_unit_test_setup_teardown(a_receipt_that_is_too_long_is_cut_and_the_courier_lives, started, teardown),
+        cmocka_unit_test_setup_teardown(the_receiver_of_the_examples_believes_the_right_key_only, started, teardown),
     };
 
     signal(SIGPIPE, SIG_IGN);

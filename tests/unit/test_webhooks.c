@@ -9,6 +9,9 @@
 #include <cmocka.h>
 
 #include "bare_broker.h"
+#include "broker/arrays.h"
+#include "broker/tenants.h"
+#include "broker/waiting.h"
 #include "broker/webhooks_own.h"
 
 #define JOB "01HZZZZZZZ000000000000000A"
@@ -232,6 +235,33 @@ static void a_refused_submit_leaves_nothing(void **state)
     webhooks_refused(w, JOB);
 }
 
+/* There is no store here: whoever read a spec for an event would not come back. */
+static void events_of_tasks_are_told_by_what_was_kept_at_submit(void **state)
+{
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Webhook h = PB__WEBHOOK__INIT, *hooks[] = { &h };
+    Pb__State wanted[] = { PB__STATE__STATE_READY, PB__STATE__STATE_HELD };
+    struct array array = { .row.id = JOB };
+    struct waiting *task = waiting_add(&bare->b.jobs.table, "01HZZZZZZZ000000000000000B");
+
+    (void)state;
+    h.url = (char *)"http://a/";
+    h.events = wanted;
+    h.n_events = 2;
+    spec.webhooks = hooks;
+    spec.n_webhooks = 1;
+    webhooks_add(w, JOB, &spec);
+    task->array = &array;
+    task->tenant = tenants_of_uid(&bare->b.tenants, geteuid());
+    for (int i = 0; i < 10; i++) {
+        webhooks_changed(w, task, PB__STATE__STATE_READY, PB__STATE__STATE_HELD, "HELD_USER");
+        webhooks_changed(w, task, PB__STATE__STATE_READY, PB__STATE__STATE_RUNNING, "");
+    }
+    assert_int_equal(w->open, 10);
+    task->array = NULL;
+    waiting_drop(&bare->b.jobs.table, task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tenant_has_a_bound_and_it_is_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(one_tenant_does_not_stop_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_now_waits_and_what_never_can_is_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_of_tasks_are_told_by_what_was_kept_at_submit, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_submit_leaves_nothing, setup, teardown),
     };
 
