@@ -113,11 +113,33 @@ struct tenant *tenants_named(const struct tenants *t, const char *name)
     return of;
 }
 
+/* Of a local user who has done nothing but look, or whose jobs have all gone: it would be the same when it is made again. */
+static bool is_idle(const struct tenant *of)
+{
+    return of->id < TENANT_FIRST_NAMED && of->id != 0 && of->id != geteuid() && of->created_us == 0 && of->own_jobs == 0 && of->crons == 0 &&
+           of->interpreters == 0 && of->own_stored_bytes == 0 && of->tokens == 0 && of->refused_unwritten == 0 && of->today.jobs == 0 &&
+           of->today.cpu_us == 0;
+}
+
+/* The one that was made first goes first. */
+static void forget_idle(struct tenants *t)
+{
+    struct tenant *of, *next;
+
+    HASH_ITER (hh, t->by_id, of, next)
+        if (is_idle(of) && tenants_drop(t, of) == 0) {
+            t->of_uids--;
+            return;
+        }
+}
+
 static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
 {
     char name[16];
     struct tenant *of;
 
+    if (t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
+        forget_idle(t);
     if (t->sched == NULL || t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
         return NULL;
     snprintf(name, sizeof(name), "uid-%u", uid);
@@ -293,7 +315,8 @@ static void block_until_tomorrow(struct tenant *t, enum quota q, enum sched_bloc
 
 void tenant_look_at_day(struct tenant *t, uint64_t wall_us)
 {
-    struct tenant_day d = tenant_today(t, wall_us);
+    uint64_t day = wall_us - wall_us % TENANT_DAY_US;
+    struct tenant_day d = t->today.day_us > day ? t->today : tenant_today(t, wall_us); /* as day_of() counts */
 
     block_until_tomorrow(t, QUOTA_CPU_DAY, SCHED_QUOTA_CPU_DAY, d.cpu_us / 1000000, wall_us);
     block_until_tomorrow(t, QUOTA_MIB_DAY, SCHED_QUOTA_MEM_DAY, d.mib_us / 1000000, wall_us);
