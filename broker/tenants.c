@@ -73,7 +73,7 @@ int tenants_drop(struct tenants *t, struct tenant *of)
 
 void tenants_init(struct tenants *t, struct broker *b)
 {
-    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()) };
+    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()), .clock = { .watch = { .fd = -1 } } };
 }
 
 void tenants_finish(struct tenants *t)
@@ -81,8 +81,10 @@ void tenants_finish(struct tenants *t)
     struct tenant *of, *next;
     struct tenant_uid *u, *next_u;
 
-    if (t->broker != NULL)
+    if (t->broker != NULL) {
         timers_cancel(&t->broker->loop.timers, &t->write_refused);
+        wall_clock_close(&t->clock);
+    }
     sched_free(t->sched);
     for (of = t->by_id; of != NULL; of = of->hh.next)
         of->parent = NULL; /* which may go first */
@@ -320,6 +322,25 @@ void tenant_look_at_day(struct tenant *t, uint64_t wall_us)
 
     block_until_tomorrow(t, QUOTA_CPU_DAY, SCHED_QUOTA_CPU_DAY, d.cpu_us / 1000000, wall_us);
     block_until_tomorrow(t, QUOTA_MIB_DAY, SCHED_QUOTA_MEM_DAY, d.mib_us / 1000000, wall_us);
+}
+
+static void on_clock_set(void *ctx)
+{
+    struct tenants *all = ctx;
+
+    for (struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
+        tenant_look_at_day(t, loop_wall_us());
+    wall_clock_arm(&all->clock, UINT64_MAX);
+    jobs_dispatch(&all->broker->jobs);
+}
+
+int tenants_watch_clock(struct tenants *t)
+{
+    int rc = wall_clock_open(&t->clock, &t->broker->loop, on_clock_set, t);
+
+    if (rc == 0)
+        wall_clock_arm(&t->clock, UINT64_MAX);
+    return rc;
 }
 
 void tenant_used(struct tenant *t, uint64_t wall_us, const struct tenant_use *use)

@@ -328,6 +328,8 @@ static void a_day_s_quota_that_is_used_up_blocks_until_tomorrow(void **state)
     tenant_look_at_day(t, noon);
     until = t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY];
     assert_true(until > loop_clock_us() + TENANT_DAY_US / 2 - 60000000 && until <= loop_clock_us() + TENANT_DAY_US / 2);
+    tenant_look_at_day(t, noon + TENANT_DAY_US); /* as when the clock was set forward */
+    assert_int_equal(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY], 0);
     assert_int_equal(set_quota(fx, t, "cpu_s_per_day", 0, true), 0);
     assert_true(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY] == SCHED_NEVER);
     assert_int_equal(set_quota(fx, t, "cpu_s_per_day", 0, false), 0);
