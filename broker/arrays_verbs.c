@@ -400,7 +400,8 @@ static void verb_edit_array(struct control_call *c)
     }
     rc = check_edit(a, q, why);
     if (rc == 0)
-        rc = deps_edit(c->broker, a->tenant, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &add, &drop, why);
+        rc = deps_edit(c->broker, a->tenant, c->actor.queue, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after,
+                       &add, &drop, why);
     if (rc != 0) {
         refuse_edit(c, rc, why);
         return;

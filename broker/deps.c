@@ -368,8 +368,8 @@ static int add_all(struct broker *b, const char *job, struct waiting *w, const s
     return rc;
 }
 
-int deps_edit(struct broker *b, const struct tenant *t, const char *job, struct waiting *w, Pb__Dependency *const *add, size_t n_add,
-              char *const *drop, size_t n_drop, struct deps_list *ret_add, struct deps_list *ret_drop, char why[DEPS_WHY])
+int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const char *job, struct waiting *w, Pb__Dependency *const *add,
+              size_t n_add, char *const *drop, size_t n_drop, struct deps_list *ret_add, struct deps_list *ret_drop, char why[DEPS_WHY])
 {
     int rc;
 
@@ -381,7 +381,7 @@ int deps_edit(struct broker *b, const struct tenant *t, const char *job, struct 
     snprintf(why, DEPS_WHY, "the dependencies cannot be read");
     rc = find_drops(b, job, drop, n_drop, ret_drop, why);
     if (rc == 0)
-        rc = deps_resolve(b, t, job, add, n_add, ret_add, why);
+        rc = deps_resolve(b, t, queue, job, add, n_add, ret_add, why);
     if (rc == 0)
         rc = add_all(b, job, w, ret_add, why);
     for (size_t i = 0; i < ret_drop->n && rc == 0; i++)

@@ -47,9 +47,9 @@ struct deps_list {
     size_t n;
 };
 
-/* -ENOENT: no such job (or another's); -EINVAL; -E2BIG: too many; -ENOMEM. job: the id of who asks, NULL: it is being submitted. */
-int deps_resolve(struct broker *b, const struct tenant *t, const char *job, Pb__Dependency *const *after, size_t n, struct deps_list *ret,
-                 char why[DEPS_WHY]);
+/* queue: the one that a token is bound to, which sees no others; "": any. -ENOENT: no such job (or another's); -EINVAL; -E2BIG: too many; -ENOMEM. job: the id of who asks, NULL: it is being submitted. */
+int deps_resolve(struct broker *b, const struct tenant *t, const char *queue, const char *job, Pb__Dependency *const *after, size_t n,
+                 struct deps_list *ret, char why[DEPS_WHY]);
 void deps_list_finish(struct deps_list *l);
 
 /*
@@ -69,8 +69,8 @@ void deps_finish(struct broker *b);
  * Edges of a job or an array that waits are added and dropped: checked, and in memory; the caller puts add and drop into its STORE_EDIT.
  * -ELOOP: it would close a circle (why: its members); -ENOENT: one to drop is not there, or one to add is not a job; nothing is changed then.
  */
-int deps_edit(struct broker *b, const struct tenant *t, const char *job, struct waiting *w, Pb__Dependency *const *add, size_t n_add,
-              char *const *drop, size_t n_drop, struct deps_list *ret_add, struct deps_list *ret_drop, char why[DEPS_WHY]);
+int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const char *job, struct waiting *w, Pb__Dependency *const *add,
+              size_t n_add, char *const *drop, size_t n_drop, struct deps_list *ret_add, struct deps_list *ret_drop, char why[DEPS_WHY]);
 
 /* An array has ended; jobs tell by themselves. */
 void deps_ended(struct broker *b, const char *on, Pb__State outcome);

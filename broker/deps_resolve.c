@@ -25,9 +25,15 @@ void deps_list_finish(struct deps_list *l)
     *l = (struct deps_list){ 0 };
 }
 
+/* What a token that is bound to a queue may know of. */
+static bool is_in(const char *queue, const char *of)
+{
+    return queue[0] == '\0' || strcmp(queue, of[0] != '\0' ? of : ACTOR_DEFAULT_QUEUE) == 0;
+}
+
 /* A job or an array of this tenant by the beginning of its id. *ret_outcome NONE: it has not ended. */
-static int find(struct broker *b, const struct tenant *t, const char *text, char ret_id[ULID_LEN + 1], Pb__State *ret_outcome,
-                char why[DEPS_WHY])
+static int find(struct broker *b, const struct tenant *t, const char *queue, const char *text, char ret_id[ULID_LEN + 1],
+                Pb__State *ret_outcome, char why[DEPS_WHY])
 {
     char id[ULID_LEN + 1], shown[80];
     struct array_look own;
@@ -45,7 +51,7 @@ static int find(struct broker *b, const struct tenant *t, const char *text, char
         return say(-EINVAL, why, "'%s' is the beginning of several job ids; give more of it", shown);
     if ((rj != 0 && rj != -ENOENT) || (ra != 0 && ra != -ENOENT))
         return say(rj != -ENOENT ? rj : ra, why, "the store cannot be read: %s", strerror(rj != -ENOENT ? -rj : -ra));
-    if ((rj != 0 && ra != 0) || (rj == 0 && job.builds))
+    if ((rj != 0 && ra != 0) || (rj == 0 && job.builds) || !is_in(queue, rj == 0 ? job.queue : array.queue))
         return say(-ENOENT, why, "there is no job %s to wait for", shown);
     if (rj == 0 && job.lives != STORE_LIVES_NOT)
         return say(-EINVAL, why, "%s is an interpreter; jobs wait for jobs and arrays", job.id);
@@ -58,8 +64,8 @@ static int find(struct broker *b, const struct tenant *t, const char *text, char
     return 0;
 }
 
-static int take_one(struct broker *b, const struct tenant *t, const char *job, const Pb__Dependency *d, struct deps_list *l,
-                    char why[DEPS_WHY])
+static int take_one(struct broker *b, const struct tenant *t, const char *queue, const char *job, const Pb__Dependency *d,
+                    struct deps_list *l, char why[DEPS_WHY])
 {
     struct store_dep *dep = &l->deps[l->n];
     Pb__State outcome;
@@ -67,7 +73,7 @@ static int take_one(struct broker *b, const struct tenant *t, const char *job, c
 
     if ((unsigned)d->on > PB__AFTER__AFTER_ANY)
         return say(-EINVAL, why, "a job is waited for until it is ok, has failed, or either: %d is none of them", (int)d->on);
-    rc = find(b, t, d->job, dep->on, &outcome, why);
+    rc = find(b, t, queue, d->job, dep->on, &outcome, why);
     if (rc != 0)
         return rc;
     if (job != NULL && strcmp(dep->on, job) == 0)
@@ -85,8 +91,8 @@ static int take_one(struct broker *b, const struct tenant *t, const char *job, c
     return 0;
 }
 
-int deps_resolve(struct broker *b, const struct tenant *t, const char *job, Pb__Dependency *const *after, size_t n, struct deps_list *ret,
-                 char why[DEPS_WHY])
+int deps_resolve(struct broker *b, const struct tenant *t, const char *queue, const char *job, Pb__Dependency *const *after, size_t n,
+                 struct deps_list *ret, char why[DEPS_WHY])
 {
     int rc = 0;
 
@@ -97,7 +103,7 @@ int deps_resolve(struct broker *b, const struct tenant *t, const char *job, Pb__
     if (ret->deps == NULL)
         return say(-ENOMEM, why, "out of memory");
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = take_one(b, t, job, after[i], ret, why);
+        rc = take_one(b, t, queue, job, after[i], ret, why);
     if (rc != 0)
         deps_list_finish(ret);
     return rc;

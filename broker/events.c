@@ -273,6 +273,22 @@ static bool take_filter(struct control_call *c, struct events_waiter *w)
     return true;
 }
 
+/* No tenant takes so many that others, or an operator, find none. */
+static bool has_place(const struct events *e, const struct events_waiter *of)
+{
+    unsigned same = 0, others = 0;
+
+    if (e->n_waiters >= EVENTS_WAITS || actor_may(&of->actor, ACTOR_OPERATOR))
+        return e->n_waiters < EVENTS_WAITS;
+    for (const struct events_waiter *w = e->waiters; w != NULL; w = w->next) {
+        bool operates = actor_may(&w->actor, ACTOR_OPERATOR);
+
+        others += !operates;
+        same += !operates && w->actor_tenant == of->actor_tenant;
+    }
+    return same < EVENTS_TENANT && others < EVENTS_OTHERS;
+}
+
 void verb_events(struct control_call *c)
 {
     const Pb__GetEvents *q = c->request->events;
@@ -288,10 +304,11 @@ void verb_events(struct control_call *c)
     probe.seq = q->seq != 0 && q->seq <= e->last_seq + 1 ? q->seq : e->last_seq + 1;
     if (!take_filter(c, &probe) || answer(&probe, ms == 0))
         return;
-    if (e->n_waiters < EVENTS_WAITS)
+    if (has_place(e, &probe))
         w = malloc(sizeof(*w));
     if (w == NULL) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_QUOTA, "%d requests wait for events already", EVENTS_WAITS);
+        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_QUOTA,
+                       "too many requests wait for events already: %d of a tenant, %d in all", EVENTS_TENANT, EVENTS_WAITS);
         return;
     }
     *w = probe;

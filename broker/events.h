@@ -2,7 +2,7 @@
  * events.h - what has happened to jobs and to the broker, one after another: a bounded ring, and the long-polls that wait for the next.
  *
  * Side:    broker, main thread.
- * Bounded: EVENTS_KEPT events in memory; older ones are gone, and whoever comes late is told how many it missed. EVENTS_WAITS long-polls.
+ * Bounded: EVENTS_KEPT events in memory; older ones are gone, and whoever comes late is told how many it missed. EVENTS_WAITS long-polls, EVENTS_TENANT of a tenant.
  *          Nothing is written to disk: numbers begin again with each broker.
  * Owned:   texts are copied.
  */
@@ -26,6 +26,8 @@ struct tenant;
 #define EVENTS_REPLY  1000 /* in one answer */
 #define EVENTS_REASON 47   /* bytes */
 #define EVENTS_WAITS  1024 /* of all connections */
+#define EVENTS_OTHERS 896  /* of all that are not operators */
+#define EVENTS_TENANT 64   /* of one tenant of those */
 
 enum event_kind { EVENT_STATE, EVENT_SUBMIT, EVENT_WORKER, EVENT_QUARANTINE, EVENT_ADMIN, EVENT_BROKER, EVENT_KINDS };
 extern const char *const event_kind_names[EVENT_KINDS];

@@ -254,6 +254,7 @@ __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Caus
 struct jobs_order {
     struct tenant *tenant;
     const char *user;  /* "uid:1000", "token:ID" */
+    const char *queue; /* that a token is bound to: it hears of no other's jobs; NULL or "": any */
     Pb__JobSpec *spec; /* as it came, with limits there; what is not given, and what the broker sets, is filled in */
     bool of_clock;     /* a cron entry's time has come: its tenant's submit rate is not asked, all else is */
     bool dry_run;      /* only checked, and filled in: done is not called, ret_id is "" */

@@ -1,6 +1,7 @@
 /* jobs_submit.c - see jobs.h: a spec is checked, filled in and becomes an entry; the same idempotency key again is the same job again. */
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <sha256.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,9 +63,13 @@ static void name_it(struct jobs_idem *s, const struct tenant *t, const char *key
     snprintf(s->name.key, sizeof(s->name.key), "%s", key);
 }
 
-static int refuse_other(struct jobs_refusal *no, const char *key, const char *id)
+/* Whoever is bound to a queue does not hear which job it is: it may be in another. */
+static int refuse_other(const struct jobs_order *o, struct jobs_refusal *no, const char *key, const char *id)
 {
-    snprintf(no->hint, sizeof(no->hint), "the job is %s; another job wants another key", id);
+    if (o->queue != NULL && o->queue[0] != '\0')
+        snprintf(no->hint, sizeof(no->hint), "another job wants another key");
+    else
+        snprintf(no->hint, sizeof(no->hint), "the job is %s; another job wants another key", id);
     return refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec", key);
 }
 
@@ -75,7 +80,7 @@ static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8
     struct listener *l;
 
     if (memcmp(first->hash, hash, STORE_HASH) != 0)
-        return refuse_other(no, first->name.key, first->id);
+        return refuse_other(o, no, first->name.key, first->id);
     l = malloc(sizeof(*l));
     if (l == NULL)
         return refuse(no, -ENOMEM, "out of memory");
@@ -104,7 +109,7 @@ static int look_up(struct jobs *j, const struct jobs_order *o, const uint8_t *ha
     if (rc != 0)
         return refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
     if (memcmp(stored, hash, STORE_HASH) != 0)
-        return refuse_other(no, o->spec->idem_key, ret_id);
+        return refuse_other(o, no, o->spec->idem_key, ret_id);
     if (!o->dry_run)
         o->done(o->ctx, ret_id, o->spec->limits, true, 0);
     return 1;
@@ -354,13 +359,37 @@ int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret,
     *ret = (struct jobs_plan){ 0 };
     rc = limiters_settle(j->broker, o->tenant, s, ret->limiters, why);
     if (rc == 0)
-        rc = deps_resolve(j->broker, o->tenant, NULL, s != NULL ? s->after : NULL, s != NULL ? s->n_after : 0, &ret->deps, why);
+        rc = deps_resolve(j->broker, o->tenant, o->queue != NULL ? o->queue : "", NULL, s != NULL ? s->after : NULL,
+                          s != NULL ? s->n_after : 0, &ret->deps, why);
     return rc == 0 ? 0 : refuse(no, rc, "%s", why);
 }
 
 static enum tenant_rate rate_of(const struct jobs_order *o)
 {
     return o->of_clock ? TENANT_RATE_FREE : o->dry_run ? TENANT_RATE_LOOK : TENANT_RATE_TAKE;
+}
+
+/*
+ * What all may have waiting is divided as the rest of what they share (estate.h): one tenant, with all below it, takes no more than a part of
+ * ESTATE_SHARE of it, unless an operator gave it a max_queued of its own. Operators' own jobs have all of it.
+ */
+static int has_share(struct jobs *j, const struct jobs_order *o, uint64_t tasks, struct jobs_refusal *no)
+{
+    const struct tenant *top = o->tenant;
+    uint64_t share = j->broker->config.max_queued / ESTATE_SHARE;
+
+    while (top->parent != NULL)
+        top = top->parent;
+    if (top->id == 0 || top->id == geteuid() || top->quota[QUOTA_QUEUED] != TENANT_NO_BOUND)
+        return 0;
+    share = share > 0 ? share : 1;
+    if (tasks <= share && top->queued <= share - tasks)
+        return 0;
+    snprintf(no->hint, sizeof(no->hint), "an operator can give it more: coop quota set %.64s max_queued=N, and coopd --max-queued",
+             top->name);
+    return refuse(no, -EDQUOT,
+                  "one tenant, with those below it, may have %" PRIu64 " jobs waiting (a quarter of --max-queued); %s has %" PRIu64, share,
+                  top->name, top->queued);
 }
 
 int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
@@ -383,6 +412,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = look_up(j, o, hash, ret_id, no);
     if (rc == 0 && waiting_count(&j->table) + tasks > b->config.max_queued)
         rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
+    if (rc == 0)
+        rc = has_share(j, o, tasks, no);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0)

@@ -73,7 +73,7 @@ int tenants_drop(struct tenants *t, struct tenant *of)
 
 void tenants_init(struct tenants *t, struct broker *b)
 {
-    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()) };
+    *t = (struct tenants){ .broker = b, .sched = sched_new(0, loop_clock_us()), .clock = { .watch = { .fd = -1 } } };
 }
 
 void tenants_finish(struct tenants *t)
@@ -81,8 +81,10 @@ void tenants_finish(struct tenants *t)
     struct tenant *of, *next;
     struct tenant_uid *u, *next_u;
 
-    if (t->broker != NULL)
+    if (t->broker != NULL) {
         timers_cancel(&t->broker->loop.timers, &t->write_refused);
+        wall_clock_close(&t->clock);
+    }
     sched_free(t->sched);
     for (of = t->by_id; of != NULL; of = of->hh.next)
         of->parent = NULL; /* which may go first */
@@ -113,12 +115,34 @@ struct tenant *tenants_named(const struct tenants *t, const char *name)
     return of;
 }
 
+/* Of a local user who has done nothing but look, or whose jobs have all gone: it would be the same when it is made again. */
+static bool is_idle(const struct tenant *of)
+{
+    return of->id < TENANT_FIRST_NAMED && of->id != 0 && of->id != geteuid() && of->created_us == 0 && of->own_jobs == 0 &&
+           of->crons == 0 && of->interpreters == 0 && of->own_stored_bytes == 0 && of->tokens == 0 && of->refused_unwritten == 0 &&
+           of->today.jobs == 0 && of->today.cpu_us == 0;
+}
+
+/* The one that was made first goes first. */
+static void forget_idle(struct tenants *t)
+{
+    struct tenant *of, *next;
+
+    HASH_ITER (hh, t->by_id, of, next)
+        if (is_idle(of) && tenants_drop(t, of) == 0) {
+            t->of_uids--;
+            return;
+        }
+}
+
 static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
 {
     char name[16];
     uint64_t stored = 0;
     struct tenant *of;
 
+    if (t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
+        forget_idle(t);
     if (t->sched == NULL || t->of_uids >= TENANTS_OF_UIDS || HASH_COUNT(t->by_id) >= TENANTS_MAX)
         return NULL;
     snprintf(name, sizeof(name), "uid-%u", uid);
@@ -297,10 +321,30 @@ static void block_until_tomorrow(struct tenant *t, enum quota q, enum sched_bloc
 
 void tenant_look_at_day(struct tenant *t, uint64_t wall_us)
 {
-    struct tenant_day d = tenant_today(t, wall_us);
+    uint64_t day = wall_us - wall_us % TENANT_DAY_US;
+    struct tenant_day d = t->today.day_us > day ? t->today : tenant_today(t, wall_us); /* as day_of() counts */
 
     block_until_tomorrow(t, QUOTA_CPU_DAY, SCHED_QUOTA_CPU_DAY, d.cpu_us / 1000000, wall_us);
     block_until_tomorrow(t, QUOTA_MIB_DAY, SCHED_QUOTA_MEM_DAY, d.mib_us / 1000000, wall_us);
+}
+
+static void on_clock_set(void *ctx)
+{
+    struct tenants *all = ctx;
+
+    for (struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
+        tenant_look_at_day(t, loop_wall_us());
+    wall_clock_arm(&all->clock, UINT64_MAX);
+    jobs_dispatch(&all->broker->jobs);
+}
+
+int tenants_watch_clock(struct tenants *t)
+{
+    int rc = wall_clock_open(&t->clock, &t->broker->loop, on_clock_set, t);
+
+    if (rc == 0)
+        wall_clock_arm(&t->clock, UINT64_MAX);
+    return rc;
 }
 
 void tenant_used(struct tenant *t, uint64_t wall_us, const struct tenant_use *use)

@@ -21,6 +21,7 @@
 
 #include "broker/sched.h"
 #include "broker/timers.h"
+#include "broker/wall_clock.h"
 #include "control.pb-c.h"
 
 struct actor;
@@ -84,9 +85,9 @@ struct tenant {
     uint64_t queued, running, stored_bytes, interpreters, crons;
     uint64_t own_stored_bytes;
     uint64_t refused_unwritten;
-    unsigned tokens;        /* of it and all below it, those that are being made included; tokens.c counts */
-    unsigned tokens_making; /* its own: it does not go before their commits are back */
-    bool removing;          /* its removal is on its way to the store */
+    unsigned tokens;         /* of it and all below it, those that are being made included; tokens.c counts */
+    unsigned tokens_making;  /* its own: it does not go before their commits are back */
+    bool removing;           /* its removal is on its way to the store */
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
     uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
@@ -100,10 +101,13 @@ struct tenants {
     struct tenant_uid *uids; /* local users that were given to a tenant; what the configuration says of one comes first */
     unsigned of_uids;
     struct timer write_refused;
+    struct wall_clock clock; /* tells when somebody sets it */
 };
 
 void tenants_init(struct tenants *t, struct broker *b);
 int tenants_load(struct tenants *t); /* from the store; the broker's own uid's is there afterwards */
+int tenants_watch_clock(
+    struct tenants *t); /* with a loop: a day that is another by the hand of somebody ends what was blocked until tomorrow */
 void tenants_finish(struct tenants *t);
 
 struct tenant *tenants_find(const struct tenants *t, uint64_t id);       /* NULL: there is none */

@@ -29,7 +29,7 @@ struct tls_front {
     int port;
     struct tls_keys *keys; /* until it is forked */
     const struct config *config;
-    pid_t pid;             /* 0: none */
+    pid_t pid; /* 0: none */
     struct loop *loop;
     struct loop_watch watch;
     struct rep_socket *to;

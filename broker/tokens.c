@@ -186,7 +186,8 @@ int tokens_begin_making(struct tokens *t, struct tenant *of, uint64_t wall_us, c
 {
     for (const struct tenant *above = of; above != NULL; above = above->parent)
         if (above->tokens >= TOKENS_OF && !forget_ended(t, above, wall_us)) {
-            snprintf(why, ACTOR_WHY, "tenant %s has %d tokens with those below it, the most there may be; revoke some", above->name, TOKENS_OF);
+            snprintf(why, ACTOR_WHY, "tenant %s has %d tokens with those below it, the most there may be; revoke some", above->name,
+                     TOKENS_OF);
             return -EDQUOT;
         }
     if (HASH_COUNT(t->by_id) + t->making >= TOKENS_MAX && !forget_ended(t, NULL, wall_us)) {
@@ -262,7 +263,8 @@ int tokens_load(struct tokens *t)
     int rc = store_each_token(t->broker->store, load_one, t);
 
     if (t->skipped > 0)
-        log_event(LOG_LEVEL_WARN, "tokens_skipped", "n=%u why=\"more than %d, or no memory\" lost=\"logins with them\"", t->skipped, TOKENS_MAX);
+        log_event(LOG_LEVEL_WARN, "tokens_skipped", "n=%u why=\"more than %d, or no memory\" lost=\"logins with them\"", t->skipped,
+                  TOKENS_MAX);
     return rc;
 }
 

@@ -20,13 +20,13 @@
 struct broker;
 struct tenant;
 
-#define TOKEN_ID     16
-#define TOKEN_SECRET 64
-#define TOKEN_TEXT   (TOKEN_ID + 1 + TOKEN_SECRET)
-#define TOKEN_HASH   32
-#define TOKEN_NOTE   128
-#define TOKENS_MAX   100000 /* in all */
-#define TOKENS_OF    1000   /* of a tenant and all below it, those that have ended and are remembered included */
+#define TOKEN_ID      16
+#define TOKEN_SECRET  64
+#define TOKEN_TEXT    (TOKEN_ID + 1 + TOKEN_SECRET)
+#define TOKEN_HASH    32
+#define TOKEN_NOTE    128
+#define TOKENS_MAX    100000                           /* in all */
+#define TOKENS_OF     1000                             /* of a tenant and all below it, those that have ended and are remembered included */
 #define TOKENS_OLD_US (UINT64_C(30) * 86400 * 1000000) /* one that ended so long ago is forgotten at the next start */
 
 struct token {

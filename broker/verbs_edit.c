@@ -137,8 +137,8 @@ static int edit_deps(struct edit *e)
 
     if (q->n_add_after == 0 && q->n_drop_after == 0)
         return 0;
-    return deps_edit(c->broker, e->entry->tenant, c->id, e->entry, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after, &e->add,
-                     &e->drop, e->why);
+    return deps_edit(c->broker, e->entry->tenant, c->actor.queue, c->id, e->entry, q->add_after, q->n_add_after, q->drop_after,
+                     q->n_drop_after, &e->add, &e->drop, e->why);
 }
 
 /* From here on nothing fails: what begins it sees is the new spec. */

@@ -96,7 +96,9 @@ void *verb_submit_call(const struct control_call *c, uint64_t tasks)
 void verb_submit(struct control_call *c)
 {
     Pb__JobSpec *spec = c->request->submit->spec;
-    struct jobs_order order = { .tenant = c->actor.tenant, .user = c->actor.name, .spec = spec, .dry_run = c->request->submit->dry_run };
+    struct jobs_order order = {
+        .tenant = c->actor.tenant, .user = c->actor.name, .queue = c->actor.queue, .spec = spec, .dry_run = c->request->submit->dry_run
+    };
     Pb__Limits defaults = PB__LIMITS__INIT;
     struct submit_call *call = NULL;
     struct jobs_refusal no;

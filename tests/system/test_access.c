@@ -687,6 +687,57 @@ static void quotas_refuse_submits_with_79(void **state)
 /* ---- failed logins ---- */
 
 /* Each on a connection of its own that does not wait for its answer. */
+/* One line of one tenant does not shut the others out. */
+static void a_tenant_fills_its_share_of_the_queue_and_no_more(void **state)
+{
+    struct broker *b = *state;
+    const char *env[] = { NULL, NULL };
+    struct proc_how how = { .in = PROC_IN_NULL, .env = env };
+    struct proc *p;
+    char *file;
+
+    b->args[0] = "--max-queued";
+    b->args[1] = "40";
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    file = (char *)script(b, "x.lua", "return 1");
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    (void)proc_expect(coop(b, "tenant", "create", "below", "parent=acme"), 0);
+    env[0] = support_text("COOP_TOKEN=%s", make_token(b, "submit", "tenant=acme", "note=x"));
+    p = coop_start_as(b, &how, "submit", "--array", "1-11", "--at", "+1h", file);
+    assert_int_equal(proc_end(p), COOP_EXIT_QUOTA);
+    p = coop_start_as(b, &how, "submit", "--array", "1-10", "--at", "+1h", file);
+    assert_int_equal(proc_end(p), 0);
+    env[0] = support_text("COOP_TOKEN=%s", make_token(b, "submit", "tenant=below", "note=x"));
+    p = coop_start_as(b, &how, "submit", file);
+    assert_int_equal(proc_end(p), COOP_EXIT_QUOTA);
+    (void)proc_expect(coop(b, "submit", "--array", "1-20", "--at", "+1h", file), 0); /* an operator's own */
+    (void)proc_expect(coop(b, "quota", "set", "acme", "max_queued=12"), 0);
+    p = coop_start_as(b, &how, "submit", "--array", "1-2", "--at", "+1h", file);
+    assert_int_equal(proc_end(p), 0);
+}
+
+/* Neither by what it waits for nor by a key does a token hear of jobs of another queue. */
+static void a_token_of_a_queue_learns_nothing_of_others(void **state)
+{
+    struct broker *b = *state;
+    const char *env[] = { NULL, NULL };
+    struct proc_how how = { .in = PROC_IN_NULL, .env = env };
+    char *id, *file = (char *)script(b, "x.lua", "return 1");
+    struct proc *p;
+
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    env[0] = support_text("COOP_TOKEN=%s", make_token(b, "submit,read", "tenant=acme", "note=x"));
+    p = coop_start_as(b, &how, "submit", "-q", "--hold", "--idem", "key", file);
+    id = heard_line(&proc_expect(p, 0)->out);
+    env[0] = support_text("COOP_TOKEN=%s", make_token(b, "submit,read", "tenant=acme", "queue=fast"));
+    p = coop_start_as(b, &how, "submit", "--after", id, file);
+    assert_int_equal(proc_end(p), COOP_EXIT_NOT_FOUND);
+    p = coop_start_as(b, &how, "submit", "--idem", "key", file);
+    assert_int_equal(proc_end(p), COOP_EXIT_CONFLICT);
+    expect_lacks(p->err, id);
+}
+
 static void ten_thousand_failed_logins_leave_the_broker_responsive(void **state)
 {
     struct broker *b = *state;
@@ -848,6 +899,8 @@ int main(void)
         TEST(no_secret_is_in_the_database),
         TEST(bad_words_about_tenants_have_their_exit_codes),
         TEST(quotas_refuse_submits_with_79),
+        TEST(a_tenant_fills_its_share_of_the_queue_and_no_more),
+        TEST(a_token_of_a_queue_learns_nothing_of_others),
         TEST(ten_thousand_failed_logins_leave_the_broker_responsive),
         TEST(a_broker_is_its_own_user_s_unless_it_is_shared),
         SHARED(local_users_are_tenants_that_do_not_see_each_other),

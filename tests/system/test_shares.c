@@ -185,7 +185,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dry_run_looks_at_the_rate_and_takes_nothing, one_worker, broker_teardown),
         cmocka_unit_test_setup_teardown(a_pause_ends_by_itself_and_others_get_their_turn, one_worker_short_pauses, broker_teardown),
         cmocka_unit_test_setup_teardown(what_waits_for_a_quota_says_so_and_runs_when_it_is_raised, one_worker, broker_teardown),
-        cmocka_unit_test_setup_teardown(what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(what_a_local_user_has_stored_is_counted_and_bound_from_the_first_job_on, one_worker,
+                                        broker_teardown),
         cmocka_unit_test_setup_teardown(class_comes_before_priority_and_priority_before_age, one_worker, broker_teardown),
     };
 

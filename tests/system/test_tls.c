@@ -397,6 +397,27 @@ static pid_t front_of(const struct broker *b, pid_t *ret_server)
     support_fail("there is no front");
 }
 
+/* Root that gave itself up reads the pair as the user it is now. */
+static uid_t user_of(const struct broker *b)
+{
+    struct stat st;
+
+    if (stat(b->socket, &st) != 0)
+        support_fail("stat %s: %s", b->socket, strerror(errno));
+    return st.st_uid;
+}
+
+static void give_pair(const struct broker *b, const char *name)
+{
+    static const char *const files[] = { "", "/cert.pem", "/key.pem" };
+
+    if (chmod(b->dir, 0711) != 0)
+        support_fail("chmod: %s", strerror(errno));
+    for (int i = 0; i < 3; i++)
+        if (chown(support_text("%s/%s%s", b->dir, name, files[i]), user_of(b), (gid_t)-1) != 0)
+            support_fail("chown: %s", strerror(errno));
+}
+
 /* The same files, with others in them: no job notices. */
 static void a_renewed_pair_is_taken_at_sighup(void **state)
 {
@@ -406,6 +427,8 @@ static void a_renewed_pair_is_taken_at_sighup(void **state)
 
     assert_int_equal(link(at.cert, old), 0);
     make_pair(b, "fresh", "127.0.0.1");
+    give_pair(b, "tls");
+    give_pair(b, "fresh");
     assert_int_equal(rename(support_text("%s/fresh/cert.pem", b->dir), at.cert), 0);
     assert_int_equal(kill(b->proc->pid, SIGHUP), 0); /* not the key of that certificate */
     broker_says(b, "tls_pair_refused", "");

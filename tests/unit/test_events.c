@@ -165,6 +165,20 @@ static void run_timers(uint64_t us)
     timers_run(&l->timers, l->now_us);
 }
 
+/* One tenant's waits leave those of others, and of operators, their places. */
+static void waits_are_bounded_for_each_tenant(void **state)
+{
+    (void)state;
+    for (int i = 0; i < EVENTS_TENANT; i++)
+        assert_null(ask(now->one, ACTOR_READ, 0, 1000, NULL));
+    (void)ask(now->one, ACTOR_READ, 0, 1000, NULL);
+    assert_int_equal(((const Pb__Reply *)now->reply.msg)->error->code, PB__ERROR_CODE__ERROR_CODE_QUOTA);
+    now->replies = 0;
+    (void)ask(now->two, ACTOR_READ, 0, 1000, NULL);
+    (void)ask(now->one, ACTOR_ALL, 0, 1000, NULL);
+    assert_int_equal(now->replies, 0);
+}
+
 static void whoever_waits_is_answered_once_a_round_or_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -196,8 +210,8 @@ static void so_many_may_wait_and_no_more(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < EVENTS_WAITS; i++)
-        assert_null(ask(now->one, ACTOR_READ, 0, 1000, NULL));
-    (void)ask(now->one, ACTOR_READ, 0, 1000, NULL);
+        assert_null(ask(now->one, ACTOR_ALL, 0, 1000, NULL));
+    (void)ask(now->one, ACTOR_ALL, 0, 1000, NULL);
     assert_int_equal(((const Pb__Reply *)now->reply.msg)->error->code, PB__ERROR_CODE__ERROR_CODE_QUOTA);
 }
 
@@ -210,6 +224,7 @@ int main(void)
         TEST(nobody_hears_of_other_tenants),
         TEST(a_filter_by_job_leaves_the_others_out),
         TEST(what_has_gone_by_is_counted),
+        TEST(waits_are_bounded_for_each_tenant),
         TEST(whoever_waits_is_answered_once_a_round_or_when_its_time_is_over),
         TEST(so_many_may_wait_and_no_more),
     };

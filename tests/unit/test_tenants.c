@@ -138,9 +138,15 @@ static void local_users_are_bounded(void **state)
     struct fixture *fx = *state;
     unsigned n = 0;
 
-    while (n <= TENANTS_OF_UIDS && tenants_of_uid(fx->t, 100000 + n) != NULL)
-        n++;
-    assert_int_equal(n, TENANTS_OF_UIDS - 1); /* our own was there */
+    for (struct tenant *t; n <= TENANTS_OF_UIDS && (t = tenants_of_uid(fx->t, 100000 + n)) != NULL; n++)
+        tenant_job_queued(t, 1);
+    assert_int_equal(n, TENANTS_OF_UIDS - 1);           /* our own was there */
+    tenant_job_queued(tenants_find(fx->t, 100007), -1); /* now it has nothing, and gives way */
+    assert_non_null(tenants_of_uid(fx->t, 4242));
+    assert_null(tenants_find(fx->t, 100007));
+    assert_non_null(tenants_find(fx->t, 100008));
+    assert_non_null(tenants_of_uid(fx->t, 4243)); /* who only looked does, too */
+    assert_null(tenants_find(fx->t, 4242));
 }
 
 static void a_configured_user_is_nobody_until_its_tenant_is_there(void **state)
@@ -317,8 +323,13 @@ static void a_day_s_quota_that_is_used_up_blocks_until_tomorrow(void **state)
     tenant_used(t, noon, &use);
     assert_int_equal(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY], 0);
     tenant_used(t, noon, &use);
+    tenant_used(t, noon - TENANT_DAY_US, &(struct tenant_use){ .cpu_us = 1 }); /* the clock was set back: nobody gains by it */
+    assert_true(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY] > 0);
+    tenant_look_at_day(t, noon);
     until = t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY];
     assert_true(until > loop_clock_us() + TENANT_DAY_US / 2 - 60000000 && until <= loop_clock_us() + TENANT_DAY_US / 2);
+    tenant_look_at_day(t, noon + TENANT_DAY_US); /* as when the clock was set forward */
+    assert_int_equal(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY], 0);
     assert_int_equal(set_quota(fx, t, "cpu_s_per_day", 0, true), 0);
     assert_true(t->sched.blocked_until_us[SCHED_QUOTA_CPU_DAY] == SCHED_NEVER);
     assert_int_equal(set_quota(fx, t, "cpu_s_per_day", 0, false), 0);
