@@ -239,10 +239,12 @@ static void on_step(void *ctx)
     struct broker *b = a->broker;
 
     if (a->over) {
-        if (!sched_limiter_known(&a->bound)) /* its last task's entry has gone by now */
-            array_free(a);
-        else
+        if (sched_limiter_known(&a->bound)) {
             array_go_on(a);
+            return;
+        }
+        webhooks_array_over(&b->webhooks, a->row.id);
+        array_free(a); /* its last task's entry has gone by now */
         return;
     }
     if (a->fresh != NULL && a->committed) {

@@ -256,7 +256,7 @@ static void make_anew(Pb__JobSpec *s)
 
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec, const struct gathered *g)
 {
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .internal = true, .done = on_retried };
+    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = on_retried };
     struct arrays_subset only = { g->index, g->n };
     struct retry_call *r = malloc(sizeof(*r));
     char id[ULID_LEN + 1];

@@ -197,6 +197,8 @@ static void set_defaults(struct config *c)
                           .max_queued = 10000,
                           .interpreters = 4096,
                           .template_idle_us = 300000000,
+                          .max_pause_us = 3600000000,
+                          .webhook_pause_us = 5000000,
                           .log_level = LOG_LEVEL_INFO,
                           .share = "auto",
                           .tier = "auto",

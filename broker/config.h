@@ -34,6 +34,7 @@ struct config {
     int ready_fd;                        /* -1: none; "ready\n" or "busy\n" is written here once */
     uint64_t idle_exit_us;               /* 0: stay */
     uint64_t drain_us;                   /* how long SIGTERM waits for running jobs */
+    uint64_t max_pause_us;               /* how long a running job may stand still in all */
     uint64_t template_idle_us;           /* how long a template that is warm waits for a fork */
     unsigned pool;                       /* idle workers kept ready */
     unsigned workers;                    /* jobs that run at once */
@@ -44,6 +45,7 @@ struct config {
     bool check;                                /* only look at the configuration */
     char cgroup[8];                            /* "auto", "v2", "v1" or "none" */
     char file[4096];                           /* "": none was read */
+    uint64_t webhook_pause_us;                 /* before the second try of a notice */
     const char *webhook_nets[CONFIG_NETS + 1]; /* NULL-terminated: beside the public internet */
     struct config_uids uid_tenants;            /* local users whose tenant is not that of their uid */
     char share[8];                             /* "auto", "all" or "none": who else may connect; see places.h */

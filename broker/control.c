@@ -477,6 +477,7 @@ static int know_actor(struct control_call *c)
     }
     if (p != NULL)
         strcpy(p->who, c->actor.name);
+    rep_know(&c->broker->control.socket, c->way.peer);
     return 0;
 }
 

@@ -114,7 +114,7 @@ static void bury(struct courier *c)
     memcpy(lost, c->under_way, sizeof(lost));
     c->n = 0;
     for (unsigned i = 0; i < n; i++)
-        c->handler.on_done(c->handler.ctx, lost[i], 0, "the courier ended");
+        c->handler.on_lost(c->handler.ctx, lost[i]);
 }
 
 static void on_gone(struct courier *c)
@@ -202,6 +202,11 @@ static void on_socket(void *ctx)
 
 /* ---- what it is told ---------------------------------------------------------------------------------------------------------------- */
 
+bool courier_has_room(const struct courier *c)
+{
+    return c->socket.fd < 0 ? c->restart.place == 0 : c->ready && c->n < COURIER_ERRANDS;
+}
+
 int courier_send(struct courier *c, const Pb__Errand *e)
 {
     Pb__ToCourier m = PB__TO_COURIER__INIT;
@@ -222,7 +227,9 @@ int courier_send(struct courier *c, const Pb__Errand *e)
     m.errand = (Pb__Errand *)e;
     if ((rc = frame_pack(&m.base, &bytes, &len)) != 0)
         return rc;
-    if (send(c->socket.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
+    if (len > COURIER_PACKET)
+        rc = -EMSGSIZE;
+    else if (send(c->socket.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
         rc = errno == EAGAIN || errno == ENOBUFS || errno == EPIPE ? -EAGAIN : -errno; /* its end is about to be heard */
     free(bytes);
     if (rc == 0)

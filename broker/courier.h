@@ -17,12 +17,13 @@
 
 struct broker;
 
-enum { COURIER_ERRANDS = 32 };
+enum { COURIER_ERRANDS = 32, COURIER_PACKET = 128 << 10 /* its recv() takes no more */ };
 
 struct courier_handler {
     /* An errand's end, once. status: of HTTP; 0: there was no answer, error says why. */
     void (*on_done)(void *ctx, uint64_t id, unsigned status, const char *error);
-    void (*on_room)(void *ctx); /* it is ready, or has room again */
+    void (*on_lost)(void *ctx, uint64_t id); /* instead: the courier ended, and nobody knows whether it arrived */
+    void (*on_room)(void *ctx);              /* it is ready, or has room again */
     void *ctx;
 };
 
@@ -41,7 +42,9 @@ struct courier {
 
 /* Before root is given up: who the broker becomes may not reach its directory. */
 void courier_init(struct courier *c, struct broker *b, const struct courier_handler *h);
-/* -EAGAIN: not now, on_room() says when; -ENOENT: coop-courier is not installed. */
+/* Whether a courier_send() now may be worth its errand; one that is not running has room. */
+bool courier_has_room(const struct courier *c);
+/* -EAGAIN: not now, on_room() says when; -ENOENT: coop-courier is not installed; -EMSGSIZE: over COURIER_PACKET. */
 int courier_send(struct courier *c, const Pb__Errand *e);
 void courier_stop(struct courier *c);
 

@@ -96,7 +96,7 @@ int cron_submit_now(struct cron *e, const char *key,
                     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status), void *ctx,
                     struct jobs_refusal *no)
 {
-    struct jobs_order o = { .tenant = e->tenant, .user = e->row.user, .internal = true, .done = done, .ctx = ctx };
+    struct jobs_order o = { .tenant = e->tenant, .user = e->row.user, .of_clock = key[0] != '\0', .done = done, .ctx = ctx };
     char id[ULID_LEN + 1];
     struct frame f;
     uint64_t tasks;

@@ -118,6 +118,11 @@ enum job_event job_outcome_event(Pb__State outcome)
     return outcome_events[outcome];
 }
 
+bool job_has_failed(Pb__State s)
+{
+    return s == ST(FAILED) || s == ST(TIMED_OUT) || s == ST(DEAD);
+}
+
 Pb__State job_outcome(Pb__Cause cause)
 {
     return (size_t)cause < CAUSES ? causes[cause].outcome : ST(FAILED);

@@ -39,6 +39,7 @@ enum job_event {
 extern const unsigned char job_next[JOB_STATES][JOB_EVENTS]; /* 0 = STATE_NONE = not a legal step */
 
 bool job_is_terminal(Pb__State s);
+bool job_has_failed(Pb__State s); /* it ended, and not as it should; nobody cancelled it, and it has not been kept from beginning */
 /* It has no slot and no worker: READY, HELD, SCHEDULED, BLOCKED, RETRY_WAIT. */
 bool job_waits(Pb__State s);
 /* It has a worker of its own: STARTING, RUNNING, PAUSED. */

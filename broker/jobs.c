@@ -44,6 +44,7 @@ struct job *job_alloc(struct jobs *j, const char *id, const char *name, const ch
     watch_init(job);
     job->grace = (struct timer){ .fn = on_grace, .ctx = job };
     job->store_retry = (struct timer){ .fn = jobs_on_store_retry, .ctx = job };
+    job->pause.over = (struct timer){ .fn = jobs_on_pause_long, .ctx = job };
     pb__usage__init(&job->usage);
     pb__enforcement__init(&job->enforcement);
     HASH_ADD_STR(j->by_id, id, job);
@@ -135,6 +136,7 @@ void jobs_stop_timers(struct job *job)
     watch_stop(job);
     timers_cancel(t, &job->grace);
     timers_cancel(t, &job->store_retry);
+    timers_cancel(t, &job->pause.over);
 }
 
 void jobs_free(struct job *job)

@@ -93,7 +93,8 @@ struct job_retry {
 struct job_pause {
     uint64_t since; /* monotonic; 0: it is not */
     uint64_t total_us;
-    const char *by; /* what stopped it: a constant */
+    const char *by;    /* what stopped it: a constant */
+    struct timer over; /* the longest pause: it goes on */
 };
 
 struct job {
@@ -189,7 +190,12 @@ struct jobs {
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
     struct waiting_spec *before_edit; /* of the edit that is under way */
-    bool closed;                      /* by request: nothing is taken in, nothing is claimed */
+    /* Of the deed that is under way: who is to hear that its step is stored. */
+    struct {
+        void (*done)(struct store_op *op);
+        void *owner;
+    } told;
+    bool closed; /* by request: nothing is taken in, nothing is claimed */
     bool claiming;
     struct jobs_listener listeners[JOBS_LISTENERS];
     unsigned n_listeners;
@@ -249,7 +255,7 @@ struct jobs_order {
     struct tenant *tenant;
     const char *user;  /* "uid:1000", "token:ID" */
     Pb__JobSpec *spec; /* as it came, with limits there; what is not given, and what the broker sets, is filled in */
-    bool internal;     /* cron's, a retry's: no submit rate */
+    bool of_clock;     /* a cron entry's time has come: its tenant's submit rate is not asked, all else is */
     bool dry_run;      /* only checked, and filled in: done is not called, ret_id is "" */
     /* Once, when it is committed (0) or cannot be (-errno). existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);
@@ -296,6 +302,10 @@ void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
 int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
 int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
+/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM. */
+int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),
+              void *owner);
+void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds); /* it was not stored: as before, if it waits still */
 /* It waits, or is claimed, and no more. */
 int jobs_cancel_waiting(struct jobs *j, struct waiting *w, const char *detail);
 /* Of what it waits for, other words: 0 stays. Its limits, labels and dependencies are the caller's. */

@@ -39,8 +39,12 @@ void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attemp
                                     .epoch = w->epoch };
     if (ended != NULL && (op->move.ended = malloc(sizeof(*ended))) != NULL)
         *op->move.ended = *ended;
+    op->done = j->told.done;
+    op->owner = j->told.owner;
+    op->urgent = op->done != NULL;
+    j->told.done = NULL;
     store_push(j->broker->store, op);
-    if (w->job != NULL)
+    if (w->job != NULL && op->done == NULL)
         w->job->moves++;
 }
 

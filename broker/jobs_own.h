@@ -94,6 +94,7 @@ __attribute__((format(printf, 3, 4))) void jobs_note_end(struct job *job, Pb__Ca
 /* When what is kept of one goes. asked: its spec's, may be NULL. */
 void jobs_retention(const struct tenant *t, const Pb__Retention *asked, uint64_t ended_us, struct store_finish *ret);
 void jobs_pause_over(struct job *job); /* its end is decided, or its worker has ended */
+void jobs_on_pause_long(void *ctx);    /* of the timer pause.over */
 void jobs_let_die(struct job *job);    /* paused, and killed: what is frozen does not die */
 void jobs_on_store_retry(void *ctx);   /* of the timer store_retry */
 /* The end of an entry without a job: its receipt is written from its spec and its row. */

@@ -43,7 +43,7 @@ static void fill_usage(const struct job *job, struct store_usage *ret)
 
     ret->tenant = job_tenant(job); /* an interpreter's, too */
     ret->jobs = 1;
-    ret->failed = outcome_of(job) != ST(SUCCEEDED);
+    ret->failed = job_has_failed(outcome_of(job));
     ret->cpu_us = u->cpu_user_us + u->cpu_sys_us;
     ret->wall_us = u->wall_us;
     ret->mib_us = u->mem_peak_bytes / MIB * u->wall_us;
@@ -146,7 +146,7 @@ void jobs_tell_end(struct jobs *j, struct waiting *w, Pb__State outcome, Pb__Cau
 
     waiting_id(w, id);
     j->ended++;
-    j->failed += outcome != ST(SUCCEEDED);
+    j->failed += job_has_failed(outcome);
     for (unsigned i = 0; i < j->n_listeners; i++)
         j->listeners[i].on_end(j->listeners[i].ctx, &ended);
 }

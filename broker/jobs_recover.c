@@ -160,6 +160,16 @@ static int look_at_stream(void *ctx, struct waiting *w)
     return 0;
 }
 
+/* Of its attempts before this one. Workers that it lost while their broker lived are another thing: quarantine's. */
+static unsigned lost_with_brokers(const struct job *job)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < job->n_attempts; i++)
+        n += job->attempts[i]->cause == CA(BROKER_LOST);
+    return n;
+}
+
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
@@ -174,8 +184,8 @@ static void settle_running(struct jobs *j, struct waiting *w)
     if (jobs_make(j, w, &job) != 0)
         return; /* it is tried again, and its claim will say what is wrong */
     snprintf(ended.detail, sizeof(ended.detail), "the broker ended");
-    if (job->infra >= job->retry.infra_attempts) {
-        jobs_decide(job, CA(BROKER_LOST), "the broker ended during each of its %u attempts", job->attempt);
+    if (lost_with_brokers(job) + 1 >= job->retry.infra_attempts) {
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", lost_with_brokers(job) + 1, job->attempt);
         return;
     }
     (void)job_add_attempt(job, &ended);

@@ -166,7 +166,7 @@ static void forget_run(struct job *job)
     job->seccomp_hash[0] = '\0';
     job->tier = NULL;
     job->unnamed_violations = 0;
-    job->pause = (struct job_pause){ 0 };
+    job->pause.total_us = 0;
     jobs_drop_seal(job);
     pb__enforcement__init(&job->enforcement);
 }

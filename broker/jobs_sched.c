@@ -55,18 +55,20 @@ static double guess_s(const struct tenant *t, uint64_t wall_limit_us)
     return (double)(wall_limit_us != 0 && us > wall_limit_us ? wall_limit_us : us) / US_PER_S;
 }
 
-static double estimate(const struct tenant *t, const struct store_job *row)
+static double estimate(const struct jobs *j, const struct tenant *t, const struct store_job *row)
 {
     double cpus = row->threads > 1 ? row->threads : 1;
 
-    return sched_cost(cpus, processors(), (double)row->memory_bytes, memory(), guess_s(t, row->wall_us));
+    return sched_cost(cpus, processors(), (double)row->memory_bytes, memory(), j->broker->config.workers, guess_s(t, row->wall_us));
 }
 
-static double cost_of(const Pb__Usage *u)
+/* A pause is no part of its wall time. But it has kept its slot and its memory meanwhile, and others out of them. */
+static double cost_of(const struct jobs *j, const Pb__Usage *u)
 {
-    double wall = (double)(u->wall_us > 0 ? u->wall_us : 1);
+    double held = (double)(u->wall_us + u->paused_us > 0 ? u->wall_us + u->paused_us : 1);
 
-    return sched_cost((double)(u->cpu_user_us + u->cpu_sys_us) / wall, processors(), (double)u->mem_peak_bytes, memory(), wall / US_PER_S);
+    return sched_cost((double)(u->cpu_user_us + u->cpu_sys_us) / held, processors(), (double)u->mem_peak_bytes, memory(),
+                      j->broker->config.workers, held / US_PER_S);
 }
 
 /* ---- what the scheduler knows ------------------------------------------------------------------------------------------------------------- */
@@ -88,7 +90,7 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
     int rc;
 
     w->sched.rank.key = ++j->last_key;
-    w->sched.cost = (float)estimate(w->tenant, row);
+    w->sched.cost = (float)estimate(j, w->tenant, row);
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
@@ -130,7 +132,7 @@ void jobs_sched_take(struct jobs *j, struct waiting *w)
 
 double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
 {
-    double cost = used != NULL ? cost_of(used) : 0;
+    double cost = used != NULL ? cost_of(j, used) : 0;
 
     if (!w->claimed)
         return 0;
@@ -206,8 +208,15 @@ void jobs_put_in_queue(struct job *job, int at_head)
 void jobs_unclaim(struct jobs *j, struct waiting *w)
 {
     jobs_dequeue(w->job);
+    w->job->cost_charged -= w->sched.charged; /* it came to nothing: so it is settled too */
     (void)jobs_settle(j, w, NULL);
     jobs_move(j, w, JOB_EV_UNCLAIM, "");
+}
+
+/* The machine's trouble, and nothing of the job has begun: it is looked at again. What the spec itself is no wait mends. */
+static bool is_for_now(int rc)
+{
+    return rc == -ENOMEM || rc == -EIO || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY || rc == -EAGAIN;
 }
 
 /* A claimed job whose spec cannot be had, now or at all. */
@@ -216,7 +225,8 @@ static void cannot_begin(struct jobs *j, struct waiting *w, int rc)
     char detail[128];
 
     (void)jobs_settle(j, w, NULL);
-    if (rc == -ENOMEM) {
+    if (is_for_now(rc)) {
+        log_event(LOG_LEVEL_WARN, "spec_not_read", "error=\"%s\"", strerror(-rc));
         jobs_move(j, w, JOB_EV_UNCLAIM, "");
         jobs_sched_take(j, w);
         (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + BLIND_US);

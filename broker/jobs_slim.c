@@ -117,9 +117,9 @@ static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret)
     return 0;
 }
 
-static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail, uint8_t **ret, size_t *ret_len)
+static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail, struct store_finish *keep, uint8_t **ret,
+                size_t *ret_len)
 {
-    struct store_finish keep = { 0 };
     struct parts p = { 0 };
     struct frame spec;
     char id[ULID_LEN + 1];
@@ -134,11 +134,8 @@ static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *
         fill(j, w, (const Pb__JobSpec *)spec.msg, cause, detail, &p);
         rc = frame_pack(&p.receipt.base, ret, ret_len);
     }
-    if (rc == 0) {
-        jobs_retention(w->tenant, ((const Pb__JobSpec *)spec.msg)->retention, p.times.ended_us, &keep);
-        w->not_before_us = keep.log_until_us;
-        w->deadline_us = keep.keep_until_us;
-    }
+    if (rc == 0)
+        jobs_retention(w->tenant, ((const Pb__JobSpec *)spec.msg)->retention, p.times.ended_us, keep);
     drop_attempts(&p);
     frame_release(&spec);
     return rc;
@@ -162,7 +159,7 @@ static int push(struct jobs *j, struct waiting *w, const Pb__Receipt *r)
     op->finish.epoch = w->epoch;
     op->finish.state = r->outcome;
     op->finish.cause = r->cause;
-    op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = 1 };
+    op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = job_has_failed(r->outcome) };
     op->finish.log_until_us = w->not_before_us; /* in FINISHING they are that */
     op->finish.keep_until_us = w->deadline_us;
     store_push(j->broker->store, op);
@@ -206,20 +203,26 @@ void jobs_slim_again(struct jobs *j, struct waiting *w)
 
 void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail)
 {
+    struct store_finish keep = { 0 };
     char id[ULID_LEN + 1];
     uint8_t *packed;
     size_t len;
-    int rc = pack(j, w, cause, detail, &packed, &len);
+    int rc = pack(j, w, cause, detail, &keep, &packed, &len);
 
     waiting_id(w, id);
     if (rc == 0) {
         rc = keep_receipt(j, w, packed, len);
         free(packed);
     }
-    if (rc != 0) { /* it stays as it is, and can be ended again */
+    if (rc != 0) { /* it stays as it is, and can be ended again: by its deadline in a while, when that was what ended it */
         log_event(LOG_LEVEL_ERROR, "not_ended", "job=%s error=\"%s\"", id, strerror(-rc));
+        if (cause == CA(DEADLINE))
+            (void)waiting_arm(&j->table, w, WAITING_WALL, loop_wall_us() + AGAIN_US);
+        jobs_arm_clocks(j);
         return;
     }
+    w->not_before_us = keep.log_until_us; /* from now on they are that */
+    w->deadline_us = keep.keep_until_us;
     jobs_move(j, w, JOB_EV_END, job_cause_name(cause));
     log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=0", id, job_cause_name(cause), w->attempt);
     jobs_slim_again(j, w);

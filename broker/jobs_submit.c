@@ -244,7 +244,7 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
         HASH_ADD(hh, j->idem, name, sizeof(s->name), s);
     op->submit.hooks = o->spec->n_webhooks > 0;
     if (op->submit.hooks)
-        webhooks_add(&j->broker->webhooks, op->job);
+        webhooks_add(&j->broker->webhooks, op->job, o->spec);
     return 0;
 }
 
@@ -358,6 +358,11 @@ int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret,
     return rc == 0 ? 0 : refuse(no, rc, "%s", why);
 }
 
+static enum tenant_rate rate_of(const struct jobs_order *o)
+{
+    return o->of_clock ? TENANT_RATE_FREE : o->dry_run ? TENANT_RATE_LOOK : TENANT_RATE_TAKE;
+}
+
 int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
                  struct jobs_refusal *no)
 {
@@ -380,8 +385,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = settle(j, o, &room, no);
-    if (rc == 0 && !o->internal)
-        rc = tenant_may_submit(o->tenant, tasks, b->loop.now_us, no->why, no->hint);
+    if (rc == 0)
+        rc = tenant_admits(o->tenant, tasks, rate_of(o), b->loop.now_us, no->why, no->hint);
     return rc;
 }
 
@@ -442,6 +447,8 @@ static void submit_back(struct jobs *j, struct store_op *op)
     struct jobs_idem *s = op->owner;
 
     op->owner = NULL;
+    if (op->submit.hooks && op->status != 0)
+        webhooks_refused(&j->broker->webhooks, op->job);
     answer_submit(s, op->status);
     forget_submit(s);
     if (w == NULL) /* an array, which has been told; or it has ended already */

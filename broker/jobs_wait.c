@@ -29,7 +29,7 @@ static void tell(struct broker *b, const char *id, const struct waiting *w, Pb__
     note.attempt = job != NULL ? job->attempt : w != NULL ? w->attempt : 0;
     note.cause = job != NULL ? job->end.cause : CA(NONE);
     note.name = job != NULL ? job->name : NULL;
-    note.array_id = job != NULL ? job->array_id : NULL;
+    note.array_id = w != NULL && w->array != NULL ? w->array->row.id : job != NULL ? job->array_id : NULL;
     log_event(LOG_LEVEL_DEBUG, "job_state", "job=%s from=%s to=%s", id, job_state_name(from), job_state_name(to));
     events_tell(&b->events, &note);
     if (w != NULL)
@@ -162,8 +162,8 @@ void jobs_place(struct jobs *j, struct waiting *w, const char *reason)
 
     if (w->entering || !job_waits((Pb__State)w->state))
         return;
-    if (w->state == ST(RETRY_WAIT) && event == JOB_EV_READY)
-        return; /* its pause is not over */
+    if (w->state == ST(RETRY_WAIT) && (event == JOB_EV_READY || event == JOB_EV_SCHEDULE))
+        return; /* its pause is not over: the monotonic clock says when, not_before_us is only a new broker's word for it */
     if (state_of(event) == (Pb__State)w->state) {
         arm_entry(j, w); /* its time may be another */
         jobs_arm_clocks(j);
@@ -238,6 +238,36 @@ int jobs_release(struct jobs *j, struct waiting *w)
     return 0;
 }
 
+int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),
+              void *owner)
+{
+    unsigned before = w->holds;
+    bool claiming = j->claiming;
+    int rc;
+
+    j->told.done = done;
+    j->told.owner = owner;
+    j->claiming = true; /* what is released does not begin before the store has heard of it */
+    rc = deed(j, w);
+    j->claiming = claiming;
+    if (rc == 0 && j->told.done != NULL) { /* there was no memory to tell the store */
+        j->told.done = NULL;
+        jobs_put_holds(j, w, before);
+        rc = -ENOMEM;
+    }
+    j->told.done = NULL;
+    jobs_dispatch(j);
+    return rc;
+}
+
+void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds)
+{
+    if (!back_to_waiting(j, w))
+        return;
+    w->holds = holds & (WAITING_HELD_USER | WAITING_HELD_QUARANTINE);
+    jobs_place(j, w, "NOT_STORED");
+}
+
 int jobs_cancel_waiting(struct jobs *j, struct waiting *w, const char *detail)
 {
     if (w->entering || !back_to_waiting(j, w))
@@ -259,6 +289,10 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
         w->not_before_us = e->not_before_us;
     if (e->deadline_us != 0)
         w->deadline_us = e->deadline_us;
+    if (w->state == ST(RETRY_WAIT) && e->not_before_us > loop_wall_us() && w->holds == 0 && w->unmet == 0) { /* in place of its pause */
+        jobs_move(j, w, JOB_EV_SCHEDULE, "EDITED");
+        return 0;
+    }
     jobs_place(j, w, "EDITED");
     return 0;
 }

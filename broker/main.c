@@ -81,6 +81,7 @@ static void reload(struct broker *b)
     notify_say("READY=1\nSTATUS=takes jobs on %s/control.sock", b->config.run_dir);
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
+    tls_front_reload(&b->tls);
     jobs_dispatch(&b->jobs);
     broker_check_rest(b);
 }

@@ -32,6 +32,7 @@ struct rep_peer {
     struct timer room; /* armed when all has been sent, until the handler is told */
     int owes_room;     /* something has waited to be sent since it was */
     int greeted;       /* and said so to the handler */
+    bool known;        /* somebody's, by rep_know(); local ones are by their uid */
     int dropped;       /* nothing it says counts any more */
     uint32_t events;   /* what epoll watches for */
     UT_hash_handle hh;
@@ -188,7 +189,10 @@ static void note_greeting(struct rep_peer *p)
     struct rep_socket *s = p->socket;
 
     p->greeted = 1;
-    timers_cancel(&s->loop->timers, &p->greeting);
+    if (p->known)
+        timers_cancel(&s->loop->timers, &p->greeting);
+    else
+        (void)timers_arm(&s->loop->timers, &p->greeting, s->loop->now_us + REP_LOGIN_US); /* an armed one is moved, which takes no memory */
     s->handler.on_peer(s->handler.ctx, p->id, 1);
 }
 
@@ -285,10 +289,46 @@ static bool may_connect(struct rep_socket *s, const struct rep_origin *from)
     return h->may_connect != NULL ? h->may_connect(h->ctx, from) : is_own(from);
 }
 
+/* Whoever has not said who it is gives way, the oldest first: of the newcomer's own address when that has its share, else of all from afar. */
+static void make_place(struct rep_socket *s, const struct rep_origin *from)
+{
+    struct rep_peer *of_all = NULL, *of_own = NULL;
+    unsigned same = 0;
+
+    for (struct rep_peer *p = s->peers; p != NULL; p = p->hh.next) { /* in the order of their coming */
+        bool is_own_address = is_same(&p->from, from);
+
+        same += is_own_address;
+        if (p->known)
+            continue;
+        if (of_all == NULL)
+            of_all = p;
+        if (of_own == NULL && is_own_address)
+            of_own = p;
+    }
+    if (same >= REP_PEERS_ADDRESS)
+        of_all = of_own;
+    if (of_all != NULL)
+        hang_up(of_all);
+}
+
+void rep_know(struct rep_socket *s, uint32_t peer)
+{
+    struct rep_peer *p = find(s, peer);
+
+    if (p == NULL || p->known)
+        return;
+    p->known = true;
+    timers_cancel(&s->loop->timers, &p->greeting);
+}
+
 void rep_adopt(struct rep_socket *s, int fd, const struct rep_origin *from)
 {
-    struct rep_peer *p = may_connect(s, from) ? calloc(1, sizeof(*p)) : NULL;
+    struct rep_peer *p;
 
+    if (!from->local && !has_place(s, from))
+        make_place(s, from);
+    p = may_connect(s, from) ? calloc(1, sizeof(*p)) : NULL;
     if (p == NULL) {
         log_event(LOG_LEVEL_WARN, "peer_refused", "connections=%u uid=%d address=%s", HASH_COUNT(s->peers), (int)from->uid, from->address);
         close(fd);
@@ -298,6 +338,7 @@ void rep_adopt(struct rep_socket *s, int fd, const struct rep_origin *from)
     p->id = ++s->last_id;
     p->from = *from;
     p->own = is_own(from);
+    p->known = from->local;
     p->watch = (struct loop_watch){ fd, on_ready, p };
     p->stream.fd = fd;
     p->greeting = (struct timer){ .fn = on_greeting_over, .ctx = p };

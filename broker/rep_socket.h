@@ -29,6 +29,7 @@
 #define REP_PEERS_ADDRESS 64
 #define REP_PEERS_OTHERS  896 /* all that are not our own */
 #define REP_OUT_MAX       (16u << 20)
+#define REP_LOGIN_US      15000000
 #define REP_ORIGIN_BYTES  (64u << 20) /* of requests that are arriving and replies that were not read */
 
 struct rep_peer;
@@ -69,6 +70,8 @@ struct rep_socket {
 int rep_open(struct rep_socket *s, struct loop *l, const char *path, mode_t mode, size_t max_body, const struct rep_handler *h);
 /* A connection that somebody else accepted: taken over even when it is refused, and then closed. */
 void rep_adopt(struct rep_socket *s, int fd, const struct rep_origin *from);
+/* It has said who it is, so it may stay as long as it likes. One from afar that has not goes after REP_LOGIN_US, and earlier when its place is needed. */
+void rep_know(struct rep_socket *s, uint32_t peer);
 /* NULL: no such peer. */
 const struct rep_origin *rep_origin_of(struct rep_socket *s, uint32_t peer);
 void rep_close(struct rep_socket *s);

@@ -6,7 +6,7 @@
  * clock, or at its own virtual time when that is later: idle time is not banked. (Not at the least of those that have work now: somebody who hands in one
  * job after the other would lose what its weight gives it each time. The least is taken where settlements have put it before the clock.)
  * What a job costs is its dominant resource (Ghodsi et al. 2011): the larger of
- * its parts of the machine's CPUs and memory, times its seconds; charged as an estimate with the claim (as far as
+ * its parts of the machine's CPUs and memory, and of the slots that jobs run in (one: who sleeps keeps others out as well), times its seconds; charged as an estimate with the claim (as far as
  * its tenant's estimates were right of late), so that somebody who claims many at once
  * is seen to do so, and settled with what it truly used. A settlement gives back no more than was charged since its tenant last came back. What
  * somebody is ahead of the others halves with the half-life, which is also that of the usage which is shown.
@@ -53,12 +53,13 @@ void sched_free(struct sched *s)
     free(s);
 }
 
-double sched_cost(double cpus, double cpus_all, double memory, double memory_all, double seconds)
+double sched_cost(double cpus, double cpus_all, double memory, double memory_all, double slots_all, double seconds)
 {
     double cpu_part = cpus_all > 0 ? fmin(cpus / cpus_all, 1) : 1;
     double memory_part = memory_all > 0 ? fmin(memory / memory_all, 1) : 0;
+    double slot_part = slots_all >= 1 ? 1 / slots_all : 1;
 
-    return fmax(fmax(cpu_part, memory_part) * seconds, SCHED_COST_MIN);
+    return fmax(fmax(fmax(cpu_part, memory_part), slot_part) * seconds, SCHED_COST_MIN);
 }
 
 static unsigned band_of(Pb__JobClass class, unsigned priority)

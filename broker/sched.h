@@ -136,9 +136,10 @@ struct sched *sched_new(uint64_t half_life_us, uint64_t now_us);
 /* Forgets all tenants, limiters and jobs; they are not touched any more. */
 void sched_free(struct sched *s);
 
-/* What a job is estimated, or known, to take of the machine: the larger of its part of the CPUs and its part of the memory, times the seconds.
+/* What a job is estimated, or known, to take of the machine: the largest of its part of the CPUs, of the memory and of the slots (one
+ * of slots_all: who sleeps in one keeps others out of it), times the seconds that it has them.
  * A part is cut to 1; the result is at least SCHED_COST_MIN. */
-double sched_cost(double cpus, double cpus_all, double memory, double memory_all, double seconds);
+double sched_cost(double cpus, double cpus_all, double memory, double memory_all, double slots_all, double seconds);
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------------------------------- */
 

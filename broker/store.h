@@ -174,6 +174,7 @@ struct store_op {
         bool discard; /* QUEUE_CLOSE */
         struct store_item item;
     };
+    bool urgent;                       /* somebody waits for this one, whatever its kind */
     void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
     int status;      /* set by the store: 0 or -errno. Refused, and nothing of it was written: what the kind says, else -EEXIST (a receipt

@@ -1,7 +1,7 @@
 /*
  * store_hooks.c - which jobs still owe somebody the notice of their end; see store.h.
  *
- * Side:    broker. store_hook_add() and store_hook_done() run on the writer thread, inside its transaction; the rest is the main thread's.
+ * Side:    broker. store_hook_add(), store_hook_task() and store_hook_done() run on the writer thread, inside its transaction; the rest is the main thread's.
  */
 #include "store_sqlite.h"
 
@@ -11,6 +11,14 @@ int store_hook_add(struct store *s, const char *job)
 
     store_put_text(&b, job);
     return store_run_with(s, W_HOOK, &b, NULL);
+}
+
+int store_hook_task(struct store *s, const char *job)
+{
+    struct binder b = store_binder(s->w[W_HOOK_TASK]);
+
+    store_put_text(&b, job);
+    return store_run_with(s, W_HOOK_TASK, &b, NULL);
 }
 
 int store_hook_done(struct store *s, struct store_op *op, int64_t now_us)

@@ -417,6 +417,8 @@ int store_finish(struct store *s, struct store_op *op, int64_t now_us)
         err = chain(s, op, now_us);
     if (err == 0)
         err = put_outputs(s, op);
+    if (err == 0)
+        err = store_hook_task(s, op->job);
     return err == 0 ? count(s, op, now_us) : err;
 }
 

@@ -144,6 +144,7 @@ const char *const store_write_sql[W_COUNT] = {
     [W_QUEUE_PUT] = "INSERT INTO queue_item(number, queue, unbound, sender, value) VALUES(?1, ?2, ?3, ?4, ?5)",
     [W_QUEUE_TAKE] = "DELETE FROM queue_item WHERE number = ?1",
     [W_HOOK] = "INSERT INTO hook(job) VALUES(?1) ON CONFLICT DO NOTHING",
+    [W_HOOK_TASK] = "INSERT INTO hook(job) SELECT id FROM job WHERE id = ?1 AND array_id IN (SELECT job FROM hook) ON CONFLICT DO NOTHING",
     [W_HOOK_DONE] = "DELETE FROM hook WHERE job = ?1",
     [W_CHAIN + CHAIN_LAST] = CHAIN_LAST_SQL,
     [W_CHAIN + CHAIN_HEAD] = CHAIN_HEAD_SQL,

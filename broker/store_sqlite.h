@@ -122,6 +122,7 @@ enum write_sql {
     W_QUEUE_PUT,
     W_QUEUE_TAKE,
     W_HOOK,
+    W_HOOK_TASK,
     W_HOOK_DONE,
     W_CHAIN,
     W_COUNT = W_CHAIN + 4
@@ -347,6 +348,7 @@ int store_queue_remove(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_put(struct store *s, struct store_op *op, int64_t now_us);
 int store_queue_take(struct store *s, struct store_op *op, int64_t now_us);
 int store_hook_add(struct store *s, const char *job);
+int store_hook_task(struct store *s, const char *job); /* when its array is one that owes */
 int store_hook_done(struct store *s, struct store_op *op, int64_t now_us);
 
 /* What they share. */

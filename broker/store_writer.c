@@ -380,7 +380,7 @@ void store_push(struct store *s, struct store_op *op)
 {
     bool begun = op->kind == STORE_SUBMIT && op->submit.row.lives == STORE_LIVES; /* an interpreter that is not named: nobody waits */
     unsigned ride_ms = begun ? RIDE_SUBMIT_MS : RIDE_MS;
-    bool first, shorter, urgent = store_op_rules[op->kind].urgent && !begun;
+    bool first, shorter, urgent = (op->urgent || store_op_rules[op->kind].urgent) && !begun;
 
     assert(op->kind != STORE_FINISH || (op->finish.state >= PB__STATE__STATE_SUCCEEDED && op->finish.state <= PB__STATE__STATE_DEAD));
     op->next = NULL;

@@ -100,7 +100,7 @@ static void fill_bucket(struct tenant *t, uint64_t now_us)
 }
 
 /* 0: one may come now, from it and all above. */
-static int take_from_buckets(struct tenant *t, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
+static int ask_buckets(struct tenant *t, bool take, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
 {
     char pause[UNITS_BUF];
 
@@ -117,13 +117,13 @@ static int take_from_buckets(struct tenant *t, uint64_t now_us, char why[TENANT_
                  units_format_duration((uint64_t)ceil((1 - of->bucket.left) / rate_of(of) * 1000) * 1000, pause));
         return -EDQUOT;
     }
-    for (struct tenant *of = t; of != NULL; of = of->parent)
+    for (struct tenant *of = t; of != NULL && take; of = of->parent)
         if (of->quota[QUOTA_SUBMIT_RATE] != TENANT_NO_BOUND)
             of->bucket.left -= 1;
     return 0;
 }
 
-static int may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
+static int may_submit(struct tenant *t, uint64_t n, enum tenant_rate rate, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
 {
     const struct tenant *of;
 
@@ -142,15 +142,15 @@ static int may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TE
         snprintf(hint, TENANT_WHY, "remove jobs that have ended (coop rm), or shorten the tenant's retention");
         return refuse(t, of, QUOTA_STORED, why);
     }
-    return take_from_buckets(t, now_us, why, hint);
+    return rate != TENANT_RATE_FREE ? ask_buckets(t, rate == TENANT_RATE_TAKE, now_us, why, hint) : 0;
 }
 
-int tenant_may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
+int tenant_admits(struct tenant *t, uint64_t n, enum tenant_rate rate, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
 {
     int rc;
 
     why[0] = hint[0] = '\0';
-    rc = may_submit(t, n, now_us, why, hint);
+    rc = may_submit(t, n, rate, now_us, why, hint);
     if (rc != 0) {
         const struct tenant_use refused = { .refused = 1 };
 
@@ -158,6 +158,11 @@ int tenant_may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TE
         tenants_push_refused(t);
     }
     return rc;
+}
+
+int tenant_may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY])
+{
+    return tenant_admits(t, n, TENANT_RATE_TAKE, now_us, why, hint);
 }
 
 /* ---- limits of jobs ---- */

@@ -156,8 +156,10 @@ static void answer_remove(struct admin_act *a, int status)
     struct broker *b = a->broker;
     struct tenant *t = tenants_find(&b->tenants, a->id);
 
-    if (t != NULL)
+    if (t != NULL) {
         t->state = (enum tenant_state)(uintptr_t)a->thing;
+        t->removing = false;
+    }
     if (status == 0 && t != NULL) {
         tokens_drop_of(&b->tokens, t);
         status = tenants_drop(&b->tenants, t);
@@ -182,6 +184,10 @@ static const char *what_stays(const struct control_call *c, const struct tenant 
         return "it has jobs";
     if (t->crons > 0)
         return "it has cron entries";
+    if (t->tokens_making > 0)
+        return "a token of it is being made";
+    if (t->removing)
+        return "it is being removed already";
     return tokens_good_of(&c->broker->tokens, t, loop_wall_us()) > 0 ? "it has tokens; revoke them first" : NULL;
 }
 
@@ -214,6 +220,7 @@ void verb_tenant_remove(struct control_call *c)
         return;
     }
     op->tenant.id = t->id;
+    t->removing = true;
     t->state = TENANT_SUSPENDED; /* until the commit nothing new comes of it */
     admin_act_push(a, op);
 }

@@ -84,6 +84,9 @@ struct tenant {
     uint64_t queued, running, stored_bytes, interpreters, crons;
     uint64_t own_stored_bytes;
     uint64_t refused_unwritten;
+    unsigned tokens;        /* of it and all below it, those that are being made included; tokens.c counts */
+    unsigned tokens_making; /* its own: it does not go before their commits are back */
+    bool removing;          /* its removal is on its way to the store */
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
     uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
@@ -134,6 +137,9 @@ const struct tenant *tenant_lacks(const struct tenant *t, enum quota q, uint64_t
  * from the rate when it is 0. -EDQUOT: why and hint say which, of whom, and when to try again; -EPERM: suspended. Counts a refused one.
  */
 int tenant_may_submit(struct tenant *t, uint64_t n, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY]);
+/* The same, and what it is to the rate: it takes from it; it would, but is only a question (a dry run); it is none of its (a cron entry's time). */
+enum tenant_rate { TENANT_RATE_TAKE, TENANT_RATE_LOOK, TENANT_RATE_FREE };
+int tenant_admits(struct tenant *t, uint64_t n, enum tenant_rate rate, uint64_t now_us, char why[TENANT_WHY], char hint[TENANT_WHY]);
 /*
  * After spec_check(): what was not asked for becomes the tenant's default where it has one, and no more than its maximum; what was asked
  * for (spec->limits_asked) and is above the maximum is -EDQUOT. engine: its place in engine_table.

@@ -81,7 +81,7 @@ int tls_front_listen(struct tls_front *f, const struct config *c, char why[TLS_F
     struct tls_address at;
     int rc;
 
-    *f = (struct tls_front){ .listener = -1, .watch = { .fd = -1 } };
+    *f = (struct tls_front){ .listener = -1, .config = c, .watch = { .fd = -1 } };
     if (c->listen[0] == '\0')
         return 0;
     if (!tls_address_parse(c->listen, &at)) {
@@ -105,24 +105,63 @@ int tls_front_listen(struct tls_front *f, const struct config *c, char why[TLS_F
 
 /* ---- the process ------------------------------------------------------------------------------------------------------------------- */
 
+/* The files as they are now. Bad ones change nothing. */
+static bool read_again(const struct config *c, struct tls_keys **keys)
+{
+    struct tls_keys *fresh = NULL;
+    char why[TLS_FRONT_WHY];
+
+    if (tls_keys_read(c->tls_cert, c->tls_key, &fresh, why, sizeof(why)) != 0) {
+        log_event(LOG_LEVEL_ERROR, "tls_pair_refused", "why=\"%s\" stays=\"the one before\"", why);
+        return false;
+    }
+    tls_keys_free(*keys);
+    *keys = fresh;
+    log_event(LOG_LEVEL_INFO, "tls_pair_read", "cert=%s", c->tls_cert);
+    return true;
+}
+
+static pid_t start_server(int listener, int broker, const struct tls_keys *keys)
+{
+    pid_t supervisor = getpid(), pid = fork();
+
+    if (pid != 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != supervisor)
+        _exit(0);
+    tls_serve(listener, broker, keys);
+}
+
+/* Until the server has ended. true: because there are other keys. */
+static bool watch_server(pid_t pid, const struct config *c, struct tls_keys **keys, int *ret_status)
+{
+    bool anew = false;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGHUP);
+    while (waitpid(pid, ret_status, WNOHANG) != pid) {
+        if (sigwaitinfo(&set, NULL) != SIGHUP || !read_again(c, keys))
+            continue;
+        (void)kill(pid, SIGKILL); /* our unreaped child */
+        anew = true;
+    }
+    return anew;
+}
+
 /* Makes the one that serves, and another when that dies. Ends with the broker: then the server sees its socket's end, and leaves with 0. */
-static _Noreturn void supervise(int listener, int broker, const struct tls_keys *keys)
+static _Noreturn void supervise(int listener, int broker, struct tls_keys *keys, const struct config *c)
 {
     const struct timespec pause = { .tv_nsec = (long)AGAIN_US * 1000 };
-    pid_t supervisor = getpid();
-    int status;
+    int status = 0;
 
     for (;;) {
-        pid_t pid = fork();
+        pid_t pid = start_server(listener, broker, keys);
 
-        if (pid == 0) {
-            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-            if (getppid() != supervisor)
-                _exit(0);
-            tls_serve(listener, broker, keys);
-        }
-        while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
+        if (pid > 0 && watch_server(pid, c, &keys, &status))
+            continue;
         if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
             _exit(0);
         log_event(LOG_LEVEL_ERROR, "tls_front_died", "status=%d why=\"it is started again\"", pid > 0 ? status : -1);
@@ -130,7 +169,7 @@ static _Noreturn void supervise(int listener, int broker, const struct tls_keys 
     }
 }
 
-static _Noreturn void be_front(int listener, int broker, const struct tls_keys *keys)
+static _Noreturn void be_front(int listener, int broker, struct tls_keys *keys, const struct config *c)
 {
     sigset_t all;
 
@@ -141,7 +180,7 @@ static _Noreturn void be_front(int listener, int broker, const struct tls_keys *
     log_init("tls", LOG_LEVEL_INFO);
     if (dup2(listener, 3) < 0 || dup2(broker, 4) < 0 || close_range(5, ~0U, 0) != 0)
         _exit(1);
-    supervise(3, 4, keys);
+    supervise(3, 4, keys, c);
 }
 
 int tls_front_start(struct tls_front *f)
@@ -159,7 +198,7 @@ int tls_front_start(struct tls_front *f)
 
         if (listener < 0 || broker < 0)
             _exit(1);
-        be_front(listener, broker, f->keys);
+        be_front(listener, broker, f->keys, f->config);
     }
     if (f->pid < 0) {
         rc = -errno;
@@ -236,6 +275,12 @@ int tls_front_open(struct tls_front *f, struct loop *loop, struct rep_socket *to
     f->watch.ctx = f;
     log_event(LOG_LEVEL_INFO, "tls_listens", "port=%d", f->port);
     return loop_add(loop, &f->watch);
+}
+
+void tls_front_reload(const struct tls_front *f)
+{
+    if (f->pid > 0 && f->watch.fd >= 0)
+        (void)kill(f->pid, SIGHUP); /* our unreaped child; what it has blocked waits for it */
 }
 
 void tls_front_on_child(struct tls_front *f)

@@ -28,6 +28,7 @@ struct tls_front {
     int listener; /* -1: none was asked for */
     int port;
     struct tls_keys *keys; /* until it is forked */
+    const struct config *config;
     pid_t pid;             /* 0: none */
     struct loop *loop;
     struct loop_watch watch;
@@ -39,6 +40,9 @@ int tls_front_listen(struct tls_front *f, const struct config *c, char why[TLS_F
 /* Whoever called has no key any more afterwards. */
 int tls_front_start(struct tls_front *f);
 int tls_front_open(struct tls_front *f, struct loop *loop, struct rep_socket *to);
+/* It reads the two files again, by itself: the broker never has the key. Where they are good it begins anew with them, and the connections that
+ * are open end (clients come again; no job notices); else it goes on with those it has, and its log says why. */
+void tls_front_reload(const struct tls_front *f);
 void tls_front_on_child(struct tls_front *f); /* a child has ended: perhaps it was this */
 void tls_front_finish(struct tls_front *f);
 

@@ -27,9 +27,10 @@
 #include "log.h"
 
 enum {
-    CONNECTIONS = 512,
-    OF_ADDRESS = 64,
-    HANDSHAKES = 128, /* at once */
+    CONNECTIONS = 768, /* more than the broker takes: it knows who has logged in, and whom to let go for a newcomer */
+    OF_ADDRESS = 80,   /* the same */
+    HANDSHAKES = 128,  /* at once; then the oldest gives way */
+    HANDSHAKES_OF_ADDRESS = 16,
     HANDSHAKE_MS = 10000,
     LINGER_MS = 2000, /* after our last word, for the peer to take it */
     LOOK_MS = 1000,   /* at who is late */
@@ -56,7 +57,7 @@ struct connection {
     int wants; /* MBEDTLS_ERR_SSL_WANT_..., of what was tried last */
     uint8_t in[BUFFER], out[BUFFER];
     size_t in_at, in_len, out_at, out_len; /* in: from the peer */
-    bool in_ended, out_ended, dead;
+    bool out_ended, dead;
     struct connection *next, **at;
 };
 
@@ -67,7 +68,6 @@ struct server {
     mbedtls_ctr_drbg_context random;
     mbedtls_ssl_config config;
     struct connection *all;
-    unsigned n, handshakes;
     uint64_t pause_until_ms; /* out of descriptors; 0: accepting */
 };
 
@@ -135,13 +135,6 @@ static int watch(struct server *s, struct end *e, uint32_t events)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, e->fd, &ev) == 0 ? 0 : -errno;
 }
 
-static void set_state(struct server *s, struct connection *c, enum state state)
-{
-    s->handshakes -= c->state == HANDSHAKE;
-    s->handshakes += state == HANDSHAKE;
-    c->state = state;
-}
-
 /* Not freed before the round is over: an event of its other end may be in the same batch. */
 static void kill_connection(struct connection *c)
 {
@@ -162,8 +155,6 @@ static void bury(struct server *s)
         *c->at = c->next;
         if (c->next != NULL)
             c->next->at = c->at;
-        s->n--;
-        s->handshakes -= c->state == HANDSHAKE;
         mbedtls_ssl_free(&c->ssl);
         free(c);
     }
@@ -219,8 +210,6 @@ static int pass_in(struct connection *c)
         c->in_len -= (size_t)n;
         return 1;
     }
-    if (c->in_ended)
-        return -1;
     rc = mbedtls_ssl_read(&c->ssl, c->in, sizeof(c->in));
     if (is_want(rc)) {
         c->wants = rc;
@@ -269,7 +258,7 @@ static void begin_linger(struct server *s, struct connection *c)
     close(c->plain.fd);
     c->plain.fd = -1;
     c->deadline_ms = now_ms() + LINGER_MS;
-    set_state(s, c, LINGER);
+    c->state = LINGER;
     set_events(s, &c->tcp, EPOLLIN);
 }
 
@@ -297,7 +286,7 @@ static void shake(struct server *s, struct connection *c)
         kill_connection(c);
         return;
     }
-    set_state(s, c, OPEN);
+    c->state = OPEN;
     c->deadline_ms = UINT64_MAX;
 }
 
@@ -353,13 +342,37 @@ static void put_address(const struct sockaddr_storage *from, char ret[48])
     }
 }
 
-static bool has_place(const struct server *s, const char *address)
+/* The list begins with the newest. */
+static struct connection *oldest_handshake(const struct server *s)
 {
-    unsigned same = 0;
+    struct connection *oldest = NULL;
 
-    for (const struct connection *c = s->all; c != NULL; c = c->next)
-        same += strcmp(c->address, address) == 0;
-    return s->n < CONNECTIONS && s->handshakes < HANDSHAKES && same < OF_ADDRESS;
+    for (struct connection *c = s->all; c != NULL; c = c->next)
+        if (!c->dead && c->state == HANDSHAKE)
+            oldest = c;
+    return oldest;
+}
+
+/* Many addresses that begin and do not go on keep nobody out: who has had the longest time gives way. */
+static bool make_place(const struct server *s, const char *address)
+{
+    unsigned there = 0, same = 0, shaking = 0, handshakes = 0;
+
+    for (const struct connection *c = s->all; c != NULL; c = c->next) {
+        bool is_same = strcmp(c->address, address) == 0;
+
+        if (c->dead)
+            continue;
+        there++;
+        same += is_same;
+        handshakes += c->state == HANDSHAKE;
+        shaking += is_same && c->state == HANDSHAKE;
+    }
+    if (there >= CONNECTIONS || same >= OF_ADDRESS || shaking >= HANDSHAKES_OF_ADDRESS)
+        return false;
+    if (handshakes >= HANDSHAKES)
+        kill_connection(oldest_handshake(s));
+    return true;
 }
 
 static void add(struct server *s, int fd, const struct sockaddr_storage *from)
@@ -369,7 +382,7 @@ static void add(struct server *s, int fd, const struct sockaddr_storage *from)
     char address[48];
 
     put_address(from, address);
-    c = has_place(s, address) ? calloc(1, sizeof(*c)) : NULL;
+    c = make_place(s, address) ? calloc(1, sizeof(*c)) : NULL;
     if (c == NULL) {
         close(fd);
         return;
@@ -387,8 +400,6 @@ static void add(struct server *s, int fd, const struct sockaddr_storage *from)
     if (c->next != NULL)
         c->next->at = &c->next;
     s->all = c;
-    s->n++;
-    s->handshakes++;
     if (mbedtls_ssl_setup(&c->ssl, &s->config) != 0 || watch(s, &c->tcp, EPOLLIN) != 0) {
         kill_connection(c);
         return;

@@ -126,6 +126,21 @@ static int check_gift(const struct actor *by, const struct token *t, char why[AC
     return 0;
 }
 
+/* Nor for longer: what a token that ends makes ends with it, or before. */
+static int check_end(const struct actor *by, struct token *t, char why[ACTOR_WHY])
+{
+    uint64_t last = by->token != NULL ? by->token->expires_us : 0;
+
+    if (last == 0 || (t->expires_us != 0 && t->expires_us <= last))
+        return 0;
+    if (t->expires_us == 0) {
+        t->expires_us = last;
+        return 0;
+    }
+    snprintf(why, ACTOR_WHY, "a token expires no later than the one that makes it");
+    return -EPERM;
+}
+
 static int read_token(struct control_call *c, const Pb__Token *m, struct token *ret, char why[ACTOR_WHY])
 {
     struct tenant *t = m->tenant[0] == '\0' ? c->actor.tenant : tenants_named(&c->broker->tenants, m->tenant);
@@ -133,7 +148,7 @@ static int read_token(struct control_call *c, const Pb__Token *m, struct token *
     int rc;
 
     *ret = (struct token){ .tenant = t, .created_us = now, .expires_us = m->expires_us };
-    if (t == NULL || !actor_sees_tenant(&c->actor, t)) {
+    if (t == NULL || t->removing || !actor_sees_tenant(&c->actor, t)) {
         snprintf(why, ACTOR_WHY, "there is no tenant %.64s", m->tenant);
         return -ENOENT;
     }
@@ -153,7 +168,8 @@ static int read_token(struct control_call *c, const Pb__Token *m, struct token *
     }
     strcpy(ret->queue, m->queue);
     strcpy(ret->note, m->note);
-    return check_gift(&c->actor, ret, why);
+    rc = check_gift(&c->actor, ret, why);
+    return rc != 0 ? rc : check_end(&c->actor, ret, why);
 }
 
 /* A token that is being made: in the table only when it is on disk. */
@@ -167,8 +183,10 @@ static void answer_made(struct admin_act *a, int status)
 {
     struct making *m = a->thing;
     struct broker *b = a->broker;
-    struct token *t = status == 0 ? tokens_add(&b->tokens, &m->token) : NULL;
+    struct token *t;
 
+    tokens_end_making(&b->tokens, m->token.tenant);
+    t = status == 0 ? tokens_add(&b->tokens, &m->token) : NULL;
     if (t != NULL)
         reply_token(b, a->way, t, a->secret);
     else
@@ -209,19 +227,30 @@ static void push_made(struct control_call *c, struct making *m, struct admin_act
     admin_act_free(a);
 }
 
+static void drop_making(struct control_call *c, struct making *m)
+{
+    tokens_end_making(&c->broker->tokens, m->token.tenant);
+    free(m);
+}
+
 static struct making *begin_making(struct control_call *c, const struct token *as, char text[TOKEN_TEXT + 1])
 {
     struct making *m = calloc(1, sizeof(*m));
+    char why[ACTOR_WHY];
 
-    if (m == NULL || HASH_COUNT(c->broker->tokens.by_id) >= TOKENS_MAX) {
-        control_refuse(c->broker, c->way, m == NULL ? ER(TEMPORARY) : ER(QUOTA), m == NULL ? "out of memory" : "there are too many tokens");
+    if (m == NULL) {
+        control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
+        return NULL;
+    }
+    if (tokens_begin_making(&c->broker->tokens, as->tenant, loop_wall_us(), why) != 0) {
+        control_refuse(c->broker, c->way, ER(QUOTA), "%s", why);
         free(m);
         return NULL;
     }
     m->token = *as;
     if (token_make(text, m->token.id, m->token.hash) != 0) {
         control_refuse(c->broker, c->way, ER(TEMPORARY), "no random numbers are to be had");
-        free(m);
+        drop_making(c, m);
         return NULL;
     }
     return m;
@@ -264,7 +293,7 @@ void verb_token_create(struct control_call *c)
         a->answer = answer_made;
         push_made(c, m, a);
     } else {
-        free(m);
+        drop_making(c, m);
     }
     explicit_bzero(text, sizeof(text));
 }
@@ -282,11 +311,16 @@ static struct token *find_seen(struct control_call *c, const char *id)
     return NULL;
 }
 
+static uint64_t life_from(uint64_t now, uint64_t life)
+{
+    return life > UINT64_MAX - now ? UINT64_MAX : now + life;
+}
+
 void verb_token_rotate(struct control_call *c)
 {
     const Pb__TokenRotate *q = c->request->token_rotate;
     struct token *old = find_seen(c, q->id), token;
-    char text[TOKEN_TEXT + 1] = "", why[ACTOR_WHY];
+    char text[TOKEN_TEXT + 1] = "", why[ACTOR_WHY] = "its tenant is being removed";
     uint64_t now = loop_wall_us();
     struct making *m;
     struct admin_act *a;
@@ -301,8 +335,10 @@ void verb_token_rotate(struct control_call *c)
     token.created_us = now;
     token.last_used_us = 0;
     if (old->expires_us != 0) /* it lives as long as the old one was to */
-        token.expires_us = now + (old->expires_us - old->created_us);
-    if (check_gift(&c->actor, &token, why) != 0) {
+        token.expires_us = life_from(now, old->expires_us - old->created_us);
+    if (c->actor.token != NULL && c->actor.token->expires_us != 0 && token.expires_us > c->actor.token->expires_us)
+        token.expires_us = c->actor.token->expires_us; /* but not longer than whoever asks for it */
+    if (old->tenant->removing || check_gift(&c->actor, &token, why) != 0 || check_end(&c->actor, &token, why) != 0) {
         control_refuse(c->broker, c->way, ER(PERMISSION), "%s", why);
         return;
     }
@@ -310,7 +346,7 @@ void verb_token_rotate(struct control_call *c)
     if (m == NULL)
         return;
     strcpy(m->replaces, old->id);
-    m->replaced_ends_us = q->overlap_us > UINT64_MAX - now ? UINT64_MAX : now + q->overlap_us;
+    m->replaced_ends_us = life_from(now, q->overlap_us);
     a = admin_act_new(c, "token.rotate", old->id, old->tenant->id, "new=%s overlap_us=%llu", m->token.id,
                       (unsigned long long)q->overlap_us);
     if (a != NULL) {
@@ -318,7 +354,7 @@ void verb_token_rotate(struct control_call *c)
         a->answer = answer_rotated;
         push_made(c, m, a);
     } else {
-        free(m);
+        drop_making(c, m);
     }
     explicit_bzero(text, sizeof(text));
 }

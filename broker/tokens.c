@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "broker/broker.h"
+#include "log.h"
 
 _Static_assert(TOKEN_HASH == SHA256_DIGEST_LENGTH, "the hash of a token is a SHA-256");
 _Static_assert(TOKEN_HASH == STORE_HASH, "and the store keeps it");
@@ -122,6 +123,12 @@ struct token *tokens_check(struct tokens *t, const char *text, uint64_t wall_us)
     return token;
 }
 
+static void count(struct tenant *of, int by)
+{
+    for (; of != NULL; of = of->parent)
+        of->tokens += (unsigned)by;
+}
+
 struct token *tokens_add(struct tokens *t, const struct token *as)
 {
     struct token *token = HASH_COUNT(t->by_id) < TOKENS_MAX && tokens_find(t, as->id) == NULL ? malloc(sizeof(*token)) : NULL;
@@ -131,19 +138,72 @@ struct token *tokens_add(struct tokens *t, const struct token *as)
     *token = *as;
     memset(&token->hh, 0, sizeof(token->hh));
     HASH_ADD_STR(t->by_id, id, token);
+    count(token->tenant, 1);
     return token;
+}
+
+static void drop(struct tokens *t, struct token *token)
+{
+    count(token->tenant, -1);
+    HASH_DEL(t->by_id, token);
+    free(token);
 }
 
 void tokens_drop_of(struct tokens *t, const struct tenant *of)
 {
     struct token *token, *next;
 
-    HASH_ITER (hh, t->by_id, token, next) {
-        if (token->tenant != of)
-            continue;
-        HASH_DEL(t->by_id, token);
-        free(token);
+    HASH_ITER (hh, t->by_id, token, next)
+        if (token->tenant == of)
+            drop(t, token);
+}
+
+/* ---- places for new ones ---- */
+
+static void remove_stored(struct tokens *t, const char *id)
+{
+    struct store_op *op = t->broker->store != NULL ? store_op_new(STORE_TOKEN_REMOVE, "") : NULL;
+
+    if (op == NULL)
+        return; /* the next start forgets it */
+    strcpy(op->token.id, id);
+    store_push(t->broker->store, op);
+}
+
+/* The one that has ended and was made first, below of; of NULL: of all. The table is in the order of making. */
+static bool forget_ended(struct tokens *t, const struct tenant *of, uint64_t wall_us)
+{
+    for (struct token *token = t->by_id; token != NULL; token = token->hh.next)
+        if (!token_is_good(token, wall_us) && (of == NULL || tenant_is_within(token->tenant, of))) {
+            remove_stored(t, token->id);
+            drop(t, token);
+            return true;
+        }
+    return false;
+}
+
+int tokens_begin_making(struct tokens *t, struct tenant *of, uint64_t wall_us, char why[ACTOR_WHY])
+{
+    for (const struct tenant *above = of; above != NULL; above = above->parent)
+        if (above->tokens >= TOKENS_OF && !forget_ended(t, above, wall_us)) {
+            snprintf(why, ACTOR_WHY, "tenant %s has %d tokens with those below it, the most there may be; revoke some", above->name, TOKENS_OF);
+            return -EDQUOT;
+        }
+    if (HASH_COUNT(t->by_id) + t->making >= TOKENS_MAX && !forget_ended(t, NULL, wall_us)) {
+        snprintf(why, ACTOR_WHY, "there are %d tokens, the most there may be", TOKENS_MAX);
+        return -EDQUOT;
     }
+    t->making++;
+    of->tokens_making++;
+    count(of, 1);
+    return 0;
+}
+
+void tokens_end_making(struct tokens *t, struct tenant *of)
+{
+    t->making--;
+    of->tokens_making--;
+    count(of, -1);
 }
 
 unsigned tokens_good_of(const struct tokens *t, const struct tenant *of, uint64_t wall_us)
@@ -162,6 +222,17 @@ void tokens_init(struct tokens *t, struct broker *b)
     *t = (struct tokens){ .broker = b };
 }
 
+/* It ended, as far as can be told from its row, so long ago that nobody asks any more. */
+static bool is_old(const struct store_token *row, uint64_t wall_us)
+{
+    uint64_t last = row->last_used_us > row->created_us ? row->last_used_us : row->created_us;
+
+    if (row->expires_us != 0 && row->expires_us < wall_us)
+        return wall_us - row->expires_us > TOKENS_OLD_US;
+    return row->revoked && last < wall_us && wall_us - last > TOKENS_OLD_US;
+}
+
+/* Whatever is wrong with one of them, the broker begins: who has it logs in no more, and everybody else does. */
 static int load_one(void *ctx, const struct store_token *row)
 {
     struct tokens *t = ctx;
@@ -174,16 +245,25 @@ static int load_one(void *ctx, const struct store_token *row)
 
     if (strlen(row->id) != TOKEN_ID || token.tenant == NULL)
         return 0; /* of a tenant that is not there: it opens nothing */
+    if (is_old(row, loop_wall_us())) {
+        remove_stored(t, row->id);
+        return 0;
+    }
     strcpy(token.id, row->id);
     memcpy(token.hash, row->hash, TOKEN_HASH);
     snprintf(token.queue, sizeof(token.queue), "%s", row->queue);
     snprintf(token.note, sizeof(token.note), "%s", row->note);
-    return tokens_add(t, &token) != NULL ? 0 : -ENOMEM;
+    t->skipped += tokens_add(t, &token) == NULL;
+    return 0;
 }
 
 int tokens_load(struct tokens *t)
 {
-    return store_each_token(t->broker->store, load_one, t);
+    int rc = store_each_token(t->broker->store, load_one, t);
+
+    if (t->skipped > 0)
+        log_event(LOG_LEVEL_WARN, "tokens_skipped", "n=%u why=\"more than %d, or no memory\" lost=\"logins with them\"", t->skipped, TOKENS_MAX);
+    return rc;
 }
 
 void tokens_finish(struct tokens *t)

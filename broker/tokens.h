@@ -26,6 +26,8 @@ struct tenant;
 #define TOKEN_HASH   32
 #define TOKEN_NOTE   128
 #define TOKENS_MAX   100000 /* in all */
+#define TOKENS_OF    1000   /* of a tenant and all below it, those that have ended and are remembered included */
+#define TOKENS_OLD_US (UINT64_C(30) * 86400 * 1000000) /* one that ended so long ago is forgotten at the next start */
 
 struct token {
     char id[TOKEN_ID + 1];
@@ -42,6 +44,8 @@ struct token {
 struct tokens {
     struct broker *broker;
     struct token *by_id;
+    unsigned making; /* their commits are under way: each has its place already */
+    unsigned skipped;
 };
 
 void tokens_init(struct tokens *t, struct broker *b);
@@ -53,6 +57,12 @@ struct token *tokens_check(struct tokens *t, const char *text, uint64_t wall_us)
 struct token *tokens_find(struct tokens *t, const char *id);
 
 bool token_is_good(const struct token *token, uint64_t wall_us); /* neither revoked nor expired */
+/*
+ * A place for one that is to be made: taken before its commit begins, given back by tokens_end_making(). Where there is none, the oldest one of
+ * the tenant that has ended is forgotten for it. -EDQUOT: all of them are good; why says whose.
+ */
+int tokens_begin_making(struct tokens *t, struct tenant *of, uint64_t wall_us, char why[ACTOR_WHY]);
+void tokens_end_making(struct tokens *t, struct tenant *of);
 /* Put in place when its commit is back: before, nobody knows it. NULL: too many, or no memory. */
 struct token *tokens_add(struct tokens *t, const struct token *as);
 unsigned tokens_good_of(const struct tokens *t, const struct tenant *of, uint64_t wall_us);

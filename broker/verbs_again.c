@@ -30,7 +30,7 @@ static void make_anew(Pb__JobSpec *s)
 
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec)
 {
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .internal = true };
+    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec };
     struct jobs_refusal no = { "out of memory", "" };
     char id[ULID_LEN + 1];
     int rc = -ENOMEM;

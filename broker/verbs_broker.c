@@ -158,6 +158,7 @@ void verb_top(struct control_call *c)
     fill_counts(c->broker, &top);
     fill_tenants(c, t, &top);
     fill_jobs(c, t, &top);
+    top.draining = c->broker->jobs.closed || c->broker->phase == BROKER_DRAINING;
     r.body_case = PB__REPLY__BODY_TOP;
     r.top = &top;
     control_reply(c->broker, c->way, &r);

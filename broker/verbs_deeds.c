@@ -105,14 +105,50 @@ void verb_kill(struct control_call *c)
     act_on_job(c, jobs_kill, "killed by request");
 }
 
+/* Who is to hear of it when it is stored: a hold that a broker's death undoes was none. */
+struct deed {
+    struct broker *broker;
+    struct rep_way way;
+    struct actor actor;
+    unsigned holds; /* before */
+};
+
+static void on_deed_stored(struct store_op *op)
+{
+    struct deed *d = op->owner;
+    struct control_call again = { .broker = d->broker, .way = d->way, .actor = d->actor };
+    struct waiting *w = waiting_find(&d->broker->jobs.table, op->job);
+
+    memcpy(again.id, op->job, sizeof(again.id));
+    if (op->status == 0) {
+        reply_status(&again);
+    } else if (op->status == -ESTALE || op->status == -ENOENT) {
+        control_refuse(d->broker, d->way, ER(CONFLICT), "job %s does not wait any more", op->job);
+    } else {
+        if (w != NULL)
+            jobs_put_holds(&d->broker->jobs, w, d->holds);
+        control_refuse(d->broker, d->way, ER(TEMPORARY), "that could not be stored of job %s: %s", op->job, strerror(-op->status));
+    }
+    free(d);
+}
+
 static void act_on_entry(struct control_call *c, int (*act)(struct jobs *j, struct waiting *w), const char *when)
 {
     struct waiting *w = waiting_find(&c->broker->jobs.table, c->id);
+    struct deed *d = malloc(sizeof(*d));
+    int rc = -ENOMEM;
 
-    if (w == NULL || act(&c->broker->jobs, w) != 0)
-        verb_refuse_state(c, when);
+    if (d != NULL) {
+        *d = (struct deed){ c->broker, c->way, c->actor, w != NULL ? w->holds : 0 };
+        rc = w != NULL ? jobs_deed(&c->broker->jobs, w, act, on_deed_stored, d) : -EBUSY;
+    }
+    if (rc == 0)
+        return;
+    free(d);
+    if (rc == -ENOMEM)
+        control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
     else
-        reply_status(c);
+        verb_refuse_state(c, when);
 }
 
 void verb_hold(struct control_call *c)

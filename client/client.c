@@ -176,6 +176,7 @@ static int start_broker(struct coop_client *c, struct coop_error *why)
     pthread_mutex_unlock(&c->lock);
     rc = endpoint_start_broker(&c->endpoint, why);
     pthread_mutex_lock(&c->lock);
+    c->started |= rc == 0;
     return rc;
 }
 
@@ -349,7 +350,7 @@ int coop_client_revive(struct coop_client *c, struct coop_error *why)
     pthread_mutex_lock(&c->lock);
     if (req_state(c->req) != REQ_UP && req_now_ms() >= c->revive_at_ms) {
         c->revive_at_ms = req_now_ms() + REVIVE_EVERY_MS;
-        if (c->endpoint.autostart)
+        if (c->endpoint.autostart && (geteuid() != 0 || c->started)) /* root's may be a service: it is started again by who knows how */
             rc = start_broker(c, why != NULL ? why : &unwanted);
         if (rc == -EBUSY)
             rc = 0;

@@ -38,6 +38,7 @@ struct coop_client {
     size_t n_ended;
     struct coop_op *back;  /* answered, perhaps only by the way (op_kind.again) */
     uint64_t revive_at_ms; /* not again before */
+    bool started;          /* its broker was, by us */
     uint64_t last_number;  /* of an ask */
 };
 

@@ -19,6 +19,9 @@ enum { ERRANDS_MAX = 32, ERRAND_ANSWER = 64 << 10, ERRAND_TIMEOUT_MS = 30000 };
 /* done: each errand's end, once. error: "" or a sentence. */
 typedef void (*errand_done_fn)(uint64_t id, unsigned status, const char *error);
 
+/* Of a ToCourier that cannot be taken, whole or not: its errand's id, which comes first in it; 0: there is none. */
+uint64_t errand_id(const uint8_t *bytes, size_t len);
+
 int errands_open(const struct address_nets *nets, errand_done_fn done);
 void errands_begin(const Pb__Errand *e); /* copied; what cannot begin is done with an error at once */
 /* Goes on with all of them until fd can be read, or something of them has happened. -errno: there is no going on. */

@@ -21,7 +21,7 @@
 #include "courier/walls.h"
 #include "frame.h"
 
-enum { BROKER_FD = 3, PACKET_MAX = 128 << 10 };
+enum { BROKER_FD = 3, PACKET_MAX = 128 << 10 /* COURIER_PACKET of the broker */ };
 
 static void say(const Pb__FromCourier *m)
 {
@@ -62,26 +62,36 @@ static void say_ready(void)
     say(&m);
 }
 
+/* false: it is no message. */
+static bool begin(const uint8_t *bytes, size_t len)
+{
+    struct frame f;
+
+    if (frame_decode(&f, &pb__to_courier__descriptor, bytes, len, PACKET_MAX) != 0)
+        return false;
+    if (((const Pb__ToCourier *)f.msg)->body_case == PB__TO_COURIER__BODY_ERRAND)
+        errands_begin(((const Pb__ToCourier *)f.msg)->errand);
+    frame_release(&f);
+    return true;
+}
+
 /* 0; 1: the broker is gone; -errno. */
 static int take_one(void)
 {
     static uint8_t bytes[PACKET_MAX];
-    ssize_t n = recv(BROKER_FD, bytes, sizeof(bytes), MSG_DONTWAIT);
-    const Pb__ToCourier *m;
-    struct frame f;
-    int rc;
+    ssize_t n = recv(BROKER_FD, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
+    uint64_t id;
 
     if (n == 0)
         return 1;
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    rc = frame_decode(&f, &pb__to_courier__descriptor, bytes, (size_t)n, PACKET_MAX);
-    if (rc != 0)
-        return rc;
-    m = (const Pb__ToCourier *)f.msg;
-    if (m->body_case == PB__TO_COURIER__BODY_ERRAND)
-        errands_begin(m->errand);
-    frame_release(&f);
+    if ((size_t)n <= sizeof(bytes) && begin(bytes, (size_t)n))
+        return 0;
+    id = errand_id(bytes, (size_t)n < sizeof(bytes) ? (size_t)n : sizeof(bytes));
+    if (id == 0)
+        return -EPROTO; /* there is nothing that could be answered */
+    on_done(id, 0, (size_t)n > sizeof(bytes) ? "the request is too long" : "the request is no message");
     return 0;
 }
 

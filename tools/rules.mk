@@ -112,7 +112,7 @@ $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
-UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
+UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 
@@ -134,6 +134,7 @@ $(foreach t,$(UNIT_broker),$(eval $(call unit_rule,$(t),$(B)/libbroker.a,$(BROKE
 $(foreach t,$(UNIT_worker),$(eval $(call unit_rule,$(t),$(B)/libworker.a,$(WORKER_LIBS) -lseccomp)))
 $(foreach t,$(UNIT_task),$(eval $(call unit_rule,$(t),$(B)/libcoop-task.a,-lm)))
 $(foreach t,$(UNIT_client),$(eval $(call unit_rule,$(t),$(B)/libclient.a,-lnng $(CLIENT_LIBS))))
+$(foreach t,$(UNIT_courier),$(eval $(call unit_rule,$(t),$(B)/libcourier.a,$(COURIER_LIBS))))
 $(foreach t,$(UNIT_cli),$(eval $(call unit_rule,$(t),$(B)/libcli.a $(B)/libcoop.a,$(CLI_LIBS) $(CLIENT_LIBS))))
 
 $(SYSTEM_BINS) $(ESCAPE_BINS): %: %.o $(SUPPORT) $(B)/libcoop.a $(B)/libproto.a
@@ -413,7 +414,11 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(PREFIX)/share/man/man5 && install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/doc/coop
 	$(RELEASE)/coop completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+	$(RELEASE)/coop completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_coop
+	$(RELEASE)/coop completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coop.fish
+	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/coop
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/share/coop/apparmor
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/coopd.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/apparmor.in > $(DESTDIR)$(PREFIX)/share/coop/apparmor/coop
@@ -435,7 +440,8 @@ uninstall: ## what install put there
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coop.1 $(DESTDIR)$(PREFIX)/share/man/man8/coopd.8
 	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/coopd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/coop.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/coop
-	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/coop $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_coop $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coop.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/coop
 
 clean: ## remove build/
 	rm -rf build compile_commands.json

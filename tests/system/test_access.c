@@ -15,8 +15,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "broker/tokens.h"
 #include "coop/exit_codes.h"
 #include "coop/version.h"
 #include "tests/support/broker_fixture.h"
@@ -504,6 +506,77 @@ static void nobody_gives_what_he_does_not_have(void **state)
     expect_text(p->out, "acme\nmine\n");
 }
 
+static const Pb__Token *make_by(int fd, const char *maker, uint64_t expires_us, int *ret_code)
+{
+    char *scopes[] = { "read", "admin" };
+    Pb__TokenCreate m = PB__TOKEN_CREATE__INIT;
+    Pb__Token t = PB__TOKEN__INIT;
+    Pb__Request q = PB__REQUEST__INIT;
+    const Pb__Reply *r;
+
+    t.scopes = scopes;
+    t.n_scopes = 2;
+    t.tenant = maker[0] == '\0' ? "acme" : "";
+    t.expires_us = expires_us;
+    m.token = &t;
+    q.body_case = BODY(TOKEN_CREATE);
+    q.token_create = &m;
+    r = ask_on(fd, maker, &q);
+    *ret_code = error_of(r) != NULL ? (int)error_of(r)->code : 0;
+    return *ret_code == 0 ? r->tokens->tokens[0] : NULL;
+}
+
+static void a_token_makes_none_that_outlives_it(void **state)
+{
+    struct broker *b = *state;
+    uint64_t end = ((uint64_t)time(NULL) + 3600) * 1000000;
+    Pb__TokenRotate m = PB__TOKEN_ROTATE__INIT;
+    Pb__Request q = PB__REQUEST__INIT;
+    int fd = sp_peer_open(b->socket);
+    const Pb__Token *of;
+    const Pb__Reply *r;
+    char *maker;
+    int code;
+
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    of = make_by(sp_peer_open(b->socket), "", end, &code);
+    assert_int_equal(code, 0);
+    maker = support_text("%s", of->secret);
+    m.id = support_text("%s", of->id);
+    of = make_by(fd, maker, 0, &code);
+    assert_int_equal(code, 0);
+    assert_int_equal(of->expires_us, end);
+    (void)make_by(fd, maker, end + 1, &code);
+    assert_int_equal(code, PB__ERROR_CODE__ERROR_CODE_PERMISSION);
+    of = make_by(fd, maker, end - 1, &code);
+    assert_int_equal(of->expires_us, end - 1);
+    m.overlap_us = 60000000; /* the answer goes to the old one */
+    q.body_case = BODY(TOKEN_ROTATE);
+    q.token_rotate = &m;
+    r = ask_on(fd, maker, &q);
+    assert_null(error_of(r));
+    assert_true(r->tokens->tokens[0]->expires_us <= end);
+}
+
+static void a_tenant_has_so_many_tokens_and_the_broker_begins_with_them(void **state)
+{
+    struct broker *b = *state;
+    const char *maker;
+    int code = 0, made = 1, fd = sp_peer_open(b->socket);
+
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    maker = make_token(b, "read,admin", "tenant=acme", "note=x");
+    while (made <= TOKENS_OF && code == 0) {
+        (void)make_by(fd, maker, 0, &code);
+        made += code == 0;
+    }
+    assert_int_equal(made, TOKENS_OF);
+    assert_int_equal(code, PB__ERROR_CODE__ERROR_CODE_QUOTA);
+    broker_kill(b);
+    broker_up(b);
+    assert_null(error_of(version_on(sp_peer_open(b->socket), maker)));
+}
+
 static void each_act_is_recorded_and_no_secret_with_it(void **state)
 {
     struct broker *b = *state;
@@ -769,6 +842,8 @@ int main(void)
         TEST(a_connection_is_one_actor_s),
         TEST(tokens_tenants_and_revocations_outlive_the_broker),
         TEST(nobody_gives_what_he_does_not_have),
+        TEST(a_token_makes_none_that_outlives_it),
+        TEST(a_tenant_has_so_many_tokens_and_the_broker_begins_with_them),
         TEST(each_act_is_recorded_and_no_secret_with_it),
         TEST(no_secret_is_in_the_database),
         TEST(bad_words_about_tenants_have_their_exit_codes),

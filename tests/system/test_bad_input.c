@@ -93,7 +93,7 @@ static void a_command_line_that_makes_no_sense_is_refused(void **state)
         { { "ls", "--limit", "many" },                        2, { "1 to 1000" }                                       },
         { { "ls", "--state", "runing" },                      2, { "unknown state 'runing'", "did you mean 'running'" }},
         { { "help", "subnit" },                               2, { "unknown verb", "did you mean 'coop help submit'" } },
-        { { "completion", "tcsh" },                           2, { "no completion for 'zsh'", "bash" }                 },
+        { { "completion", "tcsh" },                           2, { "no completion for 'tcsh'", "bash" }                },
         { { "run", "--endpoint", "tcp://here:1", "@ok.lua" }, 2, { "tcp", "ipc:///path" }                              },
         { { "run", "--endpoint", "/tmp/x.sock", "@ok.lua" },  2, { "is not an address", "ipc:///path" }                },
     };

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
 #include "tests/support/support.h"
 
@@ -81,9 +82,75 @@ static void class_comes_before_priority_and_priority_before_age(void **state)
         assert_true(began(b, ids[order[i - 1]]) < began(b, ids[order[i]]));
 }
 
+static void a_retry_is_a_submit_like_any_other(void **state)
+{
+    const struct broker *b = *state;
+    const char *id = submit(b, script(b, "noop.lua", "return 0\n"));
+
+    expect_end(b, id, "ok");
+    let(b, "submit_per_s=0");
+    (void)proc_expect(coop(b, "retry", id), COOP_EXIT_QUOTA);
+    let(b, "submit_per_s=none");
+    let(b, "max_queued=0");
+    (void)proc_expect(coop(b, "retry", "--clone", id), COOP_EXIT_QUOTA);
+    let(b, "max_queued=none");
+    (void)proc_expect(coop(b, "tenant", "set", own_tenant(), "state=suspended"), 0);
+    (void)proc_expect(coop(b, "retry", "--clone", id), COOP_EXIT_PERMISSION);
+    (void)proc_expect(coop(b, "tenant", "set", own_tenant(), "state=active"), 0);
+    (void)proc_expect(coop(b, "retry", id), 0);
+}
+
+static void a_dry_run_looks_at_the_rate_and_takes_nothing(void **state)
+{
+    const struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n");
+
+    assert_int_equal(coop(b, "version")->code, 0);
+    let(b, "submit_per_s=0.001");
+    (void)proc_expect(coop(b, "submit", "--dry-run", path), 0);
+    (void)proc_expect(coop(b, "submit", "--dry-run", path), 0);
+    (void)submit(b, path);
+    (void)proc_expect(coop(b, "submit", "--dry-run", path), COOP_EXIT_QUOTA);
+}
+
+static int one_worker_short_pauses(void **state)
+{
+    struct broker *b = broker_new();
+
+    b->args[0] = "--workers";
+    b->args[1] = "1";
+    b->args[2] = "--max-pause";
+    b->args[3] = "50ms";
+    broker_up(b);
+    *state = b;
+    return 0;
+}
+
+/* The only slot, and somebody who would keep it for ever. */
+static void a_pause_ends_by_itself_and_others_get_their_turn(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\nprint(io.read())"));
+    const char *id, *behind;
+
+    proc_until(p, &p->out, "up\n");
+    id = json_str(json_of(&coop(b, "ls", "--json")->out), "jobs.0.id");
+    behind = submit(b, script(b, "noop.lua", "return 0\n"));
+    (void)proc_expect(coop(b, "pause", id), 0);
+    broker_says(b, "event=pause_over", id);
+    expect_has(coop(b, "pause", id)->err, "--max-pause");
+    proc_write(p, "on\n", 3);
+    (void)proc_expect(p, 0);
+    expect_end(b, behind, "ok");
+    assert_true(json_num(receipt_of(b, id), "usage.paused_us") >= 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_retry_is_a_submit_like_any_other, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(a_dry_run_looks_at_the_rate_and_takes_nothing, one_worker, broker_teardown),
+        cmocka_unit_test_setup_teardown(a_pause_ends_by_itself_and_others_get_their_turn, one_worker_short_pauses, broker_teardown),
         cmocka_unit_test_setup_teardown(what_waits_for_a_quota_says_so_and_runs_when_it_is_raised, one_worker, broker_teardown),
         cmocka_unit_test_setup_teardown(class_comes_before_priority_and_priority_before_age, one_worker, broker_teardown),
     };

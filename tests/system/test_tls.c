@@ -397,6 +397,27 @@ static pid_t front_of(const struct broker *b, pid_t *ret_server)
     support_fail("there is no front");
 }
 
+/* The same files, with others in them: no job notices. */
+static void a_renewed_pair_is_taken_at_sighup(void **state)
+{
+    struct broker *b = *state;
+    const char *old = support_text("%s/old.pem", b->dir), *key = support_text("%s/tls/key.pem", b->dir);
+    char *id = heard_line(&proc_expect(remote("submit", "-q", script(b, "slow.lua", "print('here') require('coop').sleep(2)")), 0)->out);
+
+    assert_int_equal(link(at.cert, old), 0);
+    make_pair(b, "fresh", "127.0.0.1");
+    assert_int_equal(rename(support_text("%s/fresh/cert.pem", b->dir), at.cert), 0);
+    assert_int_equal(kill(b->proc->pid, SIGHUP), 0); /* not the key of that certificate */
+    broker_says(b, "tls_pair_refused", "");
+    (void)proc_expect(remote_(at.url, old, at.token_file, (const char *const[]){ "version", NULL }), 0);
+    assert_int_equal(rename(support_text("%s/fresh/key.pem", b->dir), key), 0);
+    assert_int_equal(kill(b->proc->pid, SIGHUP), 0);
+    broker_says(b, "tls_pair_read", "");
+    expect_well();
+    assert_int_not_equal(proc_end(remote_(at.url, old, at.token_file, (const char *const[]){ "version", NULL })), 0);
+    (void)proc_expect(remote("wait", id), 0);
+}
+
 static void a_front_that_dies_is_made_again(void **state)
 {
     pid_t server;
@@ -472,6 +493,7 @@ int main(void)
         TEST(garbage_is_hung_up_on_and_nobody_else_notices),
         TEST(those_who_say_nothing_take_the_places_of_their_address_alone),
         TEST(failed_logins_by_the_hundred_leave_a_good_client_its_place),
+        TEST(a_renewed_pair_is_taken_at_sighup),
         TEST(a_front_that_dies_is_made_again),
         TEST(the_front_holds_nothing_of_the_broker_s),
         TEST(what_cannot_be_listened_with_is_said_at_once),

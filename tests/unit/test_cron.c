@@ -262,6 +262,23 @@ static void a_firing_is_passed_over_while_the_last_one_runs(void **state)
     fires_at(f, e, START + 10 * MINUTE, START + 10 * MINUTE);
 }
 
+static void a_suspended_tenant_s_entries_do_not_fire(void **state)
+{
+    struct fixture *f = *state;
+    struct tenant *t = tenants_of_uid(&f->b.tenants, geteuid());
+    struct cron *e = entry(f, "*/5 * * * *");
+
+    t->quota[QUOTA_SUBMIT_RATE] = 0; /* its time comes by no rate */
+    fires_at(f, e, START + 5 * MINUTE, START + 5 * MINUTE);
+    t->state = TENANT_SUSPENDED;
+    fires_nothing_at(f, START + 10 * MINUTE);
+    t->state = TENANT_ACTIVE;
+    t->quota[QUOTA_QUEUED] = 0;
+    fires_nothing_at(f, START + 15 * MINUTE);
+    t->quota[QUOTA_QUEUED] = TENANT_NO_BOUND;
+    fires_at(f, e, START + 20 * MINUTE, START + 20 * MINUTE);
+}
+
 static void a_clock_that_is_put_back_fires_no_minute_twice(void **state)
 {
     struct fixture *f = *state;
@@ -345,6 +362,7 @@ int main(void)
         T(each_minute_is_fired_once),
         T(what_was_missed_is_fired_once),
         T(a_firing_is_passed_over_while_the_last_one_runs),
+        T(a_suspended_tenant_s_entries_do_not_fire),
         T(a_clock_that_is_put_back_fires_no_minute_twice),
         T(a_clock_that_was_years_ahead_is_believed_when_it_comes_back),
         T(a_firing_that_was_not_written_down_is_not_made_again),

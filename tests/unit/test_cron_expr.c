@@ -309,11 +309,12 @@ static bool matches(const struct naive *n, const struct tm *tm)
            (n->star[2] || n->star[4] ? day && weekday : day || weekday);
 }
 
-static int64_t shown_at(time_t t, struct tm *ret)
+static int64_t shown_at(time_t t)
 {
-    localtime_r(&t, ret);
-    return (int64_t)timegm(&(struct tm){
-        .tm_year = ret->tm_year, .tm_mon = ret->tm_mon, .tm_mday = ret->tm_mday, .tm_hour = ret->tm_hour, .tm_min = ret->tm_min });
+    struct tm tm;
+
+    localtime_r(&t, &tm);
+    return (t + tm.tm_gmtoff) / 60 * 60;
 }
 
 /* The minute at t has begun; of those that the clock shows for the first time, or has skipped, one is named. */
@@ -335,19 +336,18 @@ static void walk_years(const char *zone, const char *from)
     struct naive *all = calloc(EXPRS, sizeof(*all));
     time_t t = (time_t)(at(from) / 1000000), end = t + DAYS * 86400ll;
     unsigned fired = 0;
-    struct tm tm;
     int64_t most;
 
     assert_non_null(all);
     use_zone(zone);
-    most = shown_at(t, &tm);
+    most = shown_at(t);
     for (int i = 0; i < EXPRS; i++) {
         random_expr(&all[i]);
         all[i].expected = cron_expr_next(&all[i].e, CRON_LOCAL, (uint64_t)t * 1000000);
     }
     for (t += 60; t < end; t += 60) {
         bool named[EXPRS] = { false };
-        int64_t now = shown_at(t, &tm);
+        int64_t now = shown_at(t);
 
         for (; most < now; most += 60) {
             time_t m = (time_t)most + 60;

@@ -284,6 +284,82 @@ static void a_reply_brings_its_own(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- from afar ---- */
+
+static int adopt(struct scene *s, const char *address)
+{
+    struct rep_origin from = { .uid = UINT32_MAX };
+    int pair[2];
+
+    (void)snprintf(from.address, sizeof(from.address), "%s", address);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    rep_adopt(&s->socket, pair[1], &from);
+    return pair[0];
+}
+
+static int may_connect(void *ctx, const struct rep_origin *from)
+{
+    (void)ctx;
+    (void)from;
+    return 1;
+}
+
+static bool is_open(int fd)
+{
+    char sink[64];
+    ssize_t n;
+
+    while ((n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT)) > 0)
+        ;
+    return n < 0;
+}
+
+/* Who has said who it is stays; of the others the oldest goes for a newcomer. */
+static void those_without_a_login_give_way(void **state)
+{
+    struct scene *s = *state;
+    int fds[REP_PEERS_ADDRESS + 2];
+
+    s->socket.handler.may_connect = may_connect;
+    fds[0] = adopt(s, "192.0.2.1");
+    rep_know(&s->socket, s->socket.last_id);
+    for (int i = 1; i < REP_PEERS_ADDRESS + 2; i++)
+        fds[i] = adopt(s, "192.0.2.1");
+    assert_true(is_open(fds[0]));
+    assert_false(is_open(fds[1]));
+    assert_false(is_open(fds[2]));
+    for (int i = 3; i < REP_PEERS_ADDRESS + 2; i++)
+        assert_true(is_open(fds[i]));
+    s->loop.now_us += REP_LOGIN_US;
+    timers_run(&s->loop.timers, s->loop.now_us);
+    assert_true(is_open(fds[0]));
+    for (int i = 1; i < REP_PEERS_ADDRESS + 2; i++)
+        assert_false(is_open(fds[i]));
+    for (int i = 0; i < REP_PEERS_ADDRESS + 2; i++)
+        close(fds[i]);
+}
+
+static void all_from_afar_have_their_places_from_each_other(void **state)
+{
+    struct scene *s = *state;
+    int first = -1, fds[REP_PEERS_REMOTE];
+
+    s->socket.handler.may_connect = may_connect;
+    for (int i = 0; i < REP_PEERS_REMOTE; i++) {
+        char address[48];
+
+        (void)snprintf(address, sizeof(address), "192.0.2.%d", i / REP_PEERS_ADDRESS);
+        fds[i] = adopt(s, address);
+    }
+    first = adopt(s, "198.51.100.1");
+    assert_true(is_open(first));
+    assert_false(is_open(fds[0]));
+    assert_true(is_open(fds[1]));
+    for (int i = 0; i < REP_PEERS_REMOTE; i++)
+        close(fds[i]);
+    close(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +369,8 @@ int main(void)
         TEST(nor_does_one_get_two_at_once),
         TEST(one_with_the_greeting_belongs_to_no_request),
         TEST(a_reply_brings_its_own),
+        TEST(those_without_a_login_give_way),
+        TEST(all_from_afar_have_their_places_from_each_other),
     };
 
     return cmocka_run_group_tests_name("descriptors over the control socket", tests, NULL, NULL);

@@ -343,10 +343,12 @@ static void what_a_tenant_has_had_can_be_put_back(void **state)
 static void the_cost_is_that_of_the_dominant_resource(void **state)
 {
     (void)state;
-    assert_true(fabs(sched_cost(1, 4, 1, 2, 10) - 5) < 1e-9);     /* half of the memory */
-    assert_true(fabs(sched_cost(3, 4, 1, 100, 10) - 7.5) < 1e-9); /* three of four CPUs */
-    assert_true(fabs(sched_cost(9, 4, 1, 100, 10) - 10) < 1e-9);
-    assert_true(sched_cost(1, 4, 1, 2, 0) == SCHED_COST_MIN);
+    assert_true(fabs(sched_cost(1, 4, 1, 2, 32, 10) - 5) < 1e-9);     /* half of the memory */
+    assert_true(fabs(sched_cost(3, 4, 1, 100, 32, 10) - 7.5) < 1e-9); /* three of four CPUs */
+    assert_true(fabs(sched_cost(9, 4, 1, 100, 32, 10) - 10) < 1e-9);
+    assert_true(fabs(sched_cost(0, 4, 0, 100, 2, 10) - 5) < 1e-9); /* it slept, in one of two slots */
+    assert_true(fabs(sched_cost(0, 4, 0, 100, 0, 10) - 10) < 1e-9);
+    assert_true(sched_cost(1, 4, 1, 2, 32, 0) == SCHED_COST_MIN);
 }
 
 static void a_weight_that_is_none_is_refused(void **state)

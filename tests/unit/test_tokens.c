@@ -142,6 +142,50 @@ static void what_is_kept_is_no_token(void **state)
     assert_null(memmem(fx->token, sizeof(*fx->token), fx->text + TOKEN_ID + 1, 16));
 }
 
+/* ---- places ---- */
+
+enum { NOW = 1000 };
+
+static int begin(struct tenant *t)
+{
+    return tokens_begin_making(&fx->bare.b.tokens, t, NOW, fx->why);
+}
+
+/* Those whose commit is under way have their places already: no burst gets past the bound. */
+static void those_that_are_being_made_count(void **state)
+{
+    struct tokens *t = &fx->bare.b.tokens;
+
+    (void)state;
+    for (int i = 1; i < TOKENS_OF; i++) /* setup made one */
+        assert_int_equal(begin(i % 2 ? fx->acme : fx->below), 0);
+    assert_int_equal(begin(fx->acme), -EDQUOT);
+    assert_non_null(strstr(fx->why, "acme"));
+    assert_int_equal(begin(fx->below), -EDQUOT); /* nor by those below */
+    assert_int_equal(begin(fx->other), 0);       /* others do not feel it */
+    tokens_end_making(t, fx->below);
+    assert_int_equal(begin(fx->below), 0);
+}
+
+static void a_place_is_made_of_one_that_has_ended(void **state)
+{
+    char text[TOKEN_TEXT + 1], id[TOKEN_ID + 1];
+    struct tokens *t = &fx->bare.b.tokens;
+
+    (void)state;
+    for (int i = 2; i < TOKENS_OF; i++)
+        assert_non_null(add_token(fx->below, ACTOR_READ, "", text));
+    memcpy(id, add_token(fx->below, ACTOR_READ, "", text)->id, sizeof(id));
+    assert_int_equal(begin(fx->acme), -EDQUOT);
+    tokens_find(t, id)->expires_us = NOW;
+    assert_int_equal(begin(fx->acme), 0);
+    assert_null(tokens_find(t, id));
+    assert_int_equal(begin(fx->acme), -EDQUOT);
+    tokens_drop_of(t, fx->below);
+    assert_int_equal(fx->below->tokens, 0);
+    assert_int_equal(fx->acme->tokens, 2);
+}
+
 /* ---- who ---- */
 
 static int find(const struct rep_origin *from, const char *token, struct actor *ret)
@@ -363,6 +407,8 @@ int main(void)
         TEST(a_token_that_is_off_by_one_is_none),
         TEST(a_token_ends_when_it_expires_or_is_revoked),
         TEST(what_is_kept_is_no_token),
+        TEST(those_that_are_being_made_count),
+        TEST(a_place_is_made_of_one_that_has_ended),
         TEST(root_and_the_broker_s_own_user_operate),
         TEST(a_token_counts_for_more_than_the_user),
         TEST(from_far_there_is_a_token_or_nobody),
