@@ -46,11 +46,14 @@ static bool begins_nothing(const struct jobs *j)
     return j->broker->phase == BROKER_DRAINING || j->closed;
 }
 
-static void why_ready(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
+/* whole: with its place, for which those before it are looked at. */
+static void why_ready(struct jobs *j, const struct waiting *w, bool whole, struct jobs_why *ret)
 {
     const char *reason = "NO_SLOT"; /* its submit is being committed */
 
-    if (sched_waits(&w->sched)) {
+    if (sched_waits(&w->sched) && !whole) {
+        reason = sched_reason(j->broker->tenants.sched, &w->sched, loop_clock_us());
+    } else if (sched_waits(&w->sched)) {
         sched_why(j->broker->tenants.sched, &w->sched, loop_clock_us(), &ret->sched);
         reason = ret->sched.reason;
     }
@@ -69,11 +72,11 @@ static void why_blocked(struct jobs *j, const struct waiting *w, struct jobs_why
         snprintf(ret->reason, sizeof(ret->reason), "DEP");
 }
 
-void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
+static void find_why(struct jobs *j, const struct waiting *w, bool whole, struct jobs_why *ret)
 {
     *ret = (struct jobs_why){ 0 };
     switch ((Pb__State)w->state) {
-    case ST(READY): why_ready(j, w, ret); break;
+    case ST(READY): why_ready(j, w, whole, ret); break;
     case ST(HELD): snprintf(ret->reason, sizeof(ret->reason), "%s", w->holds & WAITING_HELD_QUARANTINE ? "QUARANTINE" : "HELD_USER"); break;
     case ST(SCHEDULED): snprintf(ret->reason, sizeof(ret->reason), "NOT_BEFORE"); break;
     case ST(BLOCKED): why_blocked(j, w, ret); break;
@@ -84,11 +87,16 @@ void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
     snprintf(ret->text, sizeof(ret->text), "%s", sentence_of(ret->reason));
 }
 
+void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
+{
+    find_why(j, w, true, ret);
+}
+
 const char *jobs_reason(struct jobs *j, const struct waiting *w, char buf[JOBS_REASON])
 {
     struct jobs_why why;
 
-    jobs_why(j, w, &why);
+    find_why(j, w, false, &why);
     memcpy(buf, why.reason, JOBS_REASON);
     return buf;
 }

@@ -219,6 +219,8 @@ struct sched_why {
 
 /* Why it waits; the job must wait. */
 void sched_why(struct sched *s, const struct sched_job *job, uint64_t now_us, struct sched_why *ret);
+/* The reason alone, without a look at those before it: for lists. */
+const char *sched_reason(struct sched *s, const struct sched_job *job, uint64_t now_us);
 
 uint64_t sched_waiting(const struct sched *s); /* jobs, of all tenants */
 uint64_t sched_running(const struct sched *s);

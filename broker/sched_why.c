@@ -208,6 +208,17 @@ void sched_why(struct sched *s, const struct sched_job *job, uint64_t now_us, st
         ret->estimate_us = (uint64_t)fmin((double)ret->position / rate * 1e6, 1e18);
 }
 
+const char *sched_reason(struct sched *s, const struct sched_job *job, uint64_t now_us)
+{
+    const struct sched_lane *turn = sched_turn(s, now_us);
+    struct sched_why why = { 0 };
+
+    assert(sched_waits(job));
+    if (gated_because(job, &why))
+        return why.reason;
+    return turn != NULL && turn->uses->tenant == job->uses->tenant ? "NO_SLOT" : "FAIRSHARE";
+}
+
 /* ---- listing ---------------------------------------------------------------------------------------------------------------------------------- */
 
 uint64_t sched_waiting(const struct sched *s)

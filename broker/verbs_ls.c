@@ -11,13 +11,19 @@
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 
-enum { LS_DEFAULT = 50, LS_MAX = 1000 };
+enum {
+    LS_DEFAULT = 50,
+    LS_MAX = 1000,
+    LS_PAGE = 256,   /* rows that are read at once */
+    LS_LOOKED = 5000 /* rows that one request looks at, whatever it finds: others are waiting. The next one goes on behind them */
+};
 
 /* ---- one row ----------------------------------------------------------------------------------------------------------------------------------- */
 
 /* A row, and what of its status lies nowhere else. */
 struct ls_row {
     struct store_job job;
+    struct array_look *array; /* malloc'd; NULL: it is a job */
     char reason[JOBS_REASON];
     Pb__Label **labels; /* malloc'd, as what is in them */
     size_t n_labels;
@@ -64,8 +70,16 @@ static void drop_row(struct ls_row *r)
         free(r->labels[i]);
     }
     free(r->labels);
-    r->labels = NULL;
-    r->n_labels = 0;
+    free(r->array);
+}
+
+static int fill_labels(struct broker *b, struct ls_row *r, Pb__JobStatus *ret)
+{
+    int rc = store_each_label(b->store, ret->id, take_label, r);
+
+    ret->labels = r->labels;
+    ret->n_labels = r->n_labels;
+    return rc;
 }
 
 /* The store's word for a job, and where the job is alive, its own. */
@@ -73,7 +87,6 @@ static int fill_row(struct broker *b, struct ls_row *r, Pb__JobStatus *ret)
 {
     const struct waiting *w = waiting_find(&b->jobs.table, r->job.id);
     const struct job *job = w != NULL ? w->job : jobs_find(&b->jobs, r->job.id);
-    int rc;
 
     if (job != NULL)
         jobs_status(job, ret);
@@ -88,10 +101,7 @@ static int fill_row(struct broker *b, struct ls_row *r, Pb__JobStatus *ret)
     ret->id = (char *)r->job.id;
     ret->queue = (char *)r->job.queue;
     ret->array_id = (char *)r->job.array_id;
-    rc = store_each_label(b->store, r->job.id, take_label, r);
-    ret->labels = r->labels;
-    ret->n_labels = r->n_labels;
-    return rc;
+    return fill_labels(b, r, ret);
 }
 
 /* ---- which ------------------------------------------------------------------------------------------------------------------------------------- */
@@ -121,7 +131,10 @@ struct question {
     struct control_call *call;
     struct store_filter filter;
     uint32_t states;
-    char before[ULID_LEN + 1];
+    bool arrays;
+    char before[ULID_LEN + 1]; /* at the end: the oldest that was looked at */
+    unsigned looked;
+    bool at_end; /* there is nothing older */
     uint64_t *tenants;
     struct store_label *labels;
 };
@@ -193,8 +206,11 @@ static int take_question(struct question *q)
     const Pb__Ls *m = q->call->request->ls;
     int rc;
 
+    if (m->arrays && m->array_id[0] != '\0')
+        return -EINVAL; /* its tasks, and in place of its tasks */
     if (m->before[0] != '\0' && (ulid_normalize(m->before, q->before) != 0 || strlen(q->before) != ULID_LEN))
         return -EINVAL;
+    q->arrays = q->filter.no_tasks = m->arrays;
     q->states = state_set(m);
     q->filter.states = stored_states(q->states);
     q->filter.since_us = m->since_us;
@@ -238,38 +254,117 @@ static int list_unstored(struct question *q, int max, struct ls_row *rows, Pb__J
     return n;
 }
 
-static bool is_wanted(const struct question *q, const struct store_job *row, Pb__State state)
+/* As it is now, and nothing else of it is read. */
+static Pb__State state_now(struct broker *b, const struct store_job *row)
+{
+    const struct waiting *w = waiting_find(&b->jobs.table, row->id);
+    const struct job *job = w == NULL ? jobs_find(&b->jobs, row->id) : NULL;
+
+    if (w != NULL)
+        return (Pb__State)w->state;
+    return job != NULL ? job->state : row->state;
+}
+
+static bool has_state(const struct question *q, Pb__State state)
+{
+    return q->states == 0 || (q->states & 1u << state) != 0;
+}
+
+static bool is_wanted(const struct question *q, const struct store_job *row)
 {
     struct broker *b = q->call->broker;
 
-    return (q->states == 0 || (q->states & 1u << state) != 0) && !is_unstored(jobs_find(&b->jobs, row->id)) &&
+    return has_state(q, state_now(b, row)) && !is_unstored(jobs_find(&b->jobs, row->id)) &&
            actor_sees(b, &q->call->actor, row->tenant, row->queue);
+}
+
+/* 1: it is in the list now; 0: it is not wanted. */
+static int take_job(struct question *q, const struct store_job *row, struct ls_row *r, Pb__JobStatus *ret)
+{
+    int rc;
+
+    if (!is_wanted(q, row))
+        return 0;
+    r->job = *row;
+    rc = fill_row(q->call->broker, r, ret);
+    return rc != 0 ? rc : 1;
+}
+
+static int take_array(struct question *q, const struct store_array *row, struct ls_row *r, Pb__JobStatus *ret)
+{
+    struct broker *b = q->call->broker;
+    int rc;
+
+    if (!actor_sees(b, &q->call->actor, row->tenant, row->queue))
+        return 0;
+    r->array = malloc(sizeof(*r->array));
+    rc = r->array != NULL ? arrays_status(b, row->id, r->array, ret) : -ENOMEM;
+    if (rc == 0 && has_state(q, ret->state)) {
+        rc = fill_labels(b, r, ret);
+        return rc != 0 ? rc : 1;
+    }
+    free(r->array);
+    r->array = NULL;
+    return rc;
+}
+
+/* Rows that were read at once: of jobs, and of arrays where these are asked for; each newest first. */
+struct page {
+    struct store_job jobs[LS_PAGE];
+    struct store_array arrays[LS_PAGE];
+    int n_jobs, n_arrays, size, job, array; /* the next of each */
+};
+
+static int read_page(struct question *q, struct page *p, int size)
+{
+    struct store *s = q->call->broker->store;
+
+    p->size = size < LS_PAGE ? size : LS_PAGE;
+    p->job = p->array = p->n_arrays = 0;
+    q->filter.before = q->before[0] != '\0' ? q->before : NULL;
+    p->n_jobs = store_list(s, &q->filter, p->jobs, p->size);
+    if (p->n_jobs >= 0 && q->arrays)
+        p->n_arrays = store_list_arrays(s, &q->filter, p->arrays, p->size);
+    return p->n_jobs < 0 ? p->n_jobs : p->n_arrays < 0 ? p->n_arrays : 0;
+}
+
+/* The next of a page is an array, and not a job. */
+static bool array_is_next(const struct page *p)
+{
+    return p->array < p->n_arrays && (p->job == p->n_jobs || strcmp(p->arrays[p->array].id, p->jobs[p->job].id) > 0);
+}
+
+/* Of one kind there may be some that are newer than what is left of the other. */
+static bool is_through(const struct page *p)
+{
+    return p->job == p->n_jobs ? p->n_jobs == p->size || p->array == p->n_arrays : p->array == p->n_arrays && p->n_arrays == p->size;
+}
+
+static int take_next(struct question *q, struct page *p, struct ls_row *r, Pb__JobStatus *ret)
+{
+    bool array = array_is_next(p);
+
+    q->looked++;
+    memcpy(q->before, array ? p->arrays[p->array].id : p->jobs[p->job].id, sizeof(q->before));
+    return array ? take_array(q, &p->arrays[p->array++], r, ret) : take_job(q, &p->jobs[p->job++], r, ret);
 }
 
 static int read_ls(struct question *q, int max, struct ls_row *rows, Pb__JobStatus *ret)
 {
-    struct broker *b = q->call->broker;
-    struct store_job *page = calloc((size_t)max, sizeof(*page));
-    int n, got = 0, rc = page != NULL ? 0 : -ENOMEM;
+    struct page *p = malloc(sizeof(*p));
+    int n, rc = p != NULL ? 0 : -ENOMEM;
 
     n = rc == 0 ? list_unstored(q, max, rows, ret) : 0;
-    while (rc == 0 && n < max) { /* a filtered row leaves room for an older one */
-        q->filter.before = q->before[0] != '\0' ? q->before : NULL;
-        got = store_list(b->store, &q->filter, page, max - n);
-        if (got <= 0)
-            break;
-        memcpy(q->before, page[got - 1].id, sizeof(q->before));
-        for (int i = 0; i < got && rc == 0; i++) {
-            rows[n].job = page[i];
-            rc = fill_row(b, &rows[n], &ret[n]);
-            if (rc == 0 && is_wanted(q, &page[i], ret[n].state))
-                n++;
-            else
-                drop_row(&rows[n]);
+    while (rc >= 0 && n < max && !q->at_end && q->looked < LS_LOOKED) { /* a row that is not wanted leaves room for an older one */
+        rc = read_page(q, p, q->states != 0 ? LS_PAGE : max - n);
+        while (rc >= 0 && n < max && !is_through(p)) {
+            rc = take_next(q, p, &rows[n], &ret[n]);
+            n += rc > 0;
         }
+        q->at_end = p->n_jobs < p->size && p->n_arrays < p->size && p->job == p->n_jobs && p->array == p->n_arrays;
     }
-    free(page);
-    return rc != 0 ? rc : got < 0 ? got : n;
+    free(p);
+    return rc < 0 ? rc : n;
 }
 
 static void refuse_ls(struct control_call *c, int rc)
@@ -280,12 +375,15 @@ static void refuse_ls(struct control_call *c, int rc)
         control_refuse(c->broker, c->way, rc == -EINVAL ? ER(USAGE) : ER(INTERNAL), "the jobs cannot be listed: %s", strerror(-rc));
 }
 
-static void reply_ls(struct control_call *c, Pb__JobStatus *list, Pb__JobStatus **pointers, int n, int max)
+static void reply_ls(struct question *q, Pb__JobStatus *list, Pb__JobStatus **pointers, int n, int max)
 {
+    struct control_call *c = q->call;
     Pb__Reply r = PB__REPLY__INIT;
     Pb__LsReply ls = PB__LS_REPLY__INIT;
 
-    ls.more = n > max;
+    ls.more = n > max || !q->at_end;
+    if (ls.more)
+        ls.next = n > max ? list[max - 1].id : q->before;
     ls.n_jobs = (size_t)(n > max ? max : n);
     for (size_t i = 0; i < ls.n_jobs; i++)
         pointers[i] = &list[i];
@@ -309,7 +407,7 @@ void verb_ls(struct control_call *c)
     if (n < 0)
         refuse_ls(c, n);
     else
-        reply_ls(c, list, pointers, n, max);
+        reply_ls(&q, list, pointers, n, max);
     for (int i = 0; rows != NULL && i <= max; i++)
         drop_row(&rows[i]);
     free(q.tenants);

@@ -15,7 +15,7 @@ static bool has_selector(const struct command *c)
 {
     const struct options *o = &c->opt;
 
-    return o->labels.n > 0 || o->name != NULL || o->array != NULL || (o->states != 0 && c->verb->run != verb_wait);
+    return o->labels.n > 0 || o->name != NULL || o->array != NULL || o->tenant != NULL || (o->states != 0 && c->verb->run != verb_wait);
 }
 
 int selection_check(const struct command *c)
@@ -25,8 +25,8 @@ int selection_check(const struct command *c)
     int code = 0;
 
     if (c->n_args > 0 && has_selector(c)) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop %s takes ids, or -l, --name, --state and --array to choose by, not both",
-                       c->verb->name);
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE,
+                       "coop %s takes ids, or -l, --name, --state, --array and --tenant to choose by, not both", c->verb->name);
         return say_error(c, &why);
     }
     if (c->n_args == 0 && !has_selector(c)) {
@@ -77,10 +77,12 @@ static int make_room(const struct command *c, struct selection *s, size_t more)
     return 0;
 }
 
-static int add_page(const struct command *c, struct selection *s, const Pb__LsReply *r)
+/* before: where the next page begins. A page may be empty, and more to come. */
+static int add_page(const struct command *c, struct selection *s, const Pb__LsReply *r, char before[ULID_LEN + 1])
 {
     int code = make_room(c, s, r->n_jobs);
 
+    snprintf(before, ULID_LEN + 1, "%s", r->next);
     for (size_t i = 0; i < r->n_jobs && code == 0; i++)
         snprintf(s->ids[s->n++], sizeof(*s->ids), "%s", r->jobs[i]->id);
     return code;
@@ -91,6 +93,7 @@ static int choose(const struct command *c, struct coop_client *client, unsigned 
 {
     Pb__State list[STATE_WORDS];
     Pb__Request req = PB__REQUEST__INIT;
+    char before[ULID_LEN + 1] = "";
     struct frame reply;
     Pb__Ls body;
     bool more = true;
@@ -101,13 +104,12 @@ static int choose(const struct command *c, struct coop_client *client, unsigned 
     req.body_case = PB__REQUEST__BODY_LS;
     req.ls = &body;
     while (more && code == 0) {
-        if (s->n > 0)
-            body.before = s->ids[s->n - 1];
+        body.before = before;
         code = say_call(c, client, &req, PB__REPLY__BODY_LS, &reply);
         if (code != 0)
             return code;
         more = ((const Pb__Reply *)reply.msg)->ls->more;
-        code = add_page(c, s, ((const Pb__Reply *)reply.msg)->ls);
+        code = add_page(c, s, ((const Pb__Reply *)reply.msg)->ls, before);
         frame_release(&reply);
     }
     for (size_t i = 0; i < s->n / 2; i++) {

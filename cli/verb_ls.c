@@ -13,7 +13,7 @@
 
 #include <coop/exit_codes.h>
 
-enum { NAME_WIDTH = 24, NAME_BUF = 1024 };
+enum { NAME_WIDTH = 24, NAME_BUF = 1024, LIMIT = 50, LIMIT_MAX = 1000 /* as the broker has them */ };
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -156,16 +156,65 @@ static void print(const struct command *c, const Pb__LsReply *r)
         say_note(c, "there are more; see --limit");
 }
 
+/* What has been answered so far, as one reply. The broker answers with fewer than it was asked for where it had to look at many. */
+struct pages {
+    Pb__LsReply all;
+    struct frame *replies; /* malloc'd, as all.jobs: each message is in one of these */
+    size_t n;
+};
+
+static int add_page(struct pages *p, struct frame *reply)
+{
+    const Pb__LsReply *r = ((const Pb__Reply *)reply->msg)->ls;
+    void *replies = realloc(p->replies, (p->n + 1) * sizeof(*p->replies)), *jobs;
+
+    if (replies != NULL) {
+        p->replies = replies;
+        p->replies[p->n++] = *reply;
+    } else {
+        frame_release(reply);
+        return -ENOMEM;
+    }
+    jobs = realloc(p->all.jobs, (p->all.n_jobs + r->n_jobs + 1) * sizeof(*p->all.jobs));
+    if (jobs == NULL)
+        return -ENOMEM;
+    p->all.jobs = jobs;
+    for (size_t i = 0; i < r->n_jobs; i++)
+        p->all.jobs[p->all.n_jobs++] = r->jobs[i];
+    p->all.more = r->more;
+    p->all.next = r->next;
+    return 0;
+}
+
+static void drop_pages(struct pages *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        frame_release(&p->replies[i]);
+    free(p->replies);
+    free(p->all.jobs);
+}
+
 static int print_once(const struct command *c, struct coop_client *client, Pb__Request *req)
 {
+    struct pages p = { .all = PB__LS_REPLY__INIT };
+    uint32_t limit = req->ls->limit != 0 ? req->ls->limit : LIMIT;
+    struct coop_error why;
     struct frame reply;
-    int code = say_call(c, client, req, PB__REPLY__BODY_LS, &reply);
+    int code;
 
-    if (code != 0)
-        return code;
-    print(c, ((const Pb__Reply *)reply.msg)->ls);
-    frame_release(&reply);
-    return 0;
+    do {
+        req->ls->limit = limit - (uint32_t)p.all.n_jobs;
+        req->ls->before = p.all.next;
+        code = say_call(c, client, req, PB__REPLY__BODY_LS, &reply);
+        if (code == 0 && add_page(&p, &reply) != 0) {
+            coop_error_set(&why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
+            code = say_error(c, &why);
+        }
+    } while (code == 0 && p.all.more && p.all.n_jobs < limit && p.all.n_jobs < LIMIT_MAX);
+    if (code == 0)
+        print(c, &p.all);
+    drop_pages(&p);
+    return code;
 }
 
 static void draw(FILE *out, void *ctx, const Pb__Reply *r)

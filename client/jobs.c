@@ -72,6 +72,7 @@ static int read_list(struct coop_op *op, const void *body, struct coop_result *r
         job_of_pb(&ret->jobs.items[i], l->jobs[i]);
     ret->jobs.n = l->n_jobs;
     ret->jobs.more = l->more;
+    PUT(ret->jobs.next, l->next);
     return 0;
 }
 

@@ -223,7 +223,8 @@ struct coop_job_info {
 struct coop_job_list {
     struct coop_job_info *items; /* newest first */
     size_t n;
-    bool more;
+    bool more;     /* there may be older ones: ask again with before = next. It may be so of a list with few of them, or none */
+    char next[27]; /* "" when there are none */
 };
 
 struct coop_output_file {

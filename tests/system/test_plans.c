@@ -182,6 +182,67 @@ static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **stat
         assert_int_equal(json_num(receipt_of(b, ids[i]), "array_index"), 1 + 2 * i);
 }
 
+static void an_array_is_listed_as_one_line(void **state)
+{
+    struct broker *b = *state;
+    const char *before = submit(b, "--hold", ok_script(b)), *array = submit(b, "--array", "1-5", ok_script(b)), *after, *ids;
+
+    after = submit(b, "--hold", ok_script(b));
+    proc_expect(coop(b, "wait", array), 0);
+    ids = proc_expect(coop(b, "ls", "--arrays", "-q"), 0)->out.bytes;
+    assert_string_equal(ids, support_text("%s\n%s\n%s\n", after, array, before));
+    ids = proc_expect(coop(b, "ls", "--arrays", "-q", "--limit", "2"), 0)->out.bytes;
+    assert_string_equal(ids, support_text("%s\n%s\n", after, array));
+    ids = proc_expect(coop(b, "ls", "--arrays", "-q", "--state", "succeeded"), 0)->out.bytes;
+    assert_string_equal(ids, support_text("%s\n", array));
+    assert_non_null(strstr(proc_expect(coop(b, "ls", "--arrays"), 0)->out.bytes, "5 of 5 ended"));
+    proc_expect(coop(b, "ls", "--arrays", "--array", array), 2);
+}
+
+/* What is rare among many: one request looks at some of them and says where to go on. */
+static void a_list_of_the_rare_comes_in_pages(void **state)
+{
+    struct broker *b = *state;
+    const char *rare = submit(b, "--in", "1h", ok_script(b)), *many = submit(b, "--hold", "--array", "1-6000", ok_script(b));
+    Pb__State scheduled = PB__STATE__STATE_SCHEDULED;
+    Pb__Request q = PB__REQUEST__INIT;
+    Pb__Ls ls = PB__LS__INIT;
+    const Pb__Reply *r;
+    int fd = sp_peer_open(b->socket);
+
+    q.body_case = PB__REQUEST__BODY_LS;
+    q.ls = &ls;
+    ls.states = &scheduled;
+    ls.n_states = 1;
+    sp_peer_ask(fd, 1, &q);
+    r = sp_peer_answer(fd, 1);
+    assert_int_equal(r->body_case, PB__REPLY__BODY_LS);
+    assert_int_equal(r->ls->n_jobs, 0);
+    assert_true(r->ls->more);
+    ls.before = r->ls->next;
+    sp_peer_ask(fd, 2, &q);
+    r = sp_peer_answer(fd, 2);
+    assert_int_equal(r->ls->n_jobs, 1);
+    assert_false(r->ls->more);
+    assert_string_equal(r->ls->jobs[0]->id, rare);
+    assert_string_equal(proc_expect(coop(b, "ls", "-q", "--state", "scheduled"), 0)->out.bytes, support_text("%s\n", rare));
+    proc_expect(coop(b, "cancel", "-y", "--state", "scheduled"), 0);
+    expect_end(b, rare, "cancelled");
+    proc_expect(coop(b, "cancel", many), 0);
+}
+
+/* All jobs of a tenant may be chosen by it alone. */
+static void a_tenant_is_enough_to_choose_by(void **state)
+{
+    struct broker *b = *state;
+    const char *one = submit(b, "--hold", ok_script(b)), *two = submit(b, "--hold", ok_script(b));
+    const char *tenant = json_str(status_of(b, one), "tenant");
+
+    proc_expect(coop(b, "cancel", "-y", "--tenant", tenant), 0);
+    expect_end(b, one, "cancelled");
+    expect_end(b, two, "cancelled");
+}
+
 static void expect_edit_refused(const struct broker *b, Pb__Edit *e)
 {
     Pb__Request q = PB__REQUEST__INIT;
@@ -522,6 +583,9 @@ int main(void)
         T(what_is_each_tasks_own_is_refused_of_an_array_by_name),
         T(an_array_that_is_too_long_is_refused_by_its_length),
         T(the_failed_tasks_of_an_array_are_tried_again_as_an_array),
+        T(an_array_is_listed_as_one_line),
+        T(a_list_of_the_rare_comes_in_pages),
+        T(a_tenant_is_enough_to_choose_by),
         T(an_edit_of_an_array_is_checked_as_a_jobs_is),
         T(an_array_is_cancelled_whole),
         T(a_diamond_runs_from_its_top_to_its_foot),

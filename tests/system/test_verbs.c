@@ -656,7 +656,7 @@ static void ls_lists_newest_first_and_filters(void **state)
     p = proc_expect(coop(b, "ls", "--quiet"), 0);
     expect_text(p->out, support_text("%s\n%s\n%s\n", ids[2], ids[1], ids[0]));
     l = json_of(&proc_expect(coop(b, "ls", "--json", "--limit", "2"), 0)->out);
-    json_expect_shape(l, "coop.LsReply/1", "jobs more");
+    json_expect_shape(l, "coop.LsReply/1", "jobs more next");
     json_expect_shape(json_at(l, "jobs.0"), NULL, STATUS_FIELDS);
     assert_int_equal(json_array_size(json_at(l, "jobs")), 2);
     assert_string_equal(json_str(l, "jobs.0.name"), "job 2");
