@@ -176,15 +176,15 @@ struct store_op {
     };
     void (*done)(struct store_op *op); /* called when it is back, in place of what the kind means to a job; NULL: nobody waits */
 
-    int status;      /* set by the store: 0 or -errno. Refused, and nothing of it was written: what the kind says, else -EEXIST (a receipt
+    int status; /* set by the store: 0 or -errno. Refused, and nothing of it was written: what the kind says, else -EEXIST (a receipt
                                  is there), -ESTALE (a lower epoch than the stored one), -ENOENT. Anything else is the disk's: not
                                  promised, push it again. */
     struct {
         uint64_t tenant;
         int64_t bytes;
-    } counted;       /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
-    int sync_status; /* the store's: what fdatasync said */
-    void *owner;     /* the caller's */
+    } counted;             /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
+    int sync_status;       /* the store's: what fdatasync said */
+    void *owner;           /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
 };
 
