@@ -395,23 +395,6 @@ static int find_stored(struct control_call *c, const char *id)
     return rc;
 }
 
-/* "ID.7" is task 7 of the array ID: cuts it. 0, or -EINVAL; -ENOENT: there is no dot. */
-static int split_task(const char *text, char array[ULID_LEN + 1], uint64_t *ret_index)
-{
-    const char *dot = strchr(text, '.');
-    size_t digits = dot != NULL ? strspn(dot + 1, "0123456789") : 0;
-    char typed[ULID_LEN + 1];
-
-    if (dot == NULL)
-        return -ENOENT;
-    if (dot - text > ULID_LEN || digits == 0 || digits > 19 || dot[1 + digits] != '\0' || (digits > 1 && dot[1] == '0'))
-        return -EINVAL;
-    memcpy(typed, text, (size_t)(dot - text));
-    typed[dot - text] = '\0';
-    *ret_index = strtoull(dot + 1, NULL, 10);
-    return ulid_normalize(typed, array);
-}
-
 /* What is no array has no tasks. */
 static int find_task(struct control_call *c, const char *array, uint64_t index)
 {
@@ -431,7 +414,7 @@ static int resolve_id(struct control_call *c, const char *text)
 {
     char id[ULID_LEN + 1];
     uint64_t index;
-    int rc = split_task(text, id, &index);
+    int rc = ulid_normalize_task(text, id, &index);
 
     if (rc == -EINVAL || (rc == -ENOENT && ulid_normalize(text, id) != 0)) {
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,

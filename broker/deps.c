@@ -314,7 +314,24 @@ static int look_for_drop(void *ctx, const struct store_dep *dep)
     return 0;
 }
 
-static int find_drops(struct broker *b, const char *job, char *const *drop, size_t n, struct deps_list *ret, char why[DEPS_WHY])
+/* What an edge is looked for by: the beginning of an id, or the whole one of the task that is meant. "": neither. */
+static void read_drop(struct broker *b, const struct tenant *t, const char *text, char ret_prefix[ULID_LEN + 1])
+{
+    struct store_array array;
+    struct store_job task;
+    uint64_t index;
+
+    if (ulid_normalize(text, ret_prefix) == 0)
+        return;
+    if (ulid_normalize_task(text, ret_prefix, &index) == 0 && store_find_array(b->store, ret_prefix, &t->id, 1, &array) == 0 &&
+        store_find_task(b->store, array.id, index, &task) == 0)
+        memcpy(ret_prefix, task.id, ULID_LEN + 1);
+    else
+        ret_prefix[0] = '\0';
+}
+
+static int find_drops(struct broker *b, const struct tenant *t, const char *job, char *const *drop, size_t n, struct deps_list *ret,
+                      char why[DEPS_WHY])
 {
     ret->deps = calloc(n + 1, sizeof(*ret->deps));
     ret->n = 0;
@@ -323,7 +340,10 @@ static int find_drops(struct broker *b, const char *job, char *const *drop, size
     for (size_t i = 0; i < n; i++) {
         char prefix[ULID_LEN + 1];
         struct drop_look look = { .prefix = prefix };
-        int rc = ulid_normalize(drop[i], prefix) == 0 ? store_each_dep_of(b->store, job, look_for_drop, &look) : 0;
+        int rc;
+
+        read_drop(b, t, drop[i], prefix);
+        rc = prefix[0] != '\0' ? store_each_dep_of(b->store, job, look_for_drop, &look) : 0;
 
         if (rc != 0)
             return rc;
@@ -379,7 +399,7 @@ int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const
         return -E2BIG;
     }
     snprintf(why, DEPS_WHY, "the dependencies cannot be read");
-    rc = find_drops(b, job, drop, n_drop, ret_drop, why);
+    rc = find_drops(b, t, job, drop, n_drop, ret_drop, why);
     if (rc == 0)
         rc = deps_resolve(b, t, queue, job, add, n_add, ret_add, why);
     if (rc == 0)

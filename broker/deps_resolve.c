@@ -31,7 +31,15 @@ static bool is_in(const char *queue, const char *of)
     return queue[0] == '\0' || strcmp(queue, of[0] != '\0' ? of : ACTOR_DEFAULT_QUEUE) == 0;
 }
 
-/* A job or an array of this tenant by the beginning of its id. *ret_outcome NONE: it has not ended. */
+static int find_task(struct broker *b, const struct tenant *t, const char *array, uint64_t index, struct store_job *ret_job)
+{
+    struct store_array a;
+    int rc = store_find_array(b->store, array, &t->id, 1, &a);
+
+    return rc == 0 ? store_find_task(b->store, a.id, index, ret_job) : rc;
+}
+
+/* A job, a task ("ARRAY.7") or an array of this tenant by the beginning of its id. *ret_outcome NONE: it has not ended. */
 static int find(struct broker *b, const struct tenant *t, const char *queue, const char *text, char ret_id[ULID_LEN + 1],
                 Pb__State *ret_outcome, char why[DEPS_WHY])
 {
@@ -40,13 +48,16 @@ static int find(struct broker *b, const struct tenant *t, const char *queue, con
     struct store_job job;
     struct store_array array;
     Pb__JobStatus status;
-    int rj, ra;
+    uint64_t index;
+    int rj, ra = -ENOENT;
+    bool task = ulid_normalize_task(text, id, &index) == 0;
 
-    log_escape(shown, sizeof(shown), text, strnlen(text, 32));
-    if (ulid_normalize(text, id) != 0)
+    log_escape(shown, sizeof(shown), text, strnlen(text, 48));
+    if (!task && ulid_normalize(text, id) != 0)
         return say(-EINVAL, why, "'%s' is not a job id, and cannot be waited for", shown);
-    rj = store_find_of(b->store, id, &t->id, 1, &job);
-    ra = store_find_array(b->store, id, &t->id, 1, &array);
+    rj = task ? find_task(b, t, id, index, &job) : store_find_of(b->store, id, &t->id, 1, &job);
+    if (!task)
+        ra = store_find_array(b->store, id, &t->id, 1, &array);
     if (rj == -ENOTUNIQ || ra == -ENOTUNIQ || (rj == 0 && ra == 0))
         return say(-EINVAL, why, "'%s' is the beginning of several job ids; give more of it", shown);
     if ((rj != 0 && rj != -ENOENT) || (ra != 0 && ra != -ENOENT))

@@ -140,14 +140,14 @@ static int check_array(const Pb__ArrayRange *a, char why[SPEC_WHY])
 
 static int check_after(const Pb__Schedule *s, char why[SPEC_WHY])
 {
-    char id[ULID_LEN + 1], shown[SPEC_SHOWN];
+    char shown[SPEC_SHOWN];
 
     if (s->n_after > DEPS_MAX)
         return spec_too_much(why, "dependencies", s->n_after, DEPS_MAX);
     for (size_t i = 0; i < s->n_after; i++) {
         const Pb__Dependency *d = s->after[i];
 
-        if (ulid_normalize(d->job, id) != 0)
+        if (!ulid_names_job(d->job))
             return refuse(why, "after: '%s' is not a job's id", spec_show(shown, d->job));
         if (protobuf_c_enum_descriptor_get_value(&pb__after__descriptor, (int)d->on) == NULL)
             return refuse(why, "after %s: there is no condition %d; there are ok, fail and any", d->job, (int)d->on);

@@ -301,6 +301,24 @@ static unsigned depth_of(const struct tenant *t)
     return n;
 }
 
+/* What an admin makes must leave room for others: for those of other admins, for an operator's, for local users who come new. */
+static int check_room_of_admin(const struct tenants *t, const struct actor *by, char why[TENANT_WHY])
+{
+    unsigned below = 0, named = 0;
+
+    for (const struct tenant *of = t->by_id; of != NULL; of = of->hh.next) {
+        named += of->id >= TENANT_FIRST_NAMED;
+        below += of != by->tenant && tenant_is_within(of, by->tenant);
+    }
+    if (below < TENANTS_BELOW && named < TENANTS_OF_ADMINS)
+        return 0;
+    snprintf(why, TENANT_WHY,
+             below >= TENANTS_BELOW ? "there are %d tenants below %s, the most that its admins make; an operator may make more"
+                                    : "there are %d tenants, the most that admins make below %s; an operator may make more",
+             below >= TENANTS_BELOW ? TENANTS_BELOW : TENANTS_OF_ADMINS, by->tenant->name);
+    return -EDQUOT;
+}
+
 static int create(struct tenants *t, const struct actor *by, const Pb__Tenant *m, struct tenant **ret, char why[TENANT_WHY])
 {
     struct tenant *parent = NULL;
@@ -328,6 +346,8 @@ static int create(struct tenants *t, const struct actor *by, const Pb__Tenant *m
         snprintf(why, TENANT_WHY, "there is a tenant %s already", m->name);
         return -EEXIST;
     }
+    if ((by->scopes & ACTOR_OPERATOR) == 0 && check_room_of_admin(t, by, why) != 0)
+        return -EDQUOT;
     if (depth_of(parent) >= TENANT_DEPTH || HASH_COUNT(t->by_id) >= TENANTS_MAX) {
         snprintf(why, TENANT_WHY,
                  depth_of(parent) >= TENANT_DEPTH ? "tenants stand at most %d below each other" : "there are %d tenants, the most",

@@ -34,6 +34,8 @@ struct store_op;
 #define TENANT_DEPTH       8     /* of parents above each other */
 #define TENANTS_MAX        10000 /* in all */
 #define TENANTS_OF_UIDS    4096  /* of those, made for a local user's first request */
+#define TENANTS_BELOW      100   /* that an admin makes below its tenant, however deep */
+#define TENANTS_OF_ADMINS  5000  /* named ones, from which on only an operator makes more: the others are for it and for local users */
 #define TENANT_WEIGHT_MIN  1e-3
 #define TENANT_WEIGHT_MAX  1e6
 #define TENANT_WHY         256

@@ -92,11 +92,11 @@ int flag_read_class(struct options *o, const char *text, struct coop_error *why)
 /* "ID" or "ID:ok", of which the caller sees that it is well-formed. */
 static int read_dependency(struct text_list *list, const char *flag, const char *text, struct coop_error *why)
 {
-    char typed[64], id[ULID_LEN + 1];
+    char typed[64];
     const char *colon = strchr(text, ':');
 
     snprintf(typed, sizeof(typed), "%.*s", (int)(colon != NULL ? (size_t)(colon - text) : strlen(text)), text);
-    if (ulid_normalize(typed, id) != 0)
+    if (!ulid_names_job(typed))
         return flag_refuse(why, "--%s: '%.60s' is not a job id", flag, typed);
     if (colon == NULL)
         return flag_list_add(list, text, why);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -66,6 +67,30 @@ int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
     }
     memcpy(ret_id, id, len + 1);
     return 0;
+}
+
+int ulid_normalize_task(const char *text, char ret_array[ULID_LEN + 1], uint64_t *ret_index)
+{
+    const char *dot = strchr(text, '.');
+    size_t digits = dot != NULL ? strspn(dot + 1, "0123456789") : 0;
+    char typed[ULID_LEN + 1];
+
+    if (dot == NULL)
+        return -ENOENT;
+    if (dot - text > ULID_LEN || digits == 0 || digits > 19 || dot[1 + digits] != '\0' || (digits > 1 && dot[1] == '0'))
+        return -EINVAL;
+    memcpy(typed, text, (size_t)(dot - text));
+    typed[dot - text] = '\0';
+    *ret_index = strtoull(dot + 1, NULL, 10);
+    return ulid_normalize(typed, ret_array);
+}
+
+bool ulid_names_job(const char *text)
+{
+    char id[ULID_LEN + 1];
+    uint64_t index;
+
+    return ulid_normalize(text, id) == 0 || ulid_normalize_task(text, id, &index) == 0;
 }
 
 int ulid_to_bytes(const char *id, uint8_t ret[ULID_BYTES])

@@ -6,6 +6,7 @@
 #ifndef PROTO_ULID_H
 #define PROTO_ULID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ULID_LEN        26
@@ -19,6 +20,10 @@ void ulid_after(const char *id);
 
 /* Upper-cases text into ret_id and checks it. 0, or -EINVAL when it is not ULID_MIN_PREFIX..ULID_LEN characters of the alphabet. */
 int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1]);
+/* "ID.7" is task 7 of the array ID, which is normalized. 0; -EINVAL; -ENOENT: there is no dot in it. */
+int ulid_normalize_task(const char *text, char ret_array[ULID_LEN + 1], uint64_t *ret_index);
+/* Either of the two. */
+bool ulid_names_job(const char *text);
 
 #define ULID_BYTES 16 /* the same as 128 bits, most significant first */
 

@@ -360,6 +360,30 @@ static void what_cannot_be_waited_for_is_not_found(void **state)
     expect_end(b, submit(b, "--after", support_text("%s:fail", ended), ok), "dep_failed");
 }
 
+static void a_task_is_waited_for_by_its_place_in_the_array(void **state)
+{
+    struct broker *b = *state;
+    const char *third_only = script(b, "third.lua", "os.exit(os.getenv('COOP_ARRAY_INDEX') == '3' and 0 or 1)");
+    const char *ok = ok_script(b), *array = submit(b, "--array", "1-4", third_only), *third = support_text("%s.3", array);
+    const char *after = submit(b, "--after", third, ok), *fail = submit(b, "--after", support_text("%s:fail", third), ok);
+    const char *edited = submit(b, "--hold", ok), *a_waiting;
+
+    proc_expect(coop(b, "submit", "--after", support_text("%s.9", array), ok), COOP_EXIT_NOT_FOUND);
+    proc_expect(coop(b, "submit", "--after", support_text("%s.1", after), ok), COOP_EXIT_NOT_FOUND); /* no array */
+    proc_expect(coop(b, "submit", "--after", support_text("%s.x", array), ok), COOP_EXIT_USAGE);
+    proc_expect(coop(b, "edit", edited, "--after", third), 0);
+    expect_end(b, after, "ok"); /* the other tasks, and the array, fail */
+    expect_end(b, fail, "dep_failed");
+    proc_expect(coop(b, "release", edited), 0);
+    expect_end(b, edited, "ok");
+    a_waiting = submit(b, "--array", "1-2", "--hold", ok);
+    edited = submit(b, "--hold", "--after", support_text("%s.2", a_waiting), ok);
+    proc_expect(coop(b, "edit", edited, "--drop-after", support_text("%s.1", a_waiting)), COOP_EXIT_NOT_FOUND);
+    proc_expect(coop(b, "edit", edited, "--drop-after", support_text("%s.2", a_waiting)), 0);
+    proc_expect(coop(b, "release", edited), 0);
+    expect_end(b, edited, "ok");
+}
+
 static void a_circle_is_refused_with_its_members(void **state)
 {
     struct broker *b = *state;
@@ -591,6 +615,7 @@ int main(void)
         T(a_diamond_runs_from_its_top_to_its_foot),
         T(a_wrong_end_skips_down_the_chain_and_names_whom),
         T(what_cannot_be_waited_for_is_not_found),
+        T(a_task_is_waited_for_by_its_place_in_the_array),
         T(a_circle_is_refused_with_its_members),
         OWN(a_limiter_of_2_never_lets_3_of_20_run),
         T(the_nearest_limiter_is_named),

@@ -256,6 +256,30 @@ static void an_admin_changes_those_below_and_of_itself_only_what_is_its_own(void
     assert_int_equal(set(fx, &admin, &m, true, NULL, NULL), 0);
 }
 
+static void an_admin_makes_so_many_and_an_operator_more(void **state)
+{
+    struct fixture *fx = *state;
+    struct tenant *top = make(fx, "top", "");
+    struct actor admin = { .tenant = top, .scopes = ACTOR_ADMIN | ACTOR_READ, .uid = UINT32_MAX };
+    Pb__Tenant m = PB__TENANT__INIT;
+    char name[16];
+
+    make(fx, "below", "top");
+    m.name = name;
+    for (int i = 1; i <= TENANTS_BELOW; i++) {
+        snprintf(name, sizeof(name), "t%d", i);
+        m.parent = i % 2 == 0 ? "top" : "below";
+        assert_int_equal(set(fx, &admin, &m, true, NULL, NULL), i < TENANTS_BELOW ? 0 : -EDQUOT);
+    }
+    assert_null(tenants_named(fx->t, name));
+    assert_int_equal(set(fx, &fx->operates, &m, true, NULL, NULL), 0);
+    assert_non_null(make(fx, "other", ""));
+    admin.tenant = tenants_named(fx->t, "other"); /* another's are not counted */
+    strcpy(name, "its");
+    m.parent = "other";
+    assert_int_equal(set(fx, &admin, &m, true, NULL, NULL), 0);
+}
+
 /* ---- counters ---- */
 
 static void what_is_counted_counts_for_all_above(void **state)
@@ -560,6 +584,7 @@ int main(void)
         TEST(tenants_stand_only_so_deep),
         TEST(what_is_refused_half_way_changes_nothing),
         TEST(an_admin_changes_those_below_and_of_itself_only_what_is_its_own),
+        TEST(an_admin_makes_so_many_and_an_operator_more),
         TEST(what_is_counted_counts_for_all_above),
         TEST(a_counter_never_goes_below_nothing),
         TEST(a_day_begins_anew_and_is_not_won_by_a_clock_set_back),
