@@ -116,18 +116,6 @@ struct array_waiter {
     struct array_waiter *next;
 };
 
-static void reply_wait(struct broker *b, struct rep_way way, Pb__JobStatus *status)
-{
-    Pb__Reply r = PB__REPLY__INIT;
-    Pb__WaitReply w = PB__WAIT_REPLY__INIT;
-
-    w.status = status;
-    w.ended = job_is_terminal(status->state);
-    r.body_case = PB__REPLY__BODY_WAIT;
-    r.wait = &w;
-    control_reply(b, way, &r);
-}
-
 static void free_waiter(struct array_waiter *w)
 {
     timers_cancel(&w->array->broker->loop.timers, &w->deadline);
@@ -149,7 +137,7 @@ static void answer(const struct array *a, struct rep_way way)
     Pb__JobStatus status;
 
     array_fill_status(a, &own, &status);
-    reply_wait(a->broker, way, &status);
+    verb_reply_wait(a->broker, way, &status);
 }
 
 static void on_deadline(void *ctx)
@@ -212,7 +200,7 @@ void array_verb_wait(struct control_call *c)
 
     if (a == NULL || timeout_ms == 0) {
         if (arrays_status(b, c->id, &own, &status) == 0)
-            reply_wait(b, c->way, &status);
+            verb_reply_wait(b, c->way, &status);
         else
             control_refuse(b, c->way, ER(INTERNAL), "array %s cannot be read", c->id);
         return;

@@ -1,7 +1,6 @@
 /* arrays_submit.c - a spec with a range becomes an array and its tasks, in one commit; the failed ones of an array once more. See arrays.h. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +12,6 @@
 #include "frame.h"
 #include "log.h"
 
-__attribute__((format(printf, 3, 4))) static int refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(no->why, sizeof(no->why), fmt, ap);
-    va_end(ap);
-    return rc;
-}
-
 /* Before anything of it is allocated. */
 static int check_range(const struct jobs_order *o, const Pb__ArrayRange *r, uint64_t *ret_tasks, struct jobs_refusal *no)
 {
@@ -30,17 +19,17 @@ static int check_range(const struct jobs_order *o, const Pb__ArrayRange *r, uint
     char why[ARRAY_RANGE_WHY];
 
     if (array_range_check(r, why) != 0)
-        return refuse(no, -EINVAL, "%s", why);
+        return jobs_refuse(no, -EINVAL, "%s", why);
     n = array_range_count(r);
     if (bound == TENANT_NO_BOUND)
         bound = ARRAYS_TASKS;
     if (bound > ARRAYS_MAX)
         bound = ARRAYS_MAX;
     if (n > bound)
-        return refuse(no, -EDQUOT, "an array of %" PRIu64 "%s tasks: tenant %s may have at most %" PRIu64 " in one (max_array)", n,
-                      n == UINT64_MAX ? " or more" : "", o->tenant->name, bound);
+        return jobs_refuse(no, -EDQUOT, "an array of %" PRIu64 "%s tasks: tenant %s may have at most %" PRIu64 " in one (max_array)", n,
+                           n == UINT64_MAX ? " or more" : "", o->tenant->name, bound);
     if (o->spec->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM)
-        return refuse(no, -EINVAL, "an array's tasks cannot share one stream as their standard input; give it inline");
+        return jobs_refuse(no, -EINVAL, "an array's tasks cannot share one stream as their standard input; give it inline");
     *ret_tasks = n;
     return 0;
 }
@@ -210,7 +199,7 @@ static int enter_and_push(struct broker *b, const struct jobs_order *o, const ui
         else
             store_op_free(op);
         if (rc != 0)
-            refuse(no, rc, "out of memory");
+            jobs_refuse(no, rc, "out of memory");
     }
     deps_list_finish(&plan.deps);
     return rc;

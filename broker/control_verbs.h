@@ -31,6 +31,7 @@ struct control_call {
 };
 
 void verb_submit(struct control_call *c);
+void verb_reply_wait(struct broker *b, struct rep_way way, Pb__JobStatus *status); /* of a job, or of a whole array */
 void verb_wait(struct control_call *c);
 void verb_logs(struct control_call *c);
 void verb_result(struct control_call *c);

@@ -1,7 +1,6 @@
 /* cron_verbs.c - an entry is made, shown and changed; see cron.h. */
 #include <errno.h>
 #include <sha256.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +13,6 @@
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 enum { LS_MAX = 10000 };
-
-__attribute__((format(printf, 3, 4))) static int refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(no->why, sizeof(no->why), fmt, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* ---- made ------------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -38,11 +27,11 @@ struct cron_submit {
 static int check_schedule(const Pb__Schedule *s, struct jobs_refusal *no)
 {
     if (s->n_after > 0)
-        return refuse(no, -EINVAL, "an entry of cron cannot wait for jobs: they end once");
+        return jobs_refuse(no, -EINVAL, "an entry of cron cannot wait for jobs: they end once");
     if (s->not_before_us != 0)
-        return refuse(no, -EINVAL, "an entry of cron has its times by its expression; not_before is another");
+        return jobs_refuse(no, -EINVAL, "an entry of cron has its times by its expression; not_before is another");
     if (s->deadline_us != 0)
-        return refuse(no, -EINVAL, "an entry of cron has no deadline: that is one point in time");
+        return jobs_refuse(no, -EINVAL, "an entry of cron has no deadline: that is one point in time");
     return 0;
 }
 
@@ -52,9 +41,10 @@ static int check_room(const struct jobs_order *o, struct jobs_refusal *no)
     const struct tenant *full = tenant_lacks(o->tenant, QUOTA_CRON, 1);
 
     if (full != NULL)
-        return refuse(no, -EDQUOT, "tenant %s has as many entries of cron as it may (max_cron)", full->name);
+        return jobs_refuse(no, -EDQUOT, "tenant %s has as many entries of cron as it may (max_cron)", full->name);
     if (bound == TENANT_NO_BOUND && o->tenant->crons >= CRON_MAX)
-        return refuse(no, -EDQUOT, "tenant %s has %d entries of cron, the most where max_cron does not say so", o->tenant->name, CRON_MAX);
+        return jobs_refuse(no, -EDQUOT, "tenant %s has %d entries of cron, the most where max_cron does not say so", o->tenant->name,
+                           CRON_MAX);
     return 0;
 }
 
@@ -100,14 +90,14 @@ static int find_same(struct broker *b, const struct jobs_order *o, const uint8_t
     if (o->spec->idem_key[0] == '\0')
         return 0;
     if (strlen(o->spec->idem_key) > STORE_IDEM_LEN)
-        return refuse(no, -EINVAL, "an idempotency key has at most %d bytes", STORE_IDEM_LEN);
+        return jobs_refuse(no, -EINVAL, "an idempotency key has at most %d bytes", STORE_IDEM_LEN);
     rc = store_find_idem(b->store, o->tenant->id, o->spec->idem_key, ret_id, stored);
     if (rc == -ENOENT)
         return 0;
     if (rc != 0)
-        return refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
+        return jobs_refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
     if (memcmp(stored, hash, STORE_HASH) != 0)
-        return refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec, that of %s", o->spec->idem_key, ret_id);
+        return jobs_refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec, that of %s", o->spec->idem_key, ret_id);
     if (!o->dry_run)
         o->done(o->ctx, ret_id, o->spec->limits, true, 0);
     return 1;
@@ -157,7 +147,7 @@ static int push_new(struct broker *b, const struct jobs_order *o, struct store_b
             cron_drop(e);
         store_op_free(op);
         free(spec.bytes);
-        return refuse(no, e == NULL ? -EINVAL : -ENOMEM, "%s", why);
+        return jobs_refuse(no, e == NULL ? -EINVAL : -ENOMEM, "%s", why);
     }
     e->row.next_us = cron_expr_next(&e->expr, e->zone, row.created_us);
     e->uses++;
@@ -194,10 +184,10 @@ int crons_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_
     *no = (struct jobs_refusal){ "", "" };
     ret_id[0] = '\0';
     if (cron_expr_parse(s->cron, &expr, why) != 0 || cron_zone_parse(s->zone, &zone, why) != 0)
-        return refuse(no, -EINVAL, "%s", why);
+        return jobs_refuse(no, -EINVAL, "%s", why);
     rc = check_schedule(s, no);
     if (rc == 0 && frame_pack(&o->spec->base, &spec.bytes, &spec.len) != 0)
-        rc = refuse(no, -ENOMEM, "out of memory");
+        rc = jobs_refuse(no, -ENOMEM, "out of memory");
     if (rc != 0)
         return rc;
     hash_spec(&spec, hash);

@@ -269,6 +269,8 @@ struct jobs_order {
 struct jobs_refusal {
     char why[512], hint[256];
 };
+/* Writes why; returns rc, so that a refusal is one statement. */
+__attribute__((format(printf, 3, 4))) int jobs_refuse(struct jobs_refusal *no, int rc, const char *fmt, ...);
 int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
 /* What the store is to know of a checked spec: all of row but id, state, and what it shares with others. */
 int jobs_labels(const Pb__JobSpec *spec, struct store_label **ret, size_t *ret_n); /* malloc'd, as store_submit has them */

@@ -23,7 +23,7 @@
 _Static_assert(STORE_HASH == SHA256_DIGEST_LENGTH, "the hash of a spec is a SHA-256");
 enum { PRIORITY = 3 };
 
-__attribute__((format(printf, 3, 4))) static int refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
+int jobs_refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
 {
     va_list ap;
 
@@ -70,7 +70,7 @@ static int refuse_other(const struct jobs_order *o, struct jobs_refusal *no, con
         snprintf(no->hint, sizeof(no->hint), "another job wants another key");
     else
         snprintf(no->hint, sizeof(no->hint), "the job is %s; another job wants another key", id);
-    return refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec", key);
+    return jobs_refuse(no, -EEXIST, "the idempotency key '%.100s' was given to another spec", key);
 }
 
 /* One whose commit is under way: whoever comes second hears when the first does. */
@@ -83,7 +83,7 @@ static int join(struct jobs_idem *first, const struct jobs_order *o, const uint8
         return refuse_other(o, no, first->name.key, first->id);
     l = malloc(sizeof(*l));
     if (l == NULL)
-        return refuse(no, -ENOMEM, "out of memory");
+        return jobs_refuse(no, -ENOMEM, "out of memory");
     *l = (struct listener){ o->done, o->ctx, first->followers };
     first->followers = l;
     memcpy(ret_id, first->id, sizeof(first->id));
@@ -107,7 +107,7 @@ static int look_up(struct jobs *j, const struct jobs_order *o, const uint8_t *ha
     if (rc == -ENOENT)
         return 0;
     if (rc != 0)
-        return refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
+        return jobs_refuse(no, rc, "the store cannot be read: %s", strerror(-rc));
     if (memcmp(stored, hash, STORE_HASH) != 0)
         return refuse_other(o, no, o->spec->idem_key, ret_id);
     if (!o->dry_run)
@@ -142,12 +142,12 @@ static int settle(struct jobs *j, const struct jobs_order *o, struct spec_room *
     int rc;
 
     if (templates_resolve(j->broker, o->tenant->id, s, &call) != 0)
-        return refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
+        return jobs_refuse(no, call.error == PB__CALL_ERROR__CALL_ERROR_NOT_FOUND ? -ENOENT : -EINVAL, "%s", call.message);
     rc = spec_check(s, why);
     if (rc == 0)
         rc = tenant_settle_limits(o->tenant, s->limits, s->limits_asked, engine_find(s->engine), why);
     if (rc != 0)
-        return refuse(no, rc, "%s", why);
+        return jobs_refuse(no, rc, "%s", why);
     s->tenant = o->tenant->name;
     s->user = (char *)o->user;
     spec_fill(s, room);
@@ -334,7 +334,7 @@ static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint
         rc = begin(j, o, op, hash, plan, &w);
     if (rc != 0) {
         store_op_free(op);
-        return refuse(no, rc, "out of memory");
+        return jobs_refuse(no, rc, "out of memory");
     }
     jobs_keep_spec(j, w, op->submit.spec.bytes, op->submit.spec.len);
     store_push(j->broker->store, op);
@@ -361,7 +361,7 @@ int jobs_plan(struct jobs *j, const struct jobs_order *o, struct jobs_plan *ret,
     if (rc == 0)
         rc = deps_resolve(j->broker, o->tenant, o->queue != NULL ? o->queue : "", NULL, s != NULL ? s->after : NULL,
                           s != NULL ? s->n_after : 0, &ret->deps, why);
-    return rc == 0 ? 0 : refuse(no, rc, "%s", why);
+    return rc == 0 ? 0 : jobs_refuse(no, rc, "%s", why);
 }
 
 static enum tenant_rate rate_of(const struct jobs_order *o)
@@ -387,9 +387,9 @@ static int has_share(struct jobs *j, const struct jobs_order *o, uint64_t tasks,
         return 0;
     snprintf(no->hint, sizeof(no->hint), "an operator can give it more: coop quota set %.64s max_queued=N, and coopd --max-queued",
              top->name);
-    return refuse(no, -EDQUOT,
-                  "one tenant, with those below it, may have %" PRIu64 " jobs waiting (a quarter of --max-queued); %s has %" PRIu64, share,
-                  top->name, top->queued);
+    return jobs_refuse(no, -EDQUOT,
+                       "one tenant, with those below it, may have %" PRIu64 " jobs waiting (a quarter of --max-queued); %s has %" PRIu64,
+                       share, top->name, top->queued);
 }
 
 int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uint8_t hash[STORE_HASH], char ret_id[ULID_LEN + 1],
@@ -402,16 +402,16 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
     *no = (struct jobs_refusal){ "", "" };
     ret_id[0] = '\0';
     if (b->phase == BROKER_DRAINING || j->closed)
-        return refuse(no, -EBUSY, "the broker is draining and takes no new jobs; try again later");
+        return jobs_refuse(no, -EBUSY, "the broker is draining and takes no new jobs; try again later");
     spec_clear_own(o->spec);
     if (strlen(o->spec->idem_key) > STORE_IDEM_LEN)
-        return refuse(no, -EINVAL, "an idempotency key has at most %d bytes", STORE_IDEM_LEN);
+        return jobs_refuse(no, -EINVAL, "an idempotency key has at most %d bytes", STORE_IDEM_LEN);
     if (o->spec->idem_key[0] != '\0' && (rc = hash_of(o->spec, hash)) != 0)
-        return refuse(no, rc, "out of memory");
+        return jobs_refuse(no, rc, "out of memory");
     if (o->spec->idem_key[0] != '\0')
         rc = look_up(j, o, hash, ret_id, no);
     if (rc == 0 && waiting_count(&j->table) + tasks > b->config.max_queued)
-        rc = refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
+        rc = jobs_refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = has_share(j, o, tasks, no);
     if (rc == 0)

@@ -10,7 +10,7 @@
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 
-static void reply_wait(struct broker *b, struct rep_way way, Pb__JobStatus *status)
+void verb_reply_wait(struct broker *b, struct rep_way way, Pb__JobStatus *status)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__WaitReply w = PB__WAIT_REPLY__INIT;
@@ -144,7 +144,7 @@ int verb_answer(struct waiter *w, int now)
         if (!now && !is_news(w)) /* else only the end is news, and control_release() brings it */
             return 0;
         jobs_status(w->job, &status);
-        reply_wait(w->broker, w->way, &status);
+        verb_reply_wait(w->broker, w->way, &status);
         break;
     case PB__REQUEST__BODY_LOGS:
         if (!now && !logs_have_news(w))
@@ -206,7 +206,7 @@ static void answer_ended(struct waiter *w, const char *id)
     if (rc != 0)
         control_refuse(w->broker, w->way, ER(INTERNAL), "job %s cannot be read: %s", id, strerror(-rc));
     else if (w->kind == PB__REQUEST__BODY_WAIT)
-        reply_wait(w->broker, w->way, &s.status);
+        verb_reply_wait(w->broker, w->way, &s.status);
     else if (w->kind == PB__REQUEST__BODY_LOGS)
         answer_logs_ended(w, &s);
     else
