@@ -199,6 +199,7 @@ void jobs_finish(struct jobs *j)
     (void)waiting_each(&j->table, leave_sched, j);
     waiting_finish(&j->table);
     jobs_submit_finish(j);
+    jobs_forget_shared(j);
     timers_cancel(&j->broker->loop.timers, &j->tidy);
     timers_cancel(&j->broker->loop.timers, &j->due);
     timers_cancel(&j->broker->loop.timers, &j->claim);

@@ -31,6 +31,7 @@
 #include "broker/waiting.h"
 #include "broker/watch.h"
 #include "job_caps.h"
+#include "frame.h"
 #include "job_limits.h"
 #include "broker/zygote_client.h"
 #include "link.pb-c.h"
@@ -179,6 +180,11 @@ struct jobs {
     struct waiting_table table;
     unsigned waiting; /* in the crews' queues: jobs that are claimed, and interpreters */
     size_t spec_bytes;
+    struct { /* a spec that tasks share, decoded: for those that end within one turn of the loop. jobs_slim.c */
+        char owner[ULID_LEN + 1];
+        uint64_t turn_us;
+        struct frame frame;
+    } shared;
     uint64_t last_key;  /* of the order of age */
     struct job *looked; /* ring */
     unsigned n_looked;

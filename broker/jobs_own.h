@@ -26,6 +26,7 @@ void jobs_close_wall(struct jobs *j);
 void jobs_arm_clocks(struct jobs *j); /* after anything that may have changed who is due first */
 void jobs_end_waiting(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail); /* with a job or without */
 void jobs_submit_finish(struct jobs *j);
+void jobs_forget_shared(struct jobs *j);                 /* the spec that tasks share is let go: jobs_slim.c */
 void jobs_drop_entry(struct jobs *j, struct waiting *w); /* it has a receipt, or leaves no trace; its job is gone */
 
 /* ---- the table: jobs.c ---- */

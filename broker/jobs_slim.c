@@ -97,10 +97,8 @@ static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spe
     fill_when_and_where(j, w, p);
 }
 
-/* Without it the receipt says less, but it says how it ended. */
-static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret)
+static int read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
 {
-    static const Pb__JobSpec nothing = PB__JOB_SPEC__INIT;
     struct store_blob blob;
     void *own;
     int rc = jobs_read_spec(j, w, &blob, &own);
@@ -108,22 +106,69 @@ static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret)
     if (rc == 0)
         rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
     free(own);
-    if (rc == -ENOMEM)
+    return rc;
+}
+
+/*
+ * Tasks that end together (a cancel, a dependency that failed) share a spec, which may be long: it is read once a turn of the loop. Not longer:
+ * an edit may change it.
+ */
+static int read_shared(struct jobs *j, const struct waiting *w)
+{
+    uint64_t now = j->broker->loop.now_us;
+    char id[ULID_LEN + 1], owner[ULID_LEN + 1];
+    int rc;
+
+    waiting_id(w, id);
+    rc = store_spec_owner(j->broker->store, id, owner);
+    if (rc != 0 || (j->shared.frame.msg != NULL && j->shared.turn_us == now && strcmp(owner, j->shared.owner) == 0))
         return rc;
-    if (rc != 0) { /* what is left is to say so */
-        memset(ret, 0, sizeof(*ret));
-        ret->msg = (ProtobufCMessage *)(void *)&nothing;
-    }
+    jobs_forget_shared(j);
+    rc = read_spec(j, w, &j->shared.frame);
+    if (rc != 0)
+        return rc;
+    memcpy(j->shared.owner, owner, sizeof(owner));
+    j->shared.turn_us = now;
     return 0;
+}
+
+void jobs_forget_shared(struct jobs *j)
+{
+    if (j->shared.frame.msg != NULL)
+        frame_release(&j->shared.frame);
+    j->shared.frame.msg = NULL;
+}
+
+/* *ret_own: the caller's to release; its msg NULL: the spec is not its own. Without one the receipt says less, but it says how the job ended. */
+static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret_own, const Pb__JobSpec **ret)
+{
+    static const Pb__JobSpec nothing = PB__JOB_SPEC__INIT;
+    int rc;
+
+    memset(ret_own, 0, sizeof(*ret_own));
+    *ret = &nothing;
+    if (w->array != NULL) {
+        rc = read_shared(j, w);
+        if (rc == 0)
+            *ret = (const Pb__JobSpec *)j->shared.frame.msg;
+    } else {
+        rc = read_spec(j, w, ret_own);
+        if (rc == 0)
+            *ret = (const Pb__JobSpec *)ret_own->msg;
+        else
+            memset(ret_own, 0, sizeof(*ret_own));
+    }
+    return rc == -ENOMEM ? rc : 0;
 }
 
 static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail, struct store_finish *keep, uint8_t **ret,
                 size_t *ret_len)
 {
     struct parts p = { 0 };
-    struct frame spec;
+    const Pb__JobSpec *spec;
+    struct frame own;
     char id[ULID_LEN + 1];
-    int rc = spec_of(j, w, &spec);
+    int rc = spec_of(j, w, &own, &spec);
 
     if (rc != 0)
         return rc;
@@ -131,13 +176,14 @@ static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *
     if (w->attempt > 0)
         rc = store_each_attempt(j->broker->store, id, take_attempt, &p);
     if (rc == 0) {
-        fill(j, w, (const Pb__JobSpec *)spec.msg, cause, detail, &p);
+        fill(j, w, spec, cause, detail, &p);
         rc = frame_pack(&p.receipt.base, ret, ret_len);
     }
     if (rc == 0)
-        jobs_retention(w->tenant, ((const Pb__JobSpec *)spec.msg)->retention, p.times.ended_us, keep);
+        jobs_retention(w->tenant, spec->retention, p.times.ended_us, keep);
     drop_attempts(&p);
-    frame_release(&spec);
+    if (own.msg != NULL)
+        frame_release(&own);
     return rc;
 }
 

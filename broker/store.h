@@ -219,6 +219,8 @@ int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *
 int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job);
 /* The job, array or cron entry that has the key. -ENOENT. */
 int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH]);
+/* The job or array in whose row the spec of a job lies: those that have the same share it. Cheap, however long it is. */
+int store_spec_owner(struct store *s, const char *id, char ret_id[ULID_LEN + 1]);
 int store_read_spec(struct store *s, const char *id, struct store_blob *ret); /* of a job, wherever it is; of an array; of a cron entry */
 int store_read_definition(struct store *s, const char *id, struct store_blob *ret); /* -ENOENT: not a named interpreter */
 int store_read_receipt(struct store *s, const char *id, struct store_blob *ret);    /* -ENOENT: has none */

@@ -24,6 +24,11 @@ const char *const store_read_sql[R_COUNT] = {
                "(SELECT s.body FROM job j JOIN spec s ON s.job = j.spec_of WHERE j.id = ?1), "
                "(SELECT a.spec FROM job j JOIN arr a ON a.id = CASE WHEN j.spec_of <> '' THEN j.spec_of ELSE j.array_id END WHERE j.id = ?1), "
                "(SELECT spec FROM arr WHERE id = ?1), (SELECT spec FROM cron WHERE id = ?1)) AS found WHERE found IS NOT NULL",
+    /* the same, whose row it is: no body is read */
+    [R_SPEC_OWNER] = "SELECT coalesce((SELECT job FROM spec WHERE job = ?1), "
+                     "(SELECT s.job FROM job j JOIN spec s ON s.job = j.spec_of WHERE j.id = ?1), "
+                     "(SELECT a.id FROM job j JOIN arr a ON a.id = CASE WHEN j.spec_of <> '' THEN j.spec_of ELSE j.array_id END "
+                     "WHERE j.id = ?1)) AS found WHERE found IS NOT NULL",
     [R_RECEIPT] = "SELECT receipt FROM result WHERE job = ?1",
     /* one row for a job that exists, its data NULL when there is none */
     [R_OUTPUT] = "SELECT (SELECT data FROM output WHERE job = ?1 AND stream = ?2) FROM job WHERE id = ?1",
@@ -192,6 +197,22 @@ static int read_blob(struct store *s, sqlite3_stmt *stmt, const char *id, uint64
     err = store_errno(s->reader, rc);
     if (err == 0)
         err = rc == SQLITE_ROW ? copy_blob(stmt, offset, max, ret) : -ENOENT;
+    (void)sqlite3_reset(stmt);
+    return err;
+}
+
+int store_spec_owner(struct store *s, const char *id, char ret_id[ULID_LEN + 1])
+{
+    sqlite3_stmt *stmt = s->r[R_SPEC_OWNER];
+    struct binder b = store_binder(stmt);
+    struct columns c = store_columns(stmt);
+    int rc, err;
+
+    store_put_text(&b, id);
+    rc = sqlite3_step(stmt);
+    err = rc == SQLITE_DONE ? -ENOENT : store_errno(s->reader, rc);
+    if (err == 0)
+        store_take_text(&c, ret_id, ULID_LEN + 1);
     (void)sqlite3_reset(stmt);
     return err;
 }

@@ -133,6 +133,7 @@ enum read_sql {
     R_FIND_TASK,
     R_IDEM,
     R_SPEC,
+    R_SPEC_OWNER,
     R_RECEIPT,
     R_OUTPUT,
     R_LABELS,
