@@ -432,12 +432,12 @@ static void a_renewed_pair_is_taken_at_sighup(void **state)
     assert_int_equal(rename(support_text("%s/fresh/cert.pem", b->dir), at.cert), 0);
     assert_int_equal(kill(b->proc->pid, SIGHUP), 0); /* not the key of that certificate */
     broker_says(b, "tls_pair_refused", "");
-    (void)proc_expect(remote_(at.url, old, at.token_file, (const char *const[]){ "version", NULL }), 0);
+    (void)proc_expect(remote_(at.url, old, at.token_file, (const char *const[]){ "ls", NULL }), 0);
     assert_int_equal(rename(support_text("%s/fresh/key.pem", b->dir), key), 0);
     assert_int_equal(kill(b->proc->pid, SIGHUP), 0);
     broker_says(b, "tls_pair_read", "");
     expect_well();
-    assert_int_not_equal(proc_end(remote_(at.url, old, at.token_file, (const char *const[]){ "version", NULL })), 0);
+    assert_int_not_equal(proc_end(remote_(at.url, old, at.token_file, (const char *const[]){ "ls", NULL })), 0);
     (void)proc_expect(remote("wait", id), 0);
 }
 
