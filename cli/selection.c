@@ -15,7 +15,8 @@ static bool has_selector(const struct command *c)
 {
     const struct options *o = &c->opt;
 
-    return o->labels.n > 0 || o->name != NULL || o->array != NULL || o->tenant != NULL || (o->states != 0 && c->verb->run != verb_wait);
+    return o->labels.n > 0 || o->name != NULL || o->array != NULL || (o->tenant != NULL && strcmp(o->tenant, "*") != 0) ||
+           (o->states != 0 && c->verb->run != verb_wait);
 }
 
 int selection_check(const struct command *c)
@@ -108,8 +109,9 @@ static int choose(const struct command *c, struct coop_client *client, unsigned 
         code = say_call(c, client, &req, PB__REPLY__BODY_LS, &reply);
         if (code != 0)
             return code;
-        more = ((const Pb__Reply *)reply.msg)->ls->more;
         code = add_page(c, s, ((const Pb__Reply *)reply.msg)->ls, before);
+        more =
+            ((const Pb__Reply *)reply.msg)->ls->more && before[0] != '\0'; /* without a cursor the first page would come again, for ever */
         frame_release(&reply);
     }
     for (size_t i = 0; i < s->n / 2; i++) {

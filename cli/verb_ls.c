@@ -210,7 +210,7 @@ static int print_once(const struct command *c, struct coop_client *client, Pb__R
             coop_error_set(&why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");
             code = say_error(c, &why);
         }
-    } while (code == 0 && p.all.more && p.all.n_jobs < limit && p.all.n_jobs < LIMIT_MAX);
+    } while (code == 0 && p.all.more && p.all.next[0] != '\0' && p.all.n_jobs < limit && p.all.n_jobs < LIMIT_MAX);
     if (code == 0)
         print(c, &p.all);
     drop_pages(&p);

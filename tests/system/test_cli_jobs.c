@@ -195,6 +195,7 @@ static void model_ls(struct host_broker *b, int peer, uint32_t id, const Pb__Ls 
             continue;
         if (l.n_jobs == PAGE) {
             l.more = true;
+            l.next = list[l.n_jobs - 1]->id;
             break;
         }
         model_status(i, &status[l.n_jobs], &t[l.n_jobs]);
