@@ -2,7 +2,6 @@
 #include "broker/control.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,56 +88,6 @@ void control_close(struct control *c)
     rep_close(&c->socket);
     HASH_ITER (hh, c->peers, p, next)
         forget_peer(c, p);
-}
-
-/* ---- answers ---- */
-
-void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
-{
-    b->control.send(&b->control.socket, way, &reply->base);
-}
-
-void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd)
-{
-    if (fd < 0)
-        control_reply(b, way, reply);
-    else
-        b->control.send_fd(&b->control.socket, way, &reply->base, fd);
-}
-
-__attribute__((format(printf, 5, 0))) static void refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
-                                                         const char *fmt, va_list ap)
-{
-    char text[512];
-    Pb__Reply r = PB__REPLY__INIT;
-    Pb__Error e = PB__ERROR__INIT;
-
-    vsnprintf(text, sizeof(text), fmt, ap);
-    frame_make_utf8(text); /* cut inside a letter, or a path that is not text: the client would refuse it all */
-    e.code = code;
-    e.message = text;
-    e.hint = (char *)hint;
-    r.body_case = PB__REPLY__BODY_ERROR;
-    r.error = &e;
-    control_reply(b, way, &r);
-}
-
-void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, "", fmt, ap);
-    va_end(ap);
-}
-
-void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, hint, fmt, ap);
-    va_end(ap);
 }
 
 /* ---- waiters ---- */
