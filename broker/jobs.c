@@ -20,9 +20,7 @@ static void on_grace(void *ctx);
 
 void jobs_init(struct jobs *j, struct broker *b)
 {
-    *j = (struct jobs){
-        .broker = b, .wall = {-1, jobs_on_wall, j}
-    };
+    *j = (struct jobs){ .broker = b, .wall.watch.fd = -1 };
     j->tidy = (struct timer){ .fn = jobs_on_tidy, .ctx = j };
     j->due = (struct timer){ .fn = jobs_on_due, .ctx = j };
     j->claim = (struct timer){ .fn = jobs_on_claim_due, .ctx = j };
@@ -203,7 +201,7 @@ void jobs_finish(struct jobs *j)
     timers_cancel(&j->broker->loop.timers, &j->tidy);
     timers_cancel(&j->broker->loop.timers, &j->due);
     timers_cancel(&j->broker->loop.timers, &j->claim);
-    jobs_close_wall(j);
+    wall_clock_close(&j->wall);
 }
 
 struct job *jobs_find(struct jobs *j, const char *id)

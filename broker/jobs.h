@@ -29,6 +29,7 @@
 #include "broker/spool.h"
 #include "broker/store.h"
 #include "broker/waiting.h"
+#include "broker/wall_clock.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "frame.h"
@@ -190,8 +191,7 @@ struct jobs {
     unsigned n_looked;
     struct timer tidy;       /* lets go of those that nobody looks at any more */
     struct timer due, claim; /* the monotonic clock's next; the end of a block in the scheduler */
-    struct loop_watch wall;  /* the wall clock's next: a timerfd that also tells when the clock is set; fd -1: none */
-    uint64_t wall_at;        /* what it is set to, 0: nothing */
+    struct wall_clock wall;  /* the wall clock's next; everything is looked at when the clock is set, too */
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;

@@ -205,7 +205,7 @@ static int is_known(void *ctx, const char *id)
 int jobs_recover(struct jobs *j)
 {
     struct recovery r = { .jobs = j };
-    int rc = jobs_open_wall(j);
+    int rc = wall_clock_open(&j->wall, &j->broker->loop, jobs_on_wall, j);
 
     j->claiming = true; /* nothing begins before everything is there */
     if (rc == 0)
