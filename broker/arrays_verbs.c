@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/plans_own.h"
 #include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "when.h"
 
@@ -18,27 +19,6 @@
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------------------- */
 
-static int read_spec(struct broker *b, const char *id, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(b->store, id, &blob);
-
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
-}
-
-/* What a show leaves out of a spec. */
-static void strip_bytes(Pb__JobSpec *spec)
-{
-    spec->source.len = 0;
-    spec->stdin_data.len = 0;
-    for (size_t i = 0; i < spec->n_modules; i++)
-        spec->modules[i]->source.len = 0;
-}
-
 static void verb_show_array(struct control_call *c)
 {
     Pb__Reply r = PB__REPLY__INIT;
@@ -46,7 +26,7 @@ static void verb_show_array(struct control_call *c)
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
-    int rc = read_spec(c->broker, c->id, &spec);
+    int rc = stored_spec(c->broker, c->id, &spec);
 
     if (rc == 0)
         rc = arrays_status(c->broker, c->id, &own, &status);
@@ -55,7 +35,7 @@ static void verb_show_array(struct control_call *c)
     } else {
         show.status = &status;
         show.spec = (Pb__JobSpec *)spec.msg;
-        strip_bytes(show.spec);
+        spec_strip(show.spec);
         r.body_case = PB__REPLY__BODY_SHOW;
         r.show = &show;
         control_reply(c->broker, c->way, &r);
@@ -291,7 +271,7 @@ static void verb_retry_array(struct control_call *c)
     if (rc == 0)
         rc = store_find_array(b->store, c->id, NULL, 0, &row);
     if (rc == 0)
-        rc = read_spec(b, c->id, &spec);
+        rc = stored_spec(b, c->id, &spec);
     t = rc == 0 ? tenants_of_job(&b->tenants, row.tenant) : NULL;
     if (rc != 0 || t == NULL || ((Pb__JobSpec *)spec.msg)->schedule == NULL)
         control_refuse(b, c->way, ER(INTERNAL), "array %s cannot be read: %s", c->id, rc != 0 ? strerror(-rc) : "it is damaged");

@@ -325,8 +325,8 @@ struct jobs_edit {
     uint64_t not_before_us, deadline_us;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
-/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
+/* The spec of an entry: of the copy at hand, or the store's. After an error *ret holds nothing, and can be released. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret);
 /* A new spec of one that waits or is claimed (it waits afterwards): it is kept at hand whatever there is room for, until it runs. 0 or -ENOMEM. Then
  * undo, or edited: its entry, and its job when it has one, go by it. */
 int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/spool.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -50,7 +51,6 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
 void verb_retry(struct control_call *c)
 {
     struct broker *b = c->broker;
-    struct store_blob blob = { 0 };
     struct frame spec = { 0 };
     struct store_job row;
     struct tenant *t = NULL;
@@ -65,10 +65,7 @@ void verb_retry(struct control_call *c)
         return;
     }
     if (rc == 0)
-        rc = store_read_spec(b->store, c->id, &blob);
-    if (rc == 0)
-        rc = frame_decode(&spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
+        rc = stored_spec(b, c->id, &spec);
     if (rc == 0)
         t = tenants_of_job(&b->tenants, row.tenant);
     if (t != NULL)

@@ -176,13 +176,8 @@ static int edit(struct edit *e)
 {
     struct control_call *c = e->call;
     struct jobs *j = &c->broker->jobs;
-    struct store_blob blob;
-    void *own;
-    int rc = jobs_read_spec(j, e->entry, &blob, &own);
+    int rc = jobs_read_spec(j, e->entry, &e->spec);
 
-    if (rc == 0)
-        rc = frame_decode(&e->spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(own);
     if (rc == 0)
         rc = edit_spec(e, c->request->edit);
     if (rc == 0)
