@@ -200,62 +200,23 @@ static int gather(void *ctx, const struct store_job *task)
     return 0;
 }
 
-struct retry_call {
-    struct plans_call call;
-    uint64_t tasks;
-};
-
-static void on_retried(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
-{
-    struct retry_call *r = ctx;
-    Pb__Reply reply = PB__REPLY__INIT;
-    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
-
-    if (status != 0) {
-        plans_refuse_store(&r->call, "the new array", status);
-    } else {
-        s.id = (char *)id;
-        s.limits_effective = (Pb__Limits *)limits;
-        s.existing = existing;
-        s.tasks = r->tasks;
-        reply.body_case = PB__REPLY__BODY_SUBMIT;
-        reply.submit = &s;
-        control_reply(r->call.broker, r->call.way, &reply);
-    }
-    free(r);
-}
-
-/* As it was submitted, but for what was of that time. */
-static void make_anew(Pb__JobSpec *s)
-{
-    s->idem_key = (char *)protobuf_c_empty_string;
-    s->hold = false;
-    s->schedule->n_after = 0;
-    s->schedule->not_before_us = s->schedule->deadline_us = 0;
-}
-
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec, const struct gathered *g)
 {
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = on_retried };
+    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = verb_on_submitted };
     struct arrays_subset only = { g->index, g->n };
-    struct retry_call *r = malloc(sizeof(*r));
     char id[ULID_LEN + 1];
     struct jobs_refusal no = { "out of memory", "" };
     uint64_t tasks;
     int rc = -ENOMEM;
 
-    if (r != NULL) {
-        *r = (struct retry_call){
-            {c->broker, c->way},
-            g->n
-        };
-        o.ctx = r;
-        make_anew(spec);
+    o.ctx = verb_submit_call(c, g->n);
+    if (o.ctx != NULL) {
+        spec_make_anew(spec);
         rc = arrays_submit_only(c->broker, &o, &only, id, &tasks, &no);
     }
     if (rc == 0)
         return;
-    free(r);
+    free(o.ctx);
     verb_refuse_submit(c->broker, c->way, rc, &no);
 }
 
