@@ -294,29 +294,6 @@ const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[
 
 /* ---- the gate: who, what, and on which job ---- */
 
-/* Ids of the tenants whose jobs the actor sees, malloc'd; NULL with n 0 for an operator, who sees all. */
-static int seen_tenants(const struct control_call *c, uint64_t **ret, size_t *ret_n)
-{
-    const struct tenants *all = &c->broker->tenants;
-    uint64_t *ids = NULL;
-    size_t n = 0;
-
-    if ((c->actor.scopes & ACTOR_OPERATOR) == 0) {
-        ids = calloc(HASH_COUNT(all->by_id) + 1, sizeof(*ids));
-        if (ids == NULL)
-            return -ENOMEM;
-        if ((c->actor.scopes & ACTOR_ADMIN) == 0)
-            ids[n++] = c->actor.tenant->id;
-        else
-            for (const struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
-                if (actor_sees_tenant(&c->actor, t))
-                    ids[n++] = t->id;
-    }
-    *ret = ids;
-    *ret_n = n;
-    return 0;
-}
-
 /* A job, or an array. What the actor does not see is not there: it is not even looked at. */
 static int find_stored(struct control_call *c, const char *id)
 {
@@ -324,7 +301,7 @@ static int find_stored(struct control_call *c, const char *id)
     struct store_job job;
     uint64_t *tenants;
     size_t n;
-    int rc = seen_tenants(c, &tenants, &n);
+    int rc = actor_seen_tenants(c->broker, &c->actor, &tenants, &n);
 
     if (rc != 0)
         return rc;
