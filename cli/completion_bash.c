@@ -80,7 +80,6 @@ static void put_arguments(FILE *out, const struct verb *v)
         [COMPLETE_ID] = IDS,
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$cur\"))",
-        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls\" -- \"$cur\"))",
     };
 
     if (v->words != NULL)

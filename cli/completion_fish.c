@@ -86,7 +86,6 @@ static void put_arguments(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "-a '(coop ls --quiet --no-autostart 2>/dev/null)'",
         [COMPLETE_VERB] = "-a '(__coop_verbs)'",
         [COMPLETE_SHELL] = "-a 'bash zsh fish'",
-        [COMPLETE_AUDIT] = "-a 'verify head calls'",
     };
 
     if (v->words != NULL)

@@ -88,7 +88,6 @@ static void put_arguments(FILE *out, const struct verb *v)
         [COMPLETE_ID] = NULL,
         [COMPLETE_VERB] = "_describe verb verbs",
         [COMPLETE_SHELL] = "compadd -- bash zsh fish",
-        [COMPLETE_AUDIT] = "compadd -- verify head calls",
     };
 
     fprintf(out, "        %s) ", v->name);

@@ -4,6 +4,7 @@
 
 #include "cli/words.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/text.h"
 
@@ -67,7 +68,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     m.value = (ProtobufCBinaryData){ strlen(args[1]), (uint8_t *)args[1] };
     ask.body_case = PB__ASK__BODY_KV_PUT;
     ask.kv_put = &m;
-    return code == 0 ? say_ask_done(c, client, &ask) : code;
+    return code == 0 ? reply_print_ask(c, client, &ask, PB__ANSWER__BODY_DONE, NULL) : code;
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -82,7 +83,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
     m.key = args[0];
     ask.body_case = PB__ASK__BODY_KV_DELETE;
     ask.kv_delete = &m;
-    return code == 0 ? say_ask_done(c, client, &ask) : code;
+    return code == 0 ? reply_print_ask(c, client, &ask, PB__ANSWER__BODY_DONE, NULL) : code;
 }
 
 /* A page of keys; *after holds the last of it, and *more whether there are others. */

@@ -3,12 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/human.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/settings.h"
 #include "cli/text.h"
-#include "cli/words.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -172,35 +171,30 @@ static int show(const struct command *c, struct coop_client *client, char **args
     return code == 0 ? say_reply(c, &reply, true) : code;
 }
 
-static int list(const struct command *c, struct coop_client *client, char **args, int n)
+static void print_list(const struct command *c, const void *body)
 {
-    Pb__TenantLs m = PB__TENANT_LS__INIT;
-    Pb__Request q = PB__REQUEST__INIT;
-    const Pb__TenantReply *r;
-    struct frame reply;
-    int code;
+    const Pb__TenantReply *r = body;
 
-    (void)args;
-    (void)n;
-    q.body_case = PB__REQUEST__BODY_TENANT_LS;
-    q.tenant_ls = &m;
-    code = ask_tenants(c, client, &q, &reply);
-    if (code != 0)
-        return code;
-    r = tenants_of(&reply);
-    if (c->opt.json)
-        json_print(json_document(&r->base));
-    else if (!c->opt.quiet)
+    if (!c->opt.quiet)
         printf("%-24s %-16s %-10s %8s %8s %8s %10s %7s %7s\n", "TENANT", "PARENT", "STATE", "WEIGHT", "RUNNING", "WAITING", "STORED",
                "SHARE", "OF");
-    for (size_t i = 0; !c->opt.json && i < r->n_tenants; i++) {
+    for (size_t i = 0; i < r->n_tenants; i++) {
         if (c->opt.quiet)
             printf("%s\n", r->tenants[i]->name);
         else
             say_row(r->tenants[i]);
     }
-    frame_release(&reply);
-    return COOP_EXIT_OK;
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TenantLs body = PB__TENANT_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+
+    (void)args, (void)n;
+    req.body_case = PB__REQUEST__BODY_TENANT_LS;
+    req.tenant_ls = &body;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_TENANTS, print_list);
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)

@@ -126,19 +126,6 @@ int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, P
     return code == 0 ? say_answer(c, wanted, ret_reply) : code;
 }
 
-int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask)
-{
-    struct frame reply;
-    int code = say_ask(c, client, ask, PB__ANSWER__BODY_DONE, &reply);
-
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&answer_of(&reply)->done->base));
-    frame_release(&reply);
-    return 0;
-}
-
 /* All bodies of an Ask are pointers in one place. */
 Pb__Ask *ask_named(struct named *n, Pb__Ask__BodyCase which, void *message, Pb__Ref **ref_of_message, char *name)
 {
