@@ -65,6 +65,7 @@ struct job_end {
     char *outputs_note;                                 /* the same */
     int inodes_full;
     int disk_full; /* its work directory, when its program had ended */
+    bool asked;    /* START_FAILED by what the job asks for: no host's fault */
 };
 
 struct job_stdin {
@@ -254,6 +255,9 @@ void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
+/* The same with START_FAILED, of what the job itself asks for and cannot have here: another attempt would find it the same. */
+__attribute__((format(printf, 2, 3))) void jobs_cannot_have(struct job *job, const char *fmt, ...);
+enum job_fault jobs_fault(const struct job *job); /* whose fault the end is that is decided */
 /* ---- for those parts of the broker that make jobs, and follow them: verbs, arrays, dependencies, cron, webhooks ---- */
 
 /* A job that is asked for. Everything is borrowed until jobs_submit() returns. */

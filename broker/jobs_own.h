@@ -76,6 +76,9 @@ void jobs_unclaim(struct jobs *j, struct waiting *w); /* CLAIMED, and back to RE
 void jobs_dequeue(struct job *job);                   /* nothing when it does not wait in a queue */
 void jobs_put_in_queue(struct job *job, int at_head);
 
+/* Names a run, for the store and for whoever follows its output: above every one before, also those a dead broker did not write down. */
+uint64_t jobs_next_epoch(const struct job *job); /* jobs_run.c */
+
 /* ---- to the store: jobs_notes.c ---- */
 
 void jobs_forget_submit(struct job *job); /* the store would not have it */
@@ -111,6 +114,7 @@ uint64_t retry_pause_us(const struct job_retry *r, unsigned failed, double rando
 bool retry_is_success(const struct job_retry *r, int exit_code);
 /* The end that is decided is not the last word. Also notes that its attempts are used up. */
 bool jobs_wants_another(struct job *job);
+unsigned jobs_ended_by(const struct job *job, Pb__Cause cause); /* of its attempts before this one */
 void jobs_back_off(struct job *job);
 /* Nothing that it did explains why its worker is gone: an end, or none. */
 void jobs_worker_lost(struct job *job);

@@ -133,6 +133,7 @@ void jobs_write_receipt(struct job *job)
 
 void jobs_conclude(struct job *job)
 {
+    /* an interpreter, or a template's init, has no entry: whoever made it hears of its end, and makes another */
     if (job->entry != NULL && jobs_wants_another(job))
         jobs_back_off(job);
     else

@@ -29,7 +29,7 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
     if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
-        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        jobs_cannot_have(job, "the template %.100s has been removed", spec->template_);
         rc = -EALREADY;
     }
     if (rc == 0)
@@ -160,16 +160,6 @@ static int look_at_stream(void *ctx, struct waiting *w)
     return 0;
 }
 
-/* Of its attempts before this one. Workers that it lost while their broker lived are another thing: quarantine's. */
-static unsigned lost_with_brokers(const struct job *job)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < job->n_attempts; i++)
-        n += job->attempts[i]->cause == CA(BROKER_LOST);
-    return n;
-}
-
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
@@ -184,8 +174,10 @@ static void settle_running(struct jobs *j, struct waiting *w)
     if (jobs_make(j, w, &job) != 0)
         return; /* it is tried again, and its claim will say what is wrong */
     snprintf(ended.detail, sizeof(ended.detail), "the broker ended");
-    if (lost_with_brokers(job) + 1 >= job->retry.infra_attempts) {
-        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", lost_with_brokers(job) + 1, job->attempt);
+    /* workers that it lost while their broker lived are another thing: quarantine's */
+    if (jobs_ended_by(job, CA(BROKER_LOST)) + 1 >= job->retry.infra_attempts) {
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", jobs_ended_by(job, CA(BROKER_LOST)) + 1,
+                    job->attempt);
         return;
     }
     (void)job_add_attempt(job, &ended);

@@ -173,8 +173,8 @@ static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *
     if (rc != 0)
         return rc;
     waiting_id(w, id);
-    if (w->attempt > 0)
-        rc = store_each_attempt(j->broker->store, id, take_attempt, &p);
+    if (w->attempt > 0 && store_each_attempt(j->broker->store, id, take_attempt, &p) != 0)
+        log_event(LOG_LEVEL_ERROR, "attempts_unread", "job=%s", id); /* a receipt that says less is better than none */
     if (rc == 0) {
         fill(j, w, spec, cause, detail, &p);
         rc = frame_pack(&p.receipt.base, ret, ret_len);

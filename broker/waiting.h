@@ -55,6 +55,7 @@ struct waiting {
     uint8_t engine;     /* place in engine_table; WAITING_NO_ENGINE: this broker has none of that name */
     uint8_t band;       /* class and priority: waiting_set_band() */
     uint8_t due_clock;  /* enum waiting_clock */
+    uint8_t unread;     /* claims in a row that came to nothing: its spec could not be read */
     bool committed : 1; /* its submit is on disk */
     bool refused : 1;   /* it could not be stored: no trace of it stays */
     bool stream : 1;    /* its standard input is one */
