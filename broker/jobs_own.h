@@ -81,12 +81,21 @@ uint64_t jobs_next_epoch(const struct job *job); /* jobs_run.c */
 
 /* ---- to the store: jobs_notes.c ---- */
 
-void jobs_forget_submit(struct job *job); /* the store would not have it */
+void jobs_let_go_refused(struct jobs *j, struct waiting *w,
+                         const char *why); /* the store would not have it: no trace of it stays. jobs_submit.c */
 
-void jobs_note_claim(struct job *job, uint64_t epoch_was); /* an attempt begins */
+void jobs_note_claim(struct job *job, uint64_t epoch_was); /* of an entry: an attempt begins. Pushed with the others of this turn. */
+void jobs_flush_claims(struct jobs *j);                    /* before anything else is pushed that may be about one of them */
 /* A step between states that are no ends; ended NULL: no attempt ended with it. */
 void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attempt *ended);
-void jobs_note_living(struct job *job); /* the same for an interpreter: it is to begin again */
+void jobs_note_step(struct jobs *j, struct waiting *w, uint64_t epoch_was, const struct store_attempt *ended); /* with a new epoch */
+void jobs_note_living(struct job *job, Pb__State state, uint64_t epoch_was); /* the same for one without an entry */
+void jobs_fence(const struct job *job, struct store_fence *ret);             /* of its receipt */
+void jobs_claims_back(struct jobs *j, struct store_op *op);
+void jobs_move_back(struct jobs *j, struct store_op *op);
+/* Refused by its fence: by what is known now it may go through. Else it is another broker's, and fenced. */
+bool jobs_is_behind(struct jobs *j, const char *id, const struct store_fence *fence);
+void jobs_fenced(struct jobs *j, const char *id, int status);
 
 /* ---- the end: jobs_end.c, jobs_receipt.c, jobs_slim.c ---- */
 

@@ -59,7 +59,7 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
-        job->epoch = s->epoch;
+        job->epoch = job->stored_epoch = s->epoch;
         if (s->lives != STORE_LIVES_NOT)
             recover_living(job, s, (const Pb__JobSpec *)f.msg);
         else

@@ -239,7 +239,7 @@ void jobs_back_off(struct job *job)
     struct jobs *j = &job->broker->jobs;
     struct waiting *w = job->entry;
     struct store_attempt ended;
-    uint64_t pause;
+    uint64_t pause, was = w->epoch;
 
     jobs_dequeue(job);
     if (job->state == ST(CLAIMED))
@@ -253,7 +253,7 @@ void jobs_back_off(struct job *job)
     jobs_move(j, w, JOB_EV_BACKOFF, job_cause_name(ended.cause));
     forget_run(job);
     w->not_before_us = loop_wall_us() + pause; /* what a new broker goes by */
-    jobs_note_move(j, w, &ended);
+    jobs_note_step(j, w, was, &ended);
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + pause);
     jobs_arm_clocks(j);
     control_wake(job);
@@ -288,7 +288,7 @@ void jobs_run_again(struct job *job, enum job_event event)
     if (job->entry == NULL) {
         jobs_step(job, event);
         forget_run(job);
-        jobs_note_living(job);
+        jobs_note_living(job, ST(READY), job->epoch);
         control_wake(job);
         jobs_put_in_queue(job, 1);
         return;

@@ -156,12 +156,14 @@ static void begin_attempt(struct job *job)
         job->entry->attempt++;
         job->entry->epoch = job->epoch;
     }
-    if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED)
+    if (job->entry != NULL)
         jobs_note_claim(job, was);
+    else if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED)
+        jobs_note_living(job, PB__STATE__STATE_CLAIMED, was);
     jobs_step(job, JOB_EV_ASSIGN);
 }
 
-void jobs_assign(struct job *job, struct worker *w)
+static void assign(struct job *job, struct worker *w)
 {
     struct broker *b = job->broker;
     int rc;
@@ -196,6 +198,15 @@ void jobs_assign(struct job *job, struct worker *w)
         return;
     }
     control_wake(job);
+}
+
+void jobs_assign(struct job *job, struct worker *w)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    assign(job, w);
+    if (j->dispatching == 0)
+        jobs_flush_claims(j);
 }
 
 /* ---- while it runs ---- */

@@ -339,30 +339,36 @@ static void take_if_older(const struct crew_queue *q, struct job **best, struct 
     *ret_w = w;
 }
 
-/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. */
+static struct job *next_of(const struct broker *b, struct worker **ret_w)
+{
+    struct job *job = NULL;
+
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        take_if_older(&b->crews[i].plain, &job, ret_w);
+        take_if_older(&b->crews[i].wide, &job, ret_w);
+        take_if_older(&b->crews[i].living, &job, ret_w);
+    }
+    for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
+        take_if_older(&t->crew.plain, &job, ret_w);
+        take_if_older(&t->crew.living, &job, ret_w);
+    }
+    return job;
+}
+
+/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. The store hears of all claims at once. */
 void jobs_dispatch(struct jobs *j)
 {
     struct broker *b = j->broker;
+    struct worker *w = NULL;
+    struct job *job;
 
     if (b->phase == BROKER_DRAINING)
         return;
+    j->dispatching++;
     claim(j);
-    while (j->waiting > 0) {
-        struct job *job = NULL;
-        struct worker *w = NULL;
-
-        for (int i = 0; i < ENGINE_COUNT; i++) {
-            take_if_older(&b->crews[i].plain, &job, &w);
-            take_if_older(&b->crews[i].wide, &job, &w);
-            take_if_older(&b->crews[i].living, &job, &w);
-        }
-        for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
-            take_if_older(&t->crew.plain, &job, &w);
-            take_if_older(&t->crew.living, &job, &w);
-        }
-        if (job == NULL)
-            break;
+    while (j->waiting > 0 && (job = next_of(b, &w)) != NULL)
         jobs_assign(job, w);
-    }
+    if (--j->dispatching == 0)
+        jobs_flush_claims(j);
     pool_refill(&b->pool);
 }

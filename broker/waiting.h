@@ -40,7 +40,7 @@ struct waiting {
     struct tenant *tenant;
     struct array *array; /* of which it is a task; NULL: of none */
     uint64_t array_index;
-    uint64_t epoch;
+    uint64_t epoch, stored_epoch;        /* of its last step; of the last one that is known to be stored */
     uint64_t submitted_us;               /* wall clock */
     uint64_t not_before_us, deadline_us; /* the same; 0: none */
     uint64_t ready_at;                   /* monotonic: nothing but the scheduler has kept it back since */
