@@ -199,6 +199,9 @@ void jobs_finish(struct jobs *j)
     waiting_finish(&j->table);
     jobs_submit_finish(j);
     jobs_forget_shared(j);
+    if (j->claims != NULL)
+        store_op_free(j->claims);
+    j->claims = NULL;
     timers_cancel(&j->broker->loop.timers, &j->tidy);
     timers_cancel(&j->broker->loop.timers, &j->due);
     timers_cancel(&j->broker->loop.timers, &j->claim);

@@ -66,6 +66,7 @@ struct job_end {
     char *outputs_note;                                 /* the same */
     int inodes_full;
     int disk_full; /* its work directory, when its program had ended */
+    bool asked;    /* START_FAILED by what the job asks for: no host's fault */
 };
 
 struct job_stdin {
@@ -123,12 +124,12 @@ struct job {
     unsigned moves;      /* ops about it that are on their way: what it would be read back from is not complete */
     double cost_charged; /* of all attempts */
     double cost_settled;
-    uint64_t claimed_us;   /* wall clock */
-    char *user, *array_id; /* malloc'd, or NULL */
-    bool templated;        /* its spec names a template, whether it is there or not */
-    char reason[64];       /* why it waits, when it was last asked for */
-    bool is_dead;          /* its end is that its attempts are used up */
-    uint64_t epoch;
+    uint64_t claimed_us;          /* wall clock */
+    char *user, *array_id;        /* malloc'd, or NULL */
+    bool templated;               /* its spec names a template, whether it is there or not */
+    char reason[64];              /* why it waits, when it was last asked for */
+    bool is_dead;                 /* its end is that its attempts are used up */
+    uint64_t epoch, stored_epoch; /* as the entry's; the second is of one without an entry */
     struct worker *worker;
     int cancelling;
     struct spool spools[2];
@@ -203,6 +204,8 @@ struct jobs {
     } told;
     bool closed; /* by request: nothing is taken in, nothing is claimed */
     bool claiming;
+    struct store_op *claims; /* of this turn, not pushed yet; NULL: none */
+    unsigned dispatching;    /* depth */
     struct jobs_listener listeners[JOBS_LISTENERS];
     unsigned n_listeners;
     uint64_t submitted, ended, failed; /* since the broker began */
@@ -232,8 +235,8 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
 void jobs_start_early(struct job *job);
 /* An op about a job is back: of one of these, or of an entry; then what it means to it. */
 void jobs_on_op(struct jobs *j, struct store_op *op);
-void jobs_stored(struct job *job, int status);   /* its submit */
-void jobs_finished(struct job *job, int status); /* its receipt */
+void jobs_stored(struct job *job, int status);                  /* its submit */
+void jobs_finished(struct job *job, const struct store_op *op); /* its receipt */
 
 /* Claims what the scheduler says is next, and gives what is claimed to idle workers. */
 void jobs_dispatch(struct jobs *j);
@@ -254,6 +257,9 @@ void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
+/* The same with START_FAILED, of what the job itself asks for and cannot have here: another attempt would find it the same. */
+__attribute__((format(printf, 2, 3))) void jobs_cannot_have(struct job *job, const char *fmt, ...);
+enum job_fault jobs_fault(const struct job *job); /* whose fault the end is that is decided */
 /* ---- for those parts of the broker that make jobs, and follow them: verbs, arrays, dependencies, cron, webhooks ---- */
 
 /* A job that is asked for. Everything is borrowed until jobs_submit() returns. */

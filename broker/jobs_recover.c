@@ -30,7 +30,7 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
     if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
-        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        jobs_cannot_have(job, "the template %.100s has been removed", spec->template_);
         rc = -EALREADY;
     }
     if (rc == 0)
@@ -56,7 +56,7 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
-        job->epoch = s->epoch;
+        job->epoch = job->stored_epoch = s->epoch;
         if (s->lives != STORE_LIVES_NOT)
             recover_living(job, s, (const Pb__JobSpec *)f.msg);
         else
@@ -157,16 +157,6 @@ static int look_at_stream(void *ctx, struct waiting *w)
     return 0;
 }
 
-/* Of its attempts before this one. Workers that it lost while their broker lived are another thing: quarantine's. */
-static unsigned lost_with_brokers(const struct job *job)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < job->n_attempts; i++)
-        n += job->attempts[i]->cause == CA(BROKER_LOST);
-    return n;
-}
-
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
@@ -181,8 +171,10 @@ static void settle_running(struct jobs *j, struct waiting *w)
     if (jobs_make(j, w, &job) != 0)
         return; /* it is tried again, and its claim will say what is wrong */
     snprintf(ended.detail, sizeof(ended.detail), "the broker ended");
-    if (lost_with_brokers(job) + 1 >= job->retry.infra_attempts) {
-        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", lost_with_brokers(job) + 1, job->attempt);
+    /* workers that it lost while their broker lived are another thing: quarantine's */
+    if (jobs_ended_by(job, CA(BROKER_LOST)) + 1 >= job->retry.infra_attempts) {
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", jobs_ended_by(job, CA(BROKER_LOST)) + 1,
+                    job->attempt);
         return;
     }
     (void)job_add_attempt(job, &ended);
