@@ -89,7 +89,6 @@ void arrays_skip(struct array *a, const char *detail);
 
 /* Something is to be done to all tasks: durable, then a sweep. done: when it is committed, or cannot be (-errno). */
 int arrays_wish(struct array *a, enum array_wish wish, void (*done)(struct store_op *op), void *owner);
-size_t arrays_waiting(const struct array *a); /* tasks that wait */
 
 /* A task's spec is its array's. What makes it its own: array_id, array_index, and two variables. *d must outlive the use of the spec; arrays_undress()
  * frees what is in it. -ENOMEM. */

@@ -14,7 +14,7 @@
 
 #define SPOOL_FIRST (4u << 10) /* most jobs print less */
 
-const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
+static const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
 
 static void file_name(char name[64], const char *job, int stream)
 {

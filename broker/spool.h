@@ -14,11 +14,9 @@
 #define SPOOL_MEMORY  (64u << 10)
 #define SPOOL_STREAMS 3
 
-extern const char *const spool_endings[SPOOL_STREAMS]; /* of file names, by stream */
-
 struct spool {
     int dir_fd;       /* borrowed: the directory for files */
-    char name[64];    /* of the file: "<job>." and one of spool_endings */
+    char name[64];    /* of the file: "<job>." and an ending, by stream */
     uint64_t cap;     /* bytes kept at most */
     uint64_t len;     /* bytes kept */
     uint64_t refused; /* bytes offered past the cap */

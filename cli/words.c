@@ -53,7 +53,8 @@ static bool has_own_type(const Pb__CallFailure *f)
     return f->remote != NULL && f->cause == PB__CAUSE__CAUSE_NONE && f->remote->type[0] != '\0' && strcmp(f->remote->type, "error") != 0;
 }
 
-int say_failure(const struct command *c, const Pb__CallFailure *f)
+/* A failure, in words or, with --json, as coop.CallFailure/1. Returns its exit code. */
+static int say_failure(const struct command *c, const Pb__CallFailure *f)
 {
     const struct call_error_row *row = call_error(f->error);
     char message[2048], path[1024];

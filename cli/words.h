@@ -20,9 +20,6 @@ int say_send(const struct command *c, struct coop_client *client, Pb__Ask *ask, 
 int say_answer(const struct command *c, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
 const Pb__Answer *answer_of(const struct frame *reply);
 
-/* A failure, in words or, with --json, as coop.CallFailure/1. Returns its exit code. */
-int say_failure(const struct command *c, const Pb__CallFailure *f);
-
 /* Microseconds of --timeout; 0: none was given. For fields whose 0 is "no limit". */
 uint64_t timeout_of(const struct command *c);
 
