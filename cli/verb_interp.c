@@ -172,12 +172,12 @@ int interp_call(const struct command *c, struct coop_client *client, const char 
     struct named q;
     struct values list;
     struct frame reply;
-    int code = values_of_args(c, args + 1, n - 1, &list);
+    int code = values_of_args(c, client, args + 1, n - 1, &list);
 
     if (code != 0)
         return code;
     m.function = args[0];
-    m.args = &list.value;
+    m.args = list.value;
     m.timeout_us = timeout_of(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CALL, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&list);
@@ -195,11 +195,11 @@ static int prepare(const struct command *c, struct coop_client *client, char **a
     struct named q;
     struct values map;
     struct frame reply;
-    int code = values_of_names(c, args + 1, n - 1, &map);
+    int code = values_of_names(c, client, args + 1, n - 1, &map);
 
     if (code != 0)
         return code;
-    m.names = &map.value;
+    m.names = map.value;
     m.timeout_us = timeout_of(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_PREPARE, &m, &m.interp, args[0]), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&map);

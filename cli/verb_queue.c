@@ -76,7 +76,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     int code = read_unbound(c, &m.unbound);
 
     if (code == 0)
-        code = values_each_arg(c, args + 1, n - 1, &each);
+        code = values_each_arg(c, client, args + 1, n - 1, &each);
     if (code != 0)
         return code;
     if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
