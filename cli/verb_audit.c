@@ -261,11 +261,11 @@ static int admin(const struct command *c, struct coop_client *client, char **arg
 
 /* clang-format off */
 const struct word audit_words[] = {
-    { "verify", "",         0, 0, "compute the whole chain of receipts again, and tell the first that does not fit",                              verify, check_verify },
-    { "head",   "",         0, 0, "print the hash of its last record",                                                                            head,   check_other  },
-    { "calls",  "[BEFORE]", 0, 1, "list calls of functions that interpreters offer each other, the last first, or before the one of that number", calls,  check_other  },
-    { "admin",  "[BEFORE]", 0, 1, "list what was done to tenants, tokens, quotas and the broker, the last first, or before that number",          admin,  check_other  },
-    { NULL,     NULL,       0, 0, NULL,                                                                                                           NULL,   NULL         },
+    { "verify", "",         0, 0, "compute the whole chain of receipts again, and tell the first that does not fit",                              verify, check_verify, FLAG_NOTHING, FLAG_NOTHING },
+    { "head",   "",         0, 0, "print the hash of its last record",                                                                            head,   check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { "calls",  "[BEFORE]", 0, 1, "list calls of functions that interpreters offer each other, the last first, or before the one of that number", calls,  check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { "admin",  "[BEFORE]", 0, 1, "list what was done to tenants, tokens, quotas and the broker, the last first, or before that number",          admin,  check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { NULL,     NULL,       0, 0, NULL,                                                                                                           NULL,   NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -103,12 +103,12 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 
 /* clang-format off */
 const struct word cron_words[] = {
-    { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL },
-    { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL },
-    { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL },
-    { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL },
-    { "rm",     "ID...", 1, -1, "remove it; jobs that it has made stay",                         rm,     NULL },
-    { NULL,     NULL,    0, 0,  NULL,                                                            NULL,   NULL },
+    { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL, FLAG_NAME, FLAG_NAME },
+    { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL, FLAG_NAME, FLAG_NAME },
+    { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL, FLAG_NAME, FLAG_NAME },
+    { "rm",     "ID...", 1, -1, "remove it; jobs that it has made stay",                         rm,     NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,     NULL,    0, 0,  NULL,                                                            NULL,   NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

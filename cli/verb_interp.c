@@ -373,18 +373,18 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
 
 /* clang-format off */
 const struct word interp_words[] = {
-    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create },
-    { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec },
-    { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
-    { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
-    { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },
-    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL },
-    { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL },
-    { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL },
-    { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL },
-    { "kill",      "ID",             1,  1, "end it at once, with all that it has made", kill_word, NULL },
-    { "reset",     "ID",             1,  1, "a new process with the state of its template, under the same id", reset, NULL },
-    { NULL,        NULL,             0,  0, NULL, NULL, NULL },
+    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create, FLAG_NOTHING, FLAG_NOTHING },
+    { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec, FLAG_NAME, FLAG_FILE },
+    { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "kill",      "ID",             1,  1, "end it at once, with all that it has made", kill_word, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "reset",     "ID",             1,  1, "a new process with the state of its template, under the same id", reset, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,        NULL,             0,  0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -130,11 +130,11 @@ static int list(const struct command *c, struct coop_client *client, char **args
 
 /* clang-format off */
 const struct word kv_words[] = {
-    { "get", "KEY",       1, 1, "print the value of a key", get, NULL },
-    { "put", "KEY VALUE", 2, 2, "set a key; it is on disk when this returns", put, NULL },
-    { "rm",  "KEY",       1, 1, "remove a key", remove_it, NULL },
-    { "ls",  "[PREFIX]",  0, 1, "print the keys that begin so, in order", list, NULL },
-    { NULL,  NULL,        0, 0, NULL, NULL, NULL },
+    { "get", "KEY",       1, 1, "print the value of a key", get, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "put", "KEY VALUE", 2, 2, "set a key; it is on disk when this returns", put, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "rm",  "KEY",       1, 1, "remove a key", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",  "[PREFIX]",  0, 1, "print the keys that begin so, in order", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { NULL,  NULL,        0, 0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

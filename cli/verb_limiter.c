@@ -100,10 +100,10 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 
 /* clang-format off */
 const struct word limiter_words[] = {
-    { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL },
-    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set },
-    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL },
-    { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL },
+    { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set, FLAG_NAME, FLAG_NOTHING },
+    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

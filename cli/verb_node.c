@@ -68,10 +68,10 @@ static int show(const struct command *c, struct coop_client *client, char **args
 
 /* clang-format off */
 const struct word node_words[] = {
-    { "show",    "", 0, 0, "say how it stands: what it runs, and what it has",                                      show,    NULL },
-    { "drain",   "", 0, 0, "take no new jobs and begin none of those that wait; those that run go on to their end", drain,   NULL },
-    { "undrain", "", 0, 0, "take jobs again, and begin those that wait",                                            undrain, NULL },
-    { NULL,      "", 0, 0, NULL,                                                                                    NULL,    NULL },
+    { "show",    "", 0, 0, "say how it stands: what it runs, and what it has",                                      show,    NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "drain",   "", 0, 0, "take no new jobs and begin none of those that wait; those that run go on to their end", drain,   NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "undrain", "", 0, 0, "take jobs again, and begin those that wait",                                            undrain, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { NULL,      "", 0, 0, NULL,                                                                                    NULL,    NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -246,14 +246,14 @@ static int list(const struct command *c, struct coop_client *client, char **args
 
 /* clang-format off */
 const struct word queue_words[] = {
-    { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL },
-    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they persist, as this command ends at once, unless --unbound says otherwise", put, NULL },
-    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON (--json: one document, with each item's sender)", get, NULL },
-    { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL },
-    { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL },
-    { "ls",     "",               0, 0,  "list them: items, bytes, and their bounds; --quiet: their names", list, NULL },
-    { "show",   "NAME",           1, 1,  "say all that is known of it; --quiet: how many items are in it", show, NULL },
-    { NULL,     NULL,             0, 0,  NULL, NULL, NULL },
+    { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they persist, as this command ends at once, unless --unbound says otherwise", put, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON (--json: one document, with each item's sender)", get, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",     "",               0, 0,  "list them: items, bytes, and their bounds; --quiet: their names", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",   "NAME",           1, 1,  "say all that is known of it; --quiet: how many items are in it", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,     NULL,             0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -106,10 +106,10 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
 
 /* clang-format off */
 const struct word template_words[] = {
-    { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build },
-    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL },
-    { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL },
-    { NULL,    NULL,              0, 0, NULL, NULL, NULL },
+    { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build, FLAG_NAME, FLAG_NOTHING },
+    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,    NULL,              0, 0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

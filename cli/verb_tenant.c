@@ -238,17 +238,17 @@ static int quota_show(const struct command *c, struct coop_client *client, char 
 
 /* clang-format off */
 const struct word tenant_words[] = {
-    { "create", "NAME [KEY=VALUE...]", 1, -1, "make a tenant; below another: parent=NAME. The keys are those of set", create, NULL },
-    { "set",    "NAME KEY=VALUE...",   2, -1, "weight=N; state=active|suspended; uids=N,N: local users that are this tenant; keep.results=TIME and keep.logs=TIME: how long after a job's end; default.LIMIT=VALUE and max.LIMIT=VALUE: of its jobs' limits; none: no word of its own", set, NULL },
-    { "show",   "[NAME]",              0, 1,  "print all about a tenant, your own without a NAME", show, NULL },
-    { "ls",     "",                    0, 0,  "list the tenants that you may see", list, NULL },
-    { "rm",     "NAME",                1, 1,  "remove a tenant that has no jobs, no cron entries, no tokens and none below it", remove_it, NULL },
-    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL },
+    { "create", "NAME [KEY=VALUE...]", 1, -1, "make a tenant; below another: parent=NAME. The keys are those of set", create, NULL, FLAG_NOTHING, FLAG_TENANT_KEYS },
+    { "set",    "NAME KEY=VALUE...",   2, -1, "weight=N; state=active|suspended; uids=N,N: local users that are this tenant; keep.results=TIME and keep.logs=TIME: how long after a job's end; default.LIMIT=VALUE and max.LIMIT=VALUE: of its jobs' limits; none: no word of its own", set, NULL, FLAG_NAME, FLAG_TENANT_KEYS },
+    { "show",   "[NAME]",              0, 1,  "print all about a tenant, your own without a NAME", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",     "",                    0, 0,  "list the tenants that you may see", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rm",     "NAME",                1, 1,  "remove a tenant that has no jobs, no cron entries, no tokens and none below it", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 const struct word quota_words[] = {
-    { "set",    "NAME KEY=VALUE...",   2, -1, "max_running, max_queued, submit_per_s, cpu_s_per_day, mib_s_per_day, stored_bytes, max_array, max_cron, max_interpreters; a number, 0: nothing, none: no bound but those above it", quota_set, NULL },
-    { "show",   "[NAME]",              0, 1,  "print the quotas of a tenant, your own without a NAME", quota_show, NULL },
-    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL },
+    { "set",    "NAME KEY=VALUE...",   2, -1, "max_running, max_queued, submit_per_s, cpu_s_per_day, mib_s_per_day, stored_bytes, max_array, max_cron, max_interpreters; a number, 0: nothing, none: no bound but those above it", quota_set, NULL, FLAG_TENANT, FLAG_QUOTA_KEYS },
+    { "show",   "[NAME]",              0, 1,  "print the quotas of a tenant, your own without a NAME", quota_show, NULL, FLAG_TENANT, FLAG_NOTHING },
+    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

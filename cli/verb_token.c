@@ -162,11 +162,11 @@ static int list(const struct command *c, struct coop_client *client, char **args
 
 /* clang-format off */
 const struct word token_words[] = {
-    { "create", "SCOPES [KEY=VALUE...]", 1, -1, "make a token and print it, once: SCOPES are some of submit,read,cancel,admin; tenant=NAME, queue=NAME: for that queue alone, expires=30d, note=TEXT", create, NULL },
-    { "ls",     "",                      0, 0,  "list tokens, without their secrets, of a tenant or of all (--tenant '*')", list, NULL },
-    { "rotate", "ID [OVERLAP]",          1, 2,  "make another like it and print it; the old one is good for OVERLAP more (default: not a moment)", rotate, NULL },
-    { "revoke", "ID...",                 1, -1, "refuse tokens from now on, on connections that are open too", revoke, NULL },
-    { NULL,     NULL,                    0, 0,  NULL, NULL, NULL },
+    { "create", "SCOPES [KEY=VALUE...]", 1, -1, "make a token and print it, once: SCOPES are some of submit,read,cancel,admin; tenant=NAME, queue=NAME: for that queue alone, expires=30d, note=TEXT", create, NULL, FLAG_SCOPES, FLAG_TOKEN_KEYS },
+    { "ls",     "",                      0, 0,  "list tokens, without their secrets, of a tenant or of all (--tenant '*')", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rotate", "ID [OVERLAP]",          1, 2,  "make another like it and print it; the old one is good for OVERLAP more (default: not a moment)", rotate, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "revoke", "ID...",                 1, -1, "refuse tokens from now on, on connections that are open too", revoke, NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,     NULL,                    0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -40,7 +40,8 @@ struct word {
     const char *what;  /* one line of the manual */
     int (*run)(const struct command *c, struct coop_client *client, char **args, int n);
     int (*check)(const struct command *c, char **args,
-                 int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
+                 int n);             /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
+    enum flag_completes first, rest; /* of its arguments, for a shell that completes */
 };
 
 extern const struct word audit_words[], interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[],
