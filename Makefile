@@ -59,7 +59,8 @@ CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read
 COURIER_OBJS := address errands walls errand_id
 
 BROKER_LIBS := -lcbor -lmd -lsqlite3 -lyaml -ljansson -lprotobuf-c -lpthread -lm -lmbedtls -lmbedx509 -lmbedcrypto
-WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
+# Each mapping of a zygote is copied for every worker, and a shared library has five: what Debian has as an archive is linked in.
+WORKER_LIBS := -l:liblua5.4.a -l:libprotobuf-c.a -l:libmd.a -lm -lcbor
 CLIENT_LIBS := -lprotobuf-c -lcbor -lpthread -ljansson -lmbedtls -lmbedx509 -lmbedcrypto
 COURIER_LIBS := -lcurl -lprotobuf-c
 CLI_LIBS    := -ljansson -lmd -lyaml -lmbedtls -lmbedx509 -lmbedcrypto

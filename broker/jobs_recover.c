@@ -182,13 +182,18 @@ static void settle_running(struct jobs *j, struct waiting *w)
     jobs_may_let_go(job);
 }
 
-/* A job that began before its submit was committed may have left a file, and the broker no word of it. */
+/*
+ * Whose file is kept: an ended job's. What attempts left of one that has not ended is nobody's; one that began before its submit, or its claim, was
+ * committed has left it without a word to the store.
+ */
 static int is_known(void *ctx, const char *id)
 {
     struct jobs *j = ctx;
     struct store_job stored;
 
-    return waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL || store_find(j->broker->store, id, &stored) != -ENOENT;
+    if (waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL)
+        return 0;
+    return store_find(j->broker->store, id, &stored) != -ENOENT;
 }
 
 int jobs_recover(struct jobs *j)
