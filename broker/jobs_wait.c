@@ -63,7 +63,7 @@ static void arm_entry(struct jobs *j, struct waiting *w)
         log_event(LOG_LEVEL_ERROR, "not_armed", "error=\"no memory\""); /* it is looked at when something else happens to it */
 }
 
-static void make_ready(struct jobs *j, struct waiting *w)
+void jobs_make_ready(struct jobs *j, struct waiting *w)
 {
     w->ready_at = j->broker->loop.now_us;
     if (jobs_sched_put(j, w) != 0)
@@ -88,7 +88,7 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
         w->job->state = next;
     arm_entry(j, w);
     if (next == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
     waiting_id(w, id);
     tell(j->broker, id, w, from, next, reason);
@@ -152,7 +152,7 @@ void jobs_place_first(struct jobs *j, struct waiting *w)
     count(w, state, 1);
     arm_entry(j, w);
     if (state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
 }
 
@@ -284,7 +284,7 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
         jobs_sched_take(j, w);
     waiting_set_band(w, e->set_class ? e->class : waiting_class(w), e->priority != 0 ? e->priority : waiting_priority(w));
     if (w->state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     if (e->not_before_us != 0)
         w->not_before_us = e->not_before_us;
     if (e->deadline_us != 0)
@@ -370,7 +370,7 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
         if (w->job != NULL)
             control_wake(w->job);
     } else if (w->state == ST(READY)) {
-        make_ready(j, w);
+        jobs_make_ready(j, w);
         arm_entry(j, w);
     }
 }
