@@ -29,6 +29,7 @@
 #include "broker/spool.h"
 #include "broker/store.h"
 #include "broker/waiting.h"
+#include "broker/wall_clock.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "frame.h"
@@ -191,8 +192,7 @@ struct jobs {
     unsigned n_looked;
     struct timer tidy;       /* lets go of those that nobody looks at any more */
     struct timer due, claim; /* the monotonic clock's next; the end of a block in the scheduler */
-    struct loop_watch wall;  /* the wall clock's next: a timerfd that also tells when the clock is set; fd -1: none */
-    uint64_t wall_at;        /* what it is set to, 0: nothing */
+    struct wall_clock wall;  /* the wall clock's next; everything is looked at when the clock is set, too */
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
@@ -333,13 +333,13 @@ struct jobs_edit {
     const Pb__JobSpec *spec;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
-/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
+/* The spec of an entry: of the copy at hand, or the store's. After an error *ret holds nothing, and can be released. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret);
 /* A new spec of one that waits or is claimed (it waits afterwards) is on its way to the store. -EALREADY: another one is. Then one of the two. */
 int jobs_begin_edit(struct jobs *j, struct waiting *w);
 void jobs_undo_edit(struct jobs *j, struct waiting *w); /* it was not stored, or never sent */
-void jobs_edited(struct jobs *j, struct waiting *w,
-                 const struct jobs_edit *e); /* stored: its entry, and its job when it has one, go by it */
+/* Stored: its entry, and its job when it has one, go by it. */
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
 /* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
 #define JOBS_WHY 256
 int jobs_pause(struct job *job, char why[JOBS_WHY]);

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/interps.h"
 #include "broker/jobs_own.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 
@@ -43,14 +44,10 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
 
 static int recover_with_spec(struct jobs *j, const struct store_job *s)
 {
-    struct store_blob spec = { 0 };
     struct frame f;
     struct job *job;
-    int rc = store_read_spec(j->broker->store, s->id, &spec);
+    int rc = stored_spec(j->broker, s->id, &f);
 
-    if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(spec.bytes);
     if (rc != 0)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
@@ -197,7 +194,7 @@ static int is_known(void *ctx, const char *id)
 int jobs_recover(struct jobs *j)
 {
     struct recovery r = { .jobs = j };
-    int rc = jobs_open_wall(j);
+    int rc = wall_clock_open(&j->wall, &j->broker->loop, jobs_on_wall, j);
 
     j->claiming = true; /* nothing begins before everything is there */
     if (rc == 0)

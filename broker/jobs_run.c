@@ -10,6 +10,7 @@
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 #include "require.h"
@@ -21,18 +22,11 @@ enum { RECEIPT_ROOM = 1 << 20 };
 
 static int load_spec(struct job *job, struct frame *f)
 {
-    struct store_blob spec = { job->spec, job->spec_len };
-    void *own = NULL;
-    int rc = 0;
-
     if (job->entry != NULL)
-        rc = jobs_read_spec(&job->broker->jobs, job->entry, &spec, &own);
-    else if (spec.bytes == NULL && (rc = store_read_spec(job->broker->store, job->id, &spec)) == 0)
-        own = spec.bytes;
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(own);
-    return rc;
+        return jobs_read_spec(&job->broker->jobs, job->entry, f);
+    if (job->spec != NULL)
+        return frame_decode(f, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+    return stored_spec(job->broker, job->id, f);
 }
 
 static void take_evidence(struct job *job, struct worker *w)

@@ -97,18 +97,6 @@ static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spe
     fill_when_and_where(j, w, p);
 }
 
-static int read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
-{
-    struct store_blob blob;
-    void *own;
-    int rc = jobs_read_spec(j, w, &blob, &own);
-
-    if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(own);
-    return rc;
-}
-
 /*
  * Tasks that end together (a cancel, a dependency that failed) share a spec, which may be long: it is read once a turn of the loop. Not longer:
  * an edit may change it.
@@ -124,7 +112,7 @@ static int read_shared(struct jobs *j, const struct waiting *w)
     if (rc != 0 || (j->shared.frame.msg != NULL && j->shared.turn_us == now && strcmp(owner, j->shared.owner) == 0))
         return rc;
     jobs_forget_shared(j);
-    rc = read_spec(j, w, &j->shared.frame);
+    rc = jobs_read_spec(j, w, &j->shared.frame);
     if (rc != 0)
         return rc;
     memcpy(j->shared.owner, owner, sizeof(owner));
@@ -152,11 +140,9 @@ static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret_ow
         if (rc == 0)
             *ret = (const Pb__JobSpec *)j->shared.frame.msg;
     } else {
-        rc = read_spec(j, w, ret_own);
+        rc = jobs_read_spec(j, w, ret_own);
         if (rc == 0)
             *ret = (const Pb__JobSpec *)ret_own->msg;
-        else
-            memset(ret_own, 0, sizeof(*ret_own));
     }
     return rc == -ENOMEM ? rc : 0;
 }

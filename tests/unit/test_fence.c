@@ -262,6 +262,26 @@ static void a_step_of_a_job_that_waits_lets_it_go_when_it_is_anothers(void **sta
     assert_no_trace(t);
 }
 
+/* ---- its own ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* Not before the store has the new spec: its claim would come first. */
+static void one_that_is_being_edited_is_claimed_by_nobody(void **state)
+{
+    struct two *t = *state;
+    struct jobs *j = &t->bare.b.jobs;
+
+    assert_int_equal(jobs_begin_edit(j, the_entry(t)), 0);
+    assert_int_equal(jobs_begin_edit(j, the_entry(t)), -EALREADY);
+    jobs_dispatch(j);
+    assert_null(the_job(t));
+    assert_int_equal(jobs_hold(j, the_entry(t)), 0);
+    assert_int_equal(jobs_release(j, the_entry(t)), 0);
+    assert_null(the_job(t));
+    jobs_undo_edit(j, the_entry(t));
+    (void)busy_worker(t);
+    settle(t);
+}
+
 /* ---- the disk's ------------------------------------------------------------------------------------------------------------------------ */
 
 static void finish_run(struct two *t)
@@ -359,6 +379,7 @@ int main(void)
         TEST(a_claim_of_what_has_ended_elsewhere_ends_the_run),
         TEST(a_receipt_of_a_run_that_was_never_claimed_is_dropped),
         TEST(a_step_of_a_job_that_waits_lets_it_go_when_it_is_anothers),
+        TEST(one_that_is_being_edited_is_claimed_by_nobody),
         TEST(a_run_whose_claim_the_disk_lost_gets_its_receipt),
         TEST(a_receipt_that_went_by_what_was_known_then_is_sent_again),
         TEST(a_claim_that_went_by_what_was_known_then_is_made_again),
