@@ -316,7 +316,8 @@ void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
 int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
 int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
-/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM. */
+/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM, -EALREADY:
+ * another change of it is on its way. */
 int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),
               void *owner);
 void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds); /* it was not stored: as before, if it waits still */

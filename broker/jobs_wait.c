@@ -240,21 +240,23 @@ int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, str
               void *owner)
 {
     unsigned before = w->holds;
-    bool claiming = j->claiming;
-    int rc;
+    int rc = job_waits((Pb__State)w->state) || w->state == ST(CLAIMED) ? 0 : -EBUSY;
 
+    if (rc == 0)
+        rc = jobs_begin_edit(j, w); /* what is released does not begin before the store has it */
+    if (rc != 0)
+        return rc;
     j->told.done = done;
     j->told.owner = owner;
-    j->claiming = true; /* what is released does not begin before the store has heard of it */
     rc = deed(j, w);
-    j->claiming = claiming;
     if (rc == 0 && j->told.done != NULL) { /* there was no memory to tell the store */
         j->told.done = NULL;
         jobs_put_holds(j, w, before);
         rc = -ENOMEM;
     }
     j->told.done = NULL;
-    jobs_dispatch(j);
+    if (rc != 0)
+        jobs_undo_edit(j, w);
     return rc;
 }
 

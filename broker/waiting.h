@@ -62,7 +62,7 @@ struct waiting {
     bool has_deps : 1;  /* waits, or waited, for others */
     bool is_wanted : 1; /* others wait for it */
     bool entering : 1;  /* others' commit: nothing looks at it until jobs_admit() */
-    bool editing : 1;   /* a new spec of it is on its way to the store: nobody claims it meanwhile */
+    bool editing : 1;   /* a change that somebody waits for is on its way to the store: nobody claims it meanwhile */
     bool claimed : 1;   /* the scheduler has charged it, and has not been told its end */
 };
 #define WAITING_NO_ENGINE 255

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,10 @@ static int (*real_clock_gettime)(clockid_t clock, struct timespec *ret);
 static int (*real_fdatasync)(int fd);
 static int (*real_timerfd_create)(int clock, int flags);
 static int (*real_timerfd_settime)(int fd, int flags, const struct itimerspec *to, struct itimerspec *ret_was);
+static int (*real_ftruncate)(int fd, off_t len);
+static ssize_t (*real_write)(int fd, const void *bytes, size_t len);
+static ssize_t (*real_pwrite)(int fd, const void *bytes, size_t len, off_t at);
+static int (*real_openat)(int dir, const char *path, int flags, ...);
 static int (*real_epoll_wait)(int fd, struct epoll_event *ret, int max, int ms);
 
 static void find(const char *name, void *ret_fn)
@@ -106,7 +111,7 @@ int epoll_wait(int fd, struct epoll_event *ret, int max, int ms)
 
 /* ---- the disk -------------------------------------------------------------------------------------------------------------------------- */
 
-static int is_output(int fd)
+static int lies_in(int fd, const char *part)
 {
     char name[64], path[512];
     ssize_t n;
@@ -114,18 +119,67 @@ static int is_output(int fd)
     (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
     n = readlink(name, path, sizeof(path) - 1);
     path[n > 0 ? n : 0] = '\0';
-    return strstr(path, "/output/") != NULL;
+    return strstr(path, part) != NULL;
 }
 
 int fdatasync(int fd)
 {
-    if (area != NULL && is_output(fd) && atomic_load(&area->sync_fails) > 0) {
+    if (area != NULL && atomic_load(&area->sync_fails) > 0 && lies_in(fd, "/output/")) {
         atomic_fetch_sub(&area->sync_fails, 1);
         atomic_fetch_add(&area->sync_failed, 1);
         errno = EIO;
         return -1;
     }
     return real_fdatasync(fd);
+}
+
+/* The log is kept elsewhere. */
+static int is_refused(int fd)
+{
+    if (area == NULL || atomic_load(&area->read_only) == 0 || !lies_in(fd, "/state/"))
+        return 0;
+    errno = EROFS;
+    return 1;
+}
+
+ssize_t write(int fd, const void *bytes, size_t len)
+{
+    return is_refused(fd) ? -1 : real_write(fd, bytes, len);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    return is_refused(fd) ? -1 : real_pwrite(fd, bytes, len, at);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
+{
+    return is_refused(fd) ? -1 : real_pwrite(fd, bytes, len, at);
+}
+
+int ftruncate(int fd, off_t len)
+{
+    return is_refused(fd) ? -1 : real_ftruncate(fd, len);
+}
+
+int ftruncate64(int fd, off64_t len)
+{
+    return is_refused(fd) ? -1 : real_ftruncate(fd, len);
+}
+
+/* A new file for output; the directory is open. */
+int openat(int dir, const char *path, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list ap;
+
+    va_start(ap, flags);
+    if ((flags & O_CREAT) != 0)
+        mode = va_arg(ap, mode_t);
+    va_end(ap);
+    if ((flags & O_CREAT) != 0 && dir >= 0 && is_refused(dir))
+        return -1;
+    return real_openat(dir, path, flags, mode);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -138,6 +192,10 @@ __attribute__((constructor)) static void start(void)
     find("timerfd_create", &real_timerfd_create);
     find("timerfd_settime", &real_timerfd_settime);
     find("epoll_wait", &real_epoll_wait);
+    find("write", &real_write);
+    find("pwrite", &real_pwrite);
+    find("ftruncate", &real_ftruncate);
+    find("openat", &real_openat);
     (void)unsetenv("LD_PRELOAD"); /* what this program starts is another matter */
     if (fd < 0)
         return;

@@ -86,6 +86,43 @@ static void output_that_the_disk_lost_is_not_promised(void **state)
     expect_receipts(b, 2);
 }
 
+/* As when a file system finds itself damaged: what was answered stays, what comes is refused, and receipts are owed until they can be written. */
+static void a_state_that_becomes_read_only_loses_nothing_that_was_answered(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "ok.lua", "print('ran')"), *waits = submit(b, "--hold", "--name", "waits", file), *runs;
+    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\nio.read()\nprint('down')"));
+    json_t *now;
+
+    proc_until(p, &p->out, "up\n");
+    runs = json_str(json_of(&coop(b, "ls", "--json", "--state", "running")->out), "jobs.0.id");
+    atomic_store(&area->read_only, 1);
+    expect_has(proc_expect(coop(b, "submit", file), COOP_EXIT_TEMPORARY)->err, "was not accepted");
+    (void)proc_expect(coop(b, "submit", "--array", "1-10", file), COOP_EXIT_TEMPORARY);
+    (void)proc_expect(coop(b, "submit", "--cron", "0 0 1 1 *", file), COOP_EXIT_TEMPORARY);
+    (void)proc_expect(coop(b, "edit", "--name", "other", waits), COOP_EXIT_TEMPORARY);
+    (void)proc_expect(coop(b, "release", waits), COOP_EXIT_TEMPORARY);
+    (void)proc_expect(coop(b, "quota", "set", support_text("uid-%u", (unsigned)geteuid()), "max_queued=5"), COOP_EXIT_TEMPORARY);
+    proc_write(p, "go\n", 3);
+    broker_says(b, "event=receipt_not_stored", runs);
+    assert_string_equal(json_str(status_of(b, runs), "state"), "finishing");
+    now = status_of(b, waits);
+    assert_string_equal(json_str(now, "state"), "held");
+    assert_string_equal(json_str(now, "name"), "waits");
+    atomic_store(&area->read_only, 0);
+    (void)proc_expect(p, 0);
+    expect_text(p->out, "up\ndown\n");
+    (void)expect_end(b, runs, "ok");
+    (void)expect_end(b, submit(b, file), "ok");
+    (void)proc_expect(coop(b, "release", waits), 0);
+    (void)expect_end(b, waits, "ok");
+    expect_receipts(b, 3);
+    broker_kill(b);
+    broker_up(b);
+    expect_receipts(b, 3);
+    (void)proc_expect(coop(b, "audit", "verify"), 0);
+}
+
 /* ---- the clock ------------------------------------------------------------------------------------------------------------------------- */
 
 #define HOUR INT64_C(3600000000)
@@ -239,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(output_that_the_disk_lost_is_not_promised),
+        TEST(a_state_that_becomes_read_only_loses_nothing_that_was_answered),
         TEST(a_job_for_later_begins_when_the_clock_says_so),
         TEST(a_deadline_follows_the_clock),
         TEST(a_job_that_runs_does_not_age_by_the_clock),
