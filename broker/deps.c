@@ -80,8 +80,8 @@ static void on_failed(void *ctx, const char *job, const char *on, Pb__After afte
     }
     snprintf(detail, sizeof(detail), "it runs when %s %s, which has ended as %s", on, after_names[after], job_state_name(outcome));
     if (w != NULL && job_waits((Pb__State)w->state)) {
-        d->skipping++;
         jobs_skip(&b->jobs, w, detail);
+        d->skipping += w->state == ST(FINISHING); /* else there was no memory for its receipt: it is tried again */
     } else if (a != NULL) {
         arrays_skip(a, detail);
     }

@@ -248,10 +248,12 @@ void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const cha
         rc = keep_receipt(j, w, packed, len);
         free(packed);
     }
-    if (rc != 0) { /* it stays as it is, and can be ended again: by its deadline in a while, when that was what ended it */
+    if (rc != 0) { /* it stays as it is, and can be ended again: in a while, by what ended it now */
         log_event(LOG_LEVEL_ERROR, "not_ended", "job=%s error=\"%s\"", id, strerror(-rc));
         if (cause == CA(DEADLINE))
             (void)waiting_arm(&j->table, w, WAITING_WALL, loop_wall_us() + AGAIN_US);
+        else if (cause == CA(DEP_FAILED))
+            (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + AGAIN_US);
         jobs_arm_clocks(j);
         return;
     }

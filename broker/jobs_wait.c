@@ -332,6 +332,8 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
     } else if (w->state == ST(READY)) {
         jobs_make_ready(j, w);
         arm_entry(j, w);
+    } else if (w->state == ST(BLOCKED)) { /* there was no memory when it was to be skipped */
+        jobs_skip(j, w, "a job that it waits for did not end as --after asks");
     }
 }
 
