@@ -76,7 +76,7 @@ void jobs_note_step(struct jobs *j, struct waiting *w, uint64_t epoch_was, const
         .attempt = w->attempt,
         .infra = w->infra,
         .hold = w->holds,
-        .not_before_us = w->not_before_us,
+        .not_before_us = w->state == ST(RETRY_WAIT) ? w->pause_until_us : w->not_before_us,
         .epoch = w->epoch,
         .fence = {epoch_was, w->stored_epoch}
     };

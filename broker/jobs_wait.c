@@ -161,7 +161,7 @@ void jobs_place(struct jobs *j, struct waiting *w, const char *reason)
     if (w->entering || !job_waits((Pb__State)w->state))
         return;
     if (w->state == ST(RETRY_WAIT) && (event == JOB_EV_READY || event == JOB_EV_SCHEDULE))
-        return; /* its pause is not over: the monotonic clock says when, not_before_us is only a new broker's word for it */
+        return; /* its pause is not over: the monotonic clock says when */
     if (state_of(event) == (Pb__State)w->state) {
         arm_entry(j, w); /* its time may be another */
         jobs_arm_clocks(j);
@@ -324,7 +324,6 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
     if (w->state == ST(FINISHING)) {
         jobs_slim_again(j, w);
     } else if (w->state == ST(RETRY_WAIT)) {
-        w->not_before_us = 0; /* its pause was by the other clock */
         jobs_move(j, w, JOB_EV_READY, "RETRY");
         jobs_note_move(j, w, NULL);
         if (w->job != NULL)

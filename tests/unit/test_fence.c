@@ -303,6 +303,31 @@ static void an_edit_of_its_limits_is_what_it_will_cost(void **state)
     settle(t);
 }
 
+/* The pause before another attempt is no time before which it may not begin: who holds and releases it has ended it. */
+static void a_pause_is_not_a_time_that_somebody_asked_for(void **state)
+{
+    struct two *t = *state;
+    struct jobs *j = &t->bare.b.jobs;
+    struct store_job row;
+
+    begin(t);
+    jobs_decide(the_job(t), CA(INTERNAL), "no room");
+    jobs_on_worker_end(the_job(t));
+    settle(t);
+    assert_int_equal(the_entry(t)->state, ST(RETRY_WAIT));
+    assert_int_equal(the_entry(t)->not_before_us, 0);
+    assert_int_equal(store_find(t->store.store, t->id, &row), 0);
+    assert_int_equal(row.state, ST(RETRY_WAIT));
+    assert_int_equal(row.not_before_us, the_entry(t)->pause_until_us); /* what the next broker goes by */
+    j->claiming = true;
+    assert_int_equal(jobs_edit(j, the_entry(t), &(struct jobs_edit){ .priority = 5 }), 0);
+    assert_int_equal(the_entry(t)->state, ST(RETRY_WAIT));
+    assert_int_equal(jobs_hold(j, the_entry(t)), 0);
+    assert_int_equal(jobs_release(j, the_entry(t)), 0);
+    assert_int_equal(the_entry(t)->state, ST(READY));
+    settle(t);
+}
+
 /* ---- the disk's ------------------------------------------------------------------------------------------------------------------------ */
 
 static void finish_run(struct two *t)
@@ -464,6 +489,7 @@ int main(void)
         TEST(a_step_of_a_job_that_waits_lets_it_go_when_it_is_anothers),
         TEST(one_that_is_being_edited_is_claimed_by_nobody),
         TEST(an_edit_of_its_limits_is_what_it_will_cost),
+        TEST(a_pause_is_not_a_time_that_somebody_asked_for),
         TEST(a_run_whose_claim_the_disk_lost_gets_its_receipt),
         TEST(a_receipt_that_went_by_what_was_known_then_is_sent_again),
         TEST(a_claim_that_went_by_what_was_known_then_is_made_again),
