@@ -207,6 +207,14 @@ void spool_reset(struct spool *s)
     s->len = s->refused = 0;
 }
 
+void spool_lose(struct spool *s)
+{
+    uint64_t all = s->len + s->refused;
+
+    spool_reset(s);
+    s->refused = all;
+}
+
 void spool_finish(struct spool *s)
 {
     drop_memory(s);

@@ -33,6 +33,8 @@ void spool_init_new(struct spool *s, int dir_fd, const char *job, int stream, ui
 int spool_append(struct spool *s, const void *bytes, size_t len);
 /* Makes room on the disk by letting go of the last bytes that were kept (they count as refused); nothing when there is no file. */
 void spool_give_back(struct spool *s, uint64_t bytes);
+/* The disk has lost some of it, nobody knows which: all of it counts as refused, and the file is removed. */
+void spool_lose(struct spool *s);
 /* Forgets what lies behind the first len bytes; nothing when it has fewer. */
 void spool_cut(struct spool *s, uint64_t len);
 /* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */
