@@ -402,6 +402,31 @@ static void a_circle_is_refused_with_its_members(void **state)
     expect_end(b, one, "ok");
 }
 
+/* An array ends when its tasks have, and each of them waits for what its array waits for. */
+static void a_circle_through_an_array_and_its_tasks_is_refused_too(void **state)
+{
+    struct broker *b = *state;
+    const char *ok = ok_script(b), *array = submit(b, "--array", "1-3", "--hold", ok), *ids[IDS], *job, *after_one;
+    struct proc *p;
+
+    (void)tasks_of(b, array, ids);
+    job = submit(b, "--after", support_text("%s:any", array), ok);
+    p = proc_expect(coop(b, "edit", "--after", support_text("%s:any", job), support_text("%s.1", array)), COOP_EXIT_CONFLICT);
+    expect_has(p->err, array);
+    expect_has(p->err, job);
+    expect_has(p->err, ids[0]);
+    expect_has(proc_expect(coop(b, "edit", "--after", array, ids[1]), COOP_EXIT_CONFLICT)->err, array);
+    after_one = submit(b, "--after", support_text("%s.2", array), ok);
+    p = proc_expect(coop(b, "edit", "--after", after_one, array), COOP_EXIT_CONFLICT);
+    expect_has(p->err, after_one);
+    expect_has(p->err, ids[1]);
+    proc_expect(coop(b, "edit", "--after", support_text("%s.3", array), support_text("%s.1", array)), 0);
+    proc_expect(coop(b, "release", array), 0);
+    expect_end(b, job, "ok");
+    expect_end(b, after_one, "ok");
+    expect_counts(b, array, 3, 0, 0);
+}
+
 /* ---- limiters ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void a_limiter_of_2_never_lets_3_of_20_run(void **state)
@@ -617,6 +642,7 @@ int main(void)
         T(what_cannot_be_waited_for_is_not_found),
         T(a_task_is_waited_for_by_its_place_in_the_array),
         T(a_circle_is_refused_with_its_members),
+        T(a_circle_through_an_array_and_its_tasks_is_refused_too),
         OWN(a_limiter_of_2_never_lets_3_of_20_run),
         T(the_nearest_limiter_is_named),
         T(an_entry_is_fired_paused_resumed_and_removed),
