@@ -8,7 +8,10 @@
 
 #include <stddef.h>
 
+struct broker;
 struct control_call;
+struct frame;
+struct store_job;
 
 struct array_rule {
     void (*apply)(struct control_call *c); /* NULL: refused */
@@ -18,5 +21,12 @@ extern const struct array_rule array_rules[]; /* by Pb__Request__BodyCase */
 extern const size_t array_rules_count;
 
 void array_verb_wait(struct control_call *c);
+void array_verb_show(struct control_call *c);
+void array_verb_edit(struct control_call *c);
+void array_verb_retry(struct control_call *c);
+void array_retry_task(struct control_call *c, const struct store_job *task); /* of a task: an array of its index */
+
+/* The spec of an array or a job, from the store; the caller releases f, also when it could not be read. 0 or -errno. */
+int array_read_spec(struct broker *b, const char *id, struct frame *f);
 
 #endif

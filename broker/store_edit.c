@@ -156,7 +156,9 @@ static int edit_array(struct store *s, const struct store_op *op, int64_t now_us
     put_if(&b, e->what & STORE_EDIT_STATE, e->row.hold);
     put_if(&b, e->what & STORE_EDIT_MAX_PARALLEL, e->max_parallel);
     err = store_run_with(s, W_EDIT_ARRAY, &b, ret_changed);
-    return err == 0 && *ret_changed != 0 ? edit_tasks(s, op, now_us) : err;
+    if (err != 0 || *ret_changed == 0 || (e->what & ~(STORE_EDIT_STATE | STORE_EDIT_MAX_PARALLEL)) == 0)
+        return err; /* its tasks have neither */
+    return edit_tasks(s, op, now_us);
 }
 
 static int edit_spec(struct store *s, const struct store_op *op, uint64_t tenant, bool of_array)

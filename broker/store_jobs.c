@@ -180,7 +180,7 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     store_put_text(&b, j->queue);
     store_put_num(&b, j->class);
     store_put_num(&b, j->prio != 0 ? j->prio : 3);
-    store_put_num(&b, j->hold);
+    store_put_num(&b, a->hold);
     store_put_num(&b, a->from);
     store_put_num(&b, a->to);
     store_put_num(&b, a->step);

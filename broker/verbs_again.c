@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/arrays_verbs.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/spool.h"
@@ -13,15 +14,13 @@
 
 /* ---- retry -------------------------------------------------------------------------------------------------------------------------------------- */
 
-/* As it was submitted, but for what was of that time. Limits that were not asked for are found anew. */
-static void make_anew(Pb__JobSpec *s)
+void verb_make_anew(Pb__JobSpec *s)
 {
     s->idem_key = (char *)protobuf_c_empty_string;
     s->hold = false;
     if (s->schedule != NULL) {
         s->schedule->n_after = 0;
         s->schedule->not_before_us = s->schedule->deadline_us = 0;
-        s->schedule->array = NULL; /* of a task: one job more, and no array */
     }
     for (size_t i = 0; i < limits_count; i++)
         if ((s->limits_asked & 1u << i) == 0)
@@ -38,7 +37,7 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
     o.done = verb_on_submitted;
     o.ctx = verb_submit_call(c, 0);
     if (o.ctx != NULL) {
-        make_anew(spec);
+        verb_make_anew(spec);
         rc = jobs_submit(&c->broker->jobs, &o, id, &no);
     }
     if (rc == 0)
@@ -62,6 +61,10 @@ void verb_retry(struct control_call *c)
     }
     if (rc == 0 && !c->request->retry->clone && jobs_lives(&b->jobs, c->id)) {
         verb_refuse_state(c, "it has not ended; a clone does not wait for that");
+        return;
+    }
+    if (rc == 0 && row.array_id[0] != '\0') {
+        array_retry_task(c, &row);
         return;
     }
     if (rc == 0)
