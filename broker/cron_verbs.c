@@ -28,9 +28,9 @@ static int check_schedule(const Pb__Schedule *s, struct jobs_refusal *no)
 {
     if (s->n_after > 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron cannot wait for jobs: they end once");
-    if (s->not_before_us != 0)
+    if (s->not_before_us != 0 || s->not_before_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has its times by its expression; not_before is another");
-    if (s->deadline_us != 0)
+    if (s->deadline_us != 0 || s->deadline_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has no deadline: that is one point in time");
     return 0;
 }
