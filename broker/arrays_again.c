@@ -1,6 +1,5 @@
 /* arrays_again.c - tasks of an array are submitted once more: those that have not succeeded, all, or one. See arrays.h. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +7,8 @@
 #include "broker/arrays_verbs.h"
 #include "broker/broker.h"
 #include "broker/plans_own.h"
+#include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -38,53 +39,23 @@ static int gather(void *ctx, const struct store_job *task)
     return 0;
 }
 
-struct retry_call {
-    struct plans_call call;
-    uint64_t tasks;
-};
-
-static void on_retried(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
-{
-    struct retry_call *r = ctx;
-    Pb__Reply reply = PB__REPLY__INIT;
-    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
-
-    if (status != 0) {
-        plans_refuse_store(&r->call, "the new array", status);
-    } else {
-        s.id = (char *)id;
-        s.limits_effective = (Pb__Limits *)limits;
-        s.existing = existing;
-        s.tasks = r->tasks;
-        reply.body_case = PB__REPLY__BODY_SUBMIT;
-        reply.submit = &s;
-        control_reply(r->call.broker, r->call.way, &reply);
-    }
-    free(r);
-}
-
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec, const struct gathered *g)
 {
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = on_retried };
+    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = verb_on_submitted };
     struct arrays_subset only = { g->index, g->n };
-    struct retry_call *r = malloc(sizeof(*r));
     char id[ULID_LEN + 1];
     struct jobs_refusal no = { "out of memory", "" };
     uint64_t tasks;
     int rc = -ENOMEM;
 
-    if (r != NULL) {
-        *r = (struct retry_call){
-            {c->broker, c->way},
-            g->n
-        };
-        o.ctx = r;
-        verb_make_anew(spec);
+    o.ctx = verb_submit_call(c, g->n);
+    if (o.ctx != NULL) {
+        spec_make_anew(spec);
         rc = arrays_submit_only(c->broker, &o, &only, id, &tasks, &no);
     }
     if (rc == 0)
         return;
-    free(r);
+    free(o.ctx);
     verb_refuse_submit(c->broker, c->way, rc, &no);
 }
 
@@ -100,7 +71,7 @@ void array_verb_retry(struct control_call *c)
     if (rc == 0)
         rc = store_find_array(b->store, c->id, NULL, 0, &row);
     if (rc == 0)
-        rc = array_read_spec(b, c->id, &spec);
+        rc = stored_spec(b, c->id, &spec);
     t = rc == 0 ? tenants_of_job(&b->tenants, row.tenant) : NULL;
     if (rc != 0 || t == NULL || ((Pb__JobSpec *)spec.msg)->schedule == NULL)
         control_refuse(b, c->way, ER(INTERNAL), "array %s cannot be read: %s", c->id, rc != 0 ? strerror(-rc) : "it is damaged");
@@ -123,7 +94,7 @@ void array_retry_task(struct control_call *c, const struct store_job *task)
     struct gathered g = { .index = &index, .n = 1 };
     struct tenant *t = tenants_of_job(&b->tenants, task->tenant);
     struct frame spec = { 0 };
-    int rc = array_read_spec(b, task->id, &spec);
+    int rc = stored_spec(b, task->id, &spec);
 
     if (rc != 0 || t == NULL || ((Pb__JobSpec *)spec.msg)->schedule == NULL || ((Pb__JobSpec *)spec.msg)->schedule->array == NULL)
         control_refuse(b, c->way, ER(INTERNAL), "job %s cannot be read: %s", c->id, rc != 0 ? strerror(-rc) : "it is damaged");

@@ -74,21 +74,6 @@ static void fill_edit(const Pb__Edit *q, struct store_edit *e, struct jobs_edit 
     j->deadline_us = e->row.deadline_us = q->deadline_us;
 }
 
-static void refuse_edit(struct control_call *c, int rc, const char *why)
-{
-    Pb__ErrorCode code = ER(USAGE);
-
-    if (rc == -ENOENT)
-        code = ER(NOT_FOUND);
-    else if (rc == -ENOMEM)
-        code = ER(TEMPORARY);
-    else if (rc == -ELOOP)
-        code = ER(CONFLICT);
-    else if (rc == -EDQUOT)
-        code = ER(QUOTA);
-    control_refuse(c->broker, c->way, code, "%s", why);
-}
-
 void array_verb_edit(struct control_call *c)
 {
     const Pb__Edit *q = c->request->edit;
@@ -108,7 +93,7 @@ void array_verb_edit(struct control_call *c)
         rc = deps_edit(c->broker, a->tenant, c->actor.queue, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after,
                        &add, &drop, why);
     if (rc != 0) {
-        refuse_edit(c, rc, why);
+        control_refuse(c->broker, c->way, control_error_code(rc), "%s", why);
         return;
     }
     op = store_op_new(STORE_EDIT, c->id);

@@ -10,24 +10,13 @@
 #include "broker/broker.h"
 #include "broker/plans_own.h"
 #include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 #define ST(name) PB__STATE__STATE_##name
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------------------- */
-
-int array_read_spec(struct broker *b, const char *id, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(b->store, id, &blob);
-
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
-}
 
 void array_verb_show(struct control_call *c)
 {
@@ -36,7 +25,7 @@ void array_verb_show(struct control_call *c)
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
-    int rc = array_read_spec(c->broker, c->id, &spec);
+    int rc = stored_spec(c->broker, c->id, &spec);
 
     if (rc == 0)
         rc = arrays_status(c->broker, c->id, &own, &status);

@@ -8,9 +8,7 @@
 
 #include <stddef.h>
 
-struct broker;
 struct control_call;
-struct frame;
 struct store_job;
 
 struct array_rule {
@@ -25,8 +23,5 @@ void array_verb_show(struct control_call *c);
 void array_verb_edit(struct control_call *c);
 void array_verb_retry(struct control_call *c);
 void array_retry_task(struct control_call *c, const struct store_job *task); /* of a task: an array of its index */
-
-/* The spec of an array or a job, from the store; the caller releases f, also when it could not be read. 0 or -errno. */
-int array_read_spec(struct broker *b, const char *id, struct frame *f);
 
 #endif

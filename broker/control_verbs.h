@@ -60,8 +60,6 @@ void verb_pause(struct control_call *c);
 void verb_resume(struct control_call *c);
 void verb_edit(struct control_call *c);  /* verbs_edit.c */
 void verb_retry(struct control_call *c); /* verbs_again.c */
-/* A spec as it was submitted, but for what was of that time; limits that were not asked for are found anew. */
-void verb_make_anew(Pb__JobSpec *s);
 void verb_remove(struct control_call *c);
 void verb_top(struct control_call *c); /* verbs_broker.c */
 void verb_drain(struct control_call *c);
