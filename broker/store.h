@@ -206,6 +206,14 @@ struct store_op {
         uint64_t tenant;
         int64_t bytes;
     } counted;             /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
+    /* The store's, of an array's SUBMIT and REMOVE, which are many transactions: others' commits go in between. Until an array is whole its
+     * row says so, and whatever opens the store next drops it. */
+    struct {
+        uint64_t at, next; /* tasks that are in: committed, and with this transaction */
+        int64_t bytes;     /* counted by those before */
+        int undo;          /* it has failed half way, and goes again; then this is its status */
+        bool more;
+    } slice;
     int sync_status;       /* the store's: what fdatasync said */
     void *owner;           /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
