@@ -205,7 +205,7 @@ struct store_op {
     struct {
         uint64_t tenant;
         int64_t bytes;
-    } counted;             /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
+    } counted; /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
     /* The store's, of an array's SUBMIT and REMOVE, which are many transactions: others' commits go in between. Until an array is whole its
      * row says so, and whatever opens the store next drops it. */
     struct {

@@ -69,7 +69,13 @@ static void expect_nothing(struct store *s)
 
     assert_int_equal(store_find_array(s, id_of(ARRAY), NULL, 0, &a), -ENOENT);
     assert_int_equal(tasks_in(s), 0);
-    assert_int_equal(store_list(s, &(struct store_filter){ .labels = &(struct store_label){ (char *)"a", NULL }, .n_labels = 1 }, &job, 1), 0);
+    assert_int_equal(store_list(s,
+                                &(struct store_filter){
+                                    .labels = &(struct store_label){(char *)"a", NULL},
+                                       .n_labels = 1
+    },
+                                &job, 1),
+                     0);
     assert_int_equal(store_find_idem(s, TENANT, "key", id, hash), -ENOENT);
     assert_int_equal(stored_bytes(s), 0);
 }
