@@ -83,12 +83,12 @@ const struct verb verb_table[] = {
     [VERB_PAUSE] = {
         .name = "pause", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "freeze jobs that run",
-        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). " SELECTS,
+        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). Of an array the tasks that run are frozen, and the others held back. " SELECTS,
     },
     [VERB_RESUME] = {
         .name = "resume", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "let jobs that are paused run on",
-        .text = "One that is not paused is a conflict (81). " SELECTS,
+        .text = "One that is not paused is a conflict (81). Of an array it undoes what pause has done to its tasks. " SELECTS,
     },
     [VERB_RETRY] = {
         .name = "retry", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_retry,
