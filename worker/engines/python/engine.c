@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/python/calls.h"
+#include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/output.h"
 
@@ -41,7 +43,7 @@ static PyObject *make_internal(void)
     static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1 };
     PyObject *module = PyModule_Create(&definition);
 
-    if (module == NULL || python_streams_add(module) != 0)
+    if (module == NULL || python_streams_add(module) != 0 || python_calls_add(module) != 0 || python_interp_add(module) != 0)
         return NULL;
     return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
 }
@@ -55,7 +57,7 @@ static int python_prepare(void)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
-    if (done == NULL) {
+    if (done == NULL || python_interp_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }
@@ -79,7 +81,7 @@ static int python_open(unsigned threads)
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
 
-static PyObject *list_of_args(const Pb__JobSpec *spec)
+PyObject *python_job_args(const Pb__JobSpec *spec)
 {
     PyObject *list = PyList_New((Py_ssize_t)spec->n_args);
 
@@ -94,7 +96,7 @@ static PyObject *list_of_args(const Pb__JobSpec *spec)
     return list;
 }
 
-static PyObject *dict_of_env(const Pb__JobSpec *spec)
+PyObject *python_job_env(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -109,7 +111,7 @@ static PyObject *dict_of_env(const Pb__JobSpec *spec)
     return dict;
 }
 
-static PyObject *dict_of_modules(const Pb__JobSpec *spec)
+PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -144,7 +146,7 @@ static int take_ending(PyObject *ending, struct outcome *o)
 
 static PyObject *run(const Pb__JobSpec *spec)
 {
-    PyObject *args = list_of_args(spec), *env = dict_of_env(spec), *modules = dict_of_modules(spec), *result = NULL;
+    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *result = NULL;
 
     if (args != NULL && env != NULL && modules != NULL)
         result = python_lib_call("run", "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
@@ -184,5 +186,6 @@ const struct engine python_engine = {
     .open = python_open,
     .run = python_run,
     .cancel = python_cancel,
+    .interp = &python_interp,
 };
 /* clang-format on */

@@ -13,7 +13,6 @@ import types
 def prepare():
     import signal
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.path.clear()
     sys.modules.pop("__main__", None)
 
 
@@ -90,16 +89,21 @@ def finish():
             pass
 
 
-def run(source, name, args, env, modules):
+def begin(name, source, args, env, modules):
+    """What a job finds: its streams, words, variables and modules. The module __main__."""
     open_streams()
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [name, *args]
     sys.excepthook = sys.__excepthook__ = print_exception
     fill_linecache(name, source)
+    return new_main(name)
+
+
+def run(source, name, args, env, modules):
     ending = (0, None, None, None)
+    main = begin(name, source, args, env, modules)
     try:
-        main = new_main(name)
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
         ending = ending_of(error)
