@@ -125,7 +125,7 @@ $(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
 endif
 # A shared object that is loaded late, whose thread-local words are few: as fast as a program's.
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
-$(B)/pic/worker/engines/python/lib.o: $(PYTHON_LIB)
+$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
 
 # Of the client's side it has what libcoop exports, and the messages themselves.
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a

@@ -12,7 +12,7 @@ from coop.errors import InterpreterError, NotShareableError
 __all__ = ["alias", "is_shareable", "InterpreterError", "NotShareableError"]
 
 
-def _ask(name, **fields):
+def _ask(name, /, **fields):
     """Asks the broker and waits: docs/calls.md says what for and which fields."""
     return _coop.Ask(name, fields).take()
 
