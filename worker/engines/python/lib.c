@@ -15,13 +15,15 @@
             ".previous\n");                                                                                                                \
     extern const char lib_##name[] __attribute__((visibility("hidden")))
 
+LIB_FILE(finder);
 LIB_FILE(run);
 
 static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
 } lib_files[] = {
-    {"_coop_run", lib_run},
+    {"_coop_finder", lib_finder},
+    { "_coop_run",   lib_run   },
 };
 
 /* Its globals are the module's; tracebacks name it as frozen modules are named. */
