@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/output.h"
@@ -43,7 +44,8 @@ static PyObject *make_internal(void)
     static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1 };
     PyObject *module = PyModule_Create(&definition);
 
-    if (module == NULL || python_streams_add(module) != 0 || python_calls_add(module) != 0 || python_interp_add(module) != 0)
+    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0 || python_calls_add(module) != 0 ||
+        python_interp_add(module) != 0)
         return NULL;
     return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
 }
@@ -53,7 +55,7 @@ static int python_prepare(void)
     PyObject *done = NULL;
 
     python_job.main = PyThreadState_Get();
-    if (make_internal() != NULL)
+    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
@@ -168,7 +170,8 @@ static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
     PyErr_Clear();
     ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
     outcome_text(ret_o->type, sizeof(ret_o->type), "MemoryError", strlen("MemoryError"));
-    outcome_text(ret_o->message, sizeof(ret_o->message), "no memory left to say how it ended", strlen("no memory left to say how it ended"));
+    outcome_text(ret_o->message, sizeof(ret_o->message), "no memory left to say how it ended",
+                 strlen("no memory left to say how it ended"));
 }
 
 /* From a signal handler. */

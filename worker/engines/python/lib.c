@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+LIB_FILE(finder);
 LIB_FILE(run);
 LIB_FILE(built_in);
 LIB_FILE(interp);
@@ -13,7 +14,8 @@ static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
 } lib_files[] = {
-    {"_coop_run",       lib_run     },
+    {"_coop_finder",    lib_finder  },
+    { "_coop_run",      lib_run     },
     { "_coop_built_in", lib_built_in},
     { "_coop_interp",   lib_interp  },
 };

@@ -9,8 +9,7 @@
 
 /* The first three are those of its base, io.RawIOBase. */
 struct stream {
-    PyObject_HEAD
-    PyObject *dict;
+    PyObject_HEAD PyObject *dict;
     PyObject *weak;
     int fd;
 };
@@ -155,11 +154,11 @@ static PyType_Slot output_slots[] = {
     { 0,             NULL          }
 };
 static PyType_Slot input_slots[] = {
-    {Py_tp_new,      stream_new    },
-    { Py_tp_init,    stream_init   },
-    { Py_tp_methods, input_methods },
-    { Py_tp_getset,  stream_fields },
-    { 0,             NULL          }
+    {Py_tp_new,      stream_new   },
+    { Py_tp_init,    stream_init  },
+    { Py_tp_methods, input_methods},
+    { Py_tp_getset,  stream_fields},
+    { 0,             NULL         }
 };
 
 static int add_type(PyObject *module, PyObject *base, const char *name, PyType_Slot *slots)

@@ -1,8 +1,10 @@
 """Finds the modules that are built into the engine: coop and those below it, and the names that Python's own library has for them in later versions."""
 
 import _coop
+import gc
 import importlib
 import importlib.machinery
+import signal
 import sys
 
 PRELOADED = "coop coop.errors coop.interpreters coop.functions coop.queues coop.buffers coop.kv coop.caps".split()
@@ -65,3 +67,6 @@ def prepare():
     _executor(concurrent.futures)
     for name in PRELOADED:
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, _coop.on_interrupt)
+    gc.collect()
+    gc.freeze()
