@@ -65,18 +65,25 @@ struct ask *python_asking_do(Pb__Ask *a)
     return NULL;
 }
 
-int python_packed_fit(struct packed *p, const char *root)
+int python_packed_move(struct packed *p, const char *root, struct packed_error *e)
 {
     PyThreadState *here;
-    struct packed_error e;
     int rc;
 
     if (p->len <= VALUE_BYTES)
         return 0;
     here = python_asking_parks() ? NULL : PyEval_SaveThread();
-    rc = packed_fit(p, root, &e);
+    rc = packed_fit(p, root, e);
     if (here != NULL)
         PyEval_RestoreThread(here);
+    return rc;
+}
+
+int python_packed_fit(struct packed *p, const char *root)
+{
+    struct packed_error e;
+    int rc = python_packed_move(p, root, &e);
+
     if (rc == 0)
         return 0;
     (void)(rc == -EBADMSG ? python_call_raise_packed(&e) : python_call_failed(rc));

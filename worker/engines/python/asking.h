@@ -19,7 +19,8 @@ bool python_asking_parks(void);
 /* All of it. The caller ends it. NULL with an exception: the answer is a failure, too. */
 struct ask *python_asking_do(Pb__Ask *a);
 
-/* Before it is sent: packed_fit(). -1 with an exception. */
+/* Before it is sent: packed_fit(), and what it returns; or -1 with an exception. */
+int python_packed_move(struct packed *p, const char *root, struct packed_error *e);
 int python_packed_fit(struct packed *p, const char *root);
 
 /* Adds the type Ask to the module: Ask(name, fields) is sent; wait([seconds]), done(), cancel(). */

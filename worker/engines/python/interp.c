@@ -153,19 +153,22 @@ static void unshareable(const struct packed_error *e, struct call_outcome *o)
     outcome_text(o->message, sizeof(o->message), e->message, strlen(e->message));
 }
 
-/* any: what cannot be sent is None, too. */
+/* any: what is of a type that cannot be sent is None, too. */
 static void keep_value(PyObject *value, bool any, struct call_outcome *o)
 {
     struct packed_error e;
+    int rc = python_value_pack(value, "result", &o->value, &e);
 
-    if (python_value_pack(value, "result", &o->value, &e) == 0) {
-        if (python_packed_fit(&o->value, "result") == 0)
-            return;
-        report_exception(o);
+    if (rc == 0)
+        rc = python_packed_move(&o->value, "result", &e);
+    if (rc == 0)
         return;
-    }
     packed_finish(&o->value);
-    if (!any || e.error == PB__CALL_ERROR__CALL_ERROR_TEMPORARY)
+    if (rc != -1 && rc != -EBADMSG) { /* cancelled, as an interrupt does it */
+        e = (struct packed_error){ .error = PB__CALL_ERROR__CALL_ERROR_TEMPORARY };
+        snprintf(e.message, sizeof(e.message), "%s", strerror(-rc));
+    }
+    if (!any || e.error != PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE)
         unshareable(&e, o);
 }
 
