@@ -79,6 +79,7 @@ UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair
+UNIT_python := py_value
 UNIT_client := req_socket val_json client
 UNIT_courier := address errand_id
 UNIT_cli    := json args program spec_file

@@ -127,6 +127,12 @@ endif
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
 $(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
 
+# Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
+UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
+$(UNIT_python:%=$(B)/tests/unit/test_%.o): COOP_CFLAGS += -isystem /usr/include/python3.11
+$(UNIT_python:%=$(B)/tests/unit/test_%): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PYTHON_OWN) $(B)/libpython-parts.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(PYTHON_LIBS) -lpython3.11 -lcmocka -o $@)
+
 # Of the client's side it has what libcoop exports, and the messages themselves.
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
@@ -136,7 +142,7 @@ $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
-UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
+UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier $(UNIT_PYTHON),$(UNIT_$(a):%=$(B)/tests/unit/test_%))
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 

@@ -31,11 +31,11 @@ def _by_value(f):
         return _by_code(f, f.co_name)
     if isinstance(f, types.FunctionType) and not _is_known_everywhere(f.__module__):
         return _by_code(f.__code__, f.__name__, f.__defaults__, f.__kwdefaults__)
-    name = getattr(f, "__qualname__", "")
-    owner = getattr(f, "__self__", None)
-    if callable(f) and _is_known_everywhere(getattr(f, "__module__", None)) and name and "<" not in name and (
-            owner is None or isinstance(owner, (types.ModuleType, type))):
-        return f"{f.__module__}:{name}"
+    name, owner = getattr(f, "__qualname__", ""), getattr(f, "__self__", None)
+    module = getattr(f, "__module__", None) or getattr(owner, "__module__", None)
+    of_nothing = owner is None or isinstance(owner, (types.ModuleType, type))
+    if callable(f) and of_nothing and name and "<" not in name and _is_known_everywhere(module):
+        return f"{module}:{name}"
     if inspect.ismethod(f):
         _refuse(f"{f.__qualname__}() is bound to an object, which cannot be sent along: send a function, and what it needs as arguments")
     _refuse(f"an object of the type {type(f).__name__} is not a function, or the name of one, that can be sent")
