@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/python/builtin.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/task.h"
 #include "worker/output.h"
 
 struct python_job python_job;
@@ -52,7 +54,7 @@ static int python_prepare(void)
     PyObject *done = NULL;
 
     python_job.main = PyThreadState_Get();
-    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
+    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
@@ -75,7 +77,7 @@ static int python_open(unsigned threads)
     (void)threads;
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
-    return 0;
+    return py_preempt_open() == 0 ? 0 : -EIO;
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
@@ -186,5 +188,6 @@ const struct engine python_engine = {
     .open = python_open,
     .run = python_run,
     .cancel = python_cancel,
+    .preempt = py_preempt,
 };
 /* clang-format on */

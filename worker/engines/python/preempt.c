@@ -81,8 +81,16 @@ int py_preempt_open(void)
     Py_DECREF(done);
     (void)sigaction(SIGVTALRM, before.sa_handler == SIG_DFL ? &ours : &before, NULL);
     first = pthread_self();
+    return 0;
+}
+
+/* The caller's thread has tasklets from now on. */
+void py_preempt_begin(void)
+{
+    if (first_thread != NULL || !pthread_equal(pthread_self(), first))
+        return;
     first_thread = py_thread;
-    return py_set_slice(SLICE_US);
+    (void)py_set_slice(SLICE_US);
 }
 
 int py_set_slice(long us)

@@ -184,6 +184,7 @@ int py_thread_open(void)
     sched->on_idle = py_on_idle;
     sched->on_interrupt = py_on_interrupt;
     sched->on_deadlock = py_on_deadlock;
+    py_preempt_begin();
     return py_thread_at_end();
 }
 

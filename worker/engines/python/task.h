@@ -192,10 +192,12 @@ extern bool slp_in_callback; /* of a channel: no channel may move */
 
 /* ---- slices: preempt.c ---- */
 
+/* Before the seal, in the process's first thread: CPython knows who is called. 0, or -1 with an error. */
 int py_preempt_open(void);
+void py_preempt_begin(void);
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
-int py_set_slice(long us);
+int py_set_slice(long us); /* 0: none end */
 
 /* A blocked tasklet gets a bomb and its turn; now or when that comes. A new reference, or NULL with an error. */
 PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending);
