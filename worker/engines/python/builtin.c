@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/engines/python/locks.h"
 #include "worker/engines/python/slp.h"
 
 static const struct _inittab ours[] = {
@@ -43,5 +44,5 @@ int python_builtins_add(void)
     memcpy(all, PyImport_Inittab, n * sizeof(*all));
     memcpy(all + n, ours, sizeof(ours));
     PyImport_Inittab = all;
-    return name_them();
+    return name_them() == 0 ? py_locks_install() : -1;
 }

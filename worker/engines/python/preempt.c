@@ -93,9 +93,22 @@ void py_preempt_begin(void)
     (void)py_set_slice(SLICE_US);
 }
 
+/* CPython gives signals back to the kernel when it ends. */
+void py_preempt_end(void)
+{
+    if (first_thread != py_thread)
+        return;
+    (void)py_set_slice(0);
+    (void)signal(SIGVTALRM, SIG_IGN);
+    first_thread = NULL;
+}
+
 int py_set_slice(long us)
 {
-    struct itimerval slice = { .it_interval = { us / 1000000, us % 1000000 }, .it_value = { us / 1000000, us % 1000000 } };
+    struct itimerval slice = {
+        .it_interval = {us / 1000000,  us % 1000000},
+          .it_value = { us / 1000000, us % 1000000}
+    };
 
     return setitimer(ITIMER_VIRTUAL, &slice, NULL);
 }

@@ -13,8 +13,7 @@
 #include <structmember.h>
 
 struct slp_chan {
-    PyObject_HEAD
-    PyObject *dict, *weak;
+    PyObject_HEAD PyObject *dict, *weak;
     struct wait_queue waiting;
     int direction; /* of those who wait: 1 send, -1 receive */
     int preference;

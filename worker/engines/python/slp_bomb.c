@@ -2,8 +2,7 @@
 #include "worker/engines/python/slp.h"
 
 struct bomb {
-    PyObject_HEAD
-    PyObject *type, *value, *traceback; /* NULL: None */
+    PyObject_HEAD PyObject *type, *value, *traceback; /* NULL: None */
 };
 
 static PyObject *new_bomb(PyObject *type, PyObject *value, PyObject *traceback)
@@ -182,15 +181,14 @@ static void bomb_dealloc(PyObject *o)
 }
 
 static PyMemberDef bomb_members[] = {
-    {"type",       T_OBJECT, offsetof(struct bomb, type),      0, "The class of the error."    },
-    { "value",     T_OBJECT, offsetof(struct bomb, value),     0, "The error, or its argument."},
-    { "traceback", T_OBJECT, offsetof(struct bomb, traceback), 0, "Its traceback."             },
-    { NULL,        0,        0,                                0, NULL                         }
+    {"type",                         T_OBJECT, offsetof(struct bomb, type),                                0,                   "The class of the error." },
+    { "value",                             T_OBJECT,                              offsetof(struct bomb,              value), 0, "The error, or its argument." },
+    { "traceback", T_OBJECT,        offsetof(struct bomb,                 traceback),                                             0,                                     "Its traceback." },
+    { NULL,                             0,                     0,                                        0,                            NULL}
 };
 
 PyTypeObject slp_bomb_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "stackless.bomb",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.bomb",
     .tp_basicsize = sizeof(struct bomb),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "An error on its way to a tasklet: it is raised where it arrives.",

@@ -202,15 +202,15 @@ static PyObject *reduce(PyObject *self, PyObject *nothing)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 static PyMethodDef methods[] = {
-    {"send",            send,               METH_O,                       "send(value): to a tasklet that receives; waits for one."            },
-    { "receive",        receive,            METH_NOARGS,                  "receive(): from a tasklet that sends; waits for one."               },
-    { "send_exception", send_exception,     METH_VARARGS,                 "send_exception(cls, *args): cls(*args) is raised in the receiver."  },
-    { "send_throw",     METHOD(send_throw), METH_VARARGS | METH_KEYWORDS, "send_throw(exc, val=None, tb=None): is raised in the receiver."     },
-    { "send_sequence",  send_sequence,      METH_O,                       "send_sequence(seq): sends each; returns how many."                  },
-    { "close",          close_it,           METH_NOARGS,                  "close(): serves those that wait, and refuses the rest."             },
-    { "open",           open_it,            METH_NOARGS,                  "open(): takes the close back."                                      },
-    { "__reduce__",     reduce,             METH_NOARGS,                  NULL                                                                 },
-    { NULL,             NULL,               0,                            NULL                                                                 }
+    {"send",            send,               METH_O,                       "send(value): to a tasklet that receives; waits for one."          },
+    { "receive",        receive,            METH_NOARGS,                  "receive(): from a tasklet that sends; waits for one."             },
+    { "send_exception", send_exception,     METH_VARARGS,                 "send_exception(cls, *args): cls(*args) is raised in the receiver."},
+    { "send_throw",     METHOD(send_throw), METH_VARARGS | METH_KEYWORDS, "send_throw(exc, val=None, tb=None): is raised in the receiver."   },
+    { "send_sequence",  send_sequence,      METH_O,                       "send_sequence(seq): sends each; returns how many."                },
+    { "close",          close_it,           METH_NOARGS,                  "close(): serves those that wait, and refuses the rest."           },
+    { "open",           open_it,            METH_NOARGS,                  "open(): takes the close back."                                    },
+    { "__reduce__",     reduce,             METH_NOARGS,                  NULL                                                               },
+    { NULL,             NULL,               0,                            NULL                                                               }
 };
 
 /* ---- attributes ---------------------------------------------------------------------------------------------------------------- */
@@ -285,13 +285,13 @@ static int set_schedule_all(PyObject *self, PyObject *value, void *closure)
 }
 
 static PyGetSetDef attrs[] = {
-    {"balance",       get_balance,      NULL,             "How many wait: above 0 senders, below 0 receivers.",                        NULL},
-    { "queue",        get_queue,        NULL,             "The first tasklet that waits, or None; its next is the second.",            NULL},
-    { "closing",      get_closing,      NULL,             "close() was called.",                                                       NULL},
-    { "closed",       get_closed,       NULL,             "The same, and nobody waits.",                                               NULL},
-    { "preference",   get_preference,   set_preference,   "-1: the receiver runs when two meet; 1: the sender; 0: whoever came.",      NULL},
-    { "schedule_all", get_schedule_all, set_schedule_all, "1: whoever acts gives up its turn, whatever the preference.",               NULL},
-    { NULL,           NULL,             NULL,             NULL,                                                                        NULL}
+    {"balance",       get_balance,      NULL,             "How many wait: above 0 senders, below 0 receivers.",                   NULL},
+    { "queue",        get_queue,        NULL,             "The first tasklet that waits, or None; its next is the second.",       NULL},
+    { "closing",      get_closing,      NULL,             "close() was called.",                                                  NULL},
+    { "closed",       get_closed,       NULL,             "The same, and nobody waits.",                                          NULL},
+    { "preference",   get_preference,   set_preference,   "-1: the receiver runs when two meet; 1: the sender; 0: whoever came.", NULL},
+    { "schedule_all", get_schedule_all, set_schedule_all, "1: whoever acts gives up its turn, whatever the preference.",          NULL},
+    { NULL,           NULL,             NULL,             NULL,                                                                   NULL}
 };
 
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -330,8 +330,7 @@ static int clear(PyObject *self)
 }
 
 PyTypeObject slp_channel_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "stackless.channel",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.channel",
     .tp_basicsize = sizeof(struct slp_chan),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "channel(): where tasklets hand over values; each waits for the other.",

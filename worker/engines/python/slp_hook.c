@@ -13,7 +13,7 @@ static PyObject *schedule_callback, *channel_callback;
 
 static PyObject *object_of(const coop_task *t)
 {
-    return t != NULL && t->engine != NULL ? t->engine : Py_None;
+    return t != NULL && t->engine != NULL && t->engine != py_thread->nobody ? t->engine : Py_None;
 }
 
 static void tell(PyObject *prev, PyObject *next)
@@ -129,10 +129,11 @@ static PyObject *get_channel(PyObject *self, PyObject *nothing)
 }
 
 PyMethodDef slp_hook_functions[] = {
-    {"set_schedule_callback",  set_schedule, METH_O,      "set_schedule_callback(f): f(prev, next) before each switch; the one before."              },
-    { "get_schedule_callback", get_schedule, METH_NOARGS, "get_schedule_callback()"                                                                  },
-    { "set_channel_callback",  set_channel,  METH_O,      "set_channel_callback(f): f(channel, tasklet, sending, willblock) before each operation." },
-    { "get_channel_callback",  get_channel,  METH_NOARGS, "get_channel_callback()"                                                                   },
-    { "set_error_handler",     set_error,    METH_O,      "set_error_handler(f): f(type, value, traceback) for what nobody catches; the one before." },
-    { NULL,                    NULL,         0,           NULL                                                                                       }
+    {"set_schedule_callback",  set_schedule, METH_O,      "set_schedule_callback(f): f(prev, next) before each switch; the one before."             },
+    { "get_schedule_callback", get_schedule, METH_NOARGS, "get_schedule_callback()"                                                                 },
+    { "set_channel_callback",  set_channel,  METH_O,
+     "set_channel_callback(f): f(channel, tasklet, sending, willblock) before each operation."                                                      },
+    { "get_channel_callback",  get_channel,  METH_NOARGS, "get_channel_callback()"                                                                  },
+    { "set_error_handler",     set_error,    METH_O,      "set_error_handler(f): f(type, value, traceback) for what nobody catches; the one before."},
+    { NULL,                    NULL,         0,           NULL                                                                                      }
 };

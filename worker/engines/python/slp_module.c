@@ -66,20 +66,19 @@ static int set_long(PyObject *self, PyObject *value, void *at)
 }
 
 static PyGetSetDef attrs[] = {
-    {"current",               call,               NULL,     "The tasklet that runs.",              "getcurrent"         },
-    { "main",                 call,               NULL,     "The first tasklet of this thread.",   "getmain"            },
-    { "runcount",             call,               NULL,     "How many can run.",                   "getruncount"        },
-    { "threads",              call,               NULL,     "Threads that have tasklets.",         "_threads"           },
-    { "debug",                get_false,          NULL,     "False.",                              NULL                 },
-    { "uncollectables",       get_uncollectables, NULL,     "Tasklets that would not be killed.",  NULL                 },
-    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                       &pickle_flags        },
-    { "pickle_flags_default", get_long,           set_long, "PICKLEFLAGS_*",                       &pickle_flags_default},
-    { NULL,                   NULL,               NULL,     NULL,                                  NULL                 }
+    {"current",               call,               NULL,     "The tasklet that runs.",             "getcurrent"         },
+    { "main",                 call,               NULL,     "The first tasklet of this thread.",  "getmain"            },
+    { "runcount",             call,               NULL,     "How many can run.",                  "getruncount"        },
+    { "threads",              call,               NULL,     "Threads that have tasklets.",        "_threads"           },
+    { "debug",                get_false,          NULL,     "False.",                             NULL                 },
+    { "uncollectables",       get_uncollectables, NULL,     "Tasklets that would not be killed.", NULL                 },
+    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags        },
+    { "pickle_flags_default", get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags_default},
+    { NULL,                   NULL,               NULL,     NULL,                                 NULL                 }
 };
 
 static PyTypeObject module_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "stackless.module",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.module",
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_getset = attrs,
 };
@@ -100,8 +99,9 @@ static PyObject *enable_softswitch(PyObject *self, PyObject *flag)
 }
 
 static PyMethodDef own_functions[] = {
-    {"enable_softswitch", enable_softswitch, METH_O, "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."},
-    { NULL,               NULL,              0,      NULL                                                                                                      }
+    {"enable_softswitch", enable_softswitch, METH_O,
+     "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."},
+    { NULL,               NULL,              0,      NULL                                                       }
 };
 
 static const struct {

@@ -74,11 +74,11 @@ static PyObject *switch_over(PyObject *self, PyObject *nothing)
 }
 
 PyMethodDef slp_ring_methods[] = {
-    {"insert",  insert,      METH_NOARGS, "insert(): to the end of the run queue."                                 },
-    { "remove", remove_it,   METH_NOARGS, "remove(): out of the run queue, paused."                                },
+    {"insert",  insert,      METH_NOARGS, "insert(): to the end of the run queue."                                        },
+    { "remove", remove_it,   METH_NOARGS, "remove(): out of the run queue, paused."                                       },
     { "run",    run,         METH_NOARGS, "run(): it runs now; all that are behind it in the queue run before the caller."},
-    { "switch", switch_over, METH_NOARGS, "switch(): it runs now, and the caller is paused."                       },
-    { NULL,     NULL,        0,           NULL                                                                     }
+    { "switch", switch_over, METH_NOARGS, "switch(): it runs now, and the caller is paused."                              },
+    { NULL,     NULL,        0,           NULL                                                                            }
 };
 
 /* ---- functions ----------------------------------------------------------------------------------------------------------------- */
@@ -218,14 +218,16 @@ static PyObject *threads(PyObject *self, PyObject *nothing)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_ring_functions[] = {
-    {"schedule",         METHOD(schedule),        METH_FASTCALL | METH_KEYWORDS, "schedule(retval=current): all others have their turn; returns retval."   },
-    { "schedule_remove", METHOD(schedule_remove), METH_FASTCALL | METH_KEYWORDS, "schedule_remove(retval=current): the same, and the caller is paused."    },
-    { "getcurrent",      getcurrent,              METH_NOARGS,                   "getcurrent(): the tasklet that runs."                                    },
-    { "getmain",         getmain,                 METH_NOARGS,                   "getmain(): the first tasklet of this thread."                            },
-    { "getruncount",     getruncount,             METH_NOARGS,                   "getruncount(): how many can run, with the one that does."                },
-    { "getcurrentid",    getcurrentid,            METH_NOARGS,                   "getcurrentid(): what threading.get_ident() says in this tasklet."        },
-    { "get_thread_info", get_thread_info,         METH_VARARGS,                  "get_thread_info(id=-1) -> (main, current, runcount)"                     },
-    { "switch_trap",     switch_trap,             METH_VARARGS,                  "switch_trap(change=0): above 0 every switch is an error; the old level." },
-    { "_threads",        threads,                 METH_NOARGS,                   NULL                                                                      },
-    { NULL,              NULL,                    0,                             NULL                                                                      }
+    {"schedule",         METHOD(schedule),        METH_FASTCALL | METH_KEYWORDS,
+     "schedule(retval=current): all others have their turn; returns retval."                                                                              },
+    { "schedule_remove", METHOD(schedule_remove), METH_FASTCALL | METH_KEYWORDS,
+     "schedule_remove(retval=current): the same, and the caller is paused."                                                                               },
+    { "getcurrent",      getcurrent,              METH_NOARGS,                   "getcurrent(): the tasklet that runs."                                   },
+    { "getmain",         getmain,                 METH_NOARGS,                   "getmain(): the first tasklet of this thread."                           },
+    { "getruncount",     getruncount,             METH_NOARGS,                   "getruncount(): how many can run, with the one that does."               },
+    { "getcurrentid",    getcurrentid,            METH_NOARGS,                   "getcurrentid(): what threading.get_ident() says in this tasklet."       },
+    { "get_thread_info", get_thread_info,         METH_VARARGS,                  "get_thread_info(id=-1) -> (main, current, runcount)"                    },
+    { "switch_trap",     switch_trap,             METH_VARARGS,                  "switch_trap(change=0): above 0 every switch is an error; the old level."},
+    { "_threads",        threads,                 METH_NOARGS,                   NULL                                                                     },
+    { NULL,              NULL,                    0,                             NULL                                                                     }
 };

@@ -255,14 +255,13 @@ static PyObject *set_ignore_nesting(PyObject *self, PyObject *flag)
 }
 
 PyMethodDef slp_run_methods[] = {
-    {"set_atomic",          set_atomic,         METH_O, "set_atomic(flag): its turn is not taken from it; the old flag."            },
-    { "set_ignore_nesting", set_ignore_nesting, METH_O, "set_ignore_nesting(flag): a watchdog may interrupt it in C; the old flag." },
-    { NULL,                 NULL,               0,      NULL                                                                        }
+    {"set_atomic",          set_atomic,         METH_O, "set_atomic(flag): its turn is not taken from it; the old flag."           },
+    { "set_ignore_nesting", set_ignore_nesting, METH_O, "set_ignore_nesting(flag): a watchdog may interrupt it in C; the old flag."},
+    { NULL,                 NULL,               0,      NULL                                                                       }
 };
 
 struct atomic {
-    PyObject_HEAD
-    bool old;
+    PyObject_HEAD bool old;
 };
 
 static PyObject *enter(PyObject *self, PyObject *nothing)
@@ -290,8 +289,7 @@ static PyMethodDef atomic_methods[] = {
 };
 
 PyTypeObject slp_atomic_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "stackless.atomic",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.atomic",
     .tp_basicsize = sizeof(struct atomic),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "with atomic(): the turn of whoever runs is not taken from it.",
@@ -302,5 +300,5 @@ PyTypeObject slp_atomic_type = {
 PyMethodDef slp_run_functions[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_VARARGS | METH_KEYWORDS,
      "run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False): until nobody can run, or one has run for timeout instructions: that one, out of the run queue."},
-    { NULL, NULL,                             0,                            NULL}
+    { NULL, NULL,                             0,                            NULL                                                                                                              }
 };

@@ -7,7 +7,7 @@ PyObject *slp_of(const coop_task *t)
 {
     PyObject *o = t->engine;
 
-    return Py_NewRef(o != NULL ? o : Py_None);
+    return Py_NewRef(o != NULL && t->engine != py_thread->nobody ? o : Py_None);
 }
 
 /* ---- binding ------------------------------------------------------------------------------------------------------------------- */
@@ -166,11 +166,13 @@ static PyObject *reduce(PyObject *self, PyObject *nothing)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_tasklet_methods[] = {
-    {"bind",            METHOD(bind),        METH_VARARGS | METH_KEYWORDS, "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."},
-    { "setup",          METHOD(setup),       METH_VARARGS | METH_KEYWORDS, "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."               },
-    { "bind_thread",    METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."                  },
-    { "__reduce__",     METHOD(reduce),      METH_NOARGS,                  NULL                                                                                             },
-    { NULL,             NULL,                0,                            NULL                                                                                             }
+    {"bind",         METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
+     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                           },
+    { "setup",       METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
+     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                },
+    { "bind_thread", METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
+    { "__reduce__",  METHOD(reduce),      METH_NOARGS,                  NULL                                                                         },
+    { NULL,          NULL,                0,                            NULL                                                                         }
 };
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
@@ -258,8 +260,7 @@ static PyObject *repr(PyObject *self)
 }
 
 PyTypeObject slp_tasklet_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "stackless.tasklet",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.tasklet",
     .tp_basicsize = sizeof(py_tasklet),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "tasklet(func=None, args=None, kwargs=None): a function that takes turns with others, on a stack of its own.",

@@ -128,8 +128,9 @@ static PyObject *kill_it(PyObject *self, PyObject *args, PyObject *kwargs)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_throw_methods[] = {
-    {"throw",            METHOD(throw_it),        METH_VARARGS | METH_KEYWORDS, "throw(exc, val=None, tb=None, pending=False): raised in the tasklet, now or when its turn comes."},
-    { "raise_exception", METHOD(raise_exception), METH_VARARGS,                 "raise_exception(cls, *args): cls(*args) is raised in the tasklet, now."                          },
-    { "kill",            METHOD(kill_it),         METH_VARARGS | METH_KEYWORDS, "kill(pending=False): TaskletExit is raised in it."                                               },
-    { NULL,              NULL,                    0,                            NULL                                                                                              }
+    {"throw",            METHOD(throw_it),        METH_VARARGS | METH_KEYWORDS,
+     "throw(exc, val=None, tb=None, pending=False): raised in the tasklet, now or when its turn comes."                                                 },
+    { "raise_exception", METHOD(raise_exception), METH_VARARGS,                 "raise_exception(cls, *args): cls(*args) is raised in the tasklet, now."},
+    { "kill",            METHOD(kill_it),         METH_VARARGS | METH_KEYWORDS, "kill(pending=False): TaskletExit is raised in it."                     },
+    { NULL,              NULL,                    0,                            NULL                                                                    }
 };

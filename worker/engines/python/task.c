@@ -1,5 +1,5 @@
 /* task.c - see task.h: a tasklet's life, from its first turn to its end; threads and the process. */
-#include "worker/engines/python/task.h"
+#include "worker/engines/python/locks.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "worker/task/task.h"
 
-enum { STACK = 252 << 10, KILL_ROUNDS = 10 };
+enum { STACK = 252 << 10, KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
 
 const char py_paused[] = "paused", py_watching[] = "run";
 __thread struct py_thread *py_thread;
@@ -39,7 +39,11 @@ static void leave(py_tasklet *t)
 
     Py_CLEAR(t->tempval);
     py_count_end(t);
-    t->task->engine = NULL;
+    if (t->named)
+        py_locks_forget(ts->thread_id);
+    t->named = false;
+    py_thread->nobody->ts = ts; /* callbacks still run in it */
+    t->task->engine = py_thread->nobody;
     t->task = NULL;
     t->ts = NULL;
     py_unhold(t);
@@ -141,18 +145,20 @@ static void on_switch(coop_task *from, coop_task *to)
 
 static int make_main(struct py_thread *p)
 {
-    py_tasklet *t = PyObject_GC_New(py_tasklet, &slp_tasklet_type);
+    py_tasklet *t = (py_tasklet *)PyType_GenericAlloc(&slp_tasklet_type, 0);
 
-    if (t == NULL)
+    p->nobody = (py_tasklet *)PyType_GenericAlloc(&slp_tasklet_type, 0);
+    if (t == NULL || p->nobody == NULL) {
+        Py_XDECREF(t);
+        Py_XDECREF(p->nobody);
         return -1;
-    memset((char *)t + sizeof(PyObject), 0, sizeof(*t) - sizeof(PyObject));
+    }
     t->task = &p->sched->main;
     t->task->engine = t;
     t->ts = p->ts;
     t->thread = p;
     t->held = true;
     p->main = t;
-    PyObject_GC_Track((PyObject *)t);
     return 0;
 }
 
@@ -188,38 +194,76 @@ int py_thread_open(void)
     return py_thread_at_end();
 }
 
+static PyObject *finish(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    py_task_finish();
+    Py_RETURN_NONE;
+}
+
+/* What main leaves behind is thrown out while there still is an interpreter. */
+static int at_exit(void)
+{
+    static PyMethodDef method = { "finish", finish, METH_NOARGS, NULL };
+    PyObject *atexit = PyImport_ImportModule("atexit"), *f = PyCFunction_New(&method, NULL), *done = NULL;
+
+    if (atexit != NULL && f != NULL)
+        done = PyObject_CallMethod(atexit, "register", "O", f);
+    Py_XDECREF(done);
+    Py_XDECREF(f);
+    Py_XDECREF(atexit);
+    return done != NULL ? 0 : -1;
+}
+
 int py_task_open(void)
 {
+    bool first = py_thread == NULL;
+
     py_state_open();
-    return py_thread_open();
+    if (py_thread_open() != 0)
+        return -1;
+    return first ? at_exit() : 0;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------------------- */
 
-/* Main lets all others run until none of them can. */
+/* Main lets all others run until none of them can, or they have had turns enough. */
 static void let_run(void)
 {
     sched->main.cancelled = false;
     sched->main.shield = sched->main.block_trap = 0;
     sched->switch_trap = 0;
-    while (sched_any())
+    for (int i = 0; i < FINISH_TURNS && sched_any(); i++)
         (void)coop_yield();
 }
 
-static void throw_out(coop_task *task)
+/* Those that are alive now; NULL: no memory for a list of them. */
+static PyObject *list_all(void)
 {
-    py_tasklet *t = task->engine;
+    PyObject *list = PyList_New(0);
+
+    for (coop_task *task = sched->all; list != NULL && task != NULL; task = task->all_next) {
+        py_tasklet *t = task->engine;
+
+        if (t != NULL && t->task == task && PyList_Append(list, (PyObject *)t) != 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static void throw_out(py_tasklet *t)
+{
     PyObject *done;
 
-    if (t == NULL || !py_begun(t) || t == py_current())
+    if (!py_begun(t))
         return;
     t->forced = true;
-    Py_INCREF(t);
     done = py_kill(t, false);
     if (done == NULL)
         PyErr_Clear();
     Py_XDECREF(done);
-    Py_DECREF(t);
+    t->forced = false;
 }
 
 /* One that catches what throws it out is thrown out again; a few times. */
@@ -227,21 +271,17 @@ void py_task_finish(void)
 {
     if (py_thread == NULL || sched->current != &sched->main)
         return;
-    for (int i = 0; i < KILL_ROUNDS && sched->all != NULL; i++) {
-        uint64_t last = sched->last_id;
+    py_preempt_end();
+    for (int i = 0; i < KILL_ROUNDS; i++) {
+        PyObject *all = list_all();
+        Py_ssize_t n = all != NULL ? PyList_GET_SIZE(all) : 0;
 
-        for (coop_task *task = sched->all, *next; task != NULL; task = next) {
-            next = task->all_next;
-            if (task->id > last)
-                continue;
-            throw_out(task);
-            next = sched->all; /* others may have ended meanwhile */
-            while (next != NULL && (next->engine == NULL || ((py_tasklet *)next->engine)->forced))
-                next = next->all_next;
-        }
+        for (Py_ssize_t k = 0; k < n; k++)
+            throw_out((py_tasklet *)PyList_GET_ITEM(all, k));
+        Py_XDECREF(all);
+        if (n == 0)
+            break;
         let_run();
-        for (coop_task *task = sched->all; task != NULL; task = task->all_next)
-            if (task->engine != NULL)
-                ((py_tasklet *)task->engine)->forced = false;
     }
+    PyErr_Clear();
 }

@@ -23,29 +23,29 @@ struct slp_chan;
 struct py_thread;
 
 typedef struct py_tasklet {
-    PyObject_HEAD
-    PyObject *dict, *weak;
-    PyObject *func;         /* that it will call */
+    PyObject_HEAD PyObject *dict, *weak;
+    PyObject *func;          /* that it will call */
     PyObject *args, *kwargs; /* alive and not begun: args is not NULL */
-    PyObject *tempval;      /* NULL: None */
-    PyObject *context;      /* before its first turn */
-    PyObject *greenlet;     /* that it carries, borrowed; NULL: none */
-    coop_task *task;        /* from insert() to its end */
+    PyObject *tempval;       /* NULL: None */
+    PyObject *context;       /* before its first turn */
+    PyObject *greenlet;      /* that it carries, borrowed; NULL: none */
+    coop_task *task;         /* from insert() to its end */
     PyThreadState *ts;
-    struct py_thread *thread; /* NULL: that has ended */
-    struct slp_chan *chan;  /* that it waits for */
-    struct py_tasklet *watched; /* the watchdog that is further out, while it is one itself; borrowed */
+    struct py_thread *thread;     /* NULL: that has ended */
+    struct slp_chan *chan;        /* that it waits for */
+    struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
     bool posted;
     bool held, watches, waits_for_sleepers;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    bool forced;            /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved;           /* its finalizer runs */
+    bool forced;  /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved; /* its finalizer runs */
+    bool named;   /* somebody has asked for its identity */
 } py_tasklet;
 
 struct py_thread {
     struct sched *sched;
-    py_tasklet *main;
+    py_tasklet *main, *nobody; /* who has ended and runs callbacks still */
     PyThreadState *ts;
     unsigned long ident;
     pthread_t self;
@@ -195,6 +195,7 @@ extern bool slp_in_callback; /* of a channel: no channel may move */
 /* Before the seal, in the process's first thread: CPython knows who is called. 0, or -1 with an error. */
 int py_preempt_open(void);
 void py_preempt_begin(void);
+void py_preempt_end(void);
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
 int py_set_slice(long us); /* 0: none end */

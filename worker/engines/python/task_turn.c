@@ -72,7 +72,7 @@ int py_may_switch(void)
         return 0;
     if (py_current()->unloved)
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "a tasklet cannot be switched here: %s", busy != NULL ? busy : "a signal is handled while nobody runs");
+    PyErr_Format(PyExc_RuntimeError, "a tasklet cannot be switched here: %s", busy != NULL ? busy : "nobody runs");
     return -1;
 }
 
