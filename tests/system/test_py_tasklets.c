@@ -20,7 +20,7 @@
 
 enum { ROWS_MAX = 400 };
 
-static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs" };
+static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states" };
 
 /* As start.c loads it; then the file runs as a script. */
 static const char load_module[] = "import sys, _imp\n"
@@ -60,7 +60,7 @@ static void holds_in_a_sealed_worker(void **state)
     struct proc *p;
 
     assert_int_equal(broker_setup(&fixture), 0);
-    p = proc_expect(coop((struct broker *)fixture, "run", "--file", ROWS "rows.py:rows", r->file), 0);
+    p = proc_expect(coop((struct broker *)fixture, "run", "--limit", "memory=256MiB", "--file", ROWS "rows.py:rows", r->file), 0);
     expect_has(p->out, " rows, 0 failed");
     broker_teardown(&fixture);
 }

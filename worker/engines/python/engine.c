@@ -77,6 +77,7 @@ static int python_open(unsigned threads)
     (void)threads;
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
+    py_stack_closes(true);
     return py_preempt_open() == 0 ? 0 : -EIO;
 }
 
@@ -189,5 +190,7 @@ const struct engine python_engine = {
     .run = python_run,
     .cancel = python_cancel,
     .preempt = py_preempt,
+    .closed_bytes = (uint64_t)32 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+    .fault = py_stack_fault,
 };
 /* clang-format on */

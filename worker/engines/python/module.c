@@ -44,6 +44,7 @@ static PyObject *module_tasklets(PyObject *self, PyObject *none)
 {
     (void)self;
     (void)none;
+    py_stack_closes(false);
     if (python_builtins_add() != 0 || py_preempt_open() != 0)
         return NULL;
     Py_RETURN_NONE;

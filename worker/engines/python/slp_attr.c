@@ -44,7 +44,7 @@ static PyObject *get_thread_id(PyObject *self, void *closure)
     const py_tasklet *t = SELF;
 
     (void)closure;
-    if (t->thread == NULL)
+    if (t->thread == NULL || t->thread->ended)
         return PyLong_FromLong(-1);
     return PyLong_FromUnsignedLong(t->thread->ident);
 }

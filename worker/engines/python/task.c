@@ -7,7 +7,7 @@
 
 #include "worker/task/task.h"
 
-enum { STACK = 252 << 10, KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
+enum { KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
 
 const char py_paused[] = "paused", py_watching[] = "run";
 __thread struct py_thread *py_thread;
@@ -42,6 +42,7 @@ static void leave(py_tasklet *t)
     if (t->named)
         py_locks_forget(ts->thread_id);
     t->named = false;
+    py_stack_leave(t);
     py_thread->nobody->ts = ts; /* callbacks still run in it */
     t->task->engine = py_thread->nobody;
     t->task = NULL;
@@ -108,19 +109,22 @@ static int refuse(int rc)
 
 int py_begin(py_tasklet *t)
 {
-    static const struct coop_attr attr = { .stack_size = STACK };
+    static const struct coop_attr attr = { .stack_size = PY_STACK };
     int rc;
 
     t->ts = py_state_get();
     if (t->ts == NULL)
         return refuse(-ENOMEM);
-    rc = coop_spawn(&t->task, body, t, &attr);
+    rc = py_stack_need();
+    if (rc == 0)
+        rc = coop_spawn(&t->task, body, t, &attr);
     if (rc != 0) {
         py_state_put(t->ts);
         t->ts = NULL;
         return refuse(rc);
     }
     t->task->detached = true;
+    py_stack_took(t);
     t->task->engine = t;
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
@@ -165,7 +169,7 @@ static int make_main(struct py_thread *p)
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
-    static const struct coop_options options = { .stack_size = STACK, .hibernate_above = SIZE_MAX };
+    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = SIZE_MAX };
     struct py_thread *p;
     int rc;
 
@@ -220,6 +224,11 @@ int py_task_open(void)
 {
     bool first = py_thread == NULL;
 
+    PyObject *threading = PyImport_ImportModule("threading"); /* who imports it first is its main thread */
+
+    if (threading == NULL)
+        return -1;
+    Py_DECREF(threading);
     py_state_open();
     if (py_thread_open() != 0)
         return -1;
@@ -272,6 +281,7 @@ void py_task_finish(void)
     if (py_thread == NULL || sched->current != &sched->main)
         return;
     py_preempt_end();
+    py_thread->main->unloved = true; /* the guards are for what tenants do */
     for (int i = 0; i < KILL_ROUNDS; i++) {
         PyObject *all = list_all();
         Py_ssize_t n = all != NULL ? PyList_GET_SIZE(all) : 0;
@@ -283,5 +293,6 @@ void py_task_finish(void)
             break;
         let_run();
     }
+    py_thread->main->unloved = false;
     PyErr_Clear();
 }

@@ -35,6 +35,7 @@ typedef struct py_tasklet {
     struct slp_chan *chan;        /* that it waits for */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
+    char *stack_low;              /* what is above it can be touched */
     bool posted;
     bool held, watches, waits_for_sleepers;
     bool atomic, block_trap, ignore_nesting, irq_pending;
@@ -48,6 +49,7 @@ struct py_thread {
     py_tasklet *main, *nobody; /* who has ended and runs callbacks still */
     PyThreadState *ts;
     unsigned long ident;
+    bool ended;
     pthread_t self;
     py_tasklet *inbox;     /* woken by other threads */
     py_tasklet *post;      /* its last reference may be here: whoever arrives drops it */
@@ -152,6 +154,20 @@ void py_take_in(void);
 
 /* Gives tempval the new value, a reference that is taken over. */
 void py_set_tempval(py_tasklet *t, PyObject *stolen);
+
+/* ---- stacks: task_stack.c ---- */
+
+enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+
+/* Once. yes: in a worker. */
+void py_stack_closes(bool yes);
+/* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
+int py_stack_need(void);
+void py_stack_took(py_tasklet *owner);
+/* It ends. */
+void py_stack_leave(py_tasklet *owner);
+/* struct engine's fault(). */
+int py_stack_fault(void *address);
 
 /* ---- bombs: slp_bomb.c ---- */
 

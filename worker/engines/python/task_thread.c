@@ -6,7 +6,6 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include "worker/engines/python/task.h"
 
@@ -92,7 +91,7 @@ void py_take_in(void)
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending)
 {
     (void)pending;
-    if (t->thread == NULL) { /* its thread has ended */
+    if (t->thread == NULL || t->thread->ended) { /* its thread has ended */
         Py_DECREF(bomb);
         Py_RETURN_NONE;
     }
@@ -128,7 +127,7 @@ static void on_end(PyObject *capsule)
     sched->on_interrupt = NULL;
     if (sched->all == NULL)
         (void)coop_finish();
-    free(p);
+    p->ended = true; /* tasklets that have ended know it still */
     PyErr_Restore(type, value, traceback);
 }
 

@@ -81,10 +81,25 @@ py_tasklet *py_watchdog(void)
     return py_thread->innermost != NULL ? py_thread->innermost : py_thread->main;
 }
 
+/* One that threading has started, and that has not begun. */
+static bool one_starts(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading"), *limbo = NULL;
+    bool yes;
+
+    if (threading != NULL)
+        limbo = PyObject_GetAttrString(threading, "_limbo");
+    yes = limbo != NULL && PyDict_Check(limbo) && PyDict_GET_SIZE(limbo) > 0;
+    PyErr_Clear();
+    Py_XDECREF(limbo);
+    Py_XDECREF(threading);
+    return yes;
+}
+
 /* Another thread of the system may wake somebody. */
 static bool others_run(void)
 {
-    return py_state_threads() > 0;
+    return py_state_threads() > 0 || one_starts();
 }
 
 bool py_is_last(void)
