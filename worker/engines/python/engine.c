@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/python/answer.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/job.h"
 #include "worker/output.h"
@@ -52,7 +53,7 @@ static int python_prepare(void)
     PyObject *done = NULL;
 
     python_job.main = PyThreadState_Get();
-    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
+    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL && python_lib_load("_coop_refused") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
@@ -171,11 +172,11 @@ static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
                  strlen("no memory left to say how it ended"));
 }
 
-/* From a signal handler. */
+/* From a signal handler. What Python's table of handlers has for SIGTERM runs: lib/signals.py's, unless the job has one of its own. */
 static void python_cancel(void)
 {
     python_job.cancelled = 1;
-    PyErr_SetInterrupt();
+    (void)PyErr_SetInterruptEx(SIGTERM);
 }
 
 /* clang-format off */
@@ -186,5 +187,6 @@ const struct engine python_engine = {
     .open = python_open,
     .run = python_run,
     .cancel = python_cancel,
+    .answer = python_answer,
 };
 /* clang-format on */

@@ -16,6 +16,7 @@
     extern const char lib_##name[] __attribute__((visibility("hidden")))
 
 LIB_FILE(finder);
+LIB_FILE(refused);
 LIB_FILE(run);
 
 static const struct lib_file {
@@ -23,6 +24,7 @@ static const struct lib_file {
     const char *source;
 } lib_files[] = {
     {"_coop_finder", lib_finder},
+    { "_coop_refused", lib_refused},
     { "_coop_run",   lib_run   },
 };
 

@@ -2,6 +2,7 @@
 
 import _coop
 import _coop_finder as finder
+import _coop_refused as refused
 import builtins
 import gc
 import io
@@ -35,6 +36,7 @@ def prepare():
     finder.build(STDLIB)
     finder.install()
     preload(PRELOADED)
+    refused.install()
     sys.modules.pop("__main__", None)
     gc.collect()
     gc.freeze()

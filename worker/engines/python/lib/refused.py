@@ -1,0 +1,41 @@
+"""What Python itself would try in vain, and what it is told instead: errors with their reason, at the line that asks."""
+
+import errno
+import functools
+import os
+
+NO_PROGRAMS = "no program is started from in here: coop run --engine exec runs programs"
+
+
+def no_programs(*args, **kwargs):
+    raise PermissionError(errno.EPERM, NO_PROGRAMS)
+
+
+def refuse_programs():
+    import _posixsubprocess
+    import subprocess
+
+    init = subprocess.Popen.__init__
+
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):
+        no_programs()
+
+    subprocess.Popen.__init__ = __init__
+    _posixsubprocess.fork_exec = no_programs
+    for name in ("system", "posix_spawn", "posix_spawnp", "forkpty"):
+        setattr(os, name, functools.wraps(getattr(os, name))(functools.partial(no_programs)))
+
+
+def on_cancel(signo, frame):
+    """The job is cancelled: as Ctrl-C would, and as whoever handles that (asyncio.run) wants it."""
+    import signal
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
+def install():
+    import signal
+    refuse_programs()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, on_cancel)
