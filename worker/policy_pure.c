@@ -207,6 +207,7 @@ static const struct policy_row lua_template_rows[] = {
     { ALLOW(getppid),                    ANY,                                       "os.getppid(): a number, of a process that it can do nothing to" }, \
     { ALLOW(uname),                      ANY,                                       "platform, sysconfig" }, \
     { ALLOW(getrusage),                  ANY,                                       "resource: what it used" }, \
+    { ALLOW(umask),                      ANY,                                       "libuuid; there is nothing that it could be of" }, \
     { ALLOW(times),                      ANY,                                       "os.times(): what it used" }, \
     { ALLOW(sched_getaffinity),          IF(INT_IS(0, 0)),                          "os.sched_getaffinity(0), os.cpu_count(): how many processors" },
 

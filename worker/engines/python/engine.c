@@ -9,7 +9,9 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/job.h"
-#include "worker/output.h"
+#include "worker/engines/python/stack.h"
+#include "worker/engines/python/threads.h"
+#include "worker/serve.h"
 
 struct python_job python_job;
 
@@ -38,9 +40,35 @@ PyObject *python_lib_call(const char *function, const char *format, ...)
 
 /* ---- in the zygote --------------------------------------------------------------------------------------------------------------- */
 
+/* os._exit(): nothing of Python's runs any more, but what was printed is not lost. */
+static PyObject *finish(PyObject *self, PyObject *code)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXIT };
+    long n = PyLong_AsLong(code);
+
+    (void)self;
+    if (n == -1 && PyErr_Occurred() != NULL)
+        return NULL;
+    o.exit_code = (int)(n & 0xff);
+    serve_finish(&o);
+}
+
+static PyObject *threads_max(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    return PyLong_FromUnsignedLong(python_threads_max());
+}
+
+static PyMethodDef internal[] = {
+    {"finish",       finish,      METH_O,      NULL},
+    { "threads_max", threads_max, METH_NOARGS, NULL},
+    { NULL,          NULL,        0,           NULL}
+};
+
 static PyObject *make_internal(void)
 {
-    static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1 };
+    static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1, .m_methods = internal };
     PyObject *module = PyModule_Create(&definition);
 
     if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0)
@@ -52,6 +80,12 @@ static int python_prepare(void)
 {
     PyObject *done = NULL;
 
+    int rc = python_threads_prepare();
+
+    if (rc == 0)
+        rc = python_stack_measure();
+    if (rc != 0)
+        return rc;
     python_job.main = PyThreadState_Get();
     if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL && python_lib_load("_coop_refused") != NULL)
         python_job.lib = python_lib_load("_coop_run");
@@ -73,10 +107,9 @@ static int python_prepare(void)
  */
 static int python_open(unsigned threads)
 {
-    (void)threads;
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
-    return 0;
+    return python_threads_open(threads);
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
@@ -179,6 +212,13 @@ static void python_cancel(void)
     (void)PyErr_SetInterruptEx(SIGTERM);
 }
 
+/* Of main's stack; those of tasklets are their own. */
+static int python_fault(void *address)
+{
+    python_stack_fault(address);
+    return 0;
+}
+
 /* clang-format off */
 const struct engine python_engine = {
     .name = "python",
@@ -188,5 +228,6 @@ const struct engine python_engine = {
     .run = python_run,
     .cancel = python_cancel,
     .answer = python_answer,
+    .fault = python_fault,
 };
 /* clang-format on */

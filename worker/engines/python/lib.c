@@ -23,9 +23,9 @@ static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
 } lib_files[] = {
-    {"_coop_finder", lib_finder},
+    {"_coop_finder",   lib_finder },
     { "_coop_refused", lib_refused},
-    { "_coop_run",   lib_run   },
+    { "_coop_run",     lib_run    },
 };
 
 /* Its globals are the module's; tracebacks name it as frozen modules are named. */

@@ -27,6 +27,30 @@ def refuse_programs():
         setattr(os, name, functools.wraps(getattr(os, name))(functools.partial(no_programs)))
 
 
+def name_the_limit():
+    """A thread more than the job may have: says how many those are."""
+    import _thread
+    import threading
+    import _coop
+
+    start = _thread.start_new_thread
+
+    @functools.wraps(start)
+    def start_new_thread(*args):
+        try:
+            return start(*args)
+        except RuntimeError as error:
+            n = _coop.threads_max()
+            raise RuntimeError(f"{error}: the job's limit is threads={n}, main included (--limit threads={n + 1})") from None
+
+    _thread.start_new_thread = _thread.start_new = threading._start_new_thread = start_new_thread
+
+
+def exit_well():
+    import _coop
+    os._exit = functools.wraps(os._exit)(lambda status: _coop.finish(status))
+
+
 def on_cancel(signo, frame):
     """The job is cancelled: as Ctrl-C would, and as whoever handles that (asyncio.run) wants it."""
     import signal
@@ -37,5 +61,7 @@ def on_cancel(signo, frame):
 def install():
     import signal
     refuse_programs()
+    name_the_limit()
+    exit_well()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, on_cancel)
