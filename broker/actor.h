@@ -58,6 +58,8 @@ int actor_find(struct broker *b, const struct rep_origin *from, const char *toke
 bool actor_sees(const struct broker *b, const struct actor *a, uint64_t tenant, const char *queue);
 /* It may know that this tenant exists: its own, and with admin those below; an operator all. */
 bool actor_sees_tenant(const struct actor *a, const struct tenant *t);
+/* Ids of all that it sees, for a question to the store: malloc'd; NULL with 0 for an operator, who sees all, those of nobody too. */
+int actor_seen_tenants(const struct broker *b, const struct actor *a, uint64_t **ret, size_t *ret_n);
 /* It has them all. */
 bool actor_may(const struct actor *a, unsigned needs);
 /* The scope that is missing, for the refusal; NULL: none is. */

@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/plans_own.h"
 #include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "when.h"
 
@@ -18,27 +19,6 @@
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------------------- */
 
-static int read_spec(struct broker *b, const char *id, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(b->store, id, &blob);
-
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
-}
-
-/* What a show leaves out of a spec. */
-static void strip_bytes(Pb__JobSpec *spec)
-{
-    spec->source.len = 0;
-    spec->stdin_data.len = 0;
-    for (size_t i = 0; i < spec->n_modules; i++)
-        spec->modules[i]->source.len = 0;
-}
-
 static void verb_show_array(struct control_call *c)
 {
     Pb__Reply r = PB__REPLY__INIT;
@@ -46,7 +26,7 @@ static void verb_show_array(struct control_call *c)
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
-    int rc = read_spec(c->broker, c->id, &spec);
+    int rc = stored_spec(c->broker, c->id, &spec);
 
     if (rc == 0)
         rc = arrays_status(c->broker, c->id, &own, &status);
@@ -55,7 +35,7 @@ static void verb_show_array(struct control_call *c)
     } else {
         show.status = &status;
         show.spec = (Pb__JobSpec *)spec.msg;
-        strip_bytes(show.spec);
+        spec_strip(show.spec);
         r.body_case = PB__REPLY__BODY_SHOW;
         r.show = &show;
         control_reply(c->broker, c->way, &r);
@@ -220,62 +200,23 @@ static int gather(void *ctx, const struct store_job *task)
     return 0;
 }
 
-struct retry_call {
-    struct plans_call call;
-    uint64_t tasks;
-};
-
-static void on_retried(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
-{
-    struct retry_call *r = ctx;
-    Pb__Reply reply = PB__REPLY__INIT;
-    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
-
-    if (status != 0) {
-        plans_refuse_store(&r->call, "the new array", status);
-    } else {
-        s.id = (char *)id;
-        s.limits_effective = (Pb__Limits *)limits;
-        s.existing = existing;
-        s.tasks = r->tasks;
-        reply.body_case = PB__REPLY__BODY_SUBMIT;
-        reply.submit = &s;
-        control_reply(r->call.broker, r->call.way, &reply);
-    }
-    free(r);
-}
-
-/* As it was submitted, but for what was of that time. */
-static void make_anew(Pb__JobSpec *s)
-{
-    s->idem_key = (char *)protobuf_c_empty_string;
-    s->hold = false;
-    s->schedule->n_after = 0;
-    s->schedule->not_before_us = s->schedule->deadline_us = 0;
-}
-
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec, const struct gathered *g)
 {
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = on_retried };
+    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = verb_on_submitted };
     struct arrays_subset only = { g->index, g->n };
-    struct retry_call *r = malloc(sizeof(*r));
     char id[ULID_LEN + 1];
     struct jobs_refusal no = { "out of memory", "" };
     uint64_t tasks;
     int rc = -ENOMEM;
 
-    if (r != NULL) {
-        *r = (struct retry_call){
-            {c->broker, c->way},
-            g->n
-        };
-        o.ctx = r;
-        make_anew(spec);
+    o.ctx = verb_submit_call(c, g->n);
+    if (o.ctx != NULL) {
+        spec_make_anew(spec);
         rc = arrays_submit_only(c->broker, &o, &only, id, &tasks, &no);
     }
     if (rc == 0)
         return;
-    free(r);
+    free(o.ctx);
     verb_refuse_submit(c->broker, c->way, rc, &no);
 }
 
@@ -291,7 +232,7 @@ static void verb_retry_array(struct control_call *c)
     if (rc == 0)
         rc = store_find_array(b->store, c->id, NULL, 0, &row);
     if (rc == 0)
-        rc = read_spec(b, c->id, &spec);
+        rc = stored_spec(b, c->id, &spec);
     t = rc == 0 ? tenants_of_job(&b->tenants, row.tenant) : NULL;
     if (rc != 0 || t == NULL || ((Pb__JobSpec *)spec.msg)->schedule == NULL)
         control_refuse(b, c->way, ER(INTERNAL), "array %s cannot be read: %s", c->id, rc != 0 ? strerror(-rc) : "it is damaged");
@@ -369,21 +310,6 @@ static void fill_edit(const Pb__Edit *q, struct store_edit *e, struct jobs_edit 
     j->deadline_us = e->row.deadline_us = q->deadline_us;
 }
 
-static void refuse_edit(struct control_call *c, int rc, const char *why)
-{
-    Pb__ErrorCode code = ER(USAGE);
-
-    if (rc == -ENOENT)
-        code = ER(NOT_FOUND);
-    else if (rc == -ENOMEM)
-        code = ER(TEMPORARY);
-    else if (rc == -ELOOP)
-        code = ER(CONFLICT);
-    else if (rc == -EDQUOT)
-        code = ER(QUOTA);
-    control_refuse(c->broker, c->way, code, "%s", why);
-}
-
 static void verb_edit_array(struct control_call *c)
 {
     const Pb__Edit *q = c->request->edit;
@@ -403,7 +329,7 @@ static void verb_edit_array(struct control_call *c)
         rc = deps_edit(c->broker, a->tenant, c->actor.queue, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after,
                        &add, &drop, why);
     if (rc != 0) {
-        refuse_edit(c, rc, why);
+        control_refuse(c->broker, c->way, control_error_code(rc), "%s", why);
         return;
     }
     op = store_op_new(STORE_EDIT, c->id);

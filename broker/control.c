@@ -2,7 +2,6 @@
 #include "broker/control.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,56 +88,6 @@ void control_close(struct control *c)
     rep_close(&c->socket);
     HASH_ITER (hh, c->peers, p, next)
         forget_peer(c, p);
-}
-
-/* ---- answers ---- */
-
-void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
-{
-    b->control.send(&b->control.socket, way, &reply->base);
-}
-
-void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd)
-{
-    if (fd < 0)
-        control_reply(b, way, reply);
-    else
-        b->control.send_fd(&b->control.socket, way, &reply->base, fd);
-}
-
-__attribute__((format(printf, 5, 0))) static void refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
-                                                         const char *fmt, va_list ap)
-{
-    char text[512];
-    Pb__Reply r = PB__REPLY__INIT;
-    Pb__Error e = PB__ERROR__INIT;
-
-    vsnprintf(text, sizeof(text), fmt, ap);
-    frame_make_utf8(text); /* cut inside a letter, or a path that is not text: the client would refuse it all */
-    e.code = code;
-    e.message = text;
-    e.hint = (char *)hint;
-    r.body_case = PB__REPLY__BODY_ERROR;
-    r.error = &e;
-    control_reply(b, way, &r);
-}
-
-void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, "", fmt, ap);
-    va_end(ap);
-}
-
-void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, hint, fmt, ap);
-    va_end(ap);
 }
 
 /* ---- waiters ---- */
@@ -345,29 +294,6 @@ const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[
 
 /* ---- the gate: who, what, and on which job ---- */
 
-/* Ids of the tenants whose jobs the actor sees, malloc'd; NULL with n 0 for an operator, who sees all. */
-static int seen_tenants(const struct control_call *c, uint64_t **ret, size_t *ret_n)
-{
-    const struct tenants *all = &c->broker->tenants;
-    uint64_t *ids = NULL;
-    size_t n = 0;
-
-    if ((c->actor.scopes & ACTOR_OPERATOR) == 0) {
-        ids = calloc(HASH_COUNT(all->by_id) + 1, sizeof(*ids));
-        if (ids == NULL)
-            return -ENOMEM;
-        if ((c->actor.scopes & ACTOR_ADMIN) == 0)
-            ids[n++] = c->actor.tenant->id;
-        else
-            for (const struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
-                if (actor_sees_tenant(&c->actor, t))
-                    ids[n++] = t->id;
-    }
-    *ret = ids;
-    *ret_n = n;
-    return 0;
-}
-
 /* A job, or an array. What the actor does not see is not there: it is not even looked at. */
 static int find_stored(struct control_call *c, const char *id)
 {
@@ -375,7 +301,7 @@ static int find_stored(struct control_call *c, const char *id)
     struct store_job job;
     uint64_t *tenants;
     size_t n;
-    int rc = seen_tenants(c, &tenants, &n);
+    int rc = actor_seen_tenants(c->broker, &c->actor, &tenants, &n);
 
     if (rc != 0)
         return rc;

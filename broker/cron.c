@@ -15,6 +15,7 @@
 #include "broker/broker.h"
 #include "broker/cron_own.h"
 #include "broker/plans_own.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 
@@ -80,18 +81,6 @@ bool cron_is_busy(struct cron *e)
 
 /* ---- a firing ----------------------------------------------------------------------------------------------------------------------------- */
 
-static int read_spec(struct cron *e, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(e->broker->store, e->row.id, &blob);
-
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
-}
-
 int cron_submit_now(struct cron *e, const char *key,
                     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status), void *ctx,
                     struct jobs_refusal *no)
@@ -100,7 +89,7 @@ int cron_submit_now(struct cron *e, const char *key,
     char id[ULID_LEN + 1];
     struct frame f;
     uint64_t tasks;
-    int rc = read_spec(e, &f);
+    int rc = stored_spec(e->broker, e->row.id, &f);
 
     *no = (struct jobs_refusal){ "its spec cannot be read", "" };
     if (rc == 0) {

@@ -71,6 +71,7 @@ static int push_finish(struct job *job)
     f->attempt = job->attempt;
     f->infra = job->infra;
     f->epoch = job->epoch;
+    jobs_fence(job, &f->fence);
     f->cause = job->end.cause;
     f->state = outcome_of(job);
     fill_usage(job, &f->usage);
@@ -79,6 +80,7 @@ static int push_finish(struct job *job)
     attach_output(f, &job->spools[0], 0);
     attach_output(f, &job->spools[1], 1);
     attach_output(f, &job->outputs.spool, OUTPUTS_STREAM);
+    jobs_flush_claims(&job->broker->jobs);
     store_push(job->broker->store, op);
     return 0;
 }
@@ -133,6 +135,7 @@ void jobs_write_receipt(struct job *job)
 
 void jobs_conclude(struct job *job)
 {
+    /* an interpreter, or a template's init, has no entry: whoever made it hears of its end, and makes another */
     if (job->entry != NULL && jobs_wants_another(job))
         jobs_back_off(job);
     else
@@ -157,15 +160,37 @@ void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *
     j->listeners[j->n_listeners++] = (struct jobs_listener){ fn, ctx };
 }
 
-void jobs_finished(struct job *job, int status)
+/* Its receipt was refused, and never will be taken. */
+static void let_go(struct job *job)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    if (job->entry != NULL)
+        arrays_leave_task(job->entry);
+    log_event(LOG_LEVEL_ERROR, "receipt_fenced", "job=%s epoch=%llu", job->id, (unsigned long long)job->epoch);
+    deps_leave(j->broker, job->id);
+    webhooks_refused(&j->broker->webhooks, job->id);
+    jobs_forget(job);
+}
+
+void jobs_finished(struct job *job, const struct store_op *op)
 {
     struct jobs *j = &job->broker->jobs;
     struct waiting *w = job->entry;
     Pb__State outcome = outcome_of(job);
     Pb__Cause cause = job->end.cause;
+    int status = op->status;
 
     if (status != 0 && job->refused) {
         jobs_forget(job);
+        return;
+    }
+    if (status == -ESTALE && jobs_is_behind(j, job->id, &op->finish.fence)) {
+        jobs_on_store_retry(job);
+        return;
+    }
+    if (status == -ESTALE && w != NULL) {
+        let_go(job);
         return;
     }
     if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {

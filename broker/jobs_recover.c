@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/interps.h"
 #include "broker/jobs_own.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 
@@ -29,7 +30,7 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
     if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
-        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        jobs_cannot_have(job, "the template %.100s has been removed", spec->template_);
         rc = -EALREADY;
     }
     if (rc == 0)
@@ -43,14 +44,10 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
 
 static int recover_with_spec(struct jobs *j, const struct store_job *s)
 {
-    struct store_blob spec = { 0 };
     struct frame f;
     struct job *job;
-    int rc = store_read_spec(j->broker->store, s->id, &spec);
+    int rc = stored_spec(j->broker, s->id, &f);
 
-    if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(spec.bytes);
     if (rc != 0)
         return rc;
     job = job_alloc(j, s->id, s->name, s->engine);
@@ -59,7 +56,7 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
-        job->epoch = s->epoch;
+        job->epoch = job->stored_epoch = s->epoch;
         if (s->lives != STORE_LIVES_NOT)
             recover_living(job, s, (const Pb__JobSpec *)f.msg);
         else
@@ -160,16 +157,6 @@ static int look_at_stream(void *ctx, struct waiting *w)
     return 0;
 }
 
-/* Of its attempts before this one. Workers that it lost while their broker lived are another thing: quarantine's. */
-static unsigned lost_with_brokers(const struct job *job)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < job->n_attempts; i++)
-        n += job->attempts[i]->cause == CA(BROKER_LOST);
-    return n;
-}
-
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
@@ -184,8 +171,10 @@ static void settle_running(struct jobs *j, struct waiting *w)
     if (jobs_make(j, w, &job) != 0)
         return; /* it is tried again, and its claim will say what is wrong */
     snprintf(ended.detail, sizeof(ended.detail), "the broker ended");
-    if (lost_with_brokers(job) + 1 >= job->retry.infra_attempts) {
-        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", lost_with_brokers(job) + 1, job->attempt);
+    /* workers that it lost while their broker lived are another thing: quarantine's */
+    if (jobs_ended_by(job, CA(BROKER_LOST)) + 1 >= job->retry.infra_attempts) {
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", jobs_ended_by(job, CA(BROKER_LOST)) + 1,
+                    job->attempt);
         return;
     }
     (void)job_add_attempt(job, &ended);
@@ -205,7 +194,7 @@ static int is_known(void *ctx, const char *id)
 int jobs_recover(struct jobs *j)
 {
     struct recovery r = { .jobs = j };
-    int rc = jobs_open_wall(j);
+    int rc = wall_clock_open(&j->wall, &j->broker->loop, jobs_on_wall, j);
 
     j->claiming = true; /* nothing begins before everything is there */
     if (rc == 0)

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/jobs_own.h"
@@ -299,56 +297,16 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
 
 /* ---- the clocks -------------------------------------------------------------------------------------------------------------------------- */
 
-static void set_wall(struct jobs *j, uint64_t at)
-{
-    struct itimerspec when = {
-        .it_value = {(time_t)(at / 1000000), (long)(at % 1000000) * 1000}
-    };
-
-    if (at == UINT64_MAX)
-        when.it_value = (struct timespec){ 0 };
-    else if (at == 0)
-        when.it_value.tv_nsec = 1; /* all zero would disarm it */
-    if (timerfd_settime(j->wall.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) != 0)
-        log_event(LOG_LEVEL_ERROR, "wall_timer", "error=\"%s\"", strerror(errno));
-    j->wall_at = at;
-}
-
 void jobs_arm_clocks(struct jobs *j)
 {
     uint64_t wall = waiting_next_due(&j->table, WAITING_WALL), mono = waiting_next_due(&j->table, WAITING_MONOTONIC);
     struct timers *t = &j->broker->loop.timers;
 
-    if (wall != j->wall_at && j->wall.fd >= 0)
-        set_wall(j, wall);
+    wall_clock_arm(&j->wall, wall);
     if (mono == UINT64_MAX)
         timers_cancel(t, &j->due);
     else if (j->due.place == 0 || j->due.at_us != mono)
         timers_arm(t, &j->due, mono);
-}
-
-/* The kernel's word that the clock was set is as good as any other: everything is looked at again. */
-int jobs_open_wall(struct jobs *j)
-{
-    int rc;
-
-    j->wall.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (j->wall.fd < 0)
-        return -errno;
-    j->wall_at = UINT64_MAX;
-    rc = loop_add(&j->broker->loop, &j->wall);
-    if (rc == 0)
-        jobs_arm_clocks(j);
-    return rc;
-}
-
-void jobs_close_wall(struct jobs *j)
-{
-    if (j->wall.fd < 0)
-        return;
-    loop_del(&j->broker->loop, &j->wall);
-    close(j->wall.fd);
-    j->wall.fd = -1;
 }
 
 static void due_wall(struct jobs *j, struct waiting *w, uint64_t now)
@@ -378,11 +336,9 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
 void jobs_on_wall(void *ctx)
 {
     struct jobs *j = ctx;
-    uint64_t now = loop_wall_us(), times;
+    uint64_t now = loop_wall_us();
     struct waiting *w;
 
-    (void)!read(j->wall.fd, &times, sizeof(times)); /* ECANCELED: the clock was set */
-    j->wall_at = 0;
     for (int n = 0; n < DUE_AT_ONCE && (w = waiting_due(&j->table, WAITING_WALL, now)) != NULL; n++)
         due_wall(j, w, now);
     jobs_arm_clocks(j);

@@ -39,6 +39,9 @@ void spec_clear_own(Pb__JobSpec *spec);
 /* Takes the bytes out of source, modules, files and stdin; their names stay. */
 void spec_strip(Pb__JobSpec *spec);
 
+/* As it was submitted, but for what was of that time. Limits that were not asked for are found anew. */
+void spec_make_anew(Pb__JobSpec *spec);
+
 /* Where the messages lie that spec_fill() adds. */
 struct spec_room {
     Pb__Retry retry;

@@ -40,6 +40,25 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     return op;
 }
 
+struct store_claim *store_claim_add(struct store_op *op, const char *job)
+{
+    size_t cap = op->claims.cap == 0 ? 8 : 2 * op->claims.cap;
+    struct store_claim *c = op->claims.at;
+
+    assert(op->kind == STORE_CLAIM);
+    if (op->claims.n == op->claims.cap) {
+        c = realloc(c, cap * sizeof(*c));
+        if (c == NULL)
+            return NULL;
+        op->claims.at = c;
+        op->claims.cap = cap;
+    }
+    c += op->claims.n++;
+    *c = (struct store_claim){ 0 };
+    memcpy(c->job, job, strnlen(job, ULID_LEN));
+    return c;
+}
+
 static void free_labels(struct store_label *labels, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -80,7 +99,7 @@ void store_op_free(struct store_op *op)
         return;
     switch (op->kind) {
     case STORE_SUBMIT: free_submit(&op->submit); break;
-    case STORE_CLAIM:
+    case STORE_CLAIM: free(op->claims.at); break;
     case STORE_MOVE: free(op->move.ended); break;
     case STORE_EDIT: free_edit(&op->edit); break;
     case STORE_FINISH: free_finish(&op->finish); break;

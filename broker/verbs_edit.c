@@ -176,13 +176,8 @@ static int edit(struct edit *e)
 {
     struct control_call *c = e->call;
     struct jobs *j = &c->broker->jobs;
-    struct store_blob blob;
-    void *own;
-    int rc = jobs_read_spec(j, e->entry, &blob, &own);
+    int rc = jobs_read_spec(j, e->entry, &e->spec);
 
-    if (rc == 0)
-        rc = frame_decode(&e->spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(own);
     if (rc == 0)
         rc = edit_spec(e, c->request->edit);
     if (rc == 0)
@@ -197,28 +192,6 @@ static int edit(struct edit *e)
     return rc;
 }
 
-static void refuse_edit(struct control_call *c, int rc, const char *why)
-{
-    static const struct {
-        int rc;
-        Pb__ErrorCode code;
-    } rows[] = {
-        {-EINVAL,  ER(USAGE)    },
-        { -E2BIG,  ER(USAGE)    },
-        { -ELOOP,  ER(CONFLICT) },
-        { -EDQUOT, ER(QUOTA)    },
-        { -ENOENT, ER(NOT_FOUND)},
-        { -EBUSY,  ER(CONFLICT) },
-        { -ENOMEM, ER(TEMPORARY)},
-    };
-    Pb__ErrorCode code = ER(INTERNAL);
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].rc == rc)
-            code = rows[i].code;
-    control_refuse(c->broker, c->way, code, "%s", why[0] != '\0' ? why : strerror(-rc));
-}
-
 void verb_edit(struct control_call *c)
 {
     struct waiting *w = waiting_find(&c->broker->jobs.table, c->id);
@@ -231,7 +204,7 @@ void verb_edit(struct control_call *c)
     }
     rc = edit(&e);
     if (rc != 0)
-        refuse_edit(c, rc, e.why);
+        control_refuse(c->broker, c->way, control_error_code(rc), "%s", e.why[0] != '\0' ? e.why : strerror(-rc));
     if (e.op != NULL) { /* the lists are ours still */
         e.op->edit.add = e.op->edit.drop = NULL;
         e.op->edit.n_add = e.op->edit.n_drop = 0;

@@ -40,7 +40,7 @@ struct waiting {
     struct tenant *tenant;
     struct array *array; /* of which it is a task; NULL: of none */
     uint64_t array_index;
-    uint64_t epoch;
+    uint64_t epoch, stored_epoch;        /* of its last step; of the last one that is known to be stored */
     uint64_t submitted_us;               /* wall clock */
     uint64_t not_before_us, deadline_us; /* the same; 0: none */
     uint64_t ready_at;                   /* monotonic: nothing but the scheduler has kept it back since */
@@ -55,6 +55,7 @@ struct waiting {
     uint8_t engine;     /* place in engine_table; WAITING_NO_ENGINE: this broker has none of that name */
     uint8_t band;       /* class and priority: waiting_set_band() */
     uint8_t due_clock;  /* enum waiting_clock */
+    uint8_t unread;     /* claims in a row that came to nothing: its spec could not be read */
     bool committed : 1; /* its submit is on disk */
     bool refused : 1;   /* it could not be stored: no trace of it stays */
     bool stream : 1;    /* its standard input is one */

@@ -479,6 +479,33 @@ static void a_receipt_that_finds_no_room_is_written_later(void **state)
     assert_int_equal(broker_down(b), 0);
 }
 
+/* The first attempt finds the disk full, which is no fault of the job's: it is made again when there is room, and none is counted. */
+static void output_that_finds_no_room_is_written_by_the_next_attempt(void **state)
+{
+    struct broker *b = broker_on_small_disk(8 << 20);
+    const char *ballast, *id;
+    struct stat st;
+    json_t *r;
+
+    (void)state;
+    if (b == NULL)
+        skip();
+    ballast = fill_disk(b);
+    assert_int_equal(stat(ballast, &st), 0);
+    assert_int_equal(truncate(ballast, st.st_size - (512 << 10)), 0); /* room for the submit */
+    id = submit(b, "--limit", "stdout=64M", script(b, "a.lua", "for i = 1, 1000 do print(('x'):rep(1000)) end"));
+    broker_says(b, "event=job_retries", id);
+    assert_int_equal(unlink(ballast), 0);
+    r = expect_end(b, id, "ok");
+    assert_int_equal(json_num(r, "stdout.bytes"), 1001000);
+    assert_int_equal(json_num(r, "attempt"), 2);
+    assert_string_equal(json_str(r, "attempts.0.cause"), "internal");
+    assert_true(json_is_true(json_at(r, "attempts.0.infra")));
+    expect_has(proc_expect(coop(b, "logs", id), 0)->out, "xxx");
+    expect_receipts(b, 1);
+    assert_int_equal(broker_down(b), 0);
+}
+
 static void output_that_finds_no_room_ends_its_job_with_a_receipt(void **state)
 {
     struct broker *b = broker_on_small_disk(8 << 20);
@@ -490,6 +517,7 @@ static void output_that_finds_no_room_ends_its_job_with_a_receipt(void **state)
     p = coop(b, "run", "--limit", "stdout=64M", script(b, "a.lua", "for i = 1, 100000 do print(('x'):rep(1000)) end"));
     (void)proc_expect(p, COOP_EXIT_PLATFORM);
     expect_has(p->err, "internal");
+    assert_int_equal(broker_said(b, "event=job_retries", "cause=internal"), 2); /* three attempts, and no more */
     expect_receipts(b, 1);
     assert_int_equal(broker_down(b), 0);
 }
@@ -943,6 +971,7 @@ int main(void)
         ALONE(coopds_own_options_are_checked),
         ALONE(a_full_disk_refuses_submits_and_works_again_when_there_is_room),
         ALONE(a_receipt_that_finds_no_room_is_written_later),
+        ALONE(output_that_finds_no_room_is_written_by_the_next_attempt),
         ALONE(output_that_finds_no_room_ends_its_job_with_a_receipt),
         ALONE(a_state_directory_that_is_read_only_is_refused_with_a_sentence),
         TEST(bodies_that_are_no_request_drop_their_sender_only),

@@ -162,6 +162,11 @@ static void an_array_that_is_too_long_is_refused_by_its_length(void **state)
     expect_has(p->err, "18446744073709551615");
 }
 
+static json_int_t limits_asked(const struct broker *b, const char *id)
+{
+    return json_num(json_of(&proc_expect(coop(b, "show", "--json", id), 0)->out), "spec.limits_asked");
+}
+
 static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **state)
 {
     struct broker *b = *state;
@@ -176,6 +181,7 @@ static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **stat
     again = heard_line(&proc_expect(coop(b, "retry", array), 0)->out);
     proc_expect(coop(b, "wait", again), 1);
     expect_counts(b, again, 0, 3, 0);
+    assert_int_equal(limits_asked(b, again), limits_asked(b, array)); /* what was a default is one again */
     n = tasks_of(b, again, ids);
     assert_int_equal(n, 3);
     for (size_t i = 0; i < n; i++)

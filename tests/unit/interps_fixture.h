@@ -89,7 +89,7 @@ static inline void fx_commit(struct interp_fixture *fx)
             if (job != NULL && op->kind == STORE_SUBMIT)
                 jobs_stored(job, op->status);
             else if (job != NULL && op->kind == STORE_FINISH)
-                jobs_finished(job, op->status);
+                jobs_finished(job, op);
             store_op_free(op);
         }
     }
