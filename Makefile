@@ -57,7 +57,7 @@ CLIENT_OBJS := client req_socket endpoint autostart error op failure start value
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message field_size value_number value_read value_write value_path val val_code val_map tls_address enum_name
 LIBCOOP_GEN   := job calls control
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin human_plan own_coopd
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings python audit_admin human_plan own_coopd
 
 # What speaks HTTP for webhooks: a process of its own.
 COURIER_OBJS := address errands walls errand_id

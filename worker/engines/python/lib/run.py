@@ -168,7 +168,7 @@ def run(source, name, args, env, modules):
     open_streams()
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = [name, *args]
+    sys.argv = ["-c" if name == "<string>" else name, *args]
     sys.excepthook = sys.__excepthook__ = print_exception
     sys.unraisablehook = sys.__unraisablehook__ = print_unraisable
     threading.excepthook = threading.__excepthook__ = print_thread_exception
