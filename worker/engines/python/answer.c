@@ -150,6 +150,8 @@ static long answer_raise(pid_t pid, int signo)
         aborted();
     if (is_of_the_table(signo))
         return PyErr_SetInterruptEx(signo) == 0 ? 0 : -EINVAL;
+    if (signo == SIGSEGV || signo == SIGSYS)
+        ended_by(signo);
     if (sigaction(signo, NULL, &now) != 0)
         return -EINVAL;
     if ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler == SIG_DFL)

@@ -177,12 +177,12 @@ static int take_ending(PyObject *ending, struct outcome *o)
     return 0;
 }
 
-static PyObject *run(const Pb__JobSpec *spec)
+static PyObject *call_with_spec(const char *function, const Pb__JobSpec *spec)
 {
     PyObject *args = list_of_args(spec), *env = dict_of_env(spec), *modules = dict_of_modules(spec), *result = NULL;
 
     if (args != NULL && env != NULL && modules != NULL)
-        result = python_lib_call("run", "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
+        result = python_lib_call(function, "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
                                  (Py_ssize_t)spec->source.len, spec->source_name, args, env, modules);
     Py_XDECREF(args);
     Py_XDECREF(env);
@@ -190,19 +190,41 @@ static PyObject *run(const Pb__JobSpec *spec)
     return result;
 }
 
-static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct outcome *ret_o)
 {
+    static const char no_memory[] = "no memory was left to say how it ended";
     PyObject *ending;
 
     python_job.spec = spec;
-    ending = run(spec);
+    ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
     PyErr_Clear();
     ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
     outcome_text(ret_o->type, sizeof(ret_o->type), "MemoryError", strlen("MemoryError"));
-    outcome_text(ret_o->message, sizeof(ret_o->message), "no memory left to say how it ended",
-                 strlen("no memory left to say how it ended"));
+    outcome_text(ret_o->message, sizeof(ret_o->message), no_memory, sizeof(no_memory) - 1);
+}
+
+static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    run_or_warm("run", spec, ret_o);
+}
+
+static int python_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    run_or_warm("warm", spec, ret_o);
+    if (ret_o->kind != PB__RESULT_KIND__RESULT_KIND_EXIT || ret_o->exit_code != 0)
+        return -EINVAL;
+    python_job.spec = NULL;
+    return 0;
+}
+
+/* In a template's child: as after any fork that Python did not make. */
+static int python_forked(void)
+{
+    python_job.cancelled = 0;
+    PyOS_AfterFork_Child();
+    return 0;
 }
 
 /* From a signal handler. What Python's table of handlers has for SIGTERM runs: lib/signals.py's, unless the job has one of its own. */
@@ -227,6 +249,8 @@ const struct engine python_engine = {
     .open = python_open,
     .run = python_run,
     .cancel = python_cancel,
+    .warm = python_warm,
+    .forked = python_forked,
     .answer = python_answer,
     .fault = python_fault,
 };

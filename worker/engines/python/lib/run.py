@@ -73,7 +73,8 @@ def fill_linecache(name, source):
 
 
 def new_main(name):
-    main = types.ModuleType("__main__")
+    """Of a template's child: the template's, with all that its init has put there."""
+    main = sys.modules.get("__main__") or types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=name, __annotations__={})
     sys.modules["__main__"] = main
     return main
@@ -164,7 +165,7 @@ def drop_main():
         names[name] = None
 
 
-def run(source, name, args, env, modules):
+def begin(source, name, args, env, modules):
     open_streams()
     os.environ.clear()
     os.environ.update(env)
@@ -174,11 +175,34 @@ def run(source, name, args, env, modules):
     threading.excepthook = threading.__excepthook__ = print_thread_exception
     fill_linecache(name, source)
     finder.take_sent(modules)
-    ending = (0, None, None, None)
+
+
+def execute(source, name):
     try:
         main = new_main(name)
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
-        ending = ending_of(error)
+        return ending_of(error)
+    return 0, None, None, None
+
+
+def run(source, name, args, env, modules):
+    begin(source, name, args, env, modules)
+    ending = execute(source, name)
     finish()
+    return ending
+
+
+def warm(source, name, args, env, modules):
+    """A template's init: what it leaves is what each of its children begins with."""
+    begin(source, name, args, env, modules)
+    ending = execute(source, name)
+    others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
+    if ending[1] is None and ending[0] != 0:
+        ending = ending[0], "SystemExit", f"the init of a template ended with exit code {ending[0]}", ""
+    elif ending[1] is None and others:
+        ending = 1, "RuntimeError", f"the init of a template leaves threads that run: {', '.join(others)}; join them first", ""
+    flush_streams()
+    gc.collect()
+    gc.freeze()
     return ending
