@@ -56,10 +56,6 @@ static int refuse_together(const struct command *c, struct coop_error *why)
 
     if (c->opt.engine != NULL && strcmp(c->opt.engine, engine_table[ENGINE_PYTHON].name) != 0)
         return flag_refuse(why, "-c and -m are of the engine python, and --engine %.40s is given", c->opt.engine);
-    if (c->opt.code != NULL && c->opt.modules.n > 0)
-        return flag_refuse(why, "-c and -m are two things to run");
-    if (!template && c->opt.modules.n > 1)
-        return flag_refuse(why, "a job runs one module; a template may load several");
     if (template && c->opt.run != NULL)
         return flag_refuse(why, "-m goes without --run: the script imports what it needs");
     if (c->opt.spec_path != NULL)

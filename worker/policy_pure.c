@@ -300,7 +300,7 @@ static const struct policy_row python_rows[] = {
 static const struct policy_row python_template_rows[] = {
     ROWS_FORK
     { ALLOW(read),                       IF(INT_IS(0, FORK_FD)),                    "the child: its link's greeting, before that is in its place" },
-    { ALLOW(write),                      IF(INT_IS(0, FORK_FD)),                    "the same" },
+    { ALLOW(writev),                     IF(INT_IS(0, FORK_FD)),                    "the same" },
     ROWS_PYTHON
 };
 
