@@ -51,7 +51,7 @@ EXEC_OBJS   := engine beneath stage arguments image program program_limits child
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle asking mod_fields mod_status mod_future mod_create mod_interpreters mod_queues mod_unbound mod_buffers mod_kv mod_caps mod_alias
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
-PYTHON_OBJS := module engine lib streams image \
+PYTHON_OBJS := module engine lib streams image answer threads stack \
                builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 # What interpreters and the modules by which a script asks the broker are made of.
@@ -60,7 +60,7 @@ CLIENT_OBJS := client req_socket endpoint autostart error op failure start value
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message field_size value_number value_read value_write value_path val val_code val_map tls_address enum_name
 LIBCOOP_GEN   := job calls control
-CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin human_plan own_coopd reply
+CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read program program_parts terminal outputs ending input follow signals doctor_fixes explain ask words values interp_output audit_calls grants flags flag_values flag_jobs selection feed screen watch progress wait_many flag_plan spec_file spec_keys spec_parts spec_flags completion completion_bash completion_zsh completion_fish settings audit_admin human_plan own_coopd reply python
 
 # What speaks HTTP for webhooks: a process of its own.
 COURIER_OBJS := address errands walls errand_id
