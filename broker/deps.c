@@ -93,7 +93,7 @@ static void put_back_early(struct deps *d)
         struct dep_early *e = d->early;
 
         d->early = e->next;
-        (void)dep_graph_add(&d->graph, e->job, e->on, e->after, NULL);
+        (void)dep_graph_add_known(&d->graph, e->job, e->on, e->after);
         free(e);
     }
 }
@@ -175,19 +175,25 @@ static void mark_wanted(struct broker *b, const char *on)
         a->is_wanted = true;
 }
 
-static int add_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep, struct dep_circle *circle)
+/* The edge is in the graph: it counts. */
+static void count_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep)
 {
-    int rc = dep_graph_add(&b->plans.deps.graph, job, dep->on, dep->after, circle);
     struct array *a = w == NULL ? arrays_find(b, job) : NULL;
 
-    if (rc != 0)
-        return rc;
     mark_wanted(b, dep->on);
     if (w != NULL)
         jobs_block(&b->jobs, w);
     else if (a != NULL)
         arrays_block(a);
-    return 0;
+}
+
+static int add_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep, struct dep_circle *circle)
+{
+    int rc = dep_graph_add(&b->plans.deps.graph, job, dep->on, dep->after, circle);
+
+    if (rc == 0)
+        count_edge(b, job, w, dep);
+    return rc;
 }
 
 int deps_enter(struct broker *b, const char *job, struct waiting *w, const struct deps_list *l)
@@ -226,8 +232,10 @@ static int recover_one(void *ctx, const struct store_dep *dep)
 
     if (w == NULL && arrays_find(b, dep->job) == NULL)
         return 0;
-    rc = add_edge(b, dep->job, w, dep, NULL);
-    return rc == -EEXIST ? 0 : rc;
+    rc = dep_graph_add_known(&b->plans.deps.graph, dep->job, dep->on, dep->after);
+    if (rc == 0)
+        count_edge(b, dep->job, w, dep);
+    return rc == -EEXIST || rc == -ELOOP ? 0 : rc;
 }
 
 static int settle_one(void *ctx, const struct store_dep *dep)
@@ -243,9 +251,24 @@ int deps_recover(struct broker *b)
     return rc == 0 ? store_each_dep(b->store, settle_one, b) : rc;
 }
 
+/* Also of a task that is not in memory yet: its array is still coming in. */
+static bool whole_of(void *ctx, const char *job, char ret_array[ULID_LEN + 1])
+{
+    struct broker *b = ctx;
+    const struct waiting *w = waiting_find(&b->jobs.table, job);
+    struct store_job row;
+
+    if (w == NULL && (arrays_find(b, job) != NULL || store_find(b->store, job, &row) != 0))
+        return false;
+    if (w != NULL && w->array == NULL)
+        return false;
+    memcpy(ret_array, w != NULL ? w->array->row.id : row.array_id, ULID_LEN + 1);
+    return ret_array[0] != '\0';
+}
+
 void deps_init(struct broker *b)
 {
-    dep_graph_init(&b->plans.deps.graph);
+    dep_graph_init(&b->plans.deps.graph, whole_of, b);
     b->plans.deps.step = (struct timer){ .fn = on_step, .ctx = b };
 }
 

@@ -10,7 +10,7 @@
 
 enum { RING_FIRST = 256 };
 
-const char *const event_kind_names[EVENT_KINDS] = { "state", "submit", "worker", "quarantine", "admin", "broker" };
+static const char *const event_kind_names[EVENT_KINDS] = { "state", "submit", "worker", "quarantine", "admin", "broker" };
 
 struct event {
     uint64_t seq, at_us;

@@ -31,7 +31,6 @@ struct tenant;
 #define EVENTS_TENANT 64   /* of one tenant of those */
 
 enum event_kind { EVENT_STATE, EVENT_SUBMIT, EVENT_WORKER, EVENT_QUARANTINE, EVENT_ADMIN, EVENT_BROKER, EVENT_KINDS };
-extern const char *const event_kind_names[EVENT_KINDS];
 
 /* One that is about to be told. What is 0 or NULL is not said. */
 struct event_note {

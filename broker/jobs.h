@@ -316,6 +316,9 @@ void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
 int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
 int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
+/* For arrays. One that has begun goes on, and is held when it comes back to waiting; and some of what holds it is lifted. */
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who);
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds);
 /* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM, -EALREADY:
  * another change of it is on its way. */
 int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),

@@ -19,7 +19,8 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
 void jobs_place(struct jobs *j, struct waiting *w, const char *reason);
 /* The same for the first time: no step. */
 void jobs_place_first(struct jobs *j, struct waiting *w);
-void jobs_on_due(void *ctx); /* of the timer due */
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w); /* it has come back to waiting: while it ran somebody may have held it */
+void jobs_on_due(void *ctx);                                 /* of the timer due */
 void jobs_on_wall(void *ctx);
 void jobs_arm_clocks(struct jobs *j); /* after anything that may have changed who is due first */
 void jobs_end_waiting(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail); /* with a job or without */

@@ -90,6 +90,7 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
     jobs_arm_clocks(j);
     waiting_id(w, id);
     tell(j->broker, id, w, from, next, reason);
+    arrays_task_moved(w, from);
     if (w->job != NULL && job_waits(next))
         jobs_may_let_go(w->job);
     else if (w->job != NULL)
@@ -144,9 +145,10 @@ Pb__State jobs_first_state(const struct waiting *w)
 
 void jobs_place_first(struct jobs *j, struct waiting *w)
 {
-    Pb__State state = jobs_first_state(w);
+    Pb__State state = jobs_first_state(w), was = (Pb__State)w->state;
 
     waiting_set_state(&j->table, w, state);
+    arrays_task_moved(w, was);
     count(w, state, 1);
     arm_entry(j, w);
     if (state == ST(READY))
@@ -215,16 +217,48 @@ static bool back_to_waiting(struct jobs *j, struct waiting *w)
     return job_waits((Pb__State)w->state);
 }
 
+static const char *hold_reason(const struct waiting *w)
+{
+    return w->holds & WAITING_HELD_USER ? "HELD_USER" : "ARRAY_PAUSED";
+}
+
 int jobs_hold(struct jobs *j, struct waiting *w)
 {
     if (w->entering || !back_to_waiting(j, w))
         return -EBUSY;
-    w->holds |= WAITING_HELD_USER;
-    if (w->state == ST(HELD))
-        jobs_note_move(j, w, NULL); /* by another before */
+    return jobs_hold_by(j, w, WAITING_HELD_USER);
+}
+
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who)
+{
+    bool waits = back_to_waiting(j, w);
+
+    if (w->entering || w->state == ST(FINISHING))
+        return -EBUSY;
+    w->holds |= (uint8_t)who;
+    if (!waits || w->state == ST(HELD))
+        jobs_note_move(j, w, NULL); /* by another before, or for its next attempt */
     else
-        jobs_place(j, w, "HELD_USER");
+        jobs_place(j, w, hold_reason(w));
     return 0;
+}
+
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds)
+{
+    if (w->entering || (w->holds & holds) == 0)
+        return -EBUSY;
+    w->holds &= (uint8_t)~holds;
+    if (w->state == ST(HELD) && w->holds == 0)
+        jobs_place(j, w, "RELEASED");
+    else
+        jobs_note_move(j, w, NULL);
+    return 0;
+}
+
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w)
+{
+    if (w->holds != 0 && w->state != ST(HELD))
+        jobs_place(j, w, hold_reason(w));
 }
 
 int jobs_release(struct jobs *j, struct waiting *w)
@@ -264,7 +298,7 @@ void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds)
 {
     if (!back_to_waiting(j, w))
         return;
-    w->holds = holds & (WAITING_HELD_USER | WAITING_HELD_QUARANTINE);
+    w->holds = holds & WAITING_HOLDS;
     jobs_place(j, w, "NOT_STORED");
 }
 

@@ -28,7 +28,9 @@ struct tenant;
 enum waiting_hold {
     WAITING_HELD_USER = 1 << 0,       /* coop hold, or the spec */
     WAITING_HELD_QUARANTINE = 1 << 1, /* its workers were lost as often as it may be tried */
+    WAITING_HELD_ARRAY = 1 << 2,      /* coop pause of its array */
 };
+#define WAITING_HOLDS (WAITING_HELD_USER | WAITING_HELD_QUARANTINE | WAITING_HELD_ARRAY)
 
 enum waiting_clock { WAITING_WALL, WAITING_MONOTONIC, WAITING_CLOCKS };
 
