@@ -387,6 +387,24 @@ static void what_was_cancelled_is_used_and_has_not_failed(void **state)
     assert_int_equal(json_num(day, "failed"), 1);
 }
 
+/* Whoever follows what happens hears that another broker tells it from now on, and all that this one has to tell. */
+static void who_follows_events_is_told_of_another_broker(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(b, "events", "-f");
+    char *before = submit(b, "--hold", ok_script(b)), *after;
+
+    proc_until(p, &p->out, before);
+    broker_kill(b);
+    proc_until(p, &p->err, "the broker went away");
+    broker_up(b);
+    after = submit(b, "--hold", ok_script(b));
+    proc_until(p, &p->err, "another broker has begun");
+    proc_until(p, &p->out, after);
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+}
+
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 #define TEST_OWN(name) cmocka_unit_test_teardown(name, broker_teardown)
 
@@ -412,6 +430,7 @@ int main(void)
         TEST(a_race_with_one_key_makes_one_job),
         TEST_OWN(whoever_asks_is_told_why_a_job_waits),
         TEST(what_was_cancelled_is_used_and_has_not_failed),
+        TEST(who_follows_events_is_told_of_another_broker),
         TEST(a_drained_broker_takes_and_begins_nothing_until_it_does_again),
     };
 
