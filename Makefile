@@ -51,7 +51,8 @@ EXEC_OBJS   := engine beneath stage arguments image program program_limits child
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle asking mod_fields mod_status mod_future mod_create mod_interpreters mod_queues mod_unbound mod_buffers mod_kv mod_caps mod_alias
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
-PYTHON_OBJS := module engine lib streams image
+PYTHON_OBJS := module engine lib streams image \
+               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 # What interpreters and the modules by which a script asks the broker are made of.
 PYTHON_OBJS += value value_make handle call_error message message_read asking calls lib_modules interp
@@ -65,13 +66,9 @@ CLI_OBJS    := verbs args help json text say human outcome submit_spec spec_read
 COURIER_OBJS := address errands walls errand_id
 
 BROKER_LIBS := -lcbor -lmd -lsqlite3 -lyaml -ljansson -lprotobuf-c -lpthread -lm -lmbedtls -lmbedx509 -lmbedcrypto
-<<<<<<< HEAD
 # Each mapping of a zygote is copied for every worker, and a shared library has five: what Debian has as an archive is linked in.
 WORKER_LIBS := -l:liblua5.4.a -l:libprotobuf-c.a -l:libmd.a -lm -lcbor
-=======
-WORKER_LIBS := -l:liblua5.4.a -lprotobuf-c -lmd -lm -lcbor
 PYTHON_LIBS := -lprotobuf-c -lmd -lm -lcbor
->>>>>>> 7143c7de2f91c70c82a858c5adb2e7ea50256a30
 CLIENT_LIBS := -lprotobuf-c -lcbor -lpthread -ljansson -lmbedtls -lmbedx509 -lmbedcrypto
 COURIER_LIBS := -lcurl -lprotobuf-c
 CLI_LIBS    := -ljansson -lmd -lyaml -lmbedtls -lmbedx509 -lmbedcrypto
@@ -89,7 +86,7 @@ UNIT_client := req_socket val_json client
 UNIT_courier := address errand_id
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults py_tasklets
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml courier
 
