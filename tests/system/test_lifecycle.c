@@ -391,7 +391,7 @@ static void what_was_cancelled_is_used_and_has_not_failed(void **state)
 static void who_follows_events_is_told_of_another_broker(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop_start(b, "events", "-f");
+    struct proc *p = coop_start(b, "events", "-f", "--since-start");
     char *before = submit(b, "--hold", ok_script(b)), *after;
 
     proc_until(p, &p->out, before);
