@@ -49,6 +49,8 @@ enum write_sql {
     W_LABELS_DROP,
     W_SPEC_ROOT,
     W_ARRAY,
+    W_ARRAY_WHOLE,
+    W_ARRAY_NOT_WHOLE,
     W_ARRAY_END,
     W_CLAIM,
     W_MOVE,
@@ -321,6 +323,11 @@ int store_attempt_add(struct store *s, struct store_op *op, int64_t now_us);
 int store_edit(struct store *s, struct store_op *op, int64_t now_us);
 int store_finish(struct store *s, struct store_op *op, int64_t now_us);
 int store_remove(struct store *s, struct store_op *op, int64_t now_us);
+#define STORE_SLICE 1000 /* tasks of an array that one transaction makes or removes */
+/* An array that never became whole, and some of its tasks: the next slice. op->slice.more: there are others. */
+int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us);
+/* The id of one; "": there is none. */
+int store_not_whole(struct store *s, char ret[ULID_LEN + 1]);
 int store_drop_logs(struct store *s, struct store_op *op, int64_t now_us);
 int store_array_end(struct store *s, struct store_op *op, int64_t now_us);
 int store_dep_add(struct store *s, struct store_op *op, int64_t now_us);

@@ -50,10 +50,11 @@ struct options {
     /* what is changed of one (edit) */
     bool set_class;
     Pb__JobClass job_class;
-    uint32_t priority;                   /* 1 to 5; 0: not given */
-    uint64_t not_before_us, deadline_us; /* wall clock; 0: not given */
-    struct text_list after, drop_after;  /* ID[:ok|fail|any] */
-    bool clone;                          /* retry */
+    uint32_t priority;                         /* 1 to 5; 0: not given */
+    uint64_t not_before_us, deadline_us;       /* wall clock; 0: not given */
+    uint64_t not_before_in_us, deadline_in_us; /* said as a span from now; 0: not said so */
+    struct text_list after, drop_after;        /* ID[:ok|fail|any] */
+    bool clone;                                /* retry */
 
     bool why;                      /* show */
     bool any, all_of, no_progress; /* wait */

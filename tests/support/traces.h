@@ -16,6 +16,9 @@ struct traces;
 /* From now on every process that is started from here, and loses its parent, becomes our child. */
 void traces_begin(void);
 
+/* Waits until the broker has closed its ends of its clients' connections: a command that has ended may be open there for a moment more. */
+void traces_wait_alone(const struct broker *b);
+
 /* As it is now. b->proc NULL: nothing but what this program itself has. */
 struct traces *traces_take(const struct broker *b);
 
