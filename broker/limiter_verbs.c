@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/admin_log.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/limiters.h"
@@ -105,6 +106,10 @@ static void push(struct control_call *c, enum store_kind kind, const struct tena
     op->owner = call;
     op->done = done;
     store_push(c->broker->store, op);
+    if (kind == STORE_LIMITER_PUT)
+        admin_log(c->broker, &c->actor, "limiter.set", set->key, t->id, "max=%u", set->max);
+    else
+        admin_log(c->broker, &c->actor, "limiter.rm", set->key, t->id, "%s", "");
 }
 
 static void remove_one(struct control_call *c, const struct tenant *t, struct limiter *l)

@@ -65,6 +65,39 @@ static int list(const struct command *c, struct coop_client *client, char **args
     return 0;
 }
 
+static void print_entry(const struct command *c, const Pb__CronReply *r)
+{
+    if (c->opt.json) {
+        json_print(json_document(&r->base));
+        return;
+    }
+    print(c, r);
+    if (r->spec == NULL || c->opt.quiet)
+        return;
+    printf("\nsubmits\n");
+    human_spec(stdout, r->spec);
+    human_asked(stdout, r->spec);
+}
+
+static int show(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__CronLs body = PB__CRON_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+    struct frame reply;
+    int code;
+
+    (void)n;
+    body.id = args[0];
+    req.body_case = PB__REQUEST__BODY_CRON_LS;
+    req.cron_ls = &body;
+    code = say_call(c, client, &req, PB__REPLY__BODY_CRONS, &reply);
+    if (code != 0)
+        return code;
+    print_entry(c, ((const Pb__Reply *)reply.msg)->crons);
+    frame_release(&reply);
+    return 0;
+}
+
 /* What is told of one that was changed: that it was, and of one that was fired the job. */
 static void tell(const struct command *c, const Pb__CronReply *r, bool fired)
 {
@@ -133,6 +166,7 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 /* clang-format off */
 const struct word cron_words[] = {
     { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL },
+    { "show",   "ID",    1, 1,  "one entry, and what it submits each time",                      show,   NULL },
     { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL },
     { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL },
     { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL },
