@@ -24,6 +24,8 @@ static void on_edited(struct store_op *op)
     struct edit_call *e = op->owner;
     struct array *a = arrays_find(e->call.broker, op->job);
 
+    deps_edited(e->call.broker, op->job, op->status, &(struct deps_list){ op->edit.add, op->edit.n_add },
+                &(struct deps_list){ op->edit.drop, op->edit.n_drop });
     if (op->status == 0 && a != NULL) {
         if (op->edit.what & STORE_EDIT_NAME)
             memcpy(a->row.name, op->edit.row.name, sizeof(a->row.name));
@@ -101,6 +103,7 @@ void array_verb_edit(struct control_call *c)
     if (op == NULL || e == NULL) {
         store_op_free(op);
         free(e);
+        deps_edited(c->broker, c->id, -ENOMEM, &add, &drop);
         deps_list_finish(&add);
         deps_list_finish(&drop);
         control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");

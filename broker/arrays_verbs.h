@@ -1,5 +1,5 @@
 /*
- * arrays_verbs.h - the table of what a request means that names an array; each request of control.c that names a job has a row.
+ * arrays_verbs.h - the table of what a request means that names an array; each request of control_gate.c that names a job has a row.
  *
  * Side:    broker, main thread.
  */

@@ -412,10 +412,9 @@ static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
     e->row.paused = pause;
     if (!pause)
         e->row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
-    if (cron_note(e, on_changed, call) == 0) {
-        record(c, pause ? "cron.pause" : "cron.resume", e);
+    record(c, pause ? "cron.pause" : "cron.resume", e); /* before it: whoever has the answer finds the record */
+    if (cron_note(e, on_changed, call) == 0)
         return;
-    }
     e->row.paused = call->was_paused;
     control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
     call_free(call);
@@ -453,8 +452,8 @@ static void remove_entry(struct control_call *c, struct cron *e)
     memcpy(op->cron.row.id, e->row.id, sizeof(e->row.id));
     op->owner = call;
     op->done = on_removed;
-    store_push(c->broker->store, op);
     record(c, "cron.rm", e);
+    store_push(c->broker->store, op);
 }
 
 static void on_fired_by_hand(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)

@@ -74,14 +74,14 @@ static void on_failed(void *ctx, const char *job, const char *on, Pb__After afte
     struct array *a = w == NULL ? arrays_find(b, job) : NULL;
     char detail[DEPS_WHY];
 
-    if ((w != NULL && !w->committed) || (a != NULL && !a->committed)) {
+    if ((w != NULL && (!w->committed || w->editing)) || (a != NULL && !a->committed)) {
         keep_for_later(d, job, on, after);
         return;
     }
     snprintf(detail, sizeof(detail), "it runs when %s %s, which has ended as %s", on, after_names[after], job_state_name(outcome));
     if (w != NULL && job_waits((Pb__State)w->state)) {
-        d->skipping++;
         jobs_skip(&b->jobs, w, detail);
+        d->skipping += w->state == ST(FINISHING); /* else there was no memory for its receipt: it is tried again */
     } else if (a != NULL) {
         arrays_skip(a, detail);
     }
@@ -394,8 +394,9 @@ static int add_all(struct broker *b, const char *job, struct waiting *w, const s
             continue;
         rc = add_edge(b, job, w, &l->deps[i], &circle);
         added[i] = rc == 0;
+        l->deps[i].was_there = rc == -EEXIST;
         if (rc == -EEXIST)
-            rc = dep_graph_set(&b->plans.deps.graph, job, l->deps[i].on, l->deps[i].after);
+            rc = 0;
     }
     if (rc == -ELOOP)
         say_circle(&circle, why);
@@ -427,13 +428,23 @@ int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const
         rc = deps_resolve(b, t, queue, job, add, n_add, ret_add, why);
     if (rc == 0)
         rc = add_all(b, job, w, ret_add, why);
-    for (size_t i = 0; i < ret_drop->n && rc == 0; i++)
-        take_back(b, job, w, ret_drop->deps[i].on);
-    for (size_t i = 0; i < ret_add->n && rc == 0; i++)
-        settle_if_ended(b, ret_add->deps[i].on);
     if (rc != 0) {
         deps_list_finish(ret_add);
         deps_list_finish(ret_drop);
     }
     return rc;
+}
+
+void deps_edited(struct broker *b, const char *job, int status, const struct deps_list *add, const struct deps_list *drop)
+{
+    struct waiting *w = waiting_find(&b->jobs.table, job);
+
+    for (size_t i = 0; i < drop->n && status == 0; i++)
+        take_back(b, job, w, drop->deps[i].on);
+    for (size_t i = 0; i < add->n; i++)
+        if (status == 0)
+            (void)dep_graph_set(&b->plans.deps.graph, job, add->deps[i].on, add->deps[i].after); /* of one that was there before */
+        else if (!add->deps[i].met && !add->deps[i].was_there)
+            take_back(b, job, w, add->deps[i].on);
+    deps_admit(b, job, 0);
 }

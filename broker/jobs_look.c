@@ -131,7 +131,7 @@ void jobs_status_slim(struct jobs *j, const struct waiting *w, Pb__JobStatus *re
     ret->tenant = (char *)w->tenant->name;
     ret->class_ = waiting_class(w);
     ret->priority = waiting_priority(w);
-    ret->not_before_us = w->not_before_us;
+    ret->not_before_us = w->state == ST(RETRY_WAIT) ? w->pause_until_us : w->not_before_us;
     ret->array_index = w->array_index;
     if (w->array != NULL)
         ret->array_id = w->array->row.id;

@@ -66,6 +66,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
 /* READY, and the scheduler is to know it. -ENOMEM. */
 int jobs_sched_put(struct jobs *j, struct waiting *w);
 void jobs_sched_take(struct jobs *j, struct waiting *w);
+void jobs_sched_cost(struct jobs *j, struct waiting *w,
+                     const struct store_job *row);       /* by its limits; of one that the scheduler does not have */
+void jobs_make_ready(struct jobs *j, struct waiting *w); /* READY: the scheduler's now. jobs_wait.c */
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row); /* what it uses, and what it will cost */
 void jobs_sched_leave(struct jobs *j, struct waiting *w);
 /* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */

@@ -252,7 +252,7 @@ void jobs_back_off(struct job *job)
     close_attempt(job, job->end.cause, job->end.detail, &ended);
     jobs_move(j, w, JOB_EV_BACKOFF, job_cause_name(ended.cause));
     forget_run(job);
-    w->not_before_us = loop_wall_us() + pause; /* what a new broker goes by */
+    w->pause_until_us = loop_wall_us() + pause;
     jobs_note_step(j, w, was, &ended);
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + pause);
     jobs_arm_clocks(j);

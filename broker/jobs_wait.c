@@ -61,7 +61,7 @@ static void arm_entry(struct jobs *j, struct waiting *w)
         log_event(LOG_LEVEL_ERROR, "not_armed", "error=\"no memory\""); /* it is looked at when something else happens to it */
 }
 
-static void make_ready(struct jobs *j, struct waiting *w)
+void jobs_make_ready(struct jobs *j, struct waiting *w)
 {
     w->ready_at = j->broker->loop.now_us;
     if (jobs_sched_put(j, w) != 0)
@@ -86,7 +86,7 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
         w->job->state = next;
     arm_entry(j, w);
     if (next == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
     waiting_id(w, id);
     tell(j->broker, id, w, from, next, reason);
@@ -152,7 +152,7 @@ void jobs_place_first(struct jobs *j, struct waiting *w)
     count(w, state, 1);
     arm_entry(j, w);
     if (state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
 }
 
@@ -163,7 +163,7 @@ void jobs_place(struct jobs *j, struct waiting *w, const char *reason)
     if (w->entering || !job_waits((Pb__State)w->state))
         return;
     if (w->state == ST(RETRY_WAIT) && (event == JOB_EV_READY || event == JOB_EV_SCHEDULE))
-        return; /* its pause is not over: the monotonic clock says when, not_before_us is only a new broker's word for it */
+        return; /* its pause is not over: the monotonic clock says when */
     if (state_of(event) == (Pb__State)w->state) {
         arm_entry(j, w); /* its time may be another */
         jobs_arm_clocks(j);
@@ -274,21 +274,23 @@ int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, str
               void *owner)
 {
     unsigned before = w->holds;
-    bool claiming = j->claiming;
-    int rc;
+    int rc = job_waits((Pb__State)w->state) || w->state == ST(CLAIMED) ? 0 : -EBUSY;
 
+    if (rc == 0)
+        rc = jobs_begin_edit(j, w); /* what is released does not begin before the store has it */
+    if (rc != 0)
+        return rc;
     j->told.done = done;
     j->told.owner = owner;
-    j->claiming = true; /* what is released does not begin before the store has heard of it */
     rc = deed(j, w);
-    j->claiming = claiming;
     if (rc == 0 && j->told.done != NULL) { /* there was no memory to tell the store */
         j->told.done = NULL;
         jobs_put_holds(j, w, before);
         rc = -ENOMEM;
     }
     j->told.done = NULL;
-    jobs_dispatch(j);
+    if (rc != 0)
+        jobs_undo_edit(j, w);
     return rc;
 }
 
@@ -316,7 +318,7 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
         jobs_sched_take(j, w);
     waiting_set_band(w, e->set_class ? e->class : waiting_class(w), e->priority != 0 ? e->priority : waiting_priority(w));
     if (w->state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     if (e->not_before_us != 0)
         w->not_before_us = e->not_before_us;
     if (e->deadline_us != 0)
@@ -356,14 +358,15 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
     if (w->state == ST(FINISHING)) {
         jobs_slim_again(j, w);
     } else if (w->state == ST(RETRY_WAIT)) {
-        w->not_before_us = 0; /* its pause was by the other clock */
         jobs_move(j, w, JOB_EV_READY, "RETRY");
         jobs_note_move(j, w, NULL);
         if (w->job != NULL)
             control_wake(w->job);
     } else if (w->state == ST(READY)) {
-        make_ready(j, w);
+        jobs_make_ready(j, w);
         arm_entry(j, w);
+    } else if (w->state == ST(BLOCKED)) { /* there was no memory when it was to be skipped */
+        jobs_skip(j, w, "a job that it waits for did not end as --after asks");
     }
 }
 

@@ -105,11 +105,11 @@ static void push(struct control_call *c, enum store_kind kind, const struct tena
     memcpy(op->limiter.key, set->key, strlen(set->key) + 1); /* checked */
     op->owner = call;
     op->done = done;
-    store_push(c->broker->store, op);
-    if (kind == STORE_LIMITER_PUT)
+    if (kind == STORE_LIMITER_PUT) /* before it: whoever has the answer finds the record */
         admin_log(c->broker, &c->actor, "limiter.set", set->key, t->id, "max=%u", set->max);
     else
         admin_log(c->broker, &c->actor, "limiter.rm", set->key, t->id, "%s", "");
+    store_push(c->broker->store, op);
 }
 
 static void remove_one(struct control_call *c, const struct tenant *t, struct limiter *l)

@@ -214,7 +214,8 @@ struct store_op {
         int undo;          /* it has failed half way, and goes again; then this is its status */
         bool more;
     } slice;
-    int sync_status;       /* the store's: what fdatasync said */
+    int sync_status;       /* set by the store: what fdatasync said of the files of a FINISH; not 0: nothing was written */
+    unsigned sync_lost;    /* and of which: bits 1u << stream. They are not to be asked again: a second answer may be a lie. */
     void *owner;           /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
 };

@@ -259,13 +259,16 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     return err;
 }
 
-/* The files of a job before its receipt: a receipt that promises output must not outlive it. Asked once: a second fsync may lie. */
+/* The files of a job before its receipt: a receipt that promises output must not outlive it. */
 static void sync_files(struct store_op *op)
 {
     op->sync_status = 0;
+    op->sync_lost = 0;
     for (int i = 0; i < STORE_STREAMS && op->kind == STORE_FINISH; i++)
-        if (op->finish.sync_fd[i] >= 0 && fdatasync(op->finish.sync_fd[i]) != 0)
+        if (op->finish.sync_fd[i] >= 0 && fdatasync(op->finish.sync_fd[i]) != 0) {
             op->sync_status = -errno;
+            op->sync_lost |= 1u << i;
+        }
 }
 
 /* Failures that one op can bring upon the others: each is then tried by itself, so that small ones get through. */

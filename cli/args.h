@@ -82,6 +82,7 @@ struct command {
     bool after_dashes; /* the first of args stood behind -- */
 };
 
+/* What the value of a flag, or an argument behind a word, is one of. */
 enum flag_completes {
     FLAG_NOTHING,
     FLAG_FILE,
@@ -94,6 +95,12 @@ enum flag_completes {
     FLAG_ID,
     FLAG_SORT,
     FLAG_RETRY,
+    FLAG_NAME, /* what the verb's own ls lists */
+    FLAG_TENANT,
+    FLAG_SCOPES,
+    FLAG_TENANT_KEYS,
+    FLAG_QUOTA_KEYS,
+    FLAG_TOKEN_KEYS,
 };
 
 struct flag {
