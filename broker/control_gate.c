@@ -131,6 +131,10 @@ static int resolve_id(struct control_call *c, const char *text)
     if (rc == -ENOTUNIQ)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);
+    else if (rc == -ENOENT && crons_sees(c, text))
+        control_refuse_hint(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND,
+                            "coop cron show|pause|fire|rm is about entries of cron",
+                            "there is no job %s; it is an entry of cron, which makes jobs", text);
     else if (rc == -ENOENT)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
     else if (rc != 0)
