@@ -76,7 +76,7 @@ void jobs_note_step(struct jobs *j, struct waiting *w, uint64_t epoch_was, const
         .attempt = w->attempt,
         .infra = w->infra,
         .hold = w->holds,
-        .not_before_us = w->not_before_us,
+        .not_before_us = w->state == ST(RETRY_WAIT) ? w->pause_until_us : w->not_before_us,
         .epoch = w->epoch,
         .fence = {epoch_was, w->stored_epoch}
     };
@@ -200,9 +200,13 @@ void jobs_claims_back(struct jobs *j, struct store_op *op)
 void jobs_move_back(struct jobs *j, struct store_op *op)
 {
     const struct answer a = { op->job, op->move.state, op->move.epoch, op->move.fence, op->status, op->done != NULL };
+    bool is_behind = hear(j, &a);
+    struct waiting *w = waiting_find(&j->table, op->job);
     struct store_op *again;
 
-    if (!hear(j, &a) || (again = store_op_new(STORE_MOVE, op->job)) == NULL)
+    if (a.told && w != NULL && w->editing)
+        jobs_undo_edit(j, w); /* the deed is done, or was undone by who heard of it */
+    if (!is_behind || (again = store_op_new(STORE_MOVE, op->job)) == NULL)
         return;
     again->move = op->move;
     again->move.fence.stored = *stored_epoch(j, op->job);

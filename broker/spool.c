@@ -14,7 +14,7 @@
 
 #define SPOOL_FIRST (4u << 10) /* most jobs print less */
 
-const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
+static const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
 
 static void file_name(char name[64], const char *job, int stream)
 {
@@ -205,6 +205,14 @@ void spool_reset(struct spool *s)
     drop_memory(s);
     drop_file(s);
     s->len = s->refused = 0;
+}
+
+void spool_lose(struct spool *s)
+{
+    uint64_t all = s->len + s->refused;
+
+    spool_reset(s);
+    s->refused = all;
 }
 
 void spool_finish(struct spool *s)

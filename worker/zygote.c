@@ -578,3 +578,14 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));
     return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
 }
+
+int zygote_refuse(const struct engine *e, int control_fd, const char *why)
+{
+    struct zygote z = { .engine = e, .control_fd = control_fd };
+
+    log_init("zygote", LOG_LEVEL_INFO);
+    snprintf(z.space.why, sizeof(z.space.why), "%s", why);
+    log_event(LOG_LEVEL_ERROR, "no_engine", "engine=%s why=\"%s\"", e->name, why);
+    say_refused(&z);
+    return COOP_EXIT_PLATFORM;
+}

@@ -131,12 +131,6 @@ static unsigned descendants(pid_t root, pid_t extra, pid_t *into)
     return found;
 }
 
-unsigned traces_orphans(pid_t *into)
-{
-    bury();
-    return descendants(getpid(), 0, into);
-}
-
 /* ---- control groups ------------------------------------------------------------------------------------------------------------ */
 
 /* Everything below a hierarchy whose name begins like those of this run directory's broker; the broker's own group itself is not looked for. */

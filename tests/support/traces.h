@@ -33,7 +33,4 @@ void traces_expect(const struct broker *b, const struct traces *was);
 /* How many lines that begin so are there now, and were not. */
 unsigned traces_differ(const struct broker *b, const struct traces *was, const char *beginning);
 
-/* The descendants of this program that it did not start itself. Returns how many. */
-unsigned traces_orphans(pid_t *into);
-
 #endif
