@@ -178,7 +178,7 @@ static void a_line_is_out_before_the_script_goes_on(void **state)
 
 static void a_cancel_is_keyboardinterrupt(void **state)
 {
-    static const char *const codes[] = { "print('up')\ntry:\n    while True: x = 1\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+    static const char *const codes[] = { "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
                                          "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
                                          "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise" };
 
