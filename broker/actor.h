@@ -1,5 +1,5 @@
 /*
- * actor.h - who asks, and what they may: worked out once for each request, before the gate of control.c looks at anything else of it.
+ * actor.h - who asks, and what they may: worked out once for each request, before control_gate.c looks at anything else of it.
  *
  * Side:    broker. A token is bytes of a stranger until it was found; a uid is the kernel's word.
  * Local:   the peer's uid, when the connection was accepted. Root and the broker's own uid are operators. Any other has submit, read and

@@ -87,7 +87,7 @@ static int fill_op(const struct jobs_order *o, const struct jobs_plan *plan, uin
     m->array->not_before_us = m->row.not_before_us;
     m->array->deadline_us = m->row.deadline_us;
     m->array->prio = m->row.prio;
-    m->array->hold = m->row.hold;
+    m->array->hold = ARRAY_WISH_NONE; /* each of its tasks is held by itself */
     m->array->class = m->row.class;
     memcpy(m->array->id, op->job, sizeof(m->array->id));
     snprintf(m->array->name, sizeof(m->array->name), "%s", m->row.name);

@@ -63,15 +63,16 @@ Pb__ErrorCode control_error_code(int rc)
         int rc;
         Pb__ErrorCode code;
     } rows[] = {
-        {-EINVAL,  ER(USAGE)     },
-        { -E2BIG,  ER(USAGE)     },
-        { -ENOENT, ER(NOT_FOUND) },
-        { -EEXIST, ER(CONFLICT)  },
-        { -ELOOP,  ER(CONFLICT)  },
-        { -EBUSY,  ER(CONFLICT)  },
-        { -EDQUOT, ER(QUOTA)     },
-        { -EPERM,  ER(PERMISSION)},
-        { -ENOMEM, ER(TEMPORARY) },
+        {-EINVAL,    ER(USAGE)     },
+        { -E2BIG,    ER(USAGE)     },
+        { -ENOENT,   ER(NOT_FOUND) },
+        { -EEXIST,   ER(CONFLICT)  },
+        { -ELOOP,    ER(CONFLICT)  },
+        { -EBUSY,    ER(CONFLICT)  },
+        { -EDQUOT,   ER(QUOTA)     },
+        { -EPERM,    ER(PERMISSION)},
+        { -ENOMEM,   ER(TEMPORARY) },
+        { -EALREADY, ER(TEMPORARY) },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -61,10 +61,10 @@ void cron_drop(struct cron *e)
 
 int cron_note(struct cron *e, void (*done)(struct store_op *op), void *owner)
 {
-    struct store_op *op = store_op_new(STORE_CRON_PUT, "");
+    struct store_op *op = e->removing ? NULL : store_op_new(STORE_CRON_PUT, "");
 
     if (op == NULL)
-        return -ENOMEM;
+        return e->removing ? -ESTALE : -ENOMEM;
     op->cron.row = e->row;
     op->owner = owner;
     op->done = done;
@@ -137,7 +137,7 @@ static void on_fired(void *ctx, const char *id, const Pb__Limits *limits, bool e
         log_event(LOG_LEVEL_ERROR, "cron_not_stored", "entry=%s error=\"%s\"", e->row.id, strerror(-status));
         try_again(e);
     }
-    crons_look(e->broker);
+    crons_look_soon(e->broker);
     cron_unuse(e);
 }
 
@@ -219,7 +219,7 @@ static void believe_clock(struct cron *e, uint64_t now_us)
 /* Fires it when it is due. Returns the wall clock's time of its next look, UINT64_MAX: none. */
 static uint64_t look_at(struct cron *e, uint64_t now_us, unsigned *left)
 {
-    if (!e->committed || e->row.paused || e->firing)
+    if (!e->committed || e->row.paused || e->firing || e->removing)
         return UINT64_MAX;
     believe_clock(e, now_us);
     if (e->row.next_us != 0 && e->row.next_us <= now_us && e->not_before <= e->broker->loop.now_us && *left > 0) {
@@ -239,6 +239,12 @@ static void again_at(struct broker *b, uint64_t at)
         timers_arm(&b->loop.timers, t, at);
 }
 
+void crons_look_soon(struct broker *b)
+{
+    if (b->plans.crons.started)
+        again_at(b, b->loop.now_us + 1);
+}
+
 void crons_look(struct broker *b)
 {
     struct crons *c = &b->plans.crons;
@@ -252,6 +258,7 @@ void crons_look(struct broker *b)
     HASH_ITER (hh, c->by_id, e, next) {
         uint64_t at = look_at(e, now_us, &left);
 
+        c->looks++;
         if (at <= now_us) /* no more this turn, or not yet again */
             again_at(b, e->not_before > b->loop.now_us ? e->not_before : b->loop.now_us + 1);
         else

@@ -50,8 +50,20 @@ struct job *job_alloc(struct jobs *j, const char *id, const char *name, const ch
     return job;
 }
 
+/* What earlier brokers' attempts left was swept away when this one started. */
+static bool has_never_run(const struct job *job)
+{
+    return job->entry != NULL && job->entry->attempt == 0 && job->entry->infra == 0;
+}
+
 static void open_spools(struct job *job)
 {
+    if (has_never_run(job)) {
+        spool_init_new(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
+        spool_init_new(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
+        outputs_init_new(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);
+        return;
+    }
     spool_init(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
     spool_init(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
     outputs_init(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);

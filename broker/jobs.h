@@ -196,7 +196,6 @@ struct jobs {
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
-    struct waiting_spec *before_edit; /* of the edit that is under way */
     /* Of the deed that is under way: who is to hear that its step is stored. */
     struct {
         void (*done)(struct store_op *op);
@@ -317,7 +316,11 @@ void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
 int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
 int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
-/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM. */
+/* For arrays. One that has begun goes on, and is held when it comes back to waiting; and some of what holds it is lifted. */
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who);
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds);
+/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM, -EALREADY:
+ * another change of it is on its way. */
 int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),
               void *owner);
 void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds); /* it was not stored: as before, if it waits still */
@@ -329,15 +332,18 @@ struct jobs_edit {
     bool set_class;
     Pb__JobClass class;
     uint64_t not_before_us, deadline_us;
+    const struct store_job *limits;  /* of an edit of limits: what it will cost; NULL: of none */
+    const struct store_blob *packed; /* for jobs_edited(): the new spec */
+    const Pb__JobSpec *spec;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
 /* The spec of an entry: of the copy at hand, or the store's. After an error *ret holds nothing, and can be released. */
 int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret);
-/* A new spec of one that waits or is claimed (it waits afterwards): it is kept at hand whatever there is room for, until it runs. 0 or -ENOMEM. Then
- * undo, or edited: its entry, and its job when it has one, go by it. */
-int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
-void jobs_undo_edit(struct jobs *j, struct waiting *w);
-void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, const Pb__JobSpec *spec);
+/* A new spec of one that waits or is claimed (it waits afterwards) is on its way to the store. -EALREADY: another one is. Then one of the two. */
+int jobs_begin_edit(struct jobs *j, struct waiting *w);
+void jobs_undo_edit(struct jobs *j, struct waiting *w); /* it was not stored, or never sent */
+/* Stored: its entry, and its job when it has one, go by it. */
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
 /* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
 #define JOBS_WHY 256
 int jobs_pause(struct job *job, char why[JOBS_WHY]);
@@ -358,6 +364,7 @@ struct jobs_why {
     struct sched_why sched; /* all 0 where it is not the scheduler who keeps it back */
 };
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret);
+const char *jobs_reason_text(const char *reason);                                        /* a sentence; "": there is none for this word */
 const char *jobs_reason(struct jobs *j, const struct waiting *w, char buf[JOBS_REASON]); /* the word alone */
 /* Its terminal has this size from now on. -ENOTTY: it has none. -EAGAIN: its worker does not listen at the moment. */
 int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns);

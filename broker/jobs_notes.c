@@ -23,7 +23,7 @@ void jobs_fence(const struct job *job, struct store_fence *ret)
 }
 
 /* Without memory for it only the account of attempts is less exact after a crash. */
-static void note_claim(struct jobs *j, const struct store_claim *c)
+static bool note_claim(struct jobs *j, const struct store_claim *c)
 {
     struct store_op *op = j->claims != NULL ? j->claims : store_op_new(STORE_CLAIM, "");
     struct store_claim *mine = op != NULL ? store_claim_add(op, c->job) : NULL;
@@ -34,6 +34,7 @@ static void note_claim(struct jobs *j, const struct store_claim *c)
         store_op_free(op);
     if (mine != NULL)
         j->claims = op;
+    return mine != NULL;
 }
 
 void jobs_flush_claims(struct jobs *j)
@@ -52,8 +53,7 @@ void jobs_note_claim(struct job *job, uint64_t epoch_was)
 
     memcpy(c.job, job->id, sizeof(c.job));
     c.fence = (struct store_fence){ epoch_was, w->stored_epoch };
-    note_claim(&job->broker->jobs, &c);
-    job->moves++;
+    job->moves += note_claim(&job->broker->jobs, &c);
 }
 
 void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attempt *ended)
@@ -76,7 +76,7 @@ void jobs_note_step(struct jobs *j, struct waiting *w, uint64_t epoch_was, const
         .attempt = w->attempt,
         .infra = w->infra,
         .hold = w->holds,
-        .not_before_us = w->not_before_us,
+        .not_before_us = w->state == ST(RETRY_WAIT) ? w->pause_until_us : w->not_before_us,
         .epoch = w->epoch,
         .fence = {epoch_was, w->stored_epoch}
     };
@@ -191,8 +191,8 @@ void jobs_claims_back(struct jobs *j, struct store_op *op)
         if (!hear(j, &a))
             continue;
         c->fence.stored = *stored_epoch(j, c->job);
-        note_claim(j, c);
-        said_again(j, c->job);
+        if (note_claim(j, c))
+            said_again(j, c->job);
     }
     jobs_flush_claims(j);
 }
@@ -200,9 +200,13 @@ void jobs_claims_back(struct jobs *j, struct store_op *op)
 void jobs_move_back(struct jobs *j, struct store_op *op)
 {
     const struct answer a = { op->job, op->move.state, op->move.epoch, op->move.fence, op->status, op->done != NULL };
+    bool is_behind = hear(j, &a);
+    struct waiting *w = waiting_find(&j->table, op->job);
     struct store_op *again;
 
-    if (!hear(j, &a) || (again = store_op_new(STORE_MOVE, op->job)) == NULL)
+    if (a.told && w != NULL && w->editing)
+        jobs_undo_edit(j, w); /* the deed is done, or was undone by who heard of it */
+    if (!is_behind || (again = store_op_new(STORE_MOVE, op->job)) == NULL)
         return;
     again->move = op->move;
     again->move.fence.stored = *stored_epoch(j, op->job);

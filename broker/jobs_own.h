@@ -19,7 +19,8 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
 void jobs_place(struct jobs *j, struct waiting *w, const char *reason);
 /* The same for the first time: no step. */
 void jobs_place_first(struct jobs *j, struct waiting *w);
-void jobs_on_due(void *ctx); /* of the timer due */
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w); /* it has come back to waiting: while it ran somebody may have held it */
+void jobs_on_due(void *ctx);                                 /* of the timer due */
 void jobs_on_wall(void *ctx);
 void jobs_arm_clocks(struct jobs *j); /* after anything that may have changed who is due first */
 void jobs_end_waiting(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail); /* with a job or without */
@@ -65,6 +66,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
 /* READY, and the scheduler is to know it. -ENOMEM. */
 int jobs_sched_put(struct jobs *j, struct waiting *w);
 void jobs_sched_take(struct jobs *j, struct waiting *w);
+void jobs_sched_cost(struct jobs *j, struct waiting *w,
+                     const struct store_job *row);       /* by its limits; of one that the scheduler does not have */
+void jobs_make_ready(struct jobs *j, struct waiting *w); /* READY: the scheduler's now. jobs_wait.c */
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row); /* what it uses, and what it will cost */
 void jobs_sched_leave(struct jobs *j, struct waiting *w);
 /* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */

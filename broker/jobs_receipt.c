@@ -1,6 +1,7 @@
 /* jobs_receipt.c - how an end becomes a receipt; see jobs.h. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,23 @@ void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *
     j->listeners[j->n_listeners++] = (struct jobs_listener){ fn, ctx };
 }
 
+/*
+ * The kernel tells once of bytes that did not come to the disk; asked again it says that all is well. So what may not be there is not promised:
+ * the receipt says that it was lost.
+ */
+static void lose_output(struct job *job, const struct store_op *op)
+{
+    for (int i = 0; i < 2; i++)
+        if ((op->sync_lost & 1u << i) != 0)
+            spool_lose(&job->spools[i]);
+    if ((op->sync_lost & 1u << OUTPUTS_STREAM) != 0)
+        outputs_reset(&job->outputs);
+    log_event(LOG_LEVEL_ERROR, "output_lost", "job=%s error=\"%s\"", job->id, strerror(-op->sync_status));
+    job->end.cause = CA(INTERNAL);
+    snprintf(job->end.detail, sizeof(job->end.detail), "its output could not be kept: %s", strerror(-op->sync_status));
+    job->is_dead = false;
+}
+
 /* Its receipt was refused, and never will be taken. */
 static void let_go(struct job *job)
 {
@@ -183,6 +201,11 @@ void jobs_finished(struct job *job, const struct store_op *op)
 
     if (status != 0 && job->refused) {
         jobs_forget(job);
+        return;
+    }
+    if (op->sync_lost != 0) {
+        lose_output(job, op);
+        jobs_on_store_retry(job);
         return;
     }
     if (status == -ESTALE && jobs_is_behind(j, job->id, &op->finish.fence)) {

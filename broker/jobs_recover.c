@@ -104,7 +104,7 @@ static int recover_row(void *ctx, const struct store_job *s)
         return -ENOMEM;
     r->waiting++;
     if (s->state == ST(RETRY_WAIT))
-        w->due_us = s->not_before_us;
+        w->pause_until_us = s->not_before_us;
     if (!job_waits(s->state))
         return note_running(r, w);
     return 0;
@@ -119,6 +119,7 @@ static void pause_again(struct jobs *j, struct waiting *w, uint64_t until_us)
 
     jobs_sched_take(j, w);
     waiting_set_state(&j->table, w, ST(RETRY_WAIT));
+    arrays_task_moved(w, ST(READY));
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, loop_clock_us() + (left < JOB_RETRY_MAX_US ? left : JOB_RETRY_MAX_US));
     jobs_arm_clocks(j);
 }
@@ -126,7 +127,7 @@ static void pause_again(struct jobs *j, struct waiting *w, uint64_t until_us)
 static int place(void *ctx, struct waiting *w)
 {
     struct recovery *r = ctx;
-    uint64_t until = w->due_us;
+    uint64_t until = w->pause_until_us;
 
     if (!w->entering)
         return 0;
@@ -182,13 +183,18 @@ static void settle_running(struct jobs *j, struct waiting *w)
     jobs_may_let_go(job);
 }
 
-/* A job that began before its submit was committed may have left a file, and the broker no word of it. */
+/*
+ * Whose file is kept: an ended job's. What attempts left of one that has not ended is nobody's; one that began before its submit, or its claim, was
+ * committed has left it without a word to the store.
+ */
 static int is_known(void *ctx, const char *id)
 {
     struct jobs *j = ctx;
     struct store_job stored;
 
-    return waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL || store_find(j->broker->store, id, &stored) != -ENOENT;
+    if (waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL)
+        return 0;
+    return store_find(j->broker->store, id, &stored) != -ENOENT;
 }
 
 int jobs_recover(struct jobs *j)

@@ -252,10 +252,11 @@ void jobs_back_off(struct job *job)
     close_attempt(job, job->end.cause, job->end.detail, &ended);
     jobs_move(j, w, JOB_EV_BACKOFF, job_cause_name(ended.cause));
     forget_run(job);
-    w->not_before_us = loop_wall_us() + pause; /* what a new broker goes by */
+    w->pause_until_us = loop_wall_us() + pause;
     jobs_note_step(j, w, was, &ended);
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + pause);
     jobs_arm_clocks(j);
+    jobs_held_meanwhile(j, w);
     control_wake(job);
     timers_arm(&j->broker->loop.timers, &j->claim, j->broker->loop.now_us); /* not from here: this may be the end of a walk along a queue */
 }
@@ -297,6 +298,7 @@ void jobs_run_again(struct job *job, enum job_event event)
     jobs_move(j, job->entry, event, event == JOB_EV_QUARANTINE ? "QUARANTINE" : "WORKER_LOST");
     forget_run(job);
     jobs_note_move(j, job->entry, &ended);
+    jobs_held_meanwhile(j, job->entry);
     control_wake(job);
     jobs_dispatch(j);
 }

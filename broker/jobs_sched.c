@@ -84,6 +84,11 @@ static struct sched_limiter *gate_of(struct jobs *j, const struct waiting *w)
     return gate;
 }
 
+void jobs_sched_cost(struct jobs *j, struct waiting *w, const struct store_job *row)
+{
+    w->sched.cost = (float)estimate(j, w->tenant, row);
+}
+
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row)
 {
     struct sched_use use[SCHED_USES_MAX];
@@ -91,7 +96,7 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
     int rc;
 
     w->sched.rank.key = ++j->last_key;
-    w->sched.cost = (float)estimate(j, w->tenant, row);
+    jobs_sched_cost(j, w, row);
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
@@ -116,7 +121,7 @@ void jobs_sched_leave(struct jobs *j, struct waiting *w)
 /* A spec that is not at hand is not read before it is committed: it would not be there. */
 static bool may_be_known(const struct waiting *w)
 {
-    return !w->entering && (w->committed || w->spec != NULL || w->job != NULL);
+    return !w->entering && !w->editing && (w->committed || w->spec != NULL || w->job != NULL);
 }
 
 int jobs_sched_put(struct jobs *j, struct waiting *w)

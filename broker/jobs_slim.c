@@ -193,8 +193,8 @@ static int push(struct jobs *j, struct waiting *w, const Pb__Receipt *r)
     op->finish.state = r->outcome;
     op->finish.cause = r->cause;
     op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = job_has_failed(r->outcome) };
-    op->finish.log_until_us = w->not_before_us; /* in FINISHING they are that */
-    op->finish.keep_until_us = w->deadline_us;
+    op->finish.log_until_us = w->spec->log_until_us;
+    op->finish.keep_until_us = w->spec->keep_until_us;
     jobs_flush_claims(j);
     store_push(j->broker->store, op);
     return 0;
@@ -248,15 +248,17 @@ void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const cha
         rc = keep_receipt(j, w, packed, len);
         free(packed);
     }
-    if (rc != 0) { /* it stays as it is, and can be ended again: by its deadline in a while, when that was what ended it */
+    if (rc != 0) { /* it stays as it is, and can be ended again: in a while, by what ended it now */
         log_event(LOG_LEVEL_ERROR, "not_ended", "job=%s error=\"%s\"", id, strerror(-rc));
         if (cause == CA(DEADLINE))
             (void)waiting_arm(&j->table, w, WAITING_WALL, loop_wall_us() + AGAIN_US);
+        else if (cause == CA(DEP_FAILED))
+            (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + AGAIN_US);
         jobs_arm_clocks(j);
         return;
     }
-    w->not_before_us = keep.log_until_us; /* from now on they are that */
-    w->deadline_us = keep.keep_until_us;
+    w->spec->log_until_us = keep.log_until_us;
+    w->spec->keep_until_us = keep.keep_until_us;
     jobs_move(j, w, JOB_EV_END, job_cause_name(cause));
     log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=0", id, job_cause_name(cause), w->attempt);
     jobs_slim_again(j, w);

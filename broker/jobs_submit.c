@@ -398,6 +398,7 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
 {
     struct broker *b = j->broker;
     static struct spec_room room; /* of the last spec that was filled in: good until the next */
+    char why[SPEC_WHY];
     int rc = 0;
 
     *no = (struct jobs_refusal){ "", "" };
@@ -415,6 +416,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = jobs_refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = has_share(j, o, tasks, no);
+    if (rc == 0 && spec_settle_times(o->spec->schedule, loop_wall_us(), why) != 0)
+        rc = jobs_refuse(no, -EINVAL, "%s", why);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0)

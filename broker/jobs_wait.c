@@ -61,7 +61,7 @@ static void arm_entry(struct jobs *j, struct waiting *w)
         log_event(LOG_LEVEL_ERROR, "not_armed", "error=\"no memory\""); /* it is looked at when something else happens to it */
 }
 
-static void make_ready(struct jobs *j, struct waiting *w)
+void jobs_make_ready(struct jobs *j, struct waiting *w)
 {
     w->ready_at = j->broker->loop.now_us;
     if (jobs_sched_put(j, w) != 0)
@@ -86,10 +86,11 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
         w->job->state = next;
     arm_entry(j, w);
     if (next == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
     waiting_id(w, id);
     tell(j->broker, id, w, from, next, reason);
+    arrays_task_moved(w, from);
     if (w->job != NULL && job_waits(next))
         jobs_may_let_go(w->job);
     else if (w->job != NULL)
@@ -144,13 +145,14 @@ Pb__State jobs_first_state(const struct waiting *w)
 
 void jobs_place_first(struct jobs *j, struct waiting *w)
 {
-    Pb__State state = jobs_first_state(w);
+    Pb__State state = jobs_first_state(w), was = (Pb__State)w->state;
 
     waiting_set_state(&j->table, w, state);
+    arrays_task_moved(w, was);
     count(w, state, 1);
     arm_entry(j, w);
     if (state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
 }
 
@@ -161,7 +163,7 @@ void jobs_place(struct jobs *j, struct waiting *w, const char *reason)
     if (w->entering || !job_waits((Pb__State)w->state))
         return;
     if (w->state == ST(RETRY_WAIT) && (event == JOB_EV_READY || event == JOB_EV_SCHEDULE))
-        return; /* its pause is not over: the monotonic clock says when, not_before_us is only a new broker's word for it */
+        return; /* its pause is not over: the monotonic clock says when */
     if (state_of(event) == (Pb__State)w->state) {
         arm_entry(j, w); /* its time may be another */
         jobs_arm_clocks(j);
@@ -215,16 +217,48 @@ static bool back_to_waiting(struct jobs *j, struct waiting *w)
     return job_waits((Pb__State)w->state);
 }
 
+static const char *hold_reason(const struct waiting *w)
+{
+    return w->holds & WAITING_HELD_USER ? "HELD_USER" : "ARRAY_PAUSED";
+}
+
 int jobs_hold(struct jobs *j, struct waiting *w)
 {
     if (w->entering || !back_to_waiting(j, w))
         return -EBUSY;
-    w->holds |= WAITING_HELD_USER;
-    if (w->state == ST(HELD))
-        jobs_note_move(j, w, NULL); /* by another before */
+    return jobs_hold_by(j, w, WAITING_HELD_USER);
+}
+
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who)
+{
+    bool waits = back_to_waiting(j, w);
+
+    if (w->entering || w->state == ST(FINISHING))
+        return -EBUSY;
+    w->holds |= (uint8_t)who;
+    if (!waits || w->state == ST(HELD))
+        jobs_note_move(j, w, NULL); /* by another before, or for its next attempt */
     else
-        jobs_place(j, w, "HELD_USER");
+        jobs_place(j, w, hold_reason(w));
     return 0;
+}
+
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds)
+{
+    if (w->entering || (w->holds & holds) == 0)
+        return -EBUSY;
+    w->holds &= (uint8_t)~holds;
+    if (w->state == ST(HELD) && w->holds == 0)
+        jobs_place(j, w, "RELEASED");
+    else
+        jobs_note_move(j, w, NULL);
+    return 0;
+}
+
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w)
+{
+    if (w->holds != 0 && w->state != ST(HELD))
+        jobs_place(j, w, hold_reason(w));
 }
 
 int jobs_release(struct jobs *j, struct waiting *w)
@@ -240,21 +274,23 @@ int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, str
               void *owner)
 {
     unsigned before = w->holds;
-    bool claiming = j->claiming;
-    int rc;
+    int rc = job_waits((Pb__State)w->state) || w->state == ST(CLAIMED) ? 0 : -EBUSY;
 
+    if (rc == 0)
+        rc = jobs_begin_edit(j, w); /* what is released does not begin before the store has it */
+    if (rc != 0)
+        return rc;
     j->told.done = done;
     j->told.owner = owner;
-    j->claiming = true; /* what is released does not begin before the store has heard of it */
     rc = deed(j, w);
-    j->claiming = claiming;
     if (rc == 0 && j->told.done != NULL) { /* there was no memory to tell the store */
         j->told.done = NULL;
         jobs_put_holds(j, w, before);
         rc = -ENOMEM;
     }
     j->told.done = NULL;
-    jobs_dispatch(j);
+    if (rc != 0)
+        jobs_undo_edit(j, w);
     return rc;
 }
 
@@ -262,7 +298,7 @@ void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds)
 {
     if (!back_to_waiting(j, w))
         return;
-    w->holds = holds & (WAITING_HELD_USER | WAITING_HELD_QUARANTINE);
+    w->holds = holds & WAITING_HOLDS;
     jobs_place(j, w, "NOT_STORED");
 }
 
@@ -282,7 +318,7 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
         jobs_sched_take(j, w);
     waiting_set_band(w, e->set_class ? e->class : waiting_class(w), e->priority != 0 ? e->priority : waiting_priority(w));
     if (w->state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     if (e->not_before_us != 0)
         w->not_before_us = e->not_before_us;
     if (e->deadline_us != 0)
@@ -322,14 +358,15 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
     if (w->state == ST(FINISHING)) {
         jobs_slim_again(j, w);
     } else if (w->state == ST(RETRY_WAIT)) {
-        w->not_before_us = 0; /* its pause was by the other clock */
         jobs_move(j, w, JOB_EV_READY, "RETRY");
         jobs_note_move(j, w, NULL);
         if (w->job != NULL)
             control_wake(w->job);
     } else if (w->state == ST(READY)) {
-        make_ready(j, w);
+        jobs_make_ready(j, w);
         arm_entry(j, w);
+    } else if (w->state == ST(BLOCKED)) { /* there was no memory when it was to be skipped */
+        jobs_skip(j, w, "a job that it waits for did not end as --after asks");
     }
 }
 

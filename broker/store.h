@@ -205,8 +205,17 @@ struct store_op {
     struct {
         uint64_t tenant;
         int64_t bytes;
-    } counted;             /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
-    int sync_status;       /* the store's: what fdatasync said */
+    } counted; /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
+    /* The store's, of an array's SUBMIT and REMOVE, which are many transactions: others' commits go in between. Until an array is whole its
+     * row says so, and whatever opens the store next drops it. */
+    struct {
+        uint64_t at, next; /* tasks that are in: committed, and with this transaction */
+        int64_t bytes;     /* counted by those before */
+        int undo;          /* it has failed half way, and goes again; then this is its status */
+        bool more;
+    } slice;
+    int sync_status;       /* set by the store: what fdatasync said of the files of a FINISH; not 0: nothing was written */
+    unsigned sync_lost;    /* and of which: bits 1u << stream. They are not to be asked again: a second answer may be a lie. */
     void *owner;           /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
 };

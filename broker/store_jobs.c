@@ -180,11 +180,11 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     store_put_text(&b, j->queue);
     store_put_num(&b, j->class);
     store_put_num(&b, j->prio != 0 ? j->prio : 3);
-    store_put_num(&b, j->hold);
+    store_put_num(&b, a->hold);
     store_put_num(&b, a->from);
     store_put_num(&b, a->to);
     store_put_num(&b, a->step);
-    store_put_num(&b, a->tasks);
+    store_put_num(&b, a->tasks > STORE_SLICE ? 0 : a->tasks); /* 0: not whole yet */
     store_put_num(&b, a->max_parallel);
     store_put_num(&b, j->submitted_us);
     store_put_num(&b, j->not_before_us);
@@ -193,19 +193,44 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     return store_run_with(s, W_ARRAY, &b, ret_new);
 }
 
-static int submit_array(struct store *s, struct store_op *op, int64_t now_us)
+static int make_whole(struct store *s, const struct store_op *op)
+{
+    struct binder b = store_binder(s->w[W_ARRAY_WHOLE]);
+
+    store_put_text(&b, op->job);
+    store_put_num(&b, op->submit.array->tasks);
+    return store_run_with(s, W_ARRAY_WHOLE, &b, NULL);
+}
+
+/* The next of its tasks; with the last of them it is whole. */
+static int submit_tasks(struct store *s, struct store_op *op, int64_t now_us)
 {
     struct store_submit *m = &op->submit;
-    int fresh = 0, err = insert_array(s, op, &fresh);
+    uint64_t left = m->array->tasks - op->slice.at, i = op->slice.at, end = i + (left < STORE_SLICE ? left : STORE_SLICE);
+    int fresh = 1, err = 0;
 
     memcpy(m->row.array_id, op->job, sizeof(m->row.array_id));
-    for (uint64_t i = 0; i < m->array->tasks && err == 0 && fresh != 0; i++) {
+    for (; i < end && err == 0 && fresh != 0; i++) {
         err = insert_job(s, &m->row, m->tasks[i].id, m->tasks[i].index, 0, now_us, &fresh);
         if (err == 0 && fresh != 0)
             err = store_put_labels(s, m->tasks[i].id, m->row.tenant, m->labels, m->n_labels);
     }
     if (err == 0 && fresh == 0)
         op->status = -EEXIST;
+    op->slice.next = end;
+    op->slice.more = end < m->array->tasks;
+    return err == 0 && op->status == 0 && !op->slice.more && m->array->tasks > STORE_SLICE ? make_whole(s, op) : err;
+}
+
+static int submit_array(struct store *s, struct store_op *op, int64_t now_us)
+{
+    struct store_submit *m = &op->submit;
+    int fresh = 0, err = insert_array(s, op, &fresh);
+
+    if (err == 0 && fresh == 0)
+        op->status = -EEXIST;
+    if (err == 0 && op->status == 0)
+        err = submit_tasks(s, op, now_us);
     return err != 0 || op->status != 0 ? err : store_count_bytes(s, m->row.tenant, (int64_t)m->spec.len);
 }
 
@@ -214,6 +239,10 @@ int store_submit(struct store *s, struct store_op *op, int64_t now_us)
     struct store_submit *m = &op->submit;
     int err = 0;
 
+    if (op->slice.undo != 0)
+        return store_remove_not_whole(s, op, now_us);
+    if (op->slice.at > 0)
+        return submit_tasks(s, op, now_us);
     m->there[0] = '\0';
     m->same = false;
     if (m->idem.key[0] != '\0')

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/arrays_verbs.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/spec_check.h"
@@ -26,8 +27,6 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
     o.ctx = verb_submit_call(c, 0);
     if (o.ctx != NULL) {
         spec_make_anew(spec);
-        if (spec->schedule != NULL)
-            spec->schedule->array = NULL; /* of a task: one job more, and no array */
         rc = jobs_submit(&c->broker->jobs, &o, id, &no);
     }
     if (rc == 0)
@@ -50,6 +49,10 @@ void verb_retry(struct control_call *c)
     }
     if (rc == 0 && !c->request->retry->clone && jobs_lives(&b->jobs, c->id)) {
         verb_refuse_state(c, "it has not ended; a clone does not wait for that");
+        return;
+    }
+    if (rc == 0 && row.array_id[0] != '\0') {
+        array_retry_task(c, &row);
         return;
     }
     if (rc == 0)

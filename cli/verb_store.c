@@ -121,11 +121,11 @@ static int backup(const struct command *c, struct coop_client *client, char **ar
 
 /* clang-format off */
 const struct word store_words[] = {
-    { "check",   "",    0, 0, "look whether it is whole: pages, indexes, rows that belong together, the chain of receipts; may be done beside a broker", NULL, NULL },
-    { "repair",  "",    0, 0, "of a damaged one save what can be read into a new one, and list what is lost; the damaged one is kept",                    NULL, NULL },
-    { "backup",  "DIR", 1, 1, "copy it as it is at this moment, while the broker goes on; DIR must not be there yet",                                     backup, NULL },
-    { "restore", "DIR", 1, 1, "put a backup in its place; what was there is kept beside it, as its name with .old- and the time",                          NULL, NULL },
-    { NULL,      "",    0, 0, NULL,                                                                                                                       NULL, NULL },
+    { "check",   "",    0, 0, "look whether it is whole: pages, indexes, rows that belong together, the chain of receipts; may be done beside a broker", NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "repair",  "",    0, 0, "of a damaged one save what can be read into a new one, and list what is lost; the damaged one is kept",                    NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "backup",  "DIR", 1, 1, "copy it as it is at this moment, while the broker goes on; DIR must not be there yet",                                     backup, NULL, FLAG_FILE, FLAG_NOTHING },
+    { "restore", "DIR", 1, 1, "put a backup in its place; what was there is kept beside it, as its name with .old- and the time",                          NULL, NULL, FLAG_FILE, FLAG_NOTHING },
+    { NULL,      "",    0, 0, NULL,                                                                                                                       NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

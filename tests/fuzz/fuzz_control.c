@@ -297,8 +297,7 @@ static void collect(struct broker *b)
         op->status = commit(s, op);
         if (op->done != NULL)
             op->done(op);
-        else
-            jobs_on_op(&b->jobs, op);
+        jobs_on_op(&b->jobs, op);
         store_op_free(op);
     }
 }

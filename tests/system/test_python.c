@@ -121,8 +121,10 @@ static void a_module_runs_as_a_script(void **state)
     (void)state;
     expect_text(proc_expect(coop_in(b, "{\"b\":1,\"a\":2}", 13, "run", "-m", "json.tool", "--sort-keys", "--compact"), 0)->out,
                 "{\"a\":2,\"b\":1}\n");
-    expect_text(proc_expect(coop(b, "run", "--file", script(b, "mine.py", "import sys; print(__name__, sys.argv[1:])\n"), "-m", "mine", "x"), 0)->out,
-                "__main__ ['x']\n");
+    expect_text(
+        proc_expect(coop(b, "run", "--file", script(b, "mine.py", "import sys; print(__name__, sys.argv[1:])\n"), "-m", "mine", "x"), 0)
+            ->out,
+        "__main__ ['x']\n");
     expect_has(proc_expect(coop(b, "run", "-m", "no_such_module"), 1)->err, "No module named no_such_module");
 }
 
@@ -132,8 +134,8 @@ static void modules_and_packages_that_were_sent_come_first(void **state)
     const char *own = script(b, "csv.py", "x = 'my own'\n");
 
     (void)state;
-    expect_text(proc_expect(coop(b, "run", "--file", a, "--file", support_text("%s:p/__init__.py", a), "--file", support_text("%s:p/z.py", a),
-                                 "--file", support_text("%s:p/q.py", c), "--file", own, "-c",
+    expect_text(proc_expect(coop(b, "run", "--file", a, "--file", support_text("%s:p/__init__.py", a), "--file",
+                                 support_text("%s:p/z.py", a), "--file", support_text("%s:p/q.py", c), "--file", own, "-c",
                                  "import one, p.q, csv, inspect; print(one.x, p.q.x, csv.x, inspect.getsource(p.q)[:6])"),
                             0)
                     ->out,
@@ -145,7 +147,8 @@ static void modules_and_packages_that_were_sent_come_first(void **state)
 static void variables_reach_it(void **state)
 {
     (void)state;
-    expect_text(proc_expect(coop(b, "run", "-e", "A=b c", "-c", "import os; print(os.environ['A'], os.getenv('HOME'))"), 0)->out, "b c None\n");
+    expect_text(proc_expect(coop(b, "run", "-e", "A=b c", "-c", "import os; print(os.environ['A'], os.getenv('HOME'))"), 0)->out,
+                "b c None\n");
 }
 
 /* ---- streams ------------------------------------------------------------------------------------------------------------------------- */
@@ -153,12 +156,14 @@ static void variables_reach_it(void **state)
 static void standard_input_is_text_and_bytes(void **state)
 {
     (void)state;
-    expect_text(proc_expect(coop_in(b, "ann\nbob\r\nz", 10, "run", "-c",
-                                    "import sys\nprint(input('name? '))\nprint(repr(sys.stdin.readline()))\nprint(sys.stdin.buffer.read())"),
-                            0)
-                    ->out,
-                "name? ann\n'bob\\n'\nb''\n");
-    expect_text(proc_expect(coop_in(b, "\x80\x81", 2, "run", "-c", "import sys; print(sys.stdin.buffer.read())"), 0)->out, "b'\\x80\\x81'\n");
+    expect_text(
+        proc_expect(coop_in(b, "ann\nbob\r\nz", 10, "run", "-c",
+                            "import sys\nprint(input('name? '))\nprint(repr(sys.stdin.readline()))\nprint(sys.stdin.buffer.read())"),
+                    0)
+            ->out,
+        "name? ann\n'bob\\n'\nb''\n");
+    expect_text(proc_expect(coop_in(b, "\x80\x81", 2, "run", "-c", "import sys; print(sys.stdin.buffer.read())"), 0)->out,
+                "b'\\x80\\x81'\n");
     expect_text(proc_expect(coop_in(b, "abc", 3, "run", "-c", "import os; print(os.read(0, 2), open(0).read())"), 0)->out, "b'ab' c\n");
 }
 
@@ -178,9 +183,11 @@ static void a_line_is_out_before_the_script_goes_on(void **state)
 
 static void a_cancel_is_keyboardinterrupt(void **state)
 {
-    static const char *const codes[] = { "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-                                         "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-                                         "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise" };
+    static const char *const codes[] = {
+        "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
+    };
 
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -251,12 +258,14 @@ static void a_template_has_its_modules_and_its_names(void **state)
     (void)state;
     (void)proc_expect(coop(b, "template", "build", "data", "--engine", "python", "-m", "sqlite3", "-m", "decimal"), 0);
     expect_text(proc_expect(coop(b, "run", "--template", "data", "-c", "import sys; print('_sqlite3' in sys.modules)"), 0)->out, "True\n");
-    (void)proc_expect(coop(b, "template", "build", "words", "--run", script(b, "init.py", "words = {'a': 1}\ndef count(): return len(words)\n")), 0);
+    (void)proc_expect(
+        coop(b, "template", "build", "words", "--run", script(b, "init.py", "words = {'a': 1}\ndef count(): return len(words)\n")), 0);
     expect_text(proc_expect(coop(b, "run", "--template", "words", "-c", "words['b'] = 2; print(count())"), 0)->out, "2\n");
     expect_text(proc_expect(coop(b, "run", "--template", "words", "-c", "print(count())"), 0)->out, "1\n");
     assert_string_equal(json_str(last_receipt(), "enforcement.seccomp"), "python-template");
-    assert_string_not_equal(proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes,
-                            proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes);
+    assert_string_not_equal(
+        proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes,
+        proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes);
 }
 
 static void a_template_that_fails_says_why(void **state)

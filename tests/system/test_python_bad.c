@@ -23,12 +23,12 @@ struct end {
     const char *err; /* has it */
 };
 
-#define FAILS      COOP_EXIT_EXCEPTION, "exception"
-#define POLICY     COOP_EXIT_POLICY, "policy"
-#define SIGNAL(n)  COOP_EXIT_SIGNAL_BASE + (n), "signal"
-#define EXIT(n)    (n), (n) == 0 ? "ok" : "exit"
-#define LIBC       "import ctypes; libc = ctypes.CDLL(None); "
-#define PROGRAMS   "no program is started from in here: coop run --engine exec runs programs"
+#define FAILS     COOP_EXIT_EXCEPTION, "exception"
+#define POLICY    COOP_EXIT_POLICY, "policy"
+#define SIGNAL(n) COOP_EXIT_SIGNAL_BASE + (n), "signal"
+#define EXIT(n)   (n), (n) == 0 ? "ok" : "exit"
+#define LIBC      "import ctypes; libc = ctypes.CDLL(None); "
+#define PROGRAMS  "no program is started from in here: coop run --engine exec runs programs"
 
 /* clang-format off */
 static const struct end ends[] = {
@@ -106,7 +106,8 @@ static void a_script_with_nul_bytes_is_refused_before_it_is_sent(void **state)
 
 static void one_that_ignores_a_cancel_is_killed(void **state)
 {
-    struct proc *p = coop_start(b, "run", "-c", "import time\nprint('up')\nwhile True:\n    try: time.sleep(1000)\n    except BaseException: pass");
+    struct proc *p =
+        coop_start(b, "run", "-c", "import time\nprint('up')\nwhile True:\n    try: time.sleep(1000)\n    except BaseException: pass");
 
     (void)state;
     proc_until(p, &p->out, "up\n");

@@ -1,6 +1,7 @@
 /*
  * store_fixture.h - a store in a directory of its own, ops made and waited for, and another program's hand on its database.
  *
+ * Side:    tests.
  * Shared by the tests of the store. The program that includes it is linked with libbroker.a.
  */
 #ifndef TESTS_UNIT_STORE_FIXTURE_H

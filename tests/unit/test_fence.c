@@ -262,6 +262,72 @@ static void a_step_of_a_job_that_waits_lets_it_go_when_it_is_anothers(void **sta
     assert_no_trace(t);
 }
 
+/* ---- its own ----------------------------------------------------------------------------------------------------------------------------- */
+
+/* Not before the store has the new spec: its claim would come first. */
+static void one_that_is_being_edited_is_claimed_by_nobody(void **state)
+{
+    struct two *t = *state;
+    struct jobs *j = &t->bare.b.jobs;
+
+    assert_int_equal(jobs_begin_edit(j, the_entry(t)), 0);
+    assert_int_equal(jobs_begin_edit(j, the_entry(t)), -EALREADY);
+    jobs_dispatch(j);
+    assert_null(the_job(t));
+    assert_int_equal(jobs_hold(j, the_entry(t)), 0);
+    assert_int_equal(jobs_release(j, the_entry(t)), 0);
+    assert_null(the_job(t));
+    jobs_undo_edit(j, the_entry(t));
+    (void)busy_worker(t);
+    settle(t);
+}
+
+static void an_edit_of_its_limits_is_what_it_will_cost(void **state)
+{
+    struct two *t = *state;
+    struct jobs *j = &t->bare.b.jobs;
+    struct waiting *w = the_entry(t);
+    const struct store_job brief = { .wall_us = 1000 };
+    const struct store_blob packed = { (uint8_t *)"", 0 };
+    const struct jobs_edit none = { .packed = &packed }, e = { .packed = &packed, .limits = &brief };
+    const float before = w->sched.cost;
+
+    j->claiming = true;
+    assert_int_equal(jobs_begin_edit(j, w), 0);
+    jobs_edited(j, w, &none);
+    assert_true(w->sched.cost <= before && w->sched.cost >= before);
+    assert_int_equal(jobs_begin_edit(j, w), 0);
+    jobs_edited(j, w, &e);
+    assert_true(w->sched.cost < before / 10);
+    assert_true(sched_waits(&w->sched));
+    settle(t);
+}
+
+/* The pause before another attempt is no time before which it may not begin: who holds and releases it has ended it. */
+static void a_pause_is_not_a_time_that_somebody_asked_for(void **state)
+{
+    struct two *t = *state;
+    struct jobs *j = &t->bare.b.jobs;
+    struct store_job row;
+
+    begin(t);
+    jobs_decide(the_job(t), CA(INTERNAL), "no room");
+    jobs_on_worker_end(the_job(t));
+    settle(t);
+    assert_int_equal(the_entry(t)->state, ST(RETRY_WAIT));
+    assert_int_equal(the_entry(t)->not_before_us, 0);
+    assert_int_equal(store_find(t->store.store, t->id, &row), 0);
+    assert_int_equal(row.state, ST(RETRY_WAIT));
+    assert_int_equal(row.not_before_us, the_entry(t)->pause_until_us); /* what the next broker goes by */
+    j->claiming = true;
+    assert_int_equal(jobs_edit(j, the_entry(t), &(struct jobs_edit){ .priority = 5 }), 0);
+    assert_int_equal(the_entry(t)->state, ST(RETRY_WAIT));
+    assert_int_equal(jobs_hold(j, the_entry(t)), 0);
+    assert_int_equal(jobs_release(j, the_entry(t)), 0);
+    assert_int_equal(the_entry(t)->state, ST(READY));
+    settle(t);
+}
+
 /* ---- the disk's ------------------------------------------------------------------------------------------------------------------------ */
 
 static void finish_run(struct two *t)
@@ -350,6 +416,68 @@ static void a_claim_that_went_by_what_was_known_then_is_made_again(void **state)
     assert_receipt(t);
 }
 
+/* Of another program's: specs cannot be read as long as the table has another name. */
+static void sql(struct two *t, const char *text)
+{
+    char path[300];
+    sqlite3 *db;
+
+    (void)snprintf(path, sizeof(path), "%s/coop.db", t->store.dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Claimed, and put back: it has not begun. */
+static void look_in_vain(struct two *t, uint64_t pause_us)
+{
+    struct jobs *j = &t->bare.b.jobs;
+    struct waiting *w = the_entry(t);
+
+    jobs_dispatch(j);
+    assert_null(w->job);
+    assert_int_equal(w->state, ST(READY));
+    assert_int_equal(w->attempt + w->infra, 0);
+    assert_false(sched_waits(&w->sched));
+    assert_int_equal(w->due_us - j->broker->loop.now_us, pause_us);
+    j->broker->loop.now_us = w->due_us;
+    j->claiming = true;
+    jobs_on_due(j);
+    j->claiming = false;
+    assert_true(sched_waits(&w->sched));
+}
+
+static void a_spec_that_cannot_be_read_now_is_looked_for_again(void **state)
+{
+    struct two *t = *state;
+
+    jobs_drop_spec(&t->bare.b.jobs, the_entry(t));
+    sql(t, "ALTER TABLE spec RENAME TO gone");
+    look_in_vain(t, 1000000);
+    look_in_vain(t, 2000000);
+    sql(t, "ALTER TABLE gone RENAME TO spec");
+    begin(t);
+    assert_int_equal(the_entry(t)->unread, 0);
+    settle(t);
+}
+
+static void and_not_for_ever(void **state)
+{
+    struct two *t = *state;
+    struct store_job row;
+
+    jobs_drop_spec(&t->bare.b.jobs, the_entry(t));
+    sql(t, "ALTER TABLE spec RENAME TO gone");
+    for (unsigned i = 0; i < 7; i++)
+        look_in_vain(t, UINT64_C(1000000) << i);
+    jobs_dispatch(&t->bare.b.jobs);
+    settle(t);
+    assert_null(the_entry(t));
+    assert_int_equal(store_find(t->store.store, t->id, &row), 0);
+    assert_int_equal(row.state, ST(FAILED));
+    assert_int_equal(row.cause, CA(INTERNAL));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -359,9 +487,14 @@ int main(void)
         TEST(a_claim_of_what_has_ended_elsewhere_ends_the_run),
         TEST(a_receipt_of_a_run_that_was_never_claimed_is_dropped),
         TEST(a_step_of_a_job_that_waits_lets_it_go_when_it_is_anothers),
+        TEST(one_that_is_being_edited_is_claimed_by_nobody),
+        TEST(an_edit_of_its_limits_is_what_it_will_cost),
+        TEST(a_pause_is_not_a_time_that_somebody_asked_for),
         TEST(a_run_whose_claim_the_disk_lost_gets_its_receipt),
         TEST(a_receipt_that_went_by_what_was_known_then_is_sent_again),
         TEST(a_claim_that_went_by_what_was_known_then_is_made_again),
+        TEST(a_spec_that_cannot_be_read_now_is_looked_for_again),
+        TEST(and_not_for_ever),
     };
 
     return cmocka_run_group_tests_name("fence", tests, NULL, NULL);

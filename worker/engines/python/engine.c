@@ -7,9 +7,13 @@
 #include <string.h>
 
 #include "worker/engines/python/answer.h"
+#include "worker/engines/python/builtin.h"
+#include "worker/engines/python/calls.h"
 #include "worker/engines/python/image.h"
+#include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/stack.h"
+#include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
 #include "worker/serve.h"
 
@@ -71,7 +75,8 @@ static PyObject *make_internal(void)
     static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1, .m_methods = internal };
     PyObject *module = PyModule_Create(&definition);
 
-    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0)
+    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0 || python_calls_add(module) != 0 ||
+        python_interp_add(module) != 0)
         return NULL;
     return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
 }
@@ -87,11 +92,12 @@ static int prepare(bool packages)
     if (rc != 0)
         return rc;
     python_job.main = PyThreadState_Get();
-    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL && python_lib_load("_coop_refused") != NULL)
+    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL &&
+        python_lib_load("_coop_refused") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL) {
+    if (done == NULL || python_interp_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }
@@ -119,12 +125,15 @@ static int python_open(unsigned threads)
 {
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
+    py_stack_closes(true);
+    if (py_preempt_open() != 0)
+        return -EIO;
     return python_threads_open(threads);
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
 
-static PyObject *list_of_args(const Pb__JobSpec *spec)
+PyObject *python_job_args(const Pb__JobSpec *spec)
 {
     PyObject *list = PyList_New((Py_ssize_t)spec->n_args);
 
@@ -139,7 +148,7 @@ static PyObject *list_of_args(const Pb__JobSpec *spec)
     return list;
 }
 
-static PyObject *dict_of_env(const Pb__JobSpec *spec)
+PyObject *python_job_env(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -154,7 +163,7 @@ static PyObject *dict_of_env(const Pb__JobSpec *spec)
     return dict;
 }
 
-static PyObject *dict_of_modules(const Pb__JobSpec *spec)
+PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -189,7 +198,7 @@ static int take_ending(PyObject *ending, struct outcome *o)
 
 static PyObject *call_with_spec(const char *function, const Pb__JobSpec *spec)
 {
-    PyObject *args = list_of_args(spec), *env = dict_of_env(spec), *modules = dict_of_modules(spec), *result = NULL;
+    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *result = NULL;
 
     if (args != NULL && env != NULL && modules != NULL)
         result = python_lib_call(function, "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
@@ -234,6 +243,7 @@ static int python_forked(void)
 {
     python_job.cancelled = 0;
     PyOS_AfterFork_Child();
+    py_preempt_forked();
     return 0;
 }
 
@@ -244,17 +254,21 @@ static void python_cancel(void)
     (void)PyErr_SetInterruptEx(SIGTERM);
 }
 
-/* Of main's stack; those of tasklets are their own. */
+/* Of a tasklet's stack, or of main's, whose end is the job's. */
 static int python_fault(void *address)
 {
-    python_stack_fault(address);
-    return 0;
+    int rc = py_stack_fault(address);
+
+    if (rc == 0)
+        python_stack_fault(address);
+    return rc;
 }
 
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
+    .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
 const struct engine python_packages_engine = { .name = "python-packages", .policy = "python", .prepare = python_prepare_packages, PYTHON_ENGINE };

@@ -1,32 +1,26 @@
 /* lib.c - the part of the engine that is written in Python: built in as source, compiled in the zygote. */
+#include "worker/engines/python/lib.h"
 #include "worker/engines/python/job.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Between two labels, with a NUL behind it. */
-#define LIB_FILE(name)                                                                                                                     \
-    __asm__(".section .rodata\n"                                                                                                           \
-            ".hidden lib_" #name "\n"                                                                                                      \
-            ".globl lib_" #name "\n"                                                                                                       \
-            "lib_" #name ":\n"                                                                                                             \
-            ".incbin \"worker/engines/python/lib/" #name ".py\"\n"                                                                         \
-            ".byte 0\n"                                                                                                                    \
-            ".previous\n");                                                                                                                \
-    extern const char lib_##name[] __attribute__((visibility("hidden")))
-
 LIB_FILE(finder);
 LIB_FILE(refused);
 LIB_FILE(run);
+LIB_FILE(built_in);
+LIB_FILE(interp);
 
 static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
     const char *file; /* NULL: <coop NAME> */
 } lib_files[] = {
-    {"_coop_finder",   lib_finder,  "<frozen importlib._bootstrap_external>"},
-    { "_coop_refused", lib_refused, NULL                                    },
-    { "_coop_run",     lib_run,     NULL                                    },
+    {"_coop_finder",    lib_finder,   "<frozen importlib._bootstrap_external>"},
+    { "_coop_refused",  lib_refused,  NULL                                    },
+    { "_coop_run",      lib_run,      NULL                                    },
+    { "_coop_built_in", lib_built_in, NULL                                    },
+    { "_coop_interp",   lib_interp,   NULL                                    },
 };
 
 /*

@@ -181,6 +181,7 @@ def drop_main():
 
 
 def begin(source, name, args, env, modules):
+    """What a job finds: its streams, words, variables and modules. The module __main__."""
     open_streams()
     os.environ.clear()
     os.environ.update(env)
@@ -190,6 +191,7 @@ def begin(source, name, args, env, modules):
     threading.excepthook = threading.__excepthook__ = print_thread_exception
     fill_linecache(name, source)
     finder.take_sent(modules)
+    return new_main(name)
 
 
 COOKIE = re.compile(rb"(?:[ \t\f]*(?:#[^\n]*)?\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")  # PEP 263: in the first two lines
@@ -207,10 +209,9 @@ def check_encoding(source, name):
         raise SyntaxError(f"(unicode error) {error}", (name, line, None, None)) from None
 
 
-def execute(source, name):
+def execute(main, source, name):
     try:
         check_encoding(source, name)
-        main = new_main(name)
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
         return ending_of(error)
@@ -218,16 +219,14 @@ def execute(source, name):
 
 
 def run(source, name, args, env, modules):
-    begin(source, name, args, env, modules)
-    ending = execute(source, name)
+    ending = execute(begin(source, name, args, env, modules), source, name)
     finish()
     return ending
 
 
 def warm(source, name, args, env, modules):
     """A template's init: what it leaves is what each of its children begins with."""
-    begin(source, name, args, env, modules)
-    ending = execute(source, name)
+    ending = execute(begin(source, name, args, env, modules), source, name)
     others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
     if ending[1] is None and ending[0] != 0:
         ending = ending[0], "SystemExit", f"the init of a template ended with exit code {ending[0]}", ""
