@@ -93,8 +93,7 @@ int python_packed_fit(struct packed *p, const char *root)
 /* ---- the object --------------------------------------------------------------------------------------------------------------------- */
 
 struct asking {
-    PyObject_HEAD
-    struct ask *ask; /* NULL: it was never sent, or has been settled */
+    PyObject_HEAD struct ask *ask; /* NULL: it was never sent, or has been settled */
     Pb__Ask__BodyCase which;
     uint64_t bytes; /* of a new buffer */
     PyObject *result, *error;
@@ -412,7 +411,9 @@ static PyType_Slot slots[] = {
 
 int python_asking_add(PyObject *module)
 {
-    PyType_Spec spec = { .name = "_coop.Ask", .basicsize = sizeof(struct asking), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots };
+    PyType_Spec spec = {
+        .name = "_coop.Ask", .basicsize = sizeof(struct asking), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots
+    };
     PyObject *type = PyType_FromSpec(&spec);
     int rc = type != NULL ? PyModule_AddObjectRef(module, "Ask", type) : -1;
 
