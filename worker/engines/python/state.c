@@ -27,6 +27,30 @@ static struct {
 static PyInterpreterState *interp;
 static PyCFunction lock_held; /* _imp.lock_held() */
 
+/* Another thread's collection, in which that gave up the interpreter's lock, is no concern of ours. */
+static const PyThreadState *collector;
+
+static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    (void)self;
+    collector = n > 0 && PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "start") == 0 ? py_state_current() : NULL;
+    Py_RETURN_NONE;
+}
+
+static void watch_collections(void)
+{
+    static PyMethodDef method = { "on_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL, NULL };
+    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc != NULL ? PyObject_GetAttrString(gc, "callbacks") : NULL;
+    PyObject *f = PyCFunction_New(&method, NULL);
+
+    if (callbacks != NULL && f != NULL)
+        (void)PyList_Append(callbacks, f);
+    PyErr_Clear();
+    Py_XDECREF(f);
+    Py_XDECREF(callbacks);
+    Py_XDECREF(gc);
+}
+
 void py_state_open(void)
 {
     PyObject *imp, *f;
@@ -41,6 +65,7 @@ void py_state_open(void)
     PyErr_Clear();
     Py_XDECREF(f);
     Py_XDECREF(imp);
+    watch_collections();
 }
 
 /* ---- current ------------------------------------------------------------------------------------------------------------------- */
@@ -151,7 +176,7 @@ int py_state_begin_context(PyThreadState *ts, PyObject *context)
 
 const char *py_state_busy(const PyThreadState *ts)
 {
-    if (__builtin_expect(interp->gc.collecting, 0))
+    if (__builtin_expect(interp->gc.collecting && collector == ts, 0))
         return "the garbage collector is at work";
     if (__builtin_expect(ts->trash_delete_nesting > 0, 0))
         return "an object is being deallocated";
