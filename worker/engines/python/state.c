@@ -94,12 +94,7 @@ static void empty(PyThreadState *ts)
     Py_CLEAR(ts->async_exc);
     Py_CLEAR(ts->async_gen_firstiter);
     Py_CLEAR(ts->async_gen_finalizer);
-    if (ts->context != NULL) {
-        ((PyContext *)ts->context)->ctx_entered = 0;
-        Py_CLEAR(((PyContext *)ts->context)->ctx_prev);
-        Py_CLEAR(ts->context);
-        ts->context_ver++;
-    }
+    py_state_set_context(ts, NULL);
     Py_CLEAR(ts->dict);
     Py_CLEAR(ts->curexc_type);
     Py_CLEAR(ts->curexc_value);
@@ -166,10 +161,14 @@ PyObject *py_state_copy_context(void)
     return PyContext_CopyCurrent();
 }
 
-int py_state_begin_context(PyThreadState *ts, PyObject *context)
+/* As greenlet does it, without entering it: it may be somebody else's too. */
+void py_state_set_context(PyThreadState *ts, PyObject *context)
 {
-    (void)ts;
-    return context == NULL ? 0 : PyContext_Enter(context);
+    PyObject *old = ts->context;
+
+    ts->context = Py_XNewRef(context);
+    ts->context_ver++;
+    Py_XDECREF(old);
 }
 
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */

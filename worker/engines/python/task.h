@@ -41,6 +41,7 @@ typedef struct py_tasklet {
     bool atomic, block_trap, ignore_nesting, irq_pending;
     bool forced;  /* thrown out by the end: whatever it raises is nobody's business */
     bool unloved; /* its finalizer runs */
+    bool has_root; /* greenlet is a root, and ours */
     bool named;   /* somebody has asked for its identity */
 } py_tasklet;
 
@@ -137,6 +138,11 @@ void py_on_interrupt(void);
 void py_on_deadlock(void);
 /* What main is told that waits there for nobody. */
 const char *slp_deadlock_text(const struct slp_chan *c);
+
+/* ---- greenlets: grl_switch.c ---- */
+
+/* The tasklet ends whose root greenlet this is: a reference, which is taken over. */
+void py_root_ends(PyObject *root);
 
 /* ---- threads: task_thread.c ---- */
 

@@ -1,0 +1,287 @@
+/* grl_switch.c - see grl.h: who has the turn, and who gets what a greenlet ends with. */
+#include "worker/engines/python/grl.h"
+
+#include <errno.h>
+
+PyObject *grl_error, *grl_exit, *grl_tracer;
+
+/* ---- who runs ------------------------------------------------------------------------------------------------------------------ */
+
+static greenlet *new_root(py_tasklet *t)
+{
+    greenlet *g = (greenlet *)grl_type.tp_alloc(&grl_type, 0);
+
+    if (g == NULL)
+        return NULL;
+    g->t = (py_tasklet *)Py_NewRef((PyObject *)t);
+    g->thread = py_thread;
+    g->started = true;
+    t->greenlet = (PyObject *)g; /* the tasklet's, to its end */
+    t->has_root = true;
+    return g;
+}
+
+greenlet *grl_current(void)
+{
+    py_tasklet *t;
+
+    if (py_here() != 0)
+        return NULL;
+    t = py_current();
+    return t->greenlet != NULL ? (greenlet *)t->greenlet : new_root(t);
+}
+
+/* The tasklet ends whose root it is. */
+void py_root_ends(PyObject *root)
+{
+    greenlet *g = (greenlet *)root;
+
+    g->dead = true;
+    Py_CLEAR(g->t);
+    Py_DECREF(root);
+}
+
+/* ---- ends ---------------------------------------------------------------------------------------------------------------------- */
+
+static greenlet *nearest_alive(greenlet *g)
+{
+    while (g != NULL && g->dead)
+        g = g->parent;
+    return g;
+}
+
+static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs);
+static PyMethodDef body_method = { "greenlet", (PyCFunction)(void (*)(void))body, METH_VARARGS | METH_KEYWORDS, NULL };
+
+/* Its carrier, ready to begin; run is what it will call. */
+static int make_carrier(greenlet *g)
+{
+    PyObject *run = PyObject_GetAttrString((PyObject *)g, "run");
+    py_tasklet *t;
+
+    if (run == NULL)
+        return -1;
+    Py_XSETREF(g->run, run);
+    t = (py_tasklet *)slp_tasklet_type.tp_alloc(&slp_tasklet_type, 0);
+    if (t == NULL)
+        return -1;
+    t->func = PyCFunction_New(&body_method, (PyObject *)g);
+    if (t->func == NULL) {
+        Py_DECREF(t);
+        return -1;
+    }
+    t->greenlet = (PyObject *)g;
+    t->context = g->context;
+    g->context = NULL;
+    g->t = t;
+    return 0;
+}
+
+/* g begins when it has the turn next; what, taken over, is a pair of arguments or a bomb. */
+static int start(greenlet *g, PyObject *what)
+{
+    PyObject *args = NULL, *kwargs = NULL;
+    bool bomb = Py_IS_TYPE(what, &slp_bomb_type);
+
+    if (make_carrier(g) != 0) {
+        Py_DECREF(what);
+        return -1;
+    }
+    if (!bomb && PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 3 && PyTuple_GET_ITEM(what, 2) == (PyObject *)&grl_type) {
+        args = Py_NewRef(PyTuple_GET_ITEM(what, 0));
+        kwargs = PyTuple_GET_ITEM(what, 1) != Py_None ? Py_NewRef(PyTuple_GET_ITEM(what, 1)) : NULL;
+        Py_DECREF(what);
+    } else {
+        args = bomb ? PyTuple_New(0) : PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 0 ? Py_NewRef(what) : PyTuple_Pack(1, what);
+        if (bomb)
+            g->t->tempval = what;
+        else
+            Py_DECREF(what);
+    }
+    g->t->args = args;
+    g->t->kwargs = kwargs;
+    g->started = true;
+    if (args != NULL && py_begin(g->t) == 0)
+        return 0;
+    g->started = false;
+    Py_CLEAR(g->t);
+    return -1;
+}
+
+/* g has the turn next, with this value, which is taken over. */
+static int make_next(greenlet *g, PyObject *value)
+{
+    if (!g->started) {
+        if (start(g, value) != 0)
+            return -1;
+    } else {
+        py_set_tempval(g->t, value);
+        py_wake(g->t, 0);
+    }
+    if (!g->running && g->parent != NULL) {
+        g->running = true;
+        Py_INCREF(g);
+    }
+    ring_turn_to(g->t->task);
+    return 0;
+}
+
+/* GreenletExit is a value like another. */
+static PyObject *result_of(PyObject *result)
+{
+    PyObject *type, *value, *traceback;
+
+    if (result != NULL)
+        return result;
+    if (!PyErr_ExceptionMatches(grl_exit))
+        return py_bomb_of_error();
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+static void trace(greenlet *from, greenlet *to, bool throws)
+{
+    PyObject *done, *type, *value, *traceback, *tracer = grl_tracer;
+
+    if (tracer == NULL)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_INCREF(tracer);
+    done = PyObject_CallFunction(tracer, "s(OO)", throws ? "throw" : "switch", from, to);
+    Py_DECREF(tracer);
+    if (done == NULL) { /* its error is the switch's, and there is no tracer any more */
+        Py_CLEAR(grl_tracer);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+        return;
+    }
+    Py_DECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
+static __thread greenlet *came_from; /* who had the turn before, for the tracer; borrowed */
+
+/* The whole life of a greenlet, in its carrier. */
+static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    greenlet *g = (greenlet *)self, *next;
+    PyObject *run = g->run, *result;
+
+    g->run = NULL;
+    trace(came_from, g, false);
+    result = PyErr_Occurred() ? NULL : PyObject_Call(run, args, kwargs);
+    Py_DECREF(run);
+    result = result_of(result);
+    g->dead = true;
+    came_from = g;
+    for (next = nearest_alive(g->parent); next != NULL && result != NULL; next = nearest_alive(next->parent)) {
+        if (make_next(next, result) == 0)
+            break;
+        result = py_bomb_of_error(); /* of an unstarted parent that cannot begin: its own parent hears of it */
+        next->dead = true;
+    }
+    g->t->greenlet = NULL;
+    Py_CLEAR(g->t); /* the carrier is held to its end */
+    if (g->running) {
+        g->running = false;
+        Py_DECREF(g);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- switching ----------------------------------------------------------------------------------------------------------------- */
+
+static int may_switch_to(const greenlet *g)
+{
+    if (py_may_switch() != 0)
+        return -1;
+    if (g->thread == py_thread)
+        return 0;
+    PyErr_SetString(grl_error, g->thread == NULL || g->thread->ended ? "cannot switch to a different thread (which happens to have exited)"
+                                                                    : "cannot switch to a different thread");
+    return -1;
+}
+
+/* Of one that never began, thrown at: it is over, and its parent gets what it would have ended with. */
+static bool dies_unstarted(const greenlet *g, PyObject *value)
+{
+    return !g->started && Py_IS_TYPE(value, &slp_bomb_type);
+}
+
+PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
+{
+    greenlet *me = grl_current(), *to = nearest_alive(g);
+    PyObject *result;
+
+    while (to != NULL && dies_unstarted(to, value)) {
+        to->started = to->dead = true;
+        Py_CLEAR(to->run);
+        (void)py_explode(value);
+        value = result_of(NULL);
+        to = nearest_alive(to->parent);
+    }
+    if (me == NULL || to == NULL || value == NULL || may_switch_to(to) != 0) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    if (to == me) {
+        trace(me, to, throws);
+        if (PyErr_Occurred()) {
+            Py_DECREF(value);
+            return NULL;
+        }
+        return Py_IS_TYPE(value, &slp_bomb_type) ? py_explode(value) : value;
+    }
+    if (sched->switch_trap > 0) {
+        Py_DECREF(value);
+        return py_failed(-EPERM);
+    }
+    if (make_next(to, value) != 0)
+        return NULL;
+    came_from = me;
+    Py_INCREF(me);
+    if (me->running) {
+        me->running = false;
+        Py_DECREF(me);
+    }
+    result = py_switch_to(to->t, false);
+    if (me->parent != NULL && !me->running) {
+        me->running = true;
+        Py_INCREF(me);
+    }
+    trace(came_from, me, result == NULL);
+    if (PyErr_Occurred())
+        Py_CLEAR(result);
+    Py_DECREF(me);
+    return result;
+}
+
+PyObject *grl_throw(greenlet *g, PyObject *type, PyObject *value, PyObject *traceback)
+{
+    PyObject *bomb = py_bomb_of(type, value, traceback);
+
+    if (bomb == NULL)
+        return NULL;
+    if (g->started && g->dead) { /* GreenletExit is what it ends with once more */
+        (void)py_explode(bomb);
+        bomb = result_of(NULL);
+    }
+    return bomb != NULL ? grl_switch(g, bomb, true) : NULL;
+}
+
+PyObject *grl_value_of(greenlet *g, PyObject *args, PyObject *kwargs)
+{
+    const greenlet *to = nearest_alive(g);
+
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) == 0)
+        kwargs = NULL;
+    if (to != NULL && !to->started)
+        return PyTuple_Pack(3, args, kwargs != NULL ? kwargs : Py_None, (PyObject *)&grl_type);
+    if (kwargs != NULL)
+        return PyTuple_GET_SIZE(args) == 0 ? Py_NewRef(kwargs) : PyTuple_Pack(2, args, kwargs);
+    return Py_NewRef(PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : args);
+}
