@@ -106,6 +106,13 @@ static PyObject *enable_optional_cleanup(PyObject *self, PyObject *flag)
     Py_RETURN_NONE;
 }
 
+static PyObject *get_tstate_trash_delete_nesting(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    return PyLong_FromLong(py_state_current()->trash_delete_nesting);
+}
+
 static PyMethodDef functions[] = {
     {"getcurrent",                               getcurrent,                METH_NOARGS, "getcurrent(): the greenlet that runs."                              },
     { "gettrace",                                gettrace,                  METH_NOARGS, "gettrace(): the tracer, or None."                                   },
@@ -114,6 +121,7 @@ static PyMethodDef functions[] = {
     { "get_total_main_greenlets",                get_total_main_greenlets,  METH_NOARGS, "Threads that have greenlets."                                       },
     { "get_clocks_used_doing_optional_cleanup",  get_pending_cleanup_count, METH_NOARGS, "0: there is none."                                                  },
     { "enable_optional_cleanup",                 enable_optional_cleanup,   METH_O,      "There is none."                                                     },
+    { "get_tstate_trash_delete_nesting",         get_tstate_trash_delete_nesting, METH_NOARGS, "Of the greenlet that runs."                  },
     { NULL,                                      NULL,                      0,           NULL                                                                 }
 };
 

@@ -53,19 +53,15 @@ static greenlet *nearest_alive(greenlet *g)
 static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyMethodDef body_method = { "greenlet", (PyCFunction)(void (*)(void))body, METH_VARARGS | METH_KEYWORDS, NULL };
 
-/* Its carrier, ready to begin; run is what it will call. */
+/* Its carrier, ready to begin. */
 static int make_carrier(greenlet *g)
 {
-    PyObject *run = PyObject_GetAttrString((PyObject *)g, "run");
     py_tasklet *t;
 
-    if (run == NULL)
-        return -1;
-    Py_XSETREF(g->run, run);
     t = (py_tasklet *)slp_tasklet_type.tp_alloc(&slp_tasklet_type, 0);
     if (t == NULL)
         return -1;
-    t->func = PyCFunction_New(&body_method, (PyObject *)g);
+    t->func = PyCFunction_New(&body_method, NULL); /* not of g: that would keep it */
     if (t->func == NULL) {
         Py_DECREF(t);
         return -1;
@@ -75,6 +71,40 @@ static int make_carrier(greenlet *g)
     g->context = NULL;
     g->t = t;
     return 0;
+}
+
+/* What it will call. The lookup is the tenant's code, which may start it. */
+static int find_run(greenlet *g)
+{
+    PyObject *run = PyObject_GetAttrString((PyObject *)g, "run");
+
+    if (run == NULL)
+        return -1;
+    if (g->started)
+        Py_DECREF(run);
+    else
+        Py_XSETREF(g->run, run);
+    return 0;
+}
+
+static bool is_first_value(PyObject *what)
+{
+    return PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 3 && PyTuple_GET_ITEM(what, 2) == (PyObject *)&grl_type;
+}
+
+/* What was to be the arguments of one that has begun meanwhile. */
+static PyObject *as_later_value(PyObject *what)
+{
+    PyObject *args = Py_NewRef(PyTuple_GET_ITEM(what, 0)), *value = args;
+
+    if (PyTuple_GET_ITEM(what, 1) != Py_None)
+        value = PyTuple_Pack(2, args, PyTuple_GET_ITEM(what, 1));
+    else if (PyTuple_GET_SIZE(args) == 1)
+        value = Py_NewRef(PyTuple_GET_ITEM(args, 0));
+    if (value != args)
+        Py_DECREF(args);
+    Py_DECREF(what);
+    return value;
 }
 
 /* g begins when it has the turn next; what, taken over, is a pair of arguments or a bomb. */
@@ -87,7 +117,7 @@ static int start(greenlet *g, PyObject *what)
         Py_DECREF(what);
         return -1;
     }
-    if (!bomb && PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 3 && PyTuple_GET_ITEM(what, 2) == (PyObject *)&grl_type) {
+    if (is_first_value(what)) {
         args = Py_NewRef(PyTuple_GET_ITEM(what, 0));
         kwargs = PyTuple_GET_ITEM(what, 1) != Py_None ? Py_NewRef(PyTuple_GET_ITEM(what, 1)) : NULL;
         Py_DECREF(what);
@@ -111,11 +141,19 @@ static int start(greenlet *g, PyObject *what)
 /* g has the turn next, with this value, which is taken over. */
 static int make_next(greenlet *g, PyObject *value)
 {
+    if (!g->started && find_run(g) != 0) {
+        Py_DECREF(value);
+        return -1;
+    }
     if (!g->started) {
         if (start(g, value) != 0)
             return -1;
+    } else if (g->t == NULL || g->t == py_current()) {
+        Py_DECREF(value);
+        PyErr_SetString(grl_error, "the greenlet has ended while it was being started");
+        return -1;
     } else {
-        py_set_tempval(g->t, value);
+        py_set_tempval(g->t, is_first_value(value) ? as_later_value(value) : value);
         py_wake(g->t, 0);
     }
     if (!g->running && g->parent != NULL) {
@@ -168,19 +206,26 @@ static __thread greenlet *came_from; /* who had the turn before, for the tracer;
 /* The whole life of a greenlet, in its carrier. */
 static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    greenlet *g = (greenlet *)self, *next;
+    greenlet *g = (greenlet *)py_current()->greenlet, *next;
     PyObject *run = g->run, *result;
 
+    (void)self;
     g->run = NULL;
     trace(came_from, g, false);
     result = PyErr_Occurred() ? NULL : PyObject_Call(run, args, kwargs);
     Py_DECREF(run);
     result = result_of(result);
     g->dead = true;
+    g->context = Py_XNewRef(g->t->ts->context);
     came_from = g;
+    if (g->t->forced) /* everything ends: nobody gets anything */
+        Py_CLEAR(result);
+    PyErr_Clear();
     for (next = nearest_alive(g->parent); next != NULL && result != NULL; next = nearest_alive(next->parent)) {
-        if (make_next(next, result) == 0)
+        if (make_next(next, result) == 0) {
+            py_state_share_tracing(g->t->ts, next->t->ts);
             break;
+        }
         result = py_bomb_of_error(); /* of an unstarted parent that cannot begin: its own parent hears of it */
         next->dead = true;
     }
@@ -217,14 +262,19 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
     greenlet *me = grl_current(), *to = nearest_alive(g);
     PyObject *result;
 
-    while (to != NULL && dies_unstarted(to, value)) {
+    while (to != NULL && value != NULL && dies_unstarted(to, value)) {
+        PyObject *run = PyObject_GetAttrString((PyObject *)to, "run");
+
+        if (run == NULL)
+            break;
+        Py_DECREF(run);
         to->started = to->dead = true;
         Py_CLEAR(to->run);
         (void)py_explode(value);
         value = result_of(NULL);
         to = nearest_alive(to->parent);
     }
-    if (me == NULL || to == NULL || value == NULL || may_switch_to(to) != 0) {
+    if (PyErr_Occurred() || me == NULL || to == NULL || value == NULL || may_switch_to(to) != 0) {
         Py_XDECREF(value);
         return NULL;
     }
@@ -243,10 +293,10 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
     if (make_next(to, value) != 0)
         return NULL;
     came_from = me;
-    Py_INCREF(me);
-    if (me->running) {
+    py_state_share_tracing(me->t->ts, to->t->ts);
+    if (me->running) { /* it may be the last one */
         me->running = false;
-        Py_DECREF(me);
+        Py_XSETREF(py_thread->post_greenlet, (PyObject *)me);
     }
     result = py_switch_to(to->t, false);
     if (me->parent != NULL && !me->running) {
@@ -256,14 +306,22 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
     trace(came_from, me, result == NULL);
     if (PyErr_Occurred())
         Py_CLEAR(result);
-    Py_DECREF(me);
     return result;
 }
 
 PyObject *grl_throw(greenlet *g, PyObject *type, PyObject *value, PyObject *traceback)
 {
-    PyObject *bomb = py_bomb_of(type, value, traceback);
+    PyObject *bomb;
 
+    if (traceback != NULL && traceback != Py_None && !PyTraceBack_Check(traceback)) {
+        PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
+        return NULL;
+    }
+    if (PyExceptionInstance_Check(type) && value != NULL && value != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
+        return NULL;
+    }
+    bomb = py_bomb_of(type, value, traceback);
     if (bomb == NULL)
         return NULL;
     if (g->started && g->dead) { /* GreenletExit is what it ends with once more */

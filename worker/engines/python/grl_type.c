@@ -7,10 +7,14 @@
 
 static PyObject *grl_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    greenlet *current = grl_current(), *g = current != NULL ? (greenlet *)type->tp_alloc(type, 0) : NULL;
+    PyObject *none = PyTuple_New(0);
+    greenlet *current = grl_current(), *g = NULL;
 
     (void)args;
     (void)kwargs;
+    if (current != NULL && none != NULL) /* object's own refuses abstract classes */
+        g = (greenlet *)PyBaseObject_Type.tp_new(type, none, NULL);
+    Py_XDECREF(none);
     if (g == NULL)
         return NULL;
     g->parent = (greenlet *)Py_NewRef((PyObject *)current);
@@ -42,6 +46,10 @@ static int set_parent(PyObject *self, PyObject *parent, void *closure)
         PyErr_Format(PyExc_TypeError, "GreenletChecker: Expected any type of greenlet, not %s", Py_TYPE(parent)->tp_name);
         return -1;
     }
+    if (SELF->parent == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot set the parent of a main greenlet");
+        return -1;
+    }
     for (g = (greenlet *)parent; g != NULL; g = g->parent)
         if (g == SELF) {
             PyErr_SetString(PyExc_ValueError, "cyclic parent chain");
@@ -49,10 +57,6 @@ static int set_parent(PyObject *self, PyObject *parent, void *closure)
         }
     if (((greenlet *)parent)->thread != SELF->thread) {
         PyErr_SetString(PyExc_ValueError, "parent cannot be on a different thread");
-        return -1;
-    }
-    if (SELF->parent == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "cannot set the parent of a main greenlet");
         return -1;
     }
     Py_SETREF(SELF->parent, (greenlet *)Py_NewRef(parent));
@@ -86,18 +90,6 @@ static PyObject *throw_it(PyObject *self, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "|OOO:throw", &type, &value, &traceback))
         return NULL;
-    if (traceback != NULL && traceback != Py_None && !PyTraceBack_Check(traceback)) {
-        PyErr_SetString(PyExc_TypeError, "throw() third argument must be a traceback object");
-        return NULL;
-    }
-    if (PyExceptionInstance_Check(type) && value != NULL && value != Py_None) {
-        PyErr_SetString(PyExc_TypeError, "instance exception may not have a separate value");
-        return NULL;
-    }
-    if (!PyExceptionInstance_Check(type) && !PyExceptionClass_Check(type)) {
-        PyErr_Format(PyExc_TypeError, "exceptions must be classes, or instances, not %s", Py_TYPE(type)->tp_name);
-        return NULL;
-    }
     return grl_throw(SELF, type, value, traceback);
 }
 
@@ -155,11 +147,22 @@ static PyObject *get_frame(PyObject *self, void *closure)
     return py_state_frame(SELF->t->ts);
 }
 
+/* Another thread's may be changing under our eyes. */
+static bool is_abroad(PyObject *self, const char *what)
+{
+    if (!is_active(self) || SELF->thread == py_thread || SELF->thread->ended || SELF->t != SELF->thread->sched->current->engine)
+        return false;
+    PyErr_Format(PyExc_ValueError, "cannot %s context of a greenlet that is running in a different thread", what);
+    return true;
+}
+
 static PyObject *get_context(PyObject *self, void *closure)
 {
     PyObject *context = SELF->t != NULL && SELF->t->ts != NULL ? SELF->t->ts->context : SELF->context;
 
     (void)closure;
+    if (is_abroad(self, "get"))
+        return NULL;
     return Py_NewRef(context != NULL ? context : Py_None);
 }
 
@@ -174,6 +177,8 @@ static int set_context(PyObject *self, PyObject *context, void *closure)
         PyErr_SetString(PyExc_TypeError, "greenlet context must be a contextvars.Context or None");
         return -1;
     }
+    if (is_abroad(self, "set"))
+        return -1;
     if (context == Py_None)
         context = NULL;
     if (SELF->t != NULL && SELF->t->ts != NULL)
@@ -205,6 +210,8 @@ static PyObject *repr(PyObject *self)
     const char *name = Py_TYPE(self)->tp_name;
     void *thread = (void *)SELF->thread;
 
+    if (SELF->thread->ended)
+        return PyUnicode_FromFormat("<%s object at %p (otid=%p) (thread exited) dead>", name, self, thread);
     if (SELF->dead)
         return PyUnicode_FromFormat("<%s object at %p (otid=%p) dead>", name, self, thread);
     return PyUnicode_FromFormat("<%s object at %p (otid=%p)%s%s%s%s>", name, self, thread,
@@ -227,14 +234,16 @@ static void finalize(PyObject *self)
     me = grl_current();
     if (me != NULL) {
         bool before = (t = py_current())->unloved;
+        greenlet *parent = SELF->parent;
 
-        Py_XSETREF(SELF->parent, (greenlet *)Py_NewRef((PyObject *)me));
+        SELF->parent = (greenlet *)Py_NewRef((PyObject *)me);
         t->unloved = true; /* the guards are for what tenants do here */
         done = grl_throw(SELF, grl_exit, NULL, NULL);
         t->unloved = before;
         if (done == NULL)
             PyErr_WriteUnraisable(self);
         Py_XDECREF(done);
+        Py_SETREF(SELF->parent, parent);
     }
     if (is_active(self))
         py_state_refinalize(self);

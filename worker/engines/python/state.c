@@ -296,3 +296,16 @@ void py_state_count_off(PyThreadState *ts)
     count.own = NULL;
     count.fn = NULL;
 }
+
+void py_state_share_tracing(PyThreadState *from, PyThreadState *to)
+{
+    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj && from->c_profilefunc == to->c_profilefunc &&
+                       from->c_profileobj == to->c_profileobj))
+        return;
+    to->c_tracefunc = from->c_tracefunc;
+    to->c_profilefunc = from->c_profilefunc;
+    Py_XSETREF(to->c_traceobj, Py_XNewRef(from->c_traceobj));
+    Py_XSETREF(to->c_profileobj, Py_XNewRef(from->c_profileobj));
+    if (to->tracing == 0)
+        to->cframe->use_tracing = to->c_tracefunc != NULL || to->c_profilefunc != NULL ? 255 : 0;
+}

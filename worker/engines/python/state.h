@@ -51,6 +51,9 @@ void py_state_refinalize(PyObject *o);
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
 
+/* to has from's tracer and profiler. */
+void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
+
 /* Counts instructions: fn is asked at each instruction of ts, until it is taken away; the state's own tracer goes on being called. */
 typedef int (*py_count_fn)(void);
 int py_state_count(PyThreadState *ts, py_count_fn fn);

@@ -72,13 +72,6 @@ static PyObject *call(py_tasklet *t)
     return result;
 }
 
-static void drop_post(void)
-{
-    py_tasklet *post = py_thread->post;
-
-    py_thread->post = NULL;
-    Py_XDECREF(post);
-}
 
 static int body(void *arg)
 {
@@ -86,8 +79,7 @@ static int body(void *arg)
     PyObject *result;
 
     py_state_enter(t->ts);
-    if (py_thread->post != NULL)
-        drop_post();
+    py_drop_post();
     if (t->context != NULL) {
         py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);

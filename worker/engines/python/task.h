@@ -54,6 +54,7 @@ struct py_thread {
     pthread_t self;
     py_tasklet *inbox;     /* woken by other threads */
     py_tasklet *post;      /* its last reference may be here: whoever arrives drops it */
+    PyObject *post_greenlet;
     py_tasklet *innermost; /* of the watchdogs */
     struct py_thread *next;
 };
@@ -106,6 +107,14 @@ static inline bool py_blocked(const py_tasklet *t)
 }
 
 /* ---- taking turns: task_turn.c ---- */
+
+/* Whoever arrives, first thing. */
+void py_drop_post_now(void);
+static inline void py_drop_post(void)
+{
+    if (__builtin_expect(py_thread->post != NULL || py_thread->post_greenlet != NULL, 0))
+        py_drop_post_now();
+}
 
 /* The reference of one that is queued or blocked. */
 void py_hold(py_tasklet *t);
