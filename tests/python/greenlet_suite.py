@@ -14,7 +14,7 @@ EXPECTED = {
     "test_unexpected_reparenting": END,
     "test_unexpected_reparenting_thread_running": END,
     "test_dealloc_other_thread": "one whose last reference goes in another thread ends when its own thread ends, not before",
-    "test_recursive_startup": RUN,
+    "test_threaded_updatecurrent": "the same",
     "test_switch_to_dead_greenlet_with_unstarted_perverse_parent": RUN,
     "TestTrashCanReEnter.test_it": "a tasklet does not give up its turn while an object is taken apart",
 }
