@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/task.h"
 #include "worker/output.h"
 
 struct python_job python_job;
@@ -55,7 +57,7 @@ static int python_prepare(void)
     PyObject *done = NULL;
 
     python_job.main = PyThreadState_Get();
-    if (make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
+    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
@@ -78,7 +80,8 @@ static int python_open(unsigned threads)
     (void)threads;
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
-    return 0;
+    py_stack_closes(true);
+    return py_preempt_open() == 0 ? 0 : -EIO;
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
@@ -190,5 +193,8 @@ const struct engine python_engine = {
     .run = python_run,
     .cancel = python_cancel,
     .interp = &python_interp,
+    .preempt = py_preempt,
+    .closed_bytes = (uint64_t)32 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+    .fault = py_stack_fault,
 };
 /* clang-format on */

@@ -1,6 +1,8 @@
 /* module.c - what /usr/bin/python3.11 loads: its one function is the life of a zygote. */
 #include "worker/engines/python/engine.h"
+#include "worker/engines/python/builtin.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/task.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +39,21 @@ static PyObject *module_main(PyObject *self, PyObject *words)
     return PyLong_FromLong(zygote_main(argc, argv, engines));
 }
 
+/* In a program that is no worker, as the tests have it: what a job finds, without its walls. */
+static PyObject *module_tasklets(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    py_stack_closes(false);
+    if (python_builtins_add() != 0 || py_preempt_open() != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
-    {"main", module_main, METH_O, NULL},
-    { NULL,  NULL,        0,      NULL}
+    {"main",      module_main,     METH_O,      NULL},
+    { "tasklets", module_tasklets, METH_NOARGS, NULL},
+    { NULL,       NULL,            0,           NULL}
 };
 
 static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "coop_python", .m_size = -1, .m_methods = methods };
