@@ -140,14 +140,14 @@ static void belong_to(struct inbound *const *in, size_t n, coop_task *t)
 
 int inbound_park(struct inbound *const *in, size_t n, int64_t deadline, const char *why)
 {
-    int rc = 0;
+    int rc;
 
-    while (!any_come(in, n) && rc == 0) {
-        belong_to(in, n, sched->current);
-        rc = sched_watch_block(LINK_FD, readable, deadline, why, in[0]);
-        belong_to(in, n, NULL);
-    }
-    return any_come(in, n) ? 0 : rc;
+    if (any_come(in, n))
+        return 0;
+    belong_to(in, n, sched->current);
+    rc = sched_watch_block(LINK_FD, readable, deadline, why, in[0]);
+    belong_to(in, n, NULL);
+    return any_come(in, n) ? 0 : rc != 0 ? rc : -EINTR; /* somebody else has woken it */
 }
 
 static int64_t left_until(int64_t deadline)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "call_errors.h"
+#include "worker/asks.h"
 #include "worker/inbound.h"
 #include "worker/link.h"
 #include "worker/output.h"
@@ -118,7 +119,7 @@ static void take_call(const struct interp_engine *e, const Pb__Call *c)
 static int park_or_stay(void)
 {
     struct inbound *const call = &inbound_call;
-    int rc = sched != NULL && sched->member == NULL ? inbound_park(&call, 1, COOP_NEVER, "call") : -EPERM;
+    int rc = sched != NULL && sched->member == NULL && !asks_stay ? inbound_park(&call, 1, COOP_NEVER, "call") : -EPERM;
 
     return rc == -EPERM ? inbound_stay(&call, 1, COOP_NEVER) : rc;
 }
