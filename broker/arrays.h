@@ -4,7 +4,7 @@
  * Side:    broker, main thread.
  * Owned:   the table owns the arrays that have a task without a receipt; a pointer is good until the last task's end was told. Those that have
  *          ended are only in the store.
- * Durable: the array and all its tasks are one commit. What is done to a whole array (hold, release, cancel, kill) is first written as its wish,
+ * Durable: the array and all its tasks are there together, or none of them. What is done to a whole array (hold, release, cancel, kill) is first written as its wish,
  *          then done task by task in slices, and taken up again by the next broker.
  * State:   while a task has no receipt that of the task that has come furthest: running, paused, ready, retry_wait, scheduled, blocked, held.
  *          Then succeeded when all tasks have, else failed when one has (timed out, expired, skipped, dead are that too), else cancelled.

@@ -66,6 +66,14 @@ static const struct waiting *first_in(const struct array *a, Pb__State state)
     return NULL;
 }
 
+const struct waiting *array_first_waiting(const struct array *a)
+{
+    for (size_t i = 0; i < sizeof(by_progress) / sizeof(by_progress[0]); i++)
+        if (job_waits(by_progress[i]) && a->in_state[by_progress[i]] > 0)
+            return first_in(a, by_progress[i]);
+    return NULL;
+}
+
 /* That of the task that has come furthest, and why it waits. */
 static void fill_live(const struct array *a, struct array_look *own, Pb__JobStatus *ret)
 {

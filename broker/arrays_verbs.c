@@ -18,10 +18,65 @@
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------------------- */
 
+enum { WHY_GROUPS = 16, WHY_LOOKED = 10000 };
+
+/* What its tasks wait for: as many of each reason, of those that were looked at. */
+struct array_why {
+    struct jobs_why own;
+    Pb__Why why;
+    char reasons[WHY_GROUPS][JOBS_REASON];
+    Pb__WaitGroup groups[WHY_GROUPS], *list[WHY_GROUPS];
+};
+
+static void group(struct array_why *y, const char *reason, uint64_t index)
+{
+    size_t n = y->why.n_waits;
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(y->reasons[i], reason) == 0) {
+            y->groups[i].tasks++;
+            return;
+        }
+    if (n == WHY_GROUPS)
+        return;
+    pb__wait_group__init(&y->groups[n]);
+    snprintf(y->reasons[n], JOBS_REASON, "%s", reason);
+    y->groups[n].reason = y->reasons[n];
+    y->groups[n].tasks = 1;
+    y->groups[n].first = index;
+    y->list[n] = &y->groups[n];
+    y->why.waits = y->list;
+    y->why.n_waits++;
+}
+
+/* false: none of its tasks waits. */
+static bool fill_why(const struct array *a, struct array_why *y)
+{
+    const struct waiting *furthest = array_first_waiting(a);
+    struct jobs *j = &a->broker->jobs;
+    char reason[JOBS_REASON];
+    unsigned looked = 0;
+
+    if (furthest == NULL)
+        return false;
+    verb_fill_why(a->broker, furthest, &y->own, &y->why);
+    for (size_t i = 0; i < a->n && looked < WHY_LOOKED; i++) {
+        const struct waiting *w = a->tasks[i];
+
+        if (w == NULL || !job_waits((Pb__State)w->state))
+            continue;
+        looked++;
+        group(y, jobs_reason(j, w, reason), w->array_index);
+    }
+    return true;
+}
+
 void array_verb_show(struct control_call *c)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__ShowReply show = PB__SHOW_REPLY__INIT;
+    const struct array *a = arrays_find(c->broker, c->id);
+    struct array_why y = { 0 };
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
@@ -34,6 +89,7 @@ void array_verb_show(struct control_call *c)
     } else {
         show.status = &status;
         show.spec = (Pb__JobSpec *)spec.msg;
+        show.why = a != NULL && fill_why(a, &y) ? &y.why : NULL;
         spec_strip(show.spec);
         status.labels = show.spec->labels;
         status.n_labels = show.spec->n_labels;

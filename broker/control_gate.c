@@ -110,6 +110,22 @@ static int find_task(struct control_call *c, const char *array, uint64_t index)
     return rc;
 }
 
+/*
+ * One that is in memory, so that the store need not be asked: a whole id, of a job that the actor sees whatever its queue is. Of all others, there or
+ * not, the store tells. An operator's may not be stored yet; whoever else knows an id knows it of a job that is.
+ */
+static bool is_live(const struct control_call *c, const char *id)
+{
+    const struct waiting *w;
+
+    if (strlen(id) != ULID_LEN)
+        return false;
+    if ((c->actor.scopes & ACTOR_OPERATOR) != 0)
+        return jobs_find(&c->broker->jobs, id) != NULL;
+    w = waiting_find(&c->broker->jobs.table, id);
+    return w != NULL && w->committed && c->actor.queue[0] == '\0' && actor_sees_tenant(&c->actor, w->tenant);
+}
+
 /* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
 static int resolve_id(struct control_call *c, const char *text)
 {
@@ -123,14 +139,18 @@ static int resolve_id(struct control_call *c, const char *text)
                        text, ULID_MIN_PREFIX);
         return -1;
     }
-    if (rc != 0 && (c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
-        memcpy(c->id, id, sizeof(id)); /* it may not be stored yet */
+    if (rc != 0 && is_live(c, id)) {
+        memcpy(c->id, id, sizeof(id));
         return 0;
     }
     rc = rc == 0 ? find_task(c, id, index) : find_stored(c, id);
     if (rc == -ENOTUNIQ)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
                        text);
+    else if (rc == -ENOENT && crons_sees(c, text))
+        control_refuse_hint(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND,
+                            "coop cron show|pause|fire|rm is about entries of cron",
+                            "there is no job %s; it is an entry of cron, which makes jobs", text);
     else if (rc == -ENOENT)
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
     else if (rc != 0)

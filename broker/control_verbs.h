@@ -58,7 +58,9 @@ void verb_hold(struct control_call *c);      /* verbs_deeds.c */
 void verb_release(struct control_call *c);
 void verb_pause(struct control_call *c);
 void verb_resume(struct control_call *c);
-void verb_edit(struct control_call *c);  /* verbs_edit.c */
+void verb_edit(struct control_call *c); /* verbs_edit.c */
+/* Why this one waits, in the words of a reply; texts are own's. */
+void verb_fill_why(struct broker *b, const struct waiting *w, struct jobs_why *own, Pb__Why *ret);
 void verb_retry(struct control_call *c); /* verbs_again.c */
 void verb_remove(struct control_call *c);
 void verb_top(struct control_call *c); /* verbs_broker.c */

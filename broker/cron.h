@@ -66,6 +66,9 @@ void crons_free(struct broker *b);
 /* As jobs_submit(), of a spec with schedule->cron: ret_id is the entry's; nothing is run before its time. */
 int crons_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
 
+/* Whether this id, or the beginning of one, is that of an entry which the actor sees. */
+bool crons_sees(const struct control_call *c, const char *text);
+
 void verb_cron_ls(struct control_call *c);
 void verb_cron_set(struct control_call *c);
 

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/admin_log.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/cron_own.h"
 #include "broker/plans_own.h"
+#include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -239,6 +242,72 @@ static void answer_one(const struct cron *e, struct rep_way way)
     answer(e->broker, way, &list, 1);
 }
 
+/* By its id or the beginning of it, among those of tenants that the actor sees. *ret_n: how many there are. */
+static struct cron *look_up(const struct control_call *c, const char *text, unsigned *ret_n)
+{
+    struct cron *e, *next, *found = NULL;
+    char id[ULID_LEN + 1];
+
+    *ret_n = 0;
+    if (ulid_normalize(text, id) != 0)
+        return NULL;
+    HASH_ITER (hh, c->broker->plans.crons.by_id, e, next) {
+        if (!e->committed || e->removing || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
+            continue;
+        found = e;
+        ++*ret_n;
+    }
+    return found;
+}
+
+bool crons_sees(const struct control_call *c, const char *text)
+{
+    unsigned n;
+
+    return look_up(c, text, &n) != NULL;
+}
+
+/* Answers when there is none. */
+static struct cron *find_entry(struct control_call *c, const char *text)
+{
+    unsigned n;
+    struct cron *found = look_up(c, text, &n);
+
+    if (n > 1)
+        control_refuse(c->broker, c->way, ER(USAGE), "'%.40s' is the beginning of several entries' ids; give more of it", text);
+    else if (n == 0)
+        control_refuse(c->broker, c->way, ER(NOT_FOUND), "there is no entry of cron %.40s", text);
+    return n == 1 ? found : NULL;
+}
+
+/* The one, with what it submits. */
+static void show_one(struct control_call *c)
+{
+    const struct cron *e = find_entry(c, c->request->cron_ls->id);
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__CronReply reply = PB__CRON_REPLY__INIT;
+    Pb__Cron one, *list = &one;
+    struct frame spec;
+    int rc;
+
+    if (e == NULL)
+        return;
+    rc = stored_spec(c->broker, e->row.id, &spec);
+    if (rc != 0) {
+        control_refuse(c->broker, c->way, ER(INTERNAL), "entry %s cannot be read: %s", e->row.id, strerror(-rc));
+    } else {
+        fill(e, &one);
+        reply.crons = &list;
+        reply.n_crons = 1;
+        reply.spec = (Pb__JobSpec *)spec.msg;
+        spec_strip(reply.spec);
+        r.body_case = PB__REPLY__BODY_CRONS;
+        r.crons = &reply;
+        control_reply(c->broker, c->way, &r);
+    }
+    frame_release(&spec);
+}
+
 static int by_id(const void *a, const void *b)
 {
     return strcmp((*(Pb__Cron *const *)a)->id, (*(Pb__Cron *const *)b)->id);
@@ -252,6 +321,10 @@ void verb_cron_ls(struct control_call *c)
     Pb__Cron *list, **pointers;
     struct cron *e, *next;
 
+    if (c->request->cron_ls->id[0] != '\0') {
+        show_one(c);
+        return;
+    }
     if (!plans_scope_of(c, c->request->cron_ls->tenant, &scope))
         return;
     max = max < LS_MAX ? max : LS_MAX;
@@ -298,6 +371,11 @@ static struct cron_call *call_new(struct control_call *c, struct cron *e)
     return call;
 }
 
+static void record(struct control_call *c, const char *verb, const struct cron *e)
+{
+    admin_log(c->broker, &c->actor, verb, e->row.id, e->row.tenant, "%s", e->row.name);
+}
+
 static void call_free(struct cron_call *call)
 {
     cron_unuse(call->entry);
@@ -334,6 +412,7 @@ static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
     e->row.paused = pause;
     if (!pause)
         e->row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
+    record(c, pause ? "cron.pause" : "cron.resume", e); /* before it: whoever has the answer finds the record */
     if (cron_note(e, on_changed, call) == 0)
         return;
     e->row.paused = call->was_paused;
@@ -373,6 +452,7 @@ static void remove_entry(struct control_call *c, struct cron *e)
     memcpy(op->cron.row.id, e->row.id, sizeof(e->row.id));
     op->owner = call;
     op->done = on_removed;
+    record(c, "cron.rm", e);
     store_push(c->broker->store, op);
 }
 
@@ -416,33 +496,13 @@ static void fire_by_hand(struct control_call *c, struct cron *e)
         return;
     e->firing = true;
     rc = cron_submit_now(e, "", on_fired_by_hand, call, &no);
-    if (rc == 0)
+    if (rc == 0) {
+        record(c, "cron.fire", e);
         return;
+    }
     e->firing = false;
     verb_refuse_submit(c->broker, c->way, rc, &no);
     call_free(call);
-}
-
-/* By its id or the beginning of it, among those of tenants that the actor sees. Answers when there is none. */
-static struct cron *find_entry(struct control_call *c, const char *text)
-{
-    struct cron *e, *next, *found = NULL;
-    char id[ULID_LEN + 1];
-    unsigned n = 0;
-
-    if (ulid_normalize(text, id) == 0) {
-        HASH_ITER (hh, c->broker->plans.crons.by_id, e, next) {
-            if (!e->committed || e->removing || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
-                continue;
-            found = e;
-            n++;
-        }
-    }
-    if (n > 1)
-        control_refuse(c->broker, c->way, ER(USAGE), "'%.40s' is the beginning of several entries' ids; give more of it", text);
-    else if (n == 0)
-        control_refuse(c->broker, c->way, ER(NOT_FOUND), "there is no entry of cron %.40s", text);
-    return n == 1 ? found : NULL;
 }
 
 void verb_cron_set(struct control_call *c)

@@ -364,6 +364,7 @@ struct jobs_why {
     struct sched_why sched; /* all 0 where it is not the scheduler who keeps it back */
 };
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret);
+const char *jobs_reason_text(const char *reason);                                        /* a sentence; "": there is none for this word */
 const char *jobs_reason(struct jobs *j, const struct waiting *w, char buf[JOBS_REASON]); /* the word alone */
 /* Its terminal has this size from now on. -ENOTTY: it has none. -EAGAIN: its worker does not listen at the moment. */
 int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns);

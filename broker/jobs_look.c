@@ -32,7 +32,7 @@ static const struct {
     { "NOT_STARTED",   "nobody has called it yet"                                                               },
 };
 
-static const char *sentence_of(const char *reason)
+const char *jobs_reason_text(const char *reason)
 {
     size_t len = strcspn(reason, ":");
 
@@ -92,7 +92,7 @@ static void find_why(struct jobs *j, const struct waiting *w, bool whole, struct
     case ST(CLAIMED): snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : "NO_WORKER"); break;
     default: return;
     }
-    snprintf(ret->text, sizeof(ret->text), "%s", sentence_of(ret->reason));
+    snprintf(ret->text, sizeof(ret->text), "%s", jobs_reason_text(ret->reason));
 }
 
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)

@@ -23,7 +23,7 @@ void jobs_fence(const struct job *job, struct store_fence *ret)
 }
 
 /* Without memory for it only the account of attempts is less exact after a crash. */
-static void note_claim(struct jobs *j, const struct store_claim *c)
+static bool note_claim(struct jobs *j, const struct store_claim *c)
 {
     struct store_op *op = j->claims != NULL ? j->claims : store_op_new(STORE_CLAIM, "");
     struct store_claim *mine = op != NULL ? store_claim_add(op, c->job) : NULL;
@@ -34,6 +34,7 @@ static void note_claim(struct jobs *j, const struct store_claim *c)
         store_op_free(op);
     if (mine != NULL)
         j->claims = op;
+    return mine != NULL;
 }
 
 void jobs_flush_claims(struct jobs *j)
@@ -52,8 +53,7 @@ void jobs_note_claim(struct job *job, uint64_t epoch_was)
 
     memcpy(c.job, job->id, sizeof(c.job));
     c.fence = (struct store_fence){ epoch_was, w->stored_epoch };
-    note_claim(&job->broker->jobs, &c);
-    job->moves++;
+    job->moves += note_claim(&job->broker->jobs, &c);
 }
 
 void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attempt *ended)
@@ -191,8 +191,8 @@ void jobs_claims_back(struct jobs *j, struct store_op *op)
         if (!hear(j, &a))
             continue;
         c->fence.stored = *stored_epoch(j, c->job);
-        note_claim(j, c);
-        said_again(j, c->job);
+        if (note_claim(j, c))
+            said_again(j, c->job);
     }
     jobs_flush_claims(j);
 }

@@ -53,22 +53,26 @@ static int take_attempt(void *ctx, const struct store_attempt *a)
     return job_add_attempt(ctx, a);
 }
 
+void verb_fill_why(struct broker *b, const struct waiting *w, struct jobs_why *own, Pb__Why *ret)
+{
+    const struct sched_why *sched = &own->sched;
+
+    jobs_why(&b->jobs, w, own);
+    pb__why__init(ret);
+    ret->reason = own->reason;
+    ret->text = own->text;
+    ret->position = sched->position;
+    ret->ahead_own = sched->ahead_own;
+    ret->estimate_us = sched->estimate_us;
+    ret->share = sched_share(b->tenants.sched, &w->tenant->sched, b->loop.now_us);
+    ret->entitled = sched_entitled(b->tenants.sched, &w->tenant->sched);
+    ret->running = w->tenant->sched.running;
+    ret->max_running = w->tenant->sched.max_running;
+}
+
 static void fill_why(struct broker *b, const struct waiting *w, struct show *s)
 {
-    const struct sched_why *sched = &s->why_is.sched;
-    Pb__Why *why = &s->why;
-
-    jobs_why(&b->jobs, w, &s->why_is);
-    pb__why__init(why);
-    why->reason = s->why_is.reason;
-    why->text = s->why_is.text;
-    why->position = sched->position;
-    why->ahead_own = sched->ahead_own;
-    why->estimate_us = sched->estimate_us;
-    why->share = sched_share(b->tenants.sched, &w->tenant->sched, b->loop.now_us);
-    why->entitled = sched_entitled(b->tenants.sched, &w->tenant->sched);
-    why->running = w->tenant->sched.running;
-    why->max_running = w->tenant->sched.max_running;
+    verb_fill_why(b, w, &s->why_is, &s->why);
     s->status.reason = s->why_is.reason;
 }
 

@@ -30,6 +30,8 @@ void human_status(FILE *out, const Pb__JobStatus *s);
 /* Whose it is, what it waits for; the attempts that were not the last. Nothing where there is nothing to say. */
 void human_plan(FILE *out, const Pb__JobStatus *s);
 void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n);
+/* Of a spec what is beside that which it runs: times, retries, limiters, notices. */
+void human_asked(FILE *out, const Pb__JobSpec *s);
 void human_spec(FILE *out, const Pb__JobSpec *s);
 void human_receipt(FILE *out, const Pb__Receipt *r);
 void human_receipt_short(FILE *out, const Pb__Receipt *r);

@@ -41,6 +41,30 @@ static int list(const struct command *c, struct coop_client *client, char **args
     return reply_print_call(c, client, &req, PB__REPLY__BODY_CRONS, print_list);
 }
 
+static void print_entry(const struct command *c, const void *body)
+{
+    const Pb__CronReply *r = body;
+
+    print_list(c, r);
+    if (r->spec == NULL || c->opt.quiet)
+        return;
+    printf("\nsubmits\n");
+    human_spec(stdout, r->spec);
+    human_asked(stdout, r->spec);
+}
+
+static int show(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__CronLs body = PB__CRON_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+
+    (void)n;
+    body.id = args[0];
+    req.body_case = PB__REQUEST__BODY_CRON_LS;
+    req.cron_ls = &body;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_CRONS, print_entry);
+}
+
 /* Of one that was fired the job; of others there is nothing to say. */
 static void print_fired(const struct command *c, const void *body)
 {
@@ -104,6 +128,7 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 /* clang-format off */
 const struct word cron_words[] = {
     { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",   "ID",    1, 1,  "one entry, and what it submits each time",                      show,   NULL, FLAG_NAME, FLAG_NOTHING },
     { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL, FLAG_NAME, FLAG_NAME },
     { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL, FLAG_NAME, FLAG_NAME },
     { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL, FLAG_NAME, FLAG_NAME },

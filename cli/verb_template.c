@@ -21,10 +21,10 @@ static int check_build(const struct command *c, char **args, int n)
     (void)n;
     if (grants_refuse(c, "a template", "each copy would have it: give it to coop interp create or coop call", &why) != 0)
         return say_error(c, &why);
-    if (c->opt.run != NULL)
+    if (c->opt.run != NULL || c->opt.modules.n > 0)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "a template is made by a script that prepares its state");
-    coop_error_hint(&why, "write coop template build NAME --engine lua --run init.lua");
+    coop_error_hint(&why, "write coop template build NAME --engine lua --run init.lua, or NAME --engine python -m MODULE");
     return say_error(c, &why);
 }
 

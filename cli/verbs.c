@@ -30,7 +30,7 @@ const struct verb verb_table[] = {
         .run = verb_submit,
         .summary = "hand a script, a shared object or a program in as a job and print its id",
         .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n"
-                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file.\n"
+                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file, but for the code.\n"
                 "When, after what and how often: --at, --in, --deadline, --after, --array, --cron, --retry, --limiter, --hold. The id is that of the job, of the array, or of the cron entry.\n",
     },
     [VERB_WAIT] = {
@@ -113,7 +113,8 @@ const struct verb verb_table[] = {
     [VERB_TOP] = {
         .name = "top", .usage = "", .min_args = 0, .max_args = 0, .run = verb_top,
         .summary = "watch tenants, workers and jobs as they are now",
-        .text = "On a terminal it is drawn anew each second, until q or Ctrl-C; else it is printed once. With --json a coop.TopReply/1. Rates are of the time since the picture before, or, printed once, since the broker began.\n",
+        .text = "On a terminal it is drawn anew each second, until q or Ctrl-C; else it is printed once. With --json a coop.TopReply/1. Rates are of the time since the picture before, or, printed once, since the broker began.\n"
+                "SHARE is what a tenant has had of late, ENTITLED what it would have of the machine if it had work now, beside those that have: of one that is idle that is a promise, so the column may be more than 100 % in all.\n",
     },
     [VERB_CRON] = {
         .name = "cron", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = cron_words,

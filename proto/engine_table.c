@@ -21,7 +21,7 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX,
                         .refill_us = 5000 },
     [ENGINE_PYTHON] = { .name = "python", .ending = ".py", .interpreter = "python",
-                        .is_text = true,  .has_modules = true, .on_demand = true, .may_exit = true,
+                        .is_text = true,  .has_modules = true, .on_demand = true, .may_exit = true, .has_templates = true,
                         .threads_max = 64, .spares_max = UINT_MAX, .refill_us = 3000 },
 };
 /* clang-format on */

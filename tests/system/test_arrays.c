@@ -255,6 +255,70 @@ static void one_task_is_tried_again_with_its_index(void **state)
     expect_text(proc_expect(coop(b, "logs", task(again, 2)), 0)->out, "2\n");
 }
 
+/* ---- shown ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void show_tells_what_an_array_was_asked_for_and_what_its_tasks_wait_for(void **state)
+{
+    struct broker *b = up_with_workers(state, "1");
+    const char *array, *ok = ok_script(b);
+    struct proc *p;
+    json_t *why;
+
+    proc_expect(coop(b, "limiter", "set", "db", "0"), 0);
+    array = submit(b, "--array", "1-5", "-l", "team=blue", "--limiter", "db", "--retry", "3,on=oom", "--idem", "k9", "--webhook",
+                   "http://127.0.0.1:9/x,events=failed", "--keep", "2h", ok);
+    proc_expect(coop(b, "hold", task(array, 4)), 0);
+    p = proc_expect(coop(b, "show", array), 0);
+    expect_has(p->out, "team=blue");
+    expect_has(p->out, "db=1");
+    expect_has(p->out, "3 attempts");
+    expect_has(p->out, "oom");
+    expect_has(p->out, "k9");
+    expect_has(p->out, "http://127.0.0.1:9/x");
+    expect_has(p->out, "2h");
+    p = proc_expect(coop(b, "show", "--why", array), 0);
+    expect_has(p->out, "4 for LIMITER:db, the first is 1");
+    expect_has(p->out, "1 for HELD_USER, the first is 4");
+    why = json_of(&proc_expect(coop(b, "show", "--why", "--json", array), 0)->out);
+    assert_string_equal(json_str(why, "reason"), "LIMITER:db");
+    assert_int_equal(json_num(why, "waits.0.tasks"), 4);
+    assert_string_equal(json_str(status_of(b, array), "reason"), "LIMITER:db");
+    proc_expect(coop(b, "cancel", array), 0);
+}
+
+static void an_entry_of_cron_is_shown_with_what_it_submits(void **state)
+{
+    struct broker *b = *state;
+    const char *entry = submit(b, "--cron", "0 0 29 2 *", "--name", "leap", "--retry", "4", ok_script(b));
+    struct proc *p = proc_expect(coop(b, "cron", "show", entry), 0);
+
+    expect_has(p->out, "ok.lua");
+    expect_has(p->out, "4 attempts");
+    proc_expect(coop(b, "cron", "show", "01HZZZZZZZ0000000000000000"), COOP_EXIT_NOT_FOUND);
+    expect_has(proc_expect(coop(b, "show", entry), COOP_EXIT_NOT_FOUND)->err, "coop cron show");
+    expect_has(proc_expect(coop(b, "logs", entry), COOP_EXIT_NOT_FOUND)->err, "coop cron show");
+    expect_has(proc_expect(coop(b, "cancel", entry), COOP_EXIT_NOT_FOUND)->err, "coop cron show");
+}
+
+static void what_is_done_to_limiters_and_entries_is_recorded(void **state)
+{
+    static const char *const acts[] = { "limiter.set", "limiter.rm", "cron.pause", "cron.resume", "cron.fire", "cron.rm" };
+    struct broker *b = *state;
+    const char *entry = submit(b, "--cron", "0 0 29 2 *", ok_script(b));
+    struct proc *p;
+
+    proc_expect(coop(b, "limiter", "set", "db", "2"), 0);
+    proc_expect(coop(b, "limiter", "rm", "db"), 0);
+    proc_expect(coop(b, "cron", "pause", entry), 0);
+    proc_expect(coop(b, "cron", "resume", entry), 0);
+    proc_expect(coop(b, "cron", "fire", entry), 0);
+    proc_expect(coop(b, "cron", "rm", entry), 0);
+    p = proc_expect(coop(b, "audit", "admin"), 0);
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+        expect_has(p->out, acts[i]);
+    expect_has(p->out, entry);
+}
+
 int main(void)
 {
 #define T(name)   cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
@@ -269,6 +333,9 @@ int main(void)
         OWN(a_paused_array_is_paused_after_the_brokers_death),
         OWN(of_an_array_of_programs_each_that_cannot_be_paused_is_named),
         T(one_task_is_tried_again_with_its_index),
+        OWN(show_tells_what_an_array_was_asked_for_and_what_its_tasks_wait_for),
+        T(an_entry_of_cron_is_shown_with_what_it_submits),
+        T(what_is_done_to_limiters_and_entries_is_recorded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

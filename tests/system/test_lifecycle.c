@@ -370,6 +370,41 @@ static void a_drained_broker_takes_and_begins_nothing_until_it_does_again(void *
     (void)expect_end(b, id, "ok");
 }
 
+/* What somebody ended has not failed: neither one that waits nor one that runs. */
+static void what_was_cancelled_is_used_and_has_not_failed(void **state)
+{
+    struct broker *b = *state;
+    char *runs = occupy(b), *waits = submit(b, "--hold", ok_script(b));
+    json_t *day;
+
+    (void)proc_expect(coop(b, "kill", runs), 0);
+    (void)proc_expect(coop(b, "cancel", waits), 0);
+    (void)expect_end(b, runs, "cancelled");
+    (void)expect_end(b, waits, "cancelled");
+    (void)expect_end(b, submit(b, script(b, "fails.lua", "os.exit(3)")), "exit");
+    day = json_at(json_of(&proc_expect(coop(b, "usage", "--json"), 0)->out), "days.0");
+    assert_int_equal(json_num(day, "jobs"), 3);
+    assert_int_equal(json_num(day, "failed"), 1);
+}
+
+/* Whoever follows what happens hears that another broker tells it from now on, and all that this one has to tell. */
+static void who_follows_events_is_told_of_another_broker(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(b, "events", "-f", "--since-start");
+    char *before = submit(b, "--hold", ok_script(b)), *after;
+
+    proc_until(p, &p->out, before);
+    broker_kill(b);
+    proc_until(p, &p->err, "the broker went away");
+    broker_up(b);
+    after = submit(b, "--hold", ok_script(b));
+    proc_until(p, &p->err, "another broker has begun");
+    proc_until(p, &p->out, after);
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+}
+
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 #define TEST_OWN(name) cmocka_unit_test_teardown(name, broker_teardown)
 
@@ -394,6 +429,8 @@ int main(void)
         TEST(the_same_key_is_the_same_job_whatever_has_become_of_it),
         TEST(a_race_with_one_key_makes_one_job),
         TEST_OWN(whoever_asks_is_told_why_a_job_waits),
+        TEST(what_was_cancelled_is_used_and_has_not_failed),
+        TEST(who_follows_events_is_told_of_another_broker),
         TEST(a_drained_broker_takes_and_begins_nothing_until_it_does_again),
     };
 

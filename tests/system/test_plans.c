@@ -532,6 +532,22 @@ static void a_key_with_a_span_of_time_is_the_same_job_again(void **state)
     proc_expect(coop(b, "submit", "--cron", NEVER_NOW, "--in", "1h", ok), COOP_EXIT_USAGE);
 }
 
+static void a_dry_run_says_what_it_would_wait_for(void **state)
+{
+    struct broker *b = *state;
+    const char *ok = ok_script(b), *held = submit(b, "--hold", ok);
+
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", ok), 0)->out, "# it would begin at once");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--hold", ok), 0)->out, "# it would wait: HELD_USER");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--in", "1h", ok), 0)->out, "# it would wait: NOT_BEFORE");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--after", held, ok), 0)->out, support_text("# it would wait: DEP:%s", held));
+    proc_expect(coop(b, "limiter", "set", "db", "0"), 0);
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--limiter", "db", ok), 0)->out, "# it would wait: LIMITER:db");
+    assert_string_equal(
+        json_str(json_of(&proc_expect(coop(b, "submit", "--dry-run", "--json", "--limiter", "db", ok), 0)->out), "why.reason"),
+        "LIMITER:db");
+}
+
 static void a_job_file_says_a_span_of_time(void **state)
 {
     struct broker *b = *state;
@@ -687,6 +703,7 @@ int main(void)
         T(an_entry_does_not_fire_over_the_one_before),
         T(what_never_fires_is_refused),
         T(a_key_with_a_span_of_time_is_the_same_job_again),
+        T(a_dry_run_says_what_it_would_wait_for),
         T(a_job_file_says_a_span_of_time),
         T(what_is_kept_no_longer_is_gone_and_the_chain_is_whole),
         T(what_is_due_while_no_broker_runs_goes_with_the_next_one),

@@ -42,7 +42,6 @@ static int setup(void **state)
     if (now == NULL || bare_start(&now->bare) != 0)
         return -1;
     now->bare.b.control.send = hear;
-    tenants_init(&now->bare.b.tenants, &now->bare.b);
     events_init(&now->bare.b.events, &now->bare.b);
     now->one = tenants_of_uid(&now->bare.b.tenants, 1001);
     now->two = tenants_of_uid(&now->bare.b.tenants, 1002);
@@ -54,7 +53,6 @@ static int teardown(void **state)
     (void)state;
     frame_release(&now->reply);
     events_finish(&now->bare.b.events);
-    tenants_finish(&now->bare.b.tenants);
     bare_stop(&now->bare);
     free(now);
     return 0;

@@ -397,6 +397,7 @@ int main(void)
         { "lua",                  "lua",          0                    },
         { "lua-template",         "lua-template", 0                    },
         { "python",               "python",       0                    },
+        { "python-template",      "python-template", 0                 },
         { "native",               "native",       0                    },
         { "init",                 "init",         0                    },
         { "exec",                 "exec",         0                    },

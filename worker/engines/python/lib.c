@@ -6,6 +6,7 @@
 #include <string.h>
 
 LIB_FILE(finder);
+LIB_FILE(refused);
 LIB_FILE(run);
 LIB_FILE(built_in);
 LIB_FILE(interp);
@@ -15,6 +16,7 @@ static const struct lib_file {
     const char *source;
 } lib_files[] = {
     {"_coop_finder",    lib_finder  },
+    { "_coop_refused",  lib_refused },
     { "_coop_run",      lib_run     },
     { "_coop_built_in", lib_built_in},
     { "_coop_interp",   lib_interp  },

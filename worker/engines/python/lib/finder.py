@@ -293,6 +293,10 @@ def spec_of_sent(name, path, package):
 
 
 def install():
+    for name, module in list(sys.modules.items()):
+        entry = image.modules.get(name)
+        if entry is not None and isinstance(getattr(module, "__loader__", None), external.SourceFileLoader):
+            module.__loader__ = module.__spec__.loader = ImageLoader(entry)  # read from a file, until now
     sys.path[:] = []
     sys.path_hooks.clear()
     sys.path_importer_cache.clear()

@@ -22,7 +22,7 @@ class Refused(Exception):
 
 def begin(name, source, args, env, modules):
     global main
-    main = run.begin(name, source, args, env, modules)
+    main = run.begin(source, name, args, env, modules)
 
 
 # ---- what is called -------------------------------------------------------------------------------------------------------------------
