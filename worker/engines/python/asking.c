@@ -15,9 +15,48 @@
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------------ */
 
+/*
+ * One reader of the link at a time: tasklets of one thread park, and their scheduler reads it; or threads wait whole, and one of those reads. Both at once
+ * would lose messages. With the GIL.
+ */
+static const struct sched *parked_of; /* whose tasklets are parked */
+static unsigned parked, staying;
+
 bool python_asking_parks(void)
 {
-    return sched != NULL && sched->member == NULL;
+    return sched != NULL && sched->member == NULL && staying == 0 && (parked == 0 || parked_of == sched);
+}
+
+/* A wait begins: 1: it parks; 0: the thread waits whole, without the GIL from now on; -EBUSY with an exception. */
+int python_wait_begins(struct python_wait *w)
+{
+    w->here = NULL;
+    w->parks = python_asking_parks();
+    if (w->parks) {
+        parked_of = sched;
+        parked++;
+        return 1;
+    }
+    if (parked > 0) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "tasklets of another thread wait for the broker: this thread cannot, until they have their answers");
+        return -EBUSY;
+    }
+    staying++;
+    asks_stay = true;
+    w->here = PyEval_SaveThread();
+    return 0;
+}
+
+void python_wait_ends(struct python_wait *w)
+{
+    if (w->parks) {
+        parked--;
+        return;
+    }
+    PyEval_RestoreThread(w->here);
+    asks_stay = false;
+    staying--;
 }
 
 /* When its tasklet or its job is cancelled the broker has the last word: what it has done is done. */
@@ -25,16 +64,18 @@ static int wait_or_take_back(struct ask *a, int64_t deadline)
 {
     int rc = ask_wait(a, deadline);
 
-    return rc == -ECANCELED && python_asking_parks() ? ask_take_back(a, rc) : rc;
+    return rc == -ECANCELED ? ask_take_back(a, rc) : rc;
 }
 
 static int wait_for(struct ask *a, int64_t deadline)
 {
-    PyThreadState *here = python_asking_parks() ? NULL : PyEval_SaveThread();
-    int rc = wait_or_take_back(a, deadline);
+    struct python_wait w;
+    int rc = python_wait_begins(&w);
 
-    if (here != NULL)
-        PyEval_RestoreThread(here);
+    if (rc < 0)
+        return rc;
+    rc = w.parks ? wait_or_take_back(a, deadline) : ask_wait(a, deadline);
+    python_wait_ends(&w);
     return rc;
 }
 
@@ -67,15 +108,16 @@ struct ask *python_asking_do(Pb__Ask *a)
 
 int python_packed_move(struct packed *p, const char *root, struct packed_error *e)
 {
-    PyThreadState *here;
+    struct python_wait w;
     int rc;
 
     if (p->len <= VALUE_BYTES)
         return 0;
-    here = python_asking_parks() ? NULL : PyEval_SaveThread();
+    rc = python_wait_begins(&w);
+    if (rc < 0)
+        return rc;
     rc = packed_fit(p, root, e);
-    if (here != NULL)
-        PyEval_RestoreThread(here);
+    python_wait_ends(&w);
     return rc;
 }
 
@@ -100,6 +142,8 @@ struct asking {
     bool waited;               /* somebody waits for the answer; the others for that */
     struct wait_queue waiters; /* tasklets; threads have the condition */
 };
+
+static PyTypeObject *asking_type;
 
 /* Of all Asks: those are few for which more than one thread waits. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -236,6 +280,17 @@ static int await(struct asking *s, int64_t deadline)
     return rc;
 }
 
+static void mark(PyObject *list, bool waited)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(list); i++) {
+        struct asking *s = (struct asking *)PyTuple_GET_ITEM(list, i);
+
+        s->waited = waited;
+        if (!waited)
+            wake_others(s);
+    }
+}
+
 /* None: for ever. */
 static int deadline_of(PyObject *seconds, int64_t *ret)
 {
@@ -252,6 +307,43 @@ static int deadline_of(PyObject *seconds, int64_t *ret)
     else if (s < 1e12)
         *ret = coop_after((int64_t)ceil(s * 1e6));
     return 0;
+}
+
+/* wait_any(asks, seconds) -> whether one of them has been answered, and by whom it is asked next is told so. */
+static PyObject *wait_any(PyObject *self, PyObject *args)
+{
+    struct ask *asks[ASKS_ANY];
+    PyObject *list, *seconds;
+    struct python_wait w;
+    int64_t deadline;
+    Py_ssize_t n;
+    int rc;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O", &PyTuple_Type, &list, &seconds) || deadline_of(seconds, &deadline) != 0)
+        return NULL;
+    n = PyTuple_GET_SIZE(list);
+    if (n < 1 || n > ASKS_ANY)
+        return PyErr_Format(PyExc_ValueError, "1 to %d of them", ASKS_ANY);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        const struct asking *s = (struct asking *)PyTuple_GET_ITEM(list, i);
+
+        if (!Py_IS_TYPE((PyObject *)s, asking_type))
+            return PyErr_Format(PyExc_TypeError, "an Ask is needed");
+        if (s->ask == NULL || s->waited) /* it is over; or somebody else is told, and asks then again */
+            Py_RETURN_TRUE;
+        asks[i] = s->ask;
+    }
+    mark(list, true);
+    rc = python_wait_begins(&w);
+    if (rc >= 0) {
+        rc = ask_wait_any(asks, (size_t)n, deadline);
+        python_wait_ends(&w);
+    }
+    mark(list, false);
+    if (rc != 0 && rc != -ETIMEDOUT)
+        return python_call_failed(rc);
+    return PyBool_FromLong(rc == 0);
 }
 
 /* wait([seconds]) -> what it was answered with; as often as one likes. TimedOut: not yet. */
@@ -414,9 +506,13 @@ int python_asking_add(PyObject *module)
     PyType_Spec spec = {
         .name = "_coop.Ask", .basicsize = sizeof(struct asking), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots
     };
-    PyObject *type = PyType_FromSpec(&spec);
-    int rc = type != NULL ? PyModule_AddObjectRef(module, "Ask", type) : -1;
+    static PyMethodDef functions[] = {
+        {"wait_any", wait_any, METH_VARARGS, NULL},
+        { NULL,      NULL,     0,            NULL}
+    };
 
-    Py_XDECREF(type);
-    return rc;
+    asking_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    if (asking_type == NULL || PyModule_AddFunctions(module, functions) != 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "Ask", (PyObject *)asking_type);
 }

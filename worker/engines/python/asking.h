@@ -13,7 +13,18 @@
 #include "worker/asks.h"
 #include "worker/packed.h"
 
-/* Whether a wait parks the tasklet, which gives the GIL on; else it is the whole thread's, which then is to let go of it. */
+/*
+ * Around a wait for the broker: where there are tasklets this one parks, and the others go on; else the whole thread waits, without the GIL.
+ * begins: 1, 0, or -EBUSY with an exception: then there is no end.
+ */
+struct python_wait {
+    PyThreadState *here;
+    bool parks;
+};
+int python_wait_begins(struct python_wait *w);
+void python_wait_ends(struct python_wait *w);
+
+/* Whether one that begins now would park. */
 bool python_asking_parks(void);
 
 /* All of it. The caller ends it. NULL with an exception: the answer is a failure, too. */
@@ -23,7 +34,7 @@ struct ask *python_asking_do(Pb__Ask *a);
 int python_packed_move(struct packed *p, const char *root, struct packed_error *e);
 int python_packed_fit(struct packed *p, const char *root);
 
-/* Adds the type Ask to the module: Ask(name, fields) is sent; wait([seconds]), done(), cancel(). */
+/* Adds the type Ask to the module: Ask(name, fields) is sent; wait([seconds]), done(), cancel(); and wait_any(tuple, seconds). */
 int python_asking_add(PyObject *module);
 
 #endif
