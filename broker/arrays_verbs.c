@@ -25,7 +25,7 @@ static int read_spec(struct broker *b, const char *id, struct frame *f)
 
     memset(f, 0, sizeof(*f));
     if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(f, blob.bytes, blob.len);
     free(blob.bytes);
     return rc;
 }

@@ -87,7 +87,7 @@ static int read_spec(struct cron *e, struct frame *f)
 
     memset(f, 0, sizeof(*f));
     if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(f, blob.bytes, blob.len);
     free(blob.bytes);
     return rc;
 }

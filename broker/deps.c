@@ -227,7 +227,7 @@ static int recover_one(void *ctx, const struct store_dep *dep)
     if (w == NULL && arrays_find(b, dep->job) == NULL)
         return 0;
     rc = add_edge(b, dep->job, w, dep, NULL);
-    return rc == -EEXIST ? 0 : rc;
+    return rc == -ENOMEM ? rc : 0; /* it is there, or can be none */
 }
 
 static int settle_one(void *ctx, const struct store_dep *dep)

@@ -302,7 +302,7 @@ int jobs_make(struct jobs *j, struct waiting *w, struct job **ret)
     }
     rc = jobs_read_spec(j, w, &spec, &own);
     if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(&f, spec.bytes, spec.len);
     free(own);
     if (rc != 0)
         return rc;

@@ -49,10 +49,14 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
     int rc = store_read_spec(j->broker->store, s->id, &spec);
 
     if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(&f, spec.bytes, spec.len);
     free(spec.bytes);
-    if (rc != 0)
+    if (rc == -ENOMEM || rc == -EIO)
         return rc;
+    if (rc != 0) {
+        store_tell_unsound(j->broker->store, "job", s->id, "its spec is not there, or cannot be read");
+        return 0;
+    }
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
         job->tenant = s->tenant;

@@ -30,7 +30,7 @@ static int load_spec(struct job *job, struct frame *f)
     else if (spec.bytes == NULL && (rc = store_read_spec(job->broker->store, job->id, &spec)) == 0)
         own = spec.bytes;
     if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(f, spec.bytes, spec.len);
     free(own);
     return rc;
 }

@@ -104,7 +104,7 @@ static int read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
     int rc = jobs_read_spec(j, w, &blob, &own);
 
     if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(ret, blob.bytes, blob.len);
     free(own);
     return rc;
 }

@@ -67,7 +67,7 @@ void verb_retry(struct control_call *c)
     if (rc == 0)
         rc = store_read_spec(b->store, c->id, &blob);
     if (rc == 0)
-        rc = frame_decode(&spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(&spec, blob.bytes, blob.len);
     free(blob.bytes);
     if (rc == 0)
         t = tenants_of_job(&b->tenants, row.tenant);

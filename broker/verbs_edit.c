@@ -181,7 +181,7 @@ static int edit(struct edit *e)
     int rc = jobs_read_spec(j, e->entry, &blob, &own);
 
     if (rc == 0)
-        rc = frame_decode(&e->spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(&e->spec, blob.bytes, blob.len);
     free(own);
     if (rc == 0)
         rc = edit_spec(e, c->request->edit);

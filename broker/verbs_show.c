@@ -79,10 +79,10 @@ static int read_spec(struct control_call *c, const struct job *job, bool unstore
     int rc;
 
     if (unstored)
-        return frame_decode(ret, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+        return store_decode_spec(ret, job->spec, job->spec_len);
     rc = store_read_spec(c->broker->store, c->id, &blob);
     if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(ret, blob.bytes, blob.len);
     free(blob.bytes);
     return rc;
 }

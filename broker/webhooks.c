@@ -78,8 +78,7 @@ static struct webhook_set *set_read(struct webhooks *w, const char *spec_of)
 
     if (strcmp(w->recent_of, spec_of) == 0)
         return set_ref(w->recent);
-    if (store_read_spec(w->broker->store, spec_of, &blob) == 0 &&
-        frame_decode(&f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL) == 0) {
+    if (store_read_spec(w->broker->store, spec_of, &blob) == 0 && store_decode_spec(&f, blob.bytes, blob.len) == 0) {
         set_unref(w->recent);
         w->recent = set_new((const Pb__JobSpec *)f.msg);
         snprintf(w->recent_of, sizeof(w->recent_of), "%s", w->recent != NULL ? spec_of : "");
