@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,6 +79,27 @@ bool actor_sees(const struct broker *b, const struct actor *a, uint64_t tenant, 
         return false;
     t = tenants_find(&b->tenants, tenant);
     return t != NULL && actor_sees_tenant(a, t);
+}
+
+int actor_seen_tenants(const struct broker *b, const struct actor *a, uint64_t **ret, size_t *ret_n)
+{
+    uint64_t *ids = NULL;
+    size_t n = 0;
+
+    if (!actor_may(a, ACTOR_OPERATOR)) {
+        ids = calloc(HASH_COUNT(b->tenants.by_id) + 1, sizeof(*ids));
+        if (ids == NULL)
+            return -ENOMEM;
+        if (!actor_may(a, ACTOR_ADMIN) && a->tenant != NULL)
+            ids[n++] = a->tenant->id;
+        else
+            for (const struct tenant *t = b->tenants.by_id; t != NULL; t = t->hh.next)
+                if (actor_sees_tenant(a, t))
+                    ids[n++] = t->id;
+    }
+    *ret = ids;
+    *ret_n = n;
+    return 0;
 }
 
 bool actor_may(const struct actor *a, unsigned needs)

@@ -1,5 +1,5 @@
 /*
- * control_verbs.h - what each request of a host program means. The table that names them is in control.c.
+ * control_verbs.h - what each request of a host program means. The table that names them is in control_gate.c.
  *
  * Side:    broker.
  * Owned:   a check gets the request and says what is wrong with it; an apply answers it now or later.

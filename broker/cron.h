@@ -40,6 +40,7 @@ struct cron {
     struct tenant *tenant;
     struct broker *broker;
     bool committed, removed;
+    bool removing; /* being written down: its row is written no more */
     unsigned uses; /* submits and commits on their way, which name it */
     bool firing;
     uint64_t covers_us;         /* while it is firing: the last of the minutes that this firing stands for */
@@ -53,6 +54,7 @@ struct crons {
     struct wall_clock clock;
     struct timer again; /* the rest of a slice */
     bool started, looking;
+    uint64_t looks;            /* entries looked at, ever */
     uint64_t (*wall_us)(void); /* loop_wall_us; a test's */
 };
 

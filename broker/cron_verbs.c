@@ -28,9 +28,9 @@ static int check_schedule(const Pb__Schedule *s, struct jobs_refusal *no)
 {
     if (s->n_after > 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron cannot wait for jobs: they end once");
-    if (s->not_before_us != 0)
+    if (s->not_before_us != 0 || s->not_before_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has its times by its expression; not_before is another");
-    if (s->deadline_us != 0)
+    if (s->deadline_us != 0 || s->deadline_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has no deadline: that is one point in time");
     return 0;
 }
@@ -118,7 +118,7 @@ static void on_stored(struct store_op *op)
     else
         cron_drop(e);
     cron_unuse(e);
-    crons_look(b);
+    crons_look_soon(b);
 }
 
 static int keep_submit(struct cron *e, const struct jobs_order *o)
@@ -279,6 +279,7 @@ void verb_cron_ls(struct control_call *c)
 struct cron_call {
     struct plans_call call;
     struct cron *entry;
+    bool was_paused;
 };
 
 static struct cron_call *call_new(struct control_call *c, struct cron *e)
@@ -291,7 +292,7 @@ static struct cron_call *call_new(struct control_call *c, struct cron *e)
     }
     *call = (struct cron_call){
         {c->broker, c->way},
-        e
+        e, e->row.paused
     };
     e->uses++;
     return call;
@@ -309,22 +310,18 @@ static void on_changed(struct store_op *op)
     struct cron *e = call->entry;
 
     if (op->status != 0) {
+        e->row.paused = call->was_paused;
         plans_refuse_store(&call->call, "the entry", op->status);
     } else {
-        if (!e->removed) {
-            e->row.paused = op->cron.row.paused;
-            e->row.next_us = op->cron.row.next_us;
-        }
         answer_one(e, call->call.way);
-        crons_look(call->call.broker);
     }
+    crons_look_soon(call->call.broker);
     call_free(call);
 }
 
-/* What was missed while it was paused stays so. */
+/* What was missed while it was paused stays so. It is in force at once: what a firing that is under way writes down says so, too. */
 static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
 {
-    struct store_op *op;
     struct cron_call *call;
 
     if (e->row.paused == pause) {
@@ -332,21 +329,16 @@ static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
         return;
     }
     call = call_new(c, e);
-    op = call != NULL ? store_op_new(STORE_CRON_PUT, "") : NULL;
-    if (op == NULL) {
-        if (call != NULL) {
-            control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
-            call_free(call);
-        }
+    if (call == NULL)
         return;
-    }
-    op->cron.row = e->row;
-    op->cron.row.paused = pause;
+    e->row.paused = pause;
     if (!pause)
-        op->cron.row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
-    op->owner = call;
-    op->done = on_changed;
-    store_push(c->broker->store, op);
+        e->row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
+    if (cron_note(e, on_changed, call) == 0)
+        return;
+    e->row.paused = call->was_paused;
+    control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
+    call_free(call);
 }
 
 static void on_removed(struct store_op *op)
@@ -354,8 +346,10 @@ static void on_removed(struct store_op *op)
     struct cron_call *call = op->owner;
     bool gone = op->status == 0 || op->status == -ENOENT;
 
+    call->entry->removing = false;
     if (gone && !call->entry->removed)
         cron_drop(call->entry);
+    crons_look_soon(call->call.broker);
     if (gone)
         answer(call->call.broker, call->call.way, NULL, 0);
     else
@@ -375,6 +369,7 @@ static void remove_entry(struct control_call *c, struct cron *e)
         }
         return;
     }
+    e->removing = true;
     memcpy(op->cron.row.id, e->row.id, sizeof(e->row.id));
     op->owner = call;
     op->done = on_removed;
@@ -397,7 +392,7 @@ static void on_fired_by_hand(void *ctx, const char *id, const Pb__Limits *limits
             (void)cron_note(e, NULL, NULL); /* lost: the next firing does not know of this one */
         answer_one(e, call->call.way);
     }
-    crons_look(call->call.broker);
+    crons_look_soon(call->call.broker);
     call_free(call);
 }
 
@@ -437,7 +432,7 @@ static struct cron *find_entry(struct control_call *c, const char *text)
 
     if (ulid_normalize(text, id) == 0) {
         HASH_ITER (hh, c->broker->plans.crons.by_id, e, next) {
-            if (!e->committed || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
+            if (!e->committed || e->removing || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
                 continue;
             found = e;
             n++;

@@ -115,7 +115,9 @@ int store_cron_put(struct store *s, struct store_op *op, int64_t now_us)
     op->cron.same = false;
     (void)sqlite3_bind_text(s->w[W_CRON_KNOWN], 1, c->id, -1, SQLITE_STATIC);
     err = store_ask(s, W_CRON_KNOWN, &known, 1, &there);
-    if (err == 0 && !there && op->cron.idem.key[0] != '\0')
+    if (err == 0 && !there && c->spec.len == 0)
+        op->status = -ENOENT; /* it has gone, and what is written of it comes too late */
+    if (err == 0 && !there && op->status == 0 && op->cron.idem.key[0] != '\0')
         err = store_claim_idem(s, &op->cron.idem, c->tenant, c->id, &op->status, op->cron.there, &op->cron.same);
     return err == 0 && op->status == 0 ? put_cron(s, c) : err;
 }

@@ -67,7 +67,7 @@ bool store_array_sound(const struct store_array *a, bool known, char why[SOUND_W
         return no(why, "its range: %s", not_a_range);
     if (array_range_count(&range) > ARRAYS_MAX)
         return no(why, "its range has more than %d tasks", ARRAYS_MAX);
-    if (a->hold > ARRAY_WISH_KILL)
+    if (a->hold >= ARRAY_WISHES)
         return no(why, "what is wished of it is %u", a->hold);
     return known || no(why, "its tenant %llu is not there", (unsigned long long)a->tenant);
 }

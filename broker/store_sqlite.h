@@ -51,6 +51,8 @@ enum write_sql {
     W_LABELS_DROP,
     W_SPEC_ROOT,
     W_ARRAY,
+    W_ARRAY_WHOLE,
+    W_ARRAY_NOT_WHOLE,
     W_ARRAY_END,
     W_CLAIM,
     W_MOVE,
@@ -272,7 +274,6 @@ _Static_assert(W_COUNT - W_CHAIN == CHAIN_STMTS, "the writer has all of them");
 #define CHAIN_ADD_SQL      "INSERT INTO chain(seq, job, hash) VALUES(?1, ?2, ?3)"
 #define CHAIN_SET_HEAD_SQL "UPDATE head SET seq = ?1, hash = ?2"
 
-void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH]);
 /* Appends, inside the caller's transaction; sets r->seq. */
 int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end *end, struct chain_record *r);
 /* At the end of a transaction that has appended. */
@@ -347,6 +348,11 @@ int store_attempt_add(struct store *s, struct store_op *op, int64_t now_us);
 int store_edit(struct store *s, struct store_op *op, int64_t now_us);
 int store_finish(struct store *s, struct store_op *op, int64_t now_us);
 int store_remove(struct store *s, struct store_op *op, int64_t now_us);
+#define STORE_SLICE 1000 /* tasks of an array that one transaction makes or removes */
+/* An array that never became whole, and some of its tasks: the next slice. op->slice.more: there are others. */
+int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us);
+/* The id of one; "": there is none. */
+int store_not_whole(struct store *s, char ret[ULID_LEN + 1]);
 int store_drop_logs(struct store *s, struct store_op *op, int64_t now_us);
 int store_array_end(struct store *s, struct store_op *op, int64_t now_us);
 int store_dep_add(struct store *s, struct store_op *op, int64_t now_us);
@@ -388,7 +394,6 @@ int store_ask(struct store *s, enum write_sql which, int64_t *ret, int count, bo
 /* The tenant's key is this id's from now on; op refused with -EEXIST and there, same when it is another's. */
 int store_claim_idem(struct store *s, const struct store_idem *idem, uint64_t tenant, const char *id, int *ret_status,
                      char there[ULID_LEN + 1], bool *ret_same);
-int store_forget_idem(struct store *s, const char *id);
 int store_put_labels(struct store *s, const char *job, uint64_t tenant, const struct store_label *labels, size_t n);
 int store_put_dep(struct store *s, const char *job, const struct store_dep *d, int *ret_status);
 

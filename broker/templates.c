@@ -216,12 +216,20 @@ int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, stru
     return spec->limits != NULL ? check_limits(t, spec->limits, why) : 0;
 }
 
-void template_fail_waiting(struct template *t, const char *why)
+static void fail(struct job *job, const struct template *t, bool of_host, const char *why)
+{
+    if (of_host)
+        jobs_decide(job, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+    else
+        jobs_cannot_have(job, "template %s: %s", t->full, why);
+}
+
+void template_fail_waiting(struct template *t, bool of_host, const char *why)
 {
     for (unsigned n = t->crew.plain.waiting; n > 0 && t->crew.plain.first != NULL; n--)
-        jobs_decide(t->crew.plain.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+        fail(t->crew.plain.first, t, of_host, why);
     for (unsigned n = t->crew.living.waiting; n > 0 && t->crew.living.first != NULL; n--)
-        jobs_decide(t->crew.living.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+        fail(t->crew.living.first, t, of_host, why);
 }
 
 /* ---- build --------------------------------------------------------------------------------------------------------------------- */

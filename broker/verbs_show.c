@@ -72,21 +72,6 @@ static void fill_why(struct broker *b, const struct waiting *w, struct show *s)
     s->status.reason = s->why_is.reason;
 }
 
-/* The spec of one that is not stored yet is with it: an interpreter begins before it is committed. */
-static int read_spec(struct control_call *c, const struct job *job, bool unstored, struct frame *ret)
-{
-    struct store_blob blob = { 0 };
-    int rc;
-
-    if (unstored)
-        return store_decode_spec(ret, job->spec, job->spec_len);
-    rc = store_read_spec(c->broker->store, c->id, &blob);
-    if (rc == 0)
-        rc = store_decode_spec(ret, blob.bytes, blob.len);
-    free(blob.bytes);
-    return rc;
-}
-
 static int read_show(struct control_call *c, struct show *s)
 {
     struct broker *b = c->broker;
@@ -97,7 +82,10 @@ static int read_show(struct control_call *c, struct show *s)
 
     if (rc != 0 && !unstored)
         return rc;
-    rc = read_spec(c, job, unstored, &s->spec);
+    if (unstored) /* its spec is with it: an interpreter begins before it is committed */
+        rc = frame_decode(&s->spec, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+    else
+        rc = stored_spec(b, c->id, &s->spec);
     s->status = s->stored.status;
     if (job != NULL)
         jobs_status(job, &s->status);

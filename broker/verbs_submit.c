@@ -19,24 +19,8 @@ struct submit_call {
 
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)
 {
-    static const struct {
-        int rc;
-        Pb__ErrorCode code;
-    } rows[] = {
-        {-EINVAL,  ER(USAGE)     },
-        { -E2BIG,  ER(USAGE)     },
-        { -EDQUOT, ER(QUOTA)     },
-        { -EEXIST, ER(CONFLICT)  },
-        { -ENOENT, ER(NOT_FOUND) },
-        { -EBUSY,  ER(TEMPORARY) },
-        { -EPERM,  ER(PERMISSION)},
-        { -ENOMEM, ER(TEMPORARY) },
-    };
-    Pb__ErrorCode code = ER(INTERNAL);
+    Pb__ErrorCode code = rc == -EBUSY ? ER(TEMPORARY) : control_error_code(rc); /* it drains: another time, or another broker */
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].rc == rc)
-            code = rows[i].code;
     control_refuse_hint(b, way, code, no->hint, "%s", no->why);
 }
 

@@ -93,7 +93,7 @@ const struct flag flag_table[] = {
       "only jobs of this name" },
     { "array",           0,  "ID",               CHOOSES,           0,                flag_read_array,      FLAG_ID,
       "only tasks of this array" },
-    { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_NOTHING,
+    { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_TENANT,
       "of this tenant, or of all that you may see: '*' (default: your own)" },
     { "since",           0,  "TIME",             VERB_BIT(LS) | VERB_BIT(USAGE), 0,   flag_read_since,      FLAG_NOTHING,
       "only jobs handed in since, usage since: 2h ago, or 2026-11-23T18:30" },

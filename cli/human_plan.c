@@ -2,7 +2,6 @@
 #include "cli/human.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "cli/json.h"
 #include "cli/text.h"
@@ -35,9 +34,7 @@ static void tasks_row(FILE *out, const Pb__ArrayCounts *t)
 
 void human_plan(FILE *out, const Pb__JobStatus *s)
 {
-    char text[128], class[JSON_ENUM_BUF];
-    time_t t = (time_t)(s->not_before_us / 1000000);
-    struct tm tm;
+    char text[128], class[JSON_ENUM_BUF], when[HUMAN_TIME];
 
     row(out, "tenant", s->tenant);
     if (s->priority != 0) {
@@ -51,8 +48,7 @@ void human_plan(FILE *out, const Pb__JobStatus *s)
     }
     if (s->tasks != NULL)
         tasks_row(out, s->tasks);
-    if (s->not_before_us != 0 && localtime_r(&t, &tm) != NULL && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) > 0)
-        row(out, "not before", text);
+    row(out, "not before", human_time(s->not_before_us, "", when));
 }
 
 void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n)

@@ -233,7 +233,7 @@ static void put_names(const struct command *c, struct spec *s, const char *path)
 static struct spec_want want_of(const struct command *c, const char *path)
 {
     static const char *const whats[ENGINE_COUNT] = {
-        [ENGINE_LUA] = "script", [ENGINE_NATIVE] = "shared object", [ENGINE_EXEC] = "program"
+        [ENGINE_LUA] = "script", [ENGINE_NATIVE] = "shared object", [ENGINE_EXEC] = "program", [ENGINE_PYTHON] = "script"
     };
     int engine = c->opt.engine != NULL ? engine_find(c->opt.engine) : engine_by_ending(path);
     bool program = engine < 0 || engine_table[engine].runs_programs;

@@ -217,7 +217,7 @@ static int add_stdin(const struct command *c, struct spec *s, struct coop_error 
     return rc;
 }
 
-bool spec_runs_programs(const struct spec *s)
+static bool spec_runs_programs(const struct spec *s)
 {
     return engine_table[engine_find(s->pb.engine)].runs_programs;
 }

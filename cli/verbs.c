@@ -83,12 +83,12 @@ const struct verb verb_table[] = {
     [VERB_PAUSE] = {
         .name = "pause", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "freeze jobs that run",
-        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). " SELECTS,
+        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). Of an array the tasks that run are frozen, and the others held back. " SELECTS,
     },
     [VERB_RESUME] = {
         .name = "resume", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "let jobs that are paused run on",
-        .text = "One that is not paused is a conflict (81). " SELECTS,
+        .text = "One that is not paused is a conflict (81). Of an array it undoes what pause has done to its tasks. " SELECTS,
     },
     [VERB_RETRY] = {
         .name = "retry", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_retry,
@@ -166,7 +166,7 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_AUDIT] = {
-        .name = "audit", .usage = "verify|head|calls|admin [BEFORE]", .min_args = 1, .max_args = 2, .completes = COMPLETE_AUDIT, .run = verb_audit,
+        .name = "audit", .usage = "WORD [BEFORE]", .min_args = 1, .max_args = -1, .words = audit_words, .run = verb_audit,
         .summary = "check the chain of all receipts, print its head, or calls of aliases",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
                 "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n"

@@ -20,10 +20,13 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
                         .threads_max = 64, .spares_max = 1, .refill_us = 1000 },
     [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX,
                         .refill_us = 5000 },
+    [ENGINE_PYTHON] = { .name = "python", .ending = ".py", .interpreter = "python",
+                        .is_text = true,  .has_modules = true, .on_demand = true, .may_exit = true,
+                        .threads_max = 64, .spares_max = UINT_MAX, .refill_us = 3000 },
 };
 /* clang-format on */
 
-const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", NULL };
+const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", "python", NULL };
 
 char *engine_list(char buf[ENGINE_LIST])
 {

@@ -30,7 +30,7 @@ struct engine_row {
 };
 
 enum { ENGINE_LIST = 64 };
-enum { ENGINE_COUNT = 3, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2 };
+enum { ENGINE_COUNT = 4, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2, ENGINE_PYTHON = 3 };
 
 extern const struct engine_row engine_table[ENGINE_COUNT];
 extern const char *const engine_names[ENGINE_COUNT + 1]; /* the same names, NULL-terminated */

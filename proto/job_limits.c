@@ -14,11 +14,13 @@
 #define ROW(field) offsetof(Pb__Limits, field)
 #define ALL(...)                                                                                                                           \
     {                                                                                                                                      \
-        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_EXEC] = { __VA_ARGS__ }                                 \
+        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_EXEC] = { __VA_ARGS__ }, [ENGINE_PYTHON] = {            \
+            __VA_ARGS__                                                                                                                    \
+        }                                                                                                                                  \
     }
 #define PURE(...)                                                                                                                          \
     {                                                                                                                                      \
-        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }                                                                  \
+        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_PYTHON] = { __VA_ARGS__ }                               \
     }
 #define EXEC(...)                                                                                                                          \
     {                                                                                                                                      \
@@ -36,7 +38,8 @@ const struct limits_row limits_table[] = {
     { "wall",      LIMITS_TIME,  ROW(wall_us),       DAY,           ALL(60 * SECOND, 1000), "time on the clock since the job was assigned" },
     { "idle",      LIMITS_TIME,  ROW(idle_us),       DAY,           ALL(DAY, 100000),       "time without CPU use, output and input taken" },
     { "memory",    LIMITS_SIZE,  ROW(memory_bytes),  4096 * MIB,
-      { [ENGINE_LUA] = { 64 * MIB, MIB }, [ENGINE_NATIVE] = { 64 * MIB, MIB }, [ENGINE_EXEC] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
+      { [ENGINE_LUA] = { 64 * MIB, MIB }, [ENGINE_NATIVE] = { 64 * MIB, MIB }, [ENGINE_EXEC] = { 256 * MIB, 8 * MIB },
+        [ENGINE_PYTHON] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
     { "pids",      LIMITS_COUNT, ROW(pids),          16384,         EXEC(64, 1),            "processes and threads alive at once" },
     { "files",     LIMITS_COUNT, ROW(files),         65536,         EXEC(256, 8),           "files each process has open at once" },
     { "file_size", LIMITS_SIZE,  ROW(file_bytes),    4096 * MIB,    EXEC(64 * MIB, 1),      "size of each file written; as large as disk where only disk is given" },

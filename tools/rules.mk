@@ -12,7 +12,7 @@ objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(B)/coop $(B)/coopd $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
+all: $(B)/coop $(B)/coopd $(if $(filter-out fuzz aarch64,$(FLAVOUR)),$(and $(wildcard /usr/bin/python3.11),$(wildcard /usr/include/python3.11/Python.h),$(B)/coop_python.so)) $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
 
 deps:
 	@tools/deps.sh build
@@ -45,7 +45,7 @@ endif
 
 $(B)/libproto.a:  $(call objs,proto,$(PROTO_OBJS)) $(GEN_OBJS)
 $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
-$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/engines/exec,$(EXEC_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
+$(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/engines/exec,$(EXEC_OBJS)) $(call objs,worker/engines/python,$(PYTHON_START_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
 $(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
@@ -63,6 +63,9 @@ $(B)/pic/gen/%.o: $(B)/gen/%.c | $(GEN_HDRS)
 $(B)/pic/%.o: %.c Makefile tools/rules.mk | $(GEN_HDRS)
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(COOP_CFLAGS) -fPIC -MMD -MP -c $< -o $@)
+$(B)/pic/%.o: %.S Makefile tools/rules.mk
+	@mkdir -p $(@D)
+	$(call run,AS,$(CC) $(COOP_CFLAGS) -fPIC -c $< -o $@)
 $(B)/$(LIBCOOP_SONAME): $(LIBCOOP_OBJS) tools/libcoop.map
 	$(call run,LINK,$(CC) $(CFLAGS_$(FLAVOUR)) -shared -Wl$(comma)-soname$(comma)$(LIBCOOP_SONAME) -Wl$(comma)--version-script=tools/libcoop.map \
 		$(LIBCOOP_DEFS) -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)--as-needed $(LDFLAGS) $(LIBCOOP_OBJS) $(CLIENT_LIBS) -o $@)
@@ -103,6 +106,33 @@ $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/tests/esca
 $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
+# ---- the engine python: for the program that Debian has, so no libpython, no sanitizer, and Python's names are left open ------------------------
+
+PYTHON := $(and $(wildcard /usr/bin/python3.11),$(wildcard /usr/include/python3.11/Python.h),$(B)/coop_python.so)
+PYTHON_OWN := $(PYTHON_OBJS:%=$(B)/pic/worker/engines/python/%.o)
+PYTHON_ALL := $(WORKER_OBJS:%=$(B)/pic/worker/%.o) $(TASK_OBJS:%=$(B)/pic/worker/task/%.o) \
+	$(PROTO_OBJS:%=$(B)/pic/proto/%.o) $(SCHEMAS:%=$(B)/pic/gen/%.pb-c.o)
+ifneq ($(filter asan ubsan tsan,$(FLAVOUR)),)
+$(B)/coop_python.so:
+	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/coop_python.so
+	@mkdir -p $(@D)
+	$(call run,COPY,cp build/debug/coop_python.so $@)
+else
+$(B)/libpython-parts.a: $(PYTHON_ALL)
+$(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
+	$(call run,LINK,$(CC) $(CFLAGS_$(FLAVOUR)) -shared -Wl$(comma)--version-script=tools/python.map \
+		-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)--as-needed $(LDFLAGS) $(PYTHON_OWN) $(B)/libpython-parts.a $(PYTHON_LIBS) -o $@)
+endif
+# A shared object that is loaded late, whose thread-local words are few: as fast as a program's.
+$(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
+$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
+
+# Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
+UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
+$(UNIT_python:%=$(B)/tests/unit/test_%.o): COOP_CFLAGS += -isystem /usr/include/python3.11
+$(UNIT_python:%=$(B)/tests/unit/test_%): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PYTHON_OWN) $(B)/libpython-parts.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(PYTHON_LIBS) -lpython3.11 -lcmocka -o $@)
+
 # Of the client's side it has what libcoop exports, and the messages themselves.
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLI_LIBS) $(CLIENT_LIBS) -o $@)
@@ -112,7 +142,7 @@ $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
-UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
+UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier $(UNIT_PYTHON),$(UNIT_$(a):%=$(B)/tests/unit/test_%))
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 
@@ -150,6 +180,9 @@ $(B)/tests/halt/halting-worker: $(B)/tests/halt/halting_worker.o
 $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
+$(B)/tests/fault/fault.so: tests/fault/fault.c tests/fault/fault.h
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
 
 $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
@@ -172,7 +205,7 @@ VM_CHECK       := tests/vm/check.sh
 DEB_CHECK      := tests/deb/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/tests/fault/fault.so $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so) \
 	$(B)/libcoop.so $(CLIENT_EXAMPLES:%=$(B)/examples/client/%)
 
@@ -412,6 +445,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(RELEASE)/coop-worker $(RELEASE)/coop-courier $(DESTDIR)$(PREFIX)/libexec/coop
+	$(if $(PYTHON),install -m 755 $(RELEASE)/coop_python.so $(DESTDIR)$(PREFIX)/libexec/coop)
 	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8

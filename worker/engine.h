@@ -57,6 +57,8 @@ struct interp_engine {
     void (*interrupt)(void);
     /* Main was woken by its engine (-EINTR) while it waited for a Call. NULL: never is. */
     void (*woken)(void);
+    /* Main is about to wait for a Call, or does so no more: what else runs in the process may. NULL: nothing does but tasklets. */
+    void (*rests)(bool rests);
     /* The last Call: finalizers and the like. *ret_o is EXIT 0 unless it says otherwise. */
     void (*close)(struct outcome *ret_o);
 };
@@ -89,6 +91,9 @@ struct engine {
     int (*warm)(const Pb__JobSpec *spec, struct outcome *ret_o);
     /* In a child of a warm template, before it says hello: what may not be the same in two processes is made anew. 0 or -errno. NULL: nothing. */
     int (*forked)(void);
+    /* Of an engine that lives in another program: puts that in the place of this one, with the same arguments. Returns, with the reason for people,
+     * only when it could not. NULL: it lives here. */
+    const char *(*become)(int argc, char **argv);
     bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 

@@ -4,5 +4,6 @@
 #include "worker/engines/exec/engine.h"
 #include "worker/engines/lua/engine.h"
 #include "worker/engines/native/engine.h"
+#include "worker/engines/python/engine.h"
 
-const struct engine *const engines_built_in[] = { &lua_engine, &native_engine, &exec_engine, NULL };
+const struct engine *const engines_built_in[] = { &lua_engine, &native_engine, &exec_engine, &python_program, NULL };

@@ -135,6 +135,15 @@ static void wait_for_call(const struct interp_engine *e, struct frame *ret_f)
         _exit(70); /* the broker does not keep to the protocol */
 }
 
+static void rest(const struct interp_engine *e, struct frame *ret_f)
+{
+    if (e->rests != NULL)
+        e->rests(true);
+    wait_for_call(e, ret_f);
+    if (e->rests != NULL)
+        e->rests(false);
+}
+
 static _Noreturn void close_interpreter(const struct interp_engine *e)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXIT };
@@ -155,7 +164,7 @@ _Noreturn void interp_serve(const struct engine *e, const Pb__Assign *assign)
         struct frame f;
         const Pb__Call *c;
 
-        wait_for_call(e->interp, &f);
+        rest(e->interp, &f);
         c = ((const Pb__ToWorker *)f.msg)->call;
         if (c->kind == PB__CALL_KIND__CALL_KIND_CLOSE)
             close_interpreter(e->interp);

@@ -204,6 +204,7 @@ static const struct policy_row lua_template_rows[] = {
 static const struct policy_row python_rows[] = {
     ROWS_LINK
     ROWS_MEMORY
+    ROWS_TASKLETS
     ROWS_TIME
     { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "time.sleep()" },
     { ALLOW(nanosleep),                  ANY,                                       "time.sleep(), older libcs" },

@@ -24,6 +24,9 @@
 #include "frame.h"
 #include "log.h"
 #include "worker/children.h"
+#include "worker/place.h"
+#include "worker/seal.h"
+#include "worker/signals.h"
 #include "worker/space_enter.h"
 #include "worker/space_join.h"
 #include "worker/walls.h"
@@ -419,11 +422,13 @@ static int tie_to_parent(void)
 
 static int watch_children(int *ret_fd)
 {
+    int rc = signals_default(); /* for all our workers; and a parent that ignores SIGCHLD would have the kernel reap for us */
     sigset_t set;
 
+    if (rc != 0)
+        return rc;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would have the kernel reap for us */
     if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
         return -errno;
     *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -511,6 +516,7 @@ static int prepare(struct zygote *z)
     if (z->proc_fd < 0)
         return -errno;
     rc = z->engine->prepare();
+    place_learn();
     if (rc == 0)
         rc = walls_measure();
     if (rc == 0 && z->engine->filter != NULL)
@@ -532,13 +538,19 @@ static int enter_space(struct zygote *z)
     __lsan_do_leak_check(); /* now instead of at the end: it needs /proc */
 #endif
     rc = space_enter(&z->ask, &z->space);
-    if (rc == 0 && !has_orphans(z))
+    if (rc != 0) {
+        log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
+        say_refused(z);
+        return rc;
+    }
+    if (!z->ask.programs) /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
+        rc = seal_bounding_set();
+    if (rc != 0)
+        return rc;
+    if (!has_orphans(z))
         return tie_to_parent();
-    if (rc == 0) /* it is the socket's end that tells us of the broker's: time is left then to end what nobody else would */
-        return prctl(PR_SET_PDEATHSIG, 0) != 0 ? -errno : 0;
-    log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
-    say_refused(z);
-    return rc;
+    /* it is the socket's end that tells us of the broker's: time is left then to end what nobody else would */
+    return prctl(PR_SET_PDEATHSIG, 0) != 0 ? -errno : 0;
 }
 
 int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)
@@ -565,4 +577,15 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "zygote_failed", "engine=%s error=%s", e->name, strerrorname_np(-rc));
     return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
+}
+
+int zygote_refuse(const struct engine *e, int control_fd, const char *why)
+{
+    struct zygote z = { .engine = e, .control_fd = control_fd };
+
+    log_init("zygote", LOG_LEVEL_INFO);
+    snprintf(z.space.why, sizeof(z.space.why), "%s", why);
+    log_event(LOG_LEVEL_ERROR, "no_engine", "engine=%s why=\"%s\"", e->name, why);
+    say_refused(&z);
+    return COOP_EXIT_PLATFORM;
 }

@@ -21,6 +21,9 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines);
 /* What follows the command line, until the control socket closes. */
 int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask);
 
+/* Tells the broker that there will be no workers of this engine, and why. Returns the exit code. */
+int zygote_refuse(const struct engine *e, int control_fd, const char *why);
+
 /* What a worker does from fork to end, on a connected link. zygote: the parent's pid. For zygote.c and for tests. */
 struct worker_start {
     int link_fd, null_fd;

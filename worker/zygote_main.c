@@ -123,5 +123,7 @@ int zygote_main(int argc, char **argv, const struct engine *const *engines)
         return probe_print(stdout, &ask) == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
     if (rc != 0 || engine == NULL || control_fd < 0 || optind != argc)
         return usage(stderr, engines);
+    if (engine->become != NULL)
+        return zygote_refuse(engine, control_fd, engine->become(argc, argv));
     return zygote_run(engine, control_fd, &ask);
 }

@@ -73,6 +73,23 @@ static void a_held_job_waits_for_its_release_also_across_the_brokers_death(void 
     (void)proc_expect(coop(b, "hold", id), COOP_EXIT_CONFLICT);
 }
 
+/* An attempt may begin, and print, before the store hears of it: when the broker dies then, the job is one that has never run. */
+static void what_an_attempt_left_that_the_store_never_heard_of_is_not_the_jobs_output(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, "--hold", ok_script(b));
+    const char *left;
+
+    broker_kill(b);
+    left = support_put(support_text("%s/output", b->state_dir), support_text("%s.stdout", id), "of an attempt before\n", (size_t)-1);
+    assert_int_equal(chown(left, b->uid, b->uid), 0);
+    broker_up(b);
+    (void)proc_expect(coop(b, "release", id), 0);
+    (void)expect_end(b, id, "ok");
+    assert_string_equal(coop(b, "logs", id)->out.bytes, "ok\n");
+    assert_int_equal(access(left, F_OK), -1);
+}
+
 static void a_waiting_job_is_held_and_one_that_runs_is_not(void **state)
 {
     struct broker *b = up_with_one_worker(state);
@@ -360,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_held_job_waits_for_its_release_also_across_the_brokers_death),
+        TEST(what_an_attempt_left_that_the_store_never_heard_of_is_not_the_jobs_output),
         TEST_OWN(a_waiting_job_is_held_and_one_that_runs_is_not),
         TEST_OWN(a_hold_that_was_answered_outlives_the_broker),
         TEST(a_paused_job_stands_still_and_so_do_its_clocks),

@@ -108,10 +108,16 @@ static void pass_on(int signo, siginfo_t *si, void *context)
     passing = NULL;
 }
 
+int (*fault_mend)(void *address);
+
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
-    enum fault what = fault_look(si, context);
     struct fault_place at;
+    enum fault what;
+
+    if (fault_mend != NULL && si->si_code > 0 && fault_mend(si->si_addr) == 1)
+        return;
+    what = fault_look(si, context);
 
     if (what == FAULT_WOKEN)
         return;

@@ -31,6 +31,9 @@ void fault_repeat(void *ucontext);
 /* From now on the process's handler is the caller's, and coop_init() installs none. It calls fault_look(), with SA_ONSTACK. */
 void fault_handler_is_elsewhere(void);
 
+/* Of the handler that coop_init() installs: asked first. 1: it has mended the fault at address. Async-signal-safe. NULL: nobody is asked. */
+extern int (*fault_mend)(void *address);
+
 /* coop_init() and coop_finish(): the handler, and an alternate stack for this thread. 0 or -errno. */
 int fault_open(struct sched *s);
 void fault_close(struct sched *s);

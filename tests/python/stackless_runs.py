@@ -1,0 +1,251 @@
+"""stackless.run(): watchdogs and their interrupts. runtime.md 1.3, row by row."""
+
+import stackless
+from rows import main, raises, same
+from stackless import channel, run, schedule, schedule_remove, tasklet
+
+log = []
+
+
+def say(*what):
+    return lambda *_: log.extend(what)
+
+
+def said():
+    s = " ".join(map(str, log))
+    log.clear()
+    return s
+
+
+def spin(n):
+    for _ in range(n):
+        pass
+
+
+def run_returns_when_nobody_can_run():
+    c = channel()
+    t = tasklet(c.receive)()
+    tasklet(say("a"))()
+    assert run() is None
+    same((stackless.runcount, c.balance, said()), (1, -1, "a"))
+    t.kill()
+
+
+def a_hard_timeout_returns_the_victim_which_is_out_of_the_ring():
+    n = [0]
+
+    def f():
+        while True:
+            n[0] += 1
+    t = tasklet(f)()
+    assert run(1000) is t and t.paused and not t.scheduled
+    same(stackless.runcount, 1)
+    was = n[0]
+    assert 50 < was < 1000
+    t.insert()
+    assert run(1000) is t and abs(n[0] - 2 * was) < 20
+    t.kill()
+
+
+def a_timeout_of_a_few_instructions_is_exact():
+    t = tasklet(lambda: [None for _ in range(1000)])()
+    turns = 0
+    while (v := run(25)) is not None:
+        assert v is t
+        turns += 1
+        v.insert()
+    assert 60 < turns < 300, turns
+
+
+def a_timeout_counts_each_slice_anew_unless_it_is_total():
+    def polite(n):
+        for _ in range(n):
+            spin(20)
+            schedule()
+    for _ in range(2):
+        tasklet(polite)(30)
+    assert run(500) is None
+    two = [tasklet(polite)(30) for _ in range(2)]
+    v = run(500, totaltimeout=True)
+    assert v in two
+    v.insert()
+    assert run(timeout=500, totaltimeout=True) in two
+    [t.kill() for t in two]
+
+
+def a_soft_timeout_comes_at_the_next_switch():
+    def f():
+        spin(1000)
+        log.append("long")
+        schedule()
+        log.append("after")
+    tasklet(f)(), tasklet(say("b"))()
+    assert run(100, False, True) is None
+    same((said(), stackless.runcount), ("long", 3))
+    run()
+    same(said(), "b after")
+
+
+def a_meeting_on_a_channel_passes_a_soft_interrupt_on():
+    c = channel()
+    tasklet(lambda: (c.receive(), log.append("r"), schedule(), log.append("r2")))()
+    run()
+    tasklet(lambda: (spin(1000), c.send(1), log.append("s")))()
+    run(100, soft=True)
+    same(said(), "r")
+    run()
+    same(said(), "s r2")
+
+
+def an_atomic_tasklet_is_not_interrupted_until_it_allows_it():
+    def f():
+        me = stackless.current
+        old = me.set_atomic(True)
+        log.append((old, me.atomic))
+        spin(1000)
+        log.append("atomic")
+        me.set_atomic(old)
+        spin(1000)
+        log.append("after")
+    t = tasklet(f)()
+    assert run(200) is t
+    same(said(), "(False, True) atomic")
+    t.kill()
+
+    def g():
+        with stackless.atomic():
+            spin(1000)
+            log.append("in")
+        spin(1000)
+        log.append("out")
+    t = tasklet(g)()
+    assert run(200) is t
+    same(said(), "in")
+    t.kill()
+
+
+def an_interrupt_waits_while_c_is_on_the_stack_unless_nesting_is_ignored():
+    def sorts(ignore):
+        if ignore:
+            stackless.current.set_ignore_nesting(True)
+        sorted([2, 1], key=lambda _: (spin(1000), log.append("sorted")))
+        spin(1000)
+        log.append("end")
+    t = tasklet(sorts)(False)
+    assert run(200) is t
+    same(said(), "sorted sorted")
+    t.kill()
+    t = tasklet(sorts)(True)
+    assert run(200) is t
+    same((said(), t.nesting_level), ("", 1))
+    t.kill()
+    t = tasklet(sorts)(False)
+    assert run(200, ignore_nesting=True) is t
+    same(said(), "")
+    t.kill()
+
+
+def a_switch_trap_keeps_interrupts_away():
+    def f():
+        stackless.switch_trap(1)
+        spin(1000)
+        log.append("trapped")
+        stackless.switch_trap(-1)
+        spin(1000)
+        log.append("after")
+    t = tasklet(f)()
+    assert run(200) is t
+    same(said(), "trapped")
+    t.kill()
+
+
+def generators_are_counted_too():
+    def gen():
+        while True:
+            yield
+
+    def f():
+        for _ in gen():
+            pass
+    t = tasklet(f)()
+    assert run(2000) is t
+    t.kill()
+
+
+def an_interrupted_tasklet_can_be_killed_and_cleans_up():
+    def f():
+        try:
+            while True:
+                pass
+        finally:
+            log.append("finally")
+    tasklet(f)()
+    run(100).kill()
+    same(said(), "finally")
+
+
+def its_own_tracing_goes_on_while_it_is_counted():
+    import sys
+    seen = []
+
+    def tracer(frame, what, arg):
+        seen.append(what)
+        return tracer
+
+    def f():
+        sys.settrace(tracer)
+        spin(100)
+        sys.settrace(None)
+    tasklet(f)()
+    while (v := run(50)) is not None:
+        v.insert()
+    assert "call" in seen and seen.count("line") > 50 and sys.gettrace() is None
+
+
+def watchdogs_nest_and_the_innermost_is_revived_first():
+    def f():
+        tasklet(say("child"))()
+        run()
+        log.append("inner")
+    tasklet(f)()
+    run()
+    log.append("outer")
+    same(said(), "child inner outer")
+
+
+def only_the_outermost_timeout_interrupts():
+    inner, long = [], []
+
+    def f():
+        long.append(tasklet(spin)(3000))
+        inner.append(run(100))
+    tasklet(f)()
+    v = run(1000)
+    assert v is long[0] and not inner
+    schedule()
+    same(inner, [None])
+    v.kill()
+
+
+def a_watchdog_that_wakes_frees_the_inner_ones():
+    def g():
+        stackless.main.insert()
+        schedule_remove()
+
+    def f():
+        tasklet(g)()
+        run()
+        log.append("inner")
+    tasklet(f)()
+    run()
+    log.append("outer")
+    run()
+    same(said(), "outer inner")
+
+
+def a_timeout_that_is_no_number_is_refused():
+    raises(TypeError, None, run, "soon")
+
+
+if __name__ == "__main__":
+    main(globals())

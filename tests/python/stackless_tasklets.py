@@ -1,0 +1,663 @@
+"""Tasklets of stackless: runtime.md 1.1, row by row."""
+
+import gc
+import stackless
+import sys
+import weakref
+from rows import main, raises, same
+from stackless import TaskletExit, channel, getruncount, run, schedule, schedule_remove, tasklet
+
+log = []
+
+
+def say(*what):
+    return lambda *_: log.extend(what)
+
+
+def said():
+    s = " ".join(map(str, log))
+    log.clear()
+    return s
+
+
+def pause():
+    return schedule_remove(None)
+
+
+def paused(f=pause, *args):
+    t = tasklet(f)(*args)
+    run()
+    assert t.paused
+    return t
+
+
+# ---- binding and setting up -----------------------------------------------------------------------------------------------------------
+
+def a_call_is_a_setup_and_returns_the_tasklet():
+    t = tasklet(lambda *a, **k: log.append((a, k)))
+    assert t(1, 2, x=3) is t and t.scheduled and t.alive
+    run()
+    same(log.pop(), ((1, 2), {"x": 3}))
+    assert not t.alive and not t.scheduled
+    assert t.bind(lambda *a, **k: log.append((a, k))).setup("again") is t
+    run()
+    same(log.pop(), (("again",), {}))
+
+
+def arguments_given_to_bind_leave_it_alive_but_paused():
+    t = tasklet()
+    assert not t.alive and not t.paused
+    assert t.bind(say("ran")) is t and not t.alive
+    t.bind(None, (1, 2), {})
+    assert t.alive and t.paused and not t.scheduled
+    same(getruncount(), 1)
+    t.insert()
+    assert not t.paused and t.scheduled
+    run()
+    same(said(), "ran")
+    tasklet(say("init"), ()).run()
+    same(said(), "init")
+    tasklet(lambda k: log.append(k), kwargs={"k": "named"}).run()
+    same(said(), "named")
+
+
+def what_cannot_be_bound_is_refused_with_the_texts_of_stackless():
+    t = tasklet(say())
+    raises(TypeError, "tasklet function must be a callable or None", t.bind, 5)
+    raises(TypeError, "tasklet args must be a tuple or None", t.bind, say(), 5)
+    raises(TypeError, "tasklet kwargs must be a dict or None", t.bind, say(), (), 5)
+    raises(RuntimeError, "can't (re)bind the current tasklet", stackless.current.bind, say())
+    t()
+    raises(RuntimeError, "tasklet is scheduled", t.bind, say())
+    raises(RuntimeError, "tasklet is alive", t.setup)
+    raises(RuntimeError, "tasklet is alive", t)
+    run()
+    p = paused()
+    raises(RuntimeError, "tasklet has C state on its stack", p.bind, None)
+    p.kill()
+    raises(RuntimeError, "the tasklet was not bound to a function", tasklet().setup)
+    got = []
+    tasklet(lambda: got.append(raises(RuntimeError, "can't unbind the main tasklet", stackless.main.bind, None)))()
+    run()
+    same(len(got), 1)
+
+
+def a_dead_tasklet_can_be_bound_again():
+    t = tasklet(say("a"))()
+    run()
+    t.bind(say("b"))()
+    run()
+    same(said(), "a b")
+    t.bind(say("never"), ())
+    t.bind(None)
+    assert not t.alive and t.tempval is None
+
+
+def a_bind_to_none_unbinds_one_that_has_not_begun_without_running_it():
+    t = tasklet(say("never"))()
+    t.remove()
+    t.bind(None) if not t.scheduled and t.restorable else t.kill()
+    assert not t.alive
+    run()
+    same(said(), "")
+
+
+def a_subclass_has_attributes_slots_and_its_own_init():
+    class Sub(tasklet):
+        def __init__(self, func, tag):
+            super().__init__(func)
+            self.tag = tag
+
+    class Slotted(tasklet):
+        __slots__ = ("place",)
+
+    s = Sub(say("sub"), "tagged")
+    t = Slotted(say("slotted"))
+    t.place = 1
+    s(), t()
+    run()
+    same((s.tag, t.place, said()), ("tagged", 1, "sub slotted"))
+    t = tasklet(say())
+    t.anything = 5
+    same(t.__dict__, {"anything": 5})
+    t.kill()
+
+
+def a_tasklet_can_be_held_weakly():
+    a, b = weakref.ref(tasklet(say("ran"))()), weakref.ref(tasklet(say("never")))
+    assert a() is not None and b() is None
+    run()
+    assert a() is None
+    same(said(), "ran")
+
+
+# ---- the ring ------------------------------------------------------------------------------------------------------------------------
+
+def insert_is_the_tail_and_happens_once():
+    a, b = tasklet(say("a"), ()), tasklet(say("b"), ())
+    b.insert(), a.insert()
+    assert b.insert() is b
+    same(getruncount(), 3)
+    schedule()
+    same(said(), "b a")
+
+
+def the_blocked_and_the_dead_are_not_run():
+    c = channel()
+    t = tasklet(c.receive)()
+    run()
+    for f in t.insert, t.run, t.switch:
+        raises(RuntimeError, "You cannot run a blocked tasklet", f)
+    raises(RuntimeError, "You cannot remove a blocked tasklet.", t.remove)
+    t.kill()
+    d = tasklet(say())
+    for f in d.insert, d.run, d.switch, t.run:
+        raises(RuntimeError, "You cannot run an unbound(dead) tasklet", f)
+    raises(RuntimeError, "The current tasklet cannot be removed.", stackless.current.remove)
+
+
+def remove_pauses_and_insert_brings_back():
+    a, b = tasklet(say("a"))(), tasklet(say("b"))()
+    assert a.remove() is a and a.paused and not a.scheduled
+    run()
+    same(said(), "b")
+    a.insert()
+    run()
+    same(said(), "a")
+
+
+def run_turns_the_ring_to_the_tasklet():
+    t = {n: tasklet(say(n))() for n in "abcd"}
+    t["c"].run()
+    log.append("main")
+    run()
+    same(said(), "c d main a b")
+    for n in "ab":
+        tasklet(say(n))()
+    tasklet(say("new"), ()).run()
+    log.append("main")
+    run()
+    same(said(), "new main a b")
+
+
+def switch_takes_the_caller_out_of_the_ring():
+    m = stackless.main
+    seen = []
+
+    def f():
+        seen.append((m.paused, m.scheduled, getruncount()))
+        m.insert()
+    t, b = tasklet(f)(), tasklet(say("b"))()
+    t.switch()
+    same((seen, said()), ([(True, False, 2)], "b"))
+    assert b.alive is False
+
+
+def schedule_goes_around_once_and_gives_its_value_back():
+    tasklet(say("a"))(), tasklet(say("b"))()
+    same(schedule("v"), "v")
+    same(said(), "a b")
+    assert schedule() is stackless.current and schedule(None) is None and schedule(retval=7) == 7
+    raises(TypeError, "schedule() takes at most 1 argument (2 given)", schedule, 1, 2)
+
+
+def schedule_remove_leaves_the_ring_until_somebody_inserts():
+    t = paused(lambda: log.append(schedule_remove("mine")))
+    same(t.tempval, "mine")
+    t.insert()
+    run()
+    same(said(), "mine")
+    t = paused(lambda: log.append(schedule_remove()))
+    t.tempval = "given"
+    t.run()
+    same(said(), "given")
+
+
+def next_and_prev_walk_the_ring():
+    m = stackless.current
+    assert m.next is m and m.prev is m
+    a, b = tasklet(say())(), tasklet(say())()
+    assert m.next is a and a.next is b and b.next is m and m.prev is b and b.prev is a and a.prev is m
+    a.remove()
+    assert a.next is None and a.prev is None and m.next is b
+    a.kill()
+    run()
+
+
+# ---- what it says of itself ------------------------------------------------------------------------------------------------------------
+
+def the_attributes_say_what_a_tasklet_is_in():
+    c, m = channel(), stackless.main
+    assert m.is_main and m.is_current and m.alive and m.scheduled and not m.paused and m.blocked == 0 and not m.restorable
+    r, s = tasklet(c.receive)(), tasklet(c.send)
+    assert r.blocked == 0 and not r.is_main and not r.is_current and r.thread_id == m.thread_id
+    run()
+    assert r.blocked == -1 and r.scheduled and not r.paused and r._channel is c and r.next is None
+    r.kill()
+    s(1)
+    run()
+    assert r.blocked == 0 and s.blocked == 1 and s.tempval == 1 and not r.alive
+    s.kill()
+    assert tasklet(say(), ()).restorable and s.cstate is None
+
+
+def read_only_attributes_are():
+    t = tasklet(say())
+    for name in ("alive paused blocked scheduled restorable atomic ignore_nesting is_main is_current thread_id next prev frame recursion_depth "
+                 "nesting_level cstate _channel").split():
+        raises(AttributeError, None, setattr, t, name, 1)
+
+
+def depth_nesting_and_frame_show_where_it_stands():
+    def deep(n):
+        deep(n - 1) if n else pause()
+
+    t = paused(deep, 3)
+    same((t.recursion_depth, t.nesting_level, t.frame.f_code.co_name, t.frame.f_back.f_code.co_name), (5, 0, "pause", "deep"))
+    t.kill()
+    assert t.frame is None and t.recursion_depth == 0
+    t = paused(lambda: sorted([2, 1], key=lambda _: pause()))
+    same(t.nesting_level, 1)
+    t.kill()
+
+
+def tracing_is_each_tasklets_own():
+    lines = []
+
+    def tracer(frame, what, arg):
+        lines.append((stackless.current, what))
+        return tracer
+
+    def f():
+        schedule()
+        x = 1
+        return x
+    a, b = tasklet(f)(), tasklet(f)()
+    a.trace_function = tracer
+    assert a.trace_function is tracer and b.trace_function is None and sys.gettrace() is None
+    run()
+    assert lines and all(t is a for t, _ in lines)
+    same([w for _, w in lines][:2], ["call", "line"])
+    p = paused()
+    p.profile_function = tracer
+    assert p.profile_function is tracer and sys.getprofile() is None
+    p.profile_function = None
+    p.kill()
+
+
+def a_thread_cannot_be_chosen_for_what_has_begun():
+    t = tasklet(say())
+    t.bind_thread()
+    t.bind_thread(t.thread_id)
+    raises(ValueError, "bad thread", t.bind_thread, 7)
+    t()
+    raises(RuntimeError, "can't (re)bind a runnable tasklet", t.bind_thread, t.thread_id)
+    run()
+
+
+# ---- errors for others -------------------------------------------------------------------------------------------------------------------
+
+def throw_raises_in_the_target_at_once_and_comes_back():
+    def f():
+        try:
+            pause()
+        except ValueError as e:
+            log.append(str(e))
+    t = paused(f)
+    tasklet(say("c"))()
+    t.throw(ValueError, "bad")
+    log.append("main")
+    run()
+    same(said(), "bad main c")
+
+
+def a_pending_throw_waits_for_its_turn():
+    c = channel()
+    t = tasklet(lambda: log.append(str(raises(ValueError, None, c.receive))))()
+    run()
+    t.throw(ValueError("x"), pending=True)
+    assert t.scheduled and t.blocked == 0 and c.balance == 0
+    log.append("main")
+    run()
+    same(said(), "main x")
+
+
+def throw_takes_what_raise_takes():
+    def catch(*args):
+        def f():
+            try:
+                pause()
+            except BaseException as e:
+                log.append(e)
+        t = paused(f)
+        try:
+            t.throw(*args)
+        finally:
+            t.kill()
+        return log.pop()
+    v = ValueError("v")
+    assert catch(v) is v and catch(ValueError, v) is v
+    same((str(catch(RuntimeError, "r")), type(catch(RuntimeError))), ("r", RuntimeError))
+    same(catch(ValueError, ("a", "b")).args, ("a", "b"))
+    raises(TypeError, "instance exceptions cannot have a separate value", catch, v, 1)
+    log.clear()
+    raises(TypeError, "exceptions must be classes, or instances, not str", catch, "text")
+    log.clear()
+    try:
+        1 / 0
+    except ZeroDivisionError as e:
+        tb = e.__traceback__
+    same(catch(KeyError, "k", tb).__traceback__.tb_next is not None, True)
+    raises(TypeError, "third argument must be a traceback object", catch, KeyError, "k", 5)
+    log.clear()
+
+
+def raise_exception_makes_the_error_from_its_arguments():
+    def f():
+        try:
+            pause()
+        except RuntimeError as e:
+            log.append(e.args)
+    paused(f).raise_exception(RuntimeError, "one", "two")
+    same(log.pop(), ("one", "two"))
+    t = tasklet(say())
+    raises(RuntimeError, "You cannot throw to a dead tasklet", t.raise_exception, ValueError)
+
+
+def only_taskletexit_may_be_thrown_at_the_dead():
+    t = tasklet(say())()
+    run()
+    assert t.throw(TaskletExit) is None and t.kill() is None and t.kill(pending=True) is None
+    raises(RuntimeError, "You cannot throw to a dead tasklet", t.throw, ValueError)
+
+    class Mine(TaskletExit):
+        pass
+    assert t.throw(Mine) is None
+
+
+def kill_ends_silently_and_lets_it_clean_up():
+    def f():
+        try:
+            channel().receive()
+        finally:
+            log.append("finally")
+    t = tasklet(f)()
+    run()
+    t.kill()
+    assert not t.alive
+    same(said(), "finally")
+    t = tasklet(f)()
+    run()
+    t.kill(pending=True)
+    assert t.alive and t.scheduled
+    run()
+    assert not t.alive
+    same(said(), "finally")
+    t = tasklet(say("never"), ())
+    t.kill()
+    assert not t.alive
+
+
+def an_error_thrown_before_its_first_turn_is_raised_in_its_name():
+    t = tasklet(say("never"))()
+    raises(KeyError, "'k'", t.throw, KeyError, "k")
+    t = tasklet(say("never"), ())
+    raises(KeyError, "'k'", t.throw, KeyError, "k")
+    assert not t.alive
+    same(said(), "")
+
+
+def taskletexit_can_be_caught():
+    def f():
+        try:
+            pause()
+        except TaskletExit as e:
+            log.append(type(e).__name__)
+        pause()
+    t = paused(f)
+    t.kill()
+    assert t.alive
+    t.kill()
+    assert not t.alive
+    same(said(), "TaskletExit")
+    assert issubclass(TaskletExit, SystemExit)
+
+
+def thrown_at_oneself_is_raised():
+    raises(KeyError, None, stackless.current.throw, KeyError)
+    raises(TaskletExit, None, stackless.current.kill)
+    tasklet(lambda: (stackless.current.kill(), log.append("never")))()
+    run()
+    same(said(), "")
+
+
+# ---- ends ------------------------------------------------------------------------------------------------------------------------------
+
+def fail(e=None):
+    raise e if e is not None else ValueError("boom")
+
+
+def an_uncaught_error_is_raised_out_of_mains_run_and_the_rest_stays():
+    tasklet(say("a"))(), tasklet(fail)(), tasklet(say("b"))()
+    e = raises(ValueError, "boom", run)
+    same(said(), "a")
+    assert any(f.f_code.co_name == "fail" for f in frames(e.__traceback__))
+    same(getruncount(), 2)
+    run()
+    same(said(), "b")
+
+
+def frames(tb):
+    while tb is not None:
+        yield tb.tb_frame
+        tb = tb.tb_next
+
+
+def an_uncaught_error_reaches_a_main_that_receives_or_schedules():
+    c = channel()
+    tasklet(fail)()
+    raises(ValueError, "boom", c.receive)
+    same(c.balance, 0)
+    tasklet(fail)()
+    raises(ValueError, "boom", schedule)
+
+
+def an_error_goes_to_the_innermost_watchdog():
+    def watch():
+        tasklet(fail)()
+        log.append(str(raises(ValueError, None, run)))
+    tasklet(watch)()
+    run()
+    same(said(), "boom")
+
+
+def systemexit_is_mains_whoever_watches():
+    def watch():
+        tasklet(lambda: sys.exit(3))()
+        run()
+        log.append("watchdog")
+    tasklet(watch)()
+    e = raises(SystemExit, None, run)
+    same(e.code, 3)
+    run()
+    same(said(), "watchdog")
+
+
+def the_error_handler_takes_errors_instead_of_main():
+    def handler(t, v, tb):
+        log.append((t.__name__, str(v), tb is not None))
+    assert stackless.set_error_handler(handler) is None
+    tasklet(fail)()
+    run()
+    assert stackless.set_error_handler(lambda *a: fail(KeyError("handler"))) is handler
+    tasklet(fail)()
+    raises(KeyError, None, run)
+    stackless.set_error_handler(None)
+    same(log.pop(), ("ValueError", "boom", True))
+    tasklet(fail)()
+    raises(ValueError, None, run)
+
+
+def bombs_are_raised_where_they_arrive():
+    b = stackless.bomb(ValueError, "b")
+    same((b.type, b.value, b.traceback), (ValueError, "b", None))
+    c = channel()
+    tasklet(c.send)(b)
+    raises(ValueError, "b", c.receive)
+    raises(KeyError, "'k'", schedule, stackless.bomb(KeyError, "k"))
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        b = stackless.bomb()
+    assert b.type is ZeroDivisionError and b.traceback is not None
+
+
+def one_that_nobody_knows_is_killed_when_it_pauses():
+    def f():
+        try:
+            schedule_remove(None)
+        finally:
+            log.append("finally")
+    tasklet(f)()
+    run()
+    same(said(), "finally")
+    tasklet(f)()
+    schedule()
+    gc.collect()
+    same(said(), "finally")
+
+
+def one_in_a_cycle_with_itself_is_killed_by_the_collector():
+    def f():
+        try:
+            schedule_remove()
+        finally:
+            log.append("finally")
+    tasklet(f)()
+    run()
+    gc.collect()
+    same(said(), "finally")
+
+
+def one_that_survives_ten_kills_is_told_among_the_uncollectables():
+    kills = []
+
+    def f():
+        while not kills or kills[-1] < 11:
+            try:
+                schedule_remove(None)
+            except TaskletExit:
+                kills.append(len(kills) + 1)
+    tasklet(f)()
+    run()
+    same(len(kills), 10)
+    same(len(stackless.uncollectables), 1)
+    t = gc.garbage.pop()
+    assert isinstance(t, tasklet) and t.alive
+    t.kill()
+    assert not t.alive
+
+
+# ---- the module ------------------------------------------------------------------------------------------------------------------------
+
+def the_module_knows_who_runs():
+    import threading
+    assert stackless.current is stackless.getcurrent() and stackless.main is stackless.getmain() and stackless.runcount == getruncount()
+    assert not stackless.debug and stackless.uncollectables == [] and stackless.threads == [stackless.main.thread_id]
+    same(stackless.get_thread_info(), (stackless.main, stackless.current, 1))
+    same(stackless.get_thread_info(stackless.main.thread_id), (stackless.main, stackless.current, 1))
+    raises(RuntimeError, "Thread id not found", stackless.get_thread_info, 99)
+    same(stackless.getcurrentid(), threading.get_ident())
+    tasklet(lambda: log.extend([stackless.current is stackless.main, stackless.getcurrentid() == stackless.main.thread_id]))()
+    run()
+    same(said(), "False False")
+
+
+def the_switch_trap_stops_every_switch():
+    t = tasklet(say("t"))()
+    same(stackless.switch_trap(1), 0)
+    for f in schedule, schedule_remove, run, t.run, t.switch, t.kill, channel().receive:
+        raises(RuntimeError, "switch_trap", f)
+    same((stackless.switch_trap(-1), stackless.switch_trap()), (1, 0))
+    run()
+    stackless.switch_trap(1)
+    assert run() is None and schedule("alone") == "alone"
+    stackless.switch_trap(-1)
+    same(said(), "t")
+
+
+def the_schedule_callback_sees_each_switch():
+    t = tasklet(schedule)()
+    names = {stackless.main: "main", t: "t", None: None}
+    assert stackless.set_schedule_callback(lambda prev, next: log.append((names[prev], names[next]))) is None
+    run()
+    assert callable(stackless.get_schedule_callback()) and callable(stackless.set_schedule_callback(None))
+    same(log, [("main", "t"), ("t", None), (None, "main")])
+    log.clear()
+
+
+def a_schedule_callback_cannot_switch_and_its_error_is_told():
+    told = []
+    sys.unraisablehook = lambda u: told.append(str(u.exc_value))
+    stackless.set_schedule_callback(lambda prev, next: schedule())
+    tasklet(say("ran"))(), tasklet(say("too"))()
+    run()
+    stackless.set_schedule_callback(None)
+    sys.unraisablehook = sys.__unraisablehook__
+    same(said(), "ran too")
+    same(set(told), {"switch_trap", "a tasklet cannot be switched here: nobody runs"})
+
+
+def a_callback_after_an_end_finds_nobody_running():
+    def callback(prev, next):
+        if prev is not None:
+            return
+        stackless.set_schedule_callback(None)
+        assert stackless.current is None
+        for f in (schedule, schedule_remove, run, channel().receive, lambda: channel().send(1), stackless.main.kill, stackless.main.run,
+                  stackless.main.switch, lambda: tasklet(say("new"), ()).run()):
+            raises(RuntimeError, "a tasklet cannot be switched here: nobody runs", f)
+        tasklet(say("made"))()
+        log.append("told")
+    t = tasklet(say("ran"))()
+    stackless.set_schedule_callback(callback)
+    run()
+    same(said(), "ran told")
+    run()
+    same(said(), "made")
+
+
+def names_of_the_module_that_only_other_stacks_need_are_there():
+    assert stackless.enable_softswitch(False) in (True, False)
+    stackless.pickle_flags = stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE | stackless.PICKLEFLAGS_RESET_AG_FINALIZER
+    same((stackless.pickle_flags, stackless.pickle_flags_default), (5, 0))
+    stackless.pickle_flags = 0
+    raises(RuntimeError, "You cannot __reduce__ the tasklet which is current.", stackless.current.__reduce__)
+
+
+def thousands_come_and_go_and_none_is_kept():
+    c, n = channel(), []
+    for _ in range(40):
+        for _ in range(50):
+            tasklet(lambda: n.append(c.receive()))()
+        run()
+        for _ in range(50):
+            c.send(1)
+        run()
+    same(len(n), 2000)
+    refs = [weakref.ref(tasklet(fail)(TaskletExit())) for _ in range(500)]
+    run()
+    assert not any(r() for r in refs)
+
+
+def objects_of_other_kinds_are_refused():
+    t, c = tasklet, channel
+    for f in t.run, t.insert, t.kill, t.throw, t.bind, t.set_atomic, c.send, c.receive, c.close, c.send_sequence:
+        raises(TypeError, None, f, 5)
+        raises(TypeError, None, f)
+    raises(TypeError, "set_atomic needs exactly one bool or integer", stackless.current.set_atomic, "x")
+    raises(TypeError, "set_ignore_nesting needs exactly one bool or integer", stackless.current.set_ignore_nesting, None)
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,488 @@
+"""Every tasklet has a thread state of its own: runtime.md 4.3, each pitfall a row."""
+
+import contextvars
+import ctypes
+import gc
+import logging
+import queue
+import stackless
+import sys
+import threading
+import time
+from rows import main, raises, same
+from stackless import channel, run, schedule, schedule_remove, tasklet
+
+log = []
+
+
+def said():
+    s = " ".join(map(str, log))
+    log.clear()
+    return s
+
+
+def together(*functions):
+    """Each in a tasklet of its own, until all have ended; what they returned."""
+    results = [None] * len(functions)
+
+    def call(i, f):
+        results[i] = f()
+    for i, f in enumerate(functions):
+        tasklet(call)(i, f)
+    run(threadblock=True)
+    return results
+
+
+def state():
+    f = ctypes.pythonapi.PyThreadState_Get
+    f.restype = ctypes.c_void_p
+    return f()
+
+
+# ---- 1: what a thread is told to be its state -----------------------------------------------------------------------------------------
+
+def a_callback_of_ctypes_runs_on_the_tasklets_own_state():
+    if "_coop" in sys.modules:
+        return  # sealed: a callback would be machine code that is made now
+
+    def calls(kind):
+        seen = []
+        back = kind(ctypes.c_int)(lambda: (seen.append((state(), stackless.current)), schedule(), seen.append((state(), stackless.current)), 7)[3])
+        schedule()
+        same(back(), 7)
+        same(seen, [(state(), stackless.current)] * 2)
+        return state()
+    two = [lambda: calls(ctypes.PYFUNCTYPE), lambda: calls(ctypes.CFUNCTYPE)]
+    states = together(*two, *two)
+    assert len(set(states)) == 4 and state() not in states
+
+
+# ---- 2: turns of those who compute ------------------------------------------------------------------------------------------------------
+
+def three_that_compute_share_the_processor():
+    until, counts = time.process_time() + 0.4, [0, 0, 0]
+
+    def f(i):
+        while time.process_time() < until:
+            counts[i] += 1
+    together(*(lambda i=i: f(i) for i in range(3)))
+    assert min(counts) > sum(counts) / 10, counts
+
+
+def no_slice_ends_while_atomic_or_in_an_import_or_in_the_collector():
+    order = []
+
+    def busy(seconds):
+        until = time.process_time() + seconds
+        while time.process_time() < until:
+            pass
+
+    def atomically():
+        with stackless.atomic():
+            busy(0.1)
+            order.append("atomic")
+
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            busy(0.1)
+            order.append("collected")
+
+    def collects():
+        Cycle()
+        gc.collect()
+    for f, name in (atomically, "atomic"), (collects, "collected"):
+        order.clear()
+        together(f, lambda: order.append("other"))
+        same(order, [name, "other"])
+
+
+# ---- 4: where no tasklet may give up its turn ------------------------------------------------------------------------------------------
+
+def the_collector_keeps_its_turn():
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            log.append(str(raises(RuntimeError, None, schedule)))
+
+    def f():
+        Cycle()
+        gc.collect()
+    together(f, lambda: None)
+    same(said(), "a tasklet cannot be switched here: the garbage collector is at work")
+
+
+def an_object_that_is_deallocated_keeps_its_turn():
+    class Item:
+        def __del__(self):
+            log.append(str(raises(RuntimeError, None, schedule)))
+
+    def f():
+        x = [Item()]
+        del x
+    together(f, lambda: None)
+    same(said(), "a tasklet cannot be switched here: an object is being deallocated")
+
+
+def two_tasklets_that_import_one_module_both_have_it_whole():
+    class Slow:
+        def find_spec(self, name, path=None, target=None):
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self) if name == "slow_module" else None
+
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            schedule()
+            schedule()
+            module.value = 1
+    finder = Slow()
+    sys.meta_path.insert(0, finder)
+    try:
+        def f():
+            import slow_module
+            return slow_module.value
+        same(together(f, f, f), [1, 1, 1])
+    finally:
+        sys.meta_path.remove(finder)
+        sys.modules.pop("slow_module", None)
+
+
+# ---- 5: recursion ------------------------------------------------------------------------------------------------------------------------
+
+def the_recursion_limit_is_each_tasklets_own():
+    def deep(n):
+        if n:
+            return deep(n - 1)
+        schedule()
+        return "deep"
+    same(together(*[lambda: deep(900)] * 3), ["deep"] * 3)
+    together(lambda: raises(RecursionError, None, deep, 10 ** 6))
+
+
+def recursion_through_c_is_a_recursionerror_and_no_crash():
+    import copy
+    import json
+    import pickle
+
+    class Init:
+        def __init__(self):
+            Init()
+
+    class Attr:
+        def __getattr__(self, name):
+            return getattr(self, name + "x")
+
+    class Repr:
+        def __repr__(self):
+            return repr(self)
+    nested = []
+    for _ in range(100000):
+        nested = [nested]
+
+    def through_sorted():
+        return sorted([1], key=lambda _: through_sorted())
+    for f in (Init, lambda: Attr().x, lambda: repr(Repr()), through_sorted, lambda: repr(nested), lambda: json.loads("[" * 100000),
+              lambda: pickle.dumps(nested), lambda: copy.deepcopy(nested), lambda: compile("-" * 5000 + "1", "x", "eval")):
+        together(lambda: raises(RecursionError, None, f))
+    while nested:
+        nested = nested[0]
+
+
+def source_that_is_nested_deeply_compiles_in_a_tasklet():
+    text = "(" * 180 + ")" * 180
+    same(together(lambda: eval(text)), [()])
+
+
+def a_tasklet_goes_on_after_its_recursionerror():
+    def through_c():
+        return list(map(lambda _: through_c(), [1]))
+
+    def f():
+        for _ in range(3):
+            raises(RecursionError, None, through_c)
+        schedule()
+        return "on"
+    same(together(f, f), ["on", "on"])
+
+
+# ---- 6: identity, locks --------------------------------------------------------------------------------------------------------------
+
+def each_tasklet_has_an_identity_of_its_own():
+    def f():
+        me = threading.get_ident()
+        schedule()
+        assert threading.get_ident() == me and threading.current_thread().ident == me
+        return me
+    idents = together(f, f, f) + [threading.get_ident()]
+    same(len(set(idents)), 4)
+    assert threading.current_thread() is threading.main_thread()
+    same(set(threading._active), {threading.main_thread().ident})
+
+
+def a_thread_local_is_a_tasklets_own():
+    local = threading.local()
+
+    def f(i):
+        local.value = i
+        schedule()
+        return local.value
+    same(together(*(lambda i=i: f(i) for i in range(3))), [0, 1, 2])
+    assert not hasattr(local, "value")
+
+
+def an_rlock_excludes_tasklets_and_not_its_owner():
+    lock, inside = threading.RLock(), []
+
+    def f():
+        with lock, lock:
+            assert not inside
+            inside.append(1)
+            schedule()
+            schedule()
+            inside.pop()
+    together(f, f, f)
+    raises(RuntimeError, "cannot release un-acquired lock", lock.release)
+    together(lock.acquire)
+    raises(RuntimeError, "cannot release un-acquired lock", lock.release)
+
+
+def a_lock_lets_the_others_run_while_one_waits():
+    lock = threading.Lock()
+
+    def holder():
+        with lock:
+            for _ in range(3):
+                log.append("h")
+                schedule()
+
+    def waiter():
+        with lock:
+            log.append("w")
+
+    def other():
+        for _ in range(3):
+            log.append("o")
+            schedule()
+    together(holder, waiter, other)
+    same(said(), "h o h o h o w")
+    assert not lock.locked() and lock.acquire(False)
+    same(together(lambda: lock.acquire(False), lambda: lock.acquire(timeout=0.01)), [False, False])
+    lock.release()
+    raises(RuntimeError, "release unlocked lock", lock.release)
+
+
+def conditions_events_semaphores_and_queues_join_tasklets():
+    q, event, cond, sem, got = queue.Queue(1), threading.Event(), threading.Condition(), threading.Semaphore(0), []
+
+    def consumer():
+        while (x := q.get()) is not None:
+            got.append(x)
+        event.set()
+
+    def producer():
+        for i in range(5):
+            q.put(i)
+        q.put(None)
+
+    def waits():
+        event.wait()
+        with cond:
+            cond.notify_all()
+        sem.release()
+
+    def condition():
+        with cond:
+            return cond.wait(10)
+    same(together(consumer, condition, producer, waits, sem.acquire)[1], True)
+    same(got, list(range(5)))
+
+
+def logging_from_several_tasklets_does_not_lock():
+    class Yields(logging.Handler):
+        def emit(self, record):
+            schedule()
+            log.append(record.getMessage())
+    logger = logging.Logger("rows")
+    logger.addHandler(Yields())
+    together(*(lambda i=i: logger.warning("m%d", i) for i in range(3)))
+    same(sorted(said().split()), ["m0", "m1", "m2"])
+
+
+def sleep_lets_the_others_run():
+    def sleeps(s):
+        time.sleep(s)
+        log.append(s)
+    together(lambda: sleeps(0.03), lambda: sleeps(0.01), lambda: sleeps(0.02))
+    same(said(), "0.01 0.02 0.03")
+
+
+# ---- 7: contexts ---------------------------------------------------------------------------------------------------------------------
+
+var = contextvars.ContextVar("var", default="none")
+
+
+def a_tasklet_begins_with_a_copy_of_its_makers_context():
+    token = var.set("main")
+
+    def f(i):
+        before = var.get()
+        var.set(i)
+        schedule()
+        return before, var.get()
+    same(together(*(lambda i=i: f(i) for i in range(3))), [("main", 0), ("main", 1), ("main", 2)])
+    same(var.get(), "main")
+    var.reset(token)
+    same(together(var.get), ["none"])
+
+
+# ---- 9: a life ------------------------------------------------------------------------------------------------------------------------
+
+def nothing_of_one_tasklet_is_found_by_the_next_on_its_state():
+    class Value:
+        def __del__(self):
+            log.append("gone")
+    local = threading.local()
+
+    def leaves():
+        local.value = Value()
+        var.set("left")
+        sys.settrace(lambda *a: None)
+        sys.set_asyncgen_hooks(lambda a: None, lambda a: None)
+        try:
+            raise ValueError
+        except ValueError:
+            raise stackless.TaskletExit
+
+    def finds():
+        return (hasattr(local, "value"), var.get(), sys.gettrace(), sys.exc_info(), tuple(sys.get_asyncgen_hooks()))
+    together(leaves)
+    same(said(), "gone")
+    same(together(finds, finds), [(False, "none", None, (None, None, None), (None, None))] * 2)
+
+
+def an_error_that_is_handled_is_a_tasklets_own():
+    def f(e):
+        try:
+            raise e
+        except type(e):
+            schedule()
+            same(sys.exc_info()[1], e)
+            try:
+                schedule()
+                raise KeyError
+            except KeyError as k:
+                assert k.__context__ is e
+                return True
+    same(together(lambda: f(ValueError()), lambda: f(TypeError()), lambda: sys.exc_info()), [True, True, (None, None, None)])
+
+
+def a_generator_that_runs_in_one_tasklet_is_refused_to_the_next():
+    def gen():
+        schedule()
+        yield 1
+        yield 2
+    g = gen()
+    same(together(lambda: next(g), lambda: str(raises(ValueError, None, next, g))), [1, "generator already executing"])
+    same(next(g), 2)
+
+
+def frames_of_all_tasklets_are_known_to_sys():
+    t = tasklet(schedule_remove)(None)
+    s = tasklet(lambda: schedule_remove(None))()
+    run()
+    frames = sys._current_frames()
+    assert any(f is s.frame for f in frames.values()) and frames[threading.get_ident()] is sys._getframe()
+    t.kill(), s.kill()
+
+
+def an_async_exception_meets_its_tasklet():
+    idents = []
+
+    def f():
+        idents.append(threading.get_ident())
+        schedule_remove(None)
+        for _ in range(1000000):
+            pass
+    t = tasklet(lambda: raises(KeyError, None, f))()
+    run()
+    same(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(idents[0]), ctypes.py_object(KeyError)), 1)
+    other = together(lambda: sum(range(1000)))
+    t.insert()
+    run()
+    assert other == [499500] and not t.alive
+
+
+def sched_of_another_thread_is_its_own():
+    done, c = [], channel()
+
+    def other():
+        done.append((stackless.main is not main_tasklet, stackless.current is stackless.main, stackless.getruncount()))
+        t = tasklet(lambda: done.append(stackless.current.thread_id == stackless.main.thread_id))()
+        raises(RuntimeError, "can't switch to a different thread.", paused.run)
+        run()
+        done.append(t.alive)
+        c.send("across")
+    main_tasklet = stackless.main
+    paused = tasklet(lambda: schedule_remove(None))()
+    run()
+    try:
+        thread = threading.Thread(target=other)
+        thread.start()
+    except RuntimeError:  # the job has no further thread
+        paused.kill()
+        return
+    same(c.receive(), "across")
+    thread.join()
+    same(done, [(True, True, 1), True, False])
+    paused.kill()
+
+
+def a_channel_joins_tasklets_of_two_threads():
+    there, back = channel(), channel()
+
+    def other():
+        for _ in range(100):
+            back.send(there.receive() + 1)
+    try:
+        thread = threading.Thread(target=other)
+        thread.start()
+    except RuntimeError:
+        return
+    got = []
+    for i in range(100):
+        there.send(i)
+        got.append(back.receive())
+    thread.join()
+    same(got, list(range(1, 101)))
+
+
+def tasklets_of_a_thread_that_ends_are_thrown_out():
+    kept = []
+
+    def f():
+        try:
+            schedule_remove(None)
+        finally:
+            log.append("finally")
+
+    def other():
+        kept.append(tasklet(f)())
+        run()
+    try:
+        thread = threading.Thread(target=other)
+        thread.start()
+    except RuntimeError:
+        return
+    thread.join()
+    same(said(), "finally")
+    assert not kept[0].alive and kept[0].thread_id == -1
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,200 @@
+/* engine.c - see engine.h: one interpreter, made once, forked for each job. */
+#include "worker/engines/python/engine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/engines/python/builtin.h"
+#include "worker/engines/python/calls.h"
+#include "worker/engines/python/image.h"
+#include "worker/engines/python/interp.h"
+#include "worker/engines/python/job.h"
+#include "worker/engines/python/task.h"
+#include "worker/output.h"
+
+struct python_job python_job;
+
+PyObject *python_lib_call(const char *function, const char *format, ...)
+{
+    PyObject *f = PyObject_GetAttrString(python_job.lib, function), *args = NULL, *result = NULL;
+    va_list list;
+
+    if (f == NULL)
+        return NULL;
+    va_start(list, format);
+    args = format != NULL ? Py_VaBuildValue(format, list) : PyTuple_New(0);
+    va_end(list);
+    if (args != NULL && !PyTuple_Check(args)) {
+        PyObject *one = args;
+
+        args = PyTuple_Pack(1, one);
+        Py_DECREF(one);
+    }
+    if (args != NULL)
+        result = PyObject_CallObject(f, args);
+    Py_XDECREF(args);
+    Py_DECREF(f);
+    return result;
+}
+
+/* ---- in the zygote --------------------------------------------------------------------------------------------------------------- */
+
+static PyObject *make_internal(void)
+{
+    static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1 };
+    PyObject *module = PyModule_Create(&definition);
+
+    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0 || python_calls_add(module) != 0 ||
+        python_interp_add(module) != 0)
+        return NULL;
+    return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
+}
+
+static int python_prepare(void)
+{
+    PyObject *done = NULL;
+
+    python_job.main = PyThreadState_Get();
+    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
+        python_job.lib = python_lib_load("_coop_run");
+    if (python_job.lib != NULL)
+        done = python_lib_call("prepare", NULL);
+    if (done == NULL || python_interp_prepare() != 0) {
+        PyErr_Print();
+        return -EIO;
+    }
+    Py_DECREF(done);
+    return 0;
+}
+
+/* ---- before the job ---------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The zygote's fork is none of Python's own. The frames of the few words that loaded us are left behind: nothing returns into them, and a tenant's
+ * frames have none above them.
+ */
+static int python_open(unsigned threads)
+{
+    (void)threads;
+    PyOS_AfterFork_Child();
+    python_job.main->cframe->current_frame = NULL;
+    py_stack_closes(true);
+    return py_preempt_open() == 0 ? 0 : -EIO;
+}
+
+/* ---- the job --------------------------------------------------------------------------------------------------------------------- */
+
+PyObject *python_job_args(const Pb__JobSpec *spec)
+{
+    PyObject *list = PyList_New((Py_ssize_t)spec->n_args);
+
+    for (size_t i = 0; list != NULL && i < spec->n_args; i++) {
+        PyObject *text = PyUnicode_DecodeFSDefaultAndSize((const char *)spec->args[i].data, (Py_ssize_t)spec->args[i].len);
+
+        if (text == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)i, text);
+    }
+    return list;
+}
+
+PyObject *python_job_env(const Pb__JobSpec *spec)
+{
+    PyObject *dict = PyDict_New();
+
+    for (size_t i = 0; dict != NULL && i < spec->n_env; i++) {
+        const Pb__EnvVar *e = spec->env[i];
+        PyObject *value = PyUnicode_DecodeFSDefaultAndSize((const char *)e->value.data, (Py_ssize_t)e->value.len);
+
+        if (value == NULL || PyDict_SetItemString(dict, e->name, value) != 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+PyObject *python_job_modules(const Pb__JobSpec *spec)
+{
+    PyObject *dict = PyDict_New();
+
+    for (size_t i = 0; dict != NULL && i < spec->n_modules; i++) {
+        const Pb__Module *m = spec->modules[i];
+        PyObject *source = PyBytes_FromStringAndSize((const char *)m->source.data, (Py_ssize_t)m->source.len);
+
+        if (source == NULL || PyDict_SetItemString(dict, m->name, source) != 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(source);
+    }
+    return dict;
+}
+
+/* lib/run.py says how it ended: (exit code, type, message, traceback), the last three None where nothing was raised. */
+static int take_ending(PyObject *ending, struct outcome *o)
+{
+    const char *type, *message, *traceback;
+    Py_ssize_t message_len, traceback_len;
+
+    if (!PyArg_ParseTuple(ending, "izz#z#", &o->exit_code, &type, &message, &message_len, &traceback, &traceback_len))
+        return -1;
+    o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
+    if (type == NULL)
+        return 0;
+    o->kind = python_job.cancelled ? PB__RESULT_KIND__RESULT_KIND_CANCELLED : PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+    outcome_text(o->type, sizeof(o->type), type, strlen(type));
+    outcome_text(o->message, sizeof(o->message), message, (size_t)message_len);
+    outcome_text(o->traceback, sizeof(o->traceback), traceback, (size_t)traceback_len);
+    return 0;
+}
+
+static PyObject *run(const Pb__JobSpec *spec)
+{
+    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *result = NULL;
+
+    if (args != NULL && env != NULL && modules != NULL)
+        result = python_lib_call("run", "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
+                                 (Py_ssize_t)spec->source.len, spec->source_name, args, env, modules);
+    Py_XDECREF(args);
+    Py_XDECREF(env);
+    Py_XDECREF(modules);
+    return result;
+}
+
+static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    PyObject *ending;
+
+    python_job.spec = spec;
+    ending = run(spec);
+    if (ending != NULL && take_ending(ending, ret_o) == 0)
+        return;
+    PyErr_Clear();
+    ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+    outcome_text(ret_o->type, sizeof(ret_o->type), "MemoryError", strlen("MemoryError"));
+    outcome_text(ret_o->message, sizeof(ret_o->message), "no memory left to say how it ended",
+                 strlen("no memory left to say how it ended"));
+}
+
+/* From a signal handler. */
+static void python_cancel(void)
+{
+    python_job.cancelled = 1;
+    PyErr_SetInterrupt();
+}
+
+/* clang-format off */
+const struct engine python_engine = {
+    .name = "python",
+    .version = PY_VERSION,
+    .prepare = python_prepare,
+    .open = python_open,
+    .run = python_run,
+    .cancel = python_cancel,
+    .interp = &python_interp,
+    .preempt = py_preempt,
+    .closed_bytes = (uint64_t)32 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+    .fault = py_stack_fault,
+};
+/* clang-format on */

@@ -1,0 +1,51 @@
+/* lib.c - the part of the engine that is written in Python: built in as source, compiled in the zygote. */
+#include "worker/engines/python/lib.h"
+#include "worker/engines/python/job.h"
+
+#include <stdio.h>
+#include <string.h>
+
+LIB_FILE(finder);
+LIB_FILE(run);
+LIB_FILE(built_in);
+LIB_FILE(interp);
+
+static const struct lib_file {
+    const char *name; /* of the module */
+    const char *source;
+} lib_files[] = {
+    {"_coop_finder",    lib_finder  },
+    { "_coop_run",      lib_run     },
+    { "_coop_built_in", lib_built_in},
+    { "_coop_interp",   lib_interp  },
+};
+
+/* Its globals are the module's; tracebacks name it as frozen modules are named. */
+static PyObject *execute(const struct lib_file *f)
+{
+    PyObject *module = PyImport_AddModule(f->name), *code, *done;
+    char file[64];
+
+    if (module == NULL)
+        return NULL;
+    snprintf(file, sizeof(file), "<coop %s>", f->name);
+    code = Py_CompileString(f->source, file, Py_file_input);
+    if (code == NULL)
+        return NULL;
+    done = PyDict_SetItemString(PyModule_GetDict(module), "__builtins__", PyEval_GetBuiltins()) == 0
+               ? PyEval_EvalCode(code, PyModule_GetDict(module), PyModule_GetDict(module))
+               : NULL;
+    Py_DECREF(code);
+    if (done == NULL)
+        return NULL;
+    Py_DECREF(done);
+    return Py_NewRef(module);
+}
+
+PyObject *python_lib_load(const char *name)
+{
+    for (size_t i = 0; i < sizeof(lib_files) / sizeof(lib_files[0]); i++)
+        if (strcmp(lib_files[i].name, name) == 0)
+            return execute(&lib_files[i]);
+    return PyErr_Format(PyExc_ImportError, "%s is not built in", name);
+}

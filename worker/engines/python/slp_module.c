@@ -1,0 +1,170 @@
+/* slp_module.c - see slp.h: the module. What is an attribute there and has a value of the moment is one of its class. */
+#include "worker/engines/python/slp.h"
+
+PyObject *slp_tasklet_exit;
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "stackless",
+    .m_doc = "Tasklets and channels of Stackless Python: each tasklet has a stack of its own, and takes turns with the others.",
+    .m_size = -1,
+};
+
+/* ---- attributes of the moment -------------------------------------------------------------------------------------------------- */
+
+static PyObject *call(PyObject *self, void *name)
+{
+    PyObject *f = PyObject_GetAttrString(self, name), *result;
+
+    if (f == NULL)
+        return NULL;
+    result = PyObject_CallNoArgs(f);
+    Py_DECREF(f);
+    return result;
+}
+
+static PyObject *get_false(PyObject *self, void *closure)
+{
+    (void)self;
+    (void)closure;
+    Py_RETURN_FALSE;
+}
+
+/* Tasklets that no kill has ended, and that nobody knows. */
+static PyObject *get_uncollectables(PyObject *self, void *closure)
+{
+    PyObject *gc = PyImport_ImportModule("gc"), *garbage = gc != NULL ? PyObject_GetAttrString(gc, "garbage") : NULL;
+    PyObject *list = garbage != NULL ? PyList_New(0) : NULL;
+
+    (void)self;
+    (void)closure;
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(garbage); i++)
+        if (PyObject_TypeCheck(PyList_GET_ITEM(garbage, i), &slp_tasklet_type))
+            (void)PyList_Append(list, PyList_GET_ITEM(garbage, i));
+    Py_XDECREF(garbage);
+    Py_XDECREF(gc);
+    return list;
+}
+
+static long pickle_flags, pickle_flags_default;
+
+static PyObject *get_long(PyObject *self, void *at)
+{
+    (void)self;
+    return PyLong_FromLong(*(const long *)at);
+}
+
+static int set_long(PyObject *self, PyObject *value, void *at)
+{
+    long n = value != NULL ? PyLong_AsLong(value) : 0;
+
+    (void)self;
+    if (n == -1 && PyErr_Occurred())
+        return -1;
+    *(long *)at = n;
+    return 0;
+}
+
+static PyGetSetDef attrs[] = {
+    {"current",               call,               NULL,     "The tasklet that runs.",             "getcurrent"         },
+    { "main",                 call,               NULL,     "The first tasklet of this thread.",  "getmain"            },
+    { "runcount",             call,               NULL,     "How many can run.",                  "getruncount"        },
+    { "threads",              call,               NULL,     "Threads that have tasklets.",        "_threads"           },
+    { "debug",                get_false,          NULL,     "False.",                             NULL                 },
+    { "uncollectables",       get_uncollectables, NULL,     "Tasklets that would not be killed.", NULL                 },
+    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags        },
+    { "pickle_flags_default", get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags_default},
+    { NULL,                   NULL,               NULL,     NULL,                                 NULL                 }
+};
+
+static PyTypeObject module_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.module",
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_getset = attrs,
+};
+
+/* ---- soft switching: there is none --------------------------------------------------------------------------------------------- */
+
+static PyObject *enable_softswitch(PyObject *self, PyObject *flag)
+{
+    static bool enabled;
+    bool old = enabled;
+    int on = PyObject_IsTrue(flag);
+
+    (void)self;
+    if (on < 0)
+        return NULL;
+    enabled = on;
+    return PyBool_FromLong(old);
+}
+
+static PyMethodDef own_functions[] = {
+    {"enable_softswitch", enable_softswitch, METH_O,
+     "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."},
+    { NULL,               NULL,              0,      NULL                                                       }
+};
+
+static const struct {
+    const char *name;
+    long value;
+} numbers[] = {
+    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", 1},
+    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", 2},
+    { "PICKLEFLAGS_RESET_AG_FINALIZER",    4},
+    { "PICKLEFLAGS_PICKLE_CONTEXT",        8},
+};
+
+static PyMethodDef method_table[24];
+
+/* The type's methods are in several files; one that is named twice is a mistake of ours. */
+static void collect_methods(void)
+{
+    PyMethodDef *const parts[] = { slp_tasklet_methods, slp_ring_methods, slp_throw_methods, slp_run_methods };
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        for (const PyMethodDef *m = parts[i]; m->ml_name != NULL && n + 1 < sizeof(method_table) / sizeof(method_table[0]); m++)
+            method_table[n++] = *m;
+    slp_tasklet_type.tp_methods = method_table;
+}
+
+static int add_types(PyObject *m)
+{
+    module_type.tp_base = &PyModule_Type;
+    collect_methods();
+    if (PyType_Ready(&module_type) < 0 || PyModule_AddType(m, &slp_tasklet_type) < 0 || PyModule_AddType(m, &slp_channel_type) < 0 ||
+        PyModule_AddType(m, &slp_bomb_type) < 0 || PyModule_AddType(m, &slp_atomic_type) < 0)
+        return -1;
+    if (slp_tasklet_exit == NULL)
+        slp_tasklet_exit = PyErr_NewExceptionWithDoc("stackless.TaskletExit", "Ends a tasklet, silently.", PyExc_SystemExit, NULL);
+    if (slp_tasklet_exit == NULL)
+        return -1;
+    return PyModule_AddObjectRef(m, "TaskletExit", slp_tasklet_exit);
+}
+
+static int fill(PyObject *m)
+{
+    PyMethodDef *const tables[] = { slp_ring_functions, slp_run_functions, slp_hook_functions, own_functions };
+
+    if (add_types(m) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        if (PyModule_AddFunctions(m, tables[i]) < 0)
+            return -1;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (PyModule_AddIntConstant(m, numbers[i].name, numbers[i].value) < 0)
+            return -1;
+    Py_SET_TYPE(m, &module_type);
+    return 0;
+}
+
+PyObject *slp_module(void)
+{
+    PyObject *m = PyModule_Create(&definition);
+
+    if (m == NULL || fill(m) < 0 || py_task_open() < 0) {
+        Py_XDECREF(m);
+        return NULL;
+    }
+    return m;
+}

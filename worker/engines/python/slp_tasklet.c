@@ -1,0 +1,280 @@
+/* slp_tasklet.c - see slp.h: the type tasklet: bound, set up, and what becomes of one that nobody knows any more. */
+#include "worker/engines/python/slp.h"
+
+enum { KILL_ROUNDS = 10 };
+
+PyObject *slp_of(const coop_task *t)
+{
+    PyObject *o = t->engine;
+
+    return Py_NewRef(o != NULL && t->engine != py_thread->nobody ? o : Py_None);
+}
+
+/* ---- binding ------------------------------------------------------------------------------------------------------------------- */
+
+static int raise_runtime(const char *text)
+{
+    PyErr_SetString(PyExc_RuntimeError, text);
+    return -1;
+}
+
+static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
+{
+    if (func != Py_None && !PyCallable_Check(func)) {
+        PyErr_SetString(PyExc_TypeError, "tasklet function must be a callable or None");
+        return -1;
+    }
+    if (args != Py_None && !PyTuple_Check(args) && !PyList_Check(args)) {
+        PyErr_SetString(PyExc_TypeError, "tasklet args must be a tuple or None");
+        return -1;
+    }
+    if (kwargs != Py_None && !PyDict_Check(kwargs)) {
+        PyErr_SetString(PyExc_TypeError, "tasklet kwargs must be a dict or None");
+        return -1;
+    }
+    if (py_thread != NULL && t == py_current())
+        return raise_runtime("can't (re)bind the current tasklet");
+    if (t->thread != NULL && t == t->thread->main)
+        return raise_runtime("can't unbind the main tasklet");
+    if (py_begun(t) && !py_floats(t))
+        return raise_runtime("tasklet is scheduled");
+    if (py_begun(t))
+        return raise_runtime("tasklet has C state on its stack");
+    return 0;
+}
+
+void slp_unbind(py_tasklet *t)
+{
+    Py_CLEAR(t->args);
+    Py_CLEAR(t->kwargs);
+    Py_CLEAR(t->tempval);
+    Py_CLEAR(t->context);
+}
+
+/* Alive, but paused: it has arguments. They are taken over. */
+static int get_ready(py_tasklet *t, PyObject *args, PyObject *kwargs)
+{
+    if (t->func == NULL) {
+        Py_DECREF(args);
+        Py_XDECREF(kwargs);
+        return raise_runtime("the tasklet was not bound to a function");
+    }
+    Py_XSETREF(t->args, args);
+    Py_XSETREF(t->kwargs, kwargs);
+    Py_CLEAR(t->tempval);
+    Py_XSETREF(t->context, py_state_copy_context());
+    return 0;
+}
+
+static int bind_to(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
+{
+    PyObject *tuple;
+
+    if (py_here() != 0 || may_bind(t, func, args, kwargs) != 0)
+        return -1;
+    slp_unbind(t);
+    if (func != Py_None || (args == Py_None && kwargs == Py_None))
+        Py_XSETREF(t->func, func == Py_None ? NULL : Py_NewRef(func));
+    t->thread = py_thread;
+    if (args == Py_None && kwargs == Py_None)
+        return 0;
+    tuple = args == Py_None ? PyTuple_New(0) : PySequence_Tuple(args);
+    if (tuple == NULL)
+        return -1;
+    return get_ready(t, tuple, kwargs == Py_None ? NULL : PyDict_Copy(kwargs));
+}
+
+static int parse_bind(py_tasklet *t, PyObject *args, PyObject *kwargs, const char *format)
+{
+    static char *names[] = { "func", "args", "kwargs", NULL };
+    PyObject *f = Py_None, *a = Py_None, *k = Py_None;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &f, &a, &k))
+        return -1;
+    return bind_to(t, f, a, k);
+}
+
+static PyObject *bind(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return parse_bind((py_tasklet *)self, args, kwargs, "|OOO:bind") == 0 ? Py_NewRef(self) : NULL;
+}
+
+static int init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return parse_bind((py_tasklet *)self, args, kwargs, "|OOO:tasklet");
+}
+
+int slp_set_up(py_tasklet *t, PyObject *args, PyObject *kwargs)
+{
+    if (py_here() != 0)
+        return -1;
+    if (__builtin_expect(py_alive(t), 0))
+        return raise_runtime("tasklet is alive");
+    t->thread = py_thread;
+    if (get_ready(t, Py_NewRef(args), kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0 ? PyDict_Copy(kwargs) : NULL) != 0)
+        return -1;
+    if (py_begin(t) == 0)
+        return 0;
+    slp_unbind(t);
+    return -1;
+}
+
+PyObject *slp_setup(py_tasklet *t, PyObject *args, PyObject *kwargs)
+{
+    return slp_set_up(t, args, kwargs) == 0 ? Py_NewRef((PyObject *)t) : NULL;
+}
+
+static PyObject *setup(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return slp_setup((py_tasklet *)self, args, kwargs);
+}
+
+/* bind_thread([id]): one that has a C stack stays where that is. */
+static PyObject *bind_thread(PyObject *self, PyObject *args)
+{
+    py_tasklet *t = (py_tasklet *)self;
+    long id = -1;
+
+    if (py_here() != 0 || !PyArg_ParseTuple(args, "|l:bind_thread", &id))
+        return NULL;
+    if (py_queued(t)) {
+        PyErr_SetString(PyExc_RuntimeError, "can't (re)bind a runnable tasklet");
+        return NULL;
+    }
+    if (id != -1 && id != (long)py_thread->ident) {
+        PyErr_SetString(PyExc_ValueError, "bad thread");
+        return NULL;
+    }
+    if (py_begun(t) && t->thread != py_thread) {
+        PyErr_SetString(PyExc_RuntimeError, "tasklet has C state on its stack");
+        return NULL;
+    }
+    t->thread = py_thread;
+    Py_RETURN_NONE;
+}
+
+static PyObject *reduce(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    if (py_thread != NULL && (py_tasklet *)self == py_current())
+        PyErr_SetString(PyExc_RuntimeError, "You cannot __reduce__ the tasklet which is current.");
+    else
+        PyErr_SetString(PyExc_TypeError, "cannot pickle 'stackless.tasklet' object: this worker has no serialization of tasklets");
+    return NULL;
+}
+
+#define METHOD(f) ((PyCFunction)(void (*)(void))(f))
+
+PyMethodDef slp_tasklet_methods[] = {
+    {"bind",         METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
+     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                           },
+    { "setup",       METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
+     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                },
+    { "bind_thread", METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
+    { "__reduce__",  METHOD(reduce),      METH_NOARGS,                  NULL                                                                         },
+    { NULL,          NULL,                0,                            NULL                                                                         }
+};
+
+/* ---- its end ------------------------------------------------------------------------------------------------------------------- */
+
+/* Nobody knows it any more, but it stands somewhere: it is thrown out of there. What is left after ten rounds stays, and is told. */
+static void finalize(PyObject *self)
+{
+    py_tasklet *t = (py_tasklet *)self;
+    PyObject *type, *value, *traceback;
+
+    if (!py_begun(t) || t->held || t->thread == NULL || t->thread != py_thread)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (int i = 0; i < KILL_ROUNDS && py_floats(t) && Py_REFCNT(self) == 1; i++) {
+        py_tasklet *me = py_current();
+        bool before = me->unloved;
+        PyObject *done;
+
+        me->unloved = true; /* the guards are for what tenants do here */
+        done = py_kill(t, false);
+        me->unloved = before;
+        if (done == NULL)
+            PyErr_WriteUnraisable(self);
+        Py_XDECREF(done);
+    }
+    if (py_begun(t))
+        py_state_refinalize(self);
+    if (py_floats(t) && Py_REFCNT(self) == 1) {
+        PyObject *gc = PyImport_ImportModule("gc"), *garbage = gc != NULL ? PyObject_GetAttrString(gc, "garbage") : NULL;
+
+        if (garbage == NULL || PyList_Append(garbage, self) != 0)
+            Py_INCREF(self); /* leaked: its stack knows it */
+        Py_XDECREF(garbage);
+        Py_XDECREF(gc);
+        PyErr_Clear();
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+static int traverse(PyObject *self, visitproc visit, void *arg)
+{
+    py_tasklet *t = (py_tasklet *)self;
+
+    Py_VISIT(t->dict);
+    Py_VISIT(t->func);
+    Py_VISIT(t->args);
+    Py_VISIT(t->kwargs);
+    Py_VISIT(t->tempval);
+    Py_VISIT(t->context);
+    return 0;
+}
+
+static int clear(PyObject *self)
+{
+    py_tasklet *t = (py_tasklet *)self;
+
+    Py_CLEAR(t->dict);
+    Py_CLEAR(t->func);
+    Py_CLEAR(t->args);
+    Py_CLEAR(t->kwargs);
+    Py_CLEAR(t->tempval);
+    Py_CLEAR(t->context);
+    return 0;
+}
+
+static void dealloc(PyObject *self)
+{
+    py_tasklet *t = (py_tasklet *)self;
+
+    if (PyObject_CallFinalizerFromDealloc(self) < 0)
+        return;
+    PyObject_GC_UnTrack(self);
+    if (t->weak != NULL)
+        PyObject_ClearWeakRefs(self);
+    (void)clear(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyObject *repr(PyObject *self)
+{
+    const py_tasklet *t = (py_tasklet *)self;
+    const char *what = !py_alive(t) ? "dead" : py_blocked(t) ? "blocked" : py_queued(t) ? "scheduled" : "paused";
+
+    return PyUnicode_FromFormat("<%s, %s at %p>", Py_TYPE(self)->tp_name, what, self);
+}
+
+PyTypeObject slp_tasklet_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.tasklet",
+    .tp_basicsize = sizeof(py_tasklet),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "tasklet(func=None, args=None, kwargs=None): a function that takes turns with others, on a stack of its own.",
+    .tp_new = PyType_GenericNew,
+    .tp_init = init,
+    .tp_call = setup,
+    .tp_repr = repr,
+    .tp_finalize = finalize,
+    .tp_dealloc = dealloc,
+    .tp_free = PyObject_GC_Del,
+    .tp_traverse = traverse,
+    .tp_clear = clear,
+    .tp_dictoffset = offsetof(py_tasklet, dict),
+    .tp_weaklistoffset = offsetof(py_tasklet, weak),
+    .tp_getset = slp_tasklet_attrs,
+    .tp_iter = NULL,
+};

@@ -1,0 +1,274 @@
+/* state.c - see state.h. CPython 3.11. */
+#include "worker/engines/python/state.h"
+
+#define Py_BUILD_CORE 1
+#include <frameobject.h>
+#include <internal/pycore_ceval.h>
+#include <internal/pycore_context.h>
+#include <internal/pycore_frame.h>
+#include <internal/pycore_gc.h>
+#include <internal/pycore_hamt.h>
+#include <internal/pycore_interp.h>
+#include <internal/pycore_pystate.h>
+#include <internal/pycore_runtime.h>
+#include <pthread.h>
+
+#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
+#error "state.c is for CPython 3.11"
+#endif
+
+enum { POOL_MAX = 4096 };
+
+static struct {
+    PyThreadState *states[POOL_MAX];
+    size_t n;
+} pool;
+
+static PyInterpreterState *interp;
+static PyCFunction lock_held; /* _imp.lock_held() */
+
+void py_state_open(void)
+{
+    PyObject *imp, *f;
+
+    if (interp != NULL)
+        return;
+    interp = PyInterpreterState_Get();
+    imp = PyImport_ImportModule("_imp");
+    f = imp != NULL ? PyObject_GetAttrString(imp, "lock_held") : NULL;
+    if (f != NULL && PyCFunction_Check(f))
+        lock_held = PyCFunction_GET_FUNCTION(f);
+    PyErr_Clear();
+    Py_XDECREF(f);
+    Py_XDECREF(imp);
+}
+
+/* ---- current ------------------------------------------------------------------------------------------------------------------- */
+
+void py_state_enter(PyThreadState *ts)
+{
+    _Py_atomic_store_relaxed(&_PyRuntime.gilstate.tstate_current, (uintptr_t)ts);
+    (void)pthread_setspecific(_PyRuntime.gilstate.autoTSSkey._key, ts);
+}
+
+PyThreadState *py_state_current(void)
+{
+    return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
+}
+
+/* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Everything a tasklet has left in it. Destructors run code, which may leave something more. */
+static void empty(PyThreadState *ts)
+{
+    ts->c_profilefunc = ts->c_tracefunc = NULL;
+    ts->cframe->use_tracing = 0;
+    Py_CLEAR(ts->c_profileobj);
+    Py_CLEAR(ts->c_traceobj);
+    Py_CLEAR(ts->exc_state.exc_value);
+    Py_CLEAR(ts->async_exc);
+    Py_CLEAR(ts->async_gen_firstiter);
+    Py_CLEAR(ts->async_gen_finalizer);
+    if (ts->context != NULL) {
+        ((PyContext *)ts->context)->ctx_entered = 0;
+        Py_CLEAR(((PyContext *)ts->context)->ctx_prev);
+        Py_CLEAR(ts->context);
+        ts->context_ver++;
+    }
+    Py_CLEAR(ts->dict);
+    Py_CLEAR(ts->curexc_type);
+    Py_CLEAR(ts->curexc_value);
+    Py_CLEAR(ts->curexc_traceback);
+}
+
+static bool is_empty(const PyThreadState *ts)
+{
+    return ts->dict == NULL && ts->context == NULL && ts->curexc_type == NULL && ts->c_traceobj == NULL && ts->c_profileobj == NULL &&
+           ts->async_exc == NULL && ts->exc_state.exc_value == NULL && ts->async_gen_firstiter == NULL && ts->async_gen_finalizer == NULL;
+}
+
+static void make_new(PyThreadState *ts)
+{
+    ts->id = interp->threads.next_unique_id++; /* contexts and asyncio remember a state by it */
+    ts->thread_id = (unsigned long)(uintptr_t)ts;
+    ts->recursion_limit = ts->recursion_remaining = interp->ceval.recursion_limit;
+    ts->recursion_headroom = 0;
+    ts->tracing = 0;
+    ts->gilstate_counter = 1;
+    ts->trash_delete_nesting = 0;
+    ts->coroutine_origin_tracking_depth = 0;
+}
+
+PyThreadState *py_state_get(void)
+{
+    PyThreadState *ts;
+
+    if (pool.n == 0) {
+        ts = PyThreadState_New(interp);
+        if (ts != NULL)
+            make_new(ts);
+        return ts;
+    }
+    ts = pool.states[--pool.n];
+    if (!is_empty(ts)) /* a callback has run in it since */
+        empty(ts);
+    make_new(ts);
+    return ts;
+}
+
+void py_state_put(PyThreadState *ts)
+{
+    for (int i = 0; i < 10 && !is_empty(ts); i++)
+        empty(ts);
+    if (pool.n == POOL_MAX) { /* this one may be current: an older one goes */
+        PyThreadState *old = pool.states[--pool.n];
+
+        PyThreadState_Clear(old);
+        PyThreadState_Delete(old);
+    }
+    pool.states[pool.n++] = ts;
+}
+
+/* ---- contexts ------------------------------------------------------------------------------------------------------------------ */
+
+PyObject *py_state_copy_context(void)
+{
+    const PyThreadState *ts = py_state_current();
+    const PyContext *c = (PyContext *)ts->context;
+
+    if (c == NULL || c->ctx_vars == NULL || c->ctx_vars->h_count == 0)
+        return NULL;
+    return PyContext_CopyCurrent();
+}
+
+int py_state_begin_context(PyThreadState *ts, PyObject *context)
+{
+    (void)ts;
+    return context == NULL ? 0 : PyContext_Enter(context);
+}
+
+/* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
+
+const char *py_state_busy(const PyThreadState *ts)
+{
+    if (__builtin_expect(interp->gc.collecting, 0))
+        return "the garbage collector is at work";
+    if (__builtin_expect(ts->trash_delete_nesting > 0, 0))
+        return "an object is being deallocated";
+    return NULL;
+}
+
+bool py_state_imports(void)
+{
+    PyObject *held = lock_held != NULL ? lock_held(NULL, NULL) : Py_NewRef(Py_False);
+    bool yes = held == Py_True;
+
+    Py_XDECREF(held);
+    return yes;
+}
+
+/* ---- frames -------------------------------------------------------------------------------------------------------------------- */
+
+int py_state_depth(const PyThreadState *ts)
+{
+    int n = 0;
+
+    for (const _PyInterpreterFrame *f = ts->cframe->current_frame; f != NULL; f = f->previous)
+        n++;
+    return n;
+}
+
+int py_state_nesting(const PyThreadState *ts)
+{
+    int n = 0;
+
+    for (const _PyInterpreterFrame *f = ts->cframe->current_frame; f != NULL; f = f->previous)
+        n += f->is_entry;
+    return n > 0 ? n - 1 : 0;
+}
+
+PyObject *py_state_frame(PyThreadState *ts)
+{
+    PyFrameObject *f = PyThreadState_GetFrame(ts);
+
+    return f != NULL ? (PyObject *)f : Py_NewRef(Py_None);
+}
+
+/* ---- recursion ----------------------------------------------------------------------------------------------------------------- */
+
+/* Its depth is the interpreter's limit now, which CPython looks up again only for those below it. */
+void py_state_no_deeper(PyThreadState *ts)
+{
+    if (ts->recursion_remaining <= 0)
+        return;
+    ts->recursion_limit = interp->ceval.recursion_limit;
+    ts->recursion_remaining = 0;
+}
+
+void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class)
+{
+    PyObject *old = ts->async_exc;
+
+    ts->async_exc = Py_XNewRef(exception_class);
+    Py_XDECREF(old);
+    _PyEval_SignalAsyncExc(interp);
+}
+
+void py_state_refinalize(PyObject *o)
+{
+    _Py_AS_GC(o)->_gc_prev &= ~_PyGC_PREV_MASK_FINALIZED;
+}
+
+long py_state_threads(void)
+{
+    return interp->threads.count;
+}
+
+/* ---- counting ------------------------------------------------------------------------------------------------------------------ */
+
+static __thread struct {
+    py_count_fn fn;
+    Py_tracefunc own; /* of the state that is traced */
+} count;
+
+static int on_event(PyObject *object, PyFrameObject *frame, int what, PyObject *arg)
+{
+    if (what == PyTrace_CALL)
+        frame->f_trace_opcodes = 1;
+    if (what == PyTrace_OPCODE)
+        return count.fn != NULL ? count.fn() : 0;
+    return count.own != NULL ? count.own(object, frame, what, arg) : 0;
+}
+
+static void set_tracer(PyThreadState *ts, Py_tracefunc f)
+{
+    ts->c_tracefunc = f;
+    if (ts->tracing == 0)
+        ts->cframe->use_tracing = f != NULL || ts->c_profilefunc != NULL ? 255 : 0;
+}
+
+/* The state's own tracer and its object stay what they are for those who ask. */
+int py_state_count(PyThreadState *ts, py_count_fn fn)
+{
+    PyFrameObject *f = PyThreadState_GetFrame(ts);
+
+    while (f != NULL) {
+        PyFrameObject *back = PyFrame_GetBack(f);
+
+        f->f_trace_opcodes = 1;
+        Py_DECREF(f);
+        f = back;
+    }
+    count.fn = fn;
+    count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
+    set_tracer(ts, on_event);
+    return 0;
+}
+
+void py_state_count_off(PyThreadState *ts)
+{
+    if (ts->c_tracefunc == on_event)
+        set_tracer(ts, count.own);
+    count.own = NULL;
+    count.fn = NULL;
+}

@@ -1,0 +1,59 @@
+/*
+ * state.h - thread states of CPython 3.11: one for each tasklet, pooled; and what else of the interpreter's inside tasklets need.
+ *
+ * Side:     worker, sealed. With the GIL.
+ * Version:  state.c is the one file that looks into CPython 3.11; another minor version gets another file.
+ * Switch:   the GIL is held throughout. What tells a thread which state is its own (PyGILState_Ensure() asks) goes along, or a callback of
+ *           ctypes would wait for the GIL that its own thread holds.
+ */
+#ifndef PYTHON_STATE_H
+#define PYTHON_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+/* Of this process's interpreter, once. */
+void py_state_open(void);
+
+/* A state that nobody uses, as new: from the pool when there is one. NULL: no memory. py_state_put() when its tasklet has ended: it may be current
+ * until the next one is; its values die here, and run code. */
+PyThreadState *py_state_get(void);
+void py_state_put(PyThreadState *ts);
+
+/* ts is current from now on. */
+void py_state_enter(PyThreadState *ts);
+PyThreadState *py_state_current(void);
+
+/* A copy of the current context, a new reference; NULL without an error: it is empty. */
+PyObject *py_state_copy_context(void);
+/* The state, which has none, gets it; NULL: leaves it empty. */
+int py_state_begin_context(PyThreadState *ts, PyObject *context);
+
+/* The collector is at work, an object is being taken apart, or the import lock is held: not a time to give up the turn. NULL: it is one. */
+const char *py_state_busy(const PyThreadState *ts);
+bool py_state_imports(void);
+
+/* How many levels deep; how many of them were entered by C; the innermost frame, a new reference (None: none). */
+int py_state_depth(const PyThreadState *ts);
+int py_state_nesting(const PyThreadState *ts);
+PyObject *py_state_frame(PyThreadState *ts);
+
+/* RecursionError at the next call, because the C stack ends; from then on it goes no deeper than that. Async-signal-safe. */
+void py_state_no_deeper(PyThreadState *ts);
+
+/* Raised at the next instruction of the running tasklet: steals nothing. */
+void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class);
+
+/* The collector may call the object's finalizer again. */
+void py_state_refinalize(PyObject *o);
+
+/* Threads of _thread that are alive, main not among them. */
+long py_state_threads(void);
+
+/* Counts instructions: fn is asked at each instruction of ts, until it is taken away; the state's own tracer goes on being called. */
+typedef int (*py_count_fn)(void);
+int py_state_count(PyThreadState *ts, py_count_fn fn);
+void py_state_count_off(PyThreadState *ts);
+
+#endif

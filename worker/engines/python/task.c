@@ -1,0 +1,298 @@
+/* task.c - see task.h: a tasklet's life, from its first turn to its end; threads and the process. */
+#include "worker/engines/python/locks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/task/task.h"
+
+enum { KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
+
+const char py_paused[] = "paused", py_watching[] = "run";
+__thread struct py_thread *py_thread;
+
+/* ---- references ---------------------------------------------------------------------------------------------------------------- */
+
+void py_hold(py_tasklet *t)
+{
+    if (t->held)
+        return;
+    t->held = true;
+    Py_INCREF(t);
+}
+
+void py_unhold(py_tasklet *t)
+{
+    if (!t->held)
+        return;
+    t->held = false;
+    Py_DECREF(t);
+}
+
+/* ---- a life -------------------------------------------------------------------------------------------------------------------- */
+
+/* What it has left in its state dies while that is current still. */
+static void leave(py_tasklet *t)
+{
+    PyThreadState *ts = t->ts;
+
+    Py_CLEAR(t->tempval);
+    py_count_end(t);
+    if (t->named)
+        py_locks_forget(ts->thread_id);
+    t->named = false;
+    py_stack_leave(t);
+    py_thread->nobody->ts = ts; /* callbacks still run in it */
+    t->task->engine = py_thread->nobody;
+    t->task = NULL;
+    t->ts = NULL;
+    py_unhold(t);
+    py_state_put(ts);
+}
+
+static PyObject *call(py_tasklet *t)
+{
+    PyObject *func = t->func, *args = t->args, *kwargs = t->kwargs, *result, *bomb = t->tempval;
+
+    t->func = t->args = t->kwargs = NULL;
+    if (bomb != NULL && Py_IS_TYPE(bomb, &slp_bomb_type)) { /* thrown at before its first turn */
+        t->tempval = NULL;
+        result = py_explode(bomb);
+    } else {
+        result = PyObject_Call(func, args, kwargs);
+    }
+    Py_DECREF(func);
+    Py_DECREF(args);
+    Py_XDECREF(kwargs);
+    return result;
+}
+
+static void drop_post(void)
+{
+    py_tasklet *post = py_thread->post;
+
+    py_thread->post = NULL;
+    Py_XDECREF(post);
+}
+
+static int body(void *arg)
+{
+    py_tasklet *t = arg;
+    PyObject *result;
+
+    py_state_enter(t->ts);
+    if (py_thread->post != NULL)
+        drop_post();
+    if (t->context != NULL) {
+        (void)py_state_begin_context(t->ts, t->context);
+        Py_CLEAR(t->context);
+    }
+    result = call(t);
+    if (result == NULL && !t->forced)
+        py_carry_error(t);
+    PyErr_Clear();
+    Py_XDECREF(result);
+    slp_tell_end(t);
+    leave(t);
+    return 0;
+}
+
+static int refuse(int rc)
+{
+    if (rc == -EAGAIN)
+        PyErr_Format(PyExc_RuntimeError, "tasklets limit (%zu) reached; raise it with --limit tasklets=N", sched->max_tasklets);
+    else
+        PyErr_NoMemory();
+    return -1;
+}
+
+int py_begin(py_tasklet *t)
+{
+    static const struct coop_attr attr = { .stack_size = PY_STACK };
+    int rc;
+
+    t->ts = py_state_get();
+    if (t->ts == NULL)
+        return refuse(-ENOMEM);
+    rc = py_stack_need();
+    if (rc == 0)
+        rc = coop_spawn(&t->task, body, t, &attr);
+    if (rc != 0) {
+        py_state_put(t->ts);
+        t->ts = NULL;
+        return refuse(rc);
+    }
+    t->task->detached = true;
+    py_stack_took(t);
+    t->task->engine = t;
+    t->task->atomic = t->atomic;
+    t->task->block_trap = t->block_trap;
+    t->thread = py_thread;
+    py_hold(t);
+    return 0;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------------------------- */
+
+static void on_switch(coop_task *from, coop_task *to)
+{
+    py_tasklet *t = to->engine;
+
+    (void)from;
+    if (t == NULL)
+        return;
+    py_state_enter(t->ts);
+    if (__builtin_expect(py_counts, 0))
+        py_count_slice(t);
+}
+
+static int make_main(struct py_thread *p)
+{
+    py_tasklet *t = (py_tasklet *)PyType_GenericAlloc(&slp_tasklet_type, 0);
+
+    p->nobody = (py_tasklet *)PyType_GenericAlloc(&slp_tasklet_type, 0);
+    if (t == NULL || p->nobody == NULL) {
+        Py_XDECREF(t);
+        Py_XDECREF(p->nobody);
+        return -1;
+    }
+    t->task = &p->sched->main;
+    t->task->engine = t;
+    t->ts = p->ts;
+    t->thread = p;
+    t->held = true;
+    p->main = t;
+    return 0;
+}
+
+/* Its scheduler may be there: a worker has made the first thread's. */
+int py_thread_open(void)
+{
+    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = SIZE_MAX };
+    struct py_thread *p;
+    int rc;
+
+    if (py_thread != NULL)
+        return 0;
+    rc = sched == NULL ? coop_init(&options) : 0;
+    p = rc == 0 ? calloc(1, sizeof(*p)) : NULL;
+    if (p == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    p->sched = sched;
+    p->ts = py_state_current();
+    p->ident = p->ts->thread_id;
+    if (make_main(p) != 0) {
+        free(p);
+        return -1;
+    }
+    py_thread = p;
+    py_thread_add(p);
+    sched_on_switch(on_switch);
+    sched->on_idle = py_on_idle;
+    sched->on_interrupt = py_on_interrupt;
+    sched->on_deadlock = py_on_deadlock;
+    py_preempt_begin();
+    return py_thread_at_end();
+}
+
+static PyObject *finish(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    py_task_finish();
+    Py_RETURN_NONE;
+}
+
+/* What main leaves behind is thrown out while there still is an interpreter. */
+static int at_exit(void)
+{
+    static PyMethodDef method = { "finish", finish, METH_NOARGS, NULL };
+    PyObject *atexit = PyImport_ImportModule("atexit"), *f = PyCFunction_New(&method, NULL), *done = NULL;
+
+    if (atexit != NULL && f != NULL)
+        done = PyObject_CallMethod(atexit, "register", "O", f);
+    Py_XDECREF(done);
+    Py_XDECREF(f);
+    Py_XDECREF(atexit);
+    return done != NULL ? 0 : -1;
+}
+
+int py_task_open(void)
+{
+    bool first = py_thread == NULL;
+
+    PyObject *threading = PyImport_ImportModule("threading"); /* who imports it first is its main thread */
+
+    if (threading == NULL)
+        return -1;
+    Py_DECREF(threading);
+    py_state_open();
+    if (py_thread_open() != 0)
+        return -1;
+    return first ? at_exit() : 0;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------------- */
+
+/* Main lets all others run until none of them can, or they have had turns enough. */
+static void let_run(void)
+{
+    sched->main.cancelled = false;
+    sched->main.shield = sched->main.block_trap = 0;
+    sched->switch_trap = 0;
+    for (int i = 0; i < FINISH_TURNS && sched_any(); i++)
+        (void)coop_yield();
+}
+
+/* Those that are alive now; NULL: no memory for a list of them. */
+static PyObject *list_all(void)
+{
+    PyObject *list = PyList_New(0);
+
+    for (coop_task *task = sched->all; list != NULL && task != NULL; task = task->all_next) {
+        py_tasklet *t = task->engine;
+
+        if (t != NULL && t->task == task && PyList_Append(list, (PyObject *)t) != 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static void throw_out(py_tasklet *t)
+{
+    PyObject *done;
+
+    if (!py_begun(t))
+        return;
+    t->forced = true;
+    done = py_kill(t, false);
+    if (done == NULL)
+        PyErr_Clear();
+    Py_XDECREF(done);
+    t->forced = false;
+}
+
+/* One that catches what throws it out is thrown out again; a few times. */
+void py_task_finish(void)
+{
+    if (py_thread == NULL || sched->current != &sched->main)
+        return;
+    py_preempt_end();
+    py_thread->main->unloved = true; /* the guards are for what tenants do */
+    for (int i = 0; i < KILL_ROUNDS; i++) {
+        PyObject *all = list_all();
+        Py_ssize_t n = all != NULL ? PyList_GET_SIZE(all) : 0;
+
+        for (Py_ssize_t k = 0; k < n; k++)
+            throw_out((py_tasklet *)PyList_GET_ITEM(all, k));
+        Py_XDECREF(all);
+        if (n == 0)
+            break;
+        let_run();
+    }
+    py_thread->main->unloved = false;
+    PyErr_Clear();
+}

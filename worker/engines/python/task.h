@@ -1,0 +1,223 @@
+/*
+ * task.h - Python's tasklets on worker/task: what stackless, greenlet and the event loop are made of.
+ *
+ * Side:    worker, sealed; with the GIL. Tenant code calls everything above this.
+ * State:   every tasklet has a PyThreadState of its own, from its first turn to its end, and a C stack of its own; so it may give up its
+ *          turn anywhere, in the middle of C code too.
+ * Floats:  a tasklet that is in no queue and waits for nothing is paused; one in stackless.run() is a watchdog. To the scheduler both are
+ *          blocked, on nothing.
+ * Values:  what a call that gave up its turn returns lies in the tasklet's tempval; a bomb there is raised.
+ * Owned:   a tasklet that is queued or blocked has a reference to itself (held); one that is paused lives as long as somebody knows it,
+ *          and is killed when nobody does.
+ * Threads: every OS thread that touches a tasklet has a scheduler, main tasklet and watchdogs of its own: struct py_thread.
+ */
+#ifndef PYTHON_TASK_H
+#define PYTHON_TASK_H
+
+#include <pthread.h>
+
+#include "worker/engines/python/state.h"
+#include "worker/task/ring.h"
+
+struct slp_chan;
+struct py_thread;
+
+typedef struct py_tasklet {
+    PyObject_HEAD PyObject *dict, *weak;
+    PyObject *func;          /* that it will call */
+    PyObject *args, *kwargs; /* alive and not begun: args is not NULL */
+    PyObject *tempval;       /* NULL: None */
+    PyObject *context;       /* before its first turn */
+    PyObject *greenlet;      /* that it carries, borrowed; NULL: none */
+    coop_task *task;         /* from insert() to its end */
+    PyThreadState *ts;
+    struct py_thread *thread;     /* NULL: that has ended */
+    struct slp_chan *chan;        /* that it waits for */
+    struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
+    struct py_tasklet *post_next; /* in its thread's inbox */
+    char *stack_low;              /* what is above it can be touched */
+    bool posted;
+    bool held, watches, waits_for_sleepers;
+    bool atomic, block_trap, ignore_nesting, irq_pending;
+    bool forced;  /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved; /* its finalizer runs */
+    bool named;   /* somebody has asked for its identity */
+} py_tasklet;
+
+struct py_thread {
+    struct sched *sched;
+    py_tasklet *main, *nobody; /* who has ended and runs callbacks still */
+    PyThreadState *ts;
+    unsigned long ident;
+    bool ended;
+    pthread_t self;
+    py_tasklet *inbox;     /* woken by other threads */
+    py_tasklet *post;      /* its last reference may be here: whoever arrives drops it */
+    py_tasklet *innermost; /* of the watchdogs */
+    struct py_thread *next;
+};
+
+extern PyTypeObject slp_tasklet_type, slp_bomb_type, slp_channel_type;
+extern PyObject *slp_tasklet_exit;
+extern const char py_paused[], py_watching[];
+extern __thread struct py_thread *py_thread;
+
+static inline py_tasklet *py_current(void)
+{
+    return sched->current->engine;
+}
+
+/* The process's, once; and this OS thread's, at its first use. 0, or -1 with an error. */
+int py_task_open(void);
+int py_thread_open(void);
+static inline int py_here(void)
+{
+    return __builtin_expect(py_thread != NULL, 1) ? 0 : py_thread_open();
+}
+/* All tasklets of this thread are thrown out; those that stay are left where they are. */
+void py_task_finish(void);
+
+/* ---- what a tasklet is in ---- */
+
+static inline bool py_begun(const py_tasklet *t)
+{
+    return t->task != NULL;
+}
+
+static inline bool py_alive(const py_tasklet *t)
+{
+    return t->task != NULL || t->args != NULL;
+}
+
+static inline bool py_queued(const py_tasklet *t)
+{
+    return t->task != NULL && (t->task->state == TASK_READY || t->task->state == TASK_RUNNING);
+}
+
+static inline bool py_floats(const py_tasklet *t)
+{
+    return t->task != NULL && t->task->state == TASK_BLOCKED && (t->task->why == py_paused || t->task->why == py_watching);
+}
+
+static inline bool py_blocked(const py_tasklet *t)
+{
+    return t->task != NULL && t->task->state == TASK_BLOCKED && !py_floats(t);
+}
+
+/* ---- taking turns: task_turn.c ---- */
+
+/* The reference of one that is queued or blocked. */
+void py_hold(py_tasklet *t);
+void py_unhold(py_tasklet *t);
+
+/* One that is alive and has not begun is at the end of the run queue then. -1 with an error. */
+int py_begin(py_tasklet *t);
+/* The same for one that may have. */
+int py_insert(py_tasklet *t);
+/* In the run queue, whatever it waited for: its tempval is there already. */
+void py_wake(py_tasklet *t, int rc);
+
+/* -1 with an error: the running tasklet may not give up its turn. */
+int py_may_switch(void);
+/* What it came back with: a new reference, or NULL with an error. */
+PyObject *py_came_back(py_tasklet *me, int rc);
+/* The running tasklet floats until somebody wakes it. */
+int py_float(const char *why);
+/* Runs to, which is in the run queue; the caller stays in the ring, or floats. Returns what the caller's tempval is then. */
+PyObject *py_switch_to(py_tasklet *to, bool stays);
+/* For rc < 0 of a call that blocks: the error. Returns NULL. */
+PyObject *py_failed(int rc);
+/* Nobody else can run, now or later: the running tasklet must not block. */
+bool py_is_last(void);
+/* Who meets what nobody catches: the innermost watchdog, or main. */
+py_tasklet *py_watchdog(void);
+/* Hooks of the scheduler. */
+void py_on_idle(void);
+void py_on_interrupt(void);
+void py_on_deadlock(void);
+/* What main is told that waits there for nobody. */
+const char *slp_deadlock_text(const struct slp_chan *c);
+
+/* ---- threads: task_thread.c ---- */
+
+/* This OS thread ends: its tasklets do, too. 0, or -1 with an error. */
+int py_thread_at_end(void);
+/* NULL: there is none of this name that knows tasklets. */
+const struct py_thread *py_thread_of(unsigned long ident);
+PyObject *py_thread_idents(void);
+void py_thread_add(struct py_thread *p);
+/* t, of another thread, is woken there, or gets a bomb. */
+void py_wake_abroad(py_tasklet *t);
+PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
+/* Those that others have given to this thread. */
+void py_take_in(void);
+
+/* Gives tempval the new value, a reference that is taken over. */
+void py_set_tempval(py_tasklet *t, PyObject *stolen);
+
+/* ---- stacks: task_stack.c ---- */
+
+enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+
+/* Once. yes: in a worker. */
+void py_stack_closes(bool yes);
+/* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
+int py_stack_need(void);
+void py_stack_took(py_tasklet *owner);
+/* It ends. */
+void py_stack_leave(py_tasklet *owner);
+/* struct engine's fault(). */
+int py_stack_fault(void *address);
+
+/* ---- bombs: slp_bomb.c ---- */
+
+/* The current error, which is cleared, as a bomb; NULL with an error. */
+PyObject *py_bomb_of_error(void);
+/* The same of an exception, or a class and arguments. */
+PyObject *py_bomb_of(PyObject *type, PyObject *value, PyObject *traceback);
+/* Raises it; the reference is taken over. Returns NULL. */
+PyObject *py_explode(PyObject *bomb);
+/* The error that is set is nobody's: the handler of errors, or who meets it. t has ended. */
+void py_carry_error(py_tasklet *t);
+
+/* ---- watchdogs: slp_run.c ---- */
+
+extern bool py_counts;
+/* Before the running tasklet leaves: a soft interrupt that is due puts its watchdog first. */
+void py_interrupt_softly(void);
+static inline void py_soft_interrupt(void)
+{
+    if (__builtin_expect(py_current()->irq_pending, 0))
+        py_interrupt_softly();
+}
+void py_pass_interrupt(py_tasklet *to);
+/* It may be interrupted again. */
+void py_irq_allowed(void);
+/* comes is to run: its instructions are counted when that is asked for. */
+void py_count_slice(py_tasklet *comes);
+/* The one that ends is no watchdog's business any more. */
+void py_count_end(py_tasklet *t);
+/* Nobody can run: a watchdog does. Returns whether one did. */
+bool py_wake_watchdog(void);
+
+/* ---- callbacks: slp_hook.c ---- */
+
+/* t has ended: the schedule callback hears of it. */
+void slp_tell_end(py_tasklet *t);
+extern bool slp_in_callback; /* of a channel: no channel may move */
+
+/* ---- slices: preempt.c ---- */
+
+/* Before the seal, in the process's first thread: CPython knows who is called. 0, or -1 with an error. */
+int py_preempt_open(void);
+void py_preempt_begin(void);
+void py_preempt_end(void);
+/* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
+void py_preempt(const void *context);
+int py_set_slice(long us); /* 0: none end */
+
+/* A blocked tasklet gets a bomb and its turn; now or when that comes. A new reference, or NULL with an error. */
+PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending);
+PyObject *py_kill(py_tasklet *t, bool pending);
+
+#endif

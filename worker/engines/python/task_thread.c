@@ -1,0 +1,146 @@
+/*
+ * task_thread.c - see task.h: tasklets of several OS threads of one interpreter.
+ *
+ * A tasklet stays with its thread. Who wakes one of another thread puts it into that thread's inbox and pokes it; the GIL is the lock of all of
+ * this. A thread that sleeps does so without the GIL, in a call that a signal ends.
+ */
+#include <pthread.h>
+#include <signal.h>
+
+#include "worker/engines/python/task.h"
+
+static struct py_thread *threads;
+
+void py_thread_add(struct py_thread *p)
+{
+    p->self = pthread_self();
+    p->next = threads;
+    threads = p;
+}
+
+static void remove_thread(const struct py_thread *p)
+{
+    struct py_thread **at = &threads;
+
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+}
+
+const struct py_thread *py_thread_of(unsigned long ident)
+{
+    const struct py_thread *p = threads;
+
+    while (p != NULL && p->ident != ident)
+        p = p->next;
+    return p;
+}
+
+PyObject *py_thread_idents(void)
+{
+    PyObject *list = PyList_New(0);
+
+    for (const struct py_thread *p = threads; list != NULL && p != NULL; p = p->next) {
+        PyObject *ident = PyLong_FromUnsignedLong(p->ident);
+
+        if (ident == NULL || PyList_Append(list, ident) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(ident);
+    }
+    return list;
+}
+
+/* ---- across -------------------------------------------------------------------------------------------------------------------- */
+
+void py_wake_abroad(py_tasklet *t)
+{
+    struct py_thread *p = t->thread;
+
+    if (t->posted)
+        return;
+    t->posted = true;
+    t->post_next = p->inbox;
+    p->inbox = t;
+    if (t->task->blocked_on != NULL) { /* it stays blocked until its thread looks, but nobody meets it again */
+        wait_remove(t->task->blocked_on, &t->task->wait);
+        t->task->blocked_on = NULL;
+    }
+    sched_interrupt(p->sched);
+    (void)pthread_kill(p->self, SIGVTALRM);
+}
+
+void py_take_in(void)
+{
+    py_tasklet *t = py_thread->inbox, *first = NULL;
+
+    py_thread->inbox = NULL;
+    while (t != NULL) { /* who was posted first is woken first */
+        py_tasklet *next = t->post_next;
+
+        t->post_next = first;
+        first = t;
+        t = next;
+    }
+    for (; first != NULL; first = t) {
+        t = first->post_next;
+        first->posted = false;
+        py_wake(first, 0);
+    }
+}
+
+PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending)
+{
+    (void)pending;
+    if (t->thread == NULL || t->thread->ended) { /* its thread has ended */
+        Py_DECREF(bomb);
+        Py_RETURN_NONE;
+    }
+    py_set_tempval(t, bomb);
+    if (t->task->state == TASK_BLOCKED)
+        py_wake_abroad(t);
+    Py_RETURN_NONE;
+}
+
+/* ---- the end of one ------------------------------------------------------------------------------------------------------------ */
+
+/* Its tasklets that no kill ends have no thread from then on; their stacks stay. */
+static void on_end(PyObject *capsule)
+{
+    struct py_thread *p = PyCapsule_GetPointer(capsule, "coop.thread");
+    PyObject *type, *value, *traceback;
+
+    if (p != py_thread)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    py_task_finish();
+    for (coop_task *task = sched->all; task != NULL; task = task->all_next)
+        if (task->engine != NULL)
+            ((py_tasklet *)task->engine)->thread = NULL;
+    p->main->task = NULL;
+    p->main->ts = NULL;
+    p->main->thread = NULL;
+    sched->main.engine = NULL;
+    remove_thread(p);
+    Py_DECREF(p->main);
+    py_thread = NULL;
+    sched->on_idle = NULL;
+    sched->on_interrupt = NULL;
+    if (sched->all == NULL)
+        (void)coop_finish();
+    p->ended = true; /* tasklets that have ended know it still */
+    PyErr_Restore(type, value, traceback);
+}
+
+/* The process's first thread ends with the interpreter: py_task_finish(). The others' states are cleared when they end. */
+int py_thread_at_end(void)
+{
+    PyObject *dict = PyThreadState_GetDict(), *capsule;
+    int rc;
+
+    if (threads->next == NULL)
+        return 0;
+    capsule = PyCapsule_New(threads, "coop.thread", on_end);
+    rc = capsule != NULL && dict != NULL ? PyDict_SetItemString(dict, "coop.thread", capsule) : -1;
+    Py_XDECREF(capsule);
+    return rc;
+}

@@ -1,0 +1,214 @@
+/* task_turn.c - see task.h: who has the turn, who gives it up, and what it comes back with. */
+#include <errno.h>
+#include <string.h>
+
+#include "worker/engines/python/task.h"
+
+static bool end_broke; /* main was blocked, and the last other tasklet has ended */
+
+/* ---- values -------------------------------------------------------------------------------------------------------------------- */
+
+void py_set_tempval(py_tasklet *t, PyObject *stolen)
+{
+    PyObject *old = t->tempval;
+
+    t->tempval = stolen;
+    Py_XDECREF(old);
+}
+
+PyObject *py_failed(int rc)
+{
+    if (PyErr_Occurred())
+        return NULL;
+    switch (rc) {
+    case -EPERM: PyErr_SetString(PyExc_RuntimeError, "switch_trap"); break;
+    case -EDEADLK: PyErr_SetString(PyExc_RuntimeError, "Deadlock: the last runnable tasklet cannot be blocked."); break;
+    case -ECANCELED: PyErr_SetNone(PyExc_KeyboardInterrupt); break;
+    case -ETIMEDOUT: PyErr_SetNone(PyExc_TimeoutError); break;
+    case -ENOMEM: PyErr_NoMemory(); break;
+    default: PyErr_Format(PyExc_RuntimeError, "cannot wait: %s", strerror(-rc)); break;
+    }
+    return NULL;
+}
+
+static void drop_post(void)
+{
+    py_tasklet *post = py_thread->post;
+
+    py_thread->post = NULL;
+    Py_DECREF(post);
+}
+
+PyObject *py_came_back(py_tasklet *me, int rc)
+{
+    PyObject *value = me->tempval;
+
+    me->tempval = NULL;
+    if (__builtin_expect(py_thread->post != NULL, 0))
+        drop_post();
+    if (value != NULL && __builtin_expect(Py_IS_TYPE(value, &slp_bomb_type), 0))
+        return py_explode(value);
+    if (__builtin_expect(rc != 0, 0)) {
+        Py_XDECREF(value);
+        if (rc == -EDEADLK && end_broke && me->chan != NULL)
+            PyErr_SetString(PyExc_RuntimeError, slp_deadlock_text(me->chan));
+        me->chan = NULL;
+        return py_failed(rc);
+    }
+    me->chan = NULL;
+    return value != NULL ? value : Py_NewRef(Py_None);
+}
+
+/* ---- may it ? ------------------------------------------------------------------------------------------------------------------ */
+
+int py_may_switch(void)
+{
+    const char *busy;
+
+    if (py_here() != 0)
+        return -1;
+    busy = py_state_busy(py_current()->ts);
+    if (__builtin_expect(busy == NULL && sched->current->state == TASK_RUNNING, 1))
+        return 0;
+    if (py_current()->unloved)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError, "a tasklet cannot be switched here: %s", busy != NULL ? busy : "nobody runs");
+    return -1;
+}
+
+py_tasklet *py_watchdog(void)
+{
+    return py_thread->innermost != NULL ? py_thread->innermost : py_thread->main;
+}
+
+/* One that threading has started, and that has not begun. */
+static bool one_starts(void)
+{
+    PyObject *threading = PyImport_ImportModule("threading"), *limbo = NULL;
+    bool yes;
+
+    if (threading != NULL)
+        limbo = PyObject_GetAttrString(threading, "_limbo");
+    yes = limbo != NULL && PyDict_Check(limbo) && PyDict_GET_SIZE(limbo) > 0;
+    PyErr_Clear();
+    Py_XDECREF(limbo);
+    Py_XDECREF(threading);
+    return yes;
+}
+
+/* Another thread of the system may wake somebody. */
+static bool others_run(void)
+{
+    return py_state_threads() > 0 || one_starts();
+}
+
+bool py_is_last(void)
+{
+    if (sched_any())
+        return false;
+    (void)sched_poll(false);
+    return !sched_any() && sched->wheel.count == 0 && sched->polled == 0 && !py_floats(py_watchdog()) && !others_run();
+}
+
+/* ---- the ring ------------------------------------------------------------------------------------------------------------------ */
+
+void py_wake(py_tasklet *t, int rc)
+{
+    if (t->task->state == TASK_BLOCKED) {
+        py_hold(t);
+        task_interrupt(t->task, rc);
+    }
+}
+
+int py_insert(py_tasklet *t)
+{
+    if (py_blocked(t)) {
+        PyErr_SetString(PyExc_RuntimeError, "You cannot run a blocked tasklet");
+        return -1;
+    }
+    if (!py_alive(t)) {
+        PyErr_SetString(PyExc_RuntimeError, "You cannot run an unbound(dead) tasklet");
+        return -1;
+    }
+    if (!py_begun(t))
+        return py_begin(t);
+    py_wake(t, 0);
+    return 0;
+}
+
+/* A block trap is not for those that wait for nothing. What nobody else knows dies when somebody else has the turn. */
+int py_float(const char *why)
+{
+    coop_task *task = sched->current;
+    py_tasklet *me = task->engine;
+    uint32_t trap = task->block_trap;
+    int rc;
+
+    if (why == py_paused && me->held && task != &sched->main) {
+        me->held = false;
+        if (py_thread->post != NULL)
+            Py_DECREF(py_thread->post);
+        py_thread->post = me;
+    }
+    task->block_trap = 0;
+    rc = task_block(NULL, COOP_NEVER, why, NULL);
+    task->block_trap = trap;
+    if (py_thread->post == me) { /* it was not left */
+        py_thread->post = NULL;
+        me->held = true;
+    }
+    return rc;
+}
+
+PyObject *py_switch_to(py_tasklet *to, bool stays)
+{
+    py_tasklet *me = py_current();
+    int rc;
+
+    if (stays)
+        ring_stay_and_turn_to(to->task);
+    else
+        ring_turn_to(to->task);
+    py_soft_interrupt();
+    rc = stays ? ring_leave() : py_float(py_paused);
+    return py_came_back(me, rc);
+}
+
+/* ---- nobody runs --------------------------------------------------------------------------------------------------------------- */
+
+void py_on_deadlock(void)
+{
+    end_broke = sched->current->state == TASK_ENDED;
+}
+
+/* With somebody else's state current, who does not run: the error is main's. */
+void py_on_interrupt(void)
+{
+    py_tasklet *main = py_thread->main;
+
+    py_take_in();
+    if (sched->current->state == TASK_RUNNING) /* its next instruction looks */
+        return;
+    if (py_state_current() == NULL || PyErr_CheckSignals() == 0)
+        return;
+    py_set_tempval(main, py_bomb_of_error());
+    if (main->task->state == TASK_BLOCKED)
+        task_interrupt(main->task, -EINTR);
+}
+
+/* Those that sleep are as another thread would be to Stackless: they are waited for when that was asked for. */
+void py_on_idle(void)
+{
+    while (!sched_any()) {
+        (void)sched_poll(false);
+        if (!sched_any())
+            py_on_interrupt();
+        if (sched_any() || py_wake_watchdog())
+            return;
+        if (sched->wheel.count == 0 && sched->polled == 0 && !others_run())
+            return;
+        PyThreadState *ts = PyEval_SaveThread();
+        sched_sleep();
+        PyEval_RestoreThread(ts);
+    }
+}
