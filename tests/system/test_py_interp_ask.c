@@ -193,7 +193,7 @@ static void a_tasklet_that_waits_keeps_no_other_waiting(void **state)
                   "for n in range(100): stackless.tasklet(get)(n)\n"
                   "stackless.tasklet(tick)()\n"
                   "i = interpreters.create()\n"
-                  "print(i.call(sum, [1, 2]), log)\n"
+                  "while len(log) < 3: i.call(sum, [1, 2])\n"
                   "for n in range(100): q.put(n)\n"
                   "got = [c.receive() for _ in range(100)]; print(sorted(n for n, _ in got) == sorted(v for _, v in got) == list(range(100)))\n"
                   "f = i.call_async(pow, 2, 4)\n"
@@ -205,7 +205,6 @@ static void a_tasklet_that_waits_keeps_no_other_waiting(void **state)
                   "    except ValueError as error: c.send(str(error))\n"
                   "t = stackless.tasklet(catch)(); t.run(); t.throw(ValueError('thrown'), pending=True); print(c.receive())\n"
                   "q.put(1); print(q.get())\n",
-                  "3 [0, 1, 2]\n"
                   "True\n"
                   "[16, 16, 16]\n"
                   "False\n"
