@@ -31,7 +31,7 @@ struct options {
     const char *template, *run, *unbound, *source;
     const char *code;         /* -c: a script of Python */
     struct text_list modules; /* -m: of Python; of a job one */
-    uint32_t max_items; /* of a queue, as max_bytes; 0: the broker's default */
+    uint32_t max_items;       /* of a queue, as max_bytes; 0: the broker's default */
     uint64_t max_bytes;
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */

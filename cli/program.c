@@ -233,9 +233,11 @@ static void put_names(const struct command *c, struct spec *s, const char *path)
 /* What its messages call it and how large it may be: both as far as can be told before it has been read. */
 static struct spec_want want_of(const struct command *c, const char *path)
 {
-    static const char *const whats[ENGINE_COUNT] = {
-        [ENGINE_LUA] = "script", [ENGINE_NATIVE] = "shared object", [ENGINE_EXEC] = "program", [ENGINE_PYTHON] = "script"
-    };
+    static const char *const whats[ENGINE_COUNT] = { [ENGINE_LUA] = "script",
+                                                     [ENGINE_NATIVE] = "shared object",
+                                                     [ENGINE_EXEC] = "program",
+                                                     [ENGINE_PYTHON] = "script",
+                                                     [ENGINE_PACKAGES] = "script" };
     int engine = c->opt.engine != NULL ? engine_find(c->opt.engine) : engine_by_ending(path);
     bool program = engine < 0 || engine_table[engine].runs_programs;
 

@@ -311,7 +311,8 @@ static int add_run(const struct command *c, struct spec *s, struct coop_error *w
 /* The broker judges what comes of a template's engine; here it is only whether there is one of this name. */
 static int add_engine(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    const char *guess = s->pb.source.len > 0 && c->opt.run != NULL ? program_guess_engine(c->opt.run, s->pb.source.data, s->pb.source.len) : NULL;
+    const char *guess =
+        s->pb.source.len > 0 && c->opt.run != NULL ? program_guess_engine(c->opt.run, s->pb.source.data, s->pb.source.len) : NULL;
     char list[ENGINE_LIST];
 
     if (python_is_meant(c))

@@ -66,6 +66,7 @@ struct interp_engine {
 struct engine {
     const char *name;
     const char *version;
+    const char *policy;                        /* its profile; NULL: that of its name */
     int (*prepare)(void);                      /* in the zygote, once: whatever needs files */
     const struct bpf_program *(*filter)(void); /* of its policy, where prepare() has compiled it already; NULL: the zygote does */
     /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have

@@ -36,7 +36,7 @@ extern struct inbound inbound_stdin, inbound_call;
  * tasklet, or the job, is cancelled; or what the tasklet was woken with by its engine (-EINTR). It may be waited for again.
  */
 int inbound_park(struct inbound *const *in, size_t n, int64_t deadline, const char *why); /* -EPERM: where tasklets may not switch */
-int inbound_stay(struct inbound *const *in, size_t n, int64_t deadline);                  /* the whole worker waits, of several threads this one */
+int inbound_stay(struct inbound *const *in, size_t n, int64_t deadline); /* the whole worker waits, of several threads this one */
 
 /* Decodes what has come, which is over with it: then in may come again. ret_f is the caller's. -EPROTO, -ENOMEM. */
 int inbound_take(struct inbound *in, struct frame *ret_f);

@@ -261,6 +261,7 @@ static const struct policy_row lua_template_rows[] = {
     ROWS_TASKLETS \
     ROWS_BUFFERS \
     ROWS_TIME \
+    { ALLOW(getrandom),                  IF(INT_IS(2, GRND_INSECURE)),              "seeds of hash tables, in packages written in Rust" }, \
     { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "time.sleep()" }, \
     { ALLOW(nanosleep),                  ANY,                                       "time.sleep(), older libcs" }, \
     { ALLOW(poll),                       ANY,                                       "select.poll(), selectors" }, \

@@ -473,6 +473,11 @@ static void forget_environment(void)
         setenv("TZ", keep, 1);
 }
 
+static const char *policy_name(const struct engine *e)
+{
+    return e->policy != NULL ? e->policy : e->name;
+}
+
 /* The filter of templates, and the one below it that asks before a fork. */
 static int prepare_templates(struct zygote *z)
 {
@@ -483,7 +488,7 @@ static int prepare_templates(struct zygote *z)
     const struct policy *p;
     int rc;
 
-    snprintf(profile, sizeof(profile), "%s-template", z->engine->name);
+    snprintf(profile, sizeof(profile), "%s-template", policy_name(z->engine));
     p = policy_find(profile);
     room = p != NULL ? calloc(p->n_rows, sizeof(*room)) : NULL;
     if (room == NULL)
@@ -560,7 +565,7 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
 
     log_init("zygote", LOG_LEVEL_INFO);
     z.engine = e;
-    z.policy = policy_find(e->name);
+    z.policy = policy_find(policy_name(e));
     z.control_fd = control_fd;
     z.ask = *ask;
     (void)prctl(PR_SET_NAME, "coop-worker"); /* a program started by descriptor is named by its number */

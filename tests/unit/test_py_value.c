@@ -195,10 +195,11 @@ static void what_contains_itself_or_nests_too_deeply_is_refused(void **state)
     refused("loop", ERROR(NOT_SHAREABLE), "args[1].again", "contains itself");
     travels("sixty_four");
     assert_true(holds("it == there"));
-    refused("deep", ERROR(TOO_DEEP),
-            "args[1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1]["
-            "1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1]",
-            "deeply");
+    refused(
+        "deep", ERROR(TOO_DEEP),
+        "args[1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1]["
+        "1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1][1]",
+        "deeply");
     travels("[[0] * 3] * 2"); /* the same twice, but not within itself */
 }
 
@@ -232,13 +233,13 @@ static void what_comes_is_taken_for_hostile(void **state)
 {
     (void)state;
     assert_string_equal(made_of("\x01", 1), "");
-    assert_string_equal(made_of("\x01\x01", 2), "NotShareable");                  /* more than one */
-    assert_string_equal(made_of("\x82\x01", 2), "NotShareable");                  /* a list that ends */
-    assert_string_equal(made_of("\x9a\xff\xff\xff\xff", 5), "NotShareable");      /* that would be large */
-    assert_string_equal(made_of("\x61\xff", 2), "NotShareable");                  /* text that is none */
-    assert_string_equal(made_of("\xa2\x01\x02\xf5\x03", 5), "NotShareable");      /* 1 and true as keys */
-    assert_string_equal(made_of("\xd9\x63\x6f\x00", 4), "NotShareable");          /* a tag of nobody's */
-    assert_string_equal(made_of("\xda\x63\x6f\x6f\x71\x00", 6), "NotShareable");  /* a handle that did not come along */
+    assert_string_equal(made_of("\x01\x01", 2), "NotShareable");                 /* more than one */
+    assert_string_equal(made_of("\x82\x01", 2), "NotShareable");                 /* a list that ends */
+    assert_string_equal(made_of("\x9a\xff\xff\xff\xff", 5), "NotShareable");     /* that would be large */
+    assert_string_equal(made_of("\x61\xff", 2), "NotShareable");                 /* text that is none */
+    assert_string_equal(made_of("\xa2\x01\x02\xf5\x03", 5), "NotShareable");     /* 1 and true as keys */
+    assert_string_equal(made_of("\xd9\x63\x6f\x00", 4), "NotShareable");         /* a tag of nobody's */
+    assert_string_equal(made_of("\xda\x63\x6f\x6f\x71\x00", 6), "NotShareable"); /* a handle that did not come along */
 }
 
 /* ---- handles --------------------------------------------------------------------------------------------------------------------------------- */

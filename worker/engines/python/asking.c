@@ -38,7 +38,8 @@ int python_wait_begins(struct python_wait *w)
         return 1;
     }
     if (parked > 0) {
-        PyErr_SetString(PyExc_RuntimeError, "tasklets of another thread wait for the broker: this thread cannot, until they have their answers");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "tasklets of another thread wait for the broker: this thread cannot, until they have their answers");
         return -EBUSY;
     }
     staying++;
@@ -134,8 +135,7 @@ int python_packed_fit(struct packed *p, const char *root)
 /* ---- the object --------------------------------------------------------------------------------------------------------------------- */
 
 struct asking {
-    PyObject_HEAD
-    struct ask *ask; /* NULL: it was never sent, or has been settled */
+    PyObject_HEAD struct ask *ask; /* NULL: it was never sent, or has been settled */
     Pb__Ask__BodyCase which;
     uint64_t bytes; /* of a new buffer */
     PyObject *result, *error;
@@ -503,7 +503,9 @@ static PyType_Slot slots[] = {
 
 int python_asking_add(PyObject *module)
 {
-    PyType_Spec spec = { .name = "_coop.Ask", .basicsize = sizeof(struct asking), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots };
+    PyType_Spec spec = {
+        .name = "_coop.Ask", .basicsize = sizeof(struct asking), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, .slots = slots
+    };
     static PyMethodDef functions[] = {
         {"wait_any", wait_any, METH_VARARGS, NULL},
         { NULL,      NULL,     0,            NULL}

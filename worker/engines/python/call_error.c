@@ -16,7 +16,8 @@ PyObject *python_call_raise_failure(const Pb__CallFailure *f)
 
     all = module != NULL ? python_message_read(&f->base) : NULL;
     if (all != NULL)
-        error = PyObject_CallMethod(module, "make", "ssO", row->name, f->message != NULL && f->message[0] != '\0' ? f->message : row->what, all);
+        error = PyObject_CallMethod(module, "make", "ssO", row->name, f->message != NULL && f->message[0] != '\0' ? f->message : row->what,
+                                    all);
     if (error != NULL)
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_XDECREF(error);

@@ -81,7 +81,7 @@ static PyObject *make_internal(void)
     return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
 }
 
-static int python_prepare(void)
+static int prepare(bool packages)
 {
     PyObject *done = NULL;
 
@@ -96,13 +96,23 @@ static int python_prepare(void)
         python_lib_load("_coop_refused") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
-        done = python_lib_call("prepare", NULL);
+        done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
     if (done == NULL || python_interp_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }
     Py_DECREF(done);
     return 0;
+}
+
+static int python_prepare(void)
+{
+    return prepare(false);
+}
+
+static int python_prepare_packages(void)
+{
+    return prepare(true);
 }
 
 /* ---- before the job ---------------------------------------------------------------------------------------------------------------- */
@@ -255,19 +265,11 @@ static int python_fault(void *address)
 }
 
 /* clang-format off */
-const struct engine python_engine = {
-    .name = "python",
-    .version = PY_VERSION,
-    .prepare = python_prepare,
-    .open = python_open,
-    .run = python_run,
-    .cancel = python_cancel,
-    .warm = python_warm,
-    .forked = python_forked,
-    .answer = python_answer,
-    .interp = &python_interp,
-    .preempt = py_preempt,
-    .closed_bytes = (uint64_t)32 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
-    .fault = python_fault,
-};
+#define PYTHON_ENGINE \
+    .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
+    .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+
+const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
+const struct engine python_packages_engine = { .name = "python-packages", .policy = "python", .prepare = python_prepare_packages, PYTHON_ENGINE };
 /* clang-format on */

@@ -18,12 +18,12 @@ static struct kind_row {
     const char *name, *module;
     PyTypeObject *type; /* NULL: not yet */
 } kinds[] = {
-    [PB__KIND__KIND_NONE] = {"none",          "coop.caps"        },
-    [PB__KIND__KIND_INTERP] = { "interpreter", "coop.interpreters"},
-    [PB__KIND__KIND_QUEUE] = { "queue",        "coop.queues"      },
-    [PB__KIND__KIND_BUFFER] = { "buffer",      "coop.buffers"     },
-    [PB__KIND__KIND_ALIAS] = { "alias",        "coop.caps"        },
-    [PB__KIND__KIND_KV] = { "kv",              "coop.kv"          },
+    [PB__KIND__KIND_NONE] = {"none",         "coop.caps"        },
+      [PB__KIND__KIND_INTERP] = { "interpreter", "coop.interpreters"},
+    [PB__KIND__KIND_QUEUE] = { "queue",       "coop.queues"      },
+      [PB__KIND__KIND_BUFFER] = { "buffer",      "coop.buffers"     },
+    [PB__KIND__KIND_ALIAS] = { "alias",       "coop.caps"        },
+      [PB__KIND__KIND_KV] = { "kv",          "coop.kv"          },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -73,7 +73,8 @@ int python_handle_map(struct python_handle *h, struct ask *a, bool writable)
         (void)close(fd);
     }
     if (at == MAP_FAILED) {
-        (void)python_call_raise(PB__CALL_ERROR__CALL_ERROR_TEMPORARY, fd < 0 ? "the buffer has not come along" : "no room for the buffer", NULL);
+        (void)python_call_raise(PB__CALL_ERROR__CALL_ERROR_TEMPORARY, fd < 0 ? "the buffer has not come along" : "no room for the buffer",
+                                NULL);
         return -1;
     }
     h->at = at;
@@ -341,14 +342,14 @@ static PyObject *module_reference(PyObject *self, PyObject *o)
 }
 
 static PyGetSetDef handle_fields[] = {
-    {"id",         get_id,       NULL, "what the command calls it: 26 letters",                         NULL},
-    { "name",      get_name,     NULL, "its name; empty when it has none",                              NULL},
-    { "kind",      get_kind,     NULL, "interpreter, queue, buffer, kv or alias",                       NULL},
-    { "_rights",   get_rights,   NULL, "bits of enum Right",                                            NULL},
-    { "_number",   get_number,   NULL, "in this interpreter's table; 0: dropped",                       NULL},
-    { "_bytes",    get_bytes,    NULL, "of a buffer",                                                   NULL},
-    { "_writable", get_writable, NULL, "whether its memory is here and may be written",                 NULL},
-    { NULL,        NULL,         NULL, NULL,                                                            NULL}
+    {"id",         get_id,       NULL, "what the command calls it: 26 letters",         NULL},
+    { "name",      get_name,     NULL, "its name; empty when it has none",              NULL},
+    { "kind",      get_kind,     NULL, "interpreter, queue, buffer, kv or alias",       NULL},
+    { "_rights",   get_rights,   NULL, "bits of enum Right",                            NULL},
+    { "_number",   get_number,   NULL, "in this interpreter's table; 0: dropped",       NULL},
+    { "_bytes",    get_bytes,    NULL, "of a buffer",                                   NULL},
+    { "_writable", get_writable, NULL, "whether its memory is here and may be written", NULL},
+    { NULL,        NULL,         NULL, NULL,                                            NULL}
 };
 
 static PyMethodDef handle_methods[] = {

@@ -18,9 +18,8 @@ struct ask;
 enum { PYTHON_HANDLE_ID = 32 };
 
 struct python_handle {
-    PyObject_HEAD
-    unsigned forks;  /* of the process that it belongs to */
-    uint32_t number; /* 0: dropped */
+    PyObject_HEAD unsigned forks; /* of the process that it belongs to */
+    uint32_t number;              /* 0: dropped */
     Pb__Kind kind;
     uint32_t rights;
     bool kept;      /* by this worker's table as well: an object that goes leaves it there */

@@ -184,8 +184,8 @@ static PyObject *find(const Pb__Call *c)
 
     switch (c->kind) {
     case PB__CALL_KIND__CALL_KIND_EXEC:
-        return ask_lib("find_exec", Py_BuildValue("(y#s)", c->source.data != NULL ? (const char *)c->source.data : "", (Py_ssize_t)c->source.len,
-                                                  c->source_name));
+        return ask_lib("find_exec", Py_BuildValue("(y#s)", c->source.data != NULL ? (const char *)c->source.data : "",
+                                                  (Py_ssize_t)c->source.len, c->source_name));
     case PB__CALL_KIND__CALL_KIND_CALL:
         args = python_value_make(c->args);
         return args != NULL ? ask_lib("find_call", Py_BuildValue("(sN)", c->function, args)) : NULL;
@@ -258,7 +258,8 @@ static void ended_by(PyObject *error, struct outcome *o)
 static PyObject *begin(const Pb__JobSpec *spec)
 {
     const char *source = spec->source.data != NULL ? (const char *)spec->source.data : "";
-    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *begun = NULL, *found, *value = NULL;
+    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *begun = NULL, *found,
+             *value = NULL;
     bool any;
 
     if (args != NULL && env != NULL && modules != NULL)

@@ -14,15 +14,19 @@ LIB_FILE(interp);
 static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
+    const char *file; /* NULL: <coop NAME> */
 } lib_files[] = {
-    {"_coop_finder",    lib_finder  },
-    { "_coop_refused",  lib_refused },
-    { "_coop_run",      lib_run     },
-    { "_coop_built_in", lib_built_in},
-    { "_coop_interp",   lib_interp  },
+    {"_coop_finder",    lib_finder,   "<frozen importlib._bootstrap_external>"},
+    { "_coop_refused",  lib_refused,  NULL                                    },
+    { "_coop_run",      lib_run,      NULL                                    },
+    { "_coop_built_in", lib_built_in, NULL                                    },
+    { "_coop_interp",   lib_interp,   NULL                                    },
 };
 
-/* Its globals are the module's; tracebacks name it as frozen modules are named. */
+/*
+ * Its globals are the module's; tracebacks name it as frozen modules are named. The finder has the name of Python's own, whose frames an ImportError
+ * does not show.
+ */
 static PyObject *execute(const struct lib_file *f)
 {
     PyObject *module = PyImport_AddModule(f->name), *code, *done;
@@ -30,7 +34,7 @@ static PyObject *execute(const struct lib_file *f)
 
     if (module == NULL)
         return NULL;
-    snprintf(file, sizeof(file), "<coop %s>", f->name);
+    snprintf(file, sizeof(file), f->file != NULL ? "%s" : "<coop %s>", f->file != NULL ? f->file : f->name);
     code = Py_CompileString(f->source, file, Py_file_input);
     if (code == NULL)
         return NULL;

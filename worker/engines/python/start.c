@@ -64,3 +64,4 @@ static const char *become(int argc, char **argv)
 }
 
 const struct engine python_program = { .name = "python", .version = "", .become = become };
+const struct engine python_packages_program = { .name = "python-packages", .policy = "python", .version = "", .become = become };

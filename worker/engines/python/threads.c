@@ -55,13 +55,13 @@ static int start_in_pool(pthread_t *ret_id, const pthread_attr_t *attr, routine 
 
 /* What the program's dynamic section says of its relocations for functions. */
 struct relocations {
-    const ElfW(Rela) *rela;
+    const ElfW(Rela) * rela;
     size_t size;
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     const char *names;
 };
 
-static void read_dynamic(const ElfW(Dyn) *d, struct relocations *r)
+static void read_dynamic(const ElfW(Dyn) * d, struct relocations *r)
 {
     for (; d->d_tag != DT_NULL; d++)
         switch (d->d_tag) {

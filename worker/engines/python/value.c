@@ -220,7 +220,8 @@ static bool put_pair(struct packing *p, PyObject *key, PyObject *value)
     size_t mark;
 
     if (!key_item(key, &item))
-        return not_shareable(p, PyLong_Check(key) ? "a dict with a key outside of 64 bits: " : "a dict with a key of the type ", Py_TYPE(key)->tp_name);
+        return not_shareable(p, PyLong_Check(key) ? "a dict with a key outside of 64 bits: " : "a dict with a key of the type ",
+                             Py_TYPE(key)->tp_name);
     if (!put(p, key))
         return false;
     mark = value_path_key(&p->path, &item);

@@ -48,7 +48,8 @@ static int add_pair(PyObject *dict, PyObject *key, PyObject *value)
     int taken = PyDict_Contains(dict, key);
 
     if (taken > 0)
-        (void)python_call_raise(PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE, "what has come has a number and a boolean as keys that are one in Python", NULL);
+        (void)python_call_raise(PB__CALL_ERROR__CALL_ERROR_NOT_SHAREABLE,
+                                "what has come has a number and a boolean as keys that are one in Python", NULL);
     return taken != 0 ? -1 : PyDict_SetItem(dict, key, value);
 }
 

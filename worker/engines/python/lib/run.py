@@ -8,6 +8,7 @@ import gc
 import io
 import linecache
 import os
+import re
 import sys
 import threading
 import traceback
@@ -27,7 +28,18 @@ PRELOADED = """
 PRELOADED.remove("unittest.mock")
 
 
+PACKAGES = "/usr/lib/python3/dist-packages"
+LIMITS_OF_LIBRARIES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
 CALLBACKS = 256
+
+
+def preload_if_there(*names):
+    for name in names:
+        if name in finder.image.modules:
+            try:
+                preload([name])
+            except Exception as error:
+                print(f"{name}: {error!r}", file=sys.stderr)
 
 
 def preload(names):
@@ -44,10 +56,13 @@ def make_room_for_callbacks():
     room.clear()
 
 
-def prepare():
-    finder.build(STDLIB)
+def prepare(packages):
+    os.environ.update(LIMITS_OF_LIBRARIES)
+    finder.build(STDLIB, PACKAGES if packages else None)
     finder.install()
     preload(PRELOADED)
+    if packages:
+        preload_if_there("numpy", "yaml")
     refused.install()
     make_room_for_callbacks()
     sys.modules.pop("__main__", None)
@@ -179,8 +194,24 @@ def begin(source, name, args, env, modules):
     return new_main(name)
 
 
+COOKIE = re.compile(rb"(?:[ \t\f]*(?:#[^\n]*)?\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")  # PEP 263: in the first two lines
+
+
+def check_encoding(source, name):
+    """As for a file: compile() looks at no byte of a comment."""
+    cookie = COOKIE.match(source)
+    try:
+        source.decode(cookie[1].decode("ascii", "replace") if cookie else "utf-8-sig")
+    except LookupError:
+        pass  # compile() names it
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise SyntaxError(f"(unicode error) {error}", (name, line, None, None)) from None
+
+
 def execute(main, source, name):
     try:
+        check_encoding(source, name)
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
         return ending_of(error)
