@@ -26,7 +26,10 @@ static void expect_script(void *state, const char *source, const char *out)
     struct broker *b = state;
     const char *path = script(b, "a.py", support_text(HEAD "%s", source));
 
-    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=64", "--cap", "queues", "--cap", "buffers", "--limit", "threads=4", path), 0)->out, out);
+    expect_text(
+        proc_expect(coop(b, "run", "--cap", "interpreters=64", "--cap", "queues", "--cap", "buffers", "--limit", "threads=4", path), 0)
+            ->out,
+        out);
 }
 
 /* ---- from a terminal ------------------------------------------------------------------------------------------------------------------- */
@@ -43,7 +46,8 @@ static void the_command_runs_source_and_calls_functions(void **state)
     struct broker *b = *state;
     const char *id = made(b);
 
-    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "def add(a, b=1, *rest): return a + b\nprint('said')"), 0)->out, "said\n");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "def add(a, b=1, *rest): return a + b\nprint('said')"), 0)->out,
+                "said\n");
     expect_text(proc_expect(coop(b, "interp", "call", id, "add", "40", "2"), 0)->out, "42\n");
     expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "add('x', 'y')"), 0)->out, "\"xy\"\n");
     expect_text(proc_expect(coop(b, "interp", "call", id, "json.dumps", "[1, {\"a\": null}]"), 0)->out, "\"[1, {\\\"a\\\": null}]\"\n");
@@ -76,10 +80,10 @@ static void lua_and_python_call_each_other(void **state)
                               "local ok, e = pcall(i.exec, i, 'raise KeyError(3)') print(ok, e.type, e.remote_type, e.message)\n");
 
     expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=2", path), 0)->out, "1.5\ttext\t8\n"
-                                                                                       "false\tExecutionFailed\tKeyError\t3\n");
+                                                                                      "false\tExecutionFailed\tKeyError\t3\n");
     expect_script(b,
                   "i = interpreters.create(engine='lua', source='function add(a, b) return a + b end')\n"
-                  "print(i.call('add', 1, 2), i.exec('return {1, {x = coop}}')) if False else print(i.call('add', 1, 2), i.exec('return 1, 2'))\n",
+                  "print(i.call('add', 1, 2), i.exec('return 1, 2'))\n",
                   "3 [1, 2]\n");
 }
 
@@ -101,16 +105,17 @@ static void what_an_interpreter_knows_it_keeps(void **state)
 
 static void its_source_is_run_before_its_first_call(void **state)
 {
-    expect_script(*state,
-                  "i = interpreters.create(source='import sys\\ndef twice(x): return x * 2\\nwords = sys.argv[1:]', args=['a', 'b'],\n"
-                  "                        modules={'mine.py': 'n = 5'}, env={'HERE': 'there'})\n"
-                  "print(i.call('twice', 21), i.exec('words'), i.call('mine.n.bit_length'), i.exec('__import__(\"os\").environ[\"HERE\"]'))\n"
-                  "e = fails(interpreters.create, source='x = 1\\nraise ValueError(x)', source_name='b.py')\n"
-                  "print(e.type, e.cause, e.excinfo.formatted, 'b.py\", line 2' in e.traceback)\n"
-                  "print(fails(interpreters.create, source='raise SystemExit(3)').cause)\n",
-                  "42 ['a', 'b'] 3 there\n"
-                  "ExecutionFailed exception ValueError: 1 True\n"
-                  "exit\n");
+    expect_script(
+        *state,
+        "i = interpreters.create(source='import sys\\ndef twice(x): return x * 2\\nwords = sys.argv[1:]', args=['a', 'b'],\n"
+        "                        modules={'mine.py': 'n = 5'}, env={'HERE': 'there'})\n"
+        "print(i.call('twice', 21), i.exec('words'), i.call('mine.n.bit_length'), i.exec('__import__(\"os\").environ[\"HERE\"]'))\n"
+        "e = fails(interpreters.create, source='x = 1\\nraise ValueError(x)', source_name='b.py')\n"
+        "print(e.type, e.cause, e.excinfo.formatted, 'b.py\", line 2' in e.traceback)\n"
+        "print(fails(interpreters.create, source='raise SystemExit(3)').cause)\n",
+        "42 ['a', 'b'] 3 there\n"
+        "ExecutionFailed exception ValueError: 1 True\n"
+        "exit\n");
 }
 
 /* ---- values and functions ----------------------------------------------------------------------------------------------------------------- */
@@ -145,25 +150,26 @@ static void what_cannot_be_sent_is_named_by_its_path(void **state)
 
 static void functions_are_called_by_value_or_by_name(void **state)
 {
-    expect_script(*state,
-                  "import json\n"
-                  "i = interpreters.create()\n"
-                  "def mean(values, *, digits=2, scale=1): return round(sum(values) / len(values) * scale, digits)\n"
-                  "print(i.call(mean, [1, 2, 4], scale=10), i.call('pow', 2, exp=3), i.call(json.loads, '[1]'), i.call(dict.fromkeys, [1], 2))\n"
-                  "i.prepare_main(base=100); print(i.call(lambda n: n + base, 1), i.call(eval, 'base'))\n"
-                  "def closure(n):\n"
-                  "    def inner(): return n\n"
-                  "    return inner\n"
-                  "print(fails(i.call, closure(1)))\n"
-                  "print(type(fails(i.call, 'nowhere.f')).__name__, fails(i.call, [].append) is not None)\n"
-                  "def late(): raise LookupError('late')\n"
-                  "e = fails(i.call, late); print(e.excinfo.type.__name__, e.excinfo.msg, 'in late' in e.traceback)\n"
-                  "i.exec(late) if False else i.exec(lambda: None)\n",
-                  "23.33 8 [1] {1: 2}\n"
-                  "101 100\n"
-                  "inner() is a closure over n: it cannot be sent; pass what it needs as arguments\n"
-                  "NoFunction True\n"
-                  "LookupError late True\n");
+    expect_script(
+        *state,
+        "import json\n"
+        "i = interpreters.create()\n"
+        "def mean(values, *, digits=2, scale=1): return round(sum(values) / len(values) * scale, digits)\n"
+        "print(i.call(mean, [1, 2, 4], scale=10), i.call('pow', 2, exp=3), i.call(json.loads, '[1]'), i.call(dict.fromkeys, [1], 2))\n"
+        "i.prepare_main(base=100); print(i.call(lambda n: n + base, 1), i.call(eval, 'base'))\n"
+        "def closure(n):\n"
+        "    def inner(): return n\n"
+        "    return inner\n"
+        "print(fails(i.call, closure(1)))\n"
+        "print(type(fails(i.call, 'nowhere.f')).__name__, fails(i.call, [].append) is not None)\n"
+        "def late(): raise LookupError('late')\n"
+        "e = fails(i.call, late); print(e.excinfo.type.__name__, e.excinfo.msg, 'in late' in e.traceback)\n"
+        "i.exec(lambda: None)\n",
+        "23.33 8 [1] {1: 2}\n"
+        "101 100\n"
+        "inner() is a closure over n: it cannot be sent; pass what it needs as arguments\n"
+        "NoFunction True\n"
+        "LookupError late True\n");
 }
 
 /* ---- how calls end -------------------------------------------------------------------------------------------------------------------------- */
@@ -254,32 +260,33 @@ static void limits_hold_for_each_call_and_a_link_takes_the_other_along(void **st
 
 static void programs_for_pep_734_find_its_names(void **state)
 {
-    expect_script(*state,
-                  "from concurrent import interpreters as pep\n"
-                  "i = pep.create(); i.prepare_main(a=1); i.exec('''\n"
-                  "    a += 1\n"
-                  "    ''')\n"
-                  "print(i.call(eval, 'a'), i in pep.list_all(), pep.get_current() in pep.list_all(), i.id in [x.id for x in pep.list_all()])\n"
-                  "try: i.exec('1 / 0')\n"
-                  "except pep.ExecutionFailed as error: print(error.excinfo.type.__name__, error.excinfo.formatted)\n"
-                  "q = pep.create_queue(2); i.prepare_main(q=q); i.exec('q.put(1); q.put({2: 3})')\n"
-                  "print(q.full(), q.get(), q.get(timeout=5), q.empty(), q.maxsize)\n"
-                  "try: q.get_nowait()\n"
-                  "except pep.QueueEmpty: print('empty')\n"
-                  "t = i.call_in_thread(print, 'unseen'); t.join()\n"
-                  "i.close()\n"
-                  "try: i.exec('')\n"
-                  "except pep.InterpreterNotFoundError: print('gone')\n"
-                  "import _interpreters\n"
-                  "id = _interpreters.create(); print(_interpreters.exec(id, 'n = 1'), _interpreters.exec(id, '0 / 0').type.__name__)\n"
-                  "print(_interpreters.call(id, len, ([1, 2],)), _interpreters.is_running(id)); _interpreters.destroy(id)\n",
-                  "2 True True True\n"
-                  "ZeroDivisionError ZeroDivisionError: division by zero\n"
-                  "True 1 {2: 3} True 2\n"
-                  "empty\n"
-                  "gone\n"
-                  "None ZeroDivisionError\n"
-                  "(2, None) False\n");
+    expect_script(
+        *state,
+        "from concurrent import interpreters as pep\n"
+        "i = pep.create(); i.prepare_main(a=1); i.exec('''\n"
+        "    a += 1\n"
+        "    ''')\n"
+        "print(i.call(eval, 'a'), i in pep.list_all(), pep.get_current() in pep.list_all(), i.id in [x.id for x in pep.list_all()])\n"
+        "try: i.exec('1 / 0')\n"
+        "except pep.ExecutionFailed as error: print(error.excinfo.type.__name__, error.excinfo.formatted)\n"
+        "q = pep.create_queue(2); i.prepare_main(q=q); i.exec('q.put(1); q.put({2: 3})')\n"
+        "print(q.full(), q.get(), q.get(timeout=5), q.empty(), q.maxsize)\n"
+        "try: q.get_nowait()\n"
+        "except pep.QueueEmpty: print('empty')\n"
+        "t = i.call_in_thread(print, 'unseen'); t.join()\n"
+        "i.close()\n"
+        "try: i.exec('')\n"
+        "except pep.InterpreterNotFoundError: print('gone')\n"
+        "import _interpreters\n"
+        "id = _interpreters.create(); print(_interpreters.exec(id, 'n = 1'), _interpreters.exec(id, '0 / 0').type.__name__)\n"
+        "print(_interpreters.call(id, len, ([1, 2],)), _interpreters.is_running(id)); _interpreters.destroy(id)\n",
+        "2 True True True\n"
+        "ZeroDivisionError ZeroDivisionError: division by zero\n"
+        "True 1 {2: 3} True 2\n"
+        "empty\n"
+        "gone\n"
+        "None ZeroDivisionError\n"
+        "(2, None) False\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)

@@ -27,8 +27,8 @@ static void expect_script(void *state, const char *source, const char *out)
     struct broker *b = state;
     const char *path = script(b, "a.py", support_text(HEAD "%s", source));
 
-    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=64", "--cap", "queues", "--cap", "buffers", "--cap", "kv=p/:rw", "--limit",
-                                 "threads=12", path),
+    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=64", "--cap", "queues", "--cap", "buffers", "--cap", "kv=p/:rw",
+                                 "--limit", "threads=12", path),
                             0)
                     ->out,
                 out);
@@ -86,40 +86,42 @@ static void a_buffer_is_memory_that_is_handed_over_and_nobody_can_change_it(void
 
 static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
 {
-    expect_script(*state,
-                  "k = kv.open('p/'); k.put('a', b'1'); k.put('b', 'two'); print(k.get('a'), k.get('b'), k.get('c'), k.get('c', 0), list(k.keys()))\n"
-                  "print(type(fails(k.put, 'a', b'2', only_new=True)).__name__); k.delete('a'); print(list(k.keys()), type(fails(k.delete, 'a')).__name__)\n"
-                  "print(caps.rights(caps.granted('kv=p/')), type(fails(kv.open, 'q/')).__name__)\n"
-                  "ro = caps.attenuate(k, ['read', 'grant']); print(ro.get('b'), type(fails(ro.put, 'b', b'')).__name__)\n"
-                  "i = interpreters.create(grants={'keys': ro})\n"
-                  "print(i.exec('__import__(\"coop.caps\").caps.granted(\"keys\").get(\"b\")'))\n"
-                  "caps.revoke(ro); print(fails(i.exec, '__import__(\"coop.caps\").caps.granted(\"keys\").get(\"b\")').excinfo.type.__name__)\n",
-                  "b'1' b'two' None 0 ['a', 'b']\n"
-                  "NameTaken\n"
-                  "['b'] InterpreterNotFoundError\n"
-                  "['read', 'write', 'grant'] NotAllowed\n"
-                  "b'two' NotAllowed\n"
-                  "b'two'\n"
-                  "Revoked\n");
+    expect_script(
+        *state,
+        "k = kv.open('p/'); k.put('a', b'1'); k.put('b', 'two'); print(k.get('a'), k.get('b'), k.get('c'), k.get('c', 0), list(k.keys()))\n"
+        "print(type(fails(k.put, 'a', b'2', only_new=True)).__name__); k.delete('a'); print(list(k.keys()), type(fails(k.delete, 'a')).__name__)\n"
+        "print(caps.rights(caps.granted('kv=p/')), type(fails(kv.open, 'q/')).__name__)\n"
+        "ro = caps.attenuate(k, ['read', 'grant']); print(ro.get('b'), type(fails(ro.put, 'b', b'')).__name__)\n"
+        "i = interpreters.create(grants={'keys': ro})\n"
+        "print(i.exec('__import__(\"coop.caps\").caps.granted(\"keys\").get(\"b\")'))\n"
+        "caps.revoke(ro); print(fails(i.exec, '__import__(\"coop.caps\").caps.granted(\"keys\").get(\"b\")').excinfo.type.__name__)\n",
+        "b'1' b'two' None 0 ['a', 'b']\n"
+        "NameTaken\n"
+        "['b'] InterpreterNotFoundError\n"
+        "['read', 'write', 'grant'] NotAllowed\n"
+        "b'two' NotAllowed\n"
+        "b'two'\n"
+        "Revoked\n");
 }
 
 /* ---- aliases and pools ------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_child_calls_what_its_parent_offers(void **state)
 {
-    expect_script(*state,
-                  "def bad(): raise KeyError('gone')\n"
-                  "i = interpreters.create(aliases={'shout': lambda s, n=1: s.upper() * n, 'bad': bad, 'odd': lambda: object()})\n"
-                  "i.exec('''\n"
-                  "import coop\n"
-                  "def why(name):\n"
-                  "    try: return coop.alias(name, 'ab', 2)\n"
-                  "    except coop.InterpreterError as error: return [error.type, getattr(error, 'remote_type', '')]\n"
-                  "''')\n"
-                  "print(i.call('why', 'shout'), i.call('why', 'none'))\n"
-                  "print(i.exec('try: coop.alias(\"bad\")\\nexcept coop.InterpreterError as error: kind = error.remote_type'), i.exec('kind'))\n",
-                  "ABAB ['NoFunction', '']\n"
-                  "None KeyError\n");
+    expect_script(
+        *state,
+        "def bad(): raise KeyError('gone')\n"
+        "i = interpreters.create(aliases={'shout': lambda s, n=1: s.upper() * n, 'bad': bad, 'odd': lambda: object()})\n"
+        "i.exec('''\n"
+        "import coop\n"
+        "def why(name):\n"
+        "    try: return coop.alias(name, 'ab', 2)\n"
+        "    except coop.InterpreterError as error: return [error.type, getattr(error, 'remote_type', '')]\n"
+        "''')\n"
+        "print(i.call('why', 'shout'), i.call('why', 'none'))\n"
+        "print(i.exec('try: coop.alias(\"bad\")\\nexcept coop.InterpreterError as error: kind = error.remote_type'), i.exec('kind'))\n",
+        "ABAB ['NoFunction', '']\n"
+        "None KeyError\n");
 }
 
 static void a_pool_of_interpreters_is_an_executor(void **state)
@@ -161,55 +163,57 @@ static void a_pool_of_interpreters_is_an_executor(void **state)
 
 static void threads_that_ask_at_the_same_time_all_have_their_answers(void **state)
 {
-    expect_script(*state,
-                  "import threading\n"
-                  "q, out, sums = queues.create(max_items=4), [], []\n"
-                  "js = [interpreters.create() for _ in range(3)]\n"
-                  "def put(n):\n"
-                  "    for k in range(50): q.put([n, k])\n"
-                  "def get():\n"
-                  "    for k in range(50): out.append(tuple(q.get()))\n"
-                  "def call(j):\n"
-                  "    for k in range(20): sums.append(j.call(sum, [k, k]))\n"
-                  "f = js[0].call_async(pow, 2, 5)\n"
-                  "work = [(put, n) for n in range(3)] + [(get,) for n in range(3)] + [(call, j) for j in js] + [(lambda: sums.append(f.wait()),)]\n"
-                  "ts = [threading.Thread(target=w[0], args=w[1:]) for w in work]\n"
-                  "for t in ts: t.start()\n"
-                  "for t in ts: t.join()\n"
-                  "print(len(out), len(set(out)), sum(sums), f.wait())\n",
-                  "150 150 1172 32\n");
+    expect_script(
+        *state,
+        "import threading\n"
+        "q, out, sums = queues.create(max_items=4), [], []\n"
+        "js = [interpreters.create() for _ in range(3)]\n"
+        "def put(n):\n"
+        "    for k in range(50): q.put([n, k])\n"
+        "def get():\n"
+        "    for k in range(50): out.append(tuple(q.get()))\n"
+        "def call(j):\n"
+        "    for k in range(20): sums.append(j.call(sum, [k, k]))\n"
+        "f = js[0].call_async(pow, 2, 5)\n"
+        "work = [(put, n) for n in range(3)] + [(get,) for n in range(3)] + [(call, j) for j in js] + [(lambda: sums.append(f.wait()),)]\n"
+        "ts = [threading.Thread(target=w[0], args=w[1:]) for w in work]\n"
+        "for t in ts: t.start()\n"
+        "for t in ts: t.join()\n"
+        "print(len(out), len(set(out)), sum(sums), f.wait())\n",
+        "150 150 1172 32\n");
 }
 
 static void a_tasklet_that_waits_keeps_no_other_waiting(void **state)
 {
-    expect_script(*state,
-                  "import stackless\n"
-                  "q, c, log = queues.create(), stackless.channel(), []\n"
-                  "def get(n): c.send((n, q.get()))\n"
-                  "def tick():\n"
-                  "    for n in range(3):\n"
-                  "        log.append(n)\n"
-                  "        stackless.schedule()\n"
-                  "for n in range(100): stackless.tasklet(get)(n)\n"
-                  "stackless.tasklet(tick)()\n"
-                  "i = interpreters.create()\n"
-                  "while len(log) < 3: i.call(sum, [1, 2])\n"
-                  "for n in range(100): q.put(n)\n"
-                  "got = [c.receive() for _ in range(100)]; print(sorted(n for n, _ in got) == sorted(v for _, v in got) == list(range(100)))\n"
-                  "f = i.call_async(pow, 2, 4)\n"
-                  "for _ in range(3): stackless.tasklet(lambda: c.send(f.wait()))()\n"
-                  "print([c.receive() for _ in range(3)])\n"
-                  "t = stackless.tasklet(q.get)(); t.run(); t.kill(); print(t.alive)\n"
-                  "def catch():\n"
-                  "    try: q.get()\n"
-                  "    except ValueError as error: c.send(str(error))\n"
-                  "t = stackless.tasklet(catch)(); t.run(); t.throw(ValueError('thrown'), pending=True); print(c.receive())\n"
-                  "q.put(1); print(q.get())\n",
-                  "True\n"
-                  "[16, 16, 16]\n"
-                  "False\n"
-                  "thrown\n"
-                  "1\n");
+    expect_script(
+        *state,
+        "import stackless\n"
+        "q, c, log = queues.create(), stackless.channel(), []\n"
+        "def get(n): c.send((n, q.get()))\n"
+        "def tick():\n"
+        "    for n in range(3):\n"
+        "        log.append(n)\n"
+        "        stackless.schedule()\n"
+        "for n in range(100): stackless.tasklet(get)(n)\n"
+        "stackless.tasklet(tick)()\n"
+        "i = interpreters.create()\n"
+        "while len(log) < 3: i.call(sum, [1, 2])\n"
+        "for n in range(100): q.put(n)\n"
+        "got = [c.receive() for _ in range(100)]; print(sorted(n for n, _ in got) == sorted(v for _, v in got) == list(range(100)))\n"
+        "f = i.call_async(pow, 2, 4)\n"
+        "for _ in range(3): stackless.tasklet(lambda: c.send(f.wait()))()\n"
+        "print([c.receive() for _ in range(3)])\n"
+        "t = stackless.tasklet(q.get)(); t.run(); t.kill(); print(t.alive)\n"
+        "def catch():\n"
+        "    try: q.get()\n"
+        "    except ValueError as error: c.send(str(error))\n"
+        "t = stackless.tasklet(catch)(); t.run(); t.throw(ValueError('thrown'), pending=True); print(c.receive())\n"
+        "q.put(1); print(q.get())\n",
+        "True\n"
+        "[16, 16, 16]\n"
+        "False\n"
+        "thrown\n"
+        "1\n");
 }
 
 static void tasklets_and_threads_of_a_call_go_on_between_calls(void **state)
@@ -226,23 +230,24 @@ static void tasklets_and_threads_of_a_call_go_on_between_calls(void **state)
 
 static void an_interrupt_ends_a_call_and_its_tasklets_alike(void **state)
 {
-    expect_script(*state,
-                  "def stubborn():\n"
-                  "    import stackless\n"
-                  "    c = stackless.channel()\n"
-                  "    def worker():\n"
-                  "        while True:\n"
-                  "            try: stackless.schedule()\n"
-                  "            except BaseException: pass\n"
-                  "    stackless.tasklet(worker)()\n"
-                  "    while True:\n"
-                  "        try: c.receive()\n"
-                  "        except BaseException: pass\n"
-                  "i = interpreters.create(caps=['queues'])\n"
-                  "print(type(fails(i.call_for, 0.2, stubborn)).__name__, i.call(pow, 2, 3))\n"
-                  "print(type(fails(i.call_for, 0.2, lambda: __import__('coop.queues').queues.create().get())).__name__, i.call(pow, 2, 3))\n",
-                  "TimedOut 8\n"
-                  "TimedOut 8\n");
+    expect_script(
+        *state,
+        "def stubborn():\n"
+        "    import stackless\n"
+        "    c = stackless.channel()\n"
+        "    def worker():\n"
+        "        while True:\n"
+        "            try: stackless.schedule()\n"
+        "            except BaseException: pass\n"
+        "    stackless.tasklet(worker)()\n"
+        "    while True:\n"
+        "        try: c.receive()\n"
+        "        except BaseException: pass\n"
+        "i = interpreters.create(caps=['queues'])\n"
+        "print(type(fails(i.call_for, 0.2, stubborn)).__name__, i.call(pow, 2, 3))\n"
+        "print(type(fails(i.call_for, 0.2, lambda: __import__('coop.queues').queues.create().get())).__name__, i.call(pow, 2, 3))\n",
+        "TimedOut 8\n"
+        "TimedOut 8\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
