@@ -23,7 +23,10 @@ static int find_local(struct broker *b, uint32_t uid, struct actor *a, char why[
     if (a->tenant == NULL && operates) /* mapped to a tenant that is not there: whoever can mend that must still get in */
         a->tenant = tenants_of_job(&b->tenants, uid);
     if (a->tenant == NULL) {
-        snprintf(why, ACTOR_WHY, "no tenant for uid %u: the one that it is mapped to is not there, or there are too many", uid);
+        snprintf(why, ACTOR_WHY,
+                 tenants_is_mapped(&b->tenants, uid) ? "no tenant for uid %u: the configuration (uid-tenant) gives it one that is not there"
+                                                     : "no tenant for uid %u: there are too many of local users already",
+                 uid);
         return -EDQUOT;
     }
     a->scopes = operates ? ACTOR_ALL : ACTOR_SUBMIT | ACTOR_READ | ACTOR_CANCEL;

@@ -197,28 +197,12 @@ static void on_job_end(void *ctx, const struct jobs_ended *e)
 
 /* ---- a restart -------------------------------------------------------------------------------------------------------------------------------- */
 
-/* A row that no array can have: its tasks run as jobs of their own, and the others are there. */
-static bool is_damaged(const struct store_array *row)
-{
-    Pb__ArrayRange range = PB__ARRAY_RANGE__INIT;
-    char why[ARRAY_RANGE_WHY];
-
-    range.from = row->from;
-    range.to = row->to;
-    range.step = row->step;
-    return row->hold >= ARRAY_WISHES || array_range_check(&range, why) != 0 || array_range_count(&range) > ARRAYS_MAX;
-}
-
 static int load_one(void *ctx, const struct store_array *row)
 {
     struct broker *b = ctx;
     struct tenant *t = tenants_of_job(&b->tenants, row->tenant);
     struct array *a;
 
-    if (is_damaged(row)) {
-        log_event(LOG_LEVEL_ERROR, "array_damaged", "array=%s", row->id);
-        return 0;
-    }
     a = t != NULL ? array_new(b, row, t) : NULL;
     if (a == NULL)
         return -ENOMEM;

@@ -17,7 +17,9 @@
 #include "ulid.h"
 
 struct broker;
+struct jobs_why;
 struct waiter;
+struct waiting;
 
 /* A request on its way through the table, which has looked whether the actor may. id is the job it names, made whole and upper case: one that
  * the actor sees. */

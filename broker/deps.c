@@ -235,7 +235,7 @@ static int recover_one(void *ctx, const struct store_dep *dep)
     rc = dep_graph_add_known(&b->plans.deps.graph, dep->job, dep->on, dep->after);
     if (rc == 0)
         count_edge(b, dep->job, w, dep);
-    return rc == -EEXIST || rc == -ELOOP ? 0 : rc;
+    return rc == -ENOMEM ? rc : 0; /* else it is there, or can be none */
 }
 
 static int settle_one(void *ctx, const struct store_dep *dep)

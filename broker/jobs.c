@@ -258,7 +258,7 @@ int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
     char id[ULID_LEN + 1];
 
     if (w->spec != NULL && w->state != PB__STATE__STATE_FINISHING)
-        return frame_decode(ret, &pb__job_spec__descriptor, w->spec->bytes, w->spec->len, FRAME_MAX_CONTROL);
+        return store_decode_spec(ret, w->spec->bytes, w->spec->len);
     waiting_id(w, id);
     return stored_spec(j->broker, id, ret);
 }

@@ -48,8 +48,12 @@ static int recover_with_spec(struct jobs *j, const struct store_job *s)
     struct job *job;
     int rc = stored_spec(j->broker, s->id, &f);
 
-    if (rc != 0)
+    if (rc == -ENOMEM || rc == -EIO)
         return rc;
+    if (rc != 0) {
+        store_tell_unsound(j->broker->store, "job", s->id, "its spec is not there, or cannot be read");
+        return 0;
+    }
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
         job->tenant = s->tenant;

@@ -25,7 +25,7 @@ static int load_spec(struct job *job, struct frame *f)
     if (job->entry != NULL)
         return jobs_read_spec(&job->broker->jobs, job->entry, f);
     if (job->spec != NULL)
-        return frame_decode(f, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+        return store_decode_spec(f, job->spec, job->spec_len);
     return stored_spec(job->broker, job->id, f);
 }
 

@@ -17,6 +17,7 @@
 #include "broker/store_rows.h"
 
 struct store;
+struct frame;
 
 /* Each with the member of the union that it uses. "Rides along": goes with the next commit, at most 50 ms later; the others wake the writer. */
 enum store_kind {
@@ -238,6 +239,21 @@ void store_push(struct store *s, struct store_op *op); /* never blocks on the di
 int store_event_fd(const struct store *s);             /* readable when store_collect() has something */
 struct store_op *store_collect(struct store *s);       /* list of finished ops in commit order, NULL when none; clears the event */
 size_t store_pending(const struct store *s);           /* ops pushed and not yet collected */
+
+/* ---- rows that no broker has written ----
+ * The walks of a start, those of all unfinished jobs, arrays, dependencies, cron entries, limiters, tenants, templates and queues, leave out
+ * what cannot be taken, and tell of it; of a row that is taken, a number that none may have is read as one that it may. With fn NULL they
+ * only tell. */
+struct store_unsound {
+    const char *table;
+    char row[160], why[160]; /* what names it; printable, as far as it can be shown */
+    bool taken;
+};
+void store_on_unsound(struct store *s, void (*fn)(void *ctx, const struct store_unsound *u), void *ctx);
+/* Tells of one that is whole as a row, and cannot be used. */
+void store_tell_unsound(struct store *s, const char *table, const char *row, const char *why);
+/* A spec as it is stored: what no broker has stored is -EPROTO. 0: ret is to be released. */
+int store_decode_spec(struct frame *ret, const void *packed, size_t len);
 
 /* ---- jobs ----
  * Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least

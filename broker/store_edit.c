@@ -322,8 +322,12 @@ static int remove_array(struct store *s, struct store_op *op, int64_t now_us)
 {
     int64_t array[2] = { 0 }; /* tenant, every task has ended */
     bool there;
-    int err = ask_id(s, W_ENDED_ARRAY, op->job, array, 2, &there);
+    int err;
 
+    if (op->slice.at > 0) /* it was let through by the first */
+        return remove_slice(s, op, now_us);
+    op->slice.next = 1;
+    err = ask_id(s, W_ENDED_ARRAY, op->job, array, 2, &there);
     if (err == 0 && !there)
         op->status = -ENOENT;
     else if (err == 0 && array[1] == 0)

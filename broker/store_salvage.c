@@ -464,6 +464,24 @@ static int salvage_all(struct salvage *v)
     return err == 0 ? store_errno(v->to, sqlite3_exec(v->to, "COMMIT", NULL, NULL, NULL)) : err;
 }
 
+/* What was read is what somebody had written there. */
+static int mend_all(struct salvage *v)
+{
+    int err = store_errno(v->to, sqlite3_exec(v->to, "PRAGMA foreign_keys = ON; BEGIN", NULL, NULL, NULL));
+
+    if (err == 0)
+        err = store_mend(v->to, v->care);
+    if (err == 0)
+        err = tell_lost(v); /* an array that has gone took the spec of its tasks with it */
+    if (err == 0)
+        err = store_errno(v->to, sqlite3_exec(v->to,
+                                              "UPDATE job SET array_id = '' WHERE array_id <> '' AND "
+                                              "NOT EXISTS(SELECT 1 FROM arr WHERE id = job.array_id); "
+                                              "DELETE FROM queue_item WHERE NOT EXISTS(SELECT 1 FROM queue WHERE id = queue_item.queue)",
+                                              NULL, NULL, NULL));
+    return err == 0 ? store_errno(v->to, sqlite3_exec(v->to, "COMMIT", NULL, NULL, NULL)) : err;
+}
+
 /* writable_schema: of a schema that is damaged itself, what can be read counts, and a file may be shorter than it says. */
 static const char salvage_setup[] = "PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;";
 
@@ -489,6 +507,8 @@ int store_salvage(int dir_fd, const char *name, struct care *c)
     }
     if (err == 0)
         err = salvage_all(&v);
+    if (err == 0)
+        err = mend_all(&v);
     if (err != 0 && err != -EUCLEAN)
         care_say(c, "file", false, "the new database cannot be made: %s", why[0] != '\0' ? why : strerror(-err));
     (void)sqlite3_close(v.from);

@@ -66,8 +66,9 @@ const char *const store_write_sql[W_COUNT] = {
     [W_ARRAY_SPEC_LENGTH] = "SELECT length(spec), tenant FROM arr WHERE id = ?1",
 
     [W_ENDED] = "SELECT NOT (" UNFINISHED_SQL "), tenant, kept_bytes + log_bytes FROM job WHERE id = ?1",
-    [W_ENDED_ARRAY] = "SELECT tenant, ended_us <> 0 OR NOT EXISTS(SELECT 1 FROM job WHERE array_id = arr.id AND array_id <> '' AND " UNFINISHED_SQL
-                      ") FROM arr WHERE id = ?1",
+    /* CASE, not OR: of an array that is known to have ended no task is looked at */
+    [W_ENDED_ARRAY] = "SELECT tenant, CASE WHEN ended_us <> 0 THEN 1 ELSE NOT EXISTS(SELECT 1 FROM job WHERE array_id = arr.id AND array_id <> '' "
+                      "AND " UNFINISHED_SQL ") END FROM arr WHERE id = ?1",
     [W_ARRAY_OF] = "SELECT array_id FROM job WHERE id = ?1",
     [W_ARRAY_LEFT] = "SELECT EXISTS(SELECT 1 FROM job WHERE array_id = ?1 AND array_id <> '') FROM arr WHERE id = ?1 AND ended_us <> 0",
     [W_HEIR] = "SELECT id FROM job WHERE spec_of = ?1 AND spec_of <> '' LIMIT 1",

@@ -9,6 +9,7 @@
  *   store_plans.c   arrays, dependencies, cron entries, limiters         store_tenants.c    tenants, tokens, use by day
  *   store_tally.c   counts of tenants in a transaction                   store_templates.c  templates
  *   store_kv.c      keys and values, calls of aliases                    store_queues.c     durable queues
+ *   store_sound.c   what a row has to be, for start, check and repair
  *
  * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
  * Returns: 0 or -errno.
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "store.h"
+#include "store_sound.h"
 
 /* States without a receipt, and those of them that wait; SQL says it as numbers, because a partial index needs literals. */
 #define UNFINISHED_SQL "state NOT BETWEEN 5 AND 11"
@@ -189,6 +191,15 @@ struct store {
 
     sqlite3 *reader; /* main thread */
     sqlite3_stmt *r[R_COUNT];
+    unsigned unsound; /* rows that a walk has told of */
+    struct {
+        void (*fn)(void *ctx, const struct store_unsound *u);
+        void *ctx;
+    } on_unsound;
+    struct {
+        void (*fn)(void *ctx, const struct store_met *met, bool sound); /* repair: may change the row that the walk stands on */
+        void *ctx;
+    } mend;
 
     sqlite3 *writer; /* writer thread, once it runs */
     sqlite3_stmt *w[W_COUNT];
@@ -223,6 +234,11 @@ __attribute__((format(printf, 2, 3))) void store_say(char why[STORE_WHY], const 
 int store_connect(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY]);
 /* Ours, and nobody else's to write. */
 int store_check_dir(int fd, const char *dir, char why[STORE_WHY]);
+/* The first name in the directory that begins so. */
+#define STORE_LEFT      128
+#define STORE_REPAIRING "repair-"
+#define STORE_DAMAGED   "coop.db.damaged-"
+bool store_find_left(int dir_fd, const char *begin, char ret[STORE_LEFT]);
 /* DIR/lock, held until *ret_fd is closed. -EBUSY: somebody has it, why says who. */
 int store_take_lock(int dir_fd, const char *dir, int *ret_fd, char why[STORE_WHY]);
 
@@ -237,6 +253,8 @@ struct schema_step {
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
+/* Whether a database of the newest version has the tables, indexes and columns of it, and nothing else that acts. -EUCLEAN: why says it. */
+int store_schema_compare(sqlite3 *db, char why[STORE_WHY]);
 /* Takes the missing steps, each in a transaction of its own. */
 int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY]);
 
@@ -280,6 +298,7 @@ void store_put_null(struct binder *b);
 struct columns {
     sqlite3_stmt *stmt;
     int at;
+    const char *odd; /* the first whose value was none that it may have; NULL: none */
 };
 struct columns store_columns(sqlite3_stmt *stmt);
 void store_take_text(struct columns *c, char *ret, size_t size);
@@ -287,16 +306,22 @@ uint64_t store_take_num(struct columns *c);
 double store_take_real(struct columns *c);
 struct store_blob store_take_blob(struct columns *c);             /* borrowed */
 void store_take_hash(struct columns *c, uint8_t ret[STORE_HASH]); /* zeros when it is none */
+/* A value that it may not have becomes instead, or the nearest that it may, and the column is odd. */
+uint64_t store_take_enum(struct columns *c, const char *column, const ProtobufCEnumDescriptor *d, uint64_t instead);
+uint64_t store_take_most(struct columns *c, const char *column, uint64_t most);
+double store_take_use(struct columns *c, const char *column); /* no less than 0, finite */
 
 #define JOB_COLUMNS                                                                                                                        \
     "id, name, engine, template, queue, user, limiters, tenant, state, cause, class, prio, hold, attempt, infra, max_attempts, epoch, "    \
     "submitted_us, not_before_us, deadline_us, ended_us, array_id, array_index, spec_of, memory_bytes, wall_us, threads, log_until_us, "   \
     "keep_until_us, stdin_mode, builds, lives"
-void store_take_job(sqlite3_stmt *stmt, struct store_job *ret);
+const char *store_take_job(sqlite3_stmt *stmt, struct store_job *ret); /* returns which column was odd; NULL: none */
+/* Those of local users are made when they are needed. */
+#define TENANT_KNOWN_SQL(table) "(" table ".tenant BETWEEN 0 AND 4294967294 OR EXISTS(SELECT 1 FROM tenant WHERE id = " table ".tenant))"
 #define ARRAY_COLUMNS                                                                                                                      \
     "id, tenant, user, name, engine, queue, class, prio, hold, first, last, step, tasks, max_parallel, submitted_us, not_before_us, "      \
     "deadline_us, ended_us, succeeded, failed, cancelled"
-void store_take_array(sqlite3_stmt *stmt, struct store_array *ret);
+const char *store_take_array(sqlite3_stmt *stmt, struct store_array *ret);
 
 /* Walks the rows of a statement that is bound, and resets it. one: -errno or what ends the walk. */
 int store_walk(sqlite3_stmt *stmt, int (*one)(void *ctx, sqlite3_stmt *stmt), void *ctx);

@@ -97,7 +97,7 @@ int stored_spec(struct broker *b, const char *id, struct frame *ret)
 
     memset(ret, 0, sizeof(*ret));
     if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(ret, blob.bytes, blob.len);
     free(blob.bytes);
     return rc;
 }

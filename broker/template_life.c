@@ -58,7 +58,7 @@ static struct job *new_job(struct template *t)
     uint8_t *packed;
     size_t len;
 
-    if (frame_decode(&f, &pb__job_spec__descriptor, t->spec, t->spec_len, FRAME_MAX_CONTROL) != 0)
+    if (store_decode_spec(&f, t->spec, t->spec_len) != 0)
         return NULL;
     spec = (Pb__JobSpec *)f.msg;
     spec->builds = t->full;

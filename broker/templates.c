@@ -515,10 +515,14 @@ static int recover_one(void *ctx, const struct store_template *row)
     struct template *t;
     struct frame f;
     uint8_t *packed;
-    int rc = frame_decode(&f, &pb__job_spec__descriptor, spec->bytes, spec->len, FRAME_MAX_CONTROL);
+    int rc = store_decode_spec(&f, spec->bytes, spec->len);
 
-    if (rc != 0)
+    if (rc == -ENOMEM)
         return rc;
+    if (rc != 0) {
+        store_tell_unsound(b->store, "template", row->name, "what it is made of cannot be read");
+        return 0;
+    }
     if (((const Pb__JobSpec *)f.msg)->limits == NULL || engine_find(((const Pb__JobSpec *)f.msg)->engine) < 0) {
         frame_release(&f);
         return 0; /* of an engine that this broker has not */

@@ -129,6 +129,15 @@ const struct word store_words[] = {
 };
 /* clang-format on */
 
+static int refuse_far(const struct command *c)
+{
+    struct coop_error why;
+
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "store %s looks at the state directory of this machine; the broker at %.200s has its own",
+                   c->args[0], c->opt.endpoint);
+    return say_error(c, &why);
+}
+
 /* Words without a function want no broker. */
 int verb_store(const struct command *c)
 {
@@ -136,7 +145,10 @@ int verb_store(const struct command *c)
     int n = c->n_args - 1;
 
     for (const struct word *w = store_words; w->name != NULL; w++)
-        if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max)
+        if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max && c->opt.endpoint != NULL &&
+            strncmp(c->opt.endpoint, "tls+", 4) == 0)
+            return refuse_far(c);
+        else if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max)
             return run_coopd(c, w->name, n == 1 && whole_path(c->args[1], path) == 0 ? path : NULL);
     return words_run(c, store_words);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "call_errors.h"
+#include "worker/asks.h"
 #include "worker/inbound.h"
 #include "worker/link.h"
 #include "worker/output.h"
@@ -117,9 +118,10 @@ static void take_call(const struct interp_engine *e, const Pb__Call *c)
 /* Where tasklets may not switch, for the tenant has left it so, they do not run meanwhile. */
 static int park_or_stay(void)
 {
-    int rc = sched != NULL && sched->member == NULL ? inbound_park(&inbound_call, COOP_NEVER, "call") : -EPERM;
+    struct inbound *const call = &inbound_call;
+    int rc = sched != NULL && sched->member == NULL && !asks_stay ? inbound_park(&call, 1, COOP_NEVER, "call") : -EPERM;
 
-    return rc == -EPERM ? inbound_stay(&inbound_call, COOP_NEVER) : rc;
+    return rc == -EPERM ? inbound_stay(&call, 1, COOP_NEVER) : rc;
 }
 
 static void wait_for_call(const struct interp_engine *e, struct frame *ret_f)

@@ -65,6 +65,79 @@ static void holds_in_a_sealed_worker(void **state)
     broker_teardown(&fixture);
 }
 
+/* ---- other people's tests, where they are installed ------------------------------------------------------------------------------ */
+
+#define CPYTHON  "/usr/lib/python3.11"            /* package libpython3.11-testsuite */
+#define GREENLET "/usr/lib/python3/dist-packages" /* package python3-greenlet */
+#define OF_GENERATORS                                                                                                                      \
+    "test.test_generators", "test.test_generator_stop", "test.test_coroutines", "test.test_asyncgen", "test.test_yield_from",              \
+        "test.test_context", "test.test_contextlib", "test.test_contextlib_async", "test.test_with", "test.test_raise",                    \
+        "test.test_exception_group"
+#define OF_ASYNCIO                                                                                                                         \
+    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_base_events",                                \
+        "test.test_asyncio.test_locks", "test.test_asyncio.test_streams", "test.test_asyncio.test_queues",                                 \
+        "test.test_asyncio.test_taskgroups", "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners",                          \
+        "test.test_asyncio.test_waitfor", "test.test_asyncio.test_pep492"
+
+/* Where a copy of the package lies: the environment says, or it is installed. NULL: nowhere. */
+static const char *find(const char *variable, const char *installed, const char *file)
+{
+    const char *said = getenv(variable), *directory = said != NULL ? said : installed;
+
+    return access(support_text("%s/%s", directory, file), R_OK) == 0 ? directory : NULL;
+}
+
+static void run_suite(const char *const *words)
+{
+    const char *argv[40] = { PYTHON, "-X", "utf8", "-B", "-c", load_module, support_program("coop_python.so") };
+    size_t n = 7;
+
+    while (*words != NULL)
+        argv[n++] = *words++;
+    (void)proc_expect(proc_start(&(struct proc_how){ .in = PROC_IN_NULL }, argv), 0);
+}
+
+static void cpython(const char *const *words)
+{
+    const char *where = find("COOP_CPYTHON_TESTS", CPYTHON, "test/test_generators.py"), *all[32] = { ROWS "cpython_suite.py", where };
+
+    if (where == NULL)
+        skip(); /* apt install libpython3.11-testsuite */
+    for (size_t i = 0; words[i] != NULL; i++)
+        all[2 + i] = words[i];
+    run_suite(all);
+}
+
+static void cpythons_tests_of_generators_and_contexts_pass_in_a_tasklet(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "plain", OF_GENERATORS, NULL });
+}
+
+static void cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and_a_busy_neighbour(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "sliced", OF_GENERATORS, NULL });
+}
+
+static void cpythons_tests_of_asyncio_pass_in_a_tasklet(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "plain", OF_ASYNCIO, NULL });
+}
+
+static void greenlets_own_tests_pass(void **state)
+{
+    const char *where = find("COOP_GREENLET_TESTS", GREENLET, "greenlet/tests/test_greenlet.py");
+
+    (void)state;
+    if (where == NULL)
+        skip(); /* apt install python3-greenlet */
+    run_suite((const char *const[]){ ROWS "greenlet_suite.py", where, "test_greenlet", "test_throw", "test_generator",
+                                     "test_generator_nested", "test_weakref", "test_gc", "test_contextvars", "test_tracing",
+                                     "test_extension_interface", "test_greenlet_trash", NULL });
+}
+
 /* The names a file says it has, each a test; returns how many there are then. */
 static size_t add_rows(struct CMUnitTest *tests, size_t n, const char *file)
 {
@@ -81,7 +154,13 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const char *file)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ROWS_MAX + sizeof(files) / sizeof(files[0])];
+    static struct CMUnitTest tests[ROWS_MAX + 16];
+    static const struct CMUnitTest suites[] = {
+        cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_in_a_tasklet),
+        cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and_a_busy_neighbour),
+        cmocka_unit_test(cpythons_tests_of_asyncio_pass_in_a_tasklet),
+        cmocka_unit_test(greenlets_own_tests_pass),
+    };
     size_t n = 0;
 
     if (access(support_program("coop_python.so"), R_OK) != 0) {
@@ -96,6 +175,8 @@ int main(void)
         n = add_rows(tests, n, file);
         tests[n++] = (struct CMUnitTest){ .name = whole->name, .test_func = holds_in_a_sealed_worker, .initial_state = whole };
     }
+    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+        tests[n++] = suites[i];
     cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return _cmocka_run_group_tests("py_tasklets", tests, n, NULL, NULL);
 }

@@ -13,8 +13,10 @@
 #include "worker/asks.h"
 #include "worker/packed.h"
 
-/* Whether a wait parks the tasklet, which gives the GIL on; else it is the whole thread's, which then is to let go of it. */
-bool python_asking_parks(void);
+/* ask_wait(), while others go on: 0, or its errors; -EBUSY: an exception is set. */
+int python_asking_wait(struct ask *a, int64_t deadline);
+/* Once it has returned 0: the answer, unless it is a failure; then NULL, with an exception. */
+const Pb__Answer *python_asking_answer(struct ask *a);
 
 /* All of it. The caller ends it. NULL with an exception: the answer is a failure, too. */
 struct ask *python_asking_do(Pb__Ask *a);
@@ -23,7 +25,7 @@ struct ask *python_asking_do(Pb__Ask *a);
 int python_packed_move(struct packed *p, const char *root, struct packed_error *e);
 int python_packed_fit(struct packed *p, const char *root);
 
-/* Adds the type Ask to the module: Ask(name, fields) is sent; wait([seconds]), done(), cancel(). */
+/* Adds the type Ask to the module: Ask(name, fields) is sent; wait([seconds]), done(), cancel(); and wait_any(tuple, seconds). */
 int python_asking_add(PyObject *module);
 
 #endif

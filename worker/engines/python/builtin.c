@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/engines/python/grl.h"
 #include "worker/engines/python/locks.h"
 #include "worker/engines/python/slp.h"
 
 static const struct _inittab ours[] = {
     {"stackless", slp_module},
+    { "greenlet", grl_module},
 };
 
 enum { OURS = sizeof(ours) / sizeof(ours[0]) };

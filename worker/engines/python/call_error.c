@@ -6,7 +6,7 @@
 
 #include "call_errors.h"
 #include "worker/engines/python/message.h"
-#include "worker/serve.h"
+#include "worker/engines/python/task.h"
 
 /* errors.make(name, message, all that the failure says) -> the exception */
 PyObject *python_call_raise_failure(const Pb__CallFailure *f)
@@ -51,9 +51,23 @@ static PyObject *cancelled(void)
     return NULL;
 }
 
+/* Something was thrown at the tasklet while it waited. */
+static PyObject *woken(int rc)
+{
+    PyObject *value = py_thread != NULL ? py_came_back(py_current(), rc) : NULL;
+
+    Py_XDECREF(value);
+    if (PyErr_Occurred() == NULL)
+        PyErr_SetString(PyExc_RuntimeError, "somebody else has woken this tasklet");
+    return NULL;
+}
+
 PyObject *python_call_failed(int rc)
 {
+    if (PyErr_Occurred() != NULL)
+        return NULL;
     switch (rc) {
+    case -EINTR: return woken(rc);
     case -ECANCELED: return cancelled();
     case -ENOMEM: return PyErr_NoMemory();
     case -EDQUOT: return python_call_raise(PB__CALL_ERROR__CALL_ERROR_LIMIT, "too many asks are open", NULL);

@@ -14,7 +14,9 @@
 #include "call_errors.h"
 #include "worker/engines/python/asking.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/task.h"
 #include "worker/engines/python/value.h"
+#include "worker/engines/python/waits.h"
 #include "worker/interp.h"
 
 static PyObject *lib, *refused; /* lib/interp.py, and its class */
@@ -35,6 +37,8 @@ static PyObject *ask_lib(const char *function, PyObject *args)
 static void interrupt(void)
 {
     PyErr_SetInterrupt();
+    if (sched != NULL)
+        sched_interrupt(sched);
 }
 
 /* The handler of SIGINT. A job's cancel is raised once; what is left of an interrupt when its call is over is nobody's. */
@@ -301,17 +305,31 @@ static void interp_close(struct outcome *ret_o)
     flush();
 }
 
-/* Between calls: threads that those have left go on. */
+/* Between calls: threads that those have left go on. A tasklet of another thread's that waits keeps the link: then so does it. */
 static void interp_rests(bool rests)
 {
-    static PyThreadState *here;
+    static struct python_wait w;
+    static int begun;
 
-    if (rests) {
-        here = python_asking_parks() ? NULL : PyEval_SaveThread();
-    } else if (here != NULL) {
-        PyEval_RestoreThread(here);
-        here = NULL;
-    }
+    if (rests)
+        begun = python_wait_begins(&w);
+    else if (begun >= 0)
+        python_wait_ends(&w);
+    if (rests && begun < 0)
+        PyErr_Clear();
+}
+
+/* A tasklet has died of an error that nobody calls for: it is printed. */
+static void interp_woken(void)
+{
+    PyObject *value = py_thread != NULL ? py_came_back(py_current(), 0) : NULL, *error = take_exception(), *done = NULL;
+
+    if (error != NULL)
+        done = ask_lib("say", PyTuple_Pack(1, error));
+    Py_XDECREF(value);
+    Py_XDECREF(error);
+    Py_XDECREF(done);
+    PyErr_Clear();
 }
 
 int python_interp_prepare(void)
@@ -332,6 +350,7 @@ const struct interp_engine python_interp = {
     .begin = interp_begin,
     .call = interp_call,
     .interrupt = interrupt,
+    .woken = interp_woken,
     .rests = interp_rests,
     .close = interp_close,
 };

@@ -10,9 +10,9 @@
 #include <signal.h>
 #include <sys/time.h>
 
-#include "worker/engines/python/task.h"
+#include "worker/engines/python/slp.h"
 
-enum { SLICE_US = 10000 };
+enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
 
 static pthread_t first;
 static struct py_thread *first_thread;
@@ -21,7 +21,7 @@ static bool wanted(void)
 {
     const coop_task *t = sched->current;
 
-    return !py_counts && sched_others_wait() && !t->atomic && sched->switch_trap == 0;
+    return !py_counts && (sched_others_wait() || sched->interrupted) && !t->atomic && sched->switch_trap == 0;
 }
 
 void py_preempt(const void *context)
@@ -30,7 +30,7 @@ void py_preempt(const void *context)
     if (first_thread == NULL)
         return;
     if (!pthread_equal(pthread_self(), first)) {
-        if (first_thread->sched->runnable > 0)
+        if (first_thread->sched->runnable > 0 || first_thread->sched->interrupted)
             (void)pthread_kill(first, SIGVTALRM);
         return;
     }
@@ -118,3 +118,36 @@ int py_set_slice(long us)
 
     return setitimer(ITIMER_VIRTUAL, &slice, NULL);
 }
+
+/* ---- of the module stackless --------------------------------------------------------------------------------------------------- */
+
+/* _set_slice(seconds): how long one may compute while others wait; at least a millisecond; 0: for ever. */
+static PyObject *set_slice(PyObject *self, PyObject *seconds)
+{
+    double us = PyFloat_AsDouble(seconds) * 1e6;
+
+    (void)self;
+    if (PyErr_Occurred())
+        return NULL;
+    if (!(us >= 0 && us < 1e6)) {
+        PyErr_SetString(PyExc_ValueError, "a slice is less than a second");
+        return NULL;
+    }
+    if (py_set_slice(us == 0 ? 0 : us < SLICE_MIN_US ? SLICE_MIN_US : (long)us) != 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+/* _slices(): how many have ended. */
+static PyObject *slices(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    return py_here() == 0 ? PyLong_FromUnsignedLongLong(sched->stats.slices) : NULL;
+}
+
+PyMethodDef slp_slice_functions[] = {
+    {"_set_slice", set_slice, METH_O,      "_set_slice(seconds): how long one may compute while others wait; 0: for ever."},
+    { "_slices",   slices,    METH_NOARGS, "_slices(): how many turns were taken away."                                   },
+    { NULL,        NULL,      0,           NULL                                                                           }
+};

@@ -38,7 +38,7 @@ void slp_unbind(py_tasklet *t);
 
 /* ---- functions of the module, a table each ---- */
 
-extern PyMethodDef slp_ring_functions[], slp_run_functions[], slp_hook_functions[];
+extern PyMethodDef slp_ring_functions[], slp_run_functions[], slp_hook_functions[], slp_slice_functions[];
 extern PyTypeObject slp_atomic_type;
 extern PyObject *slp_error_handler; /* NULL: none */
 extern bool slp_channel_told;

@@ -144,7 +144,7 @@ static int add_types(PyObject *m)
 
 static int fill(PyObject *m)
 {
-    PyMethodDef *const tables[] = { slp_ring_functions, slp_run_functions, slp_hook_functions, own_functions };
+    PyMethodDef *const tables[] = { slp_ring_functions, slp_run_functions, slp_hook_functions, slp_slice_functions, own_functions };
 
     if (add_types(m) < 0)
         return -1;

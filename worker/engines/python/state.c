@@ -27,6 +27,30 @@ static struct {
 static PyInterpreterState *interp;
 static PyCFunction lock_held; /* _imp.lock_held() */
 
+/* Another thread's collection, in which that gave up the interpreter's lock, is no concern of ours. */
+static const PyThreadState *collector;
+
+static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    (void)self;
+    collector = n > 0 && PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "start") == 0 ? py_state_current() : NULL;
+    Py_RETURN_NONE;
+}
+
+static void watch_collections(void)
+{
+    static PyMethodDef method = { "on_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL, NULL };
+    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc != NULL ? PyObject_GetAttrString(gc, "callbacks") : NULL;
+    PyObject *f = PyCFunction_New(&method, NULL);
+
+    if (callbacks != NULL && f != NULL)
+        (void)PyList_Append(callbacks, f);
+    PyErr_Clear();
+    Py_XDECREF(f);
+    Py_XDECREF(callbacks);
+    Py_XDECREF(gc);
+}
+
 void py_state_open(void)
 {
     PyObject *imp, *f;
@@ -41,6 +65,7 @@ void py_state_open(void)
     PyErr_Clear();
     Py_XDECREF(f);
     Py_XDECREF(imp);
+    watch_collections();
 }
 
 /* ---- current ------------------------------------------------------------------------------------------------------------------- */
@@ -69,12 +94,7 @@ static void empty(PyThreadState *ts)
     Py_CLEAR(ts->async_exc);
     Py_CLEAR(ts->async_gen_firstiter);
     Py_CLEAR(ts->async_gen_finalizer);
-    if (ts->context != NULL) {
-        ((PyContext *)ts->context)->ctx_entered = 0;
-        Py_CLEAR(((PyContext *)ts->context)->ctx_prev);
-        Py_CLEAR(ts->context);
-        ts->context_ver++;
-    }
+    py_state_set_context(ts, NULL);
     Py_CLEAR(ts->dict);
     Py_CLEAR(ts->curexc_type);
     Py_CLEAR(ts->curexc_value);
@@ -141,17 +161,21 @@ PyObject *py_state_copy_context(void)
     return PyContext_CopyCurrent();
 }
 
-int py_state_begin_context(PyThreadState *ts, PyObject *context)
+/* As greenlet does it, without entering it: it may be somebody else's too. */
+void py_state_set_context(PyThreadState *ts, PyObject *context)
 {
-    (void)ts;
-    return context == NULL ? 0 : PyContext_Enter(context);
+    PyObject *old = ts->context;
+
+    ts->context = Py_XNewRef(context);
+    ts->context_ver++;
+    Py_XDECREF(old);
 }
 
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
 
 const char *py_state_busy(const PyThreadState *ts)
 {
-    if (__builtin_expect(interp->gc.collecting, 0))
+    if (__builtin_expect(interp->gc.collecting && collector == ts, 0))
         return "the garbage collector is at work";
     if (__builtin_expect(ts->trash_delete_nesting > 0, 0))
         return "an object is being deallocated";
@@ -271,4 +295,17 @@ void py_state_count_off(PyThreadState *ts)
         set_tracer(ts, count.own);
     count.own = NULL;
     count.fn = NULL;
+}
+
+void py_state_share_tracing(PyThreadState *from, PyThreadState *to)
+{
+    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj &&
+                       from->c_profilefunc == to->c_profilefunc && from->c_profileobj == to->c_profileobj))
+        return;
+    to->c_tracefunc = from->c_tracefunc;
+    to->c_profilefunc = from->c_profilefunc;
+    Py_XSETREF(to->c_traceobj, Py_XNewRef(from->c_traceobj));
+    Py_XSETREF(to->c_profileobj, Py_XNewRef(from->c_profileobj));
+    if (to->tracing == 0)
+        to->cframe->use_tracing = to->c_tracefunc != NULL || to->c_profilefunc != NULL ? 255 : 0;
 }

@@ -27,8 +27,8 @@ PyThreadState *py_state_current(void);
 
 /* A copy of the current context, a new reference; NULL without an error: it is empty. */
 PyObject *py_state_copy_context(void);
-/* The state, which has none, gets it; NULL: leaves it empty. */
-int py_state_begin_context(PyThreadState *ts, PyObject *context);
+/* The state has it from now on; NULL: an empty one. */
+void py_state_set_context(PyThreadState *ts, PyObject *context);
 
 /* The collector is at work, an object is being taken apart, or the import lock is held: not a time to give up the turn. NULL: it is one. */
 const char *py_state_busy(const PyThreadState *ts);
@@ -50,6 +50,9 @@ void py_state_refinalize(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
+
+/* to has from's tracer and profiler. */
+void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 
 /* Counts instructions: fn is asked at each instruction of ts, until it is taken away; the state's own tracer goes on being called. */
 typedef int (*py_count_fn)(void);

@@ -42,6 +42,10 @@ static void leave(py_tasklet *t)
     if (t->named)
         py_locks_forget(ts->thread_id);
     t->named = false;
+    if (t->has_root)
+        py_root_ends(t->greenlet);
+    t->greenlet = NULL;
+    t->has_root = false;
     py_stack_leave(t);
     py_thread->nobody->ts = ts; /* callbacks still run in it */
     t->task->engine = py_thread->nobody;
@@ -68,24 +72,15 @@ static PyObject *call(py_tasklet *t)
     return result;
 }
 
-static void drop_post(void)
-{
-    py_tasklet *post = py_thread->post;
-
-    py_thread->post = NULL;
-    Py_XDECREF(post);
-}
-
 static int body(void *arg)
 {
     py_tasklet *t = arg;
     PyObject *result;
 
     py_state_enter(t->ts);
-    if (py_thread->post != NULL)
-        drop_post();
+    py_drop_post();
     if (t->context != NULL) {
-        (void)py_state_begin_context(t->ts, t->context);
+        py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);
     }
     result = call(t);

@@ -39,9 +39,10 @@ typedef struct py_tasklet {
     bool posted;
     bool held, watches, waits_for_sleepers;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    bool forced;  /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved; /* its finalizer runs */
-    bool named;   /* somebody has asked for its identity */
+    bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved;  /* its finalizer runs */
+    bool has_root; /* greenlet is a root, and ours */
+    bool named;    /* somebody has asked for its identity */
 } py_tasklet;
 
 struct py_thread {
@@ -51,8 +52,9 @@ struct py_thread {
     unsigned long ident;
     bool ended;
     pthread_t self;
-    py_tasklet *inbox;     /* woken by other threads */
-    py_tasklet *post;      /* its last reference may be here: whoever arrives drops it */
+    py_tasklet *inbox; /* woken by other threads */
+    py_tasklet *post;  /* its last reference may be here: whoever arrives drops it */
+    PyObject *post_greenlet;
     py_tasklet *innermost; /* of the watchdogs */
     struct py_thread *next;
 };
@@ -106,6 +108,14 @@ static inline bool py_blocked(const py_tasklet *t)
 
 /* ---- taking turns: task_turn.c ---- */
 
+/* Whoever arrives, first thing. */
+void py_drop_post_now(void);
+static inline void py_drop_post(void)
+{
+    if (__builtin_expect(py_thread->post != NULL || py_thread->post_greenlet != NULL, 0))
+        py_drop_post_now();
+}
+
 /* The reference of one that is queued or blocked. */
 void py_hold(py_tasklet *t);
 void py_unhold(py_tasklet *t);
@@ -137,6 +147,11 @@ void py_on_interrupt(void);
 void py_on_deadlock(void);
 /* What main is told that waits there for nobody. */
 const char *slp_deadlock_text(const struct slp_chan *c);
+
+/* ---- greenlets: grl_switch.c ---- */
+
+/* The tasklet ends whose root greenlet this is: a reference, which is taken over. */
+void py_root_ends(PyObject *root);
 
 /* ---- threads: task_thread.c ---- */
 

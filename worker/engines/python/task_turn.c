@@ -31,12 +31,16 @@ PyObject *py_failed(int rc)
     return NULL;
 }
 
-static void drop_post(void)
+/* Their last references may be these: what dies runs code, and may switch. */
+void py_drop_post_now(void)
 {
     py_tasklet *post = py_thread->post;
+    PyObject *greenlet = py_thread->post_greenlet;
 
     py_thread->post = NULL;
-    Py_DECREF(post);
+    py_thread->post_greenlet = NULL;
+    Py_XDECREF(post);
+    Py_XDECREF(greenlet);
 }
 
 PyObject *py_came_back(py_tasklet *me, int rc)
@@ -44,8 +48,7 @@ PyObject *py_came_back(py_tasklet *me, int rc)
     PyObject *value = me->tempval;
 
     me->tempval = NULL;
-    if (__builtin_expect(py_thread->post != NULL, 0))
-        drop_post();
+    py_drop_post();
     if (value != NULL && __builtin_expect(Py_IS_TYPE(value, &slp_bomb_type), 0))
         return py_explode(value);
     if (__builtin_expect(rc != 0, 0)) {

@@ -6,6 +6,7 @@ import importlib
 import linecache
 import sys
 import traceback
+import types
 
 TRACEBACK_MOST = 15 << 10  # characters; what is cut off is its beginning
 REMEMBERED = 64  # sources of exec, for tracebacks
@@ -94,7 +95,14 @@ def find_call(name, args):
         function = find_function(name)
     if not callable(function):
         raise Refused("NoFunction", f"there is no function '{name}' in this interpreter")
-    return function, tuple(args or ()), kwargs, False
+    args = tuple(args or ())
+    if isinstance(function, types.BuiltinFunctionType):  # eval(), globals() and their like want to be called by somebody
+        return types.FunctionType(by_hand.__code__, main.__dict__), (function, args, kwargs), {}, False
+    return function, args, kwargs, False
+
+
+def by_hand(_function, _args, _kwargs):
+    return _function(*_args, **_kwargs)
 
 
 def set_names(names):

@@ -1,0 +1,93 @@
+"""CPython's own tests inside a tasklet: cpython_suite.py DIRECTORY plain|sliced MODULE... DIRECTORY has the package test (libpython3.11-testsuite).
+
+plain: the tests are all that runs. sliced: slices of a millisecond, and a neighbour that computes. A line for each module, and one for each test that
+failed unexpectedly, or passed though EXPECTED says it fails.
+"""
+
+import faulthandler
+import io
+import stackless
+import sys
+import time
+import unittest
+
+# The end of a test's id -> why it cannot hold in a tasklet, which to Python is a thread of its own. They are not run.
+SIGINT = "only the main tasklet is Python's main thread: asyncio.run() of another takes no SIGINT, as in any other thread"
+EXPECTED = {
+    "RunTests.test_asyncio_run_without_uncancel": SIGINT,
+    "RunnerTests.test_interrupt_call_soon": SIGINT,
+    "RunnerTests.test_interrupt_wait": SIGINT,
+    "RunnerTests.test_interrupt_cancelled_task": SIGINT,
+    "RunnerTests.test_signal_install_not_supported_ok": SIGINT,
+}
+
+
+def neighbour(over):
+    n = 0
+    while not over:
+        n += 1
+
+
+def without_expected(suite, expected):
+    """The same suite, whose fixtures stay; what is expected to fail is counted."""
+    kept = []
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            without_expected(test, expected)
+        elif any(test.id().endswith(name) for name in EXPECTED):
+            expected.append(test.id())
+            continue
+        kept.append(test)
+    suite._tests = kept
+
+
+def run_suite(name, said, expected):
+    module = __import__(name, fromlist=["*"])
+    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
+    without_expected(suite, expected)
+    return unittest.TextTestRunner(stream=said, verbosity=0, warnings="ignore").run(suite)
+
+
+def run_module(name, sliced):
+    over, said, results, expected = [], io.StringIO(), [], []
+
+    def tests():
+        try:
+            results.append(run_suite(name, said, expected))
+        finally:
+            over.append(True)
+    t = stackless.tasklet(tests)()
+    if sliced:
+        stackless._set_slice(0.001)
+        stackless.tasklet(neighbour)(over)
+    before = stackless._slices()
+    while not over:
+        stackless.run(threadblock=True)
+    if sliced:
+        stackless._set_slice(0.01)
+    assert not t.alive
+    return results[0], said.getvalue(), stackless._slices() - before, expected
+
+
+def main():
+    faulthandler.enable()
+    directory, how, *names = sys.argv[1:]
+    import test  # of the standard library's package, which has the package's support, too
+    test.__path__.append(directory + "/test")
+    test.support.__path__.append(directory + "/test/support") if hasattr(test, "support") else None
+    bad = 0
+    for name in names:
+        result, said, slices, expected = run_module(name, how == "sliced")
+        wrong = [test for test, _ in result.failures + result.errors]
+        print(f"{name}: {result.testsRun} run, {len(result.skipped)} skipped, {len(expected)} expected failures, {len(wrong)} failed, {slices} slices",
+              flush=True)
+        for test in wrong:
+            print("not ok", test.id())
+        if wrong:
+            print(said)
+        bad += len(wrong)
+    sys.exit(bad > 0)
+
+
+if __name__ == "__main__":
+    main()
