@@ -113,10 +113,11 @@ PYTHON_OWN := $(PYTHON_OBJS:%=$(B)/pic/worker/engines/python/%.o)
 PYTHON_ALL := $(WORKER_OBJS:%=$(B)/pic/worker/%.o) $(TASK_OBJS:%=$(B)/pic/worker/task/%.o) \
 	$(PROTO_OBJS:%=$(B)/pic/proto/%.o) $(SCHEMAS:%=$(B)/pic/gen/%.pb-c.o)
 ifneq ($(filter asan ubsan tsan,$(FLAVOUR)),)
-$(B)/coop_python.so:
+$(B)/coop_python.so: ALWAYS
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/coop_python.so
 	@mkdir -p $(@D)
 	$(call run,COPY,cp build/debug/coop_python.so $@)
+ALWAYS:
 else
 $(B)/libpython-parts.a: $(PYTHON_ALL)
 $(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
@@ -465,7 +466,7 @@ deb: deps ## a Debian package of all that install puts there: build/deb/coop_VER
 	@tools/deps.sh deb
 	@packaging/deb/build.sh $(COOP_VERSION) $$(dpkg --print-architecture) $(DEB)
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop/coop-courier
+	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop/coop-courier $(DESTDIR)$(PREFIX)/libexec/coop/coop_python.so
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h $(DESTDIR)$(PREFIX)/include/coop/interp.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h

@@ -16,6 +16,8 @@ install -D -m 644 "$top/packaging/coopd.yaml" "$tree/etc/coop/coopd.yaml"
 install -D -m 644 "$top/LICENSE" "$tree/usr/share/doc/coop/copyright"
 find "$tree/usr/share/man" -type f -name '*.[0-9]' -exec gzip -9n {} +
 strip --strip-unneeded "$tree/usr/bin/coop" "$tree/usr/bin/coopd" "$tree/usr/libexec/coop/coop-worker" "$tree"/usr/lib/libcoop.so.*.*
+# The engine python, where there was a Python to build it for.
+for module in "$tree"/usr/libexec/coop/*.so; do [ ! -e "$module" ] || strip --strip-unneeded "$module"; done
 find "$tree" -type d -exec chmod 755 {} +
 
 # What the programs are linked with, by the packages that are installed here.

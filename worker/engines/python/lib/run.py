@@ -202,7 +202,7 @@ def check_encoding(source, name):
 def execute(main, source, name):
     try:
         check_encoding(source, name)
-        exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
+        _coop.execute_alone(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
         return ending_of(error)
     return 0, None, None, None
