@@ -12,6 +12,7 @@
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/loop.h"
 #include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
@@ -97,7 +98,7 @@ static int prepare(bool packages)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0) {
+    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }

@@ -16,6 +16,7 @@
 #include "worker/engines/python/calls.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/value.h"
+#include "worker/engines/python/waits.h"
 #include "worker/interp.h"
 
 static PyObject *lib, *refused; /* lib/interp.py, and its class */
