@@ -3,6 +3,7 @@
  * which wait keep nobody waiting.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -250,6 +251,25 @@ static void an_interrupt_ends_a_call_and_its_tasklets_alike(void **state)
         "TimedOut 8\n");
 }
 
+/* Once without tasklets, and once with. */
+static void a_cancel_ends_a_wait_for_the_broker(void **state)
+{
+    static const char *const before[] = { "", "import stackless\nstackless.tasklet(q.get)()\nstackless.schedule()\n" };
+    struct broker *b = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *source = "print('waits', flush=True)\ntry: q.get()\nexcept KeyboardInterrupt: print('told')\n";
+        const char *path = script(b, "a.py", support_text(HEAD "q = queues.create()\n%s%s", before[i], source));
+        struct proc *p = coop_start(b, "run", "--cap", "queues", path);
+
+        proc_until(p, &p->out, "waits\n");
+        proc_kill(p, SIGINT);
+        (void)proc_end(p);
+        expect_text(p->out, "waits\n"
+                            "told\n");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -265,6 +285,7 @@ int main(void)
         TEST(a_tasklet_that_waits_keeps_no_other_waiting),
         TEST(tasklets_and_threads_of_a_call_go_on_between_calls),
         TEST(an_interrupt_ends_a_call_and_its_tasklets_alike),
+        TEST(a_cancel_ends_a_wait_for_the_broker),
     };
 
     if (access(support_program("coop_python.so"), R_OK) != 0) {
