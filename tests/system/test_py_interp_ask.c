@@ -160,6 +160,21 @@ static void a_pool_of_interpreters_is_an_executor(void **state)
                   "BrokenInterpreterPool\n");
 }
 
+static void a_pool_is_used_by_several_threads(void **state)
+{
+    expect_script(*state,
+                  "from concurrent.futures import InterpreterPoolExecutor\n"
+                  "import threading\n"
+                  "out = []\n"
+                  "with InterpreterPoolExecutor(2) as pool:\n"
+                  "    def use(n): out.append(sum(f.result() for f in [pool.submit(pow, n, k) for k in range(10)]))\n"
+                  "    ts = [threading.Thread(target=use, args=(n,)) for n in range(1, 5)]\n"
+                  "    for t in ts: t.start()\n"
+                  "    for t in ts: t.join()\n"
+                  "print(sorted(out))\n",
+                  "[10, 1023, 29524, 349525]\n");
+}
+
 /* ---- who waits keeps nobody waiting -------------------------------------------------------------------------------------------------------------- */
 
 static void threads_that_ask_at_the_same_time_all_have_their_answers(void **state)
@@ -281,6 +296,7 @@ int main(void)
         TEST(keys_are_kept_and_what_was_granted_may_shrink),
         TEST(a_child_calls_what_its_parent_offers),
         TEST(a_pool_of_interpreters_is_an_executor),
+        TEST(a_pool_is_used_by_several_threads),
         TEST(threads_that_ask_at_the_same_time_all_have_their_answers),
         TEST(a_tasklet_that_waits_keeps_no_other_waiting),
         TEST(tasklets_and_threads_of_a_call_go_on_between_calls),
