@@ -9,6 +9,7 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/handle.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
@@ -262,6 +263,7 @@ static int python_forked(void)
     python_job.cancelled = 0;
     PyOS_AfterFork_Child();
     py_preempt_forked();
+    python_handles_forked();
     return 0;
 }
 
@@ -270,6 +272,8 @@ static void python_cancel(void)
 {
     python_job.cancelled = 1;
     (void)PyErr_SetInterruptEx(SIGTERM);
+    if (sched != NULL) /* it sleeps, or is about to */
+        sched_interrupt(sched);
 }
 
 /* Of a tasklet's stack, or of main's, whose end is the job's. */
