@@ -105,6 +105,14 @@ static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
         "Revoked\n");
 }
 
+static void the_example_does_what_it_says(void **state)
+{
+    struct proc *p =
+        proc_expect(coop((struct broker *)*state, "run", "--cap", "interpreters=4", "--cap", "queues", "examples/interp/mean.py"), 0);
+
+    expect_text(p->out, "499.5\n");
+}
+
 /* ---- aliases and pools ------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_child_calls_what_its_parent_offers(void **state)
@@ -294,6 +302,7 @@ int main(void)
         TEST(items_without_their_sender_are_as_the_queue_says),
         TEST(a_buffer_is_memory_that_is_handed_over_and_nobody_can_change_it),
         TEST(keys_are_kept_and_what_was_granted_may_shrink),
+        TEST(the_example_does_what_it_says),
         TEST(a_child_calls_what_its_parent_offers),
         TEST(a_pool_of_interpreters_is_an_executor),
         TEST(a_pool_is_used_by_several_threads),
