@@ -317,6 +317,16 @@ static void ask_daemon(int work)
     say("left behind");
 }
 
+/* There until it is killed. */
+static void ask_rest(int work)
+{
+    (void)work;
+    say("here");
+    output_flush();
+    for (;;)
+        pause();
+}
+
 /* By a process of the job's, and by one that has confined itself. */
 static int signals_by_a_child(bool confined)
 {
@@ -369,6 +379,7 @@ static const struct question {
     bool loopback, proc, terminal;
 } questions[] = {
     { .name = "who", .ask = ask_who },
+    { .name = "rest", .ask = ask_rest },
     { .name = "outside", .ask = ask_outside },
     { .name = "program", .ask = ask_program },
     { .name = "identity", .ask = ask_identity },
@@ -958,23 +969,28 @@ static void expect_all_dead(int link)
     } while (n > 0);
 }
 
-static void expect_words(int link)
+static void expect_message(int link, Pb__FromWorker__BodyCase body)
 {
     struct pollfd p = { .fd = link, .events = POLLIN };
     uint8_t *bytes = NULL;
     size_t cap = 0, len;
-    bool result = false;
+    bool there = false;
 
-    while (!result) {
+    while (!there) {
         struct frame f;
 
         assert_int_equal(poll(&p, 1, WAIT_MS), 1);
         assert_int_equal(sp_recv(link, &bytes, &cap, FRAME_MAX_LINK, &len), 0);
         assert_int_equal(frame_decode(&f, &pb__from_worker__descriptor, bytes, len, FRAME_MAX_LINK), 0);
-        result = ((const Pb__FromWorker *)f.msg)->body_case == PB__FROM_WORKER__BODY_RESULT;
+        there = ((const Pb__FromWorker *)f.msg)->body_case == body;
         frame_release(&f);
     }
     free(bytes);
+}
+
+static void expect_words(int link)
+{
+    expect_message(link, PB__FROM_WORKER__BODY_RESULT);
 }
 
 static void check_end_with_init(struct world *w)
@@ -1116,8 +1132,8 @@ static void check_cgroup(const char *dir, bool v2, int (*become)(char fd[16]))
     w.fds[w.n_fds++] = v2 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(procs, O_WRONLY | O_CLOEXEC);
     w.cgroup_v2 = v2;
     w.cgroup_v1 = !v2;
-    link = ask_open(&w, "who", &pid);
-    expect_words(link);
+    link = ask_open(&w, "rest", &pid);
+    expect_message(link, PB__FROM_WORKER__BODY_OUTPUT);
     assert_true(is_member(dir, pid));
     kill(pid, SIGKILL);
     assert_int_equal(hear(&w, &f)->body_case, PB__FROM_ZYGOTE__BODY_EXITED); /* only then has it left the group for sure */
