@@ -118,6 +118,23 @@ static void its_source_is_run_before_its_first_call(void **state)
         "exit\n");
 }
 
+static void one_of_a_template_begins_with_its_names_and_is_reset_to_them(void **state)
+{
+    struct broker *b = *state;
+    const char *init = script(b, "init.py", "import json\ndef parse(s): return json.loads(s)\nn = 5\n"), *id;
+    struct proc *p;
+
+    proc_expect(coop(b, "template", "build", "data", "--engine", "python", "--run", init), 0);
+    p = proc_expect(coop(b, "interp", "create", "--template", "data"), 0);
+    id = support_text("%.*s", (int)strcspn(p->out.bytes, "\n"), p->out.bytes);
+    expect_text(proc_expect(coop(b, "interp", "call", id, "parse", "\"[1, 2]\""), 0)->out, "[1, 2]\n");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "n = n + 1"), 0)->out, "");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "n"), 0)->out, "6\n");
+    proc_expect(coop(b, "interp", "reset", id), 0);
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "n"), 0)->out, "5\n");
+    proc_expect(coop(b, "interp", "close", id), 0);
+}
+
 /* ---- values and functions ----------------------------------------------------------------------------------------------------------------- */
 
 static void values_of_every_type_come_back_as_they_went(void **state)
@@ -299,6 +316,7 @@ int main(void)
         TEST(lua_and_python_call_each_other),
         TEST(what_an_interpreter_knows_it_keeps),
         TEST(its_source_is_run_before_its_first_call),
+        TEST(one_of_a_template_begins_with_its_names_and_is_reset_to_them),
         TEST(values_of_every_type_come_back_as_they_went),
         TEST(what_cannot_be_sent_is_named_by_its_path),
         TEST(functions_are_called_by_value_or_by_name),

@@ -3,6 +3,7 @@
  * which wait keep nobody waiting.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -104,6 +105,14 @@ static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
         "Revoked\n");
 }
 
+static void the_example_does_what_it_says(void **state)
+{
+    struct proc *p =
+        proc_expect(coop((struct broker *)*state, "run", "--cap", "interpreters=4", "--cap", "queues", "examples/interp/mean.py"), 0);
+
+    expect_text(p->out, "499.5\n");
+}
+
 /* ---- aliases and pools ------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_child_calls_what_its_parent_offers(void **state)
@@ -157,6 +166,21 @@ static void a_pool_of_interpreters_is_an_executor(void **state)
                   "cannot schedule new futures after shutdown\n"
                   "0\n"
                   "BrokenInterpreterPool\n");
+}
+
+static void a_pool_is_used_by_several_threads(void **state)
+{
+    expect_script(*state,
+                  "from concurrent.futures import InterpreterPoolExecutor\n"
+                  "import threading\n"
+                  "out = []\n"
+                  "with InterpreterPoolExecutor(2) as pool:\n"
+                  "    def use(n): out.append(sum(f.result() for f in [pool.submit(pow, n, k) for k in range(10)]))\n"
+                  "    ts = [threading.Thread(target=use, args=(n,)) for n in range(1, 5)]\n"
+                  "    for t in ts: t.start()\n"
+                  "    for t in ts: t.join()\n"
+                  "print(sorted(out))\n",
+                  "[10, 1023, 29524, 349525]\n");
 }
 
 /* ---- who waits keeps nobody waiting -------------------------------------------------------------------------------------------------------------- */
@@ -250,6 +274,25 @@ static void an_interrupt_ends_a_call_and_its_tasklets_alike(void **state)
         "TimedOut 8\n");
 }
 
+/* Once without tasklets, and once with. */
+static void a_cancel_ends_a_wait_for_the_broker(void **state)
+{
+    static const char *const before[] = { "", "import stackless\nstackless.tasklet(q.get)()\nstackless.schedule()\n" };
+    struct broker *b = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *source = "print('waits', flush=True)\ntry: q.get()\nexcept KeyboardInterrupt: print('told')\n";
+        const char *path = script(b, "a.py", support_text(HEAD "q = queues.create()\n%s%s", before[i], source));
+        struct proc *p = coop_start(b, "run", "--cap", "queues", path);
+
+        proc_until(p, &p->out, "waits\n");
+        proc_kill(p, SIGINT);
+        (void)proc_end(p);
+        expect_text(p->out, "waits\n"
+                            "told\n");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -259,12 +302,15 @@ int main(void)
         TEST(items_without_their_sender_are_as_the_queue_says),
         TEST(a_buffer_is_memory_that_is_handed_over_and_nobody_can_change_it),
         TEST(keys_are_kept_and_what_was_granted_may_shrink),
+        TEST(the_example_does_what_it_says),
         TEST(a_child_calls_what_its_parent_offers),
         TEST(a_pool_of_interpreters_is_an_executor),
+        TEST(a_pool_is_used_by_several_threads),
         TEST(threads_that_ask_at_the_same_time_all_have_their_answers),
         TEST(a_tasklet_that_waits_keeps_no_other_waiting),
         TEST(tasklets_and_threads_of_a_call_go_on_between_calls),
         TEST(an_interrupt_ends_a_call_and_its_tasklets_alike),
+        TEST(a_cancel_ends_a_wait_for_the_broker),
     };
 
     if (access(support_program("coop_python.so"), R_OK) != 0) {

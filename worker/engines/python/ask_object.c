@@ -190,6 +190,13 @@ static int deadline_of(PyObject *seconds, int64_t *ret)
     return 0;
 }
 
+static PyObject *told_by_others(struct asking *s, int64_t deadline)
+{
+    int rc = await_others(s, deadline);
+
+    return rc == 0 || rc == -ETIMEDOUT ? PyBool_FromLong(rc == 0) : python_call_failed(rc);
+}
+
 /* wait_any(asks, seconds) -> whether one of them has been answered, and by whom it is asked next is told so. */
 static PyObject *wait_any(PyObject *self, PyObject *args)
 {
@@ -207,12 +214,14 @@ static PyObject *wait_any(PyObject *self, PyObject *args)
     if (n < 1 || n > ASKS_ANY)
         return PyErr_Format(PyExc_ValueError, "1 to %d of them", ASKS_ANY);
     for (Py_ssize_t i = 0; i < n; i++) {
-        const struct asking *s = (struct asking *)PyTuple_GET_ITEM(list, i);
+        struct asking *s = (struct asking *)PyTuple_GET_ITEM(list, i);
 
         if (!Py_IS_TYPE((PyObject *)s, asking_type))
             return PyErr_Format(PyExc_TypeError, "an Ask is needed");
-        if (s->ask == NULL || s->waited) /* it is over; or somebody else is told, and asks then again */
+        if (s->ask == NULL)
             Py_RETURN_TRUE;
+        if (s->waited) /* whoever does so tells us when it is over */
+            return told_by_others(s, deadline);
         asks[i] = s->ask;
     }
     mark(list, true);

@@ -312,7 +312,7 @@ static void interp_rests(bool rests)
     static int begun;
 
     if (rests)
-        begun = python_wait_begins(&w);
+        begun = python_rest_begins(&w);
     else if (begun >= 0)
         python_wait_ends(&w);
     if (rests && begun < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "worker/asks.h"
+#include "worker/engines/python/state.h"
 #include "worker/task/sched.h"
 
 /*
@@ -19,11 +20,11 @@ bool python_asking_parks(void)
 }
 
 /* A wait begins: 1: it parks; 0: the thread waits whole, without the GIL from now on; -EBUSY with an exception. */
-int python_wait_begins(struct python_wait *w)
+static int begin(struct python_wait *w, bool parks)
 {
     w->here = NULL;
-    w->parks = python_asking_parks();
-    if (w->parks) {
+    w->parks = parks;
+    if (parks) {
         parked_of = sched;
         parked++;
         return 1;
@@ -37,6 +38,16 @@ int python_wait_begins(struct python_wait *w)
     asks_stay = true;
     w->here = PyEval_SaveThread();
     return 0;
+}
+
+int python_wait_begins(struct python_wait *w)
+{
+    return begin(w, python_asking_parks());
+}
+
+int python_rest_begins(struct python_wait *w)
+{
+    return begin(w, python_asking_parks() && py_state_threads() == 0);
 }
 
 void python_wait_ends(struct python_wait *w)

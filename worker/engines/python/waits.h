@@ -19,6 +19,9 @@ struct python_wait {
 int python_wait_begins(struct python_wait *w);
 void python_wait_ends(struct python_wait *w);
 
+/* The same for an interpreter that rests between calls: threads that those have left may want to ask, and then its tasklets rest, too. */
+int python_rest_begins(struct python_wait *w);
+
 /* Whether one that begins now would park. */
 bool python_asking_parks(void);
 
