@@ -49,7 +49,6 @@ static void other_engines_run(void **state)
 {
     struct broker *b = *state;
 
-    (void)coop(b, "run", script(b, "x.py", "print(1)\n"));
     expect_text(proc_expect(coop(b, "run", script(b, "x.lua", "print(2)\n")), 0)->out, "2\n");
     expect_text(proc_expect(coop(b, "run", "--", "echo", "3"), 0)->out, "3\n");
 }
