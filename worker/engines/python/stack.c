@@ -34,6 +34,10 @@ int python_stack_measure(void)
 static const char message[] = "the C stack is used up: calls through C (repr, json, pickle, re, __del__, ...) are nested too deep for it. "
                               "sys.setrecursionlimit() was set higher than 8 MiB of stack bear\n";
 
+/*
+ * Above its end the kernel makes it grow, and no access to it faults: so any fault in it is its end, wherever that is. The kernel reckons from behind
+ * arguments and variables, which libc's top is in front of.
+ */
 void python_stack_fault(const void *address)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "RecursionError" };
@@ -42,7 +46,7 @@ void python_stack_fault(const void *address)
 
     if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size)
         size = limit.rlim_cur;
-    if (top == 0 || at >= top - size + 4096 || at < top - size - GUARD || link_is_mine())
+    if (top == 0 || at >= top || at < top - size - GUARD || link_is_mine())
         return;
     memcpy(o.message, message, sizeof(message) - 2); /* without the line's end */
     output_write(PB__STREAM__STREAM_STDERR, "RecursionError: ", 16);
