@@ -52,7 +52,7 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
 PYTHON_OBJS := module engine lib streams image \
-               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack grl_switch grl_type grl_module
+               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack grl_switch grl_type grl_module loop
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 CLIENT_OBJS := client req_socket endpoint autostart error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases audit val_json_words val_json_read val_json_parts val_json_write tls_link
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.

@@ -20,7 +20,9 @@
 
 enum { ROWS_MAX = 400 };
 
-static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states" };
+static const char *const files[] = {
+    "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states", "asyncio_loops", "leaks"
+};
 
 /* As start.c loads it; then the file runs as a script. */
 static const char load_module[] = "import sys, _imp\n"
@@ -67,17 +69,17 @@ static void holds_in_a_sealed_worker(void **state)
 
 /* ---- other people's tests, where they are installed ------------------------------------------------------------------------------ */
 
-#define CPYTHON  "/usr/lib/python3.11"               /* package libpython3.11-testsuite */
-#define GREENLET "/usr/lib/python3/dist-packages"    /* package python3-greenlet */
-#define OF_GENERATORS                                                                                                                        \
-    "test.test_generators", "test.test_generator_stop", "test.test_coroutines", "test.test_asyncgen", "test.test_yield_from",                \
-        "test.test_context", "test.test_contextlib", "test.test_contextlib_async", "test.test_with", "test.test_raise",                      \
+#define CPYTHON  "/usr/lib/python3.11"            /* package libpython3.11-testsuite */
+#define GREENLET "/usr/lib/python3/dist-packages" /* package python3-greenlet */
+#define OF_GENERATORS                                                                                                                      \
+    "test.test_generators", "test.test_generator_stop", "test.test_coroutines", "test.test_asyncgen", "test.test_yield_from",              \
+        "test.test_context", "test.test_contextlib", "test.test_contextlib_async", "test.test_with", "test.test_raise",                    \
         "test.test_exception_group"
-#define OF_ASYNCIO                                                                                                                           \
-    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_base_events", "test.test_asyncio.test_locks",  \
-        "test.test_asyncio.test_streams", "test.test_asyncio.test_queues", "test.test_asyncio.test_taskgroups",                              \
-        "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners", "test.test_asyncio.test_waitfor",                               \
-        "test.test_asyncio.test_pep492"
+#define OF_ASYNCIO                                                                                                                         \
+    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_base_events",                                \
+        "test.test_asyncio.test_locks", "test.test_asyncio.test_streams", "test.test_asyncio.test_queues",                                 \
+        "test.test_asyncio.test_taskgroups", "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners",                          \
+        "test.test_asyncio.test_waitfor", "test.test_asyncio.test_pep492"
 
 /* Where a copy of the package lies: the environment says, or it is installed. NULL: nowhere. */
 static const char *find(const char *variable, const char *installed, const char *file)
@@ -133,9 +135,9 @@ static void greenlets_own_tests_pass(void **state)
     (void)state;
     if (where == NULL)
         skip(); /* apt install python3-greenlet */
-    run_suite((const char *const[]){ ROWS "greenlet_suite.py", where, "test_greenlet", "test_throw", "test_generator", "test_generator_nested",
-                                     "test_weakref", "test_gc", "test_contextvars", "test_tracing", "test_extension_interface",
-                                     "test_greenlet_trash", NULL });
+    run_suite((const char *const[]){ ROWS "greenlet_suite.py", where, "test_greenlet", "test_throw", "test_generator",
+                                     "test_generator_nested", "test_weakref", "test_gc", "test_contextvars", "test_tracing",
+                                     "test_extension_interface", "test_greenlet_trash", NULL });
 }
 
 /* The names a file says it has, each a test; returns how many there are then. */

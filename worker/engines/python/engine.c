@@ -9,6 +9,7 @@
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/loop.h"
 #include "worker/engines/python/task.h"
 #include "worker/output.h"
 
@@ -58,7 +59,7 @@ static int python_prepare(void)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", NULL);
-    if (done == NULL) {
+    if (done == NULL || py_loop_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }

@@ -13,8 +13,7 @@
 #include "worker/engines/python/task.h"
 
 typedef struct greenlet {
-    PyObject_HEAD
-    PyObject *dict, *weak;
+    PyObject_HEAD PyObject *dict, *weak;
     PyObject *run;           /* before its start */
     struct greenlet *parent; /* NULL: a root */
     py_tasklet *t;           /* from its start to its end */

@@ -114,23 +114,20 @@ static PyObject *get_tstate_trash_delete_nesting(PyObject *self, PyObject *none)
 }
 
 static PyMethodDef functions[] = {
-    {"getcurrent",                               getcurrent,                METH_NOARGS, "getcurrent(): the greenlet that runs."                              },
-    { "gettrace",                                gettrace,                  METH_NOARGS, "gettrace(): the tracer, or None."                                   },
-    { "settrace",                                settrace,                  METH_O,      "settrace(f): f(event, (origin, target)) after each switch; the old."},
-    { "get_pending_cleanup_count",               get_pending_cleanup_count, METH_NOARGS, "0"                                                                  },
-    { "get_total_main_greenlets",                get_total_main_greenlets,  METH_NOARGS, "Threads that have greenlets."                                       },
-    { "get_clocks_used_doing_optional_cleanup",  get_pending_cleanup_count, METH_NOARGS, "0: there is none."                                                  },
-    { "enable_optional_cleanup",                 enable_optional_cleanup,   METH_O,      "There is none."                                                     },
-    { "get_tstate_trash_delete_nesting",         get_tstate_trash_delete_nesting, METH_NOARGS, "Of the greenlet that runs."                  },
-    { NULL,                                      NULL,                      0,           NULL                                                                 }
+    {"getcurrent",                              getcurrent,                      METH_NOARGS, "getcurrent(): the greenlet that runs."                              },
+    { "gettrace",                               gettrace,                        METH_NOARGS, "gettrace(): the tracer, or None."                                   },
+    { "settrace",                               settrace,                        METH_O,      "settrace(f): f(event, (origin, target)) after each switch; the old."},
+    { "get_pending_cleanup_count",              get_pending_cleanup_count,       METH_NOARGS, "0"                                                                  },
+    { "get_total_main_greenlets",               get_total_main_greenlets,        METH_NOARGS, "Threads that have greenlets."                                       },
+    { "get_clocks_used_doing_optional_cleanup", get_pending_cleanup_count,       METH_NOARGS, "0: there is none."                                                  },
+    { "enable_optional_cleanup",                enable_optional_cleanup,         METH_O,      "There is none."                                                     },
+    { "get_tstate_trash_delete_nesting",        get_tstate_trash_delete_nesting, METH_NOARGS, "Of the greenlet that runs."                                         },
+    { NULL,                                     NULL,                            0,           NULL                                                                 }
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "greenlet",
-    .m_doc = "Greenlets: switches by name, on stacks that are not copied.",
-    .m_size = -1,
-    .m_methods = functions,
+    PyModuleDef_HEAD_INIT, .m_name = "greenlet",   .m_doc = "Greenlets: switches by name, on stacks that are not copied.",
+    .m_size = -1,          .m_methods = functions,
 };
 
 static int add_capsule(PyObject *m)
@@ -163,9 +160,11 @@ static int fill(PyObject *m)
     if (grl_error == NULL || grl_exit == NULL || PyModule_AddType(m, &grl_type) < 0 || PyModule_AddObjectRef(m, "error", grl_error) < 0 ||
         PyModule_AddObjectRef(m, "GreenletExit", grl_exit) < 0 || PyModule_AddStringConstant(m, "__version__", "2.0.2") < 0 ||
         PyModule_AddIntConstant(m, "GREENLET_USE_GC", 1) < 0 || PyModule_AddIntConstant(m, "GREENLET_USE_TRACING", 1) < 0 ||
-        PyModule_AddIntConstant(m, "GREENLET_USE_CONTEXT_VARS", 1) < 0 || PyModule_AddIntConstant(m, "GREENLET_USE_STANDARD_THREADING", 1) < 0)
+        PyModule_AddIntConstant(m, "GREENLET_USE_CONTEXT_VARS", 1) < 0 ||
+        PyModule_AddIntConstant(m, "GREENLET_USE_STANDARD_THREADING", 1) < 0)
         return -1;
-    if (PyDict_SetItemString(grl_type.tp_dict, "error", grl_error) < 0 || PyDict_SetItemString(grl_type.tp_dict, "GreenletExit", grl_exit) < 0)
+    if (PyDict_SetItemString(grl_type.tp_dict, "error", grl_error) < 0 ||
+        PyDict_SetItemString(grl_type.tp_dict, "GreenletExit", grl_exit) < 0)
         return -1;
     for (const char *const *name = (const char *const[]){ "getcurrent", "gettrace", "settrace", NULL }; *name != NULL; name++) {
         PyObject *f = PyObject_GetAttrString(m, *name), *method = f != NULL ? PyStaticMethod_New(f) : NULL;

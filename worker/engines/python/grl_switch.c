@@ -247,7 +247,7 @@ static int may_switch_to(const greenlet *g)
     if (g->thread == py_thread)
         return 0;
     PyErr_SetString(grl_error, g->thread == NULL || g->thread->ended ? "cannot switch to a different thread (which happens to have exited)"
-                                                                    : "cannot switch to a different thread");
+                                                                     : "cannot switch to a different thread");
     return -1;
 }
 

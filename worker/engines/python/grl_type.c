@@ -100,10 +100,11 @@ static PyObject *getstate(PyObject *self, PyObject *none)
 }
 
 static PyMethodDef methods[] = {
-    {"switch",        (PyCFunction)(void (*)(void))switch_to, METH_VARARGS | METH_KEYWORDS, "switch(*args, **kwargs): it has the turn, with these; returns what somebody hands back."},
-    { "throw",        throw_it,                               METH_VARARGS,                 "throw(type=GreenletExit, value=None, traceback=None): the same with an error."           },
-    { "__getstate__", getstate,                               METH_NOARGS,                  NULL                                                                                      },
-    { NULL,           NULL,                                   0,                            NULL                                                                                      }
+    {"switch",        (PyCFunction)(void (*)(void))switch_to, METH_VARARGS | METH_KEYWORDS,
+     "switch(*args, **kwargs): it has the turn, with these; returns what somebody hands back."                                                                             },
+    { "throw",        throw_it,                               METH_VARARGS,                 "throw(type=GreenletExit, value=None, traceback=None): the same with an error."},
+    { "__getstate__", getstate,                               METH_NOARGS,                  NULL                                                                           },
+    { NULL,           NULL,                                   0,                            NULL                                                                           }
 };
 
 /* ---- attributes ---------------------------------------------------------------------------------------------------------------- */
@@ -189,13 +190,13 @@ static int set_context(PyObject *self, PyObject *context, void *closure)
 }
 
 static PyGetSetDef attrs[] = {
-    {"__dict__",    PyObject_GenericGetDict, PyObject_GenericSetDict, NULL,                                             NULL},
-    { "run",        get_run,                 set_run,                 "What it will call.",                             NULL},
-    { "parent",     get_parent,              set_parent,              "Who gets what it ends with.",                    NULL},
-    { "dead",       get_dead,                NULL,                    "It has ended.",                                  NULL},
-    { "gr_frame",   get_frame,               NULL,                    "Where it is suspended, or None.",                NULL},
-    { "gr_context", get_context,             set_context,             "Its context of contextvars, or None.",           NULL},
-    { NULL,         NULL,                    NULL,                    NULL,                                             NULL}
+    {"__dict__",    PyObject_GenericGetDict, PyObject_GenericSetDict, NULL,                                   NULL},
+    { "run",        get_run,                 set_run,                 "What it will call.",                   NULL},
+    { "parent",     get_parent,              set_parent,              "Who gets what it ends with.",          NULL},
+    { "dead",       get_dead,                NULL,                    "It has ended.",                        NULL},
+    { "gr_frame",   get_frame,               NULL,                    "Where it is suspended, or None.",      NULL},
+    { "gr_context", get_context,             set_context,             "Its context of contextvars, or None.", NULL},
+    { NULL,         NULL,                    NULL,                    NULL,                                   NULL}
 };
 
 static int as_bool(PyObject *self)
@@ -215,8 +216,11 @@ static PyObject *repr(PyObject *self)
     if (SELF->dead)
         return PyUnicode_FromFormat("<%s object at %p (otid=%p) dead>", name, self, thread);
     return PyUnicode_FromFormat("<%s object at %p (otid=%p)%s%s%s%s>", name, self, thread,
-                                is_current(self) ? " current" : SELF->started ? " suspended" : "", is_active(self) ? " active" : "",
-                                SELF->started ? " started" : " pending", SELF->parent == NULL ? " main" : "");
+                                is_current(self) ? " current"
+                                : SELF->started  ? " suspended"
+                                                 : "",
+                                is_active(self) ? " active" : "", SELF->started ? " started" : " pending",
+                                SELF->parent == NULL ? " main" : "");
 }
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
@@ -288,8 +292,7 @@ static void dealloc(PyObject *self)
 }
 
 PyTypeObject grl_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "greenlet.greenlet",
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "greenlet.greenlet",
     .tp_basicsize = sizeof(greenlet),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "greenlet(run=None, parent=None): run on a stack of its own, which has the turn when somebody switches to it.",

@@ -141,7 +141,7 @@ static PyObject *slices(PyObject *self, PyObject *none)
 }
 
 PyMethodDef slp_slice_functions[] = {
-    {"_set_slice", set_slice, METH_O, "_set_slice(seconds): how long one may compute while others wait; 0: for ever."},
-    {"_slices", slices, METH_NOARGS, "_slices(): how many turns were taken away."},
-    {NULL, NULL, 0, NULL}
+    {"_set_slice", set_slice, METH_O,      "_set_slice(seconds): how long one may compute while others wait; 0: for ever."},
+    { "_slices",   slices,    METH_NOARGS, "_slices(): how many turns were taken away."                                   },
+    { NULL,        NULL,      0,           NULL                                                                           }
 };

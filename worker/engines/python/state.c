@@ -299,8 +299,8 @@ void py_state_count_off(PyThreadState *ts)
 
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to)
 {
-    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj && from->c_profilefunc == to->c_profilefunc &&
-                       from->c_profileobj == to->c_profileobj))
+    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj &&
+                       from->c_profilefunc == to->c_profilefunc && from->c_profileobj == to->c_profileobj))
         return;
     to->c_tracefunc = from->c_tracefunc;
     to->c_profilefunc = from->c_profilefunc;

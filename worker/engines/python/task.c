@@ -72,7 +72,6 @@ static PyObject *call(py_tasklet *t)
     return result;
 }
 
-
 static int body(void *arg)
 {
     py_tasklet *t = arg;

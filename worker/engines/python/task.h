@@ -39,10 +39,10 @@ typedef struct py_tasklet {
     bool posted;
     bool held, watches, waits_for_sleepers;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    bool forced;  /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved; /* its finalizer runs */
+    bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved;  /* its finalizer runs */
     bool has_root; /* greenlet is a root, and ours */
-    bool named;   /* somebody has asked for its identity */
+    bool named;    /* somebody has asked for its identity */
 } py_tasklet;
 
 struct py_thread {
@@ -52,8 +52,8 @@ struct py_thread {
     unsigned long ident;
     bool ended;
     pthread_t self;
-    py_tasklet *inbox;     /* woken by other threads */
-    py_tasklet *post;      /* its last reference may be here: whoever arrives drops it */
+    py_tasklet *inbox; /* woken by other threads */
+    py_tasklet *post;  /* its last reference may be here: whoever arrives drops it */
     PyObject *post_greenlet;
     py_tasklet *innermost; /* of the watchdogs */
     struct py_thread *next;
@@ -176,6 +176,7 @@ enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 pa
 
 /* Once. yes: in a worker. */
 void py_stack_closes(bool yes);
+bool py_stack_is_closed(void);
 /* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
 int py_stack_need(void);
 void py_stack_took(py_tasklet *owner);

@@ -131,3 +131,8 @@ void py_stack_closes(bool yes)
     closes = yes;
     fault_mend = yes ? NULL : py_stack_fault;
 }
+
+bool py_stack_is_closed(void)
+{
+    return closes;
+}
