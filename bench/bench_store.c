@@ -60,10 +60,11 @@ static struct store_op *submit(unsigned i)
 
 static struct store_op *claim(unsigned i)
 {
-    struct store_op *op = store_op_new(STORE_CLAIM, ids[i]);
+    struct store_op *op = store_op_new(STORE_CLAIM, "");
+    struct store_claim *c = store_claim_add(op, ids[i]);
 
-    op->move.epoch = i + 1;
-    op->move.attempt = 1;
+    c->epoch = i + 1;
+    c->attempt = 1;
     return op;
 }
 
@@ -71,7 +72,7 @@ static struct store_op *finish(unsigned i)
 {
     struct store_op *op = store_op_new(STORE_FINISH, ids[i]);
 
-    op->finish.epoch = i + 1;
+    op->finish.epoch = op->finish.fence.was = i + 1;
     op->finish.attempt = 1;
     op->finish.state = PB__STATE__STATE_SUCCEEDED;
     op->finish.cause = PB__CAUSE__CAUSE_OK;

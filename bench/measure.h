@@ -1,6 +1,7 @@
 /*
  * measure.h - how every figure of `make bench` for tasklets is taken, ours and the peers': C and C++. bench/peers/go.go does the same in Go.
  *
+ * Side:    benches.
  * Method: an operation is repeated for about 20 ms, and that 15 times; the median of the 15 is the figure.
  */
 #ifndef BENCH_MEASURE_H

@@ -1,6 +1,7 @@
 /*
  * peers.h - the same operations by others, in the same run: each a small program of bench/peers/, built only when Debian's package is there.
  *
+ * Side:    benches.
  * A program prints a line an operation by measure_say(): the name of the operation, the figure, and what it did, in the peer's words.
  */
 #ifndef BENCH_PEERS_H

@@ -2,6 +2,7 @@
  * rows.h - what bench_task measures: a table of rows, in groups, a file each (bench/rows_*.c). A new row goes into the group it belongs to;
  * a new group also into the list in bench_task.c and into BENCH_TASK in the Makefile.
  *
+ * Side:    benches.
  * Each row is measured in a process of its own, in which coop_init() has been called, without hibernation, and nothing else has run.
  */
 #ifndef BENCH_ROWS_H

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,10 @@ static int find_local(struct broker *b, uint32_t uid, struct actor *a, char why[
     if (a->tenant == NULL && operates) /* mapped to a tenant that is not there: whoever can mend that must still get in */
         a->tenant = tenants_of_job(&b->tenants, uid);
     if (a->tenant == NULL) {
-        snprintf(why, ACTOR_WHY, "no tenant for uid %u: the one that it is mapped to is not there, or there are too many", uid);
+        snprintf(why, ACTOR_WHY,
+                 tenants_is_mapped(&b->tenants, uid) ? "no tenant for uid %u: the configuration (uid-tenant) gives it one that is not there"
+                                                     : "no tenant for uid %u: there are too many of local users already",
+                 uid);
         return -EDQUOT;
     }
     a->scopes = operates ? ACTOR_ALL : ACTOR_SUBMIT | ACTOR_READ | ACTOR_CANCEL;
@@ -75,6 +79,27 @@ bool actor_sees(const struct broker *b, const struct actor *a, uint64_t tenant, 
         return false;
     t = tenants_find(&b->tenants, tenant);
     return t != NULL && actor_sees_tenant(a, t);
+}
+
+int actor_seen_tenants(const struct broker *b, const struct actor *a, uint64_t **ret, size_t *ret_n)
+{
+    uint64_t *ids = NULL;
+    size_t n = 0;
+
+    if (!actor_may(a, ACTOR_OPERATOR)) {
+        ids = calloc(HASH_COUNT(b->tenants.by_id) + 1, sizeof(*ids));
+        if (ids == NULL)
+            return -ENOMEM;
+        if (!actor_may(a, ACTOR_ADMIN) && a->tenant != NULL)
+            ids[n++] = a->tenant->id;
+        else
+            for (const struct tenant *t = b->tenants.by_id; t != NULL; t = t->hh.next)
+                if (actor_sees_tenant(a, t))
+                    ids[n++] = t->id;
+    }
+    *ret = ids;
+    *ret_n = n;
+    return 0;
 }
 
 bool actor_may(const struct actor *a, unsigned needs)

@@ -1,5 +1,5 @@
 /*
- * actor.h - who asks, and what they may: worked out once for each request, before the gate of control.c looks at anything else of it.
+ * actor.h - who asks, and what they may: worked out once for each request, before control_gate.c looks at anything else of it.
  *
  * Side:    broker. A token is bytes of a stranger until it was found; a uid is the kernel's word.
  * Local:   the peer's uid, when the connection was accepted. Root and the broker's own uid are operators. Any other has submit, read and
@@ -58,6 +58,8 @@ int actor_find(struct broker *b, const struct rep_origin *from, const char *toke
 bool actor_sees(const struct broker *b, const struct actor *a, uint64_t tenant, const char *queue);
 /* It may know that this tenant exists: its own, and with admin those below; an operator all. */
 bool actor_sees_tenant(const struct actor *a, const struct tenant *t);
+/* Ids of all that it sees, for a question to the store: malloc'd; NULL with 0 for an operator, who sees all, those of nobody too. */
+int actor_seen_tenants(const struct broker *b, const struct actor *a, uint64_t **ret, size_t *ret_n);
 /* It has them all. */
 bool actor_may(const struct actor *a, unsigned needs);
 /* The scope that is missing, for the refusal; NULL: none is. */

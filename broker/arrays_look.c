@@ -15,16 +15,80 @@ enum { WAITERS_OF_PEER = CONTROL_PARKED };
 
 /* ---- a status ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* From the furthest on. */
+static const Pb__State by_progress[] = { ST(RUNNING), ST(STARTING),   ST(FINISHING), ST(CLAIMED), ST(PAUSED),
+                                         ST(READY),   ST(RETRY_WAIT), ST(SCHEDULED), ST(BLOCKED), ST(HELD) };
+enum { HAVE_SLOTS = 4 };
+
 static void count_live(const struct array *a, Pb__ArrayCounts *c)
 {
     c->waiting = a->fresh != NULL ? a->fresh->n - a->fresh->at : 0;
-    for (size_t i = 0; i < a->n; i++) {
-        if (a->tasks[i] == NULL)
-            continue;
-        if (job_waits((Pb__State)a->tasks[i]->state))
-            c->waiting++;
+    c->running = 0;
+    for (unsigned s = 0; s < JOB_STATES; s++) {
+        if (job_waits((Pb__State)s))
+            c->waiting += a->in_state[s];
         else
-            c->running++;
+            c->running += a->in_state[s];
+    }
+    c->held = a->in_state[ST(HELD)];
+    c->quarantined = a->quarantined;
+    c->paused = a->in_state[ST(PAUSED)];
+}
+
+/* Those in quarantine are named, where there is one. */
+static void name_held(const struct array *a, struct array_look *own)
+{
+    size_t all = a->quarantined > 0 ? a->quarantined : a->in_state[ST(HELD)], left = all < ARRAYS_NAMED ? all : ARRAYS_NAMED;
+
+    own->counts.held_index = own->held;
+    for (size_t i = 0; i < a->n && left > 0; i++) {
+        const struct waiting *w = a->tasks[i];
+
+        if (w == NULL || w->state != ST(HELD) || (a->quarantined > 0 && (a->flags[i] & ARRAY_TASK_QUARANTINED) == 0))
+            continue;
+        own->held[own->counts.n_held_index++] = w->array_index;
+        left--;
+    }
+}
+
+bool array_is_stuck(const struct array *a)
+{
+    return a->fresh == NULL && a->live > 0 && a->in_state[ST(HELD)] == a->live;
+}
+
+static const struct waiting *first_in(const struct array *a, Pb__State state)
+{
+    bool bad = state == ST(HELD) && a->quarantined > 0;
+
+    for (size_t i = 0; i < a->n; i++)
+        if (a->tasks[i] != NULL && a->tasks[i]->state == state && (!bad || (a->flags[i] & ARRAY_TASK_QUARANTINED) != 0))
+            return a->tasks[i];
+    return NULL;
+}
+
+const struct waiting *array_first_waiting(const struct array *a)
+{
+    for (size_t i = 0; i < sizeof(by_progress) / sizeof(by_progress[0]); i++)
+        if (job_waits(by_progress[i]) && a->in_state[by_progress[i]] > 0)
+            return first_in(a, by_progress[i]);
+    return NULL;
+}
+
+/* That of the task that has come furthest, and why it waits. */
+static void fill_live(const struct array *a, struct array_look *own, Pb__JobStatus *ret)
+{
+    const struct waiting *w;
+
+    ret->state = a->fresh != NULL ? a->fresh->row.state : ST(RUNNING);
+    ret->reason = own->reason;
+    for (size_t i = 0; i < sizeof(by_progress) / sizeof(by_progress[0]); i++) {
+        if (a->in_state[by_progress[i]] == 0)
+            continue;
+        ret->state = i < HAVE_SLOTS ? ST(RUNNING) : by_progress[i];
+        w = job_waits(ret->state) ? first_in(a, ret->state) : NULL;
+        if (w != NULL)
+            (void)jobs_reason(&a->broker->jobs, w, own->reason);
+        return;
     }
 }
 
@@ -64,8 +128,6 @@ static void fill_end(struct array_look *own, Pb__JobStatus *ret)
 
 void array_fill_status(const struct array *a, struct array_look *own, Pb__JobStatus *ret)
 {
-    char on[ULID_LEN + 1];
-
     *own = (struct array_look){ .row = a->row, .counts = a->counts };
     count_live(a, &own->counts);
     fill_row(a->broker, own, ret);
@@ -73,12 +135,8 @@ void array_fill_status(const struct array *a, struct array_look *own, Pb__JobSta
         fill_end(own, ret);
         return;
     }
-    ret->state = ST(RUNNING);
-    if (a->wish == ARRAY_WISH_HOLD)
-        snprintf(own->reason, sizeof(own->reason), "HELD_USER");
-    else if (a->unmet > 0 && deps_first(a->broker, a->row.id, on))
-        snprintf(own->reason, sizeof(own->reason), "DEP:%s", on);
-    ret->reason = own->reason;
+    name_held(a, own);
+    fill_live(a, own, ret);
 }
 
 int arrays_status(struct broker *b, const char *id, struct array_look *own, Pb__JobStatus *ret)
@@ -113,6 +171,7 @@ struct array_waiter {
     struct array *array;
     struct rep_way way;
     struct timer deadline;
+    bool was_stuck; /* when it was asked */
     struct array_waiter *next;
 };
 
@@ -155,6 +214,24 @@ void array_answer_waiters(struct array *a)
         struct array_waiter *w = a->waiters;
 
         a->waiters = w->next;
+        answer(a, w->way);
+        free_waiter(w);
+    }
+}
+
+/* It may stay so for ever: who waits for its end is to know. */
+void array_tell_stuck(struct array *a)
+{
+    struct array_waiter **at = &a->waiters, *w;
+
+    if (a->waiters == NULL || !array_is_stuck(a))
+        return;
+    while ((w = *at) != NULL) {
+        if (w->was_stuck) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
         answer(a, w->way);
         free_waiter(w);
     }
@@ -212,7 +289,7 @@ void array_verb_wait(struct control_call *c)
     }
     *w = (struct array_waiter){
         .array = a, .way = c->way, .deadline = {.fn = on_deadline, .ctx = w},
-                .next = a->waiters
+                .was_stuck = array_is_stuck(a), .next = a->waiters
     };
     a->waiters = w;
     timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + timeout_ms * 1000);

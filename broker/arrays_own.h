@@ -33,6 +33,13 @@ struct array *array_new(struct broker *b, const struct store_array *row, struct 
 void array_free(struct array *a);
 size_t array_place(const struct array *a, uint64_t index);
 void array_go_on(struct array *a); /* there is something to do, a slice at a time */
+void array_sweep(struct array *a); /* each task is looked at, from the first on */
+void array_on_step(void *ctx);     /* of the timer step */
+uint32_t array_bound(const struct array *a);
+void array_settle_block(struct array *a, size_t place);
+const struct waiting *array_first_waiting(const struct array *a); /* of those that wait, one that has come furthest; NULL: none does */
+bool array_is_stuck(const struct array *a);                       /* nothing of it goes on before somebody releases a task */
+void array_tell_stuck(struct array *a);                           /* who waits for its end is told, when it is */
 void array_fresh_free(struct array *a);
 void array_end(struct array *a);                                                           /* when no task is left: noted, told */
 void array_fill_status(const struct array *a, struct array_look *own, Pb__JobStatus *ret); /* of one in memory */

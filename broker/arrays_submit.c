@@ -87,7 +87,7 @@ static int fill_op(const struct jobs_order *o, const struct jobs_plan *plan, uin
     m->array->not_before_us = m->row.not_before_us;
     m->array->deadline_us = m->row.deadline_us;
     m->array->prio = m->row.prio;
-    m->array->hold = m->row.hold;
+    m->array->hold = ARRAY_WISH_NONE; /* each of its tasks is held by itself */
     m->array->class = m->row.class;
     memcpy(m->array->id, op->job, sizeof(m->array->id));
     snprintf(m->array->name, sizeof(m->array->name), "%s", m->row.name);
@@ -97,14 +97,11 @@ static int fill_op(const struct jobs_order *o, const struct jobs_plan *plan, uin
     return 0;
 }
 
-/* As jobs_first_state() would say of one. */
-static Pb__State first_state(const struct store_job *row, bool blocked)
+static Pb__State first_state(const struct store_job *row, unsigned unmet)
 {
-    if (row->hold != 0)
-        return PB__STATE__STATE_HELD;
-    if (blocked)
-        return PB__STATE__STATE_BLOCKED;
-    return row->not_before_us > loop_wall_us() ? PB__STATE__STATE_SCHEDULED : PB__STATE__STATE_READY;
+    const struct waiting like = { .holds = row->hold, .unmet = unmet, .not_before_us = row->not_before_us };
+
+    return jobs_first_state(&like);
 }
 
 /* What stays in memory until each task has its entry. */
@@ -173,7 +170,7 @@ static int enter(struct broker *b, const struct jobs_order *o, const uint8_t *ha
             array_free(a);
         return rc;
     }
-    op->submit.row.state = first_state(&op->submit.row, a->unmet > 0);
+    op->submit.row.state = first_state(&op->submit.row, a->unmet);
     a->fresh->row.state = op->submit.row.state;
     tenant_job_queued(o->tenant, (int64_t)op->submit.array->tasks); /* until each counts itself */
     return 0;

@@ -1,6 +1,6 @@
 /* arrays_verbs.c - requests that name an array instead of a job: for all of its tasks, or refused by name. See arrays.h. */
-#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,43 +10,77 @@
 #include "broker/broker.h"
 #include "broker/plans_own.h"
 #include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
-#include "when.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 #define ST(name) PB__STATE__STATE_##name
 
 /* ---- show -------------------------------------------------------------------------------------------------------------------------------- */
 
-static int read_spec(struct broker *b, const char *id, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(b->store, id, &blob);
+enum { WHY_GROUPS = 16, WHY_LOOKED = 10000 };
 
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
+/* What its tasks wait for: as many of each reason, of those that were looked at. */
+struct array_why {
+    struct jobs_why own;
+    Pb__Why why;
+    char reasons[WHY_GROUPS][JOBS_REASON];
+    Pb__WaitGroup groups[WHY_GROUPS], *list[WHY_GROUPS];
+};
+
+static void group(struct array_why *y, const char *reason, uint64_t index)
+{
+    size_t n = y->why.n_waits;
+
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(y->reasons[i], reason) == 0) {
+            y->groups[i].tasks++;
+            return;
+        }
+    if (n == WHY_GROUPS)
+        return;
+    pb__wait_group__init(&y->groups[n]);
+    snprintf(y->reasons[n], JOBS_REASON, "%s", reason);
+    y->groups[n].reason = y->reasons[n];
+    y->groups[n].tasks = 1;
+    y->groups[n].first = index;
+    y->list[n] = &y->groups[n];
+    y->why.waits = y->list;
+    y->why.n_waits++;
 }
 
-/* What a show leaves out of a spec. */
-static void strip_bytes(Pb__JobSpec *spec)
+/* false: none of its tasks waits. */
+static bool fill_why(const struct array *a, struct array_why *y)
 {
-    spec->source.len = 0;
-    spec->stdin_data.len = 0;
-    for (size_t i = 0; i < spec->n_modules; i++)
-        spec->modules[i]->source.len = 0;
+    const struct waiting *furthest = array_first_waiting(a);
+    struct jobs *j = &a->broker->jobs;
+    char reason[JOBS_REASON];
+    unsigned looked = 0;
+
+    if (furthest == NULL)
+        return false;
+    verb_fill_why(a->broker, furthest, &y->own, &y->why);
+    for (size_t i = 0; i < a->n && looked < WHY_LOOKED; i++) {
+        const struct waiting *w = a->tasks[i];
+
+        if (w == NULL || !job_waits((Pb__State)w->state))
+            continue;
+        looked++;
+        group(y, jobs_reason(j, w, reason), w->array_index);
+    }
+    return true;
 }
 
-static void verb_show_array(struct control_call *c)
+void array_verb_show(struct control_call *c)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__ShowReply show = PB__SHOW_REPLY__INIT;
+    const struct array *a = arrays_find(c->broker, c->id);
+    struct array_why y = { 0 };
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
-    int rc = read_spec(c->broker, c->id, &spec);
+    int rc = stored_spec(c->broker, c->id, &spec);
 
     if (rc == 0)
         rc = arrays_status(c->broker, c->id, &own, &status);
@@ -55,7 +89,10 @@ static void verb_show_array(struct control_call *c)
     } else {
         show.status = &status;
         show.spec = (Pb__JobSpec *)spec.msg;
-        strip_bytes(show.spec);
+        show.why = a != NULL && fill_why(a, &y) ? &y.why : NULL;
+        spec_strip(show.spec);
+        status.labels = show.spec->labels;
+        status.n_labels = show.spec->n_labels;
         r.body_case = PB__REPLY__BODY_SHOW;
         r.show = &show;
         control_reply(c->broker, c->way, &r);
@@ -63,15 +100,25 @@ static void verb_show_array(struct control_call *c)
     frame_release(&spec);
 }
 
-/* ---- hold, release, cancel, kill --------------------------------------------------------------------------------------------------------------- */
+/* ---- hold, release, pause, resume, cancel, kill --------------------------------------------------------------------------------------------------------------- */
+
+enum { NOTES = 16, NOTE = JOBS_WHY + ULID_LEN + 32 };
+
+/* Those for whom it could not be done. */
+struct notes {
+    char text[NOTES][NOTE];
+    char *list[NOTES];
+    size_t n;
+};
 
 struct wish_call {
     struct plans_call call;
     enum array_wish wish;
     uint64_t tasks;
+    struct notes notes;
 };
 
-static void reply_signal(struct broker *b, struct rep_way way, const char *id, uint64_t tasks)
+static void reply_signal(struct broker *b, struct rep_way way, const char *id, uint64_t tasks, struct notes *notes)
 {
     Pb__Reply r = PB__REPLY__INIT;
     Pb__SignalReply s = PB__SIGNAL_REPLY__INIT;
@@ -84,9 +131,37 @@ static void reply_signal(struct broker *b, struct rep_way way, const char *id, u
     }
     s.status = &status;
     s.tasks = tasks;
+    s.notes = notes->list;
+    s.n_notes = notes->n;
     r.body_case = PB__REPLY__BODY_SIGNAL;
     r.signal = &s;
     control_reply(b, way, &r);
+}
+
+static void add_note(struct notes *n, const struct array *a, uint64_t index, const char *why)
+{
+    if (n->n == NOTES)
+        return;
+    snprintf(n->text[n->n], NOTE, "%s.%" PRIu64 " cannot be paused: %s", a->row.id, index, why);
+    n->list[n->n] = n->text[n->n];
+    n->n++;
+}
+
+/* Those that run, at once: whoever asks is told of each that cannot be. */
+static void pause_running(struct array *a, struct notes *notes)
+{
+    size_t left = a->in_state[ST(RUNNING)];
+    char why[JOBS_WHY];
+
+    for (size_t i = 0; i < a->n && left > 0; i++) {
+        struct waiting *w = a->tasks[i];
+
+        if (w == NULL || w->state != ST(RUNNING))
+            continue;
+        left--;
+        if (w->job != NULL && jobs_pause(w->job, why) != 0)
+            add_note(notes, a, w->array_index, why);
+    }
 }
 
 static void on_wished(struct store_op *op)
@@ -95,12 +170,17 @@ static void on_wished(struct store_op *op)
     struct broker *b = w->call.broker;
     struct array *a = arrays_find(b, op->job);
 
-    if (a != NULL && op->status == 0)
+    if (a != NULL)
+        a->wishing--;
+    if (a != NULL && op->status == 0) {
         arrays_begin_wish(a, w->wish);
-    else if (a != NULL)
+        if (w->wish == ARRAY_WISH_PAUSE)
+            pause_running(a, &w->notes);
+    } else if (a != NULL) {
         arrays_set_bound(a, false);
+    }
     if (op->status == 0)
-        reply_signal(b, w->call.way, op->job, w->tasks);
+        reply_signal(b, w->call.way, op->job, w->tasks, &w->notes);
     else if (op->status == -ESTALE || op->status == -ENOENT)
         control_refuse(b, w->call.way, ER(CONFLICT), "array %s has already ended", op->job);
     else
@@ -108,37 +188,46 @@ static void on_wished(struct store_op *op)
     free(w);
 }
 
+static bool is_meant(const struct waiting *w, enum array_wish wish)
+{
+    bool waits = job_waits((Pb__State)w->state);
+
+    switch (wish) {
+    case ARRAY_WISH_HOLD: return waits && w->state != ST(HELD);
+    case ARRAY_WISH_RELEASE: return w->state == ST(HELD);
+    case ARRAY_WISH_PAUSE: return (waits && w->state != ST(HELD)) || w->state == ST(RUNNING) || w->state == ST(STARTING);
+    case ARRAY_WISH_RESUME: return w->state == ST(PAUSED) || (waits && (w->holds & WAITING_HELD_ARRAY) != 0);
+    default: return w->state != ST(FINISHING);
+    }
+}
+
 static size_t tasks_in(const struct array *a, enum array_wish wish)
 {
     size_t n = a->fresh != NULL ? a->fresh->n - a->fresh->at : 0;
 
-    for (size_t i = 0; i < a->n; i++) {
-        const struct waiting *w = a->tasks[i];
-
-        if (w == NULL)
-            continue;
-        if (wish == ARRAY_WISH_HOLD)
-            n += job_waits((Pb__State)w->state) && w->state != ST(HELD);
-        else if (wish == ARRAY_WISH_RELEASE)
-            n += w->state == ST(HELD);
-        else
-            n += w->state != ST(FINISHING);
-    }
+    for (size_t i = 0; i < a->n; i++)
+        n += a->tasks[i] != NULL && is_meant(a->tasks[i], wish);
     return n;
 }
 
 /* Why not now; NULL: nothing stands against it. */
 static const char *refuses(const struct array *a, enum array_wish wish, size_t tasks)
 {
+    static const char *const none[ARRAY_WISHES] = {
+        [ARRAY_WISH_HOLD] = "has no task that waits",
+        [ARRAY_WISH_RELEASE] = "has no task that is held",
+        [ARRAY_WISH_PAUSE] = "has no task that runs, or could",
+        [ARRAY_WISH_RESUME] = "has no task that is paused",
+    };
     bool ends = a->wish == ARRAY_WISH_CANCEL || a->wish == ARRAY_WISH_KILL;
 
-    if (ends && (wish == ARRAY_WISH_HOLD || wish == ARRAY_WISH_RELEASE))
+    if (ends && wish != ARRAY_WISH_CANCEL && wish != ARRAY_WISH_KILL)
         return "is being cancelled";
-    if (wish == ARRAY_WISH_RELEASE && tasks == 0 && a->wish != ARRAY_WISH_HOLD)
-        return "has no task that is held";
-    if (wish == ARRAY_WISH_HOLD && tasks == 0)
-        return "has no task that waits";
-    return NULL;
+    if (tasks > 0 || a->wish == ARRAY_WISH_HOLD || a->wish == ARRAY_WISH_PAUSE)
+        return NULL; /* what is being done to all may be undone before it is done */
+    if (wish == ARRAY_WISH_HOLD && a->in_state[ST(HELD)] > 0)
+        return NULL; /* as of a job: it is held */
+    return none[wish];
 }
 
 static void wish(struct control_call *c, enum array_wish which)
@@ -158,18 +247,19 @@ static void wish(struct control_call *c, enum array_wish which)
         control_refuse(c->broker, c->way, ER(CONFLICT), "array %s %s", c->id, no);
         return;
     }
-    w = malloc(sizeof(*w));
-    if (w != NULL)
-        *w = (struct wish_call){
-            {c->broker, c->way},
-            which, tasks
-        };
+    w = calloc(1, sizeof(*w));
+    if (w != NULL) {
+        w->call = (struct plans_call){ c->broker, c->way };
+        w->wish = which;
+        w->tasks = tasks;
+    }
     if (w == NULL || arrays_wish(a, which, on_wished, w) != 0) {
         free(w);
         control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
         return;
     }
-    if (which != ARRAY_WISH_RELEASE)
+    a->wishing++;
+    if (which != ARRAY_WISH_RELEASE && which != ARRAY_WISH_RESUME)
         arrays_set_bound(a, true); /* none begins while this is being written down */
 }
 
@@ -183,6 +273,16 @@ static void verb_release_array(struct control_call *c)
     wish(c, ARRAY_WISH_RELEASE);
 }
 
+static void verb_pause_array(struct control_call *c)
+{
+    wish(c, ARRAY_WISH_PAUSE);
+}
+
+static void verb_resume_array(struct control_call *c)
+{
+    wish(c, ARRAY_WISH_RESUME);
+}
+
 static void verb_cancel_array(struct control_call *c)
 {
     wish(c, ARRAY_WISH_CANCEL);
@@ -191,242 +291,6 @@ static void verb_cancel_array(struct control_call *c)
 static void verb_kill_array(struct control_call *c)
 {
     wish(c, ARRAY_WISH_KILL);
-}
-
-/* ---- retry -------------------------------------------------------------------------------------------------------------------------------- */
-
-struct gathered {
-    uint64_t *index;
-    uint64_t n, cap, unfinished;
-    bool all; /* also those that have succeeded, or have not ended */
-};
-
-static int gather(void *ctx, const struct store_job *task)
-{
-    struct gathered *g = ctx;
-
-    g->unfinished += !job_is_terminal(task->state);
-    if (!g->all && task->state == ST(SUCCEEDED))
-        return 0;
-    if (g->n == g->cap) {
-        uint64_t cap = g->cap > 0 ? 2 * g->cap : 64, *more = realloc(g->index, cap * sizeof(*more));
-
-        if (more == NULL)
-            return -ENOMEM;
-        g->index = more;
-        g->cap = cap;
-    }
-    g->index[g->n++] = task->array_index;
-    return 0;
-}
-
-struct retry_call {
-    struct plans_call call;
-    uint64_t tasks;
-};
-
-static void on_retried(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status)
-{
-    struct retry_call *r = ctx;
-    Pb__Reply reply = PB__REPLY__INIT;
-    Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
-
-    if (status != 0) {
-        plans_refuse_store(&r->call, "the new array", status);
-    } else {
-        s.id = (char *)id;
-        s.limits_effective = (Pb__Limits *)limits;
-        s.existing = existing;
-        s.tasks = r->tasks;
-        reply.body_case = PB__REPLY__BODY_SUBMIT;
-        reply.submit = &s;
-        control_reply(r->call.broker, r->call.way, &reply);
-    }
-    free(r);
-}
-
-/* As it was submitted, but for what was of that time. */
-static void make_anew(Pb__JobSpec *s)
-{
-    s->idem_key = (char *)protobuf_c_empty_string;
-    s->hold = false;
-    s->schedule->n_after = 0;
-    s->schedule->not_before_us = s->schedule->deadline_us = 0;
-}
-
-static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec, const struct gathered *g)
-{
-    struct jobs_order o = { .tenant = t, .user = c->actor.name, .spec = spec, .done = on_retried };
-    struct arrays_subset only = { g->index, g->n };
-    struct retry_call *r = malloc(sizeof(*r));
-    char id[ULID_LEN + 1];
-    struct jobs_refusal no = { "out of memory", "" };
-    uint64_t tasks;
-    int rc = -ENOMEM;
-
-    if (r != NULL) {
-        *r = (struct retry_call){
-            {c->broker, c->way},
-            g->n
-        };
-        o.ctx = r;
-        make_anew(spec);
-        rc = arrays_submit_only(c->broker, &o, &only, id, &tasks, &no);
-    }
-    if (rc == 0)
-        return;
-    free(r);
-    verb_refuse_submit(c->broker, c->way, rc, &no);
-}
-
-static void verb_retry_array(struct control_call *c)
-{
-    struct broker *b = c->broker;
-    struct gathered g = { .all = c->request->retry->clone };
-    struct store_array row;
-    struct frame spec = { 0 };
-    int rc = store_each_task(b->store, c->id, false, gather, &g);
-    struct tenant *t;
-
-    if (rc == 0)
-        rc = store_find_array(b->store, c->id, NULL, 0, &row);
-    if (rc == 0)
-        rc = read_spec(b, c->id, &spec);
-    t = rc == 0 ? tenants_of_job(&b->tenants, row.tenant) : NULL;
-    if (rc != 0 || t == NULL || ((Pb__JobSpec *)spec.msg)->schedule == NULL)
-        control_refuse(b, c->way, ER(INTERNAL), "array %s cannot be read: %s", c->id, rc != 0 ? strerror(-rc) : "it is damaged");
-    else if (g.unfinished > 0 && !g.all)
-        control_refuse(b, c->way, ER(CONFLICT), "%llu tasks of array %s have not ended; a clone does not wait for them",
-                       (unsigned long long)g.unfinished, c->id);
-    else if (g.n == 0)
-        control_refuse(b, c->way, ER(CONFLICT), "all tasks of array %s have succeeded; a clone is all of them again", c->id);
-    else
-        submit_again(c, t, (Pb__JobSpec *)spec.msg, &g);
-    frame_release(&spec);
-    free(g.index);
-}
-
-/* ---- edit -------------------------------------------------------------------------------------------------------------------------------- */
-
-struct edit_call {
-    struct plans_call call;
-    struct control_call again; /* for the answer, which is a show's */
-    struct jobs_edit edit;
-};
-
-static void on_edited(struct store_op *op)
-{
-    struct edit_call *e = op->owner;
-    struct array *a = arrays_find(e->call.broker, op->job);
-
-    if (op->status == 0 && a != NULL) {
-        if (op->edit.what & STORE_EDIT_NAME)
-            memcpy(a->row.name, op->edit.row.name, sizeof(a->row.name));
-        if (op->edit.what & STORE_EDIT_PRIO)
-            a->row.prio = op->edit.row.prio;
-        if (op->edit.what & STORE_EDIT_CLASS)
-            a->row.class = op->edit.row.class;
-        if (op->edit.what & STORE_EDIT_NOT_BEFORE)
-            a->row.not_before_us = op->edit.row.not_before_us;
-        if (op->edit.what & STORE_EDIT_DEADLINE)
-            a->row.deadline_us = op->edit.row.deadline_us;
-        arrays_begin_edit(a, &e->edit);
-    }
-    if (op->status == 0)
-        verb_show_array(&e->again);
-    else if (op->status == -ESTALE)
-        control_refuse(e->call.broker, e->call.way, ER(CONFLICT), "array %s has already ended", op->job);
-    else
-        plans_refuse_store(&e->call, "the array", op->status);
-    free(e);
-}
-
-/* What of an edit an array has no answer to, and what no job may have either. */
-static int check_edit(const struct array *a, const Pb__Edit *q, char why[SPEC_WHY])
-{
-    const char *no = NULL;
-
-    if (q->limits != NULL)
-        no = "limits of an array are those that it was submitted with; edit a task, or submit another";
-    else if (q->n_labels > 0)
-        no = "labels of an array are those that it was submitted with";
-    if (no == NULL)
-        return spec_check_edit(q, a->row.not_before_us, a->row.deadline_us, when_now_us(), why);
-    snprintf(why, SPEC_WHY, "%s", no);
-    return -EINVAL;
-}
-
-static void fill_edit(const Pb__Edit *q, struct store_edit *e, struct jobs_edit *j)
-{
-    e->what = (q->name[0] != '\0' ? STORE_EDIT_NAME : 0) | (q->priority != 0 ? STORE_EDIT_PRIO : 0) |
-              (q->set_class ? STORE_EDIT_CLASS : 0) | (q->not_before_us != 0 ? STORE_EDIT_NOT_BEFORE : 0) |
-              (q->deadline_us != 0 ? STORE_EDIT_DEADLINE : 0);
-    snprintf(e->row.name, sizeof(e->row.name), "%s", q->name);
-    j->priority = e->row.prio = q->priority;
-    j->set_class = q->set_class;
-    j->class = e->row.class = q->class_;
-    j->not_before_us = e->row.not_before_us = q->not_before_us;
-    j->deadline_us = e->row.deadline_us = q->deadline_us;
-}
-
-static void refuse_edit(struct control_call *c, int rc, const char *why)
-{
-    Pb__ErrorCode code = ER(USAGE);
-
-    if (rc == -ENOENT)
-        code = ER(NOT_FOUND);
-    else if (rc == -ENOMEM)
-        code = ER(TEMPORARY);
-    else if (rc == -ELOOP)
-        code = ER(CONFLICT);
-    else if (rc == -EDQUOT)
-        code = ER(QUOTA);
-    control_refuse(c->broker, c->way, code, "%s", why);
-}
-
-static void verb_edit_array(struct control_call *c)
-{
-    const Pb__Edit *q = c->request->edit;
-    struct array *a = arrays_find(c->broker, c->id);
-    struct deps_list add = { 0 }, drop = { 0 };
-    struct store_op *op = NULL;
-    struct edit_call *e;
-    char why[DEPS_WHY > SPEC_WHY ? DEPS_WHY : SPEC_WHY];
-    int rc;
-
-    if (a == NULL) {
-        control_refuse(c->broker, c->way, ER(CONFLICT), "array %s has already ended", c->id);
-        return;
-    }
-    rc = check_edit(a, q, why);
-    if (rc == 0)
-        rc = deps_edit(c->broker, a->tenant, c->actor.queue, c->id, NULL, q->add_after, q->n_add_after, q->drop_after, q->n_drop_after,
-                       &add, &drop, why);
-    if (rc != 0) {
-        refuse_edit(c, rc, why);
-        return;
-    }
-    op = store_op_new(STORE_EDIT, c->id);
-    e = calloc(1, sizeof(*e));
-    if (op == NULL || e == NULL) {
-        store_op_free(op);
-        free(e);
-        deps_list_finish(&add);
-        deps_list_finish(&drop);
-        control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
-        return;
-    }
-    e->call = (struct plans_call){ c->broker, c->way };
-    e->again = (struct control_call){ .broker = c->broker, .way = c->way };
-    memcpy(e->again.id, c->id, sizeof(c->id));
-    fill_edit(q, &op->edit, &e->edit);
-    op->edit.add = add.deps;
-    op->edit.n_add = add.n;
-    op->edit.drop = drop.deps;
-    op->edit.n_drop = drop.n;
-    op->owner = e;
-    op->done = on_edited;
-    store_push(c->broker->store, op);
 }
 
 /* ---- rm ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -477,21 +341,21 @@ static void verb_remove_array(struct control_call *c)
 const struct array_rule array_rules[] = {
     /* request                            acted on             or refused, and what to do instead */
     [PB__REQUEST__BODY_WAIT]        = { array_verb_wait,       NULL },
-    [PB__REQUEST__BODY_SHOW]        = { verb_show_array,       NULL },
+    [PB__REQUEST__BODY_SHOW]        = { array_verb_show,       NULL },
     [PB__REQUEST__BODY_CANCEL]      = { verb_cancel_array,     NULL },
     [PB__REQUEST__BODY_KILL]        = { verb_kill_array,       NULL },
     [PB__REQUEST__BODY_HOLD]        = { verb_hold_array,       NULL },
     [PB__REQUEST__BODY_RELEASE]     = { verb_release_array,    NULL },
-    [PB__REQUEST__BODY_RETRY]       = { verb_retry_array,      NULL },
-    [PB__REQUEST__BODY_EDIT]        = { verb_edit_array,       NULL },
+    [PB__REQUEST__BODY_RETRY]       = { array_verb_retry,      NULL },
+    [PB__REQUEST__BODY_EDIT]        = { array_verb_edit,       NULL },
     [PB__REQUEST__BODY_REMOVE]      = { verb_remove_array,     NULL },
     [PB__REQUEST__BODY_LOGS]        = { NULL,                  "each task has its own logs; " TASK },
     [PB__REQUEST__BODY_RESULT]      = { NULL,                  "each task has its own receipt; " TASK },
     [PB__REQUEST__BODY_OUTPUT]      = { NULL,                  "each task has its own files; " TASK },
     [PB__REQUEST__BODY_STDIN_WRITE] = { NULL,                  "its tasks read no stream" },
     [PB__REQUEST__BODY_RESIZE_TTY]  = { NULL,                  "each task has a terminal of its own; " TASK },
-    [PB__REQUEST__BODY_PAUSE]       = { NULL,                  "tasks are paused one by one, and hold keeps those back that wait; " TASK },
-    [PB__REQUEST__BODY_RESUME]      = { NULL,                  "tasks are resumed one by one; " TASK },
+    [PB__REQUEST__BODY_PAUSE]       = { verb_pause_array,      NULL },
+    [PB__REQUEST__BODY_RESUME]      = { verb_resume_array,     NULL },
 };
 /* clang-format on */
 const size_t array_rules_count = sizeof(array_rules) / sizeof(array_rules[0]);

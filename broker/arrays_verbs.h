@@ -1,5 +1,5 @@
 /*
- * arrays_verbs.h - the table of what a request means that names an array; each request of control.c that names a job has a row.
+ * arrays_verbs.h - the table of what a request means that names an array; each request of control_gate.c that names a job has a row.
  *
  * Side:    broker, main thread.
  */
@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 struct control_call;
+struct store_job;
 
 struct array_rule {
     void (*apply)(struct control_call *c); /* NULL: refused */
@@ -18,5 +19,9 @@ extern const struct array_rule array_rules[]; /* by Pb__Request__BodyCase */
 extern const size_t array_rules_count;
 
 void array_verb_wait(struct control_call *c);
+void array_verb_show(struct control_call *c);
+void array_verb_edit(struct control_call *c);
+void array_verb_retry(struct control_call *c);
+void array_retry_task(struct control_call *c, const struct store_job *task); /* of a task: an array of its index */
 
 #endif

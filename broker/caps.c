@@ -146,7 +146,8 @@ int caps_open(struct asker *a, Pb__Kind kind, const char *name, uint32_t rights,
     return 0;
 }
 
-void caps_revoke(struct broker *b, const struct thing *t, const char *prefix)
+/* No job that there is now is given this thing by its spec any more; prefix: of keys, with those that begin with it. */
+static void caps_revoke(struct broker *b, const struct thing *t, const char *prefix)
 {
     for (struct job *job = b->jobs.by_id; job != NULL; job = job->hh.next)
         for (unsigned i = 0; i < job->caps.n_grants && job_tenant(job) == t->tenant; i++) {

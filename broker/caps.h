@@ -29,7 +29,4 @@ int caps_need(const struct worker *w, const char *cap, struct call_why *why);
  */
 int caps_open(struct asker *a, Pb__Kind kind, const char *name, uint32_t rights, struct handle **ret, struct call_why *why);
 
-/* No job that there is now is given this thing by its spec any more; prefix: of keys, with those that begin with it. */
-void caps_revoke(struct broker *b, const struct thing *t, const char *prefix);
-
 #endif

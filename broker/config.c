@@ -253,7 +253,8 @@ int config_parse(struct config *c, int argc, char **argv)
     if ((rc = default_dirs(c)) != 0 || !c->check)
         return rc;
     print_config(c);
-    return 1;
+    rc = config_look(c);
+    return rc == 0 ? 1 : rc;
 }
 
 /* ---- a running broker ---------------------------------------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ const struct option_row config_options[] = {
     { "--tls-cert",     OPT_TEXT,    FIXED,  CELL(tls_cert),          "FILE",                "the certificate for that, in PEM, with those between it and the root behind it; coop cert makes a first one" },
     { "--tls-key",      OPT_TEXT,    FIXED,  CELL(tls_key),           "FILE",                "its key, in PEM" },
     { "--config",       OPT_CONFIG,  ALONE,  CELL(file),              "FILE",                "read options from this file too, 'key: value' lines of YAML, keys as here without the dashes; what is on the command line wins (default: /etc/coop/coopd.yaml for root, when it is there)" },
-    { "--check",        OPT_CHECK,   ALONE,  0, 0,                    NULL,                  "only check the options and the configuration file, print what they come to, and leave" },
+    { "--check",        OPT_CHECK,   ALONE,  0, 0,                    NULL,                  "only check the options, the configuration file and what they name (addresses, certificate and key, user, directories, tenants), print what they come to, and leave; 78: a start would be refused" },
     { "--doctor",       OPT_DOCTOR,  ALONE,  0, 0,                    NULL,                  "look at what this machine gives, one JSON line for each thing, and leave; coop doctor reads it" },
     { "--store",        OPT_CHOICE,  ALONE,  CELL(store),             "check|repair|restore", "look after the state directory, one JSON line for each thing, and leave; no broker may use it but for check; coop store reads them" },
     { "--store-from",   OPT_TEXT,    ALONE,  CELL(store_from),        "DIR",                 "the backup that --store restore takes" },
@@ -233,6 +233,20 @@ static void print_text(const char *text)
     putchar('"');
 }
 
+/* As one writes it, when that is as exact. */
+static void print_time(uint64_t us)
+{
+    char text[UNITS_BUF];
+    uint64_t same;
+
+    if (us == 0)
+        printf("0s");
+    else if (units_parse_duration(units_format_duration(us, text), &same) != 0 || same != us)
+        printf("%lluus", (unsigned long long)us);
+    else
+        printf("%s", text);
+}
+
 static void print_list(const char *const *list)
 {
     for (; *list != NULL; list++) {
@@ -267,7 +281,7 @@ void config_print(const struct config *c, const struct option_row *o)
     printf("%s: ", o->name + 2);
     switch (o->kind) {
     case OPT_COUNT: printf("%u", *(const unsigned *)at); break;
-    case OPT_TIME: printf("%lluus", (unsigned long long)*(const uint64_t *)at); break;
+    case OPT_TIME: print_time(*(const uint64_t *)at); break;
     case OPT_LEVEL: printf("%s", level_names[*(const enum log_level *)at]); break;
     case OPT_NETS:
     case OPT_DIRS: print_list(at); break;

@@ -40,6 +40,9 @@ struct option_row {
 extern const struct option_row config_options[];
 extern const size_t config_options_count;
 
+/* What --check looks at beyond the words: addresses, files, users, directories, tenants. Told on stderr. -EBADF: a start would be refused. */
+int config_look(const struct config *c);
+
 /* By "--name". NULL: none, and why names the nearest. */
 const struct option_row *config_option(const char *name, char why[CONFIG_WHY]);
 /* -EINVAL with a sentence in why that does not name the option. */

@@ -2,15 +2,13 @@
 #include "broker/control.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/control_own.h"
 #include "broker/control_verbs.h"
-#include "coop/version.h"
 #include "frame.h"
 #include "log.h"
 
@@ -26,7 +24,7 @@ static void on_peer(void *ctx, uint32_t peer, int arrived)
     control_on_peer(ctx, peer, arrived);
 }
 
-static struct control_peer *find_peer(struct control *c, uint32_t peer)
+struct control_peer *control_find_peer(struct control *c, uint32_t peer)
 {
     struct control_peer *p;
 
@@ -36,7 +34,7 @@ static struct control_peer *find_peer(struct control *c, uint32_t peer)
 
 static void on_room(void *ctx, uint32_t peer)
 {
-    struct control_peer *p = find_peer(ctx, peer);
+    struct control_peer *p = control_find_peer(ctx, peer);
 
     if (p != NULL)
         queues_on_room(&p->asker);
@@ -91,162 +89,11 @@ void control_close(struct control *c)
         forget_peer(c, p);
 }
 
-/* ---- answers ---- */
-
-void control_reply(struct broker *b, struct rep_way way, const Pb__Reply *reply)
-{
-    b->control.send(&b->control.socket, way, &reply->base);
-}
-
-void control_reply_fd(struct broker *b, struct rep_way way, const Pb__Reply *reply, int fd)
-{
-    if (fd < 0)
-        control_reply(b, way, reply);
-    else
-        b->control.send_fd(&b->control.socket, way, &reply->base, fd);
-}
-
-__attribute__((format(printf, 5, 0))) static void refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
-                                                         const char *fmt, va_list ap)
-{
-    char text[512];
-    Pb__Reply r = PB__REPLY__INIT;
-    Pb__Error e = PB__ERROR__INIT;
-
-    vsnprintf(text, sizeof(text), fmt, ap);
-    frame_make_utf8(text); /* cut inside a letter, or a path that is not text: the client would refuse it all */
-    e.code = code;
-    e.message = text;
-    e.hint = (char *)hint;
-    r.body_case = PB__REPLY__BODY_ERROR;
-    r.error = &e;
-    control_reply(b, way, &r);
-}
-
-void control_refuse(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, "", fmt, ap);
-    va_end(ap);
-}
-
-void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    refuse(b, way, code, hint, fmt, ap);
-    va_end(ap);
-}
-
-/* ---- waiters ---- */
-
-static void waiter_free(struct waiter *w)
-{
-    struct control_peer *p = find_peer(&w->broker->control, w->way.peer);
-
-    if (p != NULL)
-        p->parked--;
-    timers_cancel(&w->broker->loop.timers, &w->deadline);
-    jobs_tidy_soon(&w->broker->jobs);
-    free(w->bytes);
-    free(w);
-}
-
-static void unlink_waiter(struct waiter *w)
-{
-    struct waiter **at = &w->job->waiters;
-
-    while (*at != w)
-        at = &(*at)->next;
-    *at = w->next;
-}
-
-static void on_deadline(void *ctx)
-{
-    struct waiter *w = ctx;
-
-    unlink_waiter(w);
-    verb_answer(w, 1);
-    waiter_free(w);
-}
-
-struct waiter *control_park(struct broker *b, struct job *job, struct rep_way way, Pb__Request__BodyCase kind, uint32_t timeout_ms)
-{
-    struct control_peer *p = find_peer(&b->control, way.peer);
-    struct waiter *w;
-
-    if (p == NULL || p->parked >= CONTROL_PARKED || (w = calloc(1, sizeof(*w))) == NULL) {
-        control_refuse(b, way, PB__ERROR_CODE__ERROR_CODE_QUOTA, "this connection has %d requests waiting already", CONTROL_PARKED);
-        return NULL;
-    }
-    p->parked++;
-    w->broker = b;
-    w->job = job;
-    w->way = way;
-    w->kind = kind;
-    w->deadline = (struct timer){ .fn = on_deadline, .ctx = w };
-    w->next = job->waiters;
-    job->waiters = w;
-    if (timeout_ms > CONTROL_WAIT_MS)
-        timeout_ms = CONTROL_WAIT_MS;
-    timers_arm(&b->loop.timers, &w->deadline, b->loop.now_us + (uint64_t)timeout_ms * 1000);
-    return w;
-}
-
-void control_wake(struct job *job)
-{
-    struct waiter **at = &job->waiters;
-
-    while (*at != NULL) {
-        struct waiter *w = *at;
-
-        if (verb_answer(w, 0)) {
-            *at = w->next;
-            waiter_free(w);
-        } else {
-            at = &w->next;
-        }
-    }
-}
-
-void control_release(struct job *job)
-{
-    while (job->waiters != NULL) {
-        struct waiter *w = job->waiters;
-
-        job->waiters = w->next;
-        verb_answer_ended(w);
-        waiter_free(w);
-    }
-}
-
-/* The client behind these waiters is gone: nobody will read the answers. */
-static void drop_waiters(struct broker *b, uint32_t peer)
-{
-    struct job *job, *next;
-
-    HASH_ITER (hh, b->jobs.by_id, job, next) {
-        struct waiter **at = &job->waiters;
-
-        while (*at != NULL) {
-            struct waiter *w = *at;
-
-            if (w->way.peer == peer) {
-                *at = w->next;
-                waiter_free(w);
-            } else {
-                at = &w->next;
-            }
-        }
-    }
-}
+/* ---- connections ---- */
 
 void control_on_peer(struct control *c, uint32_t peer, int arrived)
 {
-    struct control_peer *p = find_peer(c, peer);
+    struct control_peer *p = control_find_peer(c, peer);
 
     if (arrived && p == NULL) {
         p = calloc(1, sizeof(*p));
@@ -262,7 +109,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
         events_drop_peer(&c->broker->events, peer);
         arrays_drop_peer(c->broker, peer);
         if (p->parked > 0)
-            drop_waiters(c->broker, peer);
+            control_drop_waiters(c->broker, peer);
         forget_peer(c, p);
     }
     broker_check_rest(c->broker);
@@ -271,7 +118,7 @@ void control_on_peer(struct control *c, uint32_t peer, int arrived)
 /* Also one that lies is answered: a host program is wrong, not hostile. */
 void verb_ask(struct control_call *c)
 {
-    struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
+    struct control_peer *p = control_find_peer(&c->broker->control, c->way.peer);
     int fd = rep_take_fd(&c->broker->control.socket, c->way.peer), rc = -ENOTCONN;
     struct call_why why;
 
@@ -286,213 +133,7 @@ void verb_ask(struct control_call *c)
                        "an ask has a number of its own, which no open ask has, and at most %d are open", ASKS_OPEN);
 }
 
-/* ---- the table ---- */
-
-#define UP  (1u << BROKER_UP)
-#define ANY (1u << BROKER_UP | 1u << BROKER_DRAINING)
-
-/* Each body that names a job has its id as first member, which the table's test checks. */
-struct any_with_id {
-    ProtobufCMessage base;
-    char *id;
-};
-
-/* clang-format off */
-const struct control_rule control_rules[] = {
-    /* message                                  name           legal in  needs           names a job  acted on */
-    [PB__REQUEST__BODY_SUBMIT]      = { "submit",      UP,  ACTOR_SUBMIT,   0, verb_submit },
-    [PB__REQUEST__BODY_WAIT]        = { "wait",        ANY, ACTOR_READ,     1, verb_wait },
-    [PB__REQUEST__BODY_LOGS]        = { "logs",        ANY, ACTOR_READ,     1, verb_logs },
-    [PB__REQUEST__BODY_RESULT]      = { "result",      ANY, ACTOR_READ,     1, verb_result },
-    [PB__REQUEST__BODY_SHOW]        = { "show",        ANY, ACTOR_READ,     1, verb_show },
-    [PB__REQUEST__BODY_LS]          = { "ls",          ANY, ACTOR_READ,     0, verb_ls },
-    [PB__REQUEST__BODY_CANCEL]      = { "cancel",      ANY, ACTOR_CANCEL,   1, verb_cancel },
-    [PB__REQUEST__BODY_KILL]        = { "kill",        ANY, ACTOR_CANCEL,   1, verb_kill },
-    [PB__REQUEST__BODY_STDIN_WRITE] = { "stdin_write", ANY, ACTOR_SUBMIT,   1, verb_stdin_write },
-    [PB__REQUEST__BODY_VERSION]     = { "version",     ANY, 0,              0, verb_version },
-    [PB__REQUEST__BODY_OUTPUT]      = { "output",      ANY, ACTOR_READ,     1, verb_output },
-    [PB__REQUEST__BODY_RESIZE_TTY]  = { "resize_tty",  ANY, ACTOR_SUBMIT,   1, verb_resize_tty },
-    [PB__REQUEST__BODY_AUDIT]       = { "audit",       ANY, ACTOR_OPERATOR, 0, verb_audit }, /* of the receipts of all tenants */
-    [PB__REQUEST__BODY_ASK]         = { "ask",         ANY, 0,              0, verb_ask },   /* what each call needs: call_rows */
-    [PB__REQUEST__BODY_TENANT_SET]    = { "tenant_set",    ANY, ACTOR_ADMIN, 0, verb_tenant_set },
-    [PB__REQUEST__BODY_TENANT_GET]    = { "tenant_get",    ANY, ACTOR_READ,  0, verb_tenant_get },
-    [PB__REQUEST__BODY_TENANT_LS]     = { "tenant_ls",     ANY, ACTOR_READ,  0, verb_tenant_ls },
-    [PB__REQUEST__BODY_TENANT_REMOVE] = { "tenant_remove", ANY, ACTOR_ADMIN, 0, verb_tenant_remove },
-    [PB__REQUEST__BODY_TOKEN_CREATE]  = { "token_create",  ANY, ACTOR_ADMIN, 0, verb_token_create },
-    [PB__REQUEST__BODY_TOKEN_ROTATE]  = { "token_rotate",  ANY, ACTOR_ADMIN, 0, verb_token_rotate },
-    [PB__REQUEST__BODY_TOKEN_REVOKE]  = { "token_revoke",  ANY, ACTOR_ADMIN, 0, verb_token_revoke },
-    [PB__REQUEST__BODY_TOKEN_LS]      = { "token_ls",      ANY, ACTOR_ADMIN, 0, verb_token_ls },
-    [PB__REQUEST__BODY_USAGE]         = { "usage",         ANY, ACTOR_READ,  0, verb_usage },
-    [PB__REQUEST__BODY_HOLD]          = { "hold",          ANY, ACTOR_CANCEL, 1, verb_hold },
-    [PB__REQUEST__BODY_RELEASE]       = { "release",       ANY, ACTOR_CANCEL, 1, verb_release },
-    [PB__REQUEST__BODY_PAUSE]         = { "pause",         ANY, ACTOR_CANCEL, 1, verb_pause },
-    [PB__REQUEST__BODY_RESUME]        = { "resume",        ANY, ACTOR_CANCEL, 1, verb_resume },
-    [PB__REQUEST__BODY_RETRY]         = { "retry",         UP,  ACTOR_SUBMIT, 1, verb_retry },
-    [PB__REQUEST__BODY_EDIT]          = { "edit",          ANY, ACTOR_SUBMIT, 1, verb_edit },
-    [PB__REQUEST__BODY_REMOVE]        = { "remove",        ANY, ACTOR_CANCEL, 1, verb_remove },
-    [PB__REQUEST__BODY_TOP]           = { "top",           ANY, ACTOR_READ,   0, verb_top },
-    [PB__REQUEST__BODY_DRAIN]         = { "drain",         ANY, ACTOR_OPERATOR, 0, verb_drain },
-    [PB__REQUEST__BODY_EVENTS]        = { "events",        ANY, ACTOR_READ,   0, verb_events },
-    [PB__REQUEST__BODY_CRON_LS]       = { "cron_ls",       ANY, ACTOR_READ,   0, verb_cron_ls },
-    [PB__REQUEST__BODY_CRON_SET]      = { "cron_set",      ANY, ACTOR_SUBMIT, 0, verb_cron_set },
-    [PB__REQUEST__BODY_LIMITER_SET]   = { "limiter_set",   ANY, ACTOR_SUBMIT, 0, verb_limiter_set },
-    [PB__REQUEST__BODY_LIMITER_LS]    = { "limiter_ls",    ANY, ACTOR_READ,   0, verb_limiter_ls },
-    [PB__REQUEST__BODY_ADMIN_LOG]     = { "admin_log",     ANY, ACTOR_ADMIN, 0, verb_admin_log },
-    [PB__REQUEST__BODY_STORE_BACKUP]  = { "store_backup",  ANY, ACTOR_OPERATOR, 0, verb_store_backup },
-};
-/* clang-format on */
-const size_t control_rules_count = sizeof(control_rules) / sizeof(control_rules[0]);
-
-/* ---- the gate: who, what, and on which job ---- */
-
-/* Ids of the tenants whose jobs the actor sees, malloc'd; NULL with n 0 for an operator, who sees all. */
-static int seen_tenants(const struct control_call *c, uint64_t **ret, size_t *ret_n)
-{
-    const struct tenants *all = &c->broker->tenants;
-    uint64_t *ids = NULL;
-    size_t n = 0;
-
-    if ((c->actor.scopes & ACTOR_OPERATOR) == 0) {
-        ids = calloc(HASH_COUNT(all->by_id) + 1, sizeof(*ids));
-        if (ids == NULL)
-            return -ENOMEM;
-        if ((c->actor.scopes & ACTOR_ADMIN) == 0)
-            ids[n++] = c->actor.tenant->id;
-        else
-            for (const struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
-                if (actor_sees_tenant(&c->actor, t))
-                    ids[n++] = t->id;
-    }
-    *ret = ids;
-    *ret_n = n;
-    return 0;
-}
-
-/* A job, or an array. What the actor does not see is not there: it is not even looked at. */
-static int find_stored(struct control_call *c, const char *id)
-{
-    struct store_array array;
-    struct store_job job;
-    uint64_t *tenants;
-    size_t n;
-    int rc = seen_tenants(c, &tenants, &n);
-
-    if (rc != 0)
-        return rc;
-    rc = store_find_of(c->broker->store, id, tenants, n, &job);
-    if (rc == 0) {
-        rc = actor_sees(c->broker, &c->actor, job.tenant, job.queue) ? 0 : -ENOENT;
-        memcpy(c->id, job.id, sizeof(c->id));
-    } else if (rc == -ENOENT) {
-        rc = store_find_array(c->broker->store, id, tenants, n, &array);
-        if (rc == 0) {
-            rc = actor_sees(c->broker, &c->actor, array.tenant, array.queue) ? 0 : -ENOENT;
-            memcpy(c->id, array.id, sizeof(c->id));
-            c->is_array = true;
-        }
-    }
-    free(tenants);
-    return rc;
-}
-
-/* What is no array has no tasks. */
-static int find_task(struct control_call *c, const char *array, uint64_t index)
-{
-    struct store_job task;
-    int rc = find_stored(c, array);
-
-    if (rc == 0)
-        rc = c->is_array ? store_find_task(c->broker->store, c->id, index, &task) : -ENOENT;
-    if (rc == 0)
-        memcpy(c->id, task.id, sizeof(c->id));
-    c->is_array = false;
-    return rc;
-}
-
-/* A shortened id becomes the whole one, live job or stored. Returns 0, or answers the client and returns -1. */
-static int resolve_id(struct control_call *c, const char *text)
-{
-    char id[ULID_LEN + 1];
-    uint64_t index;
-    int rc = ulid_normalize_task(text, id, &index);
-
-    if (rc == -EINVAL || (rc == -ENOENT && ulid_normalize(text, id) != 0)) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE,
-                       "'%.40s' is not a job id: an id has 26 letters and digits (no I, L, O, U), and may be cut to its first %d or more",
-                       text, ULID_MIN_PREFIX);
-        return -1;
-    }
-    if (rc != 0 && (c->actor.scopes & ACTOR_OPERATOR) != 0 && strlen(id) == ULID_LEN && jobs_find(&c->broker->jobs, id) != NULL) {
-        memcpy(c->id, id, sizeof(id)); /* it may not be stored yet */
-        return 0;
-    }
-    rc = rc == 0 ? find_task(c, id, index) : find_stored(c, id);
-    if (rc == -ENOTUNIQ)
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_USAGE, "'%s' is the beginning of several job ids; give more of it",
-                       text);
-    else if (rc == -ENOENT)
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_NOT_FOUND, "there is no job %s", text);
-    else if (rc != 0)
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_INTERNAL, "the store cannot be read: %s", strerror(-rc));
-    return rc == 0 ? 0 : -1;
-}
-
-/* Who asks. A connection is one actor's: what waits on it, and what it holds, are that one's. Returns 0, or has answered. */
-static int know_actor(struct control_call *c)
-{
-    struct control_peer *p = find_peer(&c->broker->control, c->way.peer);
-    const struct rep_origin *from = rep_origin_of(&c->broker->control.socket, c->way.peer);
-    const struct rep_origin own = { .local = true, .uid = geteuid() }; /* a test's, which has no socket */
-    char why[ACTOR_WHY] = "";
-    int rc = actor_find(c->broker, from != NULL ? from : &own, c->request->token, &c->actor, why);
-
-    if (rc == -EDQUOT) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_QUOTA, "%s", why);
-        return rc;
-    }
-    if (rc != 0) {
-        logins_refuse(&c->broker->logins, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, why);
-        return rc;
-    }
-    if (p != NULL && p->who[0] != '\0' && strcmp(p->who, c->actor.name) != 0) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, "this connection is another's: open one for each token");
-        return -EPERM;
-    }
-    if (p != NULL)
-        strcpy(p->who, c->actor.name);
-    rep_know(&c->broker->control.socket, c->way.peer);
-    return 0;
-}
-
-static void dispatch(struct control_call *c)
-{
-    const Pb__Request *q = c->request;
-    const struct control_rule *r = &control_rules[q->body_case];
-
-    if (know_actor(c) != 0)
-        return;
-    if (q->protocol != COOP_PROTOCOL) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
-                       COOP_VERSION, COOP_PROTOCOL, q->protocol);
-        return;
-    }
-    if (!actor_may(&c->actor, r->needs)) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PERMISSION, "%s needs the scope %s, which %s has not", r->name,
-                       actor_lacks(&c->actor, r->needs), c->actor.name);
-        return;
-    }
-    if ((r->phases & 1u << c->broker->phase) == 0) {
-        control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_TEMPORARY,
-                       "the broker is draining and takes no new jobs; try again later");
-        return;
-    }
-    if (r->names_job && resolve_id(c, ((const struct any_with_id *)q->submit)->id) != 0)
-        return;
-    if (c->is_array)
-        arrays_request(c);
-    else
-        r->apply(c);
-}
+/* ---- messages ---- */
 
 static void refuse_peer(struct control *c, uint32_t peer, const char *why)
 {
@@ -516,7 +157,7 @@ void control_on_message(struct control *c, struct rep_way way, const uint8_t *by
         refuse_peer(c, way.peer, rc == -E2BIG ? "would need too much memory" : rc != 0 ? "not a request" : "unknown request");
     } else {
         call.request = q;
-        dispatch(&call);
+        control_dispatch(&call);
     }
     frame_release(&f);
 }

@@ -91,6 +91,8 @@ __attribute__((format(printf, 4, 5))) void control_refuse(struct broker *b, stru
 /* The same with what to do about it; "": nothing is known. */
 __attribute__((format(printf, 5, 6))) void control_refuse_hint(struct broker *b, struct rep_way way, Pb__ErrorCode code, const char *hint,
                                                                const char *fmt, ...);
+/* What a step's -errno is to a client; of those that no row has, INTERNAL. */
+Pb__ErrorCode control_error_code(int rc);
 /* Hangs up on all that ask by this token: what they wait for is not answered any more. */
 void control_drop_who(struct control *c, const char *token_id);
 

@@ -1,5 +1,5 @@
 /*
- * control_verbs.h - what each request of a host program means. The table that names them is in control.c.
+ * control_verbs.h - what each request of a host program means. The table that names them is in control_gate.c.
  *
  * Side:    broker.
  * Owned:   a check gets the request and says what is wrong with it; an apply answers it now or later.
@@ -17,7 +17,9 @@
 #include "ulid.h"
 
 struct broker;
+struct jobs_why;
 struct waiter;
+struct waiting;
 
 /* A request on its way through the table, which has looked whether the actor may. id is the job it names, made whole and upper case: one that
  * the actor sees. */
@@ -58,7 +60,9 @@ void verb_hold(struct control_call *c);      /* verbs_deeds.c */
 void verb_release(struct control_call *c);
 void verb_pause(struct control_call *c);
 void verb_resume(struct control_call *c);
-void verb_edit(struct control_call *c);  /* verbs_edit.c */
+void verb_edit(struct control_call *c); /* verbs_edit.c */
+/* Why this one waits, in the words of a reply; texts are own's. */
+void verb_fill_why(struct broker *b, const struct waiting *w, struct jobs_why *own, Pb__Why *ret);
 void verb_retry(struct control_call *c); /* verbs_again.c */
 void verb_remove(struct control_call *c);
 void verb_top(struct control_call *c); /* verbs_broker.c */

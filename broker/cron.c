@@ -15,6 +15,7 @@
 #include "broker/broker.h"
 #include "broker/cron_own.h"
 #include "broker/plans_own.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 
@@ -60,10 +61,10 @@ void cron_drop(struct cron *e)
 
 int cron_note(struct cron *e, void (*done)(struct store_op *op), void *owner)
 {
-    struct store_op *op = store_op_new(STORE_CRON_PUT, "");
+    struct store_op *op = e->removing ? NULL : store_op_new(STORE_CRON_PUT, "");
 
     if (op == NULL)
-        return -ENOMEM;
+        return e->removing ? -ESTALE : -ENOMEM;
     op->cron.row = e->row;
     op->owner = owner;
     op->done = done;
@@ -80,18 +81,6 @@ bool cron_is_busy(struct cron *e)
 
 /* ---- a firing ----------------------------------------------------------------------------------------------------------------------------- */
 
-static int read_spec(struct cron *e, struct frame *f)
-{
-    struct store_blob blob = { 0 };
-    int rc = store_read_spec(e->broker->store, e->row.id, &blob);
-
-    memset(f, 0, sizeof(*f));
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
-}
-
 int cron_submit_now(struct cron *e, const char *key,
                     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status), void *ctx,
                     struct jobs_refusal *no)
@@ -100,7 +89,7 @@ int cron_submit_now(struct cron *e, const char *key,
     char id[ULID_LEN + 1];
     struct frame f;
     uint64_t tasks;
-    int rc = read_spec(e, &f);
+    int rc = stored_spec(e->broker, e->row.id, &f);
 
     *no = (struct jobs_refusal){ "its spec cannot be read", "" };
     if (rc == 0) {
@@ -148,7 +137,7 @@ static void on_fired(void *ctx, const char *id, const Pb__Limits *limits, bool e
         log_event(LOG_LEVEL_ERROR, "cron_not_stored", "entry=%s error=\"%s\"", e->row.id, strerror(-status));
         try_again(e);
     }
-    crons_look(e->broker);
+    crons_look_soon(e->broker);
     cron_unuse(e);
 }
 
@@ -230,7 +219,7 @@ static void believe_clock(struct cron *e, uint64_t now_us)
 /* Fires it when it is due. Returns the wall clock's time of its next look, UINT64_MAX: none. */
 static uint64_t look_at(struct cron *e, uint64_t now_us, unsigned *left)
 {
-    if (!e->committed || e->row.paused || e->firing)
+    if (!e->committed || e->row.paused || e->firing || e->removing)
         return UINT64_MAX;
     believe_clock(e, now_us);
     if (e->row.next_us != 0 && e->row.next_us <= now_us && e->not_before <= e->broker->loop.now_us && *left > 0) {
@@ -250,6 +239,12 @@ static void again_at(struct broker *b, uint64_t at)
         timers_arm(&b->loop.timers, t, at);
 }
 
+void crons_look_soon(struct broker *b)
+{
+    if (b->plans.crons.started)
+        again_at(b, b->loop.now_us + 1);
+}
+
 void crons_look(struct broker *b)
 {
     struct crons *c = &b->plans.crons;
@@ -263,6 +258,7 @@ void crons_look(struct broker *b)
     HASH_ITER (hh, c->by_id, e, next) {
         uint64_t at = look_at(e, now_us, &left);
 
+        c->looks++;
         if (at <= now_us) /* no more this turn, or not yet again */
             again_at(b, e->not_before > b->loop.now_us ? e->not_before : b->loop.now_us + 1);
         else

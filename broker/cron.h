@@ -40,6 +40,7 @@ struct cron {
     struct tenant *tenant;
     struct broker *broker;
     bool committed, removed;
+    bool removing; /* being written down: its row is written no more */
     unsigned uses; /* submits and commits on their way, which name it */
     bool firing;
     uint64_t covers_us;         /* while it is firing: the last of the minutes that this firing stands for */
@@ -53,6 +54,7 @@ struct crons {
     struct wall_clock clock;
     struct timer again; /* the rest of a slice */
     bool started, looking;
+    uint64_t looks;            /* entries looked at, ever */
     uint64_t (*wall_us)(void); /* loop_wall_us; a test's */
 };
 
@@ -63,6 +65,9 @@ void crons_free(struct broker *b);
 
 /* As jobs_submit(), of a spec with schedule->cron: ret_id is the entry's; nothing is run before its time. */
 int crons_submit(struct broker *b, const struct jobs_order *o, char ret_id[ULID_LEN + 1], struct jobs_refusal *no);
+
+/* Whether this id, or the beginning of one, is that of an entry which the actor sees. */
+bool crons_sees(const struct control_call *c, const char *text);
 
 void verb_cron_ls(struct control_call *c);
 void verb_cron_set(struct control_call *c);

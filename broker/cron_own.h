@@ -13,8 +13,9 @@ void cron_drop(struct cron *e); /* takes it out, and frees it when nothing names
 void cron_unuse(struct cron *e);
 /* Writes the row as it is. done NULL: nobody waits. */
 int cron_note(struct cron *e, void (*done)(struct store_op *op), void *owner);
-bool cron_is_busy(struct cron *e); /* the job or array of its last firing has not ended */
-void crons_look(struct broker *b); /* who is due; when the next one is */
+bool cron_is_busy(struct cron *e);      /* the job or array of its last firing has not ended */
+void crons_look(struct broker *b);      /* who is due; when the next one is */
+void crons_look_soon(struct broker *b); /* once in the next turn of the loop, whatever comes of it until then */
 
 /* Submits its spec now. key: "" none. done as of a jobs_order. */
 int cron_submit_now(struct cron *e, const char *key,

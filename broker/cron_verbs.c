@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/admin_log.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/cron_own.h"
 #include "broker/plans_own.h"
+#include "broker/spec_check.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -28,9 +31,9 @@ static int check_schedule(const Pb__Schedule *s, struct jobs_refusal *no)
 {
     if (s->n_after > 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron cannot wait for jobs: they end once");
-    if (s->not_before_us != 0)
+    if (s->not_before_us != 0 || s->not_before_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has its times by its expression; not_before is another");
-    if (s->deadline_us != 0)
+    if (s->deadline_us != 0 || s->deadline_in_us != 0)
         return jobs_refuse(no, -EINVAL, "an entry of cron has no deadline: that is one point in time");
     return 0;
 }
@@ -118,7 +121,7 @@ static void on_stored(struct store_op *op)
     else
         cron_drop(e);
     cron_unuse(e);
-    crons_look(b);
+    crons_look_soon(b);
 }
 
 static int keep_submit(struct cron *e, const struct jobs_order *o)
@@ -239,6 +242,72 @@ static void answer_one(const struct cron *e, struct rep_way way)
     answer(e->broker, way, &list, 1);
 }
 
+/* By its id or the beginning of it, among those of tenants that the actor sees. *ret_n: how many there are. */
+static struct cron *look_up(const struct control_call *c, const char *text, unsigned *ret_n)
+{
+    struct cron *e, *next, *found = NULL;
+    char id[ULID_LEN + 1];
+
+    *ret_n = 0;
+    if (ulid_normalize(text, id) != 0)
+        return NULL;
+    HASH_ITER (hh, c->broker->plans.crons.by_id, e, next) {
+        if (!e->committed || e->removing || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
+            continue;
+        found = e;
+        ++*ret_n;
+    }
+    return found;
+}
+
+bool crons_sees(const struct control_call *c, const char *text)
+{
+    unsigned n;
+
+    return look_up(c, text, &n) != NULL;
+}
+
+/* Answers when there is none. */
+static struct cron *find_entry(struct control_call *c, const char *text)
+{
+    unsigned n;
+    struct cron *found = look_up(c, text, &n);
+
+    if (n > 1)
+        control_refuse(c->broker, c->way, ER(USAGE), "'%.40s' is the beginning of several entries' ids; give more of it", text);
+    else if (n == 0)
+        control_refuse(c->broker, c->way, ER(NOT_FOUND), "there is no entry of cron %.40s", text);
+    return n == 1 ? found : NULL;
+}
+
+/* The one, with what it submits. */
+static void show_one(struct control_call *c)
+{
+    const struct cron *e = find_entry(c, c->request->cron_ls->id);
+    Pb__Reply r = PB__REPLY__INIT;
+    Pb__CronReply reply = PB__CRON_REPLY__INIT;
+    Pb__Cron one, *list = &one;
+    struct frame spec;
+    int rc;
+
+    if (e == NULL)
+        return;
+    rc = stored_spec(c->broker, e->row.id, &spec);
+    if (rc != 0) {
+        control_refuse(c->broker, c->way, ER(INTERNAL), "entry %s cannot be read: %s", e->row.id, strerror(-rc));
+    } else {
+        fill(e, &one);
+        reply.crons = &list;
+        reply.n_crons = 1;
+        reply.spec = (Pb__JobSpec *)spec.msg;
+        spec_strip(reply.spec);
+        r.body_case = PB__REPLY__BODY_CRONS;
+        r.crons = &reply;
+        control_reply(c->broker, c->way, &r);
+    }
+    frame_release(&spec);
+}
+
 static int by_id(const void *a, const void *b)
 {
     return strcmp((*(Pb__Cron *const *)a)->id, (*(Pb__Cron *const *)b)->id);
@@ -252,6 +321,10 @@ void verb_cron_ls(struct control_call *c)
     Pb__Cron *list, **pointers;
     struct cron *e, *next;
 
+    if (c->request->cron_ls->id[0] != '\0') {
+        show_one(c);
+        return;
+    }
     if (!plans_scope_of(c, c->request->cron_ls->tenant, &scope))
         return;
     max = max < LS_MAX ? max : LS_MAX;
@@ -279,6 +352,7 @@ void verb_cron_ls(struct control_call *c)
 struct cron_call {
     struct plans_call call;
     struct cron *entry;
+    bool was_paused;
 };
 
 static struct cron_call *call_new(struct control_call *c, struct cron *e)
@@ -291,10 +365,15 @@ static struct cron_call *call_new(struct control_call *c, struct cron *e)
     }
     *call = (struct cron_call){
         {c->broker, c->way},
-        e
+        e, e->row.paused
     };
     e->uses++;
     return call;
+}
+
+static void record(struct control_call *c, const char *verb, const struct cron *e)
+{
+    admin_log(c->broker, &c->actor, verb, e->row.id, e->row.tenant, "%s", e->row.name);
 }
 
 static void call_free(struct cron_call *call)
@@ -309,22 +388,18 @@ static void on_changed(struct store_op *op)
     struct cron *e = call->entry;
 
     if (op->status != 0) {
+        e->row.paused = call->was_paused;
         plans_refuse_store(&call->call, "the entry", op->status);
     } else {
-        if (!e->removed) {
-            e->row.paused = op->cron.row.paused;
-            e->row.next_us = op->cron.row.next_us;
-        }
         answer_one(e, call->call.way);
-        crons_look(call->call.broker);
     }
+    crons_look_soon(call->call.broker);
     call_free(call);
 }
 
-/* What was missed while it was paused stays so. */
+/* What was missed while it was paused stays so. It is in force at once: what a firing that is under way writes down says so, too. */
 static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
 {
-    struct store_op *op;
     struct cron_call *call;
 
     if (e->row.paused == pause) {
@@ -332,21 +407,17 @@ static void pause_or_resume(struct control_call *c, struct cron *e, bool pause)
         return;
     }
     call = call_new(c, e);
-    op = call != NULL ? store_op_new(STORE_CRON_PUT, "") : NULL;
-    if (op == NULL) {
-        if (call != NULL) {
-            control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
-            call_free(call);
-        }
+    if (call == NULL)
         return;
-    }
-    op->cron.row = e->row;
-    op->cron.row.paused = pause;
+    e->row.paused = pause;
     if (!pause)
-        op->cron.row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
-    op->owner = call;
-    op->done = on_changed;
-    store_push(c->broker->store, op);
+        e->row.next_us = cron_expr_next(&e->expr, e->zone, c->broker->plans.crons.wall_us());
+    record(c, pause ? "cron.pause" : "cron.resume", e); /* before it: whoever has the answer finds the record */
+    if (cron_note(e, on_changed, call) == 0)
+        return;
+    e->row.paused = call->was_paused;
+    control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
+    call_free(call);
 }
 
 static void on_removed(struct store_op *op)
@@ -354,8 +425,10 @@ static void on_removed(struct store_op *op)
     struct cron_call *call = op->owner;
     bool gone = op->status == 0 || op->status == -ENOENT;
 
+    call->entry->removing = false;
     if (gone && !call->entry->removed)
         cron_drop(call->entry);
+    crons_look_soon(call->call.broker);
     if (gone)
         answer(call->call.broker, call->call.way, NULL, 0);
     else
@@ -375,9 +448,11 @@ static void remove_entry(struct control_call *c, struct cron *e)
         }
         return;
     }
+    e->removing = true;
     memcpy(op->cron.row.id, e->row.id, sizeof(e->row.id));
     op->owner = call;
     op->done = on_removed;
+    record(c, "cron.rm", e);
     store_push(c->broker->store, op);
 }
 
@@ -397,7 +472,7 @@ static void on_fired_by_hand(void *ctx, const char *id, const Pb__Limits *limits
             (void)cron_note(e, NULL, NULL); /* lost: the next firing does not know of this one */
         answer_one(e, call->call.way);
     }
-    crons_look(call->call.broker);
+    crons_look_soon(call->call.broker);
     call_free(call);
 }
 
@@ -421,33 +496,13 @@ static void fire_by_hand(struct control_call *c, struct cron *e)
         return;
     e->firing = true;
     rc = cron_submit_now(e, "", on_fired_by_hand, call, &no);
-    if (rc == 0)
+    if (rc == 0) {
+        record(c, "cron.fire", e);
         return;
+    }
     e->firing = false;
     verb_refuse_submit(c->broker, c->way, rc, &no);
     call_free(call);
-}
-
-/* By its id or the beginning of it, among those of tenants that the actor sees. Answers when there is none. */
-static struct cron *find_entry(struct control_call *c, const char *text)
-{
-    struct cron *e, *next, *found = NULL;
-    char id[ULID_LEN + 1];
-    unsigned n = 0;
-
-    if (ulid_normalize(text, id) == 0) {
-        HASH_ITER (hh, c->broker->plans.crons.by_id, e, next) {
-            if (!e->committed || strncmp(e->row.id, id, strlen(id)) != 0 || !actor_sees_tenant(&c->actor, e->tenant))
-                continue;
-            found = e;
-            n++;
-        }
-    }
-    if (n > 1)
-        control_refuse(c->broker, c->way, ER(USAGE), "'%.40s' is the beginning of several entries' ids; give more of it", text);
-    else if (n == 0)
-        control_refuse(c->broker, c->way, ER(NOT_FOUND), "there is no entry of cron %.40s", text);
-    return n == 1 ? found : NULL;
 }
 
 void verb_cron_set(struct control_call *c)

@@ -6,34 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
+#include "broker/dep_graph_own.h"
 #include "broker/job_matrix.h"
 
-/* job waits for on: in the list of what its job waits for, and of who waits for its on. */
-struct dep_edge {
-    struct dep_node *job, *on;
-    struct dep_edge *next_in, **at_in;
-    struct dep_edge *next_out, **at_out;
-    Pb__After after;
-};
-
-struct dep_node {
-    uint8_t id[ULID_BYTES];
-    struct dep_edge *in;  /* what it waits for */
-    struct dep_edge *out; /* who waits for it */
-    unsigned unmet;       /* length of in */
-    bool has_ended;       /* in the list of those */
-    Pb__State outcome;
-    struct dep_node *next_ended;
-    uint32_t mark; /* of the search that has seen it */
-    struct dep_node *seen_from, *next_seen;
-    UT_hash_handle hh;
-};
-
-void dep_graph_init(struct dep_graph *g)
+void dep_graph_init(struct dep_graph *g, dep_graph_whole *whole, void *ctx)
 {
-    *g = (struct dep_graph){ 0 };
+    *g = (struct dep_graph){ .whole = whole, .ctx = ctx };
     g->ended_last = &g->ended;
 }
 
@@ -47,13 +25,11 @@ static struct dep_node *find(const struct dep_graph *g, const char *id)
     return n;
 }
 
-static struct dep_node *find_or_make(struct dep_graph *g, const char *id)
+static struct dep_node *make(struct dep_graph *g, const char *id)
 {
-    struct dep_node *n = find(g, id);
+    struct dep_node *n = calloc(1, sizeof(*n));
 
-    if (n != NULL || (n = calloc(1, sizeof(*n))) == NULL)
-        return n;
-    if (ulid_to_bytes(id, n->id) != 0) {
+    if (n == NULL || ulid_to_bytes(id, n->id) != 0) {
         free(n);
         return NULL;
     }
@@ -63,10 +39,47 @@ static struct dep_node *find_or_make(struct dep_graph *g, const char *id)
 
 static void drop_if_alone(struct dep_graph *g, struct dep_node *n)
 {
-    if (n == NULL || n->in != NULL || n->out != NULL || n->has_ended)
-        return;
-    HASH_DEL(g->by_id, n);
-    free(n);
+    struct dep_node *whole;
+
+    while (n != NULL && n->in == NULL && n->out == NULL && n->parts == NULL && !n->has_ended) {
+        whole = n->whole;
+        if (whole != NULL) {
+            *n->at_part = n->next_part;
+            if (n->next_part != NULL)
+                n->next_part->at_part = n->at_part;
+        }
+        HASH_DEL(g->by_id, n);
+        free(n);
+        n = whole;
+    }
+}
+
+static void join(struct dep_node *n, struct dep_node *whole)
+{
+    n->whole = whole;
+    n->next_part = whole->parts;
+    n->at_part = &whole->parts;
+    if (n->next_part != NULL)
+        n->next_part->at_part = &n->next_part;
+    whole->parts = n;
+}
+
+static struct dep_node *find_or_make(struct dep_graph *g, const char *id)
+{
+    char whole[ULID_LEN + 1];
+    struct dep_node *n = find(g, id), *of;
+
+    if (n != NULL || (n = make(g, id)) == NULL || g->whole == NULL || !g->whole(g->ctx, id, whole))
+        return n;
+    of = find(g, whole);
+    if (of == NULL)
+        of = make(g, whole);
+    if (of == NULL) {
+        drop_if_alone(g, n);
+        return NULL;
+    }
+    join(n, of);
+    return n;
 }
 
 static void link_edge(struct dep_graph *g, struct dep_edge *e)
@@ -110,7 +123,7 @@ void dep_graph_finish(struct dep_graph *g)
         HASH_DEL(g->by_id, n);
         free(n);
     }
-    dep_graph_init(g);
+    dep_graph_init(g, g->whole, g->ctx);
 }
 
 static struct dep_edge *find_edge(const struct dep_graph *g, const char *job, const char *on)
@@ -130,69 +143,13 @@ bool dep_graph_has(const struct dep_graph *g, const char *job, const char *on)
     return find_edge(g, job, on) != NULL;
 }
 
-/* ---- circles ----------------------------------------------------------------------------------------------------------------------- */
-
-/* The way back from to's discovery: to was seen from somebody who waits for it, and so on, up to from. */
-static void name_circle(const struct dep_node *from, const struct dep_node *to, struct dep_circle *ret)
-{
-    struct dep_circle c = { .count = 0 };
-
-    /* to, then who waits for it, ...: turned round, each waits for the next */
-    for (const struct dep_node *n = to;; n = n->seen_from) {
-        if (c.count < DEP_GRAPH_NAMED)
-            ulid_from_bytes(n->id, c.id[c.count]);
-        c.count++;
-        if (n == from)
-            break;
-    }
-    *ret = (struct dep_circle){ .count = c.count };
-    for (size_t i = 0, named = c.count < DEP_GRAPH_NAMED ? c.count : DEP_GRAPH_NAMED; i < named; i++)
-        memcpy(ret->id[i], c.id[named - 1 - i], sizeof(c.id[i]));
-}
-
-/* Does from wait for to, itself or by others? Broad first, so that the circle that is named is a short one. */
-static int waits_for(struct dep_graph *g, struct dep_node *from, struct dep_node *to, struct dep_circle *circle)
-{
-    struct dep_node *first = from, **last = &from->next_seen;
-    size_t seen = 1;
-
-    g->mark++;
-    from->mark = g->mark;
-    from->next_seen = NULL;
-    for (; first != NULL; first = first->next_seen) {
-        for (const struct dep_edge *e = first->in; e != NULL; e = e->next_in) {
-            if (e->on->mark == g->mark)
-                continue;
-            e->on->mark = g->mark;
-            e->on->seen_from = first;
-            if (e->on == to) {
-                if (circle != NULL)
-                    name_circle(from, to, circle);
-                return -ELOOP;
-            }
-            if (++seen > DEP_GRAPH_SEARCH)
-                return -E2BIG;
-            e->on->next_seen = NULL;
-            *last = e->on;
-            last = &e->on->next_seen;
-        }
-    }
-    return 0;
-}
-
-int dep_graph_add(struct dep_graph *g, const char *job, const char *on, Pb__After after, struct dep_circle *circle)
+/* search: whether it closes a circle is to be looked for. */
+static int add(struct dep_graph *g, const char *job, const char *on, Pb__After after, bool search, struct dep_circle *circle)
 {
     struct dep_node *waits, *awaited;
     struct dep_edge *e;
     int rc = 0;
 
-    if (strcmp(job, on) == 0) {
-        if (circle != NULL) {
-            *circle = (struct dep_circle){ .count = 1 };
-            memcpy(circle->id[0], job, ULID_LEN + 1);
-        }
-        return -ELOOP;
-    }
     if (find_edge(g, job, on) != NULL)
         return -EEXIST;
     e = calloc(1, sizeof(*e));
@@ -200,8 +157,8 @@ int dep_graph_add(struct dep_graph *g, const char *job, const char *on, Pb__Afte
     awaited = find_or_make(g, on);
     if (e == NULL || waits == NULL || awaited == NULL)
         rc = -ENOMEM;
-    else if (waits->out != NULL) /* somebody waits for it */
-        rc = waits_for(g, awaited, waits, circle);
+    else if (search)
+        rc = dep_graph_search(g, waits, awaited, circle);
     if (rc == 0) {
         e->job = waits;
         e->on = awaited;
@@ -211,8 +168,18 @@ int dep_graph_add(struct dep_graph *g, const char *job, const char *on, Pb__Afte
     }
     free(e);
     drop_if_alone(g, waits);
-    drop_if_alone(g, awaited);
+    drop_if_alone(g, find(g, on)); /* it may have gone with the other */
     return rc;
+}
+
+int dep_graph_add(struct dep_graph *g, const char *job, const char *on, Pb__After after, struct dep_circle *circle)
+{
+    return add(g, job, on, after, true, circle);
+}
+
+int dep_graph_add_known(struct dep_graph *g, const char *job, const char *on, Pb__After after)
+{
+    return strcmp(job, on) != 0 ? add(g, job, on, after, false, NULL) : -ELOOP;
 }
 
 /* ---- changes -------------------------------------------------------------------------------------------------------------------------- */
@@ -222,8 +189,9 @@ static void take_out(struct dep_graph *g, struct dep_edge *e)
     struct dep_node *job = e->job, *on = e->on;
 
     unlink_edge(g, e);
+    if (job->whole != on) /* else it goes with its part */
+        drop_if_alone(g, on);
     drop_if_alone(g, job);
-    drop_if_alone(g, on);
 }
 
 int dep_graph_drop(struct dep_graph *g, const char *job, const char *on)

@@ -1,10 +1,12 @@
 /*
- * dep_graph.h - who waits for whose end: edges between jobs (an array counts as one), and what an end means to those that wait for it.
+ * dep_graph.h - who waits for whose end: edges between jobs and arrays, and what an end means to those that wait for it.
  *
  * Side:    broker. Pure: no I/O, no clock; knows ids and nothing else of a job.
  * Owned:   nodes and edges are the graph's; ids are copied. A node is there while it has an edge.
  * Bounded: an end is noted at once and settled in slices, by dep_graph_step(): a fan-out of 100,000 is 100,000 steps, in as many turns of the loop
  *          as the caller likes. A chain is not followed here: the next link ends when its own receipt is committed, and is told like any other.
+ * Arrays:  have edges of their own, and so have their tasks. For circles alone it counts that an array ends when its tasks have, and that a
+ *          task begins when nothing keeps its array back; also one that has begun, which another attempt may take back to waiting.
  * Returns: 0 or -errno. -EEXIST: the edge is there; -ENOENT: it is not; -ELOOP: it would close a circle; -E2BIG: more than DEP_GRAPH_SEARCH
  *          others would have to be looked at to know; -ENOMEM.
  */
@@ -23,11 +25,16 @@
 
 struct dep_node;
 
+/* The array that a job is a task of. false: of none. */
+typedef bool dep_graph_whole(void *ctx, const char *job, char ret_array[ULID_LEN + 1]);
+
 struct dep_graph {
     struct dep_node *by_id;
     struct dep_node *ended, **ended_last; /* in the order in which they were told, until all that waits for them is settled */
     size_t edges;
     uint32_t mark; /* of the last search */
+    dep_graph_whole *whole;
+    void *ctx;
 };
 
 /* Members of a circle, each waiting for the next, the last for the first. count may be more than are named. */
@@ -36,11 +43,14 @@ struct dep_circle {
     size_t count;
 };
 
-void dep_graph_init(struct dep_graph *g);
+/* whole: asked of each id that is new; NULL: there are no arrays. */
+void dep_graph_init(struct dep_graph *g, dep_graph_whole *whole, void *ctx);
 void dep_graph_finish(struct dep_graph *g);
 
-/* job waits for the end of on. circle: may be NULL; is filled in with -ELOOP. A job that nobody waits for can close none, and is not searched. */
+/* job waits for the end of on. circle: may be NULL; is filled in with -ELOOP. One that nobody waits for can close none, and is not searched. */
 int dep_graph_add(struct dep_graph *g, const char *job, const char *on, Pb__After after, struct dep_circle *circle);
+/* The same of one that was let in before, by another broker: not searched. */
+int dep_graph_add_known(struct dep_graph *g, const char *job, const char *on, Pb__After after);
 int dep_graph_drop(struct dep_graph *g, const char *job, const char *on);
 bool dep_graph_has(const struct dep_graph *g, const char *job, const char *on);
 /* Another way of ending is waited for from now on. -ENOENT. */

@@ -74,14 +74,14 @@ static void on_failed(void *ctx, const char *job, const char *on, Pb__After afte
     struct array *a = w == NULL ? arrays_find(b, job) : NULL;
     char detail[DEPS_WHY];
 
-    if ((w != NULL && !w->committed) || (a != NULL && !a->committed)) {
+    if ((w != NULL && (!w->committed || w->editing)) || (a != NULL && !a->committed)) {
         keep_for_later(d, job, on, after);
         return;
     }
     snprintf(detail, sizeof(detail), "it runs when %s %s, which has ended as %s", on, after_names[after], job_state_name(outcome));
     if (w != NULL && job_waits((Pb__State)w->state)) {
-        d->skipping++;
         jobs_skip(&b->jobs, w, detail);
+        d->skipping += w->state == ST(FINISHING); /* else there was no memory for its receipt: it is tried again */
     } else if (a != NULL) {
         arrays_skip(a, detail);
     }
@@ -93,7 +93,7 @@ static void put_back_early(struct deps *d)
         struct dep_early *e = d->early;
 
         d->early = e->next;
-        (void)dep_graph_add(&d->graph, e->job, e->on, e->after, NULL);
+        (void)dep_graph_add_known(&d->graph, e->job, e->on, e->after);
         free(e);
     }
 }
@@ -175,19 +175,25 @@ static void mark_wanted(struct broker *b, const char *on)
         a->is_wanted = true;
 }
 
-static int add_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep, struct dep_circle *circle)
+/* The edge is in the graph: it counts. */
+static void count_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep)
 {
-    int rc = dep_graph_add(&b->plans.deps.graph, job, dep->on, dep->after, circle);
     struct array *a = w == NULL ? arrays_find(b, job) : NULL;
 
-    if (rc != 0)
-        return rc;
     mark_wanted(b, dep->on);
     if (w != NULL)
         jobs_block(&b->jobs, w);
     else if (a != NULL)
         arrays_block(a);
-    return 0;
+}
+
+static int add_edge(struct broker *b, const char *job, struct waiting *w, const struct store_dep *dep, struct dep_circle *circle)
+{
+    int rc = dep_graph_add(&b->plans.deps.graph, job, dep->on, dep->after, circle);
+
+    if (rc == 0)
+        count_edge(b, job, w, dep);
+    return rc;
 }
 
 int deps_enter(struct broker *b, const char *job, struct waiting *w, const struct deps_list *l)
@@ -226,8 +232,10 @@ static int recover_one(void *ctx, const struct store_dep *dep)
 
     if (w == NULL && arrays_find(b, dep->job) == NULL)
         return 0;
-    rc = add_edge(b, dep->job, w, dep, NULL);
-    return rc == -EEXIST ? 0 : rc;
+    rc = dep_graph_add_known(&b->plans.deps.graph, dep->job, dep->on, dep->after);
+    if (rc == 0)
+        count_edge(b, dep->job, w, dep);
+    return rc == -ENOMEM ? rc : 0; /* else it is there, or can be none */
 }
 
 static int settle_one(void *ctx, const struct store_dep *dep)
@@ -243,9 +251,24 @@ int deps_recover(struct broker *b)
     return rc == 0 ? store_each_dep(b->store, settle_one, b) : rc;
 }
 
+/* Also of a task that is not in memory yet: its array is still coming in. */
+static bool whole_of(void *ctx, const char *job, char ret_array[ULID_LEN + 1])
+{
+    struct broker *b = ctx;
+    const struct waiting *w = waiting_find(&b->jobs.table, job);
+    struct store_job row;
+
+    if (w == NULL && (arrays_find(b, job) != NULL || store_find(b->store, job, &row) != 0))
+        return false;
+    if (w != NULL && w->array == NULL)
+        return false;
+    memcpy(ret_array, w != NULL ? w->array->row.id : row.array_id, ULID_LEN + 1);
+    return ret_array[0] != '\0';
+}
+
 void deps_init(struct broker *b)
 {
-    dep_graph_init(&b->plans.deps.graph);
+    dep_graph_init(&b->plans.deps.graph, whole_of, b);
     b->plans.deps.step = (struct timer){ .fn = on_step, .ctx = b };
 }
 
@@ -371,8 +394,9 @@ static int add_all(struct broker *b, const char *job, struct waiting *w, const s
             continue;
         rc = add_edge(b, job, w, &l->deps[i], &circle);
         added[i] = rc == 0;
+        l->deps[i].was_there = rc == -EEXIST;
         if (rc == -EEXIST)
-            rc = dep_graph_set(&b->plans.deps.graph, job, l->deps[i].on, l->deps[i].after);
+            rc = 0;
     }
     if (rc == -ELOOP)
         say_circle(&circle, why);
@@ -404,13 +428,23 @@ int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const
         rc = deps_resolve(b, t, queue, job, add, n_add, ret_add, why);
     if (rc == 0)
         rc = add_all(b, job, w, ret_add, why);
-    for (size_t i = 0; i < ret_drop->n && rc == 0; i++)
-        take_back(b, job, w, ret_drop->deps[i].on);
-    for (size_t i = 0; i < ret_add->n && rc == 0; i++)
-        settle_if_ended(b, ret_add->deps[i].on);
     if (rc != 0) {
         deps_list_finish(ret_add);
         deps_list_finish(ret_drop);
     }
     return rc;
+}
+
+void deps_edited(struct broker *b, const char *job, int status, const struct deps_list *add, const struct deps_list *drop)
+{
+    struct waiting *w = waiting_find(&b->jobs.table, job);
+
+    for (size_t i = 0; i < drop->n && status == 0; i++)
+        take_back(b, job, w, drop->deps[i].on);
+    for (size_t i = 0; i < add->n; i++)
+        if (status == 0)
+            (void)dep_graph_set(&b->plans.deps.graph, job, add->deps[i].on, add->deps[i].after); /* of one that was there before */
+        else if (!add->deps[i].met && !add->deps[i].was_there)
+            take_back(b, job, w, add->deps[i].on);
+    deps_admit(b, job, 0);
 }

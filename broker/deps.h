@@ -66,11 +66,14 @@ void deps_start(struct broker *b); /* from now on ends are settled */
 void deps_finish(struct broker *b);
 
 /*
- * Edges of a job or an array that waits are added and dropped: checked, and in memory; the caller puts add and drop into its STORE_EDIT.
+ * Edges of a job or an array that waits are to be added and dropped: checked. It is blocked by the new ones from now on; the caller puts add and
+ * drop into its STORE_EDIT, and says how that went: then the others are dropped, or the new ones taken back.
  * -ELOOP: it would close a circle (why: its members); -ENOENT: one to drop is not there, or one to add is not a job; nothing is changed then.
  */
 int deps_edit(struct broker *b, const struct tenant *t, const char *queue, const char *job, struct waiting *w, Pb__Dependency *const *add,
               size_t n_add, char *const *drop, size_t n_drop, struct deps_list *ret_add, struct deps_list *ret_drop, char why[DEPS_WHY]);
+
+void deps_edited(struct broker *b, const char *job, int status, const struct deps_list *add, const struct deps_list *drop);
 
 /* An array has ended; jobs tell by themselves. */
 void deps_ended(struct broker *b, const char *on, Pb__State outcome);

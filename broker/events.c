@@ -10,7 +10,7 @@
 
 enum { RING_FIRST = 256 };
 
-const char *const event_kind_names[EVENT_KINDS] = { "state", "submit", "worker", "quarantine", "admin", "broker" };
+static const char *const event_kind_names[EVENT_KINDS] = { "state", "submit", "worker", "quarantine", "admin", "broker" };
 
 struct event {
     uint64_t seq, at_us;
@@ -30,6 +30,7 @@ struct events_waiter {
     struct actor actor;
     uint64_t actor_tenant;
     uint64_t seq;
+    bool restarted; /* it came with an earlier broker's number, and has not been told yet */
     bool one_job, one_tenant;
     uint8_t job[ULID_BYTES];
     uint64_t tenant;
@@ -41,7 +42,8 @@ static void on_flush(void *ctx);
 
 void events_init(struct events *e, struct broker *b)
 {
-    *e = (struct events){ .broker = b };
+    *e = (struct events){ .broker = b, .last_seq = loop_wall_us() };
+    e->first_seq = e->last_seq + 1;
     e->flush = (struct timer){ .fn = on_flush, .ctx = e };
 }
 
@@ -219,7 +221,8 @@ static bool answer(struct events_waiter *w, bool now)
         m.seq = w->seq;
         r.body_case = PB__REPLY__BODY_EVENTS;
         r.events = &m;
-        done = now || m.n_events > 0 || m.missed > 0;
+        m.restarted = w->restarted;
+        done = now || m.n_events > 0 || m.missed > 0 || m.restarted;
         if (done)
             control_reply(b, w->way, &r);
     }
@@ -273,6 +276,15 @@ static bool take_filter(struct control_call *c, struct events_waiter *w)
     return true;
 }
 
+/* A number that this broker has not given is an earlier one's, whose clock may have been ahead. */
+static void take_seq(const struct events *e, uint64_t asked, struct events_waiter *w)
+{
+    w->seq = asked == 0 ? e->last_seq + 1 : asked;
+    w->restarted = asked > e->last_seq + 1 || (asked > 1 && asked < e->first_seq);
+    if (w->restarted || w->seq < e->first_seq)
+        w->seq = e->first_seq;
+}
+
 /* No tenant takes so many that others, or an operator, find none. */
 static bool has_place(const struct events *e, const struct events_waiter *of)
 {
@@ -301,7 +313,7 @@ void verb_events(struct control_call *c)
         return;
     }
     probe.actor_tenant = c->actor.tenant != NULL ? c->actor.tenant->id : 0;
-    probe.seq = q->seq != 0 && q->seq <= e->last_seq + 1 ? q->seq : e->last_seq + 1;
+    take_seq(e, q->seq, &probe);
     if (!take_filter(c, &probe) || answer(&probe, ms == 0))
         return;
     if (has_place(e, &probe))

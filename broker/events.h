@@ -3,7 +3,8 @@
  *
  * Side:    broker, main thread.
  * Bounded: EVENTS_KEPT events in memory; older ones are gone, and whoever comes late is told how many it missed. EVENTS_WAITS long-polls, EVENTS_TENANT of a tenant.
- *          Nothing is written to disk: numbers begin again with each broker.
+ *          Nothing is written to disk. Numbers begin with the wall clock's microseconds, so above those of every broker before: who comes back with
+ *          an older one is told so. After a clock that was set back they may begin below; who then comes with a higher one hears all that is kept.
  * Owned:   texts are copied.
  */
 #ifndef BROKER_EVENTS_H
@@ -30,7 +31,6 @@ struct tenant;
 #define EVENTS_TENANT 64   /* of one tenant of those */
 
 enum event_kind { EVENT_STATE, EVENT_SUBMIT, EVENT_WORKER, EVENT_QUARANTINE, EVENT_ADMIN, EVENT_BROKER, EVENT_KINDS };
-extern const char *const event_kind_names[EVENT_KINDS];
 
 /* One that is about to be told. What is 0 or NULL is not said. */
 struct event_note {
@@ -48,7 +48,7 @@ struct events {
     struct broker *broker;
     struct event *ring; /* grows up to EVENTS_KEPT */
     size_t cap, count, first;
-    uint64_t last_seq;
+    uint64_t last_seq, first_seq;  /* what the first event of this broker got, or will */
     struct events_waiter *waiters; /* list */
     unsigned n_waiters;
     struct timer flush; /* the long-polls are answered once a round, not once an event */

@@ -171,7 +171,8 @@ void calls_pump(struct interp *i)
 }
 
 /* The worker knows by the number which call is meant, however late it hears. */
-void calls_interrupt(struct interp *i)
+/* The call that runs. */
+static void calls_interrupt(struct interp *i)
 {
     struct timers *t = &i->thing.broker->loop.timers;
 

@@ -75,10 +75,9 @@ void interp_begun(struct interp *i);              /* it takes calls */
 struct ask *call_take_ask(struct interp_call *c); /* it is no longer the call's: it has been, or is about to be, answered */
 void call_leave_line(struct interp_call *c);
 void call_free(struct interp_call *c);
-void calls_pump(struct interp *i);      /* the next call, when none runs */
-void calls_fail_all(struct interp *i);  /* it has ended */
-int calls_close(struct interp *i);      /* tells the worker to end; 0 or -errno */
-void calls_interrupt(struct interp *i); /* the call that runs */
+void calls_pump(struct interp *i);     /* the next call, when none runs */
+void calls_fail_all(struct interp *i); /* it has ended */
+int calls_close(struct interp *i);     /* tells the worker to end; 0 or -errno */
 void calls_on_grace(void *ctx);
 
 /* ---- interps_tree.c ---- */

@@ -59,7 +59,10 @@ static const enum job_event outcome_events[JOB_STATES] = {
 #define JOB      JOB_FAULT_JOB
 #define PLATFORM JOB_FAULT_PLATFORM
 
-/* retries: without a word of the spec's. Another attempt finds the same policy, the same program and the same rules. */
+/*
+ * retries: without a word of the spec's. Another attempt finds the same policy, the same program and the same rules. What the platform loses
+ * or cannot make is another thing (jobs_retry.c): it is tried again whatever the spec says of attempts.
+ */
 static const struct {
     const char *name;
     Pb__State outcome;

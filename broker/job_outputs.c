@@ -16,6 +16,12 @@ void outputs_init(struct job_outputs *o, int dir_fd, const char *job, uint64_t c
     spool_init(&o->spool, dir_fd, job, OUTPUTS_STREAM, cap);
 }
 
+void outputs_init_new(struct job_outputs *o, int dir_fd, const char *job, uint64_t cap)
+{
+    *o = (struct job_outputs){ 0 };
+    spool_init_new(&o->spool, dir_fd, job, OUTPUTS_STREAM, cap);
+}
+
 static int has_name(const struct job_outputs *o, const char *name)
 {
     for (size_t i = 0; i < o->count; i++)

@@ -30,6 +30,7 @@ struct job_outputs {
 };
 
 void outputs_init(struct job_outputs *o, int dir_fd, const char *job, uint64_t cap);
+void outputs_init_new(struct job_outputs *o, int dir_fd, const char *job, uint64_t cap); /* as spool_init_new() */
 /* Whether the piece may come now: see Collected in link.proto. 0 or -EPROTO. */
 int outputs_check(const struct job_outputs *o, const Pb__Collected *c);
 /* Keeps a piece that was checked. -ENOSPC, -EIO, -ENOMEM: nothing of its file will be kept. */

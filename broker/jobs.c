@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "broker/interps.h"
 #include "broker/jobs_own.h"
+#include "broker/stored.h"
 #include "broker/templates.h"
 #include "frame.h"
 #include "log.h"
@@ -20,9 +21,7 @@ static void on_grace(void *ctx);
 
 void jobs_init(struct jobs *j, struct broker *b)
 {
-    *j = (struct jobs){
-        .broker = b, .wall = {-1, jobs_on_wall, j}
-    };
+    *j = (struct jobs){ .broker = b, .wall.watch.fd = -1 };
     j->tidy = (struct timer){ .fn = jobs_on_tidy, .ctx = j };
     j->due = (struct timer){ .fn = jobs_on_due, .ctx = j };
     j->claim = (struct timer){ .fn = jobs_on_claim_due, .ctx = j };
@@ -51,8 +50,20 @@ struct job *job_alloc(struct jobs *j, const char *id, const char *name, const ch
     return job;
 }
 
+/* What earlier brokers' attempts left was swept away when this one started. */
+static bool has_never_run(const struct job *job)
+{
+    return job->entry != NULL && job->entry->attempt == 0 && job->entry->infra == 0;
+}
+
 static void open_spools(struct job *job)
 {
+    if (has_never_run(job)) {
+        spool_init_new(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
+        spool_init_new(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
+        outputs_init_new(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);
+        return;
+    }
     spool_init(&job->spools[0], job->broker->output_dir, job->id, 0, job->limits.stdout_bytes);
     spool_init(&job->spools[1], job->broker->output_dir, job->id, 1, job->limits.stderr_bytes);
     outputs_init(&job->outputs, job->broker->output_dir, job->id, job->limits.result_bytes);
@@ -200,10 +211,13 @@ void jobs_finish(struct jobs *j)
     waiting_finish(&j->table);
     jobs_submit_finish(j);
     jobs_forget_shared(j);
+    if (j->claims != NULL)
+        store_op_free(j->claims);
+    j->claims = NULL;
     timers_cancel(&j->broker->loop.timers, &j->tidy);
     timers_cancel(&j->broker->loop.timers, &j->due);
     timers_cancel(&j->broker->loop.timers, &j->claim);
-    jobs_close_wall(j);
+    wall_clock_close(&j->wall);
 }
 
 struct job *jobs_find(struct jobs *j, const char *id)
@@ -239,21 +253,14 @@ void jobs_drop_spec(struct jobs *j, struct waiting *w)
     w->spec = NULL;
 }
 
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own)
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
 {
     char id[ULID_LEN + 1];
-    int rc;
 
-    *ret_own = NULL;
-    if (w->spec != NULL && w->state != PB__STATE__STATE_FINISHING) {
-        *ret = (struct store_blob){ w->spec->bytes, w->spec->len };
-        return 0;
-    }
+    if (w->spec != NULL && w->state != PB__STATE__STATE_FINISHING)
+        return store_decode_spec(ret, w->spec->bytes, w->spec->len);
     waiting_id(w, id);
-    rc = store_read_spec(j->broker->store, id, ret);
-    if (rc == 0)
-        *ret_own = ret->bytes;
-    return rc;
+    return stored_spec(j->broker, id, ret);
 }
 
 static int take_attempt(void *ctx, const struct store_attempt *a)
@@ -291,19 +298,14 @@ static struct job *job_of_spec(struct jobs *j, struct waiting *w, const Pb__JobS
 
 int jobs_make(struct jobs *j, struct waiting *w, struct job **ret)
 {
-    struct store_blob spec;
     struct frame f;
-    void *own;
     int rc;
 
     if (j->fresh == w) {
         *ret = job_of_spec(j, w, j->fresh_spec);
         return *ret != NULL ? 0 : -ENOMEM;
     }
-    rc = jobs_read_spec(j, w, &spec, &own);
-    if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(own);
+    rc = jobs_read_spec(j, w, &f);
     if (rc != 0)
         return rc;
     *ret = job_of_spec(j, w, (const Pb__JobSpec *)f.msg);

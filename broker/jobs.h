@@ -29,6 +29,7 @@
 #include "broker/spool.h"
 #include "broker/store.h"
 #include "broker/waiting.h"
+#include "broker/wall_clock.h"
 #include "broker/watch.h"
 #include "job_caps.h"
 #include "frame.h"
@@ -65,6 +66,7 @@ struct job_end {
     char *outputs_note;                                 /* the same */
     int inodes_full;
     int disk_full; /* its work directory, when its program had ended */
+    bool asked;    /* START_FAILED by what the job asks for: no host's fault */
 };
 
 struct job_stdin {
@@ -122,12 +124,12 @@ struct job {
     unsigned moves;      /* ops about it that are on their way: what it would be read back from is not complete */
     double cost_charged; /* of all attempts */
     double cost_settled;
-    uint64_t claimed_us;   /* wall clock */
-    char *user, *array_id; /* malloc'd, or NULL */
-    bool templated;        /* its spec names a template, whether it is there or not */
-    char reason[64];       /* why it waits, when it was last asked for */
-    bool is_dead;          /* its end is that its attempts are used up */
-    uint64_t epoch;
+    uint64_t claimed_us;          /* wall clock */
+    char *user, *array_id;        /* malloc'd, or NULL */
+    bool templated;               /* its spec names a template, whether it is there or not */
+    char reason[64];              /* why it waits, when it was last asked for */
+    bool is_dead;                 /* its end is that its attempts are used up */
+    uint64_t epoch, stored_epoch; /* as the entry's; the second is of one without an entry */
     struct worker *worker;
     int cancelling;
     struct spool spools[2];
@@ -190,12 +192,10 @@ struct jobs {
     unsigned n_looked;
     struct timer tidy;       /* lets go of those that nobody looks at any more */
     struct timer due, claim; /* the monotonic clock's next; the end of a block in the scheduler */
-    struct loop_watch wall;  /* the wall clock's next: a timerfd that also tells when the clock is set; fd -1: none */
-    uint64_t wall_at;        /* what it is set to, 0: nothing */
+    struct wall_clock wall;  /* the wall clock's next; everything is looked at when the clock is set, too */
     struct jobs_idem *idem;  /* submits with a key that are on their way */
     struct waiting *fresh;   /* it is being submitted, and this is its spec */
     const Pb__JobSpec *fresh_spec;
-    struct waiting_spec *before_edit; /* of the edit that is under way */
     /* Of the deed that is under way: who is to hear that its step is stored. */
     struct {
         void (*done)(struct store_op *op);
@@ -203,6 +203,8 @@ struct jobs {
     } told;
     bool closed; /* by request: nothing is taken in, nothing is claimed */
     bool claiming;
+    struct store_op *claims; /* of this turn, not pushed yet; NULL: none */
+    unsigned dispatching;    /* depth */
     struct jobs_listener listeners[JOBS_LISTENERS];
     unsigned n_listeners;
     uint64_t submitted, ended, failed; /* since the broker began */
@@ -232,8 +234,8 @@ struct job *jobs_new_living(struct jobs *j, const Pb__JobSpec *spec, uint8_t *pa
 void jobs_start_early(struct job *job);
 /* An op about a job is back: of one of these, or of an entry; then what it means to it. */
 void jobs_on_op(struct jobs *j, struct store_op *op);
-void jobs_stored(struct job *job, int status);   /* its submit */
-void jobs_finished(struct job *job, int status); /* its receipt */
+void jobs_stored(struct job *job, int status);                  /* its submit */
+void jobs_finished(struct job *job, const struct store_op *op); /* its receipt */
 
 /* Claims what the scheduler says is next, and gives what is claimed to idle workers. */
 void jobs_dispatch(struct jobs *j);
@@ -254,6 +256,9 @@ void jobs_start_failed(struct crew *c, struct crew_queue *q, const char *why);
 
 /* Decides the end of a job and ends its worker. Later decisions change nothing. */
 __attribute__((format(printf, 3, 4))) void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...);
+/* The same with START_FAILED, of what the job itself asks for and cannot have here: another attempt would find it the same. */
+__attribute__((format(printf, 2, 3))) void jobs_cannot_have(struct job *job, const char *fmt, ...);
+enum job_fault jobs_fault(const struct job *job); /* whose fault the end is that is decided */
 /* ---- for those parts of the broker that make jobs, and follow them: verbs, arrays, dependencies, cron, webhooks ---- */
 
 /* A job that is asked for. Everything is borrowed until jobs_submit() returns. */
@@ -311,7 +316,11 @@ void jobs_skip(struct jobs *j, struct waiting *w, const char *detail);
 
 int jobs_hold(struct jobs *j, struct waiting *w);    /* waits, or is claimed: from now on it is held */
 int jobs_release(struct jobs *j, struct waiting *w); /* held, also by quarantine */
-/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM. */
+/* For arrays. One that has begun goes on, and is held when it comes back to waiting; and some of what holds it is lifted. */
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who);
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds);
+/* The same of one of these two, and done is called once that is stored: op->status. Not called, and nothing has changed: -EBUSY, -ENOMEM, -EALREADY:
+ * another change of it is on its way. */
 int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, struct waiting *w), void (*done)(struct store_op *op),
               void *owner);
 void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds); /* it was not stored: as before, if it waits still */
@@ -323,15 +332,18 @@ struct jobs_edit {
     bool set_class;
     Pb__JobClass class;
     uint64_t not_before_us, deadline_us;
+    const struct store_job *limits;  /* of an edit of limits: what it will cost; NULL: of none */
+    const struct store_blob *packed; /* for jobs_edited(): the new spec */
+    const Pb__JobSpec *spec;
 };
 int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
-/* The packed spec of an entry: the copy at hand, or the store's. free() what *ret_own says. */
-int jobs_read_spec(struct jobs *j, const struct waiting *w, struct store_blob *ret, void **ret_own);
-/* A new spec of one that waits or is claimed (it waits afterwards): it is kept at hand whatever there is room for, until it runs. 0 or -ENOMEM. Then
- * undo, or edited: its entry, and its job when it has one, go by it. */
-int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len);
-void jobs_undo_edit(struct jobs *j, struct waiting *w);
-void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, const Pb__JobSpec *spec);
+/* The spec of an entry: of the copy at hand, or the store's. After an error *ret holds nothing, and can be released. */
+int jobs_read_spec(struct jobs *j, const struct waiting *w, struct frame *ret);
+/* A new spec of one that waits or is claimed (it waits afterwards) is on its way to the store. -EALREADY: another one is. Then one of the two. */
+int jobs_begin_edit(struct jobs *j, struct waiting *w);
+void jobs_undo_edit(struct jobs *j, struct waiting *w); /* it was not stored, or never sent */
+/* Stored: its entry, and its job when it has one, go by it. */
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e);
 /* RUNNING only. -ENOTSUP: nothing here can stop all of its processes; why says so. */
 #define JOBS_WHY 256
 int jobs_pause(struct job *job, char why[JOBS_WHY]);
@@ -352,6 +364,7 @@ struct jobs_why {
     struct sched_why sched; /* all 0 where it is not the scheduler who keeps it back */
 };
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret);
+const char *jobs_reason_text(const char *reason);                                        /* a sentence; "": there is none for this word */
 const char *jobs_reason(struct jobs *j, const struct waiting *w, char buf[JOBS_REASON]); /* the word alone */
 /* Its terminal has this size from now on. -ENOTTY: it has none. -EAGAIN: its worker does not listen at the moment. */
 int jobs_resize_tty(struct job *job, uint32_t rows, uint32_t columns);

@@ -1,4 +1,7 @@
-/* jobs_edit.c - see jobs.h: one that waits gets another spec. */
+/*
+ * jobs_edit.c - see jobs.h: one that waits gets another spec. It goes by the old one, and is claimed by nobody, until the store has the new one: what
+ * the disk refuses has changed nothing.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,41 +22,38 @@ static void take_anew(struct job *job, const Pb__JobSpec *spec)
     job->outputs.spool.cap = job->limits.result_bytes;
 }
 
-int jobs_begin_edit(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len)
+int jobs_begin_edit(struct jobs *j, struct waiting *w)
 {
-    struct waiting_spec *fresh = malloc(sizeof(*fresh) + len);
-
-    if (fresh == NULL)
-        return -ENOMEM;
+    if (w->editing)
+        return -EALREADY;
     if (w->state == ST(CLAIMED))
         jobs_unclaim(j, w);
-    fresh->len = len;
-    memcpy(fresh->bytes, packed, len);
-    j->before_edit = w->spec;
-    w->spec = fresh;
-    j->spec_bytes += len;
-    j->claiming = true; /* nothing begins before the store has heard of it: its claim would come first, and the edit too late */
+    if (w->state == ST(READY))
+        jobs_sched_take(j, w);
+    w->editing = true;
     return 0;
 }
 
 void jobs_undo_edit(struct jobs *j, struct waiting *w)
 {
-    jobs_drop_spec(j, w);
-    w->spec = j->before_edit;
-    j->before_edit = NULL;
-    j->claiming = false;
+    w->editing = false;
+    if (w->state == ST(READY))
+        jobs_make_ready(j, w);
     jobs_dispatch(j);
 }
 
-void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e, const Pb__JobSpec *spec)
+void jobs_edited(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
 {
-    if (j->before_edit != NULL)
-        j->spec_bytes -= j->before_edit->len;
-    free(j->before_edit);
-    j->before_edit = NULL;
-    if (w->job != NULL && job_waits((Pb__State)w->state))
-        take_anew(w->job, spec);
+    w->editing = false;
+    if (!job_waits((Pb__State)w->state))
+        return; /* its end came in between */
+    jobs_keep_spec(j, w, e->packed->bytes, e->packed->len);
+    if (w->job != NULL)
+        take_anew(w->job, e->spec);
+    if (e->limits != NULL)
+        jobs_sched_cost(j, w, e->limits);
     (void)jobs_edit(j, w, e);
-    j->claiming = false;
+    if (w->state == ST(READY))
+        jobs_make_ready(j, w);
     jobs_dispatch(j);
 }

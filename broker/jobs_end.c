@@ -46,6 +46,19 @@ void jobs_note_end(struct job *job, Pb__Cause cause, const char *fmt, ...)
     va_end(ap);
 }
 
+/* set_end() was the first to decide it. */
+static void on_decided(struct job *job)
+{
+    interps_on_end(job);
+    if (job->worker != NULL) {
+        pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
+        if (job->state == PB__STATE__STATE_PAUSED)
+            jobs_let_die(job);
+    } else {
+        jobs_conclude(job);
+    }
+}
+
 void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
 {
     va_list ap;
@@ -55,14 +68,25 @@ void jobs_decide(struct job *job, Pb__Cause cause, const char *fmt, ...)
     va_start(ap, fmt);
     set_end(job, cause, fmt, ap);
     va_end(ap);
-    interps_on_end(job);
-    if (job->worker != NULL) {
-        pool_kill(job->worker); /* jobs_on_worker_end() goes on from here */
-        if (job->state == PB__STATE__STATE_PAUSED)
-            jobs_let_die(job);
-    } else {
-        jobs_conclude(job);
-    }
+    on_decided(job);
+}
+
+void jobs_cannot_have(struct job *job, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (job->end.cause != CA(NONE))
+        return;
+    va_start(ap, fmt);
+    set_end(job, CA(START_FAILED), fmt, ap);
+    va_end(ap);
+    job->end.asked = true;
+    on_decided(job);
+}
+
+enum job_fault jobs_fault(const struct job *job)
+{
+    return job->end.asked ? JOB_FAULT_JOB : job_cause_fault(job->end.cause);
 }
 
 static void keep_error(struct job *job, const Pb__JobError *e)

@@ -15,6 +15,7 @@ static const struct {
 } sentences[] = {
     {"HELD_USER",      "somebody holds it; coop release lets it go on"                                          },
     { "QUARANTINE",    "its workers were lost as often as it may be tried; coop release lets it try again"      },
+    { "ARRAY_PAUSED",  "its array is paused; coop resume of the array lets it go on"                            },
     { "NOT_BEFORE",    "its time has not come"                                                                  },
     { "DEP",           "it waits for the end of another job"                                                    },
     { "RETRY_WAIT",    "an attempt has failed, and the pause before the next one is not over"                   },
@@ -31,7 +32,7 @@ static const struct {
     { "NOT_STARTED",   "nobody has called it yet"                                                               },
 };
 
-static const char *sentence_of(const char *reason)
+const char *jobs_reason_text(const char *reason)
 {
     size_t len = strcspn(reason, ":");
 
@@ -72,19 +73,26 @@ static void why_blocked(struct jobs *j, const struct waiting *w, struct jobs_why
         snprintf(ret->reason, sizeof(ret->reason), "DEP");
 }
 
+static const char *why_held(const struct waiting *w)
+{
+    if (w->holds & WAITING_HELD_QUARANTINE)
+        return "QUARANTINE";
+    return w->holds & WAITING_HELD_USER ? "HELD_USER" : "ARRAY_PAUSED";
+}
+
 static void find_why(struct jobs *j, const struct waiting *w, bool whole, struct jobs_why *ret)
 {
     *ret = (struct jobs_why){ 0 };
     switch ((Pb__State)w->state) {
     case ST(READY): why_ready(j, w, whole, ret); break;
-    case ST(HELD): snprintf(ret->reason, sizeof(ret->reason), "%s", w->holds & WAITING_HELD_QUARANTINE ? "QUARANTINE" : "HELD_USER"); break;
+    case ST(HELD): snprintf(ret->reason, sizeof(ret->reason), "%s", why_held(w)); break;
     case ST(SCHEDULED): snprintf(ret->reason, sizeof(ret->reason), "NOT_BEFORE"); break;
     case ST(BLOCKED): why_blocked(j, w, ret); break;
     case ST(RETRY_WAIT): snprintf(ret->reason, sizeof(ret->reason), "RETRY_WAIT"); break;
     case ST(CLAIMED): snprintf(ret->reason, sizeof(ret->reason), "%s", begins_nothing(j) ? "DRAINING" : "NO_WORKER"); break;
     default: return;
     }
-    snprintf(ret->text, sizeof(ret->text), "%s", sentence_of(ret->reason));
+    snprintf(ret->text, sizeof(ret->text), "%s", jobs_reason_text(ret->reason));
 }
 
 void jobs_why(struct jobs *j, const struct waiting *w, struct jobs_why *ret)
@@ -123,7 +131,7 @@ void jobs_status_slim(struct jobs *j, const struct waiting *w, Pb__JobStatus *re
     ret->tenant = (char *)w->tenant->name;
     ret->class_ = waiting_class(w);
     ret->priority = waiting_priority(w);
-    ret->not_before_us = w->not_before_us;
+    ret->not_before_us = w->state == ST(RETRY_WAIT) ? w->pause_until_us : w->not_before_us;
     ret->array_index = w->array_index;
     if (w->array != NULL)
         ret->array_id = w->array->row.id;

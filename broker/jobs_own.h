@@ -19,10 +19,9 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
 void jobs_place(struct jobs *j, struct waiting *w, const char *reason);
 /* The same for the first time: no step. */
 void jobs_place_first(struct jobs *j, struct waiting *w);
-void jobs_on_due(void *ctx);  /* of the timer due */
-void jobs_on_wall(void *ctx); /* of the timerfd */
-int jobs_open_wall(struct jobs *j);
-void jobs_close_wall(struct jobs *j);
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w); /* it has come back to waiting: while it ran somebody may have held it */
+void jobs_on_due(void *ctx);                                 /* of the timer due */
+void jobs_on_wall(void *ctx);
 void jobs_arm_clocks(struct jobs *j); /* after anything that may have changed who is due first */
 void jobs_end_waiting(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *detail); /* with a job or without */
 void jobs_submit_finish(struct jobs *j);
@@ -67,6 +66,9 @@ int jobs_note_submit(struct jobs *j, const struct jobs_order *o, const uint8_t h
 /* READY, and the scheduler is to know it. -ENOMEM. */
 int jobs_sched_put(struct jobs *j, struct waiting *w);
 void jobs_sched_take(struct jobs *j, struct waiting *w);
+void jobs_sched_cost(struct jobs *j, struct waiting *w,
+                     const struct store_job *row);       /* by its limits; of one that the scheduler does not have */
+void jobs_make_ready(struct jobs *j, struct waiting *w); /* READY: the scheduler's now. jobs_wait.c */
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row); /* what it uses, and what it will cost */
 void jobs_sched_leave(struct jobs *j, struct waiting *w);
 /* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */
@@ -76,14 +78,26 @@ void jobs_unclaim(struct jobs *j, struct waiting *w); /* CLAIMED, and back to RE
 void jobs_dequeue(struct job *job);                   /* nothing when it does not wait in a queue */
 void jobs_put_in_queue(struct job *job, int at_head);
 
+/* Names a run, for the store and for whoever follows its output: above every one before, also those a dead broker did not write down. */
+uint64_t jobs_next_epoch(const struct job *job); /* jobs_run.c */
+
 /* ---- to the store: jobs_notes.c ---- */
 
-void jobs_forget_submit(struct job *job); /* the store would not have it */
+void jobs_let_go_refused(struct jobs *j, struct waiting *w,
+                         const char *why); /* the store would not have it: no trace of it stays. jobs_submit.c */
 
-void jobs_note_claim(struct job *job, uint64_t epoch_was); /* an attempt begins */
+void jobs_note_claim(struct job *job, uint64_t epoch_was); /* of an entry: an attempt begins. Pushed with the others of this turn. */
+void jobs_flush_claims(struct jobs *j);                    /* before anything else is pushed that may be about one of them */
 /* A step between states that are no ends; ended NULL: no attempt ended with it. */
 void jobs_note_move(struct jobs *j, struct waiting *w, const struct store_attempt *ended);
-void jobs_note_living(struct job *job); /* the same for an interpreter: it is to begin again */
+void jobs_note_step(struct jobs *j, struct waiting *w, uint64_t epoch_was, const struct store_attempt *ended); /* with a new epoch */
+void jobs_note_living(struct job *job, Pb__State state, uint64_t epoch_was); /* the same for one without an entry */
+void jobs_fence(const struct job *job, struct store_fence *ret);             /* of its receipt */
+void jobs_claims_back(struct jobs *j, struct store_op *op);
+void jobs_move_back(struct jobs *j, struct store_op *op);
+/* Refused by its fence: by what is known now it may go through. Else it is another broker's, and fenced. */
+bool jobs_is_behind(struct jobs *j, const char *id, const struct store_fence *fence);
+void jobs_fenced(struct jobs *j, const char *id, int status);
 
 /* ---- the end: jobs_end.c, jobs_receipt.c, jobs_slim.c ---- */
 
@@ -111,6 +125,7 @@ uint64_t retry_pause_us(const struct job_retry *r, unsigned failed, double rando
 bool retry_is_success(const struct job_retry *r, int exit_code);
 /* The end that is decided is not the last word. Also notes that its attempts are used up. */
 bool jobs_wants_another(struct job *job);
+unsigned jobs_ended_by(const struct job *job, Pb__Cause cause); /* of its attempts before this one */
 void jobs_back_off(struct job *job);
 /* Nothing that it did explains why its worker is gone: an end, or none. */
 void jobs_worker_lost(struct job *job);

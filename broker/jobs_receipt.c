@@ -1,6 +1,7 @@
 /* jobs_receipt.c - how an end becomes a receipt; see jobs.h. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ static int push_finish(struct job *job)
     f->attempt = job->attempt;
     f->infra = job->infra;
     f->epoch = job->epoch;
+    jobs_fence(job, &f->fence);
     f->cause = job->end.cause;
     f->state = outcome_of(job);
     fill_usage(job, &f->usage);
@@ -79,6 +81,7 @@ static int push_finish(struct job *job)
     attach_output(f, &job->spools[0], 0);
     attach_output(f, &job->spools[1], 1);
     attach_output(f, &job->outputs.spool, OUTPUTS_STREAM);
+    jobs_flush_claims(&job->broker->jobs);
     store_push(job->broker->store, op);
     return 0;
 }
@@ -133,6 +136,7 @@ void jobs_write_receipt(struct job *job)
 
 void jobs_conclude(struct job *job)
 {
+    /* an interpreter, or a template's init, has no entry: whoever made it hears of its end, and makes another */
     if (job->entry != NULL && jobs_wants_another(job))
         jobs_back_off(job);
     else
@@ -157,15 +161,59 @@ void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *
     j->listeners[j->n_listeners++] = (struct jobs_listener){ fn, ctx };
 }
 
-void jobs_finished(struct job *job, int status)
+/*
+ * The kernel tells once of bytes that did not come to the disk; asked again it says that all is well. So what may not be there is not promised:
+ * the receipt says that it was lost.
+ */
+static void lose_output(struct job *job, const struct store_op *op)
+{
+    for (int i = 0; i < 2; i++)
+        if ((op->sync_lost & 1u << i) != 0)
+            spool_lose(&job->spools[i]);
+    if ((op->sync_lost & 1u << OUTPUTS_STREAM) != 0)
+        outputs_reset(&job->outputs);
+    log_event(LOG_LEVEL_ERROR, "output_lost", "job=%s error=\"%s\"", job->id, strerror(-op->sync_status));
+    job->end.cause = CA(INTERNAL);
+    snprintf(job->end.detail, sizeof(job->end.detail), "its output could not be kept: %s", strerror(-op->sync_status));
+    job->is_dead = false;
+}
+
+/* Its receipt was refused, and never will be taken. */
+static void let_go(struct job *job)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    if (job->entry != NULL)
+        arrays_leave_task(job->entry);
+    log_event(LOG_LEVEL_ERROR, "receipt_fenced", "job=%s epoch=%llu", job->id, (unsigned long long)job->epoch);
+    deps_leave(j->broker, job->id);
+    webhooks_refused(&j->broker->webhooks, job->id);
+    jobs_forget(job);
+}
+
+void jobs_finished(struct job *job, const struct store_op *op)
 {
     struct jobs *j = &job->broker->jobs;
     struct waiting *w = job->entry;
     Pb__State outcome = outcome_of(job);
     Pb__Cause cause = job->end.cause;
+    int status = op->status;
 
     if (status != 0 && job->refused) {
         jobs_forget(job);
+        return;
+    }
+    if (op->sync_lost != 0) {
+        lose_output(job, op);
+        jobs_on_store_retry(job);
+        return;
+    }
+    if (status == -ESTALE && jobs_is_behind(j, job->id, &op->finish.fence)) {
+        jobs_on_store_retry(job);
+        return;
+    }
+    if (status == -ESTALE && w != NULL) {
+        let_go(job);
         return;
     }
     if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {

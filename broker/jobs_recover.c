@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/interps.h"
 #include "broker/jobs_own.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 
@@ -29,7 +30,7 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
     int rc = s->lives == STORE_LIVES_NAMED ? store_read_definition(job->broker->store, job->id, &definition) : -ENOENT;
 
     if (rc == 0 && spec->template_[0] != '\0' && job->template == NULL) {
-        jobs_decide(job, CA(START_FAILED), "the template %.100s has been removed", spec->template_);
+        jobs_cannot_have(job, "the template %.100s has been removed", spec->template_);
         rc = -EALREADY;
     }
     if (rc == 0)
@@ -43,23 +44,23 @@ static void recover_living(struct job *job, const struct store_job *s, const Pb_
 
 static int recover_with_spec(struct jobs *j, const struct store_job *s)
 {
-    struct store_blob spec = { 0 };
     struct frame f;
     struct job *job;
-    int rc = store_read_spec(j->broker->store, s->id, &spec);
+    int rc = stored_spec(j->broker, s->id, &f);
 
-    if (rc == 0)
-        rc = frame_decode(&f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(spec.bytes);
-    if (rc != 0)
+    if (rc == -ENOMEM || rc == -EIO)
         return rc;
+    if (rc != 0) {
+        store_tell_unsound(j->broker->store, "job", s->id, "its spec is not there, or cannot be read");
+        return 0;
+    }
     job = job_alloc(j, s->id, s->name, s->engine);
     if (job != NULL) {
         job->tenant = s->tenant;
         job_take_spec(job, (const Pb__JobSpec *)f.msg);
         job->submitted_us = s->submitted_us;
         job->attempt = s->attempt;
-        job->epoch = s->epoch;
+        job->epoch = job->stored_epoch = s->epoch;
         if (s->lives != STORE_LIVES_NOT)
             recover_living(job, s, (const Pb__JobSpec *)f.msg);
         else
@@ -107,7 +108,7 @@ static int recover_row(void *ctx, const struct store_job *s)
         return -ENOMEM;
     r->waiting++;
     if (s->state == ST(RETRY_WAIT))
-        w->due_us = s->not_before_us;
+        w->pause_until_us = s->not_before_us;
     if (!job_waits(s->state))
         return note_running(r, w);
     return 0;
@@ -122,6 +123,7 @@ static void pause_again(struct jobs *j, struct waiting *w, uint64_t until_us)
 
     jobs_sched_take(j, w);
     waiting_set_state(&j->table, w, ST(RETRY_WAIT));
+    arrays_task_moved(w, ST(READY));
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, loop_clock_us() + (left < JOB_RETRY_MAX_US ? left : JOB_RETRY_MAX_US));
     jobs_arm_clocks(j);
 }
@@ -129,7 +131,7 @@ static void pause_again(struct jobs *j, struct waiting *w, uint64_t until_us)
 static int place(void *ctx, struct waiting *w)
 {
     struct recovery *r = ctx;
-    uint64_t until = w->due_us;
+    uint64_t until = w->pause_until_us;
 
     if (!w->entering)
         return 0;
@@ -160,16 +162,6 @@ static int look_at_stream(void *ctx, struct waiting *w)
     return 0;
 }
 
-/* Of its attempts before this one. Workers that it lost while their broker lived are another thing: quarantine's. */
-static unsigned lost_with_brokers(const struct job *job)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < job->n_attempts; i++)
-        n += job->attempts[i]->cause == CA(BROKER_LOST);
-    return n;
-}
-
 /* Its worker ended with the broker: an attempt that nobody but the platform is to blame for. */
 static void settle_running(struct jobs *j, struct waiting *w)
 {
@@ -184,8 +176,10 @@ static void settle_running(struct jobs *j, struct waiting *w)
     if (jobs_make(j, w, &job) != 0)
         return; /* it is tried again, and its claim will say what is wrong */
     snprintf(ended.detail, sizeof(ended.detail), "the broker ended");
-    if (lost_with_brokers(job) + 1 >= job->retry.infra_attempts) {
-        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", lost_with_brokers(job) + 1, job->attempt);
+    /* workers that it lost while their broker lived are another thing: quarantine's */
+    if (jobs_ended_by(job, CA(BROKER_LOST)) + 1 >= job->retry.infra_attempts) {
+        jobs_decide(job, CA(BROKER_LOST), "the broker ended during %u of its %u attempts", jobs_ended_by(job, CA(BROKER_LOST)) + 1,
+                    job->attempt);
         return;
     }
     (void)job_add_attempt(job, &ended);
@@ -193,19 +187,24 @@ static void settle_running(struct jobs *j, struct waiting *w)
     jobs_may_let_go(job);
 }
 
-/* A job that began before its submit was committed may have left a file, and the broker no word of it. */
+/*
+ * Whose file is kept: an ended job's. What attempts left of one that has not ended is nobody's; one that began before its submit, or its claim, was
+ * committed has left it without a word to the store.
+ */
 static int is_known(void *ctx, const char *id)
 {
     struct jobs *j = ctx;
     struct store_job stored;
 
-    return waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL || store_find(j->broker->store, id, &stored) != -ENOENT;
+    if (waiting_find(&j->table, id) != NULL || jobs_find(j, id) != NULL)
+        return 0;
+    return store_find(j->broker->store, id, &stored) != -ENOENT;
 }
 
 int jobs_recover(struct jobs *j)
 {
     struct recovery r = { .jobs = j };
-    int rc = jobs_open_wall(j);
+    int rc = wall_clock_open(&j->wall, &j->broker->loop, jobs_on_wall, j);
 
     j->claiming = true; /* nothing begins before everything is there */
     if (rc == 0)

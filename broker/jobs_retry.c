@@ -14,6 +14,8 @@
 
 enum { BASE_US = 1000000, FACTOR = 2, MAX_US = 300000000, MIB = 1 << 20 };
 static const double usual_jitter = 0.1;
+/* After a fault of the host: soon, for most are over soon, then more slowly. What the spec says is of the job's own failures. */
+static const struct job_retry host_pauses = { .base_us = 1000000, .factor = 4, .max_us = 60000000, .jitter = 0.1 };
 
 /* ---- the policy --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -72,17 +74,34 @@ static bool has_read(const struct job *job)
     return job->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM && job->input.taken > 0;
 }
 
+unsigned jobs_ended_by(const struct job *job, Pb__Cause cause)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < job->n_attempts; i++)
+        n += job->attempts[i]->cause == cause;
+    return n;
+}
+
+/* Attempts that the host could not make, or whose end it could not keep. Lost workers and lost brokers are counted by themselves. */
+static unsigned faults_of_host(const struct job *job)
+{
+    return jobs_ended_by(job, CA(INTERNAL)) + jobs_ended_by(job, CA(START_FAILED));
+}
+
 bool jobs_wants_another(struct job *job)
 {
     Pb__Cause cause = job->end.cause;
     Pb__State outcome = job_outcome(cause);
-    enum job_fault fault = job_cause_fault(cause);
+    enum job_fault fault = jobs_fault(job);
 
     if (fault == JOB_FAULT_NOBODY || cause == CA(WORKER_LOST) || cause == CA(BROKER_LOST) || job_waits(job->state) || job->cancelling ||
-        job->refused || has_read(job) || !is_tried_again(&job->retry, cause))
+        job->refused || has_read(job))
         return false;
     if (fault == JOB_FAULT_PLATFORM)
-        return job->infra + 1 < job->retry.infra_attempts;
+        return faults_of_host(job) + 1 < job->retry.infra_attempts;
+    if (!is_tried_again(&job->retry, cause))
+        return false;
     if (job->attempt - job->infra < job->retry.max_attempts)
         return true;
     job->is_dead = job->retry.max_attempts > 1 && (outcome == ST(FAILED) || outcome == ST(TIMED_OUT));
@@ -198,32 +217,48 @@ static void count_infra(struct job *job)
         job->entry->infra = (uint16_t)job->infra;
 }
 
+/* By what has failed so far: the job, or the host under it. */
+static uint64_t pause_of(const struct job *job)
+{
+    if (jobs_fault(job) == JOB_FAULT_PLATFORM)
+        return retry_pause_us(&host_pauses, faults_of_host(job) + 1, draw());
+    return retry_pause_us(&job->retry, job->attempt - job->infra, draw());
+}
+
+/* It never had a worker: an attempt all the same, with a name of its own. */
+static void count_unbegun(struct job *job)
+{
+    struct waiting *w = job->entry;
+
+    w->attempt = (uint16_t)++job->attempt;
+    w->epoch = job->epoch = jobs_next_epoch(job);
+}
+
 void jobs_back_off(struct job *job)
 {
     struct jobs *j = &job->broker->jobs;
     struct waiting *w = job->entry;
     struct store_attempt ended;
-    unsigned failed;
-    uint64_t pause;
+    uint64_t pause, was = w->epoch;
 
     jobs_dequeue(job);
-    if (job->state == ST(CLAIMED)) /* it never had a worker: an attempt all the same */
-        w->attempt = (uint16_t)++job->attempt;
-    if (job_cause_fault(job->end.cause) == JOB_FAULT_PLATFORM)
+    if (job->state == ST(CLAIMED))
+        count_unbegun(job);
+    if (jobs_fault(job) == JOB_FAULT_PLATFORM)
         count_infra(job);
-    failed = job->infra < job->attempt ? job->attempt - job->infra : job->infra;
-    pause = retry_pause_us(&job->retry, failed, draw());
+    pause = pause_of(job);
     log_event(LOG_LEVEL_INFO, "job_retries", "job=%s cause=%s attempt=%u pause_us=%llu", job->id, job_cause_name(job->end.cause),
               job->attempt, (unsigned long long)pause);
     close_attempt(job, job->end.cause, job->end.detail, &ended);
     jobs_move(j, w, JOB_EV_BACKOFF, job_cause_name(ended.cause));
     forget_run(job);
-    w->not_before_us = loop_wall_us() + pause; /* what a new broker goes by */
-    jobs_note_move(j, w, &ended);
+    w->pause_until_us = loop_wall_us() + pause;
+    jobs_note_step(j, w, was, &ended);
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + pause);
     jobs_arm_clocks(j);
+    jobs_held_meanwhile(j, w);
     control_wake(job);
-    jobs_dispatch(j);
+    timers_arm(&j->broker->loop.timers, &j->claim, j->broker->loop.now_us); /* not from here: this may be the end of a walk along a queue */
 }
 
 void jobs_worker_lost(struct job *job)
@@ -254,7 +289,7 @@ void jobs_run_again(struct job *job, enum job_event event)
     if (job->entry == NULL) {
         jobs_step(job, event);
         forget_run(job);
-        jobs_note_living(job);
+        jobs_note_living(job, ST(READY), job->epoch);
         control_wake(job);
         jobs_put_in_queue(job, 1);
         return;
@@ -263,6 +298,7 @@ void jobs_run_again(struct job *job, enum job_event event)
     jobs_move(j, job->entry, event, event == JOB_EV_QUARANTINE ? "QUARANTINE" : "WORKER_LOST");
     forget_run(job);
     jobs_note_move(j, job->entry, &ended);
+    jobs_held_meanwhile(j, job->entry);
     control_wake(job);
     jobs_dispatch(j);
 }
@@ -280,7 +316,7 @@ static void tell_quarantine(const struct job *job)
 /* Each time that it was lost as often as it may be: whoever releases it lets it try that often again. */
 void jobs_lost(struct job *job)
 {
-    bool once_too_often = job->entry != NULL && job->infra % job->retry.infra_attempts == 0;
+    bool once_too_often = job->entry != NULL && (jobs_ended_by(job, CA(WORKER_LOST)) + 1) % job->retry.infra_attempts == 0;
 
     if (once_too_often) {
         job->entry->holds |= WAITING_HELD_QUARANTINE;

@@ -10,6 +10,7 @@
 #include "broker/jobs_own.h"
 #include "broker/meter.h"
 #include "broker/receipt.h"
+#include "broker/stored.h"
 #include "frame.h"
 #include "log.h"
 #include "require.h"
@@ -21,18 +22,11 @@ enum { RECEIPT_ROOM = 1 << 20 };
 
 static int load_spec(struct job *job, struct frame *f)
 {
-    struct store_blob spec = { job->spec, job->spec_len };
-    void *own = NULL;
-    int rc = 0;
-
     if (job->entry != NULL)
-        rc = jobs_read_spec(&job->broker->jobs, job->entry, &spec, &own);
-    else if (spec.bytes == NULL && (rc = store_read_spec(job->broker->store, job->id, &spec)) == 0)
-        own = spec.bytes;
-    if (rc == 0)
-        rc = frame_decode(f, &pb__job_spec__descriptor, spec.bytes, spec.len, FRAME_MAX_CONTROL);
-    free(own);
-    return rc;
+        return jobs_read_spec(&job->broker->jobs, job->entry, f);
+    if (job->spec != NULL)
+        return store_decode_spec(f, job->spec, job->spec_len);
+    return stored_spec(job->broker, job->id, f);
 }
 
 static void take_evidence(struct job *job, struct worker *w)
@@ -65,7 +59,7 @@ static int check_required(struct job *job, const char *require)
     receipt_held(job, &held);
     rc = require_met(require, &held, why);
     if (rc != 0)
-        jobs_decide(job, CA(START_FAILED), "%s", why);
+        jobs_cannot_have(job, "%s", why);
     return rc;
 }
 
@@ -76,8 +70,8 @@ static int check_asked(struct job *job, uint32_t asked)
 
     if (limit == NULL)
         return 0;
-    jobs_decide(job, CA(START_FAILED), "limit %s: nothing enforces it here, at tier %s%s", limit, job->tier != NULL ? job->tier : "none",
-                job->worker->leaf == NULL ? " without a control group" : "");
+    jobs_cannot_have(job, "limit %s: nothing enforces it here, at tier %s%s", limit, job->tier != NULL ? job->tier : "none",
+                     job->worker->leaf == NULL ? " without a control group" : "");
     return -ENOTSUP;
 }
 
@@ -96,8 +90,8 @@ static int check_caps(struct job *job, const Pb__JobSpec *spec)
     for (size_t i = 0; i < spec->n_caps; i++)
         for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
             if (strcmp(spec->caps[i], own[k].cap) == 0) {
-                jobs_decide(job, CA(START_FAILED), "capability %s: tier %s has no %s of a job's own", own[k].cap,
-                            job->tier != NULL ? job->tier : "none", own[k].what);
+                jobs_cannot_have(job, "capability %s: tier %s has no %s of a job's own", own[k].cap, job->tier != NULL ? job->tier : "none",
+                                 own[k].what);
                 return -ENOTSUP;
             }
     return 0;
@@ -138,8 +132,7 @@ static int send_assign(struct job *job, struct worker *w)
     return rc;
 }
 
-/* Names this run, for the store and for whoever follows its output: above every one before, also those a dead broker did not write down. */
-static uint64_t next_epoch(const struct job *job)
+uint64_t jobs_next_epoch(const struct job *job)
 {
     uint64_t now = loop_wall_us();
 
@@ -152,17 +145,19 @@ static void begin_attempt(struct job *job)
     uint64_t was = job->epoch;
 
     job->attempt++;
-    job->epoch = next_epoch(job);
+    job->epoch = jobs_next_epoch(job);
     if (job->entry != NULL) {
         job->entry->attempt++;
         job->entry->epoch = job->epoch;
     }
-    if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED)
+    if (job->entry != NULL)
         jobs_note_claim(job, was);
+    else if (job->interp == NULL || job->interp->owner == PB__OWNER__OWNER_NAMED)
+        jobs_note_living(job, PB__STATE__STATE_CLAIMED, was);
     jobs_step(job, JOB_EV_ASSIGN);
 }
 
-void jobs_assign(struct job *job, struct worker *w)
+static void assign(struct job *job, struct worker *w)
 {
     struct broker *b = job->broker;
     int rc;
@@ -197,6 +192,15 @@ void jobs_assign(struct job *job, struct worker *w)
         return;
     }
     control_wake(job);
+}
+
+void jobs_assign(struct job *job, struct worker *w)
+{
+    struct jobs *j = &job->broker->jobs;
+
+    assign(job, w);
+    if (j->dispatching == 0)
+        jobs_flush_claims(j);
 }
 
 /* ---- while it runs ---- */

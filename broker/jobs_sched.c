@@ -16,7 +16,8 @@
 enum {
     GUESS_JOBS = 4,     /* so many jobs of a day say how long the next one takes */
     GUESS_US = 1000000, /* before that */
-    BLIND_US = 1000000, /* its spec could not be read for want of memory: not before then */
+    BLIND_US = 1000000, /* its spec could not be read: not before then, and twice as long each time */
+    BLIND_TRIES = 8,    /* so often: two minutes in all */
     US_PER_S = 1000000
 };
 
@@ -83,6 +84,11 @@ static struct sched_limiter *gate_of(struct jobs *j, const struct waiting *w)
     return gate;
 }
 
+void jobs_sched_cost(struct jobs *j, struct waiting *w, const struct store_job *row)
+{
+    w->sched.cost = (float)estimate(j, w->tenant, row);
+}
+
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row)
 {
     struct sched_use use[SCHED_USES_MAX];
@@ -90,7 +96,7 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
     int rc;
 
     w->sched.rank.key = ++j->last_key;
-    w->sched.cost = (float)estimate(j, w->tenant, row);
+    jobs_sched_cost(j, w, row);
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
@@ -115,7 +121,7 @@ void jobs_sched_leave(struct jobs *j, struct waiting *w)
 /* A spec that is not at hand is not read before it is committed: it would not be there. */
 static bool may_be_known(const struct waiting *w)
 {
-    return !w->entering && (w->committed || w->spec != NULL || w->job != NULL);
+    return !w->entering && !w->editing && (w->committed || w->spec != NULL || w->job != NULL);
 }
 
 int jobs_sched_put(struct jobs *j, struct waiting *w)
@@ -219,22 +225,35 @@ static bool is_for_now(int rc)
     return rc == -ENOMEM || rc == -EIO || rc == -EMFILE || rc == -ENFILE || rc == -EBUSY || rc == -EAGAIN;
 }
 
+/* It has not begun: no attempt is counted. */
+static void look_again(struct jobs *j, struct waiting *w)
+{
+    uint64_t pause = (uint64_t)BLIND_US << w->unread;
+
+    w->unread++;
+    jobs_move(j, w, JOB_EV_UNCLAIM, "");
+    jobs_sched_take(j, w);
+    (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + pause);
+    jobs_arm_clocks(j);
+}
+
 /* A claimed job whose spec cannot be had, now or at all. */
 static void cannot_begin(struct jobs *j, struct waiting *w, int rc)
 {
     char detail[128];
 
     (void)jobs_settle(j, w, NULL);
-    if (is_for_now(rc)) {
-        log_event(LOG_LEVEL_WARN, "spec_not_read", "error=\"%s\"", strerror(-rc));
-        jobs_move(j, w, JOB_EV_UNCLAIM, "");
-        jobs_sched_take(j, w);
-        (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + BLIND_US);
-        jobs_arm_clocks(j);
+    log_event(LOG_LEVEL_WARN, "spec_not_read", "error=\"%s\" tries=%u", strerror(-rc), w->unread + 1u);
+    if (is_for_now(rc) && w->unread + 1 < BLIND_TRIES) {
+        look_again(j, w);
         return;
     }
     snprintf(detail, sizeof(detail), "its spec cannot be read from the store: %s", strerror(-rc));
     jobs_end_slim(j, w, CA(INTERNAL), detail);
+    if (w->state == ST(CLAIMED)) { /* there was no memory for its receipt: it is tried once more */
+        w->unread = BLIND_TRIES - 2;
+        look_again(j, w);
+    }
 }
 
 static void take_claim(struct jobs *j, struct waiting *w)
@@ -249,13 +268,14 @@ static void take_claim(struct jobs *j, struct waiting *w)
         cannot_begin(j, w, rc);
         return;
     }
+    w->unread = 0;
     job->cost_charged += w->sched.charged;
     job->claimed_us = loop_wall_us();
     enqueue(job, 0);
     if (w->engine == WAITING_NO_ENGINE)
-        jobs_decide(job, CA(START_FAILED), "this broker has no engine '%.32s'", job->engine);
+        jobs_cannot_have(job, "this broker has no engine '%.32s'", job->engine);
     else if (job->templated && job->template == NULL)
-        jobs_decide(job, CA(START_FAILED), "the template of the job has been removed");
+        jobs_cannot_have(job, "the template of the job has been removed");
 }
 
 static void on_no_more(struct jobs *j)
@@ -324,30 +344,36 @@ static void take_if_older(const struct crew_queue *q, struct job **best, struct 
     *ret_w = w;
 }
 
-/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. */
+static struct job *next_of(const struct broker *b, struct worker **ret_w)
+{
+    struct job *job = NULL;
+
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        take_if_older(&b->crews[i].plain, &job, ret_w);
+        take_if_older(&b->crews[i].wide, &job, ret_w);
+        take_if_older(&b->crews[i].living, &job, ret_w);
+    }
+    for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
+        take_if_older(&t->crew.plain, &job, ret_w);
+        take_if_older(&t->crew.living, &job, ret_w);
+    }
+    return job;
+}
+
+/* Who came first goes first, among those whose engine has a worker: nobody waits for another engine. The store hears of all claims at once. */
 void jobs_dispatch(struct jobs *j)
 {
     struct broker *b = j->broker;
+    struct worker *w = NULL;
+    struct job *job;
 
     if (b->phase == BROKER_DRAINING)
         return;
+    j->dispatching++;
     claim(j);
-    while (j->waiting > 0) {
-        struct job *job = NULL;
-        struct worker *w = NULL;
-
-        for (int i = 0; i < ENGINE_COUNT; i++) {
-            take_if_older(&b->crews[i].plain, &job, &w);
-            take_if_older(&b->crews[i].wide, &job, &w);
-            take_if_older(&b->crews[i].living, &job, &w);
-        }
-        for (const struct template *t = b->templates.all; t != NULL; t = t->next) {
-            take_if_older(&t->crew.plain, &job, &w);
-            take_if_older(&t->crew.living, &job, &w);
-        }
-        if (job == NULL)
-            break;
+    while (j->waiting > 0 && (job = next_of(b, &w)) != NULL)
         jobs_assign(job, w);
-    }
+    if (--j->dispatching == 0)
+        jobs_flush_claims(j);
     pool_refill(&b->pool);
 }

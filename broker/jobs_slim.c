@@ -97,18 +97,6 @@ static void fill(struct jobs *j, const struct waiting *w, const Pb__JobSpec *spe
     fill_when_and_where(j, w, p);
 }
 
-static int read_spec(struct jobs *j, const struct waiting *w, struct frame *ret)
-{
-    struct store_blob blob;
-    void *own;
-    int rc = jobs_read_spec(j, w, &blob, &own);
-
-    if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(own);
-    return rc;
-}
-
 /*
  * Tasks that end together (a cancel, a dependency that failed) share a spec, which may be long: it is read once a turn of the loop. Not longer:
  * an edit may change it.
@@ -124,7 +112,7 @@ static int read_shared(struct jobs *j, const struct waiting *w)
     if (rc != 0 || (j->shared.frame.msg != NULL && j->shared.turn_us == now && strcmp(owner, j->shared.owner) == 0))
         return rc;
     jobs_forget_shared(j);
-    rc = read_spec(j, w, &j->shared.frame);
+    rc = jobs_read_spec(j, w, &j->shared.frame);
     if (rc != 0)
         return rc;
     memcpy(j->shared.owner, owner, sizeof(owner));
@@ -152,11 +140,9 @@ static int spec_of(struct jobs *j, const struct waiting *w, struct frame *ret_ow
         if (rc == 0)
             *ret = (const Pb__JobSpec *)j->shared.frame.msg;
     } else {
-        rc = read_spec(j, w, ret_own);
+        rc = jobs_read_spec(j, w, ret_own);
         if (rc == 0)
             *ret = (const Pb__JobSpec *)ret_own->msg;
-        else
-            memset(ret_own, 0, sizeof(*ret_own));
     }
     return rc == -ENOMEM ? rc : 0;
 }
@@ -173,8 +159,8 @@ static int pack(struct jobs *j, struct waiting *w, Pb__Cause cause, const char *
     if (rc != 0)
         return rc;
     waiting_id(w, id);
-    if (w->attempt > 0)
-        rc = store_each_attempt(j->broker->store, id, take_attempt, &p);
+    if (w->attempt > 0 && store_each_attempt(j->broker->store, id, take_attempt, &p) != 0)
+        log_event(LOG_LEVEL_ERROR, "attempts_unread", "job=%s", id); /* a receipt that says less is better than none */
     if (rc == 0) {
         fill(j, w, spec, cause, detail, &p);
         rc = frame_pack(&p.receipt.base, ret, ret_len);
@@ -203,11 +189,13 @@ static int push(struct jobs *j, struct waiting *w, const Pb__Receipt *r)
     op->finish.attempt = w->attempt;
     op->finish.infra = w->infra;
     op->finish.epoch = w->epoch;
+    op->finish.fence = (struct store_fence){ w->epoch, w->stored_epoch };
     op->finish.state = r->outcome;
     op->finish.cause = r->cause;
     op->finish.usage = (struct store_usage){ .tenant = w->tenant->id, .jobs = 1, .failed = job_has_failed(r->outcome) };
-    op->finish.log_until_us = w->not_before_us; /* in FINISHING they are that */
-    op->finish.keep_until_us = w->deadline_us;
+    op->finish.log_until_us = w->spec->log_until_us;
+    op->finish.keep_until_us = w->spec->keep_until_us;
+    jobs_flush_claims(j);
     store_push(j->broker->store, op);
     return 0;
 }
@@ -260,15 +248,17 @@ void jobs_end_slim(struct jobs *j, struct waiting *w, Pb__Cause cause, const cha
         rc = keep_receipt(j, w, packed, len);
         free(packed);
     }
-    if (rc != 0) { /* it stays as it is, and can be ended again: by its deadline in a while, when that was what ended it */
+    if (rc != 0) { /* it stays as it is, and can be ended again: in a while, by what ended it now */
         log_event(LOG_LEVEL_ERROR, "not_ended", "job=%s error=\"%s\"", id, strerror(-rc));
         if (cause == CA(DEADLINE))
             (void)waiting_arm(&j->table, w, WAITING_WALL, loop_wall_us() + AGAIN_US);
+        else if (cause == CA(DEP_FAILED))
+            (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, j->broker->loop.now_us + AGAIN_US);
         jobs_arm_clocks(j);
         return;
     }
-    w->not_before_us = keep.log_until_us; /* from now on they are that */
-    w->deadline_us = keep.keep_until_us;
+    w->spec->log_until_us = keep.log_until_us;
+    w->spec->keep_until_us = keep.keep_until_us;
     jobs_move(j, w, JOB_EV_END, job_cause_name(cause));
     log_event(LOG_LEVEL_INFO, "job_ended", "job=%s cause=%s attempt=%u wall_us=0", id, job_cause_name(cause), w->attempt);
     jobs_slim_again(j, w);
@@ -290,13 +280,19 @@ void jobs_slim_finished(struct jobs *j, struct waiting *w, const struct store_op
 {
     int status = op->status;
 
+    if (status == -ESTALE && !w->refused && jobs_is_behind(j, op->job, &op->finish.fence)) {
+        jobs_slim_again(j, w);
+        return;
+    }
+    if (status == -ESTALE && !w->refused)
+        jobs_fenced(j, op->job, status); /* which leaves the entry, for it is FINISHING */
     if (status != 0 && w->refused) {
         if (w->job != NULL)
             jobs_free(w->job);
         jobs_drop_entry(j, w);
         return;
     }
-    if (status != 0 && status != -EEXIST && status != -ESTALE && status != -ENOENT) {
+    if (status != 0 && status != -EEXIST && status != -ENOENT) {
         again_later(j, w, status);
         return;
     }

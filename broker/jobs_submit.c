@@ -22,6 +22,7 @@
 
 _Static_assert(STORE_HASH == SHA256_DIGEST_LENGTH, "the hash of a spec is a SHA-256");
 enum { PRIORITY = 3 };
+static const char not_stored[] = "its submit was not stored";
 
 int jobs_refuse(struct jobs_refusal *no, int rc, const char *fmt, ...)
 {
@@ -184,7 +185,7 @@ struct waiting *jobs_enter(struct jobs *j, const struct store_job *row, struct t
     if (w == NULL)
         return NULL;
     w->tenant = tenant;
-    w->epoch = row->epoch;
+    w->epoch = w->stored_epoch = row->epoch;
     w->submitted_us = row->submitted_us;
     w->not_before_us = row->not_before_us;
     w->deadline_us = row->deadline_us;
@@ -397,6 +398,7 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
 {
     struct broker *b = j->broker;
     static struct spec_room room; /* of the last spec that was filled in: good until the next */
+    char why[SPEC_WHY];
     int rc = 0;
 
     *no = (struct jobs_refusal){ "", "" };
@@ -414,6 +416,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = jobs_refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)
         rc = has_share(j, o, tasks, no);
+    if (rc == 0 && spec_settle_times(o->spec->schedule, loop_wall_us(), why) != 0)
+        rc = jobs_refuse(no, -EINVAL, "%s", why);
     if (rc == 0)
         rc = settle(j, o, &room, no);
     if (rc == 0)
@@ -437,30 +441,26 @@ int jobs_submit(struct jobs *j, const struct jobs_order *o, char ret_id[ULID_LEN
 
 /* ---- the commit is back --------------------------------------------------------------------------------------------------------------------- */
 
-/* The store would not have it: the client was told so, and every trace of a run that began early goes. */
-static void forget(struct jobs *j, struct waiting *w)
-{
-    struct job *job = w->job;
-
-    w->refused = true;
-    if (job == NULL) {
-        if (w->state != ST(FINISHING)) /* else its receipt comes back refused, and it is dropped then */
-            jobs_drop_entry(j, w);
-        return;
-    }
-    jobs_forget_submit(job);
-}
-
-void jobs_forget_submit(struct job *job)
+/* The store would not have it, or another broker has it: every trace of a run that began goes. */
+static void let_go(struct job *job, const char *why)
 {
     job->refused = 1;
     if (job->worker != NULL) {
-        jobs_decide(job, CA(INTERNAL), "%s", "its submit was not stored");
+        jobs_decide(job, CA(INTERNAL), "%s", why);
         return; /* jobs_on_worker_end() lets it go */
     }
     jobs_dequeue(job);
-    if (job->state != ST(FINISHING)) /* as above */
+    if (job->state != ST(FINISHING)) /* else its receipt comes back refused, and it is dropped then */
         jobs_forget(job);
+}
+
+void jobs_let_go_refused(struct jobs *j, struct waiting *w, const char *why)
+{
+    w->refused = true;
+    if (w->job != NULL)
+        let_go(w->job, why);
+    else if (w->state != ST(FINISHING)) /* as above */
+        jobs_drop_entry(j, w);
 }
 
 static void admitted(struct jobs *j, struct waiting *w)
@@ -489,18 +489,7 @@ static void submit_back(struct jobs *j, struct store_op *op)
     if (op->status == 0)
         admitted(j, w);
     else
-        forget(j, w);
-}
-
-static void move_back(struct jobs *j, const struct store_op *op)
-{
-    struct job *job = jobs_find(j, op->job);
-
-    if (op->status != 0 && op->status != -ESTALE)
-        log_event(LOG_LEVEL_WARN, "step_not_stored", "job=%s state=%s error=\"%s\"", op->job, job_state_name(op->move.state),
-                  strerror(-op->status));
-    if (job != NULL && job->moves > 0 && --job->moves == 0)
-        jobs_tidy_soon(j);
+        jobs_let_go_refused(j, w, not_stored);
 }
 
 void jobs_on_op(struct jobs *j, struct store_op *op)
@@ -514,12 +503,14 @@ void jobs_on_op(struct jobs *j, struct store_op *op)
         submit_back(j, op);
     else if (op->kind == STORE_SUBMIT && job != NULL)
         jobs_stored(job, op->status);
-    else if (op->kind == STORE_CLAIM || op->kind == STORE_MOVE)
-        move_back(j, op);
+    else if (op->kind == STORE_CLAIM)
+        jobs_claims_back(j, op);
+    else if (op->kind == STORE_MOVE)
+        jobs_move_back(j, op);
     else if (op->kind == STORE_FINISH && w != NULL && (job == NULL || job->end.cause == CA(NONE)))
         jobs_slim_finished(j, w, op);
     else if (op->kind == STORE_FINISH && job != NULL)
-        jobs_finished(job, op->status);
+        jobs_finished(job, op);
 }
 
 /* ---- those without an entry: interpreters, inits of templates ------------------------------------------------------------------------------- */
@@ -581,7 +572,7 @@ void jobs_stored(struct job *job, int status)
 {
     interps_on_stored(job, status);
     if (status != 0)
-        jobs_forget_submit(job);
+        let_go(job, not_stored);
     else if (job->state == ST(READY) && job->queue_next == NULL)
         jobs_put_in_queue(job, 0); /* its spec is read back from the store */
 }

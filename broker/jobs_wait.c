@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "broker/broker.h"
 #include "broker/jobs_own.h"
@@ -63,7 +61,7 @@ static void arm_entry(struct jobs *j, struct waiting *w)
         log_event(LOG_LEVEL_ERROR, "not_armed", "error=\"no memory\""); /* it is looked at when something else happens to it */
 }
 
-static void make_ready(struct jobs *j, struct waiting *w)
+void jobs_make_ready(struct jobs *j, struct waiting *w)
 {
     w->ready_at = j->broker->loop.now_us;
     if (jobs_sched_put(j, w) != 0)
@@ -88,10 +86,11 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
         w->job->state = next;
     arm_entry(j, w);
     if (next == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
     waiting_id(w, id);
     tell(j->broker, id, w, from, next, reason);
+    arrays_task_moved(w, from);
     if (w->job != NULL && job_waits(next))
         jobs_may_let_go(w->job);
     else if (w->job != NULL)
@@ -146,13 +145,14 @@ Pb__State jobs_first_state(const struct waiting *w)
 
 void jobs_place_first(struct jobs *j, struct waiting *w)
 {
-    Pb__State state = jobs_first_state(w);
+    Pb__State state = jobs_first_state(w), was = (Pb__State)w->state;
 
     waiting_set_state(&j->table, w, state);
+    arrays_task_moved(w, was);
     count(w, state, 1);
     arm_entry(j, w);
     if (state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     jobs_arm_clocks(j);
 }
 
@@ -163,7 +163,7 @@ void jobs_place(struct jobs *j, struct waiting *w, const char *reason)
     if (w->entering || !job_waits((Pb__State)w->state))
         return;
     if (w->state == ST(RETRY_WAIT) && (event == JOB_EV_READY || event == JOB_EV_SCHEDULE))
-        return; /* its pause is not over: the monotonic clock says when, not_before_us is only a new broker's word for it */
+        return; /* its pause is not over: the monotonic clock says when */
     if (state_of(event) == (Pb__State)w->state) {
         arm_entry(j, w); /* its time may be another */
         jobs_arm_clocks(j);
@@ -217,16 +217,48 @@ static bool back_to_waiting(struct jobs *j, struct waiting *w)
     return job_waits((Pb__State)w->state);
 }
 
+static const char *hold_reason(const struct waiting *w)
+{
+    return w->holds & WAITING_HELD_USER ? "HELD_USER" : "ARRAY_PAUSED";
+}
+
 int jobs_hold(struct jobs *j, struct waiting *w)
 {
     if (w->entering || !back_to_waiting(j, w))
         return -EBUSY;
-    w->holds |= WAITING_HELD_USER;
-    if (w->state == ST(HELD))
-        jobs_note_move(j, w, NULL); /* by another before */
+    return jobs_hold_by(j, w, WAITING_HELD_USER);
+}
+
+int jobs_hold_by(struct jobs *j, struct waiting *w, enum waiting_hold who)
+{
+    bool waits = back_to_waiting(j, w);
+
+    if (w->entering || w->state == ST(FINISHING))
+        return -EBUSY;
+    w->holds |= (uint8_t)who;
+    if (!waits || w->state == ST(HELD))
+        jobs_note_move(j, w, NULL); /* by another before, or for its next attempt */
     else
-        jobs_place(j, w, "HELD_USER");
+        jobs_place(j, w, hold_reason(w));
     return 0;
+}
+
+int jobs_lift(struct jobs *j, struct waiting *w, unsigned holds)
+{
+    if (w->entering || (w->holds & holds) == 0)
+        return -EBUSY;
+    w->holds &= (uint8_t)~holds;
+    if (w->state == ST(HELD) && w->holds == 0)
+        jobs_place(j, w, "RELEASED");
+    else
+        jobs_note_move(j, w, NULL);
+    return 0;
+}
+
+void jobs_held_meanwhile(struct jobs *j, struct waiting *w)
+{
+    if (w->holds != 0 && w->state != ST(HELD))
+        jobs_place(j, w, hold_reason(w));
 }
 
 int jobs_release(struct jobs *j, struct waiting *w)
@@ -242,21 +274,23 @@ int jobs_deed(struct jobs *j, struct waiting *w, int (*deed)(struct jobs *j, str
               void *owner)
 {
     unsigned before = w->holds;
-    bool claiming = j->claiming;
-    int rc;
+    int rc = job_waits((Pb__State)w->state) || w->state == ST(CLAIMED) ? 0 : -EBUSY;
 
+    if (rc == 0)
+        rc = jobs_begin_edit(j, w); /* what is released does not begin before the store has it */
+    if (rc != 0)
+        return rc;
     j->told.done = done;
     j->told.owner = owner;
-    j->claiming = true; /* what is released does not begin before the store has heard of it */
     rc = deed(j, w);
-    j->claiming = claiming;
     if (rc == 0 && j->told.done != NULL) { /* there was no memory to tell the store */
         j->told.done = NULL;
         jobs_put_holds(j, w, before);
         rc = -ENOMEM;
     }
     j->told.done = NULL;
-    jobs_dispatch(j);
+    if (rc != 0)
+        jobs_undo_edit(j, w);
     return rc;
 }
 
@@ -264,7 +298,7 @@ void jobs_put_holds(struct jobs *j, struct waiting *w, unsigned holds)
 {
     if (!back_to_waiting(j, w))
         return;
-    w->holds = holds & (WAITING_HELD_USER | WAITING_HELD_QUARANTINE);
+    w->holds = holds & WAITING_HOLDS;
     jobs_place(j, w, "NOT_STORED");
 }
 
@@ -284,7 +318,7 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
         jobs_sched_take(j, w);
     waiting_set_band(w, e->set_class ? e->class : waiting_class(w), e->priority != 0 ? e->priority : waiting_priority(w));
     if (w->state == ST(READY))
-        make_ready(j, w);
+        jobs_make_ready(j, w);
     if (e->not_before_us != 0)
         w->not_before_us = e->not_before_us;
     if (e->deadline_us != 0)
@@ -299,56 +333,16 @@ int jobs_edit(struct jobs *j, struct waiting *w, const struct jobs_edit *e)
 
 /* ---- the clocks -------------------------------------------------------------------------------------------------------------------------- */
 
-static void set_wall(struct jobs *j, uint64_t at)
-{
-    struct itimerspec when = {
-        .it_value = {(time_t)(at / 1000000), (long)(at % 1000000) * 1000}
-    };
-
-    if (at == UINT64_MAX)
-        when.it_value = (struct timespec){ 0 };
-    else if (at == 0)
-        when.it_value.tv_nsec = 1; /* all zero would disarm it */
-    if (timerfd_settime(j->wall.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) != 0)
-        log_event(LOG_LEVEL_ERROR, "wall_timer", "error=\"%s\"", strerror(errno));
-    j->wall_at = at;
-}
-
 void jobs_arm_clocks(struct jobs *j)
 {
     uint64_t wall = waiting_next_due(&j->table, WAITING_WALL), mono = waiting_next_due(&j->table, WAITING_MONOTONIC);
     struct timers *t = &j->broker->loop.timers;
 
-    if (wall != j->wall_at && j->wall.fd >= 0)
-        set_wall(j, wall);
+    wall_clock_arm(&j->wall, wall);
     if (mono == UINT64_MAX)
         timers_cancel(t, &j->due);
     else if (j->due.place == 0 || j->due.at_us != mono)
         timers_arm(t, &j->due, mono);
-}
-
-/* The kernel's word that the clock was set is as good as any other: everything is looked at again. */
-int jobs_open_wall(struct jobs *j)
-{
-    int rc;
-
-    j->wall.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (j->wall.fd < 0)
-        return -errno;
-    j->wall_at = UINT64_MAX;
-    rc = loop_add(&j->broker->loop, &j->wall);
-    if (rc == 0)
-        jobs_arm_clocks(j);
-    return rc;
-}
-
-void jobs_close_wall(struct jobs *j)
-{
-    if (j->wall.fd < 0)
-        return;
-    loop_del(&j->broker->loop, &j->wall);
-    close(j->wall.fd);
-    j->wall.fd = -1;
 }
 
 static void due_wall(struct jobs *j, struct waiting *w, uint64_t now)
@@ -364,25 +358,24 @@ static void due_monotonic(struct jobs *j, struct waiting *w)
     if (w->state == ST(FINISHING)) {
         jobs_slim_again(j, w);
     } else if (w->state == ST(RETRY_WAIT)) {
-        w->not_before_us = 0; /* its pause was by the other clock */
         jobs_move(j, w, JOB_EV_READY, "RETRY");
         jobs_note_move(j, w, NULL);
         if (w->job != NULL)
             control_wake(w->job);
     } else if (w->state == ST(READY)) {
-        make_ready(j, w);
+        jobs_make_ready(j, w);
         arm_entry(j, w);
+    } else if (w->state == ST(BLOCKED)) { /* there was no memory when it was to be skipped */
+        jobs_skip(j, w, "a job that it waits for did not end as --after asks");
     }
 }
 
 void jobs_on_wall(void *ctx)
 {
     struct jobs *j = ctx;
-    uint64_t now = loop_wall_us(), times;
+    uint64_t now = loop_wall_us();
     struct waiting *w;
 
-    (void)!read(j->wall.fd, &times, sizeof(times)); /* ECANCELED: the clock was set */
-    j->wall_at = 0;
     for (int n = 0; n < DUE_AT_ONCE && (w = waiting_due(&j->table, WAITING_WALL, now)) != NULL; n++)
         due_wall(j, w, now);
     jobs_arm_clocks(j);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/admin_log.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
 #include "broker/limiters.h"
@@ -104,6 +105,10 @@ static void push(struct control_call *c, enum store_kind kind, const struct tena
     memcpy(op->limiter.key, set->key, strlen(set->key) + 1); /* checked */
     op->owner = call;
     op->done = done;
+    if (kind == STORE_LIMITER_PUT) /* before it: whoever has the answer finds the record */
+        admin_log(c->broker, &c->actor, "limiter.set", set->key, t->id, "max=%u", set->max);
+    else
+        admin_log(c->broker, &c->actor, "limiter.rm", set->key, t->id, "%s", "");
     store_push(c->broker->store, op);
 }
 

@@ -1,7 +1,6 @@
 /* limiters.c - see limiters.h. */
 #include "broker/limiters.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,22 +88,6 @@ void limiters_finish(struct broker *b)
 
     HASH_ITER (hh, b->plans.limiters.all, l, next)
         limiters_drop(b, l);
-}
-
-bool limiters_key_ok(const char *key, char why[LIMITERS_WHY])
-{
-    char shown[4 * LIMITER_KEY + 1];
-    size_t len = strlen(key);
-
-    if (len == 0)
-        return say(0, why, "a limiter has a name") != 0;
-    for (const char *p = key; *p != '\0'; p++)
-        if (!isalnum((unsigned char)*p) && strchr("-_./:", *p) == NULL)
-            len = LIMITER_KEY + 1;
-    if (len > LIMITER_KEY)
-        return say(0, why, "'%s' is no name of a limiter: 1 to %d letters, digits, '-', '_', '.', '/', ':'",
-                   log_escape(shown, sizeof(shown), key, strnlen(key, LIMITER_KEY)), LIMITER_KEY) != 0;
-    return true;
 }
 
 /* ---- what a job uses ---------------------------------------------------------------------------------------------------------------- */

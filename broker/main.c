@@ -28,6 +28,7 @@
 #include "broker/notify.h"
 #include "broker/kv.h"
 #include "broker/orphans.h"
+#include "broker/recovery.h"
 #include "broker/store_care.h"
 #include "coop/exit_codes.h"
 #include "log.h"
@@ -92,6 +93,7 @@ static void reload(struct broker *b)
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
     tls_front_reload(&b->tls);
+    tenants_check_config(&b->tenants);
     jobs_dispatch(&b->jobs);
     broker_check_rest(b);
 }
@@ -348,8 +350,18 @@ static int start_zygotes(struct broker *b)
     return 0;
 }
 
+static int refuse_store(struct broker *b, int rc, const char *why)
+{
+    if (rc == -EUCLEAN && why[0] != '\0') {
+        log_event(LOG_LEVEL_ERROR, "store_refused", "dir=%s why=\"%s\"", b->config.state_dir, why);
+        fprintf(stderr, "coopd: %s\n", why);
+    }
+    return rc;
+}
+
 static int open_parts(struct broker *b)
 {
+    char why[STORE_WHY] = "";
     int rc;
 
     tenants_init(&b->tenants, b);
@@ -371,11 +383,10 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = tenants_load(&b->tenants)) != 0 || (rc = tokens_load(&b->tokens)) != 0)
-        return rc;
-    if ((rc = start_zygotes(b)) != 0 || (rc = queues_recover(b)) != 0 || (rc = templates_recover(b)) != 0 || (rc = plans_load(b)) != 0 ||
-        (rc = jobs_recover(&b->jobs)) != 0 || (rc = plans_start(b)) != 0 || (rc = webhooks_recover(&b->webhooks)) != 0)
-        return rc;
+    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = recovery_tenants(b, why)) != 0 || (rc = start_zygotes(b)) != 0 ||
+        (rc = recovery_rest(b, why)) != 0)
+        return refuse_store(b, rc, why);
+    tenants_check_config(&b->tenants);
     rc = control_open(&b->control, b);
     return rc == 0 ? tls_front_open(&b->tls, &b->loop, &b->control.socket) : rc;
 }
@@ -436,8 +447,11 @@ int main(int argc, char **argv)
 {
     struct broker *b = &broker;
     struct utsname uts;
-    int rc = config_parse(&b->config, argc, argv);
+    int rc;
 
+    if (argc == 4 && strcmp(argv[1], TLS_FRONT_WORD) == 0)
+        tls_front_be(argv[2], argv[3]);
+    rc = config_parse(&b->config, argc, argv);
     if (rc != 0)
         return rc > 0 ? COOP_EXIT_OK : rc == -EBADF ? COOP_EXIT_CONFIG : COOP_EXIT_USAGE;
     if (b->config.doctor)
@@ -479,5 +493,5 @@ int main(int argc, char **argv)
     if (rc != 0)
         log_event(LOG_LEVEL_ERROR, "failed", "error=\"%s\"", strerror(-rc));
     close_parts(b);
-    return rc == 0 ? COOP_EXIT_OK : COOP_EXIT_PLATFORM;
+    return rc == 0 ? COOP_EXIT_OK : rc == -EUCLEAN ? COOP_EXIT_TEMPORARY : COOP_EXIT_PLATFORM;
 }

@@ -213,7 +213,7 @@ static int check_view(const char *dir, const char *own, char why[PLACES_WHY])
     else if (!S_ISDIR(st.st_mode))
         rc = say(why, -ENOTDIR, "--view %.200s: that is no directory", dir);
     else if ((real = realpath(own, NULL)) == NULL)
-        rc = say(why, -errno, "%.200s: %s", own, strerror(errno));
+        rc = errno == ENOENT ? 0 : say(why, -errno, "%.200s: %s", own, strerror(errno)); /* what is not there yet shows nothing */
     else if (lies_in(real, view) || lies_in(view, real))
         rc = say(why, -EPERM, "--view %.200s: that would show %.200s, the broker's own, to jobs", dir, own);
     free(view);
@@ -221,7 +221,7 @@ static int check_view(const char *dir, const char *own, char why[PLACES_WHY])
     return rc;
 }
 
-static int check_views(const struct config *c, char why[PLACES_WHY])
+int places_check_views(const struct config *c, char why[PLACES_WHY])
 {
     int rc = 0;
 
@@ -252,7 +252,7 @@ int places_open(struct places *p, const struct config *c, const struct privilege
     if (rc == 0)
         rc = take(p->state_dir, c->state_dir, who, why);
     if (rc == 0)
-        rc = check_views(c, why);
+        rc = places_check_views(c, why);
     if (rc == 0)
         rc = open_worker(p, c->worker, who, why);
     return rc;

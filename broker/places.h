@@ -25,6 +25,8 @@ struct places {
     char worker_path[PATH_MAX];     /* to start it by */
 };
 
+/* Whether every directory that programs are to see is one, and shows nothing of the broker's own. */
+int places_check_views(const struct config *c, char why[PLACES_WHY]);
 int places_open(struct places *p, const struct config *c, const struct privilege *who, char why[PLACES_WHY]);
 void places_close(struct places *p);
 

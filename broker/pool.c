@@ -638,10 +638,10 @@ static void boot_failed(struct worker *w)
     }
     c->boot_failures++;
     jobs_crew_changed(c);
+    if (c->retry.place == 0) /* first: whoever hears of it may want a worker again */
+        timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
     jobs_start_failed(c, &c->plain, why);
     jobs_start_failed(c, &c->living, why);
-    if (c->retry.place == 0)
-        timers_arm(&b->loop.timers, &c->retry, b->loop.now_us + (delay < RETRY_LAST_US ? delay : RETRY_LAST_US));
 }
 
 /* The worker's process has ended: hears the rest of its link, closes its job's account, lets the zygote reap it. */

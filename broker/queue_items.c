@@ -19,7 +19,7 @@ void items_push(struct queue_items *l, struct queue_item *i)
     l->last = i;
 }
 
-void items_push_front(struct queue_items *l, struct queue_item *i)
+static void items_push_front(struct queue_items *l, struct queue_item *i)
 {
     i->prev = NULL;
     i->next = l->first;

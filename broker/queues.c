@@ -41,7 +41,7 @@ void queues_on_asker_end(struct asker *a)
 /* ---- life --------------------------------------------------------------------------------------------------------------------------- */
 
 /* What all queues may come to hold is known before there is anything in them: no put fails because others are full. */
-uint64_t queue_cost(const struct queue *q)
+static uint64_t queue_cost(const struct queue *q)
 {
     return q->max_bytes + (uint64_t)q->max_items * QUEUE_ITEM_COST;
 }

@@ -89,12 +89,10 @@ struct queue_user *queue_user(struct asker *a); /* NULL: no memory */
 void queue_end(struct queue *q);                /* everybody who waits is told, what is in it goes */
 /* A queue that nobody has yet; the caller holds its one reference, and reserves. NULL: no memory. */
 struct queue *queue_new(struct estate *e, const Pb__QueueCreate *m);
-uint64_t queue_cost(const struct queue *q); /* what it may come to hold */
 void queue_reserve(struct queue *q);
 
 /* ---- queue_items.c ---- */
 void items_push(struct queue_items *l, struct queue_item *i);
-void items_push_front(struct queue_items *l, struct queue_item *i);
 void items_take_out(struct queue_items *l, struct queue_item *i);
 struct queue_item *item_new(struct queue_user *from, Pb__Unbound unbound); /* NULL: no memory */
 void item_free(struct broker *b, struct queue_item *i);                    /* in no list any more */

@@ -170,7 +170,7 @@ static int fill_evidence(const struct job *job, struct parts *p)
 /* Whose it is, what came before, and what it cost. */
 static void fill_belonging(const struct job *job, Pb__Receipt *r)
 {
-    r->fault = (char *)job_fault_name(job_cause_fault(job->end.cause));
+    r->fault = (char *)job_fault_name(jobs_fault(job));
     r->user = or_empty(job->user);
     r->attempts = job->attempts;
     r->n_attempts = job->n_attempts;

@@ -2,14 +2,16 @@
  * sched.c - see sched.h: putting, taking, claiming, settling.
  *
  * Between tenants: start-time fair queueing (Goyal, Vin, Cheng 1996), level by level down the tree of tenants. Each node has a virtual time, what
- * it has had divided by its weight; the smallest goes next. What that one has truly had, without the estimates for what runs, is the clock of its level. Who comes back with work begins at the
- * clock, or at its own virtual time when that is later: idle time is not banked. (Not at the least of those that have work now: somebody who hands in one
- * job after the other would lose what its weight gives it each time. The least is taken where settlements have put it before the clock.)
- * What a job costs is its dominant resource (Ghodsi et al. 2011): the larger of
- * its parts of the machine's CPUs and memory, and of the slots that jobs run in (one: who sleeps keeps others out as well), times its seconds; charged as an estimate with the claim (as far as
- * its tenant's estimates were right of late), so that somebody who claims many at once
- * is seen to do so, and settled with what it truly used. A settlement gives back no more than was charged since its tenant last came back. What
- * somebody is ahead of the others halves with the half-life, which is also that of the usage which is shown.
+ * it has had divided by its weight; the smallest goes next. What that one has truly had, without the estimates for what runs, is the clock of its
+ * level. Who comes back with work begins at the clock, or at its own virtual time when that is later: idle time is not banked. (Not at the least
+ * of those that have work now: somebody who hands in one job after the other would lose what its weight gives it each time. The least is taken
+ * where settlements have put it before the clock.)
+ *
+ * What a job costs is its dominant resource (Ghodsi et al. 2011): the larger of its parts of the machine's CPUs and memory, and of the slots that
+ * jobs run in (one: who sleeps keeps others out as well), times its seconds. It is charged as an estimate with the claim, as far as its tenant's
+ * estimates were right of late, so that somebody who claims many at once is seen to do so, and settled with what it truly used. A settlement gives
+ * back no more than was charged since its tenant last came back. What somebody is ahead of the others halves with the half-life, which is also
+ * that of the usage which is shown.
  *
  * Within a tenant: lanes, one for each set of uses, class and priority; in each the oldest first. Among lanes: class, then priority, then the age of
  * the first job, and so first in, first out for jobs of the same class and priority whatever limiters they use. But for each claim that goes past

@@ -167,7 +167,6 @@ uint64_t sched_wake_us(const struct sched *s);
 /* The set of these n uses (0 to SCHED_USES_MAX, in any order; a limiter named twice: places are added) for jobs of this tenant. One more holder;
  * NULL without memory. The same uses give the same set. */
 struct sched_uses *sched_uses_get(struct sched *s, struct sched_tenant *t, const struct sched_use *use, unsigned n);
-struct sched_uses *sched_uses_hold(struct sched_uses *u);    /* one more holder */
 void sched_uses_drop(struct sched *s, struct sched_uses *u); /* NULL is fine */
 
 /* ---- tenants --------------------------------------------------------------------------------------------------------------------------- */

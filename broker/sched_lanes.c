@@ -38,13 +38,13 @@ bool sched_bands_before(const struct sched_bands *b, const struct sched_lane *x,
     return x->band < y->band;
 }
 
-void sched_bands_add(struct sched_bands *b, struct sched_lane *lane)
+static void sched_bands_add(struct sched_bands *b, struct sched_lane *lane)
 {
     sched_rank_add(&b->lanes[lane->band], &lane->rank);
     b->full |= (uint16_t)(1u << lane->band);
 }
 
-void sched_bands_remove(struct sched_bands *b, struct sched_lane *lane)
+static void sched_bands_remove(struct sched_bands *b, struct sched_lane *lane)
 {
     sched_rank_remove(&b->lanes[lane->band], &lane->rank);
     if (b->lanes[lane->band] == NULL)
@@ -234,6 +234,12 @@ static size_t key_len(unsigned n)
     return sizeof(struct sched_uses) - offsetof(struct sched_uses, tenant) + n * sizeof(struct sched_use);
 }
 
+static struct sched_uses *sched_uses_hold(struct sched_uses *u)
+{
+    u->holders++;
+    return u;
+}
+
 struct sched_uses *sched_uses_get(struct sched *s, struct sched_tenant *t, const struct sched_use *use, unsigned n)
 {
     struct {
@@ -257,12 +263,6 @@ struct sched_uses *sched_uses_get(struct sched *s, struct sched_tenant *t, const
         return NULL;
     HASH_ADD_KEYPTR(hh, s->sets, &u->tenant, key_len(n), u);
     return sched_uses_hold(u);
-}
-
-struct sched_uses *sched_uses_hold(struct sched_uses *u)
-{
-    u->holders++;
-    return u;
 }
 
 void sched_uses_drop(struct sched *s, struct sched_uses *u)

@@ -51,8 +51,6 @@ int sched_bands_turn(const struct sched_bands *b);
 struct sched_lane *sched_bands_first(const struct sched_bands *b);
 /* Whether x goes before y in these bands. */
 bool sched_bands_before(const struct sched_bands *b, const struct sched_lane *x, const struct sched_lane *y);
-void sched_bands_add(struct sched_bands *b, struct sched_lane *lane);
-void sched_bands_remove(struct sched_bands *b, struct sched_lane *lane);
 /* One of this band was claimed: those below have been passed by. */
 void sched_bands_claimed(struct sched_bands *b, unsigned band);
 /* NULL without memory. */
@@ -107,13 +105,10 @@ void sched_tenant_learn(struct sched_tenant *t, double estimate, double true_cos
 void sched_tenant_pend(struct sched_tenant *t, double cost);
 void sched_tenant_expire(struct sched *s, uint64_t now_us); /* ends blocks that are over */
 void sched_tenants_fade(struct sched *s, uint64_t now_us);  /* the half-life, when it is time */
-bool sched_tenant_gated(const struct sched_tenant *t);      /* it itself may run nothing: blocked, or as many run as may */
 /* The tenant whose own jobs are next by share; NULL: none may run. */
 struct sched_tenant *sched_tenant_turn(const struct sched *s);
 /* A job of it is claimed: the clocks here and above go on. */
 void sched_tenant_serve(struct sched_tenant *t);
-/* Virtual time that somebody begins with who has something to run from now on. */
-double sched_tenant_clock(const struct sched_tenant *group);
 
 /* ---- sched.c ------------------------------------------------------------------------------------------------------------------------------ */
 

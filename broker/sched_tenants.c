@@ -23,7 +23,8 @@ static struct sched_node *first_of(const struct sched_tenant *group)
     return r != NULL ? SCHED_OWNER(r, struct sched_node, rank) : NULL;
 }
 
-double sched_tenant_clock(const struct sched_tenant *group)
+/* Virtual time that somebody begins with who has something to run from now on. */
+static double sched_tenant_clock(const struct sched_tenant *group)
 {
     const struct sched_node *first = first_of(group);
 
@@ -50,7 +51,8 @@ static void place(struct sched_tenant *group, struct sched_node *node, bool may)
     sched_rank_add(&group->children, &node->rank);
 }
 
-bool sched_tenant_gated(const struct sched_tenant *t)
+/* It itself may run nothing: blocked, or as many run as may. */
+static bool sched_tenant_gated(const struct sched_tenant *t)
 {
     for (unsigned i = 0; i < SCHED_BLOCKS; i++) {
         if (t->blocked_until_us[i] != 0)

@@ -198,7 +198,25 @@ static int check_terminal(const Pb__TtySize *t, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
+/* The capability `packages` is had by another engine, whose zygote has them in memory: that one's jobs are found by nothing else. */
+static int choose_packages(Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    bool wants = job_has_cap(s, "packages");
+
+    for (int i = 0; i < ENGINE_COUNT; i++) {
+        const char *other = engine_table[i].instead_of;
+
+        if (other != NULL && wants && strcmp(s->engine, other) == 0)
+            s->engine = (char *)engine_table[i].name;
+        if (other != NULL && !wants && strcmp(s->engine, engine_table[i].name) == 0) {
+            snprintf(why, SPEC_WHY, "the engine '%s' is had by the capability packages: --engine %s --cap packages", s->engine, other);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int check_parts(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     int rc;
 
@@ -206,7 +224,7 @@ static int check_parts(const Pb__JobSpec *s, char why[SPEC_WHY])
         return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
     if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
         return rc;
-    if ((rc = job_caps_check(s, why)) != 0)
+    if ((rc = job_caps_check(s, why)) != 0 || (rc = choose_packages(s, why)) != 0)
         return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);

@@ -30,6 +30,9 @@ int spec_check_plan(const Pb__JobSpec *spec, uint64_t now_us, char why[SPEC_WHY]
  * class, priority, labels, times, what it waits for besides. Limits are not looked at. */
 int spec_check_edit(const Pb__Edit *edit, uint64_t not_before_us, uint64_t deadline_us, uint64_t now_us, char why[SPEC_WHY]);
 
+/* Before spec_check(), of a schedule that may be NULL: spans from now on become points in time. -EINVAL. */
+int spec_settle_times(Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY]);
+
 /* Tasks of an array; 0: the range makes no sense. UINT64_MAX: or more. */
 uint64_t spec_array_tasks(const Pb__ArrayRange *range);
 
@@ -38,6 +41,9 @@ void spec_clear_own(Pb__JobSpec *spec);
 
 /* Takes the bytes out of source, modules, files and stdin; their names stay. */
 void spec_strip(Pb__JobSpec *spec);
+
+/* As it was submitted, but for what was of that time. Limits that were not asked for are found anew. */
+void spec_make_anew(Pb__JobSpec *spec);
 
 /* Where the messages lie that spec_fill() adds. */
 struct spec_room {

@@ -120,6 +120,26 @@ static int check_times(const Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY
     return 0;
 }
 
+static int settle_time(const char *name, uint64_t *span_us, uint64_t *at_us, uint64_t now_us, char why[SPEC_WHY])
+{
+    if (*span_us == 0)
+        return 0;
+    if (*at_us != 0)
+        return refuse(why, "%s is given as a point in time and as a span from now: one of them will do", name);
+    if (now_us > WHEN_LAST_US || *span_us > WHEN_LAST_US - now_us)
+        return refuse(why, "%s is after the year 9999", name);
+    *at_us = now_us + *span_us;
+    *span_us = 0;
+    return 0;
+}
+
+int spec_settle_times(Pb__Schedule *s, uint64_t now_us, char why[SPEC_WHY])
+{
+    int rc = s != NULL ? settle_time("not_before", &s->not_before_in_us, &s->not_before_us, now_us, why) : 0;
+
+    return s != NULL && rc == 0 ? settle_time("deadline", &s->deadline_in_us, &s->deadline_us, now_us, why) : rc;
+}
+
 uint64_t spec_array_tasks(const Pb__ArrayRange *range)
 {
     char words[ARRAY_RANGE_WHY];

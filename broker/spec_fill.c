@@ -1,6 +1,10 @@
 /* spec_fill.c - what a spec does not say, said (spec_check.h). The numbers stand in proto/job.proto, at their fields. */
 #include "broker/spec_check.h"
 
+#include <string.h>
+
+#include "job_limits.h"
+
 enum { PRIORITY = 3, ATTEMPTS = 1, INFRA_ATTEMPTS = 3 };
 #define PAUSE_BASE   1000000ull
 #define PAUSE_MAX    300000000ull
@@ -49,6 +53,19 @@ void spec_strip(Pb__JobSpec *s)
         s->modules[i]->source.len = 0;
     for (size_t i = 0; i < s->n_files; i++)
         s->files[i]->data.len = 0;
+}
+
+void spec_make_anew(Pb__JobSpec *s)
+{
+    s->idem_key = (char *)protobuf_c_empty_string;
+    s->hold = false;
+    if (s->schedule != NULL) {
+        s->schedule->n_after = 0;
+        s->schedule->not_before_us = s->schedule->deadline_us = 0;
+    }
+    for (size_t i = 0; i < limits_count; i++)
+        if ((s->limits_asked & 1u << i) == 0)
+            memset((char *)s->limits + limits_table[i].offset, 0, sizeof(uint64_t));
 }
 
 void spec_fill(Pb__JobSpec *s, struct spec_room *room)

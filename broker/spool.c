@@ -14,7 +14,7 @@
 
 #define SPOOL_FIRST (4u << 10) /* most jobs print less */
 
-const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
+static const char *const spool_endings[SPOOL_STREAMS] = { "stdout", "stderr", "outputs" };
 
 static void file_name(char name[64], const char *job, int stream)
 {
@@ -23,11 +23,16 @@ static void file_name(char name[64], const char *job, int stream)
     assert(n > 0 && n < 64 && strchr(name, '/') == NULL);
 }
 
-void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap)
+void spool_init_new(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap)
 {
     *s = (struct spool){ .dir_fd = dir_fd, .cap = cap, .fd = -1 };
     file_name(s->name, job, stream);
-    (void)unlinkat(dir_fd, s->name, 0); /* of a broker that crashed: must not be taken for this attempt's words later */
+}
+
+void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap)
+{
+    spool_init_new(s, dir_fd, job, stream, cap);
+    (void)unlinkat(dir_fd, s->name, 0); /* of an attempt before: must not be taken for this one's words later */
 }
 
 /* All of it at this place, or -errno. */
@@ -200,6 +205,14 @@ void spool_reset(struct spool *s)
     drop_memory(s);
     drop_file(s);
     s->len = s->refused = 0;
+}
+
+void spool_lose(struct spool *s)
+{
+    uint64_t all = s->len + s->refused;
+
+    spool_reset(s);
+    s->refused = all;
 }
 
 void spool_finish(struct spool *s)

@@ -14,11 +14,9 @@
 #define SPOOL_MEMORY  (64u << 10)
 #define SPOOL_STREAMS 3
 
-extern const char *const spool_endings[SPOOL_STREAMS]; /* of file names, by stream */
-
 struct spool {
     int dir_fd;       /* borrowed: the directory for files */
-    char name[64];    /* of the file: "<job>." and one of spool_endings */
+    char name[64];    /* of the file: "<job>." and an ending, by stream */
     uint64_t cap;     /* bytes kept at most */
     uint64_t len;     /* bytes kept */
     uint64_t refused; /* bytes offered past the cap */
@@ -27,12 +25,16 @@ struct spool {
     int fd; /* the file once it exists, else -1 */
 };
 
-/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr, 2 collected outputs. A file of this name, left by a broker that crashed, is removed. */
+/* dir_fd must outlive the spool. stream: 0 stdout, 1 stderr, 2 collected outputs. A file of this name, left by an attempt before, is removed. */
 void spool_init(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
+/* The same of a job that has never run: there is no such file. */
+void spool_init_new(struct spool *s, int dir_fd, const char *job, int stream, uint64_t cap);
 /* Keeps as much as the cap allows, counts the rest as refused. On a short or failed write nothing of this call is kept. */
 int spool_append(struct spool *s, const void *bytes, size_t len);
 /* Makes room on the disk by letting go of the last bytes that were kept (they count as refused); nothing when there is no file. */
 void spool_give_back(struct spool *s, uint64_t bytes);
+/* The disk has lost some of it, nobody knows which: all of it counts as refused, and the file is removed. */
+void spool_lose(struct spool *s);
 /* Forgets what lies behind the first len bytes; nothing when it has fewer. */
 void spool_cut(struct spool *s, uint64_t len);
 /* Copies at most max bytes from offset into buf; *ret_len 0 when offset is at or past the end. */

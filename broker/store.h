@@ -8,8 +8,8 @@
  * Returns: 0 or -errno. -ENOSPC: the disk is full; -EROFS: the directory is read-only; -EBUSY: another broker holds it;
  *          -EPROTONOSUPPORT: written by a newer coop; -EUCLEAN: the database is damaged; -ENOENT: no such job;
  *          -ENOTUNIQ: the prefix names several jobs.
- * Border:  nothing above knows SQL. Every change of a job is guarded by its epoch, which only rises, and a receipt is written once: what a
- *          second broker on the same store would do is refused here.
+ * Border:  nothing above knows SQL. Jobs are claimed in batches; every change of a job is guarded by the epoch of its claim (store_fence),
+ *          and a receipt is written once: what a second broker on the same store would do is refused here.
  */
 #ifndef BROKER_STORE_H
 #define BROKER_STORE_H
@@ -17,15 +17,17 @@
 #include "broker/store_rows.h"
 
 struct store;
+struct frame;
 
 /* Each with the member of the union that it uses. "Rides along": goes with the next commit, at most 50 ms later; the others wake the writer. */
 enum store_kind {
     STORE_SUBMIT,     /* submit: a new job, or an array with all its tasks. -EEXIST: the id, or the tenant's idem key (then submit.there) */
-    STORE_CLAIM,      /* move: a job that waits gets a slot: -ESTALE: it does not wait, or its epoch is not move.epoch_was. Rides along. */
-    STORE_MOVE,       /* move: any other step between states that are no ends: -ESTALE: its epoch is higher. Rides along. */
+    STORE_CLAIM,      /* claims: jobs that wait get a slot, each with an answer of its own. Rides along. */
+    STORE_MOVE,       /* move: any other step between states that are no ends: -ESTALE: by its fence. Rides along. */
     STORE_ATTEMPT,    /* attempt: of a job; what is there of this epoch stays. Rides along. */
     STORE_EDIT,       /* edit: a job that waits: -ESTALE: it does not, or its epoch is higher. Or an array that has not ended. */
-    STORE_FINISH,     /* finish: the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt. */
+    STORE_FINISH,     /* finish: the receipt and the small outputs, in one transaction, once: -EEXIST when the job already has a receipt;
+                         -ESTALE: by its fence. */
     STORE_REMOVE,     /* an ended job, or an array of which every task has ended, with all that there is of it: -EBUSY: not ended. */
     STORE_DROP_LOGS,  /* the outputs of an ended job; its receipt stays. Rides along. */
     STORE_ARRAY_END,  /* array_end: every task has ended. Rides along. */
@@ -82,12 +84,28 @@ struct store_submit {
     bool same;                /* and its spec_hash is this one */
 };
 
+/* A change of a job goes through when its row has one of these epochs. Else another broker has claimed it since: -ESTALE. */
+struct store_fence {
+    uint64_t was;    /* of the step before this one, which may be on its way, or lost to the disk */
+    uint64_t stored; /* of the last step that is known to be stored */
+};
+
+/* One of a batch. */
+struct store_claim {
+    char job[ULID_LEN + 1];
+    uint32_t attempt, infra;
+    uint64_t not_before_us;
+    uint64_t epoch; /* from now on */
+    struct store_fence fence;
+    int status; /* set by the store, where the op's is 0: 0; -ESTALE: it does not wait, or its fence; -EEXIST: it has a receipt; -ENOENT */
+};
+
 struct store_move {
-    Pb__State state; /* CLAIM: CLAIMED, whatever it says */
+    Pb__State state;
     uint32_t attempt, infra, hold;
     uint64_t not_before_us;
-    uint64_t epoch;              /* from now on */
-    uint64_t epoch_was;          /* CLAIM: what it has */
+    uint64_t epoch; /* from now on */
+    struct store_fence fence;
     struct store_attempt *ended; /* malloc'd: an attempt that has ended with this step; NULL: none */
 };
 
@@ -120,6 +138,7 @@ struct store_edit {
 struct store_finish {
     uint32_t attempt, infra;
     uint64_t epoch;
+    struct store_fence fence;
     Pb__State state; /* the outcome */
     Pb__Cause cause;
     uint64_t log_until_us, keep_until_us;
@@ -147,9 +166,13 @@ struct store_kv {
 
 struct store_op {
     enum store_kind kind;
-    char job[ULID_LEN + 1]; /* of the job or array; of the queue for QUEUE_...; "" where the kind is about neither */
+    char job[ULID_LEN + 1]; /* of the job or array; of the queue for QUEUE_...; "" where the kind is about neither, or about several */
     union {
         struct store_submit submit;
+        struct {
+            struct store_claim *at; /* malloc'd: store_claim_add() */
+            size_t n, cap;
+        } claims;
         struct store_move move;
         struct store_attempt attempt;
         struct store_edit edit;
@@ -183,8 +206,17 @@ struct store_op {
     struct {
         uint64_t tenant;
         int64_t bytes;
-    } counted;             /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
-    int sync_status;       /* the store's: what fdatasync said */
+    } counted; /* set by the store: what the op has added to what the tenant has stored; 0 with another status than 0 */
+    /* The store's, of an array's SUBMIT and REMOVE, which are many transactions: others' commits go in between. Until an array is whole its
+     * row says so, and whatever opens the store next drops it. */
+    struct {
+        uint64_t at, next; /* tasks that are in: committed, and with this transaction */
+        int64_t bytes;     /* counted by those before */
+        int undo;          /* it has failed half way, and goes again; then this is its status */
+        bool more;
+    } slice;
+    int sync_status;       /* set by the store: what fdatasync said of the files of a FINISH; not 0: nothing was written */
+    unsigned sync_lost;    /* and of which: bits 1u << stream. They are not to be asked again: a second answer may be a lie. */
     void *owner;           /* the caller's */
     struct store_op *next; /* the store's while it owns the op; the list link of store_collect() */
 };
@@ -200,11 +232,28 @@ void store_close(struct store *s);
 
 struct store_op *store_op_new(enum store_kind kind, const char *job); /* zeroed, sync_fd -1; NULL without memory */
 void store_op_free(struct store_op *op);
+/* One more for a STORE_CLAIM: zeroed, with this id; good until the next is added. NULL without memory. */
+struct store_claim *store_claim_add(struct store_op *op, const char *job);
 
 void store_push(struct store *s, struct store_op *op); /* never blocks on the disk */
 int store_event_fd(const struct store *s);             /* readable when store_collect() has something */
 struct store_op *store_collect(struct store *s);       /* list of finished ops in commit order, NULL when none; clears the event */
 size_t store_pending(const struct store *s);           /* ops pushed and not yet collected */
+
+/* ---- rows that no broker has written ----
+ * The walks of a start, those of all unfinished jobs, arrays, dependencies, cron entries, limiters, tenants, templates and queues, leave out
+ * what cannot be taken, and tell of it; of a row that is taken, a number that none may have is read as one that it may. With fn NULL they
+ * only tell. */
+struct store_unsound {
+    const char *table;
+    char row[160], why[160]; /* what names it; printable, as far as it can be shown */
+    bool taken;
+};
+void store_on_unsound(struct store *s, void (*fn)(void *ctx, const struct store_unsound *u), void *ctx);
+/* Tells of one that is whole as a row, and cannot be used. */
+void store_tell_unsound(struct store *s, const char *table, const char *row, const char *why);
+/* A spec as it is stored: what no broker has stored is -EPROTO. 0: ret is to be released. */
+int store_decode_spec(struct frame *ret, const void *packed, size_t len);
 
 /* ---- jobs ----
  * Reads, main thread only: what is committed. Ids are whole and upper case except for store_find(), which takes a prefix of at least

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,7 @@ void store_put_bytes(struct binder *b, const void *bytes, size_t len)
 
 struct columns store_columns(sqlite3_stmt *stmt)
 {
-    return (struct columns){ stmt, 0 };
+    return (struct columns){ stmt, 0, NULL };
 }
 
 void store_take_text(struct columns *c, char *ret, size_t size)
@@ -108,18 +109,40 @@ void store_take_hash(struct columns *c, uint8_t ret[STORE_HASH])
  * What the file says is no more than that: a value that no job may have becomes one that it may, so that whoever goes by it (tables by state
  * and class, bands by priority) needs no look of its own, and one bad row does not keep the broker from starting.
  */
-static uint64_t take_enum(struct columns *c, const ProtobufCEnumDescriptor *d, uint64_t instead)
+static uint64_t instead_of(struct columns *c, const char *column, uint64_t instead)
+{
+    if (c->odd == NULL)
+        c->odd = column;
+    return instead;
+}
+
+uint64_t store_take_enum(struct columns *c, const char *column, const ProtobufCEnumDescriptor *d, uint64_t instead)
+{
+    uint64_t value = store_take_num(c);
+    bool known = value <= INT_MAX && protobuf_c_enum_descriptor_get_value(d, (int)value) != NULL;
+
+    return known ? value : instead_of(c, column, instead);
+}
+
+uint64_t store_take_most(struct columns *c, const char *column, uint64_t most)
 {
     uint64_t value = store_take_num(c);
 
-    return value <= INT_MAX && protobuf_c_enum_descriptor_get_value(d, (int)value) != NULL ? value : instead;
+    return value <= most ? value : instead_of(c, column, (int64_t)value < 0 ? 0 : most);
+}
+
+double store_take_use(struct columns *c, const char *column)
+{
+    double value = store_take_real(c);
+
+    return value >= 0 && isfinite(value) ? value : (double)instead_of(c, column, 0);
 }
 
 static Pb__State take_state(struct columns *c)
 {
-    uint64_t state = take_enum(c, &pb__state__descriptor, PB__STATE__STATE_READY);
+    uint64_t state = store_take_enum(c, "state", &pb__state__descriptor, PB__STATE__STATE_READY);
 
-    return state != PB__STATE__STATE_NONE ? (Pb__State)state : PB__STATE__STATE_READY;
+    return (Pb__State)(state != PB__STATE__STATE_NONE ? state : instead_of(c, "state", PB__STATE__STATE_READY));
 }
 
 static uint32_t take_prio(struct columns *c)
@@ -127,17 +150,17 @@ static uint32_t take_prio(struct columns *c)
     enum { LOWEST = 1, DEFAULT = 3, HIGHEST = 5 };
     uint64_t prio = store_take_num(c);
 
-    return prio >= LOWEST && prio <= HIGHEST ? (uint32_t)prio : DEFAULT;
+    return (uint32_t)(prio >= LOWEST && prio <= HIGHEST ? prio : instead_of(c, "prio", DEFAULT));
 }
 
-static uint64_t take_time(struct columns *c)
+static uint64_t take_time(struct columns *c, const char *column)
 {
     uint64_t at = store_take_num(c);
 
-    return at <= WHEN_LAST_US ? at : WHEN_LAST_US;
+    return at <= WHEN_LAST_US ? at : instead_of(c, column, WHEN_LAST_US);
 }
 
-void store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
+const char *store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
 {
     struct columns c = store_columns(stmt);
 
@@ -150,17 +173,17 @@ void store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
     TAKE_TEXT(&c, ret->limiters);
     ret->tenant = store_take_num(&c);
     ret->state = take_state(&c);
-    ret->cause = (Pb__Cause)take_enum(&c, &pb__cause__descriptor, PB__CAUSE__CAUSE_NONE);
-    ret->class = (Pb__JobClass)take_enum(&c, &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    ret->cause = (Pb__Cause)store_take_enum(&c, "cause", &pb__cause__descriptor, PB__CAUSE__CAUSE_NONE);
+    ret->class = (Pb__JobClass)store_take_enum(&c, "class", &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
     ret->prio = take_prio(&c);
-    ret->hold = (uint32_t)store_take_num(&c);
-    ret->attempt = (uint32_t)store_take_num(&c);
-    ret->infra = (uint32_t)store_take_num(&c);
-    ret->max_attempts = (uint32_t)store_take_num(&c);
-    ret->epoch = store_take_num(&c);
+    ret->hold = (uint32_t)store_take_most(&c, "hold", UINT8_MAX);
+    ret->attempt = (uint32_t)store_take_most(&c, "attempt", UINT16_MAX);
+    ret->infra = (uint32_t)store_take_most(&c, "infra", UINT16_MAX);
+    ret->max_attempts = (uint32_t)store_take_most(&c, "max_attempts", UINT16_MAX);
+    ret->epoch = store_take_most(&c, "epoch", WHEN_LAST_US);
     ret->submitted_us = store_take_num(&c);
-    ret->not_before_us = take_time(&c);
-    ret->deadline_us = take_time(&c);
+    ret->not_before_us = take_time(&c, "not_before_us");
+    ret->deadline_us = take_time(&c, "deadline_us");
     ret->ended_us = store_take_num(&c);
     TAKE_TEXT(&c, ret->array_id);
     ret->array_index = store_take_num(&c);
@@ -170,13 +193,14 @@ void store_take_job(sqlite3_stmt *stmt, struct store_job *ret)
     ret->threads = (uint32_t)store_take_num(&c);
     ret->log_until_us = store_take_num(&c);
     ret->keep_until_us = store_take_num(&c);
-    ret->stdin_mode = (uint32_t)store_take_num(&c);
+    ret->stdin_mode = (uint32_t)store_take_enum(&c, "stdin_mode", &pb__stdin_mode__descriptor, PB__STDIN_MODE__STDIN_MODE_NONE);
     ret->builds = store_take_num(&c) != 0;
-    ret->lives = (enum store_lives)store_take_num(&c);
+    ret->lives = (enum store_lives)store_take_most(&c, "lives", STORE_LIVES_NAMED);
+    return c.odd;
 }
 
 /* In order of ARRAY_COLUMNS. */
-void store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
+const char *store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
 {
     struct columns c = store_columns(stmt);
 
@@ -187,7 +211,7 @@ void store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
     TAKE_TEXT(&c, ret->name);
     TAKE_TEXT(&c, ret->engine);
     TAKE_TEXT(&c, ret->queue);
-    ret->class = (Pb__JobClass)take_enum(&c, &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
+    ret->class = (Pb__JobClass)store_take_enum(&c, "class", &pb__job_class__descriptor, PB__JOB_CLASS__JOB_CLASS_NORMAL);
     ret->prio = take_prio(&c);
     ret->hold = (uint32_t)store_take_num(&c);
     ret->from = store_take_num(&c);
@@ -196,13 +220,14 @@ void store_take_array(sqlite3_stmt *stmt, struct store_array *ret)
     ret->tasks = store_take_num(&c);
     ret->max_parallel = (uint32_t)store_take_num(&c);
     ret->submitted_us = store_take_num(&c);
-    ret->not_before_us = take_time(&c);
-    ret->deadline_us = take_time(&c);
+    ret->not_before_us = take_time(&c, "not_before_us");
+    ret->deadline_us = take_time(&c, "deadline_us");
     ret->ended_us = store_take_num(&c);
     ret->counts.tasks = ret->tasks;
     ret->counts.succeeded = store_take_num(&c);
     ret->counts.failed = store_take_num(&c);
     ret->counts.cancelled = store_take_num(&c);
+    return c.odd;
 }
 
 int store_walk(sqlite3_stmt *stmt, int (*one)(void *ctx, sqlite3_stmt *stmt), void *ctx)

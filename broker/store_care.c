@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker/config.h"
@@ -111,147 +110,20 @@ static void close_place(struct place *p)
         (void)close(p->dir);
 }
 
-static int check_at(int dir, int output, struct care *c)
-{
-    char path[64], why[STORE_WHY];
-    sqlite3 *db = NULL;
-    struct stat st;
-    int err;
-
-    if (fstatat(dir, "coop.db", &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        err = -errno;
-        care_say(c, "file", false, "there is no job database: %s", strerror(-err));
-        return err;
-    }
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/coop.db", dir);
-    err = store_connect(path, SQLITE_OPEN_READONLY, PATIENCE_MS, &db, why);
-    if (err == 0)
-        err = store_check_db(db, output, c);
-    if (err != 0)
-        care_say(c, "file", false, "cannot be read: %s", db != NULL ? sqlite3_errmsg(db) : strerror(-err));
-    (void)sqlite3_close(db);
-    return err == 0 && c->faults > 0 ? -EUCLEAN : err;
-}
-
-static void stamp(char ret[32])
-{
-    time_t now = time(NULL);
-    struct tm tm;
-
-    (void)gmtime_r(&now, &tm);
-    (void)strftime(ret, 32, "%Y%m%dT%H%M%SZ", &tm);
-}
-
 /* ---- check, repair ----------------------------------------------------------------------------------------------------------------------- */
 
 static int check(struct place *p)
 {
     int err = open_place(p, false);
 
-    return err == 0 ? check_at(p->dir, p->output, &p->care) : err;
-}
-
-/* The damaged files keep everything that is in them, under another name. */
-static int set_aside(const struct place *p, const char *suffix)
-{
-    static const char *const names[] = { "coop.db", "coop.db-wal" };
-    char to[96];
-    int err = 0;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && err == 0; i++) {
-        (void)snprintf(to, sizeof(to), "coop.db.damaged-%s%s", suffix, names[i] + strlen("coop.db"));
-        if (renameat2(p->dir, names[i], p->dir, to, RENAME_NOREPLACE) != 0 && errno != ENOENT)
-            err = -errno;
-    }
-    (void)unlinkat(p->dir, "coop.db-shm", 0); /* an index of the log, made anew from it */
-    return err;
-}
-
-/* What is in the log is part of what is salvaged; closing folds it in, so a copy is read, never the original. */
-static int copy_aside(const struct place *p, const char *name, const char *to_dir_name)
-{
-    char buf[1 << 16];
-    int from = openat(p->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), dir, to, err = 0;
-    ssize_t n = 1;
-
-    if (from < 0)
-        return errno == ENOENT ? 0 : -errno;
-    dir = openat(p->dir, to_dir_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    to = dir >= 0 ? openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    if (to < 0)
-        err = -errno;
-    while (err == 0 && (n = read(from, buf, sizeof(buf))) > 0)
-        if (write(to, buf, (size_t)n) != n)
-            err = -ENOSPC;
-    if (err == 0 && n < 0)
-        err = -errno;
-    if (to >= 0)
-        (void)close(to);
-    if (dir >= 0)
-        (void)close(dir);
-    (void)close(from);
-    return err;
-}
-
-static void drop_dir(const struct place *p, const char *name)
-{
-    static const char *const names[] = { "coop.db", "coop.db-wal", "coop.db-shm", "new.db", "new.db-journal", "new.db-wal", "new.db-shm" };
-    int dir = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && dir >= 0; i++)
-        (void)unlinkat(dir, names[i], 0);
-    if (dir >= 0)
-        (void)close(dir);
-    (void)unlinkat(p->dir, name, AT_REMOVEDIR);
-}
-
-static int repair_in(struct place *p, const char *name, const char *suffix)
-{
-    int work, err = mkdirat(p->dir, name, 0700) != 0 ? -errno : 0;
-
-    if (err == 0)
-        err = copy_aside(p, "coop.db", name);
-    if (err == 0)
-        err = copy_aside(p, "coop.db-wal", name);
-    work = err == 0 ? openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (err == 0 && work < 0)
-        err = -errno;
-    if (err == 0)
-        err = store_salvage(work, "new.db", &p->care);
-    if (err == 0)
-        err = set_aside(p, suffix);
-    if (err == 0 && (renameat(work, "new.db", p->dir, "coop.db") != 0 || fsync(p->dir) != 0))
-        err = -errno;
-    if (work >= 0)
-        (void)close(work);
-    return err;
+    return err == 0 ? store_check_at(p->dir, p->output, &p->care) : err;
 }
 
 static int repair(struct place *p)
 {
-    struct care quiet = { .out = p->care.out };
-    char name[64], suffix[32];
     int err = open_place(p, true);
 
-    if (err != 0)
-        return err;
-    err = check_at(p->dir, p->output, &quiet);
-    if (err == 0) {
-        care_say(&p->care, "repair", true, "nothing is damaged, nothing was changed");
-        return 0;
-    }
-    if (err != -EUCLEAN)
-        return err;
-    stamp(suffix);
-    (void)snprintf(name, sizeof(name), "repair-%s", suffix);
-    err = repair_in(p, name, suffix);
-    drop_dir(p, name);
-    if (err == 0)
-        care_say(&p->care, "repair", true, "a broker can start on what was saved; the damaged database is %s/coop.db.damaged-%s",
-                 p->config->state_dir, suffix);
-    else
-        care_say(&p->care, "repair", false, "nothing was changed: %s", err == -EUCLEAN ? "nothing can be read of it" : strerror(-err));
-    return err != 0 ? err : p->care.faults > 0 ? -EUCLEAN : 0;
+    return err == 0 ? store_repair(p->dir, p->output, p->config->state_dir, &p->care) : err;
 }
 
 /* ---- restore ------------------------------------------------------------------------------------------------------------------------------ */
@@ -300,7 +172,7 @@ static int copy_in(struct place *p, int from, const char *fresh)
             care_say(&p->care, "copy", false, "%s", why);
     }
     if (err == 0)
-        err = check_at(to, -1, &quiet);
+        err = store_check_at(to, -1, &quiet);
     if (err == 0)
         care_say(&p->care, "copy", true, "%llu jobs, %llu bytes", (unsigned long long)copied.jobs, (unsigned long long)copied.bytes);
     if (to >= 0)
@@ -310,11 +182,11 @@ static int copy_in(struct place *p, int from, const char *fresh)
 
 static int put_in_place(struct place *p, int from)
 {
-    char fresh[4200], old[4200], suffix[32];
+    char fresh[4200], old[4200], suffix[STORE_STAMP];
     const char *dir = p->config->state_dir;
     int err;
 
-    stamp(suffix);
+    store_stamp(suffix);
     (void)snprintf(fresh, sizeof(fresh), "%s.new-%s", dir, suffix);
     (void)snprintf(old, sizeof(old), "%s.old-%s", dir, suffix);
     err = as_starter(p, make_for, fresh, dir);
@@ -342,7 +214,7 @@ static int restore(struct place *p)
         err = open_place(p, true);
     if (err == 0) {
         output = openat(from, "output", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        err = check_at(from, output, &backup); /* before anything is touched */
+        err = store_check_at(from, output, &backup); /* before anything is touched */
     }
     if (err == -EUCLEAN)
         care_say(&p->care, "restore", false, "not done: the backup itself is damaged");

@@ -35,7 +35,7 @@ static void add_bytes(SHA2_CTX *sha, const void *bytes, size_t len)
     SHA256Update(sha, bytes, len);
 }
 
-void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH])
+static void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH])
 {
     static const char what[] = "coop receipt 1\n";
     SHA2_CTX sha;

@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "broker/store_sqlite.h"
+#include "frame.h"
 
 enum { MANY = 20 }; /* findings of one kind that are told one by one */
 
@@ -80,6 +82,89 @@ static int check_rows(sqlite3 *db, int version, struct care *c)
     return err;
 }
 
+/* ---- rows that a broker takes up when it starts: by its own walks -------------------------------------------------------------------- */
+
+static int of_job(void *ctx, const struct store_job *j)
+{
+    struct store *s = ctx;
+    struct store_blob spec = { 0 };
+    struct frame f;
+    int rc = store_read_spec(s, j->id, &spec);
+
+    if (rc == -ENOENT)
+        return 0; /* check_rows() has counted it */
+    if (rc == 0 && store_decode_spec(&f, spec.bytes, spec.len) == 0)
+        frame_release(&f);
+    else if (rc == 0) {
+        store_tell_unsound(s, "job", j->id, "its spec cannot be read");
+        if (s->mend.fn != NULL)
+            s->mend.fn(s->mend.ctx, &(struct store_met){ .table = "job", .row = j }, false);
+    }
+    free(spec.bytes);
+    return rc;
+}
+
+static int of_template(void *ctx, const struct store_template *t)
+{
+    struct store *s = ctx;
+    struct frame f;
+
+    if (store_decode_spec(&f, t->spec.bytes, t->spec.len) == 0) {
+        frame_release(&f);
+        return 0;
+    }
+    store_tell_unsound(s, "template", t->name, "what it is made of cannot be read");
+    if (s->mend.fn != NULL)
+        s->mend.fn(s->mend.ctx, &(struct store_met){ .table = "template", .row = t }, false);
+    return 0;
+}
+
+static int of_queue(void *ctx, const struct store_queue *q)
+{
+    return store_each_queue_item(ctx, q->id, NULL, NULL);
+}
+
+int store_walk_start(struct store *s)
+{
+    int err = store_each_tenant(s, NULL, NULL);
+
+    if (err == 0)
+        err = store_each_limiter(s, NULL, NULL);
+    if (err == 0)
+        err = store_each_array(s, NULL, NULL);
+    if (err == 0)
+        err = store_each_unfinished(s, of_job, s);
+    if (err == 0)
+        err = store_each_dep(s, NULL, NULL);
+    if (err == 0)
+        err = store_each_cron(s, NULL, NULL);
+    if (err == 0)
+        err = store_each_template(s, of_template, s);
+    return err == 0 ? store_each_queue(s, of_queue, s) : err;
+}
+
+static void tell_unsound(void *ctx, const struct store_unsound *u)
+{
+    care_say(ctx, u->table, false, "%s: %s", u->row, u->why);
+}
+
+static int check_start(sqlite3 *db, struct care *c)
+{
+    struct store s = {
+        .reader = db, .on_unsound = {tell_unsound, c}
+    };
+    int err = store_prepare(db, store_read_sql, s.r, R_COUNT);
+
+    if (err == 0)
+        err = store_walk_start(&s);
+    if (err == -EUCLEAN)
+        care_say(c, "rows", false, "cannot be read: %s", sqlite3_errmsg(db));
+    else if (err == 0 && s.unsound == 0)
+        care_say(c, "rows", true, "a broker takes up each that waits, and what it waits for");
+    store_drop(s.r, R_COUNT);
+    return err == -EUCLEAN ? 0 : err;
+}
+
 /* ---- the chain of receipts --------------------------------------------------------------------------------------------------------------- */
 
 static int check_chain(sqlite3 *db, struct care *c)
@@ -130,9 +215,56 @@ static int check_files(sqlite3 *db, int output_dir, struct care *c)
     return err;
 }
 
+static int check_schema(sqlite3 *db, struct care *c, bool *ret_as_expected)
+{
+    char why[STORE_WHY];
+    int err = store_schema_compare(db, why);
+
+    *ret_as_expected = err == 0;
+    if (err == -EUCLEAN)
+        care_say(c, "schema", false, "%s", why);
+    return err == -EUCLEAN ? 0 : err;
+}
+
+/* A connection that may not write knows of no CHECK in a table, and passes what a broker's refuses. */
+int store_connect_to_look(const char *path, int patience_ms, sqlite3 **ret, char why[STORE_WHY])
+{
+    int err = store_connect(path, SQLITE_OPEN_READWRITE, patience_ms, ret, why);
+
+    if (err == 0) {
+        (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        (void)sqlite3_exec(*ret, "PRAGMA query_only = ON", NULL, NULL, NULL);
+        return 0;
+    }
+    (void)sqlite3_close(*ret);
+    return store_connect(path, SQLITE_OPEN_READONLY, patience_ms, ret, why); /* on a file system that is read-only */
+}
+
+int store_has_tenant(const char *dir, const char *name)
+{
+    char path[4200], why[STORE_WHY];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    int n = snprintf(path, sizeof(path), "%s/coop.db", dir), err = n > 0 && (size_t)n < sizeof(path) ? 0 : -ENAMETOOLONG;
+
+    if (err == 0)
+        err = store_connect(path, SQLITE_OPEN_READONLY, 0, &db, why);
+    if (err == 0)
+        err = store_errno(db, sqlite3_prepare_v2(db, "SELECT 1 FROM tenant WHERE name = ?1", -1, &stmt, NULL));
+    if (err == 0) {
+        (void)sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+        n = sqlite3_step(stmt);
+        err = n == SQLITE_ROW ? 1 : store_errno(db, n);
+    }
+    (void)sqlite3_finalize(stmt);
+    (void)sqlite3_close(db);
+    return err;
+}
+
 int store_check_db(sqlite3 *db, int output_dir, struct care *c)
 {
     char why[STORE_WHY];
+    bool as_expected = true;
     int64_t version = 0;
     int err = store_schema_check(db, why);
 
@@ -146,9 +278,13 @@ int store_check_db(sqlite3 *db, int output_dir, struct care *c)
         return err;
     care_say(c, "file", true, "a job database of version %lld, this coop writes %d", (long long)version, SCHEMA_VERSION);
     err = check_pages(db, c);
-    if (err == 0)
-        err = check_rows(db, (int)version, c);
     if (err == 0 && version == SCHEMA_VERSION)
+        err = check_schema(db, c, &as_expected);
+    if (err == 0 && as_expected)
+        err = check_rows(db, (int)version, c);
+    if (err == 0 && as_expected && version == SCHEMA_VERSION)
+        err = check_start(db, c);
+    if (err == 0 && as_expected && version == SCHEMA_VERSION)
         err = check_chain(db, c);
     if (err == 0 && output_dir >= 0)
         err = check_files(db, output_dir, c);

@@ -156,7 +156,9 @@ static int edit_array(struct store *s, const struct store_op *op, int64_t now_us
     put_if(&b, e->what & STORE_EDIT_STATE, e->row.hold);
     put_if(&b, e->what & STORE_EDIT_MAX_PARALLEL, e->max_parallel);
     err = store_run_with(s, W_EDIT_ARRAY, &b, ret_changed);
-    return err == 0 && *ret_changed != 0 ? edit_tasks(s, op, now_us) : err;
+    if (err != 0 || *ret_changed == 0 || (e->what & ~(STORE_EDIT_STATE | STORE_EDIT_MAX_PARALLEL)) == 0)
+        return err; /* its tasks have neither */
+    return edit_tasks(s, op, now_us);
 }
 
 static int edit_spec(struct store *s, const struct store_op *op, uint64_t tenant, bool of_array)
@@ -292,26 +294,63 @@ static int remove_array_row(struct store *s, const char *id)
     return err == 0 ? store_count_bytes(s, (uint64_t)row[1], handed - row[0]) : err;
 }
 
-static int remove_array(struct store *s, struct store_op *op, int64_t now_us)
+/* Some of its tasks; when none is left, the array. */
+static int remove_slice(struct store *s, struct store_op *op, int64_t now_us)
 {
     char task[ULID_LEN + 1];
-    int64_t array[2] = { 0 }, row[3]; /* tenant, every task has ended */
+    int64_t row[3];
     bool there;
-    int err = ask_id(s, W_ENDED_ARRAY, op->job, array, 2, &there);
+    int err = 0;
 
+    op->slice.more = false;
+    for (unsigned i = 0; i < STORE_SLICE; i++) {
+        err = ask_text(s, W_TASK, op->job, task);
+        if (err == 0 && task[0] == '\0')
+            return remove_array_row(s, op->job);
+        if (err == 0)
+            err = ask_id(s, W_ENDED, task, row, 3, &there);
+        if (err == 0)
+            err = remove_job(s, task, row, now_us);
+        if (err != 0)
+            return err;
+    }
+    op->slice.more = true;
+    return 0;
+}
+
+static int remove_array(struct store *s, struct store_op *op, int64_t now_us)
+{
+    int64_t array[2] = { 0 }; /* tenant, every task has ended */
+    bool there;
+    int err;
+
+    if (op->slice.at > 0) /* it was let through by the first */
+        return remove_slice(s, op, now_us);
+    op->slice.next = 1;
+    err = ask_id(s, W_ENDED_ARRAY, op->job, array, 2, &there);
     if (err == 0 && !there)
         op->status = -ENOENT;
     else if (err == 0 && array[1] == 0)
         op->status = -EBUSY;
-    while (err == 0 && op->status == 0) {
-        err = ask_text(s, W_TASK, op->job, task);
-        if (err != 0 || task[0] == '\0')
-            break;
-        err = ask_id(s, W_ENDED, task, row, 3, &there);
-        if (err == 0)
-            err = remove_job(s, task, row, now_us);
-    }
-    return err != 0 || op->status != 0 ? err : remove_array_row(s, op->job);
+    return err != 0 || op->status != 0 ? err : remove_slice(s, op, now_us);
+}
+
+int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us)
+{
+    return remove_slice(s, op, now_us);
+}
+
+int store_not_whole(struct store *s, char ret[ULID_LEN + 1])
+{
+    sqlite3_stmt *stmt = s->w[W_ARRAY_NOT_WHOLE];
+    struct columns c = store_columns(stmt);
+    int rc = sqlite3_step(stmt), err = store_errno(s->writer, rc);
+
+    ret[0] = '\0';
+    if (rc == SQLITE_ROW)
+        store_take_text(&c, ret, ULID_LEN + 1);
+    (void)sqlite3_reset(stmt);
+    return err;
 }
 
 /* With the last task of an array that has ended the array goes, too. */

@@ -180,11 +180,11 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     store_put_text(&b, j->queue);
     store_put_num(&b, j->class);
     store_put_num(&b, j->prio != 0 ? j->prio : 3);
-    store_put_num(&b, j->hold);
+    store_put_num(&b, a->hold);
     store_put_num(&b, a->from);
     store_put_num(&b, a->to);
     store_put_num(&b, a->step);
-    store_put_num(&b, a->tasks);
+    store_put_num(&b, a->tasks > STORE_SLICE ? 0 : a->tasks); /* 0: not whole yet */
     store_put_num(&b, a->max_parallel);
     store_put_num(&b, j->submitted_us);
     store_put_num(&b, j->not_before_us);
@@ -193,19 +193,44 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     return store_run_with(s, W_ARRAY, &b, ret_new);
 }
 
-static int submit_array(struct store *s, struct store_op *op, int64_t now_us)
+static int make_whole(struct store *s, const struct store_op *op)
+{
+    struct binder b = store_binder(s->w[W_ARRAY_WHOLE]);
+
+    store_put_text(&b, op->job);
+    store_put_num(&b, op->submit.array->tasks);
+    return store_run_with(s, W_ARRAY_WHOLE, &b, NULL);
+}
+
+/* The next of its tasks; with the last of them it is whole. */
+static int submit_tasks(struct store *s, struct store_op *op, int64_t now_us)
 {
     struct store_submit *m = &op->submit;
-    int fresh = 0, err = insert_array(s, op, &fresh);
+    uint64_t left = m->array->tasks - op->slice.at, i = op->slice.at, end = i + (left < STORE_SLICE ? left : STORE_SLICE);
+    int fresh = 1, err = 0;
 
     memcpy(m->row.array_id, op->job, sizeof(m->row.array_id));
-    for (uint64_t i = 0; i < m->array->tasks && err == 0 && fresh != 0; i++) {
+    for (; i < end && err == 0 && fresh != 0; i++) {
         err = insert_job(s, &m->row, m->tasks[i].id, m->tasks[i].index, 0, now_us, &fresh);
         if (err == 0 && fresh != 0)
             err = store_put_labels(s, m->tasks[i].id, m->row.tenant, m->labels, m->n_labels);
     }
     if (err == 0 && fresh == 0)
         op->status = -EEXIST;
+    op->slice.next = end;
+    op->slice.more = end < m->array->tasks;
+    return err == 0 && op->status == 0 && !op->slice.more && m->array->tasks > STORE_SLICE ? make_whole(s, op) : err;
+}
+
+static int submit_array(struct store *s, struct store_op *op, int64_t now_us)
+{
+    struct store_submit *m = &op->submit;
+    int fresh = 0, err = insert_array(s, op, &fresh);
+
+    if (err == 0 && fresh == 0)
+        op->status = -EEXIST;
+    if (err == 0 && op->status == 0)
+        err = submit_tasks(s, op, now_us);
     return err != 0 || op->status != 0 ? err : store_count_bytes(s, m->row.tenant, (int64_t)m->spec.len);
 }
 
@@ -214,6 +239,10 @@ int store_submit(struct store *s, struct store_op *op, int64_t now_us)
     struct store_submit *m = &op->submit;
     int err = 0;
 
+    if (op->slice.undo != 0)
+        return store_remove_not_whole(s, op, now_us);
+    if (op->slice.at > 0)
+        return submit_tasks(s, op, now_us);
     m->there[0] = '\0';
     m->same = false;
     if (m->idem.key[0] != '\0')
@@ -232,17 +261,17 @@ int store_submit(struct store *s, struct store_op *op, int64_t now_us)
 /* ---- moving -------------------------------------------------------------------------------------------------------------------------- */
 
 /* The guard of a change let no row through. Why? */
-static int why_not(struct store *s, struct store_op *op)
+static int why_not(struct store *s, const char *job, int *ret_status)
 {
     sqlite3_stmt *stmt = s->w[W_WHY_NOT];
     int64_t unfinished = 0;
     bool there;
     int err;
 
-    (void)sqlite3_bind_text(stmt, 1, op->job, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(stmt, 1, job, -1, SQLITE_STATIC);
     err = store_ask(s, W_WHY_NOT, &unfinished, 1, &there);
     if (err == 0)
-        op->status = !there ? -ENOENT : unfinished != 0 ? -ESTALE : -EEXIST;
+        *ret_status = !there ? -ENOENT : unfinished != 0 ? -ESTALE : -EEXIST;
     return err;
 }
 
@@ -262,37 +291,55 @@ static int put_attempt(struct store *s, const char *job, const struct store_atte
     return store_run_with(s, W_ATTEMPT, &b, NULL);
 }
 
-/* W_CLAIM and W_MOVE share all parameters but the last of W_CLAIM. */
-static int move_job(struct store *s, struct store_op *op, enum write_sql which, Pb__State state, int64_t now_us)
+static void put_fence(struct binder *b, const struct store_fence *f)
 {
-    const struct store_move *m = &op->move;
+    store_put_num(b, f->was);
+    store_put_num(b, f->stored);
+}
+
+/* W_CLAIM and W_MOVE have the same parameters. */
+static int move_job(struct store *s, const char *job, const struct store_move *m, enum write_sql which, int64_t now_us, int *ret_status)
+{
     struct binder b = store_binder(s->w[which]);
     int changed = 0, err;
 
-    store_put_text(&b, op->job);
-    store_put_num(&b, state);
+    store_put_text(&b, job);
+    store_put_num(&b, m->state);
     store_put_num(&b, m->attempt);
     store_put_num(&b, m->epoch);
     store_put_num(&b, (uint64_t)now_us);
     store_put_num(&b, m->infra);
     store_put_num(&b, m->hold);
     store_put_num(&b, m->not_before_us);
-    if (which == W_CLAIM)
-        store_put_num(&b, m->epoch_was);
+    put_fence(&b, &m->fence);
     err = store_run_with(s, which, &b, &changed);
     if (err == 0 && changed == 0)
-        return why_not(s, op);
-    return err == 0 && m->ended != NULL ? put_attempt(s, op->job, m->ended) : err;
+        return why_not(s, job, ret_status);
+    return err == 0 && m->ended != NULL ? put_attempt(s, job, m->ended) : err;
 }
 
 int store_claim(struct store *s, struct store_op *op, int64_t now_us)
 {
-    return move_job(s, op, W_CLAIM, PB__STATE__STATE_CLAIMED, now_us);
+    int err = 0;
+
+    for (size_t i = 0; i < op->claims.n && err == 0; i++) {
+        struct store_claim *c = &op->claims.at[i];
+        const struct store_move m = { .state = PB__STATE__STATE_CLAIMED,
+                                      .attempt = c->attempt,
+                                      .infra = c->infra,
+                                      .not_before_us = c->not_before_us,
+                                      .epoch = c->epoch,
+                                      .fence = c->fence };
+
+        c->status = 0;
+        err = move_job(s, c->job, &m, W_CLAIM, now_us, &c->status);
+    }
+    return err;
 }
 
 int store_move(struct store *s, struct store_op *op, int64_t now_us)
 {
-    return move_job(s, op, W_MOVE, op->move.state, now_us);
+    return move_job(s, op->job, &op->move, W_MOVE, now_us, &op->status);
 }
 
 int store_attempt_add(struct store *s, struct store_op *op, int64_t now_us)
@@ -383,6 +430,7 @@ static int end_job(struct store *s, const struct store_op *op, int64_t now_us, i
     store_put_num(&b, f->keep_until_us);
     store_put_num(&b, f->receipt.len);
     store_put_num(&b, log_bytes(f));
+    put_fence(&b, &f->fence);
     return store_run_with(s, W_FINISH, &b, ret_changed);
 }
 
@@ -410,7 +458,7 @@ int store_finish(struct store *s, struct store_op *op, int64_t now_us)
     int changed = 0, err = end_job(s, op, now_us, &changed);
 
     if (err == 0 && changed == 0)
-        return why_not(s, op);
+        return why_not(s, op->job, &op->status);
     if (err == 0)
         err = put_result(s, op, now_us);
     if (err == 0)

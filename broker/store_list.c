@@ -88,9 +88,9 @@ static int list_one(void *ctx, sqlite3_stmt *stmt)
     struct listing *l = ctx;
 
     if (l->jobs != NULL)
-        store_take_job(stmt, &l->jobs[l->n++]);
+        (void)store_take_job(stmt, &l->jobs[l->n++]);
     else
-        store_take_array(stmt, &l->arrays[l->n++]);
+        (void)store_take_array(stmt, &l->arrays[l->n++]);
     return 0;
 }
 
@@ -118,6 +118,7 @@ int store_list_arrays(struct store *s, const struct store_filter *f, struct stor
 struct call {
     int (*fn)(void *ctx, const struct store_job *job);
     void *ctx;
+    struct store *store; /* of a start's walk */
 };
 
 static int one_job(void *ctx, sqlite3_stmt *stmt)
@@ -125,21 +126,34 @@ static int one_job(void *ctx, sqlite3_stmt *stmt)
     struct call *call = ctx;
     struct store_job job;
 
-    store_take_job(stmt, &job);
+    (void)store_take_job(stmt, &job);
     return call->fn(call->ctx, &job);
+}
+
+/* Behind its columns: whether its tenant is there. */
+static int one_to_take_up(void *ctx, sqlite3_stmt *stmt)
+{
+    struct call *call = ctx;
+    struct store_job job;
+    struct store_met met = { stmt, "job", 1, &job, store_take_job(stmt, &job) };
+    char why[SOUND_WHY] = "";
+    bool sound = store_job_sound(&job, sqlite3_column_int(stmt, sqlite3_column_count(stmt) - 1) != 0, why);
+
+    return store_take_row(call->store, &met, sound, why) ? call->fn(call->ctx, &job) : 0;
 }
 
 int store_each_unfinished(struct store *s, int (*fn)(void *ctx, const struct store_job *job), void *ctx)
 {
-    struct call call = { fn, ctx };
+    struct call call = { fn, ctx, s };
 
-    return store_query(s, "SELECT " JOB_COLUMNS " FROM job INDEXED BY job_unfinished WHERE " UNFINISHED_SQL " ORDER BY id", NULL, one_job,
-                       &call);
+    return store_query(
+        s, "SELECT " JOB_COLUMNS ", " TENANT_KNOWN_SQL("job") " FROM job INDEXED BY job_unfinished WHERE " UNFINISHED_SQL " ORDER BY id",
+        NULL, one_to_take_up, &call);
 }
 
 int store_each_task(struct store *s, const char *array, bool unfinished, int (*fn)(void *ctx, const struct store_job *job), void *ctx)
 {
-    struct call call = { fn, ctx };
+    struct call call = { fn, ctx, NULL };
 
     return store_query(s,
                        unfinished ? "SELECT " JOB_COLUMNS " FROM job WHERE array_id = ?1 AND array_id <> '' AND " UNFINISHED_SQL
@@ -151,7 +165,7 @@ int store_each_task(struct store *s, const char *array, bool unfinished, int (*f
 int store_each_due(struct store *s, bool logs, uint64_t now_us, int max, int (*fn)(void *ctx, const struct store_job *job), void *ctx)
 {
     static const char *const columns[] = { "keep_until_us", "log_until_us" };
-    struct call call = { fn, ctx };
+    struct call call = { fn, ctx, NULL };
     char *sql = sqlite3_mprintf("SELECT " JOB_COLUMNS " FROM job WHERE %s <> 0 AND %s <= %lld AND NOT (" UNFINISHED_SQL ") "
                                 "AND (array_id = '' OR EXISTS(SELECT 1 FROM arr WHERE id = job.array_id AND ended_us <> 0)) "
                                 "ORDER BY %s LIMIT %d",

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "when.h"
+
 /* ---- the writer ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Runs what has to find its row. */
@@ -113,7 +115,9 @@ int store_cron_put(struct store *s, struct store_op *op, int64_t now_us)
     op->cron.same = false;
     (void)sqlite3_bind_text(s->w[W_CRON_KNOWN], 1, c->id, -1, SQLITE_STATIC);
     err = store_ask(s, W_CRON_KNOWN, &known, 1, &there);
-    if (err == 0 && !there && op->cron.idem.key[0] != '\0')
+    if (err == 0 && !there && c->spec.len == 0)
+        op->status = -ENOENT; /* it has gone, and what is written of it comes too late */
+    if (err == 0 && !there && op->status == 0 && op->cron.idem.key[0] != '\0')
         err = store_claim_idem(s, &op->cron.idem, c->tenant, c->id, &op->status, op->cron.there, &op->cron.same);
     return err == 0 && op->status == 0 ? put_cron(s, c) : err;
 }
@@ -166,22 +170,26 @@ struct call {
         int (*limiter)(void *ctx, const struct store_limiter *l);
     };
     void *ctx;
+    struct store *store; /* of a start's walk; NULL: of another's */
 };
 
 static int one_array(void *ctx, sqlite3_stmt *stmt)
 {
     struct call *call = ctx;
     struct store_array a;
+    struct store_met met = { stmt, "arr", 1, &a, store_take_array(stmt, &a) };
+    char why[SOUND_WHY] = "";
+    bool sound = store_array_sound(&a, sqlite3_column_int(stmt, sqlite3_column_count(stmt) - 1) != 0, why);
 
-    store_take_array(stmt, &a);
-    return call->array(call->ctx, &a);
+    return store_take_row(call->store, &met, sound, why) && call->array != NULL ? call->array(call->ctx, &a) : 0;
 }
 
 int store_each_array(struct store *s, int (*fn)(void *ctx, const struct store_array *a), void *ctx)
 {
-    struct call call = { .array = fn, .ctx = ctx };
+    struct call call = { .array = fn, .ctx = ctx, .store = s };
 
-    return store_query(s, "SELECT " ARRAY_COLUMNS " FROM arr WHERE ended_us = 0 ORDER BY id", NULL, one_array, &call);
+    return store_query(s, "SELECT " ARRAY_COLUMNS ", " TENANT_KNOWN_SQL("arr") " FROM arr WHERE ended_us = 0 ORDER BY id", NULL, one_array,
+                       &call);
 }
 
 static void count_state(Pb__ArrayCounts *c, Pb__State state, uint64_t n)
@@ -228,14 +236,21 @@ static int one_dep(void *ctx, sqlite3_stmt *stmt)
 
     TAKE_TEXT(&c, d.job);
     TAKE_TEXT(&c, d.on);
-    d.after = (Pb__After)store_take_num(&c);
+    d.after = (Pb__After)store_take_enum(&c, "after", &pb__after__descriptor, PB__AFTER__AFTER_OK);
     d.met = store_take_num(&c) != 0;
+    if (call->store != NULL) {
+        struct store_met met = { stmt, "dep", 2, &d, c.odd };
+        char why[SOUND_WHY] = "";
+        bool sound = store_dep_sound(&d, why);
+
+        return store_take_row(call->store, &met, sound, why) && call->dep != NULL ? call->dep(call->ctx, &d) : 0;
+    }
     return call->dep(call->ctx, &d);
 }
 
 int store_each_dep(struct store *s, int (*fn)(void *ctx, const struct store_dep *d), void *ctx)
 {
-    struct call call = { .dep = fn, .ctx = ctx };
+    struct call call = { .dep = fn, .ctx = ctx, .store = s };
 
     return store_query(s,
                        "SELECT job, on_job, after, met FROM dep WHERE met = 0 AND "
@@ -256,6 +271,9 @@ static int one_cron(void *ctx, sqlite3_stmt *stmt)
     struct call *call = ctx;
     struct columns c = store_columns(stmt);
     struct store_cron row = { 0 };
+    struct store_met met = { stmt, "cron", 1, &row, NULL };
+    char why[SOUND_WHY] = "";
+    bool sound;
 
     TAKE_TEXT(&c, row.id);
     row.tenant = store_take_num(&c);
@@ -266,19 +284,23 @@ static int one_cron(void *ctx, sqlite3_stmt *stmt)
     TAKE_TEXT(&c, row.zone);
     row.paused = store_take_num(&c) != 0;
     row.created_us = store_take_num(&c);
-    row.next_us = store_take_num(&c);
-    row.last_us = store_take_num(&c);
+    row.next_us = store_take_most(&c, "next_us", WHEN_LAST_US);
+    row.last_us = store_take_most(&c, "last_us", WHEN_LAST_US);
     TAKE_TEXT(&c, row.last_job);
-    return call->cron(call->ctx, &row);
+    met.odd = c.odd;
+    sound = store_cron_sound(&row, store_take_num(&c) != 0, why);
+    return store_take_row(call->store, &met, sound, why) && call->cron != NULL ? call->cron(call->ctx, &row) : 0;
 }
 
 int store_each_cron(struct store *s, int (*fn)(void *ctx, const struct store_cron *c), void *ctx)
 {
-    struct call call = { .cron = fn, .ctx = ctx };
+    struct call call = { .cron = fn, .ctx = ctx, .store = s };
 
     return store_query(
-        s, "SELECT id, tenant, user, name, engine, expr, zone, paused, created_us, next_us, last_us, last_job FROM cron ORDER BY id", NULL,
-        one_cron, &call);
+        s,
+        "SELECT id, tenant, user, name, engine, expr, zone, paused, created_us, next_us, last_us, last_job, " TENANT_KNOWN_SQL(
+            "cron") " FROM cron ORDER BY id",
+        NULL, one_cron, &call);
 }
 
 static int one_limiter(void *ctx, sqlite3_stmt *stmt)
@@ -286,16 +308,21 @@ static int one_limiter(void *ctx, sqlite3_stmt *stmt)
     struct call *call = ctx;
     struct columns c = store_columns(stmt);
     struct store_limiter l;
+    struct store_met met = { stmt, "limiter", 2, &l, NULL };
+    char why[SOUND_WHY] = "";
+    bool sound;
 
     l.tenant = store_take_num(&c);
     TAKE_TEXT(&c, l.key);
-    l.max = (uint32_t)store_take_num(&c);
-    return call->limiter(call->ctx, &l);
+    l.max = (uint32_t)store_take_most(&c, "max", UINT32_MAX);
+    met.odd = c.odd;
+    sound = store_limiter_sound(&l, why);
+    return store_take_row(call->store, &met, sound, why) && call->limiter != NULL ? call->limiter(call->ctx, &l) : 0;
 }
 
 int store_each_limiter(struct store *s, int (*fn)(void *ctx, const struct store_limiter *l), void *ctx)
 {
-    struct call call = { .limiter = fn, .ctx = ctx };
+    struct call call = { .limiter = fn, .ctx = ctx, .store = s };
 
     return store_query(s, "SELECT tenant, key, max FROM limiter ORDER BY tenant, key", NULL, one_limiter, &call);
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "calls.pb-c.h"
+
 /* ---- the writer -------------------------------------------------------------------------------------------------------------------- */
 
 static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
@@ -83,57 +85,70 @@ int store_queue_take(struct store *s, struct store_op *op, int64_t now_us)
 
 /* ---- the main thread ---------------------------------------------------------------------------------------------------------------- */
 
-static void take_text(char *into, size_t size, sqlite3_stmt *stmt, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
+struct call {
+    union {
+        int (*queue)(void *ctx, const struct store_queue *q);
+        int (*item)(void *ctx, const struct store_queue_item *i);
+    };
+    void *ctx;
+    struct store *store;
+};
 
-    (void)snprintf(into, size, "%s", text != NULL ? text : "");
+static int one_queue(void *ctx, sqlite3_stmt *stmt)
+{
+    struct call *call = ctx;
+    struct columns c = store_columns(stmt);
+    struct store_queue q;
+    struct store_met met = { stmt, "queue", 1, &q, NULL };
+    char why[SOUND_WHY] = "";
+    bool sound;
+
+    store_take_text(&c, q.id, sizeof(q.id));
+    store_take_text(&c, q.name, sizeof(q.name));
+    q.max_items = (uint32_t)store_take_most(&c, "max_items", UINT32_MAX);
+    q.max_bytes = store_take_most(&c, "max_bytes", INT64_MAX);
+    q.unbound = (uint32_t)store_take_enum(&c, "unbound", &pb__unbound__descriptor, PB__UNBOUND__UNBOUND_NONE);
+    q.closed = store_take_num(&c) != 0;
+    q.tenant = store_take_num(&c);
+    met.odd = c.odd;
+    sound = store_queue_sound(&q, why);
+    return store_take_row(call->store, &met, sound, why) && call->queue != NULL ? call->queue(call->ctx, &q) : 0;
 }
 
 int store_each_queue(struct store *s, int (*fn)(void *ctx, const struct store_queue *q), void *ctx)
 {
-    sqlite3_stmt *stmt = s->r[R_QUEUES];
-    int rc, err = 0;
+    struct call call = { .queue = fn, .ctx = ctx, .store = s };
 
-    while (err == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct store_queue q = {
-            .max_items = (uint32_t)sqlite3_column_int64(stmt, 2),
-            .max_bytes = (uint64_t)sqlite3_column_int64(stmt, 3),
-            .unbound = (uint32_t)sqlite3_column_int64(stmt, 4),
-            .closed = sqlite3_column_int(stmt, 5) != 0,
-            .tenant = (uint64_t)sqlite3_column_int64(stmt, 6),
-        };
+    return store_walk(s->r[R_QUEUES], one_queue, &call);
+}
 
-        take_text(q.id, sizeof(q.id), stmt, 0);
-        take_text(q.name, sizeof(q.name), stmt, 1);
-        err = fn(ctx, &q);
-    }
-    if (err == 0)
-        err = store_errno(s->reader, rc);
-    (void)sqlite3_reset(stmt);
-    return err;
+static int one_item(void *ctx, sqlite3_stmt *stmt)
+{
+    struct call *call = ctx;
+    struct columns c = store_columns(stmt);
+    struct store_queue_item i = { .row = store_take_num(&c) };
+    struct store_met met = { stmt, "queue_item", 1, &i, NULL };
+    char why[SOUND_WHY] = "";
+    struct store_blob value;
+    bool sound;
+
+    i.unbound = (uint32_t)store_take_enum(&c, "unbound", &pb__unbound__descriptor, PB__UNBOUND__UNBOUND_PERSIST);
+    store_take_text(&c, i.sender, sizeof(i.sender));
+    value = store_take_blob(&c);
+    i.value = value.bytes;
+    i.len = value.len;
+    met.odd = c.odd;
+    sound = store_item_sound(&i, why);
+    return store_take_row(call->store, &met, sound, why) && call->item != NULL ? call->item(call->ctx, &i) : 0;
 }
 
 int store_each_queue_item(struct store *s, const char *queue, int (*fn)(void *ctx, const struct store_queue_item *i), void *ctx)
 {
-    sqlite3_stmt *stmt = s->r[R_QUEUE_ITEMS];
-    int rc, err = 0;
+    struct call call = { .item = fn, .ctx = ctx, .store = s };
+    int err;
 
-    bind_text(stmt, 1, queue);
-    while (err == 0 && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct store_queue_item i = {
-            .row = (uint64_t)sqlite3_column_int64(stmt, 0),
-            .unbound = (uint32_t)sqlite3_column_int64(stmt, 1),
-            .value = sqlite3_column_blob(stmt, 3),
-            .len = (size_t)sqlite3_column_bytes(stmt, 3),
-        };
-
-        take_text(i.sender, sizeof(i.sender), stmt, 2);
-        err = fn(ctx, &i);
-    }
-    if (err == 0)
-        err = store_errno(s->reader, rc);
-    (void)sqlite3_reset(stmt);
-    (void)sqlite3_clear_bindings(stmt);
+    bind_text(s->r[R_QUEUE_ITEMS], 1, queue);
+    err = store_walk(s->r[R_QUEUE_ITEMS], one_item, &call);
+    (void)sqlite3_clear_bindings(s->r[R_QUEUE_ITEMS]);
     return err;
 }

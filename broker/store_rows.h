@@ -89,6 +89,7 @@ struct store_dep {
     char job[ULID_LEN + 1], on[ULID_LEN + 1];
     Pb__After after;
     bool met;
+    bool was_there; /* the broker's own note: an edit adds it, and it is older */
 };
 
 /* An attempt that was not the last. */

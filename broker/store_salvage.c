@@ -117,19 +117,21 @@ static bool is_damage(int rc)
     return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB || (rc & 0xff) == SQLITE_IOERR;
 }
 
-/* Rows from one rowid on, up to the first that cannot be read. *ret_damaged: there is one. */
-static int walk_rowids(struct salvage *v, struct walk *w, int64_t from_row, bool *ret_damaged)
+/*
+ * The rows that sql asks for (sqlite3_mprintf()'s, which goes with it), up to the first that cannot be read. *ret_damaged: there is one.
+ * first: of their columns, the first that is taken; before it stands the rowid.
+ */
+static int walk_rows(struct salvage *v, struct walk *w, char *sql, int first, bool *ret_damaged)
 {
-    char *sql =
-        sqlite3_mprintf("SELECT rowid, * FROM \"%w\" NOT INDEXED WHERE rowid >= %lld ORDER BY rowid", w->table, (long long)from_row);
     sqlite3_stmt *from = NULL, *to = NULL;
     int rc = sql != NULL ? sqlite3_prepare_v2(v->from, sql, -1, &from, NULL) : SQLITE_NOMEM, took = 0;
 
-    if (rc == SQLITE_OK && (to = make_insert(v, w->table, from, 1)) == NULL)
+    if (rc == SQLITE_OK && (to = make_insert(v, w->table, from, first)) == NULL)
         took = store_errno(v->to, sqlite3_errcode(v->to));
     while (rc == SQLITE_OK && took >= 0 && (rc = sqlite3_step(from)) == SQLITE_ROW) {
-        w->last = sqlite3_column_int64(from, 0);
-        took = take_row(v, from, 1, to);
+        if (first > 0)
+            w->last = sqlite3_column_int64(from, 0);
+        took = take_row(v, from, first, to);
         w->rows += took > 0;
         rc = SQLITE_OK;
     }
@@ -138,6 +140,16 @@ static int walk_rowids(struct salvage *v, struct walk *w, int64_t from_row, bool
     (void)sqlite3_finalize(to);
     sqlite3_free(sql);
     return took < 0 ? took : 0;
+}
+
+/* ---- by rowid ---- */
+
+static int walk_rowids(struct salvage *v, struct walk *w, int64_t from_row, bool *ret_damaged)
+{
+    char *sql =
+        sqlite3_mprintf("SELECT rowid, * FROM \"%w\" NOT INDEXED WHERE rowid >= %lld ORDER BY rowid", w->table, (long long)from_row);
+
+    return walk_rows(v, w, sql, 1, ret_damaged);
 }
 
 /* Can something at or behind this rowid be found? 1: *ret_row; 0: there is nothing more; -1: damage. */
@@ -202,25 +214,13 @@ static int salvage_rowids(struct salvage *v, struct walk *w)
     return err;
 }
 
-/* From one end until a row cannot be read, or its end. */
+/* ---- by key, from one end ---- */
+
 static int walk_keys(struct salvage *v, struct walk *w, const char *key, bool down, bool *ret_damaged)
 {
     char *sql = sqlite3_mprintf("SELECT * FROM \"%w\" NOT INDEXED ORDER BY \"%w\" %s", w->table, key, down ? "DESC" : "");
-    sqlite3_stmt *from = NULL, *to = NULL;
-    int rc = sql != NULL ? sqlite3_prepare_v2(v->from, sql, -1, &from, NULL) : SQLITE_NOMEM, took = 0;
 
-    if (rc == SQLITE_OK && (to = make_insert(v, w->table, from, 0)) == NULL)
-        took = store_errno(v->to, sqlite3_errcode(v->to));
-    while (rc == SQLITE_OK && took >= 0 && (rc = sqlite3_step(from)) == SQLITE_ROW) {
-        took = take_row(v, from, 0, to);
-        w->rows += took > 0;
-        rc = SQLITE_OK;
-    }
-    *ret_damaged = is_damage(rc);
-    (void)sqlite3_finalize(from);
-    (void)sqlite3_finalize(to);
-    sqlite3_free(sql);
-    return took < 0 ? took : 0;
+    return walk_rows(v, w, sql, 0, ret_damaged);
 }
 
 static int salvage_keys(struct salvage *v, struct walk *w, const char *key)
@@ -234,6 +234,8 @@ static int salvage_keys(struct salvage *v, struct walk *w, const char *key)
     }
     return err;
 }
+
+/* ---- a table ---- */
 
 static int salvage_table(struct salvage *v, size_t i)
 {
@@ -462,6 +464,24 @@ static int salvage_all(struct salvage *v)
     return err == 0 ? store_errno(v->to, sqlite3_exec(v->to, "COMMIT", NULL, NULL, NULL)) : err;
 }
 
+/* What was read is what somebody had written there. */
+static int mend_all(struct salvage *v)
+{
+    int err = store_errno(v->to, sqlite3_exec(v->to, "PRAGMA foreign_keys = ON; BEGIN", NULL, NULL, NULL));
+
+    if (err == 0)
+        err = store_mend(v->to, v->care);
+    if (err == 0)
+        err = tell_lost(v); /* an array that has gone took the spec of its tasks with it */
+    if (err == 0)
+        err = store_errno(v->to, sqlite3_exec(v->to,
+                                              "UPDATE job SET array_id = '' WHERE array_id <> '' AND "
+                                              "NOT EXISTS(SELECT 1 FROM arr WHERE id = job.array_id); "
+                                              "DELETE FROM queue_item WHERE NOT EXISTS(SELECT 1 FROM queue WHERE id = queue_item.queue)",
+                                              NULL, NULL, NULL));
+    return err == 0 ? store_errno(v->to, sqlite3_exec(v->to, "COMMIT", NULL, NULL, NULL)) : err;
+}
+
 /* writable_schema: of a schema that is damaged itself, what can be read counts, and a file may be shorter than it says. */
 static const char salvage_setup[] = "PRAGMA writable_schema = ON; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;";
 
@@ -487,6 +507,8 @@ int store_salvage(int dir_fd, const char *name, struct care *c)
     }
     if (err == 0)
         err = salvage_all(&v);
+    if (err == 0)
+        err = mend_all(&v);
     if (err != 0 && err != -EUCLEAN)
         care_say(c, "file", false, "the new database cannot be made: %s", why[0] != '\0' ? why : strerror(-err));
     (void)sqlite3_close(v.from);

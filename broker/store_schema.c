@@ -412,3 +412,76 @@ int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY])
             rc = take_step(db, &store_schema[i], why);
     return rc;
 }
+
+/* ---- is it ours, whole? ------------------------------------------------------------------------------------------------------------------ */
+
+/* Each thing in it as one text; columns as SQLite reads them, which older versions of it may have written in other words. */
+static const char shape_sql[] =
+    "SELECT m.type || ' ' || m.name FROM sqlite_schema m WHERE m.name NOT LIKE 'sqlite_%' UNION ALL "
+    "SELECT 'column ' || m.name || '.' || p.name || ' ' || p.type || ' ' || p.\"notnull\" || p.pk FROM sqlite_schema m "
+    "JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' UNION ALL "
+    "SELECT 'index ' || m.name || ': ' || m.sql FROM sqlite_schema m WHERE m.type = 'index' AND m.sql IS NOT NULL ORDER BY 1";
+
+/* All of it into a table of own's that holds nothing else. */
+static int note_shape(sqlite3 *own, const char *table, sqlite3 *of)
+{
+    char *sql = sqlite3_mprintf("INSERT INTO temp.%s VALUES(?1)", table);
+    sqlite3_stmt *shape = NULL, *note = NULL;
+    int rc = SQLITE_DONE, err = store_errno(of, sqlite3_prepare_v2(of, shape_sql, -1, &shape, NULL));
+
+    if (err == 0)
+        err = store_errno(own, sqlite3_prepare_v2(own, sql, -1, &note, NULL));
+    while (err == 0 && (rc = sqlite3_step(shape)) == SQLITE_ROW) {
+        (void)sqlite3_bind_value(note, 1, sqlite3_column_value(shape, 0));
+        err = store_step(note);
+    }
+    if (err == 0)
+        err = store_errno(of, rc);
+    (void)sqlite3_finalize(shape);
+    (void)sqlite3_finalize(note);
+    sqlite3_free(sql);
+    return err;
+}
+
+static int tell_strange(sqlite3 *own, char why[STORE_WHY])
+{
+    static const char sql[] = "SELECT (SELECT 'it has ' || t FROM (SELECT t FROM theirs EXCEPT SELECT t FROM ours) LIMIT 1), "
+                              "(SELECT 'it lacks ' || t FROM (SELECT t FROM ours EXCEPT SELECT t FROM theirs) LIMIT 1)";
+    sqlite3_stmt *stmt = NULL;
+    const char *more, *less;
+    int err = store_errno(own, sqlite3_prepare_v2(own, sql, -1, &stmt, NULL));
+
+    if (err == 0 && sqlite3_step(stmt) == SQLITE_ROW) {
+        more = (const char *)sqlite3_column_text(stmt, 0);
+        less = (const char *)sqlite3_column_text(stmt, 1);
+        if (more != NULL || less != NULL) {
+            store_say(why, "the job database is not as coop makes it: %.120s%s%.120s", more != NULL ? more : "",
+                      more != NULL && less != NULL ? ", " : "", less != NULL ? less : "");
+            err = -EUCLEAN;
+        }
+    }
+    (void)sqlite3_finalize(stmt);
+    return err;
+}
+
+int store_schema_compare(sqlite3 *db, char why[STORE_WHY])
+{
+    sqlite3 *own = NULL;
+    int err = store_errno(NULL, sqlite3_open(":memory:", &own));
+
+    why[0] = '\0';
+    if (err == 0)
+        err = store_schema_upgrade(own, why);
+    if (err == 0)
+        err = store_errno(own, sqlite3_exec(own, "BEGIN; CREATE TEMP TABLE ours(t); CREATE TEMP TABLE theirs(t)", NULL, NULL, NULL));
+    if (err == 0)
+        err = note_shape(own, "ours", own);
+    if (err == 0)
+        err = note_shape(own, "theirs", db);
+    if (err == 0)
+        err = tell_strange(own, why);
+    if (err != 0 && why[0] == '\0')
+        store_say(why, "what the job database is made of cannot be read: %s", sqlite3_errmsg(db));
+    (void)sqlite3_close(own);
+    return err;
+}

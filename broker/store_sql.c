@@ -28,14 +28,16 @@ const char *const store_write_sql[W_COUNT] = {
                     "(SELECT id FROM arr WHERE id = ?1), '') END",
     [W_ARRAY] = "INSERT INTO arr(" ARRAY_COLUMNS ", spec) "
                 "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?) ON CONFLICT DO NOTHING",
+    [W_ARRAY_WHOLE] = "UPDATE arr SET tasks = ?2 WHERE id = ?1",
+    [W_ARRAY_NOT_WHOLE] = "SELECT id FROM arr WHERE tasks = 0 LIMIT 1",
     [W_ARRAY_END] = "UPDATE arr SET ended_us = ?2, succeeded = ?3, failed = ?4, cancelled = ?5 WHERE id = ?1 AND ended_us = 0",
     [W_CLAIM] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, infra = ?6, hold = ?7, not_before_us = ?8 "
-                "WHERE id = ?1 AND epoch = ?9 AND " WAITS_SQL,
+                "WHERE id = ?1 AND epoch IN (?9, ?10) AND " WAITS_SQL,
     [W_MOVE] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, infra = ?6, hold = ?7, not_before_us = ?8 "
-               "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
+               "WHERE id = ?1 AND epoch IN (?9, ?10) AND " UNFINISHED_SQL,
     [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, infra = ?6, cause = ?7, ended_us = ?5, hold = 0, "
                  "log_until_us = ?8, keep_until_us = ?9, kept_bytes = kept_bytes + ?10, log_bytes = ?11 "
-                 "WHERE id = ?1 AND epoch <= ?4 AND " UNFINISHED_SQL,
+                 "WHERE id = ?1 AND epoch IN (?12, ?13) AND " UNFINISHED_SQL,
     [W_TENANT_OF] = "SELECT tenant FROM job WHERE id = ?1",
     [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
@@ -64,8 +66,9 @@ const char *const store_write_sql[W_COUNT] = {
     [W_ARRAY_SPEC_LENGTH] = "SELECT length(spec), tenant FROM arr WHERE id = ?1",
 
     [W_ENDED] = "SELECT NOT (" UNFINISHED_SQL "), tenant, kept_bytes + log_bytes FROM job WHERE id = ?1",
-    [W_ENDED_ARRAY] = "SELECT tenant, NOT EXISTS(SELECT 1 FROM job WHERE array_id = arr.id AND array_id <> '' AND " UNFINISHED_SQL ") "
-                      "FROM arr WHERE id = ?1",
+    /* CASE, not OR: of an array that is known to have ended no task is looked at */
+    [W_ENDED_ARRAY] = "SELECT tenant, CASE WHEN ended_us <> 0 THEN 1 ELSE NOT EXISTS(SELECT 1 FROM job WHERE array_id = arr.id AND array_id <> '' "
+                      "AND " UNFINISHED_SQL ") END FROM arr WHERE id = ?1",
     [W_ARRAY_OF] = "SELECT array_id FROM job WHERE id = ?1",
     [W_ARRAY_LEFT] = "SELECT EXISTS(SELECT 1 FROM job WHERE array_id = ?1 AND array_id <> '') FROM arr WHERE id = ?1 AND ended_us <> 0",
     [W_HEIR] = "SELECT id FROM job WHERE spec_of = ?1 AND spec_of <> '' LIMIT 1",

@@ -6,6 +6,7 @@
 #include "store_sqlite.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -258,6 +259,44 @@ out:
 
 /* ---- the database --------------------------------------------------------------------------------------------------------------- */
 
+bool store_find_left(int dir_fd, const char *begin, char ret[STORE_LEFT])
+{
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
+    bool found = false;
+
+    if (d == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    while (!found && (e = readdir(d)) != NULL)
+        if (strncmp(e->d_name, begin, strlen(begin)) == 0 && strlen(e->d_name) < STORE_LEFT) {
+            (void)snprintf(ret, STORE_LEFT, "%.*s", STORE_LEFT - 1, e->d_name);
+            found = true;
+        }
+    (void)closedir(d);
+    return found;
+}
+
+/* An empty database beside what somebody has set aside would look as if all jobs were gone. */
+static int check_left(int dir_fd, char why[STORE_WHY])
+{
+    char left[STORE_LEFT];
+
+    if (store_find_left(dir_fd, STORE_REPAIRING, left)) {
+        store_say(why, "%.100s is there: a repair did not end, and takes it up when it is begun again", left);
+        return -EUCLEAN;
+    }
+    if (faccessat(dir_fd, "coop.db", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT && store_find_left(dir_fd, STORE_DAMAGED, left)) {
+        store_say(why, "coop.db is not there, and %.100s is: a new one would have none of its jobs. Name it coop.db again, or move it away",
+                  left);
+        return -EUCLEAN;
+    }
+    return 0;
+}
+
 /* Made by us before SQLite opens it, so that it is 0600; the -wal and -shm files take their mode from it. */
 static int make_file(int dir_fd, char why[STORE_WHY])
 {
@@ -415,7 +454,8 @@ static int open_writer(struct store *s, const char *path, char why[STORE_WHY])
                   err == -EOPNOTSUPP ? "the file system has no shared mappings" : sqlite3_errmsg(s->writer));
         return err;
     }
-    if ((err = check_pages(s->writer, path, folded, why)) != 0 || (err = store_schema_upgrade(s->writer, why)) != 0)
+    if ((err = check_pages(s->writer, path, folded, why)) != 0 || (err = store_schema_upgrade(s->writer, why)) != 0 ||
+        (err = store_schema_compare(s->writer, why)) != 0)
         return err;
     err = store_prepare(s->writer, store_write_sql, s->w, W_COUNT);
     if (err != 0)
@@ -497,7 +537,7 @@ int store_open_at(int dir_fd, const char *dir, struct store **ret_store, char wh
     }
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/coop.db", s->dir_fd);
     if ((err = store_check_dir(s->dir_fd, dir, why)) != 0 || (err = store_take_lock(s->dir_fd, dir, &s->lock_fd, why)) != 0 ||
-        (err = make_file(s->dir_fd, why)) != 0)
+        (err = check_left(s->dir_fd, why)) != 0 || (err = make_file(s->dir_fd, why)) != 0)
         goto out;
     if ((err = open_writer(s, path, why)) != 0 || (err = open_reader(s, path, why)) != 0 || (err = go_on_from_ids(s, why)) != 0)
         goto out;

@@ -9,6 +9,7 @@
  *   store_plans.c   arrays, dependencies, cron entries, limiters         store_tenants.c    tenants, tokens, use by day
  *   store_tally.c   counts of tenants in a transaction                   store_templates.c  templates
  *   store_kv.c      keys and values, calls of aliases                    store_queues.c     durable queues
+ *   store_sound.c   what a row has to be, for start, check and repair
  *
  * Side:    broker. Two connections to one WAL database: `writer` belongs to the writer thread, `reader` to the main thread.
  * Returns: 0 or -errno.
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include "store.h"
+#include "store_sound.h"
 
 /* States without a receipt, and those of them that wait; SQL says it as numbers, because a partial index needs literals. */
 #define UNFINISHED_SQL "state NOT BETWEEN 5 AND 11"
@@ -49,6 +51,8 @@ enum write_sql {
     W_LABELS_DROP,
     W_SPEC_ROOT,
     W_ARRAY,
+    W_ARRAY_WHOLE,
+    W_ARRAY_NOT_WHOLE,
     W_ARRAY_END,
     W_CLAIM,
     W_MOVE,
@@ -187,6 +191,15 @@ struct store {
 
     sqlite3 *reader; /* main thread */
     sqlite3_stmt *r[R_COUNT];
+    unsigned unsound; /* rows that a walk has told of */
+    struct {
+        void (*fn)(void *ctx, const struct store_unsound *u);
+        void *ctx;
+    } on_unsound;
+    struct {
+        void (*fn)(void *ctx, const struct store_met *met, bool sound); /* repair: may change the row that the walk stands on */
+        void *ctx;
+    } mend;
 
     sqlite3 *writer; /* writer thread, once it runs */
     sqlite3_stmt *w[W_COUNT];
@@ -221,6 +234,11 @@ __attribute__((format(printf, 2, 3))) void store_say(char why[STORE_WHY], const 
 int store_connect(const char *path, int flags, int patience_ms, sqlite3 **ret, char why[STORE_WHY]);
 /* Ours, and nobody else's to write. */
 int store_check_dir(int fd, const char *dir, char why[STORE_WHY]);
+/* The first name in the directory that begins so. */
+#define STORE_LEFT      128
+#define STORE_REPAIRING "repair-"
+#define STORE_DAMAGED   "coop.db.damaged-"
+bool store_find_left(int dir_fd, const char *begin, char ret[STORE_LEFT]);
 /* DIR/lock, held until *ret_fd is closed. -EBUSY: somebody has it, why says who. */
 int store_take_lock(int dir_fd, const char *dir, int *ret_fd, char why[STORE_WHY]);
 
@@ -235,6 +253,8 @@ struct schema_step {
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
+/* Whether a database of the newest version has the tables, indexes and columns of it, and nothing else that acts. -EUCLEAN: why says it. */
+int store_schema_compare(sqlite3 *db, char why[STORE_WHY]);
 /* Takes the missing steps, each in a transaction of its own. */
 int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY]);
 
@@ -254,7 +274,6 @@ _Static_assert(W_COUNT - W_CHAIN == CHAIN_STMTS, "the writer has all of them");
 #define CHAIN_ADD_SQL      "INSERT INTO chain(seq, job, hash) VALUES(?1, ?2, ?3)"
 #define CHAIN_SET_HEAD_SQL "UPDATE head SET seq = ?1, hash = ?2"
 
-void store_chain_hash(const struct chain_record *r, const uint8_t previous[STORE_HASH], uint8_t ret[STORE_HASH]);
 /* Appends, inside the caller's transaction; sets r->seq. */
 int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end *end, struct chain_record *r);
 /* At the end of a transaction that has appended. */
@@ -279,6 +298,7 @@ void store_put_null(struct binder *b);
 struct columns {
     sqlite3_stmt *stmt;
     int at;
+    const char *odd; /* the first whose value was none that it may have; NULL: none */
 };
 struct columns store_columns(sqlite3_stmt *stmt);
 void store_take_text(struct columns *c, char *ret, size_t size);
@@ -286,16 +306,22 @@ uint64_t store_take_num(struct columns *c);
 double store_take_real(struct columns *c);
 struct store_blob store_take_blob(struct columns *c);             /* borrowed */
 void store_take_hash(struct columns *c, uint8_t ret[STORE_HASH]); /* zeros when it is none */
+/* A value that it may not have becomes instead, or the nearest that it may, and the column is odd. */
+uint64_t store_take_enum(struct columns *c, const char *column, const ProtobufCEnumDescriptor *d, uint64_t instead);
+uint64_t store_take_most(struct columns *c, const char *column, uint64_t most);
+double store_take_use(struct columns *c, const char *column); /* no less than 0, finite */
 
 #define JOB_COLUMNS                                                                                                                        \
     "id, name, engine, template, queue, user, limiters, tenant, state, cause, class, prio, hold, attempt, infra, max_attempts, epoch, "    \
     "submitted_us, not_before_us, deadline_us, ended_us, array_id, array_index, spec_of, memory_bytes, wall_us, threads, log_until_us, "   \
     "keep_until_us, stdin_mode, builds, lives"
-void store_take_job(sqlite3_stmt *stmt, struct store_job *ret);
+const char *store_take_job(sqlite3_stmt *stmt, struct store_job *ret); /* returns which column was odd; NULL: none */
+/* Those of local users are made when they are needed. */
+#define TENANT_KNOWN_SQL(table) "(" table ".tenant BETWEEN 0 AND 4294967294 OR EXISTS(SELECT 1 FROM tenant WHERE id = " table ".tenant))"
 #define ARRAY_COLUMNS                                                                                                                      \
     "id, tenant, user, name, engine, queue, class, prio, hold, first, last, step, tasks, max_parallel, submitted_us, not_before_us, "      \
     "deadline_us, ended_us, succeeded, failed, cancelled"
-void store_take_array(sqlite3_stmt *stmt, struct store_array *ret);
+const char *store_take_array(sqlite3_stmt *stmt, struct store_array *ret);
 
 /* Walks the rows of a statement that is bound, and resets it. one: -errno or what ends the walk. */
 int store_walk(sqlite3_stmt *stmt, int (*one)(void *ctx, sqlite3_stmt *stmt), void *ctx);
@@ -322,6 +348,11 @@ int store_attempt_add(struct store *s, struct store_op *op, int64_t now_us);
 int store_edit(struct store *s, struct store_op *op, int64_t now_us);
 int store_finish(struct store *s, struct store_op *op, int64_t now_us);
 int store_remove(struct store *s, struct store_op *op, int64_t now_us);
+#define STORE_SLICE 1000 /* tasks of an array that one transaction makes or removes */
+/* An array that never became whole, and some of its tasks: the next slice. op->slice.more: there are others. */
+int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us);
+/* The id of one; "": there is none. */
+int store_not_whole(struct store *s, char ret[ULID_LEN + 1]);
 int store_drop_logs(struct store *s, struct store_op *op, int64_t now_us);
 int store_array_end(struct store *s, struct store_op *op, int64_t now_us);
 int store_dep_add(struct store *s, struct store_op *op, int64_t now_us);
@@ -363,7 +394,6 @@ int store_ask(struct store *s, enum write_sql which, int64_t *ret, int count, bo
 /* The tenant's key is this id's from now on; op refused with -EEXIST and there, same when it is another's. */
 int store_claim_idem(struct store *s, const struct store_idem *idem, uint64_t tenant, const char *id, int *ret_status,
                      char there[ULID_LEN + 1], bool *ret_same);
-int store_forget_idem(struct store *s, const char *id);
 int store_put_labels(struct store *s, const char *job, uint64_t tenant, const struct store_label *labels, size_t n);
 int store_put_dep(struct store *s, const char *job, const struct store_dep *d, int *ret_status);
 

@@ -40,6 +40,7 @@ int store_template_remove(struct store *s, struct store_op *op, int64_t now_us)
 struct call {
     int (*fn)(void *ctx, const struct store_template *t);
     void *ctx;
+    struct store *store;
 };
 
 static int one_template(void *ctx, sqlite3_stmt *stmt)
@@ -47,17 +48,24 @@ static int one_template(void *ctx, sqlite3_stmt *stmt)
     struct call *call = ctx;
     struct columns c = store_columns(stmt);
     struct store_template t = { .tenant = store_take_num(&c) };
+    struct store_met met = { stmt, "template", 3, &t, NULL };
+    char why[SOUND_WHY] = "";
+    bool sound;
 
     store_take_text(&c, t.name, sizeof(t.name));
-    t.version = (uint32_t)store_take_num(&c);
+    t.version = (uint32_t)store_take_most(&c, "version", UINT32_MAX);
     t.created_us = store_take_num(&c);
     t.spec = store_take_blob(&c);
-    return t.spec.len > 0 ? call->fn(call->ctx, &t) : 0; /* else removed */
+    if (t.spec.len == 0)
+        return 0; /* removed */
+    met.odd = c.odd;
+    sound = store_template_sound(&t, why);
+    return store_take_row(call->store, &met, sound, why) && call->fn != NULL ? call->fn(call->ctx, &t) : 0;
 }
 
 int store_each_template(struct store *s, int (*fn)(void *ctx, const struct store_template *t), void *ctx)
 {
-    struct call call = { fn, ctx };
+    struct call call = { fn, ctx, s };
 
     return store_walk(s->r[R_TEMPLATES], one_template, &call);
 }

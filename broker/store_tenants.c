@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/tenants.h"
+
 /* ---- the writer ---------------------------------------------------------------------------------------------------------------------- */
 
 static int run_found(struct store *s, struct store_op *op, enum write_sql which, const struct binder *b)
@@ -150,6 +152,7 @@ struct call {
         int (*usage)(void *ctx, const struct store_usage *u);
     };
     void *ctx;
+    struct store *store;
 };
 
 static int one_tenant(void *ctx, sqlite3_stmt *stmt)
@@ -157,6 +160,9 @@ static int one_tenant(void *ctx, sqlite3_stmt *stmt)
     struct call *call = ctx;
     struct columns c = store_columns(stmt);
     struct store_tenant t = { .id = store_take_num(&c) };
+    struct store_met met = { stmt, "tenant", 1, &t, NULL };
+    char why[SOUND_WHY] = "";
+    bool sound;
 
     t.parent = store_take_num(&c);
     TAKE_TEXT(&c, t.name);
@@ -164,20 +170,25 @@ static int one_tenant(void *ctx, sqlite3_stmt *stmt)
     t.suspended = store_take_num(&c) != 0;
     t.created_us = store_take_num(&c);
     t.body = store_take_blob(&c);
-    t.vtime = store_take_real(&c);
-    t.used = store_take_real(&c);
+    t.vtime = store_take_use(&c, "vtime");
+    t.used = store_take_use(&c, "used");
     t.used_at_us = store_take_num(&c);
-    t.stored_bytes = store_take_num(&c);
-    return call->tenant(call->ctx, &t);
+    t.stored_bytes = store_take_most(&c, "stored bytes", INT64_MAX);
+    met.odd = tenant_weight_ok(t.weight) ? c.odd : "weight";
+    sound = store_tenant_sound(&t, store_take_num(&c) != 0, why);
+    return store_take_row(call->store, &met, sound, why) && call->tenant != NULL ? call->tenant(call->ctx, &t) : 0;
 }
 
 int store_each_tenant(struct store *s, int (*fn)(void *ctx, const struct store_tenant *t), void *ctx)
 {
-    struct call call = { .tenant = fn, .ctx = ctx };
+    struct call call = { .tenant = fn, .ctx = ctx, .store = s };
 
     return store_query(s,
+                       "WITH RECURSIVE rooted(id) AS (SELECT id FROM tenant WHERE parent = 0 UNION "
+                       "SELECT t.id FROM tenant t JOIN rooted r ON t.parent = r.id) "
                        "SELECT id, parent, name, weight, suspended, created_us, body, vtime, used, used_at_us, "
-                       "coalesce((SELECT bytes FROM tenant_total WHERE tenant = id), 0) FROM tenant ORDER BY id",
+                       "coalesce((SELECT bytes FROM tenant_total WHERE tenant = id), 0), "
+                       "id IN (SELECT id FROM rooted) FROM tenant ORDER BY id",
                        NULL, one_tenant, &call);
 }
 
@@ -218,12 +229,12 @@ static int one_usage(void *ctx, sqlite3_stmt *stmt)
     struct store_usage u = { .tenant = store_take_num(&c) };
 
     u.day = store_take_num(&c);
-    u.jobs = store_take_num(&c);
-    u.failed = store_take_num(&c);
-    u.refused = store_take_num(&c);
-    u.cpu_us = store_take_num(&c);
-    u.wall_us = store_take_num(&c);
-    u.mib_us = store_take_num(&c);
+    u.jobs = store_take_most(&c, "jobs", INT64_MAX);
+    u.failed = store_take_most(&c, "failed", INT64_MAX);
+    u.refused = store_take_most(&c, "refused", INT64_MAX);
+    u.cpu_us = store_take_most(&c, "cpu_us", INT64_MAX);
+    u.wall_us = store_take_most(&c, "wall_us", INT64_MAX);
+    u.mib_us = store_take_most(&c, "mib_us", INT64_MAX);
     return call->usage(call->ctx, &u);
 }
 

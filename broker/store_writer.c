@@ -40,6 +40,25 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     return op;
 }
 
+struct store_claim *store_claim_add(struct store_op *op, const char *job)
+{
+    size_t cap = op->claims.cap == 0 ? 8 : 2 * op->claims.cap;
+    struct store_claim *c = op->claims.at;
+
+    assert(op->kind == STORE_CLAIM);
+    if (op->claims.n == op->claims.cap) {
+        c = realloc(c, cap * sizeof(*c));
+        if (c == NULL)
+            return NULL;
+        op->claims.at = c;
+        op->claims.cap = cap;
+    }
+    c += op->claims.n++;
+    *c = (struct store_claim){ 0 };
+    memcpy(c->job, job, strnlen(job, ULID_LEN));
+    return c;
+}
+
 static void free_labels(struct store_label *labels, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -80,7 +99,7 @@ void store_op_free(struct store_op *op)
         return;
     switch (op->kind) {
     case STORE_SUBMIT: free_submit(&op->submit); break;
-    case STORE_CLAIM:
+    case STORE_CLAIM: free(op->claims.at); break;
     case STORE_MOVE: free(op->move.ended); break;
     case STORE_EDIT: free_edit(&op->edit); break;
     case STORE_FINISH: free_finish(&op->finish); break;
@@ -240,13 +259,16 @@ static int commit_range(struct store *s, struct store_op *first, const struct st
     return err;
 }
 
-/* The files of a job before its receipt: a receipt that promises output must not outlive it. Asked once: a second fsync may lie. */
+/* The files of a job before its receipt: a receipt that promises output must not outlive it. */
 static void sync_files(struct store_op *op)
 {
     op->sync_status = 0;
+    op->sync_lost = 0;
     for (int i = 0; i < STORE_STREAMS && op->kind == STORE_FINISH; i++)
-        if (op->finish.sync_fd[i] >= 0 && fdatasync(op->finish.sync_fd[i]) != 0)
+        if (op->finish.sync_fd[i] >= 0 && fdatasync(op->finish.sync_fd[i]) != 0) {
             op->sync_status = -errno;
+            op->sync_lost |= 1u << i;
+        }
 }
 
 /* Failures that one op can bring upon the others: each is then tried by itself, so that small ones get through. */
@@ -271,6 +293,58 @@ static void commit_batch(struct store *s, struct store_op *batch)
             op->counted.bytes = 0;
         }
     }
+}
+
+/* More of it is to be done, in a transaction of its own. One that fails when some of it is in the database goes again, as it came. */
+static bool goes_on(struct store_op *op)
+{
+    if (op->status == 0) {
+        op->slice.at = op->slice.next;
+        op->slice.bytes += op->counted.bytes;
+        if (op->slice.more)
+            return true;
+    } else if (op->kind == STORE_SUBMIT && op->slice.at > 0 && op->slice.undo == 0) {
+        op->slice.undo = op->status;
+        return true;
+    }
+    op->counted.bytes = op->slice.bytes;
+    if (op->slice.undo != 0)
+        op->status = op->slice.undo; /* what could not be taken out again goes when the store is opened next */
+    return false;
+}
+
+/* Takes those that go on out of a batch. */
+static struct store_op *take_unfinished(struct store_op **batch)
+{
+    struct store_op *list = NULL, **last = &list;
+
+    while (*batch != NULL) {
+        struct store_op *op = *batch;
+
+        if (!goes_on(op)) {
+            batch = &op->next;
+            continue;
+        }
+        *batch = op->next;
+        op->next = NULL;
+        *last = op;
+        last = &op->next;
+    }
+    return list;
+}
+
+/* Nobody was told that they are there. */
+static int drop_not_whole(struct store *s)
+{
+    struct store_op op = { .kind = STORE_SUBMIT, .slice.undo = -EINTR };
+    int err = store_not_whole(s, op.job);
+
+    while (err == 0 && op.job[0] != '\0') {
+        err = commit_range(s, &op, NULL);
+        if (err == 0 && !op.slice.more)
+            err = store_not_whole(s, op.job);
+    }
+    return err;
 }
 
 static int note_wal_length(void *ctx, sqlite3 *db, const char *name, int pages)
@@ -325,14 +399,31 @@ static struct store_op *take_batch(struct store *s)
 
 static void hand_back(struct store *s, struct store_op *batch)
 {
-    struct store_op **last = &batch->next;
+    struct store_op **last = &batch;
     uint64_t one = 1;
 
+    if (batch == NULL)
+        return;
     while (*last != NULL)
         last = &(*last)->next;
     (void)pthread_mutex_lock(&s->lock);
     list_append(&s->done, batch, last);
     (void)!write(s->event_fd, &one, sizeof(one)); /* fails only when it is readable already */
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Behind whatever has come meanwhile. */
+static void put_behind(struct store *s, struct store_op *list)
+{
+    struct store_op **last = &list;
+
+    if (list == NULL)
+        return;
+    while (*last != NULL)
+        last = &(*last)->next;
+    (void)pthread_mutex_lock(&s->lock);
+    list_append(&s->queue, list, last);
+    s->urgent = true;
     (void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -350,6 +441,7 @@ static void *writer_main(void *arg)
         if (batch == NULL)
             return NULL;
         commit_batch(s, batch);
+        put_behind(s, take_unfinished(&batch));
         hand_back(s, batch);
         checkpoint(s);
     }
@@ -362,6 +454,9 @@ int store_writer_start(struct store *s)
     sigset_t all, before;
     int rc;
 
+    rc = drop_not_whole(s);
+    if (rc != 0)
+        return rc;
     (void)sqlite3_wal_hook(s->writer, note_wal_length, s);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's business */

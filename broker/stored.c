@@ -89,3 +89,15 @@ int stored_read(struct broker *b, const char *id, struct stored *ret)
     }
     return rc == -ENOENT ? 0 : rc;
 }
+
+int stored_spec(struct broker *b, const char *id, struct frame *ret)
+{
+    struct store_blob blob = { 0 };
+    int rc = store_read_spec(b->store, id, &blob);
+
+    memset(ret, 0, sizeof(*ret));
+    if (rc == 0)
+        rc = store_decode_spec(ret, blob.bytes, blob.len);
+    free(blob.bytes);
+    return rc;
+}

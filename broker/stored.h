@@ -23,6 +23,8 @@ struct stored {
 };
 
 int stored_read(struct broker *b, const char *id, struct stored *ret);
+/* The spec of a job, an array or an entry of cron. After an error *ret holds nothing, and can be released. */
+int stored_spec(struct broker *b, const char *id, struct frame *ret);
 /* What its row says, and no more. */
 void stored_status(struct broker *b, const struct store_job *row, Pb__JobStatus *ret);
 /* What a receipt says in numbers. */

@@ -58,7 +58,7 @@ static struct job *new_job(struct template *t)
     uint8_t *packed;
     size_t len;
 
-    if (frame_decode(&f, &pb__job_spec__descriptor, t->spec, t->spec_len, FRAME_MAX_CONTROL) != 0)
+    if (store_decode_spec(&f, t->spec, t->spec_len) != 0)
         return NULL;
     spec = (Pb__JobSpec *)f.msg;
     spec->builds = t->full;
@@ -78,7 +78,7 @@ static void build(struct template *t)
         return;
     t->job = new_job(t);
     if (t->job == NULL) {
-        template_fail_waiting(t, "not enough memory to build it");
+        template_fail_waiting(t, true, "not enough memory to build it");
         return;
     }
     t->state = TEMPLATE_BUILDING;
@@ -332,7 +332,9 @@ static void fail_build(struct template *t, const struct job *job)
         f.remote = &remote;
     }
     template_fail_asks(t, &f);
-    template_fail_waiting(t, t->why[0] != '\0' ? t->why : "its init ended the process");
+    /* a process that was lost has been made anew already, as often as one is */
+    template_fail_waiting(t, jobs_fault(job) == JOB_FAULT_PLATFORM && job->end.cause != CA(WORKER_LOST),
+                          t->why[0] != '\0' ? t->why : "its init ended the process");
 }
 
 /* Its receipt is being written: the process is over, or never was. */

@@ -216,12 +216,20 @@ int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, stru
     return spec->limits != NULL ? check_limits(t, spec->limits, why) : 0;
 }
 
-void template_fail_waiting(struct template *t, const char *why)
+static void fail(struct job *job, const struct template *t, bool of_host, const char *why)
+{
+    if (of_host)
+        jobs_decide(job, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+    else
+        jobs_cannot_have(job, "template %s: %s", t->full, why);
+}
+
+void template_fail_waiting(struct template *t, bool of_host, const char *why)
 {
     for (unsigned n = t->crew.plain.waiting; n > 0 && t->crew.plain.first != NULL; n--)
-        jobs_decide(t->crew.plain.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+        fail(t->crew.plain.first, t, of_host, why);
     for (unsigned n = t->crew.living.waiting; n > 0 && t->crew.living.first != NULL; n--)
-        jobs_decide(t->crew.living.first, PB__CAUSE__CAUSE_START_FAILED, "template %s: %s", t->full, why);
+        fail(t->crew.living.first, t, of_host, why);
 }
 
 /* ---- build --------------------------------------------------------------------------------------------------------------------- */
@@ -507,10 +515,14 @@ static int recover_one(void *ctx, const struct store_template *row)
     struct template *t;
     struct frame f;
     uint8_t *packed;
-    int rc = frame_decode(&f, &pb__job_spec__descriptor, spec->bytes, spec->len, FRAME_MAX_CONTROL);
+    int rc = store_decode_spec(&f, spec->bytes, spec->len);
 
-    if (rc != 0)
+    if (rc == -ENOMEM)
         return rc;
+    if (rc != 0) {
+        store_tell_unsound(b->store, "template", row->name, "what it is made of cannot be read");
+        return 0;
+    }
     if (((const Pb__JobSpec *)f.msg)->limits == NULL || engine_find(((const Pb__JobSpec *)f.msg)->engine) < 0) {
         frame_release(&f);
         return 0; /* of an engine that this broker has not */

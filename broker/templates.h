@@ -123,7 +123,7 @@ void template_listen_no_more(struct template *t);
 void template_free_if_unused(struct template *t);
 void template_answer(struct template *t); /* who waits for its build: it is warm and stored */
 void template_fail_asks(struct template *t, Pb__CallFailure *f);
-void template_fail_waiting(struct template *t, const char *why); /* jobs */
+void template_fail_waiting(struct template *t, bool of_host, const char *why); /* jobs; of_host: they are tried again */
 void template_status(const struct template *t, Pb__TemplateStatus *ret);
 
 #endif

@@ -11,20 +11,6 @@
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 
-static Pb__ErrorCode code_of(int rc)
-{
-    switch (rc) {
-    case -EINVAL: return ER(USAGE);
-    case -ENOENT: return ER(NOT_FOUND);
-    case -EEXIST:
-    case -EBUSY: return ER(CONFLICT);
-    case -EDQUOT: return ER(QUOTA);
-    case -EPERM: return ER(PERMISSION);
-    case -ENOMEM: return ER(TEMPORARY);
-    default: return ER(INTERNAL);
-    }
-}
-
 /* What cannot be seen is not there, in these words and no others. */
 static void refuse_absent(struct control_call *c, const char *name)
 {
@@ -98,7 +84,7 @@ void verb_tenant_set(struct control_call *c)
         q->tenant->name = c->actor.tenant->name;
     rc = tenants_set(&c->broker->tenants, &c->actor, q, &t, why);
     if (rc != 0) {
-        control_refuse(c->broker, c->way, code_of(rc), "%s", rc == -ENOMEM ? "out of memory" : why);
+        control_refuse(c->broker, c->way, control_error_code(rc), "%s", rc == -ENOMEM ? "out of memory" : why);
         return;
     }
     jobs_dispatch(&c->broker->jobs); /* a gate may be open now, or wider */

@@ -181,6 +181,22 @@ static const char *configured(const struct tenants *t, uint32_t uid)
     return NULL;
 }
 
+bool tenants_is_mapped(const struct tenants *t, uint32_t uid)
+{
+    return configured(t, uid) != NULL;
+}
+
+void tenants_check_config(const struct tenants *t)
+{
+    const struct config_uids *u = &t->broker->config.uid_tenants;
+
+    for (unsigned i = 0; i < u->n; i++)
+        if (tenants_named(t, u->row[i].name) == NULL)
+            log_event(LOG_LEVEL_WARN, "uid_tenant_missing",
+                      "uid=%u tenant=%s lost=\"requests of that user\" way_out=\"coop tenant create %s\"", u->row[i].uid, u->row[i].name,
+                      u->row[i].name);
+}
+
 /* Mapped to one that is not there (any more): nobody, and not suddenly a tenant of its own. */
 struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid)
 {

@@ -116,6 +116,9 @@ struct tenant *tenants_find(const struct tenants *t, uint64_t id);       /* NULL
 struct tenant *tenants_named(const struct tenants *t, const char *name); /* the same */
 /* Of a local user: the one that the configuration maps it to, or its own, which is made. NULL: TENANTS_OF_UIDS are there, or no memory. */
 struct tenant *tenants_of_uid(struct tenants *t, uint32_t uid);
+bool tenants_is_mapped(const struct tenants *t, uint32_t uid); /* the configuration names its tenant */
+/* Each user that the configuration gives to a tenant which is not there is told in the log. */
+void tenants_check_config(const struct tenants *t);
 /* Of a stored job: also a local user's that nobody has asked for yet. NULL: there is none. */
 struct tenant *tenants_of_job(struct tenants *t, uint64_t id);
 /* t is below, or is, above. */

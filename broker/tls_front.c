@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,89 +17,15 @@
 #include "broker/rep_socket.h"
 #include "broker/tls_keys.h"
 #include "log.h"
-#include "tls_address.h"
 
 enum {
-    BACKLOG = 128,
+    LISTENER_FD = 3,
+    BROKER_FD = 4,
     AGAIN_US = 200000, /* before one that died is made again */
+    AGAIN_MAX_US = 30000000,
+    LIVES_US = 60000000, /* one that served so long was no failure to begin */
     FINISH_MS = 5000,
 };
-
-/* ---- listening --------------------------------------------------------------------------------------------------------------------- */
-
-static int bind_to(const struct addrinfo *a)
-{
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0, rc = 0;
-
-    if (fd < 0)
-        return -errno;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (a->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)); /* "*" is all there is */
-    if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        rc = -errno;
-        close(fd);
-    }
-    return rc != 0 ? rc : fd;
-}
-
-static int listen_at(const struct tls_address *at, char why[TLS_FRONT_WHY])
-{
-    const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-    struct addrinfo *list = NULL;
-    int rc = getaddrinfo(strcmp(at->host, "*") == 0 ? NULL : at->host, at->port, &hints, &list), fd = -EADDRNOTAVAIL;
-
-    if (rc != 0) {
-        snprintf(why, TLS_FRONT_WHY, "--listen %s: %s", at->host, gai_strerror(rc));
-        return -EINVAL;
-    }
-    for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next)
-        if (strcmp(at->host, "*") != 0 || a->ai_family == AF_INET6)
-            fd = bind_to(a);
-    for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next) /* no IPv6 here */
-        fd = bind_to(a);
-    freeaddrinfo(list);
-    if (fd < 0)
-        snprintf(why, TLS_FRONT_WHY, "--listen %s port %s: %s", at->host, at->port, strerror(-fd));
-    return fd;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_storage at;
-    socklen_t len = sizeof(at);
-
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        return 0;
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port : ((struct sockaddr_in *)&at)->sin_port);
-}
-
-int tls_front_listen(struct tls_front *f, const struct config *c, char why[TLS_FRONT_WHY])
-{
-    struct tls_address at;
-    int rc;
-
-    *f = (struct tls_front){ .listener = -1, .config = c, .watch = { .fd = -1 } };
-    if (c->listen[0] == '\0')
-        return 0;
-    if (!tls_address_parse(c->listen, &at)) {
-        snprintf(why, TLS_FRONT_WHY, "--listen %.200s: wants " TLS_SCHEME "HOST:PORT", c->listen);
-        return -EINVAL;
-    }
-    if (c->tls_cert[0] == '\0' || c->tls_key[0] == '\0') {
-        snprintf(why, TLS_FRONT_WHY, "--listen wants --tls-cert FILE and --tls-key FILE; coop cert DIR --host NAME makes a first pair");
-        return -EINVAL;
-    }
-    rc = tls_keys_read(c->tls_cert, c->tls_key, &f->keys, why, TLS_FRONT_WHY);
-    if (rc != 0)
-        return rc;
-    rc = listen_at(&at, why);
-    if (rc < 0)
-        return rc;
-    f->listener = rc;
-    f->port = port_of(rc);
-    return 0;
-}
 
 /* ---- the process ------------------------------------------------------------------------------------------------------------------- */
 
@@ -178,41 +102,66 @@ static _Noreturn void be_front(int listener, int broker, struct tls_keys *keys, 
     (void)setsid();
     (void)prctl(PR_SET_NAME, "coop-tls");
     log_init("tls", LOG_LEVEL_INFO);
-    if (dup2(listener, 3) < 0 || dup2(broker, 4) < 0 || close_range(5, ~0U, 0) != 0)
+    if (dup2(listener, LISTENER_FD) < 0 || dup2(broker, BROKER_FD) < 0 || close_range(BROKER_FD + 1, ~0U, 0) != 0)
         _exit(1);
-    supervise(3, 4, keys, c);
+    supervise(LISTENER_FD, BROKER_FD, keys, c);
 }
 
-int tls_front_start(struct tls_front *f)
+_Noreturn void tls_front_be(const char *cert, const char *key)
+{
+    static struct config c;
+    struct tls_keys *keys = NULL;
+    char why[TLS_FRONT_WHY];
+
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    log_init("tls", LOG_LEVEL_INFO);
+    snprintf(c.tls_cert, sizeof(c.tls_cert), "%s", cert);
+    snprintf(c.tls_key, sizeof(c.tls_key), "%s", key);
+    if (tls_keys_read(c.tls_cert, c.tls_key, &keys, why, sizeof(why)) != 0) {
+        log_event(LOG_LEVEL_ERROR, "tls_pair_refused", "why=\"%s\" stays=none", why);
+        _exit(1);
+    }
+    be_front(LISTENER_FD, BROKER_FD, keys, &c);
+}
+
+/* One that is to be the front; child: what it does there, with both descriptors above those that it gets them as. */
+static int fork_front(struct tls_front *f, void (*child)(const struct tls_front *f, int listener, int broker))
 {
     int pair[2], rc = 0;
 
-    if (f->listener < 0)
-        return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         return -errno;
     f->pid = fork();
     if (f->pid == 0) {
-        /* both out of the way of 3 and 4 first */
-        int listener = fcntl(f->listener, F_DUPFD_CLOEXEC, 5), broker = fcntl(pair[1], F_DUPFD_CLOEXEC, 5);
+        int listener = fcntl(f->listener, F_DUPFD_CLOEXEC, BROKER_FD + 1), broker = fcntl(pair[1], F_DUPFD_CLOEXEC, BROKER_FD + 1);
 
-        if (listener < 0 || broker < 0)
-            _exit(1);
-        be_front(listener, broker, f->keys, f->config);
+        if (listener >= 0 && broker >= 0)
+            child(f, listener, broker);
+        _exit(1);
     }
     if (f->pid < 0) {
         rc = -errno;
         f->pid = 0;
     }
     close(pair[1]);
-    close(f->listener);
-    f->listener = -1;
-    tls_keys_free(f->keys);
-    f->keys = NULL;
     if (rc == 0)
         f->watch.fd = pair[0];
     else
         close(pair[0]);
+    return rc;
+}
+
+static void begin(const struct tls_front *f, int listener, int broker)
+{
+    be_front(listener, broker, f->keys, f->config);
+}
+
+int tls_front_start(struct tls_front *f)
+{
+    int rc = f->listener >= 0 ? fork_front(f, begin) : 0;
+
+    tls_keys_free(f->keys);
+    f->keys = NULL;
     return rc;
 }
 
@@ -252,8 +201,7 @@ static void on_arrival(void *ctx)
     ssize_t n = receive(f, &a, &fd);
 
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        log_event(LOG_LEVEL_ERROR, "tls_front_gone", "lost=\"requests over TLS\"");
-        hang_up(f);
+        hang_up(f); /* its end is heard of, too */
     }
     if (n != (ssize_t)sizeof(a) || fd < 0) {
         if (fd >= 0)
@@ -265,6 +213,56 @@ static void on_arrival(void *ctx)
     rep_adopt(f->to, fd, &from);
 }
 
+/* ---- another one, when it has died ------------------------------------------------------------------------------------------------- */
+
+/*
+ * The broker has threads by now, jobs in its memory, and no key: the next front is coopd started anew, which reads the two files as the user
+ * that it is now. Nothing but system calls between fork and exec.
+ */
+static void begin_again(const struct tls_front *f, int listener, int broker)
+{
+    const char *argv[] = { "coopd", TLS_FRONT_WORD, f->config->tls_cert, f->config->tls_key, NULL };
+
+    if (dup2(listener, LISTENER_FD) >= 0 && dup2(broker, BROKER_FD) >= 0)
+        (void)execv("/proc/self/exe", (char *const *)(void *)argv);
+}
+
+static int take_arrivals(struct tls_front *f)
+{
+    f->begun_us = f->loop->now_us;
+    return loop_add(f->loop, &f->watch);
+}
+
+static void again_later(struct tls_front *f);
+
+static void on_again(void *ctx)
+{
+    struct tls_front *f = ctx;
+    int rc = fork_front(f, begin_again);
+
+    if (rc == 0)
+        rc = take_arrivals(f);
+    if (rc == 0) {
+        log_event(LOG_LEVEL_INFO, "tls_front_again", "pid=%d", (int)f->pid);
+        return;
+    }
+    log_event(LOG_LEVEL_ERROR, "tls_front_failed", "error=\"%s\"", strerror(-rc));
+    again_later(f);
+}
+
+/* Who connects meanwhile waits in the listener's queue. */
+static void again_later(struct tls_front *f)
+{
+    uint64_t pause = AGAIN_US;
+
+    if (f->failures > 0 && f->loop->now_us - f->begun_us > LIVES_US)
+        f->failures = 0;
+    for (unsigned i = 0; i < f->failures && pause < AGAIN_MAX_US; i++)
+        pause *= 2;
+    f->failures++;
+    (void)timers_arm(&f->loop->timers, &f->again, f->loop->now_us + (pause < AGAIN_MAX_US ? pause : AGAIN_MAX_US));
+}
+
 int tls_front_open(struct tls_front *f, struct loop *loop, struct rep_socket *to)
 {
     if (f->watch.fd < 0)
@@ -273,8 +271,9 @@ int tls_front_open(struct tls_front *f, struct loop *loop, struct rep_socket *to
     f->to = to;
     f->watch.fn = on_arrival;
     f->watch.ctx = f;
+    f->again = (struct timer){ .fn = on_again, .ctx = f };
     log_event(LOG_LEVEL_INFO, "tls_listens", "port=%d", f->port);
-    return loop_add(loop, &f->watch);
+    return take_arrivals(f);
 }
 
 void tls_front_reload(const struct tls_front *f)
@@ -289,15 +288,20 @@ void tls_front_on_child(struct tls_front *f)
 
     if (f->pid == 0 || waitpid(f->pid, &status, WNOHANG) != f->pid)
         return;
-    log_event(LOG_LEVEL_ERROR, "tls_front_gone", "pid=%d status=%d lost=\"requests over TLS\"", (int)f->pid, status);
+    log_event(LOG_LEVEL_ERROR, "tls_front_gone", "pid=%d status=%d lost=\"connections over TLS\" why=\"it is started again\"", (int)f->pid,
+              status);
     f->pid = 0;
     hang_up(f);
+    if (f->loop != NULL && f->again.fn != NULL)
+        again_later(f);
 }
 
 void tls_front_finish(struct tls_front *f)
 {
     struct pollfd p = { .events = POLLIN };
 
+    if (f->loop != NULL)
+        timers_cancel(&f->loop->timers, &f->again);
     hang_up(f);
     if (f->listener >= 0)
         close(f->listener);

@@ -5,7 +5,8 @@
  *          done where there is nothing to be had. The front is forked while the broker has read nothing but its command line and the two
  *          files of its certificate; it is the same user, sealed: no privileges, no descriptors but the listening socket and one to the
  *          broker, a filter of calls. A connection whose handshake is done becomes a socket pair, one end of which is the broker's, with
- *          the peer's address. It is restarted when it dies.
+ *          the peer's address. It is restarted when it dies, and its supervisor as well: that one is coopd started anew, which reads the two
+ *          files again.
  * Why not nng: docs/decisions/0017.
  * Order:   tls_front_listen() as root or not, tls_front_start() with one thread, tls_front_open() with a loop, tls_front_finish().
  * Returns: 0 or -errno; with why, a sentence.
@@ -25,7 +26,7 @@ struct tls_keys;
 #define TLS_FRONT_WHY 512 /* as PLACES_WHY */
 
 struct tls_front {
-    int listener; /* -1: none was asked for */
+    int listener; /* -1: none was asked for. Kept for the next one */
     int port;
     struct tls_keys *keys; /* until it is forked */
     const struct config *config;
@@ -33,8 +34,13 @@ struct tls_front {
     struct loop *loop;
     struct loop_watch watch;
     struct rep_socket *to;
+    struct timer again; /* for another one, when it has died */
+    unsigned failures;  /* in a row */
+    uint64_t begun_us;
 };
 
+/* Whether tls_front_listen() would be refused for what is written; no port is taken. */
+int tls_front_check(const struct config *c, char why[TLS_FRONT_WHY]);
 /* Nothing is done where c->listen is "". -EINVAL: the address, the files, or that they do not belong together. */
 int tls_front_listen(struct tls_front *f, const struct config *c, char why[TLS_FRONT_WHY]);
 /* Whoever called has no key any more afterwards. */
@@ -51,7 +57,11 @@ struct tls_arrival {
     char address[48];
 };
 
-/* ---- the front itself (tls_serve.c) ---- */
+/* ---- the front itself ---- */
+
+/* coopd TLS_FRONT_WORD CERT KEY is one that a running broker has started in place of one that died. Never returns. */
+#define TLS_FRONT_WORD "--tls-front"
+_Noreturn void tls_front_be(const char *cert, const char *key);
 
 /* Serves until the broker hangs up. Never returns. */
 _Noreturn void tls_serve(int listener, int broker, const struct tls_keys *keys);

@@ -4,29 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/arrays_verbs.h"
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
+#include "broker/spec_check.h"
 #include "broker/spool.h"
+#include "broker/stored.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 
 /* ---- retry -------------------------------------------------------------------------------------------------------------------------------------- */
-
-/* As it was submitted, but for what was of that time. Limits that were not asked for are found anew. */
-static void make_anew(Pb__JobSpec *s)
-{
-    s->idem_key = (char *)protobuf_c_empty_string;
-    s->hold = false;
-    if (s->schedule != NULL) {
-        s->schedule->n_after = 0;
-        s->schedule->not_before_us = s->schedule->deadline_us = 0;
-        s->schedule->array = NULL; /* of a task: one job more, and no array */
-    }
-    for (size_t i = 0; i < limits_count; i++)
-        if ((s->limits_asked & 1u << i) == 0)
-            memset((char *)s->limits + limits_table[i].offset, 0, sizeof(uint64_t));
-}
 
 static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *spec)
 {
@@ -38,7 +26,7 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
     o.done = verb_on_submitted;
     o.ctx = verb_submit_call(c, 0);
     if (o.ctx != NULL) {
-        make_anew(spec);
+        spec_make_anew(spec);
         rc = jobs_submit(&c->broker->jobs, &o, id, &no);
     }
     if (rc == 0)
@@ -50,7 +38,6 @@ static void submit_again(struct control_call *c, struct tenant *t, Pb__JobSpec *
 void verb_retry(struct control_call *c)
 {
     struct broker *b = c->broker;
-    struct store_blob blob = { 0 };
     struct frame spec = { 0 };
     struct store_job row;
     struct tenant *t = NULL;
@@ -64,11 +51,12 @@ void verb_retry(struct control_call *c)
         verb_refuse_state(c, "it has not ended; a clone does not wait for that");
         return;
     }
+    if (rc == 0 && row.array_id[0] != '\0') {
+        array_retry_task(c, &row);
+        return;
+    }
     if (rc == 0)
-        rc = store_read_spec(b->store, c->id, &blob);
-    if (rc == 0)
-        rc = frame_decode(&spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
+        rc = stored_spec(b, c->id, &spec);
     if (rc == 0)
         t = tenants_of_job(&b->tenants, row.tenant);
     if (t != NULL)

@@ -145,8 +145,9 @@ static void act_on_entry(struct control_call *c, int (*act)(struct jobs *j, stru
     if (rc == 0)
         return;
     free(d);
-    if (rc == -ENOMEM)
-        control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
+    if (rc == -ENOMEM || rc == -EALREADY)
+        control_refuse(c->broker, c->way, ER(TEMPORARY),
+                       rc == -ENOMEM ? "out of memory" : "job %s is being changed by another request; ask again", c->id);
     else
         verb_refuse_state(c, when);
 }

@@ -28,6 +28,8 @@ struct edited {
     struct broker *broker;
     struct rep_way way;
     struct actor actor;
+    struct jobs_edit jobs;
+    struct frame spec; /* as it will be */
 };
 
 static Pb__JobSpec *spec_of(struct edit *e)
@@ -114,22 +116,46 @@ static int fill_op(struct edit *e, const Pb__Edit *q)
     return 0;
 }
 
+static void free_edited(struct edited *d)
+{
+    frame_release(&d->spec);
+    free(d);
+}
+
+static void take_edit(struct edited *d, const struct store_op *op)
+{
+    struct jobs *j = &d->broker->jobs;
+    struct waiting *w = waiting_find(&j->table, op->job);
+
+    deps_edited(d->broker, op->job, op->status, &(struct deps_list){ op->edit.add, op->edit.n_add },
+                &(struct deps_list){ op->edit.drop, op->edit.n_drop });
+    if (w == NULL)
+        return;
+    d->jobs.packed = &op->edit.spec;
+    d->jobs.spec = (const Pb__JobSpec *)d->spec.msg;
+    d->jobs.limits = op->edit.what & STORE_EDIT_LIMITS ? &op->edit.row : NULL;
+    if (op->status == 0)
+        jobs_edited(j, w, &d->jobs);
+    else
+        jobs_undo_edit(j, w);
+}
+
 static void on_edited(struct store_op *op)
 {
     struct edited *d = op->owner;
     struct control_call again = { .broker = d->broker, .way = d->way, .actor = d->actor };
 
     memcpy(again.id, op->job, sizeof(again.id));
+    take_edit(d, op);
     if (op->status == 0)
         verb_show(&again);
     else if (op->status == -ESTALE || op->status == -ENOENT)
         control_refuse(d->broker, d->way, ER(CONFLICT), "job %s does not wait any more", op->job);
     else
         control_refuse(d->broker, d->way, ER(TEMPORARY), "the change of job %s could not be stored: %s", op->job, strerror(-op->status));
-    free(d);
+    free_edited(d);
 }
 
-/* Without those that it is not to wait for any more it may begin at once: not before the store has the edit in front of the claim. */
 static int edit_deps(struct edit *e)
 {
     struct control_call *c = e->call;
@@ -141,23 +167,23 @@ static int edit_deps(struct edit *e)
                      q->n_drop_after, &e->add, &e->drop, e->why);
 }
 
-/* From here on nothing fails: what begins it sees is the new spec. */
-static int commit(struct edit *e)
+/* From here on nothing fails but the store. */
+static int push(struct edit *e)
 {
     struct control_call *c = e->call;
-    struct jobs *j = &c->broker->jobs;
     struct edited *d = malloc(sizeof(*d));
-    int rc = d != NULL ? 0 : -ENOMEM;
+    int rc = -ENOMEM;
 
-    j->claiming = true;
+    if (d == NULL)
+        return rc;
+    *d = (struct edited){ .broker = c->broker, .way = c->way, .actor = c->actor, .jobs = e->jobs };
+    rc = frame_decode(&d->spec, &pb__job_spec__descriptor, e->op->edit.spec.bytes, e->op->edit.spec.len, FRAME_MAX_CONTROL);
     if (rc == 0)
         rc = edit_deps(e);
     if (rc != 0) {
-        j->claiming = false;
-        free(d);
+        free_edited(d);
         return rc;
     }
-    *d = (struct edited){ c->broker, c->way, c->actor };
     e->op->edit.add = e->add.deps;
     e->op->edit.n_add = e->add.n;
     e->op->edit.drop = e->drop.deps;
@@ -166,9 +192,6 @@ static int commit(struct edit *e)
     e->op->done = on_edited;
     store_push(c->broker->store, e->op);
     e->op = NULL;
-    jobs_edited(j, e->entry, &e->jobs, spec_of(e));
-    j->claiming = false;
-    jobs_dispatch(j);
     return 0;
 }
 
@@ -176,47 +199,22 @@ static int edit(struct edit *e)
 {
     struct control_call *c = e->call;
     struct jobs *j = &c->broker->jobs;
-    struct store_blob blob;
-    void *own;
-    int rc = jobs_read_spec(j, e->entry, &blob, &own);
+    int rc = jobs_read_spec(j, e->entry, &e->spec);
 
-    if (rc == 0)
-        rc = frame_decode(&e->spec, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(own);
     if (rc == 0)
         rc = edit_spec(e, c->request->edit);
     if (rc == 0)
         rc = (e->op = store_op_new(STORE_EDIT, c->id)) != NULL ? fill_op(e, c->request->edit) : -ENOMEM;
     if (rc == 0)
-        rc = jobs_begin_edit(j, e->entry, e->op->edit.spec.bytes, e->op->edit.spec.len);
+        rc = jobs_begin_edit(j, e->entry);
+    if (rc == -EALREADY)
+        snprintf(e->why, sizeof(e->why), "job %s is being changed by another request; ask again", c->id);
     if (rc != 0)
         return rc;
-    rc = commit(e);
+    rc = push(e);
     if (rc != 0)
         jobs_undo_edit(j, e->entry);
     return rc;
-}
-
-static void refuse_edit(struct control_call *c, int rc, const char *why)
-{
-    static const struct {
-        int rc;
-        Pb__ErrorCode code;
-    } rows[] = {
-        {-EINVAL,  ER(USAGE)    },
-        { -E2BIG,  ER(USAGE)    },
-        { -ELOOP,  ER(CONFLICT) },
-        { -EDQUOT, ER(QUOTA)    },
-        { -ENOENT, ER(NOT_FOUND)},
-        { -EBUSY,  ER(CONFLICT) },
-        { -ENOMEM, ER(TEMPORARY)},
-    };
-    Pb__ErrorCode code = ER(INTERNAL);
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].rc == rc)
-            code = rows[i].code;
-    control_refuse(c->broker, c->way, code, "%s", why[0] != '\0' ? why : strerror(-rc));
 }
 
 void verb_edit(struct control_call *c)
@@ -231,7 +229,7 @@ void verb_edit(struct control_call *c)
     }
     rc = edit(&e);
     if (rc != 0)
-        refuse_edit(c, rc, e.why);
+        control_refuse(c->broker, c->way, control_error_code(rc), "%s", e.why[0] != '\0' ? e.why : strerror(-rc));
     if (e.op != NULL) { /* the lists are ours still */
         e.op->edit.add = e.op->edit.drop = NULL;
         e.op->edit.n_add = e.op->edit.n_drop = 0;

@@ -165,11 +165,14 @@ int verb_answer(struct waiter *w, int now)
     return 1;
 }
 
-static size_t read_ended_output(struct broker *b, const char *id, int stream, uint64_t offset, uint8_t *buf)
+/* all: how much it printed, by its receipt: behind that there is nothing to look for. */
+static size_t read_ended_output(struct broker *b, const char *id, int stream, uint64_t offset, uint64_t all, uint8_t *buf)
 {
     struct store_blob blob = { 0 };
     size_t n = 0;
 
+    if (offset >= all)
+        return 0;
     if (spool_read_file(b->output_dir, id, stream, offset, buf, CONTROL_CHUNK, &n) == 0)
         return n;
     if (store_read_output(b->store, id, stream, offset, CONTROL_CHUNK, &blob) == 0 && blob.len <= CONTROL_CHUNK) {
@@ -187,8 +190,8 @@ static void answer_logs_ended(struct waiter *w, struct stored *s)
 
     settle_offsets(w, s->job.epoch);
     if (start_chunk(&k, w, s->job.epoch) == 0) {
-        k.reply.stdout_data.len = read_ended_output(w->broker, s->job.id, 0, w->offset[0], k.bytes[0]);
-        k.reply.stderr_data.len = read_ended_output(w->broker, s->job.id, 1, w->offset[1], k.bytes[1]);
+        k.reply.stdout_data.len = read_ended_output(w->broker, s->job.id, 0, w->offset[0], s->status.stdout_bytes, k.bytes[0]);
+        k.reply.stderr_data.len = read_ended_output(w->broker, s->job.id, 1, w->offset[1], s->status.stderr_bytes, k.bytes[1]);
     }
     k.reply.status = &s->status;
     k.reply.ended = w->offset[0] + k.reply.stdout_data.len >= s->status.stdout_bytes &&

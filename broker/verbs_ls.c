@@ -139,33 +139,15 @@ struct question {
     struct store_label *labels;
 };
 
-static int all_seen(struct question *q)
-{
-    const struct control_call *c = q->call;
-    const struct tenants *all = &c->broker->tenants;
-    size_t n = 0;
-
-    if (actor_may(&c->actor, ACTOR_OPERATOR))
-        return 0;
-    q->tenants = calloc(HASH_COUNT(all->by_id) + 1, sizeof(*q->tenants));
-    if (q->tenants == NULL)
-        return -ENOMEM;
-    for (const struct tenant *t = all->by_id; t != NULL; t = t->hh.next)
-        if (actor_sees_tenant(&c->actor, t))
-            q->tenants[n++] = t->id;
-    q->filter.n_tenants = n;
-    return n > 0 ? 0 : -ENOENT;
-}
-
 static int take_tenants(struct question *q, const char *name)
 {
     const struct tenant *t = q->call->actor.tenant;
 
     if (strcmp(name, "*") == 0) {
-        int rc = all_seen(q);
+        int rc = actor_seen_tenants(q->call->broker, &q->call->actor, &q->tenants, &q->filter.n_tenants);
 
         q->filter.tenants = q->tenants;
-        return rc;
+        return rc == 0 && q->tenants != NULL && q->filter.n_tenants == 0 ? -ENOENT : rc;
     }
     if (name[0] != '\0')
         t = tenants_named(&q->call->broker->tenants, name);

@@ -53,38 +53,27 @@ static int take_attempt(void *ctx, const struct store_attempt *a)
     return job_add_attempt(ctx, a);
 }
 
-static void fill_why(struct broker *b, const struct waiting *w, struct show *s)
+void verb_fill_why(struct broker *b, const struct waiting *w, struct jobs_why *own, Pb__Why *ret)
 {
-    const struct sched_why *sched = &s->why_is.sched;
-    Pb__Why *why = &s->why;
+    const struct sched_why *sched = &own->sched;
 
-    jobs_why(&b->jobs, w, &s->why_is);
-    pb__why__init(why);
-    why->reason = s->why_is.reason;
-    why->text = s->why_is.text;
-    why->position = sched->position;
-    why->ahead_own = sched->ahead_own;
-    why->estimate_us = sched->estimate_us;
-    why->share = sched_share(b->tenants.sched, &w->tenant->sched, b->loop.now_us);
-    why->entitled = sched_entitled(b->tenants.sched, &w->tenant->sched);
-    why->running = w->tenant->sched.running;
-    why->max_running = w->tenant->sched.max_running;
-    s->status.reason = s->why_is.reason;
+    jobs_why(&b->jobs, w, own);
+    pb__why__init(ret);
+    ret->reason = own->reason;
+    ret->text = own->text;
+    ret->position = sched->position;
+    ret->ahead_own = sched->ahead_own;
+    ret->estimate_us = sched->estimate_us;
+    ret->share = sched_share(b->tenants.sched, &w->tenant->sched, b->loop.now_us);
+    ret->entitled = sched_entitled(b->tenants.sched, &w->tenant->sched);
+    ret->running = w->tenant->sched.running;
+    ret->max_running = w->tenant->sched.max_running;
 }
 
-/* The spec of one that is not stored yet is with it: an interpreter begins before it is committed. */
-static int read_spec(struct control_call *c, const struct job *job, bool unstored, struct frame *ret)
+static void fill_why(struct broker *b, const struct waiting *w, struct show *s)
 {
-    struct store_blob blob = { 0 };
-    int rc;
-
-    if (unstored)
-        return frame_decode(ret, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
-    rc = store_read_spec(c->broker->store, c->id, &blob);
-    if (rc == 0)
-        rc = frame_decode(ret, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
-    free(blob.bytes);
-    return rc;
+    verb_fill_why(b, w, &s->why_is, &s->why);
+    s->status.reason = s->why_is.reason;
 }
 
 static int read_show(struct control_call *c, struct show *s)
@@ -97,7 +86,10 @@ static int read_show(struct control_call *c, struct show *s)
 
     if (rc != 0 && !unstored)
         return rc;
-    rc = read_spec(c, job, unstored, &s->spec);
+    if (unstored) /* its spec is with it: an interpreter begins before it is committed */
+        rc = frame_decode(&s->spec, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+    else
+        rc = stored_spec(b, c->id, &s->spec);
     s->status = s->stored.status;
     if (job != NULL)
         jobs_status(job, &s->status);

@@ -6,6 +6,7 @@
 
 #include "broker/broker.h"
 #include "broker/control_verbs.h"
+#include "broker/plans_own.h"
 #include "broker/spec_check.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -19,24 +20,8 @@ struct submit_call {
 
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no)
 {
-    static const struct {
-        int rc;
-        Pb__ErrorCode code;
-    } rows[] = {
-        {-EINVAL,  ER(USAGE)     },
-        { -E2BIG,  ER(USAGE)     },
-        { -EDQUOT, ER(QUOTA)     },
-        { -EEXIST, ER(CONFLICT)  },
-        { -ENOENT, ER(NOT_FOUND) },
-        { -EBUSY,  ER(TEMPORARY) },
-        { -EPERM,  ER(PERMISSION)},
-        { -ENOMEM, ER(TEMPORARY) },
-    };
-    Pb__ErrorCode code = ER(INTERNAL);
+    Pb__ErrorCode code = rc == -EBUSY ? ER(TEMPORARY) : control_error_code(rc); /* it drains: another time, or another broker */
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].rc == rc)
-            code = rows[i].code;
     control_refuse_hint(b, way, code, no->hint, "%s", no->why);
 }
 
@@ -67,8 +52,84 @@ static uint64_t tasks_of(const Pb__JobSpec *spec)
     return spec->schedule != NULL && spec->schedule->array != NULL ? spec_array_tasks(spec->schedule->array) : 0;
 }
 
+/* ---- where it would stand ---------------------------------------------------------------------------------------------------------------- */
+
+struct dry {
+    char reason[JOBS_REASON];
+    Pb__Why why;
+};
+
+/* The first that it would wait for; what cannot be waited for was refused before. */
+static bool waits_for_others(struct control_call *c, const Pb__Schedule *s, char reason[JOBS_REASON])
+{
+    struct deps_list deps = { 0 };
+    char why[DEPS_WHY];
+    bool waits = false;
+
+    if (s == NULL || deps_resolve(c->broker, c->actor.tenant, c->actor.queue, NULL, s->after, s->n_after, &deps, why) != 0)
+        return false;
+    for (size_t i = 0; i < deps.n && !waits; i++) {
+        waits = !deps.deps[i].met;
+        snprintf(reason, JOBS_REASON, "DEP:%s", deps.deps[i].on);
+    }
+    deps_list_finish(&deps);
+    return waits;
+}
+
+static bool waits_for_limiter(const struct broker *b, const struct tenant *t, const Pb__Schedule *s, char reason[JOBS_REASON])
+{
+    for (size_t i = 0; s != NULL && i < s->n_limiters; i++) {
+        const struct limiter *l = limiters_find(b, t->id, s->limiters[i]->key);
+
+        if (l == NULL || l->sched.used + s->limiters[i]->n <= l->sched.max)
+            continue;
+        snprintf(reason, JOBS_REASON, "LIMITER:%.48s", s->limiters[i]->key);
+        return true;
+    }
+    return false;
+}
+
+/* By how things are now, and in the order in which a job would meet them. "": it would begin. */
+static void find_reason(struct control_call *c, const Pb__JobSpec *spec, char reason[JOBS_REASON])
+{
+    const struct broker *b = c->broker;
+    const struct sched_tenant *t = &c->actor.tenant->sched;
+    const char *word = "";
+
+    if (spec->hold)
+        word = "HELD_USER";
+    else if (waits_for_others(c, spec->schedule, reason))
+        return;
+    else if (spec->schedule != NULL && spec->schedule->not_before_us > loop_wall_us())
+        word = "NOT_BEFORE";
+    else if (waits_for_limiter(b, c->actor.tenant, spec->schedule, reason))
+        return;
+    else if (t->max_running != 0 && t->running >= t->max_running)
+        word = "QUOTA_RUNNING";
+    else if (b->pool.busy >= b->config.workers)
+        word = "NO_SLOT";
+    snprintf(reason, JOBS_REASON, "%s", word);
+}
+
+static Pb__Why *fill_dry(struct control_call *c, const Pb__JobSpec *spec, struct dry *d)
+{
+    const struct broker *b = c->broker;
+    const struct sched_tenant *t = &c->actor.tenant->sched;
+
+    find_reason(c, spec, d->reason);
+    pb__why__init(&d->why);
+    d->why.reason = d->reason;
+    d->why.text = (char *)jobs_reason_text(d->reason);
+    d->why.share = sched_share(b->tenants.sched, t, b->loop.now_us);
+    d->why.entitled = sched_entitled(b->tenants.sched, t);
+    d->why.running = t->running;
+    d->why.max_running = t->max_running;
+    return &d->why;
+}
+
 static void reply_dry(struct control_call *c, Pb__JobSpec *spec, char *id)
 {
+    struct dry dry;
     Pb__Reply r = PB__REPLY__INIT;
     Pb__SubmitReply s = PB__SUBMIT_REPLY__INIT;
 
@@ -78,6 +139,7 @@ static void reply_dry(struct control_call *c, Pb__JobSpec *spec, char *id)
     s.limits_effective = spec->limits;
     s.effective = spec;
     s.tasks = tasks_of(spec);
+    s.why = !s.existing && (spec->schedule == NULL || spec->schedule->cron[0] == '\0') ? fill_dry(c, spec, &dry) : NULL;
     r.body_case = PB__REPLY__BODY_SUBMIT;
     r.submit = &s;
     control_reply(c->broker, c->way, &r);

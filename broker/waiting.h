@@ -28,7 +28,9 @@ struct tenant;
 enum waiting_hold {
     WAITING_HELD_USER = 1 << 0,       /* coop hold, or the spec */
     WAITING_HELD_QUARANTINE = 1 << 1, /* its workers were lost as often as it may be tried */
+    WAITING_HELD_ARRAY = 1 << 2,      /* coop pause of its array */
 };
+#define WAITING_HOLDS (WAITING_HELD_USER | WAITING_HELD_QUARANTINE | WAITING_HELD_ARRAY)
 
 enum waiting_clock { WAITING_WALL, WAITING_MONOTONIC, WAITING_CLOCKS };
 
@@ -40,9 +42,10 @@ struct waiting {
     struct tenant *tenant;
     struct array *array; /* of which it is a task; NULL: of none */
     uint64_t array_index;
-    uint64_t epoch;
+    uint64_t epoch, stored_epoch;        /* of its last step; of the last one that is known to be stored */
     uint64_t submitted_us;               /* wall clock */
     uint64_t not_before_us, deadline_us; /* the same; 0: none */
+    uint64_t pause_until_us;             /* the same, of RETRY_WAIT: what a new broker goes by; this one goes by the monotonic clock */
     uint64_t ready_at;                   /* monotonic: nothing but the scheduler has kept it back since */
     uint64_t due_us;                     /* in the heap that it is in */
     struct waiting_spec *spec;           /* packed, while there is room; NULL: in the store. In FINISHING without a job: its receipt */
@@ -55,12 +58,14 @@ struct waiting {
     uint8_t engine;     /* place in engine_table; WAITING_NO_ENGINE: this broker has none of that name */
     uint8_t band;       /* class and priority: waiting_set_band() */
     uint8_t due_clock;  /* enum waiting_clock */
+    uint8_t unread;     /* claims in a row that came to nothing: its spec could not be read */
     bool committed : 1; /* its submit is on disk */
     bool refused : 1;   /* it could not be stored: no trace of it stays */
     bool stream : 1;    /* its standard input is one */
     bool has_deps : 1;  /* waits, or waited, for others */
     bool is_wanted : 1; /* others wait for it */
     bool entering : 1;  /* others' commit: nothing looks at it until jobs_admit() */
+    bool editing : 1;   /* a change that somebody waits for is on its way to the store: nobody claims it meanwhile */
     bool claimed : 1;   /* the scheduler has charged it, and has not been told its end */
 };
 #define WAITING_NO_ENGINE 255
@@ -69,6 +74,7 @@ _Static_assert(sizeof(struct waiting) <= 224, "a million of them are to fit");
 /* A packed message that is kept at hand. */
 struct waiting_spec {
     size_t len;
+    uint64_t log_until_us, keep_until_us; /* of a receipt: when what is kept of the job goes */
     uint8_t bytes[];
 };
 

@@ -9,6 +9,7 @@
 #include "broker/arrays.h"
 #include "broker/broker.h"
 #include "broker/jobs.h"
+#include "broker/stored.h"
 #include "broker/tenants.h"
 #include "broker/waiting.h"
 #include "frame.h"
@@ -73,19 +74,16 @@ static void set_unref(struct webhook_set *s)
 /* Of the spec that the store has under this id; asked once for an array. NULL: it cannot be had. */
 static struct webhook_set *set_read(struct webhooks *w, const char *spec_of)
 {
-    struct store_blob blob = { 0 };
     struct frame f;
 
     if (strcmp(w->recent_of, spec_of) == 0)
         return set_ref(w->recent);
-    if (store_read_spec(w->broker->store, spec_of, &blob) == 0 &&
-        frame_decode(&f, &pb__job_spec__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL) == 0) {
+    if (stored_spec(w->broker, spec_of, &f) == 0) {
         set_unref(w->recent);
         w->recent = set_new((const Pb__JobSpec *)f.msg);
         snprintf(w->recent_of, sizeof(w->recent_of), "%s", w->recent != NULL ? spec_of : "");
         frame_release(&f);
     }
-    free(blob.bytes);
     return strcmp(w->recent_of, spec_of) == 0 ? set_ref(w->recent) : NULL;
 }
 

@@ -144,6 +144,21 @@ static int check_count(const struct command *c, struct coop_error *why)
     return -EINVAL;
 }
 
+/* -c CODE and -m MODULE stand where the file would, and what follows is the job's: its first word is theirs. */
+static bool stands_for_the_file(const struct command *c)
+{
+    return c->verb != NULL && c->verb->job_args && (c->opt.code != NULL || c->opt.modules.n > 0);
+}
+
+/* Behind what is run everything belongs to it. */
+static void take_job_args(int argc, char **argv, int i, struct command *c)
+{
+    if (i + 1 < argc && strcmp(argv[i + 1], "--") == 0)
+        i++;
+    while (++i < argc)
+        c->args[c->n_args++] = argv[i];
+}
+
 /* -1, -.5: an argument of a call, as no flag begins with a digit. */
 static bool is_number(const char *word)
 {
@@ -163,6 +178,11 @@ static int parse_words(int argc, char **argv, struct command *c, struct coop_err
             flags = false;
         } else if (flags && word[0] == '-' && word[1] != '\0' && !(c->verb != NULL && is_number(word))) {
             rc = parse_flag(argc, argv, &i, c, verbs, why);
+            if (rc == 0 && stands_for_the_file(c)) {
+                c->args[c->n_args++] = c->opt.code != NULL ? "-c" : "-m";
+                take_job_args(argc, argv, i, c);
+                break;
+            }
         } else if (c->verb == NULL) {
             rc = parse_verb(word, c, why);
             verbs = rc == 0 ? verb_bit(c->verb) : VERB_ALL;
@@ -171,10 +191,8 @@ static int parse_words(int argc, char **argv, struct command *c, struct coop_err
             if (!c->verb->job_args)
                 continue;
             c->after_dashes = !flags;
-            if (i + 1 < argc && strcmp(argv[i + 1], "--") == 0)
-                i++;
-            while (++i < argc)
-                c->args[c->n_args++] = argv[i];
+            take_job_args(argc, argv, i, c);
+            break;
         }
     }
     return rc;
@@ -217,4 +235,5 @@ void command_finish(struct command *c)
     free(c->opt.webhooks.items);
     free(c->opt.drop_after.items);
     free(c->opt.hosts.items);
+    free(c->opt.modules.items);
 }

@@ -29,7 +29,9 @@ struct options {
     const char *token_file, *ca_file; /* with endpoint */
     const char *endpoint, *engine, *name, *stdin_path, *head;
     const char *template, *run, *unbound, *source;
-    uint32_t max_items; /* of a queue, as max_bytes; 0: the broker's default */
+    const char *code;         /* -c: a script of Python */
+    struct text_list modules; /* -m: of Python; of a job one */
+    uint32_t max_items;       /* of a queue, as max_bytes; 0: the broker's default */
     uint64_t max_bytes;
     const char *output_dir, *policy_path, *require, *explain, *output; /* output: the one of result */
     uint64_t timeout_us;                                               /* 0: none */
@@ -50,10 +52,11 @@ struct options {
     /* what is changed of one (edit) */
     bool set_class;
     Pb__JobClass job_class;
-    uint32_t priority;                   /* 1 to 5; 0: not given */
-    uint64_t not_before_us, deadline_us; /* wall clock; 0: not given */
-    struct text_list after, drop_after;  /* ID[:ok|fail|any] */
-    bool clone;                          /* retry */
+    uint32_t priority;                         /* 1 to 5; 0: not given */
+    uint64_t not_before_us, deadline_us;       /* wall clock; 0: not given */
+    uint64_t not_before_in_us, deadline_in_us; /* said as a span from now; 0: not said so */
+    struct text_list after, drop_after;        /* ID[:ok|fail|any] */
+    bool clone;                                /* retry */
 
     bool why;                      /* show */
     bool any, all_of, no_progress; /* wait */
@@ -81,6 +84,7 @@ struct command {
     bool after_dashes; /* the first of args stood behind -- */
 };
 
+/* What the value of a flag, or an argument behind a word, is one of. */
 enum flag_completes {
     FLAG_NOTHING,
     FLAG_FILE,
@@ -93,6 +97,12 @@ enum flag_completes {
     FLAG_ID,
     FLAG_SORT,
     FLAG_RETRY,
+    FLAG_NAME, /* what the verb's own ls lists */
+    FLAG_TENANT,
+    FLAG_SCOPES,
+    FLAG_TENANT_KEYS,
+    FLAG_QUOTA_KEYS,
+    FLAG_TOKEN_KEYS,
 };
 
 struct flag {

@@ -8,7 +8,9 @@
 
 #include "cli/args.h"
 
-/* Returns the exit code, after what went wrong has been said. */
-int audit_admin(const struct command *c, struct coop_client *client);
+struct coop_client;
+
+/* before: the number of an act; 0: from the last. Returns the exit code, after what went wrong has been said. */
+int audit_admin(const struct command *c, struct coop_client *client, uint64_t before);
 
 #endif

@@ -10,7 +10,7 @@
 
 struct coop_client;
 
-/* The exit code. */
-int audit_calls(const struct command *c, struct coop_client *client);
+/* before: the number of a call; 0: from the last. The exit code. */
+int audit_calls(const struct command *c, struct coop_client *client, uint64_t before);
 
 #endif

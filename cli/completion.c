@@ -5,6 +5,7 @@
 
 #include "cli/args.h"
 #include "cli/json.h"
+#include "cli/settings.h"
 #include "cli/words.h"
 #include "engine_table.h"
 #include "job_caps.h"
@@ -38,19 +39,47 @@ bool completion_has(const struct verb *v, const struct flag *f)
 /* ---- values -------------------------------------------------------------------------------------------------------------------------- */
 
 const char *const completion_list_names[] = {
-    [LIST_STATES] = "states",   [LIST_ENGINES] = "engines", [LIST_LIMITS] = "limits", [LIST_CAPS] = "caps",
-    [LIST_CLASSES] = "classes", [LIST_SORTS] = "sorts",     [LIST_ENDS] = "ends",     [LIST_CAUSES] = "causes",
+    [LIST_STATES] = "states",
+    [LIST_ENGINES] = "engines",
+    [LIST_LIMITS] = "limits",
+    [LIST_CAPS] = "caps",
+    [LIST_CLASSES] = "classes",
+    [LIST_SORTS] = "sorts",
+    [LIST_ENDS] = "ends",
+    [LIST_CAUSES] = "causes",
+    [LIST_SCOPES] = "scopes",
+    [LIST_TENANT_KEYS] = "tenant_keys",
+    [LIST_QUOTA_KEYS] = "quota_keys",
+    [LIST_TOKEN_KEYS] = "token_keys",
 };
 
-enum completion_list completion_list_of(const struct flag *f)
+enum completion_list completion_list_of(enum flag_completes what)
 {
-    static const enum completion_list lists[] = {
-        [FLAG_ENGINE] = LIST_ENGINES, [FLAG_LIMIT] = LIST_LIMITS,  [FLAG_STATE] = LIST_STATES, [FLAG_OUTPUT_LIMIT] = LIST_ENDS,
-        [FLAG_CAP] = LIST_CAPS,       [FLAG_CLASS] = LIST_CLASSES, [FLAG_SORT] = LIST_SORTS,   [FLAG_NOTHING] = LISTS,
-        [FLAG_FILE] = LISTS,          [FLAG_ID] = LISTS,           [FLAG_RETRY] = LIST_CAUSES,
-    };
+    switch (what) {
+    case FLAG_ENGINE: return LIST_ENGINES;
+    case FLAG_LIMIT: return LIST_LIMITS;
+    case FLAG_STATE: return LIST_STATES;
+    case FLAG_OUTPUT_LIMIT: return LIST_ENDS;
+    case FLAG_CAP: return LIST_CAPS;
+    case FLAG_CLASS: return LIST_CLASSES;
+    case FLAG_SORT: return LIST_SORTS;
+    case FLAG_RETRY: return LIST_CAUSES;
+    case FLAG_SCOPES: return LIST_SCOPES;
+    case FLAG_TENANT_KEYS: return LIST_TENANT_KEYS;
+    case FLAG_QUOTA_KEYS: return LIST_QUOTA_KEYS;
+    case FLAG_TOKEN_KEYS: return LIST_TOKEN_KEYS;
+    case FLAG_NOTHING:
+    case FLAG_FILE:
+    case FLAG_ID:
+    case FLAG_NAME:
+    case FLAG_TENANT: break;
+    }
+    return LISTS;
+}
 
-    return lists[f->completes];
+bool completion_goes_on(enum flag_completes what)
+{
+    return what == FLAG_LIMIT || what == FLAG_TENANT_KEYS || what == FLAG_QUOTA_KEYS || what == FLAG_TOKEN_KEYS;
 }
 
 static void put(FILE *out, const char *const *words)
@@ -83,6 +112,21 @@ static void put_causes(FILE *out)
         fprintf(out, "%s%s", i > 1 ? " " : "", json_enum_name(&pb__cause__descriptor, (int)i, name));
 }
 
+static void put_quotas(FILE *out)
+{
+    const ProtobufCMessageDescriptor *d = &pb__quota__descriptor;
+
+    for (unsigned i = 0, n = 0; i < d->n_fields; i++)
+        if (d->fields[i].label != PROTOBUF_C_LABEL_REPEATED)
+            fprintf(out, "%s%s=", n++ > 0 ? " " : "", d->fields[i].name);
+}
+
+static void put_keys(FILE *out, const char *const *keys)
+{
+    for (size_t i = 0; keys[i] != NULL; i++)
+        fprintf(out, "%s%s%s", i > 0 ? " " : "", keys[i], keys[i][strlen(keys[i]) - 1] == '.' ? "" : "=");
+}
+
 void completion_words(FILE *out, enum completion_list list)
 {
     static const char *const ends[] = { "kill", "truncate", NULL };
@@ -96,18 +140,62 @@ void completion_words(FILE *out, enum completion_list list)
     case LIST_SORTS: put(out, sort_words); break;
     case LIST_ENDS: put(out, ends); break;
     case LIST_CAUSES: put_causes(out); break;
+    case LIST_SCOPES: put(out, token_scope_words); break;
+    case LIST_TENANT_KEYS: put_keys(out, tenant_setting_keys); break;
+    case LIST_QUOTA_KEYS: put_quotas(out); break;
+    case LIST_TOKEN_KEYS: put_keys(out, token_setting_keys); break;
     case LISTS: break;
     }
 }
 
-const char *completion_names(const struct verb *v)
+const char *completion_lister(const struct verb *v, enum flag_completes what)
 {
     static char names[64];
 
-    for (const struct word *w = v->words; w != NULL && w->name != NULL; w++)
-        if (strcmp(w->name, "ls") == 0) {
-            snprintf(names, sizeof(names), "%s ls", v->name);
-            return names;
-        }
-    return NULL;
+    if (what == FLAG_ID)
+        return "ls";
+    if (what == FLAG_TENANT)
+        return "tenant ls";
+    if (what != FLAG_NAME)
+        return NULL;
+    snprintf(names, sizeof(names), "%s ls%s", v->name, v->run == verb_token ? " --tenant '*'" : "");
+    return names;
+}
+
+/* ---- bash and zsh --------------------------------------------------------------------------------------------------------------------- */
+
+/* Which flags want a value depends on the verb only where two flags share a name; so the case is verb:flag. */
+void completion_flag_cases(FILE *out, completion_put *put_value)
+{
+    for (size_t i = 0; i < flag_count; i++) {
+        const struct flag *f = &flag_table[i];
+
+        if (f->value == NULL)
+            continue;
+        fputs("        ", out);
+        for (size_t v = 0, n = 0; v < verb_count; v++)
+            if (completion_has(&verb_table[v], f)) {
+                fprintf(out, "%s%s:--%s", n++ > 0 ? "|" : "", verb_table[v].name, f->name);
+                if (f->letter != 0)
+                    fprintf(out, "|%s:-%c", verb_table[v].name, f->letter);
+            }
+        fputs(") ", out);
+        put_value(out, NULL, f->completes);
+        fputs("; return ;;\n", out);
+    }
+}
+
+void completion_word_cases(FILE *out, const struct verb *v, const char *word, const char *at, completion_put *put_value)
+{
+    fprintf(out, "case %s in", word);
+    for (const struct word *w = v->words; w->name != NULL; w++) {
+        if (w->first == FLAG_NOTHING && w->rest == FLAG_NOTHING)
+            continue;
+        fprintf(out, "\n                %s) if ((%s == i + 2)); then ", w->name, at);
+        put_value(out, v, w->first);
+        fputs("; else ", out);
+        put_value(out, v, w->rest);
+        fputs("; fi ;;", out);
+    }
+    fputs("\n                *) ;;\n                esac", out);
 }

@@ -6,67 +6,29 @@
 #include "cli/args.h"
 #include "cli/words.h"
 
-#define IDS "COMPREPLY=($(compgen -W \"$(coop ls --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))"
+#define NAMES "COMPREPLY=($(compgen -W \"$(coop %s --quiet --no-autostart 2>/dev/null)\" -- \"$cur\"))"
 
-static void put_value(FILE *out, const struct flag *f)
+static void put_value(FILE *out, const struct verb *v, enum flag_completes what)
 {
-    enum completion_list list = completion_list_of(f);
+    enum completion_list list = completion_list_of(what);
+    const char *lister = completion_lister(v, what);
 
-    if (f->completes == FLAG_FILE)
+    if (what == FLAG_FILE)
         fputs("COMPREPLY=($(compgen -f -- \"$cur\"))", out);
-    else if (f->completes == FLAG_ID)
-        fputs(IDS, out);
-    else if (list != LISTS && f->completes != FLAG_RETRY)
+    else if (lister != NULL)
+        fprintf(out, NAMES, lister);
+    else if (list != LISTS && what != FLAG_RETRY)
         fprintf(out, "COMPREPLY=($(compgen -W \"$%s\" -- \"$cur\"))%s", completion_list_names[list],
-                f->completes == FLAG_LIMIT ? "; compopt -o nospace 2>/dev/null" : "");
+                completion_goes_on(what) ? "; compopt -o nospace 2>/dev/null" : "");
     else
         fputs("COMPREPLY=()", out);
-}
-
-/* Which flags want a value depends on the verb only where two flags share a name; so the case is verb:flag. */
-static void put_values(FILE *out)
-{
-    for (size_t i = 0; i < flag_count; i++) {
-        const struct flag *f = &flag_table[i];
-
-        if (f->value == NULL)
-            continue;
-        fputs("        ", out);
-        for (size_t v = 0, n = 0; v < verb_count; v++)
-            if (completion_has(&verb_table[v], f)) {
-                fprintf(out, "%s%s:--%s", n++ > 0 ? "|" : "", verb_table[v].name, f->name);
-                if (f->letter != 0)
-                    fprintf(out, "|%s:-%c", verb_table[v].name, f->letter);
-            }
-        fputs(") ", out);
-        put_value(out, f);
-        fputs("; return ;;\n", out);
-    }
-}
-
-/* Behind the word of a verb: what its verb names, as its own list prints it, and files where a word takes them. */
-static void put_names(FILE *out, const struct verb *v)
-{
-    const char *names = completion_names(v);
-
-    if (v->run == verb_interp)
-        fputs("if [[ ${COMP_WORDS[i+1]} == exec ]] && ((COMP_CWORD > i + 2)); then COMPREPLY=($(compgen -f -- \"$cur\")); return; fi\n"
-              "                ",
-              out);
-    if (names == NULL)
-        fputs(":\n", out);
-    else
-        fprintf(out,
-                "if [[ ${COMP_WORDS[i+1]} != @(create|ls) ]] && ((COMP_CWORD == i + 2)); then "
-                "COMPREPLY=($(compgen -W \"$(coop %s --quiet --no-autostart 2>/dev/null)\" -- \"$cur\")); fi\n",
-                names);
 }
 
 static void put_words(FILE *out, const struct verb *v)
 {
     fprintf(out, "        %s)\n            if ((COMP_CWORD > i + 1)); then\n                ", v->name);
-    put_names(out, v);
-    fputs("            else\n                COMPREPLY=($(compgen -W \"", out);
+    completion_word_cases(out, v, "${COMP_WORDS[i+1]}", "COMP_CWORD", put_value);
+    fputs("\n            else\n                COMPREPLY=($(compgen -W \"", out);
     for (const struct word *w = v->words; w->name != NULL; w++)
         fprintf(out, "%s%s", w != v->words ? " " : "", w->name);
     fputs("\" -- \"$cur\"))\n            fi ;;\n", out);
@@ -77,16 +39,21 @@ static void put_arguments(FILE *out, const struct verb *v)
     static const char *const replies[] = {
         [COMPLETE_NOTHING] = "COMPREPLY=()",
         [COMPLETE_PROGRAM] = "COMPREPLY=($(compgen -f -c -- \"$cur\" | sort -u))",
-        [COMPLETE_ID] = IDS,
+        [COMPLETE_ID] = NULL,
         [COMPLETE_VERB] = "COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))",
         [COMPLETE_SHELL] = "COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$cur\"))",
-        [COMPLETE_AUDIT] = "COMPREPLY=($(compgen -W \"verify head calls\" -- \"$cur\"))",
     };
 
     if (v->words != NULL)
         put_words(out, v);
-    else
-        fprintf(out, "        %s) %s ;;\n", v->name, replies[v->completes]);
+    else {
+        fprintf(out, "        %s) ", v->name);
+        if (replies[v->completes] != NULL)
+            fputs(replies[v->completes], out);
+        else
+            put_value(out, v, FLAG_ID);
+        fputs(" ;;\n", out);
+    }
 }
 
 static void put_lists(FILE *out)
@@ -118,7 +85,7 @@ void completion_bash(FILE *out)
           "    if [[ -z $verb ]]; then\n        COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\"))\n        return\n    fi\n" CAUSES
           "    case \"$verb:$prev\" in\n",
           out);
-    put_values(out);
+    completion_flag_cases(out, put_value);
     fputs("    esac\n    if [[ $cur == -* ]]; then\n        case \"$verb\" in\n", out);
     for (size_t i = 0; i < verb_count; i++) {
         fprintf(out, "        %s) COMPREPLY=($(compgen -W \"", verb_table[i].name);

@@ -6,8 +6,6 @@
 #include "cli/args.h"
 #include "cli/words.h"
 
-#define NAMES "(coop %s --quiet --no-autostart 2>/dev/null)"
-
 /* Between single quotes: these two need a backslash. */
 static void put_quoted(FILE *out, const char *text)
 {
@@ -25,26 +23,35 @@ static void put_help(FILE *out, const char *help)
     fputs("'\n", out);
 }
 
-/* "-x": it wants a value, and files are none. */
-static void put_value(FILE *out, const struct flag *f)
+/* "-a": what there is, in single quotes; false: nothing is known. */
+static bool put_choice(FILE *out, const struct verb *v, enum flag_completes what)
 {
-    enum completion_list list = completion_list_of(f);
+    enum completion_list list = completion_list_of(what);
+    const char *lister = completion_lister(v, what);
 
-    if (f->value == NULL)
-        return;
-    if (f->completes == FLAG_FILE) {
-        fputs(" -r -F", out);
-    } else if (f->completes == FLAG_ID) {
-        fprintf(out, " -x -a '" NAMES "'", "ls");
-    } else if (f->completes == FLAG_RETRY) {
-        fputs(" -x -a '(__coop_causes)'", out);
+    if (what == FLAG_RETRY) {
+        fputs(" -a '(__coop_causes)'", out);
+    } else if (lister != NULL) {
+        fputs(" -a '(coop ", out);
+        put_quoted(out, lister);
+        fputs(" --quiet --no-autostart 2>/dev/null)'", out);
     } else if (list != LISTS) {
-        fputs(" -x -a '", out);
+        fputs(" -a '", out);
         completion_words(out, list);
         fputc('\'', out);
     } else {
-        fputs(" -x", out);
+        return false;
     }
+    return true;
+}
+
+/* "-x": it wants a value, and files are none. */
+static void put_value(FILE *out, const struct flag *f)
+{
+    if (f->value == NULL)
+        return;
+    fputs(f->completes == FLAG_FILE ? " -r -F" : " -x", out);
+    (void)put_choice(out, NULL, f->completes);
 }
 
 static void put_flags(FILE *out, const struct verb *v)
@@ -62,20 +69,25 @@ static void put_flags(FILE *out, const struct verb *v)
     }
 }
 
+/* place: which argument of the word it is. */
+static void put_argument(FILE *out, const struct verb *v, const struct word *w, const char *place, enum flag_completes what)
+{
+    if (what == FLAG_NOTHING)
+        return;
+    fprintf(out, "complete -c coop %s -n '__coop_verb %s; and __coop_word %s; and %s'", what == FLAG_FILE ? "-F" : "-f", v->name, w->name,
+            place);
+    (void)put_choice(out, v, what);
+    fputc('\n', out);
+}
+
 static void put_words(FILE *out, const struct verb *v)
 {
-    const char *names = completion_names(v);
-
     for (const struct word *w = v->words; w->name != NULL; w++) {
         fprintf(out, "complete -c coop -f -n '__coop_verb %s; and __coop_at 1' -a %s", v->name, w->name);
         put_help(out, w->what);
+        put_argument(out, v, w, "__coop_at 2", w->first);
+        put_argument(out, v, w, "not __coop_at 2", w->rest);
     }
-    if (names != NULL)
-        fprintf(out,
-                "complete -c coop -f -n '__coop_verb %s; and __coop_at 2; and not __fish_seen_subcommand_from create ls' -a '" NAMES "'\n",
-                v->name, names);
-    if (v->run == verb_interp)
-        fprintf(out, "complete -c coop -F -n '__coop_verb interp; and __coop_at 3; and __fish_seen_subcommand_from exec'\n");
 }
 
 static void put_arguments(FILE *out, const struct verb *v)
@@ -86,7 +98,6 @@ static void put_arguments(FILE *out, const struct verb *v)
         [COMPLETE_ID] = "-a '(coop ls --quiet --no-autostart 2>/dev/null)'",
         [COMPLETE_VERB] = "-a '(__coop_verbs)'",
         [COMPLETE_SHELL] = "-a 'bash zsh fish'",
-        [COMPLETE_AUDIT] = "-a 'verify head calls'",
     };
 
     if (v->words != NULL)
@@ -100,18 +111,23 @@ static void put_functions(FILE *out)
     fputs("function __coop_verbs\n    string split ' ' '", out);
     for (size_t i = 0; i < verb_count; i++)
         fprintf(out, "%s%s", i > 0 ? " " : "", verb_table[i].name);
-    fputs("'\nend\n"
-          "# The first word that is a verb is the verb, if there is one yet.\n"
-          "function __coop_verb\n    for w in (commandline -opc)[2..]\n        if contains -- $w (__coop_verbs)\n"
-          "            test \"$w\" = \"$argv[1]\"\n            return\n        end\n    end\n    test -z \"$argv[1]\"\nend\n"
-          "# How many words that are no flags stand behind the verb, with the one that is being typed.\n"
-          "function __coop_at\n    set -l n 0\n    set -l seen 0\n    for w in (commandline -opc)[2..]\n"
-          "        if test $seen = 1; and not string match -q -- '-*' $w\n            set n (math $n + 1)\n        end\n"
-          "        contains -- $w (__coop_verbs); and set seen 1\n    end\n    test (math $n + 1) = $argv[1]\nend\n"
-          "# 3,on=exit+signal\n"
-          "function __coop_causes\n    set -l typed (commandline -ct)\n    string match -q -- '*,on=*' $typed; or return\n"
-          "    set -l done (string replace -r '[^=+]*$' '' -- $typed)\n    for c in (string split ' ' '",
-          out);
+    fputs(
+        "'\nend\n"
+        "# The first word that is a verb is the verb, if there is one yet.\n"
+        "function __coop_verb\n    for w in (commandline -opc)[2..]\n        if contains -- $w (__coop_verbs)\n"
+        "            test \"$w\" = \"$argv[1]\"\n            return\n        end\n    end\n    test -z \"$argv[1]\"\nend\n"
+        "# How many words that are no flags stand behind the verb, with the one that is being typed.\n"
+        "function __coop_at\n    set -l n 0\n    set -l seen 0\n    for w in (commandline -opc)[2..]\n"
+        "        if test $seen = 1; and not string match -q -- '-*' $w\n            set n (math $n + 1)\n        end\n"
+        "        contains -- $w (__coop_verbs); and set seen 1\n    end\n    test (math $n + 1) = $argv[1]\nend\n"
+        "# The word behind the verb.\n"
+        "function __coop_word\n    set -l seen 0\n    for w in (commandline -opc)[2..]\n"
+        "        if test $seen = 1; and not string match -q -- '-*' $w\n            test \"$w\" = \"$argv[1]\"\n            return\n        end\n"
+        "        contains -- $w (__coop_verbs); and set seen 1\n    end\n    false\nend\n"
+        "# 3,on=exit+signal\n"
+        "function __coop_causes\n    set -l typed (commandline -ct)\n    string match -q -- '*,on=*' $typed; or return\n"
+        "    set -l done (string replace -r '[^=+]*$' '' -- $typed)\n    for c in (string split ' ' '",
+        out);
     completion_words(out, LIST_CAUSES);
     fputs("')\n        echo $done$c\n    end\nend\n", out);
 }

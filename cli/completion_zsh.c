@@ -27,56 +27,30 @@ static void put_described(FILE *out, const char *dashes, const char *name, const
     fputc('\'', out);
 }
 
-static void put_value(FILE *out, const struct flag *f)
+static void put_value(FILE *out, const struct verb *v, enum flag_completes what)
 {
-    enum completion_list list = completion_list_of(f);
+    enum completion_list list = completion_list_of(what);
+    const char *lister = completion_lister(v, what);
 
-    if (f->completes == FLAG_FILE)
+    if (what == FLAG_FILE)
         fputs("_files", out);
-    else if (f->completes == FLAG_ID)
-        fprintf(out, NAMES, "ls");
-    else if (f->completes == FLAG_RETRY)
+    else if (lister != NULL)
+        fprintf(out, NAMES, lister);
+    else if (what == FLAG_RETRY)
         fputs("[[ $PREFIX == *,on=* ]] && compset -P '*[=+]' && compadd -- ${=causes}", out);
     else if (list != LISTS)
-        fprintf(out, "compadd%s -- ${=%s}", f->completes == FLAG_LIMIT ? " -S ''" : "", completion_list_names[list]);
+        fprintf(out, "compadd%s -- ${=%s}", completion_goes_on(what) ? " -S ''" : "", completion_list_names[list]);
     else
         fputs(":", out);
 }
 
-static void put_values(FILE *out)
-{
-    for (size_t i = 0; i < flag_count; i++) {
-        const struct flag *f = &flag_table[i];
-
-        if (f->value == NULL)
-            continue;
-        fputs("        ", out);
-        for (size_t v = 0, n = 0; v < verb_count; v++)
-            if (completion_has(&verb_table[v], f)) {
-                fprintf(out, "%s%s:--%s", n++ > 0 ? "|" : "", verb_table[v].name, f->name);
-                if (f->letter != 0)
-                    fprintf(out, "|%s:-%c", verb_table[v].name, f->letter);
-            }
-        fputs(") ", out);
-        put_value(out, f);
-        fputs("; return ;;\n", out);
-    }
-}
-
 static void put_words(FILE *out, const struct verb *v)
 {
-    const char *names = completion_names(v);
-
     fputs("if ((CURRENT == i + 1)); then local -a w; w=(", out);
     for (const struct word *w = v->words; w->name != NULL; w++)
         put_described(out, "", w->name, w->what);
-    fputs("); _describe word w", out);
-    if (v->run == verb_interp)
-        fputs("; elif [[ ${words[i+1]} == exec ]] && ((CURRENT > i + 2)); then _files", out);
-    if (names != NULL) {
-        fputs("; elif [[ ${words[i+1]} != (create|ls) ]] && ((CURRENT == i + 2)); then ", out);
-        fprintf(out, NAMES, names);
-    }
+    fputs("); _describe word w; else ", out);
+    completion_word_cases(out, v, "${words[i+1]}", "CURRENT", put_value);
     fputs("; fi", out);
 }
 
@@ -88,7 +62,6 @@ static void put_arguments(FILE *out, const struct verb *v)
         [COMPLETE_ID] = NULL,
         [COMPLETE_VERB] = "_describe verb verbs",
         [COMPLETE_SHELL] = "compadd -- bash zsh fish",
-        [COMPLETE_AUDIT] = "compadd -- verify head calls",
     };
 
     fprintf(out, "        %s) ", v->name);
@@ -97,7 +70,7 @@ static void put_arguments(FILE *out, const struct verb *v)
     else if (replies[v->completes] != NULL)
         fputs(replies[v->completes], out);
     else
-        fprintf(out, NAMES, "ls");
+        put_value(out, v, FLAG_ID);
     fputs(" ;;\n", out);
 }
 
@@ -124,7 +97,7 @@ void completion_zsh(FILE *out)
           "        if ((${verbs[(I)${words[i]}:*]})); then verb=${words[i]}; break; fi\n    done\n"
           "    if [[ -z $verb ]]; then _describe verb verbs; return; fi\n    case \"$verb:$prev\" in\n",
           out);
-    put_values(out);
+    completion_flag_cases(out, put_value);
     fputs("    esac\n    if [[ $PREFIX == -* ]]; then\n        local -a flags\n        case $verb in\n", out);
     for (size_t i = 0; i < verb_count; i++) {
         fprintf(out, "        %s) flags=(", verb_table[i].name);

@@ -18,7 +18,11 @@
 
 /* Rows with an error stand before the one without. */
 /* clang-format off */
-const struct doctor_fix doctor_fixes[] = {
+static const struct {
+    const char *probe;
+    const char *error; /* this one only; NULL: any other */
+    const char *fix;   /* commands as they are typed, where there are some */
+} doctor_fixes[] = {
     { "kernel",              NULL, NEWER("Linux 5.13 has Landlock; Debian 12, Ubuntu 22.04 and later have more") },
     { "container",           NULL, "docker run --security-opt systempaths=unconfined IMAGE (podman: --security-opt unmask=ALL) leaves /proc whole" },
     { "outer_filter",        NULL, "whoever starts coopd filters its system calls: in a container " CONTAINER "; in a unit no SystemCallFilter= and no RestrictNamespaces=" },
@@ -66,11 +70,9 @@ const struct doctor_fix doctor_fixes[] = {
     { "tier_T3",             NULL, "see seccomp" },
 };
 /* clang-format on */
-const size_t doctor_fix_count = sizeof(doctor_fixes) / sizeof(doctor_fixes[0]);
-
 const char *doctor_fix_of(const char *probe, const char *error)
 {
-    for (size_t i = 0; i < doctor_fix_count; i++)
+    for (size_t i = 0; i < sizeof(doctor_fixes) / sizeof(doctor_fixes[0]); i++)
         if (strcmp(doctor_fixes[i].probe, probe) == 0 && (doctor_fixes[i].error == NULL || strcmp(doctor_fixes[i].error, error) == 0))
             return doctor_fixes[i].fix;
     return "";

@@ -83,13 +83,11 @@ static bool on_lost(struct feed *f, enum feed_end *ret_end)
     return still_away(f, ret_end);
 }
 
-/* Events of another broker have other numbers. */
+/* From where it was: another broker knows the number of the one before. */
 static bool is_back(struct feed *f, enum feed_end *ret_end)
 {
     f->lost_until_us = 0;
-    f->seq = 0;
-    f->code = feed_start(f, f->c, f->client, 0);
-    *ret_end = f->code == 0 ? FEED_LOST : FEED_FAILED;
+    *ret_end = FEED_LOST;
     return true;
 }
 
@@ -114,6 +112,7 @@ static enum feed_end deliver(struct feed *f, const Pb__EventsReply *r, feed_fn *
     enum feed_end end = FEED_NEWS;
 
     f->missed = r->missed;
+    f->restarted = r->restarted;
     f->seq = r->seq;
     for (size_t i = 0; i < r->n_events && end == FEED_NEWS; i++)
         if (fn(ctx, r->events[i]) != 0)

@@ -17,6 +17,7 @@ struct feed {
     uint64_t seq;             /* the next one */
     uint64_t deadline_us;     /* of the monotonic clock (follow_now_us()); 0: none */
     uint64_t missed;          /* of the last answer: so many are not kept any more */
+    bool restarted;           /* of the last answer: it is another broker's; events of the one before are not kept */
     int signal_fd;            /* from signals_hold(), or -1 */
     bool no_wait;             /* what there is by now */
     int code;                 /* with FEED_FAILED: the exit code, after it was said why */
@@ -29,7 +30,7 @@ enum feed_end {
     FEED_STOPPED,  /* the callback wanted no more */
     FEED_SIGNAL,   /* signal_fd reads as one */
     FEED_DEADLINE, /* deadline_us */
-    FEED_LOST,     /* the broker was away and is there again, perhaps another one: what has happened meanwhile is not told */
+    FEED_LOST,     /* the broker was away and is there again, perhaps another one: the next answer says so */
     FEED_FAILED,
 };
 

@@ -61,13 +61,23 @@ static int read_moment(const char *flag, const char *text, uint64_t *ret_us, str
     return -EINVAL;
 }
 
+/* "+90m", which is another moment each time that it is said; 0: it is something else. */
+static uint64_t span_of(const char *text)
+{
+    uint64_t span;
+
+    return text[0] == '+' && when_parse(text, 0, &span) == 0 ? span : 0;
+}
+
 int flag_read_at(struct options *o, const char *text, struct coop_error *why)
 {
+    o->not_before_in_us = span_of(text);
     return read_moment("at", text, &o->not_before_us, why);
 }
 
 int flag_read_deadline(struct options *o, const char *text, struct coop_error *why)
 {
+    o->deadline_in_us = span_of(text);
     return read_moment("deadline", text, &o->deadline_us, why);
 }
 

@@ -60,6 +60,7 @@ int flag_read_in(struct options *o, const char *text, struct coop_error *why)
         return refuse(why, "--at and --in both say when it may begin: give one of them, once");
     if (read_span("in", text, &span, why) != 0)
         return -EINVAL;
+    o->not_before_in_us = span;
     o->not_before_us = when_now_us() + span;
     return 0;
 }

@@ -27,6 +27,8 @@ int flag_read_output(struct options *o, const char *text, struct coop_error *why
 int flag_read_grant(struct options *o, const char *text, struct coop_error *why);
 int flag_read_cap(struct options *o, const char *text, struct coop_error *why);
 int flag_read_require(struct options *o, const char *text, struct coop_error *why);
+/* python.c */
+int flag_read_module(struct options *o, const char *text, struct coop_error *why);
 int flag_read_name(struct options *o, const char *text, struct coop_error *why);
 int flag_read_on_output_limit(struct options *o, const char *text, struct coop_error *why);
 int flag_read_timeout(struct options *o, const char *text, struct coop_error *why);

@@ -18,7 +18,7 @@
 const struct flag flag_table[] = {
     /* name             letter value             verbs              field             read                  completes  help */
     { "engine",          0,  "NAME",             NEW,           AT(engine),       NULL,                 FLAG_ENGINE,
-      "what runs it: lua, native or exec (default: by how the file begins, its extension or its #! line)" },
+      "what runs it: lua, native, exec or python (default: by how the file begins, its extension or its #! line)" },
     { "limit",           0,  "NAME=VALUE[,...]", NEW,           0,                flag_read_limit,           FLAG_LIMIT,
       "bound the job: cpu=2s, memory=64M, ..., as listed at the end; may be repeated" },
     { "on-output-limit", 0,  "kill|truncate",    NEW_JOB,           0,                flag_read_on_output_limit, FLAG_OUTPUT_LIMIT,
@@ -59,6 +59,10 @@ const struct flag flag_table[] = {
       "begin as a copy of this template, which has its engine" },
     { "run",             0,  "FILE",             NEW_INTERP,        AT(run),          NULL,                 FLAG_FILE,
       "the script that is run first, in the interpreter or to make the template; of the engine native the shared object" },
+    { "code",            'c', "CODE",            NEW_JOB,           AT(code),         NULL,                 FLAG_NOTHING,
+      "run this text as a script of Python; what follows is its arguments" },
+    { "module",          'm', "MODULE",          NEW_JOB | VERB_BIT(TEMPLATE), 0,     flag_read_module,          FLAG_NOTHING,
+      "run a module of Python's library, or one sent by --file, as a script; what follows is its arguments. template build: the module is loaded in it; may be repeated" },
     { "all",             'a', NULL,              VERB_BIT(INTERP),  AT(all),          NULL,                 FLAG_NOTHING,
       "ls: also those that have ended, as far as they are remembered" },
     { "durable",         0,  NULL,               VERB_BIT(QUEUE),   AT(durable),      NULL,                 FLAG_NOTHING,
@@ -93,7 +97,7 @@ const struct flag flag_table[] = {
       "only jobs of this name" },
     { "array",           0,  "ID",               CHOOSES,           0,                flag_read_array,      FLAG_ID,
       "only tasks of this array" },
-    { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_NOTHING,
+    { "tenant",          0,  "NAME",             OF_TENANTS,        AT(tenant),       NULL,                 FLAG_TENANT,
       "of this tenant, or of all that you may see: '*' (default: your own)" },
     { "since",           0,  "TIME",             VERB_BIT(LS) | VERB_BIT(USAGE), 0,   flag_read_since,      FLAG_NOTHING,
       "only jobs handed in since, usage since: 2h ago, or 2026-11-23T18:30" },

@@ -340,7 +340,7 @@ static void on_log(struct follow *f, const Pb__LogsReply *r)
         return;
     }
     if (f->plan->owns_job && !news && r->status != NULL && say_is_quarantined(r->status)) {
-        stop(f, say_quarantined(f->c, f->plan->id));
+        stop(f, say_quarantined(f->c, r->status));
         return;
     }
     f->live_due = !news;

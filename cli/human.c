@@ -96,6 +96,16 @@ char *human_end_detail(const Pb__Receipt *r, char buf[HUMAN_BUF])
     return buf;
 }
 
+const char *human_time(uint64_t unix_us, const char *none, char buf[HUMAN_TIME])
+{
+    time_t t = (time_t)(unix_us / 1000000);
+    struct tm tm;
+
+    if (unix_us == 0 || localtime_r(&t, &tm) == NULL || strftime(buf, HUMAN_TIME, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        return none;
+    return buf;
+}
+
 /* ---- rows --------------------------------------------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static void row(FILE *out, const char *label, const char *fmt, ...)
@@ -120,14 +130,10 @@ static void words_row(FILE *out, const char *label, const char *text)
 
 static void time_row(FILE *out, const char *label, uint64_t unix_us)
 {
-    time_t t = (time_t)(unix_us / 1000000);
-    char text[64];
-    struct tm tm;
+    char text[HUMAN_TIME];
 
-    if (unix_us == 0 || localtime_r(&t, &tm) == NULL)
-        return;
-    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-    row(out, label, "%s.%06u", text, (unsigned)(unix_us % 1000000));
+    if (unix_us != 0)
+        row(out, label, "%s.%06u", human_time(unix_us, "", text), (unsigned)(unix_us % 1000000));
 }
 
 /* "label   used of limit   by who" */

@@ -2,11 +2,11 @@
 #include "cli/human.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "cli/json.h"
 #include "cli/text.h"
 #include "units.h"
+#include "when.h"
 
 static void row(FILE *out, const char *label, const char *text)
 {
@@ -35,9 +35,7 @@ static void tasks_row(FILE *out, const Pb__ArrayCounts *t)
 
 void human_plan(FILE *out, const Pb__JobStatus *s)
 {
-    char text[128], class[JSON_ENUM_BUF];
-    time_t t = (time_t)(s->not_before_us / 1000000);
-    struct tm tm;
+    char text[128], class[JSON_ENUM_BUF], when[HUMAN_TIME];
 
     row(out, "tenant", s->tenant);
     if (s->priority != 0) {
@@ -51,8 +49,104 @@ void human_plan(FILE *out, const Pb__JobStatus *s)
     }
     if (s->tasks != NULL)
         tasks_row(out, s->tasks);
-    if (s->not_before_us != 0 && localtime_r(&t, &tm) != NULL && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) > 0)
-        row(out, "not before", text);
+    row(out, "not before", human_time(s->not_before_us, "", when));
+}
+
+/* ---- what was asked for --------------------------------------------------------------------------------------------------------------- */
+
+static void moment_row(FILE *out, const char *label, uint64_t us)
+{
+    char text[WHEN_BUF];
+
+    if (us != 0)
+        row(out, label, when_format(us, text));
+}
+
+static void schedule_rows(FILE *out, const Pb__Schedule *s)
+{
+    char text[160];
+
+    moment_row(out, "not before", s->not_before_us);
+    moment_row(out, "deadline", s->deadline_us);
+    row(out, "cron", s->cron);
+    row(out, "zone", s->zone);
+    for (size_t i = 0; i < s->n_after; i++) {
+        static const char *const ends[] = { "ok", "fail", "any" };
+
+        snprintf(text, sizeof(text), "%.60s:%s", s->after[i]->job, (unsigned)s->after[i]->on < 3 ? ends[s->after[i]->on] : "?");
+        row(out, i == 0 ? "after" : "", text);
+    }
+    if (s->array != NULL) {
+        snprintf(text, sizeof(text), "%llu-%llu:%llu", (unsigned long long)s->array->from, (unsigned long long)s->array->to,
+                 (unsigned long long)(s->array->step != 0 ? s->array->step : 1));
+        if (s->array->max_parallel != 0)
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), ", %u at once", s->array->max_parallel);
+        row(out, "array", text);
+    }
+    for (size_t i = 0; i < s->n_limiters; i++) {
+        snprintf(text, sizeof(text), "%.100s=%u", s->limiters[i]->key, s->limiters[i]->n != 0 ? s->limiters[i]->n : 1);
+        row(out, i == 0 ? "limiters" : "", text);
+    }
+}
+
+static void retry_row(FILE *out, const Pb__Retry *r)
+{
+    char text[512], base[UNITS_BUF], max[UNITS_BUF], cause[JSON_ENUM_BUF];
+
+    if (r->max_attempts <= 1)
+        return;
+    snprintf(text, sizeof(text), "%u attempts, %u that the platform loses", r->max_attempts, r->infra_attempts);
+    if (r->backoff != NULL)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "; pauses of %s, times %g, at most %s",
+                 units_format_duration(r->backoff->base_us, base), r->backoff->factor, units_format_duration(r->backoff->max_us, max));
+    for (size_t i = 0; i < r->n_on && strlen(text) < sizeof(text) - 64; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i == 0 ? "; after " : ", ",
+                 json_enum_name(&pb__cause__descriptor, (int)r->on[i], cause));
+    row(out, "retry", text);
+}
+
+static void hooks_rows(FILE *out, const Pb__JobSpec *s)
+{
+    char text[512], state[JSON_ENUM_BUF];
+
+    for (size_t i = 0; i < s->n_webhooks; i++) {
+        const Pb__Webhook *w = s->webhooks[i];
+
+        snprintf(text, sizeof(text), "%.300s", w->url);
+        if (w->key[0] != '\0')
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), ", signed by %.60s", w->key);
+        for (size_t k = 0; k < w->n_events && strlen(text) < sizeof(text) - 64; k++)
+            snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", k == 0 ? ", of " : ", ",
+                     json_enum_name(&pb__state__descriptor, (int)w->events[k], state));
+        row(out, i == 0 ? "webhooks" : "", text);
+    }
+}
+
+static void kept_row(FILE *out, const char *label, uint64_t us)
+{
+    char text[UNITS_BUF];
+
+    if (us != 0)
+        row(out, label, units_format_duration(us, text));
+}
+
+void human_asked(FILE *out, const Pb__JobSpec *s)
+{
+    row(out, "queue", s->queue);
+    row(out, "idem key", s->idem_key);
+    row(out, "template", s->template_);
+    if (s->hold)
+        row(out, "begins", "held");
+    if (s->schedule != NULL)
+        schedule_rows(out, s->schedule);
+    if (s->retry != NULL)
+        retry_row(out, s->retry);
+    hooks_rows(out, s);
+    if (s->retention != NULL) {
+        kept_row(out, "kept for", s->retention->result_us);
+        kept_row(out, "logs for", s->retention->log_us);
+    }
+    row(out, "trace", s->traceparent);
 }
 
 void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n)

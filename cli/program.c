@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/python.h"
 #include "cli/spec_read.h"
 #include "cli/text.h"
 #include "elf_check.h"
@@ -111,7 +112,7 @@ static void hint_what_runs(struct coop_error *why, const char *path)
         coop_error_hint(why, "compile it first, here or inside: coop run --file %.200s -- sh -c 'cc -o a %.100s && ./a'", path,
                         base_of(path));
     else if (ends_with(path, ".py"))
-        coop_error_hint(why, "begin it with #!/usr/bin/env python3, or: coop run --file %.200s python3 %.100s", path, base_of(path));
+        coop_error_hint(why, "it is a script for --engine python: coop run %.200s", path);
     else
         coop_error_hint(why, "begin it with a #! line, or give --engine lua for a script of Lua");
 }
@@ -232,9 +233,11 @@ static void put_names(const struct command *c, struct spec *s, const char *path)
 /* What its messages call it and how large it may be: both as far as can be told before it has been read. */
 static struct spec_want want_of(const struct command *c, const char *path)
 {
-    static const char *const whats[ENGINE_COUNT] = {
-        [ENGINE_LUA] = "script", [ENGINE_NATIVE] = "shared object", [ENGINE_EXEC] = "program", [ENGINE_PYTHON] = "script"
-    };
+    static const char *const whats[ENGINE_COUNT] = { [ENGINE_LUA] = "script",
+                                                     [ENGINE_NATIVE] = "shared object",
+                                                     [ENGINE_EXEC] = "program",
+                                                     [ENGINE_PYTHON] = "script",
+                                                     [ENGINE_PACKAGES] = "script" };
     int engine = c->opt.engine != NULL ? engine_find(c->opt.engine) : engine_by_ending(path);
     bool program = engine < 0 || engine_table[engine].runs_programs;
 
@@ -417,6 +420,8 @@ int program_add(const struct command *c, struct spec *s, struct coop_error *why)
 
     if (rc != 0)
         return rc;
+    if (python_is_meant(c))
+        return python_add(c, s, why);
     if (s->inline_source.data != NULL)
         return add_inline(c, s, why);
     return names_inside(c, word) ? add_inside(c, word, s, why) : add_file(c, word, s, why);

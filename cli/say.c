@@ -54,13 +54,53 @@ bool say_is_quarantined(const Pb__JobStatus *s)
     return s->state == PB__STATE__STATE_HELD && strcmp(s->reason, "QUARANTINE") == 0;
 }
 
-int say_quarantined(const struct command *c, const char *id)
+/* " ID.3, ID.7 and 4 more", of an array; else nothing. */
+static void name_tasks(const Pb__JobStatus *s, char *ret, size_t size)
+{
+    const Pb__ArrayCounts *t = s->tasks;
+    uint64_t all = t == NULL ? 0 : t->quarantined > 0 ? t->quarantined : t->held;
+    size_t n = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; t != NULL && i < t->n_held_index && n < size; i++)
+        n += (size_t)snprintf(ret + n, size - n, "%s%s.%llu", i == 0 ? "" : ", ", s->id, (unsigned long long)t->held_index[i]);
+    if (t != NULL && all > t->n_held_index && n < size)
+        snprintf(ret + n, size - n, " and %llu more", (unsigned long long)(all - t->n_held_index));
+}
+
+int say_quarantined(const struct command *c, const Pb__JobStatus *s)
 {
     struct coop_error why;
+    char tasks[LINE / 4];
 
-    coop_error_set(&why, EBUSY, COOP_EXIT_PLATFORM, "job %s is held: its workers were lost as often as it may be tried (QUARANTINE)", id);
-    coop_error_hint(&why, "to have it tried again: coop release %s", id);
+    name_tasks(s, tasks, sizeof(tasks));
+    if (s->tasks != NULL)
+        coop_error_set(&why, EBUSY, COOP_EXIT_PLATFORM,
+                       "nothing of array %s goes on: its tasks are held, and the workers of %llu were lost as often as they may be tried "
+                       "(QUARANTINE): %s",
+                       s->id, (unsigned long long)s->tasks->quarantined, tasks);
+    else
+        coop_error_set(&why, EBUSY, COOP_EXIT_PLATFORM, "job %s is held: its workers were lost as often as it may be tried (QUARANTINE)",
+                       s->id);
+    coop_error_hint(&why, "to have it tried again: coop release %s", s->id);
     return say_error(c, &why);
+}
+
+void say_held(const struct command *c, const Pb__JobStatus *s, bool *told)
+{
+    char tasks[LINE / 4];
+    bool is = s->state == PB__STATE__STATE_HELD && !say_is_quarantined(s);
+
+    if (c->opt.json)
+        return; /* who reads documents hears of it by show */
+    if (is && !*told && s->tasks != NULL) {
+        name_tasks(s, tasks, sizeof(tasks));
+        say_note(c, "nothing of array %s goes on before somebody lets it (coop %s): %llu of its tasks are held (%s): %s", s->id,
+                 strcmp(s->reason, "ARRAY_PAUSED") == 0 ? "resume" : "release", (unsigned long long)s->tasks->held, s->reason, tasks);
+    } else if (is && !*told) {
+        say_note(c, "job %s is held (%s) until somebody lets it go on", s->id, s->reason);
+    }
+    *told = is;
 }
 
 int say_open(const struct command *c, struct coop_client **ret_client)

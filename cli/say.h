@@ -18,7 +18,9 @@ int say_error(const struct command *c, const struct coop_error *e);
 
 /* Its workers were lost again and again: it stays held until somebody releases it, and who waits for its end waits for ever. */
 bool say_is_quarantined(const Pb__JobStatus *s);
-int say_quarantined(const struct command *c, const char *id); /* as say_error() */
+int say_quarantined(const struct command *c, const Pb__JobStatus *s); /* as say_error() */
+/* Somebody holds it: a note, once for each time that it comes to that; none with --json. */
+void say_held(const struct command *c, const Pb__JobStatus *s, bool *told);
 
 /* "coop: ..." unless --quiet. */
 __attribute__((format(printf, 2, 3))) void say_note(const struct command *c, const char *fmt, ...);

@@ -148,7 +148,8 @@ void selection_finish(struct selection *s)
     *s = (struct selection){ 0 };
 }
 
-int selection_confirm(const struct command *c, const struct selection *s)
+/* On a terminal, of what a selector has chosen: "cancel 12 jobs?" 0: go on. */
+static int selection_confirm(const struct command *c, const struct selection *s)
 {
     struct coop_error why;
     char answer[16];

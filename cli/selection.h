@@ -37,9 +37,6 @@ int selection_check(const struct command *c);
 int selection_make(const struct command *c, struct coop_client *client, unsigned states, struct selection *ret);
 void selection_finish(struct selection *s);
 
-/* On a terminal, of what a selector has chosen: "cancel 12 jobs?" 0: go on. */
-int selection_confirm(const struct command *c, const struct selection *s);
-
 /* All of it, for a verb that does one thing to each: to all of them, also when one fails. The first code that is not 0. */
 int selection_each(const struct command *c, unsigned states,
                    int (*one)(const struct command *c, struct coop_client *client, char *id, bool chosen));

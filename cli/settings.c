@@ -14,6 +14,10 @@
 
 #include <coop/exit_codes.h>
 
+const char *const tenant_setting_keys[] = { "parent", "weight", "state", "uids", "keep.results", "keep.logs", "default.", "max.", NULL };
+const char *const token_setting_keys[] = { "tenant", "queue", "expires", "note", NULL };
+const char *const token_scope_words[] = { "submit", "read", "cancel", "admin", NULL };
+
 static int refuse(struct coop_error *why, const char *key, const char *wants)
 {
     return coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "%.60s: wants %s", key, wants);
@@ -115,7 +119,6 @@ static int read_keep(struct tenant_settings *s, const char *field, uint64_t *ret
 
 int tenant_settings_read(struct tenant_settings *s, char *word, struct coop_error *why)
 {
-    static const char *const keys[] = { "parent", "weight", "state", "uids", "keep.results", "keep.logs", "default.", "max.", NULL };
     char *value = value_of(word, why);
 
     if (value == NULL)
@@ -142,7 +145,7 @@ int tenant_settings_read(struct tenant_settings *s, char *word, struct coop_erro
     if (strncmp(word, "max.", 4) == 0)
         return read_limit(s, "limits_max.", &s->limits_max, word + 4, value, why);
     coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "a tenant has no '%.60s'", word);
-    hint_nearest(why, word, keys, "");
+    hint_nearest(why, word, tenant_setting_keys, "");
     return -EINVAL;
 }
 
@@ -244,7 +247,6 @@ int token_settings_init(struct token_settings *s, char *scopes, struct coop_erro
 
 int token_settings_read(struct token_settings *s, char *word, struct coop_error *why)
 {
-    static const char *const keys[] = { "tenant", "queue", "expires", "note", NULL };
     char *value = value_of(word, why), later[64];
 
     if (value == NULL)
@@ -262,7 +264,7 @@ int token_settings_read(struct token_settings *s, char *word, struct coop_error 
             return refuse(why, word, "a time from now like 30d, a point in time like " WHEN_FORMS ", or never");
     } else {
         coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "a token has no '%.60s'", word);
-        hint_nearest(why, word, keys, "");
+        hint_nearest(why, word, token_setting_keys, "");
         return -EINVAL;
     }
     return 0;

@@ -25,6 +25,10 @@ struct tenant_settings {
     uint32_t uids[SETTINGS_UIDS];
 };
 
+/* The keys, NULL behind the last; one that ends with a dot goes on with a limit's name. Those of quotas are the fields of Quota. */
+extern const char *const tenant_setting_keys[], *const token_setting_keys[];
+extern const char *const token_scope_words[];
+
 void tenant_settings_init(struct tenant_settings *s, char *name);
 /* parent, weight, state, uids, keep.results, keep.logs, default.LIMIT, max.LIMIT */
 int tenant_settings_read(struct tenant_settings *s, char *word, struct coop_error *why);

@@ -165,10 +165,14 @@ static int add_schedule(const struct command *c, struct spec *s, struct coop_err
         return rc;
     if (o->has_range)
         s->pb.schedule->array = (Pb__ArrayRange *)&o->range;
-    if (o->not_before_us != 0)
-        s->pb.schedule->not_before_us = o->not_before_us;
-    if (o->deadline_us != 0)
-        s->pb.schedule->deadline_us = o->deadline_us;
+    if (o->not_before_us != 0) {
+        s->pb.schedule->not_before_in_us = o->not_before_in_us;
+        s->pb.schedule->not_before_us = o->not_before_in_us == 0 ? o->not_before_us : 0;
+    }
+    if (o->deadline_us != 0) {
+        s->pb.schedule->deadline_in_us = o->deadline_in_us;
+        s->pb.schedule->deadline_us = o->deadline_in_us == 0 ? o->deadline_us : 0;
+    }
     if (o->cron != NULL)
         s->pb.schedule->cron = (char *)o->cron;
     if (o->zone != NULL)

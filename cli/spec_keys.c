@@ -161,6 +161,8 @@ const struct yaml_key spec_file_keys[] = {
 
     SCHEDULE("not_before", .field = "not_before_us", .unit = YAML_WHEN),
     SCHEDULE("deadline",   .field = "deadline_us", .unit = YAML_WHEN),
+    SCHEDULE("not_before_in", .field = "not_before_in_us"),
+    SCHEDULE("deadline_in", .field = "deadline_in_us"),
     SCHEDULE("after",      .field = "after", .from_text = after_from_text, .to_text = after_to_text),
     SCHEDULE("array",      .field = "array", .from_text = array_from_text, .to_text = array_to_text),
     SCHEDULE("limiter",    .field = "limiters", .from_text = limiter_from_text, .to_text = limiter_to_text),

@@ -9,6 +9,7 @@
 
 #include "cli/grants.h"
 #include "cli/program.h"
+#include "cli/python.h"
 #include "cli/program_parts.h"
 #include "cli/spec_file.h"
 #include "cli/spec_flags.h"
@@ -217,7 +218,7 @@ static int add_stdin(const struct command *c, struct spec *s, struct coop_error 
     return rc;
 }
 
-bool spec_runs_programs(const struct spec *s)
+static bool spec_runs_programs(const struct spec *s)
 {
     return engine_table[engine_find(s->pb.engine)].runs_programs;
 }
@@ -296,6 +297,8 @@ static int add_run(const struct command *c, struct spec *s, struct coop_error *w
     const char *slash;
     int rc;
 
+    if (python_is_meant(c))
+        return python_add(c, s, why);
     if (c->opt.run == NULL)
         return 0;
     rc = spec_read(s, &want, &s->pb.source, NULL, why);
@@ -308,9 +311,12 @@ static int add_run(const struct command *c, struct spec *s, struct coop_error *w
 /* The broker judges what comes of a template's engine; here it is only whether there is one of this name. */
 static int add_engine(const struct command *c, struct spec *s, struct coop_error *why)
 {
-    const char *guess = s->pb.source.len > 0 ? program_guess_engine(c->opt.run, s->pb.source.data, s->pb.source.len) : NULL;
+    const char *guess =
+        s->pb.source.len > 0 && c->opt.run != NULL ? program_guess_engine(c->opt.run, s->pb.source.data, s->pb.source.len) : NULL;
     char list[ENGINE_LIST];
 
+    if (python_is_meant(c))
+        return 0;
     s->pb.engine = (char *)(c->opt.engine != NULL ? c->opt.engine : c->opt.template == NULL && guess != NULL ? guess : "");
     if (s->pb.engine[0] == '\0' && c->opt.template == NULL && c->opt.run != NULL) {
         refuse(why, "cannot tell which engine %.200s is for: it has no #! line, and its name does not end in .lua", c->opt.run);

@@ -33,6 +33,5 @@ int spec_make(const struct command *c, bool stdin_inline, struct spec *ret, stru
 /* Of an interpreter or a template: what --run names is its source; there are no arguments and no input. */
 int spec_make_interp(const struct command *c, struct spec *ret, struct coop_error *why);
 void spec_finish(struct spec *s);
-bool spec_runs_programs(const struct spec *s);
 
 #endif

@@ -38,59 +38,29 @@ static int of_text(const struct command *c, const char *text, coop_val **ret)
     return say_error(c, &why);
 }
 
-static Pb__Handle *told(const struct coop_handle *h, Pb__Handle *ret)
-{
-    pb__handle__init(ret);
-    ret->kind = (Pb__Kind)h->kind;
-    ret->rights = h->rights;
-    ret->handle = h->number;
-    ret->id = (char *)(h->id[0] != '\0' ? h->id : h->name);
-    return ret;
-}
-
-static int take_handles(struct values *v)
-{
-    size_t n = v->encoding.n_handles;
-    Pb__Handle *all = calloc(n + 1, sizeof(*all));
-
-    v->value.handles = calloc(n + 1, sizeof(*v->value.handles));
-    if (all == NULL || v->value.handles == NULL) {
-        free(all);
-        free(v->value.handles);
-        v->value.handles = NULL;
-        return -ENOMEM;
-    }
-    v->value.handles[0] = all; /* also without any: values_finish() frees it by this */
-    for (size_t i = 0; i < n; i++)
-        v->value.handles[i] = told(&v->encoding.handles[i], &all[i]);
-    v->value.n_handles = n;
-    return 0;
-}
-
 /* Takes val. */
-static int send_off(const struct command *c, coop_val *val, const char *root, struct values *ret)
+static int send_off(const struct command *c, struct coop_client *client, coop_val *val, const char *root, struct values *ret)
 {
-    char path[COOP_VAL_PATH] = "";
+    int64_t limit_us = c->opt.timeout_us != 0 ? (int64_t)c->opt.timeout_us : COOP_NO_LIMIT;
+    struct coop_handle buffer;
     struct coop_error why;
-    int rc;
+    void *packed = NULL;
+    size_t len = 0;
+    int rc = coop_exchange_value(client, val, root, limit_us, &packed, &len, &buffer, &why);
 
-    *ret = (struct values){ .value = PB__VALUE__INIT };
-    rc = coop_val_encode(val, COOP_VAL_INLINE_BYTES, root, &ret->encoding, path);
     coop_val_free(val);
-    if (rc == 0 && (rc = take_handles(ret)) != 0)
-        coop_encoding_free(&ret->encoding);
-    if (rc == 0) {
-        ret->value.cbor = (ProtobufCBinaryData){ ret->encoding.len, ret->encoding.cbor };
+    if (rc != 0)
+        return say_error(c, &why);
+    rc = frame_decode(&ret->frame, &pb__value__descriptor, packed, len, FRAME_MAX_CONTROL);
+    free(packed);
+    ret->value = (Pb__Value *)ret->frame.msg;
+    if (rc == 0)
         return 0;
-    }
-    coop_error_set(&why, -rc, rc == -ENOMEM ? COOP_EXIT_PLATFORM : COOP_EXIT_USAGE, "%s cannot be sent: %s", path[0] != '\0' ? path : root,
-                   rc == -E2BIG   ? "it is too big; use a buffer"
-                   : rc == -ELOOP ? "lists and maps nest too deeply"
-                                  : strerror(-rc));
+    coop_error_set(&why, -rc, COOP_EXIT_PLATFORM, "%s: %s", root, strerror(-rc));
     return say_error(c, &why);
 }
 
-int values_of_args(const struct command *c, char **args, int n, struct values *ret)
+int values_of_args(const struct command *c, struct coop_client *client, char **args, int n, struct values *ret)
 {
     coop_val *list = coop_val_list(), *one;
 
@@ -103,10 +73,10 @@ int values_of_args(const struct command *c, char **args, int n, struct values *r
         }
         (void)coop_val_add(list, one); /* what fails stays in the list, and encoding it says so */
     }
-    return send_off(c, list, "args", ret);
+    return send_off(c, client, list, "args", ret);
 }
 
-int values_of_names(const struct command *c, char **args, int n, struct values *ret)
+int values_of_names(const struct command *c, struct coop_client *client, char **args, int n, struct values *ret)
 {
     coop_val *map = coop_val_map(), *one;
     struct coop_error why;
@@ -125,20 +95,17 @@ int values_of_names(const struct command *c, char **args, int n, struct values *
         }
     }
     if (code == 0)
-        return send_off(c, map, "names", ret);
+        return send_off(c, client, map, "names", ret);
     coop_val_free(map);
     return code;
 }
 
 void values_finish(struct values *v)
 {
-    if (v->value.handles != NULL)
-        free(v->value.handles[0]);
-    free(v->value.handles);
-    coop_encoding_free(&v->encoding);
+    frame_release(&v->frame);
 }
 
-int values_each_arg(const struct command *c, char **args, int n, struct values_each *ret)
+int values_each_arg(const struct command *c, struct coop_client *client, char **args, int n, struct values_each *ret)
 {
     *ret = (struct values_each){ .all = calloc((size_t)n, sizeof(*ret->all)), .list = calloc((size_t)n, sizeof(Pb__Value *)) };
     for (int i = 0; i < n && ret->all != NULL && ret->list != NULL; i++) {
@@ -146,12 +113,12 @@ int values_each_arg(const struct command *c, char **args, int n, struct values_e
         int code = of_text(c, args[i], &one);
 
         if (code == 0)
-            code = send_off(c, one, "value", &ret->all[i]);
+            code = send_off(c, client, one, "value", &ret->all[i]);
         if (code != 0) {
             values_each_finish(ret);
             return code;
         }
-        ret->list[ret->n++] = &ret->all[i].value;
+        ret->list[ret->n++] = ret->all[i].value;
     }
     if (ret->n == (size_t)n)
         return 0;
@@ -169,47 +136,21 @@ void values_each_finish(struct values_each *e)
 
 /* ---- into words ---------------------------------------------------------------------------------------------------------------------- */
 
-static void told_handle(const Pb__Handle *h, struct coop_handle *ret)
-{
-    *ret = (struct coop_handle){ .kind = (enum coop_kind)h->kind, .rights = h->rights, .number = h->handle, .bytes = h->bytes };
-    snprintf(ret->id, sizeof(ret->id), "%s", h->id);
-    snprintf(ret->name, sizeof(ret->name), "%s", h->name);
-}
-
-/* One that lies in a buffer, which is given back with our session. */
-static int decode_whole(struct coop_client *client, const Pb__Value *v, const struct coop_handle *handles, coop_val **ret)
-{
-    struct coop_handle h;
-    struct coop_buffer b;
-    int rc;
-
-    told_handle(v->whole, &h);
-    rc = coop_buffer_map(client, &h, COOP_NO_LIMIT, &b, NULL);
-    if (rc != 0)
-        return rc;
-    rc = coop_val_decode(b.at, b.len, COOP_VAL_WHOLE_BYTES, handles, v->n_handles, "value", ret, NULL);
-    coop_buffer_unmap(&b);
-    return rc;
-}
-
 /* NULL: the bytes are no value. */
 static char *as_json(struct coop_client *client, const Pb__Value *v)
 {
-    struct coop_handle handles[COOP_VAL_HANDLES];
     char *json = NULL;
     coop_val *val;
+    uint8_t *packed;
+    size_t len;
     int rc;
 
     if (v == NULL || (v->cbor.len == 0 && v->whole == NULL))
         return strdup("null");
-    if (v->n_handles > COOP_VAL_HANDLES)
+    if (frame_pack(&v->base, &packed, &len) != 0)
         return NULL;
-    for (size_t i = 0; i < v->n_handles; i++)
-        told_handle(v->handles[i], &handles[i]);
-    if (v->whole != NULL)
-        rc = decode_whole(client, v, handles, &val);
-    else
-        rc = coop_val_decode(v->cbor.data, v->cbor.len, COOP_VAL_INLINE_BYTES, handles, v->n_handles, "value", &val, NULL);
+    rc = coop_exchange_value_of(client, packed, len, &val, NULL);
+    free(packed);
     if (rc != 0)
         return NULL;
     if (coop_val_to_json(val, &json) != 0)

@@ -2,14 +2,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/audit_admin.h"
 #include "cli/audit_calls.h"
+#include "cli/human.h"
 #include "cli/json.h"
 #include "cli/say.h"
 #include "cli/text.h"
+#include "cli/words.h"
 #include "ulid.h"
 
 #include <coop/exit_codes.h>
@@ -142,19 +144,15 @@ static json_t *document(const struct audit *a, bool head_only)
 
 static void say_head(const struct command *c, const struct audit *a)
 {
-    time_t t = (time_t)(a->recorded_us / 1000000);
-    char text[HEX], when[64] = "";
-    struct tm tm;
+    char text[HEX], when[HUMAN_TIME];
 
     if (c->opt.json) {
         json_print(document(a, true));
         return;
     }
-    if (a->recorded_us != 0 && localtime_r(&t, &tm) != NULL)
-        strftime(when, sizeof(when), ", of %Y-%m-%d %H:%M:%S", &tm);
     printf("%s", show_hash(a->hash, text));
     if (!c->opt.quiet)
-        printf("  record %" PRIu64 "%s", a->records, when);
+        printf("  record %" PRIu64 "%s%s", a->records, a->recorded_us != 0 ? ", of " : "", human_time(a->recorded_us, "", when));
     printf("\n");
 }
 
@@ -178,18 +176,28 @@ static void say_verdict(const struct command *c, const struct audit *a)
         printf("the kept hash is that of record %" PRIu64 ": it and all before it are as they were\n", a->found_seq);
 }
 
-static int verify(const struct command *c, struct coop_client *client)
+/* ---- words -------------------------------------------------------------------------------------------------------------------------- */
+
+static int check_verify(const struct command *c, char **args, int n)
+{
+    uint8_t hash[HASH];
+    struct coop_error why;
+
+    (void)args, (void)n;
+    if (c->opt.head == NULL || read_hash(c->opt.head, hash) == 0)
+        return 0;
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--head '%.80s' is not a hash: it has %d digits and letters a to f", c->opt.head,
+                   2 * HASH);
+    return say_error(c, &why);
+}
+
+static int verify(const struct command *c, struct coop_client *client, char **args, int n)
 {
     struct audit a = { 0 };
-    struct coop_error why;
     int code = 0;
 
-    if (c->opt.head != NULL && read_hash(c->opt.head, a.find) != 0) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--head '%.80s' is not a hash: it has %d digits and letters a to f", c->opt.head,
-                       2 * HASH);
-        return say_error(c, &why);
-    }
-    a.looks = c->opt.head != NULL;
+    (void)args, (void)n;
+    a.looks = c->opt.head != NULL && read_hash(c->opt.head, a.find) == 0;
     while (code == 0 && !a.ended && a.kind == PB__AUDIT_FAULT_KIND__AUDIT_FAULT_KIND_NONE)
         code = ask(c, client, &a, false);
     if (code != 0)
@@ -198,44 +206,70 @@ static int verify(const struct command *c, struct coop_client *client)
     return a.ended && (!a.looks || a.found_seq != 0) ? COOP_EXIT_OK : COOP_EXIT_JOB_FAILED;
 }
 
-static int head(const struct command *c, struct coop_client *client)
+static bool read_number(const char *text, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return text[0] >= '1' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+static int check_other(const struct command *c, char **args, int n)
+{
+    struct coop_error why;
+    uint64_t before;
+
+    if (c->opt.head != NULL)
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--head is a flag of audit verify");
+    else if (n > 0 && !read_number(args[0], &before))
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "'%.60s' is not a number as audit %s prints them", args[0], c->args[0]);
+    else
+        return 0;
+    return say_error(c, &why);
+}
+
+static int head(const struct command *c, struct coop_client *client, char **args, int n)
 {
     struct audit a = { 0 };
-    struct coop_error why;
-    int code;
+    int code = ask(c, client, &a, true);
 
-    if (c->opt.head != NULL) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "--head is a flag of audit verify");
-        return say_error(c, &why);
-    }
-    code = ask(c, client, &a, true);
+    (void)args, (void)n;
     if (code == 0)
         say_head(c, &a);
     return code;
 }
 
+static uint64_t before(char **args, int n)
+{
+    uint64_t number = 0;
+
+    if (n > 0)
+        (void)read_number(args[0], &number);
+    return number;
+}
+
+static int calls(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    return audit_calls(c, client, before(args, n));
+}
+
+static int admin(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    return audit_admin(c, client, before(args, n));
+}
+
+/* clang-format off */
+const struct word audit_words[] = {
+    { "verify", "",         0, 0, "compute the whole chain of receipts again, and tell the first that does not fit",                              verify, check_verify, FLAG_NOTHING, FLAG_NOTHING },
+    { "head",   "",         0, 0, "print the hash of its last record",                                                                            head,   check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { "calls",  "[BEFORE]", 0, 1, "list calls of functions that interpreters offer each other, the last first, or before the one of that number", calls,  check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { "admin",  "[BEFORE]", 0, 1, "list what was done to tenants, tokens, quotas and the broker, the last first, or before that number",          admin,  check_other, FLAG_NOTHING, FLAG_NOTHING },
+    { NULL,     NULL,       0, 0, NULL,                                                                                                           NULL,   NULL, FLAG_NOTHING, FLAG_NOTHING },
+};
+/* clang-format on */
+
 int verb_audit(const struct command *c)
 {
-    static const char *const words[] = { "verify", "head", "calls", "admin", NULL };
-    bool is_head = strcmp(c->args[0], "head") == 0, is_calls = strcmp(c->args[0], "calls") == 0,
-         is_admin = strcmp(c->args[0], "admin") == 0;
-    struct coop_client *client;
-    struct coop_error why;
-    int code;
-
-    if (!is_head && !is_calls && !is_admin && strcmp(c->args[0], "verify") != 0) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit wants verify, head, calls or admin, not '%.60s'", c->args[0]);
-        hint_nearest(&why, c->args[0], words, "coop audit ");
-        return say_error(c, &why);
-    }
-    if (!is_calls && !is_admin && c->n_args > 1) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop audit %s takes nothing more, not '%.60s'", c->args[0], c->args[1]);
-        return say_error(c, &why);
-    }
-    code = say_open(c, &client);
-    if (code != 0)
-        return code;
-    code = is_admin ? audit_admin(c, client) : is_calls ? audit_calls(c, client) : is_head ? head(c, client) : verify(c, client);
-    coop_client_close(client);
-    return code;
+    return words_run(c, audit_words);
 }

@@ -1,9 +1,12 @@
 /* verb_change.c - cancel, kill, hold, release, pause, resume and rm: the same exchange with another body, for each job that is meant. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "cli/human.h"
 #include "cli/json.h"
 #include "cli/selection.h"
+
+#include <coop/exit_codes.h>
 
 /* All of these messages have an id and nothing else. */
 struct change {
@@ -43,6 +46,19 @@ static void print(const struct command *c, const char *id, const Pb__SignalReply
         printf("%s\n", r->status != NULL ? r->status->id : id);
 }
 
+/* Of an array: those of its tasks to which it could not be done. */
+static int say_notes(const struct command *c, const Pb__SignalReply *r)
+{
+    struct coop_error why;
+
+    if (r->n_notes == 0)
+        return 0;
+    for (size_t i = 1; i < r->n_notes; i++)
+        say_note(c, "%s", r->notes[i]);
+    coop_error_set(&why, EBUSY, COOP_EXIT_CONFLICT, "%s", r->notes[0]);
+    return say_error(c, &why);
+}
+
 static int change_one(const struct command *c, struct coop_client *client, char *id, bool chosen)
 {
     const struct change *how = &changes[c->verb - verb_table];
@@ -53,6 +69,7 @@ static int change_one(const struct command *c, struct coop_client *client, char 
     Pb__Request req = PB__REQUEST__INIT;
     struct coop_error why;
     struct frame reply;
+    int code;
 
     protobuf_c_message_init(how->message, &body);
     body.head.id = id;
@@ -61,8 +78,9 @@ static int change_one(const struct command *c, struct coop_client *client, char 
     if (say_try(c, client, &req, PB__REPLY__BODY_SIGNAL, &reply, &why) != 0)
         return selection_fate(c, &why, chosen);
     print(c, id, ((const Pb__Reply *)reply.msg)->signal);
+    code = say_notes(c, ((const Pb__Reply *)reply.msg)->signal);
     frame_release(&reply);
-    return 0;
+    return code;
 }
 
 int verb_change(const struct command *c)

@@ -1,41 +1,24 @@
 /* verb_cron.c - specs that are submitted again and again: what there are, and when the next time is. */
 #include <stdio.h>
-#include <time.h>
 
 #include "cli/human.h"
-#include "cli/json.h"
-#include "cli/say.h"
+#include "cli/reply.h"
 #include "cli/text.h"
-#include "cli/words.h"
-
-enum { TIME_TEXT = 32 };
-
-static const char *time_text(uint64_t unix_us, char buf[TIME_TEXT])
-{
-    time_t t = (time_t)(unix_us / 1000000);
-    struct tm tm;
-
-    if (unix_us == 0 || localtime_r(&t, &tm) == NULL || strftime(buf, TIME_TEXT, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        return "-";
-    return buf;
-}
 
 static void print_row(const Pb__Cron *e)
 {
-    char name[256], expr[128], engine[64], next[TIME_TEXT], last[TIME_TEXT], zone[64];
+    char name[256], expr[128], engine[64], next[HUMAN_TIME], last[HUMAN_TIME], zone[64];
 
     printf("%-26s  %-20s  %-16s %-6s %-7s %-20s %-20s %s\n", e->id, text_safe_str(name, sizeof(name), e->name),
            text_safe_str(expr, sizeof(expr), e->expr), e->zone[0] != '\0' ? text_safe_str(zone, sizeof(zone), e->zone) : "UTC",
-           text_safe_str(engine, sizeof(engine), e->engine), e->paused ? "paused" : time_text(e->next_us, next),
-           time_text(e->last_us, last), e->last_job[0] != '\0' ? e->last_job : "-");
+           text_safe_str(engine, sizeof(engine), e->engine), e->paused ? "paused" : human_time(e->next_us, "-", next),
+           human_time(e->last_us, "-", last), e->last_job[0] != '\0' ? e->last_job : "-");
 }
 
-static void print(const struct command *c, const Pb__CronReply *r)
+static void print_list(const struct command *c, const void *body)
 {
-    if (c->opt.json) {
-        json_print(json_document(&r->base));
-        return;
-    }
+    const Pb__CronReply *r = body;
+
     if (!c->opt.quiet)
         printf("%-26s  %-20s  %-16s %-6s %-7s %-20s %-20s %s\n", "ID", "NAME", "WHEN", "ZONE", "ENGINE", "NEXT", "LAST", "LAST JOB");
     for (size_t i = 0; i < r->n_crons; i++)
@@ -49,37 +32,53 @@ static int list(const struct command *c, struct coop_client *client, char **args
 {
     Pb__CronLs body = PB__CRON_LS__INIT;
     Pb__Request req = PB__REQUEST__INIT;
-    struct frame reply;
-    int code;
 
     (void)args, (void)n;
     if (c->opt.tenant != NULL)
         body.tenant = (char *)c->opt.tenant;
     req.body_case = PB__REQUEST__BODY_CRON_LS;
     req.cron_ls = &body;
-    code = say_call(c, client, &req, PB__REPLY__BODY_CRONS, &reply);
-    if (code != 0)
-        return code;
-    print(c, ((const Pb__Reply *)reply.msg)->crons);
-    frame_release(&reply);
-    return 0;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_CRONS, print_list);
 }
 
-/* What is told of one that was changed: that it was, and of one that was fired the job. */
-static void tell(const struct command *c, const Pb__CronReply *r, bool fired)
+static void print_entry(const struct command *c, const void *body)
 {
-    if (c->opt.json)
-        json_print(json_document(&r->base));
-    else
-        for (size_t i = 0; fired && i < r->n_crons; i++)
-            printf("%s\n", r->crons[i]->last_job);
+    const Pb__CronReply *r = body;
+
+    print_list(c, r);
+    if (r->spec == NULL || c->opt.quiet)
+        return;
+    printf("\nsubmits\n");
+    human_spec(stdout, r->spec);
+    human_asked(stdout, r->spec);
+}
+
+static int show(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__CronLs body = PB__CRON_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+
+    (void)n;
+    body.id = args[0];
+    req.body_case = PB__REQUEST__BODY_CRON_LS;
+    req.cron_ls = &body;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_CRONS, print_entry);
+}
+
+/* Of one that was fired the job; of others there is nothing to say. */
+static void print_fired(const struct command *c, const void *body)
+{
+    const Pb__CronReply *r = body;
+
+    (void)c;
+    for (size_t i = 0; i < r->n_crons; i++)
+        printf("%s\n", r->crons[i]->last_job);
 }
 
 /* The same for each of them, also when one fails. */
 static int set_all(const struct command *c, struct coop_client *client, Pb__CronSet *body, char **ids, int n)
 {
     Pb__Request req = PB__REQUEST__INIT;
-    struct frame reply;
     int first = 0;
 
     req.body_case = PB__REQUEST__BODY_CRON_SET;
@@ -88,11 +87,7 @@ static int set_all(const struct command *c, struct coop_client *client, Pb__Cron
         int code;
 
         body->id = ids[i];
-        code = say_call(c, client, &req, PB__REPLY__BODY_CRONS, &reply);
-        if (code == 0) {
-            tell(c, ((const Pb__Reply *)reply.msg)->crons, body->fire);
-            frame_release(&reply);
-        }
+        code = reply_print_call(c, client, &req, PB__REPLY__BODY_CRONS, body->fire ? print_fired : NULL);
         first = first != 0 ? first : code;
     }
     return first;
@@ -132,12 +127,13 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 
 /* clang-format off */
 const struct word cron_words[] = {
-    { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL },
-    { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL },
-    { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL },
-    { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL },
-    { "rm",     "ID...", 1, -1, "remove it; jobs that it has made stay",                         rm,     NULL },
-    { NULL,     NULL,    0, 0,  NULL,                                                            NULL,   NULL },
+    { "ls",     "",      0, 0,  "list entries, with the next and the last time of each",         list,   NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",   "ID",    1, 1,  "one entry, and what it submits each time",                      show,   NULL, FLAG_NAME, FLAG_NOTHING },
+    { "pause",  "ID...", 1, -1, "make no more jobs of it, until it is resumed",                  pause_, NULL, FLAG_NAME, FLAG_NAME },
+    { "resume", "ID...", 1, -1, "go on with its next time; those that have gone by are left out", resume, NULL, FLAG_NAME, FLAG_NAME },
+    { "fire",   "ID...", 1, -1, "make a job of it now, beside its times, and print the id",      fire,   NULL, FLAG_NAME, FLAG_NAME },
+    { "rm",     "ID...", 1, -1, "remove it; jobs that it has made stay",                         rm,     NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,     NULL,    0, 0,  NULL,                                                            NULL,   NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -1,17 +1,13 @@
 /* verb_doctor.c - what this machine lets coop do: coopd and coop-worker look, this tells what it means. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli/doctor_fixes.h"
 #include "cli/explain.h"
 #include "cli/json.h"
+#include "cli/own_coopd.h"
 #include "cli/say.h"
 #include "cli/text.h"
 #include "held_words.h"
@@ -24,8 +20,6 @@
 
 enum { NOT_REACHED = COOP_EXIT_JOB_FAILED, SAFE = 2048 };
 
-extern char **environ;
-
 struct findings {
     json_t *probes;             /* of objects, as they came, each with its "fix" */
     const char *tier, *why_not; /* why_not: of the tier above, "" when there is none */
@@ -35,19 +29,6 @@ struct findings {
 
 /* ---- looking --------------------------------------------------------------------------------------------------------------------- */
 
-static int start_coopd(const char *coopd, int out, pid_t *ret_pid)
-{
-    char *argv[] = { "coopd", "--doctor", NULL };
-    posix_spawn_file_actions_t fa;
-    int rc;
-
-    posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
-    rc = posix_spawn(ret_pid, coopd, &fa, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&fa);
-    return -rc;
-}
-
 static const char *text_of(const json_t *probe, const char *key)
 {
     const char *text = json_string_value(json_object_get(probe, key));
@@ -56,25 +37,14 @@ static const char *text_of(const json_t *probe, const char *key)
 }
 
 /* One line is one probe. */
-static int read_probes(FILE *from, json_t *into)
+static int take_probe(void *into, json_t *p)
 {
-    char *line = NULL;
-    size_t room = 0;
-    int rc = 0;
-
-    while (rc == 0 && getline(&line, &room, from) > 0) {
-        json_t *p = json_loads(line, 0, NULL);
-
-        if (p == NULL || text_of(p, "probe")[0] == '\0') {
-            json_decref(p);
-            rc = -EPROTO;
-            break;
-        }
-        json_object_set_new(p, "fix", json_string(doctor_fix_of(text_of(p, "probe"), text_of(p, "error"))));
-        rc = json_array_append_new(into, p) == 0 ? 0 : -ENOMEM;
+    if (text_of(p, "probe")[0] == '\0') {
+        json_decref(p);
+        return -EPROTO;
     }
-    free(line);
-    return rc;
+    json_object_set_new(p, "fix", json_string(doctor_fix_of(text_of(p, "probe"), text_of(p, "error"))));
+    return json_array_append_new(into, p) == 0 ? 0 : -ENOMEM;
 }
 
 static json_t *find(const json_t *probes, const char *name)
@@ -99,28 +69,12 @@ static void say_no_root(json_t *probes)
 
 static int look(json_t *into, struct coop_error *why)
 {
-    char coopd[PATH_MAX];
-    int out[2], rc = coop_broker_program(coopd, sizeof(coopd), why), status = 0;
-    pid_t pid = 0;
-    FILE *f;
+    char *argv[] = { "coopd", "--doctor", NULL };
+    int code = 0, rc = own_coopd_run(argv, take_probe, into, &code, why);
 
-    if (rc != 0)
-        return rc;
-    if (pipe2(out, O_CLOEXEC) != 0)
-        return coop_error_set(why, errno, COOP_EXIT_PLATFORM, "pipe: %s", strerror(errno));
-    rc = start_coopd(coopd, out[1], &pid);
-    close(out[1]);
-    f = fdopen(out[0], "re");
-    if (rc == 0)
-        rc = f != NULL ? read_probes(f, into) : -ENOMEM;
-    if (f != NULL)
-        (void)fclose(f);
-    if (pid > 0 && (waitpid(pid, &status, 0) != pid || status != 0) && rc == 0)
-        rc = -ECHILD;
-    if (rc == 0)
-        return 0;
-    return coop_error_set(why, -rc, WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : COOP_EXIT_PLATFORM,
-                          "%s --doctor failed: %s", coopd, rc == -ECHILD ? "it said so above, or was killed" : strerror(-rc));
+    if (rc == 0 && code != 0)
+        return coop_error_set(why, ECHILD, code, "coopd --doctor failed: it said so above");
+    return rc;
 }
 
 /* ---- judging --------------------------------------------------------------------------------------------------------------------- */

@@ -110,8 +110,8 @@ static int print_all(struct feed *f, struct printer *p)
             return COOP_EXIT_SIGNAL_BASE + SIGPIPE;
         if (end == FEED_NEWS && f->missed > 0)
             say_note(p->c, "%llu older events are not kept any more", (unsigned long long)f->missed);
-        if (end == FEED_LOST)
-            say_note(p->c, "the broker is there again; what happened meanwhile is not told");
+        if (end == FEED_NEWS && f->restarted)
+            say_note(p->c, "another broker has begun; what happened under the one before is not kept");
         if (end == FEED_NEWS && p->printed == 0 && f->no_wait)
             break;
     }

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/words.h"
 #include "cli/grants.h"
 #include "cli/interp_output.h"
 #include "cli/human.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/spec_read.h"
 #include "cli/submit_spec.h"
@@ -43,7 +43,7 @@ static int kill_it(const struct command *c, struct coop_client *client, const ch
     Pb__InterpKill m = PB__INTERP_KILL__INIT;
     struct named q;
 
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_KILL, &m, &m.interp, (char *)id));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_KILL, &m, &m.interp, (char *)id), PB__ANSWER__BODY_DONE, NULL);
 }
 
 /* Who is to own it, and whose output is shown: what it printed before its first call, also when it died of that. */
@@ -172,12 +172,12 @@ int interp_call(const struct command *c, struct coop_client *client, const char 
     struct named q;
     struct values list;
     struct frame reply;
-    int code = values_of_args(c, args + 1, n - 1, &list);
+    int code = values_of_args(c, client, args + 1, n - 1, &list);
 
     if (code != 0)
         return code;
     m.function = args[0];
-    m.args = &list.value;
+    m.args = list.value;
     m.timeout_us = timeout_of(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CALL, &m, &m.interp, (char *)id), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&list);
@@ -195,11 +195,11 @@ static int prepare(const struct command *c, struct coop_client *client, char **a
     struct named q;
     struct values map;
     struct frame reply;
-    int code = values_of_names(c, args + 1, n - 1, &map);
+    int code = values_of_names(c, client, args + 1, n - 1, &map);
 
     if (code != 0)
         return code;
-    m.names = &map.value;
+    m.names = map.value;
     m.timeout_us = timeout_of(c);
     code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_PREPARE, &m, &m.interp, args[0]), PB__ANSWER__BODY_RESULT, &reply);
     values_finish(&map);
@@ -228,35 +228,30 @@ static void print_row(const Pb__InterpStatus *s)
            text_safe_str(name, sizeof(name), s->interp->name));
 }
 
-static int list(const struct command *c, struct coop_client *client, char **args, int n)
+static void print_list(const struct command *c, const void *body)
 {
-    Pb__InterpList m = PB__INTERP_LIST__INIT;
-    Pb__Ask ask = PB__ASK__INIT;
-    const Pb__InterpStatusList *l;
-    struct frame reply;
-    int code;
+    const Pb__InterpStatusList *l = body;
 
-    (void)args;
-    (void)n;
-    m.all = c->opt.all;
-    ask.body_case = PB__ASK__BODY_INTERP_LIST;
-    ask.interp_list = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_INTERPS, &reply);
-    if (code != 0)
-        return code;
-    l = answer_of(&reply)->interps;
-    if (c->opt.json)
-        json_print(json_document(&l->base));
-    else if (!c->opt.quiet)
+    if (!c->opt.quiet)
         printf("%-*s  %-8s %-7s %-7s %9s %5s  %-16s %s\n", ULID_LEN, "ID", "STATE", "OWNER", "ENGINE", "CALLS", "AGE", "TEMPLATE", "NAME");
-    for (size_t i = 0; !c->opt.json && i < l->n_interps; i++) {
+    for (size_t i = 0; i < l->n_interps; i++) {
         if (c->opt.quiet)
             printf("%s\n", l->interps[i]->interp->id);
         else
             print_row(l->interps[i]);
     }
-    frame_release(&reply);
-    return 0;
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__InterpList m = PB__INTERP_LIST__INIT;
+    Pb__Ask ask = PB__ASK__INIT;
+
+    (void)args, (void)n;
+    m.all = c->opt.all;
+    ask.body_case = PB__ASK__BODY_INTERP_LIST;
+    ask.interp_list = &m;
+    return reply_print_ask(c, client, &ask, PB__ANSWER__BODY_INTERPS, print_list);
 }
 
 static void print_limits(const Pb__Limits *l)
@@ -310,21 +305,14 @@ static void print_word(const Pb__InterpStatus *s)
         printf("%s\n", state_of(s, word));
 }
 
-static int say_status(const struct command *c, struct coop_client *client, Pb__Ask *ask)
+static void print_interp(const struct command *c, const void *body)
 {
-    struct frame reply;
-    int code = say_ask(c, client, ask, PB__ANSWER__BODY_INTERP, &reply);
+    const Pb__InterpStatus *s = body;
 
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&answer_of(&reply)->interp->base));
-    else if (c->opt.quiet)
-        print_word(answer_of(&reply)->interp);
+    if (c->opt.quiet)
+        print_word(s);
     else
-        print_status(answer_of(&reply)->interp);
-    frame_release(&reply);
-    return 0;
+        print_status(s);
 }
 
 static int show(const struct command *c, struct coop_client *client, char **args, int n)
@@ -333,7 +321,8 @@ static int show(const struct command *c, struct coop_client *client, char **args
     struct named q;
 
     (void)n;
-    return say_status(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INFO, &m, &m.interp, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INFO, &m, &m.interp, args[0]), PB__ANSWER__BODY_INTERP,
+                           print_interp);
 }
 
 static int wait_for(const struct command *c, struct coop_client *client, char **args, int n)
@@ -343,7 +332,8 @@ static int wait_for(const struct command *c, struct coop_client *client, char **
 
     (void)n;
     m.timeout_us = timeout_of(c);
-    return say_status(c, client, ask_named(&q, PB__ASK__BODY_INTERP_WAIT, &m, &m.interp, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_WAIT, &m, &m.interp, args[0]), PB__ANSWER__BODY_INTERP,
+                           print_interp);
 }
 
 /* ---- changing them ------------------------------------------------------------------------------------------------------------------ */
@@ -354,7 +344,7 @@ static int interrupt(const struct command *c, struct coop_client *client, char *
     struct named q;
 
     (void)n;
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INTERRUPT, &m, &m.interp, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_INTERRUPT, &m, &m.interp, args[0]), PB__ANSWER__BODY_DONE, NULL);
 }
 
 static int close_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -363,7 +353,7 @@ static int close_it(const struct command *c, struct coop_client *client, char **
     struct named q;
 
     (void)n;
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CLOSE, &m, &m.interp, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_CLOSE, &m, &m.interp, args[0]), PB__ANSWER__BODY_DONE, NULL);
 }
 
 static int kill_word(const struct command *c, struct coop_client *client, char **args, int n)
@@ -378,23 +368,23 @@ static int reset(const struct command *c, struct coop_client *client, char **arg
     struct named q;
 
     (void)n;
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_INTERP_RESET, &m, &m.interp, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_INTERP_RESET, &m, &m.interp, args[0]), PB__ANSWER__BODY_DONE, NULL);
 }
 
 /* clang-format off */
 const struct word interp_words[] = {
-    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create },
-    { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec },
-    { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL },
-    { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL },
-    { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL },
-    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL },
-    { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL },
-    { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL },
-    { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL },
-    { "kill",      "ID",             1,  1, "end it at once, with all that it has made", kill_word, NULL },
-    { "reset",     "ID",             1,  1, "a new process with the state of its template, under the same id", reset, NULL },
-    { NULL,        NULL,             0,  0, NULL, NULL, NULL },
+    { "create",    "",               0,  0, "make one and print its id: of --run FILE, a script that is run in it first (native: the shared object), of --engine, or of --template", create, check_create, FLAG_NOTHING, FLAG_NOTHING },
+    { "exec",      "ID FILE|-",      1,  2, "run a script in it, or the text of --source; its globals stay; what the script returns is printed as JSON", exec, check_exec, FLAG_NAME, FLAG_FILE },
+    { "call",      "ID FUNC ARGS...", 2, -1, "call a function; an argument that parses as JSON is that, any other is text; the value is printed as JSON", call, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "prepare",   "ID NAME=VALUE...", 2, -1, "set globals, values as the arguments of call", prepare, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",        "",               0,  0, "list them; --all: ended ones too", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",      "ID",             1,  1, "say all that is known of it; by a name also of the last one that had it", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "wait",      "ID",             1,  1, "stay until it has ended and say how", wait_for, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "interrupt", "ID",             1,  1, "end the call that runs; it lives on", interrupt, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "close",     "ID",             1,  1, "end it in good order; 81 while a call runs", close_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "kill",      "ID",             1,  1, "end it at once, with all that it has made", kill_word, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "reset",     "ID",             1,  1, "a new process with the state of its template, under the same id", reset, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,        NULL,             0,  0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@
 
 #include "cli/words.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/text.h"
 
@@ -67,7 +68,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     m.value = (ProtobufCBinaryData){ strlen(args[1]), (uint8_t *)args[1] };
     ask.body_case = PB__ASK__BODY_KV_PUT;
     ask.kv_put = &m;
-    return code == 0 ? say_ask_done(c, client, &ask) : code;
+    return code == 0 ? reply_print_ask(c, client, &ask, PB__ANSWER__BODY_DONE, NULL) : code;
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -82,7 +83,7 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
     m.key = args[0];
     ask.body_case = PB__ASK__BODY_KV_DELETE;
     ask.kv_delete = &m;
-    return code == 0 ? say_ask_done(c, client, &ask) : code;
+    return code == 0 ? reply_print_ask(c, client, &ask, PB__ANSWER__BODY_DONE, NULL) : code;
 }
 
 /* A page of keys; *after holds the last of it, and *more whether there are others. */
@@ -129,11 +130,11 @@ static int list(const struct command *c, struct coop_client *client, char **args
 
 /* clang-format off */
 const struct word kv_words[] = {
-    { "get", "KEY",       1, 1, "print the value of a key", get, NULL },
-    { "put", "KEY VALUE", 2, 2, "set a key; it is on disk when this returns", put, NULL },
-    { "rm",  "KEY",       1, 1, "remove a key", remove_it, NULL },
-    { "ls",  "[PREFIX]",  0, 1, "print the keys that begin so, in order", list, NULL },
-    { NULL,  NULL,        0, 0, NULL, NULL, NULL },
+    { "get", "KEY",       1, 1, "print the value of a key", get, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "put", "KEY VALUE", 2, 2, "set a key; it is on disk when this returns", put, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "rm",  "KEY",       1, 1, "remove a key", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",  "[PREFIX]",  0, 1, "print the keys that begin so, in order", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { NULL,  NULL,        0, 0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -4,21 +4,17 @@
 #include <string.h>
 
 #include "cli/flag_values.h"
-#include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/text.h"
-#include "cli/words.h"
 
 enum { MAX = 1000000 };
 
-static void print(const struct command *c, const Pb__LimiterReply *r)
+static void print_list(const struct command *c, const void *body)
 {
+    const Pb__LimiterReply *r = body;
     char key[256], tenant[256];
 
-    if (c->opt.json) {
-        json_print(json_document(&r->base));
-        return;
-    }
     if (!c->opt.quiet)
         printf("%-32s  %8s %8s %8s%s\n", "KEY", "MAX", "USED", "WAITING", c->opt.tenant != NULL ? "  TENANT" : "");
     for (size_t i = 0; i < r->n_limiters; i++) {
@@ -37,39 +33,24 @@ static int list(const struct command *c, struct coop_client *client, char **args
 {
     Pb__LimiterLs body = PB__LIMITER_LS__INIT;
     Pb__Request req = PB__REQUEST__INIT;
-    struct frame reply;
-    int code;
 
     (void)args, (void)n;
     if (c->opt.tenant != NULL)
         body.tenant = (char *)c->opt.tenant;
     req.body_case = PB__REQUEST__BODY_LIMITER_LS;
     req.limiter_ls = &body;
-    code = say_call(c, client, &req, PB__REPLY__BODY_LIMITERS, &reply);
-    if (code != 0)
-        return code;
-    print(c, ((const Pb__Reply *)reply.msg)->limiters);
-    frame_release(&reply);
-    return 0;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_LIMITERS, print_list);
 }
 
 static int change(const struct command *c, struct coop_client *client, Pb__LimiterSet *body)
 {
     Pb__Request req = PB__REQUEST__INIT;
-    struct frame reply;
-    int code;
 
     if (c->opt.tenant != NULL)
         body->tenant = (char *)c->opt.tenant;
     req.body_case = PB__REQUEST__BODY_LIMITER_SET;
     req.limiter_set = body;
-    code = say_call(c, client, &req, PB__REPLY__BODY_LIMITERS, &reply);
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&((const Pb__Reply *)reply.msg)->limiters->base));
-    frame_release(&reply);
-    return 0;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_LIMITERS, NULL);
 }
 
 /* 0 shuts it: nothing that names it begins. */
@@ -119,10 +100,10 @@ static int rm(const struct command *c, struct coop_client *client, char **args, 
 
 /* clang-format off */
 const struct word limiter_words[] = {
-    { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL },
-    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set },
-    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL },
-    { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL },
+    { "ls",  "",        0, 0,  "list limiters: places, those that are taken, jobs that wait for one",               list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "set", "KEY MAX", 2, 2,  "make one, or give it another number of places (0: nothing that names it begins); jobs that run keep theirs", set,  check_set, FLAG_NAME, FLAG_NOTHING },
+    { "rm",  "KEY...",  1, -1, "remove it, when no job names it that waits or runs",                            rm,   NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,  NULL,      0, 0,  NULL,                                                                                NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/words.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/text.h"
 #include "cli/values.h"
@@ -41,11 +41,18 @@ static int64_t wait_us(const struct command *c)
     return c->opt.timeout_us == 0 ? -1 : (int64_t)c->opt.timeout_us;
 }
 
+static void print_id(const struct command *c, const void *body)
+{
+    const Pb__Handle *h = body;
+
+    (void)c;
+    printf("%s\n", h->id);
+}
+
 static int create(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueCreate m = PB__QUEUE_CREATE__INIT;
     Pb__Ask ask = PB__ASK__INIT;
-    struct frame reply;
     int code = read_unbound(c, &m.unbound);
 
     (void)n;
@@ -57,15 +64,7 @@ static int create(const struct command *c, struct coop_client *client, char **ar
     m.durable = c->opt.durable;
     ask.body_case = PB__ASK__BODY_QUEUE_CREATE;
     ask.queue_create = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, &reply);
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&answer_of(&reply)->handle->base));
-    else
-        printf("%s\n", answer_of(&reply)->handle->id);
-    frame_release(&reply);
-    return 0;
+    return reply_print_ask(c, client, &ask, PB__ANSWER__BODY_HANDLE, print_id);
 }
 
 static int put(const struct command *c, struct coop_client *client, char **args, int n)
@@ -77,7 +76,7 @@ static int put(const struct command *c, struct coop_client *client, char **args,
     int code = read_unbound(c, &m.unbound);
 
     if (code == 0)
-        code = values_each_arg(c, args + 1, n - 1, &each);
+        code = values_each_arg(c, client, args + 1, n - 1, &each);
     if (code != 0)
         return code;
     if (m.unbound == PB__UNBOUND__UNBOUND_NONE)
@@ -156,7 +155,7 @@ static int close_it(const struct command *c, struct coop_client *client, char **
 
     (void)n;
     m.discard = c->opt.discard;
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_CLOSE, &m, &m.queue, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_CLOSE, &m, &m.queue, args[0]), PB__ANSWER__BODY_DONE, NULL);
 }
 
 static int delete_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -165,7 +164,7 @@ static int delete_it(const struct command *c, struct coop_client *client, char *
     struct named q;
 
     (void)n;
-    return say_ask_done(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_DELETE, &m, &m.queue, args[0]));
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_DELETE, &m, &m.queue, args[0]), PB__ANSWER__BODY_DONE, NULL);
 }
 
 static void print_row(const Pb__QueueStatus *q)
@@ -201,66 +200,60 @@ static void print_status(const Pb__QueueStatus *q)
     printf("in all    %" PRIu64 " put, %" PRIu64 " got\n", q->put_total, q->got_total);
 }
 
+static void print_queue(const struct command *c, const void *body)
+{
+    const Pb__QueueStatus *q = body;
+
+    if (c->opt.quiet)
+        printf("%u\n", q->items);
+    else
+        print_status(q);
+}
+
 static int show(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueInfo m = PB__QUEUE_INFO__INIT;
     struct named q;
-    struct frame reply;
-    int code = say_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_INFO, &m, &m.queue, args[0]), PB__ANSWER__BODY_QUEUE, &reply);
 
     (void)n;
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&answer_of(&reply)->queue->base));
-    else if (c->opt.quiet)
-        printf("%u\n", answer_of(&reply)->queue->items);
-    else
-        print_status(answer_of(&reply)->queue);
-    frame_release(&reply);
-    return 0;
+    return reply_print_ask(c, client, ask_named(&q, PB__ASK__BODY_QUEUE_INFO, &m, &m.queue, args[0]), PB__ANSWER__BODY_QUEUE, print_queue);
+}
+
+static void print_list(const struct command *c, const void *body)
+{
+    const Pb__QueueStatusList *l = body;
+
+    if (!c->opt.quiet)
+        printf("%-*s  %-16s %-20s %s  %s\n", ULID_LEN, "ID", "ITEMS", "BYTES", "STATE", "NAME");
+    for (size_t i = 0; i < l->n_queues; i++) {
+        if (c->opt.quiet)
+            print_name(l->queues[i]);
+        else
+            print_row(l->queues[i]);
+    }
 }
 
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__QueueList m = PB__QUEUE_LIST__INIT;
     Pb__Ask ask = PB__ASK__INIT;
-    const Pb__QueueStatusList *l;
-    struct frame reply;
-    int code;
 
-    (void)args;
-    (void)n;
+    (void)args, (void)n;
     ask.body_case = PB__ASK__BODY_QUEUE_LIST;
     ask.queue_list = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_QUEUES, &reply);
-    if (code != 0)
-        return code;
-    l = answer_of(&reply)->queues;
-    if (c->opt.json)
-        json_print(json_document(&l->base));
-    else if (!c->opt.quiet)
-        printf("%-*s  %-16s %-20s %s  %s\n", ULID_LEN, "ID", "ITEMS", "BYTES", "STATE", "NAME");
-    for (size_t i = 0; !c->opt.json && i < l->n_queues; i++) {
-        if (c->opt.quiet)
-            print_name(l->queues[i]);
-        else
-            print_row(l->queues[i]);
-    }
-    frame_release(&reply);
-    return 0;
+    return reply_print_ask(c, client, &ask, PB__ANSWER__BODY_QUEUES, print_list);
 }
 
 /* clang-format off */
 const struct word queue_words[] = {
-    { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL },
-    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they persist, as this command ends at once, unless --unbound says otherwise", put, NULL },
-    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON (--json: one document, with each item's sender)", get, NULL },
-    { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL },
-    { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL },
-    { "ls",     "",               0, 0,  "list them: items, bytes, and their bounds; --quiet: their names", list, NULL },
-    { "show",   "NAME",           1, 1,  "say all that is known of it; --quiet: how many items are in it", show, NULL },
-    { NULL,     NULL,             0, 0,  NULL, NULL, NULL },
+    { "create", "NAME",           1, 1,  "make one: --max-items, --max-bytes, --unbound, --durable", create, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "put",    "NAME VALUE...",  2, -1, "put items in, each JSON or else text; they persist, as this command ends at once, unless --unbound says otherwise", put, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "get",    "NAME",           1, 1,  "take an item out, or up to --max-items, and print each as a line of JSON (--json: one document, with each item's sender)", get, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "close",  "NAME",           1, 1,  "let it take no more; what is in it can still be got", close_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "rm",     "NAME",           1, 1,  "remove it with what is in it", delete_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",     "",               0, 0,  "list them: items, bytes, and their bounds; --quiet: their names", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "show",   "NAME",           1, 1,  "say all that is known of it; --quiet: how many items are in it", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,     NULL,             0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

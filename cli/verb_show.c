@@ -21,6 +21,9 @@ static void print_why(const Pb__Why *w)
         printf("running     %llu of its tenant, at most %llu\n", (unsigned long long)w->running, (unsigned long long)w->max_running);
     else
         printf("running     %llu of its tenant\n", (unsigned long long)w->running);
+    for (size_t i = 0; i < w->n_waits; i++)
+        printf("%-12s%llu for %s, the first is %llu\n", i == 0 ? "tasks wait" : "", (unsigned long long)w->waits[i]->tasks,
+               text_safe_str(text, sizeof(text), w->waits[i]->reason), (unsigned long long)w->waits[i]->first);
     printf("estimate    %s\n", w->estimate_us != 0 ? units_format_duration(w->estimate_us / 100000 * 100000, left) : "not known");
 }
 
@@ -60,6 +63,7 @@ static void print(const struct command *c, const Pb__ShowReply *r)
     if (r->spec != NULL) {
         printf("\nasked for\n");
         human_spec(stdout, r->spec);
+        human_asked(stdout, r->spec);
     }
     if (r->receipt != NULL) {
         printf("\nreceipt\n");

@@ -5,16 +5,14 @@
  * this user would have.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/json.h"
+#include "cli/own_coopd.h"
 #include "cli/say.h"
 #include "cli/text.h"
 #include "cli/words.h"
@@ -22,22 +20,12 @@
 
 #include <coop/exit_codes.h>
 
-extern char **environ;
-
 /* ---- without a broker -------------------------------------------------------------------------------------------------------------------- */
 
-static int start_coopd(const char *coopd, const char *word, const char *from, int out, pid_t *ret_pid)
-{
-    char *argv[] = { "coopd", "--store", (char *)word, from != NULL ? "--store-from" : NULL, (char *)from, NULL };
-    posix_spawn_file_actions_t fa;
-    int rc;
-
-    posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_adddup2(&fa, out, STDOUT_FILENO);
-    rc = posix_spawn(ret_pid, coopd, &fa, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&fa);
-    return -rc;
-}
+struct findings {
+    const struct command *command;
+    json_t *list;
+};
 
 static void print_finding(const struct command *c, const json_t *f)
 {
@@ -52,24 +40,12 @@ static void print_finding(const struct command *c, const json_t *f)
 }
 
 /* One line is one finding, printed as it comes. */
-static int read_findings(const struct command *c, FILE *from, json_t *into)
+static int take_finding(void *ctx, json_t *line)
 {
-    char *line = NULL;
-    size_t room = 0;
-    int rc = 0;
+    struct findings *f = ctx;
 
-    while (rc == 0 && getline(&line, &room, from) > 0) {
-        json_t *f = json_loads(line, 0, NULL);
-
-        if (f == NULL) {
-            rc = -EPROTO;
-            break;
-        }
-        print_finding(c, f);
-        rc = json_array_append_new(into, f) == 0 ? 0 : -ENOMEM;
-    }
-    free(line);
-    return rc;
+    print_finding(f->command, line);
+    return json_array_append_new(f->list, line) == 0 ? 0 : -ENOMEM;
 }
 
 static void print_json(const char *word, int code, json_t *findings)
@@ -84,36 +60,16 @@ static void print_json(const char *word, int code, json_t *findings)
 
 static int run_coopd(const struct command *c, const char *word, const char *from)
 {
-    char coopd[PATH_MAX];
+    char *argv[] = { "coopd", "--store", (char *)word, from != NULL ? "--store-from" : NULL, (char *)from, NULL };
+    struct findings f = { c, json_array() };
     struct coop_error why = { 0 };
-    json_t *findings = json_array();
-    int out[2], rc = coop_broker_program(coopd, sizeof(coopd), &why), status = 0, code;
-    pid_t pid = 0;
-    FILE *f;
+    int code = 0, rc = own_coopd_run(argv, take_finding, &f, &code, &why);
 
-    if (rc == 0 && pipe2(out, O_CLOEXEC) != 0)
-        rc = coop_error_set(&why, errno, COOP_EXIT_PLATFORM, "pipe: %s", strerror(errno));
-    if (rc != 0) {
-        json_decref(findings);
-        return say_error(c, &why);
-    }
-    rc = start_coopd(coopd, word, from, out[1], &pid);
-    close(out[1]);
-    f = fdopen(out[0], "re");
-    if (rc == 0)
-        rc = f != NULL ? read_findings(c, f, findings) : -ENOMEM;
-    if (f != NULL)
-        (void)fclose(f);
-    if (pid > 0 && (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) && rc == 0)
-        rc = -ECHILD;
-    code = rc == 0 ? WEXITSTATUS(status) : COOP_EXIT_PLATFORM;
-    if (rc != 0) {
-        coop_error_set(&why, -rc, code, "%s --store %s failed: %s", coopd, word, rc == -ECHILD ? "it was killed" : strerror(-rc));
-        say_error(c, &why);
-    } else if (c->opt.json) {
-        print_json(word, code, findings);
-    }
-    json_decref(findings);
+    if (rc != 0)
+        code = say_error(c, &why);
+    else if (c->opt.json)
+        print_json(word, code, f.list);
+    json_decref(f.list);
     return code;
 }
 
@@ -165,13 +121,22 @@ static int backup(const struct command *c, struct coop_client *client, char **ar
 
 /* clang-format off */
 const struct word store_words[] = {
-    { "check",   "",    0, 0, "look whether it is whole: pages, indexes, rows that belong together, the chain of receipts; may be done beside a broker", NULL, NULL },
-    { "repair",  "",    0, 0, "of a damaged one save what can be read into a new one, and list what is lost; the damaged one is kept",                    NULL, NULL },
-    { "backup",  "DIR", 1, 1, "copy it as it is at this moment, while the broker goes on; DIR must not be there yet",                                     backup, NULL },
-    { "restore", "DIR", 1, 1, "put a backup in its place; what was there is kept beside it, as its name with .old- and the time",                          NULL, NULL },
-    { NULL,      "",    0, 0, NULL,                                                                                                                       NULL, NULL },
+    { "check",   "",    0, 0, "look whether it is whole: pages, indexes, rows that belong together, the chain of receipts; may be done beside a broker", NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "repair",  "",    0, 0, "of a damaged one save what can be read into a new one, and list what is lost; the damaged one is kept",                    NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "backup",  "DIR", 1, 1, "copy it as it is at this moment, while the broker goes on; DIR must not be there yet",                                     backup, NULL, FLAG_FILE, FLAG_NOTHING },
+    { "restore", "DIR", 1, 1, "put a backup in its place; what was there is kept beside it, as its name with .old- and the time",                          NULL, NULL, FLAG_FILE, FLAG_NOTHING },
+    { NULL,      "",    0, 0, NULL,                                                                                                                       NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
+
+static int refuse_far(const struct command *c)
+{
+    struct coop_error why;
+
+    coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "store %s looks at the state directory of this machine; the broker at %.200s has its own",
+                   c->args[0], c->opt.endpoint);
+    return say_error(c, &why);
+}
 
 /* Words without a function want no broker. */
 int verb_store(const struct command *c)
@@ -180,7 +145,10 @@ int verb_store(const struct command *c)
     int n = c->n_args - 1;
 
     for (const struct word *w = store_words; w->name != NULL; w++)
-        if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max)
+        if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max && c->opt.endpoint != NULL &&
+            strncmp(c->opt.endpoint, "tls+", 4) == 0)
+            return refuse_far(c);
+        else if (w->run == NULL && strcmp(w->name, c->args[0]) == 0 && n == w->max)
             return run_coopd(c, w->name, n == 1 && whole_path(c->args[1], path) == 0 ? path : NULL);
     return words_run(c, store_words);
 }

@@ -6,6 +6,7 @@
 #include "cli/say.h"
 #include "cli/spec_file.h"
 #include "cli/submit_spec.h"
+#include "cli/text.h"
 #include "yaml_write.h"
 
 #include <coop/exit_codes.h>
@@ -13,10 +14,15 @@
 /* The job as it would be kept, as a file that can be handed in again but for its code. */
 static void print_effective(const struct spec *s, const Pb__SubmitReply *r)
 {
+    char reason[128], text[512];
+
     if (r->tasks > 0)
         printf("# %llu tasks\n", (unsigned long long)r->tasks);
-    if (r->why != NULL && r->why->text[0] != '\0')
-        printf("# it would wait: %s\n", r->why->text);
+    if (r->why != NULL && r->why->reason[0] != '\0')
+        printf("# it would wait: %s, %s\n", text_safe_str(reason, sizeof(reason), r->why->reason),
+               text_safe_str(text, sizeof(text), r->why->text));
+    else if (r->why != NULL)
+        puts("# it would begin at once");
     if (s->pb.source.len > 0)
         printf("# what it runs has %zu bytes, not shown here\n", s->pb.source.len);
     if (r->effective != NULL)

@@ -3,10 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/words.h"
 #include "cli/grants.h"
 #include "cli/human.h"
-#include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/submit_spec.h"
 #include "cli/text.h"
@@ -22,21 +21,27 @@ static int check_build(const struct command *c, char **args, int n)
     (void)n;
     if (grants_refuse(c, "a template", "each copy would have it: give it to coop interp create or coop call", &why) != 0)
         return say_error(c, &why);
-    if (c->opt.run != NULL)
+    if (c->opt.run != NULL || c->opt.modules.n > 0)
         return 0;
     coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "a template is made by a script that prepares its state");
-    coop_error_hint(&why, "write coop template build NAME --engine lua --run init.lua");
+    coop_error_hint(&why, "write coop template build NAME --engine lua --run init.lua, or NAME --engine python -m MODULE");
     return say_error(c, &why);
+}
+
+static void print_label(const struct command *c, const void *body)
+{
+    const Pb__TemplateStatus *t = body;
+    char safe[512];
+
+    (void)c;
+    printf("%s@%u\n", text_safe_str(safe, sizeof(safe), t->name), t->version);
 }
 
 static int build(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__TemplateBuild m = PB__TEMPLATE_BUILD__INIT;
     Pb__Ask ask = PB__ASK__INIT;
-    const Pb__TemplateStatus *t;
     struct coop_error why;
-    struct frame reply;
-    char safe[512];
     struct spec s;
     int code;
 
@@ -47,17 +52,9 @@ static int build(const struct command *c, struct coop_client *client, char **arg
     m.spec = &s.pb;
     ask.body_case = PB__ASK__BODY_TEMPLATE_BUILD;
     ask.template_build = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATE, &reply);
+    code = reply_print_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATE, print_label);
     spec_finish(&s);
-    if (code != 0)
-        return code;
-    t = answer_of(&reply)->template_;
-    if (c->opt.json)
-        json_print(json_document(&t->base));
-    else
-        printf("%s@%u\n", text_safe_str(safe, sizeof(safe), t->name), t->version);
-    frame_release(&reply);
-    return 0;
+    return code;
 }
 
 static void print_row(const struct command *c, const Pb__TemplateStatus *t)
@@ -74,30 +71,25 @@ static void print_row(const struct command *c, const Pb__TemplateStatus *t)
            human_age(t->created_us, age), text_safe_str(name, sizeof(name), t->why));
 }
 
+static void print_list(const struct command *c, const void *body)
+{
+    const Pb__TemplateStatusList *l = body;
+
+    if (!c->opt.quiet)
+        printf("%-24s %-7s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
+    for (size_t i = 0; i < l->n_templates; i++)
+        print_row(c, l->templates[i]);
+}
+
 static int list(const struct command *c, struct coop_client *client, char **args, int n)
 {
     Pb__TemplateList m = PB__TEMPLATE_LIST__INIT;
     Pb__Ask ask = PB__ASK__INIT;
-    const Pb__TemplateStatusList *l;
-    struct frame reply;
-    int code;
 
-    (void)args;
-    (void)n;
+    (void)args, (void)n;
     ask.body_case = PB__ASK__BODY_TEMPLATE_LIST;
     ask.template_list = &m;
-    code = say_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATES, &reply);
-    if (code != 0)
-        return code;
-    l = answer_of(&reply)->templates;
-    if (c->opt.json)
-        json_print(json_document(&l->base));
-    else if (!c->opt.quiet)
-        printf("%-24s %-7s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
-    for (size_t i = 0; !c->opt.json && i < l->n_templates; i++)
-        print_row(c, l->templates[i]);
-    frame_release(&reply);
-    return 0;
+    return reply_print_ask(c, client, &ask, PB__ANSWER__BODY_TEMPLATES, print_list);
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -109,15 +101,15 @@ static int remove_it(const struct command *c, struct coop_client *client, char *
     m.name = args[0];
     ask.body_case = PB__ASK__BODY_TEMPLATE_REMOVE;
     ask.template_remove = &m;
-    return say_ask_done(c, client, &ask);
+    return reply_print_ask(c, client, &ask, PB__ANSWER__BODY_DONE, NULL);
 }
 
 /* clang-format off */
 const struct word template_words[] = {
-    { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build },
-    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL },
-    { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL },
-    { NULL,    NULL,              0, 0, NULL, NULL, NULL },
+    { "build", "NAME",            1, 1, "run the script of --run and keep what it has prepared; prints NAME@VERSION", build, check_build, FLAG_NAME, FLAG_NOTHING },
+    { "ls",    "",                0, 0, "list them: engine, state, memory, copies alive, copies made", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rm",    "NAME[@VERSION]",  1, 1, "remove it; those that were made from it live on", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,    NULL,              0, 0, NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

@@ -3,12 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/human.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/settings.h"
 #include "cli/text.h"
-#include "cli/words.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -172,35 +171,30 @@ static int show(const struct command *c, struct coop_client *client, char **args
     return code == 0 ? say_reply(c, &reply, true) : code;
 }
 
-static int list(const struct command *c, struct coop_client *client, char **args, int n)
+static void print_list(const struct command *c, const void *body)
 {
-    Pb__TenantLs m = PB__TENANT_LS__INIT;
-    Pb__Request q = PB__REQUEST__INIT;
-    const Pb__TenantReply *r;
-    struct frame reply;
-    int code;
+    const Pb__TenantReply *r = body;
 
-    (void)args;
-    (void)n;
-    q.body_case = PB__REQUEST__BODY_TENANT_LS;
-    q.tenant_ls = &m;
-    code = ask_tenants(c, client, &q, &reply);
-    if (code != 0)
-        return code;
-    r = tenants_of(&reply);
-    if (c->opt.json)
-        json_print(json_document(&r->base));
-    else if (!c->opt.quiet)
+    if (!c->opt.quiet)
         printf("%-24s %-16s %-10s %8s %8s %8s %10s %7s %7s\n", "TENANT", "PARENT", "STATE", "WEIGHT", "RUNNING", "WAITING", "STORED",
                "SHARE", "OF");
-    for (size_t i = 0; !c->opt.json && i < r->n_tenants; i++) {
+    for (size_t i = 0; i < r->n_tenants; i++) {
         if (c->opt.quiet)
             printf("%s\n", r->tenants[i]->name);
         else
             say_row(r->tenants[i]);
     }
-    frame_release(&reply);
-    return COOP_EXIT_OK;
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TenantLs body = PB__TENANT_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+
+    (void)args, (void)n;
+    req.body_case = PB__REQUEST__BODY_TENANT_LS;
+    req.tenant_ls = &body;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_TENANTS, print_list);
 }
 
 static int remove_it(const struct command *c, struct coop_client *client, char **args, int n)
@@ -244,17 +238,17 @@ static int quota_show(const struct command *c, struct coop_client *client, char 
 
 /* clang-format off */
 const struct word tenant_words[] = {
-    { "create", "NAME [KEY=VALUE...]", 1, -1, "make a tenant; below another: parent=NAME. The keys are those of set", create, NULL },
-    { "set",    "NAME KEY=VALUE...",   2, -1, "weight=N; state=active|suspended; uids=N,N: local users that are this tenant; keep.results=TIME and keep.logs=TIME: how long after a job's end; default.LIMIT=VALUE and max.LIMIT=VALUE: of its jobs' limits; none: no word of its own", set, NULL },
-    { "show",   "[NAME]",              0, 1,  "print all about a tenant, your own without a NAME", show, NULL },
-    { "ls",     "",                    0, 0,  "list the tenants that you may see", list, NULL },
-    { "rm",     "NAME",                1, 1,  "remove a tenant that has no jobs, no cron entries, no tokens and none below it", remove_it, NULL },
-    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL },
+    { "create", "NAME [KEY=VALUE...]", 1, -1, "make a tenant; below another: parent=NAME. The keys are those of set", create, NULL, FLAG_NOTHING, FLAG_TENANT_KEYS },
+    { "set",    "NAME KEY=VALUE...",   2, -1, "weight=N; state=active|suspended; uids=N,N: local users that are this tenant; keep.results=TIME and keep.logs=TIME: how long after a job's end; default.LIMIT=VALUE and max.LIMIT=VALUE: of its jobs' limits; none: no word of its own", set, NULL, FLAG_NAME, FLAG_TENANT_KEYS },
+    { "show",   "[NAME]",              0, 1,  "print all about a tenant, your own without a NAME", show, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "ls",     "",                    0, 0,  "list the tenants that you may see", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rm",     "NAME",                1, 1,  "remove a tenant that has no jobs, no cron entries, no tokens and none below it", remove_it, NULL, FLAG_NAME, FLAG_NOTHING },
+    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 const struct word quota_words[] = {
-    { "set",    "NAME KEY=VALUE...",   2, -1, "max_running, max_queued, submit_per_s, cpu_s_per_day, mib_s_per_day, stored_bytes, max_array, max_cron, max_interpreters; a number, 0: nothing, none: no bound but those above it", quota_set, NULL },
-    { "show",   "[NAME]",              0, 1,  "print the quotas of a tenant, your own without a NAME", quota_show, NULL },
-    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL },
+    { "set",    "NAME KEY=VALUE...",   2, -1, "max_running, max_queued, submit_per_s, cpu_s_per_day, mib_s_per_day, stored_bytes, max_array, max_cron, max_interpreters; a number, 0: nothing, none: no bound but those above it", quota_set, NULL, FLAG_TENANT, FLAG_QUOTA_KEYS },
+    { "show",   "[NAME]",              0, 1,  "print the quotas of a tenant, your own without a NAME", quota_show, NULL, FLAG_TENANT, FLAG_NOTHING },
+    { NULL,     NULL,                  0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

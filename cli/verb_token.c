@@ -1,14 +1,14 @@
 /* verb_token.c - tokens from a terminal. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli/human.h"
 #include "cli/json.h"
+#include "cli/reply.h"
 #include "cli/say.h"
 #include "cli/settings.h"
 #include "cli/text.h"
-#include "cli/words.h"
 #include "units.h"
 
 #include <coop/exit_codes.h>
@@ -69,7 +69,7 @@ static int rotate(const struct command *c, struct coop_client *client, char **ar
 
     m.id = args[0];
     if (n > 1 && units_parse_duration(args[1], &m.overlap_us) != 0) {
-        coop_error_set(&why, 22, COOP_EXIT_USAGE, "'%.60s' is no time like 10m or 24h", args[1]);
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "'%.60s' is no time like 10m or 24h", args[1]);
         return say_error(c, &why);
     }
     q.body_case = PB__REQUEST__BODY_TOKEN_ROTATE;
@@ -133,45 +133,40 @@ static void say_row(const Pb__Token *t)
            say_time(t->last_used_us, "-", used), text_safe_str(note, sizeof(note), t->note));
 }
 
-static int list(const struct command *c, struct coop_client *client, char **args, int n)
+static void print_list(const struct command *c, const void *body)
 {
-    Pb__TokenLs m = PB__TOKEN_LS__INIT;
-    Pb__Request q = PB__REQUEST__INIT;
-    const Pb__TokenReply *r;
-    struct frame reply;
-    int code;
+    const Pb__TokenReply *r = body;
 
-    (void)args;
-    (void)n;
-    if (c->opt.tenant != NULL)
-        m.tenant = (char *)c->opt.tenant;
-    q.body_case = PB__REQUEST__BODY_TOKEN_LS;
-    q.token_ls = &m;
-    code = ask_tokens(c, client, &q, &reply);
-    if (code != 0)
-        return code;
-    r = tokens_of(&reply);
-    if (c->opt.json)
-        json_print(json_document(&r->base));
-    else if (!c->opt.quiet)
+    if (!c->opt.quiet)
         printf("%-16s %-20s %-26s %-10s %-16s %-16s %s\n", "ID", "TENANT", "SCOPES", "QUEUE", "EXPIRES", "USED", "NOTE");
-    for (size_t i = 0; !c->opt.json && i < r->n_tokens; i++) {
+    for (size_t i = 0; i < r->n_tokens; i++) {
         if (c->opt.quiet)
             printf("%s\n", r->tokens[i]->id);
         else
             say_row(r->tokens[i]);
     }
-    frame_release(&reply);
-    return COOP_EXIT_OK;
+}
+
+static int list(const struct command *c, struct coop_client *client, char **args, int n)
+{
+    Pb__TokenLs body = PB__TOKEN_LS__INIT;
+    Pb__Request req = PB__REQUEST__INIT;
+
+    (void)args, (void)n;
+    if (c->opt.tenant != NULL)
+        body.tenant = (char *)c->opt.tenant;
+    req.body_case = PB__REQUEST__BODY_TOKEN_LS;
+    req.token_ls = &body;
+    return reply_print_call(c, client, &req, PB__REPLY__BODY_TOKENS, print_list);
 }
 
 /* clang-format off */
 const struct word token_words[] = {
-    { "create", "SCOPES [KEY=VALUE...]", 1, -1, "make a token and print it, once: SCOPES are some of submit,read,cancel,admin; tenant=NAME, queue=NAME: for that queue alone, expires=30d, note=TEXT", create, NULL },
-    { "ls",     "",                      0, 0,  "list tokens, without their secrets, of a tenant or of all (--tenant '*')", list, NULL },
-    { "rotate", "ID [OVERLAP]",          1, 2,  "make another like it and print it; the old one is good for OVERLAP more (default: not a moment)", rotate, NULL },
-    { "revoke", "ID...",                 1, -1, "refuse tokens from now on, on connections that are open too", revoke, NULL },
-    { NULL,     NULL,                    0, 0,  NULL, NULL, NULL },
+    { "create", "SCOPES [KEY=VALUE...]", 1, -1, "make a token and print it, once: SCOPES are some of submit,read,cancel,admin; tenant=NAME, queue=NAME: for that queue alone, expires=30d, note=TEXT", create, NULL, FLAG_SCOPES, FLAG_TOKEN_KEYS },
+    { "ls",     "",                      0, 0,  "list tokens, without their secrets, of a tenant or of all (--tenant '*')", list, NULL, FLAG_NOTHING, FLAG_NOTHING },
+    { "rotate", "ID [OVERLAP]",          1, 2,  "make another like it and print it; the old one is good for OVERLAP more (default: not a moment)", rotate, NULL, FLAG_NAME, FLAG_NOTHING },
+    { "revoke", "ID...",                 1, -1, "refuse tokens from now on, on connections that are open too", revoke, NULL, FLAG_NAME, FLAG_NAME },
+    { NULL,     NULL,                    0, 0,  NULL, NULL, NULL, FLAG_NOTHING, FLAG_NOTHING },
 };
 /* clang-format on */
 

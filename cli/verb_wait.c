@@ -195,7 +195,7 @@ static void show_live(const struct waiting *w, const Pb__JobStatus *s)
 
 static int wait_for(struct waiting *w)
 {
-    bool live = status_wanted(w->c);
+    bool live = status_wanted(w->c), told_held = false;
     int ms = FIRST_LINE_MS; /* it may be in quarantine already, which is no news to the broker */
 
     for (;;) {
@@ -214,9 +214,12 @@ static int wait_for(struct waiting *w)
             return code;
         }
         if (r->status != NULL && say_is_quarantined(r->status)) {
+            code = say_quarantined(w->c, r->status);
             frame_release(&reply);
-            return say_quarantined(w->c, w->id);
+            return code;
         }
+        if (r->status != NULL)
+            say_held(w->c, r->status, &told_held);
         if (live && r->status != NULL)
             show_live(w, r->status);
         frame_release(&reply);

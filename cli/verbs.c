@@ -30,7 +30,7 @@ const struct verb verb_table[] = {
         .run = verb_submit,
         .summary = "hand a script, a shared object or a program in as a job and print its id",
         .text = "When the id is printed, the job is on disk and will run, or end with a cause that says why not. Standard output is the id alone. Without --stdin the job's input is empty. Outputs of a program are kept with its receipt, for coop result.\n"
-                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file.\n"
+                "With -f the job is a file, YAML or JSON, which coop-job(5) describes; flags beside it win, and words are the job's arguments. --dry-run prints what would be kept, with all that is filled in, as such a file, but for the code.\n"
                 "When, after what and how often: --at, --in, --deadline, --after, --array, --cron, --retry, --limiter, --hold. The id is that of the job, of the array, or of the cron entry.\n",
     },
     [VERB_WAIT] = {
@@ -83,12 +83,12 @@ const struct verb verb_table[] = {
     [VERB_PAUSE] = {
         .name = "pause", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "freeze jobs that run",
-        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). " SELECTS,
+        .text = "Its processes stand still and so do its clocks; it keeps its memory and its place. One that does not run is a conflict (81). Of an array the tasks that run are frozen, and the others held back. " SELECTS,
     },
     [VERB_RESUME] = {
         .name = "resume", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_change,
         .summary = "let jobs that are paused run on",
-        .text = "One that is not paused is a conflict (81). " SELECTS,
+        .text = "One that is not paused is a conflict (81). Of an array it undoes what pause has done to its tasks. " SELECTS,
     },
     [VERB_RETRY] = {
         .name = "retry", .usage = "[ID...]", .min_args = 0, .max_args = -1, .completes = COMPLETE_ID, .run = verb_retry,
@@ -113,7 +113,8 @@ const struct verb verb_table[] = {
     [VERB_TOP] = {
         .name = "top", .usage = "", .min_args = 0, .max_args = 0, .run = verb_top,
         .summary = "watch tenants, workers and jobs as they are now",
-        .text = "On a terminal it is drawn anew each second, until q or Ctrl-C; else it is printed once. With --json a coop.TopReply/1. Rates are of the time since the picture before, or, printed once, since the broker began.\n",
+        .text = "On a terminal it is drawn anew each second, until q or Ctrl-C; else it is printed once. With --json a coop.TopReply/1. Rates are of the time since the picture before, or, printed once, since the broker began.\n"
+                "SHARE is what a tenant has had of late, ENTITLED what it would have of the machine if it had work now, beside those that have: of one that is idle that is a promise, so the column may be more than 100 % in all.\n",
     },
     [VERB_CRON] = {
         .name = "cron", .usage = "WORD [ARGS...]", .min_args = 1, .max_args = -1, .words = cron_words,
@@ -166,7 +167,7 @@ const struct verb verb_table[] = {
         .text = "",
     },
     [VERB_AUDIT] = {
-        .name = "audit", .usage = "verify|head|calls|admin [BEFORE]", .min_args = 1, .max_args = 2, .completes = COMPLETE_AUDIT, .run = verb_audit,
+        .name = "audit", .usage = "WORD [BEFORE]", .min_args = 1, .max_args = -1, .words = audit_words, .run = verb_audit,
         .summary = "check the chain of all receipts, print its head, or calls of aliases",
         .text = "Each receipt is recorded with a SHA-256 of it and of the record before it. verify computes the whole chain again: 0 when all fits, 1 with the first record that does not: a receipt that was changed, removed, put elsewhere or added, and an end that was cut off.\n"
                 "Who can write the broker's database can also forge the chain as a whole. head prints the hash of the last record, to be kept where they cannot write; verify --head HASH (or the whole line) says whether that record is still in the chain, and with it all before it.\n"

@@ -57,7 +57,7 @@ enum verb_id {
 #define VERB_BIT(v) (UINT64_C(1) << (VERB_##v))
 #define VERB_ALL    (~UINT64_C(0))
 
-enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL, COMPLETE_AUDIT };
+enum verb_completes { COMPLETE_NOTHING, COMPLETE_PROGRAM, COMPLETE_ID, COMPLETE_VERB, COMPLETE_SHELL };
 
 struct verb {
     const char *name;

@@ -17,7 +17,7 @@ struct awaited {
     bool due;                 /* something has happened to it: look */
     bool reached;             /* it has been in a state that was asked for, perhaps only for a moment */
     bool done;
-    bool quarantined;
+    bool told_held;
     bool otherwise; /* it has ended, and was never in a state that was asked for */
     char *line;     /* to be printed when those before it are */
     int code;
@@ -113,12 +113,13 @@ static void judge(struct waits *w, struct awaited *a, const Pb__WaitReply *r)
     snprintf(a->id, sizeof(a->id), "%s", s->id);
     a->reached |= is_wanted(w, s->state);
     if (!a->reached && say_is_quarantined(s)) {
-        a->quarantined = true;
-        finish(w, a, COOP_EXIT_PLATFORM);
+        finish(w, a, say_quarantined(w->c, s));
         return;
     }
-    if (!a->reached && !r->ended)
+    if (!a->reached && !r->ended) {
+        say_held(w->c, s, &a->told_held);
         return;
+    }
     a->line = wait_line(w->c, s);
     a->otherwise = !a->reached && w->c->opt.states != 0;
     finish(w, a, code_of(w, a, s));
@@ -161,8 +162,6 @@ static void tell(struct waits *w, struct awaited *a)
         status_clear();
         puts(a->line);
     }
-    if (a->quarantined)
-        (void)say_quarantined(w->c, a->id);
     if (a->otherwise) {
         coop_error_set(&why, EBUSY, COOP_EXIT_CONFLICT, "job %s has ended otherwise", a->id);
         (void)say_error(w->c, &why);

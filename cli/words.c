@@ -53,7 +53,8 @@ static bool has_own_type(const Pb__CallFailure *f)
     return f->remote != NULL && f->cause == PB__CAUSE__CAUSE_NONE && f->remote->type[0] != '\0' && strcmp(f->remote->type, "error") != 0;
 }
 
-int say_failure(const struct command *c, const Pb__CallFailure *f)
+/* A failure, in words or, with --json, as coop.CallFailure/1. Returns its exit code. */
+static int say_failure(const struct command *c, const Pb__CallFailure *f)
 {
     const struct call_error_row *row = call_error(f->error);
     char message[2048], path[1024];
@@ -124,19 +125,6 @@ int say_ask(const struct command *c, struct coop_client *client, Pb__Ask *ask, P
     int code = say_send(c, client, ask, ret_reply);
 
     return code == 0 ? say_answer(c, wanted, ret_reply) : code;
-}
-
-int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask)
-{
-    struct frame reply;
-    int code = say_ask(c, client, ask, PB__ANSWER__BODY_DONE, &reply);
-
-    if (code != 0)
-        return code;
-    if (c->opt.json)
-        json_print(json_document(&answer_of(&reply)->done->base));
-    frame_release(&reply);
-    return 0;
 }
 
 /* All bodies of an Ask are pointers in one place. */

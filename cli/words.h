@@ -20,12 +20,6 @@ int say_send(const struct command *c, struct coop_client *client, Pb__Ask *ask, 
 int say_answer(const struct command *c, Pb__Answer__BodyCase wanted, struct frame *ret_reply);
 const Pb__Answer *answer_of(const struct frame *reply);
 
-/* The same for a change that is answered by Done. */
-int say_ask_done(const struct command *c, struct coop_client *client, Pb__Ask *ask);
-
-/* A failure, in words or, with --json, as coop.CallFailure/1. Returns its exit code. */
-int say_failure(const struct command *c, const Pb__CallFailure *f);
-
 /* Microseconds of --timeout; 0: none was given. For fields whose 0 is "no limit". */
 uint64_t timeout_of(const struct command *c);
 
@@ -46,11 +40,12 @@ struct word {
     const char *what;  /* one line of the manual */
     int (*run)(const struct command *c, struct coop_client *client, char **args, int n);
     int (*check)(const struct command *c, char **args,
-                 int n); /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
+                 int n);             /* before a broker is looked for; NULL: nothing to look at. 0 or the exit code */
+    enum flag_completes first, rest; /* of its arguments, for a shell that completes */
 };
 
-extern const struct word interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[], node_words[],
-    store_words[];
+extern const struct word audit_words[], interp_words[], template_words[], queue_words[], kv_words[], cron_words[], limiter_words[],
+    node_words[], store_words[];
 extern const struct word tenant_words[], token_words[], quota_words[];
 
 /* Runs the word that the command's first argument is. words ends with a row without a name. */

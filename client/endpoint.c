@@ -39,7 +39,8 @@ bool endpoint_trusts(uid_t uid)
     return uid == 0 || uid == geteuid() || broker_user_may_be(uid);
 }
 
-int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
+/* The directory of a socket: a real one, of somebody we trust, that others may not write into (unless shared_ok and sticky). */
+static int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why)
 {
     struct stat st;
 

@@ -54,7 +54,4 @@ int endpoint_start_broker(const struct endpoint *e, struct coop_error *why);
 /* Whether a broker may be this user: root, ourselves, and whom a broker that root started becomes (broker_user.h), which nobody else is. */
 bool endpoint_trusts(uid_t uid);
 
-/* The directory of a socket: a real one, of somebody we trust, that others may not write into (unless shared_ok and sticky). */
-int endpoint_check_dir(const char *dir, bool shared_ok, struct coop_error *why);
-
 #endif

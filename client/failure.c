@@ -69,7 +69,7 @@ static void put_cycle(struct coop_error *why, const Pb__CallFailure *f)
         PUT(why->cycle[why->n_cycle++], f->cycle[i]);
 }
 
-int failure_of_call(const Pb__CallFailure *f, struct coop_error *why)
+static int failure_of_call(const Pb__CallFailure *f, struct coop_error *why)
 {
     const struct call_error_row *row = call_error(f->error);
     int error = row->error != 0 ? row->error : EPROTO; /* a failure that is none */

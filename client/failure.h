@@ -11,7 +11,6 @@
 
 #include "control.pb-c.h"
 
-int failure_of_call(const Pb__CallFailure *f, struct coop_error *why);
 /* Of a Reply that is an Error, or an Answer that is a failure; 0: it is neither. */
 int failure_of_reply(const Pb__Reply *r, struct coop_error *why);
 

@@ -3,58 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "client/endpoint.h"
-#include "client/tls_link.h"
-#include "sp_stream.h"
+#include "client/req_own.h"
 
 enum {
     GREETING_MS = 5000,      /* for the peer to say its eight bytes */
     TLS_GREETING_MS = 15000, /* the same with what comes before */
-    REDIAL_MIN_MS = 10,
     REDIAL_MAX_MS = 200,
     READ_MAX = 1 << 20, /* in one step */
-    BUCKETS = 256,
-};
-
-#define NEVER UINT64_MAX
-
-struct req_socket {
-    struct sockaddr_un addr;
-    struct addrinfo *names, *name; /* TLS: where it may be, and where it is tried next; NULL: addr */
-    char host[TLS_HOST];
-    struct tls_context *tls;
-    struct tls_link *link; /* of the stream */
-    char words[REQ_WHY];   /* of the last error */
-    uint8_t *tail;
-    size_t tail_len;
-    size_t max_body;
-    int epoll_fd, timer_fd;
-    struct sp_stream stream; /* of nothing when down */
-    enum req_state state;
-    int last_error;
-    uid_t peer_uid;
-    unsigned redial_ms;
-    uint64_t link_at_ms; /* down: when to dial; greeting: when to give up */
-    uint64_t armed_ms;   /* the timer fires then, or a little earlier than need be */
-    uint32_t events;     /* what epoll watches the stream for */
-
-    struct req_call *calls[BUCKETS]; /* those that are open, by the last bits of their ids, which are given out in turn */
-    size_t n_calls;
-    uint32_t last_id;
 };
 
 uint64_t req_now_ms(void)
@@ -82,7 +45,7 @@ static void arm(struct req_socket *s, uint64_t at)
 
 static struct req_call *find(const struct req_socket *s, uint32_t id)
 {
-    struct req_call *call = s->calls[id % BUCKETS];
+    struct req_call *call = s->calls[id % REQ_BUCKETS];
 
     while (call != NULL && call->id != id)
         call = call->next;
@@ -91,7 +54,7 @@ static struct req_call *find(const struct req_socket *s, uint32_t id)
 
 static void add(struct req_socket *s, struct req_call *call)
 {
-    struct req_call **at = &s->calls[call->id % BUCKETS];
+    struct req_call **at = &s->calls[call->id % REQ_BUCKETS];
 
     call->next = *at;
     call->at = at;
@@ -120,7 +83,7 @@ static void end_call(struct req_socket *s, struct req_call *call, int rc)
 
 static void end_all(struct req_socket *s, int rc)
 {
-    for (int i = 0; i < BUCKETS; i++)
+    for (int i = 0; i < REQ_BUCKETS; i++)
         while (s->calls[i] != NULL)
             end_call(s, s->calls[i], rc);
 }
@@ -161,8 +124,8 @@ static void flush(struct req_socket *s)
 static void note_greeting(struct req_socket *s)
 {
     s->state = REQ_UP;
-    s->redial_ms = REDIAL_MIN_MS;
-    s->link_at_ms = NEVER;
+    s->redial_ms = REQ_REDIAL_MIN_MS;
+    s->link_at_ms = REQ_NEVER;
 }
 
 /* An answer to what is no longer asked is dropped. */
@@ -202,79 +165,13 @@ static int hear(struct req_socket *s)
 
 /* ---- dialling ------------------------------------------------------------------------------------------------------------------ */
 
-/* Whoever made the socket we connected to must be somebody we trust. */
-static int check_peer(struct req_socket *s)
-{
-    struct ucred peer;
-    socklen_t len = sizeof(peer);
-
-    if (getsockopt(s->stream.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-        return -errno;
-    s->peer_uid = peer.uid;
-    return endpoint_trusts(peer.uid) ? 0 : -EPERM;
-}
-
-static int begin_stream(struct req_socket *s, int family)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    return sp_stream_init(&s->stream, fd, SP_PROTO_REQ0, SP_PROTO_REP0, s->max_body + SP_REQUEST_ID) == 0 ? 0 : -ENOMEM;
-}
-
-static int watch_stream(struct req_socket *s, uint32_t events)
-{
-    struct epoll_event ev = { .events = events, .data.fd = s->stream.fd };
-
-    s->events = events;
-    return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->stream.fd, &ev) == 0 ? 0 : -errno;
-}
-
-static int connect_unix(struct req_socket *s)
-{
-    int rc = begin_stream(s, AF_UNIX);
-
-    if (rc != 0)
-        return rc;
-    s->stream.takes_fds = true;
-    if (connect(s->stream.fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) != 0)
-        return errno == ENOENT ? -ECONNREFUSED : -errno; /* EAGAIN: its queue is full, it lives */
-    rc = watch_stream(s, EPOLLIN);
-    return rc == 0 ? check_peer(s) : rc;
-}
-
-/* Who it is comes out in the handshake. */
-static int connect_tls(struct req_socket *s)
-{
-    int rc = begin_stream(s, s->name->ai_family), on = 1;
-
-    s->words[0] = '\0';
-    if (rc != 0)
-        return rc;
-    (void)setsockopt(s->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    s->link = tls_link_new(s->tls, s->stream.fd, s->host);
-    if (s->link == NULL)
-        return -ENOMEM;
-    s->stream.io = &tls_link_io;
-    s->stream.io_ctx = s->link;
-    if (connect(s->stream.fd, s->name->ai_addr, s->name->ai_addrlen) != 0 && errno != EINPROGRESS)
-        return -errno;
-    return watch_stream(s, EPOLLIN | EPOLLOUT);
-}
-
-static int connect_now(struct req_socket *s)
-{
-    return s->names != NULL ? connect_tls(s) : connect_unix(s);
-}
-
 void req_dial(struct req_socket *s)
 {
     int rc;
 
     if (s->state != REQ_DOWN)
         return;
-    rc = connect_now(s);
+    rc = req_connect(s);
     if (rc != 0) {
         go_down(s, rc, -ECONNRESET);
         return;
@@ -290,9 +187,9 @@ void req_dial(struct req_socket *s)
 /* Ends what is late. Returns when the next one is due. */
 static uint64_t end_late(struct req_socket *s, uint64_t now)
 {
-    uint64_t due = NEVER;
+    uint64_t due = REQ_NEVER;
 
-    for (int i = 0; i < BUCKETS; i++)
+    for (int i = 0; i < REQ_BUCKETS; i++)
         for (struct req_call *call = s->calls[i], *next; call != NULL; call = next) {
             next = call->next;
             if (now >= call->at_ms)
@@ -310,7 +207,7 @@ static void on_timer(struct req_socket *s)
     now = req_now_ms();
     if (now < s->armed_ms || read(s->timer_fd, &fired, sizeof(fired)) < 0)
         return; /* not yet */
-    s->armed_ms = NEVER;
+    s->armed_ms = REQ_NEVER;
     due = end_late(s, now);
     if (now >= s->link_at_ms) {
         if (s->state == REQ_GREETING)
@@ -374,7 +271,7 @@ int req_send(struct req_socket *s, struct req_call *call, const void *body, size
         memcpy(at + SP_REQUEST_ID + len, s->tail, s->tail_len);
     call->state = REQ_CALL_PENDING;
     call->fd = -1;
-    call->at_ms = timeout_ms < 0 ? NEVER : req_now_ms() + (uint64_t)timeout_ms;
+    call->at_ms = timeout_ms < 0 ? REQ_NEVER : req_now_ms() + (uint64_t)timeout_ms;
     add(s, call);
     arm(s, call->at_ms);
     flush(s); /* a peer that is gone is found by the next step, which ends the call */
@@ -437,79 +334,6 @@ int req_set_tail(struct req_socket *s, const void *bytes, size_t len)
     s->tail = copy;
     s->tail_len = len;
     return 0;
-}
-
-static int open_common(size_t max_body, struct req_socket **ret)
-{
-    struct req_socket *s = calloc(1, sizeof(*s));
-    struct epoll_event ev = { .events = EPOLLIN };
-
-    if (s == NULL)
-        return -ENOMEM;
-    s->max_body = max_body;
-    s->stream.fd = -1;
-    s->redial_ms = REDIAL_MIN_MS;
-    s->link_at_ms = s->armed_ms = NEVER;
-    s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    ev.data.fd = s->timer_fd;
-    if (s->timer_fd < 0 || s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->timer_fd, &ev) != 0) {
-        int rc = -errno;
-
-        req_close(s);
-        return rc;
-    }
-    *ret = s;
-    return 0;
-}
-
-int req_open(const char *path, size_t max_body, struct req_socket **ret)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int rc;
-
-    if (strlen(path) >= sizeof(addr.sun_path))
-        return -ENAMETOOLONG;
-    rc = open_common(max_body, ret);
-    if (rc == 0) {
-        (*ret)->addr = addr;
-        strcpy((*ret)->addr.sun_path, path);
-    }
-    return rc;
-}
-
-static int look_up(struct req_socket *s, const struct tls_address *at, char why[REQ_WHY])
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-    int rc = getaddrinfo(at->host, at->port, &hints, &s->names);
-
-    if (rc != 0) {
-        s->names = NULL;
-        snprintf(why, REQ_WHY, "%s: %s", at->host, gai_strerror(rc));
-        return rc == EAI_AGAIN ? -EAGAIN : -ENOENT;
-    }
-    s->name = s->names;
-    snprintf(s->host, sizeof(s->host), "%s", at->host);
-    return 0;
-}
-
-int req_open_tls(const struct tls_address *at, const char *ca, size_t max_body, struct req_socket **ret, char why[REQ_WHY])
-{
-    struct req_socket *s = NULL;
-    int rc = open_common(max_body, &s);
-
-    if (rc != 0) {
-        snprintf(why, REQ_WHY, "%s", strerror(-rc));
-        return rc;
-    }
-    rc = tls_context_new(ca, &s->tls, why);
-    if (rc == 0)
-        rc = look_up(s, at, why);
-    if (rc == 0)
-        *ret = s;
-    else
-        req_close(s);
-    return rc;
 }
 
 void req_close(struct req_socket *s)

@@ -7,6 +7,7 @@
 #include <coop/exit_codes.h>
 
 #include "call_errors.h"
+#include "frame.h"
 
 /* ---- out ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -163,4 +164,39 @@ int value_receive(struct coop_client *c, const Pb__Value *v, coop_val **ret, str
         return decode(v->cbor.data, v->cbor.len, COOP_VAL_INLINE_BYTES, v, ret, why);
     *ret = coop_val_null();
     return 0;
+}
+
+/* ---- raw --------------------------------------------------------------------------------------------------------------------------- */
+
+int coop_exchange_value(struct coop_client *c, const coop_val *value, const char *root, int64_t timeout_us, void **ret_packed,
+                        size_t *ret_len, struct coop_handle *ret_buffer, struct coop_error *why)
+{
+    struct start s = START_BLOCKING(c, timeout_us, why);
+    struct sent_value v;
+    uint8_t *packed;
+    int rc = value_send(&s, value, root, &v);
+
+    if (rc != 0)
+        return rc;
+    if (frame_pack(&v.pb.base, &packed, ret_len) == 0) {
+        *ret_packed = packed;
+        *ret_buffer = v.buffer;
+        v.buffer.number = 0; /* it is the caller's now */
+    } else {
+        rc = start_no_memory(why);
+    }
+    value_sent(&s, &v);
+    return rc;
+}
+
+int coop_exchange_value_of(struct coop_client *c, const void *packed, size_t len, coop_val **ret, struct coop_error *why)
+{
+    struct frame f;
+    int rc = frame_decode(&f, &pb__value__descriptor, packed, len, FRAME_MAX_CONTROL);
+
+    if (rc != 0)
+        return coop_error_set(why, EPROTO, COOP_EXIT_PROTOCOL, "what came is no value (%s)", strerror(-rc));
+    rc = value_receive(c, (const Pb__Value *)f.msg, ret, why);
+    frame_release(&f);
+    return rc;
 }

@@ -11,6 +11,10 @@
  * another, and several would hold memory for an engine that most brokers use now and then.
  */
 /* clang-format off */
+/* The second has Debian's packages in memory too (dist-packages): a zygote of its own, so that nobody else pays for them. */
+#define PYTHON_JOBS \
+    .is_text = true, .has_modules = true, .on_demand = true, .may_exit = true, .has_templates = true, \
+    .threads_max = 64, .spares_max = UINT_MAX, .refill_us = 3000
 const struct engine_row engine_table[ENGINE_COUNT] = {
     [ENGINE_LUA]    = { .name = "lua",    .ending = ".lua", .interpreter = "lua",  .bytecode = "\033Lua",
                         .is_text = true,  .has_modules = true, .own_allocator = true, .has_templates = true,
@@ -20,13 +24,12 @@ const struct engine_row engine_table[ENGINE_COUNT] = {
                         .threads_max = 64, .spares_max = 1, .refill_us = 1000 },
     [ENGINE_EXEC]   = { .name = "exec", .runs_programs = true, .on_demand = true, .threads_max = 1, .spares_max = UINT_MAX,
                         .refill_us = 5000 },
-    [ENGINE_PYTHON] = { .name = "python", .ending = ".py", .interpreter = "python",
-                        .is_text = true,  .has_modules = true, .on_demand = true, .may_exit = true,
-                        .threads_max = 64, .spares_max = UINT_MAX, .refill_us = 3000 },
+    [ENGINE_PYTHON]   = { .name = "python", .ending = ".py", .interpreter = "python", PYTHON_JOBS },
+    [ENGINE_PACKAGES] = { .name = "python-packages", .instead_of = "python", PYTHON_JOBS },
 };
 /* clang-format on */
 
-const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", "python", NULL };
+const char *const engine_names[ENGINE_COUNT + 1] = { "lua", "native", "exec", "python", "python-packages", NULL };
 
 char *engine_list(char buf[ENGINE_LIST])
 {

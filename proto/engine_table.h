@@ -26,11 +26,13 @@ struct engine_row {
     bool on_demand;          /* its zygote is started by its first job */
     bool runs_programs;      /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
     bool has_templates;      /* jobs may be forked from a warmed process */
-    bool may_exit;           /* its jobs can end their process: how that ended is how the job ended */
+    const char
+        *instead_of; /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
+    bool may_exit;   /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_LIST = 64 };
-enum { ENGINE_COUNT = 4, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2, ENGINE_PYTHON = 3 };
+enum { ENGINE_COUNT = 5, ENGINE_LUA = 0, ENGINE_NATIVE = 1, ENGINE_EXEC = 2, ENGINE_PYTHON = 3, ENGINE_PACKAGES = 4 };
 
 extern const struct engine_row engine_table[ENGINE_COUNT];
 extern const char *const engine_names[ENGINE_COUNT + 1]; /* the same names, NULL-terminated */

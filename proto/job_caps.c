@@ -29,6 +29,9 @@ const struct job_cap job_cap_table[] = {
     { .name = "proc", .for_programs = true,
       .help = "a /proc that shows the job's own processes",
       .not_theirs = "it sees no files at all; programs (engine exec) can have it" },
+    { .name = "packages", .engine = "python",
+      .help = "Python: what Debian has in dist-packages (numpy, ...) can be imported",
+      .not_theirs = "it is about modules of Python" },
     { .name = "interpreters", .value = "N", .optional = true, .not_theirs = NO_ASKS,
       .help = "may make interpreters, N alive at once with all of theirs (8)" },
     { .name = "queues", .value = "N", .optional = true, .not_theirs = NO_ASKS,
@@ -196,6 +199,8 @@ static int read_value(const struct job_cap *cap, const char *value, struct job_c
         c->net_loopback = true;
     } else if (strcmp(cap->name, "proc") == 0) {
         c->proc = true;
+    } else if (strcmp(cap->name, "packages") == 0) {
+        c->packages = true;
     } else if (strcmp(cap->name, "interpreters") == 0) {
         rc = value != NULL ? read_count(cap->name, value, INTERPRETERS_MAX, &n, why) : 0;
         c->interpreters = value != NULL ? (uint32_t)n : JOB_CAP_INTERPRETERS;
@@ -265,7 +270,9 @@ static int check_engine(const char *engine, const struct job_cap *cap, char why[
 {
     const struct engine_row *e = &engine_table[engine_find(engine)];
 
-    if (e->runs_programs == cap->for_programs)
+    bool its_own = cap->engine == NULL || strcmp(cap->engine, e->instead_of != NULL ? e->instead_of : e->name) == 0;
+
+    if (e->runs_programs == cap->for_programs && its_own)
         return 0;
     return refuse(why, "the engine '%s' cannot have the capability '%s': %s", e->name, cap->name, cap->not_theirs);
 }
@@ -400,6 +407,7 @@ int job_caps_within(const struct job_caps *child, const struct job_caps *parent,
     } rows[] = {
         {"net",           child->net_loopback, parent->net_loopback},
         { "proc",         child->proc,         parent->proc        },
+        { "packages",     child->packages,     parent->packages    },
         { "interpreters", child->interpreters, parent->interpreters},
         { "queues",       child->queues,       parent->queues      },
         { "buffers",      child->buffer_bytes, parent->buffer_bytes},

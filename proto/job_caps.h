@@ -2,7 +2,7 @@
  * job_caps.h - capabilities: what a job may have or do that it does not get unasked, as it is written in its spec.
  *
  * Side:    both. The command asks before it sends, the broker believes no command, the worker no broker; what is refused is the same.
- * Kinds:   for programs (engine exec): net, proc. For engines that make calls (lua, native): interpreters, queues, buffers, how much of
+ * Kinds:   for programs (engine exec): net, proc. For python: packages. For engines that make calls (lua, native, python): interpreters, queues, buffers, how much of
  *          each it may make; queue, interp, kv, template: named things of others that it may use.
  * Returns: 0; -EINVAL or -ENOMEM, with one sentence for the user in why.
  */
@@ -31,10 +31,11 @@ enum {
 /* How a capability is written, and for whom it is. */
 struct job_cap {
     const char *name;
-    const char *value; /* what may stand after "=", as it is shown; NULL: takes none */
-    bool optional;     /* the value may be left out */
-    bool fixed;        /* the value is these very letters */
-    bool for_programs; /* engine exec; else the engines that make calls */
+    const char *value;  /* what may stand after "=", as it is shown; NULL: takes none */
+    bool optional;      /* the value may be left out */
+    bool fixed;         /* the value is these very letters */
+    bool for_programs;  /* engine exec; else the engines that make calls */
+    const char *engine; /* of those this one alone; NULL: each */
     const char *help;
     const char *not_theirs; /* why engines that it is not for cannot have it */
 };
@@ -59,7 +60,7 @@ struct job_template {
 
 /* All capabilities of a job, parsed. All 0: none. */
 struct job_caps {
-    bool net_loopback, proc;
+    bool net_loopback, proc, packages;
     uint32_t interpreters; /* alive at once, with all of theirs */
     uint32_t queues;       /* made by it, at once */
     uint64_t buffer_bytes; /* of the buffers made by it, together */

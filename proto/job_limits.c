@@ -12,15 +12,16 @@
 #define DAY        (86400 * SECOND)
 #define MIB        (1ull << 20)
 #define ROW(field) offsetof(Pb__Limits, field)
+#define NOT_EXEC(...)                                                                                                                      \
+    [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_PYTHON] = { __VA_ARGS__ },                                  \
+    [ENGINE_PACKAGES] = { __VA_ARGS__ }
 #define ALL(...)                                                                                                                           \
     {                                                                                                                                      \
-        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_EXEC] = { __VA_ARGS__ }, [ENGINE_PYTHON] = {            \
-            __VA_ARGS__                                                                                                                    \
-        }                                                                                                                                  \
+        [ENGINE_EXEC] = { __VA_ARGS__ }, NOT_EXEC(__VA_ARGS__)                                                                             \
     }
 #define PURE(...)                                                                                                                          \
     {                                                                                                                                      \
-        [ENGINE_LUA] = { __VA_ARGS__ }, [ENGINE_NATIVE] = { __VA_ARGS__ }, [ENGINE_PYTHON] = { __VA_ARGS__ }                               \
+        NOT_EXEC(__VA_ARGS__)                                                                                                              \
     }
 #define EXEC(...)                                                                                                                          \
     {                                                                                                                                      \
@@ -39,7 +40,7 @@ const struct limits_row limits_table[] = {
     { "idle",      LIMITS_TIME,  ROW(idle_us),       DAY,           ALL(DAY, 100000),       "time without CPU use, output and input taken" },
     { "memory",    LIMITS_SIZE,  ROW(memory_bytes),  4096 * MIB,
       { [ENGINE_LUA] = { 64 * MIB, MIB }, [ENGINE_NATIVE] = { 64 * MIB, MIB }, [ENGINE_EXEC] = { 256 * MIB, 8 * MIB },
-        [ENGINE_PYTHON] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
+        [ENGINE_PYTHON] = { 256 * MIB, 8 * MIB }, [ENGINE_PACKAGES] = { 256 * MIB, 8 * MIB } }, "memory the job may hold" },
     { "pids",      LIMITS_COUNT, ROW(pids),          16384,         EXEC(64, 1),            "processes and threads alive at once" },
     { "files",     LIMITS_COUNT, ROW(files),         65536,         EXEC(256, 8),           "files each process has open at once" },
     { "file_size", LIMITS_SIZE,  ROW(file_bytes),    4096 * MIB,    EXEC(64 * MIB, 1),      "size of each file written; as large as disk where only disk is given" },

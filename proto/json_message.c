@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "field_size.h"
 #include "frame.h"
 
 /* ---- scalars ------------------------------------------------------------------------------------------------------------------ */
@@ -117,24 +118,6 @@ static json_t *of_value(const ProtobufCFieldDescriptor *f, const void *at)
     return NULL;
 }
 
-static size_t size_in_list(ProtobufCType t)
-{
-    switch (t) {
-    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
-    case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_ENUM:
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT: return 4;
-    default: return 8;
-    }
-}
-
 static json_t *of_list(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     size_t n = *(const size_t *)((const char *)m + f->quantifier_offset);
@@ -142,7 +125,7 @@ static json_t *of_list(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        if (json_array_append_new(list, of_value(f, items + i * size_in_list(f->type))) != 0) {
+        if (json_array_append_new(list, of_value(f, items + i * field_size_in_list(f->type))) != 0) {
             json_decref(list);
             return NULL;
         }

@@ -83,29 +83,43 @@ static int read_all(int fd, void *into, size_t len, int may_interrupt)
     return 0;
 }
 
-int sp_handshake(int fd)
+int sp_meet(int fd)
 {
     uint8_t theirs[SP_HELLO_LEN];
+    int rc = read_all(fd, theirs, sizeof(theirs), 0);
+
+    return rc == 0 && memcmp(theirs, sp_hello, sizeof(theirs)) != 0 ? -EPROTO : rc;
+}
+
+int sp_handshake(int fd)
+{
     struct iovec iov = { (void *)sp_hello, sizeof(sp_hello) };
     int rc = write_all(fd, &iov, 1);
 
-    if (rc == 0)
-        rc = read_all(fd, theirs, sizeof(theirs), 0);
-    if (rc == 0 && memcmp(theirs, sp_hello, sizeof(theirs)) != 0)
-        rc = -EPROTO;
-    return rc;
+    return rc == 0 ? sp_meet(fd) : rc;
+}
+
+static int send_behind(int fd, size_t greeting, const void *body, size_t len)
+{
+    uint8_t head[SP_HEADER_LEN];
+    struct iovec iov[3] = {
+        {(void *)sp_hello, greeting    },
+        { head,            sizeof(head)},
+        { (void *)body,    len         }
+    };
+
+    sp_header_put(head, len);
+    return write_all(fd, iov, len > 0 ? 3 : 2);
 }
 
 int sp_send(int fd, const void *body, size_t len)
 {
-    uint8_t head[SP_HEADER_LEN];
-    struct iovec iov[2] = {
-        {head,          sizeof(head)},
-        { (void *)body, len         }
-    };
+    return send_behind(fd, 0, body, len);
+}
 
-    sp_header_put(head, len);
-    return write_all(fd, iov, len > 0 ? 2 : 1);
+int sp_send_first(int fd, const void *body, size_t len)
+{
+    return send_behind(fd, sizeof(sp_hello), body, len);
 }
 
 /* The descriptor that came with what was read; -1: none. We never ask for room for two, so the kernel has closed any other. */

@@ -1,7 +1,7 @@
 /*
  * sp.h - the SP wire protocol over a stream socket, without nng: what a frame looks like, and pair0 on one connected descriptor.
  *
- * Side:    both. sp_handshake(), sp_send(), sp_recv(): worker, zygote and tests.
+ * Side:    both. what takes a descriptor: worker, zygote and tests.
  * Wire:    8 bytes each way once: 00 'S' 'P' 00, protocol number big-endian, 00 00. Then per message: type byte 01, a 64-bit
  *          big-endian length, the body.   Source: nanomsg RFCs "SP TCP mapping" and the type byte of nng's ipc transport.
  * Blocks:  every call that takes a descriptor; it is in blocking mode.
@@ -38,8 +38,12 @@ uint32_t sp_request_id_get(const uint8_t at[SP_REQUEST_ID]);
 /* Writes our hello and reads the peer's. */
 int sp_handshake(int fd);
 
+/* Reads the peer's hello. Ours goes with our first message, by sp_send_first(): the peer wakes once for both. */
+int sp_meet(int fd);
+
 /* Writes one message. A signal in the middle does not tear it. */
 int sp_send(int fd, const void *body, size_t len);
+int sp_send_first(int fd, const void *body, size_t len);
 
 /*
  * Reads one message into *buf, growing it (malloc) up to max_len; the caller frees *buf once, at the end. *ret_len is its length.

@@ -22,8 +22,7 @@ static void bump_random(void)
 
 void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1])
 {
-    uint8_t raw[16];
-    unsigned bits = 0, have = 2, n = 0; /* 128 bits in 26 characters: two zero bits come first */
+    uint8_t raw[ULID_BYTES];
 
     if (unix_ms > last_ms) {
         ssize_t got = getrandom(last_random, sizeof(last_random), 0);
@@ -36,17 +35,7 @@ void ulid_make(uint64_t unix_ms, char ret_id[ULID_LEN + 1])
     for (int i = 0; i < 6; i++)
         raw[i] = (uint8_t)(last_ms >> (40 - 8 * i));
     memcpy(raw + 6, last_random, sizeof(last_random));
-    for (int i = 0; i < 16; i++) {
-        bits = bits << 8 | raw[i];
-        have += 8;
-        while (have >= 5) {
-            have -= 5;
-            ret_id[n++] = alphabet[bits >> have & 31];
-        }
-        bits &= (1u << have) - 1;
-    }
-    ret_id[n] = '\0';
-    assert(n == ULID_LEN);
+    ulid_from_bytes(raw, ret_id);
 }
 
 int ulid_normalize(const char *text, char ret_id[ULID_LEN + 1])
@@ -117,7 +106,7 @@ int ulid_to_bytes(const char *id, uint8_t ret[ULID_BYTES])
 
 void ulid_from_bytes(const uint8_t bytes[ULID_BYTES], char ret_id[ULID_LEN + 1])
 {
-    unsigned bits = 0, have = 2, n = 0;
+    unsigned bits = 0, have = 2, n = 0; /* 128 bits in 26 characters: two zero bits come first */
 
     for (unsigned i = 0; i < ULID_BYTES; i++) {
         bits = bits << 8 | bytes[i];
@@ -129,6 +118,7 @@ void ulid_from_bytes(const uint8_t bytes[ULID_BYTES], char ret_id[ULID_LEN + 1])
         bits &= (1u << have) - 1;
     }
     ret_id[n] = '\0';
+    assert(n == ULID_LEN);
 }
 
 void ulid_after(const char *id)

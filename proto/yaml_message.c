@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "field_size.h"
 #include "log.h"
 #include "nearest.h"
 #include "yaml_value.h"
@@ -188,7 +189,7 @@ static int read_list(struct yaml_reader *r, const char *name, const struct yaml_
 {
     bool pairs = n->kind == YAML_MAP && row != NULL && row->pair_key != NULL;
     bool one = is_one(row, n, f);
-    size_t size = yaml_size_in_list(f->type), *count = (size_t *)((char *)m + f->quantifier_offset);
+    size_t size = field_size_in_list(f->type), *count = (size_t *)((char *)m + f->quantifier_offset);
     char *items;
     int rc = 0;
 

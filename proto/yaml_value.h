@@ -12,9 +12,6 @@
 int yaml_read_value(struct yaml_reader *r, const char *name, enum yaml_unit unit, const struct yaml_node *n,
                     const ProtobufCFieldDescriptor *f, void *at);
 
-/* Bytes that one value of a repeated field takes. */
-size_t yaml_size_in_list(ProtobufCType t);
-
 /* What a field of no row has by its name and type. */
 enum yaml_unit yaml_unit_of(const ProtobufCFieldDescriptor *f, enum yaml_unit row);
 

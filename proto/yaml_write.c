@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "enum_name.h"
+#include "field_size.h"
 #include "frame.h"
 #include "units.h"
 #include "when.h"
@@ -281,7 +282,7 @@ static void list(struct writer *w, const struct yaml_key *row, const ProtobufCMe
     else
         open_list(w, f->type == PROTOBUF_C_TYPE_ENUM);
     for (size_t i = 0; i < count_of(m, f); i++) {
-        const char *at = items + i * yaml_size_in_list(f->type);
+        const char *at = items + i * field_size_in_list(f->type);
 
         if (pairs)
             pair(w, row, *(ProtobufCMessage *const *)at);
@@ -309,7 +310,7 @@ static int is_default(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
     case PROTOBUF_C_TYPE_DOUBLE: return *(const double *)at == 0;
     case PROTOBUF_C_TYPE_FLOAT: return *(const float *)at == 0;
     case PROTOBUF_C_TYPE_BOOL: return *(const protobuf_c_boolean *)at == 0;
-    default: return yaml_size_in_list(f->type) == 8 ? *(const uint64_t *)at == 0 : *(const uint32_t *)at == 0;
+    default: return field_size_in_list(f->type) == 8 ? *(const uint64_t *)at == 0 : *(const uint32_t *)at == 0;
     }
 }
 

@@ -14,7 +14,7 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
 "$build/coop" help --man >"$new/coop.1"
-for profile in compute lua lua-template python native exec init; do
+for profile in compute lua lua-template python python-template native exec init; do
     "$build/coop-worker" --explain-policy $profile >"$new/policy.$profile"
 done
 "$build/coop-worker" --explain-view >"$new/view"

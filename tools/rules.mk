@@ -125,7 +125,13 @@ $(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
 endif
 # A shared object that is loaded late, whose thread-local words are few: as fast as a program's.
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
-$(B)/pic/worker/engines/python/lib.o: $(PYTHON_LIB)
+$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
+
+# Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
+UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
+$(UNIT_python:%=$(B)/tests/unit/test_%.o): COOP_CFLAGS += -isystem /usr/include/python3.11
+$(UNIT_python:%=$(B)/tests/unit/test_%): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PYTHON_OWN) $(B)/libpython-parts.a
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(PYTHON_LIBS) -lpython3.11 -lcmocka -o $@)
 
 # Of the client's side it has what libcoop exports, and the messages themselves.
 $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
@@ -136,7 +142,7 @@ $(B)/coop: $(B)/cli/main.o $(B)/libcli.a $(B)/libcoop.a $(B)/libproto.a
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 
 SUPPORT := $(patsubst %.c,$(B)/%.o,$(wildcard tests/support/*.c))
-UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier,$(UNIT_$(a):%=$(B)/tests/unit/test_%))
+UNIT_BINS   := $(foreach a,proto broker $(UNIT_WORKER) task client cli courier $(UNIT_PYTHON),$(UNIT_$(a):%=$(B)/tests/unit/test_%))
 SYSTEM_BINS := $(SYSTEM:%=$(B)/tests/system/test_%)
 ESCAPE_BINS := $(ESCAPE:%=$(B)/tests/escape/test_%)
 
@@ -174,6 +180,9 @@ $(B)/tests/halt/halting-worker: $(B)/tests/halt/halting_worker.o
 $(B)/tests/halt/halt.so: tests/halt/halt.c tests/halt/halt.h
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
+$(B)/tests/fault/fault.so: tests/fault/fault.c tests/fault/fault.h
+	@mkdir -p $(@D)
+	$(call run,CC,$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -fPIC -shared -I. $< -o $@)
 
 $(B)/tests/fuzz/fuzz_policy: $(B)/tests/fuzz/fuzz_policy.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) -fsanitize=fuzzer $^ $(WORKER_LIBS) -o $@)
@@ -196,7 +205,7 @@ VM_CHECK       := tests/vm/check.sh
 DEB_CHECK      := tests/deb/check.sh
 endif
 TEST_BINS  := $(UNIT_BINS) $(SYSTEM_BINS) $(ESCAPE_BINS)
-TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
+TEST_TOOLS := $(PROGRAMS:%=$(B)/tests/programs/%) $(B)/bench/bench_policy $(B)/tests/escape/probes/probe $(B)/tests/halt/halt.so $(B)/tests/halt/halting-worker $(B)/tests/fault/fault.so $(B)/bench/bench $(B)/bench/bench_task $(B)/bench/bench_lua $(B)/tests/escape/probe-worker $(B)/tests/escape/probe-template $(B)/tests/support/deny $(TASK_EXAMPLES:%=$(B)/examples/task/%) \
 	$(NATIVE_EXAMPLES:%=$(B)/examples/native/%.so) $(NATIVE_JOBS:%=$(B)/tests/native/%.so) \
 	$(B)/libcoop.so $(CLIENT_EXAMPLES:%=$(B)/examples/client/%)
 

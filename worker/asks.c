@@ -228,23 +228,44 @@ bool ask_is_answered(const struct ask *a)
     return a->taken || a->in.come;
 }
 
+__thread bool asks_stay;
+
+static int wait_for(struct inbound *const *in, size_t n, int64_t deadline)
+{
+    return sched != NULL && sched->member == NULL && !asks_stay ? inbound_park(in, n, deadline, "ask") : inbound_stay(in, n, deadline);
+}
+
 int ask_wait(struct ask *a, int64_t deadline)
 {
+    struct inbound *in = &a->in;
     int rc;
 
     if (a->taken)
         return 0;
     if (a->lost)
         return -EPIPE;
-    if (sched != NULL && sched->member == NULL)
-        rc = inbound_park(&a->in, deadline, "ask");
-    else
-        rc = inbound_stay(&a->in, deadline);
+    rc = wait_for(&in, 1, deadline);
     if (rc != 0)
         return rc;
     rc = inbound_take(&a->in, &a->frame);
     a->taken = rc == 0;
     return rc;
+}
+
+int ask_wait_any(struct ask *const *asks, size_t n, int64_t deadline)
+{
+    struct inbound *in[ASKS_ANY];
+
+    if (n == 0 || n > ASKS_ANY)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        if (asks[i]->taken)
+            return 0;
+        if (asks[i]->lost)
+            return -EPIPE;
+        in[i] = &asks[i]->in;
+    }
+    return wait_for(in, n, deadline);
 }
 
 const Pb__Answer *ask_answer(const struct ask *a)

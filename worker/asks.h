@@ -32,6 +32,13 @@ int ask_begin(Pb__Ask *a, struct ask **ret);
  */
 int ask_wait(struct ask *a, int64_t deadline);
 
+/* The same until one of the n is answered, which ask_is_answered() tells. -EINVAL: none, or more than ASKS_ANY. */
+enum { ASKS_ANY = 64 };
+int ask_wait_any(struct ask *const *asks, size_t n, int64_t deadline);
+
+/* While it is set this thread waits whole, also where there are tasklets: their engine's other threads wait for the link, too. */
+extern __thread bool asks_stay;
+
 /* Whether ask_wait() would return at once with 0. */
 bool ask_is_answered(const struct ask *a);
 

@@ -57,6 +57,8 @@ struct interp_engine {
     void (*interrupt)(void);
     /* Main was woken by its engine (-EINTR) while it waited for a Call. NULL: never is. */
     void (*woken)(void);
+    /* Main is about to wait for a Call, or does so no more: what else runs in the process may. NULL: nothing does but tasklets. */
+    void (*rests)(bool rests);
     /* The last Call: finalizers and the like. *ret_o is EXIT 0 unless it says otherwise. */
     void (*close)(struct outcome *ret_o);
 };
@@ -64,6 +66,7 @@ struct interp_engine {
 struct engine {
     const char *name;
     const char *version;
+    const char *policy;                        /* its profile; NULL: that of its name */
     int (*prepare)(void);                      /* in the zygote, once: whatever needs files */
     const struct bpf_program *(*filter)(void); /* of its policy, where prepare() has compiled it already; NULL: the zygote does */
     /* In the worker, before the system call filter: makes all it will have; of threads the caller is the first. Returns when they have

@@ -124,16 +124,30 @@ static void readable(void)
             return;
 }
 
-int inbound_park(struct inbound *in, int64_t deadline, const char *why)
+static bool any_come(struct inbound *const *in, size_t n)
 {
-    int rc = 0;
+    for (size_t i = 0; i < n; i++)
+        if (in[i]->come)
+            return true;
+    return false;
+}
 
-    while (!in->come && rc == 0) {
-        in->task = sched->current;
-        rc = sched_watch_block(LINK_FD, readable, deadline, why, in);
-        in->task = NULL;
-    }
-    return in->come ? 0 : rc;
+static void belong_to(struct inbound *const *in, size_t n, coop_task *t)
+{
+    for (size_t i = 0; i < n; i++)
+        in[i]->task = t;
+}
+
+int inbound_park(struct inbound *const *in, size_t n, int64_t deadline, const char *why)
+{
+    int rc;
+
+    if (any_come(in, n))
+        return 0;
+    belong_to(in, n, sched->current);
+    rc = sched_watch_block(LINK_FD, readable, deadline, why, in[0]);
+    belong_to(in, n, NULL);
+    return any_come(in, n) ? 0 : rc != 0 ? rc : -EINTR; /* somebody else has woken it */
 }
 
 static int64_t left_until(int64_t deadline)
@@ -170,13 +184,13 @@ static int wait_for_reader(int64_t deadline)
     return -pthread_cond_clockwait(&somebody_came, &lock, CLOCK_MONOTONIC, &t);
 }
 
-int inbound_stay(struct inbound *in, int64_t deadline)
+int inbound_stay(struct inbound *const *in, size_t n, int64_t deadline)
 {
     int rc = 0;
 
     output_flush();
     pthread_mutex_lock(&lock);
-    while (!in->come && rc == 0) {
+    while (!any_come(in, n) && rc == 0) {
         if (somebody_reads) {
             rc = wait_for_reader(deadline);
             continue;
@@ -189,7 +203,7 @@ int inbound_stay(struct inbound *in, int64_t deadline)
         pthread_cond_broadcast(&somebody_came);
     }
     pthread_mutex_unlock(&lock);
-    return in->come ? 0 : rc;
+    return any_come(in, n) ? 0 : rc;
 }
 
 /* ---- what has come ------------------------------------------------------------------------------------------------------------- */

@@ -32,11 +32,11 @@ struct inbound {
 extern struct inbound inbound_stdin, inbound_call;
 
 /*
- * Waits until it has come; at once when it has. why: a constant, for backtraces. -ETIMEDOUT at the deadline (0: it has not), -ECANCELED: the
+ * Waits until one of the n has come; at once when it has. why: a constant, for backtraces. -ETIMEDOUT at the deadline (0: it has not), -ECANCELED: the
  * tasklet, or the job, is cancelled; or what the tasklet was woken with by its engine (-EINTR). It may be waited for again.
  */
-int inbound_park(struct inbound *in, int64_t deadline, const char *why); /* -EPERM: where tasklets may not switch */
-int inbound_stay(struct inbound *in, int64_t deadline);                  /* the whole worker waits, of several threads this one */
+int inbound_park(struct inbound *const *in, size_t n, int64_t deadline, const char *why); /* -EPERM: where tasklets may not switch */
+int inbound_stay(struct inbound *const *in, size_t n, int64_t deadline); /* the whole worker waits, of several threads this one */
 
 /* Decodes what has come, which is over with it: then in may come again. ret_f is the caller's. -EPROTO, -ENOMEM. */
 int inbound_take(struct inbound *in, struct frame *ret_f);

@@ -89,7 +89,8 @@ static void take_answer(void)
 
 int input_await(int64_t deadline)
 {
-    int rc = inbound_park(&inbound_stdin, deadline, "stdin");
+    struct inbound *const in = &inbound_stdin;
+    int rc = inbound_park(&in, 1, deadline, "stdin");
 
     if (rc == 0)
         take_answer();
@@ -98,12 +99,13 @@ int input_await(int64_t deadline)
 
 static int ask_and_stay(void)
 {
+    struct inbound *const in = &inbound_stdin;
     int rc;
 
     if (serve_cancelled())
         return -ECANCELED;
     input_ask();
-    rc = inbound_stay(&inbound_stdin, COOP_NEVER);
+    rc = inbound_stay(&in, 1, COOP_NEVER);
     if (rc == 0)
         take_answer();
     return rc;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "call_errors.h"
+#include "worker/asks.h"
 #include "worker/inbound.h"
 #include "worker/link.h"
 #include "worker/output.h"
@@ -117,9 +118,10 @@ static void take_call(const struct interp_engine *e, const Pb__Call *c)
 /* Where tasklets may not switch, for the tenant has left it so, they do not run meanwhile. */
 static int park_or_stay(void)
 {
-    int rc = sched != NULL && sched->member == NULL ? inbound_park(&inbound_call, COOP_NEVER, "call") : -EPERM;
+    struct inbound *const call = &inbound_call;
+    int rc = sched != NULL && sched->member == NULL && !asks_stay ? inbound_park(&call, 1, COOP_NEVER, "call") : -EPERM;
 
-    return rc == -EPERM ? inbound_stay(&inbound_call, COOP_NEVER) : rc;
+    return rc == -EPERM ? inbound_stay(&call, 1, COOP_NEVER) : rc;
 }
 
 static void wait_for_call(const struct interp_engine *e, struct frame *ret_f)
@@ -133,6 +135,15 @@ static void wait_for_call(const struct interp_engine *e, struct frame *ret_f)
             sched_main_afresh(); /* a tenant's tasklet has cancelled main, or forbidden it to block */
     if (inbound_take(&inbound_call, ret_f) != 0)
         _exit(70); /* the broker does not keep to the protocol */
+}
+
+static void rest(const struct interp_engine *e, struct frame *ret_f)
+{
+    if (e->rests != NULL)
+        e->rests(true);
+    wait_for_call(e, ret_f);
+    if (e->rests != NULL)
+        e->rests(false);
 }
 
 static _Noreturn void close_interpreter(const struct interp_engine *e)
@@ -155,7 +166,7 @@ _Noreturn void interp_serve(const struct engine *e, const Pb__Assign *assign)
         struct frame f;
         const Pb__Call *c;
 
-        wait_for_call(e->interp, &f);
+        rest(e->interp, &f);
         c = ((const Pb__ToWorker *)f.msg)->call;
         if (c->kind == PB__CALL_KIND__CALL_KIND_CLOSE)
             close_interpreter(e->interp);

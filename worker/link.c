@@ -15,6 +15,7 @@
 enum { LOCK_FREE, LOCK_HELD, LOCK_WAITED_FOR };
 
 static int link_fd = -1;
+static bool owes_greeting;               /* until the first message is sent: by the thread that the worker begins with */
 static _Atomic int lock;                 /* a futex */
 static _Atomic(const char *) lock_owner; /* the address of its thread's me */
 static __thread char me;
@@ -24,6 +25,13 @@ static uint8_t link_scratch[LINK_SEND_MAX];
 void link_use(int fd)
 {
     link_fd = fd;
+}
+
+int link_meet(int fd)
+{
+    link_use(fd);
+    owes_greeting = true;
+    return sp_meet(fd);
 }
 
 /* Sleeps until it was free. A mutex of libc's would do, but for handlers, which may only try. */
@@ -84,8 +92,9 @@ int link_is_busy(void)
 void link_send_packed(const void *bytes, size_t len)
 {
     link_enter();
-    if (sp_send(link_fd, bytes, len) != 0)
+    if ((owes_greeting ? sp_send_first : sp_send)(link_fd, bytes, len) != 0)
         _exit(0); /* the broker has gone, nobody is left to tell */
+    owes_greeting = false;
     link_leave();
 }
 

@@ -28,6 +28,9 @@ enum { RECEIVED_FIRST = 4, RECEIVED_END = 64 };
 /* Which descriptor to use from now on. */
 void link_use(int fd);
 
+/* The same, of a new one: reads the broker's greeting. Ours goes with the first message. 0 or -errno. */
+int link_meet(int fd);
+
 /* Sends one message. It must fit LINK_SEND_MAX, which only a Result comes near. */
 enum { LINK_SEND_MAX = 128 << 10 };
 void link_send(const Pb__FromWorker *m);

@@ -38,4 +38,15 @@ Pb__Value *packed_message(struct packed *p);
 
 void packed_finish(struct packed *p);
 
+/* Why one cannot be sent. */
+struct packed_error {
+    Pb__CallError error; /* NOT_SHAREABLE, TOO_DEEP, TOO_BIG */
+    char path[VALUE_PATH];
+    char message[160];
+};
+
+/* Before it is sent: one that is too large for a message is moved into a buffer, for which the caller waits as in ask_wait(). root: the word that its path
+ * begins with. 0; -EBADMSG: refused, with *e; else what ask_wait() returns. */
+int packed_fit(struct packed *p, const char *root, struct packed_error *e);
+
 #endif

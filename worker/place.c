@@ -45,8 +45,8 @@ static int note(struct dl_phdr_info *info, size_t size, void *arg)
 
 void place_learn(void)
 {
-    file_count = 0;
-    dl_iterate_phdr(note, NULL);
+    if (file_count == 0)
+        dl_iterate_phdr(note, NULL);
 }
 
 const char *place_of(uintptr_t address, uintptr_t *ret_offset)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Before the seal: notes what is loaded. */
+/* Before the seal: notes what is loaded, once. The zygote does it for its workers, which have the same files. */
 void place_learn(void);
 
 /* The file's name, and how far address is from where it begins, as addr2line(1) takes it; NULL: no file that is known. Async-signal-safe. */

@@ -16,13 +16,15 @@ static const struct policy_gap x86_64_gaps[] = {
 
 enum { NEWEST = 450 }; /* set_mempolicy_home_node, Linux 5.17 */
 
-static const struct policy_table *const tables[] = { &policy_table_compute,     &policy_table_lua,  &policy_table_python,
-                                                     &policy_table_native,      &policy_table_exec, &policy_table_init,
-                                                     &policy_table_lua_template };
+static const struct policy_table *const tables[] = { &policy_table_compute,      &policy_table_lua,
+                                                     &policy_table_python,       &policy_table_native,
+                                                     &policy_table_exec,         &policy_table_init,
+                                                     &policy_table_lua_template, &policy_table_python_template };
 
 enum { N_TABLES = sizeof(tables) / sizeof(tables[0]) };
 
-const char *const policy_names[N_TABLES + 1] = { "compute", "lua", "python", "native", "exec", "init", "lua-template", NULL };
+const char *const policy_names[N_TABLES + 1] = { "compute", "lua",          "python",          "native", "exec",
+                                                 "init",    "lua-template", "python-template", NULL };
 
 const struct policy *policy_find(const char *profile)
 {

@@ -179,11 +179,14 @@ static const struct policy_row lua_rows[] = {
  * buffer does; the child puts it in the place of the template's.
  */
 _Static_assert((int)FORK_FD == (int)RECEIVED_FIRST, "what is received first is either");
+#define ROWS_FORK \
+    { ALLOW(dup2),                       IF(INT_IS(0, FORK_FD), INT_IS(1, LINK_FD)), "the child: its link in the place of the template's" }, \
+    { ASK(clone),                        IF(LONG_IS(0, FORK_FLAGS), LONG_IS(1, 0)), "a fork: a child of the zygote's, with a stack of its own" }, \
+    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_PDEATHSIG), LONG_IS(1, SIGKILL)), "the child: dies with the zygote" },
+
 static const struct policy_row lua_template_rows[] = {
     ROWS_LINK
-    { ALLOW(dup2),                       IF(INT_IS(0, FORK_FD), INT_IS(1, LINK_FD)), "the child: its link in the place of the template's" },
-    { ASK(clone),                        IF(LONG_IS(0, FORK_FLAGS), LONG_IS(1, 0)), "a fork: a child of the zygote's, with a stack of its own" },
-    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_PDEATHSIG), LONG_IS(1, SIGKILL)), "the child: dies with the zygote" },
+    ROWS_FORK
     ROWS_MEMORY
     ROWS_TASKLETS
     ROWS_BUFFERS
@@ -197,33 +200,109 @@ static const struct policy_row lua_template_rows[] = {
     ROWS_SANITIZER_LUA
 };
 
+/* of this process, and nothing else */
+#define ROWS_ABOUT_ITSELF \
+    { ALLOW(getcwd),                     ANY,                                       "os.getcwd(): it is / of an empty view, os.path.abspath() wants a name for that" }, \
+    { ALLOW(getuid),                     ANY,                                       "os.getuid(), getpass, tarfile" }, \
+    { ALLOW(geteuid),                    ANY,                                       "the same" }, \
+    { ALLOW(getgid),                     ANY,                                       "the same" }, \
+    { ALLOW(getegid),                    ANY,                                       "the same" }, \
+    { ALLOW(getppid),                    ANY,                                       "os.getppid(): a number, of a process that it can do nothing to" }, \
+    { ALLOW(uname),                      ANY,                                       "platform, sysconfig" }, \
+    { ALLOW(getrusage),                  ANY,                                       "resource: what it used" }, \
+    { ALLOW(umask),                      ANY,                                       "libuuid; there is nothing that it could be of" }, \
+    { ALLOW(times),                      ANY,                                       "os.times(): what it used" }, \
+    { ALLOW(sched_getaffinity),          IF(INT_IS(0, 0)),                          "os.sched_getaffinity(0), os.cpu_count(): how many processors" },
+
+/* what would change a path, or ask about one: as open, so that os.mkdir() is a PermissionError with its line, and not the job's end */
+#define ROWS_NO_PATHS \
+    { REFUSE(creat, EACCES),             ANY,                                       "os: no path can be changed" }, \
+    { REFUSE(mkdir, EACCES),             ANY,                                       "the same" }, \
+    { REFUSE(mkdirat, EACCES),           ANY,                                       "the same" }, \
+    { REFUSE(rmdir, EACCES),             ANY,                                       "the same" }, \
+    { REFUSE(unlink, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(unlinkat, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(rename, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(renameat, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(renameat2, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(link, EACCES),              ANY,                                       "the same" }, \
+    { REFUSE(linkat, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(symlink, EACCES),           ANY,                                       "the same" }, \
+    { REFUSE(symlinkat, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(chmod, EACCES),             ANY,                                       "the same" }, \
+    { REFUSE(fchmodat, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(truncate, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(utimensat, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(chdir, EACCES),             ANY,                                       "os.chdir(): there is nowhere to go" }, \
+    { REFUSE(statfs, EACCES),            ANY,                                       "shutil.disk_usage()" }, \
+    { REFUSE(getxattr, EACCES),          ANY,                                       "shutil" }, \
+    { REFUSE(listxattr, EACCES),         ANY,                                       "shutil" },
+
 /*
- * What CPython 3.11 still asks for once it has started and its modules are there. Threads: the flag word of glibc's pthread_create, no other.
- * asyncio's self-pipe and its epoll are made before the seal.
+ * What CPython 3.11 still asks for once it has started and its modules are in memory. No thread is made in there: those that the job may have are there
+ * before the seal. A row that says ANSWER is answered by us (worker/engines/python/answer.c): the standard streams are not descriptors, and the handlers
+ * of our own signals stay ours, whatever the module signal says.
  */
-static const struct policy_row python_rows[] = {
-    ROWS_LINK
-    ROWS_MEMORY
-    ROWS_TASKLETS
-    ROWS_TIME
-    { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "time.sleep()" },
-    { ALLOW(nanosleep),                  ANY,                                       "time.sleep(), older libcs" },
-    { ALLOW(poll),                       ANY,                                       "select.poll(), selectors" },
-    { ALLOW(epoll_wait),                 ANY,                                       "asyncio" },
-    { ALLOW(epoll_pwait),                ANY,                                       "asyncio" },
-    { ALLOW(epoll_ctl),                  ANY,                                       "asyncio; on descriptors that were made before the seal" },
-    { ALLOW(sendto),                     IF(LONG_IS(4, 0)),                         "asyncio's self-pipe, a socketpair made before the seal; no address" },
-    { ALLOW(recvfrom),                   IF(LONG_IS(4, 0)),                         "as sendto" },
-    ROWS_SELF
-    { ALLOW(rt_sigaction),               ANY,                                       "the signal module; a SIGSYS that is handled was still refused" },
-    { ALLOW(clone),                      IF(INT_IS(0, PTHREAD_FLAGS)),              "threading: exactly what pthread_create asks for" },
-    { ALLOW(set_robust_list),            ANY,                                       "a thread's begin" },
-    { ALLOW(rseq),                       ANY,                                       "a thread's begin" },
-    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_NAME)),                "a thread's name" },
-    { ALLOW(sched_yield),                ANY,                                       "the interpreter lock" },
-    ROWS_NO_FILES
-    ROWS_SOFT
+#define ROWS_PYTHON \
+    { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" }, \
+    { ANSWER(read),                      ANY,                                       "0: the job's standard input; else EBADF" }, \
+    { ALLOW(write),                      IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
+    { ANSWER(write),                     ANY,                                       "1 and 2: the job's output, counted as any; else EBADF" }, \
+    { ALLOW(readv),                      IF(INT_IS(0, LINK_FD)),                    "as read" }, \
+    { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
+    { ANSWER(writev),                    ANY,                                       "as write; libc's last words before it aborts" }, \
+    { ANSWER(newfstatat),                ANY,                                       "0, 1 and 2 are pipes to open(0) and os.fstat(); a path: EACCES" }, \
+    { ANSWER(fstat),                     ANY,                                       "as newfstatat" }, \
+    { ANSWER(fcntl),                     ANY,                                       "os.fdopen(1): flags of 0, 1 and 2; else EBADF" }, \
+    ROWS_CLOSE_RECEIVED \
+    { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" }, \
+    { ANSWER(close),                     ANY,                                       "0, 1 and 2: they stay; else EBADF, nobody closes the link by mistake" }, \
+    ROWS_MEMORY \
+    ROWS_TASKLETS \
+    ROWS_BUFFERS \
+    ROWS_TIME \
+    { ALLOW(getrandom),                  IF(INT_IS(2, GRND_INSECURE)),              "seeds of hash tables, in packages written in Rust" }, \
+    { ALLOW(clock_nanosleep),            IF(INT_IN(0, 7)),                          "time.sleep()" }, \
+    { ALLOW(nanosleep),                  ANY,                                       "time.sleep(), older libcs" }, \
+    { ALLOW(poll),                       ANY,                                       "select.poll(), selectors" }, \
+    { ALLOW(select),                     ANY,                                       "select.select()" }, \
+    { ALLOW(pselect6),                   ANY,                                       "as select" }, \
+    ROWS_SELF \
+    ROWS_ABOUT_ITSELF \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGSYS)),                     "0, and it stays ours: what the filter says" }, \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGALRM)),                    "the same: output that is due" }, \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGVTALRM)),                  "the same: turns of tasklets" }, \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGSEGV)),                    "the same: stacks of tasklets; faulthandler" }, \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGTERM)),                    "the same: a cancel, which runs Python's handler of it" }, \
+    { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGPIPE)),                    "the same: the broker has gone" }, \
+    { ALLOW(rt_sigaction),               ANY,                                       "the module signal" }, \
+    { ANSWER(tgkill),                    ANY,                                       "abort(), signal.raise_signal(): done as the signal would; no signal is sent" }, \
+    { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_NAME)),                "a thread's name" }, \
+    { ALLOW(sched_yield),                ANY,                                       "the interpreter lock" }, \
+    { REFUSE(epoll_create1, EPERM),      ANY,                                       "there is no descriptor to wait on" }, \
+    { REFUSE(eventfd2, EPERM),           ANY,                                       "the same" }, \
+    { REFUSE(pipe, EPERM),               ANY,                                       "there is no other process to talk to" }, \
+    { REFUSE(pipe2, EPERM),              ANY,                                       "the same" }, \
+    { REFUSE(dup, EPERM),                ANY,                                       "the standard streams are no descriptors" }, \
+    { REFUSE(dup2, EPERM),               ANY,                                       "the same" }, \
+    { REFUSE(dup3, EPERM),               ANY,                                       "the same" }, \
+    { REFUSE(socket, EACCES),            ANY,                                       "libraries ask whether there is a network (uuid, logging): there is none" }, \
+    { REFUSE(socketpair, EACCES),        ANY,                                       "as socket" }, \
+    { REFUSE(openat, EACCES),            ANY,                                       "no file can be opened" }, \
+    ROWS_NO_PATHS \
+    ROWS_SOFT \
     ROWS_SANITIZER
+
+static const struct policy_row python_rows[] = {
+    ROWS_PYTHON
+};
+
+/* As that of Lua's templates, above. */
+static const struct policy_row python_template_rows[] = {
+    ROWS_FORK
+    { ALLOW(read),                       IF(INT_IS(0, FORK_FD)),                    "the child: its link's greeting, before that is in its place" },
+    { ALLOW(writev),                     IF(INT_IS(0, FORK_FD)),                    "the same" },
+    ROWS_PYTHON
 };
 
 /*
@@ -276,4 +355,5 @@ const struct policy_table policy_table_compute = POLICY_TABLE("compute", compute
 const struct policy_table policy_table_lua = POLICY_TABLE("lua", lua_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_lua_template = POLICY_TABLE("lua-template", lua_template_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_python = POLICY_TABLE("python", python_rows, POLICY_VIOLATION);
+const struct policy_table policy_table_python_template = POLICY_TABLE("python-template", python_template_rows, POLICY_VIOLATION);
 const struct policy_table policy_table_native = POLICY_TABLE("native", native_rows, POLICY_VIOLATION);

@@ -88,6 +88,6 @@ struct policy_table {
     }
 
 extern const struct policy_table policy_table_lua, policy_table_native, policy_table_compute, policy_table_python, policy_table_exec,
-    policy_table_init, policy_table_lua_template;
+    policy_table_init, policy_table_lua_template, policy_table_python_template;
 
 #endif

@@ -85,6 +85,8 @@ static int limit(int resource, rlim_t most)
         return -errno;
     if (had.rlim_max < want.rlim_max) /* already tighter; raising it is not ours */
         want.rlim_cur = want.rlim_max = had.rlim_max;
+    if (had.rlim_cur == want.rlim_cur && had.rlim_max == want.rlim_max)
+        return 0;
     return errno_of(setrlimit(resource, &want));
 }
 
@@ -150,29 +152,28 @@ static int step_descriptors(struct seal *s)
 }
 
 /*
- * So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. Each worker does it, as
- * a new user namespace begins with all of them again. EINVAL: the kernel has no more.
+ * So that not even a set-uid program could give them back. Without CAP_SETPCAP there is nothing in reach to be given back. Each worker looks at every
+ * one, as a new user namespace begins with all of them again; one that its zygote has dropped ahead costs a look and no set of credentials. EINVAL:
+ * the kernel has no more.
  */
-static int drop_bounding_set(void)
+int seal_bounding_set(void)
 {
     for (int cap = 0;; cap++) {
-        int has;
+        int has = prctl(PR_CAPBSET_READ, cap);
 
-        if (prctl(PR_CAPBSET_DROP, cap) == 0)
+        if (has < 0)
+            return errno == EINVAL ? 0 : -errno;
+        if (has == 0 || prctl(PR_CAPBSET_DROP, cap) == 0)
             continue;
         if (errno != EPERM)
-            return errno == EINVAL ? 0 : -errno;
-        if (geteuid() != 0)
-            return 0;
-        has = prctl(PR_CAPBSET_READ, cap); /* who may drop none is told so of a number that no capability has, too */
-        if (has != 0)
-            return has < 0 ? 0 : -EPERM;
+            return -errno;
+        return geteuid() != 0 ? 0 : -EPERM;
     }
 }
 
 static int step_capabilities(struct seal *s)
 {
-    int rc = drop_bounding_set();
+    int rc = seal_bounding_set();
 
     (void)s;
     if (rc == 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -175,13 +176,17 @@ static const struct signal_row signal_rows[] = {
 };
 /* clang-format on */
 
-static int defaults(void)
+int signals_default(void)
 {
+    static bool are; /* of whoever forked us, too */
     struct sigaction dfl = { .sa_handler = SIG_DFL };
 
+    if (are)
+        return 0;
     for (int s = 1; s <= SIGRTMAX; s++)
         if (s != SIGKILL && s != SIGSTOP && sigaction(s, &dfl, NULL) != 0 && errno != EINVAL) /* libc keeps two for itself */
             return -errno;
+    are = true;
     return 0;
 }
 
@@ -212,7 +217,7 @@ int signals_install(void)
 {
     stack_t stack = { .ss_sp = handler_stack, .ss_size = sizeof(handler_stack) };
     sigset_t none;
-    int rc = defaults();
+    int rc = signals_default();
 
     place_learn();
     if (rc == 0 && sigaltstack(&stack, NULL) != 0)

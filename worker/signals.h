@@ -7,7 +7,10 @@
 #ifndef WORKER_SIGNALS_H
 #define WORKER_SIGNALS_H
 
-/* Every signal to its default, then the handlers of the table; nothing blocked. */
+/* Every signal to its default, once: the zygote does it for its workers, which inherit that. Nobody may install a handler between the two. */
+int signals_default(void);
+
+/* Every signal to its default where the zygote has not done it, then the handlers of the table; nothing blocked. */
 int signals_install(void);
 
 /* Those of the table to their defaults: what a program is not to inherit, and no handler for its process until it is one. */

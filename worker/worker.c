@@ -46,15 +46,15 @@ static void say_seal_failed(const struct worker_start *w, const char *step, int 
     link_send(&m);
 }
 
-/* The broker's end of the pair may have been made non-blocking before it was passed to us. */
-static int open_link(int fd)
+/* The broker's end of the pair may have been made non-blocking before it was passed to us. A template's first frame is not the link's to send. */
+static int open_link(int fd, bool greet_now)
 {
     int flags = fcntl(fd, F_GETFL);
 
     if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
         return -errno;
     link_use(fd);
-    return sp_handshake(fd);
+    return greet_now ? sp_handshake(fd) : link_meet(fd);
 }
 
 __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct worker_start *w)
@@ -74,7 +74,7 @@ __attribute__((no_stack_protector)) _Noreturn void worker_main(const struct work
     const char *step;
     int rc;
 
-    if (open_link(w->link_fd) != 0)
+    if (open_link(w->link_fd, w->leave != NULL) != 0)
         _exit(EXIT_NO_LINK);
     if (canary_new() != 0)
         _exit(EXIT_NO_SEAL);

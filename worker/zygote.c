@@ -24,6 +24,9 @@
 #include "frame.h"
 #include "log.h"
 #include "worker/children.h"
+#include "worker/place.h"
+#include "worker/seal.h"
+#include "worker/signals.h"
 #include "worker/space_enter.h"
 #include "worker/space_join.h"
 #include "worker/walls.h"
@@ -419,11 +422,13 @@ static int tie_to_parent(void)
 
 static int watch_children(int *ret_fd)
 {
+    int rc = signals_default(); /* for all our workers; and a parent that ignores SIGCHLD would have the kernel reap for us */
     sigset_t set;
 
+    if (rc != 0)
+        return rc;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would have the kernel reap for us */
     if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
         return -errno;
     *ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -468,6 +473,11 @@ static void forget_environment(void)
         setenv("TZ", keep, 1);
 }
 
+static const char *policy_name(const struct engine *e)
+{
+    return e->policy != NULL ? e->policy : e->name;
+}
+
 /* The filter of templates, and the one below it that asks before a fork. */
 static int prepare_templates(struct zygote *z)
 {
@@ -478,7 +488,7 @@ static int prepare_templates(struct zygote *z)
     const struct policy *p;
     int rc;
 
-    snprintf(profile, sizeof(profile), "%s-template", z->engine->name);
+    snprintf(profile, sizeof(profile), "%s-template", policy_name(z->engine));
     p = policy_find(profile);
     room = p != NULL ? calloc(p->n_rows, sizeof(*room)) : NULL;
     if (room == NULL)
@@ -511,6 +521,7 @@ static int prepare(struct zygote *z)
     if (z->proc_fd < 0)
         return -errno;
     rc = z->engine->prepare();
+    place_learn();
     if (rc == 0)
         rc = walls_measure();
     if (rc == 0 && z->engine->filter != NULL)
@@ -532,13 +543,19 @@ static int enter_space(struct zygote *z)
     __lsan_do_leak_check(); /* now instead of at the end: it needs /proc */
 #endif
     rc = space_enter(&z->ask, &z->space);
-    if (rc == 0 && !has_orphans(z))
+    if (rc != 0) {
+        log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
+        say_refused(z);
+        return rc;
+    }
+    if (!z->ask.programs) /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
+        rc = seal_bounding_set();
+    if (rc != 0)
+        return rc;
+    if (!has_orphans(z))
         return tie_to_parent();
-    if (rc == 0) /* it is the socket's end that tells us of the broker's: time is left then to end what nobody else would */
-        return prctl(PR_SET_PDEATHSIG, 0) != 0 ? -errno : 0;
-    log_event(LOG_LEVEL_ERROR, "no_tier", "engine=%s why=\"%s\"", z->engine->name, z->space.why);
-    say_refused(z);
-    return rc;
+    /* it is the socket's end that tells us of the broker's: time is left then to end what nobody else would */
+    return prctl(PR_SET_PDEATHSIG, 0) != 0 ? -errno : 0;
 }
 
 int zygote_run(const struct engine *e, int control_fd, const struct space_ask *ask)
@@ -548,7 +565,7 @@ int zygote_run(const struct engine *e, int control_fd, const struct space_ask *a
 
     log_init("zygote", LOG_LEVEL_INFO);
     z.engine = e;
-    z.policy = policy_find(e->name);
+    z.policy = policy_find(policy_name(e));
     z.control_fd = control_fd;
     z.ask = *ask;
     (void)prctl(PR_SET_NAME, "coop-worker"); /* a program started by descriptor is named by its number */

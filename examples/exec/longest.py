@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """longest.py - the longest words of what comes in; a script that its first line makes a program:
 
-    coop run examples/exec/longest.py 3 < /usr/share/common-licenses/GPL-3
+    coop run --engine exec examples/exec/longest.py 3 < /usr/share/common-licenses/GPL-3
 """
 import re
 import sys

@@ -845,6 +845,15 @@ int coop_exchange_begin(struct coop_client *client, const void *request, size_t 
 int coop_exchange_end(struct coop_op *op, void **ret_reply, size_t *ret_len, int *ret_fd, struct coop_error *why);
 /* What a packed Reply says: 0: what was asked for; an Error, or an Answer that is a failure, becomes why and -errno. EPROTO: no Reply. */
 int coop_exchange_check(const void *reply, size_t len, struct coop_error *why);
+/*
+ * A value for a raw ask, as the packed Value of proto/calls.proto that a field of it is: malloc'ed, the caller frees it. NULL: an empty list.
+ * root: the word that a path in why begins with, "args". What is too long for a message lies in a buffer, which is to be kept until the ask is
+ * answered: then coop_handle_drop(ret_buffer); number 0: there is none.
+ */
+int coop_exchange_value(struct coop_client *client, const coop_val *value, const char *root, int64_t timeout_us, void **ret_packed,
+                        size_t *ret_len, struct coop_handle *ret_buffer, struct coop_error *why);
+/* What a packed Value of an answer is, wherever it lies. *ret: coop_val_free(). */
+int coop_exchange_value_of(struct coop_client *client, const void *packed, size_t len, coop_val **ret, struct coop_error *why);
 /* Ask.number for a raw ask: one that no open ask of this client has. */
 uint64_t coop_client_number(struct coop_client *client);
 

@@ -185,6 +185,40 @@ int store_find_array(struct store *s, const char *id_or_prefix, const uint64_t *
     return -ENOENT;
 }
 
+int store_find_task(struct store *s, const char *array, uint64_t index, struct store_job *ret_job)
+{
+    (void)s;
+    (void)array;
+    (void)index;
+    (void)ret_job;
+    return -ENOENT;
+}
+
+int store_list_arrays(struct store *s, const struct store_filter *f, struct store_array *ret, int max)
+{
+    (void)s;
+    (void)f;
+    (void)ret;
+    (void)max;
+    return 0;
+}
+
+int store_stored_bytes(struct store *s, uint64_t tenant, uint64_t *ret)
+{
+    (void)s;
+    (void)tenant;
+    *ret = 0;
+    return 0;
+}
+
+int store_spec_owner(struct store *s, const char *id, char ret_id[ULID_LEN + 1])
+{
+    (void)s;
+    (void)id;
+    ret_id[0] = '\0';
+    return -ENOENT;
+}
+
 int store_find_idem(struct store *s, uint64_t tenant, const char *key, char ret_id[ULID_LEN + 1], uint8_t ret_hash[STORE_HASH])
 {
     (void)s;

@@ -70,8 +70,21 @@ struct store_op *store_op_new(enum store_kind kind, const char *job)
     return op;
 }
 
+struct store_claim *store_claim_add(struct store_op *op, const char *job)
+{
+    struct store_claim *c;
+
+    op->claims.at = realloc(op->claims.at, (op->claims.n + 1) * sizeof(*c));
+    c = &op->claims.at[op->claims.n++];
+    *c = (struct store_claim){ 0 };
+    (void)snprintf(c->job, sizeof(c->job), "%s", job);
+    return c;
+}
+
 void store_op_free(struct store_op *op)
 {
+    if (op->kind == STORE_CLAIM)
+        free(op->claims.at);
     if (op->kind == STORE_SUBMIT)
         free(op->submit.spec.bytes);
     if (op->kind == STORE_FINISH)
@@ -220,22 +233,38 @@ static int commit_submit(struct store *s, struct store_op *op)
     return 0;
 }
 
+static void commit_claim(struct store *s, struct store_claim *c)
+{
+    struct row *r = row_of(s, c->job);
+
+    c->status = r == NULL ? -ENOENT : r->receipt.bytes != NULL ? -EEXIST : 0;
+    if (c->status != 0)
+        return;
+    r->job.attempt = c->attempt;
+    r->job.epoch = c->epoch;
+    r->job.state = PB__STATE__STATE_CLAIMED;
+}
+
 static int commit(struct store *s, struct store_op *op)
 {
     struct row *r = row_of(s, op->job);
 
     if (s->fail != 0)
         return s->fail;
+    for (size_t i = 0; op->kind == STORE_CLAIM && i < op->claims.n; i++)
+        commit_claim(s, &op->claims.at[i]);
+    if (op->kind == STORE_CLAIM)
+        return 0;
     if (op->kind == STORE_SUBMIT)
         return commit_submit(s, op);
     if (r == NULL)
         return -ENOENT;
     if (r->receipt.bytes != NULL)
         return -EEXIST;
-    if (op->kind == STORE_MOVE || op->kind == STORE_CLAIM) {
+    if (op->kind == STORE_MOVE) {
         r->job.attempt = op->move.attempt;
         r->job.epoch = op->move.epoch;
-        r->job.state = op->kind == STORE_CLAIM ? PB__STATE__STATE_CLAIMED : op->move.state;
+        r->job.state = op->move.state;
     }
     if (op->kind == STORE_FINISH) {
         struct frame f;
@@ -268,8 +297,7 @@ static void collect(struct broker *b)
         op->status = commit(s, op);
         if (op->done != NULL)
             op->done(op);
-        else
-            jobs_on_op(&b->jobs, op);
+        jobs_on_op(&b->jobs, op);
         store_op_free(op);
     }
 }

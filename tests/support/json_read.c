@@ -84,7 +84,8 @@ json_int_t json_num(json_t *doc, const char *path)
     return json_integer_value(at);
 }
 
-char *json_names(json_t *object)
+/* The names of an object's fields, in the order in which they were printed, with spaces between. */
+static char *json_names(json_t *object)
 {
     char *names = support_text("%s", "");
 

@@ -24,9 +24,6 @@ json_int_t json_num(json_t *doc, const char *path);
 /* The document as text, for messages. */
 char *json_shown(json_t *doc);
 
-/* The names of an object's fields, in the order in which they were printed, with spaces between. */
-char *json_names(json_t *object);
-
 /* Fails unless the object has these fields in this order and schema, when one is given, is its first. */
 void json_expect_shape(json_t *object, const char *schema, const char *names);
 

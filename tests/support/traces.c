@@ -131,12 +131,6 @@ static unsigned descendants(pid_t root, pid_t extra, pid_t *into)
     return found;
 }
 
-unsigned traces_orphans(pid_t *into)
-{
-    bury();
-    return descendants(getpid(), 0, into);
-}
-
 /* ---- control groups ------------------------------------------------------------------------------------------------------------ */
 
 /* Everything below a hierarchy whose name begins like those of this run directory's broker; the broker's own group itself is not looked for. */
@@ -287,6 +281,46 @@ static void add_processes(struct traces *t, const struct broker *b, const pid_t 
         add(t, support_text("descriptors of the broker: %u", count_dir(support_text("/proc/%d/fd", (int)b->proc->pid))));
     if (b->proc != NULL)
         add(t, support_text("threads of the broker: %ld", tree_status_kb(b->proc->pid, "Threads")));
+}
+
+/* A socket of the broker's of this inode is its end of a client's connection, or the one that it listens on. */
+static bool is_control(const char *inode)
+{
+    char line[512], is[32];
+    FILE *f = fopen("/proc/net/unix", "re");
+    bool found = false;
+
+    while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+        found = sscanf(line, "%*s %*s %*s %*s %*s %*s %31s", is) == 1 && strcmp(is, inode) == 0 && strstr(line, "/control.sock") != NULL;
+    if (f != NULL)
+        (void)fclose(f);
+    return found;
+}
+
+static unsigned control_sockets(const struct broker *b)
+{
+    const char *dir = support_text("/proc/%d/fd", (int)b->proc->pid);
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    unsigned n = 0;
+
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        char to[64] = "", inode[32];
+        ssize_t len = readlink(support_text("%s/%s", dir, e->d_name), to, sizeof(to) - 1);
+
+        n += len > 0 && sscanf(to, "socket:[%31[0-9]", inode) == 1 && is_control(inode);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    return n;
+}
+
+void traces_wait_alone(const struct broker *b)
+{
+    uint64_t started = support_now_ms();
+
+    while (geteuid() == 0 && control_sockets(b) > 1)
+        support_turn(started, "the broker to see that its clients have gone");
 }
 
 struct traces *traces_take(const struct broker *b)

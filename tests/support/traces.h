@@ -16,6 +16,9 @@ struct traces;
 /* From now on every process that is started from here, and loses its parent, becomes our child. */
 void traces_begin(void);
 
+/* Waits until the broker has closed its ends of its clients' connections: a command that has ended may be open there for a moment more. */
+void traces_wait_alone(const struct broker *b);
+
 /* As it is now. b->proc NULL: nothing but what this program itself has. */
 struct traces *traces_take(const struct broker *b);
 
@@ -29,8 +32,5 @@ void traces_expect(const struct broker *b, const struct traces *was);
 
 /* How many lines that begin so are there now, and were not. */
 unsigned traces_differ(const struct broker *b, const struct traces *was, const char *beginning);
-
-/* The descendants of this program that it did not start itself. Returns how many. */
-unsigned traces_orphans(pid_t *into);
 
 #endif

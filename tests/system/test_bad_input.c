@@ -479,6 +479,67 @@ static void a_receipt_that_finds_no_room_is_written_later(void **state)
     assert_int_equal(broker_down(b), 0);
 }
 
+/* What could not be written down is not so: neither by the next request, nor when the job runs. */
+static void an_edit_that_finds_no_room_has_changed_nothing(void **state)
+{
+    struct broker *b = broker_on_small_disk(8 << 20);
+    const char *ballast, *id, *other;
+    char name[32] = "before";
+    struct proc *p;
+    json_t *now;
+    int n = 0;
+
+    (void)state;
+    if (b == NULL)
+        skip();
+    other = submit(b, "--hold", script(b, "a.lua", "print(1)"));
+    id = submit(b, "--hold", "--name", name, script(b, "b.lua", "print(2)"));
+    ballast = fill_disk(b);
+    for (p = coop(b, "edit", "--name", "n-0", id); p->code == 0 && n < 3000; p = coop(b, "edit", "--name", support_text("n-%d", n), id))
+        (void)snprintf(name, sizeof(name), "n-%d", n++);
+    (void)proc_expect(p, COOP_EXIT_TEMPORARY);
+    expect_has(p->err, "could not be stored");
+    (void)proc_expect(coop(b, "edit", "--prio", "5", "--name", "after", "--after", other, id), COOP_EXIT_TEMPORARY);
+    now = status_of(b, id);
+    assert_string_equal(json_str(now, "name"), name);
+    assert_int_equal(json_num(now, "priority"), 3);
+    assert_int_equal(unlink(ballast), 0);
+    (void)proc_expect(coop(b, "release", id), 0); /* it waits for nobody */
+    assert_string_equal(json_str(expect_end(b, id, "ok"), "name"), name);
+    (void)proc_expect(coop(b, "edit", "--prio", "5", "--name", "after", other), 0); /* and the next one is taken */
+    assert_int_equal(json_num(status_of(b, other), "priority"), 5);
+    (void)proc_expect(coop(b, "kill", other), 0);
+    expect_receipts(b, 2);
+    assert_int_equal(broker_down(b), 0);
+}
+
+/* The first attempt finds the disk full, which is no fault of the job's: it is made again when there is room, and none is counted. */
+static void output_that_finds_no_room_is_written_by_the_next_attempt(void **state)
+{
+    struct broker *b = broker_on_small_disk(8 << 20);
+    const char *ballast, *id;
+    struct stat st;
+    json_t *r;
+
+    (void)state;
+    if (b == NULL)
+        skip();
+    ballast = fill_disk(b);
+    assert_int_equal(stat(ballast, &st), 0);
+    assert_int_equal(truncate(ballast, st.st_size - (512 << 10)), 0); /* room for the submit */
+    id = submit(b, "--limit", "stdout=64M", script(b, "a.lua", "for i = 1, 1000 do print(('x'):rep(1000)) end"));
+    broker_says(b, "event=job_retries", id);
+    assert_int_equal(unlink(ballast), 0);
+    r = expect_end(b, id, "ok");
+    assert_int_equal(json_num(r, "stdout.bytes"), 1001000);
+    assert_int_equal(json_num(r, "attempt"), 2);
+    assert_string_equal(json_str(r, "attempts.0.cause"), "internal");
+    assert_true(json_is_true(json_at(r, "attempts.0.infra")));
+    expect_has(proc_expect(coop(b, "logs", id), 0)->out, "xxx");
+    expect_receipts(b, 1);
+    assert_int_equal(broker_down(b), 0);
+}
+
 static void output_that_finds_no_room_ends_its_job_with_a_receipt(void **state)
 {
     struct broker *b = broker_on_small_disk(8 << 20);
@@ -490,6 +551,7 @@ static void output_that_finds_no_room_ends_its_job_with_a_receipt(void **state)
     p = coop(b, "run", "--limit", "stdout=64M", script(b, "a.lua", "for i = 1, 100000 do print(('x'):rep(1000)) end"));
     (void)proc_expect(p, COOP_EXIT_PLATFORM);
     expect_has(p->err, "internal");
+    assert_int_equal(broker_said(b, "event=job_retries", "cause=internal"), 2); /* three attempts, and no more */
     expect_receipts(b, 1);
     assert_int_equal(broker_down(b), 0);
 }
@@ -943,6 +1005,8 @@ int main(void)
         ALONE(coopds_own_options_are_checked),
         ALONE(a_full_disk_refuses_submits_and_works_again_when_there_is_room),
         ALONE(a_receipt_that_finds_no_room_is_written_later),
+        ALONE(an_edit_that_finds_no_room_has_changed_nothing),
+        ALONE(output_that_finds_no_room_is_written_by_the_next_attempt),
         ALONE(output_that_finds_no_room_ends_its_job_with_a_receipt),
         ALONE(a_state_directory_that_is_read_only_is_refused_with_a_sentence),
         TEST(bodies_that_are_no_request_drop_their_sender_only),

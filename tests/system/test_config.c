@@ -3,6 +3,7 @@
  * service manager.
  */
 #include <setjmp.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,17 +53,24 @@ static int setup(void **state)
 static void what_the_file_says_is_what_check_prints(void **state)
 {
     struct broker *b = *state;
-    struct proc *p =
-        check(b, "# a comment\nworkers: 7\ndrain: 1500ms\nview: [/usr/share, '/opt/\"x']\nuid-tenant: {1000: web, 1001: batch}\n");
+    const char *odd = support_text("%s/\"x", support_text("/tmp/coop-view-%ld", (long)getpid())),
+               *parent = dirname(support_text("%s", odd));
+    struct proc *p;
 
+    assert_int_equal(mkdir(parent, 0700) + mkdir(odd, 0700), 0);
+    p = check(b, support_text("# a comment\nworkers: 7\ndrain: 1500ms\nidle-exit: 1h\nview: [/usr/share, '%s']\n"
+                              "uid-tenant: {1000: web, 1001: batch}\n",
+                              odd));
     proc_expect(p, 0);
     expect_has(p->out, "\nworkers: 7\n");
-    expect_has(p->out, "\ndrain: 1500000us\n");
-    expect_has(p->out, "\n  - \"/usr/share\"\n  - \"/opt/\\\"x\"\n");
+    expect_has(p->out, "\ndrain: 1.5s\n");
+    expect_has(p->out, "\nidle-exit: 1h\n");
+    expect_has(p->out, support_text("\n  - \"/usr/share\"\n  - \"%s/\\\"x\"\n", parent));
     expect_has(p->out, "\n  1000: web\n  1001: batch\n");
     expect_has(p->out, "\npool: 4\n");
     /* and that is a file again */
     proc_expect(check(b, p->out.bytes), 0);
+    assert_int_equal(rmdir(odd) + rmdir(parent), 0);
 }
 
 static void what_is_on_the_command_line_wins(void **state)
@@ -120,6 +128,81 @@ static void each_mistake_is_named_with_its_place(void **state)
         proc_expect(p, COOP_EXIT_CONFIG);
         expect_has(p->err, rows[i].says);
     }
+}
+
+/* What a start would be refused for is found by the check, with the same words. */
+static void what_a_start_would_be_refused_for_is_found_by_the_check(void **state)
+{
+    static const struct {
+        const char *text, *says; /* DIR: with a pair of files in tls/, and another in other/ */
+    } rows[] = {
+        {"listen: tcp://127.0.0.1:5",                                                              "wants tls+tcp://HOST:PORT" },
+        { "listen: tls+tcp://127.0.0.1",                                                           "wants tls+tcp://HOST:PORT" },
+        { "listen: tls+tcp://127.0.0.1:99999",                                                     "wants tls+tcp://HOST:PORT" },
+        { "listen: tls+tcp://127.0.0.1:0",                                                         "wants --tls-cert FILE"     },
+        { "listen: tls+tcp://127.0.0.1:0\ntls-cert: DIR/no.pem\ntls-key: DIR/tls/key.pem",         "no.pem: No such file"      },
+        { "listen: tls+tcp://127.0.0.1:0\ntls-cert: DIR/tls/cert.pem\ntls-key: DIR/no.pem",        "no.pem: No such file"      },
+        { "listen: tls+tcp://127.0.0.1:0\ntls-cert: DIR/tls/cert.pem\ntls-key: DIR/other/key.pem", "is not the key of"         },
+        { "listen: tls+tcp://127.0.0.1:0\ntls-cert: DIR/tls/key.pem\ntls-key: DIR/tls/key.pem",    "tls/key.pem: "             },
+        { "listen: tls+tcp://127.0.0.1:0\ntls-cert: DIR\ntls-key: DIR/tls/key.pem",                "is no file of PEM"         },
+        { "listen: tls+tcp://999.0.0.1:0\ntls-cert: DIR/tls/cert.pem\ntls-key: DIR/tls/key.pem",   "--listen 999.0.0.1: "      },
+        { "user: nosuchuser",                                                                      "--user nosuchuser"         },
+        { "view: [/nosuchdir]",                                                                    "--view /nosuchdir: No such"},
+        { "view: [/etc/passwd]",                                                                   "that is no directory"      },
+    };
+    struct broker *b = *state;
+
+    for (int i = 0; i < 2; i++)
+        (void)proc_expect(
+            proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
+                       (const char *const[]){ support_program("coop"), "cert", support_text("%s/%s", b->dir, i == 0 ? "tls" : "other"),
+                                              "--host", "127.0.0.1", "-q", NULL }),
+            0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *text = rows[i].text;
+        char file[1024];
+        size_t n = 0;
+
+        for (; *text != '\0'; text++)
+            if (strncmp(text, "DIR", 3) == 0) {
+                n += (size_t)snprintf(file + n, sizeof(file) - n, "%s", b->dir);
+                text += 2;
+            } else {
+                file[n++] = *text;
+            }
+        (void)snprintf(file + n, sizeof(file) - n, "\n");
+        struct proc *p = check(b, file);
+
+        proc_expect(p, COOP_EXIT_CONFIG);
+        expect_has(p->err, rows[i].says);
+    }
+    proc_expect(
+        check(b, support_text("listen: tls+tcp://127.0.0.1:0\ntls-cert: %s/tls/cert.pem\ntls-key: %s/tls/key.pem\n", b->dir, b->dir)), 0);
+}
+
+/* One that can be made later is no fault, and no secret either. */
+static void a_user_whose_tenant_is_not_there_is_told_at_check_start_and_sighup(void **state)
+{
+    struct broker *b = *state;
+    const char *file = config_file(b, "uid-tenant: {65534: nobodies}\n");
+    struct proc *p;
+
+    b->args[0] = "--config";
+    b->args[1] = file;
+    broker_up(b);
+    broker_says(b, "uid_tenant_missing", "tenant=nobodies");
+    p = proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
+                   (const char *const[]){ support_program("coopd"), "--check", "--config", file, "--state-dir", b->state_dir, NULL });
+    proc_expect(p, 0);
+    expect_has(p->err, "warning: uid-tenant 65534: there is no tenant 'nobodies'");
+    proc_expect(coop(b, "tenant", "create", "nobodies"), 0);
+    p = proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
+                   (const char *const[]){ support_program("coopd"), "--check", "--config", file, "--state-dir", b->state_dir, NULL });
+    proc_expect(p, 0);
+    expect_lacks(p->err, "nobodies");
+    (void)config_file(b, "uid-tenant: {65534: others}\n");
+    assert_int_equal(kill(b->proc->pid, SIGHUP), 0);
+    broker_says(b, "uid_tenant_missing", "tenant=others");
 }
 
 static void a_file_that_is_none_is_refused(void **state)
@@ -240,6 +323,8 @@ int main(void)
         TEST(what_the_file_says_is_what_check_prints),
         TEST(what_is_on_the_command_line_wins),
         TEST(each_mistake_is_named_with_its_place),
+        TEST(what_a_start_would_be_refused_for_is_found_by_the_check),
+        TEST(a_user_whose_tenant_is_not_there_is_told_at_check_start_and_sighup),
         TEST(a_file_that_is_none_is_refused),
         TEST(a_running_broker_takes_what_it_can_and_loses_no_job),
         TEST(root_is_told_that_its_file_cannot_be_read_again),

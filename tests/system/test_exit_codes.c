@@ -171,6 +171,7 @@ static void what_is_not_there_is_not_found(void **state)
 {
     static const struct row rows[] = {
         { 80, "no job",  { "wait", "NOBODY" } },
+        { 2,  "this machine", { "store", "check", "--endpoint", "tls+tcp://127.0.0.1:1" } },
         { 80, "no job",  { "logs", "NOBODY" } },
         { 80, "no job",  { "result", "NOBODY" } },
         { 80, "no job",  { "show", "NOBODY" } },

@@ -73,6 +73,29 @@ static void arguments_are_json_or_else_text(void **state)
     free(id);
 }
 
+/* More than a message has room for goes through a buffer, there and back. */
+static void long_values_go_there_and_come_back(void **state)
+{
+    enum { LONG = 100000 };
+    struct broker *b = *state;
+    const char *file = script(b, "made.lua", COUNTER);
+    char *id = line_of(proc_expect(coop(b, "interp", "create", "--engine", "lua", "--cap", "buffers=1M", "--run", file), 0));
+    char *text = malloc(LONG + 1), *line;
+
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    line = support_text("\"%s\"\n", text);
+    expect_text(proc_expect(coop(b, "interp", "call", id, "give", text), 0)->out, line);
+    proc_expect(coop(b, "interp", "prepare", id, support_text("word=%s", text)), 0);
+    expect_text(proc_expect(coop_in(b, "return #word", 12, "interp", "exec", id, "-"), 0)->out, "100000\n");
+    proc_expect(coop(b, "queue", "create", "long"), 0);
+    proc_expect(coop(b, "queue", "put", "long", text, text), 0);
+    expect_text(proc_expect(coop(b, "queue", "get", "long"), 0)->out, line);
+    proc_expect(coop(b, "interp", "kill", id), 0);
+    free(text);
+    free(id);
+}
+
 static void what_goes_wrong_inside_has_a_name_and_a_traceback(void **state)
 {
     struct broker *b = *state;
@@ -537,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_interpreter_keeps_its_state_between_commands),
         TEST(arguments_are_json_or_else_text),
+        TEST(long_values_go_there_and_come_back),
         TEST(what_goes_wrong_inside_has_a_name_and_a_traceback),
         TEST(what_makes_no_sense_is_refused_before_anything_is_made),
         TEST(a_name_is_taken_once),

@@ -204,6 +204,7 @@ static int group_up(void **state)
     (void)coop(b, "run", script(b, "warm.lua", "print(1)"));
     (void)coop(b, "run", support_program("tests/native/behave.so"), "echo");
     broker_expect_idle(b, 3);
+    traces_wait_alone(b);
     shared = b;
     return 0;
 }

@@ -73,6 +73,23 @@ static void a_held_job_waits_for_its_release_also_across_the_brokers_death(void 
     (void)proc_expect(coop(b, "hold", id), COOP_EXIT_CONFLICT);
 }
 
+/* An attempt may begin, and print, before the store hears of it: when the broker dies then, the job is one that has never run. */
+static void what_an_attempt_left_that_the_store_never_heard_of_is_not_the_jobs_output(void **state)
+{
+    struct broker *b = *state;
+    char *id = submit(b, "--hold", ok_script(b));
+    const char *left;
+
+    broker_kill(b);
+    left = support_put(support_text("%s/output", b->state_dir), support_text("%s.stdout", id), "of an attempt before\n", (size_t)-1);
+    assert_int_equal(chown(left, b->uid, b->uid), 0);
+    broker_up(b);
+    (void)proc_expect(coop(b, "release", id), 0);
+    (void)expect_end(b, id, "ok");
+    assert_string_equal(coop(b, "logs", id)->out.bytes, "ok\n");
+    assert_int_equal(access(left, F_OK), -1);
+}
+
 static void a_waiting_job_is_held_and_one_that_runs_is_not(void **state)
 {
     struct broker *b = up_with_one_worker(state);
@@ -353,6 +370,41 @@ static void a_drained_broker_takes_and_begins_nothing_until_it_does_again(void *
     (void)expect_end(b, id, "ok");
 }
 
+/* What somebody ended has not failed: neither one that waits nor one that runs. */
+static void what_was_cancelled_is_used_and_has_not_failed(void **state)
+{
+    struct broker *b = *state;
+    char *runs = occupy(b), *waits = submit(b, "--hold", ok_script(b));
+    json_t *day;
+
+    (void)proc_expect(coop(b, "kill", runs), 0);
+    (void)proc_expect(coop(b, "cancel", waits), 0);
+    (void)expect_end(b, runs, "cancelled");
+    (void)expect_end(b, waits, "cancelled");
+    (void)expect_end(b, submit(b, script(b, "fails.lua", "os.exit(3)")), "exit");
+    day = json_at(json_of(&proc_expect(coop(b, "usage", "--json"), 0)->out), "days.0");
+    assert_int_equal(json_num(day, "jobs"), 3);
+    assert_int_equal(json_num(day, "failed"), 1);
+}
+
+/* Whoever follows what happens hears that another broker tells it from now on, and all that this one has to tell. */
+static void who_follows_events_is_told_of_another_broker(void **state)
+{
+    struct broker *b = *state;
+    struct proc *p = coop_start(b, "events", "-f", "--since-start");
+    char *before = submit(b, "--hold", ok_script(b)), *after;
+
+    proc_until(p, &p->out, before);
+    broker_kill(b);
+    proc_until(p, &p->err, "the broker went away");
+    broker_up(b);
+    after = submit(b, "--hold", ok_script(b));
+    proc_until(p, &p->err, "another broker has begun");
+    proc_until(p, &p->out, after);
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+}
+
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 #define TEST_OWN(name) cmocka_unit_test_teardown(name, broker_teardown)
 
@@ -360,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_held_job_waits_for_its_release_also_across_the_brokers_death),
+        TEST(what_an_attempt_left_that_the_store_never_heard_of_is_not_the_jobs_output),
         TEST_OWN(a_waiting_job_is_held_and_one_that_runs_is_not),
         TEST_OWN(a_hold_that_was_answered_outlives_the_broker),
         TEST(a_paused_job_stands_still_and_so_do_its_clocks),
@@ -376,6 +429,8 @@ int main(void)
         TEST(the_same_key_is_the_same_job_whatever_has_become_of_it),
         TEST(a_race_with_one_key_makes_one_job),
         TEST_OWN(whoever_asks_is_told_why_a_job_waits),
+        TEST(what_was_cancelled_is_used_and_has_not_failed),
+        TEST(who_follows_events_is_told_of_another_broker),
         TEST(a_drained_broker_takes_and_begins_nothing_until_it_does_again),
     };
 

@@ -162,6 +162,11 @@ static void an_array_that_is_too_long_is_refused_by_its_length(void **state)
     expect_has(p->err, "18446744073709551615");
 }
 
+static json_int_t limits_asked(const struct broker *b, const char *id)
+{
+    return json_num(json_of(&proc_expect(coop(b, "show", "--json", id), 0)->out), "spec.limits_asked");
+}
+
 static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **state)
 {
     struct broker *b = *state;
@@ -176,6 +181,7 @@ static void the_failed_tasks_of_an_array_are_tried_again_as_an_array(void **stat
     again = heard_line(&proc_expect(coop(b, "retry", array), 0)->out);
     proc_expect(coop(b, "wait", again), 1);
     expect_counts(b, again, 0, 3, 0);
+    assert_int_equal(limits_asked(b, again), limits_asked(b, array)); /* what was a default is one again */
     n = tasks_of(b, again, ids);
     assert_int_equal(n, 3);
     for (size_t i = 0; i < n; i++)
@@ -402,6 +408,31 @@ static void a_circle_is_refused_with_its_members(void **state)
     expect_end(b, one, "ok");
 }
 
+/* An array ends when its tasks have, and each of them waits for what its array waits for. */
+static void a_circle_through_an_array_and_its_tasks_is_refused_too(void **state)
+{
+    struct broker *b = *state;
+    const char *ok = ok_script(b), *array = submit(b, "--array", "1-3", "--hold", ok), *ids[IDS], *job, *after_one;
+    struct proc *p;
+
+    (void)tasks_of(b, array, ids);
+    job = submit(b, "--after", support_text("%s:any", array), ok);
+    p = proc_expect(coop(b, "edit", "--after", support_text("%s:any", job), support_text("%s.1", array)), COOP_EXIT_CONFLICT);
+    expect_has(p->err, array);
+    expect_has(p->err, job);
+    expect_has(p->err, ids[0]);
+    expect_has(proc_expect(coop(b, "edit", "--after", array, ids[1]), COOP_EXIT_CONFLICT)->err, array);
+    after_one = submit(b, "--after", support_text("%s.2", array), ok);
+    p = proc_expect(coop(b, "edit", "--after", after_one, array), COOP_EXIT_CONFLICT);
+    expect_has(p->err, after_one);
+    expect_has(p->err, ids[1]);
+    proc_expect(coop(b, "edit", "--after", support_text("%s.3", array), support_text("%s.1", array)), 0);
+    proc_expect(coop(b, "release", array), 0);
+    expect_end(b, job, "ok");
+    expect_end(b, after_one, "ok");
+    expect_counts(b, array, 3, 0, 0);
+}
+
 /* ---- limiters ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void a_limiter_of_2_never_lets_3_of_20_run(void **state)
@@ -479,6 +510,54 @@ static void what_never_fires_is_refused(void **state)
 
     expect_has(proc_expect(coop(b, "submit", "--cron", "0 0 31 2 *", ok_script(b)), COOP_EXIT_USAGE)->err, "never fires");
     expect_has(proc_expect(coop(b, "submit", "--cron", "61 * * * *", ok_script(b)), COOP_EXIT_USAGE)->err, "minute 61");
+}
+
+/* ---- the same again -------------------------------------------------------------------------------------------------------------------------- */
+
+/* "In an hour" is another moment each time; that it was said is the same. */
+static void a_key_with_a_span_of_time_is_the_same_job_again(void **state)
+{
+    struct broker *b = *state;
+    const char *ok = ok_script(b), *first = submit(b, "--idem", "k", "--in", "1h", "--deadline", "+2h", ok), *array;
+    uint64_t at = (uint64_t)json_num(status_of(b, first), "not_before_us");
+
+    assert_true(at > when_now_us() + 3500000000ull && at < when_now_us() + 3600000000ull);
+    assert_string_equal(submit(b, "--idem", "k", "--in", "1h", "--deadline", "+2h", ok), first);
+    assert_string_equal(submit(b, "--idem", "k", "--at", "+60m", "--deadline", "+120m", ok), first);
+    proc_expect(coop(b, "submit", "--idem", "k", "--in", "61m", "--deadline", "+2h", ok), COOP_EXIT_CONFLICT);
+    proc_expect(coop(b, "submit", "--idem", "k", "--in", "1h", "--deadline", "+3h", ok), COOP_EXIT_CONFLICT);
+    proc_expect(coop(b, "submit", "--in", "2h", "--deadline", "+1h", ok), COOP_EXIT_USAGE);
+    array = submit(b, "--idem", "a", "--array", "1-3", "--in", "1h", ok);
+    assert_string_equal(submit(b, "--idem", "a", "--array", "1-3", "--in", "1h", ok), array);
+    proc_expect(coop(b, "submit", "--cron", NEVER_NOW, "--in", "1h", ok), COOP_EXIT_USAGE);
+}
+
+static void a_dry_run_says_what_it_would_wait_for(void **state)
+{
+    struct broker *b = *state;
+    const char *ok = ok_script(b), *held = submit(b, "--hold", ok);
+
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", ok), 0)->out, "# it would begin at once");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--hold", ok), 0)->out, "# it would wait: HELD_USER");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--in", "1h", ok), 0)->out, "# it would wait: NOT_BEFORE");
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--after", held, ok), 0)->out, support_text("# it would wait: DEP:%s", held));
+    proc_expect(coop(b, "limiter", "set", "db", "0"), 0);
+    expect_has(proc_expect(coop(b, "submit", "--dry-run", "--limiter", "db", ok), 0)->out, "# it would wait: LIMITER:db");
+    assert_string_equal(
+        json_str(json_of(&proc_expect(coop(b, "submit", "--dry-run", "--json", "--limiter", "db", ok), 0)->out), "why.reason"),
+        "LIMITER:db");
+}
+
+static void a_job_file_says_a_span_of_time(void **state)
+{
+    struct broker *b = *state;
+    const char *file = script(b, "job.yaml", "engine: lua\ncode: print(1)\nidem_key: f\nschedule: { not_before_in: 1h }\n"), *first;
+
+    first = heard_line(&proc_expect(coop(b, "submit", "-f", file), 0)->out);
+    expect_state(b, first, "scheduled");
+    assert_string_equal(heard_line(&proc_expect(coop(b, "submit", "-f", file), 0)->out), first);
+    file = script(b, "both.yaml", "engine: lua\ncode: print(1)\nschedule: { not_before_in: 1h, not_before: 2099-01-01 }\n");
+    expect_has(proc_expect(coop(b, "submit", "-f", file), COOP_EXIT_USAGE)->err, "one of them will do");
 }
 
 /* ---- retention -------------------------------------------------------------------------------------------------------------------------------- */
@@ -617,11 +696,15 @@ int main(void)
         T(what_cannot_be_waited_for_is_not_found),
         T(a_task_is_waited_for_by_its_place_in_the_array),
         T(a_circle_is_refused_with_its_members),
+        T(a_circle_through_an_array_and_its_tasks_is_refused_too),
         OWN(a_limiter_of_2_never_lets_3_of_20_run),
         T(the_nearest_limiter_is_named),
         T(an_entry_is_fired_paused_resumed_and_removed),
         T(an_entry_does_not_fire_over_the_one_before),
         T(what_never_fires_is_refused),
+        T(a_key_with_a_span_of_time_is_the_same_job_again),
+        T(a_dry_run_says_what_it_would_wait_for),
+        T(a_job_file_says_a_span_of_time),
         T(what_is_kept_no_longer_is_gone_and_the_chain_is_whole),
         T(what_is_due_while_no_broker_runs_goes_with_the_next_one),
         OWN(an_array_survives_the_brokers_death_at_any_point),

@@ -453,6 +453,27 @@ static void a_front_that_dies_is_made_again(void **state)
     expect_well();
 }
 
+/* It holds the key, which the broker has not: the next one reads it from the file, as soon as it can. */
+static void a_supervisor_that_dies_is_made_again(void **state)
+{
+    struct broker *b = *state;
+    pid_t server, front = front_of(b, &server);
+
+    expect_well();
+    assert_int_equal(kill(front, SIGKILL), 0);
+    broker_says(b, "tls_front_gone", "");
+    if (geteuid() == 0) {
+        broker_says(b, "tls_pair_refused", "stays=none");
+        give_pair(b, "tls");
+    }
+    broker_says(b, "tls_front_again", "");
+    expect_well();
+    assert_int_not_equal(front_of(b, &server), front);
+    assert_true(fds_of(server) <= 8);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    expect_well();
+}
+
 static void the_front_holds_nothing_of_the_broker_s(void **state)
 {
     pid_t server, front = front_of(at.b, &server);
@@ -518,6 +539,7 @@ int main(void)
         TEST(failed_logins_by_the_hundred_leave_a_good_client_its_place),
         TEST(a_renewed_pair_is_taken_at_sighup),
         TEST(a_front_that_dies_is_made_again),
+        TEST(a_supervisor_that_dies_is_made_again),
         TEST(the_front_holds_nothing_of_the_broker_s),
         TEST(what_cannot_be_listened_with_is_said_at_once),
         TEST(a_pair_is_never_written_over),

@@ -837,6 +837,15 @@ static void completion_knows_verbs_flags_and_ids(void **state)
     p = proc_expect(coop(b, "interp", "create", "--engine", "lua", "--quiet"), 0);
     expect_text(proc_expect(COMPLETE(b, "interp", "show", "0"), 0)->out, p->out.bytes);
     expect_text(proc_expect(COMPLETE(b, "interp", "create", "--max-c"), 0)->out, "--max-children\n");
+    proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    p = proc_expect(coop(b, "token", "create", "read", "tenant=acme", "--json"), 0);
+    expect_text(proc_expect(COMPLETE(b, "quota", "show", "ac"), 0)->out, "acme\n");
+    expect_text(proc_expect(COMPLETE(b, "quota", "set", "acme", "max_r"), 0)->out, "max_running=\n");
+    expect_text(proc_expect(COMPLETE(b, "tenant", "set", "acme", "w"), 0)->out, "weight=\n");
+    expect_text(proc_expect(COMPLETE(b, "usage", "--tenant", "ac"), 0)->out, "acme\n");
+    expect_text(proc_expect(COMPLETE(b, "token", "create", "s"), 0)->out, "submit\n");
+    expect_text(proc_expect(COMPLETE(b, "token", "create", "read", "e"), 0)->out, "expires=\n");
+    expect_text(proc_expect(COMPLETE(b, "token", "revoke", ""), 0)->out, support_text("%s\n", json_str(json_of(&p->out), "id")));
     expect_text(proc_expect(COMPLETE(b, "submit", "--retry", "3,on", "=", "exit+sig"), 0)->out, "exit+signal\n");
     expect_text(proc_expect(COMPLETE(b, "ls", "--state", "sche"), 0)->out, "scheduled\n");
     expect_text(proc_expect(COMPLETE(b, "completion", "f"), 0)->out, "fish\n");
@@ -877,6 +886,11 @@ static void completion_in_zsh_knows_the_same(void **state)
     expect_has(proc_expect(complete_zsh(b, "coop submit --retry 3,on=ex"), 0)->out, "exception\n");
     expect_has(proc_expect(complete_zsh(b, "coop cron ''"), 0)->out, "fire:make a job of it now");
     expect_text(proc_expect(complete_zsh(b, "coop wait ''"), 0)->out, support_text("%s\n", id));
+    proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    expect_has(proc_expect(complete_zsh(b, "coop quota show ''"), 0)->out, "acme\n");
+    expect_has(proc_expect(complete_zsh(b, "coop quota set acme ''"), 0)->out, "max_running=\n");
+    expect_has(proc_expect(complete_zsh(b, "coop usage --tenant ''"), 0)->out, "acme\n");
+    expect_has(proc_expect(complete_zsh(b, "coop interp exec id ''"), 0)->out, "files\n");
 }
 
 static struct proc *complete_fish(const struct broker *b, const char *line)
@@ -898,6 +912,12 @@ static void completion_in_fish_knows_the_same(void **state)
     expect_has(proc_expect(complete_fish(b, "coop submit --retry 3,on=exit+sig"), 0)->out, "3,on=exit+signal\t");
     expect_has(proc_expect(complete_fish(b, "coop cron fi"), 0)->out, "fire\tmake a job of it now");
     expect_has(proc_expect(complete_fish(b, "coop wait 0"), 0)->out, id);
+    proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    expect_has(proc_expect(complete_fish(b, "coop quota show ac"), 0)->out, "acme");
+    expect_has(proc_expect(complete_fish(b, "coop quota set acme max_r"), 0)->out, "max_running=");
+    expect_has(proc_expect(complete_fish(b, "coop usage --tenant ac"), 0)->out, "acme");
+    proc_expect(coop(b, "token", "create", "read", "tenant=acme"), 0);
+    expect_has(proc_expect(complete_fish(b, "coop token create read e"), 0)->out, "expires=");
 }
 
 /* ---- documents by hand ------------------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /*
  * asks_fixture.h - workers and host programs that ask, over what a bare broker has: real links, real frames, answers decoded and kept.
  *
+ * Side:    tests.
  * Shared by the tests of asks, handles, aliases and keys. What a worker says goes through the gate; what it hears is read from its link's far end.
  */
 #ifndef TESTS_UNIT_ASKS_FIXTURE_H

@@ -1,6 +1,7 @@
 /*
  * bare_broker.h - a broker with its loop, pool and job table, one hand-made worker and one hand-made job: no zygote, no process.
  *
+ * Side:    tests and fuzzers.
  * The worker has no pidfd, so killing it only changes its phase; its link stays closed unless a test opens it.
  * Shared by the gate's test and the fuzzers. The program that includes it is linked with libbroker.a and stands in for main.c.
  */

@@ -1,6 +1,7 @@
 /*
  * bare_interp.h - the job of a bare broker as an interpreter: idle, or with a call that runs.
  *
+ * Side:    tests.
  * Includes what broker/interps_own.h is for the parts of interps.h alone; a test may look inside.
  */
 #ifndef TESTS_UNIT_BARE_INTERP_H

@@ -1,6 +1,7 @@
 /*
  * exec_fixture.h - programs as jobs of a real zygote: spawned, sealed and in namespaces as the broker would have it, one by one.
  *
+ * Side:    tests.
  * The zygote is asked for the tier in EXEC_TIER, or takes the best there is. A machine that gives none of those that run programs skips.
  * Owned: what run() returns belongs to the fixture; teardown() frees it.
  */

@@ -1,6 +1,7 @@
 /*
  * fake_broker.h - the broker's end of a worker's link, for unit tests of the worker: forks, speaks SP, gathers what it hears.
  *
+ * Side:    tests.
  * Owned: strings in struct told belong to it: told_finish().
  */
 #ifndef TESTS_FAKE_BROKER_H

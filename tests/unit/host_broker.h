@@ -2,6 +2,7 @@
  * host_broker.h - the broker's end of the control socket, for unit tests of libcoop: a process of its own that answers as the test asks it
  * to.
  *
+ * Side:    tests.
  * InterpInfo of these ids: "die": it ends; "garbage": no Reply; "wrong": an answer of another kind; "fail": a failure with every field;
  * "park...": only when it is cancelled; "hold...": with "release", the last first; "cancels": how many there were so far; any other: a
  * status that is running it.

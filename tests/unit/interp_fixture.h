@@ -1,6 +1,7 @@
 /*
  * interp_fixture.h - an interpreter in a forked, unsealed worker whose link ends in the test: the test is its broker.
  *
+ * Side:    tests.
  * Owned: what call_*() returns lives until the next one of them, and belongs to the fixture.
  */
 #ifndef TESTS_INTERP_FIXTURE_H

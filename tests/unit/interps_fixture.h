@@ -1,6 +1,7 @@
 /*
  * interps_fixture.h - interpreters without processes: a broker with a store, a host program whose answers are kept, and workers that are played.
  *
+ * Side:    tests.
  * A played worker has the far end of a real link: what the broker says is read there, what it says itself goes through the gate. It ends by ends().
  */
 #ifndef TESTS_UNIT_INTERPS_FIXTURE_H
@@ -89,7 +90,7 @@ static inline void fx_commit(struct interp_fixture *fx)
             if (job != NULL && op->kind == STORE_SUBMIT)
                 jobs_stored(job, op->status);
             else if (job != NULL && op->kind == STORE_FINISH)
-                jobs_finished(job, op->status);
+                jobs_finished(job, op);
             store_op_free(op);
         }
     }

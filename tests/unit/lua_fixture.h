@@ -1,6 +1,7 @@
 /*
  * lua_fixture.h - a Lua script as a job, in a forked, unsealed worker whose link ends in the test; and what came of it.
  *
+ * Side:    tests.
  * Owned: what run() returns belongs to the fixture; teardown() frees it.
  */
 #ifndef TESTS_LUA_FIXTURE_H

@@ -1,6 +1,8 @@
 /*
  * policy_oracle.h - what judges a filter: a classic BPF machine, and the policy read row by row. They share no code with worker/bpf.c, nor with
  * each other. Used by test_policy.c and by fuzz_policy.c.
+ *
+ * Side:    tests and fuzzers.
  */
 #ifndef TESTS_UNIT_POLICY_ORACLE_H
 #define TESTS_UNIT_POLICY_ORACLE_H

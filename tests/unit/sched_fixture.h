@@ -1,5 +1,7 @@
 /*
  * sched_fixture.h - a scheduler under a clock that the test turns by hand, some tenants, and jobs as many as a test likes.
+ *
+ * Side:    tests.
  */
 #ifndef TESTS_UNIT_SCHED_FIXTURE_H
 #define TESTS_UNIT_SCHED_FIXTURE_H

@@ -1,6 +1,7 @@
 /*
  * scratch.h - directories that vanish after a test, and file systems that are full after a few kilobytes.
  *
+ * Side:    tests.
  * Small file systems need a mount namespace: root's, or one in a user namespace of our own. Where neither is allowed (or threads
  * already run, as under tsan without root) scratch_can_mount stays 0 and the test skips itself. Mounts die with the process.
  */

@@ -1,6 +1,7 @@
 /*
  * store_fixture.h - a store in a directory of its own, ops made and waited for, and another program's hand on its database.
  *
+ * Side:    tests.
  * Shared by the tests of the store. The program that includes it is linked with libbroker.a.
  */
 #ifndef TESTS_UNIT_STORE_FIXTURE_H
@@ -126,7 +127,7 @@ static inline struct store_op *move_of(Pb__State state, const char *id, uint32_t
 
     op->move.state = state;
     op->move.attempt = attempt;
-    op->move.epoch = epoch;
+    op->move.epoch = op->move.fence.was = epoch;
     return op;
 }
 
@@ -135,7 +136,7 @@ static inline struct store_op *finish_of(const char *id, uint64_t epoch, const c
     struct store_op *op = store_op_new(STORE_FINISH, id);
 
     op->finish.attempt = 1;
-    op->finish.epoch = epoch;
+    op->finish.epoch = op->finish.fence.was = epoch;
     op->finish.state = PB__STATE__STATE_SUCCEEDED;
     op->finish.cause = PB__CAUSE__CAUSE_OK;
     op->finish.receipt = blob_of(receipt, strlen(receipt));

@@ -152,7 +152,7 @@ static void run_job(struct records *r, uint64_t first, uint64_t second, uint64_t
     jobs_on_worker_end(job);
     op = wait_for_ops(r->store.store);
     assert_int_equal(op->kind, STORE_FINISH);
-    jobs_finished(job, op->status);
+    jobs_finished(job, op);
     assert_int_equal(op->status, 0);
     store_op_free(op);
     r->bare.job = NULL;

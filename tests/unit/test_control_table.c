@@ -17,7 +17,7 @@ void broker_check_rest(struct broker *b)
     (void)b;
 }
 
-/* control.c reads the id of every row with names_job through this. */
+/* control_gate.c reads the id of every row with names_job through this. */
 struct any_with_id {
     ProtobufCMessage base;
     char *id;

@@ -355,6 +355,84 @@ static void a_tenant_has_no_more_entries_than_it_may(void **state)
     assert_non_null(strstr(f->no.why, "max_cron"));
 }
 
+/* Entries as an earlier broker left them, all with the same plan. */
+static void store_entries(struct fixture *f, unsigned n)
+{
+    struct cron *first = entry(f, "0 * * * *");
+    struct store_blob spec = { 0 };
+
+    assert_int_equal(store_read_spec(f->b.store, first->row.id, &spec), 0);
+    assert_int_equal(cron_note(first, NULL, NULL), 0); /* with the plan that this clock gives it */
+    for (unsigned i = 1; i < n; i++) {
+        struct store_op *op = store_op_new(STORE_CRON_PUT, "");
+
+        op->cron.row = first->row;
+        ulid_make(START / 1000 + i, op->cron.row.id);
+        op->cron.row.spec = (struct store_blob){ malloc(spec.len), spec.len };
+        memcpy(op->cron.row.spec.bytes, spec.bytes, spec.len);
+        store_push(f->b.store, op);
+    }
+    free(spec.bytes);
+    settle(f);
+    die(f);
+    start(f);
+    f->b.config.max_queued = 2 * n;
+}
+
+/* Each turn of the loop looks at them once, not each firing. */
+static void ten_thousand_entries_are_due_in_one_minute(void **state)
+{
+    enum { MANY = 10000 };
+    struct fixture *f = *state;
+    uint64_t before;
+    unsigned turns = 0;
+
+    store_entries(f, MANY);
+    assert_int_equal(HASH_COUNT(f->b.plans.crons.by_id), MANY);
+    before = f->b.plans.crons.looks;
+    for (size_t last = 0; jobs_there(f) < MANY; turns++, last = jobs_there(f)) {
+        look(f, START + 60 * MINUTE);
+        assert_true(jobs_there(f) > last && jobs_there(f) - last <= CRON_SLICE);
+    }
+    assert_int_equal(f->b.plans.crons.looks - before, (uint64_t)turns * MANY);
+    fires_nothing_at(f, START + 60 * MINUTE + 1);
+}
+
+/* A firing is on its way when the entry is paused, or removed: what is written of it then does not undo that. */
+static void a_firing_under_way_undoes_no_pause_and_no_removal(void **state)
+{
+    struct fixture *f = *state;
+    struct cron *e = entry(f, "*/5 * * * *");
+    struct store_op *op;
+
+    now_us = START + 5 * MINUTE;
+    crons_look(&f->b);
+    assert_true(e->firing);
+    e->row.paused = true; /* by request */
+    assert_int_equal(cron_note(e, NULL, NULL), 0);
+    settle(f);
+    die(f);
+    start(f);
+    HASH_FIND_STR(f->b.plans.crons.by_id, f->entry, e);
+    assert_true(e->row.paused);
+    e->row.paused = false;
+    end_job(f, e->row.last_job);
+    now_us = START + 10 * MINUTE;
+    crons_look(&f->b);
+    assert_true(e->firing);
+    e->removing = true;
+    op = store_op_new(STORE_CRON_REMOVE, "");
+    memcpy(op->cron.row.id, e->row.id, sizeof(e->row.id));
+    store_push(f->b.store, op);
+    settle(f); /* and what comes behind it is too late in the store as well: */
+    e->removing = false;
+    assert_int_equal(cron_note(e, NULL, NULL), 0);
+    settle(f);
+    die(f);
+    start(f);
+    assert_null(f->b.plans.crons.by_id);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -368,6 +446,8 @@ int main(void)
         T(a_firing_that_was_not_written_down_is_not_made_again),
         T(what_would_wait_or_be_late_is_no_entry),
         T(a_tenant_has_no_more_entries_than_it_may),
+        T(ten_thousand_entries_are_due_in_one_minute),
+        T(a_firing_under_way_undoes_no_pause_and_no_removal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

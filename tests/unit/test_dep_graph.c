@@ -64,6 +64,18 @@ static void on_failed(void *ctx, const char *job, const char *on, Pb__After afte
         (void)dep_graph_end(t->g, job, ST(SKIPPED));
 }
 
+/* An array's number is a hundred of hundreds, its tasks' are behind it: 50000 has 50001 to 50099. */
+static bool whole_of(void *ctx, const char *job, char ret_array[ULID_LEN + 1])
+{
+    unsigned n = number_of(job);
+
+    (void)ctx;
+    if (n < 50000 || n >= 60000 || n % 100 == 0)
+        return false;
+    memcpy(ret_array, id_of(n / 100 * 100), ULID_LEN + 1);
+    return true;
+}
+
 struct fixture {
     struct dep_graph g;
     struct told told;
@@ -74,7 +86,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
-    dep_graph_init(&f->g);
+    dep_graph_init(&f->g, whole_of, NULL);
     f->told.g = &f->g;
     f->h = (struct dep_graph_handler){ on_met, on_failed, &f->told };
     *state = f;
@@ -188,6 +200,57 @@ static void a_long_circle_names_some_of_it_and_counts_all(void **state)
     assert_int_equal(dep_graph_add(&f->g, id_of(1), id_of(1000), AF(OK), &c), -ELOOP);
     assert_int_equal(c.count, 1000);
     assert_int_equal(number_of(c.id[DEP_GRAPH_NAMED - 1]), 1);
+}
+
+static void expect_circle(struct fixture *f, unsigned job, unsigned on, size_t count, const unsigned *members)
+{
+    struct dep_circle c;
+
+    assert_int_equal(dep_graph_add(&f->g, id_of(job), id_of(on), AF(ANY), &c), -ELOOP);
+    assert_int_equal(c.count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(number_of(c.id[i]), members[i]);
+}
+
+static void an_array_does_not_end_before_its_tasks(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, 1, 50000, AF(ANY));
+    add(f, 50002, 9, AF(ANY));
+    expect_circle(f, 50001, 1, 3, (const unsigned[]){ 1, 50000, 50001 }); /* it has had no edge until now */
+    expect_circle(f, 50002, 1, 3, (const unsigned[]){ 1, 50000, 50002 });
+    expect_circle(f, 50003, 50000, 2, (const unsigned[]){ 50000, 50003 });
+    assert_int_equal(dep_graph_drop(&f->g, id_of(1), id_of(50000)), 0);
+    add(f, 50001, 1, AF(ANY));
+    expect_circle(f, 1, 50000, 3, (const unsigned[]){ 50000, 50001, 1 });
+}
+
+static void a_task_begins_after_what_its_array_waits_for(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, 1, 50001, AF(ANY));
+    expect_circle(f, 50000, 1, 2, (const unsigned[]){ 1, 50001 });
+    expect_circle(f, 50000, 50003, 1, (const unsigned[]){ 50003 });
+    assert_int_equal(dep_graph_drop(&f->g, id_of(1), id_of(50001)), 0);
+    assert_null(f->g.by_id);
+    add(f, 50000, 1, AF(ANY));
+    expect_circle(f, 1, 50001, 2, (const unsigned[]){ 50001, 1 });
+    add(f, 50001, 50002, AF(OK)); /* tasks may wait for each other */
+    expect_circle(f, 50002, 50001, 2, (const unsigned[]){ 50001, 50002 });
+}
+
+static void what_was_let_in_before_is_not_searched(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(dep_graph_add_known(&f->g, id_of(50001), id_of(50000), AF(OK)), 0);
+    assert_int_equal(dep_graph_add_known(&f->g, id_of(50000), id_of(50002), AF(OK)), 0);
+    assert_int_equal(dep_graph_add_known(&f->g, id_of(1), id_of(1), AF(OK)), -ELOOP);
+    assert_int_equal(dep_graph_drop(&f->g, id_of(50000), id_of(50002)), 0);
+    assert_int_equal(dep_graph_drop(&f->g, id_of(50001), id_of(50000)), 0);
+    assert_null(f->g.by_id);
 }
 
 static void a_search_that_is_too_long_is_given_up_by_name(void **state)
@@ -380,6 +443,82 @@ static void random_graphs_agree_with_a_matrix(void **state)
     assert_true(settled > 5000);
 }
 
+/* ---- arrays and their tasks, against a matrix of what keeps whose end back ---- */
+
+enum { PLAIN = 6, ARRAYS = 3, TASKS = 3, ENDS = PLAIN + ARRAYS * (1 + TASKS) };
+
+/* 0..5 are jobs, then each array with its tasks behind it. */
+static unsigned array_of(unsigned i)
+{
+    return i < PLAIN || (i - PLAIN) % (1 + TASKS) == 0 ? 0 : i - (i - PLAIN) % (1 + TASKS);
+}
+
+static bool is_array(unsigned i)
+{
+    return i >= PLAIN && array_of(i) == 0;
+}
+
+static unsigned number_for(unsigned i)
+{
+    return i < PLAIN ? i + 1 : 50000 + 100 * ((i - PLAIN) / (1 + TASKS)) + (i - PLAIN) % (1 + TASKS);
+}
+
+/* Who could still end, if all that can do: what is left then is in a circle, or behind one. */
+static bool all_can_end(bool edge[ENDS][ENDS])
+{
+    bool ended[ENDS] = { false };
+    unsigned left = ENDS;
+
+    for (bool more = true; more;) {
+        more = false;
+        for (unsigned i = 0; i < ENDS; i++) {
+            bool can = !ended[i];
+
+            for (unsigned on = 0; on < ENDS; on++) {
+                can = can && (ended[on] || (!edge[i][on] && (array_of(i) == 0 || !edge[array_of(i)][on])));
+                can = can && (ended[on] || !is_array(i) || array_of(on) != i);
+            }
+            ended[i] = ended[i] || can;
+            left -= can;
+            more = more || can;
+        }
+    }
+    return left == 0;
+}
+
+static void nothing_is_let_in_that_could_not_end(void **state)
+{
+    struct fixture *f = *state;
+    unsigned refused = 0, added = 0;
+
+    srandom(31);
+    for (unsigned round = 0; round < 2000; round++) {
+        bool edge[ENDS][ENDS] = { { false } };
+
+        for (unsigned i = 0; i < 40; i++) {
+            unsigned job = (unsigned)random() % ENDS, on = (unsigned)random() % ENDS;
+            bool was = edge[job][on];
+            int rc;
+
+            if (random() % 5 == 0) {
+                assert_int_equal(dep_graph_drop(&f->g, id_of(number_for(job)), id_of(number_for(on))), was ? 0 : -ENOENT);
+                edge[job][on] = false;
+                continue;
+            }
+            edge[job][on] = true;
+            rc = was ? -EEXIST : all_can_end(edge) ? 0 : -ELOOP;
+            assert_int_equal(dep_graph_add(&f->g, id_of(number_for(job)), id_of(number_for(on)), AF(ANY), NULL), rc);
+            edge[job][on] = was || rc == 0;
+            refused += rc == -ELOOP;
+            added += rc == 0;
+        }
+        for (unsigned job = 0; job < ENDS; job++)
+            dep_graph_leave(&f->g, id_of(number_for(job)));
+        assert_null(f->g.by_id);
+    }
+    assert_true(refused > 5000 && added > 5000);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -390,9 +529,13 @@ int main(void)
         T(one_that_fails_takes_the_rest_of_its_waits_with_it),
         T(circles_are_refused_with_their_members),
         T(a_long_circle_names_some_of_it_and_counts_all),
+        T(an_array_does_not_end_before_its_tasks),
+        T(a_task_begins_after_what_its_array_waits_for),
+        T(what_was_let_in_before_is_not_searched),
         T(a_search_that_is_too_long_is_given_up_by_name),
         T(a_wide_fan_is_settled_in_slices),
         T(random_graphs_agree_with_a_matrix),
+        T(nothing_is_let_in_that_could_not_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,6 @@ static int setup(void **state)
     if (now == NULL || bare_start(&now->bare) != 0)
         return -1;
     now->bare.b.control.send = hear;
-    tenants_init(&now->bare.b.tenants, &now->bare.b);
     events_init(&now->bare.b.events, &now->bare.b);
     now->one = tenants_of_uid(&now->bare.b.tenants, 1001);
     now->two = tenants_of_uid(&now->bare.b.tenants, 1002);
@@ -54,10 +53,15 @@ static int teardown(void **state)
     (void)state;
     frame_release(&now->reply);
     events_finish(&now->bare.b.events);
-    tenants_finish(&now->bare.b.tenants);
     bare_stop(&now->bare);
     free(now);
     return 0;
+}
+
+/* The number of the n-th event, from 1. */
+static uint64_t nth(unsigned n)
+{
+    return now->bare.b.events.first_seq + n - 1;
 }
 
 static void tell(const char *job, const struct tenant *t, const char *reason)
@@ -99,18 +103,46 @@ static void they_come_in_order_with_what_was_said_of_them(void **state)
     tell(job_b, now->one, "");
     r = ask(now->one, ACTOR_READ, 1, 0, NULL);
     assert_int_equal(r->n_events, 2);
-    assert_int_equal(r->seq, 3);
+    assert_int_equal(r->seq, nth(3));
     assert_int_equal(r->missed, 0);
-    assert_int_equal(r->events[0]->seq, 1);
+    assert_false(r->restarted);
+    assert_int_equal(r->events[0]->seq, nth(1));
     assert_string_equal(r->events[0]->kind, "state");
     assert_string_equal(r->events[0]->job, job_a);
     assert_string_equal(r->events[0]->tenant, "uid-1001");
     assert_string_equal(r->events[0]->reason, "HELD_USER");
     assert_int_equal(r->events[0]->to, ST(HELD));
     assert_string_equal(r->events[1]->job, job_b);
-    assert_int_equal(ask(now->one, ACTOR_READ, 2, 0, NULL)->n_events, 1);
+    assert_int_equal(ask(now->one, ACTOR_READ, nth(2), 0, NULL)->n_events, 1);
     assert_int_equal(ask(now->one, ACTOR_READ, 0, 0, NULL)->n_events, 0); /* from now on */
-    assert_int_equal(ask(now->one, ACTOR_READ, 99, 0, NULL)->seq, 3);     /* of another broker: as from now on */
+}
+
+/* Who followed the broker before this one, and comes with its number. */
+static void a_number_of_an_earlier_broker_is_known_as_one(void **state)
+{
+    const uint64_t before = nth(1) - 5000000, ahead = nth(1) + 5000000; /* and one whose clock was set back since */
+    const Pb__EventsReply *r;
+
+    (void)state;
+    assert_true(ask(now->one, ACTOR_READ, before, 1000, NULL)->restarted); /* at once: nothing has happened yet */
+    tell(job_a, now->one, "");
+    tell(job_b, now->one, "");
+    for (int i = 0; i < 2; i++) {
+        r = ask(now->one, ACTOR_READ, i == 0 ? before : ahead, 1000, NULL);
+        assert_true(r->restarted);
+        assert_int_equal(r->missed, 0);
+        assert_int_equal(r->n_events, 2);
+        assert_int_equal(r->seq, nth(3));
+    }
+    assert_null(ask(now->one, ACTOR_READ, nth(3), 1000, NULL)); /* and is told once */
+    r = ask(now->one, ACTOR_READ, 1, 0, NULL);
+    assert_false(r->restarted);
+    assert_int_equal(r->n_events, 2);
+    for (unsigned i = 0; i < EVENTS_KEPT; i++)
+        tell(job_a, now->one, "");
+    r = ask(now->one, ACTOR_READ, before, 0, NULL);
+    assert_true(r->restarted);
+    assert_int_equal(r->missed, 2);
 }
 
 static void nobody_hears_of_other_tenants(void **state)
@@ -148,11 +180,11 @@ static void what_has_gone_by_is_counted(void **state)
         tell(job_a, now->one, "");
     r = ask(now->one, ACTOR_READ, 1, 0, NULL);
     assert_int_equal(r->missed, 10);
-    assert_int_equal(r->events[0]->seq, 11);
+    assert_int_equal(r->events[0]->seq, nth(11));
     assert_int_equal(r->n_events, EVENTS_REPLY);
-    assert_int_equal(r->seq, 11 + EVENTS_REPLY);
+    assert_int_equal(r->seq, nth(11 + EVENTS_REPLY));
     assert_int_equal(now->bare.b.events.cap, EVENTS_KEPT);
-    r = ask(now->one, ACTOR_READ, EVENTS_KEPT + 10, 0, NULL);
+    r = ask(now->one, ACTOR_READ, nth(EVENTS_KEPT + 10), 0, NULL);
     assert_int_equal(r->n_events, 1);
     assert_int_equal(r->missed, 0);
 }
@@ -221,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(they_come_in_order_with_what_was_said_of_them),
+        TEST(a_number_of_an_earlier_broker_is_known_as_one),
         TEST(nobody_hears_of_other_tenants),
         TEST(a_filter_by_job_leaves_the_others_out),
         TEST(what_has_gone_by_is_counted),

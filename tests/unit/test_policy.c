@@ -901,8 +901,9 @@ int main(void)
         { "policy of exec, with rows and a network", "exec", POLICY_NET_LOOPBACK, wild},
     };
     static const struct variant template_of_lua = { "policy of lua-template", "lua-template", 0, NULL };
-    int failed = RUN(&template_of_lua, lua_template) + RUN(&variants[0], compute) + RUN(&variants[1], lua) + RUN(&variants[2], python) +
-                 RUN(&variants[3], native) + RUN(&variants[4], init);
+    static const struct variant template_of_python = { "policy of python-template", "python-template", 0, NULL };
+    int failed = RUN(&template_of_lua, lua_template) + RUN(&template_of_python, python) + RUN(&variants[0], compute) +
+                 RUN(&variants[1], lua) + RUN(&variants[2], python) + RUN(&variants[3], native) + RUN(&variants[4], init);
 
     for (size_t i = 5; i < sizeof(variants) / sizeof(variants[0]); i++)
         failed += RUN(&variants[i], exec);

@@ -393,19 +393,20 @@ int main(void)
         cmocka_unit_test(an_x32_number_kills_whatever_the_handler),
     };
     static const struct variant variants[] = {
-        {"compute",               "compute",      0                    },
-        { "lua",                  "lua",          0                    },
-        { "lua-template",         "lua-template", 0                    },
-        { "python",               "python",       0                    },
-        { "native",               "native",       0                    },
-        { "init",                 "init",         0                    },
-        { "exec",                 "exec",         0                    },
-        { "exec, net=loopback",   "exec",         POLICY_NET_LOOPBACK  },
-        { "exec, shared signals", "exec",         POLICY_SHARED_SIGNALS},
-        { "exec, shared sockets", "exec",         POLICY_SHARED_SOCKETS},
-        { "exec, shared files",   "exec",         POLICY_SHARED_FILES  },
-        { "exec, shared sizes",   "exec",         POLICY_SHARED_SIZES  },
-        { "exec, sampled memory", "exec",         POLICY_SAMPLED_MEMORY},
+        {"compute",               "compute",         0                    },
+        { "lua",                  "lua",             0                    },
+        { "lua-template",         "lua-template",    0                    },
+        { "python",               "python",          0                    },
+        { "python-template",      "python-template", 0                    },
+        { "native",               "native",          0                    },
+        { "init",                 "init",            0                    },
+        { "exec",                 "exec",            0                    },
+        { "exec, net=loopback",   "exec",            POLICY_NET_LOOPBACK  },
+        { "exec, shared signals", "exec",            POLICY_SHARED_SIGNALS},
+        { "exec, shared sockets", "exec",            POLICY_SHARED_SOCKETS},
+        { "exec, shared files",   "exec",            POLICY_SHARED_FILES  },
+        { "exec, shared sizes",   "exec",            POLICY_SHARED_SIZES  },
+        { "exec, sampled memory", "exec",            POLICY_SAMPLED_MEMORY},
     };
     int failed = 0;
 

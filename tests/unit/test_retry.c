@@ -117,6 +117,46 @@ static struct job *ended(struct bare_broker *fx, Pb__Cause cause, uint32_t attem
     return job;
 }
 
+/* What the host did to it before: attempts with these causes. */
+static void ended_before(struct job *job, const Pb__Cause *causes)
+{
+    for (; *causes != CA(NONE); causes++) {
+        struct store_attempt a = { .n = (uint32_t)job->n_attempts + 1, .cause = *causes, .infra = true };
+
+        assert_int_equal(job_add_attempt(job, &a), 0);
+    }
+}
+
+static void what_the_host_could_not_do_is_tried_again_without_counting_as_an_attempt(void **state)
+{
+    static const struct {
+        Pb__Cause cause, before[4];
+        bool asked, again;
+    } rows[] = {
+        {CA(INTERNAL),      { CA(NONE) },                                          false, true },
+        { CA(INTERNAL),     { CA(INTERNAL) },                                      false, true },
+        { CA(INTERNAL),     { CA(INTERNAL), CA(INTERNAL) },                        false, false},
+        { CA(INTERNAL),     { CA(INTERNAL), CA(START_FAILED) },                    false, false},
+        { CA(INTERNAL),     { CA(WORKER_LOST), CA(BROKER_LOST), CA(WORKER_LOST) }, false, true }, /* other counts */
+        { CA(START_FAILED), { CA(NONE) },                                          false, true },
+        { CA(START_FAILED), { CA(START_FAILED), CA(START_FAILED) },                false, false},
+        { CA(START_FAILED), { CA(NONE) },                                          true,  false}, /* its own wish cannot be had */
+    };
+    struct bare_broker *fx = *state;
+
+    for (unsigned max = 1; max <= 5; max += 4)
+        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct job *job = ended(fx, rows[i].cause, 4, 3, max);
+
+            job->retry.on = i % 2 != 0 ? 1u << CA(EXIT) : 0; /* says nothing of these */
+            job->end.asked = rows[i].asked;
+            ended_before(job, rows[i].before);
+            if (jobs_wants_another(job) != rows[i].again || job->is_dead)
+                fail_msg("row %u: again %d, dead %d", i, jobs_wants_another(job), job->is_dead);
+            assert_string_equal(job_fault_name(jobs_fault(job)), rows[i].asked ? "job" : "platform");
+        }
+}
+
 static void which_ends_are_not_the_last_word(void **state)
 {
     static const struct {
@@ -124,23 +164,20 @@ static void which_ends_are_not_the_last_word(void **state)
         uint32_t attempt, infra, max, on;
         bool again, dead;
     } rows[] = {
-        {CA(EXIT),          1, 0, 1, 0,                      false, false},
-        { CA(EXIT),         1, 0, 2, 0,                      true,  false},
-        { CA(EXIT),         2, 0, 2, 0,                      false, true },
-        { CA(WALL_LIMIT),   2, 0, 2, 0,                      false, true },
-        { CA(EXIT),         3, 1, 2, 0,                      false, true }, /* the platform's does not count */
-        { CA(EXIT),         2, 1, 2, 0,                      true,  false},
-        { CA(OK),           1, 0, 5, 0,                      false, false},
-        { CA(CANCELLED),    1, 0, 5, 0,                      false, false},
-        { CA(POLICY),       1, 0, 5, 0,                      false, false},
-        { CA(BAD_SPEC),     1, 0, 5, 0,                      false, false},
-        { CA(POLICY),       1, 0, 5, 1u << CA(POLICY),       true,  false},
-        { CA(EXIT),         1, 0, 5, 1u << CA(OOM),          false, false},
-        { CA(OOM),          1, 0, 5, 1u << CA(OOM),          true,  false},
-        { CA(START_FAILED), 1, 0, 5, 0,                      false, false},
-        { CA(START_FAILED), 1, 0, 5, 1u << CA(START_FAILED), true,  false},
-        { CA(START_FAILED), 3, 2, 5, 1u << CA(START_FAILED), false, false},
-        { CA(WORKER_LOST),  1, 0, 5, 1u << CA(WORKER_LOST),  false, false}, /* jobs_worker_lost() has decided that */
+        {CA(EXIT),         1, 0, 1, 0,                     false, false},
+        { CA(EXIT),        1, 0, 2, 0,                     true,  false},
+        { CA(EXIT),        2, 0, 2, 0,                     false, true },
+        { CA(WALL_LIMIT),  2, 0, 2, 0,                     false, true },
+        { CA(EXIT),        3, 1, 2, 0,                     false, true }, /* the platform's does not count */
+        { CA(EXIT),        2, 1, 2, 0,                     true,  false},
+        { CA(OK),          1, 0, 5, 0,                     false, false},
+        { CA(CANCELLED),   1, 0, 5, 0,                     false, false},
+        { CA(POLICY),      1, 0, 5, 0,                     false, false},
+        { CA(BAD_SPEC),    1, 0, 5, 0,                     false, false},
+        { CA(POLICY),      1, 0, 5, 1u << CA(POLICY),      true,  false},
+        { CA(EXIT),        1, 0, 5, 1u << CA(OOM),         false, false},
+        { CA(OOM),         1, 0, 5, 1u << CA(OOM),         true,  false},
+        { CA(WORKER_LOST), 1, 0, 5, 1u << CA(WORKER_LOST), false, false}, /* jobs_worker_lost() has decided that */
     };
     struct bare_broker *fx = *state;
 
@@ -193,6 +230,7 @@ int main(void)
         TEST(without_a_word_of_the_spec_there_is_one_attempt),
         TEST(an_exit_code_may_be_a_success),
         TEST(which_ends_are_not_the_last_word),
+        TEST(what_the_host_could_not_do_is_tried_again_without_counting_as_an_attempt),
         TEST(nobody_tries_again_what_was_cancelled_or_had_read_its_stream),
     };
 

@@ -172,6 +172,31 @@ static void nng_dials_and_messages_of_every_size_go_both_ways(void **state)
     every_size_both_ways(*state);
 }
 
+static void expect_at_nng(struct fixture *f, const char *text)
+{
+    nng_msg *msg = NULL;
+
+    assert_int_equal(nng_recvmsg(f->nng, &msg, 0), 0);
+    assert_int_equal(nng_msg_len(msg), strlen(text));
+    assert_memory_equal(nng_msg_body(msg), text, strlen(text));
+    nng_msg_free(msg);
+}
+
+static void our_greeting_may_come_with_our_first_message(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(nng_pair0_open(&f->nng), 0);
+    nng_settings(f);
+    connect_to_nng(f);
+    assert_int_equal(sp_meet(f->fd), 0);
+    assert_int_equal(sp_send_first(f->fd, "first", 5), 0);
+    assert_int_equal(sp_send(f->fd, "second", 6), 0);
+    expect_at_nng(f, "first");
+    expect_at_nng(f, "second");
+    from_nng(f, (const uint8_t *)"back", 4);
+}
+
 static void many_messages_keep_their_order_and_their_edges(void **state)
 {
     struct fixture *f = *state;
@@ -556,6 +581,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nng_listens_and_messages_of_every_size_go_both_ways),
         TEST(nng_dials_and_messages_of_every_size_go_both_ways),
+        TEST(our_greeting_may_come_with_our_first_message),
         TEST(many_messages_keep_their_order_and_their_edges),
         TEST(the_broker_closing_its_end_is_epipe),
         TEST(another_protocol_of_nng_is_refused_by_us),

@@ -209,6 +209,7 @@ static void an_acknowledged_submit_survives_kill_9(void **state)
 static void start_and_requeue_ride_along_within_their_time(void **state)
 {
     struct fixture *f = *state;
+    struct store_op *again;
     struct store_job job;
     struct timespec a, b;
     double ms;
@@ -224,7 +225,9 @@ static void start_and_requeue_ride_along_within_their_time(void **state)
     assert_int_equal(job.attempt, 1);
     assert_int_equal(job.epoch, 5);
 
-    store_push(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 1, 6));
+    again = move_of(PB__STATE__STATE_READY, id_of(1), 1, 6);
+    again->move.fence.was = 5;
+    store_push(f->store, again);
     store_push(f->store, submit_of(id_of(2)));
     assert_int_equal(collect_all(f->store, 0), 2);
     assert_int_equal(store_find(f->store, id_of(1), &job), 0);
@@ -261,11 +264,13 @@ static void a_job_gets_its_receipt_exactly_once(void **state)
 static void a_receipt_with_a_late_epoch_is_refused(void **state)
 {
     struct fixture *f = *state;
+    struct store_op *again = move_of(PB__STATE__STATE_READY, id_of(1), 1, 8);
     struct store_blob b;
 
+    again->move.fence.was = 7;
     store_push(f->store, submit_of(id_of(1)));
     store_push(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 1, 7));
-    store_push(f->store, move_of(PB__STATE__STATE_READY, id_of(1), 1, 8));
+    store_push(f->store, again);
     assert_int_equal(collect_all(f->store, 0), 3);
     assert_int_equal(do_op(f->store, finish_of(id_of(1), 7, "late")), -ESTALE);
     assert_int_equal(do_op(f->store, move_of(PB__STATE__STATE_RUNNING, id_of(1), 2, 7)), -ESTALE);

@@ -8,15 +8,31 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <limits.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "broker/store_care.h"
+#include "frame.h"
 #include "store_fixture.h"
 
 enum { JOBS = 240, PAGE = 4096 };
+
+static struct store_blob long_spec(void)
+{
+    Pb__JobSpec spec = PB__JOB_SPEC__INIT;
+    Pb__Limits limits = PB__LIMITS__INIT;
+    uint8_t source[480] = { 0 };
+    struct store_blob b;
+
+    spec.limits = &limits;
+    spec.source = (ProtobufCBinaryData){ sizeof(source), source };
+    assert_int_equal(frame_pack(&spec.base, &b.bytes, &b.len), 0);
+    return b;
+}
 
 /* Some that wait, most ended, with specs of a length that fills pages. */
 static void fill(struct store *s, unsigned jobs)
@@ -25,7 +41,7 @@ static void fill(struct store *s, unsigned jobs)
         struct store_op *op = submit_of(id_of(i));
 
         free(op->submit.spec.bytes);
-        op->submit.spec = (struct store_blob){ calloc(1, 500), 500 };
+        op->submit.spec = long_spec();
         store_push(s, op);
         if (i % 4 == 0)
             continue;
@@ -51,7 +67,7 @@ static unsigned check(const struct fixture *f)
     sqlite3 *db = NULL;
 
     path_of(f, "coop.db", path);
-    if (store_connect(path, SQLITE_OPEN_READONLY, 0, &db, why) != 0 || store_check_db(db, -1, &c) != 0)
+    if (store_connect_to_look(path, 0, &db, why) != 0 || store_check_db(db, -1, &c) != 0)
         c.faults++;
     (void)sqlite3_close(db);
     (void)fclose(c.out);
@@ -290,6 +306,86 @@ static void every_table_of_the_schema_is_salvaged(void **state)
     assert_true(n > 20 && store_salvaged_table(n) == NULL);
 }
 
+/* ---- a repair that is killed ------------------------------------------------------------------------------------------------------------ */
+
+static unsigned steps_left;
+
+static void halt_at_step(const char *what)
+{
+    (void)what;
+    if (steps_left-- == 0)
+        _exit(9);
+}
+
+/* By a process of its own, which ends before step n of those that change names; true: it did. */
+static bool repair_until(const struct fixture *f, unsigned n)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct care c = { .out = fopen("/dev/null", "we") };
+        int err;
+
+        steps_left = n;
+        store_repair_step = halt_at_step;
+        err = store_repair(open_dir(f->dir), -1, f->dir, &c);
+        _exit(err == 0 || err == -EUCLEAN ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    return WEXITSTATUS(status) == 9;
+}
+
+static void a_repair_that_is_killed_at_any_step_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    size_t len;
+    char *whole;
+    unsigned n = 0;
+    bool halted = true;
+
+    fill(f->store, JOBS);
+    store_close(f->store);
+    f->store = NULL;
+    run_sql(f, "UPDATE job SET class = 77 WHERE id = '01HZZZZZZZ0000000000000004'");
+    whole = slurp(f, "coop.db", &len);
+    for (; halted; n++) {
+        char left[STORE_LEFT];
+        int dir = open_dir(f->dir);
+
+        spill(f, "coop.db", whole, len);
+        halted = repair_until(f, n);
+        if (halted) { /* no broker takes a half for the whole, nor nothing */
+            assert_int_equal(store_open(f->dir, &f->store, f->why), -EUCLEAN);
+            assert_non_null(strstr(f->why, "coop store repair"));
+            assert_false(repair_until(f, UINT_MAX));
+        }
+        assert_false(store_find_left(dir, STORE_REPAIRING, left));
+        assert_int_equal(jobs_saved(f), JOBS);
+        (void)close(dir);
+        run_sql(f, "SELECT 1");
+    }
+    assert_true(n >= 5);
+    free(whole);
+}
+
+static void no_empty_store_is_made_beside_one_that_was_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    char from[256], to[256];
+
+    store_close(f->store);
+    f->store = NULL;
+    path_of(f, "coop.db", from);
+    path_of(f, "coop.db.damaged-20261122T225501.000001Z", to);
+    assert_int_equal(rename(from, to), 0);
+    assert_int_equal(store_open(f->dir, &f->store, f->why), -EUCLEAN);
+    assert_non_null(strstr(f->why, "coop.db.damaged-"));
+    assert_int_equal(rename(to, from), 0);
+    assert_int_equal(store_open(f->dir, &f->store, f->why), 0);
+}
+
 /* ---- copies -------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_backup_of_a_store_that_is_written_to_is_one_moment_of_it(void **state)
@@ -357,6 +453,8 @@ int main(void)
         TEST(a_missing_row_of_the_chain_or_of_an_index_is_told_by_the_check),
         TEST(a_job_whose_row_is_lost_is_made_again_of_what_is_left),
         TEST(every_table_of_the_schema_is_salvaged),
+        TEST(a_repair_that_is_killed_at_any_step_loses_nothing),
+        TEST(no_empty_store_is_made_beside_one_that_was_set_aside),
         TEST(a_backup_of_a_store_that_is_written_to_is_one_moment_of_it),
         TEST(a_backup_takes_no_directory_that_is_there_and_leaves_nothing_when_stopped),
     };

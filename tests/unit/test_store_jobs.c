@@ -26,12 +26,25 @@ static struct store_op *keyed(unsigned n, const char *key, uint8_t hash)
 
 static struct store_op *claim_of(const char *id, uint64_t epoch_was, uint64_t epoch)
 {
-    struct store_op *op = store_op_new(STORE_CLAIM, id);
+    struct store_op *op = store_op_new(STORE_CLAIM, "");
+    struct store_claim *c = store_claim_add(op, id);
 
-    op->move.epoch_was = epoch_was;
-    op->move.epoch = epoch;
-    op->move.attempt = 1;
+    c->fence = (struct store_fence){ epoch_was, epoch_was };
+    c->epoch = epoch;
+    c->attempt = 1;
     return op;
+}
+
+/* The answer to a batch of one. */
+static int claim(struct store *s, struct store_op *op)
+{
+    int status;
+
+    store_push(s, op);
+    assert_ptr_equal(wait_for_ops(s), op);
+    status = op->status != 0 ? op->status : op->claims.at[0].status;
+    store_op_free(op);
+    return status;
 }
 
 static void add_label(struct store_op *op, const char *key, const char *value)
@@ -230,15 +243,81 @@ static void a_job_is_claimed_by_one_epoch(void **state)
     struct fixture *f = *state;
 
     submit_many(f->store, 1, 2);
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 3, 9)), -ESTALE); /* its epoch is another */
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 0, 9)), 0);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 3, 9)), -ESTALE); /* its epoch is another */
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 0, 9)), 0);
     assert_int_equal(found(f->store, id_of(1)).state, ST(CLAIMED));
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 0, 10)), -ESTALE);
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 9, 10)), -ESTALE); /* it does not wait */
-    assert_int_equal(do_op(f->store, claim_of(id_of(2), 0, 1)), -ENOENT);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 0, 10)), -ESTALE);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 9, 10)), -ESTALE); /* it does not wait */
+    assert_int_equal(claim(f->store, claim_of(id_of(2), 0, 1)), -ENOENT);
     assert_int_equal(finish(f->store, id_of(1), 8), -ESTALE);
     assert_int_equal(finish(f->store, id_of(1), 9), 0);
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 9, 10)), -EEXIST);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 9, 10)), -EEXIST);
+}
+
+/* As of a scheduler that has several slots: one call, each job with an answer of its own. */
+static void a_batch_is_claimed_at_once_and_each_is_answered_for(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op *op = store_op_new(STORE_CLAIM, "");
+
+    submit_many(f->store, 1, 20);
+    assert_int_equal(claim(f->store, claim_of(id_of(7), 0, 5)), 0);
+    assert_int_equal(finish(f->store, id_of(9), 3), 0);
+    for (unsigned i = 1; i <= 20; i++) {
+        struct store_claim *c = store_claim_add(op, id_of(i));
+
+        c->epoch = 100 + i;
+        c->attempt = 2;
+    }
+    store_push(f->store, op);
+    assert_ptr_equal(wait_for_ops(f->store), op);
+    assert_int_equal(op->status, 0);
+    for (unsigned i = 1; i <= 20; i++) {
+        assert_int_equal(op->claims.at[i - 1].status, i == 7 ? -ESTALE : i == 9 ? -EEXIST : i == 20 ? -ENOENT : 0);
+        if (op->claims.at[i - 1].status == 0)
+            assert_int_equal(found(f->store, id_of(i)).epoch, 100 + i);
+    }
+    assert_int_equal(found(f->store, id_of(7)).epoch, 5);
+    store_op_free(op);
+}
+
+/* Two stores on one database, as two brokers would have: the lock of the directory, which keeps a second broker out, is out of the way. */
+static void of_two_brokers_the_one_that_claimed_a_job_ends_it(void **state)
+{
+    struct fixture *f = *state;
+    struct store *other = NULL;
+    struct store_blob b;
+    char path[300];
+
+    submit_many(f->store, 1, 2);
+    (void)snprintf(path, sizeof(path), "%s/lock", f->dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_open(f->dir, &other, f->why), 0);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 0, 1000)), 0);
+    assert_int_equal(claim(other, claim_of(id_of(1), 0, 9000)), -ESTALE); /* whatever its clock says */
+    assert_int_equal(do_op(other, move_of(ST(RETRY_WAIT), id_of(1), 1, 9000)), -ESTALE);
+    assert_int_equal(finish(other, id_of(1), 9000), -ESTALE);
+    assert_int_equal(store_read_receipt(f->store, id_of(1), &b), -ENOENT);
+    assert_int_equal(do_op(f->store, move_of(ST(RUNNING), id_of(1), 1, 1000)), 0);
+    assert_int_equal(finish(f->store, id_of(1), 1000), 0);
+    assert_int_equal(finish(other, id_of(1), 9000), -EEXIST);
+    store_close(other);
+}
+
+/* A step that the disk refused is not there; the next one says what it was to be, and what is known to be there. */
+static void a_claim_that_was_lost_to_the_disk_keeps_nobody_from_his_receipt(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op *op = finish_of(id_of(1), 20, "receipt");
+
+    submit_many(f->store, 1, 3);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 0, 10)), 0);
+    assert_int_equal(do_op(f->store, move_of(ST(RETRY_WAIT), id_of(1), 1, 10)), 0);
+    op->finish.fence.stored = 10; /* its claim as 20 never came to the disk */
+    assert_int_equal(do_op(f->store, op), 0);
+    op = finish_of(id_of(2), 20, "receipt");
+    op->finish.fence.stored = 10;
+    assert_int_equal(do_op(f->store, op), -ESTALE); /* neither of them */
 }
 
 static void every_state_that_waits_can_be_claimed_and_no_other(void **state)
@@ -255,7 +334,7 @@ static void every_state_that_waits_can_be_claimed_and_no_other(void **state)
             may = may || waits[i] == (Pb__State)s;
         submit_many(f->store, s, s + 1);
         assert_int_equal(do_op(f->store, move_of((Pb__State)s, id_of(s), 1, 1)), 0);
-        assert_int_equal(do_op(f->store, claim_of(id_of(s), 1, 2)), may ? 0 : -ESTALE);
+        assert_int_equal(claim(f->store, claim_of(id_of(s), 1, 2)), may ? 0 : -ESTALE);
     }
 }
 
@@ -329,7 +408,7 @@ static void an_edit_changes_what_it_names_of_a_job_that_waits(void **state)
     assert_int_equal(after.state, before.state);
     assert_spec(f->store, id_of(1), "new spec");
     assert_int_equal(stored_bytes(f->store), 8);
-    assert_int_equal(do_op(f->store, claim_of(id_of(1), 0, 4)), 0);
+    assert_int_equal(claim(f->store, claim_of(id_of(1), 0, 4)), 0);
     assert_int_equal(do_op(f->store, store_op_new(STORE_EDIT, id_of(1))), -ESTALE);
     assert_int_equal(do_op(f->store, store_op_new(STORE_EDIT, id_of(3))), -ENOENT);
 }
@@ -470,7 +549,7 @@ static void an_edit_of_an_array_changes_those_of_its_tasks_that_wait(void **stat
     struct store_array a;
 
     assert_int_equal(do_op(f->store, array_of(1, 3)), 0);
-    assert_int_equal(do_op(f->store, claim_of(id_of(3), 0, 1)), 0);
+    assert_int_equal(claim(f->store, claim_of(id_of(3), 0, 1)), 0);
     op->edit.what = STORE_EDIT_PRIO | STORE_EDIT_MAX_PARALLEL | STORE_EDIT_SPEC;
     op->edit.row.prio = 5;
     op->edit.max_parallel = 2;
@@ -850,6 +929,9 @@ int main(void)
         TEST(a_taken_id_does_not_take_the_key_along),
         TEST(a_spec_is_shared_and_stays_as_long_as_one_needs_it),
         TEST(a_job_is_claimed_by_one_epoch),
+        TEST(a_batch_is_claimed_at_once_and_each_is_answered_for),
+        TEST(of_two_brokers_the_one_that_claimed_a_job_ends_it),
+        TEST(a_claim_that_was_lost_to_the_disk_keeps_nobody_from_his_receipt),
         TEST(every_state_that_waits_can_be_claimed_and_no_other),
         TEST(an_attempt_that_ended_is_kept_with_the_step_that_ended_it),
         TEST(an_edit_changes_what_it_names_of_a_job_that_waits),

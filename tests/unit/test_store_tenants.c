@@ -7,13 +7,18 @@
 
 #include <cmocka.h>
 
+#include "control.pb-c.h"
+#include "frame.h"
 #include "store_fixture.h"
 
 static struct store_op *tenant_of(uint64_t id, const char *name, uint64_t parent)
 {
     struct store_op *op = store_op_new(STORE_TENANT_PUT, "");
+    Pb__Tenant m = PB__TENANT__INIT;
 
-    op->tenant = (struct store_tenant){ .id = id, .parent = parent, .weight = 2.5, .created_us = 11, .body = blob_of(name, strlen(name)) };
+    op->tenant = (struct store_tenant){ .id = id, .parent = parent, .weight = 2.5, .created_us = 11 };
+    m.name = (char *)name;
+    assert_int_equal(frame_pack(&m.base, &op->tenant.body.bytes, &op->tenant.body.len), 0);
     (void)snprintf(op->tenant.name, sizeof(op->tenant.name), "%s", name);
     return op;
 }
@@ -46,8 +51,8 @@ static int see_tenant(void *ctx, const struct store_tenant *t)
 
     s->n++;
     s->tenant = *t;
-    assert_int_equal(t->body.len, strlen(t->name));
-    assert_memory_equal(t->body.bytes, t->name, t->body.len);
+    assert_int_equal(t->body.len, strlen(t->name) + 2); /* packed */
+    assert_memory_equal(t->body.bytes + 2, t->name, strlen(t->name));
     return 0;
 }
 

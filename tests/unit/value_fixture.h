@@ -1,4 +1,8 @@
-/* value_fixture.h - what the tests of value.h share: an encoding that was made, and the check that it is a good one. */
+/*
+ * value_fixture.h - what the tests of value.h share: an encoding that was made, and the check that it is a good one.
+ *
+ * Side:    tests.
+ */
 #ifndef TESTS_UNIT_VALUE_FIXTURE_H
 #define TESTS_UNIT_VALUE_FIXTURE_H
 

@@ -15,7 +15,7 @@ struct out {
 
 /* ---- calls --------------------------------------------------------------------------------------------------------------------- */
 
-struct frames frames_of_parked(const coop_task *t)
+static struct frames frames_of_parked(const coop_task *t)
 {
     struct frames none = { 1, 0, 0, NULL };
     struct switch_regs regs;

@@ -20,7 +20,6 @@ struct frames {
 };
 
 /* The calls of one that is parked, or of t, which runs (or did, when a signal came), from a frame pointer. */
-struct frames frames_of_parked(const coop_task *t);
 struct frames frames_from(const coop_task *t, const void *bp);
 
 /* The next return address, from the innermost out; NULL: there is no more. */

@@ -61,7 +61,8 @@ static struct exec_job job = { .work_fd = -1,
                                .signals = -1,
                                .epoll = -1 };
 
-void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const char *format, ...)
+/* Ends the job as one that cannot be run: exit code 126 or 127, a type, and a sentence. Only the first counts. */
+static void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const char *format, ...)
 {
     struct outcome *o = j->outcome;
     char text[OUTCOME_MESSAGE];

@@ -42,7 +42,4 @@ struct exec_job {
     struct outcome *outcome; /* kind NONE until it is known */
 };
 
-/* Ends the job as one that cannot be run: exit code 126 or 127, a type, and a sentence. Only the first counts. */
-__attribute__((format(printf, 4, 5))) void job_cannot_run(struct exec_job *j, int exit_code, const char *type, const char *format, ...);
-
 #endif

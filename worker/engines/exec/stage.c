@@ -77,7 +77,11 @@ static int write_file(int dir, const char *base, uint32_t mode, const void *byte
     return rc;
 }
 
-int stage_file(int work_fd, const char *name, uint32_t mode, const void *bytes, size_t len, char why[STAGE_WHY])
+/*
+ * One file. name: as rel_path.h says; directories on the way are made. mode: permission bits, 0 is 0644.
+ * -EEXIST: there is one already, -ENOTDIR: a directory of the name is a file.
+ */
+static int stage_file(int work_fd, const char *name, uint32_t mode, const void *bytes, size_t len, char why[STAGE_WHY])
 {
     const char *base, *fault = rel_path_fault(name);
     int rc, dir;

@@ -14,12 +14,6 @@
 
 enum { STAGE_WHY = 512, STAGE_MODE = 0644, STAGE_DIR_MODE = 0755, STAGE_PROGRAM_MODE = 0755 };
 
-/*
- * One file. name: as rel_path.h says; directories on the way are made. mode: permission bits, 0 is 0644.
- * -EEXIST: there is one already, -ENOTDIR: a directory of the name is a file.
- */
-int stage_file(int work_fd, const char *name, uint32_t mode, const void *bytes, size_t len, char why[STAGE_WHY]);
-
 /* The program, when the job brings it, and all its files. */
 int stage_job(int work_fd, const Pb__JobSpec *spec, char why[STAGE_WHY]);
 

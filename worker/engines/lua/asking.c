@@ -151,12 +151,12 @@ struct lua_asking *lua_asking_new(lua_State *L, size_t n)
 }
 
 /* Of one that was packed, or was not: what is raised; and that it fits a message. */
-static void finish_packed(lua_State *L, int rc, struct packed *p, const char *root, struct lua_value_error *e)
+static void finish_packed(lua_State *L, int rc, struct packed *p, const char *root, struct packed_error *e)
 {
     if (rc > 0)
         lua_error(L);
     if (rc == 0) {
-        rc = lua_value_fit(p, root, e);
+        rc = packed_fit(p, root, e);
         if (rc == 0)
             return;
         if (rc != -EBADMSG)
@@ -168,14 +168,14 @@ static void finish_packed(lua_State *L, int rc, struct packed *p, const char *ro
 
 void lua_asking_pack(lua_State *L, struct packed *into, int index, const char *root)
 {
-    struct lua_value_error e;
+    struct packed_error e;
 
     finish_packed(L, lua_value_pack(L, index, root, into, &e), into, root, &e);
 }
 
 void lua_asking_pack_list(lua_State *L, struct packed *into, int first, int n, const char *root)
 {
-    struct lua_value_error e;
+    struct packed_error e;
 
     finish_packed(L, lua_value_pack_list(L, first, n, root, into, &e), into, root, &e);
 }

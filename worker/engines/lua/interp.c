@@ -201,7 +201,7 @@ static void report_early(lua_State *L, int status, struct call_outcome *o)
 /* The results are from 2 on, behind the handler: none: null; one: itself; several: a list of them. */
 static void keep_results(lua_State *L, struct call_outcome *o)
 {
-    struct lua_value_error e;
+    struct packed_error e;
     int n = lua_gettop(L) - 1, rc = 0;
 
     if (n == 1)
@@ -213,7 +213,7 @@ static void keep_results(lua_State *L, struct call_outcome *o)
         return;
     }
     if (rc == 0)
-        rc = lua_value_fit(&o->value, "result", &e);
+        rc = packed_fit(&o->value, "result", &e);
     if (rc == 0)
         return;
     if (rc != -1 && rc != -EBADMSG) { /* cancelled, as an interrupt does it, or no memory */

@@ -65,7 +65,7 @@ static void say_failed(lua_State *L, uint64_t number, int status)
     say_done(&d);
 }
 
-static void say_unshareable(uint64_t number, const struct lua_value_error *why)
+static void say_unshareable(uint64_t number, const struct packed_error *why)
 {
     Pb__AliasDone d = PB__ALIAS_DONE__INIT;
     Pb__JobError e = PB__JOB_ERROR__INIT;
@@ -84,12 +84,12 @@ static void say_value(lua_State *L, uint64_t number, int first)
 {
     Pb__AliasDone d = PB__ALIAS_DONE__INIT;
     struct packed p = { .cbor = NULL };
-    struct lua_value_error why;
+    struct packed_error why;
     int n = lua_gettop(L) - first + 1, rc;
 
     rc = n == 1 ? lua_value_pack(L, first, "result", &p, &why) : n > 1 ? lua_value_pack_list(L, first, n, "result", &p, &why) : 0;
     if (rc == 0 && n > 0)
-        rc = lua_value_fit(&p, "result", &why);
+        rc = packed_fit(&p, "result", &why);
     if (rc > 0) {
         say_failed(L, number, LUA_ERRMEM);
     } else if (rc == -1 || rc == -EBADMSG) {

@@ -294,7 +294,7 @@ static int current(lua_State *L)
 static int is_shareable(lua_State *L)
 {
     struct packed p = { .cbor = NULL };
-    struct lua_value_error e;
+    struct packed_error e;
     int rc;
 
     luaL_checkany(L, 1);

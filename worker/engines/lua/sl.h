@@ -74,8 +74,6 @@ extern const char sl_paused[], sl_watching[];
 int sl_float(const char *why);
 /* Puts a bound tasklet, which has not begun, at the end of the run queue. index: its userdata. */
 void sl_begin(lua_State *L, int index);
-/* The same for one that may have: paused or never begun. */
-void sl_insert(lua_State *L, int index);
 /* Runs to now, which is in the run queue; the value on top is the caller's tempval. Returns 1: what it was given meanwhile. */
 int sl_switch_to(lua_State *L, coop_task *to, bool stays);
 /* The running tasklet waits in a call: slot is its tempval's place. And: waits no more; pushes that value, or raises. */
@@ -111,8 +109,6 @@ static inline void sl_soft_interrupt(void)
 }
 /* The running tasklet leaves for to at a time that is none for it: the interrupt goes with it. */
 void sl_pass_interrupt(struct lua_task *to);
-/* The running tasklet may be interrupted again: one that waited comes at the next instruction. */
-void sl_irq_allowed(lua_State *L);
 int sl_nesting_level(lua_State *L, const struct lua_task *t);
 
 /* ---- callbacks: task_hook.c ---- */

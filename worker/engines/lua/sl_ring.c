@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-void sl_insert(lua_State *L, int index)
+/* Puts one that is bound, paused or never begun, at the end of the run queue. index: its userdata. */
+static void sl_insert(lua_State *L, int index)
 {
     const struct sl_tasklet *s = lua_touserdata(L, index);
     coop_task *task = s->t->task;

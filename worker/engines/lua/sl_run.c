@@ -121,7 +121,8 @@ static void on_count(lua_State *L, lua_Debug *ar)
         interrupt(L, t);
 }
 
-void sl_irq_allowed(lua_State *L)
+/* The running tasklet may be interrupted again: one that waited comes at the next instruction. */
+static void sl_irq_allowed(lua_State *L)
 {
     const struct lua_task *t = sched->current->engine;
 

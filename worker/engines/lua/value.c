@@ -17,7 +17,7 @@ struct packing {
     const void *tables[VALUE_DEPTH + 1]; /* that the current one lies in */
     int depth;
     struct packed *packed;
-    struct lua_value_error *e;
+    struct packed_error *e;
 };
 
 static bool put(lua_State *L, struct packing *p, int index);
@@ -287,14 +287,14 @@ static int pack_protected(lua_State *L, struct packing *p, int first, int n)
 }
 
 /* What it takes is not on the stack, of which each tasklet that waits keeps what it has opened. */
-static int pack_values(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e)
+static int pack_values(lua_State *L, int first, int n, const char *root, struct packed *ret, struct packed_error *e)
 {
     struct packing *p = malloc(sizeof(*p));
     int rc;
 
     e->error = PB__CALL_ERROR__CALL_ERROR_NONE;
     if (p == NULL) {
-        *e = (struct lua_value_error){ .error = PB__CALL_ERROR__CALL_ERROR_TEMPORARY, .message = "not enough memory" };
+        *e = (struct packed_error){ .error = PB__CALL_ERROR__CALL_ERROR_TEMPORARY, .message = "not enough memory" };
         return -1;
     }
     p->packed = ret;
@@ -308,12 +308,12 @@ static int pack_values(lua_State *L, int first, int n, const char *root, struct 
     return rc;
 }
 
-int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret, struct lua_value_error *e)
+int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret, struct packed_error *e)
 {
     return pack_values(L, lua_absindex(L, index), -1, root, ret, e);
 }
 
-int lua_value_pack_list(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e)
+int lua_value_pack_list(lua_State *L, int first, int n, const char *root, struct packed *ret, struct packed_error *e)
 {
     return pack_values(L, first, n, root, ret, e);
 }

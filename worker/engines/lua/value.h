@@ -15,22 +15,11 @@
 #include "worker/engines/lua/job.h"
 #include "worker/packed.h"
 
-/* Why one cannot be sent. */
-struct lua_value_error {
-    Pb__CallError error; /* NOT_SHAREABLE, TOO_DEEP, TOO_BIG */
-    char path[VALUE_PATH];
-    char message[160];
-};
-
 /* The value at index. root: the word that paths begin with. 0, or -1 with *e; for want of memory a status of Lua's (above 0), the error on top.
  * ret is the caller's to finish, whatever is returned: it is kept when an error is raised. */
-int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret, struct lua_value_error *e);
+int lua_value_pack(lua_State *L, int index, const char *root, struct packed *ret, struct packed_error *e);
 /* The n values from first on, as a list. */
-int lua_value_pack_list(lua_State *L, int first, int n, const char *root, struct packed *ret, struct lua_value_error *e);
-
-/* Before it is sent: one that is too large for a message is moved into a buffer, for which the tasklet waits. 0; -EBADMSG: refused, with *e;
- * else what ask_wait() returns. Calls nothing of Lua. */
-int lua_value_fit(struct packed *p, const char *root, struct lua_value_error *e);
+int lua_value_pack_list(lua_State *L, int first, int n, const char *root, struct packed *ret, struct packed_error *e);
 
 /* Pushes the value; raises an error when it is none. NULL: nil. One that lies in a buffer is waited for. */
 void lua_value_push(lua_State *L, const Pb__Value *v);

@@ -6,12 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
+#include "worker/engines/python/calls.h"
 #include "worker/engines/python/image.h"
+#include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/loop.h"
+#include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
-#include "worker/output.h"
+#include "worker/engines/python/threads.h"
+#include "worker/serve.h"
 
 struct python_job python_job;
 
@@ -40,31 +45,75 @@ PyObject *python_lib_call(const char *function, const char *format, ...)
 
 /* ---- in the zygote --------------------------------------------------------------------------------------------------------------- */
 
+/* os._exit(): nothing of Python's runs any more, but what was printed is not lost. */
+static PyObject *finish(PyObject *self, PyObject *code)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXIT };
+    long n = PyLong_AsLong(code);
+
+    (void)self;
+    if (n == -1 && PyErr_Occurred() != NULL)
+        return NULL;
+    o.exit_code = (int)(n & 0xff);
+    serve_finish(&o);
+}
+
+static PyObject *threads_max(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    return PyLong_FromUnsignedLong(python_threads_max());
+}
+
+static PyMethodDef internal[] = {
+    {"finish",       finish,      METH_O,      NULL},
+    { "threads_max", threads_max, METH_NOARGS, NULL},
+    { NULL,          NULL,        0,           NULL}
+};
+
 static PyObject *make_internal(void)
 {
-    static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1 };
+    static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop", .m_size = -1, .m_methods = internal };
     PyObject *module = PyModule_Create(&definition);
 
-    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0)
+    if (module == NULL || python_streams_add(module) != 0 || python_image_add(module) != 0 || python_calls_add(module) != 0 ||
+        python_interp_add(module) != 0)
         return NULL;
     return PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module) == 0 ? module : NULL;
 }
 
-static int python_prepare(void)
+static int prepare(bool packages)
 {
     PyObject *done = NULL;
 
+    int rc = python_threads_prepare();
+
+    if (rc == 0)
+        rc = python_stack_measure();
+    if (rc != 0)
+        return rc;
     python_job.main = PyThreadState_Get();
-    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL)
+    if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL &&
+        python_lib_load("_coop_refused") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
-        done = python_lib_call("prepare", NULL);
-    if (done == NULL || py_loop_prepare() != 0) {
+        done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
+    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }
     Py_DECREF(done);
     return 0;
+}
+
+static int python_prepare(void)
+{
+    return prepare(false);
+}
+
+static int python_prepare_packages(void)
+{
+    return prepare(true);
 }
 
 /* ---- before the job ---------------------------------------------------------------------------------------------------------------- */
@@ -75,16 +124,17 @@ static int python_prepare(void)
  */
 static int python_open(unsigned threads)
 {
-    (void)threads;
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
     py_stack_closes(true);
-    return py_preempt_open() == 0 ? 0 : -EIO;
+    if (py_preempt_open() != 0)
+        return -EIO;
+    return python_threads_open(threads);
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
 
-static PyObject *list_of_args(const Pb__JobSpec *spec)
+PyObject *python_job_args(const Pb__JobSpec *spec)
 {
     PyObject *list = PyList_New((Py_ssize_t)spec->n_args);
 
@@ -99,7 +149,7 @@ static PyObject *list_of_args(const Pb__JobSpec *spec)
     return list;
 }
 
-static PyObject *dict_of_env(const Pb__JobSpec *spec)
+PyObject *python_job_env(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -114,7 +164,7 @@ static PyObject *dict_of_env(const Pb__JobSpec *spec)
     return dict;
 }
 
-static PyObject *dict_of_modules(const Pb__JobSpec *spec)
+PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
@@ -147,12 +197,12 @@ static int take_ending(PyObject *ending, struct outcome *o)
     return 0;
 }
 
-static PyObject *run(const Pb__JobSpec *spec)
+static PyObject *call_with_spec(const char *function, const Pb__JobSpec *spec)
 {
-    PyObject *args = list_of_args(spec), *env = dict_of_env(spec), *modules = dict_of_modules(spec), *result = NULL;
+    PyObject *args = python_job_args(spec), *env = python_job_env(spec), *modules = python_job_modules(spec), *result = NULL;
 
     if (args != NULL && env != NULL && modules != NULL)
-        result = python_lib_call("run", "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
+        result = python_lib_call(function, "(y#sOOO)", spec->source.data != NULL ? (const char *)spec->source.data : "",
                                  (Py_ssize_t)spec->source.len, spec->source_name, args, env, modules);
     Py_XDECREF(args);
     Py_XDECREF(env);
@@ -160,38 +210,67 @@ static PyObject *run(const Pb__JobSpec *spec)
     return result;
 }
 
-static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct outcome *ret_o)
 {
+    static const char no_memory[] = "no memory was left to say how it ended";
     PyObject *ending;
 
     python_job.spec = spec;
-    ending = run(spec);
+    ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
     PyErr_Clear();
     ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
     outcome_text(ret_o->type, sizeof(ret_o->type), "MemoryError", strlen("MemoryError"));
-    outcome_text(ret_o->message, sizeof(ret_o->message), "no memory left to say how it ended",
-                 strlen("no memory left to say how it ended"));
+    outcome_text(ret_o->message, sizeof(ret_o->message), no_memory, sizeof(no_memory) - 1);
 }
 
-/* From a signal handler. */
+static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    run_or_warm("run", spec, ret_o);
+}
+
+static int python_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
+{
+    run_or_warm("warm", spec, ret_o);
+    if (ret_o->kind != PB__RESULT_KIND__RESULT_KIND_EXIT || ret_o->exit_code != 0)
+        return -EINVAL;
+    python_job.spec = NULL;
+    return 0;
+}
+
+/* In a template's child: as after any fork that Python did not make. */
+static int python_forked(void)
+{
+    python_job.cancelled = 0;
+    PyOS_AfterFork_Child();
+    py_preempt_forked();
+    return 0;
+}
+
+/* From a signal handler. What Python's table of handlers has for SIGTERM runs: lib/signals.py's, unless the job has one of its own. */
 static void python_cancel(void)
 {
     python_job.cancelled = 1;
-    PyErr_SetInterrupt();
+    (void)PyErr_SetInterruptEx(SIGTERM);
+}
+
+/* Of a tasklet's stack, or of main's, whose end is the job's. */
+static int python_fault(void *address)
+{
+    int rc = py_stack_fault(address);
+
+    if (rc == 0)
+        python_stack_fault(address);
+    return rc;
 }
 
 /* clang-format off */
-const struct engine python_engine = {
-    .name = "python",
-    .version = PY_VERSION,
-    .prepare = python_prepare,
-    .open = python_open,
-    .run = python_run,
-    .cancel = python_cancel,
-    .preempt = py_preempt,
-    .closed_bytes = (uint64_t)32 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
-    .fault = py_stack_fault,
-};
+#define PYTHON_ENGINE \
+    .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
+    .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+
+const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
+const struct engine python_packages_engine = { .name = "python-packages", .policy = "python", .prepare = python_prepare_packages, PYTHON_ENGINE };
 /* clang-format on */

@@ -10,9 +10,9 @@
 #include "worker/engine.h"
 
 /* start.c, in coop-worker. */
-extern const struct engine python_program;
+extern const struct engine python_program, python_packages_program;
 
 /* engine.c, in coop_python.so. */
-extern const struct engine python_engine;
+extern const struct engine python_engine, python_packages_engine;
 
 #endif

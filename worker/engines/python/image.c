@@ -93,10 +93,10 @@ static PyObject *load_object(PyObject *self, PyObject *path)
 }
 
 static PyMethodDef functions[] = {
-    {"image_add",   image_add,  METH_O,      NULL},
-    { "image_seal", image_seal, METH_NOARGS, NULL},
-    { "load_object", load_object, METH_O, NULL},
-    { NULL,         NULL,       0,           NULL}
+    {"image_add",    image_add,   METH_O,      NULL},
+    { "image_seal",  image_seal,  METH_NOARGS, NULL},
+    { "load_object", load_object, METH_O,      NULL},
+    { NULL,          NULL,        0,           NULL}
 };
 
 int python_image_add(PyObject *module)

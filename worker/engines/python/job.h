@@ -35,4 +35,9 @@ int python_streams_add(PyObject *module);
 /* engine.c - calls a function of lib/run.py; format as Py_BuildValue's, of a tuple or of one argument. */
 PyObject *python_lib_call(const char *function, const char *format, ...);
 
+/* engine.c - what a job is given: a list of texts, a dict of texts, a dict of sources. */
+PyObject *python_job_args(const Pb__JobSpec *spec);
+PyObject *python_job_env(const Pb__JobSpec *spec);
+PyObject *python_job_modules(const Pb__JobSpec *spec);
+
 #endif

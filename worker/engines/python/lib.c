@@ -1,32 +1,32 @@
 /* lib.c - the part of the engine that is written in Python: built in as source, compiled in the zygote. */
+#include "worker/engines/python/lib.h"
 #include "worker/engines/python/job.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Between two labels, with a NUL behind it. */
-#define LIB_FILE(name)                                                                                                                     \
-    __asm__(".section .rodata\n"                                                                                                           \
-            ".hidden lib_" #name "\n"                                                                                                      \
-            ".globl lib_" #name "\n"                                                                                                       \
-            "lib_" #name ":\n"                                                                                                             \
-            ".incbin \"worker/engines/python/lib/" #name ".py\"\n"                                                                         \
-            ".byte 0\n"                                                                                                                    \
-            ".previous\n");                                                                                                                \
-    extern const char lib_##name[] __attribute__((visibility("hidden")))
-
 LIB_FILE(finder);
+LIB_FILE(refused);
 LIB_FILE(run);
+LIB_FILE(built_in);
+LIB_FILE(interp);
 
 static const struct lib_file {
     const char *name; /* of the module */
     const char *source;
+    const char *file; /* NULL: <coop NAME> */
 } lib_files[] = {
-    {"_coop_finder", lib_finder},
-    { "_coop_run",   lib_run   },
+    {"_coop_finder",    lib_finder,   "<frozen importlib._bootstrap_external>"},
+    { "_coop_refused",  lib_refused,  NULL                                    },
+    { "_coop_run",      lib_run,      NULL                                    },
+    { "_coop_built_in", lib_built_in, NULL                                    },
+    { "_coop_interp",   lib_interp,   NULL                                    },
 };
 
-/* Its globals are the module's; tracebacks name it as frozen modules are named. */
+/*
+ * Its globals are the module's; tracebacks name it as frozen modules are named. The finder has the name of Python's own, whose frames an ImportError
+ * does not show.
+ */
 static PyObject *execute(const struct lib_file *f)
 {
     PyObject *module = PyImport_AddModule(f->name), *code, *done;
@@ -34,7 +34,7 @@ static PyObject *execute(const struct lib_file *f)
 
     if (module == NULL)
         return NULL;
-    snprintf(file, sizeof(file), "<coop %s>", f->name);
+    snprintf(file, sizeof(file), f->file != NULL ? "%s" : "<coop %s>", f->file != NULL ? f->file : f->name);
     code = Py_CompileString(f->source, file, Py_file_input);
     if (code == NULL)
         return NULL;

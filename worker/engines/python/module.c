@@ -9,7 +9,7 @@
 
 #include "worker/zygote.h"
 
-static const struct engine *const engines[] = { &python_engine, NULL };
+static const struct engine *const engines[] = { &python_engine, &python_packages_engine, NULL };
 
 /* A copy of the words, which lives as long as the process. */
 static char **words_of(PyObject *list, int *ret_n)

@@ -93,6 +93,12 @@ void py_preempt_begin(void)
     (void)py_set_slice(SLICE_US);
 }
 
+void py_preempt_forked(void)
+{
+    if (first_thread != NULL)
+        (void)py_set_slice(SLICE_US);
+}
+
 /* CPython gives signals back to the kernel when it ends. */
 void py_preempt_end(void)
 {

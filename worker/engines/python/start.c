@@ -12,7 +12,7 @@
 #define MODULE  "coop_python.so"
 
 /*
- * Isolated: no variable, directory or file of a user's is looked at. No site: it would add directories. The module's entry is the zygote's
+ * Isolated: no variable, directory or file of a user's is looked at. No site: it would add directories. No frozen modules: those have no source lines. The module's entry is the zygote's
  * whole life; what it returns is the exit code.
  */
 static const char load_module[] = "import sys, _imp\n"
@@ -23,7 +23,7 @@ static const char load_module[] = "import sys, _imp\n"
                                   "sys.exit(module.main(sys.argv[2:]))\n";
 
 /* Python's words before ours. */
-static char *const head[] = { PROGRAM, "-I", "-S", "-B", "-X", "utf8", "-X", "frozen_modules=on", "-c", (char *)load_module };
+static char *const head[] = { PROGRAM, "-I", "-S", "-B", "-X", "utf8", "-X", "frozen_modules=off", "-c", (char *)load_module };
 enum { HEAD = sizeof(head) / sizeof(head[0]) };
 
 /* Beside us, wherever we were installed. */
@@ -64,3 +64,4 @@ static const char *become(int argc, char **argv)
 }
 
 const struct engine python_program = { .name = "python", .version = "", .become = become };
+const struct engine python_packages_program = { .name = "python-packages", .policy = "python", .version = "", .become = become };

@@ -2,8 +2,10 @@
 #include "worker/engines/python/job.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "worker/engines/python/threads.h"
 #include "worker/input.h"
 #include "worker/output.h"
 
@@ -66,6 +68,22 @@ static PyObject *output_write_method(PyObject *self, PyObject *bytes)
 
 /* ---- in ------------------------------------------------------------------------------------------------------------------------ */
 
+/* Of a job with threads the others go on meanwhile; two never wait at once, as sys.stdin's own buffer has a lock, and this is for those without it. */
+static int wait_for_input(const uint8_t **ret_bytes, size_t *ret_len)
+{
+    static pthread_mutex_t one_reader = PTHREAD_MUTEX_INITIALIZER;
+    int rc;
+
+    if (python_threads_max() == 1 || !input_is_empty())
+        return input_peek(ret_bytes, ret_len);
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_mutex_lock(&one_reader);
+    rc = input_peek(ret_bytes, ret_len);
+    pthread_mutex_unlock(&one_reader);
+    Py_END_ALLOW_THREADS;
+    return rc;
+}
+
 /* What is there, and at most size: a read that waits for more than it needs would stall a dialogue. */
 static PyObject *input_readinto(PyObject *self, PyObject *into)
 {
@@ -78,7 +96,7 @@ static PyObject *input_readinto(PyObject *self, PyObject *into)
     if (PyObject_GetBuffer(into, &view, PyBUF_CONTIG) != 0)
         return NULL;
     for (;;) {
-        rc = view.len > 0 ? input_peek(&bytes, &len) : 0;
+        rc = view.len > 0 ? wait_for_input(&bytes, &len) : 0;
         if (rc >= 0)
             break;
         if (PyErr_CheckSignals() != 0) {

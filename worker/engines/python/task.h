@@ -228,6 +228,7 @@ extern bool slp_in_callback; /* of a channel: no channel may move */
 int py_preempt_open(void);
 void py_preempt_begin(void);
 void py_preempt_end(void);
+void py_preempt_forked(void); /* in a template's child, which inherits no timer */
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
 int py_set_slice(long us); /* 0: none end */

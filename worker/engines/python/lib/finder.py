@@ -33,6 +33,9 @@ class Entry:
         self.source_at = self.source_len = self.code_at = self.code_len = 0
 
 
+CORE = frozenset(sys.modules)  # what Python has before any script: nothing that is sent stands in for these
+
+
 class Image:
     """modules: name -> Entry. objects: name -> path. data: path -> (at, len). paths: path -> Entry."""
 
@@ -87,7 +90,15 @@ def add_data(path):
 
 
 def add_tree(directory, prefix):
-    """All of a directory and what is below it."""
+    """All of a directory and what is below it. One without an __init__.py is a namespace, as far as it has modules."""
+    before = len(image.modules) + len(image.objects)
+    add_files(directory, prefix)
+    name = prefix[:-1]
+    if name and name not in image.modules and len(image.modules) + len(image.objects) > before:
+        image.modules[name] = Entry(None, True)
+
+
+def add_files(directory, prefix):
     for item in sorted(os.scandir(directory), key=lambda item: item.name):
         stem = item.name[:-3]
         if item.is_dir():
@@ -134,8 +145,25 @@ def add_tzdata(directory):
     image.modules["tzdata"] = image.modules["tzdata.zoneinfo"]
 
 
-def build(stdlib):
+not_given = set()  # what dist-packages has, for whoever has not got the capability
+
+
+def note_packages(directory):
+    try:
+        for item in os.scandir(directory):
+            stem = item.name.partition(".")[0]
+            if stem.isidentifier() and (item.is_dir() or item.name.endswith((".py", ".so"))):
+                not_given.add(stem)
+    except OSError:
+        pass
+
+
+def build(stdlib, packages):
     add_tree(stdlib, "")
+    if packages is not None and os.path.isdir(packages):
+        add_tree(packages, "")
+    else:
+        note_packages("/usr/lib/python3/dist-packages")
     if os.path.isdir("/usr/share/zoneinfo"):
         add_tzdata("/usr/share/zoneinfo")
     for item in os.scandir(stdlib + "/lib-dynload"):
@@ -236,6 +264,8 @@ def take_sent(modules):
         name = stem.removesuffix("/__init__").replace("/", ".")
         if path.endswith(".py") or "." not in path.rpartition("/")[2]:
             sent[name] = (path, package)
+            if name not in CORE:
+                sys.modules.pop(name, None)  # loaded ahead; the job's own comes first
             parent = name.rpartition(".")[0]
             while parent and parent not in sent:
                 sent[parent] = (None, True)  # a directory: a namespace
@@ -252,7 +282,7 @@ class Finder:
             return spec_of_sent(name, *found)
         entry = image.modules.get(name)
         if entry is not None:
-            return spec_of(name, ImageLoader(entry), entry.path, entry.package)
+            return spec_of(name, ImageLoader(entry), entry.path, entry.package) if entry.path else spec_of_namespace(name)
         origin = image.objects.get(name)
         if origin is not None:
             spec = spec_from_loader(name, external.ExtensionFileLoader(name, origin), origin=origin)
@@ -270,7 +300,10 @@ class LastFinder:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        why = ABSENT.get(name.partition(".")[0])
+        top = name.partition(".")[0]
+        why = ABSENT.get(top)
+        if why is None and top in not_given:
+            why = "it is one of Debian's packages, which the capability gives: --cap packages"
         if why is not None:
             raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
         return None
@@ -284,15 +317,23 @@ def spec_of(name, loader, path, package):
     return spec
 
 
+def spec_of_namespace(name):
+    spec = spec_from_loader(name, None, is_package=True)
+    spec.submodule_search_locations = [name.replace(".", "/")]
+    return spec
+
+
 def spec_of_sent(name, path, package):
     if path is None:
-        spec = spec_from_loader(name, None, is_package=True)
-        spec.submodule_search_locations = [name.replace(".", "/")]
-        return spec
+        return spec_of_namespace(name)
     return spec_of(name, SentLoader(path, package), path, package)
 
 
 def install():
+    for name, module in list(sys.modules.items()):
+        entry = image.modules.get(name)
+        if entry is not None and isinstance(getattr(module, "__loader__", None), external.SourceFileLoader):
+            module.__loader__ = module.__spec__.loader = ImageLoader(entry)  # read from a file, until now
     sys.path[:] = []
     sys.path_hooks.clear()
     sys.path_importer_cache.clear()

@@ -2,12 +2,15 @@
 
 import _coop
 import _coop_finder as finder
+import _coop_refused as refused
 import builtins
 import gc
 import io
 import linecache
 import os
+import re
 import sys
+import threading
 import traceback
 import types
 
@@ -25,16 +28,43 @@ PRELOADED = """
 PRELOADED.remove("unittest.mock")
 
 
+PACKAGES = "/usr/lib/python3/dist-packages"
+LIMITS_OF_LIBRARIES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
+CALLBACKS = 256
+
+
+def preload_if_there(*names):
+    for name in names:
+        if name in finder.image.modules:
+            try:
+                preload([name])
+            except Exception as error:
+                print(f"{name}: {error!r}", file=sys.stderr)
+
+
 def preload(names):
     import importlib
     for name in names:
         importlib.import_module(name)
 
 
-def prepare():
-    finder.build(STDLIB)
+def make_room_for_callbacks():
+    """Functions of Python's that C calls need memory that can be executed, which nobody gets any more after the seal: it is taken ahead, and free."""
+    import ctypes
+    kind = ctypes.CFUNCTYPE(None)
+    room = [kind(int) for _ in range(CALLBACKS)]
+    room.clear()
+
+
+def prepare(packages):
+    os.environ.update(LIMITS_OF_LIBRARIES)
+    finder.build(STDLIB, PACKAGES if packages else None)
     finder.install()
     preload(PRELOADED)
+    if packages:
+        preload_if_there("numpy", "yaml")
+    refused.install()
+    make_room_for_callbacks()
     sys.modules.pop("__main__", None)
     gc.collect()
     gc.freeze()
@@ -58,7 +88,8 @@ def fill_linecache(name, source):
 
 
 def new_main(name):
-    main = types.ModuleType("__main__")
+    """Of a template's child: the template's, with all that its init has put there."""
+    main = sys.modules.get("__main__") or types.ModuleType("__main__")
     main.__dict__.update(__builtins__=builtins, __file__=name, __annotations__={})
     sys.modules["__main__"] = main
     return main
@@ -91,21 +122,50 @@ def ending_of(error):
     sys.excepthook(type(error), error, error.__traceback__)
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    lines = traceback.format_exception(kind, error, error.__traceback__)
-    return 1, name, str(error), "".join(lines).rstrip("\n")
+    lines = traceback.format_exception(kind, error, error.__traceback__, limit=LAST_FRAMES)
+    return 1, name, text_of(error), "".join(lines).rstrip("\n")
+
+
+LAST_FRAMES = -1000  # as many as CPython prints
+
+
+def text_of(error):
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"
 
 
 def print_exception(kind, error, tb):
     sys.stdout.flush()
-    traceback.print_exception(kind, error, tb)
+    traceback.print_exception(kind, error, tb, limit=getattr(sys, "tracebacklimit", LAST_FRAMES))
+
+
+def print_thread_exception(args):
+    """As threading's own, which would look for source lines in files."""
+    if args.exc_type is SystemExit or sys.stderr is None:
+        return
+    name = args.thread.name if args.thread is not None else "<unknown>"
+    print(f"Exception in thread {name}:", file=sys.stderr)
+    traceback.print_exception(args.exc_type, args.exc_value, args.exc_traceback, limit=LAST_FRAMES)
+
+
+def print_unraisable(u):
+    print(f"{u.err_msg or 'Exception ignored in'}: {u.object!r}", file=sys.stderr)
+    if u.exc_traceback is not None or u.exc_value is not None:
+        traceback.print_exception(u.exc_type, u.exc_value, u.exc_traceback, limit=LAST_FRAMES)
 
 
 def finish():
     import atexit
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        threading._shutdown()
+    threading._shutdown()
     atexit._run_exitfuncs()
+    flush_streams()
+    drop_main()
+    flush_streams()
+
+
+def flush_streams():
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -113,19 +173,66 @@ def finish():
             pass
 
 
-def run(source, name, args, env, modules):
+def drop_main():
+    """What the script made goes, in its order, so that finalizers run; the process's end does the rest."""
+    names = sys.modules["__main__"].__dict__ if "__main__" in sys.modules else {}
+    for name in [name for name in names if not (name.startswith("__") and name.endswith("__"))]:
+        names[name] = None
+
+
+def begin(source, name, args, env, modules):
+    """What a job finds: its streams, words, variables and modules. The module __main__."""
     open_streams()
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = [name, *args]
+    sys.argv = ["-c" if name == "<string>" else name, *args]
     sys.excepthook = sys.__excepthook__ = print_exception
+    sys.unraisablehook = sys.__unraisablehook__ = print_unraisable
+    threading.excepthook = threading.__excepthook__ = print_thread_exception
     fill_linecache(name, source)
     finder.take_sent(modules)
-    ending = (0, None, None, None)
+    return new_main(name)
+
+
+COOKIE = re.compile(rb"(?:[ \t\f]*(?:#[^\n]*)?\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")  # PEP 263: in the first two lines
+
+
+def check_encoding(source, name):
+    """As for a file: compile() looks at no byte of a comment."""
+    cookie = COOKIE.match(source)
     try:
-        main = new_main(name)
+        source.decode(cookie[1].decode("ascii", "replace") if cookie else "utf-8-sig")
+    except LookupError:
+        pass  # compile() names it
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise SyntaxError(f"(unicode error) {error}", (name, line, None, None)) from None
+
+
+def execute(main, source, name):
+    try:
+        check_encoding(source, name)
         exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
-        ending = ending_of(error)
+        return ending_of(error)
+    return 0, None, None, None
+
+
+def run(source, name, args, env, modules):
+    ending = execute(begin(source, name, args, env, modules), source, name)
     finish()
+    return ending
+
+
+def warm(source, name, args, env, modules):
+    """A template's init: what it leaves is what each of its children begins with."""
+    ending = execute(begin(source, name, args, env, modules), source, name)
+    others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
+    if ending[1] is None and ending[0] != 0:
+        ending = ending[0], "SystemExit", f"the init of a template ended with exit code {ending[0]}", ""
+    elif ending[1] is None and others:
+        ending = 1, "RuntimeError", f"the init of a template leaves threads that run: {', '.join(others)}; join them first", ""
+    flush_streams()
+    gc.collect()
+    gc.freeze()
     return ending

@@ -1,9 +1,9 @@
 /*
- * value_whole.c - see value.h: values that are too large for a message lie in a sealed buffer, which goes along in their place.
+ * packed_fit.c - see packed.h: values that are too large for a message lie in a sealed buffer, which goes along in their place.
  *
- * Nothing of Lua's is called while one is made: it may be in the middle of anything, and only waits.
+ * Nothing of the engine's is called while one is made: it may be in the middle of anything, and only waits.
  */
-#include "worker/engines/lua/value.h"
+#include "worker/packed.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "worker/asks.h"
 
 /* What the broker said to it. */
-static int refused(const Pb__CallFailure *f, size_t len, struct lua_value_error *e)
+static int refused(const Pb__CallFailure *f, size_t len, struct packed_error *e)
 {
     bool not_allowed = f->error == PB__CALL_ERROR__CALL_ERROR_NOT_ALLOWED || f->error == PB__CALL_ERROR__CALL_ERROR_UNSUPPORTED;
 
@@ -46,7 +46,7 @@ static int fill(struct ask *a, const struct packed *p)
     return 0;
 }
 
-static int make(struct packed *p, struct lua_value_error *e)
+static int make(struct packed *p, struct packed_error *e)
 {
     Pb__Ask a = PB__ASK__INIT;
     Pb__BufferNew m = PB__BUFFER_NEW__INIT;
@@ -73,7 +73,7 @@ static int make(struct packed *p, struct lua_value_error *e)
     return rc;
 }
 
-static int seal(const struct packed *p, struct lua_value_error *e)
+static int seal(const struct packed *p, struct packed_error *e)
 {
     Pb__Ask a = PB__ASK__INIT;
     Pb__BufferSeal m = PB__BUFFER_SEAL__INIT;
@@ -94,7 +94,7 @@ static int seal(const struct packed *p, struct lua_value_error *e)
     return rc;
 }
 
-int lua_value_fit(struct packed *p, const char *root, struct lua_value_error *e)
+int packed_fit(struct packed *p, const char *root, struct packed_error *e)
 {
     int rc;
 

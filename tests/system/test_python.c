@@ -1,0 +1,321 @@
+/* test_python.c - scripts of Python: what reaches them, what they find, how they end. Bad input and the seal are in test_python_bad.c. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "coop/exit_codes.h"
+#include "tests/support/broker_fixture.h"
+
+static struct broker *b; /* one for all: each job is a fork of its own */
+
+static json_t *last_receipt(void)
+{
+    return receipt_of(b, json_str(json_of(&coop(b, "ls", "--json", "--limit", "1")->out), "jobs.0.id"));
+}
+
+/* ---- what a script finds, and how it ends ------------------------------------------------------------------------------------------ */
+
+struct end {
+    const char *sentence;
+    const char *code;  /* of Python */
+    const char *limit; /* or NULL */
+    int exit;
+    const char *cause;
+    const char *out; /* exactly; NULL: not looked at */
+    const char *err; /* has it; NULL: nothing was said but by the command */
+};
+
+#define ENDS(n) (n), (n) == 0 ? "ok" : "exit"
+#define FAILS   COOP_EXIT_EXCEPTION, "exception"
+
+/* clang-format off */
+static const struct end ends[] = {
+    { "print() prints", "print('hello', 'wörld')", NULL, ENDS(0), "hello wörld\n", NULL },
+    { "sys.exit(7) is exit code 7", "import sys; print(1); sys.exit(7)", NULL, ENDS(7), "1\n", NULL },
+    { "sys.exit() with a text prints it and is 1", "import sys; sys.exit('no way')", NULL, ENDS(1), "", "no way\n" },
+    { "an exit code is taken as the low byte", "raise SystemExit(256 + 3)", NULL, ENDS(3), "", NULL },
+    { "os._exit() ends it at once, and nothing printed is lost", "import os; print('kept'); os._exit(5)", NULL, ENDS(5), "kept\n", NULL },
+    { "an exception has its traceback with the source line", "def f():\n    return 1 / 0\nf()", NULL, FAILS, "", "    return 1 / 0\n           ~~^~~\nZeroDivisionError: division by zero\n" },
+    { "a line of the standard library stands in a traceback", "import json; json.loads('[')", NULL, FAILS, "", "    obj, end = self.raw_decode(s, idx=_w(s, 0).end())\n" },
+    { "no frame of ours stands in one", "import traceback\ndef f(): traceback.print_stack()\nf()", NULL, ENDS(0), "", "  File \"<string>\", line 3, in <module>\n" },
+    { "an exception group is shown", "raise ExceptionGroup('g', [ValueError(1)])", NULL, FAILS, "", "+-+---------------- 1 ----------------" },
+    { "standard error is text that never fails", "import sys; print('\\udc80', file=sys.stderr)", NULL, ENDS(0), "", "\\udc80" },
+    { "sys.stdout.buffer takes bytes", "import sys; sys.stdout.buffer.write(b'\\x01\\xff\\n')", NULL, ENDS(0), "\x01\xff\n", NULL },
+    { "os.write() goes the same way, in order", "import os; print(1); os.write(1, b'2\\n'); print(3)", NULL, ENDS(0), "1\n2\n3\n", NULL },
+    { "open(1) is standard output", "with open(1, 'w') as f: f.write('x\\n')", NULL, ENDS(0), "x\n", NULL },
+    { "atexit functions run, and may print", "import atexit; atexit.register(print, 'bye'); print('hi')", NULL, ENDS(0), "hi\nbye\n", NULL },
+    { "finalizers of what the script made run", "class A:\n    def __del__(self): print('gone')\na = A()", NULL, ENDS(0), "gone\n", NULL },
+    { "an error in a finalizer is told and no end", "class A:\n    def __del__(self): 1 / 0\nA(); print('on')", NULL, ENDS(0), "on\n", "Exception ignored in: <function A.__del__" },
+    { "it is __main__, and its name is its file's", "print(__name__, __file__); import sys; print(sys.modules['__main__'].__name__)", NULL, ENDS(0), "__main__ <string>\n__main__\n", NULL },
+    { "pickle finds a class of the script", "import pickle\nclass P: x = 3\nprint(pickle.loads(pickle.dumps(P())).x)", NULL, ENDS(0), "3\n", NULL },
+    { "its source can be had by inspect", "import inspect, textwrap\ndef f(): return 1\nprint(inspect.getsource(f), end='')\nprint(inspect.getsource(textwrap.dedent)[:10])", NULL, ENDS(0), "def f(): return 1\ndef dedent\n", NULL },
+    { "sqlite3 works in memory", "import sqlite3; c = sqlite3.connect(':memory:'); c.execute('create table t(a)'); c.executemany('insert into t values(?)', [(1,), (2,)]); print(c.execute('select sum(a) from t').fetchall())", NULL, ENDS(0), "[(3,)]\n", NULL },
+    { "a time zone is there without a file", "import datetime, zoneinfo; print(datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')))", NULL, ENDS(0), "2024-07-01 00:00:00+02:00\n", NULL },
+    { "modules that nobody imports are there too", "import xml.etree.ElementTree as E, tomllib, lzma, bz2, decimal, csv, html.parser, email.message, unittest, asyncio, concurrent.futures, ssl, xmlrpc.client, zipfile, encodings.cp1252, encodings.big5\nprint(E.fromstring('<a><b/></a>')[0].tag, tomllib.loads('x=1'), lzma.decompress(lzma.compress(b'z')), 'ä'.encode('cp1252'))", NULL, ENDS(0), "b {'x': 1} b'z' b'\\xe4'\n", NULL },
+    { "datetime.strptime finds what it imports late", "import datetime; print(datetime.datetime.strptime('2020-02-03', '%Y-%m-%d').date())", NULL, ENDS(0), "2020-02-03\n", NULL },
+    { "a function of Python's can be called by C", "import ctypes\nT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))\na = (ctypes.c_int * 4)(3, 1, 2, 0)\nctypes.CDLL(None).qsort(a, 4, 4, T(lambda x, y: x[0] - y[0]))\nprint(list(a))", NULL, ENDS(0), "[0, 1, 2, 3]\n", NULL },
+    { "signals raised by itself reach its handlers", "import signal\nfor s in signal.SIGUSR1, signal.SIGTERM, signal.SIGINT:\n    signal.signal(s, lambda n, f: print(n))\n    signal.raise_signal(s)", NULL, ENDS(0), "10\n15\n2\n", NULL },
+    { "threads within the limit run and end", "import threading\nr = []\nfor k in range(20):\n    t = [threading.Thread(target=r.append, args=(i,)) for i in range(3)]\n    [x.start() for x in t]; [x.join() for x in t]\nprint(len(r), sorted(set(r)))", "threads=4", ENDS(0), "60 [0, 1, 2]\n", NULL },
+    { "a pool of threads works", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as p: print(sum(p.map(lambda x: x * x, range(100))))", "threads=4", ENDS(0), "328350\n", NULL },
+    { "a thread too many is refused with the limit named", "import threading; threading.Thread(target=print).start()", NULL, FAILS, "", "can't start new thread: the job's limit is threads=1, main included (--limit threads=2)" },
+    { "an error in a thread is told with its line", "import threading\ndef f():\n    1 / 0\nthreading.Thread(target=f).start()", "threads=2", ENDS(0), "", "    1 / 0\n    ~~^~~\nZeroDivisionError" },
+    { "threads that outlive main are waited for", "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.05), print('late'))).start(); print('main')", "threads=2", ENDS(0), "main\nlate\n", NULL },
+    { "daemon threads are not", "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start(); print('main')", "threads=2", ENDS(0), "main\n", NULL },
+    { "no variable but the job's is there", "import os; print(dict(os.environ))", NULL, ENDS(0), "{}\n", NULL },
+    { "no variable of our own program is to be seen", "import sys; print(sys.argv, sys.path, sys.flags.isolated, sys.dont_write_bytecode)", NULL, ENDS(0), "['-c'] [] 1 True\n", NULL },
+};
+/* clang-format on */
+
+enum { N_ENDS = sizeof(ends) / sizeof(ends[0]) };
+
+static void it_ends_so(void **state)
+{
+    const struct end *e = *state;
+    struct proc *p = proc_expect(coop(b, "run", "--limit", e->limit != NULL ? e->limit : "cpu=20s", "-c", e->code), e->exit);
+    json_t *r = last_receipt();
+
+    assert_string_equal(json_str(r, "cause"), e->cause);
+    assert_string_equal(json_str(r, "engine"), "python");
+    assert_string_equal(json_str(r, "enforcement.seccomp"), "python");
+    if (e->out != NULL)
+        expect_text(p->out, e->out);
+    if (e->err != NULL)
+        expect_has(p->err, e->err);
+    else
+        expect_text(p->err, "");
+}
+
+static void an_exception_has_its_type_message_and_traceback_in_the_receipt(void **state)
+{
+    json_t *r;
+
+    (void)state;
+    (void)proc_expect(coop(b, "run", "-c", "import decimal\ndecimal.Decimal('x')"), COOP_EXIT_EXCEPTION);
+    r = last_receipt();
+    assert_string_equal(json_str(r, "error.type"), "decimal.InvalidOperation");
+    assert_non_null(strstr(json_str(r, "error.message"), "ConversionSyntax"));
+    assert_non_null(strstr(json_str(r, "error.traceback"), "line 2, in <module>"));
+}
+
+/* ---- how it is started --------------------------------------------------------------------------------------------------------------- */
+
+static void a_file_is_known_by_its_ending_or_its_first_line(void **state)
+{
+    const char *show = "import sys; print(sys.argv[0], sys.argv[1:])\n";
+
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", script(b, "x.py", show), "a", "-b"), 0)->out, "x.py ['a', '-b']\n");
+    expect_text(proc_expect(coop(b, "run", script(b, "x", "#!/usr/bin/env python3\nprint(1)\n")), 0)->out, "1\n");
+    expect_text(proc_expect(coop_in(b, show, strlen(show), "run", "--engine", "python", "-", "c"), 0)->out, "stdin ['c']\n");
+}
+
+static void a_module_runs_as_a_script(void **state)
+{
+    (void)state;
+    expect_text(proc_expect(coop_in(b, "{\"b\":1,\"a\":2}", 13, "run", "-m", "json.tool", "--sort-keys", "--compact"), 0)->out,
+                "{\"a\":2,\"b\":1}\n");
+    expect_text(
+        proc_expect(coop(b, "run", "--file", script(b, "mine.py", "import sys; print(__name__, sys.argv[1:])\n"), "-m", "mine", "x"), 0)
+            ->out,
+        "__main__ ['x']\n");
+    expect_has(proc_expect(coop(b, "run", "-m", "no_such_module"), 1)->err, "No module named no_such_module");
+}
+
+static void modules_and_packages_that_were_sent_come_first(void **state)
+{
+    const char *a = script(b, "one.py", "x = 'one'\n"), *c = script(b, "two.py", "from . import z\nx = z.x + '!'\n");
+    const char *own = script(b, "csv.py", "x = 'my own'\n");
+
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "--file", a, "--file", support_text("%s:p/__init__.py", a), "--file",
+                                 support_text("%s:p/z.py", a), "--file", support_text("%s:p/q.py", c), "--file", own, "-c",
+                                 "import one, p.q, csv, inspect; print(one.x, p.q.x, csv.x, inspect.getsource(p.q)[:6])"),
+                            0)
+                    ->out,
+                "one one! my own from .\n");
+    expect_has(proc_expect(coop(b, "run", "--file", script(b, "bad.py", "def f(:\n"), "-c", "import bad"), COOP_EXIT_EXCEPTION)->err,
+               "  File \"bad.py\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n");
+}
+
+static void variables_reach_it(void **state)
+{
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "-e", "A=b c", "-c", "import os; print(os.environ['A'], os.getenv('HOME'))"), 0)->out,
+                "b c None\n");
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------------------------- */
+
+static void standard_input_is_text_and_bytes(void **state)
+{
+    (void)state;
+    expect_text(
+        proc_expect(coop_in(b, "ann\nbob\r\nz", 10, "run", "-c",
+                            "import sys\nprint(input('name? '))\nprint(repr(sys.stdin.readline()))\nprint(sys.stdin.buffer.read())"),
+                    0)
+            ->out,
+        "name? ann\n'bob\\n'\nb''\n");
+    expect_text(proc_expect(coop_in(b, "\x80\x81", 2, "run", "-c", "import sys; print(sys.stdin.buffer.read())"), 0)->out,
+                "b'\\x80\\x81'\n");
+    expect_text(proc_expect(coop_in(b, "abc", 3, "run", "-c", "import os; print(os.read(0, 2), open(0).read())"), 0)->out, "b'ab' c\n");
+}
+
+static void a_line_is_out_before_the_script_goes_on(void **state)
+{
+    struct proc *p = coop_start(b, "run", "-c", "print('first'); import sys; print(sys.stdin.readline())");
+
+    (void)state;
+    proc_until(p, &p->out, "first\n");
+    proc_write(p, "x\n", 2);
+    proc_until(p, &p->out, "x\n");
+    proc_close_in(p);
+    (void)proc_expect(p, 0);
+}
+
+/* ---- cancel -------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_cancel_is_keyboardinterrupt(void **state)
+{
+    static const char *const codes[] = {
+        "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
+    };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct proc *p = coop_start(b, "run", "-c", codes[i]);
+
+        proc_until(p, &p->out, "up\n");
+        proc_kill(p, SIGINT);
+        expect_text(proc_expect(p, COOP_EXIT_CANCELLED)->out, "up\ntold\n");
+        assert_string_equal(json_str(last_receipt(), "cause"), "cancelled");
+    }
+}
+
+static void a_handler_of_sigterm_is_asked_instead(void **state)
+{
+    struct proc *p = coop_start(b, "run", "-c",
+                                "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda n, f: (print('term'), sys.exit(3)))\n"
+                                "print('up')\ntime.sleep(1000)");
+
+    (void)state;
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    expect_text(proc_expect(p, 3)->out, "up\nterm\n");
+}
+
+/* ---- what must not be the same twice --------------------------------------------------------------------------------------------------- */
+
+static void random_numbers_of_two_jobs_differ(void **state)
+{
+    static const char *const codes[] = { "import random; print(random.random())", "import secrets; print(secrets.token_hex())",
+                                         "import uuid; print(uuid.uuid4())" };
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_string_not_equal(proc_expect(coop(b, "run", "-c", codes[i]), 0)->out.bytes,
+                                proc_expect(coop(b, "run", "-c", codes[i]), 0)->out.bytes);
+}
+
+/* ---- Debian's packages ----------------------------------------------------------------------------------------------------------------- */
+
+static void numpy_works_by_capability_and_is_named_without(void **state)
+{
+    (void)state;
+    if (access("/usr/lib/python3/dist-packages/numpy/__init__.py", R_OK) != 0)
+        skip();
+    expect_has(proc_expect(coop(b, "run", "-c", "import numpy"), COOP_EXIT_EXCEPTION)->err,
+               "ModuleNotFoundError: No module named 'numpy': it is one of Debian's packages, which the capability gives: --cap packages");
+    expect_text(proc_expect(coop(b, "run", "--cap", "packages", "-c",
+                                 "import numpy as np\na = np.arange(9.).reshape(3, 3) + np.eye(3)\n"
+                                 "print((a @ np.linalg.inv(a)).round(6).trace(), np.fft.fft(a)[0, 0].real, np.ones(10**6).sum())"),
+                            0)
+                    ->out,
+                "3.0 4.0 1000000.0\n");
+    assert_string_equal(json_str(last_receipt(), "enforcement.seccomp"), "python");
+}
+
+static void the_capability_is_pythons_alone(void **state)
+{
+    (void)state;
+    expect_has(proc_expect(coop(b, "run", "--cap", "packages", script(b, "a.lua", "print(1)")), COOP_EXIT_USAGE)->err, "modules of Python");
+    expect_has(proc_expect(coop(b, "run", "--engine", "python-packages", script(b, "a.py", "print(1)")), COOP_EXIT_USAGE)->err,
+               "--engine python --cap packages");
+}
+
+/* ---- templates ------------------------------------------------------------------------------------------------------------------------- */
+
+static void a_template_has_its_modules_and_its_names(void **state)
+{
+    (void)state;
+    (void)proc_expect(coop(b, "template", "build", "data", "--engine", "python", "-m", "sqlite3", "-m", "decimal"), 0);
+    expect_text(proc_expect(coop(b, "run", "--template", "data", "-c", "import sys; print('_sqlite3' in sys.modules)"), 0)->out, "True\n");
+    (void)proc_expect(
+        coop(b, "template", "build", "words", "--run", script(b, "init.py", "words = {'a': 1}\ndef count(): return len(words)\n")), 0);
+    expect_text(proc_expect(coop(b, "run", "--template", "words", "-c", "words['b'] = 2; print(count())"), 0)->out, "2\n");
+    expect_text(proc_expect(coop(b, "run", "--template", "words", "-c", "print(count())"), 0)->out, "1\n");
+    assert_string_equal(json_str(last_receipt(), "enforcement.seccomp"), "python-template");
+    assert_string_not_equal(
+        proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes,
+        proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes);
+}
+
+static void a_template_that_fails_says_why(void **state)
+{
+    (void)state;
+    expect_has(coop(b, "template", "build", "bad", "--run", script(b, "init.py", "x = 1\nx / 0\n"))->err,
+               "  File \"init.py\", line 2, in <module>\n    x / 0\n    ~~^~~\nZeroDivisionError: division by zero");
+    expect_has(coop(b, "template", "build", "bad", "--run", script(b, "init.py", "raise SystemExit(3)\n"))->err,
+               "the init of a template ended with exit code 3");
+}
+
+static int up(void **state)
+{
+    b = broker_new();
+    broker_up(b);
+    (void)state;
+    return 0;
+}
+
+static int down(void **state)
+{
+    void *made = b;
+
+    (void)state;
+    return broker_teardown(&made);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest others[] = {
+        cmocka_unit_test(an_exception_has_its_type_message_and_traceback_in_the_receipt),
+        cmocka_unit_test(a_file_is_known_by_its_ending_or_its_first_line),
+        cmocka_unit_test(a_module_runs_as_a_script),
+        cmocka_unit_test(modules_and_packages_that_were_sent_come_first),
+        cmocka_unit_test(variables_reach_it),
+        cmocka_unit_test(standard_input_is_text_and_bytes),
+        cmocka_unit_test(a_line_is_out_before_the_script_goes_on),
+        cmocka_unit_test(a_cancel_is_keyboardinterrupt),
+        cmocka_unit_test(a_handler_of_sigterm_is_asked_instead),
+        cmocka_unit_test(random_numbers_of_two_jobs_differ),
+        cmocka_unit_test(numpy_works_by_capability_and_is_named_without),
+        cmocka_unit_test(the_capability_is_pythons_alone),
+        cmocka_unit_test(a_template_has_its_modules_and_its_names),
+        cmocka_unit_test(a_template_that_fails_says_why),
+    };
+    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+
+    for (size_t i = 0; i < N_ENDS; i++)
+        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
+    memcpy(tests + N_ENDS, others, sizeof(others));
+    cmocka_set_test_filter(getenv("TEST"));
+    return _cmocka_run_group_tests("python", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+}

@@ -1,0 +1,147 @@
+/* test_python_bad.c - scripts of Python that are wrong, greedy or hostile: each ends by its name, and the broker takes the next. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coop/exit_codes.h"
+#include "tests/support/broker_fixture.h"
+
+static struct broker *b;
+
+struct end {
+    const char *sentence;
+    const char *code;
+    const char *limit; /* or NULL */
+    int exit;
+    const char *cause;
+    const char *err; /* has it */
+};
+
+#define FAILS     COOP_EXIT_EXCEPTION, "exception"
+#define POLICY    COOP_EXIT_POLICY, "policy"
+#define SIGNAL(n) COOP_EXIT_SIGNAL_BASE + (n), "signal"
+#define EXIT(n)   (n), (n) == 0 ? "ok" : "exit"
+#define LIBC      "import ctypes; libc = ctypes.CDLL(None); "
+#define PROGRAMS  "no program is started from in here: coop run --engine exec runs programs"
+
+/* clang-format off */
+static const struct end ends[] = {
+    /* wrong */
+    { "a syntax error is shown with its place", "x = 1\ndef f(:\n  pass", NULL, FAILS, "  File \"<string>\", line 2\n    def f(:\n          ^\nSyntaxError: invalid syntax" },
+    { "source that is not UTF-8 is a syntax error", "# \xff\xfe\nprint(1)", NULL, FAILS, "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xff" },
+    { "a missing module is named", "import no_such", NULL, FAILS, "ModuleNotFoundError: No module named 'no_such'" },
+    { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
+    { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
+    { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
+    { "deeper than the stack, with the limit taken away, is RecursionError by name", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: the C stack is used up" },
+
+    /* greedy */
+    { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },
+    { "many small ones are", "x = []\nwhile True: x.append('a' * 10000)", "memory=64M", FAILS, "MemoryError" },
+    { "MemoryError can be handled", "x = []\ntry:\n    while True: x.append(bytes(10**6))\nexcept MemoryError:\n    n = len(x); x.clear()\nassert 30 < n < 300, n", "memory=128M", EXIT(0), "" },
+    { "an endless loop ends at the cpu limit", "while True: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
+    { "one that catches everything does", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
+    { "one that sleeps ends at the wall limit", "import time; time.sleep(1000)", "wall=300ms", COOP_EXIT_TIME_LIMIT, "wall_limit", "wall_limit" },
+    { "one in C does", "'a' * 10**7 in ('a' * 10**7 + 'b') * 2; sum(range(10**12))", "cpu=300ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
+    { "an atexit function that never ends does", "import atexit\n@atexit.register\ndef f():\n    while True: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
+    { "a thread that never ends does", "import threading\ndef f():\n    while True: pass\nthreading.Thread(target=f).start()", "cpu=300ms,threads=2", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
+    { "output past the cap ends it", "while True: print('x' * 1000)", "stdout=10K", COOP_EXIT_JOB_FAILED, "output_limit", "output_limit" },
+    { "a trace function that raises is its own error", "import sys\ndef t(*a): 1 / 0\nsys.settrace(t)\ndef f(): pass\nf()", NULL, FAILS, "ZeroDivisionError" },
+
+    /* files, programs, networks: refused where they are asked for */
+    { "a file cannot be opened", "open('/etc/passwd')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: '/etc/passwd'" },
+    { "nor made", "open('x', 'w')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: 'x'" },
+    { "nor a directory made, listed, left", "import os\nfor f in os.mkdir, os.listdir, os.rmdir, os.unlink, os.chdir, os.stat:\n    try: f('/tmp/x')\n    except PermissionError: pass\n    else: raise SystemExit(f)", NULL, EXIT(0), "" },
+    { "no program is started by subprocess", "import subprocess; subprocess.run(['ls'])", NULL, FAILS, PROGRAMS },
+    { "nor by os.system", "import os; os.system('ls')", NULL, FAILS, PROGRAMS },
+    { "nor by os.popen", "import os; os.popen('ls')", NULL, FAILS, PROGRAMS },
+    { "there is no network", "import socket; socket.create_connection(('127.0.0.1', 1))", NULL, FAILS, "PermissionError: [Errno 13] Permission denied" },
+
+    /* the seal */
+    { "os.fork() ends it, and is named", "import os; os.fork()", NULL, POLICY, "clone(17|CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID" },
+    { "so does a fork by ctypes", LIBC "libc.fork()", NULL, POLICY, "clone(17|" },
+    { "so does a raw system call", LIBC "libc.syscall(101, 0, 0, 0, 0)", NULL, POLICY, "ptrace(" },
+    { "a program by execve does", "import os; os.execv('/bin/ls', ['ls'])", NULL, POLICY, "execve(" },
+    { "a signal to others does", "import os; os.kill(1, 9)", NULL, POLICY, "kill(1, SIGKILL)" },
+    { "memory cannot be made executable", LIBC "libc.mmap.restype = ctypes.c_void_p; libc.mmap(None, 4096, 7, 0x22, -1, 0)", NULL, POLICY, "PROT_READ|PROT_WRITE|PROT_EXEC" },
+    { "the image of the library cannot be made writable", LIBC "import _coop_finder, struct; m = _coop_finder.image.memory\n"
+      "libc = ctypes.CDLL(None, use_errno=True); at = struct.unpack('P', ctypes.string_at(id(m) + 56, 8))[0]\n"
+      "assert ctypes.string_at(at, 8) == bytes(m[:8])\n"
+      "assert libc.mprotect(ctypes.c_void_p(at), 4096, 3) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(13), "" },
+    { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
+    { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
+
+    /* crashes */
+    { "a bad pointer is SIGSEGV", "import ctypes; ctypes.string_at(0)", NULL, SIGNAL(SIGSEGV), "signal 11" },
+    { "abort() is SIGABRT", "import os; os.abort()", NULL, SIGNAL(SIGABRT), "it called abort()" },
+    { "faulthandler takes nothing of ours", "import faulthandler; faulthandler.enable(); faulthandler._sigsegv()", NULL, COOP_EXIT_SIGNAL_BASE + SIGSEGV, NULL, "" },
+};
+/* clang-format on */
+
+enum { N_ENDS = sizeof(ends) / sizeof(ends[0]) };
+
+static void it_ends_so(void **state)
+{
+    const struct end *e = *state;
+    struct proc *p = proc_expect(coop(b, "run", "--limit", e->limit != NULL ? e->limit : "cpu=20s", "-c", e->code), e->exit);
+    const char *id = json_str(json_of(&coop(b, "ls", "--json", "--limit", "1")->out), "jobs.0.id");
+
+    if (e->cause != NULL)
+        assert_string_equal(json_str(receipt_of(b, id), "cause"), e->cause);
+    expect_has(p->err, e->err);
+    expect_text(proc_expect(coop(b, "run", "-c", "print('next')"), 0)->out, "next\n");
+}
+
+static void a_script_with_nul_bytes_is_refused_before_it_is_sent(void **state)
+{
+    (void)state;
+    expect_has(proc_expect(coop_in(b, "a\0b", 3, "run", "--engine", "python", "-"), COOP_EXIT_USAGE)->err, "it has NUL bytes");
+}
+
+static void one_that_ignores_a_cancel_is_killed(void **state)
+{
+    struct proc *p =
+        coop_start(b, "run", "-c", "import time\nprint('up')\nwhile True:\n    try: time.sleep(1000)\n    except BaseException: pass");
+
+    (void)state;
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+}
+
+static int up(void **state)
+{
+    (void)state;
+    b = broker_new();
+    broker_up(b);
+    return 0;
+}
+
+static int down(void **state)
+{
+    void *made = b;
+
+    (void)state;
+    return broker_teardown(&made);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest others[] = {
+        cmocka_unit_test(a_script_with_nul_bytes_is_refused_before_it_is_sent),
+        cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
+    };
+    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+
+    for (size_t i = 0; i < N_ENDS; i++)
+        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
+    memcpy(tests + N_ENDS, others, sizeof(others));
+    cmocka_set_test_filter(getenv("TEST"));
+    return _cmocka_run_group_tests("python, bad input", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+}

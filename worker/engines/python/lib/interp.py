@@ -1,0 +1,169 @@
+"""The engine python as one of interpreters: what a call means in here, and what is said of how it failed. The call itself is made by interp.c."""
+
+import _coop_run as run
+import builtins
+import importlib
+import linecache
+import sys
+import traceback
+import types
+
+TRACEBACK_MOST = 15 << 10  # characters; what is cut off is its beginning
+REMEMBERED = 64  # sources of exec, for tracebacks
+
+main = None  # the module __main__
+named = {}  # how often each name of a source has been used
+remembered = []
+
+
+class Refused(Exception):
+    """The call is none: the name of docs/calls.md, and why."""
+
+
+def begin(name, source, args, env, modules):
+    global main
+    main = run.begin(source, name, args, env, modules)
+
+
+# ---- what is called -------------------------------------------------------------------------------------------------------------------
+
+
+def remember(name, source):
+    """The name by which tracebacks find this source, and no other of that name."""
+    name = name or "<exec>"
+    named[name] = named.get(name, 0) + 1
+    if named[name] > 1:
+        name = f"{name} ({named[name]})"
+    remembered.append(name)
+    if len(remembered) > REMEMBERED:
+        linecache.cache.pop(remembered.pop(0), None)
+    run.fill_linecache(name, source)
+    return name
+
+
+def find_exec(source, name):
+    """(function, arguments, keywords, whether its value may be one that cannot be sent)"""
+    name = remember(name, source)
+    try:
+        code = compile(source, name, "eval", dont_inherit=True)
+    except SyntaxError:
+        return exec, (compile(source, name, "exec", dont_inherit=True), main.__dict__), {}, True
+    return eval, (code, main.__dict__), {}, True
+
+
+def imported(name):
+    """The module, or None: there is none of that name."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name + ".").startswith(error.name + "."):
+            return None
+        raise
+
+
+def walk(thing, names):
+    for name in names:
+        thing = getattr(thing, name, None)
+    return thing
+
+
+def find_function(name):
+    """"f", "thing.method": of __main__, or Python's own; "json.dumps", "json:dumps": of a module."""
+    module, colon, path = name.partition(":")
+    if colon:
+        return walk(imported(module), path.split("."))
+    first, *rest = name.split(".")
+    if first in main.__dict__:
+        return walk(main.__dict__[first], rest)
+    if hasattr(builtins, first):
+        return walk(getattr(builtins, first), rest)
+    module = imported(".".join([first, *rest[:-1]])) if rest and all([first, *rest]) else None
+    if module is None and len(rest) > 1:
+        module, rest = imported(first), [None, *rest]
+        return walk(module, rest[1:])
+    return walk(module, rest[-1:]) if module is not None else None
+
+
+def find_call(name, args):
+    kwargs = {}
+    if name == ":call":
+        from coop.functions import build
+        what, args, kwargs = args
+        name = what if isinstance(what, str) else what["name"]
+        function = find_function(what) if isinstance(what, str) else build(what, main.__dict__)
+    else:
+        function = find_function(name)
+    if not callable(function):
+        raise Refused("NoFunction", f"there is no function '{name}' in this interpreter")
+    args = tuple(args or ())
+    if isinstance(function, types.BuiltinFunctionType):  # eval(), globals() and their like want to be called by somebody
+        return types.FunctionType(by_hand.__code__, main.__dict__), (function, args, kwargs), {}, False
+    return function, args, kwargs, False
+
+
+def by_hand(_function, _args, _kwargs):
+    return _function(*_args, **_kwargs)
+
+
+def set_names(names):
+    if not isinstance(names, dict):
+        raise Refused("BadRequest", "what is prepared is a map of names to values")
+    if not all(isinstance(name, str) for name in names):
+        raise Refused("BadRequest", "a name is text")
+    main.__dict__.update(names)
+
+
+def find_prepare(names):
+    return set_names, (names,), {}, False
+
+
+# ---- what is said of it ---------------------------------------------------------------------------------------------------------------
+
+
+def own_part(tb):
+    """Without the frames of the engine's own files, which are the first."""
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith("<coop _"):
+        tb = tb.tb_next
+    return tb
+
+
+def type_name(kind):
+    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message_of(error):
+    try:
+        return str(error)[:4096]
+    except Exception:
+        return "<its message cannot be had>"
+
+
+def report(error):
+    """(type, message, traceback), texts."""
+    error.__traceback__ = own_part(error.__traceback__)
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip("\n")
+    if len(text) > TRACEBACK_MOST:
+        text = "[...]\n" + text[-TRACEBACK_MOST:].partition("\n")[2]
+    return type_name(type(error)), message_of(error), text
+
+
+def flush():
+    """What was printed is there before the value is."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError, OSError):
+            pass
+
+
+def say(error):
+    """Of an interpreter that does not begin: on standard error, too."""
+    run.print_exception(type(error), error, own_part(error.__traceback__))
+
+
+def exit_code(error):
+    return run.exit_code_of(error)
+
+
+def finish():
+    run.finish()

@@ -1,0 +1,51 @@
+/* stack.c - see stack.h. */
+#include "worker/engines/python/stack.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "worker/engine.h"
+#include "worker/link.h"
+#include "worker/output.h"
+#include "worker/serve.h"
+
+enum { GUARD = 1 << 20, MOST = 8 << 20 }; /* below its end: a frame's size at most; the seal's limit of it */
+
+static uintptr_t top;
+
+int python_stack_measure(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t size;
+    int rc = pthread_getattr_np(pthread_self(), &attr);
+
+    if (rc != 0)
+        return -rc;
+    rc = pthread_attr_getstack(&attr, &low, &size);
+    top = (uintptr_t)low + size;
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+static const char message[] = "the C stack is used up: calls through C (repr, json, pickle, re, __del__, ...) are nested too deep for it. "
+                              "sys.setrecursionlimit() was set higher than 8 MiB of stack bear\n";
+
+void python_stack_fault(const void *address)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "RecursionError" };
+    struct rlimit limit;
+    uintptr_t at = (uintptr_t)address, size = MOST;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size)
+        size = limit.rlim_cur;
+    if (top == 0 || at >= top - size + 4096 || at < top - size - GUARD || link_is_mine())
+        return;
+    memcpy(o.message, message, sizeof(message) - 2); /* without the line's end */
+    output_write(PB__STREAM__STREAM_STDERR, "RecursionError: ", 16);
+    output_write(PB__STREAM__STREAM_STDERR, message, sizeof(message) - 1);
+    serve_finish(&o);
+}

@@ -1,0 +1,15 @@
+/*
+ * stack.h - the process's own stack, on which main runs: its end is told by name.
+ *
+ * Side: worker.
+ */
+#ifndef PYTHON_STACK_H
+#define PYTHON_STACK_H
+
+/* In the zygote: where it is. 0 or -errno. */
+int python_stack_measure(void);
+
+/* From the handler of a fault at address: when it is that stack's end, the job ends with RecursionError, and this does not return. */
+void python_stack_fault(const void *address);
+
+#endif
