@@ -52,7 +52,7 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
 PYTHON_OBJS := module engine lib streams image answer threads stack \
-               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack grl_switch grl_type grl_module loop
+               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks idents task_stack grl_switch grl_type grl_module loop
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 # What interpreters and the modules by which a script asks the broker are made of.
 PYTHON_OBJS += value value_make handle call_error message message_read asking ask_object waits calls lib_modules interp

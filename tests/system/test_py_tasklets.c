@@ -37,7 +37,7 @@ static const char load_module[] = "import sys, _imp\n"
                                   "runpy.run_path(sys.argv[0], run_name='__main__')\n";
 
 struct row {
-    const char *file; /* its path */
+    const char *file; /* its path; of CPython's tests how they run */
     const char *name;
 };
 
@@ -75,13 +75,6 @@ static void holds_in_a_sealed_worker(void **state)
     "test.test_generators", "test.test_generator_stop", "test.test_coroutines", "test.test_asyncgen", "test.test_yield_from",              \
         "test.test_context", "test.test_contextlib", "test.test_contextlib_async", "test.test_with", "test.test_raise",                    \
         "test.test_exception_group"
-#define OF_ASYNCIOS_CORE                                                                                                                   \
-    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_locks", "test.test_asyncio.test_queues"
-#define OF_ASYNCIOS_REST                                                                                                                   \
-    "test.test_asyncio.test_base_events", "test.test_asyncio.test_streams", "test.test_asyncio.test_taskgroups",                           \
-        "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners", "test.test_asyncio.test_waitfor",                             \
-        "test.test_asyncio.test_pep492"
-
 /* Where a copy of the package lies: the environment says, or it is installed. NULL: nowhere. */
 static const char *find(const char *variable, const char *installed, const char *file)
 {
@@ -123,40 +116,30 @@ static void cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and
     cpython((const char *const[]){ "sliced", OF_GENERATORS, NULL });
 }
 
-static void cpythons_tests_of_asyncios_tasks_and_futures_pass_in_a_tasklet(void **state)
+/* One test each: some take a while. */
+static void asyncio_module_passes(void **state)
 {
-    (void)state;
-    cpython((const char *const[]){ "plain", OF_ASYNCIOS_CORE, NULL });
+    const struct row *r = *state;
+
+    cpython((const char *const[]){ r->file, r->name, NULL });
 }
 
-static void cpythons_tests_of_asyncios_loops_and_groups_pass_in_a_tasklet(void **state)
+static size_t add_asyncio(struct CMUnitTest *tests, size_t n)
 {
-    (void)state;
-    cpython((const char *const[]){ "plain", OF_ASYNCIOS_REST, NULL });
-}
+    static const char *const modules[] = { "tasks",      "futures",  "base_events", "locks",   "streams", "queues",
+                                           "taskgroups", "timeouts", "runners",     "waitfor", "pep492" };
+    static const char *const ways[] = { "plain", "ours", "sliced" };
 
-static void cpythons_tests_of_asyncios_tasks_and_futures_pass_on_our_loop(void **state)
-{
-    (void)state;
-    cpython((const char *const[]){ "ours", OF_ASYNCIOS_CORE, NULL });
-}
+    for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+        for (size_t k = 0; k < sizeof(ways) / sizeof(ways[0]); k++) {
+            struct row *r = calloc(1, sizeof(*r));
 
-static void cpythons_tests_of_asyncios_loops_and_groups_pass_on_our_loop(void **state)
-{
-    (void)state;
-    cpython((const char *const[]){ "ours", OF_ASYNCIOS_REST, NULL });
-}
-
-static void cpythons_tests_of_asyncios_tasks_and_futures_pass_with_short_slices(void **state)
-{
-    (void)state;
-    cpython((const char *const[]){ "sliced", OF_ASYNCIOS_CORE, NULL });
-}
-
-static void cpythons_tests_of_asyncios_loops_and_groups_pass_with_short_slices(void **state)
-{
-    (void)state;
-    cpython((const char *const[]){ "sliced", OF_ASYNCIOS_REST, NULL });
+            *r = (struct row){ ways[k], strdup(support_text("test.test_asyncio.test_%s", modules[i])) };
+            tests[n++] = (struct CMUnitTest){ .name = strdup(support_text("cpythons_tests_of_asyncio_%s_pass_%s", modules[i], ways[k])),
+                                              .test_func = asyncio_module_passes,
+                                              .initial_state = r };
+        }
+    return n;
 }
 
 static void greenlets_own_tests_pass(void **state)
@@ -187,16 +170,10 @@ static size_t add_rows(struct CMUnitTest *tests, size_t n, const char *file)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ROWS_MAX + 16];
+    static struct CMUnitTest tests[ROWS_MAX + 64];
     static const struct CMUnitTest suites[] = {
         cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_in_a_tasklet),
         cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and_a_busy_neighbour),
-        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_in_a_tasklet),
-        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_in_a_tasklet),
-        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_on_our_loop),
-        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_on_our_loop),
-        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_with_short_slices),
-        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_with_short_slices),
         cmocka_unit_test(greenlets_own_tests_pass),
     };
     size_t n = 0;
@@ -215,6 +192,7 @@ int main(void)
     }
     for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
         tests[n++] = suites[i];
+    n = add_asyncio(tests, n);
     cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return _cmocka_run_group_tests("py_tasklets", tests, n, NULL, NULL);
 }

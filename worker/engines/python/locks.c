@@ -20,26 +20,7 @@ struct lock {
     unsigned long count;
 };
 
-static PyTypeObject lock_type, rlock_type;
-
-static unsigned long ident(void)
-{
-    PyThreadState *ts = py_state_current();
-    py_tasklet *t = py_thread != NULL ? py_current() : NULL;
-
-    if (t != NULL)
-        t->named = true;
-    return ts->thread_id;
-}
-
 /* ---- waiting ------------------------------------------------------------------------------------------------------------------- */
-
-/* This thread has others that could run meanwhile. */
-static bool has_tasklets(void)
-{
-    return py_thread != NULL && sched->alive > 0 && sched->current->state == TASK_RUNNING && py_state_busy(py_current()->ts) == NULL &&
-           sched->switch_trap == 0;
-}
 
 /* 1: a turn to try again; 0: the deadline; -1 with an error. */
 static int wait_as_tasklet(struct lock *l, int64_t deadline)
@@ -80,7 +61,7 @@ static int take(struct lock *l, int64_t us)
             rc = 2;
         else if (us == 0)
             rc = 0;
-        else if (has_tasklets())
+        else if (py_has_others())
             rc = wait_as_tasklet(l, deadline);
         else
             rc = wait_as_thread(l, us < 0 ? -1 : deadline - coop_now() > 0 ? deadline - coop_now() : 0);
@@ -184,7 +165,7 @@ static PyObject *at_fork_reinit(PyObject *self, PyObject *nothing)
     Py_RETURN_NONE;
 }
 
-static PyObject *lock_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+PyObject *py_lock_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct lock *l = (struct lock *)type->tp_alloc(type, 0);
 
@@ -218,7 +199,7 @@ static PyObject *lock_repr(PyObject *self)
 {
     const struct lock *l = (struct lock *)self;
 
-    if (Py_IS_TYPE(self, &lock_type))
+    if (Py_IS_TYPE(self, &py_lock_type))
         return PyUnicode_FromFormat("<%s %s object at %p>", l->locked ? "locked" : "unlocked", Py_TYPE(self)->tp_name, self);
     return PyUnicode_FromFormat("<%s %s object owner=%ld count=%lu at %p>", l->count > 0 ? "locked" : "unlocked", Py_TYPE(self)->tp_name,
                                 (long)l->owner, l->count, self);
@@ -239,7 +220,7 @@ static PyMethodDef lock_methods[] = {
     { NULL,              NULL,            0,                            NULL                                        }
 };
 
-static PyTypeObject lock_type = {
+PyTypeObject py_lock_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_thread.lock", .tp_basicsize = sizeof(struct lock), .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_doc = "A lock: of threads, and of tasklets.",        .tp_dealloc = lock_dealloc,          .tp_repr = lock_repr,
     .tp_weaklistoffset = offsetof(struct lock, weak),        .tp_methods = lock_methods,
@@ -249,7 +230,7 @@ static PyTypeObject lock_type = {
 
 static int take_again(struct lock *l, int64_t us)
 {
-    unsigned long me = ident();
+    unsigned long me = py_ident();
     int rc;
 
     if (l->count > 0 && l->owner == me) {
@@ -290,7 +271,7 @@ static PyObject *rrelease(PyObject *self, PyObject *nothing)
     struct lock *l = (struct lock *)self;
 
     (void)nothing;
-    if (l->count == 0 || l->owner != ident()) {
+    if (l->count == 0 || l->owner != py_ident()) {
         PyErr_SetString(PyExc_RuntimeError, "cannot release un-acquired lock");
         return NULL;
     }
@@ -312,7 +293,7 @@ static PyObject *is_owned(PyObject *self, PyObject *nothing)
     const struct lock *l = (struct lock *)self;
 
     (void)nothing;
-    return PyBool_FromLong(l->count > 0 && l->owner == ident());
+    return PyBool_FromLong(l->count > 0 && l->owner == py_ident());
 }
 
 /* Condition.wait(): all levels at once, and back. */
@@ -351,7 +332,7 @@ static PyObject *recursion_count(PyObject *self, PyObject *nothing)
     const struct lock *l = (struct lock *)self;
 
     (void)nothing;
-    return PyLong_FromUnsignedLong(l->owner == ident() ? l->count : 0);
+    return PyLong_FromUnsignedLong(l->owner == py_ident() ? l->count : 0);
 }
 
 static PyMethodDef rlock_methods[] = {
@@ -367,113 +348,14 @@ static PyMethodDef rlock_methods[] = {
     { NULL,               NULL,             0,                            NULL                                        }
 };
 
-static PyTypeObject rlock_type = {
+PyTypeObject py_rlock_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_thread.RLock",
     .tp_basicsize = sizeof(struct lock),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .tp_doc = "A lock that its owner, a thread or a tasklet, may take again.",
-    .tp_new = lock_new,
+    .tp_new = py_lock_new,
     .tp_dealloc = lock_dealloc,
     .tp_repr = lock_repr,
     .tp_weaklistoffset = offsetof(struct lock, weak),
     .tp_methods = rlock_methods,
 };
-
-/* ---- the module's functions ---------------------------------------------------------------------------------------------------- */
-
-static PyObject *allocate_lock(PyObject *self, PyObject *nothing)
-{
-    (void)self;
-    (void)nothing;
-    return lock_new(&lock_type, NULL, NULL);
-}
-
-static PyObject *get_ident(PyObject *self, PyObject *nothing)
-{
-    (void)self;
-    (void)nothing;
-    return PyLong_FromUnsignedLong(ident());
-}
-
-void py_locks_forget(unsigned long id)
-{
-    static PyObject *name;
-    PyObject *threading, *active, *key;
-
-    if (name == NULL)
-        name = PyUnicode_InternFromString("threading");
-    threading = name != NULL ? PyImport_GetModule(name) : NULL;
-    active = threading != NULL ? PyObject_GetAttrString(threading, "_active") : NULL;
-    key = PyLong_FromUnsignedLong(id);
-
-    if (active != NULL && key != NULL && PyDict_Contains(active, key) == 1)
-        (void)PyDict_DelItem(active, key);
-    PyErr_Clear();
-    Py_XDECREF(key);
-    Py_XDECREF(active);
-    Py_XDECREF(threading);
-}
-
-static PyObject *time_sleep; /* time's own */
-
-/* sleep(seconds): of a tasklet among others: they run. */
-PyObject *py_sleep(PyObject *self, PyObject *seconds)
-{
-    py_tasklet *me;
-    double s;
-    int rc;
-
-    (void)self;
-    if (!has_tasklets() || (!PyFloat_Check(seconds) && !PyLong_Check(seconds)))
-        return PyObject_CallOneArg(time_sleep, seconds);
-    s = PyFloat_AsDouble(seconds);
-    if (!(s >= 0 && s < 1e9)) {
-        PyErr_Clear();
-        return PyObject_CallOneArg(time_sleep, seconds);
-    }
-    me = py_current();
-    py_set_tempval(me, NULL);
-    rc = task_block(NULL, coop_after((int64_t)(s * 1e6)), "sleep", NULL);
-    return py_came_back(me, rc == -ETIMEDOUT ? 0 : rc);
-}
-
-static PyMethodDef functions[] = {
-    {"get_ident",      get_ident,     METH_NOARGS, "get_ident() -> int: of the thread, or of the tasklet."},
-    { "allocate_lock", allocate_lock, METH_NOARGS, "allocate_lock() -> lock"                              },
-    { "allocate",      allocate_lock, METH_NOARGS, NULL                                                   },
-    { "sleep",         py_sleep,      METH_O,      "sleep(seconds): other tasklets run meanwhile."        },
-    { NULL,            NULL,          0,           NULL                                                   }
-};
-
-static int set(PyObject *module, const char *name, PyObject *value)
-{
-    int rc = module != NULL && value != NULL ? PyObject_SetAttrString(module, name, value) : -1;
-
-    Py_XDECREF(value);
-    return rc;
-}
-
-static int set_time(void)
-{
-    PyObject *time = PyImport_ImportModule("time");
-
-    time_sleep = time != NULL ? PyObject_GetAttrString(time, "sleep") : NULL;
-    return time_sleep != NULL ? set(time, "sleep", PyCFunction_New(&functions[3], NULL)) : -1;
-}
-
-int py_locks_install(void)
-{
-    PyObject *thread = PyImport_ImportModule("_thread");
-    int rc = thread != NULL && PyType_Ready(&lock_type) == 0 && PyType_Ready(&rlock_type) == 0 ? 0 : -1;
-
-    for (size_t i = 0; rc == 0 && i < 3; i++)
-        rc = set(thread, functions[i].ml_name, PyCFunction_New(&functions[i], NULL));
-    if (rc == 0)
-        rc = set(thread, "LockType", Py_NewRef((PyObject *)&lock_type));
-    if (rc == 0)
-        rc = set(thread, "RLock", Py_NewRef((PyObject *)&rlock_type));
-    if (rc == 0)
-        rc = set_time();
-    Py_XDECREF(thread);
-    return rc;
-}

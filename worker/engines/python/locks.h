@@ -16,7 +16,15 @@ int py_locks_install(void);
 /* The tasklet with this identity ends: threading forgets it. */
 void py_locks_forget(unsigned long ident);
 
-/* time.c's, for tasklets. */
-PyObject *py_sleep(PyObject *self, PyObject *seconds);
+/* Of the tasklet that runs, or of a thread without. */
+unsigned long py_ident(void);
+
+/* This thread has others that could run while the caller waits, and the caller may wait. */
+bool py_has_others(void);
+
+/* ---- between locks.c and idents.c ---- */
+
+extern PyTypeObject py_lock_type, py_rlock_type;
+PyObject *py_lock_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
 #endif
