@@ -37,7 +37,7 @@ static const struct thing things[] = {
     { "ended",    { "submit", "{script}" } },
     { "other",    { "submit", "{script}" } },
     { "failed",   { "submit", "{fails}" } },
-    { "held",     { "submit", "--hold", "-l", "team=blue", "--retry", "3,on=exit", "{script}" } },
+    { "held",     { "submit", "--hold", "-l", "team=blue", "--retry", "3,on=exit", "--webhook", "https://example.org/", "{script}" } },
     { "held2",    { "submit", "--hold", "{script}" } },
     { "held3",    { "submit", "--in", "1h", "{script}" } },
     { "loop",     { "submit", "{forever}" } },
