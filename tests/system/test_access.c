@@ -862,6 +862,10 @@ static void local_users_are_tenants_that_do_not_see_each_other(void **state)
     assert_int_equal(proc_end(coop_start_as(b, &bob, "tenant", "create", "mine")), COOP_EXIT_PERMISSION);
     assert_int_equal(proc_end(coop_start_as(b, &bob, "token", "create", "read")), COOP_EXIT_PERMISSION);
     assert_int_equal(proc_end(coop_start_as(b, &bob, "audit", "verify")), COOP_EXIT_PERMISSION);
+    expect_lacks(proc_expect(coop(b, "tenant", "ls", "-q"), 0)->out, support_text("uid-%d\n", BOB)); /* who only looks is none */
+    expect_has(proc_expect(coop(b, "tenant", "ls", "-q"), 0)->out, support_text("uid-%d\n", ALICE));
+    (void)proc_expect(coop(b, "quota", "set", support_text("uid-%d", BOB), "max_queued=0"), 0); /* before he comes */
+    assert_int_equal(proc_end(coop_start_as(b, &bob, "submit", file)), COOP_EXIT_QUOTA);
     (void)proc_expect(coop(b, "show", id), 0); /* root sees all */
     (void)proc_expect(coop(b, "tenant", "create", "acme", support_text("uids=%d,%d", ALICE, BOB)), 0);
     p = coop_start_as(b, &bob, "tenant", "show");
