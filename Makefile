@@ -52,10 +52,10 @@ LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error 
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
 PYTHON_OBJS := module engine lib streams image answer threads stack \
-               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack grl_switch grl_type grl_module
+               builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks task_stack grl_switch grl_type grl_module loop
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 # What interpreters and the modules by which a script asks the broker are made of.
-PYTHON_OBJS += value value_make handle call_error message message_read asking calls lib_modules interp
+PYTHON_OBJS += value value_make handle call_error message message_read asking ask_object waits calls lib_modules interp
 CLIENT_OBJS := client req_socket req_dial endpoint autostart error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases audit val_json_words val_json_read val_json_parts val_json_write tls_link
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message field_size value_number value_read value_write value_path val val_code val_map tls_address enum_name
@@ -86,7 +86,7 @@ UNIT_client := req_socket val_json client
 UNIT_courier := errand_id
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults py_tasklets python python_bad
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults py_tasklets python python_bad py_interp py_interp_ask python_none
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml courier
 

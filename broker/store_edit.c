@@ -332,7 +332,10 @@ static int remove_array(struct store *s, struct store_op *op, int64_t now_us)
         op->status = -ENOENT;
     else if (err == 0 && array[1] == 0)
         op->status = -EBUSY;
-    return err != 0 || op->status != 0 ? err : remove_slice(s, op, now_us);
+    if (err == 0 && op->status == 0)
+        err = remove_slice(s, op, now_us);
+    return err == 0 && op->slice.more ? store_array_whole(s, op->job, 0)
+                                      : err; /* cut short, whatever opens the store next goes on with it */
 }
 
 int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us)

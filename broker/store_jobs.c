@@ -193,12 +193,12 @@ static int insert_array(struct store *s, const struct store_op *op, int *ret_new
     return store_run_with(s, W_ARRAY, &b, ret_new);
 }
 
-static int make_whole(struct store *s, const struct store_op *op)
+int store_array_whole(struct store *s, const char *id, uint64_t tasks)
 {
     struct binder b = store_binder(s->w[W_ARRAY_WHOLE]);
 
-    store_put_text(&b, op->job);
-    store_put_num(&b, op->submit.array->tasks);
+    store_put_text(&b, id);
+    store_put_num(&b, tasks);
     return store_run_with(s, W_ARRAY_WHOLE, &b, NULL);
 }
 
@@ -219,7 +219,8 @@ static int submit_tasks(struct store *s, struct store_op *op, int64_t now_us)
         op->status = -EEXIST;
     op->slice.next = end;
     op->slice.more = end < m->array->tasks;
-    return err == 0 && op->status == 0 && !op->slice.more && m->array->tasks > STORE_SLICE ? make_whole(s, op) : err;
+    return err == 0 && op->status == 0 && !op->slice.more && m->array->tasks > STORE_SLICE ? store_array_whole(s, op->job, m->array->tasks)
+                                                                                           : err;
 }
 
 static int submit_array(struct store *s, struct store_op *op, int64_t now_us)

@@ -350,6 +350,7 @@ int store_finish(struct store *s, struct store_op *op, int64_t now_us);
 int store_remove(struct store *s, struct store_op *op, int64_t now_us);
 #define STORE_SLICE 1000 /* tasks of an array that one transaction makes or removes */
 /* An array that never became whole, and some of its tasks: the next slice. op->slice.more: there are others. */
+int store_array_whole(struct store *s, const char *id, uint64_t tasks); /* 0: it is not whole any more */
 int store_remove_not_whole(struct store *s, struct store_op *op, int64_t now_us);
 /* The id of one; "": there is none. */
 int store_not_whole(struct store *s, char ret[ULID_LEN + 1]);

@@ -177,7 +177,7 @@ static int push(struct edit *e)
     if (d == NULL)
         return rc;
     *d = (struct edited){ .broker = c->broker, .way = c->way, .actor = c->actor, .jobs = e->jobs };
-    rc = frame_decode(&d->spec, &pb__job_spec__descriptor, e->op->edit.spec.bytes, e->op->edit.spec.len, FRAME_MAX_CONTROL);
+    rc = store_decode_spec(&d->spec, e->op->edit.spec.bytes, e->op->edit.spec.len);
     if (rc == 0)
         rc = edit_deps(e);
     if (rc != 0) {

@@ -89,7 +89,7 @@ static int read_show(struct control_call *c, struct show *s)
     if (rc != 0 && !unstored)
         return rc;
     if (unstored) /* its spec is with it: an interpreter begins before it is committed */
-        rc = frame_decode(&s->spec, &pb__job_spec__descriptor, job->spec, job->spec_len, FRAME_MAX_CONTROL);
+        rc = store_decode_spec(&s->spec, job->spec, job->spec_len);
     else
         rc = stored_spec(b, c->id, &s->spec);
     s->status = s->stored.status;

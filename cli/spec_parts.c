@@ -165,6 +165,8 @@ static const struct engine_part {
     { ENGINE_NATIVE, "so",     spec_file_code_file },
     { ENGINE_EXEC,   "argv",   spec_file_argv },
     { ENGINE_EXEC,   "file",   spec_file_code_file },
+    { ENGINE_PYTHON, "source", spec_file_code_source },
+    { ENGINE_PYTHON, "file",   spec_file_code_file },
 };
 /* clang-format on */
 enum { PARTS = sizeof(engine_parts) / sizeof(engine_parts[0]) };

@@ -112,7 +112,8 @@ static int explain_dial(struct coop_client *c, int rc, struct coop_error *why)
                               (unsigned)uid);
     case -EKEYREJECTED:
         coop_error_set(why, EKEYREJECTED, COOP_EXIT_PERMISSION, "the broker at %s: %s", url, req_last_words(c->req));
-        coop_error_hint(why, "name the file of the certificate that it is known by: --ca FILE, or COOP_CA");
+        if (req_last_hint(c->req) != NULL)
+            coop_error_hint(why, "%s", req_last_hint(c->req));
         return -EKEYREJECTED;
     case -EACCES: return coop_error_set(why, EACCES, COOP_EXIT_PERMISSION, "you may not connect to the broker at %s", url);
     case -EPROTO:

@@ -63,6 +63,7 @@ static int connect_tls(struct req_socket *s)
     int rc = begin_stream(s, s->name->ai_family), on = 1;
 
     s->words[0] = '\0';
+    s->hint = NULL;
     if (rc != 0)
         return rc;
     (void)setsockopt(s->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

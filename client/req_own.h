@@ -23,6 +23,7 @@ struct req_socket {
     struct tls_context *tls;
     struct tls_link *link; /* of the stream */
     char words[REQ_WHY];   /* of the last error */
+    const char *hint;      /* the same */
     uint8_t *tail;
     size_t tail_len;
     size_t max_body;

@@ -93,7 +93,7 @@ static void go_down(struct req_socket *s, int why, int why_calls)
     if (s->stream.fd >= 0)
         epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->stream.fd, NULL); /* by hand: a child that was forked may hold it, too */
     if (s->link != NULL) {
-        int rc = tls_link_error(s->link, s->words);
+        int rc = tls_link_error(s->link, s->words, &s->hint);
 
         why = rc != 0 ? rc : why;
         s->name = s->name->ai_next != NULL ? s->name->ai_next : s->names;
@@ -319,6 +319,11 @@ int req_last_error(const struct req_socket *s, uid_t *ret_uid)
 const char *req_last_words(const struct req_socket *s)
 {
     return s->words;
+}
+
+const char *req_last_hint(const struct req_socket *s)
+{
+    return s->hint;
 }
 
 int req_set_tail(struct req_socket *s, const void *bytes, size_t len)

@@ -48,6 +48,8 @@ int req_open_tls(const struct tls_address *at, const char *ca, size_t max_body, 
 int req_set_tail(struct req_socket *s, const void *bytes, size_t len);
 /* More about req_last_error(): "" when there is no more. */
 const char *req_last_words(const struct req_socket *s);
+/* What helps against it, or NULL; a text that stays. */
+const char *req_last_hint(const struct req_socket *s);
 
 /* Calls that are open end as -ECONNRESET. */
 void req_close(struct req_socket *s);

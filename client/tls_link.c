@@ -28,6 +28,8 @@ struct tls_link {
     bool shaken;
     int error; /* 0, or why it is over */
     char why[TLS_LINK_WHY];
+    const char *hint; /* what helps, or NULL */
+    char names[192];  /* of a certificate that is for another host; "": none */
 };
 
 /* ---- the context ------------------------------------------------------------------------------------------------------------------- */
@@ -127,6 +129,65 @@ static int fd_recv(void *ctx, unsigned char *bytes, size_t len)
     return n >= 0 ? (int)n : fail(l, MBEDTLS_ERR_SSL_WANT_READ);
 }
 
+/* What is wrong with a certificate, the first that is, and what helps. */
+#define OTHER_CA "name the file of the certificate that it is known by: --ca FILE, or COOP_CA"
+static const struct fault {
+    uint32_t flag;
+    const char *text, *hint;
+} faults[] = {
+    {MBEDTLS_X509_BADCERT_CN_MISMATCH,  "it is for another host",
+     "connect by a name that it has, or give the broker one that has this name too: coop cert DIR --host NAME"                                        },
+    { MBEDTLS_X509_BADCERT_EXPIRED,     "it has expired",                               "whoever runs the broker has to renew it: coop cert makes one"},
+    { MBEDTLS_X509_BADCERT_FUTURE,      "it is not valid yet",                          "compare the clocks of both machines: date"                   },
+    { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "none of those that are trusted has signed it", OTHER_CA                                                      },
+    { 0,                                "it is not good",                               OTHER_CA                                                      },
+};
+
+/* The names of a certificate, as many as have room; what stands in one is anybody's, so only what a name of a host is made of is shown. */
+static void list_names(const mbedtls_x509_crt *crt, char *ret, size_t size)
+{
+    size_t n = 0;
+
+    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
+        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) != MBEDTLS_X509_SAN_DNS_NAME)
+            continue;
+        if (n + s->buf.len + sizeof(", ") > size)
+            return;
+        if (n > 0)
+            n += (size_t)snprintf(ret + n, size - n, ", ");
+        for (size_t i = 0; i < s->buf.len; i++)
+            ret[n++] = (char)(s->buf.p[i] > ' ' && s->buf.p[i] < 0x7f ? s->buf.p[i] : '?');
+        ret[n] = '\0';
+    }
+}
+
+/* mbedTLS keeps no certificate that it refuses: its names are written down while it is looked at. */
+static int look_at(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+    struct tls_link *l = ctx;
+
+    if (depth == 0 && (*flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) != 0)
+        list_names(crt, l->names, sizeof(l->names));
+    return 0;
+}
+
+static void explain_certificate(struct tls_link *l)
+{
+    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
+    const struct fault *f = faults;
+
+    if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0)
+        flags = MBEDTLS_X509_BADCERT_NOT_TRUSTED; /* then nothing else of it matters */
+    while (f->flag != 0 && (flags & f->flag) == 0)
+        f++;
+    l->error = -EKEYREJECTED;
+    l->hint = f->hint;
+    if (f->flag == MBEDTLS_X509_BADCERT_CN_MISMATCH && l->names[0] != '\0')
+        snprintf(l->why, sizeof(l->why), "its certificate is refused: %s (it has %s)", f->text, l->names);
+    else
+        snprintf(l->why, sizeof(l->why), "its certificate is refused: %s (trusted: %.200s)", f->text, l->context->ca_path);
+}
+
 struct tls_link *tls_link_new(struct tls_context *c, int fd, const char *host)
 {
     struct tls_link *l = calloc(1, sizeof(*l));
@@ -141,6 +202,7 @@ struct tls_link *tls_link_new(struct tls_context *c, int fd, const char *host)
         tls_link_free(l);
         return NULL;
     }
+    mbedtls_ssl_set_verify(&l->ssl, look_at, l);
     mbedtls_ssl_set_bio(&l->ssl, l, fd_send, fd_recv, NULL);
     return l;
 }
@@ -151,32 +213,6 @@ void tls_link_free(struct tls_link *l)
         return;
     mbedtls_ssl_free(&l->ssl);
     free(l);
-}
-
-/* What is wrong with a certificate, the first that is. */
-static const struct {
-    uint32_t flag;
-    const char *text;
-} faults[] = {
-    {MBEDTLS_X509_BADCERT_CN_MISMATCH,  "it is for another host"                      },
-    { MBEDTLS_X509_BADCERT_EXPIRED,     "it has expired"                              },
-    { MBEDTLS_X509_BADCERT_FUTURE,      "it is not valid yet"                         },
-    { MBEDTLS_X509_BADCERT_NOT_TRUSTED, "none of those that are trusted has signed it"},
-};
-
-static void explain_certificate(struct tls_link *l)
-{
-    uint32_t flags = mbedtls_ssl_get_verify_result(&l->ssl);
-    const char *text = "it is not good";
-
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-        if ((flags & faults[i].flag) != 0) {
-            text = faults[i].text;
-            if (faults[i].flag == MBEDTLS_X509_BADCERT_NOT_TRUSTED)
-                break; /* then nothing else of it matters */
-        }
-    l->error = -EKEYREJECTED;
-    snprintf(l->why, sizeof(l->why), "its certificate is refused: %s (trusted: %.200s)", text, l->context->ca_path);
 }
 
 /* -1 with errno, as recv(2) and send(2). */
@@ -237,8 +273,9 @@ bool tls_link_has_more(const struct tls_link *l)
     return l->shaken && mbedtls_ssl_get_bytes_avail(&l->ssl) > 0;
 }
 
-int tls_link_error(const struct tls_link *l, char why[TLS_LINK_WHY])
+int tls_link_error(const struct tls_link *l, char why[TLS_LINK_WHY], const char **ret_hint)
 {
+    *ret_hint = l->hint;
     memcpy(why, l->why, TLS_LINK_WHY);
     return l->error;
 }

@@ -33,7 +33,8 @@ extern const struct sp_io tls_link_io;
 
 bool tls_link_wants_write(const struct tls_link *l); /* nothing goes on before the descriptor takes bytes */
 bool tls_link_has_more(const struct tls_link *l);    /* bytes have been decrypted that no poll tells of */
-/* Why it is over: 0: it is not; -EKEYREJECTED: the certificate; -ECONNREFUSED ...; why, in words, "" when errno says it all. */
-int tls_link_error(const struct tls_link *l, char why[TLS_LINK_WHY]);
+/* Why it is over: 0: it is not; -EKEYREJECTED: the certificate; -ECONNREFUSED ...; why, in words, "" when errno says it all; *ret_hint: what helps,
+ * for ever, or NULL. */
+int tls_link_error(const struct tls_link *l, char why[TLS_LINK_WHY], const char **ret_hint);
 
 #endif

@@ -36,7 +36,8 @@ char *engine_list(char buf[ENGINE_LIST])
     size_t used = 0;
 
     for (int i = 0; i < ENGINE_COUNT && used < ENGINE_LIST; i++)
-        used += (size_t)snprintf(buf + used, ENGINE_LIST - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
+        if (engine_table[i].instead_of == NULL)
+            used += (size_t)snprintf(buf + used, ENGINE_LIST - used, "%s%s", i > 0 ? ", " : "", engine_table[i].name);
     return buf;
 }
 

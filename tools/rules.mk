@@ -12,10 +12,14 @@ objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(B)/coop $(B)/coopd $(if $(filter-out fuzz aarch64,$(FLAVOUR)),$(and $(wildcard /usr/bin/python3.11),$(wildcard /usr/include/python3.11/Python.h),$(B)/coop_python.so)) $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
+# The engine python, where what it is built for and with is there. `make PYTHON=`: without it.
+PYTHON = $(and $(wildcard /usr/bin/python3.11),$(wildcard /usr/include/python3.11/Python.h),$(B)/coop_python.so)
+
+all: $(B)/coop $(B)/coopd $(if $(filter-out fuzz aarch64,$(FLAVOUR)),$(PYTHON)) $(B)/coop-worker $(B)/coop-courier ## build (debug; FLAVOUR=release for speed)
 
 deps:
 	@tools/deps.sh build
+	@tools/deps.sh python 2>/dev/null || echo 'the engine python, or what its tests take, is left out: as root, tools/deps.sh python installs it'
 
 # ---- generated code -----------------------------------------------------------------------------------------------------------
 
@@ -108,7 +112,6 @@ $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libwor
 endif
 # ---- the engine python: for the program that Debian has, so no libpython, no sanitizer, and Python's names are left open ------------------------
 
-PYTHON := $(and $(wildcard /usr/bin/python3.11),$(wildcard /usr/include/python3.11/Python.h),$(B)/coop_python.so)
 PYTHON_OWN := $(PYTHON_OBJS:%=$(B)/pic/worker/engines/python/%.o)
 PYTHON_ALL := $(WORKER_OBJS:%=$(B)/pic/worker/%.o) $(TASK_OBJS:%=$(B)/pic/worker/task/%.o) \
 	$(PROTO_OBJS:%=$(B)/pic/proto/%.o) $(SCHEMAS:%=$(B)/pic/gen/%.pb-c.o)
@@ -445,7 +448,7 @@ install: deps ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(RELEASE)/coop $(RELEASE)/coopd $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(RELEASE)/coop-worker $(RELEASE)/coop-courier $(DESTDIR)$(PREFIX)/libexec/coop
-	$(if $(PYTHON),install -m 755 $(RELEASE)/coop_python.so $(DESTDIR)$(PREFIX)/libexec/coop)
+	$(if $(PYTHON),install -m 644 $(RELEASE)/coop_python.so $(DESTDIR)$(PREFIX)/libexec/coop)
 	install -m 644 include/coop/*.h $(DESTDIR)$(PREFIX)/include/coop
 	install -m 644 docs/man/coop.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/coopd.8 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -465,7 +468,7 @@ deb: deps ## a Debian package of all that install puts there: build/deb/coop_VER
 	@tools/deps.sh deb
 	@packaging/deb/build.sh $(COOP_VERSION) $$(dpkg --print-architecture) $(DEB)
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(DESTDIR)$(PREFIX)/libexec/coop/coop-worker $(DESTDIR)$(PREFIX)/libexec/coop/coop-courier
+	rm -f $(DESTDIR)$(PREFIX)/bin/coop $(DESTDIR)$(PREFIX)/bin/coopd $(addprefix $(DESTDIR)$(PREFIX)/libexec/coop/,coop-worker coop-courier coop_python.so)
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/exit_codes.h $(DESTDIR)$(PREFIX)/include/coop/version.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/task.h $(DESTDIR)$(PREFIX)/include/coop/task_inline.h $(DESTDIR)$(PREFIX)/include/coop/native.h $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h $(DESTDIR)$(PREFIX)/include/coop/interp.h
 	rm -f $(DESTDIR)$(PREFIX)/include/coop/value.h $(DESTDIR)$(PREFIX)/include/coop/value_json.h

@@ -54,7 +54,7 @@ static unsigned look_at(const uint8_t *bytes, size_t len, uint64_t *ret_number)
     return (unsigned)(tag >> 3);
 }
 
-static _Noreturn void no_memory(void)
+_Noreturn void inbound_no_memory(void)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
 
@@ -85,7 +85,7 @@ static int receive(void)
     if (rc == -EINTR)
         return rc;
     if (rc != 0)
-        rc == -ENOMEM ? no_memory() : _exit(70);
+        rc == -ENOMEM ? inbound_no_memory() : _exit(70);
     in = expected(bytes, len);
     if (in != NULL && in->come)
         _exit(70);

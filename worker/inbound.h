@@ -38,6 +38,9 @@ extern struct inbound inbound_stdin, inbound_call;
 int inbound_park(struct inbound *const *in, size_t n, int64_t deadline, const char *why); /* -EPERM: where tasklets may not switch */
 int inbound_stay(struct inbound *const *in, size_t n, int64_t deadline); /* the whole worker waits, of several threads this one */
 
+/* What has come has no room: the job ends so. */
+_Noreturn void inbound_no_memory(void);
+
 /* Decodes what has come, which is over with it: then in may come again. ret_f is the caller's. -EPROTO, -ENOMEM. */
 int inbound_take(struct inbound *in, struct frame *ret_f);
 

@@ -82,8 +82,11 @@ int input_look(const uint8_t **ret_bytes, size_t *ret_len)
 static void take_answer(void)
 {
     struct frame f;
+    int rc = inbound_take(&inbound_stdin, &f);
 
-    if (inbound_take(&inbound_stdin, &f) != 0 || input_answer(&f) != 0)
+    if (rc == -ENOMEM)
+        inbound_no_memory();
+    if (rc != 0 || input_answer(&f) != 0)
         _exit(70); /* the broker does not keep to the protocol */
 }
 

@@ -32,6 +32,8 @@ _Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED i
 #define MMAP_ANON                                                                                                                          \
     LONG_IN(2, PROT_READ | PROT_WRITE),                                                                                                    \
         LONG_BUT(3, MAP_STACK | MAP_NORESERVE | MAP_FIXED | MAP_FIXED_NOREPLACE, MAP_PRIVATE | MAP_ANONYMOUS)
+#define MMAP_EXACT(prot)                                                                                                                   \
+    LONG_IS(2, prot), LONG_BUT(3, MAP_STACK | MAP_NORESERVE | MAP_FIXED | MAP_FIXED_NOREPLACE, MAP_PRIVATE | MAP_ANONYMOUS)
 #define MMAP_MODULE(prot) LONG_IN(2, prot), LONG_BUT(3, MAP_FIXED | MAP_DENYWRITE, MAP_PRIVATE), INT_IS(4, MODULE_FD)
 #define SEAL_MODULE       INT_IS(0, MODULE_FD), INT_IS(1, F_ADD_SEALS), LONG_IS(2, MODULE_SEALS)
 #define PTHREAD_FLAGS                                                                                                                      \
@@ -41,11 +43,15 @@ _Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED i
 /* clang-format off */
 /* memory of our own */
 #define ROWS_MEMORY \
-    { ALLOW(ppoll),                      ANY,                                       "waiting for stdin so that a cancel can interrupt" }, \
     { ALLOW(mmap),                       IF(MMAP_ANON),                             "malloc; never a file, never executable" }, \
+    { ALLOW(mprotect),                   IF(LONG_IN(2, PROT_READ | PROT_WRITE)),    "malloc; never executable" }, \
+    ROWS_MALLOC
+
+/* what malloc does with memory that it has */
+#define ROWS_MALLOC \
+    { ALLOW(ppoll),                      ANY,                                       "waiting for stdin so that a cancel can interrupt" }, \
     { ALLOW(munmap),                     ANY,                                       "malloc" }, \
     { ALLOW(mremap),                     IF(LONG_IN(3, MREMAP_MAYMOVE)),            "malloc growing a large block" }, \
-    { ALLOW(mprotect),                   IF(LONG_IN(2, PROT_READ | PROT_WRITE)),    "malloc; never executable" }, \
     { ALLOW(madvise),                    IF(INT_IS(2, MADV_DONTNEED)),              "malloc giving pages back" }, \
     { ALLOW(madvise),                    IF(INT_IS(2, MADV_FREE)),                  "malloc giving pages back" }, \
     { ALLOW(brk),                        ANY,                                       "malloc" }, \
@@ -239,6 +245,16 @@ static const struct policy_row lua_template_rows[] = {
     { REFUSE(listxattr, EACCES),         ANY,                                       "shutil" },
 
 /*
+ * Memory of an engine that keeps many addresses closed and whose tenant can make these calls (ctypes). RLIMIT_DATA counts what can be written now: so what
+ * has been written stays writable until it is given back, and closed addresses have nothing in them.
+ */
+#define ROWS_MEMORY_COUNTED \
+    { ALLOW(mmap),                       IF(MMAP_EXACT(PROT_READ | PROT_WRITE)),    "malloc; never a file, never executable" }, \
+    { ALLOW(mmap),                       IF(MMAP_EXACT(PROT_NONE)),                 "malloc's arenas, stacks of tasklets: addresses, with nothing in them" }, \
+    { ALLOW(mprotect),                   IF(LONG_IS(2, PROT_READ | PROT_WRITE)),    "malloc, stacks: opened, never closed; never executable" }, \
+    ROWS_MALLOC
+
+/*
  * What CPython 3.11 still asks for once it has started and its modules are in memory. No thread is made in there: those that the job may have are there
  * before the seal. A row that says ANSWER is answered by us (worker/engines/python/answer.c): the standard streams are not descriptors, and the handlers
  * of our own signals stay ours, whatever the module signal says.
@@ -257,7 +273,7 @@ static const struct policy_row lua_template_rows[] = {
     ROWS_CLOSE_RECEIVED \
     { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" }, \
     { ANSWER(close),                     ANY,                                       "0, 1 and 2: they stay; else EBADF, nobody closes the link by mistake" }, \
-    ROWS_MEMORY \
+    ROWS_MEMORY_COUNTED \
     ROWS_TASKLETS \
     ROWS_BUFFERS \
     ROWS_TIME \

@@ -34,15 +34,37 @@ sed -i "s/^Version:.*/Version: 0.0.1/" "$dir/old/DEBIAN/control"
 sed -i '1s/.*/# Configuration of an earlier coopd./' "$dir/old/etc/coop/coopd.yaml"
 dpkg-deb --root-owner-group --build "$dir/old" "$dir/old.deb" >/dev/null
 
+# What the package depends on, and what it recommends for an engine of its own.
+needed="$(dpkg-deb -f "$dir/old.deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/,/ /g') python3.11"
+save() { tar -C "$root" -cf "$image.new" . && mv "$image.new" "$image"; }
+lacks() { # of them, what the Debian in $root does not have
+    for package in $needed; do
+        dpkg-query --admindir="$root/var/lib/dpkg" -W "$package" >/dev/null 2>&1 || echo "$package"
+    done
+}
+
 if [ ! -f "$image" ]; then
-    needed=$(dpkg-deb -f "$dir/old.deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/ //g')
-    debootstrap --variant=minbase --include="systemd,$needed" bookworm "$root" >"$dir/debootstrap.log" 2>&1 ||
+    debootstrap --variant=minbase --include="systemd,$(echo $needed | tr ' ' ,)" bookworm "$root" >"$dir/debootstrap.log" 2>&1 ||
         skip "debootstrap: $(tail -1 "$dir/debootstrap.log")"
-    tar -C "$root" -cf "$image.new" . && mv "$image.new" "$image"
-    rm -rf "$root"
+    save
+else
+    mkdir -p "$root"
+    tar -C "$root" -xf "$image"
 fi
-mkdir -p "$root"
-tar -C "$root" -xf "$image"
+# One that was filled for an earlier package gets what has come since, fetched out here, where there is a network.
+missing=$(lacks)
+if [ -n "$missing" ]; then
+    mkdir -p "$dir/fetched/partial" "$root/packages"
+    # shellcheck disable=SC2086  # a list of words
+    apt-get install -y -qq --no-install-recommends --download-only -o Dir::State::status="$root/var/lib/dpkg/status" \
+        -o Dir::Cache::archives="$dir/fetched/" $missing >"$dir/fetch.log" 2>&1 || skip "apt-get: $(tail -1 "$dir/fetch.log")"
+    cp "$dir"/fetched/*.deb "$root/packages"
+    unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/sh -c "$2"' sh "$root" \
+        'PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io -i /packages/*.deb' >"$dir/fill.log" 2>&1 ||
+        { cat "$dir/fill.log"; fail "what the package depends on cannot be installed"; }
+    rm -rf "$root/packages" "$dir/fetched"
+    save
+fi
 mkdir -p "$root/packages"
 cp "$dir/old.deb" "$root/packages/old.deb"
 cp "$dir/new/coop_${version}_$arch.deb" "$root/packages/new.deb"

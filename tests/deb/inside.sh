@@ -48,9 +48,22 @@ must systemd-analyze verify --man=no /lib/systemd/system/coopd.service
 start_broker || wrong=1
 echo 'print("hello from", 6 * 7)' >/tmp/hello.lua
 says "hello from	42" coop run /tmp/hello.lua
+[ ! -f /usr/libexec/coop/coop_python.so ] || # built where python3-dev was not
+    says "hello from 42 3.11" coop run -c 'import sqlite3, sys; print("hello from", 6 * 7, "%d.%d" % sys.version_info[:2])'
 job=$(coop submit --parsable /tmp/hello.lua 2>/dev/null || coop submit /tmp/hello.lua)
 says succeeded coop wait "$job" --json
 stop_broker
+over
+
+began each_program_finds_its_libraries_and_shells_and_readers_find_theirs
+for file in /usr/bin/coop /usr/bin/coopd /usr/libexec/coop/*; do
+    must ldd "$file"
+    ! grep -F 'not found' /tmp/said || { echo "$name: $file"; wrong=1; }
+done
+[ ! -f /usr/libexec/coop/coop_python.so ] || says python3.11 dpkg-query -W -f '${Recommends}' coop
+for file in bash-completion/completions/coop zsh/vendor-completions/_coop fish/vendor_completions.d/coop.fish doc/coop/hosting.md doc/coop/python.md; do
+    must test -s "/usr/share/$file"
+done
 over
 
 began an_upgrade_keeps_jobs_and_the_configuration_that_was_changed

@@ -1,6 +1,6 @@
-"""CPython's own tests inside a tasklet: cpython_suite.py DIRECTORY plain|sliced MODULE... DIRECTORY has the package test (libpython3.11-testsuite).
+"""CPython's own tests inside a tasklet: cpython_suite.py DIRECTORY plain|sliced|ours MODULE... DIRECTORY has the package test (libpython3.11-testsuite).
 
-plain: the tests are all that runs. sliced: slices of a millisecond, and a neighbour that computes. A line for each module, and one for each test that
+plain: the tests are all that runs. sliced: slices of a millisecond, and a neighbour that computes. ours: asyncio's default loop is coop_asyncio's. A line for each module, and one for each test that
 failed unexpectedly, or passed though EXPECTED says it fails.
 """
 
@@ -75,6 +75,11 @@ def main():
     import test  # of the standard library's package, which has the package's support, too
     test.__path__.append(directory + "/test")
     test.support.__path__.append(directory + "/test/support") if hasattr(test, "support") else None
+    if how == "ours":
+        import asyncio
+        import coop_asyncio
+        asyncio.DefaultEventLoopPolicy = asyncio.unix_events.DefaultEventLoopPolicy = coop_asyncio.EventLoopPolicy
+        asyncio.unix_events.SelectorEventLoop = asyncio.SelectorEventLoop = coop_asyncio.EventLoop
     bad = 0
     for name in names:
         result, said, slices, expected = run_module(name, how == "sliced")

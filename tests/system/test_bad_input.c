@@ -138,7 +138,7 @@ static void files_that_cannot_be_a_job_are_refused(void **state)
         { { "run", "@huge.lua" },                                         COOP_EXIT_QUOTA, { "huge.lua is too large", "it may have 8M" }            },
         { { "run", "@what.xyz" },                                         126,             { "cannot tell what runs", "--engine lua" }              },
         { { "run", "--engine", "lau", "@ok.lua" },                        2,               { "unknown engine 'lau'", "did you mean '--engine lua'" }},
-        { { "run", "--engine", "python", "@ok.lua" },                     2,               { "unknown engine 'python'", "known: lua" }              },
+        { { "run", "--engine", "perl", "@ok.lua" },                       2,               { "unknown engine 'perl'", "known: lua" }                },
         { { "run", "--file", "@nothing.lua", "@ok.lua" },                 2,               { "module", "nothing.lua does not exist" }               },
         { { "run", "--file", "@dir.lua", "@ok.lua" },                     2,               { "is a directory" }                                     },
         { { "run", "--file", "@ok.lua", "--file", "@ok.lua", "@ok.lua" }, 2,               { "two modules are called 'ok.lua'", "--file PATH:NAME" }},

@@ -20,7 +20,9 @@
 
 enum { ROWS_MAX = 400 };
 
-static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states" };
+static const char *const files[] = {
+    "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states", "asyncio_loops", "leaks"
+};
 
 /* As start.c loads it; then the file runs as a script. */
 static const char load_module[] = "import sys, _imp\n"
@@ -73,11 +75,12 @@ static void holds_in_a_sealed_worker(void **state)
     "test.test_generators", "test.test_generator_stop", "test.test_coroutines", "test.test_asyncgen", "test.test_yield_from",              \
         "test.test_context", "test.test_contextlib", "test.test_contextlib_async", "test.test_with", "test.test_raise",                    \
         "test.test_exception_group"
-#define OF_ASYNCIO                                                                                                                         \
-    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_base_events",                                \
-        "test.test_asyncio.test_locks", "test.test_asyncio.test_streams", "test.test_asyncio.test_queues",                                 \
-        "test.test_asyncio.test_taskgroups", "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners",                          \
-        "test.test_asyncio.test_waitfor", "test.test_asyncio.test_pep492"
+#define OF_ASYNCIOS_CORE                                                                                                                   \
+    "test.test_asyncio.test_tasks", "test.test_asyncio.test_futures", "test.test_asyncio.test_locks", "test.test_asyncio.test_queues"
+#define OF_ASYNCIOS_REST                                                                                                                   \
+    "test.test_asyncio.test_base_events", "test.test_asyncio.test_streams", "test.test_asyncio.test_taskgroups",                           \
+        "test.test_asyncio.test_timeouts", "test.test_asyncio.test_runners", "test.test_asyncio.test_waitfor",                             \
+        "test.test_asyncio.test_pep492"
 
 /* Where a copy of the package lies: the environment says, or it is installed. NULL: nowhere. */
 static const char *find(const char *variable, const char *installed, const char *file)
@@ -120,10 +123,40 @@ static void cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and
     cpython((const char *const[]){ "sliced", OF_GENERATORS, NULL });
 }
 
-static void cpythons_tests_of_asyncio_pass_in_a_tasklet(void **state)
+static void cpythons_tests_of_asyncios_tasks_and_futures_pass_in_a_tasklet(void **state)
 {
     (void)state;
-    cpython((const char *const[]){ "plain", OF_ASYNCIO, NULL });
+    cpython((const char *const[]){ "plain", OF_ASYNCIOS_CORE, NULL });
+}
+
+static void cpythons_tests_of_asyncios_loops_and_groups_pass_in_a_tasklet(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "plain", OF_ASYNCIOS_REST, NULL });
+}
+
+static void cpythons_tests_of_asyncios_tasks_and_futures_pass_on_our_loop(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "ours", OF_ASYNCIOS_CORE, NULL });
+}
+
+static void cpythons_tests_of_asyncios_loops_and_groups_pass_on_our_loop(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "ours", OF_ASYNCIOS_REST, NULL });
+}
+
+static void cpythons_tests_of_asyncios_tasks_and_futures_pass_with_short_slices(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "sliced", OF_ASYNCIOS_CORE, NULL });
+}
+
+static void cpythons_tests_of_asyncios_loops_and_groups_pass_with_short_slices(void **state)
+{
+    (void)state;
+    cpython((const char *const[]){ "sliced", OF_ASYNCIOS_REST, NULL });
 }
 
 static void greenlets_own_tests_pass(void **state)
@@ -158,7 +191,12 @@ int main(void)
     static const struct CMUnitTest suites[] = {
         cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_in_a_tasklet),
         cmocka_unit_test(cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and_a_busy_neighbour),
-        cmocka_unit_test(cpythons_tests_of_asyncio_pass_in_a_tasklet),
+        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_in_a_tasklet),
+        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_in_a_tasklet),
+        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_on_our_loop),
+        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_on_our_loop),
+        cmocka_unit_test(cpythons_tests_of_asyncios_tasks_and_futures_pass_with_short_slices),
+        cmocka_unit_test(cpythons_tests_of_asyncios_loops_and_groups_pass_with_short_slices),
         cmocka_unit_test(greenlets_own_tests_pass),
     };
     size_t n = 0;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static const struct end ends[] = {
     { "os._exit() ends it at once, and nothing printed is lost", "import os; print('kept'); os._exit(5)", NULL, ENDS(5), "kept\n", NULL },
     { "an exception has its traceback with the source line", "def f():\n    return 1 / 0\nf()", NULL, FAILS, "", "    return 1 / 0\n           ~~^~~\nZeroDivisionError: division by zero\n" },
     { "a line of the standard library stands in a traceback", "import json; json.loads('[')", NULL, FAILS, "", "    obj, end = self.raw_decode(s, idx=_w(s, 0).end())\n" },
-    { "no frame of ours stands in one", "import traceback\ndef f(): traceback.print_stack()\nf()", NULL, ENDS(0), "", "  File \"<string>\", line 3, in <module>\n" },
+    { "no frame of ours stands in one", "import sys, traceback\ndef f():\n    traceback.print_stack(); print(sys._getframe(1).f_back)\nf()", NULL, ENDS(0), "None\n", "  File \"<string>\", line 4, in <module>\n" },
     { "an exception group is shown", "raise ExceptionGroup('g', [ValueError(1)])", NULL, FAILS, "", "+-+---------------- 1 ----------------" },
     { "standard error is text that never fails", "import sys; print('\\udc80', file=sys.stderr)", NULL, ENDS(0), "", "\\udc80" },
     { "sys.stdout.buffer takes bytes", "import sys; sys.stdout.buffer.write(b'\\x01\\xff\\n')", NULL, ENDS(0), "\x01\xff\n", NULL },
@@ -60,13 +61,12 @@ static const struct end ends[] = {
     { "a time zone is there without a file", "import datetime, zoneinfo; print(datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin')))", NULL, ENDS(0), "2024-07-01 00:00:00+02:00\n", NULL },
     { "modules that nobody imports are there too", "import xml.etree.ElementTree as E, tomllib, lzma, bz2, decimal, csv, html.parser, email.message, unittest, asyncio, concurrent.futures, ssl, xmlrpc.client, zipfile, encodings.cp1252, encodings.big5\nprint(E.fromstring('<a><b/></a>')[0].tag, tomllib.loads('x=1'), lzma.decompress(lzma.compress(b'z')), 'ä'.encode('cp1252'))", NULL, ENDS(0), "b {'x': 1} b'z' b'\\xe4'\n", NULL },
     { "datetime.strptime finds what it imports late", "import datetime; print(datetime.datetime.strptime('2020-02-03', '%Y-%m-%d').date())", NULL, ENDS(0), "2020-02-03\n", NULL },
-    { "a function of Python's can be called by C", "import ctypes\nT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_int))\na = (ctypes.c_int * 4)(3, 1, 2, 0)\nctypes.CDLL(None).qsort(a, 4, 4, T(lambda x, y: x[0] - y[0]))\nprint(list(a))", NULL, ENDS(0), "[0, 1, 2, 3]\n", NULL },
     { "signals raised by itself reach its handlers", "import signal\nfor s in signal.SIGUSR1, signal.SIGTERM, signal.SIGINT:\n    signal.signal(s, lambda n, f: print(n))\n    signal.raise_signal(s)", NULL, ENDS(0), "10\n15\n2\n", NULL },
     { "threads within the limit run and end", "import threading\nr = []\nfor k in range(20):\n    t = [threading.Thread(target=r.append, args=(i,)) for i in range(3)]\n    [x.start() for x in t]; [x.join() for x in t]\nprint(len(r), sorted(set(r)))", "threads=4", ENDS(0), "60 [0, 1, 2]\n", NULL },
     { "a pool of threads works", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as p: print(sum(p.map(lambda x: x * x, range(100))))", "threads=4", ENDS(0), "328350\n", NULL },
     { "a thread too many is refused with the limit named", "import threading; threading.Thread(target=print).start()", NULL, FAILS, "", "can't start new thread: the job's limit is threads=1, main included (--limit threads=2)" },
     { "an error in a thread is told with its line", "import threading\ndef f():\n    1 / 0\nthreading.Thread(target=f).start()", "threads=2", ENDS(0), "", "    1 / 0\n    ~~^~~\nZeroDivisionError" },
-    { "threads that outlive main are waited for", "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.05), print('late'))).start(); print('main')", "threads=2", ENDS(0), "main\nlate\n", NULL },
+    { "threads that outlive main are waited for", "import threading\nsaid = threading.Event()\nthreading.Thread(target=lambda: (said.wait(), print('late'))).start(); print('main'); said.set()", "threads=2", ENDS(0), "main\nlate\n", NULL },
     { "daemon threads are not", "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start(); print('main')", "threads=2", ENDS(0), "main\n", NULL },
     { "no variable but the job's is there", "import os; print(dict(os.environ))", NULL, ENDS(0), "{}\n", NULL },
     { "no variable of our own program is to be seen", "import sys; print(sys.argv, sys.path, sys.flags.isolated, sys.dont_write_bytecode)", NULL, ENDS(0), "['-c'] [] 1 True\n", NULL },
@@ -313,6 +313,10 @@ int main(void)
     };
     static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
 
+    if (access(support_program("coop_python.so"), R_OK) != 0) {
+        printf("skipped: the engine python is not built here\n");
+        return 0;
+    }
     for (size_t i = 0; i < N_ENDS; i++)
         tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
     memcpy(tests + N_ENDS, others, sizeof(others));

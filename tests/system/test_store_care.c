@@ -134,6 +134,23 @@ static void a_damaged_store_is_refused_with_the_way_out_and_repaired(void **stat
     (void)run_one(b, "print('goes on')");
 }
 
+/* Whichever second it is: each restore keeps what was there under a name of its own. */
+static void restores_in_a_row_keep_all_that_was_there(void **state)
+{
+    enum { RESTORES = 4 };
+    struct broker *b = *state;
+    char *id = run_one(b, "print('kept')");
+    const char *backup = backup_dir(b);
+
+    proc_expect(store(b, "backup", backup), 0);
+    assert_int_equal(broker_down(b), 0);
+    for (int i = 0; i < RESTORES; i++)
+        proc_expect(store(b, "restore", backup), 0);
+    assert_int_equal(count_names(b->dir, strrchr(b->state_dir, '/') + 1), 1 + RESTORES);
+    broker_up(b);
+    (void)receipt_of(b, id);
+}
+
 static void a_damaged_backup_is_not_put_back(void **state)
 {
     struct broker *b = *state;
@@ -156,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_backup_of_a_running_broker_is_put_back),
         TEST(a_damaged_store_is_refused_with_the_way_out_and_repaired),
+        TEST(restores_in_a_row_keep_all_that_was_there),
         TEST(a_damaged_backup_is_not_put_back),
     };
 

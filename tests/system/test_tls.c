@@ -178,11 +178,14 @@ static void a_certificate_that_is_not_the_broker_s_is_refused(void **state)
     p = remote_(at.url, support_text("%s/other/cert.pem", at.b->dir), at.token_file, args);
     (void)proc_expect(p, COOP_EXIT_PERMISSION);
     expect_has(p->err, "certificate");
+    expect_has(p->err, "--ca FILE");
     p = remote_(at.url, "/etc/ssl/certs/ca-certificates.crt", at.token_file, args);
     assert_true(p->code == COOP_EXIT_PERMISSION || p->code == COOP_EXIT_CONFIG); /* a machine may have no such file */
     p = remote_(support_text("tls+tcp://localhost:%d", at.port), at.cert, at.token_file, args);
     (void)proc_expect(p, COOP_EXIT_PERMISSION);
-    expect_has(p->err, "another host");
+    expect_has(p->err, "another host (it has 127.0.0.1)");
+    expect_has(p->err, "coop cert DIR --host NAME");
+    expect_lacks(p->err, "--ca FILE");
     p = remote_(at.url, "/nowhere", at.token_file, args);
     (void)proc_expect(p, COOP_EXIT_CONFIG);
     p = remote_(at.url, at.token_file, at.token_file, args);

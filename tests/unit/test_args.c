@@ -419,13 +419,15 @@ static void the_engine_is_found_by_ending_or_first_line(void **state)
         { "a", "#!/usr/bin/env lua\nx", "lua" },
         { "a", "#! /usr/bin/env -S lua -x", "lua" },
         { "a", "#!/bin/sh\nlua", "exec" },
-        { "a", "#!/usr/bin/env -S python3 -u\n", "exec" },
+        { "a", "#!/usr/bin/env -S python3 -u\n", "python" },
+        { "a", "#!/usr/bin/env perl\n", "exec" },
         { "a.lua", "#!/bin/sh\n", "lua" },
         { "a", "#!", NULL },
         { "a", "#! \t\r\n/bin/sh", NULL },
         { "a", "#!env", "exec" }, /* the kernel will say what it thinks of it */
         { "a", "", NULL },
-        { "a.py", "print(1)", NULL },
+        { "a.py", "print(1)", "python" },
+        { "a.rb", "puts 1", NULL },
     };
     /* clang-format on */
 

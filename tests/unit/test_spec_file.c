@@ -216,8 +216,8 @@ static const struct refusal {
     { LUA "schedule: {deadline: 2026-02-30}\n", 0, "3:22: deadline: '2026-02-30' is not a point in time; write " WHEN_FORMS, "" },
 
     /* what is to run */
-    { "engine: luaa\ncode: x\n", 0, "1:9: engine: 'luaa' is not one of lua, native, exec", "did you mean 'lua'?" },
-    { "engine: python\ncode: x\n", 0, "1:9: engine: 'python' is not one of lua, native, exec", "" },
+    { "engine: luaa\ncode: x\n", 0, "1:9: engine: 'luaa' is not one of lua, native, exec, python", "did you mean 'lua'?" },
+    { "engine: perl\ncode: x\n", 0, "1:9: engine: 'perl' is not one of lua, native, exec, python", "" },
     { "engine: [lua]\n", 0, "1:9: engine: wants a name, or a map with one name, this is a list", "" },
     { "engine: {lua: {module: x}}\n", 0, "1:16: unknown key 'module' of the engine lua", "" },
     { "engine: {lua: {sauce: x}}\n", 0, "1:16: unknown key 'sauce' of the engine lua", "did you mean 'source'?" },

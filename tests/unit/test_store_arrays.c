@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -160,6 +162,40 @@ static void one_that_is_not_whole_is_dropped_by_whoever_opens_the_store(void **s
     expect_nothing(f->store);
 }
 
+/* In a process of its own: the array's removal is under way when another's job is in, and nobody goes on with it. */
+static _Noreturn void begin_removal_and_die(struct fixture *f)
+{
+    struct store_op *op;
+
+    if (store_open(f->dir, &f->store, f->why) != 0)
+        _exit(1);
+    store_push(f->store, store_op_new(STORE_REMOVE, id_of(ARRAY)));
+    store_push(f->store, submit_of(id_of(JOB)));
+    op = wait_for_ops(f->store);
+    _exit(op->kind == STORE_SUBMIT && op->status == 0 ? 0 : 2);
+}
+
+static void one_whose_removal_was_cut_short_goes_when_the_store_is_opened_next(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    pid_t pid;
+
+    assert_int_equal(do_op(f->store, array_of(ARRAY, LONG)), 0);
+    store_close(f->store);
+    f->store = NULL;
+    run_sql(f, "UPDATE job SET state = 5; UPDATE arr SET ended_us = 1");
+    pid = fork();
+    if (pid == 0)
+        begin_removal_and_die(f);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(store_open(f->dir, &f->store, f->why), 0);
+    assert_int_equal(tasks_in(f->store), 0);
+    assert_int_equal(stored_bytes(f->store), ULID_LEN);
+    assert_int_equal(do_op(f->store, store_op_new(STORE_REMOVE, id_of(ARRAY))), -ENOENT);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -168,6 +204,7 @@ int main(void)
         T(others_commit_while_a_long_array_is_removed),
         T(one_that_fails_half_way_leaves_nothing),
         T(one_that_is_not_whole_is_dropped_by_whoever_opens_the_store),
+        T(one_whose_removal_was_cut_short_goes_when_the_store_is_opened_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static enum stack_guard guard_chunk(struct stacks *s, char *base, size_t len, si
     if (s->mprotected + n <= STACKS_MPROTECT) {
         char *p = base;
 
-        while (p < base + len && mprotect(p, PAGE, PROT_NONE) == 0)
+        while (p < base + len && mmap(p, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == p)
             p += slot;
         if (p == base + len) {
             s->mprotected += n;

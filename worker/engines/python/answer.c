@@ -21,10 +21,16 @@
 
 /* ---- streams ------------------------------------------------------------------------------------------------------------------- */
 
+enum { MOST = 0x7ffff000 }; /* that one call writes, as the kernel has it */
+
 static long answer_write(uint64_t fd, const void *bytes, size_t len)
 {
     if ((int)fd != STDOUT_FILENO && (int)fd != STDERR_FILENO)
         return -EBADF;
+    if (len > SSIZE_MAX)
+        return -EINVAL;
+    if (len > MOST)
+        len = MOST;
     output_write((int)fd == STDOUT_FILENO ? PB__STREAM__STREAM_STDOUT : PB__STREAM__STREAM_STDERR, bytes, len);
     if ((int)fd == STDOUT_FILENO)
         output_flush(); /* what goes round Python's buffer is not held back in ours either */

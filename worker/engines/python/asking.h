@@ -13,19 +13,10 @@
 #include "worker/asks.h"
 #include "worker/packed.h"
 
-/*
- * Around a wait for the broker: where there are tasklets this one parks, and the others go on; else the whole thread waits, without the GIL.
- * begins: 1, 0, or -EBUSY with an exception: then there is no end.
- */
-struct python_wait {
-    PyThreadState *here;
-    bool parks;
-};
-int python_wait_begins(struct python_wait *w);
-void python_wait_ends(struct python_wait *w);
-
-/* Whether one that begins now would park. */
-bool python_asking_parks(void);
+/* ask_wait(), while others go on: 0, or its errors; -EBUSY: an exception is set. */
+int python_asking_wait(struct ask *a, int64_t deadline);
+/* Once it has returned 0: the answer, unless it is a failure; then NULL, with an exception. */
+const Pb__Answer *python_asking_answer(struct ask *a);
 
 /* All of it. The caller ends it. NULL with an exception: the answer is a failure, too. */
 struct ask *python_asking_do(Pb__Ask *a);

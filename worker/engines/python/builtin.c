@@ -6,11 +6,14 @@
 
 #include "worker/engines/python/grl.h"
 #include "worker/engines/python/locks.h"
+#include "worker/engines/python/loop.h"
 #include "worker/engines/python/slp.h"
 
 static const struct _inittab ours[] = {
-    {"stackless", slp_module},
-    { "greenlet", grl_module},
+    {"stackless",     slp_module       },
+    { "greenlet",     grl_module       },
+    { "_coop_loop",   py_loop_module   },
+    { "coop_asyncio", py_asyncio_module},
 };
 
 enum { OURS = sizeof(ours) / sizeof(ours[0]) };

@@ -9,9 +9,11 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/handle.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/loop.h"
 #include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
@@ -64,10 +66,27 @@ static PyObject *threads_max(PyObject *self, PyObject *none)
     return PyLong_FromUnsignedLong(python_threads_max());
 }
 
+/* exec(code, globals) with no frame above it, so that a script that looks up its stack sees itself alone. */
+static PyObject *execute_alone(PyObject *self, PyObject *args)
+{
+    PyThreadState *ts = PyThreadState_Get();
+    struct _PyInterpreterFrame *above = ts->cframe->current_frame;
+    PyObject *code, *globals, *result;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyCode_Type, &code, &PyDict_Type, &globals))
+        return NULL;
+    ts->cframe->current_frame = NULL;
+    result = PyEval_EvalCode(code, globals, globals);
+    ts->cframe->current_frame = above;
+    return result;
+}
+
 static PyMethodDef internal[] = {
-    {"finish",       finish,      METH_O,      NULL},
-    { "threads_max", threads_max, METH_NOARGS, NULL},
-    { NULL,          NULL,        0,           NULL}
+    {"finish",         finish,        METH_O,       NULL},
+    { "execute_alone", execute_alone, METH_VARARGS, NULL},
+    { "threads_max",   threads_max,   METH_NOARGS,  NULL},
+    { NULL,            NULL,          0,            NULL}
 };
 
 static PyObject *make_internal(void)
@@ -97,7 +116,7 @@ static int prepare(bool packages)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0) {
+    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0) {
         PyErr_Print();
         return -EIO;
     }
@@ -244,6 +263,7 @@ static int python_forked(void)
     python_job.cancelled = 0;
     PyOS_AfterFork_Child();
     py_preempt_forked();
+    python_handles_forked();
     return 0;
 }
 
@@ -252,6 +272,8 @@ static void python_cancel(void)
 {
     python_job.cancelled = 1;
     (void)PyErr_SetInterruptEx(SIGTERM);
+    if (sched != NULL) /* it sleeps, or is about to */
+        sched_interrupt(sched);
 }
 
 /* Of a tasklet's stack, or of main's, whose end is the job's. */

@@ -16,6 +16,7 @@
 #include "worker/engines/python/calls.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/value.h"
+#include "worker/engines/python/waits.h"
 #include "worker/interp.h"
 
 static PyObject *lib, *refused; /* lib/interp.py, and its class */
@@ -311,7 +312,7 @@ static void interp_rests(bool rests)
     static int begun;
 
     if (rests)
-        begun = python_wait_begins(&w);
+        begun = python_rest_begins(&w);
     else if (begun >= 0)
         python_wait_ends(&w);
     if (rests && begun < 0)

@@ -176,6 +176,7 @@ enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 pa
 
 /* Once. yes: in a worker. */
 void py_stack_closes(bool yes);
+bool py_stack_is_closed(void);
 /* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
 int py_stack_need(void);
 void py_stack_took(py_tasklet *owner);

@@ -39,6 +39,12 @@ static char *trip_of(const coop_task *t)
     return (char *)t->stack + RESERVE;
 }
 
+/* Nothing is in them any more: addresses are all that is left. In place, for closed pages that hold something would count for nobody. */
+static void close_pages(void *low, size_t len)
+{
+    (void)mmap(low, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
 /* A new one's pages that are open at first; of a new chunk all are, until py_stack_took(). */
 int py_stack_need(void)
 {
@@ -67,9 +73,9 @@ void py_stack_took(py_tasklet *owner)
         return;
     }
     if (new_chunk) {
-        (void)mprotect(t->stack, t->stack_size - FIRST, PROT_NONE);
+        close_pages(t->stack, t->stack_size - FIRST);
         if (c->fresh != c->fresh_end)
-            (void)mprotect(c->fresh, (size_t)(c->fresh_end - c->fresh), PROT_NONE);
+            close_pages(c->fresh, (size_t)(c->fresh_end - c->fresh));
     }
     new_chunk = false;
 }
@@ -81,8 +87,7 @@ void py_stack_leave(py_tasklet *owner)
     char *first = top_of(t) - FIRST;
 
     if (closes && owner->stack_low < first) {
-        (void)madvise(owner->stack_low, (size_t)(first - owner->stack_low), MADV_DONTNEED);
-        (void)mprotect(owner->stack_low, (size_t)(first - owner->stack_low), PROT_NONE);
+        close_pages(owner->stack_low, (size_t)(first - owner->stack_low));
     } else if (!closes && owner->stack_low == t->stack) {
         (void)madvise(trip_of(t), TRIP, MADV_GUARD_INSTALL);
     }
@@ -130,4 +135,9 @@ void py_stack_closes(bool yes)
 {
     closes = yes;
     fault_mend = yes ? NULL : py_stack_fault;
+}
+
+bool py_stack_is_closed(void)
+{
+    return closes;
 }

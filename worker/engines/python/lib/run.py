@@ -30,7 +30,6 @@ PRELOADED.remove("unittest.mock")
 
 PACKAGES = "/usr/lib/python3/dist-packages"
 LIMITS_OF_LIBRARIES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
-CALLBACKS = 256
 
 
 def preload_if_there(*names):
@@ -48,14 +47,6 @@ def preload(names):
         importlib.import_module(name)
 
 
-def make_room_for_callbacks():
-    """Functions of Python's that C calls need memory that can be executed, which nobody gets any more after the seal: it is taken ahead, and free."""
-    import ctypes
-    kind = ctypes.CFUNCTYPE(None)
-    room = [kind(int) for _ in range(CALLBACKS)]
-    room.clear()
-
-
 def prepare(packages):
     os.environ.update(LIMITS_OF_LIBRARIES)
     finder.build(STDLIB, PACKAGES if packages else None)
@@ -64,7 +55,6 @@ def prepare(packages):
     if packages:
         preload_if_there("numpy", "yaml")
     refused.install()
-    make_room_for_callbacks()
     sys.modules.pop("__main__", None)
     gc.collect()
     gc.freeze()
@@ -212,7 +202,7 @@ def check_encoding(source, name):
 def execute(main, source, name):
     try:
         check_encoding(source, name)
-        exec(compile(source, name, "exec", dont_inherit=True), main.__dict__)
+        _coop.execute_alone(compile(source, name, "exec", dont_inherit=True), main.__dict__)
     except BaseException as error:
         return ending_of(error)
     return 0, None, None, None

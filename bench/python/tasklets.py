@@ -1,0 +1,210 @@
+"""Tasklets of Python beside greenlet, asyncio and threads: nanoseconds of CPU time each, the least of five rounds.
+
+bench/python/tasklets.py [MODULE [DIRECTORY]]: coop_python.so, by default build/release's; where Debian's greenlet lies when it is not installed.
+Run by /usr/bin/python3.11.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+
+N = 100000
+
+
+def load(path):
+    import _imp
+    from _frozen_importlib import ModuleSpec
+    module = _imp.create_dynamic(ModuleSpec("coop_python", None, origin=path))
+    _imp.exec_dynamic(module)
+    module.tasklets()
+
+
+def least(f, n, rounds=5):
+    """Nanoseconds of one of n."""
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        t = time.process_time_ns()
+        f()
+        best = min(best, time.process_time_ns() - t)
+    return best / n
+
+
+def resident():
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+# ---- ours ------------------------------------------------------------------------------------------------------------------------------
+
+def stackless_yield():
+    import stackless
+
+    def f(n):
+        schedule = stackless.schedule
+        for _ in range(n):
+            schedule()
+
+    def go():
+        stackless.tasklet(f)(N)
+        stackless.tasklet(f)(N)
+        stackless.run()
+    return least(go, 2 * N)
+
+
+def stackless_message():
+    import stackless
+
+    def receiver(c):
+        for _ in range(N):
+            c.receive()
+
+    def sender(c):
+        for _ in range(N):
+            c.send(None)
+
+    def go():
+        c = stackless.channel()
+        stackless.tasklet(receiver)(c)
+        stackless.tasklet(sender)(c)
+        stackless.run()
+    return least(go, N)
+
+
+def nothing():
+    pass
+
+
+def stackless_spawn():
+    import stackless
+
+    def go():
+        for _ in range(N // 100):
+            for _ in range(100):
+                stackless.tasklet(nothing)()
+            stackless.run()
+    return least(go, N)
+
+
+def our_greenlet_switch():
+    import greenlet
+    return greenlet_switch(greenlet)
+
+
+# ---- peers -----------------------------------------------------------------------------------------------------------------------------
+
+def greenlet_switch(module):
+    main = module.getcurrent()
+
+    def f():
+        switch = main.switch
+        while True:
+            switch()
+
+    def go():
+        switch = module.greenlet(f).switch
+        for _ in range(N):
+            switch()
+    return least(go, 2 * N)
+
+
+def greenlet_spawn(module):
+    def go():
+        for _ in range(N):
+            module.greenlet(nothing).switch()
+    return least(go, N)
+
+
+def asyncio_yield():
+    async def f(n):
+        for _ in range(n):
+            await asyncio.sleep(0)
+
+    async def both():
+        await asyncio.gather(f(N // 10), f(N // 10))
+    return least(lambda: asyncio.run(both()), 2 * N // 10, 3)
+
+
+def asyncio_message():
+    async def get(q):
+        for _ in range(N // 10):
+            await q.get()
+
+    async def both():
+        q = asyncio.Queue(1)
+        task = asyncio.create_task(get(q))
+        for _ in range(N // 10):
+            await q.put(None)
+        await task
+    return least(lambda: asyncio.run(both()), N // 10, 3)
+
+
+def asyncio_spawn():
+    async def f():
+        pass
+
+    async def go():
+        for _ in range(N // 1000):
+            await asyncio.gather(*(f() for _ in range(100)))
+    return least(lambda: asyncio.run(go()), N // 10, 3)
+
+
+def idle(n):
+    """KiB resident of each of n that wait, and how many seconds of CPU time it took to make and to end them."""
+    import stackless
+
+    def f():
+        stackless.schedule_remove(None)
+    before, t = resident(), time.process_time()
+    kept = [stackless.tasklet(f)() for _ in range(n)]
+    stackless.run()
+    each = (resident() - before) / n
+    assert all(t.paused for t in kept)
+    for tasklet in kept:
+        tasklet.insert()
+    stackless.run()
+    return each, time.process_time() - t
+
+
+def cpu_loop():
+    """A loop that computes, in a tasklet and in the main one: the ratio."""
+    import stackless
+
+    def f():
+        x = 0
+        for i in range(3000000):
+            x += i & 3
+        return x
+    alone = least(f, 1)
+
+    def go():
+        stackless.tasklet(f)()
+        stackless.run()
+    return least(go, 1) / alone
+
+
+def debians_greenlet(directory):
+    """The real one, of a process that has not loaded ours."""
+    sys.path.insert(0, directory)
+    import greenlet
+    print(f"greenlet {greenlet.__version__}: switch {greenlet_switch(greenlet):.0f}, spawn {greenlet_spawn(greenlet):.0f}")
+
+
+def main():
+    path = sys.argv[1] if len(sys.argv) > 1 else "build/release/coop_python.so"
+    if path == "--greenlet":
+        debians_greenlet(sys.argv[2])
+        return
+    load(path)
+    import greenlet
+    print(f"ours: yield {stackless_yield():.0f}, channel message {stackless_message():.0f}, spawn {stackless_spawn():.0f}, "
+          f"greenlet switch {our_greenlet_switch():.0f}, greenlet spawn {greenlet_spawn(greenlet):.0f}")
+    print(f"asyncio: yield {asyncio_yield():.0f}, message {asyncio_message():.0f}, spawn {asyncio_spawn():.0f}")
+    for n in 10000, 100000:
+        print("%d idle: %.2f KiB resident each, made and ended in %.2f s" % (n, *idle(n)))
+    print(f"a loop that computes, in a tasklet beside none: {cpu_loop():.3f}")
+
+
+if __name__ == "__main__":
+    main()

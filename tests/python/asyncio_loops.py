@@ -1,0 +1,135 @@
+"""asyncio in tasklets: a loop that waits parks its tasklet, so several run side by side."""
+
+import asyncio
+import coop_asyncio
+import stackless
+import sys
+import time
+from rows import main, raises, same
+from stackless import channel, run, tasklet
+
+asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
+
+
+def together(*functions):
+    results = [None] * len(functions)
+
+    def call(i, f):
+        results[i] = f()
+    for i, f in enumerate(functions):
+        tasklet(call)(i, f)
+    run(threadblock=True)
+    return results
+
+
+def several_loops_run_side_by_side():
+    log = []
+
+    async def naps(name, seconds):
+        for i in range(2):
+            await asyncio.sleep(seconds)
+            log.append(name + str(i))
+        return asyncio.get_running_loop()
+    loops = together(lambda: asyncio.run(naps("a", 0.01)), lambda: asyncio.run(naps("b", 0.03)), lambda: asyncio.run(naps("c", 0.025)))
+    same(log, ["a0", "a1", "c0", "b0", "c1", "b1"])
+    same(len(set(map(id, loops))), 3)
+
+
+def main_has_a_loop_like_any_other():
+    async def f():
+        assert type(asyncio.get_running_loop()) is coop_asyncio.EventLoop
+        await asyncio.sleep(0.001)
+        return await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0.001, 2))
+    same(asyncio.run(f()), [1, 2])
+
+
+def a_loop_that_waits_lets_tasklets_run_and_a_busy_one_too():
+    turns = []
+
+    async def busy():
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    def other():
+        for _ in range(5):
+            turns.append(1)
+            stackless.schedule()
+    together(lambda: asyncio.run(asyncio.sleep(0.01)), other, lambda: asyncio.run(busy()))
+    same(len(turns), 5)
+
+
+def a_coroutine_awaits_channels_and_tasklets():
+    c, d = channel(), channel()
+
+    async def f():
+        got = [await coop_asyncio.receive(c) for _ in range(3)]
+        await coop_asyncio.send(d, got)
+        t = tasklet(lambda: time.sleep(0.01))()
+        await coop_asyncio.wait_tasklet(t)
+        assert not t.alive
+        return await coop_asyncio.to_tasklet(lambda x: x + 1, 41)
+    same(together(lambda: asyncio.run(f()), lambda: c.send_sequence([1, 2, 3]), d.receive), [42, 3, [1, 2, 3]])
+
+
+def an_error_in_a_tasklet_is_the_awaiting_coroutines():
+    def bad():
+        raise KeyError("k")
+
+    async def f():
+        await coop_asyncio.to_tasklet(bad)
+    raises(KeyError, "'k'", asyncio.run, f())
+
+
+def a_timeout_cancels_what_waits_for_a_channel():
+    c = channel()
+
+    async def f():
+        async with asyncio.timeout(0.01):
+            await coop_asyncio.receive(c)
+    raises(TimeoutError, None, asyncio.run, f())
+    run()
+    same(c.balance, 0)
+
+
+def another_tasklet_calls_soon():
+    async def f():
+        loop, future = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+        tasklet(lambda: loop.call_soon_threadsafe(future.set_result, "called"))()
+        return await future
+    same(asyncio.run(f()), "called")
+
+
+def task_groups_queues_and_locks_of_two_loops_do_not_meet():
+    async def f(n):
+        q, lock, got = asyncio.Queue(2), asyncio.Lock(), []
+
+        async def put():
+            for i in range(n):
+                await q.put(i)
+            await q.put(None)
+
+        async def get():
+            while (x := await q.get()) is not None:
+                async with lock:
+                    await asyncio.sleep(0)
+                    got.append(x)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(put())
+            group.create_task(get())
+        return got
+    same(together(lambda: asyncio.run(f(10)), lambda: asyncio.run(f(20))), [list(range(10)), list(range(20))])
+
+
+def a_sealed_workers_default_loop_is_this_one():
+    if "_coop" not in sys.modules:
+        return
+    asyncio.set_event_loop_policy(None)
+
+    async def f():
+        return type(asyncio.get_running_loop())
+    assert asyncio.run(f()) is coop_asyncio.EventLoop
+    asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
+
+
+if __name__ == "__main__":
+    main(globals())
