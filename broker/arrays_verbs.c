@@ -11,6 +11,7 @@
 #include "broker/plans_own.h"
 #include "broker/spec_check.h"
 #include "broker/stored.h"
+#include "broker/webhook_check.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -77,6 +78,7 @@ void array_verb_show(struct control_call *c)
     Pb__ShowReply show = PB__SHOW_REPLY__INIT;
     const struct array *a = arrays_find(c->broker, c->id);
     struct array_why y = { 0 };
+    struct webhook_states hooks;
     struct array_look own;
     Pb__JobStatus status;
     struct frame spec;
@@ -93,6 +95,7 @@ void array_verb_show(struct control_call *c)
         spec_strip(show.spec);
         status.labels = show.spec->labels;
         status.n_labels = show.spec->n_labels;
+        webhook_states(&c->broker->webhooks, c->id, show.spec, &hooks, &show);
         r.body_case = PB__REPLY__BODY_SHOW;
         r.show = &show;
         control_reply(c->broker, c->way, &r);

@@ -185,13 +185,10 @@ static int know_actor(struct control_call *c)
     return 0;
 }
 
-void control_dispatch(struct control_call *c)
+static void let_through(struct control_call *c, const struct control_rule *r)
 {
     const Pb__Request *q = c->request;
-    const struct control_rule *r = &control_rules[q->body_case];
 
-    if (know_actor(c) != 0)
-        return;
     if (q->protocol != COOP_PROTOCOL) {
         control_refuse(c->broker, c->way, PB__ERROR_CODE__ERROR_CODE_PROTOCOL, "this broker (coop %s) speaks protocol %d, the client %u",
                        COOP_VERSION, COOP_PROTOCOL, q->protocol);
@@ -213,4 +210,33 @@ void control_dispatch(struct control_call *c)
         arrays_request(c);
     else
         r->apply(c);
+}
+
+/*
+ * What needs no more than read, is refused, or is about a job: whoever has one has it in the store, and is more than somebody who looked. But who
+ * waits for events is one that is there; and what an ask does is not known here.
+ */
+static bool only_looks(const struct control_call *c, const struct control_rule *r)
+{
+    size_t body = c->request->body_case;
+
+    if (body == PB__REQUEST__BODY_EVENTS || body == PB__REQUEST__BODY_ASK)
+        return false;
+    return (r->needs & ~(unsigned)ACTOR_READ) == 0 || r->names_job || !actor_may(&c->actor, r->needs);
+}
+
+void control_dispatch(struct control_call *c)
+{
+    const struct control_rule *r = &control_rules[c->request->body_case];
+    struct tenants *tenants = &c->broker->tenants;
+    uint64_t who;
+    bool looks;
+
+    if (know_actor(c) != 0)
+        return;
+    who = c->actor.tenant->id;
+    looks = only_looks(c, r);
+    let_through(c, r);
+    c->actor.tenant = NULL; /* it may have gone */
+    tenants_was_asked(tenants, who, looks);
 }

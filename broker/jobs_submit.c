@@ -14,6 +14,7 @@
 #include "broker/jobs_own.h"
 #include "broker/spec_check.h"
 #include "broker/templates.h"
+#include "broker/webhook_check.h"
 #include "frame.h"
 #include "log.h"
 
@@ -420,6 +421,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         rc = jobs_refuse(no, -EINVAL, "%s", why);
     if (rc == 0)
         rc = settle(j, o, &room, no);
+    if (rc == 0 && !o->of_clock) /* what cron makes runs also when nobody can be told */
+        rc = webhook_check(b, o->tenant, o->spec, no);
     if (rc == 0)
         rc = tenant_admits(o->tenant, tasks, rate_of(o), b->loop.now_us, no->why, no->hint);
     return rc;

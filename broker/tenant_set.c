@@ -367,7 +367,7 @@ static void put_back(struct tenant *t, const struct tenant_kept *k)
 int tenants_set(struct tenants *t, const struct actor *by, const Pb__TenantSet *set, struct tenant **ret, char why[TENANT_WHY])
 {
     const Pb__Tenant *m = set->tenant;
-    struct tenant *of = m != NULL ? tenants_named(t, m->name) : NULL;
+    struct tenant *of = m == NULL ? NULL : actor_may(by, ACTOR_OPERATOR) ? tenants_named_or_uid(t, m->name) : tenants_named(t, m->name);
     struct tenant_kept before;
     struct setting s;
     int rc = 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "job_limits.h"
 #include "log.h"
 
 const char *const tenant_state_names[] = { [TENANT_ACTIVE] = "active", [TENANT_SUSPENDED] = "suspended" };
@@ -115,12 +116,27 @@ struct tenant *tenants_named(const struct tenants *t, const char *name)
     return of;
 }
 
-/* Of a local user who has done nothing but look, or whose jobs have all gone: it would be the same when it is made again. */
-static bool is_idle(const struct tenant *of)
+/* Somebody said something of it, which would be lost. */
+static bool was_set(const struct tenants *t, const struct tenant *of)
 {
-    return of->id < TENANT_FIRST_NAMED && of->id != 0 && of->id != geteuid() && of->created_us == 0 && of->own_jobs == 0 &&
-           of->crons == 0 && of->interpreters == 0 && of->own_stored_bytes == 0 && of->tokens == 0 && of->refused_unwritten == 0 &&
-           of->today.jobs == 0 && of->today.cpu_us == 0;
+    bool set = of->created_us != 0 || of->parent != NULL || of->weight != 1 || of->state != TENANT_ACTIVE || of->retention_result_us != 0 ||
+               of->retention_log_us != 0;
+
+    for (int q = 0; q < QUOTAS; q++)
+        set |= of->quota[q] != TENANT_NO_BOUND;
+    for (size_t i = 0; i < limits_count; i++)
+        set |= limits_get(&of->limits_default, &limits_table[i]) != 0 || limits_get(&of->limits_max, &limits_table[i]) != 0;
+    for (const struct tenant_uid *u = t->uids; u != NULL; u = u->hh.next)
+        set |= u->tenant == of;
+    return set;
+}
+
+/* Of a local user who has done nothing but look, or whose jobs have all gone: it would be the same when it is made again. */
+static bool is_idle(const struct tenants *t, const struct tenant *of)
+{
+    return of->id < TENANT_FIRST_NAMED && of->id != 0 && of->id != geteuid() && !was_set(t, of) && of->own_jobs == 0 && of->crons == 0 &&
+           of->interpreters == 0 && of->own_stored_bytes == 0 && of->tokens == 0 && of->refused_unwritten == 0 && of->today.jobs == 0 &&
+           of->today.cpu_us == 0;
 }
 
 /* The one that was made first goes first. */
@@ -129,10 +145,21 @@ static void forget_idle(struct tenants *t)
     struct tenant *of, *next;
 
     HASH_ITER (hh, t->by_id, of, next)
-        if (is_idle(of) && tenants_drop(t, of) == 0) {
+        if (is_idle(t, of) && tenants_drop(t, of) == 0) {
             t->of_uids--;
             return;
         }
+}
+
+void tenants_was_asked(struct tenants *t, uint64_t id, bool only_looked)
+{
+    struct tenant *of = tenants_find(t, id);
+
+    if (of == NULL || !of->fresh)
+        return;
+    of->fresh = false;
+    if (only_looked && is_idle(t, of) && tenants_drop(t, of) == 0)
+        t->of_uids--;
 }
 
 static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
@@ -150,6 +177,7 @@ static struct tenant *add_of_uid(struct tenants *t, uint32_t uid)
     if (of == NULL)
         return NULL;
     t->of_uids++;
+    of->fresh = true;
     if (t->broker != NULL && t->broker->store != NULL && store_stored_bytes(t->broker->store, uid, &stored) == 0)
         tenant_stored(of, (int64_t)stored); /* of what it left behind before it was known here */
     return of;
@@ -160,6 +188,18 @@ struct tenant *tenants_of_job(struct tenants *t, uint64_t id)
     struct tenant *of = tenants_find(t, id);
 
     return of != NULL || id >= UINT32_MAX ? of : add_of_uid(t, (uint32_t)id);
+}
+
+struct tenant *tenants_named_or_uid(struct tenants *t, const char *name)
+{
+    struct tenant *of = tenants_named(t, name);
+    char again[16];
+    unsigned uid;
+
+    if (of != NULL || sscanf(name, "uid-%u", &uid) != 1)
+        return of;
+    snprintf(again, sizeof(again), "uid-%u", uid);
+    return strcmp(again, name) == 0 ? tenants_of_job(t, uid) : NULL;
 }
 
 static struct tenant_uid *find_uid(const struct tenants *t, uint32_t uid)

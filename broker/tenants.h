@@ -89,6 +89,7 @@ struct tenant {
     uint64_t refused_unwritten;
     unsigned tokens;         /* of it and all below it, those that are being made included; tokens.c counts */
     unsigned tokens_making;  /* its own: it does not go before their commits are back */
+    bool fresh;              /* made for the request that is being acted on */
     bool removing;           /* its removal is on its way to the store */
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
@@ -121,6 +122,10 @@ bool tenants_is_mapped(const struct tenants *t, uint32_t uid); /* the configurat
 void tenants_check_config(const struct tenants *t);
 /* Of a stored job: also a local user's that nobody has asked for yet. NULL: there is none. */
 struct tenant *tenants_of_job(struct tenants *t, uint64_t id);
+/* The same, and one of a local user that nobody has asked for yet: an operator may say what it may before it comes. */
+struct tenant *tenants_named_or_uid(struct tenants *t, const char *name);
+/* A request of this tenant's has been acted on. One that was made for it, and has only looked, goes again: a read makes no tenant. */
+void tenants_was_asked(struct tenants *t, uint64_t id, bool only_looked);
 /* t is below, or is, above. */
 bool tenant_is_within(const struct tenant *t, const struct tenant *above);
 bool tenant_is_active(const struct tenant *t); /* it and all above */

@@ -8,6 +8,7 @@
 #include "broker/control_verbs.h"
 #include "broker/spec_check.h"
 #include "broker/stored.h"
+#include "broker/webhook_check.h"
 #include "frame.h"
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
@@ -45,6 +46,7 @@ struct show {
     Pb__JobStatus status;
     struct jobs_why why_is;
     Pb__Why why;
+    struct webhook_states hooks;
     struct job past; /* its attempts, of one that is only in the store */
 };
 
@@ -126,6 +128,7 @@ void verb_show(struct control_call *c)
         show.why = s->why.base.descriptor != NULL ? &s->why : NULL;
         show.attempts = job != NULL ? job->attempts : s->past.attempts;
         show.n_attempts = job != NULL ? job->n_attempts : s->past.n_attempts;
+        webhook_states(&c->broker->webhooks, s->status.array_id[0] != '\0' ? s->status.array_id : c->id, show.spec, &s->hooks, &show);
         r.body_case = PB__REPLY__BODY_SHOW;
         r.show = &show;
         control_reply(c->broker, c->way, &r);

@@ -1,4 +1,4 @@
-/* webhook_notices.c - see webhooks.h: one event on its way to one address: its turn, its body, its signature, its tries. */
+/* webhook_notices.c - see webhooks.h: one event on its way to one address: its turn, its tries. */
 #include "broker/webhooks_own.h"
 
 #include <errno.h>
@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <jansson.h>
-#include <mbedtls/md.h>
 #include <utlist.h>
 
 #include "broker/broker.h"
@@ -15,7 +14,7 @@
 #include "json_message.h"
 #include "log.h"
 
-enum { HTTP_GONE = 410, TRACEBACK = 4096 };
+enum { HTTP_GONE = 410 };
 
 struct notice {
     struct webhooks *webhooks;
@@ -23,6 +22,7 @@ struct notice {
     uint64_t id;
     char owner[ULID_LEN + 1]; /* whose end it is; "": none */
     char *url, *key;
+    unsigned place;   /* which of its job's addresses */
     Pb__Notice *what; /* try and receipt are filled in when it is sent */
     bool queued, sent;
     unsigned tries, deaths;
@@ -38,26 +38,6 @@ uint64_t webhook_pause_us(uint64_t first_us, unsigned n)
     for (; n > 2; n--)
         first_us *= 4;
     return first_us;
-}
-
-void webhook_sign(const void *key, size_t key_len, uint64_t seconds, const void *body, size_t len, char ret[WEBHOOK_SIGNATURE])
-{
-    mbedtls_md_context_t md;
-    unsigned char mac[32] = { 0 };
-    char stamp[32];
-    int n = snprintf(stamp, sizeof(stamp), "%llu.", (unsigned long long)seconds), at;
-
-    mbedtls_md_init(&md);
-    if (mbedtls_md_setup(&md, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 1) == 0) {
-        (void)mbedtls_md_hmac_starts(&md, key, key_len);
-        (void)mbedtls_md_hmac_update(&md, (const unsigned char *)stamp, (size_t)n);
-        (void)mbedtls_md_hmac_update(&md, body, len);
-        (void)mbedtls_md_hmac_finish(&md, mac);
-    }
-    mbedtls_md_free(&md);
-    at = snprintf(ret, WEBHOOK_SIGNATURE, "t=%llu,v1=", (unsigned long long)seconds);
-    for (size_t i = 0; i < sizeof(mac); i++)
-        at += snprintf(ret + at, (size_t)(WEBHOOK_SIGNATURE - at), "%02x", mac[i]);
 }
 
 /* ---- tenants, in turn --------------------------------------------------------------------------------------------------------------- */
@@ -155,8 +135,48 @@ static void drop(struct notice *n)
         webhook_told(w, owner);
 }
 
+/* What show says of it. NULL: it says nothing of such an old job. */
+static struct webhook_count *count_of(const struct notice *n)
+{
+    return webhook_log_find(&n->webhooks->log, webhook_log_name(n->what), n->place);
+}
+
+static void note_failed(const struct notice *n, unsigned status, const char *why)
+{
+    struct webhook_count *count = count_of(n);
+
+    if (count == NULL)
+        return;
+    if (why[0] == '\0')
+        snprintf(count->error, sizeof(count->error), "it answered with status %u", status);
+    else
+        snprintf(count->error, sizeof(count->error), "%s", why);
+}
+
+static void note_tried(const struct notice *n)
+{
+    struct webhook_count *count = count_of(n);
+
+    if (count != NULL)
+        count->tries++;
+}
+
+static void arrived(struct notice *n)
+{
+    struct webhook_count *count = count_of(n);
+
+    if (count != NULL)
+        count->told++;
+    drop(n);
+}
+
 static void give_up(struct notice *n, unsigned status, const char *why)
 {
+    struct webhook_count *count = count_of(n);
+
+    note_failed(n, status, why);
+    if (count != NULL)
+        count->given_up++;
     log_event(LOG_LEVEL_WARN, "webhook_given_up", "job=%s delivery=%llu tries=%u status=%u why=\"%s\"", n->what->job,
               (unsigned long long)n->id, n->tries, status, why);
     drop(n);
@@ -205,8 +225,9 @@ static struct notice *notice_new(struct webhooks *w, const Pb__Webhook *h, const
     return n;
 }
 
-bool webhook_begin(struct webhooks *w, const Pb__Webhook *h, const Pb__Notice *what, uint64_t tenant, const char *owner)
+bool webhook_begin(struct webhooks *w, const Pb__Webhook *h, unsigned place, const Pb__Notice *what, uint64_t tenant, const char *owner)
 {
+    struct webhook_count *count = webhook_log_get(&w->log, webhook_log_name(what), tenant, place);
     struct webhook_tenant *t = tenant_get(w, tenant);
     struct notice *n = NULL;
 
@@ -216,8 +237,14 @@ bool webhook_begin(struct webhooks *w, const Pb__Webhook *h, const Pb__Notice *w
         log_event(LOG_LEVEL_WARN, "webhook_dropped", "job=%s why=\"too many are open\"", what->job);
         if (t != NULL)
             tenant_may_go(w, t);
+        if (count != NULL)
+            snprintf(count->error, sizeof(count->error),
+                     owner != NULL ? "too many are open: the next start of the broker tells it" : "too many are open: it was dropped");
         return false;
     }
+    if (count != NULL)
+        count->begun++;
+    n->place = place;
     n->tenant = t;
     HASH_ADD(hh, w->by_id, id, sizeof(n->id), n);
     w->open++;
@@ -242,40 +269,6 @@ static int sign(const struct notice *n, const char *body, char ret[WEBHOOK_SIGNA
     return rc;
 }
 
-static void cut_traceback(json_t *receipt)
-{
-    json_t *error = json_object_get(receipt, "error"), *text = json_object_get(error, "traceback");
-    size_t len = json_string_length(text);
-    const char *s = json_string_value(text);
-
-    if (len <= TRACEBACK)
-        return;
-    for (len = TRACEBACK; len > 0 && (s[len] & 0xc0) == 0x80;)
-        len--;
-    json_object_set_new(error, "traceback", json_stringn(s, len));
-}
-
-/* Takes away what is long until it fits, and says what. NULL: no memory. */
-static char *text_that_fits(json_t *json)
-{
-    static const char *const parts[] = { "outputs", "learned", "attempts", "traceback", "receipt" };
-    char left_out[64] = "", *text = json_dumps(json, JSON_COMPACT);
-
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && text != NULL && strlen(text) > WEBHOOK_BODY; i++) {
-        json_t *receipt = json_object_get(json, "receipt");
-
-        snprintf(left_out + strlen(left_out), sizeof(left_out) - strlen(left_out), "%s%s", i > 0 ? " " : "", parts[i]);
-        if (strcmp(parts[i], "traceback") == 0)
-            cut_traceback(receipt);
-        else
-            (void)json_object_del(strcmp(parts[i], "receipt") == 0 ? json : receipt, parts[i]);
-        json_object_set_new(json, "left_out", json_string(left_out));
-        free(text);
-        text = json_dumps(json, JSON_COMPACT);
-    }
-    return text;
-}
-
 /* malloc'd JSON; an end's has its receipt, as the store has it. */
 static char *make_body(struct notice *n)
 {
@@ -292,7 +285,7 @@ static char *make_body(struct notice *n)
     json = json_document(&n->what->base);
     n->what->receipt = NULL;
     if (json != NULL)
-        text = text_that_fits(json);
+        text = webhook_text(json);
     json_decref(json);
     frame_release(&receipt);
     return text;
@@ -348,6 +341,7 @@ void webhook_pump(void *ctx)
         if (rc == 0) {
             unqueue(n);
             set_sent(n, true);
+            note_tried(n);
         } else {
             give_up(n, 0, why);
         }
@@ -382,9 +376,11 @@ void webhook_on_done(void *ctx, uint64_t id, unsigned status, const char *error)
               n->tries, status, error);
     set_sent(n, false);
     if (status >= 200 && status < 300)
-        drop(n);
+        arrived(n);
     else if (status == HTTP_GONE || n->tries >= WEBHOOK_TRIES || !try_again(n))
         give_up(n, status, error);
+    else
+        note_failed(n, status, error);
 }
 
 void webhook_on_lost(void *ctx, uint64_t id)

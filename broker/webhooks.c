@@ -200,7 +200,7 @@ static void tell(struct webhooks *w, const struct webhook_set *set, Pb__Notice *
     for (size_t i = 0; i < spec->n_webhooks; i++) {
         if (!wants(spec->webhooks[i], what->state))
             continue;
-        if (webhook_begin(w, spec->webhooks[i], what, tenant, owner != NULL ? owner->id : NULL)) {
+        if (webhook_begin(w, spec->webhooks[i], (unsigned)i, what, tenant, owner != NULL ? owner->id : NULL)) {
             if (owner != NULL)
                 owner->owes++;
         } else if (owner != NULL) {
@@ -339,6 +339,7 @@ void webhooks_finish(struct webhooks *w)
 
     courier_stop(&w->courier);
     webhook_notices_finish(w);
+    webhook_log_finish(&w->log);
     HASH_ITER (hh, w->jobs, j, next)
         leave(w, j);
     set_unref(w->recent);

@@ -16,6 +16,7 @@
 
 #include "broker/courier.h"
 #include "broker/timers.h"
+#include "broker/webhook_log.h"
 #include "job.pb-c.h"
 #include "ulid.h"
 
@@ -45,6 +46,7 @@ struct webhooks {
     struct webhook_tenant *turn;    /* of these, those that have one to send and may; the next first */
     unsigned open;
     uint64_t last_id;
+    struct webhook_log log;     /* for show */
     struct webhook_set *recent; /* the set read last, of recent_of: that of an array is read once for its tasks */
     char recent_of[ULID_LEN + 1];
 };

@@ -6,6 +6,8 @@
 #ifndef BROKER_WEBHOOKS_OWN_H
 #define BROKER_WEBHOOKS_OWN_H
 
+#include <jansson.h>
+
 #include "broker/webhooks.h"
 
 /* Of one job, or of an array and all its tasks: addresses, events and keys, kept packed; the spec is not read for an event. */
@@ -35,12 +37,15 @@ struct webhook_tenant {
     UT_hash_handle hh;
 };
 
-/* One event for one address. owner: whose end it is, NULL when it is none. false: too many are open, or no memory. */
-bool webhook_begin(struct webhooks *w, const Pb__Webhook *h, const Pb__Notice *what, uint64_t tenant, const char *owner);
+/* One event for one address, place: which of the job's. owner: whose end it is, NULL when it is none. false: too many are open, or no memory. */
+bool webhook_begin(struct webhooks *w, const Pb__Webhook *h, unsigned place, const Pb__Notice *what, uint64_t tenant, const char *owner);
 void webhook_pump(void *webhooks); /* as many as the courier takes now */
 void webhook_on_done(void *webhooks, uint64_t id, unsigned status, const char *error);
 void webhook_on_lost(void *webhooks, uint64_t id);
 void webhook_notices_finish(struct webhooks *w);
+
+/* Takes away what is long until it fits in WEBHOOK_BODY, and says what. malloc'd; NULL: no memory. */
+char *webhook_text(json_t *json);
 
 /* A notice of an end has arrived, or was given up: webhooks.c. */
 void webhook_told(struct webhooks *w, const char *owner);

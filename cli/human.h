@@ -32,6 +32,8 @@ void human_plan(FILE *out, const Pb__JobStatus *s);
 void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n);
 /* Of a spec what is beside that which it runs: times, retries, limiters, notices. */
 void human_asked(FILE *out, const Pb__JobSpec *s);
+/* What became of what its addresses were to be told. */
+void human_webhooks(FILE *out, Pb__WebhookState *const *states, size_t n);
 void human_spec(FILE *out, const Pb__JobSpec *s);
 void human_receipt(FILE *out, const Pb__Receipt *r);
 void human_receipt_short(FILE *out, const Pb__Receipt *r);

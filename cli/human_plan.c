@@ -162,3 +162,22 @@ void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n)
                 text_safe_str(detail, sizeof(detail), a->cause_detail), units_format_duration(us, took), a->infra ? "  (not counted)" : "");
     }
 }
+
+void human_webhooks(FILE *out, Pb__WebhookState *const *states, size_t n)
+{
+    char url[512], error[256];
+
+    for (size_t i = 0; i < n; i++) {
+        const Pb__WebhookState *s = states[i];
+
+        fprintf(out, "%-12s%s: %llu told in %llu %s", i == 0 ? "told" : "", text_safe_str(url, sizeof(url), s->url),
+                (unsigned long long)s->told, (unsigned long long)s->tries, s->tries == 1 ? "try" : "tries");
+        if (s->open > 0)
+            fprintf(out, ", %llu under way", (unsigned long long)s->open);
+        if (s->given_up > 0)
+            fprintf(out, ", %llu given up", (unsigned long long)s->given_up);
+        if (s->error[0] != '\0')
+            fprintf(out, "; the last error: %s", text_safe_str(error, sizeof(error), s->error));
+        fputc('\n', out);
+    }
+}

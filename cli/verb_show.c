@@ -60,6 +60,7 @@ static void print(const struct command *c, const Pb__ShowReply *r)
         human_plan(stdout, r->status);
     }
     human_attempts(stdout, r->attempts, r->n_attempts);
+    human_webhooks(stdout, r->webhooks, r->n_webhooks);
     if (r->spec != NULL) {
         printf("\nasked for\n");
         human_spec(stdout, r->spec);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "courier.pb-c.h"
-#include "courier/address.h"
+#include "address.h"
 
 enum { ERRANDS_MAX = 32, ERRAND_ANSWER = 64 << 10, ERRAND_TIMEOUT_MS = 30000 };
 

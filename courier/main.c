@@ -16,7 +16,7 @@
 
 #include "coop/version.h"
 #include "courier.pb-c.h"
-#include "courier/address.h"
+#include "address.h"
 #include "courier/errands.h"
 #include "courier/walls.h"
 #include "frame.h"

@@ -1,6 +1,7 @@
 /* json_message.c - see json_message.h. */
 #include "json_message.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,12 +142,35 @@ static json_t *of_field(const ProtobufCMessage *m, const ProtobufCFieldDescripto
     return of_value(f, (const char *)m + f->offset);
 }
 
+/* A number of a message that lists the names of those that are 0 and mean it: any other 0 was not given. */
+static bool was_not_given(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const json_t *value)
+{
+    const ProtobufCFieldDescriptor *list = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "nothing");
+    char *const *names;
+    size_t n;
+
+    if (list == NULL || list->label != PROTOBUF_C_LABEL_REPEATED || !json_is_number(value) || json_number_value(value) != 0)
+        return false;
+    names = *(char *const *const *)((const char *)m + list->offset);
+    n = *(const size_t *)((const char *)m + list->quantifier_offset);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], f->name) == 0)
+            return false;
+    return true;
+}
+
 static json_t *fill(json_t *object, const ProtobufCMessage *m)
 {
     for (unsigned i = 0; object != NULL && i < m->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
 
-        if (json_object_set_new(object, f->name, of_field(m, f)) != 0) {
+        json_t *value = of_field(m, f);
+
+        if (was_not_given(m, f, value)) {
+            json_decref(value);
+            value = json_null();
+        }
+        if (json_object_set_new(object, f->name, value) != 0) {
             json_decref(object);
             return NULL;
         }

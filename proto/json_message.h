@@ -4,6 +4,7 @@
  * Side:  host (the command and libcoop). Strings may be a job's words.
  * Shape: every field is there: zeros too, absent messages null, lists []. Enums: lower case without their type's prefix. bytes: text
  *        when well-formed UTF-8 without NUL, else {"base64": "..."}. 64-bit numbers are JSON integers (beyond 2^63-1: that value).
+ *        A quota that is none is null, and 0 is 0: of a message with a list `nothing` of names, a number that is 0 and is not named there is null.
  * Owned: functions that return json_t give a new reference, or NULL when out of memory.
  */
 #ifndef PROTO_JSON_MESSAGE_H

@@ -684,6 +684,27 @@ static void quotas_refuse_submits_with_79(void **state)
     assert_int_equal(proc_end(p), 0);
 }
 
+/* A program that bills reads the field alone. */
+static void a_quota_that_is_none_is_null_and_one_that_is_0_is_0(void **state)
+{
+    struct broker *b = *state;
+    json_t *q;
+
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    (void)proc_expect(coop(b, "quota", "set", "acme", "max_running=0", "submit_per_s=0", "max_queued=3"), 0);
+    q = json_of(&proc_expect(coop(b, "--json", "quota", "show", "acme"), 0)->out);
+    assert_true(json_is_integer(json_at(q, "max_running")));
+    assert_int_equal(json_num(q, "max_running"), 0);
+    assert_true(json_is_real(json_at(q, "submit_per_s")));
+    assert_int_equal(json_num(q, "max_queued"), 3);
+    assert_true(json_is_null(json_at(q, "max_array")));
+    (void)proc_expect(coop(b, "quota", "set", "acme", "max_running=none", "submit_per_s=none"), 0);
+    q = json_at(json_of(&proc_expect(coop(b, "--json", "tenant", "show", "acme"), 0)->out), "quota");
+    assert_true(json_is_null(json_at(q, "max_running")));
+    assert_true(json_is_null(json_at(q, "submit_per_s")));
+    assert_int_equal(json_num(q, "max_queued"), 3);
+}
+
 /* ---- failed logins ---- */
 
 /* Each on a connection of its own that does not wait for its answer. */
@@ -841,6 +862,10 @@ static void local_users_are_tenants_that_do_not_see_each_other(void **state)
     assert_int_equal(proc_end(coop_start_as(b, &bob, "tenant", "create", "mine")), COOP_EXIT_PERMISSION);
     assert_int_equal(proc_end(coop_start_as(b, &bob, "token", "create", "read")), COOP_EXIT_PERMISSION);
     assert_int_equal(proc_end(coop_start_as(b, &bob, "audit", "verify")), COOP_EXIT_PERMISSION);
+    expect_lacks(proc_expect(coop(b, "tenant", "ls", "-q"), 0)->out, support_text("uid-%d\n", BOB)); /* who only looks is none */
+    expect_has(proc_expect(coop(b, "tenant", "ls", "-q"), 0)->out, support_text("uid-%d\n", ALICE));
+    (void)proc_expect(coop(b, "quota", "set", support_text("uid-%d", BOB), "max_queued=0"), 0); /* before he comes */
+    assert_int_equal(proc_end(coop_start_as(b, &bob, "submit", file)), COOP_EXIT_QUOTA);
     (void)proc_expect(coop(b, "show", id), 0); /* root sees all */
     (void)proc_expect(coop(b, "tenant", "create", "acme", support_text("uids=%d,%d", ALICE, BOB)), 0);
     p = coop_start_as(b, &bob, "tenant", "show");
@@ -882,6 +907,7 @@ static void one_user_does_not_take_all_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_quota_that_is_none_is_null_and_one_that_is_0_is_0),
         cmocka_unit_test(every_request_of_the_schema_is_in_the_table),
         TEST(every_actor_gets_what_its_scopes_say_and_no_more),
         TEST(who_is_nobody_gets_one_answer_whatever_it_asks),

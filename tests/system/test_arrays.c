@@ -266,7 +266,7 @@ static void show_tells_what_an_array_was_asked_for_and_what_its_tasks_wait_for(v
 
     proc_expect(coop(b, "limiter", "set", "db", "0"), 0);
     array = submit(b, "--array", "1-5", "-l", "team=blue", "--limiter", "db", "--retry", "3,on=oom", "--idem", "k9", "--webhook",
-                   "http://127.0.0.1:9/x,events=failed", "--keep", "2h", ok);
+                   "http://localhost:9/x,events=failed", "--keep", "2h", ok);
     proc_expect(coop(b, "hold", task(array, 4)), 0);
     p = proc_expect(coop(b, "show", array), 0);
     expect_has(p->out, "team=blue");
@@ -274,7 +274,7 @@ static void show_tells_what_an_array_was_asked_for_and_what_its_tasks_wait_for(v
     expect_has(p->out, "3 attempts");
     expect_has(p->out, "oom");
     expect_has(p->out, "k9");
-    expect_has(p->out, "http://127.0.0.1:9/x");
+    expect_has(p->out, "http://localhost:9/x");
     expect_has(p->out, "2h");
     p = proc_expect(coop(b, "show", "--why", array), 0);
     expect_has(p->out, "4 for LIMITER:db, the first is 1");

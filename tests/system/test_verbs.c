@@ -605,7 +605,7 @@ static void show_tells_status_spec_and_receipt(void **state)
 
     (void)expect_end(b, id, "ok");
     s = json_of(&proc_expect(coop(b, "show", "--json", id), 0)->out);
-    json_expect_shape(s, "coop.ShowReply/1", "status spec receipt why attempts");
+    json_expect_shape(s, "coop.ShowReply/1", "status spec receipt why attempts webhooks");
     json_expect_shape(json_at(s, "status"), NULL, STATUS_FIELDS);
     json_expect_shape(json_at(s, "spec"), NULL, SPEC_FIELDS);
     json_expect_shape(json_at(s, "receipt"), NULL, RECEIPT_FIELDS);

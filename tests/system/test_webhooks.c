@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <coop/exit_codes.h>
 #include <mbedtls/md.h>
 
 #include "tests/support/broker_fixture.h"
@@ -218,12 +219,80 @@ static void what_fails_is_tried_again_with_the_same_number(void **state)
     json_decref(second.json);
 }
 
-static void an_address_in_no_allowed_net_is_refused_and_the_log_says_so(void **state)
+/* What show says of the first address. */
+static json_t *shown(struct broker *b, const char *id)
+{
+    return json_at(json_of(&proc_expect(coop(b, "show", "--json", id), 0)->out), "webhooks.0");
+}
+
+static void an_address_in_no_allowed_net_is_refused_and_the_log_and_show_say_so(void **state)
 {
     struct broker *b = *state;
+    const char *id = submit(b, "--webhook", support_text("http://localhost:%u/hook", port), script(b, "noop.lua", "return 0\n"));
+    json_t *hook;
 
-    (void)submit(b, "--webhook", address(), script(b, "noop.lua", "return 0\n"));
-    broker_says(b, "webhook_given_up", "--webhook-net");
+    broker_says(b, "webhook_given_up", "--webhook-net"); /* a name is looked at when it was resolved */
+    hook = shown(b, id);
+    assert_int_equal(json_num(hook, "told"), 0);
+    assert_int_equal(json_num(hook, "open"), 0);
+    assert_int_equal(json_num(hook, "given_up"), 1);
+    assert_int_equal(json_num(hook, "tries"), 6);
+    assert_non_null(strstr(json_str(hook, "error"), "--webhook-net"));
+    expect_has(proc_expect(coop(b, "show", id), 0)->out, "0 told in 6 tries, 1 given up; the last error: its address is of this machine");
+}
+
+static void a_host_that_is_an_address_in_no_allowed_net_is_said_at_submit(void **state)
+{
+    static const char *const hosts[] = { "127.0.0.1",       "127.1", "0x7f000001",         "10.1.2.3:80",
+                                         "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]:1" };
+    struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n");
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        struct proc *p = coop(b, "submit", "--webhook", support_text("http://%s/hook", hosts[i]), path);
+
+        expect_has(proc_expect(p, COOP_EXIT_PERMISSION)->err, "--webhook-net");
+    }
+    (void)submit(b, "--hold", "--webhook", "http://1.1.1.1/", path);
+    (void)submit(b, "--hold", "--webhook", "http://[2606:4700::1111]:80/", path);
+}
+
+static void a_key_that_is_not_there_is_refused_at_submit(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "noop.lua", "return 0\n"), *hook = support_text("%s,key=hooks/none", address());
+
+    expect_has(proc_expect(coop(b, "submit", "--webhook", hook, path), COOP_EXIT_NOT_FOUND)->err, "hooks/none");
+    (void)proc_expect(coop(b, "submit", "--dry-run", "--webhook", hook, path), COOP_EXIT_NOT_FOUND);
+    (void)proc_expect(coop(b, "submit", "--array", "1-3", "--webhook", hook, path), COOP_EXIT_NOT_FOUND);
+    (void)proc_expect(coop(b, "kv", "put", "hooks/none", ""), 0);
+    (void)proc_expect(coop(b, "submit", "--webhook", hook, path), COOP_EXIT_NOT_FOUND);
+    (void)proc_expect(coop(b, "kv", "put", "hooks/none", "k"), 0);
+    (void)submit(b, "--hold", "--webhook", hook, path);
+}
+
+static void show_tells_what_became_of_each_address(void **state)
+{
+    struct broker *b = *state;
+    const char *id = submit(b, "--array", "1-2%1", "--webhook", address(), script(b, "noop.lua", "return 0\n"));
+    struct request r;
+    json_t *hook;
+
+    for (int i = 0; i < 3; i++) {
+        r = take();
+        answer(&r, i == 0 ? 503 : 200);
+        json_decref(r.json);
+    }
+    for (int i = 0; i < 2; i++)
+        broker_says(b, "event=webhook ", "status=200");
+    (void)coop(b, "wait", id);
+    hook = shown(b, id);
+    assert_string_equal(json_str(hook, "url"), address());
+    assert_string_equal(json_str(hook, "error"), "it answered with status 503");
+    assert_int_equal(json_num(hook, "given_up"), 0);
+    assert_int_equal(json_num(hook, "told"), 2);
+    assert_int_equal(json_num(hook, "tries"), 3);
+    assert_int_equal(json_num(hook, "open"), 0);
 }
 
 static pid_t courier_of(struct broker *b)
@@ -355,7 +424,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_end_is_told_with_its_receipt_and_signed_by_the_key_that_kv_has, started, teardown),
         cmocka_unit_test_setup_teardown(what_fails_is_tried_again_with_the_same_number, started, teardown),
-        cmocka_unit_test_setup_teardown(an_address_in_no_allowed_net_is_refused_and_the_log_says_so, without_net, teardown),
+        cmocka_unit_test_setup_teardown(an_address_in_no_allowed_net_is_refused_and_the_log_and_show_say_so, without_net, teardown),
+        cmocka_unit_test_setup_teardown(a_host_that_is_an_address_in_no_allowed_net_is_said_at_submit, without_net, teardown),
+        cmocka_unit_test_setup_teardown(a_key_that_is_not_there_is_refused_at_submit, started, teardown),
+        cmocka_unit_test_setup_teardown(show_tells_what_became_of_each_address, started, teardown),
         cmocka_unit_test_setup_teardown(a_courier_that_is_killed_costs_no_notice, started, teardown),
         cmocka_unit_test_setup_teardown(the_next_broker_tells_what_this_one_did_not, started, teardown),
         cmocka_unit_test_setup_teardown(tasks_of_an_array_are_told_also_after_a_restart, started, teardown),

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "courier/address.h"
+#include "address.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -149,6 +149,34 @@ static void local_users_are_bounded(void **state)
     assert_null(tenants_find(fx->t, 4242));
 }
 
+static void who_only_looks_leaves_no_tenant_and_what_was_said_of_one_stays(void **state)
+{
+    struct fixture *fx = *state;
+    struct tenant *t = tenants_of_uid(fx->t, 4242);
+
+    tenants_was_asked(fx->t, t->id, true);
+    assert_null(tenants_find(fx->t, 4242));
+    t = tenants_of_uid(fx->t, 4242);
+    tenants_was_asked(fx->t, t->id, false);
+    tenants_was_asked(fx->t, t->id, true); /* it was there before */
+    assert_ptr_equal(tenants_find(fx->t, 4242), t);
+    t = tenants_of_uid(fx->t, 4243);
+    tenant_job_queued(t, 1);
+    tenants_was_asked(fx->t, t->id, true);
+    assert_ptr_equal(tenants_find(fx->t, 4243), t);
+    t = tenants_named_or_uid(fx->t, "uid-4244");
+    assert_int_equal(t->id, 4244);
+    t->quota[QUOTA_RUNNING] = 0; /* would be none again */
+    tenants_was_asked(fx->t, t->id, true);
+    assert_ptr_equal(tenants_find(fx->t, 4244), t);
+    assert_null(tenants_named_or_uid(fx->t, "uid-04245"));
+    assert_null(tenants_named_or_uid(fx->t, "uid-4294967295"));
+    assert_null(tenants_named_or_uid(fx->t, "uid-4245 "));
+    for (unsigned n = 0; n <= 2 * TENANTS_OF_UIDS; n++)
+        (void)tenants_of_uid(fx->t, 100000 + n);
+    assert_ptr_equal(tenants_find(fx->t, 4244), t); /* what it may not, it may not when there are many */
+}
+
 static void a_configured_user_is_nobody_until_its_tenant_is_there(void **state)
 {
     struct fixture *fx = *state;
@@ -579,6 +607,7 @@ int main(void)
         TEST(a_weight_is_a_number_above_nothing),
         TEST(the_tenant_of_a_uid_has_its_number_and_is_made_once),
         TEST(local_users_are_bounded),
+        TEST(who_only_looks_leaves_no_tenant_and_what_was_said_of_one_stays),
         TEST(a_configured_user_is_nobody_until_its_tenant_is_there),
         TEST(a_user_belongs_to_one_tenant),
         TEST(tenants_stand_only_so_deep),

@@ -91,7 +91,7 @@ static bool begin(uint64_t tenant, const char *url)
     h.url = (char *)url;
     what.job = (char *)JOB;
     what.state = PB__STATE__STATE_RUNNING;
-    return webhook_begin(w, &h, &what, tenant, NULL);
+    return webhook_begin(w, &h, 0, &what, tenant, NULL);
 }
 
 /* The next of all that wait for their pause. */
@@ -219,6 +219,34 @@ static void what_cannot_be_sent_now_waits_and_what_never_can_is_given_up(void **
     assert_int_equal(w->open, 0);
 }
 
+/* Of a tenant the newest, and of others nothing goes for it. */
+static void what_show_says_is_kept_of_a_tenants_newest_jobs(void **state)
+{
+    struct webhook_log log = { 0 };
+    char id[32];
+
+    (void)state;
+    assert_non_null(webhook_log_get(&log, "other", 2, 0));
+    for (unsigned i = 0; i <= WEBHOOK_LOG_TENANT; i++) {
+        snprintf(id, sizeof(id), "job%u", i);
+        webhook_log_get(&log, id, 1, 7)->told = i;
+        assert_true(webhook_log_find(&log, id, 7)->told == i);
+    }
+    assert_null(webhook_log_find(&log, "job0", 7));
+    assert_non_null(webhook_log_find(&log, "job1", 7));
+    assert_null(webhook_log_find(&log, "job1", 6));
+    assert_non_null(webhook_log_find(&log, "other", 0));
+    assert_null(webhook_log_get(&log, "other", 2, WEBHOOK_LOG_PLACES));
+    for (unsigned i = 0; i < WEBHOOK_LOG; i++) {
+        snprintf(id, sizeof(id), "new%u", i);
+        assert_non_null(webhook_log_get(&log, id, 100 + i, 0));
+    }
+    assert_null(webhook_log_find(&log, "other", 0));
+    assert_non_null(webhook_log_find(&log, "new0", 0));
+    webhook_log_finish(&log);
+    assert_null(log.tenants);
+}
+
 static void a_refused_submit_leaves_nothing(void **state)
 {
     Pb__JobSpec spec = PB__JOB_SPEC__INIT;
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_tenant_does_not_stop_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_sent_now_waits_and_what_never_can_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(events_of_tasks_are_told_by_what_was_kept_at_submit, setup, teardown),
+        cmocka_unit_test(what_show_says_is_kept_of_a_tenants_newest_jobs),
         cmocka_unit_test_setup_teardown(a_refused_submit_leaves_nothing, setup, teardown),
     };
 

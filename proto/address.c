@@ -1,5 +1,5 @@
 /* address.c - see address.h. */
-#include "courier/address.h"
+#include "address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

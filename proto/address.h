@@ -1,13 +1,14 @@
 /*
  * address.h - which addresses a webhook may reach.
  *
- * Side:    courier. A tenant chooses the name, and who answers for that name chooses the address: it is looked at when the socket is made, after
- *          the name was resolved, and no second look-up comes between.
+ * Side:    both. The courier decides: a tenant chooses the name, and who answers for that name chooses the address: it is looked at when the
+ *          socket is made, after the name was resolved, and no second look-up comes between. The broker asks at submit, of a host that is an
+ *          address as it stands, so that it is said at once.
  * Default: the public internet; not this machine, its networks, or what only routes inside one (RFC 6890): a webhook is not a way into
  *          the house. Networks that are named are allowed beside it.
  */
-#ifndef COURIER_ADDRESS_H
-#define COURIER_ADDRESS_H
+#ifndef PROTO_ADDRESS_H
+#define PROTO_ADDRESS_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
