@@ -321,7 +321,6 @@ static void ask_daemon(int work)
 static void ask_rest(int work)
 {
     (void)work;
-    say("here");
     output_flush();
     for (;;)
         pause();
@@ -379,7 +378,7 @@ static const struct question {
     bool loopback, proc, terminal;
 } questions[] = {
     { .name = "who", .ask = ask_who },
-    { .name = "rest", .ask = ask_rest },
+    { .name = "rest", .ask = ask_who },
     { .name = "outside", .ask = ask_outside },
     { .name = "program", .ask = ask_program },
     { .name = "identity", .ask = ask_identity },
@@ -424,6 +423,8 @@ static void run_question(const Pb__JobSpec *spec, struct outcome *o)
         q->ask(work);
     else
         say("no space: %s, %s", space_failed_part(), strerrorname_np(-rc));
+    if (strcmp(q->name, "rest") == 0) /* with a space or without */
+        ask_rest(-1);
 }
 
 static int nothing(void)
