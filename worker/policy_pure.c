@@ -261,8 +261,10 @@ static const struct policy_row lua_template_rows[] = {
  */
 #define ROWS_PYTHON \
     { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" }, \
+    { ALLOW(read),                       IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job was woken by another; made before the seal" }, \
     { ANSWER(read),                      ANY,                                       "0: the job's standard input; else EBADF" }, \
     { ALLOW(write),                      IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
+    { ALLOW(write),                      IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job wakes another; made before the seal" }, \
     { ANSWER(write),                     ANY,                                       "1 and 2: the job's output, counted as any; else EBADF" }, \
     { ALLOW(readv),                      IF(INT_IS(0, LINK_FD)),                    "as read" }, \
     { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
@@ -274,6 +276,7 @@ static const struct policy_row lua_template_rows[] = {
     { ALLOW(close),                      IF(INT_IS(0, RECEIVED_FIRST)),             "the same" }, \
     { ANSWER(close),                     ANY,                                       "0, 1 and 2: they stay; else EBADF, nobody closes the link by mistake" }, \
     ROWS_MEMORY_COUNTED \
+    { REFUSE(mmap, EPERM),               IF(LONG_IN(2, PROT_READ | PROT_WRITE), LONG_IS(3, MAP_SHARED | MAP_ANONYMOUS), INT_IS(4, -1)), "mmap.mmap(-1, n): there is nobody to share with, and RLIMIT_DATA would not count it" }, \
     ROWS_TASKLETS \
     ROWS_BUFFERS \
     ROWS_TIME \
@@ -293,6 +296,7 @@ static const struct policy_row lua_template_rows[] = {
     { ANSWER(rt_sigaction),              IF(INT_IS(0, SIGPIPE)),                    "the same: the broker has gone" }, \
     { ALLOW(rt_sigaction),               ANY,                                       "the module signal" }, \
     { ANSWER(tgkill),                    ANY,                                       "abort(), signal.raise_signal(): done as the signal would; no signal is sent" }, \
+    { ANSWER(kill),                      ANY,                                       "os.kill(os.getpid(), n): as tgkill; of any other process it ends the job" }, \
     { ALLOW(prctl),                      IF(INT_IS(0, PR_SET_NAME)),                "a thread's name" }, \
     { ALLOW(sched_yield),                ANY,                                       "the interpreter lock" }, \
     { REFUSE(epoll_create1, EPERM),      ANY,                                       "there is no descriptor to wait on" }, \

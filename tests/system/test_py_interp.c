@@ -53,7 +53,19 @@ static void the_command_runs_source_and_calls_functions(void **state)
     expect_text(proc_expect(coop(b, "interp", "call", id, "json.dumps", "[1, {\"a\": null}]"), 0)->out, "\"[1, {\\\"a\\\": null}]\"\n");
     proc_expect(coop(b, "interp", "prepare", id, "n=7", "words=[\"a\", \"b\"]"), 0);
     expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "words * 2 + [n]"), 0)->out, "[\"a\", \"b\", \"a\", \"b\", 7]\n");
+    expect_text(proc_expect(coop(b, "interp", "call", id, "eval", "\"n + 1\""), 0)->out, "8\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, ":call", "5"), COOP_EXIT_USAGE)->err, "BadRequest: ':call' is of three values");
     proc_expect(coop(b, "interp", "close", id), 0);
+}
+
+static void a_syntax_error_is_told_once(void **state)
+{
+    struct broker *b = *state;
+    const char *id = made(b);
+
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "def f(:"), COOP_EXIT_EXCEPTION)->err,
+                "coop: ExecutionFailed: SyntaxError: invalid syntax (source, line 1)\n"
+                "  File \"source\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n");
 }
 
 static void its_errors_are_told_with_the_lines_of_their_source(void **state)
@@ -312,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_command_runs_source_and_calls_functions),
+        TEST(a_syntax_error_is_told_once),
         TEST(its_errors_are_told_with_the_lines_of_their_source),
         TEST(lua_and_python_call_each_other),
         TEST(what_an_interpreter_knows_it_keeps),

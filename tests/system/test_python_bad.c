@@ -79,6 +79,8 @@ static const struct end ends[] = {
       "libc = ctypes.CDLL(None, use_errno=True); at = struct.unpack('P', ctypes.string_at(id(m) + 56, 8))[0]\n"
       "assert ctypes.string_at(at, 8) == bytes(m[:8])\n"
       "assert libc.mprotect(ctypes.c_void_p(at), 4096, 3) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(13), "" },
+    { "shared memory is refused by name", "import mmap; mmap.mmap(-1, 1 << 20)", NULL, FAILS, "PermissionError: [Errno 1]" },
+    { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 
@@ -107,6 +109,20 @@ static void a_script_with_nul_bytes_is_refused_before_it_is_sent(void **state)
 {
     (void)state;
     expect_has(proc_expect(coop_in(b, "a\0b", 3, "run", "--engine", "python", "-"), COOP_EXIT_USAGE)->err, "it has NUL bytes");
+}
+
+/* Told by print() or sys.stdout.flush(), it has left before whatever comes next. */
+static void what_was_flushed_before_a_crash_is_seen(void **state)
+{
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "-c", "print('before', flush=True)\nimport ctypes; ctypes.string_at(0)"),
+                            COOP_EXIT_SIGNAL_BASE + SIGSEGV)
+                    ->out,
+                "before\n");
+    expect_text(proc_expect(coop(b, "run", "-c", "import sys, ctypes\nprint('told'); sys.stdout.flush(); ctypes.string_at(0)"),
+                            COOP_EXIT_SIGNAL_BASE + SIGSEGV)
+                    ->out,
+                "told\n");
 }
 
 static void one_that_ignores_a_cancel_is_killed(void **state)
@@ -140,6 +156,7 @@ int main(void)
 {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(a_script_with_nul_bytes_is_refused_before_it_is_sent),
+        cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
     static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];

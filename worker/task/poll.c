@@ -85,18 +85,47 @@ static void nap(struct pollfd *p, nfds_t n, int64_t us)
         (void)syscall(SYS_ppoll, p, n, t, NULL, sizeof(uint64_t));
 }
 
+void sched_wake_by(int wake_fd)
+{
+    static const uint64_t one = 1;
+    int kept = errno;
+
+    if (write(wake_fd, &one, sizeof(one)) < 0)
+        errno = kept; /* 2^64 that nobody has looked at: it is awake */
+}
+
+/* Whoever woke us has set interrupted before: the next look comes after this. */
+static void take_wakes(const struct pollfd *p)
+{
+    uint64_t n;
+
+    if (p->revents != 0 && read(p->fd, &n, sizeof(n)) < 0)
+        return; /* the tenant was first */
+}
+
+/* A nap that nothing but a signal, the clock and another thread's sched_interrupt() end. */
+static void nap_alone(int64_t us)
+{
+    struct pollfd p = { .fd = sched->wake_fd, .events = POLLIN };
+
+    nap(&p, 1, us);
+    take_wakes(&p);
+}
+
 /* The watched descriptor, and behind its epoll all others. */
 static void wake_watched(int64_t us)
 {
-    struct pollfd p[2] = {
+    struct pollfd p[3] = {
         {.fd = sched->watched_fd, .events = POLLIN},
-        { .fd = sched->epoll_fd,  .events = POLLIN}
+        { .fd = sched->epoll_fd,  .events = POLLIN},
+        { .fd = sched->wake_fd,   .events = POLLIN}
     };
 
     if (us != 0)
-        nap(p, 2, us);
+        nap(p, 3, us);
     else
-        (void)ppoll(p, 2, &(struct timespec){ 0 }, NULL);
+        (void)ppoll(p, 3, &(struct timespec){ 0 }, NULL);
+    take_wakes(&p[2]);
     if (p[1].revents != 0)
         wake_polled(0);
     if (p[0].revents != 0)
@@ -112,7 +141,7 @@ void sched_sleep(void)
     else if (sched->polled > 0 || sched->member != NULL)
         wake_polled(us < 0 ? -1 : us / 1000 >= INT32_MAX ? INT32_MAX : (int)((us + 999) / 1000));
     else
-        nap(NULL, 0, us);
+        nap_alone(us);
 }
 
 bool sched_poll(bool wait)

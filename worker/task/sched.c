@@ -417,6 +417,8 @@ void sched_interrupt(struct sched *s)
     s->nap.tv_sec = s->nap.tv_nsec = 0;
     if (s->member != NULL)
         inbox_poke(s->member);
+    else if (s->wake_fd >= 0)
+        sched_wake_by(s->wake_fd);
 }
 
 void sched_main_afresh(void)

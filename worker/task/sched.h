@@ -145,6 +145,7 @@ struct sched {
     uint64_t last_id, id_step;
     bool main_runs_all;           /* in coop_run(): wakes when alive is 0 */
     int epoll_fd;                 /* -1 until a descriptor is waited for */
+    int wake_fd;                  /* an eventfd of the engine's, that ends a sleep of who is in no group; -1: none */
     struct sched_pollee *pollees; /* by descriptor */
     size_t n_pollees, polled;     /* places; how many tasklets wait */
     size_t watching;              /* how many of those wait for watched_fd, beside the pollees */
@@ -241,6 +242,9 @@ bool sched_poll(bool wait);
 
 /* poll.c: sleeps until a signal, a descriptor or the next deadline, and wakes who waits for a descriptor. */
 void sched_sleep(void);
+
+/* poll.c: ends the sleep of the thread state that has this wake_fd, or its next one. Async-signal-safe. */
+void sched_wake_by(int wake_fd);
 
 /* In a sandbox: there is nothing to wait on, coop_fd_wait() is -EPERM. */
 extern bool sched_no_descriptors;

@@ -37,7 +37,7 @@ static struct sched *state_new(const struct coop_options *o, int class)
     s->max_tasklets = o->max_tasklets != 0 ? o->max_tasklets : MAX_TASKLETS;
     s->default_class = class;
     s->until_poll = SCHED_POLL_EVERY;
-    s->epoll_fd = -1;
+    s->epoll_fd = s->wake_fd = -1;
     hibernate_init(&s->hibernate, o->hibernate_above, o->private_stacks);
     s->errno_at = &errno;
     s->current = s->ring = &s->main;

@@ -142,12 +142,15 @@ static int python_prepare_packages(void)
  */
 static int python_open(unsigned threads)
 {
+    int rc;
+
     PyOS_AfterFork_Child();
     python_job.main->cframe->current_frame = NULL;
     py_stack_closes(true);
     if (py_preempt_open() != 0)
         return -EIO;
-    return python_threads_open(threads);
+    rc = py_threads_sleep_on(threads);
+    return rc == 0 ? python_threads_open(threads) : rc;
 }
 
 /* ---- the job --------------------------------------------------------------------------------------------------------------------- */
@@ -234,6 +237,7 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
     PyObject *ending;
 
     python_job.spec = spec;
+    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;

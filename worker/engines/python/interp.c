@@ -284,6 +284,7 @@ static bool interp_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
 
     python_job.interpreter = true;
     python_job.spec = spec;
+    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
     done = begin(spec);
     error = done == NULL ? take_exception() : NULL;
     if (error != NULL)

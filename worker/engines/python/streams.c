@@ -66,6 +66,15 @@ static PyObject *output_write_method(PyObject *self, PyObject *bytes)
     return PyLong_FromSsize_t(n);
 }
 
+/* Asked for by the tenant: nothing of it waits in our own buffer either. TextIOWrapper and BufferedWriter call it on each flush(). */
+static PyObject *output_flush_method(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    output_flush();
+    Py_RETURN_NONE;
+}
+
 /* ---- in ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Of a job with threads the others go on meanwhile; two never wait at once, as sys.stdin's own buffer has a lock, and this is for those without it. */
@@ -150,6 +159,7 @@ static PyGetSetDef stream_fields[] = {
 
 static PyMethodDef output_methods[] = {
     {"write",     output_write_method, METH_O,      NULL},
+    { "flush",    output_flush_method, METH_NOARGS, NULL},
     { "writable", yes,                 METH_NOARGS, NULL},
     { "fileno",   fileno_of,           METH_NOARGS, NULL},
     { "isatty",   no,                  METH_NOARGS, NULL},

@@ -11,6 +11,7 @@ enum { KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
 
 const char py_paused[] = "paused", py_watching[] = "run";
 __thread struct py_thread *py_thread;
+static size_t tasklets_max;
 
 /* ---- references ---------------------------------------------------------------------------------------------------------------- */
 
@@ -161,6 +162,13 @@ static int make_main(struct py_thread *p)
     return 0;
 }
 
+void py_limit_tasklets(size_t max)
+{
+    tasklets_max = max;
+    if (max > 0 && sched != NULL)
+        sched->max_tasklets = max;
+}
+
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
@@ -177,6 +185,8 @@ int py_thread_open(void)
         return -1;
     }
     p->sched = sched;
+    if (tasklets_max > 0)
+        sched->max_tasklets = tasklets_max;
     p->ts = py_state_current();
     p->ident = p->ts->thread_id;
     if (make_main(p) != 0) {

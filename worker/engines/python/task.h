@@ -52,6 +52,7 @@ struct py_thread {
     unsigned long ident;
     bool ended;
     pthread_t self;
+    bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
     py_tasklet *inbox; /* woken by other threads */
     py_tasklet *post;  /* its last reference may be here: whoever arrives drops it */
     PyObject *post_greenlet;
@@ -63,6 +64,8 @@ extern PyTypeObject slp_tasklet_type, slp_bomb_type, slp_channel_type;
 extern PyObject *slp_tasklet_exit;
 extern const char py_paused[], py_watching[];
 extern __thread struct py_thread *py_thread;
+/* The job's limit, of each thread's: before its first byte, and in a template's child again. 0: none is set. */
+void py_limit_tasklets(size_t max);
 
 static inline py_tasklet *py_current(void)
 {
@@ -161,6 +164,8 @@ int py_thread_at_end(void);
 const struct py_thread *py_thread_of(unsigned long ident);
 PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
+/* Before the seal: what n threads sleep on. 0 or -errno. */
+int py_threads_sleep_on(unsigned n);
 /* t, of another thread, is woken there, or gets a bomb. */
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);

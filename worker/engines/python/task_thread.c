@@ -2,18 +2,69 @@
  * task_thread.c - see task.h: tasklets of several OS threads of one interpreter.
  *
  * A tasklet stays with its thread. Who wakes one of another thread puts it into that thread's inbox and pokes it; the GIL is the lock of all of
- * this. A thread that sleeps does so without the GIL, in a call that a signal ends.
+ * this. A thread that sleeps does so without the GIL, in a call that its wake_fd ends, or outside of a worker a signal.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "worker/engines/native/engine.h"
 #include "worker/engines/python/task.h"
 
 static struct py_thread *threads;
 
+/* ---- what they sleep on -------------------------------------------------------------------------------------------------------- */
+
+/* In a worker no thread can send another a signal, and none can make a descriptor: each of several has one that the filter knows. */
+static struct {
+    unsigned n;
+    bool taken[NATIVE_THREADS];
+} wakes;
+
+int py_threads_sleep_on(unsigned n)
+{
+    if (n < 2)
+        return 0; /* there is nobody to wake it */
+    for (; wakes.n < n && wakes.n < NATIVE_THREADS; wakes.n++) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), want = NATIVE_EVENTS + (int)wakes.n;
+        int rc = fd < 0 || dup3(fd, want, O_CLOEXEC) < 0 ? -errno : 0;
+
+        if (fd >= 0)
+            close(fd);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void take_wake(struct py_thread *p)
+{
+    for (unsigned i = 0; i < wakes.n && p->wakes_by == NULL; i++)
+        if (!wakes.taken[i]) {
+            p->wakes_by = &wakes.taken[i];
+            wakes.taken[i] = true;
+            p->sched->wake_fd = NATIVE_EVENTS + (int)i;
+        }
+}
+
+static void give_wake_back(struct py_thread *p)
+{
+    if (p->wakes_by == NULL)
+        return;
+    *p->wakes_by = false;
+    p->wakes_by = NULL;
+    p->sched->wake_fd = -1;
+}
+
+/* ---- all of them --------------------------------------------------------------------------------------------------------------- */
+
 void py_thread_add(struct py_thread *p)
 {
     p->self = pthread_self();
+    take_wake(p);
     p->next = threads;
     threads = p;
 }
@@ -59,6 +110,7 @@ void py_wake_abroad(py_tasklet *t)
     if (t->posted)
         return;
     t->posted = true;
+    Py_INCREF(t); /* whatever becomes of it until its thread looks */
     t->post_next = p->inbox;
     p->inbox = t;
     if (t->task->blocked_on != NULL) { /* it stays blocked until its thread looks, but nobody meets it again */
@@ -66,7 +118,8 @@ void py_wake_abroad(py_tasklet *t)
         t->task->blocked_on = NULL;
     }
     sched_interrupt(p->sched);
-    (void)pthread_kill(p->self, SIGVTALRM);
+    if (p->wakes_by == NULL)
+        (void)pthread_kill(p->self, SIGVTALRM);
 }
 
 void py_take_in(void)
@@ -84,7 +137,9 @@ void py_take_in(void)
     for (; first != NULL; first = t) {
         t = first->post_next;
         first->posted = false;
-        py_wake(first, 0);
+        if (py_begun(first))
+            py_wake(first, 0);
+        Py_DECREF(first);
     }
 }
 
@@ -121,6 +176,7 @@ static void on_end(PyObject *capsule)
     p->main->thread = NULL;
     sched->main.engine = NULL;
     remove_thread(p);
+    give_wake_back(p);
     Py_DECREF(p->main);
     py_thread = NULL;
     sched->on_idle = NULL;

@@ -117,7 +117,11 @@ bool py_is_last(void)
 
 void py_wake(py_tasklet *t, int rc)
 {
-    if (t->task->state == TASK_BLOCKED) {
+    if (t->task->state != TASK_BLOCKED)
+        return;
+    if (t->thread != NULL && t->thread != py_thread) { /* its scheduler is that thread's to touch */
+        py_wake_abroad(t);
+    } else {
         py_hold(t);
         task_interrupt(t->task, rc);
     }

@@ -44,11 +44,17 @@ def remember(name, source):
 def find_exec(source, name):
     """(function, arguments, keywords, whether its value may be one that cannot be sent)"""
     name = remember(name, source)
-    try:
-        code = compile(source, name, "eval", dont_inherit=True)
-    except SyntaxError:
+    code = expression(name, source)
+    if code is None:
         return exec, (compile(source, name, "exec", dont_inherit=True), main.__dict__), {}, True
     return eval, (code, main.__dict__), {}, True
+
+
+def expression(name, source):
+    try:
+        return compile(source, name, "eval", dont_inherit=True)
+    except SyntaxError:
+        return None
 
 
 def imported(name):
@@ -88,6 +94,8 @@ def find_call(name, args):
     kwargs = {}
     if name == ":call":
         from coop.functions import build
+        if not isinstance(args, (list, tuple)) or len(args) != 3:
+            raise Refused("BadRequest", "':call' is of three values: the function, its arguments and its keywords")
         what, args, kwargs = args
         name = what if isinstance(what, str) else what["name"]
         function = find_function(what) if isinstance(what, str) else build(what, main.__dict__)

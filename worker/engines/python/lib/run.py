@@ -55,6 +55,7 @@ def prepare(packages):
     if packages:
         preload_if_there("numpy", "yaml")
     refused.install()
+    add_words()
     sys.modules.pop("__main__", None)
     gc.collect()
     gc.freeze()
@@ -71,10 +72,51 @@ def open_streams():
 
 def fill_linecache(name, source):
     try:
-        lines = source.decode("utf-8", "replace").splitlines(True)
+        lines = io.StringIO(source.decode("utf-8", "replace"), newline=None).readlines()
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"  # as linecache has it: where the carets stand is counted without its end
     except MemoryError:
         return
     linecache.cache[name] = (len(source), None, lines, name)
+
+
+class Words:
+    """What site gives to an interpreter: calling it, or looking at it, says so. It is there without site, too."""
+
+    def __init__(self, name, text, called):
+        self.name, self.text, self.called = name, text, called
+
+    def __repr__(self):
+        return self.text
+
+    def __call__(self, *args):
+        return self.called(self, *args)
+
+
+def leave(words, code=None):
+    try:
+        sys.stdin.close()  # as site has it: even in a shell that catches SystemExit
+    except Exception:
+        pass
+    raise SystemExit(code)
+
+
+def no_help(words, *args):
+    raise NotImplementedError("help() is not here: there is no terminal to read it at; pydoc.render_doc(x) is its text")
+
+
+def say_words(words):
+    print(words.text)
+
+
+def add_words():
+    """site's builtins, without site, which would look for directories."""
+    for name in "exit", "quit":
+        setattr(builtins, name, Words(name, f"Use {name}() or Ctrl-D (i.e. EOF) to exit", leave))
+    builtins.help = Words("help", "help() is not here; pydoc.render_doc(x) is its text", no_help)
+    builtins.copyright = Words("copyright", sys.copyright, say_words)
+    builtins.credits = Words("credits", "See https://www.python.org for those who made Python.", say_words)
+    builtins.license = Words("license", "See https://www.python.org/psf/license/", say_words)
 
 
 def new_main(name):
