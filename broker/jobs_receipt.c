@@ -155,6 +155,10 @@ void jobs_tell_end(struct jobs *j, struct waiting *w, Pb__State outcome, Pb__Cau
         j->listeners[i].on_end(j->listeners[i].ctx, &ended);
 }
 
+    if (w->tenant != NULL) {
+        w->tenant->tally.ended++;
+        w->tenant->tally.failed += job_has_failed(outcome);
+    }
 void jobs_on_end(struct jobs *j, void (*fn)(void *ctx, const struct jobs_ended *e), void *ctx)
 {
     assert(j->n_listeners < JOBS_LISTENERS);
