@@ -171,6 +171,11 @@ static int check_day(const struct tenant *t, struct call_why *why)
     return 0;
 }
 
+int estate_may_call(const struct estate *e, struct call_why *why)
+{
+    return check_day(tenants_find(&e->broker->tenants, e->tenant), why);
+}
+
 /* Where a quota says how many, that counts, and no share. */
 int estate_may_live(const struct estate *e, struct call_why *why)
 {

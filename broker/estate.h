@@ -67,6 +67,8 @@ uint64_t estate_bound(const struct estate *e, enum estate_kind kind);
 int estate_room(const struct estate *e, enum estate_kind kind, uint64_t n, struct call_why *why);
 /* The same, and nobody is told why. */
 bool estate_has_room(const struct estate *e, enum estate_kind kind, uint64_t n);
+/* A call more of one that lives: today's quotas alone. */
+int estate_may_call(const struct estate *e, struct call_why *why);
 /* One interpreter more: the share, the quotas of its tenant and of those above it, today's too, and that none of them is suspended. */
 int estate_may_live(const struct estate *e, struct call_why *why);
 /* After its spec was checked: its tenant's defaults and maximums, as of a job. 0, or -EDQUOT with why. */

@@ -154,7 +154,7 @@ void calls_pump(struct interp *i)
         struct call_why why;
 
         call_leave_line(c);
-        if (hand_over(i, c, &why) != 0) {
+        if (estate_may_call(i->thing.estate, &why) != 0 || hand_over(i, c, &why) != 0) {
             ask_fail_why(call_take_ask(c), &why);
             call_free(c);
             continue;
@@ -279,6 +279,10 @@ static struct interp *admit(struct ask *a, const Pb__Ref *ref, size_t bytes, str
         return NULL;
     }
     if (i->state != IS(IDLE) && estate_room(i->thing.estate, ESTATE_CALL_BYTES, bytes, &why) != 0) {
+        ask_fail_why(a, &why);
+        return NULL;
+    }
+    if (estate_may_call(i->thing.estate, &why) != 0) {
         ask_fail_why(a, &why);
         return NULL;
     }

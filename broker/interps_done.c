@@ -4,6 +4,7 @@
 
 #include "broker/interps_own.h"
 #include "broker/jobs.h"
+#include "broker/jobs_use.h"
 #include "broker/watch.h"
 
 enum { TEXT_MAX = 64 << 10, TYPE_MAX = 255, PATH_MAX_BYTES = 512 };
@@ -88,6 +89,7 @@ int interps_on_done(struct worker *w, const Pb__CallDone *m)
     i->state = IS(IDLE);
     i->calls++;
     watch_call(i->job, false);
+    jobs_tell_use(i->job);
     if (a != NULL && m->failure != NULL)
         ask_fail_with(a, m->failure);
     else if (a != NULL)

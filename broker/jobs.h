@@ -28,6 +28,7 @@
 #include "broker/rep_socket.h"
 #include "broker/spool.h"
 #include "broker/store.h"
+#include "broker/tenants.h"
 #include "broker/waiting.h"
 #include "broker/wall_clock.h"
 #include "broker/watch.h"
@@ -145,6 +146,7 @@ struct job {
     struct timer grace, store_retry;
     struct watch watch; /* its limits */
     Pb__Usage usage;
+    struct tenant_use told;      /* of usage: what its tenant has been charged with while it lived. Of interpreters */
     Pb__Enforcement enforcement; /* texts are constants or the two buffers below */
     char seccomp_hash[65], engine_version[64];
     const char *tier;                              /* said by its zygote; NULL: not said */

@@ -73,6 +73,8 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
 void jobs_sched_leave(struct jobs *j, struct waiting *w);
 /* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */
 double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used);
+/* What an interpreter used, who has no claim. Returns what it cost. */
+double jobs_charge(struct jobs *j, struct tenant *t, const struct tenant_use *used);
 void jobs_on_claim_due(void *ctx);
 void jobs_unclaim(struct jobs *j, struct waiting *w); /* CLAIMED, and back to READY */
 void jobs_dequeue(struct job *job);                   /* nothing when it does not wait in a queue */

@@ -8,13 +8,14 @@
 #include "broker/broker.h"
 #include "broker/interps.h"
 #include "broker/jobs_own.h"
+#include "broker/jobs_use.h"
 #include "broker/receipt.h"
 #include "broker/templates.h"
 #include "log.h"
 
 #define CA(name) PB__CAUSE__CAUSE_##name
 #define ST(name) PB__STATE__STATE_##name
-enum { STORE_RETRY_US = 1000000, MIB = 1 << 20 };
+enum { STORE_RETRY_US = 1000000 };
 
 static Pb__State outcome_of(const struct job *job)
 {
@@ -37,17 +38,18 @@ static void attach_output(struct store_finish *f, const struct spool *s, int str
         f->out[stream].len = 0;
 }
 
-/* Of the attempt that ended last; those before were told when they ended. */
+/* Of the attempt that ended last; those before were told when they ended, and of one that lived long a part before. */
 static void fill_usage(const struct job *job, struct store_usage *ret)
 {
-    const Pb__Usage *u = &job->usage;
+    struct tenant_use left;
 
+    jobs_use_left(job, &left);
     ret->tenant = job_tenant(job); /* an interpreter's, too */
     ret->jobs = 1;
     ret->failed = job_has_failed(outcome_of(job));
-    ret->cpu_us = u->cpu_user_us + u->cpu_sys_us;
-    ret->wall_us = u->wall_us;
-    ret->mib_us = u->mem_peak_bytes / MIB * u->wall_us;
+    ret->cpu_us = left.cpu_us;
+    ret->wall_us = left.wall_us;
+    ret->mib_us = left.mib_us;
 }
 
 void jobs_retention(const struct tenant *t, const Pb__Retention *asked, uint64_t ended_us, struct store_finish *ret)
@@ -113,6 +115,8 @@ static void settle(struct job *job)
     use = (struct tenant_use){
         .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us
     };
+    if (t != NULL && job->interp != NULL && job->assigned_at != 0)
+        job->cost_settled += jobs_charge(&job->broker->jobs, t, &use);
     if (t != NULL)
         tenant_used(t, loop_wall_us(), &use);
 }
@@ -151,6 +155,10 @@ void jobs_tell_end(struct jobs *j, struct waiting *w, Pb__State outcome, Pb__Cau
     waiting_id(w, id);
     j->ended++;
     j->failed += job_has_failed(outcome);
+    if (w->tenant != NULL) {
+        w->tenant->tally.ended++;
+        w->tenant->tally.failed += job_has_failed(outcome);
+    }
     for (unsigned i = 0; i < j->n_listeners; i++)
         j->listeners[i].on_end(j->listeners[i].ctx, &ended);
 }

@@ -123,6 +123,8 @@ static void pause_again(struct jobs *j, struct waiting *w, uint64_t until_us)
 
     jobs_sched_take(j, w);
     waiting_set_state(&j->table, w, ST(RETRY_WAIT));
+    tenant_job_state(w->tenant, ST(READY), -1);
+    tenant_job_state(w->tenant, ST(RETRY_WAIT), 1);
     arrays_task_moved(w, ST(READY));
     (void)waiting_arm(&j->table, w, WAITING_MONOTONIC, loop_clock_us() + (left < JOB_RETRY_MAX_US ? left : JOB_RETRY_MAX_US));
     jobs_arm_clocks(j);

@@ -184,6 +184,7 @@ static void forget_run(struct job *job)
     job->worker_pid = 0;
     job->seccomp_hash[0] = '\0';
     job->tier = NULL;
+    job->told = (struct tenant_use){ 0 };
     job->unnamed_violations = 0;
     job->pause.total_us = 0;
     jobs_drop_seal(job);

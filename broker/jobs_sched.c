@@ -1,5 +1,6 @@
 /* jobs_sched.c - see jobs.h: what the scheduler knows of a job, its claims and what they cost; the crews' queues of those that have one. */
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,17 @@ double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
         return 0;
     w->claimed = false;
     sched_done(scheduler(j), w->sched.uses, w->sched.cost, w->sched.charged, cost, j->broker->loop.now_us);
+    return cost;
+}
+
+/* It has no slot of the broker's: what it computed counts, and the memory that it kept others out of. */
+double jobs_charge(struct jobs *j, struct tenant *t, const struct tenant_use *used)
+{
+    double us = (double)(used->wall_us > 0 ? used->wall_us : 1), cost;
+
+    cost = sched_cost((double)used->cpu_us / us, processors(), (double)used->mib_us / us * (1 << 20), memory(), INFINITY, us / US_PER_S);
+    if (scheduler(j) != NULL)
+        sched_charge(scheduler(j), &t->sched, cost, j->broker->loop.now_us);
     return cost;
 }
 

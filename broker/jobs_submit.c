@@ -341,6 +341,7 @@ static int enter_and_push(struct jobs *j, const struct jobs_order *o, const uint
     jobs_keep_spec(j, w, op->submit.spec.bytes, op->submit.spec.len);
     store_push(j->broker->store, op);
     j->submitted++;
+    w->tenant->tally.submitted++;
     w->entering = false;
     j->fresh = w;
     j->fresh_spec = o->spec;

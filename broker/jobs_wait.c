@@ -39,6 +39,7 @@ static void count(struct waiting *w, Pb__State state, int by)
 {
     if (w->tenant == NULL)
         return;
+    tenant_job_state(w->tenant, state, by);
     if (job_waits(state))
         tenant_job_queued(w->tenant, by);
     else
@@ -77,10 +78,8 @@ void jobs_move(struct jobs *j, struct waiting *w, enum job_event event, const ch
     if (from == ST(READY) && next != ST(CLAIMED))
         jobs_sched_take(j, w);
     waiting_disarm(&j->table, w);
-    if (job_waits(from) != job_waits(next)) {
-        count(w, from, -1);
-        count(w, next, 1);
-    }
+    count(w, from, -1);
+    count(w, next, 1);
     waiting_set_state(&j->table, w, next);
     if (w->job != NULL)
         w->job->state = next;

@@ -216,6 +216,12 @@ void sched_adopt(struct sched *s, struct sched_uses *uses, double cost, uint64_t
     begin_run(s, uses, cost, now_us);
 }
 
+void sched_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us)
+{
+    sched_tenant_charge(s, t, cost, now_us);
+    sched_tenant_refresh(t);
+}
+
 void sched_done(struct sched *s, struct sched_uses *uses, double estimate, double charged, double true_cost, uint64_t now_us)
 {
     struct sched_tenant *t = uses->tenant;

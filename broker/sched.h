@@ -161,6 +161,8 @@ struct sched_job *sched_next(struct sched *s, uint64_t now_us);
 void sched_done(struct sched *s, struct sched_uses *uses, double estimate, double charged, double true_cost, uint64_t now_us);
 /* A job runs that was not claimed here (taken over from another broker): counts and charges as sched_next() does, whatever the bounds say. */
 void sched_adopt(struct sched *s, struct sched_uses *uses, double cost, uint64_t now_us);
+/* The tenant has had so much beside its jobs: what no claim stands for. */
+void sched_charge(struct sched *s, struct sched_tenant *t, double cost, uint64_t now_us);
 /* When sched_next() may have something although nothing else has happened: the end of a block. SCHED_NEVER: not before something happens. */
 uint64_t sched_wake_us(const struct sched *s);
 

@@ -330,6 +330,11 @@ void tenant_job_running(struct tenant *t, int64_t by)
         add(&t->running, by);
 }
 
+void tenant_job_state(struct tenant *t, Pb__State state, int64_t by)
+{
+    t->tally.in_state[state] += (size_t)by;
+}
+
 void tenant_stored(struct tenant *t, int64_t bytes)
 {
     add(&t->own_stored_bytes, bytes);
@@ -339,6 +344,7 @@ void tenant_stored(struct tenant *t, int64_t bytes)
 
 void tenant_interpreter(struct tenant *t, int64_t by)
 {
+    add(&t->tally.interpreters, by);
     for (; t != NULL; t = t->parent)
         add(&t->interpreters, by);
 }

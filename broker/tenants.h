@@ -19,6 +19,7 @@
 
 #include <uthash.h>
 
+#include "broker/job_matrix.h"
 #include "broker/sched.h"
 #include "broker/timers.h"
 #include "broker/wall_clock.h"
@@ -65,6 +66,13 @@ struct tenant_day {
     uint64_t jobs, failed, refused, cpu_us, mib_us, wall_us;
 };
 
+/* What a look at the broker says to those who do not see all of it: its own jobs and interpreters, not of those below. */
+struct tenant_tally {
+    size_t in_state[JOB_STATES]; /* as in waiting_table */
+    uint64_t interpreters;
+    uint64_t submitted, ended, failed; /* since the broker began */
+};
+
 struct tenant_bucket {
     double left; /* submits */
     uint64_t at_us;
@@ -93,6 +101,7 @@ struct tenant {
     bool removing;           /* its removal is on its way to the store */
     struct tenant_day today; /* as of the last that was used; tenant_today() says it for now */
     struct tenant_bucket bucket;
+    struct tenant_tally tally;
     uint64_t own_jobs; /* that wait or run, tasks of arrays included: its own, not those below */
     UT_hash_handle hh, by_name;
 };
@@ -166,7 +175,8 @@ void tenant_retention(const struct tenant *t, const Pb__Retention *asked, uint64
 
 void tenant_job_queued(struct tenant *t, int64_t by);  /* waits, in whatever state of waiting: +1 when accepted, -1 when claimed or ended */
 void tenant_job_running(struct tenant *t, int64_t by); /* from CLAIMED until its receipt */
-void tenant_stored(struct tenant *t, int64_t bytes);   /* spec, receipt, output in the store */
+void tenant_job_state(struct tenant *t, Pb__State state, int64_t by); /* of the table's: for its tally */
+void tenant_stored(struct tenant *t, int64_t bytes);                  /* spec, receipt, output in the store */
 void tenant_interpreter(struct tenant *t, int64_t by);
 void tenant_cron(struct tenant *t, int64_t by);
 /*

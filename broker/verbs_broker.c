@@ -12,6 +12,60 @@
 
 #define ER(name) PB__ERROR_CODE__ERROR_CODE_##name
 
+/* ---- whose ---------------------------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t sum_in(const size_t in_state[JOB_STATES], bool (*is_one)(Pb__State state))
+{
+    uint64_t n = 0;
+
+    for (unsigned s = 0; s < JOB_STATES; s++)
+        n += is_one((Pb__State)s) ? in_state[s] : 0;
+    return n;
+}
+
+/* What others have is a secret, counts of it too: of the tenants that it sees. */
+static void tally_seen(const struct control_call *c, struct tenant_tally *ret)
+{
+    *ret = (struct tenant_tally){ 0 };
+    for (const struct tenant *t = c->broker->tenants.by_id; t != NULL; t = t->hh.next) {
+        if (!actor_sees_tenant(&c->actor, t))
+            continue;
+        for (unsigned s = 0; s < JOB_STATES; s++)
+            ret->in_state[s] += t->tally.in_state[s];
+        ret->interpreters += t->tally.interpreters;
+        ret->submitted += t->tally.submitted;
+        ret->ended += t->tally.ended;
+        ret->failed += t->tally.failed;
+    }
+}
+
+static bool sees_all(const struct control_call *c)
+{
+    return actor_may(&c->actor, ACTOR_OPERATOR);
+}
+
+/* ---- version ------------------------------------------------------------------------------------------------------------------------------------ */
+
+/* What is of the host, and of all its tenants. */
+static void fill_host(struct broker *b, Pb__VersionReply *ret)
+{
+    ret->pid = (uint32_t)getpid();
+    ret->state_dir = b->config.state_dir;
+    ret->kernel = b->kernel;
+    ret->workers_idle = b->pool.idle;
+    ret->workers_busy = b->pool.busy;
+    ret->jobs_waiting = (uint32_t)waiting_count(&b->jobs.table) + b->jobs.waiting;
+}
+
+static void fill_seen(const struct control_call *c, Pb__VersionReply *ret)
+{
+    struct tenant_tally seen;
+
+    tally_seen(c, &seen);
+    ret->workers_busy = (uint32_t)sum_in(seen.in_state, job_has_begun);
+    ret->jobs_waiting = (uint32_t)sum_in(seen.in_state, job_waits);
+}
+
 void verb_version(struct control_call *c)
 {
     struct broker *b = c->broker;
@@ -20,12 +74,10 @@ void verb_version(struct control_call *c)
 
     v.version = COOP_VERSION;
     v.protocol = COOP_PROTOCOL;
-    v.pid = (uint32_t)getpid();
-    v.state_dir = b->config.state_dir;
-    v.kernel = b->kernel;
-    v.workers_idle = b->pool.idle;
-    v.workers_busy = b->pool.busy;
-    v.jobs_waiting = (uint32_t)waiting_count(&b->jobs.table) + b->jobs.waiting;
+    if (sees_all(c))
+        fill_host(b, &v);
+    else
+        fill_seen(c, &v);
     v.n_engines = ENGINE_COUNT;
     v.engines = (char **)engine_names;
     r.body_case = PB__REPLY__BODY_VERSION;
@@ -34,15 +86,6 @@ void verb_version(struct control_call *c)
 }
 
 /* ---- drain ---------------------------------------------------------------------------------------------------------------------------------------- */
-
-static uint64_t running_jobs(const struct jobs *j)
-{
-    uint64_t n = 0;
-
-    for (unsigned s = 0; s < JOB_STATES; s++)
-        n += job_has_begun((Pb__State)s) ? j->table.in_state[s] : 0;
-    return n;
-}
 
 void verb_drain(struct control_call *c)
 {
@@ -60,7 +103,7 @@ void verb_drain(struct control_call *c)
     if (!drain)
         jobs_dispatch(j);
     d.draining = drain || c->broker->phase == BROKER_DRAINING;
-    d.running = running_jobs(j);
+    d.running = sum_in(j->table.in_state, job_has_begun);
     d.waiting = waiting_count(&j->table);
     r.body_case = PB__REPLY__BODY_DRAIN;
     r.drain = &d;
@@ -118,16 +161,13 @@ static void fill_tenants(struct control_call *c, struct top *t, Pb__TopReply *re
     ret->tenants = t->tenant_pointers;
 }
 
-/* Counts of all tenants are nobody's secret: no name goes with them. */
-static void fill_counts(const struct broker *b, Pb__TopReply *ret)
+static void fill_all(const struct broker *b, Pb__TopReply *ret)
 {
     const struct jobs *j = &b->jobs;
     struct timespec cpu;
 
-    ret->at_us = loop_wall_us();
-    ret->uptime_us = loop_clock_us() - b->began_at;
     ret->waiting = waiting_count(&j->table);
-    ret->running = running_jobs(j);
+    ret->running = sum_in(j->table.in_state, job_has_begun);
     ret->held = j->table.in_state[PB__STATE__STATE_HELD];
     ret->scheduled = j->table.in_state[PB__STATE__STATE_SCHEDULED];
     ret->blocked = j->table.in_state[PB__STATE__STATE_BLOCKED];
@@ -137,12 +177,41 @@ static void fill_counts(const struct broker *b, Pb__TopReply *ret)
     ret->workers_idle = b->pool.idle;
     ret->workers_busy = b->pool.busy;
     ret->workers_booting = b->pool.booting;
-    ret->slots = b->config.workers;
     ret->interpreters = b->interps.alive;
-    ret->version = COOP_VERSION;
     (void)meter_resident(getpid(), &ret->memory_bytes);
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0)
         ret->cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
+}
+
+/* How busy the host is tells of the others. */
+static void fill_own(const struct control_call *c, Pb__TopReply *ret)
+{
+    struct tenant_tally seen;
+
+    tally_seen(c, &seen);
+    ret->waiting = sum_in(seen.in_state, job_waits);
+    ret->running = ret->workers_busy = (uint32_t)sum_in(seen.in_state, job_has_begun);
+    ret->held = seen.in_state[PB__STATE__STATE_HELD];
+    ret->scheduled = seen.in_state[PB__STATE__STATE_SCHEDULED];
+    ret->blocked = seen.in_state[PB__STATE__STATE_BLOCKED];
+    ret->submitted = seen.submitted;
+    ret->ended = seen.ended;
+    ret->failed = seen.failed;
+    ret->interpreters = (uint32_t)seen.interpreters;
+}
+
+static void fill_counts(const struct control_call *c, Pb__TopReply *ret)
+{
+    const struct broker *b = c->broker;
+
+    ret->at_us = loop_wall_us();
+    ret->uptime_us = loop_clock_us() - b->began_at;
+    ret->slots = b->config.workers;
+    ret->version = COOP_VERSION;
+    if (sees_all(c))
+        fill_all(b, ret);
+    else
+        fill_own(c, ret);
 }
 
 void verb_top(struct control_call *c)
@@ -155,7 +224,7 @@ void verb_top(struct control_call *c)
         control_refuse(c->broker, c->way, ER(TEMPORARY), "out of memory");
         return;
     }
-    fill_counts(c->broker, &top);
+    fill_counts(c, &top);
     fill_tenants(c, t, &top);
     fill_jobs(c, t, &top);
     top.draining = c->broker->jobs.closed || c->broker->phase == BROKER_DRAINING;

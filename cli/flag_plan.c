@@ -12,6 +12,7 @@
 #include "enum_name.h"
 #include "frame.h"
 #include "job_limits.h"
+#include "nearest.h"
 #include "units.h"
 #include "when.h"
 
@@ -159,6 +160,28 @@ static int read_events(char *list, Pb__Webhook *ret, Pb__State states[FLAG_STATE
     return 0;
 }
 
+/* "foo" of ",foo=1", the last part: it may be a key with a typo. Not what is in the address itself: behind a ? or #. */
+static bool is_unknown_key(const char *text, const char *comma)
+{
+    size_t len = strspn(comma + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+
+    return len > 0 && comma[1 + len] == '=' && strcspn(text, "?#") > (size_t)(comma - text);
+}
+
+static int refuse_key(char *comma, struct coop_error *why)
+{
+    static const char *const keys[] = { "key", "events", NULL };
+    char buf[SHOWN];
+
+    comma[1 + strcspn(comma + 1, "=")] = '\0';
+    refuse(why, "--webhook has no '%.60s'", shown(buf, comma + 1));
+    if (nearest_word(comma + 1, keys) != NULL)
+        hint_nearest(why, comma + 1, keys, "");
+    else
+        coop_error_hint(why, "it has key=NAME and events=STATE+...; a comma of the address itself is written %%2C");
+    return -EINVAL;
+}
+
 /* The parts stand last, as an address may have commas of its own. */
 int flag_webhook(char *text, Pb__Webhook *ret, Pb__State states[FLAG_STATES], struct coop_error *why)
 {
@@ -169,10 +192,13 @@ int flag_webhook(char *text, Pb__Webhook *ret, Pb__State states[FLAG_STATES], st
     while ((comma = strrchr(text, ',')) != NULL) {
         if (strncmp(comma, ",key=", 5) == 0)
             ret->key = comma + 5;
-        else if (strncmp(comma, ",events=", 8) != 0)
+        else if (strncmp(comma, ",events=", 8) == 0) {
+            if (read_events(comma + 8, ret, states, why) != 0)
+                return -EINVAL;
+        } else if (is_unknown_key(text, comma))
+            return refuse_key(comma, why);
+        else
             break;
-        else if (read_events(comma + 8, ret, states, why) != 0)
-            return -EINVAL;
         *comma = '\0';
     }
     return text[0] != '\0' ? 0 : refuse(why, "--webhook names no address; write --webhook https://HOST/PATH");

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/json.h"
+
 #include <coop/exit_codes.h>
 
 enum { PAGE = 1000 };
@@ -124,6 +126,16 @@ static int choose(const struct command *c, struct coop_client *client, unsigned 
     return code;
 }
 
+/* A program reads a list that has nothing in it, as ls prints it. */
+static void say_none(const struct command *c)
+{
+    Pb__LsReply none = PB__LS_REPLY__INIT;
+
+    if (c->opt.json)
+        json_print(json_document(&none.base));
+    say_note(c, "there is no such job");
+}
+
 int selection_make(const struct command *c, struct coop_client *client, unsigned states, struct selection *ret)
 {
     bool asked_for = c->opt.states != 0 && c->verb->run != verb_wait;
@@ -133,7 +145,7 @@ int selection_make(const struct command *c, struct coop_client *client, unsigned
     if (ret->chosen) {
         code = choose(c, client, asked_for ? c->opt.states : states, ret);
         if (code == 0 && ret->n == 0 && c->verb->run != verb_wait) /* which says it itself: there it is a mistake */
-            say_note(c, "there is no such job");
+            say_none(c);
         return code;
     }
     code = make_room(c, ret, (size_t)c->n_args);

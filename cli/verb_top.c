@@ -23,11 +23,15 @@ static void draw_head(FILE *out, const Pb__TopReply *r, const struct before *b)
     double seconds = r->at_us > since ? (double)(r->at_us - since) / 1e6 : 0;
     char up[UNITS_BUF], memory[UNITS_BUF], version[64];
 
-    fprintf(out, "coop %s  up %s  broker: cpu %.0f%%, memory %s%s\n", text_safe_str(version, sizeof(version), r->version),
-            units_format_duration(r->uptime_us / 1000000 * 1000000, up), per_second(r->cpu_us, b->cpu_us, seconds) / 1e4,
-            units_format_size(r->memory_bytes, memory), r->draining ? "  DRAINING" : "");
-    fprintf(out, "workers  %u slots: %u busy, %u idle, %u begin; %u interpreters\n", r->slots, r->workers_busy, r->workers_idle,
-            r->workers_booting, r->interpreters);
+    fprintf(out, "coop %s  up %s", text_safe_str(version, sizeof(version), r->version),
+            units_format_duration(r->uptime_us / 1000000 * 1000000, up));
+    if (r->memory_bytes != 0) /* an operator hears of the host */
+        fprintf(out, "  broker: cpu %.0f%%, memory %s", per_second(r->cpu_us, b->cpu_us, seconds) / 1e4,
+                units_format_size(r->memory_bytes, memory));
+    fprintf(out, "%s\nworkers  %u slots: %u busy", r->draining ? "  DRAINING" : "", r->slots, r->workers_busy);
+    if (r->memory_bytes != 0)
+        fprintf(out, ", %u idle, %u begin", r->workers_idle, r->workers_booting);
+    fprintf(out, "%s; %u interpreters\n", r->memory_bytes != 0 ? "" : " with yours", r->interpreters);
     fprintf(out, "jobs     %llu run, %llu wait, %llu held, %llu scheduled, %llu blocked\n", (unsigned long long)r->running,
             (unsigned long long)r->waiting, (unsigned long long)r->held, (unsigned long long)r->scheduled, (unsigned long long)r->blocked);
     fprintf(out, "rates    %.1f/s handed in, %.1f/s ended, %.1f/s of them badly\n", per_second(r->submitted, b->submitted, seconds),

@@ -46,9 +46,13 @@ static void print_broker(const Pb__VersionReply *r)
 {
     char a[256], b[1024], c[256];
 
-    printf("broker %s (protocol %u) pid %u, %u workers idle, %u busy, %u jobs waiting\n", text_safe_str(a, sizeof(a), r->version),
-           r->protocol, r->pid, r->workers_idle, r->workers_busy, r->jobs_waiting);
-    printf("state  %s\nkernel %s\nengines", text_safe_str(b, sizeof(b), r->state_dir), text_safe_str(c, sizeof(c), r->kernel));
+    printf("broker %s (protocol %u) ", text_safe_str(a, sizeof(a), r->version), r->protocol);
+    if (r->pid != 0) /* an operator hears of the host */
+        printf("pid %u, %u workers idle, %u busy, %u jobs waiting\nstate  %s\nkernel %s\n", r->pid, r->workers_idle, r->workers_busy,
+               r->jobs_waiting, text_safe_str(b, sizeof(b), r->state_dir), text_safe_str(c, sizeof(c), r->kernel));
+    else
+        printf("%u jobs running, %u waiting\n", r->workers_busy, r->jobs_waiting);
+    printf("engines");
     for (size_t i = 0; i < r->n_engines; i++)
         printf(" %s", text_safe_str(a, sizeof(a), r->engines[i]));
     printf("\n");

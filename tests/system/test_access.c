@@ -391,6 +391,85 @@ static void a_list_shows_one_s_own(void **state)
     assert_true(error_of(r) != NULL || r->ls->n_jobs == 0);
 }
 
+static const Pb__TopReply *top_of(const struct broker *b, const char *token)
+{
+    Pb__GetTop m = PB__GET_TOP__INIT;
+    Pb__Request q = PB__REQUEST__INIT;
+    const Pb__Reply *r;
+
+    q.body_case = BODY(TOP);
+    q.top = &m;
+    r = ask(b, token, &q);
+    assert_null(error_of(r));
+    return r->top;
+}
+
+static const Pb__VersionReply *version_of(const struct broker *b, const char *token)
+{
+    Pb__GetVersion m = PB__GET_VERSION__INIT;
+    Pb__Request q = PB__REQUEST__INIT;
+    const Pb__Reply *r;
+
+    q.body_case = BODY(VERSION);
+    q.version = &m;
+    r = ask(b, token, &q);
+    assert_null(error_of(r));
+    return r->version;
+}
+
+/* Whoever is no operator: of others neither jobs nor interpreters, nor how busy the host is. */
+static void expect_counts(const struct broker *b, const char *token, unsigned held, unsigned scheduled, unsigned interpreters)
+{
+    const Pb__TopReply *t = top_of(b, token);
+    const Pb__VersionReply *v;
+
+    assert_int_equal(t->held, held);
+    assert_int_equal(t->scheduled, scheduled);
+    assert_int_equal(t->waiting, held + scheduled);
+    assert_int_equal(t->submitted, held + scheduled);
+    assert_int_equal(t->running + t->blocked + t->ended + t->failed, 0);
+    assert_int_equal(t->interpreters, interpreters);
+    assert_int_equal(t->workers_busy + t->workers_idle + t->workers_booting, 0);
+    assert_int_equal(t->memory_bytes + t->cpu_us, 0);
+    v = version_of(b, token);
+    assert_string_equal(v->version, COOP_VERSION);
+    assert_int_equal(v->jobs_waiting, held + scheduled);
+    assert_int_equal(v->workers_busy + v->workers_idle, 0);
+    assert_int_equal(v->pid, 0);
+    assert_string_equal(v->state_dir, "");
+    assert_string_equal(v->kernel, "");
+}
+
+static void counts_are_of_those_that_one_sees(void **state)
+{
+    struct broker *b = *state;
+    const char *env[] = { NULL, NULL }, *file = script(b, "a.lua", "print(1)"), *acme, *above, *beta;
+    struct proc_how how = { .in = PROC_IN_NULL, .env = env };
+
+    (void)proc_expect(coop(b, "tenant", "create", "top"), 0);
+    (void)proc_expect(coop(b, "tenant", "create", "acme", "parent=top"), 0);
+    (void)proc_expect(coop(b, "tenant", "create", "beta"), 0);
+    above = make_token(b, "submit,read,admin", "tenant=top", "note=x");
+    acme = make_token(b, "submit,read", "tenant=acme", "note=x");
+    beta = make_token(b, "submit,read,cancel", "tenant=beta", "note=x");
+    env[0] = support_text("COOP_TOKEN=%s", acme);
+    (void)proc_expect(coop_start_as(b, &how, "submit", "--hold", file), 0);
+    (void)proc_expect(coop_start_as(b, &how, "submit", "--hold", file), 0);
+    (void)proc_expect(coop_start_as(b, &how, "submit", "--at", "+1h", file), 0);
+    (void)proc_expect(coop_start_as(b, &how, "interp", "create", "--engine", "lua", "--name", "one"), 0);
+    (void)proc_expect(coop(b, "submit", "--hold", file), 0);
+    expect_counts(b, acme, 2, 1, 1);
+    expect_counts(b, above, 2, 1, 1);
+    expect_counts(b, beta, 0, 0, 0);
+    assert_int_equal(top_of(b, "")->held, 3);
+    assert_int_equal(top_of(b, "")->interpreters, 1);
+    assert_int_equal(version_of(b, "")->jobs_waiting, 4);
+    assert_string_equal(version_of(b, "")->state_dir, b->state_dir);
+    env[0] = support_text("COOP_TOKEN=%s", beta);
+    expect_lacks(proc_expect(coop_start_as(b, &how, "version"), 0)->out, b->state_dir);
+    expect_lacks(proc_expect(coop_start_as(b, &how, "top"), 0)->out, "memory");
+}
+
 /* ---- tokens ---- */
 
 static const Pb__Reply *version_on(int fd, const char *token)
@@ -914,6 +993,7 @@ int main(void)
         TEST(a_job_of_another_is_word_for_word_one_that_is_not_there),
         TEST(the_beginning_of_an_id_is_looked_for_among_one_s_own),
         TEST(a_list_shows_one_s_own),
+        TEST(counts_are_of_those_that_one_sees),
         TEST(a_revoked_token_is_over_on_connections_that_are_open),
         TEST(a_rotated_token_is_good_for_its_overlap),
         TEST(a_connection_is_one_actor_s),

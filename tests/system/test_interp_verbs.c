@@ -48,6 +48,51 @@ static void an_interpreter_keeps_its_state_between_commands(void **state)
     free(id);
 }
 
+/* A number of the document of its own tenant's usage. What was told before a submit is stored with it. */
+static unsigned long long used(const struct broker *b, struct proc_how *how, const char *field)
+{
+    const char *key = support_text("\"%s\": ", field), *at;
+    struct proc *p;
+
+    (void)proc_expect(coop_start_as(b, how, "submit", "--hold", script(b, "held.lua", "return 1")), 0);
+    p = proc_expect(coop_start_as(b, how, "usage", "--json"), 0);
+    at = strstr(p->out.bytes, key);
+    return at != NULL ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+/* It counts when a call is over, not when the interpreter ends, and once. */
+static void what_a_living_one_computes_counts_today(void **state)
+{
+    static const char source[] = "function spin(s) local t = os.clock(); while os.clock() - t < s do end end";
+    struct broker *b = *state;
+    const char *env[] = { NULL, NULL };
+    struct proc_how how = { .in = PROC_IN_NULL, .env = env };
+    unsigned long long alive, after;
+    struct proc *p;
+    char *id;
+
+    (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
+    env[0] = support_text("COOP_TOKEN=%s", line_of(proc_expect(coop(b, "token", "create", "submit,read,cancel", "tenant=acme", "-q"), 0)));
+    p = proc_expect(coop_start_as(b, &how, "interp", "create", "--engine", "lua", "--run", script(b, "spin.lua", source)), 0);
+    id = line_of(p);
+    (void)proc_expect(coop_start_as(b, &how, "interp", "call", id, "spin", "0.6"), 0);
+    alive = used(b, &how, "cpu_us");
+    assert_true(alive >= 500000);
+    assert_int_equal(used(b, &how, "jobs"), 0);
+    (void)proc_expect(coop(b, "quota", "set", "acme", "cpu_s_per_day=1"), 0);
+    (void)proc_expect(coop_start_as(b, &how, "interp", "call", id, "spin", "0.6"), 0);
+    expect_has(proc_expect(coop_start_as(b, &how, "interp", "call", id, "spin", "0"), COOP_EXIT_QUOTA)->err, "today's CPU time");
+    expect_has(proc_expect(coop_start_as(b, &how, "interp", "create", "--engine", "lua"), COOP_EXIT_QUOTA)->err, "today's CPU time");
+    alive = used(b, &how, "cpu_us");
+    assert_true(alive >= 1000000);
+    (void)proc_expect(coop_start_as(b, &how, "interp", "close", id), 0);
+    after = used(b, &how, "cpu_us");
+    assert_true(after >= alive && after < alive + 500000);
+    (void)proc_expect(coop(b, "quota", "set", "acme", "cpu_s_per_day=none"), 0);
+    (void)proc_expect(coop_start_as(b, &how, "interp", "create", "--engine", "lua"), 0);
+    free(id);
+}
+
 static void arguments_are_json_or_else_text(void **state)
 {
     static const char *const rows[][2] = {
@@ -559,6 +604,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_interpreter_keeps_its_state_between_commands),
+        TEST(what_a_living_one_computes_counts_today),
         TEST(arguments_are_json_or_else_text),
         TEST(long_values_go_there_and_come_back),
         TEST(what_goes_wrong_inside_has_a_name_and_a_traceback),

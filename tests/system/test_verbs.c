@@ -343,6 +343,21 @@ static void wait_counts_chosen_jobs_that_have_ended_and_none_at_all_is_not_found
     (void)proc_expect(coop(b, "wait", "-q", "--name", "eight"), COOP_EXIT_NOT_FOUND);
 }
 
+/* For a program: a list with nothing in it, as ls has it. */
+static void a_choice_of_nothing_is_an_empty_document(void **state)
+{
+    static const char *const verbs[] = { "cancel", "kill", "hold", "release", "pause", "resume", "rm", "retry", "ls" };
+    struct broker *b = *state;
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        struct proc *p = proc_expect(coop(b, verbs[i], "-l", "nosuch=1", "--json"), 0);
+
+        expect_has(p->out, "\"schema\": \"coop.LsReply/1\"");
+        expect_has(p->out, "\"jobs\": []");
+        expect_text(proc_expect(coop(b, verbs[i], "-l", "nosuch=1", "-q"), 0)->out, "");
+    }
+}
+
 static void wait_says_how_each_job_ended_and_exits_for_the_first_that_failed(void **state)
 {
     struct broker *b = *state;
@@ -1007,6 +1022,7 @@ int main(void)
         TEST(submit_prints_the_id_alone),
         TEST(what_submit_is_given_as_input_reaches_the_job),
         TEST(wait_counts_chosen_jobs_that_have_ended_and_none_at_all_is_not_found),
+        TEST(a_choice_of_nothing_is_an_empty_document),
         TEST(wait_says_how_each_job_ended_and_exits_for_the_first_that_failed),
         TEST(a_timeout_of_wait_leaves_the_job_alone),
         TEST(logs_are_what_was_written_each_stream_on_its_own),

@@ -589,6 +589,10 @@ static const struct { const char *flags, *message, *hint; } bad_flags[] = {
     { "--limiter =3", "--limiter: names no limiter; write KEY or KEY=2", "" },
     { "--limiter a=b", "--limiter: 'b' is not how many places; write KEY or KEY=2", "" },
     { "--webhook ,key=x", "--webhook names no address; write --webhook https://HOST/PATH", "" },
+    { "--webhook http://h/,foo=1", "--webhook has no 'foo'", "it has key=NAME and events=STATE+...; a comma of the address itself is written %2C" },
+    { "--webhook http://h/,ket=hooks/web", "--webhook has no 'ket'", "did you mean 'key'?" },
+    { "--webhook http://h/,ket=a,events=failed", "--webhook has no 'ket'", "did you mean 'key'?" },
+    { "--webhook http://h/,event=failed", "--webhook has no 'event'", "did you mean 'events'?" },
     { "--webhook http://h/,events=fialed", "--webhook: 'fialed' is no state", "did you mean 'failed'?" },
     { "--keep x", "--keep 'x' is not a time above 0; write 30s, 2h or 7d", "" },
 };
