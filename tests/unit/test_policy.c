@@ -181,6 +181,15 @@ static uint32_t answer(const struct fixture *f, int nr, uint64_t a0, uint64_t a1
     return evaluate(&f->prog, &d);
 }
 
+static uint32_t map(const struct fixture *f, uint64_t prot, uint64_t flags, uint64_t fd)
+{
+    struct seccomp_data d = {
+        .nr = SYS_mmap, .arch = AUDIT_ARCH_X86_64, .args = {0, 4096, prot, flags, fd, 0}
+    };
+
+    return evaluate(&f->prog, &d);
+}
+
 static void memory_can_never_become_executable_or_shared(void **state)
 {
     const uint64_t anon = MAP_PRIVATE | MAP_ANONYMOUS, rw = PROT_READ | PROT_WRITE;
@@ -194,6 +203,8 @@ static void memory_can_never_become_executable_or_shared(void **state)
     assert_int_equal(answer(*state, SYS_mmap, 0, 4096, rw, MAP_PRIVATE), SECCOMP_RET_TRAP);
     assert_int_equal(answer(*state, SYS_mmap, 0, 4096, rw, MAP_SHARED | MAP_ANONYMOUS), SECCOMP_RET_TRAP);
     assert_int_equal(answer(*state, SYS_mmap, 0, 4096, rw, MAP_SHARED_VALIDATE | MAP_ANONYMOUS), SECCOMP_RET_TRAP);
+    assert_int_equal(map(*state, rw, MAP_SHARED | MAP_ANONYMOUS, UINT32_MAX), counted ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_TRAP);
+    assert_int_equal(map(*state, rw | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, UINT32_MAX), SECCOMP_RET_TRAP);
     assert_int_equal(answer(*state, SYS_mprotect, 0, 4096, rw, 0), SECCOMP_RET_ALLOW);
     assert_int_equal(answer(*state, SYS_mprotect, 0, 4096, PROT_READ, 0), counted ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW);
     assert_int_equal(answer(*state, SYS_mprotect, 0, 4096, PROT_NONE, 0), counted ? SECCOMP_RET_TRAP : SECCOMP_RET_ALLOW);
@@ -202,15 +213,6 @@ static void memory_can_never_become_executable_or_shared(void **state)
 }
 
 /* ---- facts of the profiles that may have buffers --------------------------------------------------------------------------------- */
-
-static uint32_t map(const struct fixture *f, uint64_t prot, uint64_t flags, uint64_t fd)
-{
-    struct seccomp_data d = {
-        .nr = SYS_mmap, .arch = AUDIT_ARCH_X86_64, .args = {0, 4096, prot, flags, fd, 0}
-    };
-
-    return evaluate(&f->prog, &d);
-}
 
 static void buffers_are_mapped_shared_and_never_to_be_executed(void **state)
 {
