@@ -332,7 +332,10 @@ void tenant_job_running(struct tenant *t, int64_t by)
 
 void tenant_job_state(struct tenant *t, Pb__State state, int64_t by)
 {
-    t->tally.in_state[state] += (size_t)by;
+    uint64_t n = t->tally.in_state[state];
+
+    add(&n, by);
+    t->tally.in_state[state] = (size_t)n;
 }
 
 void tenant_stored(struct tenant *t, int64_t bytes)

@@ -461,6 +461,12 @@ static void counts_are_of_those_that_one_sees(void **state)
     expect_counts(b, acme, 2, 1, 1);
     expect_counts(b, above, 2, 1, 1);
     expect_counts(b, beta, 0, 0, 0);
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    assert_int_equal(top_of(b, acme)->held, 2);
+    assert_int_equal(top_of(b, acme)->scheduled, 1);
+    assert_int_equal(top_of(b, acme)->waiting, 3);
+    assert_int_equal(top_of(b, beta)->waiting, 0);
     assert_int_equal(top_of(b, "")->held, 3);
     assert_int_equal(top_of(b, "")->interpreters, 1);
     assert_int_equal(version_of(b, "")->jobs_waiting, 4);
