@@ -6,13 +6,9 @@ import _coop
 import threading
 import traceback
 
+from _coop_run import type_name
 from coop import _ask
 from coop.errors import InterpreterError
-
-
-def _type_name(error):
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _answer(functions, call):
@@ -22,7 +18,7 @@ def _answer(functions, call):
             raise LookupError(f"there is no function behind the alias {call['name']!r}")
         value = functions[call["name"]](*(call.get("args") or ()))
     except Exception as error:
-        failed = {"type": _type_name(error), "message": str(error), "traceback": traceback.format_exc()}
+        failed = {"type": type_name(type(error)), "message": str(error), "traceback": traceback.format_exc()}
         return _ask("alias_done", number=call["number"], error=failed)
     try:
         return _ask("alias_done", number=call["number"], value=value)

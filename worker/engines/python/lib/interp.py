@@ -128,17 +128,6 @@ def find_prepare(names):
 # ---- what is said of it ---------------------------------------------------------------------------------------------------------------
 
 
-def own_part(tb):
-    """Without the frames of the engine's own files, which are the first."""
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith("<coop _"):
-        tb = tb.tb_next
-    return tb
-
-
-def type_name(kind):
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def message_of(error):
     try:
         return str(error)[:4096]
@@ -148,11 +137,11 @@ def message_of(error):
 
 def report(error):
     """(type, message, traceback), texts."""
-    error.__traceback__ = own_part(error.__traceback__)
+    error.__traceback__ = run.own_part(error.__traceback__)
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip("\n")
     if len(text) > TRACEBACK_MOST:
         text = "[...]\n" + text[-TRACEBACK_MOST:].partition("\n")[2]
-    return type_name(type(error)), message_of(error), text
+    return run.type_name(type(error)), message_of(error), text
 
 
 def flush():
@@ -166,7 +155,7 @@ def flush():
 
 def say(error):
     """Of an interpreter that does not begin: on standard error, too."""
-    run.print_exception(type(error), error, own_part(error.__traceback__))
+    run.print_exception(type(error), error, run.own_part(error.__traceback__))
 
 
 def exit_code(error):

@@ -138,13 +138,14 @@ def exit_code_of(error):
 
 
 def own_part(tb):
-    """Without the frames of this file, which are the first."""
-    while tb is not None and tb.tb_frame.f_code.co_filename == __spec_file__:
+    """Without the frames of the engine's own files, which are the first."""
+    while tb is not None and tb.tb_frame.f_code.co_filename.startswith("<coop _"):
         tb = tb.tb_next
     return tb
 
 
-__spec_file__ = prepare.__code__.co_filename
+def type_name(kind):
+    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def ending_of(error):
@@ -153,9 +154,8 @@ def ending_of(error):
         return exit_code_of(error), None, None, None
     sys.excepthook(type(error), error, error.__traceback__)
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
     lines = traceback.format_exception(kind, error, error.__traceback__, limit=LAST_FRAMES)
-    return 1, name, text_of(error), "".join(lines).rstrip("\n")
+    return 1, type_name(kind), text_of(error), "".join(lines).rstrip("\n")
 
 
 LAST_FRAMES = -1000  # as many as CPython prints
