@@ -6,6 +6,7 @@
 #include "broker/aliases_own.h"
 #include "broker/broker.h"
 #include "broker/calls.h"
+#include "broker/interps.h"
 #include "call_errors.h"
 #include "log.h"
 
@@ -285,7 +286,11 @@ static int check_next(struct ask *a, struct alias_offers **ret, struct alias_des
     *ret_desk = alias_desk_of(a->by);
     if (*ret_desk == NULL)
         return call_refuse(why, CE(TEMPORARY), "out of memory");
-    return names_one(m->interp) ? alias_find_offers(a, m->interp, ret, why) : 0;
+    if (!names_one(m->interp) || alias_find_offers(a, m->interp, ret, why) == 0)
+        return 0;
+    if (why->error == CE(NOT_FOUND) && interp_has_ended(a->by, m->interp)) /* it took its offers with it */
+        return call_refuse(why, CE(DEAD), "the interpreter has ended");
+    return -1;
 }
 
 void call_alias_next(struct ask *a)

@@ -155,6 +155,19 @@ struct interp *interp_seen(struct ask *a, const Pb__Ref *ref, struct handle **re
     return i != NULL ? i : interp_named(a, ref, 0, ret_handle);
 }
 
+bool interp_has_ended(const struct asker *a, const Pb__Ref *ref)
+{
+    const struct interp *i = NULL;
+    struct call_why why;
+    struct thing *t;
+
+    if (ref_find(a, ref, PB__KIND__KIND_INTERP, 0, &t, NULL, &why) == 0)
+        i = interp_of(t);
+    else if (a->worker == NULL && ref != NULL)
+        i = ended_by_name(a, ref->id);
+    return i != NULL && i->state == IS(ENDED);
+}
+
 bool interp_takes(struct interp *i, struct ask *a)
 {
     if (i->state == IS(ENDED))

@@ -126,6 +126,11 @@ uint64_t interps_cpu_below(const struct job *job);
 int interps_check_done(const struct worker *w, const Pb__CallDone *m); /* 0 or -EPROTO */
 int interps_on_done(struct worker *w, const Pb__CallDone *m);
 
+/* ---- of whoever names one ---- */
+
+/* Whether this names one that has ended, and is remembered. */
+bool interp_has_ended(const struct asker *a, const Pb__Ref *ref);
+
 /* ---- of the broker ---- */
 
 /* A connection is over: what is owned by it ends. */

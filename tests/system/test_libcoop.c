@@ -512,6 +512,54 @@ static void an_alias_is_served_until_its_interpreter_ends(void **state)
     coop_spec_free(s);
 }
 
+struct closing {
+    struct coop_client *c;
+    const char *interp;
+};
+
+static int serve_end(void *user, const char *name, const coop_val *args, coop_val **ret, char *error)
+{
+    const struct closing *end = user;
+    struct coop_interp_info i;
+
+    (void)name;
+    (void)args;
+    (void)ret;
+    (void)error;
+    OK(coop_interp_kill(end->c, end->interp, COOP_NO_LIMIT, &why));
+    return coop_interp_wait(end->c, end->interp, COOP_NO_LIMIT, &i, &why);
+}
+
+static void *call_f(void *arg)
+{
+    const struct closing *end = arg;
+    struct coop_error w;
+
+    (void)coop_interp_call(end->c, end->interp, "f", NULL, COOP_NO_LIMIT, NULL, &w);
+    return NULL;
+}
+
+/* It ends while one of its calls is being served: who then asks for the next is told the end, not that there is no such interpreter. */
+static void an_alias_is_served_also_when_the_end_comes_between(void **state)
+{
+    static const char *const names[] = { "end" };
+    struct coop_client *c = client_of(*state);
+    struct coop_spec *s = lua(NULL);
+    struct coop_interp_options o = { .size = sizeof(o), .spec = s, .aliases = names, .n_aliases = 1 };
+    const char *source = "local coop = require 'coop' function f() coop.alias('end') end";
+    struct coop_handle h;
+    struct closing end = { .c = c };
+    pthread_t thread;
+
+    OK(coop_interp_create(c, &o, COOP_NO_LIMIT, &h, &why));
+    OK(coop_interp_exec(c, h.id, "test.lua", source, strlen(source), COOP_NO_LIMIT, NULL, &why));
+    end.interp = h.id;
+    assert_int_equal(pthread_create(&thread, NULL, call_f, &end), 0);
+    assert_int_equal(coop_alias_serve(c, h.id, serve_end, &end, COOP_NO_LIMIT, &why), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    coop_spec_free(s);
+}
+
 static void a_template_is_built_used_and_removed(void **state)
 {
     struct coop_client *c = client_of(*state);
@@ -723,6 +771,7 @@ int main(void)
         TEST(keys_are_kept_under_a_prefix),
         TEST(a_revoked_handle_is_dead_in_the_interpreter),
         TEST(an_alias_is_served_until_its_interpreter_ends),
+        TEST(an_alias_is_served_also_when_the_end_comes_between),
         TEST(a_template_is_built_used_and_removed),
         TEST(eight_threads_call_on_one_client),
         TEST(a_killed_broker_leaves_nobody_waiting),
