@@ -89,7 +89,7 @@ PyObject *py_gen_state(PyObject *gen)
 
     if (g->gi_frame_state >= FRAME_COMPLETED)
         Py_RETURN_NONE;
-    if (g->gi_frame_state == FRAME_EXECUTING || ((PyAsyncGenObject *)gen)->ag_running_async)
+    if (g->gi_frame_state == FRAME_EXECUTING || (PyAsyncGen_CheckExact(gen) && g->gi_running_async))
         return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename, g->gi_code->co_firstlineno);
     at = (int)(f->prev_instr - _PyCode_CODE(f->f_code));
     rc = py_place_of(f->f_code, at, PY_LEFT_YIELD, &p);

@@ -45,7 +45,7 @@ def _is_sealed(digest, mac):
     worker = sys.modules.get("_coop")
     if worker is None:
         return hmac.compare_digest(_local_mac(digest), mac)
-    return worker.Ask("blob_check", {"digest": digest, "mac": mac}).take()["valid"]
+    return worker.Ask("blob_check", {"digest": digest, "mac": mac}).take()["good"]
 
 
 def _seal(data):
