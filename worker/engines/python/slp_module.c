@@ -46,7 +46,8 @@ static PyObject *get_uncollectables(PyObject *self, void *closure)
     return list;
 }
 
-static long pickle_flags, pickle_flags_default;
+long slp_pickle_flags;
+static long pickle_flags_default;
 
 static PyObject *get_long(PyObject *self, void *at)
 {
@@ -72,7 +73,7 @@ static PyGetSetDef attrs[] = {
     { "threads",              call,               NULL,     "Threads that have tasklets.",        "_threads"           },
     { "debug",                get_false,          NULL,     "False.",                             NULL                 },
     { "uncollectables",       get_uncollectables, NULL,     "Tasklets that would not be killed.", NULL                 },
-    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags        },
+    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                      &slp_pickle_flags    },
     { "pickle_flags_default", get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags_default},
     { NULL,                   NULL,               NULL,     NULL,                                 NULL                 }
 };
@@ -108,10 +109,10 @@ static const struct {
     const char *name;
     long value;
 } numbers[] = {
-    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", 1},
-    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", 2},
-    { "PICKLEFLAGS_RESET_AG_FINALIZER",    4},
-    { "PICKLEFLAGS_PICKLE_CONTEXT",        8},
+    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", SLP_PICKLES_TRACING   },
+    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", SLP_PICKLES_FINALIZERS},
+    { "PICKLEFLAGS_RESET_AG_FINALIZER",    SLP_RESETS_FINALIZERS },
+    { "PICKLEFLAGS_PICKLE_CONTEXT",        SLP_PICKLES_CONTEXTS  },
 };
 
 static PyMethodDef method_table[24];
