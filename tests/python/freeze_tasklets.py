@@ -580,25 +580,46 @@ def copies_and_other_picklers_have_blobs_of_their_own():
 
 def slices_that_end_leave_ones_that_can_be_pickled():
     def busy(n):
-        while n < 2000000:
+        while n < 3000000:
             n += 1
+        _say(n)
+
+    def calls(n):
+        for n in range(600000):
+            _same(abs(n))
+        _say(n)
+
+    def steps(n):
+        for x in _count(1000000):
+            n += x & 1
         _say(n)
     stackless._set_slice(0.001)
     try:
-        del seen[:]
-        t, n = stackless.tasklet(busy)(0), 0
-        while t.frame is None or t.frame.f_locals.get("n", 0) == 0:
-            stackless.schedule()
-        while t.alive and n < 10:
-            t.remove()
-            if t.restorable:
-                t, n = _again(t), n + 1
-            t.insert()
-            stackless.schedule()
-        stackless.run()
-        same(seen, [2000000])
+        for f, result in (busy, 3000000), (calls, 599999), (steps, 500000):
+            del seen[:]
+            t, n = stackless.tasklet(f)(0), 0
+            while t.alive and n < 3:
+                stackless.schedule()
+                t.remove()
+                if t.restorable and t.frame:
+                    t, n = _again(t), n + 1
+                if t.alive:
+                    t.insert()
+            same(n, 3)
+            while t.alive:
+                stackless.schedule()
+            same(seen, [result])
     finally:
         stackless._set_slice(0.01)
+
+
+def _same(x):
+    return x
+
+
+def _count(n):
+    for x in range(n):
+        yield x
 
 
 def tracing_is_kept_when_it_is_asked_for():
