@@ -65,7 +65,8 @@ static void a_tasklet_of_three_frames_goes_on_in_another_job(void **state)
 
 static void it_goes_on_a_turn_in_each_of_several_jobs(void **state)
 {
-    static const char turn[] = GET "import stackless\nt.insert(); stackless.run()\nprint(t.alive)\n" PUT "t.bind(None) if not t.frame else None\n";
+    static const char turn[] =
+        GET "import stackless\nt.insert(); stackless.run()\nprint(t.alive)\n" PUT "t.bind(None) if not t.frame else None\n";
 
     (void)run(*state, TASKLET PUT);
     expect_text(run(*state, turn)->out, "1 one\nTrue\nfinally\n");
@@ -75,7 +76,8 @@ static void it_goes_on_a_turn_in_each_of_several_jobs(void **state)
 static void it_goes_through_a_pipe(void **state)
 {
     struct broker *b = *state;
-    const char *from = script(b, "a.py", TASKLET "sys.stdout.flush(); sys.stdout.buffer.write(b'|' + pickle.dumps(t))\nsys.stdout = None\n");
+    const char *from =
+        script(b, "a.py", TASKLET "sys.stdout.flush(); sys.stdout.buffer.write(b'|' + pickle.dumps(t))\nsys.stdout = None\n");
     struct proc *p = proc_expect(coop(b, "run", from), 0);
     const char *bar = memchr(p->out.bytes, '|', p->out.len);
     const char *to = script(b, "b.py", "import pickle, sys\nt = pickle.load(sys.stdin.buffer)\n" GO_ON);
@@ -87,20 +89,22 @@ static void it_goes_through_a_pipe(void **state)
 
 static void it_goes_through_a_queue_and_a_call_to_another_interpreter(void **state)
 {
-    expect_text(run(*state, TASKLET "from coop import interpreters, queues\n"
-                                    "i, q = interpreters.create(), queues.create()\n"
-                                    "i.prepare_main(q=q); q.put(pickle.dumps(t))\n"
-                                    "i.exec('import pickle, stackless; t = pickle.loads(q.get()); t.insert(); stackless.run(); q.put(pickle.dumps(t))')\n"
-                                    "def go_on(data):\n"
-                                    "    import pickle, stackless\n"
-                                    "    t = pickle.loads(data); t.insert(); stackless.run()\n"
-                                    "    return pickle.dumps(t), t.alive\n"
-                                    "data, alive = i.call(go_on, q.get())\n"
-                                    "print(alive, pickle.loads(data).alive)\n"
-                                    "t = pickle.loads(i.call(go_on, pickle.dumps(t))[0])\n"
-                                    "print('back'); t.insert(); stackless.run()\n")
+    expect_text(run(*state, TASKLET
+                    "from coop import interpreters, queues\n"
+                    "i, q = interpreters.create(), queues.create()\n"
+                    "i.prepare_main(q=q); q.put(pickle.dumps(t))\n"
+                    "i.exec('import pickle, stackless; t = pickle.loads(q.get()); t.insert(); stackless.run(); q.put(pickle.dumps(t))')\n"
+                    "def go_on(data):\n"
+                    "    import pickle, stackless\n"
+                    "    t = pickle.loads(data); t.insert(); stackless.run()\n"
+                    "    return pickle.dumps(t), t.alive\n"
+                    "data, alive = i.call(go_on, q.get())\n"
+                    "print(alive, pickle.loads(data).alive)\n"
+                    "data = i.call(go_on, pickle.dumps(t))[0]; t.kill()\n"
+                    "t = pickle.loads(data)\n"
+                    "print('back'); t.insert(); stackless.run()\n")
                     ->out,
-                "0 zero\nFalse False\nback\n2 two\n[3, 'returned']\nfinally\n");
+                "0 zero\nFalse False\nfinally\nback\n2 two\n[3, 'returned']\nfinally\n");
 }
 
 static void it_goes_on_after_the_broker_has_started_again(void **state)
@@ -123,7 +127,8 @@ static void a_channel_and_all_who_wait_for_it_go_on(void **state)
                       "for name in 'ab': stackless.tasklet(add)(name)\n"
                       "stackless.run(); c.send(1)\n"
                       "t = c\n" PUT);
-    expect_text(run(*state, GET "import stackless\nfor n in range(3): t.send(n)\nt.close()\nprint(t.balance)\n")->out, "b 0\na 1\nb 2\n-2\n");
+    expect_text(run(*state, GET "import stackless\nfor n in range(3): t.send(n)\nt.close()\nprint(t.balance)\n")->out,
+                "b 0\na 1\nb 2\n-2\n");
 }
 
 static void generators_functions_and_closures_go_on(void **state)
@@ -218,19 +223,21 @@ static void another_tenants_blob_is_refused_by_name(void **state)
 static void frames_that_a_tenant_makes_up_end_its_own_job_at_most(void **state)
 {
     struct broker *b = *state;
-    const char *path = script(b, "a.py", "import _coop_freeze as f, marshal, pickle\n"
-                                         "def numbers(n):\n"
-                                         "    for i in n: yield i\n"
-                                         "def by_hand(code, state):\n"
-                                         "    g = f.generator(0, f.code(code), {}, 'g', 'g'); f.set_generator(g, (state, None)); return g\n"
-                                         "g = numbers([1, 2]); next(g)\n"
-                                         "import _coop_freeze\n"
-                                         "at = g.gi_frame.f_lasti // 2\n"
-                                         "class Hand:\n"
-                                         "    def __reduce__(self): return by_hand, (marshal.dumps(numbers.__code__), (1, None, None, at, 3, b'\\7', (1, 2, 3)))\n"
-                                         "g = f._open(f._seal(f._plain_dumps(Hand(), 5)))\n"
-                                         "print('next', flush=True)\n"
-                                         "next(g)\n");
+    const char *path =
+        script(b, "a.py",
+               "import _coop_freeze as f, marshal, pickle\n"
+               "def numbers(n):\n"
+               "    for i in n: yield i\n"
+               "def by_hand(code, state):\n"
+               "    g = f.generator(0, f.code(code), {}, 'g', 'g'); f.set_generator(g, (state, None)); return g\n"
+               "g = numbers([1, 2]); next(g)\n"
+               "import _coop_freeze\n"
+               "at = g.gi_frame.f_lasti // 2\n"
+               "class Hand:\n"
+               "    def __reduce__(self): return by_hand, (marshal.dumps(numbers.__code__), (1, None, None, at, 3, b'\\7', (1, 2, 3)))\n"
+               "g = f._open(f._seal(f._plain_dumps(Hand(), 5)))\n"
+               "print('next', flush=True)\n"
+               "next(g)\n");
 
     expect_has(coop(b, "run", path)->out, "next");
     (void)run(*state, TASKLET PUT);
@@ -240,16 +247,18 @@ static void frames_that_a_tenant_makes_up_end_its_own_job_at_most(void **state)
 static void what_prevents_it_is_named(void **state)
 {
     struct broker *b = *state;
-    const char *path = script(b, "a.py", "import pickle, stackless\n"
-                                         "def key(x): return stackless.schedule_remove(x)\n"
-                                         "def f(): return sorted([2, 1], key=key)\n"
-                                         "t = stackless.tasklet(f)(); stackless.run()\n"
-                                         "print(t.restorable)\n"
-                                         "pickle.dumps(t)\n");
+    const char *path = script(b, "a.py",
+                              "import pickle, stackless\n"
+                              "def key(x): return stackless.schedule_remove(x)\n"
+                              "def f(): return sorted([2, 1], key=key)\n"
+                              "t = stackless.tasklet(f)(); stackless.run()\n"
+                              "print(t.restorable)\n"
+                              "pickle.dumps(t)\n");
     struct proc *p = proc_expect(coop(b, "run", path), COOP_EXIT_EXCEPTION);
 
     expect_text(p->out, "False\n");
-    expect_has(p->err, "PicklingError: frame f, file a.py, line 3: C code stands between it and what it called: <built-in function sorted>");
+    expect_has(p->err,
+               "PicklingError: frame f, file a.py, line 3: C code stands between it and what it called: <built-in function sorted>");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, broker_teardown)
