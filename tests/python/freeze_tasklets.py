@@ -501,6 +501,26 @@ def classes_attributes_and_flags_are_kept():
     u.kill()
 
 
+class WithMore(stackless.tasklet):
+    def __reduce_ex__(self, protocol):
+        return _with_more, (super().__reduce_ex__(protocol), "more")
+
+
+def _with_more(reduced, more):
+    t = reduced[0](*reduced[1])
+    t.more = more
+    return t
+
+
+def a_class_that_reduces_itself_is_asked():
+    t = WithMore(_outermost)(2)
+    stackless.run()
+    u = _again([t, t])
+    assert u[0] is u[1]
+    same((type(u[0]), u[0].more, _to_end(u[0])), (WithMore, "more", [(0, 0), (1, 11), [1, 2, 11], "end"]))
+    t.kill()
+
+
 def a_channel_keeps_its_own_and_all_who_wait():
     c = stackless.channel()
     c.preference, c.schedule_all = 1, 1

@@ -215,6 +215,21 @@ static const struct reducer {
     { &PyODictItems_Type,  reduce_view       },
 };
 
+/* A class derived from base that has a way of its own. */
+static bool reduces_itself(PyTypeObject *type, PyTypeObject *base)
+{
+    static const char *const names[] = { "__reduce_ex__", "__reduce__" };
+    bool yes = false;
+
+    for (int i = 0; type != base && i < 2; i++) {
+        PyObject *its = PyObject_GetAttrString((PyObject *)type, names[i]);
+
+        yes |= its != PyDict_GetItemString(base->tp_dict, names[i]);
+        Py_XDECREF(its);
+    }
+    return yes;
+}
+
 static PyObject *reduce(struct py_dump *d, PyObject *o)
 {
     PyTypeObject *type = Py_TYPE(o);
@@ -226,10 +241,10 @@ static PyObject *reduce(struct py_dump *d, PyObject *o)
         return reduce_module(d, o);
     if (slp_tasklet_type.tp_mro == NULL) /* nobody has imported stackless */
         return py_not_ours();
-    if (type == &slp_tasklet_type || PyType_IsSubtype(type, &slp_tasklet_type))
-        return reduce_tasklet(d, o);
-    if (type == &slp_channel_type || PyType_IsSubtype(type, &slp_channel_type))
-        return reduce_channel(d, o);
+    if (PyType_IsSubtype(type, &slp_tasklet_type))
+        return o != d->root && reduces_itself(type, &slp_tasklet_type) ? py_not_ours() : reduce_tasklet(d, o);
+    if (PyType_IsSubtype(type, &slp_channel_type))
+        return o != d->root && reduces_itself(type, &slp_channel_type) ? py_not_ours() : reduce_channel(d, o);
     return py_not_ours();
 }
 
@@ -245,15 +260,17 @@ static PyObject *dump_call(PyObject *self, PyObject *const *args, size_t nargsf,
 static PyObject *dump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct py_dump *d = (struct py_dump *)type->tp_alloc(type, 0);
+    PyObject *root = NULL;
     int by_value = 0;
 
     (void)kwargs;
-    if (d == NULL || !PyArg_ParseTuple(args, "|p:Dump", &by_value)) {
+    if (d == NULL || !PyArg_ParseTuple(args, "|pO:Dump", &by_value, &root)) {
         Py_XDECREF(d);
         return NULL;
     }
     d->call = dump_call;
     d->by_value = by_value;
+    d->root = Py_XNewRef(root);
     d->globals = PyDict_New();
     d->live = PyDict_New();
     if (d->globals == NULL || d->live == NULL)
@@ -265,6 +282,7 @@ static void dump_dealloc(PyObject *o)
 {
     Py_XDECREF(((struct py_dump *)o)->globals);
     Py_XDECREF(((struct py_dump *)o)->live);
+    Py_XDECREF(((struct py_dump *)o)->root);
     PyObject_Free(o);
 }
 

@@ -24,6 +24,7 @@ struct py_dump {
     bool by_name;      /* one of them did not */
     PyObject *globals; /* {address of a dict: the object that stands for it} */
     PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
+    PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
 };
 
 /* __reduce_ex__ of a tasklet or a channel, that another pickler than ours calls: a blob of its own. */

@@ -336,6 +336,10 @@ PyObject *py_frozen_run(struct py_frozen *z, PyObject *value)
     _PyInterpreterFrame *below = ts->cframe->current_frame;
     struct outcome got = { value != NULL ? PYGEN_NEXT : PYGEN_ERROR, value };
 
+    if (py_frozen_check(z) != 0) { /* somebody has cleared a frame since */
+        Py_XDECREF(value);
+        return NULL;
+    }
     if (value == NULL && !PyErr_Occurred()) /* a channel that was iterated over has ended */
         got = (struct outcome){ PYGEN_RETURN, Py_NewRef(Py_None) };
     ts->exc_info->exc_value = z->handled;

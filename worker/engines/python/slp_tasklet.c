@@ -164,6 +164,7 @@ PyMethodDef slp_tasklet_methods[] = {
      "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
     { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
     { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
+    { "__reduce__", py_reduce_alone,     METH_NOARGS,                       NULL                                                                         },
     { NULL,            NULL,                0,                            NULL                                                                         }
 };
 

@@ -105,18 +105,18 @@ class _Freezer(_PlainPickler):
     """Asks its reducer_override, a Dump, first."""
 
 
-def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False):
+def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False, root=None):
     file = io.BytesIO()
     pickler = _Freezer(file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
-    pickler.reducer_override = d = Dump(by_value)
+    pickler.reducer_override = d = Dump(by_value, root)
     pickler.dump(obj)
     return file.getvalue(), d
 
 
-def _blob(obj, data, d):
+def _blob(obj, data, d, root=None):
     """data: as d has left it, by the newest protocol; None: it is not."""
     if d.by_name or data is None:
-        data, d = _dump(obj, 5, by_value=True)
+        data, d = _dump(obj, 5, by_value=True, root=root)
     return _seal(data)
 
 
@@ -135,8 +135,8 @@ def dump(obj, file, protocol=None, *, fix_imports=True, buffer_callback=None):
 
 def alone(obj):
     """For a pickler that is not ours, and for copy: a blob of this object and what it knows."""
-    data, d = _dump(obj, 5)
-    return _open, (_blob(obj, data, d),)
+    data, d = _dump(obj, 5, root=obj)
+    return _open, (_blob(obj, data, d, obj),)
 
 
 class Pickler(_PlainPickler):
