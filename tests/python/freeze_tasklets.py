@@ -543,6 +543,36 @@ def a_channel_keeps_its_own_and_all_who_wait():
     same((u.balance, u.preference), (0, -1))
 
 
+def one_in_the_run_queue_that_has_had_no_turn_is_pickled():
+    t = stackless.tasklet(_add)(9)
+    u = _again(t)
+    assert u.paused and t.restorable
+    same(_to_end(u), [9, 9])
+
+
+def the_variable_that_cannot_go_along_is_named():
+    def f():
+        kept = open_ = sys.stdout
+        stackless.schedule_remove()
+        return kept, open_
+    t = _paused(f)
+    e = raises(TypeError, "cannot pickle '_io.TextIOWrapper' object", pickle.dumps, t)
+    same([note.split(": ")[1] for note in e.__notes__], ["its variable kept cannot be pickled", "its variable open_ cannot be pickled"])
+    assert "frame the_variable_that_cannot_go_along_is_named.<locals>.f, file " in e.__notes__[0], e.__notes__
+    t.kill()
+
+
+def atomic_blocks_end_as_they_would_have():
+    def f():
+        with stackless.atomic():
+            stackless.schedule_remove()
+            _say(stackless.current.atomic)
+        _say(stackless.current.atomic)
+    t = _paused(f)
+    same(_to_end(_again(t)), [True, False])
+    t.kill()
+
+
 def bombs_and_pending_errors_are_raised_where_it_is_loaded():
     def f():
         try:
@@ -551,6 +581,7 @@ def bombs_and_pending_errors_are_raised_where_it_is_loaded():
             _say(repr(e))
     t = _paused(f)
     t.tempval = stackless.bomb(KeyError, KeyError("as tempval"))
+    same(_to_end(_again(t)), ["KeyError('as tempval')"])
     u = _again(_paused(f))
     u.throw(KeyError("thrown"), pending=True)
     del seen[:]

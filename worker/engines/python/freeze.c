@@ -289,7 +289,8 @@ static void dump_dealloc(PyObject *o)
 static PyMemberDef dump_members[] = {
     {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
     { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
-    { NULL, 0,      0,                         0,                                                                       NULL                                                                                      }
+    { "live", T_OBJECT,      offsetof(struct py_dump,                       live),                                                              READONLY,                                                        "Frames that go on with it." },
+    { NULL,                                   0,             0,                                   0,                 NULL}
 };
 
 static PyTypeObject dump_type = {

@@ -83,8 +83,6 @@ static const char *what_prevents(const py_tasklet *t)
         return "it carries greenlets";
     if (py_begun(t) && t->task->state == TASK_BLOCKED && t->task->why == py_watching)
         return "it is in stackless.run()";
-    if (t->irq_pending)
-        return "an interrupt of it is due";
     if (py_blocked(t) && t->chan == NULL)
         return "it waits for what is no channel";
     return NULL;
@@ -178,7 +176,7 @@ static PyObject *state_of(struct py_dump *d, const py_tasklet *t, const struct p
 
 PyObject *py_reduce_tasklet(struct py_dump *d, py_tasklet *t)
 {
-    bool begun = py_begun(t) || t->frozen != NULL;
+    bool begun = (py_begun(t) && t->args == NULL) || t->frozen != NULL;
     struct py_frozen *z = NULL;
     PyObject *state;
 
@@ -195,7 +193,7 @@ bool py_is_restorable(py_tasklet *t)
 
     if (!py_alive(t) || (py_thread != NULL && t == py_current()) || what_prevents(t) != NULL)
         return false;
-    if (!py_begun(t))
+    if (t->args != NULL) /* its first turn is still to come */
         return true;
     z = py_frames_of(t);
     if (z == NULL)

@@ -285,10 +285,28 @@ static PyObject *leave(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *atomic_reduce(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    return Py_BuildValue("(O()O)", Py_TYPE(self), ((struct atomic *)self)->old ? Py_True : Py_False);
+}
+
+static PyObject *atomic_set(PyObject *self, PyObject *old)
+{
+    int yes = PyObject_IsTrue(old);
+
+    if (yes < 0)
+        return NULL;
+    ((struct atomic *)self)->old = yes;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef atomic_methods[] = {
-    {"__enter__", enter, METH_NOARGS,  NULL},
-    { "__exit__", leave, METH_VARARGS, NULL},
-    { NULL,       NULL,  0,            NULL}
+    {"__enter__",     enter,         METH_NOARGS,  NULL},
+    { "__exit__",     leave,         METH_VARARGS, NULL},
+    { "__reduce__",   atomic_reduce, METH_NOARGS,  NULL},
+    { "__setstate__", atomic_set,    METH_O,       NULL},
+    { NULL,           NULL,          0,            NULL}
 };
 
 PyTypeObject slp_atomic_type = {

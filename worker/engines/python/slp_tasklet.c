@@ -38,9 +38,18 @@ static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObjec
         return raise_runtime("can't unbind the main tasklet");
     if (py_begun(t) && !py_floats(t))
         return raise_runtime("tasklet is scheduled");
-    if (py_begun(t))
+    if (py_begun(t) && t->args == NULL)
         return raise_runtime("tasklet has C state on its stack");
     return 0;
+}
+
+/* It has a stack, but has had no turn: it ends before it calls anything. */
+static int give_stack_back(py_tasklet *t)
+{
+    PyObject *done = py_begun(t) ? py_kill(t, false) : Py_NewRef(Py_None);
+
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
 }
 
 void slp_unbind(py_tasklet *t)
@@ -72,7 +81,7 @@ static int bind_to(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwar
 {
     PyObject *tuple;
 
-    if (py_here() != 0 || may_bind(t, func, args, kwargs) != 0)
+    if (py_here() != 0 || may_bind(t, func, args, kwargs) != 0 || give_stack_back(t) != 0)
         return -1;
     slp_unbind(t);
     if (func != Py_None || (args == Py_None && kwargs == Py_None))
@@ -164,7 +173,7 @@ PyMethodDef slp_tasklet_methods[] = {
      "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
     { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
     { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
-    { "__reduce__", py_reduce_alone,     METH_NOARGS,                       NULL                                                                         },
+    { "__reduce__",    py_reduce_alone,     METH_NOARGS,                  NULL                                                                         },
     { NULL,            NULL,                0,                            NULL                                                                         }
 };
 

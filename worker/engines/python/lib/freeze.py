@@ -109,8 +109,32 @@ def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False,
     file = io.BytesIO()
     pickler = _Freezer(file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
     pickler.reducer_override = d = Dump(by_value, root)
-    pickler.dump(obj)
+    try:
+        pickler.dump(obj)
+    except Exception as error:
+        if d.live:
+            _say_where(error, d.live)
+        raise
     return file.getvalue(), d
+
+
+def _say_where(error, live):
+    """Which variables of the frames that were to go along can not: a note each."""
+    for frame in live:
+        if type(frame) is types.FrameType:
+            for name, value in frame.f_locals.items():
+                if not _goes(value):
+                    error.add_note(f"frame {frame.f_code.co_qualname}, file {frame.f_code.co_filename}, line {frame.f_lineno}: its variable {name} cannot be pickled")
+
+
+def _goes(value):
+    pickler = _Freezer(io.BytesIO(), 5)
+    pickler.reducer_override = Dump(True)
+    try:
+        pickler.dump(value)
+    except Exception:
+        return False
+    return True
 
 
 def _blob(obj, data, d, root=None):
