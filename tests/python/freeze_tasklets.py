@@ -188,6 +188,150 @@ def a_hard_interrupt_leaves_one_that_can_be_pickled():
     same((_to_end(u), _to_end(t)), ([1000], [1000]))
 
 
+def _statements(n, *rest, key=3, **more):
+    out, d = [], {"a": 1, **more}
+    for i, x in enumerate([n, *rest]):
+        if i % 2 and x is not None or not d:
+            out.append(f"{i!r}:{x:>3}")
+        elif x is None:
+            continue
+        else:
+            out += [x if x > key else -x]
+    while len(out) < 6:
+        out.append(len(out))
+        if len(out) == 5:
+            break
+    else:
+        out.append("else")
+    first, *middle, last = out
+    d["k"] = d["a"] + (lambda y, z=n: y * z)(2)
+    del d["a"]
+    assert d, "message"
+    out[0], out[-1] = last, first
+    return out, d, [a + b for a in range(2) for b in (10, 20) if a != b], {c for c in "ab"}, {c: c for c in "a"}, middle[::-1][0:1]
+
+
+def _errors(n):
+    out = []
+    for i in range(n):
+        try:
+            try:
+                if i == 0:
+                    raise ValueError(i)
+                if i == 1:
+                    {}[i]
+                if i == 2:
+                    continue
+                out.append("none")
+            except ValueError as e:
+                out.append(repr(e))
+                raise LookupError("again") from e
+            else:
+                out.append("else")
+            finally:
+                out.append("finally")
+        except KeyError:
+            out.append("KeyError")
+        except LookupError as e:
+            out.append((str(e), repr(e.__cause__)))
+    try:
+        raise ExceptionGroup("both", [ValueError(1), TypeError(2)])
+    except* ValueError as g:
+        out.append(len(g.exceptions))
+    except* TypeError as g:
+        out.append(str(g.exceptions[0]))
+    with _Box("a"), _Box("b") as b:
+        out.append(b.name)
+        return out
+
+
+def _generates(n):
+    def pairs(n):
+        for i in range(n):
+            got = yield (i, i + 1)
+            if got:
+                yield got
+
+    def all_of(n):
+        yield from pairs(n)
+        return "ended"
+
+    def with_end(n):
+        return (yield from all_of(n)), (yield 5)
+    out = [a + b for a, b in pairs(n)]
+    out.append(_sum_of(x * 2 for x in range(n)))
+    for x in with_end(2):
+        out.append(x)
+    g = pairs(2)
+    next(g)
+    out.append(g.send("sent"))
+    return out
+
+
+def _sum_of(it):
+    total = 0
+    for x in it:
+        total += x
+    return total
+
+
+class _Point:
+    __match_args__ = "x", "y"
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __getitem__(self, i):
+        return (self.x, self.y)[i]
+
+    @property
+    def both(self):
+        return self.x + self.y
+
+
+def _matches(n):
+    out = []
+    for o in [1, "two", [1, 2, 3], {"k": 5, "more": 6}, _Point(1, 2), None, (n,)]:
+        match o:
+            case 1 | 2:
+                out.append("number")
+            case str() as s if s:
+                out.append(s)
+            case [a, *b, c]:
+                out.append((a, b, c))
+            case {"k": k, **others}:
+                out.append((k, others))
+            case _Point(x, y):
+                out.append((x, y, o[0], o[1], o.both))
+            case None:
+                out.append(None)
+            case _:
+                out.append("rest")
+    return out
+
+
+def every_instruction_is_one_to_go_on_from():
+    for f, args in (_statements, (4, 5, None, 2)), (_errors, (4,)), (_generates, (3,)), (_matches, (0,)):
+        right = f(*args)
+        del seen[:]
+        t, places, refusals = stackless.tasklet(_tell)(f, args), 0, 0
+        while True:
+            t = stackless.run(1)
+            if t is None:
+                break
+            if t.restorable:
+                t, places = _again(t), places + 1
+            else:
+                refusals += 1
+            t.insert()
+        same([x for x in seen if type(x) is not str], [right])
+        assert places > 100 and refusals < places / 4, (f, places, refusals)
+
+
+def _tell(f, args):
+    _say(f(*args))
+
+
 def one_that_was_loaded_is_interrupted_like_any_other():
     def busy(n):
         while True:
@@ -263,7 +407,7 @@ class _Box:
         return self
 
     def __exit__(self, kind, value, traceback):
-        _say(f"{self.name} {kind.__name__}")
+        _say(f"{self.name} {kind.__name__ if kind else kind}")
 
 
 def an_error_goes_out_through_all_frames_and_its_traceback_shows_them():

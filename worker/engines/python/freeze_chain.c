@@ -93,6 +93,10 @@ static int innermost(struct py_frozen *z, const py_tasklet *t)
         (void)py_frame_prevents(r->frame, "its slice was over where a call may have been under way", NULL);
         return -1;
     }
+    if (r->left == PY_LEFT_BEFORE && f->stacktop != f->f_code->co_nlocalsplus + p.depth) {
+        (void)py_frame_prevents(r->frame, "its stack is not what its code says", NULL);
+        return -1;
+    }
     if (r->left != PY_LEFT_CALL)
         return 0;
     called = called_at(f, &p);
