@@ -41,7 +41,13 @@ static const struct end ends[] = {
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
-    { "deeper than the stack, with the limit taken away, is RecursionError by name", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: the C stack is used up" },
+    { "deeper than the stack, with the limit taken away, is RecursionError", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: maximum recursion depth exceeded while getting the repr" },
+    { "which can be handled, and comes again", "import sys\nsys.setrecursionlimit(10**9)\nclass R:\n    def __repr__(self): return repr(self)\nfor i in range(9):\n    try: repr(R())\n    except RecursionError: pass\n    else: 1 / 0", NULL, EXIT(0), "" },
+    { "so it is in threads, in each anew", "import sys, threading\nsys.setrecursionlimit(10**9)\ndone = []\nclass R:\n    def __repr__(self): return repr(self)\ndef f():\n    for i in range(3):\n        try: repr(R())\n        except RecursionError: done.append(i)\nfor i in range(9):\n    t = threading.Thread(target=f); t.start(); t.join()\nassert len(done) == 27, done", "threads=2", EXIT(0), "" },
+    { "and in tasklets of a thread", "import stackless, sys, threading\nsys.setrecursionlimit(10**9)\ndone = []\nclass R:\n    def __repr__(self): return repr(self)\ndef f():\n    try: repr(R())\n    except RecursionError: done.append(1)\ndef g(): stackless.tasklet(f)(); stackless.tasklet(f)(); stackless.run(); f()\nt = threading.Thread(target=g); t.start(); t.join()\nassert len(done) == 3, done", "threads=2", EXIT(0), "" },
+    { "what C nests without asking Python ends it by that name", "it = iter(())\nfor i in range(10**6): it = filter(None, it)\nnext(it)", NULL, FAILS, "RecursionError: the C stack is used up" },
+    { "in a thread too", "import threading\nit = iter(())\nfor i in range(10**6): it = filter(None, it)\nthreading.Thread(target=next, args=(it,)).start()", "threads=2", FAILS, "RecursionError: the C stack is used up" },
+    { "a thread can be started when another was joined", "import threading\nfor i in range(500):\n    t = threading.Thread(target=int); t.start(); t.join()", "threads=2", EXIT(0), "" },
 
     /* greedy */
     { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },

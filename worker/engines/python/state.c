@@ -81,6 +81,12 @@ PyThreadState *py_state_current(void)
     return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
 }
 
+/* As PyGILState_GetThisThreadState(), which is not said to be async-signal-safe. */
+PyThreadState *py_state_own(void)
+{
+    return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
+}
+
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Everything a tasklet has left in it. Destructors run code, which may leave something more. */
@@ -225,7 +231,7 @@ void py_state_no_deeper(PyThreadState *ts)
 {
     if (ts->recursion_remaining <= 0)
         return;
-    ts->recursion_limit = interp->ceval.recursion_limit;
+    ts->recursion_limit = ts->interp->ceval.recursion_limit;
     ts->recursion_remaining = 0;
 }
 

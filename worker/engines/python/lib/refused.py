@@ -43,7 +43,14 @@ def name_the_limit():
             n = _coop.threads_max()
             raise RuntimeError(f"{error}: the job's limit is threads={n}, main included (--limit threads={n + 1})") from None
 
-    _thread.start_new_thread = _thread.start_new = threading._start_new_thread = start_new_thread
+    def run(function, args):
+        try:
+            function(*args)
+        finally:
+            _coop.thread_ends()
+
+    _thread.start_new_thread = _thread.start_new = start_new_thread
+    threading._start_new_thread = lambda function, args: start_new_thread(run, (function, args))
 
 
 def exit_well():
