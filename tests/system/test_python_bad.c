@@ -85,7 +85,20 @@ static const struct end ends[] = {
       "libc = ctypes.CDLL(None, use_errno=True); at = struct.unpack('P', ctypes.string_at(id(m) + 56, 8))[0]\n"
       "assert ctypes.string_at(at, 8) == bytes(m[:8])\n"
       "assert libc.mprotect(ctypes.c_void_p(at), 4096, 3) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(13), "" },
-    { "shared memory is refused by name", "import mmap; mmap.mmap(-1, 1 << 20)", NULL, FAILS, "PermissionError: [Errno 1]" },
+    { "shared memory is refused to C", "import ctypes; libc = ctypes.CDLL(None, use_errno=True); assert libc.mmap(None, 4096, 3, 0x21, -1, 0) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(1), "" },
+    { "what asks about the machine is an error, and it goes on", "import os, signal, time, fcntl, resource\nbad = []\n"
+      "for f in (os.getloadavg, lambda: os.nice(1), lambda: os.getpriority(0, 0), lambda: os.setpriority(0, 0, 1), lambda: os.sched_setaffinity(0, {0}), lambda: os.sched_getaffinity(1),\n"
+      "        lambda: os.sched_getscheduler(0), lambda: os.sched_getparam(0), lambda: os.sched_rr_get_interval(0), lambda: signal.alarm(1), lambda: signal.setitimer(0, 1),\n"
+      "        lambda: signal.setitimer(2, 1), lambda: signal.getitimer(0), lambda: signal.sigwait({10}), lambda: signal.sigtimedwait({10}, 0), signal.sigpending, os.pipe,\n"
+      "        lambda: time.clock_settime(0, 1), os.wait, lambda: os.waitpid(-1, 0), lambda: os.waitid(0, 0, 4), lambda: os.getsid(0), lambda: os.getpgid(0), os.setsid, os.getgroups,\n"
+      "        os.getresuid, lambda: os.memfd_create('x'), lambda: os.pread(0, 1, 0), lambda: os.pwrite(1, b'x', 0), lambda: os.fsync(1), lambda: os.ftruncate(1, 0),\n"
+      "        lambda: fcntl.flock(1, 2), lambda: os.mkfifo('x'), lambda: os.sendfile(1, 0, 0, 1), lambda: os.splice(0, 1, 1), lambda: os.posix_fallocate(1, 0, 1),\n"
+      "        lambda: signal.pthread_kill(1, 0), lambda: os.getrandom(1, os.GRND_RANDOM), lambda: os.getxattr(1, 'user.x'), lambda: os.fstatvfs(1)):\n"
+      "    try: bad.append(f())\n    except OSError as e: assert e.errno and e.strerror\n"
+      "os.closerange(5, 9); os.sync()\nassert not bad, bad", NULL, EXIT(0), "" },
+    { "with the reason where that is no secret", "import signal; signal.alarm(1)", NULL, FAILS, "PermissionError: [Errno 1] SIGALRM and the timers of a process are the worker's own" },
+    { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
+    { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },

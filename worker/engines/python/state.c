@@ -87,6 +87,11 @@ PyThreadState *py_state_own(void)
     return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
 }
 
+bool py_state_signalled(void)
+{
+    return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
+}
+
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Everything a tasklet has left in it. Destructors run code, which may leave something more. */

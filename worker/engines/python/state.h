@@ -26,6 +26,8 @@ void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);
 /* The calling thread's, whoever has the interpreter's lock; NULL: it has none. Async-signal-safe. */
 PyThreadState *py_state_own(void);
+/* Whether a signal waits for its handler of Python's. Async-signal-safe. */
+bool py_state_signalled(void);
 
 /* A copy of the current context, a new reference; NULL without an error: it is empty. */
 PyObject *py_state_copy_context(void);
