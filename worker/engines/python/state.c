@@ -259,6 +259,36 @@ long py_state_threads(void)
     return interp->threads.count;
 }
 
+/* Tasklets' are known by make_new()'s identity. No code runs while the list is looked through. */
+static PyThreadState *find_without(PyObject *name)
+{
+    PyThreadState *ts = PyInterpreterState_ThreadHead(interp);
+
+    while (ts != NULL && (ts == py_state_own() || ts->thread_id == (unsigned long)(uintptr_t)ts ||
+                          (ts->dict != NULL && PyDict_GetItemWithError(ts->dict, name) != NULL)))
+        ts = PyThreadState_Next(ts);
+    return ts;
+}
+
+int py_state_mark_threads(PyObject *name, PyObject *(*make)(void))
+{
+    PyThreadState *ts;
+
+    while ((ts = find_without(name)) != NULL) {
+        PyObject *mark = make();
+        int rc = -1;
+
+        if (ts->dict == NULL)
+            ts->dict = PyDict_New();
+        if (mark != NULL && ts->dict != NULL)
+            rc = PyDict_SetItem(ts->dict, name, mark);
+        Py_XDECREF(mark);
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* ---- counting ------------------------------------------------------------------------------------------------------------------ */
 
 static __thread struct {
