@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
 static __thread struct {
@@ -37,7 +38,9 @@ static int interrupt(py_tasklet *t)
 
     irq.victim = t;
     py_wake(w, 0);
+    t->left = PY_LEFT_BEFORE;
     result = py_switch_to(w, true);
+    t->left = PY_LEFT_CALL;
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
 }
