@@ -53,6 +53,7 @@ static PyObject *end_slice(PyObject *self, PyObject *args)
     if (py_state_busy(me->ts) != NULL || py_state_imports())
         Py_RETURN_NONE;
     sched->stats.slices++;
+    sched->until_poll = 1; /* that was long enough to look at clock and link */
     py_set_tempval(me, NULL);
     me->left = PY_LEFT_BREAKER;
     result = py_came_back(me, coop_yield());

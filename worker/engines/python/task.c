@@ -87,7 +87,7 @@ static int body(void *arg)
         Py_CLEAR(t->context);
     }
     result = t->frozen != NULL ? py_thaw(t) : call(t);
-    if (result == NULL && !t->forced)
+    if (result == NULL && !t->forced && !py_was_struck(t))
         py_carry_error(t);
     PyErr_Clear();
     Py_XDECREF(result);
@@ -127,6 +127,8 @@ int py_begin(py_tasklet *t)
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
     t->thread = py_thread;
+    t->call = py_current()->call;
+    t->struck = false;
     py_hold(t);
     return 0;
 }
@@ -160,6 +162,7 @@ static int make_main(struct py_thread *p)
     t->ts = p->ts;
     t->thread = p;
     t->held = true;
+    t->call = py_call_now();
     p->main = t;
     return 0;
 }

@@ -42,6 +42,8 @@ typedef struct py_tasklet {
     bool posted;
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
+    unsigned call; /* of an interpreter: in which it was made */
+    bool struck;   /* by an interrupt of that */
     bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
     bool unloved;  /* its finalizer runs */
     bool has_root; /* greenlet is a root, and ours */
@@ -213,6 +215,21 @@ PyObject *py_bomb_of(PyObject *type, PyObject *value, PyObject *traceback);
 PyObject *py_explode(PyObject *bomb);
 /* The error that is set is nobody's: the handler of errors, or who meets it. t has ended. */
 void py_carry_error(py_tasklet *t);
+
+/* ---- calls of an interpreter: struck.c ---- */
+
+/* Main runs another one; and none. */
+void py_call_begins(void);
+void py_call_ends(void);
+unsigned py_call_now(void);
+/* From SIGINT's handler of CPython's, in the first thread, while a call is to end: what that handler returns. */
+PyObject *py_interrupt_call(void);
+/* The error that is set is of such an interrupt, and t has ended with it. */
+bool py_was_struck(const py_tasklet *t);
+/* t is main, and runs another call than the one in which by was made, whose error is not that call's. */
+bool py_is_no_business_of(const py_tasklet *t, const py_tasklet *by);
+/* What becomes of it: prints the error that is set, and clears it. NULL: this is no interpreter. */
+extern void (*py_late_error)(void);
 
 /* ---- watchdogs: slp_run.c ---- */
 
