@@ -152,7 +152,7 @@ void jobs_stop_timers(struct job *job)
 
 void jobs_free(struct job *job)
 {
-    control_release(job); /* nobody is left waiting for what is gone */
+    control_release(job, NULL); /* nobody is left waiting for what is gone */
     interps_on_job_gone(job);
     jobs_looked_off(job);
     if (job->entry != NULL)
