@@ -281,7 +281,7 @@ static void a_cancel_ends_a_wait_for_the_broker(void **state)
     struct broker *b = *state;
 
     for (size_t i = 0; i < 2; i++) {
-        const char *source = "print('waits', flush=True)\ntry: q.get()\nexcept KeyboardInterrupt: print('told')\n";
+        const char *source = "try: print('waits', flush=True), q.get()\nexcept KeyboardInterrupt: print('told')\n";
         const char *path = script(b, "a.py", support_text(HEAD "q = queues.create()\n%s%s", before[i], source));
         struct proc *p = coop_start(b, "run", "--cap", "queues", path);
 
