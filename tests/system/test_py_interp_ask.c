@@ -105,6 +105,28 @@ static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
         "Revoked\n");
 }
 
+/* A digest of bytes that are kept, its stamp, and one more bit. */
+static void what_is_sealed_is_known_again_by_this_tenant_on_another_day(void **state)
+{
+    static const char seals[] = "import _coop, hashlib\n"
+                                "d = hashlib.sha256(b'kept').digest()\n"
+                                "print(_coop.Ask('blob_seal', {'digest': d}).take()['mac'].hex())\n";
+    static const char checks[] =
+        "import _coop, hashlib\n"
+        "mac = bytes.fromhex('%.64s')\n"
+        "def good(text, mac): return _coop.Ask('blob_check', {'digest': hashlib.sha256(text).digest(), 'mac': mac}).take()['good']\n"
+        "print(good(b'kept', mac), good(b'kept', bytes([mac[0] ^ 1]) + mac[1:]), good(b'Kept', mac))\n"
+        "try: good(b'kept', mac[:31])\n"
+        "except Exception as error: print(type(error).__name__, error)\n";
+    struct broker *b = *state;
+    const char *mac = support_text("%s", proc_expect(coop(b, "run", script(b, "a.py", seals)), 0)->out.bytes);
+
+    assert_int_equal(broker_down(b), 0);
+    broker_up(b);
+    expect_text(proc_expect(coop(b, "run", script(b, "b.py", support_text(checks, mac))), 0)->out,
+                "True False False\nBadRequest mac has 31 bytes, and must have 32\n");
+}
+
 static void the_example_does_what_it_says(void **state)
 {
     struct proc *p =
@@ -302,6 +324,7 @@ int main(void)
         TEST(items_without_their_sender_are_as_the_queue_says),
         TEST(a_buffer_is_memory_that_is_handed_over_and_nobody_can_change_it),
         TEST(keys_are_kept_and_what_was_granted_may_shrink),
+        TEST(what_is_sealed_is_known_again_by_this_tenant_on_another_day),
         TEST(the_example_does_what_it_says),
         TEST(a_child_calls_what_its_parent_offers),
         TEST(a_pool_of_interpreters_is_an_executor),

@@ -2,7 +2,7 @@
  * slp_run.c - see slp.h: stackless.run(), watchdogs, and interrupts by counted instructions.
  *
  * Watchdogs: whoever is in run() floats, on a stack of its own; when nobody can run, the innermost is revived, and it meets the error
- *            that nobody caught. One that wakes makes all inner ones runnable, whose run() returns then.
+ *            that nobody caught. Those that sleep or wait for an answer can run later, and are waited for. One that wakes makes all inner ones runnable, whose run() returns then.
  * Counting:  CPython 3.11 has no counter. While a run() with a timeout is active, and only the outermost of those counts, whoever runs is
  *            traced, instruction by instruction; that is slow, and ends with the run().
  */
@@ -118,7 +118,7 @@ bool py_wake_watchdog(void)
 
     if (!py_floats(w) || w->task->why != py_watching)
         return false;
-    if (w->waits_for_sleepers && (sched->wheel.count > 0 || sched->polled > 0 || py_state_threads() > 0))
+    if (sched->wheel.count > 0 || sched->polled > 0 || (w->waits_for_threads && py_state_threads() > 0))
         return false;
     py_wake(w, 0);
     return true;
@@ -182,7 +182,7 @@ static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
     if (sched->switch_trap > 0)
         return sched_any() ? py_failed(-EPERM) : Py_NewRef(Py_None);
     me = py_current();
-    me->waits_for_sleepers = threadblock;
+    me->waits_for_threads = threadblock;
     push_watchdog(me);
     if (timeout > 0 && irq.watchdog == NULL) {
         irq.watchdog = me;
@@ -299,6 +299,6 @@ PyTypeObject slp_atomic_type = {
 
 PyMethodDef slp_run_functions[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_VARARGS | METH_KEYWORDS,
-     "run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False): until nobody can run, or one has run for timeout instructions: that one, out of the run queue."},
-    { NULL, NULL,                             0,                            NULL                                                                                                              }
+     "run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False): until nobody can run, now or later by the clock, or one has run for timeout instructions: that one, out of the run queue."},
+    { NULL, NULL,                             0,                            NULL                                                                                                                                         }
 };

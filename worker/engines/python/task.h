@@ -37,7 +37,7 @@ typedef struct py_tasklet {
     struct py_tasklet *post_next; /* in its thread's inbox */
     char *stack_low;              /* what is above it can be touched */
     bool posted;
-    bool held, watches, waits_for_sleepers;
+    bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
     bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
     bool unloved;  /* its finalizer runs */
@@ -169,6 +169,8 @@ int py_threads_sleep_on(unsigned n);
 /* t, of another thread, is woken there, or gets a bomb. */
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
+/* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
+void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */
 void py_take_in(void);
 
