@@ -26,7 +26,8 @@ GETTER(get_is_main, PyBool_FromLong(SELF->thread != NULL && SELF == SELF->thread
 GETTER(get_is_current, PyBool_FromLong(is_current(SELF)))
 GETTER(get_recursion_depth, PyLong_FromLong(py_begun(SELF) ? py_state_depth(SELF->ts) : SELF->frozen != NULL ? SELF->frozen->n : 0))
 GETTER(get_nesting_level, PyLong_FromLong(py_begun(SELF) ? py_state_nesting(SELF->ts) : 0))
-GETTER(get_frame, py_begun(SELF) ? py_state_frame(SELF->ts) : Py_NewRef(SELF->frozen != NULL ? (PyObject *)SELF->frozen->frames[0].frame : Py_None))
+GETTER(get_frame,
+       py_begun(SELF) ? py_state_frame(SELF->ts) : Py_NewRef(SELF->frozen != NULL ? (PyObject *)SELF->frozen->frames[0].frame : Py_None))
 GETTER(get_channel, Py_NewRef(py_blocked(SELF) && SELF->chan != NULL ? (PyObject *)SELF->chan : Py_None))
 GETTER(get_cstate, Py_NewRef(Py_None))
 

@@ -158,13 +158,14 @@ static PyObject *bind_thread(PyObject *self, PyObject *args)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_tasklet_methods[] = {
-    {"bind",         METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
-     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                           },
-    { "setup",       METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
-     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                },
-    { "bind_thread", METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
-    { "__reduce_ex__", py_reduce_alone,   METH_O,                       NULL                                                                         },
-    { NULL,          NULL,                0,                            NULL                                                                         }
+    {"bind",           METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
+     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                             },
+    { "setup",         METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
+     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
+    { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
+    { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
+    { "__reduce__",    py_reduce_alone,     METH_NOARGS,                  NULL                                                                         },
+    { NULL,            NULL,                0,                            NULL                                                                         }
 };
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
