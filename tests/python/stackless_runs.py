@@ -234,6 +234,22 @@ def an_interrupted_tasklet_can_be_killed_and_cleans_up():
     same(said(), "finally")
 
 
+def an_interrupted_tasklet_can_be_unbound_where_it_stands():
+    def f():
+        try:
+            while True:
+                pass
+        finally:
+            log.append("finally")
+    for n in range(90, 120):
+        tasklet(f)()
+        t = run(n)
+        frame = t.frame
+        t.bind(None)
+        assert not t.alive and frame.f_code.co_name == "f"
+    same(said(), "")
+
+
 def its_own_tracing_goes_on_while_it_is_counted():
     import sys
     seen = []

@@ -182,6 +182,16 @@ void py_state_set_context(PyThreadState *ts, PyObject *context)
     Py_XDECREF(old);
 }
 
+PyObject *py_state_context(const PyThreadState *ts)
+{
+    return ts->context;
+}
+
+bool py_state_context_entered(const PyThreadState *ts)
+{
+    return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
+}
+
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
 
 const char *py_state_busy(const PyThreadState *ts)

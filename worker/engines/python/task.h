@@ -39,12 +39,14 @@ typedef struct py_tasklet {
     bool posted;
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    unsigned call; /* of an interpreter: in which it was made */
-    bool struck;   /* by an interrupt of that */
-    bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved;  /* its finalizer runs */
-    bool has_root; /* greenlet is a root, and ours */
-    bool named;    /* somebody has asked for its identity */
+    unsigned call;    /* of an interpreter: in which it was made */
+    bool struck;      /* by an interrupt of that */
+    bool forced;      /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved;     /* its finalizer runs */
+    bool has_root;    /* greenlet is a root, and ours */
+    bool own_context; /* somebody has set it, before the first turn */
+    bool sent;        /* bound to another thread, before it has begun */
+    bool named;       /* somebody has asked for its identity */
 } py_tasklet;
 
 struct py_thread {
@@ -163,12 +165,13 @@ void py_root_ends(PyObject *root);
 /* This OS thread ends: its tasklets do, too. 0, or -1 with an error. */
 int py_thread_at_end(void);
 /* NULL: there is none of this name that knows tasklets. */
-const struct py_thread *py_thread_of(unsigned long ident);
+struct py_thread *py_thread_of(unsigned long ident);
 PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
-/* t, of another thread, is woken there, or gets a bomb. */
+/* t, of another thread, is woken there, or begins, or gets a bomb. */
+void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
