@@ -86,7 +86,8 @@ PyObject *slp_context_id(PyObject *self, void *closure)
 }
 
 PyMethodDef slp_context_methods[] = {
-    {"set_context",  set_context, METH_O, "set_context(context): it runs in that; the tasklet."},
-    {"context_run", (PyCFunction)(void (*)(void))context_run, METH_VARARGS | METH_KEYWORDS, "context_run(f, *args, **kwargs): f(*args, **kwargs) in the tasklet's context."},
-    {NULL, NULL, 0, NULL}
+    {"set_context",  set_context,                              METH_O,                       "set_context(context): it runs in that; the tasklet."},
+    { "context_run", (PyCFunction)(void (*)(void))context_run, METH_VARARGS | METH_KEYWORDS,
+     "context_run(f, *args, **kwargs): f(*args, **kwargs) in the tasklet's context."                                                              },
+    { NULL,          NULL,                                     0,                            NULL                                                 }
 };

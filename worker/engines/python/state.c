@@ -340,6 +340,11 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
     return 0;
 }
 
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
+}
+
 void py_state_count_off(PyThreadState *ts)
 {
     if (ts->c_tracefunc == on_event)

@@ -68,5 +68,7 @@ void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 typedef int (*py_count_fn)(void);
 int py_state_count(PyThreadState *ts, py_count_fn fn);
 void py_state_count_off(PyThreadState *ts);
+/* Whether it still is: sys.settrace() takes it away. Async-signal-safe. */
+bool py_state_counts(const PyThreadState *ts);
 
 #endif

@@ -240,6 +240,13 @@ void py_irq_allowed(void);
 void py_count_slice(py_tasklet *comes);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
+/* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */
+bool py_count_due(void);
+/* Between two instructions of whoever runs, when a slice is over: an interrupt that is due. 0, or -1 with an error. */
+int py_count_tick(void);
+/* CPU time of this thread, and what so many instructions take of it at best, both in us: slp_rate.c. */
+int64_t py_cpu_us(void);
+int64_t py_time_of(long instructions);
 /* Nobody can run: a watchdog does. Returns whether one did. */
 bool py_wake_watchdog(void);
 
@@ -259,6 +266,9 @@ void py_preempt_forked(void); /* in a template's child, which inherits no timer 
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
 int py_set_slice(long us); /* 0: none end */
+/* Whether this thread's slices end by the clock; and while somebody counts by it: at least every so many us. 0: as before. */
+bool py_preempts(void);
+void py_tick_every(int64_t us);
 
 /* A blocked tasklet gets a bomb and its turn; now or when that comes. A new reference, or NULL with an error. */
 PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending);
