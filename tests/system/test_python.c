@@ -202,9 +202,9 @@ static void a_line_is_out_before_the_script_goes_on(void **state)
 static void a_cancel_is_keyboardinterrupt(void **state)
 {
     static const char *const codes[] = {
-        "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-        "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-        "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
+        "try:\n    print('up')\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import time\ntry:\n    print('up')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "try:\n    print('up')\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
     };
 
     (void)state;

@@ -142,6 +142,10 @@ static void what_was_flushed_before_a_crash_is_seen(void **state)
                             COOP_EXIT_SIGNAL_BASE + SIGSEGV)
                     ->out,
                 "told\n");
+    expect_text(proc_expect(coop(b, "run", "-c", "import ctypes\nprint('not told'); ctypes.CDLL(None).write(1, 8, 100)"),
+                            COOP_EXIT_SIGNAL_BASE + SIGSEGV)
+                    ->out,
+                "not told\n");
 }
 
 static void one_that_ignores_a_cancel_is_killed(void **state)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
 enum { EXACTLY = 200000, TICK_US = 10000 };
@@ -43,7 +44,9 @@ static int interrupt(py_tasklet *t)
 
     irq.victim = t;
     py_wake(w, 0);
+    t->left = PY_LEFT_BEFORE;
     result = py_switch_to(w, true);
+    t->left = PY_LEFT_CALL;
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
 }

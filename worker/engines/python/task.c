@@ -65,7 +65,9 @@ static PyObject *call(py_tasklet *t)
         t->tempval = NULL;
         result = py_explode(bomb);
     } else {
+        t->called = func;
         result = PyObject_Call(func, args, kwargs);
+        t->called = NULL;
     }
     Py_DECREF(func);
     Py_DECREF(args);
@@ -84,7 +86,7 @@ static int body(void *arg)
         py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);
     }
-    result = call(t);
+    result = t->frozen != NULL ? py_thaw(t) : call(t);
     if (result == NULL && !t->forced && !py_was_struck(t))
         py_carry_error(t);
     PyErr_Clear();

@@ -20,6 +20,7 @@
 #include "worker/task/ring.h"
 
 struct slp_chan;
+struct py_frozen;
 struct py_thread;
 
 typedef struct py_tasklet {
@@ -33,6 +34,8 @@ typedef struct py_tasklet {
     PyThreadState *ts;
     struct py_thread *thread;     /* NULL: that has ended */
     struct slp_chan *chan;        /* that it waits for */
+    struct py_frozen *frozen;     /* it stood in them when it was pickled: freeze_frame.h; NULL: it begins with its function */
+    PyObject *called;             /* its function, while that runs; borrowed */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
     char *stack_low;              /* what is above it can be touched */
@@ -47,6 +50,8 @@ typedef struct py_tasklet {
     bool own_context; /* somebody has set it, before the first turn */
     bool sent;        /* bound to another thread, before it has begun */
     bool named;       /* somebody has asked for its identity */
+    bool waited;      /* it was blocked when it was pickled: what it comes back with, its first turn has */
+    char left;        /* enum py_left of its innermost frame, while others run */
 } py_tasklet;
 
 struct py_thread {
@@ -95,7 +100,7 @@ static inline bool py_begun(const py_tasklet *t)
 
 static inline bool py_alive(const py_tasklet *t)
 {
-    return t->task != NULL || t->args != NULL;
+    return t->task != NULL || t->args != NULL || t->frozen != NULL;
 }
 
 static inline bool py_queued(const py_tasklet *t)
@@ -178,6 +183,12 @@ PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */
 void py_take_in(void);
+
+/* ---- pickled ones: freeze_task.c ---- */
+
+/* The first turn of one that was: what its outermost frame returns, or NULL with an error. */
+PyObject *py_thaw(py_tasklet *t);
+void py_forget_frozen(py_tasklet *t);
 
 /* Gives tempval the new value, a reference that is taken over. */
 void py_set_tempval(py_tasklet *t, PyObject *stolen);
