@@ -61,6 +61,8 @@ PYTHON_OBJS += reserve
 PYTHON_OBJS += freeze freeze_code freeze_frame freeze_chain freeze_gen freeze_task freeze_load
 # Calls of an interpreter that has tasklets.
 PYTHON_OBJS += struck
+# Contexts of tasklets, and what bind(None) does.
+PYTHON_OBJS += slp_context unwind slp_rate
 CLIENT_OBJS := client req_socket req_dial endpoint autostart error op failure start values spec info receipt result jobs job_output interps queues buffers caps templates aliases audit val_json_words val_json_read val_json_parts val_json_write tls_link
 # What libcoop has of proto/, beside the messages themselves: built apart, as position-independent code, and its names kept to itself.
 LIBCOOP_PROTO := call_errors frame frame_utf8 sp sp_stream units nearest job_limits engine_table broker_user json_message field_size value_number value_read value_write value_path val val_code val_map tls_address enum_name

@@ -182,6 +182,16 @@ void py_state_set_context(PyThreadState *ts, PyObject *context)
     Py_XDECREF(old);
 }
 
+PyObject *py_state_context(const PyThreadState *ts)
+{
+    return ts->context;
+}
+
+bool py_state_context_entered(const PyThreadState *ts)
+{
+    return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
+}
+
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
 
 const char *py_state_busy(const PyThreadState *ts)
@@ -328,6 +338,11 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
     count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
     set_tracer(ts, on_event);
     return 0;
+}
+
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
 }
 
 void py_state_count_off(PyThreadState *ts)
