@@ -264,6 +264,11 @@ void py_state_refinalize(PyObject *o)
     _Py_AS_GC(o)->_gc_prev &= ~_PyGC_PREV_MASK_FINALIZED;
 }
 
+void py_state_no_finalizer(PyObject *o)
+{
+    _PyGC_SET_FINALIZED(o);
+}
+
 long py_state_threads(void)
 {
     return interp->threads.count;

@@ -54,6 +54,8 @@ void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class);
 
 /* The collector may call the object's finalizer again. */
 void py_state_refinalize(PyObject *o);
+/* Nobody calls it until then. */
+void py_state_no_finalizer(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
