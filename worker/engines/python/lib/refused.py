@@ -51,6 +51,37 @@ def exit_well():
     os._exit = functools.wraps(os._exit)(lambda status: _coop.finish(status))
 
 
+NO_ALARM = "no alarm is set in here: wait with a time-out, use threading.Timer (--limit threads=2), or bound the job by --limit wall=TIME"
+
+
+def refuse_alarms():
+    """SIGALRM is the engine's own: what is printed goes out by it."""
+    import signal
+
+    setitimer = signal.setitimer
+
+    def no_alarm(*args):
+        raise PermissionError(errno.EPERM, NO_ALARM)
+
+    @functools.wraps(setitimer)
+    def only_virtual(which, *args):
+        return no_alarm() if which == signal.ITIMER_REAL else setitimer(which, *args)
+
+    signal.alarm, signal.setitimer = functools.wraps(signal.alarm)(no_alarm), only_virtual
+
+
+NO_INTERPRETERS = "an interpreter of the same process is not made in here: coop.interpreters makes one in a process of its own (--cap interpreters=N)"
+
+
+def refuse_interpreters():
+    import _xxsubinterpreters
+
+    def create(*args, **kwargs):
+        raise RuntimeError(NO_INTERPRETERS)
+
+    _xxsubinterpreters.create = create
+
+
 def on_cancel(signo, frame):
     """The job is cancelled: as Ctrl-C would, and as whoever handles that (asyncio.run) wants it."""
     import signal
@@ -63,5 +94,7 @@ def install():
     refuse_programs()
     name_the_limit()
     exit_well()
+    refuse_alarms()
+    refuse_interpreters()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, on_cancel)
