@@ -51,7 +51,7 @@ EXEC_OBJS   := engine beneath stage arguments image program program_limits child
 LUA_OBJS    := engine alloc base io os modules coroutine errors task task_error task_bomb task_trace task_value task_life task_turn task_scope task_chan task_locks task_gen task_local task_park task_stack task_input task_slice sl sl_error sl_tasklet sl_ring sl_throw sl_attr sl_chan sl_run task_hook interp value value_push value_types call_error handle asking mod_fields mod_status mod_future mod_create mod_interpreters mod_queues mod_unbound mod_buffers mod_kv mod_caps mod_alias
 # Python: what coop-worker has of it, and what is in coop_python.so, which Debian's python3.11 loads, beside the worker's own objects, position-independent.
 PYTHON_START_OBJS := start
-PYTHON_OBJS := module engine lib streams image answer threads stack \
+PYTHON_OBJS := module engine lib streams image answer threads stack files \
                builtin state task task_turn task_thread preempt slp_attr slp_bomb slp_chan slp_hook slp_module slp_ring slp_run slp_tasklet slp_throw locks idents task_stack grl_switch grl_type grl_module loop
 PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 # What interpreters and the modules by which a script asks the broker are made of.

@@ -38,6 +38,8 @@ static const struct end ends[] = {
     { "a syntax error is shown with its place", "x = 1\ndef f(:\n  pass", NULL, FAILS, "  File \"<string>\", line 2\n    def f(:\n          ^\nSyntaxError: invalid syntax" },
     { "source that is not UTF-8 is a syntax error", "# \xff\xfe\nprint(1)", NULL, FAILS, "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xff" },
     { "a missing module is named", "import no_such", NULL, FAILS, "ModuleNotFoundError: No module named 'no_such'" },
+    { "one of the user's own is to be sent, which is said", "import no_such", NULL, FAILS, "\na module of yours is sent with the job: --file no_such.py, or " },
+    { "one of the library's that there is not is no such", "try: import json.no_such\nexcept ImportError as e: print(e)\nimport importlib.util as u, sys; sys.exit(repr([u.find_spec(n) for n in ('tkinter', 'no_such')]))", NULL, EXIT(1), "[None, None]" },
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
@@ -64,6 +66,7 @@ static const struct end ends[] = {
 
     /* files, programs, networks: refused where they are asked for */
     { "a file cannot be opened", "open('/etc/passwd')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: '/etc/passwd'" },
+    { "and it is said which can", "open('/etc/passwd')", NULL, FAILS, "\nno path is there but files that were sent with the job, to be read: --file NAME." },
     { "nor made", "open('x', 'w')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: 'x'" },
     { "nor a directory made, listed, left", "import os\nfor f in os.mkdir, os.listdir, os.rmdir, os.unlink, os.chdir, os.stat:\n    try: f('/tmp/x')\n    except PermissionError: pass\n    else: raise SystemExit(f)", NULL, EXIT(0), "" },
     { "no program is started by subprocess", "import subprocess; subprocess.run(['ls'])", NULL, FAILS, PROGRAMS },
