@@ -20,9 +20,9 @@
 
 enum { ROWS_MAX = 400 };
 
-static const char *const files[] = {
-    "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states", "asyncio_loops", "leaks"
-};
+static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs",
+                                     "thread_states",      "asyncio_loops",      "leaks",
+                                     "hibernation" };
 
 /* As start.c loads it; then the file runs as a script. */
 static const char load_module[] = "import sys, _imp\n"

@@ -53,3 +53,13 @@ void python_stack_fault(const void *address)
     output_write(PB__STREAM__STREAM_STDERR, message, sizeof(message) - 1);
     serve_finish(&o);
 }
+
+void python_out_of_memory(void)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
+
+    if (link_is_mine())
+        return;
+    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
+    serve_finish(&o);
+}

@@ -1,5 +1,5 @@
 /*
- * stack.h - the process's own stack, on which main runs: its end is told by name.
+ * stack.h - the process's own stack, on which main runs: its end is told by name. And the end of all memory, where nobody can be told.
  *
  * Side: worker.
  */
@@ -11,5 +11,8 @@ int python_stack_measure(void);
 
 /* From the handler of a fault at address: when it is that stack's end, the job ends with RecursionError, and this does not return. */
 void python_stack_fault(const void *address);
+
+/* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
+void python_out_of_memory(void);
 
 #endif
