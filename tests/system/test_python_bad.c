@@ -103,6 +103,9 @@ static const struct end ends[] = {
     { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
     { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
+    { "memory that ends at a tasklet is an error that names the limit", "import stackless\nc = stackless.channel()\nwhile True: stackless.tasklet(c.receive)()", "memory=64M,tasklets=1000000", FAILS, "MemoryError: no memory for one more tasklet; raise it with --limit memory=SIZE" },
+    { "tasklets that hibernate are thrown out at the end", "import stackless, sys\ndef f():\n    try: stackless.schedule_remove()\n    finally: print('thrown out', file=sys.stderr)\n"
+      "all = [stackless.tasklet(f)() for i in range(3)]\nstackless.run()\nfor t in all: t.hibernate()", NULL, EXIT(0), "thrown out\nthrown out\nthrown out\n" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 
