@@ -211,18 +211,18 @@ def pickle_flags_say_what_becomes_of_an_async_generators_finalizer():
         same(calls, ["first"])
         b = _again(a)
         same(calls, ["first", "first"])
-        stackless.pickle_flags = stackless.PICKLEFLAGS_RESET_AG_FINALIZER
+        stackless.pickle_flags(stackless.PICKLEFLAGS_RESET_AG_FINALIZER)
         b = _again(a)
         same(calls, ["first", "first"])
         raises(StopAsyncIteration, None, b.__anext__().send, None)
         same(calls, ["first", "first", "first"])
-        stackless.pickle_flags = stackless.PICKLEFLAGS_PRESERVE_AG_FINALIZER
+        stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_AG_FINALIZER)
         b = _again(a)
         sys.set_asyncgen_hooks(*old)
         raises(StopAsyncIteration, None, b.__anext__().send, None)
         same(len(calls), 3)
     finally:
-        stackless.pickle_flags = 0
+        stackless.pickle_flags(0)
         sys.set_asyncgen_hooks(*old)
 
 

@@ -342,6 +342,8 @@ PyObject *py_frozen_run(struct py_frozen *z, PyObject *value)
     }
     if (value == NULL && !PyErr_Occurred()) /* a channel that was iterated over has ended */
         got = (struct outcome){ PYGEN_RETURN, Py_NewRef(Py_None) };
+    if (z->frames[0].left == PY_LEFT_BEFORE)
+        py_count_again();
     ts->exc_info->exc_value = z->handled;
     z->handled = NULL;
     for (int i = z->n - 1; i >= 0; i--)

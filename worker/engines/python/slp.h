@@ -28,7 +28,8 @@ static inline long slp_balance(const struct slp_chan *c)
 /* ---- tasklets ---- */
 
 PyObject *slp_of(const coop_task *t); /* a new reference; None: it is not Python's */
-extern PyMethodDef slp_ring_methods[], slp_throw_methods[], slp_run_methods[];
+extern PyMethodDef slp_ring_methods[], slp_throw_methods[], slp_run_methods[], slp_context_methods[];
+PyObject *slp_context_id(PyObject *self, void *closure);
 extern PyMethodDef slp_tasklet_methods[];
 extern PyGetSetDef slp_tasklet_attrs[];
 PyObject *slp_setup(py_tasklet *t, PyObject *args, PyObject *kwargs);
