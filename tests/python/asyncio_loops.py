@@ -5,33 +5,39 @@ import coop_asyncio
 import stackless
 import sys
 import time
-from rows import main, raises, same
+from rows import main, raises, same, together
 from stackless import channel, run, tasklet
 
 asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
 
 
-def together(*functions):
-    results = [None] * len(functions)
-
-    def call(i, f):
-        results[i] = f()
-    for i, f in enumerate(functions):
-        tasklet(call)(i, f)
-    run(threadblock=True)
-    return results
-
-
 def several_loops_run_side_by_side():
-    log = []
+    """Each waits for what another one's coroutine does: a turn, in which it is told that it may go on."""
+    log, turns = [], {}
 
-    async def naps(name, seconds):
+    async def takes_turns(name, next_name):
+        loop = asyncio.get_running_loop()
         for i in range(2):
-            await asyncio.sleep(seconds)
+            turns[name] = loop, loop.create_future()
+            await ready(name)
+            await turns[name][1]
             log.append(name + str(i))
-        return asyncio.get_running_loop()
-    loops = together(lambda: asyncio.run(naps("a", 0.01)), lambda: asyncio.run(naps("b", 0.03)), lambda: asyncio.run(naps("c", 0.025)))
-    same(log, ["a0", "a1", "c0", "b0", "c1", "b1"])
+            turns.pop(name)
+            pass_on(next_name)
+        return loop
+
+    async def ready(name):
+        if len(turns) == 3 and not started:
+            started.append(name)
+            pass_on("a")
+
+    def pass_on(name):
+        if name in turns:
+            loop, future = turns[name]
+            loop.call_soon_threadsafe(future.set_result, None)
+    started = []
+    loops = together(*(lambda n=n, m=m: asyncio.run(takes_turns(n, m)) for n, m in ("ab", "bc", "ca")))
+    same(log, ["a0", "b0", "c0", "a1", "b1", "c1"])
     same(len(set(map(id, loops))), 3)
 
 
