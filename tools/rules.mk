@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-python bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -352,6 +352,9 @@ bench-host: deps ## the part of it about hosting: many tenants, many jobs
 	@build/release/bench/bench_store
 	@echo
 	@build/release/bench/bench_host
+bench-python: deps ## the part of it about Python: starts, interpreters, tasklets, loops, two cores
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_python
+	@build/release/bench/bench_python $(BENCH_ARGS)
 bench-programs: $(B)/bench/bench_store $(B)/bench/bench_host $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_store: $(B)/bench/bench_store.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
@@ -386,7 +389,9 @@ $(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/bench_host: $(call objs,bench,$(BENCH_HOST) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) $(BROKER_LIBS) -o $@)
-$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py): $(B)/%: %
+$(B)/bench/bench_python: $(call objs,bench,$(BENCH_PYTHON) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a | $(PYTHON_SCRIPTS:%=$(B)/bench/python/%.py)
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $(filter %.o %.a,$^) $(CLIENT_LIBS) -o $@)
+$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(PYTHON_SCRIPTS:%=$(B)/bench/python/%.py): $(B)/%: %
 	@mkdir -p $(@D)
 	$(call run,COPY,cp $< $@)
 $(B)/bench/programs/true: BENCH_LINK := -nostdlib

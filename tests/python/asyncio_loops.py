@@ -12,31 +12,18 @@ asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
 
 
 def several_loops_run_side_by_side():
-    """Each waits for what another one's coroutine does: a turn, in which it is told that it may go on."""
-    log, turns = [], {}
+    log, turn = [], {name: channel() for name in "abc"}
 
-    async def takes_turns(name, next_name):
-        loop = asyncio.get_running_loop()
+    async def takes_turns(name, following):
         for i in range(2):
-            turns[name] = loop, loop.create_future()
-            await ready(name)
-            await turns[name][1]
+            await asyncio.sleep(0.001)
+            await coop_asyncio.receive(turn[name])
             log.append(name + str(i))
-            turns.pop(name)
-            pass_on(next_name)
-        return loop
-
-    async def ready(name):
-        if len(turns) == 3 and not started:
-            started.append(name)
-            pass_on("a")
-
-    def pass_on(name):
-        if name in turns:
-            loop, future = turns[name]
-            loop.call_soon_threadsafe(future.set_result, None)
-    started = []
-    loops = together(*(lambda n=n, m=m: asyncio.run(takes_turns(n, m)) for n, m in ("ab", "bc", "ca")))
+            stackless.tasklet(turn[following].send)(None)
+        return asyncio.get_running_loop()
+    stackless.tasklet(turn["a"].send)(None)
+    loops = together(*(lambda pair=pair: asyncio.run(takes_turns(*pair)) for pair in ("ab", "bc", "ca")))
+    turn["a"].receive()
     same(log, ["a0", "b0", "c0", "a1", "b1", "c1"])
     same(len(set(map(id, loops))), 3)
 

@@ -45,6 +45,10 @@ extern PyObject *slp_error_handler; /* NULL: none */
 extern bool slp_channel_told;
 int slp_tell_channel(struct slp_chan *c, bool sending, bool will_block);
 
+/* stackless.pickle_flags. */
+enum { SLP_PICKLES_TRACING = 1, SLP_PICKLES_FINALIZERS = 2, SLP_RESETS_FINALIZERS = 4, SLP_PICKLES_CONTEXTS = 8 };
+extern long slp_pickle_flags;
+
 PyObject *slp_module(void);
 
 #endif

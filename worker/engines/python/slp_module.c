@@ -48,7 +48,8 @@ static PyObject *get_uncollectables(PyObject *self, void *closure)
 
 enum { PICKLE_FLAGS = 15 };
 
-static long pickle_flags, pickle_flags_default;
+long slp_pickle_flags;
+static long pickle_flags_default;
 
 /* f(new=-1, mask=-1): gives those bits of mask that are in new; the old ones. -1: none, and all. */
 static PyObject *change_flags(PyObject *args, long *flags)
@@ -69,7 +70,7 @@ static PyObject *change_flags(PyObject *args, long *flags)
 static PyObject *get_pickle_flags(PyObject *self, PyObject *args)
 {
     (void)self;
-    return change_flags(args, &pickle_flags);
+    return change_flags(args, &slp_pickle_flags);
 }
 
 static PyObject *get_pickle_flags_default(PyObject *self, PyObject *args)
@@ -122,10 +123,10 @@ static const struct {
     const char *name;
     long value;
 } numbers[] = {
-    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", 1},
-    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", 2},
-    { "PICKLEFLAGS_RESET_AG_FINALIZER",    4},
-    { "PICKLEFLAGS_PICKLE_CONTEXT",        8},
+    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", SLP_PICKLES_TRACING   },
+    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", SLP_PICKLES_FINALIZERS},
+    { "PICKLEFLAGS_RESET_AG_FINALIZER",    SLP_RESETS_FINALIZERS },
+    { "PICKLEFLAGS_PICKLE_CONTEXT",        SLP_PICKLES_CONTEXTS  },
 };
 
 static PyMethodDef method_table[32];

@@ -204,10 +204,10 @@ static void finalize(PyObject *self)
     py_tasklet *t = (py_tasklet *)self;
     PyObject *type, *value, *traceback;
 
-    if (!py_begun(t) || t->held || t->thread == NULL || t->thread != py_thread)
+    if ((!py_begun(t) && t->frozen == NULL) || t->held || t->thread == NULL || t->thread != py_thread)
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    for (int i = 0; i < KILL_ROUNDS && py_floats(t) && Py_REFCNT(self) == 1; i++) {
+    for (int i = 0; i < KILL_ROUNDS && (py_floats(t) || (t->frozen != NULL && !py_begun(t))) && Py_REFCNT(self) == 1; i++) {
         py_tasklet *me = py_current();
         bool before = me->unloved;
         PyObject *done;
