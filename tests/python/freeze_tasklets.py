@@ -834,11 +834,11 @@ def tracing_is_kept_when_it_is_asked_for():
         pass
     t = _paused(f)
     assert "call" not in _to_end(_again(t))
-    stackless.pickle_flags = stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE
+    stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE)
     try:
         assert "call" in _to_end(_again(t))
     finally:
-        stackless.pickle_flags = 0
+        stackless.pickle_flags(0)
     t.kill()
     same(lines, [])
 

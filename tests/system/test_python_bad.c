@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b;
 
@@ -165,22 +166,6 @@ static void one_that_ignores_a_cancel_is_killed(void **state)
     (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
-static int up(void **state)
-{
-    (void)state;
-    b = broker_new();
-    broker_up(b);
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
@@ -188,15 +173,8 @@ int main(void)
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,
+                                  sizeof(ends[0]),     it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python, bad input", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

@@ -165,7 +165,9 @@ bool py_wake_watchdog(void)
 
     if (!py_floats(w) || w->task->why != py_watching)
         return false;
-    if (sched->wheel.count > 0 || sched->polled > 0 || (w->waits_for_threads && py_state_threads() > 0))
+    if (sched->wheel.count > 0 || sched->watching > 0) /* somebody sleeps, or the broker is to answer */
+        return false;
+    if (w->waits_for_threads && (sched->polled > 0 || py_state_threads() > 0))
         return false;
     py_wake(w, 0);
     return true;
