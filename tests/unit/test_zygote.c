@@ -18,7 +18,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 60000 };
 
 struct fixture {
     int control;
