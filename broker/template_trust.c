@@ -66,7 +66,8 @@ void template_failed(struct template *t)
     t->failures++;
     if (t->failures < FAILURES_MAX)
         return;
-    t->quarantine_until_us = t->broker->loop.now_us + ((uint64_t)QUARANTINE_US << (t->quarantines < LONGER_MAX ? t->quarantines : LONGER_MAX));
+    t->quarantine_until_us =
+        t->broker->loop.now_us + ((uint64_t)QUARANTINE_US << (t->quarantines < LONGER_MAX ? t->quarantines : LONGER_MAX));
     t->quarantines++;
     t->failures = FAILURES_MAX - 1;
     log_event(LOG_LEVEL_WARN, "template_quarantine", "template=%s quarantines=%u why=\"%s\"", t->full, t->quarantines, t->why);
