@@ -379,6 +379,14 @@ int store_kv_get(struct store *s, uint64_t tenant, const char *key, struct store
 /* Keys that begin with prefix and sort behind after ("": from the first), in order of their bytes, as malloc'd texts. Returns how many, at most max. */
 int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
 
+/* ---- the store's own secrets: store_secret.c ---- */
+
+#define STORE_SECRET      32     /* bytes */
+#define STORE_SECRET_BLOB "blob" /* what stamps sealed blobs: blobs.h */
+
+/* -ENOENT: it is not there; -EUCLEAN: it is not of its length. A store has each from its first moment on, and none is ever made anew but by repair. */
+int store_read_secret(struct store *s, const char *name, uint8_t ret[STORE_SECRET]);
+
 /* ---- calls of aliases: the last STORE_ALIASES of them ---- */
 
 #define STORE_ALIASES 100000

@@ -274,12 +274,12 @@ static int check_source_size(const char *path, const struct spec *s, struct coop
 /* The source is there: which engine is it for, and is it fit for that? */
 static int take_source(const struct command *c, const char *what, const char *path, struct spec *s, struct coop_error *why)
 {
-    int rc = s->pb.source.len == 0 ? refuse(why, "%s %s is empty", what, path) : 0;
+    int rc = c->opt.engine == NULL ? check_bytecode(what, path, &s->pb.source, why) : 0;
 
-    if (rc == 0 && c->opt.engine == NULL)
-        rc = check_bytecode(what, path, &s->pb.source, why);
     if (rc == 0)
         rc = choose_engine(c, path, s, why);
+    if (s->pb.source.len == 0 && (rc != 0 || !engine_table[engine_find(s->pb.engine)].may_be_empty))
+        return refuse(why, "%s %s is empty", what, path);
     if (rc == 0)
         rc = check_source(path, s, why);
     if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs)

@@ -9,11 +9,13 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/files.h"
 #include "worker/engines/python/handle.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/loop.h"
+#include "worker/engines/python/reserve.h"
 #include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
@@ -66,6 +68,14 @@ static PyObject *threads_max(PyObject *self, PyObject *none)
     return PyLong_FromUnsignedLong(python_threads_max());
 }
 
+static PyObject *thread_ends(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    python_thread_ends();
+    Py_RETURN_NONE;
+}
+
 /* exec(code, globals) with no frame above it, so that a script that looks up its stack sees itself alone. */
 static PyObject *execute_alone(PyObject *self, PyObject *args)
 {
@@ -86,6 +96,7 @@ static PyMethodDef internal[] = {
     {"finish",         finish,        METH_O,       NULL},
     { "execute_alone", execute_alone, METH_VARARGS, NULL},
     { "threads_max",   threads_max,   METH_NOARGS,  NULL},
+    { "thread_ends",   thread_ends,   METH_NOARGS,  NULL},
     { NULL,            NULL,          0,            NULL}
 };
 
@@ -189,6 +200,7 @@ PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
+    python_files_add(spec);
     for (size_t i = 0; dict != NULL && i < spec->n_modules; i++) {
         const Pb__Module *m = spec->modules[i];
         PyObject *source = PyBytes_FromStringAndSize((const char *)m->source.data, (Py_ssize_t)m->source.len);
@@ -238,6 +250,7 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
 
     python_job.spec = spec;
     py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
+    python_reserve_main();
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
@@ -280,11 +293,13 @@ static void python_cancel(void)
         sched_interrupt(sched);
 }
 
-/* Of a tasklet's stack, or of main's, whose end is the job's. */
+/* Of a tasklet's stack, or of a thread's, whose end is the job's. */
 static int python_fault(void *address)
 {
     int rc = py_stack_fault(address);
 
+    if (rc == 0 && python_reserve_fault(address))
+        rc = 1;
     if (rc == 0)
         python_stack_fault(address);
     return rc;
@@ -293,7 +308,7 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
     .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
