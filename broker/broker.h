@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "broker/blobs.h"
 #include "broker/buffers.h"
 #include "broker/cgroup.h"
 #include "broker/config.h"
@@ -52,6 +53,7 @@ struct broker {
     struct work_dirs work_dirs;
     struct janitor janitor;
     struct pool pool;
+    struct zygote *zygotes; /* all: zygotes.h */
     struct templates templates;
     struct jobs jobs;
     struct events events;
@@ -61,6 +63,7 @@ struct broker {
     struct estate *estates; /* by tenant */
     struct queues queues;
     struct buffers buffers;
+    struct blobs blobs;
     unsigned aliases; /* functions that are offered */
     struct webhooks webhooks;
     struct tenants tenants;

@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "broker/blobs.h"
 #include "broker/broker.h"
 #include "broker/config_file.h"
 #include "broker/control_verbs.h"
@@ -30,6 +31,7 @@
 #include "broker/orphans.h"
 #include "broker/recovery.h"
 #include "broker/store_care.h"
+#include "broker/zygotes.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -93,6 +95,7 @@ static void reload(struct broker *b)
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
     tls_front_reload(&b->tls);
+    zygotes_check_config(b);
     tenants_check_config(&b->tenants);
     jobs_dispatch(&b->jobs);
     broker_check_rest(b);
@@ -340,7 +343,7 @@ static int open_output_dir(struct broker *b)
 static int start_zygotes(struct broker *b)
 {
     for (int i = 0; i < ENGINE_COUNT; i++) {
-        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].own_zygote);
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(b->crews[i].zygote);
 
         if (rc != 0) {
             log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -383,8 +386,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = recovery_tenants(b, why)) != 0 || (rc = start_zygotes(b)) != 0 ||
-        (rc = recovery_rest(b, why)) != 0)
+    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = recovery_tenants(b, why)) != 0 || (rc = blobs_open(b, why)) != 0 ||
+        (rc = start_zygotes(b)) != 0 || (rc = recovery_rest(b, why)) != 0)
         return refuse_store(b, rc, why);
     tenants_check_config(&b->tenants);
     rc = control_open(&b->control, b);
@@ -399,8 +402,7 @@ static void close_parts(struct broker *b)
     control_close(&b->control);
     webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
-    for (int i = 0; i < ENGINE_COUNT; i++)
-        zygote_stop(&b->crews[i].own_zygote);
+    zygotes_finish(b);
     janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);
@@ -419,6 +421,7 @@ static void close_parts(struct broker *b)
     tokens_finish(&b->tokens);
     tenants_finish(&b->tenants);
     store_close(b->store);
+    blobs_finish(&b->blobs);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
     if (b->output_dir >= 0)

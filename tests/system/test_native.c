@@ -496,7 +496,7 @@ static void a_native_zygote_that_dies_is_replaced_and_lua_does_not_notice(void *
     (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
     assert_int_equal(zygotes(), 2);
     lua = broker_zygote(b);
-    assert_int_equal(kill(broker_zygote_of(b, "native"), SIGKILL), 0);
+    support_kill(broker_zygote_of(b, "native"), SIGKILL);
     broker_says(b, "event=zygote_gone", "engine=native");
     (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
     assert_int_equal(broker_zygote(b), lua);

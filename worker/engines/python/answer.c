@@ -7,15 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "worker/engines/python/files.h"
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/state.h"
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/serve.h"
@@ -73,6 +76,17 @@ static long answer_read(uint64_t fd, void *into, size_t size)
     return (long)len;
 }
 
+static long answer_readv(uint64_t fd, const struct iovec *iov, uint64_t n)
+{
+    uint64_t i = 0;
+
+    if (n > IOV_MAX)
+        return -EINVAL;
+    while (i < n && iov[i].iov_len == 0)
+        i++;
+    return i < n ? answer_read(fd, iov[i].iov_base, iov[i].iov_len) : 0; /* less than asked for, as from any pipe */
+}
+
 static bool is_stream(uint64_t fd)
 {
     return (int)fd >= STDIN_FILENO && (int)fd <= STDERR_FILENO;
@@ -98,6 +112,11 @@ static long answer_fstatat(const uint64_t args[6])
 static long answer_lseek(const uint64_t args[6])
 {
     return is_stream(args[0]) ? -ESPIPE : python_files_seek(args[0], (int64_t)args[1], (int)args[2]);
+}
+
+static long answer_pread(const uint64_t args[6])
+{
+    return is_stream(args[0]) ? -ESPIPE : python_files_pread(args[0], (void *)(uintptr_t)args[1], args[2], (int64_t)args[3]);
 }
 
 static long answer_close(uint64_t fd)
@@ -183,6 +202,30 @@ static long answer_raise(pid_t pid, int signo)
     return 0;
 }
 
+/* Until Python has a signal to handle: not one of the worker's own, which is what output that is due makes. */
+static long answer_pause(void)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSYS);
+    sigdelset(&all, SIGSEGV);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    while (!py_state_signalled())
+        (void)ppoll(NULL, 0, NULL, &before);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -EINTR;
+}
+
+/* ---- the machine --------------------------------------------------------------------------------------------------------------- */
+
+/* libc's sysconf() does not look whether it has failed, so what it reads is nothing, and not what was on its stack. */
+static long answer_sysinfo(struct sysinfo *ret_info)
+{
+    memset(ret_info, 0, sizeof(*ret_info));
+    return -EPERM;
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------------------------- */
 
 bool python_answer(long nr, const uint64_t args[6], long *ret_result)
@@ -198,9 +241,13 @@ bool python_answer(long nr, const uint64_t args[6], long *ret_result)
     case SYS_writev: *ret_result = answer_writev(args[0], memory, args[2]); return true;
     case SYS_openat: *ret_result = python_files_open(memory, (int)args[2]); return true;
     case SYS_access: *ret_result = python_files_access((const char *)(uintptr_t)args[0], (int)args[1]); return true;
-    case SYS_pread64: *ret_result = python_files_pread(args[0], memory, args[2], (int64_t)args[3]); return true;
+    case SYS_pread64: *ret_result = answer_pread(args); return true;
     case SYS_lseek: *ret_result = answer_lseek(args); return true;
     case SYS_close: *ret_result = answer_close(args[0]); return true;
+    case SYS_readv: *ret_result = answer_readv(args[0], memory, args[2]); return true;
+    case SYS_pause: *ret_result = answer_pause(); return true;
+    case SYS_msync: *ret_result = 0; return true;
+    case SYS_sysinfo: *ret_result = answer_sysinfo((struct sysinfo *)(uintptr_t)args[0]); return true;
     case SYS_fstat: *ret_result = answer_fstat(args[0], memory); return true;
     case SYS_newfstatat: *ret_result = answer_fstatat(args); return true;
     case SYS_fcntl: *ret_result = answer_fcntl(args); return true;

@@ -15,6 +15,7 @@
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/loop.h"
+#include "worker/engines/python/reserve.h"
 #include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
@@ -67,6 +68,14 @@ static PyObject *threads_max(PyObject *self, PyObject *none)
     return PyLong_FromUnsignedLong(python_threads_max());
 }
 
+static PyObject *thread_ends(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    python_thread_ends();
+    Py_RETURN_NONE;
+}
+
 /* exec(code, globals) with no frame above it, so that a script that looks up its stack sees itself alone. */
 static PyObject *execute_alone(PyObject *self, PyObject *args)
 {
@@ -87,6 +96,7 @@ static PyMethodDef internal[] = {
     {"finish",         finish,        METH_O,       NULL},
     { "execute_alone", execute_alone, METH_VARARGS, NULL},
     { "threads_max",   threads_max,   METH_NOARGS,  NULL},
+    { "thread_ends",   thread_ends,   METH_NOARGS,  NULL},
     { NULL,            NULL,          0,            NULL}
 };
 
@@ -240,6 +250,7 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
 
     python_job.spec = spec;
     py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
+    python_reserve_main();
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
@@ -282,11 +293,13 @@ static void python_cancel(void)
         sched_interrupt(sched);
 }
 
-/* Of a tasklet's stack, or of main's, whose end is the job's. */
+/* Of a tasklet's stack, or of a thread's, whose end is the job's. */
 static int python_fault(void *address)
 {
     int rc = py_stack_fault(address);
 
+    if (rc == 0 && python_reserve_fault(address))
+        rc = 1;
     if (rc == 0)
         python_stack_fault(address);
     return rc;

@@ -6,10 +6,18 @@
 #ifndef PYTHON_STACK_H
 #define PYTHON_STACK_H
 
+#include <stdbool.h>
+
 /* In the zygote: where it is. 0 or -errno. */
 int python_stack_measure(void);
 
 /* From the handler of a fault at address: when it is that stack's end, the job ends with RecursionError, and this does not return. */
 void python_stack_fault(const void *address);
+
+/* Whether that would be its end. */
+bool python_stack_has(const void *address);
+
+/* The job ends with RecursionError, and this does not return; unless a frame to the broker is half written: then the fault has to end it. */
+void python_stack_used_up(void);
 
 #endif

@@ -81,6 +81,17 @@ PyThreadState *py_state_current(void)
     return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
 }
 
+/* As PyGILState_GetThisThreadState(), which is not said to be async-signal-safe. */
+PyThreadState *py_state_own(void)
+{
+    return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
+}
+
+bool py_state_signalled(void)
+{
+    return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
+}
+
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Everything a tasklet has left in it. Destructors run code, which may leave something more. */
@@ -171,6 +182,16 @@ void py_state_set_context(PyThreadState *ts, PyObject *context)
     Py_XDECREF(old);
 }
 
+PyObject *py_state_context(const PyThreadState *ts)
+{
+    return ts->context;
+}
+
+bool py_state_context_entered(const PyThreadState *ts)
+{
+    return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
+}
+
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
 
 const char *py_state_busy(const PyThreadState *ts)
@@ -225,7 +246,7 @@ void py_state_no_deeper(PyThreadState *ts)
 {
     if (ts->recursion_remaining <= 0)
         return;
-    ts->recursion_limit = interp->ceval.recursion_limit;
+    ts->recursion_limit = ts->interp->ceval.recursion_limit;
     ts->recursion_remaining = 0;
 }
 
@@ -243,9 +264,44 @@ void py_state_refinalize(PyObject *o)
     _Py_AS_GC(o)->_gc_prev &= ~_PyGC_PREV_MASK_FINALIZED;
 }
 
+void py_state_no_finalizer(PyObject *o)
+{
+    _PyGC_SET_FINALIZED(o);
+}
+
 long py_state_threads(void)
 {
     return interp->threads.count;
+}
+
+/* Tasklets' are known by make_new()'s identity. No code runs while the list is looked through. */
+static PyThreadState *find_without(PyObject *name)
+{
+    PyThreadState *ts = PyInterpreterState_ThreadHead(interp);
+
+    while (ts != NULL && (ts == py_state_own() || ts->thread_id == (unsigned long)(uintptr_t)ts ||
+                          (ts->dict != NULL && PyDict_GetItemWithError(ts->dict, name) != NULL)))
+        ts = PyThreadState_Next(ts);
+    return ts;
+}
+
+int py_state_mark_threads(PyObject *name, PyObject *(*make)(void))
+{
+    PyThreadState *ts;
+
+    while ((ts = find_without(name)) != NULL) {
+        PyObject *mark = make();
+        int rc = -1;
+
+        if (ts->dict == NULL)
+            ts->dict = PyDict_New();
+        if (mark != NULL && ts->dict != NULL)
+            rc = PyDict_SetItem(ts->dict, name, mark);
+        Py_XDECREF(mark);
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------------------------------------ */
@@ -287,6 +343,11 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
     count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
     set_tracer(ts, on_event);
     return 0;
+}
+
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
 }
 
 void py_state_count_off(PyThreadState *ts)

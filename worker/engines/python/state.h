@@ -24,11 +24,18 @@ void py_state_put(PyThreadState *ts);
 /* ts is current from now on. */
 void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);
+/* The calling thread's, whoever has the interpreter's lock; NULL: it has none. Async-signal-safe. */
+PyThreadState *py_state_own(void);
+/* Whether a signal waits for its handler of Python's. Async-signal-safe. */
+bool py_state_signalled(void);
 
 /* A copy of the current context, a new reference; NULL without an error: it is empty. */
 PyObject *py_state_copy_context(void);
 /* The state has it from now on; NULL: an empty one. */
 void py_state_set_context(PyThreadState *ts, PyObject *context);
+/* Borrowed; NULL: an empty one. Whether it is one that Context.run() will leave. */
+PyObject *py_state_context(const PyThreadState *ts);
+bool py_state_context_entered(const PyThreadState *ts);
 
 /* The collector is at work, an object is being taken apart, or the import lock is held: not a time to give up the turn. NULL: it is one. */
 const char *py_state_busy(const PyThreadState *ts);
@@ -47,9 +54,14 @@ void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class);
 
 /* The collector may call the object's finalizer again. */
 void py_state_refinalize(PyObject *o);
+/* Nobody calls it until then. */
+void py_state_no_finalizer(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
+/* Gives each other OS thread's state what make() returns, a new reference, under name, unless it has that: it dies when the thread ends. 0, or -1 with
+ * an error. */
+int py_state_mark_threads(PyObject *name, PyObject *(*make)(void));
 
 /* to has from's tracer and profiler. */
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
@@ -58,5 +70,7 @@ void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 typedef int (*py_count_fn)(void);
 int py_state_count(PyThreadState *ts, py_count_fn fn);
 void py_state_count_off(PyThreadState *ts);
+/* Whether it still is: sys.settrace() takes it away. Async-signal-safe. */
+bool py_state_counts(const PyThreadState *ts);
 
 #endif

@@ -65,7 +65,9 @@ static PyObject *call(py_tasklet *t)
         t->tempval = NULL;
         result = py_explode(bomb);
     } else {
+        t->called = func;
         result = PyObject_Call(func, args, kwargs);
+        t->called = NULL;
     }
     Py_DECREF(func);
     Py_DECREF(args);
@@ -84,8 +86,8 @@ static int body(void *arg)
         py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);
     }
-    result = call(t);
-    if (result == NULL && !t->forced)
+    result = t->frozen != NULL ? py_thaw(t) : call(t);
+    if (result == NULL && !t->forced && !py_was_struck(t))
         py_carry_error(t);
     PyErr_Clear();
     Py_XDECREF(result);
@@ -125,6 +127,9 @@ int py_begin(py_tasklet *t)
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
     t->thread = py_thread;
+    t->sent = t->own_context = false;
+    t->call = py_current()->call;
+    t->struck = false;
     py_hold(t);
     return 0;
 }
@@ -158,6 +163,7 @@ static int make_main(struct py_thread *p)
     t->ts = p->ts;
     t->thread = p;
     t->held = true;
+    t->call = py_call_now();
     p->main = t;
     return 0;
 }

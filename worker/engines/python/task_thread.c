@@ -78,9 +78,9 @@ static void remove_thread(const struct py_thread *p)
     *at = p->next;
 }
 
-const struct py_thread *py_thread_of(unsigned long ident)
+struct py_thread *py_thread_of(unsigned long ident)
 {
-    const struct py_thread *p = threads;
+    struct py_thread *p = threads;
 
     while (p != NULL && p->ident != ident)
         p = p->next;
@@ -103,23 +103,44 @@ PyObject *py_thread_idents(void)
 
 /* ---- across -------------------------------------------------------------------------------------------------------------------- */
 
-void py_wake_abroad(py_tasklet *t)
+static void wake_sleeper(const struct py_thread *p)
+{
+    sched_interrupt(p->sched);
+    if (p->wakes_by == NULL)
+        (void)pthread_kill(p->self, SIGVTALRM);
+}
+
+/* False: it was on its way already. */
+static bool post(py_tasklet *t)
 {
     struct py_thread *p = t->thread;
 
     if (t->posted)
-        return;
+        return false;
     t->posted = true;
     Py_INCREF(t); /* whatever becomes of it until its thread looks */
     t->post_next = p->inbox;
     p->inbox = t;
+    return true;
+}
+
+void py_begin_abroad(py_tasklet *t)
+{
+    if (post(t))
+        wake_sleeper(t->thread);
+}
+
+void py_wake_abroad(py_tasklet *t)
+{
+    struct py_thread *p = t->thread;
+
+    if (!post(t))
+        return;
     if (t->task->blocked_on != NULL) { /* it stays blocked until its thread looks, but nobody meets it again */
         wait_remove(t->task->blocked_on, &t->task->wait);
         t->task->blocked_on = NULL;
     }
-    sched_interrupt(p->sched);
-    if (p->wakes_by == NULL)
-        (void)pthread_kill(p->self, SIGVTALRM);
+    wake_sleeper(p);
 }
 
 void py_take_in(void)
@@ -139,6 +160,8 @@ void py_take_in(void)
         first->posted = false;
         if (py_begun(first))
             py_wake(first, 0);
+        else if (py_alive(first) && py_begin(first) != 0)
+            PyErr_WriteUnraisable((PyObject *)first);
         Py_DECREF(first);
     }
 }
@@ -154,6 +177,40 @@ PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending)
     if (t->task->state == TASK_BLOCKED)
         py_wake_abroad(t);
     Py_RETURN_NONE;
+}
+
+/* ---- who waits for others ------------------------------------------------------------------------------------------------------- */
+
+static long marks; /* threads that are known to tell of their end */
+
+/* A thread ends: whoever sleeps may have waited for nobody else. */
+static void on_mark_gone(PyObject *capsule)
+{
+    (void)capsule;
+    marks--;
+    for (const struct py_thread *p = threads; p != NULL; p = p->next)
+        if (p != py_thread)
+            wake_sleeper(p);
+}
+
+static PyObject *make_mark(void)
+{
+    PyObject *mark = PyCapsule_New(&marks, "coop.end", on_mark_gone);
+
+    marks += mark != NULL;
+    return mark;
+}
+
+void py_threads_tell_ends(bool one_starts)
+{
+    static PyObject *name;
+
+    if (marks == py_state_threads() && !one_starts)
+        return;
+    if (name == NULL)
+        name = PyUnicode_InternFromString("coop.end");
+    if (name == NULL || py_state_mark_threads(name, make_mark) != 0)
+        PyErr_Clear();
 }
 
 /* ---- the end of one ------------------------------------------------------------------------------------------------------------ */

@@ -137,9 +137,12 @@ int py_insert(py_tasklet *t)
         PyErr_SetString(PyExc_RuntimeError, "You cannot run an unbound(dead) tasklet");
         return -1;
     }
-    if (!py_begun(t))
+    if (!py_begun(t) && t->sent && t->thread != py_thread)
+        py_begin_abroad(t);
+    else if (!py_begun(t))
         return py_begin(t);
-    py_wake(t, 0);
+    else
+        py_wake(t, 0);
     return 0;
 }
 
@@ -203,7 +206,7 @@ void py_on_interrupt(void)
         task_interrupt(main->task, -EINTR);
 }
 
-/* Those that sleep are as another thread would be to Stackless: they are waited for when that was asked for. */
+/* In Stackless who sleeps keeps the thread: here the thread sleeps when nobody else can run. */
 void py_on_idle(void)
 {
     while (!sched_any()) {
@@ -214,6 +217,7 @@ void py_on_idle(void)
             return;
         if (sched->wheel.count == 0 && sched->polled == 0 && !others_run())
             return;
+        py_threads_tell_ends(one_starts());
         PyThreadState *ts = PyEval_SaveThread();
         sched_sleep();
         PyEval_RestoreThread(ts);
