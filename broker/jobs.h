@@ -182,9 +182,9 @@ struct jobs {
     struct broker *broker;
     struct job *by_id;
     struct waiting_table table;
-    unsigned waiting; /* in the crews' queues: jobs that are claimed, and interpreters */
+    unsigned waiting;  /* in the crews' queues: jobs that are claimed, and interpreters */
     size_t spec_bytes; /* memory that the kept specs take: waiting_spec_room() */
-    struct { /* a spec that tasks share, decoded: for those that end within one turn of the loop. jobs_slim.c */
+    struct {           /* a spec that tasks share, decoded: for those that end within one turn of the loop. jobs_slim.c */
         char owner[ULID_LEN + 1];
         uint64_t turn_us;
         struct frame frame;

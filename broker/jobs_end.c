@@ -108,7 +108,7 @@ static void decide_output_limit(struct job *job)
 
 static const char *profile_of(const struct job *job)
 {
-    const struct zygote *z = job->crew->zygote;
+    const struct zygote *z = job->worker != NULL ? job->worker->zygote : job->crew->zygote;
 
     return job->crew->template != NULL ? z->template_profile : z->profile;
 }

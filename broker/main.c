@@ -31,6 +31,7 @@
 #include "broker/orphans.h"
 #include "broker/recovery.h"
 #include "broker/store_care.h"
+#include "broker/zygotes.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -94,6 +95,7 @@ static void reload(struct broker *b)
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
     tls_front_reload(&b->tls);
+    zygotes_check_config(b);
     tenants_check_config(&b->tenants);
     jobs_dispatch(&b->jobs);
     broker_check_rest(b);
@@ -341,7 +343,7 @@ static int open_output_dir(struct broker *b)
 static int start_zygotes(struct broker *b)
 {
     for (int i = 0; i < ENGINE_COUNT; i++) {
-        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].own_zygote);
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(b->crews[i].zygote);
 
         if (rc != 0) {
             log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -400,8 +402,7 @@ static void close_parts(struct broker *b)
     control_close(&b->control);
     webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
-    for (int i = 0; i < ENGINE_COUNT; i++)
-        zygote_stop(&b->crews[i].own_zygote);
+    zygotes_finish(b);
     janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);

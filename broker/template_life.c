@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "broker/gate.h"
 #include "broker/templates.h"
+#include "broker/zygotes.h"
 #include "frame.h"
 #include "log.h"
 
@@ -98,6 +99,32 @@ static void boot(struct template *t)
         jobs_decide(t->job, CA(START_FAILED), "its process could not be made: %s", strerror(-rc));
 }
 
+static struct zygote *engines_zygote(const struct template *t)
+{
+    return t->broker->crews[t->crew.engine - engine_table].zygote;
+}
+
+/* One that nothing else is made by, where its forks would have the same seed; without memory for it the engine's. */
+static void take_zygote(struct template *t)
+{
+    struct zygote *own = NULL;
+
+    if (t->crew.engine->seed != NULL && t->crew.zygote == engines_zygote(t))
+        own = zygotes_add(t->crew.zygote->crew);
+    if (own != NULL)
+        t->crew.zygote = own;
+}
+
+/* Its process is over, or never was: the next is not made by what made this one. Its children may live on. */
+static void leave_zygote(struct template *t)
+{
+    struct zygote *z = t->crew.zygote;
+
+    t->crew.zygote = engines_zygote(t);
+    if (z != t->crew.zygote)
+        zygote_retire(z);
+}
+
 void template_prepare(struct template *t)
 {
     struct broker *b = t->broker;
@@ -109,6 +136,7 @@ void template_prepare(struct template *t)
         build(t);
     if (t->state != TEMPLATE_BUILDING || t->worker != NULL || t->job == NULL || t->job->end.cause != CA(NONE))
         return;
+    take_zygote(t);
     if (t->crew.zygote->ready)
         boot(t);
     else
@@ -167,7 +195,7 @@ static void order_is_over(struct template *t, bool stray)
 {
     t->forking = NULL;
     t->leave = false;
-    zygote_fork_ends(t->crew.zygote, t->ordered_of, stray);
+    zygote_fork_ends(t->ordered_from, t->ordered_of, stray);
 }
 
 int template_fork(struct template *t)
@@ -177,7 +205,7 @@ int template_fork(struct template *t)
     int fd, rc;
 
     if (!template_is_warm(t) || t->worker == NULL || t->worker->phase != WORKER_WARM || t->forking != NULL ||
-        !zygote_may_fork(t->crew.zygote))
+        !zygote_may_fork(t->worker->zygote))
         return -EAGAIN;
     rc = pool_new_child(t, &child, &fd);
     if (rc != 0)
@@ -185,7 +213,8 @@ int template_fork(struct template *t)
     t->forking = child;
     t->leave = true;
     t->ordered_at = loop_clock_us();
-    t->ordered_of = zygote_fork_begins(t->crew.zygote);
+    t->ordered_from = t->worker->zygote;
+    t->ordered_of = zygote_fork_begins(t->ordered_from);
     watch_allow(t->job, TEMPLATE_FORK_CPU_US);
     timers_arm(&b->loop.timers, &child->deadline, b->loop.now_us + TEMPLATE_FORK_US);
     rc = send_order(t, child, fd);
@@ -203,7 +232,7 @@ void template_on_hello(struct worker *child)
 
     if (t->forking != child || t->worker == NULL || t->leave || pid <= 0 || pid == t->worker->pid)
         template_child_failed(t, child, t->leave ? "a hello came before its fork" : "a process that is not its child said hello");
-    else if (zygote_adopt(t->crew.zygote, child->id, pid) != 0)
+    else if (zygote_adopt(child->zygote, child->id, pid) != 0)
         template_child_failed(t, child, "the zygote could not be told of its child");
     else
         child->said_pid = pid; /* from now on the zygote tells of it */
@@ -307,6 +336,7 @@ void template_worker_ended(struct template *t, const struct worker *w)
     if (child != NULL)
         template_child_failed(t, child, "it ended");
     end_spares(t);
+    leave_zygote(t);
 }
 
 static void fail_build(struct template *t, const struct job *job)
@@ -359,6 +389,8 @@ void template_job_ended(struct template *t, const struct job *job)
         fail_build(t, job);
     if (t->worker != NULL && t->worker->phase != WORKER_ENDING)
         pool_kill(t->worker); /* it was not told of its job yet */
+    if (t->worker == NULL)
+        leave_zygote(t);
     template_free_if_unused(t);
 }
 

@@ -58,7 +58,8 @@ struct template
     unsigned losses;        /* in a row */
     uint64_t forks, created_us, build_us, began_at;
     uint64_t fork_us;                /* the last: from the order to the child that may have a job */
-    uint64_t ordered_at, ordered_of; /* when; of which zygote */
+    uint64_t ordered_at, ordered_of; /* when; of which zygote's life */
+    struct zygote *ordered_from;     /* and of which */
     struct ask *asks;                /* builds that wait; list */
     struct template *next;
 };

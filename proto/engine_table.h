@@ -24,9 +24,11 @@ struct engine_row {
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
     unsigned refill_us;      /* until a spare that was used is replaced: longer than a small job takes, which would pay for it */
     bool own_allocator;      /* counts the job's memory before the kernel does */
-    bool on_demand;          /* its zygote is started by its first job */
-    bool runs_programs;      /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
-    bool has_templates;      /* jobs may be forked from a warmed process */
+    const char
+        *seed; /* its hash seed is drawn when its zygote starts, and cannot be drawn anew in a fork: the variable that would choose it */
+    bool on_demand;     /* its zygote is started by its first job */
+    bool runs_programs; /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
+    bool has_templates; /* jobs may be forked from a warmed process */
     const char
         *instead_of; /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
     bool may_exit;   /* its jobs can end their process: how that ended is how the job ended */

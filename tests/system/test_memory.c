@@ -17,17 +17,19 @@
 
 enum {
     MIB = 1 << 20,
-    SLACK = 2,  /* MiB: ENGINE_SLACK */
-    UNFIT = 6,  /* of a limit as much may be lost between blocks of 1 MiB, and to what the script itself is */
-    PAGES = 3,  /* of the program and its libraries, which a job touches and nothing counts */
+    SLACK = 2, /* MiB: ENGINE_SLACK */
+    UNFIT = 6, /* of a limit as much may be lost between blocks of 1 MiB, and to what the script itself is */
+    PAGES = 3, /* of the program and its libraries, which a job touches and nothing counts */
 };
 
 static struct broker *b;
 
 /* Each takes blocks of 1 MiB until there are no more, and says how many it got. */
-static const char in_python[] = "L = []\ntry:\n    while True: L.append(bytearray(b'z') * 2**20)\nexcept MemoryError: n = len(L); L = None; print(n)";
-static const char in_lua[] = "local t = {}\nlocal ok = pcall(function() while true do t[#t + 1] = string.rep(tostring(#t % 10), 2^20) end end)\n"
-                             "local n = #t\nt = nil\nprint(n)";
+static const char in_python[] =
+    "L = []\ntry:\n    while True: L.append(bytearray(b'z') * 2**20)\nexcept MemoryError: n = len(L); L = None; print(n)";
+static const char in_lua[] =
+    "local t = {}\nlocal ok = pcall(function() while true do t[#t + 1] = string.rep(tostring(#t % 10), 2^20) end end)\n"
+    "local n = #t\nt = nil\nprint(n)";
 
 struct filler {
     const char *sentence;

@@ -162,6 +162,40 @@ static void modules_and_packages_that_were_sent_come_first(void **state)
                "  File \"bad.py\", line 1\n    def f(:\n          ^\nSyntaxError: invalid syntax\n");
 }
 
+/* tests/python/sent_files.py says what is expected of them. */
+static void files_that_were_sent_can_be_opened(void **state)
+{
+    const char *words = script(b, "words.txt", "one\ntwo\n"), *table = script(b, "table.csv", "a,b\r\n1,2\r\n"),
+               *empty = script(b, "empty", "");
+    char many[10001];
+
+    (void)state;
+    memset(many, 'm', sizeof(many) - 1);
+    many[sizeof(many) - 1] = '\0';
+    expect_text(proc_expect(coop(b, "run", "--limit", "threads=4", "--file", words, "--file", support_text("%s:data/table.csv", table),
+                                 "--file", support_text("%s:data/empty", empty), "--file",
+                                 support_text("%s:data/many", script(b, "many", many)), "tests/python/sent_files.py"),
+                            0)
+                    ->out,
+                "all\n");
+}
+
+/* A child reads those of its template and its own, which come first. */
+static void files_of_a_template_are_its_childrens(void **state)
+{
+    const char *both = script(b, "both.txt", "template"), *one = script(b, "one.txt", "its own");
+
+    (void)state;
+    (void)proc_expect(coop(b, "template", "build", "filed", "--file", both, "--file", one, "--run",
+                           script(b, "filed.py", "assert open('both.txt').read() == 'template'")),
+                      0);
+    expect_text(proc_expect(coop(b, "run", "--template", "filed", "--file", script(b, "both.txt", "job"), "-c",
+                                 "print(open('both.txt').read(), open('one.txt').read())"),
+                            0)
+                    ->out,
+                "job its own\n");
+}
+
 static void variables_reach_it(void **state)
 {
     (void)state;
@@ -330,6 +364,8 @@ int main(void)
         cmocka_unit_test(a_file_is_known_by_its_ending_or_its_first_line),
         cmocka_unit_test(a_module_runs_as_a_script),
         cmocka_unit_test(modules_and_packages_that_were_sent_come_first),
+        cmocka_unit_test(files_that_were_sent_can_be_opened),
+        cmocka_unit_test(files_of_a_template_are_its_childrens),
         cmocka_unit_test(variables_reach_it),
         cmocka_unit_test(standard_input_is_text_and_bytes),
         cmocka_unit_test(a_line_is_out_before_the_script_goes_on),

@@ -38,6 +38,8 @@ static const struct end ends[] = {
     { "a syntax error is shown with its place", "x = 1\ndef f(:\n  pass", NULL, FAILS, "  File \"<string>\", line 2\n    def f(:\n          ^\nSyntaxError: invalid syntax" },
     { "source that is not UTF-8 is a syntax error", "# \xff\xfe\nprint(1)", NULL, FAILS, "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xff" },
     { "a missing module is named", "import no_such", NULL, FAILS, "ModuleNotFoundError: No module named 'no_such'" },
+    { "one of the user's own is to be sent, which is said", "import no_such", NULL, FAILS, "\na module of yours is sent with the job: --file no_such.py, or " },
+    { "one of the library's that there is not is no such", "try: import json.no_such\nexcept ImportError as e: print(e)\nimport importlib.util as u, sys; sys.exit(repr([u.find_spec(n) for n in ('tkinter', 'no_such')]))", NULL, EXIT(1), "[None, None]" },
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
@@ -64,6 +66,7 @@ static const struct end ends[] = {
 
     /* files, programs, networks: refused where they are asked for */
     { "a file cannot be opened", "open('/etc/passwd')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: '/etc/passwd'" },
+    { "and it is said which can", "open('/etc/passwd')", NULL, FAILS, "\nno path is there but files that were sent with the job, to be read: --file NAME." },
     { "nor made", "open('x', 'w')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: 'x'" },
     { "nor a directory made, listed, left", "import os\nfor f in os.mkdir, os.listdir, os.rmdir, os.unlink, os.chdir, os.stat:\n    try: f('/tmp/x')\n    except PermissionError: pass\n    else: raise SystemExit(f)", NULL, EXIT(0), "" },
     { "no program is started by subprocess", "import subprocess; subprocess.run(['ls'])", NULL, FAILS, PROGRAMS },
@@ -100,6 +103,9 @@ static const struct end ends[] = {
     { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
     { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
+    { "memory that ends at a tasklet is an error that names the limit", "import stackless\nc = stackless.channel()\nwhile True: stackless.tasklet(c.receive)()", "memory=64M,tasklets=1000000", FAILS, "MemoryError: no memory for one more tasklet; raise it with --limit memory=SIZE" },
+    { "tasklets that hibernate are thrown out at the end", "import stackless, sys\ndef f():\n    try: stackless.schedule_remove()\n    finally: print('thrown out', file=sys.stderr)\n"
+      "all = [stackless.tasklet(f)() for i in range(3)]\nstackless.run()\nfor t in all: t.hibernate()", NULL, EXIT(0), "thrown out\nthrown out\nthrown out\n" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 

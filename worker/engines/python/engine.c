@@ -9,6 +9,7 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/files.h"
 #include "worker/engines/python/handle.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
@@ -202,6 +203,7 @@ PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
+    python_files_add(spec);
     for (size_t i = 0; dict != NULL && i < spec->n_modules; i++) {
         const Pb__Module *m = spec->modules[i];
         PyObject *source = PyBytes_FromStringAndSize((const char *)m->source.data, (Py_ssize_t)m->source.len);

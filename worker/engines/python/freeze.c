@@ -158,19 +158,27 @@ static PyTypeObject globals_type = {
 
 /* ---- functions, code --------------------------------------------------------------------------------------------------------------- */
 
+PyObject *py_find_function(PyObject *modname, PyObject *qualname)
+{
+    PyObject *m = PyDict_GetItemWithError(PyImport_GetModuleDict(), modname), *at = Py_XNewRef(m), *names;
+
+    names = m != NULL ? PyObject_CallMethod(qualname, "split", "s", ".") : NULL;
+    for (Py_ssize_t i = 0; names != NULL && at != NULL && i < PyList_GET_SIZE(names); i++)
+        Py_SETREF(at, PyObject_GetAttr(at, PyList_GET_ITEM(names, i)));
+    if (names == NULL)
+        Py_CLEAR(at);
+    Py_XDECREF(names);
+    PyErr_Clear();
+    return at;
+}
+
 /* What pickle itself would find under its name, elsewhere too. */
 static bool is_found(PyObject *f, PyObject *modname, PyObject *qualname)
 {
-    PyObject *m = PyDict_GetItemWithError(PyImport_GetModuleDict(), modname), *names, *at;
+    PyObject *found = py_find_function(modname, qualname);
 
-    names = m != NULL ? PyObject_CallMethod(qualname, "split", "s", ".") : NULL;
-    at = names != NULL ? Py_NewRef(m) : NULL;
-    for (Py_ssize_t i = 0; at != NULL && i < PyList_GET_SIZE(names); i++)
-        Py_SETREF(at, PyObject_GetAttr(at, PyList_GET_ITEM(names, i)));
-    Py_XDECREF(names);
-    Py_XDECREF(at);
-    PyErr_Clear();
-    return at == f;
+    Py_XDECREF(found);
+    return found == f;
 }
 
 static PyObject *or_none(PyObject *o)
@@ -204,8 +212,12 @@ static PyObject *reduce_function(struct py_dump *d, PyObject *o)
     }
     d->used = true;
     state = function_state(d, f);
-    return state == NULL ? NULL
-                         : py_reduced("function", Py_BuildValue("(ON)", f->func_code, py_dump_globals(d, f->func_globals)), "set_function", state);
+    if (state == NULL)
+        return NULL;
+    return py_reduced("function",
+                      Py_BuildValue("(ONO)", f->func_code, py_dump_globals(d, f->func_globals),
+                                    in_main && is_found(o, f->func_module, f->func_qualname) ? f->func_qualname : Py_None),
+                      "set_function", state);
 }
 
 static PyObject *reduce_code(struct py_dump *d, PyObject *o)
@@ -232,10 +244,10 @@ static PyObject *reduce_cell(struct py_dump *d, PyObject *o)
 
 /* ---- frames, generators, tracebacks -------------------------------------------------------------------------------------------------- */
 
-int py_dump_goes_on(struct py_dump *d, PyFrameObject *f, int at, int depth)
+int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth)
 {
     PyObject *place = Py_BuildValue("(ii)", at, depth);
-    int rc = place != NULL ? PyDict_SetItem(d->live, (PyObject *)f, place) : -1;
+    int rc = place != NULL ? PyDict_SetItem(d->live, whose, place) : -1;
 
     d->used = true;
     Py_XDECREF(place);
@@ -254,8 +266,8 @@ static PyObject *frame_state(struct py_dump *d, PyFrameObject *f, PyObject *glob
         state = py_frame_dead_state(f);
     else
         state = PyArg_ParseTuple(place, "ii", &at, &depth) ? py_frame_state(f, at, depth) : NULL;
-    if (state != NULL)
-        used = py_dump_used_globals(d, globals, code);
+    if (state != NULL) /* one that does not go on uses none */
+        used = place != NULL ? py_dump_used_globals(d, globals, code) : Py_NewRef(Py_None);
     if (used != NULL && PyTuple_GET_ITEM(state, 4) == globals) /* code of a module: its variables are its globals */
         Py_SETREF(PyTuple_GET_ITEM(state, 4), py_dump_globals(d, globals));
     if (used == NULL || PyErr_Occurred()) {
@@ -285,9 +297,20 @@ static PyObject *reduce_frame(struct py_dump *d, PyObject *o)
     return result;
 }
 
+/* Of one that runs, and is in a tasklet's frames. */
+static PyObject *generator_state(struct py_dump *d, PyObject *o)
+{
+    PyObject *place = PyDict_GetItemWithError(d->live, o);
+    int at, depth;
+
+    if (place == NULL)
+        return PyErr_Occurred() ? NULL : py_gen_state(o);
+    return PyArg_ParseTuple(place, "ii", &at, &depth) ? py_gen_running_state(o, at, depth) : NULL;
+}
+
 static PyObject *reduce_generator(struct py_dump *d, PyObject *o)
 {
-    PyObject *state = py_gen_state(o), *globals = py_gen_globals(o), *used, *arguments;
+    PyObject *state = generator_state(d, o), *globals = py_gen_globals(o), *used, *arguments;
     const PyGenObject *g = (PyGenObject *)o;
 
     d->used = true;

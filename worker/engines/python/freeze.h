@@ -29,8 +29,8 @@ PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyO
 PyObject *py_dump_globals(struct py_dump *d, PyObject *globals);
 /* Of globals that go with the dump, those that code uses: a dict; None: they do not go with it. */
 PyObject *py_dump_used_globals(struct py_dump *d, PyObject *globals, PyCodeObject *code);
-/* The frame goes on: so much of its stack is its own. */
-int py_dump_goes_on(struct py_dump *d, PyFrameObject *f, int at, int depth);
+/* A frame, or a generator, goes on: so much of its stack is its own. */
+int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth);
 
 /* ---- tasklets and channels: freeze_task.c ---- */
 
@@ -57,5 +57,7 @@ int py_load_settles(PyObject *channel, PyObject *waiting);
 int py_load_checks(PyObject *tasklet);
 /* Of this process's __main__, which its own blobs find again: a new reference. */
 PyObject *py_freeze_home(void);
+/* The object of that name in a module that is there; NULL without an error: none. */
+PyObject *py_find_function(PyObject *modname, PyObject *qualname);
 
 #endif

@@ -200,6 +200,18 @@ int py_instruction_of(PyCodeObject *code, int at)
     return m->depth[at] >= 0 ? at : -1;
 }
 
+int py_extended_from(PyCodeObject *code, int at)
+{
+    const unsigned char *bytes;
+
+    if (map_of(code, &bytes) == NULL)
+        PyErr_Clear();
+    else
+        while (at > 0 && bytes[2 * (at - 1)] == EXTENDED_ARG)
+            at--;
+    return at;
+}
+
 /* ---- places -------------------------------------------------------------------------------------------------------------------- */
 
 static int after(const unsigned char *bytes, int i)
@@ -222,6 +234,7 @@ static void place_of_call(const struct map *m, const unsigned char *bytes, int i
     p->depth = m->depth[p->next] - 1;
     if (bytes[2 * i] == CALL || bytes[2 * i] == CALL_FUNCTION_EX)
         p->called = p->depth + 1;
+    p->ex = bytes[2 * i] == CALL_FUNCTION_EX;
 }
 
 /* The iterator, or whom it delegates to, stays on its stack below what comes of it. */

@@ -129,22 +129,54 @@ static PyObject *frames_tuple(struct py_dump *d, const struct py_frozen *z)
     for (int i = 0; tuple != NULL && i < z->n; i++) {
         const struct py_frozen_frame *r = &z->frames[i];
 
-        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef((PyObject *)r->frame));
+        PyObject *whose = r->generator != NULL ? r->generator : (PyObject *)r->frame;
+
+        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef(whose));
         PyTuple_SET_ITEM(tuple, 2 * i + 1, PyLong_FromLong(r->left));
-        if (py_dump_goes_on(d, r->frame, r->at, r->depth) != 0)
+        if (py_dump_goes_on(d, whose, r->at, r->depth) != 0)
             Py_CLEAR(tuple);
     }
     return tuple;
 }
 
+/* (trace function, profile function, (each frame's)) */
+static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
+{
+    PyObject *frames;
+
+    if (t->frozen != NULL && t->frozen->at < 0 && t->frozen->traced != NULL)
+        return Py_NewRef(t->frozen->traced);
+    if (!py_begun(t) || (slp_pickle_flags & SLP_PICKLES_TRACING) == 0 || (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
+        Py_RETURN_NONE;
+    frames = PyTuple_New(z->n);
+    for (int i = 0; frames != NULL && i < z->n; i++) {
+        PyObject *f = PyObject_GetAttrString((PyObject *)z->frames[i].frame, "f_trace");
+
+        PyTuple_SET_ITEM(frames, i, f);
+        if (f == NULL)
+            Py_CLEAR(frames);
+    }
+    return frames != NULL ? Py_BuildValue("(OON)", or_none(t->ts->c_traceobj), or_none(t->ts->c_profileobj), frames) : NULL;
+}
+
+static PyObject *context_of(const py_tasklet *t)
+{
+    if ((slp_pickle_flags & SLP_PICKLES_CONTEXTS) == 0)
+        return Py_None;
+    return or_none(py_begun(t) ? t->ts->context : t->context);
+}
+
 static PyObject *state_of(struct py_dump *d, const py_tasklet *t, const struct py_frozen *z)
 {
-    PyObject *frames = z != NULL ? frames_tuple(d, z) : Py_NewRef(Py_None);
+    PyObject *frames = z != NULL ? frames_tuple(d, z) : Py_NewRef(Py_None), *traced = frames != NULL ? traced_of(t, z) : NULL;
 
-    if (frames == NULL)
+    if (traced == NULL) {
+        Py_XDECREF(frames);
         return NULL;
-    return Py_BuildValue("(iOONOOOOO)", flags_of(t, z), or_none(t->tempval), z != NULL ? or_none(z->handled) : Py_None, frames,
-                         or_none(t->func), or_none(t->args), or_none(t->kwargs), or_none((PyObject *)t->chan), or_none(t->dict));
+    }
+    return Py_BuildValue("(iOONOOOOONO)", flags_of(t, z), or_none(t->tempval), z != NULL ? or_none(z->handled) : Py_None, frames,
+                         or_none(t->func), or_none(t->args), or_none(t->kwargs), or_none((PyObject *)t->chan), or_none(t->dict), traced,
+                         context_of(t));
 }
 
 PyObject *py_reduce_tasklet(struct py_dump *d, py_tasklet *t)
@@ -198,28 +230,43 @@ static PyObject *make_channel(PyObject *self, PyObject *type)
     return py_here() == 0 ? make(type, &slp_channel_type, "a channel") : NULL;
 }
 
-static struct py_frozen *frozen_of(PyObject *frames, PyObject *handled, int flags)
+/* whose: a frame, or the generator that has it. What it has is not there yet, so it is looked at when the load ends. */
+static int set_frame(struct py_frozen_frame *r, PyObject *whose, PyObject *left)
+{
+    long how = PyLong_AsLong(left);
+    bool generator = py_is_generator(whose);
+
+    if (PyErr_Occurred() || (!generator && !PyFrame_Check(whose)) || how < PY_LEFT_CALL || how > PY_LEFT_BREAKER) {
+        if (!PyErr_Occurred())
+            (void)py_freeze_error("UnpicklingError", "a tasklet stands in frames, not in %R", whose);
+        return -1;
+    }
+    r->left = (enum py_left)how;
+    r->generator = generator ? Py_NewRef(whose) : NULL;
+    r->frame = generator ? NULL : (PyFrameObject *)Py_NewRef(whose);
+    return 0;
+}
+
+static bool is_traced(PyObject *traced, int n)
+{
+    return traced == Py_None || (PyTuple_CheckExact(traced) && PyTuple_GET_SIZE(traced) == 3 && PyTuple_CheckExact(PyTuple_GET_ITEM(traced, 2)) &&
+                                 PyTuple_GET_SIZE(PyTuple_GET_ITEM(traced, 2)) == n);
+}
+
+static struct py_frozen *frozen_of(PyObject *frames, PyObject *handled, PyObject *traced, int flags)
 {
     int n = (int)PyTuple_GET_SIZE(frames) / 2;
     struct py_frozen *z = py_frozen_new(n);
 
-    for (int i = 0; z != NULL && i < n; i++) {
-        PyObject *f = PyTuple_GET_ITEM(frames, 2 * i);
-        long left = PyLong_AsLong(PyTuple_GET_ITEM(frames, 2 * i + 1));
-
-        if (!PyFrame_Check(f) || left < PY_LEFT_CALL || left > PY_LEFT_BREAKER) {
-            if (!PyErr_Occurred())
-                (void)py_freeze_error("UnpicklingError", "a tasklet stands in frames, not in %R", f);
+    for (int i = 0; z != NULL && i < n; i++)
+        if (set_frame(&z->frames[i], PyTuple_GET_ITEM(frames, 2 * i), PyTuple_GET_ITEM(frames, 2 * i + 1)) != 0) {
             py_frozen_free(z);
             return NULL;
         }
-        z->frames[i].frame = (PyFrameObject *)Py_NewRef(f);
-        z->frames[i].left = (enum py_left)left;
-        z->frames[i].at = PyFrame_GetLasti((PyFrameObject *)f) / (int)sizeof(_Py_CODEUNIT);
-    }
     if (z != NULL) {
         z->returns_none = (flags & RETURNS_NONE) != 0;
         z->handled = handled != Py_None ? Py_NewRef(handled) : NULL;
+        z->traced = is_traced(traced, n) && traced != Py_None ? Py_NewRef(traced) : NULL;
     }
     return z;
 }
@@ -229,14 +276,14 @@ static PyObject *not_none(PyObject *o)
     return o != Py_None ? Py_NewRef(o) : NULL;
 }
 
-static int set_flags(py_tasklet *t, int flags)
+static int set_flags(py_tasklet *t, int flags, PyObject *context)
 {
     t->atomic = (flags & ATOMIC) != 0;
     t->block_trap = (flags & BLOCK_TRAP) != 0;
     t->ignore_nesting = (flags & IGNORE_NESTING) != 0;
     t->waited = (flags & WAITS) != 0;
     t->thread = py_thread;
-    t->context = py_state_copy_context();
+    t->context = PyContext_CheckExact(context) ? Py_NewRef(context) : py_state_copy_context();
     return 0;
 }
 
@@ -254,7 +301,7 @@ static int check_types(PyObject *frames, PyObject *args, PyObject *kwargs, PyObj
 /* set_tasklet(t, state) */
 static PyObject *set_tasklet(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
-    PyObject *tempval, *handled, *frames, *func, *with, *kwargs, *chan, *dict;
+    PyObject *tempval, *handled, *frames, *func, *with, *kwargs, *chan, *dict, *traced, *context;
     struct py_frozen *z = NULL;
     py_tasklet *t;
     int flags;
@@ -265,11 +312,12 @@ static PyObject *set_tasklet(PyObject *self, PyObject *const *args, Py_ssize_t n
     if (n != 2 || !PyObject_TypeCheck(args[0], &slp_tasklet_type) || !PyTuple_Check(args[1]) || py_alive((py_tasklet *)args[0]))
         return py_freeze_error("UnpicklingError", "a tasklet gets its state once");
     t = (py_tasklet *)args[0];
-    if (!PyArg_ParseTuple(args[1], "iOOOOOOOO;a tasklet's state", &flags, &tempval, &handled, &frames, &func, &with, &kwargs, &chan, &dict))
+    if (!PyArg_ParseTuple(args[1], "iOOOOOOOOOO;a tasklet's state", &flags, &tempval, &handled, &frames, &func, &with, &kwargs, &chan, &dict,
+                          &traced, &context))
         return NULL;
-    if (check_types(frames, with, kwargs, chan, dict) != 0 || (frames != Py_None && (z = frozen_of(frames, handled, flags)) == NULL))
+    if (check_types(frames, with, kwargs, chan, dict) != 0 || (frames != Py_None && (z = frozen_of(frames, handled, traced, flags)) == NULL))
         return NULL;
-    if (set_flags(t, flags) != 0)
+    if (set_flags(t, flags, context) != 0)
         return NULL;
     t->frozen = z;
     py_set_tempval(t, not_none(tempval));
@@ -343,7 +391,18 @@ PyMethodDef py_freeze_task_functions[] = {
 /* The frames are checked when they have their values: at the load's end. */
 int py_tasklet_settles(py_tasklet *t)
 {
-    return t->frozen != NULL && t->frozen->at < 0 ? py_frozen_check(t->frozen) : 0;
+    struct py_frozen *z = t->frozen;
+
+    for (int i = 0; z != NULL && i < z->n; i++) {
+        struct py_frozen_frame *r = &z->frames[i];
+
+        if (r->frame == NULL)
+            r->frame = py_gen_frame(r->generator);
+        if (r->frame == NULL)
+            return -1;
+        r->at = PyFrame_GetLasti(r->frame) / (int)sizeof(_Py_CODEUNIT);
+    }
+    return z != NULL ? py_frozen_check(z) : 0;
 }
 
 /* t waits in c as it did. */
@@ -370,7 +429,28 @@ void py_forget_frozen(py_tasklet *t)
     struct py_frozen *z = t->frozen;
 
     t->frozen = NULL;
+    for (int i = 0; z != NULL && i < z->n; i++)
+        if (z->frames[i].generator != NULL)
+            py_gen_never_runs(z->frames[i].generator);
     py_frozen_free(z);
+}
+
+/* As sys.settrace() and sys.setprofile() of its own would. */
+static void trace_again(const struct py_frozen *z)
+{
+    static const char *const setters[] = { "settrace", "setprofile" };
+
+    for (int i = 0; i < z->n; i++)
+        if (PyObject_SetAttrString((PyObject *)z->frames[i].frame, "f_trace", PyTuple_GET_ITEM(PyTuple_GET_ITEM(z->traced, 2), i)) != 0)
+            PyErr_Clear();
+    for (int i = 0; i < 2; i++) {
+        PyObject *set = PySys_GetObject(setters[i]), *f = PyTuple_GET_ITEM(z->traced, i);
+        PyObject *done = set != NULL && f != Py_None ? PyObject_CallOneArg(set, f) : Py_NewRef(Py_None);
+
+        if (done == NULL)
+            PyErr_Clear();
+        Py_XDECREF(done);
+    }
 }
 
 PyObject *py_thaw(py_tasklet *t)
@@ -380,6 +460,8 @@ PyObject *py_thaw(py_tasklet *t)
     int rc = t->waited ? t->task->regs.result : 0;
 
     t->waited = false;
+    if (z->traced != NULL)
+        trace_again(z);
     value = py_came_back(t, rc);
     if (value != NULL && z->returns_none)
         Py_SETREF(value, Py_NewRef(Py_None));

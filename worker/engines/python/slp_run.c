@@ -3,16 +3,22 @@
  *
  * Watchdogs: whoever is in run() floats, on a stack of its own; when nobody can run, the innermost is revived, and it meets the error
  *            that nobody caught. Those that sleep or wait for an answer can run later, and are waited for. One that wakes makes all inner ones runnable, whose run() returns then.
- * Counting:  CPython 3.11 has no counter. While a run() with a timeout is active, and only the outermost of those counts, whoever runs is
- *            traced, instruction by instruction; that is slow, and ends with the run().
+ * Counting:  only the outermost run() with a timeout counts. CPython 3.11 has no counter. Up to EXACTLY instructions whoever runs is traced, instruction by
+ *            instruction, which is slow; the tick of slices sees to it that a tasklet's own sys.settrace() does not end that. What is more is a
+ *            time, of the processor's: what so many instructions take at best.
  */
 #include <errno.h>
+#include <signal.h>
 
 #include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
+enum { EXACTLY = 200000, TICK_US = 10000 };
+
 static __thread struct {
-    py_tasklet *watchdog; /* NULL: nobody counts */
+    int64_t budget_us, began_us; /* by time; 0: exactly */
+    bool due;                    /* as soon as somebody looks */
+    py_tasklet *watchdog;        /* NULL: nobody counts */
     PyThreadState *traced;
     long interval, left;
     bool soft, ignore_nesting, total;
@@ -63,8 +69,36 @@ static void count_off(void)
     irq.traced = NULL;
 }
 
+bool py_count_due(void)
+{
+    if (irq.watchdog == NULL)
+        return false;
+    if (irq.budget_us > 0)
+        return irq.due || py_cpu_us() - irq.began_us >= irq.budget_us;
+    return irq.traced != NULL && irq.traced == py_current()->ts && !py_state_counts(irq.traced);
+}
+
+int py_count_tick(void)
+{
+    py_tasklet *t = py_current();
+
+    if (!py_count_due())
+        return 0;
+    if (irq.budget_us == 0)
+        return py_state_count(irq.traced, on_instruction);
+    irq.due = false;
+    irq.began_us = py_cpu_us();
+    t->irq_pending = irq.soft || must_wait(t);
+    return t->irq_pending ? 0 : interrupt(t);
+}
+
 void py_count_slice(py_tasklet *comes)
 {
+    if (irq.budget_us > 0) {
+        if (!irq.total && comes != irq.watchdog)
+            irq.began_us = py_cpu_us();
+        return;
+    }
     if (irq.watchdog == NULL || irq.traced == comes->ts)
         return;
     count_off();
@@ -88,8 +122,12 @@ void py_irq_allowed(void)
 {
     const py_tasklet *t = py_current();
 
-    if (irq.watchdog != NULL && !irq.soft && t->irq_pending && !must_wait(t))
-        irq.left = 1;
+    if (irq.watchdog == NULL || irq.soft || !t->irq_pending || must_wait(t))
+        return;
+    irq.left = 1;
+    irq.due = true;
+    if (irq.budget_us > 0)
+        (void)PyErr_SetInterruptEx(SIGVTALRM);
 }
 
 void py_interrupt_softly(void)
@@ -146,6 +184,8 @@ static void pop_watchdogs(const py_tasklet *t)
             count_off();
             irq.watchdog = NULL;
             py_counts = false;
+            if (irq.budget_us > 0)
+                py_tick_every(0);
         }
         if (w != t && py_floats(w))
             py_wake(w, 0);
@@ -168,6 +208,20 @@ static PyObject *take_victim(void)
     return (PyObject *)victim;
 }
 
+/* The caller is the outermost that counts. */
+static void count_from_now(py_tasklet *me, long timeout)
+{
+    irq.budget_us = timeout > EXACTLY && py_preempts() ? py_time_of(timeout) : 0;
+    irq.began_us = irq.budget_us > 0 ? py_cpu_us() : 0;
+    irq.due = false;
+    irq.interval = irq.left = timeout;
+    irq.victim = NULL;
+    irq.watchdog = me;
+    py_counts = true;
+    if (irq.budget_us > 0)
+        py_tick_every(irq.budget_us < TICK_US ? irq.budget_us : TICK_US);
+}
+
 /* run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False) */
 static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -188,13 +242,10 @@ static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
     me->waits_for_threads = threadblock;
     push_watchdog(me);
     if (timeout > 0 && irq.watchdog == NULL) {
-        irq.watchdog = me;
         irq.soft = soft;
         irq.ignore_nesting = ignore_nesting;
         irq.total = total;
-        irq.interval = irq.left = timeout;
-        irq.victim = NULL;
-        py_counts = true;
+        count_from_now(me, timeout);
     }
     py_set_tempval(me, NULL);
     py_soft_interrupt();

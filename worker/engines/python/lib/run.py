@@ -8,6 +8,7 @@ import _coop_finder as finder
 import _coop_refused as refused
 import atexit
 import builtins
+import errno
 import gc
 import io
 import linecache
@@ -185,10 +186,36 @@ def type_name(kind):
     return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
 
 
+NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
+
+
+def hint_for(error):
+    """What would have helped, where that is known."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.args[:1] == (f"No module named {error.name!r}",):
+        top = error.name.partition(".")[0]
+        if top != error.name and top not in finder.sent:
+            return None
+        path = error.name.replace(".", "/") + ".py"
+        return f"a module of yours is sent with the job: --file {path}, or --file PATH:{path} from elsewhere"
+    if isinstance(error, PermissionError) and error.errno == errno.EACCES and isinstance(error.filename, (str, bytes)):
+        return NO_PATHS
+    return None
+
+
+def add_hint(error):
+    try:
+        hint = hint_for(error)
+        if hint is not None:
+            error.add_note(hint)
+    except Exception:
+        pass  # what the script made of it
+
+
 def ending_of(error):
     error.__traceback__ = own_part(error.__traceback__)
     if isinstance(error, SystemExit):
         return exit_code_of(error), None, None, None
+    add_hint(error)
     sys.excepthook(type(error), error, error.__traceback__)
     kind = type(error)
     lines = traceback.format_exception(kind, error, error.__traceback__, limit=LAST_FRAMES)
