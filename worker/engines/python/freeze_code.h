@@ -34,6 +34,7 @@ enum py_goes_on {
 struct py_place {
     int next;     /* the instruction that it goes on with */
     int depth;    /* on its stack by then, without the value */
+    int again;    /* PY_LEFT_BEFORE: instructions that its tracer has seen already */
     int past_end; /* PY_ITERATES, PY_SENDS: the instruction after the end */
     int called;   /* PY_LEFT_CALL: where on the stack it is; -1: nowhere. The slot below is NULL or the method of it. */
     bool ex;      /* with a tuple of arguments, which is not on the stack */
