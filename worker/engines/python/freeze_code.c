@@ -223,6 +223,7 @@ static void place_of_call(const struct map *m, const unsigned char *bytes, int i
     if (bytes[2 * i] == CALL || bytes[2 * i] == CALL_FUNCTION_EX)
         p->called = p->depth + 1;
     p->ex = bytes[2 * i] == CALL_FUNCTION_EX;
+    p->enters = bytes[2 * i] == BEFORE_WITH;
 }
 
 /* The iterator, or whom it delegates to, stays on its stack below what comes of it. */
@@ -245,6 +246,7 @@ static void left_in_call(const struct map *m, const unsigned char *bytes, int i,
     case PRECALL:
     case CALL:
     case CALL_FUNCTION_EX:
+    case BEFORE_WITH:
     case BINARY_SUBSCR: place_of_call(m, bytes, i, p); break;
     case FOR_ITER:
     case SEND: place_of_step(m, bytes, i, p); break;
