@@ -125,6 +125,28 @@ static void an_exception_has_its_type_message_and_traceback_in_the_receipt(void 
 
 /* ---- how it is started --------------------------------------------------------------------------------------------------------------- */
 
+/* In the text form, too: the message of a KeyError is its key, and that of an assertion nothing. */
+static void the_type_of_an_exception_is_said_to_people(void **state)
+{
+    const char *id = submit(b, "-c", "raise KeyError('a')");
+    struct proc *p;
+
+    (void)state;
+    expect_end(b, id, "exception");
+    p = proc_expect(coop(b, "result", id), COOP_EXIT_EXCEPTION);
+    expect_has(p->out, "failed (exception): KeyError: 'a'\n");
+    expect_has(p->out, "error       KeyError: 'a'\n");
+    expect_has(proc_expect(coop(b, "run", "--receipt", "-c", "assert False"), COOP_EXIT_EXCEPTION)->err,
+               "failed (exception): AssertionError\n");
+}
+
+static void nothing_is_a_script_that_does_nothing(void **state)
+{
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "-c", ""), 0)->err, "");
+    expect_text(proc_expect(coop(b, "run", script(b, "empty.py", "")), 0)->err, "");
+}
+
 static void a_file_is_known_by_its_ending_or_its_first_line(void **state)
 {
     const char *show = "import sys; print(sys.argv[0], sys.argv[1:])\n";
@@ -348,6 +370,8 @@ int main(void)
 {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(an_exception_has_its_type_message_and_traceback_in_the_receipt),
+        cmocka_unit_test(the_type_of_an_exception_is_said_to_people),
+        cmocka_unit_test(nothing_is_a_script_that_does_nothing),
         cmocka_unit_test(a_file_is_known_by_its_ending_or_its_first_line),
         cmocka_unit_test(a_module_runs_as_a_script),
         cmocka_unit_test(modules_and_packages_that_were_sent_come_first),

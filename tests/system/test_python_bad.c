@@ -55,6 +55,7 @@ static const struct end ends[] = {
     /* greedy */
     { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },
     { "many small ones are", "x = []\nwhile True: x.append('a' * 10000)", "memory=64M", FAILS, "MemoryError" },
+    { "what would give more is said", "x = [0] * 10**10", NULL, FAILS, "MemoryError\nthe job's memory limit is reached; --limit memory=SIZE sets another\n" },
     { "MemoryError can be handled", "x = []\ntry:\n    while True: x.append(bytes(10**6))\nexcept MemoryError:\n    n = len(x); x.clear()\nassert 30 < n < 300, n", "memory=128M", EXIT(0), "" },
     { "an endless loop ends at the cpu limit", "while True: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
     { "one that catches everything does", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
