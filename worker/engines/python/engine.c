@@ -311,7 +311,8 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
+    .answer = python_answer, .fault = python_fault, .cancel_ends_waits = true, \
+    .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
     .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
