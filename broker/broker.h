@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "broker/blobs.h"
 #include "broker/buffers.h"
 #include "broker/cgroup.h"
 #include "broker/config.h"
@@ -61,6 +62,7 @@ struct broker {
     struct estate *estates; /* by tenant */
     struct queues queues;
     struct buffers buffers;
+    struct blobs blobs;
     unsigned aliases; /* functions that are offered */
     struct webhooks webhooks;
     struct tenants tenants;

@@ -116,6 +116,10 @@ const struct call_row call_rows[] = {
                            A(DONE), E(NOT_FOUND) | E(BUSY) | WAITS, "removes a template, or one version" },
     ROW(ASK_CANCEL)        = { "ask_cancel",        CALL_BOTH,   NOTHING, NULL,         "",       false, call_ask_cancel,
                            A(DONE), 0, "takes an open ask back" },
+    ROW(BLOB_SEAL)         = { "blob_seal",         CALL_WORKER, NOTHING, NULL,         "",       false, call_blob_seal,
+                           A(BLOB_SEALED), 0, "a MAC of a SHA-256, with the store's key and the job's tenant: of bytes that are to come back" },
+    ROW(BLOB_CHECK)        = { "blob_check",        CALL_WORKER, NOTHING, NULL,         "",       false, call_blob_check,
+                           A(BLOB_CHECKED), 0, "whether a MAC is of this SHA-256, and of the tenant" },
 };
 /* clang-format on */
 const size_t call_rows_count = sizeof(call_rows) / sizeof(call_rows[0]);

@@ -92,5 +92,8 @@ void call_template_list(struct ask *a);
 void call_template_remove(struct ask *a);
 /* asks.c */
 void call_ask_cancel(struct ask *a);
+/* blobs.c */
+void call_blob_seal(struct ask *a);
+void call_blob_check(struct ask *a);
 
 #endif

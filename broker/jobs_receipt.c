@@ -233,7 +233,7 @@ void jobs_finished(struct job *job, const struct store_op *op)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
     jobs_step(job, job_outcome_event(outcome));
     interps_on_receipt(job);
-    control_release(job);
+    control_release(job, status == 0 ? &op->finish : NULL);
     jobs_free(job);
     if (w == NULL)
         return;

@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "broker/blobs.h"
 #include "broker/broker.h"
 #include "broker/config_file.h"
 #include "broker/control_verbs.h"
@@ -383,8 +384,8 @@ static int open_parts(struct broker *b)
     b->idle_timer = (struct timer){ .fn = on_idle_over, .ctx = b };
     b->linger_timer = (struct timer){ .fn = on_linger_over, .ctx = b };
     b->drain_timer = (struct timer){ .fn = on_drain_over, .ctx = b };
-    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = recovery_tenants(b, why)) != 0 || (rc = start_zygotes(b)) != 0 ||
-        (rc = recovery_rest(b, why)) != 0)
+    if ((rc = tenants_watch_clock(&b->tenants)) != 0 || (rc = recovery_tenants(b, why)) != 0 || (rc = blobs_open(b, why)) != 0 ||
+        (rc = start_zygotes(b)) != 0 || (rc = recovery_rest(b, why)) != 0)
         return refuse_store(b, rc, why);
     tenants_check_config(&b->tenants);
     rc = control_open(&b->control, b);
@@ -419,6 +420,7 @@ static void close_parts(struct broker *b)
     tokens_finish(&b->tokens);
     tenants_finish(&b->tenants);
     store_close(b->store);
+    blobs_finish(&b->blobs);
     kv_finish(b);
     unlinkat(b->places.run_dir, "control.sock", 0);
     if (b->output_dir >= 0)

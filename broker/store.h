@@ -135,6 +135,12 @@ struct store_edit {
     size_t n_add, n_drop;
 };
 
+/* Where a receipt stands in the chain; previous: zeros for the first. */
+struct store_link {
+    uint64_t seq;
+    uint8_t hash[STORE_HASH], previous[STORE_HASH];
+};
+
 struct store_finish {
     uint32_t attempt, infra;
     uint64_t epoch;
@@ -148,6 +154,9 @@ struct store_finish {
                                  closed by the store. */
     uint64_t spooled_bytes;               /* what those files hold: it counts as stored by the tenant */
     struct store_usage usage; /* added to that of its tenant and day, which the store fills in, with one job; jobs 0: is not counted */
+    /* Set by the store, of an op that is back with status 0: what store_find() and store_read_link() say of the job from now on. */
+    struct store_job row;
+    struct store_link link;
 };
 
 struct store_item {
@@ -328,11 +337,7 @@ int store_admin_list(struct store *s, uint64_t before, struct store_admin_act *r
 
 /* ---- the chain of receipts: store_chain.c ---- */
 
-/* Where a receipt stands in the chain; previous: zeros for the first. -ENOENT: not in it. */
-struct store_link {
-    uint64_t seq;
-    uint8_t hash[STORE_HASH], previous[STORE_HASH];
-};
+/* -ENOENT: not in it. */
 int store_read_link(struct store *s, const char *job, struct store_link *ret);
 
 /* The last record of the chain; seq 0: it has not begun. */
@@ -373,6 +378,14 @@ int store_audit(struct store *s, struct store_audit *a);
 int store_kv_get(struct store *s, uint64_t tenant, const char *key, struct store_blob *ret);
 /* Keys that begin with prefix and sort behind after ("": from the first), in order of their bytes, as malloc'd texts. Returns how many, at most max. */
 int store_kv_list(struct store *s, uint64_t tenant, const char *prefix, const char *after, char **ret_keys, int max);
+
+/* ---- the store's own secrets: store_secret.c ---- */
+
+#define STORE_SECRET      32     /* bytes */
+#define STORE_SECRET_BLOB "blob" /* what stamps sealed blobs: blobs.h */
+
+/* -ENOENT: it is not there; -EUCLEAN: it is not of its length. A store has each from its first moment on, and none is ever made anew but by repair. */
+int store_read_secret(struct store *s, const char *name, uint8_t ret[STORE_SECRET]);
 
 /* ---- calls of aliases: the last STORE_ALIASES of them ---- */
 

@@ -52,6 +52,7 @@ const char *const store_read_sql[R_COUNT] = {
     [R_AUDIT_OTHERS] = "SELECT job, EXISTS(SELECT 1 FROM chain WHERE job = result.job) FROM result WHERE job > ?1 ORDER BY job",
     [R_TEMPLATES] = "SELECT tenant, name, version, created_us, body FROM template ORDER BY created_us, version",
     [R_HOOKS] = "SELECT job FROM hook ORDER BY job",
+    [R_SECRET] = "SELECT value FROM secret WHERE name = ?1",
     [R_TEMPLATE_LAST] = "SELECT max(version) FROM template WHERE tenant = ?1 AND name = ?2",
 };
 /* clang-format on */

@@ -59,6 +59,7 @@ static const struct {
     { "removed",      true,  NULL },
     { "broker",       false, "id" },
     { "hook",         false, "job" },
+    { "secret",       true,  NULL },
 };
 /* clang-format on */
 
@@ -69,6 +70,12 @@ const char *store_salvaged_table(size_t i)
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* A new store has rows there already. */
+static bool is_made_new(const char *table)
+{
+    return strcmp(table, "head") == 0 || strcmp(table, "secret") == 0;
+}
+
 /* INSERT OR IGNORE for the columns of this statement from first on, by name: the new database may have more of them. */
 static sqlite3_stmt *make_insert(struct salvage *v, const char *table, sqlite3_stmt *from, int first)
 {
@@ -77,7 +84,7 @@ static sqlite3_stmt *make_insert(struct salvage *v, const char *table, sqlite3_s
     int n = sqlite3_column_count(from);
     char *text;
 
-    sqlite3_str_appendf(sql, "INSERT OR %s INTO \"%w\"(", strcmp(table, "head") == 0 ? "REPLACE" : "IGNORE", table);
+    sqlite3_str_appendf(sql, "INSERT OR %s INTO \"%w\"(", is_made_new(table) ? "REPLACE" : "IGNORE", table);
     for (int i = first; i < n; i++)
         sqlite3_str_appendf(sql, "%s\"%w\"", i > first ? "," : "", sqlite3_column_name(from, i));
     sqlite3_str_appendall(sql, ") VALUES(");
@@ -406,6 +413,16 @@ static int tell_lost(struct salvage *v)
                     : err;
 }
 
+/* The new store has made its own: what was stamped with the one that is lost is nobody's any more. */
+static void tell_lost_secret(struct salvage *v)
+{
+    int64_t n = 0;
+
+    if (store_number(v->from, "SELECT count(*) FROM secret WHERE name = '" STORE_SECRET_BLOB "' AND length(value) = 32", &n) != 0 || n == 0)
+        care_say(v->care, "secret", false,
+                 "the key of sealed blobs is lost, there is a new one: what was sealed before cannot be loaded any more");
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------------------------------------------------- */
 
 /* The chain's head may be lost, or be behind what was read. */
@@ -445,6 +462,8 @@ static int salvage_all(struct salvage *v)
             err = salvage_table(v, i);
         else
             note_missing(v, tables[i].name);
+    if (has_table(v->from, "secret"))
+        tell_lost_secret(v);
     if (err == 0)
         err = look_up_jobs(v);
     if (err == 0)

@@ -350,6 +350,11 @@ const struct schema_step store_schema[SCHEMA_VERSION] = {
       "CREATE TABLE hook(" /* jobs and arrays that owe somebody the notice of their end */
       "  job TEXT NOT NULL PRIMARY KEY" /* ULID */
       ") WITHOUT ROWID;", adopt_rows },
+    { 9, "the store's own secrets",
+      "CREATE TABLE secret("
+      "  name  TEXT NOT NULL PRIMARY KEY,"
+      "  value BLOB NOT NULL CHECK(typeof(value) = 'blob' AND length(value) = 32)"
+      ");", store_make_secrets },
 };
 /* clang-format on */
 

@@ -297,6 +297,20 @@ static int check_left(int dir_fd, char why[STORE_WHY])
     return 0;
 }
 
+/* Secrets lie in it: who may not write to it may not read it either, where the directory lets them come that far. */
+static int check_unseen(int dir_fd, const struct stat *st, char why[STORE_WHY])
+{
+    struct stat dir;
+
+    if (fstat(dir_fd, &dir) != 0)
+        return -errno;
+    if (((st->st_mode & (S_IRGRP | S_IROTH)) & (dir.st_mode & (S_IXGRP | S_IXOTH)) << 2) == 0)
+        return 0;
+    store_say(why, "coop.db may be read by others (mode %03o), and secrets of tenants and of the store lie in it: chmod 600 it",
+              (unsigned)st->st_mode & 0777);
+    return -EPERM;
+}
+
 /* Made by us before SQLite opens it, so that it is 0600; the -wal and -shm files take their mode from it. */
 static int make_file(int dir_fd, char why[STORE_WHY])
 {
@@ -308,6 +322,8 @@ static int make_file(int dir_fd, char why[STORE_WHY])
         store_say(why, "cannot open coop.db: %s", strerror(-err));
     } else {
         err = check_owner("coop.db", &st, why);
+        if (err == 0)
+            err = check_unseen(dir_fd, &st, why);
     }
     if (fd >= 0)
         (void)close(fd);

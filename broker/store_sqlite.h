@@ -57,7 +57,7 @@ enum write_sql {
     W_CLAIM,
     W_MOVE,
     W_FINISH,
-    W_TENANT_OF,
+    W_ROW,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
@@ -159,6 +159,7 @@ enum read_sql {
     R_TEMPLATES,
     R_TEMPLATE_LAST,
     R_HOOKS,
+    R_SECRET,
     R_COUNT
 };
 
@@ -249,7 +250,7 @@ struct schema_step {
     const char *sql;
     int (*also)(sqlite3 *db); /* after the SQL, in the same transaction; NULL: nothing */
 };
-#define SCHEMA_VERSION 8
+#define SCHEMA_VERSION 9
 extern const struct schema_step store_schema[SCHEMA_VERSION];
 /* Refuses what is not ours or newer than we are; writes nothing. -EPROTONOSUPPORT, -EUCLEAN. */
 int store_schema_check(sqlite3 *db, char why[STORE_WHY]);
@@ -258,6 +259,9 @@ int store_schema_compare(sqlite3 *db, char why[STORE_WHY]);
 /* Takes the missing steps, each in a transaction of its own. */
 int store_schema_upgrade(sqlite3 *db, char why[STORE_WHY]);
 
+/* Makes each secret that the store keeps: step 9, once in a store's life. */
+int store_make_secrets(sqlite3 *db);
+
 /* What a record's hash is made of, beside the hash before it. Pointers are borrowed. */
 struct chain_record {
     uint64_t seq;
@@ -265,6 +269,7 @@ struct chain_record {
     uint64_t epoch, outcome, cause, recorded_us;
     const void *receipt;
     size_t receipt_len;
+    struct store_link *ret_link; /* of store_chain_append(): where it stands now; NULL: nobody asks */
 };
 /* The statements that append, in this order wherever they are prepared. */
 enum chain_sql { CHAIN_LAST, CHAIN_HEAD, CHAIN_ADD, CHAIN_SET_HEAD, CHAIN_STMTS };

@@ -9,7 +9,7 @@
 #
 # A program of another machine runs by an emulator; where that, or the compiler that makes it, is not installed it is skipped by name.
 #
-# T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 240), then it has failed.
+# T=word runs only the programs whose path has the word in it. Each program gets TEST_TIMEOUT seconds (default 480), then it has failed.
 set -u
 here=$(dirname "$0")
 dir=$(mktemp -d) # of each program, by its number: PROGRAM.log its output, .said its lines, .why of a failure, .count "passed failed skipped"
@@ -63,7 +63,7 @@ one() { # PROGRAM FILES: FILES is the beginning of the names of its files
         fi
         ;;
     esac
-    limit=${TEST_TIMEOUT:-240}
+    limit=${TEST_TIMEOUT:-480}
     case $program in tests/vm/*) limit=$((limit * 3)) ;; esac # many programs, on an emulated machine
     start=$(date +%s)
     # shellcheck disable=SC2086  # none, or one word

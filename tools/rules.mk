@@ -128,7 +128,7 @@ $(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
 endif
 # A shared object that is loaded late, whose thread-local words are few: as fast as a program's.
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
-$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
+$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o $(B)/pic/worker/engines/python/freeze.o: $(PYTHON_LIB)
 
 # Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
 UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
@@ -271,6 +271,7 @@ demo: deps ## set up, build, and run a real job: the word frequencies of the GPL
 	@tools/demo.sh $(B)
 
 check: deps $(CHECK_VARIANTS) ## set up, build, and run every test (T=gate picks some); the last line counts
+	@tools/deps.sh pytests 2>/dev/null || echo "CPython's and greenlet's own tests are left out: as root, tools/deps.sh pytests installs them"
 	@$(MAKE) -s --no-print-directory -j$(shell nproc) all $(TEST_BINS) $(TEST_TOOLS)
 	@tests/run.sh $(TEST_BINS) $(VARIANT_BINS) $(VM_CHECK) $(DEB_CHECK)
 

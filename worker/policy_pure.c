@@ -239,6 +239,20 @@ static const struct policy_row lua_template_rows[] = {
     { REFUSE(fchmodat, EACCES),          ANY,                                       "the same" }, \
     { REFUSE(truncate, EACCES),          ANY,                                       "the same" }, \
     { REFUSE(utimensat, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(mknod, EACCES),             ANY,                                       "the same" }, \
+    { REFUSE(mknodat, EACCES),           ANY,                                       "os.mkfifo()" }, \
+    { REFUSE(chown, EACCES),             ANY,                                       "the same" }, \
+    { REFUSE(lchown, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(fchownat, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(fchdir, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(utimes, EACCES),            ANY,                                       "the same" }, \
+    { REFUSE(setxattr, EACCES),          ANY,                                       "the same" }, \
+    { REFUSE(lsetxattr, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(removexattr, EACCES),       ANY,                                       "the same" }, \
+    { REFUSE(lgetxattr, EACCES),         ANY,                                       "the same" }, \
+    { REFUSE(llistxattr, EACCES),        ANY,                                       "the same" }, \
+    { REFUSE(getdents64, EACCES),        ANY,                                       "the same" }, \
+    { REFUSE(fstatfs, EACCES),           ANY,                                       "os.fstatvfs(1)" }, \
     { REFUSE(chdir, EACCES),             ANY,                                       "os.chdir(): there is nowhere to go" }, \
     { REFUSE(statfs, EACCES),            ANY,                                       "shutil.disk_usage()" }, \
     { REFUSE(getxattr, EACCES),          ANY,                                       "shutil" }, \
@@ -255,6 +269,68 @@ static const struct policy_row lua_template_rows[] = {
     ROWS_MALLOC
 
 /*
+ * What a program asks or does in innocence, of the machine it thinks it has: an error at its line, and not the job's end. Nothing here is allowed.
+ */
+#define ROWS_NO_MACHINE \
+    { ANSWER(sysinfo),                   ANY,                                       "EPERM, and nothing is told: os.getloadavg(), sysconf(_SC_PHYS_PAGES)" }, \
+    { ANSWER(pause),                     ANY,                                       "signal.pause(): until a signal of the worker's own comes" }, \
+    { ANSWER(msync),                     ANY,                                       "mmap.flush(): there is nothing behind memory of a job's own; 0" }, \
+    { REFUSE(getpriority, EPERM),        ANY,                                       "os.nice(): turns on a processor are the broker's business" }, \
+    { REFUSE(setpriority, EPERM),        ANY,                                       "the same" }, \
+    { REFUSE(sched_setaffinity, EPERM),  ANY,                                       "the same" }, \
+    { REFUSE(sched_getaffinity, EPERM),  ANY,                                       "of another process" }, \
+    { REFUSE(sched_getscheduler, EPERM), ANY,                                       "as getpriority" }, \
+    { REFUSE(sched_setscheduler, EPERM), ANY,                                       "the same" }, \
+    { REFUSE(sched_getparam, EPERM),     ANY,                                       "the same" }, \
+    { REFUSE(sched_setparam, EPERM),     ANY,                                       "the same" }, \
+    { REFUSE(sched_rr_get_interval, EPERM), ANY,                                    "the same" }, \
+    { REFUSE(alarm, EPERM),              ANY,                                       "SIGALRM is ours: signal.alarm()" }, \
+    { REFUSE(getitimer, EPERM),          ANY,                                       "the same" }, \
+    { REFUSE(setitimer, EPERM),          ANY,                                       "signal.ITIMER_PROF: as the others" }, \
+    { REFUSE(rt_sigtimedwait, EPERM),    ANY,                                       "signal.sigwait(): no signal comes but a cancel, whose handler runs" }, \
+    { REFUSE(rt_sigpending, EPERM),      ANY,                                       "the same" }, \
+    { REFUSE(rt_sigsuspend, EPERM),      ANY,                                       "the same" }, \
+    { REFUSE(clock_settime, EPERM),      ANY,                                       "the clock is the machine's" }, \
+    { REFUSE(settimeofday, EPERM),       ANY,                                       "the same" }, \
+    { REFUSE(wait4, ECHILD),             ANY,                                       "os.wait(): there are no children" }, \
+    { REFUSE(waitid, ECHILD),            ANY,                                       "the same" }, \
+    { REFUSE(getpgrp, EPERM),            ANY,                                       "os.getpgrp(): of processes beside this one nothing is told" }, \
+    { REFUSE(getpgid, EPERM),            ANY,                                       "the same" }, \
+    { REFUSE(getsid, EPERM),             ANY,                                       "the same" }, \
+    { REFUSE(setpgid, EPERM),            ANY,                                       "the same" }, \
+    { REFUSE(setsid, EPERM),             ANY,                                       "the same" }, \
+    { REFUSE(getgroups, EPERM),          ANY,                                       "os.getgroups(): whose process it is, is no concern of a job's" }, \
+    { REFUSE(getresuid, EPERM),          ANY,                                       "the same" }, \
+    { REFUSE(getresgid, EPERM),          ANY,                                       "the same" }, \
+    { REFUSE(memfd_create, EPERM),       ANY,                                       "there is no descriptor but the link" }, \
+    { REFUSE(pread64, ESPIPE),           ANY,                                       "the standard streams are pipes" }, \
+    { REFUSE(pwrite64, ESPIPE),          ANY,                                       "the same" }, \
+    { REFUSE(preadv, ESPIPE),            ANY,                                       "the same" }, \
+    { REFUSE(pwritev, ESPIPE),           ANY,                                       "the same" }, \
+    { REFUSE(preadv2, ESPIPE),           ANY,                                       "the same" }, \
+    { REFUSE(pwritev2, ESPIPE),          ANY,                                       "the same" }, \
+    { REFUSE(fallocate, ESPIPE),         ANY,                                       "the same" }, \
+    { REFUSE(ftruncate, EINVAL),         ANY,                                       "the same" }, \
+    { REFUSE(fsync, EINVAL),             ANY,                                       "os.fsync(1): the same" }, \
+    { REFUSE(fdatasync, EINVAL),         ANY,                                       "the same" }, \
+    { REFUSE(sync, EPERM),               ANY,                                       "there is no file to write back" }, \
+    { REFUSE(flock, EPERM),              ANY,                                       "nobody else has what would be locked" }, \
+    { REFUSE(fchmod, EPERM),             ANY,                                       "the standard streams are as they are" }, \
+    { REFUSE(fchown, EPERM),             ANY,                                       "the same" }, \
+    { REFUSE(sendfile, EINVAL),          ANY,                                       "there are no files to copy from or to" }, \
+    { REFUSE(copy_file_range, EINVAL),   ANY,                                       "the same" }, \
+    { REFUSE(splice, EINVAL),            ANY,                                       "the same" }, \
+    { REFUSE(fadvise64, ESPIPE),         ANY,                                       "the standard streams are pipes" }, \
+    { REFUSE(fgetxattr, EPERM),          ANY,                                       "as fchmod" }, \
+    { REFUSE(flistxattr, EPERM),         ANY,                                       "the same" }, \
+    { REFUSE(fsetxattr, EPERM),          ANY,                                       "the same" }, \
+    { REFUSE(fremovexattr, EPERM),       ANY,                                       "the same" }, \
+    { REFUSE(close_range, EPERM),        ANY,                                       "os.closerange(): one by one then, which is asked about" }, \
+    { REFUSE(sched_get_priority_max, EPERM), ANY,                                   "as getpriority" }, \
+    { REFUSE(sched_get_priority_min, EPERM), ANY,                                   "the same" }, \
+    { REFUSE(getrandom, EINVAL),         ANY,                                       "os.GRND_RANDOM: there is one source" },
+
+/*
  * What CPython 3.11 still asks for once it has started and its modules are in memory. No thread is made in there: those that the job may have are there
  * before the seal. A row that says ANSWER is answered by us (worker/engines/python/answer.c): the standard streams are not descriptors, and the handlers
  * of our own signals stay ours, whatever the module signal says.
@@ -269,6 +345,7 @@ static const struct policy_row lua_template_rows[] = {
     { ALLOW(readv),                      IF(INT_IS(0, LINK_FD)),                    "as read" }, \
     { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
     { ANSWER(writev),                    ANY,                                       "as write; libc's last words before it aborts" }, \
+    { ANSWER(readv),                     ANY,                                       "as read" }, \
     { ANSWER(newfstatat),                ANY,                                       "0, 1 and 2 are pipes to open(0) and os.fstat(); a path: EACCES" }, \
     { ANSWER(fstat),                     ANY,                                       "as newfstatat" }, \
     { ANSWER(fcntl),                     ANY,                                       "os.fdopen(1): flags of 0, 1 and 2; else EBADF" }, \
@@ -310,6 +387,7 @@ static const struct policy_row lua_template_rows[] = {
     { REFUSE(socketpair, EACCES),        ANY,                                       "as socket" }, \
     { REFUSE(openat, EACCES),            ANY,                                       "no file can be opened" }, \
     ROWS_NO_PATHS \
+    ROWS_NO_MACHINE \
     ROWS_SOFT \
     ROWS_SANITIZER
 

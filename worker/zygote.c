@@ -522,8 +522,6 @@ static int prepare(struct zygote *z)
         return -errno;
     rc = z->engine->prepare();
     place_learn();
-    if (rc == 0)
-        rc = walls_measure();
     if (rc == 0 && z->engine->filter != NULL)
         z->filter = *z->engine->filter();
     else if (rc == 0)
@@ -531,7 +529,7 @@ static int prepare(struct zygote *z)
     if (rc == 0 && z->engine->warm != NULL)
         rc = prepare_templates(z);
     malloc_trim(0); /* what compiling used is not for our children to carry */
-    return rc;
+    return rc == 0 ? walls_measure() : rc;
 }
 
 /* After all that needs the host's files. What changes our credentials may have forgotten whose death is ours. */

@@ -291,7 +291,7 @@ static void workers_end_with_their_zygote(void **state)
     broker_expect_idle(host->b, HOST_SPARE); /* the jobs of the test before have just used some up */
     t = tree_of(host->zygote);
     assert_true(t->n >= 1 + HOST_SPARE);
-    assert_int_equal(kill(host->zygote, SIGKILL), 0);
+    support_kill(host->zygote, SIGKILL);
     for (unsigned i = 0; i < t->n; i++)
         proc_wait_gone(t->pidfds[i]);
     (void)proc_expect(coop(host->b, "run", script(host->b, "after.lua", "print('x')")), 0);

@@ -1,6 +1,8 @@
 """stackless.run(): watchdogs and their interrupts. runtime.md 1.3, row by row."""
 
 import stackless
+import threading
+import time
 from rows import main, raises, same
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
@@ -29,6 +31,54 @@ def run_returns_when_nobody_can_run():
     assert run() is None
     same((stackless.runcount, c.balance, said()), (1, -1, "a"))
     t.kill()
+
+
+def run_waits_for_those_that_sleep():
+    def sleeps():
+        time.sleep(0.01)
+        log.append("slept")
+        lock.acquire()
+        same(lock.acquire(timeout=0.01), False)
+        log.append("timed out")
+    lock = threading.Lock()
+    tasklet(sleeps)()
+    assert run() is None
+    same(said(), "slept timed out")
+
+
+def threadblock_waits_for_what_other_threads_do_and_for_their_end():
+    c, go = channel(), threading.Lock()
+    go.acquire()
+
+    def other():
+        go.acquire()
+        c.send("sent")
+    thread = threading.Thread(target=other)
+    try:
+        thread.start()
+    except RuntimeError:  # the job has no further thread
+        return
+    t = tasklet(lambda: (log.append(c.receive()), c.receive()))()
+    run()
+    same((said(), t.blocked), ("", -1))
+    go.release()
+    run(threadblock=True)
+    same((said(), t.blocked), ("sent", -1))
+    thread.join()
+    t.kill()
+
+
+def main_that_waits_learns_that_the_last_other_thread_has_ended():
+    go = threading.Lock()
+    go.acquire()
+    thread = threading.Thread(target=go.acquire)
+    try:
+        thread.start()
+    except RuntimeError:
+        return
+    tasklet(go.release)()
+    raises(RuntimeError, "the main tasklet is receiving without a sender available.", channel().receive)
+    thread.join()
 
 
 def a_hard_timeout_returns_the_victim_which_is_out_of_the_ring():

@@ -300,8 +300,8 @@ static void feed(struct proc *p)
         close_fd(&p->in_fd);
 }
 
-/* Something happened to p, or time is up. */
-static void turn(struct proc *p, uint64_t started_ms)
+/* Something happened to p, from which time is counted anew, or time is up: what is long but goes on is not lost. */
+static void turn(struct proc *p, uint64_t *started_ms)
 {
     struct pollfd f[] = {
         {.fd = p->in_left > 0 ? p->in_fd : -1, .events = POLLOUT},
@@ -310,10 +310,11 @@ static void turn(struct proc *p, uint64_t started_ms)
         { .fd = p->code < 0 ? p->pidfd : -1,   .events = POLLIN },
     };
 
-    if (poll(f, 4, support_left_ms(started_ms)) == 0) {
+    if (poll(f, 4, support_left_ms(*started_ms)) == 0) {
         show_proc(p);
         support_fail("waited for ever for: %s", p->what);
     }
+    *started_ms = support_now_ms();
     if (f[0].revents != 0)
         feed(p);
     if (f[1].revents != 0 && !hear(&p->out, p->out_fd))
@@ -331,7 +332,7 @@ void proc_write(struct proc *p, const void *bytes, size_t len)
     p->in_bytes = bytes;
     p->in_left = len;
     while (p->in_left > 0 && p->in_fd >= 0)
-        turn(p, started);
+        turn(p, &started);
 }
 
 void proc_close_in(struct proc *p)
@@ -344,7 +345,7 @@ void proc_read(struct proc *p)
     p->unread = false;
 }
 
-static void turn_or_fail(struct proc *p, uint64_t started_ms, const char *what)
+static void turn_or_fail(struct proc *p, uint64_t *started_ms, const char *what)
 {
     if (p->code >= 0 && p->out_fd < 0 && p->err_fd < 0) {
         show_proc(p);
@@ -358,7 +359,7 @@ void proc_until(struct proc *p, const struct heard *h, const char *text)
     uint64_t started = support_now_ms();
 
     while (memmem(h->bytes, h->len, text, strlen(text)) == NULL)
-        turn_or_fail(p, started, text);
+        turn_or_fail(p, &started, text);
 }
 
 void proc_until_len(struct proc *p, const struct heard *h, size_t len)
@@ -366,7 +367,7 @@ void proc_until_len(struct proc *p, const struct heard *h, size_t len)
     uint64_t started = support_now_ms();
 
     while (h->len < len)
-        turn_or_fail(p, started, "enough");
+        turn_or_fail(p, &started, "enough");
 }
 
 int proc_end(struct proc *p)
@@ -374,7 +375,7 @@ int proc_end(struct proc *p)
     uint64_t started = support_now_ms();
 
     while (p->code < 0 || (!p->unread && (p->out_fd >= 0 || p->err_fd >= 0)))
-        turn(p, started);
+        turn(p, &started);
     return p->code;
 }
 

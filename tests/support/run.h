@@ -3,7 +3,7 @@
  *
  * Side:    tests. One thread; whoever waits for one process does not read from the others meanwhile.
  * Owned:   a struct proc lives until support_release(), which also kills what still runs. It dies with the test program.
- * Blocks:  every wait is for an event (bytes, an end), at most SUPPORT_WAIT_MS; then the test fails and shows what was heard.
+ * Blocks:  every wait is for an event (bytes, an end), at most SUPPORT_WAIT_MS without any; then the test fails and shows what was heard.
  */
 #ifndef TESTS_SUPPORT_RUN_H
 #define TESTS_SUPPORT_RUN_H

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,14 @@ void support_turn(uint64_t started_ms, const char *what)
     if (support_left_ms(started_ms) == 0)
         support_fail("waited for ever: %s", what);
     nanosleep(&turn, NULL);
+}
+
+void support_kill(pid_t pid, int sig)
+{
+    if (pid <= 0)
+        support_fail("no such process to send a signal to: %d", (int)pid);
+    if (kill(pid, sig) != 0)
+        support_fail("kill(%d, %d): %s", (int)pid, sig, strerror(errno));
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,9 @@ int support_left_ms(uint64_t started_ms);
 /* One turn of a wait for something that sends no event (a number in /proc): a few ms, then look again. Fails after SUPPORT_WAIT_MS. */
 void support_turn(uint64_t started_ms, const char *what);
 
+/* kill(2) of one process, which must be there. A finder's 0, "none now", fails the test by name: kill(2) would take it for all of ours. */
+void support_kill(pid_t pid, int sig);
+
 /* build/FLAVOUR/PROGRAM: from $COOP_BUILD, else from where this test lies. */
 const char *support_program(const char *name);
 

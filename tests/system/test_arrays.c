@@ -105,7 +105,7 @@ static void a_released_task_is_not_held_again_by_the_next_broker(void **state)
 static void kill_worker_of(struct broker *b, const char *id, unsigned attempt)
 {
     broker_says_times(b, "to=running", id, attempt);
-    assert_int_equal(kill(broker_worker_with_job(b), SIGKILL), 0);
+    support_kill(broker_worker_with_job(b), SIGKILL);
     broker_says_times(b, "from=running", id, attempt);
 }
 

@@ -402,7 +402,7 @@ static void a_worker_that_dies_of_a_signal_gives_that_signal(void **state)
     json_t *r;
 
     id = submit(b, script(b, "a.lua", FOR_EVER));
-    assert_int_equal(kill(broker_worker_with_job(b), SIGSEGV), 0);
+    support_kill(broker_worker_with_job(b), SIGSEGV);
     (void)proc_expect(coop(b, "wait", id), COOP_EXIT_SIGNAL_BASE + SIGSEGV);
     r = expect_end(b, id, "signal");
     assert_int_equal(json_num(r, "signal"), SIGSEGV);
@@ -414,7 +414,7 @@ static void a_worker_that_dies_of_a_signal_gives_that_signal(void **state)
 static void kill_worker_of(struct broker *b, const char *id, unsigned attempt)
 {
     broker_says_times(b, "to=running", id, attempt);
-    assert_int_equal(kill(broker_worker_with_job(b), SIGKILL), 0);
+    support_kill(broker_worker_with_job(b), SIGKILL);
     broker_says_times(b, "from=running", id, attempt);
 }
 
@@ -504,7 +504,7 @@ static void input_that_was_read_is_not_read_twice(void **state)
     p = coop_start(b, "run", script(b, "a.lua", BURN "print('got ' .. io.read())\nprint(io.read())"));
     proc_write(p, "one\n", 4);
     proc_until(p, &p->out, "got one\n");
-    assert_int_equal(kill(broker_worker_with_job(b), SIGKILL), 0);
+    support_kill(broker_worker_with_job(b), SIGKILL);
     (void)proc_expect(p, COOP_EXIT_PLATFORM);
     expect_has(p->err, "worker_lost");
     (void)last_receipt(b, "failed", "worker_lost");

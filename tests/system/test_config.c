@@ -201,7 +201,7 @@ static void a_user_whose_tenant_is_not_there_is_told_at_check_start_and_sighup(v
     proc_expect(p, 0);
     expect_lacks(p->err, "nobodies");
     (void)config_file(b, "uid-tenant: {65534: others}\n");
-    assert_int_equal(kill(b->proc->pid, SIGHUP), 0);
+    support_kill(b->proc->pid, SIGHUP);
     broker_says(b, "uid_tenant_missing", "tenant=others");
 }
 

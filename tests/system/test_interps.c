@@ -265,7 +265,7 @@ static void a_killed_process_is_told_to_all_who_wait_for_it_whatever_it_did(void
         const Pb__CallFailure *f;
 
         host_runs(c, id, "function f() end");
-        assert_int_equal(kill(pid, SIGSTOP), 0);
+        support_kill(pid, SIGSTOP);
         if (kind == EXEC)
             op = host_exec(c, id, FOR_EVER, 0);
         else if (kind == CALL || kind == WAITING)
@@ -277,7 +277,7 @@ static void a_killed_process_is_told_to_all_who_wait_for_it_whatever_it_did(void
         if (kind == WAITING)
             second = host_call(c, id, "f", "\x80", 1);
         (void)status(c, id); /* behind it: the broker has it */
-        assert_int_equal(kill(pid, SIGKILL), 0);
+        support_kill(pid, SIGKILL);
         if (op != NULL) {
             f = host_failure(op, CE(EXECUTION_FAILED));
             assert_int_equal(f->cause, CA(WORKER_LOST));

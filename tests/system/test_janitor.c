@@ -160,10 +160,10 @@ static void a_broker_whose_janitor_was_killed_goes_on_and_leaves_nothing(void **
     nothing = traces_take(b);
     broker_up(b);
     janitor = broker_janitor(b);
-    assert_int_equal(kill(janitor, SIGSTOP), 0);
+    support_kill(janitor, SIGSTOP);
     for (int i = 0; i < 3; i++) /* it is told of these, and does not hear it */
         (void)proc_expect(coop(b, "run", "--", "true"), 0);
-    assert_int_equal(kill(janitor, SIGKILL), 0);
+    support_kill(janitor, SIGKILL);
     broker_says(b, "event=janitor_gone", NULL);
     for (int i = 0; i < 3; i++)
         expect_text(proc_expect(coop(b, "run", "--", "sh", "-c", "(setsid sleep 1000 &) ; echo x >file; echo on"), 0)->out, "on\n");
@@ -184,7 +184,7 @@ static void what_both_leave_is_removed_by_the_next_broker(void **state)
     nothing = traces_take(b);
     broker_up(b);
     j = start_jobs(b);
-    assert_int_equal(kill(broker_janitor(b), SIGKILL), 0);
+    support_kill(broker_janitor(b), SIGKILL);
     broker_kill(b);
     expect_gone(&j);
     broker_up(b);
@@ -206,7 +206,7 @@ static void the_next_broker_waits_until_the_janitor_has_done(void **state)
     broker_up(b);
     j = start_jobs(b);
     janitor = broker_janitor(b);
-    assert_int_equal(kill(janitor, SIGSTOP), 0);
+    support_kill(janitor, SIGSTOP);
     broker_kill(b);
     helper = fork();
     assert_true(helper >= 0);

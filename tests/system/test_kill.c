@@ -116,7 +116,7 @@ static void kill_zygote(struct scene *s)
     struct tree *old = tree_of(zygote);
     unsigned ready = broker_said(s->b, "event=zygote_ready", NULL);
 
-    assert_int_equal(kill(zygote, SIGKILL), 0);
+    support_kill(zygote, SIGKILL);
     for (unsigned i = 0; i < old->n; i++)
         proc_wait_gone(old->pidfds[i]);
     broker_says_times(s->b, "event=zygote_ready", NULL, ready + 1);

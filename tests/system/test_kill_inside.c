@@ -84,18 +84,18 @@ static void put_number(struct scene *s, const char *queue, int64_t n)
 /* Its child is held, so that it does not answer. */
 static void hold_child(struct scene *s)
 {
-    assert_int_equal(kill(s->child_pid, SIGSTOP), 0);
+    support_kill(s->child_pid, SIGSTOP);
 }
 
 /* No new process is made, whoever waits for one. */
 static void hold_zygote(struct scene *s)
 {
-    assert_int_equal(kill(broker_zygote(s->b), SIGSTOP), 0);
+    support_kill(broker_zygote(s->b), SIGSTOP);
 }
 
 static void let_zygote_go(struct scene *s)
 {
-    assert_int_equal(kill(broker_zygote(s->b), SIGCONT), 0);
+    support_kill(broker_zygote(s->b), SIGCONT);
 }
 
 /* A getter that is dead takes nothing: what is put now is for the next. */
@@ -295,7 +295,7 @@ static void kill_it(struct scene *s, const struct kind *k)
     assert_int_equal(number_in(s, "word"), 1);
     if (k->meet != NULL)
         k->meet(s);
-    assert_int_equal(kill(s->pid, SIGKILL), 0);
+    support_kill(s->pid, SIGKILL);
     if (k->let_go != NULL)
         k->let_go(s);
     expect_failure(op, "ExecutionFailed", "worker_lost");
@@ -381,7 +381,7 @@ static void killed_sender(struct scene *s)
     of_it = monitor(s, s->id);
     OK(coop_interp_exec_begin(s->c, s->id, NULL, PUTS, strlen(PUTS), FOR_EVER, &op, &why));
     assert_int_equal(number_in(s, "word"), 1);
-    assert_int_equal(kill(s->pid, SIGKILL), 0);
+    support_kill(s->pid, SIGKILL);
     expect_monitor(of_it, "worker_lost");
     expect_failure(op, "ExecutionFailed", "worker_lost");
 }

@@ -72,6 +72,11 @@ static const struct end ends[] = {
     { "exit() in a constructor ends it before it begins", "early_exits", { NULL }, DEFAULTS, ENDS(4), "in the constructor\n", NULL },
     { "a bad pointer is SIGSEGV", "behave", { "segv" }, DEFAULTS, SIG(SIGSEGV), "", "signal 11" },
     { "a division by zero is SIGFPE", "behave", { "divides" }, DEFAULTS, SIG(SIGFPE), "", "signal 8" },
+    { "what it printed before a bad pointer is seen", "behave", { "says_and_dies", "segv" }, DEFAULTS, SIG(SIGSEGV), "before\n", "signal 11" },
+    { "before a division by zero", "behave", { "says_and_dies", "fpe" }, DEFAULTS, SIG(SIGFPE), "before\n", "signal 8" },
+    { "before an instruction that there is not", "behave", { "says_and_dies", "ill" }, DEFAULTS, SIG(SIGILL), "before\n", "signal 4" },
+    { "before bytes to print that are nowhere", "behave", { "says_and_dies", "write" }, DEFAULTS, SIG(SIGSEGV), "before\n", "signal 11" },
+    { "before abort()", "behave", { "says_and_dies", "abort" }, DEFAULTS, SIG(SIGABRT), "before\n", "abort()" },
     { "there is no descriptor to wait on", "behave", { "waits_on_descriptors" }, DEFAULTS, ENDS(0), "", NULL },
     { "an endless loop ends at the cpu limit", "behave", { "loops" }, "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", 0, "", "cpu_limit" },
     { "a tasklet that ignores its cancellation ends at the cpu limit", "behave", { "leaves_stubborn_ones" }, "cpu=300ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", 0, "", "cpu_limit" },
@@ -491,7 +496,7 @@ static void a_native_zygote_that_dies_is_replaced_and_lua_does_not_notice(void *
     (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
     assert_int_equal(zygotes(), 2);
     lua = broker_zygote(b);
-    assert_int_equal(kill(broker_zygote_of(b, "native"), SIGKILL), 0);
+    support_kill(broker_zygote_of(b, "native"), SIGKILL);
     broker_says(b, "event=zygote_gone", "engine=native");
     (void)proc_expect(coop(b, "run", behave(), "code", "3"), 3);
     assert_int_equal(broker_zygote(b), lua);

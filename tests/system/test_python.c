@@ -64,6 +64,11 @@ static const struct end ends[] = {
     { "signals raised by itself reach its handlers", "import signal\nfor s in signal.SIGUSR1, signal.SIGTERM, signal.SIGINT:\n    signal.signal(s, lambda n, f: print(n))\n    signal.raise_signal(s)", NULL, ENDS(0), "10\n15\n2\n", NULL },
     { "threads within the limit run and end", "import threading\nr = []\nfor k in range(20):\n    t = [threading.Thread(target=r.append, args=(i,)) for i in range(3)]\n    [x.start() for x in t]; [x.join() for x in t]\nprint(len(r), sorted(set(r)))", "threads=4", ENDS(0), "60 [0, 1, 2]\n", NULL },
     { "a pool of threads works", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as p: print(sum(p.map(lambda x: x * x, range(100))))", "threads=4", ENDS(0), "328350\n", NULL },
+    { "memory is mapped", "import mmap\nm = mmap.mmap(-1, 8192); m[:3] = b'abc'; m.flush(); m.resize(1 << 20)\nprint(m[:3], len(m), type(m) is mmap.mmap); m.close()\nprint(mmap.mmap(-1, 10, access=mmap.ACCESS_WRITE).write(b'xy'))", NULL, ENDS(0), "b'abc' 1048576 True\n2\n", NULL },
+    { "its own signals reach it from any thread", "import os, signal, threading\ngot = []\nsignal.signal(signal.SIGUSR1, lambda n, f: got.append(threading.current_thread() is threading.main_thread()))\n"
+      "other = lambda f: (t := threading.Thread(target=f), t.start(), t.join())\nme, end = threading.get_ident(), threading.Event()\n"
+      "os.kill(os.getpid(), 10); signal.pthread_kill(me, 10); signal.raise_signal(10)\nother(lambda: os.kill(os.getpid(), 10)); other(lambda: signal.pthread_kill(me, 10))\n"
+      "t = threading.Thread(target=end.wait); t.start(); signal.pthread_kill(t.ident, 10); signal.pthread_kill(t.ident, 0); end.set(); t.join()\nprint(got)", "threads=2", ENDS(0), "[True, True, True, True, True, True]\n", NULL },
     { "a thread too many is refused with the limit named", "import threading; threading.Thread(target=print).start()", NULL, FAILS, "", "can't start new thread: the job's limit is threads=1, main included (--limit threads=2)" },
     { "an error in a thread is told with its line", "import threading\ndef f():\n    1 / 0\nthreading.Thread(target=f).start()", "threads=2", ENDS(0), "", "    1 / 0\n    ~~^~~\nZeroDivisionError" },
     { "threads that outlive main are waited for", "import threading\nsaid = threading.Event()\nthreading.Thread(target=lambda: (said.wait(), print('late'))).start(); print('main'); said.set()", "threads=2", ENDS(0), "main\nlate\n", NULL },
@@ -197,9 +202,9 @@ static void a_line_is_out_before_the_script_goes_on(void **state)
 static void a_cancel_is_keyboardinterrupt(void **state)
 {
     static const char *const codes[] = {
-        "print('up')\ntry:\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-        "import time\nprint('up')\ntry:\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-        "print('up')\ntry:\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
+        "try:\n    print('up')\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import time\ntry:\n    print('up')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "try:\n    print('up')\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
     };
 
     (void)state;
@@ -226,6 +231,18 @@ static void a_handler_of_sigterm_is_asked_instead(void **state)
 }
 
 /* ---- what must not be the same twice --------------------------------------------------------------------------------------------------- */
+
+static void signal_pause_waits_for_it(void **state)
+{
+    struct proc *p = coop_start(b, "run", "-c",
+                                "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('term'))\n"
+                                "print('up')\nsignal.pause()\nprint('back')");
+
+    (void)state;
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    expect_text(proc_expect(p, 0)->out, "up\nterm\nback\n");
+}
 
 static void random_numbers_of_two_jobs_differ(void **state)
 {
@@ -319,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_cancel_is_keyboardinterrupt),
         cmocka_unit_test(a_handler_of_sigterm_is_asked_instead),
         cmocka_unit_test(random_numbers_of_two_jobs_differ),
+        cmocka_unit_test(signal_pause_waits_for_it),
         cmocka_unit_test(numpy_works_by_capability_and_is_named_without),
         cmocka_unit_test(the_capability_is_pythons_alone),
         cmocka_unit_test(a_template_has_its_modules_and_its_names),

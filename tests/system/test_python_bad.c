@@ -41,7 +41,13 @@ static const struct end ends[] = {
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
-    { "deeper than the stack, with the limit taken away, is RecursionError by name", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: the C stack is used up" },
+    { "deeper than the stack, with the limit taken away, is RecursionError", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: maximum recursion depth exceeded while getting the repr" },
+    { "which can be handled, and comes again", "import sys\nsys.setrecursionlimit(10**9)\nclass R:\n    def __repr__(self): return repr(self)\nfor i in range(9):\n    try: repr(R())\n    except RecursionError: pass\n    else: 1 / 0", NULL, EXIT(0), "" },
+    { "so it is in threads, in each anew", "import sys, threading\nsys.setrecursionlimit(10**9)\ndone = []\nclass R:\n    def __repr__(self): return repr(self)\ndef f():\n    for i in range(3):\n        try: repr(R())\n        except RecursionError: done.append(i)\nfor i in range(9):\n    t = threading.Thread(target=f); t.start(); t.join()\nassert len(done) == 27, done", "threads=2", EXIT(0), "" },
+    { "and in tasklets of a thread", "import stackless, sys, threading\nsys.setrecursionlimit(10**9)\ndone = []\nclass R:\n    def __repr__(self): return repr(self)\ndef f():\n    try: repr(R())\n    except RecursionError: done.append(1)\ndef g(): stackless.tasklet(f)(); stackless.tasklet(f)(); stackless.run(); f()\nt = threading.Thread(target=g); t.start(); t.join()\nassert len(done) == 3, done", "threads=2", EXIT(0), "" },
+    { "what C nests without asking Python ends it by that name", "it = iter(())\nfor i in range(10**6): it = filter(None, it)\nnext(it)", NULL, FAILS, "RecursionError: the C stack is used up" },
+    { "in a thread too", "import threading\nit = iter(())\nfor i in range(10**6): it = filter(None, it)\nthreading.Thread(target=next, args=(it,)).start()", "threads=2", FAILS, "RecursionError: the C stack is used up" },
+    { "a thread can be started when another was joined", "import threading\nfor i in range(500):\n    t = threading.Thread(target=int); t.start(); t.join()", "threads=2", EXIT(0), "" },
 
     /* greedy */
     { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },
@@ -79,7 +85,20 @@ static const struct end ends[] = {
       "libc = ctypes.CDLL(None, use_errno=True); at = struct.unpack('P', ctypes.string_at(id(m) + 56, 8))[0]\n"
       "assert ctypes.string_at(at, 8) == bytes(m[:8])\n"
       "assert libc.mprotect(ctypes.c_void_p(at), 4096, 3) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(13), "" },
-    { "shared memory is refused by name", "import mmap; mmap.mmap(-1, 1 << 20)", NULL, FAILS, "PermissionError: [Errno 1]" },
+    { "shared memory is refused to C", "import ctypes; libc = ctypes.CDLL(None, use_errno=True); assert libc.mmap(None, 4096, 3, 0x21, -1, 0) == -1; raise SystemExit(ctypes.get_errno())", NULL, EXIT(1), "" },
+    { "what asks about the machine is an error, and it goes on", "import os, signal, time, fcntl, resource\nbad = []\n"
+      "for f in (os.getloadavg, lambda: os.nice(1), lambda: os.getpriority(0, 0), lambda: os.setpriority(0, 0, 1), lambda: os.sched_setaffinity(0, {0}), lambda: os.sched_getaffinity(1),\n"
+      "        lambda: os.sched_getscheduler(0), lambda: os.sched_getparam(0), lambda: os.sched_rr_get_interval(0), lambda: signal.alarm(1), lambda: signal.setitimer(0, 1),\n"
+      "        lambda: signal.setitimer(2, 1), lambda: signal.getitimer(0), lambda: signal.sigwait({10}), lambda: signal.sigtimedwait({10}, 0), signal.sigpending, os.pipe,\n"
+      "        lambda: time.clock_settime(0, 1), os.wait, lambda: os.waitpid(-1, 0), lambda: os.waitid(0, 0, 4), lambda: os.getsid(0), lambda: os.getpgid(0), os.setsid, os.getgroups,\n"
+      "        os.getresuid, lambda: os.memfd_create('x'), lambda: os.pread(0, 1, 0), lambda: os.pwrite(1, b'x', 0), lambda: os.fsync(1), lambda: os.ftruncate(1, 0),\n"
+      "        lambda: fcntl.flock(1, 2), lambda: os.mkfifo('x'), lambda: os.sendfile(1, 0, 0, 1), lambda: os.splice(0, 1, 1), lambda: os.posix_fallocate(1, 0, 1),\n"
+      "        lambda: signal.pthread_kill(1, 0), lambda: os.getrandom(1, os.GRND_RANDOM), lambda: os.getxattr(1, 'user.x'), lambda: os.fstatvfs(1)):\n"
+      "    try: bad.append(f())\n    except OSError as e: assert e.errno and e.strerror\n"
+      "os.closerange(5, 9); os.sync()\nassert not bad, bad", NULL, EXIT(0), "" },
+    { "with the reason where that is no secret", "import signal; signal.alarm(1)", NULL, FAILS, "PermissionError: [Errno 1] SIGALRM and the timers of a process are the worker's own" },
+    { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
+    { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
     { "memory that ends at a tasklet is an error that names the limit", "import stackless\nc = stackless.channel()\nwhile True: stackless.tasklet(c.receive)()", "memory=64M,tasklets=1000000", FAILS, "MemoryError: no memory for one more tasklet; raise it with --limit memory=SIZE" },
     { "tasklets that hibernate are thrown out at the end", "import stackless, sys\ndef f():\n    try: stackless.schedule_remove()\n    finally: print('thrown out', file=sys.stderr)\n"
@@ -126,6 +145,10 @@ static void what_was_flushed_before_a_crash_is_seen(void **state)
                             COOP_EXIT_SIGNAL_BASE + SIGSEGV)
                     ->out,
                 "told\n");
+    expect_text(proc_expect(coop(b, "run", "-c", "import ctypes\nprint('not told'); ctypes.CDLL(None).write(1, 8, 100)"),
+                            COOP_EXIT_SIGNAL_BASE + SIGSEGV)
+                    ->out,
+                "not told\n");
 }
 
 static void one_that_ignores_a_cancel_is_killed(void **state)

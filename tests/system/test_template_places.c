@@ -123,7 +123,7 @@ static void nothing_is_left_of_a_zygote_that_is_killed(void **state)
         skip();
     zygote = broker_zygote(b);
     t = start(b, &template);
-    assert_int_equal(kill(zygote, SIGKILL), 0);
+    support_kill(zygote, SIGKILL);
     for (unsigned i = 0; i < t->n; i++)
         if (t->pids[i] == template || t->pids[i] == zygote)
             proc_wait_gone(t->pidfds[i]);
@@ -139,7 +139,7 @@ static void a_child_goes_on_when_its_template_is_killed_and_ends_with_its_job(vo
     if (b == NULL)
         skip();
     (void)start(b, &template);
-    assert_int_equal(kill(template, SIGKILL), 0);
+    support_kill(template, SIGKILL);
     broker_says(b, "template_ended", "worker_lost");
     template_kill_job(b, job);
     expect_end(b, job, "cancelled");

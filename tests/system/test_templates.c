@@ -165,7 +165,7 @@ static void a_template_that_is_killed_is_built_again_when_it_is_wanted(void **st
 
     (void)state;
     pid = (pid_t)template_build("shot", "x = 1")->pid;
-    assert_int_equal(kill(pid, SIGKILL), 0);
+    support_kill(pid, SIGKILL);
     while (template_status("shot")->pid != 0)
         support_turn(start, "the template's end");
     assert_string_equal(template_run("shot", "print(x)"), "1\n");
@@ -179,7 +179,7 @@ static void a_zygote_that_is_killed_takes_its_templates_along(void **state)
 
     (void)state;
     pid = (pid_t)template_build("orphan", "x = 1")->pid;
-    assert_int_equal(kill(zygote, SIGKILL), 0);
+    support_kill(zygote, SIGKILL);
     while (kill(pid, 0) == 0)
         support_turn(start, "the template's end");
     assert_string_equal(template_run("orphan", "print(x)"), "1\n");

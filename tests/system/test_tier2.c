@@ -221,7 +221,7 @@ static void what_outlives_the_zygote_is_killed_by_the_broker(void **state)
     if (b == NULL)
         skip();
     t = scattered(b, &p);
-    assert_int_equal(kill(broker_zygote_of(b, "exec"), SIGKILL), 0);
+    support_kill(broker_zygote_of(b, "exec"), SIGKILL);
     expect_gone(t);
     proc_kill(p, SIGINT); /* it runs again with the next zygote */
     proc_kill(p, SIGINT);
@@ -290,7 +290,7 @@ static void the_next_broker_removes_what_a_killed_one_left(void **state)
     proc_until(p, &p->out, "started\n");
     proc_kill(b->proc, SIGSTOP); /* it would start another janitor */
     assert_int_not_equal(broker_janitor(b), 0);
-    (void)kill(broker_janitor(b), SIGKILL);
+    support_kill(broker_janitor(b), SIGKILL);
     broker_kill(b);
     assert_true(work_dirs(b) > 0);
     proc_kill(p, SIGKILL);

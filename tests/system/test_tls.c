@@ -433,11 +433,11 @@ static void a_renewed_pair_is_taken_at_sighup(void **state)
     give_pair(b, "tls");
     give_pair(b, "fresh");
     assert_int_equal(rename(support_text("%s/fresh/cert.pem", b->dir), at.cert), 0);
-    assert_int_equal(kill(b->proc->pid, SIGHUP), 0); /* not the key of that certificate */
+    support_kill(b->proc->pid, SIGHUP); /* not the key of that certificate */
     broker_says(b, "tls_pair_refused", "");
     (void)proc_expect(remote_(at.url, old, at.token_file, (const char *const[]){ "ls", NULL }), 0);
     assert_int_equal(rename(support_text("%s/fresh/key.pem", b->dir), key), 0);
-    assert_int_equal(kill(b->proc->pid, SIGHUP), 0);
+    support_kill(b->proc->pid, SIGHUP);
     broker_says(b, "tls_pair_read", "");
     expect_well();
     assert_int_not_equal(proc_end(remote_(at.url, old, at.token_file, (const char *const[]){ "ls", NULL })), 0);
@@ -451,7 +451,7 @@ static void a_front_that_dies_is_made_again(void **state)
     (void)state;
     expect_well();
     (void)front_of(at.b, &server);
-    assert_int_equal(kill(server, SIGKILL), 0);
+    support_kill(server, SIGKILL);
     broker_says(at.b, "tls_front_died", "");
     expect_well();
 }
@@ -463,7 +463,7 @@ static void a_supervisor_that_dies_is_made_again(void **state)
     pid_t server, front = front_of(b, &server);
 
     expect_well();
-    assert_int_equal(kill(front, SIGKILL), 0);
+    support_kill(front, SIGKILL);
     broker_says(b, "tls_front_gone", "");
     if (geteuid() == 0) {
         broker_says(b, "tls_pair_refused", "stays=none");
@@ -473,7 +473,7 @@ static void a_supervisor_that_dies_is_made_again(void **state)
     expect_well();
     assert_int_not_equal(front_of(b, &server), front);
     assert_true(fds_of(server) <= 8);
-    assert_int_equal(kill(server, SIGKILL), 0);
+    support_kill(server, SIGKILL);
     expect_well();
 }
 

@@ -311,7 +311,7 @@ static void a_courier_that_is_killed_costs_no_notice(void **state)
     const char *id = submit(b, "--webhook", address(), script(b, "noop.lua", "return 0\n"));
     struct request r = take();
 
-    assert_int_equal(kill(courier_of(b), SIGKILL), 0);
+    support_kill(courier_of(b), SIGKILL);
     close(r.fd);
     json_decref(r.json);
     r = take();

@@ -36,7 +36,7 @@
     "ALTER TABLE job DROP COLUMN kept_bytes; ALTER TABLE job DROP COLUMN log_bytes; "                                                        \
     "DROP TABLE idem; DROP TABLE label; DROP TABLE arr; DROP TABLE dep; DROP TABLE attempt; DROP TABLE cron; "                               \
     "DROP TABLE limiter; DROP TABLE tenant; DROP TABLE tenant_total; DROP TABLE token; DROP TABLE usage_day; "                               \
-    "DROP TABLE admin_act; DROP TABLE removed; DROP TABLE broker; DROP TABLE hook; "                                                         \
+    "DROP TABLE admin_act; DROP TABLE removed; DROP TABLE broker; DROP TABLE hook; DROP TABLE secret; "                                      \
     "DROP INDEX alias_of_tenant; ALTER TABLE alias_call DROP COLUMN tenant; CREATE INDEX job_unfinished ON job(id) WHERE state < 5; " STAMP( \
         7) ";"
 #define BACK_TO_2                                                                                                                          \

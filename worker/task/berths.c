@@ -28,11 +28,21 @@ int berths_open(size_t max, size_t size, bool closed, const struct berth_engine 
     if (rc != 0)
         return rc;
 #ifndef COOP_SWITCH_UCONTEXT /* its registers lie on its stack */
-    *b = (struct berths){ .max = max, .class = class, .engine = engine };
+    *b = (struct berths){ .class = class, .engine = engine };
     class_of(b)->berths = true;
     class_of(b)->closed = closed;
+    berths_limit(max);
 #endif
     return 0;
+}
+
+void berths_limit(size_t max)
+{
+    struct hibernate *h = &sched->hibernate;
+
+    sched->berths.max = max;
+    h->above = max / 2;
+    h->trigger = h->count + h->above;
 }
 
 void berths_finish(struct berths *b)

@@ -7,14 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "worker/engines/python/job.h"
+#include "worker/engines/python/state.h"
 #include "worker/input.h"
 #include "worker/output.h"
 #include "worker/serve.h"
@@ -67,6 +70,17 @@ static long answer_read(uint64_t fd, void *into, size_t size)
     memcpy(into, bytes, len);
     input_take(len);
     return (long)len;
+}
+
+static long answer_readv(uint64_t fd, const struct iovec *iov, uint64_t n)
+{
+    uint64_t i = 0;
+
+    if (n > IOV_MAX)
+        return -EINVAL;
+    while (i < n && iov[i].iov_len == 0)
+        i++;
+    return i < n ? answer_read(fd, iov[i].iov_base, iov[i].iov_len) : 0; /* less than asked for, as from any pipe */
 }
 
 static bool is_stream(uint64_t fd)
@@ -167,6 +181,30 @@ static long answer_raise(pid_t pid, int signo)
     return 0;
 }
 
+/* Until Python has a signal to handle: not one of the worker's own, which is what output that is due makes. */
+static long answer_pause(void)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGSYS);
+    sigdelset(&all, SIGSEGV);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    while (!py_state_signalled())
+        (void)ppoll(NULL, 0, NULL, &before);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -EINTR;
+}
+
+/* ---- the machine --------------------------------------------------------------------------------------------------------------- */
+
+/* libc's sysconf() does not look whether it has failed, so what it reads is nothing, and not what was on its stack. */
+static long answer_sysinfo(struct sysinfo *ret_info)
+{
+    memset(ret_info, 0, sizeof(*ret_info));
+    return -EPERM;
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------------------------- */
 
 bool python_answer(long nr, const uint64_t args[6], long *ret_result)
@@ -180,6 +218,10 @@ bool python_answer(long nr, const uint64_t args[6], long *ret_result)
     case SYS_read: *ret_result = answer_read(args[0], memory, args[2]); return true;
     case SYS_write: *ret_result = answer_write(args[0], memory, args[2]); return true;
     case SYS_writev: *ret_result = answer_writev(args[0], memory, args[2]); return true;
+    case SYS_readv: *ret_result = answer_readv(args[0], memory, args[2]); return true;
+    case SYS_pause: *ret_result = answer_pause(); return true;
+    case SYS_msync: *ret_result = 0; return true;
+    case SYS_sysinfo: *ret_result = answer_sysinfo((struct sysinfo *)(uintptr_t)args[0]); return true;
     case SYS_close: *ret_result = is_stream(args[0]) ? 0 : -EBADF; return true;
     case SYS_fstat: *ret_result = answer_fstat(args[0], memory); return true;
     case SYS_newfstatat: *ret_result = answer_fstatat(args); return true;

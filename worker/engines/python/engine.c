@@ -14,6 +14,7 @@
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/loop.h"
+#include "worker/engines/python/reserve.h"
 #include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/threads.h"
@@ -66,6 +67,14 @@ static PyObject *threads_max(PyObject *self, PyObject *none)
     return PyLong_FromUnsignedLong(python_threads_max());
 }
 
+static PyObject *thread_ends(PyObject *self, PyObject *none)
+{
+    (void)self;
+    (void)none;
+    python_thread_ends();
+    Py_RETURN_NONE;
+}
+
 /* exec(code, globals) with no frame above it, so that a script that looks up its stack sees itself alone. */
 static PyObject *execute_alone(PyObject *self, PyObject *args)
 {
@@ -86,6 +95,7 @@ static PyMethodDef internal[] = {
     {"finish",         finish,        METH_O,       NULL},
     { "execute_alone", execute_alone, METH_VARARGS, NULL},
     { "threads_max",   threads_max,   METH_NOARGS,  NULL},
+    { "thread_ends",   thread_ends,   METH_NOARGS,  NULL},
     { NULL,            NULL,          0,            NULL}
 };
 
@@ -237,7 +247,8 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
     PyObject *ending;
 
     python_job.spec = spec;
-    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
+    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0, spec->limits != NULL ? spec->limits->memory_bytes : 0);
+    python_reserve_main();
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
@@ -280,11 +291,13 @@ static void python_cancel(void)
         sched_interrupt(sched);
 }
 
-/* Of a tasklet's stack, or of main's, whose end is the job's. */
+/* Of a tasklet's stack, or of a thread's, whose end is the job's. */
 static int python_fault(void *address)
 {
     int rc = py_stack_fault(address);
 
+    if (rc == 0 && python_reserve_fault(address))
+        rc = 1;
     if (rc == 0)
         python_stack_fault(address);
     return rc;
@@ -293,8 +306,8 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
-    .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
+    .closed_bytes = (uint64_t)16 << 30 /* stacks of 1 MiB, PY_STACKS of each thread's, and further threads' heaps; where it ends more share one */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
 const struct engine python_packages_engine = { .name = "python-packages", .policy = "python", .prepare = python_prepare_packages, PYTHON_ENGINE };

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
 enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
@@ -41,6 +42,7 @@ void py_preempt(const void *context)
 /* Between two instructions of whoever runs. */
 static PyObject *end_slice(PyObject *self, PyObject *args)
 {
+    PyObject *result;
     py_tasklet *me;
 
     (void)self;
@@ -51,8 +53,12 @@ static PyObject *end_slice(PyObject *self, PyObject *args)
     if (py_state_busy(me->ts) != NULL || py_state_imports())
         Py_RETURN_NONE;
     sched->stats.slices++;
+    sched->until_poll = 1; /* that was long enough to look at clock and link */
     py_set_tempval(me, NULL);
-    return py_came_back(me, coop_yield());
+    me->left = PY_LEFT_BREAKER;
+    result = py_came_back(me, coop_yield());
+    me->left = PY_LEFT_CALL;
+    return result;
 }
 
 static void on_signal(int signo)

@@ -123,6 +123,10 @@ void py_carry_error(py_tasklet *t)
     if (t->greenlet != NULL || handle())
         return;
     who = PyErr_ExceptionMatches(PyExc_SystemExit) ? py_thread->main : py_watchdog();
+    if (py_is_no_business_of(who, t)) {
+        py_late_error();
+        return;
+    }
     bomb = py_bomb_of_error();
     if (bomb == NULL)
         PyErr_WriteUnraisable((PyObject *)t);

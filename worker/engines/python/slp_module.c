@@ -160,11 +160,12 @@ static int fill(PyObject *m)
 
 PyObject *slp_module(void)
 {
-    PyObject *m = PyModule_Create(&definition);
+    PyObject *m = PyModule_Create(&definition), *freeze = NULL;
 
-    if (m == NULL || fill(m) < 0 || py_task_open() < 0) {
+    if (m == NULL || fill(m) < 0 || py_task_open() < 0 || (freeze = PyImport_ImportModule("_coop_freeze")) == NULL) {
         Py_XDECREF(m);
         return NULL;
     }
+    Py_DECREF(freeze);
     return m;
 }

@@ -2,12 +2,13 @@
  * slp_run.c - see slp.h: stackless.run(), watchdogs, and interrupts by counted instructions.
  *
  * Watchdogs: whoever is in run() floats, on a stack of its own; when nobody can run, the innermost is revived, and it meets the error
- *            that nobody caught. One that wakes makes all inner ones runnable, whose run() returns then.
+ *            that nobody caught. Those that sleep or wait for an answer can run later, and are waited for. One that wakes makes all inner ones runnable, whose run() returns then.
  * Counting:  CPython 3.11 has no counter. While a run() with a timeout is active, and only the outermost of those counts, whoever runs is
  *            traced, instruction by instruction; that is slow, and ends with the run().
  */
 #include <errno.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
 static __thread struct {
@@ -37,7 +38,9 @@ static int interrupt(py_tasklet *t)
 
     irq.victim = t;
     py_wake(w, 0);
+    t->left = PY_LEFT_BEFORE;
     result = py_switch_to(w, true);
+    t->left = PY_LEFT_CALL;
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
 }
@@ -118,7 +121,7 @@ bool py_wake_watchdog(void)
 
     if (!py_floats(w) || w->task->why != py_watching)
         return false;
-    if (w->waits_for_sleepers && (sched->wheel.count > 0 || sched->polled > 0 || py_state_threads() > 0))
+    if (sched->wheel.count > 0 || sched->polled > 0 || (w->waits_for_threads && py_state_threads() > 0))
         return false;
     py_wake(w, 0);
     return true;
@@ -182,7 +185,7 @@ static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
     if (sched->switch_trap > 0)
         return sched_any() ? py_failed(-EPERM) : Py_NewRef(Py_None);
     me = py_current();
-    me->waits_for_sleepers = threadblock;
+    me->waits_for_threads = threadblock;
     push_watchdog(me);
     if (timeout > 0 && irq.watchdog == NULL) {
         irq.watchdog = me;
@@ -299,6 +302,6 @@ PyTypeObject slp_atomic_type = {
 
 PyMethodDef slp_run_functions[] = {
     {"run", (PyCFunction)(void (*)(void))run, METH_VARARGS | METH_KEYWORDS,
-     "run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False): until nobody can run, or one has run for timeout instructions: that one, out of the run queue."},
-    { NULL, NULL,                             0,                            NULL                                                                                                              }
+     "run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False): until nobody can run, now or later by the clock, or one has run for timeout instructions: that one, out of the run queue."},
+    { NULL, NULL,                             0,                            NULL                                                                                                                                         }
 };

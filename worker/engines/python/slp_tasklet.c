@@ -1,5 +1,5 @@
 /* slp_tasklet.c - see slp.h: the type tasklet: bound, set up, and what becomes of one that nobody knows any more. */
-#include "worker/engines/python/slp.h"
+#include "worker/engines/python/freeze.h"
 
 enum { KILL_ROUNDS = 10 };
 
@@ -49,6 +49,8 @@ void slp_unbind(py_tasklet *t)
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->tempval);
     Py_CLEAR(t->context);
+    if (t->frozen != NULL && !py_begun(t))
+        py_forget_frozen(t);
 }
 
 /* Alive, but paused: it has arguments. They are taken over. */
@@ -153,26 +155,16 @@ static PyObject *bind_thread(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *reduce(PyObject *self, PyObject *nothing)
-{
-    (void)nothing;
-    if (py_thread != NULL && (py_tasklet *)self == py_current())
-        PyErr_SetString(PyExc_RuntimeError, "You cannot __reduce__ the tasklet which is current.");
-    else
-        PyErr_SetString(PyExc_TypeError, "cannot pickle 'stackless.tasklet' object: this worker has no serialization of tasklets");
-    return NULL;
-}
-
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_tasklet_methods[] = {
-    {"bind",         METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
-     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                           },
-    { "setup",       METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
-     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                },
-    { "bind_thread", METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
-    { "__reduce__",  METHOD(reduce),      METH_NOARGS,                  NULL                                                                         },
-    { NULL,          NULL,                0,                            NULL                                                                         }
+    {"bind",           METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
+     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                             },
+    { "setup",         METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
+     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
+    { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
+    { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
+    { NULL,            NULL,                0,                            NULL                                                                         }
 };
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
@@ -222,7 +214,7 @@ static int traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(t->kwargs);
     Py_VISIT(t->tempval);
     Py_VISIT(t->context);
-    return 0;
+    return t->frozen != NULL ? py_frozen_visit(t->frozen, visit, arg) : 0;
 }
 
 static int clear(PyObject *self)
@@ -235,6 +227,8 @@ static int clear(PyObject *self)
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->tempval);
     Py_CLEAR(t->context);
+    if (t->frozen != NULL && !py_begun(t))
+        py_forget_frozen(t);
     return 0;
 }
 

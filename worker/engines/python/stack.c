@@ -32,21 +32,13 @@ int python_stack_measure(void)
 }
 
 static const char message[] = "the C stack is used up: calls through C (repr, json, pickle, re, __del__, ...) are nested too deep for it. "
-                              "sys.setrecursionlimit() was set higher than 8 MiB of stack bear\n";
+                              "sys.setrecursionlimit() was set higher than its stack bears\n";
 
-/*
- * Above its end the kernel makes it grow, and no access to it faults: so any fault in it is its end, wherever that is. The kernel reckons from behind
- * arguments and variables, which libc's top is in front of.
- */
-void python_stack_fault(const void *address)
+void python_stack_used_up(void)
 {
     static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION, .type = "RecursionError" };
-    struct rlimit limit;
-    uintptr_t at = (uintptr_t)address, size = MOST;
 
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size)
-        size = limit.rlim_cur;
-    if (top == 0 || at >= top || at < top - size - GUARD || link_is_mine())
+    if (link_is_mine())
         return;
     memcpy(o.message, message, sizeof(message) - 2); /* without the line's end */
     output_write(PB__STREAM__STREAM_STDERR, "RecursionError: ", 16);
@@ -62,4 +54,24 @@ void python_out_of_memory(void)
         return;
     output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
     serve_finish(&o);
+}
+
+/*
+ * Above its end the kernel makes it grow, and no access to it faults: so any fault in it is its end, wherever that is. The kernel reckons from behind
+ * arguments and variables, which libc's top is in front of.
+ */
+bool python_stack_has(const void *address)
+{
+    struct rlimit limit;
+    uintptr_t at = (uintptr_t)address, size = MOST;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size)
+        size = limit.rlim_cur;
+    return top != 0 && at < top && at >= top - size - GUARD;
+}
+
+void python_stack_fault(const void *address)
+{
+    if (python_stack_has(address))
+        python_stack_used_up();
 }

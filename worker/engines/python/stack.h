@@ -6,6 +6,8 @@
 #ifndef PYTHON_STACK_H
 #define PYTHON_STACK_H
 
+#include <stdbool.h>
+
 /* In the zygote: where it is. 0 or -errno. */
 int python_stack_measure(void);
 
@@ -14,5 +16,11 @@ void python_stack_fault(const void *address);
 
 /* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
 void python_out_of_memory(void);
+
+/* Whether that would be its end. */
+bool python_stack_has(const void *address);
+
+/* The job ends with RecursionError, and this does not return; unless a frame to the broker is half written: then the fault has to end it. */
+void python_stack_used_up(void);
 
 #endif

@@ -112,6 +112,17 @@ void py_state_back(PyThreadState *ts, void *away)
     ts->cframe = on_stack;
 }
 
+/* As PyGILState_GetThisThreadState(), which is not said to be async-signal-safe. */
+PyThreadState *py_state_own(void)
+{
+    return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
+}
+
+bool py_state_signalled(void)
+{
+    return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
+}
+
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Everything a tasklet has left in it. Destructors run code, which may leave something more. */
@@ -260,7 +271,7 @@ void py_state_no_deeper(PyThreadState *ts)
 {
     if (ts->recursion_remaining <= 0)
         return;
-    ts->recursion_limit = interp->ceval.recursion_limit;
+    ts->recursion_limit = ts->interp->ceval.recursion_limit;
     ts->recursion_remaining = 0;
 }
 
@@ -281,6 +292,36 @@ void py_state_refinalize(PyObject *o)
 long py_state_threads(void)
 {
     return interp->threads.count;
+}
+
+/* Tasklets' are known by make_new()'s identity. No code runs while the list is looked through. */
+static PyThreadState *find_without(PyObject *name)
+{
+    PyThreadState *ts = PyInterpreterState_ThreadHead(interp);
+
+    while (ts != NULL && (ts == py_state_own() || ts->thread_id == (unsigned long)(uintptr_t)ts ||
+                          (ts->dict != NULL && PyDict_GetItemWithError(ts->dict, name) != NULL)))
+        ts = PyThreadState_Next(ts);
+    return ts;
+}
+
+int py_state_mark_threads(PyObject *name, PyObject *(*make)(void))
+{
+    PyThreadState *ts;
+
+    while ((ts = find_without(name)) != NULL) {
+        PyObject *mark = make();
+        int rc = -1;
+
+        if (ts->dict == NULL)
+            ts->dict = PyDict_New();
+        if (mark != NULL && ts->dict != NULL)
+            rc = PyDict_SetItem(ts->dict, name, mark);
+        Py_XDECREF(mark);
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------------------------------------ */

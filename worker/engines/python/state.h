@@ -32,6 +32,10 @@ void py_state_back(PyThreadState *ts, void *away);
 /* ts is current from now on. */
 void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);
+/* The calling thread's, whoever has the interpreter's lock; NULL: it has none. Async-signal-safe. */
+PyThreadState *py_state_own(void);
+/* Whether a signal waits for its handler of Python's. Async-signal-safe. */
+bool py_state_signalled(void);
 
 /* A copy of the current context, a new reference; NULL without an error: it is empty. */
 PyObject *py_state_copy_context(void);
@@ -58,6 +62,9 @@ void py_state_refinalize(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
+/* Gives each other OS thread's state what make() returns, a new reference, under name, unless it has that: it dies when the thread ends. 0, or -1 with
+ * an error. */
+int py_state_mark_threads(PyObject *name, PyObject *(*make)(void));
 
 /* to has from's tracer and profiler. */
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to);

@@ -65,7 +65,9 @@ static PyObject *call(py_tasklet *t)
         t->tempval = NULL;
         result = py_explode(bomb);
     } else {
+        t->called = func;
         result = PyObject_Call(func, args, kwargs);
+        t->called = NULL;
     }
     Py_DECREF(func);
     Py_DECREF(args);
@@ -84,8 +86,8 @@ static int body(void *arg)
         py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);
     }
-    result = call(t);
-    if (result == NULL && !t->forced)
+    result = t->frozen != NULL ? py_thaw(t) : call(t);
+    if (result == NULL && !t->forced && !py_was_struck(t))
         py_carry_error(t);
     PyErr_Clear();
     Py_XDECREF(result);
@@ -122,6 +124,8 @@ int py_begin(py_tasklet *t)
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
     t->thread = py_thread;
+    t->call = py_current()->call;
+    t->struck = false;
     py_hold(t);
     return 0;
 }
@@ -155,12 +159,14 @@ static int make_main(struct py_thread *p)
     t->ts = p->ts;
     t->thread = p;
     t->held = true;
+    t->call = py_call_now();
     p->main = t;
     return 0;
 }
 
-void py_limit_tasklets(size_t max)
+void py_limit_tasklets(size_t max, uint64_t memory_bytes)
 {
+    py_stacks_limit(memory_bytes);
     tasklets_max = max;
     if (max > 0 && sched != NULL)
         sched->max_tasklets = max;
@@ -169,7 +175,7 @@ void py_limit_tasklets(size_t max)
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
-    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = PY_RESIDENT, .private_stacks = true };
+    static const struct coop_options options = { .stack_size = PY_STACK, .private_stacks = true };
     struct py_thread *p;
     int rc;
 

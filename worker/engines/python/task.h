@@ -20,6 +20,7 @@
 #include "worker/task/ring.h"
 
 struct slp_chan;
+struct py_frozen;
 struct py_thread;
 
 typedef struct py_tasklet {
@@ -33,16 +34,22 @@ typedef struct py_tasklet {
     PyThreadState *ts;
     struct py_thread *thread;     /* NULL: that has ended */
     struct slp_chan *chan;        /* that it waits for */
+    struct py_frozen *frozen;     /* it stood in them when it was pickled: freeze_frame.h; NULL: it begins with its function */
+    PyObject *called;             /* its function, while that runs; borrowed */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
     void *cframe;                 /* CPython's, while what is on its stack is away */
     bool posted;
-    bool held, watches, waits_for_sleepers;
+    bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
+    unsigned call; /* of an interpreter: in which it was made */
+    bool struck;   /* by an interrupt of that */
     bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
     bool unloved;  /* its finalizer runs */
     bool has_root; /* greenlet is a root, and ours */
     bool named;    /* somebody has asked for its identity */
+    bool waited;   /* it was blocked when it was pickled: what it comes back with, its first turn has */
+    char left;     /* enum py_left of its innermost frame, while others run */
 } py_tasklet;
 
 struct py_thread {
@@ -65,7 +72,7 @@ extern PyObject *slp_tasklet_exit;
 extern const char py_paused[], py_watching[];
 extern __thread struct py_thread *py_thread;
 /* The job's limit, of each thread's: before its first byte, and in a template's child again. 0: none is set. */
-void py_limit_tasklets(size_t max);
+void py_limit_tasklets(size_t max, uint64_t memory_bytes);
 
 static inline py_tasklet *py_current(void)
 {
@@ -91,7 +98,7 @@ static inline bool py_begun(const py_tasklet *t)
 
 static inline bool py_alive(const py_tasklet *t)
 {
-    return t->task != NULL || t->args != NULL;
+    return t->task != NULL || t->args != NULL || t->frozen != NULL;
 }
 
 static inline bool py_queued(const py_tasklet *t)
@@ -169,8 +176,16 @@ int py_threads_sleep_on(unsigned n);
 /* t, of another thread, is woken there, or gets a bomb. */
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
+/* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
+void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */
 void py_take_in(void);
+
+/* ---- pickled ones: freeze_task.c ---- */
+
+/* The first turn of one that was: what its outermost frame returns, or NULL with an error. */
+PyObject *py_thaw(py_tasklet *t);
+void py_forget_frozen(py_tasklet *t);
 
 /* Gives tempval the new value, a reference that is taken over. */
 void py_set_tempval(py_tasklet *t, PyObject *stolen);
@@ -180,7 +195,8 @@ void py_set_tempval(py_tasklet *t, PyObject *stolen);
 enum {
     PY_STACK = 1020 << 10, /* bytes: what CPython's parser takes for 200 parentheses, and some more */
     PY_STACKS = 8192,      /* two mappings each, of 65,530; more tasklets share them */
-    PY_RESIDENT = 2048,    /* more that wait are hibernated, the longest first */
+    PY_STACKS_MIN = 64,
+    PY_STACK_SHARE = 32 << 10, /* bytes of the job's memory: one stack more for each */
 };
 
 /* Once. yes: in a worker. */
@@ -188,6 +204,8 @@ void py_stack_closes(bool yes);
 bool py_stack_is_closed(void);
 /* This thread's, before its first tasklet. 0 or -ENOMEM. */
 int py_stacks_open(void);
+/* The job has so much memory; 0: any. */
+void py_stacks_limit(uint64_t memory_bytes);
 /* It ends. */
 void py_stack_leave(py_tasklet *owner);
 /* struct engine's fault(). */
@@ -203,6 +221,21 @@ PyObject *py_bomb_of(PyObject *type, PyObject *value, PyObject *traceback);
 PyObject *py_explode(PyObject *bomb);
 /* The error that is set is nobody's: the handler of errors, or who meets it. t has ended. */
 void py_carry_error(py_tasklet *t);
+
+/* ---- calls of an interpreter: struck.c ---- */
+
+/* Main runs another one; and none. */
+void py_call_begins(void);
+void py_call_ends(void);
+unsigned py_call_now(void);
+/* From SIGINT's handler of CPython's, in the first thread, while a call is to end: what that handler returns. */
+PyObject *py_interrupt_call(void);
+/* The error that is set is of such an interrupt, and t has ended with it. */
+bool py_was_struck(const py_tasklet *t);
+/* t is main, and runs another call than the one in which by was made, whose error is not that call's. */
+bool py_is_no_business_of(const py_tasklet *t, const py_tasklet *by);
+/* What becomes of it: prints the error that is set, and clears it. NULL: this is no interpreter. */
+extern void (*py_late_error)(void);
 
 /* ---- watchdogs: slp_run.c ---- */
 

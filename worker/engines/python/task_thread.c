@@ -103,6 +103,13 @@ PyObject *py_thread_idents(void)
 
 /* ---- across -------------------------------------------------------------------------------------------------------------------- */
 
+static void wake_sleeper(const struct py_thread *p)
+{
+    sched_interrupt(p->sched);
+    if (p->wakes_by == NULL)
+        (void)pthread_kill(p->self, SIGVTALRM);
+}
+
 void py_wake_abroad(py_tasklet *t)
 {
     struct py_thread *p = t->thread;
@@ -117,9 +124,7 @@ void py_wake_abroad(py_tasklet *t)
         wait_remove(t->task->blocked_on, &t->task->wait);
         t->task->blocked_on = NULL;
     }
-    sched_interrupt(p->sched);
-    if (p->wakes_by == NULL)
-        (void)pthread_kill(p->self, SIGVTALRM);
+    wake_sleeper(p);
 }
 
 void py_take_in(void)
@@ -154,6 +159,40 @@ PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending)
     if (t->task->state == TASK_BLOCKED)
         py_wake_abroad(t);
     Py_RETURN_NONE;
+}
+
+/* ---- who waits for others ------------------------------------------------------------------------------------------------------- */
+
+static long marks; /* threads that are known to tell of their end */
+
+/* A thread ends: whoever sleeps may have waited for nobody else. */
+static void on_mark_gone(PyObject *capsule)
+{
+    (void)capsule;
+    marks--;
+    for (const struct py_thread *p = threads; p != NULL; p = p->next)
+        if (p != py_thread)
+            wake_sleeper(p);
+}
+
+static PyObject *make_mark(void)
+{
+    PyObject *mark = PyCapsule_New(&marks, "coop.end", on_mark_gone);
+
+    marks += mark != NULL;
+    return mark;
+}
+
+void py_threads_tell_ends(bool one_starts)
+{
+    static PyObject *name;
+
+    if (marks == py_state_threads() && !one_starts)
+        return;
+    if (name == NULL)
+        name = PyUnicode_InternFromString("coop.end");
+    if (name == NULL || py_state_mark_threads(name, make_mark) != 0)
+        PyErr_Clear();
 }
 
 /* ---- the end of one ------------------------------------------------------------------------------------------------------------ */

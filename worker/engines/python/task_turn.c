@@ -203,7 +203,7 @@ void py_on_interrupt(void)
         task_interrupt(main->task, -EINTR);
 }
 
-/* Those that sleep are as another thread would be to Stackless: they are waited for when that was asked for. */
+/* In Stackless who sleeps keeps the thread: here the thread sleeps when nobody else can run. */
 void py_on_idle(void)
 {
     while (!sched_any()) {
@@ -214,6 +214,7 @@ void py_on_idle(void)
             return;
         if (sched->wheel.count == 0 && sched->polled == 0 && !others_run())
             return;
+        py_threads_tell_ends(one_starts());
         PyThreadState *ts = PyEval_SaveThread();
         sched_sleep();
         PyEval_RestoreThread(ts);

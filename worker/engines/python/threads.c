@@ -1,13 +1,18 @@
 /* threads.c - see threads.h. */
 #include "worker/engines/python/threads.h"
 
+#include <Python.h>
+
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "worker/engines/python/reserve.h"
 
 enum { STACK = 1 << 20 }; /* bytes: walls.c reckons with as much for each */
 enum { THREADS = 64 };
@@ -18,39 +23,74 @@ struct thread {
     pthread_t id;
     routine run; /* NULL: it waits for one */
     void *arg;
+    bool ends; /* what it runs is over but for a few words of Python's */
 };
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    pthread_cond_t work, freed;
     struct thread threads[THREADS];
     unsigned n; /* without the first */
     unsigned begun;
+    int failed; /* -errno of one that could not begin well */
     pthread_cond_t all_begun;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .all_begun = PTHREAD_COND_INITIALIZER };
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER,
+           .work = PTHREAD_COND_INITIALIZER,
+           .freed = PTHREAD_COND_INITIALIZER,
+           .all_begun = PTHREAD_COND_INITIALIZER };
+
+static __thread struct thread *mine; /* NULL: the first one's */
 
 /* ---- the program's way to pthread_create ------------------------------------------------------------------------------------------- */
 
+/* One that waits, or will at once. NULL: there is none. */
+static struct thread *find_free(void)
+{
+    struct thread *ending = NULL;
+
+    for (unsigned i = 0; i < pool.n; i++)
+        if (pool.threads[i].run == NULL)
+            return &pool.threads[i];
+        else if (pool.threads[i].ends)
+            ending = &pool.threads[i];
+    return ending;
+}
+
+/*
+ * With the interpreter's lock: Python calls it, and no library does. Who has joined a thread may start the next, though the former is still on its way
+ * out, and may want that lock once more.
+ */
 static int start_in_pool(pthread_t *ret_id, const pthread_attr_t *attr, routine run, void *arg)
 {
-    int rc = EAGAIN;
+    PyThreadState *ts = NULL;
+    struct thread *t;
 
     (void)attr; /* stacks are there already */
     pthread_mutex_lock(&pool.lock);
-    for (unsigned i = 0; i < pool.n && rc != 0; i++) {
-        struct thread *t = &pool.threads[i];
-
-        if (t->run != NULL)
-            continue;
+    while ((t = find_free()) != NULL && t->run != NULL) {
+        if (ts == NULL)
+            ts = PyEval_SaveThread();
+        pthread_cond_wait(&pool.freed, &pool.lock);
+    }
+    if (t != NULL) {
         t->run = run;
         t->arg = arg;
         *ret_id = t->id;
-        rc = 0;
-    }
-    if (rc == 0)
         pthread_cond_broadcast(&pool.work);
+    }
     pthread_mutex_unlock(&pool.lock);
-    return rc;
+    if (ts != NULL)
+        PyEval_RestoreThread(ts);
+    return t != NULL ? 0 : EAGAIN;
+}
+
+void python_thread_ends(void)
+{
+    if (mine == NULL)
+        return;
+    pthread_mutex_lock(&pool.lock);
+    mine->ends = true;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 /* What the program's dynamic section says of its relocations for functions. */
@@ -102,17 +142,25 @@ int python_threads_prepare(void)
 static void *serve(void *arg)
 {
     struct thread *t = arg;
+    char signal_stack[RESERVE_SIGNAL_STACK];
+    int rc = python_reserve_thread(signal_stack);
 
+    mine = t;
     pthread_mutex_lock(&pool.lock);
     pool.begun++;
+    if (rc != 0)
+        pool.failed = rc;
     pthread_cond_signal(&pool.all_begun);
     for (;;) {
         while (t->run == NULL)
             pthread_cond_wait(&pool.work, &pool.lock);
         pthread_mutex_unlock(&pool.lock);
         t->run(t->arg);
+        python_reserve_again();
         pthread_mutex_lock(&pool.lock);
         t->run = NULL;
+        t->ends = false;
+        pthread_cond_broadcast(&pool.freed);
     }
     return NULL;
 }
@@ -153,7 +201,7 @@ int python_threads_open(unsigned n)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     wait_until_begun();
     pthread_attr_destroy(&attr);
-    return -rc;
+    return rc != 0 ? -rc : pool.failed;
 }
 
 unsigned python_threads_max(void)

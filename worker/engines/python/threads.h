@@ -14,6 +14,9 @@ int python_threads_prepare(void);
 /* Before the seal: n in all, of which the caller is the first. */
 int python_threads_open(unsigned n);
 
+/* On one of them, with the interpreter's lock: what it was given is done, but for what Python itself does then. */
+void python_thread_ends(void);
+
 /* How many the job may have, the first included. */
 unsigned python_threads_max(void);
 

@@ -1,0 +1,532 @@
+/* freeze.c - see freeze.h: what a pickler asks when it meets an object. */
+#include "worker/engines/python/freeze.h"
+
+#include <marshal.h>
+#include <sys/random.h>
+
+#include "worker/engines/python/lib.h"
+
+LIB_FILE(freeze);
+
+struct py_dump {
+    PyObject_HEAD vectorcallfunc call;
+    bool used;         /* execution state is in it */
+    bool by_value;     /* functions of __main__ go with it */
+    bool by_name;      /* one of them did not */
+    PyObject *globals; /* {address of a dict: the object that stands for it} */
+    PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
+};
+
+/* Stands for a dict of globals. */
+struct globals {
+    PyObject_HEAD PyObject *dict;
+    bool by_value;
+};
+
+static PyObject *module;
+static PyTypeObject dump_type, globals_type;
+
+/* ---- what reducers return ---------------------------------------------------------------------------------------------------------- */
+
+static PyObject *function(const char *name)
+{
+    return PyObject_GetAttrString(module, name);
+}
+
+PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyObject *state)
+{
+    PyObject *m = function(make), *s = set != NULL ? function(set) : NULL, *result = NULL;
+
+    if (m != NULL && arguments != NULL && set == NULL)
+        result = PyTuple_Pack(2, m, arguments);
+    else if (m != NULL && arguments != NULL && s != NULL && state != NULL)
+        result = PyTuple_Pack(6, m, arguments, state, Py_None, Py_None, s);
+    Py_XDECREF(m);
+    Py_XDECREF(s);
+    Py_XDECREF(arguments);
+    Py_XDECREF(state);
+    return result;
+}
+
+static PyObject *not_ours(void)
+{
+    return Py_NewRef(Py_NotImplemented);
+}
+
+/* ---- globals ----------------------------------------------------------------------------------------------------------------------- */
+
+/* NULL without an error: no module that another interpreter could import has them. */
+static PyObject *module_name(PyObject *dict)
+{
+    PyObject *name = PyDict_GetItemString(dict, "__name__"), *m;
+
+    if (name == NULL || !PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, "__main__") == 0)
+        return NULL;
+    m = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
+    return m != NULL && PyModule_Check(m) && PyModule_GetDict(m) == dict ? name : NULL;
+}
+
+PyObject *py_dump_globals(struct py_dump *d, PyObject *dict)
+{
+    PyObject *key = PyLong_FromVoidPtr(dict), *g = key != NULL ? PyDict_GetItemWithError(d->globals, key) : NULL;
+
+    if (g != NULL || key == NULL) {
+        Py_XDECREF(key);
+        return Py_XNewRef(g);
+    }
+    g = (PyObject *)PyObject_New(struct globals, &globals_type);
+    if (g != NULL) {
+        ((struct globals *)g)->dict = Py_NewRef(dict);
+        ((struct globals *)g)->by_value = module_name(dict) == NULL;
+        if (PyErr_Occurred() || PyDict_SetItem(d->globals, key, g) != 0)
+            Py_CLEAR(g);
+    }
+    Py_DECREF(key);
+    return g;
+}
+
+PyObject *py_dump_used_globals(struct py_dump *d, PyObject *dict, PyCodeObject *code)
+{
+    PyObject *g = py_dump_globals(d, dict), *names, *name, *used, *it;
+    bool by_value = g != NULL && ((struct globals *)g)->by_value;
+
+    Py_XDECREF(g);
+    if (g == NULL)
+        return NULL;
+    if (!by_value)
+        Py_RETURN_NONE;
+    names = py_code_globals(code);
+    used = names != NULL ? PyDict_New() : NULL;
+    it = used != NULL ? PyObject_GetIter(names) : NULL;
+    while (it != NULL && (name = PyIter_Next(it)) != NULL) {
+        PyObject *value = PyDict_GetItemWithError(dict, name);
+
+        if (value != NULL && PyUnicode_CompareWithASCIIString(name, "__builtins__") != 0)
+            (void)PyDict_SetItem(used, name, value);
+        Py_DECREF(name);
+    }
+    Py_XDECREF(it);
+    Py_XDECREF(names);
+    if (PyErr_Occurred())
+        Py_CLEAR(used);
+    return used;
+}
+
+/* Of this process's __main__: what is loaded here again finds it as it is now. */
+PyObject *py_freeze_home(void)
+{
+    static unsigned char bytes[16];
+    static bool made;
+
+    if (!made)
+        made = getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes);
+    return PyBytes_FromStringAndSize((char *)bytes, made ? sizeof(bytes) : 0);
+}
+
+static PyObject *main_dict(void)
+{
+    PyObject *m = PyImport_AddModule("__main__");
+
+    return m != NULL ? PyModule_GetDict(m) : NULL;
+}
+
+static PyObject *reduce_globals(struct py_dump *d, PyObject *o)
+{
+    struct globals *g = (struct globals *)o;
+    PyObject *name = module_name(g->dict);
+
+    (void)d;
+    if (!g->by_value)
+        return py_reduced("globals_of", PyTuple_Pack(1, name), NULL, NULL);
+    name = PyDict_GetItemString(g->dict, "__name__");
+    return py_reduced(
+        "globals", Py_BuildValue("(NO)", g->dict == main_dict() ? py_freeze_home() : PyBytes_FromString(""), name != NULL ? name : Py_None),
+        NULL, NULL);
+}
+
+static void globals_dealloc(PyObject *o)
+{
+    Py_XDECREF(((struct globals *)o)->dict);
+    PyObject_Free(o);
+}
+
+static PyTypeObject globals_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_coop_freeze.Globals",
+    .tp_basicsize = sizeof(struct globals),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_dealloc = globals_dealloc,
+};
+
+/* ---- functions, code --------------------------------------------------------------------------------------------------------------- */
+
+/* What pickle itself would find under its name, elsewhere too. */
+static bool is_found(PyObject *f, PyObject *modname, PyObject *qualname)
+{
+    PyObject *m = PyDict_GetItemWithError(PyImport_GetModuleDict(), modname), *names, *at;
+
+    names = m != NULL ? PyObject_CallMethod(qualname, "split", "s", ".") : NULL;
+    at = names != NULL ? Py_NewRef(m) : NULL;
+    for (Py_ssize_t i = 0; at != NULL && i < PyList_GET_SIZE(names); i++)
+        Py_SETREF(at, PyObject_GetAttr(at, PyList_GET_ITEM(names, i)));
+    Py_XDECREF(names);
+    Py_XDECREF(at);
+    PyErr_Clear();
+    return at == f;
+}
+
+static PyObject *or_none(PyObject *o)
+{
+    return o != NULL ? o : Py_None;
+}
+
+static PyObject *function_state(struct py_dump *d, PyFunctionObject *f)
+{
+    PyObject *used = py_dump_used_globals(d, f->func_globals, (PyCodeObject *)f->func_code), *notes;
+
+    if (used == NULL)
+        return NULL;
+    notes = f->func_annotations != NULL ? PyFunction_GetAnnotations((PyObject *)f) : NULL;
+    return Py_BuildValue("(OOOOOOOOON)", f->func_name, f->func_qualname, or_none(f->func_module), or_none(f->func_defaults),
+                         or_none(f->func_kwdefaults), or_none(f->func_closure), or_none(f->func_doc), or_none(f->func_dict), or_none(notes),
+                         used);
+}
+
+static PyObject *reduce_function(struct py_dump *d, PyObject *o)
+{
+    PyFunctionObject *f = (PyFunctionObject *)o;
+    bool in_main =
+        f->func_module != NULL && PyUnicode_Check(f->func_module) && PyUnicode_CompareWithASCIIString(f->func_module, "__main__") == 0;
+    PyObject *state;
+
+    if (f->func_module != NULL && PyUnicode_Check(f->func_module) && !(in_main && (d->by_value || d->used)) &&
+        is_found(o, f->func_module, f->func_qualname)) {
+        d->by_name |= in_main;
+        return not_ours();
+    }
+    d->used = true;
+    state = function_state(d, f);
+    return state == NULL
+               ? NULL
+               : py_reduced("function", Py_BuildValue("(ON)", f->func_code, py_dump_globals(d, f->func_globals)), "set_function", state);
+}
+
+static PyObject *reduce_code(struct py_dump *d, PyObject *o)
+{
+    const PyCodeObject *code = (PyCodeObject *)o;
+    PyObject *bytes = PyMarshal_WriteObjectToString(o, Py_MARSHAL_VERSION);
+
+    d->used = true;
+    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_ValueError))
+        return py_freeze_error("PicklingError", "code of %U, file %U, line %d: it has constants that are no compiler's", code->co_qualname,
+                               code->co_filename, code->co_firstlineno);
+    return bytes != NULL ? py_reduced("code", Py_BuildValue("(N)", bytes), NULL, NULL) : NULL;
+}
+
+static PyObject *reduce_cell(struct py_dump *d, PyObject *o)
+{
+    PyObject *value = PyCell_GET(o);
+
+    (void)d;
+    if (value == NULL)
+        return py_reduced("cell", PyTuple_New(0), NULL, NULL);
+    return py_reduced("cell", PyTuple_New(0), "set_cell", Py_NewRef(value));
+}
+
+/* ---- frames, generators, tracebacks -------------------------------------------------------------------------------------------------- */
+
+int py_dump_goes_on(struct py_dump *d, PyFrameObject *f, int at, int depth)
+{
+    PyObject *place = Py_BuildValue("(ii)", at, depth);
+    int rc = place != NULL ? PyDict_SetItem(d->live, (PyObject *)f, place) : -1;
+
+    d->used = true;
+    Py_XDECREF(place);
+    return rc;
+}
+
+/* (py_frame_state(), globals that it uses, whether they are its locals too) */
+static PyObject *frame_state(struct py_dump *d, PyFrameObject *f, PyObject *globals, PyCodeObject *code)
+{
+    PyObject *place = PyDict_GetItemWithError(d->live, (PyObject *)f), *state, *used = NULL;
+    int at, depth;
+
+    if (place == NULL && PyErr_Occurred())
+        return NULL;
+    if (place == NULL)
+        state = py_frame_dead_state(f);
+    else
+        state = PyArg_ParseTuple(place, "ii", &at, &depth) ? py_frame_state(f, at, depth) : NULL;
+    if (state != NULL)
+        used = py_dump_used_globals(d, globals, code);
+    if (used != NULL && PyTuple_GET_ITEM(state, 4) == globals) /* code of a module: its variables are its globals */
+        Py_SETREF(PyTuple_GET_ITEM(state, 4), py_dump_globals(d, globals));
+    if (used == NULL || PyErr_Occurred()) {
+        Py_XDECREF(state);
+        Py_XDECREF(used);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", state, used);
+}
+
+static PyObject *reduce_frame(struct py_dump *d, PyObject *o)
+{
+    PyFrameObject *f = (PyFrameObject *)o;
+    PyObject *globals, *result, *generator = py_frame_generator(f);
+    PyCodeObject *code;
+
+    d->used = true;
+    if (generator != NULL)
+        return py_reduced("frame_of", PyTuple_Pack(1, generator), NULL, NULL);
+    globals = PyFrame_GetGlobals(f);
+    code = PyFrame_GetCode(f);
+    result = frame_state(d, f, globals, code);
+    if (result != NULL)
+        result = py_reduced("frame", Py_BuildValue("(ON)", code, py_dump_globals(d, globals)), "set_frame", result);
+    Py_DECREF(globals);
+    Py_DECREF(code);
+    return result;
+}
+
+static PyObject *reduce_generator(struct py_dump *d, PyObject *o)
+{
+    PyObject *state = py_gen_state(o), *globals = py_gen_globals(o), *used, *arguments;
+    const PyGenObject *g = (PyGenObject *)o;
+
+    d->used = true;
+    if (state == NULL)
+        return NULL;
+    arguments = Py_BuildValue("(iONOO)", py_gen_kind(o), py_gen_code(o), globals != NULL ? py_dump_globals(d, globals) : Py_NewRef(Py_None),
+                              g->gi_name, g->gi_qualname);
+    if (globals == NULL) {
+        Py_DECREF(state);
+        return py_reduced("generator", arguments, NULL, NULL);
+    }
+    used = py_dump_used_globals(d, globals, py_gen_code(o));
+    if (used == NULL) {
+        Py_DECREF(state);
+        Py_XDECREF(arguments);
+        return NULL;
+    }
+    return py_reduced("generator", arguments, "set_generator", Py_BuildValue("(NN)", state, used));
+}
+
+static PyObject *reduce_traceback(struct py_dump *d, PyObject *o)
+{
+    const PyTracebackObject *t = (PyTracebackObject *)o;
+
+    d->used = true;
+    return py_reduced("traceback", Py_BuildValue("(Oii)", t->tb_frame, t->tb_lasti, t->tb_lineno), "set_traceback",
+                      Py_NewRef(t->tb_next != NULL ? (PyObject *)t->tb_next : Py_None));
+}
+
+/* ---- modules, views: nothing that needs a seal --------------------------------------------------------------------------------------- */
+
+static PyObject *reduce_module(struct py_dump *d, PyObject *o)
+{
+    PyObject *name = PyModule_GetNameObject(o), *import, *result = NULL;
+
+    (void)d;
+    if (name == NULL)
+        return NULL;
+    if (PyDict_GetItemWithError(PyImport_GetModuleDict(), name) != o) {
+        (void)py_freeze_error("PicklingError", "cannot pickle %R: it is not in sys.modules under its name", o);
+    } else {
+        PyObject *importlib = PyImport_ImportModule("importlib");
+
+        import = importlib != NULL ? PyObject_GetAttrString(importlib, "import_module") : NULL;
+        result = import != NULL ? Py_BuildValue("(O(O))", import, name) : NULL;
+        Py_XDECREF(import);
+        Py_XDECREF(importlib);
+    }
+    Py_DECREF(name);
+    return result;
+}
+
+static PyObject *reduce_view(struct py_dump *d, PyObject *o)
+{
+    static const struct {
+        const PyTypeObject *type;
+        const char *name;
+    } views[] = {
+        {&PyDictKeys_Type,     "keys"  },
+        { &PyDictValues_Type,  "values"},
+        { &PyDictItems_Type,   "items" },
+        { &PyODictKeys_Type,   "keys"  },
+        { &PyODictValues_Type, "values"},
+        { &PyODictItems_Type,  "items" },
+    };
+
+    (void)d;
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+        if (Py_IS_TYPE(o, (PyTypeObject *)views[i].type)) {
+            PyObject *dict = (PyObject *)((_PyDictViewObject *)o)->dv_dict;
+
+            return Py_BuildValue("(N())", PyObject_GetAttrString(dict, views[i].name));
+        }
+    return not_ours();
+}
+
+/* ---- the dump ------------------------------------------------------------------------------------------------------------------------ */
+
+static PyObject *reduce_tasklet(struct py_dump *d, PyObject *o)
+{
+    d->used = true;
+    return py_reduce_tasklet(d, (py_tasklet *)o);
+}
+
+static PyObject *reduce_channel(struct py_dump *d, PyObject *o)
+{
+    d->used = true;
+    return py_reduce_channel(d, (struct slp_chan *)o);
+}
+
+static const struct reducer {
+    PyTypeObject *type;
+    PyObject *(*reduce)(struct py_dump *d, PyObject *o);
+} reducers[] = {
+    {&PyFunction_Type,     reduce_function },
+    { &PyFrame_Type,       reduce_frame    },
+    { &PyCode_Type,        reduce_code     },
+    { &globals_type,       reduce_globals  },
+    { &PyCell_Type,        reduce_cell     },
+    { &PyGen_Type,         reduce_generator},
+    { &PyCoro_Type,        reduce_generator},
+    { &PyAsyncGen_Type,    reduce_generator},
+    { &PyTraceBack_Type,   reduce_traceback},
+    { &PyDictKeys_Type,    reduce_view     },
+    { &PyDictValues_Type,  reduce_view     },
+    { &PyDictItems_Type,   reduce_view     },
+    { &PyODictKeys_Type,   reduce_view     },
+    { &PyODictValues_Type, reduce_view     },
+    { &PyODictItems_Type,  reduce_view     },
+};
+
+static PyObject *reduce(struct py_dump *d, PyObject *o)
+{
+    PyTypeObject *type = Py_TYPE(o);
+
+    for (size_t i = 0; i < sizeof(reducers) / sizeof(reducers[0]); i++)
+        if (reducers[i].type == type)
+            return reducers[i].reduce(d, o);
+    if (PyModule_Check(o))
+        return reduce_module(d, o);
+    if (slp_tasklet_type.tp_mro == NULL) /* nobody has imported stackless */
+        return not_ours();
+    if (type == &slp_tasklet_type || PyType_IsSubtype(type, &slp_tasklet_type))
+        return reduce_tasklet(d, o);
+    if (type == &slp_channel_type || PyType_IsSubtype(type, &slp_channel_type))
+        return reduce_channel(d, o);
+    return not_ours();
+}
+
+static PyObject *dump_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    if (PyVectorcall_NARGS(nargsf) != 1 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Dump takes one object");
+        return NULL;
+    }
+    return reduce((struct py_dump *)self, args[0]);
+}
+
+static PyObject *dump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    struct py_dump *d = (struct py_dump *)type->tp_alloc(type, 0);
+    int by_value = 0;
+
+    (void)kwargs;
+    if (d == NULL || !PyArg_ParseTuple(args, "|p:Dump", &by_value)) {
+        Py_XDECREF(d);
+        return NULL;
+    }
+    d->call = dump_call;
+    d->by_value = by_value;
+    d->globals = PyDict_New();
+    d->live = PyDict_New();
+    if (d->globals == NULL || d->live == NULL)
+        Py_CLEAR(d);
+    return (PyObject *)d;
+}
+
+static void dump_dealloc(PyObject *o)
+{
+    Py_XDECREF(((struct py_dump *)o)->globals);
+    Py_XDECREF(((struct py_dump *)o)->live);
+    PyObject_Free(o);
+}
+
+static PyMemberDef dump_members[] = {
+    {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
+    { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
+    { NULL, 0,      0,                         0,                                                                       NULL                                                                                      }
+};
+
+static PyTypeObject dump_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_coop_freeze.Dump",
+    .tp_basicsize = sizeof(struct py_dump),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_doc = "Dump(by_value=False): the reducer_override of one dump.",
+    .tp_new = dump_new,
+    .tp_dealloc = dump_dealloc,
+    .tp_free = PyObject_Free,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(struct py_dump, call),
+    .tp_members = dump_members,
+};
+
+PyObject *py_reduce_alone(PyObject *self, PyObject *protocol)
+{
+    PyObject *alone = PyObject_GetAttrString(module, "alone"), *result = alone != NULL ? PyObject_CallOneArg(alone, self) : NULL;
+
+    (void)protocol;
+    Py_XDECREF(alone);
+    return result;
+}
+
+/* Of a pickler that is not ours: functions that it would not find by name. */
+static PyObject *nested(PyObject *self, PyObject *o)
+{
+    const PyFunctionObject *f = (PyFunctionObject *)o;
+
+    (void)self;
+    if (!PyFunction_Check(o) ||
+        (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_found(o, f->func_module, f->func_qualname)))
+        return not_ours();
+    return py_reduce_alone(o, NULL);
+}
+
+/* ---- the module ---------------------------------------------------------------------------------------------------------------------- */
+
+static PyMethodDef own[] = {
+    {"nested", nested, METH_O, NULL},
+    { NULL,    NULL,   0,      NULL}
+};
+
+static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop_freeze", .m_size = -1, .m_methods = own };
+
+/* lib/freeze.py, whose globals are the module's. */
+static int run_lib(PyObject *m)
+{
+    PyObject *dict = PyModule_GetDict(m), *code, *done = NULL;
+
+    if (PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0)
+        return -1;
+    code = Py_CompileString(lib_freeze, "<coop freeze>", Py_file_input);
+    if (code != NULL)
+        done = PyEval_EvalCode(code, dict, dict);
+    Py_XDECREF(code);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
+PyObject *py_freeze_module(void)
+{
+    PyObject *m = PyModule_Create(&definition);
+
+    if (m == NULL || PyType_Ready(&dump_type) < 0 || PyType_Ready(&globals_type) < 0 || PyModule_AddType(m, &dump_type) < 0 ||
+        PyModule_AddFunctions(m, py_freeze_functions) < 0 || PyModule_AddFunctions(m, py_freeze_task_functions) < 0 || run_lib(m) < 0) {
+        Py_XDECREF(m);
+        return NULL;
+    }
+    module = Py_NewRef(m);
+    return m;
+}
