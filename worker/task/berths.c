@@ -120,6 +120,18 @@ static int settle(coop_task *t, char *stack)
     return t->berth != NULL ? sched->berths.engine->open(t, 0) : 0;
 }
 
+/* Whoever is moved when there is no memory left, has it already; but for those that have gone deep since. */
+static int promise(coop_task *t)
+{
+    int rc = hibernate_promise(t);
+
+    if (rc == 0 && t->berth->guest != NULL)
+        rc = hibernate_promise(t->berth->guest);
+    if (rc != 0)
+        hibernate_forget(t);
+    return rc;
+}
+
 /* One that nobody has. */
 static int take_free(coop_task *t)
 {
@@ -144,8 +156,11 @@ int berth_take(coop_task *t)
 
     if (stack == NULL && (c->n_free > 0 || c->handed_out / c->size < b->max))
         rc = take_free(t);
-    if (rc != 0 && (stack != NULL || (stack = share()) != NULL))
+    if (rc != 0 && (stack != NULL || (stack = share()) != NULL)) {
         rc = settle(t, stack);
+        if (rc == 0)
+            rc = promise(t);
+    }
     if (rc == 0 && t->berth != NULL)
         t->berth->owners++;
     return rc;
@@ -159,8 +174,9 @@ void berth_begin(coop_task *t)
         hibernate_begin(t);
 }
 
-void berth_end(const coop_task *t)
+void berth_end(coop_task *t)
 {
+    hibernate_forget(t);
     t->berth->guest = NULL;
     sched->berths.dead = t->berth;
 }

@@ -57,7 +57,7 @@ int berth_take(coop_task *t);
 void berth_begin(coop_task *t);
 
 /* t ends, on its stack still. And when nobody is on the stack of one that has ended. */
-void berth_end(const coop_task *t);
+void berth_end(coop_task *t);
 void berth_put(char *stack);
 
 /* Of hibernate.c: t's bytes have gone away. And: t's stack is its own from now on, len bytes of it open; t is not on it, nor is who runs. */
