@@ -5,33 +5,26 @@ import coop_asyncio
 import stackless
 import sys
 import time
-from rows import main, raises, same
+from rows import main, raises, same, together
 from stackless import channel, run, tasklet
 
 asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
 
 
-def together(*functions):
-    results = [None] * len(functions)
-
-    def call(i, f):
-        results[i] = f()
-    for i, f in enumerate(functions):
-        tasklet(call)(i, f)
-    run(threadblock=True)
-    return results
-
-
 def several_loops_run_side_by_side():
-    log = []
+    log, turn = [], {name: channel() for name in "abc"}
 
-    async def naps(name, seconds):
+    async def takes_turns(name, following):
         for i in range(2):
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(0.001)
+            await coop_asyncio.receive(turn[name])
             log.append(name + str(i))
+            stackless.tasklet(turn[following].send)(None)
         return asyncio.get_running_loop()
-    loops = together(lambda: asyncio.run(naps("a", 0.01)), lambda: asyncio.run(naps("b", 0.03)), lambda: asyncio.run(naps("c", 0.025)))
-    same(log, ["a0", "a1", "c0", "b0", "c1", "b1"])
+    stackless.tasklet(turn["a"].send)(None)
+    loops = together(*(lambda pair=pair: asyncio.run(takes_turns(*pair)) for pair in ("ab", "bc", "ca")))
+    turn["a"].receive()
+    same(log, ["a0", "b0", "c0", "a1", "b1", "c1"])
     same(len(set(map(id, loops))), 3)
 
 

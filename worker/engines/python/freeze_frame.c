@@ -147,8 +147,11 @@ int py_frame_set(PyFrameObject *f, PyObject *state)
         py_freeze_error("UnpicklingError", "a frame gets its values once");
         return -1;
     }
-    if (!PyArg_ParseTuple(state, "iiOOO;a frame's state", &at, &n, &mask, &values, &locals))
+    if (!PyTuple_CheckExact(state) || !PyArg_ParseTuple(state, "iiOOO;a frame's state", &at, &n, &mask, &values, &locals)) {
+        if (!PyErr_Occurred())
+            (void)py_freeze_error("UnpicklingError", "a frame's state is a tuple");
         return -1;
+    }
     start = py_instruction_of(fr->f_code, at);
     if (start != at) {
         if (start != -2)
@@ -181,17 +184,23 @@ void py_frozen_free(struct py_frozen *z)
 {
     if (z == NULL)
         return;
-    for (int i = 0; i < z->n; i++)
+    for (int i = 0; i < z->n; i++) {
         Py_XDECREF(z->frames[i].frame);
+        Py_XDECREF(z->frames[i].generator);
+    }
     Py_XDECREF(z->handled);
+    Py_XDECREF(z->traced);
     PyMem_Free(z);
 }
 
 int py_frozen_visit(const struct py_frozen *z, visitproc visit, void *arg)
 {
-    for (int i = 0; i < z->n; i++)
+    for (int i = 0; i < z->n; i++) {
         Py_VISIT(z->frames[i].frame);
+        Py_VISIT(z->frames[i].generator);
+    }
     Py_VISIT(z->handled);
+    Py_VISIT(z->traced);
     return 0;
 }
 
@@ -211,28 +220,45 @@ static int place_of(const struct py_frozen_frame *r, struct py_place *p)
 int py_frozen_check(const struct py_frozen *z)
 {
     for (int i = 0; i < z->n; i++) {
+        const struct py_frozen_frame *r = &z->frames[i];
         struct py_place p;
 
-        if (of(z->frames[i].frame)->owner != FRAME_OWNED_BY_FRAME_OBJECT || place_of(&z->frames[i], &p) != 0)
+        if (r->generator != NULL ? !py_gen_runs(r->generator) || i + 1 == z->n : of(r->frame)->owner != FRAME_OWNED_BY_FRAME_OBJECT) {
+            (void)py_freeze_error("UnpicklingError", "a frame of %U is not its tasklet's", of(r->frame)->f_code->co_qualname);
+            return -1;
+        }
+        if (place_of(r, &p) != 0)
             return -1;
     }
     return 0;
 }
 
 /* Nobody clears a frame that stands in a tasklet's; and those who ask for its object get this one. */
-static void occupy(PyFrameObject *f, _PyInterpreterFrame *previous)
+static void occupy(struct py_frozen_frame *r, _PyInterpreterFrame *previous, PyThreadState *ts)
 {
-    of(f)->owner = FRAME_OWNED_BY_THREAD;
-    of(f)->frame_obj = (PyFrameObject *)Py_NewRef(f);
+    PyFrameObject *f = r->frame;
+
     of(f)->previous = previous;
     f->f_trace_opcodes |= py_counts; /* as those have it that are entered while instructions are counted */
+    if (r->generator != NULL) {
+        py_gen_enters(r->generator, ts);
+        return;
+    }
+    of(f)->owner = FRAME_OWNED_BY_THREAD;
+    of(f)->frame_obj = (PyFrameObject *)Py_NewRef(f);
 }
 
 static void give_up(struct py_frozen *z, int i)
 {
-    PyFrameObject *f = z->frames[i].frame;
+    struct py_frozen_frame *r = &z->frames[i];
+    PyFrameObject *f = r->frame;
 
-    z->frames[i].frame = NULL;
+    r->frame = NULL;
+    if (r->generator != NULL) {
+        Py_CLEAR(r->generator);
+        Py_DECREF(f);
+        return;
+    }
     of(f)->owner = FRAME_OWNED_BY_FRAME_OBJECT;
     Py_CLEAR(of(f)->frame_obj);
     of(f)->previous = NULL;
@@ -241,53 +267,89 @@ static void give_up(struct py_frozen *z, int i)
     Py_DECREF(f);
 }
 
-/* The value lies where its code expects it; of an error, or a loop's end, what the instruction itself would have done. Takes value over. */
-static void arrive(_PyInterpreterFrame *fr, const struct py_frozen_frame *r, const struct py_place *p, PyObject *value)
-{
-    _Py_CODEUNIT *first = _PyCode_CODE(fr->f_code);
+/* What one frame has for the next: a value, the end of a generator with its value, or the error that is set. */
+struct outcome {
+    PySendResult how;
+    PyObject *value;
+};
 
-    fr->prev_instr = first + p->next - 1;
-    if (value == NULL && PyErr_Occurred()) {
-        fr->prev_instr = first + r->at;
-    } else if (p->goes_on == PY_PLAINLY) {
-        Py_XDECREF(value);
-    } else if (value == NULL) { /* the iterator has ended */
-        Py_DECREF(fr->localsplus[--fr->stacktop]);
-        fr->prev_instr = first + p->past_end - 1;
-    } else {
-        fr->localsplus[fr->stacktop++] = value;
-    }
+static struct outcome failed(struct outcome got)
+{
+    Py_XDECREF(got.value);
+    return (struct outcome){ PYGEN_ERROR, NULL };
 }
 
-static PyObject *go_on(struct py_frozen *z, PyThreadState *ts, PyObject *value)
+/* What the instruction would do that the frame stands in: what comes of it is on the stack then, and the next one is set. */
+static void arrive(_PyInterpreterFrame *fr, const struct py_frozen_frame *r, const struct py_place *p, struct outcome got)
+{
+    _Py_CODEUNIT *first = _PyCode_CODE(fr->f_code);
+    bool pushes = got.how == PYGEN_NEXT && p->goes_on != PY_PLAINLY;
+
+    if (got.how == PYGEN_RETURN && p->goes_on == PY_PUSHES) { /* of next(), send() */
+        (void)_PyGen_SetStopIterationValue(got.value);
+        got = failed(got);
+    }
+    fr->prev_instr = first + (got.how == PYGEN_ERROR ? r->at : p->next - 1);
+    if (got.how == PYGEN_RETURN && p->goes_on != PY_PLAINLY) { /* a loop's end, or what a delegate returns in its place */
+        Py_DECREF(fr->localsplus[--fr->stacktop]);
+        fr->prev_instr = first + p->past_end - 1;
+        pushes = p->goes_on == PY_SENDS;
+    }
+    if (pushes)
+        fr->localsplus[fr->stacktop++] = got.value;
+    else
+        Py_XDECREF(got.value);
+}
+
+static struct outcome run_frame(const struct py_frozen_frame *r, PyThreadState *ts)
+{
+    struct outcome got;
+
+    if (r->generator != NULL) {
+        got.how = py_gen_goes_on(r->generator, ts, r->frame, &got.value);
+        return got;
+    }
+    got.value = PyEval_EvalFrameEx(r->frame, PyErr_Occurred() != NULL);
+    got.how = got.value != NULL ? PYGEN_NEXT : PYGEN_ERROR;
+    return got;
+}
+
+static struct outcome go_on(struct py_frozen *z, PyThreadState *ts, struct outcome got)
 {
     const struct py_frozen_frame *r = &z->frames[z->at];
     struct py_place p;
-    PyObject *result;
 
     if (place_of(r, &p) != 0) {
-        Py_XDECREF(value);
-        result = NULL;
+        got = failed(got);
     } else {
-        arrive(of(r->frame), r, &p, value);
+        arrive(of(r->frame), r, &p, got);
         ts->cframe->current_frame = of(r->frame)->previous;
-        result = PyEval_EvalFrameEx(r->frame, PyErr_Occurred() != NULL);
+        got = run_frame(r, ts);
     }
     give_up(z, z->at);
-    return result;
+    return got;
 }
 
 PyObject *py_frozen_run(struct py_frozen *z, PyObject *value)
 {
     PyThreadState *ts = py_state_current();
     _PyInterpreterFrame *below = ts->cframe->current_frame;
+    struct outcome got = { value != NULL ? PYGEN_NEXT : PYGEN_ERROR, value };
 
-    for (int i = z->n - 1; i >= 0; i--)
-        occupy(z->frames[i].frame, i + 1 < z->n ? of(z->frames[i + 1].frame) : below);
+    if (py_frozen_check(z) != 0) { /* somebody has cleared a frame since */
+        Py_XDECREF(value);
+        return NULL;
+    }
+    if (value == NULL && !PyErr_Occurred()) /* a channel that was iterated over has ended */
+        got = (struct outcome){ PYGEN_RETURN, Py_NewRef(Py_None) };
+    if (z->frames[0].left == PY_LEFT_BEFORE)
+        py_count_again();
     ts->exc_info->exc_value = z->handled;
     z->handled = NULL;
+    for (int i = z->n - 1; i >= 0; i--)
+        occupy(&z->frames[i], i + 1 < z->n ? of(z->frames[i + 1].frame) : below, ts);
     for (z->at = 0; z->at < z->n; z->at++)
-        value = go_on(z, ts, value);
+        got = go_on(z, ts, got);
     ts->cframe->current_frame = below;
-    return value;
+    return got.value;
 }

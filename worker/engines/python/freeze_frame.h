@@ -16,10 +16,12 @@ struct py_frozen {
     int n, at;         /* frames; which one runs: before its first turn -1 */
     bool returns_none; /* the call that it stood in: whatever it came back with */
     PyObject *handled; /* the error that is being handled; NULL: none */
+    PyObject *traced;  /* (trace function, profile function, (each frame's)); NULL: none */
     struct py_frozen_frame {
         PyFrameObject *frame;
-        int at;    /* its last instruction */
-        int depth; /* py_frames_of()'s: of its stack, so much goes with it */
+        PyObject *generator; /* whose it is; NULL: nobody's */
+        int at;              /* its last instruction */
+        int depth;           /* py_frames_of()'s: of its stack, so much goes with it */
         enum py_left left;
     } frames[]; /* innermost first */
 };
@@ -63,8 +65,20 @@ PyObject *py_gen_globals(PyObject *gen);  /* borrowed; NULL: it has ended */
 PyObject *py_gen_make(int kind, PyObject *code, PyObject *globals, PyObject *name, PyObject *qualname);
 int py_gen_kind(PyObject *gen);
 int py_gen_set(PyObject *gen, PyObject *state);
+/* Of one that runs, in a tasklet that is taken apart: its last instruction, and how much of its stack goes with it. */
+PyObject *py_gen_running_state(PyObject *gen, int at, int depth);
 /* The generator whose frame it is, borrowed; NULL: it is none's. */
 PyObject *py_frame_generator(PyFrameObject *f);
+/* Its frame, a new reference. */
+PyFrameObject *py_gen_frame(PyObject *gen);
+
+/* One that runs, in a tasklet that was put together: whoever else wants a value of it is told so, until it has its turn; or it never has. */
+bool py_gen_runs(PyObject *gen);
+void py_gen_never_runs(PyObject *gen);
+/* What it handles is what those that it called handle. */
+void py_gen_enters(PyObject *gen, PyThreadState *ts);
+/* Its turn, in f, its frame; the error that is set is thrown. */
+PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, PyObject **ret_value);
 
 /* ---- for both: values in a frame ---- */
 

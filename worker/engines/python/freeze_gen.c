@@ -60,26 +60,41 @@ static PyObject *or_none(PyObject *o)
     return o != NULL ? o : Py_None;
 }
 
-/* Of an async generator: (finalizer, whether it has asked for hooks, whether it was closed). */
+enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
+
+/* Of an async generator: (whose hooks, finalizer, whether it was closed). */
 static PyObject *own_of(PyGenObject *g)
 {
+    bool by_value = (slp_pickle_flags & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
+    int hooks = by_value                                                                ? HOOKS_BY_VALUE
+                : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER
+                                                                                        : NO_HOOKS;
+
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
-    return Py_BuildValue("(Oii)", or_none(g->gi_origin_or_finalizer), g->gi_hooks_inited, g->gi_closed);
+    return Py_BuildValue("(iOi)", hooks, by_value ? or_none(g->gi_origin_or_finalizer) : Py_None, g->gi_closed);
 }
 
-static PyObject *state_of(PyGenObject *g, int at)
+enum { NEW, WAITS, RUNS }; /* in blobs */
+
+static PyObject *state_of(PyGenObject *g, int life, int at, int n)
 {
-    PyObject *mask, *own, *values = py_values_of(frame_of(g), frame_of(g)->stacktop, &mask);
+    PyObject *mask, *own, *values = py_values_of(frame_of(g), n, &mask);
 
     if (values == NULL)
         return NULL;
     own = own_of(g);
-    return Py_BuildValue("(iONiiNN)", g->gi_frame_state == FRAME_SUSPENDED, or_none(g->gi_exc_state.exc_value), own, at,
-                         frame_of(g)->stacktop, mask, values);
+    return Py_BuildValue("(iONiiNN)", life, or_none(g->gi_exc_state.exc_value), own, at, n, mask, values);
 }
 
-/* (has begun, error it handles, own_of(), instruction, n, mask, values); None: it has ended. */
+PyObject *py_gen_running_state(PyObject *gen, int at, int depth)
+{
+    PyGenObject *g = (PyGenObject *)gen;
+
+    return state_of(g, RUNS, at, g->gi_code->co_nlocalsplus + depth);
+}
+
+/* (its life, error it handles, own_of(), instruction, n, mask, values); None: it has ended. */
 PyObject *py_gen_state(PyObject *gen)
 {
     PyGenObject *g = (PyGenObject *)gen;
@@ -95,7 +110,7 @@ PyObject *py_gen_state(PyObject *gen)
     at = (int)(f->prev_instr - _PyCode_CODE(f->f_code));
     rc = py_place_of(f->f_code, at, PY_LEFT_YIELD, &p);
     if (rc == 0 && f->stacktop == f->f_code->co_nlocalsplus + p.depth)
-        return state_of(g, at);
+        return state_of(g, g->gi_frame_state == FRAME_SUSPENDED ? WAITS : NEW, at, f->stacktop);
     return rc == -2 ? NULL : py_freeze_error("PicklingError", "%R stands where no generator waits", gen);
 }
 
@@ -151,46 +166,153 @@ PyObject *py_gen_make(int kind, PyObject *code, PyObject *globals, PyObject *nam
     return (PyObject *)g;
 }
 
+/* As if it were iterated over for the first time. Where nobody has hooks it has none until it is. */
+static int take_hooks(PyGenObject *g)
+{
+    const PyThreadState *ts = py_state_current();
+    PyObject *done;
+
+    g->gi_hooks_inited = ts->async_gen_firstiter != NULL || ts->async_gen_finalizer != NULL;
+    g->gi_origin_or_finalizer = Py_XNewRef(ts->async_gen_finalizer);
+    if (ts->async_gen_firstiter == NULL)
+        return 0;
+    done = PyObject_CallOneArg(ts->async_gen_firstiter, (PyObject *)g);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
 static int set_own(PyGenObject *g, PyObject *own)
 {
     PyObject *finalizer;
-    int inited, closed;
+    int hooks, closed;
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return 0;
-    if (!PyArg_ParseTuple(own, "Oii;an async generator's own", &finalizer, &inited, &closed))
-        return -1;
-    g->gi_origin_or_finalizer = finalizer != Py_None ? Py_NewRef(finalizer) : NULL;
-    g->gi_hooks_inited = inited != 0;
+    if (!PyTuple_CheckExact(own) || !PyArg_ParseTuple(own, "iOi;an async generator's own", &hooks, &finalizer, &closed))
+        return PyErr_Occurred() ? -1 : (py_freeze_error("UnpicklingError", "an async generator's own is a tuple"), -1);
     g->gi_closed = closed != 0;
+    if (hooks == HOOKS_OF_LOADER)
+        return take_hooks(g);
+    g->gi_origin_or_finalizer = finalizer != Py_None ? Py_NewRef(finalizer) : NULL;
+    g->gi_hooks_inited = hooks == HOOKS_BY_VALUE;
     return 0;
+}
+
+/* Of one that runs its tasklet says how it was left: py_frozen_check(). Nobody else runs it. */
+static int check_place(const PyGenObject *g, int life, int at, int n)
+{
+    struct py_place p = { .depth = n - g->gi_code->co_nlocalsplus };
+    int rc = life == RUNS ? py_instruction_of(g->gi_code, at) : py_place_of(g->gi_code, at, PY_LEFT_YIELD, &p);
+
+    if (rc == (life == RUNS ? at : 0) && p.depth >= 0 && n == g->gi_code->co_nlocalsplus + p.depth)
+        return 0;
+    if (rc != -2)
+        (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at, n);
+    return -1;
 }
 
 int py_gen_set(PyObject *gen, PyObject *state)
 {
     PyGenObject *g = (PyGenObject *)gen;
     PyObject *handled, *own, *mask, *values;
-    int begun, at, n, rc;
-    struct py_place p;
+    int life, at, n;
     _PyInterpreterFrame *f = frame_of(g);
 
     if (g->gi_frame_state != FRAME_COMPLETED || f->stacktop != 0) {
         (void)py_freeze_error("UnpicklingError", "a generator gets its state once");
         return -1;
     }
-    if (!PyArg_ParseTuple(state, "iOOiiOO;a generator's state", &begun, &handled, &own, &at, &n, &mask, &values))
-        return -1;
-    rc = py_place_of(g->gi_code, at, PY_LEFT_YIELD, &p);
-    if (rc != 0 || n != g->gi_code->co_nlocalsplus + p.depth) {
-        if (rc != -2)
-            (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at,
-                                  n);
+    if (!PyTuple_CheckExact(state)) {
+        (void)py_freeze_error("UnpicklingError", "a generator's state is a tuple");
         return -1;
     }
-    if (py_values_set(f, n, mask, values) != 0 || set_own(g, own) != 0)
+    if (!PyArg_ParseTuple(state, "iOOiiOO;a generator's state", &life, &handled, &own, &at, &n, &mask, &values))
+        return -1;
+    if (check_place(g, life, at, n) != 0)
+        return -1;
+    if (py_values_set(f, n, mask, values) != 0)
         return -1;
     f->prev_instr = _PyCode_CODE(g->gi_code) + at;
     g->gi_exc_state.exc_value = handled != Py_None ? Py_NewRef(handled) : NULL;
-    g->gi_frame_state = begun != 0 ? FRAME_SUSPENDED : FRAME_CREATED;
-    return 0;
+    if (life == RUNS) /* nobody else may end it: no collector calls close() */
+        py_state_no_finalizer(gen);
+    g->gi_frame_state = life == RUNS ? FRAME_EXECUTING : life == WAITS ? FRAME_SUSPENDED : FRAME_CREATED;
+    return set_own(g, own);
+}
+
+/* ---- those that run ---------------------------------------------------------------------------------------------------------------- */
+
+PyFrameObject *py_gen_frame(PyObject *gen)
+{
+    PyGenObject *g = (PyGenObject *)gen;
+    PyObject *f;
+
+    if (g->gi_frame_state >= FRAME_CLEARED)
+        return (PyFrameObject *)py_freeze_error("UnpicklingError", "%R has ended", gen);
+    f = PyObject_GetAttrString(gen, PyGen_CheckExact(gen) ? "gi_frame" : PyCoro_CheckExact(gen) ? "cr_frame" : "ag_frame");
+    return (PyFrameObject *)f;
+}
+
+bool py_gen_runs(PyObject *gen)
+{
+    return ((PyGenObject *)gen)->gi_frame_state == FRAME_EXECUTING;
+}
+
+void py_gen_never_runs(PyObject *gen)
+{
+    PyGenObject *g = (PyGenObject *)gen;
+
+    if (g->gi_frame_state == FRAME_EXECUTING)
+        g->gi_frame_state = FRAME_COMPLETED;
+}
+
+void py_gen_enters(PyObject *gen, PyThreadState *ts)
+{
+    PyGenObject *g = (PyGenObject *)gen;
+
+    g->gi_exc_state.previous_item = ts->exc_info;
+    ts->exc_info = &g->gi_exc_state;
+}
+
+/* As PEP 479 has it: none of its own leaves a generator. */
+static void no_stop_iteration(const PyGenObject *g)
+{
+    PyObject *type, *cause, *traceback, *error;
+
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration))
+        return;
+    PyErr_Fetch(&type, &cause, &traceback);
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    if (traceback != NULL)
+        (void)PyException_SetTraceback(cause, traceback);
+    PyErr_Format(PyExc_RuntimeError, "%s raised StopIteration", PyCoro_CheckExact((PyObject *)g) ? "coroutine" : "generator");
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyException_SetCause(error, Py_NewRef(cause));
+    PyException_SetContext(error, cause);
+    PyErr_Restore(type, error, traceback);
+}
+
+/* What send() does, but that what it is sent lies on its stack already, or nothing has to. One that ends keeps its frame until it dies. */
+PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, PyObject **ret_value)
+{
+    PyGenObject *g = (PyGenObject *)gen;
+    _PyErr_StackItem *outer = g->gi_exc_state.previous_item;
+
+    py_state_refinalize(gen);
+    *ret_value = PyEval_EvalFrameEx(f, PyErr_Occurred() != NULL);
+    if (g->gi_frame_state == FRAME_EXECUTING)
+        g->gi_frame_state = FRAME_COMPLETED;
+    ts->exc_info = outer;
+    g->gi_exc_state.previous_item = NULL;
+    frame_of(g)->previous = NULL;
+    if (*ret_value != NULL && g->gi_frame_state == FRAME_SUSPENDED)
+        return PYGEN_NEXT;
+    Py_CLEAR(g->gi_exc_state.exc_value);
+    if (*ret_value != NULL)
+        return PYGEN_RETURN;
+    no_stop_iteration(g);
+    return PYGEN_ERROR;
 }

@@ -113,19 +113,35 @@ static PyObject *make_globals(PyObject *self, PyObject *args)
     return dict;
 }
 
+static bool is_main(PyObject *globals)
+{
+    return globals == PyModule_GetDict(PyImport_AddModule("__main__"));
+}
+
 /* Those of this interpreter's __main__ are as they are. */
 static int add_globals(PyObject *globals, PyObject *used)
 {
-    if (used == Py_None || globals == PyModule_GetDict(PyImport_AddModule("__main__")))
+    if (used == Py_None || is_main(globals))
         return 0;
     return PyDict_Check(used) ? PyDict_Update(globals, used) : (refuse("globals"), -1);
 }
 
+/* function(code, globals, name): of this interpreter's __main__ the one that has the name there, if it is the same still. */
 static PyObject *make_function(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
+    PyObject *main, *f = NULL;
+
     (void)self;
-    if (!py_load_is_open("a function") || n != 2 || !PyCode_Check(args[0]) || !PyDict_Check(args[1]))
+    if (!py_load_is_open("a function") || n != 3 || !PyCode_Check(args[0]) || !PyDict_Check(args[1]))
         return refuse("a function");
+    if (!is_main(args[1]) || !PyUnicode_Check(args[2]))
+        return PyFunction_New(args[0], args[1]);
+    main = PyUnicode_FromString("__main__");
+    f = main != NULL ? py_find_function(main, args[2]) : NULL;
+    Py_XDECREF(main);
+    if (f != NULL && PyFunction_Check(f) && PyObject_RichCompareBool(PyFunction_GET_CODE(f), args[0], Py_EQ) == 1)
+        return f;
+    Py_XDECREF(f);
     return PyFunction_New(args[0], args[1]);
 }
 
@@ -156,6 +172,15 @@ static int set_attributes(PyObject *f, PyObject *const *values)
     return 0;
 }
 
+/* It is no new one. */
+static bool is_there(PyObject *f)
+{
+    PyObject *found = py_find_function(((PyFunctionObject *)f)->func_module, ((PyFunctionObject *)f)->func_qualname);
+
+    Py_XDECREF(found);
+    return found == f;
+}
+
 /* set_function(f, (name, qualname, module, defaults, kwdefaults, closure, doc, dict, annotations, globals)) */
 static PyObject *set_function(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -168,6 +193,8 @@ static PyObject *set_function(PyObject *self, PyObject *const *args, Py_ssize_t 
         return refuse("a function");
     f = (PyFunctionObject *)args[0];
     v = &PyTuple_GET_ITEM(args[1], 0);
+    if (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_main(f->func_globals) && is_there(args[0]))
+        Py_RETURN_NONE;
     if (!is_or_none(v[3], &PyTuple_Type) || !is_or_none(v[4], &PyDict_Type) || !is_closure(v[5], (PyCodeObject *)f->func_code) ||
         !is_or_none(v[7], &PyDict_Type) || !is_or_none(v[8], &PyDict_Type))
         return refuse("a function");
@@ -262,26 +289,49 @@ static PyObject *set_traceback(PyObject *self, PyObject *const *args, Py_ssize_t
 
 /* ---- loading ------------------------------------------------------------------------------------------------------------------------- */
 
-static int settle(const struct load *l)
+static int wait_again(PyObject *channel, PyObject *waiting)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++)
-        if (py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i)) != 0)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
+        PyObject *t = PyList_GET_ITEM(waiting, i);
+
+        if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
+            (void)refuse("a channel");
             return -1;
-    for (Py_ssize_t i = 0; i + 1 < PyList_GET_SIZE(l->channels); i += 2) {
-        PyObject *waiting = PyList_GET_ITEM(l->channels, i + 1);
-
-        for (Py_ssize_t k = 0; k < PyList_GET_SIZE(waiting); k++) {
-            PyObject *t = PyList_GET_ITEM(waiting, k);
-
-            if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
-                (void)refuse("a channel");
-                return -1;
-            }
-            if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)PyList_GET_ITEM(l->channels, i)) != 0)
-                return -1;
         }
+        if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)channel) != 0)
+            return -1;
     }
     return 0;
+}
+
+/* All of it or nothing: those that wait already are thrown out. */
+static void throw_out(const struct load *l)
+{
+    PyObject *type, *value, *traceback;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++) {
+        py_tasklet *t = (py_tasklet *)PyList_GET_ITEM(l->tasklets, i);
+        PyObject *done = py_begun(t) ? py_kill(t, true) : Py_NewRef(Py_None);
+
+        if (done == NULL)
+            PyErr_WriteUnraisable((PyObject *)t);
+        Py_XDECREF(done);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+static int settle(const struct load *l)
+{
+    int rc = 0;
+
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(l->tasklets); i++)
+        rc = py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i));
+    for (Py_ssize_t i = 0; rc == 0 && i + 1 < PyList_GET_SIZE(l->channels); i += 2)
+        rc = wait_again(PyList_GET_ITEM(l->channels, i), PyList_GET_ITEM(l->channels, i + 1));
+    if (rc != 0)
+        throw_out(l);
+    return rc;
 }
 
 static void close_load(struct load *l)

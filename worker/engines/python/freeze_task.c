@@ -1,7 +1,5 @@
-/* freeze_task.c - see freeze.h: tasklets and channels, apart and together again. */
+/* freeze_task.c - see freeze.h: tasklets and channels, taken apart. */
 #include "worker/engines/python/freeze.h"
-
-#include "worker/task/task.h"
 
 /* ---- calls that can be answered -------------------------------------------------------------------------------------------------- */
 
@@ -85,8 +83,6 @@ static const char *what_prevents(const py_tasklet *t)
         return "it carries greenlets";
     if (py_begun(t) && t->task->state == TASK_BLOCKED && t->task->why == py_watching)
         return "it is in stackless.run()";
-    if (t->irq_pending)
-        return "an interrupt of it is due";
     if (py_blocked(t) && t->chan == NULL)
         return "it waits for what is no channel";
     return NULL;
@@ -107,14 +103,12 @@ static int may_go(const py_tasklet *t)
     return -1;
 }
 
-enum { ATOMIC = 1, BLOCK_TRAP = 2, IGNORE_NESTING = 4, RETURNS_NONE = 8, WAITS = 16 };
-
 static int flags_of(const py_tasklet *t, const struct py_frozen *z)
 {
     bool atomic = py_begun(t) ? t->task->atomic : t->atomic;
 
-    return (atomic ? ATOMIC : 0) | (t->block_trap ? BLOCK_TRAP : 0) | (t->ignore_nesting ? IGNORE_NESTING : 0) |
-           (z != NULL && z->returns_none ? RETURNS_NONE : 0) | (py_blocked(t) ? WAITS : 0);
+    return (atomic ? TASKLET_ATOMIC : 0) | (t->block_trap ? TASKLET_BLOCK_TRAP : 0) | (t->ignore_nesting ? TASKLET_IGNORE_NESTING : 0) |
+           (z != NULL && z->returns_none ? TASKLET_RETURNS_NONE : 0) | (py_blocked(t) ? TASKLET_WAITS : 0);
 }
 
 static PyObject *or_none(PyObject *o)
@@ -130,27 +124,59 @@ static PyObject *frames_tuple(struct py_dump *d, const struct py_frozen *z)
     for (int i = 0; tuple != NULL && i < z->n; i++) {
         const struct py_frozen_frame *r = &z->frames[i];
 
-        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef((PyObject *)r->frame));
+        PyObject *whose = r->generator != NULL ? r->generator : (PyObject *)r->frame;
+
+        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef(whose));
         PyTuple_SET_ITEM(tuple, 2 * i + 1, PyLong_FromLong(r->left));
-        if (py_dump_goes_on(d, r->frame, r->at, r->depth) != 0)
+        if (py_dump_goes_on(d, whose, r->at, r->depth) != 0)
             Py_CLEAR(tuple);
     }
     return tuple;
 }
 
+/* (trace function, profile function, (each frame's)) */
+static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
+{
+    PyObject *frames;
+
+    if (t->frozen != NULL && t->frozen->at < 0 && t->frozen->traced != NULL)
+        return Py_NewRef(t->frozen->traced);
+    if (!py_begun(t) || (slp_pickle_flags & SLP_PICKLES_TRACING) == 0 || (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
+        Py_RETURN_NONE;
+    frames = PyTuple_New(z->n);
+    for (int i = 0; frames != NULL && i < z->n; i++) {
+        PyObject *f = PyObject_GetAttrString((PyObject *)z->frames[i].frame, "f_trace");
+
+        PyTuple_SET_ITEM(frames, i, f);
+        if (f == NULL)
+            Py_CLEAR(frames);
+    }
+    return frames != NULL ? Py_BuildValue("(OON)", or_none(t->ts->c_traceobj), or_none(t->ts->c_profileobj), frames) : NULL;
+}
+
+static PyObject *context_of(const py_tasklet *t)
+{
+    if ((slp_pickle_flags & SLP_PICKLES_CONTEXTS) == 0)
+        return Py_None;
+    return or_none(py_begun(t) ? t->ts->context : t->context);
+}
+
 static PyObject *state_of(struct py_dump *d, const py_tasklet *t, const struct py_frozen *z)
 {
-    PyObject *frames = z != NULL ? frames_tuple(d, z) : Py_NewRef(Py_None);
+    PyObject *frames = z != NULL ? frames_tuple(d, z) : Py_NewRef(Py_None), *traced = frames != NULL ? traced_of(t, z) : NULL;
 
-    if (frames == NULL)
+    if (traced == NULL) {
+        Py_XDECREF(frames);
         return NULL;
-    return Py_BuildValue("(iOONOOOOO)", flags_of(t, z), or_none(t->tempval), z != NULL ? or_none(z->handled) : Py_None, frames,
-                         or_none(t->func), or_none(t->args), or_none(t->kwargs), or_none((PyObject *)t->chan), or_none(t->dict));
+    }
+    return Py_BuildValue("(iOONOOOOONO)", flags_of(t, z), or_none(t->tempval), z != NULL ? or_none(z->handled) : Py_None, frames,
+                         or_none(t->func), or_none(t->args), or_none(t->kwargs), or_none((PyObject *)t->chan), or_none(t->dict), traced,
+                         context_of(t));
 }
 
 PyObject *py_reduce_tasklet(struct py_dump *d, py_tasklet *t)
 {
-    bool begun = py_begun(t) || t->frozen != NULL;
+    bool begun = (py_begun(t) && t->args == NULL) || t->frozen != NULL;
     struct py_frozen *z = NULL;
     PyObject *state;
 
@@ -167,7 +193,7 @@ bool py_is_restorable(py_tasklet *t)
 
     if (!py_alive(t) || (py_thread != NULL && t == py_current()) || what_prevents(t) != NULL)
         return false;
-    if (!py_begun(t))
+    if (t->args != NULL) /* its first turn is still to come */
         return true;
     z = py_frames_of(t);
     if (z == NULL)
@@ -176,113 +202,7 @@ bool py_is_restorable(py_tasklet *t)
     return z != NULL;
 }
 
-/* ---- and together ---------------------------------------------------------------------------------------------------------------- */
-
-static PyObject *make(PyObject *type, PyTypeObject *base, const char *what)
-{
-    if (!py_load_is_open(what))
-        return NULL;
-    if (!PyType_Check(type) || !PyType_IsSubtype((PyTypeObject *)type, base))
-        return py_freeze_error("UnpicklingError", "%R is no type of %s", type, what);
-    return base->tp_new((PyTypeObject *)type, NULL, NULL);
-}
-
-static PyObject *make_tasklet(PyObject *self, PyObject *type)
-{
-    (void)self;
-    return py_here() == 0 ? make(type, &slp_tasklet_type, "a tasklet") : NULL;
-}
-
-static PyObject *make_channel(PyObject *self, PyObject *type)
-{
-    (void)self;
-    return py_here() == 0 ? make(type, &slp_channel_type, "a channel") : NULL;
-}
-
-static struct py_frozen *frozen_of(PyObject *frames, PyObject *handled, int flags)
-{
-    int n = (int)PyTuple_GET_SIZE(frames) / 2;
-    struct py_frozen *z = py_frozen_new(n);
-
-    for (int i = 0; z != NULL && i < n; i++) {
-        PyObject *f = PyTuple_GET_ITEM(frames, 2 * i);
-        long left = PyLong_AsLong(PyTuple_GET_ITEM(frames, 2 * i + 1));
-
-        if (!PyFrame_Check(f) || left < PY_LEFT_CALL || left > PY_LEFT_BREAKER) {
-            if (!PyErr_Occurred())
-                (void)py_freeze_error("UnpicklingError", "a tasklet stands in frames, not in %R", f);
-            py_frozen_free(z);
-            return NULL;
-        }
-        z->frames[i].frame = (PyFrameObject *)Py_NewRef(f);
-        z->frames[i].left = (enum py_left)left;
-        z->frames[i].at = PyFrame_GetLasti((PyFrameObject *)f) / (int)sizeof(_Py_CODEUNIT);
-    }
-    if (z != NULL) {
-        z->returns_none = (flags & RETURNS_NONE) != 0;
-        z->handled = handled != Py_None ? Py_NewRef(handled) : NULL;
-    }
-    return z;
-}
-
-static PyObject *not_none(PyObject *o)
-{
-    return o != Py_None ? Py_NewRef(o) : NULL;
-}
-
-static int set_flags(py_tasklet *t, int flags)
-{
-    t->atomic = (flags & ATOMIC) != 0;
-    t->block_trap = (flags & BLOCK_TRAP) != 0;
-    t->ignore_nesting = (flags & IGNORE_NESTING) != 0;
-    t->waited = (flags & WAITS) != 0;
-    t->thread = py_thread;
-    t->context = py_state_copy_context();
-    return 0;
-}
-
-static int check_types(PyObject *frames, PyObject *args, PyObject *kwargs, PyObject *chan, PyObject *dict)
-{
-    bool good = (frames == Py_None || (PyTuple_CheckExact(frames) && PyTuple_GET_SIZE(frames) > 0 && PyTuple_GET_SIZE(frames) % 2 == 0)) &&
-                (args == Py_None || PyTuple_CheckExact(args)) && (kwargs == Py_None || PyDict_CheckExact(kwargs)) &&
-                (chan == Py_None || PyObject_TypeCheck(chan, &slp_channel_type)) && (dict == Py_None || PyDict_CheckExact(dict));
-
-    if (!good)
-        (void)py_freeze_error("UnpicklingError", "a tasklet's state is of other types");
-    return good ? 0 : -1;
-}
-
-/* set_tasklet(t, state) */
-static PyObject *set_tasklet(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-    PyObject *tempval, *handled, *frames, *func, *with, *kwargs, *chan, *dict;
-    struct py_frozen *z = NULL;
-    py_tasklet *t;
-    int flags;
-
-    (void)self;
-    if (!py_load_is_open("a tasklet"))
-        return NULL;
-    if (n != 2 || !PyObject_TypeCheck(args[0], &slp_tasklet_type) || !PyTuple_Check(args[1]) || py_alive((py_tasklet *)args[0]))
-        return py_freeze_error("UnpicklingError", "a tasklet gets its state once");
-    t = (py_tasklet *)args[0];
-    if (!PyArg_ParseTuple(args[1], "iOOOOOOOO;a tasklet's state", &flags, &tempval, &handled, &frames, &func, &with, &kwargs, &chan, &dict))
-        return NULL;
-    if (check_types(frames, with, kwargs, chan, dict) != 0 || (frames != Py_None && (z = frozen_of(frames, handled, flags)) == NULL))
-        return NULL;
-    if (set_flags(t, flags) != 0)
-        return NULL;
-    t->frozen = z;
-    py_set_tempval(t, not_none(tempval));
-    Py_XSETREF(t->func, not_none(func));
-    Py_XSETREF(t->args, not_none(with));
-    Py_XSETREF(t->kwargs, not_none(kwargs));
-    if (dict != Py_None)
-        Py_XSETREF(t->dict, Py_NewRef(dict));
-    return py_load_checks((PyObject *)t) == 0 ? Py_NewRef(Py_None) : NULL;
-}
-
-/* ---- channels ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- channels --------------------------------------------------------------------------------------------------------------------- */
 
 static PyObject *waiting_of(const struct slp_chan *c)
 {
@@ -303,90 +223,4 @@ PyObject *py_reduce_channel(struct py_dump *d, struct slp_chan *c)
         return NULL;
     state = Py_BuildValue("(iiiiNO)", c->preference, c->closing, c->schedule_all, c->direction, waiting, or_none(c->dict));
     return py_reduced("channel", PyTuple_Pack(1, (PyObject *)Py_TYPE(c)), "set_channel", state);
-}
-
-/* set_channel(c, state) */
-static PyObject *set_channel(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-    int preference, closing, schedule_all, direction;
-    PyObject *waiting, *dict;
-    struct slp_chan *c;
-
-    (void)self;
-    if (!py_load_is_open("a channel"))
-        return NULL;
-    if (n != 2 || !PyObject_TypeCheck(args[0], &slp_channel_type) || !PyTuple_Check(args[1]) ||
-        slp_balance((struct slp_chan *)args[0]) != 0)
-        return py_freeze_error("UnpicklingError", "a channel gets its state once");
-    c = (struct slp_chan *)args[0];
-    if (!PyArg_ParseTuple(args[1], "iiiiO!O;a channel's state", &preference, &closing, &schedule_all, &direction, &PyList_Type, &waiting,
-                          &dict))
-        return NULL;
-    c->preference = preference > 0 ? 1 : preference < 0 ? -1 : 0;
-    c->closing = closing != 0;
-    c->schedule_all = schedule_all != 0;
-    c->direction = direction > 0 ? 1 : -1;
-    if (PyDict_CheckExact(dict))
-        Py_XSETREF(c->dict, Py_NewRef(dict));
-    if (PyList_GET_SIZE(waiting) > 0 && py_load_settles((PyObject *)c, waiting) != 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-PyMethodDef py_freeze_task_functions[] = {
-    {"tasklet",      make_tasklet,                             METH_O,        NULL},
-    { "set_tasklet", (PyCFunction)(void (*)(void))set_tasklet, METH_FASTCALL, NULL},
-    { "channel",     make_channel,                             METH_O,        NULL},
-    { "set_channel", (PyCFunction)(void (*)(void))set_channel, METH_FASTCALL, NULL},
-    { NULL,          NULL,                                     0,             NULL}
-};
-
-/* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
-
-/* The frames are checked when they have their values: at the load's end. */
-int py_tasklet_settles(py_tasklet *t)
-{
-    return t->frozen != NULL && t->frozen->at < 0 ? py_frozen_check(t->frozen) : 0;
-}
-
-/* t waits in c as it did. */
-int py_tasklet_waits(py_tasklet *t, struct slp_chan *c)
-{
-    if (t->frozen == NULL || !t->waited || py_begun(t)) {
-        (void)py_freeze_error("UnpicklingError", "%R does not wait for a channel", t);
-        return -1;
-    }
-    if (py_begin(t) != 0)
-        return -1;
-    ring_remove(t->task, c->direction > 0 ? "channel send" : "channel receive");
-    t->task->waits_for = c;
-    t->task->blocked_on = &c->waiting;
-    t->task->blocked_at = (uint32_t)sched->switches;
-    t->task->wait.task = t->task;
-    wait_push(&c->waiting, &t->task->wait);
-    t->chan = c;
-    return 0;
-}
-
-void py_forget_frozen(py_tasklet *t)
-{
-    struct py_frozen *z = t->frozen;
-
-    t->frozen = NULL;
-    py_frozen_free(z);
-}
-
-PyObject *py_thaw(py_tasklet *t)
-{
-    struct py_frozen *z = t->frozen;
-    PyObject *value, *result;
-    int rc = t->waited ? t->task->regs.result : 0;
-
-    t->waited = false;
-    value = py_came_back(t, rc);
-    if (value != NULL && z->returns_none)
-        Py_SETREF(value, Py_NewRef(Py_None));
-    result = py_frozen_run(z, value);
-    py_forget_frozen(t);
-    return result;
 }

@@ -1,9 +1,10 @@
 /* slp_attr.c - see slp.h: what a tasklet says of itself, a row each. */
 #include "worker/engines/python/freeze.h"
 
+/* Of its own thread, whoever asks. */
 static bool is_current(const py_tasklet *t)
 {
-    return py_thread != NULL && t == py_current();
+    return py_begun(t) && t->thread != NULL && !t->thread->ended && t->thread->sched->current == t->task;
 }
 
 #define SELF ((py_tasklet *)self)
@@ -156,6 +157,7 @@ PyGetSetDef slp_tasklet_attrs[] = {
     { "paused",           get_paused,              NULL,                    "Alive, neither queued nor blocked.",                        NULL        },
     { "blocked",          get_blocked,             NULL,                    "-1: it receives; 1: it sends; 0: it waits for nobody.",     NULL        },
     { "scheduled",        get_scheduled,           NULL,                    "Queued or blocked.",                                        NULL        },
+    { "context_id",       slp_context_id,          NULL,                    "The id of its context.",                                    NULL        },
     { "restorable",       get_restorable,          NULL,                    "It could be pickled as it stands.",                         NULL        },
     { "atomic",           get_atomic,              NULL,                    "Its turn is not taken from it.",                            NULL        },
     { "ignore_nesting",   get_ignore_nesting,      NULL,                    "A watchdog may interrupt it when C stands on its stack.",   NULL        },

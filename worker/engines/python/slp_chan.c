@@ -202,6 +202,7 @@ static PyMethodDef methods[] = {
     { "close",          close_it,           METH_NOARGS,                  "close(): serves those that wait, and refuses the rest."           },
     { "open",           open_it,            METH_NOARGS,                  "open(): takes the close back."                                    },
     { "__reduce_ex__",  py_reduce_alone,    METH_O,                       NULL                                                               },
+    { "__reduce__",     py_reduce_alone,    METH_NOARGS,                  NULL                                                               },
     { NULL,             NULL,               0,                            NULL                                                               }
 };
 

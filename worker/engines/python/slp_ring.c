@@ -34,7 +34,7 @@ static PyObject *remove_it(PyObject *self, PyObject *nothing)
 
 static bool is_elsewhere(const py_tasklet *t)
 {
-    return py_begun(t) && t->thread != py_thread;
+    return (py_begun(t) || t->sent) && t->thread != py_thread;
 }
 
 static PyObject *run_or_switch(py_tasklet *t, bool stays)

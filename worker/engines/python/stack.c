@@ -46,16 +46,6 @@ void python_stack_used_up(void)
     serve_finish(&o);
 }
 
-void python_out_of_memory(void)
-{
-    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
-
-    if (link_is_mine())
-        return;
-    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
-    serve_finish(&o);
-}
-
 /*
  * Above its end the kernel makes it grow, and no access to it faults: so any fault in it is its end, wherever that is. The kernel reckons from behind
  * arguments and variables, which libc's top is in front of.
@@ -74,4 +64,14 @@ void python_stack_fault(const void *address)
 {
     if (python_stack_has(address))
         python_stack_used_up();
+}
+
+void python_out_of_memory(void)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
+
+    if (link_is_mine())
+        return;
+    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
+    serve_finish(&o);
 }

@@ -14,13 +14,12 @@ int python_stack_measure(void);
 /* From the handler of a fault at address: when it is that stack's end, the job ends with RecursionError, and this does not return. */
 void python_stack_fault(const void *address);
 
-/* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
-void python_out_of_memory(void);
-
 /* Whether that would be its end. */
 bool python_stack_has(const void *address);
 
 /* The job ends with RecursionError, and this does not return; unless a frame to the broker is half written: then the fault has to end it. */
 void python_stack_used_up(void);
+/* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
+void python_out_of_memory(void);
 
 #endif

@@ -82,6 +82,17 @@ PyThreadState *py_state_current(void)
     return (PyThreadState *)_Py_atomic_load_relaxed(&_PyRuntime.gilstate.tstate_current);
 }
 
+/* As PyGILState_GetThisThreadState(), which is not said to be async-signal-safe. */
+PyThreadState *py_state_own(void)
+{
+    return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
+}
+
+bool py_state_signalled(void)
+{
+    return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
+}
+
 /* ---- away ---------------------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -110,17 +121,6 @@ void py_state_back(PyThreadState *ts, void *away)
     on_stack->use_tracing = ts->root_cframe.use_tracing;
     ts->root_cframe.current_frame = NULL;
     ts->cframe = on_stack;
-}
-
-/* As PyGILState_GetThisThreadState(), which is not said to be async-signal-safe. */
-PyThreadState *py_state_own(void)
-{
-    return pthread_getspecific(_PyRuntime.gilstate.autoTSSkey._key);
-}
-
-bool py_state_signalled(void)
-{
-    return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
 }
 
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
@@ -226,6 +226,16 @@ void py_state_set_context(PyThreadState *ts, PyObject *context)
     Py_XDECREF(old);
 }
 
+PyObject *py_state_context(const PyThreadState *ts)
+{
+    return ts->context;
+}
+
+bool py_state_context_entered(const PyThreadState *ts)
+{
+    return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
+}
+
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
 
 const char *py_state_busy(const PyThreadState *ts)
@@ -296,6 +306,11 @@ void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class)
 void py_state_refinalize(PyObject *o)
 {
     _Py_AS_GC(o)->_gc_prev &= ~_PyGC_PREV_MASK_FINALIZED;
+}
+
+void py_state_no_finalizer(PyObject *o)
+{
+    _PyGC_SET_FINALIZED(o);
 }
 
 long py_state_threads(void)
@@ -372,6 +387,11 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
     count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
     set_tracer(ts, on_event);
     return 0;
+}
+
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
 }
 
 void py_state_count_off(PyThreadState *ts)

@@ -124,6 +124,7 @@ int py_begin(py_tasklet *t)
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
     t->thread = py_thread;
+    t->sent = t->own_context = false;
     t->call = py_current()->call;
     t->struck = false;
     py_hold(t);

@@ -42,14 +42,16 @@ typedef struct py_tasklet {
     bool posted;
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    unsigned call; /* of an interpreter: in which it was made */
-    bool struck;   /* by an interrupt of that */
-    bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved;  /* its finalizer runs */
-    bool has_root; /* greenlet is a root, and ours */
-    bool named;    /* somebody has asked for its identity */
-    bool waited;   /* it was blocked when it was pickled: what it comes back with, its first turn has */
-    char left;     /* enum py_left of its innermost frame, while others run */
+    unsigned call;    /* of an interpreter: in which it was made */
+    bool struck;      /* by an interrupt of that */
+    bool forced;      /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved;     /* its finalizer runs */
+    bool has_root;    /* greenlet is a root, and ours */
+    bool own_context; /* somebody has set it, before the first turn */
+    bool sent;        /* bound to another thread, before it has begun */
+    bool named;       /* somebody has asked for its identity */
+    bool waited;      /* it was blocked when it was pickled: what it comes back with, its first turn has */
+    char left;        /* enum py_left of its innermost frame, while others run */
 } py_tasklet;
 
 struct py_thread {
@@ -168,12 +170,13 @@ void py_root_ends(PyObject *root);
 /* This OS thread ends: its tasklets do, too. 0, or -1 with an error. */
 int py_thread_at_end(void);
 /* NULL: there is none of this name that knows tasklets. */
-const struct py_thread *py_thread_of(unsigned long ident);
+struct py_thread *py_thread_of(unsigned long ident);
 PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
-/* t, of another thread, is woken there, or gets a bomb. */
+/* t, of another thread, is woken there, or begins, or gets a bomb. */
+void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
@@ -252,8 +255,17 @@ void py_pass_interrupt(py_tasklet *to);
 void py_irq_allowed(void);
 /* comes is to run: its instructions are counted when that is asked for. */
 void py_count_slice(py_tasklet *comes);
+/* The instruction that the running one comes to was counted before it was pickled. */
+void py_count_again(void);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
+/* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */
+bool py_count_due(void);
+/* Between two instructions of whoever runs, when a slice is over: an interrupt that is due. 0, or -1 with an error. */
+int py_count_tick(void);
+/* CPU time of this thread, and what so many instructions take of it at best, both in us: slp_rate.c. */
+int64_t py_cpu_us(void);
+int64_t py_time_of(long instructions);
 /* Nobody can run: a watchdog does. Returns whether one did. */
 bool py_wake_watchdog(void);
 
@@ -273,6 +285,9 @@ void py_preempt_forked(void); /* in a template's child, which inherits no timer 
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
 int py_set_slice(long us); /* 0: none end */
+/* Whether this thread's slices end by the clock; and while somebody counts by it: at least every so many us. 0: as before. */
+bool py_preempts(void);
+void py_tick_every(int64_t us);
 
 /* A blocked tasklet gets a bomb and its turn; now or when that comes. A new reference, or NULL with an error. */
 PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending);
