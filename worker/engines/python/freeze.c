@@ -139,8 +139,9 @@ static PyObject *reduce_globals(struct py_dump *d, PyObject *o)
     if (!g->by_value)
         return py_reduced("globals_of", PyTuple_Pack(1, name), NULL, NULL);
     name = PyDict_GetItemString(g->dict, "__name__");
-    return py_reduced("globals", Py_BuildValue("(NO)", g->dict == main_dict() ? py_freeze_home() : PyBytes_FromString(""), name != NULL ? name : Py_None),
-                      NULL, NULL);
+    return py_reduced(
+        "globals", Py_BuildValue("(NO)", g->dict == main_dict() ? py_freeze_home() : PyBytes_FromString(""), name != NULL ? name : Py_None),
+        NULL, NULL);
 }
 
 static void globals_dealloc(PyObject *o)
@@ -201,8 +202,8 @@ static PyObject *function_state(struct py_dump *d, PyFunctionObject *f)
 static PyObject *reduce_function(struct py_dump *d, PyObject *o)
 {
     PyFunctionObject *f = (PyFunctionObject *)o;
-    bool in_main = f->func_module != NULL && PyUnicode_Check(f->func_module) &&
-                   PyUnicode_CompareWithASCIIString(f->func_module, "__main__") == 0;
+    bool in_main =
+        f->func_module != NULL && PyUnicode_Check(f->func_module) && PyUnicode_CompareWithASCIIString(f->func_module, "__main__") == 0;
     PyObject *state;
 
     if (f->func_module != NULL && PyUnicode_Check(f->func_module) && !(in_main && (d->by_value || d->used)) &&
@@ -369,10 +370,10 @@ static PyObject *reduce_view(struct py_dump *d, PyObject *o)
         const PyTypeObject *type;
         const char *name;
     } views[] = {
-        {&PyDictKeys_Type,    "keys"  },
-        { &PyDictValues_Type, "values"},
-        { &PyDictItems_Type,  "items" },
-        { &PyODictKeys_Type,  "keys"  },
+        {&PyDictKeys_Type,     "keys"  },
+        { &PyDictValues_Type,  "values"},
+        { &PyDictItems_Type,   "items" },
+        { &PyODictKeys_Type,   "keys"  },
         { &PyODictValues_Type, "values"},
         { &PyODictItems_Type,  "items" },
     };
@@ -405,18 +406,18 @@ static const struct reducer {
     PyTypeObject *type;
     PyObject *(*reduce)(struct py_dump *d, PyObject *o);
 } reducers[] = {
-    {&PyFunction_Type,    reduce_function },
-    { &PyFrame_Type,      reduce_frame    },
-    { &PyCode_Type,       reduce_code     },
-    { &globals_type,      reduce_globals  },
-    { &PyCell_Type,       reduce_cell     },
-    { &PyGen_Type,        reduce_generator},
-    { &PyCoro_Type,       reduce_generator},
-    { &PyAsyncGen_Type,   reduce_generator},
-    { &PyTraceBack_Type,  reduce_traceback},
-    { &PyDictKeys_Type,   reduce_view     },
-    { &PyDictValues_Type, reduce_view     },
-    { &PyDictItems_Type,  reduce_view     },
+    {&PyFunction_Type,     reduce_function },
+    { &PyFrame_Type,       reduce_frame    },
+    { &PyCode_Type,        reduce_code     },
+    { &globals_type,       reduce_globals  },
+    { &PyCell_Type,        reduce_cell     },
+    { &PyGen_Type,         reduce_generator},
+    { &PyCoro_Type,        reduce_generator},
+    { &PyAsyncGen_Type,    reduce_generator},
+    { &PyTraceBack_Type,   reduce_traceback},
+    { &PyDictKeys_Type,    reduce_view     },
+    { &PyDictValues_Type,  reduce_view     },
+    { &PyDictItems_Type,   reduce_view     },
     { &PyODictKeys_Type,   reduce_view     },
     { &PyODictValues_Type, reduce_view     },
     { &PyODictItems_Type,  reduce_view     },
@@ -476,9 +477,9 @@ static void dump_dealloc(PyObject *o)
 }
 
 static PyMemberDef dump_members[] = {
-    {"used",     T_BOOL, offsetof(struct py_dump, used),    READONLY, "Execution state is in it: it needs a seal."},
-    { "by_name", T_BOOL, offsetof(struct py_dump, by_name), READONLY, "A function of __main__ is in it by name."  },
-    { NULL,      0,      0,                                 0,        NULL                                        }
+    {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
+    { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
+    { NULL, 0,      0,                         0,                                                                       NULL                                                                                      }
 };
 
 static PyTypeObject dump_type = {
@@ -509,7 +510,8 @@ static PyObject *nested(PyObject *self, PyObject *o)
     const PyFunctionObject *f = (PyFunctionObject *)o;
 
     (void)self;
-    if (!PyFunction_Check(o) || (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_found(o, f->func_module, f->func_qualname)))
+    if (!PyFunction_Check(o) ||
+        (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_found(o, f->func_module, f->func_qualname)))
         return not_ours();
     return py_reduce_alone(o, NULL);
 }

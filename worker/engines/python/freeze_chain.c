@@ -73,7 +73,8 @@ static int innermost(struct py_frozen *z, const py_tasklet *t)
 
     r->at = last_of(f);
     r->left = (enum py_left)t->left;
-    if (find_place(r, &p, r->left == PY_LEFT_BREAKER ? "its slice was over where a call may have been under way" : "it waits in C code") != 0)
+    if (find_place(r, &p, r->left == PY_LEFT_BREAKER ? "its slice was over where a call may have been under way" : "it waits in C code") !=
+        0)
         return -1;
     if (r->left != PY_LEFT_CALL)
         return 0;
@@ -98,7 +99,9 @@ static bool is_called_plainly(PyObject *called, PyFrameObject *f)
     if (PyMethod_Check(called))
         called = PyMethod_GET_FUNCTION(called);
     if (!PyFunction_Check(called)) { /* an object that has a __call__ of Python's */
-        PyObject *call = PyType_HasFeature(Py_TYPE(called), Py_TPFLAGS_HEAPTYPE) ? PyObject_GetAttrString((PyObject *)Py_TYPE(called), "__call__") : NULL;
+        PyObject *call = PyType_HasFeature(Py_TYPE(called), Py_TPFLAGS_HEAPTYPE)
+                             ? PyObject_GetAttrString((PyObject *)Py_TYPE(called), "__call__")
+                             : NULL;
 
         PyErr_Clear();
         Py_XDECREF(call); /* it is the type's */
@@ -115,8 +118,7 @@ static bool steps(PyObject *called, PyObject *first, const PyObject *generator)
     if (next == NULL)
         next = PyCFunction_GET_FUNCTION(PyDict_GetItemString(PyEval_GetBuiltins(), "next"));
     if (PyCFunction_Check(called)) /* g.send, by itself */
-        return PyCFunction_GET_FUNCTION(called) == next ? first == generator
-                                                        : PyCFunction_GET_SELF(called) == generator && sends(called);
+        return PyCFunction_GET_FUNCTION(called) == next ? first == generator : PyCFunction_GET_SELF(called) == generator && sends(called);
     return first == generator && sends(called);
 }
 

@@ -66,7 +66,9 @@ enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
 static PyObject *own_of(PyGenObject *g)
 {
     bool by_value = (slp_pickle_flags & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
-    int hooks = by_value ? HOOKS_BY_VALUE : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER : NO_HOOKS;
+    int hooks = by_value                                                                ? HOOKS_BY_VALUE
+                : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER
+                                                                                        : NO_HOOKS;
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
@@ -103,7 +105,8 @@ PyObject *py_gen_state(PyObject *gen)
     if (g->gi_frame_state >= FRAME_COMPLETED)
         Py_RETURN_NONE;
     if (g->gi_frame_state == FRAME_EXECUTING || (PyAsyncGen_CheckExact(gen) && g->gi_running_async))
-        return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename, g->gi_code->co_firstlineno);
+        return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename,
+                               g->gi_code->co_firstlineno);
     at = (int)(f->prev_instr - _PyCode_CODE(f->f_code));
     rc = py_place_of(f->f_code, at, PY_LEFT_YIELD, &p);
     if (rc == 0 && f->stacktop == f->f_code->co_nlocalsplus + p.depth)
@@ -218,7 +221,8 @@ int py_gen_set(PyObject *gen, PyObject *state)
         rc = -1;
     if (rc != 0 || n != g->gi_code->co_nlocalsplus + p.depth) {
         if (rc != -2)
-            (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at, n);
+            (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at,
+                                  n);
         return -1;
     }
     if (py_values_set(f, n, mask, values) != 0)
@@ -265,7 +269,7 @@ void py_gen_enters(PyObject *gen, PyThreadState *ts)
     ts->exc_info = &g->gi_exc_state;
 }
 
-static PySendResult throw(PyObject *gen, PyObject **ret_value)
+static PySendResult throw(PyObject * gen, PyObject **ret_value)
 {
     PyObject *type, *value, *traceback;
 

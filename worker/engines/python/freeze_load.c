@@ -107,7 +107,8 @@ static PyObject *make_globals(PyObject *self, PyObject *args)
     if (is_here)
         return Py_XNewRef(PyModule_GetDict(PyImport_AddModule("__main__")));
     dict = PyDict_New();
-    if (dict != NULL && (PyDict_SetItemString(dict, "__name__", name) != 0 || PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0))
+    if (dict != NULL &&
+        (PyDict_SetItemString(dict, "__name__", name) != 0 || PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0))
         Py_CLEAR(dict);
     return dict;
 }
@@ -256,7 +257,8 @@ static PyObject *set_generator(PyObject *self, PyObject *const *args, Py_ssize_t
     PyObject *globals;
 
     (void)self;
-    if (!py_load_is_open("a generator") || n != 2 || !py_is_generator(args[0]) || !PyTuple_CheckExact(args[1]) || PyTuple_GET_SIZE(args[1]) != 2)
+    if (!py_load_is_open("a generator") || n != 2 || !py_is_generator(args[0]) || !PyTuple_CheckExact(args[1]) ||
+        PyTuple_GET_SIZE(args[1]) != 2)
         return refuse("a generator");
     globals = py_gen_globals(args[0]);
     if (globals == NULL)
@@ -339,20 +341,20 @@ static PyObject *load(PyObject *self, PyObject *const *args, Py_ssize_t n)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef py_freeze_functions[] = {
-    {"code",           make_code,              METH_O,        NULL},
-    { "cell",          make_cell,              METH_NOARGS,   NULL},
-    { "set_cell",      METHOD(set_cell),       METH_FASTCALL, NULL},
-    { "globals_of",    globals_of,             METH_O,        NULL},
-    { "globals",       make_globals,           METH_VARARGS,  NULL},
-    { "function",      METHOD(make_function),  METH_FASTCALL, NULL},
-    { "set_function",  METHOD(set_function),   METH_FASTCALL, NULL},
-    { "frame",         METHOD(make_frame),     METH_FASTCALL, NULL},
-    { "set_frame",     METHOD(set_frame),      METH_FASTCALL, NULL},
-    { "frame_of",      frame_of,               METH_O,        NULL},
-    { "generator",     make_generator,         METH_VARARGS,  NULL},
-    { "set_generator", METHOD(set_generator),  METH_FASTCALL, NULL},
-    { "traceback",     make_traceback,         METH_VARARGS,  NULL},
-    { "set_traceback", METHOD(set_traceback),  METH_FASTCALL, NULL},
-    { "load",          METHOD(load),           METH_FASTCALL, NULL},
-    { NULL,            NULL,                   0,             NULL}
+    {"code",           make_code,             METH_O,        NULL},
+    { "cell",          make_cell,             METH_NOARGS,   NULL},
+    { "set_cell",      METHOD(set_cell),      METH_FASTCALL, NULL},
+    { "globals_of",    globals_of,            METH_O,        NULL},
+    { "globals",       make_globals,          METH_VARARGS,  NULL},
+    { "function",      METHOD(make_function), METH_FASTCALL, NULL},
+    { "set_function",  METHOD(set_function),  METH_FASTCALL, NULL},
+    { "frame",         METHOD(make_frame),    METH_FASTCALL, NULL},
+    { "set_frame",     METHOD(set_frame),     METH_FASTCALL, NULL},
+    { "frame_of",      frame_of,              METH_O,        NULL},
+    { "generator",     make_generator,        METH_VARARGS,  NULL},
+    { "set_generator", METHOD(set_generator), METH_FASTCALL, NULL},
+    { "traceback",     make_traceback,        METH_VARARGS,  NULL},
+    { "set_traceback", METHOD(set_traceback), METH_FASTCALL, NULL},
+    { "load",          METHOD(load),          METH_FASTCALL, NULL},
+    { NULL,            NULL,                  0,             NULL}
 };

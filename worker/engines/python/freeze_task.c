@@ -40,8 +40,9 @@ static void find_functions(void)
     for (int i = 0; i < ANSWERS; i++) {
         const char *type = answers[i].type;
 
-        functions[i] = in_table(type == NULL ? slp_ring_functions
-                                             : strcmp(type, "channel") == 0 ? slp_channel_type.tp_methods : slp_tasklet_type.tp_methods,
+        functions[i] = in_table(type == NULL                   ? slp_ring_functions
+                                : strcmp(type, "channel") == 0 ? slp_channel_type.tp_methods
+                                                               : slp_tasklet_type.tp_methods,
                                 answers[i].name);
     }
 }
@@ -249,8 +250,8 @@ static int set_frame(struct py_frozen_frame *r, PyObject *whose, PyObject *left)
 
 static bool is_traced(PyObject *traced, int n)
 {
-    return traced == Py_None || (PyTuple_CheckExact(traced) && PyTuple_GET_SIZE(traced) == 3 && PyTuple_CheckExact(PyTuple_GET_ITEM(traced, 2)) &&
-                                 PyTuple_GET_SIZE(PyTuple_GET_ITEM(traced, 2)) == n);
+    return traced == Py_None || (PyTuple_CheckExact(traced) && PyTuple_GET_SIZE(traced) == 3 &&
+                                 PyTuple_CheckExact(PyTuple_GET_ITEM(traced, 2)) && PyTuple_GET_SIZE(PyTuple_GET_ITEM(traced, 2)) == n);
 }
 
 static struct py_frozen *frozen_of(PyObject *frames, PyObject *handled, PyObject *traced, int flags)
@@ -312,10 +313,11 @@ static PyObject *set_tasklet(PyObject *self, PyObject *const *args, Py_ssize_t n
     if (n != 2 || !PyObject_TypeCheck(args[0], &slp_tasklet_type) || !PyTuple_Check(args[1]) || py_alive((py_tasklet *)args[0]))
         return py_freeze_error("UnpicklingError", "a tasklet gets its state once");
     t = (py_tasklet *)args[0];
-    if (!PyArg_ParseTuple(args[1], "iOOOOOOOOOO;a tasklet's state", &flags, &tempval, &handled, &frames, &func, &with, &kwargs, &chan, &dict,
-                          &traced, &context))
+    if (!PyArg_ParseTuple(args[1], "iOOOOOOOOOO;a tasklet's state", &flags, &tempval, &handled, &frames, &func, &with, &kwargs, &chan,
+                          &dict, &traced, &context))
         return NULL;
-    if (check_types(frames, with, kwargs, chan, dict) != 0 || (frames != Py_None && (z = frozen_of(frames, handled, traced, flags)) == NULL))
+    if (check_types(frames, with, kwargs, chan, dict) != 0 ||
+        (frames != Py_None && (z = frozen_of(frames, handled, traced, flags)) == NULL))
         return NULL;
     if (set_flags(t, flags, context) != 0)
         return NULL;
@@ -362,10 +364,12 @@ static PyObject *set_channel(PyObject *self, PyObject *const *args, Py_ssize_t n
     (void)self;
     if (!py_load_is_open("a channel"))
         return NULL;
-    if (n != 2 || !PyObject_TypeCheck(args[0], &slp_channel_type) || !PyTuple_Check(args[1]) || slp_balance((struct slp_chan *)args[0]) != 0)
+    if (n != 2 || !PyObject_TypeCheck(args[0], &slp_channel_type) || !PyTuple_Check(args[1]) ||
+        slp_balance((struct slp_chan *)args[0]) != 0)
         return py_freeze_error("UnpicklingError", "a channel gets its state once");
     c = (struct slp_chan *)args[0];
-    if (!PyArg_ParseTuple(args[1], "iiiiO!O;a channel's state", &preference, &closing, &schedule_all, &direction, &PyList_Type, &waiting, &dict))
+    if (!PyArg_ParseTuple(args[1], "iiiiO!O;a channel's state", &preference, &closing, &schedule_all, &direction, &PyList_Type, &waiting,
+                          &dict))
         return NULL;
     c->preference = preference > 0 ? 1 : preference < 0 ? -1 : 0;
     c->closing = closing != 0;
@@ -379,11 +383,11 @@ static PyObject *set_channel(PyObject *self, PyObject *const *args, Py_ssize_t n
 }
 
 PyMethodDef py_freeze_task_functions[] = {
-    {"tasklet",      make_tasklet,                                     METH_O,        NULL},
-    { "set_tasklet", (PyCFunction)(void (*)(void))set_tasklet,         METH_FASTCALL, NULL},
-    { "channel",     make_channel,                                     METH_O,        NULL},
-    { "set_channel", (PyCFunction)(void (*)(void))set_channel,         METH_FASTCALL, NULL},
-    { NULL,          NULL,                                             0,             NULL}
+    {"tasklet",      make_tasklet,                             METH_O,        NULL},
+    { "set_tasklet", (PyCFunction)(void (*)(void))set_tasklet, METH_FASTCALL, NULL},
+    { "channel",     make_channel,                             METH_O,        NULL},
+    { "set_channel", (PyCFunction)(void (*)(void))set_channel, METH_FASTCALL, NULL},
+    { NULL,          NULL,                                     0,             NULL}
 };
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
