@@ -58,7 +58,7 @@ PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 PYTHON_OBJS += value value_make handle call_error message message_read asking ask_object waits calls lib_modules interp
 # Where the C stacks of OS threads end.
 PYTHON_OBJS += reserve
-PYTHON_OBJS += freeze freeze_code freeze_frame freeze_chain freeze_gen freeze_task freeze_load
+PYTHON_OBJS += freeze freeze_code freeze_frame freeze_chain freeze_gen freeze_task freeze_thaw freeze_load freeze_globals freeze_function
 # Calls of an interpreter that has tasklets.
 PYTHON_OBJS += struck
 # Contexts of tasklets, and what bind(None) does.
@@ -93,7 +93,7 @@ UNIT_client := req_socket val_json client
 UNIT_courier := errand_id
 UNIT_cli    := json args program spec_file
 VALGRIND_task := task_sched task_chan task_select task_gen task_scope task_hibernate
-SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults py_tasklets python python_bad py_interp py_interp_ask python_none zygotes memory py_suites template_trust
+SYSTEM      := verbs records causes kill kill_points leftovers janitor liar bad_input flood tasklets native root doctor exec tour tier2 limits descriptors templates interps capabilities queues template_places libcoop libcoop_build interp_lua values interp_native caps interp_verbs kill_inside config plans cli_jobs submit_file access lifecycle chaos store_care store_loss exit_codes golden walls tls shares webhooks arrays faults py_tasklets python python_bad py_interp py_interp_ask python_none zygotes memory py_suites py_examples template_trust py_freeze
 ESCAPE      := attempts policy_rows sealed lua_escape native_escape exec_escape
 FUZZ        := frame control link limits elf policy value json yaml courier
 

@@ -140,7 +140,7 @@ int job_add_attempt(struct job *job, const struct store_attempt *a)
 static void describe(const struct job *job, Pb__Cause cause, const char *detail, struct store_attempt *ret)
 {
     *ret = (struct store_attempt){ .n = job->attempt, .epoch = job->epoch, .cause = cause };
-    ret->started_us = job->started_us != 0 ? job->started_us : job->claimed_us;
+    ret->started_us = job->claimed_us != 0 ? job->claimed_us : job->started_us; /* wall time counts from there, too */
     ret->ended_us = job->ended_us != 0 ? job->ended_us : loop_wall_us();
     ret->cpu_us = job->usage.cpu_user_us + job->usage.cpu_sys_us;
     ret->infra = job_cause_fault(cause) == JOB_FAULT_PLATFORM;
