@@ -53,7 +53,7 @@ struct waiting;
 #define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
 #define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
 #define JOB_DETAIL         512         /* a refused call with its arguments and what to do about it */
-#define JOB_SPEC_CACHE     (32u << 20) /* bytes of memory for the specs of waiting jobs; the rest is read from the store */
+#define JOB_SPEC_CACHE     (24u << 20) /* bytes of memory for the specs of waiting jobs; the rest is read from the store */
 #define JOB_SUCCESS_CODES  16          /* exit codes that a spec may call a success */
 #define JOB_RETRY_MAX_US   (24 * 3600 * 1000000ull)
 

@@ -156,11 +156,13 @@ static int check_program(const Pb__JobSpec *s, char why[SPEC_WHY])
 
 static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
-    if (engine_table[engine_find(s->engine)].runs_programs)
+    const struct engine_row *e = &engine_table[engine_find(s->engine)];
+
+    if (e->runs_programs)
         return check_program(s, why);
     if (s->source.len > LIMITS_SOURCE)
         return too_much(why, "source", s->source.len, LIMITS_SOURCE);
-    if (s->source.len == 0) {
+    if (s->source.len == 0 && !e->may_be_empty) {
         snprintf(why, SPEC_WHY, "the source is empty");
         return -EINVAL;
     }

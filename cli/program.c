@@ -271,29 +271,15 @@ static int check_source_size(const char *path, const struct spec *s, struct coop
                           units_format_size(LIMITS_SOURCE, text));
 }
 
-/* An empty file is a script of Python as others are. A broker takes no source of no bytes, so it is one line. */
-static int take_nothing(const struct command *c, const char *what, const char *path, struct spec *s, struct coop_error *why)
-{
-    static char line[] = "\n";
-    int engine = c->opt.engine != NULL ? engine_find(c->opt.engine) : engine_by_ending(path);
-
-    if (s->pb.source.len > 0)
-        return 0;
-    if (engine != ENGINE_PYTHON && engine != ENGINE_PACKAGES)
-        return refuse(why, "%s %s is empty", what, path);
-    s->pb.source = (ProtobufCBinaryData){ sizeof(line) - 1, (uint8_t *)line };
-    return 0;
-}
-
 /* The source is there: which engine is it for, and is it fit for that? */
 static int take_source(const struct command *c, const char *what, const char *path, struct spec *s, struct coop_error *why)
 {
-    int rc = take_nothing(c, what, path, s, why);
+    int rc = c->opt.engine == NULL ? check_bytecode(what, path, &s->pb.source, why) : 0;
 
-    if (rc == 0 && c->opt.engine == NULL)
-        rc = check_bytecode(what, path, &s->pb.source, why);
     if (rc == 0)
         rc = choose_engine(c, path, s, why);
+    if (s->pb.source.len == 0 && (rc != 0 || !engine_table[engine_find(s->pb.engine)].may_be_empty))
+        return refuse(why, "%s %s is empty", what, path);
     if (rc == 0)
         rc = check_source(path, s, why);
     if (rc == 0 && !engine_table[engine_find(s->pb.engine)].runs_programs)

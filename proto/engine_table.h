@@ -18,6 +18,7 @@ struct engine_row {
     const char *magic;       /* what a source begins with; NULL: nothing of its own */
     const char *bytecode;    /* how its compiled form begins, which is never accepted: it can break the engine; NULL: it has none */
     bool is_text;            /* sources have no NUL bytes */
+    bool may_be_empty;       /* a source of no bytes is one that does nothing */
     bool has_modules;        /* jobs may bring some */
     unsigned threads_max;    /* of the operating system, in a job */
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */

@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b; /* one for all: each job is a fork of its own */
 
@@ -363,22 +364,6 @@ static void a_template_that_fails_says_why(void **state)
                "the init of a template ended with exit code 3");
 }
 
-static int up(void **state)
-{
-    b = broker_new();
-    broker_up(b);
-    (void)state;
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
@@ -402,15 +387,7 @@ int main(void)
         cmocka_unit_test(a_template_has_its_modules_and_its_names),
         cmocka_unit_test(a_template_that_fails_says_why),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python", &b, ends, N_ENDS, sizeof(ends[0]), it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

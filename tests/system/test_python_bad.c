@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b;
 
@@ -105,6 +106,9 @@ static const struct end ends[] = {
     { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
     { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
+    { "memory that ends at a tasklet is an error that names the limit", "import stackless\nc = stackless.channel()\nwhile True: stackless.tasklet(c.receive)()", "memory=64M,tasklets=1000000", FAILS, "MemoryError: no memory for one more tasklet; raise it with --limit memory=SIZE" },
+    { "tasklets that hibernate are thrown out at the end", "import stackless, sys\ndef f():\n    try: stackless.schedule_remove()\n    finally: print('thrown out', file=sys.stderr)\n"
+      "all = [stackless.tasklet(f)() for i in range(3)]\nstackless.run()\nfor t in all: t.hibernate()", NULL, EXIT(0), "thrown out\nthrown out\nthrown out\n" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 
@@ -182,22 +186,6 @@ static void one_that_ignores_a_cancel_is_killed(void **state)
     (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
-static int up(void **state)
-{
-    (void)state;
-    b = broker_new();
-    broker_up(b);
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
@@ -206,15 +194,8 @@ int main(void)
         cmocka_unit_test(input_that_has_no_room_is_memory_that_ran_out),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,
+                                  sizeof(ends[0]),     it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python, bad input", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

@@ -123,11 +123,11 @@ static int prepare(bool packages)
         return rc;
     python_job.main = PyThreadState_Get();
     if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL &&
-        python_lib_load("_coop_refused") != NULL)
+        python_lib_load("_coop_refused") != NULL && python_lib_load("_coop_ahead") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0) {
+    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0 || py_preempt_open() != 0) {
         PyErr_Print();
         return -EIO;
     }
@@ -153,13 +153,16 @@ static int python_prepare_packages(void)
  */
 static int python_open(unsigned threads)
 {
+    PyObject *done;
     int rc;
 
     PyOS_AfterFork_Child();
+    done = python_lib_call("after_fork", NULL);
+    if (done == NULL)
+        return -EIO;
+    Py_DECREF(done);
     python_job.main->cframe->current_frame = NULL;
     py_stack_closes(true);
-    if (py_preempt_open() != 0)
-        return -EIO;
     rc = py_threads_sleep_on(threads);
     return rc == 0 ? python_threads_open(threads) : rc;
 }

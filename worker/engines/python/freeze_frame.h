@@ -77,8 +77,8 @@ bool py_gen_runs(PyObject *gen);
 void py_gen_never_runs(PyObject *gen);
 /* What it handles is what those that it called handle. */
 void py_gen_enters(PyObject *gen, PyThreadState *ts);
-/* Its turn: value is sent, or the error that is set is thrown. */
-PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyObject *value, PyObject **ret_value);
+/* Its turn, in f, its frame; the error that is set is thrown. */
+PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, PyObject **ret_value);
 
 /* ---- for both: values in a frame ---- */
 

@@ -289,26 +289,49 @@ static PyObject *set_traceback(PyObject *self, PyObject *const *args, Py_ssize_t
 
 /* ---- loading ------------------------------------------------------------------------------------------------------------------------- */
 
-static int settle(const struct load *l)
+static int wait_again(PyObject *channel, PyObject *waiting)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++)
-        if (py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i)) != 0)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
+        PyObject *t = PyList_GET_ITEM(waiting, i);
+
+        if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
+            (void)refuse("a channel");
             return -1;
-    for (Py_ssize_t i = 0; i + 1 < PyList_GET_SIZE(l->channels); i += 2) {
-        PyObject *waiting = PyList_GET_ITEM(l->channels, i + 1);
-
-        for (Py_ssize_t k = 0; k < PyList_GET_SIZE(waiting); k++) {
-            PyObject *t = PyList_GET_ITEM(waiting, k);
-
-            if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
-                (void)refuse("a channel");
-                return -1;
-            }
-            if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)PyList_GET_ITEM(l->channels, i)) != 0)
-                return -1;
         }
+        if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)channel) != 0)
+            return -1;
     }
     return 0;
+}
+
+/* All of it or nothing: those that wait already are thrown out. */
+static void throw_out(const struct load *l)
+{
+    PyObject *type, *value, *traceback;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++) {
+        py_tasklet *t = (py_tasklet *)PyList_GET_ITEM(l->tasklets, i);
+        PyObject *done = py_begun(t) ? py_kill(t, true) : Py_NewRef(Py_None);
+
+        if (done == NULL)
+            PyErr_WriteUnraisable((PyObject *)t);
+        Py_XDECREF(done);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+static int settle(const struct load *l)
+{
+    int rc = 0;
+
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(l->tasklets); i++)
+        rc = py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i));
+    for (Py_ssize_t i = 0; rc == 0 && i + 1 < PyList_GET_SIZE(l->channels); i += 2)
+        rc = wait_again(PyList_GET_ITEM(l->channels, i), PyList_GET_ITEM(l->channels, i + 1));
+    if (rc != 0)
+        throw_out(l);
+    return rc;
 }
 
 static void close_load(struct load *l)

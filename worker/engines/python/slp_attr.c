@@ -30,6 +30,7 @@ GETTER(get_nesting_level, PyLong_FromLong(py_begun(SELF) ? py_state_nesting(SELF
 GETTER(get_frame,
        py_begun(SELF) ? py_state_frame(SELF->ts) : Py_NewRef(SELF->frozen != NULL ? (PyObject *)SELF->frozen->frames[0].frame : Py_None))
 GETTER(get_channel, Py_NewRef(py_blocked(SELF) && SELF->chan != NULL ? (PyObject *)SELF->chan : Py_None))
+GETTER(get_hibernated, PyBool_FromLong(py_begun(SELF) && coop_hibernated(SELF->task)))
 GETTER(get_cstate, Py_NewRef(Py_None))
 
 /* -1 receives, 1 sends, 0 does neither; whatever else it waits for counts as receiving. */
@@ -171,6 +172,7 @@ PyGetSetDef slp_tasklet_attrs[] = {
     { "frame",            get_frame,               NULL,                    "Its innermost frame, or None.",                             NULL        },
     { "tempval",          get_tempval,             set_tempval,             "What it comes back with.",                                  NULL        },
     { "_channel",         get_channel,             NULL,                    "That it waits for, or None.",                               NULL        },
+    { "hibernated",       get_hibernated,          NULL,                    "What was on its C stack is away.",                          NULL        },
     { "cstate",           get_cstate,              NULL,                    "None: a C stack is no object here.",                        NULL        },
     { "trace_function",   get_tracer,              set_tracer,              "sys.settrace()'s, of this tasklet.",                        "settrace"  },
     { "profile_function", get_tracer,              set_tracer,              "sys.setprofile()'s, of this tasklet.",                      "setprofile"},

@@ -21,6 +21,14 @@ void py_state_open(void);
 PyThreadState *py_state_get(void);
 void py_state_put(PyThreadState *ts);
 
+/* state_chunk.c: ts, which is new, gets the first memory for its frames; it is deleted with it. 0 or -ENOMEM. */
+void py_state_chunks_open(void);
+int py_state_give_chunk(PyThreadState *ts);
+
+/* What others read of ts on its C stack lies in ts itself from now on: what py_state_back() wants, when the stack's bytes are back. */
+void *py_state_away(PyThreadState *ts);
+void py_state_back(PyThreadState *ts, void *away);
+
 /* ts is current from now on. */
 void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);

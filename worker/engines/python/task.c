@@ -101,7 +101,7 @@ static int refuse(int rc)
     if (rc == -EAGAIN)
         PyErr_Format(PyExc_RuntimeError, "tasklets limit (%zu) reached; raise it with --limit tasklets=N", sched->max_tasklets);
     else
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError, "no memory for one more tasklet; raise it with --limit memory=SIZE");
     return -1;
 }
 
@@ -113,16 +113,13 @@ int py_begin(py_tasklet *t)
     t->ts = py_state_get();
     if (t->ts == NULL)
         return refuse(-ENOMEM);
-    rc = py_stack_need();
-    if (rc == 0)
-        rc = coop_spawn(&t->task, body, t, &attr);
+    rc = coop_spawn(&t->task, body, t, &attr);
     if (rc != 0) {
         py_state_put(t->ts);
         t->ts = NULL;
         return refuse(rc);
     }
     t->task->detached = true;
-    py_stack_took(t);
     t->task->engine = t;
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
@@ -178,13 +175,15 @@ void py_limit_tasklets(size_t max)
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
-    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = SIZE_MAX };
+    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = PY_RESIDENT, .private_stacks = true };
     struct py_thread *p;
     int rc;
 
     if (py_thread != NULL)
         return 0;
     rc = sched == NULL ? coop_init(&options) : 0;
+    if (rc == 0)
+        rc = py_stacks_open();
     p = rc == 0 ? calloc(1, sizeof(*p)) : NULL;
     if (p == NULL) {
         PyErr_NoMemory();

@@ -38,7 +38,7 @@ typedef struct py_tasklet {
     PyObject *called;             /* its function, while that runs; borrowed */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
-    char *stack_low;              /* what is above it can be touched */
+    void *cframe;                 /* CPython's, while what is on its stack is away */
     bool posted;
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
@@ -195,14 +195,17 @@ void py_set_tempval(py_tasklet *t, PyObject *stolen);
 
 /* ---- stacks: task_stack.c ---- */
 
-enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+enum {
+    PY_STACK = 1020 << 10, /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+    PY_STACKS = 8192,      /* two mappings each, of 65,530; more tasklets share them */
+    PY_RESIDENT = 2048,    /* more that wait are hibernated, the longest first */
+};
 
 /* Once. yes: in a worker. */
 void py_stack_closes(bool yes);
 bool py_stack_is_closed(void);
-/* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
-int py_stack_need(void);
-void py_stack_took(py_tasklet *owner);
+/* This thread's, before its first tasklet. 0 or -ENOMEM. */
+int py_stacks_open(void);
 /* It ends. */
 void py_stack_leave(py_tasklet *owner);
 /* struct engine's fault(). */
@@ -249,6 +252,8 @@ void py_pass_interrupt(py_tasklet *to);
 void py_irq_allowed(void);
 /* comes is to run: its instructions are counted when that is asked for. */
 void py_count_slice(py_tasklet *comes);
+/* The instruction that the running one comes to was counted before it was pickled. */
+void py_count_again(void);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
 /* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */

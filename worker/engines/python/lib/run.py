@@ -1,8 +1,12 @@
 """How a job of the engine python begins and ends. Runs in the zygote up to prepare()'s end, from run() on sealed."""
 
 import _coop
+import _coop_ahead as ahead
+
+ahead.record()  # before the modules that would do something after each fork
 import _coop_finder as finder
 import _coop_refused as refused
+import atexit
 import builtins
 import errno
 import gc
@@ -57,18 +61,51 @@ def prepare(packages):
         preload_if_there("numpy", "yaml")
     refused.install()
     add_words()
-    sys.modules.pop("__main__", None)
+    os.environ.clear()
+    rehearse()
+    ahead.record_no_more()
+    streams.append(new_streams())
     gc.collect()
     gc.freeze()
 
 
-def open_streams():
+OF_A_JOB = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__", "argv", "excepthook", "__excepthook__", "unraisablehook",
+            "__unraisablehook__")
+
+
+def rehearse():
+    """A job, but for its end; what it finds is the zygote's no more."""
+    kept, hooks, source, name = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__), b"pass\n", "<rehearsal>"
+
+    def go():
+        execute(begin(source, name, [], {"NAME": "value"}, {}), source, name)
+        flush_streams()
+        drop_main()
+        del sys.modules["__main__"]
+    sys.modules.pop("__main__", None)
+    ahead.rehearse(go)
+    vars(sys).update(kept)
+    threading.excepthook, threading.__excepthook__ = hooks
+    os.environ.clear()
+    linecache.cache.pop(name, None)
+
+
+streams = []  # made ahead, for a job that is forked from the zygote
+
+
+def new_streams():
     def text(raw, **more):
         return io.TextIOWrapper(raw, encoding="utf-8", newline="\n", **more)
 
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_coop.Input(0)), encoding="utf-8", errors="strict", newline=None)
-    sys.stdout = sys.__stdout__ = text(_coop.Output(1), errors="strict", write_through=True)
-    sys.stderr = sys.__stderr__ = text(_coop.Output(2), errors="backslashreplace", write_through=True)
+    return (io.TextIOWrapper(io.BufferedReader(_coop.Input(0)), encoding="utf-8", errors="strict", newline=None),
+            text(_coop.Output(1), errors="strict", write_through=True), text(_coop.Output(2), errors="backslashreplace", write_through=True))
+
+
+def open_streams():
+    stdin, stdout, stderr = streams.pop() if streams else new_streams()
+    sys.stdin = sys.__stdin__ = stdin
+    sys.stdout = sys.__stdout__ = stdout
+    sys.stderr = sys.__stderr__ = stderr
 
 
 def fill_linecache(name, source):
@@ -224,7 +261,6 @@ def print_unraisable(u):
 
 
 def finish():
-    import atexit
     threading._shutdown()
     atexit._run_exitfuncs()
     flush_streams()
@@ -250,8 +286,10 @@ def drop_main():
 def begin(source, name, args, env, modules):
     """What a job finds: its streams, words, variables and modules. The module __main__."""
     open_streams()
-    os.environ.clear()
-    os.environ.update(env)
+    if os.environ:
+        os.environ.clear()
+    if env:
+        os.environ.update(env)
     sys.argv = ["-c" if name == "<string>" else name, *args]
     sys.excepthook = sys.__excepthook__ = print_exception
     sys.unraisablehook = sys.__unraisablehook__ = print_unraisable
@@ -291,8 +329,12 @@ def run(source, name, args, env, modules):
     return ending
 
 
+after_fork = ahead.after_fork
+
+
 def warm(source, name, args, env, modules):
     """A template's init: what it leaves is what each of its children begins with."""
+    ahead.register()
     ending = execute(begin(source, name, args, env, modules), source, name)
     others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
     if ending[1] is None and ending[0] != 0:
