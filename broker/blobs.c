@@ -20,10 +20,11 @@ int blobs_open(struct broker *b, char why[STORE_WHY])
     int rc = store_read_secret(b->store, STORE_SECRET_BLOB, b->blobs.key);
 
     if (rc == -ENOENT || rc == -EUCLEAN) {
-        (void)snprintf(why, STORE_WHY,
-                       "the key of sealed blobs is %s in the job database; it is not made anew by itself, or what was sealed would be lost: "
-                       "'coop store restore DIR' takes a backup, 'coop store repair' gives up what was sealed and makes a new one",
-                       rc == -ENOENT ? "missing" : "not of its length");
+        (void)snprintf(
+            why, STORE_WHY,
+            "the key of sealed blobs is %s in the job database; it is not made anew by itself, or what was sealed would be lost: "
+            "'coop store restore DIR' takes a backup, 'coop store repair' gives up what was sealed and makes a new one",
+            rc == -ENOENT ? "missing" : "not of its length");
         return -EUCLEAN;
     }
     if (rc != 0)

@@ -53,6 +53,7 @@ struct broker {
     struct work_dirs work_dirs;
     struct janitor janitor;
     struct pool pool;
+    struct zygote *zygotes; /* all: zygotes.h */
     struct templates templates;
     struct jobs jobs;
     struct events events;

@@ -196,6 +196,7 @@ static void set_defaults(struct config *c)
                           .workers = 32,
                           .max_queued = 10000,
                           .interpreters = 4096,
+                          .zygote_renew_us = 300000000,
                           .template_idle_us = 300000000,
                           .max_pause_us = 3600000000,
                           .webhook_pause_us = 5000000,

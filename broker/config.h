@@ -35,6 +35,7 @@ struct config {
     uint64_t idle_exit_us;               /* 0: stay */
     uint64_t drain_us;                   /* how long SIGTERM waits for running jobs */
     uint64_t max_pause_us;               /* how long a running job may stand still in all */
+    uint64_t zygote_renew_us;            /* how old a zygote becomes that has had jobs; 0: as old as the broker */
     uint64_t template_idle_us;           /* how long a template that is warm waits for a fork */
     unsigned pool;                       /* idle workers kept ready */
     unsigned workers;                    /* jobs that run at once */

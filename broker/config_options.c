@@ -30,6 +30,7 @@ const struct option_row config_options[] = {
     { "--interpreters", OPT_COUNT,   RELOAD, CELL(interpreters),      "N",                   "interpreters that live at once; they take no place of --workers (default: 4096)" },
     { "--cgroup",       OPT_CHOICE,  FIXED,  CELL(cgroup),            "auto|v2|v1|none",     "control groups for jobs of several processes: the best there are, one kind, or none (default: auto)" },
     { "--template-idle", OPT_TIME,    RELOAD, CELL(template_idle_us),  "TIME",                "let a template's process go after so long without a fork; it is built again when a job names it (default: 5m)" },
+    { "--zygote-renew", OPT_TIME,    RELOAD, CELL(zygote_renew_us),  "TIME",                "take a new process to fork workers from after so long, or after 10000 jobs: forks of one have its addresses, and those of python its hash seed; nobody waits for it; 0s: never (default: 5m)" },
     { "--max-pause",    OPT_TIME,    RELOAD, CELL(max_pause_us),      "TIME",                "a paused job goes on by itself after so long, in all its pauses of an attempt together; it keeps its place of --workers meanwhile (default: 1h)" },
     { "--log-level",    OPT_LEVEL,   RELOAD, CELL(log_level),         "LEVEL",               "error, warn, info or debug (default: info)" },
     { "--webhook-net",  OPT_NETS,    FIXED,  CELL(webhook_nets),     "NET",                 "webhooks may reach this network, 10.1.0.0/16 say, beside the public internet; may be given several times" },
@@ -141,7 +142,7 @@ static int add_uid(struct config *c, const char *value, char why[CONFIG_WHY])
     unsigned long uid;
 
     if (name == NULL || name == value || (size_t)(name - value) >= sizeof(number))
-        return refuse(why, "wants UID=NAME");
+        return refuse(why, "wants UID=NAME; in a file, a mapping: UID: NAME");
     snprintf(number, sizeof(number), "%.*s", (int)(name++ - value), value);
     if (parse_number(number, UINT32_MAX - 1, &uid) != 0)
         return refuse(why, "'%s' is not a uid", number);

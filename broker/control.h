@@ -101,7 +101,8 @@ struct waiter *control_park(struct broker *b, struct job *job, struct rep_way wa
 
 /* Something about the job changed: answers the waiters that were waiting for it. */
 void control_wake(struct job *job);
-/* The job has its receipt and is about to be freed: answers all its waiters from the store. */
-void control_release(struct job *job);
+/* The job has its receipt and is about to be freed: answers all its waiters, by its FINISH that is just back with status 0; NULL: from the store. */
+struct store_finish;
+void control_release(struct job *job, const struct store_finish *f);
 
 #endif

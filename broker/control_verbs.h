@@ -74,8 +74,9 @@ void store_requests_finish(struct broker *b);   /* what is under way is stopped 
 
 /* Answers w when there is something to say, or in any case when now; returns 1 when it answered (w->way is gone then). */
 int verb_answer(struct waiter *w, int now);
-/* The same for a job that has ended and is only in the store. */
-void verb_answer_ended(struct waiter *w);
+/* The same for a job that has ended and is only in the store. f: its FINISH, just back with status 0; NULL: what it says is read. */
+struct store_finish;
+void verb_answer_ended(struct waiter *w, const struct store_finish *f);
 /* Why jobs_submit() and its like did not take it. */
 struct jobs_refusal;
 void verb_refuse_submit(struct broker *b, struct rep_way way, int rc, const struct jobs_refusal *no);

@@ -74,13 +74,13 @@ void control_wake(struct job *job)
     }
 }
 
-void control_release(struct job *job)
+void control_release(struct job *job, const struct store_finish *f)
 {
     while (job->waiters != NULL) {
         struct waiter *w = job->waiters;
 
         job->waiters = w->next;
-        verb_answer_ended(w);
+        verb_answer_ended(w, f);
         waiter_free(w);
     }
 }

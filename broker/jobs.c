@@ -107,17 +107,17 @@ void job_keep_spec(struct job *job, const uint8_t *packed, size_t len)
 {
     struct jobs *j = &job->broker->jobs;
 
-    if (j->spec_bytes + len > JOB_SPEC_CACHE || (job->spec = malloc(len)) == NULL)
+    if (j->spec_bytes + waiting_spec_room(len) > JOB_SPEC_CACHE || (job->spec = malloc(len)) == NULL)
         return;
     memcpy(job->spec, packed, len);
     job->spec_len = len;
-    j->spec_bytes += len;
+    j->spec_bytes += waiting_spec_room(len);
 }
 
 static void drop_spec(struct job *job)
 {
     if (job->spec != NULL)
-        job->broker->jobs.spec_bytes -= job->spec_len;
+        job->broker->jobs.spec_bytes -= waiting_spec_room(job->spec_len);
     free(job->spec);
     job->spec = NULL;
 }
@@ -152,7 +152,7 @@ void jobs_stop_timers(struct job *job)
 
 void jobs_free(struct job *job)
 {
-    control_release(job); /* nobody is left waiting for what is gone */
+    control_release(job, NULL); /* nobody is left waiting for what is gone */
     interps_on_job_gone(job);
     jobs_looked_off(job);
     if (job->entry != NULL)
@@ -238,17 +238,17 @@ bool jobs_lives(const struct jobs *j, const char *id)
 void jobs_keep_spec(struct jobs *j, struct waiting *w, const uint8_t *packed, size_t len)
 {
     jobs_drop_spec(j, w);
-    if (j->spec_bytes + len > JOB_SPEC_CACHE || (w->spec = malloc(sizeof(*w->spec) + len)) == NULL)
+    if (j->spec_bytes + waiting_spec_room(len) > JOB_SPEC_CACHE || (w->spec = malloc(sizeof(*w->spec) + len)) == NULL)
         return;
     w->spec->len = len;
     memcpy(w->spec->bytes, packed, len);
-    j->spec_bytes += len;
+    j->spec_bytes += waiting_spec_room(len);
 }
 
 void jobs_drop_spec(struct jobs *j, struct waiting *w)
 {
     if (w->spec != NULL)
-        j->spec_bytes -= w->spec->len;
+        j->spec_bytes -= waiting_spec_room(w->spec->len);
     free(w->spec);
     w->spec = NULL;
 }

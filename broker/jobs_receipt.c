@@ -110,12 +110,12 @@ static void settle(struct job *job)
     struct tenant *t = tenants_of_job(&job->broker->tenants, job_tenant(job));
 
     if (job->entry != NULL && job->entry->claimed)
-        job->cost_settled += jobs_settle(&job->broker->jobs, job->entry, job->assigned_at != 0 ? &job->usage : NULL);
+        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : jobs_settle_unbegun(job);
     fill_usage(job, &used);
     use = (struct tenant_use){
         .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us
     };
-    if (t != NULL && job->interp != NULL && job->assigned_at != 0)
+    if (t != NULL && (job->interp != NULL || job->builds != NULL) && job->assigned_at != 0)
         job->cost_settled += jobs_charge(&job->broker->jobs, t, &use);
     if (t != NULL)
         tenant_used(t, loop_wall_us(), &use);
@@ -233,7 +233,7 @@ void jobs_finished(struct job *job, const struct store_op *op)
         log_event(LOG_LEVEL_ERROR, "receipt_refused", "job=%s error=\"%s\"", job->id, strerror(-status));
     jobs_step(job, job_outcome_event(outcome));
     interps_on_receipt(job);
-    control_release(job);
+    control_release(job, status == 0 ? &op->finish : NULL);
     jobs_free(job);
     if (w == NULL)
         return;

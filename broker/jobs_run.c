@@ -31,7 +31,7 @@ static int load_spec(struct job *job, struct frame *f)
 
 static void take_evidence(struct job *job, struct worker *w)
 {
-    const struct zygote *z = job->crew->zygote;
+    const struct zygote *z = w->zygote;
 
     jobs_drop_seal(job);
     memcpy(job->seal, w->seal, w->seal_count * sizeof(w->seal[0]));

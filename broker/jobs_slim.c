@@ -218,7 +218,7 @@ static int keep_receipt(struct jobs *j, struct waiting *w, const uint8_t *packed
     kept->len = len;
     memcpy(kept->bytes, packed, len);
     w->spec = kept;
-    j->spec_bytes += len;
+    j->spec_bytes += waiting_spec_room(len);
     return 0;
 }
 

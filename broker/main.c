@@ -31,6 +31,7 @@
 #include "broker/orphans.h"
 #include "broker/recovery.h"
 #include "broker/store_care.h"
+#include "broker/zygotes.h"
 #include "coop/exit_codes.h"
 #include "log.h"
 
@@ -94,6 +95,7 @@ static void reload(struct broker *b)
     log_event(LOG_LEVEL_INFO, "config_read", "file=%s", b->config.file);
     log_init("coopd", b->config.log_level);
     tls_front_reload(&b->tls);
+    zygotes_check_config(b);
     tenants_check_config(&b->tenants);
     jobs_dispatch(&b->jobs);
     broker_check_rest(b);
@@ -276,6 +278,16 @@ static int lock_run_dir(struct broker *b)
     return -EBUSY;
 }
 
+enum { UIDS_FEWEST = 2048 }; /* half of them may be spares': crew_spares() */
+
+/* One for each that may live at once. What a reload makes of them later has to do with these. */
+static uint32_t uids_wanted(const struct config *c)
+{
+    uint64_t n = (uint64_t)c->workers + c->interpreters + (uint64_t)c->pool * ENGINE_COUNT + TEMPLATES_ALIVE;
+
+    return n < UIDS_FEWEST ? UIDS_FEWEST : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 /*
  * What only root can do, then root no more. Nothing has been read that another user wrote, and there is one thread.
  */
@@ -297,7 +309,7 @@ static int take_places(struct broker *b)
     }
     if (!p->was_root && (rc = lock_run_dir(b)) != 0) /* first: an earlier broker's janitor may be removing the groups we are to find */
         return rc;
-    privilege_make_range(p);
+    privilege_make_range(p, uids_wanted(&b->config));
     cgroup_open(&b->cgroups, b->config.run_dir, p->user.uid, b->config.cgroup);
     rc = privilege_give_up(p, &step);
     if (rc != 0) {
@@ -341,7 +353,7 @@ static int open_output_dir(struct broker *b)
 static int start_zygotes(struct broker *b)
 {
     for (int i = 0; i < ENGINE_COUNT; i++) {
-        int rc = engine_table[i].on_demand ? 0 : zygote_start(&b->crews[i].own_zygote);
+        int rc = engine_table[i].on_demand ? 0 : zygote_start(b->crews[i].zygote);
 
         if (rc != 0) {
             log_event(LOG_LEVEL_ERROR, "zygote_failed", "worker=%s error=\"%s\"", b->config.worker, strerror(-rc));
@@ -400,8 +412,7 @@ static void close_parts(struct broker *b)
     control_close(&b->control);
     webhooks_finish(&b->webhooks);
     pool_finish(&b->pool);
-    for (int i = 0; i < ENGINE_COUNT; i++)
-        zygote_stop(&b->crews[i].own_zygote);
+    zygotes_finish(b);
     janitor_finish(&b->janitor, &b->cgroups);
     orphans_finish(b);
     work_dirs_close(&b->work_dirs);

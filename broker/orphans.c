@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/zygotes.h"
 #include "log.h"
 
 int orphans_adopt(void)
@@ -21,10 +22,7 @@ static int is_ours(const struct broker *b, pid_t pid)
 {
     if (pid == b->janitor.pid || pid == b->tls.pid || pid == b->webhooks.courier.pid)
         return 1;
-    for (int i = 0; i < ENGINE_COUNT; i++)
-        if (b->crews[i].own_zygote.pid == pid)
-            return 1;
-    return 0;
+    return zygotes_have(b, pid);
 }
 
 /* A zygote's worker that has outlived it dies with it anyway; its pidfd tells the pool. */

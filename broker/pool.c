@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "broker/gate.h"
 #include "broker/templates.h"
+#include "broker/zygotes.h"
 #include "log.h"
 
 enum {
@@ -29,6 +30,7 @@ static void on_deadline(void *ctx);
 static void on_retry(void *ctx);
 static void on_refill(void *ctx);
 static void on_pidfd(void *ctx);
+static bool is_old_spare(const struct worker *w, const struct crew *c);
 
 void pool_crew_init(struct crew *c, const struct crew *like, struct template *t)
 {
@@ -91,6 +93,8 @@ void pool_set_phase(struct worker *w, enum worker_phase phase)
     count(w, w->phase, -1);
     count(w, phase, 1);
     w->phase = phase;
+    if (phase == WORKER_ASSIGNED)
+        zygotes_on_job(w->zygote);
     if (phase == WORKER_ENDING)
         asker_finish(&w->asker);
 }
@@ -98,6 +102,7 @@ void pool_set_phase(struct worker *w, enum worker_phase phase)
 static void worker_free(struct worker *w)
 {
     struct pool *p = &w->broker->pool;
+    struct zygote *z = w->zygote;
 
     assert(w->phase == WORKER_ENDING && w->job == NULL);
     timers_cancel(&w->broker->loop.timers, &w->deadline);
@@ -119,6 +124,7 @@ static void worker_free(struct worker *w)
     if (w->next != NULL)
         w->next->prev = w->prev;
     free(w);
+    zygotes_on_worker_gone(z);
 }
 
 static bool is_tier(const struct crew *c, const char *tier)
@@ -178,6 +184,7 @@ static int worker_new(struct pool *p, struct crew *c, unsigned threads, enum wor
     w->id = ++p->last_id;
     w->broker = p->broker;
     w->crew = c;
+    w->zygote = of != NULL ? of->zygote : c->zygote;
     w->threads = threads;
     w->role = role;
     w->of = c->template;
@@ -391,6 +398,17 @@ static void spawn_missing(struct crew *c, unsigned spare)
             return;
 }
 
+void pool_renew_spares(struct crew *c)
+{
+    unsigned n = 0;
+
+    for (const struct worker *w = c->broker->pool.all; w != NULL; w = w->next)
+        n += is_old_spare(w, c);
+    for (; n > 0 && may_spawn(c); n--)
+        if (spawn_or_wait(c, 1) != 0)
+            return; /* those that stay are used up */
+}
+
 static struct worker *wide_without_job(const struct crew *c)
 {
     for (struct worker *w = c->broker->pool.all; w != NULL; w = w->next)
@@ -436,7 +454,8 @@ static void on_refill(void *ctx)
  */
 static void refill(struct crew *c)
 {
-    if ((c->plain.waiting > 0 || c->wide.waiting > 0 || c->living.waiting > 0) && c->broker->phase != BROKER_DRAINING)
+    if (c->template == NULL && (c->plain.waiting > 0 || c->wide.waiting > 0 || c->living.waiting > 0) &&
+        c->broker->phase != BROKER_DRAINING)
         zygote_want(c->zygote);
     spawn_missing(c, 0);
     spawn_wide(c);
@@ -492,6 +511,20 @@ void pool_kill(struct worker *w)
     pool_signal(w, SIGKILL); /* no pidfd yet: pool_on_spawned() comes back to it */
 }
 
+static bool is_old_spare(const struct worker *w, const struct crew *c)
+{
+    return w->crew == c && w->phase == WORKER_IDLE && w->role == WORKER_PLAIN && w->threads == 1 && w->zygote->retired;
+}
+
+static void end_old_spare(const struct crew *c)
+{
+    for (struct worker *w = c->broker->pool.all; w != NULL; w = w->next)
+        if (is_old_spare(w, c)) {
+            pool_kill(w);
+            return;
+        }
+}
+
 /* Becomes idle when both halves are there: its own hello, and the zygote's word of which process it is. */
 static void maybe_idle(struct worker *w)
 {
@@ -507,6 +540,8 @@ static void maybe_idle(struct worker *w)
     }
     if (w->role == WORKER_FORKED)
         template_has_child(w->of, w);
+    else if (w->threads == 1)
+        end_old_spare(w->crew);
     jobs_dispatch(&w->broker->jobs);
 }
 
@@ -563,7 +598,7 @@ void pool_on_zygote_gone(struct pool *p, const struct zygote *z)
     struct worker *next;
 
     for (struct worker *w = p->all; w != NULL; w = w->next) {
-        if (w->crew->zygote != z)
+        if (w->zygote != z)
             continue;
         w->orphan = 1;
         if (w->job == NULL)
@@ -571,7 +606,7 @@ void pool_on_zygote_gone(struct pool *p, const struct zygote *z)
     }
     for (struct worker *w = p->all; w != NULL; w = next) {
         next = w->next;
-        if (w->exited || w->crew->zygote != z)
+        if (w->exited || w->zygote != z)
             continue;
         if (w->pidfd.fd >= 0) {
             pool_signal(w, SIGKILL);
@@ -594,11 +629,11 @@ static void on_deadline(void *ctx)
     }
     if (w->phase == WORKER_ENDING) { /* nothing outlives SIGKILL for so long: it is the zygote that does not report */
         log_event(LOG_LEVEL_ERROR, "zygote_silent", "worker=%llu", (unsigned long long)w->id);
-        zygote_replace(w->crew->zygote);
+        zygote_replace(w->zygote);
         return;
     }
     if (w->role == WORKER_FORKED) {
-        template_child_failed(w->of, w, "its child did not say hello in time");
+        template_child_late(w);
         return;
     }
     if (w->role == WORKER_TEMPLATE && w->gone) {
@@ -610,7 +645,7 @@ static void on_deadline(void *ctx)
     w->failed_error = ETIMEDOUT;
     pool_kill(w);
     if (w->pid == 0) /* not even reported: the zygote hangs, and all that wait for it with it */
-        zygote_replace(w->crew->zygote);
+        zygote_replace(w->zygote);
 }
 
 /* A worker that was to be sealed and is not: say why, tell a waiting job, do not spin. */
@@ -666,7 +701,7 @@ static void settle(struct worker *w)
     if (booting || (w->failed_step[0] != '\0' && !w->hello))
         boot_failed(w);
     if (w->pid != 0 && !w->orphan)
-        zygote_reap(w->crew->zygote, w->id);
+        zygote_reap(w->zygote, w->id);
     worker_free(w);
     jobs_dispatch(&b->jobs); /* there is a place now; and it refills the pool */
     broker_check_rest(b);

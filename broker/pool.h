@@ -48,8 +48,9 @@ struct worker {
     uint64_t id;
     struct broker *broker;
     struct crew *crew;
-    bool lives;       /* its job is an interpreter: no slot of --workers */
-    unsigned threads; /* of the operating system; one of several was made for one job, and is never a spare */
+    struct zygote *zygote; /* whose child it is */
+    bool lives;            /* its job is an interpreter: no slot of --workers */
+    unsigned threads;      /* of the operating system; one of several was made for one job, and is never a spare */
     enum worker_phase phase;
     struct link link;
     uint8_t token[ZYGOTE_TOKEN];
@@ -88,8 +89,9 @@ struct crew_queue {
 struct crew {
     struct broker *broker;
     const struct engine_row *engine;
-    struct zygote own_zygote;      /* of an engine's crew */
-    struct zygote *zygote;         /* the engine's, which makes its workers, or adopts them */
+    struct zygote own_zygote;      /* of an engine's crew: the first that it has */
+    struct zygote *zygote;         /* which makes its workers, or adopts them: the engine's, or the template's own; see zygotes.h */
+    struct zygote *coming;         /* of an engine's: that is to take over from it; NULL: none */
     struct template *template;     /* whose children they are; NULL: an engine's crew */
     struct crew_queue plain, wide; /* READY jobs of one thread, and of several */
     struct crew_queue living;      /* interpreters of one thread that wait for a worker */
@@ -119,6 +121,8 @@ void pool_refill(struct pool *p);
 struct worker *pool_idle(struct pool *p, const struct crew *c, unsigned threads);
 /* How many workers of one thread a crew lacks: for the jobs that wait, as far as they may run now, and so many spare ones on top. */
 unsigned crew_missing(const struct crew *c, unsigned spare);
+/* Its spares are an earlier zygote's: each goes when there is a new one in its place. */
+void pool_renew_spares(struct crew *c);
 /* How many spare ones it keeps. */
 unsigned crew_spares(const struct crew *c);
 /* Jobs and interpreters of one thread that wait for a worker of it. */

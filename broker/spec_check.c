@@ -156,11 +156,13 @@ static int check_program(const Pb__JobSpec *s, char why[SPEC_WHY])
 
 static int check_source(const Pb__JobSpec *s, char why[SPEC_WHY])
 {
-    if (engine_table[engine_find(s->engine)].runs_programs)
+    const struct engine_row *e = &engine_table[engine_find(s->engine)];
+
+    if (e->runs_programs)
         return check_program(s, why);
     if (s->source.len > LIMITS_SOURCE)
         return too_much(why, "source", s->source.len, LIMITS_SOURCE);
-    if (s->source.len == 0) {
+    if (s->source.len == 0 && !e->may_be_empty) {
         snprintf(why, SPEC_WHY, "the source is empty");
         return -EINVAL;
     }
@@ -216,6 +218,25 @@ static int choose_packages(Pb__JobSpec *s, char why[SPEC_WHY])
     return 0;
 }
 
+/* Said now, and not left without an effect. What would be drawn anyway is no wish. */
+static int check_seed(const Pb__JobSpec *s, char why[SPEC_WHY])
+{
+    const char *seed = engine_table[engine_find(s->engine)].seed;
+
+    for (size_t i = 0; i < s->n_env && seed != NULL; i++) {
+        const Pb__EnvVar *v = s->env[i];
+
+        if (strcmp(v->name, seed) != 0 || v->value.len == 0 || (v->value.len == 6 && memcmp(v->value.data, "random", 6) == 0))
+            continue;
+        snprintf(why, SPEC_WHY,
+                 "env %s: the seed is drawn when the process starts that jobs are forked from, and a job cannot choose it; what runs in a "
+                 "template has one that no other tenant's jobs have",
+                 seed);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int check_parts(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     int rc;
@@ -224,7 +245,7 @@ static int check_parts(Pb__JobSpec *s, char why[SPEC_WHY])
         return too_much(why, "require", strlen(s->require), LIMITS_REQUIRE);
     if ((rc = check_text("list of what is required", s->require, why)) != 0 || (rc = require_check(s->require, why)) != 0)
         return rc;
-    if ((rc = job_caps_check(s, why)) != 0 || (rc = choose_packages(s, why)) != 0)
+    if ((rc = job_caps_check(s, why)) != 0 || (rc = choose_packages(s, why)) != 0 || (rc = check_seed(s, why)) != 0)
         return rc;
     if (!engine_table[engine_find(s->engine)].runs_programs)
         return check_no_parts(s, why);

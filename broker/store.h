@@ -135,6 +135,12 @@ struct store_edit {
     size_t n_add, n_drop;
 };
 
+/* Where a receipt stands in the chain; previous: zeros for the first. */
+struct store_link {
+    uint64_t seq;
+    uint8_t hash[STORE_HASH], previous[STORE_HASH];
+};
+
 struct store_finish {
     uint32_t attempt, infra;
     uint64_t epoch;
@@ -148,6 +154,9 @@ struct store_finish {
                                  closed by the store. */
     uint64_t spooled_bytes;               /* what those files hold: it counts as stored by the tenant */
     struct store_usage usage; /* added to that of its tenant and day, which the store fills in, with one job; jobs 0: is not counted */
+    /* Set by the store, of an op that is back with status 0: what store_find() and store_read_link() say of the job from now on. */
+    struct store_job row;
+    struct store_link link;
 };
 
 struct store_item {
@@ -328,11 +337,7 @@ int store_admin_list(struct store *s, uint64_t before, struct store_admin_act *r
 
 /* ---- the chain of receipts: store_chain.c ---- */
 
-/* Where a receipt stands in the chain; previous: zeros for the first. -ENOENT: not in it. */
-struct store_link {
-    uint64_t seq;
-    uint8_t hash[STORE_HASH], previous[STORE_HASH];
-};
+/* -ENOENT: not in it. */
 int store_read_link(struct store *s, const char *job, struct store_link *ret);
 
 /* The last record of the chain; seq 0: it has not begun. */

@@ -108,6 +108,11 @@ int store_chain_append(sqlite3_stmt *const stmts[CHAIN_STMTS], struct chain_end 
     (void)sqlite3_bind_blob(stmts[CHAIN_ADD], 3, hash, STORE_HASH, SQLITE_STATIC);
     err = store_step(stmts[CHAIN_ADD]);
     (void)sqlite3_clear_bindings(stmts[CHAIN_ADD]); /* hash is of this call */
+    if (r->ret_link != NULL) {
+        r->ret_link->seq = r->seq;
+        memcpy(r->ret_link->hash, hash, STORE_HASH);
+        memcpy(r->ret_link->previous, end->hash, STORE_HASH);
+    }
     end->seq = r->seq;
     memcpy(end->hash, hash, STORE_HASH);
     return err;

@@ -12,7 +12,8 @@ int store_make_secrets(sqlite3 *db)
     int err = getrandom(value, sizeof(value), 0) == (ssize_t)sizeof(value) ? 0 : -EIO;
 
     if (err == 0)
-        err = store_errno(db, sqlite3_prepare_v2(db, "INSERT INTO secret(name, value) VALUES('" STORE_SECRET_BLOB "', ?1)", -1, &stmt, NULL));
+        err =
+            store_errno(db, sqlite3_prepare_v2(db, "INSERT INTO secret(name, value) VALUES('" STORE_SECRET_BLOB "', ?1)", -1, &stmt, NULL));
     if (err == 0)
         err = store_errno(db, sqlite3_bind_blob(stmt, 1, value, sizeof(value), SQLITE_STATIC));
     if (err == 0)

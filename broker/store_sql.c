@@ -38,7 +38,7 @@ const char *const store_write_sql[W_COUNT] = {
     [W_FINISH] = "UPDATE job SET state = ?2, attempt = ?3, epoch = ?4, updated_us = ?5, infra = ?6, cause = ?7, ended_us = ?5, hold = 0, "
                  "log_until_us = ?8, keep_until_us = ?9, kept_bytes = kept_bytes + ?10, log_bytes = ?11 "
                  "WHERE id = ?1 AND epoch IN (?12, ?13) AND " UNFINISHED_SQL,
-    [W_TENANT_OF] = "SELECT tenant FROM job WHERE id = ?1",
+    [W_ROW] = "SELECT " JOB_COLUMNS " FROM job WHERE id = ?1",
     [W_RESULT] = "INSERT INTO result(job, epoch, outcome, cause, recorded_us, receipt) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [W_OUTPUT] = "INSERT INTO output(job, stream, data) VALUES(?1, ?2, ?3)",
     [W_WHY_NOT] = "SELECT " UNFINISHED_SQL " FROM job WHERE id = ?1",

@@ -57,7 +57,7 @@ enum write_sql {
     W_CLAIM,
     W_MOVE,
     W_FINISH,
-    W_TENANT_OF,
+    W_ROW,
     W_RESULT,
     W_OUTPUT,
     W_WHY_NOT,
@@ -269,6 +269,7 @@ struct chain_record {
     uint64_t epoch, outcome, cause, recorded_us;
     const void *receipt;
     size_t receipt_len;
+    struct store_link *ret_link; /* of store_chain_append(): where it stands now; NULL: nobody asks */
 };
 /* The statements that append, in this order wherever they are prepared. */
 enum chain_sql { CHAIN_LAST, CHAIN_HEAD, CHAIN_ADD, CHAIN_SET_HEAD, CHAIN_STMTS };

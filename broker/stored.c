@@ -15,17 +15,13 @@ static char *hex(const uint8_t hash[STORE_HASH], char text[2 * STORE_HASH + 1])
     return text;
 }
 
-/* Its place among all receipts; a receipt that somebody put beside the chain shows none. */
-static void fill_chain(struct broker *b, struct stored *s)
+/* Its place among all receipts. */
+static void fill_chain(struct stored *s, const struct store_link *link)
 {
-    struct store_link link;
-
-    if (store_read_link(b->store, s->job.id, &link) != 0)
-        return;
     pb__chain__init(&s->chain);
-    s->chain.seq = link.seq;
-    s->chain.sha256 = hex(link.hash, s->hashes[0]);
-    s->chain.previous = hex(link.previous, s->hashes[1]);
+    s->chain.seq = link->seq;
+    s->chain.sha256 = hex(link->hash, s->hashes[0]);
+    s->chain.previous = hex(link->previous, s->hashes[1]);
     ((Pb__Receipt *)s->receipt.msg)->chain = &s->chain;
 }
 
@@ -70,9 +66,19 @@ void stored_status(struct broker *b, const struct store_job *job, Pb__JobStatus 
     s->infra_attempts = job->infra;
 }
 
+static int take_receipt(const struct store_blob *blob, struct stored *s)
+{
+    int rc = frame_decode(&s->receipt, &pb__receipt__descriptor, blob->bytes, blob->len, FRAME_MAX_CONTROL);
+
+    if (rc == 0)
+        fill_from_receipt(&s->status, (const Pb__Receipt *)s->receipt.msg);
+    return rc;
+}
+
 int stored_read(struct broker *b, const char *id, struct stored *ret)
 {
     struct store_blob blob = { 0 };
+    struct store_link link;
     int rc = store_find(b->store, id, &ret->job);
 
     memset(&ret->receipt, 0, sizeof(ret->receipt));
@@ -81,13 +87,24 @@ int stored_read(struct broker *b, const char *id, struct stored *ret)
     stored_status(b, &ret->job, &ret->status);
     rc = store_read_receipt(b->store, id, &blob);
     if (rc == 0)
-        rc = frame_decode(&ret->receipt, &pb__receipt__descriptor, blob.bytes, blob.len, FRAME_MAX_CONTROL);
+        rc = take_receipt(&blob, ret);
     free(blob.bytes);
-    if (rc == 0) {
-        fill_from_receipt(&ret->status, (const Pb__Receipt *)ret->receipt.msg);
-        fill_chain(b, ret);
-    }
+    if (rc == 0 && store_read_link(b->store, id, &link) == 0) /* a receipt that somebody put beside the chain shows none */
+        fill_chain(ret, &link);
     return rc == -ENOENT ? 0 : rc;
+}
+
+int stored_finished(struct broker *b, const struct store_finish *f, struct stored *ret)
+{
+    int rc;
+
+    memset(&ret->receipt, 0, sizeof(ret->receipt));
+    ret->job = f->row;
+    stored_status(b, &ret->job, &ret->status);
+    rc = take_receipt(&f->receipt, ret);
+    if (rc == 0)
+        fill_chain(ret, &f->link);
+    return rc;
 }
 
 int stored_spec(struct broker *b, const char *id, struct frame *ret)

@@ -23,6 +23,8 @@ struct stored {
 };
 
 int stored_read(struct broker *b, const char *id, struct stored *ret);
+/* The same of a FINISH that is back with status 0, by what the writer has handed back: nothing is read. */
+int stored_finished(struct broker *b, const struct store_finish *f, struct stored *ret);
 /* The spec of a job, an array or an entry of cron. After an error *ret holds nothing, and can be released. */
 int stored_spec(struct broker *b, const char *id, struct frame *ret);
 /* What its row says, and no more. */

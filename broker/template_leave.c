@@ -50,7 +50,7 @@ static void child_forks(struct worker *w)
     log_event(LOG_LEVEL_WARN, "refused", "worker=%llu msg=clone why=\"a template's child forks\"", (unsigned long long)w->id);
     if (w->job != NULL)
         jobs_decide(w->job, PB__CAUSE__CAUSE_POLICY, "clone(CLONE_PARENT | SIGCHLD) is not in profile %s for a template's child",
-                    w->crew->zygote->template_profile);
+                    w->zygote->template_profile);
     else
         template_child_failed(w->of, w, "its child forked");
 }

@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "broker/gate.h"
 #include "broker/templates.h"
+#include "broker/zygotes.h"
 #include "frame.h"
 #include "log.h"
 
@@ -83,6 +84,7 @@ static void build(struct template *t)
     }
     t->state = TEMPLATE_BUILDING;
     t->began_at = b->loop.now_us;
+    t->children = 0;
     t->why[0] = '\0';
     b->templates.alive++;
     estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, 1);
@@ -98,6 +100,32 @@ static void boot(struct template *t)
         jobs_decide(t->job, CA(START_FAILED), "its process could not be made: %s", strerror(-rc));
 }
 
+static struct zygote *engines_zygote(const struct template *t)
+{
+    return t->broker->crews[t->crew.engine - engine_table].zygote;
+}
+
+/* One that nothing else is made by, where its forks would have the same seed; without memory for it the engine's. */
+static void take_zygote(struct template *t)
+{
+    struct zygote *own = NULL;
+
+    if (t->crew.engine->seed != NULL && t->crew.zygote == engines_zygote(t))
+        own = zygotes_add(t->crew.zygote->crew);
+    if (own != NULL)
+        t->crew.zygote = own;
+}
+
+/* Its process is over, or never was: the next is not made by what made this one. Its children may live on. */
+static void leave_zygote(struct template *t)
+{
+    struct zygote *z = t->crew.zygote;
+
+    t->crew.zygote = engines_zygote(t);
+    if (z != t->crew.zygote)
+        zygote_retire(z);
+}
+
 void template_prepare(struct template *t)
 {
     struct broker *b = t->broker;
@@ -105,10 +133,15 @@ void template_prepare(struct template *t)
 
     if (b->phase == BROKER_DRAINING)
         return;
-    if (t->state == TEMPLATE_COLD && wanted && t->worker == NULL)
-        build(t);
+    if (t->state == TEMPLATE_COLD && wanted && t->worker == NULL) {
+        if (template_quarantine_us(t) > 0)
+            template_refuse_quarantined(t);
+        else
+            build(t);
+    }
     if (t->state != TEMPLATE_BUILDING || t->worker != NULL || t->job == NULL || t->job->end.cause != CA(NONE))
         return;
+    take_zygote(t);
     if (t->crew.zygote->ready)
         boot(t);
     else
@@ -167,7 +200,7 @@ static void order_is_over(struct template *t, bool stray)
 {
     t->forking = NULL;
     t->leave = false;
-    zygote_fork_ends(t->crew.zygote, t->ordered_of, stray);
+    zygote_fork_ends(t->ordered_from, t->ordered_of, stray);
 }
 
 int template_fork(struct template *t)
@@ -177,7 +210,7 @@ int template_fork(struct template *t)
     int fd, rc;
 
     if (!template_is_warm(t) || t->worker == NULL || t->worker->phase != WORKER_WARM || t->forking != NULL ||
-        !zygote_may_fork(t->crew.zygote))
+        !zygote_may_fork(t->worker->zygote))
         return -EAGAIN;
     rc = pool_new_child(t, &child, &fd);
     if (rc != 0)
@@ -185,7 +218,8 @@ int template_fork(struct template *t)
     t->forking = child;
     t->leave = true;
     t->ordered_at = loop_clock_us();
-    t->ordered_of = zygote_fork_begins(t->crew.zygote);
+    t->ordered_from = t->worker->zygote;
+    t->ordered_of = zygote_fork_begins(t->ordered_from);
     watch_allow(t->job, TEMPLATE_FORK_CPU_US);
     timers_arm(&b->loop.timers, &child->deadline, b->loop.now_us + TEMPLATE_FORK_US);
     rc = send_order(t, child, fd);
@@ -203,7 +237,7 @@ void template_on_hello(struct worker *child)
 
     if (t->forking != child || t->worker == NULL || t->leave || pid <= 0 || pid == t->worker->pid)
         template_child_failed(t, child, t->leave ? "a hello came before its fork" : "a process that is not its child said hello");
-    else if (zygote_adopt(t->crew.zygote, child->id, pid) != 0)
+    else if (zygote_adopt(child->zygote, child->id, pid) != 0)
         template_child_failed(t, child, "the zygote could not be told of its child");
     else
         child->said_pid = pid; /* from now on the zygote tells of it */
@@ -217,6 +251,7 @@ void template_has_child(struct template *t, struct worker *child)
     t->forks++;
     t->losses = 0;
     used(t);
+    template_proved(t);
 }
 
 /* Before its hello nobody knows its process, and it is over at once. */
@@ -229,6 +264,12 @@ void template_child_failed(struct template *t, struct worker *child, const char 
     pool_kill(child);
     if (under_way)
         template_broke(t, "%s", why);
+}
+
+void template_child_late(struct worker *child)
+{
+    child->of->late = child->of->forking == child;
+    template_child_failed(child->of, child, "its child did not say hello in time");
 }
 
 /* The link of a child that has not said hello; or one on which two processes write: of the two the one that it is not for is a template that has kept it. */
@@ -307,6 +348,7 @@ void template_worker_ended(struct template *t, const struct worker *w)
     if (child != NULL)
         template_child_failed(t, child, "it ended");
     end_spares(t);
+    leave_zygote(t);
 }
 
 static void fail_build(struct template *t, const struct job *job)
@@ -333,7 +375,7 @@ static void fail_build(struct template *t, const struct job *job)
     }
     template_fail_asks(t, &f);
     /* a process that was lost has been made anew already, as often as one is */
-    template_fail_waiting(t, jobs_fault(job) == JOB_FAULT_PLATFORM && job->end.cause != CA(WORKER_LOST),
+    template_fail_waiting(t, t->late || (jobs_fault(job) == JOB_FAULT_PLATFORM && job->end.cause != CA(WORKER_LOST)),
                           t->why[0] != '\0' ? t->why : "its init ended the process");
 }
 
@@ -354,11 +396,17 @@ void template_job_ended(struct template *t, const struct job *job)
               (unsigned long long)t->forks, t->why);
     if (was_building && job->end.cause == CA(OK))
         snprintf(t->why, sizeof(t->why), "its init ended the process instead of returning");
+    if (t->stored && jobs_fault(job) == JOB_FAULT_JOB)
+        template_failed(t);
+    template_check_gate(t); /* first: who gives its slot back is not failed */
     if (was_building ? !lost || t->losses >= TEMPLATE_LOSSES || t->asks != NULL
                      : job->end.cause != CA(OK) && (!lost || t->losses >= TEMPLATE_LOSSES))
         fail_build(t, job);
+    t->late = false;
     if (t->worker != NULL && t->worker->phase != WORKER_ENDING)
         pool_kill(t->worker); /* it was not told of its job yet */
+    if (t->worker == NULL)
+        leave_zygote(t);
     template_free_if_unused(t);
 }
 

@@ -201,10 +201,11 @@ static void answer_logs_ended(struct waiter *w, struct stored *s)
     send_chunk(w->broker, w->way, &k);
 }
 
-static void answer_ended(struct waiter *w, const char *id)
+/* f: its FINISH, which is back with status 0; NULL: it is read. */
+static void answer_ended(struct waiter *w, const char *id, const struct store_finish *f)
 {
     struct stored s;
-    int rc = stored_read(w->broker, id, &s);
+    int rc = f != NULL ? stored_finished(w->broker, f, &s) : stored_read(w->broker, id, &s);
 
     if (rc != 0)
         control_refuse(w->broker, w->way, ER(INTERNAL), "job %s cannot be read: %s", id, strerror(-rc));
@@ -217,9 +218,9 @@ static void answer_ended(struct waiter *w, const char *id)
     frame_release(&s.receipt);
 }
 
-void verb_answer_ended(struct waiter *w)
+void verb_answer_ended(struct waiter *w, const struct store_finish *f)
 {
-    answer_ended(w, w->job->id);
+    answer_ended(w, w->job->id, f);
 }
 
 /* Common to the three: parked on a live job and looked at once, or answered from the store. fill sets the waiter's own fields. */
@@ -235,7 +236,7 @@ static void answer_or_park(struct control_call *c, Pb__Request__BodyCase kind, u
         struct waiter w = { .broker = c->broker, .way = c->way, .kind = kind };
 
         fill(&w, c->request);
-        answer_ended(&w, c->id);
+        answer_ended(&w, c->id, NULL);
         free(w.bytes);
     } else {
         struct waiter *w = control_park(c->broker, job, c->way, kind, timeout_ms);

@@ -78,6 +78,12 @@ struct waiting_spec {
     uint8_t bytes[];
 };
 
+/* What one of so many bytes takes of memory: with what malloc has beside it, and its rounding. */
+static inline size_t waiting_spec_room(size_t len)
+{
+    return (sizeof(struct waiting_spec) + len + sizeof(size_t) + 15) & ~(size_t)15;
+}
+
 struct waiting_heap {
     struct waiting **at;
     size_t count, cap;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "broker/meter.h"
+
 enum {
     AGAIN_US = 1000, /* between two looks at least: so far past its limit may a job compute on each processor */
     IDLE_LOOKS = 4,  /* in the idle limit: silence is noticed after at most a quarter more */
@@ -169,6 +171,19 @@ static int limit_group(struct job *job, struct cgroup_leaf *leaf)
     return loop_add(&job->broker->loop, &leaf->oom);
 }
 
+/* What the limit does not count. A template's child has the template's memory, which counts: for it, what the template began with. */
+static uint64_t base_bytes(const struct job *job, const struct worker *w)
+{
+    uint64_t bytes = 0;
+
+    if (watch_of_programs(job))
+        return 0;
+    if (w->role == WORKER_FORKED && w->of->job != NULL)
+        return w->of->job->watch.base_bytes;
+    (void)meter_resident(w->pid, &bytes);
+    return bytes;
+}
+
 int watch_start(struct job *job)
 {
     struct watch *watch = &job->watch;
@@ -186,6 +201,7 @@ int watch_start(struct job *job)
         watch_of_programs(job) && (!watch_leaf_has(w, CGROUP_CPU) || !watch_leaf_has(w, CGROUP_MEMORY) || watch_counts_pids(job, w));
     if (watch->sampled)
         watch_sample(job, w);
+    watch->base_bytes = base_bytes(job, w);
     if (!watch_leaf_has(w, CGROUP_CPU))
         watch->base_user_us = w->boot_cpu_us;
     watch->active_at = watch->call_at = job->assigned_at;

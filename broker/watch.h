@@ -32,6 +32,7 @@ struct watch {
     int rests;                          /* a template that is warm: its CPU time counts, the clock does not */
     int sampled;                        /* its processes are looked at one by one */
     uint64_t base_user_us, base_sys_us; /* of its control group, or of its process, before the job */
+    uint64_t base_bytes;                /* of its process before the job: pages of the zygote's, which are none that the job took */
     uint64_t cpu_us;                    /* since; as of the last look */
     uint64_t total_cpu_us;              /* the same, with all interpreters below it */
     uint64_t active_at, active_cpu_us;  /* its last sign of life, and its CPU time then */

@@ -148,7 +148,7 @@ void watch_account(struct job *job, const struct worker *w)
 
     u->cpu_user_us = w->usage.cpu_user_us;
     u->cpu_sys_us = w->usage.cpu_sys_us;
-    u->mem_peak_bytes = w->usage.max_rss_bytes;
+    u->mem_peak_bytes = watch_less(w->usage.max_rss_bytes, job->watch.base_bytes);
     u->page_faults = w->usage.minor_faults + w->usage.major_faults;
     u->csw_vol = w->usage.csw_vol;
     u->csw_forced = w->usage.csw_forced;
@@ -170,7 +170,7 @@ void watch_status(const struct job *job, uint64_t *ret_cpu_us, uint64_t *ret_mem
         (void)cgroup_read(w->leaf, CGROUP_F_MEMORY_NOW, ret_memory_bytes);
     } else if (job->watch.sampled) {
         *ret_memory_bytes = job->watch.family.memory_bytes;
-    } else {
-        (void)meter_resident(w->pid, ret_memory_bytes);
+    } else if (meter_resident(w->pid, ret_memory_bytes) == 0) {
+        *ret_memory_bytes = watch_less(*ret_memory_bytes, job->watch.base_bytes);
     }
 }

@@ -12,6 +12,7 @@
 
 #include "broker/broker.h"
 #include "broker/templates.h"
+#include "broker/zygotes.h"
 #include "frame.h"
 #include "log.h"
 #include "tiers.h"
@@ -36,6 +37,9 @@ void zygote_init(struct zygote *z, struct crew *c)
     *z = (struct zygote){ .broker = c->broker, .crew = c };
     z->socket = (struct loop_watch){ -1, on_readable, z };
     z->restart = (struct timer){ .fn = on_restart, .ctx = z };
+    z->renew = (struct timer){ .ctx = z }; /* zygotes.c */
+    z->next = z->broker->zygotes;
+    z->broker->zygotes = z;
 }
 
 enum { ARGS = 5 + 2 + 2 + 2 * CONFIG_VIEWS + 1 };
@@ -154,7 +158,7 @@ static void on_restart(void *ctx)
 
 void zygote_want(struct zygote *z)
 {
-    if (z->socket.fd < 0 && z->restart.place == 0)
+    if (z->socket.fd < 0 && z->restart.place == 0 && !z->retired)
         timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us);
 }
 
@@ -172,9 +176,11 @@ static void on_gone(struct zygote *z)
         if (z->refused[0] != '\0' && strcmp(z->broker->config.tier, "auto") != 0)
             snprintf(why, sizeof(why), "the broker is to give tier %s and no other: %s (coop doctor says more)", z->broker->config.tier,
                      z->refused);
-        jobs_start_failed(z->crew, &z->crew->plain, why);
-        jobs_start_failed(z->crew, &z->crew->wide, why);
-        jobs_start_failed(z->crew, &z->crew->living, why);
+        if (zygote_serves(z)) {
+            jobs_start_failed(z->crew, &z->crew->plain, why);
+            jobs_start_failed(z->crew, &z->crew->wide, why);
+            jobs_start_failed(z->crew, &z->crew->living, why);
+        }
         templates_cannot(z, why);
     }
     hang_up(z);
@@ -183,6 +189,8 @@ static void on_gone(struct zygote *z)
     z->forks = 0; /* what its templates made is ours to end now, as every orphan is */
     z->sweep_due = z->sweeping = 0;
     pool_on_zygote_gone(&z->broker->pool, z);
+    if (zygotes_on_gone(z))
+        return;
     if (delay > RESTART_LAST_US)
         delay = RESTART_LAST_US;
     timers_arm(&z->broker->loop.timers, &z->restart, z->broker->loop.now_us + (z->failures > 0 ? delay : 0));
@@ -237,6 +245,7 @@ static int apply_ready(struct zygote *z, const Pb__FromZygote *m, int fd)
     z->failures = 0;
     log_event(LOG_LEVEL_INFO, "zygote_ready", "engine=%s version=\"%s\" tier=%s filter=%s instructions=%u why=\"%s\"", z->engine,
               z->engine_version, z->tier != NULL ? z->tier : "?", z->filter_hash, r->filter_len, z->tier_why);
+    zygotes_on_ready(z);
     pool_refill(&z->broker->pool);
     return 0;
 }
@@ -253,7 +262,7 @@ static struct worker *find_own(struct zygote *z, uint64_t id)
 {
     struct worker *w = pool_find(&z->broker->pool, id);
 
-    return w != NULL && w->crew->zygote == z ? w : NULL;
+    return w != NULL && w->zygote == z ? w : NULL;
 }
 
 static int apply_spawned(struct zygote *z, const Pb__FromZygote *m, int fd)

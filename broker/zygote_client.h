@@ -8,6 +8,7 @@
 #ifndef BROKER_ZYGOTE_CLIENT_H
 #define BROKER_ZYGOTE_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,7 +31,10 @@ struct zygote {
     struct loop_watch socket; /* fd -1 when none runs */
     int ready;
     unsigned failures; /* deaths in a row before it was ready */
-    struct timer restart;
+    struct timer restart, renew;
+    struct zygote *next; /* of all that there are: zygotes.h */
+    unsigned jobs;       /* that its workers were given */
+    bool retired;        /* it makes none any more */
     char engine[32], engine_version[64], profile[32], filter_hash[65];
     uint32_t filter_len;
     char template_profile[32], template_filter_hash[65]; /* of templates and their children; "": its engine has none */

@@ -18,17 +18,21 @@ struct engine_row {
     const char *magic;       /* what a source begins with; NULL: nothing of its own */
     const char *bytecode;    /* how its compiled form begins, which is never accepted: it can break the engine; NULL: it has none */
     bool is_text;            /* sources have no NUL bytes */
+    bool may_be_empty;       /* a source of no bytes is one that does nothing */
     bool has_modules;        /* jobs may bring some */
     unsigned threads_max;    /* of the operating system, in a job */
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
     unsigned refill_us;      /* until a spare that was used is replaced: longer than a small job takes, which would pay for it */
     bool own_allocator;      /* counts the job's memory before the kernel does */
-    bool on_demand;          /* its zygote is started by its first job */
-    bool runs_programs;      /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
-    bool has_templates;      /* jobs may be forked from a warmed process */
     const char
-        *instead_of; /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
-    bool may_exit;   /* its jobs can end their process: how that ended is how the job ended */
+        *seed; /* its hash seed is drawn when its zygote starts, and cannot be drawn anew in a fork: the variable that would choose it */
+    bool on_demand;     /* its zygote is started by its first job */
+    bool runs_programs; /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
+    bool has_templates; /* jobs may be forked from a warmed process */
+    const char
+        *instead_of;   /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
+    bool names_errors; /* the type of an error is a word for people, and the message may be nothing without it: KeyError: 'a' */
+    bool may_exit;     /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_LIST = 64 };

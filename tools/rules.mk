@@ -8,7 +8,7 @@ comma     := ,
 objs      = $(patsubst %,$(B)/$(1)/%.o,$(2))
 
 .DEFAULT_GOAL := all
-.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-peers bench-programs docs docs-check
+.PHONY: deb chaos check-deb install-libcoop all demo check check-vm tests examples help install uninstall clean deps fmt fmt-check tidy asan ubsan tsan valgrind aarch64 variant-ucontext variant-aarch64 fuzz bench bench-host bench-task bench-interp bench-python bench-peers bench-programs docs docs-check
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -128,7 +128,7 @@ $(B)/coop_python.so: $(PYTHON_OWN) $(B)/libpython-parts.a tools/python.map
 endif
 # A shared object that is loaded late, whose thread-local words are few: as fast as a program's.
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
-$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o: $(PYTHON_LIB)
+$(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o $(B)/pic/worker/engines/python/freeze.o $(B)/pic/worker/engines/python/loop.o: $(PYTHON_LIB)
 
 # Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
 UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
@@ -334,6 +334,8 @@ bench: deps ## what coop costs, beside the bare limit and other libraries in the
 	@build/release/bench/bench_interp
 	@echo
 	@build/release/bench/bench_store
+	@echo
+	@build/release/bench/bench_python
 bench-peers: ## installs the libraries that the tasklets are compared with: optional, what is not there is left out
 	@tools/deps.sh peers
 bench-task: deps ## the part of it about tasklets
@@ -352,7 +354,10 @@ bench-host: deps ## the part of it about hosting: many tenants, many jobs
 	@build/release/bench/bench_store
 	@echo
 	@build/release/bench/bench_host
-bench-programs: $(B)/bench/bench_store $(B)/bench/bench_host $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
+bench-python: deps ## the part of it about Python: starts, interpreters, tasklets, loops, two cores
+	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_python
+	@build/release/bench/bench_python $(BENCH_ARGS)
+bench-programs: $(B)/bench/bench_store $(B)/bench/bench_host $(B)/bench/bench_python $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
 $(B)/bench/bench_store: $(B)/bench/bench_store.o $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(BROKER_LIBS) -o $@)
 $(B)/bench/bench_policy: $(B)/bench/bench_policy.o $(B)/libworker.a $(B)/libproto.a
@@ -386,7 +391,9 @@ $(B)/bench/bench_interp: $(call objs,bench,$(BENCH_INTERP) host) $(call objs,cli
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -o $@)
 $(B)/bench/bench_host: $(call objs,bench,$(BENCH_HOST) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libbroker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) $(BROKER_LIBS) -o $@)
-$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py): $(B)/%: %
+$(B)/bench/bench_python: $(call objs,bench,$(BENCH_PYTHON) host) $(call objs,cli,ask) $(B)/libclient.a $(B)/libproto.a | $(PYTHON_SCRIPTS:%=$(B)/bench/python/%.py)
+	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $(filter %.o %.a,$^) $(CLIENT_LIBS) -o $@)
+$(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(PYTHON_SCRIPTS:%=$(B)/bench/python/%.py): $(B)/%: %
 	@mkdir -p $(@D)
 	$(call run,COPY,cp $< $@)
 $(B)/bench/programs/true: BENCH_LINK := -nostdlib

@@ -17,6 +17,9 @@
 
 enum { OUTCOME_TYPE = 64, OUTCOME_MESSAGE = 4 << 10, OUTCOME_TRACEBACK = 16 << 10, OUTCOME_NOTE = 2 << 10 }; /* bytes, without the NUL */
 
+/* Of memory, for what is not the job's: frames on their way, and the end of the heap that malloc has mapped and not given out. */
+enum { ENGINE_SLACK = 2 << 20 };
+
 /* How a job ended. Texts are well-formed UTF-8 (outcome_text makes them so) and empty when there is nothing to say. */
 struct outcome {
     Pb__ResultKind kind;
@@ -80,7 +83,9 @@ struct engine {
     bool (*answer)(long nr, const uint64_t args[6], long *ret_result);
     /* From a signal handler: the file of the job's own that address lies in, and how far from its beginning; NULL: none. NULL: never one. */
     const char *(*place)(uintptr_t address, uintptr_t *ret_offset);
-    uint64_t file_bytes;   /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
+    uint64_t file_bytes; /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
+    uint64_t
+        slack_bytes; /* above the job's memory limit, until the kernel refuses more: ENGINE_SLACK, where nothing else counts what it takes */
     uint64_t closed_bytes; /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
     /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */
     int (*fault)(void *address);
@@ -95,6 +100,7 @@ struct engine {
     /* Of an engine that lives in another program: puts that in the place of this one, with the same arguments. Returns, with the reason for people,
      * only when it could not. NULL: it lives here. */
     const char *(*become)(int argc, char **argv);
+    bool bare; /* it makes no threads, and nothing in its process asks libc to tell of a fork: the system call alone makes its workers */
     bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 

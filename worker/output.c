@@ -135,12 +135,24 @@ static _Noreturn void end_at_cap(void)
     serve_finish(&o);
 }
 
+/* A byte of each page: one that cannot be read is to be met here, not in the middle of a frame. */
+static void touch(const uint8_t *bytes, size_t len)
+{
+    enum { PAGE = 4096 };
+
+    for (size_t i = 0; i < len; i += PAGE)
+        (void)*(const volatile uint8_t *)(bytes + i);
+    if (len > 0)
+        (void)*(const volatile uint8_t *)(bytes + len - 1);
+}
+
 /* What fits goes in, what does not is counted. Returns whether bytes are held back. */
 static int put(struct stream *s, Pb__Stream id, const void *bytes, size_t len)
 {
     size_t fits;
     int held;
 
+    touch(bytes, len <= s->left ? len : (size_t)s->left);
     link_enter();
     fits = len <= s->left ? len : (size_t)s->left;
     if (fits > 0 && id == PB__STREAM__STREAM_STDERR)

@@ -112,14 +112,16 @@ _Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED i
 
 /* soft answers: libc asks these out of habit and copes with no */
 #define ROWS_SOFT \
+    { REFUSE(access, EACCES),            ANY,                                       "libc looks for files" }, \
+    { REFUSE(lseek, ESPIPE),             ANY,                                       "stdio" }, \
+    ROWS_SOFT_BUT_FILES
+#define ROWS_SOFT_BUT_FILES \
     { REFUSE(open, EACCES),              ANY,                                       "libc looks for locale and time zone files" }, \
     { REFUSE(stat, EACCES),              ANY,                                       "libc looks for files" }, \
     { REFUSE(lstat, EACCES),             ANY,                                       "libc looks for files" }, \
-    { REFUSE(access, EACCES),            ANY,                                       "libc looks for files" }, \
     { REFUSE(faccessat, EACCES),         ANY,                                       "libc looks for files" }, \
     { REFUSE(readlink, EACCES),          ANY,                                       "libc looks for itself" }, \
     { REFUSE(readlinkat, EACCES),        ANY,                                       "libc looks for itself" }, \
-    { REFUSE(lseek, ESPIPE),             ANY,                                       "stdio" }, \
     { REFUSE(ioctl, ENOTTY),             ANY,                                       "stdio asks whether this is a terminal" }, \
     { REFUSE(clone3, ENOSYS),            ANY,                                       "its argument is a pointer that no filter can read" }, \
     { REFUSE(statx, ENOSYS),             ANY,                                       "libc falls back" }, \
@@ -303,8 +305,7 @@ static const struct policy_row lua_template_rows[] = {
     { REFUSE(getresuid, EPERM),          ANY,                                       "the same" }, \
     { REFUSE(getresgid, EPERM),          ANY,                                       "the same" }, \
     { REFUSE(memfd_create, EPERM),       ANY,                                       "there is no descriptor but the link" }, \
-    { REFUSE(pread64, ESPIPE),           ANY,                                       "the standard streams are pipes" }, \
-    { REFUSE(pwrite64, ESPIPE),          ANY,                                       "the same" }, \
+    { REFUSE(pwrite64, ESPIPE),          ANY,                                       "the standard streams are pipes" }, \
     { REFUSE(preadv, ESPIPE),            ANY,                                       "the same" }, \
     { REFUSE(pwritev, ESPIPE),           ANY,                                       "the same" }, \
     { REFUSE(preadv2, ESPIPE),           ANY,                                       "the same" }, \
@@ -338,7 +339,9 @@ static const struct policy_row lua_template_rows[] = {
 #define ROWS_PYTHON \
     { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" }, \
     { ALLOW(read),                       IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job was woken by another; made before the seal" }, \
-    { ANSWER(read),                      ANY,                                       "0: the job's standard input; else EBADF" }, \
+    { ANSWER(read),                      ANY,                                       "0: the job's standard input; a file that was sent; else EBADF" }, \
+    { ANSWER(pread64),                   ANY,                                       "a file that was sent; 0, 1 and 2: ESPIPE" }, \
+    { ANSWER(lseek),                     ANY,                                       "the same" }, \
     { ALLOW(write),                      IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
     { ALLOW(write),                      IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job wakes another; made before the seal" }, \
     { ANSWER(write),                     ANY,                                       "1 and 2: the job's output, counted as any; else EBADF" }, \
@@ -346,7 +349,7 @@ static const struct policy_row lua_template_rows[] = {
     { ALLOW(writev),                     IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
     { ANSWER(writev),                    ANY,                                       "as write; libc's last words before it aborts" }, \
     { ANSWER(readv),                     ANY,                                       "as read" }, \
-    { ANSWER(newfstatat),                ANY,                                       "0, 1 and 2 are pipes to open(0) and os.fstat(); a path: EACCES" }, \
+    { ANSWER(newfstatat),                ANY,                                       "0, 1 and 2 are pipes to open(0) and os.fstat(); a file that was sent; else EACCES" }, \
     { ANSWER(fstat),                     ANY,                                       "as newfstatat" }, \
     { ANSWER(fcntl),                     ANY,                                       "os.fdopen(1): flags of 0, 1 and 2; else EBADF" }, \
     ROWS_CLOSE_RECEIVED \
@@ -385,10 +388,11 @@ static const struct policy_row lua_template_rows[] = {
     { REFUSE(dup3, EPERM),               ANY,                                       "the same" }, \
     { REFUSE(socket, EACCES),            ANY,                                       "libraries ask whether there is a network (uuid, logging): there is none" }, \
     { REFUSE(socketpair, EACCES),        ANY,                                       "as socket" }, \
-    { REFUSE(openat, EACCES),            ANY,                                       "no file can be opened" }, \
+    { ANSWER(openat),                    ANY,                                       "a file that was sent with the job: its bytes are in memory, its descriptor is ours; else EACCES" }, \
+    { ANSWER(access),                    ANY,                                       "the same" }, \
     ROWS_NO_PATHS \
     ROWS_NO_MACHINE \
-    ROWS_SOFT \
+    ROWS_SOFT_BUT_FILES \
     ROWS_SANITIZER
 
 static const struct policy_row python_rows[] = {

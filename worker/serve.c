@@ -126,7 +126,7 @@ static int enter(const struct engine *e, const Pb__Assign *assign, Pb__Started *
     if (e->enter != NULL)
         return e->enter(assign, started, ret_step);
     *ret_step = "walls";
-    return walls_set(assign->spec->limits, e->closed_bytes);
+    return walls_set(assign->spec->limits, e->slack_bytes, e->closed_bytes);
 }
 
 void serve_forked(void)

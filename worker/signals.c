@@ -21,6 +21,7 @@
 
 enum { VIOLATION_WHO = 63 }; /* bytes */
 
+static volatile int *volatile nowhere;  /* NULL, but the compiler must not know */
 static uint8_t handler_stack[32 << 10]; /* a job may have used up its own stack when the signal comes */
 
 /* Whence and by whom. */
@@ -130,6 +131,31 @@ static void out_of_memory(void)
     serve_finish(&o);
 }
 
+/* What is held back leaves before the process does: the last that a crash has printed says where it was. On an alternate stack, as all handlers here. */
+static void save_output(void)
+{
+    if (!link_is_mine()) /* else a frame may be half made */
+        output_flush();
+}
+
+/*
+ * Ends the process by the same signal, as it is blocked while this runs: so dies, too, who was sent one, or met a fault that does not come
+ * again by itself (uretprobe(2) where none is).
+ */
+static void on_crash(int signo, siginfo_t *si, void *context)
+{
+    static volatile int zero;
+
+    save_output();
+    if (signo == SIGILL)
+        __builtin_trap();
+    if (signo == SIGFPE)
+        zero = 1 / zero;
+    if (si->si_code <= 0)
+        *nowhere = 0;
+    sigaddset(&((ucontext_t *)context)->uc_sigmask, signo);
+}
+
 /*
  * A stack that is away comes back, and the access is repeated; so it is when the engine mends it: a tasklet's stack grows. A tasklet that ran
  * into the guard below its stack is told apart. Any other fault comes again when this returns, and kills. A signal that somebody sent does
@@ -137,7 +163,6 @@ static void out_of_memory(void)
  */
 static void on_fault(int signo, siginfo_t *si, void *context)
 {
-    static volatile int *volatile nowhere; /* NULL, but the compiler must not know */
     enum fault what = fault_look(si, context);
     struct fault_place at;
     int rc;
@@ -155,6 +180,7 @@ static void on_fault(int signo, siginfo_t *si, void *context)
     at = fault_place(context);
     if (what == FAULT_OVERFLOW && !link_is_mine())
         on_overflow(sched->current, at.ip, at.bp); /* in a script's own deep calls, not in libc's stdio: its formatting may be used */
+    save_output();
     fault_repeat(context);
 }
 
@@ -171,6 +197,9 @@ static const struct signal_row signal_rows[] = {
     { SIGALRM,   0,            on_alarm,     "held-back output is due" },
     { SIGVTALRM, 0,            on_slice,     "a tasklet has computed for long enough" },
     { SIGSEGV,   0,            on_fault,     "a tasklet's stack is away, grows, or is too small: say so" },
+    { SIGBUS,    0,            on_crash,     "it dies of this: what it has printed leaves first" },
+    { SIGFPE,    0,            on_crash,     "the same" },
+    { SIGILL,    0,            on_crash,     "the same" },
     { SIGTERM,   0,            on_cancel,    "the broker wants the job to end" },
     { SIGPIPE,   0,            NULL,         "the broker has gone: the write's error says so too" },
 };

@@ -9,11 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/*
- * Above what the script may hold: the interpreter's own blocks, frames on their way, and what malloc maps but does not use (its
- * arenas come 64 MiB at a time only for threads, and where there is no room a thread shares another's). A further thread has a stack.
- */
-enum { AS_SLACK = 16 << 20, THREAD_SLACK = 1 << 20, CPU_SLACK_S = 2 };
+/* A further thread has a stack, and no arena of malloc's own: those are of 64 MiB, and where there is no room it shares another's. */
+enum { THREAD_SLACK = 1 << 20, CPU_SLACK_S = 2 };
 
 static uint64_t mapped_bytes, data_bytes;
 static rlim_t keep_cpu;
@@ -61,15 +58,16 @@ static int set_cpu(const Pb__Limits *l)
     return setrlimit(RLIMIT_CPU, &cpu) != 0 ? -errno : 0;
 }
 
-int walls_set(const Pb__Limits *l, uint64_t closed_bytes)
+int walls_set(const Pb__Limits *l, uint64_t slack_bytes, uint64_t closed_bytes)
 {
     int rc = set_cpu(l);
 
     if (rc != 0)
         return rc;
+    (void)slack_bytes;
     (void)closed_bytes;
 #if !defined(COOP_ASAN) && !defined(COOP_TSAN) /* the sanitizers' shadow alone is larger than any limit */
-    rlim_t above = l->memory_bytes + AS_SLACK + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
+    rlim_t above = l->memory_bytes + slack_bytes + (l->threads > 1 ? (l->threads - 1) * THREAD_SLACK : 0);
     struct rlimit data = { data_bytes + above, data_bytes + above };
     struct rlimit as = { mapped_bytes + above + closed_bytes, mapped_bytes + above + closed_bytes };
 

@@ -19,7 +19,7 @@ int walls_measure(void);
 void walls_keep_cpu(uint64_t us);
 /* Of an interpreter, before walls_set(): limits.cpu_us is that of a call, and the process lives for many. The broker's timer alone holds it. */
 void walls_cpu_by_calls(void);
-/* closed_bytes: of addresses that the engine keeps closed, beside what the job may hold (struct engine). */
-int walls_set(const Pb__Limits *l, uint64_t closed_bytes);
+/* What the job may have above what the zygote had: its limit, slack_bytes, and closed_bytes of addresses alone (struct engine). */
+int walls_set(const Pb__Limits *l, uint64_t slack_bytes, uint64_t closed_bytes);
 
 #endif

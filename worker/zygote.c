@@ -277,6 +277,7 @@ static int fork_worker(struct zygote *z, const Pb__Spawn *s, const struct packet
 
     if (rc == 0)
         rc = read_fds(p, s, &space);
+    space.bare = z->engine->bare;
     if (rc == 0)
         rc = children_reserve(&z->children);
     if (rc != 0)
@@ -522,8 +523,6 @@ static int prepare(struct zygote *z)
         return -errno;
     rc = z->engine->prepare();
     place_learn();
-    if (rc == 0)
-        rc = walls_measure();
     if (rc == 0 && z->engine->filter != NULL)
         z->filter = *z->engine->filter();
     else if (rc == 0)
@@ -531,7 +530,7 @@ static int prepare(struct zygote *z)
     if (rc == 0 && z->engine->warm != NULL)
         rc = prepare_templates(z);
     malloc_trim(0); /* what compiling used is not for our children to carry */
-    return rc;
+    return rc == 0 ? walls_measure() : rc;
 }
 
 /* After all that needs the host's files. What changes our credentials may have forgotten whose death is ours. */
@@ -548,8 +547,11 @@ static int enter_space(struct zygote *z)
         say_refused(z);
         return rc;
     }
-    if (!z->ask.programs) /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
+    if (!z->ask.programs) { /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
         rc = seal_bounding_set();
+        if (rc == 0)
+            rc = seal_limits();
+    }
     if (rc != 0)
         return rc;
     if (!has_orphans(z))

@@ -16,7 +16,7 @@
 
 #include "tests/escape/attempt.h"
 
-enum { MEMORY_MIB = 32, AS_SLACK_MIB = 16, CASES_MAX = 512, NOISE = 20000 };
+enum { MEMORY_MIB = 32, AS_SLACK_MIB = 2, CASES_MAX = 512, NOISE = 20000 };
 
 struct attempt {
     char name[64], code[4], call[64];

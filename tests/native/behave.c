@@ -265,6 +265,42 @@ static int eats(void)
     return 0;
 }
 
+/* Says how many MiB it got. */
+static int fills(void)
+{
+    size_t n = 0;
+    char *p;
+
+    while ((p = malloc(1 << 20)) != NULL) {
+        memset(p, 1, 1 << 20);
+        n++;
+    }
+    printf("%zu\n", n);
+    return 0;
+}
+
+/* The last that a program prints before it dies. */
+static int says_and_dies(void)
+{
+    volatile int hundred = 100, zero = 0;
+    const void *volatile nowhere = NULL;
+    const char *how = arg(2);
+
+    printf("before\n");
+    fflush(stdout);
+    if (strcmp(how, "segv") == 0)
+        *(volatile int *)16 = 1;
+    if (strcmp(how, "fpe") == 0)
+        return hundred / zero;
+    if (strcmp(how, "ill") == 0)
+        __builtin_trap();
+    if (strcmp(how, "write") == 0) /* read where the output is taken, with bytes held back there */
+        (void)!write(1, nowhere, 100);
+    if (strcmp(how, "abort") == 0)
+        abort();
+    return 0;
+}
+
 /* ---- tasklets -------------------------------------------------------------------------------------------------------------------- */
 
 static int receive_for_ever(void *chan)
@@ -483,6 +519,8 @@ static const struct {
     { "overwrites",           overwrites          },
     { "calls_itself",         calls_itself        },
     { "calls_in_tasklet",     calls_in_tasklet    },
+    { "fills",                fills               },
+    { "says_and_dies",        says_and_dies       },
 };
 
 __attribute__((destructor)) static void destroyed(void)

@@ -1,6 +1,7 @@
 """stackless.run(): watchdogs and their interrupts. runtime.md 1.3, row by row."""
 
 import stackless
+import sys
 import threading
 import time
 from rows import main, raises, same
@@ -234,8 +235,23 @@ def an_interrupted_tasklet_can_be_killed_and_cleans_up():
     same(said(), "finally")
 
 
+def an_interrupted_tasklet_can_be_unbound_where_it_stands():
+    def f():
+        try:
+            while True:
+                pass
+        finally:
+            log.append("finally")
+    for n in range(90, 120):
+        tasklet(f)()
+        t = run(n)
+        frame = t.frame
+        t.bind(None)
+        assert not t.alive and frame.f_code.co_name == "f"
+    same(said(), "")
+
+
 def its_own_tracing_goes_on_while_it_is_counted():
-    import sys
     seen = []
 
     def tracer(frame, what, arg):
@@ -250,6 +266,89 @@ def its_own_tracing_goes_on_while_it_is_counted():
     while (v := run(50)) is not None:
         v.insert()
     assert "call" in seen and seen.count("line") > 50 and sys.gettrace() is None
+
+
+def a_tasklet_that_sets_tracing_is_counted_all_the_same():
+    def f(tracer):
+        sys.settrace(tracer)
+        while True:
+            pass
+    for tracer in None, lambda *_: None:
+        t = tasklet(f)(tracer)
+        assert run(1000) is t and t.paused
+        t.kill()
+
+
+MANY = 3000000  # more than are counted one by one
+
+
+def many_instructions_are_a_time():
+    n = [0]
+
+    def f():
+        while True:
+            n[0] += 1
+    t = tasklet(f)()
+    assert run(MANY) is t and t.paused and not t.scheduled
+    was = n[0]
+    assert was > 1000
+    t.insert()
+    assert run(MANY, totaltimeout=True) is t and n[0] > was
+    t.kill()
+
+
+def they_are_counted_anew_in_each_slice_unless_they_are_total():
+    def polite(n):
+        for _ in range(n):
+            spin(1000)
+            schedule()
+    for _ in range(2):
+        tasklet(polite)(500)
+    assert run(MANY) is None
+    two = [tasklet(polite)(10 ** 9) for _ in range(2)]
+    assert run(MANY, totaltimeout=True) in two
+    [t.kill() for t in two]
+
+
+def they_wait_while_a_tasklet_is_atomic_or_c_is_on_the_stack_or_the_interrupt_is_soft():
+    def long():
+        spin(3 * MANY)
+
+    def atomic():
+        with stackless.atomic():
+            long()
+            log.append("atomic")
+        while True:
+            pass
+
+    def sorts():
+        sorted([1], key=lambda _: (long(), log.append("sorted")))
+        while True:
+            pass
+    for f, name in (atomic, "atomic"), (sorts, "sorted"):
+        t = tasklet(f)()
+        assert run(MANY) is t
+        same(said(), name)
+        t.kill()
+    t = tasklet(sorts)()
+    assert run(MANY, ignore_nesting=True) is t
+    same(said(), "")
+    t.kill()
+    tasklet(lambda: (long(), log.append("long"), schedule(), log.append("after")))(), tasklet(say("b"))()
+    assert run(MANY, soft=True) is None
+    same(said(), "long")
+    run()
+    same(said(), "b after")
+
+
+def without_slices_they_are_counted_too():
+    stackless._set_slice(0)
+    try:
+        t = tasklet(spin)(10 ** 9)
+        assert run(MANY) is t
+        t.kill()
+    finally:
+        stackless._set_slice(0.01)
 
 
 def watchdogs_nest_and_the_innermost_is_revived_first():

@@ -1,6 +1,9 @@
 """Tasklets of stackless: runtime.md 1.1, row by row."""
 
+import builtins
+import contextvars
 import gc
+import pickle
 import stackless
 import sys
 import weakref
@@ -72,7 +75,7 @@ def what_cannot_be_bound_is_refused_with_the_texts_of_stackless():
     raises(RuntimeError, "tasklet is alive", t.setup)
     raises(RuntimeError, "tasklet is alive", t)
     run()
-    p = paused()
+    p = paused(lambda: sorted([2, 1], key=lambda _: pause()))
     raises(RuntimeError, "tasklet has C state on its stack", p.bind, None)
     p.kill()
     raises(RuntimeError, "the tasklet was not bound to a function", tasklet().setup)
@@ -99,6 +102,79 @@ def a_bind_to_none_unbinds_one_that_has_not_begun_without_running_it():
     t.bind(None) if not t.scheduled and t.restorable else t.kill()
     assert not t.alive
     run()
+    same(said(), "")
+
+
+def a_bind_to_none_unbinds_one_that_has_begun_without_running_its_finally():
+    class Held:
+        def __del__(self):
+            try:
+                raise KeyError
+            except KeyError:
+                log.append("dropped")
+
+    def inner(held):
+        try:
+            with stackless.atomic():
+                pause()
+            log.append("never")
+        except BaseException:
+            log.append("except")
+        finally:
+            log.append("finally")
+
+    def f(held):
+        try:
+            inner(held)
+        finally:
+            log.append("outer finally")
+    t = paused(f, Held())
+    assert t.bind(None) is t and not t.alive and t.frame is None
+    same(said(), "dropped")
+    t = paused(f, Held())
+    t.bind(say("bound anew"), ())
+    assert t.alive and t.paused
+    t.run()
+    same(said(), "dropped bound anew")
+    t = paused(f, 1)
+    t.kill()
+    same(said(), "except finally outer finally")
+
+
+def other_frames_of_the_same_code_still_run_their_finally():
+    def f(name):
+        try:
+            pause()
+        finally:
+            log.append(name)
+    a, b = paused(f, "a"), paused(f, "b")
+    a.bind(None)
+    b.insert()
+    run()
+    same(said(), "b")
+    try:
+        f_frame = paused(f, "c")
+        f_frame.bind(None)
+    finally:
+        same(said(), "")
+
+
+def one_that_was_restored_is_unbound_in_all_its_frames():
+    if "_coop" not in sys.modules:
+        return  # whose broker would seal it?
+
+    def f(n):
+        try:
+            f(n - 1) if n else (pause(), pause())
+        finally:
+            log.append("finally")
+    t = paused(f, 3)
+    again = pickle.loads(pickle.dumps(t))
+    again.insert()
+    run()
+    assert again.paused and again.recursion_depth == t.recursion_depth
+    again.bind(None), t.bind(None)
+    assert not again.alive
     same(said(), "")
 
 
@@ -244,7 +320,7 @@ def the_attributes_say_what_a_tasklet_is_in():
 def read_only_attributes_are():
     t = tasklet(say())
     for name in ("alive paused blocked scheduled restorable atomic ignore_nesting is_main is_current thread_id next prev frame recursion_depth "
-                 "nesting_level cstate _channel").split():
+                 "nesting_level cstate _channel context_id").split():
         raises(AttributeError, None, setattr, t, name, 1)
 
 
@@ -293,6 +369,72 @@ def a_thread_cannot_be_chosen_for_what_has_begun():
     t()
     raises(RuntimeError, "can't (re)bind a runnable tasklet", t.bind_thread, t.thread_id)
     run()
+
+
+def a_tasklet_that_has_not_begun_can_be_given_to_another_thread():
+    import threading
+    ready, go, got = threading.Event(), channel(), []
+
+    def other():
+        got.append(stackless.main.thread_id)
+        ready.set()
+        go.receive()
+        run()
+    try:
+        thread = threading.Thread(target=other)
+        thread.start()
+    except RuntimeError:  # the job has no further thread
+        return
+    ready.wait()
+    t, u = tasklet(lambda: got.append(stackless.current.thread_id)), tasklet(lambda: got.append(stackless.current.thread_id), ())
+    t.bind_thread(got[0]), u.bind_thread(got[0])
+    same(t.thread_id, got[0])
+    raises(RuntimeError, "can't switch to a different thread.", u.run)
+    t(), u.insert()
+    go.send(None)
+    thread.join()
+    same(got, [got[0]] * 3)
+    assert stackless.main.thread_id != got[0]
+    t = tasklet(lambda: None)()
+    run()
+
+
+# ---- contexts ----------------------------------------------------------------------------------------------------------------------------
+
+var = contextvars.ContextVar("var", default="none")
+
+
+def a_tasklets_context_can_be_set_and_used_from_outside():
+    context = contextvars.Context()
+    context.run(var.set, "given")
+    t = tasklet(lambda: (log.append(var.get()), var.set("changed"), pause(), log.append(var.get())))
+    assert t.set_context(context) is t and t.context_id == id(context)
+    t()
+    run()
+    same((said(), t.context_run(var.get), var.get(), context[var]), ("given", "changed", "none", "changed"))
+    t.context_run(var.set, "from outside")
+    same(t.context_run(lambda *a, **k: (a, k, var.get()), 1, x=2), ((1,), {"x": 2}, "from outside"))
+    t.insert()
+    run()
+    same((said(), var.get()), ("from outside", "none"))
+
+
+def set_context_refuses_what_is_no_context_and_one_that_is_entered():
+    raises(TypeError, "set_context() argument must be a contextvars.Context, not int", tasklet().set_context, 5)
+    raises(RuntimeError, "the current context of the tasklet has been entered", contextvars.Context().run,
+           lambda: stackless.current.set_context(contextvars.Context()))
+    raises(TypeError, "context_run() missing 1 required positional argument: 'callable'", stackless.current.context_run)
+    raises(KeyError, "'k'", tasklet().context_run, fail, KeyError("k"))
+    same(var.get(), "none")
+
+
+def a_tasklet_without_variables_has_a_context_of_its_own_too():
+    a, b = tasklet(pause)(), tasklet(pause)()
+    run()
+    assert a.context_id != b.context_id and a.context_id == a.context_id
+    a.context_run(var.set, "a")
+    same((a.context_run(var.get), b.context_run(var.get), var.get()), ("a", "none", "none"))
+    a.kill(), b.kill()
 
 
 # ---- errors for others -------------------------------------------------------------------------------------------------------------------
@@ -420,7 +562,7 @@ def taskletexit_can_be_caught():
     t.kill()
     assert not t.alive
     same(said(), "TaskletExit")
-    assert issubclass(TaskletExit, SystemExit)
+    assert issubclass(TaskletExit, SystemExit) and builtins.TaskletExit is TaskletExit is stackless.TaskletExit
 
 
 def thrown_at_oneself_is_raised():
@@ -629,9 +771,10 @@ def a_callback_after_an_end_finds_nobody_running():
 
 def names_of_the_module_that_only_other_stacks_need_are_there():
     assert stackless.enable_softswitch(False) in (True, False)
-    stackless.pickle_flags = stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE | stackless.PICKLEFLAGS_RESET_AG_FINALIZER
-    same((stackless.pickle_flags, stackless.pickle_flags_default), (5, 0))
-    stackless.pickle_flags = 0
+    same(stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE | stackless.PICKLEFLAGS_RESET_AG_FINALIZER), 0)
+    same((stackless.pickle_flags(0, 4), stackless.pickle_flags(), stackless.pickle_flags_default(0)), (5, 1, 0))
+    raises(ValueError, None, stackless.pickle_flags, 1 << 10)
+    same(stackless.pickle_flags(0), 1)
     raises(RuntimeError, "You cannot __reduce__ the tasklet which is current.", stackless.current.__reduce__)
 
 

@@ -54,8 +54,16 @@ static void the_command_runs_source_and_calls_functions(void **state)
     proc_expect(coop(b, "interp", "prepare", id, "n=7", "words=[\"a\", \"b\"]"), 0);
     expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "words * 2 + [n]"), 0)->out, "[\"a\", \"b\", \"a\", \"b\", 7]\n");
     expect_text(proc_expect(coop(b, "interp", "call", id, "eval", "\"n + 1\""), 0)->out, "8\n");
+    expect_has(proc_expect(coop(b, "interp", "call", id, "dir"), 0)->out, "\"n\"");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "globals().keys() >= {'n'}"), 0)->out, "true\n");
+    (void)proc_expect(coop(b, "interp", "call", id, "exec", "\"made = locals() is globals()\""), 0);
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "made"), 0)->out, "true\n");
     expect_has(proc_expect(coop(b, "interp", "call", id, ":call", "5"), COOP_EXIT_USAGE)->err, "BadRequest: ':call' is of three values");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "-c", "n * 2"), 0)->out, "14\n");
+    expect_text(proc_expect(coop(b, "interp", "call", id, "add"), COOP_EXIT_EXCEPTION)->err,
+                "coop: ExecutionFailed: TypeError: add() missing 1 required positional argument: 'a'\n");
     proc_expect(coop(b, "interp", "close", id), 0);
+    expect_text(proc_expect(coop(b, "call", "--engine", "python", "math.sqrt", "9"), 0)->out, "3.0\n");
 }
 
 static void a_syntax_error_is_told_once(void **state)

@@ -296,6 +296,61 @@ static void an_interrupt_ends_a_call_and_its_tasklets_alike(void **state)
         "TimedOut 8\n");
 }
 
+static void an_interrupt_strikes_the_tasklets_of_its_call_and_no_others(void **state)
+{
+    expect_script(*state,
+                  "i, q = interpreters.create(), queues.create(); i.prepare_main(q=q)\n"
+                  "i.exec('''\n"
+                  "import stackless, time\n"
+                  "said, n, c, stop = [], [0, 0], stackless.channel(), []\n"
+                  "def tell(name, f, *args):\n"
+                  "    try: f(*args)\n"
+                  "    except BaseException as e: said.append(name + ': ' + type(e).__name__)\n"
+                  "def spins():\n"
+                  "    while not stop: n[0] += 1\n"
+                  "def yields():\n"
+                  "    while not stop: n[1] += 1; stackless.schedule()\n"
+                  "def start(name, *f): stackless.tasklet(tell)(name, *f)\n"
+                  "start('spins', spins); start('yields', yields); start('receives', c.receive); start('sleeps', time.sleep, 1000)\n"
+                  "''')\n"
+                  "def blocks():\n"
+                  "    start('own spins', spins); start('own receives', c.receive); start('own sleeps', time.sleep, 1000)\n"
+                  "    stackless.schedule(); q.put(1); stackless.channel().receive()\n"
+                  "def loops():\n"
+                  "    start('child receives', start, 'grandchild receives', c.receive)\n"
+                  "    stackless.schedule(); stackless.schedule(); q.put(1)\n"
+                  "    while True: stackless.schedule()\n"
+                  "def catches():\n"
+                  "    q.put(1)\n"
+                  "    while True:\n"
+                  "        try: stackless.channel().receive()\n"
+                  "        except BaseException: pass\n"
+                  "for f in blocks, loops, catches:\n"
+                  "    call = i.call_async(f); q.get(); i.interrupt(); print(type(fails(call.wait)).__name__)\n"
+                  "    i.exec('was = n[:]\\nwhile n[0] == was[0] or n[1] == was[1]: stackless.schedule()')\n"
+                  "    print(i.exec('sorted(said)')); i.exec('said.clear()')\n"
+                  "i.exec('stop.append(1)\\nc.send(1)\\nfor _ in range(9): stackless.schedule()')\n"
+                  "print(i.exec('said'), i.exec('stackless.runcount'))\n",
+                  "Interrupted\n"
+                  "['own receives: KeyboardInterrupt', 'own sleeps: KeyboardInterrupt', 'own spins: KeyboardInterrupt']\n"
+                  "Interrupted\n"
+                  "['grandchild receives: KeyboardInterrupt']\n"
+                  "Interrupted\n"
+                  "[]\n"
+                  "[] 1\n");
+}
+
+static void what_a_tasklet_of_an_earlier_call_dies_of_is_no_later_calls_error(void **state)
+{
+    expect_script(
+        *state,
+        "i = interpreters.create()\n"
+        "i.exec('import stackless\\ndef late(): stackless.schedule_remove(); 1 / 0\\nt = stackless.tasklet(late)(); stackless.run()')\n"
+        "i.exec('t.insert()\\nstackless.run()')\n"
+        "print(i.exec('t.alive'), type(fails(i.exec, 'stackless.tasklet(lambda: 1 / 0)()\\nstackless.run()')).__name__)\n",
+        "False ExecutionFailed\n");
+}
+
 /* Once without tasklets, and once with. */
 static void a_cancel_ends_a_wait_for_the_broker(void **state)
 {
@@ -333,6 +388,8 @@ int main(void)
         TEST(a_tasklet_that_waits_keeps_no_other_waiting),
         TEST(tasklets_and_threads_of_a_call_go_on_between_calls),
         TEST(an_interrupt_ends_a_call_and_its_tasklets_alike),
+        TEST(an_interrupt_strikes_the_tasklets_of_its_call_and_no_others),
+        TEST(what_a_tasklet_of_an_earlier_call_dies_of_is_no_later_calls_error),
         TEST(a_cancel_ends_a_wait_for_the_broker),
     };
 

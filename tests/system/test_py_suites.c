@@ -92,8 +92,9 @@ static void greenlets_own_tests_pass(void **state)
     if (where == NULL)
         skip(); /* apt install python3-greenlet */
     (void)proc_expect(py_host((const char *const[]){ PY_ROWS "greenlet_suite.py", where, "test_greenlet", "test_throw", "test_generator",
-                                     "test_generator_nested", "test_weakref", "test_gc", "test_contextvars", "test_tracing",
-                                     "test_extension_interface", "test_greenlet_trash", NULL }), 0);
+                                                     "test_generator_nested", "test_weakref", "test_gc", "test_contextvars", "test_tracing",
+                                                     "test_extension_interface", "test_greenlet_trash", NULL }),
+                      0);
 }
 
 int main(void)

@@ -17,9 +17,9 @@
 
 enum { ROWS_MAX = 400 };
 
-static const char *const files[] = {
-    "stackless_tasklets", "stackless_channels", "stackless_runs", "thread_states", "asyncio_loops", "leaks"
-};
+static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs",
+                                     "thread_states",      "asyncio_loops",      "leaks",
+                                     "freeze_tasklets",    "freeze_objects",     "hibernation" };
 
 struct row {
     const char *file; /* its path */
@@ -40,7 +40,8 @@ static void holds_in_a_sealed_worker(void **state)
     struct proc *p;
 
     assert_int_equal(broker_setup(&fixture), 0);
-    p = proc_expect(coop((struct broker *)fixture, "run", "--limit", "memory=256MiB,threads=3", "--file", PY_ROWS "rows.py:rows", r->file), 0);
+    p = proc_expect(coop((struct broker *)fixture, "run", "--limit", "memory=256MiB,threads=3", "--file", PY_ROWS "rows.py:rows", r->file),
+                    0);
     expect_has(p->out, " rows, 0 failed");
     broker_teardown(&fixture);
 }

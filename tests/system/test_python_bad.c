@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b;
 
@@ -38,6 +39,8 @@ static const struct end ends[] = {
     { "a syntax error is shown with its place", "x = 1\ndef f(:\n  pass", NULL, FAILS, "  File \"<string>\", line 2\n    def f(:\n          ^\nSyntaxError: invalid syntax" },
     { "source that is not UTF-8 is a syntax error", "# \xff\xfe\nprint(1)", NULL, FAILS, "SyntaxError: (unicode error) 'utf-8' codec can't decode byte 0xff" },
     { "a missing module is named", "import no_such", NULL, FAILS, "ModuleNotFoundError: No module named 'no_such'" },
+    { "one of the user's own is to be sent, which is said", "import no_such", NULL, FAILS, "\na module of yours is sent with the job: --file no_such.py, or " },
+    { "one of the library's that there is not is no such", "try: import json.no_such\nexcept ImportError as e: print(e)\nimport importlib.util as u, sys; sys.exit(repr([u.find_spec(n) for n in ('tkinter', 'no_such')]))", NULL, EXIT(1), "[None, None]" },
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
@@ -52,6 +55,7 @@ static const struct end ends[] = {
     /* greedy */
     { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },
     { "many small ones are", "x = []\nwhile True: x.append('a' * 10000)", "memory=64M", FAILS, "MemoryError" },
+    { "what would give more is said", "x = [0] * 10**10", NULL, FAILS, "MemoryError\nthe job's memory limit is reached; --limit memory=SIZE sets another\n" },
     { "MemoryError can be handled", "x = []\ntry:\n    while True: x.append(bytes(10**6))\nexcept MemoryError:\n    n = len(x); x.clear()\nassert 30 < n < 300, n", "memory=128M", EXIT(0), "" },
     { "an endless loop ends at the cpu limit", "while True: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
     { "one that catches everything does", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
@@ -64,6 +68,7 @@ static const struct end ends[] = {
 
     /* files, programs, networks: refused where they are asked for */
     { "a file cannot be opened", "open('/etc/passwd')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: '/etc/passwd'" },
+    { "and it is said which can", "open('/etc/passwd')", NULL, FAILS, "\nno path is there but files that were sent with the job, to be read: --file NAME." },
     { "nor made", "open('x', 'w')", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: 'x'" },
     { "nor a directory made, listed, left", "import os\nfor f in os.mkdir, os.listdir, os.rmdir, os.unlink, os.chdir, os.stat:\n    try: f('/tmp/x')\n    except PermissionError: pass\n    else: raise SystemExit(f)", NULL, EXIT(0), "" },
     { "no program is started by subprocess", "import subprocess; subprocess.run(['ls'])", NULL, FAILS, PROGRAMS },
@@ -100,6 +105,9 @@ static const struct end ends[] = {
     { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
     { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },
     { "a job has as many tasklets as its limit says", "import stackless\nc = stackless.channel()\nfor i in range(10): stackless.tasklet(c.receive)()", "tasklets=3", FAILS, "RuntimeError: tasklets limit (3) reached; raise it with --limit tasklets=N" },
+    { "memory that ends at a tasklet is an error that names the limit", "import stackless\nc = stackless.channel()\nwhile True: stackless.tasklet(c.receive)()", "memory=64M,tasklets=1000000", FAILS, "MemoryError: no memory for one more tasklet; raise it with --limit memory=SIZE" },
+    { "tasklets that hibernate are thrown out at the end", "import stackless, sys\ndef f():\n    try: stackless.schedule_remove()\n    finally: print('thrown out', file=sys.stderr)\n"
+      "all = [stackless.tasklet(f)() for i in range(3)]\nstackless.run()\nfor t in all: t.hibernate()", NULL, EXIT(0), "thrown out\nthrown out\nthrown out\n" },
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 
@@ -142,6 +150,10 @@ static void what_was_flushed_before_a_crash_is_seen(void **state)
                             COOP_EXIT_SIGNAL_BASE + SIGSEGV)
                     ->out,
                 "told\n");
+    expect_text(proc_expect(coop(b, "run", "-c", "import ctypes\nprint('not told'); ctypes.CDLL(None).write(1, 8, 100)"),
+                            COOP_EXIT_SIGNAL_BASE + SIGSEGV)
+                    ->out,
+                "not told\n");
 }
 
 static void one_that_ignores_a_cancel_is_killed(void **state)
@@ -155,22 +167,6 @@ static void one_that_ignores_a_cancel_is_killed(void **state)
     (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
-static int up(void **state)
-{
-    (void)state;
-    b = broker_new();
-    broker_up(b);
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
@@ -178,15 +174,8 @@ int main(void)
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,
+                                  sizeof(ends[0]),     it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python, bad input", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

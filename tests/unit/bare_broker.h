@@ -51,6 +51,7 @@ static inline struct worker *bare_worker(struct bare_broker *fx)
     w->id = ++p->last_id;
     w->broker = &fx->b;
     w->crew = &fx->b.crews[fx->engine];
+    w->zygote = w->crew->zygote;
     w->threads = 1;
     w->uid = w->uid_said = 1000;
     w->pidfd = (struct loop_watch){ .fd = -1 };
@@ -199,6 +200,7 @@ static inline struct template *bare_template(struct bare_broker *fx, struct work
     child->crew = &t->crew;
     t->crew.booting++;
     t->forking = child;
+    t->ordered_from = t->crew.zygote;
     t->ordered_of = zygote_fork_begins(t->crew.zygote);
     t->leave = true;
     return t;

@@ -95,7 +95,10 @@ static bool is_good(struct end *e, const uint8_t d[BLOB_DIGEST], const uint8_t m
  * b"0123456789abcdef0123456789abcde\0", "sha256").hexdigest())' */
 static void a_stamp_is_what_the_header_says(void **state)
 {
-    static const uint8_t want[BLOB_MAC] = { 0x67, 0x2b, 0xf7, 0xe1, 0x30, 0x31, 0x18, 0x95, 0x4c, 0xbd, 0x03, 0xbe, 0xd0, 0x2e, 0x4c, 0x06, 0x8f, 0xdb, 0x7f, 0x45, 0x19, 0xf7, 0x46, 0xa1, 0x50, 0xcd, 0xdd, 0x80, 0x53, 0x4a, 0x69, 0x82 };
+    static const uint8_t want[BLOB_MAC] = {
+        0x67, 0x2b, 0xf7, 0xe1, 0x30, 0x31, 0x18, 0x95, 0x4c, 0xbd, 0x03, 0xbe, 0xd0, 0x2e, 0x4c, 0x06,
+        0x8f, 0xdb, 0x7f, 0x45, 0x19, 0xf7, 0x46, 0xa1, 0x50, 0xcd, 0xdd, 0x80, 0x53, 0x4a, 0x69, 0x82
+    };
     struct blobs b;
     uint8_t mac[BLOB_MAC];
 
@@ -225,11 +228,11 @@ static void a_key_that_is_missing_or_short_is_refused_and_not_made_anew(void **s
     static const struct {
         const char *sql, *says;
     } rows[] = {
-        { "DELETE FROM secret", "is missing" },
-        { LOOSE "INSERT INTO secret(name, value) VALUES('blob', x'0102')", "secret" },
-        { LOOSE "UPDATE secret SET value = '01234567890123456789012345678901'", "secret" },
-        { "UPDATE secret SET name = 'blobs', value = zeroblob(32)", "is missing" },
-        { "DROP TABLE secret", "lacks" },
+        {"DELETE FROM secret",                                                  "is missing"},
+        { LOOSE "INSERT INTO secret(name, value) VALUES('blob', x'0102')",      "secret"    },
+        { LOOSE "UPDATE secret SET value = '01234567890123456789012345678901'", "secret"    },
+        { "UPDATE secret SET name = 'blobs', value = zeroblob(32)",             "is missing"},
+        { "DROP TABLE secret",                                                  "lacks"     },
     };
     struct world *w = *state;
 

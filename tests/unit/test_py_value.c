@@ -1,4 +1,5 @@
 /* test_py_value.c - values of Python travel and come back; of what cannot, the path is told. In an interpreter of this program's own. */
+#include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
 #include "worker/engines/python/handle.h"
 #include "worker/engines/python/interp.h"
@@ -398,6 +399,7 @@ static int open_python(void **state)
     assert_int_equal(python_calls_add(module), 0);
     assert_int_equal(python_interp_add(module), 0);
     assert_int_equal(PyDict_SetItemString(PyImport_GetModuleDict(), "_coop", module), 0);
+    assert_int_equal(python_builtins_add(), 0);
     built_in = python_lib_load("_coop_built_in");
     done = built_in != NULL ? PyObject_CallMethod(built_in, "prepare", NULL) : NULL;
     if (done == NULL)

@@ -126,6 +126,56 @@ static void each_record_covers_its_receipt_and_the_record_before(void **state)
     assert_int_equal(store_read_link(f->store, id_of(4), &link), -ENOENT);
 }
 
+/* All that a status is made of. */
+static void assert_same_row(const struct store_job *a, const struct store_job *b)
+{
+    assert_string_equal(a->id, b->id);
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->engine, b->engine);
+    assert_string_equal(a->queue, b->queue);
+    assert_string_equal(a->array_id, b->array_id);
+    assert_int_equal(a->array_index, b->array_index);
+    assert_int_equal(a->tenant, b->tenant);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->cause, b->cause);
+    assert_int_equal(a->class, b->class);
+    assert_int_equal(a->prio, b->prio);
+    assert_int_equal(a->attempt, b->attempt);
+    assert_int_equal(a->infra, b->infra);
+    assert_int_equal(a->epoch, b->epoch);
+    assert_int_equal(a->submitted_us, b->submitted_us);
+    assert_int_equal(a->not_before_us, b->not_before_us);
+    assert_int_equal(a->ended_us, b->ended_us);
+    assert_int_equal(a->keep_until_us, b->keep_until_us);
+    assert_int_equal(a->lives, b->lives);
+}
+
+/* Who waits for an end is answered by what the writer handed back: it is what a read would say, of the row and of the chain. */
+static void what_a_finish_brings_back_is_what_is_stored(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op *op = submit_of(id_of(7));
+    struct store_job row;
+    struct store_link link;
+
+    finish_many(f->store, 0, 2);
+    (void)snprintf(op->submit.row.queue, sizeof(op->submit.row.queue), "night");
+    assert_int_equal(do_op(f->store, op), 0);
+    op = finish_of(id_of(7), 1, "receipt");
+    op->finish.keep_until_us = 77;
+    op->finish.infra = 3;
+    store_push(f->store, op);
+    assert_ptr_equal(wait_for_ops(f->store), op);
+    assert_int_equal(op->status, 0);
+    assert_int_equal(store_find(f->store, id_of(7), &row), 0);
+    assert_string_equal(row.queue, "night");
+    assert_same_row(&op->finish.row, &row);
+    assert_int_equal(store_read_link(f->store, id_of(7), &link), 0);
+    assert_int_equal(link.seq, 3);
+    assert_memory_equal(&op->finish.link, &link, sizeof(link));
+    store_op_free(op);
+}
+
 static void many_in_one_transaction_are_one_chain(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_chain_is_whole),
         TEST(each_record_covers_its_receipt_and_the_record_before),
+        TEST(what_a_finish_brings_back_is_what_is_stored),
         TEST(many_in_one_transaction_are_one_chain),
         TEST(records_grow_while_the_chain_is_walked),
         TEST(a_receipt_that_is_refused_leaves_no_record),

@@ -34,7 +34,7 @@ static bool behind_walls(bool (*f)(void))
 
         l.memory_bytes = 32 * MIB;
         l.cpu_us = 10 * 1000000;
-        _exit(walls_measure() == 0 && walls_set(&l, (uint64_t)4 << 30) == 0 && f() ? 0 : 1);
+        _exit(walls_measure() == 0 && walls_set(&l, 2 * MIB, (uint64_t)4 << 30) == 0 && f() ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;

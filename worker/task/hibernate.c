@@ -28,6 +28,12 @@ struct frozen {
     uint64_t bytes[];
 };
 
+/* Of those with berths that have not begun, and have no bytes: it is the thread state's. */
+static bool is_empty(const struct frozen *f)
+{
+    return f == sched->hibernate.unbegun;
+}
+
 /* ---- bytes --------------------------------------------------------------------------------------------------------------------- */
 
 /* Uninstrumented: what lies on a stack is poisoned where its owner must not go, and its owner has not gone there. */
@@ -78,7 +84,10 @@ static struct frozen *restore(coop_task *t)
     size_t slot;
     struct stack_chunk *k = stacks_find(&sched->stacks, t->stack, &slot);
 
-    if (stacks_fill(k->guard, t->stack, t->stack_size) != 0) {
+    if (t->berth != NULL) {
+        berth_enter(t, f->len);
+        sanitize_moved(t);
+    } else if (stacks_fill(k->guard, t->stack, t->stack_size) != 0) {
         static const char why[] = "coop: the kernel does not give a hibernated stack's pages back\n";
 
         (void)!write(STDERR_FILENO, why, sizeof(why) - 1);
@@ -91,19 +100,23 @@ static struct frozen *restore(coop_task *t)
     t->frozen = NULL;
     k->away[slot] = NULL;
     h->count--;
-    h->bytes -= sizeof(*f) + f->len;
+    h->bytes -= is_empty(f) ? 0 : sizeof(*f) + f->len;
     h->trigger -= h->trigger < SIZE_MAX;
     sched->stats.wakes++;
     all_remove(t);
     all_push(t);
+    if (t->berth != NULL)
+        sched->berths.engine->comes(t);
     return f;
 }
 
 void hibernate_wake(coop_task *t)
 {
     int saved = errno;
+    struct frozen *f = restore(t);
 
-    free(restore(t));
+    if (!is_empty(f))
+        free(f);
     free_spent(&sched->hibernate);
     errno = saved;
 }
@@ -130,7 +143,13 @@ static void wake_current(void)
     coop_task *t = sched->current;
     struct switch_regs here;
 
+#ifdef SANITIZE_SWITCH
+    sanitize_arrive(&sched->waker);
     hibernate_wake(t);
+    sanitize_leave(&sched->waker, t);
+#else
+    hibernate_wake(t);
+#endif
     (void)switch_stacks(&here, &t->regs);
     abort();
 }
@@ -161,6 +180,34 @@ static size_t below(const struct switch_regs *r)
 #endif
 }
 
+/* It has no bytes any more: whoever switches to it arrives at wake_current(). */
+static void send_away(coop_task *t, struct frozen *f)
+{
+    struct hibernate *h = &sched->hibernate;
+
+    if (t->berth != NULL) {
+        sched->berths.engine->goes(t);
+        berth_leave(t);
+    }
+    t->frozen = f;
+    t->regs.sp = h->entry.sp;
+    t->regs.ip = h->entry.ip;
+    t->regs.bp = h->entry.bp;
+    h->count++;
+    h->trigger += h->trigger < SIZE_MAX;
+    sched->stats.hibernations++;
+}
+
+/* All that have not begun do so in the same place. */
+static struct frozen *empty_block(const coop_task *t)
+{
+    struct frozen *f = sched->hibernate.unbegun;
+
+    f->ip = t->regs.ip;
+    f->bp = t->regs.bp;
+    return f;
+}
+
 /* Moves the bytes; the pages are still there. */
 static int freeze(coop_task *t)
 {
@@ -171,20 +218,19 @@ static int freeze(coop_task *t)
 
     if (len > t->stack_size)
         return -EINVAL; /* it stands in its guard's place: let it be found there */
+    if (len == 0 && t->berth != NULL) {
+        send_away(t, empty_block(t));
+        return 0;
+    }
     f = malloc(sizeof(*f) + len);
     if (f == NULL)
         return -ENOMEM;
     *f = (struct frozen){ .ip = t->regs.ip, .bp = t->regs.bp, .len = (uint32_t)len, .below = (uint32_t)red };
     copy(f->bytes, (const uint64_t *)(top_of(t) - len), len);
-    t->frozen = f;
-    t->regs.sp = h->entry.sp;
-    t->regs.ip = h->entry.ip;
-    t->regs.bp = h->entry.bp;
-    k->away[slot] = t;
-    h->count++;
+    if (t->berth == NULL)
+        k->away[slot] = t;
     h->bytes += sizeof(*f) + len;
-    h->trigger += h->trigger < SIZE_MAX;
-    sched->stats.hibernations++;
+    send_away(t, f);
     return 0;
 }
 
@@ -192,7 +238,8 @@ static bool is_safe(const coop_task *t)
 {
     size_t slot;
 
-    return stacks_find(&sched->stacks, t->stack, &slot)->guard == STACK_GUARD_MADVISE || sched->hibernate.private_stacks;
+    return t->berth != NULL || stacks_find(&sched->stacks, t->stack, &slot)->guard == STACK_GUARD_MADVISE ||
+           sched->hibernate.private_stacks;
 }
 
 static int make_stack(struct hibernate *h)
@@ -201,12 +248,17 @@ static int make_stack(struct hibernate *h)
         return 0;
     if (h->batch == NULL)
         h->batch = malloc(BATCH * sizeof(*h->batch));
-    if (h->batch == NULL)
+    if (h->unbegun == NULL)
+        h->unbegun = calloc(1, sizeof(*h->unbegun));
+    if (h->batch == NULL || h->unbegun == NULL)
         return -ENOMEM;
     h->stack = stacks_get(&sched->stacks, stacks_class_of(STACK_SIZE), &h->stack_size);
     if (h->stack == NULL)
         return -ENOMEM;
     switch_prepare(&h->entry, h->stack, h->stack_size, wake_current);
+    sched->waker.stack = h->stack;
+    sched->waker.stack_size = h->stack_size;
+    sanitize_start(&sched->waker);
     return 0;
 }
 
@@ -265,24 +317,26 @@ static void put_away(coop_task *t)
 /* The one that blocks just now is still on its stack. */
 static bool may_go(const coop_task *t, uint32_t min_age)
 {
-    return t->state == TASK_BLOCKED && t != sched->current && t->pins == 0 && (uint32_t)sched->switches - t->blocked_at >= min_age &&
-           is_safe(t);
+    return t->state == TASK_BLOCKED && t->frozen == NULL && t != sched->current && t->pins == 0 &&
+           (uint32_t)sched->switches - t->blocked_at >= min_age && is_safe(t);
 }
 
 /* From the oldest on. One that is not to go, or was busy not long ago, goes to the front and is asked again when all others were. */
 static size_t choose(size_t want, uint32_t min_age)
 {
     struct hibernate *h = &sched->hibernate;
-    size_t n = 0;
+    size_t n = 0, gone = 0;
 
-    for (size_t looked = 0; n < want && looked < LOOK * want + LOOK_MORE; looked++) {
+    for (size_t looked = 0; gone < want && looked < LOOK * want + LOOK_MORE; looked++) {
         coop_task *t = h->edge != NULL ? h->edge->all_prev : sched->all_last;
 
         if (t == NULL)
             break;
         if (may_go(t, min_age) && freeze(t) == 0) {
             put_away(t);
-            h->batch[n++] = t->stack;
+            if (t->berth == NULL) /* else the next that is made comes there */
+                h->batch[n++] = t->stack;
+            gone++;
         } else {
             all_remove(t);
             all_push(t);
@@ -353,8 +407,33 @@ int coop_hibernate(coop_task *t)
         return rc;
     put_away(t);
     stack = t->stack;
-    empty_all(&stack, 1);
+    if (t->berth == NULL)
+        empty_all(&stack, 1);
+    else if (!is_empty(t->frozen) && t->berth->guest == NULL)
+        (void)stacks_empty(STACK_GUARD_CLOSED, stack, t->stack_size);
     return t->frozen != NULL ? 0 : -ENOMEM;
+}
+
+/* ---- one whose stack another is to have ---------------------------------------------------------------------------------------- */
+
+int hibernate_prepare(void)
+{
+    return make_stack(&sched->hibernate);
+}
+
+void hibernate_begin(coop_task *t)
+{
+    send_away(t, empty_block(t));
+    put_away(t);
+}
+
+int hibernate_guest(coop_task *t)
+{
+    int rc = freeze(t);
+
+    if (rc == 0)
+        put_away(t);
+    return rc;
 }
 
 bool coop_hibernated(const coop_task *t)
@@ -386,5 +465,6 @@ void hibernate_init(struct hibernate *h, size_t above, bool private_stacks)
 void hibernate_finish(struct hibernate *h)
 {
     free_spent(h);
+    free(h->unbegun);
     free(h->batch);
 }

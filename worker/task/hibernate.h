@@ -30,7 +30,7 @@ struct hibernate {
     bool private_stacks; /* nobody points into a parked stack: guards are not needed */
     coop_task *edge;     /* of sched->all: the first that is hibernated; NULL: none */
     size_t count, bytes; /* hibernated now, and what their blocks take */
-    struct frozen *spent;
+    struct frozen *spent, *unbegun;
     char **batch; /* stacks */
     void *stack;  /* whoever is woken runs there until its own is back */
     size_t stack_size;
@@ -43,6 +43,13 @@ void hibernate_finish(struct hibernate *h);
 
 /* Some of the oldest, when more than the watermark are resident; how many. idle: nobody else has anything to do, so age does not count. */
 size_t hibernate_some(bool idle);
+
+/* Before the first is made that has a berth; 0 or -ENOMEM. t, which has one and has not begun, is away from the beginning. */
+int hibernate_prepare(void);
+void hibernate_begin(coop_task *t);
+
+/* t, which is parked, makes way for another owner of its stack. 0 or -errno. */
+int hibernate_guest(coop_task *t);
 
 /* Brings t's stack back; t is hibernated. */
 void hibernate_wake(coop_task *t);

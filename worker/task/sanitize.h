@@ -70,6 +70,15 @@ static inline void sanitize_start(coop_task *t)
 #endif
 }
 
+/* t's bytes are about to come back to a stack on which another has left words poisoned. */
+static inline void sanitize_moved(coop_task *t)
+{
+    (void)t;
+#if defined(COOP_ASAN)
+    __asan_unpoison_memory_region(t->stack, t->stack_size);
+#endif
+}
+
 /* The thread's own stack. */
 static inline void sanitize_main(coop_task *t)
 {

@@ -149,9 +149,9 @@ static inline __attribute__((always_inline)) int go(struct sched *s, coop_task *
     hand_on(s, from, to);
     s->ring = to;
 #ifdef SANITIZE_SWITCH
-    if (to->frozen != NULL) /* here, and not on a stack that they have not heard of */
+    if (to->frozen != NULL && to->stack != from->stack) /* here, and not on a stack that they have not heard of */
         hibernate_wake(to);
-    sanitize_leave(from, to);
+    sanitize_leave(from, to->frozen != NULL ? &s->waker : to);
     (void)way(&from->regs, &to->regs);
     sanitize_arrive(from);
     return from->regs.result;

@@ -16,6 +16,7 @@
 
 #include <coop/task_inline.h>
 
+#include "worker/task/berths.h"
 #include "worker/task/hibernate.h"
 #include "worker/task/stacks.h"
 #include "worker/task/switch.h"
@@ -97,6 +98,7 @@ struct coop_task {
     uint32_t blocked_at; /* how many switches there had been, modulo 2^32 */
     coop_task *all_next, *all_prev;
     struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
+    struct berth *berth;   /* of its stack; NULL: that is its alone */
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif
@@ -170,6 +172,8 @@ struct sched {
     void (*on_end)(coop_task *t);
     coop_task *all_last;
     struct hibernate hibernate;
+    struct berths berths;
+    coop_task waker;    /* what sanitizers know the stack by on which others are brought back */
     void *signal_stack; /* this thread had none before; NULL: it had */
     size_t daemons;     /* of alive: those that coop_run() does not wait for. An engine's; not in a group */
     /* sched_interrupt() was called: who is cancelled by it. NULL: all are. */

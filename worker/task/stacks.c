@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "worker/task/berths.h"
 #include "worker/task/valgrind.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -46,6 +47,7 @@ static void free_chunk(struct stack_chunk *k)
     for (size_t i = 0; k->valgrind != NULL && i < k->len / k->slot; i++)
         valgrind_stack_is_gone(k->valgrind[i]);
     munmap(k->base, k->len);
+    free(k->berths);
     free(k->valgrind);
     free(k);
 }
@@ -158,19 +160,25 @@ static size_t stacks_in_next(struct stack_class *c)
 }
 
 /* Near a limit fewer may still be had. */
-static struct stack_chunk *map_chunk(size_t n, size_t slot)
+static struct stack_chunk *map_chunk(size_t n, const struct stack_class *c)
 {
     struct stack_chunk *k = calloc(1, sizeof(*k) + n * sizeof(k->away[0]));
+    size_t slot = c->size;
 
-    if (k == NULL)
+    if (k != NULL && c->berths)
+        k->berths = calloc(n, sizeof(*k->berths));
+    if (k == NULL || (c->berths && k->berths == NULL)) {
+        free(k);
         return NULL;
+    }
     k->slot = slot;
     for (k->base = MAP_FAILED; k->base == MAP_FAILED && n > 0; n /= 2) {
         k->len = n * slot;
-        k->base = mmap(NULL, k->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        k->base = mmap(NULL, k->len, c->closed ? PROT_NONE : PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
     if (k->base != MAP_FAILED)
         return k;
+    free(k->berths);
     free(k);
     return NULL;
 }
@@ -182,12 +190,12 @@ static int add_chunk(struct stacks *s, struct stack_class *c)
 
     if (make_room(s, c, n) != 0)
         return -ENOMEM;
-    k = map_chunk(n, c->size);
+    k = map_chunk(n, c);
     if (k == NULL)
         return -ENOMEM;
     (void)madvise(k->base, k->len, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses: good */
     c->cap_free += k->len / c->size;
-    k->guard = guard_chunk(s, k->base, k->len, c->size);
+    k->guard = c->closed ? STACK_GUARD_CLOSED : guard_chunk(s, k->base, k->len, c->size);
     c->fresh_canary = k->guard == STACK_GUARD_CANARY;
     s->any_canary |= c->fresh_canary;
     if (s->valgrind)

@@ -5,7 +5,7 @@
  * Owned:   stacks_finish() unmaps everything; nobody may be on one of its stacks then.
  * Guards:  MADV_GUARD_INSTALL (Linux 6.13: no mapping of its own); else mprotect(2) for the first STACKS_MPROTECT stacks, because each
  *          costs two of the 65,530 mappings a process may have; else a canary in the lowest words, looked at when the stack is left or
- *          given back.
+ *          given back. Stacks of a closed class need none: no page of theirs can be touched before its owner has opened it.
  * Emptied: a stack whose bytes are somewhere else gives its pages back; where guards are of the first kind, whoever touches it faults.
  * Returns: NULL or -errno where memory ends.
  */
@@ -20,7 +20,7 @@ enum { STACKS_CLASSES = 5, STACKS_MPROTECT = 16000, STACKS_GUARD = 4096 /* bytes
 
 #define STACKS_LARGEST ((size_t)1 << 20)
 
-enum stack_guard { STACK_GUARD_MADVISE, STACK_GUARD_MPROTECT, STACK_GUARD_CANARY };
+enum stack_guard { STACK_GUARD_MADVISE, STACK_GUARD_MPROTECT, STACK_GUARD_CANARY, STACK_GUARD_CLOSED };
 
 struct stack_class {
     size_t size; /* guard page included */
@@ -30,16 +30,20 @@ struct stack_class {
     unsigned n_chunks;
     size_t handed_out; /* bytes of those that ever were */
     bool fresh_canary;
+    bool closed, berths;     /* its stacks, of chunks to come: closed; more tasklets than one may have each (berths.h) */
     char *fresh, *fresh_end; /* never used yet, of the newest chunk */
 };
+
+struct berth;
 
 struct stack_chunk {
     char *base;
     size_t len;
     size_t slot; /* bytes of each stack in it */
     enum stack_guard guard;
-    unsigned *valgrind; /* each stack's name there; NULL: not under it */
-    void *away[];       /* for each stack: whose bytes are somewhere else; NULL: it is as it should be */
+    struct berth *berths; /* of each stack; NULL: each is one tasklet's */
+    unsigned *valgrind;   /* each stack's name there; NULL: not under it */
+    void *away[];         /* for each stack: whose bytes are somewhere else; NULL: it is as it should be */
 };
 
 struct stacks {

@@ -110,7 +110,9 @@ void task_put(coop_task *t)
 /* What the last one to end could not free, because it was still on it. */
 static void bury(void)
 {
-    if (sched->dead_stack != NULL && stacks_put(&sched->stacks, sched->dead_class, sched->dead_stack) != 0)
+    if (__builtin_expect(sched->berths.dead != NULL, 0))
+        berth_put(sched->dead_stack);
+    else if (sched->dead_stack != NULL && stacks_put(&sched->stacks, sched->dead_class, sched->dead_stack) != 0)
         abort(); /* overflow_check() had seen its canary alive when it ended: somebody else's write */
     sched->dead_stack = NULL;
     if (sched->dead != NULL)
@@ -158,6 +160,7 @@ static void free_memory(struct sched *s)
         close(s->epoll_fd);
     free(s->pollees);
     hibernate_finish(&s->hibernate);
+    berths_finish(&s->berths);
     stacks_finish(&s->stacks);
 #ifdef COOP_SWITCH_UCONTEXT
     free(s->main.regs.context);
@@ -236,6 +239,7 @@ int coop_finish(void)
     states[0] = sched;
     if (sched->member != NULL)
         n = threads_finish(states);
+    sanitize_end(&sched->waker);
     fault_close(states[0]);
     while (n-- > 0)
         free_memory(states[n]);
@@ -300,6 +304,8 @@ static __attribute__((noinline)) _Noreturn void end(int result) /* not inline: s
     if (sched->alive == sched->daemons && sched->main_runs_all && sched->main.state == TASK_BLOCKED)
         task_wake(&sched->main, 0);
     bury();
+    if (__builtin_expect(t->berth != NULL, 0))
+        berth_end(t);
     sched->dead_stack = t->stack;
     sched->dead_class = t->stack_class;
     if (t->detached)
@@ -336,6 +342,8 @@ static inline int set_up(coop_task *t, coop_fn fn, void *arg, const struct coop_
         if (rc != 0)
             return rc;
     }
+    if (__builtin_expect(sched->berths.max > 0, 0) && t->stack_class == sched->berths.class)
+        return berth_take(t);
     t->stack = stacks_get(&sched->stacks, t->stack_class, &t->stack_size);
     if (__builtin_expect(sched->stacks.any_canary && !sched->hooked, 0))
         sched_hooks_changed(sched);
@@ -364,6 +372,8 @@ static inline __attribute__((always_inline)) int make(coop_task **ret_task, coop
     if (__builtin_expect(sched->member != NULL, 0))
         atomic_store(&t->owner, t->home = sched);
     list_it(t);
+    if (__builtin_expect(t->berth != NULL, 0))
+        berth_begin(t);
     *ret_task = t;
     return 0;
 }

@@ -151,13 +151,23 @@ static const char *source_text(const ProtobufCBinaryData *source, size_t *ret_le
     return p;
 }
 
+/* "@NAME", cut to what has room. Not by libc's printf: every worker does this once, and would touch pages of code for nothing else. */
+static void chunk_name(char *into, size_t size, const char *source_name)
+{
+    size_t len = strnlen(source_name, size - 2);
+
+    into[0] = '@';
+    memcpy(into + 1, source_name, len);
+    into[1 + len] = '\0';
+}
+
 int lua_job_load(lua_State *L, const char *source_name, const ProtobufCBinaryData *source)
 {
     char name[256];
     size_t len;
     const char *text = source_text(source, &len);
 
-    snprintf(name, sizeof(name), "@%s", source_name);
+    chunk_name(name, sizeof(name), source_name);
     if (len > 0 && *text == LUA_SIGNATURE[0]) {
         lua_pushfstring(L, "%s: this is compiled Lua (bytecode); coop runs Lua source text only", name + 1);
         return LUA_ERRSYNTAX;
@@ -314,6 +324,8 @@ const struct engine lua_engine = {
     .preempt = lua_task_preempt,
     .fault = lua_task_fault,
     .interp = &lua_interp,
+    .bare = true,
+    .slack_bytes = 8 << 20, /* its allocator is what holds the job: this is room for the end of tasklets, and for malloc's own between small blocks */
     .closed_bytes = (uint64_t)4 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 };
 /* clang-format on */

@@ -14,6 +14,7 @@ enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
 static int end_slice(void)
 {
     sched->stats.slices++;
+    sched->until_poll = 1; /* that was long enough to look at clock and link */
     return coop_yield();
 }
 

@@ -344,5 +344,6 @@ const struct engine native_engine = {
     .place = native_place,
     .interp = &native_interp,
     .file_bytes = LIMITS_SOURCE,
+    .slack_bytes = ENGINE_SLACK,
 };
 /* clang-format on */

@@ -1,6 +1,6 @@
 /*
- * answer.c - calls that the policy leaves to us, in the handler of SIGSYS: the standard streams, which are no descriptors here, and signals, whose
- * handlers are ours. The caller may be any code of the tenant's, in any thread.
+ * answer.c - calls that the policy leaves to us, in the handler of SIGSYS: the standard streams and the files of the job, which are no descriptors here,
+ * and signals, whose handlers are ours. The caller may be any code of the tenant's, in any thread.
  */
 #include "worker/engines/python/answer.h"
 
@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "worker/engines/python/files.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/state.h"
 #include "worker/input.h"
@@ -61,8 +62,11 @@ static long answer_read(uint64_t fd, void *into, size_t size)
 {
     const uint8_t *bytes;
     size_t len;
-    int rc = (int)fd == STDIN_FILENO ? input_peek(&bytes, &len) : -EBADF;
+    int rc;
 
+    if ((int)fd != STDIN_FILENO)
+        return python_files_read(fd, into, size);
+    rc = input_peek(&bytes, &len);
     if (rc <= 0)
         return rc == -ECANCELED ? -EINTR : rc;
     if (len > size)
@@ -91,7 +95,7 @@ static bool is_stream(uint64_t fd)
 static long answer_fstat(uint64_t fd, struct stat *ret_st)
 {
     if (!is_stream(fd))
-        return -EBADF;
+        return python_files_stat(fd, ret_st);
     *ret_st = (struct stat){ .st_mode = S_IFIFO | 0600, .st_nlink = 1, .st_blksize = 4096 };
     return 0;
 }
@@ -102,15 +106,32 @@ static long answer_fstatat(const uint64_t args[6])
 
     if ((args[3] & AT_EMPTY_PATH) != 0 && path != NULL && path[0] == '\0')
         return answer_fstat(args[0], (struct stat *)(uintptr_t)args[2]);
-    return -EACCES;
+    return python_files_stat_path(path, (struct stat *)(uintptr_t)args[2]);
+}
+
+static long answer_lseek(const uint64_t args[6])
+{
+    return is_stream(args[0]) ? -ESPIPE : python_files_seek(args[0], (int64_t)args[1], (int)args[2]);
+}
+
+static long answer_pread(const uint64_t args[6])
+{
+    return is_stream(args[0]) ? -ESPIPE : python_files_pread(args[0], (void *)(uintptr_t)args[1], args[2], (int64_t)args[3]);
+}
+
+static long answer_close(uint64_t fd)
+{
+    return is_stream(fd) ? 0 : python_files_close(fd);
 }
 
 static long answer_fcntl(const uint64_t args[6])
 {
-    if (!is_stream(args[0]))
+    bool file = python_files_is(args[0]);
+
+    if (!is_stream(args[0]) && !file)
         return -EBADF;
     switch ((int)args[1]) {
-    case F_GETFL: return (int)args[0] == STDIN_FILENO ? O_RDONLY : O_WRONLY;
+    case F_GETFL: return file || (int)args[0] == STDIN_FILENO ? O_RDONLY : O_WRONLY;
     case F_GETFD:
     case F_SETFD: return 0;
     default: return -EPERM;
@@ -218,11 +239,15 @@ bool python_answer(long nr, const uint64_t args[6], long *ret_result)
     case SYS_read: *ret_result = answer_read(args[0], memory, args[2]); return true;
     case SYS_write: *ret_result = answer_write(args[0], memory, args[2]); return true;
     case SYS_writev: *ret_result = answer_writev(args[0], memory, args[2]); return true;
+    case SYS_openat: *ret_result = python_files_open(memory, (int)args[2]); return true;
+    case SYS_access: *ret_result = python_files_access((const char *)(uintptr_t)args[0], (int)args[1]); return true;
+    case SYS_pread64: *ret_result = answer_pread(args); return true;
+    case SYS_lseek: *ret_result = answer_lseek(args); return true;
+    case SYS_close: *ret_result = answer_close(args[0]); return true;
     case SYS_readv: *ret_result = answer_readv(args[0], memory, args[2]); return true;
     case SYS_pause: *ret_result = answer_pause(); return true;
     case SYS_msync: *ret_result = 0; return true;
     case SYS_sysinfo: *ret_result = answer_sysinfo((struct sysinfo *)(uintptr_t)args[0]); return true;
-    case SYS_close: *ret_result = is_stream(args[0]) ? 0 : -EBADF; return true;
     case SYS_fstat: *ret_result = answer_fstat(args[0], memory); return true;
     case SYS_newfstatat: *ret_result = answer_fstatat(args); return true;
     case SYS_fcntl: *ret_result = answer_fcntl(args); return true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/engines/python/freeze.h"
 #include "worker/engines/python/grl.h"
 #include "worker/engines/python/locks.h"
 #include "worker/engines/python/loop.h"
@@ -14,6 +15,7 @@ static const struct _inittab ours[] = {
     { "greenlet",     grl_module       },
     { "_coop_loop",   py_loop_module   },
     { "coop_asyncio", py_asyncio_module},
+    { "_coop_freeze", py_freeze_module },
 };
 
 enum { OURS = sizeof(ours) / sizeof(ours[0]) };

@@ -9,6 +9,7 @@
 #include "worker/engines/python/answer.h"
 #include "worker/engines/python/builtin.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/files.h"
 #include "worker/engines/python/handle.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
@@ -122,11 +123,11 @@ static int prepare(bool packages)
         return rc;
     python_job.main = PyThreadState_Get();
     if (python_builtins_add() == 0 && make_internal() != NULL && python_lib_load("_coop_finder") != NULL &&
-        python_lib_load("_coop_refused") != NULL)
+        python_lib_load("_coop_refused") != NULL && python_lib_load("_coop_ahead") != NULL)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0) {
+    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0 || py_preempt_open() != 0) {
         PyErr_Print();
         return -EIO;
     }
@@ -152,13 +153,16 @@ static int python_prepare_packages(void)
  */
 static int python_open(unsigned threads)
 {
+    PyObject *done;
     int rc;
 
     PyOS_AfterFork_Child();
+    done = python_lib_call("after_fork", NULL);
+    if (done == NULL)
+        return -EIO;
+    Py_DECREF(done);
     python_job.main->cframe->current_frame = NULL;
     py_stack_closes(true);
-    if (py_preempt_open() != 0)
-        return -EIO;
     rc = py_threads_sleep_on(threads);
     return rc == 0 ? python_threads_open(threads) : rc;
 }
@@ -199,6 +203,7 @@ PyObject *python_job_modules(const Pb__JobSpec *spec)
 {
     PyObject *dict = PyDict_New();
 
+    python_files_add(spec);
     for (size_t i = 0; dict != NULL && i < spec->n_modules; i++) {
         const Pb__Module *m = spec->modules[i];
         PyObject *source = PyBytes_FromStringAndSize((const char *)m->source.data, (Py_ssize_t)m->source.len);
@@ -306,7 +311,7 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, \
+    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
     .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };

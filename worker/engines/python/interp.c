@@ -1,8 +1,8 @@
 /*
  * interp.c - see interp.h and worker/engine.h.
  *
- * Interrupt: is a signal of Python's own, SIGINT: its handler raises KeyboardInterrupt at the next instruction that looks for signals, and again at the
- *            next after that, until the call has ended: whatever catches one meets another.
+ * Interrupt: is a signal of Python's own, SIGINT, whose handler comes at the next instruction that looks for signals, and again at the next after that, until
+ *            the call has ended: struck.c.
  * Errors:    what goes wrong in here while an error is told of leaves its type, and no more.
  */
 #include "worker/engines/python/interp.h"
@@ -47,11 +47,8 @@ static PyObject *on_interrupt(PyObject *self, PyObject *args)
 {
     (void)self;
     (void)args;
-    if (python_job.interpreter) {
-        if (!interp_interrupted())
-            Py_RETURN_NONE;
-        PyErr_SetInterrupt();
-    }
+    if (python_job.interpreter)
+        return interp_interrupted() ? py_interrupt_call() : Py_NewRef(Py_None);
     PyErr_SetNone(PyExc_KeyboardInterrupt);
     return NULL;
 }
@@ -221,8 +218,11 @@ static void flush(void)
 static void interp_call(const Pb__Call *c, struct call_outcome *o)
 {
     bool any = false;
-    PyObject *found = find(c), *value = found != NULL ? run(found, &any) : NULL;
+    PyObject *found, *value;
 
+    py_call_begins();
+    found = find(c);
+    value = found != NULL ? run(found, &any) : NULL;
     if (value != NULL)
         keep_value(value, any, o);
     else
@@ -231,6 +231,7 @@ static void interp_call(const Pb__Call *c, struct call_outcome *o)
     Py_XDECREF(found);
     flush();
     (void)interp_call_is_over();
+    py_call_ends();
     if (o->failure == PB__CALL_ERROR__CALL_ERROR_EXECUTION_FAILED && strcmp(o->type, "MemoryError") == 0)
         (void)PyGC_Collect();
     PyErr_Clear();
@@ -254,6 +255,16 @@ static void ended_by(PyObject *error, struct outcome *o)
         describe(error, &t);
     }
     Py_XDECREF(said);
+    PyErr_Clear();
+}
+
+/* What a tasklet has died of that nobody calls for. */
+static void say_error(void)
+{
+    PyObject *error = take_exception(), *done = error != NULL ? ask_lib("say", PyTuple_Pack(1, error)) : NULL;
+
+    Py_XDECREF(error);
+    Py_XDECREF(done);
     PyErr_Clear();
 }
 
@@ -284,6 +295,7 @@ static bool interp_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
     PyObject *done, *error;
 
     python_job.interpreter = true;
+    py_late_error = say_error;
     python_job.spec = spec;
     py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
     python_reserve_main();
@@ -322,17 +334,13 @@ static void interp_rests(bool rests)
         PyErr_Clear();
 }
 
-/* A tasklet has died of an error that nobody calls for: it is printed. */
+/* What was thrown at main between two calls. */
 static void interp_woken(void)
 {
-    PyObject *value = py_thread != NULL ? py_came_back(py_current(), 0) : NULL, *error = take_exception(), *done = NULL;
+    PyObject *value = py_thread != NULL ? py_came_back(py_current(), 0) : NULL;
 
-    if (error != NULL)
-        done = ask_lib("say", PyTuple_Pack(1, error));
     Py_XDECREF(value);
-    Py_XDECREF(error);
-    Py_XDECREF(done);
-    PyErr_Clear();
+    say_error();
 }
 
 int python_interp_prepare(void)

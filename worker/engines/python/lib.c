@@ -10,6 +10,7 @@ LIB_FILE(refused);
 LIB_FILE(run);
 LIB_FILE(built_in);
 LIB_FILE(interp);
+LIB_FILE(ahead);
 
 static const struct lib_file {
     const char *name; /* of the module */
@@ -21,6 +22,7 @@ static const struct lib_file {
     { "_coop_run",      lib_run,      NULL                                    },
     { "_coop_built_in", lib_built_in, NULL                                    },
     { "_coop_interp",   lib_interp,   NULL                                    },
+    { "_coop_ahead",    lib_ahead,    NULL                                    },
 };
 
 /*

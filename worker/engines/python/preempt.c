@@ -10,18 +10,22 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
 enum { SLICE_US = 10000, SLICE_MIN_US = 1000 };
 
 static pthread_t first;
 static struct py_thread *first_thread;
+static long slice_us;
 
 static bool wanted(void)
 {
     const coop_task *t = sched->current;
 
-    return !py_counts && (sched_others_wait() || sched->interrupted) && !t->atomic && sched->switch_trap == 0;
+    if (py_counts)
+        return py_count_due();
+    return (sched_others_wait() || sched->interrupted) && !t->atomic && sched->switch_trap == 0;
 }
 
 void py_preempt(const void *context)
@@ -41,18 +45,25 @@ void py_preempt(const void *context)
 /* Between two instructions of whoever runs. */
 static PyObject *end_slice(PyObject *self, PyObject *args)
 {
+    PyObject *result;
     py_tasklet *me;
 
     (void)self;
     (void)args;
     if (py_thread == NULL || py_thread != first_thread || sched->current->state != TASK_RUNNING || !wanted())
         Py_RETURN_NONE;
+    if (py_counts)
+        return py_count_tick() == 0 ? Py_NewRef(Py_None) : NULL;
     me = py_current();
     if (py_state_busy(me->ts) != NULL || py_state_imports())
         Py_RETURN_NONE;
     sched->stats.slices++;
+    sched->until_poll = 1; /* that was long enough to look at clock and link */
     py_set_tempval(me, NULL);
-    return py_came_back(me, coop_yield());
+    me->left = PY_LEFT_BREAKER;
+    result = py_came_back(me, coop_yield());
+    me->left = PY_LEFT_CALL;
+    return result;
 }
 
 static void on_signal(int signo)
@@ -109,7 +120,7 @@ void py_preempt_end(void)
     first_thread = NULL;
 }
 
-int py_set_slice(long us)
+static int set_timer(long us)
 {
     struct itimerval slice = {
         .it_interval = {us / 1000000,  us % 1000000},
@@ -117,6 +128,24 @@ int py_set_slice(long us)
     };
 
     return setitimer(ITIMER_VIRTUAL, &slice, NULL);
+}
+
+int py_set_slice(long us)
+{
+    slice_us = us;
+    return set_timer(us);
+}
+
+bool py_preempts(void)
+{
+    return py_thread != NULL && py_thread == first_thread;
+}
+
+void py_tick_every(int64_t us)
+{
+    if (us > 0 && us < SLICE_MIN_US)
+        us = SLICE_MIN_US;
+    (void)set_timer(us > 0 && (slice_us == 0 || us < slice_us) ? (long)us : slice_us);
 }
 
 /* ---- of the module stackless --------------------------------------------------------------------------------------------------- */

@@ -28,7 +28,8 @@ static inline long slp_balance(const struct slp_chan *c)
 /* ---- tasklets ---- */
 
 PyObject *slp_of(const coop_task *t); /* a new reference; None: it is not Python's */
-extern PyMethodDef slp_ring_methods[], slp_throw_methods[], slp_run_methods[];
+extern PyMethodDef slp_ring_methods[], slp_throw_methods[], slp_run_methods[], slp_context_methods[];
+PyObject *slp_context_id(PyObject *self, void *closure);
 extern PyMethodDef slp_tasklet_methods[];
 extern PyGetSetDef slp_tasklet_attrs[];
 PyObject *slp_setup(py_tasklet *t, PyObject *args, PyObject *kwargs);
@@ -43,6 +44,10 @@ extern PyTypeObject slp_atomic_type;
 extern PyObject *slp_error_handler; /* NULL: none */
 extern bool slp_channel_told;
 int slp_tell_channel(struct slp_chan *c, bool sending, bool will_block);
+
+/* stackless.pickle_flags. */
+enum { SLP_PICKLES_TRACING = 1, SLP_PICKLES_FINALIZERS = 2, SLP_RESETS_FINALIZERS = 4, SLP_PICKLES_CONTEXTS = 8 };
+extern long slp_pickle_flags;
 
 PyObject *slp_module(void);
 

@@ -1,9 +1,10 @@
 /* slp_attr.c - see slp.h: what a tasklet says of itself, a row each. */
-#include "worker/engines/python/slp.h"
+#include "worker/engines/python/freeze.h"
 
+/* Of its own thread, whoever asks. */
 static bool is_current(const py_tasklet *t)
 {
-    return py_thread != NULL && t == py_current();
+    return py_begun(t) && t->thread != NULL && !t->thread->ended && t->thread->sched->current == t->task;
 }
 
 #define SELF ((py_tasklet *)self)
@@ -18,16 +19,18 @@ static bool is_current(const py_tasklet *t)
 GETTER(get_alive, PyBool_FromLong(py_alive(SELF)))
 GETTER(get_paused, PyBool_FromLong(py_alive(SELF) && !py_blocked(SELF) && !py_queued(SELF)))
 GETTER(get_scheduled, PyBool_FromLong(py_queued(SELF) || py_blocked(SELF)))
-GETTER(get_restorable, PyBool_FromLong(py_alive(SELF) && !py_begun(SELF)))
+GETTER(get_restorable, PyBool_FromLong(py_is_restorable(SELF)))
 GETTER(get_atomic, PyBool_FromLong(py_begun(SELF) ? SELF->task->atomic : SELF->atomic))
 GETTER(get_ignore_nesting, PyBool_FromLong(SELF->ignore_nesting))
 GETTER(get_block_trap, PyBool_FromLong(SELF->block_trap))
 GETTER(get_is_main, PyBool_FromLong(SELF->thread != NULL && SELF == SELF->thread->main))
 GETTER(get_is_current, PyBool_FromLong(is_current(SELF)))
-GETTER(get_recursion_depth, PyLong_FromLong(py_begun(SELF) ? py_state_depth(SELF->ts) : 0))
+GETTER(get_recursion_depth, PyLong_FromLong(py_begun(SELF) ? py_state_depth(SELF->ts) : SELF->frozen != NULL ? SELF->frozen->n : 0))
 GETTER(get_nesting_level, PyLong_FromLong(py_begun(SELF) ? py_state_nesting(SELF->ts) : 0))
-GETTER(get_frame, py_begun(SELF) ? py_state_frame(SELF->ts) : Py_NewRef(Py_None))
+GETTER(get_frame,
+       py_begun(SELF) ? py_state_frame(SELF->ts) : Py_NewRef(SELF->frozen != NULL ? (PyObject *)SELF->frozen->frames[0].frame : Py_None))
 GETTER(get_channel, Py_NewRef(py_blocked(SELF) && SELF->chan != NULL ? (PyObject *)SELF->chan : Py_None))
+GETTER(get_hibernated, PyBool_FromLong(py_begun(SELF) && coop_hibernated(SELF->task)))
 GETTER(get_cstate, Py_NewRef(Py_None))
 
 /* -1 receives, 1 sends, 0 does neither; whatever else it waits for counts as receiving. */
@@ -154,7 +157,8 @@ PyGetSetDef slp_tasklet_attrs[] = {
     { "paused",           get_paused,              NULL,                    "Alive, neither queued nor blocked.",                        NULL        },
     { "blocked",          get_blocked,             NULL,                    "-1: it receives; 1: it sends; 0: it waits for nobody.",     NULL        },
     { "scheduled",        get_scheduled,           NULL,                    "Queued or blocked.",                                        NULL        },
-    { "restorable",       get_restorable,          NULL,                    "It has no C state.",                                        NULL        },
+    { "context_id",       slp_context_id,          NULL,                    "The id of its context.",                                    NULL        },
+    { "restorable",       get_restorable,          NULL,                    "It could be pickled as it stands.",                         NULL        },
     { "atomic",           get_atomic,              NULL,                    "Its turn is not taken from it.",                            NULL        },
     { "ignore_nesting",   get_ignore_nesting,      NULL,                    "A watchdog may interrupt it when C stands on its stack.",   NULL        },
     { "block_trap",       get_block_trap,          set_block_trap,          "What would block it is an error.",                          NULL        },
@@ -168,6 +172,7 @@ PyGetSetDef slp_tasklet_attrs[] = {
     { "frame",            get_frame,               NULL,                    "Its innermost frame, or None.",                             NULL        },
     { "tempval",          get_tempval,             set_tempval,             "What it comes back with.",                                  NULL        },
     { "_channel",         get_channel,             NULL,                    "That it waits for, or None.",                               NULL        },
+    { "hibernated",       get_hibernated,          NULL,                    "What was on its C stack is away.",                          NULL        },
     { "cstate",           get_cstate,              NULL,                    "None: a C stack is no object here.",                        NULL        },
     { "trace_function",   get_tracer,              set_tracer,              "sys.settrace()'s, of this tasklet.",                        "settrace"  },
     { "profile_function", get_tracer,              set_tracer,              "sys.setprofile()'s, of this tasklet.",                      "setprofile"},

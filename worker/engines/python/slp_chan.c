@@ -1,7 +1,7 @@
 /* slp_chan.c - see slp.h: channels: no buffer, who runs when two meet is the channel's preference. */
 #include <errno.h>
 
-#include "worker/engines/python/slp.h"
+#include "worker/engines/python/freeze.h"
 
 enum { SEND = 1, RECEIVE = -1 };
 
@@ -191,14 +191,6 @@ static PyObject *next_value(PyObject *self)
     return act(c, RECEIVE, Py_None);
 }
 
-static PyObject *reduce(PyObject *self, PyObject *nothing)
-{
-    (void)self;
-    (void)nothing;
-    PyErr_SetString(PyExc_TypeError, "cannot pickle 'stackless.channel' object: this worker has no serialization of tasklets");
-    return NULL;
-}
-
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 static PyMethodDef methods[] = {
@@ -209,7 +201,8 @@ static PyMethodDef methods[] = {
     { "send_sequence",  send_sequence,      METH_O,                       "send_sequence(seq): sends each; returns how many."                },
     { "close",          close_it,           METH_NOARGS,                  "close(): serves those that wait, and refuses the rest."           },
     { "open",           open_it,            METH_NOARGS,                  "open(): takes the close back."                                    },
-    { "__reduce__",     reduce,             METH_NOARGS,                  NULL                                                               },
+    { "__reduce_ex__",  py_reduce_alone,    METH_O,                       NULL                                                               },
+    { "__reduce__",     py_reduce_alone,    METH_NOARGS,                  NULL                                                               },
     { NULL,             NULL,               0,                            NULL                                                               }
 };
 

@@ -46,35 +46,47 @@ static PyObject *get_uncollectables(PyObject *self, void *closure)
     return list;
 }
 
-static long pickle_flags, pickle_flags_default;
+enum { PICKLE_FLAGS = 15 };
 
-static PyObject *get_long(PyObject *self, void *at)
+long slp_pickle_flags;
+static long pickle_flags_default;
+
+/* f(new=-1, mask=-1): gives those bits of mask that are in new; the old ones. -1: none, and all. */
+static PyObject *change_flags(PyObject *args, long *flags)
 {
-    (void)self;
-    return PyLong_FromLong(*(const long *)at);
+    long old = *flags, given = -1, mask = -1;
+
+    if (!PyArg_ParseTuple(args, "|ll", &given, &mask))
+        return NULL;
+    if (given != -1 && ((given | (mask == -1 ? 0 : mask)) & ~PICKLE_FLAGS) != 0) {
+        PyErr_SetString(PyExc_ValueError, "flags must be PICKLEFLAGS_*");
+        return NULL;
+    }
+    if (given != -1)
+        *flags = (old & ~mask) | (given & mask);
+    return PyLong_FromLong(old);
 }
 
-static int set_long(PyObject *self, PyObject *value, void *at)
+static PyObject *get_pickle_flags(PyObject *self, PyObject *args)
 {
-    long n = value != NULL ? PyLong_AsLong(value) : 0;
-
     (void)self;
-    if (n == -1 && PyErr_Occurred())
-        return -1;
-    *(long *)at = n;
-    return 0;
+    return change_flags(args, &slp_pickle_flags);
+}
+
+static PyObject *get_pickle_flags_default(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return change_flags(args, &pickle_flags_default);
 }
 
 static PyGetSetDef attrs[] = {
-    {"current",               call,               NULL,     "The tasklet that runs.",             "getcurrent"         },
-    { "main",                 call,               NULL,     "The first tasklet of this thread.",  "getmain"            },
-    { "runcount",             call,               NULL,     "How many can run.",                  "getruncount"        },
-    { "threads",              call,               NULL,     "Threads that have tasklets.",        "_threads"           },
-    { "debug",                get_false,          NULL,     "False.",                             NULL                 },
-    { "uncollectables",       get_uncollectables, NULL,     "Tasklets that would not be killed.", NULL                 },
-    { "pickle_flags",         get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags        },
-    { "pickle_flags_default", get_long,           set_long, "PICKLEFLAGS_*",                      &pickle_flags_default},
-    { NULL,                   NULL,               NULL,     NULL,                                 NULL                 }
+    {"current",         call,               NULL, "The tasklet that runs.",             "getcurrent" },
+    { "main",           call,               NULL, "The first tasklet of this thread.",  "getmain"    },
+    { "runcount",       call,               NULL, "How many can run.",                  "getruncount"},
+    { "threads",        call,               NULL, "Threads that have tasklets.",        "_threads"   },
+    { "debug",          get_false,          NULL, "False.",                             NULL         },
+    { "uncollectables", get_uncollectables, NULL, "Tasklets that would not be killed.", NULL         },
+    { NULL,             NULL,               NULL, NULL,                                 NULL         }
 };
 
 static PyTypeObject module_type = {
@@ -99,27 +111,30 @@ static PyObject *enable_softswitch(PyObject *self, PyObject *flag)
 }
 
 static PyMethodDef own_functions[] = {
-    {"enable_softswitch", enable_softswitch, METH_O,
-     "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."},
-    { NULL,               NULL,              0,      NULL                                                       }
+    {"enable_softswitch",     enable_softswitch,        METH_O,
+     "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."                   },
+    { "pickle_flags",         get_pickle_flags,         METH_VARARGS, "pickle_flags(new=-1, mask=-1): PICKLEFLAGS_*; the old ones."},
+    { "pickle_flags_default", get_pickle_flags_default, METH_VARARGS,
+     "pickle_flags_default(new=-1, mask=-1): the same, of threads to come."                                                        },
+    { NULL,                   NULL,                     0,            NULL                                                         }
 };
 
 static const struct {
     const char *name;
     long value;
 } numbers[] = {
-    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", 1},
-    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", 2},
-    { "PICKLEFLAGS_RESET_AG_FINALIZER",    4},
-    { "PICKLEFLAGS_PICKLE_CONTEXT",        8},
+    {"PICKLEFLAGS_PRESERVE_TRACING_STATE", SLP_PICKLES_TRACING   },
+    { "PICKLEFLAGS_PRESERVE_AG_FINALIZER", SLP_PICKLES_FINALIZERS},
+    { "PICKLEFLAGS_RESET_AG_FINALIZER",    SLP_RESETS_FINALIZERS },
+    { "PICKLEFLAGS_PICKLE_CONTEXT",        SLP_PICKLES_CONTEXTS  },
 };
 
-static PyMethodDef method_table[24];
+static PyMethodDef method_table[32];
 
 /* The type's methods are in several files; one that is named twice is a mistake of ours. */
 static void collect_methods(void)
 {
-    PyMethodDef *const parts[] = { slp_tasklet_methods, slp_ring_methods, slp_throw_methods, slp_run_methods };
+    PyMethodDef *const parts[] = { slp_tasklet_methods, slp_ring_methods, slp_throw_methods, slp_run_methods, slp_context_methods };
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
@@ -138,6 +153,8 @@ static int add_types(PyObject *m)
     if (slp_tasklet_exit == NULL)
         slp_tasklet_exit = PyErr_NewExceptionWithDoc("stackless.TaskletExit", "Ends a tasklet, silently.", PyExc_SystemExit, NULL);
     if (slp_tasklet_exit == NULL)
+        return -1;
+    if (PyDict_SetItemString(PyEval_GetBuiltins(), "TaskletExit", slp_tasklet_exit) != 0) /* as in Stackless */
         return -1;
     return PyModule_AddObjectRef(m, "TaskletExit", slp_tasklet_exit);
 }
@@ -160,11 +177,12 @@ static int fill(PyObject *m)
 
 PyObject *slp_module(void)
 {
-    PyObject *m = PyModule_Create(&definition);
+    PyObject *m = PyModule_Create(&definition), *freeze = NULL;
 
-    if (m == NULL || fill(m) < 0 || py_task_open() < 0) {
+    if (m == NULL || fill(m) < 0 || py_task_open() < 0 || (freeze = PyImport_ImportModule("_coop_freeze")) == NULL) {
         Py_XDECREF(m);
         return NULL;
     }
+    Py_DECREF(freeze);
     return m;
 }

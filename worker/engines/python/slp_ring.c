@@ -34,7 +34,7 @@ static PyObject *remove_it(PyObject *self, PyObject *nothing)
 
 static bool is_elsewhere(const py_tasklet *t)
 {
-    return py_begun(t) && t->thread != py_thread;
+    return (py_begun(t) || t->sent) && t->thread != py_thread;
 }
 
 static PyObject *run_or_switch(py_tasklet *t, bool stays)
@@ -61,6 +61,33 @@ static PyObject *run_or_switch(py_tasklet *t, bool stays)
     return result;
 }
 
+/* Not part of Stackless. */
+static PyObject *hibernate(PyObject *self, PyObject *nothing)
+{
+    py_tasklet *t = (py_tasklet *)self;
+    const char *why = NULL;
+    int rc = 0;
+
+    (void)nothing;
+    if (py_here() != 0)
+        return NULL;
+    if (!py_begun(t))
+        return Py_NewRef(self);
+    if (t == py_current())
+        why = "The current tasklet cannot be hibernated.";
+    else if (t->thread != py_thread)
+        why = "can't hibernate a tasklet of a different thread.";
+    else if (t == py_thread->main)
+        why = "The main tasklet cannot be hibernated.";
+    if (why != NULL)
+        PyErr_SetString(PyExc_RuntimeError, why);
+    else
+        rc = coop_hibernate(t->task);
+    if (rc != 0)
+        (void)py_failed(rc);
+    return PyErr_Occurred() ? NULL : Py_NewRef(self);
+}
+
 static PyObject *run(PyObject *self, PyObject *nothing)
 {
     (void)nothing;
@@ -74,11 +101,12 @@ static PyObject *switch_over(PyObject *self, PyObject *nothing)
 }
 
 PyMethodDef slp_ring_methods[] = {
-    {"insert",  insert,      METH_NOARGS, "insert(): to the end of the run queue."                                        },
-    { "remove", remove_it,   METH_NOARGS, "remove(): out of the run queue, paused."                                       },
-    { "run",    run,         METH_NOARGS, "run(): it runs now; all that are behind it in the queue run before the caller."},
-    { "switch", switch_over, METH_NOARGS, "switch(): it runs now, and the caller is paused."                              },
-    { NULL,     NULL,        0,           NULL                                                                            }
+    {"insert",     insert,      METH_NOARGS, "insert(): to the end of the run queue."                                        },
+    { "remove",    remove_it,   METH_NOARGS, "remove(): out of the run queue, paused."                                       },
+    { "run",       run,         METH_NOARGS, "run(): it runs now; all that are behind it in the queue run before the caller."},
+    { "switch",    switch_over, METH_NOARGS, "switch(): it runs now, and the caller is paused."                              },
+    { "hibernate", hibernate,   METH_NOARGS, "hibernate(): the memory of its C stack is given back until its next turn."     },
+    { NULL,        NULL,        0,           NULL                                                                            }
 };
 
 /* ---- functions ----------------------------------------------------------------------------------------------------------------- */

@@ -3,15 +3,22 @@
  *
  * Watchdogs: whoever is in run() floats, on a stack of its own; when nobody can run, the innermost is revived, and it meets the error
  *            that nobody caught. Those that sleep or wait for an answer can run later, and are waited for. One that wakes makes all inner ones runnable, whose run() returns then.
- * Counting:  CPython 3.11 has no counter. While a run() with a timeout is active, and only the outermost of those counts, whoever runs is
- *            traced, instruction by instruction; that is slow, and ends with the run().
+ * Counting:  only the outermost run() with a timeout counts. CPython 3.11 has no counter. Up to EXACTLY instructions whoever runs is traced, instruction by
+ *            instruction, which is slow; the tick of slices sees to it that a tasklet's own sys.settrace() does not end that. What is more is a
+ *            time, of the processor's: what so many instructions take at best.
  */
 #include <errno.h>
+#include <signal.h>
 
+#include "worker/engines/python/freeze_code.h"
 #include "worker/engines/python/slp.h"
 
+enum { EXACTLY = 200000, TICK_US = 10000 };
+
 static __thread struct {
-    py_tasklet *watchdog; /* NULL: nobody counts */
+    int64_t budget_us, began_us; /* by time; 0: exactly */
+    bool due;                    /* as soon as somebody looks */
+    py_tasklet *watchdog;        /* NULL: nobody counts */
     PyThreadState *traced;
     long interval, left;
     bool soft, ignore_nesting, total;
@@ -30,14 +37,16 @@ static bool must_wait(const py_tasklet *t)
 }
 
 /* The victim stays in the ring, behind the watchdog, which takes it out. */
-static int interrupt(py_tasklet *t)
+static int interrupt(py_tasklet *t, enum py_left left)
 {
     py_tasklet *w = irq.watchdog;
     PyObject *result;
 
     irq.victim = t;
     py_wake(w, 0);
+    t->left = (char)left;
     result = py_switch_to(w, true);
+    t->left = PY_LEFT_CALL;
     Py_XDECREF(result);
     return result != NULL ? 0 : -1;
 }
@@ -50,7 +59,7 @@ static int on_instruction(void)
         return 0;
     irq.left = irq.interval;
     t->irq_pending = irq.soft || must_wait(t);
-    return t->irq_pending ? 0 : interrupt(t);
+    return t->irq_pending ? 0 : interrupt(t, PY_LEFT_BEFORE);
 }
 
 static void count_off(void)
@@ -60,8 +69,42 @@ static void count_off(void)
     irq.traced = NULL;
 }
 
+bool py_count_due(void)
+{
+    if (irq.watchdog == NULL)
+        return false;
+    if (irq.budget_us > 0)
+        return irq.due || py_cpu_us() - irq.began_us >= irq.budget_us;
+    return irq.traced != NULL && irq.traced == py_current()->ts && !py_state_counts(irq.traced);
+}
+
+int py_count_tick(void)
+{
+    py_tasklet *t = py_current();
+
+    if (!py_count_due())
+        return 0;
+    if (irq.budget_us == 0)
+        return py_state_count(irq.traced, on_instruction);
+    irq.due = false;
+    irq.began_us = py_cpu_us();
+    t->irq_pending = irq.soft || must_wait(t);
+    return t->irq_pending ? 0 : interrupt(t, PY_LEFT_BREAKER);
+}
+
+void py_count_again(void)
+{
+    if (irq.watchdog != NULL && irq.traced == py_current()->ts)
+        irq.left++;
+}
+
 void py_count_slice(py_tasklet *comes)
 {
+    if (irq.budget_us > 0) {
+        if (!irq.total && comes != irq.watchdog)
+            irq.began_us = py_cpu_us();
+        return;
+    }
     if (irq.watchdog == NULL || irq.traced == comes->ts)
         return;
     count_off();
@@ -85,8 +128,12 @@ void py_irq_allowed(void)
 {
     const py_tasklet *t = py_current();
 
-    if (irq.watchdog != NULL && !irq.soft && t->irq_pending && !must_wait(t))
-        irq.left = 1;
+    if (irq.watchdog == NULL || irq.soft || !t->irq_pending || must_wait(t))
+        return;
+    irq.left = 1;
+    irq.due = true;
+    if (irq.budget_us > 0)
+        (void)PyErr_SetInterruptEx(SIGVTALRM);
 }
 
 void py_interrupt_softly(void)
@@ -118,7 +165,9 @@ bool py_wake_watchdog(void)
 
     if (!py_floats(w) || w->task->why != py_watching)
         return false;
-    if (sched->wheel.count > 0 || sched->polled > 0 || (w->waits_for_threads && py_state_threads() > 0))
+    if (sched->wheel.count > 0 || sched->watching > 0) /* somebody sleeps, or the broker is to answer */
+        return false;
+    if (w->waits_for_threads && (sched->polled > 0 || py_state_threads() > 0))
         return false;
     py_wake(w, 0);
     return true;
@@ -143,6 +192,8 @@ static void pop_watchdogs(const py_tasklet *t)
             count_off();
             irq.watchdog = NULL;
             py_counts = false;
+            if (irq.budget_us > 0)
+                py_tick_every(0);
         }
         if (w != t && py_floats(w))
             py_wake(w, 0);
@@ -165,6 +216,20 @@ static PyObject *take_victim(void)
     return (PyObject *)victim;
 }
 
+/* The caller is the outermost that counts. */
+static void count_from_now(py_tasklet *me, long timeout)
+{
+    irq.budget_us = timeout > EXACTLY && py_preempts() ? py_time_of(timeout) : 0;
+    irq.began_us = irq.budget_us > 0 ? py_cpu_us() : 0;
+    irq.due = false;
+    irq.interval = irq.left = timeout;
+    irq.victim = NULL;
+    irq.watchdog = me;
+    py_counts = true;
+    if (irq.budget_us > 0)
+        py_tick_every(irq.budget_us < TICK_US ? irq.budget_us : TICK_US);
+}
+
 /* run(timeout=0, threadblock=False, soft=False, ignore_nesting=False, totaltimeout=False) */
 static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -185,13 +250,10 @@ static PyObject *run(PyObject *self, PyObject *args, PyObject *kwargs)
     me->waits_for_threads = threadblock;
     push_watchdog(me);
     if (timeout > 0 && irq.watchdog == NULL) {
-        irq.watchdog = me;
         irq.soft = soft;
         irq.ignore_nesting = ignore_nesting;
         irq.total = total;
-        irq.interval = irq.left = timeout;
-        irq.victim = NULL;
-        py_counts = true;
+        count_from_now(me, timeout);
     }
     py_set_tempval(me, NULL);
     py_soft_interrupt();
@@ -282,10 +344,28 @@ static PyObject *leave(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *atomic_reduce(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    return Py_BuildValue("(O()O)", Py_TYPE(self), ((struct atomic *)self)->old ? Py_True : Py_False);
+}
+
+static PyObject *atomic_set(PyObject *self, PyObject *old)
+{
+    int yes = PyObject_IsTrue(old);
+
+    if (yes < 0)
+        return NULL;
+    ((struct atomic *)self)->old = yes;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef atomic_methods[] = {
-    {"__enter__", enter, METH_NOARGS,  NULL},
-    { "__exit__", leave, METH_VARARGS, NULL},
-    { NULL,       NULL,  0,            NULL}
+    {"__enter__",     enter,         METH_NOARGS,  NULL},
+    { "__exit__",     leave,         METH_VARARGS, NULL},
+    { "__reduce__",   atomic_reduce, METH_NOARGS,  NULL},
+    { "__setstate__", atomic_set,    METH_O,       NULL},
+    { NULL,           NULL,          0,            NULL}
 };
 
 PyTypeObject slp_atomic_type = {

@@ -1,5 +1,6 @@
 /* slp_tasklet.c - see slp.h: the type tasklet: bound, set up, and what becomes of one that nobody knows any more. */
-#include "worker/engines/python/slp.h"
+#include "worker/engines/python/freeze.h"
+#include "worker/engines/python/unwind.h"
 
 enum { KILL_ROUNDS = 10 };
 
@@ -18,7 +19,7 @@ static int raise_runtime(const char *text)
     return -1;
 }
 
-static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
+static int may_bind(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
 {
     if (func != Py_None && !PyCallable_Check(func)) {
         PyErr_SetString(PyExc_TypeError, "tasklet function must be a callable or None");
@@ -38,9 +39,27 @@ static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObjec
         return raise_runtime("can't unbind the main tasklet");
     if (py_begun(t) && !py_floats(t))
         return raise_runtime("tasklet is scheduled");
-    if (py_begun(t))
+    if (py_begun(t) && (t->greenlet != NULL || t->thread != py_thread || (py_state_nesting(t->ts) > 0 && !py_is_restorable(t))))
         return raise_runtime("tasklet has C state on its stack");
     return 0;
+}
+
+/* It leaves its frames, and nothing in them runs; but what they hold dies, which may run something. */
+static int drop_frames(py_tasklet *t)
+{
+    PyObject *codes = py_unwind_prepare(t->ts), *done;
+
+    if (codes == NULL)
+        return -1;
+    t->forced = true;
+    t->task->atomic = true;
+    done = py_kill(t, false);
+    t->forced = false;
+    Py_XDECREF(done);
+    Py_DECREF(codes);
+    if (done != NULL && py_begun(t))
+        return raise_runtime("tasklet is scheduled");
+    return done != NULL ? 0 : -1;
 }
 
 void slp_unbind(py_tasklet *t)
@@ -48,7 +67,10 @@ void slp_unbind(py_tasklet *t)
     Py_CLEAR(t->args);
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->tempval);
-    Py_CLEAR(t->context);
+    if (!t->own_context)
+        Py_CLEAR(t->context);
+    if (t->frozen != NULL && !py_begun(t))
+        py_forget_frozen(t);
 }
 
 /* Alive, but paused: it has arguments. They are taken over. */
@@ -62,7 +84,8 @@ static int get_ready(py_tasklet *t, PyObject *args, PyObject *kwargs)
     Py_XSETREF(t->args, args);
     Py_XSETREF(t->kwargs, kwargs);
     Py_CLEAR(t->tempval);
-    Py_XSETREF(t->context, py_state_copy_context());
+    if (!t->own_context)
+        Py_XSETREF(t->context, py_state_copy_context());
     return 0;
 }
 
@@ -72,6 +95,9 @@ static int bind_to(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwar
 
     if (py_here() != 0 || may_bind(t, func, args, kwargs) != 0)
         return -1;
+    if (py_begun(t) && drop_frames(t) != 0)
+        return -1;
+    t->own_context = t->own_context && func == Py_None;
     slp_unbind(t);
     if (func != Py_None || (args == Py_None && kwargs == Py_None))
         Py_XSETREF(t->func, func == Py_None ? NULL : Py_NewRef(func));
@@ -110,10 +136,11 @@ int slp_set_up(py_tasklet *t, PyObject *args, PyObject *kwargs)
         return -1;
     if (__builtin_expect(py_alive(t), 0))
         return raise_runtime("tasklet is alive");
-    t->thread = py_thread;
+    if (!t->sent)
+        t->thread = py_thread;
     if (get_ready(t, Py_NewRef(args), kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0 ? PyDict_Copy(kwargs) : NULL) != 0)
         return -1;
-    if (py_begin(t) == 0)
+    if (__builtin_expect(t->sent, 0) ? py_insert(t) == 0 : py_begin(t) == 0)
         return 0;
     slp_unbind(t);
     return -1;
@@ -133,6 +160,7 @@ static PyObject *setup(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyObject *bind_thread(PyObject *self, PyObject *args)
 {
     py_tasklet *t = (py_tasklet *)self;
+    struct py_thread *to;
     long id = -1;
 
     if (py_here() != 0 || !PyArg_ParseTuple(args, "|l:bind_thread", &id))
@@ -141,38 +169,31 @@ static PyObject *bind_thread(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "can't (re)bind a runnable tasklet");
         return NULL;
     }
-    if (id != -1 && id != (long)py_thread->ident) {
+    to = id == -1 ? py_thread : py_thread_of((unsigned long)id);
+    if (to == NULL) {
         PyErr_SetString(PyExc_ValueError, "bad thread");
         return NULL;
     }
-    if (py_begun(t) && t->thread != py_thread) {
+    if (py_begun(t) && t->thread != to) {
         PyErr_SetString(PyExc_RuntimeError, "tasklet has C state on its stack");
         return NULL;
     }
-    t->thread = py_thread;
+    t->thread = to;
+    t->sent = !py_begun(t) && to != py_thread;
     Py_RETURN_NONE;
-}
-
-static PyObject *reduce(PyObject *self, PyObject *nothing)
-{
-    (void)nothing;
-    if (py_thread != NULL && (py_tasklet *)self == py_current())
-        PyErr_SetString(PyExc_RuntimeError, "You cannot __reduce__ the tasklet which is current.");
-    else
-        PyErr_SetString(PyExc_TypeError, "cannot pickle 'stackless.tasklet' object: this worker has no serialization of tasklets");
-    return NULL;
 }
 
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef slp_tasklet_methods[] = {
-    {"bind",         METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
-     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                           },
-    { "setup",       METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
-     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                },
-    { "bind_thread", METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
-    { "__reduce__",  METHOD(reduce),      METH_NOARGS,                  NULL                                                                         },
-    { NULL,          NULL,                0,                            NULL                                                                         }
+    {"bind",           METHOD(bind),        METH_VARARGS | METH_KEYWORDS,
+     "bind(func=None, args=None, kwargs=None): what it will call; with arguments it is alive, but paused."                                             },
+    { "setup",         METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
+     "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
+    { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
+    { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
+    { "__reduce__",    py_reduce_alone,     METH_NOARGS,                  NULL                                                                         },
+    { NULL,            NULL,                0,                            NULL                                                                         }
 };
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------------- */
@@ -183,10 +204,10 @@ static void finalize(PyObject *self)
     py_tasklet *t = (py_tasklet *)self;
     PyObject *type, *value, *traceback;
 
-    if (!py_begun(t) || t->held || t->thread == NULL || t->thread != py_thread)
+    if ((!py_begun(t) && t->frozen == NULL) || t->held || t->thread == NULL || t->thread != py_thread)
         return;
     PyErr_Fetch(&type, &value, &traceback);
-    for (int i = 0; i < KILL_ROUNDS && py_floats(t) && Py_REFCNT(self) == 1; i++) {
+    for (int i = 0; i < KILL_ROUNDS && (py_floats(t) || (t->frozen != NULL && !py_begun(t))) && Py_REFCNT(self) == 1; i++) {
         py_tasklet *me = py_current();
         bool before = me->unloved;
         PyObject *done;
@@ -222,7 +243,7 @@ static int traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(t->kwargs);
     Py_VISIT(t->tempval);
     Py_VISIT(t->context);
-    return 0;
+    return t->frozen != NULL ? py_frozen_visit(t->frozen, visit, arg) : 0;
 }
 
 static int clear(PyObject *self)
@@ -235,6 +256,8 @@ static int clear(PyObject *self)
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->tempval);
     Py_CLEAR(t->context);
+    if (t->frozen != NULL && !py_begun(t))
+        py_forget_frozen(t);
     return 0;
 }
 

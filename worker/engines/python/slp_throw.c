@@ -57,7 +57,7 @@ PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending)
         return py_explode(bomb);
     if (!py_alive(t))
         return throw_to_dead(t, bomb);
-    if (!py_begun(t) && is_exit(bomb))
+    if (!py_begun(t) && t->frozen == NULL && is_exit(bomb))
         return drop(t, bomb);
     if (py_begun(t) && t->thread != py_thread)
         return py_throw_abroad(t, bomb, pending);

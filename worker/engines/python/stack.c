@@ -65,3 +65,13 @@ void python_stack_fault(const void *address)
     if (python_stack_has(address))
         python_stack_used_up();
 }
+
+void python_out_of_memory(void)
+{
+    static struct outcome o = { .kind = PB__RESULT_KIND__RESULT_KIND_OOM, .type = "memory", .message = "not enough memory" };
+
+    if (link_is_mine())
+        return;
+    output_write(PB__STREAM__STREAM_STDERR, "not enough memory\n", 18);
+    serve_finish(&o);
+}

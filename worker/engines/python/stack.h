@@ -1,5 +1,5 @@
 /*
- * stack.h - the process's own stack, on which main runs: its end is told by name.
+ * stack.h - the process's own stack, on which main runs: its end is told by name. And the end of all memory, where nobody can be told.
  *
  * Side: worker.
  */
@@ -19,5 +19,7 @@ bool python_stack_has(const void *address);
 
 /* The job ends with RecursionError, and this does not return; unless a frame to the broker is half written: then the fault has to end it. */
 void python_stack_used_up(void);
+/* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
+void python_out_of_memory(void);
 
 #endif

@@ -57,6 +57,7 @@ static const char *become(int argc, char **argv)
     memcpy(all, head, sizeof(head));
     all[HEAD] = path;
     memcpy(all + HEAD + 1, argv, (size_t)argc * sizeof(*argv));
+    (void)setenv("LD_BIND_NOW", "1", 1); /* names are looked up once here, and not in each job */
     execv(PROGRAM, all);
     snprintf(why, sizeof(why), "cannot start %s: %s", PROGRAM, strerror(errno));
     free(all);

@@ -66,6 +66,7 @@ void py_state_open(void)
     Py_XDECREF(f);
     Py_XDECREF(imp);
     watch_collections();
+    py_state_chunks_open();
 }
 
 /* ---- current ------------------------------------------------------------------------------------------------------------------- */
@@ -90,6 +91,36 @@ PyThreadState *py_state_own(void)
 bool py_state_signalled(void)
 {
     return _Py_atomic_load_relaxed(&_PyRuntime.ceval.signals_pending) != 0;
+}
+
+/* ---- away ---------------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Frames lie in chunks of their own. One word of a C stack is asked for by those that look at other states' frames (sys._current_frames(), a tasklet's
+ * frame, faulthandler): cframe, which the evaluator has there. The outermost one, which is the state's own and whose frame is NULL, takes its place.
+ */
+void *py_state_away(PyThreadState *ts)
+{
+    _PyCFrame *on_stack = ts->cframe;
+
+    if (on_stack == &ts->root_cframe)
+        return NULL;
+    ts->root_cframe.current_frame = on_stack->current_frame;
+    ts->root_cframe.use_tracing = on_stack->use_tracing;
+    ts->cframe = &ts->root_cframe;
+    return on_stack;
+}
+
+/* It may be traced since, or not any more. */
+void py_state_back(PyThreadState *ts, void *away)
+{
+    _PyCFrame *on_stack = away;
+
+    if (on_stack == NULL)
+        return;
+    on_stack->use_tracing = ts->root_cframe.use_tracing;
+    ts->root_cframe.current_frame = NULL;
+    ts->cframe = on_stack;
 }
 
 /* ---- pool ---------------------------------------------------------------------------------------------------------------------- */
@@ -136,6 +167,10 @@ PyThreadState *py_state_get(void)
 
     if (pool.n == 0) {
         ts = PyThreadState_New(interp);
+        if (ts != NULL && py_state_give_chunk(ts) != 0) {
+            PyThreadState_Delete(ts);
+            return NULL;
+        }
         if (ts != NULL)
             make_new(ts);
         return ts;
@@ -180,6 +215,16 @@ void py_state_set_context(PyThreadState *ts, PyObject *context)
     ts->context = Py_XNewRef(context);
     ts->context_ver++;
     Py_XDECREF(old);
+}
+
+PyObject *py_state_context(const PyThreadState *ts)
+{
+    return ts->context;
+}
+
+bool py_state_context_entered(const PyThreadState *ts)
+{
+    return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
 }
 
 /* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
@@ -252,6 +297,11 @@ void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class)
 void py_state_refinalize(PyObject *o)
 {
     _Py_AS_GC(o)->_gc_prev &= ~_PyGC_PREV_MASK_FINALIZED;
+}
+
+void py_state_no_finalizer(PyObject *o)
+{
+    _PyGC_SET_FINALIZED(o);
 }
 
 long py_state_threads(void)
@@ -328,6 +378,11 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
     count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
     set_tracer(ts, on_event);
     return 0;
+}
+
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
 }
 
 void py_state_count_off(PyThreadState *ts)

@@ -21,6 +21,14 @@ void py_state_open(void);
 PyThreadState *py_state_get(void);
 void py_state_put(PyThreadState *ts);
 
+/* state_chunk.c: ts, which is new, gets the first memory for its frames; it is deleted with it. 0 or -ENOMEM. */
+void py_state_chunks_open(void);
+int py_state_give_chunk(PyThreadState *ts);
+
+/* What others read of ts on its C stack lies in ts itself from now on: what py_state_back() wants, when the stack's bytes are back. */
+void *py_state_away(PyThreadState *ts);
+void py_state_back(PyThreadState *ts, void *away);
+
 /* ts is current from now on. */
 void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);
@@ -33,6 +41,9 @@ bool py_state_signalled(void);
 PyObject *py_state_copy_context(void);
 /* The state has it from now on; NULL: an empty one. */
 void py_state_set_context(PyThreadState *ts, PyObject *context);
+/* Borrowed; NULL: an empty one. Whether it is one that Context.run() will leave. */
+PyObject *py_state_context(const PyThreadState *ts);
+bool py_state_context_entered(const PyThreadState *ts);
 
 /* The collector is at work, an object is being taken apart, or the import lock is held: not a time to give up the turn. NULL: it is one. */
 const char *py_state_busy(const PyThreadState *ts);
@@ -51,6 +62,8 @@ void py_state_raise_soon(PyThreadState *ts, PyObject *exception_class);
 
 /* The collector may call the object's finalizer again. */
 void py_state_refinalize(PyObject *o);
+/* Nobody calls it until then. */
+void py_state_no_finalizer(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
@@ -65,5 +78,7 @@ void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 typedef int (*py_count_fn)(void);
 int py_state_count(PyThreadState *ts, py_count_fn fn);
 void py_state_count_off(PyThreadState *ts);
+/* Whether it still is: sys.settrace() takes it away. Async-signal-safe. */
+bool py_state_counts(const PyThreadState *ts);
 
 #endif

@@ -65,7 +65,9 @@ static PyObject *call(py_tasklet *t)
         t->tempval = NULL;
         result = py_explode(bomb);
     } else {
+        t->called = func;
         result = PyObject_Call(func, args, kwargs);
+        t->called = NULL;
     }
     Py_DECREF(func);
     Py_DECREF(args);
@@ -84,8 +86,8 @@ static int body(void *arg)
         py_state_set_context(t->ts, t->context);
         Py_CLEAR(t->context);
     }
-    result = call(t);
-    if (result == NULL && !t->forced)
+    result = t->frozen != NULL ? py_thaw(t) : call(t);
+    if (result == NULL && !t->forced && !py_was_struck(t))
         py_carry_error(t);
     PyErr_Clear();
     Py_XDECREF(result);
@@ -99,7 +101,7 @@ static int refuse(int rc)
     if (rc == -EAGAIN)
         PyErr_Format(PyExc_RuntimeError, "tasklets limit (%zu) reached; raise it with --limit tasklets=N", sched->max_tasklets);
     else
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError, "no memory for one more tasklet; raise it with --limit memory=SIZE");
     return -1;
 }
 
@@ -111,20 +113,20 @@ int py_begin(py_tasklet *t)
     t->ts = py_state_get();
     if (t->ts == NULL)
         return refuse(-ENOMEM);
-    rc = py_stack_need();
-    if (rc == 0)
-        rc = coop_spawn(&t->task, body, t, &attr);
+    rc = coop_spawn(&t->task, body, t, &attr);
     if (rc != 0) {
         py_state_put(t->ts);
         t->ts = NULL;
         return refuse(rc);
     }
     t->task->detached = true;
-    py_stack_took(t);
     t->task->engine = t;
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
     t->thread = py_thread;
+    t->sent = t->own_context = false;
+    t->call = py_current()->call;
+    t->struck = false;
     py_hold(t);
     return 0;
 }
@@ -158,6 +160,7 @@ static int make_main(struct py_thread *p)
     t->ts = p->ts;
     t->thread = p;
     t->held = true;
+    t->call = py_call_now();
     p->main = t;
     return 0;
 }
@@ -172,13 +175,15 @@ void py_limit_tasklets(size_t max)
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
-    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = SIZE_MAX };
+    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = PY_RESIDENT, .private_stacks = true };
     struct py_thread *p;
     int rc;
 
     if (py_thread != NULL)
         return 0;
     rc = sched == NULL ? coop_init(&options) : 0;
+    if (rc == 0)
+        rc = py_stacks_open();
     p = rc == 0 ? calloc(1, sizeof(*p)) : NULL;
     if (p == NULL) {
         PyErr_NoMemory();

@@ -20,6 +20,7 @@
 #include "worker/task/ring.h"
 
 struct slp_chan;
+struct py_frozen;
 struct py_thread;
 
 typedef struct py_tasklet {
@@ -33,16 +34,24 @@ typedef struct py_tasklet {
     PyThreadState *ts;
     struct py_thread *thread;     /* NULL: that has ended */
     struct slp_chan *chan;        /* that it waits for */
+    struct py_frozen *frozen;     /* it stood in them when it was pickled: freeze_frame.h; NULL: it begins with its function */
+    PyObject *called;             /* its function, while that runs; borrowed */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
-    char *stack_low;              /* what is above it can be touched */
+    void *cframe;                 /* CPython's, while what is on its stack is away */
     bool posted;
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
-    bool forced;   /* thrown out by the end: whatever it raises is nobody's business */
-    bool unloved;  /* its finalizer runs */
-    bool has_root; /* greenlet is a root, and ours */
-    bool named;    /* somebody has asked for its identity */
+    unsigned call;    /* of an interpreter: in which it was made */
+    bool struck;      /* by an interrupt of that */
+    bool forced;      /* thrown out by the end: whatever it raises is nobody's business */
+    bool unloved;     /* its finalizer runs */
+    bool has_root;    /* greenlet is a root, and ours */
+    bool own_context; /* somebody has set it, before the first turn */
+    bool sent;        /* bound to another thread, before it has begun */
+    bool named;       /* somebody has asked for its identity */
+    bool waited;      /* it was blocked when it was pickled: what it comes back with, its first turn has */
+    char left;        /* enum py_left of its innermost frame, while others run */
 } py_tasklet;
 
 struct py_thread {
@@ -91,7 +100,7 @@ static inline bool py_begun(const py_tasklet *t)
 
 static inline bool py_alive(const py_tasklet *t)
 {
-    return t->task != NULL || t->args != NULL;
+    return t->task != NULL || t->args != NULL || t->frozen != NULL;
 }
 
 static inline bool py_queued(const py_tasklet *t)
@@ -161,12 +170,13 @@ void py_root_ends(PyObject *root);
 /* This OS thread ends: its tasklets do, too. 0, or -1 with an error. */
 int py_thread_at_end(void);
 /* NULL: there is none of this name that knows tasklets. */
-const struct py_thread *py_thread_of(unsigned long ident);
+struct py_thread *py_thread_of(unsigned long ident);
 PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
-/* t, of another thread, is woken there, or gets a bomb. */
+/* t, of another thread, is woken there, or begins, or gets a bomb. */
+void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
@@ -174,19 +184,28 @@ void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */
 void py_take_in(void);
 
+/* ---- pickled ones: freeze_task.c ---- */
+
+/* The first turn of one that was: what its outermost frame returns, or NULL with an error. */
+PyObject *py_thaw(py_tasklet *t);
+void py_forget_frozen(py_tasklet *t);
+
 /* Gives tempval the new value, a reference that is taken over. */
 void py_set_tempval(py_tasklet *t, PyObject *stolen);
 
 /* ---- stacks: task_stack.c ---- */
 
-enum { PY_STACK = 1020 << 10 }; /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+enum {
+    PY_STACK = 1020 << 10, /* bytes: what CPython's parser takes for 200 parentheses, and some more */
+    PY_STACKS = 8192,      /* two mappings each, of 65,530; more tasklets share them */
+    PY_RESIDENT = 2048,    /* more that wait are hibernated, the longest first */
+};
 
 /* Once. yes: in a worker. */
 void py_stack_closes(bool yes);
 bool py_stack_is_closed(void);
-/* Before and after a tasklet gets a stack. 0 or -ENOMEM. */
-int py_stack_need(void);
-void py_stack_took(py_tasklet *owner);
+/* This thread's, before its first tasklet. 0 or -ENOMEM. */
+int py_stacks_open(void);
 /* It ends. */
 void py_stack_leave(py_tasklet *owner);
 /* struct engine's fault(). */
@@ -203,6 +222,21 @@ PyObject *py_explode(PyObject *bomb);
 /* The error that is set is nobody's: the handler of errors, or who meets it. t has ended. */
 void py_carry_error(py_tasklet *t);
 
+/* ---- calls of an interpreter: struck.c ---- */
+
+/* Main runs another one; and none. */
+void py_call_begins(void);
+void py_call_ends(void);
+unsigned py_call_now(void);
+/* From SIGINT's handler of CPython's, in the first thread, while a call is to end: what that handler returns. */
+PyObject *py_interrupt_call(void);
+/* The error that is set is of such an interrupt, and t has ended with it. */
+bool py_was_struck(const py_tasklet *t);
+/* t is main, and runs another call than the one in which by was made, whose error is not that call's. */
+bool py_is_no_business_of(const py_tasklet *t, const py_tasklet *by);
+/* What becomes of it: prints the error that is set, and clears it. NULL: this is no interpreter. */
+extern void (*py_late_error)(void);
+
 /* ---- watchdogs: slp_run.c ---- */
 
 extern bool py_counts;
@@ -218,8 +252,17 @@ void py_pass_interrupt(py_tasklet *to);
 void py_irq_allowed(void);
 /* comes is to run: its instructions are counted when that is asked for. */
 void py_count_slice(py_tasklet *comes);
+/* The instruction that the running one comes to was counted before it was pickled. */
+void py_count_again(void);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
+/* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */
+bool py_count_due(void);
+/* Between two instructions of whoever runs, when a slice is over: an interrupt that is due. 0, or -1 with an error. */
+int py_count_tick(void);
+/* CPU time of this thread, and what so many instructions take of it at best, both in us: slp_rate.c. */
+int64_t py_cpu_us(void);
+int64_t py_time_of(long instructions);
 /* Nobody can run: a watchdog does. Returns whether one did. */
 bool py_wake_watchdog(void);
 
@@ -239,6 +282,9 @@ void py_preempt_forked(void); /* in a template's child, which inherits no timer 
 /* Of the signal handler: a slice of CPU time is over. Async-signal-safe. */
 void py_preempt(const void *context);
 int py_set_slice(long us); /* 0: none end */
+/* Whether this thread's slices end by the clock; and while somebody counts by it: at least every so many us. 0: as before. */
+bool py_preempts(void);
+void py_tick_every(int64_t us);
 
 /* A blocked tasklet gets a bomb and its turn; now or when that comes. A new reference, or NULL with an error. */
 PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending);

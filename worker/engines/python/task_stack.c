@@ -6,11 +6,15 @@
  * reached. The next call is a RecursionError. Who needs more than the reserve without a call of Python's ends the job.
  * Worker: only the last two pages of a stack can be touched at first. The rest is closed, and does not count for the job's memory (RLIMIT_DATA);
  *         the handler opens as much again as there was. What one has opened is closed when it ends.
+ * Many:   from PY_STACKS on tasklets share stacks (worker/task/berths.h), and so they do where no memory is left for one more. What others look
+ *         at in a parked tasklet, its frames, is not on its C stack; the word there that leads to them is kept in its state meanwhile.
  * Else:   a stack is open; a few guard pages of the kernel's lie above the reserve (Linux 6.13, else there is none).
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "worker/engines/python/stack.h"
 #include "worker/engines/python/task.h"
 #include "worker/task/fault.h"
 
@@ -21,13 +25,7 @@
 
 enum { PAGE = 4096, FIRST = 2 * PAGE, RESERVE = 256 << 10, TRIP = 4 * PAGE };
 
-static bool closes, new_chunk;
-static size_t known; /* of stack_class.handed_out: stacks below it have had their first owner */
-
-static struct stack_class *stacks(void)
-{
-    return &sched->stacks.classes[stacks_class_of(PY_STACK)];
-}
+static bool closes;
 
 static char *top_of(const coop_task *t)
 {
@@ -45,40 +43,64 @@ static void close_pages(void *low, size_t len)
     (void)mmap(low, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-/* A new one's pages that are open at first; of a new chunk all are, until py_stack_took(). */
-int py_stack_need(void)
-{
-    struct stack_class *c = stacks();
+/* ---- what struct berth_engine says --------------------------------------------------------------------------------------------- */
 
-    if (!closes)
+static int open_down_to(const coop_task *t, char *low)
+{
+    if (low >= t->berth->low)
         return 0;
-    new_chunk = c->n_free == 0 && c->fresh == c->fresh_end;
-    if (c->n_free > 0 || new_chunk)
-        return 0;
-    return mprotect(c->fresh + c->size - FIRST, FIRST, PROT_READ | PROT_WRITE) == 0 ? 0 : -ENOMEM;
+    if (!closes) { /* there is nothing but the trip that anybody could not touch */
+        (void)madvise(trip_of(t), TRIP, MADV_GUARD_REMOVE);
+        low = t->stack;
+    } else if (mprotect(low, (size_t)(t->berth->low - low), PROT_READ | PROT_WRITE) != 0) {
+        return -ENOMEM;
+    }
+    t->berth->low = low;
+    return 0;
 }
 
-/* What cannot be closed stays open: the kernel counts it all the same. */
-void py_stack_took(py_tasklet *owner)
+static int open_stack(coop_task *t, size_t len)
 {
-    struct stack_class *c = stacks();
-    const coop_task *t = owner->task;
-
-    owner->stack_low = top_of(t) - FIRST;
-    if (c->handed_out == known)
-        return;
-    known = c->handed_out;
-    if (!closes) {
+    if (t->berth->low == NULL && !closes)
         (void)madvise(trip_of(t), TRIP, MADV_GUARD_INSTALL);
-        return;
-    }
-    if (new_chunk) {
-        close_pages(t->stack, t->stack_size - FIRST);
-        if (c->fresh != c->fresh_end)
-            close_pages(c->fresh, (size_t)(c->fresh_end - c->fresh));
-    }
-    new_chunk = false;
+    if (t->berth->low == NULL)
+        t->berth->low = closes ? top_of(t) : trip_of(t) + TRIP;
+    return open_down_to(t, top_of(t) - (len > FIRST ? (len + PAGE - 1) / PAGE * PAGE : FIRST));
 }
+
+static void goes(coop_task *t)
+{
+    py_tasklet *owner = t->engine;
+
+    if (owner != NULL)
+        owner->cframe = py_state_away(owner->ts);
+}
+
+static void comes(coop_task *t)
+{
+    py_tasklet *owner = t->engine;
+
+    if (owner != NULL)
+        py_state_back(owner->ts, owner->cframe);
+}
+
+static void no_memory(void)
+{
+    static const char why[] = "no memory is left to move a tasklet's stack away\n";
+
+    if (closes)
+        python_out_of_memory();
+    (void)!write(STDERR_FILENO, why, sizeof(why) - 1);
+}
+
+int py_stacks_open(void)
+{
+    static const struct berth_engine engine = { .open = open_stack, .goes = goes, .comes = comes, .no_memory = no_memory };
+
+    return berths_open(PY_STACKS, PY_STACK, closes, &engine);
+}
+
+/* ---- one's end, and where it ends ---------------------------------------------------------------------------------------------- */
 
 /* On its stack still, near the top of it. */
 void py_stack_leave(py_tasklet *owner)
@@ -86,26 +108,26 @@ void py_stack_leave(py_tasklet *owner)
     const coop_task *t = owner->task;
     char *first = top_of(t) - FIRST;
 
-    if (closes && owner->stack_low < first) {
-        close_pages(owner->stack_low, (size_t)(first - owner->stack_low));
-    } else if (!closes && owner->stack_low == t->stack) {
+    if (t->berth == NULL)
+        return;
+    if (closes && t->berth->low < first) {
+        close_pages(t->berth->low, (size_t)(first - t->berth->low));
+        t->berth->low = first;
+    } else if (!closes && t->berth->low == t->stack) {
         (void)madvise(trip_of(t), TRIP, MADV_GUARD_INSTALL);
+        t->berth->low = trip_of(t) + TRIP;
     }
-    py_thread->nobody->stack_low = first;
 }
 
 /* Opens as much again as is open, at least down to address. */
-static int grow(py_tasklet *owner, const coop_task *t, char *address)
+static int grow(const coop_task *t, char *address)
 {
-    size_t open = (size_t)(top_of(t) - owner->stack_low), wanted = ((size_t)(top_of(t) - address) + PAGE - 1) / PAGE * PAGE;
+    size_t open = (size_t)(top_of(t) - t->berth->low), wanted = ((size_t)(top_of(t) - address) + PAGE - 1) / PAGE * PAGE;
     char *low;
 
     wanted = wanted < 2 * open ? 2 * open : wanted;
     low = wanted < t->stack_size - RESERVE ? top_of(t) - wanted : address >= trip_of(t) ? trip_of(t) : (char *)t->stack;
-    if (mprotect(low, (size_t)(owner->stack_low - low), PROT_READ | PROT_WRITE) != 0)
-        return -ENOMEM;
-    owner->stack_low = low;
-    return 1;
+    return open_down_to(t, low) == 0 ? 1 : -ENOMEM;
 }
 
 /* From a signal handler. 1: mended; 0: not its business; -ENOMEM. */
@@ -116,14 +138,9 @@ int py_stack_fault(void *address)
     char *at = address;
     int before = errno, rc = 1;
 
-    if (owner == NULL || t == &sched->main || at < (char *)t->stack || at >= owner->stack_low)
+    if (owner == NULL || t->berth == NULL || at < (char *)t->stack || at >= t->berth->low)
         return 0;
-    if (closes)
-        rc = grow(owner, t, at);
-    else if (at < trip_of(t) + TRIP && madvise(trip_of(t), TRIP, MADV_GUARD_REMOVE) == 0)
-        owner->stack_low = t->stack;
-    else
-        rc = 0;
+    rc = closes ? grow(t, at) : open_down_to(t, at) == 0;
     if (rc == 1 && at < trip_of(t) + (closes ? 0 : TRIP))
         py_state_no_deeper(owner->ts);
     errno = before;

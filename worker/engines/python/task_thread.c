@@ -78,9 +78,9 @@ static void remove_thread(const struct py_thread *p)
     *at = p->next;
 }
 
-const struct py_thread *py_thread_of(unsigned long ident)
+struct py_thread *py_thread_of(unsigned long ident)
 {
-    const struct py_thread *p = threads;
+    struct py_thread *p = threads;
 
     while (p != NULL && p->ident != ident)
         p = p->next;
@@ -110,16 +110,32 @@ static void wake_sleeper(const struct py_thread *p)
         (void)pthread_kill(p->self, SIGVTALRM);
 }
 
-void py_wake_abroad(py_tasklet *t)
+/* False: it was on its way already. */
+static bool post(py_tasklet *t)
 {
     struct py_thread *p = t->thread;
 
     if (t->posted)
-        return;
+        return false;
     t->posted = true;
     Py_INCREF(t); /* whatever becomes of it until its thread looks */
     t->post_next = p->inbox;
     p->inbox = t;
+    return true;
+}
+
+void py_begin_abroad(py_tasklet *t)
+{
+    if (post(t))
+        wake_sleeper(t->thread);
+}
+
+void py_wake_abroad(py_tasklet *t)
+{
+    struct py_thread *p = t->thread;
+
+    if (!post(t))
+        return;
     if (t->task->blocked_on != NULL) { /* it stays blocked until its thread looks, but nobody meets it again */
         wait_remove(t->task->blocked_on, &t->task->wait);
         t->task->blocked_on = NULL;
@@ -144,6 +160,8 @@ void py_take_in(void)
         first->posted = false;
         if (py_begun(first))
             py_wake(first, 0);
+        else if (py_alive(first) && py_begin(first) != 0)
+            PyErr_WriteUnraisable((PyObject *)first);
         Py_DECREF(first);
     }
 }

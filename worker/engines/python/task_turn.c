@@ -137,9 +137,12 @@ int py_insert(py_tasklet *t)
         PyErr_SetString(PyExc_RuntimeError, "You cannot run an unbound(dead) tasklet");
         return -1;
     }
-    if (!py_begun(t))
+    if (!py_begun(t) && t->sent && t->thread != py_thread)
+        py_begin_abroad(t);
+    else if (!py_begun(t))
         return py_begin(t);
-    py_wake(t, 0);
+    else
+        py_wake(t, 0);
     return 0;
 }
 

@@ -7,7 +7,7 @@ import importlib.machinery
 import signal
 import sys
 
-PRELOADED = "coop coop.errors coop.interpreters coop.functions coop.queues coop.buffers coop.kv coop.caps".split()
+PRELOADED = "coop coop.errors coop.interpreters coop.functions coop.queues coop.buffers coop.kv coop.caps _coop_freeze".split()
 
 _codes = {}  # name: (code, whether it is a package, source)
 

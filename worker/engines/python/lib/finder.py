@@ -295,6 +295,13 @@ class Finder:
         pass
 
 
+def is_import(frame):
+    """Whether this finder is asked for an import, and not by importlib.util.find_spec() or the like, who want to hear None."""
+    while frame is not None and frame.f_code.co_name == "_find_spec":
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "_find_and_load_unlocked"
+
+
 class LastFinder:
     """Nobody has it: says why, where that is known."""
 
@@ -304,7 +311,7 @@ class LastFinder:
         why = ABSENT.get(top)
         if why is None and top in not_given:
             why = "it is one of Debian's packages, which the capability gives: --cap packages"
-        if why is not None:
+        if why is not None and is_import(sys._getframe(1)):
             raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
         return None
 

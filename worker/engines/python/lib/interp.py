@@ -7,6 +7,7 @@ import linecache
 import sys
 import traceback
 import types
+import warnings
 
 TRACEBACK_MOST = 15 << 10  # characters; what is cut off is its beginning
 REMEMBERED = 64  # sources of exec, for tracebacks
@@ -105,12 +106,20 @@ def find_call(name, args):
         raise Refused("NoFunction", f"there is no function '{name}' in this interpreter")
     args = tuple(args or ())
     if isinstance(function, types.BuiltinFunctionType):  # eval(), globals() and their like want to be called by somebody
-        return types.FunctionType(by_hand.__code__, main.__dict__), (function, args, kwargs), {}, False
+        return eval, (BY_HAND.replace(co_consts=(function, args, kwargs)), main.__dict__), {}, False
     return function, args, kwargs, False
 
 
-def by_hand(_function, _args, _kwargs):
-    return _function(*_args, **_kwargs)
+def code_by_hand():
+    """A call of what stands in its constants, by a frame of __main__ that has no names of its own: its locals are the module's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code = compile("'f'(*'a', **'k')", "<coop _call>", "eval", dont_inherit=True)
+    assert code.co_consts == ("f", "a", "k")
+    return code
+
+
+BY_HAND = code_by_hand()
 
 
 def set_names(names):

@@ -90,8 +90,12 @@ class EventLoopPolicy(unix_events.DefaultEventLoopPolicy):
 
 # ---- what a coroutine may wait for beside asyncio's own ---------------------------------------------------------------------------------
 
-def to_tasklet(function, *args, **kwargs):
-    """A future of what function gives, which runs in a tasklet of its own and may block there."""
+async def to_tasklet(function, *args, **kwargs):
+    """What function gives, which runs in a tasklet of its own and may block there. As asyncio.to_thread(): a coroutine, so a task can be made of it."""
+    return await _in_tasklet(function, args, kwargs)
+
+
+def _in_tasklet(function, args, kwargs):
     loop = asyncio.events.get_running_loop()
     future = loop.create_future()
 

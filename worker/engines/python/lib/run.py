@@ -1,9 +1,14 @@
 """How a job of the engine python begins and ends. Runs in the zygote up to prepare()'s end, from run() on sealed."""
 
 import _coop
+import _coop_ahead as ahead
+
+ahead.record()  # before the modules that would do something after each fork
 import _coop_finder as finder
 import _coop_refused as refused
+import atexit
 import builtins
+import errno
 import gc
 import io
 import linecache
@@ -56,18 +61,51 @@ def prepare(packages):
         preload_if_there("numpy", "yaml")
     refused.install()
     add_words()
-    sys.modules.pop("__main__", None)
+    os.environ.clear()
+    rehearse()
+    ahead.record_no_more()
+    streams.append(new_streams())
     gc.collect()
     gc.freeze()
 
 
-def open_streams():
+OF_A_JOB = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__", "argv", "excepthook", "__excepthook__", "unraisablehook",
+            "__unraisablehook__")
+
+
+def rehearse():
+    """A job, but for its end; what it finds is the zygote's no more."""
+    kept, hooks, source, name = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__), b"pass\n", "<rehearsal>"
+
+    def go():
+        execute(begin(source, name, [], {"NAME": "value"}, {}), source, name)
+        flush_streams()
+        drop_main()
+        del sys.modules["__main__"]
+    sys.modules.pop("__main__", None)
+    ahead.rehearse(go)
+    vars(sys).update(kept)
+    threading.excepthook, threading.__excepthook__ = hooks
+    os.environ.clear()
+    linecache.cache.pop(name, None)
+
+
+streams = []  # made ahead, for a job that is forked from the zygote
+
+
+def new_streams():
     def text(raw, **more):
         return io.TextIOWrapper(raw, encoding="utf-8", newline="\n", **more)
 
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_coop.Input(0)), encoding="utf-8", errors="strict", newline=None)
-    sys.stdout = sys.__stdout__ = text(_coop.Output(1), errors="strict", write_through=True)
-    sys.stderr = sys.__stderr__ = text(_coop.Output(2), errors="backslashreplace", write_through=True)
+    return (io.TextIOWrapper(io.BufferedReader(_coop.Input(0)), encoding="utf-8", errors="strict", newline=None),
+            text(_coop.Output(1), errors="strict", write_through=True), text(_coop.Output(2), errors="backslashreplace", write_through=True))
+
+
+def open_streams():
+    stdin, stdout, stderr = streams.pop() if streams else new_streams()
+    sys.stdin = sys.__stdin__ = stdin
+    sys.stdout = sys.__stdout__ = stdout
+    sys.stderr = sys.__stderr__ = stderr
 
 
 def fill_linecache(name, source):
@@ -148,10 +186,41 @@ def type_name(kind):
     return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
 
 
+NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
+
+
+MORE_MEMORY = "the job's memory limit is reached; --limit memory=SIZE sets another"
+
+
+def hint_for(error):
+    """What would have helped, where that is known."""
+    if isinstance(error, ModuleNotFoundError) and error.name and error.args[:1] == (f"No module named {error.name!r}",):
+        top = error.name.partition(".")[0]
+        if top != error.name and top not in finder.sent:
+            return None
+        path = error.name.replace(".", "/") + ".py"
+        return f"a module of yours is sent with the job: --file {path}, or --file PATH:{path} from elsewhere"
+    if isinstance(error, PermissionError) and error.errno == errno.EACCES and isinstance(error.filename, (str, bytes)):
+        return NO_PATHS
+    if isinstance(error, MemoryError):
+        return MORE_MEMORY
+    return None
+
+
+def add_hint(error):
+    try:
+        hint = hint_for(error)
+        if hint is not None:
+            error.add_note(hint)
+    except Exception:
+        pass  # what the script made of it
+
+
 def ending_of(error):
     error.__traceback__ = own_part(error.__traceback__)
     if isinstance(error, SystemExit):
         return exit_code_of(error), None, None, None
+    add_hint(error)
     sys.excepthook(type(error), error, error.__traceback__)
     kind = type(error)
     lines = traceback.format_exception(kind, error, error.__traceback__, limit=LAST_FRAMES)
@@ -189,7 +258,6 @@ def print_unraisable(u):
 
 
 def finish():
-    import atexit
     threading._shutdown()
     atexit._run_exitfuncs()
     flush_streams()
@@ -215,8 +283,10 @@ def drop_main():
 def begin(source, name, args, env, modules):
     """What a job finds: its streams, words, variables and modules. The module __main__."""
     open_streams()
-    os.environ.clear()
-    os.environ.update(env)
+    if os.environ:
+        os.environ.clear()
+    if env:
+        os.environ.update(env)
     sys.argv = ["-c" if name == "<string>" else name, *args]
     sys.excepthook = sys.__excepthook__ = print_exception
     sys.unraisablehook = sys.__unraisablehook__ = print_unraisable
@@ -256,8 +326,12 @@ def run(source, name, args, env, modules):
     return ending
 
 
+after_fork = ahead.after_fork
+
+
 def warm(source, name, args, env, modules):
     """A template's init: what it leaves is what each of its children begins with."""
+    ahead.register()
     ending = execute(begin(source, name, args, env, modules), source, name)
     others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
     if ending[1] is None and ending[0] != 0:

@@ -1,0 +1,475 @@
+"""Generators, functions, code and the rest by pickle; and what is refused that claims to be such a pickle."""
+
+import asyncio
+import collections
+import contextlib
+import copy
+import copyreg
+import functools
+import io
+import json
+import pickle
+import pickletools
+import stackless
+import sys
+import types
+
+from rows import main, raises, same
+
+PROTOCOLS = range(0, 6)
+counter = 0
+
+
+def _again(o, protocol=None):
+    return pickle.loads(pickle.dumps(o, protocol))
+
+
+class _Plain:
+    def __init__(self, x):
+        self.x = x
+
+    def method(self):
+        return self.x
+
+    def __eq__(self, other):
+        return self.x == other.x
+
+
+def _numbers(n):
+    total = 0
+    for i in range(n):
+        total += (yield total + i) or 0
+    return total
+
+
+def ordinary_pickles_are_byte_for_byte_what_they_were():
+    import _coop_freeze
+    objects = [1, "text", [1, [2]], {"a": (1, 2)}, _Plain(3), [_Plain(4)] * 3, _Plain, _Plain(5).method, json.dumps, functools.partial(json.dumps, 1),
+               ordinary_pickles_are_byte_for_byte_what_they_were, collections.OrderedDict(a=1), ValueError("x"), b"x" * 100000, ["y" * 70000] * 2,
+               bytearray(b"z"), range(3), iter([1, 2]), {1, 2}, frozenset((1, 2)), complex(1, 2), Ellipsis, type, sys.getsizeof]
+    for protocol in PROTOCOLS:
+        for o in objects:
+            same(pickle.dumps(o, protocol), _coop_freeze._plain_dumps(o, protocol))
+            file = io.BytesIO()
+            pickle.dump(o, file, protocol)
+            same(file.getvalue(), _coop_freeze._plain_dumps(o, protocol))
+            file = io.BytesIO()
+            pickle.Pickler(file, protocol).dump(o)
+            same(file.getvalue(), _coop_freeze._plain_dumps(o, protocol))
+
+
+def what_cannot_be_pickled_is_refused_with_pythons_own_words():
+    raises(TypeError, "cannot pickle '_io.TextIOWrapper' object", pickle.dumps, sys.stdout)
+    raises(TypeError, "cannot pickle '_thread.lock' object", pickle.dumps, [__import__("_thread").allocate_lock()])
+    raises(ValueError, "pickle protocol must be <= 5", pickle.dumps, 1, 6)
+
+
+def buffers_of_protocol_5_go_where_they_went():
+    buffers = []
+    data = pickle.dumps(pickle.PickleBuffer(b"abc"), 5, buffer_callback=buffers.append)
+    same((len(buffers), bytes(pickle.loads(data, buffers=buffers))), (1, b"abc"))
+
+
+def a_generator_goes_on_where_it_was():
+    for protocol in PROTOCOLS:
+        g = _numbers(4)
+        same(list(_again(g, protocol)), [0, 1, 2, 3])
+        same(next(g), 0)
+        h = _again(g, protocol)
+        same((h.send(10), g.send(20)), (11, 21))
+        h = _again(h, protocol)
+        same((h.gi_frame.f_lineno, h.gi_code.co_name, h.__name__, h.gi_frame.f_locals["total"]), (g.gi_frame.f_lineno, "_numbers", "_numbers", 10))
+        same(list(h), [12, 13])
+        same(list(_again(h, protocol)), [])
+        raises(StopIteration, None, next, h)
+
+
+def generators_that_delegate_go_on_in_the_innermost():
+    def outer(n):
+        x = yield from inner(n)
+        yield ("inner returned", x)
+
+    def inner(n):
+        for x in range(n):
+            try:
+                yield x
+            except KeyError:
+                yield "caught"
+        return n
+    g = outer(2)
+    next(g)
+    h = _again(g)
+    assert h.gi_yieldfrom is not None
+    same(h.throw(KeyError), "caught")
+    same(list(_again(h)), [1, ("inner returned", 2)])
+    same(list(g), [1, ("inner returned", 2)])
+
+
+def one_that_has_not_begun_takes_none_but_none():
+    h = _again(_numbers(1))
+    raises(TypeError, "can't send non-None value to a just-started generator", h.send, 1)
+    same(next(h), 0)
+
+
+def errors_that_a_generator_handles_it_handles_still():
+    def g():
+        try:
+            raise KeyError("mine")
+        except KeyError:
+            yield
+            try:
+                raise
+            except KeyError as e:
+                yield str(e)
+        yield sys.exc_info()[1]
+    h = g()
+    next(h)
+    h = _again(h)
+    same((next(h), next(h)), ("'mine'", None))
+
+
+def generator_expressions_with_and_finally_work():
+    order = []
+
+    @contextlib.contextmanager
+    def manager(order):
+        order.append("enter")
+        try:
+            yield "value"
+        finally:
+            order.append("exit")
+
+    def g(order):
+        with manager(order) as v:
+            yield v
+        yield order
+    h = g(order)
+    next(h)
+    h = _again(h)
+    same(next(h), ["enter", "exit"])
+    e = (x * 2 for x in range(3))
+    next(e)
+    same(list(_again(e)), [2, 4])
+    k = g([])
+    next(k)
+    k = _again(k)
+    k.close()
+
+
+def a_generator_that_runs_is_refused_by_name():
+    def g():
+        yield pickle.dumps(h)
+    h = g()
+    e = raises(pickle.PicklingError, None, next, h)
+    assert "it runs" in str(e) and "freeze_objects.py" in str(e), e
+
+
+def coroutines_go_on():
+    async def value(x):
+        await asyncio.sleep(0)
+        return x
+
+    async def both():
+        return [await value(1), await value(2)]
+    c = both()
+    same(asyncio.run(_again(c)), [1, 2])
+    c.send(None)
+    d = _again(c)
+    d.send(None)
+    same(raises(StopIteration, None, d.send, None).value, [1, 2])
+    c.close()
+    same(type(_again(c)), types.CoroutineType)
+
+
+def async_generators_go_on():
+    async def numbers():
+        try:
+            for i in range(3):
+                yield i
+        finally:
+            pass
+
+    async def use():
+        a = numbers()
+        await a.__anext__()
+        b, hooks = _again(a), sys.get_asyncgen_hooks()
+        return [x async for x in b] + [x async for x in a] + [hooks.finalizer is not None]
+    same(asyncio.run(use()), [1, 2, 1, 2, True])
+    a = numbers()
+    same(type(_again(a)), types.AsyncGeneratorType)
+
+
+def pickle_flags_say_what_becomes_of_an_async_generators_finalizer():
+    async def numbers():
+        yield 1
+    calls, old = [], sys.get_asyncgen_hooks()
+    try:
+        sys.set_asyncgen_hooks(lambda a: calls.append("first"), _finalizer)
+        a = numbers()
+        step = a.__anext__()
+        raises(StopIteration, None, step.send, None)
+        same(calls, ["first"])
+        b = _again(a)
+        same(calls, ["first", "first"])
+        stackless.pickle_flags(stackless.PICKLEFLAGS_RESET_AG_FINALIZER)
+        b = _again(a)
+        same(calls, ["first", "first"])
+        raises(StopAsyncIteration, None, b.__anext__().send, None)
+        same(calls, ["first", "first", "first"])
+        stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_AG_FINALIZER)
+        b = _again(a)
+        sys.set_asyncgen_hooks(*old)
+        raises(StopAsyncIteration, None, b.__anext__().send, None)
+        same(len(calls), 3)
+    finally:
+        stackless.pickle_flags(0)
+        sys.set_asyncgen_hooks(*old)
+
+
+def _finalizer(a):
+    pass
+
+
+def functions_that_no_name_finds_go_by_value():
+    def outer(n):
+        def more(by=1, *, twice=False):
+            "its text"
+            nonlocal n
+            n += by * (2 if twice else 1)
+            return n
+
+        def get() -> int:
+            return n
+        more.attribute = [1]
+        return more, get
+    for protocol in PROTOCOLS:
+        more, get = _again(outer(5), protocol)
+        same((more(), more(2), more(twice=True), get()), (6, 8, 10, 10))
+        same((more.__name__, more.__doc__, more.attribute, more.__module__, get.__annotations__), ("more", "its text", [1], "__main__", {"return": int}))
+        same(more.__qualname__, "functions_that_no_name_finds_go_by_value.<locals>.outer.<locals>.more")
+    same(_again(lambda a, b=2: a + b)(1), 3)
+    f = lambda n: 1 if n == 0 else n * f(n - 1)
+    same(_again(f)(5), 120)
+
+
+def functions_of_modules_go_by_name_and_are_the_same():
+    assert _again(json.dumps) is json.dumps
+    a, b = _again([json.dumps, lambda: json.dumps])
+    assert a is b() is json.dumps
+
+
+def those_of_this_main_are_the_same_here():
+    a, b = _again([_numbers, lambda: _numbers])
+    assert a is _numbers and b() is _numbers
+    before = counter
+
+    def count():
+        global counter
+        counter += 1
+    _again(count)()
+    same(counter, before + 1)
+
+
+def code_cells_modules_and_views_are_pickled():
+    same(_again(_numbers.__code__), _numbers.__code__)
+    same(_again(compile("1 + 1", "x", "eval")), compile("1 + 1", "x", "eval"))
+    cell, empty = types.CellType(5), types.CellType()
+    same(_again(cell).cell_contents, 5)
+    raises(ValueError, None, lambda: _again(empty).cell_contents)
+    knot = types.CellType()
+    knot.cell_contents = [knot]
+    again = _again(knot)
+    assert again.cell_contents[0] is again
+    for module in sys, json, stackless, collections.abc:
+        assert _again(module) is module
+    e = raises(pickle.PicklingError, None, pickle.dumps, types.ModuleType("none_such"))
+    assert "not in sys.modules" in str(e)
+    for d in {"a": 1, "b": 2}, collections.OrderedDict(a=1, b=2):
+        for view in d.keys(), d.values(), d.items():
+            same((type(_again(view)), list(_again(view))), (type(view), list(view)))
+
+
+def tracebacks_are_pickled_with_their_frames():
+    def f(x):
+        local = x
+        g(local + 1)
+
+    def g(y):
+        raise ValueError(y)
+    try:
+        f(1)
+    except ValueError as e:
+        tb = e.__traceback__
+    again = _again(tb)
+    lines, names = [], []
+    while tb is not None:
+        lines.append((tb.tb_lineno, tb.tb_lasti, tb.tb_frame.f_code.co_name))
+        names.append((again.tb_lineno, again.tb_lasti, again.tb_frame.f_code.co_name))
+        last = again
+        tb, again = tb.tb_next, again.tb_next
+    same(names, lines)
+    same((last.tb_frame.f_locals, last.tb_frame.f_lineno), ({"y": 2}, lines[-1][0]))
+    last.tb_frame.clear()
+
+
+def a_frame_is_a_picture_of_its_variables():
+    def f():
+        x = [1]
+        return sys._getframe()
+    frame = f()
+    again = _again(frame)
+    same((again.f_locals, again.f_code, again.f_lineno), ({"x": [1]}, frame.f_code, frame.f_lineno))
+    again = _again(sys._getframe())
+    same(again.f_code.co_name, "a_frame_is_a_picture_of_its_variables")
+    g = _numbers(2)
+    next(g)
+    h, frame = _again((g, g.gi_frame))
+    assert h.gi_frame is frame
+
+
+def copies_of_them_are_made():
+    g = _numbers(3)
+    next(g)
+    same((list(copy.copy(g)), list(copy.deepcopy([g])[0]), list(g)), ([1, 2], [1, 2], [1, 2]))
+    f = lambda: 1
+    assert copy.copy(f) is f and copy.deepcopy(f) is f
+
+
+def picklers_with_persistent_ids_and_tables_of_their_own_seal_each_alone():
+    class Mine(pickle.Pickler):
+        def persistent_id(self, o):
+            return "id of it" if type(o) is _Plain else None
+
+    class Back(pickle.Unpickler):
+        def persistent_load(self, pid):
+            return pid
+    g = _numbers(3)
+    next(g)
+    file = io.BytesIO()
+    Mine(file).dump([_Plain(1), g, g, lambda: 7])
+    file.seek(0)
+    plain, a, b, f = Back(file).load()
+    same((plain, a is b, list(a), f()), ("id of it", True, [1, 2], 7))
+    file = io.BytesIO()
+    p = pickle.Pickler(file)
+    p.dispatch_table = copyreg.dispatch_table.copy()
+    p.dump(_numbers(2))
+    same(list(pickle.loads(file.getvalue())), [0, 1])
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------------------------------
+
+def _blob():
+    return pickle.dumps(_again_later)
+
+
+_again_later = lambda: 1
+
+
+def _sealed(o):
+    """The bytes that _open() is called with."""
+    return next(arg for op, arg, _ in pickletools.genops(pickle.dumps(o)) if type(arg) is bytes)
+
+
+def _open_is_refused(blob, *words):
+    import _coop_freeze
+    e = raises(pickle.UnpicklingError, None, _coop_freeze._open, blob)
+    for word in words:
+        assert word in str(e), e
+
+
+def blobs_that_were_cut_changed_or_made_elsewhere_are_refused_by_name():
+    blob = _sealed(lambda: "some text")
+    _open_is_refused(b"", "does not begin")
+    _open_is_refused("text", "does not begin")
+    _open_is_refused(blob[:-1], "was cut")
+    _open_is_refused(blob + b"x", "was cut, or something was added")
+    _open_is_refused(blob.replace(b"some text", b"sOme text"), "changed after it was made")
+    _open_is_refused(blob.replace(b"cpython-311", b"cpython-312"), "made by python cpython-312 magic")
+    _open_is_refused(blob.replace(b"bytes ", b"bytes x"), "first line")
+    _open_is_refused(blob[:30], "")
+    at = blob.index(b"\n") + 1
+    for i in range(at, at + 32):
+        _open_is_refused(blob[:i] + bytes([blob[i] ^ 1]) + blob[i + 1:], "changed")
+    for i in range(at + 32, at + 64):
+        _open_is_refused(blob[:i] + bytes([blob[i] ^ 1]) + blob[i + 1:], "its seal is not this broker's for this tenant")
+
+
+def every_byte_of_a_blob_counts():
+    blob = _sealed(lambda: 1)
+    for i in range(len(blob)):
+        _open_is_refused(blob[:i] + bytes([blob[i] ^ 0x41]) + blob[i + 1:])
+
+
+def makers_of_code_and_frames_work_for_nobody_without_a_blob():
+    import _coop_freeze
+    code, globals_ = _numbers.__code__, {}
+    for name, args in (("code", (b"\xe3",)), ("function", (code, globals_, None)), ("frame", (code, globals_)), ("generator", (0, code, globals_, "a", "b")),
+                       ("traceback", (None, 0, 0)), ("tasklet", (stackless.tasklet,)), ("channel", (stackless.channel,)), ("frame_of", (_numbers(1),)),
+                       ("set_frame", (None, None)), ("set_generator", (_numbers(1), ())), ("set_tasklet", (stackless.tasklet(), ())),
+                       ("set_channel", (stackless.channel(), ())), ("set_traceback", (None, None)), ("set_function", (lambda: 1, ())),
+                       ("globals", (b"", "x")), ("globals_of", ("sys",))):
+        e = raises(pickle.UnpicklingError, None, getattr(_coop_freeze, name), *args)
+        assert "only out of a sealed blob" in str(e), e
+
+        class Hand:
+            def __reduce__(self):
+                return getattr(_coop_freeze, name), args
+        if name not in ("set_function", "set_tasklet", "set_channel"):
+            raises(pickle.UnpicklingError, None, pickle.loads, _coop_freeze._plain_dumps(Hand(), 4))
+
+
+def what_is_in_a_checked_blob_is_checked_too():
+    """As a worker of this tenant could seal it."""
+    import _coop_freeze as f
+    import marshal
+    code = marshal.dumps(_numbers.__code__)
+    states = [(1, None, None, 1, 3, b"\x07", (1, 2, 3)), (1, None, None, 1 << 20, 3, b"\x07", (1, 2, 3)), (1, None, None, -1, 3, b"\x07", (1, 2, 3)),
+              (1, None, None, 2, 300, b"\xff" * 38, tuple(range(300))), (1, None, None, 2, -5, b"", ()), (1, None, None, 2, 3, b"", ()),
+              None, (), (1,)]
+    for state in states:
+        class Hand:
+            def __reduce__(self):
+                return _by_hand, (code, state)
+        try:
+            f._open(f._seal(f._plain_dumps(Hand(), 5)))
+        except (pickle.UnpicklingError, TypeError):
+            continue
+        raise AssertionError(f"{state} is taken")
+
+    class Runs:
+        def __reduce__(self):
+            return _by_hand, (code, (2, None, None, 2, 3, b"\x07", (1, 2, 3)))
+    g = f._open(f._seal(f._plain_dumps(Runs(), 5)))
+    raises(ValueError, "generator already executing", next, g)
+    raises(ValueError, "generator already executing", g.close)
+
+
+def a_frame_that_was_cleared_before_its_turn_is_an_error_and_no_crash():
+    t = stackless.tasklet(_waits)()
+    stackless.run()
+    u = _again(t)
+    u.frame.clear()
+    u.insert()
+    e = raises(pickle.UnpicklingError, None, stackless.run)
+    assert "cannot go on" in str(e), e
+    u = _again(t)
+    u.insert()
+    stackless.schedule()
+    t.kill()
+
+
+def _waits():
+    x = stackless.schedule_remove(1)
+    return x
+
+
+def _by_hand(code, state):
+    import _coop_freeze as f
+    g = f.generator(0, f.code(code), {}, "g", "g")
+    f.set_generator(g, (state, None))
+    return g
+
+
+if __name__ == "__main__":
+    main(globals())

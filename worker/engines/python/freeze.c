@@ -1,0 +1,365 @@
+/* freeze.c - see freeze.h: what a pickler asks when it meets an object. */
+#include "worker/engines/python/freeze.h"
+
+#include "worker/engines/python/lib.h"
+
+LIB_FILE(freeze);
+
+static PyObject *module;
+static PyTypeObject dump_type;
+
+/* ---- what reducers return ---------------------------------------------------------------------------------------------------------- */
+
+static PyObject *function(const char *name)
+{
+    return PyObject_GetAttrString(module, name);
+}
+
+PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyObject *state)
+{
+    PyObject *m = function(make), *s = set != NULL ? function(set) : NULL, *result = NULL;
+
+    if (m != NULL && arguments != NULL && set == NULL)
+        result = PyTuple_Pack(2, m, arguments);
+    else if (m != NULL && arguments != NULL && s != NULL && state != NULL)
+        result = PyTuple_Pack(6, m, arguments, state, Py_None, Py_None, s);
+    Py_XDECREF(m);
+    Py_XDECREF(s);
+    Py_XDECREF(arguments);
+    Py_XDECREF(state);
+    return result;
+}
+
+PyObject *py_not_ours(void)
+{
+    return Py_NewRef(Py_NotImplemented);
+}
+
+/* ---- frames, generators, tracebacks -------------------------------------------------------------------------------------------------- */
+
+int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth)
+{
+    PyObject *place = Py_BuildValue("(ii)", at, depth);
+    int rc = place != NULL ? PyDict_SetItem(d->live, whose, place) : -1;
+
+    d->used = true;
+    Py_XDECREF(place);
+    return rc;
+}
+
+/* (py_frame_state(), globals that it uses, whether they are its locals too) */
+static PyObject *frame_state(struct py_dump *d, PyFrameObject *f, PyObject *globals, PyCodeObject *code)
+{
+    PyObject *place = PyDict_GetItemWithError(d->live, (PyObject *)f), *state, *used = NULL;
+    int at, depth;
+
+    if (place == NULL && PyErr_Occurred())
+        return NULL;
+    if (place == NULL)
+        state = py_frame_dead_state(f);
+    else
+        state = PyArg_ParseTuple(place, "ii", &at, &depth) ? py_frame_state(f, at, depth) : NULL;
+    if (state != NULL) /* one that does not go on uses none */
+        used = place != NULL ? py_dump_used_globals(d, globals, code) : Py_NewRef(Py_None);
+    if (used != NULL && PyTuple_GET_ITEM(state, 4) == globals) /* code of a module: its variables are its globals */
+        Py_SETREF(PyTuple_GET_ITEM(state, 4), py_dump_globals(d, globals));
+    if (used == NULL || PyErr_Occurred()) {
+        Py_XDECREF(state);
+        Py_XDECREF(used);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", state, used);
+}
+
+static PyObject *reduce_frame(struct py_dump *d, PyObject *o)
+{
+    PyFrameObject *f = (PyFrameObject *)o;
+    PyObject *globals, *result, *generator = py_frame_generator(f);
+    PyCodeObject *code;
+
+    d->used = true;
+    if (generator != NULL)
+        return py_reduced("frame_of", PyTuple_Pack(1, generator), NULL, NULL);
+    globals = PyFrame_GetGlobals(f);
+    code = PyFrame_GetCode(f);
+    result = frame_state(d, f, globals, code);
+    if (result != NULL)
+        result = py_reduced("frame", Py_BuildValue("(ON)", code, py_dump_globals(d, globals)), "set_frame", result);
+    Py_DECREF(globals);
+    Py_DECREF(code);
+    return result;
+}
+
+/* Of one that runs, and is in a tasklet's frames. */
+static PyObject *generator_state(struct py_dump *d, PyObject *o)
+{
+    PyObject *place = PyDict_GetItemWithError(d->live, o);
+    int at, depth;
+
+    if (place == NULL)
+        return PyErr_Occurred() ? NULL : py_gen_state(o);
+    return PyArg_ParseTuple(place, "ii", &at, &depth) ? py_gen_running_state(o, at, depth) : NULL;
+}
+
+static PyObject *reduce_generator(struct py_dump *d, PyObject *o)
+{
+    PyObject *state = generator_state(d, o), *globals = py_gen_globals(o), *used, *arguments;
+    const PyGenObject *g = (PyGenObject *)o;
+
+    d->used = true;
+    if (state == NULL)
+        return NULL;
+    arguments = Py_BuildValue("(iONOO)", py_gen_kind(o), py_gen_code(o), globals != NULL ? py_dump_globals(d, globals) : Py_NewRef(Py_None),
+                              g->gi_name, g->gi_qualname);
+    if (globals == NULL) {
+        Py_DECREF(state);
+        return py_reduced("generator", arguments, NULL, NULL);
+    }
+    used = py_dump_used_globals(d, globals, py_gen_code(o));
+    if (used == NULL) {
+        Py_DECREF(state);
+        Py_XDECREF(arguments);
+        return NULL;
+    }
+    return py_reduced("generator", arguments, "set_generator", Py_BuildValue("(NN)", state, used));
+}
+
+static PyObject *reduce_traceback(struct py_dump *d, PyObject *o)
+{
+    const PyTracebackObject *t = (PyTracebackObject *)o;
+
+    d->used = true;
+    return py_reduced("traceback", Py_BuildValue("(Oii)", t->tb_frame, t->tb_lasti, t->tb_lineno), "set_traceback",
+                      Py_NewRef(t->tb_next != NULL ? (PyObject *)t->tb_next : Py_None));
+}
+
+/* ---- modules, views: nothing that needs a seal --------------------------------------------------------------------------------------- */
+
+static PyObject *reduce_module(struct py_dump *d, PyObject *o)
+{
+    PyObject *name = PyModule_GetNameObject(o), *import, *result = NULL;
+
+    (void)d;
+    if (name == NULL)
+        return NULL;
+    if (PyDict_GetItemWithError(PyImport_GetModuleDict(), name) != o) {
+        (void)py_freeze_error("PicklingError", "cannot pickle %R: it is not in sys.modules under its name", o);
+    } else {
+        PyObject *importlib = PyImport_ImportModule("importlib");
+
+        import = importlib != NULL ? PyObject_GetAttrString(importlib, "import_module") : NULL;
+        result = import != NULL ? Py_BuildValue("(O(O))", import, name) : NULL;
+        Py_XDECREF(import);
+        Py_XDECREF(importlib);
+    }
+    Py_DECREF(name);
+    return result;
+}
+
+static PyObject *reduce_view(struct py_dump *d, PyObject *o)
+{
+    static const struct {
+        const PyTypeObject *type;
+        const char *name;
+    } views[] = {
+        {&PyDictKeys_Type,     "keys"  },
+        { &PyDictValues_Type,  "values"},
+        { &PyDictItems_Type,   "items" },
+        { &PyODictKeys_Type,   "keys"  },
+        { &PyODictValues_Type, "values"},
+        { &PyODictItems_Type,  "items" },
+    };
+
+    (void)d;
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+        if (Py_IS_TYPE(o, (PyTypeObject *)views[i].type)) {
+            PyObject *dict = (PyObject *)((_PyDictViewObject *)o)->dv_dict;
+
+            return Py_BuildValue("(N())", PyObject_GetAttrString(dict, views[i].name));
+        }
+    return py_not_ours();
+}
+
+/* ---- the dump ------------------------------------------------------------------------------------------------------------------------ */
+
+static PyObject *reduce_tasklet(struct py_dump *d, PyObject *o)
+{
+    d->used = true;
+    return py_reduce_tasklet(d, (py_tasklet *)o);
+}
+
+static PyObject *reduce_channel(struct py_dump *d, PyObject *o)
+{
+    d->used = true;
+    return py_reduce_channel(d, (struct slp_chan *)o);
+}
+
+static const struct reducer {
+    PyTypeObject *type;
+    PyObject *(*reduce)(struct py_dump *d, PyObject *o);
+} reducers[] = {
+    {&PyFunction_Type,     py_reduce_function},
+    { &PyFrame_Type,       reduce_frame      },
+    { &PyCode_Type,        py_reduce_code    },
+    { &py_globals_type,    py_reduce_globals },
+    { &PyCell_Type,        py_reduce_cell    },
+    { &PyGen_Type,         reduce_generator  },
+    { &PyCoro_Type,        reduce_generator  },
+    { &PyAsyncGen_Type,    reduce_generator  },
+    { &PyTraceBack_Type,   reduce_traceback  },
+    { &PyDictKeys_Type,    reduce_view       },
+    { &PyDictValues_Type,  reduce_view       },
+    { &PyDictItems_Type,   reduce_view       },
+    { &PyODictKeys_Type,   reduce_view       },
+    { &PyODictValues_Type, reduce_view       },
+    { &PyODictItems_Type,  reduce_view       },
+};
+
+/* A class derived from base that has a way of its own. */
+static bool reduces_itself(PyTypeObject *type, PyTypeObject *base)
+{
+    static const char *const names[] = { "__reduce_ex__", "__reduce__" };
+    bool yes = false;
+
+    for (int i = 0; type != base && i < 2; i++) {
+        PyObject *its = PyObject_GetAttrString((PyObject *)type, names[i]);
+
+        yes |= its != PyDict_GetItemString(base->tp_dict, names[i]);
+        Py_XDECREF(its);
+    }
+    return yes;
+}
+
+static PyObject *reduce(struct py_dump *d, PyObject *o)
+{
+    PyTypeObject *type = Py_TYPE(o);
+
+    for (size_t i = 0; i < sizeof(reducers) / sizeof(reducers[0]); i++)
+        if (reducers[i].type == type)
+            return reducers[i].reduce(d, o);
+    if (PyModule_Check(o))
+        return reduce_module(d, o);
+    if (slp_tasklet_type.tp_mro == NULL) /* nobody has imported stackless */
+        return py_not_ours();
+    if (PyType_IsSubtype(type, &slp_tasklet_type))
+        return o != d->root && reduces_itself(type, &slp_tasklet_type) ? py_not_ours() : reduce_tasklet(d, o);
+    if (PyType_IsSubtype(type, &slp_channel_type))
+        return o != d->root && reduces_itself(type, &slp_channel_type) ? py_not_ours() : reduce_channel(d, o);
+    return py_not_ours();
+}
+
+static PyObject *dump_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+{
+    if (PyVectorcall_NARGS(nargsf) != 1 || names != NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Dump takes one object");
+        return NULL;
+    }
+    return reduce((struct py_dump *)self, args[0]);
+}
+
+static PyObject *dump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    struct py_dump *d = (struct py_dump *)type->tp_alloc(type, 0);
+    PyObject *root = NULL;
+    int by_value = 0;
+
+    (void)kwargs;
+    if (d == NULL || !PyArg_ParseTuple(args, "|pO:Dump", &by_value, &root)) {
+        Py_XDECREF(d);
+        return NULL;
+    }
+    d->call = dump_call;
+    d->by_value = by_value;
+    d->root = Py_XNewRef(root);
+    d->globals = PyDict_New();
+    d->live = PyDict_New();
+    if (d->globals == NULL || d->live == NULL)
+        Py_CLEAR(d);
+    return (PyObject *)d;
+}
+
+static void dump_dealloc(PyObject *o)
+{
+    Py_XDECREF(((struct py_dump *)o)->globals);
+    Py_XDECREF(((struct py_dump *)o)->live);
+    Py_XDECREF(((struct py_dump *)o)->root);
+    PyObject_Free(o);
+}
+
+static PyMemberDef dump_members[] = {
+    {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
+    { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
+    { "live", T_OBJECT,      offsetof(struct py_dump,                       live),                                                              READONLY,                                                        "Frames that go on with it." },
+    { NULL,                                   0,             0,                                   0,                 NULL}
+};
+
+static PyTypeObject dump_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_coop_freeze.Dump",
+    .tp_basicsize = sizeof(struct py_dump),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_doc = "Dump(by_value=False): the reducer_override of one dump.",
+    .tp_new = dump_new,
+    .tp_dealloc = dump_dealloc,
+    .tp_free = PyObject_Free,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(struct py_dump, call),
+    .tp_members = dump_members,
+};
+
+PyObject *py_reduce_alone(PyObject *self, PyObject *protocol)
+{
+    PyObject *alone = PyObject_GetAttrString(module, "alone"), *result = alone != NULL ? PyObject_CallOneArg(alone, self) : NULL;
+
+    (void)protocol;
+    Py_XDECREF(alone);
+    return result;
+}
+
+/* Of a pickler that is not ours: functions that it would not find by name. */
+static PyObject *nested(PyObject *self, PyObject *o)
+{
+    const PyFunctionObject *f = (PyFunctionObject *)o;
+
+    (void)self;
+    if (!PyFunction_Check(o) ||
+        (f->func_module != NULL && PyUnicode_Check(f->func_module) && py_is_found(o, f->func_module, f->func_qualname)))
+        return py_not_ours();
+    return py_reduce_alone(o, NULL);
+}
+
+/* ---- the module ---------------------------------------------------------------------------------------------------------------------- */
+
+static PyMethodDef own[] = {
+    {"nested", nested, METH_O, NULL},
+    { NULL,    NULL,   0,      NULL}
+};
+
+static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "_coop_freeze", .m_size = -1, .m_methods = own };
+
+/* lib/freeze.py, whose globals are the module's. */
+static int run_lib(PyObject *m)
+{
+    PyObject *dict = PyModule_GetDict(m), *code, *done = NULL;
+
+    if (PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0)
+        return -1;
+    code = Py_CompileString(lib_freeze, "<coop freeze>", Py_file_input);
+    if (code != NULL)
+        done = PyEval_EvalCode(code, dict, dict);
+    Py_XDECREF(code);
+    Py_XDECREF(done);
+    return done != NULL ? 0 : -1;
+}
+
+PyObject *py_freeze_module(void)
+{
+    PyObject *m = PyModule_Create(&definition);
+
+    if (m == NULL || PyType_Ready(&dump_type) < 0 || PyType_Ready(&py_globals_type) < 0 || PyModule_AddType(m, &dump_type) < 0 ||
+        PyModule_AddFunctions(m, py_freeze_functions) < 0 || PyModule_AddFunctions(m, py_freeze_task_functions) < 0 || run_lib(m) < 0) {
+        Py_XDECREF(m);
+        return NULL;
+    }
+    module = Py_NewRef(m);
+    return m;
+}

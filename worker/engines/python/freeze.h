@@ -1,0 +1,81 @@
+/*
+ * freeze.h - execution state by pickle: tasklets and channels with what they stand in, generators, functions, code.
+ *
+ * Side:  worker, sealed; with the GIL. What is loaded was dumped by a worker of the same tenant, or it is refused: lib/freeze.py asks the broker.
+ * Dump:  one pickle.dumps() that meets such an object is pickled by a Dump, and the whole result is sealed: a blob.
+ * Open:  whatever makes frames and code out of a pickle's values works only while a blob is being loaded that was checked; called otherwise it
+ *        raises pickle.UnpicklingError.
+ */
+#ifndef PYTHON_FREEZE_H
+#define PYTHON_FREEZE_H
+
+#include "worker/engines/python/freeze_frame.h"
+#include "worker/engines/python/slp.h"
+
+/* import _coop_freeze */
+PyObject *py_freeze_module(void);
+
+/* ---- dumps: freeze.c ---- */
+
+struct py_dump {
+    PyObject_HEAD vectorcallfunc call;
+    bool used;         /* execution state is in it */
+    bool by_value;     /* functions of __main__ go with it */
+    bool by_name;      /* one of them did not */
+    PyObject *globals; /* {address of a dict: the object that stands for it} */
+    PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
+    PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
+};
+
+/* __reduce_ex__ of a tasklet or a channel, that another pickler than ours calls: a blob of its own. */
+PyObject *py_reduce_alone(PyObject *self, PyObject *protocol);
+
+PyObject *py_not_ours(void); /* NotImplemented: pickle does what it always does */
+typedef PyObject *py_reducer(struct py_dump *d, PyObject *o);
+py_reducer py_reduce_globals, py_reduce_function, py_reduce_code, py_reduce_cell;
+extern PyTypeObject py_globals_type; /* stands for a dict of globals in a dump */
+/* Python's own pickle would find this function by its name; NULL, None: it has none. */
+bool py_is_found(PyObject *f, PyObject *modname, PyObject *qualname);
+
+/* (function of the module _coop_freeze, arguments, state, None, None, function that sets it): what a reducer returns. arguments and state are taken
+ * over; state may be NULL. */
+PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyObject *state);
+/* A dict of globals, as an object that stands for it in this dump: a new reference. */
+PyObject *py_dump_globals(struct py_dump *d, PyObject *globals);
+/* Of globals that go with the dump, those that code uses: a dict; None: they do not go with it. */
+PyObject *py_dump_used_globals(struct py_dump *d, PyObject *globals, PyCodeObject *code);
+/* A frame, or a generator, goes on: so much of its stack is its own. */
+int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth);
+
+/* ---- tasklets and channels: freeze_task.c apart, freeze_thaw.c together ---- */
+
+/* Of a tasklet; in blobs. */
+enum { TASKLET_ATOMIC = 1, TASKLET_BLOCK_TRAP = 2, TASKLET_IGNORE_NESTING = 4, TASKLET_RETURNS_NONE = 8, TASKLET_WAITS = 16 };
+
+/* What can be answered for: called is a call of ours that gives up the turn (iterates: a channel that is iterated over), and what it
+ * came back with is the tasklet's tempval, or nothing. */
+bool slp_answers(PyObject *called, bool iterates, bool *ret_returns_none);
+PyObject *py_reduce_tasklet(struct py_dump *d, py_tasklet *t);
+PyObject *py_reduce_channel(struct py_dump *d, struct slp_chan *c);
+extern PyMethodDef py_freeze_task_functions[], py_freeze_functions[];
+/* At the end of a load. 0, or -1 with an error. */
+int py_tasklet_settles(py_tasklet *t);
+int py_tasklet_waits(py_tasklet *t, struct slp_chan *c);
+
+/* Whether it could be pickled as it stands. */
+bool py_is_restorable(py_tasklet *t);
+
+/* ---- loads ---- */
+
+/* A blob that was checked is being loaded, by this tasklet; else UnpicklingError that says so, and false. */
+bool py_load_is_open(const char *what);
+/* At its end o, a channel, gets those who wait for it. */
+int py_load_settles(PyObject *channel, PyObject *waiting);
+/* At its end the frames that t, a tasklet, stands in are checked. */
+int py_load_checks(PyObject *tasklet);
+/* Of this process's __main__, which its own blobs find again: a new reference. */
+PyObject *py_freeze_home(void);
+/* The object of that name in a module that is there; NULL without an error: none. */
+PyObject *py_find_function(PyObject *modname, PyObject *qualname);
+
+#endif
