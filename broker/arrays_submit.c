@@ -16,18 +16,19 @@
 static int check_range(const struct jobs_order *o, const Pb__ArrayRange *r, uint64_t *ret_tasks, struct jobs_refusal *no)
 {
     uint64_t bound = tenant_bound(o->tenant, QUOTA_ARRAY), n;
+    bool said = bound != TENANT_NO_BOUND;
     char why[ARRAY_RANGE_WHY];
 
     if (array_range_check(r, why) != 0)
         return jobs_refuse(no, -EINVAL, "%s", why);
     n = array_range_count(r);
-    if (bound == TENANT_NO_BOUND)
+    if (!said)
         bound = ARRAYS_TASKS;
     if (bound > ARRAYS_MAX)
         bound = ARRAYS_MAX;
     if (n > bound)
-        return jobs_refuse(no, -EDQUOT, "an array of %" PRIu64 "%s tasks: tenant %s may have at most %" PRIu64 " in one (max_array)", n,
-                           n == UINT64_MAX ? " or more" : "", o->tenant->name, bound);
+        return jobs_refuse(no, -EDQUOT, "an array of %" PRIu64 "%s tasks: tenant %s may have at most %" PRIu64 " in one (max_array%s)", n,
+                           n == UINT64_MAX ? " or more" : "", o->tenant->name, bound, said ? "" : ": the most where that does not say so");
     if (o->spec->stdin_mode == PB__STDIN_MODE__STDIN_MODE_STREAM)
         return jobs_refuse(no, -EINVAL, "an array's tasks cannot share one stream as their standard input; give it inline");
     *ret_tasks = n;

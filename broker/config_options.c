@@ -142,7 +142,7 @@ static int add_uid(struct config *c, const char *value, char why[CONFIG_WHY])
     unsigned long uid;
 
     if (name == NULL || name == value || (size_t)(name - value) >= sizeof(number))
-        return refuse(why, "wants UID=NAME");
+        return refuse(why, "wants UID=NAME; in a file, a mapping: UID: NAME");
     snprintf(number, sizeof(number), "%.*s", (int)(name++ - value), value);
     if (parse_number(number, UINT32_MAX - 1, &uid) != 0)
         return refuse(why, "'%s' is not a uid", number);

@@ -50,7 +50,7 @@ static int may_connect(void *ctx, const struct rep_origin *from)
         return 1; /* its token will say */
     if (from->uid == 0 || from->uid == geteuid())
         return 1;
-    if (p->ids > 0 && from->uid > p->first_id && from->uid - p->first_id <= p->ids)
+    if (p->all > 0 && from->uid > p->all_first && from->uid - p->all_first <= p->all)
         return 0;
     return b->places.shared;
 }

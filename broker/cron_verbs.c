@@ -61,7 +61,7 @@ static int check_spec(struct broker *b, const struct jobs_order *o, struct jobs_
     uint64_t tasks;
     int rc;
 
-    dry.dry_run = true;
+    dry.dry_run = dry.later = true;
     s->schedule->cron = s->schedule->zone = s->idem_key = (char *)protobuf_c_empty_string;
     rc = plans_submit(b, &dry, id, &tasks, no);
     s->schedule->cron = cron;

@@ -17,6 +17,7 @@
 #include "broker/descriptors.h"
 #include "broker/privilege.h"
 #include "broker/small_file.h"
+#include "broker/uid_range.h"
 #include "coop/exit_codes.h"
 #include "json_text.h"
 #include "log.h"
@@ -208,9 +209,9 @@ static void try_subids(struct doctor *d, struct answer *a)
         detail(a, "no range is used");
         return;
     }
-    detail(a, "nobody else was given %u to %u", p->first_id, p->first_id + p->ids);
-    look_in_subids("/etc/subuid", p->first_id, (uint64_t)p->ids + 1, a);
-    look_in_subids("/etc/subgid", p->first_id, (uint64_t)p->ids + 1, a);
+    detail(a, "nobody else was given %u to %u", p->all_first, p->all_first + p->all);
+    look_in_subids("/etc/subuid", p->all_first, (uint64_t)p->all + 1, a);
+    look_in_subids("/etc/subgid", p->all_first, (uint64_t)p->all + 1, a);
 }
 
 /* ---- directories -------------------------------------------------------------------------------------------------------------------- */
@@ -408,7 +409,7 @@ int doctor_run(const struct config *c)
         fprintf(stderr, "coopd: %s: %s\n", c->worker, strerror(errno));
         return COOP_EXIT_CONFIG;
     }
-    privilege_make_range(&d.privilege);
+    privilege_make_range(&d.privilege, UID_RANGE_FEWEST);
     snprintf(name, sizeof(name), "/doctor/%d", (int)getpid()); /* groups of its own: not those of a broker that runs */
     (void)cgroup_open(&d.cgroups, name, d.privilege.user.uid, c->cgroup);
     rc = look(&d, worker);

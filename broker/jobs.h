@@ -53,7 +53,7 @@ struct waiting;
 #define JOB_INFRA_ATTEMPTS 3           /* attempts in all, when each loses its worker */
 #define JOB_GRACE_US       2000000     /* between a cancel's SIGTERM and SIGKILL */
 #define JOB_DETAIL         512         /* a refused call with its arguments and what to do about it */
-#define JOB_SPEC_CACHE     (32u << 20) /* bytes of memory for the specs of waiting jobs; the rest is read from the store */
+#define JOB_SPEC_CACHE     (24u << 20) /* bytes of memory for the specs of waiting jobs; the rest is read from the store */
 #define JOB_SUCCESS_CODES  16          /* exit codes that a spec may call a success */
 #define JOB_RETRY_MAX_US   (24 * 3600 * 1000000ull)
 
@@ -270,6 +270,7 @@ struct jobs_order {
     const char *queue; /* that a token is bound to: it hears of no other's jobs; NULL or "": any */
     Pb__JobSpec *spec; /* as it came, with limits there; what is not given, and what the broker sets, is filled in */
     bool of_clock;     /* a cron entry's time has come: its tenant's submit rate is not asked, all else is */
+    bool later;        /* only kept: what waits at the moment is nothing to it */
     bool dry_run;      /* only checked, and filled in: done is not called, ret_id is "" */
     /* Once, when it is committed (0) or cannot be (-errno). existing: an older one with the same idem_key. May be called before jobs_submit() returns. */
     void (*done)(void *ctx, const char *id, const Pb__Limits *limits, bool existing, int status);

@@ -128,9 +128,13 @@ static void decide_signal(struct job *job, int sig)
 }
 
 /* The worker's own, fit for a log and a terminal. */
-static const char *words_of(const Pb__JobError *e, char *buf, size_t size)
+static const char *words_of(const struct job *job, const Pb__JobError *e, char *buf, size_t size)
 {
-    return log_escape(buf, size, e != NULL ? e->message : "", e != NULL ? strlen(e->message) : 0);
+    const char *type = e != NULL && job->crew->engine->names_errors ? e->type : "", *message = e != NULL ? e->message : "";
+    char text[JOB_DETAIL];
+
+    snprintf(text, sizeof(text), "%s%s%s", type, type[0] != '\0' && message[0] != '\0' ? ": " : "", message);
+    return log_escape(buf, size, text, strlen(text));
 }
 
 /*
@@ -187,8 +191,8 @@ void jobs_on_result(struct job *job, const Pb__Result *r)
         else
             jobs_decide(job, CA(EXIT), "it ended with exit code %d", r->exit_code);
         break;
-    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION: jobs_decide(job, CA(EXCEPTION), "%s", words_of(r->error, text, 128)); break;
-    case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(r->error, text, sizeof(text))); break;
+    case PB__RESULT_KIND__RESULT_KIND_EXCEPTION: jobs_decide(job, CA(EXCEPTION), "%s", words_of(job, r->error, text, 128)); break;
+    case PB__RESULT_KIND__RESULT_KIND_CANNOT_RUN: jobs_decide(job, CA(BAD_SPEC), "%s", words_of(job, r->error, text, sizeof(text))); break;
     case PB__RESULT_KIND__RESULT_KIND_SIGNAL:
         job->end.signal = r->signal;
         decide_signal(job, r->signal);

@@ -21,6 +21,7 @@ static const struct {
     { "RETRY_WAIT",    "an attempt has failed, and the pause before the next one is not over"                   },
     { "DRAINING",      "the broker begins no jobs at the moment"                                                },
     { "NO_WORKER",     "it has a place, and its engine has no worker for it yet"                                },
+    { "TEMPLATE",      "its template is to give a child first: another job tries, and it is next"               },
     { "NO_SLOT",       "all places are taken, and it is among the next"                                         },
     { "FAIRSHARE",     "others are served first: they have had less of what they are entitled to, or came first"},
     { "QUOTA_RUNNING", "as many jobs of its tenant run as may"                                                  },

@@ -110,12 +110,12 @@ static void settle(struct job *job)
     struct tenant *t = tenants_of_job(&job->broker->tenants, job_tenant(job));
 
     if (job->entry != NULL && job->entry->claimed)
-        job->cost_settled += jobs_settle(&job->broker->jobs, job->entry, job->assigned_at != 0 ? &job->usage : NULL);
+        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : jobs_settle_unbegun(job);
     fill_usage(job, &used);
     use = (struct tenant_use){
         .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us
     };
-    if (t != NULL && job->interp != NULL && job->assigned_at != 0)
+    if (t != NULL && (job->interp != NULL || job->builds != NULL) && job->assigned_at != 0)
         job->cost_settled += jobs_charge(&job->broker->jobs, t, &use);
     if (t != NULL)
         tenant_used(t, loop_wall_us(), &use);

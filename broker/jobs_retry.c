@@ -140,7 +140,7 @@ int job_add_attempt(struct job *job, const struct store_attempt *a)
 static void describe(const struct job *job, Pb__Cause cause, const char *detail, struct store_attempt *ret)
 {
     *ret = (struct store_attempt){ .n = job->attempt, .epoch = job->epoch, .cause = cause };
-    ret->started_us = job->started_us != 0 ? job->started_us : job->claimed_us;
+    ret->started_us = job->claimed_us != 0 ? job->claimed_us : job->started_us; /* wall time counts from there, too */
     ret->ended_us = job->ended_us != 0 ? job->ended_us : loop_wall_us();
     ret->cpu_us = job->usage.cpu_user_us + job->usage.cpu_sys_us;
     ret->infra = job_cause_fault(cause) == JOB_FAULT_PLATFORM;
@@ -198,7 +198,7 @@ static void close_attempt(struct job *job, Pb__Cause cause, const char *detail, 
     if (job_add_attempt(job, ret) != 0)
         log_event(LOG_LEVEL_ERROR, "attempt_lost", "job=%s attempt=%u error=\"no memory\"", job->id, job->attempt);
     if (job->entry->claimed)
-        job->cost_settled += jobs_settle(&job->broker->jobs, job->entry, job->assigned_at != 0 ? &job->usage : NULL);
+        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : jobs_settle_unbegun(job);
     push_usage(job);
 }
 

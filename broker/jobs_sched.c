@@ -93,6 +93,7 @@ void jobs_sched_cost(struct jobs *j, struct waiting *w, const struct store_job *
 int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *row)
 {
     struct sched_use use[SCHED_USES_MAX];
+    struct template *t;
     unsigned n = 0;
     int rc;
 
@@ -101,6 +102,9 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
     use[n].limiter = gate_of(j, w);
     if (use[n].limiter != NULL)
         use[n++].n = 1;
+    t = row->template[0] != '\0' ? templates_find(j->broker, w->tenant->id, row->template) : NULL;
+    if (t != NULL)
+        use[n++] = (struct sched_use){ template_gate(t), 1 };
     rc = limiters_uses(j->broker, w->tenant, row->limiters, w->array, use, n);
     if (rc < 0)
         return rc;
@@ -135,6 +139,14 @@ int jobs_sched_put(struct jobs *j, struct waiting *w)
 void jobs_sched_take(struct jobs *j, struct waiting *w)
 {
     sched_take(scheduler(j), &w->sched, j->broker->loop.now_us);
+}
+
+double jobs_settle_unbegun(struct job *job)
+{
+    Pb__Usage held = PB__USAGE__INIT;
+
+    held.wall_us = job->broker->loop.now_us - job->ready_at;
+    return jobs_settle(&job->broker->jobs, job->entry, job->crew->template != NULL ? &held : NULL);
 }
 
 double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
@@ -288,6 +300,8 @@ static void take_claim(struct jobs *j, struct waiting *w)
         jobs_cannot_have(job, "this broker has no engine '%.32s'", job->engine);
     else if (job->templated && job->template == NULL)
         jobs_cannot_have(job, "the template of the job has been removed");
+    else if (job->template != NULL)
+        template_on_claim(job->template);
 }
 
 static void on_no_more(struct jobs *j)

@@ -414,6 +414,8 @@ int jobs_prepare(struct jobs *j, const struct jobs_order *o, uint64_t tasks, uin
         return jobs_refuse(no, rc, "out of memory");
     if (o->spec->idem_key[0] != '\0')
         rc = look_up(j, o, hash, ret_id, no);
+    if (o->later && tasks <= tenant_bound(o->tenant, QUOTA_QUEUED))
+        tasks = 0;
     if (rc == 0 && waiting_count(&j->table) + tasks > b->config.max_queued)
         rc = jobs_refuse(no, -EDQUOT, "%u jobs are waiting already, the most this broker takes (--max-queued)", b->config.max_queued);
     if (rc == 0)

@@ -23,10 +23,11 @@ struct broker;
 struct control_call;
 struct tenant;
 
-#define LIMITER_KEY     64                   /* bytes: letters, digits, '-', '_', '.', '/', ':' */
-#define LIMITERS_OF_JOB (SCHED_USES_MAX - 2) /* one is left for the array that a task belongs to, one for its engine's workers */
-#define LIMITERS_MAX    1000                 /* of a tenant */
-#define LIMITERS_WHY    256
+#define LIMITER_KEY 64 /* bytes: letters, digits, '-', '_', '.', '/', ':' */
+#define LIMITERS_OF_JOB                                                                                                                    \
+    (SCHED_USES_MAX - 3)  /* one is left for the array that a task belongs to, one for its engine's workers, one for its template */
+#define LIMITERS_MAX 1000 /* of a tenant */
+#define LIMITERS_WHY 256
 
 struct limiter {
     struct sched_limiter sched;

@@ -278,6 +278,16 @@ static int lock_run_dir(struct broker *b)
     return -EBUSY;
 }
 
+enum { UIDS_FEWEST = 2048 }; /* half of them may be spares': crew_spares() */
+
+/* One for each that may live at once. What a reload makes of them later has to do with these. */
+static uint32_t uids_wanted(const struct config *c)
+{
+    uint64_t n = (uint64_t)c->workers + c->interpreters + (uint64_t)c->pool * ENGINE_COUNT + TEMPLATES_ALIVE;
+
+    return n < UIDS_FEWEST ? UIDS_FEWEST : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 /*
  * What only root can do, then root no more. Nothing has been read that another user wrote, and there is one thread.
  */
@@ -299,7 +309,7 @@ static int take_places(struct broker *b)
     }
     if (!p->was_root && (rc = lock_run_dir(b)) != 0) /* first: an earlier broker's janitor may be removing the groups we are to find */
         return rc;
-    privilege_make_range(p);
+    privilege_make_range(p, uids_wanted(&b->config));
     cgroup_open(&b->cgroups, b->config.run_dir, p->user.uid, b->config.cgroup);
     rc = privilege_give_up(p, &step);
     if (rc != 0) {

@@ -633,7 +633,7 @@ static void on_deadline(void *ctx)
         return;
     }
     if (w->role == WORKER_FORKED) {
-        template_child_failed(w->of, w, "its child did not say hello in time");
+        template_child_late(w);
         return;
     }
     if (w->role == WORKER_TEMPLATE && w->gone) {

@@ -1,5 +1,6 @@
 /* privilege.c - see privilege.h. Read steps[] first: it is the order in which root is given up. */
 #include "broker/privilege.h"
+#include "broker/uid_range.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +74,7 @@ int privilege_choose(struct privilege *p, const char *wanted, char why[PRIVILEGE
     const struct id_range *range;
     int rc;
 
-    *p = (struct privilege){ .was_root = geteuid() == 0, .userns_fd = -1 };
+    *p = (struct privilege){ .was_root = geteuid() == 0, .userns_fd = -1, .ids_fd = -1 };
     if (!p->was_root) {
         p->user = (struct broker_user){ .uid = geteuid(), .gid = getegid() };
         snprintf(p->user.name, sizeof(p->user.name), "%u", (unsigned)geteuid());
@@ -98,8 +99,8 @@ int privilege_choose(struct privilege *p, const char *wanted, char why[PRIVILEGE
         snprintf(p->why_no_range, sizeof(p->why_no_range), "this user namespace has no ids for workers (/proc/self/uid_map)");
         return 0;
     }
-    p->first_id = range->first;
-    p->ids = range->count - 1;
+    p->first_id = p->all_first = range->first;
+    p->ids = p->all = range->count - 1;
     return 0;
 }
 
@@ -265,21 +266,40 @@ void privilege_finish(struct privilege *p)
     if (p->userns_fd >= 0)
         close(p->userns_fd);
     p->userns_fd = -1;
+    if (p->ids_fd >= 0)
+        close(p->ids_fd);
+    p->ids_fd = -1;
 }
 
-void privilege_make_range(struct privilege *p)
+/* Inside, and as the machine counts: n is first_id + n, so that the first that may be a worker's is one above. */
+static int take_ids(struct privilege *p, uint32_t want)
 {
-    const char *what;
+    uint32_t first;
+    int rc = uid_range_take(UID_RANGE_FILE, p->first_id + 1, p->ids, want, &first, &p->ids);
+
+    if (rc < 0)
+        return rc;
+    p->ids_fd = rc;
+    p->first_id = first - 1;
+    return 0;
+}
+
+void privilege_make_range(struct privilege *p, uint32_t want)
+{
+    const char *what = "taking a part of the range, " UID_RANGE_FILE;
     int rc;
 
     if (p->ids == 0)
         return;
-    rc = make_namespace(p, &what);
+    rc = take_ids(p, want);
+    if (rc == 0)
+        rc = make_namespace(p, &what);
     if (rc == 0)
         return;
     privilege_finish(p);
     p->ids = 0;
-    snprintf(p->why_no_range, sizeof(p->why_no_range), "no user namespace with a range of ids: %s: %s", what, strerror(-rc));
+    snprintf(p->why_no_range, sizeof(p->why_no_range), "no user namespace with a range of ids: %s: %s", what,
+             rc == -EUSERS ? "other brokers of root have all of it" : strerror(-rc));
 }
 
 /* ---- giving it up --------------------------------------------------------------------------------------------------------------- */

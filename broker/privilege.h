@@ -24,13 +24,15 @@ struct privilege {
      */
     int userns_fd;
     uint32_t first_id, ids;
+    uint32_t all_first, all;          /* what they are part of: uids of workers of any broker of root's here, from all_first + 1 on */
+    int ids_fd;                       /* holds them: uid_range.h; -1: none does */
     char why_no_range[PRIVILEGE_WHY]; /* "" when there is one, and when root is not who started us */
 };
 
 /* wanted: --user, "" for none. why: a sentence on failure. */
 int privilege_choose(struct privilege *p, const char *wanted, char why[PRIVILEGE_WHY]);
-/* Never fails: without a range the workers have our own uid. */
-void privilege_make_range(struct privilege *p);
+/* want: so many uids, or as many as there are that no other broker has. Never fails: without a range the workers have our own uid. */
+void privilege_make_range(struct privilege *p, uint32_t want);
 /* ret_step: the step that failed. */
 int privilege_give_up(const struct privilege *p, const char **ret_step);
 void privilege_finish(struct privilege *p);

@@ -30,7 +30,7 @@ struct sched_limiter;
 #define SCHED_PRIORITIES   5
 #define SCHED_BANDS        (3 * SCHED_PRIORITIES) /* class and priority: 0 goes first */
 #define SCHED_PATIENCE     32                     /* of each band: so many claims of its tenant may pass it by */
-#define SCHED_USES_MAX     10
+#define SCHED_USES_MAX     11
 #define SCHED_UNLIMITED    UINT32_MAX /* max of a limiter */
 #define SCHED_HALF_LIFE_US (86400ull * 1000000)
 #define SCHED_COST_MIN     1e-6 /* of a job: nothing is for free */

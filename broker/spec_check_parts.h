@@ -15,7 +15,7 @@ enum {
     SPEC_LABEL_VALUE = 255,
     SPEC_LABELS = 64,
     SPEC_IDEM = 255,
-    SPEC_LIMITERS = SCHED_USES_MAX - 2, /* as limiters.h: one is left for the array of a task, one for its crew */
+    SPEC_LIMITERS = SCHED_USES_MAX - 3, /* as limiters.h: one is left for the array of a task, one for its crew, one for its template */
     SPEC_LIMITER_N = 1000000,
     SPEC_ATTEMPTS = 1000,
     SPEC_INFRA = 100,

@@ -84,6 +84,7 @@ static void build(struct template *t)
     }
     t->state = TEMPLATE_BUILDING;
     t->began_at = b->loop.now_us;
+    t->children = 0;
     t->why[0] = '\0';
     b->templates.alive++;
     estate_count(t->estate, ESTATE_TEMPLATES_ALIVE, 1);
@@ -132,8 +133,12 @@ void template_prepare(struct template *t)
 
     if (b->phase == BROKER_DRAINING)
         return;
-    if (t->state == TEMPLATE_COLD && wanted && t->worker == NULL)
-        build(t);
+    if (t->state == TEMPLATE_COLD && wanted && t->worker == NULL) {
+        if (template_quarantine_us(t) > 0)
+            template_refuse_quarantined(t);
+        else
+            build(t);
+    }
     if (t->state != TEMPLATE_BUILDING || t->worker != NULL || t->job == NULL || t->job->end.cause != CA(NONE))
         return;
     take_zygote(t);
@@ -246,6 +251,7 @@ void template_has_child(struct template *t, struct worker *child)
     t->forks++;
     t->losses = 0;
     used(t);
+    template_proved(t);
 }
 
 /* Before its hello nobody knows its process, and it is over at once. */
@@ -258,6 +264,12 @@ void template_child_failed(struct template *t, struct worker *child, const char 
     pool_kill(child);
     if (under_way)
         template_broke(t, "%s", why);
+}
+
+void template_child_late(struct worker *child)
+{
+    child->of->late = child->of->forking == child;
+    template_child_failed(child->of, child, "its child did not say hello in time");
 }
 
 /* The link of a child that has not said hello; or one on which two processes write: of the two the one that it is not for is a template that has kept it. */
@@ -363,7 +375,7 @@ static void fail_build(struct template *t, const struct job *job)
     }
     template_fail_asks(t, &f);
     /* a process that was lost has been made anew already, as often as one is */
-    template_fail_waiting(t, jobs_fault(job) == JOB_FAULT_PLATFORM && job->end.cause != CA(WORKER_LOST),
+    template_fail_waiting(t, t->late || (jobs_fault(job) == JOB_FAULT_PLATFORM && job->end.cause != CA(WORKER_LOST)),
                           t->why[0] != '\0' ? t->why : "its init ended the process");
 }
 
@@ -384,9 +396,13 @@ void template_job_ended(struct template *t, const struct job *job)
               (unsigned long long)t->forks, t->why);
     if (was_building && job->end.cause == CA(OK))
         snprintf(t->why, sizeof(t->why), "its init ended the process instead of returning");
+    if (t->stored && jobs_fault(job) == JOB_FAULT_JOB)
+        template_failed(t);
+    template_check_gate(t); /* first: who gives its slot back is not failed */
     if (was_building ? !lost || t->losses >= TEMPLATE_LOSSES || t->asks != NULL
                      : job->end.cause != CA(OK) && (!lost || t->losses >= TEMPLATE_LOSSES))
         fail_build(t, job);
+    t->late = false;
     if (t->worker != NULL && t->worker->phase != WORKER_ENDING)
         pool_kill(t->worker); /* it was not told of its job yet */
     if (t->worker == NULL)

@@ -93,7 +93,7 @@ static bool has_workers(const struct template *t)
 static bool is_over(const struct template *t)
 {
     return (t->removed || !t->stored) && t->refs == 0 && t->job == NULL && t->asks == NULL && crew_waiting(&t->crew) == 0 &&
-           !has_workers(t);
+           t->gate.known == 0 && !has_workers(t);
 }
 
 static void on_tidy(void *ctx)
@@ -242,7 +242,11 @@ void template_status(const struct template *t, Pb__TemplateStatus *ret)
     ret->name = (char *)t->name;
     ret->version = t->version;
     ret->engine = (char *)t->crew.engine->name;
-    ret->state = (char *)(t->removed ? "removed" : t->state == TEMPLATE_COLD && t->why[0] != '\0' ? "failed" : words[t->state]);
+    ret->state = (char *)(t->removed                                                   ? "removed"
+                          : t->state == TEMPLATE_COLD && template_quarantine_us(t) > 0 ? "quarantined"
+                          : t->state == TEMPLATE_COLD && t->why[0] != '\0'             ? "failed"
+                                                                                       : words[t->state]);
+    ret->quarantine_us = template_quarantine_us(t);
     ret->forks = t->forks;
     ret->created_us = t->created_us;
     ret->build_us = t->build_us;

@@ -21,6 +21,7 @@
 #include "broker/den.h"
 #include "broker/loop.h"
 #include "broker/pool.h"
+#include "broker/sched.h"
 #include "broker/store.h"
 #include "job_limits.h"
 
@@ -56,6 +57,12 @@ struct template
     struct timer idle;
     char why[TEMPLATE_WHY]; /* why its last process ended, when that was not well; "" */
     unsigned losses;        /* in a row */
+    unsigned children;      /* that this process has given */
+    unsigned failures;      /* its own, in a row */
+    unsigned quarantines;   /* in a row */
+    bool late;              /* its process is ended because a child was: it may be the machine that is slow */
+    uint64_t quarantine_until_us;
+    struct sched_limiter gate; /* its jobs pass it: template_trust.c; reason NULL: none has come yet */
     uint64_t forks, created_us, build_us, began_at;
     uint64_t fork_us;                /* the last: from the order to the child that may have a job */
     uint64_t ordered_at, ordered_of; /* when; of which zygote's life */
@@ -107,12 +114,23 @@ void template_on_warm(struct template *t);
 void template_on_hello(struct worker *child);
 void template_has_child(struct template *t, struct worker *child);
 void template_child_failed(struct template *t, struct worker *child, const char *why);
+void template_child_late(struct worker *child);
 void template_link_gone(struct template *t, struct worker *w, int why);
 void template_fork_refused(struct template *t, int error);
 void template_worker_ended(struct template *t, const struct worker *w);
 void template_job_ended(struct template *t, const struct job *job);
 /* This zygote cannot be had: those who wait for its templates are told. */
 void templates_cannot(const struct zygote *z, const char *why);
+
+/* ---- how far it is trusted: template_trust.c ---- */
+
+struct sched_limiter *template_gate(struct template *t);
+void template_check_gate(struct template *t); /* what counts for it may be another; jobs that hold a slot and are too many give it back */
+void template_proved(struct template *t);     /* it has given a child */
+void template_failed(struct template *t);     /* its process has ended by a fault of its own: t->why */
+uint64_t template_quarantine_us(const struct template *t); /* how long still; 0: it is in none */
+void template_refuse_quarantined(struct template *t);      /* those who wait */
+void template_on_claim(struct template *t);                /* one more of its jobs has a slot */
 
 /* ---- the listener: template_leave.c ---- */
 

@@ -45,7 +45,7 @@ const struct flag flag_table[] = {
       "interp create, call: a handle that is found inside by NAME: queue:QUEUE:send, recv or both, interp:ID:call, kv:PREFIX:ro or rw; may be repeated" },
     { "max-children",    0,  "N",                VERB_BIT(INTERP) | VERB_BIT(CALL), 0, flag_read_max_children,   FLAG_NOTHING,
       "interp create, call: it may have N interpreters of its own alive, with all of theirs" },
-    { "source",          0,  "TEXT",             VERB_BIT(INTERP),  AT(source),       NULL,                 FLAG_NOTHING,
+    { "source",          'c', "TEXT",            VERB_BIT(INTERP),  AT(source),       NULL,                 FLAG_NOTHING,
       "exec: run this text instead of a file" },
     { "tty",             't', NULL,              VERB_BIT(RUN),     AT(tty),          NULL,                 FLAG_NOTHING,
       "give a program a terminal: keys go to it as they are typed, Ctrl-C too; end it from elsewhere by coop kill" },

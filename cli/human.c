@@ -9,6 +9,7 @@
 
 #include "cli/json.h"
 #include "cli/text.h"
+#include "engine_table.h"
 #include "job_limits.h"
 #include "units.h"
 
@@ -280,6 +281,19 @@ void human_receipt_short(FILE *out, const Pb__Receipt *r)
         words_row(out, "tier", r->enforcement->tier);
 }
 
+/* KeyError: 'a', where the engine has such names; what a node with engines of its own says is shown as it is. */
+static void error_row(FILE *out, const Pb__Receipt *r)
+{
+    int engine = engine_find(r->engine);
+    const char *type = engine >= 0 && engine_table[engine].names_errors ? r->error->type : "", *message = r->error->message;
+    char safe_type[128], safe[2048];
+
+    if (type[0] == '\0' || message[0] == '\0')
+        words_row(out, "error", message[0] != '\0' ? message : type);
+    else
+        row(out, "error", "%s: %s", text_safe_str(safe_type, sizeof(safe_type), type), text_safe_str(safe, sizeof(safe), message));
+}
+
 void human_receipt(FILE *out, const Pb__Receipt *r)
 {
     char a[UNITS_BUF], b[UNITS_BUF];
@@ -290,7 +304,7 @@ void human_receipt(FILE *out, const Pb__Receipt *r)
     words_row(out, "engine", a);
     row(out, "attempt", "%u (epoch %" PRIu64 ")", r->attempt, r->epoch);
     if (r->error != NULL) {
-        words_row(out, "error", r->error->message);
+        error_row(out, r);
         lines_row(out, "traceback", r->error->traceback);
     }
     if (r->violation != NULL)

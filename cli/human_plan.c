@@ -157,9 +157,10 @@ void human_attempts(FILE *out, Pb__Attempt *const *attempts, size_t n)
         const Pb__Attempt *a = attempts[i];
         uint64_t us = a->ended_us > a->started_us && a->started_us != 0 ? a->ended_us - a->started_us : 0;
 
-        fprintf(out, "%-12s%u  %s%s%s  after %s%s\n", i == 0 ? "attempts" : "", a->n,
+        fprintf(out, "%-12s%u  %s%s%s%s%s%s\n", i == 0 ? "attempts" : "", a->n,
                 json_enum_name(&pb__cause__descriptor, (int)a->cause, cause), a->cause_detail[0] != '\0' ? ": " : "",
-                text_safe_str(detail, sizeof(detail), a->cause_detail), units_format_duration(us, took), a->infra ? "  (not counted)" : "");
+                text_safe_str(detail, sizeof(detail), a->cause_detail), us > 0 ? "  after " : "",
+                us > 0 ? units_format_duration(us, took) : "", a->infra ? "  (not counted)" : "");
     }
 }
 

@@ -114,7 +114,7 @@ static void hint_what_runs(struct coop_error *why, const char *path)
     else if (ends_with(path, ".py"))
         coop_error_hint(why, "it is a script for --engine python: coop run %.200s", path);
     else
-        coop_error_hint(why, "begin it with a #! line, or give --engine lua for a script of Lua");
+        coop_error_hint(why, "begin it with a #! line, or say what it is of: --engine python, --engine lua");
 }
 
 static int choose_engine(const struct command *c, const char *path, struct spec *s, struct coop_error *why)
@@ -129,7 +129,7 @@ static int choose_engine(const struct command *c, const char *path, struct spec 
             return refuse_file(why, "%s %s", path, reason);
         engine = program_guess_engine(path, b->data, b->len);
         if (engine == NULL) {
-            refuse_file(why, "cannot tell what runs %s: it is no program, has no #! line, and its name does not end in .lua", path);
+            refuse_file(why, "cannot tell what runs %s: it is no program, has no #! line, and its name does not end in .py or .lua", path);
             hint_what_runs(why, path);
             return -ENOEXEC;
         }
@@ -405,8 +405,14 @@ static int add_inside(const struct command *c, const char *word, struct spec *s,
         hint_near_file(why, word);
         return -ENOENT;
     }
-    if (!c->after_dashes && !has_own_path(c) && strchr(word, '/') == NULL && looks_like_a_file(word) && !is_in_path(word))
-        return coop_error_set(why, ENOENT, COOP_EXIT_PROGRAM_MISSING, "there is no file %s here, and no program of that name inside", word);
+    if (!c->after_dashes && !has_own_path(c) && strchr(word, '/') == NULL && looks_like_a_file(word) && !is_in_path(word)) {
+        coop_error_set(
+            why, ENOENT, COOP_EXIT_PROGRAM_MISSING,
+            is_file_here(word) ? "there is no program %s inside" : "there is no file %s here, and no program of that name inside", word);
+        if (is_file_here(word))
+            coop_error_hint(why, "the file here is sent when it is written with a '/': ./%.200s", word);
+        return -ENOENT;
+    }
     s->pb.engine = (char *)engine_table[ENGINE_EXEC].name;
     s->pb.program = (char *)word;
     put_names(c, s, word);

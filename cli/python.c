@@ -71,7 +71,7 @@ int python_add(const struct command *c, struct spec *s, struct coop_error *why)
 
     if (rc != 0)
         return rc;
-    text = c->opt.code != NULL ? strdup(c->opt.code)
+    text = c->opt.code != NULL ? strdup(c->opt.code[0] != '\0' ? c->opt.code : "\n") /* a broker takes no source of no bytes */
            : template          ? source_of_init(&c->opt.modules)
                                : source_of_module(c->opt.modules.items[0]);
     rc = spec_own(s, text, why);
@@ -81,5 +81,5 @@ int python_add(const struct command *c, struct spec *s, struct coop_error *why)
     s->pb.source = (ProtobufCBinaryData){ strlen(text), (uint8_t *)text };
     s->pb.source_name = c->opt.code != NULL ? "<string>" : template ? "<modules>" : "<module>";
     s->pb.name = (char *)(c->opt.name != NULL ? c->opt.name : c->opt.code != NULL ? "-c" : c->opt.modules.items[0]);
-    return text[0] == '\0' ? flag_refuse(why, "-c: there is nothing to run") : program_check_text("-c", "CODE", &s->pb.source, why);
+    return program_check_text("-c", "CODE", &s->pb.source, why);
 }

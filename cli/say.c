@@ -118,7 +118,7 @@ int say_try(const struct command *c, struct coop_client *client, Pb__Request *re
 
     if (rc != 0) {
         if (rc == -ETIMEDOUT && c->opt.timeout_us != 0)
-            why->exit_code = COOP_EXIT_TIME_LIMIT;
+            coop_error_set(why, ETIMEDOUT, COOP_EXIT_TIME_LIMIT, "the broker has not answered within --timeout");
         if (rc == -ECONNRESET && req->body_case == PB__REQUEST__BODY_SUBMIT)
             coop_error_set(why, ECONNRESET, COOP_EXIT_TEMPORARY,
                            "the broker went away; the job may or may not have been accepted: see coop ls");

@@ -117,6 +117,22 @@ static int read_keep(struct tenant_settings *s, const char *field, uint64_t *ret
     return add_mask(s, field, "", why);
 }
 
+#define MOST_BEGIN "max_" /* most quotas, which may be written without it */
+
+static const ProtobufCFieldDescriptor *find_quota(const char *key)
+{
+    const ProtobufCMessageDescriptor *d = &pb__quota__descriptor;
+
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &d->fields[i];
+        const char *bare = strncmp(f->name, MOST_BEGIN, strlen(MOST_BEGIN)) == 0 ? f->name + strlen(MOST_BEGIN) : f->name;
+
+        if (f->label != PROTOBUF_C_LABEL_REPEATED && (strcmp(f->name, key) == 0 || strcmp(bare, key) == 0))
+            return f;
+    }
+    return NULL;
+}
+
 int tenant_settings_read(struct tenant_settings *s, char *word, struct coop_error *why)
 {
     char *value = value_of(word, why);
@@ -145,38 +161,29 @@ int tenant_settings_read(struct tenant_settings *s, char *word, struct coop_erro
     if (strncmp(word, "max.", 4) == 0)
         return read_limit(s, "limits_max.", &s->limits_max, word + 4, value, why);
     coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "a tenant has no '%.60s'", word);
-    hint_nearest(why, word, tenant_setting_keys, "");
+    if (find_quota(word) != NULL)
+        coop_error_hint(why, "that is a quota: coop quota set TENANT %.60s=%.60s", word, value);
+    else
+        hint_nearest(why, word, tenant_setting_keys, "");
     return -EINVAL;
 }
 
 /* ---- quotas ---- */
 
-static const ProtobufCFieldDescriptor *find_quota(const char *key)
-{
-    const ProtobufCMessageDescriptor *d = &pb__quota__descriptor;
-
-    for (unsigned i = 0; i < d->n_fields; i++) {
-        const ProtobufCFieldDescriptor *f = &d->fields[i];
-        const char *bare = strncmp(f->name, "max_", 4) == 0 ? f->name + 4 : f->name;
-
-        if (f->label != PROTOBUF_C_LABEL_REPEATED && (strcmp(f->name, key) == 0 || strcmp(bare, key) == 0))
-            return f;
-    }
-    return NULL;
-}
-
+/* Of a name that begins as most do, only the rest can be mistyped. */
 static int no_such_quota(const char *key, struct coop_error *why)
 {
     const ProtobufCMessageDescriptor *d = &pb__quota__descriptor;
+    size_t same = strncmp(key, MOST_BEGIN, strlen(MOST_BEGIN)) == 0 ? strlen(MOST_BEGIN) : 0;
     const char *names[SETTINGS_MAX + 1];
     unsigned n = 0;
 
     for (unsigned i = 0; i < d->n_fields && n < SETTINGS_MAX; i++)
-        if (d->fields[i].label != PROTOBUF_C_LABEL_REPEATED)
-            names[n++] = d->fields[i].name;
+        if (d->fields[i].label != PROTOBUF_C_LABEL_REPEATED && strncmp(d->fields[i].name, MOST_BEGIN, same) == 0)
+            names[n++] = d->fields[i].name + same;
     names[n] = NULL;
     coop_error_set(why, EINVAL, COOP_EXIT_USAGE, "there is no quota '%.60s'", key);
-    hint_nearest(why, key, names, "");
+    hint_nearest(why, key + same, names, same > 0 ? MOST_BEGIN : "");
     return -EINVAL;
 }
 

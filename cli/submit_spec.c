@@ -319,8 +319,8 @@ static int add_engine(const struct command *c, struct spec *s, struct coop_error
         return 0;
     s->pb.engine = (char *)(c->opt.engine != NULL ? c->opt.engine : c->opt.template == NULL && guess != NULL ? guess : "");
     if (s->pb.engine[0] == '\0' && c->opt.template == NULL && c->opt.run != NULL) {
-        refuse(why, "cannot tell which engine %.200s is for: it has no #! line, and its name does not end in .lua", c->opt.run);
-        coop_error_hint(why, "give --engine lua for a script of Lua, --engine native for a shared object");
+        refuse(why, "cannot tell which engine %.200s is for: it has no #! line, and its name does not end in .py or .lua", c->opt.run);
+        coop_error_hint(why, "say what it is of: --engine python, --engine lua; --engine native for a shared object");
         return -EINVAL;
     }
     if (s->pb.engine[0] == '\0' || engine_find(s->pb.engine) >= 0)

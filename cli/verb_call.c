@@ -28,9 +28,9 @@ int verb_call(const struct command *c)
     char id[ULID_LEN + 1];
     int code;
 
-    if (c->opt.template == NULL && c->opt.run == NULL) {
+    if (c->opt.template == NULL && c->opt.run == NULL && c->opt.engine == NULL) {
         coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, "coop call wants to know where the function is");
-        coop_error_hint(&why, "write --template NAME, or --run FILE");
+        coop_error_hint(&why, "write --template NAME, or --run FILE; or --engine python, for a function of its library");
         return say_error(c, &why);
     }
     code = say_open(c, &client);

@@ -12,7 +12,7 @@ static void print_row(const Pb__Cron *e)
     printf("%-26s  %-20s  %-16s %-6s %-7s %-20s %-20s %s\n", e->id, text_safe_str(name, sizeof(name), e->name),
            text_safe_str(expr, sizeof(expr), e->expr), e->zone[0] != '\0' ? text_safe_str(zone, sizeof(zone), e->zone) : "UTC",
            text_safe_str(engine, sizeof(engine), e->engine), e->paused ? "paused" : human_time(e->next_us, "-", next),
-           human_time(e->last_us, "-", last), e->last_job[0] != '\0' ? e->last_job : "-");
+           human_time(e->last_us, e->last_job[0] != '\0' ? "by hand" : "-", last), e->last_job[0] != '\0' ? e->last_job : "-");
 }
 
 static void print_list(const struct command *c, const void *body)

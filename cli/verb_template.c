@@ -59,7 +59,7 @@ static int build(const struct command *c, struct coop_client *client, char **arg
 
 static void print_row(const struct command *c, const Pb__TemplateStatus *t)
 {
-    char name[512], label[600], engine[64], state[64], size[UNITS_BUF], age[HUMAN_AGE];
+    char name[512], label[600], engine[64], state[64], size[UNITS_BUF], age[HUMAN_AGE], left[UNITS_BUF];
 
     snprintf(label, sizeof(label), "%s@%u", text_safe_str(name, sizeof(name), t->name), t->version);
     if (c->opt.quiet) {
@@ -69,6 +69,8 @@ static void print_row(const struct command *c, const Pb__TemplateStatus *t)
     printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %-5s %s\n", label, text_safe_str(engine, sizeof(engine), t->engine),
            text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive, t->forks,
            human_age(t->created_us, age), text_safe_str(name, sizeof(name), t->why));
+    if (t->quarantine_us > 0)
+        printf("%-24s tried again in %s\n", "", units_format_duration((t->quarantine_us + 999999) / 1000000 * 1000000, left));
 }
 
 static void print_list(const struct command *c, const void *body)

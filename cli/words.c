@@ -47,6 +47,16 @@ static bool has_traceback(const Pb__CallFailure *f)
     return f->remote != NULL && f->remote->traceback[0] != '\0';
 }
 
+/* Nobody's frames stand in it, so it is the message's line over again. */
+static bool says_no_more(const Pb__CallFailure *f)
+{
+    const char *t = f->remote->traceback;
+    size_t type = strlen(f->remote->type), len = strlen(f->message);
+
+    return strncmp(t, f->remote->type, type) == 0 && strncmp(t + type, ": ", 2) == 0 && strncmp(t + type + 2, f->message, len) == 0 &&
+           t[type + 2 + len] == '\0';
+}
+
 /* A type that says something: that of every plain error of Lua is "error". One that ended has its cause in the message. */
 static bool has_own_type(const Pb__CallFailure *f)
 {
@@ -77,7 +87,7 @@ static int say_failure(const struct command *c, const Pb__CallFailure *f)
     for (size_t i = 0; i < f->n_cycle; i++)
         fprintf(stderr, "%s%s", i == 0 ? " (" : " -> ", text_safe_str(path, sizeof(path), f->cycle[i]));
     fprintf(stderr, "%s\n", f->n_cycle > 0 ? ")" : "");
-    if (has_traceback(f))
+    if (has_traceback(f) && !says_no_more(f))
         say_lines(f->remote->traceback);
     if (f->receipt[0] != '\0')
         fprintf(stderr, "coop: its receipt: coop result %s\n", text_safe_str(path, sizeof(path), f->receipt));
@@ -175,8 +185,11 @@ int words_run(const struct command *c, const struct word *words)
     if (w == NULL)
         return refuse_word(c, words);
     if (n < w->min || (w->max >= 0 && n > w->max)) {
-        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE, n < w->min ? "coop %s %s wants %s" : "coop %s %s takes no more than %s",
-                       c->verb->name, w->name, w->usage[0] != '\0' ? w->usage : "no arguments");
+        coop_error_set(&why, EINVAL, COOP_EXIT_USAGE,
+                       n < w->min    ? "coop %s %s wants %s"
+                       : w->max == 0 ? "coop %s %s takes no arguments"
+                                     : "coop %s %s takes no more than %s",
+                       c->verb->name, w->name, w->usage);
         coop_error_hint(&why, "usage: coop %s %s%s%s [flags]", c->verb->name, w->name, w->usage[0] != '\0' ? " " : "", w->usage);
         return say_error(c, &why);
     }

@@ -40,7 +40,7 @@ function supervisor:restart()
     while now - self.failures[1] > PERIOD do
         table.remove(self.failures, 1)
     end
-    print(("%s ended: %s (%d of %d in %d s)"):format(self.kind, why.cause, #self.failures, MAX, PERIOD))
+    print(("%s ended: %s (failure %d in %d s; %d are borne)"):format(self.kind, why.cause, #self.failures, PERIOD, MAX))
     if #self.failures > MAX then
         error(self.kind .. " failed too often: " .. why.cause, 0)
     end

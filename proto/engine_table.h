@@ -30,8 +30,9 @@ struct engine_row {
     bool runs_programs; /* its jobs have files, outputs, a terminal; of several processes, in a control group where there are any */
     bool has_templates; /* jobs may be forked from a warmed process */
     const char
-        *instead_of; /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
-    bool may_exit;   /* its jobs can end their process: how that ended is how the job ended */
+        *instead_of;   /* jobs of that engine are this one's when they have the capability `packages`; NULL: it is asked for by its name */
+    bool names_errors; /* the type of an error is a word for people, and the message may be nothing without it: KeyError: 'a' */
+    bool may_exit;     /* its jobs can end their process: how that ended is how the job ended */
 };
 
 enum { ENGINE_LIST = 64 };

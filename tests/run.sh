@@ -2,8 +2,8 @@
 # run.sh PROGRAM... - runs each test program (cmocka), several at a time; at the end shows the output of each that failed, so that the end of
 # a CI log tells why, and one line: "N passed, N failed, N skipped".
 #
-# JOBS=n runs n at a time: by default as many as there are processors, and never fewer than two, for most of them wait most of the time. What
-# takes long begins first, and what bears no other beside it comes last, alone: tests/order.txt names both. An interrupt ends all of it.
+# JOBS=n runs n at a time: by default two more than there are processors, for most of them wait most of the time. What takes long begins
+# first, and what bears no other beside it comes last, alone: tests/order.txt names both. An interrupt ends all of it.
 #
 # Lines of a program's output that begin with "@ " are shown as they are: figures, and seeds to repeat it with.
 #
@@ -129,8 +129,7 @@ pids=
 trap 'stop 130' INT
 trap 'stop 143' TERM HUP
 
-jobs=${JOBS:-$(nproc)}
-[ -n "${JOBS:-}" ] || [ "$jobs" -ge 2 ] || jobs=2
+jobs=${JOBS:-$(($(nproc) + 2))}
 case $jobs in '' | *[!0-9]* | 0*)
     echo "JOBS is a number of programs, not '$jobs'" >&2
     exit 2

@@ -119,4 +119,8 @@ for page in README.md CONTRIBUTING.md docs/*.md; do
         fi
     done
 done
+# What a document names as a row of Python's tests is one.
+for row in $(grep -oE '`[a-z]+(_[a-z]+){3,}`' docs/stackless-python.md | tr -d '`' | sort -u); do
+    grep -q "^def $row()" tests/python/*.py || { echo "docs/stackless-python.md: no test is named $row" >&2; bad=1; }
+done
 exit $bad

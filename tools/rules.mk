@@ -110,12 +110,12 @@ $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/tests/esca
 $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
-# ---- the engine python: for the program that Debian has, so no libpython, no sanitizer, and Python's names are left open ------------------------
+# ---- the engine python: for the program that Debian has, so no libpython, no sanitizer that wants to be the first, and Python's names are left open ------------------------
 
 PYTHON_OWN := $(PYTHON_OBJS:%=$(B)/pic/worker/engines/python/%.o)
 PYTHON_ALL := $(WORKER_OBJS:%=$(B)/pic/worker/%.o) $(TASK_OBJS:%=$(B)/pic/worker/task/%.o) \
 	$(PROTO_OBJS:%=$(B)/pic/proto/%.o) $(SCHEMAS:%=$(B)/pic/gen/%.pb-c.o)
-ifneq ($(filter asan ubsan tsan,$(FLAVOUR)),)
+ifneq ($(filter asan tsan,$(FLAVOUR)),)
 $(B)/coop_python.so:
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/coop_python.so
 	@mkdir -p $(@D)

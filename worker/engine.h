@@ -100,6 +100,7 @@ struct engine {
     /* Of an engine that lives in another program: puts that in the place of this one, with the same arguments. Returns, with the reason for people,
      * only when it could not. NULL: it lives here. */
     const char *(*become)(int argc, char **argv);
+    bool bare; /* it makes no threads, and nothing in its process asks libc to tell of a fork: the system call alone makes its workers */
     bool programs; /* it runs programs of the host: its worker is the first process of namespaces of its own, and sealed in two halves */
 };
 

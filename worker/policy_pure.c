@@ -340,8 +340,8 @@ static const struct policy_row lua_template_rows[] = {
     { ALLOW(read),                       IF(INT_IS(0, LINK_FD)),                    "frames from the broker" }, \
     { ALLOW(read),                       IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job was woken by another; made before the seal" }, \
     { ANSWER(read),                      ANY,                                       "0: the job's standard input; a file that was sent; else EBADF" }, \
-    { ANSWER(pread64),                   ANY,                                       "a file that was sent" }, \
-    { ANSWER(lseek),                     ANY,                                       "the same; 0, 1 and 2: ESPIPE" }, \
+    { ANSWER(pread64),                   ANY,                                       "a file that was sent; 0, 1 and 2: ESPIPE" }, \
+    { ANSWER(lseek),                     ANY,                                       "the same" }, \
     { ALLOW(write),                      IF(INT_IS(0, LINK_FD)),                    "frames to the broker" }, \
     { ALLOW(write),                      IF(FD_AMONG(NATIVE_EVENTS)),               "a thread of the job wakes another; made before the seal" }, \
     { ANSWER(write),                     ANY,                                       "1 and 2: the job's output, counted as any; else EBADF" }, \

@@ -90,6 +90,15 @@ static int limit(int resource, rlim_t most)
     return errno_of(setrlimit(resource, &want));
 }
 
+int seal_limits(void)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]) && rc == 0; i++)
+        rc = limit(rlimits[i].resource, rlimits[i].most);
+    return rc;
+}
+
 /* Files: none of its own, but what its engine keeps in memory before the seal, and buffers that the broker sends, a few at a time. Threads sleep on
  * descriptors of known numbers. */
 static int step_rlimits(struct seal *s)
@@ -98,9 +107,7 @@ static int step_rlimits(struct seal *s)
 
     if (rc == 0)
         rc = limit(RLIMIT_NOFILE, s->threads > 1 ? NATIVE_EVENTS + NATIVE_THREADS : RECEIVED_END);
-    for (size_t i = 0; i < sizeof(rlimits) / sizeof(rlimits[0]) && rc == 0; i++)
-        rc = limit(rlimits[i].resource, rlimits[i].most);
-    return rc;
+    return rc == 0 ? seal_limits() : rc;
 }
 
 static int step_program_rlimits(struct seal *s)

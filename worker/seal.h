@@ -45,6 +45,9 @@ int seal_take(struct seal *s, const char **ret_step);
 /* Drops every capability that is left in the bounding set: a worker's step; its zygote may have done it ahead for all of them. 0 or -errno. */
 int seal_bounding_set(void);
 
+/* The limits that are every pure worker's, whatever its job: the same. One that stands already costs a look. 0 or -errno. */
+int seal_limits(void);
+
 /* Names of all steps in order, NULL-terminated. programs: of the worker of an engine that runs programs. */
 const char *const *seal_step_names(bool programs);
 

@@ -95,7 +95,7 @@ static pid_t split_by_clone3(const struct space_spawn *s, int *ret_pidfd)
     return pid >= 0 ? pid : -errno;
 }
 
-/* Where nothing more is asked: only this keeps libc's own books, for engines with threads. */
+/* Only this keeps libc's own books, and tells those that asked it to be told of a fork. */
 static pid_t split_by_fork(int *ret_pidfd)
 {
     pid_t pid = fork();
@@ -109,17 +109,26 @@ static pid_t split_by_fork(int *ret_pidfd)
     return -errno;
 }
 
-/* Containers may have no clone3 (ENOSYS, from a filter): then a worker goes to its cgroup by itself. */
+/* Containers may have none: their filter says so. EPERM without a cgroup is such a filter's as well, as nothing was asked that could be forbidden. */
+static bool has_no_clone3(const struct space_spawn *s, pid_t pid)
+{
+    return pid == -ENOSYS || (pid == -EPERM && s->cgroup_v2 < 0);
+}
+
+/*
+ * Where nothing more is asked, libc's fork; one that is bare does without what that does beside, and without a call for the descriptor. Without clone3
+ * a worker goes to its cgroup by itself.
+ */
 static pid_t split(struct space_spawn *s, int *ret_pidfd)
 {
     pid_t pid;
 
-    if (!own_namespaces() && s->cgroup_v2 < 0)
+    if (!own_namespaces() && s->cgroup_v2 < 0 && !s->bare)
         return split_by_fork(ret_pidfd);
     pid = split_by_clone3(s, ret_pidfd);
-    if (pid != -ENOSYS || own_namespaces())
+    if (!has_no_clone3(s, pid) || own_namespaces())
         return pid;
-    s->moves_itself = true;
+    s->moves_itself = s->cgroup_v2 >= 0;
     return split_by_fork(ret_pidfd);
 }
 

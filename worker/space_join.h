@@ -34,6 +34,7 @@ extern struct space_state space_now;
 /* What comes along with one worker. Descriptors stay the caller's, in the zygote; in the worker the seal closes them. */
 struct space_spawn {
     uint32_t uid;      /* 0: the zygote's */
+    bool bare;         /* of an engine that says so (engine.h): libc need not know of the fork */
     int cgroup_v2;     /* a directory, or -1 */
     bool moves_itself; /* set by space_clone() for the worker: clone3 could not put it there */
     int cgroups_v1[SPACE_CGROUPS];

@@ -277,6 +277,7 @@ static int fork_worker(struct zygote *z, const Pb__Spawn *s, const struct packet
 
     if (rc == 0)
         rc = read_fds(p, s, &space);
+    space.bare = z->engine->bare;
     if (rc == 0)
         rc = children_reserve(&z->children);
     if (rc != 0)
@@ -546,8 +547,11 @@ static int enter_space(struct zygote *z)
         say_refused(z);
         return rc;
     }
-    if (!z->ask.programs) /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
+    if (!z->ask.programs) { /* ahead of workers, whose user namespace is ours. What we hold ourselves stays; programs we run none */
         rc = seal_bounding_set();
+        if (rc == 0)
+            rc = seal_limits();
+    }
     if (rc != 0)
         return rc;
     if (!has_orphans(z))

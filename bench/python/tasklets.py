@@ -92,6 +92,40 @@ def our_greenlet_switch():
     return greenlet_switch(greenlet)
 
 
+def three_frames():
+    """A tasklet that waits in the innermost of three frames, in a loop."""
+    import stackless
+
+    def innermost(n):
+        for i in range(n):
+            stackless.schedule_remove(i)
+
+    def middle(n):
+        return [n, innermost(n)]
+
+    def outermost(n):
+        return middle(n)
+    t = stackless.tasklet(outermost)(10)
+    stackless.run()
+    return t
+
+
+def stackless_pickle():
+    """Nanoseconds to dump one and to load one, and its bytes; sealed by the process itself: in a worker an ask of the broker comes on top."""
+    import pickle
+    t, n = three_frames(), 2000
+    data = pickle.dumps(t)
+
+    def dump():
+        for _ in range(n):
+            pickle.dumps(t)
+
+    def load():
+        for _ in range(n):
+            pickle.loads(data)
+    return least(dump, n), least(load, n), len(data)
+
+
 # ---- peers -----------------------------------------------------------------------------------------------------------------------------
 
 def greenlet_switch(module):
@@ -201,6 +235,7 @@ def main():
     print(f"ours: yield {stackless_yield():.0f}, channel message {stackless_message():.0f}, spawn {stackless_spawn():.0f}, "
           f"greenlet switch {our_greenlet_switch():.0f}, greenlet spawn {greenlet_spawn(greenlet):.0f}")
     print(f"asyncio: yield {asyncio_yield():.0f}, message {asyncio_message():.0f}, spawn {asyncio_spawn():.0f}")
+    print("three frames: dumped in %.0f, loaded in %.0f, %d bytes" % stackless_pickle())
     for n in 10000, 100000:
         print("%d idle: %.2f KiB resident each, made and ended in %.2f s" % (n, *idle(n)))
     print(f"a loop that computes, in a tasklet beside none: {cpu_loop():.3f}")

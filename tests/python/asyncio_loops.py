@@ -5,21 +5,10 @@ import coop_asyncio
 import stackless
 import sys
 import time
-from rows import main, raises, same
+from rows import main, raises, same, together
 from stackless import channel, run, tasklet
 
 asyncio.set_event_loop_policy(coop_asyncio.EventLoopPolicy())
-
-
-def together(*functions):
-    results = [None] * len(functions)
-
-    def call(i, f):
-        results[i] = f()
-    for i, f in enumerate(functions):
-        tasklet(call)(i, f)
-    run(threadblock=True)
-    return results
 
 
 def several_loops_run_side_by_side():

@@ -425,7 +425,7 @@ def what_is_in_a_checked_blob_is_checked_too():
     import marshal
     code = marshal.dumps(_numbers.__code__)
     states = [(1, None, None, 1, 3, b"\x07", (1, 2, 3)), (1, None, None, 1 << 20, 3, b"\x07", (1, 2, 3)), (1, None, None, -1, 3, b"\x07", (1, 2, 3)),
-              (1, None, None, 2, 300, b"\xff" * 38, tuple(range(300))), (1, None, None, 2, -5, b"", ()), (1, None, None, 2, 3, b"", ()), (2, None, None, 2, 3, b"\x07", (1, 2, 3)),
+              (1, None, None, 2, 300, b"\xff" * 38, tuple(range(300))), (1, None, None, 2, -5, b"", ()), (1, None, None, 2, 3, b"", ()),
               None, (), (1,)]
     for state in states:
         class Hand:
@@ -436,6 +436,32 @@ def what_is_in_a_checked_blob_is_checked_too():
         except (pickle.UnpicklingError, TypeError):
             continue
         raise AssertionError(f"{state} is taken")
+
+    class Runs:
+        def __reduce__(self):
+            return _by_hand, (code, (2, None, None, 2, 3, b"\x07", (1, 2, 3)))
+    g = f._open(f._seal(f._plain_dumps(Runs(), 5)))
+    raises(ValueError, "generator already executing", next, g)
+    raises(ValueError, "generator already executing", g.close)
+
+
+def a_frame_that_was_cleared_before_its_turn_is_an_error_and_no_crash():
+    t = stackless.tasklet(_waits)()
+    stackless.run()
+    u = _again(t)
+    u.frame.clear()
+    u.insert()
+    e = raises(pickle.UnpicklingError, None, stackless.run)
+    assert "cannot go on" in str(e), e
+    u = _again(t)
+    u.insert()
+    stackless.schedule()
+    t.kill()
+
+
+def _waits():
+    x = stackless.schedule_remove(1)
+    return x
 
 
 def _by_hand(code, state):

@@ -188,6 +188,150 @@ def a_hard_interrupt_leaves_one_that_can_be_pickled():
     same((_to_end(u), _to_end(t)), ([1000], [1000]))
 
 
+def _statements(n, *rest, key=3, **more):
+    out, d = [], {"a": 1, **more}
+    for i, x in enumerate([n, *rest]):
+        if i % 2 and x is not None or not d:
+            out.append(f"{i!r}:{x:>3}")
+        elif x is None:
+            continue
+        else:
+            out += [x if x > key else -x]
+    while len(out) < 6:
+        out.append(len(out))
+        if len(out) == 5:
+            break
+    else:
+        out.append("else")
+    first, *middle, last = out
+    d["k"] = d["a"] + (lambda y, z=n: y * z)(2)
+    del d["a"]
+    assert d, "message"
+    out[0], out[-1] = last, first
+    return out, d, [a + b for a in range(2) for b in (10, 20) if a != b], {c for c in "ab"}, {c: c for c in "a"}, middle[::-1][0:1]
+
+
+def _errors(n):
+    out = []
+    for i in range(n):
+        try:
+            try:
+                if i == 0:
+                    raise ValueError(i)
+                if i == 1:
+                    {}[i]
+                if i == 2:
+                    continue
+                out.append("none")
+            except ValueError as e:
+                out.append(repr(e))
+                raise LookupError("again") from e
+            else:
+                out.append("else")
+            finally:
+                out.append("finally")
+        except KeyError:
+            out.append("KeyError")
+        except LookupError as e:
+            out.append((str(e), repr(e.__cause__)))
+    try:
+        raise ExceptionGroup("both", [ValueError(1), TypeError(2)])
+    except* ValueError as g:
+        out.append(len(g.exceptions))
+    except* TypeError as g:
+        out.append(str(g.exceptions[0]))
+    with _Box("a"), _Box("b") as b:
+        out.append(b.name)
+        return out
+
+
+def _generates(n):
+    def pairs(n):
+        for i in range(n):
+            got = yield (i, i + 1)
+            if got:
+                yield got
+
+    def all_of(n):
+        yield from pairs(n)
+        return "ended"
+
+    def with_end(n):
+        return (yield from all_of(n)), (yield 5)
+    out = [a + b for a, b in pairs(n)]
+    out.append(_sum_of(x * 2 for x in range(n)))
+    for x in with_end(2):
+        out.append(x)
+    g = pairs(2)
+    next(g)
+    out.append(g.send("sent"))
+    return out
+
+
+def _sum_of(it):
+    total = 0
+    for x in it:
+        total += x
+    return total
+
+
+class _Point:
+    __match_args__ = "x", "y"
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __getitem__(self, i):
+        return (self.x, self.y)[i]
+
+    @property
+    def both(self):
+        return self.x + self.y
+
+
+def _matches(n):
+    out = []
+    for o in [1, "two", [1, 2, 3], {"k": 5, "more": 6}, _Point(1, 2), None, (n,)]:
+        match o:
+            case 1 | 2:
+                out.append("number")
+            case str() as s if s:
+                out.append(s)
+            case [a, *b, c]:
+                out.append((a, b, c))
+            case {"k": k, **others}:
+                out.append((k, others))
+            case _Point(x, y):
+                out.append((x, y, o[0], o[1], o.both))
+            case None:
+                out.append(None)
+            case _:
+                out.append("rest")
+    return out
+
+
+def every_instruction_is_one_to_go_on_from():
+    for f, args in (_statements, (4, 5, None, 2)), (_errors, (4,)), (_generates, (3,)), (_matches, (0,)):
+        right = f(*args)
+        del seen[:]
+        t, places, refusals = stackless.tasklet(_tell)(f, args), 0, 0
+        while True:
+            t = stackless.run(1)
+            if t is None:
+                break
+            if t.restorable:
+                t, places = _again(t), places + 1
+            else:
+                refusals += 1
+            t.insert()
+        same([x for x in seen if type(x) is not str], [right])
+        assert places > 100 and refusals < places / 4, (f, places, refusals)
+
+
+def _tell(f, args):
+    _say(f(*args))
+
+
 def one_that_was_loaded_is_interrupted_like_any_other():
     def busy(n):
         while True:
@@ -263,7 +407,7 @@ class _Box:
         return self
 
     def __exit__(self, kind, value, traceback):
-        _say(f"{self.name} {kind.__name__}")
+        _say(f"{self.name} {kind.__name__ if kind else kind}")
 
 
 def an_error_goes_out_through_all_frames_and_its_traceback_shows_them():
@@ -501,6 +645,26 @@ def classes_attributes_and_flags_are_kept():
     u.kill()
 
 
+class WithMore(stackless.tasklet):
+    def __reduce_ex__(self, protocol):
+        return _with_more, (super().__reduce_ex__(protocol), "more")
+
+
+def _with_more(reduced, more):
+    t = reduced[0](*reduced[1])
+    t.more = more
+    return t
+
+
+def a_class_that_reduces_itself_is_asked():
+    t = WithMore(_outermost)(2)
+    stackless.run()
+    u = _again([t, t])
+    assert u[0] is u[1]
+    same((type(u[0]), u[0].more, _to_end(u[0])), (WithMore, "more", [(0, 0), (1, 11), [1, 2, 11], "end"]))
+    t.kill()
+
+
 def a_channel_keeps_its_own_and_all_who_wait():
     c = stackless.channel()
     c.preference, c.schedule_all = 1, 1
@@ -523,6 +687,36 @@ def a_channel_keeps_its_own_and_all_who_wait():
     same((u.balance, u.preference), (0, -1))
 
 
+def one_in_the_run_queue_that_has_had_no_turn_is_pickled():
+    t = stackless.tasklet(_add)(9)
+    u = _again(t)
+    assert u.paused and t.restorable
+    same(_to_end(u), [9, 9])
+
+
+def the_variable_that_cannot_go_along_is_named():
+    def f():
+        kept = open_ = sys.stdout
+        stackless.schedule_remove()
+        return kept, open_
+    t = _paused(f)
+    e = raises(TypeError, "cannot pickle '_io.TextIOWrapper' object", pickle.dumps, t)
+    same([note.split(": ")[1] for note in e.__notes__], ["its variable kept cannot be pickled", "its variable open_ cannot be pickled"])
+    assert "frame the_variable_that_cannot_go_along_is_named.<locals>.f, file " in e.__notes__[0], e.__notes__
+    t.kill()
+
+
+def atomic_blocks_end_as_they_would_have():
+    def f():
+        with stackless.atomic():
+            stackless.schedule_remove()
+            _say(stackless.current.atomic)
+        _say(stackless.current.atomic)
+    t = _paused(f)
+    same(_to_end(_again(t)), [True, False])
+    t.kill()
+
+
 def bombs_and_pending_errors_are_raised_where_it_is_loaded():
     def f():
         try:
@@ -531,6 +725,7 @@ def bombs_and_pending_errors_are_raised_where_it_is_loaded():
             _say(repr(e))
     t = _paused(f)
     t.tempval = stackless.bomb(KeyError, KeyError("as tempval"))
+    same(_to_end(_again(t)), ["KeyError('as tempval')"])
     u = _again(_paused(f))
     u.throw(KeyError("thrown"), pending=True)
     del seen[:]
@@ -580,25 +775,46 @@ def copies_and_other_picklers_have_blobs_of_their_own():
 
 def slices_that_end_leave_ones_that_can_be_pickled():
     def busy(n):
-        while n < 2000000:
+        while n < 3000000:
             n += 1
+        _say(n)
+
+    def calls(n):
+        for n in range(600000):
+            _same(abs(n))
+        _say(n)
+
+    def steps(n):
+        for x in _count(1000000):
+            n += x & 1
         _say(n)
     stackless._set_slice(0.001)
     try:
-        del seen[:]
-        t, n = stackless.tasklet(busy)(0), 0
-        while t.frame is None or t.frame.f_locals.get("n", 0) == 0:
-            stackless.schedule()
-        while t.alive and n < 10:
-            t.remove()
-            if t.restorable:
-                t, n = _again(t), n + 1
-            t.insert()
-            stackless.schedule()
-        stackless.run()
-        same(seen, [2000000])
+        for f, result in (busy, 3000000), (calls, 599999), (steps, 500000):
+            del seen[:]
+            t, n = stackless.tasklet(f)(0), 0
+            while t.alive and n < 3:
+                stackless.schedule()
+                t.remove()
+                if t.restorable and t.frame:
+                    t, n = _again(t), n + 1
+                if t.alive:
+                    t.insert()
+            same(n, 3)
+            while t.alive:
+                stackless.schedule()
+            same(seen, [result])
     finally:
         stackless._set_slice(0.01)
+
+
+def _same(x):
+    return x
+
+
+def _count(n):
+    for x in range(n):
+        yield x
 
 
 def tracing_is_kept_when_it_is_asked_for():
@@ -618,11 +834,11 @@ def tracing_is_kept_when_it_is_asked_for():
         pass
     t = _paused(f)
     assert "call" not in _to_end(_again(t))
-    stackless.pickle_flags = stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE
+    stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE)
     try:
         assert "call" in _to_end(_again(t))
     finally:
-        stackless.pickle_flags = 0
+        stackless.pickle_flags(0)
     t.kill()
     same(lines, [])
 

@@ -321,7 +321,7 @@ def a_sleep_and_a_lock_end_it():
             log.append("locked")
     lock.acquire()
     t = tasklet(sleeps)(), tasklet(locks)()
-    run()
+    schedule()
     away(*t)
     lock.release()
     run(threadblock=True)

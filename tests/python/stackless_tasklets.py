@@ -3,6 +3,7 @@
 import builtins
 import contextvars
 import gc
+import pickle
 import stackless
 import sys
 import weakref
@@ -156,6 +157,25 @@ def other_frames_of_the_same_code_still_run_their_finally():
         f_frame.bind(None)
     finally:
         same(said(), "")
+
+
+def one_that_was_restored_is_unbound_in_all_its_frames():
+    if "_coop" not in sys.modules:
+        return  # whose broker would seal it?
+
+    def f(n):
+        try:
+            f(n - 1) if n else (pause(), pause())
+        finally:
+            log.append("finally")
+    t = paused(f, 3)
+    again = pickle.loads(pickle.dumps(t))
+    again.insert()
+    run()
+    assert again.paused and again.recursion_depth == t.recursion_depth
+    again.bind(None), t.bind(None)
+    assert not again.alive
+    same(said(), "")
 
 
 def a_subclass_has_attributes_slots_and_its_own_init():

@@ -9,7 +9,7 @@ import stackless
 import sys
 import threading
 import time
-from rows import main, raises, same
+from rows import main, raises, same, together
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -19,18 +19,6 @@ def said():
     s = " ".join(map(str, log))
     log.clear()
     return s
-
-
-def together(*functions):
-    """Each in a tasklet of its own, until all have ended; what they returned."""
-    results = [None] * len(functions)
-
-    def call(i, f):
-        results[i] = f()
-    for i, f in enumerate(functions):
-        tasklet(call)(i, f)
-    run(threadblock=True)
-    return results
 
 
 def state():
@@ -315,11 +303,16 @@ def logging_from_several_tasklets_does_not_lock():
 
 
 def sleep_lets_the_others_run():
-    def sleeps(s):
-        time.sleep(s)
-        log.append(s)
-    together(lambda: sleeps(0.03), lambda: sleeps(0.01), lambda: sleeps(0.02))
-    same(said(), "0.01 0.02 0.03")
+    def sleeps():
+        time.sleep(0.05)
+        log.append("slept")
+
+    def others():
+        for _ in range(3):
+            schedule()
+        log.append("other")
+    together(sleeps, others, others)
+    same(said(), "other other slept")
 
 
 # ---- 7: contexts ---------------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ void *support_keep(void *malloced);
 __attribute__((format(printf, 1, 2))) char *support_text(const char *fmt, ...);
 void support_release(void);
 
-/* Milliseconds left of SUPPORT_WAIT_MS since started_ms, at least 0. */
+/* Milliseconds left of SUPPORT_WAIT_MS since started_ms, at least 0. On a machine that is emulated ($COOP_EMULATED) it is four times as long. */
 uint64_t support_now_ms(void);
 int support_left_ms(uint64_t started_ms);
 

@@ -492,6 +492,23 @@ static void an_entry_is_fired_paused_resumed_and_removed(void **state)
     proc_expect(coop(b, "cron", "fire", entry), COOP_EXIT_NOT_FOUND);
 }
 
+/* How many may wait is for those that do: an entry's own quota is max_cron. */
+static void an_entry_is_made_whatever_waits(void **state)
+{
+    struct broker *b = *state;
+    const char *tenant = support_text("uid-%u", (unsigned)geteuid()), *ok = ok_script(b), *entry;
+
+    proc_expect(coop(b, "quota", "set", tenant, "max_queued=1"), 0);
+    (void)submit(b, "--hold", ok);
+    expect_has(proc_expect(coop(b, "submit", ok), COOP_EXIT_QUOTA)->err, "max_queued");
+    entry = submit(b, "--cron", NEVER_NOW, ok);
+    expect_has(proc_expect(coop(b, "cron", "fire", entry), COOP_EXIT_QUOTA)->err, "max_queued");
+    expect_has(proc_expect(coop(b, "submit", "--cron", NEVER_NOW, "--array", "1-2", ok), COOP_EXIT_QUOTA)->err, "max_queued"); /* never */
+    proc_expect(coop(b, "quota", "set", tenant, "max_queued=none"), 0);
+    expect_end(b, heard_line(&proc_expect(coop(b, "cron", "fire", entry), 0)->out), "ok");
+    expect_has(proc_expect(coop(b, "cron", "ls"), 0)->out, "by hand");
+}
+
 static void an_entry_does_not_fire_over_the_one_before(void **state)
 {
     struct broker *b = *state;
@@ -700,6 +717,7 @@ int main(void)
         OWN(a_limiter_of_2_never_lets_3_of_20_run),
         T(the_nearest_limiter_is_named),
         T(an_entry_is_fired_paused_resumed_and_removed),
+        T(an_entry_is_made_whatever_waits),
         T(an_entry_does_not_fire_over_the_one_before),
         T(what_never_fires_is_refused),
         T(a_key_with_a_span_of_time_is_the_same_job_again),

@@ -59,7 +59,11 @@ static void the_command_runs_source_and_calls_functions(void **state)
     (void)proc_expect(coop(b, "interp", "call", id, "exec", "\"made = locals() is globals()\""), 0);
     expect_text(proc_expect(coop(b, "interp", "exec", id, "--source", "made"), 0)->out, "true\n");
     expect_has(proc_expect(coop(b, "interp", "call", id, ":call", "5"), COOP_EXIT_USAGE)->err, "BadRequest: ':call' is of three values");
+    expect_text(proc_expect(coop(b, "interp", "exec", id, "-c", "n * 2"), 0)->out, "14\n");
+    expect_text(proc_expect(coop(b, "interp", "call", id, "add"), COOP_EXIT_EXCEPTION)->err,
+                "coop: ExecutionFailed: TypeError: add() missing 1 required positional argument: 'a'\n");
     proc_expect(coop(b, "interp", "close", id), 0);
+    expect_text(proc_expect(coop(b, "call", "--engine", "python", "math.sqrt", "9"), 0)->out, "3.0\n");
 }
 
 static void a_syntax_error_is_told_once(void **state)

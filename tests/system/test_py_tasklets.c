@@ -19,7 +19,7 @@ enum { ROWS_MAX = 400 };
 
 static const char *const files[] = { "stackless_tasklets", "stackless_channels", "stackless_runs",
                                      "thread_states",      "asyncio_loops",      "leaks",
-                                     "hibernation" };
+                                     "freeze_tasklets",    "freeze_objects",     "hibernation" };
 
 struct row {
     const char *file; /* its path */

@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b; /* one for all: each job is a fork of its own */
 
@@ -123,6 +124,28 @@ static void an_exception_has_its_type_message_and_traceback_in_the_receipt(void 
 }
 
 /* ---- how it is started --------------------------------------------------------------------------------------------------------------- */
+
+/* In the text form, too: the message of a KeyError is its key, and that of an assertion nothing. */
+static void the_type_of_an_exception_is_said_to_people(void **state)
+{
+    const char *id = submit(b, "-c", "raise KeyError('a')");
+    struct proc *p;
+
+    (void)state;
+    expect_end(b, id, "exception");
+    p = proc_expect(coop(b, "result", id), COOP_EXIT_EXCEPTION);
+    expect_has(p->out, "failed (exception): KeyError: 'a'\n");
+    expect_has(p->out, "error       KeyError: 'a'\n");
+    expect_has(proc_expect(coop(b, "run", "--receipt", "-c", "assert False"), COOP_EXIT_EXCEPTION)->err,
+               "failed (exception): AssertionError\n");
+}
+
+static void nothing_is_a_script_that_does_nothing(void **state)
+{
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "-c", ""), 0)->err, "");
+    expect_text(proc_expect(coop(b, "run", script(b, "empty.py", "")), 0)->err, "");
+}
 
 static void a_file_is_known_by_its_ending_or_its_first_line(void **state)
 {
@@ -341,26 +364,12 @@ static void a_template_that_fails_says_why(void **state)
                "the init of a template ended with exit code 3");
 }
 
-static int up(void **state)
-{
-    b = broker_new();
-    broker_up(b);
-    (void)state;
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(an_exception_has_its_type_message_and_traceback_in_the_receipt),
+        cmocka_unit_test(the_type_of_an_exception_is_said_to_people),
+        cmocka_unit_test(nothing_is_a_script_that_does_nothing),
         cmocka_unit_test(a_file_is_known_by_its_ending_or_its_first_line),
         cmocka_unit_test(a_module_runs_as_a_script),
         cmocka_unit_test(modules_and_packages_that_were_sent_come_first),
@@ -378,15 +387,7 @@ int main(void)
         cmocka_unit_test(a_template_has_its_modules_and_its_names),
         cmocka_unit_test(a_template_that_fails_says_why),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python", &b, ends, N_ENDS, sizeof(ends[0]), it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

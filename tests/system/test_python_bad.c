@@ -13,6 +13,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_jobs.h"
 
 static struct broker *b;
 
@@ -54,6 +55,7 @@ static const struct end ends[] = {
     /* greedy */
     { "a huge allocation is MemoryError", "x = [0] * 10**10", NULL, FAILS, "MemoryError" },
     { "many small ones are", "x = []\nwhile True: x.append('a' * 10000)", "memory=64M", FAILS, "MemoryError" },
+    { "what would give more is said", "x = [0] * 10**10", NULL, FAILS, "MemoryError\nthe job's memory limit is reached; --limit memory=SIZE sets another\n" },
     { "MemoryError can be handled", "x = []\ntry:\n    while True: x.append(bytes(10**6))\nexcept MemoryError:\n    n = len(x); x.clear()\nassert 30 < n < 300, n", "memory=128M", EXIT(0), "" },
     { "an endless loop ends at the cpu limit", "while True: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
     { "one that catches everything does", "while True:\n    try:\n        while True: pass\n    except BaseException: pass", "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", "cpu_limit" },
@@ -165,22 +167,6 @@ static void one_that_ignores_a_cancel_is_killed(void **state)
     (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
-static int up(void **state)
-{
-    (void)state;
-    b = broker_new();
-    broker_up(b);
-    return 0;
-}
-
-static int down(void **state)
-{
-    void *made = b;
-
-    (void)state;
-    return broker_teardown(&made);
-}
-
 int main(void)
 {
     static const struct CMUnitTest others[] = {
@@ -188,15 +174,8 @@ int main(void)
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
-    static struct CMUnitTest tests[N_ENDS + sizeof(others) / sizeof(others[0])];
+    const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,
+                                  sizeof(ends[0]),     it_ends_so, others, sizeof(others) / sizeof(others[0]) };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
-        return 0;
-    }
-    for (size_t i = 0; i < N_ENDS; i++)
-        tests[i] = (struct CMUnitTest){ ends[i].sentence, it_ends_so, NULL, NULL, (void *)&ends[i] };
-    memcpy(tests + N_ENDS, others, sizeof(others));
-    cmocka_set_test_filter(getenv("TEST"));
-    return _cmocka_run_group_tests("python, bad input", tests, sizeof(tests) / sizeof(tests[0]), up, down);
+    return py_jobs_main(&jobs);
 }

@@ -119,6 +119,24 @@ static void each_worker_has_a_uid_of_its_own_which_the_receipt_tells_as_the_mach
     }
 }
 
+static void no_worker_has_a_uid_of_another_brokers_worker(void **state)
+{
+    struct broker *one = *state, *two;
+    json_int_t uids[2][4];
+
+    ROOT_ONLY();
+    two = broker_new();
+    broker_up(two);
+    for (int i = 0; i < 4; i++) {
+        uids[0][i] = json_num(expect_end(one, submit(one, script(one, "a.lua", "print(1)")), "ok"), "enforcement.uid");
+        uids[1][i] = json_num(expect_end(two, submit(two, script(two, "a.lua", "print(1)")), "ok"), "enforcement.uid");
+    }
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            assert_true(uids[0][i] != uids[1][k]);
+    assert_int_equal(broker_down(two), 0);
+}
+
 static void another_user_is_chosen_by_name_or_by_number(void **state)
 {
     static const char *const ways[] = { "nobody", "65534" };
@@ -480,6 +498,7 @@ int main(void)
         TEST(nothing_of_root_is_left_in_the_broker),
         TEST(its_directories_are_its_own_below_parents_that_are_shut_to_it),
         TEST(each_worker_has_a_uid_of_its_own_which_the_receipt_tells_as_the_machine_counts),
+        TEST(no_worker_has_a_uid_of_another_brokers_worker),
         ALONE(another_user_is_chosen_by_name_or_by_number),
         ALONE(it_becomes_nobody_that_it_should_not),
         ALONE(a_broker_that_cannot_give_all_of_it_up_does_not_start),

@@ -188,7 +188,8 @@ static void a_seed_that_is_asked_for_is_refused_by_name(void **state)
     struct broker *b = *state;
     const char *path = script(b, "a.py", "print(1)");
 
-    expect_has(proc_expect(coop(b, "run", "--env", "PYTHONHASHSEED=0", path), COOP_EXIT_USAGE)->err, "env PYTHONHASHSEED: the seed is drawn");
+    expect_has(proc_expect(coop(b, "run", "--env", "PYTHONHASHSEED=0", path), COOP_EXIT_USAGE)->err,
+               "env PYTHONHASHSEED: the seed is drawn");
     expect_text(proc_expect(coop(b, "run", "--env", "PYTHONHASHSEED=random", path), 0)->out, "1\n");
     expect_has(coop(b, "interp", "create", "--engine", "python", "--env", "PYTHONHASHSEED=0")->err, "PYTHONHASHSEED");
     proc_expect(coop(b, "run", "--env", "PYTHONHASHSEED=0", script(b, "a.lua", "print(1)")), 0);

@@ -25,7 +25,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { MIB = 1 << 20, EXEC_WAIT_MS = 20000, EXEC_UID = 61234, EXEC_FILES = 8, EXEC_ARGS = 8 };
+enum { MIB = 1 << 20, EXEC_WAIT_MS = 60000, EXEC_UID = 61234, EXEC_FILES = 8, EXEC_ARGS = 8 };
 
 /* A job and what came of it. Fields of spec may be changed before run(). */
 struct job {

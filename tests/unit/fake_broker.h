@@ -20,7 +20,7 @@
 #include "link.pb-c.h"
 #include "sp.h"
 
-enum { TOLD_MAX = 2 << 20, TOLD_WAIT_MS = 20000, TOLD_ORDER = 64, TOLD_FILES = 16, TOLD_ROWS = 16 };
+enum { TOLD_MAX = 2 << 20, TOLD_WAIT_MS = 120000, TOLD_ORDER = 64, TOLD_FILES = 16, TOLD_ROWS = 16 };
 
 /* A file that was handed over. */
 struct told_file {

@@ -82,7 +82,7 @@ static inline void fx_commit(struct interp_fixture *fx)
         struct pollfd p = { .fd = store_event_fd(fx->store), .events = POLLIN };
         struct store_op *op, *next;
 
-        assert_int_equal(poll(&p, 1, 10000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         for (op = store_collect(fx->store); op != NULL; op = next) {
             struct job *job = jobs_find(&fx->bare.b.jobs, op->job);
 

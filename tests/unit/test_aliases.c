@@ -464,7 +464,7 @@ static void wait_for_the_store(struct store *s)
     while (store_pending(s) > 0) {
         struct pollfd p = { .fd = store_event_fd(s), .events = POLLIN };
 
-        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         for (op = store_collect(s); op != NULL; op = next) {
             next = op->next;
             assert_int_equal(op->status, 0);

@@ -80,7 +80,7 @@ static void poll_until_done(struct fixture *f, const struct coop_op *op)
     while (!coop_op_done(op)) {
         struct pollfd p = { .fd = coop_client_fd(f->c), .events = POLLIN };
 
-        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         (void)coop_client_step(f->c);
     }
 }
@@ -196,7 +196,7 @@ static void a_thousand_ops_are_one_poll_loop(void **state)
     while (ended < N) {
         struct pollfd p = { .fd = coop_client_fd(f->c), .events = POLLIN };
 
-        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         (void)coop_client_step(f->c);
         while ((op = coop_client_next(f->c)) != NULL) {
             int i = (int)(intptr_t)coop_op_user(op);
@@ -364,7 +364,7 @@ static void a_poll_loop_hears_of_what_another_thread_has_read(void **state)
 
         op = begin(f, "mine", COOP_NO_LIMIT);
         while (!coop_op_done(op)) {
-            assert_int_equal(poll(&p, 1, 20000), 1);
+            assert_int_equal(poll(&p, 1, 60000), 1);
             (void)coop_client_step(f->c);
         }
         assert_int_equal(coop_op_take(op, &r, &f->why), 0);

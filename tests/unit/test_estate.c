@@ -264,7 +264,7 @@ static void keys_are_each_tenants_own(void **state)
         struct pollfd in = { .fd = store_event_fd(fx->store), .events = POLLIN };
         struct store_op *op, *next;
 
-        assert_int_equal(poll(&in, 1, 10000), 1);
+        assert_int_equal(poll(&in, 1, 60000), 1);
         for (op = store_collect(fx->store); op != NULL; op = next) {
             next = op->next;
             if (op->done != NULL)

@@ -1532,5 +1532,6 @@ int main(void)
 
     if (walls_measure() != 0)
         return 1;
+    cmocka_set_test_filter(getenv("TEST"));
     return cmocka_run_group_tests_name("lua_task", tests, NULL, NULL);
 }

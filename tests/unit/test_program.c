@@ -351,6 +351,9 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     assert_int_equal(truncate("half", 9 << 20), 0);
     assert_int_equal(mkfifo("fifo.lua", 0644), 0);
     refused("run hi.o", 127, "there is no file hi.o here, and no program of that name inside", NULL);
+    PUT("here.py", "#!/bin/sh\n");
+    refused("run --engine exec here.py", 127, "there is no program here.py inside",
+            "the file here is sent when it is written with a '/': ./here.py");
     refused("submit nothing.sh", 127, "there is no file nothing.sh here", NULL);
     refused("run fifo", 126, "program fifo is a pipe, a socket or a device; name a file", NULL);
     refused("run ./fifo a b", 126, "program ./fifo is a pipe, a socket or a device; name a file", NULL);

@@ -34,7 +34,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { WAIT_MS = 20000, NOBODY = 65534, SOME_UID = 1879200000, RANGE = 1879300000, DISK = 1 << 20, INODES = 20 };
+enum { WAIT_MS = 60000, NOBODY = 65534, SOME_UID = 1879200000, RANGE = 1879300000, DISK = 1 << 20, INODES = 20 };
 
 /* ---- questions --------------------------------------------------------------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { WAIT_MS = 10000, TEMPLATE = 1, TEXT = 4096 };
+enum { WAIT_MS = 60000, TEMPLATE = 1, TEXT = 4096 };
 
 struct fixture {
     int control;

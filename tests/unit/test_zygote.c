@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -18,7 +20,7 @@
 #include "worker/zygote.h"
 #include "zygote.pb-c.h"
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 60000 };
 
 struct fixture {
     int control;
@@ -142,7 +144,22 @@ static void wait_for_hello(int link)
     free(bytes);
 }
 
-static int setup(void **state)
+/* As a container's filter may; in the zygote to be. */
+static int refuse_clone3(int error)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* clone3: 0, or the error that it meets. */
+static int setup_with(void **state, int clone3)
 {
     static struct fixture z;
     int pair[2];
@@ -157,12 +174,29 @@ static int setup(void **state)
 
         close(pair[0]);
         snprintf(fd, sizeof(fd), "%d", pair[1]);
+        if (clone3 != 0 && refuse_clone3(clone3) != 0)
+            exit(99);
         exit(zygote_main(5, argv, engines_built_in));
     }
     close(pair[1]);
     z.control = pair[0];
     *state = &z;
     return z.pid > 0 ? 0 : -1;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, 0);
+}
+
+static int setup_without_clone3(void **state)
+{
+    return setup_with(state, ENOSYS);
+}
+
+static int setup_with_clone3_forbidden(void **state)
+{
+    return setup_with(state, EPERM);
 }
 
 /* Also the test that a zygote ends, with 0, when its control socket closes. */
@@ -333,6 +367,19 @@ static void every_engine_is_built_in_and_has_a_policy(void **state)
     assert_int_equal(n, ENGINE_COUNT);
 }
 
+static void a_worker_is_made_without_clone3(void **state)
+{
+    struct fixture *z = *state;
+    pid_t pid;
+    int link;
+
+    expect(z, PB__FROM_ZYGOTE__BODY_READY);
+    link = spawn(z, 17, &pid);
+    wait_for_hello(link);
+    close(link);
+    assert_int_equal(expect(z, PB__FROM_ZYGOTE__BODY_EXITED)->exited->worker, 17);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -345,6 +392,8 @@ int main(void)
         TEST(workers_die_with_their_zygote),
         TEST(a_worker_ends_by_itself_when_its_link_closes),
         TEST(a_hundred_ends_at_once_are_all_told),
+        cmocka_unit_test_setup_teardown(a_worker_is_made_without_clone3, setup_without_clone3, teardown),
+        cmocka_unit_test_setup_teardown(a_worker_is_made_without_clone3, setup_with_clone3_forbidden, teardown),
         cmocka_unit_test(every_engine_is_built_in_and_has_a_policy),
     };
 

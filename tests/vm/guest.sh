@@ -39,7 +39,7 @@ if [ "${1:-}" = one ]; then
     exit 0
 fi
 
-export TEST_TIMEOUT=400
+export TEST_TIMEOUT=600
 words=$(cat /proc/cmdline)
 only=
 case " $words " in *" coop.only="*) only=${words##*coop.only=} only=${only%% *} ;; esac

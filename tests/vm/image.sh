@@ -2,28 +2,29 @@
 # image.sh BUILD DIR - writes DIR/initrd: a small Debian of files of this machine (the packages named below), and coop with the tests of
 # tests/vm/programs.txt from BUILD, without their debug information. The first part is made once, or when this file changes.
 set -eu -o pipefail
-build=$1 dir=$2
+build=$1 dir=$(realpath "$2")
 here=$(dirname "$0")
 flavour=$(basename "$build")
 
-PACKAGES="bash dash coreutils findutils grep sed util-linux util-linux-extra mount procps diffutils python3-minimal python3.11-minimal libpython3.11-minimal base-files libc-bin"
+PACKAGES="bash dash coreutils findutils grep sed util-linux util-linux-extra mount procps diffutils python3-minimal python3.11-minimal libpython3.11-minimal libpython3.11-stdlib tzdata base-files libc-bin"
 EXTRA="/usr/bin/busybox /bin/busybox /usr/bin/mount /usr/bin/umount /usr/sbin/ip"
 
-into() { # ROOT FILE...: each at its real place, for here /bin is /usr/bin
-    local root=$1 file real
-    shift
-    for file; do
-        [ -e "$file" ] || continue
-        real=$(realpath -s "$(realpath "$(dirname "$file")")/$(basename "$file")")
-        mkdir -p "$root$(dirname "$real")"
-        [ -e "$root$real" ] || [ -L "$root$real" ] || cp -P --preserve=mode "$real" "$root$real"
-        [ ! -L "$real" ] || into "$root" "$(realpath "$real")"
-    done
+# Files, one a line, that are there and are no directories: each at its real place, for here /bin is /usr/bin.
+real() {
+    sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#' | xargs -r -d '\n' sh -c 'find "$@" -maxdepth 0 ! -type d 2>/dev/null || true' sh | sort -u
 }
-libraries() { # ROOT: what its programs are linked with
-    local root=$1 lib
-    find "$root" -type f -perm -100 -exec sh -c 'for f; do ldd "$f" 2>/dev/null || true; done' sh {} + | grep -o '/[^ ]*' | sort -u |
-        while read -r lib; do into "$root" "$lib"; done
+into() { # ROOT: the files, one a line, and what those of them point to that are links
+    local root=$1 list=$tmp/list
+    real >"$list"
+    for _ in 1 2; do
+        { cat "$list"; xargs -r -d '\n' realpath -q <"$list"; xargs -r -d '\n' sh -c 'find "$@" -maxdepth 0 -type l -printf "%h/%l\n"' sh <"$list"; } |
+            sed 's#^/.*//#/#' | xargs -r -d '\n' realpath -sm | real >"$list.new"
+        mv "$list.new" "$list"
+    done
+    sed 's#^/##' "$list" | (cd / && cpio -pdmu --quiet "$root")
+}
+libraries() { # ROOT: what its programs and their modules are linked with
+    { find "$1" -type f \( -perm -100 -o -name '*.so' \) -exec ldd {} + 2>/dev/null || true; } | grep -o '/[^ :]* (' | sed 's/ ($//' | into "$1"
 }
 skeleton() { # ROOT
     local root=$1 d
@@ -44,9 +45,8 @@ tmp=$(mktemp -d "$dir/image.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 if [ ! -e "$dir/base.cpio" ] || [ "$0" -nt "$dir/base.cpio" ]; then
     skeleton "$tmp/base"
-    # shellcheck disable=SC2046,SC2086  # lists of words
-    into "$tmp/base" $EXTRA $(for p in $PACKAGES; do dpkg -L $p | grep -vE '^/(usr/share/(doc|man|locale|info|lintian|bash-completion)|etc/(init|cron))' |
-        while read -r f; do [ -d "$f" ] || echo "$f"; done; done)
+    # shellcheck disable=SC2086  # lists of words
+    { printf '%s\n' $EXTRA; dpkg -L $PACKAGES 2>/dev/null | grep -vE '^/(usr/share/(doc|man|locale|info|lintian|bash-completion)|etc/(init|cron))' || true; } | into "$tmp/base"
     libraries "$tmp/base"
     cp /etc/ld.so.cache "$tmp/base/etc/"
     pack "$tmp/base" "$tmp/base.cpio"
@@ -59,10 +59,13 @@ cp "$here/programs.txt" "$here/guest.sh" "$to/tests/vm/"
 cp "$here/init" "$tmp/coop/init"
 programs=$(sed -n 's|^\([a-z][^ ]*\) .*|tests/\1|p' "$here/programs.txt" | sort -u)
 mkdir -p "$build/tests/escape/probes"
+python=
+[ ! -e "$build/coop_python.so" ] || python=coop_python.so # not everywhere is it built
 # shellcheck disable=SC2086  # a list of words
-(cd "$build" && find $programs coop coopd coop-worker tests/escape/probe-worker tests/escape/probe-template tests/escape/probes tests/halt tests/support/deny tests/native examples \
-    -type f \( -perm -100 -o -name '*.so' \) | cpio -pdm --quiet "$OLDPWD/$to/build/$flavour")
+(cd "$build" && find $programs coop coopd coop-worker $python tests/escape/probe-worker tests/escape/probe-template tests/escape/probes tests/halt tests/support/deny tests/native examples \
+    -type f \( -perm -100 -o -name '*.so' \) | cpio -pdm --quiet "$to/build/$flavour")
 cp -r docs README.md "$to/"
+mkdir -p "$to/tests/python" && cp tests/python/*.py "$to/tests/python/"
 find "$to/build" -type f -exec strip -g {} + 2>/dev/null || true
 libraries "$tmp/coop"
 pack "$tmp/coop" "$tmp/coop.cpio"

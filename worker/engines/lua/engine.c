@@ -324,6 +324,7 @@ const struct engine lua_engine = {
     .preempt = lua_task_preempt,
     .fault = lua_task_fault,
     .interp = &lua_interp,
+    .bare = true,
     .slack_bytes = 8 << 20, /* its allocator is what holds the job: this is room for the end of tasklets, and for malloc's own between small blocks */
     .closed_bytes = (uint64_t)4 << 30, /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
 };

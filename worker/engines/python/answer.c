@@ -114,6 +114,11 @@ static long answer_lseek(const uint64_t args[6])
     return is_stream(args[0]) ? -ESPIPE : python_files_seek(args[0], (int64_t)args[1], (int)args[2]);
 }
 
+static long answer_pread(const uint64_t args[6])
+{
+    return is_stream(args[0]) ? -ESPIPE : python_files_pread(args[0], (void *)(uintptr_t)args[1], args[2], (int64_t)args[3]);
+}
+
 static long answer_close(uint64_t fd)
 {
     return is_stream(fd) ? 0 : python_files_close(fd);
@@ -234,15 +239,15 @@ bool python_answer(long nr, const uint64_t args[6], long *ret_result)
     case SYS_read: *ret_result = answer_read(args[0], memory, args[2]); return true;
     case SYS_write: *ret_result = answer_write(args[0], memory, args[2]); return true;
     case SYS_writev: *ret_result = answer_writev(args[0], memory, args[2]); return true;
+    case SYS_openat: *ret_result = python_files_open(memory, (int)args[2]); return true;
+    case SYS_access: *ret_result = python_files_access((const char *)(uintptr_t)args[0], (int)args[1]); return true;
+    case SYS_pread64: *ret_result = answer_pread(args); return true;
+    case SYS_lseek: *ret_result = answer_lseek(args); return true;
+    case SYS_close: *ret_result = answer_close(args[0]); return true;
     case SYS_readv: *ret_result = answer_readv(args[0], memory, args[2]); return true;
     case SYS_pause: *ret_result = answer_pause(); return true;
     case SYS_msync: *ret_result = 0; return true;
     case SYS_sysinfo: *ret_result = answer_sysinfo((struct sysinfo *)(uintptr_t)args[0]); return true;
-    case SYS_openat: *ret_result = python_files_open(memory, (int)args[2]); return true;
-    case SYS_access: *ret_result = python_files_access((const char *)(uintptr_t)args[0], (int)args[1]); return true;
-    case SYS_pread64: *ret_result = python_files_pread(args[0], memory, args[2], (int64_t)args[3]); return true;
-    case SYS_lseek: *ret_result = answer_lseek(args); return true;
-    case SYS_close: *ret_result = answer_close(args[0]); return true;
     case SYS_fstat: *ret_result = answer_fstat(args[0], memory); return true;
     case SYS_newfstatat: *ret_result = answer_fstatat(args); return true;
     case SYS_fcntl: *ret_result = answer_fcntl(args); return true;

@@ -108,7 +108,8 @@ static bool find(const char *path, struct file *ret, bool *ret_directory)
 
 static void fill_stat(const struct file *f, bool directory, struct stat *ret_st)
 {
-    *ret_st = (struct stat){ .st_mode = directory ? S_IFDIR | 0555 : S_IFREG | 0444, .st_nlink = 1, .st_blksize = 4096, .st_ino = f->number };
+    *ret_st =
+        (struct stat){ .st_mode = directory ? S_IFDIR | 0555 : S_IFREG | 0444, .st_nlink = 1, .st_blksize = 4096, .st_ino = f->number };
     if (!directory)
         ret_st->st_size = (off_t)f->len;
 }

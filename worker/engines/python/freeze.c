@@ -1,30 +1,12 @@
 /* freeze.c - see freeze.h: what a pickler asks when it meets an object. */
 #include "worker/engines/python/freeze.h"
 
-#include <marshal.h>
-#include <sys/random.h>
-
 #include "worker/engines/python/lib.h"
 
 LIB_FILE(freeze);
 
-struct py_dump {
-    PyObject_HEAD vectorcallfunc call;
-    bool used;         /* execution state is in it */
-    bool by_value;     /* functions of __main__ go with it */
-    bool by_name;      /* one of them did not */
-    PyObject *globals; /* {address of a dict: the object that stands for it} */
-    PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
-};
-
-/* Stands for a dict of globals. */
-struct globals {
-    PyObject_HEAD PyObject *dict;
-    bool by_value;
-};
-
 static PyObject *module;
-static PyTypeObject dump_type, globals_type;
+static PyTypeObject dump_type;
 
 /* ---- what reducers return ---------------------------------------------------------------------------------------------------------- */
 
@@ -48,198 +30,9 @@ PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyO
     return result;
 }
 
-static PyObject *not_ours(void)
+PyObject *py_not_ours(void)
 {
     return Py_NewRef(Py_NotImplemented);
-}
-
-/* ---- globals ----------------------------------------------------------------------------------------------------------------------- */
-
-/* NULL without an error: no module that another interpreter could import has them. */
-static PyObject *module_name(PyObject *dict)
-{
-    PyObject *name = PyDict_GetItemString(dict, "__name__"), *m;
-
-    if (name == NULL || !PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, "__main__") == 0)
-        return NULL;
-    m = PyDict_GetItemWithError(PyImport_GetModuleDict(), name);
-    return m != NULL && PyModule_Check(m) && PyModule_GetDict(m) == dict ? name : NULL;
-}
-
-PyObject *py_dump_globals(struct py_dump *d, PyObject *dict)
-{
-    PyObject *key = PyLong_FromVoidPtr(dict), *g = key != NULL ? PyDict_GetItemWithError(d->globals, key) : NULL;
-
-    if (g != NULL || key == NULL) {
-        Py_XDECREF(key);
-        return Py_XNewRef(g);
-    }
-    g = (PyObject *)PyObject_New(struct globals, &globals_type);
-    if (g != NULL) {
-        ((struct globals *)g)->dict = Py_NewRef(dict);
-        ((struct globals *)g)->by_value = module_name(dict) == NULL;
-        if (PyErr_Occurred() || PyDict_SetItem(d->globals, key, g) != 0)
-            Py_CLEAR(g);
-    }
-    Py_DECREF(key);
-    return g;
-}
-
-PyObject *py_dump_used_globals(struct py_dump *d, PyObject *dict, PyCodeObject *code)
-{
-    PyObject *g = py_dump_globals(d, dict), *names, *name, *used, *it;
-    bool by_value = g != NULL && ((struct globals *)g)->by_value;
-
-    Py_XDECREF(g);
-    if (g == NULL)
-        return NULL;
-    if (!by_value)
-        Py_RETURN_NONE;
-    names = py_code_globals(code);
-    used = names != NULL ? PyDict_New() : NULL;
-    it = used != NULL ? PyObject_GetIter(names) : NULL;
-    while (it != NULL && (name = PyIter_Next(it)) != NULL) {
-        PyObject *value = PyDict_GetItemWithError(dict, name);
-
-        if (value != NULL && PyUnicode_CompareWithASCIIString(name, "__builtins__") != 0)
-            (void)PyDict_SetItem(used, name, value);
-        Py_DECREF(name);
-    }
-    Py_XDECREF(it);
-    Py_XDECREF(names);
-    if (PyErr_Occurred())
-        Py_CLEAR(used);
-    return used;
-}
-
-/* Of this process's __main__: what is loaded here again finds it as it is now. */
-PyObject *py_freeze_home(void)
-{
-    static unsigned char bytes[16];
-    static bool made;
-
-    if (!made)
-        made = getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes);
-    return PyBytes_FromStringAndSize((char *)bytes, made ? sizeof(bytes) : 0);
-}
-
-static PyObject *main_dict(void)
-{
-    PyObject *m = PyImport_AddModule("__main__");
-
-    return m != NULL ? PyModule_GetDict(m) : NULL;
-}
-
-static PyObject *reduce_globals(struct py_dump *d, PyObject *o)
-{
-    struct globals *g = (struct globals *)o;
-    PyObject *name = module_name(g->dict);
-
-    (void)d;
-    if (!g->by_value)
-        return py_reduced("globals_of", PyTuple_Pack(1, name), NULL, NULL);
-    name = PyDict_GetItemString(g->dict, "__name__");
-    return py_reduced("globals", Py_BuildValue("(NO)", g->dict == main_dict() ? py_freeze_home() : PyBytes_FromString(""), name != NULL ? name : Py_None),
-                      NULL, NULL);
-}
-
-static void globals_dealloc(PyObject *o)
-{
-    Py_XDECREF(((struct globals *)o)->dict);
-    PyObject_Free(o);
-}
-
-static PyTypeObject globals_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_coop_freeze.Globals",
-    .tp_basicsize = sizeof(struct globals),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
-    .tp_dealloc = globals_dealloc,
-};
-
-/* ---- functions, code --------------------------------------------------------------------------------------------------------------- */
-
-PyObject *py_find_function(PyObject *modname, PyObject *qualname)
-{
-    PyObject *m = PyDict_GetItemWithError(PyImport_GetModuleDict(), modname), *at = Py_XNewRef(m), *names;
-
-    names = m != NULL ? PyObject_CallMethod(qualname, "split", "s", ".") : NULL;
-    for (Py_ssize_t i = 0; names != NULL && at != NULL && i < PyList_GET_SIZE(names); i++)
-        Py_SETREF(at, PyObject_GetAttr(at, PyList_GET_ITEM(names, i)));
-    if (names == NULL)
-        Py_CLEAR(at);
-    Py_XDECREF(names);
-    PyErr_Clear();
-    return at;
-}
-
-/* What pickle itself would find under its name, elsewhere too. */
-static bool is_found(PyObject *f, PyObject *modname, PyObject *qualname)
-{
-    PyObject *found = py_find_function(modname, qualname);
-
-    Py_XDECREF(found);
-    return found == f;
-}
-
-static PyObject *or_none(PyObject *o)
-{
-    return o != NULL ? o : Py_None;
-}
-
-static PyObject *function_state(struct py_dump *d, PyFunctionObject *f)
-{
-    PyObject *used = py_dump_used_globals(d, f->func_globals, (PyCodeObject *)f->func_code), *notes;
-
-    if (used == NULL)
-        return NULL;
-    notes = f->func_annotations != NULL ? PyFunction_GetAnnotations((PyObject *)f) : NULL;
-    return Py_BuildValue("(OOOOOOOOON)", f->func_name, f->func_qualname, or_none(f->func_module), or_none(f->func_defaults),
-                         or_none(f->func_kwdefaults), or_none(f->func_closure), or_none(f->func_doc), or_none(f->func_dict), or_none(notes),
-                         used);
-}
-
-static PyObject *reduce_function(struct py_dump *d, PyObject *o)
-{
-    PyFunctionObject *f = (PyFunctionObject *)o;
-    bool in_main = f->func_module != NULL && PyUnicode_Check(f->func_module) &&
-                   PyUnicode_CompareWithASCIIString(f->func_module, "__main__") == 0;
-    PyObject *state;
-
-    if (f->func_module != NULL && PyUnicode_Check(f->func_module) && !(in_main && (d->by_value || d->used)) &&
-        is_found(o, f->func_module, f->func_qualname)) {
-        d->by_name |= in_main;
-        return not_ours();
-    }
-    d->used = true;
-    state = function_state(d, f);
-    if (state == NULL)
-        return NULL;
-    return py_reduced("function",
-                      Py_BuildValue("(ONO)", f->func_code, py_dump_globals(d, f->func_globals),
-                                    in_main && is_found(o, f->func_module, f->func_qualname) ? f->func_qualname : Py_None),
-                      "set_function", state);
-}
-
-static PyObject *reduce_code(struct py_dump *d, PyObject *o)
-{
-    const PyCodeObject *code = (PyCodeObject *)o;
-    PyObject *bytes = PyMarshal_WriteObjectToString(o, Py_MARSHAL_VERSION);
-
-    d->used = true;
-    if (bytes == NULL && PyErr_ExceptionMatches(PyExc_ValueError))
-        return py_freeze_error("PicklingError", "code of %U, file %U, line %d: it has constants that are no compiler's", code->co_qualname,
-                               code->co_filename, code->co_firstlineno);
-    return bytes != NULL ? py_reduced("code", Py_BuildValue("(N)", bytes), NULL, NULL) : NULL;
-}
-
-static PyObject *reduce_cell(struct py_dump *d, PyObject *o)
-{
-    PyObject *value = PyCell_GET(o);
-
-    (void)d;
-    if (value == NULL)
-        return py_reduced("cell", PyTuple_New(0), NULL, NULL);
-    return py_reduced("cell", PyTuple_New(0), "set_cell", Py_NewRef(value));
 }
 
 /* ---- frames, generators, tracebacks -------------------------------------------------------------------------------------------------- */
@@ -369,10 +162,10 @@ static PyObject *reduce_view(struct py_dump *d, PyObject *o)
         const PyTypeObject *type;
         const char *name;
     } views[] = {
-        {&PyDictKeys_Type,    "keys"  },
-        { &PyDictValues_Type, "values"},
-        { &PyDictItems_Type,  "items" },
-        { &PyODictKeys_Type,  "keys"  },
+        {&PyDictKeys_Type,     "keys"  },
+        { &PyDictValues_Type,  "values"},
+        { &PyDictItems_Type,   "items" },
+        { &PyODictKeys_Type,   "keys"  },
         { &PyODictValues_Type, "values"},
         { &PyODictItems_Type,  "items" },
     };
@@ -384,7 +177,7 @@ static PyObject *reduce_view(struct py_dump *d, PyObject *o)
 
             return Py_BuildValue("(N())", PyObject_GetAttrString(dict, views[i].name));
         }
-    return not_ours();
+    return py_not_ours();
 }
 
 /* ---- the dump ------------------------------------------------------------------------------------------------------------------------ */
@@ -405,22 +198,37 @@ static const struct reducer {
     PyTypeObject *type;
     PyObject *(*reduce)(struct py_dump *d, PyObject *o);
 } reducers[] = {
-    {&PyFunction_Type,    reduce_function },
-    { &PyFrame_Type,      reduce_frame    },
-    { &PyCode_Type,       reduce_code     },
-    { &globals_type,      reduce_globals  },
-    { &PyCell_Type,       reduce_cell     },
-    { &PyGen_Type,        reduce_generator},
-    { &PyCoro_Type,       reduce_generator},
-    { &PyAsyncGen_Type,   reduce_generator},
-    { &PyTraceBack_Type,  reduce_traceback},
-    { &PyDictKeys_Type,   reduce_view     },
-    { &PyDictValues_Type, reduce_view     },
-    { &PyDictItems_Type,  reduce_view     },
-    { &PyODictKeys_Type,   reduce_view     },
-    { &PyODictValues_Type, reduce_view     },
-    { &PyODictItems_Type,  reduce_view     },
+    {&PyFunction_Type,     py_reduce_function},
+    { &PyFrame_Type,       reduce_frame      },
+    { &PyCode_Type,        py_reduce_code    },
+    { &py_globals_type,    py_reduce_globals },
+    { &PyCell_Type,        py_reduce_cell    },
+    { &PyGen_Type,         reduce_generator  },
+    { &PyCoro_Type,        reduce_generator  },
+    { &PyAsyncGen_Type,    reduce_generator  },
+    { &PyTraceBack_Type,   reduce_traceback  },
+    { &PyDictKeys_Type,    reduce_view       },
+    { &PyDictValues_Type,  reduce_view       },
+    { &PyDictItems_Type,   reduce_view       },
+    { &PyODictKeys_Type,   reduce_view       },
+    { &PyODictValues_Type, reduce_view       },
+    { &PyODictItems_Type,  reduce_view       },
 };
+
+/* A class derived from base that has a way of its own. */
+static bool reduces_itself(PyTypeObject *type, PyTypeObject *base)
+{
+    static const char *const names[] = { "__reduce_ex__", "__reduce__" };
+    bool yes = false;
+
+    for (int i = 0; type != base && i < 2; i++) {
+        PyObject *its = PyObject_GetAttrString((PyObject *)type, names[i]);
+
+        yes |= its != PyDict_GetItemString(base->tp_dict, names[i]);
+        Py_XDECREF(its);
+    }
+    return yes;
+}
 
 static PyObject *reduce(struct py_dump *d, PyObject *o)
 {
@@ -432,12 +240,12 @@ static PyObject *reduce(struct py_dump *d, PyObject *o)
     if (PyModule_Check(o))
         return reduce_module(d, o);
     if (slp_tasklet_type.tp_mro == NULL) /* nobody has imported stackless */
-        return not_ours();
-    if (type == &slp_tasklet_type || PyType_IsSubtype(type, &slp_tasklet_type))
-        return reduce_tasklet(d, o);
-    if (type == &slp_channel_type || PyType_IsSubtype(type, &slp_channel_type))
-        return reduce_channel(d, o);
-    return not_ours();
+        return py_not_ours();
+    if (PyType_IsSubtype(type, &slp_tasklet_type))
+        return o != d->root && reduces_itself(type, &slp_tasklet_type) ? py_not_ours() : reduce_tasklet(d, o);
+    if (PyType_IsSubtype(type, &slp_channel_type))
+        return o != d->root && reduces_itself(type, &slp_channel_type) ? py_not_ours() : reduce_channel(d, o);
+    return py_not_ours();
 }
 
 static PyObject *dump_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
@@ -452,15 +260,17 @@ static PyObject *dump_call(PyObject *self, PyObject *const *args, size_t nargsf,
 static PyObject *dump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct py_dump *d = (struct py_dump *)type->tp_alloc(type, 0);
+    PyObject *root = NULL;
     int by_value = 0;
 
     (void)kwargs;
-    if (d == NULL || !PyArg_ParseTuple(args, "|p:Dump", &by_value)) {
+    if (d == NULL || !PyArg_ParseTuple(args, "|pO:Dump", &by_value, &root)) {
         Py_XDECREF(d);
         return NULL;
     }
     d->call = dump_call;
     d->by_value = by_value;
+    d->root = Py_XNewRef(root);
     d->globals = PyDict_New();
     d->live = PyDict_New();
     if (d->globals == NULL || d->live == NULL)
@@ -472,13 +282,15 @@ static void dump_dealloc(PyObject *o)
 {
     Py_XDECREF(((struct py_dump *)o)->globals);
     Py_XDECREF(((struct py_dump *)o)->live);
+    Py_XDECREF(((struct py_dump *)o)->root);
     PyObject_Free(o);
 }
 
 static PyMemberDef dump_members[] = {
-    {"used",     T_BOOL, offsetof(struct py_dump, used),    READONLY, "Execution state is in it: it needs a seal."},
-    { "by_name", T_BOOL, offsetof(struct py_dump, by_name), READONLY, "A function of __main__ is in it by name."  },
-    { NULL,      0,      0,                                 0,        NULL                                        }
+    {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
+    { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
+    { "live", T_OBJECT,      offsetof(struct py_dump,                       live),                                                              READONLY,                                                        "Frames that go on with it." },
+    { NULL,                                   0,             0,                                   0,                 NULL}
 };
 
 static PyTypeObject dump_type = {
@@ -509,8 +321,9 @@ static PyObject *nested(PyObject *self, PyObject *o)
     const PyFunctionObject *f = (PyFunctionObject *)o;
 
     (void)self;
-    if (!PyFunction_Check(o) || (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_found(o, f->func_module, f->func_qualname)))
-        return not_ours();
+    if (!PyFunction_Check(o) ||
+        (f->func_module != NULL && PyUnicode_Check(f->func_module) && py_is_found(o, f->func_module, f->func_qualname)))
+        return py_not_ours();
     return py_reduce_alone(o, NULL);
 }
 
@@ -542,7 +355,7 @@ PyObject *py_freeze_module(void)
 {
     PyObject *m = PyModule_Create(&definition);
 
-    if (m == NULL || PyType_Ready(&dump_type) < 0 || PyType_Ready(&globals_type) < 0 || PyModule_AddType(m, &dump_type) < 0 ||
+    if (m == NULL || PyType_Ready(&dump_type) < 0 || PyType_Ready(&py_globals_type) < 0 || PyModule_AddType(m, &dump_type) < 0 ||
         PyModule_AddFunctions(m, py_freeze_functions) < 0 || PyModule_AddFunctions(m, py_freeze_task_functions) < 0 || run_lib(m) < 0) {
         Py_XDECREF(m);
         return NULL;

@@ -17,10 +17,25 @@ PyObject *py_freeze_module(void);
 
 /* ---- dumps: freeze.c ---- */
 
-struct py_dump;
+struct py_dump {
+    PyObject_HEAD vectorcallfunc call;
+    bool used;         /* execution state is in it */
+    bool by_value;     /* functions of __main__ go with it */
+    bool by_name;      /* one of them did not */
+    PyObject *globals; /* {address of a dict: the object that stands for it} */
+    PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
+    PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
+};
 
 /* __reduce_ex__ of a tasklet or a channel, that another pickler than ours calls: a blob of its own. */
 PyObject *py_reduce_alone(PyObject *self, PyObject *protocol);
+
+PyObject *py_not_ours(void); /* NotImplemented: pickle does what it always does */
+typedef PyObject *py_reducer(struct py_dump *d, PyObject *o);
+py_reducer py_reduce_globals, py_reduce_function, py_reduce_code, py_reduce_cell;
+extern PyTypeObject py_globals_type; /* stands for a dict of globals in a dump */
+/* Python's own pickle would find this function by its name; NULL, None: it has none. */
+bool py_is_found(PyObject *f, PyObject *modname, PyObject *qualname);
 
 /* (function of the module _coop_freeze, arguments, state, None, None, function that sets it): what a reducer returns. arguments and state are taken
  * over; state may be NULL. */
@@ -32,7 +47,10 @@ PyObject *py_dump_used_globals(struct py_dump *d, PyObject *globals, PyCodeObjec
 /* A frame, or a generator, goes on: so much of its stack is its own. */
 int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth);
 
-/* ---- tasklets and channels: freeze_task.c ---- */
+/* ---- tasklets and channels: freeze_task.c apart, freeze_thaw.c together ---- */
+
+/* Of a tasklet; in blobs. */
+enum { TASKLET_ATOMIC = 1, TASKLET_BLOCK_TRAP = 2, TASKLET_IGNORE_NESTING = 4, TASKLET_RETURNS_NONE = 8, TASKLET_WAITS = 16 };
 
 /* What can be answered for: called is a call of ours that gives up the turn (iterates: a channel that is iterated over), and what it
  * came back with is the tasklet's tempval, or nothing. */

@@ -63,6 +63,20 @@ static int find_place(struct py_frozen_frame *r, struct py_place *p, const char 
     return 0;
 }
 
+/* Signals are looked for between instructions, and by C code too: in the instruction that it is called by. What that popped lies there still, until its
+ * result does: under a call's result were NULL or a method. */
+static bool has_ended(const _PyInterpreterFrame *f, const struct py_place *p)
+{
+    PyObject *const *top = f->localsplus + f->f_code->co_nlocalsplus + p->depth, *o;
+
+    if (p->told == PY_TOLD_BY_NOTHING)
+        return true;
+    if (p->told == PY_TOLD_BY_BOOL)
+        return top[0] == Py_True || top[0] == Py_False;
+    o = p->depth > 0 ? top[-1] : NULL;
+    return o != NULL && !PyCallable_Check(o);
+}
+
 /* It stands in a call that gives up the turn, and that is ours. */
 static int innermost(struct py_frozen *z, const py_tasklet *t)
 {
@@ -73,8 +87,16 @@ static int innermost(struct py_frozen *z, const py_tasklet *t)
 
     r->at = last_of(f);
     r->left = (enum py_left)t->left;
-    if (find_place(r, &p, r->left == PY_LEFT_BREAKER ? "its slice was over where a call may have been under way" : "it waits in C code") != 0)
+    if (find_place(r, &p, r->left == PY_LEFT_BREAKER ? "its slice was over in C code" : "it waits in C code") != 0)
         return -1;
+    if (r->left == PY_LEFT_BREAKER && !has_ended(f, &p)) {
+        (void)py_frame_prevents(r->frame, "its slice was over where a call may have been under way", NULL);
+        return -1;
+    }
+    if (r->left == PY_LEFT_BEFORE && f->stacktop != f->f_code->co_nlocalsplus + p.depth) {
+        (void)py_frame_prevents(r->frame, "its stack is not what its code says", NULL);
+        return -1;
+    }
     if (r->left != PY_LEFT_CALL)
         return 0;
     called = called_at(f, &p);
@@ -98,7 +120,9 @@ static bool is_called_plainly(PyObject *called, PyFrameObject *f)
     if (PyMethod_Check(called))
         called = PyMethod_GET_FUNCTION(called);
     if (!PyFunction_Check(called)) { /* an object that has a __call__ of Python's */
-        PyObject *call = PyType_HasFeature(Py_TYPE(called), Py_TPFLAGS_HEAPTYPE) ? PyObject_GetAttrString((PyObject *)Py_TYPE(called), "__call__") : NULL;
+        PyObject *call = PyType_HasFeature(Py_TYPE(called), Py_TPFLAGS_HEAPTYPE)
+                             ? PyObject_GetAttrString((PyObject *)Py_TYPE(called), "__call__")
+                             : NULL;
 
         PyErr_Clear();
         Py_XDECREF(call); /* it is the type's */
@@ -115,8 +139,7 @@ static bool steps(PyObject *called, PyObject *first, const PyObject *generator)
     if (next == NULL)
         next = PyCFunction_GET_FUNCTION(PyDict_GetItemString(PyEval_GetBuiltins(), "next"));
     if (PyCFunction_Check(called)) /* g.send, by itself */
-        return PyCFunction_GET_FUNCTION(called) == next ? first == generator
-                                                        : PyCFunction_GET_SELF(called) == generator && sends(called);
+        return PyCFunction_GET_FUNCTION(called) == next ? first == generator : PyCFunction_GET_SELF(called) == generator && sends(called);
     return first == generator && sends(called);
 }
 

@@ -200,18 +200,6 @@ int py_instruction_of(PyCodeObject *code, int at)
     return m->depth[at] >= 0 ? at : -1;
 }
 
-int py_extended_from(PyCodeObject *code, int at)
-{
-    const unsigned char *bytes;
-
-    if (map_of(code, &bytes) == NULL)
-        PyErr_Clear();
-    else
-        while (at > 0 && bytes[2 * (at - 1)] == EXTENDED_ARG)
-            at--;
-    return at;
-}
-
 /* ---- places -------------------------------------------------------------------------------------------------------------------- */
 
 static int after(const unsigned char *bytes, int i)
@@ -281,6 +269,25 @@ static void left_by_yield(const struct map *m, const unsigned char *bytes, int i
     p->goes_on = PY_PUSHES;
 }
 
+/* Where the interpreter looks whether anybody wants something of it. */
+static void left_by_breaker(const struct map *m, const unsigned char *bytes, int i, struct py_place *p)
+{
+    switch (bytes[2 * i]) {
+    case RESUME: left_plainly(m, i + 1, p); break;
+    case POP_JUMP_BACKWARD_IF_FALSE:
+    case POP_JUMP_BACKWARD_IF_TRUE: p->told = PY_TOLD_BY_BOOL; /* fall through */
+    case POP_JUMP_BACKWARD_IF_NONE:
+    case POP_JUMP_BACKWARD_IF_NOT_NONE:
+    case JUMP_BACKWARD: left_plainly(m, target_of(bytes, i), p); break;
+    case PRECALL: i = after(bytes, i); /* fall through */
+    case CALL:
+    case CALL_FUNCTION_EX:
+        p->told = PY_TOLD_BY_RESULT;
+        left_plainly(m, after(bytes, i), p);
+        break;
+    }
+}
+
 int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *ret)
 {
     struct py_place p = { .next = -1, .called = -1 };
@@ -298,12 +305,7 @@ int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *
     switch (left) {
     case PY_LEFT_CALL: left_in_call(m, bytes, at, &p); break;
     case PY_LEFT_BEFORE: left_plainly(m, at, &p); break;
-    case PY_LEFT_BREAKER: /* elsewhere it cannot be told from a call that has not returned */
-        if (bytes[2 * at] == RESUME)
-            left_plainly(m, at + 1, &p);
-        else if (bytes[2 * at] == JUMP_BACKWARD)
-            left_plainly(m, target_of(bytes, at), &p);
-        break;
+    case PY_LEFT_BREAKER: left_by_breaker(m, bytes, at, &p); break;
     case PY_LEFT_YIELD: left_by_yield(m, bytes, at, &p); break;
     case PY_LEFT_FINISHED: left_plainly(m, at, &p); break;
     }

@@ -37,6 +37,8 @@ struct py_place {
     int past_end; /* PY_ITERATES, PY_SENDS: the instruction after the end */
     int called;   /* PY_LEFT_CALL: where on the stack it is; -1: nowhere. The slot below is NULL or the method of it. */
     bool ex;      /* with a tuple of arguments, which is not on the stack */
+    /* PY_LEFT_BREAKER: the slot that tells whether C code had a part in the instruction, which may not have ended then. */
+    enum { PY_TOLD_BY_NOTHING, PY_TOLD_BY_BOOL, PY_TOLD_BY_RESULT } told; /* the one behind the stack, where a bool was; the topmost */
     enum py_goes_on goes_on;
 };
 
@@ -45,9 +47,6 @@ struct py_place {
 int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *ret);
 /* The start of the instruction that the code unit at is a part of; -1: of none; -2 with an error. */
 int py_instruction_of(PyCodeObject *code, int at);
-
-/* Where it begins, if what extends its argument is before it. */
-int py_extended_from(PyCodeObject *code, int at);
 
 /* Names of globals that it, and the code within it, use: a set, or NULL with an error. */
 PyObject *py_code_globals(PyCodeObject *code);

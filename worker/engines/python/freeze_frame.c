@@ -279,57 +279,39 @@ static struct outcome failed(struct outcome got)
     return (struct outcome){ PYGEN_ERROR, NULL };
 }
 
-/* A generator goes on by what is sent to it, and that is on its stack then. A loop that has ended finds an iterator there that has nothing; else it is one
- * slot that nobody looks at, for which there is room. */
-static PyObject *for_generator(_PyInterpreterFrame *fr, const struct py_frozen_frame *r, const struct py_place *p)
-{
-    PyObject *nothing;
-
-    if (p->goes_on != PY_ITERATES)
-        return Py_NewRef(Py_None);
-    fr->prev_instr = _PyCode_CODE(fr->f_code) + py_extended_from(fr->f_code, r->at) - 1;
-    nothing = PyTuple_New(0);
-    Py_SETREF(nothing, PyObject_GetIter(nothing));
-    return nothing;
-}
-
-/* What the instruction would do that the frame stands in. Returns the value that is pushed as the frame goes on, if any is; else NULL; if an error is set
- * that is thrown. */
-static PyObject *arrive(_PyInterpreterFrame *fr, const struct py_frozen_frame *r, const struct py_place *p, struct outcome got)
+/* What the instruction would do that the frame stands in: what comes of it is on the stack then, and the next one is set. */
+static void arrive(_PyInterpreterFrame *fr, const struct py_frozen_frame *r, const struct py_place *p, struct outcome got)
 {
     _Py_CODEUNIT *first = _PyCode_CODE(fr->f_code);
+    bool pushes = got.how == PYGEN_NEXT && p->goes_on != PY_PLAINLY;
 
     if (got.how == PYGEN_RETURN && p->goes_on == PY_PUSHES) { /* of next(), send() */
         (void)_PyGen_SetStopIterationValue(got.value);
         got = failed(got);
     }
     fr->prev_instr = first + (got.how == PYGEN_ERROR ? r->at : p->next - 1);
-    if (got.how == PYGEN_ERROR || (got.how == PYGEN_NEXT && p->goes_on != PY_PLAINLY))
-        return got.value;
-    if (got.how == PYGEN_RETURN) { /* a loop's end, or what a delegate returns in its place */
+    if (got.how == PYGEN_RETURN && p->goes_on != PY_PLAINLY) { /* a loop's end, or what a delegate returns in its place */
         Py_DECREF(fr->localsplus[--fr->stacktop]);
         fr->prev_instr = first + p->past_end - 1;
-        if (p->goes_on == PY_SENDS)
-            return got.value;
+        pushes = p->goes_on == PY_SENDS;
     }
-    Py_DECREF(got.value);
-    return r->generator != NULL ? for_generator(fr, r, p) : NULL;
+    if (pushes)
+        fr->localsplus[fr->stacktop++] = got.value;
+    else
+        Py_XDECREF(got.value);
 }
 
-static struct outcome run_frame(const struct py_frozen_frame *r, PyThreadState *ts, PyObject *value)
+static struct outcome run_frame(const struct py_frozen_frame *r, PyThreadState *ts)
 {
-    _PyInterpreterFrame *fr = of(r->frame);
-    PyObject *result;
+    struct outcome got;
 
     if (r->generator != NULL) {
-        PySendResult how = py_gen_goes_on(r->generator, ts, value, &result);
-
-        return (struct outcome){ how, result };
+        got.how = py_gen_goes_on(r->generator, ts, r->frame, &got.value);
+        return got;
     }
-    if (value != NULL)
-        fr->localsplus[fr->stacktop++] = value;
-    result = PyEval_EvalFrameEx(r->frame, PyErr_Occurred() != NULL);
-    return (struct outcome){ result != NULL ? PYGEN_NEXT : PYGEN_ERROR, result };
+    got.value = PyEval_EvalFrameEx(r->frame, PyErr_Occurred() != NULL);
+    got.how = got.value != NULL ? PYGEN_NEXT : PYGEN_ERROR;
+    return got;
 }
 
 static struct outcome go_on(struct py_frozen *z, PyThreadState *ts, struct outcome got)
@@ -340,10 +322,9 @@ static struct outcome go_on(struct py_frozen *z, PyThreadState *ts, struct outco
     if (place_of(r, &p) != 0) {
         got = failed(got);
     } else {
-        PyObject *value = arrive(of(r->frame), r, &p, got);
-
+        arrive(of(r->frame), r, &p, got);
         ts->cframe->current_frame = of(r->frame)->previous;
-        got = run_frame(r, ts, value);
+        got = run_frame(r, ts);
     }
     give_up(z, z->at);
     return got;
@@ -355,8 +336,14 @@ PyObject *py_frozen_run(struct py_frozen *z, PyObject *value)
     _PyInterpreterFrame *below = ts->cframe->current_frame;
     struct outcome got = { value != NULL ? PYGEN_NEXT : PYGEN_ERROR, value };
 
+    if (py_frozen_check(z) != 0) { /* somebody has cleared a frame since */
+        Py_XDECREF(value);
+        return NULL;
+    }
     if (value == NULL && !PyErr_Occurred()) /* a channel that was iterated over has ended */
         got = (struct outcome){ PYGEN_RETURN, Py_NewRef(Py_None) };
+    if (z->frames[0].left == PY_LEFT_BEFORE)
+        py_count_again();
     ts->exc_info->exc_value = z->handled;
     z->handled = NULL;
     for (int i = z->n - 1; i >= 0; i--)

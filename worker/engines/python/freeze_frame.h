@@ -13,15 +13,15 @@
 #include "worker/engines/python/task.h"
 
 struct py_frozen {
-    int n, at;            /* frames; which one runs: before its first turn -1 */
-    bool returns_none;    /* the call that it stood in: whatever it came back with */
-    PyObject *handled;    /* the error that is being handled; NULL: none */
-    PyObject *traced;     /* (trace function, profile function, (each frame's)); NULL: none */
+    int n, at;         /* frames; which one runs: before its first turn -1 */
+    bool returns_none; /* the call that it stood in: whatever it came back with */
+    PyObject *handled; /* the error that is being handled; NULL: none */
+    PyObject *traced;  /* (trace function, profile function, (each frame's)); NULL: none */
     struct py_frozen_frame {
         PyFrameObject *frame;
         PyObject *generator; /* whose it is; NULL: nobody's */
-        int at;    /* its last instruction */
-        int depth; /* py_frames_of()'s: of its stack, so much goes with it */
+        int at;              /* its last instruction */
+        int depth;           /* py_frames_of()'s: of its stack, so much goes with it */
         enum py_left left;
     } frames[]; /* innermost first */
 };
@@ -77,8 +77,8 @@ bool py_gen_runs(PyObject *gen);
 void py_gen_never_runs(PyObject *gen);
 /* What it handles is what those that it called handle. */
 void py_gen_enters(PyObject *gen, PyThreadState *ts);
-/* Its turn: value is sent, or the error that is set is thrown. */
-PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyObject *value, PyObject **ret_value);
+/* Its turn, in f, its frame; the error that is set is thrown. */
+PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, PyObject **ret_value);
 
 /* ---- for both: values in a frame ---- */
 

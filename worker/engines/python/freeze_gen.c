@@ -66,7 +66,9 @@ enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
 static PyObject *own_of(PyGenObject *g)
 {
     bool by_value = (slp_pickle_flags & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
-    int hooks = by_value ? HOOKS_BY_VALUE : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER : NO_HOOKS;
+    int hooks = by_value                                                                ? HOOKS_BY_VALUE
+                : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER
+                                                                                        : NO_HOOKS;
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
@@ -103,7 +105,8 @@ PyObject *py_gen_state(PyObject *gen)
     if (g->gi_frame_state >= FRAME_COMPLETED)
         Py_RETURN_NONE;
     if (g->gi_frame_state == FRAME_EXECUTING || (PyAsyncGen_CheckExact(gen) && g->gi_running_async))
-        return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename, g->gi_code->co_firstlineno);
+        return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename,
+                               g->gi_code->co_firstlineno);
     at = (int)(f->prev_instr - _PyCode_CODE(f->f_code));
     rc = py_place_of(f->f_code, at, PY_LEFT_YIELD, &p);
     if (rc == 0 && f->stacktop == f->f_code->co_nlocalsplus + p.depth)
@@ -129,7 +132,7 @@ static int make_frame(PyGenObject *g, PyCodeObject *code, PyObject *globals)
 
 static PyGenObject *alloc(PyTypeObject *type, PyCodeObject *code, PyObject *name, PyObject *qualname)
 {
-    PyGenObject *g = PyObject_GC_NewVar(PyGenObject, type, code->co_nlocalsplus + code->co_stacksize + 1); /* one more: for_generator() */
+    PyGenObject *g = PyObject_GC_NewVar(PyGenObject, type, code->co_nlocalsplus + code->co_stacksize);
 
     if (g == NULL)
         return NULL;
@@ -195,12 +198,24 @@ static int set_own(PyGenObject *g, PyObject *own)
     return 0;
 }
 
+/* Of one that runs its tasklet says how it was left: py_frozen_check(). Nobody else runs it. */
+static int check_place(const PyGenObject *g, int life, int at, int n)
+{
+    struct py_place p = { .depth = n - g->gi_code->co_nlocalsplus };
+    int rc = life == RUNS ? py_instruction_of(g->gi_code, at) : py_place_of(g->gi_code, at, PY_LEFT_YIELD, &p);
+
+    if (rc == (life == RUNS ? at : 0) && p.depth >= 0 && n == g->gi_code->co_nlocalsplus + p.depth)
+        return 0;
+    if (rc != -2)
+        (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at, n);
+    return -1;
+}
+
 int py_gen_set(PyObject *gen, PyObject *state)
 {
     PyGenObject *g = (PyGenObject *)gen;
     PyObject *handled, *own, *mask, *values;
-    int life, at, n, rc;
-    struct py_place p;
+    int life, at, n;
     _PyInterpreterFrame *f = frame_of(g);
 
     if (g->gi_frame_state != FRAME_COMPLETED || f->stacktop != 0) {
@@ -213,14 +228,8 @@ int py_gen_set(PyObject *gen, PyObject *state)
     }
     if (!PyArg_ParseTuple(state, "iOOiiOO;a generator's state", &life, &handled, &own, &at, &n, &mask, &values))
         return -1;
-    rc = py_place_of(g->gi_code, at, life == RUNS ? PY_LEFT_CALL : PY_LEFT_YIELD, &p);
-    if (rc == 0 && py_instruction_of(g->gi_code, at) != at)
-        rc = -1;
-    if (rc != 0 || n != g->gi_code->co_nlocalsplus + p.depth) {
-        if (rc != -2)
-            (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at, n);
+    if (check_place(g, life, at, n) != 0)
         return -1;
-    }
     if (py_values_set(f, n, mask, values) != 0)
         return -1;
     f->prev_instr = _PyCode_CODE(g->gi_code) + at;
@@ -265,34 +274,45 @@ void py_gen_enters(PyObject *gen, PyThreadState *ts)
     ts->exc_info = &g->gi_exc_state;
 }
 
-static PySendResult throw(PyObject *gen, PyObject **ret_value)
+/* As PEP 479 has it: none of its own leaves a generator. */
+static void no_stop_iteration(const PyGenObject *g)
 {
-    PyObject *type, *value, *traceback;
+    PyObject *type, *cause, *traceback, *error;
 
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    *ret_value = PyObject_CallMethod(gen, "throw", "OOO", type, value, traceback != NULL ? traceback : Py_None);
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration))
+        return;
+    PyErr_Fetch(&type, &cause, &traceback);
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    if (traceback != NULL)
+        (void)PyException_SetTraceback(cause, traceback);
+    PyErr_Format(PyExc_RuntimeError, "%s raised StopIteration", PyCoro_CheckExact((PyObject *)g) ? "coroutine" : "generator");
     Py_XDECREF(type);
-    Py_XDECREF(value);
     Py_XDECREF(traceback);
-    if (*ret_value != NULL)
-        return PYGEN_NEXT;
-    return PyErr_ExceptionMatches(PyExc_StopIteration) && _PyGen_FetchStopIterationValue(ret_value) == 0 ? PYGEN_RETURN : PYGEN_ERROR;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyException_SetCause(error, Py_NewRef(cause));
+    PyException_SetContext(error, cause);
+    PyErr_Restore(type, error, traceback);
 }
 
-PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyObject *value, PyObject **ret_value)
+/* What send() does, but that what it is sent lies on its stack already, or nothing has to. One that ends keeps its frame until it dies. */
+PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, PyObject **ret_value)
 {
     PyGenObject *g = (PyGenObject *)gen;
-    PySendResult rc;
+    _PyErr_StackItem *outer = g->gi_exc_state.previous_item;
 
-    ts->exc_info = g->gi_exc_state.previous_item;
-    g->gi_exc_state.previous_item = NULL;
-    g->gi_frame_state = FRAME_SUSPENDED;
     py_state_refinalize(gen);
+    *ret_value = PyEval_EvalFrameEx(f, PyErr_Occurred() != NULL);
+    if (g->gi_frame_state == FRAME_EXECUTING)
+        g->gi_frame_state = FRAME_COMPLETED;
+    ts->exc_info = outer;
+    g->gi_exc_state.previous_item = NULL;
     frame_of(g)->previous = NULL;
-    if (value == NULL)
-        return throw(gen, ret_value);
-    rc = PyIter_Send(gen, value, ret_value);
-    Py_DECREF(value);
-    return rc;
+    if (*ret_value != NULL && g->gi_frame_state == FRAME_SUSPENDED)
+        return PYGEN_NEXT;
+    Py_CLEAR(g->gi_exc_state.exc_value);
+    if (*ret_value != NULL)
+        return PYGEN_RETURN;
+    no_stop_iteration(g);
+    return PYGEN_ERROR;
 }

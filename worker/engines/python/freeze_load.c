@@ -107,7 +107,8 @@ static PyObject *make_globals(PyObject *self, PyObject *args)
     if (is_here)
         return Py_XNewRef(PyModule_GetDict(PyImport_AddModule("__main__")));
     dict = PyDict_New();
-    if (dict != NULL && (PyDict_SetItemString(dict, "__name__", name) != 0 || PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0))
+    if (dict != NULL &&
+        (PyDict_SetItemString(dict, "__name__", name) != 0 || PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0))
         Py_CLEAR(dict);
     return dict;
 }
@@ -256,7 +257,8 @@ static PyObject *set_generator(PyObject *self, PyObject *const *args, Py_ssize_t
     PyObject *globals;
 
     (void)self;
-    if (!py_load_is_open("a generator") || n != 2 || !py_is_generator(args[0]) || !PyTuple_CheckExact(args[1]) || PyTuple_GET_SIZE(args[1]) != 2)
+    if (!py_load_is_open("a generator") || n != 2 || !py_is_generator(args[0]) || !PyTuple_CheckExact(args[1]) ||
+        PyTuple_GET_SIZE(args[1]) != 2)
         return refuse("a generator");
     globals = py_gen_globals(args[0]);
     if (globals == NULL)
@@ -287,26 +289,49 @@ static PyObject *set_traceback(PyObject *self, PyObject *const *args, Py_ssize_t
 
 /* ---- loading ------------------------------------------------------------------------------------------------------------------------- */
 
-static int settle(const struct load *l)
+static int wait_again(PyObject *channel, PyObject *waiting)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++)
-        if (py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i)) != 0)
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
+        PyObject *t = PyList_GET_ITEM(waiting, i);
+
+        if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
+            (void)refuse("a channel");
             return -1;
-    for (Py_ssize_t i = 0; i + 1 < PyList_GET_SIZE(l->channels); i += 2) {
-        PyObject *waiting = PyList_GET_ITEM(l->channels, i + 1);
-
-        for (Py_ssize_t k = 0; k < PyList_GET_SIZE(waiting); k++) {
-            PyObject *t = PyList_GET_ITEM(waiting, k);
-
-            if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
-                (void)refuse("a channel");
-                return -1;
-            }
-            if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)PyList_GET_ITEM(l->channels, i)) != 0)
-                return -1;
         }
+        if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)channel) != 0)
+            return -1;
     }
     return 0;
+}
+
+/* All of it or nothing: those that wait already are thrown out. */
+static void throw_out(const struct load *l)
+{
+    PyObject *type, *value, *traceback;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++) {
+        py_tasklet *t = (py_tasklet *)PyList_GET_ITEM(l->tasklets, i);
+        PyObject *done = py_begun(t) ? py_kill(t, true) : Py_NewRef(Py_None);
+
+        if (done == NULL)
+            PyErr_WriteUnraisable((PyObject *)t);
+        Py_XDECREF(done);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+static int settle(const struct load *l)
+{
+    int rc = 0;
+
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(l->tasklets); i++)
+        rc = py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i));
+    for (Py_ssize_t i = 0; rc == 0 && i + 1 < PyList_GET_SIZE(l->channels); i += 2)
+        rc = wait_again(PyList_GET_ITEM(l->channels, i), PyList_GET_ITEM(l->channels, i + 1));
+    if (rc != 0)
+        throw_out(l);
+    return rc;
 }
 
 static void close_load(struct load *l)
@@ -339,20 +364,20 @@ static PyObject *load(PyObject *self, PyObject *const *args, Py_ssize_t n)
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef py_freeze_functions[] = {
-    {"code",           make_code,              METH_O,        NULL},
-    { "cell",          make_cell,              METH_NOARGS,   NULL},
-    { "set_cell",      METHOD(set_cell),       METH_FASTCALL, NULL},
-    { "globals_of",    globals_of,             METH_O,        NULL},
-    { "globals",       make_globals,           METH_VARARGS,  NULL},
-    { "function",      METHOD(make_function),  METH_FASTCALL, NULL},
-    { "set_function",  METHOD(set_function),   METH_FASTCALL, NULL},
-    { "frame",         METHOD(make_frame),     METH_FASTCALL, NULL},
-    { "set_frame",     METHOD(set_frame),      METH_FASTCALL, NULL},
-    { "frame_of",      frame_of,               METH_O,        NULL},
-    { "generator",     make_generator,         METH_VARARGS,  NULL},
-    { "set_generator", METHOD(set_generator),  METH_FASTCALL, NULL},
-    { "traceback",     make_traceback,         METH_VARARGS,  NULL},
-    { "set_traceback", METHOD(set_traceback),  METH_FASTCALL, NULL},
-    { "load",          METHOD(load),           METH_FASTCALL, NULL},
-    { NULL,            NULL,                   0,             NULL}
+    {"code",           make_code,             METH_O,        NULL},
+    { "cell",          make_cell,             METH_NOARGS,   NULL},
+    { "set_cell",      METHOD(set_cell),      METH_FASTCALL, NULL},
+    { "globals_of",    globals_of,            METH_O,        NULL},
+    { "globals",       make_globals,          METH_VARARGS,  NULL},
+    { "function",      METHOD(make_function), METH_FASTCALL, NULL},
+    { "set_function",  METHOD(set_function),  METH_FASTCALL, NULL},
+    { "frame",         METHOD(make_frame),    METH_FASTCALL, NULL},
+    { "set_frame",     METHOD(set_frame),     METH_FASTCALL, NULL},
+    { "frame_of",      frame_of,              METH_O,        NULL},
+    { "generator",     make_generator,        METH_VARARGS,  NULL},
+    { "set_generator", METHOD(set_generator), METH_FASTCALL, NULL},
+    { "traceback",     make_traceback,        METH_VARARGS,  NULL},
+    { "set_traceback", METHOD(set_traceback), METH_FASTCALL, NULL},
+    { "load",          METHOD(load),          METH_FASTCALL, NULL},
+    { NULL,            NULL,                  0,             NULL}
 };

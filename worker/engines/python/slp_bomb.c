@@ -191,6 +191,20 @@ static PyMemberDef bomb_members[] = {
     { NULL,                             0,                     0,                                        0,                            NULL}
 };
 
+static PyObject *bomb_reduce(PyObject *o, PyObject *nothing)
+{
+    const struct bomb *b = (struct bomb *)o;
+
+    (void)nothing;
+    return Py_BuildValue("(O(OOO))", Py_TYPE(o), b->type != NULL ? b->type : Py_None, b->value != NULL ? b->value : Py_None,
+                         b->traceback != NULL ? b->traceback : Py_None);
+}
+
+static PyMethodDef bomb_methods[] = {
+    {"__reduce__", bomb_reduce, METH_NOARGS, NULL},
+    { NULL,        NULL,        0,           NULL}
+};
+
 PyTypeObject slp_bomb_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.bomb",
     .tp_basicsize = sizeof(struct bomb),
@@ -201,4 +215,5 @@ PyTypeObject slp_bomb_type = {
     .tp_traverse = bomb_traverse,
     .tp_clear = bomb_clear,
     .tp_members = bomb_members,
+    .tp_methods = bomb_methods,
 };

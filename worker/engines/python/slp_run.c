@@ -37,14 +37,14 @@ static bool must_wait(const py_tasklet *t)
 }
 
 /* The victim stays in the ring, behind the watchdog, which takes it out. */
-static int interrupt(py_tasklet *t)
+static int interrupt(py_tasklet *t, enum py_left left)
 {
     py_tasklet *w = irq.watchdog;
     PyObject *result;
 
     irq.victim = t;
     py_wake(w, 0);
-    t->left = PY_LEFT_BEFORE;
+    t->left = (char)left;
     result = py_switch_to(w, true);
     t->left = PY_LEFT_CALL;
     Py_XDECREF(result);
@@ -59,7 +59,7 @@ static int on_instruction(void)
         return 0;
     irq.left = irq.interval;
     t->irq_pending = irq.soft || must_wait(t);
-    return t->irq_pending ? 0 : interrupt(t);
+    return t->irq_pending ? 0 : interrupt(t, PY_LEFT_BEFORE);
 }
 
 static void count_off(void)
@@ -89,7 +89,13 @@ int py_count_tick(void)
     irq.due = false;
     irq.began_us = py_cpu_us();
     t->irq_pending = irq.soft || must_wait(t);
-    return t->irq_pending ? 0 : interrupt(t);
+    return t->irq_pending ? 0 : interrupt(t, PY_LEFT_BREAKER);
+}
+
+void py_count_again(void)
+{
+    if (irq.watchdog != NULL && irq.traced == py_current()->ts)
+        irq.left++;
 }
 
 void py_count_slice(py_tasklet *comes)
@@ -159,7 +165,9 @@ bool py_wake_watchdog(void)
 
     if (!py_floats(w) || w->task->why != py_watching)
         return false;
-    if (sched->wheel.count > 0 || sched->polled > 0 || (w->waits_for_threads && py_state_threads() > 0))
+    if (sched->wheel.count > 0 || sched->watching > 0) /* somebody sleeps, or the broker is to answer */
+        return false;
+    if (w->waits_for_threads && (sched->polled > 0 || py_state_threads() > 0))
         return false;
     py_wake(w, 0);
     return true;
@@ -336,10 +344,28 @@ static PyObject *leave(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *atomic_reduce(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    return Py_BuildValue("(O()O)", Py_TYPE(self), ((struct atomic *)self)->old ? Py_True : Py_False);
+}
+
+static PyObject *atomic_set(PyObject *self, PyObject *old)
+{
+    int yes = PyObject_IsTrue(old);
+
+    if (yes < 0)
+        return NULL;
+    ((struct atomic *)self)->old = yes;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef atomic_methods[] = {
-    {"__enter__", enter, METH_NOARGS,  NULL},
-    { "__exit__", leave, METH_VARARGS, NULL},
-    { NULL,       NULL,  0,            NULL}
+    {"__enter__",     enter,         METH_NOARGS,  NULL},
+    { "__exit__",     leave,         METH_VARARGS, NULL},
+    { "__reduce__",   atomic_reduce, METH_NOARGS,  NULL},
+    { "__setstate__", atomic_set,    METH_O,       NULL},
+    { NULL,           NULL,          0,            NULL}
 };
 
 PyTypeObject slp_atomic_type = {

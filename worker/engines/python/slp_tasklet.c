@@ -19,7 +19,7 @@ static int raise_runtime(const char *text)
     return -1;
 }
 
-static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
+static int may_bind(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwargs)
 {
     if (func != Py_None && !PyCallable_Check(func)) {
         PyErr_SetString(PyExc_TypeError, "tasklet function must be a callable or None");
@@ -39,7 +39,7 @@ static int may_bind(const py_tasklet *t, PyObject *func, PyObject *args, PyObjec
         return raise_runtime("can't unbind the main tasklet");
     if (py_begun(t) && !py_floats(t))
         return raise_runtime("tasklet is scheduled");
-    if (py_begun(t) && (t->greenlet != NULL || t->frozen != NULL || t->thread != py_thread || py_state_nesting(t->ts) > 0))
+    if (py_begun(t) && (t->greenlet != NULL || t->thread != py_thread || (py_state_nesting(t->ts) > 0 && !py_is_restorable(t))))
         return raise_runtime("tasklet has C state on its stack");
     return 0;
 }

@@ -105,18 +105,42 @@ class _Freezer(_PlainPickler):
     """Asks its reducer_override, a Dump, first."""
 
 
-def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False):
+def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False, root=None):
     file = io.BytesIO()
     pickler = _Freezer(file, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback)
-    pickler.reducer_override = d = Dump(by_value)
-    pickler.dump(obj)
+    pickler.reducer_override = d = Dump(by_value, root)
+    try:
+        pickler.dump(obj)
+    except Exception as error:
+        if d.live:
+            _say_where(error, d.live)
+        raise
     return file.getvalue(), d
 
 
-def _blob(obj, data, d):
+def _say_where(error, live):
+    """Which variables of the frames that were to go along can not: a note each."""
+    for frame in live:
+        if type(frame) is types.FrameType:
+            for name, value in frame.f_locals.items():
+                if not _goes(value):
+                    error.add_note(f"frame {frame.f_code.co_qualname}, file {frame.f_code.co_filename}, line {frame.f_lineno}: its variable {name} cannot be pickled")
+
+
+def _goes(value):
+    pickler = _Freezer(io.BytesIO(), 5)
+    pickler.reducer_override = Dump(True)
+    try:
+        pickler.dump(value)
+    except Exception:
+        return False
+    return True
+
+
+def _blob(obj, data, d, root=None):
     """data: as d has left it, by the newest protocol; None: it is not."""
     if d.by_name or data is None:
-        data, d = _dump(obj, 5, by_value=True)
+        data, d = _dump(obj, 5, by_value=True, root=root)
     return _seal(data)
 
 
@@ -135,8 +159,8 @@ def dump(obj, file, protocol=None, *, fix_imports=True, buffer_callback=None):
 
 def alone(obj):
     """For a pickler that is not ours, and for copy: a blob of this object and what it knows."""
-    data, d = _dump(obj, 5)
-    return _open, (_blob(obj, data, d),)
+    data, d = _dump(obj, 5, root=obj)
+    return _open, (_blob(obj, data, d, obj),)
 
 
 class Pickler(_PlainPickler):

@@ -206,6 +206,9 @@ def type_name(kind):
 NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
 
 
+MORE_MEMORY = "the job's memory limit is reached; --limit memory=SIZE sets another"
+
+
 def hint_for(error):
     """What would have helped, where that is known."""
     if isinstance(error, ModuleNotFoundError) and error.name and error.args[:1] == (f"No module named {error.name!r}",):
@@ -216,6 +219,8 @@ def hint_for(error):
         return f"a module of yours is sent with the job: --file {path}, or --file PATH:{path} from elsewhere"
     if isinstance(error, PermissionError) and error.errno == errno.EACCES and isinstance(error.filename, (str, bytes)):
         return NO_PATHS
+    if isinstance(error, MemoryError):
+        return MORE_MEMORY
     return None
 
 
