@@ -113,8 +113,7 @@ static PyObject *make_internal(void)
 
 static int prepare(bool packages)
 {
-    PyObject *done = NULL;
-
+    PyObject *done = NULL, *ready = NULL;
     int rc = python_threads_prepare();
 
     if (rc == 0)
@@ -127,10 +126,13 @@ static int prepare(bool packages)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0 || py_preempt_open() != 0) {
+    if (done != NULL && python_interp_prepare() == 0 && py_loop_prepare() == 0 && py_preempt_open() == 0)
+        ready = python_lib_call("prepared", NULL);
+    if (ready == NULL) {
         PyErr_Print();
         return -EIO;
     }
+    Py_DECREF(ready);
     Py_DECREF(done);
     return 0;
 }

@@ -62,8 +62,12 @@ def prepare(packages):
     refused.install()
     add_words()
     os.environ.clear()
-    rehearse()
     ahead.record_no_more()
+
+
+def prepared():
+    """After all parts of the engine."""
+    rehearse()
     streams.append(new_streams())
     gc.collect()
     gc.freeze()
@@ -74,20 +78,33 @@ OF_A_JOB = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"
 
 
 def rehearse():
-    """A job, but for its end; what it finds is the zygote's no more."""
-    kept, hooks, source, name = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__), b"pass\n", "<rehearsal>"
+    """A job, but for its end, and an interpreter with a call; what they find is the zygote's no more."""
+    import _coop_interp as interp
+    kept, hooks = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__)
+    name, source, variables = "<rehearsal>", b"def same(x): return x\n", {"NAME": "value"}
 
-    def go():
-        execute(begin(source, name, [], {"NAME": "value"}, {}), source, name)
+    def leave():
         flush_streams()
         drop_main()
         del sys.modules["__main__"]
+        linecache.cache.pop(name, None)
+
+    def go():
+        execute(begin(source, name, [], variables, {}), source, name)
+        leave()
+        interp.begin(name, source, [], variables, {})
+        for find, *what in (interp.find_exec, source, name), (interp.find_call, "same", [1]):
+            f, args, kwargs, _ = find(*what)
+            f(*args, **kwargs)
+        leave()
+        interp.forget()
     sys.modules.pop("__main__", None)
-    ahead.rehearse(go)
-    vars(sys).update(kept)
-    threading.excepthook, threading.__excepthook__ = hooks
-    os.environ.clear()
-    linecache.cache.pop(name, None)
+    try:
+        ahead.rehearse(go)
+    finally:
+        vars(sys).update(kept)
+        threading.excepthook, threading.__excepthook__ = hooks
+        os.environ.clear()
 
 
 streams = []  # made ahead, for a job that is forked from the zygote
