@@ -219,7 +219,7 @@ static void finalize(PyObject *self)
             PyErr_WriteUnraisable(self);
         Py_XDECREF(done);
     }
-    if (py_begun(t))
+    if (py_begun(t) || t->frozen != NULL) /* a collection may find that it is known after all */
         py_state_refinalize(self);
     if (py_floats(t) && Py_REFCNT(self) == 1) {
         PyObject *gc = PyImport_ImportModule("gc"), *garbage = gc != NULL ? PyObject_GetAttrString(gc, "garbage") : NULL;
@@ -265,6 +265,8 @@ static void dealloc(PyObject *self)
 {
     py_tasklet *t = (py_tasklet *)self;
 
+    if (py_begun(t) || t->frozen != NULL) /* it was finalized before, and known again afterwards */
+        py_state_refinalize(self);
     if (PyObject_CallFinalizerFromDealloc(self) < 0)
         return;
     PyObject_GC_UnTrack(self);
