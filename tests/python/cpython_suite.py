@@ -15,8 +15,10 @@ import unittest
 
 # The end of a test's id -> why it cannot hold here, where a tasklet is a thread of its own to Python. They are not run.
 SIGINT = "only the main tasklet is Python's main thread: asyncio.run() of another takes no SIGINT, as in any other thread"
-PICKLED = "where there are tasklets, a generator can be copied and pickled"
+PICKLED = "where there are tasklets, generators and coroutines can be copied and pickled"
 EXPECTED = {
+    "CoroutineTest.test_copy": PICKLED,
+    "CoroutineTest.test_pickle": PICKLED,
     "GeneratorTest.test_copy": PICKLED,
     "GeneratorTest.test_pickle": PICKLED,
     "RunTests.test_asyncio_run_without_uncancel": SIGINT,
