@@ -113,8 +113,7 @@ static PyObject *make_internal(void)
 
 static int prepare(bool packages)
 {
-    PyObject *done = NULL;
-
+    PyObject *done = NULL, *ready = NULL;
     int rc = python_threads_prepare();
 
     if (rc == 0)
@@ -127,10 +126,13 @@ static int prepare(bool packages)
         python_job.lib = python_lib_load("_coop_run");
     if (python_job.lib != NULL)
         done = python_lib_call("prepare", "(O)", packages ? Py_True : Py_False);
-    if (done == NULL || python_interp_prepare() != 0 || py_loop_prepare() != 0 || py_preempt_open() != 0) {
+    if (done != NULL && python_interp_prepare() == 0 && py_loop_prepare() == 0 && py_preempt_open() == 0)
+        ready = python_lib_call("prepared", NULL);
+    if (ready == NULL) {
         PyErr_Print();
         return -EIO;
     }
+    Py_DECREF(ready);
     Py_DECREF(done);
     return 0;
 }
@@ -311,7 +313,8 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
+    .answer = python_answer, .fault = python_fault, .cancel_ends_waits = true, \
+    .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
     .closed_bytes = (uint64_t)16 << 30 /* stacks of 1 MiB, PY_STACKS of each thread's, and further threads' heaps; where it ends more share one */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };

@@ -255,8 +255,8 @@ void py_pass_interrupt(py_tasklet *to);
 void py_irq_allowed(void);
 /* comes is to run: its instructions are counted when that is asked for. */
 void py_count_slice(py_tasklet *comes);
-/* The instruction that the running one comes to was counted before it was pickled. */
-void py_count_again(void);
+/* So many instructions that the running one comes to were counted before it was pickled. */
+void py_count_again(int n);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
 /* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */

@@ -26,6 +26,14 @@ def begin(name, source, args, env, modules):
     main = run.begin(source, name, args, env, modules)
 
 
+def forget():
+    """In the zygote, which has no __main__."""
+    global main
+    main = None
+    named.clear()
+    remembered.clear()
+
+
 # ---- what is called -------------------------------------------------------------------------------------------------------------------
 
 

@@ -62,8 +62,12 @@ def prepare(packages):
     refused.install()
     add_words()
     os.environ.clear()
-    rehearse()
     ahead.record_no_more()
+
+
+def prepared():
+    """After all parts of the engine."""
+    rehearse()
     streams.append(new_streams())
     gc.collect()
     gc.freeze()
@@ -74,20 +78,33 @@ OF_A_JOB = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"
 
 
 def rehearse():
-    """A job, but for its end; what it finds is the zygote's no more."""
-    kept, hooks, source, name = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__), b"pass\n", "<rehearsal>"
+    """A job, but for its end, and an interpreter with a call; what they find is the zygote's no more."""
+    import _coop_interp as interp
+    kept, hooks = {name: getattr(sys, name) for name in OF_A_JOB}, (threading.excepthook, threading.__excepthook__)
+    name, source, variables = "<rehearsal>", b"def same(x): return x\n", {"NAME": "value"}
 
-    def go():
-        execute(begin(source, name, [], {"NAME": "value"}, {}), source, name)
+    def leave():
         flush_streams()
         drop_main()
         del sys.modules["__main__"]
+        linecache.cache.pop(name, None)
+
+    def go():
+        execute(begin(source, name, [], variables, {}), source, name)
+        leave()
+        interp.begin(name, source, [], variables, {})
+        for find, *what in (interp.find_exec, source, name), (interp.find_call, "same", [1]):
+            f, args, kwargs, _ = find(*what)
+            f(*args, **kwargs)
+        leave()
+        interp.forget()
     sys.modules.pop("__main__", None)
-    ahead.rehearse(go)
-    vars(sys).update(kept)
-    threading.excepthook, threading.__excepthook__ = hooks
-    os.environ.clear()
-    linecache.cache.pop(name, None)
+    try:
+        ahead.rehearse(go)
+    finally:
+        vars(sys).update(kept)
+        threading.excepthook, threading.__excepthook__ = hooks
+        os.environ.clear()
 
 
 streams = []  # made ahead, for a job that is forked from the zygote
@@ -189,6 +206,7 @@ def type_name(kind):
 NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
 
 
+DEEP = "calls were nested until their frames had filled the memory limit: see sys.setrecursionlimit(), and --limit memory=SIZE"
 MORE_MEMORY = "the job's memory limit is reached; --limit memory=SIZE sets another"
 
 
@@ -204,6 +222,8 @@ def hint_for(error):
         return NO_PATHS
     if isinstance(error, MemoryError):
         return MORE_MEMORY
+    if isinstance(error, SystemError) and error.args == ("error return without exception set",):
+        return DEEP  # what CPython says when there is no memory for a frame
     return None
 
 
