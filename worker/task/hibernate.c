@@ -15,9 +15,9 @@ enum {
     STACK_SIZE = 16 << 10, /* of the stack on which the others wake */
     LOOK = 2,              /* so many times the batch are looked at, … */
     LOOK_MORE = 64,        /* … and some */
-    PROMISED = 1 << 10,    /* bytes of a block that is there before it is needed, … */
-    KEPT = 4 << 10,        /* … or stays for the next time, … */
-    SPARED = 512,          /* … and so much of it may be left over */
+    PROMISED = 1 << 10,    /* bytes of a block that is there before it is needed, when none was before, … */
+    KEPT = 4 << 10,        /* … of one that stays for the next time, … */
+    SPARED = 64,           /* … and so much of it may be left over */
 #ifdef SANITIZE_SWITCH
     NEEDS_STACK = 16 << 10, /* bytes, of whoever does it for all: a sanitizer's malloc() */
 #else
@@ -117,7 +117,7 @@ static void block_put(coop_task *t, struct frozen *f)
 int hibernate_promise(coop_task *t)
 {
     if (t->kept == NULL && (t->frozen == NULL || is_empty(t->frozen)))
-        t->kept = block_new(NULL, PROMISED);
+        t->kept = block_new(NULL, sched->hibernate.usual > 0 ? sched->hibernate.usual : PROMISED);
     return t->kept != NULL || t->frozen != NULL ? 0 : -ENOMEM;
 }
 
@@ -280,6 +280,8 @@ static int freeze(coop_task *t)
     copy(f->bytes, (const uint64_t *)(top_of(t) - len), len);
     if (t->berth == NULL)
         k->away[slot] = t;
+    else if (len <= KEPT)
+        h->usual = len;
     h->bytes += sizeof(*f) + len;
     send_away(t, f);
     return 0;

@@ -30,6 +30,7 @@ struct hibernate {
     bool private_stacks; /* nobody points into a parked stack: guards are not needed */
     coop_task *edge;     /* of sched->all: the first that is hibernated; NULL: none */
     size_t count, bytes; /* hibernated now, and what their blocks take */
+    size_t usual;        /* bytes of the last that had a berth */
     struct frozen *spent, *unbegun;
     char **batch; /* stacks */
     void *stack;  /* whoever is woken runs there until its own is back */

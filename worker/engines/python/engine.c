@@ -283,7 +283,7 @@ static int python_warm(const Pb__JobSpec *spec, struct outcome *ret_o)
 static int python_forked(void)
 {
     python_job.cancelled = 0;
-    PyOS_AfterFork_Child();
+    py_state_forked();
     py_preempt_forked();
     python_handles_forked();
     return 0;

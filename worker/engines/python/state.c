@@ -204,6 +204,46 @@ void py_state_put(PyThreadState *ts)
     pool.states[pool.n++] = ts;
 }
 
+/* ---- a fork -------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_tasklets(const PyThreadState *ts)
+{
+    return ts->thread_id == (unsigned long)(uintptr_t)ts;
+}
+
+static void unlink_state(PyThreadState *ts)
+{
+    if (ts->prev != NULL)
+        ts->prev->next = ts->next;
+    else
+        interp->threads.head = ts->next;
+    if (ts->next != NULL)
+        ts->next->prev = ts->prev;
+}
+
+/* CPython deletes all states but the current one: those of threads, which are not there any more. Tasklets are, and the pool is. */
+void py_state_forked(void)
+{
+    PyThreadState *ours = NULL, *next, *me = py_state_current();
+
+    for (PyThreadState *ts = interp != NULL ? interp->threads.head : NULL; ts != NULL; ts = next) {
+        next = ts->next;
+        if (ts == me || !is_tasklets(ts))
+            continue;
+        unlink_state(ts);
+        ts->next = ours;
+        ours = ts;
+    }
+    PyOS_AfterFork_Child();
+    for (; ours != NULL; ours = next) {
+        next = ours->next;
+        ours->prev = NULL;
+        ours->next = interp->threads.head;
+        interp->threads.head->prev = ours;
+        interp->threads.head = ours;
+    }
+}
+
 /* ---- contexts ------------------------------------------------------------------------------------------------------------------ */
 
 PyObject *py_state_copy_context(void)

@@ -29,6 +29,9 @@ int py_state_give_chunk(PyThreadState *ts);
 void *py_state_away(PyThreadState *ts);
 void py_state_back(PyThreadState *ts, void *away);
 
+/* In the child of a fork that Python did not make; tasklets are there as before. */
+void py_state_forked(void);
+
 /* ts is current from now on. */
 void py_state_enter(PyThreadState *ts);
 PyThreadState *py_state_current(void);
