@@ -172,9 +172,10 @@ static int copy_in(struct place *p, int from, const char *fresh)
             care_say(&p->care, "copy", false, "%s", why);
     }
     if (err == 0)
-        err = store_check_at(to, -1, &quiet);
+        care_say(&p->care, "copy", true, "%llu jobs, %llu bytes, which are looked at now", (unsigned long long)copied.jobs,
+                 (unsigned long long)copied.bytes);
     if (err == 0)
-        care_say(&p->care, "copy", true, "%llu jobs, %llu bytes", (unsigned long long)copied.jobs, (unsigned long long)copied.bytes);
+        err = store_check_at(to, -1, &quiet);
     if (to >= 0)
         (void)close(to);
     return err;
@@ -214,7 +215,8 @@ static int restore(struct place *p)
         err = open_place(p, true);
     if (err == 0) {
         output = openat(from, "output", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        err = store_check_at(from, output, &backup); /* before anything is touched */
+        care_say(&p->care, "backup", true, "%s is looked at, before anything is touched", p->config->store_from);
+        err = store_check_at(from, output, &backup);
     }
     if (err == -EUCLEAN)
         care_say(&p->care, "restore", false, "not done: the backup itself is damaged");

@@ -93,7 +93,7 @@ static bool has_workers(const struct template *t)
 static bool is_over(const struct template *t)
 {
     return (t->removed || !t->stored) && t->refs == 0 && t->job == NULL && t->asks == NULL && crew_waiting(&t->crew) == 0 &&
-           t->gate.known == 0 && !has_workers(t);
+           !sched_limiter_known(&t->gate) && !has_workers(t);
 }
 
 static void on_tidy(void *ctx)

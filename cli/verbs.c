@@ -20,7 +20,7 @@ const struct verb verb_table[] = {
                 "--file sends more files, --output collects what the program has made: when it has ended, however that was, regular files that match are written below --output-dir; links, FIFOs and devices are not, which is said. Nothing that is there is replaced without --force, and no link in that directory is followed. When one cannot be written, or no file came of a name or a GLOB that was asked for, a job that has succeeded ends with 2 all the same, or with 75; what else matched and was not collected is only said.\n"
                 "With --learn the rows are printed on standard error, as --policy takes them.\n"
                 "What the job writes to its standard output and error arrives on ours, byte for byte, as it is written; our standard input streams into the job unless it is /dev/null, closed, or the script itself came from it.\n"
-                "Everything after FILE or NAME belongs to the job; one -- directly after it is dropped.\n"
+                "Everything after FILE or NAME belongs to the job; one -- directly after it is dropped. -c CODE and -m MODULE, of Python, stand in the place of FILE: what follows them is the job's, flags too.\n"
                 "The exit code is the job's own, or one of those under EXIT CODES. Ctrl-C cancels the job, a second one kills it, a third leaves it to the broker.\n"
                 "If the broker is lost, run reconnects and goes on where the output stopped; a job that had to be started again says so and its output starts again.\n"
                 "With --json the output comes as lines of schema coop.LogChunk/1, and the last line is the coop.Receipt/1.\n",

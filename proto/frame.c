@@ -26,15 +26,17 @@ static void *arena_alloc(void *data, size_t size)
 
     size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
     if (size > f->budget) {
-        f->broke = 1;
+        f->broke = -E2BIG;
         return NULL;
     }
     if (c == NULL || c->size - c->used < size) {
         size_t want = size > CHUNK_MIN ? size : CHUNK_MIN;
 
         c = malloc(sizeof(*c) + want);
-        if (c == NULL)
+        if (c == NULL) {
+            f->broke = -ENOMEM;
             return NULL;
+        }
         c->next = f->chunks;
         c->used = 0;
         c->size = want;
@@ -116,7 +118,7 @@ int frame_decode(struct frame *f, const ProtobufCMessageDescriptor *d, const voi
     f->budget = len * BUDGET_FACTOR + BUDGET_FLOOR + max_len / BUDGET_SHARE;
     f->msg = protobuf_c_message_unpack(d, &arena, len, bytes);
     if (f->msg == NULL)
-        rc = f->broke ? -E2BIG : -EPROTO;
+        rc = f->broke != 0 ? f->broke : -EPROTO;
     else
         rc = check_message(f->msg);
     if (rc != 0)

@@ -26,7 +26,7 @@ struct frame {
     ProtobufCMessage *msg;
     struct frame_chunk *chunks;
     size_t budget; /* bytes still to be had */
-    int broke;     /* the budget ran out */
+    int broke;     /* the budget ran out: -E2BIG; or there was no memory: -ENOMEM. 0: neither */
 };
 
 /* Decodes len bytes as one message of type d. On success f->msg is set; on failure f holds nothing. */

@@ -405,7 +405,7 @@ BENCH_CC = cc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -O2 -static $(BENCH
 $(filter-out %_libc,$(BENCH_PROGRAMS:%=$(B)/bench/programs/%)): $(B)/bench/programs/%: bench/programs/%.c
 	@mkdir -p $(@D)
 	$(call run,CC,$(BENCH_CC) $< -o $@)
-$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(filter-out %/template_peer.o,$(SUPPORT)) $(B)/libcoop.a $(B)/libproto.a
+$(B)/bench/bench: $(B)/bench/bench.o $(B)/bench/host.o $(B)/cli/ask.o $(filter-out %/template_peer.o %/py_jobs.o,$(SUPPORT)) $(B)/libcoop.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(CLIENT_LIBS) -lseccomp -ljansson -o $@)
 
 $(B)/tools/calls_doc: $(B)/tools/calls_doc.o $(B)/libbroker.a $(B)/libproto.a

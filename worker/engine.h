@@ -86,7 +86,8 @@ struct engine {
     uint64_t file_bytes; /* RLIMIT_FSIZE until the job is there: what open() has to keep it in */
     uint64_t
         slack_bytes; /* above the job's memory limit, until the kernel refuses more: ENGINE_SLACK, where nothing else counts what it takes */
-    uint64_t closed_bytes; /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
+    uint64_t closed_bytes;  /* of addresses: stacks of tasklets, most of which nobody can touch before fault() opens them */
+    bool cancel_ends_waits; /* SIGTERM does not restart the call that it interrupts */
     /* From the handler of a fault at address. 1: mended; 0: not its business; -ENOMEM: the job has no memory left. NULL: as 0. */
     int (*fault)(void *address);
     /* Between Assign and Started: the part of its seal that wants to know the job; then the engine sets the job's walls itself. assign lives as

@@ -38,8 +38,9 @@ static int errno_of(long result)
 
 static int step_signals(struct seal *s)
 {
-    (void)s;
-    return signals_install();
+    int rc = signals_install();
+
+    return rc == 0 && s->engine != NULL && s->engine->cancel_ends_waits ? signals_cancel_ends_waits() : rc;
 }
 
 /* Also again after the change of uid, which clears it. When the zygote died first there will be no signal: look. */

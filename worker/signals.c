@@ -232,6 +232,16 @@ static int install(const struct signal_row *row)
     return sigaction(row->signo, &sa, NULL) == 0 ? 0 : -errno;
 }
 
+int signals_cancel_ends_waits(void)
+{
+    struct sigaction sa;
+
+    if (sigaction(SIGTERM, NULL, &sa) != 0)
+        return -errno;
+    sa.sa_flags &= ~SA_RESTART;
+    return sigaction(SIGTERM, &sa, NULL) == 0 ? 0 : -errno;
+}
+
 int signals_drop(void)
 {
     struct sigaction dfl = { .sa_handler = SIG_DFL };

@@ -2,6 +2,7 @@
 
 bench/python/tasklets.py [MODULE [DIRECTORY]]: coop_python.so, by default build/release's; where Debian's greenlet lies when it is not installed.
 Run by /usr/bin/python3.11.
+coop run --limit memory=2G,tasklets=200000 bench/python/tasklets.py 100000: so many alive in one sealed worker.
 """
 
 import asyncio
@@ -201,6 +202,56 @@ def idle(n):
     return each, time.process_time() - t
 
 
+def hibernated(n):
+    """KiB of each of n that wait and are hibernated; microseconds of CPU time to hibernate one, and to wake it, run it and see it end."""
+    import stackless
+
+    def f():
+        stackless.schedule_remove(None)
+    before, kept, spent = resident(), [], 0
+    for _ in range(n // 1000):
+        some = [stackless.tasklet(f)() for _ in range(1000)]
+        stackless.run()
+        t = time.process_time()
+        for tasklet in some:
+            tasklet.hibernate()
+        spent += time.process_time() - t
+        kept += some
+    each = (resident() - before) / n
+    assert all(t.hibernated for t in kept)
+    t = time.process_time()
+    for tasklet in kept:
+        tasklet.insert()
+    stackless.run()
+    return each, spent / n * 1e6, (time.process_time() - t) / n * 1e6
+
+
+def alive(n):
+    """A job's: n wait at once, each of them has its turn once more, and all end."""
+    import resource
+    import stackless
+
+    def f():
+        stackless.schedule_remove(None)
+        stackless.schedule_remove(None)
+
+    def turn():
+        t = time.process_time()
+        for tasklet in kept:
+            tasklet.insert()
+        stackless.run()
+        return (time.process_time() - t) / n * 1e6
+    before, t = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    kept = [stackless.tasklet(f)() for _ in range(n)]
+    stackless.run()
+    made = (time.process_time() - t) / n * 1e6
+    assert all(t.paused for t in kept)
+    once, last = turn(), turn()
+    assert not any(t.alive for t in kept)
+    each = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / n
+    print(f"{n} alive: {each:.2f} KiB each at most; made and run in {made:.2f} us each, one turn more {once:.2f} us, the last {last:.2f} us")
+
+
 def cpu_loop():
     """A loop that computes, in a tasklet and in the main one: the ratio."""
     import stackless
@@ -226,6 +277,9 @@ def debians_greenlet(directory):
 
 
 def main():
+    if sys.argv[1:] and sys.argv[1].isdecimal():
+        alive(int(sys.argv[1]))
+        return
     path = sys.argv[1] if len(sys.argv) > 1 else "build/release/coop_python.so"
     if path == "--greenlet":
         debians_greenlet(sys.argv[2])
@@ -236,7 +290,8 @@ def main():
           f"greenlet switch {our_greenlet_switch():.0f}, greenlet spawn {greenlet_spawn(greenlet):.0f}")
     print(f"asyncio: yield {asyncio_yield():.0f}, message {asyncio_message():.0f}, spawn {asyncio_spawn():.0f}")
     print("three frames: dumped in %.0f, loaded in %.0f, %d bytes" % stackless_pickle())
-    for n in 10000, 100000:
+    print("hibernated: %.2f KiB each; %.2f us to go, %.2f us to wake and end" % hibernated(50000))
+    for n in 2000, 10000, 100000:
         print("%d idle: %.2f KiB resident each, made and ended in %.2f s" % (n, *idle(n)))
     print(f"a loop that computes, in a tasklet beside none: {cpu_loop():.3f}")
 

@@ -46,7 +46,7 @@ def ordinary_pickles_are_byte_for_byte_what_they_were():
     import _coop_freeze
     objects = [1, "text", [1, [2]], {"a": (1, 2)}, _Plain(3), [_Plain(4)] * 3, _Plain, _Plain(5).method, json.dumps, functools.partial(json.dumps, 1),
                ordinary_pickles_are_byte_for_byte_what_they_were, collections.OrderedDict(a=1), ValueError("x"), b"x" * 100000, ["y" * 70000] * 2,
-               bytearray(b"z"), range(3), iter([1, 2]), {1, 2}, frozenset((1, 2)), complex(1, 2), Ellipsis, type, sys.getsizeof]
+               bytearray(b"z"), range(3), iter([1, 2]), {1, 2}, frozenset((1, 2)), complex(1, 2), Ellipsis, type, sys.getsizeof, type(None), type(...), type(NotImplemented), int, list]
     for protocol in PROTOCOLS:
         for o in objects:
             same(pickle.dumps(o, protocol), _coop_freeze._plain_dumps(o, protocol))
@@ -325,6 +325,12 @@ def a_frame_is_a_picture_of_its_variables():
     next(g)
     h, frame = _again((g, g.gi_frame))
     assert h.gi_frame is frame
+
+
+def types_that_only_the_module_types_names_are_found():
+    for t in types.GeneratorType, types.CellType, types.FunctionType, types.ModuleType, types.FrameType, int, type, _Plain, type(None):
+        assert _again(t) is t
+    same(next(_again(types.GeneratorType.__next__)(_again(_numbers(1))) for _ in "a"), 0)
 
 
 def copies_of_them_are_made():

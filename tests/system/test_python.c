@@ -261,11 +261,13 @@ static void a_cancel_is_keyboardinterrupt(void **state)
     static const char *const codes[] = {
         "try:\n    print('up')\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
         "import time\ntry:\n    print('up')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
-        "try:\n    print('up')\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
+        "try:\n    print('up')\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import threading\ntry:\n    print('up')\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+        "import queue\ntry:\n    print('up')\n    queue.SimpleQueue().get()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
     };
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         struct proc *p = coop_start(b, "run", "-c", codes[i]);
 
         proc_until(p, &p->out, "up\n");

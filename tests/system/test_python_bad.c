@@ -44,6 +44,7 @@ static const struct end ends[] = {
     { "one that cannot be had says why", "import tkinter", NULL, FAILS, "No module named 'tkinter': there is no display in here" },
     { "endless recursion is RecursionError", "def f(): f()\nf()", NULL, FAILS, "RecursionError: maximum recursion depth exceeded" },
     { "recursion through C is", "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", NULL, FAILS, "RecursionError" },
+    { "deeper than the memory limit, with the limit taken away, is CPython's own word for it, and ours", "import sys\nsys.setrecursionlimit(10**9)\ndef f(): f()\nf()", "memory=32M", FAILS, "calls were nested until their frames had filled the memory limit: " },
     { "deeper than the stack, with the limit taken away, is RecursionError", "import sys\nsys.setrecursionlimit(10**9)\nx = []\nfor i in range(10**6): x = [x]\nrepr(x)", NULL, FAILS, "RecursionError: maximum recursion depth exceeded while getting the repr" },
     { "which can be handled, and comes again", "import sys\nsys.setrecursionlimit(10**9)\nclass R:\n    def __repr__(self): return repr(self)\nfor i in range(9):\n    try: repr(R())\n    except RecursionError: pass\n    else: 1 / 0", NULL, EXIT(0), "" },
     { "so it is in threads, in each anew", "import sys, threading\nsys.setrecursionlimit(10**9)\ndone = []\nclass R:\n    def __repr__(self): return repr(self)\ndef f():\n    for i in range(3):\n        try: repr(R())\n        except RecursionError: done.append(i)\nfor i in range(9):\n    t = threading.Thread(target=f); t.start(); t.join()\nassert len(done) == 27, done", "threads=2", EXIT(0), "" },
@@ -156,6 +157,24 @@ static void what_was_flushed_before_a_crash_is_seen(void **state)
                 "not told\n");
 }
 
+/* Python's MemoryError, or what is told where there is no room for one: never an exit code that the script has not given. */
+static void input_that_has_no_room_is_memory_that_ran_out(void **state)
+{
+    static char much[4 << 20];
+    struct proc *p;
+    json_t *r;
+
+    (void)state;
+    memset(much, 'x', sizeof(much));
+    for (int mib = 8; mib <= 10; mib++) {
+        p = coop_in(b, much, sizeof(much), "run", "--json", "--limit", support_text("memory=%dM", mib), "-c",
+                    "import sys\nx = []\nwhile (a := sys.stdin.buffer.read1()): x += [a, a + b'', bytearray(a) * 3]");
+        r = json_line(&p->out, json_lines(&p->out) - 1);
+        if (strcmp(json_str(r, "cause"), "oom") != 0 && strcmp(json_str(r, "error.type"), "MemoryError") != 0)
+            support_fail("%s", json_shown(r));
+    }
+}
+
 static void one_that_ignores_a_cancel_is_killed(void **state)
 {
     struct proc *p =
@@ -172,6 +191,7 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(a_script_with_nul_bytes_is_refused_before_it_is_sent),
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
+        cmocka_unit_test(input_that_has_no_room_is_memory_that_ran_out),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
     };
     const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,

@@ -77,6 +77,7 @@ static void a_backup_of_a_running_broker_is_put_back(void **state)
     struct broker *b = *state;
     char *before = run_one(b, BIG_OUTPUT), *after;
     const char *backup = backup_dir(b);
+    struct proc *said;
 
     expect_has(proc_expect(store(b, "backup", backup), 0)->out, "1 jobs");
     proc_expect(store(b, "backup", backup), COOP_EXIT_CONFLICT);
@@ -87,7 +88,9 @@ static void a_backup_of_a_running_broker_is_put_back(void **state)
     proc_expect(store(b, "restore", backup), COOP_EXIT_TEMPORARY); /* it runs */
     (void)receipt_of(b, after);
     assert_int_equal(broker_down(b), 0);
-    proc_expect(store(b, "restore", backup), 0);
+    said = proc_expect(store(b, "restore", backup), 0);
+    expect_has(said->out, "is looked at, before anything is touched\n");
+    expect_has(said->out, "bytes, which are looked at now\n");
     assert_int_equal(count_names(b->dir, strrchr(b->state_dir, '/') + 1), 2); /* what was there is kept */
     broker_up(b);
     (void)receipt_of(b, before);

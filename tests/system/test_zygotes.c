@@ -78,9 +78,11 @@ static void jobs_have_another_seed_when_it_is_renewed_and_what_runs_goes_on(void
     const char *interp = first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0));
     const char *before = hash_in(b, interp);
     pid_t zygote = parent_of(pid_of(b, interp));
+    uint64_t start = support_now_ms();
 
     renewed(b, zygote);
-    assert_string_not_equal(hash_of_a_job(b), before);
+    while (strcmp(hash_of_a_job(b), before) == 0) /* spares of the earlier one may serve until others are in their place */
+        support_turn(start, "a job of the new zygote");
     assert_string_equal(hash_in(b, interp), before);
     assert_int_equal(parent_of(pid_of(b, interp)), zygote); /* it has not gone */
     proc_expect(coop(b, "interp", "close", interp), 0);

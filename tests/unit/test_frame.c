@@ -9,6 +9,9 @@
 #include <sys/resource.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "control.pb-c.h"
 #include "frame.h"
@@ -561,6 +564,41 @@ static void bytes_fields_take_any_byte(void **state)
     frame_release(&f);
 }
 
+/* Without memory the peer has done nothing wrong: who waits for it is out of memory, and says so. */
+static void a_good_message_for_which_there_is_no_memory_is_no_lie(void **state)
+{
+    enum { LEN = 4 << 20 };
+    static uint8_t large[LEN];
+    Pb__ToWorker m = PB__TO_WORKER__INIT;
+    Pb__StdinData data = PB__STDIN_DATA__INIT;
+    uint8_t *bytes;
+    size_t len;
+    int status;
+    pid_t pid;
+
+    (void)state;
+#if defined(COOP_ASAN) || defined(COOP_TSAN)
+    skip(); /* the sanitizers' shadow alone is larger than any limit */
+#endif
+    data.data = (ProtobufCBinaryData){ LEN, large };
+    m.body_case = PB__TO_WORKER__BODY_STDIN_DATA;
+    m.stdin_data = &data;
+    assert_int_equal(frame_pack(&m.base, &bytes, &len), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const struct rlimit none = { 0, 0 };
+        struct frame f;
+
+        if (setrlimit(RLIMIT_DATA, &none) != 0)
+            _exit(1);
+        _exit(frame_decode(&f, &pb__to_worker__descriptor, bytes, len, FRAME_MAX_ASSIGN) == -ENOMEM ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    free(bytes);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -588,6 +626,7 @@ int main(void)
         TEST(text_that_is_not_utf8_is_refused),
         TEST(text_that_is_utf8_is_taken),
         TEST(bytes_fields_take_any_byte),
+        TEST(a_good_message_for_which_there_is_no_memory_is_no_lie),
     };
 
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);

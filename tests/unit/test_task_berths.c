@@ -55,9 +55,11 @@ static int setup(void **state)
     gone = back = opened_most = 0;
     nothing_opens = false;
     trace[0] = '\0';
-    if (coop_init(&(struct coop_options){ .stack_size = STACK, .private_stacks = true, .hibernate_above = SIZE_MAX }) != 0)
+    if (coop_init(&(struct coop_options){ .stack_size = STACK, .private_stacks = true }) != 0 ||
+        berths_open(STACKS, STACK, false, &engine) != 0)
         return -1;
-    return berths_open(STACKS, STACK, false, &engine);
+    sched->hibernate.above = sched->hibernate.trigger = SIZE_MAX; /* nobody goes unless the test says so */
+    return 0;
 }
 
 static size_t hibernated(void)
@@ -184,6 +186,24 @@ static void a_stack_that_nobody_is_on_is_the_next_ones(void **state)
     assert_true(opened_most > 2 << 10);
 }
 
+static void of_more_than_half_as_many_the_oldest_hibernate_by_themselves(void **state)
+{
+    coop_task *t[40];
+
+    (void)state;
+    berths_limit(STACKS);
+    for (int i = 0; i < 40; i++)
+        t[i] = start_blocked(goes_deep, NULL);
+    assert_true(hibernated() > 20);
+    assert_true(sched->stacks.classes[sched->berths.class].handed_out < STACKS * STACK); /* the others come where they were */
+    assert_true(coop_hibernated(t[0]));
+    assert_false(coop_hibernated(t[39]));
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(coop_unpark(t[i], 0), 0);
+        assert_int_equal(joined(t[i]), 0);
+    }
+}
+
 /* Before the first tasklet there are none to be shared; afterwards there are. */
 static void without_memory_for_a_stack_there_is_an_error(void **state)
 {
@@ -240,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_thousand_on_eight_stacks_keep_what_is_theirs, setup, task_teardown),
         cmocka_unit_test_setup_teardown(two_of_one_stack_take_turns_and_end, setup, task_teardown),
         cmocka_unit_test_setup_teardown(a_stack_that_nobody_is_on_is_the_next_ones, setup, task_teardown),
+        cmocka_unit_test_setup_teardown(of_more_than_half_as_many_the_oldest_hibernate_by_themselves, setup, task_teardown),
         cmocka_unit_test_setup_teardown(without_memory_for_a_stack_there_is_an_error, setup, task_teardown),
         cmocka_unit_test_setup_teardown(one_that_never_ran_is_cancelled_and_joined, setup, task_teardown),
         cmocka_unit_test_setup_teardown(those_that_wait_for_their_children_share_with_them, setup, task_teardown),

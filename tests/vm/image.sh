@@ -46,7 +46,11 @@ trap 'rm -rf "$tmp"' EXIT
 if [ ! -e "$dir/base.cpio" ] || [ "$0" -nt "$dir/base.cpio" ]; then
     skeleton "$tmp/base"
     # shellcheck disable=SC2086  # lists of words
-    { printf '%s\n' $EXTRA; dpkg -L $PACKAGES 2>/dev/null | grep -vE '^/(usr/share/(doc|man|locale|info|lintian|bash-completion)|etc/(init|cron))' || true; } | into "$tmp/base"
+    {
+        printf '%s\n' $EXTRA
+        dpkg -L $PACKAGES 2>/dev/null | grep -vE '^/(usr/share/(doc|man|locale|info|lintian|bash-completion)|etc/(init|cron))' || true
+        find /usr/lib/python3.11 -name '*.pyc' ! -path '*/test/*' 2>/dev/null || true # made when it was installed; without, each start compiles all of it
+    } | into "$tmp/base"
     libraries "$tmp/base"
     cp /etc/ld.so.cache "$tmp/base/etc/"
     pack "$tmp/base" "$tmp/base.cpio"

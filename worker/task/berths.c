@@ -28,11 +28,21 @@ int berths_open(size_t max, size_t size, bool closed, const struct berth_engine 
     if (rc != 0)
         return rc;
 #ifndef COOP_SWITCH_UCONTEXT /* its registers lie on its stack */
-    *b = (struct berths){ .max = max, .class = class, .engine = engine };
+    *b = (struct berths){ .class = class, .engine = engine };
     class_of(b)->berths = true;
     class_of(b)->closed = closed;
+    berths_limit(max);
 #endif
     return 0;
+}
+
+void berths_limit(size_t max)
+{
+    struct hibernate *h = &sched->hibernate;
+
+    sched->berths.max = max;
+    h->above = max / 2;
+    h->trigger = h->count + h->above;
 }
 
 void berths_finish(struct berths *b)
@@ -110,6 +120,18 @@ static int settle(coop_task *t, char *stack)
     return t->berth != NULL ? sched->berths.engine->open(t, 0) : 0;
 }
 
+/* Whoever is moved when there is no memory left, has it already; but for those that have gone deep since. */
+static int promise(coop_task *t)
+{
+    int rc = hibernate_promise(t);
+
+    if (rc == 0 && t->berth->guest != NULL)
+        rc = hibernate_promise(t->berth->guest);
+    if (rc != 0)
+        hibernate_forget(t);
+    return rc;
+}
+
 /* One that nobody has. */
 static int take_free(coop_task *t)
 {
@@ -134,8 +156,11 @@ int berth_take(coop_task *t)
 
     if (stack == NULL && (c->n_free > 0 || c->handed_out / c->size < b->max))
         rc = take_free(t);
-    if (rc != 0 && (stack != NULL || (stack = share()) != NULL))
+    if (rc != 0 && (stack != NULL || (stack = share()) != NULL)) {
         rc = settle(t, stack);
+        if (rc == 0)
+            rc = promise(t);
+    }
     if (rc == 0 && t->berth != NULL)
         t->berth->owners++;
     return rc;
@@ -149,8 +174,9 @@ void berth_begin(coop_task *t)
         hibernate_begin(t);
 }
 
-void berth_end(const coop_task *t)
+void berth_end(coop_task *t)
 {
+    hibernate_forget(t);
     t->berth->guest = NULL;
     sched->berths.dead = t->berth;
 }

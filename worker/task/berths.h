@@ -48,6 +48,8 @@ struct berths {
  * 0 or -ENOMEM.
  */
 int berths_open(size_t max, size_t size, bool closed, const struct berth_engine *engine);
+/* There are max stacks from now on, those that there are already stay; of more than half as many those that have waited longest hibernate. */
+void berths_limit(size_t max);
 void berths_finish(struct berths *b);
 
 /* t gets its stack, and when it has registers begins; where somebody else is guest its own, of which there are none yet, are away. 0 or -ENOMEM. */
@@ -55,7 +57,7 @@ int berth_take(coop_task *t);
 void berth_begin(coop_task *t);
 
 /* t ends, on its stack still. And when nobody is on the stack of one that has ended. */
-void berth_end(const coop_task *t);
+void berth_end(coop_task *t);
 void berth_put(char *stack);
 
 /* Of hibernate.c: t's bytes have gone away. And: t's stack is its own from now on, len bytes of it open; t is not on it, nor is who runs. */

@@ -15,6 +15,9 @@ enum {
     STACK_SIZE = 16 << 10, /* of the stack on which the others wake */
     LOOK = 2,              /* so many times the batch are looked at, … */
     LOOK_MORE = 64,        /* … and some */
+    PROMISED = 1 << 10,    /* bytes of a block that is there before it is needed, … */
+    KEPT = 4 << 10,        /* … or stays for the next time, … */
+    SPARED = 512,          /* … and so much of it may be left over */
 #ifdef SANITIZE_SWITCH
     NEEDS_STACK = 16 << 10, /* bytes, of whoever does it for all: a sanitizer's malloc() */
 #else
@@ -25,6 +28,7 @@ enum {
 struct frozen {
     void *ip, *bp;       /* of the registers; sp is top - len + below */
     uint32_t len, below; /* bytes, and how many of them lie below sp */
+    uint32_t size;       /* there is room for so many */
     uint64_t bytes[];
 };
 
@@ -74,6 +78,55 @@ static void free_spent(struct hibernate *h)
     }
 }
 
+/* ---- blocks -------------------------------------------------------------------------------------------------------------------- */
+
+static struct frozen *block_new(struct frozen *old, size_t size)
+{
+    struct frozen *f = realloc(old, sizeof(*f) + size);
+
+    if (f != NULL)
+        f->size = (uint32_t)size;
+    return f;
+}
+
+/* For len bytes of t's, its own when that is of about this size. NULL: no memory. */
+static struct frozen *block_take(coop_task *t, size_t len)
+{
+    struct frozen *kept = t->kept, *f = kept;
+
+    if (kept == NULL || kept->size < len || kept->size - len > SPARED)
+        f = block_new(kept, len);
+    if (f == NULL && kept != NULL && kept->size >= len)
+        f = kept;
+    if (f != NULL)
+        t->kept = NULL;
+    return f;
+}
+
+/* What t has come back from. */
+static void block_put(coop_task *t, struct frozen *f)
+{
+    if (is_empty(f))
+        return;
+    if (t->berth != NULL && t->berth->owners > 1 && t->kept == NULL && f->size <= KEPT)
+        t->kept = f;
+    else
+        free(f);
+}
+
+int hibernate_promise(coop_task *t)
+{
+    if (t->kept == NULL && (t->frozen == NULL || is_empty(t->frozen)))
+        t->kept = block_new(NULL, PROMISED);
+    return t->kept != NULL || t->frozen != NULL ? 0 : -ENOMEM;
+}
+
+void hibernate_forget(coop_task *t)
+{
+    free(t->kept);
+    t->kept = NULL;
+}
+
 /* ---- waking -------------------------------------------------------------------------------------------------------------------- */
 
 /* Nothing here allocates, frees, or may fail: it runs in a signal handler too. Returns the block, which is spent. */
@@ -113,10 +166,8 @@ static struct frozen *restore(coop_task *t)
 void hibernate_wake(coop_task *t)
 {
     int saved = errno;
-    struct frozen *f = restore(t);
 
-    if (!is_empty(f))
-        free(f);
+    block_put(t, restore(t));
     free_spent(&sched->hibernate);
     errno = saved;
 }
@@ -222,10 +273,10 @@ static int freeze(coop_task *t)
         send_away(t, empty_block(t));
         return 0;
     }
-    f = malloc(sizeof(*f) + len);
+    f = block_take(t, len);
     if (f == NULL)
         return -ENOMEM;
-    *f = (struct frozen){ .ip = t->regs.ip, .bp = t->regs.bp, .len = (uint32_t)len, .below = (uint32_t)red };
+    *f = (struct frozen){ .ip = t->regs.ip, .bp = t->regs.bp, .len = (uint32_t)len, .below = (uint32_t)red, .size = f->size };
     copy(f->bytes, (const uint64_t *)(top_of(t) - len), len);
     if (t->berth == NULL)
         k->away[slot] = t;

@@ -48,6 +48,10 @@ size_t hibernate_some(bool idle);
 int hibernate_prepare(void);
 void hibernate_begin(coop_task *t);
 
+/* Memory for what will be on t's stack, as a rule, so that it can make way whatever happens. 0 or -ENOMEM. And t ends. */
+int hibernate_promise(coop_task *t);
+void hibernate_forget(coop_task *t);
+
 /* t, which is parked, makes way for another owner of its stack. 0 or -errno. */
 int hibernate_guest(coop_task *t);
 

@@ -99,6 +99,7 @@ struct coop_task {
     coop_task *all_next, *all_prev;
     struct frozen *frozen; /* what was on its stack, and in regs; NULL: it still is */
     struct berth *berth;   /* of its stack; NULL: that is its alone */
+    struct frozen *kept;   /* of one that shares its stack: for what will be on it when it has to make way */
 #if defined(__SANITIZE_ADDRESS__) || defined(COOP_ASAN)
     void *fake_stack;
 #endif

@@ -254,7 +254,7 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
     PyObject *ending;
 
     python_job.spec = spec;
-    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
+    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0, spec->limits != NULL ? spec->limits->memory_bytes : 0);
     python_reserve_main();
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
@@ -313,8 +313,9 @@ static int python_fault(void *address)
 /* clang-format off */
 #define PYTHON_ENGINE \
     .version = PY_VERSION, .open = python_open, .run = python_run, .cancel = python_cancel, .warm = python_warm, .forked = python_forked, \
-    .answer = python_answer, .fault = python_fault, .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
-    .closed_bytes = (uint64_t)32 << 30 /* stacks: as many as have room in the kernel's 65,530 mappings, two each */
+    .answer = python_answer, .fault = python_fault, .cancel_ends_waits = true, \
+    .interp = &python_interp, .preempt = py_preempt, .slack_bytes = ENGINE_SLACK, \
+    .closed_bytes = (uint64_t)16 << 30 /* stacks of 1 MiB, PY_STACKS of each thread's, and further threads' heaps; where it ends more share one */
 
 const struct engine python_engine = { .name = "python", .prepare = python_prepare, PYTHON_ENGINE };
 const struct engine python_packages_engine = { .name = "python-packages", .policy = "python", .prepare = python_prepare_packages, PYTHON_ENGINE };

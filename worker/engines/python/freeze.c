@@ -109,6 +109,8 @@ static PyObject *reduce_generator(struct py_dump *d, PyObject *o)
     d->used = true;
     if (state == NULL)
         return NULL;
+    if (state == Py_None) /* it has ended, and may have its frame still */
+        globals = NULL;
     arguments = Py_BuildValue("(iONOO)", py_gen_kind(o), py_gen_code(o), globals != NULL ? py_dump_globals(d, globals) : Py_NewRef(Py_None),
                               g->gi_name, g->gi_qualname);
     if (globals == NULL) {
@@ -154,6 +156,26 @@ static PyObject *reduce_module(struct py_dump *d, PyObject *o)
     }
     Py_DECREF(name);
     return result;
+}
+
+/* Those that are called something of builtins, and are not there: types has most of them. Their methods lie on stacks. */
+static PyObject *reduce_type(struct py_dump *d, PyObject *o)
+{
+    const PyTypeObject *type = (PyTypeObject *)o;
+    PyObject *types, *name, *value, *found = NULL;
+    Py_ssize_t at = 0;
+
+    (void)d;
+    if (o == (PyObject *)Py_TYPE(Py_None) || o == (PyObject *)Py_TYPE(Py_Ellipsis) || o == (PyObject *)Py_TYPE(Py_NotImplemented) ||
+        PyType_HasFeature((PyTypeObject *)o, Py_TPFLAGS_HEAPTYPE) || strchr(type->tp_name, '.') != NULL ||
+        PyDict_GetItemString(PyEval_GetBuiltins(), type->tp_name) == o)
+        return py_not_ours();
+    types = PyImport_ImportModule("types");
+    while (types != NULL && found == NULL && PyDict_Next(PyModule_GetDict(types), &at, &name, &value))
+        if (value == o)
+            found = Py_BuildValue("(O(OO))", PyDict_GetItemString(PyEval_GetBuiltins(), "getattr"), types, name);
+    Py_XDECREF(types);
+    return found != NULL || PyErr_Occurred() ? found : py_not_ours();
 }
 
 static PyObject *reduce_view(struct py_dump *d, PyObject *o)
@@ -203,6 +225,7 @@ static const struct reducer {
     { &PyCode_Type,        py_reduce_code    },
     { &py_globals_type,    py_reduce_globals },
     { &PyCell_Type,        py_reduce_cell    },
+    { &PyType_Type,        reduce_type       },
     { &PyGen_Type,         reduce_generator  },
     { &PyCoro_Type,        reduce_generator  },
     { &PyAsyncGen_Type,    reduce_generator  },

@@ -143,11 +143,38 @@ static bool steps(PyObject *called, PyObject *first, const PyObject *generator)
     return first == generator && sends(called);
 }
 
+static PyObject *first_argument(const _PyInterpreterFrame *f)
+{
+    PyObject *o = f->f_code->co_argcount > 0 ? f->localsplus[0] : NULL;
+
+    return o != NULL && PyCell_Check(o) ? PyCell_GET(o) : o;
+}
+
+/* A with block calls __enter__ and __exit__ of Python's as bound methods. The call of such a method has its object where the method was. */
+static bool is_of_with(const _PyInterpreterFrame *f, const struct py_place *p, const _PyInterpreterFrame *inner)
+{
+    PyObject *const *stack = f->localsplus + f->f_code->co_nlocalsplus, *self = first_argument(inner), *exit, *enter;
+
+    if (self == NULL)
+        return false;
+    if (!p->enters)
+        return p->called > 0 && !p->ex && stack[p->called - 1] == self;
+    exit = p->depth > 0 ? stack[p->depth - 1] : NULL;
+    if (exit == NULL || !PyMethod_Check(exit) || PyMethod_GET_SELF(exit) != self)
+        return false;
+    enter = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__enter__");
+    PyErr_Clear();
+    Py_XDECREF(enter); /* it is the type's */
+    return enter == (PyObject *)inner->f_func;
+}
+
 /* C code does stand between the two, but none that would do anything with what comes of the call. */
 static bool is_let_through(const _PyInterpreterFrame *f, const struct py_place *p, const struct py_frozen_frame *inner)
 {
     PyObject *called = called_at(f, p), *const *stack = f->localsplus + f->f_code->co_nlocalsplus;
 
+    if (inner->generator == NULL && p->goes_on == PY_PUSHES && is_of_with(f, p, of(inner->frame)))
+        return true;
     if (called == NULL)
         return false;
     if (inner->generator == NULL)

@@ -223,6 +223,7 @@ static void place_of_call(const struct map *m, const unsigned char *bytes, int i
     if (bytes[2 * i] == CALL || bytes[2 * i] == CALL_FUNCTION_EX)
         p->called = p->depth + 1;
     p->ex = bytes[2 * i] == CALL_FUNCTION_EX;
+    p->enters = bytes[2 * i] == BEFORE_WITH;
 }
 
 /* The iterator, or whom it delegates to, stays on its stack below what comes of it. */
@@ -245,6 +246,7 @@ static void left_in_call(const struct map *m, const unsigned char *bytes, int i,
     case PRECALL:
     case CALL:
     case CALL_FUNCTION_EX:
+    case BEFORE_WITH:
     case BINARY_SUBSCR: place_of_call(m, bytes, i, p); break;
     case FOR_ITER:
     case SEND: place_of_step(m, bytes, i, p); break;
@@ -258,6 +260,41 @@ static void left_plainly(const struct map *m, int next, struct py_place *p)
     p->next = next;
     p->depth = m->depth[next];
     p->goes_on = PY_PLAINLY;
+}
+
+/* Where the instruction begins, with what extends its argument. */
+static int start_of(const unsigned char *bytes, int i)
+{
+    while (i > 0 && bytes[2 * (i - 1)] == EXTENDED_ARG)
+        i--;
+    return i;
+}
+
+/* A call is three instructions, between which something is in registers: it begins again. Nothing of it has happened yet. */
+static int start_of_call(const struct map *m, const unsigned char *bytes, int i, int *again)
+{
+    int k;
+
+    if (bytes[2 * i] == CALL) {
+        for (i = start_of(bytes, i) - 1; i > 0 && m->depth[i] == INSIDE;)
+            i--;
+        ++*again;
+    }
+    k = start_of(bytes, i) - 1;
+    if (k < 0 || bytes[2 * k] != KW_NAMES)
+        return start_of(bytes, i);
+    ++*again;
+    return start_of(bytes, k);
+}
+
+static void left_before(const struct map *m, const unsigned char *bytes, int i, struct py_place *p)
+{
+    int op = i;
+
+    while (op + 1 < m->n && bytes[2 * op] == EXTENDED_ARG)
+        op++;
+    p->again = 1;
+    left_plainly(m, bytes[2 * op] == PRECALL || bytes[2 * op] == CALL ? start_of_call(m, bytes, op, &p->again) : i, p);
 }
 
 static void left_by_yield(const struct map *m, const unsigned char *bytes, int i, struct py_place *p)
@@ -304,7 +341,7 @@ int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *
         return -1;
     switch (left) {
     case PY_LEFT_CALL: left_in_call(m, bytes, at, &p); break;
-    case PY_LEFT_BEFORE: left_plainly(m, at, &p); break;
+    case PY_LEFT_BEFORE: left_before(m, bytes, at, &p); break;
     case PY_LEFT_BREAKER: left_by_breaker(m, bytes, at, &p); break;
     case PY_LEFT_YIELD: left_by_yield(m, bytes, at, &p); break;
     case PY_LEFT_FINISHED: left_plainly(m, at, &p); break;

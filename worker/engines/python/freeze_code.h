@@ -34,9 +34,11 @@ enum py_goes_on {
 struct py_place {
     int next;     /* the instruction that it goes on with */
     int depth;    /* on its stack by then, without the value */
+    int again;    /* PY_LEFT_BEFORE: instructions that its tracer has seen already */
     int past_end; /* PY_ITERATES, PY_SENDS: the instruction after the end */
     int called;   /* PY_LEFT_CALL: where on the stack it is; -1: nowhere. The slot below is NULL or the method of it. */
     bool ex;      /* with a tuple of arguments, which is not on the stack */
+    bool enters;  /* a with block: it calls an __enter__, and the __exit__ is the topmost on its stack */
     /* PY_LEFT_BREAKER: the slot that tells whether C code had a part in the instruction, which may not have ended then. */
     enum { PY_TOLD_BY_NOTHING, PY_TOLD_BY_BOOL, PY_TOLD_BY_RESULT } told; /* the one behind the stack, where a bool was; the topmost */
     enum py_goes_on goes_on;

@@ -323,6 +323,8 @@ static struct outcome go_on(struct py_frozen *z, PyThreadState *ts, struct outco
         got = failed(got);
     } else {
         arrive(of(r->frame), r, &p, got);
+        if (p.again > 0)
+            py_count_again(p.again);
         ts->cframe->current_frame = of(r->frame)->previous;
         got = run_frame(r, ts);
     }
@@ -342,8 +344,6 @@ PyObject *py_frozen_run(struct py_frozen *z, PyObject *value)
     }
     if (value == NULL && !PyErr_Occurred()) /* a channel that was iterated over has ended */
         got = (struct outcome){ PYGEN_RETURN, Py_NewRef(Py_None) };
-    if (z->frames[0].left == PY_LEFT_BEFORE)
-        py_count_again();
     ts->exc_info->exc_value = z->handled;
     z->handled = NULL;
     for (int i = z->n - 1; i >= 0; i--)

@@ -297,7 +297,7 @@ static bool interp_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
     python_job.interpreter = true;
     py_late_error = say_error;
     python_job.spec = spec;
-    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0);
+    py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0, spec->limits != NULL ? spec->limits->memory_bytes : 0);
     python_reserve_main();
     done = begin(spec);
     error = done == NULL ? take_exception() : NULL;

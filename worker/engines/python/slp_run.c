@@ -92,10 +92,10 @@ int py_count_tick(void)
     return t->irq_pending ? 0 : interrupt(t, PY_LEFT_BREAKER);
 }
 
-void py_count_again(void)
+void py_count_again(int n)
 {
     if (irq.watchdog != NULL && irq.traced == py_current()->ts)
-        irq.left++;
+        irq.left += n;
 }
 
 void py_count_slice(py_tasklet *comes)

@@ -161,12 +161,21 @@ static void make_new(PyThreadState *ts)
     ts->coroutine_origin_tracking_depth = 0;
 }
 
+/* CPython 3.11 does not look whether it has got the memory. Of a size that malloc() gives back to all others. */
+static bool has_room(void)
+{
+    void *probe = PyMem_RawMalloc(8 * sizeof(PyThreadState));
+
+    PyMem_RawFree(probe);
+    return probe != NULL;
+}
+
 PyThreadState *py_state_get(void)
 {
     PyThreadState *ts;
 
     if (pool.n == 0) {
-        ts = PyThreadState_New(interp);
+        ts = has_room() ? PyThreadState_New(interp) : NULL;
         if (ts != NULL && py_state_give_chunk(ts) != 0) {
             PyThreadState_Delete(ts);
             return NULL;

@@ -9,7 +9,12 @@
 
 #include "worker/engines/python/state.h"
 
-enum { FIRST = 512 /* bytes: two or three frames */, NEXT = 16 << 10, KEEP = 64, ARENA = 1 << 20 /* not for frames; who asks has another way */ };
+enum {
+    FIRST = 768 /* bytes: three to five frames */,
+    NEXT = 16 << 10,
+    KEEP = 64,
+    ARENA = 1 << 20 /* not for frames; who asks has another way */
+};
 
 static PyObjectArenaAllocator below;
 static void *kept[KEEP];

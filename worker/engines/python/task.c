@@ -165,8 +165,9 @@ static int make_main(struct py_thread *p)
     return 0;
 }
 
-void py_limit_tasklets(size_t max)
+void py_limit_tasklets(size_t max, uint64_t memory_bytes)
 {
+    py_stacks_limit(memory_bytes);
     tasklets_max = max;
     if (max > 0 && sched != NULL)
         sched->max_tasklets = max;
@@ -175,7 +176,7 @@ void py_limit_tasklets(size_t max)
 /* Its scheduler may be there: a worker has made the first thread's. */
 int py_thread_open(void)
 {
-    static const struct coop_options options = { .stack_size = PY_STACK, .hibernate_above = PY_RESIDENT, .private_stacks = true };
+    static const struct coop_options options = { .stack_size = PY_STACK, .private_stacks = true };
     struct py_thread *p;
     int rc;
 

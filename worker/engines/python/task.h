@@ -74,7 +74,7 @@ extern PyObject *slp_tasklet_exit;
 extern const char py_paused[], py_watching[];
 extern __thread struct py_thread *py_thread;
 /* The job's limit, of each thread's: before its first byte, and in a template's child again. 0: none is set. */
-void py_limit_tasklets(size_t max);
+void py_limit_tasklets(size_t max, uint64_t memory_bytes);
 
 static inline py_tasklet *py_current(void)
 {
@@ -198,7 +198,8 @@ void py_set_tempval(py_tasklet *t, PyObject *stolen);
 enum {
     PY_STACK = 1020 << 10, /* bytes: what CPython's parser takes for 200 parentheses, and some more */
     PY_STACKS = 8192,      /* two mappings each, of 65,530; more tasklets share them */
-    PY_RESIDENT = 2048,    /* more that wait are hibernated, the longest first */
+    PY_STACKS_MIN = 64,
+    PY_STACK_SHARE = 32 << 10, /* bytes of the job's memory: one stack more for each */
 };
 
 /* Once. yes: in a worker. */
@@ -206,6 +207,8 @@ void py_stack_closes(bool yes);
 bool py_stack_is_closed(void);
 /* This thread's, before its first tasklet. 0 or -ENOMEM. */
 int py_stacks_open(void);
+/* The job has so much memory; 0: any. */
+void py_stacks_limit(uint64_t memory_bytes);
 /* It ends. */
 void py_stack_leave(py_tasklet *owner);
 /* struct engine's fault(). */
@@ -252,8 +255,8 @@ void py_pass_interrupt(py_tasklet *to);
 void py_irq_allowed(void);
 /* comes is to run: its instructions are counted when that is asked for. */
 void py_count_slice(py_tasklet *comes);
-/* The instruction that the running one comes to was counted before it was pickled. */
-void py_count_again(void);
+/* So many instructions that the running one comes to were counted before it was pickled. */
+void py_count_again(int n);
 /* The one that ends is no watchdog's business any more. */
 void py_count_end(py_tasklet *t);
 /* From the signal handler of slices: whether py_count_tick() has something to do. Async-signal-safe. */

@@ -26,6 +26,7 @@
 enum { PAGE = 4096, FIRST = 2 * PAGE, RESERVE = 256 << 10, TRIP = 4 * PAGE };
 
 static bool closes;
+static size_t stacks_max = PY_STACKS;
 
 static char *top_of(const coop_task *t)
 {
@@ -97,7 +98,15 @@ int py_stacks_open(void)
 {
     static const struct berth_engine engine = { .open = open_stack, .goes = goes, .comes = comes, .no_memory = no_memory };
 
-    return berths_open(PY_STACKS, PY_STACK, closes, &engine);
+    return berths_open(stacks_max, PY_STACK, closes, &engine);
+}
+
+void py_stacks_limit(uint64_t memory_bytes)
+{
+    if (memory_bytes > 0 && memory_bytes / PY_STACK_SHARE < PY_STACKS)
+        stacks_max = memory_bytes / PY_STACK_SHARE > PY_STACKS_MIN ? memory_bytes / PY_STACK_SHARE : PY_STACKS_MIN;
+    if (py_thread != NULL)
+        berths_limit(stacks_max);
 }
 
 /* ---- one's end, and where it ends ---------------------------------------------------------------------------------------------- */

@@ -206,6 +206,7 @@ def type_name(kind):
 NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
 
 
+DEEP = "calls were nested until their frames had filled the memory limit: see sys.setrecursionlimit(), and --limit memory=SIZE"
 MORE_MEMORY = "the job's memory limit is reached; --limit memory=SIZE sets another"
 
 
@@ -221,6 +222,8 @@ def hint_for(error):
         return NO_PATHS
     if isinstance(error, MemoryError):
         return MORE_MEMORY
+    if isinstance(error, SystemError) and error.args == ("error return without exception set",):
+        return DEEP  # what CPython says when there is no memory for a frame
     return None
 
 
