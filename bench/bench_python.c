@@ -1,8 +1,9 @@
 /*
- * bench_python.c - what Python costs in coop: starts, interpreters, tasklets, loops that compute, two cores; beside python3 and what else there is.
+ * bench_python.c - what Python costs in coop: starts, interpreters, tasklets, loops that compute, two cores; beside python3 and others.
  *
  * Side:    host. Starts brokers of its own, one after the other.
- * Usage:   bench_python [--tsv] [PART...]: parts by name, all without. --tsv: a line a figure: part, name, value, unit, ask, met or missed; tabs between.
+ * Usage:   bench_python [--tsv] [PART...]: parts by name, all without. --tsv: a line a figure: part, name, value, unit, ask, met or
+ *          missed; tabs between.
  */
 #include "bench/bench_python.h"
 

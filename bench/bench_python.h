@@ -2,8 +2,9 @@
  * bench_python.h - what the parts of bench_python share: rows, processes that answer lines, samples that are taken in turn.
  *
  * Side:    host.
- * Method:  rounds; in each every contender gives one sample, ours and the peers' in turn, so that a machine that changes its speed changes it for all. A figure is the
- *          median over the rounds, a ratio the median of the ratios within a round. What is asked is printed, never asserted.
+ * Method:  rounds; in each every contender gives one sample, ours and the peers' in turn, so that a machine that changes its speed
+ *          changes it for all. A figure is the median over the rounds, a ratio the median of the ratios within a round. What is asked is
+ *          printed, never asserted.
  */
 #ifndef BENCH_PYTHON_H
 #define BENCH_PYTHON_H
@@ -47,7 +48,8 @@ struct py_answerer {
 
 /* False: it ended before it answered. */
 bool py_answerer_start(struct py_answerer *p, const char *const *argv);
-/* The same, of a script of bench/python/: plain by python3, with an argument or NULL; or sealed by `coop run`, with the modules that it imports, NULL at the end. */
+/* The same, of a script of bench/python/: plain by python3, with an argument or NULL; or sealed by `coop run`, with the modules that it
+ * imports, NULL at the end. */
 bool py_answerer_plain(struct py_answerer *p, const char *script, const char *arg);
 bool py_answerer_sealed(struct py_answerer *p, const char *script, const char *const *modules);
 void py_say(struct py_answerer *p, const char *line);

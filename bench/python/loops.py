@@ -1,6 +1,7 @@
 """Loops that compute, of the kinds that interpreters are compared by, some 30 ms each: the same file by python3 and as a job.
 
-A line in: a loop's name; a line out: microseconds of CPU time for one run. `spin N` is N runs of one that allocates nothing, by the clock on the wall.
+A line in: a loop's name; a line out: microseconds of CPU time for one run. `spin N` is N runs
+of one that allocates nothing, by the clock on the wall.
 """
 import json
 import os
@@ -127,7 +128,8 @@ def words(rounds=24):
 
 # ---- json ---------------------------------------------------------------------------------------------------------------------------
 
-ROWS = [{"id": i, "name": f"row {i}", "tags": ["a", "b", str(i)], "price": i / 7, "nested": {"ok": i % 2 == 0, "none": None}} for i in range(300)]
+ROWS = [{"id": i, "name": f"row {i}", "tags": ["a", "b", str(i)], "price": i / 7, "nested": {"ok": i % 2 == 0, "none": None}}
+        for i in range(300)]
 
 
 def json_both(rounds=45):

@@ -1,4 +1,4 @@
-"""CPython's own ways to an interpreter more, by python3: microseconds of one sample by the clock on the wall, a line for each that is asked for.
+"""CPython's own ways to an interpreter more, by python3: microseconds of one sample by the clock on the wall, a line for each.
 
 The argument says which: subinterpreters or multiprocessing.
 """

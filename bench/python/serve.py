@@ -10,7 +10,7 @@ def serve(operations):
 
 
 def cpu(f, *args):
-    """Microseconds of CPU time: of this thread, as a limit of CPU time, which jobs have, makes the process's own clock move by ticks of the kernel."""
+    """Microseconds of this thread's CPU time: the process's clock moves by ticks of the kernel where it has a limit, as jobs have."""
     start = time.thread_time_ns()
     f(*args)
     return (time.thread_time_ns() - start) / 1000

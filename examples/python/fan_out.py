@@ -1,7 +1,7 @@
 """fan_out.py - work for several interpreters at once, each a sealed process: coop run --cap interpreters=3 examples/python/fan_out.py 20000
 
-InterpreterPoolExecutor is used as ThreadPoolExecutor is. A function goes to the other interpreter as its code, so what it needs it imports there; what fails
-there is an exception here, with the other one's traceback, and the interpreter goes on to the next.
+InterpreterPoolExecutor is used as ThreadPoolExecutor is. A function goes to the other interpreter as its code, so what it needs it
+imports there; what fails there is an exception here, with the other one's traceback, and the interpreter goes on to the next.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""pipeline.py - a pipeline of tasklets, each stage with its channel: coop run examples/python/pipeline.py 4 < /usr/share/common-licenses/GPL-3
+"""pipeline.py - a pipeline of tasklets: coop run examples/python/pipeline.py 4 < /usr/share/common-licenses/GPL-3
 
-A reader hands lines on, several workers split them into words at once, a collector counts. Whoever waits for a channel gives up its turn, so that no
-stage gets ahead of the next one, and nothing is kept but what is under way.
+A reader hands lines on, several workers split them into words at once, a collector counts. Whoever waits for a channel gives up its
+turn, so that no stage gets ahead of the next one, and nothing is kept but what is under way.
 """
 
 import collections

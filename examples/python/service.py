@@ -1,7 +1,8 @@
-"""service.py - a service in asyncio that has its requests from a queue: coop run --cap queues --cap interpreters=1 examples/python/service.py
+"""service.py - asyncio that answers a queue: coop run --cap queues --cap interpreters=1 examples/python/service.py
 
-Queues connect interpreters, here this one and a client that it makes. A request is handled by a task of its own, which may wait, here for other requests, while
-the rest go on. Reading a queue blocks, so that is for tasklets: to_tasklet() runs it in one, and the loop goes on meanwhile.
+Queues connect interpreters, here this one and a client that it makes. A request is handled by a task of its own, which may wait, here
+for other requests, while the rest go on. Reading a queue blocks, so that is for tasklets: to_tasklet() runs it in one, and the loop
+goes on meanwhile.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""What the zygote does once, so that no job has to: after a fork the first write to each page costs a copy of it, and so does all that runs for the first time.
+"""What the zygote does once, so that no job has to: after a fork the first write to each page costs a copy of it, and code that runs for
+the first time writes much.
 
-What the standard library's modules would do after each fork is kept from CPython's list: the zygote has one thread, which holds no lock when it forks, so that a job needs nothing
-of it but new random numbers. A template, whose init is a tenant's, has it all (register).
+What the standard library's modules would do after each fork is kept from CPython's list: the zygote has one thread, which holds no lock
+when it forks, so that a job needs nothing of it but new random numbers. A template, whose init is a tenant's, has it all (register).
 """
 
 import os

@@ -91,7 +91,7 @@ class EventLoopPolicy(unix_events.DefaultEventLoopPolicy):
 # ---- what a coroutine may wait for beside asyncio's own ---------------------------------------------------------------------------------
 
 async def to_tasklet(function, *args, **kwargs):
-    """What function gives, which runs in a tasklet of its own and may block there. As asyncio.to_thread(): a coroutine, so a task can be made of it."""
+    """What function gives, which runs in a tasklet of its own and may block there. A coroutine, as asyncio.to_thread() is."""
     return await _in_tasklet(function, args, kwargs)
 
 
