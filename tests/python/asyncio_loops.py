@@ -64,6 +64,17 @@ def a_coroutine_awaits_channels_and_tasklets():
     same(together(lambda: asyncio.run(f()), lambda: c.send_sequence([1, 2, 3]), d.receive), [42, 3, [1, 2, 3]])
 
 
+def a_coroutine_waits_for_one_that_never_has_a_turn():
+    t = tasklet().bind(lambda: None, ())
+
+    async def f():
+        asyncio.get_running_loop().call_soon(t.kill)
+        await coop_asyncio.wait_tasklet(t)
+        await coop_asyncio.wait_tasklet(t)
+    asyncio.run(f())
+    assert not t.alive
+
+
 def an_error_in_a_tasklet_is_the_awaiting_coroutines():
     def bad():
         raise KeyError("k")

@@ -132,9 +132,26 @@ static PyObject *wait_readable(PyObject *self, PyObject *args)
     return came_back(me, rc > 0 ? 0 : rc);
 }
 
+/* watch(tasklet, function): that is called, without arguments, when the tasklet has ended. */
+static PyObject *watch(PyObject *self, PyObject *args)
+{
+    PyObject *function;
+    py_tasklet *t;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O:watch", &slp_tasklet_type, &t, &function))
+        return NULL;
+    if (t->watchers == NULL && (t->watchers = PyList_New(0)) == NULL)
+        return NULL;
+    if (PyList_Append(t->watchers, function) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"alone",          alone,         METH_NOARGS,  NULL},
     { "wait_readable", wait_readable, METH_VARARGS, NULL},
+    { "watch",         watch,         METH_VARARGS, NULL},
     { NULL,            NULL,          0,            NULL}
 };
 

@@ -49,6 +49,27 @@ void slp_tell_end(py_tasklet *t)
         tell((PyObject *)t, Py_None);
 }
 
+void py_tell_watchers(py_tasklet *t)
+{
+    PyObject *watchers = t->watchers, *type, *value, *traceback;
+
+    t->watchers = NULL;
+    if (watchers == NULL)
+        return;
+    PyErr_Fetch(&type, &value, &traceback);
+    sched->switch_trap++;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(watchers); i++) {
+        PyObject *done = PyObject_CallNoArgs(PyList_GET_ITEM(watchers, i));
+
+        if (done == NULL)
+            PyErr_WriteUnraisable(PyList_GET_ITEM(watchers, i));
+        Py_XDECREF(done);
+    }
+    sched->switch_trap--;
+    Py_DECREF(watchers);
+    PyErr_Restore(type, value, traceback);
+}
+
 int slp_tell_channel(struct slp_chan *c, bool sending, bool will_block)
 {
     PyObject *f = channel_callback, *done;

@@ -71,6 +71,7 @@ void slp_unbind(py_tasklet *t)
         Py_CLEAR(t->context);
     if (t->frozen != NULL && !py_begun(t))
         py_forget_frozen(t);
+    py_tell_watchers(t);
 }
 
 /* Alive, but paused: it has arguments. They are taken over. */
@@ -243,6 +244,7 @@ static int traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(t->kwargs);
     Py_VISIT(t->tempval);
     Py_VISIT(t->context);
+    Py_VISIT(t->watchers);
     return t->frozen != NULL ? py_frozen_visit(t->frozen, visit, arg) : 0;
 }
 
@@ -256,6 +258,7 @@ static int clear(PyObject *self)
     Py_CLEAR(t->kwargs);
     Py_CLEAR(t->tempval);
     Py_CLEAR(t->context);
+    Py_CLEAR(t->watchers);
     if (t->frozen != NULL && !py_begun(t))
         py_forget_frozen(t);
     return 0;

@@ -92,6 +92,7 @@ static int body(void *arg)
     PyErr_Clear();
     Py_XDECREF(result);
     slp_tell_end(t);
+    py_tell_watchers(t);
     leave(t);
     return 0;
 }

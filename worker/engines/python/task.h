@@ -29,6 +29,7 @@ typedef struct py_tasklet {
     PyObject *args, *kwargs; /* alive and not begun: args is not NULL */
     PyObject *tempval;       /* NULL: None */
     PyObject *context;       /* before its first turn */
+    PyObject *watchers;      /* a list of functions that are called when it has ended, or NULL */
     PyObject *greenlet;      /* that it carries, borrowed; NULL: none */
     coop_task *task;         /* from insert() to its end */
     PyThreadState *ts;
@@ -273,6 +274,8 @@ bool py_wake_watchdog(void);
 
 /* t has ended: the schedule callback hears of it. */
 void slp_tell_end(py_tasklet *t);
+/* Its watchers, each once: it is not alive any more, or will not be when another runs. Errors of theirs are unraisable. */
+void py_tell_watchers(py_tasklet *t);
 extern bool slp_in_callback; /* of a channel: no channel may move */
 
 /* ---- slices: preempt.c ---- */

@@ -138,5 +138,17 @@ async def send(channel, value):
 
 async def wait_tasklet(tasklet):
     """Until it has ended."""
-    while tasklet.alive:
-        await asyncio.sleep(0 if tasklet.scheduled and not tasklet.blocked else 0.001)
+    if not tasklet.alive:
+        return
+    loop = asyncio.events.get_running_loop()
+    future = loop.create_future()
+
+    def settle():
+        if not future.done():
+            future.set_result(None)
+
+    def ended():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle)
+    _coop_loop.watch(tasklet, ended)
+    await future
