@@ -7,6 +7,12 @@
 
 #include "worker/task/task.h"
 
+#ifdef COOP_SWITCH_UCONTEXT
+static const bool may_move = false; /* the switch's registers lie beside the stack, with addresses in it */
+#else
+static const bool may_move = true;
+#endif
+
 static struct stack_class *class_of(const struct berths *b)
 {
     return &sched->stacks.classes[b->class];
@@ -25,14 +31,12 @@ int berths_open(size_t max, size_t size, bool closed, const struct berth_engine 
     struct berths *b = &sched->berths;
     int class = stacks_class_of(size), rc = class >= 0 ? hibernate_prepare() : class;
 
-    if (rc != 0)
+    if (rc != 0 || !may_move)
         return rc;
-#ifndef COOP_SWITCH_UCONTEXT /* its registers lie on its stack */
     *b = (struct berths){ .class = class, .engine = engine };
     class_of(b)->berths = true;
     class_of(b)->closed = closed;
     berths_limit(max);
-#endif
     return 0;
 }
 
