@@ -8,7 +8,7 @@
 #include "worker/task/task.h"
 
 #ifdef COOP_SWITCH_UCONTEXT
-static const bool may_move = false; /* the switch's registers lie beside the stack, with addresses in it */
+static const bool may_move = false; /* its registers lie on its stack */
 #else
 static const bool may_move = true;
 #endif
