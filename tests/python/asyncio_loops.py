@@ -2,9 +2,11 @@
 
 import asyncio
 import coop_asyncio
+import gc
 import stackless
 import sys
 import time
+import weakref
 from rows import main, raises, same, together
 from stackless import channel, run, tasklet
 
@@ -73,6 +75,35 @@ def a_coroutine_waits_for_one_that_never_has_a_turn():
         await coop_asyncio.wait_tasklet(t)
     asyncio.run(f())
     assert not t.alive
+
+
+def who_waits_no_longer_leaves_nothing_behind():
+    c = channel()
+    t = tasklet(c.receive)()
+
+    async def f():
+        waits = asyncio.ensure_future(coop_asyncio.wait_tasklet(t))
+        await asyncio.sleep(0)
+        waits.cancel()
+        await asyncio.wait([waits])
+        return weakref.ref(asyncio.get_running_loop())
+    ref = asyncio.run(f())
+    gc.collect()
+    assert ref() is None
+    c.send(None)
+
+
+def one_that_is_bound_anew_is_waited_for_again():
+    t = tasklet().bind(lambda: None, ())
+
+    async def f():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: t.bind(lambda: ended.append(1), ()))
+        loop.call_soon(lambda: loop.call_soon(t.insert))
+        await coop_asyncio.wait_tasklet(t)
+    ended = []
+    asyncio.run(f())
+    same(ended, [1])
 
 
 def an_error_in_a_tasklet_is_the_awaiting_coroutines():

@@ -132,7 +132,7 @@ static PyObject *wait_readable(PyObject *self, PyObject *args)
     return came_back(me, rc > 0 ? 0 : rc);
 }
 
-/* watch(tasklet, function): that is called, without arguments, when the tasklet has ended. */
+/* watch(tasklet, function): that is called, without arguments, when the tasklet has ended, or is bound anew. False: it is not alive. */
 static PyObject *watch(PyObject *self, PyObject *args)
 {
     PyObject *function;
@@ -141,10 +141,27 @@ static PyObject *watch(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "O!O:watch", &slp_tasklet_type, &t, &function))
         return NULL;
+    if (!py_alive(t))
+        Py_RETURN_FALSE;
     if (t->watchers == NULL && (t->watchers = PyList_New(0)) == NULL)
         return NULL;
     if (PyList_Append(t->watchers, function) != 0)
         return NULL;
+    Py_RETURN_TRUE;
+}
+
+/* unwatch(tasklet, function): it is not called any more. */
+static PyObject *unwatch(PyObject *self, PyObject *args)
+{
+    PyObject *function;
+    py_tasklet *t;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O:unwatch", &slp_tasklet_type, &t, &function))
+        return NULL;
+    for (Py_ssize_t i = t->watchers != NULL ? PyList_GET_SIZE(t->watchers) : 0; i-- > 0;)
+        if (PyList_GET_ITEM(t->watchers, i) == function && PyList_SetSlice(t->watchers, i, i + 1, NULL) != 0)
+            return NULL;
     Py_RETURN_NONE;
 }
 
@@ -152,6 +169,7 @@ static PyMethodDef functions[] = {
     {"alone",          alone,         METH_NOARGS,  NULL},
     { "wait_readable", wait_readable, METH_VARARGS, NULL},
     { "watch",         watch,         METH_VARARGS, NULL},
+    { "unwatch",       unwatch,       METH_VARARGS, NULL},
     { NULL,            NULL,          0,            NULL}
 };
 

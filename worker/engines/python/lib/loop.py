@@ -138,17 +138,16 @@ async def send(channel, value):
 
 async def wait_tasklet(tasklet):
     """Until it has ended."""
-    if not tasklet.alive:
-        return
     loop = asyncio.events.get_running_loop()
-    future = loop.create_future()
+    while True:
+        told = asyncio.Event()
 
-    def settle():
-        if not future.done():
-            future.set_result(None)
-
-    def ended():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle)
-    _coop_loop.watch(tasklet, ended)
-    await future
+        def ended():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(told.set)
+        if not _coop_loop.watch(tasklet, ended):
+            return
+        try:
+            await told.wait()
+        finally:
+            _coop_loop.unwatch(tasklet, ended)
