@@ -244,13 +244,10 @@ static PyObject *set_frame(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 static PyObject *frame_of(PyObject *self, PyObject *generator)
 {
-    static const char *const names[] = { "gi_frame", "cr_frame", "ag_frame" };
-    int kind = py_gen_kind(generator);
-
     (void)self;
-    if (!py_load_is_open("a frame") || kind < 0)
+    if (!py_load_is_open("a frame") || !py_is_generator(generator))
         return refuse("a frame");
-    return PyObject_GetAttrString(generator, names[kind]);
+    return py_gen_frame(generator);
 }
 
 static PyObject *make_generator(PyObject *self, PyObject *args)
