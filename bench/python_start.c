@@ -7,7 +7,7 @@ enum { ROUNDS = 100, WARM = 5 };
 
 void py_start_rows(void)
 {
-    static struct py_samples ours, of_code, plain, with_site;
+    static struct py_samples ours, of_code, plain, no_site;
     char path[PY_PATH];
     const char *const run[] = { py_coop, "--endpoint", host_url, "run", py_script(path, "empty.py"), NULL };
     const char *const code[] = { py_coop, "--endpoint", host_url, "run", "--engine", "python", "-c", "pass", NULL };
@@ -17,10 +17,10 @@ void py_start_rows(void)
         const char *const *argv;
         struct py_samples *samples;
     } contenders[] = {
-        {run,       &ours     },
-        { code,     &of_code  },
-        { isolated, &plain    },
-        { bare,     &with_site}
+        {run,       &ours   },
+        { code,     &of_code},
+        { isolated, &plain  },
+        { bare,     &no_site}
     };
 
     py_begin("8");
@@ -35,6 +35,6 @@ void py_start_rows(void)
     py_row("coop run of an empty script", py_median(&ours), "us", PY_NO_ASK, 0);
     py_row("  against python3 -I -c pass", py_ratio(&ours, &plain), "x", PY_BELOW, 1);
     py_peer("python3 -I -c pass", py_median(&plain), "us", py_median(&ours));
-    py_peer("python3 -I -S -c pass", py_median(&with_site), "us", py_median(&ours));
+    py_peer("python3 -I -S -c pass", py_median(&no_site), "us", py_median(&ours));
     py_row("coop run -c pass", py_median(&of_code), "us", PY_NO_ASK, 0);
 }

@@ -71,7 +71,7 @@ int python_add(const struct command *c, struct spec *s, struct coop_error *why)
 
     if (rc != 0)
         return rc;
-    text = c->opt.code != NULL ? strdup(c->opt.code[0] != '\0' ? c->opt.code : "\n") /* a broker takes no source of no bytes */
+    text = c->opt.code != NULL ? strdup(c->opt.code)
            : template          ? source_of_init(&c->opt.modules)
                                : source_of_module(c->opt.modules.items[0]);
     rc = spec_own(s, text, why);

@@ -414,7 +414,7 @@ def makers_of_code_and_frames_work_for_nobody_without_a_blob():
                        ("traceback", (None, 0, 0)), ("tasklet", (stackless.tasklet,)), ("channel", (stackless.channel,)), ("frame_of", (_numbers(1),)),
                        ("set_frame", (None, None)), ("set_generator", (_numbers(1), ())), ("set_tasklet", (stackless.tasklet(), ())),
                        ("set_channel", (stackless.channel(), ())), ("set_traceback", (None, None)), ("set_function", (lambda: 1, ())),
-                       ("globals", (b"", "x")), ("globals_of", ("sys",))):
+                       ("globals", (b"", "x")), ("globals_of", ("sys",)), ("load", (pickle.loads, b"N."))):
         e = raises(pickle.UnpicklingError, None, getattr(_coop_freeze, name), *args)
         assert "only out of a sealed blob" in str(e), e
 
@@ -423,6 +423,43 @@ def makers_of_code_and_frames_work_for_nobody_without_a_blob():
                 return getattr(_coop_freeze, name), args
         if name not in ("set_function", "set_tasklet", "set_channel"):
             raises(pickle.UnpicklingError, None, pickle.loads, _coop_freeze._plain_dumps(Hand(), 4))
+
+
+def a_pickle_opens_no_load_of_bytes_that_nobody_sealed():
+    import _coop_freeze
+    import _pickle
+    import marshal
+    code = marshal.dumps(_numbers.__code__)
+
+    class Code:
+        def __reduce__(self):
+            return _coop_freeze.code, (code,)
+    inner = _coop_freeze._plain_dumps(Code(), 4)
+    for args, words in (((_pickle.loads, inner), "only out of a sealed blob"), ((inner,), "this blob is refused"), ((), "only out of a sealed blob")):
+        class Load:
+            def __reduce__(self):
+                return _coop_freeze.load, args
+        gadget = _coop_freeze._plain_dumps(Load(), 4)
+        for loads in _pickle.loads, pickle.loads:
+            e = raises(pickle.UnpicklingError, None, loads, gadget)
+            assert words in str(e), e
+    by_hand = b"c_coop_freeze\nload\n(c_pickle\nloads\nB" + len(inner).to_bytes(4, "little") + inner + b"tR."
+    e = raises(pickle.UnpicklingError, None, _pickle.loads, by_hand)
+    assert "only out of a sealed blob" in str(e), e
+
+
+def who_checks_and_who_loads_is_nobodys_to_choose():
+    import _coop_freeze
+    code = _coop_freeze._plain_dumps(1, 4)
+    kept = _coop_freeze._unseal, _coop_freeze._plain_loads
+    try:
+        _coop_freeze._unseal = lambda blob: blob
+        _coop_freeze._plain_loads = None
+        e = raises(pickle.UnpicklingError, None, _coop_freeze.load, code)
+        assert "this blob is refused" in str(e), e
+        assert _coop_freeze.load(_sealed(lambda: 3))() == 3
+    finally:
+        _coop_freeze._unseal, _coop_freeze._plain_loads = kept
 
 
 def what_is_in_a_checked_blob_is_checked_too():

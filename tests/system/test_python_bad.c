@@ -83,6 +83,7 @@ static const struct end ends[] = {
     { "so does a raw system call", LIBC "libc.syscall(101, 0, 0, 0, 0)", NULL, POLICY, "ptrace(" },
     { "a program by execve does", "import os; os.execv('/bin/ls', ['ls'])", NULL, POLICY, "execve(" },
     { "a signal to others does", "import os; os.kill(1, 9)", NULL, POLICY, "kill(1, SIGKILL)" },
+    { "no path is an errno, as the kernel has it", LIBC "libc = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(256)\nfor call in (libc.open, None, 0), (libc.openat, 7, None, 0), (libc.access, None, 4), (libc.stat, None, b), (libc.fstatat, -100, None, b, 0x1000):\n    assert call[0](*call[1:]) == -1 and ctypes.get_errno() == 14, call; ctypes.set_errno(0)", NULL, EXIT(0), "" },
     { "memory cannot be made executable", LIBC "libc.mmap.restype = ctypes.c_void_p; libc.mmap(None, 4096, 7, 0x22, -1, 0)", NULL, POLICY, "PROT_READ|PROT_WRITE|PROT_EXEC" },
     { "nor is there any for a function of Python's that C is to call", "import ctypes; ctypes.CFUNCTYPE(None)(print)", NULL, POLICY, "PROT_READ|PROT_WRITE|PROT_EXEC" },
     { "what was written stays counted: it is not made read-only", LIBC "libc.mmap.restype = ctypes.c_void_p; libc.mprotect(ctypes.c_void_p(libc.mmap(None, 4096, 3, 0x22, -1, 0)), 4096, 1)", NULL, POLICY, "mprotect(" },

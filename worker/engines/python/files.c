@@ -94,16 +94,19 @@ static bool find_in(const Pb__JobSpec *spec, const char *name, struct file *ret,
     return is_named(spec->source_name, name, ret_directory);
 }
 
-static bool find(const char *path, struct file *ret, bool *ret_directory)
+/* 0 or -errno. */
+static long find(const char *path, struct file *ret, bool *ret_directory)
 {
     char name[PATH_ROOM];
 
+    if (path == NULL)
+        return -EFAULT;
     if (!plain_path(path, name) || name[0] == '\0')
-        return false;
+        return -EACCES;
     for (unsigned i = n_specs; i-- > 0;)
         if (find_in(specs[i], name, ret, ret_directory))
-            return true;
-    return false;
+            return 0;
+    return -EACCES;
 }
 
 static void fill_stat(const struct file *f, bool directory, struct stat *ret_st)
@@ -118,19 +121,20 @@ long python_files_stat_path(const char *path, struct stat *ret_st)
 {
     struct file f;
     bool directory;
+    long rc = find(path, &f, &directory);
 
-    if (!find(path, &f, &directory))
-        return -EACCES;
-    fill_stat(&f, directory, ret_st);
-    return 0;
+    if (rc == 0)
+        fill_stat(&f, directory, ret_st);
+    return rc;
 }
 
 long python_files_access(const char *path, int mode)
 {
     struct file f;
     bool directory;
+    long rc = find(path, &f, &directory);
 
-    return find(path, &f, &directory) && (mode & ~(R_OK | (directory ? X_OK : 0))) == 0 ? 0 : -EACCES;
+    return rc == 0 && (mode & ~(R_OK | (directory ? X_OK : 0))) != 0 ? -EACCES : rc;
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------------------------------ */
@@ -151,8 +155,11 @@ long python_files_open(const char *path, int flags)
 {
     struct file f;
     bool directory;
+    long rc = find(path, &f, &directory);
 
-    if ((flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY)) != O_RDONLY || !find(path, &f, &directory) || directory)
+    if (rc != 0)
+        return rc;
+    if ((flags & (O_ACCMODE | O_CREAT | O_TRUNC | O_DIRECTORY)) != O_RDONLY || directory)
         return -EACCES;
     for (int i = 0; i < OPEN_MOST; i++) {
         struct opened *o = &opened[i];

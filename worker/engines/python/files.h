@@ -21,7 +21,8 @@ void python_files_add(const Pb__JobSpec *spec);
 
 bool python_files_is(uint64_t fd); /* open, and one of these */
 
-/* Relative to the root, which is the current directory too. To be read only. */
+/* Relative to the root, which is the current directory too: it is the only one, so the calls' dirfd is not looked at. To be read only. A path of NULL is
+ * -EFAULT. */
 long python_files_open(const char *path, int flags);
 long python_files_stat_path(const char *path, struct stat *ret_st);
 long python_files_access(const char *path, int mode);

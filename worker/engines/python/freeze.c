@@ -371,7 +371,7 @@ static int run_lib(PyObject *m)
         done = PyEval_EvalCode(code, dict, dict);
     Py_XDECREF(code);
     Py_XDECREF(done);
-    return done != NULL ? 0 : -1;
+    return done != NULL ? py_load_ready(dict) : -1;
 }
 
 PyObject *py_freeze_module(void)

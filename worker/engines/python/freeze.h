@@ -4,7 +4,7 @@
  * Side:  worker, sealed; with the GIL. What is loaded was dumped by a worker of the same tenant, or it is refused: lib/freeze.py asks the broker.
  * Dump:  one pickle.dumps() that meets such an object is pickled by a Dump, and the whole result is sealed: a blob.
  * Open:  whatever makes frames and code out of a pickle's values works only while a blob is being loaded that was checked; called otherwise it
- *        raises pickle.UnpicklingError.
+ *        raises pickle.UnpicklingError. load() checks the blob itself.
  */
 #ifndef PYTHON_FREEZE_H
 #define PYTHON_FREEZE_H
@@ -67,6 +67,8 @@ bool py_is_restorable(py_tasklet *t);
 
 /* ---- loads ---- */
 
+/* Before the first load: what checks blobs, and what reads the pickles in them, are lib's, a dict. 0, or -1. */
+int py_load_ready(PyObject *lib);
 /* A blob that was checked is being loaded, by this tasklet; else UnpicklingError that says so, and false. */
 bool py_load_is_open(const char *what);
 /* At its end o, a channel, gets those who wait for it. */

@@ -344,7 +344,6 @@ int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *
     case PY_LEFT_BEFORE: left_before(m, bytes, at, &p); break;
     case PY_LEFT_BREAKER: left_by_breaker(m, bytes, at, &p); break;
     case PY_LEFT_YIELD: left_by_yield(m, bytes, at, &p); break;
-    case PY_LEFT_FINISHED: left_plainly(m, at, &p); break;
     }
     if (p.next < 0 || p.depth < 0 || p.depth + (p.goes_on != PY_PLAINLY) > code->co_stacksize)
         return -1;

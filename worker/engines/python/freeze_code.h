@@ -16,11 +16,10 @@
 
 /* How a frame was left. The numbers are in blobs. */
 enum py_left {
-    PY_LEFT_CALL,     /* in an instruction that calls something, which has not returned */
-    PY_LEFT_BEFORE,   /* by a tracer, before the instruction */
-    PY_LEFT_BREAKER,  /* between two instructions: its slice was over */
-    PY_LEFT_YIELD,    /* a generator's, that is suspended, or has not begun */
-    PY_LEFT_FINISHED, /* by its end, or an error: nothing goes on */
+    PY_LEFT_CALL,    /* in an instruction that calls something, which has not returned */
+    PY_LEFT_BEFORE,  /* by a tracer, before the instruction */
+    PY_LEFT_BREAKER, /* between two instructions: its slice was over */
+    PY_LEFT_YIELD,   /* a generator's, that is suspended, or has not begun */
 };
 
 /* What becomes of the value that it goes on with. */

@@ -69,8 +69,8 @@ int py_gen_set(PyObject *gen, PyObject *state);
 PyObject *py_gen_running_state(PyObject *gen, int at, int depth);
 /* The generator whose frame it is, borrowed; NULL: it is none's. */
 PyObject *py_frame_generator(PyFrameObject *f);
-/* Its frame, a new reference. */
-PyFrameObject *py_gen_frame(PyObject *gen);
+/* Its frame, a new reference; None: it has ended. NULL with an error. */
+PyObject *py_gen_frame(PyObject *gen);
 
 /* One that runs, in a tasklet that was put together: whoever else wants a value of it is told so, until it has its turn; or it never has. */
 bool py_gen_runs(PyObject *gen);
@@ -85,6 +85,12 @@ PySendResult py_gen_goes_on(PyObject *gen, PyThreadState *ts, PyFrameObject *f, 
 struct _PyInterpreterFrame;
 PyObject *py_values_of(struct _PyInterpreterFrame *f, int n, PyObject **ret_mask);
 int py_values_set(struct _PyInterpreterFrame *f, int n, PyObject *mask, PyObject *values);
+
+/* Borrowed; None stands for NULL in a pickle. */
+static inline PyObject *py_or_none(PyObject *o)
+{
+    return o != NULL ? o : Py_None;
+}
 
 /* pickle.PicklingError or pickle.UnpicklingError, as PyErr_Format(). Returns NULL. */
 PyObject *py_freeze_error(const char *class_name, const char *format, ...);

@@ -26,11 +26,6 @@ bool py_is_found(PyObject *f, PyObject *modname, PyObject *qualname)
     return found == f;
 }
 
-static PyObject *or_none(PyObject *o)
-{
-    return o != NULL ? o : Py_None;
-}
-
 static PyObject *function_state(struct py_dump *d, PyFunctionObject *f)
 {
     PyObject *used = py_dump_used_globals(d, f->func_globals, (PyCodeObject *)f->func_code), *notes;
@@ -38,9 +33,9 @@ static PyObject *function_state(struct py_dump *d, PyFunctionObject *f)
     if (used == NULL)
         return NULL;
     notes = f->func_annotations != NULL ? PyFunction_GetAnnotations((PyObject *)f) : NULL;
-    return Py_BuildValue("(OOOOOOOOON)", f->func_name, f->func_qualname, or_none(f->func_module), or_none(f->func_defaults),
-                         or_none(f->func_kwdefaults), or_none(f->func_closure), or_none(f->func_doc), or_none(f->func_dict), or_none(notes),
-                         used);
+    return Py_BuildValue("(OOOOOOOOON)", f->func_name, f->func_qualname, py_or_none(f->func_module), py_or_none(f->func_defaults),
+                         py_or_none(f->func_kwdefaults), py_or_none(f->func_closure), py_or_none(f->func_doc), py_or_none(f->func_dict),
+                         py_or_none(notes), used);
 }
 
 PyObject *py_reduce_function(struct py_dump *d, PyObject *o)

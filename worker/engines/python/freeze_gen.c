@@ -17,6 +17,7 @@ static PyTypeObject *const kinds[] = { &PyGen_Type, &PyCoro_Type, &PyAsyncGen_Ty
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), CODE_FLAGS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR };
 
 static const int flag_of[] = { CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR };
+static const char *const frame_names[] = { "gi_frame", "cr_frame", "ag_frame" };
 
 static _PyInterpreterFrame *frame_of(PyGenObject *g)
 {
@@ -55,11 +56,6 @@ PyObject *py_frame_generator(PyFrameObject *f)
 
 /* ---- apart ----------------------------------------------------------------------------------------------------------------------- */
 
-static PyObject *or_none(PyObject *o)
-{
-    return o != NULL ? o : Py_None;
-}
-
 enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
 
 /* Of an async generator: (whose hooks, finalizer, whether it was closed). */
@@ -72,7 +68,7 @@ static PyObject *own_of(PyGenObject *g)
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
-    return Py_BuildValue("(iOi)", hooks, by_value ? or_none(g->gi_origin_or_finalizer) : Py_None, g->gi_closed);
+    return Py_BuildValue("(iOi)", hooks, by_value ? py_or_none(g->gi_origin_or_finalizer) : Py_None, g->gi_closed);
 }
 
 enum { NEW, WAITS, RUNS }; /* in blobs */
@@ -84,7 +80,7 @@ static PyObject *state_of(PyGenObject *g, int life, int at, int n)
     if (values == NULL)
         return NULL;
     own = own_of(g);
-    return Py_BuildValue("(iONiiNN)", life, or_none(g->gi_exc_state.exc_value), own, at, n, mask, values);
+    return Py_BuildValue("(iONiiNN)", life, py_or_none(g->gi_exc_state.exc_value), own, at, n, mask, values);
 }
 
 PyObject *py_gen_running_state(PyObject *gen, int at, int depth)
@@ -242,15 +238,9 @@ int py_gen_set(PyObject *gen, PyObject *state)
 
 /* ---- those that run ---------------------------------------------------------------------------------------------------------------- */
 
-PyFrameObject *py_gen_frame(PyObject *gen)
+PyObject *py_gen_frame(PyObject *gen)
 {
-    PyGenObject *g = (PyGenObject *)gen;
-    PyObject *f;
-
-    if (g->gi_frame_state >= FRAME_CLEARED)
-        return (PyFrameObject *)py_freeze_error("UnpicklingError", "%R has ended", gen);
-    f = PyObject_GetAttrString(gen, PyGen_CheckExact(gen) ? "gi_frame" : PyCoro_CheckExact(gen) ? "cr_frame" : "ag_frame");
-    return (PyFrameObject *)f;
+    return PyObject_GetAttrString(gen, frame_names[py_gen_kind(gen)]);
 }
 
 bool py_gen_runs(PyObject *gen)

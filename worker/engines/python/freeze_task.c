@@ -111,11 +111,6 @@ static int flags_of(const py_tasklet *t, const struct py_frozen *z)
            (z != NULL && z->returns_none ? TASKLET_RETURNS_NONE : 0) | (py_blocked(t) ? TASKLET_WAITS : 0);
 }
 
-static PyObject *or_none(PyObject *o)
-{
-    return o != NULL ? o : Py_None;
-}
-
 /* (frame, how it was left, ...), innermost first; tells the dump how much of each frame goes with it. */
 static PyObject *frames_tuple(struct py_dump *d, const struct py_frozen *z)
 {
@@ -151,14 +146,14 @@ static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
         if (f == NULL)
             Py_CLEAR(frames);
     }
-    return frames != NULL ? Py_BuildValue("(OON)", or_none(t->ts->c_traceobj), or_none(t->ts->c_profileobj), frames) : NULL;
+    return frames != NULL ? Py_BuildValue("(OON)", py_or_none(t->ts->c_traceobj), py_or_none(t->ts->c_profileobj), frames) : NULL;
 }
 
 static PyObject *context_of(const py_tasklet *t)
 {
     if ((slp_pickle_flags & SLP_PICKLES_CONTEXTS) == 0)
         return Py_None;
-    return or_none(py_begun(t) ? t->ts->context : t->context);
+    return py_or_none(py_begun(t) ? t->ts->context : t->context);
 }
 
 static PyObject *state_of(struct py_dump *d, const py_tasklet *t, const struct py_frozen *z)
@@ -169,9 +164,9 @@ static PyObject *state_of(struct py_dump *d, const py_tasklet *t, const struct p
         Py_XDECREF(frames);
         return NULL;
     }
-    return Py_BuildValue("(iOONOOOOONO)", flags_of(t, z), or_none(t->tempval), z != NULL ? or_none(z->handled) : Py_None, frames,
-                         or_none(t->func), or_none(t->args), or_none(t->kwargs), or_none((PyObject *)t->chan), or_none(t->dict), traced,
-                         context_of(t));
+    return Py_BuildValue("(iOONOOOOONO)", flags_of(t, z), py_or_none(t->tempval), z != NULL ? py_or_none(z->handled) : Py_None, frames,
+                         py_or_none(t->func), py_or_none(t->args), py_or_none(t->kwargs), py_or_none((PyObject *)t->chan),
+                         py_or_none(t->dict), traced, context_of(t));
 }
 
 PyObject *py_reduce_tasklet(struct py_dump *d, py_tasklet *t)
@@ -221,6 +216,6 @@ PyObject *py_reduce_channel(struct py_dump *d, struct slp_chan *c)
     (void)d;
     if (waiting == NULL)
         return NULL;
-    state = Py_BuildValue("(iiiiNO)", c->preference, c->closing, c->schedule_all, c->direction, waiting, or_none(c->dict));
+    state = Py_BuildValue("(iiiiNO)", c->preference, c->closing, c->schedule_all, c->direction, waiting, py_or_none(c->dict));
     return py_reduced("channel", PyTuple_Pack(1, (PyObject *)Py_TYPE(c)), "set_channel", state);
 }

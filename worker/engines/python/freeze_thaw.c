@@ -166,6 +166,19 @@ PyMethodDef py_freeze_task_functions[] = {
 
 /* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* Of r's generator, which goes on. 0, or -1 with an error. */
+static int find_frame(struct py_frozen_frame *r)
+{
+    PyObject *f = py_gen_frame(r->generator);
+
+    if (f == Py_None) {
+        Py_DECREF(f);
+        f = py_freeze_error("UnpicklingError", "%R has ended", r->generator);
+    }
+    r->frame = (PyFrameObject *)f;
+    return f != NULL ? 0 : -1;
+}
+
 /* The frames are checked when they have their values: at the load's end. */
 int py_tasklet_settles(py_tasklet *t)
 {
@@ -174,9 +187,7 @@ int py_tasklet_settles(py_tasklet *t)
     for (int i = 0; z != NULL && i < z->n; i++) {
         struct py_frozen_frame *r = &z->frames[i];
 
-        if (r->frame == NULL)
-            r->frame = py_gen_frame(r->generator);
-        if (r->frame == NULL)
+        if (r->frame == NULL && find_frame(r) != 0)
             return -1;
         r->at = PyFrame_GetLasti(r->frame) / (int)sizeof(_Py_CODEUNIT);
     }

@@ -84,7 +84,7 @@ def _unseal(blob):
 
 
 def _open(blob):
-    return load(_plain_loads, _unseal(blob))
+    return load(blob)
 
 
 class _Sealed:
