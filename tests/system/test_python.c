@@ -357,22 +357,24 @@ static void a_template_has_its_modules_and_its_names(void **state)
         proc_expect(coop(b, "run", "--template", "words", "-c", "import random; print(random.random())"), 0)->out.bytes);
 }
 
-static void tasklets_of_a_template_go_on_in_its_jobs(void **state)
+/* Their stacks have the canary of the template's process: each child has one of its own. */
+static void a_template_leaves_no_tasklet(void **state)
 {
+    static const char *const inits[] = {
+        "import stackless\ndef f(): stackless.schedule_remove()\nt = [stackless.tasklet(f)() for _ in range(3)]\nstackless.run()\nt[1].hibernate()\n",
+        "import greenlet\ng = [greenlet.greenlet(lambda: greenlet.getcurrent().parent.switch()) for _ in range(3)]\nfor x in g: x.switch()\n",
+    };
+
     (void)state;
+    for (size_t i = 0; i < sizeof(inits) / sizeof(inits[0]); i++)
+        expect_has(coop(b, "template", "build", "bad", "--run", script(b, "init.py", inits[i]))->err,
+                   "the init of a template leaves 3 tasklets that have not ended; wait for them first");
     (void)proc_expect(coop(b, "template", "build", "served", "--run",
                            script(b, "init.py",
-                                  "import stackless\nc = stackless.channel()\ndef serve():\n    while True: print('got', c.receive())\n"
-                                  "t = [stackless.tasklet(serve)() for _ in range(3)]\nstackless.run()\nt[1].hibernate()\n"
-                                  "for _ in range(100): stackless.tasklet(len)('')\nstackless.run()\n")),
+                                  "import stackless\nfor _ in range(100): stackless.tasklet(len)('')\nstackless.run()\n"
+                                  "t = stackless.tasklet(print)\nt.bind(args=('first turn',))\n")),
                       0);
-    for (int i = 0; i < 2; i++)
-        expect_text(proc_expect(coop(b, "run", "--template", "served", "-c",
-                                     "n = [stackless.tasklet(c.receive)() for _ in range(200)]\n"
-                                     "for i in range(4): c.send(i)\nstackless.run()\nfor x in n: x.kill()"),
-                                0)
-                        ->out,
-                    "got 0\ngot 1\ngot 2\ngot 3\n");
+    expect_text(proc_expect(coop(b, "run", "--template", "served", "-c", "t.insert()\nstackless.run()"), 0)->out, "first turn\n");
 }
 
 static void a_template_that_fails_says_why(void **state)
@@ -405,7 +407,7 @@ int main(void)
         cmocka_unit_test(numpy_works_by_capability_and_is_named_without),
         cmocka_unit_test(the_capability_is_pythons_alone),
         cmocka_unit_test(a_template_has_its_modules_and_its_names),
-        cmocka_unit_test(tasklets_of_a_template_go_on_in_its_jobs),
+        cmocka_unit_test(a_template_leaves_no_tasklet),
         cmocka_unit_test(a_template_that_fails_says_why),
     };
     const struct py_jobs jobs = { "python", &b, ends, N_ENDS, sizeof(ends[0]), it_ends_so, others, sizeof(others) / sizeof(others[0]) };

@@ -68,6 +68,18 @@ static PyObject *threads_max(PyObject *self, PyObject *none)
     return PyLong_FromUnsignedLong(python_threads_max());
 }
 
+/* How many tasklets, and greenlets, beside the main one stand on a stack. */
+static PyObject *tasklets_begun(PyObject *self, PyObject *none)
+{
+    long n = 0;
+
+    (void)self;
+    (void)none;
+    for (const coop_task *t = sched != NULL ? sched->all : NULL; t != NULL; t = t->all_next)
+        n += t->id != 0 && t->state != TASK_ENDED;
+    return PyLong_FromLong(n);
+}
+
 static PyObject *thread_ends(PyObject *self, PyObject *none)
 {
     (void)self;
@@ -93,11 +105,12 @@ static PyObject *execute_alone(PyObject *self, PyObject *args)
 }
 
 static PyMethodDef internal[] = {
-    {"finish",         finish,        METH_O,       NULL},
-    { "execute_alone", execute_alone, METH_VARARGS, NULL},
-    { "threads_max",   threads_max,   METH_NOARGS,  NULL},
-    { "thread_ends",   thread_ends,   METH_NOARGS,  NULL},
-    { NULL,            NULL,          0,            NULL}
+    {"finish",          finish,         METH_O,       NULL},
+    { "execute_alone",  execute_alone,  METH_VARARGS, NULL},
+    { "threads_max",    threads_max,    METH_NOARGS,  NULL},
+    { "thread_ends",    thread_ends,    METH_NOARGS,  NULL},
+    { "tasklets_begun", tasklets_begun, METH_NOARGS,  NULL},
+    { NULL,             NULL,           0,            NULL}
 };
 
 static PyObject *make_internal(void)

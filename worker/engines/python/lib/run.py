@@ -353,12 +353,15 @@ def warm(source, name, args, env, modules):
     """A template's init: what it leaves is what each of its children begins with."""
     ahead.register()
     ending = execute(begin(source, name, args, env, modules), source, name)
+    gc.collect()
+    begun = _coop.tasklets_begun()
     others = [t.name for t in threading.enumerate() if t is not threading.current_thread()]
     if ending[1] is None and ending[0] != 0:
         ending = ending[0], "SystemExit", f"the init of a template ended with exit code {ending[0]}", ""
     elif ending[1] is None and others:
         ending = 1, "RuntimeError", f"the init of a template leaves threads that run: {', '.join(others)}; join them first", ""
+    elif ending[1] is None and begun:
+        ending = 1, "RuntimeError", f"the init of a template leaves {begun} tasklets that have not ended; wait for them first", ""
     flush_streams()
-    gc.collect()
     gc.freeze()
     return ending
