@@ -256,24 +256,45 @@ static void a_line_is_out_before_the_script_goes_on(void **state)
 
 /* ---- cancel -------------------------------------------------------------------------------------------------------------------------- */
 
+static bool is_told(const char *code)
+{
+    struct proc *p = coop_start(b, "run", "-c", code);
+    bool told;
+
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    told = strcmp(proc_expect(p, COOP_EXIT_CANCELLED)->out.bytes, "up\ntold\n") == 0;
+    assert_string_equal(json_str(last_receipt(), "cause"), "cancelled");
+    return told;
+}
+
 static void a_cancel_is_keyboardinterrupt(void **state)
 {
     static const char *const codes[] = {
         "try:\n    print('up')\n    for x in iter(int, 1): pass\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
         "import time\ntry:\n    print('up')\n    time.sleep(1000)\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
         "try:\n    print('up')\n    input()\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        assert_true(is_told(codes[i]));
+}
+
+/* In any Python a signal that comes between its last look and the wait of a lock is seen after that: then the job is ended without a word. */
+static void a_cancel_ends_the_wait_for_a_lock(void **state)
+{
+    static const char *const codes[] = {
         "import threading\ntry:\n    print('up')\n    threading.Event().wait()\nexcept KeyboardInterrupt:\n    print('told')\n    raise",
         "import queue\ntry:\n    print('up')\n    queue.SimpleQueue().get()\nexcept KeyboardInterrupt:\n    print('told')\n    raise"
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        struct proc *p = coop_start(b, "run", "-c", codes[i]);
+        int tries = 0;
 
-        proc_until(p, &p->out, "up\n");
-        proc_kill(p, SIGINT);
-        expect_text(proc_expect(p, COOP_EXIT_CANCELLED)->out, "up\ntold\n");
-        assert_string_equal(json_str(last_receipt(), "cause"), "cancelled");
+        while (!is_told(codes[i]))
+            assert_true(++tries < 8);
     }
 }
 
@@ -401,6 +422,7 @@ int main(void)
         cmocka_unit_test(standard_input_is_text_and_bytes),
         cmocka_unit_test(a_line_is_out_before_the_script_goes_on),
         cmocka_unit_test(a_cancel_is_keyboardinterrupt),
+        cmocka_unit_test(a_cancel_ends_the_wait_for_a_lock),
         cmocka_unit_test(a_handler_of_sigterm_is_asked_instead),
         cmocka_unit_test(random_numbers_of_two_jobs_differ),
         cmocka_unit_test(signal_pause_waits_for_it),
