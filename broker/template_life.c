@@ -113,7 +113,8 @@ static bool take_zygote(struct template *t)
     if (t->crew.engine->seed != NULL && t->crew.zygote == engines_zygote(t))
         rc = zygotes_add_for_template(t->crew.zygote->crew, &t->crew.zygote);
     if (rc == -EMFILE)
-        jobs_decide(t->job, CA(START_FAILED), "there are %d zygotes of templates, with those whose last children live on, and no more can be had",
+        jobs_decide(t->job, CA(START_FAILED),
+                    "there are %d zygotes of templates, with those whose last children live on, and no more can be had",
                     ZYGOTES_OF_TEMPLATES);
     else if (rc != 0)
         jobs_decide(t->job, CA(START_FAILED), "not enough memory for a zygote of its own");

@@ -44,7 +44,7 @@ static int64_t try_at(int fd, uint32_t at, uint32_t want)
     if (fcntl(fd, F_OFD_GETLK, &l) != 0)
         return -errno;
     if (l.l_type == F_UNLCK)
-        return at; /* somebody has just gone */
+        return at;                                        /* somebody has just gone */
     return l.l_len == 0 ? PAST_ALL : l.l_start + l.l_len; /* 0: to whatever end the file has */
 }
 
