@@ -8,7 +8,7 @@
 #include "log.h"
 
 enum {
-    OF_ITS_OWN = 112,  /* 64 of them zygotes of templates; sockets, store, directories, control groups, zygotes, and some clients */
+    OF_ITS_OWN = 128,  /* 80 of them zygotes of templates; sockets, store, directories, control groups, zygotes, and some clients */
     OF_AN_INTERP = 4,  /* link, process; a long output of some of them */
     OF_A_WORKER = 10,  /* link, process, its control group; of its job, what is spooled */
     FEWEST_WORKERS = 1 /* with less than that takes, jobs fail one by one, each saying so */

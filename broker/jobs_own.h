@@ -73,8 +73,8 @@ int jobs_sched_enter(struct jobs *j, struct waiting *w, const struct store_job *
 void jobs_sched_leave(struct jobs *j, struct waiting *w);
 /* Its claim is over. used NULL: it came to nothing. Returns what it cost in the end. */
 double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used);
-/* The same of a job that never had a worker: of a template, which somebody else has written, it has kept a slot all the same. */
-double jobs_settle_unbegun(struct job *job);
+/* The same by what the job used, and into its account; one that has no claim is left alone. */
+void jobs_settle_job(struct job *job);
 /* What an interpreter used, who has no claim. Returns what it cost. */
 double jobs_charge(struct jobs *j, struct tenant *t, const struct tenant_use *used);
 void jobs_on_claim_due(void *ctx);

@@ -109,8 +109,7 @@ static void settle(struct job *job)
     struct tenant_use use;
     struct tenant *t = tenants_of_job(&job->broker->tenants, job_tenant(job));
 
-    if (job->entry != NULL && job->entry->claimed)
-        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : jobs_settle_unbegun(job);
+    jobs_settle_job(job);
     fill_usage(job, &used);
     use = (struct tenant_use){
         .jobs = used.jobs, .failed = used.failed, .cpu_us = used.cpu_us, .mib_us = used.mib_us, .wall_us = used.wall_us

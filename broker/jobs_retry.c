@@ -197,8 +197,7 @@ static void close_attempt(struct job *job, Pb__Cause cause, const char *detail, 
     describe(job, cause, detail, ret);
     if (job_add_attempt(job, ret) != 0)
         log_event(LOG_LEVEL_ERROR, "attempt_lost", "job=%s attempt=%u error=\"no memory\"", job->id, job->attempt);
-    if (job->entry->claimed)
-        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : jobs_settle_unbegun(job);
+    jobs_settle_job(job);
     push_usage(job);
 }
 

@@ -141,14 +141,6 @@ void jobs_sched_take(struct jobs *j, struct waiting *w)
     sched_take(scheduler(j), &w->sched, j->broker->loop.now_us);
 }
 
-double jobs_settle_unbegun(struct job *job)
-{
-    Pb__Usage held = PB__USAGE__INIT;
-
-    held.wall_us = job->broker->loop.now_us - job->ready_at;
-    return jobs_settle(&job->broker->jobs, job->entry, job->crew->template != NULL ? &held : NULL);
-}
-
 double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
 {
     double cost = used != NULL ? cost_of(j, used) : 0;
@@ -158,6 +150,21 @@ double jobs_settle(struct jobs *j, struct waiting *w, const Pb__Usage *used)
     w->claimed = false;
     sched_done(scheduler(j), w->sched.uses, w->sched.cost, w->sched.charged, cost, j->broker->loop.now_us);
     return cost;
+}
+
+/* It never had a worker: of a template, which somebody else has written, it has kept a slot all the same. */
+static double settle_unbegun(struct job *job)
+{
+    Pb__Usage held = PB__USAGE__INIT;
+
+    held.wall_us = job->broker->loop.now_us - job->ready_at;
+    return jobs_settle(&job->broker->jobs, job->entry, job->crew->template != NULL ? &held : NULL);
+}
+
+void jobs_settle_job(struct job *job)
+{
+    if (job->entry != NULL && job->entry->claimed)
+        job->cost_settled += job->assigned_at != 0 ? jobs_settle(&job->broker->jobs, job->entry, &job->usage) : settle_unbegun(job);
 }
 
 /* It has no slot of the broker's: what it computed counts, and the memory that it kept others out of. */

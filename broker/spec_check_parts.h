@@ -7,7 +7,7 @@
 #ifndef BROKER_SPEC_CHECK_PARTS_H
 #define BROKER_SPEC_CHECK_PARTS_H
 
-#include "broker/sched.h"
+#include "broker/limiters.h"
 #include "broker/spec_check.h"
 
 enum {
@@ -15,7 +15,7 @@ enum {
     SPEC_LABEL_VALUE = 255,
     SPEC_LABELS = 64,
     SPEC_IDEM = 255,
-    SPEC_LIMITERS = SCHED_USES_MAX - 3, /* as limiters.h: one is left for the array of a task, one for its crew, one for its template */
+    SPEC_LIMITERS = LIMITERS_OF_JOB,
     SPEC_LIMITER_N = 1000000,
     SPEC_ATTEMPTS = 1000,
     SPEC_INFRA = 100,

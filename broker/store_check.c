@@ -58,7 +58,7 @@ static const struct {
     { 8, "arrays", "tasks of no array",
       "SELECT count(*) FROM job WHERE array_id <> '' AND NOT EXISTS(SELECT 1 FROM arr WHERE id = job.array_id)" },
     { 9, "secrets", "secrets of the store that are missing",
-      "SELECT NOT EXISTS(SELECT 1 FROM secret WHERE name = '" STORE_SECRET_BLOB "' AND length(value) = 32)" },
+      "SELECT NOT " SECRET_IS_THERE_SQL },
 };
 /* clang-format on */
 

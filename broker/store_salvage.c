@@ -418,7 +418,7 @@ static void tell_lost_secret(struct salvage *v)
 {
     int64_t n = 0;
 
-    if (store_number(v->from, "SELECT count(*) FROM secret WHERE name = '" STORE_SECRET_BLOB "' AND length(value) = 32", &n) != 0 || n == 0)
+    if (store_number(v->from, "SELECT " SECRET_IS_THERE_SQL, &n) != 0 || n == 0)
         care_say(v->care, "secret", false,
                  "the key of sealed blobs is lost, there is a new one: what was sealed before cannot be loaded any more");
 }

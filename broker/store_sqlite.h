@@ -34,6 +34,8 @@ _Static_assert(PB__STATE__STATE_READY == 1 && PB__STATE__STATE_HELD == 12 && PB_
                    PB__STATE__STATE_BLOCKED == 14 && PB__STATE__STATE_RETRY_WAIT == 16,
                "WAITS_SQL names the states that wait");
 
+#define SECRET_IS_THERE_SQL "EXISTS(SELECT 1 FROM secret WHERE name = '" STORE_SECRET_BLOB "' AND length(value) = 32)"
+
 enum write_sql {
     W_BEGIN,
     W_COMMIT,

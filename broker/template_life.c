@@ -105,15 +105,20 @@ static struct zygote *engines_zygote(const struct template *t)
     return t->broker->crews[t->crew.engine - engine_table].zygote;
 }
 
-/* One that nothing else is made by, where its forks would have the same seed; without memory for it the engine's. */
-static void take_zygote(struct template *t)
+/* One that nothing else is made by, where its forks would have the same seed; never the engine's instead. */
+static bool take_zygote(struct template *t)
 {
-    struct zygote *own = NULL;
+    int rc = 0;
 
     if (t->crew.engine->seed != NULL && t->crew.zygote == engines_zygote(t))
-        own = zygotes_add(t->crew.zygote->crew);
-    if (own != NULL)
-        t->crew.zygote = own;
+        rc = zygotes_add_for_template(t->crew.zygote->crew, &t->crew.zygote);
+    if (rc == -EMFILE)
+        jobs_decide(t->job, CA(START_FAILED),
+                    "there are %d zygotes of templates, with those whose last children live on, and no more can be had",
+                    ZYGOTES_OF_TEMPLATES);
+    else if (rc != 0)
+        jobs_decide(t->job, CA(START_FAILED), "not enough memory for a zygote of its own");
+    return rc == 0;
 }
 
 /* Its process is over, or never was: the next is not made by what made this one. Its children may live on. */
@@ -141,7 +146,8 @@ void template_prepare(struct template *t)
     }
     if (t->state != TEMPLATE_BUILDING || t->worker != NULL || t->job == NULL || t->job->end.cause != CA(NONE))
         return;
-    take_zygote(t);
+    if (!take_zygote(t))
+        return;
     if (t->crew.zygote->ready)
         boot(t);
     else

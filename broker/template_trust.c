@@ -19,6 +19,7 @@ enum {
     LONGER_MAX = 6,           /* doublings */
     QUARANTINE_US = 60000000, /* the first */
 };
+#define QUARANTINE_MAX_US 3600000000ull
 
 static bool is_trusted(const struct template *t)
 {
@@ -61,13 +62,19 @@ void template_proved(struct template *t)
     template_check_gate(t);
 }
 
+static uint64_t next_quarantine_us(const struct template *t)
+{
+    uint64_t us = (uint64_t)QUARANTINE_US << (t->quarantines < LONGER_MAX ? t->quarantines : LONGER_MAX);
+
+    return us < QUARANTINE_MAX_US ? us : QUARANTINE_MAX_US;
+}
+
 void template_failed(struct template *t)
 {
     t->failures++;
     if (t->failures < FAILURES_MAX)
         return;
-    t->quarantine_until_us =
-        t->broker->loop.now_us + ((uint64_t)QUARANTINE_US << (t->quarantines < LONGER_MAX ? t->quarantines : LONGER_MAX));
+    t->quarantine_until_us = t->broker->loop.now_us + next_quarantine_us(t);
     t->quarantines++;
     t->failures = FAILURES_MAX - 1;
     log_event(LOG_LEVEL_WARN, "template_quarantine", "template=%s quarantines=%u why=\"%s\"", t->full, t->quarantines, t->why);

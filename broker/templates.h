@@ -51,6 +51,7 @@ struct template
     struct crew crew;       /* its children, and the jobs that wait for one */
     struct job *job;        /* its init, until its process ends */
     struct worker *worker;  /* its process */
+    uint64_t base_bytes;    /* of it, or of the last, before its init */
     struct worker *forking; /* the child of the order that is under way */
     bool leave;             /* which has not been used */
     struct loop_watch listener;

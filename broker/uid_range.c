@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAST_ALL INT64_MAX /* behind every range */
+
 /* Who may write to it could keep every broker out. */
 static int open_file(const char *path)
 {
@@ -41,7 +43,9 @@ static int64_t try_at(int fd, uint32_t at, uint32_t want)
     l = lock_of(at, want);
     if (fcntl(fd, F_OFD_GETLK, &l) != 0)
         return -errno;
-    return l.l_type == F_UNLCK ? at : l.l_start + l.l_len; /* somebody may just have gone */
+    if (l.l_type == F_UNLCK)
+        return at;                                        /* somebody has just gone */
+    return l.l_len == 0 ? PAST_ALL : l.l_start + l.l_len; /* 0: to whatever end the file has */
 }
 
 /* 0, -EUSERS, -errno. */
@@ -49,7 +53,7 @@ static int take_piece(int fd, uint32_t first, uint32_t count, uint32_t want, uin
 {
     int64_t at = first, end = (int64_t)first + count, next;
 
-    while (at + want <= end) {
+    while (at <= end - want) {
         next = try_at(fd, (uint32_t)at, want);
         if (next < 0)
             return (int)next;

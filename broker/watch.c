@@ -178,8 +178,8 @@ static uint64_t base_bytes(const struct job *job, const struct worker *w)
 
     if (watch_of_programs(job))
         return 0;
-    if (w->role == WORKER_FORKED && w->of->job != NULL)
-        return w->of->job->watch.base_bytes;
+    if (w->role == WORKER_FORKED)
+        return w->of->base_bytes;
     (void)meter_resident(w->pid, &bytes);
     return bytes;
 }
@@ -202,6 +202,8 @@ int watch_start(struct job *job)
     if (watch->sampled)
         watch_sample(job, w);
     watch->base_bytes = base_bytes(job, w);
+    if (w->role == WORKER_TEMPLATE) /* its children may begin when it has ended */
+        w->of->base_bytes = watch->base_bytes;
     if (!watch_leaf_has(w, CGROUP_CPU))
         watch->base_user_us = w->boot_cpu_us;
     watch->active_at = watch->call_at = job->assigned_at;

@@ -30,11 +30,13 @@ struct zygote {
     pid_t pid;                /* 0: none runs */
     struct loop_watch socket; /* fd -1 when none runs */
     int ready;
-    unsigned failures; /* deaths in a row before it was ready */
-    struct timer restart, renew;
-    struct zygote *next; /* of all that there are: zygotes.h */
-    unsigned jobs;       /* that its workers were given */
-    bool retired;        /* it makes none any more */
+    unsigned failures;    /* deaths in a row before it was ready */
+    struct timer restart; /* retired: its end */
+    struct timer renew;   /* coming: it was to be ready by then */
+    struct zygote *next;  /* of all that there are: zygotes.h */
+    unsigned jobs;        /* that its workers were given */
+    bool retired;         /* it makes none any more */
+    bool of_template;     /* it was made for a template: no other makes its engine's workers later because of it */
     char engine[32], engine_version[64], profile[32], filter_hash[65];
     uint32_t filter_len;
     char template_profile[32], template_filter_hash[65]; /* of templates and their children; "": its engine has none */

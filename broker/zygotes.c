@@ -22,6 +22,29 @@ struct zygote *zygotes_add(struct crew *c)
     return z;
 }
 
+static bool has_workers(const struct zygote *z)
+{
+    for (const struct worker *w = z->broker->pool.all; w != NULL; w = w->next)
+        if (w->zygote == z)
+            return true;
+    return false;
+}
+
+int zygotes_add_for_template(struct crew *c, struct zygote **ret)
+{
+    unsigned n = 0;
+
+    for (const struct zygote *z = c->broker->zygotes; z != NULL; z = z->next)
+        n += z->of_template && !(z->retired && !has_workers(z)); /* that one is about to go */
+    if (n >= ZYGOTES_OF_TEMPLATES)
+        return -EMFILE;
+    *ret = zygotes_add(c);
+    if (*ret == NULL)
+        return -ENOMEM;
+    (*ret)->of_template = true;
+    return 0;
+}
+
 bool zygote_serves(const struct zygote *z)
 {
     return z->crew->zygote == z;
@@ -53,14 +76,6 @@ static void drop(struct zygote *z)
 static void on_over(void *ctx)
 {
     drop(ctx);
-}
-
-static bool has_workers(const struct zygote *z)
-{
-    for (const struct worker *w = z->broker->pool.all; w != NULL; w = w->next)
-        if (w->zygote == z)
-            return true;
-    return false;
 }
 
 /* Not here and now: it may be the one that is speaking. */
@@ -98,14 +113,34 @@ static unsigned old_ones(const struct crew *c)
     unsigned n = 0;
 
     for (const struct zygote *z = c->broker->zygotes; z != NULL; z = z->next)
-        n += z->crew == c && z->retired;
+        n += z->crew == c && z->retired && !z->of_template;
     return n;
+}
+
+/* The one that there is goes on, and tries again later. */
+static void give_up(struct zygote *coming)
+{
+    coming->crew->coming = NULL;
+    zygote_retire(coming);
+    renew_later(coming->crew->zygote);
+}
+
+static void on_not_ready(void *ctx)
+{
+    struct zygote *z = ctx;
+
+    log_event(LOG_LEVEL_WARN, "zygote_not_ready", "engine=%s pid=%d", z->crew->engine->name, (int)z->pid);
+    give_up(z);
 }
 
 static int start_another(struct crew *c)
 {
     int rc = (c->coming = zygotes_add(c)) != NULL ? zygote_start(c->coming) : -ENOMEM;
 
+    if (rc == 0) {
+        c->coming->renew.fn = on_not_ready;
+        rc = timers_arm(timers_of(c->coming), &c->coming->renew, c->broker->loop.now_us + ZYGOTE_READY_US);
+    }
     if (rc != 0 && c->coming != NULL)
         zygote_retire(c->coming);
     if (rc != 0)
@@ -161,6 +196,7 @@ void zygotes_on_ready(struct zygote *z)
 {
     struct crew *c = z->crew;
 
+    timers_cancel(timers_of(z), &z->renew);
     z->renew.fn = on_renew;
     if (z == c->coming)
         hand_over(c);
@@ -170,15 +206,10 @@ void zygotes_on_ready(struct zygote *z)
 
 bool zygotes_on_gone(struct zygote *z)
 {
-    struct crew *c = z->crew;
-
     timers_cancel(timers_of(z), &z->renew);
     z->jobs = 0;
-    if (z == c->coming) { /* the one that there is goes on, and tries again later */
-        c->coming = NULL;
-        zygote_retire(z);
-        renew_later(c->zygote);
-    }
+    if (z == z->crew->coming)
+        give_up(z);
     return z->retired;
 }
 

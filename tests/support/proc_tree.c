@@ -28,6 +28,13 @@ static pid_t parent_of(pid_t pid, char *ret_state)
     return parent;
 }
 
+pid_t tree_parent(pid_t pid)
+{
+    char state;
+
+    return parent_of(pid, &state);
+}
+
 unsigned tree_children(pid_t parent, pid_t *into)
 {
     DIR *d = opendir("/proc");

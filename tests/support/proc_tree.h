@@ -10,6 +10,9 @@
 
 enum { TREE_MAX = 256 };
 
+/* 0: there is no such process. */
+pid_t tree_parent(pid_t pid);
+
 /* Children of a process that have not ended. Returns how many; into holds TREE_MAX. */
 unsigned tree_children(pid_t parent, pid_t *into);
 

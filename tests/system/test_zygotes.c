@@ -45,17 +45,6 @@ static const char *hash_in(struct broker *b, const char *interp)
     return first_line(proc_expect(coop(b, "interp", "exec", interp, "--source", HASH), 0));
 }
 
-static pid_t parent_of(pid_t pid)
-{
-    FILE *f = fopen(support_text("/proc/%d/stat", (int)pid), "re");
-    int parent = 0;
-
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%*d (%*[^)]) %*c %d", &parent), 1);
-    (void)fclose(f);
-    return parent;
-}
-
 static pid_t pid_of(struct broker *b, const char *interp)
 {
     struct proc *p = proc_expect(coop(b, "interp", "show", interp, "--json"), 0);
@@ -77,29 +66,28 @@ static void jobs_have_another_seed_when_it_is_renewed_and_what_runs_goes_on(void
     struct broker *b = *state;
     const char *interp = first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0));
     const char *before = hash_in(b, interp);
-    pid_t zygote = parent_of(pid_of(b, interp));
+    pid_t zygote = tree_parent(pid_of(b, interp));
     uint64_t start = support_now_ms();
 
     renewed(b, zygote);
     while (strcmp(hash_of_a_job(b), before) == 0) /* spares of the earlier one may serve until others are in their place */
         support_turn(start, "a job of the new zygote");
     assert_string_equal(hash_in(b, interp), before);
-    assert_int_equal(parent_of(pid_of(b, interp)), zygote); /* it has not gone */
+    assert_int_equal(tree_parent(pid_of(b, interp)), zygote); /* it has not gone */
     proc_expect(coop(b, "interp", "close", interp), 0);
 }
 
-/* With the spares that it had made. */
+/* With the spares that it had made. Which one it is a living interpreter says: after the end of a job it may be another already. */
 static void one_that_nothing_needs_any_more_goes(void **state)
 {
     struct broker *b = *state;
-    const char *before = hash_of_a_job(b);
-    struct tree *t;
-    pid_t zygote;
+    const char *interp = first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0));
+    const char *before = hash_in(b, interp);
+    pid_t zygote = tree_parent(pid_of(b, interp));
+    struct tree *t = tree_of(zygote);
 
-    broker_says(b, "zygote_ready engine=python", "");
-    zygote = broker_zygote_of(b, "python");
-    assert_true(zygote > 0);
-    t = tree_of(zygote);
+    assert_true(t->n > 1);
+    proc_expect(coop(b, "interp", "close", interp), 0);
     renewed(b, zygote);
     for (unsigned i = 0; i < t->n; i++)
         proc_wait_gone(t->pidfds[i]);
@@ -110,7 +98,7 @@ static void the_end_of_an_earlier_one_ends_what_it_has_made_and_nothing_else(voi
 {
     struct broker *b = *state;
     const char *interp = first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0));
-    pid_t zygote = parent_of(pid_of(b, interp));
+    pid_t zygote = tree_parent(pid_of(b, interp));
 
     renewed(b, zygote);
     assert_int_equal(kill(zygote, SIGKILL), 0);
@@ -155,7 +143,7 @@ static void a_template_has_a_seed_of_its_own_and_keeps_it(void **state)
     assert_int_equal(sscanf(one, "%63s %63s", own, later), 2);
     assert_string_equal(own, later); /* the same in its children */
     assert_string_not_equal(hash_of_a_job(b), own);
-    zygote = parent_of(pid_of(b, first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0))));
+    zygote = tree_parent(pid_of(b, first_line(proc_expect(coop(b, "interp", "create", "--engine", "python"), 0))));
     renewed(b, zygote);
     assert_string_equal(hash_in_template(b, "one"), one);
     assert_string_equal(hash_in_template(b, "two"), two);

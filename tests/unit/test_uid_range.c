@@ -133,6 +133,26 @@ static void a_file_that_is_not_ours_alone_is_refused(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+/* Which has no length of its own. */
+static void a_lock_to_the_end_of_the_file_takes_all_that_is_behind_it(void **state)
+{
+    struct flock to_the_end = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = FIRST + 100 }, all = to_the_end;
+    int fd, a = take(COUNT, 64, 0, 64);
+
+    (void)state;
+    (void)close(a);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &to_the_end), 0);
+    a = take(COUNT, 4000, 0, 64); /* what is before it */
+    assert_int_equal(refused(COUNT, 4000), -EUSERS);
+    (void)close(a);
+    all.l_start = 0;
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &all), 0);
+    assert_int_equal(refused(COUNT, 4000), -EUSERS);
+    (void)close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -142,6 +162,7 @@ int main(void)
         TEST(where_there_is_less_room_it_is_less),
         TEST(when_all_are_taken_it_is_refused),
         TEST(what_a_broker_that_died_had_is_free),
+        TEST(a_lock_to_the_end_of_the_file_takes_all_that_is_behind_it),
         TEST(a_file_that_is_not_ours_alone_is_refused),
     };
 

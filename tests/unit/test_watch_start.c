@@ -34,10 +34,38 @@ static void what_an_earlier_worker_used_is_forgotten(void **state)
     bare_stop(&fx);
 }
 
+/* A child may begin when its template has ended: still what the template has in memory counts as its own. */
+static void a_template_that_has_ended_is_still_what_its_child_began_with(void **state)
+{
+    static struct bare_broker fx;
+    static struct template t;
+    struct worker *w;
+    struct job *job;
+
+    (void)state;
+    assert_int_equal(bare_start(&fx), 0);
+    w = bare_worker_in(&fx, WORKER_ASSIGNED, &job);
+    w->pid = getpid();
+    w->of = &t;
+    job->limits.wall_us = job->limits.cpu_us = job->limits.idle_us = 1000000000;
+    w->role = WORKER_TEMPLATE;
+    assert_int_equal(watch_start(job), 0);
+    assert_true(t.base_bytes > 0 && t.base_bytes == job->watch.base_bytes);
+    t.base_bytes = 4096; /* less than this process has */
+    w->role = WORKER_FORKED;
+    assert_int_equal(watch_start(job), 0);
+    assert_int_equal(job->watch.base_bytes, 4096);
+    watch_stop(job);
+    w->role = WORKER_PLAIN;
+    w->of = NULL;
+    bare_stop(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_an_earlier_worker_used_is_forgotten),
+        cmocka_unit_test(a_template_that_has_ended_is_still_what_its_child_began_with),
     };
 
     return cmocka_run_group_tests_name("watch_start", tests, NULL, NULL);

@@ -175,6 +175,69 @@ static void more_than_so_many_are_not_kept_by_what_lives_long(void **state)
     assert_non_null(crew->coming);
 }
 
+static struct zygote *of_template(void)
+{
+    struct zygote *z = NULL;
+
+    assert_int_equal(zygotes_add_for_template(crew, &z), 0);
+    return z;
+}
+
+/* What is left of templates keeps none of an engine's from being renewed. */
+static void those_of_templates_are_not_among_them(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ZYGOTES_OLD; i++) {
+        struct worker *child = worker(WORKER_BUSY);
+
+        child->zygote = of_template();
+        zygote_retire(child->zygote);
+    }
+    pass(0);
+    assert_int_equal(count(), ZYGOTES_OLD + 1); /* their children live */
+    pass(RENEW_US);
+    assert_non_null(crew->coming);
+}
+
+static void of_templates_there_are_so_many_with_those_whose_children_live_on(void **state)
+{
+    struct zygote *z = NULL;
+    struct worker *child = worker(WORKER_BUSY);
+
+    (void)state;
+    child->zygote = of_template();
+    for (unsigned i = 1; i < ZYGOTES_OF_TEMPLATES; i++)
+        z = of_template();
+    zygote_retire(child->zygote);
+    assert_int_equal(zygotes_add_for_template(crew, &z), -EMFILE);
+    go(child); /* at once: the next build does not wait for the timer that ends it */
+    (void)of_template();
+    assert_int_equal(zygotes_add_for_template(crew, &z), -EMFILE);
+    zygote_retire(z);
+    (void)of_template();
+}
+
+static void one_that_is_not_ready_in_time_is_ended_and_another_tried(void **state)
+{
+    struct zygote *first = crew->zygote;
+
+    (void)state;
+    (void)worker(WORKER_BUSY);
+    pass(RENEW_US);
+    assert_non_null(crew->coming);
+    pass(ZYGOTE_READY_US - 1);
+    assert_non_null(crew->coming);
+    pass(1);
+    assert_null(crew->coming);
+    assert_ptr_equal(crew->zygote, first);
+    pass(0);
+    assert_int_equal(count(), 1);
+    pass(RENEW_US);
+    come(); /* and its time is not up later */
+    pass(ZYGOTE_READY_US);
+    assert_true(zygote_serves(crew->zygote) && crew->zygote != first);
+}
+
 static void one_that_never_comes_changes_nothing_and_is_tried_again(void **state)
 {
     struct zygote *first = crew->zygote;
@@ -229,6 +292,9 @@ int main(void)
         TEST(so_many_jobs_renew_it_sooner),
         TEST(with_a_time_of_0_it_is_never_renewed_and_a_reload_counts_at_once),
         TEST(more_than_so_many_are_not_kept_by_what_lives_long),
+        TEST(those_of_templates_are_not_among_them),
+        TEST(of_templates_there_are_so_many_with_those_whose_children_live_on),
+        TEST(one_that_is_not_ready_in_time_is_ended_and_another_tried),
         TEST(one_that_never_comes_changes_nothing_and_is_tried_again),
         TEST(a_broker_that_drains_renews_nothing),
         TEST(a_spare_of_the_earlier_one_goes_when_there_is_one_in_its_place),
