@@ -58,7 +58,7 @@ PYTHON_LIB  := $(wildcard worker/engines/python/lib/*.py)
 PYTHON_OBJS += value value_make handle call_error message message_read asking ask_object waits calls lib_modules interp
 # Where the C stacks of OS threads end.
 PYTHON_OBJS += reserve
-PYTHON_OBJS += freeze freeze_code freeze_frame freeze_chain freeze_gen freeze_task freeze_thaw freeze_load freeze_globals freeze_function
+PYTHON_OBJS += freeze freeze_code freeze_frame freeze_chain freeze_gen freeze_task freeze_thaw freeze_load freeze_open freeze_globals freeze_function
 # Calls of an interpreter that has tasklets.
 PYTHON_OBJS += struck
 # Contexts of tasklets, and what bind(None) does.

@@ -414,7 +414,7 @@ def makers_of_code_and_frames_work_for_nobody_without_a_blob():
                        ("traceback", (None, 0, 0)), ("tasklet", (stackless.tasklet,)), ("channel", (stackless.channel,)), ("frame_of", (_numbers(1),)),
                        ("set_frame", (None, None)), ("set_generator", (_numbers(1), ())), ("set_tasklet", (stackless.tasklet(), ())),
                        ("set_channel", (stackless.channel(), ())), ("set_traceback", (None, None)), ("set_function", (lambda: 1, ())),
-                       ("globals", (b"", "x")), ("globals_of", ("sys",)), ("load", (pickle.loads, b"N."))):
+                       ("globals", (b"", "x")), ("globals_of", ("sys",)), ("cell", ()), ("set_cell", (types.CellType(), 1)), ("load", (pickle.loads, b"N."))):
         e = raises(pickle.UnpicklingError, None, getattr(_coop_freeze, name), *args)
         assert "only out of a sealed blob" in str(e), e
 
@@ -464,10 +464,10 @@ def who_checks_and_who_loads_is_nobodys_to_choose():
 
 def what_is_in_a_checked_blob_is_checked_too():
     """As a worker of this tenant could seal it."""
-    import _coop_freeze as f
     import marshal
     code = marshal.dumps(_numbers.__code__)
     states = [(1, None, None, 1, 3, b"\x07", (1, 2, 3)), (1, None, None, 1 << 20, 3, b"\x07", (1, 2, 3)), (1, None, None, -1, 3, b"\x07", (1, 2, 3)),
+              (2, None, None, -1, 3, b"\x07", (1, 2, 3)),
               (1, None, None, 2, 300, b"\xff" * 38, tuple(range(300))), (1, None, None, 2, -5, b"", ()), (1, None, None, 2, 3, b"", ()),
               None, (), (1,)]
     for state in states:
@@ -475,7 +475,7 @@ def what_is_in_a_checked_blob_is_checked_too():
             def __reduce__(self):
                 return _by_hand, (code, state)
         try:
-            f._open(f._seal(f._plain_dumps(Hand(), 5)))
+            _sealed_by_hand(Hand())
         except (pickle.UnpicklingError, TypeError):
             continue
         raise AssertionError(f"{state} is taken")
@@ -483,9 +483,148 @@ def what_is_in_a_checked_blob_is_checked_too():
     class Runs:
         def __reduce__(self):
             return _by_hand, (code, (2, None, None, 2, 3, b"\x07", (1, 2, 3)))
-    g = f._open(f._seal(f._plain_dumps(Runs(), 5)))
+    g = _sealed_by_hand(Runs())
     raises(ValueError, "generator already executing", next, g)
     raises(ValueError, "generator already executing", g.close)
+
+
+def a_frame_stands_at_none_of_the_instructions_before_its_first():
+    class Hand:
+        def __reduce__(self):
+            return _frame_by_hand, (_numbers.__code__, -1)
+    e = raises(pickle.UnpicklingError, None, _sealed_by_hand, Hand())
+    assert "stands at no instruction" in str(e), e
+
+
+def what_seals_has_no_name_that_a_pickle_could_call():
+    import _coop_freeze
+    import inspect
+    for name in dir(_coop_freeze):
+        o = getattr(_coop_freeze, name)
+        assert not inspect.isroutine(o) or "seal" not in name.replace("unseal", "").replace("is_sealed", ""), name
+    for name in "_seal", "_seals", "_mac", "_local_mac", "_blob", "_keeper", "_own_key":
+        raises(AttributeError, None, pickle.loads, b"c_coop_freeze\n" + name.encode() + b"\n.")
+
+
+def bytes_that_nobody_sealed_are_refused_within_a_load_too():
+    """By a __setstate__ that reads a pickle of its own; what was sealed goes on after it."""
+    import _coop_freeze
+    import _pickle
+    import marshal
+    code = marshal.dumps(_numbers.__code__)
+
+    class Code:
+        def __reduce__(self):
+            return _coop_freeze.code, (code,)
+    inner = _coop_freeze._plain_dumps(Code(), 4)
+    ways = [pickle.loads, _pickle.loads, _coop_freeze._plain_loads, lambda b: pickle.load(io.BytesIO(b)), lambda b: pickle.Unpickler(io.BytesIO(b)).load(),
+            lambda b: type("U", (pickle.Unpickler,), {})(io.BytesIO(b)).load()]
+    for way in ways:
+        _Reads.seen, _Reads.way = [], way
+        o, again, f = pickle.loads(pickle.dumps([_Reads(inner), _Reads(pickle.dumps(lambda: 5)), lambda: 7]))
+        assert "only out of a sealed blob" in str(_Reads.seen[0]), _Reads.seen
+        same((_Reads.seen[1](), f()), (5, 7))
+
+
+class _Reads:
+    seen = way = None
+
+    def __init__(self, data):
+        self.data = data
+
+    def __setstate__(self, state):
+        try:
+            self.seen.append(_Reads.way(state["data"]))
+        except pickle.UnpicklingError as e:
+            self.seen.append(e)
+
+
+# ---- what is half made -----------------------------------------------------------------------------------------------------------------
+
+class _Looks:
+    """Does something with what it holds as soon as it has it; by then that has nothing yet."""
+    look = None
+    seen = []
+
+    def __getstate__(self):
+        return {"held": self.held}
+
+    def __setstate__(self, state):
+        self.held = state["held"]
+        try:
+            _Looks.seen.append(_Looks.look(self.held))
+        except Exception as e:
+            _Looks.seen.append(e)
+
+
+def _look(make, look):
+    o = _Looks()
+    o.held = make(o)
+    _Looks.look, _Looks.seen = look, []
+    again = _again(o.held)
+    return _Looks.seen[0], again
+
+
+def _closes_over(o, a=1):
+    b = 2
+    return lambda: (o, a, b)
+
+
+def _walks(o, a=1, b=2, c=3, d=4):
+    e = lambda: (o, e)
+    yield o
+    yield e
+
+
+def _walks_within(o):
+    b = 2
+
+    def walks(a=1):
+        yield o, a, b
+        yield b
+    return walks()
+
+
+def a_function_without_its_closure_is_called_and_no_crash():
+    e, f = _look(_closes_over, lambda f: f())
+    assert isinstance(e, NameError), e
+    same(f()[1:], (1, 2))
+
+
+def a_generator_without_its_values_is_looked_at_and_no_crash():
+    junk = [_walks(object(), *[bytearray(i) for i in range(4)]) for _ in range(200)]
+    for g in junk:
+        next(g)
+    del junk, g
+    for make in _walks, _walks_within:
+        for begun in False, True:
+            def made(o):
+                g = make(o)
+                if begun:
+                    next(g)
+                return g
+            for look in (lambda g: g.gi_frame.f_locals, next, lambda g: g.gi_frame.f_lineno, lambda g: g.close(), lambda g: repr(g.gi_frame)):
+                seen, g = _look(made, look)
+                assert seen == {} or seen is None or isinstance(seen, (StopIteration, int, str)), seen
+                same(len(list(g)), 2 - begun)
+
+
+class _Registers(_Looks):
+    def __setstate__(self, state):
+        _Looks.seen.append(state["held"])
+
+
+class _Fails:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def what_a_load_that_failed_has_left_is_called_and_no_crash():
+    bus, gone = _Registers(), _Fails()
+    bus.held = lambda: (bus, gone)
+    _Looks.seen = []
+    raises(ValueError, None, pickle.loads, pickle.dumps(bus.held))
+    raises(NameError, None, _Looks.seen[0])
 
 
 def a_frame_that_was_cleared_before_its_turn_is_an_error_and_no_crash():
@@ -505,6 +644,18 @@ def a_frame_that_was_cleared_before_its_turn_is_an_error_and_no_crash():
 def _waits():
     x = stackless.schedule_remove(1)
     return x
+
+
+def _sealed_by_hand(o):
+    """Whatever is dumped beside a function is sealed with it."""
+    return pickle.loads(pickle.dumps((lambda: 1, o)))[1]
+
+
+def _frame_by_hand(code, at):
+    import _coop_freeze as f
+    frame = f.frame(code, {})
+    f.set_frame(frame, ((at, code.co_nlocals, b"\0", (), None), None))
+    return frame
 
 
 def _by_hand(code, state):

@@ -235,13 +235,39 @@ static void frames_that_a_tenant_makes_up_end_its_own_job_at_most(void **state)
                "at = g.gi_frame.f_lasti // 2\n"
                "class Hand:\n"
                "    def __reduce__(self): return by_hand, (marshal.dumps(numbers.__code__), (1, None, None, at, 3, b'\\7', (1, 2, 3)))\n"
-               "g = f._open(f._seal(f._plain_dumps(Hand(), 5)))\n"
+               "g = pickle.loads(pickle.dumps((lambda: 0, Hand())))[1]\n"
                "print('next', flush=True)\n"
                "next(g)\n");
 
     expect_has(coop(b, "run", path)->out, "next");
     (void)run(*state, TASKLET PUT);
     expect_text(run(*state, GET GO_ON)->out, rest);
+}
+
+/* Tasklets that stand in the middle of a load hibernate, and others take their stacks. */
+static void loads_that_hibernate_go_on(void **state)
+{
+    struct broker *b = *state;
+    const char *path = script(b, "a.py",
+                              "import pickle, stackless\n"
+                              "class X:\n"
+                              "    def __setstate__(self, state): stackless.schedule_remove()\n"
+                              "x = X(); x.v = 1\n"
+                              "blob = pickle.dumps([lambda: 1, x, lambda: 2])\n"
+                              "done = []\n"
+                              "def load(): done.append(pickle.loads(blob))\n"
+                              "loads = [stackless.tasklet(load)() for i in range(2)]; stackless.run()\n"
+                              "def wait(n):\n"
+                              "    if n: return list(map(wait, [n - 1]))\n"
+                              "    stackless.schedule_remove()\n"
+                              "others = []\n"
+                              "for k in range(2000): others.append(stackless.tasklet(wait)(k % 6)); stackless.run()\n"
+                              "print([t.hibernated for t in loads], flush=True)\n"
+                              "print(pickle.loads(pickle.dumps(lambda: 3))())\n"
+                              "for t in loads: t.run()\n"
+                              "print([(a(), b()) for a, _, b in done])\n");
+
+    expect_text(proc_expect(coop(b, "run", "--limit", "memory=32M", path), 0)->out, "[True, True]\n3\n[(1, 2), (1, 2)]\n");
 }
 
 static void what_prevents_it_is_named(void **state)
@@ -288,6 +314,7 @@ int main(void)
         TEST(another_brokers_blob_is_refused_by_name),
         TEST(another_tenants_blob_is_refused_by_name),
         TEST(frames_that_a_tenant_makes_up_end_its_own_job_at_most),
+        TEST(loads_that_hibernate_go_on),
         TEST(what_prevents_it_is_named),
     };
 

@@ -67,14 +67,18 @@ bool py_is_restorable(py_tasklet *t);
 
 /* ---- loads ---- */
 
-/* Before the first load: what checks blobs, and what reads the pickles in them, are lib's, a dict. 0, or -1. */
+/* Before the first load: what checks blobs is lib's, a dict. From then on the loads of _pickle's own are closed. 0, or -1. */
 int py_load_ready(PyObject *lib);
-/* A blob that was checked is being loaded, by this tasklet; else UnpicklingError that says so, and false. */
+/* load(blob): whoever calls it, and a pickle can, says neither who checks nor who loads. */
+PyObject *py_load(PyObject *self, PyObject *const *args, Py_ssize_t n);
+/* A blob that was checked is being loaded, by this tasklet, and within it no bytes that were not; else UnpicklingError that says so, and false. */
 bool py_load_is_open(const char *what);
 /* At its end o, a channel, gets those who wait for it. */
 int py_load_settles(PyObject *channel, PyObject *waiting);
 /* At its end the frames that t, a tasklet, stands in are checked. */
 int py_load_checks(PyObject *tasklet);
+/* With a cell that is empty for each of its code's free variables: it may be called before it has its own. */
+PyObject *py_function_new(PyObject *code, PyObject *globals);
 /* Of this process's __main__, which its own blobs find again: a new reference. */
 PyObject *py_freeze_home(void);
 /* The object of that name in a module that is there; NULL without an error: none. */

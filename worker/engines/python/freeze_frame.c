@@ -128,12 +128,18 @@ PyObject *py_frame_dead_state(PyFrameObject *f)
 PyObject *py_frame_make(PyObject *code, PyObject *globals)
 {
     PyFrameObject *f;
+    PyObject *func;
 
     if (!PyCode_Check(code) || !PyDict_Check(globals))
         return py_freeze_error("UnpicklingError", "a frame is made of code and globals");
-    f = PyFrame_New(py_state_current(), (PyCodeObject *)code, globals, NULL);
-    if (f != NULL)
+    func = py_function_new(code, globals);
+    f = func != NULL ? PyFrame_New(py_state_current(), (PyCodeObject *)code, globals, NULL) : NULL;
+    if (f != NULL) {
+        Py_SETREF(of(f)->f_func, (PyFunctionObject *)Py_NewRef(func)); /* with cells */
+        of(f)->prev_instr = _PyCode_CODE((PyCodeObject *)code);        /* has begun: nobody who looks at it fills in what it closes over */
         of(f)->stacktop = 0;
+    }
+    Py_XDECREF(func);
     return (PyObject *)f;
 }
 
@@ -153,7 +159,7 @@ int py_frame_set(PyFrameObject *f, PyObject *state)
         return -1;
     }
     start = py_instruction_of(fr->f_code, at);
-    if (start != at) {
+    if (start != at || at < 0) {
         if (start != -2)
             py_freeze_error("UnpicklingError", "a frame of %U stands at no instruction of its code: %d", fr->f_code->co_qualname, at);
         return -1;
@@ -161,7 +167,7 @@ int py_frame_set(PyFrameObject *f, PyObject *state)
     if (n < fr->f_code->co_nlocalsplus || py_values_set(fr, n, mask, values) != 0)
         return -1;
     fr->prev_instr = _PyCode_CODE(fr->f_code) + at;
-    fr->f_locals = locals != Py_None ? Py_NewRef(locals) : NULL;
+    Py_XSETREF(fr->f_locals, locals != Py_None ? Py_NewRef(locals) : NULL);
     return 0;
 }
 

@@ -76,8 +76,37 @@ PyObject *py_reduce_cell(struct py_dump *d, PyObject *o)
 {
     PyObject *value = PyCell_GET(o);
 
-    (void)d;
+    d->used = true;
     if (value == NULL)
         return py_reduced("cell", PyTuple_New(0), NULL, NULL);
     return py_reduced("cell", PyTuple_New(0), "set_cell", Py_NewRef(value));
+}
+
+static PyObject *empty_cells(Py_ssize_t n)
+{
+    PyObject *cells = PyTuple_New(n);
+
+    for (Py_ssize_t i = 0; cells != NULL && i < n; i++) {
+        PyObject *cell = PyCell_New(NULL);
+
+        if (cell == NULL)
+            Py_CLEAR(cells);
+        else
+            PyTuple_SET_ITEM(cells, i, cell);
+    }
+    return cells;
+}
+
+PyObject *py_function_new(PyObject *code, PyObject *globals)
+{
+    PyObject *f = PyFunction_New(code, globals), *cells;
+    Py_ssize_t n = ((PyCodeObject *)code)->co_nfreevars;
+
+    if (f == NULL || n == 0)
+        return f;
+    cells = empty_cells(n);
+    if (cells == NULL || PyFunction_SetClosure(f, cells) != 0)
+        Py_CLEAR(f);
+    Py_XDECREF(cells);
+    return f;
 }

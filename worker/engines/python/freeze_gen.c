@@ -114,7 +114,7 @@ PyObject *py_gen_state(PyObject *gen)
 
 static int make_frame(PyGenObject *g, PyCodeObject *code, PyObject *globals)
 {
-    PyFunctionObject *func = (PyFunctionObject *)PyFunction_New((PyObject *)code, globals);
+    PyFunctionObject *func = (PyFunctionObject *)py_function_new((PyObject *)code, globals);
     _PyInterpreterFrame *f = frame_of(g);
 
     if (func == NULL)
@@ -122,6 +122,7 @@ static int make_frame(PyGenObject *g, PyCodeObject *code, PyObject *globals)
     _PyFrame_InitializeSpecials(f, func, NULL, 0);
     f->previous = NULL;
     f->owner = FRAME_OWNED_BY_GENERATOR;
+    f->prev_instr = _PyCode_CODE(code);  /* has begun: nobody who looks at it fills in what it closes over */
     g->gi_frame_state = FRAME_COMPLETED; /* has a frame, and does not go on */
     return 0;
 }
@@ -141,6 +142,8 @@ static PyGenObject *alloc(PyTypeObject *type, PyCodeObject *code, PyObject *name
     g->gi_origin_or_finalizer = NULL;
     g->gi_hooks_inited = g->gi_closed = g->gi_running_async = 0;
     g->gi_frame_state = FRAME_CLEARED;
+    for (int i = 0; i < code->co_nlocalsplus + code->co_stacksize; i++) /* f_locals of one that has no values yet */
+        frame_of(g)->localsplus[i] = NULL;
     return g;
 }
 
@@ -200,7 +203,7 @@ static int check_place(const PyGenObject *g, int life, int at, int n)
     struct py_place p = { .depth = n - g->gi_code->co_nlocalsplus };
     int rc = life == RUNS ? py_instruction_of(g->gi_code, at) : py_place_of(g->gi_code, at, PY_LEFT_YIELD, &p);
 
-    if (rc == (life == RUNS ? at : 0) && p.depth >= 0 && n == g->gi_code->co_nlocalsplus + p.depth)
+    if (at >= 0 && rc == (life == RUNS ? at : 0) && p.depth >= 0 && n == g->gi_code->co_nlocalsplus + p.depth)
         return 0;
     if (rc != -2)
         (void)py_freeze_error("UnpicklingError", "no generator of %U waits at its instruction %d with %d values", g->gi_qualname, at, n);

@@ -3,57 +3,6 @@
 
 #include <marshal.h>
 
-/* A load under way; tasklets may switch in the middle of it. */
-struct load {
-    const PyThreadState *ts; /* whose */
-    PyObject *channels;      /* [channel, those who wait, ...] */
-    PyObject *tasklets;
-    struct load *next;
-};
-
-static struct load *loads;
-
-/* lib/freeze.py's, as they were before there was a tenant. */
-static PyObject *unseal, *plain_loads;
-
-int py_load_ready(PyObject *lib)
-{
-    if (unseal != NULL) /* imported again: by then they may be anybody's */
-        return 0;
-    unseal = Py_XNewRef(PyDict_GetItemString(lib, "_unseal"));
-    plain_loads = Py_XNewRef(PyDict_GetItemString(lib, "_plain_loads"));
-    return unseal != NULL && plain_loads != NULL ? 0 : -1;
-}
-
-static struct load *mine(void)
-{
-    struct load *l = loads;
-
-    while (l != NULL && l->ts != py_state_current())
-        l = l->next;
-    return l;
-}
-
-bool py_load_is_open(const char *what)
-{
-    if (mine() != NULL)
-        return true;
-    (void)py_freeze_error("UnpicklingError", "%s comes only out of a sealed blob, as pickle.dumps() makes it here", what);
-    return false;
-}
-
-int py_load_settles(PyObject *channel, PyObject *waiting)
-{
-    struct load *l = mine();
-
-    return PyList_Append(l->channels, channel) == 0 ? PyList_Append(l->channels, waiting) : -1;
-}
-
-int py_load_checks(PyObject *tasklet)
-{
-    return PyList_Append(mine()->tasklets, tasklet);
-}
-
 /* ---- making -------------------------------------------------------------------------------------------------------------------------- */
 
 static PyObject *refuse(const char *what)
@@ -80,16 +29,15 @@ static PyObject *make_cell(PyObject *self, PyObject *none)
 {
     (void)self;
     (void)none;
-    return PyCell_New(NULL);
+    return py_load_is_open("a cell") ? PyCell_New(NULL) : NULL;
 }
 
 static PyObject *set_cell(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     (void)self;
-    if (n != 2 || !PyCell_Check(args[0]))
+    if (!py_load_is_open("a cell") || n != 2 || !PyCell_Check(args[0]))
         return refuse("a cell");
-    PyCell_SET(args[0], Py_NewRef(args[1]));
-    Py_RETURN_NONE;
+    return PyCell_Set(args[0], args[1]) == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
 static PyObject *globals_of(PyObject *self, PyObject *name)
@@ -147,14 +95,14 @@ static PyObject *make_function(PyObject *self, PyObject *const *args, Py_ssize_t
     if (!py_load_is_open("a function") || n != 3 || !PyCode_Check(args[0]) || !PyDict_Check(args[1]))
         return refuse("a function");
     if (!is_main(args[1]) || !PyUnicode_Check(args[2]))
-        return PyFunction_New(args[0], args[1]);
+        return py_function_new(args[0], args[1]);
     main = PyUnicode_FromString("__main__");
     f = main != NULL ? py_find_function(main, args[2]) : NULL;
     Py_XDECREF(main);
     if (f != NULL && PyFunction_Check(f) && PyObject_RichCompareBool(PyFunction_GET_CODE(f), args[0], Py_EQ) == 1)
         return f;
     Py_XDECREF(f);
-    return PyFunction_New(args[0], args[1]);
+    return py_function_new(args[0], args[1]);
 }
 
 static bool is_or_none(PyObject *o, PyTypeObject *type)
@@ -296,95 +244,6 @@ static PyObject *set_traceback(PyObject *self, PyObject *const *args, Py_ssize_t
     return PyObject_SetAttrString(args[0], "tb_next", args[1]) == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------------------- */
-
-static int wait_again(PyObject *channel, PyObject *waiting)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
-        PyObject *t = PyList_GET_ITEM(waiting, i);
-
-        if (!PyObject_TypeCheck(t, &slp_tasklet_type)) {
-            (void)refuse("a channel");
-            return -1;
-        }
-        if (py_tasklet_waits((py_tasklet *)t, (struct slp_chan *)channel) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* All of it or nothing: those that wait already are thrown out. */
-static void throw_out(const struct load *l)
-{
-    PyObject *type, *value, *traceback;
-
-    PyErr_Fetch(&type, &value, &traceback);
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(l->tasklets); i++) {
-        py_tasklet *t = (py_tasklet *)PyList_GET_ITEM(l->tasklets, i);
-        PyObject *done = py_begun(t) ? py_kill(t, true) : Py_NewRef(Py_None);
-
-        if (done == NULL)
-            PyErr_WriteUnraisable((PyObject *)t);
-        Py_XDECREF(done);
-    }
-    PyErr_Restore(type, value, traceback);
-}
-
-static int settle(const struct load *l)
-{
-    int rc = 0;
-
-    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(l->tasklets); i++)
-        rc = py_tasklet_settles((py_tasklet *)PyList_GET_ITEM(l->tasklets, i));
-    for (Py_ssize_t i = 0; rc == 0 && i + 1 < PyList_GET_SIZE(l->channels); i += 2)
-        rc = wait_again(PyList_GET_ITEM(l->channels, i), PyList_GET_ITEM(l->channels, i + 1));
-    if (rc != 0)
-        throw_out(l);
-    return rc;
-}
-
-static void close_load(struct load *l)
-{
-    struct load **at = &loads;
-
-    while (*at != l)
-        at = &(*at)->next;
-    *at = l->next;
-    Py_XDECREF(l->channels);
-    Py_XDECREF(l->tasklets);
-}
-
-/* pickle: what unseal() has given. */
-static PyObject *load_checked(PyObject *pickle)
-{
-    struct load l = { py_state_current(), PyList_New(0), PyList_New(0), loads };
-    PyObject *result = NULL;
-
-    loads = &l;
-    if (l.channels != NULL && l.tasklets != NULL)
-        result = PyObject_CallOneArg(plain_loads, pickle);
-    if (result != NULL && settle(&l) != 0)
-        Py_CLEAR(result);
-    close_load(&l);
-    return result;
-}
-
-/* load(blob): whoever calls it, and a pickle can, says neither who checks nor who loads. */
-static PyObject *load(PyObject *self, PyObject *const *args, Py_ssize_t n)
-{
-    PyObject *pickle, *result;
-
-    (void)self;
-    if (n != 1)
-        return py_freeze_error("UnpicklingError", "a load comes only out of a sealed blob, and takes nothing else");
-    pickle = PyObject_CallOneArg(unseal, args[0]);
-    if (pickle == NULL)
-        return NULL;
-    result = load_checked(pickle);
-    Py_DECREF(pickle);
-    return result;
-}
-
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef py_freeze_functions[] = {
@@ -402,6 +261,6 @@ PyMethodDef py_freeze_functions[] = {
     { "set_generator", METHOD(set_generator), METH_FASTCALL, NULL},
     { "traceback",     make_traceback,        METH_VARARGS,  NULL},
     { "set_traceback", METHOD(set_traceback), METH_FASTCALL, NULL},
-    { "load",          METHOD(load),          METH_FASTCALL, NULL},
+    { "load",          METHOD(py_load),       METH_FASTCALL, NULL},
     { NULL,            NULL,                  0,             NULL}
 };

@@ -23,37 +23,37 @@ _plain_dumps, _plain_loads, _PlainPickler = _pickle.dumps, _pickle.loads, _pickl
 
 # ---- the seal
 
-_own_key = None
+def _keeper():
+    """What seals and what checks. What seals stands in no module under a name: a pickle can call whatever has one."""
+    own_key = None
 
+    def local_mac(digest):
+        """Of a process that is no worker: it has nobody to ask."""
+        nonlocal own_key
+        if own_key is None:
+            own_key = os.urandom(32)
+        return hmac.digest(own_key, digest, "sha256")
 
-def _local_mac(digest):
-    """Of a process that is no worker: it has nobody to ask."""
-    global _own_key
-    if _own_key is None:
-        _own_key = os.urandom(32)
-    return hmac.digest(_own_key, digest, "sha256")
+    def mac(digest):
+        worker = sys.modules.get("_coop")
+        if worker is None:
+            return local_mac(digest)
+        return worker.Ask("blob_seal", {"digest": digest}).take()["mac"]
 
+    def is_sealed(digest, its):
+        worker = sys.modules.get("_coop")
+        if worker is None:
+            return hmac.compare_digest(local_mac(digest), its)
+        return worker.Ask("blob_check", {"digest": digest, "mac": its}).take()["good"]
 
-def _mac(digest):
-    worker = sys.modules.get("_coop")
-    if worker is None:
-        return _local_mac(digest)
-    return worker.Ask("blob_seal", {"digest": digest}).take()["mac"]
+    def seal(data):
+        line = b"%s %s bytes %d\n" % (_WORD, _MADE_BY, len(data))
+        h = hashlib.sha256(line)
+        h.update(data)
+        digest = h.digest()
+        return b"".join((line, digest, mac(digest), data))
 
-
-def _is_sealed(digest, mac):
-    worker = sys.modules.get("_coop")
-    if worker is None:
-        return hmac.compare_digest(_local_mac(digest), mac)
-    return worker.Ask("blob_check", {"digest": digest, "mac": mac}).take()["good"]
-
-
-def _seal(data):
-    line = b"%s %s bytes %d\n" % (_WORD, _MADE_BY, len(data))
-    h = hashlib.sha256(line)
-    h.update(data)
-    digest = h.digest()
-    return b"".join((line, digest, _mac(digest), data))
+    return seal, is_sealed
 
 
 def _refuse(why):
@@ -137,19 +137,26 @@ def _goes(value):
     return True
 
 
-def _blob(obj, data, d, root=None):
-    """data: as d has left it, by the newest protocol; None: it is not."""
-    if d.by_name or data is None:
-        data, d = _dump(obj, 5, by_value=True, root=root)
-    return _seal(data)
+def _dumpers(seal):
+    def blob(obj, data, d, root=None):
+        """data: as d has left it, by the newest protocol; None: it is not."""
+        if d.by_name or data is None:
+            data, d = _dump(obj, 5, by_value=True, root=root)
+        return seal(data)
 
+    def dumps(obj, protocol=None, *, fix_imports=True, buffer_callback=None):
+        data, d = _dump(obj, protocol, fix_imports, buffer_callback)
+        if not d.used:
+            return data
+        old = (protocol is not None and 0 <= protocol < 4) or buffer_callback is not None
+        return _plain_dumps(_Sealed(blob(obj, None if old else data, d)), protocol, fix_imports=fix_imports)
 
-def dumps(obj, protocol=None, *, fix_imports=True, buffer_callback=None):
-    data, d = _dump(obj, protocol, fix_imports, buffer_callback)
-    if not d.used:
-        return data
-    old = (protocol is not None and 0 <= protocol < 4) or buffer_callback is not None
-    return _plain_dumps(_Sealed(_blob(obj, None if old else data, d)), protocol, fix_imports=fix_imports)
+    def alone(obj):
+        """For a pickler that is not ours, and for copy: a blob of this object and what it knows."""
+        data, d = _dump(obj, 5, root=obj)
+        return _open, (blob(obj, data, d, obj),)
+
+    return dumps, alone
 
 
 def dump(obj, file, protocol=None, *, fix_imports=True, buffer_callback=None):
@@ -157,10 +164,9 @@ def dump(obj, file, protocol=None, *, fix_imports=True, buffer_callback=None):
     write(dumps(obj, protocol, fix_imports=fix_imports, buffer_callback=buffer_callback))
 
 
-def alone(obj):
-    """For a pickler that is not ours, and for copy: a blob of this object and what it knows."""
-    data, d = _dump(obj, 5, root=obj)
-    return _open, (_blob(obj, data, d, obj),)
+_seals, _is_sealed = _keeper()
+dumps, alone = _dumpers(_seals)
+del _seals, _keeper, _dumpers
 
 
 class Pickler(_PlainPickler):
@@ -170,13 +176,13 @@ class Pickler(_PlainPickler):
 
 def _install():
     for f in dumps, dump:
-        f.__doc__, f.__module__ = getattr(_pickle, f.__name__).__doc__, "_pickle"
+        f.__qualname__, f.__doc__, f.__module__ = f.__name__, getattr(_pickle, f.__name__).__doc__, "_pickle"
     Pickler.__module__, Pickler.__qualname__ = "_pickle", "Pickler"
     for module in pickle, _pickle:
         module.dumps, module.dump, module.Pickler = dumps, dump, Pickler
-    for kind in types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.FrameType, types.TracebackType:
+    for kind in types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.CellType, types.FrameType, types.TracebackType:
         copyreg.pickle(kind, alone)
-    for kind in types.ModuleType, types.CellType, *(type(f({})) for f in (dict.keys, dict.values, dict.items)):
+    for kind in types.ModuleType, *(type(f({})) for f in (dict.keys, dict.values, dict.items)):
         copyreg.pickle(kind, lambda obj: Dump()(obj))
 
 
