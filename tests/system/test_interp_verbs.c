@@ -269,7 +269,7 @@ static void a_named_one_is_made_anew_with_its_script(void **state)
     expect_text(p->out, "so far\n");
     expect_has(p->err, "bad.lua:1: at once");
     expect_has(p->err, "traceback");
-    expect_has(proc_expect(coop(b, "interp", "create", "--run", "/dev/null"), COOP_EXIT_USAGE)->err, "give --engine lua");
+    expect_has(proc_expect(coop(b, "interp", "create", "--run", "/dev/null"), COOP_EXIT_USAGE)->err, "--engine lua");
     expect_has(proc_expect(coop(b, "interp", "create", "--run", script(b, "slow.lua", "while true do end"), "--limit", "wall=200ms"),
                            COOP_EXIT_EXCEPTION)
                    ->err,
