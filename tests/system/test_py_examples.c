@@ -5,13 +5,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <coop/exit_codes.h>
 
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 static void words_are_counted(void **state)
 {
@@ -68,9 +68,7 @@ int main(void)
         TEST(an_empty_script_ends_well),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "coop/exit_codes.h"
 
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 enum { ALICE = 60011, BOB = 60012 };
 
@@ -318,10 +319,8 @@ int main(void)
         TEST(what_prevents_it_is_named),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

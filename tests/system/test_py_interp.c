@@ -12,6 +12,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 #define HEAD                                                                                                                               \
     "from coop import interpreters\n"                                                                                                      \
@@ -348,9 +349,7 @@ int main(void)
         TEST(programs_for_pep_734_find_its_names),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 #define HEAD                                                                                                                               \
     "from coop import interpreters, queues, buffers, kv, caps\n"                                                                           \
@@ -393,9 +394,7 @@ int main(void)
         TEST(a_cancel_ends_a_wait_for_the_broker),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

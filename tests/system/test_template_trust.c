@@ -15,6 +15,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 /* An init that says Warm itself. Then it answers the order to fork with what is no frame, or never. */
 #define WARM                                                                                                                               \
@@ -157,9 +158,7 @@ int main(void)
         TEST(an_init_is_in_its_tenants_account),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

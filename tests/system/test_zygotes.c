@@ -16,6 +16,7 @@
 
 #include "coop/exit_codes.h"
 #include "tests/support/broker_fixture.h"
+#include "tests/support/py_host.h"
 
 #define HASH "hash('a text that was not interned before')"
 
@@ -200,9 +201,7 @@ int main(void)
         TEST(a_seed_that_is_asked_for_is_refused_by_name),
     };
 
-    if (access(support_program("coop_python.so"), R_OK) != 0) {
-        printf("skipped: the engine python is not built here\n");
+    if (!py_host_is_here())
         return 0;
-    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,18 +186,22 @@ static const struct map *map_of(PyCodeObject *code, const unsigned char **ret_by
     return m;
 }
 
-int py_instruction_of(PyCodeObject *code, int at)
+/* Where the instruction begins that has the code unit at; -1: none that is reached. */
+static int instruction_of(const struct map *m, int at)
 {
-    const unsigned char *bytes;
-    const struct map *m = map_of(code, &bytes);
-
-    if (m == NULL)
-        return -2;
     if (at < 0 || at >= m->n)
         return -1;
     while (at > 0 && m->depth[at] == INSIDE)
         at--;
     return m->depth[at] >= 0 ? at : -1;
+}
+
+int py_instruction_of(PyCodeObject *code, int at)
+{
+    const unsigned char *bytes;
+    const struct map *m = map_of(code, &bytes);
+
+    return m != NULL ? instruction_of(m, at) : -2;
 }
 
 /* ---- places -------------------------------------------------------------------------------------------------------------------- */
@@ -333,11 +337,8 @@ int py_place_of(PyCodeObject *code, int at, enum py_left left, struct py_place *
 
     if (m == NULL)
         return -2;
-    if (at < 0 || at >= m->n)
-        return -1;
-    while (at > 0 && m->depth[at] == INSIDE)
-        at--;
-    if (m->depth[at] < 0)
+    at = instruction_of(m, at);
+    if (at < 0)
         return -1;
     switch (left) {
     case PY_LEFT_CALL: left_in_call(m, bytes, at, &p); break;

@@ -132,15 +132,6 @@ static int set_attributes(PyObject *f, PyObject *const *values)
     return 0;
 }
 
-/* It is no new one. */
-static bool is_there(PyObject *f)
-{
-    PyObject *found = py_find_function(((PyFunctionObject *)f)->func_module, ((PyFunctionObject *)f)->func_qualname);
-
-    Py_XDECREF(found);
-    return found == f;
-}
-
 /* set_function(f, (name, qualname, module, defaults, kwdefaults, closure, doc, dict, annotations, globals)) */
 static PyObject *set_function(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -153,7 +144,8 @@ static PyObject *set_function(PyObject *self, PyObject *const *args, Py_ssize_t 
         return refuse("a function");
     f = (PyFunctionObject *)args[0];
     v = &PyTuple_GET_ITEM(args[1], 0);
-    if (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_main(f->func_globals) && is_there(args[0]))
+    if (f->func_module != NULL && PyUnicode_Check(f->func_module) && is_main(f->func_globals) &&
+        py_is_found(args[0], f->func_module, f->func_qualname)) /* it is no new one */
         Py_RETURN_NONE;
     if (!is_or_none(v[3], &PyTuple_Type) || !is_or_none(v[4], &PyDict_Type) || !is_closure(v[5], (PyCodeObject *)f->func_code) ||
         !is_or_none(v[7], &PyDict_Type) || !is_or_none(v[8], &PyDict_Type))

@@ -8,7 +8,6 @@
 #include "worker/engines/python/reserve.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -33,21 +32,15 @@ static void close_reserve(void)
 int python_reserve_thread(void *memory)
 {
     const stack_t handlers = { .ss_sp = memory, .ss_size = RESERVE_SIGNAL_STACK };
-    pthread_attr_t attr;
-    void *low;
-    size_t size;
-    int rc = pthread_getattr_np(pthread_self(), &attr);
+    char *low, *top;
+    int rc = python_stack_bounds(&low, &top);
 
     if (rc != 0)
-        return -rc;
-    rc = pthread_attr_getstack(&attr, &low, &size);
-    pthread_attr_destroy(&attr);
-    if (rc != 0)
-        return -rc;
+        return rc;
     if (sigaltstack(&handlers, NULL) != 0)
         return -errno;
     own.low = low;
-    own.top = own.low + size;
+    own.top = top;
     close_reserve();
     return own.open ? -ENOMEM : 0;
 }

@@ -16,7 +16,7 @@ enum { GUARD = 1 << 20, MOST = 8 << 20 }; /* below its end: a frame's size at mo
 
 static uintptr_t top;
 
-int python_stack_measure(void)
+int python_stack_bounds(char **ret_low, char **ret_top)
 {
     pthread_attr_t attr;
     void *low;
@@ -26,9 +26,22 @@ int python_stack_measure(void)
     if (rc != 0)
         return -rc;
     rc = pthread_attr_getstack(&attr, &low, &size);
-    top = (uintptr_t)low + size;
     pthread_attr_destroy(&attr);
-    return -rc;
+    if (rc != 0)
+        return -rc;
+    *ret_low = low;
+    *ret_top = *ret_low + size;
+    return 0;
+}
+
+int python_stack_measure(void)
+{
+    char *low, *high;
+    int rc = python_stack_bounds(&low, &high);
+
+    if (rc == 0)
+        top = (uintptr_t)high;
+    return rc;
 }
 
 static const char message[] = "the C stack is used up: calls through C (repr, json, pickle, re, __del__, ...) are nested too deep for it. "

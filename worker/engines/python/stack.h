@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+/* Of whichever thread calls: the lowest byte of its stack, and what is behind the highest. 0 or -errno. */
+int python_stack_bounds(char **ret_low, char **ret_top);
 /* In the zygote: where it is. 0 or -errno. */
 int python_stack_measure(void);
 
@@ -19,6 +21,7 @@ bool python_stack_has(const void *address);
 
 /* The job ends with RecursionError, and this does not return; unless a frame to the broker is half written: then the fault has to end it. */
 void python_stack_used_up(void);
+
 /* The job ends as one that has no memory left. Returns when the link is in the middle of a message. */
 void python_out_of_memory(void);
 
