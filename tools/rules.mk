@@ -52,7 +52,7 @@ $(B)/libbroker.a: $(call objs,broker,$(BROKER_OBJS))
 $(B)/libworker.a: $(call objs,worker,$(WORKER_OBJS)) $(call objs,worker/engines/lua,$(LUA_OBJS)) $(call objs,worker/engines/native,$(NATIVE_OBJS)) $(call objs,worker/engines/exec,$(EXEC_OBJS)) $(call objs,worker/engines/python,$(PYTHON_START_OBJS)) $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libcoop-task.a: $(call objs,worker/task,$(TASK_OBJS))
 $(B)/libclient.a: $(call objs,client,$(CLIENT_OBJS))
-$(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS)) $(patsubst %.c,$(B)/%.o,$(wildcard cli/verb_*.c))
+$(B)/libcli.a:    $(call objs,cli,$(CLI_OBJS))
 
 # ---- libcoop: static and shared, of the same objects; what it exports is coop_*, and nothing else -------------------------------------
 
