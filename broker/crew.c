@@ -1,4 +1,4 @@
-/* crew.c - see pool.h: how many workers a crew lacks. Who makes them is pool.c. */
+/* crew.c - see pool.h: how many workers a crew lacks. When they are asked for: pool_refill.c. */
 #include "broker/broker.h"
 #include "broker/templates.h"
 
