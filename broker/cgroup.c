@@ -228,27 +228,34 @@ void cgroup_close(struct cgroups *g)
     g->kind = CGROUP_NONE;
 }
 
-static struct cgroup_leaf *leaf_make(struct cgroups *g)
+/* NULL: *ret_rc says why. */
+static struct cgroup_leaf *leaf_try(struct cgroups *g, int *ret_rc)
 {
     char name[CGROUP_NAME_MAX];
     struct cgroup_leaf *leaf;
-    int rc;
 
     snprintf(name, sizeof(name), "%s-%llu", g->prefix, (unsigned long long)++g->last_leaf);
     leaf = cgroup_leaf_new(g, name);
-    if (leaf == NULL)
-        return NULL;
-    rc = cgroup_leaf_open(leaf, true);
-    if (rc == -ENOENT && cgroup_remake_bases(g) == 0)
-        rc = cgroup_leaf_open(leaf, true);
-    if (rc == 0 && g->kind == CGROUP_V1)
-        rc = open_procs(leaf);
-    if (rc != 0) {
+    *ret_rc = leaf != NULL ? cgroup_leaf_open(leaf, true) : -ENOMEM;
+    if (*ret_rc == 0 && g->kind == CGROUP_V1)
+        *ret_rc = open_procs(leaf);
+    if (*ret_rc == 0)
+        return leaf;
+    if (leaf != NULL)
         cgroup_drop(leaf);
+    return NULL;
+}
+
+static struct cgroup_leaf *leaf_make(struct cgroups *g)
+{
+    int rc;
+    struct cgroup_leaf *leaf = leaf_try(g, &rc);
+
+    if (leaf == NULL && rc == -ENOENT && (rc = cgroup_remake_bases(g)) == 0)
+        leaf = leaf_try(g, &rc); /* of another name: where a base was there, the first one is being removed */
+    if (leaf == NULL)
         errno = -rc;
-        return NULL;
-    }
-    if (g->kind == CGROUP_V1)
+    else if (g->kind == CGROUP_V1)
         open_oom(leaf);
     return leaf;
 }

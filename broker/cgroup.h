@@ -157,7 +157,7 @@ int cgroup_find(struct cgroups *g, enum cgroup_kind kind, const char *mountinfo,
 
 /* Removes what cgroup_find() made, unless other brokers use it, or root made it and we are root no more: then it stays, empty, for the next. */
 void cgroup_leave(struct cgroups *g);
-/* Makes those bases again that somebody has removed. 0, or -errno: one cannot be made, by us, now. */
+/* Makes those bases again that somebody has removed, or locks what is there in their place. 0, or -errno: one cannot be made, by us, now. */
 int cgroup_remake_bases(struct cgroups *g);
 /* Says no more that we use them: a child's word, who has them from us. Ours stays. */
 void cgroup_unlock_bases(struct cgroups *g);

@@ -142,9 +142,9 @@ static int put_in(const char *dir, const char *name, const char *text)
     return rc;
 }
 
-static int make_group(const char *dir)
+static int make_group(const char *dir, mode_t mode)
 {
-    return mkdir(dir, 0755) != 0 && errno != EEXIST ? -errno : 0;
+    return mkdir(dir, mode) != 0 && errno != EEXIST ? -errno : 0;
 }
 
 /* The directory and the files that make it usable become owner's. */
@@ -166,36 +166,54 @@ static int hand_over(const char *dir, uid_t owner)
 
 /* ---- a directory that several brokers share ---------------------------------------------------------------------------------------- */
 
-enum { TRIES = 10 }; /* each lost to somebody who removed the directory in the moment between */
+enum { TRIES = 1000 }; /* each lost to another broker that came or went in the moment between, so one of us gets on */
 
-/* Who uses it holds a shared lock on it, which ends with him however he ends; who can have it alone may remove it. */
-static int lock_base(const char *dir)
+/* The directory that fd has open is the one of that name, still: one that was removed and made again is another. */
+static bool is_there(int fd, const char *dir)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     struct stat held, there;
 
+    return fstat(fd, &held) == 0 && stat(dir, &there) == 0 && held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+/*
+ * Who uses it holds a shared lock on it, which ends with him however he ends; who can have it alone may remove it. -EAGAIN: it was removed
+ * before it was locked.
+ */
+static int lock_base(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+
     if (fd < 0)
-        return -errno;
-    if (flock(fd, LOCK_SH) != 0 || fstat(fd, &held) != 0 || stat(dir, &there) != 0 || held.st_ino != there.st_ino) {
-        close(fd);
-        return -ENOENT;
-    }
-    return fd;
+        return errno == ENOENT ? -EAGAIN : -errno;
+    while ((rc = flock(fd, LOCK_SH) != 0 ? -errno : 0) == -EINTR)
+        ;
+    if (rc == 0 && !is_there(fd, dir))
+        rc = -EAGAIN;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+static int make_and_lock(const char *dir, uid_t owner)
+{
+    int rc = make_group(dir, 0700); /* nobody else may open it: his lock would keep brokers out */
+
+    if (rc != 0)
+        return rc;
+    rc = hand_over(dir, owner);
+    return rc == -ENOENT ? -EAGAIN : rc != 0 ? rc : lock_base(dir);
 }
 
 static int share_base(struct cgroups *g, int part, uid_t owner)
 {
-    int rc = -ENOENT, fd = -1;
+    int fd = -EAGAIN;
 
-    for (int tries = 0; tries < TRIES && rc == -ENOENT; tries++) {
-        rc = make_group(g->base[part]);
-        if (rc == 0)
-            rc = hand_over(g->base[part], owner);
-        if (rc == 0)
-            rc = fd = lock_base(g->base[part]);
-    }
-    if (rc < 0)
-        return rc;
+    for (int tries = 0; tries < TRIES && fd == -EAGAIN; tries++)
+        fd = make_and_lock(g->base[part], owner);
+    if (fd < 0)
+        return fd;
     if (g->base_lock[part] >= 0)
         close(g->base_lock[part]);
     g->base_lock[part] = fd;
@@ -208,7 +226,7 @@ int cgroup_remake_bases(struct cgroups *g)
     int rc = 0;
 
     for (int part = 0; part < CGROUP_PARTS && rc == 0; part++)
-        if (g->base_lock[part] >= 0 && access(g->base[part], F_OK) != 0)
+        if (g->base_lock[part] >= 0 && !is_there(g->base_lock[part], g->base[part]))
             rc = share_base(g, part, geteuid());
     return rc;
 }
@@ -222,12 +240,15 @@ void cgroup_unlock_bases(struct cgroups *g)
     }
 }
 
-/* Nothing, as long as another broker uses it, though it may have no group in it at the moment. */
+/*
+ * Nothing, as long as another broker uses it, though it may have no group in it at the moment. What we have alone may have been removed while
+ * we opened it, and the one of that name now is another's. While it is there and ours alone, nobody else removes it.
+ */
 static void remove_base(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_there(fd, dir))
         (void)rmdir(dir);
     if (fd >= 0)
         close(fd);
@@ -308,7 +329,7 @@ static int settle_in(struct cgroups *g, const char *dir, uid_t owner)
     int rc;
 
     snprintf(broker, sizeof(broker), "%s/" BROKER_GROUP, dir);
-    if ((rc = make_group(broker)) != 0 || (rc = put_in(broker, "cgroup.procs", "0")) != 0)
+    if ((rc = make_group(broker, 0755)) != 0 || (rc = put_in(broker, "cgroup.procs", "0")) != 0)
         return rc;
     enable_controllers(dir);
     if ((rc = read_in(dir, "cgroup.subtree_control", text, sizeof(text))) != 0 || (rc = hand_over(broker, owner)) != 0 ||
@@ -323,24 +344,34 @@ static int settle_in(struct cgroups *g, const char *dir, uid_t owner)
     return g->has[CGROUP_MEMORY] || g->has[CGROUP_PIDS] ? 0 : -ENOTSUP;
 }
 
-/* A group of ours in dir, where the controllers reach. */
-static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
+static int settle_in_ours(struct cgroups *g, const char *dir, const char *ours, uid_t owner)
 {
-    char ours[CGROUP_PATH], text[256];
-    int rc;
+    char text[256];
+    int rc = make_group(ours, 0755);
 
-    snprintf(ours, sizeof(ours), "%.*s/" BASE_GROUP, CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, (unsigned)owner);
-    if ((rc = make_group(ours)) != 0)
+    if (rc != 0)
         return rc;
     if (is_top(dir))
         enable_controllers(dir);
     rc = read_in(ours, "cgroup.controllers", text, sizeof(text));
     if (rc == 0)
         rc = has_word(text, "memory") || has_word(text, "pids") ? settle_in(g, ours, owner) : -ENOTSUP;
+    if (rc != 0)
+        (void)rmdir(ours);
+    return rc;
+}
+
+/* A group of ours in dir, where the controllers reach. Until we live in it, another broker that leaves may take it away. */
+static int settle_below(struct cgroups *g, const char *dir, uid_t owner)
+{
+    char ours[CGROUP_PATH];
+    int rc = -ENOENT;
+
+    snprintf(ours, sizeof(ours), "%.*s/" BASE_GROUP, CGROUP_PATH - CGROUP_NAME_MAX - 2, dir, (unsigned)owner);
+    for (int tries = 0; tries < TRIES && rc == -ENOENT; tries++)
+        rc = settle_in_ours(g, dir, ours, owner);
     if (rc == 0)
         g->base_made[CGROUP_MEMORY] = true; /* once: all parts are one directory */
-    else
-        (void)rmdir(ours);
     return rc;
 }
 

@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,6 +128,120 @@ static void what_two_brokers_share_goes_with_the_last_of_them(void **state)
     assert_int_equal(access(second.base[CGROUP_MEMORY], F_OK), -1);
 }
 
+/* ---- what other brokers do in the moment between two calls of ours ------------------------------------------------------------------- */
+
+static void (*before_lock)(int operation), (*after_mkdir)(const char *path); /* libc's, where these are NULL */
+
+int flock(int fd, int operation)
+{
+    if (before_lock != NULL)
+        before_lock(operation);
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    int rc = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+
+    if (rc == 0 && after_mkdir != NULL)
+        after_mkdir(path);
+    return rc;
+}
+
+static struct cgroups comer = { .prefix = "coop-c" };
+static char shared_mountinfo[1024];
+static int losses;
+
+static const char *base_name(void)
+{
+    static char name[32];
+
+    (void)snprintf(name, sizeof(name), "coop-%u", geteuid());
+    return name;
+}
+
+static int nothing_between(void **state)
+{
+    (void)state;
+    before_lock = NULL;
+    after_mkdir = NULL;
+    if (comer.kind != CGROUP_NONE)
+        cgroup_leave(&comer);
+    comer.kind = CGROUP_NONE;
+    return 0;
+}
+
+static const char *find_shared(struct cgroups *g)
+{
+    dir(under("shared", ""));
+    (void)snprintf(shared_mountinfo, sizeof(shared_mountinfo), "31 25 0:27 / %s/shared rw - cgroup cgroup rw,memory\n", tree);
+    assert_int_equal(cgroup_find(g, CGROUP_V1, shared_mountinfo, "3:memory:/\n", geteuid()), 0);
+    return g->base[CGROUP_MEMORY];
+}
+
+/* One that leaves too was faster, and one that comes has made it again. */
+static void it_is_another_now(int operation)
+{
+    if ((operation & LOCK_EX) == 0)
+        return;
+    before_lock = NULL;
+    assert_int_equal(rmdir(under("shared", base_name())), 0);
+    (void)find_shared(&comer);
+}
+
+static void who_leaves_does_not_remove_what_somebody_has_made_again_meanwhile(void **state)
+{
+    struct cgroups leaver = { .prefix = "coop-a" };
+
+    (void)state;
+    (void)find_shared(&leaver);
+    before_lock = it_is_another_now;
+    cgroup_leave(&leaver);
+    assert_null(before_lock);
+    assert_int_equal(access(comer.base[CGROUP_MEMORY], F_OK), 0);
+    cgroup_leave(&comer);
+    assert_int_equal(access(comer.base[CGROUP_MEMORY], F_OK), -1);
+}
+
+static void it_goes_again(int operation)
+{
+    if ((operation & LOCK_SH) != 0 && losses-- > 0)
+        assert_int_equal(rmdir(under("shared", base_name())), 0);
+}
+
+static void many_that_leave_do_not_keep_out_who_comes(void **state)
+{
+    (void)state;
+    losses = 100;
+    before_lock = it_goes_again;
+    assert_int_equal(access(find_shared(&comer), F_OK), 0);
+    assert_true(losses < 0);
+}
+
+/* Our lock is on a directory that has no name any more; the new one is another broker's, until it leaves. */
+static void a_base_that_is_another_by_now_is_locked_again(void **state)
+{
+    struct cgroups first = { .prefix = "coop-a" };
+
+    (void)state;
+    assert_int_equal(rmdir(find_shared(&first)), 0);
+    (void)find_shared(&comer);
+    assert_int_equal(cgroup_remake_bases(&first), 0);
+    cgroup_leave(&comer);
+    assert_int_equal(access(first.base[CGROUP_MEMORY], F_OK), 0);
+    cgroup_leave(&first);
+    assert_int_equal(access(first.base[CGROUP_MEMORY], F_OK), -1);
+}
+
+static void nobody_else_may_open_what_is_locked(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(stat(find_shared(&comer), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+}
+
 static void without_a_hierarchy_there_is_none_and_the_reason_is_said(void **state)
 {
     struct cgroups g = { .prefix = "coop-test" };
@@ -210,6 +326,42 @@ static void beside_a_v2_group_that_others_live_in_one_of_our_own_is_made(void **
     assert_true(g.base_made[CGROUP_MEMORY]);
     assert_string_equal(get(under("slice/scope/broker/cgroup.procs", "")), "?");
     assert_string_equal(get(under(ours, "broker/cgroup.procs")), "0");
+}
+
+/* As the kernel does: a group has its files as soon as it is there. Another broker that leaves takes the first few away. */
+static void a_group_has_files_unless_it_goes(const char *path)
+{
+    char file[1024];
+
+    if (strcmp(strrchr(path, '/'), "/broker") != 0)
+        return;
+    if (losses-- > 0) {
+        assert_int_equal(rmdir(path), 0);
+        return;
+    }
+    (void)snprintf(file, sizeof(file), "%s/cgroup.procs", path);
+    put(file, "?");
+}
+
+static void a_v2_group_that_goes_before_we_live_in_it_is_made_again(void **state)
+{
+    struct cgroups g = { .prefix = "coop-test" };
+    char ours[64], path[1024];
+
+    (void)state;
+    (void)snprintf(ours, sizeof(ours), "busy/%s", base_name());
+    dir(under("busy", ""));
+    put(under("busy/cgroup.type", ""), "domain\n");
+    fake_group("busy/scope", "1\n2\n");
+    fake_group(ours, "");
+    (void)snprintf(path, sizeof(path), "%s/broker", ours);
+    assert_int_equal(unlink(under(path, "cgroup.procs")), 0);
+    assert_int_equal(rmdir(under(path, "")), 0);
+    losses = 20;
+    after_mkdir = a_group_has_files_unless_it_goes;
+    assert_int_equal(cgroup_find(&g, CGROUP_V2, v2_mountinfo(), "0::/busy/scope\n", geteuid()), 0);
+    assert_string_equal(strstr(g.base[CGROUP_PIDS], "/busy") + 1, ours);
+    assert_string_equal(get(under(path, "cgroup.procs")), "0");
 }
 
 /* ---- real ones ------------------------------------------------------------------------------------------------------------------------- */
@@ -575,6 +727,23 @@ static void a_directory_that_somebody_removed_is_made_again(void **state)
     cgroup_drop(leaf);
 }
 
+/* The leaf that was begun in the others is in the way of none. */
+static void one_directory_that_somebody_removed_is_made_again_at_once(void **state)
+{
+    struct cgroup_leaf *leaf;
+
+    (void)state;
+    need(real.kind == CGROUP_V1);
+    for (int part = CGROUP_PARTS - 1; part >= 0; part--)
+        if (cgroup_distinct(&real, part)) {
+            (void)rmdir(real.base[part]); /* the last of them */
+            break;
+        }
+    leaf = take(16 * MIB, 10);
+    assert_int_equal(status_of(in_leaf(leaf, nothing)), 0);
+    cgroup_drop(leaf);
+}
+
 static void leaves_are_made_ahead_and_each_is_used_once(void **state)
 {
     struct cgroup_leaf *a, *b, *c;
@@ -611,14 +780,20 @@ static void told_to_use_none_there_are_none(void **state)
     assert_int_equal(cgroup_open(&g, tree, geteuid(), "v3"), -EINVAL);
 }
 
-#define TEST(name) cmocka_unit_test(name)
-#define REAL(name) cmocka_unit_test_setup_teardown(name, open_v1, close_real), cmocka_unit_test_setup_teardown(name, open_v2, close_real)
+#define TEST(name)    cmocka_unit_test(name)
+#define BETWEEN(name) cmocka_unit_test_setup_teardown(name, NULL, nothing_between)
+#define REAL(name)    cmocka_unit_test_setup_teardown(name, open_v1, close_real), cmocka_unit_test_setup_teardown(name, open_v2, close_real)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_v1_hierarchy_is_found_by_its_controller_and_only_what_is_mounted_of_it_counts),
         TEST(what_two_brokers_share_goes_with_the_last_of_them),
+        BETWEEN(who_leaves_does_not_remove_what_somebody_has_made_again_meanwhile),
+        BETWEEN(many_that_leave_do_not_keep_out_who_comes),
+        BETWEEN(a_base_that_is_another_by_now_is_locked_again),
+        BETWEEN(nobody_else_may_open_what_is_locked),
+        BETWEEN(a_v2_group_that_goes_before_we_live_in_it_is_made_again),
         TEST(without_a_hierarchy_there_is_none_and_the_reason_is_said),
         TEST(a_v2_group_with_no_controller_of_use_is_refused_by_name),
         TEST(a_v2_group_of_our_own_is_divided),
@@ -633,6 +808,7 @@ int main(void)
         REAL(a_janitor_that_does_not_keep_up_leaves_the_removal_to_the_broker),
         REAL(only_leaves_of_this_run_directory_are_removed_by_their_names),
         REAL(a_directory_that_somebody_removed_is_made_again),
+        REAL(one_directory_that_somebody_removed_is_made_again_at_once),
         REAL(leaves_are_made_ahead_and_each_is_used_once),
     };
 
