@@ -19,7 +19,7 @@
 #include "tests/escape/exec_attempts.h"
 #include "tests/support/traces.h"
 
-#define LIMITS "cpu=20s,wall=30s,memory=128M,stdout=64K,stderr=64K,pids=64"
+#define LIMITS "cpu=20s,wall=30s,memory=128M,stdout=64K,stderr=64K"
 
 /* ---- the rows and the ways to run them -------------------------------------------------------------------------------------------- */
 
@@ -63,6 +63,7 @@ static const struct way *way;
 static struct host *host; /* NULL: this tier is not to be had here */
 static struct broker *group_broker;
 static const char *why_not;
+static bool holds_pids; /* where nothing does, a job that asks for it is refused */
 static struct proc *neighbour;
 static unsigned neighbour_seed;
 static pid_t zygote;
@@ -105,9 +106,9 @@ static const char *expected_of(const struct row *r)
 
 static struct ended run(const struct row *r)
 {
-    struct proc *p =
-        coop(host->b, "run", "--json", "--limit", LIMITS, "--limit", r->limits != NULL ? r->limits : "cpu=20s", probe(), r->name,
-             support_text("%d", (int)host->b->proc->pid), support_text("%d", (int)zygote), host->canary, host->b->run_dir);
+    struct proc *p = coop(host->b, "run", "--json", "--limit", holds_pids ? LIMITS ",pids=64" : LIMITS, "--limit",
+                          r->limits != NULL ? r->limits : "cpu=20s", probe(), r->name, support_text("%d", (int)host->b->proc->pid),
+                          support_text("%d", (int)zygote), host->canary, host->b->run_dir);
 
     return attempt_heard(p);
 }
@@ -192,6 +193,19 @@ static void receipt_is_true(const struct ended *e)
     attempt_numbers_are_not_negative(r);
 }
 
+/* What the row has to do with nothing holds here: it is not run at all. */
+static bool is_refused(const struct row *r)
+{
+    struct ended e;
+
+    if (holds_pids || r->limits == NULL || strstr(r->limits, "pids=") == NULL)
+        return false;
+    e = run(r);
+    assert_string_equal(e.cause, "start_failed");
+    assert_non_null(strstr(e.detail, "limit pids: nothing enforces it here, at tier T2 without a control group"));
+    return true;
+}
+
 static void attempt_holds(void **state)
 {
     const struct row *r = *state;
@@ -200,11 +214,11 @@ static void attempt_holds(void **state)
 
     if (host == NULL)
         skip();
-    if (*expected_of(r) == 'S') {
+    *result = FAILED;
+    if (*expected_of(r) == 'S' || is_refused(r)) {
         *result = LEFT;
         skip();
     }
-    *result = FAILED;
     e = run(r);
     expect_outcome(r, &e);
     receipt_is_true(&e);
@@ -255,10 +269,30 @@ static bool tier_is_there(void)
     return false;
 }
 
+/*
+ * A user's own broker may make no group among root's, but uses those that root's broker of that user has left (docs/security.md, what stays): not
+ * there yet on a machine that has just started. Where it finds none all the same, it holds what it can without.
+ */
+static void leave_groups(uid_t uid)
+{
+    struct broker *b = broker_new();
+
+    if (!broker_belongs_to(b, uid))
+        return;
+    b->uid = 0; /* root starts it */
+    b->args[0] = "--user";
+    b->args[1] = support_text("%u", (unsigned)uid);
+    broker_up(b);
+    assert_int_equal(broker_down(b), 0);
+}
+
 static int group_up(void **state)
 {
-    struct host *h = host_new();
+    struct host *h;
 
+    if (geteuid() == 0 && way->uid != 0)
+        leave_groups(way->uid);
+    h = host_new();
     (void)state; /* stays NULL: a group's state would stand before a test's own */
     host = NULL;
     why_not = "this user cannot run the programs";
@@ -275,6 +309,7 @@ static int group_up(void **state)
     if (chmod(h->b->dir, 0711) != 0) /* at T2 a program's own directory has its path in there */
         support_fail("chmod: %s", strerror(errno));
     broker_up(h->b);
+    holds_pids = strcmp(way->tier, "T2") != 0 || broker_said(h->b, "event=cgroups", "kind=none") == 0;
     if (!tier_is_there()) {
         host = NULL;
         return 0;
