@@ -99,6 +99,47 @@ def what_is_pickled_and_what_is_loaded_are_two():
     same((_to_end(u), _to_end(t)), ([[1]], [[1]]))
 
 
+class _LetsRun:
+    """Whoever pickles one lets a tasklet run, and uses up what memory that gives back."""
+    tasklets = []
+
+    def __reduce__(self):
+        while self.tasklets:
+            self.tasklets.pop().run()
+            gc.collect()
+            self.junk = [bytearray(b"A" * n) for n in range(8, 600, 8)]
+        return str, ("as it was",)
+
+
+def one_that_goes_on_while_it_is_dumped_is_dumped_as_it_was():
+    def inner(x):
+        stackless.schedule_remove()
+        return x
+
+    def generates():
+        yield [str(n) * 40 for n in range(3)] + [inner(_LetsRun()), "generated"]
+
+    def outer():
+        words = [str(n) * 40 for n in range(3)]
+        _say([words[0] + "a", words[1] + "b", {"k": inner(_LetsRun())}, next(generates()), words])
+        return 1
+
+    def outermost():
+        _say(outer() + 1)
+    for turns in 1, 2:
+        t = _paused(outermost)
+        if turns == 2:
+            t.insert()
+            stackless.run()
+        _LetsRun.tasklets.append(t)
+        blob = pickle.dumps(t)
+        assert not t.paused or turns == 1
+        words = [str(n) * 40 for n in range(3)]
+        got = _to_end(pickle.loads(blob))
+        assert got[1:] == [2] and got[0][:2] == [words[0] + "a", words[1] + "b"] and got[0][4] == words, got
+        assert got[0][3][:3] == words and got[0][3][4] == "generated", got
+
+
 def objects_are_shared_as_they_were():
     box = []
 

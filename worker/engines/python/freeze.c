@@ -37,30 +37,42 @@ PyObject *py_not_ours(void)
 
 /* ---- frames, generators, tracebacks -------------------------------------------------------------------------------------------------- */
 
-int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth)
+/* All frames of a tasklet at once: what is pickled of them runs code, and they may go on meanwhile. */
+int py_dump_goes_on(struct py_dump *d, const struct py_frozen_frame *r)
 {
-    PyObject *place = Py_BuildValue("(ii)", at, depth);
-    int rc = place != NULL ? PyDict_SetItem(d->live, whose, place) : -1;
+    PyObject *whose = r->generator != NULL ? r->generator : (PyObject *)r->frame, *taken;
+    int rc;
 
+    if (r->generator != NULL)
+        taken = Py_BuildValue("(NO)", py_gen_running_state(r->generator, r->at, r->depth), py_or_none(py_gen_globals(r->generator)));
+    else
+        taken = py_frame_state(r->frame, r->at, r->depth);
+    rc = taken != NULL ? PyDict_SetItem(d->live, whose, taken) : -1;
     d->used = true;
-    Py_XDECREF(place);
+    Py_XDECREF(taken);
     return rc;
+}
+
+/* What was taken of it, n values, borrowed; NULL: it does not go on, or an error is set. Whoever looks for it finds the dict, and may spoil it. */
+static PyObject *taken_of(const struct py_dump *d, PyObject *whose, Py_ssize_t n)
+{
+    PyObject *taken = PyDict_GetItemWithError(d->live, whose);
+
+    if (taken != NULL && (!PyTuple_CheckExact(taken) || PyTuple_GET_SIZE(taken) != n))
+        return py_freeze_error("PicklingError", "%R is not as it was taken", whose);
+    return taken;
 }
 
 /* (py_frame_state(), globals that it uses, whether they are its locals too) */
 static PyObject *frame_state(struct py_dump *d, PyFrameObject *f, PyObject *globals, PyCodeObject *code)
 {
-    PyObject *place = PyDict_GetItemWithError(d->live, (PyObject *)f), *state, *used = NULL;
-    int at, depth;
+    PyObject *taken = taken_of(d, (PyObject *)f, PY_FRAME_STATE), *state, *used = NULL;
 
-    if (place == NULL && PyErr_Occurred())
+    if (taken == NULL && PyErr_Occurred())
         return NULL;
-    if (place == NULL)
-        state = py_frame_dead_state(f);
-    else
-        state = PyArg_ParseTuple(place, "ii", &at, &depth) ? py_frame_state(f, at, depth) : NULL;
+    state = taken != NULL ? Py_NewRef(taken) : py_frame_dead_state(f);
     if (state != NULL) /* one that does not go on uses none */
-        used = place != NULL ? py_dump_used_globals(d, globals, code) : Py_NewRef(Py_None);
+        used = taken != NULL ? py_dump_used_globals(d, globals, code) : Py_NewRef(Py_None);
     if (used != NULL && PyTuple_GET_ITEM(state, 4) == globals) /* code of a module: its variables are its globals */
         Py_SETREF(PyTuple_GET_ITEM(state, 4), py_dump_globals(d, globals));
     if (used == NULL || PyErr_Occurred()) {
@@ -90,20 +102,22 @@ static PyObject *reduce_frame(struct py_dump *d, PyObject *o)
     return result;
 }
 
-/* Of one that runs, and is in a tasklet's frames. */
-static PyObject *generator_state(struct py_dump *d, PyObject *o)
+/* One that runs, and is in a tasklet's frames, is as it was when that was met. Its globals are borrowed; NULL: it has ended. */
+static PyObject *generator_state(struct py_dump *d, PyObject *o, PyObject **ret_globals)
 {
-    PyObject *place = PyDict_GetItemWithError(d->live, o);
-    int at, depth;
+    PyObject *taken = taken_of(d, o, 2);
 
-    if (place == NULL)
+    if (taken == NULL) {
+        *ret_globals = py_gen_globals(o);
         return PyErr_Occurred() ? NULL : py_gen_state(o);
-    return PyArg_ParseTuple(place, "ii", &at, &depth) ? py_gen_running_state(o, at, depth) : NULL;
+    }
+    *ret_globals = PyDict_Check(PyTuple_GET_ITEM(taken, 1)) ? PyTuple_GET_ITEM(taken, 1) : NULL;
+    return Py_NewRef(PyTuple_GET_ITEM(taken, 0));
 }
 
 static PyObject *reduce_generator(struct py_dump *d, PyObject *o)
 {
-    PyObject *state = generator_state(d, o), *globals = py_gen_globals(o), *used, *arguments;
+    PyObject *globals, *state = generator_state(d, o, &globals), *used, *arguments;
     const PyGenObject *g = (PyGenObject *)o;
 
     d->used = true;

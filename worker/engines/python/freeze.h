@@ -23,7 +23,7 @@ struct py_dump {
     bool by_value;     /* functions of __main__ go with it */
     bool by_name;      /* one of them did not */
     PyObject *globals; /* {address of a dict: the object that stands for it} */
-    PyObject *live;    /* {frame: (instruction, depth)} of those that go on */
+    PyObject *live;    /* {frame: its state} and {generator: (its state, globals)}, of those that go on: as they were when their tasklet was met */
     PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
 };
 
@@ -44,8 +44,8 @@ PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyO
 PyObject *py_dump_globals(struct py_dump *d, PyObject *globals);
 /* Of globals that go with the dump, those that code uses: a dict; None: they do not go with it. */
 PyObject *py_dump_used_globals(struct py_dump *d, PyObject *globals, PyCodeObject *code);
-/* A frame, or a generator, goes on: so much of its stack is its own. */
-int py_dump_goes_on(struct py_dump *d, PyObject *whose, int at, int depth);
+/* A frame, or the generator whose it is, goes on: what it is pickled with is taken now. 0, or -1 with an error. */
+int py_dump_goes_on(struct py_dump *d, const struct py_frozen_frame *r);
 
 /* ---- tasklets and channels: freeze_task.c apart, freeze_thaw.c together ---- */
 

@@ -42,7 +42,9 @@ PyObject *py_frozen_run(struct py_frozen *z, PyObject *value);
  * prevents it. The caller frees it; its frames are t's own. */
 struct py_frozen *py_frames_of(py_tasklet *t);
 
-/* A frame's variables, and its stack below depth: (instruction, mask of those that are not there, those that are, f_locals or None). */
+enum { PY_FRAME_STATE = 5 };
+
+/* A frame's variables, and its stack below depth: (instruction, how many, mask of those that are there, those that are, f_locals or None). */
 PyObject *py_frame_state(PyFrameObject *f, int at, int depth);
 /* Of one that does not go on. */
 PyObject *py_frame_dead_state(PyFrameObject *f);

@@ -111,7 +111,7 @@ static int flags_of(const py_tasklet *t, const struct py_frozen *z)
            (z != NULL && z->returns_none ? TASKLET_RETURNS_NONE : 0) | (py_blocked(t) ? TASKLET_WAITS : 0);
 }
 
-/* (frame, how it was left, ...), innermost first; tells the dump how much of each frame goes with it. */
+/* (frame, how it was left, ...), innermost first; the dump takes each frame as it is. */
 static PyObject *frames_tuple(struct py_dump *d, const struct py_frozen *z)
 {
     PyObject *tuple = PyTuple_New(2 * z->n);
@@ -119,11 +119,9 @@ static PyObject *frames_tuple(struct py_dump *d, const struct py_frozen *z)
     for (int i = 0; tuple != NULL && i < z->n; i++) {
         const struct py_frozen_frame *r = &z->frames[i];
 
-        PyObject *whose = r->generator != NULL ? r->generator : (PyObject *)r->frame;
-
-        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef(whose));
+        PyTuple_SET_ITEM(tuple, 2 * i, Py_NewRef(r->generator != NULL ? r->generator : (PyObject *)r->frame));
         PyTuple_SET_ITEM(tuple, 2 * i + 1, PyLong_FromLong(r->left));
-        if (py_dump_goes_on(d, whose, r->at, r->depth) != 0)
+        if (py_dump_goes_on(d, r) != 0)
             Py_CLEAR(tuple);
     }
     return tuple;
