@@ -113,6 +113,22 @@ static const struct end ends[] = {
     { "the link cannot be closed or read by number through Python's own calls", "import os\nfor f in lambda: os.close(3), lambda: os.dup(3):\n    try: f()\n    except OSError: pass\n    else: raise SystemExit('done')", NULL, EXIT(0), "" },
     { "the handlers of our signals stay", LIBC "\nfor s in 31, 14, 26, 11, 15:\n    libc.signal(s, ctypes.c_void_p(1))\nimport os; os.fork()", NULL, POLICY, "clone(17|" },
 
+    /* how it ends is its own, whatever it does to what tells it */
+    { "an exit code that cannot be had is 1", "class X(SystemExit):\n    @property\n    def code(self): 1 / 0\nraise X", NULL, EXIT(1), "" },
+    { "nor is one that cannot be printed", "class X:\n    def __str__(self): 1 / 0\nraise SystemExit(X())", NULL, EXIT(1), "" },
+    { "one of a class of its own is a number all the same", "class N(int): __and__ = None\nraise SystemExit(N(7))", NULL, EXIT(7), "" },
+    { "sys.exit() in sys.excepthook is an end", "import sys\nsys.excepthook = lambda *e: sys.exit(5)\n1 / 0", NULL, EXIT(5), "" },
+    { "an error in sys.excepthook is printed with the first", "import sys\nsys.excepthook = lambda *e: [][0]\n1 / 0", NULL, FAILS, "IndexError: list index out of range\n\nOriginal exception was:\nTraceback (most recent call last):\n  File \"<string>\", line 3, in <module>\n" },
+    { "that there is none is said", "import sys\ndel sys.excepthook\n1 / 0", NULL, FAILS, "sys.excepthook is missing, printing exception and traceback\nTraceback" },
+    { "as many frames are printed as it says, the last ones", "import sys\nsys.tracebacklimit = 1\ndef f(): 1 / 0\nf()", NULL, FAILS, "Traceback (most recent call last):\n  File \"<string>\", line 3, in f\n" },
+    { "and a limit that is none is as good as none", "import sys\nsys.tracebacklimit = 'x'\n1 / 0", NULL, FAILS, "ZeroDivisionError: division by zero\n" },
+    { "streams that are no more do not fail it", "import sys\ndel sys.stdin, sys.stdout, sys.stderr, sys.argv", NULL, EXIT(0), "" },
+    { "nor do names that are none", "globals()[5] = 1", NULL, EXIT(0), "" },
+    { "nor does a __main__ that is no module", "import sys\nsys.modules['__main__'] = 5", NULL, EXIT(0), "" },
+    { "nor what threading has lost, which is told", "import threading\ndel threading._shutdown", NULL, EXIT(0), "AttributeError: module 'threading' has no attribute '_shutdown'" },
+    { "standard output that cannot be flushed is CPython's exit code", "import sys\nclass S:\n    def write(self, text): pass\n    def flush(self): raise OSError('full')\nsys.stdout = S()", NULL, EXIT(120), "OSError: full" },
+    { "a profile function that raises does not raise in what comes after it", "import sys\ndef t(*a): sys.setprofile(t); sys.settrace(t); 1 / 0\ntry: sys.setprofile(t); len('')\nexcept ZeroDivisionError: pass", NULL, EXIT(0), "" },
+
     /* crashes */
     { "a bad pointer is SIGSEGV", "import ctypes; ctypes.string_at(0)", NULL, SIGNAL(SIGSEGV), "signal 11" },
     { "abort() is SIGABRT", "import os; os.abort()", NULL, SIGNAL(SIGABRT), "it called abort()" },
@@ -132,6 +148,45 @@ static void it_ends_so(void **state)
         assert_string_equal(json_str(receipt_of(b, id), "cause"), e->cause);
     expect_has(p->err, e->err);
     expect_text(proc_expect(coop(b, "run", "-c", "print('next')"), 0)->out, "next\n");
+}
+
+/* What a receipt says of an exception, whatever that does when it is looked at. */
+static void a_receipt_names_what_a_script_has_raised(void **state)
+{
+    static const struct {
+        const char *code, *type, *message;
+    } all[] = {
+        {"raise Exception('a\\ud800b')",                                                                                  "Exception",         "a\\ud800b"                                      },
+        { "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E",                                        "E",                 "<exception str() failed>"                       },
+        { "class E(Exception): __traceback__ = 1\nraise E(2)",                                                            "E",                 "2"                                              },
+        { "class E(Exception): __module__ = 5\nraise E(2)",                                                               "<unknown>.E",       "2"                                              },
+        { "class E(Exception, metaclass=type('M', (type,), {'__getattribute__': lambda c, n: 1 / 0})): pass\nraise E(2)", "E",                 "2"                                              },
+        { "import traceback\ntraceback.format_exception = traceback.print_exception = None\n1 / 0",                       "ZeroDivisionError",
+         "division by zero"                                                                                                                                                                     },
+        { "import sys\ndel sys.stdout, sys.stderr\n1 / 0",                                                                "ZeroDivisionError", "division by zero"                               },
+        { "import builtins\nbuiltins.__dict__.clear()",                                                                   "NameError",         "what says how it ended was broken by the script"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct proc *p = proc_expect(coop(b, "run", "--json", "-c", all[i].code), COOP_EXIT_EXCEPTION);
+        json_t *r = json_line(&p->out, json_lines(&p->out) - 1);
+
+        assert_string_equal(json_str(r, "error.type"), all[i].type);
+        assert_string_equal(json_str(r, "error.message"), all[i].message);
+    }
+}
+
+static void a_cancel_while_threads_outlive_main_is_one(void **state)
+{
+    struct proc *p = coop_start(b, "run", "--limit", "threads=2", "-c",
+                                "import threading, time\ndef f():\n    print('up', flush=True)\n    while True: time.sleep(0.01)\n"
+                                "threading.Thread(target=f).start()");
+
+    (void)state;
+    proc_until(p, &p->out, "up\n");
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
 static void a_script_with_nul_bytes_is_refused_before_it_is_sent(void **state)
@@ -194,6 +249,8 @@ int main(void)
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(input_that_has_no_room_is_memory_that_ran_out),
         cmocka_unit_test(one_that_ignores_a_cancel_is_killed),
+        cmocka_unit_test(a_receipt_names_what_a_script_has_raised),
+        cmocka_unit_test(a_cancel_while_threads_outlive_main_is_one),
     };
     const struct py_jobs jobs = { "python, bad input", &b,         ends,   N_ENDS,
                                   sizeof(ends[0]),     it_ends_so, others, sizeof(others) / sizeof(others[0]) };

@@ -88,6 +88,17 @@ static PyObject *thread_ends(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+/* What traces the script does not trace, or break, what says how it ended. */
+static void trace_no_more(void)
+{
+    PyObject *type, *value, *traceback;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    PyEval_SetTrace(NULL, NULL);
+    PyEval_SetProfile(NULL, NULL);
+    PyErr_Restore(type, value, traceback);
+}
+
 /* exec(code, globals) with no frame above it, so that a script that looks up its stack sees itself alone. */
 static PyObject *execute_alone(PyObject *self, PyObject *args)
 {
@@ -100,6 +111,7 @@ static PyObject *execute_alone(PyObject *self, PyObject *args)
         return NULL;
     ts->cframe->current_frame = NULL;
     result = PyEval_EvalCode(code, globals, globals);
+    trace_no_more();
     ts->cframe->current_frame = above;
     return result;
 }
@@ -230,19 +242,24 @@ PyObject *python_job_modules(const Pb__JobSpec *spec)
     return dict;
 }
 
-/* lib/run.py says how it ended: (exit code, type, message, traceback), the last three None where nothing was raised. */
+static void by_exception(struct outcome *o)
+{
+    o->kind = python_job.cancelled ? PB__RESULT_KIND__RESULT_KIND_CANCELLED : PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
+}
+
+/* lib/run.py says how it ended: (exit code, type, message, traceback), the last three bytes, or None where nothing was raised. */
 static int take_ending(PyObject *ending, struct outcome *o)
 {
     const char *type, *message, *traceback;
-    Py_ssize_t message_len, traceback_len;
+    Py_ssize_t type_len, message_len, traceback_len;
 
-    if (!PyArg_ParseTuple(ending, "izz#z#", &o->exit_code, &type, &message, &message_len, &traceback, &traceback_len))
+    if (!PyArg_ParseTuple(ending, "iz#z#z#", &o->exit_code, &type, &type_len, &message, &message_len, &traceback, &traceback_len))
         return -1;
     o->kind = PB__RESULT_KIND__RESULT_KIND_EXIT;
     if (type == NULL)
         return 0;
-    o->kind = python_job.cancelled ? PB__RESULT_KIND__RESULT_KIND_CANCELLED : PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
-    outcome_text(o->type, sizeof(o->type), type, strlen(type));
+    by_exception(o);
+    outcome_text(o->type, sizeof(o->type), type, (size_t)type_len);
     outcome_text(o->message, sizeof(o->message), message, (size_t)message_len);
     outcome_text(o->traceback, sizeof(o->traceback), traceback, (size_t)traceback_len);
     return 0;
@@ -261,9 +278,22 @@ static PyObject *call_with_spec(const char *function, const Pb__JobSpec *spec)
     return result;
 }
 
+/* The exception that is set has kept lib/run.py from saying how it ended: there is no memory, or the script took what that needs away. */
+static void nothing_said(struct outcome *o)
+{
+    static const char no_memory[] = "no memory was left to say how it ended", broken[] = "what says how it ended was broken by the script";
+    bool memory = PyErr_ExceptionMatches(PyExc_MemoryError);
+    PyObject *kind = PyErr_Occurred();
+    const char *type = kind != NULL && PyType_Check(kind) ? ((PyTypeObject *)kind)->tp_name : "SystemError";
+
+    by_exception(o);
+    outcome_text(o->type, sizeof(o->type), type, strlen(type));
+    outcome_text(o->message, sizeof(o->message), memory ? no_memory : broken, memory ? sizeof(no_memory) - 1 : sizeof(broken) - 1);
+    PyErr_Clear();
+}
+
 static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct outcome *ret_o)
 {
-    static const char no_memory[] = "no memory was left to say how it ended";
     PyObject *ending;
 
     python_job.spec = spec;
@@ -272,10 +302,8 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)
         return;
-    PyErr_Clear();
-    ret_o->kind = PB__RESULT_KIND__RESULT_KIND_EXCEPTION;
-    outcome_text(ret_o->type, sizeof(ret_o->type), "MemoryError", strlen("MemoryError"));
-    outcome_text(ret_o->message, sizeof(ret_o->message), no_memory, sizeof(no_memory) - 1);
+    Py_XDECREF(ending);
+    nothing_said(ret_o);
 }
 
 static void python_run(const Pb__JobSpec *spec, struct outcome *ret_o)

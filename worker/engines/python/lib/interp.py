@@ -146,16 +146,16 @@ def find_prepare(names):
 
 
 def message_of(error):
-    try:
-        return str(error)[:4096]
-    except Exception:
-        return "<its message cannot be had>"
+    return run.attempt(lambda: str(error)[:4096], otherwise="<its message cannot be had>")
+
+
+def traceback_of(error, tb):
+    return "".join(traceback.format_exception(type(error), error, tb)).rstrip("\n")
 
 
 def report(error):
     """(type, message, traceback), texts."""
-    error.__traceback__ = run.own_part(error.__traceback__)
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip("\n")
+    text = run.attempt(traceback_of, error, run.cut_traceback(error), otherwise="")
     if len(text) > TRACEBACK_MOST:
         text = "[...]\n" + text[-TRACEBACK_MOST:].partition("\n")[2]
     return run.type_name(type(error)), message_of(error), text
@@ -163,16 +163,13 @@ def report(error):
 
 def flush():
     """What was printed is there before the value is."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, ValueError, OSError):
-            pass
+    for name in "stdout", "stderr":
+        run.attempt(run.flush_stream, name)
 
 
 def say(error):
     """Of an interpreter that does not begin: on standard error, too."""
-    run.print_exception(type(error), error, run.own_part(error.__traceback__))
+    run.print_exception(type(error), error, run.cut_traceback(error))
 
 
 def exit_code(error):

@@ -182,14 +182,27 @@ def new_main(name):
     return main
 
 
+def attempt(what, *args, otherwise=None):
+    """Of an ending, what the script may have changed or can make fail: then that part of what would be said is lost, and no more."""
+    try:
+        return what(*args)
+    except BaseException:
+        return otherwise
+
+
 def exit_code_of(error):
-    code = error.code
+    """As CPython has it: what has no code that can be had is told itself."""
+    code = attempt(getattr, error, "code", otherwise=error)
     if code is None:
         return 0
     if isinstance(code, int):
-        return code & 0xff
-    print(code, file=sys.stderr)
+        return int.__and__(code, 0xff)
+    attempt(say_code, code)
     return 1
+
+
+def say_code(code):
+    print(code, file=sys.stderr)
 
 
 def own_part(tb):
@@ -199,8 +212,24 @@ def own_part(tb):
     return tb
 
 
+TRACEBACK = BaseException.__dict__["__traceback__"]  # a class of the script's may have another
+
+
+def cut_traceback(error):
+    """Its own_part(), which it has from now on."""
+    tb = own_part(TRACEBACK.__get__(error))
+    TRACEBACK.__set__(error, tb)
+    return tb
+
+
+TYPE_QUALNAME, TYPE_MODULE = (type.__dict__[name] for name in ("__qualname__", "__module__"))  # so may a metaclass
+
+
 def type_name(kind):
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    name, module = TYPE_QUALNAME.__get__(kind), attempt(TYPE_MODULE.__get__, kind)
+    if not isinstance(module, str):
+        module = "<unknown>"
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
 NO_PATHS = "no path is there but files that were sent with the job, to be read: --file NAME. coop run --engine exec runs programs, which have files"
@@ -232,34 +261,70 @@ def add_hint(error):
         hint = hint_for(error)
         if hint is not None:
             error.add_note(hint)
-    except Exception:
+    except BaseException:
         pass  # what the script made of it
 
 
 def ending_of(error):
-    error.__traceback__ = own_part(error.__traceback__)
-    if isinstance(error, SystemExit):
+    """(exit code, type, message, traceback), the last three None: it was no error."""
+    tb = cut_traceback(error)
+    if issubclass(type(error), SystemExit):
         return exit_code_of(error), None, None, None
     add_hint(error)
-    sys.excepthook(type(error), error, error.__traceback__)
-    kind = type(error)
-    lines = traceback.format_exception(kind, error, error.__traceback__, limit=LAST_FRAMES)
-    return 1, type_name(kind), text_of(error), "".join(lines).rstrip("\n")
+    code = show(error, tb)
+    return (code, None, None, None) if code is not None else ending_as(error)
+
+
+def ending_as(error):
+    traceback = attempt(traceback_of, error, TRACEBACK.__get__(error), otherwise="")
+    return 1, as_bytes(type_name(type(error))), as_bytes(text_of(error)), as_bytes(traceback)
+
+
+def as_bytes(text):
+    return str.encode(text, "utf-8", "backslashreplace")
+
+
+def traceback_of(error, tb):
+    return "".join(traceback.format_exception(type(error), error, tb, limit=LAST_FRAMES)).rstrip("\n")
 
 
 LAST_FRAMES = -1000  # as many as CPython prints
 
 
 def text_of(error):
+    return attempt(str, error, otherwise="<exception str() failed>")
+
+
+def show(error, tb):
+    """By sys.excepthook, as CPython calls it. The exit code of a sys.exit() in there, or None."""
     try:
-        return str(error)
-    except Exception:
-        return "<exception str() failed>"
+        sys.excepthook(type(error), error, tb)
+    except SystemExit as left:
+        return exit_code_of(left)
+    except BaseException as broken:
+        attempt(print_both, error, tb, broken)
+    return None
+
+
+def print_both(error, tb, broken):
+    if hasattr(sys, "excepthook"):
+        print("Error in sys.excepthook:", file=sys.stderr)
+        print_exception(type(broken), broken, cut_traceback(broken))
+        print("\nOriginal exception was:", file=sys.stderr)
+    else:
+        print("sys.excepthook is missing, printing exception and traceback", file=sys.stderr)
+    print_exception(type(error), error, tb)
 
 
 def print_exception(kind, error, tb):
-    sys.stdout.flush()
-    traceback.print_exception(kind, error, tb, limit=getattr(sys, "tracebacklimit", LAST_FRAMES))
+    attempt(flush_stream, "stdout")
+    if getattr(sys, "stderr", None) is not None:
+        traceback.print_exception(kind, error, tb, limit=lines_printed())
+
+
+def lines_printed():
+    limit = getattr(sys, "tracebacklimit", None)
+    return -max(limit, 0) if isinstance(limit, int) else LAST_FRAMES
 
 
 def print_thread_exception(args):
@@ -278,25 +343,53 @@ def print_unraisable(u):
 
 
 def finish():
+    """Each part in any case, what one raises is told. (what has ended the wait for threads, what keeps standard output from taking all)"""
+    waited = told(wait_for_threads)
+    told(run_atexit)
+    lost = flush_streams()
+    told(drop_main)
+    return waited, lost or flush_streams()
+
+
+def told(part, *args):
+    """What it raises, or None."""
+    try:
+        part(*args)
+    except BaseException as error:
+        attempt(tell, error, part.__name__)
+        return error
+    return None
+
+
+def tell(error, part):
+    sys.unraisablehook(types.SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=cut_traceback(error),
+                                             err_msg="Exception ignored at the end, in", object=part))
+
+
+def wait_for_threads():
     threading._shutdown()
+
+
+def run_atexit():
     atexit._run_exitfuncs()
-    flush_streams()
-    drop_main()
-    flush_streams()
 
 
 def flush_streams():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, ValueError):
-            pass
+    attempt(flush_stream, "stderr")
+    return told(flush_stream, "stdout")
+
+
+def flush_stream(name):
+    try:
+        getattr(sys, name).flush()
+    except (AttributeError, ValueError):
+        pass  # there is none, or it is closed
 
 
 def drop_main():
     """What the script made goes, in its order, so that finalizers run; the process's end does the rest."""
-    names = sys.modules["__main__"].__dict__ if "__main__" in sys.modules else {}
-    for name in [name for name in names if not (name.startswith("__") and name.endswith("__"))]:
+    names = getattr(sys.modules.get("__main__"), "__dict__", {})
+    for name in [name for name in names if type(name) is not str or not (name.startswith("__") and name.endswith("__"))]:
         names[name] = None
 
 
@@ -340,9 +433,16 @@ def execute(main, source, name):
     return 0, None, None, None
 
 
+OUTPUT_IS_LOST = 120  # as CPython has it
+
+
 def run(source, name, args, env, modules):
     ending = execute(begin(source, name, args, env, modules), source, name)
-    finish()
+    waited, lost = finish()
+    if ending[1] is None and isinstance(waited, KeyboardInterrupt):
+        return ending_as(waited)  # a cancel, while threads went on
+    if ending[1] is None and lost is not None:
+        return OUTPUT_IS_LOST, None, None, None
     return ending
 
 
