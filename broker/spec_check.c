@@ -200,11 +200,14 @@ static int check_terminal(const Pb__TtySize *t, char why[SPEC_WHY])
     return -EINVAL;
 }
 
-/* The capability `packages` is had by another engine, whose zygote has them in memory: that one's jobs are found by nothing else. */
+/* The capability `packages` is had by another engine, whose zygote has them in memory: that one's jobs are found by nothing else. A template
+ * has its engine already, and what it was given when it was built. */
 static int choose_packages(Pb__JobSpec *s, char why[SPEC_WHY])
 {
     bool wants = job_has_cap(s, "packages");
 
+    if (s->template_[0] != '\0')
+        return 0;
     for (int i = 0; i < ENGINE_COUNT; i++) {
         const char *other = engine_table[i].instead_of;
 

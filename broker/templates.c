@@ -12,6 +12,7 @@
 #include "broker/spec_check.h"
 #include "broker/store.h"
 #include "frame.h"
+#include "job_caps.h"
 #include "log.h"
 #include "units.h"
 
@@ -197,6 +198,19 @@ static int check_limits(const struct template *t, Pb__Limits *l, struct call_why
     return 0;
 }
 
+/* Named or not, it is the template's; of one that has `packages` its children have them, whether they ask or not. */
+static int check_engine(const struct template *t, const Pb__JobSpec *s, struct call_why *why)
+{
+    const struct engine_row *e = t->crew.engine;
+
+    if (s->engine[0] != '\0' && strcmp(s->engine, e->name) != 0 && (e->instead_of == NULL || strcmp(s->engine, e->instead_of) != 0))
+        return call_refuse(why, CE(BAD_REQUEST), "the template %s is one of the engine '%s'", t->full, e->name);
+    if (job_has_cap(s, "packages") && e->instead_of == NULL)
+        return call_refuse(why, CE(BAD_REQUEST), "the template %s was built without --cap packages, which is for its build to say",
+                           t->full);
+    return 0;
+}
+
 /* What is set in the spec is the template's: it outlives the request. */
 int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, struct call_why *why)
 {
@@ -209,8 +223,8 @@ int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, stru
     t = templates_find(b, tenant, spec->template_);
     if (t == NULL || !t->stored || t->removed)
         return call_refuse(why, CE(NOT_FOUND), "there is no template '%.64s'", spec->template_);
-    if (spec->engine[0] != '\0' && strcmp(spec->engine, t->crew.engine->name) != 0)
-        return call_refuse(why, CE(BAD_REQUEST), "the template %s is one of the engine '%s'", t->full, t->crew.engine->name);
+    if (check_engine(t, spec, why) != 0)
+        return -1;
     spec->template_ = t->full;
     spec->engine = (char *)t->crew.engine->name;
     return spec->limits != NULL ? check_limits(t, spec->limits, why) : 0;

@@ -66,7 +66,7 @@ static void print_row(const struct command *c, const Pb__TemplateStatus *t)
         printf("%s\n", label);
         return;
     }
-    printf("%-24s %-7s %-9s %8s %6u %9" PRIu64 "  %-5s %s\n", label, text_safe_str(engine, sizeof(engine), t->engine),
+    printf("%-24s %-15s %-9s %8s %6u %9" PRIu64 "  %-5s %s\n", label, text_safe_str(engine, sizeof(engine), t->engine),
            text_safe_str(state, sizeof(state), t->state), units_format_size(t->mem_bytes, size), t->alive, t->forks,
            human_age(t->created_us, age), text_safe_str(name, sizeof(name), t->why));
     if (t->quarantine_us > 0)
@@ -78,7 +78,7 @@ static void print_list(const struct command *c, const void *body)
     const Pb__TemplateStatusList *l = body;
 
     if (!c->opt.quiet)
-        printf("%-24s %-7s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
+        printf("%-24s %-15s %-9s %8s %6s %9s  %-5s %s\n", "TEMPLATE", "ENGINE", "STATE", "MEMORY", "ALIVE", "FORKS", "AGE", "WHY");
     for (size_t i = 0; i < l->n_templates; i++)
         print_row(c, l->templates[i]);
 }

@@ -266,12 +266,16 @@ int job_cap_check(const char *text, char why[JOB_CAPS_WHY])
 
 /* ---- all of a spec ------------------------------------------------------------------------------------------------------------------ */
 
+/* One that is not known as yet is a template's, which the broker has: it asks again. */
 static int check_engine(const char *engine, const struct job_cap *cap, char why[JOB_CAPS_WHY])
 {
-    const struct engine_row *e = &engine_table[engine_find(engine)];
+    const struct engine_row *e;
+    bool its_own;
 
-    bool its_own = cap->engine == NULL || strcmp(cap->engine, e->instead_of != NULL ? e->instead_of : e->name) == 0;
-
+    if (engine_find(engine) < 0)
+        return 0;
+    e = &engine_table[engine_find(engine)];
+    its_own = cap->engine == NULL || strcmp(cap->engine, e->instead_of != NULL ? e->instead_of : e->name) == 0;
     if (e->runs_programs == cap->for_programs && its_own)
         return 0;
     return refuse(why, "the engine '%s' cannot have the capability '%s': %s", e->name, cap->name, cap->not_theirs);

@@ -361,6 +361,38 @@ static void the_capability_is_pythons_alone(void **state)
                "--engine python --cap packages");
 }
 
+/* Who begins as a copy of it names neither the engine nor the capability again, and may. */
+static void what_a_template_has_of_debians_packages_its_children_have(void **state)
+{
+    const char *use = script(b, "use.py", "print(table.sum(), numpy.__name__)");
+
+    (void)state;
+    if (access("/usr/lib/python3/dist-packages/numpy/__init__.py", R_OK) != 0)
+        skip();
+    (void)proc_expect(coop(b, "template", "build", "tables", "--cap", "packages", "--run",
+                           script(b, "init.py", "import numpy\ntable = numpy.arange(4)\ndef total(): return int(table.sum())\n")),
+                      0);
+    expect_text(proc_expect(coop(b, "run", "--template", "tables", use), 0)->out, "6 numpy\n");
+    expect_text(proc_expect(coop(b, "run", "--cap", "packages", "--template", "tables", use), 0)->out, "6 numpy\n");
+    expect_text(proc_expect(coop(b, "call", "--template", "tables", "total"), 0)->out, "6\n");
+    expect_text(proc_expect(coop(b, "call", "--cap", "packages", "--template", "tables", "total"), 0)->out, "6\n");
+    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=1", "--cap", "template=tables", "-c",
+                                 "from coop import interpreters\nprint(interpreters.create(template='tables').call('total'))"),
+                            0)
+                    ->out,
+                "6\n");
+    expect_has(proc_expect(coop(b, "run", "--template", "tables", script(b, "a.lua", "print(1)")), COOP_EXIT_USAGE)->err,
+               "is one of the engine 'python-packages'");
+}
+
+static void a_template_without_debians_packages_gives_none(void **state)
+{
+    (void)state;
+    (void)proc_expect(coop(b, "template", "build", "bare", "--engine", "python", "-m", "json"), 0);
+    expect_has(proc_expect(coop(b, "run", "--cap", "packages", "--template", "bare", "-c", "print(1)"), COOP_EXIT_USAGE)->err,
+               "the template bare@1 was built without --cap packages");
+}
+
 /* ---- templates ------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_template_has_its_modules_and_its_names(void **state)
@@ -428,6 +460,8 @@ int main(void)
         cmocka_unit_test(signal_pause_waits_for_it),
         cmocka_unit_test(numpy_works_by_capability_and_is_named_without),
         cmocka_unit_test(the_capability_is_pythons_alone),
+        cmocka_unit_test(what_a_template_has_of_debians_packages_its_children_have),
+        cmocka_unit_test(a_template_without_debians_packages_gives_none),
         cmocka_unit_test(a_template_has_its_modules_and_its_names),
         cmocka_unit_test(a_template_leaves_no_tasklet),
         cmocka_unit_test(a_template_that_fails_says_why),

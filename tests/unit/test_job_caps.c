@@ -146,6 +146,19 @@ static void every_row_has_help_and_a_reason_and_is_listed(void **state)
     }
 }
 
+/* A job of a template may leave it to that; what the caps mean is judged when it is known. */
+static void an_engine_that_is_not_said_yet_is_no_reason_to_refuse_one(void **state)
+{
+    static const char *const all[] = { "packages", "queues", "net=loopback", NULL };
+    char why[JOB_CAPS_WHY];
+    struct job_caps c;
+
+    (void)state;
+    assert_int_equal(read_caps("", all, &c, why), 0);
+    assert_true(c.packages);
+    job_caps_finish(&c);
+}
+
 static void the_meaning_is_kept(void **state)
 {
     struct job_caps c;
@@ -355,6 +368,7 @@ int main(void)
         cmocka_unit_test(one_is_refused_in_words_that_say_what_is_wrong),
         cmocka_unit_test(a_long_one_is_told_by_its_beginning),
         cmocka_unit_test(every_row_has_help_and_a_reason_and_is_listed),
+        cmocka_unit_test(an_engine_that_is_not_said_yet_is_no_reason_to_refuse_one),
         cmocka_unit_test(the_meaning_is_kept),
         cmocka_unit_test(none_is_asked_for_twice_and_each_is_for_its_engine),
         cmocka_unit_test(there_is_a_bound_on_how_many),
