@@ -132,6 +132,17 @@ static int split_module(struct spec *s, const char *text, const char **ret_path,
     return 0;
 }
 
+/* Data is whatever it is; a module is refused early, by its name. */
+static int check_module(const struct spec *s, const char *path, const char *name, const ProtobufCBinaryData *b, struct coop_error *why)
+{
+    const struct engine_row *e = &engine_table[engine_find(s->pb.engine)];
+    const char *dot = strrchr(name, '.');
+
+    if (e->opens_modules && (dot == NULL || strcmp(dot, engine_table[ENGINE_PYTHON].ending) != 0))
+        return 0;
+    return program_check_text("module", path, b, why);
+}
+
 static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *total, struct coop_error *why)
 {
     const char *path = NULL, *name = NULL;
@@ -145,7 +156,7 @@ static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *t
     if (rc == 0)
         rc = spec_read(s, &want, &m->source, NULL, why);
     if (rc == 0)
-        rc = program_check_text("module", path, &m->source, why);
+        rc = check_module(s, path, name, &m->source, why);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < s->pb.n_modules; i++)

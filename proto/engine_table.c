@@ -13,7 +13,7 @@
 /* clang-format off */
 /* The second has Debian's packages in memory too (dist-packages): a zygote of its own, so that nobody else pays for them. */
 #define PYTHON_JOBS \
-    .is_text = true, .may_be_empty = true, .has_modules = true, .on_demand = true, .seed = "PYTHONHASHSEED", .may_exit = true, \
+    .is_text = true, .may_be_empty = true, .has_modules = true, .opens_modules = true, .on_demand = true, .seed = "PYTHONHASHSEED", .may_exit = true, \
     .has_templates = true, .names_errors = true, \
     .threads_max = 64, .spares_max = UINT_MAX, .refill_us = 3000
 const struct engine_row engine_table[ENGINE_COUNT] = {

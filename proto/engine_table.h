@@ -20,6 +20,7 @@ struct engine_row {
     bool is_text;            /* sources have no NUL bytes */
     bool may_be_empty;       /* a source of no bytes is one that does nothing */
     bool has_modules;        /* jobs may bring some */
+    bool opens_modules;      /* as files, too: what is no source of its own may be any bytes */
     unsigned threads_max;    /* of the operating system, in a job */
     unsigned spares_max;     /* idle workers kept, at most; --pool may say fewer */
     unsigned refill_us;      /* until a spare that was used is replaced: longer than a small job takes, which would pay for it */

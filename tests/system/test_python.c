@@ -203,6 +203,19 @@ static void files_that_were_sent_can_be_opened(void **state)
                 "all\n");
 }
 
+/* A pickle, a picture, an archive: what is no module may be any bytes. A module is text, which is said before it is sent. */
+static void a_file_that_was_sent_may_be_any_bytes(void **state)
+{
+    char *data = support_put(b->dir, "any.bin", "a\0b\xff", 4), *module = support_put(b->dir, "any.py", "a\0b", 3);
+
+    (void)state;
+    expect_text(proc_expect(coop(b, "run", "--file", data, "-c", "print(open('any.bin', 'rb').read())"), 0)->out, "b'a\\x00b\\xff'\n");
+    expect_has(proc_expect(coop(b, "run", "--file", module, "-c", "print(1)"), COOP_EXIT_USAGE)->err,
+               "any.py is not text: it has NUL bytes");
+    expect_has(proc_expect(coop(b, "run", "--file", data, script(b, "any.lua", "print(1)")), COOP_EXIT_USAGE)->err,
+               "any.bin is not text: it has NUL bytes");
+}
+
 /* A child reads those of its template and its own, which come first. */
 static void files_of_a_template_are_its_childrens(void **state)
 {
@@ -449,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_module_runs_as_a_script),
         cmocka_unit_test(modules_and_packages_that_were_sent_come_first),
         cmocka_unit_test(files_that_were_sent_can_be_opened),
+        cmocka_unit_test(a_file_that_was_sent_may_be_any_bytes),
         cmocka_unit_test(files_of_a_template_are_its_childrens),
         cmocka_unit_test(variables_reach_it),
         cmocka_unit_test(standard_input_is_text_and_bytes),
