@@ -539,6 +539,35 @@ class _Reads:
             self.seen.append(e)
 
 
+def loads_under_way_in_very_many_tasklets_are_each_their_own():
+    """Those that began first end first: whoever walked past all of them at each step would be at it for long."""
+    import _coop_freeze
+    done, data = [], pickle.dumps([lambda: 1, _Stays(), lambda: 2])
+    for _ in range(100):
+        for _ in range(100):
+            stackless.tasklet(lambda: done.append(pickle.loads(data)))()
+        stackless.run()
+    same((len(done), len(_Stays.waiting)), (0, 10000))
+    raises(pickle.UnpicklingError, None, _coop_freeze.cell)
+    for t in _Stays.waiting:
+        t.insert()
+    del _Stays.waiting[:]
+    stackless.run()
+    same({(a(), b()) for a, _, b in done}, {(1, 2)})
+    same(len(done), 10000)
+
+
+class _Stays:
+    waiting = []
+
+    def __getstate__(self):
+        return 1
+
+    def __setstate__(self, state):
+        _Stays.waiting.append(stackless.current)
+        stackless.schedule_remove()
+
+
 # ---- what is half made -----------------------------------------------------------------------------------------------------------------
 
 class _Looks:

@@ -1,36 +1,37 @@
 /*
  * freeze_open.c - see freeze.h: which loads are under way, and whether what makes execution state works in them.
  *
- * Whose:  tasklets may switch in the middle of a load, and hibernate there; so each load is a node of its own, of the tasklet that called it.
+ * Whose:  tasklets may switch in the middle of a load, and hibernate there; so each load is a node of its own, and hangs on the tasklet that called it,
+ *         the innermost first. Those of a thread's main hang on the thread, which may have no tasklets yet.
  * Closed: inside of one that was checked somebody may load bytes that nobody has sealed, a __setstate__ for one. So each load of _pickle's own is a
  *         node too, that is not open, for as long as it takes.
  */
 #include "worker/engines/python/freeze.h"
 
-struct load {
-    const PyThreadState *ts; /* whose */
-    PyObject *channels;      /* [channel, those who wait, ...]; NULL: it is closed */
+#include <assert.h>
+
+struct py_load {
+    PyObject *channels; /* [channel, those who wait, ...]; NULL: it is closed */
     PyObject *tasklets;
-    struct load *next;
+    struct py_load *outer; /* in the same tasklet */
 };
 
-static struct load *loads; /* the newest first */
+static __thread struct py_load *of_main;
 
 /* lib/freeze.py's, as it was before there was a tenant. */
 static PyObject *unseal;
 
-static struct load *mine(void)
+/* Of whoever runs: the innermost. */
+static struct py_load **mine(void)
 {
-    struct load *l = loads;
+    py_tasklet *t = py_thread != NULL ? py_current() : NULL;
 
-    while (l != NULL && l->ts != py_state_current())
-        l = l->next;
-    return l;
+    return t != NULL && t != py_thread->main ? &t->load : &of_main;
 }
 
 static bool is_open(void)
 {
-    const struct load *l = mine();
+    const struct py_load *l = *mine();
 
     return l != NULL && l->channels != NULL;
 }
@@ -45,38 +46,37 @@ bool py_load_is_open(const char *what)
 
 int py_load_settles(PyObject *channel, PyObject *waiting)
 {
-    struct load *l = mine();
+    struct py_load *l = *mine();
 
     return PyList_Append(l->channels, channel) == 0 ? PyList_Append(l->channels, waiting) : -1;
 }
 
 int py_load_checks(PyObject *tasklet)
 {
-    return PyList_Append(mine()->tasklets, tasklet);
+    return PyList_Append((*mine())->tasklets, tasklet);
 }
 
-static void end_load(struct load *l)
+/* It is whoever runs' innermost: what it has called has ended. */
+static void end_load(struct py_load *l)
 {
-    struct load **at = &loads;
+    struct py_load **at = mine();
 
-    while (*at != l)
-        at = &(*at)->next;
-    *at = l->next;
+    assert(*at == l);
+    *at = l->outer;
     Py_XDECREF(l->channels);
     Py_XDECREF(l->tasklets);
     PyMem_Free(l);
 }
 
 /* NULL with an error. */
-static struct load *begin_load(bool open)
+static struct py_load *begin_load(bool open)
 {
-    struct load *l = PyMem_Calloc(1, sizeof(*l));
+    struct py_load *l = PyMem_Calloc(1, sizeof(*l)), **at = mine();
 
     if (l == NULL)
-        return (struct load *)PyErr_NoMemory();
-    l->ts = py_state_current();
-    l->next = loads;
-    loads = l;
+        return (struct py_load *)PyErr_NoMemory();
+    l->outer = *at;
+    *at = l;
     if (!open || ((l->channels = PyList_New(0)) != NULL && (l->tasklets = PyList_New(0)) != NULL))
         return l;
     end_load(l);
@@ -90,16 +90,16 @@ static _PyCFunctionFastWithKeywords own_loads, own_load;
 static PyCFunction own_unpickler_load;
 
 /* Whether a load that is open is to be closed for this one. */
-static bool closes(struct load **ret)
+static bool closes(struct py_load **ret)
 {
     *ret = NULL;
-    if (loads == NULL || !is_open())
+    if (!is_open())
         return true;
     *ret = begin_load(false);
     return *ret != NULL;
 }
 
-static PyObject *ended(struct load *l, PyObject *result)
+static PyObject *ended(struct py_load *l, PyObject *result)
 {
     if (l != NULL)
         end_load(l);
@@ -108,21 +108,21 @@ static PyObject *ended(struct load *l, PyObject *result)
 
 static PyObject *closed_loads(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
-    struct load *l;
+    struct py_load *l;
 
     return closes(&l) ? ended(l, own_loads(self, args, n, names)) : NULL;
 }
 
 static PyObject *closed_load(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
-    struct load *l;
+    struct py_load *l;
 
     return closes(&l) ? ended(l, own_load(self, args, n, names)) : NULL;
 }
 
 static PyObject *closed_unpickler_load(PyObject *self, PyObject *none)
 {
-    struct load *l;
+    struct py_load *l;
 
     return closes(&l) ? ended(l, own_unpickler_load(self, none)) : NULL;
 }
@@ -193,7 +193,7 @@ static int wait_again(PyObject *channel, PyObject *waiting)
 }
 
 /* All of it or nothing: those that wait already are thrown out. */
-static void throw_out(const struct load *l)
+static void throw_out(const struct py_load *l)
 {
     PyObject *type, *value, *traceback;
 
@@ -209,7 +209,7 @@ static void throw_out(const struct load *l)
     PyErr_Restore(type, value, traceback);
 }
 
-static int settle(const struct load *l)
+static int settle(const struct py_load *l)
 {
     int rc = 0;
 
@@ -225,7 +225,7 @@ static int settle(const struct load *l)
 /* pickle: what unseal() has given. */
 static PyObject *load_checked(PyObject *pickle)
 {
-    struct load *l = begin_load(true);
+    struct py_load *l = begin_load(true);
     PyObject *result;
 
     if (l == NULL)

@@ -21,6 +21,7 @@
 
 struct slp_chan;
 struct py_frozen;
+struct py_load;
 struct py_thread;
 
 typedef struct py_tasklet {
@@ -36,6 +37,7 @@ typedef struct py_tasklet {
     struct py_thread *thread;     /* NULL: that has ended */
     struct slp_chan *chan;        /* that it waits for */
     struct py_frozen *frozen;     /* it stood in them when it was pickled: freeze_frame.h; NULL: it begins with its function */
+    struct py_load *load;         /* the innermost that is under way in it: freeze_open.c */
     PyObject *called;             /* its function, while that runs; borrowed */
     struct py_tasklet *watched;   /* the watchdog that is further out, while it is one itself; borrowed */
     struct py_tasklet *post_next; /* in its thread's inbox */
