@@ -363,6 +363,91 @@ def picklers_with_persistent_ids_and_tables_of_their_own_seal_each_alone():
     same(list(pickle.loads(file.getvalue())), [0, 1])
 
 
+def the_picklers_in_python_take_what_those_in_c_take():
+    """Each such object is sealed alone; what is loaded by one was dumped by any."""
+    g, f, objects = _numbers(3), lambda: 7, [_numbers.__code__, types.CellType(1), sys, {"a": 1}.keys(), sys._getframe(), stackless.channel(), types.GeneratorType]
+    next(g)
+    for protocol in PROTOCOLS:
+        for dumps in pickle.dumps, pickle._dumps, _by_class(pickle.Pickler), _by_class(pickle._Pickler):
+            for loads in pickle.loads, pickle._loads, lambda b: pickle._load(io.BytesIO(b)):
+                a, b, h = loads(dumps([g, g, f], protocol))
+                same((a is b, list(a), h()), (True, [1, 2], 7))
+            same([type(o) for o in pickle._loads(dumps(objects, protocol))], [type(o) for o in objects])
+
+
+def _by_class(kind):
+    def dumps(o, protocol):
+        file = io.BytesIO()
+        type("Mine", (kind,), {})(file, protocol).dump(o)
+        return file.getvalue()
+    return dumps
+
+
+def files_shelves_and_the_pickler_of_multiprocessing_take_them():
+    import shelve
+    from multiprocessing.reduction import ForkingPickler
+    g = _numbers(3)
+    next(g)
+    for dump, load in (pickle.dump, pickle.load), (pickle._dump, pickle._load):
+        file = io.BytesIO()
+        for i in range(2):
+            dump([g, i], file, 5)
+        file.seek(0)
+        same([(list(a), i) for a, i in (load(file), load(file))], [([1, 2], 0), ([1, 2], 1)])
+    shelf = shelve.Shelf({})
+    shelf["g"] = g
+    same(list(shelf["g"]), [1, 2])
+    same(list(pickle.loads(ForkingPickler.dumps(g))), [1, 2])
+
+
+def buffers_of_what_is_sealed_are_in_the_blob():
+    buffers = []
+    data = pickle.dumps([pickle.PickleBuffer(bytearray(b"abc")), lambda: 3], 5, buffer_callback=buffers.append)
+    for again in pickle.loads(data), pickle.loads(data, buffers=buffers), pickle._loads(data, buffers=buffers):
+        same((bytes(again[0]), again[1]()), (b"abc", 3))
+
+
+def a_reducer_that_somebody_has_registered_is_asked_by_all():
+    kept = dict(copyreg.dispatch_table)
+    g = _numbers(3)
+    next(g)
+    t = stackless.tasklet(_iterates)(g)
+    stackless.run()
+    try:
+        copyreg.pickle(types.CodeType, lambda code: (str, (code.co_name,)))
+        copyreg.pickle(types.GeneratorType, lambda g: (iter, ([7],)))
+        for dumps in pickle.dumps, pickle._dumps, lambda o: _by_class(pickle.Pickler)(o, 4):
+            code, it, f = pickle.loads(dumps([_numbers.__code__, g, json.dumps]))
+            same((code, list(it), f), ("_numbers", [7], json.dumps))
+        same(list(copy.copy(g)), [7])
+        raises(pickle.UnpicklingError, None, _again, t)
+        copyreg.pickle(types.GeneratorType, lambda g: (_numbers, (3,)))
+        raises(pickle.UnpicklingError, None, _again, t)
+    finally:
+        copyreg.dispatch_table.clear()
+        copyreg.dispatch_table.update(kept)
+    same(list(_again(g)), [1, 2])
+    t.kill()
+
+
+def _iterates(g):
+    for x in _waits_in():
+        pass
+
+
+def _waits_in():
+    stackless.schedule_remove()
+    yield 1
+
+
+def an_unpickler_that_picks_what_it_finds_says_whether_it_takes_blobs():
+    for kind in pickle.Unpickler, pickle._Unpickler:
+        class Picky(kind):
+            def find_class(self, module, name):
+                raise pickle.UnpicklingError(f"no {module}.{name}")
+        raises(pickle.UnpicklingError, "no _coop_freeze._open", Picky(io.BytesIO(pickle.dumps(lambda: 1))).load)
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------------------------
 
 def _blob():
@@ -518,7 +603,8 @@ def bytes_that_nobody_sealed_are_refused_within_a_load_too():
             return _coop_freeze.code, (code,)
     inner = _coop_freeze._plain_dumps(Code(), 4)
     ways = [pickle.loads, _pickle.loads, _coop_freeze._plain_loads, lambda b: pickle.load(io.BytesIO(b)), lambda b: pickle.Unpickler(io.BytesIO(b)).load(),
-            lambda b: type("U", (pickle.Unpickler,), {})(io.BytesIO(b)).load()]
+            lambda b: type("U", (pickle.Unpickler,), {})(io.BytesIO(b)).load(),
+            pickle._loads, lambda b: pickle._load(io.BytesIO(b)), lambda b: type("U", (pickle._Unpickler,), {})(io.BytesIO(b)).load()]
     for way in ways:
         _Reads.seen, _Reads.way = [], way
         o, again, f = pickle.loads(pickle.dumps([_Reads(inner), _Reads(pickle.dumps(lambda: 5)), lambda: 7]))

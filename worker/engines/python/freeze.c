@@ -6,6 +6,7 @@
 LIB_FILE(freeze);
 
 static PyObject *module;
+static PyObject *usual_reducers, *copyreg_table; /* lib/freeze.py's, {type: function}, and copyreg's, that has these until somebody sets others */
 static PyTypeObject dump_type;
 
 /* ---- what reducers return ---------------------------------------------------------------------------------------------------------- */
@@ -267,10 +268,21 @@ static bool reduces_itself(PyTypeObject *type, PyTypeObject *base)
     return yes;
 }
 
+/* copyreg.pickle() of somebody else for this type: he has a way of his own. Of functions and types pickle asks nobody. */
+static bool is_others(PyTypeObject *type)
+{
+    PyObject *usual = PyDict_GetItemWithError(usual_reducers, (PyObject *)type),
+             *its = usual != NULL ? PyDict_GetItemWithError(copyreg_table, (PyObject *)type) : NULL;
+
+    return its != NULL && its != usual;
+}
+
 static PyObject *reduce(struct py_dump *d, PyObject *o)
 {
     PyTypeObject *type = Py_TYPE(o);
 
+    if (is_others(type))
+        return py_not_ours();
     for (size_t i = 0; i < sizeof(reducers) / sizeof(reducers[0]); i++)
         if (reducers[i].type == type)
             return reducers[i].reduce(d, o);
@@ -352,12 +364,14 @@ PyObject *py_reduce_alone(PyObject *self, PyObject *protocol)
     return result;
 }
 
-/* Of a pickler that is not ours: functions that it would not find by name. */
+/* Of a pickler that is not ours: functions and types that it would not find by name. */
 static PyObject *nested(PyObject *self, PyObject *o)
 {
     const PyFunctionObject *f = (PyFunctionObject *)o;
 
     (void)self;
+    if (PyType_CheckExact(o))
+        return reduce_type(NULL, o);
     if (!PyFunction_Check(o) ||
         (f->func_module != NULL && PyUnicode_Check(f->func_module) && py_is_found(o, f->func_module, f->func_qualname)))
         return py_not_ours();
@@ -385,7 +399,9 @@ static int run_lib(PyObject *m)
         done = PyEval_EvalCode(code, dict, dict);
     Py_XDECREF(code);
     Py_XDECREF(done);
-    return done != NULL ? py_load_ready(dict) : -1;
+    Py_XSETREF(usual_reducers, Py_XNewRef(PyDict_GetItemString(dict, "_REDUCERS")));
+    Py_XSETREF(copyreg_table, Py_XNewRef(PyDict_GetItemString(dict, "_TABLE")));
+    return done != NULL && usual_reducers != NULL && copyreg_table != NULL ? py_load_ready(dict) : -1;
 }
 
 PyObject *py_freeze_module(void)

@@ -71,6 +71,8 @@ bool py_is_restorable(py_tasklet *t);
 int py_load_ready(PyObject *lib);
 /* load(blob): whoever calls it, and a pickle can, says neither who checks nor who loads. */
 PyObject *py_load(PyObject *self, PyObject *const *args, Py_ssize_t n);
+/* closed(f, argument): bytes that f loads make no execution state unless they are sealed themselves. */
+PyObject *py_load_closed(PyObject *self, PyObject *const *args, Py_ssize_t n);
 /* A blob that was checked is being loaded, by this tasklet, and within it no bytes that were not; else UnpicklingError that says so, and false. */
 bool py_load_is_open(const char *what);
 /* At its end o, a channel, gets those who wait for it. */

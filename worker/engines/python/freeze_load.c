@@ -239,20 +239,21 @@ static PyObject *set_traceback(PyObject *self, PyObject *const *args, Py_ssize_t
 #define METHOD(f) ((PyCFunction)(void (*)(void))(f))
 
 PyMethodDef py_freeze_functions[] = {
-    {"code",           make_code,             METH_O,        NULL},
-    { "cell",          make_cell,             METH_NOARGS,   NULL},
-    { "set_cell",      METHOD(set_cell),      METH_FASTCALL, NULL},
-    { "globals_of",    globals_of,            METH_O,        NULL},
-    { "globals",       make_globals,          METH_VARARGS,  NULL},
-    { "function",      METHOD(make_function), METH_FASTCALL, NULL},
-    { "set_function",  METHOD(set_function),  METH_FASTCALL, NULL},
-    { "frame",         METHOD(make_frame),    METH_FASTCALL, NULL},
-    { "set_frame",     METHOD(set_frame),     METH_FASTCALL, NULL},
-    { "frame_of",      frame_of,              METH_O,        NULL},
-    { "generator",     make_generator,        METH_VARARGS,  NULL},
-    { "set_generator", METHOD(set_generator), METH_FASTCALL, NULL},
-    { "traceback",     make_traceback,        METH_VARARGS,  NULL},
-    { "set_traceback", METHOD(set_traceback), METH_FASTCALL, NULL},
-    { "load",          METHOD(py_load),       METH_FASTCALL, NULL},
-    { NULL,            NULL,                  0,             NULL}
+    {"code",           make_code,              METH_O,        NULL},
+    { "cell",          make_cell,              METH_NOARGS,   NULL},
+    { "set_cell",      METHOD(set_cell),       METH_FASTCALL, NULL},
+    { "globals_of",    globals_of,             METH_O,        NULL},
+    { "globals",       make_globals,           METH_VARARGS,  NULL},
+    { "function",      METHOD(make_function),  METH_FASTCALL, NULL},
+    { "set_function",  METHOD(set_function),   METH_FASTCALL, NULL},
+    { "frame",         METHOD(make_frame),     METH_FASTCALL, NULL},
+    { "set_frame",     METHOD(set_frame),      METH_FASTCALL, NULL},
+    { "frame_of",      frame_of,               METH_O,        NULL},
+    { "generator",     make_generator,         METH_VARARGS,  NULL},
+    { "set_generator", METHOD(set_generator),  METH_FASTCALL, NULL},
+    { "traceback",     make_traceback,         METH_VARARGS,  NULL},
+    { "set_traceback", METHOD(set_traceback),  METH_FASTCALL, NULL},
+    { "load",          METHOD(py_load),        METH_FASTCALL, NULL},
+    { "closed",        METHOD(py_load_closed), METH_FASTCALL, NULL},
+    { NULL,            NULL,                   0,             NULL}
 };

@@ -3,7 +3,7 @@
  *
  * Whose:  tasklets may switch in the middle of a load, and hibernate there; so each load is a node of its own, and hangs on the tasklet that called it,
  *         the innermost first. Those of a thread's main hang on the thread, which may have no tasklets yet.
- * Closed: inside of one that was checked somebody may load bytes that nobody has sealed, a __setstate__ for one. So each load of _pickle's own is a
+ * Closed: inside of one that was checked somebody may load bytes that nobody has sealed, a __setstate__ for one. So each load of pickle's own is a
  *         node too, that is not open, for as long as it takes.
  */
 #include "worker/engines/python/freeze.h"
@@ -83,7 +83,7 @@ static struct py_load *begin_load(bool open)
     return NULL;
 }
 
-/* ---- _pickle's own ------------------------------------------------------------------------------------------------------------------- */
+/* ---- pickle's own -------------------------------------------------------------------------------------------------------------------- */
 
 static PyObject *pickle_module; /* its self */
 static _PyCFunctionFastWithKeywords own_loads, own_load;
@@ -125,6 +125,19 @@ static PyObject *closed_unpickler_load(PyObject *self, PyObject *none)
     struct py_load *l;
 
     return closes(&l) ? ended(l, own_unpickler_load(self, none)) : NULL;
+}
+
+/* closed(f, argument): what f returns. For loads that are Python's own code. */
+PyObject *py_load_closed(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    struct py_load *l;
+
+    (void)self;
+    if (n != 2) {
+        PyErr_SetString(PyExc_TypeError, "closed() takes a function and its argument");
+        return NULL;
+    }
+    return closes(&l) ? ended(l, PyObject_CallOneArg(args[0], args[1])) : NULL;
 }
 
 /* What o, a function or a method of C, is; NULL with an error: it is called in another way than is known here. */

@@ -174,16 +174,37 @@ class Pickler(_PlainPickler):
     reducer_override = nested
 
 
+def _unsealed(obj):
+    return Dump()(obj)
+
+
+_TABLE = copyreg.dispatch_table
+_REDUCERS = {
+    **dict.fromkeys((types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.CellType, types.FrameType, types.TracebackType), alone),
+    **dict.fromkeys((types.ModuleType, *(type(f({})) for f in (dict.keys, dict.values, dict.items))), _unsealed),
+}
+
+
+def _close(kind, closed):
+    """The Unpickler that is in Python: as _pickle's loads are closed where they are made."""
+    own = kind.load
+
+    def load(self):
+        return closed(own, self)
+    load.__qualname__, load.__doc__, load.__module__ = own.__qualname__, own.__doc__, own.__module__
+    kind.load = load
+
+
 def _install():
     for f in dumps, dump:
         f.__qualname__, f.__doc__, f.__module__ = f.__name__, getattr(_pickle, f.__name__).__doc__, "_pickle"
     Pickler.__module__, Pickler.__qualname__ = "_pickle", "Pickler"
     for module in pickle, _pickle:
         module.dumps, module.dump, module.Pickler = dumps, dump, Pickler
-    for kind in types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.CellType, types.FrameType, types.TracebackType:
-        copyreg.pickle(kind, alone)
-    for kind in types.ModuleType, *(type(f({})) for f in (dict.keys, dict.values, dict.items)):
-        copyreg.pickle(kind, lambda obj: Dump()(obj))
+    pickle._Pickler.reducer_override = nested
+    _close(pickle._Unpickler, closed)
+    for kind, reduce in _REDUCERS.items():
+        copyreg.pickle(kind, reduce)
 
 
 _install()
