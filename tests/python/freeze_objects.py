@@ -221,6 +221,13 @@ def pickle_flags_say_what_becomes_of_an_async_generators_finalizer():
         sys.set_asyncgen_hooks(*old)
         raises(StopAsyncIteration, None, b.__anext__().send, None)
         same(len(calls), 3)
+        data = pickle.dumps(a)
+        sys.set_asyncgen_hooks(lambda a: calls.append("loads"), None)
+        for flags, more in ((0, 1), (stackless.PICKLEFLAGS_RESET_AG_FINALIZER, 0), (15, 0)):
+            del calls[:]
+            stackless.pickle_flags(flags)
+            b = pickle.loads(data)
+            same(len(calls), more)
     finally:
         stackless.pickle_flags(0)
         sys.set_asyncgen_hooks(*old)

@@ -1,11 +1,14 @@
 """Tasklets and channels by pickle: what stands on a stack goes on where it was loaded."""
 
 import contextlib
+import contextvars
 import copy
+import copyreg
 import functools
 import gc
 import io
 import pickle
+import rows
 import stackless
 import sys
 
@@ -938,6 +941,30 @@ def tracing_is_kept_when_it_is_asked_for():
         stackless.pickle_flags(0)
     t.kill()
     same(lines, [])
+
+
+def _context(value):
+    context = contextvars.Context()
+    context.run(rows.variable.set, value)
+    return context
+
+
+def contexts_are_kept_when_it_is_asked_for_and_somebody_can_pickle_them():
+    def f():
+        rows.variable.set("mine")
+        stackless.schedule_remove()
+        _say(rows.variable.get())
+    t = _paused(f)
+    same(_to_end(_again(t)), ["nobody's"])
+    stackless.pickle_flags(stackless.PICKLEFLAGS_PICKLE_CONTEXT)
+    try:
+        raises(TypeError, "cannot pickle '_contextvars.Context' object", pickle.dumps, t)
+        copyreg.pickle(contextvars.Context, lambda c: (_context, (c[rows.variable],)))
+        same(_to_end(_again(t)), ["mine"])
+    finally:
+        copyreg.dispatch_table.pop(contextvars.Context, None)
+        stackless.pickle_flags(0)
+    t.kill()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """Rows of tests, each a function whose name is a sentence. `program.py` runs all, `program.py --list` names them, `program.py NAME...` runs those."""
 
+import contextvars
 import stackless
 import sys
 import traceback
+
+variable = contextvars.ContextVar("variable", default="nobody's")
 
 
 def raises(kind, text, f, *args, **kwargs):

@@ -6,6 +6,7 @@ import gc
 import pickle
 import stackless
 import sys
+import threading
 import weakref
 from rows import main, raises, same
 from stackless import TaskletExit, channel, getruncount, run, schedule, schedule_remove, tasklet
@@ -769,12 +770,41 @@ def a_callback_after_an_end_finds_nobody_running():
     same(said(), "made")
 
 
-def names_of_the_module_that_only_other_stacks_need_are_there():
-    assert stackless.enable_softswitch(False) in (True, False)
+def a_new_thread_has_the_pickle_flags_that_are_default_by_then():
+    def flags_of_a_thread():
+        got = []
+        t = threading.Thread(target=lambda: got.append((stackless.pickle_flags(), stackless.pickle_flags(8), stackless.pickle_flags())))
+        t.start()
+        t.join()
+        return got[0]
+    mine = stackless.pickle_flags()
+    same(flags_of_a_thread(), (0, 0, 8))
+    try:
+        same(stackless.pickle_flags_default(new_default=6), 0)
+        same((stackless.pickle_flags(), flags_of_a_thread(), stackless.pickle_flags()), (mine, (6, 6, 8), mine))
+        same(stackless.pickle_with_tracing_state, False)
+        stackless.pickle_with_tracing_state = True
+        same((stackless.pickle_with_tracing_state, stackless.pickle_flags(), stackless.pickle_flags_default(), flags_of_a_thread()), (True, mine | 1, 7, (7, 7, 8)))
+        stackless.pickle_with_tracing_state = False
+        same((stackless.pickle_flags(), stackless.pickle_flags_default()), (mine, 6))
+    finally:
+        stackless.pickle_flags_default(0)
+
+
+def pickle_flags_are_bits_and_others_are_refused():
     same(stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE | stackless.PICKLEFLAGS_RESET_AG_FINALIZER), 0)
     same((stackless.pickle_flags(0, 4), stackless.pickle_flags(), stackless.pickle_flags_default(0)), (5, 1, 0))
-    raises(ValueError, None, stackless.pickle_flags, 1 << 10)
+    for f in stackless.pickle_flags, stackless.pickle_flags_default:
+        before = f()
+        same((f(-1), f(-1, -1), f(0xffffff, 0), f()), (before,) * 4)
+        for wrong in -2, 16, 1 << 10, 31:
+            raises(ValueError, "you must not set an undefined pickle-flag", f, wrong)
+        same((f(15), f(1 << 20, 1), f(before)), (before, 15, 14))
     same(stackless.pickle_flags(0), 1)
+
+
+def names_of_the_module_that_only_other_stacks_need_are_there():
+    assert stackless.enable_softswitch(False) in (True, False)
     raises(RuntimeError, "You cannot __reduce__ the tasklet which is current.", stackless.current.__reduce__)
 
 

@@ -61,10 +61,10 @@ enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
 /* Of an async generator: (whose hooks, finalizer, whether it was closed). */
 static PyObject *own_of(PyGenObject *g)
 {
-    bool by_value = (slp_pickle_flags & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
-    int hooks = by_value                                                                ? HOOKS_BY_VALUE
-                : g->gi_hooks_inited && (slp_pickle_flags & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER
-                                                                                        : NO_HOOKS;
+    bool by_value = (slp_pickle_flags() & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
+    int hooks = by_value                                                                  ? HOOKS_BY_VALUE
+                : g->gi_hooks_inited && (slp_pickle_flags() & SLP_RESETS_FINALIZERS) == 0 ? HOOKS_OF_LOADER
+                                                                                          : NO_HOOKS;
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
@@ -190,11 +190,12 @@ static int set_own(PyGenObject *g, PyObject *own)
     if (!PyTuple_CheckExact(own) || !PyArg_ParseTuple(own, "iOi;an async generator's own", &hooks, &finalizer, &closed))
         return PyErr_Occurred() ? -1 : (py_freeze_error("UnpicklingError", "an async generator's own is a tuple"), -1);
     g->gi_closed = closed != 0;
-    if (hooks == HOOKS_OF_LOADER)
-        return take_hooks(g);
-    g->gi_origin_or_finalizer = finalizer != Py_None ? Py_NewRef(finalizer) : NULL;
-    g->gi_hooks_inited = hooks == HOOKS_BY_VALUE;
-    return 0;
+    if (hooks == HOOKS_BY_VALUE && (slp_pickle_flags() & SLP_PICKLES_FINALIZERS) != 0) {
+        g->gi_origin_or_finalizer = finalizer != Py_None ? Py_NewRef(finalizer) : NULL;
+        g->gi_hooks_inited = 1;
+        return 0;
+    }
+    return hooks == NO_HOOKS || (slp_pickle_flags() & SLP_RESETS_FINALIZERS) != 0 ? 0 : take_hooks(g);
 }
 
 /* Of one that runs its tasklet says how it was left: py_frozen_check(). Nobody else runs it. */

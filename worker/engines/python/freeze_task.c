@@ -134,7 +134,7 @@ static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
 
     if (t->frozen != NULL && t->frozen->at < 0 && t->frozen->traced != NULL)
         return Py_NewRef(t->frozen->traced);
-    if (!py_begun(t) || (slp_pickle_flags & SLP_PICKLES_TRACING) == 0 || (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
+    if (!py_begun(t) || (slp_pickle_flags() & SLP_PICKLES_TRACING) == 0 || (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
         Py_RETURN_NONE;
     frames = PyTuple_New(z->n);
     for (int i = 0; frames != NULL && i < z->n; i++) {
@@ -149,7 +149,7 @@ static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
 
 static PyObject *context_of(const py_tasklet *t)
 {
-    if ((slp_pickle_flags & SLP_PICKLES_CONTEXTS) == 0)
+    if ((slp_pickle_flags() & SLP_PICKLES_CONTEXTS) == 0)
         return Py_None;
     return py_or_none(py_begun(t) ? t->ts->context : t->context);
 }

@@ -45,9 +45,15 @@ extern PyObject *slp_error_handler; /* NULL: none */
 extern bool slp_channel_told;
 int slp_tell_channel(struct slp_chan *c, bool sending, bool will_block);
 
-/* stackless.pickle_flags. */
-enum { SLP_PICKLES_TRACING = 1, SLP_PICKLES_FINALIZERS = 2, SLP_RESETS_FINALIZERS = 4, SLP_PICKLES_CONTEXTS = 8 };
-extern long slp_pickle_flags;
+/* stackless.pickle_flags() of the calling thread. */
+enum {
+    SLP_PICKLES_TRACING = 1,
+    SLP_PICKLES_FINALIZERS = 2,
+    SLP_RESETS_FINALIZERS = 4,
+    SLP_PICKLES_CONTEXTS = 8,
+    SLP_PICKLE_FLAGS = 15, /* all */
+};
+long slp_pickle_flags(void);
 
 PyObject *slp_module(void);
 

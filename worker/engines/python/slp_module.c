@@ -46,48 +46,84 @@ static PyObject *get_uncollectables(PyObject *self, void *closure)
     return list;
 }
 
-enum { PICKLE_FLAGS = 15 };
+/* ---- what becomes of state that others may not want in a pickle: each thread's own ---------------------------------------------- */
 
-long slp_pickle_flags;
 static long pickle_flags_default;
 
-/* f(new=-1, mask=-1): gives those bits of mask that are in new; the old ones. -1: none, and all. */
-static PyObject *change_flags(PyObject *args, long *flags)
+long slp_pickle_flags_default(void)
 {
-    long old = *flags, given = -1, mask = -1;
+    return pickle_flags_default;
+}
 
-    if (!PyArg_ParseTuple(args, "|ll", &given, &mask))
+long slp_pickle_flags(void)
+{
+    return py_thread != NULL ? py_thread->pickle_flags : pickle_flags_default;
+}
+
+/* f(new=-1, mask=-1): gives those bits of mask that are in new; the old ones. -1: none, and all. A thread gets its own before the default changes. */
+static PyObject *change_flags(PyObject *args, PyObject *kwargs, bool of_thread)
+{
+    static char *names_of_thread[] = { "new_flags", "mask", NULL }, *names_of_default[] = { "new_default", "mask", NULL };
+    long given = -1, mask = -1, old, *flags;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|ll", of_thread ? names_of_thread : names_of_default, &given, &mask) || py_here() != 0)
         return NULL;
-    if (given != -1 && ((given | (mask == -1 ? 0 : mask)) & ~PICKLE_FLAGS) != 0) {
-        PyErr_SetString(PyExc_ValueError, "flags must be PICKLEFLAGS_*");
+    if (given < -1 || (given != -1 && (given & mask & ~SLP_PICKLE_FLAGS) != 0)) {
+        PyErr_SetString(PyExc_ValueError, "you must not set an undefined pickle-flag");
         return NULL;
     }
+    flags = of_thread ? &py_thread->pickle_flags : &pickle_flags_default;
+    old = *flags;
     if (given != -1)
         *flags = (old & ~mask) | (given & mask);
     return PyLong_FromLong(old);
 }
 
-static PyObject *get_pickle_flags(PyObject *self, PyObject *args)
+static PyObject *pickle_flags(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     (void)self;
-    return change_flags(args, &slp_pickle_flags);
+    return change_flags(args, kwargs, true);
 }
 
-static PyObject *get_pickle_flags_default(PyObject *self, PyObject *args)
+static PyObject *change_default(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     (void)self;
-    return change_flags(args, &pickle_flags_default);
+    return change_flags(args, kwargs, false);
 }
 
+static PyObject *get_with_tracing(PyObject *self, void *closure)
+{
+    (void)self;
+    (void)closure;
+    return PyBool_FromLong(slp_pickle_flags() & SLP_PICKLES_TRACING);
+}
+
+/* Of this thread's and of those to come. */
+static int set_with_tracing(PyObject *self, PyObject *value, void *closure)
+{
+    int yes = value != NULL ? PyObject_IsTrue(value) : 0;
+
+    (void)self;
+    (void)closure;
+    if (yes < 0 || py_here() != 0)
+        return -1;
+    py_thread->pickle_flags = (py_thread->pickle_flags & ~SLP_PICKLES_TRACING) | (yes ? SLP_PICKLES_TRACING : 0);
+    pickle_flags_default = (pickle_flags_default & ~SLP_PICKLES_TRACING) | (yes ? SLP_PICKLES_TRACING : 0);
+    return 0;
+}
+
+/* clang-format off */
 static PyGetSetDef attrs[] = {
-    {"current",         call,               NULL, "The tasklet that runs.",             "getcurrent" },
-    { "main",           call,               NULL, "The first tasklet of this thread.",  "getmain"    },
-    { "runcount",       call,               NULL, "How many can run.",                  "getruncount"},
-    { "threads",        call,               NULL, "Threads that have tasklets.",        "_threads"   },
-    { "debug",          get_false,          NULL, "False.",                             NULL         },
-    { "uncollectables", get_uncollectables, NULL, "Tasklets that would not be killed.", NULL         },
-    { NULL,             NULL,               NULL, NULL,                                 NULL         }
+    { "current",                   call,               NULL,             "The tasklet that runs.",                                   "getcurrent"  },
+    { "main",                      call,               NULL,             "The first tasklet of this thread.",                        "getmain"     },
+    { "runcount",                  call,               NULL,             "How many can run.",                                        "getruncount" },
+    { "threads",                   call,               NULL,             "Threads that have tasklets.",                              "_threads"    },
+    { "debug",                     get_false,          NULL,             "False.",                                                   NULL          },
+    { "uncollectables",            get_uncollectables, NULL,             "Tasklets that would not be killed.",                       NULL          },
+    { "pickle_with_tracing_state", get_with_tracing,   set_with_tracing, "PICKLEFLAGS_PRESERVE_TRACING_STATE, and of threads to come.", NULL       },
+    { NULL,                        NULL,               NULL,             NULL,                                                       NULL          },
 };
+/* clang-format on */
 
 static PyTypeObject module_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.module",
@@ -110,14 +146,19 @@ static PyObject *enable_softswitch(PyObject *self, PyObject *flag)
     return PyBool_FromLong(old);
 }
 
+#define METHOD(f) ((PyCFunction)(void (*)(void))(f))
+
+/* clang-format off */
 static PyMethodDef own_functions[] = {
-    {"enable_softswitch",     enable_softswitch,        METH_O,
-     "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask."                   },
-    { "pickle_flags",         get_pickle_flags,         METH_VARARGS, "pickle_flags(new=-1, mask=-1): PICKLEFLAGS_*; the old ones."},
-    { "pickle_flags_default", get_pickle_flags_default, METH_VARARGS,
-     "pickle_flags_default(new=-1, mask=-1): the same, of threads to come."                                                        },
-    { NULL,                   NULL,                     0,            NULL                                                         }
+    { "enable_softswitch",    enable_softswitch,      METH_O,
+      "enable_softswitch(flag): every switch is from one C stack to another; the flag is kept for those who ask." },
+    { "pickle_flags",         METHOD(pickle_flags),   METH_VARARGS | METH_KEYWORDS,
+      "pickle_flags(new_flags=-1, mask=-1): PICKLEFLAGS_* of this thread; the old ones." },
+    { "pickle_flags_default", METHOD(change_default), METH_VARARGS | METH_KEYWORDS,
+      "pickle_flags_default(new_default=-1, mask=-1): the same, of threads to come." },
+    { NULL,                   NULL,                   0,                            NULL },
 };
+/* clang-format on */
 
 static const struct {
     const char *name;

@@ -196,6 +196,7 @@ int py_thread_open(void)
         sched->max_tasklets = tasklets_max;
     p->ts = py_state_current();
     p->ident = p->ts->thread_id;
+    p->pickle_flags = slp_pickle_flags_default();
     if (make_main(p) != 0) {
         free(p);
         return -1;

@@ -62,6 +62,7 @@ struct py_thread {
     py_tasklet *main, *nobody; /* who has ended and runs callbacks still */
     PyThreadState *ts;
     unsigned long ident;
+    long pickle_flags; /* stackless.pickle_flags() */
     bool ended;
     pthread_t self;
     bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
@@ -279,6 +280,11 @@ void slp_tell_end(py_tasklet *t);
 /* Its watchers, each once: it is not alive any more, or will not be when another runs. Errors of theirs are unraisable. */
 void py_tell_watchers(py_tasklet *t);
 extern bool slp_in_callback; /* of a channel: no channel may move */
+
+/* ---- pickle_flags: slp_module.c ---- */
+
+/* What a thread has to begin with. */
+long slp_pickle_flags_default(void);
 
 /* ---- slices: preempt.c ---- */
 
