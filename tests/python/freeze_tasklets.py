@@ -762,6 +762,32 @@ def a_class_that_reduces_itself_is_asked():
     t.kill()
 
 
+class Anew(stackless.tasklet):
+    __slots__ = ("slot",)
+
+    def __reduce__(self):
+        return Anew, (), ({"a": self.a}, {"slot": self.slot})
+
+
+def states_that_are_given_by_hand_are_attributes_or_refused():
+    t = Anew(_outermost)(2)
+    t.a, t.slot = 1, 2
+    u = _again(t)
+    same((u.a, u.slot, u.alive, u.paused), (1, 2, False, False))
+    t.kill()
+    for o, what in (stackless.tasklet(), "tasklet"), (type("Named", (stackless.channel,), {})(), "channel"):
+        o.__setstate__({"a": 1})
+        o.__setstate__((None, {"b": 2}))
+        o.__setstate__(None)
+        same(o.__dict__, {"a": 1, "b": 2})
+        for state in (), (1,), (0, None, 0, ()), [1], ({}, 1), "text":
+            e = raises(pickle.UnpicklingError, None, o.__setstate__, state)
+            assert str(e).startswith(f"the state of a {what} comes only out of a sealed blob"), e
+    for o in stackless.tasklet(), stackless.channel():
+        for reduced in o.__reduce__(), o.__reduce_ex__(4):
+            assert type(reduced[0](*reduced[1])) is type(o)
+
+
 def a_channel_keeps_its_own_and_all_who_wait():
     c = stackless.channel()
     c.preference, c.schedule_all = 1, 1

@@ -6,7 +6,8 @@
 LIB_FILE(freeze);
 
 static PyObject *module;
-static PyObject *usual_reducers, *copyreg_table; /* lib/freeze.py's, {type: function}, and copyreg's, that has these until somebody sets others */
+/* lib/freeze.py's, {type: function}, and copyreg's, that has these until somebody sets others. */
+static PyObject *usual_reducers, *copyreg_table;
 static PyTypeObject dump_type;
 
 /* ---- what reducers return ---------------------------------------------------------------------------------------------------------- */
@@ -195,17 +196,19 @@ static PyObject *reduce_type(struct py_dump *d, PyObject *o)
 
 static PyObject *reduce_view(struct py_dump *d, PyObject *o)
 {
+    /* clang-format off */
     static const struct {
         const PyTypeObject *type;
         const char *name;
     } views[] = {
-        {&PyDictKeys_Type,     "keys"  },
-        { &PyDictValues_Type,  "values"},
-        { &PyDictItems_Type,   "items" },
-        { &PyODictKeys_Type,   "keys"  },
-        { &PyODictValues_Type, "values"},
-        { &PyODictItems_Type,  "items" },
+        { &PyDictKeys_Type,    "keys"   },
+        { &PyDictValues_Type,  "values" },
+        { &PyDictItems_Type,   "items"  },
+        { &PyODictKeys_Type,   "keys"   },
+        { &PyODictValues_Type, "values" },
+        { &PyODictItems_Type,  "items"  },
     };
+    /* clang-format on */
 
     (void)d;
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
@@ -231,41 +234,43 @@ static PyObject *reduce_channel(struct py_dump *d, PyObject *o)
     return py_reduce_channel(d, (struct slp_chan *)o);
 }
 
+/* clang-format off */
 static const struct reducer {
     PyTypeObject *type;
     PyObject *(*reduce)(struct py_dump *d, PyObject *o);
 } reducers[] = {
-    {&PyFunction_Type,     py_reduce_function},
-    { &PyFrame_Type,       reduce_frame      },
-    { &PyCode_Type,        py_reduce_code    },
-    { &py_globals_type,    py_reduce_globals },
-    { &PyCell_Type,        py_reduce_cell    },
-    { &PyType_Type,        reduce_type       },
-    { &PyGen_Type,         reduce_generator  },
-    { &PyCoro_Type,        reduce_generator  },
-    { &PyAsyncGen_Type,    reduce_generator  },
-    { &PyTraceBack_Type,   reduce_traceback  },
-    { &PyDictKeys_Type,    reduce_view       },
-    { &PyDictValues_Type,  reduce_view       },
-    { &PyDictItems_Type,   reduce_view       },
-    { &PyODictKeys_Type,   reduce_view       },
-    { &PyODictValues_Type, reduce_view       },
-    { &PyODictItems_Type,  reduce_view       },
+    { &PyFunction_Type,    py_reduce_function },
+    { &PyFrame_Type,       reduce_frame       },
+    { &PyCode_Type,        py_reduce_code     },
+    { &py_globals_type,    py_reduce_globals  },
+    { &PyCell_Type,        py_reduce_cell     },
+    { &PyType_Type,        reduce_type        },
+    { &PyGen_Type,         reduce_generator   },
+    { &PyCoro_Type,        reduce_generator   },
+    { &PyAsyncGen_Type,    reduce_generator   },
+    { &PyTraceBack_Type,   reduce_traceback   },
+    { &PyDictKeys_Type,    reduce_view        },
+    { &PyDictValues_Type,  reduce_view        },
+    { &PyDictItems_Type,   reduce_view        },
+    { &PyODictKeys_Type,   reduce_view        },
+    { &PyODictValues_Type, reduce_view        },
+    { &PyODictItems_Type,  reduce_view        },
 };
+/* clang-format on */
+
+static bool has_its_own(PyTypeObject *type, PyTypeObject *base, const char *method)
+{
+    PyObject *its = type != base ? PyObject_GetAttrString((PyObject *)type, method) : NULL;
+    bool yes = its != NULL && its != PyDict_GetItemString(base->tp_dict, method);
+
+    Py_XDECREF(its);
+    return yes;
+}
 
 /* A class derived from base that has a way of its own. */
 static bool reduces_itself(PyTypeObject *type, PyTypeObject *base)
 {
-    static const char *const names[] = { "__reduce_ex__", "__reduce__" };
-    bool yes = false;
-
-    for (int i = 0; type != base && i < 2; i++) {
-        PyObject *its = PyObject_GetAttrString((PyObject *)type, names[i]);
-
-        yes |= its != PyDict_GetItemString(base->tp_dict, names[i]);
-        Py_XDECREF(its);
-    }
-    return yes;
+    return has_its_own(type, base, "__reduce_ex__") || has_its_own(type, base, "__reduce__");
 }
 
 /* copyreg.pickle() of somebody else for this type: he has a way of his own. Of functions and types pickle asks nobody. */
@@ -335,12 +340,14 @@ static void dump_dealloc(PyObject *o)
     PyObject_Free(o);
 }
 
+/* clang-format off */
 static PyMemberDef dump_members[] = {
-    {"used",                                      T_BOOL, offsetof(struct py_dump, used),                                           READONLY,               "Execution state is in it: it needs a seal." },
-    { "by_name",                                          T_BOOL,                                       offsetof(struct py_dump,               by_name), READONLY, "A function of __main__ is in it by name." },
-    { "live", T_OBJECT,      offsetof(struct py_dump,                       live),                                                              READONLY,                                                        "Frames that go on with it." },
-    { NULL,                                   0,             0,                                   0,                 NULL}
+    { "used",    T_BOOL,   offsetof(struct py_dump, used),    READONLY, "Execution state is in it: it needs a seal." },
+    { "by_name", T_BOOL,   offsetof(struct py_dump, by_name), READONLY, "A function of __main__ is in it by name." },
+    { "live",    T_OBJECT, offsetof(struct py_dump, live),    READONLY, "Frames that go on with it." },
+    { NULL,      0,        0,                                 0,        NULL },
 };
+/* clang-format on */
 
 static PyTypeObject dump_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_coop_freeze.Dump",
@@ -355,13 +362,56 @@ static PyTypeObject dump_type = {
     .tp_members = dump_members,
 };
 
-PyObject *py_reduce_alone(PyObject *self, PyObject *protocol)
+PyObject *py_reduce_alone(PyObject *self, PyObject *none)
 {
     PyObject *alone = PyObject_GetAttrString(module, "alone"), *result = alone != NULL ? PyObject_CallOneArg(alone, self) : NULL;
 
-    (void)protocol;
+    (void)none;
     Py_XDECREF(alone);
     return result;
+}
+
+PyObject *py_reduce_ex(PyObject *self, PyObject *protocol)
+{
+    PyTypeObject *base = PyObject_TypeCheck(self, &slp_tasklet_type) ? &slp_tasklet_type : &slp_channel_type;
+
+    (void)protocol;
+    return has_its_own(Py_TYPE(self), base, "__reduce__") ? PyObject_CallMethod(self, "__reduce__", NULL) : py_reduce_alone(self, NULL);
+}
+
+static bool is_dict_or_none(PyObject *o)
+{
+    return o == Py_None || PyDict_Check(o);
+}
+
+static int set_each(PyObject *self, PyObject *values)
+{
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+
+    while (values != Py_None && PyDict_Next(values, &at, &name, &value))
+        if (PyObject_SetAttr(self, name, value) != 0)
+            return -1;
+    return 0;
+}
+
+PyObject *py_set_attributes(PyObject *self, PyObject *state)
+{
+    bool both = PyTuple_CheckExact(state) && PyTuple_GET_SIZE(state) == 2;
+    PyObject *its = both ? PyTuple_GET_ITEM(state, 0) : state, *slots = both ? PyTuple_GET_ITEM(state, 1) : Py_None, *dict;
+    int rc = 0;
+
+    if (!is_dict_or_none(its) || !is_dict_or_none(slots))
+        return py_freeze_error("UnpicklingError",
+                               "the state of a %s comes only out of a sealed blob, as pickle.dumps() makes it here; __setstate__() takes "
+                               "attributes, in a dict",
+                               PyObject_TypeCheck(self, &slp_tasklet_type) ? "tasklet" : "channel");
+    if (its != Py_None) {
+        dict = PyObject_GetAttrString(self, "__dict__");
+        rc = dict != NULL ? PyDict_Update(dict, its) : -1;
+        Py_XDECREF(dict);
+    }
+    return rc == 0 && set_each(self, slots) == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
 /* Of a pickler that is not ours: functions and types that it would not find by name. */

@@ -27,8 +27,11 @@ struct py_dump {
     PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
 };
 
-/* __reduce_ex__ of a tasklet or a channel, that another pickler than ours calls: a blob of its own. */
-PyObject *py_reduce_alone(PyObject *self, PyObject *protocol);
+/* __reduce__ of a tasklet or a channel, that another pickler than ours calls: a blob of its own. And __reduce_ex__: that, or the class's own __reduce__. */
+PyObject *py_reduce_alone(PyObject *self, PyObject *none);
+PyObject *py_reduce_ex(PyObject *self, PyObject *protocol);
+/* __setstate__ of both: attributes of a class that reduces itself, as pickle sets them where there is none. What it stands in comes out of blobs. */
+PyObject *py_set_attributes(PyObject *self, PyObject *state);
 
 PyObject *py_not_ours(void); /* NotImplemented: pickle does what it always does */
 typedef PyObject *py_reducer(struct py_dump *d, PyObject *o);

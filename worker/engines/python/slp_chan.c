@@ -201,8 +201,9 @@ static PyMethodDef methods[] = {
     { "send_sequence",  send_sequence,      METH_O,                       "send_sequence(seq): sends each; returns how many."                },
     { "close",          close_it,           METH_NOARGS,                  "close(): serves those that wait, and refuses the rest."           },
     { "open",           open_it,            METH_NOARGS,                  "open(): takes the close back."                                    },
-    { "__reduce_ex__",  py_reduce_alone,    METH_O,                       NULL                                                               },
+    { "__reduce_ex__",  py_reduce_ex,       METH_O,                       NULL                                                               },
     { "__reduce__",     py_reduce_alone,    METH_NOARGS,                  NULL                                                               },
+    { "__setstate__",   py_set_attributes,  METH_O,                       NULL                                                               },
     { NULL,             NULL,               0,                            NULL                                                               }
 };
 

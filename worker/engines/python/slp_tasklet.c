@@ -192,8 +192,9 @@ PyMethodDef slp_tasklet_methods[] = {
     { "setup",         METHOD(setup),       METH_VARARGS | METH_KEYWORDS,
      "setup(*args, **kwargs): its arguments; it is at the end of the run queue then."                                                                  },
     { "bind_thread",   METHOD(bind_thread), METH_VARARGS,                 "bind_thread([id]): the thread that it will run in, by default the caller's."},
-    { "__reduce_ex__", py_reduce_alone,     METH_O,                       NULL                                                                         },
+    { "__reduce_ex__", py_reduce_ex,        METH_O,                       NULL                                                                         },
     { "__reduce__",    py_reduce_alone,     METH_NOARGS,                  NULL                                                                         },
+    { "__setstate__",  py_set_attributes,   METH_O,                       NULL                                                                         },
     { NULL,            NULL,                0,                            NULL                                                                         }
 };
 
