@@ -51,10 +51,11 @@ int caps_need(const struct worker *w, const char *cap, struct call_why *why)
 static const struct {
     const char *word;
     Pb__Kind kind;
+    const char *rights; /* as --cap has them */
 } grant_kinds[] = {
-    { "queue",  PB__KIND__KIND_QUEUE  },
-    { "interp", PB__KIND__KIND_INTERP },
-    { "kv",     PB__KIND__KIND_KV     },
+    { "queue",  PB__KIND__KIND_QUEUE,  "send|recv|both" },
+    { "interp", PB__KIND__KIND_INTERP, "call"           },
+    { "kv",     PB__KIND__KIND_KV,     "ro|rw"          },
 };
 /* clang-format on */
 enum { GRANT_KINDS = sizeof(grant_kinds) / sizeof(grant_kinds[0]) };
@@ -64,6 +65,14 @@ static const char *word_of(Pb__Kind kind)
     for (unsigned i = 0; i < GRANT_KINDS; i++)
         if (grant_kinds[i].kind == kind)
             return grant_kinds[i].word;
+    return "?";
+}
+
+static const char *rights_of(Pb__Kind kind)
+{
+    for (unsigned i = 0; i < GRANT_KINDS; i++)
+        if (grant_kinds[i].kind == kind)
+            return grant_kinds[i].rights;
     return "?";
 }
 
@@ -123,9 +132,9 @@ static int find_grant(const struct asker *a, Pb__Kind kind, const char *name, ui
         return 0;
     log_escape(shown, sizeof(shown), name, strlen(name));
     return call_refuse(why, CE(NOT_ALLOWED),
-                       job_caps_grant(c, kind, name, 0) != NULL ? "the job's capability %s=%s gives less than that"
-                                                                : "the job has not the capability %s=%s",
-                       word_of(kind), shown);
+                       job_caps_grant(c, kind, name, 0) != NULL ? "the job's capability %s=%s gives less than that; see --cap %s=%s:%s"
+                                                                : "the job has not the capability %s=%s; see --cap %s=%s:%s",
+                       word_of(kind), shown, word_of(kind), shown, rights_of(kind));
 }
 
 int caps_open(struct asker *a, Pb__Kind kind, const char *name, uint32_t rights, struct handle **ret, struct call_why *why)

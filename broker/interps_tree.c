@@ -144,7 +144,7 @@ int tree_admit_template(const struct job *parent, Pb__JobSpec *spec, struct call
         return 0;
     }
     log_escape(shown, sizeof(shown), spec->template_, strlen(spec->template_));
-    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%s", shown);
+    return call_refuse(why, CE(NOT_ALLOWED), "its maker has not the capability template=%s; see --cap template=NAME", shown);
 }
 
 /* ---- the tree --------------------------------------------------------------------------------------------------------------------------- */

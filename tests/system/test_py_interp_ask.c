@@ -93,6 +93,7 @@ static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
         "k = kv.open('p/'); k.put('a', b'1'); k.put('b', 'two'); print(k.get('a'), k.get('b'), k.get('c'), k.get('c', 0), list(k.keys()))\n"
         "print(type(fails(k.put, 'a', b'2', only_new=True)).__name__); k.delete('a'); print(list(k.keys()), type(fails(k.delete, 'a')).__name__)\n"
         "print(caps.rights(caps.granted('kv=p/')), type(fails(kv.open, 'q/')).__name__)\n"
+        "print(caps.rights(kv.open('p/', 'ro')), caps.rights(kv.open('p/', 'rw')))\n"
         "ro = caps.attenuate(k, ['read', 'grant']); print(ro.get('b'), type(fails(ro.put, 'b', b'')).__name__)\n"
         "i = interpreters.create(grants={'keys': ro})\n"
         "print(i.exec('__import__(\"coop.caps\").caps.granted(\"keys\").get(\"b\")'))\n"
@@ -101,6 +102,7 @@ static void keys_are_kept_and_what_was_granted_may_shrink(void **state)
         "NameTaken\n"
         "['b'] InterpreterNotFoundError\n"
         "['read', 'write', 'grant'] NotAllowed\n"
+        "['read'] ['read', 'write']\n"
         "b'two' NotAllowed\n"
         "b'two'\n"
         "Revoked\n");

@@ -319,7 +319,7 @@ static void a_worker_sees_what_its_job_was_given_and_no_more(void **state)
 
     answered(puts_it(host, 0, "app/x", "1"), DONE);
     answered(puts_it(host, 0, "application", "secret"), DONE);
-    failed(opens(e, "", 0), NOT_ALLOWED, "the job has not the capability kv=");
+    failed(opens(e, "", 0), NOT_ALLOWED, "the job has not the capability kv=; see --cap kv=:ro|rw");
     failed(opens(e, "ap", 0), NOT_ALLOWED, "");
     failed(opens(e, "app/", RIGHT(WRITE)), NOT_ALLOWED, "kv=app/ gives less than that");
     failed(opens(e, "app/x", RIGHT(WRITE)), NOT_ALLOWED, "gives less than that");

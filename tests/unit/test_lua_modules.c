@@ -780,6 +780,14 @@ static void capabilities_only_shrink(void **state)
     expect_log("granted in;attenuate 1 kind=2 rights=68 prefix=;kv a/ 16;attenuate 3 kind=5 rights=16 prefix=a/b/;revoke 1;drop 2;");
 }
 
+static void rights_are_said_in_the_words_of_cap_too(void **state)
+{
+    struct peer *p = begin(state);
+
+    gives(p, "a = kv.open('a/', 'rw') b = kv.open('b/', 'ro') c = kv.open('c/', {'grant', 'both'})", "null");
+    expect_log("kv a/ 48;kv b/ 16;kv c/ 76;");
+}
+
 /* ---- queues ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void items_go_in_and_come_out(void **state)
@@ -1026,6 +1034,7 @@ int main(void)
         TEST(handles_travel_in_values),
         TEST(what_is_collected_or_dropped_is_given_back_once),
         TEST(capabilities_only_shrink),
+        TEST(rights_are_said_in_the_words_of_cap_too),
         TEST(items_go_in_and_come_out),
         TEST(a_full_or_closed_queue_says_so),
         TEST(an_item_that_comes_as_its_getter_is_cancelled_is_not_lost),

@@ -41,6 +41,16 @@ static const struct right_row {
 
 enum { N_RIGHTS = sizeof(rights_rows) / sizeof(rights_rows[0]) };
 
+static const struct {
+    uint32_t rights;
+    const char *word;
+} cap_words[] = {
+  /* of --cap, for several */
+    {PB__RIGHT__RIGHT_SEND | PB__RIGHT__RIGHT_RECV,   "both"},
+    { PB__RIGHT__RIGHT_READ,                          "ro"  },
+    { PB__RIGHT__RIGHT_READ | PB__RIGHT__RIGHT_WRITE, "rw"  },
+};
+
 static const struct kind_row *row_of(Pb__Kind kind)
 {
     for (int i = 0; i < N_KINDS; i++)
@@ -63,7 +73,10 @@ static uint32_t right_named(lua_State *L, int index)
     for (int i = 0; i < N_RIGHTS; i++)
         if (strcmp(rights_rows[i].name, name) == 0)
             return rights_rows[i].right;
-    return (uint32_t)luaL_error(L, "there is no right '%s': call, manage, send, recv, read, write, grant", name);
+    for (size_t i = 0; i < sizeof(cap_words) / sizeof(cap_words[0]); i++)
+        if (strcmp(cap_words[i].word, name) == 0)
+            return cap_words[i].rights;
+    return (uint32_t)luaL_error(L, "there is no right '%s': call, manage, send, recv, read, write, grant, both, ro, rw", name);
 }
 
 uint32_t lua_rights_check(lua_State *L, int index)

@@ -7,18 +7,20 @@ from coop import _ask
 __all__ = ["granted", "attenuate", "revoke", "drop", "list", "rights"]
 
 _rights = {"call": 1, "manage": 2, "send": 4, "recv": 8, "read": 16, "write": 32, "grant": 64}
+_words = {"both": 12, "ro": 16, "rw": 48}  # as --cap has them
 _kinds = {"none": 0, "interpreter": 1, "queue": 2, "buffer": 3, "alias": 4, "kv": 5}
 
 
 def _bits(rights):
-    """Names of rights, or one name; None: all."""
+    """Names of rights, or one name, or a word of --cap; None: all that was given."""
     if rights is None:
         return 0
     bits = 0
     for name in (rights,) if isinstance(rights, str) else rights:
-        if name not in _rights:
-            raise ValueError(f"there is no right {name!r}: {', '.join(_rights)}")
-        bits |= _rights[name]
+        bit = _rights.get(name) or _words.get(name)
+        if bit is None:
+            raise ValueError(f"there is no right {name!r}: {', '.join((*_rights, *_words))}")
+        bits |= bit
     return bits
 
 
