@@ -64,6 +64,12 @@ static const struct end ends[] = {
     { "datetime.strptime finds what it imports late", "import datetime; print(datetime.datetime.strptime('2020-02-03', '%Y-%m-%d').date())", NULL, ENDS(0), "2020-02-03\n", NULL },
     { "signals raised by itself reach its handlers", "import signal\nfor s in signal.SIGUSR1, signal.SIGTERM, signal.SIGINT:\n    signal.signal(s, lambda n, f: print(n))\n    signal.raise_signal(s)", NULL, ENDS(0), "10\n15\n2\n", NULL },
     { "threads within the limit run and end", "import threading\nr = []\nfor k in range(20):\n    t = [threading.Thread(target=r.append, args=(i,)) for i in range(3)]\n    [x.start() for x in t]; [x.join() for x in t]\nprint(len(r), sorted(set(r)))", "threads=4", ENDS(0), "60 [0, 1, 2]\n", NULL },
+    { "asyncio has a thread to run a function in, or a tasklet", "import asyncio, time\nasync def f():\n    return await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.001) for i in range(5)), asyncio.to_thread(pow, 2, 3))\nprint(asyncio.run(f())[-1])", NULL, ENDS(0), "8\n", NULL },
+    { "it has no more of them than the job may have", "import asyncio, time, threading\nasync def f():\n    await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.001) for i in range(5)))\n    return await asyncio.to_thread(threading.current_thread)\nprint(asyncio.run(f()).name)", "threads=2", ENDS(0), "asyncio_0\n", NULL },
+    { "it ends when they have", "import asyncio, time\ndef f():\n    time.sleep(0.02); print('late')\nasync def main():\n    asyncio.get_running_loop().run_in_executor(None, f)\nasyncio.run(main()); print('end')", "threads=2", ENDS(0), "late\nend\n", NULL },
+    { "or the tasklets have", "import asyncio, time\ndef f():\n    time.sleep(0.02); print('late')\nasync def main():\n    asyncio.get_running_loop().run_in_executor(None, f)\nasyncio.run(main()); print('end')", NULL, ENDS(0), "late\nend\n", NULL },
+    { "what fails in a tasklet of asyncio's is its future's", "import asyncio\nasync def f():\n    try: await asyncio.to_thread(int, 'x')\n    except ValueError as e: print(e)\nasyncio.run(f())", NULL, ENDS(0), "invalid literal for int() with base 10: 'x'\n", NULL },
+    { "numbers are looked up without a network", "import asyncio, socket\nprint(socket.getaddrinfo('127.0.0.1', 80)[0][4], asyncio.run(asyncio.new_event_loop().getaddrinfo('::1', 1, type=1))[0][4][:2])", NULL, ENDS(0), "('127.0.0.1', 80) ('::1', 1)\n", NULL },
     { "a pool of threads works", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as p: print(sum(p.map(lambda x: x * x, range(100))))", "threads=4", ENDS(0), "328350\n", NULL },
     { "memory is mapped", "import mmap\nm = mmap.mmap(-1, 8192); m[:3] = b'abc'; m.flush(); m.resize(1 << 20)\nprint(m[:3], len(m), type(m) is mmap.mmap); m.close()\nprint(mmap.mmap(-1, 10, access=mmap.ACCESS_WRITE).write(b'xy'))", NULL, ENDS(0), "b'abc' 1048576 True\n2\n", NULL },
     { "its own signals reach it from any thread", "import os, signal, threading\ngot = []\nsignal.signal(signal.SIGUSR1, lambda n, f: got.append(threading.current_thread() is threading.main_thread()))\n"
@@ -166,7 +172,9 @@ static void a_module_runs_as_a_script(void **state)
         proc_expect(coop(b, "run", "--file", script(b, "mine.py", "import sys; print(__name__, sys.argv[1:])\n"), "-m", "mine", "x"), 0)
             ->out,
         "__main__ ['x']\n");
-    expect_has(proc_expect(coop(b, "run", "-m", "no_such_module"), 1)->err, "No module named no_such_module");
+    expect_has(proc_expect(coop(b, "run", "-m", "no_such_module"), 1)->err,
+               "No module named no_such_module\na module of yours is sent with the job: --file no_such_module.py");
+    expect_has(proc_expect(coop(b, "run", "-m", "idlelib"), 1)->err, "No module named idlelib\nthere is no display in here\n");
 }
 
 static void modules_and_packages_that_were_sent_come_first(void **state)

@@ -75,7 +75,16 @@ static const struct end ends[] = {
     { "no program is started by subprocess", "import subprocess; subprocess.run(['ls'])", NULL, FAILS, PROGRAMS },
     { "nor by os.system", "import os; os.system('ls')", NULL, FAILS, PROGRAMS },
     { "nor by os.popen", "import os; os.popen('ls')", NULL, FAILS, PROGRAMS },
-    { "there is no network", "import socket; socket.create_connection(('127.0.0.1', 1))", NULL, FAILS, "PermissionError: [Errno 13] Permission denied" },
+    { "there is no network", "import socket; socket.create_connection(('127.0.0.1', 1))", NULL, FAILS, "PermissionError: [Errno 13] Permission denied: there is no network in here" },
+    { "nor has a name an address", "import urllib.request; urllib.request.urlopen('http://example.org/')", NULL, FAILS, "urlopen error [Errno -4] there is no network in here" },
+    { "nor is there one for asyncio, or a program, or a pipe", "import asyncio, sys\n"
+      "async def go(f):\n    try: await f()\n    except (OSError, NotImplementedError) as e: print(e, file=sys.stderr)\n    else: raise SystemExit('not refused')\n"
+      "for f in (lambda: asyncio.open_connection('127.0.0.1', 1), lambda: asyncio.create_subprocess_exec('ls'), lambda: asyncio.create_subprocess_shell('ls'),\n"
+      "          lambda: asyncio.get_running_loop().connect_read_pipe(asyncio.Protocol, sys.stdin)):\n    asyncio.run(go(f))",
+      NULL, EXIT(0), "there is no network in here: what a job needs comes with it (--file, standard input); coop.queues lead to others\n"
+      "[Errno 1] no program is started from in here: coop run --engine exec runs programs\n[Errno 1] no program is started from in here: coop run --engine exec runs programs\n"
+      "a job's loop has no descriptors: await coop_asyncio.to_tasklet(sys.stdin.readline) reads a line\n" },
+    { "the error before a thread that there is not is shown", "import threading\ntry: 1 / 0\nfinally: threading.Thread(target=print).start()", NULL, FAILS, "\nZeroDivisionError: division by zero\n\nDuring handling of the above exception" },
 
     /* the seal */
     { "os.fork() ends it, and is named", "import os; os.fork()", NULL, POLICY, "clone(17|CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID" },

@@ -302,15 +302,20 @@ def is_import(frame):
     return frame is not None and frame.f_code.co_name == "_find_and_load_unlocked"
 
 
+def why_absent(name):
+    """None: for no reason that is known."""
+    top = name.partition(".")[0]
+    if top in not_given and top not in ABSENT:
+        return "it is one of Debian's packages, which the capability gives: --cap packages"
+    return ABSENT.get(top)
+
+
 class LastFinder:
     """Nobody has it: says why, where that is known."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        top = name.partition(".")[0]
-        why = ABSENT.get(top)
-        if why is None and top in not_given:
-            why = "it is one of Debian's packages, which the capability gives: --cap packages"
+        why = why_absent(name)
         if why is not None and is_import(sys._getframe(1)):
             raise ModuleNotFoundError(f"No module named {name!r}: {why}", name=name)
         return None

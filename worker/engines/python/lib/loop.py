@@ -9,11 +9,18 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import asyncio.futures
+import concurrent.futures
 import selectors
+import socket
 import stackless
 from asyncio import unix_events
 
 __all__ = ["EventLoop", "EventLoopPolicy", "wait_tasklet", "receive", "send", "to_tasklet"]
+
+
+def _threads_max():
+    import _coop
+    return _coop.threads_max()
 
 
 def _seconds_until(timeout):
@@ -53,12 +60,27 @@ class _Descriptors(selectors.EpollSelector):
         return super().select(timeout)
 
 
+class _Threads(concurrent.futures.ThreadPoolExecutor):
+    """The default executor of a job that has threads: no more than it may have, and it knows what has not ended."""
+
+    def __init__(self, n):
+        super().__init__(n, thread_name_prefix="asyncio")
+        self.under_way = set()
+
+    def submit(self, function, /, *args, **kwargs):
+        future = super().submit(function, *args, **kwargs)
+        self.under_way.add(future)
+        future.add_done_callback(self.under_way.discard)
+        return future
+
+
 class _SealedLoop(asyncio.base_events.BaseEventLoop):
     """Timers, tasks, futures, threads' and tasklets' calls; no descriptors, signals or processes."""
 
     def __init__(self):
         super().__init__()
         self._selector = _Nothing()
+        self._tasklets = set()  # futures of what runs there instead of in an executor's threads
 
     def _process_events(self, events):
         pass
@@ -71,8 +93,54 @@ class _SealedLoop(asyncio.base_events.BaseEventLoop):
             super().close()
             self._selector.close()
 
+    def run_in_executor(self, executor, function, *args):
+        """The default one: threads, of which the job has some; a tasklet each where it has none."""
+        if executor is None and self._default_executor is None:
+            self._check_closed()
+            self._check_default_executor()
+            threads = _threads_max()
+            if threads == 1:
+                return self._run_in_tasklet(function, args)
+            self._default_executor = _Threads(threads - 1)
+        return super().run_in_executor(executor, function, *args)
+
+    def _run_in_tasklet(self, function, args):
+        future = _in_tasklet(function, args, {}, self)
+        self._tasklets.add(future)
+        future.add_done_callback(self._tasklets.discard)
+        return future
+
+    async def shutdown_default_executor(self):
+        """Without the thread that asyncio takes to wait for the others: the job may not have one more."""
+        executor = self._default_executor
+        if executor is not None and not isinstance(executor, _Threads):
+            return await super().shutdown_default_executor()
+        self._executor_shutdown_called = True
+        await asyncio.gather(*self._tasklets, return_exceptions=True)
+        if executor is not None:
+            executor.shutdown(wait=False)
+            await asyncio.gather(*map(asyncio.wrap_future, list(executor.under_way)), return_exceptions=True)
+            executor.shutdown()
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        """At once: nobody is asked, for there is no network."""
+        return socket.getaddrinfo(host, port, family, type, proto, flags)
+
+    async def getnameinfo(self, sockaddr, flags=0):
+        return socket.getnameinfo(sockaddr, flags)
+
     def add_signal_handler(self, sig, callback, *args):
         raise NotImplementedError("the signals of a job are not its own: a cancel is a KeyboardInterrupt in the main tasklet")
+
+    async def _make_subprocess_transport(self, *args, **kwargs):
+        import _coop_refused
+        _coop_refused.no_programs()
+
+    def _no_descriptors(self, *args, **kwargs):
+        raise NotImplementedError("a job's loop has no descriptors: await coop_asyncio.to_tasklet(sys.stdin.readline) reads a line")
+
+    add_reader = add_writer = remove_reader = remove_writer = _no_descriptors
+    _make_read_pipe_transport = _make_write_pipe_transport = _no_descriptors
 
 
 class _OpenLoop(unix_events.SelectorEventLoop):
@@ -95,8 +163,8 @@ async def to_tasklet(function, *args, **kwargs):
     return await _in_tasklet(function, args, kwargs)
 
 
-def _in_tasklet(function, args, kwargs):
-    loop = asyncio.events.get_running_loop()
+def _in_tasklet(function, args, kwargs, loop=None):
+    loop = loop or asyncio.events.get_running_loop()
     future = loop.create_future()
 
     def tell(*call):

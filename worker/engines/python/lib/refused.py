@@ -35,8 +35,8 @@ MACHINE = "nothing is told of the machine in here"
 REASONS = {  # why the kernel says no to these; module: function: reason
     "os": {"getloadavg": MACHINE, "nice": TURNS, "getpriority": TURNS, "setpriority": TURNS, "sched_setaffinity": TURNS,
            "sched_getscheduler": TURNS, "sched_setscheduler": TURNS, "sched_getparam": TURNS, "sched_setparam": TURNS,
-           "sched_rr_get_interval": TURNS, "pipe": "there is no other process to talk to: queue, stackless.channel, coop.queues",
-           "pipe2": "there is no other process to talk to: queue, stackless.channel, coop.queues"},
+           "sched_rr_get_interval": TURNS, "pipe": "there is no other process to talk to: queue, stackless.channel, coop.queues, coop.interpreters",
+           "pipe2": "there is no other process to talk to: queue, stackless.channel, coop.queues, coop.interpreters"},
     "signal": {"alarm": TIMERS, "setitimer": TIMERS, "getitimer": TIMERS, "sigwait": SIGNALS, "sigwaitinfo": SIGNALS, "sigtimedwait": SIGNALS,
                "sigpending": SIGNALS},
 }
@@ -53,6 +53,42 @@ def with_reason(f, reason):
     def refused(*args, **kwargs):
         raise PermissionError(errno.EPERM, reason)
     return functools.wraps(f)(refused)
+
+
+NETWORK = "there is no network in here: what a job needs comes with it (--file, standard input); coop.queues lead to others"
+
+
+def say_there_is_no_network():
+    """libc has two words for it, of which one says "Temporary", and the kernel none. Numbers are looked up as ever."""
+    import socket
+
+    def asked(f):
+        @functools.wraps(f)
+        def ask(*args, **kwargs):
+            try:
+                return f(*args, **kwargs)
+            except socket.gaierror as error:
+                told = error
+                if error.errno == socket.EAI_AGAIN:
+                    told = socket.gaierror(socket.EAI_FAIL, NETWORK)
+                elif error.errno == socket.EAI_NONAME:
+                    told = socket.gaierror(error.errno, f"{error.strerror}: {NETWORK}")
+            raise told
+        return ask
+
+    for name in "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr":
+        setattr(socket, name, asked(getattr(socket, name)))
+    init = socket.socket.__init__
+
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):
+        try:
+            return init(self, *args, **kwargs)
+        except PermissionError as error:
+            told = PermissionError(error.errno, f"{error.strerror}: {NETWORK}")
+        raise told
+
+    socket.socket.__init__ = __init__
 
 
 def have_memory_to_map():
@@ -122,11 +158,12 @@ def name_the_limit():
 
     @functools.wraps(start)
     def start_new_thread(*args):
+        n = _coop.threads_max()
         try:
             return start(*args)
         except RuntimeError as error:
-            n = _coop.threads_max()
-            raise RuntimeError(f"{error}: the job's limit is threads={n}, main included (--limit threads={n + 1})") from None
+            told = RuntimeError(f"{error}: the job's limit is threads={n}, main included (--limit threads={n + 1})")
+        raise told  # out here: what is being handled meanwhile stays its context, and is shown
 
     def run(function, args):
         try:
@@ -154,6 +191,7 @@ def install():
     import signal
     refuse_programs()
     give_reasons()
+    say_there_is_no_network()
     have_memory_to_map()
     send_elsewhere()
     signal_threads()

@@ -203,6 +203,16 @@ def exit_code_of(error):
 
 def say_code(code):
     print(code, file=sys.stderr)
+    say_why_not_found(code)
+
+
+def say_why_not_found(words):
+    """Of -m: runpy has words of its own for a module that there is not, and ends by them."""
+    found = re.fullmatch(r".*: No module named '?([\w.]+)'?", str(words))
+    if sys.argv[:1] == ["<module>"] and found is not None:
+        why = finder.why_absent(found[1]) or hint_for(ModuleNotFoundError(f"No module named {found[1]!r}", name=found[1]))
+        if why is not None:
+            print(why, file=sys.stderr)
 
 
 def own_part(tb):
