@@ -28,7 +28,7 @@ const struct flag flag_table[] = {
     { "stdin",           0,  "FILE|-",           NEW_JOB,           AT(stdin_path),   NULL,                 FLAG_FILE,
       "the job's standard input: run streams it, submit sends it with the job (at most 4M)" },
     { "file",            0,  "PATH[:NAME[:MODE]]", NEW,         0,                flag_read_file,            FLAG_FILE,
-      "send a file with the job: a program finds it in its work directory as NAME (default: the file's name; may have directories) with the octal MODE (default 755 or 644); a script requires or imports it by NAME, and one of Python can open it, too; may be repeated" },
+      "send a file with the job: a program finds it in its work directory as NAME (default: the file's name; may have directories) with the octal MODE (default 755 or 644); a script requires or imports it by NAME, and one of Python can open it, too; of a script's PATH may be a directory: all files below it are sent, as NAME/... (NAME '.': without it); may be repeated" },
     { "output",          0,  "GLOB",             NEW_JOB,           0,                flag_read_output,          FLAG_NOTHING,
       "of a program: when it has ended, collect the files of its work directory that match; may be repeated" },
     { "output-dir",      0,  "DIR",              VERB_BIT(RUN) | VERB_BIT(RESULT), AT(output_dir), NULL,     FLAG_FILE,

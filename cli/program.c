@@ -442,5 +442,11 @@ void program_hint(struct coop_error *why, const Pb__JobSpec *spec)
         coop_error_hint(why, "a program of the sandbox is meant; for the file here write ./%.200s", spec->program);
         return;
     }
+    if (access(spec->program, F_OK) == 0) {
+        coop_error_hint(why,
+                        "a program of the sandbox is meant; the directory here is sent beside a script of it: --file %.80s:. %.80s/FILE",
+                        spec->program, spec->program);
+        return;
+    }
     hint_near_name(why, spec->program, path_dirs, "");
 }

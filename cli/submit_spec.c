@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/grants.h"
+#include "cli/module_files.h"
 #include "cli/program.h"
 #include "cli/python.h"
 #include "cli/program_parts.h"
@@ -111,27 +112,6 @@ static int check_args_size(const struct spec *s, struct coop_error *why)
 
 /* ---- modules ------------------------------------------------------------------------------------------------------------------ */
 
-/* "PATH:NAME" unless a file is called so; NAME defaults to the file's own. */
-static int split_module(struct spec *s, const char *text, const char **ret_path, const char **ret_name, struct coop_error *why)
-{
-    char *path = strdup(text), *colon, *slash;
-    int rc = spec_own(s, path, why);
-
-    if (rc != 0)
-        return rc;
-    colon = strrchr(path, ':');
-    if (colon != NULL && access(path, F_OK) != 0)
-        *colon = '\0';
-    else
-        colon = NULL;
-    slash = strrchr(path, '/');
-    *ret_path = path;
-    *ret_name = colon != NULL ? colon + 1 : slash != NULL ? slash + 1 : path;
-    if ((*ret_name)[0] == '\0' || strlen(*ret_name) > LIMITS_NAME || !frame_is_utf8(*ret_name, strlen(*ret_name)))
-        return refuse(why, "--file %.200s: the name of a module is 1 to %d bytes of UTF-8 text", text, LIMITS_NAME);
-    return 0;
-}
-
 /* Data is whatever it is; a module is refused early, by its name. */
 static int check_module(const struct spec *s, const char *path, const char *name, const ProtobufCBinaryData *b, struct coop_error *why)
 {
@@ -143,18 +123,16 @@ static int check_module(const struct spec *s, const char *path, const char *name
     return program_check_text("module", path, b, why);
 }
 
-static int add_module(struct spec *s, const char *text, Pb__Module *m, size_t *total, struct coop_error *why)
+static int add_module(struct spec *s, const struct module_file *f, Pb__Module *m, size_t *total, struct coop_error *why)
 {
-    const char *path = NULL, *name = NULL;
-    int rc = split_module(s, text, &path, &name, why);
+    const char *path = f->path, *name = f->name;
     struct spec_want want = { .what = "module",
                               .path = path,
                               .whole = "the modules of a job",
                               .max = *total < LIMITS_MODULES ? LIMITS_MODULES - *total : 0,
                               .all = LIMITS_MODULES };
+    int rc = spec_read(s, &want, &m->source, NULL, why);
 
-    if (rc == 0)
-        rc = spec_read(s, &want, &m->source, NULL, why);
     if (rc == 0)
         rc = check_module(s, path, name, &m->source, why);
     if (rc != 0)
@@ -189,10 +167,16 @@ static int list_modules(struct spec *s, size_t room, Pb__Module *from, struct co
 static int add_modules(const struct command *c, struct spec *s, struct coop_error *why)
 {
     Pb__Module *modules;
-    size_t n = c->opt.files.n + s->n_inline_files + s->pb.n_modules, total = 0;
+    struct module_files files;
+    size_t n = s->n_inline_files + s->pb.n_modules, total = 0;
+    int rc;
 
-    if (n > 0 && !engine_table[engine_find(s->pb.engine)].has_modules)
+    if (n + c->opt.files.n > 0 && !engine_table[engine_find(s->pb.engine)].has_modules)
         return refuse(why, "a job of the engine %s takes no --file", s->pb.engine);
+    rc = module_files_list(s, &c->opt.files, &files, why);
+    if (rc != 0)
+        return rc;
+    n += files.n;
     if (n > LIMITS_MODULE_N)
         return refuse_size(why, "%zu modules are more than the limit 'module count' of %d", n, LIMITS_MODULE_N);
     modules = spec_own_zeroed(s, n, sizeof(*modules), why);
@@ -201,16 +185,13 @@ static int add_modules(const struct command *c, struct spec *s, struct coop_erro
     modules += s->n_inline_files;
     for (size_t i = 0; i < s->pb.n_modules; i++)
         total += s->pb.modules[i]->source.len;
-    for (size_t i = 0; i < c->opt.files.n; i++) {
-        int rc;
-
+    for (size_t i = 0; i < files.n && rc == 0; i++) {
         pb__module__init(&modules[i]);
-        rc = add_module(s, c->opt.files.items[i], &modules[i], &total, why);
-        if (rc != 0)
-            return rc;
-        s->pb.modules[s->pb.n_modules++] = &modules[i];
+        rc = add_module(s, &files.items[i], &modules[i], &total, why);
+        if (rc == 0)
+            s->pb.modules[s->pb.n_modules++] = &modules[i];
     }
-    return 0;
+    return rc;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------------------ */

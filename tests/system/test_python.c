@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -222,6 +223,37 @@ static void a_file_that_was_sent_may_be_any_bytes(void **state)
                "any.py is not text: it has NUL bytes");
     expect_has(proc_expect(coop(b, "run", "--file", data, script(b, "any.lua", "print(1)")), COOP_EXIT_USAGE)->err,
                "any.bin is not text: it has NUL bytes");
+}
+
+/* As a project lies on a disk: what nobody has written himself stays there. */
+static void a_directory_is_sent_with_all_files_below_it(void **state)
+{
+    static const char list[] = "import os, app.util, app\n"
+                               "print(app.WORD, app.util.__file__, open('app/data/x').read(), os.path.exists('app/.hidden'), "
+                               "os.path.exists('app/__pycache__/y'), os.path.exists('app/link'))";
+    static const char *const dirs[] = { "tree", "tree/app", "tree/app/data", "tree/app/__pycache__", "tree/none" };
+    char link_path[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        assert_int_equal(mkdir(support_text("%s/%s", b->dir, dirs[i]), 0755), 0);
+    (void)script(b, "tree/app/__init__.py", "WORD = 'word'");
+    (void)script(b, "tree/app/util.py", "");
+    (void)script(b, "tree/app/data/x", "data");
+    (void)script(b, "tree/app/.hidden", "");
+    (void)script(b, "tree/app/__pycache__/y", "");
+    snprintf(link_path, sizeof(link_path), "%s/tree/app/link", b->dir);
+    assert_int_equal(symlink("/etc/passwd", link_path), 0);
+    expect_text(proc_expect(coop(b, "run", "--file", support_text("%s/tree/app", b->dir), "-c", list), 0)->out,
+                "word app/util.py data False False False\n");
+    expect_text(proc_expect(coop(b, "run", "--file", support_text("%s/tree/:.", b->dir), "-c", list), 0)->out,
+                "word app/util.py data False False False\n");
+    expect_text(
+        proc_expect(coop(b, "run", "--file", support_text("%s/tree/app/data:other/", b->dir), "-c", "print(open('other/x').read())"), 0)
+            ->out,
+        "data\n");
+    expect_has(proc_expect(coop(b, "run", "--file", support_text("%s/tree/none", b->dir), "-c", list), COOP_EXIT_USAGE)->err,
+               "is a directory without a file to send");
 }
 
 /* A child reads those of its template and its own, which come first. */
@@ -471,6 +503,7 @@ int main(void)
         cmocka_unit_test(modules_and_packages_that_were_sent_come_first),
         cmocka_unit_test(files_that_were_sent_can_be_opened),
         cmocka_unit_test(a_file_that_was_sent_may_be_any_bytes),
+        cmocka_unit_test(a_directory_is_sent_with_all_files_below_it),
         cmocka_unit_test(files_of_a_template_are_its_childrens),
         cmocka_unit_test(variables_reach_it),
         cmocka_unit_test(standard_input_is_text_and_bytes),
