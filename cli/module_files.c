@@ -120,6 +120,8 @@ static int add_one(struct spec *s, const char *text, struct module_files *to, st
     name = colon != NULL ? colon + 1 : slash != NULL ? slash + 1 : path;
     if (!is_directory(path))
         return add(to, path, name, why);
+    if ((rc = check_name(text, name, why)) != 0)
+        return rc;
     strip_slashes(name);
     return add_tree(s, path, strcmp(name, ".") == 0 ? "" : name, to, why);
 }

@@ -252,6 +252,8 @@ static void a_directory_is_sent_with_all_files_below_it(void **state)
         proc_expect(coop(b, "run", "--file", support_text("%s/tree/app/data:other/", b->dir), "-c", "print(open('other/x').read())"), 0)
             ->out,
         "data\n");
+    expect_has(proc_expect(coop(b, "run", "--file", support_text("%s/tree:", b->dir), "-c", list), COOP_EXIT_USAGE)->err,
+               "the name of a module is 1 to 128 bytes");
     expect_has(proc_expect(coop(b, "run", "--file", support_text("%s/tree/none", b->dir), "-c", list), COOP_EXIT_USAGE)->err,
                "is a directory without a file to send");
 }
