@@ -294,6 +294,27 @@ static void limits_hold_for_each_call_and_a_link_takes_the_other_along(void **st
                   "True TimedOut\n");
 }
 
+static void a_call_that_fails_says_what_would_have_helped_where_that_is_known(void **state)
+{
+    expect_script(
+        *state,
+        "i = interpreters.create(limits={'memory': '64M'}, source='def late(): return missing\\n')\n"
+        "K = 5\n"
+        "def last(f, *args): print(fails(f, *args).traceback.splitlines()[-1])\n"
+        "last(i.call, lambda n: K + n, 1)\n"
+        "i.prepare_main(K=4); print(i.call(lambda n: K + n, 1))\n"
+        "for source in 'K2', 'late()', 'import a.b', 'import no.such', 'import numpy', 'bytes(1 << 30)':\n"
+        "    last(i.exec, source)\n",
+        "a function is sent without what is around it: make K an argument, or give it by prepare_main(K=VALUE)\n"
+        "5\n"
+        "NameError: name 'K2' is not defined\n"
+        "NameError: name 'missing' is not defined\n"
+        "a module of yours is given to an interpreter: create(modules={'a.py': SOURCE})\n"
+        "a module of yours is given to an interpreter: create(modules={'no.py': SOURCE})\n"
+        "ModuleNotFoundError: No module named 'numpy': it is one of Debian's packages, which the capability gives: --cap packages\n"
+        "the memory limit of this interpreter is reached; create(limits={'memory': SIZE}) sets another\n");
+}
+
 /* ---- the names of PEP 734 ---------------------------------------------------------------------------------------------------------------------- */
 
 static void programs_for_pep_734_find_its_names(void **state)
@@ -346,6 +367,7 @@ int main(void)
         TEST(an_interpreter_that_dies_takes_nobody_along),
         TEST(a_time_out_ends_the_call_whatever_it_catches),
         TEST(limits_hold_for_each_call_and_a_link_takes_the_other_along),
+        TEST(a_call_that_fails_says_what_would_have_helped_where_that_is_known),
         TEST(programs_for_pep_734_find_its_names),
     };
 

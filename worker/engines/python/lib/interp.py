@@ -153,9 +153,32 @@ def traceback_of(error, tb):
     return "".join(traceback.format_exception(type(error), error, tb)).rstrip("\n")
 
 
+MORE_MEMORY = "the memory limit of this interpreter is reached; create(limits={'memory': SIZE}) sets another"
+
+
+def was_sent(tb):
+    """Whether it stands in a function that came by value: its globals are __main__'s, its source is nobody's in here."""
+    while tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb.tb_frame.f_globals is main.__dict__ and tb.tb_frame.f_code.co_filename not in linecache.cache
+
+
+def hint_for(error):
+    """What would have helped whoever calls, where that is known."""
+    if isinstance(error, MemoryError):
+        return MORE_MEMORY
+    if isinstance(error, ModuleNotFoundError) and run.hint_for(error) is not None:
+        return f"a module of yours is given to an interpreter: create(modules={{{error.name.replace('.', '/') + '.py'!r}: SOURCE}})"
+    if type(error) is NameError and error.name and error.__traceback__ is not None and was_sent(error.__traceback__):
+        return f"a function is sent without what is around it: make {error.name} an argument, or give it by prepare_main({error.name}=VALUE)"
+    return None
+
+
 def report(error):
     """(type, message, traceback), texts."""
-    text = run.attempt(traceback_of, error, run.cut_traceback(error), otherwise="")
+    tb = run.cut_traceback(error)
+    run.add_hint(error, hint_for)
+    text = run.attempt(traceback_of, error, tb, otherwise="")
     if len(text) > TRACEBACK_MOST:
         text = "[...]\n" + text[-TRACEBACK_MOST:].partition("\n")[2]
     return run.type_name(type(error)), message_of(error), text

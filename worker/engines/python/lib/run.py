@@ -266,10 +266,10 @@ def hint_for(error):
     return None
 
 
-def add_hint(error):
+def add_hint(error, hint_for=hint_for):
     try:
         hint = hint_for(error)
-        if hint is not None:
+        if hint is not None and hint not in getattr(error, "__notes__", ()):
             error.add_note(hint)
     except BaseException:
         pass  # what the script made of it
