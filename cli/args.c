@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nearest.h"
 
@@ -97,9 +98,12 @@ static int parse_flag(int argc, char **argv, int *i, struct command *c, uint64_t
         value = equals != NULL ? equals + 1 : NULL;
     } else {
         f = find_letter(word[1], verbs);
-        if (f == NULL || (f->value == NULL && word[2] != '\0'))
-            return refuse(why, "unknown flag %.60s; see coop help%s%s", word, c->verb != NULL ? " " : "",
-                          c->verb != NULL ? c->verb->name : "");
+        if (f == NULL || (f->value == NULL && word[2] != '\0')) {
+            refuse(why, "unknown flag %.60s; see coop help%s%s", word, c->verb != NULL ? " " : "", c->verb != NULL ? c->verb->name : "");
+            if (access(word, F_OK) == 0)
+                coop_error_hint(why, "the file here is meant when it is written with a '/': ./%.200s", word);
+            return -EINVAL;
+        }
         value = word[2] != '\0' ? word + 2 : NULL;
     }
     if (f->value == NULL && value != NULL)

@@ -354,6 +354,8 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     PUT("here.py", "#!/bin/sh\n");
     refused("run --engine exec here.py", 127, "there is no program here.py inside",
             "the file here is sent when it is written with a '/': ./here.py");
+    PUT("-x.py", "");
+    refused("run -x.py", 2, "unknown flag -x.py", "the file here is meant when it is written with a '/': ./-x.py");
     refused("submit nothing.sh", 127, "there is no file nothing.sh here", NULL);
     refused("run fifo", 126, "program fifo is a pipe, a socket or a device; name a file", NULL);
     refused("run ./fifo a b", 126, "program ./fifo is a pipe, a socket or a device; name a file", NULL);
@@ -364,6 +366,15 @@ static void files_that_cannot_be_sent_are_refused(void **state)
     refused("run --file nothing true", 2, "file nothing does not exist", NULL);
     refused("run --file nothing:x:755 true", 2, "file nothing does not exist", NULL);
     refused("run --file dir true", 2, "dir is a directory", NULL);
+    refused("run --engine lua --file dir f", 2, "module dir is a directory without a file to send", NULL);
+    refused("run --engine lua --file dir: f", 2, "the name of a module is 1 to 128 bytes", NULL);
+    for (int i = 0; i < 257; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "dir/%d.lua", i);
+        put(name, "", 0, 0644);
+    }
+    refused("run --engine lua --file dir f", COOP_EXIT_QUOTA, "more than the limit 'module count' of 256", NULL);
     refused("run --file fifo true", 2, "fifo is a pipe, a socket or a device", NULL); /* and nobody waits for a writer */
     refused("run --file /dev/zero:z true", 2, "is a pipe, a socket or a device", NULL);
     refused("run --file f:../x true", 2, "the name '../x' of a file has a component '..'", NULL);
