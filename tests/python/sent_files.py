@@ -1,5 +1,5 @@
 # Sent with it: words.txt ("one\ntwo\n"), data/table.csv ("a,b\r\n1,2\r\n"), data/empty. Each is there to be read, by whatever reads files; nothing else is.
-import configparser, csv, errno, gzip, io, os, pathlib, sys
+import configparser, csv, errno, glob, gzip, io, os, pathlib, pickle, socket, sys
 
 
 def refused(error, f, *args, **kwargs):
@@ -43,6 +43,21 @@ assert os.path.isfile("words.txt") and os.path.getsize("words.txt") == 8 and os.
 assert os.path.isdir("data") and not os.path.isfile("data") and not os.path.exists("dat") and not os.path.exists("words.tx")
 assert os.access("words.txt", os.R_OK) and not os.access("words.txt", os.W_OK) and not os.access("other", os.F_OK)
 assert os.path.samefile("words.txt", "./words.txt") and not os.path.samefile("words.txt", "data/table.csv")
+
+# directories of what was sent are listed; what there is besides is not
+assert sorted(os.listdir("data")) == ["empty", "many", "table.csv"] and os.listdir(b"/data/./") == [os.fsencode(name) for name in os.listdir("data")]
+assert sorted(glob.glob("data/*.csv")) == ["data/table.csv"] and glob.glob("e*", root_dir="data") == ["empty"]
+assert sorted(pathlib.Path("data").iterdir())[0] == pathlib.Path("data/empty") and len(list(pathlib.Path("data").glob("*"))) == 3
+assert [(top, dirs, sorted(files)) for top, dirs, files in os.walk("data")] == [("data", [], ["empty", "many", "table.csv"])]
+with os.scandir("data") as entries:
+    entry = min(entries, key=lambda entry: entry.name)
+assert entry.name == "empty" and entry.path == os.fspath(entry) == "data/empty" and entry.is_file() and not entry.is_dir() and not entry.is_symlink()
+assert entry.stat().st_size == 0 and entry.inode() == os.stat("data/empty").st_ino
+for f in os.listdir, os.scandir, socket.gethostbyname, socket.getaddrinfo:
+    assert pickle.loads(pickle.dumps(f)) is f
+for name in "dat", "words.txt", "/", ".", "/etc":
+    refused(errno.EACCES, os.listdir, name)
+    refused(errno.EACCES, os.scandir, name)
 
 # nothing is written, and nothing else is there
 for mode in "w", "a", "x", "r+":

@@ -7,6 +7,7 @@ too, under the names that they have in the image, so that libc finds them again 
 import _coop
 import _frozen_importlib_external as external
 import _imp
+import functools
 import marshal
 import os
 import sys
@@ -341,7 +342,97 @@ def spec_of_sent(name, path, package):
     return spec_of(name, SentLoader(path, package), path, package)
 
 
+# ---- directories of what was sent ------------------------------------------------------------------------------------------------------
+
+class SentEntry:
+    """What os.scandir() tells of one of them: an os.DirEntry cannot be made."""
+    __slots__ = ("name", "path", "_is_dir")
+
+    def __init__(self, name, path, is_dir):
+        self.name, self.path, self._is_dir = name, path, is_dir
+
+    def is_dir(self, *, follow_symlinks=True):
+        return self._is_dir
+
+    def is_file(self, *, follow_symlinks=True):
+        return not self._is_dir
+
+    def is_symlink(self):
+        return False
+
+    def stat(self, *, follow_symlinks=True):
+        return os.stat(self.path)
+
+    def inode(self):
+        return os.stat(self.path).st_ino
+
+    def __fspath__(self):
+        return self.path
+
+    def __repr__(self):
+        return f"<DirEntry {self.name!r}>"
+
+
+class SentEntries:
+    """An iterator of them that can be closed."""
+
+    def __init__(self, entries):
+        self.entries = iter(entries)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+    def close(self):
+        self.entries = iter(())
+
+
+def entries_of(path):
+    """name -> is it a directory; None: no directory of what was sent, and the kernel's word holds."""
+    if path is None or isinstance(path, int):
+        return None
+    start = os.path.normpath("/" + os.fsdecode(path)).strip("/") + "/"
+    found = {}
+    for sent_path in sent_files:
+        if sent_path.startswith(start):
+            name, slash, _ = sent_path[len(start):].partition("/")
+            found[name] = bool(slash)
+    return found or None
+
+
+def list_directories():
+    listdir, scandir = os.listdir, os.scandir
+
+    @functools.wraps(listdir)
+    def list_sent(path=None):
+        found = entries_of(path)
+        if found is None:
+            return listdir(path)
+        return [os.fsencode(name) for name in found] if isinstance(os.fspath(path), bytes) else list(found)
+
+    @functools.wraps(scandir)
+    def scan_sent(path=None):
+        found = entries_of(path)
+        if found is None:
+            return scandir(path)
+        path = os.fspath(path)
+        kind = os.fsencode if isinstance(path, bytes) else str
+        return SentEntries([SentEntry(kind(name), os.path.join(path, kind(name)), is_dir) for name, is_dir in found.items()])
+
+    list_sent.__module__ = scan_sent.__module__ = "os"  # where pickle finds them, by name
+    os.listdir, os.scandir = list_sent, scan_sent
+
+
 def install():
+    list_directories()
     for name, module in list(sys.modules.items()):
         entry = image.modules.get(name)
         if entry is not None and isinstance(getattr(module, "__loader__", None), external.SourceFileLoader):

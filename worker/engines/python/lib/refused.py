@@ -74,6 +74,7 @@ def say_there_is_no_network():
                 elif error.errno == socket.EAI_NONAME:
                     told = socket.gaierror(error.errno, f"{error.strerror}: {NETWORK}")
             raise told
+        ask.__module__ = "socket"  # where pickle finds it, by name
         return ask
 
     for name in "getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr":
