@@ -67,13 +67,13 @@ static int add_entry(struct spec *s, FTS *tree, FTSENT *e, size_t root, const ch
     }
     if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR)
         return coop_error_set(why, e->fts_errno, COOP_EXIT_USAGE, "module %.200s cannot be read: %s", e->fts_path, strerror(e->fts_errno));
-    return e->fts_info == FTS_F && S_ISREG(e->fts_statp->st_mode) ? add_below(s, e->fts_path, e->fts_path + root + 1, as, to, why) : 0;
+    return e->fts_info == FTS_F && S_ISREG(e->fts_statp->st_mode) ? add_below(s, e->fts_path, e->fts_path + root, as, to, why) : 0;
 }
 
 static int add_tree(struct spec *s, char *path, const char *as, struct module_files *to, struct coop_error *why)
 {
     FTS *tree = fts_open((char *const[]){ path, NULL }, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
-    size_t root = strlen(path), before = to->n;
+    size_t len = strlen(path), root = len + (path[len - 1] != '/'), before = to->n;
     int rc = 0;
 
     if (tree == NULL)
