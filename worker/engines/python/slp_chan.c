@@ -278,15 +278,18 @@ static int set_schedule_all(PyObject *self, PyObject *value, void *closure)
     return 0;
 }
 
+/* clang-format off */
 static PyGetSetDef attrs[] = {
-    {"balance",       get_balance,      NULL,             "How many wait: above 0 senders, below 0 receivers.",                   NULL},
-    { "queue",        get_queue,        NULL,             "The first tasklet that waits, or None; its next is the second.",       NULL},
-    { "closing",      get_closing,      NULL,             "close() was called.",                                                  NULL},
-    { "closed",       get_closed,       NULL,             "The same, and nobody waits.",                                          NULL},
-    { "preference",   get_preference,   set_preference,   "-1: the receiver runs when two meet; 1: the sender; 0: whoever came.", NULL},
-    { "schedule_all", get_schedule_all, set_schedule_all, "1: whoever acts gives up its turn, whatever the preference.",          NULL},
-    { NULL,           NULL,             NULL,             NULL,                                                                   NULL}
+    { "balance",      get_balance,             NULL,                    "How many wait: above 0 senders, below 0 receivers.",                   NULL },
+    { "queue",        get_queue,               NULL,                    "The first tasklet that waits, or None; its next is the second.",       NULL },
+    { "closing",      get_closing,             NULL,                    "close() was called.",                                                  NULL },
+    { "closed",       get_closed,              NULL,                    "The same, and nobody waits.",                                          NULL },
+    { "preference",   get_preference,          set_preference,          "-1: the receiver runs when two meet; 1: the sender; 0: whoever came.", NULL },
+    { "schedule_all", get_schedule_all,        set_schedule_all,        "1: whoever acts gives up its turn, whatever the preference.",          NULL },
+    { "__dict__",     PyObject_GenericGetDict, PyObject_GenericSetDict, NULL,                                                                   NULL },
+    { NULL,           NULL,                    NULL,                    NULL,                                                                   NULL },
 };
+/* clang-format on */
 
 static PyObject *channel_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
