@@ -11,18 +11,10 @@
 
 enum {
     ABOVE = 65536,         /* when nobody says: 256 MiB of pages */
-    BATCH = 256,           /* in one go */
     STACK_SIZE = 16 << 10, /* of the stack on which the others wake */
-    LOOK = 2,              /* so many times the batch are looked at, … */
-    LOOK_MORE = 64,        /* … and some */
     PROMISED = 1 << 10,    /* bytes of a block that is there before it is needed, when none was before, … */
     KEPT = 4 << 10,        /* … of one that stays for the next time, … */
     SPARED = 64,           /* … and so much of it may be left over */
-#ifdef SANITIZE_SWITCH
-    NEEDS_STACK = 16 << 10, /* bytes, of whoever does it for all: a sanitizer's malloc() */
-#else
-    NEEDS_STACK = 2 << 10, /* bytes, of whoever does it for all: mostly malloc() */
-#endif
 };
 
 struct frozen {
@@ -62,13 +54,7 @@ static void copy(uint64_t *to, const uint64_t *from, size_t len)
 }
 #endif
 
-static char *top_of(const coop_task *t)
-{
-    return (char *)t->stack + t->stack_size;
-}
-
-/* A block that was emptied where free() could not be called. */
-static void free_spent(struct hibernate *h)
+void hibernate_free_spent(struct hibernate *h)
 {
     while (h->spent != NULL) {
         struct frozen *next = h->spent->ip;
@@ -146,8 +132,8 @@ static struct frozen *restore(coop_task *t)
         (void)!write(STDERR_FILENO, why, sizeof(why) - 1);
         abort(); /* what is on it is safe, but it can never run again, and nobody could be told */
     }
-    copy((uint64_t *)(top_of(t) - f->len), f->bytes, f->len);
-    t->regs.sp = top_of(t) - f->len + f->below;
+    copy((uint64_t *)(task_stack_top(t) - f->len), f->bytes, f->len);
+    t->regs.sp = task_stack_top(t) - f->len + f->below;
     t->regs.ip = f->ip;
     t->regs.bp = f->bp;
     t->frozen = NULL;
@@ -168,8 +154,13 @@ void hibernate_wake(coop_task *t)
     int saved = errno;
 
     block_put(t, restore(t));
-    free_spent(&sched->hibernate);
+    hibernate_free_spent(&sched->hibernate);
     errno = saved;
+}
+
+bool hibernate_has_bytes(const coop_task *t)
+{
+    return !is_empty(t->frozen);
 }
 
 bool hibernate_touched(const void *address)
@@ -212,7 +203,7 @@ const char *hibernate_look(const coop_task *t, struct switch_regs *ret_regs)
     *ret_regs = t->regs;
     if (f == NULL)
         return t->regs.sp;
-    ret_regs->sp = top_of(t) - f->len + f->below;
+    ret_regs->sp = task_stack_top(t) - f->len + f->below;
     ret_regs->ip = f->ip;
     ret_regs->bp = f->bp;
     return (const char *)f->bytes + f->below;
@@ -263,7 +254,7 @@ static struct frozen *empty_block(const coop_task *t)
 static int freeze(coop_task *t)
 {
     struct hibernate *h = &sched->hibernate;
-    size_t red = below(&t->regs), slot, len = (size_t)(top_of(t) - (char *)t->regs.sp) + red;
+    size_t red = below(&t->regs), slot, len = (size_t)(task_stack_top(t) - (char *)t->regs.sp) + red;
     struct stack_chunk *k = stacks_find(&sched->stacks, t->stack, &slot);
     struct frozen *f;
 
@@ -277,7 +268,7 @@ static int freeze(coop_task *t)
     if (f == NULL)
         return -ENOMEM;
     *f = (struct frozen){ .ip = t->regs.ip, .bp = t->regs.bp, .len = (uint32_t)len, .below = (uint32_t)red, .size = f->size };
-    copy(f->bytes, (const uint64_t *)(top_of(t) - len), len);
+    copy(f->bytes, (const uint64_t *)(task_stack_top(t) - len), len);
     if (t->berth == NULL)
         k->away[slot] = t;
     else if (len <= KEPT)
@@ -287,20 +278,12 @@ static int freeze(coop_task *t)
     return 0;
 }
 
-static bool is_safe(const coop_task *t)
-{
-    size_t slot;
-
-    return t->berth != NULL || stacks_find(&sched->stacks, t->stack, &slot)->guard == STACK_GUARD_MADVISE ||
-           sched->hibernate.private_stacks;
-}
-
 static int make_stack(struct hibernate *h)
 {
     if (h->stack != NULL)
         return 0;
     if (h->batch == NULL)
-        h->batch = malloc(BATCH * sizeof(*h->batch));
+        h->batch = malloc(HIBERNATE_BATCH * sizeof(*h->batch));
     if (h->unbegun == NULL)
         h->unbegun = calloc(1, sizeof(*h->unbegun));
     if (h->batch == NULL || h->unbegun == NULL)
@@ -315,48 +298,6 @@ static int make_stack(struct hibernate *h)
     return 0;
 }
 
-/* ---- many of them -------------------------------------------------------------------------------------------------------------- */
-
-static coop_task *who_was_on(char *stack, struct stack_chunk **ret_chunk)
-{
-    size_t slot;
-
-    *ret_chunk = stacks_find(&sched->stacks, stack, &slot);
-    return (*ret_chunk)->away[slot];
-}
-
-/* Gives back the pages of the stacks first..last, which lie side by side. Refused: they come back as they were. */
-static void empty(char **first, char **last)
-{
-    struct stack_chunk *k;
-    coop_task *t = who_was_on(*last, &k);
-
-    if (stacks_empty(k->guard, *first, (size_t)(top_of(t) - *first)) == 0)
-        return;
-    for (; first <= last; first++)
-        hibernate_wake(who_was_on(*first, &k));
-}
-
-static bool are_neighbours(char *low, char *high)
-{
-    struct stack_chunk *k, *other;
-
-    return high - top_of(who_was_on(low, &k)) == STACKS_GUARD && who_was_on(high, &other) != NULL && other->guard == k->guard;
-}
-
-/* One system call for each run of neighbours: their guards lie between them, and are guards already. */
-static void empty_all(char **stacks, size_t n)
-{
-    size_t first = 0;
-
-    stacks_sort(stacks, n);
-    for (size_t i = 1; i <= n; i++)
-        if (i == n || !are_neighbours(stacks[i - 1], stacks[i])) {
-            empty(&stacks[first], &stacks[i - 1]);
-            first = i;
-        }
-}
-
 /* Becomes the first of those that are away, wherever it was. */
 static void put_away(coop_task *t)
 {
@@ -365,106 +306,6 @@ static void put_away(coop_task *t)
     all_remove(t);
     all_insert(t, h->edge);
     h->edge = t;
-}
-
-/* The one that blocks just now is still on its stack. */
-static bool may_go(const coop_task *t, uint32_t min_age)
-{
-    return t->state == TASK_BLOCKED && t->frozen == NULL && t != sched->current && t->pins == 0 &&
-           (uint32_t)sched->switches - t->blocked_at >= min_age && is_safe(t);
-}
-
-/* From the oldest on. One that is not to go, or was busy not long ago, goes to the front and is asked again when all others were. */
-static size_t choose(size_t want, uint32_t min_age)
-{
-    struct hibernate *h = &sched->hibernate;
-    size_t n = 0, gone = 0;
-
-    for (size_t looked = 0; gone < want && looked < LOOK * want + LOOK_MORE; looked++) {
-        coop_task *t = h->edge != NULL ? h->edge->all_prev : sched->all_last;
-
-        if (t == NULL)
-            break;
-        if (may_go(t, min_age) && freeze(t) == 0) {
-            put_away(t);
-            if (t->berth == NULL) /* else the next that is made comes there */
-                h->batch[n++] = t->stack;
-            gone++;
-        } else {
-            all_remove(t);
-            all_push(t);
-        }
-    }
-    return n;
-}
-
-/* It is done on the stack of the one that spawns or blocks, which may be small. Another will come. */
-static bool has_room(void)
-{
-    const coop_task *t = sched->current;
-    const char *here = __builtin_frame_address(0);
-
-    return t == &sched->main || here - (const char *)t->stack > NEEDS_STACK;
-}
-
-/*
- * Below the watermark by a part of a batch, so that the next spawns cost nothing. When too few are old enough, nobody looks again before
- * many more have come, or have run.
- */
-size_t hibernate_some(bool idle)
-{
-    struct hibernate *h = &sched->hibernate;
-    size_t resident = sched->alive - h->count, spare = h->above / 8 < BATCH / 2 ? h->above / 8 : BATCH / 2, before = h->count, want, n;
-
-    if (resident <= h->above || (sched->stacks.no_madvise && !h->private_stacks) || !has_room() || make_stack(h) != 0)
-        return 0;
-    free_spent(h);
-    want = resident - h->above + spare < BATCH ? resident - h->above + spare : BATCH;
-    n = choose(want, idle ? 0 : (uint32_t)(resident / 2));
-    empty_all(h->batch, n);
-    n = h->count > before ? h->count - before : 0; /* the kernel may have refused */
-    if (n < want) {
-        h->trigger = sched->alive + resident / 8 + BATCH;
-        h->not_before = sched->switches + resident / 4 + BATCH;
-    } else {
-        h->trigger = h->count + h->above;
-        h->not_before = 0;
-    }
-    return n;
-}
-
-/* ---- one by name --------------------------------------------------------------------------------------------------------------- */
-
-int coop_hibernate(coop_task *t)
-{
-    char *stack;
-    int rc;
-
-    if (sched == NULL || t == NULL || t->id == 0 || t->stack == NULL || (t->state != TASK_READY && t->state != TASK_BLOCKED))
-        return -EINVAL;
-    if (t->frozen != NULL)
-        return 0;
-    if (t->pins > 0)
-        return -EBUSY;
-#ifdef COOP_SWITCH_UCONTEXT
-    return -ENOTSUP; /* its registers lie on its stack */
-#endif
-    if (sched->member != NULL)
-        return -ENOTSUP; /* another thread's access would not be repeated */
-    if (!is_safe(t))
-        return -ENOTSUP;
-    rc = make_stack(&sched->hibernate);
-    if (rc == 0)
-        rc = freeze(t);
-    if (rc != 0)
-        return rc;
-    put_away(t);
-    stack = t->stack;
-    if (t->berth == NULL)
-        empty_all(&stack, 1);
-    else if (!is_empty(t->frozen) && t->berth->guest == NULL)
-        (void)stacks_empty(STACK_GUARD_CLOSED, stack, t->stack_size);
-    return t->frozen != NULL ? 0 : -ENOMEM;
 }
 
 /* ---- one whose stack another is to have ---------------------------------------------------------------------------------------- */
@@ -489,21 +330,6 @@ int hibernate_guest(coop_task *t)
     return rc;
 }
 
-bool coop_hibernated(const coop_task *t)
-{
-    return t != NULL && t->frozen != NULL;
-}
-
-void coop_pin_stack(bool on)
-{
-    coop_task *t = sched->current;
-
-    if (on && t->pins < UINT8_MAX)
-        t->pins++;
-    else if (!on && t->pins > 0)
-        t->pins--;
-}
-
 /* ---- life ---------------------------------------------------------------------------------------------------------------------- */
 
 void hibernate_init(struct hibernate *h, size_t above, bool private_stacks)
@@ -517,7 +343,7 @@ void hibernate_init(struct hibernate *h, size_t above, bool private_stacks)
 
 void hibernate_finish(struct hibernate *h)
 {
-    free_spent(h);
+    hibernate_free_spent(h);
     free(h->unbegun);
     free(h->batch);
 }

@@ -38,14 +38,20 @@ struct hibernate {
     struct switch_regs entry;
 };
 
+enum { HIBERNATE_BATCH = 256 }; /* stacks, in one go */
+
 /* above and private_stacks are in place. */
 void hibernate_init(struct hibernate *h, size_t above, bool private_stacks);
 void hibernate_finish(struct hibernate *h);
 
+/* ---- hibernate_choose.c: who, and when ---- */
+
 /* Some of the oldest, when more than the watermark are resident; how many. idle: nobody else has anything to do, so age does not count. */
 size_t hibernate_some(bool idle);
 
-/* Before the first is made that has a berth; 0 or -ENOMEM. t, which has one and has not begun, is away from the beginning. */
+/* ---- hibernate.c: away, and back again ---- */
+
+/* Before the first is made that has a berth, and before the first hibernates; 0 or -ENOMEM. t, which has one and has not begun, is away from the beginning. */
 int hibernate_prepare(void);
 void hibernate_begin(coop_task *t);
 
@@ -53,7 +59,7 @@ void hibernate_begin(coop_task *t);
 int hibernate_promise(coop_task *t);
 void hibernate_forget(coop_task *t);
 
-/* t, which is parked, makes way for another owner of its stack. 0 or -errno. */
+/* t, which is parked, makes way for another owner of its stack, or for none: the pages are still there. 0 or -errno. */
 int hibernate_guest(coop_task *t);
 
 /* Brings t's stack back; t is hibernated. */
@@ -61,6 +67,12 @@ void hibernate_wake(coop_task *t);
 
 /* Async-signal-safe: the same, when the address lies in a stack that is hibernated: true. */
 bool hibernate_touched(const void *address);
+
+/* t is hibernated, and has begun. */
+bool hibernate_has_bytes(const coop_task *t);
+
+/* Blocks that were emptied where free() could not be called. */
+void hibernate_free_spent(struct hibernate *h);
 
 /* Where t's registers are, and where the byte of its stack at regs->sp and upwards can be read; t is parked. */
 const char *hibernate_look(const coop_task *t, struct switch_regs *ret_regs);

@@ -54,6 +54,11 @@ static inline void sched_put_before(coop_task *t)
     sched->runnable++;
 }
 
+static inline char *task_stack_top(const coop_task *t)
+{
+    return (char *)t->stack + t->stack_size;
+}
+
 /* Into sched->all, in front of next (NULL: at its end). */
 static inline void all_insert(coop_task *t, coop_task *next)
 {
