@@ -2,7 +2,7 @@
  * state.h - thread states of CPython 3.11: one for each tasklet, pooled; and what else of the interpreter's inside tasklets need.
  *
  * Side:     worker, sealed. With the GIL.
- * Version:  state.c is the one file that looks into CPython 3.11; another minor version gets another file.
+ * Version:  state.c and state_*.c are the files that look into CPython 3.11's; another minor version gets others.
  * Switch:   the GIL is held throughout. What tells a thread which state is its own (PyGILState_Ensure() asks) goes along, or a callback of
  *           ctypes would wait for the GIL that its own thread holds.
  */
@@ -73,6 +73,8 @@ long py_state_threads(void);
 /* Gives each other OS thread's state what make() returns, a new reference, under name, unless it has that: it dies when the thread ends. 0, or -1 with
  * an error. */
 int py_state_mark_threads(PyObject *name, PyObject *(*make)(void));
+
+/* ---- state_trace.c ---- */
 
 /* to has from's tracer and profiler. */
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to);

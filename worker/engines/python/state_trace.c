@@ -1,0 +1,74 @@
+/* state_trace.c - see state.h: tracers of thread states, and one of ours that counts instructions. CPython 3.11. */
+#include "worker/engines/python/state.h"
+
+#define Py_BUILD_CORE 1
+#include <internal/pycore_frame.h>
+
+#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
+#error "state_trace.c is for CPython 3.11"
+#endif
+
+static __thread struct {
+    py_count_fn fn;
+    Py_tracefunc own; /* of the state that is traced */
+} count;
+
+static int on_event(PyObject *object, PyFrameObject *frame, int what, PyObject *arg)
+{
+    if (what == PyTrace_CALL)
+        frame->f_trace_opcodes = 1;
+    if (what == PyTrace_OPCODE)
+        return count.fn != NULL ? count.fn() : 0;
+    return count.own != NULL ? count.own(object, frame, what, arg) : 0;
+}
+
+static void set_tracer(PyThreadState *ts, Py_tracefunc f)
+{
+    ts->c_tracefunc = f;
+    if (ts->tracing == 0)
+        ts->cframe->use_tracing = f != NULL || ts->c_profilefunc != NULL ? 255 : 0;
+}
+
+/* The state's own tracer and its object stay what they are for those who ask. */
+int py_state_count(PyThreadState *ts, py_count_fn fn)
+{
+    PyFrameObject *f = PyThreadState_GetFrame(ts);
+
+    while (f != NULL) {
+        PyFrameObject *back = PyFrame_GetBack(f);
+
+        f->f_trace_opcodes = 1;
+        Py_DECREF(f);
+        f = back;
+    }
+    count.fn = fn;
+    count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
+    set_tracer(ts, on_event);
+    return 0;
+}
+
+bool py_state_counts(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event;
+}
+
+void py_state_count_off(PyThreadState *ts)
+{
+    if (ts->c_tracefunc == on_event)
+        set_tracer(ts, count.own);
+    count.own = NULL;
+    count.fn = NULL;
+}
+
+void py_state_share_tracing(PyThreadState *from, PyThreadState *to)
+{
+    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj &&
+                       from->c_profilefunc == to->c_profilefunc && from->c_profileobj == to->c_profileobj))
+        return;
+    to->c_tracefunc = from->c_tracefunc;
+    to->c_profilefunc = from->c_profilefunc;
+    Py_XSETREF(to->c_traceobj, Py_XNewRef(from->c_traceobj));
+    Py_XSETREF(to->c_profileobj, Py_XNewRef(from->c_profileobj));
+    if (to->tracing == 0)
+        to->cframe->use_tracing = to->c_tracefunc != NULL || to->c_profilefunc != NULL ? 255 : 0;
+}
