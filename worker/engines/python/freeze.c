@@ -151,75 +151,6 @@ static PyObject *reduce_traceback(struct py_dump *d, PyObject *o)
                       Py_NewRef(t->tb_next != NULL ? (PyObject *)t->tb_next : Py_None));
 }
 
-/* ---- modules, views: nothing that needs a seal --------------------------------------------------------------------------------------- */
-
-static PyObject *reduce_module(struct py_dump *d, PyObject *o)
-{
-    PyObject *name = PyModule_GetNameObject(o), *import, *result = NULL;
-
-    (void)d;
-    if (name == NULL)
-        return NULL;
-    if (PyDict_GetItemWithError(PyImport_GetModuleDict(), name) != o) {
-        (void)py_freeze_error("PicklingError", "cannot pickle %R: it is not in sys.modules under its name", o);
-    } else {
-        PyObject *importlib = PyImport_ImportModule("importlib");
-
-        import = importlib != NULL ? PyObject_GetAttrString(importlib, "import_module") : NULL;
-        result = import != NULL ? Py_BuildValue("(O(O))", import, name) : NULL;
-        Py_XDECREF(import);
-        Py_XDECREF(importlib);
-    }
-    Py_DECREF(name);
-    return result;
-}
-
-/* Those that are called something of builtins, and are not there: types has most of them. Their methods lie on stacks. */
-static PyObject *reduce_type(struct py_dump *d, PyObject *o)
-{
-    const PyTypeObject *type = (PyTypeObject *)o;
-    PyObject *types, *name, *value, *found = NULL;
-    Py_ssize_t at = 0;
-
-    (void)d;
-    if (o == (PyObject *)Py_TYPE(Py_None) || o == (PyObject *)Py_TYPE(Py_Ellipsis) || o == (PyObject *)Py_TYPE(Py_NotImplemented) ||
-        PyType_HasFeature((PyTypeObject *)o, Py_TPFLAGS_HEAPTYPE) || strchr(type->tp_name, '.') != NULL ||
-        PyDict_GetItemString(PyEval_GetBuiltins(), type->tp_name) == o)
-        return py_not_ours();
-    types = PyImport_ImportModule("types");
-    while (types != NULL && found == NULL && PyDict_Next(PyModule_GetDict(types), &at, &name, &value))
-        if (value == o)
-            found = Py_BuildValue("(O(OO))", PyDict_GetItemString(PyEval_GetBuiltins(), "getattr"), types, name);
-    Py_XDECREF(types);
-    return found != NULL || PyErr_Occurred() ? found : py_not_ours();
-}
-
-static PyObject *reduce_view(struct py_dump *d, PyObject *o)
-{
-    /* clang-format off */
-    static const struct {
-        const PyTypeObject *type;
-        const char *name;
-    } views[] = {
-        { &PyDictKeys_Type,    "keys"   },
-        { &PyDictValues_Type,  "values" },
-        { &PyDictItems_Type,   "items"  },
-        { &PyODictKeys_Type,   "keys"   },
-        { &PyODictValues_Type, "values" },
-        { &PyODictItems_Type,  "items"  },
-    };
-    /* clang-format on */
-
-    (void)d;
-    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
-        if (Py_IS_TYPE(o, (PyTypeObject *)views[i].type)) {
-            PyObject *dict = (PyObject *)((_PyDictViewObject *)o)->dv_dict;
-
-            return Py_BuildValue("(N())", PyObject_GetAttrString(dict, views[i].name));
-        }
-    return py_not_ours();
-}
-
 /* ---- the dump ------------------------------------------------------------------------------------------------------------------------ */
 
 static PyObject *reduce_tasklet(struct py_dump *d, PyObject *o)
@@ -239,22 +170,22 @@ static const struct reducer {
     PyTypeObject *type;
     PyObject *(*reduce)(struct py_dump *d, PyObject *o);
 } reducers[] = {
-    { &PyFunction_Type,    py_reduce_function },
-    { &PyFrame_Type,       reduce_frame       },
-    { &PyCode_Type,        py_reduce_code     },
-    { &py_globals_type,    py_reduce_globals  },
-    { &PyCell_Type,        py_reduce_cell     },
-    { &PyType_Type,        reduce_type        },
-    { &PyGen_Type,         reduce_generator   },
-    { &PyCoro_Type,        reduce_generator   },
-    { &PyAsyncGen_Type,    reduce_generator   },
-    { &PyTraceBack_Type,   reduce_traceback   },
-    { &PyDictKeys_Type,    reduce_view        },
-    { &PyDictValues_Type,  reduce_view        },
-    { &PyDictItems_Type,   reduce_view        },
-    { &PyODictKeys_Type,   reduce_view        },
-    { &PyODictValues_Type, reduce_view        },
-    { &PyODictItems_Type,  reduce_view        },
+    { &PyFunction_Type,      py_reduce_function },
+    { &PyFrame_Type,         reduce_frame       },
+    { &PyCode_Type,          py_reduce_code     },
+    { &py_globals_type,      py_reduce_globals  },
+    { &PyCell_Type,          py_reduce_cell     },
+    { &PyType_Type,          py_reduce_type     },
+    { &PyGen_Type,           reduce_generator   },
+    { &PyCoro_Type,          reduce_generator   },
+    { &PyAsyncGen_Type,      reduce_generator   },
+    { &PyTraceBack_Type,     reduce_traceback   },
+    { &PyDictKeys_Type,      py_reduce_view     },
+    { &PyDictValues_Type,    py_reduce_view     },
+    { &PyDictItems_Type,     py_reduce_view     },
+    { &PyODictKeys_Type,     py_reduce_view     },
+    { &PyODictValues_Type,   py_reduce_view     },
+    { &PyODictItems_Type,    py_reduce_view     },
 };
 /* clang-format on */
 
@@ -292,7 +223,7 @@ static PyObject *reduce(struct py_dump *d, PyObject *o)
         if (reducers[i].type == type)
             return reducers[i].reduce(d, o);
     if (PyModule_Check(o))
-        return reduce_module(d, o);
+        return py_reduce_module(d, o);
     if (slp_tasklet_type.tp_mro == NULL) /* nobody has imported stackless */
         return py_not_ours();
     if (PyType_IsSubtype(type, &slp_tasklet_type))
@@ -421,7 +352,7 @@ static PyObject *nested(PyObject *self, PyObject *o)
 
     (void)self;
     if (PyType_CheckExact(o))
-        return reduce_type(NULL, o);
+        return py_reduce_type(NULL, o);
     if (!PyFunction_Check(o) ||
         (f->func_module != NULL && PyUnicode_Check(f->func_module) && py_is_found(o, f->func_module, f->func_qualname)))
         return py_not_ours();

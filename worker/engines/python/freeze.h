@@ -36,7 +36,8 @@ PyObject *py_set_attributes(PyObject *self, PyObject *state);
 PyObject *py_not_ours(void); /* NotImplemented: pickle does what it always does */
 typedef PyObject *py_reducer(struct py_dump *d, PyObject *o);
 py_reducer py_reduce_globals, py_reduce_function, py_reduce_code, py_reduce_cell;
-extern PyTypeObject py_globals_type; /* stands for a dict of globals in a dump */
+py_reducer py_reduce_module, py_reduce_type, py_reduce_view; /* these need no seal, and take NULL for d */
+extern PyTypeObject py_globals_type;                         /* stands for a dict of globals in a dump */
 /* Python's own pickle would find this function by its name; NULL, None: it has none. */
 bool py_is_found(PyObject *f, PyObject *modname, PyObject *qualname);
 
