@@ -199,6 +199,101 @@ def async_generators_go_on():
     same(type(_again(a)), types.AsyncGeneratorType)
 
 
+@types.coroutine
+def _pauses(x):
+    return (yield x)
+
+
+async def _steps(n, to_the_last=False):
+    try:
+        for i in range(n):
+            try:
+                i += (await _pauses(("before", i))) or 0
+                i += (yield i) or 0
+                await _pauses(("after", i))
+            except KeyError:
+                await _pauses("caught")
+                yield "thrown"
+    finally:
+        if to_the_last:
+            await _pauses("finally")
+
+
+async def _uses_steps():
+    a = _steps(4, to_the_last=True)
+    got = [await a.__anext__(), await a.asend(10), await a.athrow(KeyError)]
+    async for x in a:
+        got.append(x)
+        if x == 3:
+            break
+    await a.aclose()
+    return got
+
+
+def _to_its_end(c, *send):
+    seen, value = [], None
+    try:
+        for i in range(100):
+            seen.append(c.send(value))
+            value = i * 100 if type(seen[-1]) is tuple and seen[-1][0] == "before" else None
+    except StopIteration as e:
+        return seen, e.value
+    raise AssertionError("it does not end")
+
+
+def whoever_awaits_a_step_of_an_async_generator_goes_on_with_it():
+    seen, value = _to_its_end(_uses_steps())
+    assert "thrown" in value and "caught" in seen and seen[-1] == "finally", (seen, value)
+    for n in range(1, len(seen)):
+        for protocol in 2, 5:
+            c = _uses_steps()
+            for i in range(n):
+                last = c.send(None)
+            kept = _again(c, protocol)
+            same(_to_its_end(kept)[0], _to_its_end(c)[0])
+
+
+def a_step_is_pickled_before_under_way_and_after():
+    for make in (lambda a: a.asend(None), lambda a: a.__anext__(), lambda a: a.athrow(KeyError, KeyError("x"), None), lambda a: a.aclose()):
+        a = _steps(2)
+        a.__anext__().send(None)
+        first = make(_steps(2))
+        for protocol in PROTOCOLS:
+            same(type(_again(first, protocol)), type(first))
+    step = _steps(1).asend(None)
+    same(_again(step).send(None), ("before", 0))
+    step.send(None)
+    for way in _again, copy.copy, lambda o: pickle._loads(pickle._dumps(o)), lambda o: pickle.loads(_by_class(pickle.Pickler)(o, 4)):
+        same(raises(StopIteration, None, way(step).send, 5).value, 5)
+    a, again = _steps(1), None
+    step = a.asend(None)
+    step.send(None)
+    a, again = _again([a, step])
+    raises(RuntimeError, "anext(): asynchronous generator is already running", a.__anext__().send, None)
+    same(raises(StopIteration, None, again.send, 1).value, 1)
+    raises(RuntimeError, "cannot reuse already awaited __anext__()/asend()", _again(again).send, None)
+    same(a.__anext__().send(None), ("after", 1))
+
+
+def an_async_generator_without_the_step_that_it_waits_in_is_refused():
+    a = _steps(1)
+    step = a.asend(None)
+    step.send(None)
+    e = raises(pickle.PicklingError, None, pickle.dumps, a)
+    assert "it runs, and who awaits it is not in the dump" in str(e) and "freeze_objects.py" in str(e), e
+    raises(pickle.PicklingError, None, copy.copy, a)
+
+
+def what_a_coroutine_is_awaited_by_is_pickled():
+    async def f():
+        return await _pauses(1), await _pauses(2)
+    w = f().__await__()
+    same(next(w), 1)
+    for way in _again, copy.deepcopy, lambda o: pickle._loads(pickle._dumps(o)):
+        v = way(w)
+        same((type(v), v.send(5), raises(StopIteration, None, v.send, 6).value), (type(w), 2, (5, 6)))
+
+
 def pickle_flags_say_what_becomes_of_an_async_generators_finalizer():
     async def numbers():
         yield 1
@@ -294,6 +389,10 @@ def code_cells_modules_and_views_are_pickled():
     for d in {"a": 1, "b": 2}, collections.OrderedDict(a=1, b=2):
         for view in d.keys(), d.values(), d.items():
             same((type(_again(view)), list(_again(view))), (type(view), list(view)))
+            deep = copy.deepcopy(view)
+            d["more"] = 1
+            same((len(deep), len(copy.copy(view))), (len(d) - 1, len(d)))
+            del d["more"]
 
 
 def tracebacks_are_pickled_with_their_frames():
@@ -506,7 +605,7 @@ def makers_of_code_and_frames_work_for_nobody_without_a_blob():
                        ("traceback", (None, 0, 0)), ("tasklet", (stackless.tasklet,)), ("channel", (stackless.channel,)), ("frame_of", (_numbers(1),)),
                        ("set_frame", (None, None)), ("set_generator", (_numbers(1), ())), ("set_tasklet", (stackless.tasklet(), ())),
                        ("set_channel", (stackless.channel(), ())), ("set_traceback", (None, None)), ("set_function", (lambda: 1, ())),
-                       ("globals", (b"", "x")), ("globals_of", ("sys",)), ("cell", ()), ("set_cell", (types.CellType(), 1)), ("load", (pickle.loads, b"N."))):
+                       ("step", (0, None)), ("set_step", (None, None)), ("globals", (b"", "x")), ("globals_of", ("sys",)), ("cell", ()), ("set_cell", (types.CellType(), 1)), ("load", (pickle.loads, b"N."))):
         e = raises(pickle.UnpicklingError, None, getattr(_coop_freeze, name), *args)
         assert "only out of a sealed blob" in str(e), e
 

@@ -109,9 +109,11 @@ static PyObject *generator_state(struct py_dump *d, PyObject *o, PyObject **ret_
 {
     PyObject *taken = taken_of(d, o, 2);
 
+    if (taken == NULL && (PyErr_Occurred() || (py_gen_waits_in_step(o) && py_dump_waits_in_step(d, o) != 0)))
+        return NULL;
     if (taken == NULL) {
         *ret_globals = py_gen_globals(o);
-        return PyErr_Occurred() ? NULL : py_gen_state(o);
+        return py_gen_state(o);
     }
     *ret_globals = PyDict_Check(PyTuple_GET_ITEM(taken, 1)) ? PyTuple_GET_ITEM(taken, 1) : NULL;
     return Py_NewRef(PyTuple_GET_ITEM(taken, 0));
@@ -170,22 +172,25 @@ static const struct reducer {
     PyTypeObject *type;
     PyObject *(*reduce)(struct py_dump *d, PyObject *o);
 } reducers[] = {
-    { &PyFunction_Type,      py_reduce_function },
-    { &PyFrame_Type,         reduce_frame       },
-    { &PyCode_Type,          py_reduce_code     },
-    { &py_globals_type,      py_reduce_globals  },
-    { &PyCell_Type,          py_reduce_cell     },
-    { &PyType_Type,          py_reduce_type     },
-    { &PyGen_Type,           reduce_generator   },
-    { &PyCoro_Type,          reduce_generator   },
-    { &PyAsyncGen_Type,      reduce_generator   },
-    { &PyTraceBack_Type,     reduce_traceback   },
-    { &PyDictKeys_Type,      py_reduce_view     },
-    { &PyDictValues_Type,    py_reduce_view     },
-    { &PyDictItems_Type,     py_reduce_view     },
-    { &PyODictKeys_Type,     py_reduce_view     },
-    { &PyODictValues_Type,   py_reduce_view     },
-    { &PyODictItems_Type,    py_reduce_view     },
+    { &PyFunction_Type,          py_reduce_function },
+    { &PyFrame_Type,             reduce_frame       },
+    { &PyCode_Type,              py_reduce_code     },
+    { &py_globals_type,          py_reduce_globals  },
+    { &PyCell_Type,              py_reduce_cell     },
+    { &PyType_Type,              py_reduce_type     },
+    { &PyGen_Type,               reduce_generator   },
+    { &PyCoro_Type,              reduce_generator   },
+    { &PyAsyncGen_Type,          reduce_generator   },
+    { &_PyAsyncGenASend_Type,    py_reduce_step     },
+    { &_PyAsyncGenAThrow_Type,   py_reduce_step     },
+    { &_PyCoroWrapper_Type,      py_reduce_await    },
+    { &PyTraceBack_Type,         reduce_traceback   },
+    { &PyDictKeys_Type,          py_reduce_view     },
+    { &PyDictValues_Type,        py_reduce_view     },
+    { &PyDictItems_Type,         py_reduce_view     },
+    { &PyODictKeys_Type,         py_reduce_view     },
+    { &PyODictValues_Type,       py_reduce_view     },
+    { &PyODictItems_Type,        py_reduce_view     },
 };
 /* clang-format on */
 
@@ -258,7 +263,8 @@ static PyObject *dump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     d->root = Py_XNewRef(root);
     d->globals = PyDict_New();
     d->live = PyDict_New();
-    if (d->globals == NULL || d->live == NULL)
+    d->steps = PyDict_New();
+    if (d->globals == NULL || d->live == NULL || d->steps == NULL)
         Py_CLEAR(d);
     return (PyObject *)d;
 }
@@ -267,6 +273,7 @@ static void dump_dealloc(PyObject *o)
 {
     Py_XDECREF(((struct py_dump *)o)->globals);
     Py_XDECREF(((struct py_dump *)o)->live);
+    Py_XDECREF(((struct py_dump *)o)->steps);
     Py_XDECREF(((struct py_dump *)o)->root);
     PyObject_Free(o);
 }
@@ -276,6 +283,7 @@ static PyMemberDef dump_members[] = {
     { "used",    T_BOOL,   offsetof(struct py_dump, used),    READONLY, "Execution state is in it: it needs a seal." },
     { "by_name", T_BOOL,   offsetof(struct py_dump, by_name), READONLY, "A function of __main__ is in it by name." },
     { "live",    T_OBJECT, offsetof(struct py_dump, live),    READONLY, "Frames that go on with it." },
+    { "steps",   T_OBJECT, offsetof(struct py_dump, steps),   READONLY, "{async generator that waits in a step: whether that is in it}" },
     { NULL,      0,        0,                                 0,        NULL },
 };
 /* clang-format on */
@@ -385,12 +393,23 @@ static int run_lib(PyObject *m)
     return done != NULL && usual_reducers != NULL && copyreg_table != NULL ? py_load_ready(dict) : -1;
 }
 
+/* What no module has under a name. */
+static int add_types(PyObject *m)
+{
+    return PyModule_AddObjectRef(m, "StepType", (PyObject *)&_PyAsyncGenASend_Type) == 0 &&
+                   PyModule_AddObjectRef(m, "ThrowType", (PyObject *)&_PyAsyncGenAThrow_Type) == 0 &&
+                   PyModule_AddObjectRef(m, "AwaitType", (PyObject *)&_PyCoroWrapper_Type) == 0
+               ? 0
+               : -1;
+}
+
 PyObject *py_freeze_module(void)
 {
     PyObject *m = PyModule_Create(&definition);
 
     if (m == NULL || PyType_Ready(&dump_type) < 0 || PyType_Ready(&py_globals_type) < 0 || PyModule_AddType(m, &dump_type) < 0 ||
-        PyModule_AddFunctions(m, py_freeze_functions) < 0 || PyModule_AddFunctions(m, py_freeze_task_functions) < 0 || run_lib(m) < 0) {
+        PyModule_AddFunctions(m, py_freeze_functions) < 0 || PyModule_AddFunctions(m, py_freeze_task_functions) < 0 ||
+        PyModule_AddFunctions(m, py_freeze_step_functions) < 0 || add_types(m) < 0 || run_lib(m) < 0) {
         Py_XDECREF(m);
         return NULL;
     }

@@ -24,6 +24,7 @@ struct py_dump {
     bool by_name;      /* one of them did not */
     PyObject *globals; /* {address of a dict: the object that stands for it} */
     PyObject *live;    /* {frame: its state} and {generator: (its state, globals)}, of those that go on: as they were when their tasklet was met */
+    PyObject *steps;   /* {async generator that waits in a step: whether that is in it} */
     PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
 };
 
@@ -37,7 +38,9 @@ PyObject *py_not_ours(void); /* NotImplemented: pickle does what it always does 
 typedef PyObject *py_reducer(struct py_dump *d, PyObject *o);
 py_reducer py_reduce_globals, py_reduce_function, py_reduce_code, py_reduce_cell;
 py_reducer py_reduce_module, py_reduce_type, py_reduce_view; /* these need no seal, and take NULL for d */
-extern PyTypeObject py_globals_type;                         /* stands for a dict of globals in a dump */
+py_reducer py_reduce_step, py_reduce_await;
+extern PyMethodDef py_freeze_step_functions[];
+extern PyTypeObject py_globals_type; /* stands for a dict of globals in a dump */
 /* Python's own pickle would find this function by its name; NULL, None: it has none. */
 bool py_is_found(PyObject *f, PyObject *modname, PyObject *qualname);
 
@@ -48,6 +51,8 @@ PyObject *py_reduced(const char *make, PyObject *arguments, const char *set, PyO
 PyObject *py_dump_globals(struct py_dump *d, PyObject *globals);
 /* Of globals that go with the dump, those that code uses: a dict; None: they do not go with it. */
 PyObject *py_dump_used_globals(struct py_dump *d, PyObject *globals, PyCodeObject *code);
+/* An async generator waits in a step, which has to be in the dump. */
+int py_dump_waits_in_step(struct py_dump *d, PyObject *gen);
 /* A frame, or the generator whose it is, goes on: what it is pickled with is taken now. 0, or -1 with an error. */
 int py_dump_goes_on(struct py_dump *d, const struct py_frozen_frame *r);
 

@@ -61,6 +61,8 @@ int py_frame_set(PyFrameObject *f, PyObject *state);
 bool py_is_generator(PyObject *o);
 /* Its state, a tuple; NULL with an error: it runs. */
 PyObject *py_gen_state(PyObject *gen);
+/* An async generator of which somebody awaits a value that it waits for something to give. */
+bool py_gen_waits_in_step(PyObject *gen);
 PyCodeObject *py_gen_code(PyObject *gen); /* borrowed */
 PyObject *py_gen_globals(PyObject *gen);  /* borrowed; NULL: it has ended */
 /* kind: of which of the three types; one that has ended, until py_gen_set(). globals: None: it has ended. */

@@ -58,7 +58,7 @@ PyObject *py_frame_generator(PyFrameObject *f)
 
 enum { NO_HOOKS, HOOKS_OF_LOADER, HOOKS_BY_VALUE }; /* in blobs */
 
-/* Of an async generator: (whose hooks, finalizer, whether it was closed). */
+/* Of an async generator: (whose hooks, finalizer, whether it was closed, whether a step of it is under way). */
 static PyObject *own_of(PyGenObject *g)
 {
     bool by_value = (slp_pickle_flags() & SLP_PICKLES_FINALIZERS) != 0 && g->gi_hooks_inited;
@@ -68,7 +68,7 @@ static PyObject *own_of(PyGenObject *g)
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return Py_NewRef(Py_None);
-    return Py_BuildValue("(iOi)", hooks, by_value ? py_or_none(g->gi_origin_or_finalizer) : Py_None, g->gi_closed);
+    return Py_BuildValue("(iOii)", hooks, by_value ? py_or_none(g->gi_origin_or_finalizer) : Py_None, g->gi_closed, g->gi_running_async);
 }
 
 enum { NEW, WAITS, RUNS }; /* in blobs */
@@ -100,7 +100,7 @@ PyObject *py_gen_state(PyObject *gen)
 
     if (g->gi_frame_state >= FRAME_COMPLETED)
         Py_RETURN_NONE;
-    if (g->gi_frame_state == FRAME_EXECUTING || (PyAsyncGen_CheckExact(gen) && g->gi_running_async))
+    if (g->gi_frame_state == FRAME_EXECUTING)
         return py_freeze_error("PicklingError", "%R, of file %U, line %d: it runs", gen, g->gi_code->co_filename,
                                g->gi_code->co_firstlineno);
     at = (int)(f->prev_instr - _PyCode_CODE(f->f_code));
@@ -183,13 +183,14 @@ static int take_hooks(PyGenObject *g)
 static int set_own(PyGenObject *g, PyObject *own)
 {
     PyObject *finalizer;
-    int hooks, closed;
+    int hooks, closed, in_step = 0;
 
     if (!PyAsyncGen_CheckExact((PyObject *)g))
         return 0;
-    if (!PyTuple_CheckExact(own) || !PyArg_ParseTuple(own, "iOi;an async generator's own", &hooks, &finalizer, &closed))
+    if (!PyTuple_CheckExact(own) || !PyArg_ParseTuple(own, "iOi|i;an async generator's own", &hooks, &finalizer, &closed, &in_step))
         return PyErr_Occurred() ? -1 : (py_freeze_error("UnpicklingError", "an async generator's own is a tuple"), -1);
     g->gi_closed = closed != 0;
+    g->gi_running_async = in_step != 0;
     if (hooks == HOOKS_BY_VALUE && (slp_pickle_flags() & SLP_PICKLES_FINALIZERS) != 0) {
         g->gi_origin_or_finalizer = finalizer != Py_None ? Py_NewRef(finalizer) : NULL;
         g->gi_hooks_inited = 1;
@@ -241,6 +242,13 @@ int py_gen_set(PyObject *gen, PyObject *state)
 }
 
 /* ---- those that run ---------------------------------------------------------------------------------------------------------------- */
+
+bool py_gen_waits_in_step(PyObject *gen)
+{
+    const PyGenObject *g = (PyGenObject *)gen;
+
+    return PyAsyncGen_CheckExact(gen) && g->gi_running_async && g->gi_frame_state == FRAME_SUSPENDED;
+}
 
 PyObject *py_gen_frame(PyObject *gen)
 {

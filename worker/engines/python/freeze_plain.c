@@ -47,23 +47,22 @@ PyObject *py_reduce_view(struct py_dump *d, PyObject *o)
     /* clang-format off */
     static const struct {
         const PyTypeObject *type;
+        PyTypeObject *of;
         const char *name;
     } views[] = {
-        { &PyDictKeys_Type,    "keys"   },
-        { &PyDictValues_Type,  "values" },
-        { &PyDictItems_Type,   "items"  },
-        { &PyODictKeys_Type,   "keys"   },
-        { &PyODictValues_Type, "values" },
-        { &PyODictItems_Type,  "items"  },
+        { &PyDictKeys_Type,    &PyDict_Type,  "keys"   },
+        { &PyDictValues_Type,  &PyDict_Type,  "values" },
+        { &PyDictItems_Type,   &PyDict_Type,  "items"  },
+        { &PyODictKeys_Type,   &PyODict_Type, "keys"   },
+        { &PyODictValues_Type, &PyODict_Type, "values" },
+        { &PyODictItems_Type,  &PyODict_Type, "items"  },
     };
     /* clang-format on */
 
     (void)d;
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
-        if (Py_IS_TYPE(o, (PyTypeObject *)views[i].type)) {
-            PyObject *dict = (PyObject *)((_PyDictViewObject *)o)->dv_dict;
-
-            return Py_BuildValue("(N())", PyObject_GetAttrString(dict, views[i].name));
-        }
+        if (Py_IS_TYPE(o, (PyTypeObject *)views[i].type))
+            return Py_BuildValue("(N(O))", PyObject_GetAttrString((PyObject *)views[i].of, views[i].name),
+                                 ((_PyDictViewObject *)o)->dv_dict);
     return py_not_ours();
 }

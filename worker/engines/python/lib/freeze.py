@@ -5,6 +5,7 @@ MAC, with a key that no worker has, for the tenant of whoever asks.
 """
 
 import _pickle
+import collections
 import copyreg
 import hashlib
 import hmac
@@ -115,6 +116,10 @@ def _dump(obj, protocol, fix_imports=True, buffer_callback=None, by_value=False,
         if d.live:
             _say_where(error, d.live)
         raise
+    for generator, goes in d.steps.items():
+        if not goes:
+            code = generator.ag_code
+            raise pickle.PicklingError(f"{generator!r}, of file {code.co_filename}, line {code.co_firstlineno}: it runs, and who awaits it is not in the dump")
     return file.getvalue(), d
 
 
@@ -180,8 +185,9 @@ def _unsealed(obj):
 
 _TABLE = copyreg.dispatch_table
 _REDUCERS = {
-    **dict.fromkeys((types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.CellType, types.FrameType, types.TracebackType), alone),
-    **dict.fromkeys((types.ModuleType, *(type(f({})) for f in (dict.keys, dict.values, dict.items))), _unsealed),
+    **dict.fromkeys((types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.CodeType, types.CellType, types.FrameType, types.TracebackType,
+                    StepType, ThrowType, AwaitType), alone),
+    **dict.fromkeys((types.ModuleType, *(type(view) for d in ({}, collections.OrderedDict()) for view in (d.keys(), d.values(), d.items()))), _unsealed),
 }
 
 
