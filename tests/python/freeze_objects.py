@@ -679,6 +679,45 @@ def what_is_in_a_checked_blob_is_checked_too():
     raises(ValueError, "generator already executing", g.close)
 
 
+def steps_that_somebody_makes_up_are_refused_or_end_and_no_crash():
+    for state in (None, 7), (None, -1), (), (1,), (None, "x"), None:
+        for kind in 0, 1:
+            _StepByHand.args = kind, state
+            try:
+                _sealed_by_hand(_StepByHand())
+            except (pickle.UnpicklingError, TypeError):
+                continue
+            raise AssertionError(f"{state} is taken")
+    for kind, state in (2, (None, 0)), (-1, (None, 0)), (1, ("no arguments", 0)):
+        _StepByHand.args = kind, state
+        raises(pickle.UnpicklingError, None, _sealed_by_hand, _StepByHand())
+    for args in (0, ("value", 1)), (0, (None, 0)), (1, (None, 1)), (1, ((), 0)), (1, ((KeyError, 1, 2, 3, 4), 0)), (1, (None, 2)):
+        _StepByHand.args = args
+        step = _sealed_by_hand(_StepByHand())
+        for send in step.send, step.throw:
+            try:
+                send(None if send == step.send else KeyError())
+            except Exception:
+                pass
+
+
+class _StepByHand:
+    args = None
+
+    def __reduce__(self):
+        return _step_by_hand, self.args
+
+
+def _step_by_hand(kind, state):
+    import _coop_freeze as f
+
+    async def g():
+        yield 1
+    step = f.step(kind, g())
+    f.set_step(step, state)
+    return step
+
+
 def a_frame_stands_at_none_of_the_instructions_before_its_first():
     class Hand:
         def __reduce__(self):
