@@ -3,9 +3,14 @@
 import contextvars
 import stackless
 import sys
+import threading
 import traceback
 
 variable = contextvars.ContextVar("variable", default="nobody's")
+
+
+class Skipped(Exception):
+    """Here a row cannot be had; why."""
 
 
 def raises(kind, text, f, *args, **kwargs):
@@ -35,6 +40,22 @@ def together(*functions):
     return results
 
 
+def started(function, *args):
+    """A thread that runs it."""
+    thread = threading.Thread(target=function, args=args)
+    try:
+        thread.start()
+    except RuntimeError:
+        raise Skipped("the job has no further thread") from None
+    return thread
+
+
+def until(condition):
+    """Nobody of this thread's has a turn meanwhile; other threads do."""
+    while not condition():
+        pass
+
+
 def is_clean():
     """What a row leaves behind would change the next one. Those that can still run have their turns first."""
     stackless.run()
@@ -56,6 +77,8 @@ def main(names):
         try:
             f()
             is_clean()
+        except Skipped as e:
+            print("skipped:", f.__name__, "-", e)
         except BaseException:
             failed += 1
             print("not ok", f.__name__)

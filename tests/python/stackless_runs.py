@@ -4,7 +4,7 @@ import stackless
 import sys
 import threading
 import time
-from rows import main, raises, same
+from rows import main, raises, same, started
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -54,11 +54,7 @@ def threadblock_waits_for_what_other_threads_do_and_for_their_end():
     def other():
         go.acquire()
         c.send("sent")
-    thread = threading.Thread(target=other)
-    try:
-        thread.start()
-    except RuntimeError:  # the job has no further thread
-        return
+    thread = started(other)
     t = tasklet(lambda: (log.append(c.receive()), c.receive()))()
     run()
     same((said(), t.blocked), ("", -1))
@@ -72,11 +68,7 @@ def threadblock_waits_for_what_other_threads_do_and_for_their_end():
 def main_that_waits_learns_that_the_last_other_thread_has_ended():
     go = threading.Lock()
     go.acquire()
-    thread = threading.Thread(target=go.acquire)
-    try:
-        thread.start()
-    except RuntimeError:
-        return
+    thread = started(go.acquire)
     tasklet(go.release)()
     raises(RuntimeError, "the main tasklet is receiving without a sender available.", channel().receive)
     thread.join()

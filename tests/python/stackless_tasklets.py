@@ -8,7 +8,7 @@ import stackless
 import sys
 import threading
 import weakref
-from rows import main, raises, same
+from rows import main, raises, same, started
 from stackless import TaskletExit, channel, getruncount, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -381,11 +381,7 @@ def a_tasklet_that_has_not_begun_can_be_given_to_another_thread():
         ready.set()
         go.receive()
         run()
-    try:
-        thread = threading.Thread(target=other)
-        thread.start()
-    except RuntimeError:  # the job has no further thread
-        return
+    thread = started(other)
     ready.wait()
     t, u = tasklet(lambda: got.append(stackless.current.thread_id)), tasklet(lambda: got.append(stackless.current.thread_id), ())
     t.bind_thread(got[0]), u.bind_thread(got[0])
