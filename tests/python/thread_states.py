@@ -464,5 +464,52 @@ def tasklets_of_a_thread_that_ends_are_thrown_out():
     assert not kept[0].alive and kept[0].thread_id == -1
 
 
+def one_whose_last_reference_goes_in_another_thread_is_thrown_out_in_its_own():
+    def goes(last_turns):
+        kept, dropped = [], []
+
+        def f():
+            try:
+                schedule_remove(None)
+            finally:
+                log.append(stackless.main.thread_id)
+
+        def other():
+            t = tasklet(f)()
+            run()
+            kept.append((stackless.main.thread_id, [t]))
+            del t
+            until(lambda: dropped)
+            last_turns()
+        thread = started(other)
+        until(lambda: kept)
+        ident, one = kept[0]
+        if last_turns is cycle:
+            one.append(one)
+            kept.clear()
+            del one
+            gc.collect()
+        else:
+            one.clear()
+        many = [tasklet(print) for _ in range(200)]  # where it was, if it is gone
+        dropped.append(True)
+        thread.join()
+        same(log, [ident])
+        same({t.thread_id for t in many}, {stackless.main.thread_id})
+        log.clear()
+
+    def ends():
+        pass
+
+    def cycle():
+        pass
+
+    def goes_on():
+        while not log:
+            schedule()
+    for last_turns in ends, cycle, goes_on:
+        goes(last_turns)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -206,8 +206,13 @@ static void finalize(PyObject *self)
     py_tasklet *t = (py_tasklet *)self;
     PyObject *type, *value, *traceback;
 
-    if ((!py_begun(t) && t->frozen == NULL) || t->held || t->thread == NULL || t->thread != py_thread)
+    if ((!py_begun(t) && t->frozen == NULL) || t->held || t->thread == NULL)
         return;
+    if (t->thread != py_thread) {
+        if (py_lose_abroad(t))
+            py_state_refinalize(self);
+        return;
+    }
     PyErr_Fetch(&type, &value, &traceback);
     for (int i = 0; i < KILL_ROUNDS && (py_floats(t) || (t->frozen != NULL && !py_begun(t))) && Py_REFCNT(self) == 1; i++) {
         py_tasklet *me = py_current();
@@ -276,6 +281,8 @@ static void dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     if (t->weak != NULL)
         PyObject_ClearWeakRefs(self);
+    if (py_begun(t)) /* its thread has ended, and its stack has stayed */
+        t->task->engine = NULL;
     (void)clear(self);
     Py_TYPE(self)->tp_free(self);
 }

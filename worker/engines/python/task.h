@@ -43,6 +43,7 @@ typedef struct py_tasklet {
     struct py_tasklet *post_next; /* in its thread's inbox */
     void *cframe;                 /* CPython's, while what is on its stack is away */
     bool posted;
+    bool lost; /* posted as its last reference went in another thread: its own throws it out */
     bool held, watches, waits_for_threads;
     bool atomic, block_trap, ignore_nesting, irq_pending;
     unsigned call;    /* of an interpreter: in which it was made */
@@ -182,6 +183,8 @@ int py_threads_sleep_on(unsigned n);
 /* t, of another thread, is woken there, or begins, or gets a bomb. */
 void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);
+/* Nobody knows t any more, which has begun, or has frames, in another thread: that throws it out. False: it has ended. */
+bool py_lose_abroad(py_tasklet *t);
 PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
 void py_threads_tell_ends(bool one_starts);

@@ -143,6 +143,35 @@ void py_wake_abroad(py_tasklet *t)
     wake_sleeper(p);
 }
 
+bool py_lose_abroad(py_tasklet *t)
+{
+    if (t->thread->ended)
+        return false;
+    t->lost = true;
+    if (post(t))
+        wake_sleeper(t->thread);
+    return true;
+}
+
+/* Its turn comes, or its first one. */
+static void take_one_in(py_tasklet *t)
+{
+    if (t->lost) {
+        PyObject *bomb = py_bomb_of(slp_tasklet_exit, NULL, NULL);
+
+        t->lost = false;
+        if (bomb == NULL) {
+            PyErr_WriteUnraisable((PyObject *)t);
+            return;
+        }
+        py_set_tempval(t, bomb);
+    }
+    if (py_begun(t))
+        py_wake(t, 0);
+    else if (py_alive(t) && py_begin(t) != 0)
+        PyErr_WriteUnraisable((PyObject *)t);
+}
+
 void py_take_in(void)
 {
     py_tasklet *t = py_thread->inbox, *first = NULL;
@@ -158,10 +187,7 @@ void py_take_in(void)
     for (; first != NULL; first = t) {
         t = first->post_next;
         first->posted = false;
-        if (py_begun(first))
-            py_wake(first, 0);
-        else if (py_alive(first) && py_begin(first) != 0)
-            PyErr_WriteUnraisable((PyObject *)first);
+        take_one_in(first);
         Py_DECREF(first);
     }
 }
@@ -215,7 +241,18 @@ void py_threads_tell_ends(bool one_starts)
 
 /* ---- the end of one ------------------------------------------------------------------------------------------------------------ */
 
-/* Its tasklets that no kill ends have no thread from then on; their stacks stay. */
+/* Its tasklets that no kill ends have no thread from then on; their stacks stay, and nobody meets them in a queue. */
+static void leave_alone(void)
+{
+    for (coop_task *task = sched->all; task != NULL; task = task->all_next) {
+        if (task->engine != NULL)
+            ((py_tasklet *)task->engine)->thread = NULL;
+        if (task->state == TASK_BLOCKED && task->blocked_on != NULL)
+            wait_remove(task->blocked_on, &task->wait);
+        task->blocked_on = NULL;
+    }
+}
+
 static void on_end(PyObject *capsule)
 {
     struct py_thread *p = PyCapsule_GetPointer(capsule, "coop.thread");
@@ -224,10 +261,9 @@ static void on_end(PyObject *capsule)
     if (p != py_thread)
         return;
     PyErr_Fetch(&type, &value, &traceback);
+    py_take_in(); /* those are its, too */
     py_task_finish();
-    for (coop_task *task = sched->all; task != NULL; task = task->all_next)
-        if (task->engine != NULL)
-            ((py_tasklet *)task->engine)->thread = NULL;
+    leave_alone();
     p->main->task = NULL;
     p->main->ts = NULL;
     p->main->thread = NULL;
