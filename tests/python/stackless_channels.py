@@ -1,6 +1,7 @@
 """Channels of stackless: runtime.md 1.2, row by row; and its deadlocks."""
 
 import stackless
+import threading
 from rows import main, raises, same
 from stackless import channel, run, schedule, tasklet
 
@@ -247,6 +248,24 @@ def the_deadlock_of_another_tasklet_reaches_a_blocked_main():
     tasklet(lambda: (raises(RuntimeError, LAST, d.receive), d.receive()))()
     raises(RuntimeError, LAST, c.receive)
     same((c.balance, d.balance), (0, 0))
+
+
+def one_that_was_thrown_at_while_it_received_waits_for_no_channel_afterwards():
+    lock, c = threading.Lock(), channel()
+
+    def f():
+        raises(ValueError, None, c.receive)
+        with lock:
+            pass
+    t = tasklet(f)()
+    schedule()
+    same((t.blocked, t._channel), (-1, c))
+    lock.acquire()
+    t.throw(ValueError)
+    same((t._channel, t.next, t.prev), (None, None, None))
+    lock.release()
+    run()
+    assert not t.alive
 
 
 if __name__ == "__main__":

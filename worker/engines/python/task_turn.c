@@ -46,19 +46,19 @@ void py_drop_post_now(void)
 PyObject *py_came_back(py_tasklet *me, int rc)
 {
     PyObject *value = me->tempval;
+    const struct slp_chan *chan = me->chan; /* whoever waited there knows it still; afterwards it may go */
 
     me->tempval = NULL;
+    me->chan = NULL;
     py_drop_post();
     if (value != NULL && __builtin_expect(Py_IS_TYPE(value, &slp_bomb_type), 0))
         return py_explode(value);
     if (__builtin_expect(rc != 0, 0)) {
         Py_XDECREF(value);
-        if (rc == -EDEADLK && end_broke && me->chan != NULL)
-            PyErr_SetString(PyExc_RuntimeError, slp_deadlock_text(me->chan));
-        me->chan = NULL;
+        if (rc == -EDEADLK && end_broke && chan != NULL)
+            PyErr_SetString(PyExc_RuntimeError, slp_deadlock_text(chan));
         return py_failed(rc);
     }
-    me->chan = NULL;
     return value != NULL ? value : Py_NewRef(Py_None);
 }
 
