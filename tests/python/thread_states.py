@@ -511,5 +511,28 @@ def one_whose_last_reference_goes_in_another_thread_is_thrown_out_in_its_own():
         goes(last_turns)
 
 
+def a_lock_that_is_free_goes_to_the_next_when_the_one_that_was_woken_for_it_is_killed_or_too_late():
+    def goes(end, *timeout):
+        lock, got = threading.Lock(), []
+
+        def f(name, *timeout):
+            if lock.acquire(True, *timeout):
+                got.append(name)
+                lock.release()
+        lock.acquire()
+        first, second = tasklet(f)("first", *timeout), tasklet(f)("second")
+        schedule()
+        lock.release()
+        end(first)
+        run()
+        same((got[-1:], lock.locked(), second.alive), (["second"], False, False))
+
+    def throws(t):
+        raises(KeyError, None, t.throw, KeyError)
+    goes(tasklet.kill)
+    goes(throws)
+    goes(lambda t: t.kill(pending=True))
+
+
 if __name__ == "__main__":
     main(globals())

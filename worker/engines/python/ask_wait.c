@@ -46,9 +46,14 @@ static int wait_for_thread(int64_t deadline)
     return -rc;
 }
 
+/* One that was woken to wait in another's place, and does not, wakes the next. */
 static int await_others(struct asking *s, int64_t deadline)
 {
-    return python_asking_parks() ? task_block(&s->waiters, deadline, "answer", s) : wait_for_thread(deadline);
+    int rc = python_asking_parks() ? task_block(&s->waiters, deadline, "answer", s) : wait_for_thread(deadline);
+
+    if (rc != 0 && !s->waited)
+        wake_others(s);
+    return rc;
 }
 
 int python_ask_await(struct asking *s, int64_t deadline)

@@ -50,6 +50,20 @@ static int wait_as_thread(const struct lock *l, int64_t us)
     return got == PY_LOCK_INTR ? (PyErr_CheckSignals() == 0 ? 1 : -1) : 0;
 }
 
+/* The first of those that wait tries again. */
+static void wake_next(struct lock *l)
+{
+    py_tasklet *t;
+
+    if (wait_empty(&l->waiting))
+        return;
+    t = l->waiting.first->task->engine;
+    if (t->thread == py_thread)
+        task_wake(t->task, 0);
+    else
+        py_wake_abroad(t);
+}
+
 /* 1: it has it; 0: it has not; -1 with an error. */
 static int take(struct lock *l, int64_t us)
 {
@@ -68,6 +82,8 @@ static int take(struct lock *l, int64_t us)
     }
     if (rc == 2)
         l->locked = true;
+    else if (us != 0 && !l->locked) /* it may have been woken for it: then somebody else is */
+        wake_next(l);
     return rc == 2 ? 1 : rc;
 }
 
@@ -75,14 +91,7 @@ static void give(struct lock *l)
 {
     l->locked = false;
     PyThread_release_lock(l->lock);
-    if (!wait_empty(&l->waiting)) {
-        py_tasklet *t = l->waiting.first->task->engine;
-
-        if (t->thread == py_thread)
-            task_wake(t->task, 0);
-        else
-            py_wake_abroad(t);
-    }
+    wake_next(l);
 }
 
 /* acquire(blocking=True, timeout=-1); as CPython refuses them. *ret_us < 0: for ever. */
