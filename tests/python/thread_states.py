@@ -534,5 +534,44 @@ def a_lock_that_is_free_goes_to_the_next_when_the_one_that_was_woken_for_it_is_k
     goes(lambda t: t.kill(pending=True))
 
 
+def due():
+    """Somebody else could run by now, and has not."""
+    stackless.switch_trap(1)
+    while stackless.runcount == 1:
+        raises(RuntimeError, "switch_trap", channel().receive)
+    stackless.switch_trap(-1)
+
+
+def a_kill_between_the_timeout_of_a_lock_and_the_turn_is_met():
+    lock = threading.Lock()
+    lock.acquire()
+    t = tasklet(lambda: log.append(lock.acquire(timeout=0.001)))()
+    schedule()
+    due()
+    t.kill()
+    same((log, t.alive), ([], False))
+
+
+def a_kill_between_an_answer_and_the_turn_is_met():
+    if "_coop" not in sys.modules:
+        raise Skipped("there is nobody to ask")
+    from coop import errors, queues
+
+    def asks():
+        try:
+            queues.create(max_items=1)
+        except errors.NotAllowed:
+            log.append("answered")
+    for end in tasklet.kill, lambda t: raises(KeyError, None, t.throw, KeyError):
+        t = tasklet(asks)()
+        schedule()
+        due()
+        end(t)
+        same((log, t.alive), ([], False))
+    t = tasklet(asks)()
+    run()
+    same(said(), "answered")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -49,7 +49,7 @@ static int wait_for_thread(int64_t deadline)
 /* One that was woken to wait in another's place, and does not, wakes the next. */
 static int await_others(struct asking *s, int64_t deadline)
 {
-    int rc = python_asking_parks() ? task_block(&s->waiters, deadline, "answer", s) : wait_for_thread(deadline);
+    int rc = python_asking_parks() ? python_call_came_back(task_block(&s->waiters, deadline, "answer", s)) : wait_for_thread(deadline);
 
     if (rc != 0 && !s->waited)
         wake_others(s);
@@ -140,6 +140,8 @@ PyObject *python_ask_wait_any(PyObject *self, PyObject *args)
     rc = python_wait_begins(&w);
     if (rc >= 0) {
         rc = ask_wait_any(asks, (size_t)n, deadline);
+        if (w.parks)
+            rc = python_call_came_back(rc);
         python_wait_ends(&w);
     }
     mark(list, false);

@@ -24,7 +24,7 @@ int python_asking_wait(struct ask *a, int64_t deadline)
 
     if (rc < 0)
         return rc;
-    rc = w.parks ? wait_or_take_back(a, deadline) : ask_wait(a, deadline);
+    rc = w.parks ? python_call_came_back(wait_or_take_back(a, deadline)) : ask_wait(a, deadline);
     python_wait_ends(&w);
     return rc;
 }

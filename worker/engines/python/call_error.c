@@ -51,6 +51,15 @@ static PyObject *cancelled(void)
     return NULL;
 }
 
+int python_call_came_back(int rc)
+{
+    const PyObject *value = py_thread != NULL ? py_current()->tempval : NULL;
+
+    if (rc != 0 && rc != -ETIMEDOUT)
+        return rc;
+    return value != NULL && Py_IS_TYPE(value, &slp_bomb_type) ? -EINTR : rc;
+}
+
 /* Something was thrown at the tasklet while it waited. */
 static PyObject *woken(int rc)
 {

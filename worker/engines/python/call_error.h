@@ -21,4 +21,7 @@ PyObject *python_call_raise_failure(const Pb__CallFailure *f);
 /* What ask_wait() and its like have returned, below 0. */
 PyObject *python_call_failed(int rc);
 
+/* How the running tasklet's wait has ended, which returned rc: -EINTR when something was thrown at it meanwhile, which python_call_failed() raises. */
+int python_call_came_back(int rc);
+
 #endif

@@ -33,11 +33,9 @@ static int wait_as_tasklet(struct lock *l, int64_t deadline)
     Py_INCREF(l);
     rc = task_block(&l->waiting, deadline, "lock", l);
     Py_DECREF(l);
-    if (rc == -ETIMEDOUT)
-        return 0;
-    value = py_came_back(me, rc);
+    value = py_came_back(me, rc == -ETIMEDOUT ? 0 : rc); /* a kill may have come after that */
     Py_XDECREF(value);
-    return value != NULL ? 1 : -1;
+    return value == NULL ? -1 : rc == -ETIMEDOUT ? 0 : 1;
 }
 
 /* The same with the whole thread, as CPython does it. us < 0: for ever. 2: it has the lock. */
