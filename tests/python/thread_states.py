@@ -573,5 +573,58 @@ def a_kill_between_an_answer_and_the_turn_is_met():
     same(said(), "answered")
 
 
+def one_that_another_thread_wakes_and_its_own_throws_at_is_woken_once():
+    first, second, ready, sent = channel(), channel(), [], []
+
+    def f():
+        raises(ValueError, None, first.receive)
+        log.append(second.receive())
+
+    def other():
+        t = tasklet(f)()
+        schedule()
+        ready.append(True)
+        until(lambda: sent)
+        t.throw(ValueError)
+        for _ in range(200):
+            schedule()
+        log.append((t.alive, second.balance))
+        second.send("value") if t.alive else None
+    thread = started(other)
+    until(lambda: ready)
+    first.send("never met")
+    sent.append(True)
+    thread.join()
+    same(said(), "(True, -1) value")
+
+
+def one_that_a_thread_was_given_and_has_run_at_once_is_woken_by_another_all_the_same():
+    c, ident, given, waits, sent = channel(), [], [], [], []
+
+    def other():
+        ident.append(stackless.main.thread_id)
+        until(lambda: given)
+        given[0].run()
+        waits.append(True)
+        until(lambda: sent)
+        for _ in range(200):
+            schedule()
+        log.append(given[0].alive)
+    thread = started(other)
+    until(lambda: ident)
+    t = tasklet(lambda: log.append(c.receive()), ())
+    t.bind_thread(ident[0])
+    t.insert()
+    raises(RuntimeError, "can't (re)bind a runnable tasklet", t.bind_thread)
+    raises(RuntimeError, "tasklet is scheduled", t.bind, print)
+    given.append(t)
+    until(lambda: waits)
+    c.send("value")
+    same(c.balance, 0)
+    sent.append(True)
+    thread.join()
+    same(said(), "value False")
+
+
 if __name__ == "__main__":
     main(globals())

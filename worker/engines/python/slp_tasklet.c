@@ -37,7 +37,7 @@ static int may_bind(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwa
         return raise_runtime("can't (re)bind the current tasklet");
     if (t->thread != NULL && t == t->thread->main)
         return raise_runtime("can't unbind the main tasklet");
-    if (py_begun(t) && !py_floats(t))
+    if (t->posted || (py_begun(t) && !py_floats(t)))
         return raise_runtime("tasklet is scheduled");
     if (py_begun(t) && (t->greenlet != NULL || t->thread != py_thread || (py_state_nesting(t->ts) > 0 && !py_is_restorable(t))))
         return raise_runtime("tasklet has C state on its stack");
@@ -166,7 +166,7 @@ static PyObject *bind_thread(PyObject *self, PyObject *args)
 
     if (py_here() != 0 || !PyArg_ParseTuple(args, "|l:bind_thread", &id))
         return NULL;
-    if (py_queued(t)) {
+    if (py_queued(t) || t->posted) {
         PyErr_SetString(PyExc_RuntimeError, "can't (re)bind a runnable tasklet");
         return NULL;
     }

@@ -29,6 +29,8 @@ static PyObject *throw_to_dead(py_tasklet *t, PyObject *bomb)
 static PyObject *drop(py_tasklet *t, PyObject *bomb)
 {
     Py_DECREF(bomb);
+    if (t->posted)
+        py_unpost(t);
     slp_unbind(t);
     Py_CLEAR(t->func);
     Py_RETURN_NONE;

@@ -129,6 +129,8 @@ int py_begin(py_tasklet *t)
     t->call = py_current()->call;
     t->struck = false;
     py_hold(t);
+    if (__builtin_expect(t->posted, 0))
+        py_unpost(t);
     return 0;
 }
 

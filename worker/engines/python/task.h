@@ -67,7 +67,7 @@ struct py_thread {
     bool ended;
     pthread_t self;
     bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
-    py_tasklet *inbox; /* woken by other threads */
+    py_tasklet *inbox, *inbox_last; /* woken by other threads, in that order */
     py_tasklet *post;  /* its last reference may be here: whoever arrives drops it */
     PyObject *post_greenlet;
     py_tasklet *innermost; /* of the watchdogs */
@@ -190,6 +190,8 @@ PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
 void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */
 void py_take_in(void);
+/* t, which is posted, has the turn, or loses it, in another way: what it waits for next is not what it was woken from. The caller knows t. */
+void py_unpost(py_tasklet *t);
 
 /* ---- pickled ones: freeze_task.c ---- */
 

@@ -119,9 +119,37 @@ static bool post(py_tasklet *t)
         return false;
     t->posted = true;
     Py_INCREF(t); /* whatever becomes of it until its thread looks */
-    t->post_next = p->inbox;
-    p->inbox = t;
+    if (p->inbox != NULL)
+        p->inbox_last->post_next = t;
+    else
+        p->inbox = t;
+    p->inbox_last = t;
     return true;
+}
+
+/* p's is the one behind before; NULL: the first. */
+static void take_out(struct py_thread *p, py_tasklet *before, py_tasklet *t)
+{
+    if (before != NULL)
+        before->post_next = t->post_next;
+    else
+        p->inbox = t->post_next;
+    if (p->inbox_last == t)
+        p->inbox_last = before;
+    t->post_next = NULL;
+    t->posted = false;
+}
+
+void py_unpost(py_tasklet *t)
+{
+    struct py_thread *p = t->thread;
+    py_tasklet *before = NULL, *at = p->inbox;
+
+    for (; at != t; at = at->post_next)
+        before = at;
+    take_out(p, before, t);
+    t->lost = false;
+    Py_DECREF(t);
 }
 
 void py_begin_abroad(py_tasklet *t)
@@ -132,15 +160,12 @@ void py_begin_abroad(py_tasklet *t)
 
 void py_wake_abroad(py_tasklet *t)
 {
-    struct py_thread *p = t->thread;
-
-    if (!post(t))
-        return;
     if (t->task->blocked_on != NULL) { /* it stays blocked until its thread looks, but nobody meets it again */
         wait_remove(t->task->blocked_on, &t->task->wait);
         t->task->blocked_on = NULL;
     }
-    wake_sleeper(p);
+    if (post(t))
+        wake_sleeper(t->thread);
 }
 
 bool py_lose_abroad(py_tasklet *t)
@@ -174,21 +199,12 @@ static void take_one_in(py_tasklet *t)
 
 void py_take_in(void)
 {
-    py_tasklet *t = py_thread->inbox, *first = NULL;
+    py_tasklet *t;
 
-    py_thread->inbox = NULL;
-    while (t != NULL) { /* who was posted first is woken first */
-        py_tasklet *next = t->post_next;
-
-        t->post_next = first;
-        first = t;
-        t = next;
-    }
-    for (; first != NULL; first = t) {
-        t = first->post_next;
-        first->posted = false;
-        take_one_in(first);
-        Py_DECREF(first);
+    while ((t = py_thread->inbox) != NULL) {
+        take_out(py_thread, NULL, t);
+        take_one_in(t);
+        Py_DECREF(t);
     }
 }
 

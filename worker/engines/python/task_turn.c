@@ -50,6 +50,8 @@ PyObject *py_came_back(py_tasklet *me, int rc)
 
     me->tempval = NULL;
     me->chan = NULL;
+    if (__builtin_expect(me->posted, 0))
+        py_unpost(me);
     py_drop_post();
     if (value != NULL && __builtin_expect(Py_IS_TYPE(value, &slp_bomb_type), 0))
         return py_explode(value);
