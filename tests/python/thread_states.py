@@ -626,5 +626,21 @@ def one_that_a_thread_was_given_and_has_run_at_once_is_woken_by_another_all_the_
     same(said(), "value False")
 
 
+def a_runnable_tasklet_of_another_thread_is_not_removed():
+    made, counted = [], []
+
+    def other():
+        made.append(tasklet(lambda: log.append("ran"))())
+        until(lambda: counted)
+        log.append(stackless.runcount)
+        run()
+    thread = started(other)
+    until(lambda: made)
+    raises(RuntimeError, "can't remove a tasklet of a different thread.", made[0].remove)
+    counted.append(stackless.runcount)
+    thread.join()
+    same((said(), counted), ("2 ran", [1]))
+
+
 if __name__ == "__main__":
     main(globals())

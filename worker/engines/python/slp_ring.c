@@ -18,7 +18,9 @@ static PyObject *remove_it(PyObject *self, PyObject *nothing)
         return NULL;
     if (!py_begun(t))
         return Py_NewRef(self);
-    if (t == py_current())
+    if (t->thread != py_thread)
+        PyErr_SetString(PyExc_RuntimeError, "can't remove a tasklet of a different thread.");
+    else if (t == py_current())
         PyErr_SetString(PyExc_RuntimeError, "The current tasklet cannot be removed.");
     else if (py_blocked(t))
         PyErr_SetString(PyExc_RuntimeError, "You cannot remove a blocked tasklet.");
@@ -27,6 +29,8 @@ static PyObject *remove_it(PyObject *self, PyObject *nothing)
     Py_INCREF(self);
     if (t->task->state == TASK_READY) {
         ring_remove(t->task, py_paused);
+        if (t->posted)
+            py_unpost(t);
         py_unhold(t);
     }
     return self;
