@@ -642,5 +642,74 @@ def a_runnable_tasklet_of_another_thread_is_not_removed():
     same((said(), counted), ("2 ran", [1]))
 
 
+def what_is_thrown_at_one_that_was_given_to_another_thread_is_raised_there():
+    ident, thrown = [], []
+
+    def other():
+        ident.append(stackless.main.thread_id)
+        until(lambda: len(thrown) == 2)
+        for _ in range(2):
+            raises(KeyError, None, run)
+    thread = started(other)
+    until(lambda: ident)
+    for pending in False, True:
+        t = tasklet(print, ())
+        t.bind_thread(ident[0])
+        t.throw(KeyError, pending=pending)
+        same((t.thread_id, stackless.runcount), (ident[0], 1))
+        thrown.append(t)
+    thread.join()
+    assert not thrown[0].alive and not thrown[1].alive
+
+
+def one_that_no_kill_ends_never_runs_again_when_its_thread_has_ended():
+    kept, lock, c = [], threading.Lock(), channel()
+
+    def stays(wait):
+        while True:
+            try:
+                wait()
+            except BaseException:
+                pass
+
+    def other():
+        lock.acquire()
+        kept.extend(tasklet(stays)(wait) for wait in (lambda: schedule_remove(None), lock.acquire, c.receive))
+        run()
+    started(other).join()
+    same([(t.alive, t.thread_id) for t in kept], [(True, -1)] * 3)
+    same((c.balance, lock.locked()), (0, True))
+    lock.release()
+    assert not lock.locked()
+    raises(RuntimeError, "the tasklet's thread has ended", kept[0].insert)
+    raises(RuntimeError, "can't switch to a different thread.", kept[0].run)
+    for t in kept:
+        raises(RuntimeError, "You cannot throw to a dead tasklet", t.throw, KeyError)
+        same((t.kill(), t.alive), (None, False))
+    kept.clear()
+
+
+def one_that_was_given_to_a_thread_that_has_ended_waits_for_another():
+    ident, given = [], []
+
+    def other():
+        ident.append(stackless.main.thread_id)
+        until(lambda: given)
+    thread = started(other)
+    until(lambda: ident)
+    t, late = tasklet(log.append, ("ran",)), tasklet(log.append, ("never",))
+    t.bind_thread(ident[0]), late.bind_thread(ident[0])
+    late.insert()
+    given.append(late)
+    thread.join()
+    same((t.thread_id, late.alive), (-1, False))
+    raises(RuntimeError, "the tasklet's thread has ended", t.insert)
+    raises(RuntimeError, "You cannot throw to a dead tasklet", t.throw, KeyError)
+    t.bind_thread()
+    t.insert()
+    run()
+    same(said(), "ran")
+
+
 if __name__ == "__main__":
     main(globals())

@@ -36,11 +36,6 @@ static PyObject *remove_it(PyObject *self, PyObject *nothing)
     return self;
 }
 
-static bool is_elsewhere(const py_tasklet *t)
-{
-    return (py_begun(t) || t->sent) && t->thread != py_thread;
-}
-
 static PyObject *run_or_switch(py_tasklet *t, bool stays)
 {
     PyObject *result;
@@ -51,7 +46,7 @@ static PyObject *run_or_switch(py_tasklet *t, bool stays)
         return py_failed(-ECANCELED);
     if (t == py_current())
         Py_RETURN_NONE;
-    if (is_elsewhere(t)) {
+    if (py_is_elsewhere(t)) {
         PyErr_SetString(PyExc_RuntimeError, "can't switch to a different thread.");
         return NULL;
     }

@@ -13,11 +13,10 @@ static bool is_exit(PyObject *bomb)
 }
 
 /* To end what has ended already is no error; to raise anything else there is. The bomb is taken over. */
-static PyObject *throw_to_dead(py_tasklet *t, PyObject *bomb)
+static PyObject *throw_to_dead(PyObject *bomb)
 {
     bool ok = is_exit(bomb);
 
-    (void)t;
     Py_DECREF(bomb);
     if (ok)
         Py_RETURN_NONE;
@@ -34,6 +33,16 @@ static PyObject *drop(py_tasklet *t, PyObject *bomb)
     slp_unbind(t);
     Py_CLEAR(t->func);
     Py_RETURN_NONE;
+}
+
+/* Its thread may have ended: then it is as dead as can be, and a kill makes it so. */
+static PyObject *throw_elsewhere(py_tasklet *t, PyObject *bomb)
+{
+    if (!py_is_stranded(t))
+        return py_throw_abroad(t, bomb);
+    if (py_begun(t) && is_exit(bomb))
+        py_abandon(t);
+    return throw_to_dead(bomb);
 }
 
 /* It is in the run queue with the bomb as what it comes back with. */
@@ -58,11 +67,11 @@ PyObject *py_throw(py_tasklet *t, PyObject *bomb, bool pending)
     if (t == py_current())
         return py_explode(bomb);
     if (!py_alive(t))
-        return throw_to_dead(t, bomb);
+        return throw_to_dead(bomb);
     if (!py_begun(t) && t->frozen == NULL && is_exit(bomb))
         return drop(t, bomb);
-    if (py_begun(t) && t->thread != py_thread)
-        return py_throw_abroad(t, bomb, pending);
+    if (py_is_elsewhere(t))
+        return throw_elsewhere(t, bomb);
     if (sched->switch_trap > 0 && !pending) {
         Py_DECREF(bomb);
         return py_failed(-EPERM);

@@ -123,6 +123,12 @@ static inline bool py_blocked(const py_tasklet *t)
     return t->task != NULL && t->task->state == TASK_BLOCKED && !py_floats(t);
 }
 
+/* It runs in another thread, or will. */
+static inline bool py_is_elsewhere(const py_tasklet *t)
+{
+    return (py_begun(t) || t->sent) && t->thread != py_thread;
+}
+
 /* ---- taking turns: task_turn.c ---- */
 
 /* Whoever arrives, first thing. */
@@ -180,12 +186,19 @@ PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
-/* t, of another thread, is woken there, or begins, or gets a bomb. */
+/* t, of another thread, is woken there, or begins, or gets a bomb. That thread has not ended. */
 void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);
 /* Nobody knows t any more, which has begun, or has frames, in another thread: that throws it out. False: it has ended. */
 bool py_lose_abroad(py_tasklet *t);
-PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending);
+PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb);
+/* The thread of one that is elsewhere has ended: it never runs again. */
+static inline bool py_is_stranded(const py_tasklet *t)
+{
+    return t->thread == NULL || t->thread->ended;
+}
+/* It is not alive any more; what is on its stack stays. */
+void py_abandon(py_tasklet *t);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
 void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */

@@ -208,17 +208,24 @@ void py_take_in(void)
     }
 }
 
-PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb, bool pending)
+PyObject *py_throw_abroad(py_tasklet *t, PyObject *bomb)
 {
-    (void)pending;
-    if (t->thread == NULL || t->thread->ended) { /* its thread has ended */
-        Py_DECREF(bomb);
-        Py_RETURN_NONE;
-    }
     py_set_tempval(t, bomb);
-    if (t->task->state == TASK_BLOCKED)
+    if (!py_begun(t))
+        py_begin_abroad(t);
+    else if (t->task->state == TASK_BLOCKED)
         py_wake_abroad(t);
     Py_RETURN_NONE;
+}
+
+void py_abandon(py_tasklet *t)
+{
+    t->task->engine = NULL;
+    t->task = NULL;
+    t->ts = NULL;
+    t->chan = NULL;
+    py_tell_watchers(t);
+    py_unhold(t);
 }
 
 /* ---- who waits for others ------------------------------------------------------------------------------------------------------- */

@@ -121,7 +121,7 @@ void py_wake(py_tasklet *t, int rc)
 {
     if (t->task->state != TASK_BLOCKED)
         return;
-    if (t->thread != NULL && t->thread != py_thread) { /* its scheduler is that thread's to touch */
+    if (t->thread != py_thread) { /* its scheduler is that thread's to touch */
         py_wake_abroad(t);
     } else {
         py_hold(t);
@@ -139,7 +139,11 @@ int py_insert(py_tasklet *t)
         PyErr_SetString(PyExc_RuntimeError, "You cannot run an unbound(dead) tasklet");
         return -1;
     }
-    if (!py_begun(t) && t->sent && t->thread != py_thread)
+    if (py_is_elsewhere(t) && py_is_stranded(t)) {
+        PyErr_SetString(PyExc_RuntimeError, "the tasklet's thread has ended");
+        return -1;
+    }
+    if (!py_begun(t) && py_is_elsewhere(t))
         py_begin_abroad(t);
     else if (!py_begun(t))
         return py_begin(t);
