@@ -711,5 +711,57 @@ def one_that_was_given_to_a_thread_that_has_ended_waits_for_another():
     same(said(), "ran")
 
 
+def slices_end_while_another_thread_counts_instructions():
+    counts, stop, turns = [], [], [0, 0]
+
+    def spins():
+        counts.append(True)
+        until(lambda: stop)
+
+    def other():
+        tasklet(spins)()
+        run(10 ** 9)
+    thread = started(other)
+    until(lambda: counts)
+    limit = time.process_time() + 5
+
+    def f(i):
+        while time.process_time() < limit and not all(turns):
+            turns[i] += 1
+    tasklet(f)(0), tasklet(f)(1)
+    run()
+    stop.append(True)
+    thread.join()
+    assert all(turns), turns
+
+
+def a_thread_goes_on_counting_when_another_has_counted():
+    lock, waits, victims, stop = threading.Lock(), [], [], []
+
+    def spins():
+        until(lambda: stop)
+
+    def f():
+        waits.append(tasklet(spins))
+        lock.acquire()
+        waits[0]()
+        schedule()
+
+    def other():
+        tasklet(f)()
+        victims.append(run(10000, threadblock=True))
+        stop.append(True)
+    lock.acquire()
+    thread = started(other)
+    until(lambda: waits)
+    tasklet(int)()
+    run(10)
+    lock.release()
+    thread.join(5)
+    stop.append(True)
+    thread.join()
+    same(victims, waits)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -23,7 +23,7 @@ static bool wanted(void)
 {
     const coop_task *t = sched->current;
 
-    if (py_counts)
+    if (py_counts_here())
         return py_count_due();
     return (sched_others_wait() || sched->interrupted) && !t->atomic && sched->switch_trap == 0;
 }
@@ -52,7 +52,7 @@ static PyObject *end_slice(PyObject *self, PyObject *args)
     (void)args;
     if (py_thread == NULL || py_thread != first_thread || sched->current->state != TASK_RUNNING || !wanted())
         Py_RETURN_NONE;
-    if (py_counts)
+    if (py_counts_here())
         return py_count_tick() == 0 ? Py_NewRef(Py_None) : NULL;
     me = py_current();
     if (py_state_busy(me->ts) != NULL || py_state_imports())

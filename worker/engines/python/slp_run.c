@@ -25,7 +25,13 @@ static __thread struct {
     py_tasklet *victim; /* of a hard interrupt that has just happened; borrowed: it is in the ring */
 } irq;
 
+static unsigned counting; /* threads */
 bool py_counts;
+
+bool py_counts_here(void)
+{
+    return irq.watchdog != NULL;
+}
 
 /* ---- counting ------------------------------------------------------------------------------------------------------------------ */
 
@@ -100,12 +106,14 @@ void py_count_again(int n)
 
 void py_count_slice(py_tasklet *comes)
 {
+    if (irq.watchdog == NULL)
+        return;
     if (irq.budget_us > 0) {
         if (!irq.total && comes != irq.watchdog)
             irq.began_us = py_cpu_us();
         return;
     }
-    if (irq.watchdog == NULL || irq.traced == comes->ts)
+    if (irq.traced == comes->ts)
         return;
     count_off();
     if (comes == irq.watchdog)
@@ -191,7 +199,7 @@ static void pop_watchdogs(const py_tasklet *t)
         if (w == irq.watchdog) {
             count_off();
             irq.watchdog = NULL;
-            py_counts = false;
+            py_counts = --counting > 0;
             if (irq.budget_us > 0)
                 py_tick_every(0);
         }
@@ -226,6 +234,7 @@ static void count_from_now(py_tasklet *me, long timeout)
     irq.victim = NULL;
     irq.watchdog = me;
     py_counts = true;
+    counting++;
     if (irq.budget_us > 0)
         py_tick_every(irq.budget_us < TICK_US ? irq.budget_us : TICK_US);
 }

@@ -264,7 +264,8 @@ extern void (*py_late_error)(void);
 
 /* ---- watchdogs: slp_run.c ---- */
 
-extern bool py_counts;
+extern bool py_counts; /* somebody does, in any thread */
+bool py_counts_here(void); /* in this one. Async-signal-safe. */
 /* Before the running tasklet leaves: a soft interrupt that is due puts its watchdog first. */
 void py_interrupt_softly(void);
 static inline void py_soft_interrupt(void)
