@@ -763,5 +763,57 @@ def a_thread_goes_on_counting_when_another_has_counted():
     same(victims, waits)
 
 
+def a_callback_of_one_thread_keeps_no_other_from_its_channels():
+    first, entered, done = stackless.main, [], []
+
+    def callback(*what):
+        if stackless.main is first and not entered:
+            entered.append(True)
+            until(lambda: done)
+
+    def other():
+        until(lambda: entered)
+        c = channel()
+        tasklet(lambda: log.append(c.receive()))()
+        try:
+            c.send("sent")
+        except RuntimeError as e:
+            log.append(e)
+        done.append(True)
+    for set_it in stackless.set_schedule_callback, stackless.set_channel_callback:
+        entered.clear(), done.clear()
+        thread = started(other)
+        set_it(callback)
+        c = channel()
+        tasklet(c.receive)()
+        c.send(None)
+        set_it(None)
+        thread.join()
+        same(said(), "sent")
+
+
+def the_schedule_callback_hears_of_every_threads_switches():
+    heard, here, go = {}, [], []
+
+    def other():
+        heard[stackless.main] = []
+        here.append(True)
+        until(lambda: go)
+        t = tasklet(int)()
+        run()
+        me, told = stackless.main, heard.pop(stackless.main)
+        log.append([tuple({me: "main", t: "t", None: None}[x] for x in pair) for pair in told])
+    before = started(other)
+    until(lambda: here)
+    stackless.set_schedule_callback(lambda *pair: heard[stackless.main].append(pair) if stackless.main in heard else None)
+    after = started(other)
+    until(lambda: len(here) == 2)
+    go.append(True)
+    before.join(), after.join()
+    stackless.set_schedule_callback(None)
+    same(log, [[("main", "t"), ("t", None), (None, "main")]] * 2)
+    log.clear()
+
+
 if __name__ == "__main__":
     main(globals())

@@ -5,8 +5,10 @@
  * raises is the operation's, which has not happened then.
  */
 #include "worker/engines/python/slp.h"
+#include "worker/task/task.h"
 
-bool slp_in_callback, slp_channel_told;
+__thread bool slp_in_callback;
+bool slp_channel_told;
 PyObject *slp_error_handler;
 
 static PyObject *schedule_callback, *channel_callback;
@@ -41,6 +43,12 @@ static void on_switch(coop_task *from, coop_task *to)
 {
     if (to != NULL)
         tell(object_of(from), object_of(to));
+}
+
+void slp_hook_thread(struct sched *s)
+{
+    s->switch_hook = schedule_callback != NULL ? on_switch : NULL;
+    sched_hooks_changed(s);
 }
 
 void slp_tell_end(py_tasklet *t)
@@ -111,7 +119,7 @@ static PyObject *set_schedule(PyObject *self, PyObject *callback)
 
     (void)self;
     if (old != NULL)
-        coop_set_switch_hook(schedule_callback != NULL ? on_switch : NULL);
+        py_threads_hook();
     return old;
 }
 

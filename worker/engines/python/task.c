@@ -206,6 +206,7 @@ int py_thread_open(void)
     py_thread = p;
     py_thread_add(p);
     sched_on_switch(on_switch);
+    slp_hook_thread(sched);
     sched->on_idle = py_on_idle;
     sched->on_interrupt = py_on_interrupt;
     sched->on_deadlock = py_on_deadlock;

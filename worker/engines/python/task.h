@@ -184,6 +184,7 @@ int py_thread_at_end(void);
 struct py_thread *py_thread_of(unsigned long ident);
 PyObject *py_thread_idents(void);
 void py_thread_add(struct py_thread *p);
+void py_threads_hook(void); /* slp_hook_thread() of each */
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
 /* t, of another thread, is woken there, or begins, or gets a bomb. That thread has not ended. */
@@ -298,7 +299,9 @@ bool py_wake_watchdog(void);
 void slp_tell_end(py_tasklet *t);
 /* Its watchers, each once: it is not alive any more, or will not be when another runs. Errors of theirs are unraisable. */
 void py_tell_watchers(py_tasklet *t);
-extern bool slp_in_callback; /* of a channel: no channel may move */
+extern __thread bool slp_in_callback; /* this thread is: no channel may move there */
+/* Whether a thread's switches are told is asked again. */
+void slp_hook_thread(struct sched *s);
 
 /* ---- pickle_flags: slp_module.c ---- */
 

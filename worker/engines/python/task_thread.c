@@ -78,6 +78,12 @@ static void remove_thread(const struct py_thread *p)
     *at = p->next;
 }
 
+void py_threads_hook(void)
+{
+    for (const struct py_thread *p = threads; p != NULL; p = p->next)
+        slp_hook_thread(p->sched);
+}
+
 struct py_thread *py_thread_of(unsigned long ident)
 {
     struct py_thread *p = threads;

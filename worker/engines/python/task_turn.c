@@ -4,7 +4,7 @@
 
 #include "worker/engines/python/task.h"
 
-static bool end_broke; /* main was blocked, and the last other tasklet has ended */
+static __thread bool end_broke; /* main was blocked, and the last other tasklet has ended */
 
 /* ---- values -------------------------------------------------------------------------------------------------------------------- */
 
