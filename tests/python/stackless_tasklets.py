@@ -828,5 +828,14 @@ def objects_of_other_kinds_are_refused():
     raises(TypeError, "set_ignore_nesting needs exactly one bool or integer", stackless.current.set_ignore_nesting, None)
 
 
+def uncollectables_is_empty_when_a_script_has_put_something_else_for_the_list_of_garbage():
+    before = gc.garbage
+    gc.garbage = 5
+    try:
+        same(stackless.uncollectables, [])
+    finally:
+        gc.garbage = before
+
+
 if __name__ == "__main__":
     main(globals())

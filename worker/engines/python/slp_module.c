@@ -38,7 +38,7 @@ static PyObject *get_uncollectables(PyObject *self, void *closure)
 
     (void)self;
     (void)closure;
-    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(garbage); i++)
+    for (Py_ssize_t i = 0; list != NULL && PyList_Check(garbage) && i < PyList_GET_SIZE(garbage); i++) /* it is the script's, too */
         if (PyObject_TypeCheck(PyList_GET_ITEM(garbage, i), &slp_tasklet_type))
             (void)PyList_Append(list, PyList_GET_ITEM(garbage, i));
     Py_XDECREF(garbage);
