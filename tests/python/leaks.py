@@ -2,7 +2,7 @@
 
 import gc
 import stackless
-from rows import main
+from rows import main, started
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 ROUND = 10000
@@ -77,6 +77,27 @@ def greenlets_that_are_dropped_leave_nothing():
             greenlet(suspended).switch(getcurrent())
             greenlet(lambda: None).switch()
     flat(make, 50)
+
+
+def threads_that_had_tasklets_and_greenlets_leave_nothing():
+    from greenlet import greenlet
+
+    def other():
+        tasklet(int)()
+        run()
+        greenlet(int).switch()
+
+    def make():
+        for _ in range(5):
+            started(other).join()
+    for _ in range(3):
+        make()
+    gc.collect()
+    objects = len(gc.get_objects())
+    flat(make, 50)
+    gc.collect()
+    grown = len(gc.get_objects()) - objects
+    assert grown < 50, f"{grown} objects"
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ static int set_flags(py_tasklet *t, int flags, PyObject *context)
     t->block_trap = (flags & TASKLET_BLOCK_TRAP) != 0;
     t->ignore_nesting = (flags & TASKLET_IGNORE_NESTING) != 0;
     t->waited = (flags & TASKLET_WAITS) != 0;
-    t->thread = py_thread;
+    py_belongs_to(t, py_thread);
     t->context = PyContext_CheckExact(context) ? Py_NewRef(context) : py_state_copy_context();
     return 0;
 }

@@ -14,7 +14,7 @@ static greenlet *new_root(py_tasklet *t)
     if (g == NULL)
         return NULL;
     g->t = (py_tasklet *)Py_NewRef((PyObject *)t);
-    g->thread = py_thread;
+    g->thread = py_thread_get(py_thread);
     g->started = true;
     t->greenlet = (PyObject *)g; /* the tasklet's, to its end */
     t->has_root = true;

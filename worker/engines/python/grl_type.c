@@ -18,7 +18,7 @@ static PyObject *grl_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (g == NULL)
         return NULL;
     g->parent = (greenlet *)Py_NewRef((PyObject *)current);
-    g->thread = py_thread;
+    g->thread = py_thread_get(py_thread);
     return (PyObject *)g;
 }
 
@@ -288,6 +288,7 @@ static void dealloc(PyObject *self)
     (void)clear(self);
     Py_CLEAR(SELF->parent);
     Py_CLEAR(SELF->t);
+    py_thread_put(SELF->thread);
     Py_TYPE(self)->tp_free(self);
 }
 

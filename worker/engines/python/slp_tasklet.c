@@ -102,7 +102,7 @@ static int bind_to(py_tasklet *t, PyObject *func, PyObject *args, PyObject *kwar
     slp_unbind(t);
     if (func != Py_None || (args == Py_None && kwargs == Py_None))
         Py_XSETREF(t->func, func == Py_None ? NULL : Py_NewRef(func));
-    t->thread = py_thread;
+    py_belongs_to(t, py_thread);
     if (args == Py_None && kwargs == Py_None)
         return 0;
     tuple = args == Py_None ? PyTuple_New(0) : PySequence_Tuple(args);
@@ -138,7 +138,7 @@ int slp_set_up(py_tasklet *t, PyObject *args, PyObject *kwargs)
     if (__builtin_expect(py_alive(t), 0))
         return raise_runtime("tasklet is alive");
     if (!t->sent)
-        t->thread = py_thread;
+        py_belongs_to(t, py_thread);
     if (get_ready(t, Py_NewRef(args), kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0 ? PyDict_Copy(kwargs) : NULL) != 0)
         return -1;
     if (__builtin_expect(t->sent, 0) ? py_insert(t) == 0 : py_begin(t) == 0)
@@ -179,7 +179,7 @@ static PyObject *bind_thread(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "tasklet has C state on its stack");
         return NULL;
     }
-    t->thread = to;
+    py_belongs_to(t, to);
     t->sent = !py_begun(t) && to != py_thread;
     Py_RETURN_NONE;
 }
@@ -284,6 +284,7 @@ static void dealloc(PyObject *self)
     if (py_begun(t)) /* its thread has ended, and its stack has stayed */
         t->task->engine = NULL;
     (void)clear(self);
+    py_thread_put(t->thread);
     Py_TYPE(self)->tp_free(self);
 }
 

@@ -124,7 +124,7 @@ int py_begin(py_tasklet *t)
     t->task->engine = t;
     t->task->atomic = t->atomic;
     t->task->block_trap = t->block_trap;
-    t->thread = py_thread;
+    py_belongs_to(t, py_thread);
     t->sent = t->own_context = false;
     t->call = py_current()->call;
     t->struck = false;
@@ -161,7 +161,7 @@ static int make_main(struct py_thread *p)
     t->task = &p->sched->main;
     t->task->engine = t;
     t->ts = p->ts;
-    t->thread = p;
+    py_belongs_to(t, p);
     t->held = true;
     t->call = py_call_now();
     p->main = t;
@@ -194,6 +194,7 @@ int py_thread_open(void)
         return -1;
     }
     p->sched = sched;
+    p->users = 1;
     if (tasklets_max > 0)
         sched->max_tasklets = tasklets_max;
     p->ts = py_state_current();

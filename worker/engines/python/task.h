@@ -34,7 +34,7 @@ typedef struct py_tasklet {
     PyObject *greenlet;      /* that it carries, borrowed; NULL: none */
     coop_task *task;         /* from insert() to its end */
     PyThreadState *ts;
-    struct py_thread *thread;     /* NULL: that has ended */
+    struct py_thread *thread;     /* NULL: that has ended. Changed by py_belongs_to() alone */
     struct slp_chan *chan;        /* that it waits for */
     struct py_frozen *frozen;     /* it stood in them when it was pickled: freeze_frame.h; NULL: it begins with its function */
     struct py_load *load;         /* the innermost that is under way in it: freeze_open.c */
@@ -64,6 +64,7 @@ struct py_thread {
     PyThreadState *ts;
     unsigned long ident;
     long pickle_flags; /* stackless.pickle_flags() */
+    size_t users; /* tasklets and greenlets that name it; and itself, until it has ended */
     bool ended;
     pthread_t self;
     bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
@@ -187,6 +188,28 @@ void py_thread_add(struct py_thread *p);
 void py_threads_hook(void); /* slp_hook_thread() of each */
 /* Before the seal: what n threads sleep on. 0 or -errno. */
 int py_threads_sleep_on(unsigned n);
+void py_thread_free(struct py_thread *p);
+/* The last one frees it. */
+static inline struct py_thread *py_thread_get(struct py_thread *p)
+{
+    p->users++;
+    return p;
+}
+static inline void py_thread_put(struct py_thread *p)
+{
+    if (__builtin_expect(p != NULL && --p->users == 0, 0))
+        py_thread_free(p);
+}
+/* p may be NULL. */
+static inline void py_belongs_to(py_tasklet *t, struct py_thread *p)
+{
+    struct py_thread *before = t->thread;
+
+    if (before == p)
+        return;
+    t->thread = p != NULL ? py_thread_get(p) : NULL;
+    py_thread_put(before);
+}
 /* t, of another thread, is woken there, or begins, or gets a bomb. That thread has not ended. */
 void py_begin_abroad(py_tasklet *t);
 void py_wake_abroad(py_tasklet *t);

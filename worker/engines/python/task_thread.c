@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -67,6 +68,11 @@ void py_thread_add(struct py_thread *p)
     take_wake(p);
     p->next = threads;
     threads = p;
+}
+
+void py_thread_free(struct py_thread *p)
+{
+    free(p);
 }
 
 static void remove_thread(const struct py_thread *p)
@@ -274,11 +280,37 @@ void py_threads_tell_ends(bool one_starts)
 static void leave_alone(void)
 {
     for (coop_task *task = sched->all; task != NULL; task = task->all_next) {
+        if (task->engine == py_thread->nobody)
+            task->engine = NULL;
         if (task->engine != NULL)
-            ((py_tasklet *)task->engine)->thread = NULL;
+            py_belongs_to(task->engine, NULL);
         if (task->state == TASK_BLOCKED && task->blocked_on != NULL)
             wait_remove(task->blocked_on, &task->wait);
         task->blocked_on = NULL;
+    }
+}
+
+static void leave_main(py_tasklet *main)
+{
+    if (main->has_root)
+        py_root_ends(main->greenlet);
+    main->greenlet = NULL;
+    main->has_root = false;
+    main->task->engine = NULL;
+    main->task = NULL;
+    main->ts = NULL;
+    py_belongs_to(main, NULL);
+}
+
+/* What came while the last of its tasklets ended. */
+static void empty(struct py_thread *p)
+{
+    py_tasklet *t;
+
+    while ((t = p->inbox) != NULL) {
+        take_out(p, NULL, t);
+        t->lost = false;
+        Py_DECREF(t);
     }
 }
 
@@ -293,19 +325,19 @@ static void on_end(PyObject *capsule)
     py_take_in(); /* those are its, too */
     py_task_finish();
     leave_alone();
-    p->main->task = NULL;
-    p->main->ts = NULL;
-    p->main->thread = NULL;
-    sched->main.engine = NULL;
+    leave_main(p->main);
     remove_thread(p);
     give_wake_back(p);
+    p->ended = true; /* tasklets that have ended know it still */
+    empty(p);
     Py_DECREF(p->main);
+    Py_DECREF(p->nobody);
     py_thread = NULL;
     sched->on_idle = NULL;
     sched->on_interrupt = NULL;
-    if (sched->all == NULL)
+    if (sched->alive == 0)
         (void)coop_finish();
-    p->ended = true; /* tasklets that have ended know it still */
+    py_thread_put(p);
     PyErr_Restore(type, value, traceback);
 }
 
