@@ -212,6 +212,16 @@ static void functions_are_called_by_value_or_by_name(void **state)
 
 /* ---- how calls end -------------------------------------------------------------------------------------------------------------------------- */
 
+/* As in a job: of more nobody would see anything, and the frames of a recursion without a limit are as many as memory bears. */
+static void a_traceback_has_a_thousand_frames_at_most(void **state)
+{
+    expect_script(*state,
+                  "i = interpreters.create()\n"
+                  "e = fails(i.exec, 'import sys\\nsys.setrecursionlimit(5000)\\ndef f(): f()\\nf()')\n"
+                  "print(e.excinfo.type.__name__, 'Previous line repeated 997 more times' in e.traceback)\n",
+                  "RecursionError True\n");
+}
+
 static void an_uncaught_error_ends_the_job_with_both_tracebacks(void **state)
 {
     struct broker *b = *state;
@@ -363,6 +373,7 @@ int main(void)
         TEST(values_of_every_type_come_back_as_they_went),
         TEST(what_cannot_be_sent_is_named_by_its_path),
         TEST(functions_are_called_by_value_or_by_name),
+        TEST(a_traceback_has_a_thousand_frames_at_most),
         TEST(an_uncaught_error_ends_the_job_with_both_tracebacks),
         TEST(an_interpreter_that_dies_takes_nobody_along),
         TEST(a_time_out_ends_the_call_whatever_it_catches),

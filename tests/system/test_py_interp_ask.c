@@ -158,6 +158,32 @@ static void a_child_calls_what_its_parent_offers(void **state)
         "None KeyError\n");
 }
 
+/* The thread that answers is not the function's: it answers the next call, too. */
+static void whatever_an_offered_function_raises_its_caller_is_told(void **state)
+{
+    expect_script(*state,
+                  "import sys\n"
+                  "class Mute(Exception):\n"
+                  "    def __str__(self): raise SystemExit\n"
+                  "def fail(k):\n"
+                  "    if k == 'exit': sys.exit(3)\n"
+                  "    if k == 'kbd': raise KeyboardInterrupt\n"
+                  "    if k == 'mute': raise Mute\n"
+                  "    if k == 'half': raise ValueError('\\ud800')\n"
+                  "    if k == 'long': raise type('X' * 10**6, (Exception,), {})('y' * 10**6)\n"
+                  "    if k == 'deep': x = []; x.append(x); return x\n"
+                  "    return k\n"
+                  "i = interpreters.create(aliases={'fail': fail})\n"
+                  "i.exec('''\n"
+                  "import coop\n"
+                  "def why(k):\n"
+                  "    try: return coop.alias('fail', k)\n"
+                  "    except coop.InterpreterError as error: return error.remote_type[:20]\n"
+                  "''')\n"
+                  "for k in 'exit', 'kbd', 'mute', 'half', 'long', 'deep', 'none': print(i.call('why', k))\n",
+                  "SystemExit\nKeyboardInterrupt\nMute\nValueError\nXXXXXXXXXXXXXXXXXXXX\nNotShareable\nnone\n");
+}
+
 static void a_pool_of_interpreters_is_an_executor(void **state)
 {
     expect_script(*state,
@@ -385,6 +411,7 @@ int main(void)
         TEST(what_is_sealed_is_known_again_by_this_tenant_on_another_day),
         TEST(the_example_does_what_it_says),
         TEST(a_child_calls_what_its_parent_offers),
+        TEST(whatever_an_offered_function_raises_its_caller_is_told),
         TEST(a_pool_of_interpreters_is_an_executor),
         TEST(a_pool_is_used_by_several_threads),
         TEST(threads_that_ask_at_the_same_time_all_have_their_answers),

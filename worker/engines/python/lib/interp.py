@@ -150,7 +150,7 @@ def message_of(error):
 
 
 def traceback_of(error, tb):
-    return "".join(traceback.format_exception(type(error), error, tb)).rstrip("\n")
+    return "".join(traceback.format_exception(type(error), error, tb, limit=run.LAST_FRAMES)).rstrip("\n")
 
 
 MORE_MEMORY = "the memory limit of this interpreter is reached; create(limits={'memory': SIZE}) sets another"
