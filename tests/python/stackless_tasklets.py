@@ -766,6 +766,34 @@ def a_callback_after_an_end_finds_nobody_running():
     same(said(), "made")
 
 
+def a_callback_after_an_end_finds_no_greenlet_either():
+    import greenlet
+
+    def callback(prev, next):
+        if prev is not None:
+            return
+        stackless.set_schedule_callback(None)
+        for f in greenlet.getcurrent, lambda: greenlet.greenlet(int), known.switch, lambda: known.throw(ValueError):
+            raises(greenlet.error, "there is no current greenlet: nobody runs", f)
+        log.append("told")
+    known = greenlet.greenlet(say("switched"))
+    t = tasklet(say("ran"))()
+    stackless.set_schedule_callback(callback)
+    run()
+    same(said(), "ran told")
+    known.switch()
+    same(said(), "switched")
+
+
+def a_switch_to_the_root_greenlet_of_a_tasklet_that_has_ended_is_an_error():
+    import greenlet
+    roots = []
+    tasklet(lambda: roots.append(greenlet.getcurrent()))()
+    run()
+    for f in roots[0].switch, lambda: roots[0].switch(1), roots[0].throw, lambda: roots[0].throw(ValueError):
+        raises(greenlet.error, "the greenlet has ended, and so have all its parents", f)
+
+
 def a_new_thread_has_the_pickle_flags_that_are_default_by_then():
     def flags_of_a_thread():
         got = []

@@ -28,6 +28,10 @@ greenlet *grl_current(void)
     if (py_here() != 0)
         return NULL;
     t = py_current();
+    if (t == py_thread->nobody) { /* a callback after an end */
+        PyErr_SetString(grl_error, "there is no current greenlet: nobody runs");
+        return NULL;
+    }
     return t->greenlet != NULL ? (greenlet *)t->greenlet : new_root(t);
 }
 
@@ -262,7 +266,7 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
     greenlet *me = grl_current(), *to = nearest_alive(g);
     PyObject *result;
 
-    while (to != NULL && value != NULL && dies_unstarted(to, value)) {
+    while (me != NULL && to != NULL && value != NULL && dies_unstarted(to, value)) {
         PyObject *run = PyObject_GetAttrString((PyObject *)to, "run");
 
         if (run == NULL)
@@ -274,6 +278,8 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
         value = result_of(NULL);
         to = nearest_alive(to->parent);
     }
+    if (to == NULL && !PyErr_Occurred()) /* its root's tasklet has ended */
+        PyErr_SetString(grl_error, "the greenlet has ended, and so have all its parents");
     if (PyErr_Occurred() || me == NULL || to == NULL || value == NULL || may_switch_to(to) != 0) {
         Py_XDECREF(value);
         return NULL;
