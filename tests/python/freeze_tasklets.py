@@ -70,6 +70,27 @@ def _outermost(n):
         _say("end")
 
 
+def a_channel_out_of_which_an_error_came_does_not_go_along():
+    c = stackless.channel()
+
+    def f():
+        try:
+            c.receive()
+        except ValueError:
+            pass
+        stackless.schedule_remove()
+        _say("went on")
+    t = _paused(f)
+    assert b"set_channel" in pickle.dumps(t)
+    t.throw(ValueError)
+    del f
+    c = None  # nobody else has it, and the tasklet never had
+    blob = pickle.dumps(t)
+    assert b"set_channel" not in blob
+    same(_to_end(pickle.loads(blob)), ["went on"])
+    t.kill()
+
+
 def three_frames_that_wait_in_a_loop_go_on():
     t = _paused(_outermost, 3)
     assert t.restorable
