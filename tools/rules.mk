@@ -110,12 +110,12 @@ $(B)/tests/escape/probe-worker: $(B)/tests/escape/probe_worker.o $(B)/tests/esca
 $(B)/tests/escape/probe-template: $(B)/tests/escape/probe_template.o $(B)/libworker.a $(B)/libproto.a
 	$(call run,LINK,$(CC) $(COOP_LDFLAGS) $^ $(WORKER_LIBS) -o $@)
 endif
-# ---- the engine python: for the program that Debian has, so no libpython, no sanitizer that wants to be the first, and Python's names are left open ------------------------
+# ---- the engine python: for the program that Debian has, so no libpython, and Python's names are left open. AddressSanitizer comes along (start.c), ThreadSanitizer does not ------------------------
 
 PYTHON_OWN := $(PYTHON_OBJS:%=$(B)/pic/worker/engines/python/%.o)
 PYTHON_ALL := $(WORKER_OBJS:%=$(B)/pic/worker/%.o) $(TASK_OBJS:%=$(B)/pic/worker/task/%.o) \
 	$(PROTO_OBJS:%=$(B)/pic/proto/%.o) $(SCHEMAS:%=$(B)/pic/gen/%.pb-c.o)
-ifneq ($(filter asan tsan,$(FLAVOUR)),)
+ifeq ($(FLAVOUR),tsan)
 $(B)/coop_python.so:
 	@$(MAKE) -s --no-print-directory FLAVOUR=debug build/debug/coop_python.so
 	@mkdir -p $(@D)
@@ -130,7 +130,7 @@ endif
 $(PYTHON_OWN) $(PYTHON_ALL): COOP_CFLAGS += -ftls-model=initial-exec -isystem /usr/include/python3.11
 $(B)/pic/worker/engines/python/lib.o $(B)/pic/worker/engines/python/lib_modules.o $(B)/pic/worker/engines/python/freeze.o $(B)/pic/worker/engines/python/loop.o: $(PYTHON_LIB)
 
-# Its unit tests are programs with an interpreter of their own: libpython's. With a sanitizer the module is the debug build's, and they are run there.
+# Its unit tests are programs with an interpreter of their own: libpython's. Not with a sanitizer: what they have of CPython is run there by tests/python/, too.
 UNIT_PYTHON := $(if $(filter asan ubsan tsan fuzz aarch64,$(FLAVOUR)),,$(and $(PYTHON),$(wildcard /usr/lib/*/libpython3.11.so),python))
 $(UNIT_python:%=$(B)/tests/unit/test_%.o): COOP_CFLAGS += -isystem /usr/include/python3.11
 $(UNIT_python:%=$(B)/tests/unit/test_%): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PYTHON_OWN) $(B)/libpython-parts.a

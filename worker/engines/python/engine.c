@@ -11,6 +11,7 @@
 #include "worker/engines/python/calls.h"
 #include "worker/engines/python/files.h"
 #include "worker/engines/python/handle.h"
+#include "worker/engines/python/heap.h"
 #include "worker/engines/python/image.h"
 #include "worker/engines/python/interp.h"
 #include "worker/engines/python/job.h"
@@ -159,6 +160,7 @@ static int prepare(bool packages)
     }
     Py_DECREF(ready);
     Py_DECREF(done);
+    python_heap_sealed_soon();
     return 0;
 }
 
@@ -298,6 +300,7 @@ static void run_or_warm(const char *function, const Pb__JobSpec *spec, struct ou
 
     python_job.spec = spec;
     py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0, spec->limits != NULL ? spec->limits->memory_bytes : 0);
+    python_heap_limit(spec->limits != NULL ? spec->limits->memory_bytes : 0);
     python_reserve_main();
     ending = call_with_spec(function, spec);
     if (ending != NULL && take_ending(ending, ret_o) == 0)

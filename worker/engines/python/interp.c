@@ -14,6 +14,7 @@
 #include "call_errors.h"
 #include "worker/engines/python/asking.h"
 #include "worker/engines/python/calls.h"
+#include "worker/engines/python/heap.h"
 #include "worker/engines/python/reserve.h"
 #include "worker/engines/python/task.h"
 #include "worker/engines/python/value.h"
@@ -298,6 +299,7 @@ static bool interp_begin(const Pb__JobSpec *spec, struct outcome *ret_o)
     py_late_error = say_error;
     python_job.spec = spec;
     py_limit_tasklets(spec->limits != NULL ? spec->limits->tasklets : 0, spec->limits != NULL ? spec->limits->memory_bytes : 0);
+    python_heap_limit(spec->limits != NULL ? spec->limits->memory_bytes : 0);
     python_reserve_main();
     done = begin(spec);
     error = done == NULL ? take_exception() : NULL;

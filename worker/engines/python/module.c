@@ -1,6 +1,7 @@
 /* module.c - what /usr/bin/python3.11 loads: its one function is the life of a zygote. */
 #include "worker/engines/python/engine.h"
 #include "worker/engines/python/builtin.h"
+#include "worker/engines/python/heap.h"
 #include "worker/engines/python/job.h"
 #include "worker/engines/python/task.h"
 
@@ -61,5 +62,6 @@ static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, .m_name = "coop_
 PyMODINIT_FUNC PyInit_coop_python(void);
 PyMODINIT_FUNC PyInit_coop_python(void)
 {
+    python_heap_watch();
     return PyModule_Create(&definition);
 }

@@ -2,7 +2,8 @@
  * state_chunk.c - see state.h: the memory that frames lie in.
  *
  * CPython's first chunk of a state is 16 KiB, of which a tasklet that waits has touched a page. Ours is smaller, and whoever calls deeper gets CPython's
- * next ones. Those are mapped for each and unmapped when the call returns; a few are kept here, for whoever calls to and fro at a chunk's end.
+ * next ones. Those are mapped for each and unmapped when the call returns; a few are kept here, for whoever calls to and fro at a chunk's end. Under
+ * AddressSanitizer none is: each is malloc()'s, so that it knows who looks into one that is gone.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -21,12 +22,39 @@ static void *kept[KEEP];
 static unsigned n_kept;
 static atomic_flag busy = ATOMIC_FLAG_INIT; /* a state may be deleted without the GIL */
 
+#if defined(COOP_ASAN)
+extern int __sanitizer_get_ownership(const volatile void *p); /* as in heap.c */
+
+static void *watched_alloc(size_t size)
+{
+    return size < ARENA ? PyMem_RawMalloc(size) : NULL;
+}
+
+static bool is_mallocs(void *chunk, size_t size)
+{
+    (void)size;
+    return __sanitizer_get_ownership(chunk) != 0;
+}
+#else
+static void *watched_alloc(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+static bool is_mallocs(void *chunk, size_t size)
+{
+    (void)chunk;
+    return size == FIRST;
+}
+#endif
+
 static void *chunk_alloc(void *ctx, size_t size)
 {
-    void *chunk = NULL;
+    void *chunk = watched_alloc(size);
 
     (void)ctx;
-    if (size == NEXT && !atomic_flag_test_and_set(&busy)) {
+    if (chunk == NULL && size == NEXT && !atomic_flag_test_and_set(&busy)) {
         if (n_kept > 0)
             chunk = kept[--n_kept];
         atomic_flag_clear(&busy);
@@ -41,7 +69,7 @@ static void *chunk_alloc(void *ctx, size_t size)
 static void chunk_free(void *ctx, void *chunk, size_t size)
 {
     (void)ctx;
-    if (size == FIRST) {
+    if (is_mallocs(chunk, size)) {
         PyMem_RawFree(chunk);
         return;
     }
