@@ -141,6 +141,9 @@ static const struct end ends[] = {
     /* crashes */
     { "a bad pointer is SIGSEGV", "import ctypes; ctypes.string_at(0)", NULL, SIGNAL(SIGSEGV), "signal 11" },
     { "abort() is SIGABRT", "import os; os.abort()", NULL, SIGNAL(SIGABRT), "it called abort()" },
+#if defined(COOP_ASAN)
+    { "a write that the sanitizer sees is told and ends the job", "import ctypes\nc = ctypes.CDLL(None)\nc.malloc.restype = ctypes.c_void_p\nc.memset(ctypes.c_void_p(c.malloc(8)), 0, 9)", NULL, SIGNAL(SIGABRT), "AddressSanitizer: heap-buffer-overflow" },
+#endif
     { "faulthandler takes nothing of ours", "import faulthandler; faulthandler.enable(); faulthandler._sigsegv()", NULL, COOP_EXIT_SIGNAL_BASE + SIGSEGV, NULL, "" },
 };
 /* clang-format on */

@@ -17,20 +17,22 @@
 
 extern int __sanitizer_get_ownership(const volatile void *p); /* gcc does not bring allocator_interface.h, where it is */
 
-enum { DOMAINS = PYMEM_DOMAIN_OBJ + 1 };
+enum { DOMAINS = PYMEM_DOMAIN_OBJ + 1, LARGE = 2 << 10, SMALL_ONES = 256 << 10, ARENA = 1 << 20 /* bytes */ };
 
 static PyMemAllocatorEx before[DOMAINS];                              /* by domain */
 static const PyMemAllocatorEx *const raw = &before[PYMEM_DOMAIN_RAW]; /* it is malloc() */
-static atomic_size_t used, most = SIZE_MAX;                           /* bytes */
+static PyObjectArenaAllocator arenas;
+static atomic_size_t used, most = SIZE_MAX; /* bytes */
 
 static bool is_mallocs(void *p)
 {
     return p == NULL || __sanitizer_get_ownership(p);
 }
 
+/* As with malloc()'s own memory: where no room is left for one more of those that are large, there is some for what is said of it. */
 static bool fits(size_t more)
 {
-    size_t now = atomic_load(&used), limit = atomic_load(&most);
+    size_t now = atomic_load(&used) + (more >= LARGE ? SMALL_ONES : 0), limit = atomic_load(&most);
 
     return limit == SIZE_MAX || (more < limit && now <= limit - more);
 }
@@ -77,8 +79,26 @@ static void heap_free(void *domain, void *p)
     own->free(own->ctx, p);
 }
 
+/* What frames lie in, but not the pages of objects. */
+static void *chunk_alloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return size < ARENA ? PyMem_RawMalloc(size) : arenas.alloc(arenas.ctx, size);
+}
+
+static void chunk_free(void *ctx, void *chunk, size_t size)
+{
+    (void)ctx;
+    if (is_mallocs(chunk))
+        PyMem_RawFree(chunk);
+    else
+        arenas.free(arenas.ctx, chunk, size);
+}
+
 void python_heap_watch(void)
 {
+    PyObject_GetArenaAllocator(&arenas);
+    PyObject_SetArenaAllocator(&(PyObjectArenaAllocator){ .alloc = chunk_alloc, .free = chunk_free });
     for (int d = 0; d < DOMAINS; d++)
         PyMem_GetAllocator((PyMemAllocatorDomain)d, &before[d]);
     for (int d = 0; d < DOMAINS; d++)

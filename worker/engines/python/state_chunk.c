@@ -2,8 +2,7 @@
  * state_chunk.c - see state.h: the memory that frames lie in.
  *
  * CPython's first chunk of a state is 16 KiB, of which a tasklet that waits has touched a page. Ours is smaller, and whoever calls deeper gets CPython's
- * next ones. Those are mapped for each and unmapped when the call returns; a few are kept here, for whoever calls to and fro at a chunk's end. Under
- * AddressSanitizer none is: each is malloc()'s, so that it knows who looks into one that is gone.
+ * next ones. Those are mapped for each and unmapped when the call returns; a few are kept here, for whoever calls to and fro at a chunk's end.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,7 +11,11 @@
 
 enum {
     FIRST = 768 /* bytes: three to five frames */,
+#if defined(COOP_ASAN)
+    NEXT = 0, /* none is kept: AddressSanitizer is to know who looks into one that is gone */
+#else
     NEXT = 16 << 10,
+#endif
     KEEP = 64,
     ARENA = 1 << 20 /* not for frames; who asks has another way */
 };
@@ -22,39 +25,12 @@ static void *kept[KEEP];
 static unsigned n_kept;
 static atomic_flag busy = ATOMIC_FLAG_INIT; /* a state may be deleted without the GIL */
 
-#if defined(COOP_ASAN)
-extern int __sanitizer_get_ownership(const volatile void *p); /* as in heap.c */
-
-static void *watched_alloc(size_t size)
-{
-    return size < ARENA ? PyMem_RawMalloc(size) : NULL;
-}
-
-static bool is_mallocs(void *chunk, size_t size)
-{
-    (void)size;
-    return __sanitizer_get_ownership(chunk) != 0;
-}
-#else
-static void *watched_alloc(size_t size)
-{
-    (void)size;
-    return NULL;
-}
-
-static bool is_mallocs(void *chunk, size_t size)
-{
-    (void)chunk;
-    return size == FIRST;
-}
-#endif
-
 static void *chunk_alloc(void *ctx, size_t size)
 {
-    void *chunk = watched_alloc(size);
+    void *chunk = NULL;
 
     (void)ctx;
-    if (chunk == NULL && size == NEXT && !atomic_flag_test_and_set(&busy)) {
+    if (size == NEXT && !atomic_flag_test_and_set(&busy)) {
         if (n_kept > 0)
             chunk = kept[--n_kept];
         atomic_flag_clear(&busy);
@@ -69,7 +45,7 @@ static void *chunk_alloc(void *ctx, size_t size)
 static void chunk_free(void *ctx, void *chunk, size_t size)
 {
     (void)ctx;
-    if (is_mallocs(chunk, size)) {
+    if (size == FIRST) {
         PyMem_RawFree(chunk);
         return;
     }
