@@ -6,6 +6,8 @@
 #ifndef WORKER_TASK_SANITIZE_H
 #define WORKER_TASK_SANITIZE_H
 
+#include <stddef.h>
+
 #include "worker/task/sched.h"
 
 /* gcc says so itself; for clang the Makefile does. */
@@ -76,6 +78,25 @@ static inline void sanitize_moved(coop_task *t)
     (void)t;
 #if defined(COOP_ASAN)
     __asan_unpoison_memory_region(t->stack, t->stack_size);
+#endif
+}
+
+/* t is nobody's, in a list by its next, and its id says so to whoever still asks: all else that each has is out of bounds until it is somebody's. */
+static inline void sanitize_put(coop_task *t)
+{
+    (void)t;
+#if defined(COOP_ASAN)
+    __asan_poison_memory_region(t, offsetof(coop_task, next));
+    __asan_poison_memory_region(&t->prev, offsetof(coop_task, id) - offsetof(coop_task, prev));
+    __asan_poison_memory_region(t->name, offsetof(coop_task, home) - offsetof(coop_task, name));
+#endif
+}
+
+static inline void sanitize_got(coop_task *t)
+{
+    (void)t;
+#if defined(COOP_ASAN)
+    __asan_unpoison_memory_region(t, offsetof(coop_task, home));
 #endif
 }
 

@@ -98,6 +98,7 @@ static void task_unget(coop_task *t)
     t->id = 0;
     t->next = sched->free_tasks;
     sched->free_tasks = t;
+    sanitize_put(t);
 }
 
 void task_put(coop_task *t)
@@ -275,6 +276,7 @@ static inline coop_task *task_get(void)
         t = sched->free_tasks;
     }
     sched->free_tasks = t->next;
+    sanitize_got(t);
     memset(t, 0, offsetof(coop_task, home)); /* of a size that the compiler knows */
     if (__builtin_expect(sched->member != NULL, 0))
         memset(&t->home, 0, sizeof(*t) - offsetof(coop_task, home));
