@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,5 +71,6 @@ int main(void)
 
     if (!py_host_is_here())
         return 0;
+    cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -386,5 +386,6 @@ int main(void)
 
     if (!py_host_is_here())
         return 0;
+    cmocka_set_test_filter(getenv("TEST")); /* one test, or a pattern with * and ? */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

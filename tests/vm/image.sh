@@ -68,7 +68,7 @@ python=
 # shellcheck disable=SC2086  # a list of words
 (cd "$build" && find $programs coop coopd coop-worker $python tests/escape/probe-worker tests/escape/probe-template tests/escape/probes tests/halt tests/support/deny tests/native examples \
     -type f \( -perm -100 -o -name '*.so' \) | cpio -pdm --quiet "$to/build/$flavour")
-cp -r docs README.md "$to/"
+cp -r docs examples README.md "$to/"
 mkdir -p "$to/tests/python" && cp tests/python/*.py "$to/tests/python/"
 find "$to/build" -type f -exec strip -g {} + 2>/dev/null || true
 libraries "$tmp/coop"
