@@ -25,7 +25,15 @@
 #include "tests/support/broker_fixture.h"
 #include "tests/support/traces.h"
 
-enum { POINTS = 24, REACHED = 20 };
+enum { POINTS = 24 };
+
+/* COOP_KILL_POINTS in the environment asks for fewer. */
+static int points(void)
+{
+    const char *said = getenv("COOP_KILL_POINTS");
+
+    return said != NULL ? atoi(said) : POINTS;
+}
 
 /* ---- the job of each engine: uses what it has, says a line, ends well ----------------------------------------------------------- */
 
@@ -318,7 +326,7 @@ static int count_calls(struct stage *s, enum halt_role role)
 /* The role is lost at a part of the calls of a life; whether it came to that. */
 static bool lose_at(struct stage *s, enum halt_role role, int point, int calls)
 {
-    int at = 1 + (int)((long)(calls - 1) * point / (POINTS - 1));
+    int at = 1 + (int)((long)(calls - 1) * point / (points() - 1));
 
     up_and_armed(s, role, at);
     lose[role](s, submit_later(s));
@@ -329,21 +337,21 @@ static bool lose_at(struct stage *s, enum halt_role role, int point, int calls)
 
 static void at_each_point(struct stage *s, enum halt_role role, int calls)
 {
-    int reached = 0;
+    int reached = 0, n = points();
 
-    for (int i = 0; i < POINTS; i++) {
+    for (int i = 0; i < n; i++) {
         bool came = lose_at(s, role, i, calls);
         int lived = atomic_load(&s->area->count[role]);
 
         down_and_nothing_left(s);
-        if (!came && lived > POINTS && lived < calls) { /* the first life had more turns than this one: once more, by the measure of this */
+        if (!came && lived > n && lived < calls) { /* the first life had more turns than this one: once more, by the measure of this */
             came = lose_at(s, role, i, lived);
             down_and_nothing_left(s);
         }
         reached += came;
     }
-    printf("@ %s: %d calls, %d of %d points reached\n", s->kind->engine, calls, reached, POINTS);
-    assert_true(reached >= REACHED);
+    printf("@ %s: %d calls, %d of %d points reached\n", s->kind->engine, calls, reached, n);
+    assert_true(reached * 6 >= n * 5);
 }
 
 static void play(struct broker *b, const struct kind *k, enum halt_role role)
@@ -355,7 +363,7 @@ static void play(struct broker *b, const struct kind *k, enum halt_role role)
     s.role = role;
     s.nothing = traces_take(b);
     calls = count_calls(&s, role);
-    assert_true(calls >= POINTS);
+    assert_true(points() > 1 && calls >= points());
     at_each_point(&s, role, calls);
 }
 
