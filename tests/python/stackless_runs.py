@@ -4,7 +4,7 @@ import stackless
 import sys
 import threading
 import time
-from rows import main, raises, same, started
+from rows import main, raises, same, started, unsliced
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -129,6 +129,7 @@ def a_soft_timeout_comes_at_the_next_switch():
     same(said(), "b after")
 
 
+@unsliced
 def a_meeting_on_a_channel_passes_a_soft_interrupt_on():
     c = channel()
     tasklet(lambda: (c.receive(), log.append("r"), schedule(), log.append("r2")))()

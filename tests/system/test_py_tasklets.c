@@ -40,7 +40,8 @@ static void holds_in_a_sealed_worker(void **state)
     struct proc *p;
 
     assert_int_equal(broker_setup(&fixture), 0);
-    p = proc_expect(coop((struct broker *)fixture, "run", "--limit", "memory=256MiB,threads=3", "--file", PY_ROWS "rows.py:rows", r->file),
+    p = proc_expect(coop((struct broker *)fixture, "run", "--limit", "memory=256MiB,threads=3,cpu=1h,wall=1h", "--file",
+                         PY_ROWS "rows.py:rows", r->file),
                     0);
     expect_has(p->out, " rows, 0 failed");
     broker_teardown(&fixture);

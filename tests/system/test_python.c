@@ -204,8 +204,8 @@ static void files_that_were_sent_can_be_opened(void **state)
     (void)state;
     memset(many, 'm', sizeof(many) - 1);
     many[sizeof(many) - 1] = '\0';
-    expect_text(proc_expect(coop(b, "run", "--limit", "threads=4", "--file", words, "--file", support_text("%s:data/table.csv", table),
-                                 "--file", support_text("%s:data/empty", empty), "--file",
+    expect_text(proc_expect(coop(b, "run", "--limit", "threads=4,cpu=1h,wall=1h", "--file", words, "--file",
+                                 support_text("%s:data/table.csv", table), "--file", support_text("%s:data/empty", empty), "--file",
                                  support_text("%s:data/many", script(b, "many", many)), "tests/python/sent_files.py"),
                             0)
                     ->out,
