@@ -360,6 +360,17 @@ static void programs_for_pep_734_find_its_names(void **state)
         "(2, None) False\n");
 }
 
+static void names_of_sources_are_told_apart_and_not_kept_for_ever(void **state)
+{
+    expect_script(*state,
+                  "i = interpreters.create()\n"
+                  "for n in range(1200): i.exec('', name=f'n{n}')\n"
+                  "i.exec('import sys\\nseen = []\\ndef name(): return sys._getframe(1).f_code.co_filename')\n"
+                  "i.exec('''sys.addaudithook(lambda e, a: e == 'compile' and seen.append(sys._getframe(1).f_globals['named']))''')\n"
+                  "print(i.exec('len(seen[0]) <= 1001'), [i.exec('name()', name=n) for n in ['n1', 'new', 'new', 'n1']])\n",
+                  "True ['n1 (2)', 'new (204)', 'new (205)', 'n1 (3)']\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, broker_setup, broker_teardown)
 
 int main(void)
@@ -382,6 +393,7 @@ int main(void)
         TEST(limits_hold_for_each_call_and_a_link_takes_the_other_along),
         TEST(a_call_that_fails_says_what_would_have_helped_where_that_is_known),
         TEST(programs_for_pep_734_find_its_names),
+        TEST(names_of_sources_are_told_apart_and_not_kept_for_ever),
     };
 
     if (!py_host_is_here())

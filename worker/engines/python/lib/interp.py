@@ -11,9 +11,10 @@ import warnings
 
 TRACEBACK_MOST = 15 << 10  # characters; what is cut off is its beginning
 REMEMBERED = 64  # sources of exec, for tracebacks
+NAMED = 1000  # names of sources that are counted each; all others are counted together
 
 main = None  # the module __main__
-named = {}  # how often each name of a source has been used
+named = {}  # how often each name of a source has been used; None: any other
 remembered = []
 
 
@@ -40,9 +41,10 @@ def forget():
 def remember(name, source):
     """The name by which tracebacks find this source, and no other of that name."""
     name = name or "<exec>"
-    named[name] = named.get(name, 0) + 1
-    if named[name] > 1:
-        name = f"{name} ({named[name]})"
+    key = name if name in named or len(named) < NAMED else None
+    named[key] = named.get(key, 0) + 1
+    if key is None or named[key] > 1:
+        name = f"{name} ({named[key]})"
     remembered.append(name)
     if len(remembered) > REMEMBERED:
         linecache.cache.pop(remembered.pop(0), None)
