@@ -219,6 +219,42 @@ static void a_pool_of_interpreters_is_an_executor(void **state)
                   "BrokenInterpreterPool\n");
 }
 
+/* A loop leaves a callback, and looks at no future. */
+static void an_event_loop_awaits_calls_and_a_pool(void **state)
+{
+    expect_script(
+        *state,
+        "import asyncio\n"
+        "from concurrent.futures import InterpreterPoolExecutor\n"
+        "def late(q): return q.get()\n"
+        "async def main():\n"
+        "    loop, q, i = asyncio.get_running_loop(), queues.create(), interpreters.create()\n"
+        "    print(await i.call_async(pow, 2, 3), *await asyncio.gather(*(asyncio.wait_for(i.call_async(pow, 2, n), 60) for n in range(3))))\n"
+        "    try: await i.call_async('nothing')\n"
+        "    except coop.InterpreterError as error: print(error.type)\n"
+        "    f = i.call_async(late, q)\n"
+        "    try: await asyncio.wait_for(f, 0.01)\n"
+        "    except TimeoutError: q.put('not lost'); print(await f, await f)\n"
+        "    with InterpreterPoolExecutor(2) as pool:\n"
+        "        print(await loop.run_in_executor(pool, pow, 2, 5))\n"
+        "        slow = loop.run_in_executor(pool, late, q)\n"
+        "        print(await asyncio.gather(*(loop.run_in_executor(pool, pow, 2, n) for n in range(5))), slow.done())\n"
+        "        plain = pool.submit(pow, 3, 3)\n"
+        "        print(await asyncio.wrap_future(plain), await pool.submit(pow, 3, 2), pool.submit(pow, 3, 4).result())\n"
+        "        q.put('slow'); print(await slow)\n"
+        "        try: await loop.run_in_executor(pool, lambda: 1 / 0)\n"
+        "        except interpreters.ExecutionFailed as error: print(error.excinfo.type.__name__)\n"
+        "asyncio.run(main())\n",
+        "8 1 2 4\n"
+        "NoFunction\n"
+        "not lost not lost\n"
+        "32\n"
+        "[1, 2, 4, 8, 16] False\n"
+        "27 9 81\n"
+        "slow\n"
+        "ZeroDivisionError\n");
+}
+
 static void a_pool_is_used_by_several_threads(void **state)
 {
     expect_script(*state,
@@ -413,6 +449,7 @@ int main(void)
         TEST(a_child_calls_what_its_parent_offers),
         TEST(whatever_an_offered_function_raises_its_caller_is_told),
         TEST(a_pool_of_interpreters_is_an_executor),
+        TEST(an_event_loop_awaits_calls_and_a_pool),
         TEST(a_pool_is_used_by_several_threads),
         TEST(threads_that_ask_at_the_same_time_all_have_their_answers),
         TEST(a_tasklet_that_waits_keeps_no_other_waiting),

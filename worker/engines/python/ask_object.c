@@ -99,7 +99,7 @@ static PyObject *asking_wait(PyObject *self, PyObject *args)
         PyErr_SetObject((PyObject *)Py_TYPE(s->error), s->error);
         return NULL;
     }
-    return Py_XNewRef(s->result);
+    return Py_NewRef(s->result != NULL ? s->result : Py_None); /* who waited beside us has taken it */
 }
 
 /* take() -> as wait(); what it was answered with is kept no longer: it is asked once. */

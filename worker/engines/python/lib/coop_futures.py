@@ -1,11 +1,13 @@
 """concurrent.futures.InterpreterPoolExecutor of Python 3.14, by coop's interpreters: each is a sealed process that keeps its state.
 
-It needs no threads: whoever waits for a future, or asks whether it is done, moves all of the pool's calls on."""
+It needs no threads: whoever waits for a future, or asks whether it is done, moves all of the pool's calls on. Where there are event loops, which only
+leave a callback, a tasklet follows each call that has one."""
 
 import _coop
 import collections
 import concurrent.futures as _futures
 import os
+import sys
 import threading
 import time
 
@@ -51,12 +53,40 @@ class _PoolFuture(_futures.Future):
         super().__init__()
         self._pool = pool
         self._waiters = _Waiters(pool)
+        self._asked = None  # the call, once it is sent
+        self._followed = False
 
     def _await(self, timeout):
         end = None if timeout is None else time.monotonic() + timeout
-        while not super().done() and self._pool._move(end):
-            pass
-        return 0 if super().done() else timeout
+        while not super().done():
+            if not (self._pool._move(end) if self._asked is None else self._answered(end)):
+                break
+
+    def _answered(self, end):
+        """Whether its own call is answered by then: others may be waited for by others."""
+        try:
+            self._asked.wait(None if end is None else max(end - time.monotonic(), 0))
+        except InterpreterError:
+            if not self._asked.done():
+                return False
+        self._pool._move(0)
+        return True
+
+    def add_done_callback(self, fn):
+        super().add_done_callback(fn)
+        if not super().done() and not self._followed and "coop_asyncio" in sys.modules:
+            self._followed = True
+            self._follow()
+
+    def _follow(self):
+        """Once it is sent, a tasklet waits for it; before that the pool calls this again."""
+        if self._followed and self._asked is not None:
+            import stackless
+            stackless.tasklet(self._answered)(None)
+
+    def __await__(self):
+        import asyncio
+        return asyncio.wrap_future(self).__await__()
 
     def done(self):
         self._pool._move(0)
@@ -150,6 +180,8 @@ class InterpreterPoolExecutor(_futures.Executor):
                 future.set_exception(error)
                 continue
             self._busy[ask] = worker, future
+            future._asked = ask
+            future._follow()
 
     def _settle(self, ask):
         worker, future = self._busy.pop(ask)

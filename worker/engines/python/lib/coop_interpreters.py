@@ -41,6 +41,11 @@ class Future:
     def done(self):
         return self._ask.done()
 
+    def __await__(self):
+        """As wait(), for a coroutine; one that is cancelled waits no longer, and the call goes on."""
+        from coop_asyncio import to_tasklet
+        return to_tasklet(self.wait).__await__()
+
     def cancel(self):
         """The call is interrupted, or never begins; wait() says so, unless its value was already on the way."""
         self._ask.cancel()
