@@ -126,6 +126,95 @@ def a_timeout_cancels_what_waits_for_a_channel():
     same(c.balance, 0)
 
 
+def a_cancelled_receive_leaves_what_had_come_to_the_next_one_in_order():
+    c, got = channel(), []
+
+    async def f(turns):
+        waits = asyncio.ensure_future(coop_asyncio.receive(c))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        c.send("first")
+        for _ in range(turns):  # between the message and its taking
+            await asyncio.sleep(0)
+        for value in "second", "third":
+            tasklet(c.send)(value)
+        stackless.schedule()
+        if waits.done():
+            return got.append((turns, waits.result()))
+        waits.cancel()
+        await asyncio.wait([waits])
+        assert waits.cancelled()
+        got.append((turns, await coop_asyncio.receive(c)))
+    for turns in range(4):
+        asyncio.run(f(turns))
+        same([c.receive(), c.receive()], ["second", "third"])
+        same(c.balance, 0)
+    same(got, [(turns, "first") for turns in range(4)])
+
+
+def what_it_leaves_meets_whoever_receives_by_then():
+    c, got = channel(), []
+
+    async def f():
+        waits = asyncio.ensure_future(coop_asyncio.receive(c))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        c.send("message")
+        t = tasklet(lambda: got.append(c.receive()))()
+        stackless.schedule()
+        waits.cancel()
+        await asyncio.wait([waits])
+        await coop_asyncio.wait_tasklet(t)
+    asyncio.run(f())
+    same((got, c.balance), (["message"], 0))
+
+
+def an_error_that_was_sent_and_a_channel_that_is_closed_since_are_left_too():
+    c = channel()
+
+    async def f():
+        waits = asyncio.ensure_future(coop_asyncio.receive(c))
+        for _ in range(2):
+            await asyncio.sleep(0)
+        c.send_exception(KeyError, "sent")
+        c.close()
+        waits.cancel()
+        await asyncio.wait([waits])
+        assert c.closing
+        await coop_asyncio.receive(c)
+    raises(KeyError, "'sent'", asyncio.run, f())
+
+    async def refused():
+        waits = asyncio.ensure_future(coop_asyncio.receive(c))
+        await asyncio.sleep(0)
+        waits.cancel()
+        await asyncio.wait([waits])
+    asyncio.run(refused())
+    run()
+    same(c.balance, 0)
+
+
+def tasklets_and_channels_can_be_awaited():
+    c = channel()
+
+    async def f():
+        t = tasklet(lambda: time.sleep(0.001))()
+        same(await t, None)
+        assert not t.alive
+        await t
+        tasklet(c.send)("value")
+        async with asyncio.timeout(10):
+            return await c
+    same(asyncio.run(f()), "value")
+
+    class Named(tasklet):
+        pass
+
+    async def g():
+        return await asyncio.gather(asyncio.wait_for(Named(lambda: None)(), 10), coop_asyncio.to_tasklet(lambda: 2))
+    same(asyncio.run(g()), [None, 2])
+
+
 def another_tasklet_calls_soon():
     async def f():
         loop, future = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()

@@ -74,6 +74,18 @@ void wait_push(struct wait_queue *q, struct wait_node *n)
     q->count++;
 }
 
+void wait_push_first(struct wait_queue *q, struct wait_node *n)
+{
+    n->next = q->first;
+    n->prev = NULL;
+    if (q->first != NULL)
+        q->first->prev = n;
+    else
+        q->last = n;
+    q->first = n;
+    q->count++;
+}
+
 void wait_remove(struct wait_queue *q, struct wait_node *n)
 {
     if (q->first != n && n->prev == NULL)

@@ -47,6 +47,7 @@ static inline bool wait_empty(const struct wait_queue *q)
 }
 
 void wait_push(struct wait_queue *q, struct wait_node *n);
+void wait_push_first(struct wait_queue *q, struct wait_node *n);
 void wait_remove(struct wait_queue *q, struct wait_node *n); /* in no queue: nothing */
 
 /* ---- tasklets ------------------------------------------------------------------------------------------------------------------ */

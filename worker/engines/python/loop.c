@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "worker/engines/python/task.h"
+#include "worker/engines/python/slp.h"
 
 __asm__(".section .rodata\n"
         ".hidden lib_loop\n"
@@ -165,9 +165,26 @@ static PyObject *unwatch(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* to_front(channel, tasklet): that sends there, and waits: it is the first who does. */
+static PyObject *to_front(PyObject *self, PyObject *args)
+{
+    struct slp_chan *c;
+    py_tasklet *t;
+
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O!O!:to_front", &slp_channel_type, &c, &slp_tasklet_type, &t))
+        return NULL;
+    if (py_blocked(t) && t->task->blocked_on == &c->waiting) {
+        wait_remove(&c->waiting, &t->task->wait);
+        wait_push_first(&c->waiting, &t->task->wait);
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"alone",          alone,         METH_NOARGS,  NULL},
     { "wait_readable", wait_readable, METH_VARARGS, NULL},
+    { "to_front",      to_front,      METH_VARARGS, NULL},
     { "watch",         watch,         METH_VARARGS, NULL},
     { "unwatch",       unwatch,       METH_VARARGS, NULL},
     { NULL,            NULL,          0,            NULL}
@@ -203,6 +220,20 @@ PyObject *py_asyncio_module(void)
         Py_CLEAR(m);
     Py_XDECREF(done);
     return m;
+}
+
+PyObject *py_await(PyObject *self)
+{
+    const char *function = PyObject_TypeCheck(self, &slp_channel_type) ? "receive" : "wait_tasklet";
+    PyObject *m = PyImport_ImportModule("coop_asyncio"), *coroutine = NULL, *result = NULL;
+
+    if (m != NULL)
+        coroutine = PyObject_CallMethod(m, function, "O", self);
+    if (coroutine != NULL)
+        result = PyObject_CallMethod(coroutine, "__await__", NULL);
+    Py_XDECREF(m);
+    Py_XDECREF(coroutine);
+    return result;
 }
 
 /* What asyncio takes for its default is ours; tasklets begin with the first loop, not here. */

@@ -326,6 +326,8 @@ static int clear(PyObject *self)
     return 0;
 }
 
+static PyAsyncMethods async_methods = { .am_await = py_await };
+
 PyTypeObject slp_channel_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.channel",
     .tp_basicsize = sizeof(struct slp_chan),
@@ -338,6 +340,7 @@ PyTypeObject slp_channel_type = {
     .tp_clear = clear,
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = next_value,
+    .tp_as_async = &async_methods,
     .tp_dictoffset = offsetof(struct slp_chan, dict),
     .tp_weaklistoffset = offsetof(struct slp_chan, weak),
     .tp_methods = methods,

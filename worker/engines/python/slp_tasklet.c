@@ -296,6 +296,8 @@ static PyObject *repr(PyObject *self)
     return PyUnicode_FromFormat("<%s, %s at %p>", Py_TYPE(self)->tp_name, what, self);
 }
 
+static PyAsyncMethods async_methods = { .am_await = py_await };
+
 PyTypeObject slp_tasklet_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "stackless.tasklet",
     .tp_basicsize = sizeof(py_tasklet),
@@ -313,5 +315,6 @@ PyTypeObject slp_tasklet_type = {
     .tp_dictoffset = offsetof(py_tasklet, dict),
     .tp_weaklistoffset = offsetof(py_tasklet, weak),
     .tp_getset = slp_tasklet_attrs,
+    .tp_as_async = &async_methods,
     .tp_iter = NULL,
 };

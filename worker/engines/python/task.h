@@ -177,6 +177,11 @@ const char *slp_deadlock_text(const struct slp_chan *c);
 /* The tasklet ends whose root greenlet this is: a reference, which is taken over. */
 void py_root_ends(PyObject *root);
 
+/* ---- asyncio: loop.c ---- */
+
+/* __await__ of a tasklet, until it has ended, and of a channel, its next value. A new reference, or NULL with an error. */
+PyObject *py_await(PyObject *self);
+
 /* ---- threads: task_thread.c ---- */
 
 /* This OS thread ends: its tasklets do, too. 0, or -1 with an error. */

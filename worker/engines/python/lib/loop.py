@@ -195,8 +195,78 @@ def _in_tasklet(function, args, kwargs, loop=None):
 
 
 async def receive(channel):
-    """The next value of a channel."""
-    return await to_tasklet(channel.receive)
+    """The next value of a channel. Who is cancelled has received nothing: what had come already is the channel's again, before all that is sent there."""
+    receiver = _Receiver(channel)
+    try:
+        await receiver.told
+    except BaseException:
+        receiver.leave()
+        raise
+    return receiver.take()
+
+
+class _Receiver:
+    """A tasklet that receives for a coroutine, which takes it when it runs."""
+
+    def __init__(self, channel):
+        self.channel, self.loop = channel, asyncio.events.get_running_loop()
+        self.told = self.loop.create_future()
+        self.begun = self.came = self.left = False
+        self.value = self.error = None
+        self.tasklet = stackless.tasklet(self._run)()
+
+    def _run(self):
+        self.begun, refused = True, self.channel.closing and self.channel.balance <= 0
+        try:
+            self.value = self.channel.receive()
+        except stackless.TaskletExit:
+            self._tell(self.told.cancel)
+            return
+        except BaseException as error:
+            self.error = error
+            self.sent = not refused and not (isinstance(error, RuntimeError) and str(error).startswith("Deadlock"))
+        else:
+            self.sent = True
+        self.came = True
+        if self.left or not self._tell(self._settle):
+            self._put_back()
+
+    def _tell(self, function):
+        if self.loop.is_closed():
+            return False
+        self.loop.call_soon_threadsafe(function)
+        return True
+
+    def _settle(self):
+        if not self.told.done():
+            self.told.set_result(None)
+
+    def take(self):
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def leave(self):
+        self.left = True
+        if self.came:
+            self._put_back()
+        elif self.tasklet.blocked or not self.begun:  # else it has been given something, and has not had its turn
+            self.tasklet.kill(pending=True)
+
+    def _put_back(self):
+        if not self.sent:
+            return
+        value = self.value if self.error is None else stackless.bomb(type(self.error), self.error, self.error.__traceback__)
+        closing, sender = self.channel.closing, stackless.tasklet(self.channel.send)(value)
+        sender.set_atomic(True)
+        self.channel.open()  # who sent it did so before the close
+        try:
+            sender.run()  # until it waits, or has met somebody
+        except RuntimeError:
+            pass  # nobody may switch here: it comes behind those that send already
+        if closing:
+            self.channel.close()
+        _coop_loop.to_front(self.channel, sender)
 
 
 async def send(channel, value):
