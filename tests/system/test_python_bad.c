@@ -112,6 +112,10 @@ static const struct end ends[] = {
       "        lambda: signal.pthread_kill(1, 0), lambda: os.getrandom(1, os.GRND_RANDOM), lambda: os.getxattr(1, 'user.x'), lambda: os.fstatvfs(1)):\n"
       "    try: bad.append(f())\n    except OSError as e: assert e.errno and e.strerror\n"
       "os.closerange(5, 9); os.sync()\nassert not bad, bad", NULL, EXIT(0), "" },
+    { "the signal that ends slices has no other handler, and slices go on", "import _signal, signal, stackless\n"
+      "for f in signal.signal, _signal.signal:\n    try: f(signal.SIGVTALRM, print)\n    except PermissionError: pass\n    else: raise SystemExit('done')\n"
+      "signal.signal(signal.SIGALRM, lambda *a: print('alarm')); signal.raise_signal(signal.SIGALRM)\n"
+      "def spin():\n    while not over: pass\nover = []\nstackless.tasklet(spin)(); stackless.tasklet(over.append)(1); stackless.run()", NULL, EXIT(0), "" },
     { "with the reason where that is no secret", "import signal; signal.alarm(1)", NULL, FAILS, "PermissionError: [Errno 1] SIGALRM and the timers of a process are the worker's own" },
     { "CPython's subinterpreters are coop's", "import _xxsubinterpreters; _xxsubinterpreters.create()", NULL, FAILS, "RuntimeError: CPython's subinterpreters cannot be made in here: from coop import interpreters" },
     { "who becomes another user is named", "import os; os.setuid(0)", NULL, POLICY, "setuid(" },

@@ -3,6 +3,7 @@
 import errno
 import functools
 import importlib
+import operator
 import os
 
 NO_PROGRAMS = "no program is started from in here: coop run --engine exec runs programs"
@@ -147,6 +148,23 @@ def signal_threads():
             signal.raise_signal(signalnum)
 
     signal.pthread_kill = pthread_kill
+
+
+SLICES = "SIGVTALRM ends the slices of tasklets, and has no other handler: stackless.set_schedule_callback()"
+
+
+def keep_slices():
+    """Python's table of handlers has ours for SIGVTALRM: another one would end no slice. Once that is in it."""
+    import _signal
+    set_handler = _signal.signal  # which signal.signal() asks for, too
+
+    @functools.wraps(set_handler)
+    def signal(signalnum, handler, /):
+        if operator.index(signalnum) == _signal.SIGVTALRM:
+            raise PermissionError(errno.EPERM, SLICES)
+        return set_handler(signalnum, handler)
+
+    _signal.signal = signal
 
 
 def name_the_limit():

@@ -67,6 +67,7 @@ def prepare(packages):
 
 def prepared():
     """After all parts of the engine."""
+    refused.keep_slices()
     rehearse()
     streams.append(new_streams())
     gc.collect()
