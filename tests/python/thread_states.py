@@ -1,5 +1,6 @@
 """Every tasklet has a thread state of its own: runtime.md 4.3, each pitfall a row."""
 
+import builtins
 import contextvars
 import ctypes
 import gc
@@ -114,6 +115,43 @@ def an_object_that_is_deallocated_keeps_its_turn():
         del x
     together(f, lambda: None)
     same(said(), "a tasklet cannot be switched here: an object is being deallocated")
+
+
+def a_generators_finally_may_give_up_its_turn_though_it_is_taken_apart():
+    def generator():
+        try:
+            yield
+        finally:
+            schedule()
+            log.append("finally")
+    g = generator()
+    next(g)
+    tasklet(log.append)("other")
+    del g
+    same(said(), "other finally")
+
+
+def a_pending_call_of_c_may_give_up_its_turn_and_the_next_ones_wait_for_it():
+    api = ctypes.pythonapi
+    call, lines = ctypes.cast(api.PyRun_SimpleString, ctypes.c_void_p), (b"import builtins; builtins.pending('first')", b"import builtins; builtins.pending('next')")
+
+    def pending(name):
+        log.append(name)
+        schedule()
+        log.append(name)
+
+    def other():
+        for _ in range(1000):
+            pass
+        log.append("other")
+    builtins.pending = pending
+    tasklet(other)()
+    for line in lines:
+        same(api.Py_AddPendingCall(call, ctypes.c_char_p(line)), 0)
+    while len(log) < 5:
+        pass
+    del builtins.pending
+    same(said(), "first other first next next")
 
 
 def two_tasklets_that_import_one_module_both_have_it_whole():

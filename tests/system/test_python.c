@@ -54,6 +54,7 @@ static const struct end ends[] = {
     { "os.write() goes the same way, in order", "import os; print(1); os.write(1, b'2\\n'); print(3)", NULL, ENDS(0), "1\n2\n3\n", NULL },
     { "open(1) is standard output", "with open(1, 'w') as f: f.write('x\\n')", NULL, ENDS(0), "x\n", NULL },
     { "atexit functions run, and may print", "import atexit; atexit.register(print, 'bye'); print('hi')", NULL, ENDS(0), "hi\nbye\n", NULL },
+    { "tasklets have turns in an atexit function", "import atexit, stackless\n@atexit.register\ndef f():\n    stackless.tasklet(print)('other'); stackless.schedule(); print('bye')", NULL, ENDS(0), "other\nbye\n", NULL },
     { "finalizers of what the script made run", "class A:\n    def __del__(self): print('gone')\na = A()", NULL, ENDS(0), "gone\n", NULL },
     { "an error in a finalizer is told and no end", "class A:\n    def __del__(self): 1 / 0\nA(); print('on')", NULL, ENDS(0), "on\n", "Exception ignored in: <function A.__del__" },
     { "it is __main__, and its name is its file's", "print(__name__, __file__); import sys; print(sys.modules['__main__'].__name__)", NULL, ENDS(0), "__main__ <string>\n__main__\n", NULL },
