@@ -22,6 +22,8 @@ static const struct part {
     { "start",  "from nothing to the end of an empty script, as one types it",       py_start_rows  },
     { "interp", "interpreters that live, from a host program",                       py_interp_rows },
     { "turns",  "tasklets in a sealed job: CPU time",                                py_turns_rows  },
+    { "memory", "what tasklets take of memory in a sealed job",                      py_memory_rows },
+    { "pickle", "a tasklet to bytes and back in a sealed job: the clock on the wall", py_pickle_rows },
     { "loops",  "loops that compute: CPU time of a job's, beside python3's",         py_loops_rows  },
     { "cores",  "two scripts that compute, at once: work done in the time of one",   py_cores_rows  },
 };

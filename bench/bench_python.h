@@ -52,6 +52,8 @@ bool py_answerer_start(struct py_answerer *p, const char *const *argv);
  * imports, NULL at the end. */
 bool py_answerer_plain(struct py_answerer *p, const char *script, const char *arg);
 bool py_answerer_sealed(struct py_answerer *p, const char *script, const char *const *modules);
+/* The same, with limits of its own as --limit takes them. */
+bool py_answerer_limited(struct py_answerer *p, const char *limits, const char *script, const char *const *modules);
 void py_say(struct py_answerer *p, const char *line);
 double py_hear(struct py_answerer *p);
 double py_ask(struct py_answerer *p, const char *line);
@@ -70,10 +72,16 @@ double py_median(const struct py_samples *s);
 /* The median of a/b, round by round. */
 double py_ratio(const struct py_samples *a, const struct py_samples *b);
 
+/* Whether python3 has Debian's greenlet, and what is said where it has not. */
+bool py_has_greenlet(void);
+#define PY_NO_GREENLET "greenlet is not installed: apt-get install python3-greenlet"
+
 /* The parts. */
 void py_start_rows(void);
 void py_interp_rows(void);
 void py_turns_rows(void);
+void py_memory_rows(void);
+void py_pickle_rows(void);
 void py_loops_rows(void);
 void py_cores_rows(void);
 

@@ -96,8 +96,13 @@ bool py_answerer_plain(struct py_answerer *p, const char *script, const char *ar
 
 bool py_answerer_sealed(struct py_answerer *p, const char *script, const char *const *modules)
 {
+    return py_answerer_limited(p, "cpu=10m,wall=20m,memory=512M", script, modules);
+}
+
+bool py_answerer_limited(struct py_answerer *p, const char *limits, const char *script, const char *const *modules)
+{
     char path[PY_PATH], files[4][PY_PATH];
-    const char *argv[PY_WORDS] = { py_coop, "--endpoint", host_url, "run", "--limit", "cpu=10m,wall=20m,memory=512M" };
+    const char *argv[PY_WORDS] = { py_coop, "--endpoint", host_url, "run", "--limit", limits };
     int n = 6;
 
     for (int i = 0; modules[i] != NULL && i < 4; i++) {
@@ -137,6 +142,20 @@ void py_answerer_end(struct py_answerer *p)
     fclose(p->to);
     (void)wait_for(p->pid);
     fclose(p->from);
+}
+
+bool py_has_greenlet(void)
+{
+    static const char probe[] = "import importlib.util; print(int(importlib.util.find_spec('greenlet') is not None))";
+    const char *const find[] = { PYTHON, "-I", "-c", probe, NULL };
+    struct py_answerer python;
+    bool there;
+
+    if (!py_answerer_start(&python, find))
+        host_die(PYTHON, -EIO);
+    there = py_hear(&python) != 0;
+    py_answerer_end(&python);
+    return there;
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------------------------------------ */

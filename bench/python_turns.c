@@ -43,7 +43,7 @@ static void show(const struct operation *o, const struct columns *c)
     if (c->greenlet.n > 0)
         py_peer(o->greenlet, py_median(&c->greenlet), "ns", ours);
     else if (o->greenlet != NULL)
-        py_none(o->greenlet, "greenlet is not installed: apt-get install python3-greenlet");
+        py_none(o->greenlet, PY_NO_GREENLET);
     if (o->asyncio != NULL)
         py_peer(o->asyncio, py_median(&c->asyncio), "ns", ours);
 }
@@ -51,15 +51,9 @@ static void show(const struct operation *o, const struct columns *c)
 void py_turns_rows(void)
 {
     static const char *const modules[] = { "serve.py", "tasklets.py", NULL };
-    static const char probe[] = "import importlib.util; print(int(importlib.util.find_spec('greenlet') is not None))";
-    const char *const find[] = { PYTHON, "-I", "-c", probe, NULL };
     struct py_answerer job, debians;
-    bool there;
+    bool there = py_has_greenlet();
 
-    if (!py_answerer_start(&debians, find))
-        host_die(PYTHON, -5);
-    there = py_hear(&debians) != 0;
-    py_answerer_end(&debians);
     py_begin("2");
     if (!py_answerer_sealed(&job, "turns.py", modules) || (there && !py_answerer_plain(&debians, "turns.py", "greenlet")))
         host_die("turns.py", -5);

@@ -354,7 +354,7 @@ bench-host: deps ## the part of it about hosting: many tenants, many jobs
 	@build/release/bench/bench_store
 	@echo
 	@build/release/bench/bench_host
-bench-python: deps ## the part of it about Python: starts, interpreters, tasklets, loops, two cores
+bench-python: deps ## the part of it about Python: starts, interpreters, tasklets, their memory and pickles, loops, two cores
 	@$(MAKE) -s --no-print-directory FLAVOUR=release all build/release/bench/bench_python
 	@build/release/bench/bench_python $(BENCH_ARGS)
 bench-programs: $(B)/bench/bench_store $(B)/bench/bench_host $(B)/bench/bench_python $(PEER_SCRIPTS:%=$(B)/bench/peers/%.py) $(B)/bench/bench_interp $(B)/bench/bench $(B)/bench/bench_policy $(B)/bench/bench_exec $(BENCH_PROGRAMS:%=$(B)/bench/programs/%) $(B)/bench/bench_task $(B)/bench/bench_lua $(PEERS:%=$(B)/bench/peers/%)
