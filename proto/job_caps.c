@@ -266,15 +266,19 @@ int job_cap_check(const char *text, char why[JOB_CAPS_WHY])
 
 /* ---- all of a spec ------------------------------------------------------------------------------------------------------------------ */
 
-/* One that is not known as yet is a template's, which the broker has: it asks again. */
+/* None is said of what is made from a template: the broker knows its engine, and asks again. */
 static int check_engine(const char *engine, const struct job_cap *cap, char why[JOB_CAPS_WHY])
 {
+    int i = engine_find(engine);
     const struct engine_row *e;
+    char buf[SHOWN + 4];
     bool its_own;
 
-    if (engine_find(engine) < 0)
+    if (*engine == '\0')
         return 0;
-    e = &engine_table[engine_find(engine)];
+    if (i < 0)
+        return refuse(why, "unknown engine '%s'", shown(engine, buf));
+    e = &engine_table[i];
     its_own = cap->engine == NULL || strcmp(cap->engine, e->instead_of != NULL ? e->instead_of : e->name) == 0;
     if (e->runs_programs == cap->for_programs && its_own)
         return 0;

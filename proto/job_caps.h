@@ -72,7 +72,7 @@ struct job_caps {
 
 /* One capability as it is typed, whatever the engine. */
 int job_cap_check(const char *text, char why[JOB_CAPS_WHY]);
-/* All of a spec: each, none twice, each for its engine, when that is known already: a template's may not be. */
+/* All of a spec: each, none twice, each for its engine. An unknown engine is refused; of none ("": the template's) nothing is asked. */
 int job_caps_check(const Pb__JobSpec *s, char why[JOB_CAPS_WHY]);
 /* The same, and keeps what they mean; on failure nothing is held. */
 int job_caps_read(const Pb__JobSpec *s, struct job_caps *ret, char why[JOB_CAPS_WHY]);

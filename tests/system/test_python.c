@@ -409,6 +409,49 @@ static void numpy_works_by_capability_and_is_named_without(void **state)
     assert_string_equal(json_str(last_receipt(), "enforcement.seccomp"), "python");
 }
 
+/* What it was built with its children have, who ask for it or do not. */
+static void a_template_with_packages_gives_them_to_jobs_and_interpreters(void **state)
+{
+    static const char make[] = "from coop import interpreters\ni = interpreters.create(template='data2'%s)\n"
+                               "i.exec('import yaml')\n"
+                               "print(i.exec('sum(yaml.safe_load(\"[1, 2]\"))'))";
+    struct proc *p;
+
+    (void)state;
+    if (access("/usr/lib/python3/dist-packages/yaml/__init__.py", R_OK) != 0)
+        skip();
+    expect_has(
+        proc_expect(coop(b, "template", "build", "data2", "--engine", "python", "-m", "json", "-m", "yaml"), COOP_EXIT_EXCEPTION)->err,
+        "--cap packages");
+    (void)proc_expect(coop(b, "template", "build", "data2", "--engine", "python", "--cap", "packages", "-m", "json", "-m", "yaml"), 0);
+    expect_text(proc_expect(coop(b, "run", "--template", "data2", script(b, "y.py", "import yaml; print(yaml.safe_load('a: 1'))")), 0)->out,
+                "{'a': 1}\n");
+    expect_text(proc_expect(coop(b, "run", "--template", "data2", "--cap", "packages", "-c", "import json; print(json.dumps(1))"), 0)->out,
+                "1\n");
+    expect_text(proc_expect(coop(b, "run", "--template", "data2", "--engine", "python-packages", script(b, "two.py", "print(2)")), 0)->out,
+                "2\n");
+    expect_text(proc_expect(coop(b, "call", "--template", "data2", "yaml.safe_load", "\"[1, 2]\""), 0)->out, "[1, 2]\n");
+    p = proc_expect(coop(b, "interp", "create", "--template", "data2", "--cap", "packages"), 0);
+    (void)proc_expect(coop(b, "interp", "close", support_text("%.*s", (int)strcspn(p->out.bytes, "\n"), p->out.bytes)), 0);
+    expect_text(proc_expect(coop(b, "run", "--cap", "interpreters=1", "--cap", "template=data2", "-c", support_text(make, "")), 0)->out,
+                "3\n");
+    expect_text(proc_expect(coop(b, "run", "--cap", "packages", "--cap", "interpreters=1", "--cap", "template=data2", "-c",
+                                 support_text(make, ", caps=['packages']")),
+                            0)
+                    ->out,
+                "3\n");
+}
+
+static void a_template_without_packages_has_none_to_give(void **state)
+{
+    (void)state;
+    (void)proc_expect(coop(b, "template", "build", "plain", "--engine", "python", "-m", "json"), 0);
+    expect_has(proc_expect(coop(b, "run", "--template", "plain", "--cap", "packages", "-c", "print(1)"), COOP_EXIT_USAGE)->err,
+               "the template plain@1 was built without --cap packages");
+    expect_has(proc_expect(coop(b, "interp", "create", "--template", "plain", "--cap", "packages"), COOP_EXIT_USAGE)->err,
+               "the template plain@1 was built without --cap packages");
+}
+
 static void the_capability_is_pythons_alone(void **state)
 {
     (void)state;
@@ -517,6 +560,8 @@ int main(void)
         cmocka_unit_test(random_numbers_of_two_jobs_differ),
         cmocka_unit_test(signal_pause_waits_for_it),
         cmocka_unit_test(numpy_works_by_capability_and_is_named_without),
+        cmocka_unit_test(a_template_with_packages_gives_them_to_jobs_and_interpreters),
+        cmocka_unit_test(a_template_without_packages_has_none_to_give),
         cmocka_unit_test(the_capability_is_pythons_alone),
         cmocka_unit_test(what_a_template_has_of_debians_packages_its_children_have),
         cmocka_unit_test(a_template_without_debians_packages_gives_none),

@@ -141,6 +141,10 @@ static const struct end ends[] = {
     { "nor what threading has lost, which is told", "import threading\ndel threading._shutdown", NULL, EXIT(0), "AttributeError: module 'threading' has no attribute '_shutdown'" },
     { "standard output that cannot be flushed is CPython's exit code", "import sys\nclass S:\n    def write(self, text): pass\n    def flush(self): raise OSError('full')\nsys.stdout = S()", NULL, EXIT(120), "OSError: full" },
     { "a profile function that raises does not raise in what comes after it", "import sys\ndef t(*a): sys.setprofile(t); sys.settrace(t); 1 / 0\ntry: sys.setprofile(t); len('')\nexcept ZeroDivisionError: pass", NULL, EXIT(0), "" },
+    { "without a standard output an error is told all the same", "import sys; sys.stdout = None; 1/0", NULL, FAILS, "\nZeroDivisionError: division by zero\n" },
+    { "with a closed one, too", "import sys; sys.stdout.close(); 1/0", NULL, FAILS, "\nZeroDivisionError: division by zero\n" },
+    { "and with one that cannot be flushed", "import sys\nclass S:\n  def write(self, s): pass\n  def flush(self): raise ValueError('no flush')\nsys.stdout = S(); 1/0", NULL, FAILS, "\nZeroDivisionError: division by zero\n" },
+    { "half a surrogate pair in a message is shown", "raise ValueError('\\udc80')", NULL, FAILS, "ValueError: \\udc80\n" },
 
     /* crashes */
     { "a bad pointer is SIGSEGV", "import ctypes; ctypes.string_at(0)", NULL, SIGNAL(SIGSEGV), "signal 11" },
@@ -258,9 +262,39 @@ static void one_that_ignores_a_cancel_is_killed(void **state)
     (void)proc_expect(p, COOP_EXIT_CANCELLED);
 }
 
+/* As CPython: nothing, and least of all on standard output. */
+static void without_a_standard_error_nothing_is_told(void **state)
+{
+    static const char *const codes[] = { "import sys; sys.stderr = None; 1/0", "import sys; del sys.stderr; 1/0" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct proc *p = proc_expect(coop(b, "run", "--json", "-c", codes[i]), COOP_EXIT_EXCEPTION);
+
+        assert_string_equal(json_str(json_line(&p->out, json_lines(&p->out) - 1), "error.type"), "ZeroDivisionError");
+        expect_text(proc_expect(coop(b, "run", "-c", codes[i]), COOP_EXIT_EXCEPTION)->out, "");
+    }
+}
+
+/* Its threads go on, and are ended with the process. */
+static void a_cancel_ends_the_wait_for_threads(void **state)
+{
+    struct proc *p = coop_start(b, "run", "--json", "--limit", "threads=2", "-c",
+                                "import threading, time, sys\nthreading.Thread(target=time.sleep, args=(100,)).start()\n"
+                                "print('up', file=sys.stderr, flush=True)");
+
+    (void)state;
+    proc_until(p, &p->out, "up");
+    proc_kill(p, SIGINT);
+    (void)proc_expect(p, COOP_EXIT_CANCELLED);
+    assert_string_equal(json_str(json_line(&p->out, json_lines(&p->out) - 1), "cause"), "cancelled");
+}
+
 int main(void)
 {
     static const struct CMUnitTest others[] = {
+        cmocka_unit_test(without_a_standard_error_nothing_is_told),
+        cmocka_unit_test(a_cancel_ends_the_wait_for_threads),
         cmocka_unit_test(a_script_with_nul_bytes_is_refused_before_it_is_sent),
         cmocka_unit_test(what_was_flushed_before_a_crash_is_seen),
         cmocka_unit_test(input_that_has_no_room_is_memory_that_ran_out),

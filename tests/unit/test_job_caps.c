@@ -218,6 +218,20 @@ static void none_is_asked_for_twice_and_each_is_for_its_engine(void **state)
     job_caps_finish(&c);
 }
 
+/* Of what is made from a template the command does not know the engine: the broker does, and asks again. */
+static void of_no_engine_nothing_is_asked_and_an_unknown_one_is_refused(void **state)
+{
+    struct job_caps c = { 0 };
+    char why[JOB_CAPS_WHY];
+
+    (void)state;
+    assert_int_equal(read_caps("", LIST("packages", "interpreters"), &c, why), 0);
+    assert_true(c.packages);
+    job_caps_finish(&c);
+    said(read_caps("pyhton", LIST("packages"), &c, why), why, -EINVAL, "unknown engine 'pyhton'");
+    said(read_caps("x\x1b", LIST("queues"), &c, why), why, -EINVAL, "unknown engine '?'");
+}
+
 static void there_is_a_bound_on_how_many(void **state)
 {
     char text[JOB_CAPS_MAX + 1][32], why[JOB_CAPS_WHY];
@@ -371,6 +385,7 @@ int main(void)
         cmocka_unit_test(an_engine_that_is_not_said_yet_is_no_reason_to_refuse_one),
         cmocka_unit_test(the_meaning_is_kept),
         cmocka_unit_test(none_is_asked_for_twice_and_each_is_for_its_engine),
+        cmocka_unit_test(of_no_engine_nothing_is_asked_and_an_unknown_one_is_refused),
         cmocka_unit_test(there_is_a_bound_on_how_many),
         cmocka_unit_test(a_grant_is_found_by_the_name_it_covers),
         cmocka_unit_test(a_child_has_nothing_that_its_parent_has_not),
