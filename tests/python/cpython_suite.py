@@ -1,7 +1,8 @@
-"""CPython's own tests inside a tasklet: cpython_suite.py DIRECTORY plain|sliced|ours MODULE... DIRECTORY has the package test (libpython3.11-testsuite).
+"""CPython's own tests inside a tasklet: cpython_suite.py DIRECTORY plain|sliced|ours|sealed MODULE... DIRECTORY has the package test (libpython3.11-testsuite).
 
-plain: the tests are all that runs. sliced: slices of a millisecond, and a neighbour that computes. ours: asyncio's default loop is coop_asyncio's. A line for each module, and one for each test that
-failed unexpectedly, or passed though EXPECTED says it fails. Many of them measure time, which a busy machine does not have: who fails is run once more,
+plain: the tests are all that runs. sliced: slices of a millisecond, and a neighbour that computes; some slice has to end. ours: asyncio's default loop is
+coop_asyncio's; sealed: that of a sealed worker, which has no descriptors. A line for each module, and one for each test that failed unexpectedly, or passed though
+EXPECTED says it fails: those run each in a process of its own, which may end as it likes. Many of them measure time, which a busy machine does not have: who fails is run once more,
 alone, as CPython's own runner does (-w), and has failed when that fails, too. A dot on standard error for each test says that it goes on.
 """
 
@@ -10,11 +11,12 @@ import gc
 import io
 import os
 import stackless
+import subprocess
 import sys
 import time
 import unittest
 
-# The end of a test's id -> why it cannot hold here, where a tasklet is a thread of its own to Python. They are not run.
+# The end of a test's id -> why it cannot hold here, where a tasklet is a thread of its own to Python.
 SIGINT = "only the main tasklet is Python's main thread: asyncio.run() of another takes no SIGINT, as in any other thread"
 PICKLED = "where there are tasklets, generators and coroutines can be copied and pickled"
 EXPECTED = {
@@ -63,10 +65,13 @@ def run_tests(suite, said):
         gc.unfreeze()
 
 
-def run_suite(name, said, expected):
+def run_suite(name, said, expected, one):
     module = __import__(name, fromlist=["*"])
     suite = unittest.defaultTestLoader.loadTestsFromModule(module)
-    without_expected(suite, expected)
+    if one is None:
+        without_expected(suite, expected)
+    else:
+        only(suite, {one})
     return run_tests(suite, said)
 
 
@@ -88,13 +93,33 @@ def only(suite, ids):
     suite._tests = [test for test in suite if isinstance(test, unittest.TestSuite) or test.id() in ids]
 
 
-def run_module(name, sliced):
+APART = 60  # seconds; one that hangs has failed
+
+
+def passes_apart(name, test):
+    """Whether it passes after all: this very program, for that test alone."""
+    words = [*sys.orig_argv[:-len(sys.argv[1:])], *sys.argv[1:3], "--one", name, test]
+    try:
+        return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=APART).returncode == PASSED
+    except subprocess.TimeoutExpired:
+        return False
+
+
+PASSED = 42  # no exit code by chance
+
+
+def run_one(name, test, sliced):
+    result = run_module(name, sliced, test)[0]
+    sys.exit(PASSED if result.testsRun == 1 and result.wasSuccessful() and not result.skipped else 1)
+
+
+def run_module(name, sliced, one=None):
     over, said, results, expected = [], io.StringIO(), [], []
 
     def tests():
         try:
-            results.append(run_suite(name, said, expected))
-            if not results[0].wasSuccessful():
+            results.append(run_suite(name, said, expected, one))
+            if one is None and not results[0].wasSuccessful():
                 again(name, results[0], said)
         finally:
             over.append(True)
@@ -117,14 +142,22 @@ def main():
     import test  # of the standard library's package, which has the package's support, too
     test.__path__.append(directory + "/test")
     test.support.__path__.append(directory + "/test/support") if hasattr(test, "support") else None
-    if how == "ours":
+    if how in ("ours", "sealed"):
         import asyncio
         import coop_asyncio
+    if how == "sealed":
+        coop_asyncio.EventLoop = coop_asyncio.EventLoopPolicy._loop_factory = coop_asyncio._SealedLoop
+    if how in ("ours", "sealed"):
         asyncio.DefaultEventLoopPolicy = asyncio.unix_events.DefaultEventLoopPolicy = coop_asyncio.EventLoopPolicy
         asyncio.unix_events.SelectorEventLoop = asyncio.SelectorEventLoop = coop_asyncio.EventLoop
-    bad = 0
+        with asyncio.Runner() as runner:
+            assert type(runner.get_loop()) is coop_asyncio.EventLoop
+    if names[0] == "--one":
+        run_one(*names[1:], how == "sliced")
+    bad, ended = 0, 0
     for name in names:
         result, said, slices, expected = run_module(name, how == "sliced")
+        ended += slices
         wrong = [test for test, _ in result.failures + result.errors]
         print(f"{name}: {result.testsRun} run, {len(result.skipped)} skipped, {len(expected)} expected failures, {len(wrong)} failed, {slices} slices",
               flush=True)
@@ -132,7 +165,13 @@ def main():
             print("not ok", test.id())
         if wrong:
             print(said)
-        bad += len(wrong)
+        better = [test for test in expected if passes_apart(name, test)]
+        for test in better:
+            print("passes, and EXPECTED says that it fails:", test)
+        bad += len(wrong) + len(better)
+    if how == "sliced" and ended == 0:
+        print("no slice has ended in all of them")
+        bad += 1
     sys.exit(bad > 0)
 
 

@@ -58,6 +58,9 @@ static void cpythons_tests_of_generators_and_contexts_pass_with_short_slices_and
     cpython((const char *const[]){ "sliced", OF_GENERATORS, NULL });
 }
 
+/* Modules that the loop of a sealed worker cannot pass: it has no descriptors. */
+static const char need_sockets[] = "base_events streams";
+
 /* One test each: some take a while. */
 static void asyncio_module_passes(void **state)
 {
@@ -70,10 +73,12 @@ static size_t add_asyncio(struct CMUnitTest *tests, size_t n)
 {
     static const char *const modules[] = { "tasks",      "futures",  "base_events", "locks",   "streams", "queues",
                                            "taskgroups", "timeouts", "runners",     "waitfor", "pep492" };
-    static const char *const ways[] = { "plain", "ours", "sliced" };
+    static const char *const ways[] = { "plain", "ours", "sliced", "sealed" };
 
     for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
         for (size_t k = 0; k < sizeof(ways) / sizeof(ways[0]); k++) {
+            if (strcmp(ways[k], "sealed") == 0 && strstr(need_sockets, modules[i]) != NULL)
+                continue;
             struct row *r = calloc(1, sizeof(*r));
 
             *r = (struct row){ ways[k], strdup(support_text("test.test_asyncio.test_%s", modules[i])) };
