@@ -104,16 +104,16 @@ static void trace_no_more(void)
 static PyObject *execute_alone(PyObject *self, PyObject *args)
 {
     PyThreadState *ts = PyThreadState_Get();
-    struct _PyInterpreterFrame *above = ts->cframe->current_frame;
     PyObject *code, *globals, *result;
+    void *above;
 
     (void)self;
     if (!PyArg_ParseTuple(args, "O!O!", &PyCode_Type, &code, &PyDict_Type, &globals))
         return NULL;
-    ts->cframe->current_frame = NULL;
+    above = py_state_hide_frames(ts);
     result = PyEval_EvalCode(code, globals, globals);
     trace_no_more();
-    ts->cframe->current_frame = above;
+    py_state_show_frames(ts, above);
     return result;
 }
 
@@ -190,7 +190,7 @@ static int python_open(unsigned threads)
     if (done == NULL)
         return -EIO;
     Py_DECREF(done);
-    python_job.main->cframe->current_frame = NULL;
+    (void)py_state_hide_frames(python_job.main);
     py_stack_closes(true);
     rc = py_threads_sleep_on(threads);
     return rc == 0 ? python_threads_open(threads) : rc;

@@ -6,10 +6,6 @@
 #include <opcode.h>
 #include <stdlib.h>
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "freeze_code.c is for CPython 3.11"
-#endif
-
 enum { INSIDE = -2, NEVER = -1 }; /* of an instruction's caches; nothing leads there */
 
 /* The depth before each instruction, one for each code unit. */

@@ -2,15 +2,14 @@
  * freeze_code.h - what CPython 3.11's bytecode says of a place where a frame stands: how much is on its stack there, and how it goes on.
  *
  * Side:    worker, sealed. With the GIL.
- * Version: of 3.11, as state.c is: freeze_code.c knows its instructions, freeze_frame.c how its frames lie in memory.
+ * Version: of 3.11 (version.h): freeze_code.c knows its instructions, freeze_frame.c how its frames lie in memory.
  * Why:     the innermost frame's stack pointer is in a register of the interpreter's loop. But in every code that CPython's compiler makes, each
  *          instruction has one depth; so it can be computed, and a frame that was saved can be checked.
  */
 #ifndef PYTHON_FREEZE_CODE_H
 #define PYTHON_FREEZE_CODE_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "worker/engines/python/version.h"
 
 #include <stdbool.h>
 

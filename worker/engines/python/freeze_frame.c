@@ -9,10 +9,6 @@
 
 #include "worker/engines/python/freeze.h"
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "freeze_frame.c is for CPython 3.11"
-#endif
-
 static _PyInterpreterFrame *of(PyFrameObject *f)
 {
     return f->f_frame;

@@ -8,10 +8,6 @@
 
 #include "worker/engines/python/freeze.h"
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "freeze_gen.c is for CPython 3.11"
-#endif
-
 static PyTypeObject *const kinds[] = { &PyGen_Type, &PyCoro_Type, &PyAsyncGen_Type };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), CODE_FLAGS = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR };

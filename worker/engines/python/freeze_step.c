@@ -6,10 +6,6 @@
  */
 #include "worker/engines/python/freeze.h"
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "freeze_step.c is for CPython 3.11"
-#endif
-
 enum { IS_NEW, IS_UNDER_WAY, HAS_ENDED };
 
 /* PyAsyncGenASend and PyAsyncGenAThrow, as Objects/genobject.c has them; nobody else sees more than their types. */

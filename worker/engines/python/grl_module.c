@@ -110,7 +110,7 @@ static PyObject *get_tstate_trash_delete_nesting(PyObject *self, PyObject *none)
 {
     (void)self;
     (void)none;
-    return PyLong_FromLong(py_state_current()->trash_delete_nesting);
+    return PyLong_FromLong(py_state_taken_apart(py_state_current()));
 }
 
 static PyMethodDef functions[] = {

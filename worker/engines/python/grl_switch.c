@@ -220,7 +220,7 @@ static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs)
     Py_DECREF(run);
     result = result_of(result);
     g->dead = true;
-    g->context = Py_XNewRef(g->t->ts->context);
+    g->context = Py_XNewRef(py_state_context(g->t->ts));
     came_from = g;
     if (g->t->forced) /* everything ends: nobody gets anything */
         Py_CLEAR(result);

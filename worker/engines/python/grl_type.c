@@ -159,7 +159,7 @@ static bool is_abroad(PyObject *self, const char *what)
 
 static PyObject *get_context(PyObject *self, void *closure)
 {
-    PyObject *context = SELF->t != NULL && SELF->t->ts != NULL ? SELF->t->ts->context : SELF->context;
+    PyObject *context = SELF->t != NULL && SELF->t->ts != NULL ? py_state_context(SELF->t->ts) : SELF->context;
 
     (void)closure;
     if (is_abroad(self, "get"))

@@ -13,10 +13,6 @@
 #include <internal/pycore_runtime.h>
 #include <pthread.h>
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "state.c is for CPython 3.11"
-#endif
-
 enum { POOL_MAX = 4096 };
 
 static struct {
@@ -287,6 +283,11 @@ const char *py_state_busy(const PyThreadState *ts)
     return NULL;
 }
 
+int py_state_taken_apart(const PyThreadState *ts)
+{
+    return ts->trash_delete_nesting;
+}
+
 bool py_state_imports(void)
 {
     PyObject *held = lock_held != NULL ? lock_held(NULL, NULL) : Py_NewRef(Py_False);
@@ -314,6 +315,19 @@ int py_state_nesting(const PyThreadState *ts)
     for (const _PyInterpreterFrame *f = ts->cframe->current_frame; f != NULL; f = f->previous)
         n += f->is_entry;
     return n > 0 ? n - 1 : 0;
+}
+
+void *py_state_hide_frames(PyThreadState *ts)
+{
+    void *frames = ts->cframe->current_frame;
+
+    ts->cframe->current_frame = NULL;
+    return frames;
+}
+
+void py_state_show_frames(PyThreadState *ts, void *frames)
+{
+    ts->cframe->current_frame = frames;
 }
 
 PyObject *py_state_frame(PyThreadState *ts)

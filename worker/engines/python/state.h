@@ -2,15 +2,17 @@
  * state.h - thread states of CPython 3.11: one for each tasklet, pooled; and what else of the interpreter's inside tasklets need.
  *
  * Side:     worker, sealed. With the GIL.
- * Version:  state.c and state_*.c are the files that look into CPython 3.11's; another minor version gets others.
+ * Version:  3.11 (version.h). What CPython shows to nobody is looked at in state.c and state_trace.c; how frames lie in memory, and what bytecode means, also in
+ *           unwind.c and freeze_{chain,code,frame,gen,step}.c; a state's tracers and context also in freeze_task.c; a lock after a fork in locks.c. No other
+ *           file does.
  * Switch:   the GIL is held throughout. What tells a thread which state is its own (PyGILState_Ensure() asks) goes along, or a callback of
  *           ctypes would wait for the GIL that its own thread holds.
  */
 #ifndef PYTHON_STATE_H
 #define PYTHON_STATE_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "worker/engines/python/version.h"
+
 #include <stdbool.h>
 
 /* Of this process's interpreter, once. */
@@ -50,11 +52,15 @@ bool py_state_context_entered(const PyThreadState *ts);
 
 /* The collector is at work, an object is being taken apart, or the import lock is held: not a time to give up the turn. NULL: it is one. */
 const char *py_state_busy(const PyThreadState *ts);
+int py_state_taken_apart(const PyThreadState *ts); /* how many objects within each other are */
 bool py_state_imports(void);
 
 /* How many levels deep; how many of them were entered by C; the innermost frame, a new reference (None: none). */
 int py_state_depth(const PyThreadState *ts);
 int py_state_nesting(const PyThreadState *ts);
+/* ts has no frames: what is called next has none above it. Those it had, for py_state_show_frames(), where they return into them. */
+void *py_state_hide_frames(PyThreadState *ts);
+void py_state_show_frames(PyThreadState *ts, void *frames);
 PyObject *py_state_frame(PyThreadState *ts);
 
 /* RecursionError at the next call, because the C stack ends; from then on it goes no deeper than that. Async-signal-safe. */

@@ -4,10 +4,6 @@
 #define Py_BUILD_CORE 1
 #include <internal/pycore_frame.h>
 
-#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
-#error "state_trace.c is for CPython 3.11"
-#endif
-
 static __thread struct {
     py_count_fn fn;
     Py_tracefunc own; /* of the state that is traced */
