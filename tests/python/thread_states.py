@@ -853,5 +853,19 @@ def the_schedule_callback_hears_of_every_threads_switches():
     log.clear()
 
 
+def whoever_waits_calls_nothing_of_the_scripts():
+    real = builtins.__import__
+    builtins.__import__ = lambda name, *args, **kwargs: (log.append(name), real(name, *args, **kwargs))[1]
+    try:
+        t = tasklet(channel().receive)()
+        schedule()
+        raises(RuntimeError, "Deadlock: the last runnable tasklet cannot be blocked.", channel().receive)
+        together(lambda: time.sleep(0.001))
+    finally:
+        builtins.__import__ = real
+    t.kill()
+    same(log, [])
+
+
 if __name__ == "__main__":
     main(globals())

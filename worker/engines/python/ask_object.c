@@ -4,6 +4,7 @@
 #include "worker/engines/python/call_error.h"
 #include "worker/engines/python/handle.h"
 #include "worker/engines/python/message.h"
+#include "worker/engines/python/task.h"
 #include "worker/engines/python/value.h"
 
 /* ---- the object --------------------------------------------------------------------------------------------------------------------- */
@@ -90,7 +91,7 @@ static PyObject *asking_wait(PyObject *self, PyObject *args)
     int64_t deadline;
     int rc;
 
-    if (!PyArg_ParseTuple(args, "|O", &seconds) || python_ask_deadline(seconds, &deadline) != 0)
+    if (!PyArg_ParseTuple(args, "|O", &seconds) || py_deadline_of(seconds, &deadline) != 0)
         return NULL;
     rc = python_ask_await(s, deadline);
     if (rc != 0)

@@ -28,9 +28,6 @@ void python_ask_settle(struct asking *s);
 /* Until it is settled; what ends the wait otherwise: python_call_failed() takes it. */
 int python_ask_await(struct asking *s, int64_t deadline);
 
-/* None, NULL: for ever. 0, or -1 with an error. */
-int python_ask_deadline(PyObject *seconds, int64_t *ret);
-
 /* wait_any(asks, seconds) -> whether one of them has been answered, and by whom it is asked next is told so. */
 PyObject *python_ask_wait_any(PyObject *self, PyObject *args);
 

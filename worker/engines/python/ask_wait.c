@@ -1,11 +1,11 @@
 /* ask_wait.c - see ask_object.h: whoever waits for an Ask, or for one of several. */
 #include <errno.h>
-#include <math.h>
 #include <pthread.h>
 
 #include "coop/task.h"
 #include "worker/engines/python/ask_object.h"
 #include "worker/engines/python/call_error.h"
+#include "worker/engines/python/task.h"
 #include "worker/engines/python/waits.h"
 #include "worker/task/task.h"
 
@@ -86,23 +86,6 @@ static void mark(PyObject *list, bool waited)
     }
 }
 
-int python_ask_deadline(PyObject *seconds, int64_t *ret)
-{
-    double s;
-
-    *ret = COOP_NEVER;
-    if (seconds == NULL || seconds == Py_None)
-        return 0;
-    s = PyFloat_AsDouble(seconds);
-    if (s == -1.0 && PyErr_Occurred() != NULL)
-        return -1;
-    if (!(s > 0))
-        *ret = 0;
-    else if (s < 1e12)
-        *ret = coop_after((int64_t)ceil(s * 1e6));
-    return 0;
-}
-
 static PyObject *told_by_others(struct asking *s, int64_t deadline)
 {
     int rc = await_others(s, deadline);
@@ -120,7 +103,7 @@ PyObject *python_ask_wait_any(PyObject *self, PyObject *args)
     int rc;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "O!O", &PyTuple_Type, &list, &seconds) || python_ask_deadline(seconds, &deadline) != 0)
+    if (!PyArg_ParseTuple(args, "O!O", &PyTuple_Type, &list, &seconds) || py_deadline_of(seconds, &deadline) != 0)
         return NULL;
     n = PyTuple_GET_SIZE(list);
     if (n < 1 || n > ASKS_ANY)

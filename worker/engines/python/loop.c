@@ -6,7 +6,6 @@
 #include "worker/engines/python/loop.h"
 
 #include <errno.h>
-#include <math.h>
 
 #include "worker/engines/python/slp.h"
 
@@ -25,22 +24,6 @@ struct parking {
     bool woken;
 };
 
-/* seconds: None, or a number: *ret_deadline. */
-static int deadline_of(PyObject *seconds, int64_t *ret_deadline)
-{
-    double s;
-
-    *ret_deadline = COOP_NEVER;
-    if (seconds == Py_None)
-        return 0;
-    s = PyFloat_AsDouble(seconds);
-    if (s == -1 && PyErr_Occurred())
-        return -1;
-    if (s < 1e9)
-        *ret_deadline = s <= 0 ? 0 : coop_after((int64_t)ceil(s * 1e6));
-    return 0;
-}
-
 static PyObject *came_back(py_tasklet *me, int rc)
 {
     return py_came_back(me, rc == -ETIMEDOUT ? 0 : rc);
@@ -54,7 +37,7 @@ static PyObject *parking_wait(PyObject *self, PyObject *seconds)
     py_tasklet *me;
     PyObject *result;
 
-    if (deadline_of(seconds, &deadline) != 0 || py_may_switch() != 0)
+    if (py_deadline_of(seconds, &deadline) != 0 || py_may_switch() != 0)
         return NULL;
     me = py_current();
     if (p->woken || deadline == 0) {
@@ -124,7 +107,7 @@ static PyObject *wait_readable(PyObject *self, PyObject *args)
     int fd, rc;
 
     (void)self;
-    if (!PyArg_ParseTuple(args, "iO:wait_readable", &fd, &seconds) || deadline_of(seconds, &deadline) != 0 || py_may_switch() != 0)
+    if (!PyArg_ParseTuple(args, "iO:wait_readable", &fd, &seconds) || py_deadline_of(seconds, &deadline) != 0 || py_may_switch() != 0)
         return NULL;
     me = py_current();
     py_set_tempval(me, NULL);

@@ -2,8 +2,6 @@
 #include "worker/engines/python/freeze.h"
 #include "worker/engines/python/unwind.h"
 
-enum { KILL_ROUNDS = 10 };
-
 PyObject *slp_of(const coop_task *t)
 {
     PyObject *o = t->engine;
@@ -214,7 +212,7 @@ static void finalize(PyObject *self)
         return;
     }
     PyErr_Fetch(&type, &value, &traceback);
-    for (int i = 0; i < KILL_ROUNDS && (py_floats(t) || (t->frozen != NULL && !py_begun(t))) && Py_REFCNT(self) == 1; i++) {
+    for (int i = 0; i < PY_KILL_ROUNDS && (py_floats(t) || (t->frozen != NULL && !py_begun(t))) && Py_REFCNT(self) == 1; i++) {
         py_tasklet *me = py_current();
         bool before = me->unloved;
         PyObject *done;

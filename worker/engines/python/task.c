@@ -7,7 +7,7 @@
 
 #include "worker/task/task.h"
 
-enum { KILL_ROUNDS = 10, FINISH_TURNS = 1000 };
+enum { FINISH_TURNS = 1000 };
 
 const char py_paused[] = "paused", py_watching[] = "run";
 __thread struct py_thread *py_thread;
@@ -245,6 +245,7 @@ int py_task_open(void)
 
     if (threading == NULL)
         return -1;
+    py_starting_are_in(threading);
     Py_DECREF(threading);
     py_state_open();
     if (py_thread_open() != 0)
@@ -299,7 +300,7 @@ void py_task_finish(void)
         return;
     py_preempt_end();
     py_thread->main->unloved = true; /* the guards are for what tenants do */
-    for (int i = 0; i < KILL_ROUNDS; i++) {
+    for (int i = 0; i < PY_KILL_ROUNDS; i++) {
         PyObject *all = list_all();
         Py_ssize_t n = all != NULL ? PyList_GET_SIZE(all) : 0;
 

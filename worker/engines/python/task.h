@@ -155,12 +155,16 @@ void py_wake(py_tasklet *t, int rc);
 int py_may_switch(void);
 /* What it came back with: a new reference, or NULL with an error. */
 PyObject *py_came_back(py_tasklet *me, int rc);
+/* seconds from now as a deadline: NULL and None are never. -1 with an error: it is no number. */
+int py_deadline_of(PyObject *seconds, int64_t *ret);
 /* The running tasklet floats until somebody wakes it. */
 int py_float(const char *why);
 /* Runs to, which is in the run queue; the caller stays in the ring, or floats. Returns what the caller's tempval is then. */
 PyObject *py_switch_to(py_tasklet *to, bool stays);
 /* For rc < 0 of a call that blocks: the error. Returns NULL. */
 PyObject *py_failed(int rc);
+/* threading, when there is one: py_is_last() asks it for threads that it has started and that have not begun. */
+void py_starting_are_in(PyObject *threading);
 /* Nobody else can run, now or later: the running tasklet must not block. */
 bool py_is_last(void);
 /* Who meets what nobody catches: the innermost watchdog, or main. */
@@ -245,6 +249,8 @@ void py_forget_frozen(py_tasklet *t);
 void py_set_tempval(py_tasklet *t, PyObject *stolen);
 
 /* ---- stacks: task_stack.c ---- */
+
+enum { PY_KILL_ROUNDS = 10 }; /* for one that catches what throws it out */
 
 enum {
     PY_STACK = 1020 << 10, /* bytes: what CPython's parser takes for 200 parentheses, and some more */

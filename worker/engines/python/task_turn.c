@@ -1,5 +1,6 @@
 /* task_turn.c - see task.h: who has the turn, who gives it up, and what it comes back with. */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "worker/engines/python/task.h"
@@ -64,6 +65,23 @@ PyObject *py_came_back(py_tasklet *me, int rc)
     return value != NULL ? value : Py_NewRef(Py_None);
 }
 
+int py_deadline_of(PyObject *seconds, int64_t *ret)
+{
+    double s;
+
+    *ret = COOP_NEVER;
+    if (seconds == NULL || seconds == Py_None)
+        return 0;
+    s = PyFloat_AsDouble(seconds);
+    if (s == -1.0 && PyErr_Occurred() != NULL)
+        return -1;
+    if (!(s > 0))
+        *ret = 0;
+    else if (s < 1e9)
+        *ret = coop_after((int64_t)ceil(s * 1e6));
+    return 0;
+}
+
 /* ---- may it ? ------------------------------------------------------------------------------------------------------------------ */
 
 int py_may_switch(void)
@@ -86,19 +104,20 @@ py_tasklet *py_watchdog(void)
     return py_thread->innermost != NULL ? py_thread->innermost : py_thread->main;
 }
 
-/* One that threading has started, and that has not begun. */
+static PyObject *limbo; /* of threading's: those that are started and have not begun */
+
+void py_starting_are_in(PyObject *threading)
+{
+    PyObject *found = PyDict_GetItemString(PyModule_GetDict(threading), "_limbo");
+
+    if (found != NULL && PyDict_Check(found))
+        Py_XSETREF(limbo, Py_NewRef(found));
+}
+
+/* Nothing of the script's runs here: another one's state may be current. */
 static bool one_starts(void)
 {
-    PyObject *threading = PyImport_ImportModule("threading"), *limbo = NULL;
-    bool yes;
-
-    if (threading != NULL)
-        limbo = PyObject_GetAttrString(threading, "_limbo");
-    yes = limbo != NULL && PyDict_Check(limbo) && PyDict_GET_SIZE(limbo) > 0;
-    PyErr_Clear();
-    Py_XDECREF(limbo);
-    Py_XDECREF(threading);
-    return yes;
+    return limbo != NULL && PyDict_GET_SIZE(limbo) > 0;
 }
 
 /* Another thread of the system may wake somebody. */
