@@ -867,5 +867,41 @@ def whoever_waits_calls_nothing_of_the_scripts():
     same(log, [])
 
 
+def of_threads_that_wait_for_each_other_the_last_to_wait_is_told():
+    text = "Deadlock: the last runnable tasklet cannot be blocked."
+    mine, others = channel(), channel()
+
+    def last():
+        until(lambda: mine.balance == -1)
+        raises(RuntimeError, text, others.receive)
+        log.append("told")
+    thread = started(last)
+    raises(RuntimeError, text, mine.receive)
+    same(said(), "told")
+    thread.join()
+    thread = started(lambda: log.append(others.receive()))
+    until(lambda: others.balance == -1)
+    raises(RuntimeError, text, mine.receive)
+    others.send("on")
+    thread.join()
+    same(said(), "on")
+
+
+def a_thread_that_waits_for_others_runs_on_when_none_of_them_can():
+    c = channel()
+
+    def other():
+        until(lambda: c.balance == -1)
+        t = tasklet(channel().receive)()
+        run(threadblock=True)
+        log.append(t.blocked)
+        t.kill()
+        c.send("over")
+    thread = started(other)
+    same(c.receive(), "over")
+    thread.join()
+    same(said(), "-1")
+
+
 if __name__ == "__main__":
     main(globals())

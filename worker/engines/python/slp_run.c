@@ -175,7 +175,7 @@ bool py_wake_watchdog(void)
         return false;
     if (sched->wheel.count > 0 || sched->watching > 0) /* somebody sleeps, or the broker is to answer */
         return false;
-    if (w->waits_for_threads && (sched->polled > 0 || py_state_threads() > 0))
+    if (w->waits_for_threads && (sched->polled > 0 || py_threads_run()))
         return false;
     py_wake(w, 0);
     return true;

@@ -65,7 +65,8 @@ struct py_thread {
     unsigned long ident;
     long pickle_flags; /* stackless.pickle_flags() */
     size_t users; /* tasklets and greenlets that name it; and itself, until it has ended */
-    bool ended;
+    bool ending, ended; /* CPython counts it no more; it is gone */
+    bool asleep;        /* until another thread wakes it: it waits for nothing else */
     pthread_t self;
     bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
     py_tasklet *inbox, *inbox_last; /* woken by other threads, in that order */
@@ -232,6 +233,8 @@ static inline bool py_is_stranded(const py_tasklet *t)
 }
 /* It is not alive any more; what is on its stack stays. */
 void py_abandon(py_tasklet *t);
+/* Another thread may wake somebody of this one's: it runs, or it may for all that is known of it. */
+bool py_threads_run(void);
 /* Before this thread sleeps until others do something: their ends wake it, too. one_starts: there may be one that is not counted yet. */
 void py_threads_tell_ends(bool one_starts);
 /* Those that others have given to this thread. */

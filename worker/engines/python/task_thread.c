@@ -115,8 +115,9 @@ PyObject *py_thread_idents(void)
 
 /* ---- across -------------------------------------------------------------------------------------------------------------------- */
 
-static void wake_sleeper(const struct py_thread *p)
+static void wake_sleeper(struct py_thread *p)
 {
+    p->asleep = false;
     sched_interrupt(p->sched);
     if (p->wakes_by == NULL)
         (void)pthread_kill(p->self, SIGVTALRM);
@@ -240,6 +241,21 @@ void py_abandon(py_tasklet *t)
     py_unhold(t);
 }
 
+/* One without tasklets runs, whatever it waits for: that is not known. */
+bool py_threads_run(void)
+{
+    long unknown = py_state_threads() + 1; /* the first is not counted */
+
+    if (unknown == 1 && threads->next == NULL)
+        return false;
+    for (const struct py_thread *p = threads; p != NULL; p = p->next) {
+        if (p != py_thread && !p->asleep)
+            return true;
+        unknown -= !p->ending;
+    }
+    return unknown > 0 || py_thread->inbox != NULL;
+}
+
 /* ---- who waits for others ------------------------------------------------------------------------------------------------------- */
 
 static long marks; /* threads that are known to tell of their end */
@@ -249,7 +265,7 @@ static void on_mark_gone(PyObject *capsule)
 {
     (void)capsule;
     marks--;
-    for (const struct py_thread *p = threads; p != NULL; p = p->next)
+    for (struct py_thread *p = threads; p != NULL; p = p->next)
         if (p != py_thread)
             wake_sleeper(p);
 }
@@ -322,6 +338,7 @@ static void on_end(PyObject *capsule)
     if (p != py_thread)
         return;
     PyErr_Fetch(&type, &value, &traceback);
+    p->ending = true;
     py_take_in(); /* those are its, too */
     py_task_finish();
     leave_alone();

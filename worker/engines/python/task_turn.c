@@ -123,7 +123,7 @@ static bool one_starts(void)
 /* Another thread of the system may wake somebody. */
 static bool others_run(void)
 {
-    return py_state_threads() > 0 || one_starts();
+    return py_threads_run() || one_starts();
 }
 
 bool py_is_last(void)
@@ -243,8 +243,10 @@ void py_on_idle(void)
         if (sched->wheel.count == 0 && sched->polled == 0 && !others_run())
             return;
         py_threads_tell_ends(one_starts());
+        py_thread->asleep = sched->wheel.count == 0 && sched->polled == 0;
         PyThreadState *ts = PyEval_SaveThread();
         sched_sleep();
         PyEval_RestoreThread(ts);
+        py_thread->asleep = false;
     }
 }
