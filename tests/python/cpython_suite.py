@@ -93,7 +93,7 @@ def only(suite, ids):
     suite._tests = [test for test in suite if isinstance(test, unittest.TestSuite) or test.id() in ids]
 
 
-APART = 60  # seconds; one that hangs has failed
+APART = 10  # seconds; one that hangs has failed
 
 
 def passes_apart(name, test):
