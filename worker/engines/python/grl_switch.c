@@ -41,7 +41,13 @@ void py_root_ends(PyObject *root)
     greenlet *g = (greenlet *)root;
 
     g->dead = true;
-    Py_CLEAR(g->t);
+    py_root_stays(root);
+}
+
+/* Its thread has ended: whoever asks for more than that is told so. */
+void py_root_stays(PyObject *root)
+{
+    Py_CLEAR(((greenlet *)root)->t);
     Py_DECREF(root);
 }
 

@@ -181,6 +181,8 @@ const char *slp_deadlock_text(const struct slp_chan *c);
 
 /* The tasklet ends whose root greenlet this is: a reference, which is taken over. */
 void py_root_ends(PyObject *root);
+/* The same of a main tasklet, whose thread ends. */
+void py_root_stays(PyObject *root);
 
 /* ---- asyncio: loop.c ---- */
 

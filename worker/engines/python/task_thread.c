@@ -309,7 +309,7 @@ static void leave_alone(void)
 static void leave_main(py_tasklet *main)
 {
     if (main->has_root)
-        py_root_ends(main->greenlet);
+        py_root_stays(main->greenlet);
     main->greenlet = NULL;
     main->has_root = false;
     main->task->engine = NULL;
