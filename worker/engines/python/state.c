@@ -372,12 +372,12 @@ long py_state_threads(void)
     return interp->threads.count;
 }
 
-/* Tasklets' are known by make_new()'s identity. No code runs while the list is looked through. */
+/* Tasklets' are known by make_new()'s identity; the first thread is not counted, and ends with the process. No code runs while the list is looked through. */
 static PyThreadState *find_without(PyObject *name)
 {
     PyThreadState *ts = PyInterpreterState_ThreadHead(interp);
 
-    while (ts != NULL && (ts == py_state_own() || ts->thread_id == (unsigned long)(uintptr_t)ts ||
+    while (ts != NULL && (ts->thread_id == _PyRuntime.main_thread || ts->thread_id == (unsigned long)(uintptr_t)ts ||
                           (ts->dict != NULL && PyDict_GetItemWithError(ts->dict, name) != NULL)))
         ts = PyThreadState_Next(ts);
     return ts;

@@ -76,7 +76,7 @@ void py_state_no_finalizer(PyObject *o);
 
 /* Threads of _thread that are alive, main not among them. */
 long py_state_threads(void);
-/* Gives each other OS thread's state what make() returns, a new reference, under name, unless it has that: it dies when the thread ends. 0, or -1 with
+/* Gives the state of each of those what make() returns, a new reference, under name, unless it has that: it dies when the thread ends. 0, or -1 with
  * an error. */
 int py_state_mark_threads(PyObject *name, PyObject *(*make)(void));
 
