@@ -58,7 +58,7 @@ def three_that_compute_share_the_processor():
     assert min(counts) > sum(counts) / 10, counts
 
 
-def no_slice_ends_while_atomic_or_in_an_import_or_in_the_collector():
+def no_slice_ends_while_atomic_or_in_the_collector():
     order = []
 
     def busy(seconds):
@@ -86,6 +86,35 @@ def no_slice_ends_while_atomic_or_in_an_import_or_in_the_collector():
         order.clear()
         together(f, lambda: order.append("other"))
         same(order, [name, "other"])
+
+
+def a_slice_may_end_in_an_import_and_whoever_imports_the_same_has_it_whole():
+    from importlib.machinery import ModuleSpec
+    others, limit = [], time.process_time() + 5
+
+    class Slow:
+        def find_spec(self, name, path=None, target=None):
+            return ModuleSpec(name, self) if name == "slow_module" else None
+
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            while not others and time.process_time() < limit:
+                pass
+            module.value = 1
+    finder = Slow()
+
+    def imports():
+        import slow_module
+        return slow_module.value
+    sys.meta_path.insert(0, finder)
+    try:
+        same(together(imports, imports, lambda: (others.append(True), "slow_module" in sys.modules))[:2], [1, 1])
+    finally:
+        sys.meta_path.remove(finder)
+        sys.modules.pop("slow_module", None)
+    assert others and time.process_time() < limit
 
 
 # ---- 4: where no tasklet may give up its turn ------------------------------------------------------------------------------------------

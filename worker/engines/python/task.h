@@ -63,14 +63,14 @@ struct py_thread {
     py_tasklet *main, *nobody; /* who has ended and runs callbacks still */
     PyThreadState *ts;
     unsigned long ident;
-    long pickle_flags; /* stackless.pickle_flags() */
-    size_t users; /* tasklets and greenlets that name it; and itself, until it has ended */
+    long pickle_flags;  /* stackless.pickle_flags() */
+    size_t users;       /* tasklets and greenlets that name it; and itself, until it has ended */
     bool ending, ended; /* CPython counts it no more; it is gone */
     bool asleep;        /* until another thread wakes it: it waits for nothing else */
     pthread_t self;
-    bool *wakes_by;    /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
+    bool *wakes_by;                 /* whether its scheduler's wake_fd, of those made before the seal, is taken; NULL: it has none */
     py_tasklet *inbox, *inbox_last; /* woken by other threads, in that order */
-    py_tasklet *post;  /* its last reference may be here: whoever arrives drops it */
+    py_tasklet *post;               /* its last reference may be here: whoever arrives drops it */
     PyObject *post_greenlet;
     py_tasklet *innermost; /* of the watchdogs */
     struct py_thread *next;
@@ -304,7 +304,7 @@ extern void (*py_late_error)(void);
 
 /* ---- watchdogs: slp_run.c ---- */
 
-extern bool py_counts; /* somebody does, in any thread */
+extern bool py_counts;     /* somebody does, in any thread */
 bool py_counts_here(void); /* in this one. Async-signal-safe. */
 /* Before the running tasklet leaves: a soft interrupt that is due puts its watchdog first. */
 void py_interrupt_softly(void);
