@@ -88,33 +88,45 @@ def no_slice_ends_while_atomic_or_in_the_collector():
         same(order, [name, "other"])
 
 
-def a_slice_may_end_in_an_import_and_whoever_imports_the_same_has_it_whole():
-    from importlib.machinery import ModuleSpec
-    others, limit = [], time.process_time() + 5
+class _Slow:
+    """A module whose first line takes as long as wait() does."""
+    def __init__(self, wait):
+        self.wait = wait
 
-    class Slow:
-        def find_spec(self, name, path=None, target=None):
-            return ModuleSpec(name, self) if name == "slow_module" else None
+    def find_spec(self, name, path=None, target=None):
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, self) if name == "slow_module" else None
 
-        def create_module(self, spec):
-            return None
+    def create_module(self, spec):
+        return None
 
-        def exec_module(self, module):
-            while not others and time.process_time() < limit:
-                pass
-            module.value = 1
-    finder = Slow()
+    def exec_module(self, module):
+        self.wait()
+        module.value = 1
 
+
+def _imported_at_once(wait, *others):
+    """What three that import it have of it, while others have turns, too."""
     def imports():
         import slow_module
         return slow_module.value
+    finder = _Slow(wait)
     sys.meta_path.insert(0, finder)
     try:
-        same(together(imports, imports, lambda: (others.append(True), "slow_module" in sys.modules))[:2], [1, 1])
+        return together(imports, imports, imports, *others)[:3]
     finally:
         sys.meta_path.remove(finder)
         sys.modules.pop("slow_module", None)
-    assert others and time.process_time() < limit
+
+
+def a_slice_may_end_in_an_import_and_whoever_imports_the_same_has_it_whole():
+    others, limit = [], time.process_time() + 5
+
+    def wait():
+        while not others and time.process_time() < limit:
+            pass
+    same(_imported_at_once(wait, lambda: others.append("slow_module" in sys.modules)), [1, 1, 1])
+    assert others == [True] and time.process_time() < limit, others
 
 
 # ---- 4: where no tasklet may give up its turn ------------------------------------------------------------------------------------------
@@ -183,29 +195,11 @@ def a_pending_call_of_c_may_give_up_its_turn_and_the_next_ones_wait_for_it():
     same(said(), "first other first next next")
 
 
-def two_tasklets_that_import_one_module_both_have_it_whole():
-    class Slow:
-        def find_spec(self, name, path=None, target=None):
-            from importlib.machinery import ModuleSpec
-            return ModuleSpec(name, self) if name == "slow_module" else None
-
-        def create_module(self, spec):
-            return None
-
-        def exec_module(self, module):
-            schedule()
-            schedule()
-            module.value = 1
-    finder = Slow()
-    sys.meta_path.insert(0, finder)
-    try:
-        def f():
-            import slow_module
-            return slow_module.value
-        same(together(f, f, f), [1, 1, 1])
-    finally:
-        sys.meta_path.remove(finder)
-        sys.modules.pop("slow_module", None)
+def tasklets_that_import_one_module_all_have_it_whole():
+    def wait():
+        schedule()
+        schedule()
+    same(_imported_at_once(wait), [1, 1, 1])
 
 
 # ---- 5: recursion ------------------------------------------------------------------------------------------------------------------------

@@ -484,14 +484,6 @@ static void what_a_template_has_of_debians_packages_its_children_have(void **sta
                "is one of the engine 'python-packages'");
 }
 
-static void a_template_without_debians_packages_gives_none(void **state)
-{
-    (void)state;
-    (void)proc_expect(coop(b, "template", "build", "bare", "--engine", "python", "-m", "json"), 0);
-    expect_has(proc_expect(coop(b, "run", "--cap", "packages", "--template", "bare", "-c", "print(1)"), COOP_EXIT_USAGE)->err,
-               "the template bare@1 was built without --cap packages");
-}
-
 /* ---- templates ------------------------------------------------------------------------------------------------------------------------- */
 
 static void a_template_has_its_modules_and_its_names(void **state)
@@ -564,7 +556,6 @@ int main(void)
         cmocka_unit_test(a_template_without_packages_has_none_to_give),
         cmocka_unit_test(the_capability_is_pythons_alone),
         cmocka_unit_test(what_a_template_has_of_debians_packages_its_children_have),
-        cmocka_unit_test(a_template_without_debians_packages_gives_none),
         cmocka_unit_test(a_template_has_its_modules_and_its_names),
         cmocka_unit_test(a_template_leaves_no_tasklet),
         cmocka_unit_test(a_template_that_fails_says_why),
