@@ -202,24 +202,26 @@ void py_threads_hook(void); /* slp_hook_thread() of each */
 int py_threads_sleep_on(unsigned n);
 void py_thread_free(struct py_thread *p);
 /* The last one frees it. */
-static inline struct py_thread *py_thread_get(struct py_thread *p)
+static inline __attribute__((always_inline)) struct py_thread *py_thread_get(struct py_thread *p)
 {
     p->users++;
     return p;
 }
-static inline void py_thread_put(struct py_thread *p)
+static inline __attribute__((always_inline)) void py_thread_put(struct py_thread *p)
 {
     if (__builtin_expect(p != NULL && --p->users == 0, 0))
         py_thread_free(p);
 }
 /* p may be NULL. */
-static inline void py_belongs_to(py_tasklet *t, struct py_thread *p)
+static inline __attribute__((always_inline)) void py_belongs_to(py_tasklet *t, struct py_thread *p)
 {
     struct py_thread *before = t->thread;
 
     if (before == p)
         return;
-    t->thread = p != NULL ? py_thread_get(p) : NULL;
+    t->thread = p;
+    if (p != NULL)
+        p->users++;
     py_thread_put(before);
 }
 /* t, of another thread, is woken there, or begins, or gets a bomb. That thread has not ended. */
