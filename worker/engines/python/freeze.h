@@ -23,7 +23,7 @@ struct py_dump {
     bool by_value;     /* functions of __main__ go with it */
     bool by_name;      /* one of them did not */
     PyObject *globals; /* {address of a dict: the object that stands for it} */
-    PyObject *live;    /* {frame: its state} and {generator: (its state, globals)} of those that go on, as their tasklet was when it was met */
+    PyObject *live;    /* {frame: its state}, {generator: (its state, globals)} of those that go on, as they were when met */
     PyObject *steps;   /* {async generator that waits in a step: whether that is in it} */
     PyObject *root;    /* the tasklet or channel that it is for, whose class may have a __reduce_ex__ that asked for it; NULL: any */
 };
