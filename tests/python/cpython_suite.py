@@ -147,6 +147,7 @@ def main():
         import coop_asyncio
     if how == "sealed":
         coop_asyncio.EventLoop = coop_asyncio.EventLoopPolicy._loop_factory = coop_asyncio._SealedLoop
+        coop_asyncio._threads_max = lambda: 8  # a job's limit
     if how in ("ours", "sealed"):
         asyncio.DefaultEventLoopPolicy = asyncio.unix_events.DefaultEventLoopPolicy = coop_asyncio.EventLoopPolicy
         asyncio.unix_events.SelectorEventLoop = asyncio.SelectorEventLoop = coop_asyncio.EventLoop

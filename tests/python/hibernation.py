@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 import weakref
-from rows import main, raises, same
+from rows import main, raises, same, unsliced
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 MANY = 40000  # more than there is room for in 65,530 mappings of memory, two for each stack
@@ -34,7 +34,7 @@ def away(*tasklets):
 def parked(f, *args):
     """A tasklet that is away, in f."""
     t = tasklet(f)(*args)
-    t.run()
+    unsliced(t.run)()
     return away(t)
 
 
