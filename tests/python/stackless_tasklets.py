@@ -362,6 +362,82 @@ def tracing_is_each_tasklets_own():
     p.kill()
 
 
+class Ends:
+    """A tracer, whose own end runs f."""
+
+    def __init__(self, f):
+        self.f = f
+
+    def __call__(self, *_):
+        return None
+
+    def __del__(self):
+        self.f()
+
+
+def a_tracer_that_is_replaced_ends_in_the_state_of_who_replaced_it():
+    for name in "trace_function", "profile_function":
+        t, where, here = paused(), [], sys._getframe().f_code.co_name
+
+        def look():
+            where.append(sys._getframe(2).f_code.co_name)
+            raises(RuntimeError, "a tasklet cannot be switched here: an object is being deallocated", schedule)
+        setattr(t, name, Ends(look))
+        setattr(t, name, None)
+        same(where, [here])
+        assert t.paused
+        t.kill()
+
+
+def a_replaced_settrace_cannot_switch_in_the_state_of_another():
+    real, t, other = sys.settrace, paused(), paused()
+
+    def settrace(f):
+        raises(RuntimeError, "a tasklet cannot be switched here: another tasklet's state is looked at", schedule)
+        raises(RuntimeError, "a tasklet cannot be switched here: another tasklet's state is looked at", other.run)
+        log.append("tried")
+    sys.settrace = settrace
+    try:
+        t.trace_function = None
+    finally:
+        sys.settrace = real
+    same(said(), "tried")
+    assert t.paused and other.paused
+    t.kill()
+    other.kill()
+
+
+def a_collection_does_not_run_a_tasklet_whose_frame_is_asked_for():
+    callbacks, armed, gone = gc.callbacks[:], False, []
+
+    def deep(n):
+        return deep(n - 1) if n else pause()
+
+    def run_it(*_):
+        if armed and t.alive:
+            t.run()
+    before = gc.get_threshold()
+    gc.callbacks[:] = [run_it]
+    try:
+        for n in range(5):
+            t = paused(deep, 5)
+            gc.set_threshold(100000)
+            gc.collect()
+            some = [[] for _ in range(20)]
+            gc.set_threshold(gc.get_count()[0] + n - 2)
+            armed = True
+            f = t.frame
+            armed = False
+            gc.set_threshold(*before)
+            gone.append(not t.alive)
+            same((len(some), f.f_back.f_code), (20, deep.__code__))
+            t.kill()
+    finally:
+        gc.callbacks[:] = callbacks
+        gc.set_threshold(*before)
+    same(gone, [False] * 5)
+
+
 def a_thread_cannot_be_chosen_for_what_has_begun():
     t = tasklet(say())
     t.bind_thread()

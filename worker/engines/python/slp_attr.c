@@ -110,16 +110,18 @@ static int set_block_trap(PyObject *self, PyObject *value, void *closure)
 
 /* ---- tracing ------------------------------------------------------------------------------------------------------------------- */
 
-/* With its state current: sys does the rest. */
+/* With its state current: sys does the rest. What was set before dies when the caller's is current again, for its end may run code. */
 static PyObject *call_sys(const py_tasklet *t, const char *name, PyObject *value)
 {
-    PyObject *f = PySys_GetObject(name), *result;
+    PyObject *f = PySys_GetObject(name), *result, *tracer, *profiler;
     PyThreadState *before = py_state_current();
 
     if (f == NULL || !py_begun(t)) {
         PyErr_SetString(PyExc_RuntimeError, "tasklet is not alive");
         return NULL;
     }
+    tracer = Py_XNewRef(t->ts->c_traceobj);
+    profiler = Py_XNewRef(t->ts->c_profileobj);
     py_state_enter(t->ts);
     result = value == NULL ? PyObject_CallNoArgs(f) : PyObject_CallOneArg(f, value);
     if (result == NULL && before != t->ts) {
@@ -130,6 +132,8 @@ static PyObject *call_sys(const py_tasklet *t, const char *name, PyObject *value
         PyErr_Restore(type, v, tb);
     }
     py_state_enter(before);
+    Py_XDECREF(tracer);
+    Py_XDECREF(profiler);
     return result;
 }
 

@@ -280,6 +280,8 @@ const char *py_state_busy(const PyThreadState *ts)
         return "the garbage collector is at work";
     if (__builtin_expect(ts->trash_delete_nesting > 0, 0))
         return "an object is being deallocated";
+    if (__builtin_expect(py_state_current() != ts, 0)) /* an audit hook, or what the script has put for sys.settrace() */
+        return "another tasklet's state is looked at";
     return NULL;
 }
 
@@ -330,10 +332,19 @@ void py_state_show_frames(PyThreadState *ts, void *frames)
     ts->cframe->current_frame = frames;
 }
 
+/*
+ * Where CPython makes the object of a frame it may collect, and what runs then may run the tasklet: the frame would be gone. So none is collected, and
+ * all frames have theirs before the script asks for f_back, where it would be the same.
+ */
 PyObject *py_state_frame(PyThreadState *ts)
 {
-    PyFrameObject *f = PyThreadState_GetFrame(ts);
+    int collects = PyGC_Disable();
+    PyFrameObject *f = PyThreadState_GetFrame(ts), *outer = (PyFrameObject *)Py_XNewRef(f);
 
+    while (outer != NULL)
+        Py_SETREF(outer, PyFrame_GetBack(outer));
+    if (collects)
+        (void)PyGC_Enable();
     return f != NULL ? (PyObject *)f : Py_NewRef(Py_None);
 }
 

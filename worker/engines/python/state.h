@@ -50,7 +50,7 @@ void py_state_set_context(PyThreadState *ts, PyObject *context);
 PyObject *py_state_context(const PyThreadState *ts);
 bool py_state_context_entered(const PyThreadState *ts);
 
-/* The collector is at work, or an object is being taken apart: not a time to give up the turn. NULL: it is one. imports: nor is it while somebody has
+/* The collector is at work, an object is being taken apart, or another state than ts is current: not a time to give up the turn. NULL: it is one. imports: nor is it while somebody has
  * the lock of all imports, which CPython 3.11 does for moments: a module's own knows tasklets. */
 const char *py_state_busy(const PyThreadState *ts);
 int py_state_taken_apart(const PyThreadState *ts); /* how many objects within each other are */

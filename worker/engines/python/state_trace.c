@@ -25,9 +25,10 @@ static void set_tracer(PyThreadState *ts, Py_tracefunc f)
         ts->cframe->use_tracing = f != NULL || ts->c_profilefunc != NULL ? 255 : 0;
 }
 
-/* The state's own tracer and its object stay what they are for those who ask. */
+/* The state's own tracer and its object stay what they are for those who ask. In the middle of a switch: nothing is collected, for that runs code. */
 int py_state_count(PyThreadState *ts, py_count_fn fn)
 {
+    int collects = PyGC_Disable();
     PyFrameObject *f = PyThreadState_GetFrame(ts);
 
     while (f != NULL) {
@@ -37,6 +38,8 @@ int py_state_count(PyThreadState *ts, py_count_fn fn)
         Py_DECREF(f);
         f = back;
     }
+    if (collects)
+        (void)PyGC_Enable();
     count.fn = fn;
     count.own = ts->c_tracefunc == on_event ? NULL : ts->c_tracefunc;
     set_tracer(ts, on_event);
