@@ -1018,5 +1018,17 @@ def contexts_are_kept_when_it_is_asked_for_and_somebody_can_pickle_them():
     t.kill()
 
 
+def one_that_has_not_had_a_turn_is_pickled_though_it_is_traced():
+    before = stackless.pickle_flags(stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE, stackless.PICKLEFLAGS_PRESERVE_TRACING_STATE)
+    t = stackless.tasklet(len)([1])
+    t.trace_function = print
+    try:
+        u = pickle.loads(pickle.dumps(t))
+    finally:
+        stackless.pickle_flags(before, -1)
+    assert u.alive and u.trace_function is None
+    t.kill()
+
+
 if __name__ == "__main__":
     main(globals())

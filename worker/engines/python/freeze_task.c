@@ -134,7 +134,8 @@ static PyObject *traced_of(const py_tasklet *t, const struct py_frozen *z)
 
     if (t->frozen != NULL && t->frozen->at < 0 && t->frozen->traced != NULL)
         return Py_NewRef(t->frozen->traced);
-    if (!py_begun(t) || (slp_pickle_flags() & SLP_PICKLES_TRACING) == 0 || (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
+    if (z == NULL || !py_begun(t) || (slp_pickle_flags() & SLP_PICKLES_TRACING) == 0 ||
+        (t->ts->c_traceobj == NULL && t->ts->c_profileobj == NULL))
         Py_RETURN_NONE;
     frames = PyTuple_New(z->n);
     for (int i = 0; frames != NULL && i < z->n; i++) {

@@ -164,6 +164,10 @@ static int make_next(greenlet *g, PyObject *value)
         return -1;
     } else {
         py_set_tempval(g->t, is_first_value(value) ? as_later_value(value) : value);
+        if (g->t == NULL) { /* what was there before has died, and ran it to its end */
+            PyErr_SetString(grl_error, "the greenlet has ended while it was being switched to");
+            return -1;
+        }
         py_wake(g->t, 0);
     }
     if (!g->running && g->parent != NULL) {
