@@ -129,6 +129,23 @@ def what_is_pickled_and_what_is_loaded_are_two():
     same((_to_end(u), _to_end(t)), ([[1]], [[1]]))
 
 
+def who_waits_for_a_channel_that_nobody_else_knows_keeps_it():
+    def f():
+        _say(stackless.channel().receive())
+    for end in lambda t, c: c.send("sent"), lambda t, c: t.kill():
+        t = _paused(f)
+        u = _again(t)
+        t.kill()
+        gc.collect()
+        junk = [bytearray(b"A" * n) for n in range(8, 600, 8) for _ in range(9)]
+        assert u.blocked and u._channel.balance == -1 and junk
+        end(u, u._channel)
+        stackless.run()
+        assert not u.alive and u._channel is None
+    same(seen, ["sent"])
+    del seen[:]
+
+
 class _LetsRun:
     """Whoever pickles one lets a tasklet run, and uses up what memory that gives back."""
     tasklets = []

@@ -191,6 +191,7 @@ void py_frozen_free(struct py_frozen *z)
         Py_XDECREF(z->frames[i].generator);
     }
     Py_XDECREF(z->handled);
+    Py_XDECREF(z->channel);
     Py_XDECREF(z->traced);
     PyMem_Free(z);
 }
@@ -202,6 +203,7 @@ int py_frozen_visit(const struct py_frozen *z, visitproc visit, void *arg)
         Py_VISIT(z->frames[i].generator);
     }
     Py_VISIT(z->handled);
+    Py_VISIT(z->channel);
     Py_VISIT(z->traced);
     return 0;
 }

@@ -16,6 +16,7 @@ struct py_frozen {
     int n, at;         /* frames; which one runs: before its first turn -1 */
     bool returns_none; /* the call that it stood in: whatever it came back with */
     PyObject *handled; /* the error that is being handled; NULL: none */
+    PyObject *channel; /* that it waits for: nothing on a C stack holds that for it; NULL: none */
     PyObject *traced;  /* (trace function, profile function, (each frame's)); NULL: none */
     struct py_frozen_frame {
         PyFrameObject *frame;

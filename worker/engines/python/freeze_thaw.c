@@ -210,6 +210,7 @@ int py_tasklet_waits(py_tasklet *t, struct slp_chan *c)
     t->task->wait.task = t->task;
     wait_push(&c->waiting, &t->task->wait);
     t->chan = c;
+    t->frozen->channel = Py_NewRef((PyObject *)c);
     return 0;
 }
 
