@@ -33,9 +33,12 @@ def away(*tasklets):
 
 def parked(f, *args):
     """A tasklet that is away, in f."""
-    t = tasklet(f)(*args)
-    unsliced(t.run)()
-    return away(t)
+    @unsliced
+    def waits():
+        t = tasklet(f)(*args)
+        t.run()
+        return t
+    return away(waits())
 
 
 def resume(t, value=None):

@@ -113,15 +113,16 @@ static int set_block_trap(PyObject *self, PyObject *value, void *closure)
 /* With its state current: sys does the rest. What was set before dies when the caller's is current again, for its end may run code. */
 static PyObject *call_sys(const py_tasklet *t, const char *name, PyObject *value)
 {
-    PyObject *f = PySys_GetObject(name), *result, *tracer, *profiler;
+    PyObject *f = PySys_GetObject(name), *result, *before_it;
     PyThreadState *before = py_state_current();
 
     if (f == NULL || !py_begun(t)) {
         PyErr_SetString(PyExc_RuntimeError, "tasklet is not alive");
         return NULL;
     }
-    tracer = Py_XNewRef(t->ts->c_traceobj);
-    profiler = Py_XNewRef(t->ts->c_profileobj);
+    before_it = py_state_tracers(t->ts);
+    if (before_it == NULL)
+        return NULL;
     py_state_enter(t->ts);
     result = value == NULL ? PyObject_CallNoArgs(f) : PyObject_CallOneArg(f, value);
     if (result == NULL && before != t->ts) {
@@ -132,8 +133,7 @@ static PyObject *call_sys(const py_tasklet *t, const char *name, PyObject *value
         PyErr_Restore(type, v, tb);
     }
     py_state_enter(before);
-    Py_XDECREF(tracer);
-    Py_XDECREF(profiler);
+    Py_DECREF(before_it);
     return result;
 }
 

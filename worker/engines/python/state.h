@@ -50,8 +50,8 @@ void py_state_set_context(PyThreadState *ts, PyObject *context);
 PyObject *py_state_context(const PyThreadState *ts);
 bool py_state_context_entered(const PyThreadState *ts);
 
-/* The collector is at work, an object is being taken apart, or another state than ts is current: not a time to give up the turn. NULL: it is one. imports: nor is it while somebody has
- * the lock of all imports, which CPython 3.11 does for moments: a module's own knows tasklets. */
+/* The collector is at work, an object is being taken apart, or another state than ts is current: not a time to give up the turn. NULL: it is one.
+ * imports: nor is it while somebody has the lock of all imports, which CPython 3.11 does for moments: a module's own knows tasklets. */
 const char *py_state_busy(const PyThreadState *ts);
 int py_state_taken_apart(const PyThreadState *ts); /* how many objects within each other are */
 bool py_state_imports(void);
@@ -89,6 +89,8 @@ void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 /* Counts instructions: fn is asked at each instruction of ts, until it is taken away; the state's own tracer goes on being called. */
 typedef int (*py_count_fn)(void);
 int py_state_count(PyThreadState *ts, py_count_fn fn);
+/* (tracer, profiler) that sys.settrace() and sys.setprofile() have given it, None where there is none: a new reference, or NULL with an error. */
+PyObject *py_state_tracers(const PyThreadState *ts);
 void py_state_count_off(PyThreadState *ts);
 /* Whether it still is: sys.settrace() takes it away. Async-signal-safe. */
 bool py_state_counts(const PyThreadState *ts);

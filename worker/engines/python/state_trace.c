@@ -25,6 +25,11 @@ static void set_tracer(PyThreadState *ts, Py_tracefunc f)
         ts->cframe->use_tracing = f != NULL || ts->c_profilefunc != NULL ? 255 : 0;
 }
 
+PyObject *py_state_tracers(const PyThreadState *ts)
+{
+    return PyTuple_Pack(2, ts->c_traceobj != NULL ? ts->c_traceobj : Py_None, ts->c_profileobj != NULL ? ts->c_profileobj : Py_None);
+}
+
 /* The state's own tracer and its object stay what they are for those who ask. In the middle of a switch: nothing is collected, for that runs code. */
 int py_state_count(PyThreadState *ts, py_count_fn fn)
 {
