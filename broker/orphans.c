@@ -25,8 +25,8 @@ static int is_ours(const struct broker *b, pid_t pid)
     return zygotes_have(b, pid);
 }
 
-/* A zygote's worker that has outlived it dies with it anyway; its pidfd tells the pool. */
-void orphans_end(const struct broker *b)
+/* A zygote's worker that has outlived it dies with it anyway; its pidfd tells the pool. flags: waitpid()'s, for each that is killed. */
+static void end_listed(const struct broker *b, int flags)
 {
     char path[64];
     int pid;
@@ -40,14 +40,20 @@ void orphans_end(const struct broker *b)
         if (!is_ours(b, pid)) {
             log_event(LOG_LEVEL_DEBUG, "orphan", "pid=%d", pid);
             (void)kill(pid, SIGKILL);
-            (void)waitpid(pid, NULL, WNOHANG); /* else it says when it is dead */
+            (void)waitpid(pid, NULL, flags);
         }
     (void)fclose(f);
 }
 
+void orphans_end(const struct broker *b)
+{
+    end_listed(b, WNOHANG); /* who is not dead yet says when it is */
+}
+
+/* The kernel's list leaves children out while others exit: it is read until there are none, not until those that were in it are dead. */
 void orphans_finish(const struct broker *b)
 {
     do
-        orphans_end(b);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+        end_listed(b, 0);
+    while (waitpid(-1, NULL, WNOHANG) >= 0 || errno == EINTR);
 }
