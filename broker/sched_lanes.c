@@ -10,13 +10,13 @@
 
 static bool impatient(const struct sched_bands *b, unsigned band)
 {
-    return (b->full & (1u << band)) != 0 && b->passed[band] >= SCHED_PATIENCE;
+    return b->passed[band] >= SCHED_PATIENCE;
 }
 
 int sched_bands_turn(const struct sched_bands *b)
 {
     for (unsigned i = 0; i < SCHED_BANDS; i++) {
-        if (impatient(b, i))
+        if ((b->full & (1u << i)) != 0 && impatient(b, i))
             return (int)i;
     }
     return __builtin_ffs(b->full) - 1;

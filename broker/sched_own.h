@@ -49,7 +49,8 @@ enum { SCHED_NODE_TENANT, SCHED_NODE_SELF }; /* rank.tag[0] of a node: whose it 
 int sched_bands_turn(const struct sched_bands *b);
 /* The lane whose turn it is; NULL: none. */
 struct sched_lane *sched_bands_first(const struct sched_bands *b);
-/* Whether x goes before y in these bands. */
+/* Whether x goes before y in these bands, or would if both stood in them: one that was woken out of them keeps its place, or it would be put back
+ * behind the other, be the first again as soon as it stands there, and so on for ever. */
 bool sched_bands_before(const struct sched_bands *b, const struct sched_lane *x, const struct sched_lane *y);
 /* One of this band was claimed: those below have been passed by. */
 void sched_bands_claimed(struct sched_bands *b, unsigned band);

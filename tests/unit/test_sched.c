@@ -503,6 +503,38 @@ static void a_low_class_at_a_limiter_is_served_although_a_higher_one_never_ends(
     }
 }
 
+/* A model's random walk found it: it was put back behind a better class, and woken again as the one that was passed too often, for ever. */
+static void who_was_passed_too_often_is_so_when_it_has_been_woken_as_well(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_tenant *t = fx_tenant(f, 0, NULL, 1);
+    struct sched_limiter l;
+    struct sched_use one = { &l, 1 }, two = { &l, 2 }, three = { &l, 3 };
+    struct fx_job *holder[2], *low, *high;
+
+    sched_limiter_init(&l, "LIMITER:l", 3, false);
+    for (int i = 0; i < 2; i++) {
+        holder[i] = fx_put_using(f, t, 1 + (unsigned)i, INTERACTIVE, 3, 1, &one, 1);
+        assert_ptr_equal(fx_next(f), holder[i]);
+    }
+    low = fx_put_using(f, t, 10, BATCH, 3, 1, &two, 1);
+    assert_null(fx_next(f)); /* it waits at the limiter */
+    for (unsigned i = 0; i < SCHED_PATIENCE; i++) {
+        struct fx_job *j = fx_put_using(f, t, 100 + i, INTERACTIVE, 3, 1, &one, 1);
+
+        assert_ptr_equal(fx_next(f), j);
+        fx_done(f, j);
+    }
+    high = fx_put_using(f, t, 1000, NORMAL, 3, 1, &three, 1);
+    assert_null(fx_next(f));
+    fx_done(f, holder[0]);
+    assert_ptr_equal(fx_next(f), low);
+    fx_done(f, holder[1]);
+    assert_null(fx_next(f));
+    fx_done(f, low);
+    assert_ptr_equal(fx_next(f), high);
+}
+
 static void who_needs_more_places_than_there_are_keeps_nobody_back(void **state)
 {
     struct fixture *f = *state;
@@ -808,6 +840,7 @@ int main(void)
         T(a_full_limiter_keeps_back_only_those_that_use_it),
         T(who_needs_many_places_is_not_passed_at_its_limiter_for_ever),
         T(a_low_class_at_a_limiter_is_served_although_a_higher_one_never_ends),
+        T(who_was_passed_too_often_is_so_when_it_has_been_woken_as_well),
         T(who_needs_more_places_than_there_are_keeps_nobody_back),
         T(a_limiter_of_several_tenants_holds_all_back_and_lets_all_go),
         T(two_limiters_at_once_are_taken_together_or_not_at_all),
