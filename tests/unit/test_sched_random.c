@@ -48,6 +48,7 @@ struct model {
     char names[LIMITERS][16];
     uint64_t now, last_key;
     unsigned seed, claims, idle;
+    bool crowded; /* nearly all is of one tenant, and contends for the same limiters */
 };
 
 static unsigned playing;
@@ -63,15 +64,28 @@ static const int parents[TENANTS] = { -1, -1, -1, 0, 0, 0, 1, 3, 3, 3, 6 };
 /* Limiters 0 to 4 belong to one tenant; 5 and 6 to all, and are open or shut. */
 static const unsigned owners[LIMITERS] = { 3, 3, 2, 2, 10, TENANTS, TENANTS };
 
+enum { CROWDED = 3 };
+
 static bool shared(unsigned l)
 {
     return owners[l] == TENANTS;
+}
+
+static bool may_use(const struct model *m, unsigned tenant, unsigned l)
+{
+    return shared(l) || (m->crowded ? CROWDED : owners[l]) == tenant;
+}
+
+static unsigned pick_tenant(struct model *m)
+{
+    return m->crowded && pick(m, 20) != 0 ? CROWDED : pick(m, TENANTS);
 }
 
 static void begin(struct model *m, unsigned seed)
 {
     memset(m, 0, sizeof(*m));
     m->seed = seed;
+    m->crowded = pick(m, 2) == 0;
     m->now = 5000000;
     m->last_key = 1000000;
     m->s = sched_new(1ull << 60, m->now);
@@ -137,12 +151,13 @@ static unsigned most_wanted(const struct model *m, const struct model_job *j, un
     return most;
 }
 
-/* Somebody waits for more places of this limiter than are free, or for several limiters at once, which may be kept for it: it may keep j back. */
+/* Somebody waits for several limiters at once, for whom places of this one may be kept; or for more places than are free beside those: it may keep
+ * j back. */
 static bool may_be_kept_by(const struct model *m, const struct model_job *j, unsigned l)
 {
     unsigned most = most_wanted(m, j, l, 1), insists = most_wanted(m, j, l, 2);
 
-    return (most > 0 && m->used[l] + most > m->max[l]) || (insists > 0 && m->used[l] + insists + j->use[l] > m->max[l]);
+    return (most > 0 && m->used[l] + most + insists > m->max[l]) || (insists > 0 && m->used[l] + insists + j->use[l] > m->max[l]);
 }
 
 static bool may_be_kept(const struct model *m, const struct model_job *j)
@@ -247,7 +262,7 @@ static void choose_uses(struct model *m, struct model_job *j)
 
     memset(j->use, 0, sizeof(j->use));
     for (unsigned l = 0; l < LIMITERS; l++) {
-        if (pick(m, 3) != 0 || (!shared(l) && owners[l] != j->tenant))
+        if (pick(m, m->crowded ? 2 : 3) != 0 || !may_use(m, j->tenant, l))
             continue;
         use[n].limiter = &m->l[l];
         use[n++].n = j->use[l] = shared(l) ? 1 : 1 + pick(m, 3);
@@ -269,7 +284,7 @@ static void step_put(struct model *m)
 
     if (j == NULL)
         return;
-    j->tenant = pick(m, TENANTS);
+    j->tenant = pick_tenant(m);
     choose_band(m, &j->band);
     j->key = pick(m, 10) == 0 ? m->last_key - 1 - pick(m, 900000) * 10 % 900000 : (m->last_key += 10);
     for (unsigned i = 0; i < LIVE; i++) /* unique */
@@ -324,7 +339,7 @@ static void step_adopt(struct model *m)
 
     if (j == NULL || pick(m, 10) != 0)
         return;
-    j->tenant = pick(m, TENANTS);
+    j->tenant = pick_tenant(m);
     choose_uses(m, j);
     j->charged = pick(m, 50) / 10.0;
     sched_adopt(m->s, j->sched.uses, j->charged, m->now);
@@ -334,9 +349,11 @@ static void step_adopt(struct model *m)
 
 static void step_set(struct model *m)
 {
-    unsigned i = pick(m, TENANTS), l = pick(m, LIMITERS);
+    unsigned i = pick(m, TENANTS), l = pick(m, LIMITERS), what = pick(m, 6);
 
-    switch (pick(m, 6)) {
+    if (m->crowded && what >= 1 && what <= 2 && is_below(m, CROWDED, (int)i))
+        return; /* its gates stay open */
+    switch (what) {
     case 0:
         m->mt[i].weight = (1 + pick(m, 50)) / 10.0;
         assert_int_equal(sched_tenant_set_weight(m->s, &m->t[i], m->mt[i].weight), 0);
@@ -628,10 +645,11 @@ static void a_random_walk_agrees_with_the_model(void **state)
     struct model *m = calloc(1, sizeof(*m));
     const char *given = getenv("SEED");
     unsigned base = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL), claims = 0, idle = 0;
+    unsigned rounds = given != NULL ? 1 : ROUNDS;
 
     (void)state;
     print_message("seeds from %u\n", base);
-    for (unsigned r = 0; r < (given != NULL ? 1 : ROUNDS); r++) {
+    for (unsigned r = 0; r < rounds; r++) {
         playing = base + r;
         begin(m, playing);
         for (unsigned i = 0; i < STEPS; i++)
@@ -642,8 +660,8 @@ static void a_random_walk_agrees_with_the_model(void **state)
         idle += m->idle;
     }
     playing = 0;
-    print_message("%u steps, %u claims, %u times nothing to claim\n", (given != NULL ? 1 : ROUNDS) * STEPS, claims, idle);
-    assert_true(claims > 500);
+    print_message("%u steps, %u claims, %u times nothing to claim\n", rounds * STEPS, claims, idle);
+    assert_true(claims > 100 * rounds);
     free(m);
 }
 
