@@ -86,7 +86,7 @@ void call_kv_get(struct ask *a);
 void call_kv_put(struct ask *a);
 void call_kv_delete(struct ask *a);
 void call_kv_list(struct ask *a);
-/* templates.c */
+/* template_asks.c */
 void call_template_build(struct ask *a);
 void call_template_list(struct ask *a);
 void call_template_remove(struct ask *a);

@@ -91,11 +91,14 @@ int templates_resolve(struct broker *b, uint64_t tenant, Pb__JobSpec *spec, stru
 struct template *templates_find(struct broker *b, uint64_t tenant, const char *text);
 struct template *template_ref(struct template *t);
 void template_unref(struct template *t); /* NULL is nothing */
-void templates_stored(struct broker *b, const struct store_op *op);
 /* Ends those that nothing waits for; all: the others too. For a broker that leaves. */
 void templates_let_go(struct broker *b, bool all);
 /* How many of the jobs that live are inits of templates that are at rest: a broker may leave all the same. */
 unsigned templates_resting(const struct broker *b);
+
+/* ---- what is asked about them: template_asks.c, and broker/calls.h ---- */
+
+void templates_stored(struct broker *b, const struct store_op *op);
 
 /* ---- the process: template_life.c ---- */
 
@@ -140,6 +143,10 @@ void template_listen_no_more(struct template *t);
 
 /* ---- between them ---- */
 
+/* packed is taken, also on failure. NULL without memory. */
+struct template *template_new(struct estate *e, const char *name, uint32_t version, uint8_t *packed, size_t len, const Pb__JobSpec *spec);
+/* The part before @; the version behind it, 0: none. -EINVAL. */
+int template_parse_name(const char *text, char name[LIMITS_NAME + 1], uint32_t *ret_version);
 void template_free_if_unused(struct template *t);
 void template_answer(struct template *t); /* who waits for its build: it is warm and stored */
 void template_fail_asks(struct template *t, Pb__CallFailure *f);
