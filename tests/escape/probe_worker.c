@@ -15,8 +15,8 @@
  * The table is also printed by `probe-worker --cases` as "NAME NUMBER CODE CALL": the number in the list of escape attempts that
  * the sandbox is judged by (sandbox.md, section 5), the outcome that the policy promises, and the call that a receipt has to name
  * ("-": none). `--rules PROFILE` prints each row of a policy that allows by its arguments, as "NAME NR INDEX MASK VALUE...",
- * `--absent PROFILE` each call that has no row, and `--answered PROFILE` each that the worker answers whatever else it is called with, as
- * "NAME NR".
+ * `--absent PROFILE` each call that has no row, as "NAME NR 0", and `--answered PROFILE` each that is answered whatever else it is called with,
+ * as "NAME NR ERRNO": 0 where the worker answers.
  *
  *   K  killed, cause policy; the receipt names the call, except Ks where the kernel kills at once and no report is possible
  *   N  RET -1, ERRNO ENOSYS, and the job goes on (ends with 0)
@@ -1315,9 +1315,12 @@ static int has_row(const struct policy *p, uint32_t nr)
 
 static int print_answered(const struct policy *p)
 {
-    for (size_t i = 0; i < p->n_rows; i++)
-        if (p->rows[i].verdict == POLICY_ANSWER && p->rows[i].args[0].mask == 0)
-            printf("%s %" PRIu32 "\n", p->rows[i].name, p->rows[i].nr);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        const struct policy_row *r = &p->rows[i];
+
+        if ((r->verdict == POLICY_ANSWER || r->verdict == POLICY_REFUSE) && r->args[0].mask == 0)
+            printf("%s %" PRIu32 " %d\n", r->name, r->nr, r->verdict == POLICY_REFUSE ? r->error : 0);
+    }
     return 0;
 }
 
@@ -1327,7 +1330,7 @@ static int print_absent(const struct policy *p)
         if (!has_row(p, nr)) {
             char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, (int)nr);
 
-            printf("%s %" PRIu32 "\n", name != NULL ? name : "unknown", nr);
+            printf("%s %" PRIu32 " 0\n", name != NULL ? name : "unknown", nr);
             free(name);
         }
     return 0;

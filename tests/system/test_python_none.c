@@ -1,8 +1,10 @@
 /* test_python_none.c - coop where the engine python was not built: its jobs are refused by what is missing, all others run. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +19,9 @@
 static int up(void **state)
 {
     struct broker *b = broker_new();
-    const char *worker = strdup(support_text("%s/coop-worker", b->dir));
+    static char worker[PATH_MAX]; /* as long as the broker */
 
+    snprintf(worker, sizeof(worker), "%s/coop-worker", b->dir);
     (void)proc_expect(proc_start(&(struct proc_how){ .in = PROC_IN_NULL },
                                  (const char *const[]){ "/bin/cp", support_program("coop-worker"), worker, NULL }),
                       0);
