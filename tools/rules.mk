@@ -303,7 +303,7 @@ golden: all $(B)/tests/system/test_golden $(TEST_TOOLS) ## tests/golden/ anew: w
 	@COOP_GOLDEN=write $(B)/tests/system/test_golden
 
 asan ubsan tsan: deps ## the same tests with a sanitizer, in a build folder of its own, the sandbox still on
-	@$(MAKE) -s --no-print-directory FLAVOUR=$@ check
+	@TEST_TIMEOUT=$${TEST_TIMEOUT:-2400} $(MAKE) -s --no-print-directory FLAVOUR=$@ check
 
 VALGRIND := $(VALGRIND_task:%=$(B)/tests/unit/test_%)
 valgrind: ## tests of tasklets under Valgrind: no errors, no leaks, every stack known to it
