@@ -283,8 +283,7 @@ static void show_tells_what_became_of_each_address(void **state)
         answer(&r, i == 0 ? 503 : 200);
         json_decref(r.json);
     }
-    for (int i = 0; i < 2; i++)
-        broker_says(b, "event=webhook ", "status=200");
+    broker_says_times(b, "event=webhook ", "status=200", 2);
     (void)coop(b, "wait", id);
     hook = shown(b, id);
     assert_string_equal(json_str(hook, "url"), address());
