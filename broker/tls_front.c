@@ -41,7 +41,6 @@ static bool read_again(const struct config *c, struct tls_keys **keys)
     }
     tls_keys_free(*keys);
     *keys = fresh;
-    log_event(LOG_LEVEL_INFO, "tls_pair_read", "cert=%s", c->tls_cert);
     return true;
 }
 
@@ -84,8 +83,10 @@ static _Noreturn void supervise(int listener, int broker, struct tls_keys *keys,
     for (;;) {
         pid_t pid = start_server(listener, broker, keys);
 
-        if (pid > 0 && watch_server(pid, c, &keys, &status))
+        if (pid > 0 && watch_server(pid, c, &keys, &status)) { /* nobody is served with those before any more */
+            log_event(LOG_LEVEL_INFO, "tls_pair_read", "cert=%s", c->tls_cert);
             continue;
+        }
         if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
             _exit(0);
         log_event(LOG_LEVEL_ERROR, "tls_front_died", "status=%d why=\"it is started again\"", pid > 0 ? status : -1);
