@@ -266,6 +266,7 @@ static void loads_that_hibernate_go_on(void **state)
                               "print([t.hibernated for t in loads], flush=True)\n"
                               "print(pickle.loads(pickle.dumps(lambda: 3))())\n"
                               "for t in loads: t.run()\n"
+                              "stackless.run()\n"
                               "print([(a(), b()) for a, _, b in done])\n");
 
     expect_text(proc_expect(coop(b, "run", "--limit", "memory=32M", path), 0)->out, "[True, True]\n3\n[(1, 2), (1, 2)]\n");
