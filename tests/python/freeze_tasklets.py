@@ -12,7 +12,7 @@ import rows
 import stackless
 import sys
 
-from rows import main, raises, same, unsliced
+from rows import main, raises, same
 
 seen = []
 
@@ -394,7 +394,6 @@ def _matches(n):
     return out
 
 
-@unsliced  # else it may have whole turns between insert() and run(1)
 def every_instruction_is_one_to_go_on_from():
     for f in (lambda: _statements(4, 5, None, 2, key=3, b=6)), (lambda: _errors(4)), (lambda: _generates(3)), (lambda: _matches(0)):
         right, places, why = f(), 0, set()

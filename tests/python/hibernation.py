@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 import weakref
-from rows import main, raises, same, unsliced
+from rows import main, raises, same, sliced
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 MANY = 40000  # more than there is room for in 65,530 mappings of memory, two for each stack
@@ -33,12 +33,9 @@ def away(*tasklets):
 
 def parked(f, *args):
     """A tasklet that is away, in f."""
-    @unsliced
-    def waits():
-        t = tasklet(f)(*args)
-        t.run()
-        return t
-    return away(waits())
+    t = tasklet(f)(*args)
+    t.run()
+    return away(t)
 
 
 def resume(t, value=None):
@@ -296,6 +293,7 @@ def one_that_nobody_knows_is_thrown_out():
     same(said(), "out")
 
 
+@sliced
 def one_that_was_interrupted_in_its_turn_computes_on():
     def f():
         x = 0

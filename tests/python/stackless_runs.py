@@ -4,7 +4,7 @@ import stackless
 import sys
 import threading
 import time
-from rows import main, raises, same, started, unsliced
+from rows import main, raises, same, sliced, started
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -129,7 +129,6 @@ def a_soft_timeout_comes_at_the_next_switch():
     same(said(), "b after")
 
 
-@unsliced
 def a_meeting_on_a_channel_passes_a_soft_interrupt_on():
     c = channel()
     tasklet(lambda: (c.receive(), log.append("r"), schedule(), log.append("r2")))()
@@ -261,6 +260,7 @@ def its_own_tracing_goes_on_while_it_is_counted():
     assert "call" in seen and seen.count("line") > 50 and sys.gettrace() is None
 
 
+@sliced
 def a_tasklet_that_sets_tracing_is_counted_all_the_same():
     def f(tracer):
         sys.settrace(tracer)
@@ -275,6 +275,7 @@ def a_tasklet_that_sets_tracing_is_counted_all_the_same():
 MANY = 3000000  # more than are counted one by one
 
 
+@sliced
 def many_instructions_are_a_time():
     n = [0]
 
@@ -290,6 +291,7 @@ def many_instructions_are_a_time():
     t.kill()
 
 
+@sliced
 def they_are_counted_anew_in_each_slice_unless_they_are_total():
     def polite(n):
         for _ in range(n):
@@ -328,12 +330,15 @@ def they_wait_while_a_tasklet_is_atomic_or_c_is_on_the_stack_or_the_interrupt_is
     same(said(), "")
     t.kill()
     tasklet(lambda: (long(), log.append("long"), schedule(), log.append("after")))(), tasklet(say("b"))()
+    stackless._set_slice(0.01)
     assert run(MANY, soft=True) is None
+    stackless._set_slice(0)
     same(said(), "long")
     run()
     same(said(), "b after")
 
 
+@sliced
 def without_slices_they_are_counted_too():
     stackless._set_slice(0)
     try:

@@ -10,7 +10,7 @@ import stackless
 import sys
 import threading
 import time
-from rows import Skipped, main, raises, same, started, together, until
+from rows import Skipped, main, raises, same, sliced, started, together, until
 from stackless import channel, run, schedule, schedule_remove, tasklet
 
 log = []
@@ -48,6 +48,7 @@ def a_callback_of_ctypes_runs_on_the_tasklets_own_state():
 
 # ---- 2: turns of those who compute ------------------------------------------------------------------------------------------------------
 
+@sliced
 def three_that_compute_share_the_processor():
     until, counts = time.process_time() + 0.4, [0, 0, 0]
 
@@ -61,23 +62,25 @@ def three_that_compute_share_the_processor():
 def no_slice_ends_while_atomic_or_in_the_collector():
     order = []
 
-    def busy(seconds):
-        until = time.process_time() + seconds
+    def busy(name):
+        """Slices end from here on, until it has said so: before and after it another's turn is nobody's business."""
+        stackless._set_slice(0.01)
+        until = time.process_time() + 0.1
         while time.process_time() < until:
             pass
+        order.append(name)
+        stackless._set_slice(0)
 
     def atomically():
         with stackless.atomic():
-            busy(0.1)
-            order.append("atomic")
+            busy("atomic")
 
     class Cycle:
         def __init__(self):
             self.me = self
 
         def __del__(self):
-            busy(0.1)
-            order.append("collected")
+            busy("collected")
 
     def collects():
         Cycle()
@@ -119,6 +122,7 @@ def _imported_at_once(wait, *others):
         sys.modules.pop("slow_module", None)
 
 
+@sliced
 def a_slice_may_end_in_an_import_and_whoever_imports_the_same_has_it_whole():
     others, limit = [], time.process_time() + 5
 
@@ -365,7 +369,10 @@ def logging_from_several_tasklets_does_not_lock():
 
 def sleep_lets_the_others_run():
     def sleeps():
-        time.sleep(0.05)
+        due = time.monotonic() + 0.01
+        while len(log) < 2:
+            time.sleep(0.01)
+            assert time.monotonic() >= due
         log.append("slept")
 
     def others():
@@ -772,6 +779,7 @@ def one_that_was_given_to_a_thread_that_has_ended_waits_for_another():
     same(said(), "ran")
 
 
+@sliced
 def slices_end_while_another_thread_counts_instructions():
     counts, stop, turns = [], [], [0, 0]
 
