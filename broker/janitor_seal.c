@@ -38,6 +38,7 @@ static const int janitor_calls[] = {
     SYS_renameat2,
     SYS_fchmodat,
     SYS_ppoll,
+    SYS_restart_syscall, /* the kernel's own way to resume a wait: of one that was stopped and goes on */
     SYS_mmap,
     SYS_munmap,
     SYS_mremap,

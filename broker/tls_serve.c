@@ -76,6 +76,7 @@ static const int calls[] = {
     SYS_read, SYS_write, SYS_writev, SYS_recvfrom, SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_accept4, SYS_socketpair, SYS_setsockopt,
     SYS_shutdown, SYS_close, SYS_epoll_pwait, SYS_epoll_ctl, SYS_clock_gettime, SYS_gettimeofday, SYS_getrandom, SYS_mmap, SYS_munmap,
     SYS_mremap, SYS_brk, SYS_madvise, SYS_futex, SYS_getpid, SYS_rt_sigreturn, SYS_exit_group, SYS_fcntl, SYS_fstat, SYS_newfstatat,
+    SYS_restart_syscall,
 #if defined(__x86_64__)
     SYS_epoll_wait, SYS_time,
 #endif

@@ -456,6 +456,25 @@ static void a_front_that_dies_is_made_again(void **state)
     expect_well();
 }
 
+/* The kernel resumes what they waited for. */
+static void a_front_that_was_stopped_goes_on(void **state)
+{
+    pid_t server, again, front;
+
+    (void)state;
+    expect_well();
+    front = front_of(at.b, &server);
+    for (int i = 0; i < 3; i++) {
+        support_kill(server, SIGSTOP);
+        support_kill(front, SIGSTOP);
+        support_kill(front, SIGCONT);
+        support_kill(server, SIGCONT);
+        expect_well();
+    }
+    assert_int_equal(front_of(at.b, &again), front);
+    assert_int_equal(again, server);
+}
+
 /* It holds the key, which the broker has not: the next one reads it from the file, as soon as it can. */
 static void a_supervisor_that_dies_is_made_again(void **state)
 {
@@ -545,6 +564,7 @@ int main(void)
         TEST(failed_logins_by_the_hundred_leave_a_good_client_its_place),
         TEST(a_renewed_pair_is_taken_at_sighup),
         TEST(a_front_that_dies_is_made_again),
+        TEST(a_front_that_was_stopped_goes_on),
         TEST(a_supervisor_that_dies_is_made_again),
         TEST(the_front_holds_nothing_of_the_broker_s),
         TEST(what_cannot_be_listened_with_is_said_at_once),
