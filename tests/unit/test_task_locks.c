@@ -724,10 +724,12 @@ static void a_barrier_can_be_passed_again_and_one_comes_last(void **state)
 static void one_that_gives_up_breaks_the_barrier_for_good(void **state)
 {
     coop_barrier *b = make_barrier(2);
-    struct waiter patient = { &rows[6], b, COOP_NEVER, 'a' }, hasty = { &rows[6], b, coop_after(SHORT_US), 'b' };
-    coop_task *t = start_blocked(wait_and_note, &patient), *u = start_blocked(wait_and_note, &hasty);
+    struct waiter patient = { &rows[6], b, COOP_NEVER, 'a' }, hasty = { &rows[6], b, 0, 'b' };
+    coop_task *t = start_blocked(wait_and_note, &patient), *u;
 
     (void)state;
+    hasty.deadline = coop_after(100 * SHORT_US); /* one that is past would only try */
+    u = start_blocked(wait_and_note, &hasty);
     assert_int_equal(joined(t), -EPIPE);
     assert_int_equal(joined(u), -ETIMEDOUT);
     assert_int_equal(coop_barrier_wait(b, COOP_NEVER), -EPIPE);
