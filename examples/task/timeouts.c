@@ -10,7 +10,7 @@
 
 #include <coop/task.h>
 
-enum { MS = 1000 };
+enum { MS = 1000, PATIENCE_S = 10 };
 
 struct source {
     coop_chan *out;
@@ -33,7 +33,7 @@ static int tick(void *arg)
     return rc;
 }
 
-/* Takes from both until both are closed, or until nothing came for 100 ms. */
+/* Takes from both until both are closed, or until nothing came for so long that nothing will. */
 static int listen_to(coop_chan *fast, coop_chan *slow)
 {
     /* word and rc of the chosen clause are filled in. A clause whose channel is NULL is never ready: that is how one is switched off. */
@@ -44,10 +44,10 @@ static int listen_to(coop_chan *fast, coop_chan *slow)
     static const char *const names[] = { "fast", "slow" };
 
     while (clauses[0].chan != NULL || clauses[1].chan != NULL) {
-        int i = coop_select(clauses, 2, COOP_FAIR, coop_after(100 * MS));
+        int i = coop_select(clauses, 2, COOP_FAIR, coop_after((int64_t)PATIENCE_S * 1000 * MS));
 
         if (i == -ETIMEDOUT)
-            printf("silence for 100 ms\n"); /* nothing was received: a call that fails has done nothing */
+            printf("silence for %d s\n", PATIENCE_S); /* nothing was received: a call that fails has done nothing */
         if (i < 0)
             return i;
         if (clauses[i].rc == 0) {
