@@ -125,10 +125,10 @@ static void a_channel_and_all_who_wait_for_it_go_on(void **state)
                       "def add(name):\n"
                       "    for v in c: print(name, v)\n"
                       "    print(name, 'ends')\n"
-                      "for name in 'ab': stackless.tasklet(add)(name)\n"
-                      "stackless.run(); c.send(1)\n"
+                      "for name in 'ab': stackless.tasklet(add)(name); stackless.run()\n"
+                      "c.send(1); stackless.run()\n"
                       "t = c\n" PUT);
-    expect_text(run(*state, GET "import stackless\nfor n in range(3): t.send(n)\nt.close()\nprint(t.balance)\n")->out,
+    expect_text(run(*state, GET "import stackless\nfor n in range(3): t.send(n); stackless.run()\nt.close()\nprint(t.balance)\n")->out,
                 "b 0\na 1\nb 2\n-2\n");
 }
 
