@@ -84,7 +84,7 @@ static void a_submit_that_is_asked_again_is_one_job_wherever_the_broker_was_kill
     int calls;
 
     broker_up(b);
-    broker_expect_idle(b, 1); /* no call of a start is counted: a submit later makes as many at least */
+    broker_expect_idle(b, 1); /* all that there will be: no call of a start is counted, and a submit later makes as many at least */
     arm(area, 0);
     proc_expect(ask(b, 0), 0);
     calls = atomic_load(&area->count[HALT_BROKER]);
@@ -116,7 +116,10 @@ static void a_submit_that_is_asked_again_is_one_job_wherever_the_broker_was_kill
 
 static int setup(void **state)
 {
-    *state = broker_new();
+    struct broker *b = *state = broker_new();
+
+    b->args[0] = "--pool";
+    b->args[1] = "1";
     return 0;
 }
 
