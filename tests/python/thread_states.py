@@ -150,6 +150,63 @@ def the_collector_keeps_its_turn():
     same(said(), "a tasklet cannot be switched here: the garbage collector is at work")
 
 
+def _tries(*_):
+    log.append(str(raises(RuntimeError, None, schedule)).split(": ")[1])
+
+
+def whoever_is_told_of_a_collection_keeps_its_turn():
+    same(gc.callbacks, [])
+    for change in (lambda: gc.callbacks.append(_tries), lambda: gc.callbacks.insert(0, _tries), lambda: gc.callbacks.__setitem__(slice(None), [_tries])):
+        change()
+        try:
+            together(gc.collect, lambda: None)
+        finally:
+            gc.callbacks.clear()
+        same(said(), " ".join(["the garbage collector is at work"] * 2))
+
+
+def the_collector_keeps_its_turn_whatever_becomes_of_its_callbacks():
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            _tries()
+
+    def f():
+        Cycle()
+        gc.collect()
+    gc.callbacks.clear()
+    together(f, lambda: None)
+    same(said(), "the garbage collector is at work")
+    known = sys.modules.pop("gc")
+    import gc as anew
+    sys.modules["gc"] = known
+    before = anew.callbacks[:]
+    for change in (anew.callbacks.clear, lambda: anew.callbacks.append(_tries), lambda: anew.callbacks.extend([_tries, *before])):
+        change()
+        try:
+            together(f, lambda: None)
+        finally:
+            anew.callbacks[:] = before
+        assert set(said().split(" the ")) >= {"the garbage collector is at work"}
+    together(f, lambda: None)
+    same(said(), "the garbage collector is at work")
+
+
+def what_a_callback_of_the_collectors_raises_is_unraisable():
+    def fails(*_):
+        raise ValueError("fails")
+    before, sys.unraisablehook = sys.unraisablehook, lambda u: log.append(f"{u.exc_value} {u.object is fails}")
+    gc.callbacks[:] = [fails, lambda phase, info: log.append(f"{phase} {info['generation']}")]
+    try:
+        gc.collect(1)
+    finally:
+        sys.unraisablehook = before
+        gc.callbacks.clear()
+    same(said(), "fails True start 1 fails True stop 1")
+
+
 def an_object_that_is_deallocated_keeps_its_turn():
     class Item:
         def __del__(self):

@@ -21,48 +21,16 @@ static struct {
 } pool;
 
 static PyInterpreterState *interp;
-static PyCFunction lock_held; /* _imp.lock_held() */
 
-/* Another thread's collection, in which that gave up the interpreter's lock, is no concern of ours. */
-static const PyThreadState *collector;
-
-static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t n)
+int py_state_open(void)
 {
-    (void)self;
-    collector = n > 0 && PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "start") == 0 ? py_state_current() : NULL;
-    Py_RETURN_NONE;
-}
-
-static void watch_collections(void)
-{
-    static PyMethodDef method = { "on_collection", (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL, NULL };
-    PyObject *gc = PyImport_ImportModule("gc"), *callbacks = gc != NULL ? PyObject_GetAttrString(gc, "callbacks") : NULL;
-    PyObject *f = PyCFunction_New(&method, NULL);
-
-    if (callbacks != NULL && f != NULL)
-        (void)PyList_Append(callbacks, f);
-    PyErr_Clear();
-    Py_XDECREF(f);
-    Py_XDECREF(callbacks);
-    Py_XDECREF(gc);
-}
-
-void py_state_open(void)
-{
-    PyObject *imp, *f;
-
     if (interp != NULL)
-        return;
+        return 0;
+    if (py_state_guards_open() != 0)
+        return -1;
     interp = PyInterpreterState_Get();
-    imp = PyImport_ImportModule("_imp");
-    f = imp != NULL ? PyObject_GetAttrString(imp, "lock_held") : NULL;
-    if (f != NULL && PyCFunction_Check(f))
-        lock_held = PyCFunction_GET_FUNCTION(f);
-    PyErr_Clear();
-    Py_XDECREF(f);
-    Py_XDECREF(imp);
-    watch_collections();
     py_state_chunks_open();
+    return 0;
 }
 
 /* ---- current ------------------------------------------------------------------------------------------------------------------- */
@@ -270,33 +238,6 @@ PyObject *py_state_context(const PyThreadState *ts)
 bool py_state_context_entered(const PyThreadState *ts)
 {
     return ts->context != NULL && ((const PyContext *)ts->context)->ctx_entered;
-}
-
-/* ---- when not to switch -------------------------------------------------------------------------------------------------------- */
-
-const char *py_state_busy(const PyThreadState *ts)
-{
-    if (__builtin_expect(interp->gc.collecting && collector == ts, 0))
-        return "the garbage collector is at work";
-    if (__builtin_expect(ts->trash_delete_nesting > 0, 0))
-        return "an object is being deallocated";
-    if (__builtin_expect(py_state_current() != ts, 0)) /* an audit hook, or what the script has put for sys.settrace() */
-        return "another tasklet's state is looked at";
-    return NULL;
-}
-
-int py_state_taken_apart(const PyThreadState *ts)
-{
-    return ts->trash_delete_nesting;
-}
-
-bool py_state_imports(void)
-{
-    PyObject *held = lock_held != NULL ? lock_held(NULL, NULL) : Py_NewRef(Py_False);
-    bool yes = held == Py_True;
-
-    Py_XDECREF(held);
-    return yes;
 }
 
 /* ---- frames -------------------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * state.h - thread states of CPython 3.11: one for each tasklet, pooled; and what else of the interpreter's inside tasklets need.
  *
  * Side:     worker, sealed. With the GIL.
- * Version:  3.11 (version.h). What CPython shows to nobody is looked at in state.c and state_trace.c; how frames lie in memory, and what bytecode means, also in
+ * Version:  3.11 (version.h). What CPython shows to nobody is looked at in state.c, state_guard.c and state_trace.c; how frames lie in memory, and what bytecode means, also in
  *           unwind.c and freeze_{chain,code,frame,gen,step}.c; a state's tracers and context also in freeze_task.c; a lock after a fork in locks.c. No other
  *           file does.
  * Switch:   the GIL is held throughout. What tells a thread which state is its own (PyGILState_Ensure() asks) goes along, or a callback of
@@ -15,8 +15,8 @@
 
 #include <stdbool.h>
 
-/* Of this process's interpreter, once. */
-void py_state_open(void);
+/* Of this process's interpreter, once. 0, or -1 with an error. */
+int py_state_open(void);
 
 /* A state that nobody uses, as new: from the pool when there is one. NULL: no memory. py_state_put() when its tasklet has ended: it may be current
  * until the next one is; its values die here, and run code. */
@@ -50,6 +50,8 @@ void py_state_set_context(PyThreadState *ts, PyObject *context);
 PyObject *py_state_context(const PyThreadState *ts);
 bool py_state_context_entered(const PyThreadState *ts);
 
+/* state_guard.c: what py_state_busy() wants to have seen. 0, or -1 with an error. */
+int py_state_guards_open(void);
 /* The collector is at work, an object is being taken apart, or another state than ts is current: not a time to give up the turn. NULL: it is one.
  * imports: nor is it while somebody has the lock of all imports, which CPython 3.11 does for moments: a module's own knows tasklets. */
 const char *py_state_busy(const PyThreadState *ts);

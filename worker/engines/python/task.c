@@ -247,8 +247,7 @@ int py_task_open(void)
         return -1;
     py_starting_are_in(threading);
     Py_DECREF(threading);
-    py_state_open();
-    if (py_thread_open() != 0)
+    if (py_state_open() != 0 || py_thread_open() != 0)
         return -1;
     return first ? at_exit() : 0;
 }
