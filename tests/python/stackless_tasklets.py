@@ -438,6 +438,162 @@ def a_collection_does_not_run_a_tasklet_whose_frame_is_asked_for():
     same(gone, [False] * 5)
 
 
+class _Collecting:
+    """In it whatever the collector counts is a collection, of which told(phase) hears; no dict is there to be had without one."""
+    def __init__(self, told=None):
+        self.told = told
+
+    def hear(self, phase, info):
+        if gc.isenabled():
+            self.told(phase)
+
+    def __enter__(self):
+        self.before, self.callbacks = gc.get_threshold(), gc.callbacks[:]
+        gc.disable()
+        self.some = [{} for _ in range(300)]
+        if self.told is not None:
+            gc.callbacks[:] = [self.hear]
+        gc.set_threshold(1)
+        gc.enable()
+
+    def __exit__(self, *_):
+        gc.disable()
+        gc.set_threshold(*self.before)
+        gc.callbacks[:] = self.callbacks
+        gc.enable()
+
+
+def a_collection_does_not_run_a_tasklet_whose_variables_are_asked_for():
+    def body():
+        a, b, c = 1, 2, 3
+        pause()
+        return a, b, c
+
+    def run_it(phase):
+        if phase == "stop" and t.alive:
+            raises(RuntimeError, "a tasklet cannot be switched here: the garbage collector is at work", t.run)
+    for _ in range(10):
+        t = paused(body)
+        f = t.frame.f_back
+        with _Collecting(run_it):
+            seen = f.f_locals
+        same((seen, t.alive), ({"a": 1, "b": 2, "c": 3}, True))
+        t.kill()
+
+
+def a_tasklet_may_run_on_while_its_variables_are_asked_for():
+    """What the dict had of before is let go, and runs it to its end, and others in what was its memory."""
+    def generator():
+        try:
+            yield
+        finally:
+            t.run()
+            others.append(paused(other))
+
+    def other():
+        a = b = c = d = e = g = h = i = "another's"
+        pause()
+        return a, b, c, d, e, g, h, i
+
+    def body():
+        x = generator()
+        next(x)
+        y = z = None
+        pause()
+        x, y, z = 1, [2], [3]
+        pause()
+        return x, y, z
+    for _ in range(10):
+        others = []
+        t = paused(body)
+        f = t.frame.f_back
+        same(sorted(f.f_locals), ["generator", "x", "y", "z"])
+        t.run()
+        seen = f.f_locals
+        same([seen[k] for k in "xyz"], [1, [2], [3]])
+        same((t.alive, len(others)), (False, 1))
+        del seen["x"], f
+        others[0].kill()
+
+
+def the_variables_of_a_frame_are_what_they_are_now():
+    def body(kept, gone):
+        def inner():
+            return kept, cell
+        cell, late = 1, None
+        pause()
+        del gone
+        cell, late = 2, inner
+        pause()
+
+    t = paused(body, "kept", "gone")
+    f = t.frame.f_back
+    seen = f.f_locals
+    same({k: seen[k] for k in ("kept", "gone", "cell", "late")}, {"kept": "kept", "gone": "gone", "cell": 1, "late": None})
+    seen["mine"] = "stays"
+    t.run()
+    assert f.f_locals is seen
+    same(sorted(seen), ["cell", "inner", "kept", "late", "mine"])
+    same((seen["cell"], seen["late"] is seen["inner"], seen["late"]()), (2, True, ("kept", 2)))
+    t.run()
+    same((t.alive, f.f_locals is seen, seen["cell"]), (False, True, 2))
+
+
+def what_a_class_body_only_uses_is_none_of_its_variables():
+    seen = []
+
+    def body(used):
+        class Body:
+            a = used
+            pause()
+            seen.append(sys._getframe().f_locals)
+            b = a
+    t = paused(body, 1)
+    f = t.frame.f_back
+    same((sorted(k for k in f.f_locals if k[0] != "_"), f.f_code.co_freevars), (["a"], ("seen", "used")))
+    t.run()
+    same(seen[0] is f.f_locals, True)
+    same(sorted(k for k in seen[0] if k[0] != "_"), ["a", "b"])
+
+
+def a_collection_does_not_end_a_tasklet_whose_callers_are_asked_for():
+    """Nobody knows it but itself, and somebody has its frame."""
+    def deep(n):
+        if n:
+            return deep(n - 1)
+        frames.append(sys._getframe())
+        pause()
+
+    def other(n):
+        a = b = c = [n]
+        if n:
+            return other(n - 1)
+        pause()
+        return a, b, c
+    for _ in range(10):
+        frames = []
+        gc.collect()
+        t = paused(deep, 5)
+        t.cycle = [t]
+        f = frames[0]
+        with _Collecting():
+            del t
+            while f is not None and f.f_code is deep.__code__:
+                frames.append(f)
+                f = f.f_back
+        f = None
+        gc.collect()
+        t = paused(other, 5)
+        same({f.f_code for f in frames}, {deep.__code__})
+        t.kill()
+
+
+def a_collection_does_not_ask_for_all_frames_while_they_are_asked_for():
+    with _Collecting(lambda phase: sys._current_frames()):
+        for ask in sys._current_frames, sys._current_exceptions:
+            assert ask()
+
+
 def a_thread_cannot_be_chosen_for_what_has_begun():
     t = tasklet(say())
     t.bind_thread()

@@ -218,10 +218,13 @@ static int outer(struct py_frozen *z, int i, bool entered_by_c)
 /* The frames' objects, innermost first; NULL with an error. */
 static struct py_frozen *collect(const py_tasklet *t)
 {
-    PyFrameObject *f = PyThreadState_GetFrame(t->ts), *back;
+    PyFrameObject *f = (PyFrameObject *)py_state_frame(t->ts),
+                  *back; /* all have objects then: nothing is collected below, and no frame goes */
     struct py_frozen *z;
     int n = 0;
 
+    if ((PyObject *)f == Py_None)
+        Py_CLEAR(f);
     for (const _PyInterpreterFrame *k = f != NULL ? of(f) : NULL; k != NULL; k = k->previous)
         n++;
     z = py_frozen_new(n);

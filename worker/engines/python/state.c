@@ -26,7 +26,7 @@ int py_state_open(void)
 {
     if (interp != NULL)
         return 0;
-    if (py_state_guards_open() != 0)
+    if (py_state_frames_open() != 0 || py_state_guards_open() != 0)
         return -1;
     interp = PyInterpreterState_Get();
     py_state_chunks_open();
@@ -271,22 +271,6 @@ void *py_state_hide_frames(PyThreadState *ts)
 void py_state_show_frames(PyThreadState *ts, void *frames)
 {
     ts->cframe->current_frame = frames;
-}
-
-/*
- * Where CPython makes the object of a frame it may collect, and what runs then may run the tasklet: the frame would be gone. So none is collected, and
- * all frames have theirs before the script asks for f_back, where it would be the same.
- */
-PyObject *py_state_frame(PyThreadState *ts)
-{
-    int collects = PyGC_Disable();
-    PyFrameObject *f = PyThreadState_GetFrame(ts), *outer = (PyFrameObject *)Py_XNewRef(f);
-
-    while (outer != NULL)
-        Py_SETREF(outer, PyFrame_GetBack(outer));
-    if (collects)
-        (void)PyGC_Enable();
-    return f != NULL ? (PyObject *)f : Py_NewRef(Py_None);
 }
 
 /* ---- recursion ----------------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * state.h - thread states of CPython 3.11: one for each tasklet, pooled; and what else of the interpreter's inside tasklets need.
  *
  * Side:     worker, sealed. With the GIL.
- * Version:  3.11 (version.h). What CPython shows to nobody is looked at in state.c, state_guard.c and state_trace.c; how frames lie in memory, and what bytecode means, also in
+ * Version:  3.11 (version.h). What CPython shows to nobody is looked at in state.c, state_frame.c, state_guard.c and state_trace.c; how frames lie in memory, and what bytecode means, also in
  *           unwind.c and freeze_{chain,code,frame,gen,step}.c; a state's tracers and context also in freeze_task.c; a lock after a fork in locks.c. No other
  *           file does.
  * Switch:   the GIL is held throughout. What tells a thread which state is its own (PyGILState_Ensure() asks) goes along, or a callback of
@@ -65,6 +65,8 @@ int py_state_nesting(const PyThreadState *ts);
 void *py_state_hide_frames(PyThreadState *ts);
 void py_state_show_frames(PyThreadState *ts, void *frames);
 PyObject *py_state_frame(PyThreadState *ts);
+/* state_frame.c: f_back, f_locals and sys._current_frames() are safe for frames of others, too. 0, or -1 with an error. */
+int py_state_frames_open(void);
 
 /* RecursionError at the next call, because the C stack ends; from then on it goes no deeper than that. Async-signal-safe. */
 void py_state_no_deeper(PyThreadState *ts);
