@@ -159,6 +159,34 @@ static const struct hint {
 };
 /* clang-format on */
 
+/* What there is instead, for a language whose calls these are; its profiles begin with its name. */
+#define NO_FORK                                                                                                                            \
+    "fork(): a script is one process; coop.interpreters and InterpreterPoolExecutor (--cap interpreters=N) and threads (--limit threads=N) run beside it"
+#define NO_PROGRAM "no program is started from in here: coop run --engine exec runs programs"
+
+/* clang-format off */
+static const struct instead {
+    const char *language;
+    uint32_t nr;
+    uint64_t lacks; /* flags, the first argument: with one of them it is another thing */
+    const char *text;
+} insteads[] = {
+    { "python", __NR_clone,    CLONE_VM, NO_FORK },
+    { "python", __NR_fork,     0,        NO_FORK },
+    { "python", __NR_vfork,    0,        NO_FORK },
+    { "python", __NR_execve,   0,        NO_PROGRAM },
+    { "python", __NR_execveat, 0,        NO_PROGRAM },
+};
+/* clang-format on */
+
+static void say_instead(struct text *t, uint32_t nr, const uint64_t args[CALL_ARGS], const char *profile)
+{
+    for (size_t i = 0; i < sizeof(insteads) / sizeof(insteads[0]); i++)
+        if (insteads[i].nr == nr && (args[0] & insteads[i].lacks) == 0 &&
+            strncmp(profile, insteads[i].language, strlen(insteads[i].language)) == 0)
+            say(t, "; %s", insteads[i].text);
+}
+
 static const char *hint_for(uint32_t nr, const uint64_t args[CALL_ARGS], unsigned given)
 {
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
@@ -207,4 +235,6 @@ void policy_describe_call(uint32_t arch, uint32_t nr, const uint64_t args[CALL_A
     say(&t, " is not in profile %s", profile);
     if (strcmp(profile, "exec") == 0)
         say_advice(&t, nr, args, given);
+    else
+        say_instead(&t, nr, args, profile);
 }

@@ -88,9 +88,11 @@ static const struct end ends[] = {
 
     /* the seal */
     { "os.fork() ends it, and is named", "import os; os.fork()", NULL, POLICY, "clone(17|CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID" },
+    { "with what there is instead", "import os; os.fork()", NULL, POLICY, " is not in profile python; fork(): a script is one process; coop.interpreters and InterpreterPoolExecutor (--cap interpreters=N) and threads (--limit threads=N) run beside it" },
     { "so does a fork by ctypes", LIBC "libc.fork()", NULL, POLICY, "clone(17|" },
     { "so does a raw system call", LIBC "libc.syscall(101, 0, 0, 0, 0)", NULL, POLICY, "ptrace(" },
     { "a program by execve does", "import os; os.execv('/bin/ls', ['ls'])", NULL, POLICY, "execve(" },
+    { "and is told what runs programs", "import os; os.execv('/bin/ls', ['ls'])", NULL, POLICY, " is not in profile python; no program is started from in here: coop run --engine exec runs programs" },
     { "a signal to others does", "import os; os.kill(1, 9)", NULL, POLICY, "kill(1, SIGKILL)" },
     { "no path is an errno, as the kernel has it", LIBC "libc = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(256)\nfor call in (libc.open, None, 0), (libc.openat, 7, None, 0), (libc.access, None, 4), (libc.stat, None, b), (libc.fstatat, -100, None, b, 0x1000):\n    assert call[0](*call[1:]) == -1 and ctypes.get_errno() == 14, call; ctypes.set_errno(0)", NULL, EXIT(0), "" },
     { "memory cannot be made executable", LIBC "libc.mmap.restype = ctypes.c_void_p; libc.mmap(None, 4096, 7, 0x22, -1, 0)", NULL, POLICY, "PROT_READ|PROT_WRITE|PROT_EXEC" },

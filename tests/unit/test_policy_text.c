@@ -651,6 +651,15 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
         { AUDIT_ARCH_X86_64, SYS_openat,    { (uint64_t)-100, 0x7fff0000 },                                              "init", "openat(-100, 0x7fff0000, 0, 0) is not in profile init"                                                                      },
         { AUDIT_ARCH_X86_64, SYS_fork,      { 1, 2 },                                                                    "lua",  "fork() is not in profile lua"                                                                                               },
         { AUDIT_ARCH_X86_64, SYS_kill,      { UINT32_MAX, 9 },                                                           "lua",  "kill(-1, SIGKILL) is not in profile lua"                                                                                    },
+        { AUDIT_ARCH_X86_64,
+         SYS_clone,                         { 17 },
+         "python",                                                                                                               "clone(17, 0, 0, 0, 0) is not in profile python; fork(): a script is one process; coop.interpreters and InterpreterPoolExe"  },
+        { AUDIT_ARCH_X86_64,
+         SYS_vfork,                         { CLONE_VM },
+         "python-template",                                                                                                      "vfork() is not in profile python-template; fork(): a script is one process; "                                               },
+        { AUDIT_ARCH_X86_64,
+         SYS_execve,                        { 1, 2, 3 },
+         "python",                                                                                                               "execve(1, 2, 3) is not in profile python; no program is started from in here: coop run --engine exec runs programs"         },
         { AUDIT_ARCH_X86_64, 20 | 1u << 30, { 0 },                                                                       "exec", "system call 20 of the foreign ABI x32: none of its calls is in a profile"                                                   },
         { AUDIT_ARCH_I386,   20,            { 0 },                                                                       "exec", "system call 20 of the foreign ABI i386: none of its calls is in a profile"                                                  },
         { 7,                 20,            { 0 },                                                                       "exec", "system call 20 of the foreign ABI unknown"                                                                                  },
@@ -671,12 +680,16 @@ static void a_call_is_described_so_that_its_owner_can_act(void **state)
 /* Nothing a worker says of its last call makes more than a line of it. */
 static void every_call_with_any_arguments_fits_into_a_line(void **state)
 {
-    static const uint64_t worst[6] = { ~0ull, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull };
+    static const uint64_t worst[][6] = {
+        {~0ull,                     ~0ull, ~0ull, ~0ull, ~0ull, ~0ull},
+        { ~(unsigned long)CLONE_VM, ~0ull, ~0ull, ~0ull, ~0ull, ~0ull}
+    };
+    static const char *const profiles[] = { "exec", "python-template" };
     char text[CALL_TEXT];
 
     (void)state;
-    for (uint32_t nr = 0; nr < 1024; nr++) {
-        policy_describe_call(AUDIT_ARCH_X86_64, nr, worst, "exec", 0, text, sizeof(text));
+    for (uint32_t i = 0; i < 4 * 1024; i++) {
+        policy_describe_call(AUDIT_ARCH_X86_64, i / 4, worst[i % 2], profiles[i / 2 % 2], 0, text, sizeof(text));
         assert_true(strlen(text) > 0 && strlen(text) < sizeof(text) - 1);
         assert_null(strpbrk(text, "\n\033"));
     }
