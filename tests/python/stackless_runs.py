@@ -1,5 +1,6 @@
 """stackless.run(): watchdogs and their interrupts. runtime.md 1.3, row by row."""
 
+import greenlet
 import stackless
 import sys
 import threading
@@ -258,6 +259,47 @@ def its_own_tracing_goes_on_while_it_is_counted():
     while (v := run(50)) is not None:
         v.insert()
     assert "call" in seen and seen.count("line") > 50 and sys.gettrace() is None
+
+
+def _calls_that_greenlets_trace(run_them):
+    """Those of leaf() in two that take turns and share what one has set, and what that is in the end."""
+    seen = []
+
+    def leaf():
+        pass
+
+    def tracer(frame, what, arg):
+        if (frame.f_code, what) == (leaf.__code__, "call"):
+            seen.append(greenlet.getcurrent() is back)
+        return tracer
+
+    def other():
+        leaf()
+        back.switch()
+        leaf()
+
+    def f():
+        nonlocal back
+        back, g = greenlet.getcurrent(), greenlet.greenlet(other)
+        sys.settrace(tracer)
+        g.switch()
+        leaf()
+        g.switch()
+        leaf()
+        seen.append(sys.gettrace() is tracer)
+        sys.settrace(None)
+    back = None
+    run_them(f)
+    return seen
+
+
+def greenlets_share_their_tracing_while_they_are_counted():
+    def counted(f):
+        tasklet(f)()
+        assert run(100000) is None
+    same(_calls_that_greenlets_trace(lambda f: f()), [False, True, False, True, True])
+    same(_calls_that_greenlets_trace(counted), [False, True, False, True, True])
+    assert sys.gettrace() is None
 
 
 @sliced

@@ -87,7 +87,7 @@ int py_state_mark_threads(PyObject *name, PyObject *(*make)(void));
 
 /* ---- state_trace.c ---- */
 
-/* to has from's tracer and profiler. */
+/* to, of the same thread and not current, has from's tracer and profiler; not what counts from. */
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to);
 
 /* Counts instructions: fn is asked at each instruction of ts, until it is taken away; the state's own tracer goes on being called. */

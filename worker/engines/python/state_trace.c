@@ -64,12 +64,20 @@ void py_state_count_off(PyThreadState *ts)
     count.fn = NULL;
 }
 
+/* As sys.settrace() has left it, whoever counts. */
+static Py_tracefunc own_tracer(const PyThreadState *ts)
+{
+    return ts->c_tracefunc == on_event ? count.own : ts->c_tracefunc;
+}
+
 void py_state_share_tracing(PyThreadState *from, PyThreadState *to)
 {
-    if (to == NULL || (from->c_tracefunc == to->c_tracefunc && from->c_traceobj == to->c_traceobj &&
-                       from->c_profilefunc == to->c_profilefunc && from->c_profileobj == to->c_profileobj))
+    Py_tracefunc tracer = own_tracer(from);
+
+    if (to == NULL || (tracer == to->c_tracefunc && from->c_traceobj == to->c_traceobj && from->c_profilefunc == to->c_profilefunc &&
+                       from->c_profileobj == to->c_profileobj))
         return;
-    to->c_tracefunc = from->c_tracefunc;
+    to->c_tracefunc = tracer;
     to->c_profilefunc = from->c_profilefunc;
     Py_XSETREF(to->c_traceobj, Py_XNewRef(from->c_traceobj));
     Py_XSETREF(to->c_profileobj, Py_XNewRef(from->c_profileobj));
