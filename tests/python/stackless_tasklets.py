@@ -1017,6 +1017,32 @@ def a_callback_after_an_end_finds_no_greenlet_either():
     same(said(), "switched")
 
 
+def an_error_that_comes_to_a_parent_that_has_not_begun_ends_it_and_is_that_ones_parents():
+    import greenlet
+
+    class Begins(greenlet.greenlet):
+        def run(self, *args):
+            log.append(args)
+            return "returned"
+
+    def leave():
+        raise greenlet.GreenletExit
+    for f, error in (lambda: 1 / 0, ZeroDivisionError), (lambda: {}[5], KeyError), (leave, None), (lambda: 5, None):
+        outer = Begins()
+        inner = Begins(parent=outer)
+        g = greenlet.greenlet(f, parent=inner)
+        log.clear()
+        if error is not None:
+            raises(error, None, g.switch)
+            same(log, [])
+        else:
+            same((g.switch(), len(log), log[1]), ("returned", 2, ("returned",)))
+        same([(x.dead, bool(x)) for x in (outer, inner, g)], [(True, False)] * 3)
+        same(inner.switch(7), 7)
+        raises(KeyError, "8", outer.throw, KeyError, 8)
+    log.clear()
+
+
 def a_switch_to_the_root_greenlet_of_a_tasklet_that_has_ended_is_an_error():
     import greenlet
     roots = []

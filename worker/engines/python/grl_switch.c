@@ -217,18 +217,28 @@ static void trace(greenlet *from, greenlet *to, bool throws)
 
 static __thread greenlet *came_from; /* who had the turn before, for the tracer; borrowed */
 
+/* What it returns, or NULL with an error: one that was thrown at before its first turn does not begin. */
+static PyObject *call_run(greenlet *g, PyObject *args, PyObject *kwargs)
+{
+    PyObject *run = g->run, *sent = g->t->tempval, *result = NULL;
+    bool bomb = sent != NULL && Py_IS_TYPE(sent, &slp_bomb_type);
+
+    g->run = g->t->tempval = NULL;
+    trace(came_from, g, bomb);
+    if (PyErr_Occurred() == NULL)
+        result = bomb ? py_explode(Py_NewRef(sent)) : PyObject_Call(run, args, kwargs);
+    Py_XDECREF(sent);
+    Py_DECREF(run);
+    return result;
+}
+
 /* The whole life of a greenlet, in its carrier. */
 static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     greenlet *g = (greenlet *)py_current()->greenlet, *next;
-    PyObject *run = g->run, *result;
+    PyObject *result = result_of(call_run(g, args, kwargs));
 
     (void)self;
-    g->run = NULL;
-    trace(came_from, g, false);
-    result = PyErr_Occurred() ? NULL : PyObject_Call(run, args, kwargs);
-    Py_DECREF(run);
-    result = result_of(result);
     g->dead = true;
     g->context = Py_XNewRef(py_state_context(g->t->ts));
     came_from = g;
@@ -282,6 +292,8 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
         if (run == NULL)
             break;
         Py_DECREF(run);
+        if (to->started) /* that was the tenant's code */
+            break;
         to->started = to->dead = true;
         Py_CLEAR(to->run);
         (void)py_explode(value);

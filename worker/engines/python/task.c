@@ -61,7 +61,8 @@ static PyObject *call(py_tasklet *t)
     PyObject *func = t->func, *args = t->args, *kwargs = t->kwargs, *result, *bomb = t->tempval;
 
     t->func = t->args = t->kwargs = NULL;
-    if (bomb != NULL && Py_IS_TYPE(bomb, &slp_bomb_type)) { /* thrown at before its first turn */
+    if (bomb != NULL && Py_IS_TYPE(bomb, &slp_bomb_type) &&
+        t->greenlet == NULL) { /* thrown at before its first turn; a greenlet looks itself */
         t->tempval = NULL;
         result = py_explode(bomb);
     } else {
