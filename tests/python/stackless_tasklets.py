@@ -998,6 +998,32 @@ def a_callback_after_an_end_finds_nobody_running():
     same(said(), "made")
 
 
+def a_tasklet_that_a_callback_after_an_end_makes_has_a_state_of_its_own():
+    """The callback still runs in that of the one that has ended."""
+    made = []
+
+    def callback(prev, next):
+        if prev is not None:
+            return
+        stackless.set_schedule_callback(None)
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            for _ in range(3):
+                made.append(tasklet(say("made"))())
+            made[0].hibernate()
+            log.append(sys.exc_info()[0].__name__)
+    for n in range(10):
+        t = tasklet(say("ran"))()
+        stackless.set_schedule_callback(callback)
+        run()
+        same(said(), "ran ZeroDivisionError")
+        run()
+        same(said(), "made made made")
+        same([t.alive for t in made], [False] * 3)
+        made.clear()
+
+
 def a_callback_after_an_end_finds_no_greenlet_either():
     import greenlet
 

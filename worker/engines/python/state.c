@@ -149,23 +149,25 @@ PyThreadState *py_state_get(void)
         return ts;
     }
     ts = pool.states[--pool.n];
-    if (!is_empty(ts)) /* a callback has run in it since */
-        empty(ts);
     make_new(ts);
     return ts;
 }
 
-void py_state_put(PyThreadState *ts)
+void py_state_clear(PyThreadState *ts)
 {
     for (int i = 0; i < 10 && !is_empty(ts); i++)
         empty(ts);
-    if (pool.n == POOL_MAX) { /* this one may be current: an older one goes */
-        PyThreadState *old = pool.states[--pool.n];
+}
 
-        PyThreadState_Clear(old);
-        PyThreadState_Delete(old);
+void py_state_put(PyThreadState *ts)
+{
+    py_state_clear(ts);
+    if (pool.n < POOL_MAX) {
+        pool.states[pool.n++] = ts;
+        return;
     }
-    pool.states[pool.n++] = ts;
+    PyThreadState_Clear(ts);
+    PyThreadState_Delete(ts);
 }
 
 /* ---- a fork -------------------------------------------------------------------------------------------------------------------- */

@@ -18,9 +18,10 @@
 /* Of this process's interpreter, once. 0, or -1 with an error. */
 int py_state_open(void);
 
-/* A state that nobody uses, as new: from the pool when there is one. NULL: no memory. py_state_put() when its tasklet has ended: it may be current
- * until the next one is; its values die here, and run code. */
+/* A state that nobody uses, as new: from the pool when there is one. NULL: no memory. When its tasklet has ended py_state_clear(): its values die, and run
+ * code. It stays current until another one is; py_state_put() then, which does the same to what has come meanwhile. */
 PyThreadState *py_state_get(void);
+void py_state_clear(PyThreadState *ts);
 void py_state_put(PyThreadState *ts);
 
 /* state_chunk.c: ts, which is new, gets the first memory for its frames; it is deleted with it. 0 or -ENOMEM. */

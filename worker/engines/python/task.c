@@ -33,10 +33,13 @@ void py_unhold(py_tasklet *t)
 
 /* ---- a life -------------------------------------------------------------------------------------------------------------------- */
 
-/* What it has left in its state dies while that is current still. */
+/*
+ * What it has left in its state dies while that is current still. Callbacks run in it until another tasklet has the turn, and the thread may sleep in it:
+ * so it is nobody's until the next one ends, and nobody else gets it before.
+ */
 static void leave(py_tasklet *t)
 {
-    PyThreadState *ts = t->ts;
+    PyThreadState *ts = t->ts, *before = py_thread->nobody->ts;
 
     Py_CLEAR(t->tempval);
     py_count_end(t);
@@ -48,12 +51,14 @@ static void leave(py_tasklet *t)
     t->greenlet = NULL;
     t->has_root = false;
     py_stack_leave(t);
-    py_thread->nobody->ts = ts; /* callbacks still run in it */
+    py_thread->nobody->ts = ts;
     t->task->engine = py_thread->nobody;
     t->task = NULL;
     t->ts = NULL;
     py_unhold(t);
-    py_state_put(ts);
+    py_state_clear(ts);
+    if (before != NULL)
+        py_state_put(before);
 }
 
 static PyObject *call(py_tasklet *t)

@@ -348,6 +348,9 @@ static void on_end(PyObject *capsule)
     p->ended = true; /* tasklets that have ended know it still */
     empty(p);
     Py_DECREF(p->main);
+    if (p->nobody->ts != NULL)
+        py_state_put(p->nobody->ts);
+    p->nobody->ts = NULL;
     Py_DECREF(p->nobody);
     py_thread = NULL;
     sched->on_idle = NULL;
