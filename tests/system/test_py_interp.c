@@ -174,18 +174,29 @@ static void values_of_every_type_come_back_as_they_went(void **state)
 
 static void what_cannot_be_sent_is_named_by_its_path(void **state)
 {
-    expect_script(*state,
-                  "i = interpreters.create()\n"
-                  "e = fails(i.call, 'len', [1, {'rows': [2, {3}]}]); print(type(e).__name__, isinstance(e, TypeError), e)\n"
-                  "e = fails(i.call, lambda: {'a': [object()]}); print(type(e).__name__, e)\n"
-                  "e = fails(i.call, lambda: 'x' * 100000); print(type(e).__name__, e.path, 'buffers' in str(e))\n"
-                  "print(i.exec('object()'), interpreters.is_shareable([1]), interpreters.is_shareable([len]))\n"
-                  "e = fails(i.prepare_main, {'f': len}); print(e)\n",
-                  "NotShareableError True args[1][2].rows[2]: an object of the type set cannot be sent\n"
-                  "NotShareableError result.a[1]: an object of the type object cannot be sent\n"
-                  "TooBig result True\n"
-                  "None True False\n"
-                  "names.f: an object of the type builtin_function_or_method cannot be sent\n");
+    expect_script(
+        *state,
+        "i = interpreters.create()\n"
+        "e = fails(i.call, 'len', [1, {'rows': [2, {3}]}]); print(type(e).__name__, isinstance(e, TypeError), e)\n"
+        "e = fails(i.call, lambda: {'a': [object()]}); print(type(e).__name__, e)\n"
+        "e = fails(i.call, lambda: 'x' * 100000); print(type(e).__name__, e.path, 'buffers' in str(e))\n"
+        "print(i.exec('object()'), interpreters.is_shareable([1]), interpreters.is_shareable([len]))\n"
+        "e = fails(i.prepare_main, {'f': len}); print(e)\n"
+        "def f(n, default={'a': 1}): return n\n"
+        "e = fails(i.call, f, 1, [2, {'rows': [object()]}]); print(e, '|', e.path)\n"
+        "print(fails(i.call, f, n=[object()]), fails(i.call_async, 'pow', 1, exp=len), sep=' | ')\n"
+        "from concurrent.futures import InterpreterPoolExecutor as Pool\n"
+        "with Pool(1) as pool: print(fails(pool.submit(f, 1, default=object).result), fails(pool.submit('pow', object).result), sep=' | ')\n"
+        "f.__defaults__ = [2, object()],; print(fails(i.call, f, 1))\n",
+        "NotShareableError True args[1][2].rows[2]: an object of the type set cannot be sent\n"
+        "NotShareableError result.a[1]: an object of the type object cannot be sent\n"
+        "TooBig result True\n"
+        "None True False\n"
+        "names.f: an object of the type builtin_function_or_method cannot be sent\n"
+        "args[2][2].rows[1]: an object of the type object cannot be sent | args[2][2].rows[1]\n"
+        "kwargs.n[1]: an object of the type object cannot be sent | kwargs.exp: an object of the type builtin_function_or_method cannot be sent\n"
+        "kwargs.default: an object of the type type cannot be sent | args[1]: an object of the type type cannot be sent\n"
+        "defaults[1][2]: an object of the type object cannot be sent\n");
 }
 
 static void functions_are_called_by_value_or_by_name(void **state)

@@ -1,5 +1,6 @@
 """Functions by value: their code travels, and runs with the globals of the other interpreter's __main__."""
 
+import _coop
 import importlib.util
 import inspect
 import marshal
@@ -46,6 +47,19 @@ def describe(f, args, kwargs):
     if isinstance(f, str) and not kwargs:
         return f, args
     return CALL, [f if isinstance(f, str) else _by_value(f), args, kwargs]
+
+
+OWN_NAMES = (("args[1].", ""), ("args[1]", "function"), ("args[2]", "args"), ("args[3]", "kwargs"))  # what describe() has put them into
+
+
+def ask(interpreter, name, args, **more):
+    """The call of what describe() has returned. A path in an error is that of what was given."""
+    try:
+        return _coop.Ask("interp_call", {"interp": interpreter, "function": name, "args": args, **more})
+    except NotShareableError as error:
+        if name == CALL:
+            error.path = next((own + error.path[len(sent):] for sent, own in OWN_NAMES if error.path.startswith(sent)), error.path)
+        raise
 
 
 def build(what, main):

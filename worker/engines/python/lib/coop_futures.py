@@ -160,6 +160,7 @@ class InterpreterPoolExecutor(_futures.Executor):
 
     def _start(self):
         """As many of those in line as there are interpreters for."""
+        from coop.functions import ask as call
         while self._queue:
             try:
                 worker = self._worker()
@@ -174,7 +175,7 @@ class InterpreterPoolExecutor(_futures.Executor):
                 self._idle.append(worker)
                 continue
             try:
-                ask = _coop.Ask("interp_call", {"interp": worker, "function": name, "args": args})
+                ask = call(worker, name, args)
             except InterpreterError as error:
                 self._idle.append(worker)
                 future.set_exception(error)

@@ -62,9 +62,9 @@ class Interpreter(_coop.Handle):
     # ---- calls
 
     def _send_call(self, function, args, kwargs, timeout=None):
-        from coop.functions import describe
+        from coop.functions import ask, describe
         name, args = describe(function, args, kwargs)
-        return _coop.Ask("interp_call", {"interp": self, "function": name, "args": args, "timeout_us": _limit(timeout)})
+        return ask(self, name, args, timeout_us=_limit(timeout))
 
     def _send_exec(self, code, timeout, name, dedent):
         if not isinstance(code, str):
