@@ -571,6 +571,26 @@ def a_channel_joins_tasklets_of_two_threads():
     same(got, list(range(1, 101)))
 
 
+def a_thread_that_has_no_tasklets_sees_the_neighbours_of_others():
+    c, go, seen = channel(), [], []
+
+    def look():
+        until(lambda: go)
+        for t in waiting + queued:
+            seen.append((t.prev, t.next))
+        seen.append(c.queue)
+    thread = started(look)
+    waiting = [tasklet(c.receive)() for _ in range(2)]
+    run()
+    with stackless.atomic():
+        queued = [tasklet(lambda: None)() for _ in range(2)]
+        go.append(1)
+        until(lambda: len(seen) == 5 or not thread.is_alive())
+    same(seen, [(None, waiting[1]), (waiting[0], None), (stackless.main, queued[1]), (queued[0], stackless.main), waiting[0]])
+    for t in waiting + queued:
+        t.kill()
+
+
 def tasklets_of_a_thread_that_ends_are_thrown_out():
     kept = []
 

@@ -2,11 +2,12 @@
 #include "worker/engines/python/freeze.h"
 #include "worker/engines/python/unwind.h"
 
+/* Whoever asks may be another thread, which has no tasklets. What runs callbacks after an end is none: it has no task. */
 PyObject *slp_of(const coop_task *t)
 {
-    PyObject *o = t->engine;
+    py_tasklet *o = t->engine;
 
-    return Py_NewRef(o != NULL && t->engine != py_thread->nobody ? o : Py_None);
+    return Py_NewRef(o != NULL && o->task == t ? (PyObject *)o : Py_None);
 }
 
 /* ---- binding ------------------------------------------------------------------------------------------------------------------- */
