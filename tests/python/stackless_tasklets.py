@@ -1043,6 +1043,52 @@ def a_callback_after_an_end_finds_no_greenlet_either():
     same(said(), "switched")
 
 
+def a_greenlet_that_a_collection_has_begun_meanwhile_begins_once():
+    import greenlet
+    began, back = [], []
+
+    def f(*args):
+        began.append(args)
+        began.append(back[0].switch())
+        return "end"
+
+    def dies():
+        try:
+            pause()
+        finally:
+            back.append(greenlet.getcurrent())
+            g.switch("first")
+    for _ in range(3):
+        g = greenlet.greenlet(f)
+        t = paused(dies)
+        t.cycle = [t]
+        with _Collecting():
+            del t
+            got = g.switch("then")
+        same((got, began, g.dead, len(back)), ("end", [("first",), "then"], True, 1))
+        began.clear()
+        back.clear()
+
+
+def the_tracer_of_greenlets_is_told_of_nobody_who_has_gone():
+    import greenlet
+
+    def holds():
+        greenlet.greenlet(pause).switch()
+    for _ in range(3):
+        seen = []
+        t = paused(holds)
+        greenlet.settrace(lambda *what: seen.append(what))
+        try:
+            greenlet.greenlet(say()).switch()
+            others = [greenlet.greenlet(say()) for _ in range(3)]
+            seen.clear()
+            t.kill()
+        finally:
+            greenlet.settrace(None)
+        assert seen and all(g not in others and type(g) is greenlet.greenlet for _, pair in seen for g in pair), seen
+
+
 def an_error_that_comes_to_a_parent_that_has_not_begun_ends_it_and_is_that_ones_parents():
     import greenlet
 

@@ -63,26 +63,6 @@ static greenlet *nearest_alive(greenlet *g)
 static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs);
 static PyMethodDef body_method = { "greenlet", (PyCFunction)(void (*)(void))body, METH_VARARGS | METH_KEYWORDS, NULL };
 
-/* Its carrier, ready to begin. */
-static int make_carrier(greenlet *g)
-{
-    py_tasklet *t;
-
-    t = (py_tasklet *)slp_tasklet_type.tp_alloc(&slp_tasklet_type, 0);
-    if (t == NULL)
-        return -1;
-    t->func = PyCFunction_New(&body_method, NULL); /* not of g: that would keep it */
-    if (t->func == NULL) {
-        Py_DECREF(t);
-        return -1;
-    }
-    t->greenlet = (PyObject *)g;
-    t->context = g->context;
-    g->context = NULL;
-    g->t = t;
-    return 0;
-}
-
 /* What it will call. The lookup is the tenant's code, which may start it. */
 static int find_run(greenlet *g)
 {
@@ -117,58 +97,99 @@ static PyObject *as_later_value(PyObject *what)
     return value;
 }
 
-/* g begins when it has the turn next; what, taken over, is a pair of arguments or a bomb. */
-static int start(greenlet *g, PyObject *what)
+/* What it will be called with: what is a pair of arguments, a value, or a bomb, which leaves none. 0, or -1 with an error. */
+static int give_arguments(py_tasklet *t, PyObject *what)
 {
-    PyObject *args = NULL, *kwargs = NULL;
-    bool bomb = Py_IS_TYPE(what, &slp_bomb_type);
-
-    if (make_carrier(g) != 0) {
-        Py_DECREF(what);
-        return -1;
-    }
     if (is_first_value(what)) {
-        args = Py_NewRef(PyTuple_GET_ITEM(what, 0));
-        kwargs = PyTuple_GET_ITEM(what, 1) != Py_None ? Py_NewRef(PyTuple_GET_ITEM(what, 1)) : NULL;
-        Py_DECREF(what);
+        t->args = Py_NewRef(PyTuple_GET_ITEM(what, 0));
+        t->kwargs = PyTuple_GET_ITEM(what, 1) != Py_None ? Py_NewRef(PyTuple_GET_ITEM(what, 1)) : NULL;
+    } else if (Py_IS_TYPE(what, &slp_bomb_type)) {
+        t->args = PyTuple_New(0);
+        t->tempval = Py_NewRef(what);
     } else {
-        args = bomb ? PyTuple_New(0) : PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 0 ? Py_NewRef(what) : PyTuple_Pack(1, what);
-        if (bomb)
-            g->t->tempval = what;
-        else
-            Py_DECREF(what);
+        t->args = PyTuple_Check(what) && PyTuple_GET_SIZE(what) == 0 ? Py_NewRef(what) : PyTuple_Pack(1, what);
     }
-    g->t->args = args;
-    g->t->kwargs = kwargs;
+    return t->args != NULL ? 0 : -1;
+}
+
+/* A carrier for one that is to begin. What makes an object may collect, and so run the tenant's code, which may begin it. */
+static py_tasklet *make_carrier(PyObject *what)
+{
+    py_tasklet *t = (py_tasklet *)slp_tasklet_type.tp_alloc(&slp_tasklet_type, 0);
+
+    if (t == NULL)
+        return NULL;
+    t->func = PyCFunction_New(&body_method, NULL); /* not of the greenlet: that would keep it */
+    if (t->func != NULL && give_arguments(t, what) == 0)
+        return t;
+    Py_DECREF(t);
+    return NULL;
+}
+
+/* t, taken over, is its carrier from now on. */
+static int start(greenlet *g, py_tasklet *t)
+{
+    t->greenlet = (PyObject *)g;
+    t->context = g->context;
+    g->context = NULL;
+    g->t = t;
     g->started = true;
-    if (args != NULL && py_begin(g->t) == 0)
+    if (py_begin(t) == 0)
         return 0;
     g->started = false;
+    t->greenlet = NULL;
+    g->context = t->context;
+    t->context = NULL;
     Py_CLEAR(g->t);
     return -1;
+}
+
+/* g, which has begun, has this value next. It is not taken over. */
+static int hand_over(greenlet *g, PyObject *value)
+{
+    if (g->t == NULL || g->t == py_current()) {
+        PyErr_SetString(grl_error, "the greenlet has ended while it was being started");
+        return -1;
+    }
+    Py_INCREF(value);
+    py_set_tempval(g->t, is_first_value(value) ? as_later_value(value) : value);
+    if (g->t == NULL) { /* what was there before has died, and ran it to its end */
+        PyErr_SetString(grl_error, "the greenlet has ended while it was being switched to");
+        return -1;
+    }
+    py_wake(g->t, 0);
+    return 0;
+}
+
+/* The same of one that may not have begun. */
+static int begin_or_hand_over(greenlet *g, PyObject *value)
+{
+    py_tasklet *t;
+
+    if (!g->started && find_run(g) != 0)
+        return -1;
+    if (g->started)
+        return hand_over(g, value);
+    t = make_carrier(value);
+    if (t == NULL)
+        return -1;
+    if (!g->started)
+        return start(g, t);
+    Py_DECREF(t);
+    return hand_over(g, value);
 }
 
 /* g has the turn next, with this value, which is taken over. */
 static int make_next(greenlet *g, PyObject *value)
 {
-    if (!g->started && find_run(g) != 0) {
-        Py_DECREF(value);
+    int rc = begin_or_hand_over(g, value);
+
+    Py_DECREF(value);
+    if (rc != 0)
         return -1;
-    }
-    if (!g->started) {
-        if (start(g, value) != 0)
-            return -1;
-    } else if (g->t == NULL || g->t == py_current()) {
-        Py_DECREF(value);
-        PyErr_SetString(grl_error, "the greenlet has ended while it was being started");
+    if (g->t == NULL || g->t->task == NULL) { /* its value has died, and ran it to its end */
+        PyErr_SetString(grl_error, "the greenlet has ended while it was being switched to");
         return -1;
-    } else {
-        py_set_tempval(g->t, is_first_value(value) ? as_later_value(value) : value);
-        if (g->t == NULL) { /* what was there before has died, and ran it to its end */
-            PyErr_SetString(grl_error, "the greenlet has ended while it was being switched to");
-            return -1;
-        }
-        py_wake(g->t, 0);
     }
     if (!g->running && g->parent != NULL) {
         g->running = true;
@@ -215,7 +236,25 @@ static void trace(greenlet *from, greenlet *to, bool throws)
     PyErr_Restore(type, value, traceback);
 }
 
-static __thread greenlet *came_from; /* who had the turn before, for the tracer; borrowed */
+static __thread greenlet *came_from; /* who had the turn before, for the tracer, until whoever comes has told it: a reference */
+
+static void leaves(greenlet *g)
+{
+    Py_XSETREF(came_from, (greenlet *)Py_NewRef((PyObject *)g));
+}
+
+/* Whoever has the turn now. The one that had it may go here. */
+static void arrives(greenlet *g, bool throws)
+{
+    greenlet *from = came_from != NULL ? came_from : (greenlet *)Py_NewRef((PyObject *)g);
+    PyObject *type, *value, *traceback;
+
+    came_from = NULL;
+    trace(from, g, throws);
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_DECREF(from);
+    PyErr_Restore(type, value, traceback);
+}
 
 /* What it returns, or NULL with an error: one that was thrown at before its first turn does not begin. */
 static PyObject *call_run(greenlet *g, PyObject *args, PyObject *kwargs)
@@ -224,7 +263,7 @@ static PyObject *call_run(greenlet *g, PyObject *args, PyObject *kwargs)
     bool bomb = sent != NULL && Py_IS_TYPE(sent, &slp_bomb_type);
 
     g->run = g->t->tempval = NULL;
-    trace(came_from, g, bomb);
+    arrives(g, bomb);
     if (PyErr_Occurred() == NULL)
         result = bomb ? py_explode(Py_NewRef(sent)) : PyObject_Call(run, args, kwargs);
     Py_XDECREF(sent);
@@ -241,12 +280,12 @@ static PyObject *body(PyObject *self, PyObject *args, PyObject *kwargs)
     (void)self;
     g->dead = true;
     g->context = Py_XNewRef(py_state_context(g->t->ts));
-    came_from = g;
     if (g->t->forced) /* everything ends: nobody gets anything */
         Py_CLEAR(result);
     PyErr_Clear();
     for (next = nearest_alive(g->parent); next != NULL && result != NULL; next = nearest_alive(next->parent)) {
         if (make_next(next, result) == 0) {
+            leaves(g);
             py_state_share_tracing(g->t->ts, next->t->ts);
             break;
         }
@@ -320,7 +359,7 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
     }
     if (make_next(to, value) != 0)
         return NULL;
-    came_from = me;
+    leaves(me);
     py_state_share_tracing(me->t->ts, to->t->ts);
     if (me->running) { /* it may be the last one */
         me->running = false;
@@ -331,7 +370,7 @@ PyObject *grl_switch(greenlet *g, PyObject *value, bool throws)
         me->running = true;
         Py_INCREF(me);
     }
-    trace(came_from, me, result == NULL);
+    arrives(me, result == NULL);
     if (PyErr_Occurred())
         Py_CLEAR(result);
     return result;
