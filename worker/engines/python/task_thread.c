@@ -330,6 +330,17 @@ static void empty(struct py_thread *p)
     }
 }
 
+/* The state that the last of its tasklets has ended in; main is there still, for what dies with it runs code. */
+static void give_state_back(py_tasklet *nobody)
+{
+    for (int i = 0; i < PY_KILL_ROUNDS && nobody->ts != NULL; i++) {
+        PyThreadState *ts = nobody->ts;
+
+        nobody->ts = NULL;
+        py_state_put(ts);
+    }
+}
+
 static void on_end(PyObject *capsule)
 {
     struct py_thread *p = PyCapsule_GetPointer(capsule, "coop.thread");
@@ -341,6 +352,7 @@ static void on_end(PyObject *capsule)
     p->ending = true;
     py_take_in(); /* those are its, too */
     py_task_finish();
+    give_state_back(p->nobody);
     leave_alone();
     leave_main(p->main);
     remove_thread(p);
@@ -348,9 +360,6 @@ static void on_end(PyObject *capsule)
     p->ended = true; /* tasklets that have ended know it still */
     empty(p);
     Py_DECREF(p->main);
-    if (p->nobody->ts != NULL)
-        py_state_put(p->nobody->ts);
-    p->nobody->ts = NULL;
     Py_DECREF(p->nobody);
     py_thread = NULL;
     sched->on_idle = NULL;
