@@ -155,7 +155,7 @@ int store_chain_adopt(sqlite3 *db)
     if (err == 0)
         err = store_errno(db, sqlite3_prepare_v2(db, sql, -1, &old, NULL));
     while (err == 0 && (rc = sqlite3_step(old)) == SQLITE_ROW) {
-        struct chain_record r;
+        struct chain_record r = { .ret_link = NULL };
 
         read_record(old, 0, &r);
         err = r.job != NULL ? store_chain_append(stmts, &end, &r) : -ENOMEM;
