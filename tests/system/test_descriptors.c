@@ -51,7 +51,7 @@ static void who_cannot_be_accepted_is_waited_for_and_served_in_the_end(void **st
 {
     struct broker *b = owned(state);
     struct proc *p;
-    int first;
+    int first, last;
 
     b->args[0] = "--idle-exit";
     b->args[1] = "1s";
@@ -63,11 +63,14 @@ static void who_cannot_be_accepted_is_waited_for_and_served_in_the_end(void **st
     (void)shutdown(first, SHUT_RDWR);
     broker_says(b, "event=staying", "clients wait");                /* its idle time is over, and it does not leave */
     assert_int_equal(broker_said(b, "event=accept_failed", ""), 1); /* though it was tried many times */
+    last = sp_peer_connect(b->socket); /* who stays until the next command has been served, however long it takes to begin */
+    assert_int_equal(sp_peer_write(last, "\0SP\0\0\x30\0\0", 8), 0);
     allow(b, hard());
     broker_says(b, "event=accept_works", "");
     proc_kill(p, SIGKILL);
     (void)proc_end(p);
     (void)proc_expect(coop(b, "ls"), 0);
+    (void)shutdown(last, SHUT_RDWR);
     assert_int_equal(broker_wait(b), 0); /* nobody waits any more, and it leaves */
 }
 
