@@ -124,13 +124,12 @@ const Pb__CallFailure *host_failure(struct coop_op *op, Pb__CallError error)
     return a->failure;
 }
 
-char *host_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits)
+struct coop_op *host_ask_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits)
 {
     Pb__InterpCreate m = PB__INTERP_CREATE__INIT;
     Pb__JobSpec s = PB__JOB_SPEC__INIT;
     Pb__Limits l = PB__LIMITS__INIT;
     char why[LIMITS_WHY];
-    const Pb__Answer *a;
 
     s.engine = "lua";
     s.name = (char *)name;
@@ -139,7 +138,13 @@ char *host_interp(struct coop_client *c, Pb__Owner owner, const char *name, cons
         support_fail("%s: %s", limits, why);
     m.spec = &s;
     m.owner = owner;
-    a = host_answer(host_ask(c, BODY(CREATE), &m));
+    return host_ask(c, BODY(CREATE), &m);
+}
+
+char *host_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits)
+{
+    const Pb__Answer *a = host_answer(host_ask_interp(c, owner, name, limits));
+
     if (a->body_case != PB__ANSWER__BODY_HANDLE)
         support_fail("no interpreter: %s", a->failure->message);
     return a->handle->id;

@@ -22,7 +22,8 @@ const Pb__CallFailure *host_failure(struct coop_op *op, Pb__CallError error);
 
 /* ---- interpreters ---- */
 
-/* An interpreter of Lua with these limits ("" none: as --limit takes them); its id. */
+/* An interpreter of Lua with these limits ("" none: as --limit takes them); its id. The first only asks for one. */
+struct coop_op *host_ask_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits);
 char *host_interp(struct coop_client *c, Pb__Owner owner, const char *name, const char *limits);
 struct coop_op *host_exec(struct coop_client *c, const char *id, const char *source, uint64_t timeout_us);
 struct coop_op *host_call(struct coop_client *c, const char *id, const char *function, const void *args,

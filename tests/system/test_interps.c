@@ -197,6 +197,7 @@ static void limits_of_time_hold_for_each_call_and_idle_between_them(void **state
     };
     struct broker *b = *state;
     struct coop_client *c;
+    struct coop_op *made, *run;
     char *id;
 
     broker_up(b);
@@ -220,8 +221,11 @@ static void limits_of_time_hold_for_each_call_and_idle_between_them(void **state
     for (int i = 0; i < 3; i++)
         host_runs(c, id, "local t0 = os.clock(); while os.clock() - t0 < 0.6 do end");
     assert_int_equal(host_answer(host_simple(c, BODY(CLOSE), id))->body_case, PB__ANSWER__BODY_DONE);
-    id = host_interp(c, OW(NONE), "", "idle=150ms");
-    host_runs(c, id, "local t0 = os.clock(); while os.clock() - t0 < 0.4 do end"); /* a call is not idle */
+    made = host_ask_interp(c, OW(NAMED), "idler", "idle=150ms");
+    run = host_exec(c, "idler", "local t0 = os.clock(); while os.clock() - t0 < 0.4 do end",
+                    0); /* it waits there: no time is idle before it */
+    id = host_answer(made)->handle->id;
+    assert_int_equal(host_answer(run)->body_case, PB__ANSWER__BODY_RESULT); /* a call is not idle */
     assert_int_equal(ended(c, id)->cause, CA(IDLE_LIMIT));
     assert_non_null(strstr(ended(c, id)->cause_detail, "no call came"));
     coop_client_close(c);
