@@ -176,7 +176,7 @@ static void an_interrupt_or_a_time_out_ends_the_call_alone(void **state)
         "local q = queues.create() i:exec('function spin(q) n = 1 q:put(0) while true do pcall(function() while true do end end) end end')\n"
         "local f = i:call_async('spin', q) q:get()\n"
         "i:interrupt() print((fails(f.wait, f)), i:exec('return n'), i:is_running())\n"
-        "print((fails(i.exec, i, 'while true do end', 0.05)), (fails(i.call_for, i, 0.05, 'os.exit.x')), i:exec('return n'))\n"
+        "print((fails(i.exec, i, 'while true do end', 0.05)), (fails(i.call_for, i, 60, 'os.exit.x')), i:exec('return n'))\n"
         "i:exec('function spin() while true do end end') print((fails(i.call_for, i, 0.05, 'spin')), i:exec('return n'))\n"
         "i:interrupt() print(i:exec('return \"alive\"'))",
         "Interrupted\t1\tfalse\n"
@@ -188,8 +188,8 @@ static void an_interrupt_or_a_time_out_ends_the_call_alone(void **state)
 static void one_that_runs_or_oneself_is_not_closed(void **state)
 {
     expect_script(*state,
-                  "local i = interpreters.create() local f = i:exec_async('io.stdin:read()')\n"
-                  "f = i:exec_async('require(\"coop\").sleep(0.1)') print((fails(i.close, i))) f:wait()\n"
+                  "local i, q = interpreters.create(), queues.create() i:exec('function stays(q) q:get() end')\n"
+                  "local f = i:call_async('stays', q) print((fails(i.close, i))) q:put(1) f:wait()\n"
                   "i:exec('function close(me) me:close() end') local _, e = fails(i.call, i, 'close', i) print(e.remote_type)\n"
                   "i:close() print(i:wait().cause, (fails(i.exec, i, '')), (fails(i.close, i)))",
                   "Busy\n"
