@@ -294,7 +294,8 @@ pid_t broker_zygote_of(const struct broker *b, const char *engine)
     return 0;
 }
 
-pid_t broker_janitor(const struct broker *b)
+/* 0: none of its children has that name. */
+static pid_t child_called(const struct broker *b, const char *wanted)
 {
     pid_t children[TREE_MAX];
     unsigned n = tree_children(b->proc->pid, children);
@@ -307,10 +308,20 @@ pid_t broker_janitor(const struct broker *b)
             name[0] = '\0';
         if (f != NULL)
             (void)fclose(f);
-        if (strcmp(name, "coop-janitor\n") == 0)
+        if (strcmp(name, wanted) == 0)
             return children[i];
     }
     return 0;
+}
+
+pid_t broker_janitor(const struct broker *b)
+{
+    uint64_t started = support_now_ms();
+    pid_t pid;
+
+    while ((pid = child_called(b, "coop-janitor\n")) == 0)
+        support_turn(started, "the janitor");
+    return pid;
 }
 
 pid_t broker_zygote(const struct broker *b)

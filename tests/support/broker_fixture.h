@@ -53,7 +53,7 @@ const char *broker_log(const struct broker *b);
 /* ---- its processes ---- */
 
 pid_t broker_zygote_of(const struct broker *b, const char *engine); /* 0: none now */
-pid_t broker_janitor(const struct broker *b);                       /* 0: it has none */
+pid_t broker_janitor(const struct broker *b);                       /* waits until it has its name, which no start waits for */
 pid_t broker_zygote(const struct broker *b);                        /* Lua's */
 unsigned broker_workers(const struct broker *b, pid_t *into);       /* Lua's; TREE_MAX */
 
