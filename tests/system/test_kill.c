@@ -581,15 +581,20 @@ static void an_idle_broker_leaves(void **state)
     assert_int_equal(access(b->socket, F_OK), -1);
 }
 
+/* It finds one that waits for a limiter, so that it does not leave before the first command has come, whenever that is. */
 static void a_broker_with_a_job_is_not_idle(void **state)
 {
     struct broker *b = *state;
     char *id;
 
+    broker_up(b);
+    (void)proc_expect(coop(b, "limiter", "set", "gate", "0"), 0);
+    id = submit(b, "--limiter", "gate", "--limit", "wall=900ms", script(b, "a.lua", FOR_EVER));
+    assert_int_equal(broker_down(b), 0);
     b->args[0] = "--idle-exit";
     b->args[1] = "200ms";
     broker_up(b);
-    id = submit(b, "--limit", "wall=900ms", script(b, "a.lua", FOR_EVER));
+    (void)proc_expect(coop(b, "limiter", "set", "gate", "1"), 0); /* it runs, and nobody is there */
     assert_int_equal(broker_wait(b), 0);
     assert_int_equal(broker_said(b, "cause=wall_limit", id), 1);
     b->args[0] = NULL;
