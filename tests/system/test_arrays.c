@@ -86,7 +86,7 @@ static void one_task_of_a_held_array_is_released(void **state)
 static void a_released_task_is_not_held_again_by_the_next_broker(void **state)
 {
     struct broker *b = up_with_workers(state, "1");
-    const char *loop = submit(b, script(b, "loop.lua", FOR_EVER)), *array = submit(b, "--array", "1-300", ok_script(b));
+    const char *loop = submit(b, ENDLESS, script(b, "loop.lua", FOR_EVER)), *array = submit(b, ENDLESS, "--array", "1-300", ok_script(b));
 
     wait_until_it_runs(b, loop);
     proc_expect(coop(b, "hold", array), 0);
@@ -112,7 +112,7 @@ static void kill_worker_of(struct broker *b, const char *id, unsigned attempt)
 static void a_task_that_ran_when_its_array_was_held_is_held_before_its_next_attempt(void **state)
 {
     struct broker *b = up_with_workers(state, "1");
-    const char *array = submit(b, "--array", "1-2", script(b, "loop.lua", BURN FOR_EVER)), *first = id_of(b, task(array, 1));
+    const char *array = submit(b, ENDLESS, "--array", "1-2", script(b, "loop.lua", BURN FOR_EVER)), *first = id_of(b, task(array, 1));
 
     broker_says(b, "to=running", first);
     proc_expect(coop(b, "hold", array), 0);
@@ -131,7 +131,7 @@ static void who_waits_for_an_array_is_told_of_its_task_in_quarantine(void **stat
     const char *array, *first;
     struct proc *p, *any;
 
-    array = submit(b, "--array", "1-3", script(b, "a.lua", "if os.getenv('COOP_ARRAY_INDEX') == '1' then " BURN FOR_EVER "end"));
+    array = submit(b, ENDLESS, "--array", "1-3", script(b, "a.lua", "if os.getenv('COOP_ARRAY_INDEX') == '1' then " BURN FOR_EVER "end"));
     first = id_of(b, task(array, 1));
     expect_end(b, id_of(b, task(array, 2)), "ok");
     expect_end(b, id_of(b, task(array, 3)), "ok");
@@ -172,7 +172,7 @@ static void who_waits_for_an_array_is_told_which_tasks_are_held(void **state)
 static void an_array_is_paused_and_resumed(void **state)
 {
     struct broker *b = up_with_workers(state, "2");
-    const char *array = submit(b, "--array", "1-5", script(b, "loop.lua", FOR_EVER)), *first, *second;
+    const char *array = submit(b, ENDLESS, "--array", "1-5", script(b, "loop.lua", FOR_EVER)), *first, *second;
 
     first = id_of(b, task(array, 1));
     second = id_of(b, task(array, 2));
@@ -201,7 +201,7 @@ static void an_array_is_paused_and_resumed(void **state)
 static void a_paused_array_is_paused_after_the_brokers_death(void **state)
 {
     struct broker *b = up_with_workers(state, "1");
-    const char *array = submit(b, "--array", "1-3", script(b, "loop.lua", FOR_EVER));
+    const char *array = submit(b, ENDLESS, "--array", "1-3", script(b, "loop.lua", FOR_EVER));
 
     broker_says(b, "to=running", id_of(b, task(array, 1)));
     proc_expect(coop(b, "pause", array), 0);

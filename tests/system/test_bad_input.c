@@ -230,11 +230,11 @@ static void a_queue_that_is_full_refuses_and_loses_nothing(void **state)
     b->args[3] = "1";
     broker_up(b);
     for (int i = 0; i < 4; i++) {
-        ids[i] = submit(b, script(b, "a.lua", FOR_EVER));
+        ids[i] = submit(b, ENDLESS, script(b, "a.lua", FOR_EVER));
         if (i == 0)
             broker_says(b, "to=running", ids[0]);
     }
-    p = proc_expect(coop(b, "submit", script(b, "a.lua", FOR_EVER)), COOP_EXIT_QUOTA);
+    p = proc_expect(coop(b, "submit", ENDLESS, script(b, "a.lua", FOR_EVER)), COOP_EXIT_QUOTA);
     expect_text(p->out, "");
     expect_has(p->err, "3 jobs are waiting already");
     for (int i = 0; i < 4; i++)
@@ -598,7 +598,7 @@ struct bystander {
 
 static struct bystander bystand(struct broker *b)
 {
-    struct bystander y = { .id = submit(b, script(b, "loop.lua", FOR_EVER)) };
+    struct bystander y = { .id = submit(b, ENDLESS, script(b, "loop.lua", FOR_EVER)) };
 
     broker_says(b, "to=running", y.id);
     y.wait = coop_start_as(b, (&(struct proc_how){ .err_is_terminal = true }), "wait", y.id);
@@ -957,7 +957,7 @@ static void input_sent_twice_out_of_place_or_too_late_is_harmless(void **state)
 {
     struct broker *b = *state;
     struct proc *p = coop_start(b, "run", script(b, "cat.lua", "for l in io.lines() do print(l) end"));
-    char *id, *other = submit(b, script(b, "loop.lua", FOR_EVER)), *much = support_keep(malloc(70000));
+    char *id, *other = submit(b, ENDLESS, script(b, "loop.lua", FOR_EVER)), *much = support_keep(malloc(70000));
     int fd = sp_peer_open(b->socket);
 
     proc_write(p, "one\n", 4);

@@ -308,7 +308,8 @@ static void output_that_just_fits_is_not_past_the_limit(void **state)
 static void ctrl_c_cancels_a_running_job(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\nwhile true do pcall(function() while true do end end) end"));
+    struct proc *p =
+        coop_start(b, "run", ENDLESS, script(b, "a.lua", "print('up')\nwhile true do pcall(function() while true do end end) end"));
 
     proc_until(p, &p->out, "up\n");
     proc_kill(p, SIGINT);
@@ -372,7 +373,7 @@ static void a_waiting_job_is_cancelled_before_it_starts(void **state)
     b->args[0] = "--workers";
     b->args[1] = "1";
     broker_up(b);
-    first = submit(b, script(b, "a.lua", FOR_EVER));
+    first = submit(b, ENDLESS, script(b, "a.lua", FOR_EVER));
     broker_says(b, "to=running", first);
     second = submit(b, script(b, "b.lua", "print(1)"));
     assert_string_equal(json_str(status_of(b, second), "state"), "ready");
@@ -391,7 +392,7 @@ static void a_waiting_job_is_cancelled_before_it_starts(void **state)
 static void a_cancelled_jobs_output_is_kept(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('kept')\n" FOR_EVER));
+    struct proc *p = coop_start(b, "run", ENDLESS, script(b, "a.lua", "print('kept')\n" FOR_EVER));
 
     proc_until(p, &p->out, "kept\n");
     proc_kill(p, SIGINT);
@@ -406,7 +407,7 @@ static void a_worker_that_dies_of_a_signal_gives_that_signal(void **state)
     char *id;
     json_t *r;
 
-    id = submit(b, script(b, "a.lua", FOR_EVER));
+    id = submit(b, ENDLESS, script(b, "a.lua", FOR_EVER));
     support_kill(broker_worker_with_job(b), SIGSEGV);
     (void)proc_expect(coop(b, "wait", id), COOP_EXIT_SIGNAL_BASE + SIGSEGV);
     r = expect_end(b, id, "signal");
@@ -452,7 +453,7 @@ static void a_job_whose_worker_is_lost_three_times_is_held(void **state)
     json_t *r;
     char *id;
 
-    id = submit(b, script(b, "a.lua", FOR_EVER));
+    id = submit(b, ENDLESS, script(b, "a.lua", FOR_EVER));
     for (unsigned attempt = 1; attempt <= 3; attempt++)
         kill_worker_of(b, id, attempt);
     broker_says(b, "event=quarantine", id);
@@ -474,7 +475,7 @@ static void a_job_whose_worker_is_lost_three_times_is_held(void **state)
 static void who_runs_a_job_that_goes_into_quarantine_is_told(void **state)
 {
     struct broker *b = *state;
-    struct proc *p = coop_start(b, "run", script(b, "a.lua", "print('up')\n" FOR_EVER));
+    struct proc *p = coop_start(b, "run", ENDLESS, script(b, "a.lua", "print('up')\n" FOR_EVER));
     const char *id;
 
     proc_until(p, &p->out, "up\n");
@@ -489,7 +490,7 @@ static void who_runs_a_job_that_goes_into_quarantine_is_told(void **state)
 static void losses_of_workers_are_not_those_of_brokers(void **state)
 {
     struct broker *b = *state;
-    char *id = submit(b, script(b, "a.lua", FOR_EVER));
+    char *id = submit(b, ENDLESS, script(b, "a.lua", FOR_EVER));
 
     kill_worker_of(b, id, 1);
     kill_worker_of(b, id, 2);

@@ -31,8 +31,8 @@ static struct jobs make(struct broker *b)
 
     j.ended = submit(b, j.script);
     j.failed = submit(b, script(b, "fails.lua", "os.exit(3)\n"));
-    j.running = submit(b, j.forever);
-    j.paused = submit(b, j.forever);
+    j.running = submit(b, ENDLESS, j.forever);
+    j.paused = submit(b, ENDLESS, j.forever);
     j.held = submit(b, "--hold", "-l", "kind=held", j.script);
     j.held2 = submit(b, "--hold", j.script);
     j.later = submit(b, "--in", "1h", j.script);

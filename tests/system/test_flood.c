@@ -92,7 +92,7 @@ static void eight_floods_at_once_leave_room_for_others(void **state)
     char *ids[FLOODS];
 
     for (int i = 0; i < FLOODS; i++)
-        ids[i] = submit(b, "--limit", "stdout=32M", "--on-output-limit", "truncate", path);
+        ids[i] = submit(b, ENDLESS, "--limit", "stdout=32M", "--on-output-limit", "truncate", path);
     for (int i = 0; i < 5; i++)
         expect_text(proc_expect(coop(b, "run", script(b, "ok.lua", "print(1)")), 0)->out, "1\n");
     for (int i = 0; i < FLOODS; i++) {

@@ -37,7 +37,7 @@ struct scene {
 
 static void hold_waiting(struct scene *s)
 {
-    s->blocker = submit(s->b, script(s->b, "blocker.lua", FOR_EVER));
+    s->blocker = submit(s->b, ENDLESS, script(s->b, "blocker.lua", FOR_EVER));
     broker_says(s->b, "to=running", s->blocker);
     s->id = submit(s->b, script(s->b, "ok.lua", "print('ok')"));
     assert_string_equal(json_str(status_of(s->b, s->id), "state"), "ready");
@@ -58,7 +58,7 @@ static void hold_starting(struct scene *s)
 
 static void hold_running(struct scene *s)
 {
-    s->id = submit(s->b, script(s->b, "loop.lua", FOR_EVER));
+    s->id = submit(s->b, ENDLESS, script(s->b, "loop.lua", FOR_EVER));
     broker_says(s->b, "to=running", s->id);
     s->jobs = 1;
 }
@@ -254,7 +254,7 @@ static void the_end_of_a_zygote_costs_each_job_one_attempt(void **state)
         char *ids[JOBS];
 
         for (int i = 0; i < JOBS; i++) {
-            ids[i] = submit(b, path);
+            ids[i] = submit(b, ENDLESS, path);
             broker_says(b, "to=running", ids[i]);
         }
         broker_expect_idle(b, 4); /* who die with it, and are no place for a job to run again */
@@ -377,7 +377,7 @@ static void a_client_that_waits_hears_the_end_from_the_next_broker(void **state)
     struct proc *wait, *follow;
 
     broker_up(b);
-    s.id = submit(b, script(b, "loop.lua", "print('up')\n" FOR_EVER));
+    s.id = submit(b, ENDLESS, script(b, "loop.lua", "print('up')\n" FOR_EVER));
     follow = coop_start(b, "logs", "-f", s.id);
     proc_until(follow, &follow->out, "up\n");
     wait = coop_start_as(b, (&(struct proc_how){ .err_is_terminal = true }), "wait", s.id);
@@ -418,7 +418,7 @@ static void a_client_finds_its_way_back_past_one_that_hangs_up(void **state)
     char *id;
 
     broker_up(b);
-    id = submit(b, script(b, "loop.lua", "print('up')\n" FOR_EVER));
+    id = submit(b, ENDLESS, script(b, "loop.lua", "print('up')\n" FOR_EVER));
     follow = coop_start(b, "logs", "-f", id);
     proc_until(follow, &follow->out, "up\n");
     janitor = tree_of(broker_janitor(b));
