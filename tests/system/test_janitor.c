@@ -184,6 +184,49 @@ static void a_broker_whose_janitor_was_killed_goes_on_and_leaves_nothing(void **
     traces_expect(b, nothing);
 }
 
+static char state_of(pid_t pid)
+{
+    const char *stat = support_get(support_text("/proc/%d/stat", (int)pid), &(size_t){ 0 }), *behind = strrchr(stat, ')');
+
+    return behind != NULL && behind[1] == ' ' ? behind[2] : '?';
+}
+
+static void wait_for_state(pid_t pid, char is)
+{
+    uint64_t started = support_now_ms();
+
+    while (state_of(pid) != is)
+        support_turn(started, "a process to stop, or to wait");
+}
+
+/* As by whoever freezes all processes for a while: its wait is begun anew by the kernel's own call, and not over. */
+static void a_janitor_that_was_stopped_and_goes_on_clears_nothing(void **state)
+{
+    struct broker *b = *state;
+    const struct traces *nothing;
+    struct jobs j;
+    pid_t janitor;
+
+    if (b == NULL)
+        skip();
+    traces_begin();
+    nothing = traces_take(b);
+    broker_up(b);
+    j = start_jobs(b);
+    janitor = broker_janitor(b);
+    wait_until_sealed(janitor, LAST_OF_SEAL);
+    wait_for_state(janitor, 'S');
+    support_kill(janitor, SIGSTOP);
+    wait_for_state(janitor, 'T');
+    support_kill(janitor, SIGCONT);
+    wait_for_state(janitor, 'S');
+    expect_text(proc_expect(coop(b, "run", "--", "echo", "on"), 0)->out, "on\n"); /* it has its socket */
+    assert_int_equal(broker_janitor(b), janitor);
+    broker_kill(b);
+    expect_gone(&j);
+    traces_expect(b, nothing);
+}
+
 /* No process stays even then; groups and directories stay for the next one. */
 static void what_both_leave_is_removed_by_the_next_broker(void **state)
 {
@@ -270,6 +313,7 @@ int main(void)
         TEST(the_janitor_has_no_more_than_it_takes),
         TEST(a_killed_broker_leaves_nothing),
         TEST(a_broker_whose_janitor_was_killed_goes_on_and_leaves_nothing),
+        TEST(a_janitor_that_was_stopped_and_goes_on_clears_nothing),
         TEST(what_both_leave_is_removed_by_the_next_broker),
         TEST(the_next_broker_waits_until_the_janitor_has_done),
         TEST(the_jobs_of_another_broker_are_not_touched),
