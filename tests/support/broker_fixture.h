@@ -78,7 +78,7 @@ const char *script(const struct broker *b, const char *name, const char *text);
 struct proc *coop_run_(const struct broker *b, const struct proc_how *how, const char *const *args);
 struct proc *coop_start_(const struct broker *b, const struct proc_how *how, const char *const *args);
 
-/* Of a job that is ended by the test, and before that by no limit: by default it has 10 s of CPU time and 60 s, which a slow machine takes for commands. */
+/* Of a job that the test ends, before any limit does: the usual 10 s of CPU time and 60 s may be over before a slow machine has begun its commands. */
 #define ENDLESS "--limit", "cpu=1h,wall=1h"
 
 /* coop submit ARGS; the id. */
