@@ -76,7 +76,7 @@ CLI_LIBS    := -ljansson -lmd -lyaml -lmbedtls -lmbedx509 -lmbedcrypto
 
 UNIT_proto  := frame json_text sp units job_limits job_files ulid nearest elf_check require broker_user job_caps value value_bounds val array_range when address
 UNIT_broker := gate link control_table control_records spec_check job_matrix timers store store_chain spool crew cgroup work_dirs causes family small_file watch_start rep_fds handles broker_asks aliases kv interps queues buffers asks_random interps_ties sched cron_expr dep_graph spec_plan store_jobs store_tenants sched_random tenants tokens store_versions store_care store_power cron waiting retry events estate arrays_table waiting_ids webhooks fence store_arrays store_sound blobs zygotes uid_range
-UNIT_worker := policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp lua_modules native_inside
+UNIT_worker := children policy walls seal space zygote output exec exec_outputs exec_seal exec_tty exec_image lua lua_task lua_stackless lua_header policy_text policy_kernel probe asks template lua_interp lua_modules native_inside
 UNIT_task   := task_sched task_stacks task_hibernate task_chan task_select task_gen task_locks task_scope task_future task_local task_inline task_classics task_walk task_bad task_look task_fair task_threads task_berths
 # Those that also run with the switch of ucontext, and on aarch64 under an emulator.
 VARIANT     := task_sched task_chan task_select task_gen task_scope task_local task_inline task_classics task_walk task_bad task_look task_fair

@@ -129,12 +129,18 @@ static int end_strays(const struct children *c, int proc_fd, int wait_options)
     return n;
 }
 
-void children_end_orphans(const struct children *c, int proc_fd)
+static int end_orphans(const struct children *c, int proc_fd, int wait_options)
 {
-    int rc = end_strays(c, proc_fd, WNOHANG);
+    int rc = end_strays(c, proc_fd, wait_options);
 
     if (rc < 0)
         log_event(LOG_LEVEL_ERROR, "orphans_unknown", "error=%s", strerrorname_np(-rc));
+    return rc;
+}
+
+void children_end_orphans(const struct children *c, int proc_fd)
+{
+    (void)end_orphans(c, proc_fd, WNOHANG);
 }
 
 int children_is_stray(const struct children *c, pid_t pid)
@@ -157,10 +163,13 @@ int children_sweep(const struct children *c, int proc_fd, unsigned *ret_ended)
     return n;
 }
 
+/* As for a sweep: who was left out of the list must not be waited for before it has been in it. Without a list there is only waiting. */
 void children_finish(struct children *c, int proc_fd)
 {
+    int rc;
+
     c->n = 0; /* nobody is told any more */
     do
-        children_end_orphans(c, proc_fd);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+        rc = end_orphans(c, proc_fd, 0);
+    while (waitpid(-1, NULL, rc < 0 ? 0 : WNOHANG) >= 0 || errno == EINTR);
 }
