@@ -120,7 +120,8 @@ static void the_janitor_has_no_more_than_it_takes(void **state)
 {
     struct broker *b = *state;
     const struct dirent *e;
-    unsigned fds = 0;
+    uint64_t started = support_now_ms();
+    unsigned fds;
     pid_t janitor;
     DIR *d;
 
@@ -133,13 +134,16 @@ static void the_janitor_has_no_more_than_it_takes(void **state)
     assert_int_equal(status_number(janitor, "\nNoNewPrivs:", 10), 1);
     assert_int_equal(status_number(janitor, "\nCapEff:", 16), 0);
     assert_int_equal(status_number(janitor, "\nCapPrm:", 16), 0);
-    d = opendir(support_text("/proc/%d/fd", (int)janitor)); /* it is not dumpable: only root may look */
-    assert_true((d != NULL) == (geteuid() == 0));
-    while (d != NULL && (e = readdir(d)) != NULL)
-        fds += e->d_name[0] != '.';
-    if (d != NULL)
-        (void)closedir(d);
-    assert_true(fds <= 6);
+    do { /* while it removes a group it has more of them */
+        fds = 0;
+        d = opendir(support_text("/proc/%d/fd", (int)janitor)); /* it is not dumpable: only root may look */
+        assert_true((d != NULL) == (geteuid() == 0));
+        while (d != NULL && (e = readdir(d)) != NULL)
+            fds += e->d_name[0] != '.';
+        if (d != NULL)
+            (void)closedir(d);
+        support_turn(started, "the janitor to have no more than six descriptors");
+    } while (fds > 6);
     assert_int_equal(broker_down(b), 0);
 }
 
