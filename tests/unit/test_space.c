@@ -68,9 +68,9 @@ static void ask_who(int work)
 static void ask_outside(int work)
 {
     static const char *const paths[] = {
-        "/root",   "/home",    "/etc/shadow",      "/var",          "/sys",          "/run",     "/mnt",     "/boot",    "/opt",
-        "/srv",    "/media",   "/proc/self",       "/proc/outer",   "/proc/outer/1", "/dev/mem", "/dev/tty", "/dev/vda", "/dev/pts/0",
-        "/tmp/wt", "/etc/ssh", "/etc/ssl/private", "/work/../root", "/../root"
+        "/root",    "/home",    "/etc/shadow",      "/var",          "/sys",          "/run",     "/mnt",     "/boot",    "/opt",
+        "/srv",     "/media",   "/proc/self",       "/proc/outer",   "/proc/outer/1", "/dev/mem", "/dev/tty", "/dev/vda", "/dev/pts/0",
+        "/var/tmp", "/etc/ssh", "/etc/ssl/private", "/work/../root", "/../root"
     };
 
     (void)work;
