@@ -262,12 +262,12 @@ static void one_who_has_much_to_say_lets_others_speak(void **state)
     struct scene *s = *state;
     struct timer other = { .fn = on_soon, .ctx = s };
     enum { SMALL = 1000 };
-    static uint8_t all[SMALL][sizeof(frame)];
+    static uint8_t all[SMALL * sizeof(frame)];
 
     say(s, greeting, sizeof(greeting));
     for (int i = 0; i < SMALL; i++)
-        memcpy(all[i], frame, sizeof(frame));
-    say(s, all[0], sizeof(all)); /* at once: each by itself does not fit the socket */
+        memcpy(all + (size_t)i * sizeof(frame), frame, sizeof(frame));
+    say(s, all, sizeof(all)); /* at once: each by itself does not fit the socket */
     s->loop.now_us = loop_clock_us();
     assert_int_equal(timers_arm(&s->loop.timers, &other, s->loop.now_us), 0);
     assert_int_equal(loop_run(&s->loop), 0);
