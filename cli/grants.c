@@ -68,8 +68,7 @@ static int read_thing(const char *text, struct job_grant *ret, char why[JOB_CAPS
         *ret = read.grants[0];
     else if (rc == 0)
         rc = snprintf(why, JOB_CAPS_WHY, "%s is a right of the job, and no thing", cap) > 0 ? -EINVAL : 0;
-    if (rc == 0)
-        job_caps_finish(&read);
+    job_caps_finish(&read);
     return rc;
 }
 

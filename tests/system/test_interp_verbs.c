@@ -69,10 +69,12 @@ static void what_a_living_one_computes_counts_today(void **state)
     struct proc_how how = { .in = PROC_IN_NULL, .env = env };
     unsigned long long alive, after;
     struct proc *p;
-    char *id;
+    char *id, *token;
 
     (void)proc_expect(coop(b, "tenant", "create", "acme"), 0);
-    env[0] = support_text("COOP_TOKEN=%s", line_of(proc_expect(coop(b, "token", "create", "submit,read,cancel", "tenant=acme", "-q"), 0)));
+    token = line_of(proc_expect(coop(b, "token", "create", "submit,read,cancel", "tenant=acme", "-q"), 0));
+    env[0] = support_text("COOP_TOKEN=%s", token);
+    free(token);
     p = proc_expect(coop_start_as(b, &how, "interp", "create", "--engine", "lua", "--run", script(b, "spin.lua", source)), 0);
     id = line_of(p);
     (void)proc_expect(coop_start_as(b, &how, "interp", "call", id, "spin", "0.6"), 0);
