@@ -136,7 +136,9 @@ _Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED i
 #if defined(COOP_ASAN) || defined(COOP_TSAN)
 /* builds with a sanitizer only: its runtime lives in the worker too */
 #define ROWS_SANITIZER \
-    { ALLOW(madvise),                    IF(INT_IS(2, MADV_DONTDUMP)),              "sanitizer: shadow memory" }, \
+    { ALLOW(madvise),                    IF(INT_IS(2, MADV_DONTDUMP)),              "sanitizer: shadow memory" },
+/* Python's profile has an answer of its own to it */
+#define ROWS_SANITIZER_SIGNALS \
     { REFUSE(rt_sigaction, EPERM),       ANY,                                       "sanitizer: on its way out" },
 #define ROWS_SANITIZER_LUA \
     { ALLOW(sched_yield),                ANY,                                       "sanitizer: spin locks" }, \
@@ -144,6 +146,7 @@ _Static_assert(RECEIVED_FIRST == 4 && RECEIVED_END == 64, "ROWS_CLOSE_RECEIVED i
     { REFUSE(close, EPERM),              ANY,                                       "sanitizer: on its way out" },
 #else
 #define ROWS_SANITIZER
+#define ROWS_SANITIZER_SIGNALS
 #define ROWS_SANITIZER_LUA
 #endif
 
@@ -179,6 +182,7 @@ static const struct policy_row lua_rows[] = {
     ROWS_NO_FILES
     ROWS_SOFT
     ROWS_SANITIZER
+    ROWS_SANITIZER_SIGNALS
     ROWS_SANITIZER_LUA
 };
 
@@ -205,6 +209,7 @@ static const struct policy_row lua_template_rows[] = {
     ROWS_NO_FILES
     ROWS_SOFT
     ROWS_SANITIZER
+    ROWS_SANITIZER_SIGNALS
     ROWS_SANITIZER_LUA
 };
 
@@ -450,6 +455,7 @@ static const struct policy_row native_rows[] = {
     { REFUSE(sched_getaffinity, EPERM),  ANY,                                       "C++ counts processors" },
     ROWS_SOFT
     ROWS_SANITIZER
+    ROWS_SANITIZER_SIGNALS
 };
 /* clang-format on */
 
