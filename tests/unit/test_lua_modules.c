@@ -769,6 +769,8 @@ static void an_object_of_the_template_is_as_a_dropped_one(void **state)
     assert_int_equal(lua_handle_test(L, -1)->number, 7);
     assert_int_equal(lua_handle_test(L, -2)->number, 0);
     lua_job.closing = 1; /* what is left is given back to nobody */
+    lua_close(L);
+    lua_job.main = NULL;
 }
 
 static void capabilities_only_shrink(void **state)
