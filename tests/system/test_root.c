@@ -188,6 +188,9 @@ static void it_becomes_nobody_that_it_should_not(void **state)
     }
 }
 
+/* A sanitizer makes a process dumpable to look for leaks in it: where it may not, it ends with a code of its own. */
+static const char *const no_leak_check[] = { "ASAN_OPTIONS=detect_leaks=0", NULL };
+
 static void a_broker_that_cannot_give_all_of_it_up_does_not_start(void **state)
 {
     static const struct {
@@ -208,6 +211,8 @@ static void a_broker_that_cannot_give_all_of_it_up_does_not_start(void **state)
         struct broker *b = broker_new();
 
         b->deny = rows[i].deny;
+        if (strcmp(rows[i].step, "not_dumpable") == 0)
+            b->env = no_leak_check;
         assert_int_equal(broker_up_fails(b), COOP_EXIT_PERMISSION);
         if (strstr(broker_log(b), support_text("root could not be given up, step %s", rows[i].step)) == NULL)
             support_fail("%s denied: %s", rows[i].deny, broker_log(b));
