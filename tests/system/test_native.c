@@ -76,7 +76,6 @@ static const struct end ends[] = {
     { "before a division by zero", "behave", { "says_and_dies", "fpe" }, DEFAULTS, SIG(SIGFPE), "before\n", "signal 8" },
     { "before an instruction that there is not", "behave", { "says_and_dies", "ill" }, DEFAULTS, SIG(SIGILL), "before\n", "signal 4" },
     { "before bytes to print that are nowhere", "behave", { "says_and_dies", "write" }, DEFAULTS, SIG(SIGSEGV), "before\n", "signal 11" },
-    { "before abort()", "behave", { "says_and_dies", "abort" }, DEFAULTS, SIG(SIGABRT), "before\n", "abort()" },
     { "there is no descriptor to wait on", "behave", { "waits_on_descriptors" }, DEFAULTS, ENDS(0), "", NULL },
     { "an endless loop ends at the cpu limit", "behave", { "loops" }, "cpu=200ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", 0, "", "cpu_limit" },
     { "a tasklet that ignores its cancellation ends at the cpu limit", "behave", { "leaves_stubborn_ones" }, "cpu=300ms", COOP_EXIT_TIME_LIMIT, "cpu_limit", 0, "", "cpu_limit" },
@@ -106,6 +105,7 @@ static const struct end ends[] = {
 
 #ifndef SANITIZED
     { "memory ends at its limit, and malloc() says so", "behave", { "eats" }, DEFAULTS, ENDS(0), "1\n", NULL },
+    { "before abort()", "behave", { "says_and_dies", "abort" }, DEFAULTS, SIG(SIGABRT), "before\n", "abort()" },
     { "abort() is SIGABRT", "behave", { "aborts" }, DEFAULTS, SIG(SIGABRT), "before\n", "it called abort()" },
     { "a failed assert says so and is SIGABRT", "behave", { "asserts" }, DEFAULTS, SIG(SIGABRT), "", "behave.so: " },
     { "a smashed stack is found out", "behave", { "smashes" }, DEFAULTS, SIG(SIGABRT), NULL, "stack smashing detected" },
@@ -289,7 +289,7 @@ static void files_of_other_kinds_are_refused_by_name(void **state)
     (void)state;
     refused(support_put(b->dir, "text.so", "int coop_job;", (size_t)-1), "text.so is not an ELF file; build it with: cc -shared -fPIC");
     refused(support_put(b->dir, "empty.so", "", 0), "empty.so is empty");
-    refused(support_program("coop"), "is an executable, which the engine exec runs");
+    refused(support_program("coop-courier"), "is an executable, which the engine exec runs");
     refused(changed("exec.so", offsetof(Elf64_Ehdr, e_type), &exec, 2), "is an executable, which the engine exec runs");
     refused(changed("object.so", offsetof(Elf64_Ehdr, e_type), &object, 2), "is an object file that is not linked");
     refused(changed("core.so", offsetof(Elf64_Ehdr, e_type), &core, 2), "is a core dump");
