@@ -656,6 +656,7 @@ static void what_a_dead_broker_left_is_swept_by_the_next_of_its_run_directory_on
     cgroup_close(&other);
     assert_false(leaf_is_there(name));
     loop_finish(&loop);
+    cgroup_leaf_free(leaf);
 }
 
 /* Its socket fills while nobody reads. What was told to nobody goes at the end, too. */
