@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(COOP_ASAN)
+#include <dlfcn.h>
+#include <sanitizer/asan_interface.h>
+#endif
 
 /* cmocka's, when the program has it. */
 __attribute__((weak, noreturn)) void _fail(const char *file, int line);
@@ -133,6 +137,19 @@ const char *support_program(const char *name)
     for (int up = 0; up < 3; up++) /* build/FLAVOUR/tests/system/test_x */
         *strrchr(self, '/') = '\0';
     return support_text("%s/%s", self, name);
+}
+
+const char *support_preload(const char *library)
+{
+#if defined(COOP_ASAN)
+    Dl_info runtime;
+
+    if (dladdr((const void *)(uintptr_t)__asan_poison_memory_region, &runtime) == 0)
+        support_fail("the sanitizer's library is not known");
+    return support_text("LD_PRELOAD=%s:%s", runtime.dli_fname, support_program(library));
+#else
+    return support_text("LD_PRELOAD=%s", support_program(library));
+#endif
 }
 
 static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)

@@ -42,6 +42,9 @@ void support_kill(pid_t pid, int sig);
 /* build/FLAVOUR/PROGRAM: from $COOP_BUILD, else from where this test lies. */
 const char *support_program(const char *name);
 
+/* LD_PRELOAD=..., that library of the build: behind the sanitizer's own, which wants to be the first. */
+const char *support_preload(const char *library);
+
 /* A directory of mode 0700 under /tmp that vanishes with the test. */
 char *support_dir(void);
 

@@ -44,7 +44,7 @@ static struct fault_area *make_area(struct broker *b)
         support_fail("%s: %s", path, strerror(errno));
     (void)close(fd);
     support_on_release(unmap, at);
-    env[0] = support_text("LD_PRELOAD=%s", support_program("tests/fault/fault.so"));
+    env[0] = support_preload("tests/fault/fault.so");
     env[1] = support_text(FAULT_ENV_AREA "=%s", path);
     b->env = env;
     return at;

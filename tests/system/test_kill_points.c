@@ -137,7 +137,7 @@ static void stage_set(struct stage *s, struct broker *b, const struct kind *k)
     if (chmod(dir, 0711) != 0 || chmod(b->dir, 0711) != 0)
         support_fail("chmod: %s", strerror(errno));
     s->area = make_area(path);
-    s->env[0] = support_text("LD_PRELOAD=%s", support_program("tests/halt/halt.so"));
+    s->env[0] = support_preload("tests/halt/halt.so");
     s->env[1] = support_text(HALT_ENV_AREA "=%s", path);
     s->env[2] = HALT_ENV_ROLE "=broker";
     b->env = s->env;

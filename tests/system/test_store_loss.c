@@ -42,7 +42,7 @@ static struct halt_area *make_area(struct broker *b)
         support_fail("%s: %s", path, strerror(errno));
     (void)close(fd);
     support_on_release(unmap, area);
-    env[0] = support_text("LD_PRELOAD=%s", support_program("tests/halt/halt.so"));
+    env[0] = support_preload("tests/halt/halt.so");
     env[1] = support_text(HALT_ENV_AREA "=%s", path);
     env[2] = HALT_ENV_ROLE "=broker";
     b->env = env;
