@@ -373,13 +373,13 @@ static int group_down(void **state)
     return broker_teardown(&b);
 }
 
-static const char *name_of(const struct rule *r, const char *what)
+static char *name_of(const struct rule *r, const char *what)
 {
     char *text = NULL;
 
     if (asprintf(&text, "%s, argument %u of value 0x%" PRIx64 ": %s", r->name, r->args[0].index, r->args[0].value, what) < 0)
         abort();
-    return text; /* as long as the program */
+    return text;
 }
 
 static int run_way(const struct way *w)
@@ -391,7 +391,9 @@ static int run_way(const struct way *w)
         cmocka_unit_test(the_broker_is_as_it_was_before),
     };
     static struct CMUnitTest tests[2 * RULES_MAX + sizeof(others) / sizeof(others[0])];
+    static char *names[2 * RULES_MAX];
     size_t n = 0;
+    int failed;
 
     way = w;
     read_policy();
@@ -399,14 +401,18 @@ static int run_way(const struct way *w)
         fprintf(stderr, "probe-worker --rules or --absent does not work\n");
         return 1;
     }
-    for (size_t i = 0; i < n_rules; i++) {
-        tests[n++] = (struct CMUnitTest){ name_of(&rules[i], "what it leaves free passes"), allowed_arguments_pass, NULL, NULL, &rules[i] };
-        tests[n++] = (struct CMUnitTest){ name_of(&rules[i], "each bit of it changed ends the job"), changed_arguments_end_the_job, NULL,
-                                          NULL, &rules[i] };
+    for (size_t i = 0; i < n_rules; i++, n += 2) {
+        names[n] = name_of(&rules[i], "what it leaves free passes");
+        names[n + 1] = name_of(&rules[i], "each bit of it changed ends the job");
+        tests[n] = (struct CMUnitTest){ names[n], allowed_arguments_pass, NULL, NULL, &rules[i] };
+        tests[n + 1] = (struct CMUnitTest){ names[n + 1], changed_arguments_end_the_job, NULL, NULL, &rules[i] };
     }
     memcpy(tests + n, others, sizeof(others));
     n += sizeof(others) / sizeof(others[0]);
-    return _cmocka_run_group_tests(w->title, tests, n, group_up, group_down);
+    failed = _cmocka_run_group_tests(w->title, tests, n, group_up, group_down);
+    for (size_t i = 0; i < 2 * n_rules; i++)
+        free(names[i]);
+    return failed;
 }
 
 int main(void)
