@@ -207,6 +207,7 @@ int command_parse(int argc, char **argv, struct command *ret, struct coop_error 
     struct command c = { .opt = { .limits = PB__LIMITS__INIT } };
     int rc = 0;
 
+    *ret = c; /* the caller finishes it, whatever comes */
     c.args = calloc((size_t)argc + 1, sizeof(*c.args));
     if (c.args == NULL)
         return coop_error_set(why, ENOMEM, COOP_EXIT_PLATFORM, "out of memory");

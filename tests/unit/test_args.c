@@ -1,4 +1,6 @@
 /* test_args.c - command lines, good and bad; the tables behind them; what is read for a job; what help says of it all. */
+#include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +49,30 @@ static void limits_may_have_a_space_after_the_comma(void **state)
     (void)state;
     assert_int_equal(command_parse(5, argv, &c, &why), 0);
     assert_int_equal(c.opt.limits.memory_bytes, 100 << 20);
+    command_finish(&c);
+}
+
+/* As main() has it: what nobody has filled in is there to be finished. */
+static void a_line_that_there_is_no_memory_for_leaves_nothing_to_free(void **state)
+{
+    char *argv[] = { "coop", "ls", NULL };
+    struct rlimit was, none;
+    struct coop_error why;
+    struct command c;
+    int rc;
+
+    (void)state;
+#if defined(COOP_ASAN) || defined(COOP_TSAN) /* a sanitizer wants an address space without limit */
+    skip();
+#endif
+    memset(&c, 0x5a, sizeof(c));
+    assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
+    none = (struct rlimit){ 0, was.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    rc = command_parse(INT_MAX, argv, &c, &why);
+    assert_int_equal(setrlimit(RLIMIT_AS, &was), 0);
+    assert_int_equal(rc, -ENOMEM);
+    assert_string_equal(why.message, "out of memory");
     command_finish(&c);
 }
 
@@ -505,6 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_may_have_a_space_after_the_comma),
+        cmocka_unit_test(a_line_that_there_is_no_memory_for_leaves_nothing_to_free),
         cmocka_unit_test(every_cause_that_ends_a_job_is_in_the_manual),
         cmocka_unit_test(refused_command_lines_say_what_is_wrong_and_what_is_near),
         cmocka_unit_test(after_the_file_everything_is_the_jobs),
