@@ -461,6 +461,8 @@ static void nothing_that_was_done_is_lost_when_the_power_goes(void **state)
     }
     cut_power(f, synced, tape.n, false);
     assert_true(syncs[1] >= SMALL && syncs[0] >= 2); /* commits, and the log folded into the database */
+    for (size_t i = 0; i < FILES; i++)
+        free(synced[i].bytes);
 }
 
 /* Not a refusal: it is to be pushed again. SQLite does not always know any more which error it was. */
